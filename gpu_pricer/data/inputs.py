@@ -1,0 +1,124 @@
+"""The inputs as a whole: every raw table read, typed and checked before anything is computed or written."""
+
+import logging
+from dataclasses import dataclass
+from typing import Literal
+
+import dataframely as dy
+import polars as pl
+
+from gpu_pricer.data.outliers import OutlierRule
+from gpu_pricer.data.source import RawTable, Source
+from gpu_pricer.errors import InputError
+from gpu_pricer.tables.checking import Checked, check
+from gpu_pricer.tables.reading import collect, conform
+from gpu_pricer.tables.schemas import STRUCTURAL_RULES, Context, Offers, Products, Transactions, Users
+
+log = logging.getLogger(__name__)
+
+SCHEMAS: dict[str, type[dy.Schema]] = {
+    "products": Products,
+    "users": Users,
+    "transactions": Transactions,
+    "offers": Offers,
+    "context": Context,
+}
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What happens to rows that break a rule, and which lines of sales count as outliers (rule name: rule)."""
+
+    on_invalid: Literal["quarantine", "refuse"]
+    outliers: dict[str, OutlierRule]
+
+    def __post_init__(self) -> None:
+        if self.on_invalid not in ("quarantine", "refuse"):
+            raise ValueError(f"on_invalid must be quarantine or refuse, found {self.on_invalid!r}")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The valid rows of every table by name, and the rows in quarantine, with the counts per broken rule."""
+
+    tables: dict[str, pl.DataFrame]
+    quarantine: dict[str, pl.DataFrame]
+    broken: dict[str, dict[str, int]]
+
+    @property
+    def sales(self) -> pl.DataFrame:
+        """The lines that prices are learned from: the offers where there are any, else the transactions."""
+        return self.tables["offers"] if "offers" in self.tables else self.tables["transactions"]
+
+
+def read_inputs(source: Source, validation: Validation) -> Inputs:
+    """All tables of a source, checked; InputError for structural faults and, if so configured, broken rules."""
+    raw = source.tables()
+    _require_tables(raw)
+    lazy = {
+        name: conform(raw[name].rows, schema, raw[name].origin, keep_others=name != "transactions")
+        for name, schema in SCHEMAS.items()
+        if name in raw
+    }
+    frames = _with_equal_ids({name: collect(rows, raw[name].origin) for name, rows in lazy.items()}, raw)
+    checked = {name: check(rows, SCHEMAS[name], _rules(name, frames, validation)) for name, rows in frames.items()}
+    for name, result in checked.items():
+        _require_sound(result, raw[name].origin)
+    _settle(checked, raw, validation)
+    return Inputs(
+        tables={name: result.valid for name, result in checked.items()},
+        quarantine={name: result.invalid for name, result in checked.items() if result.broken},
+        broken={name: result.broken for name, result in checked.items()},
+    )
+
+
+def _require_tables(raw: dict[str, RawTable]) -> None:
+    found = ", ".join(raw) or "none"
+    if "products" not in raw:
+        raise InputError(f"the tables must include products, found {found}: add products.parquet")
+    if "transactions" not in raw and "offers" not in raw:
+        raise InputError(f"the tables must include transactions or offers, found {found}: add one of them")
+
+
+def _with_equal_ids(frames: dict[str, pl.DataFrame], raw: dict[str, RawTable]) -> dict[str, pl.DataFrame]:
+    """Ids in the types of the table that owns them; InputError when one is text and the other a number."""
+    for column, owner in (("product_id", "products"), ("user_id", "users")):
+        if owner not in frames:
+            continue
+        wanted = frames[owner].schema[column]
+        for name, frame in frames.items():
+            found = frame.schema.get(column, wanted)
+            if found == wanted:
+                continue
+            if pl.String in (found, wanted):
+                raise InputError(
+                    f"{raw[name].origin}: {column} must be {wanted} as in {owner}, found {found}: convert one of them"
+                )
+            frames[name] = frame.with_columns(pl.col(column).cast(wanted, strict=False))
+    return frames
+
+
+def _rules(name: str, frames: dict[str, pl.DataFrame], validation: Validation) -> dict[str, pl.Expr]:
+    """The rules beyond a table's own schema: known products, plausible lines."""
+    rules: dict[str, pl.Expr] = {}
+    if name in ("transactions", "offers", "context"):
+        known = frames["products"]["product_id"].drop_nulls().unique()
+        rules["product_is_known"] = pl.col("product_id").is_in(known.implode())
+    if name in ("transactions", "offers"):
+        rules |= {rule: outlier.holds() for rule, outlier in validation.outliers.items()}
+    return rules
+
+
+def _require_sound(checked: Checked, origin: str) -> None:
+    if not STRUCTURAL_RULES.isdisjoint(checked.broken):
+        raise InputError(f"{origin} {checked.report()}: keep one row each")
+    if checked.valid.is_empty():
+        raise InputError(f"{origin} must have rows that keep every rule, found none left; it {checked.report()}: mend it")
+
+
+def _settle(checked: dict[str, Checked], raw: dict[str, RawTable], validation: Validation) -> None:
+    reports = [f"{raw[name].origin} {result.report()}" for name, result in checked.items() if result.broken]
+    if reports and validation.on_invalid == "refuse":
+        raise InputError(f"{'; '.join(reports)}: mend these rows or set data.on_invalid=quarantine")
+    for report in reports:
+        log.warning("quarantined: %s", report)

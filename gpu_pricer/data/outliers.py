@@ -1,0 +1,49 @@
+"""Outliers: named, configurable rules that a plausible line keeps; lines that break one are treated as invalid."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import polars as pl
+
+
+class OutlierRule(Protocol):
+    """Anything that can say of every line whether it is plausible."""
+
+    def holds(self) -> pl.Expr:
+        """An expression over the lines: true where the line is plausible."""
+        ...
+
+
+@dataclass(frozen=True)
+class QuantityAtMost:
+    """Nobody buys more than limit units on one line: more is a weight, a volume or a mistake."""
+
+    limit: float
+
+    def __post_init__(self) -> None:
+        _require_number("limit", self.limit, above=0)
+
+    def holds(self) -> pl.Expr:
+        """True where the quantity does not exceed the limit."""
+        return pl.col("quantity") <= self.limit
+
+
+@dataclass(frozen=True)
+class PriceNearMedian:
+    """The price lies within [median/ratio, median·ratio] of its product's median price."""
+
+    ratio: float
+
+    def __post_init__(self) -> None:
+        _require_number("ratio", self.ratio, above=1)
+
+    def holds(self) -> pl.Expr:
+        """True where the price is near the median over the product's lines with a positive price."""
+        price = pl.col("price")
+        median = pl.when(price.is_finite() & (price > 0)).then(price).median().over("product_id")
+        return (price <= 0) | price.is_between(median / self.ratio, median * self.ratio)
+
+
+def _require_number(name: str, value: object, above: float) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not value > above:
+        raise ValueError(f"{name} must be a number above {above}, found {value!r}")

@@ -1,0 +1,22 @@
+"""What a source of raw tables is."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import polars as pl
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """A lazy table in the input contract, and where it comes from, for messages."""
+
+    rows: pl.LazyFrame
+    origin: str
+
+
+class Source(Protocol):
+    """Anything that brings raw tables by name: products, transactions or offers, perhaps users and context."""
+
+    def tables(self) -> dict[str, RawTable]:
+        """The tables by name; InputError when they cannot be found."""
+        ...

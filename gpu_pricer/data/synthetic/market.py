@@ -1,0 +1,198 @@
+"""What does not change from week to week: who the users are, what they like, what products cost."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gpu_pricer.data.synthetic.checks import check_number, check_range, check_whole
+
+LEAST_PER_CATEGORY = 2
+
+
+@dataclass(frozen=True)
+class People:
+    """How many users, of how many types, and from which to which chance they visit in a week."""
+
+    users: int
+    types: int
+    visit_rate: Sequence[float]
+
+    def __post_init__(self) -> None:
+        check_whole("types", self.types, 1)
+        check_whole("users", self.users, self.types)
+        check_range("visit_rate", self.visit_rate, 0.01, 1.0)
+
+
+@dataclass(frozen=True)
+class Assortment:
+    """What is sold.
+
+    margin: from which to which margin rate a category is priced, whatever its users' sensitivity;
+    margin_spread: standard deviation of a product's log price around that rule;
+    part_time: share of products that are on the shelf for a part of the weeks only;
+    gap_rate: chance that a product misses a week.
+    """
+
+    categories: int
+    products: int
+    margin: Sequence[float]
+    margin_spread: float
+    part_time: float
+    gap_rate: float
+
+    def __post_init__(self) -> None:
+        check_whole("categories", self.categories, 1)
+        check_whole("products", self.products, LEAST_PER_CATEGORY * self.categories)
+        check_range("margin", self.margin, 0.01, 0.9)
+        check_number("margin_spread", self.margin_spread, 0.0, 1.0)
+        check_number("part_time", self.part_time, 0.0, 1.0)
+        check_number("gap_rate", self.gap_rate, 0.0, 0.9)
+
+
+@dataclass(frozen=True)
+class Tastes:
+    """What users like.
+
+    buying_rate: from which to which share of the visits a category is bought at its base prices;
+    sensitivity: median price sensitivity b; sensitivity_spread: standard deviation of log b between types;
+    taste_spread: standard deviation of a type's taste for one attribute; season: amplitude of the year's wave;
+    display, mailer: what each adds to the appeal; shock: standard deviation of the demand that no log shows;
+    shared_shock: share of the shock's variance that all products of a category have in common.
+    """
+
+    buying_rate: Sequence[float]
+    sensitivity: float
+    sensitivity_spread: float
+    taste_spread: float
+    season: float
+    display: float
+    mailer: float
+    shock: float
+    shared_shock: float
+
+    def __post_init__(self) -> None:
+        check_range("buying_rate", self.buying_rate, 0.001, 0.9)
+        check_number("sensitivity", self.sensitivity, 0.1, 20.0)
+        for name in ("sensitivity_spread", "taste_spread", "season", "display", "mailer", "shock"):
+            check_number(name, getattr(self, name), 0.0, 5.0)
+        check_number("shared_shock", self.shared_shock, 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Market:
+    """T types, U users, P products sorted by category, G categories; appeal is that at the base price.
+
+    user_type [U], visit_rate [U], category [P] and category_start [G + 1] hold positions; cost and base_price [P] are
+    in currency; traits [P, 3] are tier (-1, 0, 1), quality and size; appeal and sensitivity [T, P];
+    sensitivity_rank [T] is the standardised log sensitivity of a type; season_peak [G] is a share of the year.
+    """
+
+    user_type: np.ndarray
+    visit_rate: np.ndarray
+    category: np.ndarray
+    category_start: np.ndarray
+    traits: np.ndarray
+    cost: np.ndarray
+    base_price: np.ndarray
+    appeal: np.ndarray
+    sensitivity: np.ndarray
+    sensitivity_rank: np.ndarray
+    season_peak: np.ndarray
+
+
+def draw_market(people: People, assortment: Assortment, tastes: Tastes, rng: np.random.Generator) -> Market:
+    """Draw the market; attributes carry the truth, so that they help with products nobody has bought yet."""
+    category = _draw_categories(assortment, rng)
+    start = np.searchsorted(category, np.arange(assortment.categories + 1))
+    traits = _draw_traits(assortment.products, rng)
+    cost, base_price = _draw_prices(assortment, category, traits, rng)
+    rank = rng.permutation(_normal_scores(people.types))
+    user_type = rng.permutation(np.arange(people.users) % people.types)
+    type_rate = rng.uniform(*people.visit_rate, people.types)
+    return Market(
+        user_type=user_type,
+        visit_rate=np.clip(type_rate[user_type] + rng.uniform(-0.1, 0.1, people.users), *people.visit_rate),
+        category=category,
+        category_start=start,
+        traits=traits,
+        cost=cost,
+        base_price=base_price,
+        appeal=_draw_appeal(tastes, rank, category, start, traits, rng),
+        sensitivity=_draw_sensitivity(tastes, rank, category, traits, rng),
+        sensitivity_rank=rank,
+        season_peak=rng.uniform(0.0, 1.0, assortment.categories),
+    )
+
+
+def _draw_categories(assortment: Assortment, rng: np.random.Generator) -> np.ndarray:
+    """Category of each product [P], ascending; sizes differ, and none is below LEAST_PER_CATEGORY."""
+    spare = assortment.products - LEAST_PER_CATEGORY * assortment.categories
+    shares = rng.dirichlet(np.full(assortment.categories, 4.0))
+    sizes = LEAST_PER_CATEGORY + rng.multinomial(spare, shares)
+    return np.repeat(np.arange(assortment.categories), sizes)
+
+
+def _draw_traits(products: int, rng: np.random.Generator) -> np.ndarray:
+    tier = rng.choice([-1.0, 0.0, 1.0], size=products, p=[0.3, 0.45, 0.25])
+    quality = 0.7 * tier + 0.7 * rng.standard_normal(products)
+    return np.column_stack([tier, quality, rng.standard_normal(products)])
+
+
+def _draw_prices(
+    assortment: Assortment, category: np.ndarray, traits: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cost and base price [P]: the manager marks costs up by a rule of the category that knows no sensitivity."""
+    level = rng.normal(np.log(2.2), 0.45, assortment.categories)[category]
+    noise = rng.normal(0.0, 0.1, len(category))
+    cost = np.exp(level + 0.22 * traits[:, 0] + 0.12 * traits[:, 1] + 0.2 * traits[:, 2] + noise)
+    margin = rng.uniform(*assortment.margin, assortment.categories)[category]
+    error = rng.normal(0.0, assortment.margin_spread, len(category))
+    return np.round(cost, 2), np.round(np.maximum(cost / (1.0 - margin) * np.exp(error), 1.05 * cost), 2)
+
+
+def _draw_appeal(
+    tastes: Tastes,
+    rank: np.ndarray,
+    category: np.ndarray,
+    start: np.ndarray,
+    traits: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Appeal [T, P] at the base price, shifted so that each category is bought at its buying rate."""
+    types, products = len(rank), len(category)
+    common = 0.4 * traits[:, 1] + rng.normal(0.0, 0.5, products)
+    taste = tastes.taste_spread * rng.standard_normal((types, traits.shape[1]))
+    taste[:, 0] -= 0.6 * tastes.taste_spread * rank
+    habit = tastes.taste_spread * rng.standard_normal((types, len(start) - 1))
+    appeal = common + taste @ traits.T + habit[:, category]
+    rate = rng.uniform(*tastes.buying_rate, len(start) - 1)
+    return appeal + _level_for(rate, appeal, start)[category]
+
+
+def _level_for(rate: np.ndarray, appeal: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """The shift [G] of all appeals at which types buy at the given rate [G] on average, by bisection."""
+    inclusive = np.add.reduceat(np.exp(appeal), start[:-1], axis=1)
+    low, high = np.full(len(rate), -40.0), np.full(len(rate), 40.0)
+    for _ in range(60):
+        middle = (low + high) / 2
+        attraction = inclusive * np.exp(middle)
+        too_high = (attraction / (1.0 + attraction)).mean(axis=0) > rate
+        low, high = np.where(too_high, low, middle), np.where(too_high, middle, high)
+    return (low + high) / 2
+
+
+def _draw_sensitivity(
+    tastes: Tastes, rank: np.ndarray, category: np.ndarray, traits: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Sensitivity b [T, P]: types differ, categories differ, and premium products are bought for other reasons."""
+    of_type = tastes.sensitivity_spread * rank[:, None]
+    of_category = rng.normal(0.0, 0.2, category[-1] + 1)[category]
+    of_pair = rng.normal(0.0, 0.1, (len(rank), category[-1] + 1))[:, category]
+    return tastes.sensitivity * np.exp(of_type + of_category + of_pair - 0.12 * traits[:, 0])
+
+
+def _normal_scores(count: int) -> np.ndarray:
+    """Evenly spread standardised scores [count]: every seed has the same spread between types."""
+    scores = np.linspace(-1.0, 1.0, count) if count > 1 else np.zeros(1)
+    return scores / max(float(scores.std()), 1e-12)

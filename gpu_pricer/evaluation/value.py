@@ -1,0 +1,61 @@
+"""What prices are worth under the true demand: one number per price table, by the kernels' own choice model."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from kernels import Demand, Shelf, choice_probabilities
+
+PER_VISITS = 1000
+
+
+@dataclass(frozen=True)
+class TrueMarket:
+    """True demand of T types for P products sorted by category, in float64; money in cents.
+
+    unit_cost [P]; units_per_choice [P] turns a choice into units; visits [T] weights the types.
+    """
+
+    demand: Demand
+    shelf: Shelf
+    unit_cost: np.ndarray
+    units_per_choice: np.ndarray
+    visits: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.demand.dtype != np.float64:
+            raise ValueError(f"the true demand must be float64, found {self.demand.dtype}")
+
+    @cached_property
+    def category(self) -> np.ndarray:
+        """Category of each product [P], as a position."""
+        return np.repeat(np.arange(self.shelf.category_count), np.diff(self.shelf.category_start))
+
+    @cached_property
+    def rank(self) -> np.ndarray:
+        """Position of each product inside its category [P]."""
+        return np.arange(self.shelf.product_count) - self.shelf.category_start[self.category]
+
+    def cell_profit(self, price: np.ndarray) -> np.ndarray:
+        """Expected profit [P, T] of one visit of each type at prices [P, 1] or [P, T], in cents."""
+        probability = choice_probabilities(self.demand, self.shelf, price)
+        return (price - self.unit_cost[:, None]) * self.units_per_choice[:, None] * probability
+
+    def category_profit(self, price: np.ndarray) -> np.ndarray:
+        """Expected profit [G] of a visit, over all types, at one price per product [P]."""
+        cells = self.cell_profit(price[:, None]) @ self.visits / self.visits.sum()
+        return np.bincount(self.category, cells, minlength=self.shelf.category_count)
+
+    def profit(self, price: np.ndarray) -> float:
+        """Expected profit per 1,000 visits, in currency, where each type sees its own column of price [P, T or 1]."""
+        cells = self.cell_profit(price) @ self.visits
+        return float(PER_VISITS * cells.sum() / self.visits.sum() / 100)
+
+    def profit_of_segments(self, price: np.ndarray, visits: np.ndarray) -> float:
+        """Expected profit per 1,000 visits, in currency, of prices [P, S] for segments that mix the types.
+
+        visits [S, T]: expected visits of the users in segment s who are of type t.
+        """
+        earned = [weight @ self.cell_profit(column[:, None]).sum(axis=0) for weight, column in zip(visits, price.T, strict=True)]
+        return float(PER_VISITS * sum(earned) / visits.sum() / 100)

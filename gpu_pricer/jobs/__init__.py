@@ -1,0 +1,10 @@
+"""The jobs: one module each, whose `main(config)` does the work and whose docstring is its --help."""
+
+JOBS = {
+    "prepare": "raw tables -> validated, canonical tables",
+    "train": "canonical tables -> demand artefact",
+    "score": "demand artefact + catalog + policy -> price table shards",
+    "publish": "shards -> one atomic new version of the price table",
+    "evaluate": "held-out tests of the demand model and, on synthetic data, profit under the truth",
+    "run": "prepare, train, score, publish and evaluate, in order",
+}

@@ -1,0 +1,63 @@
+"""train: canonical tables -> demand artefact."""
+
+import logging
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from gpu_pricer.network.choice_data import ChoiceData, load_choice_data
+from gpu_pricer.network.export import export_artefact
+from gpu_pricer.network.held_out import predict_held_out
+from gpu_pricer.network.segments import assign_segments
+from gpu_pricer.network.training import fit_network
+from gpu_pricer.tables.artefact import write_artefact
+
+log = logging.getLogger(__name__)
+
+
+def main(config: DictConfig) -> None:
+    """Learn demand from the canonical tables and write the demand artefact.
+
+    Reads   paths.data      what `prepare` wrote
+    Writes  paths.demand    the artefact: segments × products, appeal and price sensitivity
+            paths.work/train/   checkpoints, TensorBoard events, predictions of the held-out periods
+
+    Example: gpu-pricer train model=tiny trainer=cpu train.segments.count=16
+    Watch:   tensorboard --logdir work/train
+    """
+    folder, data_folder = Path(config.paths.work) / "train", Path(config.paths.data)
+    encoding, segments, support = (instantiate(config.train[key]) for key in ("encoding", "segments", "support"))
+    network, optimiser, trainer = (
+        instantiate(part) for part in (config.model.network, config.model.optimiser, config.trainer)
+    )
+    data = load_choice_data(data_folder, encoding)
+    log.info(
+        "%d choices of %d users in %d choice sets, %d products",
+        len(data.user), data.users.height, len(data.set_category), data.products.height,
+    )  # fmt: skip
+    module = fit_network(data, network, optimiser, trainer, folder, config.seed, config.train.resume)
+    if module.global_rank:
+        return
+    visits = _visits(data, data_folder)
+    segment = assign_segments(module.network, segments, visits, config.seed)
+    started = datetime.now(UTC)
+    artefact = export_artefact(
+        module.network, segment, visits, support, f"{started:%Y%m%dT%H%M%S}", started.isoformat(timespec="seconds")
+    )
+    predict_held_out(module.network, folder / "held_out.parquet")
+    write_artefact(artefact, Path(config.paths.demand))
+    log.info(
+        "wrote %s: %d segments × %d products, fingerprint %s",
+        config.paths.demand, artefact.segments.height, artefact.products.height, artefact.fingerprint(),
+    )  # fmt: skip
+
+
+def _visits(data: ChoiceData, folder: Path) -> np.ndarray:
+    """How many periods each user came in, in the order of data.users, [U]."""
+    counts = pl.read_parquet(folder / "visits.parquet").group_by("user_id").len("visits")
+    joined = data.users.select("user_id").join(counts, on="user_id", how="left", maintain_order="left")
+    return joined["visits"].fill_null(0).cast(pl.Float64).to_numpy()

@@ -1,0 +1,1 @@
+"""The demand network: towers, multinomial-logit likelihood, training, segments and export."""

@@ -1,0 +1,87 @@
+"""Batches of choices, built by tensor arithmetic from row numbers alone."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.utils.data import IterableDataset
+
+from gpu_pricer.network.choice_data import ChoiceData
+
+EVERY_ALTERNATIVE = 1 << 30  # as max_alternatives: no set is larger
+
+
+@dataclass(frozen=True)
+class Batch:
+    """N choices and their R alternatives laid end to end.
+
+    user, choice_set, weight, outside [N]; chosen [N]: position among the R alternatives, -1 for nothing;
+    occasion [R]: which choice; row [R]: which shelf row; correction [R]: log of the alternatives it stands for.
+    """
+
+    user: Tensor
+    choice_set: Tensor
+    weight: Tensor
+    outside: Tensor
+    chosen: Tensor
+    occasion: Tensor
+    row: Tensor
+    correction: Tensor
+
+
+def gather_batch(data: ChoiceData, index: Tensor, max_alternatives: int, generator: torch.Generator) -> Batch:
+    """Build the batch of the choices `index` [N].
+
+    A set of n > max_alternatives products is cut into that many strata and one product is drawn from each (the
+    one bought from its own). Given the draw, an alternative of a stratum of size k has the odds of k of its
+    kind, so adding log k to its utility keeps the likelihood consistent (McFadden 1978, positive conditioning).
+    """
+    choice_set = data.choice_set[index]
+    first, size = data.set_start[choice_set], data.set_start[choice_set + 1] - data.set_start[choice_set]
+    drawn = size.clamp(max=max_alternatives)
+    occasion = torch.repeat_interleave(drawn)
+    start = drawn.cumsum(0) - drawn
+    stratum = torch.arange(len(occasion), device=index.device) - start[occasion]
+    low = stratum * size[occasion] // drawn[occasion]
+    width = (stratum + 1) * size[occasion] // drawn[occasion] - low
+    chance = torch.rand(len(occasion), generator=generator, device=index.device)
+    pick = low + (chance * width).long().clamp(max=width - 1)
+    bought = data.chosen[index] - first
+    is_bought = (data.chosen[index] >= 0)[occasion] & (bought[occasion] >= low) & (bought[occasion] < low + width)
+    pick = torch.where(is_bought, bought[occasion], pick)
+    chosen = torch.full_like(index, -1).index_put((occasion[is_bought],), is_bought.nonzero().squeeze(1))
+    return Batch(
+        user=data.user[index],
+        choice_set=choice_set,
+        weight=data.weight[index],
+        outside=data.outside[index],
+        chosen=chosen,
+        occasion=occasion,
+        row=first[occasion] + pick,
+        correction=torch.log(width.float()),
+    )
+
+
+class IndexBatches(IterableDataset[Tensor]):
+    """Yields batches of choice numbers: shuffled anew each epoch where a seed is given, in order where not.
+
+    With several processes each takes every world_size-th batch; all take equally many.
+    """
+
+    def __init__(self, index: Tensor, batch_size: int, seed: int | None) -> None:
+        self.index, self.batch_size, self.seed = index, batch_size, seed
+        self.epoch, self.rank, self.world_size = 0, 0, 1
+
+    def __len__(self) -> int:
+        batches = -(-len(self.index) // self.batch_size)
+        return max(batches // self.world_size, 1)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        order = self.index
+        if self.seed is not None:
+            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+            order = order[torch.randperm(len(order), generator=generator)]
+        chunks = order.split(self.batch_size)
+        for number in range(len(self)):
+            yield chunks[(number * self.world_size + self.rank) % len(chunks)]

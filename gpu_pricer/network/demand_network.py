@@ -1,0 +1,97 @@
+"""The demand network: appeal and price sensitivity of every product to every user, as inner products."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from gpu_pricer.errors import InputError
+from gpu_pricer.network.batches import Batch
+from gpu_pricer.network.choice_data import ChoiceData
+from gpu_pricer.network.towers import Tower
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Width of the taste and the sensitivity vectors, the sensitivity training starts from, and the shrinkage.
+
+    carry_periods: a period not trained on takes its category's mean season effect of the last so many that were.
+    """
+
+    taste_width: int
+    sensitivity_width: int
+    start_sensitivity: float
+    season_shrinkage: float
+    carry_periods: int
+
+    def __post_init__(self) -> None:
+        for name in ("taste_width", "sensitivity_width", "carry_periods"):
+            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
+                raise InputError(f"{name} must be a positive whole number, found {getattr(self, name)!r}")
+        if not self.start_sensitivity > 0 or not self.season_shrinkage >= 0:
+            raise InputError("start_sensitivity must be positive and season_shrinkage not negative")
+
+
+class DemandNetwork(nn.Module):
+    """u = a − b (x / r − 1): appeal a, sensitivity b = softplus(·) > 0, so demand never rises with price.
+
+    a = taste_u · taste_p + level_u + level_p + context · effect_p + season of the category and period.
+    """
+
+    def __init__(self, data: ChoiceData, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config, self.data = config, data
+        products = torch.from_numpy(data.products["is_trained"].to_numpy().copy())
+        users = torch.ones(data.users.height, dtype=torch.bool)
+        contexts = data.context.shape[1]
+        self.product_taste = Tower(data.product_attributes, products, config.taste_width, spread=0.1)
+        self.product_level = Tower(data.product_attributes, products, 1 + contexts, spread=0.0)
+        self.product_sensitivity = Tower(data.product_attributes, products, config.sensitivity_width + 1, spread=0.03)
+        self.user_taste = Tower(data.user_attributes, users, config.taste_width + 1, spread=0.1)
+        self.user_sensitivity = Tower(data.user_attributes, users, config.sensitivity_width + 1, spread=0.03)
+        start = torch.expm1(torch.tensor(config.start_sensitivity)).log()
+        self.mean_sensitivity = nn.Parameter(start)
+        self.mean_level = nn.Parameter(torch.tensor(-4.0))
+        self.season = nn.Embedding(len(data.set_category), 1)
+        nn.init.zeros_(self.season.weight)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return the utility of every alternative of the batch, [R]."""
+        product, place = torch.unique(self.data.product[batch.row], return_inverse=True)
+        user, seat = torch.unique(batch.user, return_inverse=True)
+        seat = seat[batch.occasion]
+        taste, level, sensitivity = (
+            tower(product) for tower in (self.product_taste, self.product_level, self.product_sensitivity)
+        )
+        user_taste, user_sensitivity = self.user_taste(user), self.user_sensitivity(user)
+        appeal = (
+            (user_taste[seat, :-1] * taste[place]).sum(1)
+            + user_taste[seat, -1]
+            + level[place, 0]
+            + (level[place, 1:] * self.data.context[batch.row]).sum(1)
+            + self.mean_level
+            + self.season_effect(batch.choice_set)[batch.occasion]
+        )
+        raw = (user_sensitivity[seat, :-1] * sensitivity[place, :-1]).sum(1)
+        raw = raw + user_sensitivity[seat, -1] + sensitivity[place, -1] + self.mean_sensitivity
+        return appeal - functional.softplus(raw) * (self.data.price_ratio[batch.row] - 1)
+
+    def season_effect(self, choice_set: Tensor) -> Tensor:
+        """The effect of the sets' category in their period [n]; a period not trained on has the carried one."""
+        effect = self.season(choice_set).squeeze(1)
+        unseen = self.data.set_period[choice_set] >= self.data.trained_periods
+        carried = self.carried_season()[self.data.set_category[choice_set]] if bool(unseen.any()) else effect
+        return torch.where(unseen, carried, effect)
+
+    def carried_season(self) -> Tensor:
+        """Mean season effect of every category over the last trained periods, 0 where it has none, [categories]."""
+        last = self.data.trained_periods
+        recent = (self.data.set_period < last) & (self.data.set_period >= last - self.config.carry_periods)
+        category, effect = self.data.set_category[recent], self.season.weight[recent, 0].detach()
+        zeros = torch.zeros(self.data.categories.height, device=effect.device)
+        return zeros.index_add(0, category, effect) / zeros.index_add(0, category, torch.ones_like(effect)).clamp(min=1)
+
+    def shrinkage(self, batch: Batch) -> Tensor:
+        """The Gaussian prior that pulls the season effects of the batch to zero."""
+        return self.config.season_shrinkage * self.season(batch.choice_set).square().mean()

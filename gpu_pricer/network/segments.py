@@ -1,0 +1,76 @@
+"""Customer segments: k-means on what the network learned about users, never on who they are."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import torch
+from sklearn.cluster import KMeans
+from torch import Tensor
+
+from gpu_pricer.errors import InputError
+from gpu_pricer.network.choice_data import ChoiceData
+from gpu_pricer.network.demand_network import DemandNetwork
+
+
+@dataclass(frozen=True)
+class SegmentsConfig:
+    """How many segments, and how much a difference in price response counts against one in taste.
+
+    price_weight 1 weighs sensitivities as they act on utility at a price price_spread away from the reference.
+    """
+
+    count: int
+    price_spread: float
+    restarts: int
+
+    def __post_init__(self) -> None:
+        for name in ("count", "restarts"):
+            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
+                raise InputError(f"segments.{name} must be a positive whole number, found {getattr(self, name)!r}")
+        if not self.price_spread >= 0:
+            raise InputError(f"segments.price_spread must not be negative, found {self.price_spread!r}")
+
+
+def assign_segments(network: DemandNetwork, config: SegmentsConfig, visits: np.ndarray, seed: int) -> np.ndarray:
+    """Return the segment of every user, [U] int64 in 0 … count-1, numbered from the most visits down.
+
+    Users are compared by the root mean square difference of their utilities over the products trained on.
+    visits [U] weighs them. InputError when there are fewer users than segments.
+    """
+    if network.data.users.height < config.count:
+        raise InputError(
+            f"segments.count must be at most the number of users, found {config.count} for "
+            f"{network.data.users.height}: lower segments.count"
+        )
+    points = _utility_coordinates(network, config.price_spread)
+    means = KMeans(config.count, n_init=config.restarts, random_state=seed)  # type: ignore[arg-type]
+    label = means.fit_predict(points, sample_weight=visits)
+    order = np.argsort(-np.bincount(label, weights=visits, minlength=config.count), kind="stable")
+    rank = np.empty(config.count, np.int64)
+    rank[order] = np.arange(config.count)
+    return rank[label]
+
+
+def segment_table(data: ChoiceData, segment: np.ndarray, visits: np.ndarray) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return segments (segment_id, visits expected per period) and user_segments (user_id, segment_id)."""
+    users = data.users.select("user_id").with_columns(pl.Series("segment_id", segment))
+    total = np.bincount(segment, weights=visits) / len(data.periods)
+    return pl.DataFrame({"segment_id": np.arange(len(total)), "visits": total}), users
+
+
+def _utility_coordinates(network: DemandNetwork, price_spread: float) -> np.ndarray:
+    """Coordinates of the users in which Euclidean distance is the r.m.s. difference of utility, [U, D]."""
+    trained = torch.from_numpy(network.data.products["is_trained"].to_numpy().copy())
+    taste = _stretch(network.user_taste.all_rows(), network.product_taste.all_rows()[trained])
+    response = _stretch(network.user_sensitivity.all_rows(), network.product_sensitivity.all_rows()[trained, :-1])
+    return np.concatenate([taste, price_spread * response], axis=1)
+
+
+def _stretch(user: Tensor, product: Tensor) -> np.ndarray:
+    """Users [U, K + 1] scaled by the square root of the products' second moments; the last one is a level."""
+    ones = torch.ones(len(product), 1)
+    product = torch.cat([product, ones], dim=1).double()
+    moment = product.T @ product / len(product)
+    values, vectors = torch.linalg.eigh(moment)
+    return (user.double() @ vectors * values.clamp(min=0).sqrt()).numpy()

@@ -1,0 +1,46 @@
+"""The two towers: what the network knows about a product or a user, from its attributes and its own id."""
+
+import torch
+from torch import Tensor, nn
+
+from gpu_pricer.network.attributes import Attributes
+
+
+class Tower(nn.Module):
+    """Vectors of N rows: Σ embeddings of the attribute values + a linear map of the numbers + the row's own deviation.
+
+    The own deviation starts near zero and is shrunk by weight decay, so a row with little data stays near its
+    attributes; a row that training never sees (is_trained false) has none at all.
+    """
+
+    codes: Tensor
+    numbers: Tensor
+    is_trained: Tensor
+
+    def __init__(self, attributes: Attributes, is_trained: Tensor, width: int, spread: float) -> None:
+        super().__init__()
+        self.register_buffer("codes", attributes.codes, persistent=False)
+        self.register_buffer("numbers", attributes.numbers, persistent=False)
+        self.register_buffer("is_trained", is_trained.float()[:, None], persistent=False)
+        self.values = nn.ModuleList(nn.Embedding(size, width) for size in attributes.sizes)
+        self.slope = nn.Linear(attributes.numbers.shape[1], width) if attributes.numbers.shape[1] else None
+        self.own = nn.Embedding(len(is_trained), width)
+        for embedding in (*self.values, self.own):
+            nn.init.normal_(embedding.weight, std=spread)
+        if self.slope is not None:
+            nn.init.zeros_(self.slope.weight)
+            nn.init.zeros_(self.slope.bias)
+
+    def forward(self, index: Tensor) -> Tensor:
+        """Return the vectors of the rows `index` [n], [n, width]."""
+        vector = self.own(index) * self.is_trained[index]
+        for column, embedding in enumerate(self.values):
+            vector = vector + embedding(self.codes[index, column])
+        if self.slope is not None:
+            vector = vector + self.slope(self.numbers[index])
+        return vector
+
+    def all_rows(self) -> Tensor:
+        """Return the vectors of every row, [N, width]."""
+        with torch.no_grad():
+            return self(torch.arange(len(self.is_trained), device=self.is_trained.device))

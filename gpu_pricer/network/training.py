@@ -1,0 +1,217 @@
+"""Training the demand network: a LightningModule over batches that are numbers of choices, nothing else."""
+
+import hashlib
+import logging
+import shutil
+import sys
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint
+from pytorch_lightning.loggers import TensorBoardLogger
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from gpu_pricer.errors import InputError
+from gpu_pricer.network.batches import EVERY_ALTERNATIVE, IndexBatches, gather_batch
+from gpu_pricer.network.choice_data import ChoiceData
+from gpu_pricer.network.demand_network import DemandNetwork, NetworkConfig
+from gpu_pricer.network.likelihood import log_probability
+
+log = logging.getLogger(__name__)
+
+HARMLESS = (  # Lightning 2.6 warns of what is meant: batches are row numbers, made without worker processes
+    ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated",
+    ".*does not have many workers",
+    "Your `IterableDataset` has `__len__` defined",
+    "Checkpoint directory .* exists and is not empty",
+)
+
+
+@dataclass(frozen=True)
+class OptimiserConfig:
+    """AdamW with a one-cycle rate; levels and sensitivities learn at their own, higher rate.
+
+    max_alternatives: larger choice sets are sampled in training. patience: epochs without a better validation.
+    """
+
+    rate: float
+    level_rate: float
+    weight_decay: float
+    batch_size: int
+    max_epochs: int
+    patience: int
+    max_alternatives: int
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "max_epochs", "patience", "max_alternatives"):
+            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
+                raise InputError(f"{name} must be a positive whole number, found {getattr(self, name)!r}")
+        for name in ("rate", "level_rate"):
+            if not 0 < getattr(self, name) < 1:
+                raise InputError(f"{name} must lie in (0, 1), found {getattr(self, name)!r}")
+
+
+@dataclass(frozen=True)
+class TrainerConfig:
+    """Where training runs: Lightning's accelerator, devices, nodes, strategy and precision."""
+
+    accelerator: str
+    devices: int
+    num_nodes: int
+    strategy: str
+    precision: str
+
+    def __post_init__(self) -> None:
+        if self.accelerator == "gpu" and not torch.cuda.is_available():
+            raise InputError("trainer=gpu must find a CUDA device, found none: use trainer=cpu, or mend the driver")
+
+
+class DemandTraining(pl.LightningModule):
+    """One optimisation step or one validation of the network on the choices a batch names."""
+
+    def __init__(self, data: ChoiceData, network: NetworkConfig, optimiser: OptimiserConfig, seed: int) -> None:
+        super().__init__()
+        self.network = DemandNetwork(data, network)
+        self.optimiser = optimiser
+        self.draws = torch.Generator().manual_seed(seed)
+
+    def on_fit_start(self) -> None:
+        """Bring the tensors to the device once; each process draws its own alternatives."""
+        self.network.data = self.network.data.to(self.device)
+        self.draws = torch.Generator(self.device).manual_seed(self.draws.initial_seed() + self.global_rank)
+
+    def training_step(self, index: Tensor) -> Tensor:
+        """The penalised negative log likelihood per unit of choice weight."""
+        batch = gather_batch(self.network.data, index, self.optimiser.max_alternatives, self.draws)
+        likelihood = log_probability(self.network(batch) + batch.correction, batch.occasion, batch.chosen, batch.outside)
+        loss = -(likelihood * batch.weight).sum() / batch.weight.sum()
+        self.log("train/log_loss", loss.detach())
+        return loss + self.network.shrinkage(batch)
+
+    def validation_step(self, index: Tensor) -> None:
+        """The negative log likelihood over whole choice sets, averaged over the validation periods."""
+        batch = gather_batch(self.network.data, index, EVERY_ALTERNATIVE, self.draws)
+        likelihood = log_probability(self.network(batch), batch.occasion, batch.chosen, batch.outside)
+        loss = -(likelihood * batch.weight).sum() / batch.weight.sum()
+        self.log("validation/log_loss", loss, prog_bar=True, sync_dist=True, batch_size=int(batch.weight.sum()))
+
+    def on_train_epoch_end(self) -> None:
+        """Log where the price response stands, beside the likelihood that hardly sees it."""
+        raw = self.network.product_sensitivity.all_rows()[:, -1] + self.network.mean_sensitivity.detach()
+        self.log("train/mean_sensitivity", torch.nn.functional.softplus(raw).mean(), sync_dist=True)
+
+    def configure_optimizers(self) -> dict[str, object]:
+        """AdamW in three groups: taste, product levels, and the unshrunk scalars with the sensitivities."""
+        o, network = self.optimiser, self.network
+        level = [*network.product_level.parameters(), *network.season.parameters()]
+        price = [*network.product_sensitivity.parameters(), *network.user_sensitivity.parameters()]
+        taste = [*network.product_taste.parameters(), *network.user_taste.parameters()]
+        groups = [
+            {"params": taste, "lr": o.rate, "weight_decay": o.weight_decay},
+            {"params": [*level, *price], "lr": o.level_rate, "weight_decay": o.weight_decay},
+            {"params": [network.mean_level, network.mean_sensitivity], "lr": o.level_rate, "weight_decay": 0.0},
+        ]
+        optimiser = torch.optim.AdamW(groups, fused=True)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimiser,
+            max_lr=[float(group["lr"]) for group in groups],
+            total_steps=int(self.trainer.estimated_stepping_batches),
+        )
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+class _AdvanceEpoch(pl.Callback):
+    """Tells the index batches which epoch and which process they shuffle for."""
+
+    def __init__(self, batches: IndexBatches) -> None:
+        self.batches = batches
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self.batches.epoch = trainer.current_epoch
+        self.batches.rank, self.batches.world_size = trainer.global_rank, trainer.world_size
+
+
+def fit_network(
+    data: ChoiceData,
+    network: NetworkConfig,
+    optimiser: OptimiserConfig,
+    trainer: TrainerConfig,
+    directory: Path,
+    seed: int,
+    resume: bool,
+) -> DemandTraining:
+    """Train, stop when validation no longer improves, and return the best epoch's network.
+
+    directory keeps checkpoints/ and TensorBoard's events. resume goes on from the last checkpoint there, if it is
+    of the same choices and the same configuration; if not, training starts afresh and says so.
+    """
+    pl.seed_everything(seed, workers=True, verbose=False)
+    module = DemandTraining(data, network, optimiser, seed)
+    trained, validated, _ = data.split()
+    batches = IndexBatches(trained, optimiser.batch_size, seed)
+    checkpoint = ModelCheckpoint(
+        directory / "checkpoints", filename="best", monitor="validation/log_loss", save_last=True,
+        enable_version_counter=False,
+    )  # fmt: skip
+    engine = pl.Trainer(
+        accelerator=trainer.accelerator,
+        devices=trainer.devices,
+        num_nodes=trainer.num_nodes,
+        strategy=trainer.strategy,
+        precision=trainer.precision,  # type: ignore[arg-type]
+        max_epochs=optimiser.max_epochs,
+        logger=TensorBoardLogger(directory, name="tensorboard", version=""),
+        callbacks=[
+            checkpoint,
+            _AdvanceEpoch(batches),
+            EarlyStopping("validation/log_loss", patience=optimiser.patience),
+            LearningRateMonitor("step"),
+        ],
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        enable_progress_bar=sys.stderr.isatty(),
+        enable_model_summary=False,
+        log_every_n_steps=min(20, len(batches)),
+    )
+    inputs = hashlib.sha256(f"{data.fingerprint()} {network} {optimiser} {seed}".encode()).hexdigest()
+    resumed = _checkpoint_of(directory / "checkpoints", inputs) if resume else None
+    if engine.is_global_zero and resumed is None:
+        _start_afresh(directory, inputs)
+    with warnings.catch_warnings():
+        for message in HARMLESS:
+            warnings.filterwarnings("ignore", message)
+        engine.fit(
+            module,
+            DataLoader(batches, batch_size=None),
+            DataLoader(IndexBatches(validated, optimiser.batch_size, None), batch_size=None),
+            ckpt_path=resumed,
+            weights_only=True,
+        )
+    best = torch.load(checkpoint.best_model_path, map_location="cpu", weights_only=True)
+    module.load_state_dict(best["state_dict"])
+    log.info("validation log loss %.5f, best of %d epochs", float(checkpoint.best_model_score or 0), engine.current_epoch)
+    return module.cpu()
+
+
+def _checkpoint_of(checkpoints: Path, inputs: str) -> Path | None:
+    """The last checkpoint, if the training that left it had the same inputs."""
+    last, note = checkpoints / "last.ckpt", checkpoints.with_name("inputs")
+    if not last.is_file():
+        return None
+    if not note.is_file() or note.read_text() != inputs:
+        log.info("the checkpoint in %s is of other choices or another configuration: training starts afresh", checkpoints)
+        return None
+    log.info("training goes on from %s", last)
+    return last
+
+
+def _start_afresh(directory: Path, inputs: str) -> None:
+    """Clear what an earlier training left, and note what this one's checkpoints belong to."""
+    for leftover in ("checkpoints", "tensorboard"):
+        shutil.rmtree(directory / leftover, ignore_errors=True)
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "inputs").write_text(inputs)

@@ -1,0 +1,104 @@
+"""Which products can be priced, and by which row of the demand artefact."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import dataframely as dy
+import polars as pl
+
+from gpu_pricer.errors import InputError
+from gpu_pricer.tables.artefact import DemandArtefact
+from gpu_pricer.tables.reading import read_table
+
+NO_DEMAND = "neither the product nor a fallback of its category is in the demand artefact"
+
+
+class PricedProducts(dy.Schema):
+    """What pricing needs of a catalog; further columns are of no concern to it."""
+
+    product_id = dy.Any(description="unique", metadata={"id": True})
+    category_id = dy.String(nullable=True, description="need group; null: alone")
+    price = dy.Float64(min_exclusive=0, description="today's price")
+    cost = dy.Float64(min=0, description="unit cost")
+    availability = dy.Float64(
+        nullable=True, min=0, max=1, description="null or absent: the artefact's", metadata={"optional": True}
+    )
+
+    @dy.rule()
+    def product_is_given(cls) -> pl.Expr:
+        return pl.col("product_id").is_not_null()
+
+    @dy.rule()
+    def product_is_unique(cls) -> pl.Expr:
+        return pl.col("product_id").is_unique()
+
+
+@dataclass(frozen=True)
+class Matched:
+    """The products to price, sorted by category, then product, and those that cannot be priced.
+
+    products: product_id, category_id (never null), price, cost, demand_row, reference_price, min_price, max_price
+    (currency), availability, units_per_choice. unpriced: product_id, reason.
+    """
+
+    products: pl.DataFrame
+    unpriced: pl.DataFrame
+
+
+def read_catalog(path: Path) -> pl.DataFrame:
+    """The catalog's columns that pricing needs; InputError when it breaks a rule."""
+    return read_table(path, PricedProducts).select(PricedProducts.column_names())
+
+
+def match_products(catalog: pl.DataFrame, artefact: DemandArtefact) -> Matched:
+    """Find each catalog product's demand: its own row, else its category's fallback, else it stays unpriced.
+
+    A fallback's support is scaled to the product: its reference price becomes today's price. A product without a
+    category is alone in `product:<product_id>`. InputError when ids are of different kinds or nothing matches.
+    """
+    demand = artefact.products.with_row_index("demand_row").with_columns(
+        _id_like(catalog.schema["product_id"], artefact.products.schema["product_id"])
+    )
+    known = demand.filter(pl.col("product_id").is_not_null()).drop("category_id", "choices_per_purchase")
+    alone = pl.concat_str(pl.lit("product:"), pl.col("product_id").cast(pl.String))
+    rows = catalog.with_columns(pl.col("category_id").fill_null(alone)).join(known, on="product_id", how="left")
+    matched = pl.concat(
+        [
+            rows.filter(pl.col("demand_row").is_not_null()),
+            _by_fallback(rows.filter(pl.col("demand_row").is_null()), demand).select(rows.columns),
+        ]
+    )
+    unpriced = catalog.join(matched, on="product_id", how="anti").select("product_id", reason=pl.lit(NO_DEMAND))
+    if matched.is_empty():
+        raise InputError(
+            f"the demand artefact must know at least one product or category of the catalog's {catalog.height}, "
+            "found none: point paths.demand and paths.catalog at the same market"
+        )
+    availability = pl.coalesce("availability", "availability_right")
+    products = matched.with_columns(availability=availability).drop("availability_right")
+    return Matched(products.sort("category_id", "product_id"), unpriced.sort("product_id"))
+
+
+def _by_fallback(rows: pl.DataFrame, demand: pl.DataFrame) -> pl.DataFrame:
+    """The rows whose category has a fallback, with its demand around today's price."""
+    fallback = demand.filter(pl.col("product_id").is_null()).drop("product_id")
+    found = rows.select("product_id", "category_id", "price", "cost", "availability").join(
+        fallback, on="category_id", how="inner"
+    )
+    scale = pl.col("price") / pl.col("reference_price")
+    return found.with_columns(
+        min_price=pl.col("min_price") * scale, max_price=pl.col("max_price") * scale, reference_price="price"
+    )
+
+
+def _id_like(wanted: pl.DataType, found: pl.DataType) -> pl.Expr:
+    """The artefact's product ids in the catalog's type: integers stay integers, text stays text."""
+    column = pl.col("product_id")
+    if found == pl.Null or (wanted.is_integer() and found.is_integer()):
+        return column.cast(wanted)
+    if wanted == pl.String and not found.is_numeric():
+        return column.cast(pl.String)
+    raise InputError(
+        f"product_id must be of one kind in the demand artefact and the catalog, found {found} and {wanted}: "
+        "write the catalog's ids as the training data had them"
+    )

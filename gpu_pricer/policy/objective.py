@@ -1,0 +1,25 @@
+"""What the prices maximise."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gpu_pricer.policy.rates import require_number
+
+
+@dataclass(frozen=True)
+class Objective:
+    """profit × expected profit + revenue × expected revenue; only the ratio of the two weights matters."""
+
+    profit: float
+    revenue: float
+
+    def __post_init__(self) -> None:
+        for name in ("profit", "revenue"):
+            require_number(f"objective.{name}", getattr(self, name), 0)
+        if self.profit + self.revenue == 0:
+            raise ValueError("objective needs a weight above 0, found profit 0 and revenue 0")
+
+    def effective_cost(self, cost: np.ndarray) -> np.ndarray:
+        """The cost that makes mark-up per unit proportional to the objective: p (x − c) + q x ∝ x − p c / (p + q)."""
+        return cost * (self.profit / (self.profit + self.revenue))

@@ -1,0 +1,161 @@
+"""A catalog, a demand and a policy as one pricing problem that can be solved tile by tile."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from gpu_pricer.errors import InputError
+from gpu_pricer.policy.bounds import LARGEST, LEAST, PriceRange, price_range
+from gpu_pricer.policy.ladder import CENTS, Ladder
+from gpu_pricer.policy.matching import match_products
+from gpu_pricer.policy.policy import Policy
+from gpu_pricer.policy.segment_demand import SegmentDemand, segment_demand
+from gpu_pricer.tables.artefact import DemandArtefact
+from gpu_pricer.tables.price_table import BINDINGS
+from kernels import PRICE_LIMIT, Ladders, Offer, Shelf
+
+MILLION = 10**6
+
+
+@dataclass(frozen=True)
+class PricingProblem:
+    """P products of G categories, sorted by category, then product, for S segments, sorted by id.
+
+    category_start int64 [G + 1]; today int32 cents [P]; cost float64 currency [P]; reference_price, effective_cost
+    float64 cents [P]; units_per_choice float64 [P], which is also each product's weight in its category;
+    low, high int32 cents [P], rungs; binding int8 [P, 3]: index into BINDINGS where the price is held low, not at all,
+    high; visits float64 [S].
+    """
+
+    demand: SegmentDemand
+    product_id: pl.Series
+    segment_id: pl.Series
+    visits: np.ndarray
+    category_start: np.ndarray
+    today: np.ndarray
+    cost: np.ndarray
+    reference_price: np.ndarray
+    effective_cost: np.ndarray
+    units_per_choice: np.ndarray
+    is_on_shelf: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    binding: np.ndarray
+    ladders: Ladders
+    has_outside_option: bool
+    unpriced: pl.DataFrame
+
+    def starts(self, first: int, last: int) -> np.ndarray:
+        """category_start of the categories first to last − 1, counted from their first product."""
+        return self.category_start[first : last + 1] - self.category_start[first]
+
+    def shelf(self, first: int, last: int) -> Shelf:
+        """The shelf of the categories first to last − 1."""
+        products = self.products(first, last)
+        return Shelf(
+            self.starts(first, last),
+            self.reference_price[products].astype(np.float32),
+            self.is_on_shelf[products],
+            self.has_outside_option,
+        )
+
+    def offer(self, first: int, last: int) -> Offer:
+        """What the kernels price for the categories first to last − 1."""
+        products = self.products(first, last)
+        return Offer(
+            shelf=self.shelf(first, last),
+            unit_cost=self.effective_cost[products].astype(np.float32),
+            weight=self.units_per_choice[products].astype(np.float32),
+            low=self.low[products].astype(np.float32),
+            high=self.high[products].astype(np.float32),
+            ladder=np.zeros(len(self.low[products]), np.int32),
+            ladders=self.ladders,
+        )
+
+    def products(self, first: int, last: int) -> slice:
+        """The products of the categories first to last − 1."""
+        return slice(int(self.category_start[first]), int(self.category_start[last]))
+
+
+def pricing_problem(artefact: DemandArtefact, catalog: pl.DataFrame, policy: Policy) -> PricingProblem:
+    """Match the catalog with the demand and bound every price; InputError for what the data make impossible."""
+    matched = match_products(catalog, artefact)
+    products, cost = matched.products, matched.products["cost"].to_numpy()
+    today = _cents(products, "price", round_to=0)
+    bounds = price_range(
+        policy.bounds,
+        today,
+        *(_cents(products, name, round_to=4) for name in ("cost", "min_price", "max_price")),
+    )
+    low, high, binding = on_ladder(bounds, policy.rungs, today)
+    _require_below_limit(products, low)
+    segments = artefact.segments.sort("segment_id")
+    return PricingProblem(
+        demand=segment_demand(artefact, products),
+        product_id=products["product_id"],
+        segment_id=segments["segment_id"],
+        visits=segments["visits"].to_numpy(),
+        category_start=_category_start(products["category_id"]),
+        today=today.astype(np.int32),
+        cost=cost,
+        reference_price=CENTS * products["reference_price"].to_numpy(),
+        effective_cost=CENTS * policy.objective.effective_cost(cost),
+        units_per_choice=products["units_per_choice"].to_numpy(),
+        is_on_shelf=products["availability"].to_numpy() > 0,
+        low=low.astype(np.int32),
+        high=high.astype(np.int32),
+        binding=binding,
+        ladders=policy.rungs.for_kernels(),
+        has_outside_option=artefact.info.outside_option,
+        unpriced=matched.unpriced,
+    )
+
+
+def on_ladder(bounds: PriceRange, ladder: Ladder, today: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """low, high [P] as rungs inside the bounds, and binding [P, 3] (see PricingProblem).
+
+    Where a rule was overruled only the rung nearest to it is left, and it is named; where no rung is left, today's
+    price stays.
+    """
+    low, high = ladder.at_or_above(bounds.low), ladder.at_or_below(bounds.high)
+    has_no_rung = low > high
+    low, high = np.where(bounds.pull > 0, high, low), np.where(bounds.pull < 0, low, high)
+    low, high = np.where(has_no_rung, today, low), np.where(has_no_rung, today, high)
+    binding = np.stack([bounds.low_rule, np.zeros_like(bounds.low_rule), bounds.high_rule], axis=1)
+    for rule in ("within_support", "max_increase"):
+        binding[bounds.broken == BINDINGS.index(rule)] = BINDINGS.index(f"{rule}_broken")
+    binding[has_no_rung] = BINDINGS.index("no_rung")
+    return low, high, binding
+
+
+def _cents(products: pl.DataFrame, name: str, round_to: int) -> np.ndarray:
+    """A column in cents, rounded to this many decimals of a cent and scaled by them to whole numbers, int64."""
+    amount = products[name].to_numpy()
+    scale = CENTS * 10**round_to
+    whole = np.round(amount * scale)
+    is_valid = np.isfinite(whole) & (whole < PRICE_LIMIT * 10**round_to)
+    if name == "price":
+        is_valid &= whole >= LEAST
+    if not is_valid.all():
+        example = products.filter(~is_valid).select("product_id", name).row(0)
+        limits = f"{'at least one cent and ' if name == 'price' else ''}below {PRICE_LIMIT / CENTS:,.2f}"
+        raise InputError(
+            f"{name} must be {limits}, found {np.count_nonzero(~is_valid)} products where it is not, "
+            f"the first {example}: mend the catalog or leave them out"
+        )
+    return whole.astype(np.int64)
+
+
+def _require_below_limit(products: pl.DataFrame, low: np.ndarray) -> None:
+    if (low > LARGEST).any():
+        example = products.filter(low > LARGEST).select("product_id", "cost", "min_price").row(0)
+        raise InputError(
+            f"the lowest allowed price must be below {PRICE_LIMIT / CENTS:,.2f}, found product (id, cost, min_price) "
+            f"{example}: mend its cost or support, or lower bounds.min_margin_rate"
+        )
+
+
+def _category_start(category_id: pl.Series) -> np.ndarray:
+    lengths = category_id.rle().struct.field("len").to_numpy()
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)

@@ -1,0 +1,120 @@
+"""The artefact's demand, cut into tiles of products."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from gpu_pricer.errors import InputError
+from gpu_pricer.tables.artefact import DemandArtefact
+from kernels import Demand, DenseDemand, FactorDemand
+
+
+@dataclass(frozen=True)
+class SegmentDemand:
+    """Demand of S segments, sorted by segment_id, for the P products to price.
+
+    factors: the artefact's arrays, segments reordered. row [P]: the demand row of each product; category [P]: the index
+    of its category. appeal_offset, sensitivity_offset float32 [P]: added to a and b for every segment. cell_offsets:
+    product, segment (indices), appeal_offset, sensitivity_offset, sorted by product; None where no offset is a
+    segment's own.
+    """
+
+    form: str
+    factors: dict[str, np.ndarray]
+    row: np.ndarray
+    category: np.ndarray
+    appeal_offset: np.ndarray
+    sensitivity_offset: np.ndarray
+    cell_offsets: pl.DataFrame | None
+
+    def tile(self, first: int, last: int) -> Demand:
+        """The demand for products first to last − 1, which must be whole categories."""
+        row = self.row[first:last]
+        offsets = (self.appeal_offset[first:last], self.sensitivity_offset[first:last])
+        if self.form == "factors" and self.cell_offsets is None:
+            names = ("segment_appeal", "product_appeal", "segment_sensitivity", "product_sensitivity")
+            arrays = [self.factors[n][row] if n.startswith("product") else self.factors[n] for n in names]
+            return FactorDemand(*arrays, *offsets)
+        appeal, sensitivity = self._dense(row, self.category[first:last])
+        if self.cell_offsets is not None:
+            self._add_cell_offsets(appeal, sensitivity, first, last)
+        return DenseDemand(appeal, sensitivity, *offsets)
+
+    def _dense(self, row: np.ndarray, category: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """a and b themselves, [S, n]; one product of matrices per category, so that no tiling changes a bit."""
+        if self.form == "dense":
+            return self.factors["appeal"][:, row], self.factors["sensitivity"][:, row]
+        blocks = np.split(row, np.flatnonzero(np.diff(category)) + 1)
+        appeal, score = (
+            np.concatenate([self.factors[f"segment_{kind}"] @ self.factors[f"product_{kind}"][b].T for b in blocks], 1)
+            for kind in ("appeal", "sensitivity")
+        )
+        return appeal, np.logaddexp(score, np.float32(0))
+
+    def _add_cell_offsets(self, appeal: np.ndarray, sensitivity: np.ndarray, first: int, last: int) -> None:
+        assert self.cell_offsets is not None
+        bounds = self.cell_offsets["product"].search_sorted([first, last])
+        cells = self.cell_offsets[bounds[0] : bounds[1]]
+        where = (cells["segment"].to_numpy(), cells["product"].to_numpy() - first)
+        appeal[where] += cells["appeal_offset"].to_numpy()
+        sensitivity[where] += cells["sensitivity_offset"].to_numpy()
+
+
+def segment_demand(artefact: DemandArtefact, products: pl.DataFrame) -> SegmentDemand:
+    """The artefact's demand for matched products (see Matched); InputError when its offsets are not valid.
+
+    log(availability) is added to the appeal; a product with availability 0 is not on the shelf and keeps its own.
+    """
+    order = artefact.segments["segment_id"].arg_sort().to_numpy()
+    shared, cells = _offsets(artefact, products)
+    availability = products["availability"].to_numpy()
+    log_availability = np.log(np.where(availability > 0, availability, 1.0))
+    return SegmentDemand(
+        form=artefact.info.form,
+        factors={n: f if n.startswith("product") else f[order] for n, f in artefact.factors.items()},
+        row=products["demand_row"].to_numpy(),
+        category=products["category_id"].rle_id().to_numpy(),
+        appeal_offset=(shared["appeal_offset"].to_numpy() + log_availability).astype(np.float32),
+        sensitivity_offset=shared["sensitivity_offset"].to_numpy().astype(np.float32),
+        cell_offsets=cells,
+    )
+
+
+def _offsets(artefact: DemandArtefact, products: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+    """Offsets of whole products, one row per product in order, and those of single cells, if there are any."""
+    values = ["appeal_offset", "sensitivity_offset"]
+    index = products.select("product_id").with_row_index("product")
+    if artefact.offsets is None:
+        return index.select(pl.lit(0.0).alias(name) for name in values), None
+    offsets = _checked_offsets(artefact.offsets, products.schema["product_id"], artefact.segments["segment_id"].dtype)
+    shared = index.join(offsets.filter(pl.col("segment_id").is_null()), on="product_id", how="left").sort("product")
+    segments = artefact.segments.select(pl.col("segment_id").sort()).with_row_index("segment")
+    cells = offsets.join(index, on="product_id").join(segments, on="segment_id").sort("product", "segment")
+    cells = cells.select(pl.col("product", "segment").cast(pl.Int64), pl.col(values).cast(pl.Float32))
+    return shared.select(pl.col(values).fill_null(0.0)), None if cells.is_empty() else cells
+
+
+def _checked_offsets(offsets: pl.DataFrame, product_id: pl.DataType, segment_id: pl.DataType) -> pl.DataFrame:
+    """Offsets with segment_id (null: every segment), unique and finite; else InputError."""
+    if "segment_id" not in offsets.columns:
+        offsets = offsets.with_columns(segment_id=pl.lit(None, dtype=segment_id))
+    wanted = {"product_id": product_id, "segment_id": segment_id, "appeal_offset": pl.Float64}
+    wanted["sensitivity_offset"] = pl.Float64()
+    try:
+        offsets = offsets.select(pl.col(name).cast(dtype) for name, dtype in wanted.items())
+    except pl.exceptions.PolarsError as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"offsets.parquet must hold {', '.join(wanted)}, found: {reason}; train again") from error
+    rules = {
+        "one row per product and segment": pl.struct("product_id", "segment_id").is_unique(),
+        "finite offsets": pl.col("appeal_offset", "sensitivity_offset").is_finite().fill_null(False),
+    }
+    for rule, expression in rules.items():
+        broken = offsets.filter(~pl.all_horizontal(expression))
+        if broken.height:
+            raise InputError(
+                f"offsets.parquet must have {rule}, found {broken.height} rows without, "
+                f"the first {broken.row(0)}: train again"
+            )
+    return offsets

@@ -1,0 +1,1 @@
+"""Tables: what a row must be, how tables are read, checked and written."""

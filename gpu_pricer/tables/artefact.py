@@ -1,0 +1,199 @@
+"""The demand artefact: a directory that any demand model may write and any pricer may read.
+
+demand.json, factors.safetensors, segments.parquet, products.parquet and, optionally, offsets.parquet and
+user_segments.parquet. Row order of the two tables is the row order of the factors.
+"""
+
+import hashlib
+import json
+import shutil
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import dataframely as dy
+import numpy as np
+import polars as pl
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from gpu_pricer.errors import InputError
+
+FORMAT_VERSION = 1
+FORMS = {
+    "factors": ("segment_appeal", "product_appeal", "segment_sensitivity", "product_sensitivity"),
+    "dense": ("appeal", "sensitivity"),
+}
+
+
+class Segments(dy.Schema):
+    """One row per segment: how many visits (user-periods) it makes in a period, on average."""
+
+    segment_id = dy.Any()
+    visits = dy.Float64(min=0)
+
+
+class DemandProducts(dy.Schema):
+    """One row per product; a null product_id is its category's fallback for products never trained on."""
+
+    product_id = dy.Any()
+    category_id = dy.String()
+    reference_price = dy.Float64(min_exclusive=0)
+    min_price = dy.Float64(min_exclusive=0)
+    max_price = dy.Float64(min_exclusive=0)
+    availability = dy.Float64(min=0, max=1)
+    choices_per_purchase = dy.Float64(min=1)
+    units_per_choice = dy.Float64(min_exclusive=0)
+
+    @dy.rule()
+    def support_holds_the_reference_price(cls) -> pl.Expr:
+        return pl.col("reference_price").is_between(pl.col("min_price"), pl.col("max_price"))
+
+    @dy.rule()
+    def product_is_unique(cls) -> pl.Expr:
+        return pl.struct("product_id", "category_id").is_unique()
+
+
+@dataclass(frozen=True)
+class DemandInfo:
+    """What demand.json says; dates are ISO strings, pricing_period the first day priced for."""
+
+    format_version: int
+    kind: str
+    form: str
+    run: str
+    created: str
+    training_start: str
+    training_end: str
+    period_days: int
+    pricing_period: str
+    outside_option: bool
+    currency: str
+
+    def __post_init__(self) -> None:
+        if self.format_version != FORMAT_VERSION:
+            raise ValueError(f"format_version must be {FORMAT_VERSION}, found {self.format_version!r}")
+        if self.kind != "mnl":
+            raise ValueError(f"kind must be 'mnl', found {self.kind!r}")
+        if self.form not in FORMS:
+            raise ValueError(f"form must be one of {sorted(FORMS)}, found {self.form!r}")
+        if not isinstance(self.period_days, int) or self.period_days < 1:
+            raise ValueError(f"period_days must be a positive whole number, found {self.period_days!r}")
+
+
+@dataclass(frozen=True)
+class DemandArtefact:
+    """Demand of S segments for P products.
+
+    factors holds float32 arrays: form "factors" segment_appeal [S, Da], product_appeal [P, Da],
+    segment_sensitivity [S, Db], product_sensitivity [P, Db]; form "dense" appeal [S, P] and sensitivity [S, P].
+    """
+
+    info: DemandInfo
+    factors: dict[str, np.ndarray]
+    segments: pl.DataFrame
+    products: pl.DataFrame
+    offsets: pl.DataFrame | None = None
+    user_segments: pl.DataFrame | None = None
+
+    def __post_init__(self) -> None:
+        wanted = set(FORMS[self.info.form])
+        if set(self.factors) != wanted:
+            raise ValueError(f"factors must be {sorted(wanted)}, found {sorted(self.factors)}")
+        sizes = {"segment": self.segments.height, "product": self.products.height}
+        for name, factor in self.factors.items():
+            if factor.dtype != np.float32 or factor.ndim != 2:
+                raise ValueError(f"{name} must be float32 with two axes, found {factor.dtype} {factor.shape}")
+            if not np.isfinite(factor).all():
+                raise ValueError(f"{name} must be finite, found NaN or infinity")
+            if self.info.form == "dense" and factor.shape != tuple(sizes.values()):
+                raise ValueError(f"{name} must be {tuple(sizes.values())}, found {factor.shape}")
+            if self.info.form == "factors" and factor.shape[0] != sizes[name.split("_")[0]]:
+                raise ValueError(f"{name} must have {sizes[name.split('_')[0]]} rows, found {factor.shape[0]}")
+        for kind in ("appeal", "sensitivity") if self.info.form == "factors" else ():
+            widths = [self.factors[f"{side}_{kind}"].shape[1] for side in ("segment", "product")]
+            if widths[0] != widths[1]:
+                raise ValueError(f"segment_{kind} and product_{kind} must be equally wide, found {widths}")
+
+    def fingerprint(self) -> str:
+        """A hash of everything that decides a price; the same artefact has the same one on any machine."""
+        digest = hashlib.sha256(json.dumps(asdict(self.info), sort_keys=True).encode())
+        for name in sorted(self.factors):
+            digest.update(name.encode() + np.ascontiguousarray(self.factors[name]).tobytes())
+        for table in (self.segments, self.products, self.offsets):
+            if table is not None:
+                digest.update(table.write_csv().encode())
+        return digest.hexdigest()[:16]
+
+
+def write_artefact(artefact: DemandArtefact, directory: Path) -> None:
+    """Write the whole directory beside its final place, then swap it in: a reader never sees half of one."""
+    fresh, stale = directory.with_name(directory.name + ".new"), directory.with_name(directory.name + ".old")
+    for leftover in (fresh, stale):
+        shutil.rmtree(leftover, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    (fresh / "demand.json").write_text(json.dumps(asdict(artefact.info), indent=2) + "\n")
+    save_file({k: np.ascontiguousarray(v) for k, v in artefact.factors.items()}, fresh / "factors.safetensors")
+    for name in ("segments", "products", "offsets", "user_segments"):
+        table: pl.DataFrame | None = getattr(artefact, name)
+        if table is not None:
+            table.write_parquet(fresh / f"{name}.parquet")
+    if directory.exists():
+        directory.rename(stale)
+    fresh.rename(directory)
+    shutil.rmtree(stale, ignore_errors=True)
+
+
+def read_artefact(directory: Path) -> DemandArtefact:
+    """Read and check an artefact; InputError names the file, the rule and the remedy."""
+    path = directory / "demand.json"
+    if not path.is_file():
+        raise InputError(
+            f"a demand artefact must lie in {directory}, but {path} is not there: "
+            "run `gpu-pricer train` first, or point paths.demand at one"
+        )
+    products = _read_table(directory / "products.parquet")
+    defaults = {"availability": 1.0, "choices_per_purchase": 1.0, "units_per_choice": 1.0}
+    products = products.with_columns(
+        pl.lit(value).alias(name) for name, value in defaults.items() if name not in products.columns
+    )
+    try:
+        raw = json.loads(path.read_text())
+        info = DemandInfo(**{field.name: raw[field.name] for field in fields(DemandInfo)})
+        return DemandArtefact(
+            info=info,
+            factors=load_file(directory / "factors.safetensors"),
+            segments=_checked(Segments, _read_table(directory / "segments.parquet")),
+            products=_checked(DemandProducts, products),
+            offsets=_read_optional(directory / "offsets.parquet"),
+            user_segments=_read_optional(directory / "user_segments.parquet"),
+        )
+    except (KeyError, TypeError, ValueError, OSError, SafetensorError) as error:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise InputError(f"the demand artefact in {directory} is not valid: {reason}; train it again") from error
+
+
+def _checked(schema: type[dy.Schema], table: pl.DataFrame) -> pl.DataFrame:
+    """The schema's columns of the table, numbers cast to its types."""
+    missing = [name for name in schema.column_names() if name not in table.columns]
+    if missing:
+        raise ValueError(f"{schema.__name__} must have the columns {missing}, found {table.columns}")
+    valid, failure = schema.filter(table, cast=True)
+    if len(failure):
+        raise ValueError(f"{schema.__name__} breaks {failure.counts()} (rule: rows)")
+    return valid
+
+
+def _read_table(path: Path) -> pl.DataFrame:
+    try:
+        return pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise InputError(f"{path} must be a readable Parquet file, found: {_first_line(error)}; train again") from error
+
+
+def _read_optional(path: Path) -> pl.DataFrame | None:
+    return _read_table(path) if path.exists() else None
+
+
+def _first_line(error: Any) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

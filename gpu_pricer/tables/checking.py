@@ -1,0 +1,46 @@
+"""Checking rows against the rules of a schema: what holds, what is broken, by which rule, with examples."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import dataframely as dy
+import polars as pl
+
+EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The rows that hold, the rows that break a rule (with one column per rule), and how many break each."""
+
+    valid: pl.DataFrame
+    invalid: pl.DataFrame
+    broken: dict[str, int]
+
+    def report(self) -> str:
+        """Every broken rule with its count and its first rows, in one line."""
+        return "; ".join(
+            f"breaks {rule} in {count:,} rows, such as {self._examples(rule)}" for rule, count in self.broken.items()
+        )
+
+    def _examples(self, rule: str) -> str:
+        rows = self.invalid.filter(pl.col(rule) == "invalid").head(EXAMPLES).select(self.valid.columns[:6])
+        return ", ".join(_brief(row) for row in rows.iter_rows(named=True))
+
+
+def check(frame: pl.DataFrame, schema: type[dy.Schema], rules: dict[str, pl.Expr] | None = None) -> Checked:
+    """Divide the rows of a frame that has the schema's columns; further rules are expressions that must hold."""
+    others = [name for name in frame.columns if name not in schema.column_names()]
+    members: dict[str, Any] = {f"attribute_{i}": dy.Any(alias=name) for i, name in enumerate(others)}
+    members |= {name: _rule(expression) for name, expression in (rules or {}).items()}
+    extended = type(schema.__name__, (schema,), members)
+    valid, failure = extended.filter(frame)
+    return Checked(valid.select(frame.columns), failure.details(), failure.counts())
+
+
+def _rule(expression: pl.Expr) -> Any:
+    return dy.rule()(lambda cls: expression)
+
+
+def _brief(row: dict[str, object]) -> str:
+    return "(" + ", ".join(f"{name}={value}" for name, value in row.items()) + ")"

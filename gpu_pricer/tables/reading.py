@@ -1,0 +1,100 @@
+"""Reading tables: Parquet in, frames with the schema's columns and types out, or one line that says why not."""
+
+from pathlib import Path
+
+import dataframely as dy
+import polars as pl
+
+from gpu_pricer.errors import InputError
+from gpu_pricer.tables.checking import check
+
+
+def scan_table(path: Path) -> pl.LazyFrame:
+    """A lazy frame over one Parquet file or a folder of them; InputError when absent or not readable."""
+    if not path.exists():
+        raise InputError(f"{path} must be a Parquet file or a folder of them, found nothing: mend the path")
+    files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+    if not files:
+        raise InputError(f"{path} must hold Parquet files, found none: put *.parquet files there")
+    for file in files:
+        try:
+            pl.read_parquet_schema(file)
+        except (OSError, pl.exceptions.PolarsError) as error:
+            reason = first_line(error)
+            raise InputError(f"{file} must be a whole Parquet file, found: {reason}; write it again") from error
+    return pl.scan_parquet(files)
+
+
+def collect(frame: pl.LazyFrame, origin: str) -> pl.DataFrame:
+    """The rows of a lazy table; InputError when they cannot be read or there are none."""
+    try:
+        rows = frame.collect(engine="streaming")
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise InputError(f"{origin} must be readable, found: {first_line(error)}; write it again") from error
+    if rows.is_empty():
+        raise InputError(f"{origin} must hold at least one row, found none: fill the table or remove it")
+    return rows
+
+
+def conform(frame: pl.LazyFrame, schema: type[dy.Schema], origin: str, keep_others: bool) -> pl.LazyFrame:
+    """The schema's columns in its types, absent optional ones null; other columns follow when kept.
+
+    Only types of the same kind are converted (any number to Float64, Date to Datetime, categorical to string).
+    InputError names the missing column or the wrong type.
+    """
+    try:
+        found = frame.collect_schema()
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise InputError(f"{origin} must be readable, found: {first_line(error)}; write it again") from error
+    expressions = [_conformed(name, column, found, origin) for name, column in schema.columns().items()]
+    others = [name for name in found if name not in schema.column_names()] if keep_others else []
+    return frame.select(*expressions, *others)
+
+
+def read_table(path: Path, schema: type[dy.Schema]) -> pl.DataFrame:
+    """A table that follows the schema, attributes included; InputError when it breaks any rule."""
+    origin = str(path)
+    frame = collect(conform(scan_table(path), schema, origin, keep_others=True), origin)
+    checked = check(frame, schema)
+    if checked.broken:
+        raise InputError(f"{origin} {checked.report()}: mend these rows or run `gpu-pricer prepare` again")
+    return checked.valid
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's text, which is what fits into ours."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _conformed(name: str, column: dy.Column, found: pl.Schema, origin: str) -> pl.Expr:
+    metadata = column.metadata or {}
+    if name not in found:
+        if metadata.get("optional"):
+            return pl.lit(None, dtype=column.dtype).alias(name)
+        raise InputError(f"{origin} must have the column {name}, found only {', '.join(found)}: add {name}")
+    dtype = found[name]
+    if metadata.get("id"):
+        return _text_or_integer(name, dtype, origin)
+    wanted = column.dtype
+    if isinstance(wanted, pl.Enum):
+        return _accept(dtype in (wanted, pl.String), "text", name, dtype, origin).cast(wanted)
+    if wanted == pl.String:
+        return _text_or_integer(name, dtype, origin).cast(pl.String)
+    if wanted.is_temporal():
+        is_time = dtype == pl.Date or isinstance(dtype, pl.Datetime)
+        time = _accept(is_time, "Date or Datetime", name, dtype, origin)
+        return (time.dt.replace_time_zone(None) if isinstance(dtype, pl.Datetime) else time).cast(wanted)
+    is_number = dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)
+    return _accept(is_number, "a number", name, dtype, origin).cast(wanted)
+
+
+def _text_or_integer(name: str, dtype: pl.DataType, origin: str) -> pl.Expr:
+    if isinstance(dtype, pl.Categorical | pl.Enum) or dtype == pl.Null:
+        return pl.col(name).cast(pl.String)
+    return _accept(dtype.is_integer() or dtype == pl.String, "integer or string", name, dtype, origin)
+
+
+def _accept(holds: bool, wanted: str, name: str, dtype: pl.DataType, origin: str) -> pl.Expr:
+    if not holds:
+        raise InputError(f"{origin}: the column {name} must be {wanted}, found {dtype}: convert the column")
+    return pl.col(name)

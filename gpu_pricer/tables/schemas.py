@@ -1,0 +1,205 @@
+"""Every table as a class: the input tables a user brings and the canonical ones that `prepare` writes.
+
+A rule's name is the statement that must hold. Columns marked `optional` may be absent from an input table;
+columns marked `id` are integers or strings and come out as they went in.
+"""
+
+from typing import Any
+
+import dataframely as dy
+import polars as pl
+
+STRUCTURAL_RULES = frozenset({"product_is_unique", "user_is_unique"})
+
+
+def _id(description: str) -> dy.Any:
+    return dy.Any(description=description, metadata={"id": True})
+
+
+def _time(description: str) -> dy.Datetime:
+    return dy.Datetime(nullable=True, time_unit="us", description=description)
+
+
+def _number(description: str, optional: bool = False) -> dy.Float64:
+    return dy.Float64(
+        nullable=True, allow_inf=True, allow_nan=True, description=description, metadata={"optional": optional}
+    )
+
+
+def _given(column: str) -> Any:
+    return dy.rule()(lambda cls: pl.col(column).is_not_null())
+
+
+def _unique(column: str) -> Any:
+    return dy.rule()(lambda cls: pl.col(column).is_unique() | pl.col(column).is_null())
+
+
+def _positive(column: str) -> Any:
+    return dy.rule()(lambda cls: (pl.col(column).is_finite() & (pl.col(column) > 0)).fill_null(False))
+
+
+def _positive_where_given(column: str) -> Any:
+    return dy.rule()(lambda cls: pl.col(column).is_finite() & (pl.col(column) > 0))
+
+
+def _not_negative(column: str) -> Any:
+    return dy.rule()(lambda cls: (pl.col(column).is_finite() & (pl.col(column) >= 0)).fill_null(False))
+
+
+def _not_negative_where_given(column: str) -> Any:
+    return dy.rule()(lambda cls: pl.col(column).is_finite() & (pl.col(column) >= 0))
+
+
+def _share(column: str) -> Any:
+    return dy.rule()(lambda cls: pl.col(column).is_between(0, 1))
+
+
+class Transactions(dy.Schema):
+    """One row per line of a receipt."""
+
+    user_id = _id("who bought")
+    product_id = _id("what was bought")
+    time = _time("when: Date or Datetime, on the clock of the store")
+    quantity = _number("units, above 0")
+    price = _number("unit price paid, above 0")
+    list_price = _number("unit price before discounts", optional=True)
+
+    user_is_given = _given("user_id")
+    product_is_given = _given("product_id")
+    time_is_given = _given("time")
+    quantity_is_positive = _positive("quantity")
+    price_is_positive = _positive("price")
+    list_price_is_positive = _positive_where_given("list_price")
+
+
+class Products(dy.Schema):
+    """One row per product; any further column is an attribute."""
+
+    product_id = _id("unique")
+    category_id = dy.String(nullable=True, description="need group of products that replace each other; null: alone")
+    price = _number("today's price; null or absent: the last honest price in the sales", optional=True)
+    list_price = _number("today's price before discounts", optional=True)
+    cost = _number("unit cost; null or absent: assumed from a configured ratio", optional=True)
+    stock = _number("units that can be sold in one period", optional=True)
+    competitor_price = _number("today's price elsewhere", optional=True)
+    availability = _number("share of visits that find it on the shelf, 0 to 1", optional=True)
+
+    product_is_given = _given("product_id")
+    product_is_unique = _unique("product_id")
+    price_is_positive = _positive_where_given("price")
+    list_price_is_positive = _positive_where_given("list_price")
+    cost_is_not_negative = _not_negative_where_given("cost")
+    stock_is_not_negative = _not_negative_where_given("stock")
+    competitor_price_is_positive = _positive_where_given("competitor_price")
+    availability_is_a_share = _share("availability")
+
+
+class Users(dy.Schema):
+    """One row per user; any further column is an attribute."""
+
+    user_id = _id("unique")
+
+    user_is_given = _given("user_id")
+    user_is_unique = _unique("user_id")
+
+
+class Offers(dy.Schema):
+    """One row per product that a user saw on an occasion; any further numeric column is context."""
+
+    occasion_id = _id("one look at the shelf by one user")
+    user_id = _id("who looked")
+    product_id = _id("what was on offer")
+    time = _time("when: Date or Datetime")
+    price = _number("unit price shown, above 0")
+    quantity = _number("units bought; 0: seen and not bought")
+    list_price = _number("unit price before discounts", optional=True)
+    weight = _number("inverse sampling rate of the occasion; null or absent: 1", optional=True)
+
+    occasion_is_given = _given("occasion_id")
+    user_is_given = _given("user_id")
+    product_is_given = _given("product_id")
+    time_is_given = _given("time")
+    price_is_positive = _positive("price")
+    quantity_is_not_negative = _not_negative("quantity")
+    list_price_is_positive = _positive_where_given("list_price")
+    weight_is_positive = _positive_where_given("weight")
+
+
+class Context(dy.Schema):
+    """One row per product and time: what else moved demand; any further numeric column is context too."""
+
+    product_id = _id("the product")
+    time = _time("when it held: Date or Datetime")
+    display = _number("share of stores that displayed it, 0 to 1", optional=True)
+    mailer = _number("share of stores that advertised it, 0 to 1", optional=True)
+    competitor_price = _number("unit price elsewhere", optional=True)
+
+    product_is_given = _given("product_id")
+    time_is_given = _given("time")
+    display_is_a_share = _share("display")
+    mailer_is_a_share = _share("mailer")
+    competitor_price_is_positive = _positive_where_given("competitor_price")
+
+
+class Catalog(dy.Schema):
+    """Canonical products: everything that can be priced, with today's price and cost, sorted by product."""
+
+    product_id = _id("as given")
+    category_id = dy.String(nullable=True, description="need group after splitting; null: alone")
+    price = dy.Float64(min_exclusive=0, description="today's price")
+    list_price = _number("today's price before discounts", optional=True)
+    cost = dy.Float64(min=0, description="unit cost")
+    cost_source = dy.Enum(["given", "assumed"], description="where the cost comes from")
+    stock = _number("units that can be sold in one period", optional=True)
+    competitor_price = _number("today's price elsewhere", optional=True)
+    availability = dy.Float64(min=0, max=1, description="0: not on the shelf now")
+
+    product_is_given = _given("product_id")
+    product_is_unique = _unique("product_id")
+
+
+class Shelf(dy.Schema):
+    """Canonical shelf: one row per product on the shelf in a period, with the one price it had then."""
+
+    period = dy.Date(description="first day of the period")
+    category_id = dy.String(description="need group; a product without one is alone in `product:<product_id>`")
+    product_id = _id("as given")
+    price = dy.Float64(min_exclusive=0, description="the one price of product and period")
+    list_price = _number("price before discounts")
+    display = dy.Float64(min=0, max=1, description="share of stores that displayed it")
+    mailer = dy.Float64(min=0, max=1, description="share of stores that advertised it")
+
+    product_is_given = _given("product_id")
+
+    @dy.rule()
+    def product_is_unique_in_a_period(cls) -> pl.Expr:
+        return pl.struct("period", "product_id").is_unique()
+
+
+class Choices(dy.Schema):
+    """Canonical choices: what one user chose on one occasion; a null product is bought nothing."""
+
+    user_id = _id("as given")
+    period = dy.Date(description="first day of the period")
+    category_id = dy.String(description="need group")
+    product_id = _id("the product bought, null: nothing")
+    weight = dy.Float32(min_exclusive=0, description="1/n for each of the n products bought on the occasion")
+    quantity = dy.Float64(min=0, description="units bought")
+    outside_rate = dy.Float32(
+        min_exclusive=0, max=1, description="share of the category's occasions without purchase that were kept"
+    )
+
+
+class Visits(dy.Schema):
+    """Canonical visits: one row per user and period in which the user came."""
+
+    user_id = _id("as given")
+    period = dy.Date(description="first day of the period")
+
+
+class Categories(dy.Schema):
+    """Canonical categories: what turns a choice into purchases and units."""
+
+    category_id = dy.String(primary_key=True, description="need group")
+    choices_per_purchase = dy.Float64(min=1, description="mean number of products bought when any is")
+    units_per_choice = dy.Float64(min_exclusive=0, description="mean units bought when any product is")

@@ -1,0 +1,22 @@
+"""Floor 0: arrays in, arrays out. The price formulas, written once, and the CPU and CUDA loops over them."""
+
+from kernels.backend import BackendUnavailable, resolve_backend
+from kernels.demand import Demand, DenseDemand, FactorDemand
+from kernels.ladders import PRICE_LIMIT, Ladders
+from kernels.offer import Offer, Shelf
+from kernels.pricing import PricedCells, choice_probabilities, price_cells
+
+__all__ = [
+    "PRICE_LIMIT",
+    "BackendUnavailable",
+    "Demand",
+    "DenseDemand",
+    "FactorDemand",
+    "Ladders",
+    "Offer",
+    "PricedCells",
+    "Shelf",
+    "choice_probabilities",
+    "price_cells",
+    "resolve_backend",
+]

@@ -1,0 +1,102 @@
+"""How much each segment likes each product, and how its liking falls with the price."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kernels.checks import require, require_array
+
+
+@dataclass(frozen=True)
+class FactorDemand:
+    """Appeal and price sensitivity as products of factors; all arrays float32, or all float64.
+
+    segment_appeal [S, Da], product_appeal [P, Da], segment_sensitivity [S, Db], product_sensitivity [P, Db];
+    appeal_offset [P] and sensitivity_offset [P] are added:
+    a = segment_appeal . product_appeal + appeal_offset,
+    b = softplus(segment_sensitivity . product_sensitivity) + sensitivity_offset, kept above 0.
+    """
+
+    segment_appeal: np.ndarray
+    product_appeal: np.ndarray
+    segment_sensitivity: np.ndarray
+    product_sensitivity: np.ndarray
+    appeal_offset: np.ndarray
+    sensitivity_offset: np.ndarray
+
+    def __post_init__(self) -> None:
+        require(np.ndim(self.segment_appeal) == 2, "FactorDemand.segment_appeal must be a matrix",
+                np.shape(self.segment_appeal))  # fmt: skip
+        require(np.ndim(self.segment_sensitivity) == 2, "FactorDemand.segment_sensitivity must be a matrix",
+                np.shape(self.segment_sensitivity))  # fmt: skip
+        segments, products = self.segment_count, self.product_count
+        appeal, sensitivity = self.segment_appeal.shape[1], self.segment_sensitivity.shape[1]
+        for name, shape in {
+            "segment_appeal": (segments, appeal),
+            "product_appeal": (products, appeal),
+            "segment_sensitivity": (segments, sensitivity),
+            "product_sensitivity": (products, sensitivity),
+            "appeal_offset": (products,),
+            "sensitivity_offset": (products,),
+        }.items():
+            _require_floats(f"FactorDemand.{name}", getattr(self, name), shape, self.dtype)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type in which prices are computed."""
+        return self.segment_appeal.dtype
+
+    @property
+    def segment_count(self) -> int:
+        """S."""
+        return len(self.segment_appeal)
+
+    @property
+    def product_count(self) -> int:
+        """P."""
+        return len(self.product_appeal)
+
+
+@dataclass(frozen=True)
+class DenseDemand:
+    """Appeal [S, P] and price sensitivity [S, P] themselves, all float32, or all float64.
+
+    appeal_offset [P] and sensitivity_offset [P] are added; the sensitivity is then kept above 0.
+    """
+
+    appeal: np.ndarray
+    sensitivity: np.ndarray
+    appeal_offset: np.ndarray
+    sensitivity_offset: np.ndarray
+
+    def __post_init__(self) -> None:
+        require(np.ndim(self.appeal) == 2, "DenseDemand.appeal must be a matrix", np.shape(self.appeal))
+        shape = (self.segment_count, self.product_count)
+        for name in ("appeal", "sensitivity"):
+            _require_floats(f"DenseDemand.{name}", getattr(self, name), shape, self.dtype)
+        for name in ("appeal_offset", "sensitivity_offset"):
+            _require_floats(f"DenseDemand.{name}", getattr(self, name), shape[1:], self.dtype)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type in which prices are computed."""
+        return self.appeal.dtype
+
+    @property
+    def segment_count(self) -> int:
+        """S."""
+        return self.appeal.shape[0]
+
+    @property
+    def product_count(self) -> int:
+        """P."""
+        return self.appeal.shape[1]
+
+
+Demand = FactorDemand | DenseDemand
+
+
+def _require_floats(name: str, array: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    require_array(name, array, shape, "f")
+    require(array.dtype.itemsize in (4, 8), f"{name} must be float32 or float64", array.dtype)
+    require(array.dtype == dtype, f"{name} must be {dtype} like the rest of its demand", array.dtype)

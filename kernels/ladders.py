@@ -1,0 +1,53 @@
+"""Price ladders: which prices exist."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kernels.checks import require, require_array, require_each, require_offsets
+
+# Above 2**24 a float32 can no longer hold every whole number, so a price in cents would be rounded.
+PRICE_LIMIT = 2**24
+
+
+@dataclass(frozen=True)
+class Ladders:
+    """L ladders; the rungs of ladder l are k * period[l] + ending, for whole k >= 0 and each of its endings, in cents.
+
+    period int32 [L]; endings int32, all ladders one after the other; ending_start int32 [L + 1], where each begins.
+    Whole cents are period 1 with the ending 0; .29/.49/.79/.99 is period 100 with four endings; an explicit list is
+    period 2**24 with its prices as endings. Period 0, without endings, is no ladder: the continuous optimum.
+    """
+
+    period: np.ndarray
+    endings: np.ndarray
+    ending_start: np.ndarray
+
+    def __post_init__(self) -> None:
+        require_array("Ladders.period", self.period, (np.size(self.period),), "i")
+        require_array("Ladders.endings", self.endings, (np.size(self.endings),), "i")
+        require_offsets("Ladders.ending_start", self.ending_start)
+        expected = len(self.period) + 1
+        require(len(self.ending_start) == expected, f"Ladders.ending_start needs {expected} entries (ladders + 1)",
+                len(self.ending_start))  # fmt: skip
+        require(self.ending_start[-1] == len(self.endings), f"Ladders.ending_start must end at {len(self.endings)}",
+                self.ending_start[-1])  # fmt: skip
+        count = np.diff(self.ending_start)
+        require((0 <= self.period) & (self.period <= PRICE_LIMIT),
+                f"Ladders.period must lie in [0, {PRICE_LIMIT}]", self.period)  # fmt: skip
+        require((self.period == 0) == (count == 0), "a ladder has endings unless its period is 0",
+                f"period {self.period} with {count} endings")  # fmt: skip
+        longest = np.repeat(self.period, count)
+        require_each((0 <= self.endings) & (self.endings < longest),
+                     "a ladder's endings must lie in [0, period)", self.endings)  # fmt: skip
+
+    @classmethod
+    def of(cls, *ladders: tuple[int, Sequence[int]]) -> "Ladders":
+        """Return ladders from (period, endings) pairs, such as (100, [29, 49, 79, 99])."""
+        count = [len(endings) for _, endings in ladders]
+        return cls(
+            np.array([period for period, _ in ladders], np.int32),
+            np.array([ending for _, endings in ladders for ending in endings], np.int32),
+            np.concatenate([[0], np.cumsum(count)]).astype(np.int32),
+        )

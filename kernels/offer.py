@@ -1,0 +1,79 @@
+"""What is for sale in one tile of whole categories."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kernels.checks import require, require_array, require_each, require_offsets
+from kernels.ladders import PRICE_LIMIT, Ladders
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """G categories of products, P in all, which lie sorted by category.
+
+    category_start int64 [G + 1]: category g holds the products category_start[g] to category_start[g + 1] - 1;
+    reference_price float [P], in cents; on_shelf bool [P]: whether the shopper can choose it now;
+    has_outside_option: whether the shopper may also buy nothing (the 1 in the denominator).
+    """
+
+    category_start: np.ndarray
+    reference_price: np.ndarray
+    on_shelf: np.ndarray
+    has_outside_option: bool
+
+    def __post_init__(self) -> None:
+        require_offsets("Shelf.category_start", self.category_start)
+        products = (self.product_count,)
+        require_array("Shelf.reference_price", self.reference_price, products, "f")
+        require_each(self.reference_price > 0, "Shelf.reference_price must be positive", self.reference_price)
+        require_array("Shelf.on_shelf", self.on_shelf, products, "b")
+        require(isinstance(self.has_outside_option, bool), "Shelf.has_outside_option must be a bool",
+                type(self.has_outside_option).__name__)  # fmt: skip
+
+    @property
+    def product_count(self) -> int:
+        """P."""
+        return int(self.category_start[-1])
+
+    @property
+    def category_count(self) -> int:
+        """G."""
+        return len(self.category_start) - 1
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A shelf with what pricing it needs; all money in cents, float [P].
+
+    unit_cost: the effective cost c_eff, of any sign; weight: omega, of any sign; low, high: bounds, already rungs of
+    the product's ladder, or equal for a fixed price (which may lie off the ladder); ladder int32 [P]: row of `ladders`.
+    """
+
+    shelf: Shelf
+    unit_cost: np.ndarray
+    weight: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    ladder: np.ndarray
+    ladders: Ladders
+
+    def __post_init__(self) -> None:
+        products = (self.shelf.product_count,)
+        for name in ("unit_cost", "weight", "low", "high"):
+            require_array(f"Offer.{name}", getattr(self, name), products, "f")
+        require_each(self.low >= 0, "Offer.low must not be negative", self.low)
+        require_each(self.high < PRICE_LIMIT, f"Offer.high must be below {PRICE_LIMIT} cents", self.high)
+        require_each(self.low <= self.high, "Offer.low must not exceed Offer.high", self.low)
+        require_array("Offer.ladder", self.ladder, products, "i")
+        ladders = len(self.ladders.period)
+        require_each((0 <= self.ladder) & (self.ladder < ladders),
+                     f"Offer.ladder must lie in [0, {ladders})", self.ladder)  # fmt: skip
+        if self.is_whole_cents:
+            for name, bound in (("low", self.low), ("high", self.high)):
+                require_each(bound == np.floor(bound), f"Offer.{name} must be whole cents", bound)
+
+    @property
+    def is_whole_cents(self) -> bool:
+        """Whether prices come out as whole cents (int32): no ladder is continuous."""
+        return bool(np.all(self.ladders.period > 0))

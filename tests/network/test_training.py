@@ -1,0 +1,197 @@
+"""Training on markets whose demand the test knows."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import softplus
+
+from canonical import write_canonical
+from gpu_pricer.errors import InputError
+from gpu_pricer.network.batches import EVERY_ALTERNATIVE, gather_batch
+from gpu_pricer.network.choice_data import EncodingConfig, load_choice_data
+from gpu_pricer.network.demand_network import DemandNetwork, NetworkConfig
+from gpu_pricer.network.export import SupportConfig, export_artefact
+from gpu_pricer.network.held_out import predict_held_out
+from gpu_pricer.network.likelihood import log_probability
+from gpu_pricer.network.segments import SegmentsConfig, assign_segments
+from gpu_pricer.network.training import OptimiserConfig, TrainerConfig, fit_network
+
+ENCODING = EncodingConfig(protected=["age"], min_count=2, validation_periods=2, test_periods=2)
+NETWORK = NetworkConfig(taste_width=4, sensitivity_width=1, start_sensitivity=1.0, season_shrinkage=0.05, carry_periods=4)
+OPTIMISER = OptimiserConfig(0.005, 0.02, 0.01, batch_size=512, max_epochs=6, patience=3, max_alternatives=64)
+CPU = TrainerConfig("cpu", devices=1, num_nodes=1, strategy="auto", precision="32-true")
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("canonical") / "data"
+    drawn = write_canonical(directory)
+    return drawn, load_choice_data(directory, ENCODING)
+
+
+@pytest.fixture(scope="module")
+def trained(market, tmp_path_factory):
+    _, data = market
+    return fit_network(data, NETWORK, OPTIMISER, CPU, tmp_path_factory.mktemp("train"), seed=0, resume=False).network
+
+
+def test_training_beats_shares_that_know_no_user_and_no_price(market, trained):
+    _, data = market
+    _, validation, _ = data.split()
+    bought = data.chosen[validation] >= 0
+    counts = torch.bincount(data.product[data.chosen[validation][bought]], minlength=data.products.height)
+    share = counts / (len(validation) / data.categories.height)
+    outside = 1 - torch.zeros(data.categories.height).index_add(0, data.product_category, share)
+    category = data.set_category[data.choice_set[validation]]
+    known = torch.where(bought, share[data.product[data.chosen[validation].clamp(min=0)]], outside[category])
+
+    batch = gather_batch(data, validation, EVERY_ALTERNATIVE, torch.Generator())
+    with torch.no_grad():
+        ours = log_probability(trained(batch), batch.occasion, batch.chosen, batch.outside).mean()
+
+    assert ours > known.log().mean() + 0.02
+
+
+def test_sensitivity_is_learned_from_price_moves(market, trained):
+    drawn, data = market
+    raw = trained.product_sensitivity.all_rows()[:, -1] + trained.mean_sensitivity.detach()
+    learned = softplus(raw).numpy()
+    truth = drawn.sensitivity[data.products["product_id"].to_numpy()]
+
+    assert learned.mean() == pytest.approx(truth.mean(), rel=0.15)
+    assert np.corrcoef(learned, truth)[0, 1] > 0.5
+
+
+def test_segments_number_from_the_most_visits_down_and_are_all_used(market, trained):
+    visits = np.linspace(1, 20, 300)
+
+    segment = assign_segments(trained, SegmentsConfig(count=8, price_spread=0.2, restarts=2), visits, seed=0)
+
+    total = np.bincount(segment, weights=visits)
+    assert len(total) == 8
+    assert (total > 0).all()
+    assert (np.diff(total) <= 0).all()
+
+
+def test_more_segments_than_users_are_refused(trained):
+    with pytest.raises(InputError, match="found 301 for 300: lower segments.count"):
+        assign_segments(trained, SegmentsConfig(count=301, price_spread=0.2, restarts=1), np.ones(300), seed=0)
+
+
+def test_the_artefact_holds_the_mean_appeal_of_each_segment(market, trained):
+    _, data = market
+    visits = np.linspace(1, 20, 300)
+    segment = np.arange(300) % 3
+
+    artefact = export_artefact(trained, segment, visits, SupportConfig(0.01, 0.10), "run", "now")
+
+    exported = artefact.factors["segment_appeal"] @ artefact.factors["product_appeal"].T
+    whole = np.stack([_appeal_of_user(trained, user) for user in range(300)])
+    expected = np.stack([np.average(whole[segment == s], axis=0, weights=visits[segment == s]) for s in range(3)])
+    known = artefact.products["product_id"].is_not_null().to_numpy()
+    np.testing.assert_allclose(exported[:, known], expected, atol=1e-4)
+    assert artefact.products.filter(~known)["category_id"].to_list() == ["c0", "c1", "c2", "c3"]
+
+
+def test_support_is_at_least_as_wide_as_configured(market, trained):
+    artefact = export_artefact(trained, np.zeros(300, int), np.ones(300), SupportConfig(0.49, 0.10), "run", "now")
+
+    table = artefact.products
+    assert (table["min_price"] <= 0.9 * table["reference_price"] + 1e-9).all()
+    assert (table["max_price"] >= 1.1 * table["reference_price"] - 1e-9).all()
+
+
+def test_held_out_rows_are_the_test_periods_and_probabilities_are_calibrated(market, trained, tmp_path):
+    import polars as pl
+
+    _, data = market
+    predict_held_out(trained, tmp_path / "held_out.parquet")
+
+    offers = pl.read_parquet(tmp_path / "held_out.parquet")
+    assert offers["period"].unique().sort().to_list() == data.periods[-2:]
+    assert offers.height == 2 * 300 * data.products.height
+    assert offers["probability"].is_between(0, 1, closed="none").all()
+    assert offers["probability"].sum() == pytest.approx(offers["bought"].sum(), rel=0.1)
+
+
+def test_protected_columns_never_enter_the_network(market):
+    _, data = market
+
+    assert data.user_attributes.sizes == ()
+    assert data.user_attributes.numbers.shape[1] == 0
+
+
+def test_a_resumed_training_ends_where_an_uninterrupted_one_does(market, tmp_path):
+    _, data = market
+    whole = fit_network(data, NETWORK, OPTIMISER, CPU, tmp_path / "whole", seed=1, resume=False)
+    with pytest.raises(_Interrupted):
+        _fit_and_interrupt(data, tmp_path / "cut", after_epochs=3)
+
+    resumed = fit_network(data, NETWORK, OPTIMISER, CPU, tmp_path / "cut", seed=1, resume=True)
+
+    for name, value in whole.state_dict().items():
+        torch.testing.assert_close(resumed.state_dict()[name], value, rtol=1e-3, atol=2e-3)
+
+
+def test_a_checkpoint_of_another_configuration_is_not_resumed(market, tmp_path, caplog):
+    _, data = market
+    short = OptimiserConfig(0.005, 0.02, 0.01, batch_size=4096, max_epochs=1, patience=3, max_alternatives=64)
+    fit_network(data, NETWORK, short, CPU, tmp_path, seed=1, resume=False)
+
+    with caplog.at_level("INFO"):
+        fit_network(data, NETWORK, short, CPU, tmp_path, seed=2, resume=True)
+
+    assert "training starts afresh" in caplog.text
+
+
+def test_sampling_alternatives_keeps_the_likelihood_consistent(market):
+    _, data = market
+    network = DemandNetwork(data, NETWORK)
+    index = torch.arange(len(data.user))[:2000]
+    full = gather_batch(data, index, EVERY_ALTERNATIVE, torch.Generator())
+    with torch.no_grad():
+        expected = _purchase_share(network, full)
+        draws = [
+            _purchase_share(network, gather_batch(data, index, 3, torch.Generator().manual_seed(n))) for n in range(40)
+        ]
+
+    assert torch.stack(draws).mean() == pytest.approx(float(expected), rel=0.02)
+
+
+def _purchase_share(network, batch):
+    """The expected number of purchases of the occasions in which nothing was bought."""
+    weight = torch.zeros(len(batch.user)).index_add(
+        0, batch.occasion, torch.exp(network(batch) + batch.correction)
+    )
+    return weight[batch.chosen < 0].mean()
+
+
+def _appeal_of_user(network, user):
+    taste, level = network.user_taste.all_rows()[user], network.product_level.all_rows()
+    season = network.carried_season()[network.data.product_category].detach()
+    recent = network.data.set_period[torch.repeat_interleave(network.data.set_start.diff())] >= 16
+    context = torch.zeros(network.data.products.height, 2).index_add(
+        0, network.data.product[recent], network.data.context[recent] / 4
+    )
+    own = level[:, 0] + network.mean_level.detach() + season + (level[:, 1:] * context).sum(1)
+    return (network.product_taste.all_rows() @ taste[:-1] + taste[-1] + own).numpy()
+
+
+class _Interrupted(RuntimeError):
+    """What stands for a lost machine."""
+
+
+def _fit_and_interrupt(data, directory, after_epochs):
+    from gpu_pricer.network import training
+
+    class Lost(training.DemandTraining):
+        def on_train_epoch_start(self):
+            if self.current_epoch == after_epochs:
+                raise _Interrupted
+
+    original = training.DemandTraining
+    training.DemandTraining = Lost
+    try:
+        training.fit_network(data, NETWORK, OPTIMISER, CPU, directory, seed=1, resume=False)
+    finally:
+        training.DemandTraining = original
