@@ -18,8 +18,8 @@ class BackendUnavailable(RuntimeError):
 def resolve_backend(name: str) -> Backend:
     """Return the backend to use for "auto", "cpu" or "cuda".
 
-    "auto" takes CUDA where it works and logs its choice once. Raises BackendUnavailable for "cuda" without CUDA and
-    ValueError for any other name.
+    "auto" takes CUDA where it works and logs its choice once. Raises BackendUnavailable for "cuda" without
+    CUDA and ValueError for any other name.
     """
     if name == "cpu":
         return "cpu"

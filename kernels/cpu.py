@@ -1,77 +1,33 @@
 """The CPU loop: threads over (category, block of segments), vectors over segments.
 
-A block's appeals and slopes are computed into buffers that stay in the cache and are iterated there. Every lane (one
-segment of one category) does the same operations in the same order whatever else is in its block, so results are the
-same bits for any tiling and any number of threads. The sums over factors are ours and not BLAS's for the same reason.
+A block's appeals and slopes are computed into buffers that stay in the cache and are iterated there. Every
+lane (one segment of one category) does the same operations in the same order whatever else is in its block,
+so results are the same bits for any tiling and any number of threads.
 """
-
-from typing import NamedTuple
 
 import numpy as np
 from numba import prange
 
+from kernels.block import BLOCK, LOWEST, new_block, score_rows
 from kernels.compiled import compiled
 from kernels.formulas import (
     better_price,
     bound_held,
     clip,
-    ending_above,
-    ending_below,
     exponential,
     is_improvement,
-    slope_of,
-    softplus,
+    rung_above,
+    rung_below,
     unclipped_price,
     utility_at,
 )
 
-BLOCK = 64
-"""Segments of one category that are iterated together."""
-
 MOST_STEPS = 64
 """Cap of the iteration; 4 to 7 steps are usual (design, section 3)."""
 
-LOWEST = np.float32(-1e38)
-"""Below any utility, and still finite after a subtraction."""
-
-
-class Block(NamedTuple):
-    """The working memory of one category and up to BLOCK segments: [n, lanes] the first four, [lanes] the rest.
-
-    share holds the utility u first, then e^(u - peak), whose sum is total; worth is the R that prices are best for,
-    reached the R that they earn, target the unclipped optimum of the product at hand, moved into its bounds.
-    """
-
-    appeal: np.ndarray
-    slope: np.ndarray
-    price: np.ndarray
-    share: np.ndarray
-    worth: np.ndarray
-    reached: np.ndarray
-    total: np.ndarray
-    peak: np.ndarray
-    target: np.ndarray
-
-
-@compiled()
-def new_block(rows, lanes, like):
-    """Return a block in the type of the array `like`, with R = 0."""
-    grid, line = (rows, lanes), (lanes,)
-    return Block(
-        np.empty(grid, like.dtype),
-        np.empty(grid, like.dtype),
-        np.empty(grid, like.dtype),
-        np.empty(grid, like.dtype),
-        np.zeros(line, like.dtype),
-        np.empty(line, like.dtype),
-        np.empty(line, like.dtype),
-        np.empty(line, like.dtype),
-        np.empty(line, like.dtype),
-    )
-
 
 @compiled(parallel=True)
-def price_tile(scores, products, category_start, rungs, has_outside_option, tolerance, cells):
+def price_tile(scores, products, category_start, endings, has_outside_option, tolerance, cells):
     """Fill the arrays of `cells` and return the steps that each (category, block) took, int32."""
     segments = cells.price.shape[1]
     blocks = -(-segments // BLOCK)
@@ -82,65 +38,23 @@ def price_tile(scores, products, category_start, rungs, has_outside_option, tole
         lanes = min(BLOCK, scores.segment_appeal.shape[1] - begin)
         block = new_block(last - first, lanes, scores.segment_appeal)
         score_rows(scores, products[first:last], first, begin, block)
-        steps[item] = climb(products[first:last], rungs, has_outside_option, tolerance, block)
-        settle_rows(products[first:last], rungs, False, block)
+        steps[item] = climb(products[first:last], endings, has_outside_option, tolerance, block)
+        settle_rows(products[first:last], endings, False, block)
         write_block(products[first:last], block, cells, category, first, begin)
     return steps
 
 
 @compiled()
-def score_rows(scores, products, first, begin, block):
-    """Fill the block's appeal and slope, for the products from `first` on and the segments from `begin` on."""
-    appeal, slope, end = block.appeal, block.slope, begin + block.worth.shape[0]
-    last = first + appeal.shape[0]
-    if scores.is_dense:
-        appeal[:] = scores.product_appeal[first:last, begin:end]
-        slope[:] = scores.product_sensitivity[first:last, begin:end]
-    else:
-        dot_rows(scores.product_appeal[first:last], scores.segment_appeal[:, begin:end].copy(), appeal)
-        dot_rows(scores.product_sensitivity[first:last], scores.segment_sensitivity[:, begin:end].copy(), slope)
-        for row in range(slope.shape[0]):
-            for s in range(slope.shape[1]):
-                slope[row, s] = softplus(slope[row, s])
-    for row in range(appeal.shape[0]):
-        appeal_offset, sensitivity_offset = products[row].appeal_offset, products[row].sensitivity_offset
-        reference_price = products[row].reference_price
-        for s in range(appeal.shape[1]):
-            appeal[row, s] += appeal_offset
-            slope[row, s] = slope_of(slope[row, s] + sensitivity_offset, reference_price)
-
-
-@compiled()
-def dot_rows(product, segment, out):
-    """Fill out [n, lanes] with product factors [n, D] times segment factors [D, lanes], eight factors at a time."""
-    whole = product.shape[1] // 8 * 8
-    for row in range(out.shape[0]):
-        for s in range(out.shape[1]):
-            out[row, s] = 0
-        for k in range(0, whole, 8):
-            p0, p1, p2, p3 = product[row, k], product[row, k + 1], product[row, k + 2], product[row, k + 3]
-            p4, p5, p6, p7 = product[row, k + 4], product[row, k + 5], product[row, k + 6], product[row, k + 7]
-            for s in range(out.shape[1]):
-                dot = p1 * segment[k + 1, s] + (p0 * segment[k, s] + out[row, s])
-                dot = p3 * segment[k + 3, s] + (p2 * segment[k + 2, s] + dot)
-                dot = p5 * segment[k + 5, s] + (p4 * segment[k + 4, s] + dot)
-                out[row, s] = p7 * segment[k + 7, s] + (p6 * segment[k + 6, s] + dot)
-        for k in range(whole, product.shape[1]):
-            for s in range(out.shape[1]):
-                out[row, s] = product[row, k] * segment[k, s] + out[row, s]
-
-
-@compiled()
-def climb(products, rungs, has_outside_option, tolerance, block):
+def climb(products, endings, has_outside_option, tolerance, block):
     """Iterate R <- sum omega (x - c) e^u / (1 + sum e^u) at the best prices for R; return the steps taken.
 
-    Dinkelbach (1967): from any start the first step reaches an attainable R, which then only climbs. A lane whose R no
-    longer improves keeps it, so that its neighbours' steps do not move it.
+    Dinkelbach (1967): from any start the first step reaches an attainable R, which then only climbs. A lane
+    whose R no longer improves keeps it, so that its neighbours' steps do not move it.
     """
     worth, reached = block.worth, block.reached
     for step in range(MOST_STEPS):
         block.peak[:] = 0 if has_outside_option else LOWEST
-        settle_rows(products, rungs, True, block)
+        settle_rows(products, endings, True, block)
         sum_rows(products, has_outside_option, block)
         is_settled = True
         for s in range(worth.shape[0]):
@@ -153,10 +67,10 @@ def climb(products, rungs, has_outside_option, tolerance, block):
 
 
 @compiled()
-def settle_rows(products, rungs, on_shelf, block):
-    """Fill price and share (the utility) with the best prices for R of the products that are on the shelf, or are not.
+def settle_rows(products, endings, on_shelf, block):
+    """Fill price with the best prices for R and share with their utilities, and raise peak to these.
 
-    The same as formulas.best_price in every lane, with the loops turned so that each vectorises over lanes.
+    Of the products that are on the shelf, or of those that are not. Every loop vectorises over lanes.
     """
     appeal, slope, lower, upper, worth = block.appeal, block.slope, block.price, block.share, block.worth
     peak = block.peak
@@ -164,7 +78,7 @@ def settle_rows(products, rungs, on_shelf, block):
         product = products[row]
         if product.on_shelf != on_shelf:
             continue
-        bracket_row(product, rungs, row, block)
+        bracket_row(product, endings, row, block)
         cost, weight, low, high = product.unit_cost, product.weight, product.low, product.high
         reference_price = product.reference_price
         for s in range(worth.shape[0]):
@@ -177,12 +91,12 @@ def settle_rows(products, rungs, on_shelf, block):
 
 
 @compiled()
-def bracket_row(product, rungs, row, block):
+def bracket_row(product, endings, row, block):
     """Fill one row's price and share with its two candidate prices, which may still leave the bounds."""
     lower, upper, slope, worth, target = block.price, block.share, block.slope, block.worth, block.target
     cost, weight, low, high = product.unit_cost, product.weight, product.low, product.high
     lanes = worth.shape[0]
-    if weight <= 0:
+    if weight <= type(weight)(0.0):
         for s in range(lanes):
             lower[row, s] = low
             upper[row, s] = high
@@ -191,12 +105,11 @@ def bracket_row(product, rungs, row, block):
         target[s] = clip(unclipped_price(slope[row, s], cost, weight, worth[s]), low, high)
         lower[row, s] = target[s]
         upper[row, s] = target[s]
-    period = rungs.period[product.ladder]
-    first, last = rungs.ending_start[product.ladder], rungs.ending_start[product.ladder + 1]
-    for e in range(first, last):
-        ending = rungs.endings[e]
+    period, first = product.period, product.first_ending
+    for e in range(first, product.last_ending):
+        ending = endings[e]
         for s in range(lanes):
-            below, above = ending_below(target[s], period, ending), ending_above(target[s], period, ending)
+            below, above = rung_below(target[s], period, ending), rung_above(target[s], period, ending)
             lower[row, s] = below if e == first else max(lower[row, s], below)
             upper[row, s] = above if e == first else min(upper[row, s], above)
 
@@ -205,9 +118,10 @@ def bracket_row(product, rungs, row, block):
 def sum_rows(products, has_outside_option, block):
     """Turn share from u into e^(u - peak); fill total, the denominator, and reached, the R it gives."""
     price, share, peak, total, reached = block.price, block.share, block.peak, block.total, block.reached
+    zero = peak.dtype.type(0)
     for s in range(peak.shape[0]):
-        total[s] = exponential(-peak[s]) if has_outside_option else 0
-        reached[s] = 0
+        total[s] = exponential(-peak[s]) if has_outside_option else zero
+        reached[s] = zero
     for row in range(price.shape[0]):
         if products[row].on_shelf:
             weight, cost = products[row].weight, products[row].unit_cost
@@ -216,13 +130,13 @@ def sum_rows(products, has_outside_option, block):
                 total[s] += share[row, s]
                 reached[s] += weight * (price[row, s] - cost) * share[row, s]
     for s in range(peak.shape[0]):
-        reached[s] = reached[s] / total[s] if total[s] > 0 else 0
+        reached[s] = reached[s] / total[s] if total[s] > zero else zero
 
 
 @compiled()
 def write_block(products, block, cells, category, first, begin):
     """Copy a block's results, without the padding, to its place in `cells`."""
-    price, share, slope, worth, total = block.price, block.share, block.slope, block.worth, block.total
+    price, slope, worth = block.price, block.slope, block.worth
     width = min(worth.shape[0], cells.price.shape[1] - begin)
     end = begin + width
     cells.category_worth[category, begin:end] = block.reached[:width]
@@ -230,13 +144,11 @@ def write_block(products, block, cells, category, first, begin):
         product = products[row]
         cost, weight, low, high = product.unit_cost, product.weight, product.low, product.high
         price_out = cells.price[first + row, begin:end]
-        probability_out = cells.probability[first + row, begin:end]
         held_out = cells.held[first + row, begin:end]
         for s in range(width):
             price_out[s] = price[row, s]
             held_out[s] = bound_held(price[row, s], slope[row, s], cost, weight, worth[s], low, high)
-        for s in range(width):
-            probability_out[s] = share[row, s] / total[s] if product.on_shelf else 0
+    write_shares(products, block, cells.probability, first, begin)
 
 
 @compiled(parallel=True)
@@ -248,29 +160,40 @@ def choose_tile(scores, products, category_start, has_outside_option, price, pro
         category, begin = item // blocks, item % blocks * BLOCK
         first, last = category_start[category], category_start[category + 1]
         lanes = min(BLOCK, scores.segment_appeal.shape[1] - begin)
-        width = min(lanes, segments - begin)
         block = new_block(last - first, lanes, scores.segment_appeal)
         score_rows(scores, products[first:last], first, begin, block)
-        choose_rows(
-            products[first:last], has_outside_option, block.appeal, block.slope,
-            price[first:last, begin : begin + width], probability[first:last, begin : begin + width],
-        )  # fmt: skip
+        read_prices(products[first:last], has_outside_option, price, first, begin, block)
+        sum_rows(products[first:last], has_outside_option, block)
+        write_shares(products[first:last], block, probability, first, begin)
 
 
 @compiled()
-def choose_rows(products, has_outside_option, appeal, slope, price, probability):
-    """Fill probability [n, width] of one category; the logit, shifted by its largest utility."""
-    for s in range(price.shape[1]):
-        real = type(appeal[0, 0])
-        peak = real(0.0) if has_outside_option else real(LOWEST)
-        for row in range(price.shape[0]):
-            appeal[row, s] = utility_at(price[row, s], appeal[row, s], slope[row, s], products[row].reference_price)
-            if products[row].on_shelf:
-                peak = max(peak, appeal[row, s])
-        total = exponential(-peak) if has_outside_option else real(0.0)
-        for row in range(price.shape[0]):
-            probability[row, s] = exponential(appeal[row, s] - peak) if products[row].on_shelf else 0
-            total += probability[row, s]
-        for row in range(price.shape[0]):
-            if products[row].on_shelf:
-                probability[row, s] /= total
+def read_prices(products, has_outside_option, given, first, begin, block):
+    """Fill the block's price from the given [P, S], share with the utilities, peak with their maximum."""
+    appeal, slope, price, share, peak = block.appeal, block.slope, block.price, block.share, block.peak
+    width = min(peak.shape[0], given.shape[1] - begin)
+    # Here and not in the prange body, where numba 0.68.1 fills peak with a wrong value.
+    peak[:] = 0 if has_outside_option else LOWEST
+    price[:, width:] = 0
+    share[:, width:] = 0
+    for row in range(products.shape[0]):
+        reference_price, is_on_shelf = products[row].reference_price, products[row].on_shelf
+        given_row = given[first + row, begin : begin + width]
+        for s in range(width):
+            price[row, s] = given_row[s]
+            share[row, s] = utility_at(given_row[s], appeal[row, s], slope[row, s], reference_price)
+        if is_on_shelf:
+            for s in range(width):
+                peak[s] = max(peak[s], share[row, s])
+
+
+@compiled()
+def write_shares(products, block, probability, first, begin):
+    """Copy a block's probabilities, without the padding, to their place in probability [P, S]."""
+    share, total = block.share, block.total
+    width = min(total.shape[0], probability.shape[1] - begin)
+    for row in range(products.shape[0]):
+        out = probability[first + row, begin : begin + width]
+        zero, is_on_shelf = total.dtype.type(0), products[row].on_shelf
+        for s in range(width):
+            out[s] = share[row, s] / total[s] if is_on_shelf else zero

@@ -25,10 +25,16 @@ class FactorDemand:
     sensitivity_offset: np.ndarray
 
     def __post_init__(self) -> None:
-        require(np.ndim(self.segment_appeal) == 2, "FactorDemand.segment_appeal must be a matrix",
-                np.shape(self.segment_appeal))  # fmt: skip
-        require(np.ndim(self.segment_sensitivity) == 2, "FactorDemand.segment_sensitivity must be a matrix",
-                np.shape(self.segment_sensitivity))  # fmt: skip
+        require(
+            np.ndim(self.segment_appeal) == 2,
+            "FactorDemand.segment_appeal must be a matrix",
+            np.shape(self.segment_appeal),
+        )
+        require(
+            np.ndim(self.segment_sensitivity) == 2,
+            "FactorDemand.segment_sensitivity must be a matrix",
+            np.shape(self.segment_sensitivity),
+        )
         segments, products = self.segment_count, self.product_count
         appeal, sensitivity = self.segment_appeal.shape[1], self.segment_sensitivity.shape[1]
         for name, shape in {

@@ -1,11 +1,11 @@
 """The formulas of one cell, each written once for every target.
 
-They are plain `@njit` functions without signatures: the numba CPU loop and the CUDA kernel inline them, the CUDA
-simulator runs them, and `.py_func` on Python floats is a float64 reference. Every constant takes its type from the
-data, so nothing here turns a float32 path into float64.
+They are plain `@njit` functions without signatures: the numba CPU loop and the CUDA kernel inline them, the
+CUDA simulator runs them, and `.py_func` on Python floats is a float64 reference. Every constant takes its
+type from the data, so nothing here turns a float32 path into float64.
 
-Symbols, everywhere in this package: money is in cents; `slope` is the price sensitivity per cent, beta = b / r;
-`worth` is R, the expected weighted profit of the cell's whole category; `weight` is omega.
+Symbols, everywhere in this package: money is in cents; `slope` is the price sensitivity per cent, beta = b /
+r; `worth` is R, the expected weighted profit of the cell's whole category; `weight` is omega.
 """
 
 import math
@@ -25,16 +25,28 @@ def is_double(x: Any) -> Any:
 
 
 @formula
-def exponential(x: Any) -> Any:
-    """Return e**x: in float32 a relative error below 2e-7 on [-87, 88], clamped outside; `math.exp` in float64.
+def whole_below(x: Any) -> Any:
+    """Return the largest whole number not above x, for |x| < 2**31, in the type of x.
 
-    Cephes' `expf`: 2**k by bit shift times a polynomial. Written out because numba's wheels carry no SVML, so
-    `math.exp` would not vectorise (0.34 ns a call; CPU with AVX-512, numba 0.68, 2026-11).
+    By truncation: numba's `math.floor` goes through a 64-bit integer, which keeps loops from vectorising, and
+    numba-cuda (0.30.4) has no `np.floor`.
+    """
+    truncated = type(x)(np.int32(x))
+    return truncated - type(x)(1.0) if truncated > x else truncated
+
+
+@formula
+def exponential(x: Any) -> Any:
+    """Return e**x; in float32 with a relative error below 2e-7 on [-87, 88], clamped outside.
+
+    float64 takes `math.exp`, float32 Cephes' `expf`: 2**k by bit shift times a polynomial. Written out
+    because numba's wheels carry no SVML, so `math.exp` would not vectorise (0.34 ns a call; CPU with AVX-512,
+    numba 0.68, 2026-11).
     """
     if is_double(x):
         return type(x)(math.exp(x))
     x = min(max(x, type(x)(-87.0)), type(x)(88.0))
-    power = type(x)(np.floor(x * type(x)(1.44269504) + type(x)(0.5)))
+    power = whole_below(x * type(x)(1.44269504) + type(x)(0.5))
     rest = x - power * type(x)(0.693359375) + power * type(x)(2.12194440e-4)
     series = type(x)(1.9875691500e-4)
     series = series * rest + type(x)(1.3981999507e-3)
@@ -86,16 +98,11 @@ def utility_at(price: Any, appeal: Any, slope: Any, reference_price: Any) -> Any
 
 
 @formula
-def own_elasticity(price: Any, slope: Any, probability: Any) -> Any:
-    """Return the elasticity of a product's demand to its own price, -beta x (1 - P)."""
-    return -slope * price * (type(price)(1.0) - probability)
-
-
-@formula
 def unclipped_price(slope: Any, cost: Any, weight: Any, worth: Any) -> Any:
-    """Return the stationary price c + 1/beta + R/omega: the optimum for weight > 0 (Gallego and Wang 2014, eq. 3).
+    """Return the stationary price c + 1/beta + R/omega: the optimum for weight > 0.
 
-    For weight <= 0 it is no optimum, and callers take an end of the interval instead.
+    Gallego and Wang (2014), equal adjusted mark-up. For weight <= 0 it is no optimum, and callers take an end
+    of the interval instead.
     """
     return cost + type(slope)(1.0) / slope + worth / weight
 
@@ -107,69 +114,29 @@ def clip(price: Any, low: Any, high: Any) -> Any:
 
 
 @formula
-def ending_below(price: Any, period: Any, ending: Any) -> Any:
+def rung_below(price: Any, period: Any, ending: Any) -> Any:
     """Return the highest rung k * period + ending that is not above the price (k may be negative)."""
-    return ending + period * type(price)(np.floor((price - ending) / period))
+    return ending + period * whole_below((price - ending) / period)
 
 
 @formula
-def ending_above(price: Any, period: Any, ending: Any) -> Any:
+def rung_above(price: Any, period: Any, ending: Any) -> Any:
     """Return the lowest rung k * period + ending that is not below the price."""
-    return ending + period * type(price)(np.ceil((price - ending) / period))
-
-
-@formula
-def rung_below(price: Any, period: Any, endings: Any, first: Any, last: Any) -> Any:
-    """Return the highest rung of endings[first:last] not above the price; the price itself where period is 0."""
-    step = type(price)(period)
-    if step == type(price)(0.0):
-        return price
-    rung = ending_below(price, step, type(price)(endings[first]))
-    for e in range(first + 1, last):
-        rung = max(rung, ending_below(price, step, type(price)(endings[e])))
-    return rung
-
-
-@formula
-def rung_above(price: Any, period: Any, endings: Any, first: Any, last: Any) -> Any:
-    """Return the lowest rung of endings[first:last] not below the price; the price itself where period is 0."""
-    step = type(price)(period)
-    if step == type(price)(0.0):
-        return price
-    rung = ending_above(price, step, type(price)(endings[first]))
-    for e in range(first + 1, last):
-        rung = min(rung, ending_above(price, step, type(price)(endings[e])))
-    return rung
+    return ending - period * whole_below((ending - price) / period)
 
 
 @formula
 def better_price(lower: Any, upper: Any, slope: Any, cost: Any, weight: Any, worth: Any) -> Any:
     """Return whichever price has the larger (omega (x - c) - R) e**u(x); the lower one on a tie.
 
-    Both sides are divided by e**u(lower), which leaves one exponential that cannot overflow.
+    Both sides are divided by e**u(lower), which leaves one exponential that cannot overflow. The candidates
+    are the two rungs that bracket the unclipped optimum, moved into the bounds; or, with weight <= 0, the
+    bounds themselves.
     """
     gain_lower = weight * (lower - cost) - worth
     gain_upper = weight * (upper - cost) - worth
     kept = exponential(slope * (lower - upper))
     return upper if gain_upper * kept > gain_lower else lower
-
-
-@formula
-def best_price(
-    slope: Any, cost: Any, weight: Any, worth: Any, low: Any, high: Any,
-    period: Any, endings: Any, first: Any, last: Any,
-) -> Any:  # fmt: skip
-    """Return the best price of a cell when its category is worth R, on its ladder and in [low, high].
-
-    weight > 0: the better of the two rungs that bracket the unclipped optimum, moved into the bounds (which are rungs
-    themselves, or equal to each other). Otherwise: the better end. A slope near 0 sends the optimum to `high`.
-    """
-    lower, upper = low, high
-    if weight > type(weight)(0.0):
-        target = clip(unclipped_price(slope, cost, weight, worth), low, high)
-        lower = clip(rung_below(target, period, endings, first, last), low, high)
-        upper = clip(rung_above(target, period, endings, first, last), low, high)
-    return better_price(lower, upper, slope, cost, weight, worth)
 
 
 @formula

@@ -13,11 +13,12 @@ PRICE_LIMIT = 2**24
 
 @dataclass(frozen=True)
 class Ladders:
-    """L ladders; the rungs of ladder l are k * period[l] + ending, for whole k >= 0 and each of its endings, in cents.
+    """L ladders; the rungs of ladder l are k * period[l] + ending, in cents, for k >= 0 and its endings.
 
-    period int32 [L]; endings int32, all ladders one after the other; ending_start int32 [L + 1], where each begins.
-    Whole cents are period 1 with the ending 0; .29/.49/.79/.99 is period 100 with four endings; an explicit list is
-    period 2**24 with its prices as endings. Period 0, without endings, is no ladder: the continuous optimum.
+    period int32 [L]; endings int32, all ladders one after the other; ending_start int32 [L + 1], where each
+    begins. Whole cents are period 1 with the ending 0; .29/.49/.79/.99 is period 100 with four endings; an
+    explicit list is period 2**24 with its prices as endings. Period 0, without endings, is no ladder: the
+    continuous optimum.
     """
 
     period: np.ndarray
@@ -29,18 +30,33 @@ class Ladders:
         require_array("Ladders.endings", self.endings, (np.size(self.endings),), "i")
         require_offsets("Ladders.ending_start", self.ending_start)
         expected = len(self.period) + 1
-        require(len(self.ending_start) == expected, f"Ladders.ending_start needs {expected} entries (ladders + 1)",
-                len(self.ending_start))  # fmt: skip
-        require(self.ending_start[-1] == len(self.endings), f"Ladders.ending_start must end at {len(self.endings)}",
-                self.ending_start[-1])  # fmt: skip
+        require(
+            len(self.ending_start) == expected,
+            f"Ladders.ending_start needs {expected} entries (ladders + 1)",
+            len(self.ending_start),
+        )
+        require(
+            self.ending_start[-1] == len(self.endings),
+            f"Ladders.ending_start must end at {len(self.endings)}",
+            self.ending_start[-1],
+        )
         count = np.diff(self.ending_start)
-        require((0 <= self.period) & (self.period <= PRICE_LIMIT),
-                f"Ladders.period must lie in [0, {PRICE_LIMIT}]", self.period)  # fmt: skip
-        require((self.period == 0) == (count == 0), "a ladder has endings unless its period is 0",
-                f"period {self.period} with {count} endings")  # fmt: skip
+        require(
+            (self.period >= 0) & (self.period <= PRICE_LIMIT),
+            f"Ladders.period must lie in [0, {PRICE_LIMIT}]",
+            self.period,
+        )
+        require(
+            (self.period == 0) == (count == 0),
+            "a ladder has endings unless its period is 0",
+            f"period {self.period} with {count} endings",
+        )
         longest = np.repeat(self.period, count)
-        require_each((0 <= self.endings) & (self.endings < longest),
-                     "a ladder's endings must lie in [0, period)", self.endings)  # fmt: skip
+        require_each(
+            (self.endings >= 0) & (self.endings < longest),
+            "a ladder's endings must lie in [0, period)",
+            self.endings,
+        )
 
     @classmethod
     def of(cls, *ladders: tuple[int, Sequence[int]]) -> "Ladders":
@@ -51,3 +67,12 @@ class Ladders:
             np.array([ending for _, endings in ladders for ending in endings], np.int32),
             np.concatenate([[0], np.cumsum(count)]).astype(np.int32),
         )
+
+    def has_rung(self, ladder: np.ndarray, price: np.ndarray) -> np.ndarray:
+        """Return bool [P]: whether each price [P] is a rung of its ladder [P], continuous ones included."""
+        is_rung = self.period[ladder] == 0
+        for row in np.unique(ladder[~is_rung]):
+            mine = ladder == row
+            endings = self.endings[self.ending_start[row] : self.ending_start[row + 1]]
+            is_rung[mine] = np.isin(price[mine] % self.period[row], endings)
+        return is_rung

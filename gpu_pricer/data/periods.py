@@ -17,7 +17,9 @@ class Period:
 
     def __post_init__(self) -> None:
         if not isinstance(self.length, str) or not re.fullmatch(r"[1-9]\d*[dw]", self.length):
-            raise ValueError(f"occasion_period must be days or weeks such as '1w' or '3d', found {self.length!r}")
+            raise InputError(
+                f"data.occasion_period must be days or weeks such as 1w or 3d, found {self.length!r}: mend it"
+            )
 
     @property
     def days(self) -> int:

@@ -15,7 +15,7 @@ class RawTable:
 
 
 class Source(Protocol):
-    """Anything that brings raw tables by name: products, transactions or offers, perhaps users and context."""
+    """Anything that brings raw tables: products, transactions or offers, perhaps users and context."""
 
     def tables(self) -> dict[str, RawTable]:
         """The tables by name; InputError when they cannot be found."""

@@ -11,12 +11,14 @@ MOVES = {"moved_5pct": 0.05, "moved_15pct": 0.15}
 def evaluate_held_out(offers: pl.DataFrame, shelf: pl.DataFrame) -> dict[str, object]:
     """The test block of metrics.json.
 
-    offers: one row per offer with period, product_id, probability, bought and weight (how many offers it stands for).
-    Deviance compares buyers per product and period with predictions; *moved* are those whose price left the mean of
-    the product's previous 8 periods by more than 5 or 15 %, in logs.
+    offers: one row per offer with period, product_id, probability, bought and weight (how many offers it
+    stands for). Deviance compares buyers per product and period with predictions; *moved* are those whose
+    price left the mean of the product's previous 8 periods by more than 5 or 15 %, in logs.
     """
     scores = evaluate_choices(
-        offers["bought"].to_numpy(), offers["probability"].to_numpy(), offers["weight"].cast(pl.Float64).to_numpy()
+        offers["bought"].to_numpy(),
+        offers["probability"].to_numpy(),
+        offers["weight"].cast(pl.Float64).to_numpy(),
     )
     weight = pl.col("weight")
     cells = offers.group_by("period", "product_id").agg(
@@ -32,6 +34,11 @@ def evaluate_held_out(offers: pl.DataFrame, shelf: pl.DataFrame) -> dict[str, ob
 
 
 def price_moves(shelf: pl.DataFrame) -> pl.DataFrame:
-    """period, product_id and move = |ln(price / mean price of the previous 8 periods on the shelf)|; null at first."""
-    past = pl.col("price").shift(1).rolling_mean(PAST_PERIODS, min_samples=1).over("product_id", order_by="period")
+    """period, product_id and move = |ln(price / its mean over the 8 periods before)|; null at first."""
+    past = (
+        pl.col("price")
+        .shift(1)
+        .rolling_mean(PAST_PERIODS, min_samples=1)
+        .over("product_id", order_by="period")
+    )
     return shelf.select("period", "product_id", move=(pl.col("price") / past).log().abs())

@@ -7,21 +7,25 @@ import polars as pl
 
 from gpu_pricer.evaluation.rungs import Rungs
 
+Pool = Literal["product", "category"]
+
 STEPS = 50
 STEEPEST, FLATTEST = -15.0, 5.0
 LEAST_VARIATION = 1e-9  # units × variance of log price, below which there is nothing to learn a slope from
 
 
-def fit_elasticities(shelf: pl.DataFrame, choices: pl.DataFrame, pool: Literal["product", "category"]) -> pl.DataFrame:
+def fit_elasticities(shelf: pl.DataFrame, choices: pl.DataFrame, pool: Pool) -> pl.DataFrame:
     """product_id and elasticity from units ~ exp(level of the product + elasticity · log price), per period.
 
-    A log-log regression that keeps the weeks without a sale as what they are: Poisson pseudo-likelihood instead of
-    least squares on logs (Santos Silva & Tenreyro 2006), one slope per product or, pooled, per category; levels are
-    always the product's own. No promotion, no season, no substitution: it is the naive baseline. Null where a slope
-    is not identified: no sale, or a price that never moved.
+    A log-log regression that keeps the weeks without a sale as what they are: Poisson pseudo-likelihood
+    instead of least squares on logs (Santos Silva & Tenreyro 2006), one slope per product or, pooled, per
+    category; levels are always the product's own. No promotion, no season, no substitution: it is the naive
+    baseline. Null where a slope is not identified: no sale, or a price that never moved.
     """
     units = choices.drop_nulls("product_id").group_by("period", "product_id").agg(pl.col("quantity").sum())
-    rows = shelf.join(units, on=["period", "product_id"], how="left").with_columns(pl.col("quantity").fill_null(0.0))
+    rows = shelf.join(units, on=["period", "product_id"], how="left").with_columns(
+        pl.col("quantity").fill_null(0.0)
+    )
     rows = rows.with_columns(
         product=pl.col("product_id").rank("dense") - 1, group=pl.col(f"{pool}_id").rank("dense") - 1
     )
@@ -47,8 +51,8 @@ def price_alone(elasticity: np.ndarray, cost: np.ndarray, today: np.ndarray, run
 def _fit_slopes(product: np.ndarray, group: np.ndarray, units: np.ndarray, price: np.ndarray) -> np.ndarray:
     """Slope per group by Newton's method, the products' levels concentrated out; NaN where not identified.
 
-    Given a product's total units Y, its weeks are multinomial with shares ∝ price^slope, so that the gradient is
-    Σ y·ln p − Σ Y·E[ln p] and the curvature Σ Y·Var[ln p].
+    Given a product's total units Y, its weeks are multinomial with shares ∝ price^slope, so that the gradient
+    is Σ y·ln p − Σ Y·E[ln p] and the curvature Σ Y·Var[ln p].
     """
     products, groups = int(product.max()) + 1, int(group.max()) + 1
     log_price = np.log(price)

@@ -7,14 +7,18 @@ BINS = 20
 SMALLEST_MEAN = 1e-9  # a prediction of no buyer at all would make the deviance infinite
 
 
-def evaluate_choices(outcomes: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> dict[str, float]:
+def evaluate_choices(
+    outcomes: np.ndarray, probabilities: np.ndarray, weights: np.ndarray
+) -> dict[str, float]:
     """Scores of N offers: whether each was bought, with which probability, and how many offers it stands for.
 
     auc is NaN where only one outcome was seen. ValueError if there are no offers or the lengths differ.
     """
     if not len(outcomes) or not len(outcomes) == len(probabilities) == len(weights):
         lengths = [len(outcomes), len(probabilities), len(weights)]
-        raise ValueError(f"outcomes, probabilities and weights must be equally long and not empty, found {lengths}")
+        raise ValueError(
+            f"outcomes, probabilities and weights must be equally long and not empty, found {lengths}"
+        )
     both = bool(np.any(outcomes)) and not np.all(outcomes)
     return {
         "rows": len(outcomes),
@@ -26,7 +30,7 @@ def evaluate_choices(outcomes: np.ndarray, probabilities: np.ndarray, weights: n
 
 
 def calibration_error(outcomes: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> float:
-    """Expected calibration error: mean |bought − predicted| over 20 bins of equal weight, by rising prediction."""
+    """Expected calibration error: mean |bought − predicted| over 20 bins of equal weight."""
     order = np.argsort(probabilities, kind="stable")
     weight = weights[order].astype(np.float64)
     middle = np.cumsum(weight) - weight / 2

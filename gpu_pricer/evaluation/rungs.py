@@ -9,13 +9,13 @@ from kernels import Offer
 
 @dataclass(frozen=True)
 class Rungs:
-    """Prices in cents, those of product p being price[start[p]:start[p + 1]], ascending and at least one; start [P + 1]."""
+    """Prices in cents: product p has price[start[p]:start[p + 1]], ascending, at least one; start [P + 1]."""
 
     price: np.ndarray
     start: np.ndarray
 
     def nearest(self, price: np.ndarray) -> np.ndarray:
-        """Position [P] within each product's rungs of the one nearest to price [P]; a tie goes to the lower."""
+        """Position [P], among each product's rungs, of the one nearest to price [P]; the lower of two."""
         product = np.repeat(np.arange(len(price)), np.diff(self.start))
         distance = np.abs(self.price - price[product])
         least = np.minimum.reduceat(distance, self.start[:-1])

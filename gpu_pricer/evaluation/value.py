@@ -1,7 +1,8 @@
-"""What prices are worth under the true demand: one number per price table, by the kernels' own choice model."""
+"""What prices are worth under the true demand, by the kernels' own choice model."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -43,12 +44,14 @@ class TrueMarket:
         return (price - self.unit_cost[:, None]) * self.units_per_choice[:, None] * probability
 
     def category_profit(self, price: np.ndarray) -> np.ndarray:
-        """Expected profit [G] of a visit, over all types, at one price per product [P]."""
-        cells = self.cell_profit(price[:, None]) @ self.visits / self.visits.sum()
-        return np.bincount(self.category, cells, minlength=self.shelf.category_count)
+        """Expected profit [G, K] of a visit, over all types, for K lists of one price per product [P, K]."""
+        lists, types = price.shape[1], len(self.visits)
+        repeated = replace(self, demand=_repeated(self.demand, lists), visits=np.tile(self.visits, lists))
+        cells = repeated.cell_profit(np.repeat(price, types, axis=1)).reshape(-1, lists, types)
+        return np.add.reduceat(cells @ (self.visits / self.visits.sum()), self.shelf.category_start[:-1])
 
     def profit(self, price: np.ndarray) -> float:
-        """Expected profit per 1,000 visits, in currency, where each type sees its own column of price [P, T or 1]."""
+        """Expected profit per 1,000 visits, in currency, when a type sees its column of price [P, T or 1]."""
         cells = self.cell_profit(price) @ self.visits
         return float(PER_VISITS * cells.sum() / self.visits.sum() / 100)
 
@@ -57,5 +60,16 @@ class TrueMarket:
 
         visits [S, T]: expected visits of the users in segment s who are of type t.
         """
-        earned = [weight @ self.cell_profit(column[:, None]).sum(axis=0) for weight, column in zip(visits, price.T, strict=True)]
+        earned = [
+            weight @ self.cell_profit(column[:, None]).sum(axis=0)
+            for weight, column in zip(visits, price.T, strict=True)
+        ]
         return float(PER_VISITS * sum(earned) / visits.sum() / 100)
+
+
+def _repeated(demand: Demand, times: int) -> Demand:
+    """The same types again and again: segment t + k·T is type t."""
+    of_segments = ("appeal", "sensitivity", "segment_appeal", "segment_sensitivity")
+    names = [field.name for field in fields(demand) if field.name in of_segments]
+    arrays: dict[str, Any] = {name: np.tile(getattr(demand, name), (times, 1)) for name in names}
+    return replace(demand, **arrays)

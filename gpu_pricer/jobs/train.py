@@ -30,7 +30,7 @@ def main(config: DictConfig) -> None:
     Watch:   tensorboard --logdir work/train
     """
     folder, data_folder = Path(config.paths.work) / "train", Path(config.paths.data)
-    encoding, segments, support = (instantiate(config.train[key]) for key in ("encoding", "segments", "support"))
+    encoding, segments, export = (instantiate(config.train[key]) for key in ("encoding", "segments", "export"))
     network, optimiser, trainer = (
         instantiate(part) for part in (config.model.network, config.model.optimiser, config.trainer)
     )
@@ -46,7 +46,7 @@ def main(config: DictConfig) -> None:
     segment = assign_segments(module.network, segments, visits, config.seed)
     started = datetime.now(UTC)
     artefact = export_artefact(
-        module.network, segment, visits, support, f"{started:%Y%m%dT%H%M%S}", started.isoformat(timespec="seconds")
+        module.network, segment, visits, export, f"{started:%Y%m%dT%H%M%S}", started.isoformat(timespec="seconds")
     )
     predict_held_out(module.network, folder / "held_out.parquet")
     write_artefact(artefact, Path(config.paths.demand))

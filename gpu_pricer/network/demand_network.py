@@ -62,20 +62,23 @@ class DemandNetwork(nn.Module):
         user, seat = torch.unique(batch.user, return_inverse=True)
         seat = seat[batch.occasion]
         taste, level, sensitivity = (
-            tower(product) for tower in (self.product_taste, self.product_level, self.product_sensitivity)
+            tower(product).index_select(0, place)
+            for tower in (self.product_taste, self.product_level, self.product_sensitivity)
         )
-        user_taste, user_sensitivity = self.user_taste(user), self.user_sensitivity(user)
+        user_taste, user_sensitivity = (
+            tower(user).index_select(0, seat) for tower in (self.user_taste, self.user_sensitivity)
+        )
         appeal = (
-            (user_taste[seat, :-1] * taste[place]).sum(1)
-            + user_taste[seat, -1]
-            + level[place, 0]
-            + (level[place, 1:] * self.data.context[batch.row]).sum(1)
+            (user_taste[:, :-1] * taste).sum(1)
+            + user_taste[:, -1]
+            + level[:, 0]
+            + (level[:, 1:] * self.data.context[batch.row]).sum(1)
             + self.mean_level
-            + self.season_effect(batch.choice_set)[batch.occasion]
+            + self.season_effect(batch.choice_set).index_select(0, batch.occasion)
         )
-        raw = (user_sensitivity[seat, :-1] * sensitivity[place, :-1]).sum(1)
-        raw = raw + user_sensitivity[seat, -1] + sensitivity[place, -1] + self.mean_sensitivity
-        return appeal - functional.softplus(raw) * (self.data.price_ratio[batch.row] - 1)
+        raw = (user_sensitivity[:, :-1] * sensitivity[:, :-1]).sum(1) + user_sensitivity[:, -1] + sensitivity[:, -1]
+        steepness = functional.softplus(raw + self.mean_sensitivity)
+        return appeal - steepness * (self.data.price_ratio[batch.row] - 1)
 
     def season_effect(self, choice_set: Tensor) -> Tensor:
         """The effect of the sets' category in their period [n]; a period not trained on has the carried one."""

@@ -22,5 +22,5 @@ def log_probability(utility: Tensor, occasion: Tensor, chosen: Tensor, outside: 
     Under choice-based sampling that keeps a share ρ of the occasions without purchase, outside = log ρ makes
     this the exact conditional likelihood of the sample (McFadden 1978; Manski & Lerman 1977).
     """
-    picked = torch.where(chosen >= 0, utility[chosen.clamp(min=0)], outside)
+    picked = torch.where(chosen >= 0, utility.index_select(0, chosen.clamp(min=0)), outside)
     return picked - log_denominator(utility, occasion, outside)

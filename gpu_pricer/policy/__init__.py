@@ -1,1 +1,1 @@
-"""The pricing policy: what is maximised, which prices are allowed, and every cell of the catalog priced under it."""
+"""The pricing policy: what is maximised, which prices are allowed, and every cell priced under it."""

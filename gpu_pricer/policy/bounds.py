@@ -1,11 +1,13 @@
 """How far a price may go: the rules, and what they leave of the prices of one product.
 
-Rules may contradict each other where the data are odd (a cost above today's price, a price outside everything seen).
-Then the later rule of this list wins, and the product's price is the one the winner allows that is nearest to the loser:
+Rules may contradict each other where the data are odd (a cost above today's price, a price outside everything
+seen). Then the later rule of this list wins, and the product's price is the one the winner allows that is
+nearest to the loser:
 
     within_support  <  max_decrease, max_increase  <  min_margin_rate
 
-A bound that does not fall on the ladder moves inward to the next rung. Where no rung is left, today's price stays.
+A bound that does not fall on the ladder moves inward to the next rung. Where no rung is left, today's price
+stays.
 """
 
 from dataclasses import dataclass
@@ -25,8 +27,9 @@ LEAST, LARGEST = 1, PRICE_LIMIT - 1
 class Bounds:
     """Rules relative to today's price, the cost and the prices seen in training; null switches a rule off.
 
-    max_decrease, max_increase: shares of today's price (a negative one demands a move); min_margin_rate: the least
-    (price − cost) / price; within_support: whether the price stays inside the artefact's min_price and max_price.
+    max_decrease, max_increase: shares of today's price (a negative one demands a move); min_margin_rate: the
+    least (price − cost) / price; within_support: whether the price stays inside the artefact's min_price and
+    max_price.
     """
 
     max_decrease: float | None
@@ -54,8 +57,8 @@ class Bounds:
 class PriceRange:
     """Whole cents int64 [P] and, as indices into BINDINGS, the rules that set them.
 
-    broken: the rule that a later one overruled, else `none`; pull: -1 where only the lowest price is wanted, +1 where
-    only the highest is, because the overruled rule lies beyond it, else 0.
+    broken: the rule that a later one overruled, else `none`; pull: -1 where only the lowest price is wanted,
+    +1 where only the highest is, because the overruled rule lies beyond it, else 0.
     """
 
     low: np.ndarray
@@ -71,8 +74,8 @@ def price_range(
 ) -> PriceRange:
     """The prices that the rules leave to each product [P], before the ladder.
 
-    today: whole cents; cost and the seen prices: whole millionths of the currency; all int64. Floors are rounded up
-    to the cent and ceilings down, so no rule is broken by rounding.
+    today: whole cents; cost and the seen prices: whole millionths of the currency; all int64. Floors are
+    rounded up to the cent and ceilings down, so no rule is broken by rounding.
     """
     prices = _unlimited(len(today))
     if bounds.within_support:
@@ -96,8 +99,10 @@ def _unlimited(products: int) -> PriceRange:
     return PriceRange(low, high, limit, limit, broken=none, pull=none)
 
 
-def _narrow(prices: PriceRange, floor: np.ndarray, low_rule: str, ceiling: np.ndarray, high_rule: str) -> PriceRange:
-    """The range inside a later rule's floor and ceiling; where they exclude each other the later rule's own."""
+def _narrow(
+    prices: PriceRange, floor: np.ndarray, low_rule: str, ceiling: np.ndarray, high_rule: str
+) -> PriceRange:
+    """The range inside a later rule's floor and ceiling; the later rule's alone where they disagree."""
     floor, ceiling = np.maximum(floor, LEAST), np.minimum(ceiling, LARGEST)
     new_low, new_high = np.int8(BINDINGS.index(low_rule)), np.int8(BINDINGS.index(high_rule))
     too_low, too_high = prices.high < floor, prices.low > ceiling

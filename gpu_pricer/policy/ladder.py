@@ -40,7 +40,7 @@ class Ladder:
         return np.array(sorted({_cents(amount) for amount in amounts}), np.int64)
 
     def at_or_above(self, cents: np.ndarray) -> np.ndarray:
-        """The lowest rung not below each price; beyond an explicit list's last rung it exceeds every price."""
+        """The lowest rung not below each price; above the last of an explicit list it exceeds all prices."""
         periods, rest = np.divmod(cents, self.period)
         rungs = np.append(self.rungs, self.rungs[0] + self.period)
         return periods * self.period + rungs[np.searchsorted(self.rungs, rest, "left")]

@@ -1,5 +1,6 @@
 """Which products can be priced, and by which row of the demand artefact."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ NO_DEMAND = "neither the product nor a fallback of its category is in the demand
 class PricedProducts(dy.Schema):
     """What pricing needs of a catalog; further columns are of no concern to it."""
 
-    product_id = dy.Any(description="unique", metadata={"id": True})
+    product_id = dy.Any(description="unique", metadata={"id": True})  # type: ignore[dict-item]
     category_id = dy.String(nullable=True, description="need group; null: alone")
     price = dy.Float64(min_exclusive=0, description="today's price")
     cost = dy.Float64(min=0, description="unit cost")
@@ -37,8 +38,8 @@ class PricedProducts(dy.Schema):
 class Matched:
     """The products to price, sorted by category, then product, and those that cannot be priced.
 
-    products: product_id, category_id (never null), price, cost, demand_row, reference_price, min_price, max_price
-    (currency), availability, units_per_choice. unpriced: product_id, reason.
+    products: product_id, category_id (never null), price, cost, demand_row, reference_price, min_price,
+    max_price (currency), availability, units_per_choice. unpriced: product_id, reason.
     """
 
     products: pl.DataFrame
@@ -50,28 +51,39 @@ def read_catalog(path: Path) -> pl.DataFrame:
     return read_table(path, PricedProducts).select(PricedProducts.column_names())
 
 
+def catalog_fingerprint(catalog: pl.DataFrame) -> str:
+    """A hash of what pricing reads of a catalog, whatever the order of its rows."""
+    rows = catalog.select(PricedProducts.column_names()).sort("product_id")
+    return hashlib.sha256(rows.write_csv().encode()).hexdigest()[:16]
+
+
 def match_products(catalog: pl.DataFrame, artefact: DemandArtefact) -> Matched:
     """Find each catalog product's demand: its own row, else its category's fallback, else it stays unpriced.
 
-    A fallback's support is scaled to the product: its reference price becomes today's price. A product without a
-    category is alone in `product:<product_id>`. InputError when ids are of different kinds or nothing matches.
+    A fallback's support is scaled to the product: its reference price becomes today's price. A product
+    without a category is alone in `product:<product_id>`. InputError when ids are of different kinds or
+    nothing matches.
     """
     demand = artefact.products.with_row_index("demand_row").with_columns(
         _id_like(catalog.schema["product_id"], artefact.products.schema["product_id"])
     )
     known = demand.filter(pl.col("product_id").is_not_null()).drop("category_id", "choices_per_purchase")
     alone = pl.concat_str(pl.lit("product:"), pl.col("product_id").cast(pl.String))
-    rows = catalog.with_columns(pl.col("category_id").fill_null(alone)).join(known, on="product_id", how="left")
+    rows = catalog.with_columns(pl.col("category_id").fill_null(alone)).join(
+        known, on="product_id", how="left"
+    )
     matched = pl.concat(
         [
             rows.filter(pl.col("demand_row").is_not_null()),
             _by_fallback(rows.filter(pl.col("demand_row").is_null()), demand).select(rows.columns),
         ]
     )
-    unpriced = catalog.join(matched, on="product_id", how="anti").select("product_id", reason=pl.lit(NO_DEMAND))
+    unpriced = catalog.join(matched, on="product_id", how="anti").select(
+        "product_id", reason=pl.lit(NO_DEMAND)
+    )
     if matched.is_empty():
         raise InputError(
-            f"the demand artefact must know at least one product or category of the catalog's {catalog.height}, "
+            f"the demand artefact must know a product or category of the catalog's {catalog.height} rows, "
             "found none: point paths.demand and paths.catalog at the same market"
         )
     availability = pl.coalesce("availability", "availability_right")

@@ -21,5 +21,5 @@ class Objective:
             raise ValueError("objective needs a weight above 0, found profit 0 and revenue 0")
 
     def effective_cost(self, cost: np.ndarray) -> np.ndarray:
-        """The cost that makes mark-up per unit proportional to the objective: p (x − c) + q x ∝ x − p c / (p + q)."""
+        """The cost whose mark-up is proportional to the objective: p (x − c) + q x ∝ x − p c / (p + q)."""
         return cost * (self.profit / (self.profit + self.revenue))

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.policy.bounds import LARGEST, LEAST, PriceRange, price_range
+from gpu_pricer.policy.bounds import LARGEST, LEAST, MICROS_PER_CENT, PriceRange, price_range
 from gpu_pricer.policy.ladder import CENTS, Ladder
 from gpu_pricer.policy.matching import match_products
 from gpu_pricer.policy.policy import Policy
@@ -15,17 +15,15 @@ from gpu_pricer.tables.artefact import DemandArtefact
 from gpu_pricer.tables.price_table import BINDINGS
 from kernels import PRICE_LIMIT, Ladders, Offer, Shelf
 
-MILLION = 10**6
-
 
 @dataclass(frozen=True)
 class PricingProblem:
     """P products of G categories, sorted by category, then product, for S segments, sorted by id.
 
-    category_start int64 [G + 1]; today int32 cents [P]; cost float64 currency [P]; reference_price, effective_cost
-    float64 cents [P]; units_per_choice float64 [P], which is also each product's weight in its category;
-    low, high int32 cents [P], rungs; binding int8 [P, 3]: index into BINDINGS where the price is held low, not at all,
-    high; visits float64 [S].
+    category_start int64 [G + 1]; today int32 cents [P]; cost float64 currency [P]; reference_price,
+    effective_cost float64 cents [P]; units_per_choice float64 [P], which is also each product's weight in its
+    category; low, high int32 cents [P], rungs; binding int8 [P, 3]: index into BINDINGS where the price is
+    held low, not at all, high; visits float64 [S].
     """
 
     demand: SegmentDemand
@@ -79,17 +77,18 @@ class PricingProblem:
 
 
 def pricing_problem(artefact: DemandArtefact, catalog: pl.DataFrame, policy: Policy) -> PricingProblem:
-    """Match the catalog with the demand and bound every price; InputError for what the data make impossible."""
+    """Match the catalog with the demand and bound every price; InputError where the data forbid it."""
     matched = match_products(catalog, artefact)
-    products, cost = matched.products, matched.products["cost"].to_numpy()
-    today = _cents(products, "price", round_to=0)
+    products = matched.products.with_columns(pl.col("max_price").clip(upper_bound=LARGEST / CENTS))
+    cost = products["cost"].to_numpy()
+    today = _parts(products, "price", 1)
     bounds = price_range(
         policy.bounds,
         today,
-        *(_cents(products, name, round_to=4) for name in ("cost", "min_price", "max_price")),
+        *(_parts(products, name, MICROS_PER_CENT) for name in ("cost", "min_price", "max_price")),
     )
+    _require_below_limit(products, bounds.low)
     low, high, binding = on_ladder(bounds, policy.rungs, today)
-    _require_below_limit(products, low)
     segments = artefact.segments.sort("segment_id")
     return PricingProblem(
         demand=segment_demand(artefact, products),
@@ -112,11 +111,13 @@ def pricing_problem(artefact: DemandArtefact, catalog: pl.DataFrame, policy: Pol
     )
 
 
-def on_ladder(bounds: PriceRange, ladder: Ladder, today: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def on_ladder(
+    bounds: PriceRange, ladder: Ladder, today: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """low, high [P] as rungs inside the bounds, and binding [P, 3] (see PricingProblem).
 
-    Where a rule was overruled only the rung nearest to it is left, and it is named; where no rung is left, today's
-    price stays.
+    Where a rule was overruled only the rung nearest to it is left, and it is named; where no rung is left,
+    today's price stays.
     """
     low, high = ladder.at_or_above(bounds.low), ladder.at_or_below(bounds.high)
     has_no_rung = low > high
@@ -129,12 +130,10 @@ def on_ladder(bounds: PriceRange, ladder: Ladder, today: np.ndarray) -> tuple[np
     return low, high, binding
 
 
-def _cents(products: pl.DataFrame, name: str, round_to: int) -> np.ndarray:
-    """A column in cents, rounded to this many decimals of a cent and scaled by them to whole numbers, int64."""
-    amount = products[name].to_numpy()
-    scale = CENTS * 10**round_to
-    whole = np.round(amount * scale)
-    is_valid = np.isfinite(whole) & (whole < PRICE_LIMIT * 10**round_to)
+def _parts(products: pl.DataFrame, name: str, parts_per_cent: int) -> np.ndarray:
+    """A column of money as a whole number of parts of a cent, int64; InputError beyond the largest price."""
+    whole = np.round(products[name].to_numpy() * (CENTS * parts_per_cent))
+    is_valid = np.isfinite(whole) & (whole < PRICE_LIMIT * parts_per_cent)
     if name == "price":
         is_valid &= whole >= LEAST
     if not is_valid.all():
@@ -151,8 +150,9 @@ def _require_below_limit(products: pl.DataFrame, low: np.ndarray) -> None:
     if (low > LARGEST).any():
         example = products.filter(low > LARGEST).select("product_id", "cost", "min_price").row(0)
         raise InputError(
-            f"the lowest allowed price must be below {PRICE_LIMIT / CENTS:,.2f}, found product (id, cost, min_price) "
-            f"{example}: mend its cost or support, or lower bounds.min_margin_rate"
+            f"the lowest allowed price must be below {PRICE_LIMIT / CENTS:,.2f}, "
+            f"found product (id, cost, min_price) {example}: "
+            "mend its cost or support, or lower bounds.min_margin_rate"
         )
 
 

@@ -21,7 +21,7 @@ def require_rate(name: str, rate: object, least: float, most: float) -> None:
 
 
 def require_number(name: str, value: object, least: float) -> None:
-    """Raise ValueError unless the value is a finite number of at least `least` (a truth value is no number)."""
+    """Raise ValueError unless the value is a finite number of at least `least`; true is no number."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if not is_number:
         raise ValueError(f"{name} must be a finite number, found {value!r}")

@@ -14,10 +14,10 @@ from kernels import Demand, DenseDemand, FactorDemand
 class SegmentDemand:
     """Demand of S segments, sorted by segment_id, for the P products to price.
 
-    factors: the artefact's arrays, segments reordered. row [P]: the demand row of each product; category [P]: the index
-    of its category. appeal_offset, sensitivity_offset float32 [P]: added to a and b for every segment. cell_offsets:
-    product, segment (indices), appeal_offset, sensitivity_offset, sorted by product; None where no offset is a
-    segment's own.
+    factors: the artefact's arrays, segments reordered. row [P]: the demand row of each product; category [P]:
+    the index of its category. appeal_offset, sensitivity_offset float32 [P]: added to a and b for every
+    segment. cell_offsets: product, segment (indices), appeal_offset, sensitivity_offset, sorted by product;
+    None where no offset is a segment's own.
     """
 
     form: str
@@ -33,28 +33,29 @@ class SegmentDemand:
         row = self.row[first:last]
         offsets = (self.appeal_offset[first:last], self.sensitivity_offset[first:last])
         if self.form == "factors" and self.cell_offsets is None:
-            names = ("segment_appeal", "product_appeal", "segment_sensitivity", "product_sensitivity")
-            arrays = [self.factors[n][row] if n.startswith("product") else self.factors[n] for n in names]
-            return FactorDemand(*arrays, *offsets)
+            factors = {n: f[row] if n.startswith("product") else f for n, f in self.factors.items()}
+            return FactorDemand(**factors, appeal_offset=offsets[0], sensitivity_offset=offsets[1])
         appeal, sensitivity = self._dense(row, self.category[first:last])
         if self.cell_offsets is not None:
             self._add_cell_offsets(appeal, sensitivity, first, last)
         return DenseDemand(appeal, sensitivity, *offsets)
 
     def _dense(self, row: np.ndarray, category: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """a and b themselves, [S, n]; one product of matrices per category, so that no tiling changes a bit."""
+        """a and b themselves, [S, n]; one matrix product per category, so that no tiling changes a bit."""
         if self.form == "dense":
             return self.factors["appeal"][:, row], self.factors["sensitivity"][:, row]
         blocks = np.split(row, np.flatnonzero(np.diff(category)) + 1)
         appeal, score = (
-            np.concatenate([self.factors[f"segment_{kind}"] @ self.factors[f"product_{kind}"][b].T for b in blocks], 1)
+            np.concatenate(
+                [self.factors[f"segment_{kind}"] @ self.factors[f"product_{kind}"][b].T for b in blocks], 1
+            )
             for kind in ("appeal", "sensitivity")
         )
         return appeal, np.logaddexp(score, np.float32(0))
 
     def _add_cell_offsets(self, appeal: np.ndarray, sensitivity: np.ndarray, first: int, last: int) -> None:
         assert self.cell_offsets is not None
-        bounds = self.cell_offsets["product"].search_sorted([first, last])
+        bounds = self.cell_offsets["product"].search_sorted(np.array([first, last]))
         cells = self.cell_offsets[bounds[0] : bounds[1]]
         where = (cells["segment"].to_numpy(), cells["product"].to_numpy() - first)
         appeal[where] += cells["appeal_offset"].to_numpy()
@@ -64,7 +65,7 @@ class SegmentDemand:
 def segment_demand(artefact: DemandArtefact, products: pl.DataFrame) -> SegmentDemand:
     """The artefact's demand for matched products (see Matched); InputError when its offsets are not valid.
 
-    log(availability) is added to the appeal; a product with availability 0 is not on the shelf and keeps its own.
+    log(availability) is added to the appeal, except where it is 0 and the product is not on the shelf.
     """
     order = artefact.segments["segment_id"].arg_sort().to_numpy()
     shared, cells = _offsets(artefact, products)
@@ -82,13 +83,17 @@ def segment_demand(artefact: DemandArtefact, products: pl.DataFrame) -> SegmentD
 
 
 def _offsets(artefact: DemandArtefact, products: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame | None]:
-    """Offsets of whole products, one row per product in order, and those of single cells, if there are any."""
+    """Offsets of whole products, one row per product in order, and those of single cells, if any."""
     values = ["appeal_offset", "sensitivity_offset"]
     index = products.select("product_id").with_row_index("product")
     if artefact.offsets is None:
-        return index.select(pl.lit(0.0).alias(name) for name in values), None
-    offsets = _checked_offsets(artefact.offsets, products.schema["product_id"], artefact.segments["segment_id"].dtype)
-    shared = index.join(offsets.filter(pl.col("segment_id").is_null()), on="product_id", how="left").sort("product")
+        return index.with_columns(pl.lit(0.0).alias(name) for name in values), None
+    offsets = _checked_offsets(
+        artefact.offsets, products.schema["product_id"], artefact.segments["segment_id"].dtype
+    )
+    shared = index.join(offsets.filter(pl.col("segment_id").is_null()), on="product_id", how="left").sort(
+        "product"
+    )
     segments = artefact.segments.select(pl.col("segment_id").sort()).with_row_index("segment")
     cells = offsets.join(index, on="product_id").join(segments, on="segment_id").sort("product", "segment")
     cells = cells.select(pl.col("product", "segment").cast(pl.Int64), pl.col(values).cast(pl.Float32))
@@ -99,13 +104,20 @@ def _checked_offsets(offsets: pl.DataFrame, product_id: pl.DataType, segment_id:
     """Offsets with segment_id (null: every segment), unique and finite; else InputError."""
     if "segment_id" not in offsets.columns:
         offsets = offsets.with_columns(segment_id=pl.lit(None, dtype=segment_id))
-    wanted = {"product_id": product_id, "segment_id": segment_id, "appeal_offset": pl.Float64}
-    wanted["sensitivity_offset"] = pl.Float64()
+    number = pl.Float64()
+    wanted = {
+        "product_id": product_id,
+        "segment_id": segment_id,
+        "appeal_offset": number,
+        "sensitivity_offset": number,
+    }
     try:
         offsets = offsets.select(pl.col(name).cast(dtype) for name, dtype in wanted.items())
     except pl.exceptions.PolarsError as error:
         reason = str(error).splitlines()[0]
-        raise InputError(f"offsets.parquet must hold {', '.join(wanted)}, found: {reason}; train again") from error
+        raise InputError(
+            f"offsets.parquet must hold {', '.join(wanted)}, found: {reason}; train again"
+        ) from error
     rules = {
         "one row per product and segment": pl.struct("product_id", "segment_id").is_unique(),
         "finite offsets": pl.col("appeal_offset", "sensitivity_offset").is_finite().fill_null(False),

@@ -20,7 +20,8 @@ class Checked:
     def report(self) -> str:
         """Every broken rule with its count and its first rows, in one line."""
         return "; ".join(
-            f"breaks {rule} in {count:,} rows, such as {self._examples(rule)}" for rule, count in self.broken.items()
+            f"breaks {rule} in {count:,} rows, such as {self._examples(rule)}"
+            for rule, count in self.broken.items()
         )
 
     def _examples(self, rule: str) -> str:
@@ -29,11 +30,11 @@ class Checked:
 
 
 def check(frame: pl.DataFrame, schema: type[dy.Schema], rules: dict[str, pl.Expr] | None = None) -> Checked:
-    """Divide the rows of a frame that has the schema's columns; further rules are expressions that must hold."""
+    """Divide the rows of a frame with the schema's columns; further rules are expressions that must hold."""
     others = [name for name in frame.columns if name not in schema.column_names()]
     members: dict[str, Any] = {f"attribute_{i}": dy.Any(alias=name) for i, name in enumerate(others)}
     members |= {name: _rule(expression) for name, expression in (rules or {}).items()}
-    extended = type(schema.__name__, (schema,), members)
+    extended: type[dy.Schema] = type(schema.__name__, (schema,), members)
     valid, failure = extended.filter(frame)
     return Checked(valid.select(frame.columns), failure.details(), failure.counts())
 

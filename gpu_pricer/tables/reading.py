@@ -1,4 +1,4 @@
-"""Reading tables: Parquet in, frames with the schema's columns and types out, or one line that says why not."""
+"""Reading tables: Parquet in, frames with the schema's columns and types out, or one line why not."""
 
 from pathlib import Path
 
@@ -21,7 +21,9 @@ def scan_table(path: Path) -> pl.LazyFrame:
             pl.read_parquet_schema(file)
         except (OSError, pl.exceptions.PolarsError) as error:
             reason = first_line(error)
-            raise InputError(f"{file} must be a whole Parquet file, found: {reason}; write it again") from error
+            raise InputError(
+                f"{file} must be a whole Parquet file, found: {reason}; write it again"
+            ) from error
     return pl.scan_parquet(files)
 
 
@@ -39,7 +41,7 @@ def collect(frame: pl.LazyFrame, origin: str) -> pl.DataFrame:
 def conform(frame: pl.LazyFrame, schema: type[dy.Schema], origin: str, keep_others: bool) -> pl.LazyFrame:
     """The schema's columns in its types, absent optional ones null; other columns follow when kept.
 
-    Only types of the same kind are converted (any number to Float64, Date to Datetime, categorical to string).
+    Only types of one kind are converted (any number to Float64, Date to Datetime, categorical to string).
     InputError names the missing column or the wrong type.
     """
     try:

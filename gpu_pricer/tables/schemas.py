@@ -13,7 +13,8 @@ STRUCTURAL_RULES = frozenset({"product_is_unique", "user_is_unique"})
 
 
 def _id(description: str) -> dy.Any:
-    return dy.Any(description=description, metadata={"id": True})
+    metadata: dict[str, Any] = {"id": True}
+    return dy.Any(description=description, metadata=metadata)
 
 
 def _time(description: str) -> dy.Datetime:
@@ -22,7 +23,11 @@ def _time(description: str) -> dy.Datetime:
 
 def _number(description: str, optional: bool = False) -> dy.Float64:
     return dy.Float64(
-        nullable=True, allow_inf=True, allow_nan=True, description=description, metadata={"optional": optional}
+        nullable=True,
+        allow_inf=True,
+        allow_nan=True,
+        description=description,
+        metadata={"optional": optional},
     )
 
 
@@ -76,7 +81,9 @@ class Products(dy.Schema):
     """One row per product; any further column is an attribute."""
 
     product_id = _id("unique")
-    category_id = dy.String(nullable=True, description="need group of products that replace each other; null: alone")
+    category_id = dy.String(
+        nullable=True, description="need group of products that replace each other; null: alone"
+    )
     price = _number("today's price; null or absent: the last honest price in the sales", optional=True)
     list_price = _number("today's price before discounts", optional=True)
     cost = _number("unit cost; null or absent: assumed from a configured ratio", optional=True)
@@ -162,7 +169,9 @@ class Shelf(dy.Schema):
     """Canonical shelf: one row per product on the shelf in a period, with the one price it had then."""
 
     period = dy.Date(description="first day of the period")
-    category_id = dy.String(description="need group; a product without one is alone in `product:<product_id>`")
+    category_id = dy.String(
+        description="need group; a product without one is alone in `product:<product_id>`"
+    )
     product_id = _id("as given")
     price = dy.Float64(min_exclusive=0, description="the one price of product and period")
     list_price = _number("price before discounts")
@@ -186,7 +195,9 @@ class Choices(dy.Schema):
     weight = dy.Float32(min_exclusive=0, description="1/n for each of the n products bought on the occasion")
     quantity = dy.Float64(min=0, description="units bought")
     outside_rate = dy.Float32(
-        min_exclusive=0, max=1, description="share of the category's occasions without purchase that were kept"
+        min_exclusive=0,
+        max=1,
+        description="share of the category's occasions without purchase that were kept",
     )
 
 

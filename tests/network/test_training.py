@@ -1,6 +1,7 @@
 """Training on markets whose demand the test knows."""
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from torch.nn.functional import softplus
@@ -10,7 +11,8 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.network.batches import EVERY_ALTERNATIVE, gather_batch
 from gpu_pricer.network.choice_data import EncodingConfig, load_choice_data
 from gpu_pricer.network.demand_network import DemandNetwork, NetworkConfig
-from gpu_pricer.network.export import SupportConfig, export_artefact
+from gpu_pricer.network.export import ExportConfig, export_artefact
+from gpu_pricer.network.factors import pricing_factors
 from gpu_pricer.network.held_out import predict_held_out
 from gpu_pricer.network.likelihood import log_probability
 from gpu_pricer.network.segments import SegmentsConfig, assign_segments
@@ -78,23 +80,53 @@ def test_more_segments_than_users_are_refused(trained):
         assign_segments(trained, SegmentsConfig(count=301, price_spread=0.2, restarts=1), np.ones(300), seed=0)
 
 
-def test_the_artefact_holds_the_mean_appeal_of_each_segment(market, trained):
-    _, data = market
-    visits = np.linspace(1, 20, 300)
-    segment = np.arange(300) % 3
+@pytest.fixture(scope="module")
+def members(trained):
+    """Visits and segments of the users, and every member's choice probabilities at today's prices."""
+    visits, segment = np.linspace(1, 20, 300), np.arange(300) % 3
+    factors = pricing_factors(trained)
+    appeal = (factors.user_appeal @ factors.product_appeal.T).double().numpy()
+    sensitivity = softplus(factors.user_sensitivity @ factors.product_sensitivity.T).double().numpy()
+    return visits, segment, appeal, sensitivity
 
-    artefact = export_artefact(trained, segment, visits, SupportConfig(0.01, 0.10), "run", "now")
+
+def test_a_dense_artefact_has_its_members_mean_shares_and_slopes(market, trained, members):
+    _, data = market
+    visits, segment, appeal, sensitivity = members
+    ratio = (data.products["price"] / data.products["reference_price"]).to_numpy()
+    shares = _shares(appeal, sensitivity, ratio, data)
+
+    artefact = export_artefact(trained, segment, visits, ExportConfig("dense", 0.01, 0.10), "run", "now")
+
+    known = artefact.products["product_id"].is_not_null().to_numpy()
+    exported = [artefact.factors[name][:, known].astype(float) for name in ("appeal", "sensitivity")]
+    for s in range(3):
+        mean = np.average(shares[segment == s], axis=0, weights=visits[segment == s])
+        ours = _shares(exported[0][[s]], exported[1][[s]], ratio, data)[0]
+        np.testing.assert_allclose(ours, mean, rtol=1e-4)
+        slope = np.average((sensitivity * shares * (1 - shares))[segment == s], axis=0, weights=visits[segment == s])
+        np.testing.assert_allclose(exported[1][s] * ours * (1 - ours), slope, rtol=1e-3)
+
+
+def test_a_factor_artefact_has_its_members_mean_appeal(trained, members):
+    visits, segment, appeal, _ = members
+
+    artefact = export_artefact(trained, segment, visits, ExportConfig("factors", 0.01, 0.10), "run", "now")
 
     exported = artefact.factors["segment_appeal"] @ artefact.factors["product_appeal"].T
-    whole = np.stack([_appeal_of_user(trained, user) for user in range(300)])
-    expected = np.stack([np.average(whole[segment == s], axis=0, weights=visits[segment == s]) for s in range(3)])
+    expected = np.stack([np.average(appeal[segment == s], axis=0, weights=visits[segment == s]) for s in range(3)])
     known = artefact.products["product_id"].is_not_null().to_numpy()
     np.testing.assert_allclose(exported[:, known], expected, atol=1e-4)
-    assert artefact.products.filter(~known)["category_id"].to_list() == ["c0", "c1", "c2", "c3"]
+
+
+def test_every_shared_category_has_a_fallback(trained):
+    artefact = export_artefact(trained, np.zeros(300, int), np.ones(300), ExportConfig("dense", 0.01, 0.10), "run", "now")
+
+    assert artefact.products.filter(pl.col("product_id").is_null())["category_id"].to_list() == ["c0", "c1", "c2", "c3"]
 
 
 def test_support_is_at_least_as_wide_as_configured(market, trained):
-    artefact = export_artefact(trained, np.zeros(300, int), np.ones(300), SupportConfig(0.49, 0.10), "run", "now")
+    artefact = export_artefact(trained, np.zeros(300, int), np.ones(300), ExportConfig("dense", 0.49, 0.10), "run", "now")
 
     table = artefact.products
     assert (table["min_price"] <= 0.9 * table["reference_price"] + 1e-9).all()
@@ -102,8 +134,6 @@ def test_support_is_at_least_as_wide_as_configured(market, trained):
 
 
 def test_held_out_rows_are_the_test_periods_and_probabilities_are_calibrated(market, trained, tmp_path):
-    import polars as pl
-
     _, data = market
     predict_held_out(trained, tmp_path / "held_out.parquet")
 
@@ -166,15 +196,12 @@ def _purchase_share(network, batch):
     return weight[batch.chosen < 0].mean()
 
 
-def _appeal_of_user(network, user):
-    taste, level = network.user_taste.all_rows()[user], network.product_level.all_rows()
-    season = network.carried_season()[network.data.product_category].detach()
-    recent = network.data.set_period[torch.repeat_interleave(network.data.set_start.diff())] >= 16
-    context = torch.zeros(network.data.products.height, 2).index_add(
-        0, network.data.product[recent], network.data.context[recent] / 4
-    )
-    own = level[:, 0] + network.mean_level.detach() + season + (level[:, 1:] * context).sum(1)
-    return (network.product_taste.all_rows() @ taste[:-1] + taste[-1] + own).numpy()
+def _shares(appeal, sensitivity, ratio, data):
+    """The multinomial logit, written out: [rows, P]."""
+    weight = np.exp(appeal - sensitivity * (ratio - 1))
+    category = data.product_category.numpy()
+    total = np.stack([weight[:, category == g].sum(axis=1) for g in range(category.max() + 1)], axis=1)
+    return weight / (1 + total[:, category])
 
 
 class _Interrupted(RuntimeError):

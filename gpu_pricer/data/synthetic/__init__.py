@@ -5,4 +5,14 @@ from gpu_pricer.data.synthetic.market import Assortment, Market, People, Tastes
 from gpu_pricer.data.synthetic.sales import Baskets
 from gpu_pricer.data.synthetic.source import DrawnMarket, Synthetic
 
-__all__ = ["Assortment", "Baskets", "DrawnMarket", "History", "Manager", "Market", "People", "Synthetic", "Tastes"]
+__all__ = [
+    "Assortment",
+    "Baskets",
+    "DrawnMarket",
+    "History",
+    "Manager",
+    "Market",
+    "People",
+    "Synthetic",
+    "Tastes",
+]

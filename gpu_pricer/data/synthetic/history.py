@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gpu_pricer.data.synthetic.checks import check_number, check_range
-from gpu_pricer.data.synthetic.market import Assortment, Market, Tastes
+from gpu_pricer.data.synthetic.market import Assortment, Market, Tastes, draw_between
 
 PERIODS_PER_YEAR = 52
 SHOCK_PERSISTENCE = 0.7
@@ -41,7 +41,7 @@ class Manager:
 
 @dataclass(frozen=True)
 class History:
-    """W weeks by P products; prices are whole cents; season and on_shelf have one week more, the one to be priced."""
+    """All [W, P], prices in whole cents; season and on_shelf have one week more, the one to be priced."""
 
     list_price: np.ndarray
     price: np.ndarray
@@ -53,7 +53,12 @@ class History:
 
 
 def draw_history(
-    market: Market, assortment: Assortment, tastes: Tastes, manager: Manager, weeks: int, rng: np.random.Generator
+    market: Market,
+    assortment: Assortment,
+    tastes: Tastes,
+    manager: Manager,
+    weeks: int,
+    rng: np.random.Generator,
 ) -> History:
     """Draw every week; the same generator gives the same shocks and promotions whatever the confounding."""
     shape = (weeks, len(market.category))
@@ -62,7 +67,7 @@ def draw_history(
     walk = np.clip(np.cumsum(moves, axis=0), -WIDEST_WALK, WIDEST_WALK)
     regular = market.base_price * np.exp(walk + manager.confounding * shock)
     promoted = rng.random(shape) < manager.promotion_rate
-    cut = np.where(promoted, rng.uniform(*manager.promotion_depth, shape), 0.0)
+    cut = np.where(promoted, draw_between(manager.promotion_depth, shape, rng), 0.0)
     chance = np.where(promoted, manager.display_rate[1], manager.display_rate[0])
     return History(
         list_price=_cents(regular),

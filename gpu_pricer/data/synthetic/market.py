@@ -56,9 +56,9 @@ class Tastes:
 
     buying_rate: from which to which share of the visits a category is bought at its base prices;
     sensitivity: median price sensitivity b; sensitivity_spread: standard deviation of log b between types;
-    taste_spread: standard deviation of a type's taste for one attribute; season: amplitude of the year's wave;
-    display, mailer: what each adds to the appeal; shock: standard deviation of the demand that no log shows;
-    shared_shock: share of the shock's variance that all products of a category have in common.
+    taste_spread: standard deviation of a type's taste for one attribute; season: amplitude of the year's
+    wave; display, mailer: what each adds to the appeal; shock: standard deviation of the demand that no log
+    shows; shared_shock: share of the shock's variance that all products of a category have in common.
     """
 
     buying_rate: Sequence[float]
@@ -83,9 +83,10 @@ class Tastes:
 class Market:
     """T types, U users, P products sorted by category, G categories; appeal is that at the base price.
 
-    user_type [U], visit_rate [U], category [P] and category_start [G + 1] hold positions; cost and base_price [P] are
-    in currency; traits [P, 3] are tier (-1, 0, 1), quality and size; appeal and sensitivity [T, P];
-    sensitivity_rank [T] is the standardised log sensitivity of a type; season_peak [G] is a share of the year.
+    user_type [U], visit_rate [U], category [P] and category_start [G + 1] hold positions; cost and base_price
+    [P] are in currency; traits [P, 3] are tier (-1, 0, 1), quality and size; appeal and sensitivity [T, P];
+    sensitivity_rank [T] is the standardised log sensitivity of a type; season_peak [G] is a share of the
+    year.
     """
 
     user_type: np.ndarray
@@ -108,11 +109,12 @@ def draw_market(people: People, assortment: Assortment, tastes: Tastes, rng: np.
     traits = _draw_traits(assortment.products, rng)
     cost, base_price = _draw_prices(assortment, category, traits, rng)
     rank = rng.permutation(_normal_scores(people.types))
+    lowest, highest = people.visit_rate
     user_type = rng.permutation(np.arange(people.users) % people.types)
-    type_rate = rng.uniform(*people.visit_rate, people.types)
+    type_rate = draw_between(people.visit_rate, people.types, rng)
     return Market(
         user_type=user_type,
-        visit_rate=np.clip(type_rate[user_type] + rng.uniform(-0.1, 0.1, people.users), *people.visit_rate),
+        visit_rate=np.clip(type_rate[user_type] + rng.uniform(-0.1, 0.1, people.users), lowest, highest),
         category=category,
         category_start=start,
         traits=traits,
@@ -123,6 +125,12 @@ def draw_market(people: People, assortment: Assortment, tastes: Tastes, rng: np.
         sensitivity_rank=rank,
         season_peak=rng.uniform(0.0, 1.0, assortment.categories),
     )
+
+
+def draw_between(ends: Sequence[float], size: int | tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Uniform draws between the two ends."""
+    low, high = ends
+    return rng.uniform(low, high, size)
 
 
 def _draw_categories(assortment: Assortment, rng: np.random.Generator) -> np.ndarray:
@@ -142,11 +150,11 @@ def _draw_traits(products: int, rng: np.random.Generator) -> np.ndarray:
 def _draw_prices(
     assortment: Assortment, category: np.ndarray, traits: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Cost and base price [P]: the manager marks costs up by a rule of the category that knows no sensitivity."""
+    """Cost and base price [P]: costs are marked up by a rule of the category that knows no sensitivity."""
     level = rng.normal(np.log(2.2), 0.45, assortment.categories)[category]
     noise = rng.normal(0.0, 0.1, len(category))
     cost = np.exp(level + 0.22 * traits[:, 0] + 0.12 * traits[:, 1] + 0.2 * traits[:, 2] + noise)
-    margin = rng.uniform(*assortment.margin, assortment.categories)[category]
+    margin = draw_between(assortment.margin, assortment.categories, rng)[category]
     error = rng.normal(0.0, assortment.margin_spread, len(category))
     return np.round(cost, 2), np.round(np.maximum(cost / (1.0 - margin) * np.exp(error), 1.05 * cost), 2)
 
@@ -166,7 +174,7 @@ def _draw_appeal(
     taste[:, 0] -= 0.6 * tastes.taste_spread * rank
     habit = tastes.taste_spread * rng.standard_normal((types, len(start) - 1))
     appeal = common + taste @ traits.T + habit[:, category]
-    rate = rng.uniform(*tastes.buying_rate, len(start) - 1)
+    rate = draw_between(tastes.buying_rate, len(start) - 1, rng)
     return appeal + _level_for(rate, appeal, start)[category]
 
 
@@ -185,7 +193,7 @@ def _level_for(rate: np.ndarray, appeal: np.ndarray, start: np.ndarray) -> np.nd
 def _draw_sensitivity(
     tastes: Tastes, rank: np.ndarray, category: np.ndarray, traits: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Sensitivity b [T, P]: types differ, categories differ, and premium products are bought for other reasons."""
+    """Sensitivity b [T, P]: it differs by type and by category, and premium products have less of it."""
     of_type = tastes.sensitivity_spread * rank[:, None]
     of_category = rng.normal(0.0, 0.2, category[-1] + 1)[category]
     of_pair = rng.normal(0.0, 0.1, (len(rank), category[-1] + 1))[:, category]

@@ -7,7 +7,7 @@ import numpy as np
 
 from gpu_pricer.data.synthetic.checks import check_number, check_range
 from gpu_pricer.data.synthetic.history import History
-from gpu_pricer.data.synthetic.market import Market, Tastes
+from gpu_pricer.data.synthetic.market import Market, Tastes, draw_between
 
 DAYS = 7
 
@@ -30,7 +30,7 @@ class Baskets:
 
 @dataclass(frozen=True)
 class Sales:
-    """N lines as positions: user, product, week and day [N], quantity [N]; units_per_choice [G] as simulated."""
+    """N lines, as positions of user, product, week and day [N]; quantity [N]; units_per_choice [G]."""
 
     user: np.ndarray
     product: np.ndarray
@@ -54,7 +54,7 @@ def draw_sales(
 ) -> Sales:
     """Draw the log of all weeks; a user's choices of one product in one visit are one line."""
     categories = len(market.category_start) - 1
-    extra = rng.uniform(*baskets.extra_units, categories)
+    extra = draw_between(baskets.extra_units, categories, rng)
     weeks = [
         np.vstack([np.full(len(line[0]), week), line])
         for week in range(len(history.price))
@@ -104,7 +104,7 @@ def _draw_week(
 def _find(
     before: np.ndarray, start: np.ndarray, market: Market, occasion: np.ndarray, draw: np.ndarray
 ) -> np.ndarray:
-    """The product whose stretch of the cumulated shares holds the draw; an occasion is type × G + category."""
+    """The product whose stretch of the cumulated shares holds the draw; occasion is type × G + category."""
     types, products = before.shape
     categories = len(start) - 1
     steps = (before + market.category + categories * np.arange(types)[:, None]).ravel()

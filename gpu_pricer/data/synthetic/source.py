@@ -19,7 +19,7 @@ from gpu_pricer.tables.artefact import DemandArtefact, write_artefact
 
 @dataclass(frozen=True)
 class Synthetic:
-    """A market drawn from a seed; start is the Monday the log begins, truth the directory for the true demand."""
+    """A market drawn from a seed; the log starts on a Monday, truth is the directory for the true demand."""
 
     seed: int
     start: str

@@ -40,7 +40,9 @@ def true_demand(
             currency=currency,
         ),
         factors={
-            "appeal": (market.appeal + history.season[weeks] - market.sensitivity * (ratio - 1)).astype(np.float32),
+            "appeal": (market.appeal + history.season[weeks] - market.sensitivity * (ratio - 1)).astype(
+                np.float32
+            ),
             "sensitivity": (market.sensitivity * ratio).astype(np.float32),
         },
         segments=_segments(market),
@@ -65,7 +67,7 @@ def _reference_price(history: History) -> np.ndarray:
 def _products(
     market: Market, history: History, sales: Sales, ids: np.ndarray, reference: np.ndarray
 ) -> pl.DataFrame:
-    """Products as the artefact wants them; support is what the category's products were seen to move, in ratios."""
+    """Products of the artefact; support is how far the category's prices were seen from the reference."""
     ratio = np.where(history.on_shelf[:-1], history.price / (100 * reference), 1.0)
     start = market.category_start[:-1]
     lowest = np.minimum(np.minimum.reduceat(ratio.min(axis=0), start), 1 - LEAST_SUPPORT)[market.category]

@@ -1,0 +1,67 @@
+"""Categories: need groups of products that replace each other, none too large for one choice."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+
+from gpu_pricer.errors import InputError
+
+
+@dataclass(frozen=True)
+class CategoryRule:
+    """How large a category may be, and what happens to larger ones.
+
+    max_size counts the products that are ever on the shelf. Independence of irrelevant alternatives is absurd
+    over thousands of products, so larger categories are split by the columns of split_by, one after the other
+    as far as needed, or refused.
+    """
+
+    max_size: int
+    on_larger: Literal["split", "refuse"]
+    split_by: list[str]
+
+    def __post_init__(self) -> None:
+        if type(self.max_size) is not int or self.max_size < 1:
+            raise ValueError(f"max_size must be a whole number from 1, found {self.max_size!r}")
+        if self.on_larger not in ("split", "refuse"):
+            raise ValueError(f"on_larger must be split or refuse, found {self.on_larger!r}")
+        if any(not isinstance(name, str) for name in self.split_by):
+            raise ValueError(f"split_by must list product columns, found {list(self.split_by)}")
+
+
+def sized_categories(products: pl.DataFrame, offered: pl.Series, rule: CategoryRule) -> pl.DataFrame:
+    """The products with categories that hold at most max_size of the offered product ids.
+
+    A part is called by what it was and its attribute, such as `POTATO CHIPS / National`. InputError when a
+    category stays too large.
+    """
+    is_offered = pl.col("product_id").is_in(offered.implode())
+    is_large = (is_offered.sum().over("category_id") > rule.max_size) & pl.col("category_id").is_not_null()
+    for column in rule.split_by if rule.on_larger == "split" else []:
+        if column not in products.columns:
+            raise InputError(
+                f"data.categories.split_by must name columns of products, found {column} "
+                f"but only {', '.join(products.columns)}: mend data.categories.split_by"
+            )
+        part = pl.concat_str(
+            "category_id", pl.col(column).cast(pl.String).fill_null("unknown"), separator=" / "
+        )
+        products = products.with_columns(
+            pl.when(is_large).then(part).otherwise("category_id").alias("category_id")
+        )
+    large = (
+        products.filter(is_large, is_offered).group_by("category_id").len().sort("len", "category_id").tail(1)
+    )
+    for category, size in large.iter_rows():
+        raise InputError(
+            f"a category must have at most {rule.max_size} products, found {size} in {category!r} "
+            "of products: name finer categories, set data.categories.on_larger=split and add columns to "
+            "data.categories.split_by, or raise data.categories.max_size"
+        )
+    return products
+
+
+def category_key() -> pl.Expr:
+    """The category a product is chosen from: its own, or `product:<product_id>` where it has none."""
+    return pl.coalesce("category_id", "product:" + pl.col("product_id").cast(pl.String)).alias("category_id")

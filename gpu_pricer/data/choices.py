@@ -1,0 +1,159 @@
+"""Choices: what each user chose from each category on each visit, and a sample of the times it was nothing.
+
+Weeks without a purchase matter: dropping them attenuates elasticities by two thirds. All of them are more
+than memory holds, so a sample is kept per category together with its rate; log(rate) added to the utility of
+buying nothing makes the conditional likelihood exact (choice-based sampling: Manski & McFadden 1981).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+OCCASION = ("user_id", "period", "category_id")
+COLUMNS = ("user_id", "period", "category_id", "product_id", "weight", "quantity")
+
+
+@dataclass(frozen=True)
+class ChoiceRule:
+    """How many occasions without purchase are kept, and how far thin categories are shrunk.
+
+    Per category zeros_per_purchase times its buying occasions, at least min_zeros; all of them where the
+    whole data have no more than keep_all_below. shrinkage: buying occasions that the global mean counts for.
+    """
+
+    outside_option: bool
+    zeros_per_purchase: float
+    min_zeros: int
+    keep_all_below: int
+    shrinkage: float
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.outside_option, bool):
+            raise ValueError(f"outside_option must be true or false, found {self.outside_option!r}")
+        for name in ("zeros_per_purchase", "shrinkage"):
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or isinstance(value, bool) or not value > 0:
+                raise ValueError(f"{name} must be a number above 0, found {value!r}")
+        for name in ("min_zeros", "keep_all_below"):
+            if type(getattr(self, name)) is not int or getattr(self, name) < 0:
+                raise ValueError(f"{name} must be a whole number from 0, found {getattr(self, name)!r}")
+
+
+def purchases_on_shelf(lines: pl.DataFrame, shelf: pl.DataFrame) -> pl.DataFrame:
+    """What was bought of what the shelf held, sorted: an occasion, a product, quantity, weight and size.
+
+    An occasion that holds size products weighs 1/size on each.
+    """
+    return (
+        lines.lazy()
+        .join(shelf.lazy().select("product_id", "period", "category_id"), on=("product_id", "period"))
+        .group_by(*OCCASION, "product_id")
+        .agg(pl.col("quantity").sum())
+        .with_columns(pl.len().over(OCCASION).alias("size"))
+        .with_columns((1 / pl.col("size")).alias("weight"))
+        .sort(*OCCASION, "product_id")
+        .collect()
+    )
+
+
+def arranged(purchases: pl.DataFrame, zeros: pl.DataFrame, rates: pl.DataFrame) -> pl.DataFrame:
+    """The canonical choices in one order, whatever that of the parts: purchases and occasions without one.
+
+    rates holds the outside_rate of every category_id.
+    """
+    rows = pl.concat([purchases.select(COLUMNS), zeros.select(COLUMNS)])
+    return (
+        rows.join(rates, on="category_id")
+        .select(
+            *COLUMNS[:4],
+            pl.col("weight").cast(pl.Float32),
+            "quantity",
+            pl.col("outside_rate").cast(pl.Float32),
+        )
+        .sort("period", "user_id", "category_id", "product_id", "quantity", "weight", nulls_last=True)
+    )
+
+
+def category_rates(purchases: pl.DataFrame, categories: pl.Series, shrinkage: float) -> pl.DataFrame:
+    """category_id, choices_per_purchase (products) and units_per_choice (units) of a buying occasion.
+
+    Thin categories are shrunk to the mean over all occasions, which counts for `shrinkage` occasions.
+    """
+    occasions = pl.col("weight").sum().alias("occasions")  # the weights of an occasion sum to its own weight
+    products = (pl.col("weight") * pl.col("size")).sum().alias("products")
+    units = (pl.col("weight") * pl.col("size") * pl.col("quantity")).sum().alias("units")
+    total, total_products, total_units = purchases.select(occasions, products, units).row(0)
+    mean_products, mean_units = total_products / total, total_units / total
+    sums = purchases.group_by("category_id").agg(occasions, products, units)
+    weight = pl.col("occasions") + shrinkage
+    return (
+        pl.DataFrame({"category_id": categories.unique().sort()})
+        .join(sums, on="category_id", how="left", maintain_order="left")
+        .with_columns(pl.col("occasions", "products", "units").fill_null(0))
+        .select(
+            "category_id",
+            choices_per_purchase=(pl.col("products") + shrinkage * mean_products) / weight,
+            units_per_choice=(pl.col("units") + shrinkage * mean_units) / weight,
+        )
+    )
+
+
+def sampled_zeros(
+    purchases: pl.DataFrame, visits: pl.DataFrame, shelf: pl.DataFrame, rule: ChoiceRule, seed: int
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The sampled occasions without purchase, and category_id, outside_rate of every category on a shelf.
+
+    An occasion without purchase is a visit, sorted as visits are, in a period whose shelf holds the category.
+    outside_rate is the share of them that is kept, 1 for all.
+    """
+    categories = shelf["category_id"].unique().sort()
+    index = pl.DataFrame({"category_id": categories}).with_row_index("category")
+    is_open, visit_period = _open_periods(visits, shelf.join(index, on="category_id"), len(categories))
+    buyers = _buying_visits(purchases.join(index, on="category_id"), visits, len(categories))
+    bought = np.array([len(rows) for rows in buyers])
+    available = is_open @ np.bincount(visit_period, minlength=is_open.shape[1]) - bought
+    wanted = np.maximum(np.ceil(rule.zeros_per_purchase * bought).astype(np.int64), rule.min_zeros)
+    kept = available if available.sum() <= rule.keep_all_below else np.minimum(wanted, available)
+    rows = [
+        _draw(is_open[g][visit_period], buyers[g], count, np.random.default_rng([seed, g]))
+        for g, count in enumerate(kept)
+    ]
+    zeros = visits[np.concatenate(rows)].with_columns(
+        categories.gather(np.repeat(np.arange(len(categories)), kept)).alias("category_id"),
+        pl.lit(None, dtype=purchases.schema["product_id"]).alias("product_id"),
+        pl.lit(0.0).alias("quantity"),
+        pl.lit(1.0).alias("weight"),
+    )
+    rate = np.divide(kept, available, out=np.ones(len(kept)), where=kept > 0)
+    return zeros, pl.DataFrame({"category_id": categories, "outside_rate": rate})
+
+
+def _draw(is_zero: np.ndarray, buyers: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Sorted rows of count visits that could have bought and did not; every subset is equally likely."""
+    is_zero[buyers] = False
+    return np.sort(rng.choice(np.flatnonzero(is_zero), count, replace=False, shuffle=False))
+
+
+def _open_periods(
+    visits: pl.DataFrame, shelf: pl.DataFrame, categories: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Whether a category is on the shelf, bool [category, period], and the period of every visit."""
+    periods = visits.select("period").unique().sort("period").with_row_index("column")
+    is_open = np.zeros((categories, periods.height), dtype=bool)
+    cells = shelf.select("category", "period").unique().join(periods, on="period")
+    is_open[cells["category"].to_numpy(), cells["column"].to_numpy()] = True
+    column = visits.join(periods, on="period", maintain_order="left")["column"]
+    return is_open, column.cast(pl.Int64).to_numpy()
+
+
+def _buying_visits(purchases: pl.DataFrame, visits: pl.DataFrame, categories: int) -> list[np.ndarray]:
+    """Per category, the rows of the visits that bought from it."""
+    pairs = (
+        purchases.select("category", "user_id", "period")
+        .unique()
+        .join(visits.with_row_index("visit"), on=("user_id", "period"))
+        .sort("category", "visit")
+    )
+    ends = np.searchsorted(pairs["category"].to_numpy(), np.arange(1, categories))
+    return np.split(pairs["visit"].cast(pl.Int64).to_numpy(), ends)

@@ -1,0 +1,173 @@
+"""The preparation as a whole: valid inputs in, every canonical table out."""
+
+import logging
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+import dataframely as dy
+import polars as pl
+
+from gpu_pricer.data.catalog import CatalogRule, build_catalog
+from gpu_pricer.data.categories import CategoryRule, category_key
+from gpu_pricer.data.choices import ChoiceRule, arranged, category_rates, purchases_on_shelf, sampled_zeros
+from gpu_pricer.data.inputs import Inputs
+from gpu_pricer.data.offers import off_modal_share, purchases_from_offers, zeros_from_offers
+from gpu_pricer.data.periods import Period
+from gpu_pricer.data.shelf import ShelfRule, imputed_shelf, modal_prices, period_context, with_context
+from gpu_pricer.errors import InputError
+from gpu_pricer.tables.checking import check
+from gpu_pricer.tables.reading import conform
+from gpu_pricer.tables.schemas import Catalog, Categories, Choices, Shelf, Users, Visits
+
+log = logging.getLogger(__name__)
+
+SCHEMAS: dict[str, type[dy.Schema]] = {
+    "products": Catalog,
+    "users": Users,
+    "shelf": Shelf,
+    "choices": Choices,
+    "visits": Visits,
+    "categories": Categories,
+}
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """Every rule by which canonical tables come from valid inputs."""
+
+    period: Period
+    shelf: ShelfRule
+    catalog: CatalogRule
+    categories: CategoryRule
+    choices: ChoiceRule
+
+
+@dataclass(frozen=True)
+class Canonical:
+    """The canonical tables by name, and what summary.json says of them."""
+
+    tables: dict[str, pl.DataFrame]
+    summary: dict[str, Any]
+
+
+def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical:
+    """The canonical tables, equal for equal inputs; InputError when the sales leave nothing to learn from."""
+    sales = inputs.sales.with_columns(rules.period.start(pl.col("time")).alias("period"))
+    whole = rules.period.whole(*_days(sales))
+    modal = modal_prices(sales)
+    prices = imputed_shelf(modal, whole, rules.period, _shelf_rule(inputs, rules))
+    log.info(
+        "%s products were on a shelf of %s whole periods", f"{prices['product_id'].n_unique():,}", len(whole)
+    )
+    products = build_catalog(inputs.tables["products"], modal, prices, whole, rules.catalog, rules.categories)
+    shelf = _shelf(prices, products, inputs, rules.period)
+    lines = sales.filter(pl.col("period").is_in(whole))
+    visits = lines.select("user_id", "period").unique().sort("period", "user_id")
+    purchases, choices = _choices(lines, visits, shelf, "offers" in inputs.tables, rules.choices, seed)
+    log.info("%s choices in %s categories", f"{choices.height:,}", f"{shelf['category_id'].n_unique():,}")
+    tables = {
+        "products": products,
+        "users": _users(inputs),
+        "shelf": shelf,
+        "choices": choices,
+        "visits": visits,
+        "categories": category_rates(
+            purchases, products.select(category_key())["category_id"], rules.choices.shrinkage
+        ),
+    }
+    for name, table in tables.items():
+        broken = check(
+            conform(table.lazy(), SCHEMAS[name], name, keep_others=True).collect(), SCHEMAS[name]
+        ).broken
+        assert not broken, f"canonical {name} breaks {broken}"
+    return Canonical(tables, _summary(inputs, tables, lines, whole, rules))
+
+
+def _days(sales: pl.DataFrame) -> tuple[date, date]:
+    first, last = sales.select(pl.col("time").min().dt.date(), last=pl.col("time").max().dt.date()).row(0)
+    return first, last
+
+
+def _shelf_rule(inputs: Inputs, rules: Preparation) -> ShelfRule:
+    """An offers table says itself what was on the shelf: one offer is enough, and no price is carried on."""
+    return replace(rules.shelf, min_lines=1, carry_periods=0) if "offers" in inputs.tables else rules.shelf
+
+
+def _shelf(prices: pl.DataFrame, products: pl.DataFrame, inputs: Inputs, period: Period) -> pl.DataFrame:
+    """The canonical shelf: prices with their category and context, in the order of the contract."""
+    contexts = [
+        period_context(inputs.tables[name], period) for name in ("context", "offers") if name in inputs.tables
+    ]
+    categories = products.select("product_id", category_key())
+    shelf = with_context(prices.join(categories, on="product_id"), contexts)
+    first = [name for name in Shelf.column_names() if name in shelf.columns]
+    others = [name for name in shelf.columns if name not in first]
+    return shelf.select(*first, *others).sort("period", "category_id", "product_id")
+
+
+def _choices(
+    lines: pl.DataFrame,
+    visits: pl.DataFrame,
+    shelf: pl.DataFrame,
+    is_offers: bool,
+    rule: ChoiceRule,
+    seed: int,
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The purchases, and the choices that they and the occasions without purchase make."""
+    purchases = purchases_from_offers(lines, shelf) if is_offers else purchases_on_shelf(lines, shelf)
+    if purchases.is_empty():
+        raise InputError(
+            "some sales must be of products on the shelf, found none: bring more sales, "
+            "or lower data.shelf.min_lines and raise data.shelf.carry_periods"
+        )
+    zeros, rates = (
+        zeros_from_offers(lines, shelf) if is_offers else sampled_zeros(purchases, visits, shelf, rule, seed)
+    )
+    if not rule.outside_option:
+        zeros, rates = zeros.clear(), rates.with_columns(outside_rate=pl.lit(1.0))
+    return purchases, arranged(purchases, zeros, rates)
+
+
+def _users(inputs: Inputs) -> pl.DataFrame:
+    """Everybody in the users table or the sales; who is not in the table has no attributes."""
+    buyers = inputs.sales.select("user_id").unique()
+    given = inputs.tables.get("users")
+    users = buyers if given is None else buyers.join(given, on="user_id", how="full", coalesce=True)
+    return users.sort("user_id")
+
+
+def _summary(
+    inputs: Inputs,
+    tables: dict[str, pl.DataFrame],
+    lines: pl.DataFrame,
+    whole: list[date],
+    rules: Preparation,
+) -> dict[str, Any]:
+    """What summary.json says: the calendar, the sizes, and what became of the input rows."""
+    shelf, choices = tables["shelf"], tables["choices"]
+    sold = lines.filter(pl.col("quantity") > 0)
+    kept = sold.join(shelf.select("product_id", "period"), on=("product_id", "period"), how="semi")
+    sets = shelf.group_by("period", "category_id").len()["len"]
+    summary = {
+        "period_days": rules.period.days,
+        "first_period": whole[0].isoformat(),
+        "last_period": whole[-1].isoformat(),
+        "periods": len(whole),
+        "outside_option": rules.choices.outside_option,
+        "rows": {name: table.height for name, table in tables.items()},
+        "products_without_price": inputs.tables["products"].height - tables["products"].height,
+        "products_on_shelf_ever": shelf["product_id"].n_unique(),
+        "products_on_shelf_now": shelf.filter(pl.col("period") == whole[-1]).height,
+        "categories": shelf["category_id"].n_unique(),
+        "largest_choice_set": sets.max(),
+        "purchases": sold.height,
+        "purchases_on_shelf": kept.height,
+        "lines_outside_whole_periods": inputs.sales.height - lines.height,
+        "choices_of_a_product": choices.height - choices["product_id"].null_count(),
+        "choices_of_nothing": choices["product_id"].null_count(),
+        "broken_rules": inputs.broken,
+    }
+    if "offers" in inputs.tables:
+        summary["offers_off_modal_price"] = off_modal_share(lines, shelf)
+    return summary

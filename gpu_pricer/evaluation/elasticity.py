@@ -1,0 +1,42 @@
+"""Own-price elasticities of a demand, from the kernels' own choice model."""
+
+import numpy as np
+
+from kernels import Demand, Shelf, choice_probabilities
+
+STEP = 0.01  # utility is linear in price, so the size of the step costs no accuracy
+
+
+def own_elasticity(demand: Demand, shelf: Shelf, price: np.ndarray) -> np.ndarray:
+    """−b x/r (1 − P) of each product and segment [P, S] at prices [P] in cents; NaN off the shelf.
+
+    b x/r is how much log odds against buying nothing fall when all prices rise by the step, divided by the
+    step; so the shelf must have an outside option (else ValueError).
+    """
+    if not shelf.has_outside_option:
+        raise ValueError(
+            "the shelf must have an outside option, found none: the elasticity is read from its odds"
+        )
+    before, after = (
+        choice_probabilities(demand, shelf, price[:, None] * factor) for factor in (1.0, 1.0 + STEP)
+    )
+    category = np.repeat(np.arange(shelf.category_count), np.diff(shelf.category_start))
+    fall = (_log_odds(before, category) - _log_odds(after, category)) / STEP
+    return np.where(shelf.on_shelf[:, None], -fall * (1.0 - before), np.nan)
+
+
+def _log_odds(probability: np.ndarray, category: np.ndarray) -> np.ndarray:
+    bought = np.zeros((category[-1] + 1, probability.shape[1]))
+    np.add.at(bought, category, probability)
+    return np.log(np.where(probability > 0, probability, 1.0)) - np.log1p(-bought)[category]
+
+
+def elasticity_rmse(ours: np.ndarray, truth: np.ndarray, visits: np.ndarray) -> float:
+    """Root mean square of ours [P, S] minus the true ones [P, T], over products and users.
+
+    visits [S, T] weights the pairs; products that are NaN in one of the two are left out.
+    """
+    known = ~(np.isnan(ours).any(axis=1) | np.isnan(truth).any(axis=1))
+    ours, truth = ours[known], truth[known]
+    square = np.array([np.mean((ours[:, [s]] - truth) ** 2, axis=0) for s in range(ours.shape[1])])
+    return float(np.sqrt((visits * square).sum() / visits.sum()))

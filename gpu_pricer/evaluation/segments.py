@@ -1,0 +1,43 @@
+"""Our segments against the true types: who is in which, weighted by how often they come."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from gpu_pricer.errors import InputError
+
+
+@dataclass(frozen=True)
+class CrossTab:
+    """Expected visits [S, T] of users in segment s of type t; covered: share of all visits that have both."""
+
+    visits: np.ndarray
+    segment_id: pl.Series
+    covered: float
+
+
+def cross_tab(user_segments: pl.DataFrame, user_types: pl.DataFrame, type_id: pl.Series) -> CrossTab:
+    """Join users by id; user_types also holds each user's expected visits. InputError when no user has both.
+
+    Users whom no segment was given to are left out, of every number that is compared.
+    """
+    segments = user_segments.select(pl.col("user_id").cast(pl.String), segment="segment_id")
+    users = user_types.select(pl.col("user_id").cast(pl.String), "visits", type="segment_id").join(
+        segments, on="user_id"
+    )
+    if users.is_empty():
+        raise InputError(
+            "the demand artefact's user_segments must share users with the truth, found none: "
+            "train on the same synthetic market, or remove paths.truth if it is of another one"
+        )
+    segment_id = users["segment"].unique().sort()
+    visits = np.zeros((len(segment_id), len(type_id)))
+    row, column = segment_id.search_sorted(users["segment"]), _positions(type_id, users["type"])
+    np.add.at(visits, (row.to_numpy(), column), users["visits"].to_numpy())
+    return CrossTab(visits, segment_id, float(visits.sum() / user_types["visits"].to_numpy().sum()))
+
+
+def _positions(ids: pl.Series, wanted: pl.Series) -> np.ndarray:
+    order = ids.arg_sort().to_numpy()
+    return order[ids.sort().search_sorted(wanted).to_numpy()]

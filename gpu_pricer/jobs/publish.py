@@ -1,0 +1,80 @@
+"""publish: shards -> one atomic new version of the price table."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from gpu_pricer.tables.gates import Gates, check_files
+from gpu_pricer.tables.price_version import read_version
+from gpu_pricer.tables.publishing import (
+    bring_inside,
+    commit_version,
+    current_run,
+    newest_version,
+    point_current,
+)
+from gpu_pricer.tables.retention import remove_old_versions
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Publication:
+    """dry_run: stop before the commit; keep: versions whose files stay; gates: what a version must hold."""
+
+    dry_run: bool
+    keep: int
+    gates: Gates
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.dry_run, bool):
+            raise ValueError(f"publish.dry_run must be true or false, found {self.dry_run!r}")
+        if not isinstance(self.keep, int) or isinstance(self.keep, bool) or self.keep < 1:
+            raise ValueError(f"publish.keep must be a whole number of at least 1, found {self.keep!r}")
+        if not isinstance(self.gates, Gates):
+            raise ValueError(f"publish.gates must be Gates, found {self.gates!r}")
+
+
+def main(config: DictConfig) -> None:
+    """Make a scored version the price table, in one transaction, if it passes the gates.
+
+    Reads   paths.shards    a folder that `score` finished; by default the newest in paths.prices
+    Writes  paths.prices    a Delta Lake table; _current links to the folder of its current version
+
+    A killed run leaves the published version as it was; run it again. Exit status 3: a gate refused.
+    Example: gpu-pricer publish publish.dry_run=true
+    """
+    shards = None if config.paths.shards is None else Path(config.paths.shards)
+    publish(Path(config.paths.prices), shards, instantiate(config.publish))
+
+
+def publish(prices: Path, shards: Path | None, publication: Publication) -> str:
+    """Publish a version unless it already is the current one; the run that is current afterwards.
+
+    The link and the retention are brought in order either way, which mends what a killed run left undone.
+    """
+    folder = newest_version(prices) if shards is None else shards
+    version, current = read_version(folder), current_run(prices)
+    if version.run == current and read_version(prices / current) == version:
+        log.info("%s is the current version already", folder)
+    else:
+        files = check_files(folder, version, publication.gates)
+        if publication.dry_run:
+            print(_preview(version.run, current, version.totals()))
+            return current or ""
+        folder = bring_inside(folder, prices)
+        number = commit_version(prices, folder, version, files)
+        log.info("published %s as version %d of %s", version.run, number, prices)
+    if not publication.dry_run:
+        point_current(prices, version.run)
+        for name in remove_old_versions(prices, publication.keep):
+            log.info("removed %s", prices / name)
+    return version.run
+
+
+def _preview(run: str, current: str | None, totals: dict[str, object]) -> str:
+    lines = [f"dry run: {run} passes the gates and would replace {current or 'nothing'}"]
+    return "\n".join(lines + [f"  {name}: {value}" for name, value in totals.items()])

@@ -1,0 +1,134 @@
+"""score: demand artefact + catalog + policy -> price table shards."""
+
+import logging
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from gpu_pricer.errors import InputError
+from gpu_pricer.jobs.progress import progress
+from gpu_pricer.policy.matching import catalog_fingerprint, read_catalog
+from gpu_pricer.policy.policy import Policy
+from gpu_pricer.policy.problem import PricingProblem, pricing_problem
+from gpu_pricer.policy.scoring import score_shard
+from gpu_pricer.policy.tiling import Tiling
+from gpu_pricer.tables.artefact import DemandArtefact, read_artefact
+from gpu_pricer.tables.price_version import FOLDER_NAME, PriceVersion, Tally, close_shard, new_run, open_shard
+from gpu_pricer.tables.publishing import published_runs
+from kernels import BackendUnavailable, resolve_backend
+
+log = logging.getLogger(__name__)
+
+
+def main(config: DictConfig) -> None:
+    """Price every product of a catalog for every segment of a demand artefact.
+
+    Reads   paths.demand    the demand artefact, from `train` or from anywhere
+            paths.catalog   product_id, category_id, price, cost; optional availability
+    Writes  paths.shards    the price table's files, score.json (totals) and unpriced/unpriced.parquet;
+                            by default a new folder in paths.prices, which `publish` takes from there
+
+    Example: gpu-pricer score policy=profit policy.bounds.max_increase=0.10
+    Array:   gpu-pricer score paths.shards=prices/tonight score.shards=8 score.shard=$SLURM_ARRAY_TASK_ID
+    """
+    policy, tiling = instantiate(config.policy), instantiate(config.score)
+    artefact, catalog = read_artefact(Path(config.paths.demand)), read_catalog(Path(config.paths.catalog))
+    shards = None if config.paths.shards is None else Path(config.paths.shards)
+    folder = _own_folder(Path(config.paths.prices), shards, tiling)
+    score(artefact, catalog, policy, tiling, folder, config.backend)
+
+
+def score(
+    artefact: DemandArtefact,
+    catalog: pl.DataFrame,
+    policy: Policy,
+    tiling: Tiling,
+    folder: Path,
+    backend: str,
+) -> PriceVersion | None:
+    """Write this process's shards into the folder; the whole version, or None while others are missing."""
+    backend = _resolved(backend)
+    problem = pricing_problem(artefact, catalog, policy)
+    version = _empty_version(problem, artefact, catalog, policy, tiling, folder.name, backend)
+    segments, products = len(problem.segment_id), len(problem.product_id)
+    log.info("pricing %d products x %d segments on %s into %s", products, segments, backend, folder)
+    open_shard(folder, tiling.shard)
+    _write_unpriced(problem.unpriced, folder / "unpriced")
+    whole = None
+    with progress("score", products * segments * len(tiling.own_shards) // tiling.shards) as on_tile:
+        for shard in tiling.own_shards:
+            files, tally = score_shard(problem, tiling, shard, folder, version.metadata, backend, on_tile)
+            whole = close_shard(folder, shard, version.with_files(files, tally))
+    if whole is None:
+        log.info("wrote shard %s of %d; score.json follows when all are there", tiling.shard, tiling.shards)
+    else:
+        log.info("wrote %s: %s", folder, whole.totals())
+    return whole
+
+
+def _own_folder(prices: Path, shards: Path | None, tiling: Tiling) -> Path:
+    """Where to write; never into a version that was published."""
+    if shards is None:
+        if tiling.shard is not None:
+            raise InputError(
+                "score.shard needs paths.shards, so that every shard goes into the same folder, found null: "
+                "set it, for example to prices/tonight"
+            )
+        return prices / new_run()
+    folder = shards.resolve()
+    if not FOLDER_NAME.fullmatch(folder.name):
+        raise InputError(
+            "the folder of paths.shards must be named with letters, digits, '.', '_' and '-', "
+            f"found {folder.name!r}: choose another, it becomes part of every file name"
+        )
+    if folder.parent == prices.resolve() and folder.name in published_runs(prices):
+        raise InputError(
+            f"paths.shards must be a new folder, found the published version {folder}: name another"
+        )
+    return shards
+
+
+def _resolved(backend: str) -> str:
+    try:
+        return resolve_backend(backend)
+    except (BackendUnavailable, ValueError) as error:
+        raise InputError(str(error)) from error
+
+
+def _empty_version(
+    problem: PricingProblem,
+    artefact: DemandArtefact,
+    catalog: pl.DataFrame,
+    policy: Policy,
+    tiling: Tiling,
+    run: str,
+    backend: str,
+) -> PriceVersion:
+    return PriceVersion(
+        run=run,
+        created=datetime.now(UTC).isoformat(),
+        currency=artefact.info.currency,
+        valid_from=artefact.info.pricing_period,
+        artefact=artefact.fingerprint(),
+        policy=policy.fingerprint(),
+        catalog=catalog_fingerprint(catalog),
+        backend=backend,
+        segments=len(problem.segment_id),
+        shards=tiling.shards,
+        unpriced=problem.unpriced.height,
+        files=[],
+        tally=Tally.sum([]),
+    )
+
+
+def _write_unpriced(unpriced: pl.DataFrame, folder: Path) -> None:
+    """In a folder of its own, so that <version>/*.parquet is the price table and nothing else."""
+    folder.mkdir(exist_ok=True)
+    fresh = folder / f"unpriced.{new_run()}.part"
+    unpriced.write_parquet(fresh)
+    fresh.replace(folder / "unpriced.parquet")
+    if unpriced.height:
+        log.warning("%d products cannot be priced, see %s", unpriced.height, folder / "unpriced.parquet")

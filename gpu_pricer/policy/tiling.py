@@ -1,0 +1,48 @@
+"""How the work is cut: tiles of whole categories, a file each, in shards for separate processes."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """cells_per_file: products × segments per tile, exceeded only by a single category; shards: contiguous
+    ranges of categories; shard: the one that this process writes, null for all; writers: threads that write
+    files.
+    """
+
+    cells_per_file: int
+    shards: int
+    shard: int | None
+    writers: int
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value, least = getattr(self, field.name), 0 if field.name == "shard" else 1
+            if value is None and field.name == "shard":
+                continue
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise ValueError(
+                    f"score.{field.name} must be a whole number of at least {least}, found {value!r}"
+                )
+        if self.shard is not None and self.shard >= self.shards:
+            raise ValueError(f"score.shard must be below score.shards ({self.shards}), found {self.shard}")
+
+    @property
+    def own_shards(self) -> list[int]:
+        """The shards that this process writes."""
+        return list(range(self.shards)) if self.shard is None else [self.shard]
+
+    def tiles(self, shard: int, category_start: np.ndarray, segments: int) -> list[tuple[int, int]]:
+        """Ranges of categories (first, last + 1) that make up a shard; shards are about equally large."""
+        products = int(category_start[-1])
+        edges = np.searchsorted(category_start, products * np.arange(self.shards + 1) // self.shards)
+        first, end = int(edges[shard]), int(edges[shard + 1])
+        tiles = []
+        while first < end:
+            most = category_start[first] + max(self.cells_per_file // segments, 1)
+            last = max(int(np.searchsorted(category_start, most, "right")) - 1, first + 1)
+            tiles.append((first, min(last, end)))
+            first = tiles[-1][1]
+        return tiles

@@ -1,0 +1,132 @@
+"""What a scored version must be before it may be published."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from gpu_pricer.errors import InputError, Refused
+from gpu_pricer.tables.checking import check
+from gpu_pricer.tables.price_table import PriceTable
+from gpu_pricer.tables.price_version import PriceVersion
+from gpu_pricer.tables.reading import first_line
+
+KEY = ("product_id", "segment_id")
+
+
+@dataclass(frozen=True)
+class Gates:
+    """Limits of a version: the share of cells that move, and the mean absolute relative move of all cells."""
+
+    max_share_moved: float
+    max_mean_move: float
+
+    def __post_init__(self) -> None:
+        for name in ("max_share_moved", "max_mean_move"):
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or isinstance(value, bool) or not value >= 0:
+                raise ValueError(f"publish.gates.{name} must be a number of at least 0, found {value!r}")
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What was found in one file: per column the least and the largest value and how many are null."""
+
+    name: str
+    rows: int
+    least: dict[str, object]
+    largest: dict[str, object]
+    nulls: dict[str, int]
+
+
+def check_files(folder: Path, version: PriceVersion, gates: Gates) -> list[FileFacts]:
+    """Read every file of the version, one at a time, and return what Delta needs to know of it.
+
+    InputError for files that are missing or not the price table; Refused for a gate that does not hold.
+    """
+    _require_files(folder, version)
+    facts, moved, move = [], 0, 0.0
+    ids: dict[str, list[pl.DataFrame]] = {name: [] for name in KEY}
+    for name in version.files:
+        table = _read(folder / name)
+        facts.append(_facts(name, table))
+        for key in KEY:
+            ids[key].append(table.select(pl.col(key).unique()))
+        moves = table["price"].cast(pl.Float64) / table["today_price"].cast(pl.Float64) - 1
+        moved += int((table["price"] != table["today_price"]).sum())
+        move += float(moves.abs().sum())
+    _require_complete(folder, version, facts, ids)
+    rows = version.tally.rows
+    _require_limit("share of prices moved", moved / rows, gates.max_share_moved, "max_share_moved")
+    _require_limit("mean move", move / rows, gates.max_mean_move, "max_mean_move")
+    return facts
+
+
+def _require_files(folder: Path, version: PriceVersion) -> None:
+    """Exactly the listed files: readers that know only Parquet read all that lie there."""
+    found = {path.name for path in folder.glob("*.parquet")}
+    missing, others = sorted(set(version.files) - found), sorted(found - set(version.files))
+    if missing or others:
+        raise InputError(
+            f"{folder} must hold the {len(version.files)} files that score.json lists, found "
+            f"{len(missing)} missing {missing[:3]} and {len(others)} others {others[:3]}: "
+            "score into a new folder"
+        )
+
+
+def _read(path: Path) -> pl.DataFrame:
+    """One file whose every row follows the price table's contract; Refused for a repeated cell or a null."""
+    try:
+        table = pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise InputError(
+            f"{path} must be a whole Parquet file, found: {first_line(error)}: score again"
+        ) from error
+    wanted = {name: column.dtype for name, column in PriceTable.columns().items() if name not in KEY}
+    if table.columns != PriceTable.column_names() or wanted != {name: table.schema[name] for name in wanted}:
+        raise InputError(
+            f"{path} must be a price table with the columns {PriceTable.column_names()}, "
+            f"found {dict(table.schema)}: score again"
+        )
+    checked = check(table, PriceTable)
+    _require(
+        not checked.broken, f"{path} must follow the price table's contract, found it {checked.report()}"
+    )
+    return table
+
+
+def _facts(name: str, table: pl.DataFrame) -> FileFacts:
+    columns = [c for c in table.columns if not table.schema[c].is_float()]
+    least, largest = (
+        table.select(getattr(pl.col(columns), how)()).row(0, named=True) for how in ("min", "max")
+    )
+    return FileFacts(name, table.height, least, largest, table.null_count().row(0, named=True))
+
+
+def _require_complete(
+    folder: Path, version: PriceVersion, facts: list[FileFacts], ids: dict[str, list[pl.DataFrame]]
+) -> None:
+    """Each product × segment is there once: that many rows, none twice in a file, no product in two files."""
+    found = {key: pl.concat(parts)[key].n_unique() if parts else 0 for key, parts in ids.items()}
+    rows, products = sum(fact.rows for fact in facts), sum(part.height for part in ids["product_id"])
+    expected = version.tally.products
+    is_complete = rows == expected * version.segments > 0 and products == expected
+    _require(
+        is_complete and found == {"product_id": expected, "segment_id": version.segments},
+        f"{folder} must hold each of {expected} products x {version.segments} segments once, "
+        f"found {rows} rows of {found['product_id']} products "
+        f"and {found['segment_id']} segments: score again",
+    )
+
+
+def _require_limit(what: str, found: float, limit: float, key: str) -> None:
+    _require(
+        found <= limit,
+        f"the {what} must be at most {limit:g}, found {found:.4f}: look at the prices, then raise "
+        f"publish.gates.{key} or tighten the policy's bounds",
+    )
+
+
+def _require(holds: bool, message: str) -> None:
+    if not holds:
+        raise Refused(message)

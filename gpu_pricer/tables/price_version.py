@@ -1,0 +1,164 @@
+"""One scored version of the price table: a folder of files and the score.json that says it is whole.
+
+Every shard writes shard-<i>-of-<n>.json when its files are there; whichever comes last joins them into
+score.json.
+"""
+
+import json
+import math
+import os
+import re
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, astuple, dataclass, fields, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from gpu_pricer.errors import InputError
+
+SCORE = "score.json"
+RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{6}")
+FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Sums over cells: rows of the table, moved ones, relative moves; over products: all, on the shelf, and
+    those of them without a rung; and units and profit (currency) of a period's visits at today's and at the
+    new prices.
+    """
+
+    products: int
+    rows: int
+    moved: int
+    move: float
+    absolute_move: float
+    on_shelf: int
+    no_rung: int
+    units_today: float
+    units_new: float
+    profit_today: float
+    profit_new: float
+
+    @classmethod
+    def sum(cls, tallies: Iterable["Tally"]) -> "Tally":
+        """The sum of every field; of floats the exactly rounded one, whatever their order."""
+        columns = [astuple(tally) for tally in tallies] or [(0,) * len(fields(cls))]
+        return cls(*(_sum(column) for column in zip(*columns, strict=True)))
+
+
+@dataclass(frozen=True)
+class PriceVersion:
+    """What was scored, of what, and where it lies; shards of one version differ only in files and tally."""
+
+    run: str
+    created: str
+    currency: str
+    valid_from: str
+    artefact: str
+    policy: str
+    catalog: str
+    backend: str
+    segments: int
+    shards: int
+    unpriced: int
+    files: list[str]
+    tally: Tally
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What every file of the version says of itself."""
+        names = ("run", "currency", "valid_from", "artefact", "policy", "catalog")
+        return {name: getattr(self, name) for name in names}
+
+    def with_files(self, files: list[str], tally: Tally) -> "PriceVersion":
+        """The same version with these files and their sums."""
+        return replace(self, files=files, tally=tally)
+
+    def totals(self) -> dict[str, object]:
+        """The tally as shares and means, with the gain over today's prices."""
+        tally, rows = self.tally, self.tally.rows or 1
+        return {
+            "share_moved": tally.moved / rows,
+            "mean_move": tally.move / rows,
+            "mean_absolute_move": tally.absolute_move / rows,
+            "share_without_rung": tally.no_rung / (tally.on_shelf or 1),
+            "profit_per_period": {"today": tally.profit_today, "new": tally.profit_new},
+            "units_per_period": {"today": tally.units_today, "new": tally.units_new},
+        }
+
+
+def _sum(values: Sequence[Any]) -> Any:
+    return sum(values) if all(isinstance(value, int) for value in values) else math.fsum(values)
+
+
+def new_run() -> str:
+    """A run id that sorts by time and that no other process draws."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+
+
+def file_name(run: str, shard: int, tile: int) -> str:
+    """The name of one file of the price table."""
+    return f"{run}-{shard:05d}-{tile:05d}.parquet"
+
+
+def open_shard(folder: Path, shard: int | None) -> None:
+    """Make the folder ready for one shard, or for all: what an earlier attempt left of it is removed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / SCORE).unlink(missing_ok=True)
+    number = "" if shard is None else f"{shard:05d}-"
+    for path in folder.iterdir():
+        if path.name.startswith((f"{folder.name}-{number}", f"shard-{number}")):
+            path.unlink()
+
+
+def close_shard(folder: Path, shard: int, part: PriceVersion) -> PriceVersion | None:
+    """Declare one shard whole; the joined version once all of them are, else None.
+
+    InputError when another shard was scored from something else.
+    """
+    _write_json(folder / f"shard-{shard:05d}-of-{part.shards:05d}.json", part)
+    found = [folder / f"shard-{i:05d}-of-{part.shards:05d}.json" for i in range(part.shards)]
+    if not all(path.exists() for path in found):
+        return None
+    parts = [_read_json(path) for path in found]
+    for path, other in zip(found, parts, strict=True):
+        if other.metadata != part.metadata or other.segments != part.segments:
+            raise InputError(
+                f"every shard must be scored from the same artefact, catalog and policy, found {path} from "
+                f"{other.metadata} and this one from {part.metadata}: score them again into a new folder"
+            )
+    files = [name for other in parts for name in other.files]
+    whole = part.with_files(files, Tally.sum(other.tally for other in parts))
+    _write_json(folder / SCORE, whole)
+    return whole
+
+
+def read_version(folder: Path) -> PriceVersion:
+    """The finished version in a folder; InputError when shards are missing."""
+    if (folder / SCORE).is_file():
+        return _read_json(folder / SCORE)
+    done = sorted(path.name for path in folder.glob("shard-*-of-*.json"))
+    raise InputError(
+        f"{folder} must hold a finished {SCORE}, found {', '.join(done) or 'no finished shard'}: "
+        "run `gpu-pricer score` (every shard of it) first"
+    )
+
+
+def _write_json(path: Path, version: PriceVersion) -> None:
+    content = asdict(version) | {"totals": version.totals()}
+    fresh = path.with_name(f"{path.name}.{os.getpid()}.part")
+    fresh.write_text(json.dumps(content, indent=2) + "\n")
+    fresh.replace(path)
+
+
+def _read_json(path: Path) -> PriceVersion:
+    try:
+        content = json.loads(path.read_text())
+        content["tally"] = Tally(**content["tally"])
+        return PriceVersion(**{field.name: content[field.name] for field in fields(PriceVersion)})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} must be what `gpu-pricer score` wrote, found: {error}: score again"
+        ) from error

@@ -1,0 +1,139 @@
+"""The published price table: a Delta Lake table whose versions are folders of files already written.
+
+One transaction adds a version's files and removes its predecessor's. Then the link `_current` follows, for
+readers that know only Parquet; should the process die in between, the next publishing mends the link. Delta
+is the truth.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import polars as pl
+from arro3.core import Table
+from deltalake import CommitProperties, DeltaTable, Schema
+from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.transaction import AddAction, create_table_with_add_actions
+
+from gpu_pricer.errors import InputError
+from gpu_pricer.tables.gates import FileFacts
+from gpu_pricer.tables.price_version import SCORE, PriceVersion, read_version
+
+CURRENT = "_current"
+
+
+def published_runs(prices: Path) -> dict[str, int]:
+    """Every published run and the last Delta version that it was, oldest first; at first none."""
+    if not DeltaTable.is_deltatable(str(prices)):
+        return {}
+    entries = sorted(DeltaTable(str(prices)).history(), key=lambda entry: entry["version"])
+    runs: dict[str, int] = {}
+    for entry in entries:
+        if "run" in entry:
+            runs.pop(entry["run"], None)
+            runs[entry["run"]] = entry["version"]
+    return runs
+
+
+def current_run(prices: Path) -> str | None:
+    """The run whose files readers of the Delta table see now, even after an older version was restored."""
+    if not DeltaTable.is_deltatable(str(prices)):
+        return None
+    return next((Path(uri).parent.name for uri in DeltaTable(str(prices)).file_uris()), None)
+
+
+def newest_version(prices: Path) -> Path:
+    """The newest finished folder in prices that was scored after the current version; else the current one.
+
+    InputError when there is neither.
+    """
+    runs, current = published_runs(prices), current_run(prices)
+    finished = [path.parent for path in prices.glob(f"*/{SCORE}") if not path.parent.is_symlink()]
+    versions = {folder: read_version(folder) for folder in finished}
+    since = versions[prices / current].created if current and prices / current in versions else ""
+    fresh = [f for f, version in versions.items() if f.name not in runs and version.created > since]
+    if fresh:
+        return max(fresh, key=lambda folder: versions[folder].created)
+    if current is None:
+        raise InputError(
+            f"{prices} must hold a finished version to publish, found none: run `gpu-pricer score` first, "
+            "or point paths.shards at its folder"
+        )
+    return prices / current
+
+
+def bring_inside(folder: Path, prices: Path) -> Path:
+    """The version's folder inside prices; one that lies elsewhere is copied there, whole or not at all."""
+    inside = prices / folder.resolve().name
+    if folder.resolve() == inside.resolve():
+        return inside
+    if inside.exists():
+        if read_version(inside) == read_version(folder):
+            return inside
+        raise InputError(f"{folder} must be published as {inside}, found another version there: rename it")
+    fresh = prices / f"{inside.name}.part"
+    shutil.rmtree(fresh, ignore_errors=True)
+    shutil.copytree(folder, fresh)
+    fresh.rename(inside)
+    return inside
+
+
+def commit_version(prices: Path, folder: Path, version: PriceVersion, files: Sequence[FileFacts]) -> int:
+    """Make the folder's files the table, in one transaction; the Delta version.
+
+    InputError when somebody else committed meanwhile: then nothing changed here.
+    """
+    actions = [_add_action(prices, folder / facts.name, facts) for facts in files]
+    schema = Schema.from_arrow(Table.from_arrow(pl.read_parquet(folder / files[0].name, n_rows=0)).schema)
+    commit = CommitProperties(custom_metadata=version.metadata, max_commit_retries=0)
+    try:
+        if DeltaTable.is_deltatable(str(prices)):
+            table = DeltaTable(str(prices))
+            table.create_write_transaction([*actions], "overwrite", schema, commit_properties=commit)
+            return DeltaTable(str(prices)).version()
+        create_table_with_add_actions(str(prices), schema, actions, mode="error", commit_properties=commit)
+        return 0
+    except (CommitFailedError, DeltaError) as error:
+        raise InputError(
+            f"only one publisher may commit to {prices} at a time, found: {error}: "
+            "nothing was published, run it again"
+        ) from error
+
+
+def point_current(prices: Path, run: str) -> None:
+    """Let `_current` lead to the run's folder, at once for every reader."""
+    fresh = prices / f"{CURRENT}.{os.getpid()}"
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(run, target_is_directory=True)
+    fresh.replace(prices / CURRENT)
+
+
+def _add_action(prices: Path, path: Path, facts: FileFacts) -> AddAction:
+    stats = {
+        "numRecords": facts.rows,
+        "minValues": facts.least,
+        "maxValues": facts.largest,
+        "nullCount": facts.nulls,
+    }
+    status = path.stat()
+    return AddAction(
+        path=path.relative_to(prices).as_posix(),
+        size=status.st_size,
+        partition_values={},
+        modification_time=int(status.st_mtime * 1000),
+        data_change=True,
+        stats=json.dumps(stats, default=_as_number),
+    )
+
+
+def _as_number(value: object) -> float | str:
+    """Delta's statistics write money as a number and dates as text."""
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError(f"no Delta statistic can hold {value!r}")

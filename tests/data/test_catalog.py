@@ -1,0 +1,110 @@
+"""Today's price, cost and availability of every product that can be priced."""
+
+import polars as pl
+import pytest
+
+from gpu_pricer.data.catalog import CatalogRule, build_catalog
+from gpu_pricer.data.categories import CategoryRule
+from gpu_pricer.data.periods import Period
+from gpu_pricer.data.shelf import ShelfRule, imputed_shelf, modal_prices
+from gpu_pricer.errors import InputError
+from gpu_pricer.tables.reading import conform
+from gpu_pricer.tables.schemas import Products
+
+ANY_SIZE = CategoryRule(max_size=100, on_larger="refuse", split_by=[])
+
+
+def catalog_of(products, lines, weeks, cost_ratio=0.5, periods=4):
+    given = conform(pl.DataFrame(products).lazy(), Products, "products", keep_others=True).collect()
+    modal = modal_prices(lines)
+    shelf = imputed_shelf(modal, weeks, Period("1w"), ShelfRule(2, 1))
+    return build_catalog(given, modal, shelf, weeks, CatalogRule(cost_ratio, periods), ANY_SIZE)
+
+
+PRODUCT = {"product_id": [10], "category_id": ["A"]}
+
+
+def test_today_is_the_last_price_on_the_shelf(lines, weeks):
+    sales = lines({"price": 2.0}, {"price": 2.0}, {"week": 1, "price": 3.0}, {"week": 1, "price": 3.0})
+
+    catalog = catalog_of(PRODUCT, sales, weeks(2))
+
+    assert catalog["price"].to_list() == [3.0]
+
+
+def test_product_never_on_a_shelf_has_the_price_last_paid_and_no_availability(lines, weeks):
+    sales = lines({"price": 2.0}, {"week": 1, "price": 3.0})
+
+    catalog = catalog_of(PRODUCT, sales, weeks(2))
+
+    assert catalog.select("price", "availability").rows() == [(3.0, 0.0)]
+
+
+def test_product_without_sale_and_price_is_left_out(lines, weeks):
+    catalog = catalog_of({"product_id": [10, 11], "category_id": ["A", "A"]}, lines({}, {}), weeks(1))
+
+    assert catalog["product_id"].to_list() == [10]
+
+
+def test_availability_is_the_share_of_the_last_periods_on_the_shelf(lines, weeks):
+    catalog = catalog_of(PRODUCT, lines({"week": 2}, {"week": 2}), weeks(8), periods=5)
+
+    assert catalog["availability"].to_list() == [1 / 5]
+
+
+def test_what_the_products_table_gives_wins(lines, weeks):
+    given = PRODUCT | {"price": [9.0], "list_price": [10.0], "availability": [0.25], "cost": [4.0]}
+
+    catalog = catalog_of(given, lines({"list_price": 3.0}, {"list_price": 3.0}), weeks(1))
+
+    assert catalog.select("price", "list_price", "availability", "cost").rows() == [(9.0, 10.0, 0.25, 4.0)]
+    assert catalog["cost_source"].to_list() == ["given"]
+
+
+def test_new_product_with_a_price_is_in_the_catalog(lines, weeks):
+    given = {"product_id": [10, 11], "category_id": ["A", "A"], "price": [None, 5.0]}
+
+    catalog = catalog_of(given, lines({}, {}), weeks(1))
+
+    assert catalog.select("product_id", "price", "availability").rows() == [(10, 2.0, 1.0), (11, 5.0, 0.0)]
+
+
+@pytest.mark.parametrize(("list_price", "cost"), [(4.0, 2.8), (None, 1.4)])
+def test_missing_cost_is_assumed_from_list_price_or_price(lines, weeks, list_price, cost):
+    sales = lines({"list_price": list_price}, {"list_price": list_price})
+
+    catalog = catalog_of(PRODUCT, sales, weeks(1), cost_ratio=0.7)
+
+    assert catalog.select("cost", "cost_source").rows() == [(cost, "assumed")]
+
+
+def test_missing_cost_without_assumption_is_refused(lines, weeks):
+    with pytest.raises(InputError, match=r"found none for 1 products such as \[10\]: fill the column cost"):
+        catalog_of(PRODUCT, lines({}, {}), weeks(1), cost_ratio=None)
+
+
+def test_null_category_stays_null(lines, weeks):
+    catalog = catalog_of({"product_id": [10], "category_id": [None]}, lines({}, {}), weeks(1))
+
+    assert catalog["category_id"].to_list() == [None]
+
+
+def test_attributes_come_out_as_they_went_in_whatever_their_names(lines, weeks):
+    attributes = {"brand": ["Own"], "share": [3], "price_sold": ["x"], "kids count": [True], "__index": [7]}
+
+    catalog = catalog_of(PRODUCT | attributes, lines({}, {}), weeks(1))
+
+    assert catalog.select(list(attributes)).to_dict(as_series=False) == attributes
+
+
+def test_unfilled_optional_columns_are_left_out(lines, weeks):
+    catalog = catalog_of(PRODUCT | {"stock": [5.0]}, lines({}, {}), weeks(1))
+
+    assert "stock" in catalog.columns
+    assert "competitor_price" not in catalog.columns
+
+
+@pytest.mark.parametrize("cost_ratio", [1.0, -0.1, "0.7", True])
+def test_impossible_cost_ratio_is_refused(cost_ratio):
+    with pytest.raises(ValueError, match="cost_ratio must be null or a number from 0 to below 1"):
+        CatalogRule(cost_ratio, 4)

@@ -1,0 +1,141 @@
+"""The inputs as a whole: quarantine or refusal, structural faults, ids that must agree."""
+
+from dataclasses import dataclass, field
+
+import polars as pl
+import pytest
+
+from gpu_pricer.data.inputs import Validation, read_inputs
+from gpu_pricer.data.outliers import QuantityAtMost
+from gpu_pricer.data.source import RawTable
+from gpu_pricer.errors import InputError
+
+PRODUCTS = pl.DataFrame({"product_id": [10, 11], "category_id": ["A", "A"]})
+USERS = pl.DataFrame({"user_id": [1, 2]})
+
+
+@dataclass
+class Shop:
+    """A source that holds frames."""
+
+    frames: dict[str, pl.DataFrame] = field(default_factory=dict)
+
+    def tables(self):
+        return {name: RawTable(frame.lazy(), f"{name}.parquet") for name, frame in self.frames.items()}
+
+
+def read(on_invalid="quarantine", outliers=None, **frames):
+    shop = Shop({"products": PRODUCTS} | frames)
+    return read_inputs(shop, Validation(on_invalid, outliers or {}))
+
+
+def test_rows_that_break_a_rule_are_set_aside_with_the_rule(lines):
+    inputs = read(transactions=lines({}, {"price": 0.0}, {"quantity": -1.0}))
+
+    assert inputs.tables["transactions"].height == 1
+    assert inputs.broken["transactions"] == {"quantity_is_positive": 1, "price_is_positive": 1}
+    assert inputs.quarantine["transactions"].select("price", "price_is_positive").rows() == [
+        (0.0, "invalid"), (2.0, "valid")
+    ]  # fmt: skip
+
+
+def test_quarantine_is_logged_by_rule_count_and_example(lines, caplog):
+    read(transactions=lines({}, {"price": 0.0}))
+
+    assert (
+        "transactions.parquet breaks price_is_positive in 1 rows, such as (user_id=1, product_id=10"
+        in caplog.text
+    )
+
+
+def test_refusal_names_rule_count_example_and_remedy(lines):
+    with pytest.raises(
+        InputError, match=r"transactions.parquet breaks price_is_positive in 1 rows.*price=-2.0.*: mend"
+    ):
+        read("refuse", transactions=lines({}, {"price": -2.0}))
+
+
+def test_sound_tables_leave_nothing_in_quarantine(lines):
+    inputs = read("refuse", transactions=lines({}), users=USERS)
+
+    assert inputs.quarantine == {}
+
+
+def test_outliers_are_treated_as_invalid(lines):
+    inputs = read(
+        transactions=lines({}, {"quantity": 9000.0}), outliers={"quantity_is_plausible": QuantityAtMost(100)}
+    )
+
+    assert inputs.broken["transactions"] == {"quantity_is_plausible": 1}
+
+
+def test_sale_of_an_unknown_product_is_set_aside(lines):
+    inputs = read(transactions=lines({}, {"product_id": 99}))
+
+    assert inputs.broken["transactions"] == {"product_is_known": 1}
+
+
+@pytest.mark.parametrize("on_invalid", ["quarantine", "refuse"])
+@pytest.mark.parametrize(
+    ("table", "frame", "rule"),
+    [
+        ("products", pl.concat([PRODUCTS, PRODUCTS.head(1)]), "product_is_unique in 2 rows"),
+        ("users", pl.concat([USERS, USERS.head(1)]), "user_is_unique in 2 rows"),
+    ],
+)
+def test_repeated_products_and_users_are_always_refused(lines, on_invalid, table, frame, rule):
+    with pytest.raises(InputError, match=f"{table}.parquet breaks {rule}.*: keep one row each"):
+        read(on_invalid, **{"transactions": lines({}), table: frame})
+
+
+def test_nothing_left_is_always_refused(lines):
+    with pytest.raises(
+        InputError, match=r"transactions.parquet must have rows that keep every rule, found none left"
+    ):
+        read(transactions=lines({"price": 0.0}))
+
+
+def test_empty_table_is_always_refused(lines):
+    with pytest.raises(InputError, match=r"transactions.parquet must hold at least one row"):
+        read(transactions=lines({}).clear())
+
+
+def test_products_are_needed(lines):
+    with pytest.raises(
+        InputError, match="the tables must include products, found transactions: add products"
+    ):
+        read_inputs(Shop({"transactions": lines({})}), Validation("refuse", {}))
+
+
+def test_sales_are_needed():
+    with pytest.raises(
+        InputError, match="must include transactions or offers, found products, users: add one"
+    ):
+        read(users=USERS)
+
+
+def test_integer_ids_take_the_type_of_the_table_that_owns_them(lines):
+    small = PRODUCTS.with_columns(pl.col("product_id").cast(pl.Int32))
+
+    inputs = read_inputs(Shop({"products": small, "transactions": lines({})}), Validation("refuse", {}))
+
+    assert inputs.tables["transactions"].schema["product_id"] == pl.Int32
+
+
+def test_text_and_number_ids_do_not_meet(lines):
+    text = PRODUCTS.with_columns(pl.col("product_id").cast(pl.String))
+
+    with pytest.raises(
+        InputError, match=r"transactions.parquet: product_id must be String as in products, found Int64"
+    ):
+        read_inputs(Shop({"products": text, "transactions": lines({})}), Validation("refuse", {}))
+
+
+def test_unknown_answer_to_invalid_rows_is_refused():
+    with pytest.raises(InputError, match="on_invalid must be quarantine or refuse, found 'ignore'"):
+        Validation("ignore", {})
+
+
+def test_outlier_without_a_rule_is_refused():
+    with pytest.raises(InputError, match=r"data.outliers.quantity must be a rule with a _target_, found 5"):
+        Validation("refuse", {"quantity": 5})

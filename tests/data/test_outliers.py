@@ -1,0 +1,43 @@
+"""Plausible lines."""
+
+import polars as pl
+import pytest
+
+from gpu_pricer.data.outliers import PriceNearMedian, QuantityAtMost
+
+
+def test_quantity_above_the_limit_is_an_outlier():
+    lines = pl.DataFrame({"quantity": [1.0, 100.0, 8725.0]})
+
+    assert lines.select(QuantityAtMost(100).holds()).to_series().to_list() == [True, True, False]
+
+
+def test_price_far_from_its_products_median_is_an_outlier():
+    lines = pl.DataFrame({"product_id": [1, 1, 1, 1, 1, 2], "price": [2.0, 2.0, 2.0, 0.3, 10.1, 50.0]})
+
+    assert lines.select(PriceNearMedian(5).holds()).to_series().to_list() == [
+        True,
+        True,
+        True,
+        False,
+        False,
+        True,
+    ]
+
+
+def test_invalid_price_is_left_to_its_own_rule():
+    lines = pl.DataFrame({"product_id": [1, 1, 1], "price": [2.0, float("nan"), -1.0]})
+
+    assert lines.select(PriceNearMedian(5).holds()).to_series().to_list() == [True, None, None]
+
+
+@pytest.mark.parametrize("value", [0, -1, "many", True, None, float("nan")])
+def test_impossible_limit_is_refused(value):
+    with pytest.raises(ValueError, match="limit must be a number above 0"):
+        QuantityAtMost(value)
+
+
+@pytest.mark.parametrize("value", [1, 0.5, "five"])
+def test_impossible_ratio_is_refused(value):
+    with pytest.raises(ValueError, match="ratio must be a number above 1"):
+        PriceNearMedian(value)

@@ -1,0 +1,45 @@
+"""Which periods count."""
+
+from datetime import date
+
+import polars as pl
+import pytest
+
+from gpu_pricer.data.periods import Period
+from gpu_pricer.errors import InputError
+
+
+def test_weeks_start_on_monday():
+    frame = pl.DataFrame({"time": [date(2024, 1, 7), date(2024, 1, 8)]})
+
+    starts = frame.select(Period("1w").start(pl.col("time").cast(pl.Datetime("us"))))
+
+    assert starts["time"].to_list() == [date(2024, 1, 1), date(2024, 1, 8)]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "expected"),
+    [
+        (date(2024, 1, 1), date(2024, 1, 14), [date(2024, 1, 1), date(2024, 1, 8)]),
+        (date(2024, 1, 2), date(2024, 1, 14), [date(2024, 1, 8)]),
+        (date(2024, 1, 1), date(2024, 1, 13), [date(2024, 1, 1)]),
+    ],
+)
+def test_partial_first_and_last_periods_are_dropped(first, last, expected):
+    assert Period("1w").whole(first, last) == expected
+
+
+def test_less_than_a_period_is_refused():
+    with pytest.raises(InputError, match="at least one whole period of 1w, found 2024-01-02 to 2024-01-09"):
+        Period("1w").whole(date(2024, 1, 2), date(2024, 1, 9))
+
+
+@pytest.mark.parametrize(("length", "days"), [("1w", 7), ("2w", 14), ("3d", 3)])
+def test_period_knows_its_days(length, days):
+    assert Period(length).days == days
+
+
+@pytest.mark.parametrize("length", ["1h", "0w", "w", "1mo", 7, None])
+def test_period_of_anything_but_days_and_weeks_is_refused(length):
+    with pytest.raises(InputError, match="occasion_period must be days or weeks such as 1w or 3d"):
+        Period(length)

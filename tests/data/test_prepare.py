@@ -1,0 +1,274 @@
+"""The job `prepare`, from Parquet files to canonical tables, with the real configuration."""
+
+import json
+from datetime import date, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hydra import compose, initialize_config_dir
+
+from gpu_pricer.data.preparation import SCHEMAS
+from gpu_pricer.errors import InputError
+from gpu_pricer.jobs.prepare import main
+from gpu_pricer.tables.reading import read_table
+
+CONF = str(Path(__file__).parents[2] / "conf")
+TABLES = sorted(SCHEMAS)
+
+
+def shop(ids=lambda number: number) -> dict[str, pl.DataFrame]:
+    """Six weeks and two days in which 20 users buy from two categories, at a price that moves."""
+    days = [date(2024, 1, 1) + timedelta(days=day) for day in range(44)]
+    rows = [
+        (ids(user), ids(100 + user % 4), day, 1 + user % 2, 2.0 + (day.isocalendar().week % 2) / 2, 3.0)
+        for day in days
+        for user in range(20)
+        if (day.day + user) % 3 == 0
+    ]
+    columns = ["user_id", "product_id", "time", "quantity", "price", "list_price"]
+    products = {"product_id": [ids(100 + n) for n in range(4)], "category_id": ["A", "A", "B", None]}
+    return {
+        "transactions": pl.DataFrame(rows, schema=columns, orient="row"),
+        "products": pl.DataFrame(products | {"cost": [1.0] * 4, "brand": ["x", "y", "x", None]}),
+        "users": pl.DataFrame({"user_id": [ids(n) for n in range(25)], "age": list(range(25))}),
+    }
+
+
+@pytest.fixture
+def prepare(tmp_path):
+    """Write tables, run the job with overrides, and return paths.data."""
+
+    def run(tables: dict[str, pl.DataFrame], *overrides: str) -> Path:
+        raw = tmp_path / "raw"
+        raw.mkdir(exist_ok=True)
+        for name, table in tables.items():
+            table.write_parquet(raw / f"{name}.parquet")
+        own = ["data=parquet", f"data.path={raw}", f"paths.work={tmp_path / 'work'}", *overrides]
+        with initialize_config_dir(CONF, version_base="1.3"):
+            config = compose("config", own)
+        main(config)
+        return tmp_path / "work" / "data"
+
+    return run
+
+
+def test_every_canonical_table_keeps_its_schema(prepare):
+    directory = prepare(shop())
+
+    for name in TABLES:
+        assert not read_table(directory / f"{name}.parquet", SCHEMAS[name]).is_empty()
+
+
+def test_tables_agree_with_each_other(prepare):
+    directory = prepare(shop())
+
+    tables = {name: pl.read_parquet(directory / f"{name}.parquet") for name in TABLES}
+    bought = tables["choices"].drop_nulls("product_id")
+    key = ["period", "category_id", "product_id"]
+    assert bought.join(tables["shelf"], on=key, how="anti").is_empty()
+    assert tables["shelf"].join(tables["products"], on="product_id", how="anti").is_empty()
+    assert tables["shelf"].join(tables["categories"], on="category_id", how="anti").is_empty()
+    assert tables["choices"].join(tables["visits"], on=["user_id", "period"], how="anti").is_empty()
+    assert tables["choices"].join(tables["users"], on="user_id", how="anti").is_empty()
+
+
+def test_every_occasion_is_there_once(prepare):
+    """Trap 4: user x visited period x category on the shelf, bought or not."""
+    directory = prepare(shop())
+
+    choices, visits, shelf = (
+        pl.read_parquet(directory / f"{name}.parquet") for name in ("choices", "visits", "shelf")
+    )
+    occasions = choices.group_by("user_id", "period", "category_id").agg(pl.col("weight").sum())
+    expected = visits.join(shelf.select("period", "category_id").unique(), on="period")
+    assert occasions.height == expected.height
+    assert occasions["weight"].unique().to_list() == [1.0]
+    assert choices["outside_rate"].unique().to_list() == [1.0]
+
+
+def test_summary_counts_what_happened(prepare):
+    directory = prepare(shop())
+
+    summary = json.loads((directory / "summary.json").read_text())
+    assert summary["first_period"] == "2024-01-01"
+    assert summary["last_period"] == "2024-02-05"
+    assert (summary["period_days"], summary["periods"], summary["currency"]) == (7, 6, "USD")
+    assert summary["purchases"] + summary["lines_outside_whole_periods"] == shop()["transactions"].height
+    assert summary["lines_outside_whole_periods"] > 0
+    assert summary["rows"]["users"] == 25
+
+
+def test_only_whole_periods_are_visited(prepare):
+    """The sales end on a Tuesday, whose week counts nowhere."""
+    directory = prepare(shop())
+
+    for name in ("visits", "choices", "shelf"):
+        assert pl.read_parquet(directory / f"{name}.parquet")["period"].max() == date(2024, 2, 5)
+
+
+@pytest.mark.parametrize("ids", [lambda number: number, lambda number: f"id-{number}"])
+def test_ids_come_out_as_they_went_in(prepare, ids):
+    tables = shop(ids)
+
+    directory = prepare(tables)
+
+    assert (
+        pl.read_parquet(directory / "users.parquet")["user_id"]
+        .sort()
+        .equals(tables["users"]["user_id"].sort())
+    )
+    assert pl.read_parquet(directory / "products.parquet")["product_id"].equals(
+        tables["products"]["product_id"]
+    )
+    assert set(pl.read_parquet(directory / "choices.parquet")["product_id"].drop_nulls()) <= {
+        ids(100 + n) for n in range(4)
+    }
+
+
+def test_user_without_attributes_and_user_without_sales_are_both_there(prepare):
+    tables = shop()
+    tables["users"] = tables["users"].filter(pl.col("user_id") > 0)
+
+    users = pl.read_parquet(prepare(tables) / "users.parquet")
+
+    assert users.filter(user_id=0)["age"].to_list() == [None]
+    assert users.filter(user_id=24)["age"].to_list() == [24]
+
+
+def test_equal_inputs_give_equal_files_in_any_row_order(prepare):
+    tables = shop()
+    overrides = (
+        "data.choices.keep_all_below=0",
+        "data.choices.min_zeros=10",
+        "data.choices.zeros_per_purchase=0.1",
+    )
+    first = {path.name: path.read_bytes() for path in prepare(tables, *overrides).glob("*.*")}
+
+    tables["transactions"] = tables["transactions"].sample(fraction=1, shuffle=True, seed=3)
+    again = {path.name: path.read_bytes() for path in prepare(tables, *overrides).glob("*.*")}
+
+    assert first == again
+
+
+def test_sampled_occasions_estimate_their_total(prepare):
+    tables = shop()
+    whole = pl.read_parquet(prepare(tables) / "choices.parquet")
+    sample = pl.read_parquet(
+        prepare(
+            tables,
+            "data.choices.keep_all_below=0",
+            "data.choices.min_zeros=7",
+            "data.choices.zeros_per_purchase=0.1",
+        )
+        / "choices.parquet"
+    )
+
+    zeros = pl.col("product_id").is_null()
+    estimate = (
+        sample.filter(zeros)
+        .group_by("category_id")
+        .agg((1 / pl.col("outside_rate")).sum().round().alias("len"))
+    )
+    expected = whole.filter(zeros).group_by("category_id").agg(pl.len().cast(pl.Float64))
+    assert sample.height < whole.height
+    assert dict(estimate.rows()) == pytest.approx(dict(expected.rows()))
+
+
+def test_choice_among_products_only(prepare):
+    directory = prepare(shop(), "data.choices.outside_option=false")
+
+    assert pl.read_parquet(directory / "choices.parquet")["product_id"].null_count() == 0
+    assert json.loads((directory / "summary.json").read_text())["outside_option"] is False
+
+
+def test_broken_rows_lie_in_quarantine_with_their_rule(prepare):
+    tables = shop()
+    tables["transactions"] = tables["transactions"].with_columns(
+        pl.when(pl.int_range(pl.len()) == 0).then(-1).otherwise("price").alias("price")
+    )
+
+    directory = prepare(tables)
+
+    quarantined = pl.read_parquet(directory / "quarantine" / "transactions.parquet")
+    assert quarantined.select("price", "price_is_positive").rows() == [(-1.0, "invalid")]
+    assert not (directory / "quarantine" / "products.parquet").exists()
+    broken = json.loads((directory / "summary.json").read_text())["broken_rules"]
+    assert broken["transactions"] == {"price_is_positive": 1}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"products": shop()["products"].drop("cost")}, "every product must have a cost"),
+        ({"products": pl.concat([shop()["products"]] * 2)}, "product_is_unique"),
+        ({"transactions": shop()["transactions"].drop("price")}, "must have the column price"),
+        ({"transactions": shop()["transactions"].clear()}, "must hold at least one row"),
+        ({"transactions": shop()["transactions"].head(3)}, "at least one whole period"),
+    ],
+)
+def test_refused_inputs_leave_the_old_tables_whole(prepare, change, message):
+    directory = prepare(shop())
+    before = {path: path.read_bytes() for path in directory.rglob("*.*")}
+
+    with pytest.raises(InputError, match=message):
+        prepare(shop() | change)
+
+    assert {path: path.read_bytes() for path in directory.rglob("*.*")} == before
+    assert [path.name for path in directory.parent.iterdir()] == ["data"]
+
+
+def test_refusing_broken_rows_writes_nothing(prepare, tmp_path):
+    tables = shop()
+    tables["transactions"] = tables["transactions"].with_columns(quantity=pl.lit(0))
+
+    with pytest.raises(InputError, match="quantity_is_positive"):
+        prepare(tables, "data.on_invalid=refuse")
+
+    assert not (tmp_path / "work").exists()
+
+
+def test_second_run_drops_the_quarantine_of_the_first(prepare):
+    tables = shop()
+    tables["context"] = pl.DataFrame(
+        {"product_id": [100, 999], "time": [date(2024, 1, 1)] * 2, "display": [0.5, 0.5]}
+    )
+    directory = prepare(tables)
+    assert (directory / "quarantine" / "context.parquet").exists()
+
+    prepare(tables | {"context": tables["context"].head(1)})
+
+    assert not (directory / "quarantine").exists()
+
+
+def test_directory_with_anything_else_is_never_replaced(prepare, tmp_path):
+    precious = tmp_path / "work" / "data" / "thesis.txt"
+    precious.parent.mkdir(parents=True)
+    precious.write_text("only copy")
+
+    with pytest.raises(InputError, match=r"directory of canonical tables only, found thesis.txt"):
+        prepare(shop())
+
+    assert precious.read_text() == "only copy"
+
+
+def test_offers_take_the_place_of_transactions(prepare):
+    tables = shop()
+    seen = tables["transactions"].with_row_index("occasion_id").with_columns(temperature=pl.lit(20.0))
+    tables["offers"] = pl.concat(
+        [seen, seen.with_columns(product_id=pl.lit(100), quantity=pl.lit(0))], how="vertical_relaxed"
+    )
+    del tables["transactions"]
+
+    directory = prepare(tables)
+
+    choices, shelf = (pl.read_parquet(directory / f"{name}.parquet") for name in ("choices", "shelf"))
+    assert choices["product_id"].null_count() > 0
+    assert shelf["temperature"].unique().to_list() == [20.0]
+    assert json.loads((directory / "summary.json").read_text())["offers_off_modal_price"] < 1
+
+
+@pytest.mark.parametrize("seed", ["abc", "-1", "1.5"])
+def test_impossible_seed_is_refused(prepare, seed):
+    with pytest.raises(InputError, match="seed must be a whole number from 0, found"):
+        prepare(shop(), f"seed={seed}")

@@ -1,0 +1,130 @@
+"""The honest price: the traps of real sales logs, one test each."""
+
+from datetime import timedelta
+
+import polars as pl
+import pytest
+
+from gpu_pricer.data.periods import Period
+from gpu_pricer.data.shelf import ShelfRule, imputed_shelf, modal_prices, period_context, with_context
+
+WEEK = Period("1w")
+
+
+def shelf_of(lines, weeks, min_lines=2, carry_periods=4):
+    return imputed_shelf(modal_prices(lines), weeks, WEEK, ShelfRule(min_lines, carry_periods))
+
+
+def test_price_is_the_most_frequent_one_of_all_stores(lines, weeks):
+    sales = lines({"price": 2.5}, {"price": 2.0}, {"price": 2.5, "user_id": 2})
+
+    shelf = shelf_of(sales, weeks(1))
+
+    assert shelf["price"].to_list() == [2.5]
+
+
+def test_tie_goes_to_the_lower_price(lines, weeks):
+    sales = lines({"price": 2.5}, {"price": 2.0}, {"price": 2.5}, {"price": 2.0})
+
+    shelf = shelf_of(sales, weeks(1))
+
+    assert shelf["price"].to_list() == [2.0]
+
+
+def test_list_price_follows_the_same_rule(lines, weeks):
+    sales = lines({"list_price": 4.0}, {"list_price": 3.0}, {"list_price": 3.0}, {"list_price": None})
+
+    shelf = shelf_of(sales, weeks(1))
+
+    assert shelf["list_price"].to_list() == [3.0]
+
+
+def test_one_line_reveals_no_price(lines, weeks):
+    sales = lines({"product_id": 10}, {"product_id": 11}, {"product_id": 11})
+
+    shelf = shelf_of(sales, weeks(1))
+
+    assert shelf["product_id"].to_list() == [11]
+
+
+@pytest.mark.parametrize("carry_periods", [0, 1, 4])
+def test_last_price_is_carried_forward_up_to_the_limit(lines, weeks, carry_periods):
+    sales = lines({"price": 2.0}, {"price": 2.0})
+
+    shelf = shelf_of(sales, weeks(8), carry_periods=carry_periods)
+
+    assert shelf["period"].to_list() == weeks(1 + carry_periods)
+
+
+def test_carried_price_is_the_latest_known_one(lines, weeks):
+    sales = lines({"price": 2.0}, {"price": 2.0}, {"week": 1, "price": 3.0}, {"week": 1, "price": 3.0})
+
+    shelf = shelf_of(sales, weeks(4))
+
+    assert shelf["price"].to_list() == [2.0, 3.0, 3.0, 3.0]
+
+
+def test_price_never_looks_ahead(lines, weeks):
+    early = lines({"price": 2.0}, {"price": 2.0})
+    later = pl.concat([early, lines({"week": 2, "price": 9.0}, {"week": 2, "price": 9.0})])
+
+    before, after = shelf_of(early, weeks(2)), shelf_of(later, weeks(4))
+
+    assert before.equals(after.filter(pl.col("period") < weeks(3)[2]))
+
+
+def test_price_of_a_period_does_not_depend_on_who_asks(lines, weeks):
+    """Trap 1: bought and unbought offers share one row, so that no price can tell the outcome."""
+    sales = lines({"user_id": 1, "price": 1.0}, {"user_id": 2, "price": 2.0}, {"user_id": 3, "price": 2.0})
+
+    shelf = shelf_of(sales, weeks(1))
+
+    assert shelf.group_by("product_id", "period").agg(pl.col("price").n_unique())["price"].to_list() == [1]
+    assert "user_id" not in shelf.columns
+
+
+def test_no_price_outside_the_whole_periods(lines, weeks):
+    sales = lines({"week": 0}, {"week": 0}, {"week": 1}, {"week": 1})
+
+    shelf = shelf_of(sales, weeks(3)[1:])
+
+    assert shelf["period"].min() == weeks(2)[1]
+
+
+def test_promotion_of_the_period_is_on_the_shelf_and_absent_means_none(lines, weeks):
+    shelf = shelf_of(lines({}, {}), weeks(2))
+    context = pl.DataFrame({"product_id": [10], "time": weeks(1), "display": [0.5], "mailer": [0.25]})
+
+    with_promotion = with_context(
+        shelf, [period_context(context.with_columns(pl.col("time").cast(pl.Datetime("us"))), WEEK)]
+    )
+
+    assert with_promotion["display"].to_list() == [0.5, 0.0]
+    assert with_promotion["mailer"].to_list() == [0.25, 0.0]
+
+
+def test_daily_context_counts_with_its_mean(weeks):
+    days = [weeks(1)[0] + timedelta(days=day) for day in (0, 1)]
+    context = pl.DataFrame(
+        {"product_id": [10, 10], "time": days, "display": [0.0, 1.0], "temperature": [10, 20]}
+    )
+
+    mean = period_context(context.with_columns(pl.col("time").cast(pl.Datetime("us"))), WEEK)
+
+    assert mean.select("display", "temperature").rows() == [(0.5, 15.0)]
+
+
+def test_columns_of_the_shelf_are_no_context(weeks):
+    context = pl.DataFrame(
+        {"product_id": [10], "time": weeks(1), "price": [1.0], "note": ["sunny"], "empty": [None]}
+    )
+
+    mean = period_context(context.with_columns(pl.col("time").cast(pl.Datetime("us"))), WEEK)
+
+    assert mean.columns == ["product_id", "period"]
+
+
+@pytest.mark.parametrize(("min_lines", "carry_periods"), [(0, 4), (2, -1), (2.0, 4), (True, 4)])
+def test_impossible_rule_is_refused(min_lines, carry_periods):
+    with pytest.raises(ValueError, match="whole number"):
+        ShelfRule(min_lines, carry_periods)

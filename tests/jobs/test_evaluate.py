@@ -1,0 +1,111 @@
+"""The evaluate job on a small market with known truth."""
+
+import json
+import shutil
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+
+from gpu_pricer.jobs import evaluate, prepare, score
+from gpu_pricer.policy.matching import read_catalog
+from gpu_pricer.policy.tiling import Tiling
+from gpu_pricer.tables.artefact import read_artefact
+from tests.evaluation.markets import policy
+
+CONF = Path(__file__).parents[2] / "conf"
+SMALL = [
+    "data=synthetic",
+    "data.source.weeks=12",
+    "data.source.people.users=300",
+    "data.source.people.types=3",
+    "data.source.assortment.categories=5",
+    "data.source.assortment.products=30",
+]
+
+
+def configured(folder: Path) -> DictConfig:
+    paths = [f"paths.work={folder / 'work'}", f"paths.prices={folder / 'prices'}"]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("config", overrides=[*SMALL, *paths, "policy.ladder=null"])
+
+
+def published_from_the_truth(config: DictConfig) -> None:
+    """Demand that is learned exactly, and the prices scored from it."""
+    shutil.copytree(config.paths.truth, config.paths.demand)
+    folder = Path(config.paths.prices) / "first"
+    artefact, catalog = read_artefact(Path(config.paths.demand)), read_catalog(Path(config.paths.catalog))
+    score.score(artefact, catalog, policy(), Tiling(100_000, 1, None, 1), folder, "cpu")
+    (folder.parent / "_current").symlink_to("first")
+
+
+def metrics_of(config: DictConfig) -> dict:
+    return json.loads((Path(config.paths.work) / "metrics.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory) -> DictConfig:
+    config = configured(tmp_path_factory.mktemp("market"))
+    prepare.main(config)
+    return config
+
+
+@pytest.fixture
+def config(market, tmp_path) -> DictConfig:
+    shutil.copytree(market.paths.work, tmp_path / "work")
+    return configured(tmp_path)
+
+
+def test_exact_demand_has_no_regret(config, capsys):
+    published_from_the_truth(config)
+
+    evaluate.main(config)
+
+    truth = metrics_of(config)["truth"]
+    assert truth["regret"] == pytest.approx(0.0, abs=1e-4)  # float32 prices, a cent here and there
+    assert truth["share_of_attainable_gain"] == pytest.approx(1.0, abs=1e-2)
+    assert truth["elasticity_rmse"] == pytest.approx(0.0, abs=1e-6)
+    assert truth["visits_covered"] == pytest.approx(1.0)
+    printed = capsys.readouterr().out
+    assert "ours" in printed
+    assert "best_uniform" in printed
+
+
+def test_profits_stand_in_the_order_that_theory_gives(config):
+    evaluate.main(config)
+
+    profit = metrics_of(config)["truth"]["profit_per_1000_visits"]
+    assert profit["today"] < profit["best_uniform"] < profit["oracle"]
+    assert max(profit["log_log"], profit["log_log_pooled"]) < profit["best_uniform"]
+    assert "ours" not in profit
+
+
+def test_held_out_choices_make_a_test_block(config):
+    shelf = pl.read_parquet(Path(config.paths.data) / "shelf.parquet").filter(
+        pl.col("period") == date(2025, 3, 24)
+    )
+    offers = shelf.select("period", "product_id").with_columns(
+        probability=pl.lit(0.2), bought=pl.int_range(pl.len()) % 5 == 0, weight=pl.lit(1.0, dtype=pl.Float32)
+    )
+    folder = Path(config.paths.work) / "train"
+    folder.mkdir()
+    offers.write_parquet(folder / "held_out.parquet")
+
+    evaluate.main(config)
+
+    test = metrics_of(config)["test"]
+    assert test["rows"] == offers.height
+    assert test["log_loss"] == pytest.approx(0.5, abs=0.05)
+    assert set(test["poisson_deviance"]) == {"all", "moved_5pct", "moved_15pct"}
+
+
+def test_nothing_to_evaluate_is_said_and_no_error(tmp_path, caplog):
+    config = configured(tmp_path)
+
+    evaluate.main(config)
+
+    assert metrics_of(config) == {}
+    assert "nothing to evaluate" in caplog.text

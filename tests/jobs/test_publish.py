@@ -1,0 +1,68 @@
+"""publish: from the command line to a published table."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from gpu_pricer.tables.artefact import write_artefact
+from tests.markets import catalog_of, small_artefact
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def paths(tmp_path):
+    """The overrides that point every job at a small market."""
+    artefact = small_artefact(31, segments=3, products=12, categories=4)
+    write_artefact(artefact, tmp_path / "demand")
+    catalog_of(artefact).write_parquet(tmp_path / "products.parquet")
+    where = {"work": "work", "demand": "demand", "catalog": "products.parquet", "prices": "prices"}
+    return [f"paths.{key}={tmp_path / name}" for key, name in where.items()]
+
+
+def run(*arguments):
+    """The finished process of one job, on the CPU so that nothing depends on the machine."""
+    command = [sys.executable, "-m", "gpu_pricer", *arguments, "backend=cpu"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_scored_version_is_published(paths, tmp_path):
+    for job in ("score", "publish"):
+        done = run(job, *paths)
+        assert done.returncode == 0, done.stderr
+
+    table = pl.scan_delta(str(tmp_path / "prices")).collect()
+    assert table.height == 36
+    assert table.equals(pl.read_parquet(tmp_path / "prices/_current/*.parquet"))
+
+
+def test_gate_refuses_with_status_three_and_one_line(paths, tmp_path):
+    run("score", *paths)
+
+    refused = run("publish", *paths, "publish.gates.max_share_moved=0")
+
+    assert refused.returncode == 3
+    said = "gpu-pricer publish: the share of prices moved must be at most 0, found "
+    assert refused.stderr.splitlines()[-1].startswith(said)
+    assert "Traceback" not in refused.stderr
+    assert not (tmp_path / "prices/_delta_log").exists()
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("policy.bounds.max_decrease=2", "bounds.max_decrease must be at most 1, found 2"),
+        ("policy.ladder.endings=[1.5]", "ladder.endings must be below 1.00, found 1.5"),
+        ("+policy.constraints={}", "unexpected keyword argument 'constraints'"),
+        ("score.writers=0", "score.writers must be a whole number of at least 1, found 0"),
+    ],
+)
+def test_bad_setting_ends_with_status_two_and_one_line(paths, override, said):
+    failed = run("score", *paths, override)
+
+    assert failed.returncode == 2
+    assert said in failed.stderr.splitlines()[-1]
+    assert "Traceback" not in failed.stderr

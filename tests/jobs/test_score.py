@@ -1,0 +1,237 @@
+"""score: the same rows however the work is cut, whole folders or none, and one line for what is wrong."""
+
+import json
+from dataclasses import replace
+
+import duckdb
+import numpy as np
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+from hydra import compose, initialize_config_dir
+
+from gpu_pricer.cli import CONF
+from gpu_pricer.errors import InputError
+from gpu_pricer.jobs import score as job
+from gpu_pricer.jobs.score import score
+from gpu_pricer.policy.problem import pricing_problem
+from gpu_pricer.policy.tiling import Tiling
+from gpu_pricer.tables.artefact import write_artefact
+from gpu_pricer.tables.price_table import BINDINGS, scan_prices
+from gpu_pricer.tables.price_version import read_version
+from tests.markets import a_policy, catalog_of, small_artefact
+
+ARTEFACT = small_artefact(11, segments=19, products=60, categories=9)
+CATALOG = catalog_of(ARTEFACT)
+WHOLE = Tiling(cells_per_file=10**6, shards=1, shard=None, writers=1)
+
+
+def scored(folder, tiling=WHOLE, artefact=ARTEFACT, catalog=CATALOG, policy=None):
+    score(artefact, catalog, policy or a_policy(), tiling, folder, "cpu")
+    return scan_prices(folder).sort("product_id", "segment_id").collect()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("prices") / "whole"
+    scored(path)
+    return path
+
+
+def test_every_product_has_a_price_for_every_segment(folder):
+    table = scan_prices(folder).collect()
+
+    assert table.height == 60 * 19
+    assert table.select("product_id", "segment_id").n_unique() == table.height
+    assert sum(table.null_count().row(0)) == 0
+    assert set(table["binding"]) <= set(BINDINGS)
+
+
+@pytest.mark.parametrize("form", ["factors", "dense", "segment offsets"])
+@pytest.mark.parametrize(("cells", "shards", "writers"), [(1, 1, 1), (200, 1, 3), (350, 4, 2), (10**6, 9, 1)])
+def test_rows_are_the_same_bits_for_any_tiling(tmp_path, form, cells, shards, writers):
+    artefact = small_artefact(
+        12, segments=19, products=60, categories=9, form=form.split()[0].replace("segment", "factors")
+    )
+    if form == "segment offsets":
+        offsets = {
+            "product_id": ["p001"],
+            "segment_id": ["s2"],
+            "appeal_offset": [0.3],
+            "sensitivity_offset": [0.1],
+        }
+        artefact = replace(artefact, offsets=pl.DataFrame(offsets))
+
+    one = scored(tmp_path / "one", WHOLE, artefact)
+    cut = scored(tmp_path / "cut", Tiling(cells, shards, None, writers), artefact)
+
+    assert one.equals(cut)
+    for column in ("expected_units", "expected_profit"):
+        assert (one[column].to_numpy().view(np.uint32) == cut[column].to_numpy().view(np.uint32)).all()
+
+
+def test_rows_of_a_file_are_sorted_by_product_then_segment(tmp_path):
+    scored(tmp_path / "run", Tiling(200, 2, None, 1))
+
+    for path in (tmp_path / "run").glob("*.parquet"):
+        rows = pl.read_parquet(path)
+        assert rows.equals(rows.sort("product_id", "segment_id"))
+
+
+def test_separate_processes_write_one_version(tmp_path):
+    whole = scored(tmp_path / "whole", Tiling(200, 3, None, 1))
+    for shard in (2, 0):
+        assert (
+            score(ARTEFACT, CATALOG, a_policy(), Tiling(200, 3, shard, 1), tmp_path / "array", "cpu") is None
+        )
+    with pytest.raises(InputError, match=r"found shard-00000-of-00003.json, shard-00002-of-00003.json"):
+        read_version(tmp_path / "array")
+
+    version = score(ARTEFACT, CATALOG, a_policy(), Tiling(200, 3, 1, 1), tmp_path / "array", "cpu")
+
+    assert version == read_version(tmp_path / "array")
+    assert scan_prices(tmp_path / "array").sort("product_id", "segment_id").collect().equals(whole)
+    assert version.tally == read_version(tmp_path / "whole").tally
+
+
+def test_shards_of_different_policies_do_not_mix(tmp_path):
+    score(ARTEFACT, CATALOG, a_policy(), Tiling(200, 2, 0, 1), tmp_path / "run", "cpu")
+
+    with pytest.raises(
+        InputError, match="every shard must be scored from the same artefact, catalog and policy"
+    ):
+        score(ARTEFACT, CATALOG, a_policy(ladder=None), Tiling(200, 2, 1, 1), tmp_path / "run", "cpu")
+
+
+def test_second_attempt_leaves_nothing_of_the_first(tmp_path):
+    scored(tmp_path / "run", Tiling(1, 3, None, 1))
+    stale = tmp_path / "run" / "run-00007-00000.parquet.part"
+    stale.write_bytes(b"half")
+
+    scored(tmp_path / "run", WHOLE)
+
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert names == {"run-00000-00000.parquet", "shard-00000-of-00001.json", "score.json", "unpriced"}
+
+
+def test_products_without_demand_are_listed_beside_the_table(tmp_path):
+    catalog = CATALOG.with_columns(product_id=pl.col("product_id").replace({"p003": "other"}))
+
+    table = scored(tmp_path / "run", catalog=catalog)
+
+    assert pl.read_parquet(tmp_path / "run/unpriced/unpriced.parquet")["product_id"].to_list() == ["other"]
+    assert table["product_id"].n_unique() == 59
+    assert read_version(tmp_path / "run").unpriced == 1
+
+
+def test_integer_ids_come_out_as_they_went_in(tmp_path):
+    numbers = ARTEFACT.products.with_columns(product_id=pl.int_range(pl.len(), dtype=pl.UInt32))
+    artefact = replace(ARTEFACT, products=numbers)
+
+    table = scored(tmp_path / "run", artefact=artefact, catalog=catalog_of(artefact))
+
+    assert table["product_id"].unique().sort().to_list() == list(range(60))
+    assert table.schema["product_id"] == pl.Int64  # Delta has no unsigned integers
+
+
+def test_file_says_what_it_was_made_of(folder):
+    metadata = pq.read_metadata(next(folder.glob("*.parquet"))).metadata
+    version = read_version(folder)
+
+    assert metadata[b"currency"] == b"USD"
+    assert metadata[b"valid_from"] == b"2026-01-05"
+    assert metadata[b"run"] == b"whole"
+    assert metadata[b"artefact"].decode() == version.artefact == ARTEFACT.fingerprint()
+    assert metadata[b"policy"].decode() == version.policy == a_policy().fingerprint()
+
+
+def test_readers_agree_on_every_row(folder):
+    by_polars = scan_prices(folder).sort("product_id", "segment_id").collect()
+
+    by_duckdb = duckdb.sql(f"select * from '{folder}/*.parquet' order by product_id, segment_id").pl()
+
+    assert by_duckdb.equals(by_polars)
+    assert by_polars.schema == {
+        "segment_id": pl.String,
+        "product_id": pl.String,
+        "price": pl.Decimal(12, 2),
+        "today_price": pl.Decimal(12, 2),
+        "expected_units": pl.Float32,
+        "expected_profit": pl.Float32,
+        "binding": pl.String,
+    }
+
+
+def test_totals_are_those_of_the_rows(folder):
+    table = scan_prices(folder).collect().with_columns(pl.col("price", "today_price").cast(pl.Float64))
+    table = table.join(ARTEFACT.segments, on="segment_id")
+    totals = json.loads((folder / "score.json").read_text())["totals"]
+    move = (table["price"] / table["today_price"] - 1).to_numpy()
+
+    assert totals["share_moved"] == pytest.approx((move != 0).mean())
+    assert totals["mean_move"] == pytest.approx(move.mean())
+    assert totals["mean_absolute_move"] == pytest.approx(np.abs(move).mean())
+    for measure in ("units", "profit"):
+        expected = (table[f"expected_{measure}"] * table["visits"] / 1000).sum()
+        assert totals[f"{measure}_per_period"]["new"] == pytest.approx(expected, rel=1e-5)
+    assert totals["profit_per_period"]["new"] > totals["profit_per_period"]["today"]
+    shelf = pricing_problem(ARTEFACT, CATALOG, a_policy()).is_on_shelf
+    no_rung = table.filter(binding="no_rung")["product_id"].n_unique()
+    assert totals["share_without_rung"] <= no_rung / shelf.sum()
+
+
+def test_totals_at_todays_prices_are_todays(tmp_path):
+    stay = a_policy().bounds.__class__(
+        max_decrease=0.0, max_increase=0.0, min_margin_rate=None, within_support=False
+    )
+
+    version = score(ARTEFACT, CATALOG, a_policy(stay, ladder=None), WHOLE, tmp_path / "run", "cpu")
+
+    assert version.totals()["share_moved"] == 0
+    assert version.tally.profit_new == version.tally.profit_today
+    assert version.tally.units_new == version.tally.units_today
+
+
+def configured(tmp_path, *overrides):
+    write_artefact(ARTEFACT, tmp_path / "demand")
+    CATALOG.write_parquet(tmp_path / "products.parquet")
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose(
+            "config",
+            [
+                f"paths.demand={tmp_path}/demand",
+                f"paths.catalog={tmp_path}/products.parquet",
+                f"paths.prices={tmp_path}/prices",
+                *overrides,
+            ],
+        )
+
+
+def test_job_prices_any_artefact_and_catalog(tmp_path, folder):
+    job.main(configured(tmp_path, f"paths.shards={tmp_path}/OUT", "policy=profit"))
+
+    table = scan_prices(tmp_path / "OUT").sort("product_id", "segment_id").collect()
+    assert table.equals(scan_prices(folder).sort("product_id", "segment_id").collect())
+
+
+def test_job_writes_a_new_folder_of_the_published_table_by_default(tmp_path):
+    job.main(configured(tmp_path))
+    job.main(configured(tmp_path))
+
+    runs = sorted(path.name for path in (tmp_path / "prices").iterdir())
+    assert len(runs) == 2
+    for run in runs:
+        assert read_version(tmp_path / "prices" / run).run == run
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["score.shards=2", "score.shard=1"], r"score\.shard needs paths\.shards, .* found null"),
+        (["paths.shards=prices/a b"], r"paths\.shards must be named with letters, .* found 'a b'"),
+        (["backend=tpu"], "backend must be 'auto', 'cpu' or 'cuda'; found 'tpu'"),
+    ],
+)
+def test_job_refuses_what_cannot_work(tmp_path, overrides, message):
+    with pytest.raises(InputError, match=message):
+        job.main(configured(tmp_path, *overrides))

@@ -1,0 +1,96 @@
+"""Small random markets for the tests of the kernels."""
+
+from dataclasses import fields, replace
+
+import numpy as np
+
+from kernels import DenseDemand, FactorDemand, Ladders, Offer, Shelf
+
+LADDERS = {"cents": (1, [0]), "endings": (100, [29, 49, 79, 99]), "list": (2**24, [150, 199, 275, 333, 480])}
+ON_LIST = [150, 199, 275, 333, 480]
+
+
+def factor_demand(seed, segments, products, factors=(9, 3), real=np.float32):
+    """Return a demand whose appeals lie around -1 and whose sensitivities lie around 3."""
+    rng = np.random.default_rng(seed)
+
+    def normal(*shape):
+        return (rng.normal(size=shape) / max(shape[-1], 1) ** 0.25).astype(real)
+
+    return FactorDemand(
+        segment_appeal=normal(segments, factors[0]),
+        product_appeal=normal(products, factors[0]),
+        segment_sensitivity=normal(segments, factors[1]),
+        product_sensitivity=normal(products, factors[1]),
+        appeal_offset=(rng.normal(size=products) - 1).astype(real),
+        sensitivity_offset=rng.uniform(1, 3, products).astype(real),
+    )
+
+
+def dense_of(demand):
+    """Return the same demand as float64 appeals and sensitivities."""
+    f = {field.name: getattr(demand, field.name).astype(np.float64) for field in fields(demand)}
+    return DenseDemand(
+        f["segment_appeal"] @ f["product_appeal"].T,
+        np.logaddexp(0, f["segment_sensitivity"] @ f["product_sensitivity"].T),
+        f["appeal_offset"],
+        f["sensitivity_offset"],
+    )
+
+
+def random_offer(seed, sizes, kind="endings", has_outside_option=True):
+    """Return an offer of categories with these sizes: mixed weights and costs, some products hidden."""
+    rng = np.random.default_rng(seed)
+    products = int(sum(sizes))
+    low, high = _bounds(rng, products, kind)
+    weight = rng.choice([1.0, 1.0, 0.6, 1.7, -0.4], products)
+    cost = rng.uniform(-40, 250, products)
+    shelf = Shelf(
+        np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        rng.uniform(150, 450, products).astype(np.float32),
+        rng.random(products) < 0.85,
+        has_outside_option,
+    )
+    return Offer(
+        shelf,
+        cost.astype(np.float32),
+        weight.astype(np.float32),
+        low.astype(np.float32),
+        high.astype(np.float32),
+        np.zeros(products, np.int32),
+        Ladders.of(LADDERS[kind]),
+    )
+
+
+def _bounds(rng, products, kind):
+    if kind == "cents":
+        low = rng.integers(100, 400, products)
+        return low, low + rng.integers(0, 12, products)
+    rungs = np.array(
+        ON_LIST if kind == "list" else [100 * k + e for k in range(1, 5) for e in LADDERS[kind][1]]
+    )
+    first = rng.integers(0, len(rungs), products)
+    last = np.minimum(first + rng.integers(0, 6, products), len(rungs) - 1)
+    return rungs[first], rungs[last]
+
+
+def positive(offer):
+    """Return the offer with all weights 1, every product on the shelf and costs above 0."""
+    ones = np.ones_like(offer.weight)
+    shelf = replace(offer.shelf, on_shelf=np.ones(len(ones), bool))
+    return replace(offer, shelf=shelf, weight=ones, unit_cost=np.abs(offer.unit_cost))
+
+
+def category_of(demand, offer, category, segment):
+    """Return a category for a segment as the oracle takes it, float64 arrays [n], and its products' slice."""
+    dense = demand if isinstance(demand, DenseDemand) else dense_of(demand)
+    rows = slice(*offer.shelf.category_start[category : category + 2])
+    return {
+        "appeal": (dense.appeal[segment] + dense.appeal_offset)[rows],
+        "sensitivity": np.maximum((dense.sensitivity[segment] + dense.sensitivity_offset)[rows], 1e-6),
+        "reference_price": offer.shelf.reference_price[rows].astype(float),
+        "unit_cost": offer.unit_cost[rows].astype(float),
+        "weight": offer.weight[rows].astype(float),
+        "on_shelf": offer.shelf.on_shelf[rows],
+        "has_outside_option": offer.shelf.has_outside_option,
+    }, rows

@@ -1,0 +1,36 @@
+"""A slow, obvious float64 oracle of one category and one segment; it imports nothing of ours."""
+
+from itertools import product
+
+import numpy as np
+
+
+def choice(utility, on_shelf, has_outside_option):
+    """Return the logit probabilities [n] of the products on the shelf."""
+    peak = max([0.0] * has_outside_option + list(utility[on_shelf]), default=0.0)
+    weight = np.where(on_shelf, np.exp(utility - peak), 0.0)
+    total = weight.sum() + (np.exp(-peak) if has_outside_option else 0.0)
+    return weight / total if total > 0 else weight
+
+
+def profit(price, category):
+    """Return sum omega (x - c) P at the prices [n]."""
+    utility = category["appeal"] - category["sensitivity"] * (price / category["reference_price"] - 1)
+    probability = choice(utility, category["on_shelf"], category["has_outside_option"])
+    return float(np.sum(category["weight"] * (price - category["unit_cost"]) * probability))
+
+
+def best_profit(rungs, category):
+    """Return the highest profit over every combination of the shelf's rungs, a list per product."""
+    candidates = [
+        prices if is_on_shelf else prices[:1]
+        for prices, is_on_shelf in zip(rungs, category["on_shelf"], strict=True)
+    ]
+    return max(profit(np.array(prices, float), category) for prices in product(*candidates))
+
+
+def rungs_between(low, high, period, endings):
+    """Return the rungs in [low, high] by listing whole cents; low itself if the two are equal."""
+    if low == high:
+        return [low]
+    return [cents for cents in range(int(low), int(high) + 1) if cents % period in endings]

@@ -1,0 +1,120 @@
+"""Small markets for tests: a demand artefact and the catalog that goes with it."""
+
+import numpy as np
+import polars as pl
+
+from gpu_pricer.policy.bounds import Bounds
+from gpu_pricer.policy.ladder import Ladder
+from gpu_pricer.policy.objective import Objective
+from gpu_pricer.policy.policy import Policy
+from gpu_pricer.tables.artefact import FORMAT_VERSION, DemandArtefact, DemandInfo
+
+PROFIT = Objective(profit=1.0, revenue=0.0)
+FREE = Bounds(max_decrease=None, max_increase=None, min_margin_rate=None, within_support=False)
+USUAL = Bounds(max_decrease=0.30, max_increase=0.15, min_margin_rate=0.05, within_support=True)
+NINES = Ladder(endings=[0.29, 0.49, 0.79, 0.99], prices=None)
+
+
+def a_policy(bounds: Bounds = USUAL, ladder: Ladder | None = NINES, objective: Objective = PROFIT) -> Policy:
+    """A policy that differs from the usual one in what is named."""
+    return Policy(objective=objective, bounds=bounds, ladder=ladder)
+
+
+def small_artefact(
+    seed: int, segments: int = 5, products: int = 24, categories: int = 6, form: str = "factors"
+) -> DemandArtefact:
+    """Random demand with sensible elasticities; products p000, p001, ... are dealt to c0, c1, ..."""
+    rng = np.random.default_rng(seed)
+    if form == "factors":
+        factors = {
+            "segment_appeal": rng.normal(0, 0.5, (segments, 3)),
+            "product_appeal": rng.normal(0, 0.5, (products, 3)),
+            "segment_sensitivity": rng.uniform(0.8, 1.2, (segments, 2)),
+            "product_sensitivity": rng.uniform(0.8, 1.6, (products, 2)),
+        }
+    else:
+        factors = {
+            "appeal": rng.normal(-1, 1, (segments, products)),
+            "sensitivity": rng.uniform(1, 4, (segments, products)),
+        }
+    reference = np.round(rng.uniform(1, 9, products), 2)
+    return DemandArtefact(
+        info=demand_info(form),
+        factors={name: factor.astype(np.float32) for name, factor in factors.items()},
+        segments=pl.DataFrame(
+            {
+                "segment_id": [f"s{i}" for i in rng.permutation(segments)],
+                "visits": rng.uniform(10, 100, segments),
+            }
+        ),
+        products=pl.DataFrame(
+            {
+                "product_id": [f"p{i:03d}" for i in range(products)],
+                "category_id": [f"c{i % categories}" for i in range(products)],
+                "reference_price": reference,
+                "min_price": 0.8 * reference,
+                "max_price": 1.2 * reference,
+                "availability": np.where(rng.random(products) < 0.1, 0.0, rng.uniform(0.5, 1, products)),
+                "choices_per_purchase": np.full(products, 1.2),
+                "units_per_choice": rng.uniform(1, 2, products),
+            }
+        ),
+    )
+
+
+def demand_info(form: str = "factors", outside_option: bool = True) -> DemandInfo:
+    """What demand.json of a small artefact says."""
+    return DemandInfo(
+        format_version=FORMAT_VERSION,
+        kind="mnl",
+        form=form,
+        run="20260101T000000",
+        created="2026-01-01T00:00:00+00:00",
+        training_start="2025-01-06",
+        training_end="2025-12-28",
+        period_days=7,
+        pricing_period="2026-01-05",
+        outside_option=outside_option,
+        currency="USD",
+    )
+
+
+def catalog_of(artefact: DemandArtefact, seed: int = 0) -> pl.DataFrame:
+    """The artefact's products at prices near the reference, costs below; in no order."""
+    rng = np.random.default_rng(seed)
+    known = artefact.products.filter(pl.col("product_id").is_not_null())
+    price = np.round(known["reference_price"].to_numpy() * rng.uniform(0.9, 1.1, known.height), 2)
+    return known.select(
+        "product_id",
+        "category_id",
+        price=pl.Series(price),
+        cost=pl.Series(price * rng.uniform(0.5, 0.7, known.height)),
+        availability=pl.lit(None, dtype=pl.Float64),
+    ).sample(fraction=1, shuffle=True, seed=seed)
+
+
+def one_product(
+    price: float, cost: float, reference: float = 5.0, support: tuple[float, float] = (0.01, 9999.0)
+) -> tuple[DemandArtefact, pl.DataFrame]:
+    """One segment, one product of sensitivity 2 and appeal 0: its optimum is easy to compute by hand."""
+    artefact = DemandArtefact(
+        info=demand_info("dense"),
+        factors={"appeal": np.zeros((1, 1), np.float32), "sensitivity": np.full((1, 1), 2, np.float32)},
+        segments=pl.DataFrame({"segment_id": ["s0"], "visits": [1.0]}),
+        products=pl.DataFrame(
+            {
+                "product_id": ["p"],
+                "category_id": ["c"],
+                "reference_price": [reference],
+                "min_price": [support[0]],
+                "max_price": [support[1]],
+                "availability": [1.0],
+                "choices_per_purchase": [1.0],
+                "units_per_choice": [1.0],
+            }
+        ),
+    )
+    catalog = {"product_id": ["p"], "category_id": ["c"], "price": [price], "cost": [cost]}
+    return artefact, pl.DataFrame(
+        catalog | {"availability": [None]}, schema_overrides={"availability": pl.Float64}
+    )

@@ -1,0 +1,355 @@
+"""The published table: one whole version at a time, whatever happens in between."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+from deltalake import DeltaTable
+
+from gpu_pricer.errors import InputError, Refused
+from gpu_pricer.jobs.publish import Publication, publish
+from gpu_pricer.jobs.score import score
+from gpu_pricer.policy.tiling import Tiling
+from gpu_pricer.tables import publishing
+from gpu_pricer.tables.gates import Gates, check_files
+from gpu_pricer.tables.price_table import scan_prices
+from gpu_pricer.tables.price_version import file_name, new_run, read_version
+from tests.markets import a_policy, catalog_of, small_artefact
+
+ARTEFACT = small_artefact(21, segments=3, products=12, categories=4)
+OPEN = Gates(max_share_moved=1.0, max_mean_move=1.0)
+USUAL = Publication(dry_run=False, keep=5, gates=OPEN)
+KEY = ["product_id", "segment_id"]
+ROOT = Path(__file__).parents[2]
+
+
+def scored(prices, run, seed=0):
+    """A finished version whose prices differ by seed."""
+    score(ARTEFACT, catalog_of(ARTEFACT, seed), a_policy(), Tiling(9, 2, None, 1), prices / run, "cpu")
+    return prices / run
+
+
+def published_rows(prices):
+    return pl.scan_delta(str(prices)).sort(KEY).collect()
+
+
+def rows_of(folder):
+    return scan_prices(folder).sort(KEY).collect()
+
+
+def test_three_readers_read_the_same_rows(tmp_path):
+    publish(tmp_path, scored(tmp_path, "first"), USUAL)
+
+    by_delta = published_rows(tmp_path)
+
+    assert by_delta.equals(pl.scan_parquet(tmp_path / "_current/*.parquet").sort(KEY).collect())
+    files = duckdb.sql(f"select * from '{tmp_path}/_current/*.parquet' order by product_id, segment_id")
+    assert by_delta.equals(files.pl())
+    assert by_delta.height == 36
+    assert by_delta.equals(rows_of(tmp_path / "first"))
+
+
+def test_filters_prune_by_the_committed_statistics(tmp_path):
+    publish(tmp_path, scored(tmp_path, "first"), USUAL)
+    actions = pl.DataFrame(DeltaTable(str(tmp_path)).get_add_actions(flatten=True))
+
+    assert actions["num_records"].sum() == 36
+    for row in actions.iter_rows(named=True):
+        rows = pl.read_parquet(tmp_path / row["path"])
+        assert (row["min.product_id"], row["max.product_id"]) == (
+            rows["product_id"].min(),
+            rows["product_id"].max(),
+        )
+        assert (row["min.price"], row["max.price"]) == (rows["price"].min(), rows["price"].max())
+        assert row["null_count.price"] == 0
+    product = rows["product_id"][0]
+    assert pl.scan_delta(str(tmp_path)).filter(product_id=product).collect().height == 3
+
+
+def test_second_version_replaces_the_first_which_stays_readable(tmp_path):
+    publish(tmp_path, scored(tmp_path, "first"), USUAL)
+    publish(tmp_path, scored(tmp_path, "second", seed=1), USUAL)
+
+    assert DeltaTable(str(tmp_path)).version() == 1
+    assert published_rows(tmp_path).equals(rows_of(tmp_path / "second"))
+    assert pl.scan_delta(str(tmp_path), version=0).sort(KEY).collect().equals(rows_of(tmp_path / "first"))
+    assert (tmp_path / "_current").readlink() == Path("second")
+    latest = DeltaTable(str(tmp_path)).history(1)[0]
+    version = read_version(tmp_path / "second")
+    assert (latest["run"], latest["policy"], latest["artefact"]) == (
+        "second",
+        version.policy,
+        version.artefact,
+    )
+
+
+def test_newest_finished_folder_is_published_by_default(tmp_path):
+    scored(tmp_path, "first")
+    scored(tmp_path, "second", seed=1)
+    (tmp_path / "unfinished").mkdir()
+
+    assert publish(tmp_path, None, USUAL) == "second"
+    assert publish(tmp_path, None, USUAL) == "second"  # `first` is older than what is published
+    assert DeltaTable(str(tmp_path)).version() == 0
+
+
+def test_older_version_can_be_published_again(tmp_path):
+    first = scored(tmp_path, "first")
+    publish(tmp_path, first, USUAL)
+    publish(tmp_path, scored(tmp_path, "second", seed=1), USUAL)
+
+    publish(tmp_path, first, USUAL)
+
+    assert DeltaTable(str(tmp_path)).version() == 2
+    assert published_rows(tmp_path).equals(rows_of(first))
+    assert (tmp_path / "_current").readlink() == Path("first")
+
+
+def test_shards_from_elsewhere_are_copied_into_the_table(tmp_path):
+    outside = scored(tmp_path / "elsewhere", "OUT")
+    (tmp_path / "prices").mkdir()
+
+    for _ in range(2):
+        assert publish(tmp_path / "prices", outside, USUAL) == "OUT"
+
+    assert published_rows(tmp_path / "prices").equals(rows_of(outside))
+    scored(tmp_path / "elsewhere", "OUT", seed=1)
+    with pytest.raises(InputError, match="found another version there: rename it"):
+        publish(tmp_path / "prices", outside, USUAL)
+
+
+def test_dry_run_says_what_would_change_and_changes_nothing(tmp_path, capsys):
+    publish(tmp_path, scored(tmp_path, "first"), USUAL)
+    scored(tmp_path, "second", seed=1)
+
+    publish(tmp_path, None, replace(USUAL, dry_run=True))
+
+    assert (
+        "dry run: second passes the gates and would replace first\n  share_moved: " in capsys.readouterr().out
+    )
+    assert DeltaTable(str(tmp_path)).version() == 0
+    assert (tmp_path / "_current").readlink() == Path("first")
+
+
+# A kill at each step of a publication: what is called next never happens.
+STEPS = ["check_files", "bring_inside", "commit_version", "point_current", "remove_old_versions"]
+
+
+DIE_AT = """
+import os, signal, sys
+from pathlib import Path
+from gpu_pricer.jobs import publish as job
+from gpu_pricer.tables.gates import Gates
+
+setattr(job, sys.argv[2], lambda *arguments: os.kill(os.getpid(), signal.SIGKILL))
+job.publish(Path(sys.argv[1]), None, job.Publication(False, 5, Gates(1.0, 1.0)))
+"""
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_killed_publication_leaves_a_whole_version_and_a_rerun_succeeds(tmp_path, step):
+    publish(tmp_path, scored(tmp_path, "first"), USUAL)
+    scored(tmp_path, "second", seed=1)
+
+    killed = subprocess.run([sys.executable, "-c", DIE_AT, tmp_path, step], cwd=ROOT, check=False)
+
+    assert killed.returncode == -signal.SIGKILL
+    is_committed = STEPS.index(step) > STEPS.index("commit_version")
+    now = "second" if is_committed else "first"
+    assert published_rows(tmp_path).equals(rows_of(tmp_path / now))
+    link = "second" if step == "remove_old_versions" else "first"
+    assert (tmp_path / "_current").readlink() == Path(link)
+    assert publish(tmp_path, None, USUAL) == "second"
+    assert published_rows(tmp_path).equals(rows_of(tmp_path / "_current"))
+    assert DeltaTable(str(tmp_path)).version() == 1
+
+
+def test_scoring_that_was_killed_is_not_published(tmp_path):
+    publish(tmp_path, scored(tmp_path, "first"), USUAL)
+    score(ARTEFACT, catalog_of(ARTEFACT), a_policy(), Tiling(9, 2, 0, 1), tmp_path / "half", "cpu")
+
+    assert publish(tmp_path, None, USUAL) == "first"
+    with pytest.raises(
+        InputError, match=r"half must hold a finished score.json, found shard-00000-of-00002.json"
+    ):
+        publish(tmp_path, tmp_path / "half", USUAL)
+
+
+@pytest.mark.parametrize("has_first", [False, True])
+def test_two_publishers_at_once_end_in_one_clear_error(tmp_path, monkeypatch, has_first):
+    if has_first:
+        publish(tmp_path, scored(tmp_path, "first"), USUAL)
+    mine, theirs = scored(tmp_path, "mine", seed=1), scored(tmp_path, "theirs", seed=2)
+    name = "DeltaTable" if has_first else "create_table_with_add_actions"
+    original = getattr(publishing, name)
+
+    def overtaken(*arguments, **keywords):
+        """Another publisher commits between our reading of the table and our commit."""
+        table = original(*arguments, **keywords) if has_first else None
+        monkeypatch.setattr(publishing, name, original)
+        publish(tmp_path, theirs, USUAL)
+        return table if has_first else original(*arguments, **keywords)
+
+    version, files = read_version(mine), check_files(mine, read_version(mine), OPEN)
+    if has_first:
+        overtaken.is_deltatable = original.is_deltatable
+    monkeypatch.setattr(publishing, name, overtaken)
+
+    with pytest.raises(
+        InputError, match=r"only one publisher may commit .* nothing was published, run it again"
+    ):
+        publishing.commit_version(tmp_path, mine, version, files)
+
+    assert published_rows(tmp_path).equals(rows_of(theirs))
+    assert publish(tmp_path, mine, USUAL) == "mine"
+
+
+def test_restored_version_is_what_the_link_follows_and_never_deleted(tmp_path):
+    publish(tmp_path, scored(tmp_path, "first"), USUAL)
+    publish(tmp_path, scored(tmp_path, "second", seed=1), USUAL)
+
+    DeltaTable(str(tmp_path)).restore(0)
+
+    assert publish(tmp_path, tmp_path / "first", replace(USUAL, keep=1)) == "first"
+    assert (tmp_path / "_current").readlink() == Path("first")
+    assert published_rows(tmp_path).equals(rows_of(tmp_path / "first"))
+
+
+def test_only_the_last_versions_stay(tmp_path):
+    runs = [f"run{i}" for i in range(4)]
+    for i, run in enumerate(runs):
+        publish(tmp_path, scored(tmp_path, run, seed=i), replace(USUAL, keep=2))
+
+    assert sorted(path.name for path in tmp_path.glob("run*")) == runs[2:]
+    assert published_rows(tmp_path).equals(rows_of(tmp_path / "run3"))
+    assert pl.scan_delta(str(tmp_path), version=2).collect().height == 36
+
+
+def test_leftovers_go_only_when_old_and_ours(tmp_path):
+    names = {"old": "20200101T000000-abc123", "young": new_run(), "part": "20200102T000000-abc123.part"}
+    names["foreign"] = "keep-me"
+    for key, name in names.items():
+        (tmp_path / name).mkdir()
+        if key != "young":
+            (tmp_path / name / "half.parquet").write_bytes(b"")
+            for path in (tmp_path / name / "half.parquet", tmp_path / name):
+                os.utime(path, (time.time() - 10**6,) * 2)
+
+    publish(tmp_path, scored(tmp_path, "first"), USUAL)
+    before = {path.name for path in tmp_path.iterdir()}
+
+    assert names["young"] in before
+    assert names["foreign"] in before
+    assert not before & {names["old"], names["part"]}
+
+
+def break_version(folder, how):
+    path = sorted(folder.glob("*.parquet"))[0]
+    rows = pl.read_parquet(path)
+    if how == "missing file":
+        path.unlink()
+    elif how == "foreign file":
+        rows.write_parquet(folder / "more.parquet")
+    elif how == "torn file":
+        path.write_bytes(path.read_bytes()[:-20])
+    elif how == "missing row":
+        rows[1:].write_parquet(path)
+    elif how == "repeated row":
+        rows[1:].vstack(rows[1:2]).write_parquet(path)
+    elif how == "null":
+        rows.with_columns(price=pl.when(pl.int_range(pl.len()) > 0).then("price")).write_parquet(path)
+    elif how == "unknown binding":
+        rows.with_columns(binding=pl.lit("because")).write_parquet(path)
+    elif how == "missing column":
+        rows.drop("binding").write_parquet(path)
+    elif how == "product in two files":
+        other = pl.read_parquet(sorted(folder.glob("*.parquet"))[1])
+        renamed = pl.col("product_id").replace({rows["product_id"][0]: other["product_id"][0]})
+        rows.with_columns(renamed).write_parquet(path)
+    else:
+        rows.with_columns(segment_id=pl.lit("sX") + pl.int_range(pl.len()).cast(pl.String)).write_parquet(
+            path
+        )
+
+
+@pytest.mark.parametrize(
+    ("how", "error", "message"),
+    [
+        ("missing file", InputError, r"must hold the \d+ files that score.json lists, found 1 missing"),
+        ("foreign file", InputError, r"found 0 missing \[\] and 1 others \['more.parquet'\]"),
+        ("torn file", InputError, "must be a whole Parquet file"),
+        ("missing column", InputError, "must be a price table with the columns"),
+        (
+            "missing row",
+            Refused,
+            "must hold each of 12 products x 3 segments once, found 35 rows of 12 products",
+        ),
+        ("repeated row", Refused, "breaks cell_is_unique in 2 rows"),
+        ("null", Refused, r"breaks price\|nullability in 1 rows"),
+        ("unknown binding", Refused, "breaks binding_is_a_rule in"),
+        ("product in two files", Refused, "found 36 rows of 11 products and 3 segments"),
+        ("other segments", Refused, "must hold each of 12 products x 3 segments once"),
+    ],
+)
+def test_gate_stops_a_broken_version(tmp_path, how, error, message):
+    publish(tmp_path, scored(tmp_path, "first"), USUAL)
+    break_version(scored(tmp_path, "second", seed=1), how)
+
+    with pytest.raises(error, match=message):
+        publish(tmp_path, None, USUAL)
+
+    assert published_rows(tmp_path).equals(rows_of(tmp_path / "first"))
+
+
+@pytest.mark.parametrize(
+    ("gates", "message"),
+    [
+        (
+            Gates(0.5, 1.0),
+            r"share of prices moved must be at most 0\.5, found .* publish\.gates\.max_share_moved",
+        ),
+        (Gates(1.0, 0.01), r"mean move must be at most 0\.01, found .* publish\.gates\.max_mean_move"),
+    ],
+)
+def test_gate_stops_prices_that_move_too_much(tmp_path, gates, message):
+    scored(tmp_path, "first")
+
+    with pytest.raises(Refused, match=message):
+        publish(tmp_path, None, replace(USUAL, gates=gates))
+
+    assert not DeltaTable.is_deltatable(str(tmp_path))
+
+
+def test_nothing_to_publish_is_said_in_one_line(tmp_path):
+    with pytest.raises(
+        InputError, match="must hold a finished version to publish, found none: run `gpu-pricer score`"
+    ):
+        publish(tmp_path, None, USUAL)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Publication("yes", 5, OPEN), "publish.dry_run must be true or false, found 'yes'"),
+        (lambda: Publication(False, 0, OPEN), "publish.keep must be a whole number of at least 1, found 0"),
+        (lambda: Publication(False, 1, None), "publish.gates must be Gates, found None"),
+        (lambda: Gates(-1, 1), "publish.gates.max_share_moved must be a number of at least 0, found -1"),
+        (lambda: Gates(1, "0.2"), "publish.gates.max_mean_move must be a number of at least 0, found '0.2'"),
+    ],
+)
+def test_bad_setting_is_refused_in_one_line(make, message):
+    with pytest.raises(ValueError, match=r"^publish") as error:
+        make()
+
+    assert str(error.value) == message
+
+
+def test_file_names_carry_the_run():
+    assert file_name("night", 3, 12) == "night-00003-00012.parquet"
