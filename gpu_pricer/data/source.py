@@ -1,6 +1,7 @@
 """What a source of raw tables is."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import polars as pl
@@ -16,6 +17,10 @@ class RawTable:
 
 class Source(Protocol):
     """Anything that brings raw tables: products, transactions or offers, perhaps users and context."""
+
+    def files(self) -> list[Path]:
+        """The files and folders that hold them, for their fingerprints; none when nothing is read."""
+        ...
 
     def tables(self) -> dict[str, RawTable]:
         """The tables by name; InputError when they cannot be found."""

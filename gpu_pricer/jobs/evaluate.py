@@ -16,10 +16,19 @@ from gpu_pricer.policy.matching import read_catalog
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.tables.artefact import read_artefact
 from gpu_pricer.tables.price_table import scan_prices
+from gpu_pricer.tables.price_version import WHOLE
+from gpu_pricer.tables.publishing import CURRENT
 
 log = logging.getLogger(__name__)
 
 GAINS = ("profit_over_today", "regret", "share_of_attainable_gain")
+
+
+def inputs(config: DictConfig) -> list[Path]:
+    """What `evaluate` reads; of the published table its record, which names all that it was made of."""
+    paths = config.paths
+    held_out, published = Path(paths.work) / "train" / "held_out.parquet", Path(paths.prices) / CURRENT / WHOLE
+    return [held_out, published, *map(Path, (paths.truth, paths.demand, paths.data, paths.catalog))]
 
 
 def main(config: DictConfig) -> None:
@@ -74,7 +83,7 @@ def _learned(paths: DictConfig) -> Learned | None:
     if not (Path(paths.demand) / "demand.json").is_file():
         log.info("no demand artefact at %s: the truth is compared with baselines only", paths.demand)
         return None
-    current = Path(paths.prices) / "_current"
+    current = Path(paths.prices) / CURRENT
     if not current.exists():
         log.info("no published prices at %s: ours are left out", current)
         return Learned(read_artefact(Path(paths.demand)), None)

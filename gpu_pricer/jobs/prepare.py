@@ -19,6 +19,16 @@ log = logging.getLogger(__name__)
 OUR_FILES = {*(f"{name}.parquet" for name in SCHEMAS), "summary.json", "quarantine"}
 
 
+def inputs(config: DictConfig) -> list[Path]:
+    """What `prepare` reads."""
+    source = instantiate(config.data.source, _convert_="all")
+    if not hasattr(source, "files"):
+        raise InputError(
+            f"data.source must be a source of tables, found {source!r}: choose data=parquet data.path=DIR"
+        )
+    return source.files()
+
+
 def main(config: DictConfig) -> None:
     """Read the raw tables, check every row, and write the canonical tables to paths.data.
 

@@ -8,7 +8,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from gpu_pricer.tables.gates import Gates, check_files
-from gpu_pricer.tables.price_version import read_version
+from gpu_pricer.tables.price_version import WHOLE, read_version
 from gpu_pricer.tables.publishing import (
     bring_inside,
     commit_version,
@@ -36,6 +36,12 @@ class Publication:
             raise ValueError(f"publish.keep must be a whole number of at least 1, found {self.keep!r}")
         if not isinstance(self.gates, Gates):
             raise ValueError(f"publish.gates must be Gates, found {self.gates!r}")
+
+
+def inputs(config: DictConfig) -> list[Path]:
+    """What `publish` reads: a version's record, which names its files and all that they were made of."""
+    shards, prices = config.paths.shards, Path(config.paths.prices)
+    return [(newest_version(prices) if shards is None else Path(shards)) / WHOLE]
 
 
 def main(config: DictConfig) -> None:

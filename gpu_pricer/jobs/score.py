@@ -16,11 +16,24 @@ from gpu_pricer.policy.problem import PricingProblem, pricing_problem
 from gpu_pricer.policy.scoring import score_shard
 from gpu_pricer.policy.tiling import Tiling
 from gpu_pricer.tables.artefact import DemandArtefact, read_artefact
-from gpu_pricer.tables.price_version import FOLDER_NAME, PriceVersion, Tally, close_shard, new_run, open_shard
+from gpu_pricer.tables.price_version import (
+    FOLDER_NAME,
+    RECORD,
+    PriceVersion,
+    Tally,
+    close_shard,
+    new_run,
+    open_shard,
+)
 from gpu_pricer.tables.publishing import published_runs
 from kernels import BackendUnavailable, resolve_backend
 
 log = logging.getLogger(__name__)
+
+
+def inputs(config: DictConfig) -> list[Path]:
+    """What `score` reads."""
+    return [Path(config.paths.demand), Path(config.paths.catalog)]
 
 
 def main(config: DictConfig) -> None:
@@ -28,7 +41,7 @@ def main(config: DictConfig) -> None:
 
     Reads   paths.demand    the demand artefact, from `train` or from anywhere
             paths.catalog   product_id, category_id, price, cost; optional availability
-    Writes  paths.shards    the price table's files, score.json (totals) and unpriced/unpriced.parquet;
+    Writes  paths.shards    the price table's files, and in _record/ run.json (totals) and unpriced.parquet;
                             by default a new folder in paths.prices, which `publish` takes from there
 
     Example: gpu-pricer score policy=profit policy.bounds.max_increase=0.10
@@ -56,16 +69,17 @@ def score(
     segments, products = len(problem.segment_id), len(problem.product_id)
     log.info("pricing %d products x %d segments on %s into %s", products, segments, backend, folder)
     open_shard(folder, tiling.shard)
-    _write_unpriced(problem.unpriced, folder / "unpriced")
+    _write_unpriced(problem.unpriced, folder / RECORD)
     whole = None
     with progress("score", products * segments * len(tiling.own_shards) // tiling.shards) as on_tile:
         for shard in tiling.own_shards:
             files, tally = score_shard(problem, tiling, shard, folder, version.metadata, backend, on_tile)
             whole = close_shard(folder, shard, version.with_files(files, tally))
     if whole is None:
-        log.info("wrote shard %s of %d; score.json follows when all are there", tiling.shard, tiling.shards)
+        log.info("wrote shard %s of %d; run.json follows when all are there", tiling.shard, tiling.shards)
     else:
-        log.info("wrote %s: %s", folder, whole.totals())
+        moved = whole.tally.moved / (whole.tally.rows or 1)
+        log.info("wrote %s: %.0f %% of the prices differ from today's", folder, 100 * moved)
     return whole
 
 
@@ -125,8 +139,7 @@ def _empty_version(
 
 
 def _write_unpriced(unpriced: pl.DataFrame, folder: Path) -> None:
-    """In a folder of its own, so that <version>/*.parquet is the price table and nothing else."""
-    folder.mkdir(exist_ok=True)
+    """In the record, so that <version>/*.parquet is the price table and nothing else."""
     fresh = folder / f"unpriced.{new_run()}.part"
     unpriced.write_parquet(fresh)
     fresh.replace(folder / "unpriced.parquet")

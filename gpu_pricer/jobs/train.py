@@ -12,11 +12,17 @@ from omegaconf import DictConfig
 from gpu_pricer.network.choice_data import ChoiceData, load_choice_data
 from gpu_pricer.network.export import export_artefact
 from gpu_pricer.network.held_out import predict_held_out
+from gpu_pricer.network.price_response import settle_price_response
 from gpu_pricer.network.segments import assign_segments
 from gpu_pricer.network.training import fit_network
 from gpu_pricer.tables.artefact import write_artefact
 
 log = logging.getLogger(__name__)
+
+
+def inputs(config: DictConfig) -> list[Path]:
+    """What `train` reads."""
+    return [Path(config.paths.data)]
 
 
 def main(config: DictConfig) -> None:
@@ -31,9 +37,10 @@ def main(config: DictConfig) -> None:
     """
     folder, data_folder = Path(config.paths.work) / "train", Path(config.paths.data)
     encoding, segments, export = (instantiate(config.train[key]) for key in ("encoding", "segments", "export"))
-    network, optimiser, trainer = (
-        instantiate(part) for part in (config.model.network, config.model.optimiser, config.trainer)
+    network, optimiser, price_response = (
+        instantiate(config.model[key]) for key in ("network", "optimiser", "price_response")
     )
+    trainer = instantiate(config.trainer)
     data = load_choice_data(data_folder, encoding)
     log.info(
         "%d choices of %d users in %d choice sets, %d products",
@@ -42,6 +49,7 @@ def main(config: DictConfig) -> None:
     module = fit_network(data, network, optimiser, trainer, folder, config.seed, config.train.resume)
     if module.global_rank:
         return
+    settle_price_response(module.network, data.split()[0], price_response, optimiser, config.seed)
     visits = _visits(data, data_folder)
     segment = assign_segments(module.network, segments, visits, config.seed)
     started = datetime.now(UTC)
@@ -60,4 +68,4 @@ def _visits(data: ChoiceData, folder: Path) -> np.ndarray:
     """How many periods each user came in, in the order of data.users, [U]."""
     counts = pl.read_parquet(folder / "visits.parquet").group_by("user_id").len("visits")
     joined = data.users.select("user_id").join(counts, on="user_id", how="left", maintain_order="left")
-    return joined["visits"].fill_null(0).cast(pl.Float64).to_numpy()
+    return joined["visits"].fill_null(0).cast(pl.Float64).to_numpy(writable=True)

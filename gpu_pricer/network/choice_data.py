@@ -45,7 +45,7 @@ class ChoiceData:
     """Everything the network learns from, resident as tensors.
 
     Shelf rows [R], sorted by period, then category: product, price_ratio (price / reference price), context [R, C].
-    Choice sets [G]: set_start [G + 1] into the shelf rows, set_category, set_period.
+    Choice sets [G]: set_start [G + 1] into the shelf rows, set_category, set_period, choices_of_set (float).
     Choices [N]: user, choice_set, chosen (shelf row, -1 for nothing), weight, outside (log of the share of the
     occasions without purchase that the sample kept; -inf where buying nothing is no option).
     trained_periods: the first so many periods are trained on; products carry reference_price and is_trained.
@@ -67,6 +67,7 @@ class ChoiceData:
     set_start: Tensor
     set_category: Tensor
     set_period: Tensor
+    choices_of_set: Tensor
     user: Tensor
     choice_set: Tensor
     chosen: Tensor
@@ -79,6 +80,10 @@ class ChoiceData:
         """The same data with every tensor on the device."""
         moved = {f.name: getattr(self, f.name) for f in fields(self) if isinstance(getattr(self, f.name), Tensor)}
         return replace(self, **{name: tensor.to(device) for name, tensor in moved.items()})
+
+    def set_of_row(self) -> Tensor:
+        """The choice set of every shelf row, [R]."""
+        return torch.repeat_interleave(self.set_start.diff())
 
     def fingerprint(self) -> str:
         """A hash of the choices, prices and promotions: what a training on other data would differ in."""
@@ -145,6 +150,7 @@ def load_choice_data(directory: Path, config: EncodingConfig) -> ChoiceData:
         set_start=torch.from_numpy(np.append(np.flatnonzero(is_start), shelf.height)),
         set_category=_tensor(sets["category"]),
         set_period=_tensor(sets["period_index"]),
+        choices_of_set=torch.bincount(_tensor(choices["choice_set"]), minlength=sets.height).float(),
         user=_tensor(choices["user"]),
         choice_set=_tensor(choices["choice_set"]),
         chosen=_tensor(choices["shelf_row"]),

@@ -14,29 +14,32 @@ from gpu_pricer.network.towers import Tower
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Width of the taste and the sensitivity vectors, the sensitivity training starts from, and the shrinkage.
+    """Width of the taste and the sensitivity vectors, and what is expected before any data are seen.
 
-    carry_periods: a period not trained on takes its category's mean season effect of the last so many that were.
+    start_sensitivity: where training starts from; season_spread: prior standard deviation of the effect of a
+    category in a period; carry_periods: a period not trained on takes its category's mean effect of the last so
+    many that were.
     """
 
     taste_width: int
     sensitivity_width: int
     start_sensitivity: float
-    season_shrinkage: float
+    season_spread: float
     carry_periods: int
 
     def __post_init__(self) -> None:
         for name in ("taste_width", "sensitivity_width", "carry_periods"):
             if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
                 raise InputError(f"{name} must be a positive whole number, found {getattr(self, name)!r}")
-        if not self.start_sensitivity > 0 or not self.season_shrinkage >= 0:
-            raise InputError("start_sensitivity must be positive and season_shrinkage not negative")
+        for name in ("start_sensitivity", "season_spread"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"{name} must be positive, found {getattr(self, name)!r}")
 
 
 class DemandNetwork(nn.Module):
     """u = a − b (x / r − 1): appeal a, sensitivity b = softplus(·) > 0, so demand never rises with price.
 
-    a = taste_u · taste_p + level_u + level_p + context · effect_p + season of the category and period.
+    a = taste_u · taste_p + level_u + level_p + context · effect_p + season of the category in the period.
     """
 
     def __init__(self, data: ChoiceData, config: NetworkConfig) -> None:
@@ -53,11 +56,17 @@ class DemandNetwork(nn.Module):
         start = torch.expm1(torch.tensor(config.start_sensitivity)).log()
         self.mean_sensitivity = nn.Parameter(start)
         self.mean_level = nn.Parameter(torch.tensor(-4.0))
+        self.mean_effect = nn.Parameter(torch.zeros(contexts))
         self.season = nn.Embedding(len(data.set_category), 1)
         nn.init.zeros_(self.season.weight)
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the utility of every alternative of the batch, [R]."""
+        appeal, raw = self.scores(batch)
+        return appeal - functional.softplus(raw) * (self.data.price_ratio[batch.row] - 1)
+
+    def scores(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return appeal a and raw sensitivity (b = softplus(raw)) of every alternative of the batch, [R] each."""
         product, place = torch.unique(self.data.product[batch.row], return_inverse=True)
         user, seat = torch.unique(batch.user, return_inverse=True)
         seat = seat[batch.occasion]
@@ -72,13 +81,12 @@ class DemandNetwork(nn.Module):
             (user_taste[:, :-1] * taste).sum(1)
             + user_taste[:, -1]
             + level[:, 0]
-            + (level[:, 1:] * self.data.context[batch.row]).sum(1)
+            + ((level[:, 1:] + self.mean_effect) * self.data.context[batch.row]).sum(1)
             + self.mean_level
             + self.season_effect(batch.choice_set).index_select(0, batch.occasion)
         )
         raw = (user_sensitivity[:, :-1] * sensitivity[:, :-1]).sum(1) + user_sensitivity[:, -1] + sensitivity[:, -1]
-        steepness = functional.softplus(raw + self.mean_sensitivity)
-        return appeal - steepness * (self.data.price_ratio[batch.row] - 1)
+        return appeal, raw + self.mean_sensitivity
 
     def season_effect(self, choice_set: Tensor) -> Tensor:
         """The effect of the sets' category in their period [n]; a period not trained on has the carried one."""
@@ -95,6 +103,8 @@ class DemandNetwork(nn.Module):
         zeros = torch.zeros(self.data.categories.height, device=effect.device)
         return zeros.index_add(0, category, effect) / zeros.index_add(0, category, torch.ones_like(effect)).clamp(min=1)
 
-    def shrinkage(self, batch: Batch) -> Tensor:
-        """The Gaussian prior that pulls the season effects of the batch to zero."""
-        return self.config.season_shrinkage * self.season(batch.choice_set).square().mean()
+    def season_penalty(self, batch: Batch) -> Tensor:
+        """The zero-mean Gaussian prior of the season effects, spread over the choices of each set: its share here."""
+        share = 1 / self.data.choices_of_set[batch.choice_set]
+        square = self.season(batch.choice_set).squeeze(1).square()
+        return 0.5 * (square * share).mean() / self.config.season_spread**2

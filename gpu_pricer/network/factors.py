@@ -26,7 +26,8 @@ def pricing_factors(network: DemandNetwork) -> Factors:
     data = network.data
     level = network.product_level.all_rows()
     season = network.carried_season()[data.product_category].detach()
-    own = level[:, 0] + network.mean_level.detach() + season + (level[:, 1:] * _recent_context(network)).sum(1)
+    effect = level[:, 1:] + network.mean_effect.detach()
+    own = level[:, 0] + network.mean_level.detach() + season + (effect * _recent_context(network)).sum(1)
     response = network.product_sensitivity.all_rows()
     mean = network.mean_sensitivity.detach()
     return Factors(
@@ -44,7 +45,7 @@ def _append(rows: Tensor, value: float) -> Tensor:
 def _recent_context(network: DemandNetwork) -> Tensor:
     """Mean promotion of every product over the last periods it was on the shelf in, 0 for the others, [P, C]."""
     data = network.data
-    period = data.set_period[torch.repeat_interleave(data.set_start.diff())]
+    period = data.set_period[data.set_of_row()]
     recent = period >= len(data.periods) - network.config.carry_periods
     product = data.product[recent]
     total = torch.zeros(data.products.height, data.context.shape[1]).index_add(0, product, data.context[recent])

@@ -90,7 +90,7 @@ class DemandTraining(pl.LightningModule):
         likelihood = log_probability(self.network(batch) + batch.correction, batch.occasion, batch.chosen, batch.outside)
         loss = -(likelihood * batch.weight).sum() / batch.weight.sum()
         self.log("train/log_loss", loss.detach())
-        return loss + self.network.shrinkage(batch)
+        return loss + self.network.season_penalty(batch)
 
     def validation_step(self, index: Tensor) -> None:
         """The negative log likelihood over whole choice sets, averaged over the validation periods."""
@@ -113,7 +113,7 @@ class DemandTraining(pl.LightningModule):
         groups = [
             {"params": taste, "lr": o.rate, "weight_decay": o.weight_decay},
             {"params": [*level, *price], "lr": o.level_rate, "weight_decay": o.weight_decay},
-            {"params": [network.mean_level, network.mean_sensitivity], "lr": o.level_rate, "weight_decay": 0.0},
+            {"params": [network.mean_level, network.mean_effect, network.mean_sensitivity], "lr": o.level_rate, "weight_decay": 0.0},
         ]
         optimiser = torch.optim.AdamW(groups, fused=True)
         schedule = torch.optim.lr_scheduler.OneCycleLR(

@@ -8,6 +8,7 @@ import hashlib
 import json
 import shutil
 from dataclasses import asdict, dataclass, fields
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,16 @@ class DemandInfo:
             raise ValueError(f"form must be one of {sorted(FORMS)}, found {self.form!r}")
         if not isinstance(self.period_days, int) or self.period_days < 1:
             raise ValueError(f"period_days must be a positive whole number, found {self.period_days!r}")
+        for name in ("training_start", "training_end", "pricing_period"):
+            if not _is_date(getattr(self, name)):
+                raise ValueError(f"{name} must be an ISO date, found {getattr(self, name)!r}")
+
+
+def _is_date(text: object) -> bool:
+    try:
+        return isinstance(text, str) and bool(date.fromisoformat(text))
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True)
@@ -157,20 +168,34 @@ def read_artefact(directory: Path) -> DemandArtefact:
     products = products.with_columns(
         pl.lit(value).alias(name) for name, value in defaults.items() if name not in products.columns
     )
+    info, factors = _read_info(path), _read_factors(directory / "factors.safetensors")
     try:
-        raw = json.loads(path.read_text())
-        info = DemandInfo(**{field.name: raw[field.name] for field in fields(DemandInfo)})
         return DemandArtefact(
             info=info,
-            factors=load_file(directory / "factors.safetensors"),
+            factors=factors,
             segments=_checked(Segments, _read_table(directory / "segments.parquet")),
             products=_checked(DemandProducts, products),
             offsets=_read_optional(directory / "offsets.parquet"),
             user_segments=_read_optional(directory / "user_segments.parquet"),
         )
-    except (KeyError, TypeError, ValueError, OSError, SafetensorError) as error:
+    except ValueError as error:
+        raise InputError(f"the demand artefact in {directory} is not valid: {error}; train it again") from error
+
+
+def _read_info(path: Path) -> DemandInfo:
+    try:
+        raw = json.loads(path.read_text())
+        return DemandInfo(**{field.name: raw[field.name] for field in fields(DemandInfo)})
+    except (KeyError, TypeError, ValueError, OSError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        raise InputError(f"the demand artefact in {directory} is not valid: {reason}; train it again") from error
+        raise InputError(f"{path} must describe a demand artefact, found: {reason}; train it again") from error
+
+
+def _read_factors(path: Path) -> dict[str, np.ndarray]:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path} must be a whole safetensors file, found: {error}; train it again") from error
 
 
 def _checked(schema: type[dy.Schema], table: pl.DataFrame) -> pl.DataFrame:

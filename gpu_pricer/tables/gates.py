@@ -68,7 +68,7 @@ def _require_files(folder: Path, version: PriceVersion) -> None:
     missing, others = sorted(set(version.files) - found), sorted(found - set(version.files))
     if missing or others:
         raise InputError(
-            f"{folder} must hold the {len(version.files)} files that score.json lists, found "
+            f"{folder} must hold the {len(version.files)} files that its run.json lists, found "
             f"{len(missing)} missing {missing[:3]} and {len(others)} others {others[:3]}: "
             "score into a new folder"
         )

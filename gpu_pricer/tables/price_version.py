@@ -1,7 +1,8 @@
-"""One scored version of the price table: a folder of files and the score.json that says it is whole.
+"""One scored version of the price table: a folder of files, and the run.json that says it is whole.
 
-Every shard writes shard-<i>-of-<n>.json when its files are there; whichever comes last joins them into
-score.json.
+The folder holds the table's files and `_record`: the underscore makes pyarrow, Spark and Delta's vacuum pass
+over it. There every shard writes shard-<i>-of-<n>.json when its files are there; whichever comes last joins
+them into run.json.
 """
 
 import json
@@ -17,7 +18,8 @@ from typing import Any
 
 from gpu_pricer.errors import InputError
 
-SCORE = "score.json"
+RECORD = "_record"
+WHOLE = f"{RECORD}/run.json"
 RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{6}")
 FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -105,12 +107,12 @@ def file_name(run: str, shard: int, tile: int) -> str:
 
 def open_shard(folder: Path, shard: int | None) -> None:
     """Make the folder ready for one shard, or for all: what an earlier attempt left of it is removed."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / SCORE).unlink(missing_ok=True)
+    (folder / RECORD).mkdir(parents=True, exist_ok=True)
+    (folder / WHOLE).unlink(missing_ok=True)
     number = "" if shard is None else f"{shard:05d}-"
-    for path in folder.iterdir():
-        if path.name.startswith((f"{folder.name}-{number}", f"shard-{number}")):
-            path.unlink()
+    leftovers = [*folder.glob(f"{folder.name}-{number}*"), *(folder / RECORD).glob(f"shard-{number}*")]
+    for path in leftovers:
+        path.unlink()
 
 
 def close_shard(folder: Path, shard: int, part: PriceVersion) -> PriceVersion | None:
@@ -118,8 +120,9 @@ def close_shard(folder: Path, shard: int, part: PriceVersion) -> PriceVersion | 
 
     InputError when another shard was scored from something else.
     """
-    _write_json(folder / f"shard-{shard:05d}-of-{part.shards:05d}.json", part)
-    found = [folder / f"shard-{i:05d}-of-{part.shards:05d}.json" for i in range(part.shards)]
+    record = folder / RECORD
+    _write_json(record / f"shard-{shard:05d}-of-{part.shards:05d}.json", part)
+    found = [record / f"shard-{i:05d}-of-{part.shards:05d}.json" for i in range(part.shards)]
     if not all(path.exists() for path in found):
         return None
     parts = [_read_json(path) for path in found]
@@ -131,17 +134,17 @@ def close_shard(folder: Path, shard: int, part: PriceVersion) -> PriceVersion | 
             )
     files = [name for other in parts for name in other.files]
     whole = part.with_files(files, Tally.sum(other.tally for other in parts))
-    _write_json(folder / SCORE, whole)
+    _write_json(folder / WHOLE, whole)
     return whole
 
 
 def read_version(folder: Path) -> PriceVersion:
     """The finished version in a folder; InputError when shards are missing."""
-    if (folder / SCORE).is_file():
-        return _read_json(folder / SCORE)
-    done = sorted(path.name for path in folder.glob("shard-*-of-*.json"))
+    if (folder / WHOLE).is_file():
+        return _read_json(folder / WHOLE)
+    done = sorted(path.name for path in (folder / RECORD).glob("shard-*-of-*.json"))
     raise InputError(
-        f"{folder} must hold a finished {SCORE}, found {', '.join(done) or 'no finished shard'}: "
+        f"{folder} must hold a finished {WHOLE}, found {', '.join(done) or 'no finished shard'}: "
         "run `gpu-pricer score` (every shard of it) first"
     )
 

@@ -110,8 +110,13 @@ def test_second_attempt_leaves_nothing_of_the_first(tmp_path):
 
     scored(tmp_path / "run", WHOLE)
 
-    names = {path.name for path in (tmp_path / "run").iterdir()}
-    assert names == {"run-00000-00000.parquet", "shard-00000-of-00001.json", "score.json", "unpriced"}
+    names = {path.name for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    assert names == {
+        "run-00000-00000.parquet",
+        "shard-00000-of-00001.json",
+        "run.json",
+        "unpriced.parquet",
+    }
 
 
 def test_products_without_demand_are_listed_beside_the_table(tmp_path):
@@ -119,7 +124,7 @@ def test_products_without_demand_are_listed_beside_the_table(tmp_path):
 
     table = scored(tmp_path / "run", catalog=catalog)
 
-    assert pl.read_parquet(tmp_path / "run/unpriced/unpriced.parquet")["product_id"].to_list() == ["other"]
+    assert pl.read_parquet(tmp_path / "run/_record/unpriced.parquet")["product_id"].to_list() == ["other"]
     assert table["product_id"].n_unique() == 59
     assert read_version(tmp_path / "run").unpriced == 1
 
@@ -165,7 +170,7 @@ def test_readers_agree_on_every_row(folder):
 def test_totals_are_those_of_the_rows(folder):
     table = scan_prices(folder).collect().with_columns(pl.col("price", "today_price").cast(pl.Float64))
     table = table.join(ARTEFACT.segments, on="segment_id")
-    totals = json.loads((folder / "score.json").read_text())["totals"]
+    totals = json.loads((folder / "_record/run.json").read_text())["totals"]
     move = (table["price"] / table["today_price"] - 1).to_numpy()
 
     assert totals["share_moved"] == pytest.approx((move != 0).mean())

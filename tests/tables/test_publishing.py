@@ -177,7 +177,7 @@ def test_scoring_that_was_killed_is_not_published(tmp_path):
 
     assert publish(tmp_path, None, USUAL) == "first"
     with pytest.raises(
-        InputError, match=r"half must hold a finished score.json, found shard-00000-of-00002.json"
+        InputError, match=r"half must hold a finished _record/run.json, found shard-00000-of-00002.json"
     ):
         publish(tmp_path, tmp_path / "half", USUAL)
 
@@ -282,7 +282,7 @@ def break_version(folder, how):
 @pytest.mark.parametrize(
     ("how", "error", "message"),
     [
-        ("missing file", InputError, r"must hold the \d+ files that score.json lists, found 1 missing"),
+        ("missing file", InputError, r"must hold the \d+ files that its run.json lists, found 1 missing"),
         ("foreign file", InputError, r"found 0 missing \[\] and 1 others \['more.parquet'\]"),
         ("torn file", InputError, "must be a whole Parquet file"),
         ("missing column", InputError, "must be a price table with the columns"),

@@ -38,6 +38,10 @@ class Synthetic:
         if not isinstance(self.start, str) or date.fromisoformat(self.start).weekday() != 0:
             raise ValueError(f"start must be the ISO date of a Monday, found {self.start!r}")
 
+    def files(self) -> list[Path]:
+        """None: the settings say it all."""
+        return []
+
     def tables(self) -> dict[str, RawTable]:
         """Raw tables transactions, products, users and context; the truth is written on the way."""
         drawn = self.draw()

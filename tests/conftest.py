@@ -1,0 +1,41 @@
+"""The command line as a fixture: run in an empty directory, its output divided, its logging undone."""
+
+import logging
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from gpu_pricer.cli import main
+
+LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (INFO|WARNING) ")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended: its status, standard output, log lines and all other lines of standard error."""
+
+    status: int
+    out: str
+    log: list[str]
+    said: list[str]
+
+
+@pytest.fixture
+def gpu_pricer(capsys, monkeypatch, tmp_path) -> Iterator[Callable[..., Ended]]:
+    """gpu_pricer("score", "seed=1") is `gpu-pricer score seed=1` in tmp_path."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    monkeypatch.chdir(tmp_path)
+
+    def command(*arguments: str) -> Ended:
+        status = main(list(arguments))
+        captured = capsys.readouterr()
+        lines = captured.err.splitlines()
+        log = [line for line in lines if LOG_LINE.match(line)]
+        return Ended(status, captured.out, log, [line for line in lines if line not in log])
+
+    yield command
+    root.handlers[:] = handlers
+    root.setLevel(level)

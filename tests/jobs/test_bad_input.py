@@ -1,0 +1,282 @@
+"""Wrong input: status 2, one line with the file, the rule, the value and the remedy, and nothing written."""
+
+import json
+import re
+import shutil
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from gpu_pricer.tables.artefact import write_artefact
+from kernels.backend import missing_for_cuda
+from tests.markets import catalog_of, small_artefact
+
+PREPARE = ("prepare", "data=parquet", "data.path=shop", "data.on_invalid=refuse")
+WEEKS = [date(2024, 1, 1) + timedelta(weeks=week) for week in range(8)]
+
+
+@pytest.fixture
+def shop(tmp_path):
+    """A folder of sound raw tables: 3 products, 4 users who buy every product every week."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    products = pl.DataFrame({"product_id": [10, 11, 12], "category_id": ["tea", "tea", "milk"]})
+    products = products.with_columns(price=pl.Series([2.0, 3.0, 1.0]), cost=pl.Series([1.0, 2.0, 0.5]))
+    users, time = pl.DataFrame({"user_id": [1, 2, 3, 4]}), pl.DataFrame({"time": WEEKS})
+    lines = users.join(products.select("product_id", "price"), how="cross").join(time, how="cross")
+    products.write_parquet(folder / "products.parquet")
+    lines.with_columns(quantity=pl.lit(1)).write_parquet(folder / "transactions.parquet")
+    return folder
+
+
+def rewrite(path, change):
+    change(pl.read_parquet(path)).write_parquet(path)
+
+
+def test_the_shop_is_sound_before_it_is_broken(gpu_pricer, shop):
+    assert gpu_pricer(*PREPARE).status == 0
+
+
+NEGATIVE = pl.when(pl.int_range(pl.len()) == 0).then(-2.0).otherwise("price").alias("price")
+BROKEN_TABLES = {
+    "missing column": (
+        "transactions",
+        lambda rows: rows.drop("price"),
+        r"shop/transactions.parquet must have the column price, found only user_id, product_id, .*: add price",
+    ),
+    "wrong type": (
+        "transactions",
+        lambda rows: rows.with_columns(price=pl.lit("cheap")),
+        r"shop/transactions.parquet: the column price must be a number, found String: convert the column",
+    ),
+    "negative price": (
+        "transactions",
+        lambda rows: rows.with_columns(NEGATIVE),
+        r"shop/transactions.parquet breaks price_is_positive in 1 rows, such as "
+        r"\(user_id=1, .*price=-2.0.*\): mend these rows or set data.on_invalid=quarantine",
+    ),
+    "negative price of the catalog": (
+        "products",
+        lambda rows: rows.with_columns(NEGATIVE),
+        r"shop/products.parquet breaks price_is_positive in 1 rows, such as \(product_id=10, .*: mend these",
+    ),
+    "duplicate product": (
+        "products",
+        lambda rows: pl.concat([rows, rows.head(1)]),
+        r"shop/products.parquet breaks product_is_unique in 2 rows, such as \(product_id=10, .*: keep one row",
+    ),
+    "empty table": (
+        "transactions",
+        lambda rows: rows.clear(),
+        r"shop/transactions.parquet must hold at least one row, found none: fill the table or remove it",
+    ),
+    "no cost": (
+        "products",
+        lambda rows: rows.drop("cost"),
+        r"cost .*cost_ratio",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", BROKEN_TABLES)
+def test_broken_table_is_refused(refused, shop, fault):
+    table, change, message = BROKEN_TABLES[fault]
+    rewrite(shop / f"{table}.parquet", change)
+
+    assert re.search(message, refused(*PREPARE))
+
+
+def test_truncated_file_is_refused(refused, shop):
+    path = shop / "transactions.parquet"
+    path.write_bytes(path.read_bytes()[:-100])
+
+    said = refused(*PREPARE)
+
+    assert re.fullmatch(r"shop/transactions.parquet must be a whole Parquet file, found: .*; write it again", said)
+
+
+def test_missing_table_is_refused(refused, shop):
+    (shop / "products.parquet").unlink()
+
+    said = refused(*PREPARE)
+
+    assert said == "the tables must include products, found transactions: add products.parquet"
+
+
+def test_directory_that_is_not_there_is_refused(refused):
+    said = refused("prepare", "data=parquet", "data.path=nowhere")
+
+    assert said == "data.path must be a directory, found no directory at nowhere: set data.path=DIR"
+
+
+def test_bad_input_leaves_the_canonical_tables_of_yesterday(gpu_pricer, refused, shop):
+    gpu_pricer(*PREPARE)
+    rewrite(shop / "transactions.parquet", lambda rows: rows.drop("price"))
+
+    assert "must have the column price" in refused(*PREPARE)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("train", "polcy=profit"), r"Could not override 'polcy'"),
+        (("train", "policy=profits"), r"Could not find 'policy/profits' Available options in 'policy': .*profit"),
+        (("score", "policy.bounds.max_raise=0.1"), r"Could not override 'policy.bounds.max_raise'"),
+        (("score", "policy={a: "), r"at input '\{a: '"),
+        (("score", "=3"), r"the configuration is not valid: .*; gpu-pricer score --help lists the groups"),
+        (("score", "--polcy"), r"found unrecognized arguments: --polcy: see gpu-pricer score --help"),
+        (("score", "--cfg"), r"found argument --cfg/-c: expected one argument"),
+        (("score", "paths.work=null"), r"paths.work must be a path, found None: set paths.work=PATH"),
+        (("score", "seed=soon"), r"seed must be a whole number from 0, found 'soon': set seed=0"),
+        (("prepare", "data=parquet"), r"data.path must be the directory of your tables, found None: set data.path=DIR"),
+        (("prepare", "data.source=null"), r"data.source must be a source of tables, found None: choose"),
+        (("pubish",), r"the first word must be a job, found 'pubish': did you mean 'publish'\?"),
+        (("train",), r"canonical tables must lie in work/data, found none: run `gpu-pricer prepare` first"),
+        (("score",), r"a demand artefact must lie in work/demand, .* run `gpu-pricer train` first"),
+        (("publish",), r"prices must hold a finished version to publish, found none: run `gpu-pricer score`"),
+        (("publish", "paths.shards=none"), r"none must hold a finished _record/run.json, found no finished"),
+    ],
+)
+def test_bad_command_is_refused(refused, arguments, message):
+    assert re.search(message, refused(*arguments))
+
+
+def test_failed_job_of_a_sweep_is_refused(refused):
+    said = refused("score", "-m", "seed=0,1", "hydra.sweep.dir=/dev/null/sweep")
+
+    assert "/dev/null/sweep" in said
+
+
+@pytest.fixture
+def market(tmp_path):
+    """A demand artefact and its catalog where `score` looks for them."""
+    artefact = small_artefact(31, segments=3, products=12, categories=4)
+    write_artefact(artefact, tmp_path / "work/demand")
+    (tmp_path / "work/data").mkdir()
+    catalog_of(artefact).write_parquet(tmp_path / "work/data/products.parquet")
+    return tmp_path / "work"
+
+
+@pytest.mark.skipif(missing_for_cuda() == "", reason="CUDA works here, so backend=cuda is no error")
+def test_cuda_without_a_device_is_refused(refused, market):
+    assert re.match(r"backend 'cuda' needs .*; or choose backend 'cpu' or 'auto'", refused("score", "backend=cuda"))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["policy.bounds.max_decrease=2"], "at policy.bounds .*max_decrease must be at most 1, found 2"),
+        (["policy.bounds.max_increase=much"], "at policy.bounds .*max_increase must be .*, found 'much'"),
+        (["policy.bounds.within_support=3"], "at policy.bounds .*within_support must be .*, found 3"),
+        (["policy.ladder.endings=[1.5]"], "at policy.ladder .*endings must be below 1.00, found 1.5"),
+        (["policy.ladder.endings=[]"], "at policy.ladder .*endings must .*, found"),
+        (["policy.objective.profit=-1"], "at policy.objective .*profit must .*, found -1"),
+        (["policy.objective.profit=0"], "at policy.objective .*, found"),
+        (["policy.bounds=null"], "policy.bounds must be a Bounds, found None"),
+        (["score.cells_per_file=0"], "score.cells_per_file must be .*, found 0"),
+        (["score.shards=2", "score.shard=2"], "score.shard must .*, found 2"),
+        (["score.shards=2", "score.shard=1"], "score.shard needs paths.shards, .* found null: set it"),
+        (["paths.shards='a b'"], "paths.shards must be named with letters, .* found 'a b'"),
+        (["backend=tpu"], "backend must be 'auto', 'cpu' or 'cuda'; found 'tpu'"),
+        (["paths.catalog=nothing.parquet"], "nothing.parquet must be a Parquet file or a folder of them, found"),
+    ],
+)  # fmt: skip
+def test_bad_setting_is_refused_before_pricing(refused, market, overrides, message):
+    assert re.search(message, refused("score", *overrides))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda rows: rows.drop("cost"), "must have the column cost, found only .*: add cost"),
+        (lambda rows: rows.with_columns(price=pl.lit(0.0)), r"breaks price\|min_exclusive in 12 rows, such as"),
+        (lambda rows: rows.with_columns(price=pl.lit(float("nan"))), r"breaks price\|nan in 12 rows, such as"),
+        (lambda rows: rows.with_columns(price=pl.lit(1e9)), "price"),
+        (lambda rows: rows.with_columns(cost=pl.lit(-1.0)), r"breaks cost\|min in 12 rows, such as"),
+        (lambda rows: rows.with_columns(product_id=pl.lit("p")), "breaks product_is_unique in 12 rows"),
+        (lambda rows: rows.with_columns(product_id=pl.lit(None)), "product_id"),
+        (lambda rows: rows.with_columns(product_id=pl.int_range(pl.len())), "product_id must be of one kind"),
+        (lambda rows: rows.with_columns(pl.lit("other").alias("category_id"), pl.col("product_id") + "x"),
+         "found none: point paths.demand and paths.catalog at the same market"),
+        (lambda rows: rows.clear(), "must hold at least one row, found none"),
+    ],
+)  # fmt: skip
+def test_bad_catalog_is_refused(refused, market, change, message):
+    rewrite(market / "data/products.parquet", change)
+
+    said = refused("score")
+
+    assert re.search(message, said)
+    assert ": " in said
+
+
+def with_factors(folder, change):
+    factors = load_file(folder / "factors.safetensors")
+    save_file(change(factors), folder / "factors.safetensors")
+
+
+def with_info(folder, **changes):
+    info = json.loads((folder / "demand.json").read_text())
+    (folder / "demand.json").write_text(json.dumps(info | changes))
+
+
+def cut_rows(factors):
+    return factors | {"product_appeal": factors["product_appeal"][:-1].copy()}
+
+
+CORRUPTIONS = {
+    "torn factors": (
+        lambda folder: (folder / "factors.safetensors").write_bytes(b"\x00" * 40),
+        "factors.safetensors",
+    ),
+    "no factors": (lambda folder: (folder / "factors.safetensors").unlink(), "factors.safetensors"),
+    "fewer rows": (lambda folder: with_factors(folder, cut_rows), "product_appeal must have 12 rows, found 11"),
+    "wrong names": (
+        lambda folder: with_factors(folder, lambda factors: {"appeal": factors["product_appeal"]}),
+        r"factors must be \['product_appeal', .*\], found \['appeal'\]",
+    ),
+    "not finite": (
+        lambda folder: with_factors(folder, lambda f: f | {"product_appeal": f["product_appeal"] * np.float32("nan")}),
+        "product_appeal must be finite, found NaN or infinity",
+    ),
+    "float64": (
+        lambda folder: with_factors(folder, lambda f: f | {"product_appeal": f["product_appeal"].astype(float)}),
+        "product_appeal must be float32 with two axes, found float64",
+    ),
+    "no json": (lambda folder: (folder / "demand.json").write_text("{"), "demand.json"),
+    "json of another kind": (lambda folder: (folder / "demand.json").write_text("[]"), "demand.json"),
+    "other model": (lambda folder: with_info(folder, kind="probit"), "kind must be 'mnl', found 'probit'"),
+    "other format": (lambda folder: with_info(folder, format_version=9), "format_version must be 1, found 9"),
+    "no date": (lambda folder: with_info(folder, pricing_period="soon"), "pricing_period must .*, found 'soon'"),
+    "no table": (lambda folder: (folder / "segments.parquet").unlink(), "segments.parquet must be .*, found"),
+    "wrong table": (
+        lambda folder: rewrite(folder / "products.parquet", lambda rows: rows.drop("min_price")),
+        r"must have the columns \['min_price'\], found",
+    ),
+    "broken support": (
+        lambda folder: rewrite(folder / "products.parquet", lambda rows: rows.with_columns(min_price=99.0)),
+        "support_holds_the_reference_price",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", CORRUPTIONS)
+def test_corrupt_artefact_is_refused(refused, market, fault):
+    corrupt, message = CORRUPTIONS[fault]
+    corrupt(market / "demand")
+
+    said = refused("score")
+
+    assert re.search(message, said)
+    assert "work/demand" in said
+    assert "train" in said
+
+
+def test_no_pickle_is_ever_an_artefact(refused, market):
+    shutil.copy(market / "demand/demand.json", market / "demand/factors.pkl")
+    (market / "demand/factors.safetensors").unlink()
+
+    assert "factors.safetensors" in refused("score")
