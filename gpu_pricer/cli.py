@@ -54,7 +54,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _status(job: str, work: Callable[[], object]) -> int:
-    """Do the work and return its exit status; why it failed is one line, a traceback where it is our fault."""
+    """Do the work and return its exit status; a failure is one line, with a traceback if it is our fault."""
     try:
         work()
         return 0
@@ -63,11 +63,12 @@ def _status(job: str, work: Callable[[], object]) -> int:
     except (HydraException, OmegaConfBaseException) as error:
         return _fail(job, _config_error(job, error), InputError.exit_status)
     except OSError as error:
-        return _fail(job, f"files and folders must be there, with rights and room, found: {error}; mend that", 2)
+        reason = f"files and folders must be there, with rights and room, found: {error}; mend that"
+        return _fail(job, reason, InputError.exit_status)
     except KeyboardInterrupt:
         return _fail(job, INTERRUPTED, 130)
-    except SystemExit as end:  # what Lightning makes of an interrupt; else the status of a job, on its way out
-        if isinstance(end.__context__, KeyboardInterrupt):
+    except SystemExit as end:
+        if isinstance(end.__context__, KeyboardInterrupt):  # Lightning ends interrupted training with 1
             return _fail(job, INTERRUPTED, 130)
         raise
     except Exception as error:
@@ -133,7 +134,7 @@ def _check_kernels() -> None:
 
 
 def _start_logging() -> None:
-    """Rich on a terminal, plain dated lines elsewhere; both on standard error, results alone on standard output."""
+    """Rich on a terminal, plain dated lines elsewhere, on standard error; standard output is for results."""
     if sys.stderr.isatty():
         handler: logging.Handler = RichHandler(console=Console(stderr=True), show_path=False)
         handler.setFormatter(logging.Formatter("%(message)s"))
@@ -145,7 +146,7 @@ def _start_logging() -> None:
 
 
 def _is_worth_a_line(record: logging.LogRecord) -> bool:
-    """Whatever we log, and the warnings of libraries; Lightning resets its own level, so this is the place."""
+    """What we log, and warnings of libraries; here, because Lightning resets the level of its logger."""
     return record.name.startswith(("gpu_pricer", "kernels")) or record.levelno >= logging.WARNING
 
 

@@ -64,9 +64,7 @@ def score_rows(scores, products, first, begin, block):
         slope[:] = scores.product_sensitivity[first:last, begin:end]
     else:
         dot_rows(scores.product_appeal[first:last], scores.segment_appeal[:, begin:end].copy(), appeal)
-        dot_rows(
-            scores.product_sensitivity[first:last], scores.segment_sensitivity[:, begin:end].copy(), slope
-        )
+        dot_rows(scores.product_sensitivity[first:last], scores.segment_sensitivity[:, begin:end].copy(), slope)
         for row in range(slope.shape[0]):
             for s in range(slope.shape[1]):
                 slope[row, s] = softplus(slope[row, s])

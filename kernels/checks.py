@@ -32,8 +32,6 @@ def require_offsets(name: str, offsets: Any) -> None:
     """Raise ValueError unless `offsets` starts at 0 and never falls, as starts of consecutive groups do."""
     require(isinstance(offsets, np.ndarray), f"{name} must be a NumPy array", type(offsets).__name__)
     require(offsets.dtype.kind == "i", f"{name} must hold signed integers", offsets.dtype)
-    require(
-        offsets.ndim == 1 and offsets.size > 0, f"{name} must be one-dimensional, not empty", offsets.shape
-    )
+    require(offsets.ndim == 1 and offsets.size > 0, f"{name} must be one-dimensional, not empty", offsets.shape)
     require(offsets[0] == 0, f"{name} must start at 0", offsets[0])
     require(np.diff(offsets) >= 0, f"{name} must never fall", offsets)

@@ -27,9 +27,7 @@ def compiled(parallel: bool = False) -> Callable[[Any], Any]:
         given = settings.CACHE_DIR
         settings.CACHE_DIR = str(Path(given or _PACKAGE / "__pycache__") / f"kernels-{_SOURCES}")
         try:
-            return njit(
-                parallel=parallel, nogil=True, cache=True, fastmath={"contract"}, error_model="numpy"
-            )(function)
+            return njit(parallel=parallel, nogil=True, cache=True, fastmath={"contract"}, error_model="numpy")(function)
         finally:
             settings.CACHE_DIR = given
 

@@ -56,18 +56,21 @@ def write_canonical(
     pl.DataFrame({
         "period": pl.Series(days).gather(np.repeat(np.arange(periods), products)), "product_id": np.tile(ids, periods),
         "category_id": [f"c{g}" for g in np.tile(category, periods)], "price": price.ravel(),
-        "list_price": np.tile(base, periods), "display": display.ravel(), "mailer": 0.0,
+        "list_price": np.tile(base, periods), "price_age": 0, "display": display.ravel(), "mailer": 0.0,
     }).write_parquet(directory / "shelf.parquet")  # fmt: skip
     pl.concat(choices).with_columns(
-        weight=pl.lit(1.0), quantity=pl.when(pl.col("product_id").is_null()).then(0).otherwise(1), outside_rate=pl.lit(1.0)
+        weight=pl.lit(1.0),
+        quantity=pl.when(pl.col("product_id").is_null()).then(0).otherwise(1),
+        outside_rate=pl.lit(1.0),
     ).write_parquet(directory / "choices.parquet")
-    pl.DataFrame({"user_id": np.tile(np.arange(users), periods), "period": pl.Series(days).gather(np.repeat(np.arange(periods), users))}).write_parquet(
-        directory / "visits.parquet"
-    )
+    pl.DataFrame(
+        {
+            "user_id": np.tile(np.arange(users), periods),
+            "period": pl.Series(days).gather(np.repeat(np.arange(periods), users)),
+        }
+    ).write_parquet(directory / "visits.parquet")
     pl.DataFrame({
         "category_id": [f"c{g}" for g in range(categories)], "choices_per_purchase": 1.0, "units_per_choice": 1.0
     }).write_parquet(directory / "categories.parquet")  # fmt: skip
-    (directory / "summary.json").write_text(
-        json.dumps({"currency": "USD", "period_days": 7, "outside_option": True})
-    )
+    (directory / "summary.json").write_text(json.dumps({"currency": "USD", "period_days": 7, "outside_option": True}))
     return Drawn(appeal, sensitivity)

@@ -115,6 +115,4 @@ def one_product(
         ),
     )
     catalog = {"product_id": ["p"], "category_id": ["c"], "price": [price], "cost": [cost]}
-    return artefact, pl.DataFrame(
-        catalog | {"availability": [None]}, schema_overrides={"availability": pl.Float64}
-    )
+    return artefact, pl.DataFrame(catalog | {"availability": [None]}, schema_overrides={"availability": pl.Float64})

@@ -1,65 +1,181 @@
 """The command line as its user meets it: help, one-line errors, exit status."""
 
+import sys
+from types import SimpleNamespace
+
 import pytest
 
-from gpu_pricer.cli import main
+from gpu_pricer import cli
+from gpu_pricer.errors import Refused
 from gpu_pricer.jobs import JOBS
 
 
-def run(capsys, *arguments):
-    """Return exit status, standard output and the lines of standard error."""
-    status = main(list(arguments))
-    captured = capsys.readouterr()
-    return status, captured.out, captured.err.splitlines()
+def test_no_job_shows_the_jobs(gpu_pricer):
+    ended = gpu_pricer()
+
+    assert ended.status == 2
+    assert all(job in ended.out for job in JOBS)
 
 
-def test_no_job_shows_the_jobs(capsys):
-    status, out, _ = run(capsys)
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_help_shows_the_jobs(gpu_pricer, flag):
+    ended = gpu_pricer(flag)
 
-    assert status == 2
-    assert all(job in out for job in JOBS)
+    assert ended.status == 0
+    assert all(job in ended.out for job in JOBS)
 
 
 @pytest.mark.parametrize("job", JOBS)
-def test_every_job_explains_itself(capsys, job):
-    status, out, _ = run(capsys, job, "--help")
+def test_every_job_explains_itself(gpu_pricer, job):
+    ended = gpu_pricer(job, "--help")
 
-    assert status == 0
-    assert f"usage: gpu-pricer {job}" in out
-    assert "policy=profit" in out
+    assert ended.status == 0
+    assert f"usage: gpu-pricer {job}" in ended.out
+    assert "policy=profit" in ended.out
 
 
-def test_an_unknown_job_is_one_line_with_the_nearest_name(capsys):
-    status, out, err = run(capsys, "trian")
+def test_configuration_is_shown_and_nothing_runs(gpu_pricer, tmp_path):
+    ended = gpu_pricer("run", "--cfg", "job", "seed=7")
 
-    assert status == 2
-    assert out == ""
-    assert err == ["gpu-pricer trian: the first word must be a job, found 'trian': did you mean 'train'?"]
+    assert (ended.status, ended.said) == (0, [])
+    assert ended.out.startswith("seed: 7\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_job_is_one_line_with_the_nearest_name(gpu_pricer):
+    ended = gpu_pricer("trian")
+
+    assert ended.status == 2
+    assert ended.out == ""
+    assert ended.said == ["gpu-pricer trian: the first word must be a job, found 'trian': did you mean 'train'?"]
 
 
 @pytest.mark.parametrize(
     ("override", "found"),
-    [("polcy=profit", "polcy"), ("policy=profits", "profits"), ("model.netwrk=1", "netwrk"), ("data=", "data"), ("=3", "=3")],
-)
-def test_a_misspelt_override_is_one_line(capsys, tmp_path, monkeypatch, override, found):
-    monkeypatch.chdir(tmp_path)
+    [("polcy=profit", "polcy"), ("policy=profits", "profits"), ("model.netwrk=1", "netwrk"),
+     ("data=", "data"), ("=3", "=3"), ("--polcy", "--polcy"), ("--resolve", "--resolve")],
+)  # fmt: skip
+def test_a_misspelt_override_is_one_line(gpu_pricer, tmp_path, override, found):
+    ended = gpu_pricer("train", override)
 
-    status, out, err = run(capsys, "train", override)
-
-    assert status == 2
-    assert out == ""
-    assert len(err) == 1
-    assert found in err[0]
+    assert ended.status == 2
+    assert ended.out == ""
+    assert len(ended.said) == 1
+    assert found in ended.said[0]
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_value_out_of_range_names_its_key(capsys, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_a_value_out_of_range_names_its_key(gpu_pricer, tmp_path):
+    ended = gpu_pricer("train", "train.segments.count=0")
 
-    status, _, err = run(capsys, "train", "train.segments.count=0")
-
-    assert status == 2
-    assert len(err) == 1
-    assert "train.segments" in err[0]
-    assert "found 0" in err[0]
+    assert ended.status == 2
+    assert len(ended.said) == 1
+    assert "train.segments" in ended.said[0]
+    assert "found 0" in ended.said[0]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def job(monkeypatch):
+    """The module of a job whose main the test sets."""
+    module = SimpleNamespace(inputs=lambda config: [])
+    original = cli.importlib.import_module
+    monkeypatch.setattr(
+        cli.importlib,
+        "import_module",
+        lambda name: module if name == "gpu_pricer.jobs.score" else original(name),
+    )
+    return module
+
+
+def raising(error):
+    def main(config):
+        raise error
+
+    return main
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (Refused("the gate is shut"), 3, "gpu-pricer score: the gate is shut"),
+        (KeyboardInterrupt(), 130,
+         "gpu-pricer score: interrupted; the published table is whole, run it again"),
+        (PermissionError(13, "Permission denied", "prices"), 2,
+         "gpu-pricer score: files and folders must be there, with rights and room, "
+         "found: [Errno 13] Permission denied: 'prices'; mend that"),
+    ],
+)  # fmt: skip
+def test_status_says_whose_turn_it_is(gpu_pricer, tmp_path, job, error, status, said):
+    job.main = raising(error)
+
+    ended = gpu_pricer("score")
+
+    assert (ended.status, ended.out, ended.said) == (status, "", [said])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_interrupted_training_counts_as_interrupted(gpu_pricer, job):
+    def main(config):
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            sys.exit(1)  # as Lightning does
+
+    job.main = main
+
+    assert gpu_pricer("score").status == 130
+
+
+def test_our_own_fault_comes_with_its_traceback(gpu_pricer, job):
+    job.main = raising(ZeroDivisionError("by zero"))
+
+    ended = gpu_pricer("score")
+
+    assert ended.status == 1
+    assert ended.said[0] == "Traceback (most recent call last):"
+    assert ended.said[-1] == "gpu-pricer score: this is a fault of gpu_pricer: ZeroDivisionError: by zero"
+
+
+def test_sweep_runs_every_point(gpu_pricer, job):
+    seeds = []
+    job.main = lambda config: seeds.append(config.seed)
+
+    ended = gpu_pricer("score", "--multirun", "seed=1,2,3")
+
+    assert (ended.status, ended.said) == (0, [])
+    assert seeds == [1, 2, 3]
+
+
+def test_sweep_ends_with_its_first_failure(gpu_pricer, job):
+    seeds = []
+
+    def main(config):
+        seeds.append(config.seed)
+        raise Refused("the gate is shut")
+
+    job.main = main
+
+    ended = gpu_pricer("score", "-m", "seed=1,2")
+
+    assert (ended.status, ended.said) == (3, ["gpu-pricer score: the gate is shut"])
+    assert seeds == [1]
+
+
+def test_job_sees_the_command_line_that_started_it(gpu_pricer, job):
+    before, seen = sys.argv, []
+    job.main = lambda config: seen.append(sys.argv)
+
+    gpu_pricer("score", "seed=1")
+
+    assert seen == [before]
+    assert sys.argv is before
+
+
+def test_checkout_that_was_never_installed_is_no_obstacle(gpu_pricer, job, tmp_path, monkeypatch):
+    monkeypatch.setattr("gpu_pricer.jobs.record.LIBRARIES", ("polars", "no-such-distribution"))
+    job.main = lambda config: None
+
+    assert gpu_pricer("score").status == 0
+
+    assert '"no-such-distribution": null' in (tmp_path / "work/score/run.json").read_text()

@@ -24,13 +24,9 @@ class CatalogRule:
     def __post_init__(self) -> None:
         is_number = isinstance(self.cost_ratio, int | float) and not isinstance(self.cost_ratio, bool)
         if self.cost_ratio is not None and not (is_number and 0 <= self.cost_ratio < 1):
-            raise ValueError(
-                f"cost_ratio must be null or a number from 0 to below 1, found {self.cost_ratio!r}"
-            )
+            raise ValueError(f"cost_ratio must be null or a number from 0 to below 1, found {self.cost_ratio!r}")
         if type(self.availability_periods) is not int or self.availability_periods < 1:
-            raise ValueError(
-                f"availability_periods must be a whole number from 1, found {self.availability_periods!r}"
-            )
+            raise ValueError(f"availability_periods must be a whole number from 1, found {self.availability_periods!r}")
 
 
 def build_catalog(
@@ -50,9 +46,7 @@ def build_catalog(
     sold = _last_prices(modal).join(_last_prices(shelf), on="product_id", how="left", suffix="_on_shelf")
     recent = shelf.filter(pl.col("period").is_in(whole[-rule.availability_periods :]))
     share = recent.group_by("product_id").agg(share=pl.len() / min(len(whole), rule.availability_periods))
-    attributes = [
-        name for name in products.columns if name not in {*Products.column_names(), *Catalog.column_names()}
-    ]
+    attributes = [name for name in products.columns if name not in {*Products.column_names(), *Catalog.column_names()}]
     priced = (
         products.select(Products.column_names())
         .join(sold, on="product_id", how="left", suffix="_sold")
@@ -65,9 +59,7 @@ def build_catalog(
         .filter(pl.col("price").is_not_null())
         .select(Products.column_names())
     )
-    offered = pl.concat(
-        [shelf["product_id"], priced.filter(pl.col("availability") > 0)["product_id"]]
-    ).unique()
+    offered = pl.concat([shelf["product_id"], priced.filter(pl.col("availability") > 0)["product_id"]]).unique()
     catalog = _with_cost(priced, rule).join(products.select("product_id", *attributes), on="product_id")
     return _arranged(sized_categories(catalog, offered, categories), attributes)
 

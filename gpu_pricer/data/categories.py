@@ -44,15 +44,9 @@ def sized_categories(products: pl.DataFrame, offered: pl.Series, rule: CategoryR
                 f"data.categories.split_by must name columns of products, found {column} "
                 f"but only {', '.join(products.columns)}: mend data.categories.split_by"
             )
-        part = pl.concat_str(
-            "category_id", pl.col(column).cast(pl.String).fill_null("unknown"), separator=" / "
-        )
-        products = products.with_columns(
-            pl.when(is_large).then(part).otherwise("category_id").alias("category_id")
-        )
-    large = (
-        products.filter(is_large, is_offered).group_by("category_id").len().sort("len", "category_id").tail(1)
-    )
+        part = pl.concat_str("category_id", pl.col(column).cast(pl.String).fill_null("unknown"), separator=" / ")
+        products = products.with_columns(pl.when(is_large).then(part).otherwise("category_id").alias("category_id"))
+    large = products.filter(is_large, is_offered).group_by("category_id").len().sort("len", "category_id").tail(1)
     for category, size in large.iter_rows():
         raise InputError(
             f"a category must have at most {rule.max_size} products, found {size} in {category!r} "

@@ -135,9 +135,7 @@ def _draw(is_zero: np.ndarray, buyers: np.ndarray, count: int, rng: np.random.Ge
     return np.sort(rng.choice(np.flatnonzero(is_zero), count, replace=False, shuffle=False))
 
 
-def _open_periods(
-    visits: pl.DataFrame, shelf: pl.DataFrame, categories: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _open_periods(visits: pl.DataFrame, shelf: pl.DataFrame, categories: int) -> tuple[np.ndarray, np.ndarray]:
     """Whether a category is on the shelf, bool [category, period], and the period of every visit."""
     periods = visits.select("period").unique().sort("period").with_row_index("column")
     is_open = np.zeros((categories, periods.height), dtype=bool)

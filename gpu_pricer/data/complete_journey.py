@@ -52,9 +52,7 @@ class CompleteJourney:
             "users": (_users(lines, raw["demographics"]), "demographics"),
             "context": (_context(raw["promotions"], lines), "promotions"),
         }
-        return {
-            name: RawTable(rows, f"{PACKAGE}/data/{file}.parquet") for name, (rows, file) in mapped.items()
-        }
+        return {name: RawTable(rows, f"{PACKAGE}/data/{file}.parquet") for name, (rows, file) in mapped.items()}
 
 
 def _package_data() -> Path:

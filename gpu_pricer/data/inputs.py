@@ -34,9 +34,7 @@ class Validation:
 
     def __post_init__(self) -> None:
         if self.on_invalid not in ("quarantine", "refuse"):
-            raise InputError(
-                f"data.on_invalid must be quarantine or refuse, found {self.on_invalid!r}: mend that key"
-            )
+            raise InputError(f"data.on_invalid must be quarantine or refuse, found {self.on_invalid!r}: mend that key")
         for name, rule in self.outliers.items():
             if not hasattr(rule, "holds"):
                 raise InputError(
@@ -69,9 +67,7 @@ def read_inputs(source: Source, validation: Validation) -> Inputs:
         if name in raw
     }
     frames = _with_equal_ids({name: collect(rows, raw[name].origin) for name, rows in lazy.items()}, raw)
-    checked = {
-        name: check(rows, SCHEMAS[name], _rules(name, frames, validation)) for name, rows in frames.items()
-    }
+    checked = {name: check(rows, SCHEMAS[name], _rules(name, frames, validation)) for name, rows in frames.items()}
     for name, result in checked.items():
         _require_sound(result, raw[name].origin)
     _settle(checked, raw, validation)
@@ -102,8 +98,7 @@ def _with_equal_ids(frames: dict[str, pl.DataFrame], raw: dict[str, RawTable]) -
                 continue
             if pl.String in (found, wanted):
                 raise InputError(
-                    f"{raw[name].origin}: {column} must be {wanted} as in {owner}, found {found}: "
-                    "convert one of them"
+                    f"{raw[name].origin}: {column} must be {wanted} as in {owner}, found {found}: convert one of them"
                 )
             frames[name] = frame.with_columns(pl.col(column).cast(wanted, strict=False))
     return frames

@@ -30,9 +30,7 @@ def zeros_from_offers(offers: pl.DataFrame, shelf: pl.DataFrame) -> tuple[pl.Dat
 
 def off_modal_share(offers: pl.DataFrame, shelf: pl.DataFrame) -> float:
     """The share of offers shown at another price than the one their product has in the period's shelf."""
-    on_shelf = offers.join(
-        shelf.select("product_id", "period", shelf_price="price"), on=("product_id", "period")
-    )
+    on_shelf = offers.join(shelf.select("product_id", "period", shelf_price="price"), on=("product_id", "period"))
     return float(on_shelf.select((pl.col("price") != pl.col("shelf_price")).mean()).item() or 0.0)
 
 

@@ -18,9 +18,7 @@ class ParquetDirectory:
 
     def __post_init__(self) -> None:
         if not isinstance(self.path, str) or not self.path:
-            raise InputError(
-                f"data.path must be the directory of your tables, found {self.path!r}: set data.path=DIR"
-            )
+            raise InputError(f"data.path must be the directory of your tables, found {self.path!r}: set data.path=DIR")
 
     def files(self) -> list[Path]:
         """<path>/<table>.parquet of every table, there or not."""
@@ -30,8 +28,6 @@ class ParquetDirectory:
         """Every table that lies in the directory; InputError when there is none, or one is not readable."""
         directory = Path(self.path)
         if not directory.is_dir():
-            raise InputError(
-                f"data.path must be a directory, found no directory at {directory}: set data.path=DIR"
-            )
+            raise InputError(f"data.path must be a directory, found no directory at {directory}: set data.path=DIR")
         paths = {name: directory / f"{name}.parquet" for name in TABLES}
         return {name: RawTable(scan_table(path), str(path)) for name, path in paths.items() if path.exists()}

@@ -57,9 +57,7 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
     whole = rules.period.whole(*_days(sales))
     modal = modal_prices(sales)
     prices = imputed_shelf(modal, whole, rules.period, _shelf_rule(inputs, rules))
-    log.info(
-        "%s products were on a shelf of %s whole periods", f"{prices['product_id'].n_unique():,}", len(whole)
-    )
+    log.info("%s products were on a shelf of %s whole periods", f"{prices['product_id'].n_unique():,}", len(whole))
     products = build_catalog(inputs.tables["products"], modal, prices, whole, rules.catalog, rules.categories)
     shelf = _shelf(prices, products, inputs, rules.period)
     lines = sales.filter(pl.col("period").is_in(whole))
@@ -77,9 +75,7 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
         ),
     }
     for name, table in tables.items():
-        broken = check(
-            conform(table.lazy(), SCHEMAS[name], name, keep_others=True).collect(), SCHEMAS[name]
-        ).broken
+        broken = check(conform(table.lazy(), SCHEMAS[name], name, keep_others=True).collect(), SCHEMAS[name]).broken
         assert not broken, f"canonical {name} breaks {broken}"
     return Canonical(tables, _summary(inputs, tables, lines, whole, rules))
 
@@ -96,9 +92,7 @@ def _shelf_rule(inputs: Inputs, rules: Preparation) -> ShelfRule:
 
 def _shelf(prices: pl.DataFrame, products: pl.DataFrame, inputs: Inputs, period: Period) -> pl.DataFrame:
     """The canonical shelf: prices with their category and context, in the order of the contract."""
-    contexts = [
-        period_context(inputs.tables[name], period) for name in ("context", "offers") if name in inputs.tables
-    ]
+    contexts = [period_context(inputs.tables[name], period) for name in ("context", "offers") if name in inputs.tables]
     categories = products.select("product_id", category_key())
     shelf = with_context(prices.join(categories, on="product_id"), contexts)
     first = [name for name in Shelf.column_names() if name in shelf.columns]
@@ -121,9 +115,7 @@ def _choices(
             "some sales must be of products on the shelf, found none: bring more sales, "
             "or lower data.shelf.min_lines and raise data.shelf.carry_periods"
         )
-    zeros, rates = (
-        zeros_from_offers(lines, shelf) if is_offers else sampled_zeros(purchases, visits, shelf, rule, seed)
-    )
+    zeros, rates = zeros_from_offers(lines, shelf) if is_offers else sampled_zeros(purchases, visits, shelf, rule, seed)
     if not rule.outside_option:
         zeros, rates = zeros.clear(), rates.with_columns(outside_rate=pl.lit(1.0))
     return purchases, arranged(purchases, zeros, rates)

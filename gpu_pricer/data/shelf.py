@@ -46,9 +46,11 @@ def modal_prices(lines: pl.DataFrame) -> pl.DataFrame:
 
 
 def imputed_shelf(modal: pl.DataFrame, whole: list[date], period: Period, rule: ShelfRule) -> pl.DataFrame:
-    """product_id, period, price, list_price of every product on the shelf in the whole periods.
+    """product_id, period, price, list_price, price_age of every product on the shelf in the whole periods.
 
     A period with too few lines takes the last known price, at most carry_periods old; it never looks ahead.
+    price_age counts the periods since that price was seen. It says how good a price is, and never is a feature: that a
+    price is fresh tells that the product was bought.
     """
     known = modal.filter(pl.col("lines") >= rule.min_lines, pl.col("period").is_in(whole)).drop("lines")
     ages = pl.DataFrame({"age": range(rule.carry_periods + 1)}, schema={"age": pl.Int64})
@@ -58,7 +60,7 @@ def imputed_shelf(modal: pl.DataFrame, whole: list[date], period: Period, rule: 
         .filter(pl.col("period") <= whole[-1])
         .sort(*KEY, "age")
         .unique(KEY, keep="first", maintain_order=True)
-        .drop("age")
+        .rename({"age": "price_age"})
     )
 
 
@@ -71,9 +73,7 @@ def period_context(context: pl.DataFrame, period: Period) -> pl.DataFrame:
     numeric = [
         name
         for name, dtype in context.schema.items()
-        if (dtype.is_numeric() or dtype == pl.Boolean)
-        and name not in own
-        and not context[name].is_null().all()
+        if (dtype.is_numeric() or dtype == pl.Boolean) and name not in own and not context[name].is_null().all()
     ]
     start = period.start(pl.col("time")).alias("period")
     return context.group_by("product_id", start).agg(pl.col(numeric).cast(pl.Float64).mean())
@@ -85,9 +85,7 @@ def with_context(shelf: pl.DataFrame, contexts: list[pl.DataFrame]) -> pl.DataFr
     Of a column that several contexts have, the first one counts.
     """
     for context in contexts:
-        shelf = shelf.join(
-            context.drop(set(context.columns) & set(shelf.columns) - set(KEY)), on=KEY, how="left"
-        )
+        shelf = shelf.join(context.drop(set(context.columns) & set(shelf.columns) - set(KEY)), on=KEY, how="left")
     return shelf.with_columns(
         (pl.col(name) if name in shelf.columns else pl.lit(None, dtype=pl.Float64)).fill_null(0.0).alias(name)
         for name in PROMOTIONS

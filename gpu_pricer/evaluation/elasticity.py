@@ -14,12 +14,8 @@ def own_elasticity(demand: Demand, shelf: Shelf, price: np.ndarray) -> np.ndarra
     step; so the shelf must have an outside option (else ValueError).
     """
     if not shelf.has_outside_option:
-        raise ValueError(
-            "the shelf must have an outside option, found none: the elasticity is read from its odds"
-        )
-    before, after = (
-        choice_probabilities(demand, shelf, price[:, None] * factor) for factor in (1.0, 1.0 + STEP)
-    )
+        raise ValueError("the shelf must have an outside option, found none: the elasticity is read from its odds")
+    before, after = (choice_probabilities(demand, shelf, price[:, None] * factor) for factor in (1.0, 1.0 + STEP))
     category = np.repeat(np.arange(shelf.category_count), np.diff(shelf.category_start))
     fall = (_log_odds(before, category) - _log_odds(after, category)) / STEP
     return np.where(shelf.on_shelf[:, None], -fall * (1.0 - before), np.nan)

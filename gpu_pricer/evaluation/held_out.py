@@ -35,10 +35,5 @@ def evaluate_held_out(offers: pl.DataFrame, shelf: pl.DataFrame) -> dict[str, ob
 
 def price_moves(shelf: pl.DataFrame) -> pl.DataFrame:
     """period, product_id and move = |ln(price / its mean over the 8 periods before)|; null at first."""
-    past = (
-        pl.col("price")
-        .shift(1)
-        .rolling_mean(PAST_PERIODS, min_samples=1)
-        .over("product_id", order_by="period")
-    )
+    past = pl.col("price").shift(1).rolling_mean(PAST_PERIODS, min_samples=1).over("product_id", order_by="period")
     return shelf.select("period", "product_id", move=(pl.col("price") / past).log().abs())

@@ -23,9 +23,7 @@ def fit_elasticities(shelf: pl.DataFrame, choices: pl.DataFrame, pool: Pool) -> 
     baseline. Null where a slope is not identified: no sale, or a price that never moved.
     """
     units = choices.drop_nulls("product_id").group_by("period", "product_id").agg(pl.col("quantity").sum())
-    rows = shelf.join(units, on=["period", "product_id"], how="left").with_columns(
-        pl.col("quantity").fill_null(0.0)
-    )
+    rows = shelf.join(units, on=["period", "product_id"], how="left").with_columns(pl.col("quantity").fill_null(0.0))
     rows = rows.with_columns(
         product=pl.col("product_id").rank("dense") - 1, group=pl.col(f"{pool}_id").rank("dense") - 1
     )

@@ -7,18 +7,14 @@ BINS = 20
 SMALLEST_MEAN = 1e-9  # a prediction of no buyer at all would make the deviance infinite
 
 
-def evaluate_choices(
-    outcomes: np.ndarray, probabilities: np.ndarray, weights: np.ndarray
-) -> dict[str, float]:
+def evaluate_choices(outcomes: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> dict[str, float]:
     """Scores of N offers: whether each was bought, with which probability, and how many offers it stands for.
 
     auc is NaN where only one outcome was seen. ValueError if there are no offers or the lengths differ.
     """
     if not len(outcomes) or not len(outcomes) == len(probabilities) == len(weights):
         lengths = [len(outcomes), len(probabilities), len(weights)]
-        raise ValueError(
-            f"outcomes, probabilities and weights must be equally long and not empty, found {lengths}"
-        )
+        raise ValueError(f"outcomes, probabilities and weights must be equally long and not empty, found {lengths}")
     both = bool(np.any(outcomes)) and not np.all(outcomes)
     return {
         "rows": len(outcomes),

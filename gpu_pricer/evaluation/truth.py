@@ -41,9 +41,7 @@ def benchmark(
     share one policy with ours, so no difference of theirs comes from the bounds.
     """
     known = truth.products.select("product_id", "category_id", "availability").drop_nulls("product_id")
-    problem = pricing_problem(
-        truth, catalog.select("product_id", "price", "cost").join(known, on="product_id"), policy
-    )
+    problem = pricing_problem(truth, catalog.select("product_id", "price", "cost").join(known, on="product_id"), policy)
     demand, offer = exact_demand(problem), exact_offer(problem)
     market = TrueMarket(
         demand=demand,
@@ -69,18 +67,14 @@ def benchmark(
 def exact_demand(problem: PricingProblem) -> Demand:
     """The whole problem's demand in float64."""
     demand = problem.demand.tile(0, len(problem.product_id))
-    return replace(
-        demand, **{field.name: getattr(demand, field.name).astype(np.float64) for field in fields(demand)}
-    )
+    return replace(demand, **{field.name: getattr(demand, field.name).astype(np.float64) for field in fields(demand)})
 
 
 def exact_offer(problem: PricingProblem) -> Offer:
     """The whole problem's offer in float64."""
     products = len(problem.product_id)
     return Offer(
-        shelf=Shelf(
-            problem.category_start, problem.reference_price, problem.is_on_shelf, problem.has_outside_option
-        ),
+        shelf=Shelf(problem.category_start, problem.reference_price, problem.is_on_shelf, problem.has_outside_option),
         unit_cost=problem.effective_cost,
         weight=problem.units_per_choice,
         low=problem.low.astype(np.float64),

@@ -51,9 +51,7 @@ def evaluate_under_truth(
         "oracle": bench.market.profit(bench.oracle),
     }
     if log is not None:
-        profit |= {
-            name: bench.market.profit(_log_log_price(bench, log, pool)) for name, pool in LOG_LOG.items()
-        }
+        profit |= {name: bench.market.profit(_log_log_price(bench, log, pool)) for name, pool in LOG_LOG.items()}
     block: dict[str, object] = {}
     if learned is not None:
         block["elasticity_rmse"] = _elasticity_rmse(bench, catalog, policy, learned.artefact, table)
@@ -62,8 +60,7 @@ def evaluate_under_truth(
             price = price_matrix(learned.prices, bench, table.segment_id)
             profit["ours"] = bench.market.profit_of_segments(price, table.visits)
     judged = {
-        name: gains(value, profit["today"], profit["best_uniform"], profit["oracle"])
-        for name, value in profit.items()
+        name: gains(value, profit["today"], profit["best_uniform"], profit["oracle"]) for name, value in profit.items()
     }
     return {"profit_per_1000_visits": profit, **judged.pop("ours", {}), **block, "baselines": judged}
 
@@ -96,9 +93,9 @@ def _elasticity_rmse(
     ours = own_elasticity(exact_demand(problem), exact_offer(problem).shelf, problem.today.astype(np.float64))
     true = own_elasticity(bench.market.demand, bench.market.shelf, bench.today[:, 0])
     segment = pl.DataFrame({"segment_id": problem.segment_id}).with_row_index("column")
-    column = pl.DataFrame({"segment_id": table.segment_id}).join(
-        segment, on="segment_id", maintain_order="left"
-    )["column"]
+    column = pl.DataFrame({"segment_id": table.segment_id}).join(segment, on="segment_id", maintain_order="left")[
+        "column"
+    ]
     row = pl.DataFrame({"product_id": problem.product_id}).with_row_index("ours")
     rows = pl.DataFrame({"product_id": bench.product_id}).with_row_index("true").join(row, on="product_id")
     return elasticity_rmse(

@@ -39,11 +39,12 @@ def reading_snippets(prices: Path) -> list[str]:
 
 
 def _promise(version: PriceVersion, catalog: Path) -> list[str]:
-    today, new, currency = version.tally.profit_today, version.tally.profit_new, version.currency
-    gain = f" ({new / today - 1:+.1%})" if today > 0 else ""
+    tally = version.tally
+    today, new = (f"{profit:,.2f} {version.currency}" for profit in (tally.profit_today, tally.profit_new))
+    gain = f" ({tally.profit_new / tally.profit_today - 1:+.1%})" if tally.profit_today > 0 else ""
     lines = [
-        f"  expected profit per period {new:,.2f} {currency}, at today's prices {today:,.2f} {currency}{gain}:",
-        "  the demand model's own estimate of its own prices, not a measured gain; try them on some users first",
+        f"  expected profit per period {new}, at today's prices {today}{gain}:",
+        "  the demand model's own estimate of its own prices, not a measured gain; try some of them first",
     ]
     assumed = _assumed_costs(catalog)
     if assumed:

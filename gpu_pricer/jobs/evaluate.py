@@ -18,6 +18,7 @@ from gpu_pricer.tables.artefact import read_artefact
 from gpu_pricer.tables.price_table import scan_prices
 from gpu_pricer.tables.price_version import WHOLE
 from gpu_pricer.tables.publishing import CURRENT
+from gpu_pricer.tables.reading import require_whole
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,10 @@ GAINS = ("profit_over_today", "regret", "share_of_attainable_gain")
 def inputs(config: DictConfig) -> list[Path]:
     """What `evaluate` reads; of the published table its record, which names all that it was made of."""
     paths = config.paths
-    held_out, published = Path(paths.work) / "train" / "held_out.parquet", Path(paths.prices) / CURRENT / WHOLE
+    held_out, published = (
+        Path(paths.work) / "train" / "held_out.parquet",
+        Path(paths.prices) / CURRENT / WHOLE,
+    )
     return [held_out, published, *map(Path, (paths.truth, paths.demand, paths.data, paths.catalog))]
 
 
@@ -47,9 +51,11 @@ def main(config: DictConfig) -> None:
 
     Example: gpu-pricer evaluate paths.work=work
     """
-    work = Path(config.paths.work)
+    work, data = Path(config.paths.work), Path(config.paths.data)
+    for folder in (work / "train", data):
+        require_whole(folder)
     metrics = {
-        "test": _test_block(work / "train" / "held_out.parquet", Path(config.paths.data)),
+        "test": _test_block(work / "train" / "held_out.parquet", data),
         "truth": _truth_block(config.paths, instantiate(config.policy, _convert_="all")),
     }
     present = {name: block for name, block in metrics.items() if block}
@@ -57,9 +63,7 @@ def main(config: DictConfig) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(_json_ready(present), indent=2, allow_nan=False) + "\n")
     if not present:
-        log.warning(
-            "nothing to evaluate: neither held-out choices (run train) nor a truth (data=synthetic) is there"
-        )
+        log.warning("nothing to evaluate: neither held-out choices (run train) nor a truth (data=synthetic) is there")
     _print_summary(present, Console())
     log.info("wrote %s", path)
 
@@ -115,9 +119,7 @@ def _print_summary(metrics: dict[str, dict], console: Console) -> None:
         console.print(scores)
     if "truth" in metrics:
         block = metrics["truth"]
-        profits = Table(
-            "profit under the truth", "per 1,000 visits", "over today", "regret", "of attainable gain"
-        )
+        profits = Table("profit under the truth", "per 1,000 visits", "over today", "regret", "of attainable gain")
         judged = block["baselines"] | ({"ours": block} if "regret" in block else {})
         for name, profit in sorted(block["profit_per_1000_visits"].items(), key=lambda item: item[1]):
             over, regret, share = (judged[name][gain] for gain in GAINS)

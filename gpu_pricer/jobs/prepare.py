@@ -2,7 +2,6 @@
 
 import json
 import logging
-import shutil
 from pathlib import Path
 
 import polars as pl
@@ -13,6 +12,7 @@ from gpu_pricer.data.inputs import Inputs, Validation, read_inputs
 from gpu_pricer.data.periods import Period
 from gpu_pricer.data.preparation import SCHEMAS, Canonical, Preparation, canonical_tables
 from gpu_pricer.errors import InputError
+from gpu_pricer.tables.replacing import replacing, require_own
 
 log = logging.getLogger(__name__)
 
@@ -23,9 +23,7 @@ def inputs(config: DictConfig) -> list[Path]:
     """What `prepare` reads."""
     source = instantiate(config.data.source, _convert_="all")
     if not hasattr(source, "files"):
-        raise InputError(
-            f"data.source must be a source of tables, found {source!r}: choose data=parquet data.path=DIR"
-        )
+        raise InputError(f"data.source must be a source of tables, found {source!r}: choose data=parquet data.path=DIR")
     return source.files()
 
 
@@ -45,7 +43,7 @@ def main(config: DictConfig) -> None:
     need groups and occasions without purchase come about; `seed` draws the latter.
     """
     directory = Path(config.paths.data)
-    _require_own(directory)
+    require_own(directory, OUR_FILES)
     if type(config.seed) is not int or config.seed < 0:
         raise InputError(f"seed must be a whole number from 0, found {config.seed!r}: set seed=0")
     data = instantiate(config.data, _convert_="all")
@@ -62,35 +60,13 @@ def main(config: DictConfig) -> None:
     )
 
 
-def _require_own(directory: Path) -> None:
-    """Writing replaces the whole directory, so it must hold nothing that is not ours."""
-    others = (
-        sorted(path.name for path in directory.iterdir() if path.name not in OUR_FILES)
-        if directory.exists()
-        else []
-    )
-    if others:
-        raise InputError(
-            f"paths.data must be a directory of canonical tables only, found {', '.join(others[:3])} "
-            f"in {directory}: set paths.data to another directory"
-        )
-
-
 def _write(directory: Path, canonical: Canonical, inputs: Inputs, summary: dict[str, object]) -> None:
-    """Write everything beside its final place, then swap it in: a failed run leaves the old tables whole."""
-    fresh, stale = directory.with_name(directory.name + ".new"), directory.with_name(directory.name + ".old")
-    for leftover in (fresh, stale):
-        shutil.rmtree(leftover, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    for name, table in canonical.tables.items():
-        table.write_parquet(fresh / f"{name}.parquet")
-    for name, rows in inputs.quarantine.items():
-        _write_quarantine(fresh / "quarantine" / f"{name}.parquet", rows)
-    (fresh / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
-    if directory.exists():
-        directory.rename(stale)
-    fresh.rename(directory)
-    shutil.rmtree(stale, ignore_errors=True)
+    with replacing(directory, OUR_FILES) as fresh:
+        for name, table in canonical.tables.items():
+            table.write_parquet(fresh / f"{name}.parquet")
+        for name, rows in inputs.quarantine.items():
+            _write_quarantine(fresh / "quarantine" / f"{name}.parquet", rows)
+        (fresh / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
 
 
 def _write_quarantine(path: Path, rows: pl.DataFrame) -> None:

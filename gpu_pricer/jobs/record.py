@@ -14,14 +14,23 @@ from types import ModuleType
 from omegaconf import DictConfig, OmegaConf
 
 DRIVER = Path("/proc/driver/nvidia/gpus")
-LIBRARIES = ("gpu-pricer", "torch", "pytorch-lightning", "polars", "numba", "numpy", "deltalake", "hydra-core")
+LIBRARIES = (
+    "gpu-pricer",
+    "torch",
+    "pytorch-lightning",
+    "polars",
+    "numba",
+    "numpy",
+    "deltalake",
+    "hydra-core",
+)
 
 
 def run_job(name: str, job: ModuleType, config: DictConfig) -> float:
     """Run the job and write its run.json once it succeeded; the seconds that it took.
 
-    job.main may return what else the record is to hold. Fingerprints are of what job.inputs names, taken before
-    the job can change it.
+    job.main may return what else the record is to hold. Fingerprints are of what job.inputs names, taken
+    before the job can change it.
     """
     started, clock = datetime.now(UTC), time.perf_counter()
     settings, inputs = OmegaConf.to_container(config, resolve=True), fingerprints(job.inputs(config))
@@ -44,7 +53,9 @@ def run_job(name: str, job: ModuleType, config: DictConfig) -> float:
     }
     path = Path(config.paths.work) / name / "run.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(record, indent=2) + "\n")
+    fresh = path.with_name(f"{path.name}.{os.getpid()}.part")
+    fresh.write_text(json.dumps(record, indent=2) + "\n")
+    fresh.replace(path)
     return seconds
 
 

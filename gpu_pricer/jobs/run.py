@@ -1,6 +1,7 @@
 """run: every job in order, from raw tables to a published, evaluated price table."""
 
 import logging
+import os
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -23,16 +24,18 @@ def inputs(config: DictConfig) -> list[Path]:
 def main(config: DictConfig) -> dict[str, object]:
     """Prepare, train, score, publish and evaluate, in order; the first failure ends the run.
 
-    Whatever fails, the published table stays the last whole version; run it again to go on.
+    Whatever fails, the published table stays the last whole version; run it again. At the end it says
+    where the prices are, what they promise and how to read them.
 
     Example: gpu-pricer run data=synthetic paths.work=work-synthetic paths.prices=prices-synthetic
     """
+    is_helper = os.environ.get("LOCAL_RANK", "0") != "0"  # of distributed training, which started it
     seconds = {}
-    for name, job in STEPS.items():
+    for name, job in {"train": train}.items() if is_helper else STEPS.items():
         log.info("%s …", name)
         seconds[name] = run_job(name, job, config)
         log.info("%s took %.1f s", name, seconds[name])
-    if not config.publish.dry_run:
+    if not (is_helper or config.publish.dry_run):
         console = Console(highlight=False, markup=False, soft_wrap=True)
         for line in closing_lines(Path(config.paths.prices), Path(config.paths.catalog)):
             console.print(line)

@@ -99,9 +99,7 @@ def _own_folder(prices: Path, shards: Path | None, tiling: Tiling) -> Path:
             f"found {folder.name!r}: choose another, it becomes part of every file name"
         )
     if folder.parent == prices.resolve() and folder.name in published_runs(prices):
-        raise InputError(
-            f"paths.shards must be a new folder, found the published version {folder}: name another"
-        )
+        raise InputError(f"paths.shards must be a new folder, found the published version {folder}: name another")
     return shards
 
 

@@ -15,7 +15,9 @@ from gpu_pricer.network.held_out import predict_held_out
 from gpu_pricer.network.price_response import settle_price_response
 from gpu_pricer.network.segments import assign_segments
 from gpu_pricer.network.training import fit_network
-from gpu_pricer.tables.artefact import write_artefact
+from gpu_pricer.tables.artefact import ARTEFACT_FILES, write_artefact
+from gpu_pricer.tables.reading import require_whole
+from gpu_pricer.tables.replacing import require_own
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +43,8 @@ def main(config: DictConfig) -> None:
         instantiate(config.model[key]) for key in ("network", "optimiser", "price_response")
     )
     trainer = instantiate(config.trainer)
+    require_own(Path(config.paths.demand), ARTEFACT_FILES)
+    require_whole(data_folder)
     data = load_choice_data(data_folder, encoding)
     log.info(
         "%d choices of %d users in %d choice sets, %d products",
@@ -54,7 +58,12 @@ def main(config: DictConfig) -> None:
     segment = assign_segments(module.network, segments, visits, config.seed)
     started = datetime.now(UTC)
     artefact = export_artefact(
-        module.network, segment, visits, export, f"{started:%Y%m%dT%H%M%S}", started.isoformat(timespec="seconds")
+        module.network,
+        segment,
+        visits,
+        export,
+        f"{started:%Y%m%dT%H%M%S}",
+        started.isoformat(timespec="seconds"),
     )
     predict_held_out(module.network, folder / "held_out.parquet")
     write_artefact(artefact, Path(config.paths.demand))

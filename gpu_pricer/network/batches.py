@@ -66,12 +66,12 @@ def gather_batch(data: ChoiceData, index: Tensor, max_alternatives: int, generat
 class IndexBatches(IterableDataset[Tensor]):
     """Yields batches of choice numbers: shuffled anew each epoch where a seed is given, in order where not.
 
-    With several processes each takes every world_size-th batch; all take equally many.
+    Each of world_size processes takes every world_size-th batch; all take equally many.
     """
 
-    def __init__(self, index: Tensor, batch_size: int, seed: int | None) -> None:
-        self.index, self.batch_size, self.seed = index, batch_size, seed
-        self.epoch, self.rank, self.world_size = 0, 0, 1
+    def __init__(self, index: Tensor, batch_size: int, seed: int | None = None, world_size: int = 1) -> None:
+        self.index, self.batch_size, self.seed, self.world_size = index, batch_size, seed, world_size
+        self.epoch, self.rank = 0, 0
 
     def __len__(self) -> int:
         batches = -(-len(self.index) // self.batch_size)

@@ -14,22 +14,33 @@ from torch import Tensor
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.attributes import Attributes, encode_attributes
 
+# Columns of products.parquet (and those added here) that are no attributes.
 MARKET_COLUMNS = {
-    "product_id", "category_id", "price", "list_price", "cost", "cost_source", "stock", "competitor_price", "availability",
+    "product_id", "category_id", "price", "list_price", "cost", "cost_source", "stock", "competitor_price",
+    "availability", "reference_price", "is_trained", "price_coverage",
 }  # fmt: skip
-SHELF_COLUMNS = {"period", "category_id", "product_id", "price", "list_price"}
+SHELF_COLUMNS = {
+    "period",
+    "category_id",
+    "product_id",
+    "price",
+    "list_price",
+    "price_age",
+}  # all others are context
 
 
 @dataclass(frozen=True)
 class EncodingConfig:
     """What the network may see of the tables.
 
-    protected user columns never enter; a word fewer than min_count rows carry counts as unknown; the last
+    protected user columns never enter; a word fewer than min_count rows carry counts as unknown; a product's price
+    moves teach price response only if its price was seen in at least min_price_coverage of its periods; the last
     test_periods and the validation_periods before them are kept from training.
     """
 
     protected: list[str]
     min_count: int
+    min_price_coverage: float
     validation_periods: int
     test_periods: int
 
@@ -38,6 +49,8 @@ class EncodingConfig:
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
                 raise InputError(f"{name} must be a whole number of at least {least}, found {value!r}")
+        if not 0 <= self.min_price_coverage <= 1:
+            raise InputError(f"min_price_coverage must lie in [0, 1], found {self.min_price_coverage!r}")
 
 
 @dataclass(frozen=True)
@@ -48,7 +61,8 @@ class ChoiceData:
     Choice sets [G]: set_start [G + 1] into the shelf rows, set_category, set_period, choices_of_set (float).
     Choices [N]: user, choice_set, chosen (shelf row, -1 for nothing), weight, outside (log of the share of the
     occasions without purchase that the sample kept; -inf where buying nothing is no option).
-    trained_periods: the first so many periods are trained on; products carry reference_price and is_trained.
+    Products [P]: product_category, teaches_price (its price was seen often enough); the table carries reference_price
+    and is_trained. trained_periods: the first so many periods are trained on.
     """
 
     users: pl.DataFrame
@@ -61,6 +75,7 @@ class ChoiceData:
     product_attributes: Attributes
     user_attributes: Attributes
     product_category: Tensor
+    teaches_price: Tensor
     product: Tensor
     price_ratio: Tensor
     context: Tensor
@@ -113,11 +128,19 @@ def load_choice_data(directory: Path, config: EncodingConfig) -> ChoiceData:
             f"training needs at least 2 periods besides {config.validation_periods} for validation and "
             f"{config.test_periods} for test, found {len(periods)} in {directory / 'shelf.parquet'}: give more data"
         )
-    products = _index_products(pl.read_parquet(directory / "products.parquet"), shelf, periods[trained - 1])
+    products = _index_products(
+        pl.read_parquet(directory / "products.parquet"),
+        shelf.filter(pl.col("period") <= periods[trained - 1]),
+    )
     users = pl.read_parquet(directory / "users.parquet").sort("user_id")
     categories = (
         products.select(pl.col("category_id").unique(maintain_order=True))
-        .join(pl.read_parquet(directory / "categories.parquet"), on="category_id", how="left", maintain_order="left")
+        .join(
+            pl.read_parquet(directory / "categories.parquet"),
+            on="category_id",
+            how="left",
+            maintain_order="left",
+        )
         .with_columns(pl.col("choices_per_purchase", "units_per_choice").fill_null(pl.col("^.*_per_.*$").mean()))
     )
     context_names = [name for name in shelf.columns if name not in SHELF_COLUMNS]
@@ -125,7 +148,9 @@ def load_choice_data(directory: Path, config: EncodingConfig) -> ChoiceData:
     choices = _index_choices(pl.read_parquet(directory / "choices.parquet"), shelf, users)
     is_start = np.diff(shelf["choice_set"].to_numpy(), prepend=-1) != 0
     sets = shelf.filter(pl.Series(is_start))
-    outside = choices["outside_rate"].log() if summary["outside_option"] else pl.repeat(-np.inf, choices.height, eager=True)
+    outside = (
+        choices["outside_rate"].log() if summary["outside_option"] else pl.repeat(-np.inf, choices.height, eager=True)
+    )
     return ChoiceData(
         users=users,
         products=products,
@@ -135,7 +160,7 @@ def load_choice_data(directory: Path, config: EncodingConfig) -> ChoiceData:
         validated_periods=trained + config.validation_periods,
         context_names=context_names,
         product_attributes=encode_attributes(
-            products, ["category_id", *_attribute_names(products, MARKET_COLUMNS | {"reference_price", "is_trained"})],
+            products, ["category_id", *_attribute_names(products, MARKET_COLUMNS)],
             config.min_count,
         ),
         user_attributes=encode_attributes(
@@ -144,6 +169,7 @@ def load_choice_data(directory: Path, config: EncodingConfig) -> ChoiceData:
         product_category=_tensor(
             products.join(categories.with_row_index("category"), on="category_id", maintain_order="left")["category"]
         ),
+        teaches_price=_tensor(products["price_coverage"] >= config.min_price_coverage, torch.bool),
         product=_tensor(shelf["product"]),
         price_ratio=_tensor(shelf["price"] / products["reference_price"].gather(shelf["product"]), torch.float32),
         context=torch.from_numpy(shelf.select(pl.col(context_names).fill_null(0).cast(pl.Float32)).to_numpy().copy()),
@@ -161,12 +187,10 @@ def load_choice_data(directory: Path, config: EncodingConfig) -> ChoiceData:
     )  # fmt: skip
 
 
-def _index_products(products: pl.DataFrame, shelf: pl.DataFrame, training_end: date) -> pl.DataFrame:
-    """Products by category, with reference_price: the median price of the training periods, else today's."""
-    seen = (
-        shelf.filter(pl.col("period") <= training_end)
-        .group_by("product_id")
-        .agg(pl.col("price").median().alias("reference_price"))
+def _index_products(products: pl.DataFrame, training_shelf: pl.DataFrame) -> pl.DataFrame:
+    """Products by category, with reference_price (their median price in training, else today's) and price_coverage."""
+    seen = training_shelf.group_by("product_id").agg(
+        reference_price=pl.col("price").median(), price_coverage=(pl.col("price_age") == 0).mean()
     )
     return (
         products.with_columns(
@@ -176,6 +200,7 @@ def _index_products(products: pl.DataFrame, shelf: pl.DataFrame, training_end: d
         .with_columns(
             is_trained=pl.col("reference_price").is_not_null(),
             reference_price=pl.coalesce("reference_price", "price"),
+            price_coverage=pl.col("price_coverage").fill_null(0.0),
         )
         .sort("category_id", "product_id")
     )

@@ -26,8 +26,8 @@ class ExportConfig:
     """The form of the artefact, and the prices it vouches for.
 
     form: dense holds the members' exact mean shares and slopes, [S, P] each; factors is smaller for very many
-    segments but only a centroid of the members' tastes. Support: a category's training prices relative to the
-    reference price, from the support_quantile to its complement, at least 1 ± support_width.
+    segments but only a centroid of the members' tastes. Support, relative to the reference price: what the product
+    itself sold for, what its category did from the support_quantile to its complement, and 1 ± support_width.
     """
 
     form: str
@@ -44,7 +44,12 @@ class ExportConfig:
 
 
 def export_artefact(
-    network: DemandNetwork, segment: np.ndarray, visits: np.ndarray, config: ExportConfig, run: str, created: str
+    network: DemandNetwork,
+    segment: np.ndarray,
+    visits: np.ndarray,
+    config: ExportConfig,
+    run: str,
+    created: str,
 ) -> DemandArtefact:
     """Return the artefact for the period after the last one that the data hold.
 
@@ -84,7 +89,10 @@ def _segment_factors(network: DemandNetwork, weight: Tensor, form: str) -> dict[
     data, factors = network.data, pricing_factors(network)
     if form == "dense":
         appeal, sensitivity = segment_moments(data, factors, weight)
-        arrays = {"appeal": _with_fallbacks(data, appeal.T).T, "sensitivity": _with_fallbacks(data, sensitivity.T).T}
+        arrays = {
+            "appeal": _with_fallbacks(data, appeal.T).T,
+            "sensitivity": _with_fallbacks(data, sensitivity.T).T,
+        }
     else:
         arrays = {
             "segment_appeal": weight @ factors.user_appeal,
@@ -124,18 +132,23 @@ def _fallback_rows(data: ChoiceData, config: ExportConfig) -> pl.DataFrame:
 
 
 def _supported(data: ChoiceData, config: ExportConfig, rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows with their category's support around their reference price and its units per choice."""
+    """The rows with the prices vouched for and their category's units per choice."""
     ratio = pl.DataFrame({
-        "category": data.product_category[data.product].numpy(), "ratio": data.price_ratio.numpy().astype(np.float64)
-    }).group_by("category").agg(
-        low_ratio=pl.col("ratio").quantile(config.support_quantile, "lower"),
-        high_ratio=pl.col("ratio").quantile(1 - config.support_quantile, "higher"),
-    )  # fmt: skip
-    categories = data.categories.with_row_index("category").with_columns(pl.col("category").cast(pl.Int64))
-    low = pl.min_horizontal(pl.col("low_ratio").fill_null(1.0), pl.lit(1 - config.support_width))
-    high = pl.max_horizontal(pl.col("high_ratio").fill_null(1.0), pl.lit(1 + config.support_width))
+        "product_id": data.products["product_id"].gather(data.product.numpy()),
+        "category_id": data.products["category_id"].gather(data.product.numpy()),
+        "ratio": data.price_ratio.numpy().astype(np.float64),
+    })  # fmt: skip
+    of_category = ratio.group_by("category_id").agg(
+        category_low=pl.col("ratio").quantile(config.support_quantile, "lower"),
+        category_high=pl.col("ratio").quantile(1 - config.support_quantile, "higher"),
+    )
+    own = ratio.group_by("product_id").agg(own_low=pl.col("ratio").min(), own_high=pl.col("ratio").max())
+    low = pl.min_horizontal("own_low", "category_low", pl.lit(1 - config.support_width))
+    high = pl.max_horizontal("own_high", "category_high", pl.lit(1 + config.support_width))
     return (
-        rows.join(categories.join(ratio, on="category", how="left"), on="category_id", how="left", maintain_order="left")
+        rows.join(data.categories, on="category_id", how="left", maintain_order="left")
+        .join(of_category, on="category_id", how="left", maintain_order="left")
+        .join(own, on="product_id", how="left", maintain_order="left")
         .with_columns(min_price=pl.col("reference_price") * low, max_price=pl.col("reference_price") * high)
         .select(PRODUCT_COLUMNS)
     )

@@ -31,7 +31,9 @@ def predict_held_out(network: DemandNetwork, path: Path) -> None:
         for index in test[first].split(BATCH):
             batch = gather_batch(data, index, EVERY_ALTERNATIVE, generator)
             utility = network(batch)
-            share = torch.exp(utility - log_denominator(utility, batch.occasion, _unsampled(batch.outside))[batch.occasion])
+            share = torch.exp(
+                utility - log_denominator(utility, batch.occasion, _unsampled(batch.outside))[batch.occasion]
+            )
             frames.append(
                 pl.DataFrame({
                     "user": batch.user[batch.occasion].numpy(),
@@ -61,7 +63,9 @@ def _describe(network: DemandNetwork, offers: pl.DataFrame, test: torch.Tensor) 
     period = data.set_period[torch.from_numpy(offers["choice_set"].to_numpy().copy())].numpy()
     folded = (pl.col("share") * pl.col("choices_per_purchase")).clip(0, 1)
     return (
-        offers.join(bought.unique().with_columns(bought=True), on=["user", "shelf_row"], how="left", maintain_order="left")
+        offers.join(
+            bought.unique().with_columns(bought=True), on=["user", "shelf_row"], how="left", maintain_order="left"
+        )
         .with_columns(
             pl.col("bought").fill_null(False),
             product_id=data.products["product_id"].gather(product),

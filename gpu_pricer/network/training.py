@@ -12,7 +12,8 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint
 from pytorch_lightning.loggers import TensorBoardLogger
-from torch import Tensor
+from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from gpu_pricer.errors import InputError
@@ -87,7 +88,9 @@ class DemandTraining(pl.LightningModule):
     def training_step(self, index: Tensor) -> Tensor:
         """The penalised negative log likelihood per unit of choice weight."""
         batch = gather_batch(self.network.data, index, self.optimiser.max_alternatives, self.draws)
-        likelihood = log_probability(self.network(batch) + batch.correction, batch.occasion, batch.chosen, batch.outside)
+        likelihood = log_probability(
+            self.network(batch) + batch.correction, batch.occasion, batch.chosen, batch.outside
+        )
         loss = -(likelihood * batch.weight).sum() / batch.weight.sum()
         self.log("train/log_loss", loss.detach())
         return loss + self.network.season_penalty(batch)
@@ -102,23 +105,28 @@ class DemandTraining(pl.LightningModule):
     def on_train_epoch_end(self) -> None:
         """Log where the price response stands, beside the likelihood that hardly sees it."""
         raw = self.network.product_sensitivity.all_rows()[:, -1] + self.network.mean_sensitivity.detach()
-        self.log("train/mean_sensitivity", torch.nn.functional.softplus(raw).mean(), sync_dist=True)
+        self.log("train/mean_sensitivity", nn.functional.softplus(raw).mean(), sync_dist=True)
 
-    def configure_optimizers(self) -> dict[str, object]:
-        """AdamW in three groups: taste, product levels, and the unshrunk scalars with the sensitivities."""
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """AdamW in three groups: tastes, levels with sensitivities, and the unshrunk means of all products."""
         o, network = self.optimiser, self.network
-        level = [*network.product_level.parameters(), *network.season.parameters()]
-        price = [*network.product_sensitivity.parameters(), *network.user_sensitivity.parameters()]
-        taste = [*network.product_taste.parameters(), *network.user_taste.parameters()]
-        groups = [
-            {"params": taste, "lr": o.rate, "weight_decay": o.weight_decay},
-            {"params": [*level, *price], "lr": o.level_rate, "weight_decay": o.weight_decay},
-            {"params": [network.mean_level, network.mean_effect, network.mean_sensitivity], "lr": o.level_rate, "weight_decay": 0.0},
+        tastes = [network.product_taste, network.user_taste]
+        levels = [
+            network.product_level,
+            network.season,
+            network.product_sensitivity,
+            network.user_sensitivity,
         ]
-        optimiser = torch.optim.AdamW(groups, fused=True)
+        groups = [
+            {"params": nn.ModuleList(tastes).parameters(), "lr": o.rate},
+            {"params": nn.ModuleList(levels).parameters(), "lr": o.level_rate},
+            {"params": [network.mean_level, network.mean_effect, network.mean_sensitivity], "lr": o.level_rate,
+             "weight_decay": 0.0},
+        ]  # fmt: skip
+        optimiser = torch.optim.AdamW(groups, weight_decay=o.weight_decay, fused=True)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimiser,
-            max_lr=[float(group["lr"]) for group in groups],
+            max_lr=[o.rate, o.level_rate, o.level_rate],
             total_steps=int(self.trainer.estimated_stepping_batches),
         )
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
@@ -132,7 +140,7 @@ class _AdvanceEpoch(pl.Callback):
 
     def on_train_epoch_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self.batches.epoch = trainer.current_epoch
-        self.batches.rank, self.batches.world_size = trainer.global_rank, trainer.world_size
+        self.batches.rank = trainer.global_rank
 
 
 def fit_network(
@@ -152,7 +160,7 @@ def fit_network(
     pl.seed_everything(seed, workers=True, verbose=False)
     module = DemandTraining(data, network, optimiser, seed)
     trained, validated, _ = data.split()
-    batches = IndexBatches(trained, optimiser.batch_size, seed)
+    batches = IndexBatches(trained, optimiser.batch_size, seed, trainer.devices * trainer.num_nodes)
     checkpoint = ModelCheckpoint(
         directory / "checkpoints", filename="best", monitor="validation/log_loss", save_last=True,
         enable_version_counter=False,
@@ -187,13 +195,17 @@ def fit_network(
         engine.fit(
             module,
             DataLoader(batches, batch_size=None),
-            DataLoader(IndexBatches(validated, optimiser.batch_size, None), batch_size=None),
+            DataLoader(IndexBatches(validated, optimiser.batch_size), batch_size=None),
             ckpt_path=resumed,
             weights_only=True,
         )
     best = torch.load(checkpoint.best_model_path, map_location="cpu", weights_only=True)
     module.load_state_dict(best["state_dict"])
-    log.info("validation log loss %.5f, best of %d epochs", float(checkpoint.best_model_score or 0), engine.current_epoch)
+    log.info(
+        "validation log loss %.5f, best of %d epochs",
+        float(checkpoint.best_model_score or 0),
+        engine.current_epoch,
+    )
     return module.cpu()
 
 
@@ -203,7 +215,10 @@ def _checkpoint_of(checkpoints: Path, inputs: str) -> Path | None:
     if not last.is_file():
         return None
     if not note.is_file() or note.read_text() != inputs:
-        log.info("the checkpoint in %s is of other choices or another configuration: training starts afresh", checkpoints)
+        log.info(
+            "the checkpoint in %s is of other choices or another configuration: training starts afresh",
+            checkpoints,
+        )
         return None
     log.info("training goes on from %s", last)
     return last

@@ -99,9 +99,7 @@ def _unlimited(products: int) -> PriceRange:
     return PriceRange(low, high, limit, limit, broken=none, pull=none)
 
 
-def _narrow(
-    prices: PriceRange, floor: np.ndarray, low_rule: str, ceiling: np.ndarray, high_rule: str
-) -> PriceRange:
+def _narrow(prices: PriceRange, floor: np.ndarray, low_rule: str, ceiling: np.ndarray, high_rule: str) -> PriceRange:
     """The range inside a later rule's floor and ceiling; the later rule's alone where they disagree."""
     floor, ceiling = np.maximum(floor, LEAST), np.minimum(ceiling, LARGEST)
     new_low, new_high = np.int8(BINDINGS.index(low_rule)), np.int8(BINDINGS.index(high_rule))

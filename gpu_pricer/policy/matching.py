@@ -69,18 +69,14 @@ def match_products(catalog: pl.DataFrame, artefact: DemandArtefact) -> Matched:
     )
     known = demand.filter(pl.col("product_id").is_not_null()).drop("category_id", "choices_per_purchase")
     alone = pl.concat_str(pl.lit("product:"), pl.col("product_id").cast(pl.String))
-    rows = catalog.with_columns(pl.col("category_id").fill_null(alone)).join(
-        known, on="product_id", how="left"
-    )
+    rows = catalog.with_columns(pl.col("category_id").fill_null(alone)).join(known, on="product_id", how="left")
     matched = pl.concat(
         [
             rows.filter(pl.col("demand_row").is_not_null()),
             _by_fallback(rows.filter(pl.col("demand_row").is_null()), demand).select(rows.columns),
         ]
     )
-    unpriced = catalog.join(matched, on="product_id", how="anti").select(
-        "product_id", reason=pl.lit(NO_DEMAND)
-    )
+    unpriced = catalog.join(matched, on="product_id", how="anti").select("product_id", reason=pl.lit(NO_DEMAND))
     if matched.is_empty():
         raise InputError(
             f"the demand artefact must know a product or category of the catalog's {catalog.height} rows, "

@@ -111,9 +111,7 @@ def pricing_problem(artefact: DemandArtefact, catalog: pl.DataFrame, policy: Pol
     )
 
 
-def on_ladder(
-    bounds: PriceRange, ladder: Ladder, today: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def on_ladder(bounds: PriceRange, ladder: Ladder, today: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """low, high [P] as rungs inside the bounds, and binding [P, 3] (see PricingProblem).
 
     Where a rule was overruled only the rung nearest to it is left, and it is named; where no rung is left,

@@ -33,9 +33,7 @@ def score_shard(
     with ThreadPoolExecutor(tiling.writers) as writers:
         for first, last in tiling.tiles(shard, problem.category_start, len(problem.segment_id)):
             products = problem.products(first, last)
-            cells = price_cells(
-                problem.demand.tile(products.start, products.stop), problem.offer(first, last), backend
-            )
+            cells = price_cells(problem.demand.tile(products.start, products.stop), problem.offer(first, last), backend)
             tile = SolvedTile(problem, first, last, cells)
             tallies.append(tally_of(tile))
             names.append(file_name(folder.name, shard, len(names)))

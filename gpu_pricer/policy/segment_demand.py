@@ -46,9 +46,7 @@ class SegmentDemand:
             return self.factors["appeal"][:, row], self.factors["sensitivity"][:, row]
         blocks = np.split(row, np.flatnonzero(np.diff(category)) + 1)
         appeal, score = (
-            np.concatenate(
-                [self.factors[f"segment_{kind}"] @ self.factors[f"product_{kind}"][b].T for b in blocks], 1
-            )
+            np.concatenate([self.factors[f"segment_{kind}"] @ self.factors[f"product_{kind}"][b].T for b in blocks], 1)
             for kind in ("appeal", "sensitivity")
         )
         return appeal, np.logaddexp(score, np.float32(0))
@@ -88,12 +86,8 @@ def _offsets(artefact: DemandArtefact, products: pl.DataFrame) -> tuple[pl.DataF
     index = products.select("product_id").with_row_index("product")
     if artefact.offsets is None:
         return index.with_columns(pl.lit(0.0).alias(name) for name in values), None
-    offsets = _checked_offsets(
-        artefact.offsets, products.schema["product_id"], artefact.segments["segment_id"].dtype
-    )
-    shared = index.join(offsets.filter(pl.col("segment_id").is_null()), on="product_id", how="left").sort(
-        "product"
-    )
+    offsets = _checked_offsets(artefact.offsets, products.schema["product_id"], artefact.segments["segment_id"].dtype)
+    shared = index.join(offsets.filter(pl.col("segment_id").is_null()), on="product_id", how="left").sort("product")
     segments = artefact.segments.select(pl.col("segment_id").sort()).with_row_index("segment")
     cells = offsets.join(index, on="product_id").join(segments, on="segment_id").sort("product", "segment")
     cells = cells.select(pl.col("product", "segment").cast(pl.Int64), pl.col(values).cast(pl.Float32))
@@ -115,9 +109,7 @@ def _checked_offsets(offsets: pl.DataFrame, product_id: pl.DataType, segment_id:
         offsets = offsets.select(pl.col(name).cast(dtype) for name, dtype in wanted.items())
     except pl.exceptions.PolarsError as error:
         reason = str(error).splitlines()[0]
-        raise InputError(
-            f"offsets.parquet must hold {', '.join(wanted)}, found: {reason}; train again"
-        ) from error
+        raise InputError(f"offsets.parquet must hold {', '.join(wanted)}, found: {reason}; train again") from error
     rules = {
         "one row per product and segment": pl.struct("product_id", "segment_id").is_unique(),
         "finite offsets": pl.col("appeal_offset", "sensitivity_offset").is_finite().fill_null(False),

@@ -23,9 +23,7 @@ class Tiling:
             if value is None and field.name == "shard":
                 continue
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise ValueError(
-                    f"score.{field.name} must be a whole number of at least {least}, found {value!r}"
-                )
+                raise ValueError(f"score.{field.name} must be a whole number of at least {least}, found {value!r}")
         if self.shard is not None and self.shard >= self.shards:
             raise ValueError(f"score.shard must be below score.shards ({self.shards}), found {self.shard}")
 

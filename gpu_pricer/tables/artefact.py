@@ -6,7 +6,6 @@ user_segments.parquet. Row order of the two tables is the row order of the facto
 
 import hashlib
 import json
-import shutil
 from dataclasses import asdict, dataclass, fields
 from datetime import date
 from pathlib import Path
@@ -19,8 +18,11 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from gpu_pricer.errors import InputError
+from gpu_pricer.tables.replacing import replacing
 
 FORMAT_VERSION = 1
+ARTEFACT_TABLES = ("segments", "products", "offsets", "user_segments")
+ARTEFACT_FILES = ("demand.json", "factors.safetensors", *(f"{name}.parquet" for name in ARTEFACT_TABLES))
 FORMS = {
     "factors": ("segment_appeal", "product_appeal", "segment_sensitivity", "product_sensitivity"),
     "dense": ("appeal", "sensitivity"),
@@ -97,7 +99,7 @@ class DemandArtefact:
     """Demand of S segments for P products.
 
     factors holds float32 arrays: form "factors" segment_appeal [S, Da], product_appeal [P, Da],
-    segment_sensitivity [S, Db], product_sensitivity [P, Db]; form "dense" appeal [S, P] and sensitivity [S, P].
+    segment_sensitivity [S, Db], product_sensitivity [P, Db]; form "dense" appeal [S, P], sensitivity [S, P].
     """
 
     info: DemandInfo
@@ -138,21 +140,14 @@ class DemandArtefact:
 
 
 def write_artefact(artefact: DemandArtefact, directory: Path) -> None:
-    """Write the whole directory beside its final place, then swap it in: a reader never sees half of one."""
-    fresh, stale = directory.with_name(directory.name + ".new"), directory.with_name(directory.name + ".old")
-    for leftover in (fresh, stale):
-        shutil.rmtree(leftover, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    (fresh / "demand.json").write_text(json.dumps(asdict(artefact.info), indent=2) + "\n")
-    save_file({k: np.ascontiguousarray(v) for k, v in artefact.factors.items()}, fresh / "factors.safetensors")
-    for name in ("segments", "products", "offsets", "user_segments"):
-        table: pl.DataFrame | None = getattr(artefact, name)
-        if table is not None:
-            table.write_parquet(fresh / f"{name}.parquet")
-    if directory.exists():
-        directory.rename(stale)
-    fresh.rename(directory)
-    shutil.rmtree(stale, ignore_errors=True)
+    """Write the artefact in one swap; InputError where the directory holds anything else."""
+    with replacing(directory, ARTEFACT_FILES) as fresh:
+        (fresh / "demand.json").write_text(json.dumps(asdict(artefact.info), indent=2) + "\n")
+        save_file({k: np.ascontiguousarray(v) for k, v in artefact.factors.items()}, fresh / "factors.safetensors")
+        for name in ARTEFACT_TABLES:
+            table: pl.DataFrame | None = getattr(artefact, name)
+            if table is not None:
+                table.write_parquet(fresh / f"{name}.parquet")
 
 
 def read_artefact(directory: Path) -> DemandArtefact:

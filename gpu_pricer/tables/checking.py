@@ -20,8 +20,7 @@ class Checked:
     def report(self) -> str:
         """Every broken rule with its count and its first rows, in one line."""
         return "; ".join(
-            f"breaks {rule} in {count:,} rows, such as {self._examples(rule)}"
-            for rule, count in self.broken.items()
+            f"breaks {rule} in {count:,} rows, such as {self._examples(rule)}" for rule, count in self.broken.items()
         )
 
     def _examples(self, rule: str) -> str:

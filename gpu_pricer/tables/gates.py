@@ -79,9 +79,7 @@ def _read(path: Path) -> pl.DataFrame:
     try:
         table = pl.read_parquet(path)
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise InputError(
-            f"{path} must be a whole Parquet file, found: {first_line(error)}: score again"
-        ) from error
+        raise InputError(f"{path} must be a whole Parquet file, found: {first_line(error)}: score again") from error
     wanted = {name: column.dtype for name, column in PriceTable.columns().items() if name not in KEY}
     if table.columns != PriceTable.column_names() or wanted != {name: table.schema[name] for name in wanted}:
         raise InputError(
@@ -89,17 +87,13 @@ def _read(path: Path) -> pl.DataFrame:
             f"found {dict(table.schema)}: score again"
         )
     checked = check(table, PriceTable)
-    _require(
-        not checked.broken, f"{path} must follow the price table's contract, found it {checked.report()}"
-    )
+    _require(not checked.broken, f"{path} must follow the price table's contract, found it {checked.report()}")
     return table
 
 
 def _facts(name: str, table: pl.DataFrame) -> FileFacts:
     columns = [c for c in table.columns if not table.schema[c].is_float()]
-    least, largest = (
-        table.select(getattr(pl.col(columns), how)()).row(0, named=True) for how in ("min", "max")
-    )
+    least, largest = (table.select(getattr(pl.col(columns), how)()).row(0, named=True) for how in ("min", "max"))
     return FileFacts(name, table.height, least, largest, table.null_count().row(0, named=True))
 
 

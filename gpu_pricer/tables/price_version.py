@@ -162,6 +162,4 @@ def _read_json(path: Path) -> PriceVersion:
         content["tally"] = Tally(**content["tally"])
         return PriceVersion(**{field.name: content[field.name] for field in fields(PriceVersion)})
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path} must be what `gpu-pricer score` wrote, found: {error}: score again"
-        ) from error
+        raise InputError(f"{path} must be what `gpu-pricer score` wrote, found: {error}: score again") from error

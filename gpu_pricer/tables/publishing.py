@@ -99,8 +99,7 @@ def commit_version(prices: Path, folder: Path, version: PriceVersion, files: Seq
         return 0
     except (CommitFailedError, DeltaError) as error:
         raise InputError(
-            f"only one publisher may commit to {prices} at a time, found: {error}: "
-            "nothing was published, run it again"
+            f"only one publisher may commit to {prices} at a time, found: {error}: nothing was published, run it again"
         ) from error
 
 

@@ -21,10 +21,14 @@ def scan_table(path: Path) -> pl.LazyFrame:
             pl.read_parquet_schema(file)
         except (OSError, pl.exceptions.PolarsError) as error:
             reason = first_line(error)
-            raise InputError(
-                f"{file} must be a whole Parquet file, found: {reason}; write it again"
-            ) from error
+            raise InputError(f"{file} must be a whole Parquet file, found: {reason}; write it again") from error
     return pl.scan_parquet(files)
+
+
+def require_whole(folder: Path) -> None:
+    """InputError when a Parquet file that lies in the folder is torn."""
+    for file in sorted(folder.glob("*.parquet")):
+        scan_table(file)
 
 
 def collect(frame: pl.LazyFrame, origin: str) -> pl.DataFrame:

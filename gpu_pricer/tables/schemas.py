@@ -81,9 +81,7 @@ class Products(dy.Schema):
     """One row per product; any further column is an attribute."""
 
     product_id = _id("unique")
-    category_id = dy.String(
-        nullable=True, description="need group of products that replace each other; null: alone"
-    )
+    category_id = dy.String(nullable=True, description="need group of products that replace each other; null: alone")
     price = _number("today's price; null or absent: the last honest price in the sales", optional=True)
     list_price = _number("today's price before discounts", optional=True)
     cost = _number("unit cost; null or absent: assumed from a configured ratio", optional=True)
@@ -169,12 +167,13 @@ class Shelf(dy.Schema):
     """Canonical shelf: one row per product on the shelf in a period, with the one price it had then."""
 
     period = dy.Date(description="first day of the period")
-    category_id = dy.String(
-        description="need group; a product without one is alone in `product:<product_id>`"
-    )
+    category_id = dy.String(description="need group; a product without one is alone in `product:<product_id>`")
     product_id = _id("as given")
     price = dy.Float64(min_exclusive=0, description="the one price of product and period")
     list_price = _number("price before discounts")
+    price_age = dy.Int64(
+        min=0, description="periods since the price was seen; never a feature, since it tells of purchases"
+    )
     display = dy.Float64(min=0, max=1, description="share of stores that displayed it")
     mailer = dy.Float64(min=0, max=1, description="share of stores that advertised it")
 

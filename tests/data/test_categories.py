@@ -40,16 +40,12 @@ def test_only_products_ever_on_a_shelf_count():
 
 @pytest.mark.parametrize("rule", [CategoryRule(2, "refuse", ["brand"]), CategoryRule(2, "split", [])])
 def test_category_that_stays_too_large_is_refused(rule):
-    with pytest.raises(
-        InputError, match="at most 2 products, found 3 in 'CHIPS' of products: name finer categories"
-    ):
+    with pytest.raises(InputError, match="at most 2 products, found 3 in 'CHIPS' of products: name finer categories"):
         sized_categories(CHIPS, ALL, rule)
 
 
 def test_unknown_split_column_is_refused():
-    with pytest.raises(
-        InputError, match="split_by must name columns of products, found colour but only product_id"
-    ):
+    with pytest.raises(InputError, match="split_by must name columns of products, found colour but only product_id"):
         sized_categories(CHIPS, ALL, CategoryRule(2, "split", ["colour"]))
 
 

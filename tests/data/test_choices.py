@@ -44,9 +44,7 @@ def test_several_products_share_the_weight_of_an_occasion(lines, shop):
 
 
 def test_purchase_of_a_product_off_the_shelf_is_no_choice(lines, shop):
-    purchases = purchases_on_shelf(
-        lines({"product_id": 20, "week": 0}, {"product_id": 20, "week": 1}), shop[0]
-    )
+    purchases = purchases_on_shelf(lines({"product_id": 20, "week": 0}, {"product_id": 20, "week": 1}), shop[0])
 
     assert purchases.height == 1
 
@@ -108,9 +106,7 @@ def test_every_occasion_is_drawn_equally_often(lines, shop):
 
     drawn = [sampled_zeros(purchases, visits, shelf, rule(), seed=seed) for seed in range(200)]
 
-    in_week_0 = [
-        zeros.filter(pl.col("period") == pl.col("period").min(), category_id="A").height for zeros, _ in drawn
-    ]
+    in_week_0 = [zeros.filter(pl.col("period") == pl.col("period").min(), category_id="A").height for zeros, _ in drawn]
     rate = dict(drawn[0][1].rows())["A"]
     error = 3 * np.std(in_week_0) / np.sqrt(len(drawn))
     assert abs(np.mean(in_week_0) - 20 * rate) < error

@@ -24,9 +24,7 @@ def slice_directory(tmp_path_factory):
     """Canonical tables of one household in 64."""
     work = tmp_path_factory.mktemp("slice")
     with initialize_config_dir(CONF, version_base="1.3"):
-        config = compose(
-            "config", [f"paths.work={work}", "data.source.divisor=64", "data.source.remainder=3"]
-        )
+        config = compose("config", [f"paths.work={work}", "data.source.divisor=64", "data.source.remainder=3"])
     main(config)
     return work / "data"
 
@@ -54,9 +52,7 @@ def raw(tmp_path, monkeypatch):
     for name, table in tables.items():
         table.write_parquet(tmp_path / f"{name}.parquet")
     monkeypatch.setattr(complete_journey, "_package_data", lambda: tmp_path)
-    return {
-        name: table.rows.collect() for name, table in CompleteJourney("product_type", 1, 0).tables().items()
-    }
+    return {name: table.rows.collect() for name, table in CompleteJourney("product_type", 1, 0).tables().items()}
 
 
 def test_unit_price_is_net_and_list_price_adds_the_discount_back(raw):

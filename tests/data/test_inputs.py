@@ -42,10 +42,7 @@ def test_rows_that_break_a_rule_are_set_aside_with_the_rule(lines):
 def test_quarantine_is_logged_by_rule_count_and_example(lines, caplog):
     read(transactions=lines({}, {"price": 0.0}))
 
-    assert (
-        "transactions.parquet breaks price_is_positive in 1 rows, such as (user_id=1, product_id=10"
-        in caplog.text
-    )
+    assert "transactions.parquet breaks price_is_positive in 1 rows, such as (user_id=1, product_id=10" in caplog.text
 
 
 def test_refusal_names_rule_count_example_and_remedy(lines):
@@ -62,9 +59,7 @@ def test_sound_tables_leave_nothing_in_quarantine(lines):
 
 
 def test_outliers_are_treated_as_invalid(lines):
-    inputs = read(
-        transactions=lines({}, {"quantity": 9000.0}), outliers={"quantity_is_plausible": QuantityAtMost(100)}
-    )
+    inputs = read(transactions=lines({}, {"quantity": 9000.0}), outliers={"quantity_is_plausible": QuantityAtMost(100)})
 
     assert inputs.broken["transactions"] == {"quantity_is_plausible": 1}
 
@@ -89,9 +84,7 @@ def test_repeated_products_and_users_are_always_refused(lines, on_invalid, table
 
 
 def test_nothing_left_is_always_refused(lines):
-    with pytest.raises(
-        InputError, match=r"transactions.parquet must have rows that keep every rule, found none left"
-    ):
+    with pytest.raises(InputError, match=r"transactions.parquet must have rows that keep every rule, found none left"):
         read(transactions=lines({"price": 0.0}))
 
 
@@ -101,16 +94,12 @@ def test_empty_table_is_always_refused(lines):
 
 
 def test_products_are_needed(lines):
-    with pytest.raises(
-        InputError, match="the tables must include products, found transactions: add products"
-    ):
+    with pytest.raises(InputError, match="the tables must include products, found transactions: add products"):
         read_inputs(Shop({"transactions": lines({})}), Validation("refuse", {}))
 
 
 def test_sales_are_needed():
-    with pytest.raises(
-        InputError, match="must include transactions or offers, found products, users: add one"
-    ):
+    with pytest.raises(InputError, match="must include transactions or offers, found products, users: add one"):
         read(users=USERS)
 
 

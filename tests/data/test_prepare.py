@@ -77,9 +77,7 @@ def test_every_occasion_is_there_once(prepare):
     """Trap 4: user x visited period x category on the shelf, bought or not."""
     directory = prepare(shop())
 
-    choices, visits, shelf = (
-        pl.read_parquet(directory / f"{name}.parquet") for name in ("choices", "visits", "shelf")
-    )
+    choices, visits, shelf = (pl.read_parquet(directory / f"{name}.parquet") for name in ("choices", "visits", "shelf"))
     occasions = choices.group_by("user_id", "period", "category_id").agg(pl.col("weight").sum())
     expected = visits.join(shelf.select("period", "category_id").unique(), on="period")
     assert occasions.height == expected.height
@@ -113,14 +111,8 @@ def test_ids_come_out_as_they_went_in(prepare, ids):
 
     directory = prepare(tables)
 
-    assert (
-        pl.read_parquet(directory / "users.parquet")["user_id"]
-        .sort()
-        .equals(tables["users"]["user_id"].sort())
-    )
-    assert pl.read_parquet(directory / "products.parquet")["product_id"].equals(
-        tables["products"]["product_id"]
-    )
+    assert pl.read_parquet(directory / "users.parquet")["user_id"].sort().equals(tables["users"]["user_id"].sort())
+    assert pl.read_parquet(directory / "products.parquet")["product_id"].equals(tables["products"]["product_id"])
     assert set(pl.read_parquet(directory / "choices.parquet")["product_id"].drop_nulls()) <= {
         ids(100 + n) for n in range(4)
     }
@@ -165,11 +157,7 @@ def test_sampled_occasions_estimate_their_total(prepare):
     )
 
     zeros = pl.col("product_id").is_null()
-    estimate = (
-        sample.filter(zeros)
-        .group_by("category_id")
-        .agg((1 / pl.col("outside_rate")).sum().round().alias("len"))
-    )
+    estimate = sample.filter(zeros).group_by("category_id").agg((1 / pl.col("outside_rate")).sum().round().alias("len"))
     expected = whole.filter(zeros).group_by("category_id").agg(pl.len().cast(pl.Float64))
     assert sample.height < whole.height
     assert dict(estimate.rows()) == pytest.approx(dict(expected.rows()))
@@ -230,9 +218,7 @@ def test_refusing_broken_rows_writes_nothing(prepare, tmp_path):
 
 def test_second_run_drops_the_quarantine_of_the_first(prepare):
     tables = shop()
-    tables["context"] = pl.DataFrame(
-        {"product_id": [100, 999], "time": [date(2024, 1, 1)] * 2, "display": [0.5, 0.5]}
-    )
+    tables["context"] = pl.DataFrame({"product_id": [100, 999], "time": [date(2024, 1, 1)] * 2, "display": [0.5, 0.5]})
     directory = prepare(tables)
     assert (directory / "quarantine" / "context.parquet").exists()
 
@@ -246,7 +232,7 @@ def test_directory_with_anything_else_is_never_replaced(prepare, tmp_path):
     precious.parent.mkdir(parents=True)
     precious.write_text("only copy")
 
-    with pytest.raises(InputError, match=r"directory of canonical tables only, found thesis.txt"):
+    with pytest.raises(InputError, match=r"must hold nothing else, found thesis\.txt"):
         prepare(shop())
 
     assert precious.read_text() == "only copy"

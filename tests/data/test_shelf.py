@@ -105,9 +105,7 @@ def test_promotion_of_the_period_is_on_the_shelf_and_absent_means_none(lines, we
 
 def test_daily_context_counts_with_its_mean(weeks):
     days = [weeks(1)[0] + timedelta(days=day) for day in (0, 1)]
-    context = pl.DataFrame(
-        {"product_id": [10, 10], "time": days, "display": [0.0, 1.0], "temperature": [10, 20]}
-    )
+    context = pl.DataFrame({"product_id": [10, 10], "time": days, "display": [0.0, 1.0], "temperature": [10, 20]})
 
     mean = period_context(context.with_columns(pl.col("time").cast(pl.Datetime("us"))), WEEK)
 
@@ -115,9 +113,7 @@ def test_daily_context_counts_with_its_mean(weeks):
 
 
 def test_columns_of_the_shelf_are_no_context(weeks):
-    context = pl.DataFrame(
-        {"product_id": [10], "time": weeks(1), "price": [1.0], "note": ["sunny"], "empty": [None]}
-    )
+    context = pl.DataFrame({"product_id": [10], "time": weeks(1), "price": [1.0], "note": ["sunny"], "empty": [None]})
 
     mean = period_context(context.with_columns(pl.col("time").cast(pl.Datetime("us"))), WEEK)
 

@@ -79,10 +79,7 @@ def test_truth_responds_to_price_as_the_simulation_does(drawn):
     on_shelf = drawn.history.on_shelf[0]
     tastes = small_source().tastes
 
-    change = (
-        utility(market, tastes, dearer, 0)[:, on_shelf]
-        - utility(market, tastes, drawn.history, 0)[:, on_shelf]
-    )
+    change = utility(market, tastes, dearer, 0)[:, on_shelf] - utility(market, tastes, drawn.history, 0)[:, on_shelf]
 
     expected = -drawn.truth.factors["sensitivity"] * 0.10 / reference
     np.testing.assert_allclose(change, expected[:, on_shelf], rtol=1e-5)

@@ -149,10 +149,7 @@ def test_no_single_move_of_one_price_improves_the_uniform_prices(laddered):
 def test_uniform_prices_of_two_products_equal_brute_force(laddered):
     category = int(np.argmin(np.diff(laddered.market.shelf.category_start)))
     start = laddered.market.shelf.category_start[category]
-    rungs = [
-        laddered.rungs.price[laddered.rungs.start[p] : laddered.rungs.start[p + 1]]
-        for p in (start, start + 1)
-    ]
+    rungs = [laddered.rungs.price[laddered.rungs.start[p] : laddered.rungs.start[p + 1]] for p in (start, start + 1)]
 
     def earns(first, second):
         price = laddered.uniform[:, 0].copy()
@@ -207,26 +204,20 @@ def test_a_product_without_a_price_keeps_todays(bench):
     matrix = price_matrix(prices, bench, pl.Series(["a", "b"]))
 
     assert matrix[3].tolist() == [123.0, bench.today[3, 0]]
-    np.testing.assert_array_equal(
-        np.delete(matrix, 3, axis=0), np.delete(np.repeat(bench.today, 2, axis=1), 3, axis=0)
-    )
+    np.testing.assert_array_equal(np.delete(matrix, 3, axis=0), np.delete(np.repeat(bench.today, 2, axis=1), 3, axis=0))
 
 
 def test_prices_of_another_market_are_refused(bench):
     prices = pl.DataFrame({"segment_id": ["a"], "product_id": [1], "price": [1.23]})
 
-    with pytest.raises(
-        InputError, match="must price products and segments of the truth's market, found 1 rows"
-    ):
+    with pytest.raises(InputError, match="must price products and segments of the truth's market, found 1 rows"):
         price_matrix(prices, bench, pl.Series(["a", "b"]))
 
 
 def test_gains_are_rates_of_plain_profits():
     found = gains(profit=112.0, today=100.0, uniform=108.0, oracle=116.0)
 
-    assert found == pytest.approx(
-        {"profit_over_today": 0.12, "regret": 4 / 116, "share_of_attainable_gain": 0.5}
-    )
+    assert found == pytest.approx({"profit_over_today": 0.12, "regret": 4 / 116, "share_of_attainable_gain": 0.5})
 
 
 def test_elasticity_is_the_slope_of_log_demand(bench):
@@ -238,10 +229,7 @@ def test_elasticity_is_the_slope_of_log_demand(bench):
     up, down = price.copy(), price.copy()
     up[p], down[p] = price[p] * np.exp(1e-4), price[p] * np.exp(-1e-4)
     margin = (bench.market.units_per_choice * (price - bench.market.unit_cost))[p]
-    sold = [
-        bench.market.cell_profit(x[:, None])[p] / (x[p] - bench.market.unit_cost[p]) * margin
-        for x in (up, down)
-    ]
+    sold = [bench.market.cell_profit(x[:, None])[p] / (x[p] - bench.market.unit_cost[p]) * margin for x in (up, down)]
     np.testing.assert_allclose(found[p], (np.log(sold[0]) - np.log(sold[1])) / 2e-4, rtol=1e-6)
 
 

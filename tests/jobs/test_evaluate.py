@@ -84,9 +84,7 @@ def test_profits_stand_in_the_order_that_theory_gives(config):
 
 
 def test_held_out_choices_make_a_test_block(config):
-    shelf = pl.read_parquet(Path(config.paths.data) / "shelf.parquet").filter(
-        pl.col("period") == date(2025, 3, 24)
-    )
+    shelf = pl.read_parquet(Path(config.paths.data) / "shelf.parquet").filter(pl.col("period") == date(2025, 3, 24))
     offers = shelf.select("period", "product_id").with_columns(
         probability=pl.lit(0.2), bought=pl.int_range(pl.len()) % 5 == 0, weight=pl.lit(1.0, dtype=pl.Float32)
     )

@@ -81,9 +81,7 @@ def test_rows_of_a_file_are_sorted_by_product_then_segment(tmp_path):
 def test_separate_processes_write_one_version(tmp_path):
     whole = scored(tmp_path / "whole", Tiling(200, 3, None, 1))
     for shard in (2, 0):
-        assert (
-            score(ARTEFACT, CATALOG, a_policy(), Tiling(200, 3, shard, 1), tmp_path / "array", "cpu") is None
-        )
+        assert score(ARTEFACT, CATALOG, a_policy(), Tiling(200, 3, shard, 1), tmp_path / "array", "cpu") is None
     with pytest.raises(InputError, match=r"found shard-00000-of-00003.json, shard-00002-of-00003.json"):
         read_version(tmp_path / "array")
 
@@ -97,9 +95,7 @@ def test_separate_processes_write_one_version(tmp_path):
 def test_shards_of_different_policies_do_not_mix(tmp_path):
     score(ARTEFACT, CATALOG, a_policy(), Tiling(200, 2, 0, 1), tmp_path / "run", "cpu")
 
-    with pytest.raises(
-        InputError, match="every shard must be scored from the same artefact, catalog and policy"
-    ):
+    with pytest.raises(InputError, match="every shard must be scored from the same artefact, catalog and policy"):
         score(ARTEFACT, CATALOG, a_policy(ladder=None), Tiling(200, 2, 1, 1), tmp_path / "run", "cpu")
 
 
@@ -186,9 +182,7 @@ def test_totals_are_those_of_the_rows(folder):
 
 
 def test_totals_at_todays_prices_are_todays(tmp_path):
-    stay = a_policy().bounds.__class__(
-        max_decrease=0.0, max_increase=0.0, min_margin_rate=None, within_support=False
-    )
+    stay = a_policy().bounds.__class__(max_decrease=0.0, max_increase=0.0, min_margin_rate=None, within_support=False)
 
     version = score(ARTEFACT, CATALOG, a_policy(stay, ladder=None), WHOLE, tmp_path / "run", "cpu")
 

@@ -66,9 +66,7 @@ def _bounds(rng, products, kind):
     if kind == "cents":
         low = rng.integers(100, 400, products)
         return low, low + rng.integers(0, 12, products)
-    rungs = np.array(
-        ON_LIST if kind == "list" else [100 * k + e for k in range(1, 5) for e in LADDERS[kind][1]]
-    )
+    rungs = np.array(ON_LIST if kind == "list" else [100 * k + e for k in range(1, 5) for e in LADDERS[kind][1]])
     first = rng.integers(0, len(rungs), products)
     last = np.minimum(first + rng.integers(0, 6, products), len(rungs) - 1)
     return rungs[first], rungs[last]

@@ -23,8 +23,7 @@ def profit(price, category):
 def best_profit(rungs, category):
     """Return the highest profit over every combination of the shelf's rungs, a list per product."""
     candidates = [
-        prices if is_on_shelf else prices[:1]
-        for prices, is_on_shelf in zip(rungs, category["on_shelf"], strict=True)
+        prices if is_on_shelf else prices[:1] for prices, is_on_shelf in zip(rungs, category["on_shelf"], strict=True)
     ]
     return max(profit(np.array(prices, float), category) for prices in product(*candidates))
 

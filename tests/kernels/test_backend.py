@@ -47,9 +47,7 @@ def test_auto_logs_its_choice_once(caplog):
     chosen = {resolve_backend("auto") for _ in range(3)}
 
     assert chosen == {"cpu"}
-    assert [record.getMessage() for record in caplog.records] == [
-        f"backend auto: cpu (cuda needs {WITHOUT_CUDA})"
-    ]
+    assert [record.getMessage() for record in caplog.records] == [f"backend auto: cpu (cuda needs {WITHOUT_CUDA})"]
 
 
 def test_auto_takes_cuda_where_nothing_is_missing(monkeypatch):
@@ -71,8 +69,6 @@ def test_importing_kernels_imports_no_gpu_package():
     root = Path(backend.__file__).parents[1]
     environment = {**os.environ, "PYTHONPATH": str(root)}
 
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"

@@ -45,12 +45,8 @@ def assert_equally_good(demand, offer, cpu, gpu):
     for category in range(offer.shelf.category_count):
         for segment in range(demand.segment_count):
             market, rows = category_of(demand, offer, category, segment)
-            profits = [
-                oracle.profit(cells.price[rows, segment].astype(float), market) for cells in (cpu, gpu)
-            ]
-            scale = abs(profits[0]) + np.abs(market["weight"] * (market["unit_cost"] - offer.high[rows])).max(
-                initial=0
-            )
+            profits = [oracle.profit(cells.price[rows, segment].astype(float), market) for cells in (cpu, gpu)]
+            scale = abs(profits[0]) + np.abs(market["weight"] * (market["unit_cost"] - offer.high[rows])).max(initial=0)
             assert abs(profits[0] - profits[1]) <= FLOAT32_REGRET * scale
     assert (cpu.price == gpu.price).mean() > 0.99
     assert np.abs(cpu.category_worth - gpu.category_worth).max() < 1e-3
@@ -63,9 +59,7 @@ def assert_equally_good(demand, offer, cpu, gpu):
 @pytest.mark.simulator
 @pytest.mark.parametrize("has_outside_option", [True, False])
 @pytest.mark.parametrize("kind", LADDERS)
-@pytest.mark.parametrize(
-    ("sizes", "segments", "threads"), [([3, 1, 0, 4], 5, 3), ([2, 5], 1, 32), ([1], 7, 1)]
-)
+@pytest.mark.parametrize(("sizes", "segments", "threads"), [([3, 1, 0, 4], 5, 3), ([2, 5], 1, 32), ([1], 7, 1)])
 def test_both_backends_price_alike(cuda, monkeypatch, kind, has_outside_option, sizes, segments, threads):
     offer = random_offer(11, sizes, kind, has_outside_option)
     demand = factor_demand(11, segments, sum(sizes))
@@ -158,8 +152,6 @@ def test_the_kernel_compiles_without_float64(capability, monkeypatch):
         types.int32[:, ::1], cells, types.int8[:, ::1], cells, types.int32[:, ::1],
     )  # fmt: skip
 
-    ptx, _ = cuda.compile(
-        price_kernel.py_func, signature, device=False, abi="numba", cc=capability, output="ptx"
-    )
+    ptx, _ = cuda.compile(price_kernel.py_func, signature, device=False, abi="numba", cc=capability, output="ptx")
 
     assert double_instructions(ptx) == []

@@ -188,9 +188,7 @@ def test_dense_and_factor_demand_agree():
     assert np.abs(one.category_worth - other.category_worth).max() < 1e-3
 
 
-@given(
-    seeds, st.integers(1, 5), st.floats(0.01, 500), st.booleans(), st.sampled_from([np.float32, np.float64])
-)
+@given(seeds, st.integers(1, 5), st.floats(0.01, 500), st.booleans(), st.sampled_from([np.float32, np.float64]))
 @few
 def test_demand_never_rises_with_price(seed, products, increase, has_outside_option, real):
     offer = positive(random_offer(seed, [products], "endings", has_outside_option))

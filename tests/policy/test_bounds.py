@@ -19,9 +19,7 @@ def bounds(**rules):
 
 def interval(rules, today=1000, cost=500, seen=(1, 100_000)):
     """(low, high) in cents and the rule names behind them, for one product."""
-    found = price_range(
-        rules, *(np.array([v]) for v in (today, 10**4 * cost, 10**4 * seen[0], 10**4 * seen[1]))
-    )
+    found = price_range(rules, *(np.array([v]) for v in (today, 10**4 * cost, 10**4 * seen[0], 10**4 * seen[1])))
     names = [BINDINGS[int(rule[0])] for rule in (found.low_rule, found.high_rule, found.broken)]
     return int(found.low[0]), int(found.high[0]), *names
 

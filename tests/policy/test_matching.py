@@ -34,9 +34,7 @@ def test_unknown_product_takes_its_categorys_fallback_around_todays_price():
     catalog = catalog_of(artefact)
     catalog = catalog.vstack(pl.DataFrame(new, schema=catalog.schema))
 
-    row = match_products(catalog, artefact).products.row(
-        by_predicate=pl.col("product_id") == "new", named=True
-    )
+    row = match_products(catalog, artefact).products.row(by_predicate=pl.col("product_id") == "new", named=True)
 
     assert (row["demand_row"], row["reference_price"], row["min_price"], row["max_price"]) == (
         0,
@@ -108,9 +106,7 @@ def test_catalog_of_another_market_is_refused():
     artefact = small_artefact(1)
     catalog = catalog_of(artefact).with_columns(product_id=pl.col("product_id") + "x")
 
-    with pytest.raises(
-        InputError, match="must know a product or category of the catalog's 24 rows, found none"
-    ):
+    with pytest.raises(InputError, match="must know a product or category of the catalog's 24 rows, found none"):
         match_products(catalog, artefact)
 
 

@@ -13,9 +13,7 @@ from tests.markets import FREE, NINES, PROFIT, a_policy
 
 
 def configured(*overrides):
-    return OmegaConf.merge(
-        OmegaConf.load(CONF / "policy/profit.yaml"), OmegaConf.from_dotlist(list(overrides))
-    )
+    return OmegaConf.merge(OmegaConf.load(CONF / "policy/profit.yaml"), OmegaConf.from_dotlist(list(overrides)))
 
 
 def test_profit_policy_is_what_its_file_says():

@@ -68,8 +68,7 @@ def test_prices_are_the_best_of_every_combination(form, weights):
         low = np.maximum.reduce([price * 0.7, cost / 0.95, group["min_price"].to_numpy()])
         high = np.minimum(price * 1.15, group["max_price"].to_numpy())
         rungs = [
-            [x / 100 for x in range(1, 2000) if x % 100 in (9, 59) and lo - 1e-9 <= x / 100 <= hi + 1e-9]
-            or [today]
+            [x / 100 for x in range(1, 2000) if x % 100 in (9, 59) and lo - 1e-9 <= x / 100 <= hi + 1e-9] or [today]
             for lo, hi, today in zip(low, high, price, strict=True)
         ]
         every = np.array(list(itertools.product(*rungs)))
@@ -152,9 +151,7 @@ def test_units_per_choice_weighs_products_of_a_category_against_each_other():
     light = artefact.products.with_columns(units_per_choice=pl.Series([1.0, 1.0]))
 
     policy = a_policy(FREE, ladder=None)
-    prices = [
-        priced(replace(artefact, products=p), catalog, policy)["price"].to_list() for p in (heavy, light)
-    ]
+    prices = [priced(replace(artefact, products=p), catalog, policy)["price"].to_list() for p in (heavy, light)]
 
     assert prices[0][1] > prices[1][1]  # the light product leaves room for the heavy one
 
@@ -175,9 +172,7 @@ def test_availability_moves_appeal_and_zero_leaves_the_choice_set():
 
 def test_scarce_product_sells_by_its_availability():
     artefact, catalog = one_product(5.0, 4.0)
-    today = a_policy(
-        Bounds(max_decrease=0.0, max_increase=0.0, min_margin_rate=None, within_support=False), None
-    )
+    today = a_policy(Bounds(max_decrease=0.0, max_increase=0.0, min_margin_rate=None, within_support=False), None)
 
     units = priced(artefact, catalog.with_columns(availability=pl.lit(0.25)), today)["expected_units"][0]
 
@@ -198,9 +193,7 @@ def test_offset_of_a_product_is_that_of_each_of_its_cells(column):
 
     cents = [table["price"].cast(pl.Float64) * 100 for table in (by_product, by_cell)]
     assert (cents[0] - cents[1]).abs().max() <= 1.001  # the cell's sensitivity takes another softplus
-    assert by_product["expected_units"].to_numpy() == pytest.approx(
-        by_cell["expected_units"].to_numpy(), rel=1e-2
-    )
+    assert by_product["expected_units"].to_numpy() == pytest.approx(by_cell["expected_units"].to_numpy(), rel=1e-2)
     moved = plain.filter(plain["expected_units"] != by_product["expected_units"])["product_id"].unique()
     assert {"p001", "p002"} & set(moved)
 
@@ -241,9 +234,7 @@ def test_bad_offsets_are_refused(change, message):
     )
 
     with pytest.raises(InputError, match=message):
-        pricing_problem(
-            replace(artefact, offsets=offsets.with_columns(change)), catalog_of(artefact), a_policy()
-        )
+        pricing_problem(replace(artefact, offsets=offsets.with_columns(change)), catalog_of(artefact), a_policy())
 
 
 def test_offsets_without_a_column_are_refused():
@@ -279,9 +270,7 @@ def test_higher_cost_never_lowers_a_products_price():
     is_dearer = pl.col("product_id") == "p007"
     dearer = catalog.with_columns(cost=pl.when(is_dearer).then(pl.col("cost") * 1.1).otherwise("cost"))
 
-    before, after = (
-        priced(artefact, c, a_policy(FREE, None)).filter(is_dearer)["price"] for c in (catalog, dearer)
-    )
+    before, after = (priced(artefact, c, a_policy(FREE, None)).filter(is_dearer)["price"] for c in (catalog, dearer))
 
     assert (after > before).all()
 

@@ -131,9 +131,7 @@ def test_dry_run_says_what_would_change_and_changes_nothing(tmp_path, capsys):
 
     publish(tmp_path, None, replace(USUAL, dry_run=True))
 
-    assert (
-        "dry run: second passes the gates and would replace first\n  share_moved: " in capsys.readouterr().out
-    )
+    assert "dry run: second passes the gates and would replace first\n  share_moved: " in capsys.readouterr().out
     assert DeltaTable(str(tmp_path)).version() == 0
     assert (tmp_path / "_current").readlink() == Path("first")
 
@@ -202,9 +200,7 @@ def test_two_publishers_at_once_end_in_one_clear_error(tmp_path, monkeypatch, ha
         overtaken.is_deltatable = original.is_deltatable
     monkeypatch.setattr(publishing, name, overtaken)
 
-    with pytest.raises(
-        InputError, match=r"only one publisher may commit .* nothing was published, run it again"
-    ):
+    with pytest.raises(InputError, match=r"only one publisher may commit .* nothing was published, run it again"):
         publishing.commit_version(tmp_path, mine, version, files)
 
     assert published_rows(tmp_path).equals(rows_of(theirs))
@@ -274,9 +270,7 @@ def break_version(folder, how):
         renamed = pl.col("product_id").replace({rows["product_id"][0]: other["product_id"][0]})
         rows.with_columns(renamed).write_parquet(path)
     else:
-        rows.with_columns(segment_id=pl.lit("sX") + pl.int_range(pl.len()).cast(pl.String)).write_parquet(
-            path
-        )
+        rows.with_columns(segment_id=pl.lit("sX") + pl.int_range(pl.len()).cast(pl.String)).write_parquet(path)
 
 
 @pytest.mark.parametrize(
@@ -328,9 +322,7 @@ def test_gate_stops_prices_that_move_too_much(tmp_path, gates, message):
 
 
 def test_nothing_to_publish_is_said_in_one_line(tmp_path):
-    with pytest.raises(
-        InputError, match="must hold a finished version to publish, found none: run `gpu-pricer score`"
-    ):
+    with pytest.raises(InputError, match="must hold a finished version to publish, found none: run `gpu-pricer score`"):
         publish(tmp_path, None, USUAL)
 
 

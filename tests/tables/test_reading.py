@@ -31,9 +31,7 @@ def test_any_number_becomes_float_and_a_date_a_time():
 
 
 def test_time_keeps_the_clock_of_its_zone():
-    zoned = LINES.with_columns(
-        pl.lit(datetime(2024, 1, 1, 23)).dt.replace_time_zone("America/New_York").alias("time")
-    )
+    zoned = LINES.with_columns(pl.lit(datetime(2024, 1, 1, 23)).dt.replace_time_zone("America/New_York").alias("time"))
 
     assert conformed(zoned, Transactions)["time"][0] == datetime(2024, 1, 1, 23)
 
@@ -69,9 +67,7 @@ def test_flags_count_as_shares():
 
 
 def test_missing_column_is_named():
-    with pytest.raises(
-        InputError, match=r"table must have the column price, found only user_id.*: add price"
-    ):
+    with pytest.raises(InputError, match=r"table must have the column price, found only user_id.*: add price"):
         conformed(LINES.drop("price"), Transactions)
 
 
@@ -100,9 +96,7 @@ def test_file_and_folder_of_files_read_alike(tmp_path):
 
 
 def test_absent_table_is_named(tmp_path):
-    with pytest.raises(
-        InputError, match=r"users.parquet must be a Parquet file or a folder of them, found nothing"
-    ):
+    with pytest.raises(InputError, match=r"users.parquet must be a Parquet file or a folder of them, found nothing"):
         scan_table(tmp_path / "users.parquet")
 
 
@@ -118,9 +112,7 @@ def test_truncated_file_is_named(tmp_path, share):
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * share)])
 
-    with pytest.raises(
-        InputError, match=r"users.parquet must be a whole Parquet file, found: .*; write it again"
-    ):
+    with pytest.raises(InputError, match=r"users.parquet must be a whole Parquet file, found: .*; write it again"):
         scan_table(path)
 
 

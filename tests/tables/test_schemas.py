@@ -54,9 +54,7 @@ def test_what_identifies_a_row_must_be_given(schema, column):
 
 
 @pytest.mark.parametrize("value", [*NOT_A_PRICE, None])
-@pytest.mark.parametrize(
-    ("schema", "column"), [(Transactions, "price"), (Transactions, "quantity"), (Offers, "price")]
-)
+@pytest.mark.parametrize(("schema", "column"), [(Transactions, "price"), (Transactions, "quantity"), (Offers, "price")])
 def test_prices_and_quantities_of_sales_are_positive(schema, column, value):
     assert broken(schema, **{column: value}) == {f"{column}_is_positive": 1}
 
@@ -75,18 +73,14 @@ def test_optional_amounts_are_positive_where_given(schema, column, value):
 
 
 @pytest.mark.parametrize("value", [-1.0, float("nan")])
-@pytest.mark.parametrize(
-    ("schema", "column"), [(Products, "cost"), (Products, "stock"), (Offers, "quantity")]
-)
+@pytest.mark.parametrize(("schema", "column"), [(Products, "cost"), (Products, "stock"), (Offers, "quantity")])
 def test_cost_stock_and_offered_quantity_are_not_negative(schema, column, value):
     assert broken(schema, **{column: value}) == {f"{column}_is_not_negative": 1}
     assert broken(schema, **{column: 0.0}) == {}
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
-@pytest.mark.parametrize(
-    ("schema", "column"), [(Products, "availability"), (Context, "display"), (Context, "mailer")]
-)
+@pytest.mark.parametrize(("schema", "column"), [(Products, "availability"), (Context, "display"), (Context, "mailer")])
 def test_shares_lie_between_zero_and_one(schema, column, value):
     assert broken(schema, **{column: value}) == {f"{column}_is_a_share": 1}
 

@@ -49,9 +49,7 @@ def utility(market: Market, tastes: Tastes, history: History, week: int) -> np.n
     return market.appeal - market.sensitivity * relative + everyone
 
 
-def draw_sales(
-    market: Market, tastes: Tastes, history: History, baskets: Baskets, rng: np.random.Generator
-) -> Sales:
+def draw_sales(market: Market, tastes: Tastes, history: History, baskets: Baskets, rng: np.random.Generator) -> Sales:
     """Draw the log of all weeks; a user's choices of one product in one visit are one line."""
     categories = len(market.category_start) - 1
     extra = draw_between(baskets.extra_units, categories, rng)
@@ -74,9 +72,7 @@ def draw_sales(
     )
 
 
-def _draw_week(
-    market: Market, utilities: np.ndarray, second_choice: float, rng: np.random.Generator
-) -> np.ndarray:
+def _draw_week(market: Market, utilities: np.ndarray, second_choice: float, rng: np.random.Generator) -> np.ndarray:
     """Rows user, product and day [3, n] of one week's choices, the outside option left out."""
     start = market.category_start
     weight = np.exp(utilities)
@@ -101,9 +97,7 @@ def _draw_week(
     return np.vstack([visitor[row], product, day[row]])
 
 
-def _find(
-    before: np.ndarray, start: np.ndarray, market: Market, occasion: np.ndarray, draw: np.ndarray
-) -> np.ndarray:
+def _find(before: np.ndarray, start: np.ndarray, market: Market, occasion: np.ndarray, draw: np.ndarray) -> np.ndarray:
     """The product whose stretch of the cumulated shares holds the draw; occasion is type × G + category."""
     types, products = before.shape
     categories = len(start) - 1

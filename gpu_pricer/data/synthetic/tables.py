@@ -27,14 +27,10 @@ def user_ids(market: Market) -> np.ndarray:
 
 def category_ids(market: Market) -> np.ndarray:
     """Category ids [P] of the products."""
-    return np.array([f"C{category:03d}" for category in range(len(market.category_start) - 1)])[
-        market.category
-    ]
+    return np.array([f"C{category:03d}" for category in range(len(market.category_start) - 1)])[market.category]
 
 
-def transactions_table(
-    market: Market, history: History, sales: Sales, ids: np.ndarray, start: date
-) -> pl.DataFrame:
+def transactions_table(market: Market, history: History, sales: Sales, ids: np.ndarray, start: date) -> pl.DataFrame:
     """One line per user, product and visit; the price is that of the product-week, in every store."""
     day = DAYS * sales.week + sales.day
     return pl.DataFrame(
@@ -75,12 +71,8 @@ def users_table(market: Market, rng: np.random.Generator) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "user_id": user_ids(market),
-            "income": np.round(
-                50.0 * np.exp(-0.35 * market.sensitivity_rank[kind] + rng.normal(0.0, 0.3, count)), 1
-            ),
-            "household_size": np.clip(np.rint(2.5 + household + rng.normal(0.0, 0.5, count)), 1, 6).astype(
-                np.int64
-            ),
+            "income": np.round(50.0 * np.exp(-0.35 * market.sensitivity_rank[kind] + rng.normal(0.0, 0.3, count)), 1),
+            "household_size": np.clip(np.rint(2.5 + household + rng.normal(0.0, 0.5, count)), 1, 6).astype(np.int64),
             "age_band": AGES[np.digitize(age, [-0.7, 0.0, 0.7])],
         }
     )

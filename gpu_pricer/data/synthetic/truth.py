@@ -40,9 +40,7 @@ def true_demand(
             currency=currency,
         ),
         factors={
-            "appeal": (market.appeal + history.season[weeks] - market.sensitivity * (ratio - 1)).astype(
-                np.float32
-            ),
+            "appeal": (market.appeal + history.season[weeks] - market.sensitivity * (ratio - 1)).astype(np.float32),
             "sensitivity": (market.sensitivity * ratio).astype(np.float32),
         },
         segments=_segments(market),
@@ -64,9 +62,7 @@ def _reference_price(history: History) -> np.ndarray:
     return np.round(np.nanmedian(np.where(seen, history.price, np.nan), axis=0)) / 100
 
 
-def _products(
-    market: Market, history: History, sales: Sales, ids: np.ndarray, reference: np.ndarray
-) -> pl.DataFrame:
+def _products(market: Market, history: History, sales: Sales, ids: np.ndarray, reference: np.ndarray) -> pl.DataFrame:
     """Products of the artefact; support is how far the category's prices were seen from the reference."""
     ratio = np.where(history.on_shelf[:-1], history.price / (100 * reference), 1.0)
     start = market.category_start[:-1]

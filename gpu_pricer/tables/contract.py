@@ -1,0 +1,47 @@
+"""The table contracts in words, as the README states them: made from the schemas, so that they cannot drift.
+
+python -m gpu_pricer.tables.contract prints them.
+"""
+
+import dataframely as dy
+
+from gpu_pricer.tables.price_table import PriceTable
+from gpu_pricer.tables.schemas import Context, Offers, Products, Transactions, Users
+
+INPUTS = {
+    "transactions": Transactions,
+    "products": Products,
+    "users": Users,
+    "offers": Offers,
+    "context": Context,
+}
+
+
+def describe_prices() -> str:
+    """The price table's columns as a Markdown table."""
+    lines = ["| column | type | meaning |", "|---|---|---|"]
+    for name, column in PriceTable.columns().items():
+        lines.append(f"| `{name}` | {_type_of(column)} | {column.description} |")
+    return "\n".join(lines)
+
+
+def describe_inputs() -> str:
+    """The input tables as a Markdown list: what each row is, and its columns; optional ones in brackets."""
+    return "\n".join(f"* `{name}`: {_summary(schema)}" for name, schema in INPUTS.items())
+
+
+def _summary(schema: type[dy.Schema]) -> str:
+    columns = [
+        f"[`{name}`]" if (column.metadata or {}).get("optional") else f"`{name}`"
+        for name, column in schema.columns().items()
+    ]
+    line = (schema.__doc__ or "").splitlines()[0]
+    return f"{line[0].lower()}{line[1:]} {', '.join(columns)}"
+
+
+def _type_of(column: dy.Column) -> str:
+    return "as given" if isinstance(column, dy.Any) else str(column.dtype)
+
+
+if __name__ == "__main__":
+    print(describe_prices(), describe_inputs(), sep="\n\n")

@@ -1,0 +1,40 @@
+"""Directories that change as a whole: a reader sees the old one or the new one, never half of one."""
+
+import shutil
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gpu_pricer.errors import InputError
+
+
+def require_own(directory: Path, ours: Collection[str]) -> None:
+    """InputError unless the directory holds nothing but files of the names `ours`, since all of it is replaced."""
+    if directory.exists() and not directory.is_dir():
+        raise InputError(f"{directory} must be a directory, found a file: name another place")
+    others = sorted(path.name for path in directory.iterdir() if path.name not in ours) if directory.exists() else []
+    if others:
+        raise InputError(
+            f"{directory} is replaced as a whole and must hold nothing else, found {', '.join(others[:3])}: "
+            "name another directory"
+        )
+
+
+@contextmanager
+def replacing(directory: Path, ours: Collection[str]) -> Iterator[Path]:
+    """An empty directory beside `directory`, which takes its place once the block ends without an error.
+
+    A run that was killed between the two renames is mended by the next one: the old directory comes back first.
+    """
+    fresh, stale = directory.with_name(directory.name + ".new"), directory.with_name(directory.name + ".old")
+    if stale.exists() and not directory.exists():
+        stale.rename(directory)
+    require_own(directory, ours)
+    for leftover in (fresh, stale):
+        shutil.rmtree(leftover, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    yield fresh
+    if directory.exists():
+        directory.rename(stale)
+    fresh.rename(directory)
+    shutil.rmtree(stale, ignore_errors=True)

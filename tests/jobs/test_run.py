@@ -1,0 +1,226 @@
+"""run: from nothing to a published price table, again, and after a kill."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+
+from gpu_pricer.jobs import JOBS, run
+from gpu_pricer.jobs.closing import closing_lines
+from gpu_pricer.tables.artefact import write_artefact
+from tests.markets import catalog_of, small_artefact
+
+ROOT = Path(__file__).parents[2]
+MARKET = (
+    "data=synthetic",
+    "data.source.weeks=20",
+    "data.source.people.users=200",
+    "data.source.people.types=3",
+    "data.source.assortment.categories=4",
+    "data.source.assortment.products=16",
+    "model=tiny",
+    "model.optimiser.max_epochs=1",
+    "model.price_response.steps=1",
+    "train.segments.count=3",
+    "backend=cpu",
+)
+KEY = ["product_id", "segment_id"]
+
+
+def published_rows(prices, version=None):
+    return pl.scan_delta(str(prices), version=version).sort(KEY).collect()
+
+
+def linked_rows(prices):
+    return pl.scan_parquet(prices / "_current/*.parquet").sort(KEY).collect()
+
+
+def record_of(job, work):
+    return json.loads((work / job / "run.json").read_text())
+
+
+def start(*arguments, directory):
+    """The command in a process of its own."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "gpu_pricer", *arguments]
+    return subprocess.Popen(
+        command, cwd=directory, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+@dataclass(frozen=True)
+class FirstRun:
+    """The first run in an empty directory, which no test may change, and what it printed."""
+
+    directory: Path
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("first")
+    process = start("run", *MARKET, directory=directory)
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    return FirstRun(directory, out, err)
+
+
+def test_one_command_leads_from_nothing_to_published_prices(first_run):
+    rows = published_rows(first_run.directory / "prices")
+    metrics = json.loads((first_run.directory / "work/metrics.json").read_text())
+
+    assert rows.height == 16 * 3
+    assert rows.equals(linked_rows(first_run.directory / "prices"))
+    by_duckdb = duckdb.sql(f"select * from '{first_run.directory}/prices/_current/*.parquet'").pl()
+    assert rows.equals(by_duckdb.sort(KEY))
+    assert metrics["test"]["rows"] > 0
+    assert {"profit_over_today", "regret", "share_of_attainable_gain"} <= set(metrics["truth"])
+
+
+def test_only_our_own_lines_are_logged(first_run):
+    assert all(re.match(r"[-\d]+ [:,\d]+ \w+ (gpu_pricer|kernels)\.", line) for line in first_run.err.splitlines())
+
+
+def test_second_run_publishes_the_next_version_beside_the_first(first_run, gpu_pricer, tmp_path):
+    for folder in ("work", "prices"):
+        shutil.copytree(first_run.directory / folder, tmp_path / folder, symlinks=True)
+
+    ended = gpu_pricer("run", *MARKET, "policy.bounds.max_increase=0.05")
+
+    assert (ended.status, ended.said) == (0, [])
+    assert f"version 1 of {tmp_path}/prices\n" in ended.out
+    first, second = (published_rows(tmp_path / "prices", version) for version in (0, 1))
+    assert first.equals(published_rows(first_run.directory / "prices"))
+    assert not second.equals(first)
+    assert second.equals(linked_rows(tmp_path / "prices"))
+
+
+def test_last_lines_tell_where_the_prices_are_what_they_promise_and_how_to_read_them(first_run):
+    closing = first_run.out[first_run.out.index("The price table is") :]
+
+    assert f"version 0 of {first_run.directory}/prices\n" in closing
+    assert "16 products x 3 segments = 48 prices in USD" in closing
+    assert re.search(r"expected profit per period [\d.,]+ USD, at today's prices [\d.,]+ USD \([+-]", closing)
+    assert "own estimate of its own prices, not a measured gain" in closing
+    assert "assumed" not in closing
+    snippets = [line.strip() for line in closing.splitlines() if line.startswith("  import")]
+    assert [snippet.split()[1].rstrip(";") for snippet in snippets] == ["polars", "pandas", "duckdb"]
+    assert [len(namespace_of(snippet)["prices"]) for snippet in snippets] == [48, 48, 48]
+
+
+def namespace_of(snippet):
+    namespace = {}
+    exec(snippet, namespace)
+    return namespace
+
+
+def test_assumed_costs_are_admitted(first_run, tmp_path):
+    catalog = pl.read_parquet(first_run.directory / "work/data/products.parquet")
+    assumed = pl.when(pl.int_range(pl.len()) < 5).then(pl.lit("assumed")).otherwise(pl.lit("given"))
+    catalog.with_columns(cost_source=assumed).write_parquet(tmp_path / "assumed.parquet")
+
+    closing = "\n".join(closing_lines(first_run.directory / "prices", tmp_path / "assumed.parquet"))
+
+    assert "the cost of 5 products is assumed, a configured share of their price" in closing
+
+
+def test_every_job_leaves_a_record(first_run):
+    work = first_run.directory / "work"
+    records = {job: record_of(job, work) for job in JOBS}
+
+    for job, record in records.items():
+        assert {"started", "seconds", "inputs", "device", "versions", "config"} <= set(record)
+        assert record["config"]["model"]["optimiser"]["max_epochs"] == 1
+        assert record["device"]["cpus"] == os.cpu_count()
+        assert re.fullmatch(r"\d+\.\d+.*", record["versions"]["polars"]), job
+    steps = records["run"]["steps"]
+    assert list(steps) == ["prepare", "train", "score", "publish", "evaluate"]
+    assert steps == {job: records[job]["seconds"] for job in steps}
+    assert sum(steps.values()) <= records["run"]["seconds"] + 0.05
+    demand = records["score"]["inputs"]["work/demand/factors.safetensors"]
+    assert demand == records["evaluate"]["inputs"]["work/demand/factors.safetensors"]
+    assert re.fullmatch("[0-9a-f]{64}", demand)
+    assert "work/data/choices.parquet" in records["train"]["inputs"]
+
+
+def test_version_keeps_its_own_record(first_run):
+    version = json.loads((first_run.directory / "prices/_current/_record/run.json").read_text())
+
+    assert (version["currency"], version["backend"], version["segments"]) == ("USD", "cpu", 3)
+    assert all(re.fullmatch("[0-9a-f]{16}", version[name]) for name in ("artefact", "policy", "catalog"))
+
+
+def test_helper_of_distributed_training_only_trains(gpu_pricer, monkeypatch):
+    ran = []
+    for step in run.STEPS.values():
+        monkeypatch.setattr(step, "inputs", lambda config: [])
+        monkeypatch.setattr(step, "main", lambda config, name=step.__name__: ran.append(name))
+    monkeypatch.setenv("LOCAL_RANK", "1")
+
+    assert gpu_pricer("run").status == 0
+
+    assert ran == ["gpu_pricer.jobs.train"]
+
+
+@pytest.fixture
+def large_market(tmp_path):
+    """Demand and catalog of many small categories, each a file of its own: scoring takes many steps."""
+    artefact = small_artefact(31, segments=3, products=180, categories=60)
+    write_artefact(artefact, tmp_path / "work/demand")
+    (tmp_path / "work/data").mkdir()
+    catalog_of(artefact).write_parquet(tmp_path / "work/data/products.parquet")
+    return tmp_path / "prices"
+
+
+def killed_when(has_come, *arguments):
+    """Start a job, kill it as soon as has_come() holds, and return how it ended."""
+    with start(*arguments, directory=Path.cwd()) as process:
+        while process.poll() is None and not has_come():
+            pass
+        process.send_signal(signal.SIGKILL)
+        said = process.communicate()[1]
+    assert process.returncode in (0, -signal.SIGKILL), said
+    return process.returncode
+
+
+def test_kill_while_scoring_leaves_the_published_version_whole(gpu_pricer, large_market):
+    score = ("score", "backend=cpu", "score.cells_per_file=1")
+    assert [gpu_pricer(*job).status for job in (score, ("publish",))] == [0, 0]
+    before = published_rows(large_market)
+
+    ended = killed_when(lambda: len([*large_market.glob("2*/*-00003.parquet")]) > 1, *score)
+
+    assert ended == -signal.SIGKILL
+    assert len([*large_market.glob("2*/_record/run.json")]) == 1
+    assert published_rows(large_market).equals(before)
+    assert linked_rows(large_market).equals(before)
+    assert gpu_pricer("publish").status == 0
+    assert published_rows(large_market).equals(before)
+    assert [gpu_pricer(*job).status for job in (score, ("publish",))] == [0, 0]
+    assert published_rows(large_market).equals(before)
+    assert linked_rows(large_market).equals(before)
+
+
+def test_kill_while_publishing_leaves_one_whole_version(gpu_pricer, large_market):
+    score = ("score", "backend=cpu")
+    assert [gpu_pricer(*job).status for job in (score, ("publish",))] == [0, 0]
+    first = published_rows(large_market)
+    assert gpu_pricer(*score, "policy.bounds.max_increase=0.05").status == 0
+
+    killed_when((large_market / "_delta_log/00000000000000000001.json").exists, "publish")
+
+    assert published_rows(large_market, version=0).equals(first)
+    assert linked_rows(large_market).height == published_rows(large_market).height == first.height
+    assert gpu_pricer("publish").status == 0
+    assert not published_rows(large_market).equals(first)
+    assert linked_rows(large_market).equals(published_rows(large_market))
