@@ -29,7 +29,6 @@ MARKET = (
     "data.source.assortment.products=16",
     "model=tiny",
     "model.optimiser.max_epochs=1",
-    "model.price_response.steps=1",
     "train.segments.count=3",
     "backend=cpu",
 )

@@ -1,0 +1,50 @@
+"""The train job on small canonical tables."""
+
+import json
+import subprocess
+import sys
+
+import polars as pl
+import pytest
+
+from canonical import write_canonical
+from gpu_pricer.tables.artefact import read_artefact
+
+TINY = ["model=tiny", "train.segments.count=3", "train.encoding.test_periods=2", "train.encoding.validation_periods=2"]
+
+
+def train(directory, *overrides):
+    return subprocess.run(
+        [sys.executable, "-m", "gpu_pricer", "train", *TINY, *overrides],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+@pytest.mark.parametrize("trainer", ["cpu", "ddp"])
+def test_train_writes_an_artefact_and_held_out_predictions(tmp_path, trainer):
+    write_canonical(tmp_path / "work" / "data", users=100)
+
+    finished = train(tmp_path, f"trainer={trainer}")
+
+    assert finished.returncode == 0, finished.stderr
+    artefact = read_artefact(tmp_path / "work" / "demand")
+    assert artefact.segments.height == 3
+    assert artefact.user_segments is not None
+    assert artefact.user_segments.height == 100
+    assert (artefact.factors["sensitivity"] > 0).all()
+    assert pl.read_parquet(tmp_path / "work" / "train" / "held_out.parquet")["bought"].any()
+    assert json.loads((tmp_path / "work" / "train" / "run.json").read_text())["config"]["trainer"]["devices"] >= 1
+
+
+def test_a_second_training_replaces_the_artefact(tmp_path):
+    write_canonical(tmp_path / "work" / "data", users=100)
+
+    train(tmp_path)
+    first = read_artefact(tmp_path / "work" / "demand").fingerprint()
+    finished = train(tmp_path, "seed=1")
+
+    assert finished.returncode == 0, finished.stderr
+    assert read_artefact(tmp_path / "work" / "demand").fingerprint() != first

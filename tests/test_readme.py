@@ -1,0 +1,23 @@
+"""The README states the contracts that the code has."""
+
+from pathlib import Path
+
+import pytest
+
+from gpu_pricer.jobs import JOBS
+from gpu_pricer.tables.contract import describe_inputs, describe_prices
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+
+
+@pytest.mark.parametrize("contract", [describe_prices(), describe_inputs()], ids=["prices", "inputs"])
+def test_contracts_are_those_of_the_schemas(contract):
+    assert contract in README, "run `python -m gpu_pricer.tables.contract` and paste what it prints"
+
+
+def test_readme_is_short():
+    assert len(README.splitlines()) <= 150
+
+
+def test_every_job_of_the_flow_exists():
+    assert all(job in README for job in JOBS)
