@@ -7,8 +7,8 @@ import sys
 import polars as pl
 import pytest
 
-from canonical import write_canonical
 from gpu_pricer.tables.artefact import read_artefact
+from tests.canonical import write_canonical
 
 TINY = ["model=tiny", "train.segments.count=3", "train.encoding.test_periods=2", "train.encoding.validation_periods=2"]
 

@@ -6,7 +6,6 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from canonical import write_canonical
 from torch.nn.functional import softplus
 
 from gpu_pricer.errors import InputError
@@ -20,6 +19,7 @@ from gpu_pricer.network.likelihood import log_probability
 from gpu_pricer.network.price_response import PriceResponseConfig, settle_price_response
 from gpu_pricer.network.segments import SegmentsConfig, assign_segments
 from gpu_pricer.network.training import OptimiserConfig, TrainerConfig, fit_network
+from tests.canonical import write_canonical
 
 ENCODING = EncodingConfig(protected=["age"], min_count=2, min_price_coverage=0.7, validation_periods=2, test_periods=2)
 NETWORK = NetworkConfig(taste_width=4, sensitivity_width=1, start_sensitivity=1.0, season_spread=0.5, carry_periods=4)
