@@ -18,9 +18,18 @@ class Drawn:
 
 
 def write_canonical(
-    directory: Path, seed: int = 0, users: int = 300, categories: int = 4, size: int = 5, periods: int = 20
+    directory: Path,
+    seed: int = 0,
+    users: int = 300,
+    categories: int = 4,
+    size: int = 5,
+    periods: int = 20,
+    keep_zeros: float = 1.0,
 ) -> Drawn:
-    """Write the tables that `prepare` would; every user visits every period, every occasion is kept."""
+    """Write the tables that `prepare` would; every user visits every period.
+
+    keep_zeros: share of the occasions without purchase that are kept. Product 0's price is always carried forward.
+    """
     rng = np.random.default_rng(seed)
     products = categories * size
     category = np.repeat(np.arange(categories), size)
@@ -56,21 +65,22 @@ def write_canonical(
     pl.DataFrame({
         "period": pl.Series(days).gather(np.repeat(np.arange(periods), products)), "product_id": np.tile(ids, periods),
         "category_id": [f"c{g}" for g in np.tile(category, periods)], "price": price.ravel(),
-        "list_price": np.tile(base, periods), "price_age": 0, "display": display.ravel(), "mailer": 0.0,
+        "list_price": np.tile(base, periods), "price_age": np.tile(np.where(ids == 0, 3, 0), periods),
+        "display": display.ravel(), "mailer": 0.0,
     }).write_parquet(directory / "shelf.parquet")  # fmt: skip
-    pl.concat(choices).with_columns(
+    drawn = pl.concat(choices)
+    kept = drawn["product_id"].is_not_null() | pl.Series(rng.random(drawn.height) < keep_zeros)
+    drawn.filter(kept).with_columns(
         weight=pl.lit(1.0),
         quantity=pl.when(pl.col("product_id").is_null()).then(0).otherwise(1),
-        outside_rate=pl.lit(1.0),
+        outside_rate=pl.lit(keep_zeros),
     ).write_parquet(directory / "choices.parquet")
-    pl.DataFrame(
-        {
-            "user_id": np.tile(np.arange(users), periods),
-            "period": pl.Series(days).gather(np.repeat(np.arange(periods), users)),
-        }
-    ).write_parquet(directory / "visits.parquet")
+    visits = pl.DataFrame({"user_id": np.arange(users)}).join(pl.DataFrame({"period": days}), how="cross")
+    visits.write_parquet(directory / "visits.parquet")
     pl.DataFrame({
         "category_id": [f"c{g}" for g in range(categories)], "choices_per_purchase": 1.0, "units_per_choice": 1.0
     }).write_parquet(directory / "categories.parquet")  # fmt: skip
-    (directory / "summary.json").write_text(json.dumps({"currency": "USD", "period_days": 7, "outside_option": True}))
+    (directory / "summary.json").write_text(
+        json.dumps({"currency": "USD", "period_days": 7, "outside_option": True, "protected": ["age"]})
+    )
     return Drawn(appeal, sensitivity)

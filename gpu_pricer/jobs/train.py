@@ -56,14 +56,14 @@ def main(config: DictConfig) -> None:
     settle_price_response(module.network, data.split()[0], price_response, optimiser, config.seed)
     visits = _visits(data, data_folder)
     segment = assign_segments(module.network, segments, visits, config.seed)
-    started = datetime.now(UTC)
+    created = datetime.now(UTC)
     artefact = export_artefact(
         module.network,
         segment,
         visits,
         export,
-        f"{started:%Y%m%dT%H%M%S}",
-        started.isoformat(timespec="seconds"),
+        f"{created:%Y%m%dT%H%M%S}",
+        created.isoformat(timespec="seconds"),
     )
     predict_held_out(module.network, folder / "held_out.parquet")
     write_artefact(artefact, Path(config.paths.demand))

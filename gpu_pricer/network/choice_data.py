@@ -19,6 +19,7 @@ MARKET_COLUMNS = {
     "product_id", "category_id", "price", "list_price", "cost", "cost_source", "stock", "competitor_price",
     "availability", "reference_price", "is_trained", "price_coverage",
 }  # fmt: skip
+PROMOTIONS = ("display", "mailer")
 SHELF_COLUMNS = {
     "period",
     "category_id",
@@ -33,12 +34,11 @@ SHELF_COLUMNS = {
 class EncodingConfig:
     """What the network may see of the tables.
 
-    protected user columns never enter; a word fewer than min_count rows carry counts as unknown; a product's price
-    moves teach price response only if its price was seen in at least min_price_coverage of its periods; the last
-    test_periods and the validation_periods before them are kept from training.
+    A word fewer than min_count rows carry counts as unknown; a product's price moves teach price response only if its
+    price was seen in at least min_price_coverage of its periods; the last test_periods and the validation_periods
+    before them are kept from training. User columns that `prepare` was told to protect never enter.
     """
 
-    protected: list[str]
     min_count: int
     min_price_coverage: float
     validation_periods: int
@@ -96,15 +96,25 @@ class ChoiceData:
         moved = {f.name: getattr(self, f.name) for f in fields(self) if isinstance(getattr(self, f.name), Tensor)}
         return replace(self, **{name: tensor.to(device) for name, tensor in moved.items()})
 
+    @property
+    def has_outside_option(self) -> bool:
+        """Whether buying nothing is one of the choices."""
+        return bool(torch.isfinite(self.outside).any())
+
     def set_of_row(self) -> Tensor:
         """The choice set of every shelf row, [R]."""
         return torch.repeat_interleave(self.set_start.diff())
 
     def fingerprint(self) -> str:
-        """A hash of the choices, prices and promotions: what a training on other data would differ in."""
+        """A hash of everything that training sees: on other data or another split it differs."""
+        tensors = [getattr(self, field.name) for field in fields(self)]
+        for attributes in (self.product_attributes, self.user_attributes):
+            tensors += [attributes.codes, attributes.numbers, torch.tensor(attributes.sizes)]
+        tensors.append(torch.tensor([self.trained_periods, self.validated_periods]))
         digest = hashlib.sha256()
-        for tensor in (self.product, self.price_ratio, self.context, self.user, self.choice_set, self.chosen):
-            digest.update(tensor.numpy().tobytes())
+        for tensor in tensors:
+            if isinstance(tensor, Tensor):
+                digest.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode() + tensor.numpy().tobytes())
         return digest.hexdigest()
 
     def split(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -141,10 +151,12 @@ def load_choice_data(directory: Path, config: EncodingConfig) -> ChoiceData:
             how="left",
             maintain_order="left",
         )
-        .with_columns(pl.col("choices_per_purchase", "units_per_choice").fill_null(pl.col("^.*_per_.*$").mean()))
+        .with_columns(
+            pl.col(name).fill_null(pl.col(name).mean()) for name in ("choices_per_purchase", "units_per_choice")
+        )
     )
     context_names = [name for name in shelf.columns if name not in SHELF_COLUMNS]
-    shelf = _index_shelf(shelf, products, categories, periods)
+    shelf = _scale_context(_index_shelf(shelf, products, categories, periods), context_names, trained)
     choices = _index_choices(pl.read_parquet(directory / "choices.parquet"), shelf, users)
     is_start = np.diff(shelf["choice_set"].to_numpy(), prepend=-1) != 0
     sets = shelf.filter(pl.Series(is_start))
@@ -164,7 +176,7 @@ def load_choice_data(directory: Path, config: EncodingConfig) -> ChoiceData:
             config.min_count,
         ),
         user_attributes=encode_attributes(
-            users, _attribute_names(users, {"user_id", *config.protected}), config.min_count
+            users, _attribute_names(users, {"user_id", *summary["protected"]}), config.min_count
         ),
         product_category=_tensor(
             products.join(categories.with_row_index("category"), on="category_id", maintain_order="left")["category"]
@@ -172,7 +184,7 @@ def load_choice_data(directory: Path, config: EncodingConfig) -> ChoiceData:
         teaches_price=_tensor(products["price_coverage"] >= config.min_price_coverage, torch.bool),
         product=_tensor(shelf["product"]),
         price_ratio=_tensor(shelf["price"] / products["reference_price"].gather(shelf["product"]), torch.float32),
-        context=torch.from_numpy(shelf.select(pl.col(context_names).fill_null(0).cast(pl.Float32)).to_numpy().copy()),
+        context=torch.from_numpy(shelf.select(pl.col(context_names).cast(pl.Float32)).to_numpy().copy()),
         set_start=torch.from_numpy(np.append(np.flatnonzero(is_start), shelf.height)),
         set_category=_tensor(sets["category"]),
         set_period=_tensor(sets["period_index"]),
@@ -212,13 +224,30 @@ def _index_shelf(
     """The shelf with row numbers of product, category, period and choice set, sorted by choice set."""
     return (
         shelf.drop("category_id")
-        .join(products.select("product_id", "category_id").with_row_index("product"), on="product_id")
+        .join(
+            products.select("product_id", "category_id", "reference_price").with_row_index("product"), on="product_id"
+        )
         .join(categories.select("category_id").with_row_index("category"), on="category_id")
         .join(pl.DataFrame({"period": periods}).with_row_index("period_index"), on="period")
         .sort("period_index", "category", "product")
         .with_columns(choice_set=pl.struct("period_index", "category").rle_id().cast(pl.Int64))
         .with_row_index("shelf_row")
     )
+
+
+def _scale_context(shelf: pl.DataFrame, names: list[str], trained_periods: int) -> pl.DataFrame:
+    """Shares (display, mailer) stay; any other context is standardised over training, so that unknown means average.
+
+    A competitor's price counts relative to the product's own reference price.
+    """
+    trained = pl.col("period_index") < trained_periods
+    relative = {"competitor_price": pl.col("competitor_price") / pl.col("reference_price")}
+    for name in (name for name in names if name not in PROMOTIONS):
+        value = relative.get(name, pl.col(name))
+        centre, spread = value.filter(trained).mean(), value.filter(trained).std()
+        scaled = (value - centre) / pl.when(spread > 0).then(spread).otherwise(1.0)
+        shelf = shelf.with_columns(scaled.fill_nan(None).fill_null(0.0).alias(name))
+    return shelf
 
 
 def _index_choices(choices: pl.DataFrame, shelf: pl.DataFrame, users: pl.DataFrame) -> pl.DataFrame:

@@ -17,8 +17,8 @@ class NetworkConfig:
     """Width of the taste and the sensitivity vectors, and what is expected before any data are seen.
 
     start_sensitivity: where training starts from; season_spread: prior standard deviation of the effect of a
-    category in a period; carry_periods: a period not trained on takes its category's mean effect of the last so
-    many that were.
+    category in a period; carry_periods: a period not trained on takes its category's mean effect, and the pricing
+    period each product's mean promotion, of the last so many.
     """
 
     taste_width: int
@@ -49,7 +49,8 @@ class DemandNetwork(nn.Module):
         super().__init__()
         self.config, self.data = config, data
         products = torch.from_numpy(data.products["is_trained"].to_numpy().copy())
-        users = torch.ones(data.users.height, dtype=torch.bool)
+        users = torch.zeros(data.users.height, dtype=torch.bool)
+        users[data.user[data.split()[0]]] = True
         contexts = data.context.shape[1]
         self.product_taste = Tower(data.product_attributes, products, config.taste_width, spread=0.1)
         self.product_level = Tower(data.product_attributes, products, 1 + contexts, spread=0.0)

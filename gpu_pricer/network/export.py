@@ -1,6 +1,7 @@
 """From a trained network and its segments to the demand artefact that `score` prices."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 import polars as pl
@@ -13,12 +14,7 @@ from gpu_pricer.network.demand_network import DemandNetwork
 from gpu_pricer.network.factors import pricing_factors
 from gpu_pricer.network.moments import segment_moments
 from gpu_pricer.network.segments import segment_table
-from gpu_pricer.tables.artefact import FORMAT_VERSION, FORMS, DemandArtefact, DemandInfo
-
-PRODUCT_COLUMNS = (
-    "product_id", "category_id", "reference_price", "min_price", "max_price", "availability", "choices_per_purchase",
-    "units_per_choice",
-)  # fmt: skip
+from gpu_pricer.tables.artefact import FORMAT_VERSION, FORMS, DemandArtefact, DemandInfo, DemandProducts
 
 
 @dataclass(frozen=True)
@@ -67,8 +63,8 @@ def export_artefact(
             training_start=data.periods[0].isoformat(),
             training_end=data.periods[data.trained_periods - 1].isoformat(),
             period_days=data.period_days,
-            pricing_period=(data.periods[-1] + (data.periods[-1] - data.periods[-2])).isoformat(),
-            outside_option=bool(torch.isfinite(data.outside).any()),
+            pricing_period=(data.periods[-1] + timedelta(days=data.period_days)).isoformat(),
+            outside_option=data.has_outside_option,
             currency=data.currency,
         ),
         factors=_segment_factors(network, _member_weight(segment, visits), config.form),
@@ -133,10 +129,12 @@ def _fallback_rows(data: ChoiceData, config: ExportConfig) -> pl.DataFrame:
 
 def _supported(data: ChoiceData, config: ExportConfig, rows: pl.DataFrame) -> pl.DataFrame:
     """The rows with the prices vouched for and their category's units per choice."""
+    trained = data.set_period[data.set_of_row()] < data.trained_periods
+    product = data.product[trained].numpy()
     ratio = pl.DataFrame({
-        "product_id": data.products["product_id"].gather(data.product.numpy()),
-        "category_id": data.products["category_id"].gather(data.product.numpy()),
-        "ratio": data.price_ratio.numpy().astype(np.float64),
+        "product_id": data.products["product_id"].gather(product),
+        "category_id": data.products["category_id"].gather(product),
+        "ratio": data.price_ratio[trained].numpy().astype(np.float64),
     })  # fmt: skip
     of_category = ratio.group_by("category_id").agg(
         category_low=pl.col("ratio").quantile(config.support_quantile, "lower"),
@@ -150,5 +148,5 @@ def _supported(data: ChoiceData, config: ExportConfig, rows: pl.DataFrame) -> pl
         .join(of_category, on="category_id", how="left", maintain_order="left")
         .join(own, on="product_id", how="left", maintain_order="left")
         .with_columns(min_price=pl.col("reference_price") * low, max_price=pl.col("reference_price") * high)
-        .select(PRODUCT_COLUMNS)
+        .select(DemandProducts.column_names())
     )

@@ -16,11 +16,13 @@ def predict_held_out(network: DemandNetwork, path: Path) -> None:
     """Write one row per offer of the test periods: how likely it was bought in that visit, and whether it was.
 
     Columns: period, category_id, user_id, product_id, price_ratio, probability, bought, weight (how many
-    occasions the sampled one stands for). Writes nothing when no period is kept for the test.
+    occasions the sampled one stands for). No file is left when no period is kept for the test.
+    Several occasions of a user in one period count as one purchase or none.
     """
     data = network.data
     _, _, test = data.split()
     if not len(test):
+        path.unlink(missing_ok=True)
         return
     occasion = torch.stack([data.user[test], data.choice_set[test]], dim=1)
     _, group = torch.unique(occasion, dim=0, return_inverse=True)

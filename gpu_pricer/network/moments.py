@@ -31,10 +31,11 @@ def segment_moments(data: ChoiceData, factors: Factors, weight: Tensor) -> tuple
         category = data.product_category[block] - data.product_category[block.start]
         on_shelf = expected * availability[block]
         total = torch.zeros(len(drive), int(category[-1]) + 1).index_add(1, category, on_shelf)
-        nothing = 1 / (1 + total)
-        share = expected * nothing[:, category] / (1 + expected * nothing[:, category] * (availability[block] == 0))
+        nothing = 1 / (data.has_outside_option + total).clamp(min=1e-30)
+        own = expected * nothing[:, category]
+        share = torch.where(availability[block] > 0, own, own / (1 + own))
         mean_share = weight @ share
-        mean_nothing = (weight @ nothing)[:, category]
+        mean_nothing = (weight @ nothing)[:, category] if data.has_outside_option else torch.ones(())
         slope = weight @ (response * share * (1 - share))
         block_sensitivity = slope / (mean_share * (1 - mean_share)).clamp(min=1e-12)
         sensitivity[:, block] = block_sensitivity

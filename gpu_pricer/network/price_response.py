@@ -53,14 +53,16 @@ class PriceResponseConfig:
 
 
 @dataclass(frozen=True)
-class Moments:
-    """Derivatives of the log likelihood at the current parameters.
+class Derivatives:
+    """First and second derivatives of the log likelihood at the current parameters.
 
-    Per shelf row [R]: gradient Σ (y − P), information Σ P (1 − P), steepness: its mean d b / d raw. Per user [U]:
-    gradient and information of the level and of the raw sensitivity. mean_sensitivity: b, weighted by information.
+    Per shelf row [R]: gradient Σ (y − P), steep_gradient Σ (y − P) db/draw, information Σ P (1 − P), steepness: the
+    mean of db/draw weighted by it. Per user [U]: gradient and information of the level and of the raw sensitivity.
+    mean_sensitivity: b, weighted by information.
     """
 
     gradient: Tensor
+    steep_gradient: Tensor
     information: Tensor
     steepness: Tensor
     level_gradient: Tensor
@@ -78,21 +80,29 @@ def settle_price_response(
 
     Source: Fisher scoring (McCullagh & Nelder 1989, ch. 2.5) with the diagonal of the multinomial information.
     """
-    best, before, accepted = -np.inf, 0.0, network.state_dict()
-    for step in range(config.steps):
-        moments = _moments(network, index, batching, torch.Generator().manual_seed(seed))
-        objective = moments.log_likelihood - _penalty(network, config)
-        log.info("price response, step %d: mean sensitivity %.3f", step, moments.mean_sensitivity)
-        if not objective >= best - ROUNDING * abs(best):
-            _go_halfway_back(network, accepted)
-            continue
-        if abs(moments.mean_sensitivity - before) < config.tolerance * before:
+    best, before, is_halved = -np.inf, 0.0, False
+    accepted = network.state_dict()
+    for step in range(config.steps + 1):  # the last pass only judges the last step
+        derivatives = _derivatives(network, index, batching, torch.Generator().manual_seed(seed))
+        objective = derivatives.log_likelihood - _penalty(network, config)
+        log.info("price response, step %d: mean sensitivity %.3f", step, derivatives.mean_sensitivity)
+        is_better = objective >= best - ROUNDING * abs(best)
+        if not is_halved and abs(derivatives.mean_sensitivity - before) < config.tolerance * before:
+            if not is_better:
+                network.load_state_dict(accepted)
             return
-        best, before = objective, moments.mean_sensitivity
+        if not is_better:
+            _go_halfway_back(network, accepted)
+            is_halved = True
+            continue
+        best, before, is_halved = objective, derivatives.mean_sensitivity, False
         accepted = {name: value.clone() for name, value in network.state_dict().items()}
-        _step_products(network, moments, config)
-        _step_users(network, moments, config)
+        if step < config.steps:
+            _step_products(network, derivatives, config)
+            _step_users(network, derivatives, config)
     network.load_state_dict(accepted)
+    if config.steps:
+        log.warning("price response has not settled in %d steps: raise model.price_response.steps", config.steps)
 
 
 def _go_halfway_back(network: DemandNetwork, accepted: dict[str, Tensor]) -> None:
@@ -119,10 +129,12 @@ def _user_parameters(network: DemandNetwork, config: PriceResponseConfig) -> tup
     )
 
 
-def _moments(network: DemandNetwork, index: Tensor, batching: OptimiserConfig, draws: torch.Generator) -> Moments:
+def _derivatives(
+    network: DemandNetwork, index: Tensor, batching: OptimiserConfig, draws: torch.Generator
+) -> Derivatives:
     """One pass over the choices."""
     data = network.data
-    gradient, information, steepness = (torch.zeros(len(data.product)) for _ in range(3))
+    gradient, steep_gradient, information, steepness = (torch.zeros(len(data.product)) for _ in range(4))
     of_user = torch.zeros(4, data.users.height)
     sensitivity = likelihood = 0.0
     with torch.no_grad():
@@ -141,14 +153,16 @@ def _moments(network: DemandNetwork, index: Tensor, batching: OptimiserConfig, d
             curvature = weight * share * (1 - share)
             steep = torch.sigmoid(raw)
             gradient.index_add_(0, batch.row, residual)
+            steep_gradient.index_add_(0, batch.row, residual * steep)
             information.index_add_(0, batch.row, curvature)
             steepness.index_add_(0, batch.row, curvature * steep)
             drive = -steep * move * data.teaches_price[data.product[batch.row]]
             user_terms = (residual, curvature, residual * drive, curvature * drive.square())
             of_user.index_add_(1, batch.user[batch.occasion], torch.stack(user_terms))
             sensitivity += float((curvature * softplus(raw)).sum())
-    return Moments(
+    return Derivatives(
         gradient,
+        steep_gradient,
         information,
         steepness / information.clamp(min=1e-12),
         level_gradient=of_user[0],
@@ -160,81 +174,82 @@ def _moments(network: DemandNetwork, index: Tensor, batching: OptimiserConfig, d
     )
 
 
-def _step_users(network: DemandNetwork, moments: Moments, config: PriceResponseConfig) -> None:
+def _step_users(network: DemandNetwork, derivatives: Derivatives, config: PriceResponseConfig) -> None:
     """A Newton step for every user's own level and raw sensitivity, which leaves their mean to the products."""
     level, slope = _user_parameters(network, config)
     for (own, spread), gradient, information in (
-        (level, moments.level_gradient, moments.level_information),
-        (slope, moments.slope_gradient, moments.slope_information),
+        (level, derivatives.level_gradient, derivatives.level_information),
+        (slope, derivatives.slope_gradient, derivatives.slope_information),
     ):
         step = (gradient - own / spread**2) / (information + spread**-2)
         own.add_(step - (step * information).sum() / information.sum().clamp(min=1e-12))
 
 
-def _step_products(network: DemandNetwork, moments: Moments, config: PriceResponseConfig) -> None:
-    """Solve (Xᵀ W X + Λ) δ = Xᵀ gradient − Λ θ and add δ to the parameters θ."""
-    blocks = _parameter_blocks(network, config)
-    design = hstack([block.columns(network, moments) for block in blocks], format="csr")
-    precision = np.concatenate([np.full(block.parameter.numel(), block.precision) for block in blocks])
-    theta = np.concatenate([block.parameter.double().numpy() for block in blocks])
-    weighted = diags_array(moments.information.double().numpy()) @ design
-    normal = design.T @ weighted + diags_array(precision)
-    scale = diags_array(1 / np.maximum(normal.diagonal(), 1e-9))
-    delta, _ = cg(
-        normal,
-        design.T @ moments.gradient.double().numpy() - precision * theta,
-        rtol=1e-6,
-        maxiter=500,
-        M=scale,
-    )
-    ends = np.cumsum([block.parameter.numel() for block in blocks])
-    for block, step in zip(blocks, np.split(delta, ends[:-1]), strict=True):
-        block.parameter.add_(torch.from_numpy(step).float())
-
-
 @dataclass(frozen=True)
 class Block:
-    """Parameters that share a prior: a view into the network, which of them each shelf row has, times what."""
+    """Parameters that share a prior; a parameter adds factor × itself (× db/draw, if is_slope) to its rows' utility.
+
+    parameter [n]: a view into the network; precision of its zero-mean prior; member [R]: which of the n each shelf
+    row has; factor [R].
+    """
 
     parameter: Tensor
     precision: float
-    column: Tensor
-    regressor: str
+    member: Tensor
+    factor: Tensor
+    is_slope: bool
 
-    def columns(self, network: DemandNetwork, moments: Moments) -> csr_array:
-        """The block's part of the design matrix, [R, size]."""
-        rows = np.arange(len(network.data.product))
-        values = _regressor(network, moments, self.regressor)
-        shape = (len(rows), self.parameter.numel())
-        return csr_array((values, (rows, self.column.numpy())), shape=shape)
+    def design(self, derivatives: Derivatives) -> csr_array:
+        """The block's columns of the regression, [R, n]."""
+        factor = self.factor * derivatives.steepness if self.is_slope else self.factor
+        places = (np.arange(len(factor)), self.member.numpy())
+        return csr_array((factor.double().numpy(), places), shape=(len(factor), len(self.parameter)))
+
+    def score(self, derivatives: Derivatives) -> np.ndarray:
+        """The log likelihood's gradient in the parameters, [n]."""
+        gradient = derivatives.steep_gradient if self.is_slope else derivatives.gradient
+        total = torch.zeros(len(self.parameter), dtype=torch.float64)
+        return total.index_add(0, self.member, (self.factor * gradient).double()).numpy()
 
 
-def _regressor(network: DemandNetwork, moments: Moments, name: str) -> np.ndarray:
-    data = network.data
-    if name == "one":
-        return np.ones(len(data.product))
-    if name == "price":
-        teaches = data.teaches_price[data.product]
-        return (-moments.steepness * (data.price_ratio - 1) * teaches).double().numpy()
-    return data.context[:, data.context_names.index(name)].double().numpy()
+def _step_products(network: DemandNetwork, derivatives: Derivatives, config: PriceResponseConfig) -> None:
+    """Solve (Xᵀ W X + Λ) δ = gradient − Λ θ and add δ to the parameters θ."""
+    blocks = _parameter_blocks(network, config)
+    design = hstack([block.design(derivatives) for block in blocks], format="csr")
+    precision = np.concatenate([np.full(len(block.parameter), block.precision) for block in blocks])
+    theta = np.concatenate([block.parameter.double().numpy() for block in blocks])
+    score = np.concatenate([block.score(derivatives) for block in blocks])
+    weighted = diags_array(derivatives.information.double().numpy()) @ design
+    normal = design.T @ weighted + diags_array(precision)
+    scale = diags_array(1 / np.maximum(normal.diagonal(), 1e-9))
+    delta, unsolved = cg(normal, score - precision * theta, rtol=1e-6, maxiter=500, M=scale)
+    if unsolved:
+        log.warning("price response: the equations of a step were not solved to 1e-6 in %d iterations", unsolved)
+    ends = np.cumsum([len(block.parameter) for block in blocks])
+    for block, step in zip(blocks, np.split(delta, ends[:-1]), strict=True):
+        block.parameter.add_(torch.from_numpy(step).float())
 
 
 def _parameter_blocks(network: DemandNetwork, config: PriceResponseConfig) -> list[Block]:
     """Every parameter of the generalised linear model; what all products share is hardly shrunk."""
     data = network.data
     level, sensitivity = network.product_level, network.product_sensitivity
-    everything = torch.zeros_like(data.product)
+    ones, everything = torch.ones(len(data.product)), torch.zeros_like(data.product)
+    price = (1 - data.price_ratio) * data.teaches_price[data.product]
+    category = level.codes[data.product, 0]
     effects = [
-        Block(network.mean_effect.detach()[c, None], FLAT, everything, name)
-        for c, name in enumerate(data.context_names)
+        Block(network.mean_effect.detach()[c, None], FLAT, everything, data.context[:, c], is_slope=False)
+        for c in range(data.context.shape[1])
     ]
-    of_category = sensitivity.of_value(0)[:, -1]
     return [
-        Block(network.mean_level.detach()[None], FLAT, everything, "one"),
-        Block(level.own.weight.detach()[:, 0], config.level_spread**-2, data.product, "one"),
-        Block(network.season.weight.detach()[:, 0], network.config.season_spread**-2, data.set_of_row(), "one"),
+        Block(network.mean_level.detach()[None], FLAT, everything, ones, is_slope=False),
+        Block(level.own.weight.detach()[:, 0], config.level_spread**-2, data.product, ones, is_slope=False),
+        Block(
+            network.season.weight.detach()[:, 0], network.config.season_spread**-2, data.set_of_row(), ones,
+            is_slope=False,
+        ),
         *effects,
-        Block(network.mean_sensitivity.detach()[None], FLAT, everything, "price"),
-        Block(of_category, config.category_spread**-2, level.codes[data.product, 0], "price"),
-        Block(sensitivity.own.weight.detach()[:, -1], config.product_spread**-2, data.product, "price"),
-    ]
+        Block(network.mean_sensitivity.detach()[None], FLAT, everything, price, is_slope=True),
+        Block(sensitivity.of_value(0)[:, -1], config.category_spread**-2, category, price, is_slope=True),
+        Block(sensitivity.own.weight.detach()[:, -1], config.product_spread**-2, data.product, price, is_slope=True),
+    ]  # fmt: skip

@@ -9,8 +9,8 @@ from gpu_pricer.network.attributes import Attributes
 class Tower(nn.Module):
     """Vectors of N rows: Σ embeddings of the attribute values + a linear map of the numbers + the row's own deviation.
 
-    The own deviation starts near zero and is shrunk by weight decay, so a row with little data stays near its
-    attributes; a row that training never sees (is_trained false) has none at all.
+    The own deviation starts near zero, so a row with little data stays near its attributes; a row that training
+    never sees (is_trained false) has none at all.
     """
 
     codes: Tensor

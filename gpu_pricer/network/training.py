@@ -78,12 +78,16 @@ class DemandTraining(pl.LightningModule):
         super().__init__()
         self.network = DemandNetwork(data, network)
         self.optimiser = optimiser
-        self.draws = torch.Generator().manual_seed(seed)
+        self.seed, self.draws = seed, torch.Generator()
 
     def on_fit_start(self) -> None:
-        """Bring the tensors to the device once; each process draws its own alternatives."""
+        """Bring the tensors to the device once."""
         self.network.data = self.network.data.to(self.device)
-        self.draws = torch.Generator(self.device).manual_seed(self.draws.initial_seed() + self.global_rank)
+        self.draws = torch.Generator(self.device)
+
+    def on_train_epoch_start(self) -> None:
+        """Draw alternatives anew in every process and epoch, the same ones in a training that was resumed."""
+        self.draws.manual_seed((self.seed * 1_000_003 + self.current_epoch) * 4096 + self.global_rank)
 
     def training_step(self, index: Tensor) -> Tensor:
         """The penalised negative log likelihood per unit of choice weight."""
@@ -185,7 +189,7 @@ def fit_network(
         enable_model_summary=False,
         log_every_n_steps=min(20, len(batches)),
     )
-    inputs = hashlib.sha256(f"{data.fingerprint()} {network} {optimiser} {seed}".encode()).hexdigest()
+    inputs = hashlib.sha256(f"{data.fingerprint()} {network} {optimiser} {trainer} {seed}".encode()).hexdigest()
     resumed = _checkpoint_of(directory / "checkpoints", inputs) if resume else None
     if engine.is_global_zero and resumed is None:
         _start_afresh(directory, inputs)
@@ -206,6 +210,7 @@ def fit_network(
         float(checkpoint.best_model_score or 0),
         engine.current_epoch,
     )
+    module.network.data = data  # on_fit_start took a copy to the device
     return module.cpu()
 
 

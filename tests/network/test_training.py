@@ -9,6 +9,7 @@ import torch
 from torch.nn.functional import softplus
 
 from gpu_pricer.errors import InputError
+from gpu_pricer.network import training
 from gpu_pricer.network.batches import EVERY_ALTERNATIVE, gather_batch
 from gpu_pricer.network.choice_data import EncodingConfig, load_choice_data
 from gpu_pricer.network.demand_network import DemandNetwork, NetworkConfig
@@ -16,12 +17,13 @@ from gpu_pricer.network.export import ExportConfig, export_artefact
 from gpu_pricer.network.factors import pricing_factors
 from gpu_pricer.network.held_out import predict_held_out
 from gpu_pricer.network.likelihood import log_probability
+from gpu_pricer.network.moments import segment_moments
 from gpu_pricer.network.price_response import PriceResponseConfig, settle_price_response
 from gpu_pricer.network.segments import SegmentsConfig, assign_segments
 from gpu_pricer.network.training import OptimiserConfig, TrainerConfig, fit_network
 from tests.canonical import write_canonical
 
-ENCODING = EncodingConfig(protected=["age"], min_count=2, min_price_coverage=0.7, validation_periods=2, test_periods=2)
+ENCODING = EncodingConfig(min_count=2, min_price_coverage=0.7, validation_periods=2, test_periods=2)
 NETWORK = NetworkConfig(taste_width=4, sensitivity_width=1, start_sensitivity=1.0, season_spread=0.5, carry_periods=4)
 OPTIMISER = OptimiserConfig(0.005, 0.02, 0.01, batch_size=512, max_epochs=6, patience=3, max_alternatives=64)
 PRICE_RESPONSE = PriceResponseConfig(
@@ -186,6 +188,49 @@ def test_held_out_rows_are_the_test_periods_and_probabilities_are_calibrated(mar
     assert offers["probability"].sum() == pytest.approx(offers["bought"].sum(), rel=0.1)
 
 
+def test_a_sample_of_the_zeros_predicts_as_many_purchases_as_all_of_them(tmp_path):
+    write_canonical(tmp_path / "data", keep_zeros=0.3)
+    data = load_choice_data(tmp_path / "data", ENCODING)
+    network = fit_network(data, NETWORK, OPTIMISER, CPU, tmp_path / "train", seed=0, resume=False).network
+    sampled = replace(OPTIMISER, max_alternatives=3)
+    settle_price_response(network, data.split()[0], PRICE_RESPONSE, sampled, seed=0)
+
+    predict_held_out(network, tmp_path / "held_out.parquet")
+
+    offers = pl.read_parquet(tmp_path / "held_out.parquet")
+    predicted = (offers["probability"] * offers["weight"]).sum()
+    assert predicted == pytest.approx(offers["bought"].sum(), rel=0.1)
+    assert len(data.user) < 0.8 * 300 * 20 * 4
+
+
+def test_a_price_that_is_only_carried_teaches_no_price_response(market):
+    _, data = market
+    network = DemandNetwork(data, NETWORK)
+    batch = gather_batch(data, data.split()[0], EVERY_ALTERNATIVE, torch.Generator())
+    log_probability(network(batch), batch.occasion, batch.chosen, batch.outside).sum().backward()
+
+    carried = data.products["product_id"].to_numpy() == 0
+    gradient = network.product_sensitivity.own.weight.grad.abs().sum(dim=1).numpy()
+    assert (gradient[carried] == 0).all()
+    assert (gradient[~carried] > 0).all()
+
+
+def test_without_an_outside_option_the_artefact_keeps_the_mean_shares(market, trained):
+    _, data = market
+    inside = replace(data, outside=torch.full_like(data.outside, -torch.inf))
+    factors = pricing_factors(trained)
+    appeal, slope = segment_moments(inside, factors, torch.full((1, 300), 1 / 300))
+    ratio = (data.products["price"] / data.products["reference_price"]).to_numpy()
+    category = data.product_category.numpy()
+    weight = np.exp(appeal[0].numpy() - slope[0].numpy() * (ratio - 1))
+    ours = weight / np.bincount(category, weight)[category]
+
+    sensitivity = softplus(factors.user_sensitivity @ factors.product_sensitivity.T).numpy()
+    each = np.exp((factors.user_appeal @ factors.product_appeal.T).numpy() - sensitivity * (ratio - 1))
+    expected = np.mean([row / np.bincount(category, row)[category] for row in each], axis=0)
+    np.testing.assert_allclose(ours, expected, rtol=1e-4)
+
+
 def test_protected_columns_never_enter_the_network(market):
     _, data = market
 
@@ -193,13 +238,16 @@ def test_protected_columns_never_enter_the_network(market):
     assert data.user_attributes.numbers.shape[1] == 0
 
 
-def test_a_resumed_training_ends_where_an_uninterrupted_one_does(market, tmp_path):
+def test_a_resumed_training_ends_where_an_uninterrupted_one_does(market, tmp_path, monkeypatch):
     _, data = market
-    whole = fit_network(data, NETWORK, OPTIMISER, CPU, tmp_path / "whole", seed=1, resume=False)
-    with pytest.raises(_Interrupted):
-        _fit_and_interrupt(data, tmp_path / "cut", after_epochs=3)
+    sampled = replace(OPTIMISER, max_alternatives=3)
+    whole = fit_network(data, NETWORK, sampled, CPU, tmp_path / "whole", seed=1, resume=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "DemandTraining", _LostAfterThreeEpochs)
+        with pytest.raises(_Interrupted):
+            fit_network(data, NETWORK, sampled, CPU, tmp_path / "cut", seed=1, resume=False)
 
-    resumed = fit_network(data, NETWORK, OPTIMISER, CPU, tmp_path / "cut", seed=1, resume=True)
+    resumed = fit_network(data, NETWORK, sampled, CPU, tmp_path / "cut", seed=1, resume=True)
 
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], value, rtol=1e-3, atol=2e-3)
@@ -254,17 +302,8 @@ class _Interrupted(RuntimeError):
     """What stands for a lost machine."""
 
 
-def _fit_and_interrupt(data, directory, after_epochs):
-    from gpu_pricer.network import training
-
-    class Lost(training.DemandTraining):
-        def on_train_epoch_start(self):
-            if self.current_epoch == after_epochs:
-                raise _Interrupted
-
-    original = training.DemandTraining
-    training.DemandTraining = Lost
-    try:
-        training.fit_network(data, NETWORK, OPTIMISER, CPU, directory, seed=1, resume=False)
-    finally:
-        training.DemandTraining = original
+class _LostAfterThreeEpochs(training.DemandTraining):
+    def on_train_epoch_start(self):
+        super().on_train_epoch_start()
+        if self.current_epoch == 3:
+            raise _Interrupted
