@@ -1,4 +1,5 @@
-# A job from the checkout, on a GPU or without: docker run --gpus all -v $PWD/data:/data gpu-pricer run data=parquet ...
+# A job on a GPU or, without --gpus, on none; as you, so that it can write your folder:
+# docker run --gpus all --user "$(id -u):$(id -g)" -v "$PWD/data:/data" gpu-pricer run data=parquet data.path=/data/in
 FROM nvidia/cuda:12.9.1-runtime-ubuntu24.04
 
 RUN apt-get update \
@@ -7,15 +8,17 @@ RUN apt-get update \
     && useradd --create-home pricer
 
 WORKDIR /app
-ENV PATH=/app/.venv/bin:$PATH NUMBA_CACHE_DIR=/tmp/numba
+ENV PATH=/app/.venv/bin:$PATH
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY gpu_pricer gpu_pricer
 COPY kernels kernels
 COPY conf conf
 RUN python3 -m venv .venv \
     && pip install --no-cache-dir --constraint constraints.txt --editable ".[example,cuda12]" \
-    && mkdir /data && chown pricer /data
+    && mkdir --mode=1777 /data
 
+# Any user id may run this: what has neither a name nor a home finds both here.
+ENV USER=pricer HOME=/tmp NUMBA_CACHE_DIR=/tmp/numba CUPY_CACHE_DIR=/tmp/cupy
 USER pricer
 WORKDIR /data
 ENTRYPOINT ["gpu-pricer"]

@@ -189,7 +189,7 @@ def _overview() -> str:
 def _help(job: str) -> str:
     text = inspect.getdoc(importlib.import_module(f"gpu_pricer.jobs.{job}").main)
     options = {
-        folder.name: ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
+        folder.name: ", ".join(sorted(path.stem for path in folder.glob("[!_]*.yaml")))
         for folder in sorted(CONF.iterdir())
         if folder.is_dir() and folder.name != "hydra"
     }

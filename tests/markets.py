@@ -12,7 +12,7 @@ from gpu_pricer.tables.artefact import FORMAT_VERSION, DemandArtefact, DemandInf
 PROFIT = Objective(profit=1.0, revenue=0.0)
 FREE = Bounds(max_decrease=None, max_increase=None, min_margin_rate=None, within_support=False)
 USUAL = Bounds(max_decrease=0.30, max_increase=0.15, min_margin_rate=0.05, within_support=True)
-NINES = Ladder(endings=[0.29, 0.49, 0.79, 0.99], prices=None)
+NINES = Ladder(endings=[0.09, 0.19, 0.29, 0.39, 0.49, 0.59, 0.69, 0.79, 0.89, 0.99], prices=None)
 
 
 def a_policy(bounds: Bounds = USUAL, ladder: Ladder | None = NINES, objective: Objective = PROFIT) -> Policy:

@@ -5,6 +5,7 @@ from datetime import date
 
 import polars as pl
 
+from gpu_pricer.checks import require_number, require_whole
 from gpu_pricer.data.categories import CategoryRule, sized_categories
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.schemas import Catalog, Products
@@ -22,11 +23,9 @@ class CatalogRule:
     availability_periods: int
 
     def __post_init__(self) -> None:
-        is_number = isinstance(self.cost_ratio, int | float) and not isinstance(self.cost_ratio, bool)
-        if self.cost_ratio is not None and not (is_number and 0 <= self.cost_ratio < 1):
-            raise ValueError(f"cost_ratio must be null or a number from 0 to below 1, found {self.cost_ratio!r}")
-        if type(self.availability_periods) is not int or self.availability_periods < 1:
-            raise ValueError(f"availability_periods must be a whole number from 1, found {self.availability_periods!r}")
+        if self.cost_ratio is not None:
+            require_number("cost_ratio", self.cost_ratio, least=0, below=1)
+        require_whole("availability_periods", self.availability_periods, 1)
 
 
 def build_catalog(

@@ -5,6 +5,7 @@ from typing import Literal
 
 import polars as pl
 
+from gpu_pricer.checks import require_whole
 from gpu_pricer.errors import InputError
 
 
@@ -22,8 +23,7 @@ class CategoryRule:
     split_by: list[str]
 
     def __post_init__(self) -> None:
-        if type(self.max_size) is not int or self.max_size < 1:
-            raise ValueError(f"max_size must be a whole number from 1, found {self.max_size!r}")
+        require_whole("max_size", self.max_size, 1)
         if self.on_larger not in ("split", "refuse"):
             raise ValueError(f"on_larger must be split or refuse, found {self.on_larger!r}")
         if any(not isinstance(name, str) for name in self.split_by):
@@ -54,8 +54,3 @@ def sized_categories(products: pl.DataFrame, offered: pl.Series, rule: CategoryR
             "data.categories.split_by, or raise data.categories.max_size"
         )
     return products
-
-
-def category_key() -> pl.Expr:
-    """The category a product is chosen from: its own, or `product:<product_id>` where it has none."""
-    return pl.coalesce("category_id", "product:" + pl.col("product_id").cast(pl.String)).alias("category_id")

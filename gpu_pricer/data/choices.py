@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from gpu_pricer.checks import require_flag, require_number, require_whole
+
 OCCASION = ("user_id", "period", "category_id")
 COLUMNS = ("user_id", "period", "category_id", "product_id", "weight", "quantity")
 
@@ -29,15 +31,11 @@ class ChoiceRule:
     shrinkage: float
 
     def __post_init__(self) -> None:
-        if not isinstance(self.outside_option, bool):
-            raise ValueError(f"outside_option must be true or false, found {self.outside_option!r}")
+        require_flag("outside_option", self.outside_option)
         for name in ("zeros_per_purchase", "shrinkage"):
-            value = getattr(self, name)
-            if not isinstance(value, int | float) or isinstance(value, bool) or not value > 0:
-                raise ValueError(f"{name} must be a number above 0, found {value!r}")
+            require_number(name, getattr(self, name), above=0)
         for name in ("min_zeros", "keep_all_below"):
-            if type(getattr(self, name)) is not int or getattr(self, name) < 0:
-                raise ValueError(f"{name} must be a whole number from 0, found {getattr(self, name)!r}")
+            require_whole(name, getattr(self, name), 0)
 
 
 def purchases_on_shelf(lines: pl.DataFrame, shelf: pl.DataFrame) -> pl.DataFrame:

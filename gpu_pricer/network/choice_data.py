@@ -11,23 +11,14 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from gpu_pricer.checks import require_number, require_whole
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.attributes import Attributes, encode_attributes
+from gpu_pricer.tables.category import category_key
+from gpu_pricer.tables.schemas import PROMOTIONS, Catalog, Shelf
 
-# Columns of products.parquet (and those added here) that are no attributes.
-MARKET_COLUMNS = {
-    "product_id", "category_id", "price", "list_price", "cost", "cost_source", "stock", "competitor_price",
-    "availability", "reference_price", "is_trained", "price_coverage",
-}  # fmt: skip
-PROMOTIONS = ("display", "mailer")
-SHELF_COLUMNS = {
-    "period",
-    "category_id",
-    "product_id",
-    "price",
-    "list_price",
-    "price_age",
-}  # all others are context
+MARKET_COLUMNS = {*Catalog.column_names(), "reference_price", "is_trained", "price_coverage"}  # others are attributes
+SHELF_COLUMNS = {*Shelf.column_names()} - {*PROMOTIONS}  # all others are context
 
 
 @dataclass(frozen=True)
@@ -46,11 +37,8 @@ class EncodingConfig:
 
     def __post_init__(self) -> None:
         for name, least in (("min_count", 1), ("validation_periods", 1), ("test_periods", 0)):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < least:
-                raise InputError(f"{name} must be a whole number of at least {least}, found {value!r}")
-        if not 0 <= self.min_price_coverage <= 1:
-            raise InputError(f"min_price_coverage must lie in [0, 1], found {self.min_price_coverage!r}")
+            require_whole(f"encoding.{name}", getattr(self, name), least)
+        require_number("encoding.min_price_coverage", self.min_price_coverage, least=0, most=1)
 
 
 @dataclass(frozen=True)
@@ -205,9 +193,7 @@ def _index_products(products: pl.DataFrame, training_shelf: pl.DataFrame) -> pl.
         reference_price=pl.col("price").median(), price_coverage=(pl.col("price_age") == 0).mean()
     )
     return (
-        products.with_columns(
-            pl.col("category_id").fill_null(pl.format("product:{}", pl.col("product_id").cast(pl.String)))
-        )
+        products.with_columns(category_key())
         .join(seen, on="product_id", how="left")
         .with_columns(
             is_trained=pl.col("reference_price").is_not_null(),

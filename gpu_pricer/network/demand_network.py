@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gpu_pricer.errors import InputError
+from gpu_pricer.checks import require_number, require_whole
 from gpu_pricer.network.batches import Batch
 from gpu_pricer.network.choice_data import ChoiceData
 from gpu_pricer.network.towers import Tower
@@ -29,11 +29,9 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         for name in ("taste_width", "sensitivity_width", "carry_periods"):
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
-                raise InputError(f"{name} must be a positive whole number, found {getattr(self, name)!r}")
+            require_whole(f"network.{name}", getattr(self, name), 1)
         for name in ("start_sensitivity", "season_spread"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"{name} must be positive, found {getattr(self, name)!r}")
+            require_number(f"network.{name}", getattr(self, name), above=0)
 
 
 class DemandNetwork(nn.Module):

@@ -8,6 +8,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from gpu_pricer.checks import require_number
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.choice_data import ChoiceData
 from gpu_pricer.network.demand_network import DemandNetwork
@@ -33,10 +34,8 @@ class ExportConfig:
     def __post_init__(self) -> None:
         if self.form not in FORMS:
             raise InputError(f"export.form must be one of {sorted(FORMS)}, found {self.form!r}")
-        if not 0 <= self.support_quantile < 0.5:
-            raise InputError(f"export.support_quantile must lie in [0, 0.5), found {self.support_quantile!r}")
-        if not 0 <= self.support_width < 1:
-            raise InputError(f"export.support_width must lie in [0, 1), found {self.support_width!r}")
+        require_number("export.support_quantile", self.support_quantile, least=0, below=0.5)
+        require_number("export.support_width", self.support_width, least=0, below=1)
 
 
 def export_artefact(

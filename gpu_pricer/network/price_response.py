@@ -16,7 +16,7 @@ from scipy.sparse.linalg import cg
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from gpu_pricer.errors import InputError
+from gpu_pricer.checks import require_number, require_whole
 from gpu_pricer.network.batches import gather_batch
 from gpu_pricer.network.demand_network import DemandNetwork
 from gpu_pricer.network.likelihood import log_denominator
@@ -45,11 +45,9 @@ class PriceResponseConfig:
     user_spread: float
 
     def __post_init__(self) -> None:
-        if not isinstance(self.steps, int) or self.steps < 0:
-            raise InputError(f"price_response.steps must be a whole number of at least 0, found {self.steps!r}")
+        require_whole("price_response.steps", self.steps, 0)
         for name in ("tolerance", "level_spread", "category_spread", "product_spread", "user_spread"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"price_response.{name} must be positive, found {getattr(self, name)!r}")
+            require_number(f"price_response.{name}", getattr(self, name), above=0)
 
 
 @dataclass(frozen=True)

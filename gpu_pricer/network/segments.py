@@ -8,6 +8,7 @@ import torch
 from sklearn.cluster import KMeans
 from torch import Tensor
 
+from gpu_pricer.checks import require_number, require_whole
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.choice_data import ChoiceData
 from gpu_pricer.network.demand_network import DemandNetwork
@@ -26,10 +27,8 @@ class SegmentsConfig:
 
     def __post_init__(self) -> None:
         for name in ("count", "restarts"):
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
-                raise InputError(f"segments.{name} must be a positive whole number, found {getattr(self, name)!r}")
-        if not self.price_spread >= 0:
-            raise InputError(f"segments.price_spread must not be negative, found {self.price_spread!r}")
+            require_whole(f"segments.{name}", getattr(self, name), 1)
+        require_number("segments.price_spread", self.price_spread, least=0)
 
 
 def assign_segments(network: DemandNetwork, config: SegmentsConfig, visits: np.ndarray, seed: int) -> np.ndarray:

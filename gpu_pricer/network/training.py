@@ -16,6 +16,7 @@ from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from gpu_pricer.checks import require_number, require_whole
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.batches import EVERY_ALTERNATIVE, IndexBatches, gather_batch
 from gpu_pricer.network.choice_data import ChoiceData
@@ -49,11 +50,10 @@ class OptimiserConfig:
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "max_epochs", "patience", "max_alternatives"):
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
-                raise InputError(f"{name} must be a positive whole number, found {getattr(self, name)!r}")
+            require_whole(f"optimiser.{name}", getattr(self, name), 1)
         for name in ("rate", "level_rate"):
-            if not 0 < getattr(self, name) < 1:
-                raise InputError(f"{name} must lie in (0, 1), found {getattr(self, name)!r}")
+            require_number(f"optimiser.{name}", getattr(self, name), above=0, below=1)
+        require_number("optimiser.weight_decay", self.weight_decay, least=0)
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,8 @@ class TrainerConfig:
     precision: str
 
     def __post_init__(self) -> None:
+        for name in ("devices", "num_nodes"):
+            require_whole(f"trainer.{name}", getattr(self, name), 1)
         if self.accelerator == "gpu" and not torch.cuda.is_available():
             raise InputError("trainer=gpu must find a CUDA device, found none: use trainer=cpu, or mend the driver")
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gpu_pricer.checks import require_flag
 from gpu_pricer.policy.rates import MILLION, millionths, require_rate
 from gpu_pricer.tables.price_table import BINDINGS
 from kernels import PRICE_LIMIT
@@ -44,8 +45,7 @@ class Bounds:
             require_rate("bounds.max_increase", self.max_increase, -1, 100)
         if self.min_margin_rate is not None:
             require_rate("bounds.min_margin_rate", self.min_margin_rate, -100, 0.99)
-        if not isinstance(self.within_support, bool):
-            raise ValueError(f"bounds.within_support must be true or false, found {self.within_support!r}")
+        require_flag("bounds.within_support", self.within_support)
         if None not in (self.max_decrease, self.max_increase) and -self.max_decrease > self.max_increase:  # type: ignore
             raise ValueError(
                 "bounds.max_increase must not lie below -bounds.max_decrease, "

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from gpu_pricer.policy.rates import require_number
+from gpu_pricer.checks import require_number
 from kernels import PRICE_LIMIT, Ladders
 
 CENTS = 100
@@ -65,7 +65,7 @@ def _require_amounts(name: str, amounts: object, least: int, limit: int) -> None
     if not isinstance(amounts, list) or not amounts:
         raise ValueError(f"{name} must be a list of at least one amount, found {amounts!r}")
     for amount in amounts:
-        require_number(name, amount, least / CENTS)
+        require_number(name, amount, least=least / CENTS)
         if Decimal(str(amount)) * CENTS % 1:
             raise ValueError(f"{name} must be whole cents, found {amount!r}")
         if _cents(amount) >= limit:

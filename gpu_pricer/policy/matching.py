@@ -9,6 +9,7 @@ import polars as pl
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.artefact import DemandArtefact
+from gpu_pricer.tables.category import category_key
 from gpu_pricer.tables.reading import read_table
 
 NO_DEMAND = "neither the product nor a fallback of its category is in the demand artefact"
@@ -68,8 +69,7 @@ def match_products(catalog: pl.DataFrame, artefact: DemandArtefact) -> Matched:
         _id_like(catalog.schema["product_id"], artefact.products.schema["product_id"])
     )
     known = demand.filter(pl.col("product_id").is_not_null()).drop("category_id", "choices_per_purchase")
-    alone = pl.concat_str(pl.lit("product:"), pl.col("product_id").cast(pl.String))
-    rows = catalog.with_columns(pl.col("category_id").fill_null(alone)).join(known, on="product_id", how="left")
+    rows = catalog.with_columns(category_key()).join(known, on="product_id", how="left")
     matched = pl.concat(
         [
             rows.filter(pl.col("demand_row").is_not_null()),

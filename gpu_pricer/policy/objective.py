@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gpu_pricer.policy.rates import require_number
+from gpu_pricer.checks import require_number
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Objective:
 
     def __post_init__(self) -> None:
         for name in ("profit", "revenue"):
-            require_number(f"objective.{name}", getattr(self, name), 0)
+            require_number(f"objective.{name}", getattr(self, name), least=0)
         if self.profit + self.revenue == 0:
             raise ValueError("objective needs a weight above 0, found profit 0 and revenue 0")
 

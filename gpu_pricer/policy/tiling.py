@@ -1,8 +1,10 @@
 """How the work is cut: tiles of whole categories, a file each, in shards for separate processes."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
+
+from gpu_pricer.checks import require_whole
 
 
 @dataclass(frozen=True)
@@ -18,12 +20,10 @@ class Tiling:
     writers: int
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value, least = getattr(self, field.name), 0 if field.name == "shard" else 1
-            if value is None and field.name == "shard":
-                continue
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise ValueError(f"score.{field.name} must be a whole number of at least {least}, found {value!r}")
+        for name in ("cells_per_file", "shards", "writers"):
+            require_whole(f"score.{name}", getattr(self, name), 1)
+        if self.shard is not None:
+            require_whole("score.shard", self.shard, 0)
         if self.shard is not None and self.shard >= self.shards:
             raise ValueError(f"score.shard must be below score.shards ({self.shards}), found {self.shard}")
 

@@ -17,6 +17,7 @@ import polars as pl
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from gpu_pricer.checks import require_whole
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.replacing import replacing
 
@@ -80,8 +81,7 @@ class DemandInfo:
             raise ValueError(f"kind must be 'mnl', found {self.kind!r}")
         if self.form not in FORMS:
             raise ValueError(f"form must be one of {sorted(FORMS)}, found {self.form!r}")
-        if not isinstance(self.period_days, int) or self.period_days < 1:
-            raise ValueError(f"period_days must be a positive whole number, found {self.period_days!r}")
+        require_whole("period_days", self.period_days, 1)
         for name in ("training_start", "training_end", "pricing_period"):
             if not _is_date(getattr(self, name)):
                 raise ValueError(f"{name} must be an ISO date, found {getattr(self, name)!r}")
@@ -129,8 +129,12 @@ class DemandArtefact:
                 raise ValueError(f"segment_{kind} and product_{kind} must be equally wide, found {widths}")
 
     def fingerprint(self) -> str:
-        """A hash of everything that decides a price; the same artefact has the same one on any machine."""
-        digest = hashlib.sha256(json.dumps(asdict(self.info), sort_keys=True).encode())
+        """A hash of everything that decides a price, not of when and by which run it was learned.
+
+        Equal trainings have the same one on any machine.
+        """
+        info = {name: value for name, value in asdict(self.info).items() if name not in ("run", "created")}
+        digest = hashlib.sha256(json.dumps(info, sort_keys=True).encode())
         for name in sorted(self.factors):
             digest.update(name.encode() + np.ascontiguousarray(self.factors[name]).tobytes())
         for table in (self.segments, self.products, self.offsets):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
+from gpu_pricer.checks import require_number
 from gpu_pricer.errors import InputError, Refused
 from gpu_pricer.tables.checking import check
 from gpu_pricer.tables.price_table import PriceTable
@@ -23,9 +24,7 @@ class Gates:
 
     def __post_init__(self) -> None:
         for name in ("max_share_moved", "max_mean_move"):
-            value = getattr(self, name)
-            if not isinstance(value, int | float) or isinstance(value, bool) or not value >= 0:
-                raise ValueError(f"publish.gates.{name} must be a number of at least 0, found {value!r}")
+            require_number(f"publish.gates.{name}", getattr(self, name), least=0)
 
 
 @dataclass(frozen=True)

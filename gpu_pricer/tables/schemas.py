@@ -9,6 +9,7 @@ from typing import Any
 import dataframely as dy
 import polars as pl
 
+PROMOTIONS = ("display", "mailer")  # context that every shelf has, as shares of the stores
 STRUCTURAL_RULES = frozenset({"product_is_unique", "user_is_unique"})
 
 

@@ -106,5 +106,5 @@ def test_unfilled_optional_columns_are_left_out(lines, weeks):
 
 @pytest.mark.parametrize("cost_ratio", [1.0, -0.1, "0.7", True])
 def test_impossible_cost_ratio_is_refused(cost_ratio):
-    with pytest.raises(ValueError, match="cost_ratio must be null or a number from 0 to below 1"):
+    with pytest.raises(ValueError, match="cost_ratio must be a number of at least 0 and below 1"):
         CatalogRule(cost_ratio, 4)

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from gpu_pricer.data.categories import CategoryRule, category_key, sized_categories
+from gpu_pricer.data.categories import CategoryRule, sized_categories
 from gpu_pricer.errors import InputError
 
 CHIPS = pl.DataFrame(
@@ -47,10 +47,6 @@ def test_category_that_stays_too_large_is_refused(rule):
 def test_unknown_split_column_is_refused():
     with pytest.raises(InputError, match="split_by must name columns of products, found colour but only product_id"):
         sized_categories(CHIPS, ALL, CategoryRule(2, "split", ["colour"]))
-
-
-def test_product_without_category_is_alone():
-    assert CHIPS.select(category_key())["category_id"].to_list()[3:] == ["DIPS", "product:5"]
 
 
 @pytest.mark.parametrize("arguments", [(0, "split", []), (2, "ignore", []), (2, "split", [3])])

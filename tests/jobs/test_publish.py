@@ -54,7 +54,10 @@ def test_gate_refuses_with_status_three_and_one_line(paths, tmp_path):
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("policy.bounds.max_decrease=2", "bounds.max_decrease must be at most 1, found 2"),
+        (
+            "policy.bounds.max_decrease=2",
+            "bounds.max_decrease must be a number of at least -100 and at most 1, found 2",
+        ),
         ("policy.ladder.endings=[1.5]", "ladder.endings must be below 1.00, found 1.5"),
         ("+policy.constraints={}", "unexpected keyword argument 'constraints'"),
         ("score.writers=0", "score.writers must be a whole number of at least 1, found 0"),

@@ -159,12 +159,13 @@ def test_version_keeps_its_own_record(first_run):
     assert all(re.fullmatch("[0-9a-f]{16}", version[name]) for name in ("artefact", "policy", "catalog"))
 
 
-def test_helper_of_distributed_training_only_trains(gpu_pricer, monkeypatch):
+@pytest.mark.parametrize("rank", ["LOCAL_RANK", "RANK", "SLURM_PROCID"])
+def test_helper_of_distributed_training_only_trains(gpu_pricer, monkeypatch, rank):
     ran = []
     for step in run.STEPS.values():
         monkeypatch.setattr(step, "inputs", lambda config: [])
         monkeypatch.setattr(step, "main", lambda config, name=step.__name__: ran.append(name))
-    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setenv(rank, "1")
 
     assert gpu_pricer("run").status == 0
 

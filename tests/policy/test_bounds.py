@@ -100,12 +100,18 @@ def test_overruled_rule_is_named_and_the_price_is_nearest_to_it(seen, cost, pric
 @pytest.mark.parametrize(
     ("rules", "message"),
     [
-        ({"max_decrease": "0.3"}, "bounds.max_decrease must be a finite number, found '0.3'"),
-        ({"max_decrease": 1.5}, "bounds.max_decrease must be at most 1, found 1.5"),
-        ({"max_increase": float("nan")}, "bounds.max_increase must be a finite number, found nan"),
-        ({"max_increase": True}, "bounds.max_increase must be a finite number, found True"),
+        ({"max_decrease": "0.3"}, "bounds.max_decrease must be a number of at least -100 and at most 1, found '0.3'"),
+        ({"max_decrease": 1.5}, "bounds.max_decrease must be a number of at least -100 and at most 1, found 1.5"),
+        (
+            {"max_increase": float("nan")},
+            "bounds.max_increase must be a number of at least -1 and at most 100, found nan",
+        ),
+        ({"max_increase": True}, "bounds.max_increase must be a number of at least -1 and at most 100, found True"),
         ({"max_increase": 0.1234567}, "bounds.max_increase must have at most six decimals, found 0.1234567"),
-        ({"min_margin_rate": 1.0}, "bounds.min_margin_rate must be at most 0.99, found 1.0"),
+        (
+            {"min_margin_rate": 1.0},
+            "bounds.min_margin_rate must be a number of at least -100 and at most 0.99, found 1.0",
+        ),
         ({"within_support": 1}, "bounds.within_support must be true or false, found 1"),
         (
             {"max_decrease": -0.2, "max_increase": 0.1},

@@ -39,8 +39,8 @@ def test_explicit_list_ends_at_its_ends():
         (0.99, None, "ladder.endings must be a list of at least one amount, found 0.99"),
         ([1.0], None, "ladder.endings must be below 1.00, found 1.0"),
         ([0.995], None, "ladder.endings must be whole cents, found 0.995"),
-        (None, [0.0], "ladder.prices must be at least 0.01, found 0.0"),
-        (None, ["1"], "ladder.prices must be a finite number, found '1'"),
+        (None, [0.0], "ladder.prices must be a number of at least 0.01, found 0.0"),
+        (None, ["1"], "ladder.prices must be a number of at least 0.01, found '1'"),
         (None, [200_000.0], "ladder.prices must be below 167772.16, found 200000.0"),
     ],
 )

@@ -39,8 +39,8 @@ def test_key_that_nothing_implements_is_refused(key):
     ("weights", "message"),
     [
         ((0, 0), "objective needs a weight above 0, found profit 0 and revenue 0"),
-        ((-1, 2), "objective.profit must be at least 0, found -1"),
-        ((1, None), "objective.revenue must be a finite number, found None"),
+        ((-1, 2), "objective.profit must be a number of at least 0, found -1"),
+        ((1, None), "objective.revenue must be a number of at least 0, found None"),
     ],
 )
 def test_bad_objective_is_refused_in_one_line(weights, message):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gpu_pricer.data.synthetic.checks import check_number, check_range
+from gpu_pricer.checks import require_number, require_range
 from gpu_pricer.data.synthetic.market import Assortment, Market, Tastes, draw_between
 
 PERIODS_PER_YEAR = 52
@@ -31,12 +31,12 @@ class Manager:
     confounding: float
 
     def __post_init__(self) -> None:
-        check_number("promotion_rate", self.promotion_rate, 0.0, 1.0)
-        check_range("promotion_depth", self.promotion_depth, 0.0, 0.9)
-        check_number("move_rate", self.move_rate, 0.0, 1.0)
-        check_number("move_size", self.move_size, 0.0, 1.0)
-        check_range("display_rate", self.display_rate, 0.0, 1.0)
-        check_number("confounding", self.confounding, 0.0, 2.0)
+        require_number("promotion_rate", self.promotion_rate, least=0.0, most=1.0)
+        require_range("promotion_depth", self.promotion_depth, 0.0, 0.9)
+        require_number("move_rate", self.move_rate, least=0.0, most=1.0)
+        require_number("move_size", self.move_size, least=0.0, most=1.0)
+        require_range("display_rate", self.display_rate, 0.0, 1.0)
+        require_number("confounding", self.confounding, least=0.0, most=2.0)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gpu_pricer.data.synthetic.checks import check_number, check_range, check_whole
+from gpu_pricer.checks import require_number, require_range, require_whole
 
 LEAST_PER_CATEGORY = 2
 
@@ -19,9 +19,9 @@ class People:
     visit_rate: Sequence[float]
 
     def __post_init__(self) -> None:
-        check_whole("types", self.types, 1)
-        check_whole("users", self.users, self.types)
-        check_range("visit_rate", self.visit_rate, 0.01, 1.0)
+        require_whole("types", self.types, 1)
+        require_whole("users", self.users, self.types)
+        require_range("visit_rate", self.visit_rate, 0.01, 1.0)
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,12 @@ class Assortment:
     gap_rate: float
 
     def __post_init__(self) -> None:
-        check_whole("categories", self.categories, 1)
-        check_whole("products", self.products, LEAST_PER_CATEGORY * self.categories)
-        check_range("margin", self.margin, 0.01, 0.9)
-        check_number("margin_spread", self.margin_spread, 0.0, 1.0)
-        check_number("part_time", self.part_time, 0.0, 1.0)
-        check_number("gap_rate", self.gap_rate, 0.0, 0.9)
+        require_whole("categories", self.categories, 1)
+        require_whole("products", self.products, LEAST_PER_CATEGORY * self.categories)
+        require_range("margin", self.margin, 0.01, 0.9)
+        require_number("margin_spread", self.margin_spread, least=0.0, most=1.0)
+        require_number("part_time", self.part_time, least=0.0, most=1.0)
+        require_number("gap_rate", self.gap_rate, least=0.0, most=0.9)
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,11 @@ class Tastes:
     shared_shock: float
 
     def __post_init__(self) -> None:
-        check_range("buying_rate", self.buying_rate, 0.001, 0.9)
-        check_number("sensitivity", self.sensitivity, 0.1, 20.0)
+        require_range("buying_rate", self.buying_rate, 0.001, 0.9)
+        require_number("sensitivity", self.sensitivity, least=0.1, most=20.0)
         for name in ("sensitivity_spread", "taste_spread", "season", "display", "mailer", "shock"):
-            check_number(name, getattr(self, name), 0.0, 5.0)
-        check_number("shared_shock", self.shared_shock, 0.0, 1.0)
+            require_number(name, getattr(self, name), least=0.0, most=5.0)
+        require_number("shared_shock", self.shared_shock, least=0.0, most=1.0)
 
 
 @dataclass(frozen=True)

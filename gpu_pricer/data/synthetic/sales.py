@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gpu_pricer.data.synthetic.checks import check_number, check_range
+from gpu_pricer.checks import require_number, require_range
 from gpu_pricer.data.synthetic.history import History
 from gpu_pricer.data.synthetic.market import Market, Tastes, draw_between
 
@@ -24,8 +24,8 @@ class Baskets:
     extra_units: Sequence[float]
 
     def __post_init__(self) -> None:
-        check_number("second_choice", self.second_choice, 0.0, 1.0)
-        check_range("extra_units", self.extra_units, 0.0, 10.0)
+        require_number("second_choice", self.second_choice, least=0.0, most=1.0)
+        require_range("extra_units", self.extra_units, 0.0, 10.0)
 
 
 @dataclass(frozen=True)

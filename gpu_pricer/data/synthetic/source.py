@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from gpu_pricer.checks import require_whole
 from gpu_pricer.data.source import RawTable
 from gpu_pricer.data.synthetic import tables
-from gpu_pricer.data.synthetic.checks import check_whole
 from gpu_pricer.data.synthetic.history import History, Manager, draw_history
 from gpu_pricer.data.synthetic.market import Assortment, Market, People, Tastes, draw_market
 from gpu_pricer.data.synthetic.sales import Baskets, Sales, draw_sales
@@ -33,8 +33,8 @@ class Synthetic:
     baskets: Baskets
 
     def __post_init__(self) -> None:
-        check_whole("seed", self.seed, 0)
-        check_whole("weeks", self.weeks, 1)
+        require_whole("seed", self.seed, 0)
+        require_whole("weeks", self.weeks, 1)
         if not isinstance(self.start, str) or date.fromisoformat(self.start).weekday() != 0:
             raise ValueError(f"start must be the ISO date of a Monday, found {self.start!r}")
 

@@ -1,0 +1,41 @@
+"""What a setting must be: checks of the configuration objects, which Hydra fills with whatever it reads."""
+
+import math
+from collections.abc import Sequence
+
+
+def require_whole(name: str, value: object, least: int) -> None:
+    """Raise ValueError unless the value is a whole number of at least `least`; true is no number."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}, found {value!r}")
+
+
+def require_number(
+    name: str,
+    value: object,
+    *,
+    least: float = -math.inf,
+    above: float = -math.inf,
+    most: float = math.inf,
+    below: float = math.inf,
+) -> None:
+    """Raise ValueError unless the value is a finite number inside the limits; true is no number."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not (is_number and least <= value <= most and above < value < below):  # type: ignore[operator]
+        limits = {"of at least": least, "above": above, "at most": most, "below": below}
+        said = " and ".join(f"{word} {limit:g}" for word, limit in limits.items() if math.isfinite(limit))
+        raise ValueError(f"{name} must be a number {said or 'that is finite'}, found {value!r}")
+
+
+def require_range(name: str, value: object, least: float, most: float) -> None:
+    """Raise ValueError unless the value is a pair [from, to] inside least to most."""
+    if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != 2:
+        raise ValueError(f"{name} must be a pair [from, to], found {value!r}")
+    require_number(f"{name}[0]", value[0], least=least, most=most)
+    require_number(f"{name}[1]", value[1], least=value[0], most=most)
+
+
+def require_flag(name: str, value: object) -> None:
+    """Raise ValueError unless the value is true or false."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be true or false, found {value!r}")

@@ -1,0 +1,31 @@
+"""What tells one demand artefact from another."""
+
+from dataclasses import replace
+
+import polars as pl
+import pytest
+
+from tests.markets import small_artefact
+
+ARTEFACT = small_artefact(3)
+
+
+def test_equal_demand_has_one_fingerprint_whoever_learned_it():
+    info = replace(ARTEFACT.info, run="20270101T000000", created="2027-01-01T00:00:00+00:00")
+
+    assert replace(ARTEFACT, info=info).fingerprint() == ARTEFACT.fingerprint()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(ARTEFACT, info=replace(ARTEFACT.info, pricing_period="2026-01-12")),
+        replace(ARTEFACT, info=replace(ARTEFACT.info, outside_option=False)),
+        replace(ARTEFACT, factors=ARTEFACT.factors | {"product_appeal": -ARTEFACT.factors["product_appeal"]}),
+        replace(ARTEFACT, products=ARTEFACT.products.with_columns(pl.col("availability") / 2)),
+        replace(ARTEFACT, segments=ARTEFACT.segments.with_columns(pl.col("visits") * 2)),
+    ],
+    ids=["period", "outside option", "factors", "products", "segments"],
+)
+def test_fingerprint_changes_with_what_decides_a_price(other):
+    assert other.fingerprint() != ARTEFACT.fingerprint()
