@@ -25,7 +25,7 @@ from gpu_pricer.network.training import OptimiserConfig
 log = logging.getLogger(__name__)
 
 FLAT = 1e-6  # the prior precision of what all products share
-ROUNDING = 1e-7  # of the log likelihood, summed from float32 terms
+LONGEST_STEP = 0.5  # of any one parameter; a product's raw sensitivity is the sum of three
 
 
 @dataclass(frozen=True)
@@ -68,55 +68,57 @@ class Derivatives:
     slope_gradient: Tensor
     slope_information: Tensor
     mean_sensitivity: float
-    log_likelihood: float
 
 
 def settle_price_response(
     network: DemandNetwork, index: Tensor, config: PriceResponseConfig, batching: OptimiserConfig, seed: int
 ) -> None:
-    """Move levels, effects and sensitivities of the network to their penalised optimum for the choices `index`.
+    """Move levels, effects and sensitivities of the network to where their penalised score for the choices is zero.
 
+    Products that teach no price response have a share in the levels only. A step after which the Newton decrement
+    grew is halved (there is no likelihood to climb, since those products' own slopes are not asked).
     Source: Fisher scoring (McCullagh & Nelder 1989, ch. 2.5) with the diagonal of the multinomial information.
     """
-    best, before, is_halved = -np.inf, 0.0, False
+    decrement, before, is_halved = np.inf, 0.0, False
     accepted = network.state_dict()
     for step in range(config.steps + 1):  # the last pass only judges the last step
         derivatives = _derivatives(network, index, batching, torch.Generator().manual_seed(seed))
-        objective = derivatives.log_likelihood - _penalty(network, config)
+        products, users = _product_step(network, derivatives, config), _user_step(network, derivatives, config)
         log.info("price response, step %d: mean sensitivity %.3f", step, derivatives.mean_sensitivity)
-        is_better = objective >= best - ROUNDING * abs(best)
         if not is_halved and abs(derivatives.mean_sensitivity - before) < config.tolerance * before:
-            if not is_better:
-                network.load_state_dict(accepted)
             return
-        if not is_better:
+        if not products.decrement + users.decrement < decrement:
             _go_halfway_back(network, accepted)
             is_halved = True
             continue
-        best, before, is_halved = objective, derivatives.mean_sensitivity, False
+        decrement, before, is_halved = products.decrement + users.decrement, derivatives.mean_sensitivity, False
         accepted = {name: value.clone() for name, value in network.state_dict().items()}
         if step < config.steps:
-            _step_products(network, derivatives, config)
-            _step_users(network, derivatives, config)
+            products.take()
+            users.take()
     network.load_state_dict(accepted)
     if config.steps:
         log.warning("price response has not settled in %d steps: raise model.price_response.steps", config.steps)
 
 
+@dataclass(frozen=True)
+class Step:
+    """Where parameters (views into the network) go, and the Newton decrement score · step: how far they still are."""
+
+    parameters: list[Tensor]
+    moves: list[Tensor]
+    decrement: float
+
+    def take(self) -> None:
+        """Move the parameters."""
+        for parameter, move in zip(self.parameters, self.moves, strict=True):
+            parameter.add_(move)
+
+
 def _go_halfway_back(network: DemandNetwork, accepted: dict[str, Tensor]) -> None:
-    """Halve a step that overshot: the diagonal information is only an approximation."""
-    with torch.no_grad():
-        for name, value in network.state_dict().items():
-            value.add_(accepted[name]).mul_(0.5)
-
-
-def _penalty(network: DemandNetwork, config: PriceResponseConfig) -> float:
-    """Minus the log prior of the shrunk parameters, up to a constant."""
-    products = sum(
-        block.precision * float(block.parameter.square().sum()) for block in _parameter_blocks(network, config)
-    )
-    users = sum(float((own.square() / spread**2).sum()) for own, spread in _user_parameters(network, config))
-    return 0.5 * (products + users)
+    """Halve a step that overshot: the information is only approximate, and b is convex in its raw value."""
+    for name, value in network.state_dict().items():
+        value.add_(accepted[name]).mul_(0.5)
 
 
 def _user_parameters(network: DemandNetwork, config: PriceResponseConfig) -> tuple[tuple[Tensor, float], ...]:
@@ -134,17 +136,14 @@ def _derivatives(
     data = network.data
     gradient, steep_gradient, information, steepness = (torch.zeros(len(data.product)) for _ in range(4))
     of_user = torch.zeros(4, data.users.height)
-    sensitivity = likelihood = 0.0
+    sensitivity = 0.0
     with torch.no_grad():
         for chunk in index.split(batching.batch_size):
             batch = gather_batch(data, chunk, batching.max_alternatives, draws)
             appeal, raw = network.scores(batch)
             move = data.price_ratio[batch.row] - 1
             utility = appeal - softplus(raw) * move + batch.correction
-            log_sum = log_denominator(utility, batch.occasion, batch.outside)
-            share = torch.exp(utility - log_sum[batch.occasion])
-            picked = torch.where(batch.chosen >= 0, utility[batch.chosen.clamp(min=0)], batch.outside)
-            likelihood += float((batch.weight * (picked - log_sum)).double().sum())
+            share = torch.exp(utility - log_denominator(utility, batch.occasion, batch.outside)[batch.occasion])
             weight = batch.weight[batch.occasion]
             bought = batch.chosen[batch.chosen >= 0]
             residual = (-share).index_add(0, bought, torch.ones(len(bought))) * weight
@@ -168,19 +167,24 @@ def _derivatives(
         slope_gradient=of_user[2],
         slope_information=of_user[3],
         mean_sensitivity=sensitivity / float(information.sum()),
-        log_likelihood=likelihood,
     )
 
 
-def _step_users(network: DemandNetwork, derivatives: Derivatives, config: PriceResponseConfig) -> None:
+def _user_step(network: DemandNetwork, derivatives: Derivatives, config: PriceResponseConfig) -> Step:
     """A Newton step for every user's own level and raw sensitivity, which leaves their mean to the products."""
     level, slope = _user_parameters(network, config)
+    parameters, moves, decrement = [], [], 0.0
     for (own, spread), gradient, information in (
         (level, derivatives.level_gradient, derivatives.level_information),
         (slope, derivatives.slope_gradient, derivatives.slope_information),
     ):
-        step = (gradient - own / spread**2) / (information + spread**-2)
-        own.add_(step - (step * information).sum() / information.sum().clamp(min=1e-12))
+        score = gradient - own / spread**2
+        move = score / (information + spread**-2)
+        move = move - (move * information).sum() / information.sum().clamp(min=1e-12)
+        parameters.append(own)
+        moves.append(move.clamp(-LONGEST_STEP, LONGEST_STEP))
+        decrement += float((score * move).sum())
+    return Step(parameters, moves, decrement)
 
 
 @dataclass(frozen=True)
@@ -210,22 +214,23 @@ class Block:
         return total.index_add(0, self.member, (self.factor * gradient).double()).numpy()
 
 
-def _step_products(network: DemandNetwork, derivatives: Derivatives, config: PriceResponseConfig) -> None:
-    """Solve (Xᵀ W X + Λ) δ = gradient − Λ θ and add δ to the parameters θ."""
+def _product_step(network: DemandNetwork, derivatives: Derivatives, config: PriceResponseConfig) -> Step:
+    """The solution δ of (Xᵀ W X + Λ) δ = gradient − Λ θ for the parameters θ that all users share."""
     blocks = _parameter_blocks(network, config)
     design = hstack([block.design(derivatives) for block in blocks], format="csr")
     precision = np.concatenate([np.full(len(block.parameter), block.precision) for block in blocks])
     theta = np.concatenate([block.parameter.double().numpy() for block in blocks])
-    score = np.concatenate([block.score(derivatives) for block in blocks])
+    score = np.concatenate([block.score(derivatives) for block in blocks]) - precision * theta
     weighted = diags_array(derivatives.information.double().numpy()) @ design
     normal = design.T @ weighted + diags_array(precision)
     scale = diags_array(1 / np.maximum(normal.diagonal(), 1e-9))
-    delta, unsolved = cg(normal, score - precision * theta, rtol=1e-6, maxiter=500, M=scale)
+    delta, unsolved = cg(normal, score, rtol=1e-6, maxiter=500, M=scale)
     if unsolved:
         log.warning("price response: the equations of a step were not solved to 1e-6 in %d iterations", unsolved)
     ends = np.cumsum([len(block.parameter) for block in blocks])
-    for block, step in zip(blocks, np.split(delta, ends[:-1]), strict=True):
-        block.parameter.add_(torch.from_numpy(step).float())
+    limited = torch.from_numpy(np.clip(delta, -LONGEST_STEP, LONGEST_STEP)).float()
+    moves = list(torch.tensor_split(limited, torch.from_numpy(ends[:-1])))
+    return Step([block.parameter for block in blocks], moves, float(score @ delta))
 
 
 def _parameter_blocks(network: DemandNetwork, config: PriceResponseConfig) -> list[Block]:
