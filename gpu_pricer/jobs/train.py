@@ -53,7 +53,11 @@ def main(config: DictConfig) -> None:
     module = fit_network(data, network, optimiser, trainer, folder, config.seed, config.train.resume)
     if module.global_rank:
         return
-    settle_price_response(module.network, data.split()[0], price_response, optimiser, config.seed)
+    settle_price_response(module.network, price_response, optimiser, config.seed)
+    predict_held_out(module.network, folder / "held_out.parquet")
+    if config.train.refit:
+        module.network.data = data.with_every_period()
+        settle_price_response(module.network, price_response, optimiser, config.seed)
     visits = _visits(data, data_folder)
     segment = assign_segments(module.network, segments, visits, config.seed)
     created = datetime.now(UTC)
@@ -65,7 +69,6 @@ def main(config: DictConfig) -> None:
         f"{created:%Y%m%dT%H%M%S}",
         created.isoformat(timespec="seconds"),
     )
-    predict_held_out(module.network, folder / "held_out.parquet")
     write_artefact(artefact, Path(config.paths.demand))
     log.info(
         "wrote %s: %d segments × %d products, fingerprint %s",

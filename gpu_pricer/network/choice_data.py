@@ -105,6 +105,10 @@ class ChoiceData:
                 digest.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode() + tensor.numpy().tobytes())
         return digest.hexdigest()
 
+    def with_every_period(self) -> "ChoiceData":
+        """The same data with no period kept from training."""
+        return replace(self, trained_periods=len(self.periods), validated_periods=len(self.periods))
+
     def split(self) -> tuple[Tensor, Tensor, Tensor]:
         """Indices of the choices for training, validation and test: by period, never by random rows."""
         period = self.set_period[self.choice_set]

@@ -71,14 +71,15 @@ class Derivatives:
 
 
 def settle_price_response(
-    network: DemandNetwork, index: Tensor, config: PriceResponseConfig, batching: OptimiserConfig, seed: int
+    network: DemandNetwork, config: PriceResponseConfig, batching: OptimiserConfig, seed: int
 ) -> None:
-    """Move levels, effects and sensitivities of the network to where their penalised score for the choices is zero.
+    """Move levels, effects and sensitivities to where their penalised score for the training choices is zero.
 
     Products that teach no price response have a share in the levels only. A step after which the Newton decrement
     grew is halved (there is no likelihood to climb, since those products' own slopes are not asked).
     Source: Fisher scoring (McCullagh & Nelder 1989, ch. 2.5) with the diagonal of the multinomial information.
     """
+    index, _, _ = network.data.split()
     decrement, before, is_halved = np.inf, 0.0, False
     accepted = network.state_dict()
     for step in range(config.steps + 1):  # the last pass only judges the last step

@@ -43,7 +43,7 @@ def market(tmp_path_factory):
 def trained(market, tmp_path_factory):
     _, data = market
     network = fit_network(data, NETWORK, OPTIMISER, CPU, tmp_path_factory.mktemp("train"), seed=0, resume=False).network
-    settle_price_response(network, data.split()[0], PRICE_RESPONSE, OPTIMISER, seed=0)
+    settle_price_response(network, PRICE_RESPONSE, OPTIMISER, seed=0)
     return network
 
 
@@ -79,7 +79,7 @@ def test_sensitivity_does_not_depend_on_where_it_starts(market, trained, tmp_pat
     other = fit_network(data, far, brief, CPU, tmp_path, seed=0, resume=False).network
     unsettled = mean_sensitivity_of_products(other).mean()
 
-    settle_price_response(other, data.split()[0], PRICE_RESPONSE, OPTIMISER, seed=0)
+    settle_price_response(other, PRICE_RESPONSE, OPTIMISER, seed=0)
 
     reached = mean_sensitivity_of_products(other).mean()
     expected = mean_sensitivity_of_products(trained).mean()
@@ -193,7 +193,7 @@ def test_a_sample_of_the_zeros_predicts_as_many_purchases_as_all_of_them(tmp_pat
     data = load_choice_data(tmp_path / "data", ENCODING)
     network = fit_network(data, NETWORK, OPTIMISER, CPU, tmp_path / "train", seed=0, resume=False).network
     sampled = replace(OPTIMISER, max_alternatives=3)
-    settle_price_response(network, data.split()[0], PRICE_RESPONSE, sampled, seed=0)
+    settle_price_response(network, PRICE_RESPONSE, sampled, seed=0)
 
     predict_held_out(network, tmp_path / "held_out.parquet")
 
