@@ -4,7 +4,16 @@ from kernels.backend import BackendUnavailable, resolve_backend
 from kernels.demand import Demand, DenseDemand, FactorDemand
 from kernels.ladders import PRICE_LIMIT, Ladders
 from kernels.offer import Offer, Shelf
-from kernels.pricing import PricedCells, choice_probabilities, price_cells
+from kernels.pricing import (
+    PricedCells,
+    PricedTotals,
+    Totals,
+    best_prices,
+    choice_probabilities,
+    choice_totals,
+    price_cells,
+    price_totals,
+)
 
 __all__ = [
     "PRICE_LIMIT",
@@ -15,8 +24,13 @@ __all__ = [
     "Ladders",
     "Offer",
     "PricedCells",
+    "PricedTotals",
     "Shelf",
+    "Totals",
+    "best_prices",
     "choice_probabilities",
+    "choice_totals",
     "price_cells",
+    "price_totals",
     "resolve_backend",
 ]

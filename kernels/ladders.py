@@ -51,6 +51,8 @@ class Ladders:
             "a ladder has endings unless its period is 0",
             f"period {self.period} with {count} endings",
         )
+        for first, last in zip(self.ending_start[:-1], self.ending_start[1:], strict=True):
+            require(np.diff(self.endings[first:last]) > 0, "a ladder's endings must ascend", self.endings[first:last])
         longest = np.repeat(self.period, count)
         require_each(
             (self.endings >= 0) & (self.endings < longest),
@@ -68,6 +70,12 @@ class Ladders:
             np.concatenate([[0], np.cumsum(count)]).astype(np.int32),
         )
 
+    @property
+    def spacing(self) -> np.ndarray:
+        """int32 [L]: the distance of a ladder's rungs where they lie evenly, else 0; ten nine-endings are 10 apart."""
+        starts = zip(self.ending_start[:-1], self.ending_start[1:], self.period, strict=True)
+        return np.array([_spacing(self.endings[first:last], int(period)) for first, last, period in starts], np.int32)
+
     def has_rung(self, ladder: np.ndarray, price: np.ndarray) -> np.ndarray:
         """Return bool [P]: whether each price [P] is a rung of its ladder [P], continuous ones included."""
         is_rung = self.period[ladder] == 0
@@ -76,3 +84,10 @@ class Ladders:
             endings = self.endings[self.ending_start[row] : self.ending_start[row + 1]]
             is_rung[mine] = np.isin(price[mine] % self.period[row], endings)
         return is_rung
+
+
+def _spacing(endings: np.ndarray, period: int) -> int:
+    if len(endings) == 0:
+        return 0
+    gaps = np.diff(np.append(endings, endings[0] + period))
+    return int(gaps[0]) if np.all(gaps == gaps[0]) else 0

@@ -1,33 +1,40 @@
-"""The best price of every cell of a tile, and the choices at given prices."""
+"""The best price of every cell of a tile, what it adds up to, and the choices at given prices."""
 
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from threading import Lock
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
+from numba import get_num_threads
+from threadpoolctl import ThreadpoolController
 
 from kernels import cpu
 from kernels.backend import resolve_backend
-from kernels.checks import require
+from kernels.checks import require, require_array
 from kernels.demand import Demand
 from kernels.offer import Offer, Shelf
-from kernels.tile import product_records, scores_of
+from kernels.outputs import Cells, Sums
+from kernels.tile import Tile, pad_segments, padded, tile_of
+from kernels.work import LANES, Work, new_work
 
 # R is a ratio of two sums, each good to a few roundings: below this many of them an improvement is noise.
-ROUNDINGS = 8
+ROUNDINGS = 32
 
+# What a category and block of segments costs beyond its products, in products.
+ITEM_COST = 4
 
-# One call uses every core, and numba's workqueue threads abort when two threads enter them.
+# One call uses every core, numba's workqueue threads abort when two threads enter them, and BLAS is held to one
+# thread for each of ours.
 ONE_AT_A_TIME = Lock()
 
 
-class Cells(NamedTuple):
-    """The arrays that a backend fills (see PricedCells)."""
+@dataclass(frozen=True)
+class Totals:
+    """Sums over segments for C classes of segments, float64 [P, C]: expected choices, and their price in cents."""
 
-    price: np.ndarray
-    probability: np.ndarray
-    held: np.ndarray
-    category_worth: np.ndarray
+    chosen: np.ndarray
+    revenue: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -36,53 +43,79 @@ class PricedCells:
 
     price: int32 cents, or the demand's float type where some ladder is continuous (period 0);
     probability: that the segment chooses the product at these prices, 0 for products not on the shelf;
-    held int8: -1 where the unclipped optimum lies below `low`, +1 where it lies above `high`, else 0
-    (with weight <= 0: which end was taken);
+    held int8: -1 where the price that is best without bounds lies below `low`, +1 where it lies above `high`,
+    else 0 (with weight <= 0: which end was taken);
     category_worth [G, S]: R, the expected weighted profit of the category at these prices, in cents per
-    visit; steps: the most that a category's iteration took.
+    visit; totals: what it adds up to, if asked for; steps: the most passes that a category took.
     """
 
     price: np.ndarray
     probability: np.ndarray
     held: np.ndarray
     category_worth: np.ndarray
+    totals: Totals | None
     steps: int
 
 
-def price_cells(demand: Demand, offer: Offer, backend: str = "cpu") -> PricedCells:
+@dataclass(frozen=True)
+class PricedTotals:
+    """What the best prices of a tile add up to, for C classes of segments, without the prices themselves.
+
+    bound float64 [G, C]: visits * max(R, F(R)), in cents; no prices reach more, however early the iteration stopped;
+    category_worth [G, S], steps: see PricedCells.
+    """
+
+    totals: Totals
+    bound: np.ndarray
+    category_worth: np.ndarray
+    steps: int
+
+
+def price_cells(
+    demand: Demand,
+    offer: Offer,
+    backend: str = "cpu",
+    visits: np.ndarray | None = None,
+    worth: np.ndarray | None = None,
+) -> PricedCells:
     """Return the most profitable price of every product for every segment, exactly, with substitution.
 
     A product that is not on the shelf is priced with the R of those that are (0 where none is), which it does
-    not enter. Computed in the demand's type. Same bits for any tiling along whole categories and segments and
+    not enter. visits float64 [S] or [C, S] asks for totals, of one or of C classes of segments; worth [G, S] is an R
+    to start from. Computed in the demand's type. Same bits for any tiling along whole categories and segments and
     for any number of threads. Raises ValueError if demand and offer disagree on P, BackendUnavailable for
     "cuda" without it.
     """
-    _require_same_products(demand, offer.shelf)
-    real, shape = demand.dtype, (demand.product_count, demand.segment_count)
-    cells = Cells(
-        np.empty(shape, np.int32 if offer.is_whole_cents else real),
-        np.empty(shape, real),
-        np.empty(shape, np.int8),
-        np.empty((offer.shelf.category_count, demand.segment_count), real),
-    )
-    tolerance = real.type(ROUNDINGS * np.finfo(real).eps)
-    arguments = (
-        scores_of(demand),
-        product_records(demand, offer.shelf, offer),
-        offer.shelf.category_start.astype(np.int64),
-        offer.ladders.endings.astype(real),
-        offer.shelf.has_outside_option,
-        tolerance,
-        cells,
-    )
-    if resolve_backend(backend) == "cuda":
-        from kernels import cuda
+    shape = (demand.product_count, demand.segment_count)
+    price = np.empty(shape, _price_type(demand, offer))
+    cells = Cells(price, np.empty(shape, demand.dtype), np.empty(shape, np.int8), _start(demand, offer.shelf, worth))
+    sums = _new_sums(demand, offer.shelf, visits, has_bound=False)
+    steps = _price(demand, offer, backend, cells, sums)
+    totals = None if visits is None else _totals(sums)
+    return PricedCells(*cells[:3], cells.category_worth[:, : shape[1]], totals, steps)
 
-        steps = cuda.price_tile(*arguments)
-    else:
-        with ONE_AT_A_TIME:
-            steps = cpu.price_tile(*arguments)
-    return PricedCells(*cells, steps=int(steps.max(initial=0)))
+
+def best_prices(demand: Demand, offer: Offer, backend: str = "cpu", out: np.ndarray | None = None) -> np.ndarray:
+    """Return PricedCells.price alone, in `out` [P, S] if given; quicker, as nothing else is computed or written."""
+    shape, dtype = (demand.product_count, demand.segment_count), _price_type(demand, offer)
+    price = np.empty(shape, dtype) if out is None else out
+    is_fitting = price.shape == shape and price.dtype == dtype
+    require(is_fitting, f"out must be {dtype} {shape}", f"{price.dtype} {price.shape}")
+    cells = _nothing(demand, _start(demand, offer.shelf, None))._replace(price=price)
+    _price(demand, offer, backend, cells, _new_sums(demand, offer.shelf, None, has_bound=False))
+    return price
+
+
+def price_totals(
+    demand: Demand, offer: Offer, visits: np.ndarray, backend: str = "cpu", worth: np.ndarray | None = None
+) -> PricedTotals:
+    """Return what the best prices add up to; visits and worth as for price_cells. Needs an outside option."""
+    require(offer.shelf.has_outside_option, "the bound of price_totals needs an outside option", False)
+    cells = _nothing(demand, _start(demand, offer.shelf, worth))
+    sums = _new_sums(demand, offer.shelf, visits, has_bound=True)
+    steps = _price(demand, offer, backend, cells, sums)
+    worth = cells.category_worth[:, : demand.segment_count]
+    return PricedTotals(_totals(sums), sums.bound.sum(axis=0), worth, steps)
 
 
 def choice_probabilities(demand: Demand, shelf: Shelf, price: np.ndarray) -> np.ndarray:
@@ -91,25 +124,97 @@ def choice_probabilities(demand: Demand, shelf: Shelf, price: np.ndarray) -> np.
     In the demand's type (float64 for certificates and evaluation), always on the CPU; 0 for products not on
     the shelf. Raises ValueError if demand, shelf and price disagree on their shapes.
     """
+    probability = np.empty((demand.product_count, demand.segment_count), demand.dtype)
+    cells = _nothing(demand, _start(demand, shelf, None))._replace(probability=probability)
+    _choose(demand, shelf, price, cells, _new_sums(demand, shelf, None, has_bound=False))
+    return probability
+
+
+def choice_totals(demand: Demand, shelf: Shelf, price: np.ndarray, visits: np.ndarray) -> Totals:
+    """Return what the choices at prices [P, S] or [P, 1] add up to; see choice_probabilities and price_cells."""
+    sums = _new_sums(demand, shelf, visits, has_bound=False)
+    _choose(demand, shelf, price, _nothing(demand, _start(demand, shelf, None)), sums)
+    return _totals(sums)
+
+
+def _price(demand: Demand, offer: Offer, backend: str, cells: Cells, sums: Sums) -> int:
+    _require_same_products(demand, offer.shelf)
+    tile = tile_of(demand, offer.shelf, offer)
+    tolerance = demand.dtype.type(ROUNDINGS * np.finfo(demand.dtype).eps)
+    if resolve_backend(backend) == "cuda":
+        from kernels import cuda
+
+        return cuda.price_tile(tile, tolerance, cells, sums)
+    with ONE_AT_A_TIME, _blas().limit(limits=1, user_api="blas"):
+        return int(cpu.price_tile(tile, tolerance, cells, sums, *_shared_out(tile, demand)).max(initial=0))
+
+
+def _choose(demand: Demand, shelf: Shelf, price: np.ndarray, cells: Cells, sums: Sums) -> None:
     _require_same_products(demand, shelf)
     shape = (demand.product_count, demand.segment_count)
-    require(
-        np.ndim(price) == 2 and price.shape in (shape, (shape[0], 1)),
-        f"price must have shape {shape} or {(shape[0], 1)}",
-        np.shape(price),
-    )
-    probability = np.empty(shape, demand.dtype)
-    arguments = (
-        scores_of(demand),
-        product_records(demand, shelf),
-        shelf.category_start.astype(np.int64),
-        shelf.has_outside_option,
-        np.broadcast_to(price, shape).astype(demand.dtype, order="C"),
-        probability,
-    )
-    with ONE_AT_A_TIME:
-        cpu.choose_tile(*arguments)
-    return probability
+    is_shaped = np.ndim(price) == 2 and price.shape in (shape, (shape[0], 1))
+    require(is_shaped, f"price must have shape {shape} or {(shape[0], 1)}", np.shape(price))
+    tile, given = tile_of(demand, shelf), np.ascontiguousarray(price, demand.dtype)
+    with ONE_AT_A_TIME, _blas().limit(limits=1, user_api="blas"):
+        cpu.choose_tile(tile, given, cells, sums, *_shared_out(tile, demand))
+
+
+def _shared_out(tile: Tile, demand: Demand) -> tuple[Work, np.ndarray]:
+    """Return the workers' memory and edges int64 [T + 1]: the items are cut into parts of about equal work."""
+    sizes = np.diff(tile.category_start)
+    blocks = tile.segment_appeal.shape[0]
+    cost = np.cumsum(np.repeat(sizes + ITEM_COST, blocks))
+    workers = max(min(get_num_threads(), len(cost)), 1)
+    shares = np.arange(1, workers) / workers * cost[-1] if len(cost) else []
+    edges = np.concatenate([[0], np.searchsorted(cost, shares), [len(cost)]]).astype(np.int64)
+    longest = 1 << int(sizes.max(initial=0)).bit_length()
+    return _work(workers, longest, demand.dtype), edges
+
+
+@lru_cache(maxsize=1)
+def _work(workers: int, longest: int, real: np.dtype) -> Work:
+    """Return working memory, the same for tiles alike: to touch fresh pages takes longer than to price a small tile."""
+    return new_work(workers, longest, real)
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    """Return the handle on the BLAS that numba calls, SciPy's, which this loads."""
+    import scipy.linalg  # noqa: F401
+
+    return ThreadpoolController()
+
+
+def _price_type(demand: Demand, offer: Offer) -> Any:
+    return np.dtype(np.int32) if offer.is_whole_cents else demand.dtype
+
+
+def _start(demand: Demand, shelf: Shelf, worth: np.ndarray | None) -> np.ndarray:
+    """Return R [G, S'] to start from, 0 unless given."""
+    shape = (shelf.category_count, demand.segment_count)
+    if worth is None:
+        return np.zeros((shape[0], padded(shape[1])), demand.dtype)
+    require_array("worth", worth, shape, "f")
+    return pad_segments(worth, demand.dtype)
+
+
+def _nothing(demand: Demand, worth: np.ndarray) -> Cells:
+    """Return cells that are not to be written."""
+    rows = demand.product_count
+    return Cells(np.empty((rows, 0), np.int32), np.empty((rows, 0), demand.dtype), np.empty((rows, 0), np.int8), worth)
+
+
+def _new_sums(demand: Demand, shelf: Shelf, visits: np.ndarray | None, has_bound: bool) -> Sums:
+    segments = demand.segment_count
+    classes = np.empty((0, segments)) if visits is None else np.atleast_2d(visits)
+    require_array("visits", classes, (len(classes), segments), "f")
+    blocks, shape = padded(segments) // LANES, (demand.product_count, len(classes))
+    bound = np.zeros((blocks, shelf.category_count * has_bound, len(classes)))
+    return Sums(pad_segments(classes, np.float64), np.zeros((blocks, *shape)), np.zeros((blocks, *shape)), bound)
+
+
+def _totals(sums: Sums) -> Totals:
+    return Totals(sums.chosen.sum(axis=0), sums.revenue.sum(axis=0))
 
 
 def _require_same_products(demand: Demand, shelf: Shelf) -> None:

@@ -6,17 +6,15 @@ import numpy as np
 
 from kernels.demand import Demand, DenseDemand
 from kernels.offer import Offer, Shelf
-
-# Segments are padded to a multiple of this, so that the vector width never splits a tile's edge (design,
-# section 4).
-SEGMENT_MULTIPLE = 16
+from kernels.products import product_records
+from kernels.work import LANES
 
 
-class Scores(NamedTuple):
-    """What a and b are computed from; segment axes are padded to S'.
+class Tile(NamedTuple):
+    """G categories of P products for S segments, padded to S' = B * LANES.
 
-    Factors: segment_* [D, S'] and product_* [P, D]. Dense: segment_* [0, S'] and product_* [P, S'], a and b
-    themselves.
+    Factors: segment_* [B, D, LANES], product_* [P, D]. Dense: segment_* [B, 0, LANES] and
+    product_* [P, S'], a and b themselves. products [P]: see products.product_records; segment_count: S.
     """
 
     segment_appeal: np.ndarray
@@ -24,60 +22,53 @@ class Scores(NamedTuple):
     segment_sensitivity: np.ndarray
     product_sensitivity: np.ndarray
     is_dense: bool
+    products: np.ndarray
+    category_start: np.ndarray
+    endings: np.ndarray
+    has_outside_option: bool
+    segment_count: int
 
 
-def scores_of(demand: Demand) -> Scores:
-    """Return the demand's scores, contiguous over segments."""
+def tile_of(demand: Demand, shelf: Shelf, offer: Offer | None = None) -> Tile:
+    """Return the tile; without an offer it knows no ladders."""
+    endings = np.zeros(0, demand.dtype) if offer is None else offer.ladders.endings.astype(demand.dtype)
+    return Tile(
+        *_scores(demand),
+        product_records(demand, shelf, offer),
+        shelf.category_start.astype(np.int64),
+        endings,
+        shelf.has_outside_option,
+        demand.segment_count,
+    )
+
+
+def padded(segment_count: int) -> int:
+    """Return S', the number of segments rounded up to whole blocks."""
+    return -(-segment_count // LANES) * LANES
+
+
+def pad_segments(array: np.ndarray, dtype: Any) -> np.ndarray:
+    """Return the array with its last axis, segments, filled up with zeros."""
+    filled = np.zeros((*array.shape[:-1], padded(array.shape[-1])), dtype)
+    filled[..., : array.shape[-1]] = array
+    return filled
+
+
+def _scores(demand: Demand) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, bool]:
     if isinstance(demand, DenseDemand):
-        nothing = np.empty((0, padded(demand.segment_count)), demand.dtype)
-        return Scores(nothing, _pad(demand.appeal.T), nothing, _pad(demand.sensitivity.T), True)
-    return Scores(
-        _pad(demand.segment_appeal.T),
+        nothing = np.empty((padded(demand.segment_count) // LANES, 0, LANES), demand.dtype)
+        rows = (pad_segments(matrix.T, demand.dtype) for matrix in (demand.appeal, demand.sensitivity))
+        return nothing, next(rows), nothing, next(rows), True
+    return (
+        _segment_blocks(demand.segment_appeal),
         np.ascontiguousarray(demand.product_appeal),
-        _pad(demand.segment_sensitivity.T),
+        _segment_blocks(demand.segment_sensitivity),
         np.ascontiguousarray(demand.product_sensitivity),
         False,
     )
 
 
-def padded(segment_count: int) -> int:
-    """Return S', the number of segments rounded up to SEGMENT_MULTIPLE."""
-    return -(-segment_count // SEGMENT_MULTIPLE) * SEGMENT_MULTIPLE
-
-
-def _pad(rows: np.ndarray) -> np.ndarray:
-    filled = np.zeros((rows.shape[0], padded(rows.shape[1])), rows.dtype)
-    filled[:, : rows.shape[1]] = rows
-    return filled
-
-
-def product_records(demand: Demand, shelf: Shelf, offer: Offer | None = None) -> np.ndarray:
-    """Return one record per product, [P], in the demand's type; what only an offer knows is 0 without one.
-
-    A product's rungs are k * period + endings[e] for e from first_ending to last_ending - 1 (see
-    ladders.Ladders).
-    """
-    real = [
-        "reference_price",
-        "appeal_offset",
-        "sensitivity_offset",
-        "unit_cost",
-        "weight",
-        "low",
-        "high",
-        "period",
-    ]
-    fields: list[Any] = [(name, demand.dtype) for name in real]
-    fields += [("first_ending", np.int32), ("last_ending", np.int32), ("on_shelf", np.bool_)]
-    records = np.zeros(shelf.product_count, np.dtype(fields, align=True))
-    records["reference_price"] = shelf.reference_price
-    records["on_shelf"] = shelf.on_shelf
-    records["appeal_offset"] = demand.appeal_offset
-    records["sensitivity_offset"] = demand.sensitivity_offset
-    if offer is not None:
-        for name in ("unit_cost", "weight", "low", "high"):
-            records[name] = getattr(offer, name)
-        records["period"] = offer.ladders.period[offer.ladder]
-        records["first_ending"] = offer.ladders.ending_start[offer.ladder]
-        records["last_ending"] = offer.ladders.ending_start[offer.ladder + 1]
-    return records
+def _segment_blocks(factors: np.ndarray) -> np.ndarray:
+    """Return factors [S, D] as [B, D, LANES], one contiguous matrix per block."""
+    columns = pad_segments(factors.T, factors.dtype)
+    return np.ascontiguousarray(columns.reshape(len(columns), -1, LANES).swapaxes(0, 1))

@@ -1,157 +1,218 @@
 """The CUDA loop against the CPU's: in the simulator (NUMBA_ENABLE_CUDASIM=1) or on a GPU."""
 
-import importlib.util
-import os
-import re
+from collections import Counter
 from dataclasses import replace
-from types import SimpleNamespace
+from itertools import product
 
 import numpy as np
 import pytest
 
-from kernels import DenseDemand, Ladders, price_cells
-from kernels.backend import is_simulated, missing_for_cuda
+from kernels import DenseDemand, Ladders, best_prices, price_cells, price_totals
 from tests.kernels import oracle
-from tests.kernels.markets import LADDERS, category_of, factor_demand, random_offer
+from tests.kernels.markets import LADDERS, category_of, factor_demand, positive, random_offer
+from tests.kernels.with_cuda import (
+    FLOAT32_REGRET,
+    QUIET,
+    SUMS,
+    WORTH,
+    assert_equally_good,
+    assert_same_totals,
+    cut,
+    on_both,
+    visits_of,
+)
 
-FLOAT32_REGRET = 2e-6
-"""As in test_price_cells: both loops are some 16 roundings from the optimum, never bit-equal."""
-
-pytestmark = pytest.mark.filterwarnings("ignore:Grid size")  # tiny grids, on purpose
-
-
-@pytest.fixture
-def cuda():
-    """The CUDA loop; skips, or fails under GPU_PRICER_REQUIRE_CUDA=1, where it cannot run."""
-    missing = missing_for_cuda()
-    if missing and os.environ.get("GPU_PRICER_REQUIRE_CUDA") == "1":
-        pytest.fail(f"GPU_PRICER_REQUIRE_CUDA=1, but CUDA needs {missing}")
-    if missing:
-        pytest.skip(f"CUDA needs {missing}, or NUMBA_ENABLE_CUDASIM=1")
-    from kernels import cuda
-
-    return cuda
+pytestmark = [pytest.mark.gpu, pytest.mark.simulator, *QUIET]
 
 
-def on_both(demand, offer, cuda, monkeypatch, threads):
-    """Return the tile priced by the CPU and by CUDA with this many threads in a block."""
-    priced = cuda.price_tile
-    monkeypatch.setattr(cuda, "price_tile", lambda *arguments: priced(*arguments, threads=threads))
-    return price_cells(demand, offer), price_cells(demand, offer, backend="cuda")
-
-
-def assert_equally_good(demand, offer, cpu, gpu):
-    """Profit in float64 first, then prices: a rung may differ only where both rungs earn the same."""
-    for category in range(offer.shelf.category_count):
-        for segment in range(demand.segment_count):
-            market, rows = category_of(demand, offer, category, segment)
-            profits = [oracle.profit(cells.price[rows, segment].astype(float), market) for cells in (cpu, gpu)]
-            scale = abs(profits[0]) + np.abs(market["weight"] * (market["unit_cost"] - offer.high[rows])).max(initial=0)
-            assert abs(profits[0] - profits[1]) <= FLOAT32_REGRET * scale
-    assert (cpu.price == gpu.price).mean() > 0.99
-    assert np.abs(cpu.category_worth - gpu.category_worth).max() < 1e-3
-    same = cpu.price == gpu.price
-    assert np.abs((cpu.probability - gpu.probability)[same]).max() < 1e-5
-    assert np.array_equal(cpu.held[same], gpu.held[same])
-
-
-@pytest.mark.gpu
-@pytest.mark.simulator
 @pytest.mark.parametrize("has_outside_option", [True, False])
 @pytest.mark.parametrize("kind", LADDERS)
-@pytest.mark.parametrize(("sizes", "segments", "threads"), [([3, 1, 0, 4], 5, 3), ([2, 5], 1, 32), ([1], 7, 1)])
+@pytest.mark.parametrize(
+    ("sizes", "segments", "threads"), [([3, 1, 0, 6], 5, 3), ([2, 5], 1, 32), ([1], 7, 1), ([1, 2], 70, 16)]
+)
 def test_both_backends_price_alike(cuda, monkeypatch, kind, has_outside_option, sizes, segments, threads):
     offer = random_offer(11, sizes, kind, has_outside_option)
     demand = factor_demand(11, segments, sum(sizes))
+    cut(cuda, monkeypatch, threads=threads)
 
-    cpu, gpu = on_both(demand, offer, cuda, monkeypatch, threads)
+    cpu, gpu = on_both(demand, offer)
 
     assert_equally_good(demand, offer, cpu, gpu)
 
 
-@pytest.mark.gpu
-@pytest.mark.simulator
-def test_both_backends_read_dense_demand(cuda, monkeypatch):
-    rng = np.random.default_rng(2)
-    offer = random_offer(2, [3, 2])
-    real = np.float32
+CHANGES = {
+    "segment_appeal": np.negative,
+    "product_appeal": np.negative,
+    "segment_sensitivity": np.negative,
+    "product_sensitivity": np.negative,
+    "appeal_offset": lambda given: given + 1,
+    "sensitivity_offset": lambda given: given + 1,
+    "unit_cost": lambda given: given - 50,
+    "weight": lambda given: given + np.float32(0.5),
+    "low": lambda given: given - 50,
+    "high": lambda given: given + 50,
+    "ladders": lambda given: Ladders.of((100, [0, 50, 75])),
+    "reference_price": lambda given: given * np.float32(0.8),
+    "on_shelf": np.logical_not,
+    "has_outside_option": lambda given: not given,
+}
+"""Another value for everything that a demand and an offer hold."""
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_every_input_moves_both_backends_alike(cuda, name):
+    demand, offer = factor_demand(3, 3, 5), random_offer(3, [3, 2], "cents")
+    offer = replace(offer, low=np.float32([100, 100, 400, 100, 400]), high=np.float32([200, 600, 600, 200, 600]))
+    before = price_cells(demand, offer)
+    holder = next(part for part in (demand, offer, offer.shelf) if hasattr(part, name))
+    moved = replace(holder, **{name: CHANGES[name](getattr(holder, name))})
+    if holder is demand:
+        demand = moved
+    else:
+        offer = moved if holder is offer else replace(offer, shelf=moved)
+
+    cpu, gpu = on_both(demand, offer)
+
+    assert not np.array_equal(before.category_worth, cpu.category_worth)
+    assert_equally_good(demand, offer, cpu, gpu)
+
+
+def test_every_rule_and_bound_is_met_on_the_way(cuda):
+    """What the comparisons above rest on: their markets hold every rule, both bounds, and none."""
+    from kernels.products import product_records
+
+    rules, held = Counter(), Counter()
+    for kind in LADDERS:
+        offer, demand = random_offer(11, [3, 1, 0, 6], kind), factor_demand(11, 5, 10)
+        rules.update(product_records(demand, offer.shelf, offer)["rule"].tolist())
+        held.update(price_cells(demand, offer, backend="cuda").held.ravel().tolist())
+
+    assert set(rules) == {0, 1, 2, 3}
+    assert set(held) == {-1, 0, 1}
+
+
+def test_both_backends_read_dense_demand(cuda):
+    rng, real = np.random.default_rng(2), np.float32
+    offer = random_offer(2, [3, 2, 1])
     demand = DenseDemand(
-        rng.normal(size=(4, 5)).astype(real),
-        rng.uniform(1, 5, (4, 5)).astype(real),
-        rng.normal(size=5).astype(real),
-        rng.uniform(0, 1, 5).astype(real),
+        rng.normal(size=(9, 6)).astype(real),
+        rng.uniform(1, 5, (9, 6)).astype(real),
+        rng.normal(size=6).astype(real),
+        rng.uniform(0, 1, 6).astype(real),
     )
 
-    cpu, gpu = on_both(demand, offer, cuda, monkeypatch, 4)
+    cpu, gpu = on_both(demand, offer)
 
     assert_equally_good(demand, offer, cpu, gpu)
 
 
-@pytest.mark.gpu
-@pytest.mark.simulator
-def test_both_backends_find_the_continuous_optimum(cuda, monkeypatch):
+@pytest.mark.parametrize("real", [np.float32, np.float64])
+def test_both_backends_find_the_continuous_optimum(cuda, real):
     offer = replace(random_offer(2, [3, 2]), ladders=Ladders.of((0, [])))
-    demand = factor_demand(2, 4, 5, real=np.float64)
 
-    cpu, gpu = on_both(demand, offer, cuda, monkeypatch, 4)
+    cpu, gpu = on_both(factor_demand(2, 4, 5, real=real), offer)
 
-    assert gpu.price.dtype == np.float64
-    assert np.abs(cpu.price - gpu.price).max() < 1e-6
+    assert gpu.price.dtype == real
+    assert np.abs(cpu.price - gpu.price).max() < (1e-6 if real is np.float64 else 1e-2)
 
 
-@pytest.mark.gpu
-@pytest.mark.simulator
+def test_both_backends_price_alike_in_float64(cuda):
+    offer, demand = random_offer(7, [3, 2], "endings"), factor_demand(7, 4, 5, real=np.float64)
+
+    cpu, gpu = on_both(demand, offer)
+
+    assert np.array_equal(cpu.price, gpu.price)
+    assert cpu.category_worth == pytest.approx(gpu.category_worth, rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", LADDERS)
+def test_prices_alone_are_those_of_the_cells(cuda, kind):
+    offer, demand = random_offer(6, [3, 2], kind), factor_demand(6, 5, 5)
+    out = np.zeros((5, 5), np.int32)
+
+    price = best_prices(demand, offer, backend="cuda", out=out)
+
+    assert price is out
+    assert np.array_equal(price, price_cells(demand, offer, backend="cuda").price)
+
+
+@pytest.mark.parametrize("sum_threads", [1, 2, 16])
+def test_totals_and_bound_are_the_same_on_both(cuda, monkeypatch, sum_threads):
+    offer, demand = random_offer(8, [3, 0, 2, 1]), factor_demand(8, 9, 6)
+    cut(cuda, monkeypatch, sum_threads=sum_threads)
+
+    cpu, gpu = (price_totals(demand, offer, visits_of(9), backend=backend) for backend in ("cpu", "cuda"))
+
+    assert_same_totals(cpu.totals, gpu.totals)
+    assert gpu.bound == pytest.approx(cpu.bound, rel=SUMS, abs=1e-2)
+    assert gpu.category_worth == pytest.approx(cpu.category_worth, abs=WORTH)
+
+
+def test_totals_of_a_continuum_count_parts_of_a_cent(cuda):
+    offer = replace(random_offer(2, [3, 2]), ladders=Ladders.of((0, [])))
+    demand = factor_demand(2, 4, 5)
+
+    cpu, gpu = (price_totals(demand, offer, visits_of(4), backend=backend) for backend in ("cpu", "cuda"))
+
+    assert_same_totals(cpu.totals, gpu.totals)
+
+
+@pytest.mark.parametrize("worth", [0.1, 40.0, 400.0])
+def test_any_start_leads_to_the_same_prices(cuda, worth):
+    offer, demand = random_offer(9, [3, 2]), factor_demand(9, 4, 5)
+    start = np.full((2, 4), worth, np.float32)
+
+    cpu, gpu = on_both(demand, offer, worth=start)
+
+    assert_equally_good(demand, offer, cpu, gpu)
+    assert np.array_equal(gpu.price, price_cells(demand, offer, backend="cuda").price)
+
+
+def test_a_warm_start_from_the_answer_takes_one_pass(cuda):
+    offer, demand = positive(random_offer(9, [3, 2])), factor_demand(9, 4, 5, real=np.float64)
+    cold = price_cells(demand, offer, backend="cuda")
+
+    warm = price_cells(demand, offer, backend="cuda", worth=cold.category_worth)
+
+    assert (cold.steps > 2, warm.steps) == (True, 1)
+    assert np.array_equal(warm.price, cold.price)
+
+
 @pytest.mark.parametrize("has_outside_option", [True, False])
-def test_an_empty_shelf_is_worth_nothing_on_cuda(cuda, monkeypatch, has_outside_option):
+@pytest.mark.parametrize("appeal", [-300.0, 60.0, 300.0, 1000.0])
+def test_lopsided_sums_are_taken_again_on_both(cuda, monkeypatch, appeal, has_outside_option):
+    offer = positive(random_offer(6, [3, 1], "endings", has_outside_option))
+    low, high = np.full(4, 29, "f4"), np.full(4, 999_999 if has_outside_option else 999, "f4")
+    offer = replace(offer, low=low, high=high, ladders=Ladders.of((100, [29, 99])))
+    demand = replace(factor_demand(6, 3, 4), appeal_offset=np.full(4, appeal, np.float32))
+    cut(cuda, monkeypatch, shared_bytes=0 if appeal == 60 else 192)
+
+    cpu, gpu = on_both(demand, offer)
+
+    for category, segment in product(range(2), range(3)):
+        market, rows = category_of(demand, offer, category, segment)
+        profits = [oracle.profit(cells.price[rows, segment].astype(float), market) for cells in (cpu, gpu)]
+        assert profits[1] == pytest.approx(profits[0], rel=FLOAT32_REGRET)
+    assert gpu.category_worth == pytest.approx(cpu.category_worth, rel=1e-5)
+
+
+def test_a_category_that_earns_next_to_nothing_settles(cuda):
+    offer, demand = positive(random_offer(1, [6])), factor_demand(1, 4, 6)
+    sign = np.where(np.arange(6) % 2 == 0, 1, -1)
+    fixed = replace(offer, high=offer.low, unit_cost=(offer.low * (1 - 0.3 * sign)).astype(np.float32))
+
+    gpu = price_cells(demand, fixed, backend="cuda")
+
+    assert np.isfinite(gpu.category_worth).all()
+    assert gpu.steps < 32
+
+
+@pytest.mark.parametrize("has_outside_option", [True, False])
+def test_an_empty_shelf_is_worth_nothing_on_cuda(cuda, has_outside_option):
     offer = random_offer(2, [3], has_outside_option=has_outside_option)
     hidden = replace(offer, shelf=replace(offer.shelf, on_shelf=np.zeros(3, bool)))
 
-    _, gpu = on_both(factor_demand(2, 4, 3), hidden, cuda, monkeypatch, 4)
+    gpu = price_cells(factor_demand(2, 4, 3), hidden, backend="cuda")
 
     assert (gpu.category_worth == 0).all()
     assert (gpu.probability == 0).all()
-
-
-@pytest.mark.gpu
-@pytest.mark.simulator
-def test_an_empty_tile_launches_nothing(cuda, monkeypatch):
-    _, gpu = on_both(factor_demand(2, 4, 0), random_offer(2, []), cuda, monkeypatch, 4)
-
-    assert gpu.price.shape == (0, 4)
-
-
-def double_instructions(ptx):
-    """Return the PTX lines that touch a float64; fails when there is nothing to look at."""
-    instructions = [line.strip() for line in ptx.splitlines() if line.strip().endswith(";")]
-    assert sum(".f32" in line for line in instructions) > 100, "no float32 instructions parsed"
-    return [line for line in instructions if re.search(r"\.f64\b", line)]
-
-
-@pytest.mark.parametrize("capability", [(8, 0), (9, 0)])
-def test_the_kernel_compiles_without_float64(capability, monkeypatch):
-    if is_simulated():
-        pytest.skip("the simulator compiles nothing")
-    for module in ("numba_cuda", "cuda.bindings"):
-        if importlib.util.find_spec(module) is None:
-            pytest.skip(f"compiling needs the package numba-cuda[cu12]: no module {module}")
-    import numba
-    from numba import cuda, types
-    from numba.cuda import dispatcher
-
-    from kernels.cuda import price_kernel
-    from kernels.tile import product_records
-
-    device = SimpleNamespace(compute_capability=capability)
-    monkeypatch.setattr(dispatcher, "get_current_device", lambda: device)
-    offer = random_offer(0, [2])
-    records = product_records(factor_demand(0, 2, 2), offer.shelf, offer)
-    real, cells = types.float32, types.float32[:, ::1]
-    signature = (
-        types.float32[:, :, ::1], numba.from_dtype(records.dtype)[::1], types.int64[::1], real[::1],
-        types.boolean, types.boolean, real,
-        types.int32[:, ::1], cells, types.int8[:, ::1], cells, types.int32[:, ::1],
-    )  # fmt: skip
-
-    ptx, _ = cuda.compile(price_kernel.py_func, signature, device=False, abi="numba", cc=capability, output="ptx")
-
-    assert double_instructions(ptx) == []

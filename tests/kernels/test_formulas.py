@@ -11,10 +11,21 @@ from kernels import formulas
 def test_exponential_keeps_its_stated_float32_error():
     x = np.concatenate([np.linspace(-87, 88, 20_001), np.linspace(-1e-3, 1e-3, 101)]).astype(np.float32)
 
-    error = [formulas.exponential(value) / math.exp(value) - 1 for value in x]
+    error = np.abs([formulas.exponential(value) / math.exp(value) - 1 for value in x])
 
-    assert np.abs(error).max() < 2e-7
+    assert error.max() < 4e-7
+    assert error[np.abs(x) < 20].max() < 2e-7
+    assert formulas.exponential(np.float32(0)) == 1
     assert isinstance(formulas.exponential(np.float32(1)), float)
+
+
+def test_rough_exponential_is_within_its_stated_error():
+    x = np.linspace(-87, 88, 20_001).astype(np.float32)
+
+    error = [formulas.rough_exponential(value) / math.exp(value) - 1 for value in x]
+
+    assert np.abs(error).max() < 2e-3
+    assert 0 < formulas.rough_exponential(np.float32(-1e30)) < formulas.rough_exponential(np.float32(1e30)) < 3.4e38
 
 
 def test_exponential_is_exact_in_float64():
@@ -74,21 +85,38 @@ def test_better_price_weighs_margin_against_demand():
         assert formulas.better_price(lower, upper, 0.01, 60.0, 1.0, 20.0) == expected
 
 
-def test_the_unclipped_price_is_stationary():
-    slope, cost, weight, worth = 0.01, 60.0, 1.5, 40.0
-    price = formulas.unclipped_price(slope, cost, weight, worth)
+@pytest.mark.parametrize("spacing", [0.0, 1.0, 10.0, 99.9, 100.1, 1000.0])
+@pytest.mark.parametrize("real", [np.float32, float])
+def test_the_markup_makes_a_rung_and_the_next_equally_good(spacing, real):
+    slope, cost = 0.01, 60.0
 
-    def value(x):
-        return (weight * (x - cost) - worth) * math.exp(-slope * x)
+    markup = formulas.markup(real(slope), real(spacing))
 
-    assert value(price + 1e-3) - value(price - 1e-3) == pytest.approx(0, abs=1e-9)
+    def value(price):
+        return (price - cost) * math.exp(-slope * (price - cost))
+
+    step = spacing or 1e-6
+    slack = 1e-4 if spacing == 0 else (1e-6 if real is np.float32 else 1e-12)
+    assert value(cost + markup) == pytest.approx(value(cost + markup + step), rel=slack)
+    assert formulas.markup.py_func(slope, spacing) == pytest.approx(markup, rel=1e-6)
+
+
+def test_both_forms_of_the_markup_agree_where_they_meet():
+    slope = np.float32(0.01)
+
+    gentle, steep = (formulas.markup(slope, np.float32(spacing)) for spacing in (99.99, 100.01))
+
+    assert formulas.gentle_markup(slope, np.float32(99.99)) == gentle
+    assert gentle == pytest.approx(steep, rel=2e-4)
+    assert formulas.gentle_markup(slope, np.float32(100.01)) == pytest.approx(steep, rel=1e-6)
 
 
 def test_utility_is_the_appeal_at_the_reference_price():
-    slope = formulas.slope_of(3.0, 300.0)
+    slope = formulas.slope_of(3.0, 1 / 300.0)
+    free = formulas.appeal_at_zero(-0.5, slope, 300.0)
 
-    assert formulas.utility_at(300.0, -0.5, slope, 300.0) == -0.5
-    assert formulas.utility_at(360.0, -0.5, slope, 300.0) == pytest.approx(-0.5 - 3.0 * (360 / 300 - 1))
+    assert formulas.utility_at(300.0, free, slope) == pytest.approx(-0.5)
+    assert formulas.utility_at(360.0, free, slope) == pytest.approx(-0.5 - 3.0 * (360 / 300 - 1))
 
 
 @pytest.mark.parametrize("sensitivity", [-5.0, 0.0])

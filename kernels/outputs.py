@@ -1,0 +1,118 @@
+"""What the loops write: cells, and what they add up to."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from kernels.compiled import compiled
+from kernels.formulas import bound_held, highest_worth
+from kernels.work import LANES
+
+
+class Cells(NamedTuple):
+    """What is written per cell (see pricing.PricedCells); those not wanted have no columns.
+
+    category_worth [G, S'], which holds the R to start from, is always there.
+    """
+
+    price: np.ndarray
+    probability: np.ndarray
+    held: np.ndarray
+    category_worth: np.ndarray
+
+
+class Sums(NamedTuple):
+    """Sums over the segments of block b, for C classes of segments; without classes nothing is added up.
+
+    visits float64 [C, S']; chosen, revenue float64 [B, P, C]: expected choices and their price, in cents; bound
+    float64 [B, G, C]: what no prices can exceed, visits * max(R, F(R)).
+    """
+
+    visits: np.ndarray
+    chosen: np.ndarray
+    revenue: np.ndarray
+    bound: np.ndarray
+
+
+@compiled()
+def read_prices(given, first, block, rows):
+    """Fill the rows' prices from given ones [P, S], or [P, 1] for all segments; 0 for the padding."""
+    begin, segments = block * LANES, given.shape[1]
+    for r in range(len(rows)):
+        row = rows[r]
+        for s in range(LANES):
+            if segments == 1:
+                row.price[s] = given[first + r, 0]
+            else:
+                row.price[s] = given[first + r, begin + s] if begin + s < segments else 0
+
+
+@compiled()
+def write_prices(rows, price, first, block):
+    """Copy the rows' prices, without the padding, to their place in price [P, S]."""
+    begin = block * LANES
+    for r in range(len(rows) if price.shape[1] > 0 else 0):
+        row, out = rows[r], price[first + r, begin : begin + LANES]
+        for s in range(min(len(out), LANES)):
+            out[s] = row.price[s]
+
+
+@compiled()
+def write_shares(rows, probability, first, block):
+    """Copy the rows' shares, without the padding, to their place in probability [P, S]."""
+    begin = block * LANES
+    for r in range(len(rows) if probability.shape[1] > 0 else 0):
+        row, out = rows[r], probability[first + r, begin : begin + LANES]
+        for s in range(min(len(out), LANES)):
+            out[s] = row.share[s]
+
+
+@compiled()
+def write_held(products, rows, held, first, block):
+    """Write which bound held the prices, for all but the padding, to its place in held [P, S]."""
+    begin = block * LANES
+    for r in range(len(rows) if held.shape[1] > 0 else 0):
+        row, out = rows[r], held[first + r, begin : begin + LANES]
+        low, high = products[r].low, products[r].high
+        for s in range(min(len(out), LANES)):
+            out[s] = bound_held(row.wanted[s], low, high)
+
+
+@compiled()
+def add_up(rows, lanes, sums, category, first, block):
+    """Fill the category's place in sums."""
+    for c in range(sums.visits.shape[0]):
+        visits = sums.visits[c, block * LANES : (block + 1) * LANES]
+        for r in range(len(rows)):
+            sums.chosen[block, first + r, c] = chosen_of(visits, rows[r])
+            sums.revenue[block, first + r, c] = revenue_of(visits, rows[r])
+        if sums.bound.shape[1] > 0:
+            sums.bound[block, category, c] = bound_of(visits, lanes)
+
+
+@compiled(reassociate=True)
+def chosen_of(visits, row):
+    """Return sum visits * share, in float64."""
+    total = 0.0
+    for s in range(LANES):
+        total += visits[s] * np.float64(row.share[s])
+    return total
+
+
+@compiled(reassociate=True)
+def revenue_of(visits, row):
+    """Return sum visits * share * price, in float64."""
+    total = 0.0
+    for s in range(LANES):
+        total += visits[s] * np.float64(row.share[s]) * np.float64(row.price[s])
+    return total
+
+
+@compiled(reassociate=True)
+def bound_of(visits, lanes):
+    """Return sum visits * max(R, F(R)), in float64: R* is never above, whatever R the iteration stopped at."""
+    total = 0.0
+    for s in range(LANES):
+        worth, earned = np.float64(lanes.worth[s]), np.float64(lanes.earned[s])
+        total += visits[s] * highest_worth(worth, earned, np.float64(lanes.total[s]), np.float64(lanes.outside[s]))
+    return total

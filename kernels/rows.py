@@ -1,0 +1,204 @@
+"""One product for LANES segments: its demand, its best price, and what it adds to the category's sums."""
+
+import numpy as np
+
+from kernels.compiled import compiled
+from kernels.formulas import (
+    FAR,
+    appeal_at_zero,
+    better_price,
+    between_rungs,
+    beyond_end,
+    clip,
+    exponential,
+    gentle_markup,
+    is_double,
+    is_steep,
+    margin_at,
+    markup,
+    rough_exponential,
+    rung_above,
+    rung_at,
+    rung_below,
+    slope_of,
+    softplus,
+    stationary,
+    target_of,
+    unless_outside,
+    utility_at,
+)
+from kernels.products import ENDINGS, ENDS, RUNGS
+from kernels.work import LANES
+
+
+@compiled()
+def multiply_rows(tile, first, last, block, appeal, sensitivity):
+    """Fill appeal and sensitivity with a and b before offsets, a row for each product from `first` to `last` - 1.
+
+    BLAS sums over the factors one after the other whatever the shape (tested), so that no tiling changes a bit;
+    except for single rows, which it gives to another routine and we do ourselves.
+    """
+    if tile.is_dense:
+        begin = block * LANES
+        for row in range(last - first):
+            for s in range(LANES):
+                appeal[row, s] = tile.product_appeal[first + row, begin + s]
+                sensitivity[row, s] = tile.product_sensitivity[first + row, begin + s]
+        return
+    if last - first == 1:
+        multiply_row(tile.product_appeal[first], tile.segment_appeal[block], appeal[0])
+        multiply_row(tile.product_sensitivity[first], tile.segment_sensitivity[block], sensitivity[0])
+    else:
+        rows = last - first
+        np.dot(tile.product_appeal[first:last], tile.segment_appeal[block], appeal[:rows])
+        np.dot(tile.product_sensitivity[first:last], tile.segment_sensitivity[block], sensitivity[:rows])
+
+
+@compiled()
+def multiply_row(product, segment, out):
+    """Fill out [LANES] with a product's factors [D] times the segments' [D, LANES], in the order of BLAS."""
+    for s in range(LANES):
+        out[s] = 0
+    for k in range(len(product)):
+        for s in range(LANES):
+            out[s] = product[k] * segment[k, s] + out[s]
+
+
+@compiled()
+def score_rows(products, is_dense, appeal, sensitivity, rows):
+    """Fill rows from a and b [n, LANES]: free = u(0), slope, and target = (c + mark-up - ending) / unit.
+
+    The best price without bounds is then `ending` + `spacing` * ceil(target + R * worth_step) on evenly spaced
+    rungs, and target + R * worth_step on a continuum. Without is_dense, b is the softplus of what is given.
+    """
+    for r in range(len(products)):
+        product, row = products[r], rows[r]
+        reference_price, per_reference = product.reference_price, product.per_reference
+        appeal_offset, sensitivity_offset = product.appeal_offset, product.sensitivity_offset
+        offset, spacing, per_unit = product.unit_cost - product.ending, product.spacing, product.per_unit
+        if not is_dense:
+            for s in range(LANES):
+                sensitivity[r, s] = softplus(sensitivity[r, s])
+        for s in range(LANES):
+            slope = slope_of(sensitivity[r, s] + sensitivity_offset, per_reference)
+            row.slope[s] = slope
+            row.free[s] = appeal_at_zero(appeal[r, s] + appeal_offset, slope, reference_price)
+            row.target[s] = target_of(offset, gentle_markup(slope, spacing), per_unit)
+        needs_exact = is_double(offset)
+        for s in range(LANES):
+            needs_exact |= is_steep(row.slope[s], spacing)
+        if needs_exact:
+            for s in range(LANES):
+                row.target[s] = target_of(offset, markup(row.slope[s], spacing), per_unit)
+
+
+@compiled()
+def open_row(product, row, lanes):
+    """Add the row at about its best price for R = 0 to the lanes' sums, roughly."""
+    low, high, weight, weighted_cost = product.low, product.high, product.weight, product.weighted_cost
+    scale = product.spacing if product.rule == RUNGS else type(low)(1.0)
+    middle = product.ending + type(low)(0.5) * product.spacing
+    for s in range(LANES):
+        price = clip(between_rungs(row.target[s], scale, middle), low, high)
+        share = rough_exponential(utility_at(price, row.free[s], row.slope[s]))
+        lanes.total[s] += share
+        lanes.earned[s] += margin_at(price, weight, weighted_cost) * share
+
+
+@compiled()
+def want_rung(product, row, lanes):
+    """Fill the row's wanted with the best of evenly spaced rungs for R, were there no bounds."""
+    spacing, ending, step = product.spacing, product.ending, product.worth_step
+    for s in range(LANES):
+        row.wanted[s] = rung_at(stationary(row.target[s], lanes.worth[s], step), spacing, ending)
+
+
+@compiled()
+def want_row(product, endings, row, lanes):
+    """Fill the row's wanted with the best prices for R, were there no bounds; with a weight <= 0, FAR beyond an end."""
+    if product.rule == RUNGS:
+        want_rung(product, row, lanes)
+    elif product.rule == ENDS:
+        want_end(product, row, lanes)
+    else:
+        step = product.worth_step
+        for s in range(LANES):
+            row.wanted[s] = stationary(row.target[s], lanes.worth[s], step)
+        if product.rule == ENDINGS:
+            want_ending(product, endings, row, lanes)
+
+
+@compiled()
+def want_ending(product, endings, row, lanes):
+    """Move the row's wanted from stationary prices to the better of the two rungs that bracket them."""
+    period, low, high = product.period, product.low, product.high
+    unit_cost, weight = product.unit_cost, product.weight
+    for s in range(LANES):
+        lanes.below[s] = -FAR
+        lanes.above[s] = FAR
+    for e in range(product.first_ending, product.last_ending):
+        ending = endings[e]
+        for s in range(LANES):
+            price = clip(row.wanted[s], low, high)
+            lanes.below[s] = max(lanes.below[s], rung_below(price, period, ending))
+            lanes.above[s] = min(lanes.above[s], rung_above(price, period, ending))
+    for s in range(LANES):
+        wanted = row.wanted[s]
+        price = better_price(lanes.below[s], lanes.above[s], row.slope[s], unit_cost, weight, lanes.worth[s])
+        row.wanted[s] = unless_outside(price, wanted, low, high)
+
+
+@compiled()
+def want_end(product, row, lanes):
+    """Fill the row's wanted where the stationary price is a minimum: beyond the better end of the bounds."""
+    low, high, unit_cost, weight = product.low, product.high, product.unit_cost, product.weight
+    for s in range(LANES):
+        best = better_price(low, high, row.slope[s], unit_cost, weight, lanes.worth[s])
+        row.wanted[s] = beyond_end(best, low)
+
+
+@compiled()
+def earn_at_rungs(product, row, lanes):
+    """`want_row`, `clip_row` and `earn_row` in one loop for evenly spaced rungs, without keeping price and share."""
+    spacing, ending, step = product.spacing, product.ending, product.worth_step
+    low, high, weight, weighted_cost = product.low, product.high, product.weight, product.weighted_cost
+    for s in range(LANES):
+        wanted = rung_at(stationary(row.target[s], lanes.worth[s], step), spacing, ending)
+        price = clip(wanted, low, high)
+        share = exponential(utility_at(price, row.free[s], row.slope[s]))
+        lanes.total[s] += share
+        lanes.earned[s] += margin_at(price, weight, weighted_cost) * share
+
+
+@compiled()
+def settle_at_rungs(product, row, lanes):
+    """`earn_at_rungs`, keeping the prices with and without bounds and the shares."""
+    spacing, ending, step = product.spacing, product.ending, product.worth_step
+    low, high, weight, weighted_cost = product.low, product.high, product.weight, product.weighted_cost
+    for s in range(LANES):
+        wanted = rung_at(stationary(row.target[s], lanes.worth[s], step), spacing, ending)
+        price = clip(wanted, low, high)
+        share = exponential(utility_at(price, row.free[s], row.slope[s]))
+        row.wanted[s], row.price[s], row.share[s] = wanted, price, share
+        lanes.total[s] += share
+        lanes.earned[s] += margin_at(price, weight, weighted_cost) * share
+
+
+@compiled()
+def clip_row(product, row):
+    """Fill the row's price with the wanted one moved into the bounds."""
+    low, high = product.low, product.high
+    for s in range(LANES):
+        row.price[s] = clip(row.wanted[s], low, high)
+
+
+@compiled()
+def earn_row(product, row, lanes):
+    """Fill the row's share with e^(u - shift) at its price; add it to lanes.total, what it earns to lanes.earned."""
+    weight, weighted_cost = product.weight, product.weighted_cost
+    for s in range(LANES):
+        price = row.price[s]
+        share = exponential(utility_at(price, row.free[s], row.slope[s]))
+        row.share[s] = share
+        lanes.total[s] += share
+        lanes.earned[s] += margin_at(price, weight, weighted_cost) * share

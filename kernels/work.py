@@ -1,0 +1,50 @@
+"""The CPU loop's working memory: LANES segments of one category at a time, small enough to stay in the cache.
+
+Fields of records, and not arrays of their own: their distances are then known when the loops are compiled, so that
+these vectorise without first asking at run time which of ten arrays overlap, which took as long as the work itself.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+LANES = 64
+"""Segments of one category that are iterated together."""
+
+CACHE_LINE = 64
+"""Bytes; a vector that straddles two lines takes two loads."""
+
+
+class Work(NamedTuple):
+    """What T workers need for categories of up to n products.
+
+    rows [T, n]: u(0), beta, the target that the category's R moves (see rows.score_rows), the price without bounds
+    and with them, and its share, first as e^(u - shift); lanes [T]: one number per segment; appeal, sensitivity
+    [T, n, LANES]: products of the factors.
+    """
+
+    rows: np.ndarray
+    lanes: np.ndarray
+    appeal: np.ndarray
+    sensitivity: np.ndarray
+
+
+def new_work(workers: int, longest: int, real: np.dtype) -> Work:
+    """Return working memory for categories of up to `longest` products."""
+    row = np.dtype([(name, real, (LANES,)) for name in ("free", "slope", "target", "wanted", "price", "share")])
+    lane_fields = "worth attained shift outside total earned is_open is_padding below above"
+    lane = np.dtype([(name, real, (LANES,)) for name in lane_fields.split()])
+    return Work(
+        _aligned((workers, longest), row),
+        _aligned((workers,), lane),
+        _aligned((workers, longest, LANES), real),
+        _aligned((workers, longest, LANES), real),
+    )
+
+
+def _aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Return zeros that begin on a cache line."""
+    size = int(np.prod(shape)) * dtype.itemsize
+    memory = np.zeros(size + CACHE_LINE, np.uint8)
+    begin = -memory.ctypes.data % CACHE_LINE
+    return memory[begin : begin + size].view(dtype).reshape(shape)

@@ -1,0 +1,32 @@
+"""Our kernel, called as the scoring job calls it: tile by tile of whole categories."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from kernels import best_prices, price_cells
+from tests.bench.crew import Pass
+from tests.bench.markets import Market
+
+
+def prices_alone(market: Market, _: int = 0) -> Pass:
+    """Return the pass that fills nothing but prices, into a buffer that every tile uses again."""
+    tiles = market.tiles()
+    out = np.empty((tiles[0].demand.product_count, market.demand.segment_count), np.int32)
+
+    def one_pass() -> Iterator[np.ndarray]:
+        for tile in tiles:
+            yield best_prices(tile.demand, tile.offer, out=out[: tile.demand.product_count])
+
+    return one_pass
+
+
+def whole_cells(market: Market, _: int = 0) -> Pass:
+    """Return the pass that fills everything: prices, probabilities, which bound held, R."""
+    tiles = market.tiles()
+
+    def one_pass() -> Iterator[np.ndarray]:
+        for tile in tiles:
+            yield price_cells(tile.demand, tile.offer).price
+
+    return one_pass
