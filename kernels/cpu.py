@@ -8,7 +8,7 @@ import numpy as np
 from numba import prange
 
 from kernels.compiled import compiled
-from kernels.formulas import LOWEST, MOST_PASSES, PATIENCE, exponential, inverse, is_exact, utility_at
+from kernels.formulas import LOWEST, exponential, inverse, is_exact, utility_at
 from kernels.lanes import advance, guess, is_any_open, is_lopsided, open_lanes, reopen, reset_sums
 from kernels.outputs import add_up, read_prices, write_held, write_prices, write_shares
 from kernels.products import RUNGS
@@ -130,9 +130,9 @@ def solve(products, endings, has_outside_option, tolerance, rows, lanes):
         passes += 1
         if is_lopsided(lanes) and recentre(products, rows, lanes, has_outside_option):
             continue
-        if passes >= MOST_PASSES or not reopen(lanes, tolerance, passes >= PATIENCE):
+        if not reopen(lanes, tolerance):
             return passes
-        advance(lanes, tolerance, passes >= PATIENCE)
+        advance(lanes, tolerance)
 
 
 @compiled()
@@ -142,7 +142,7 @@ def climb(products, endings, has_outside_option, tolerance, passes, rows, lanes)
     Dinkelbach (1967): any R leads to an attainable one. A lane that is settled keeps its R, so that its neighbours'
     steps do not move it.
     """
-    while passes < MOST_PASSES and is_any_open(lanes):
+    while is_any_open(lanes):
         passes += 1
         reset_sums(lanes)
         for r in range(len(products)):
@@ -157,7 +157,7 @@ def climb(products, endings, has_outside_option, tolerance, passes, rows, lanes)
             settle_all(products, endings, rows, lanes)
             if recentre(products, rows, lanes, has_outside_option):
                 continue
-        advance(lanes, tolerance, passes >= PATIENCE)
+        advance(lanes, tolerance)
     return passes
 
 

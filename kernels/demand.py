@@ -4,7 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kernels.checks import require, require_array
+from kernels.checks import require, require_array, require_each
+
+LARGEST = 1e20
+"""Appeals and sensitivities beyond this are no demand; far beyond, sums of them would be no numbers any more."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,10 @@ class FactorDemand:
             "sensitivity_offset": (products,),
         }.items():
             _require_floats(f"FactorDemand.{name}", getattr(self, name), shape, self.dtype)
+        for kind, width in (("appeal", appeal), ("sensitivity", sensitivity)):
+            factors = (getattr(self, f"segment_{kind}"), getattr(self, f"product_{kind}"))
+            largest = width * np.prod([np.abs(part).max(initial=0.0).astype(np.float64) for part in factors])
+            require(largest < LARGEST, f"products of FactorDemand's {kind} factors must stay below {LARGEST}", largest)
 
     @property
     def dtype(self) -> np.dtype:
@@ -80,6 +87,11 @@ class DenseDemand:
         shape = (self.segment_count, self.product_count)
         for name in ("appeal", "sensitivity"):
             _require_floats(f"DenseDemand.{name}", getattr(self, name), shape, self.dtype)
+            require_each(
+                np.abs(getattr(self, name)) < LARGEST,
+                f"DenseDemand.{name} must stay below {LARGEST}",
+                getattr(self, name),
+            )
         for name in ("appeal_offset", "sensitivity_offset"):
             _require_floats(f"DenseDemand.{name}", getattr(self, name), shape[1:], self.dtype)
 

@@ -2,7 +2,7 @@
 
 from kernels import formulas
 from kernels.compiled import compiled
-from kernels.formulas import LOWEST, is_exact, is_reached
+from kernels.formulas import LOWEST, MOST_PASSES, PATIENCE, is_exact, is_reached
 from kernels.work import LANES
 
 
@@ -16,6 +16,7 @@ def open_lanes(lanes, worth, width, has_outside_option):
         lanes.worth[s] = worth[s]
         lanes.attained[s] = LOWEST
         lanes.shift[s] = 0
+        lanes.passes[s] = 0
         lanes.outside[s] = 1 if has_outside_option else 0
         lanes.is_padding[s] = 1 if s >= width else 0
         lanes.is_open[s] = 1 if worth[s] == 0 and s < width else 0
@@ -39,11 +40,13 @@ def guess(lanes):
 
 
 @compiled()
-def reopen(lanes, tolerance, is_late):
+def reopen(lanes, tolerance):
     """Open the lanes whose prices reach another R than the one they are best for; return whether there are any."""
     for s in range(LANES):
-        reached = is_reached(lanes.worth[s], lanes.earned[s], lanes.total[s], tolerance, is_late)
-        lanes.is_open[s] = 0 if reached else 1 - lanes.is_padding[s]
+        is_late = lanes.passes[s] >= PATIENCE
+        is_done = is_reached(lanes.worth[s], lanes.earned[s], lanes.total[s], tolerance, is_late)
+        is_done |= lanes.passes[s] >= MOST_PASSES
+        lanes.is_open[s] = 0 if is_done else 1 - lanes.is_padding[s]
     return is_any_open(lanes)
 
 
@@ -56,9 +59,13 @@ def reset_sums(lanes):
 
 
 @compiled()
-def advance(lanes, tolerance, is_late):
-    """Move every open lane to its next R, and close those that this settles."""
+def advance(lanes, tolerance):
+    """Move every open lane to its next R, and close those that this settles, or that have had all their passes.
+
+    Each counts its own passes, so that none depends on its neighbours.
+    """
     for s in range(LANES):
+        is_late = lanes.passes[s] >= PATIENCE
         worth, attained, is_open = lanes.worth[s], lanes.attained[s], lanes.is_open[s]
         earned, total, outside, shift = lanes.earned[s], lanes.total[s], lanes.outside[s], lanes.shift[s]
         following, attained, stays_open = formulas.advance(
@@ -66,7 +73,8 @@ def advance(lanes, tolerance, is_late):
         )
         lanes.attained[s] = attained
         lanes.worth[s] = following if is_open > 0 else worth
-        lanes.is_open[s] = min(is_open, stays_open)
+        lanes.passes[s] += is_open
+        lanes.is_open[s] = min(is_open, stays_open) if lanes.passes[s] < MOST_PASSES else 0
 
 
 @compiled()

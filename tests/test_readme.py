@@ -5,12 +5,15 @@ from pathlib import Path
 import pytest
 
 from gpu_pricer.jobs import JOBS
-from gpu_pricer.tables.contract import describe_inputs, describe_prices
+from gpu_pricer.tables.contract import describe_inputs, describe_prices, describe_wide_prices
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
 
-@pytest.mark.parametrize("contract", [describe_prices(), describe_inputs()], ids=["prices", "inputs"])
+CONTRACTS = {"prices": describe_prices, "wide prices": describe_wide_prices, "inputs": describe_inputs}
+
+
+@pytest.mark.parametrize("contract", [describe() for describe in CONTRACTS.values()], ids=CONTRACTS)
 def test_contracts_are_those_of_the_schemas(contract):
     assert contract in README, "run `python -m gpu_pricer.tables.contract` and paste what it prints"
 

@@ -15,7 +15,7 @@ from gpu_pricer.evaluation.under_truth import Learned, Log, evaluate_under_truth
 from gpu_pricer.policy.matching import read_catalog
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.tables.artefact import read_artefact
-from gpu_pricer.tables.price_table import scan_prices
+from gpu_pricer.tables.price_table import scan_cells
 from gpu_pricer.tables.price_version import WHOLE
 from gpu_pricer.tables.publishing import CURRENT
 from gpu_pricer.tables.reading import require_whole
@@ -91,8 +91,8 @@ def _learned(paths: DictConfig) -> Learned | None:
     if not current.exists():
         log.info("no published prices at %s: ours are left out", current)
         return Learned(read_artefact(Path(paths.demand)), None)
-    prices = scan_prices(current).select("segment_id", "product_id", "price").collect()
-    return Learned(read_artefact(Path(paths.demand)), prices)
+    artefact = read_artefact(Path(paths.demand))
+    return Learned(artefact, scan_cells(current, artefact.segments.schema["segment_id"]).collect())
 
 
 def _log(data: Path) -> Log | None:

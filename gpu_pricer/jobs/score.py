@@ -3,6 +3,7 @@
 import logging
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 from hydra.utils import instantiate
@@ -10,12 +11,12 @@ from omegaconf import DictConfig
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.jobs.progress import progress
-from gpu_pricer.policy.matching import catalog_fingerprint, read_catalog
+from gpu_pricer.policy.matching import catalog_fingerprint, match_products, read_catalog
 from gpu_pricer.policy.policy import Policy
-from gpu_pricer.policy.problem import PricingProblem, pricing_problem
-from gpu_pricer.policy.scoring import score_shard
+from gpu_pricer.policy.problem import PricingProblem, problem_of
+from gpu_pricer.policy.scoring import columns_of, score_shard
 from gpu_pricer.policy.tiling import Tiling
-from gpu_pricer.tables.artefact import DemandArtefact, read_artefact
+from gpu_pricer.tables.artefact import DemandArtefact, DemandInfo, read_artefact
 from gpu_pricer.tables.price_version import (
     FOLDER_NAME,
     RECORD,
@@ -29,6 +30,15 @@ from gpu_pricer.tables.publishing import published_runs
 from kernels import BackendUnavailable, resolve_backend
 
 log = logging.getLogger(__name__)
+
+
+class Origin(NamedTuple):
+    """What a version is made of: the demand, and fingerprints of artefact, policy and catalog."""
+
+    demand: DemandInfo
+    artefact: str
+    policy: str
+    catalog: str
 
 
 def inputs(config: DictConfig) -> list[Path]:
@@ -45,13 +55,14 @@ def main(config: DictConfig) -> None:
                             by default a new folder in paths.prices, which `publish` takes from there
 
     Example: gpu-pricer score policy=profit policy.bounds.max_increase=0.10
+    Wide:    gpu-pricer score score.layout=wide   a row per product and a column per segment, prices alone
     Array:   gpu-pricer score paths.shards=prices/tonight score.shards=8 score.shard=$SLURM_ARRAY_TASK_ID
     """
     policy, tiling = instantiate(config.policy), instantiate(config.score)
-    artefact, catalog = read_artefact(Path(config.paths.demand)), read_catalog(Path(config.paths.catalog))
+    demand, catalog = Path(config.paths.demand), Path(config.paths.catalog)
     shards = None if config.paths.shards is None else Path(config.paths.shards)
     folder = _own_folder(Path(config.paths.prices), shards, tiling)
-    score(artefact, catalog, policy, tiling, folder, config.backend)
+    score(read_artefact(demand), read_catalog(catalog), policy, tiling, folder, config.backend)
 
 
 def score(
@@ -64,8 +75,13 @@ def score(
 ) -> PriceVersion | None:
     """Write this process's shards into the folder; the whole version, or None while others are missing."""
     backend = _resolved(backend)
-    problem = pricing_problem(artefact, catalog, policy)
-    version = _empty_version(problem, artefact, catalog, policy, tiling, folder.name, backend)
+    origin = Origin(artefact.info, artefact.fingerprint(), policy.fingerprint(), catalog_fingerprint(catalog))
+    matched = match_products(catalog, artefact)
+    del catalog  # here and below: a million products take 50 MB of catalog, 110 of matches, 100 of artefact tables
+    problem = problem_of(artefact, matched, policy)
+    del artefact, matched
+    version = _empty_version(problem, origin, tiling, folder.name, backend)
+    columns_of(problem, tiling.layout)  # refuses what has none before anything is written
     segments, products = len(problem.segment_id), len(problem.product_id)
     log.info("pricing %d products x %d segments on %s into %s", products, segments, backend, folder)
     open_shard(folder, tiling.shard)
@@ -110,23 +126,16 @@ def _resolved(backend: str) -> str:
         raise InputError(str(error)) from error
 
 
-def _empty_version(
-    problem: PricingProblem,
-    artefact: DemandArtefact,
-    catalog: pl.DataFrame,
-    policy: Policy,
-    tiling: Tiling,
-    run: str,
-    backend: str,
-) -> PriceVersion:
+def _empty_version(problem: PricingProblem, origin: Origin, tiling: Tiling, run: str, backend: str) -> PriceVersion:
     return PriceVersion(
         run=run,
         created=datetime.now(UTC).isoformat(),
-        currency=artefact.info.currency,
-        valid_from=artefact.info.pricing_period,
-        artefact=artefact.fingerprint(),
-        policy=policy.fingerprint(),
-        catalog=catalog_fingerprint(catalog),
+        layout=tiling.layout,
+        currency=origin.demand.currency,
+        valid_from=origin.demand.pricing_period,
+        artefact=origin.artefact,
+        policy=origin.policy,
+        catalog=origin.catalog,
         backend=backend,
         segments=len(problem.segment_id),
         shards=tiling.shards,

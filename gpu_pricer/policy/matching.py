@@ -10,6 +10,7 @@ import polars as pl
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.artefact import DemandArtefact
 from gpu_pricer.tables.category import category_key
+from gpu_pricer.tables.hashing import add_rows
 from gpu_pricer.tables.reading import read_table
 
 NO_DEMAND = "neither the product nor a fallback of its category is in the demand artefact"
@@ -54,8 +55,9 @@ def read_catalog(path: Path) -> pl.DataFrame:
 
 def catalog_fingerprint(catalog: pl.DataFrame) -> str:
     """A hash of what pricing reads of a catalog, whatever the order of its rows."""
-    rows = catalog.select(PricedProducts.column_names()).sort("product_id")
-    return hashlib.sha256(rows.write_csv().encode()).hexdigest()[:16]
+    digest = hashlib.sha256()
+    add_rows(digest, catalog.select(PricedProducts.column_names()), by="product_id")
+    return digest.hexdigest()[:16]
 
 
 def match_products(catalog: pl.DataFrame, artefact: DemandArtefact) -> Matched:
@@ -68,23 +70,41 @@ def match_products(catalog: pl.DataFrame, artefact: DemandArtefact) -> Matched:
     demand = artefact.products.with_row_index("demand_row").with_columns(
         _id_like(catalog.schema["product_id"], artefact.products.schema["product_id"])
     )
-    known = demand.filter(pl.col("product_id").is_not_null()).drop("category_id", "choices_per_purchase")
-    rows = catalog.with_columns(category_key()).join(known, on="product_id", how="left")
-    matched = pl.concat(
-        [
-            rows.filter(pl.col("demand_row").is_not_null()),
-            _by_fallback(rows.filter(pl.col("demand_row").is_null()), demand).select(rows.columns),
-        ]
-    )
-    unpriced = catalog.join(matched, on="product_id", how="anti").select("product_id", reason=pl.lit(NO_DEMAND))
+    matched = _with_demand(catalog, demand)
     if matched.is_empty():
         raise InputError(
             f"the demand artefact must know a product or category of the catalog's {catalog.height} rows, "
             "found none: point paths.demand and paths.catalog at the same market"
         )
     availability = pl.coalesce("availability", "availability_right")
-    products = matched.with_columns(availability=availability).drop("availability_right")
-    return Matched(products.sort("category_id", "product_id"), unpriced.sort("product_id"))
+    matched = matched.with_columns(availability=availability).drop("availability_right")
+    return Matched(matched, _without_demand(catalog, matched))
+
+
+def _with_demand(catalog: pl.DataFrame, demand: pl.DataFrame) -> pl.DataFrame:
+    """The catalog's products that have a demand of their own or by their category's fallback, sorted (see Matched).
+
+    Sorted first and joined by the row alone, so that no more than one large table is made at a time.
+    """
+    row_of = demand.select("product_id", "demand_row").filter(pl.col("product_id").is_not_null())
+    rows = catalog.with_columns(category_key()).sort("category_id", "product_id")
+    rows = rows.join(row_of, on="product_id", how="left", maintain_order="left")
+    has_own = rows["demand_row"].is_not_null()
+    own = rows if has_own.all() else rows.filter(has_own)
+    values = demand.drop("product_id", "category_id", "choices_per_purchase", "demand_row")
+    own = own.hstack(values.rename({"availability": "availability_right"})[own["demand_row"]])
+    if has_own.all():
+        return own
+    others = _by_fallback(rows.filter(~has_own), demand)
+    return pl.concat([own, others.select(own.columns)]).sort("category_id", "product_id")
+
+
+def _without_demand(catalog: pl.DataFrame, matched: pl.DataFrame) -> pl.DataFrame:
+    """The other products, and why."""
+    others = catalog.clear()
+    if matched.height < catalog.height:
+        others = catalog.join(matched, on="product_id", how="anti")
+    return others.select("product_id", reason=pl.lit(NO_DEMAND)).sort("product_id")
 
 
 def _by_fallback(rows: pl.DataFrame, demand: pl.DataFrame) -> pl.DataFrame:

@@ -8,12 +8,14 @@ import polars as pl
 from gpu_pricer.errors import InputError
 from gpu_pricer.policy.bounds import LARGEST, LEAST, MICROS_PER_CENT, PriceRange, price_range
 from gpu_pricer.policy.ladder import CENTS, Ladder
-from gpu_pricer.policy.matching import match_products
+from gpu_pricer.policy.matching import Matched, match_products
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.policy.segment_demand import SegmentDemand, segment_demand
 from gpu_pricer.tables.artefact import DemandArtefact
 from gpu_pricer.tables.price_table import BINDINGS
 from kernels import PRICE_LIMIT, Ladders, Offer, Shelf
+
+PRODUCTS_AT_ONCE = 2**16
 
 
 @dataclass(frozen=True)
@@ -78,37 +80,49 @@ class PricingProblem:
 
 def pricing_problem(artefact: DemandArtefact, catalog: pl.DataFrame, policy: Policy) -> PricingProblem:
     """Match the catalog with the demand and bound every price; InputError where the data forbid it."""
-    matched = match_products(catalog, artefact)
+    return problem_of(artefact, match_products(catalog, artefact), policy)
+
+
+def problem_of(artefact: DemandArtefact, matched: Matched, policy: Policy) -> PricingProblem:
+    """The same for a catalog that is matched already, and need not be kept."""
     products = matched.products.with_columns(pl.col("max_price").clip(upper_bound=LARGEST / CENTS))
+    demand = segment_demand(artefact, products)  # first: it needs the most memory, while little else is there
+    today, low, high, binding = _bounded(products, policy)
     cost = products["cost"].to_numpy()
-    today = _parts(products, "price", 1)
-    bounds = price_range(
-        policy.bounds,
-        today,
-        *(_parts(products, name, MICROS_PER_CENT) for name in ("cost", "min_price", "max_price")),
-    )
-    _require_below_limit(products, bounds.low)
-    low, high, binding = on_ladder(bounds, policy.rungs, today)
     segments = artefact.segments.sort("segment_id")
     return PricingProblem(
-        demand=segment_demand(artefact, products),
+        demand=demand,
         product_id=products["product_id"],
         segment_id=segments["segment_id"],
         visits=segments["visits"].to_numpy(),
         category_start=_category_start(products["category_id"]),
-        today=today.astype(np.int32),
+        today=today,
         cost=cost,
         reference_price=CENTS * products["reference_price"].to_numpy(),
         effective_cost=CENTS * policy.objective.effective_cost(cost),
         units_per_choice=products["units_per_choice"].to_numpy(),
         is_on_shelf=products["availability"].to_numpy() > 0,
-        low=low.astype(np.int32),
-        high=high.astype(np.int32),
+        low=low,
+        high=high,
         binding=binding,
         ladders=policy.rungs.for_kernels(),
         has_outside_option=artefact.info.outside_option,
         unpriced=matched.unpriced,
     )
+
+
+def _bounded(products: pl.DataFrame, policy: Policy) -> tuple[np.ndarray, ...]:
+    """today, low, high and binding (see PricingProblem), some products at a time: on the way each takes 200 bytes."""
+    today = _parts(products, "price", 1)
+    limits = [_parts(products, name, MICROS_PER_CENT) for name in ("cost", "min_price", "max_price")]
+    parts = []
+    for first in range(0, len(today), PRODUCTS_AT_ONCE):
+        rows = slice(first, first + PRODUCTS_AT_ONCE)
+        bounds = price_range(policy.bounds, today[rows], *(limit[rows] for limit in limits))
+        _require_below_limit(products[rows], bounds.low)
+        low, high, binding = on_ladder(bounds, policy.rungs, today[rows])
+        parts.append((low.astype(np.int32), high.astype(np.int32), binding))
+    return today.astype(np.int32), *(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
 
 
 def on_ladder(bounds: PriceRange, ladder: Ladder, today: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,16 +1,42 @@
 """Pricing the whole catalog × segment matrix into files, in memory that does not grow with it."""
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
+from gpu_pricer.errors import InputError
+from gpu_pricer.policy.long_rows import long_columns, long_groups
 from gpu_pricer.policy.problem import PricingProblem
-from gpu_pricer.policy.tile_rows import SolvedTile, rows_of, tally_of
+from gpu_pricer.policy.tile_rows import SolvedTile, solve, tally_of
 from gpu_pricer.policy.tiling import Tiling
+from gpu_pricer.policy.wide_rows import wide_columns, wide_groups
+from gpu_pricer.tables.parquet_file import TYPES, Column
+from gpu_pricer.tables.parquet_pages import Chunk
 from gpu_pricer.tables.price_table import write_prices
 from gpu_pricer.tables.price_version import Tally, file_name
-from kernels import price_cells
+
+
+class Layout(NamedTuple):
+    """The columns of a problem's price table, and the row groups of a tile."""
+
+    columns: Callable[[PricingProblem], list[Column]]
+    groups: Callable[[SolvedTile], Iterable[Sequence[Chunk]]]
+
+
+LAYOUT = {"long": Layout(long_columns, long_groups), "wide": Layout(wide_columns, wide_groups)}
+
+
+def columns_of(problem: PricingProblem, layout: str) -> list[Column]:
+    """The columns of the problem's price table; InputError for ids that the layout cannot hold."""
+    columns = LAYOUT[layout].columns(problem)
+    for column in columns:
+        if column.dtype not in TYPES:
+            raise InputError(
+                f"{column.name} must be whole numbers or text, found {column.dtype}: convert it in the demand artefact"
+            )
+    return columns
 
 
 def score_shard(
@@ -25,27 +51,25 @@ def score_shard(
     """Price one shard's categories into files of the folder; their names, and their sums.
 
     This thread computes (the kernels use every core) while others write; as many tiles as writers are in
-    flight. on_tile is told the rows of each tile that was written. Same rows, bit for bit, for any tiling.
+    flight. on_tile is told the cells of each tile that was written. Same rows, bit for bit, for any tiling.
     """
+    columns, groups = columns_of(problem, tiling.layout), LAYOUT[tiling.layout].groups
+
+    def write(tile: SolvedTile, path: Path) -> int:
+        write_prices(path, columns, groups(tile), metadata)
+        return tile.cells.price.size
+
     names: list[str] = []
     tallies: list[Tally] = []
     pending: deque[Future[int]] = deque()
     with ThreadPoolExecutor(tiling.writers) as writers:
         for first, last in tiling.tiles(shard, problem.category_start, len(problem.segment_id)):
-            products = problem.products(first, last)
-            cells = price_cells(problem.demand.tile(products.start, products.stop), problem.offer(first, last), backend)
-            tile = SolvedTile(problem, first, last, cells)
+            tile = solve(problem, first, last, backend)
             tallies.append(tally_of(tile))
             names.append(file_name(folder.name, shard, len(names)))
             if len(pending) == tiling.writers:
                 on_tile(pending.popleft().result())
-            pending.append(writers.submit(_write, tile, folder / names[-1], metadata))
+            pending.append(writers.submit(write, tile, folder / names[-1]))
         for written in pending:
             on_tile(written.result())
     return names, Tally.sum(tallies)
-
-
-def _write(tile: SolvedTile, path: Path, metadata: Mapping[str, str]) -> int:
-    rows = rows_of(tile)
-    write_prices(rows, path, metadata)
-    return rows.height

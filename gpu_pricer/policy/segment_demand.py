@@ -33,7 +33,8 @@ class SegmentDemand:
         row = self.row[first:last]
         offsets = (self.appeal_offset[first:last], self.sensitivity_offset[first:last])
         if self.form == "factors" and self.cell_offsets is None:
-            factors = {n: f[row] if n.startswith("product") else f for n, f in self.factors.items()}
+            rows = slice(row[0], row[-1] + 1) if (np.diff(row) == 1).all() else row  # a view, where it can be one
+            factors = {n: f[rows] if n.startswith("product") else f for n, f in self.factors.items()}
             return FactorDemand(**factors, appeal_offset=offsets[0], sensitivity_offset=offsets[1])
         appeal, sensitivity = self._dense(row, self.category[first:last])
         if self.cell_offsets is not None:
@@ -83,15 +84,18 @@ def segment_demand(artefact: DemandArtefact, products: pl.DataFrame) -> SegmentD
 def _offsets(artefact: DemandArtefact, products: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame | None]:
     """Offsets of whole products, one row per product in order, and those of single cells, if any."""
     values = ["appeal_offset", "sensitivity_offset"]
-    index = products.select("product_id").with_row_index("product")
+    ids = products.select("product_id")
     if artefact.offsets is None:
-        return index.with_columns(pl.lit(0.0).alias(name) for name in values), None
+        return ids.with_columns(pl.lit(0.0).alias(name) for name in values).select(values), None
     offsets = _checked_offsets(artefact.offsets, products.schema["product_id"], artefact.segments["segment_id"].dtype)
-    shared = index.join(offsets.filter(pl.col("segment_id").is_null()), on="product_id", how="left").sort("product")
+    is_shared = pl.col("segment_id").is_null()
+    shared = offsets.filter(is_shared).select("product_id", *values)
+    shared = ids.join(shared, on="product_id", how="left", maintain_order="left").select(pl.col(values).fill_null(0.0))
     segments = artefact.segments.select(pl.col("segment_id").sort()).with_row_index("segment")
-    cells = offsets.join(index, on="product_id").join(segments, on="segment_id").sort("product", "segment")
+    cells = offsets.filter(~is_shared).join(segments, on="segment_id")
+    cells = cells.join(ids.with_row_index("product"), on="product_id").sort("product", "segment")
     cells = cells.select(pl.col("product", "segment").cast(pl.Int64), pl.col(values).cast(pl.Float32))
-    return shared.select(pl.col(values).fill_null(0.0)), None if cells.is_empty() else cells
+    return shared, None if cells.is_empty() else cells
 
 
 def _checked_offsets(offsets: pl.DataFrame, product_id: pl.DataType, segment_id: pl.DataType) -> pl.DataFrame:
@@ -110,8 +114,10 @@ def _checked_offsets(offsets: pl.DataFrame, product_id: pl.DataType, segment_id:
     except pl.exceptions.PolarsError as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"offsets.parquet must hold {', '.join(wanted)}, found: {reason}; train again") from error
+    is_shared = offsets["segment_id"].null_count() == offsets.height  # pairs take 200 bytes a row to hash
+    key = pl.col("product_id") if is_shared else pl.struct("product_id", "segment_id")
     rules = {
-        "one row per product and segment": pl.struct("product_id", "segment_id").is_unique(),
+        "one row per product and segment": key.is_unique(),
         "finite offsets": pl.col("appeal_offset", "sensitivity_offset").is_finite().fill_null(False),
     }
     for rule, expression in rules.items():

@@ -1,26 +1,28 @@
-"""A solved tile as rows of the price table, and as the few numbers that the run adds up."""
+"""A solved tile as the few numbers that the run adds up, and as what every layout of its rows needs."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import polars as pl
 
+from gpu_pricer.policy.cells import add_moves, mark_prices
 from gpu_pricer.policy.ladder import CENTS
 from gpu_pricer.policy.problem import PricingProblem
-from gpu_pricer.tables.price_table import BINDINGS, money
+from gpu_pricer.tables.parquet_pages import Dictionary, dictionary_of
+from gpu_pricer.tables.price_table import BINDINGS
 from gpu_pricer.tables.price_version import Tally
-from kernels import DenseDemand, FactorDemand, PricedCells, choice_probabilities
-
-PER_VISITS = 1000
+from kernels import Demand, PricedCells, Totals, choice_totals, price_cells
 
 
 @dataclass(frozen=True)
 class SolvedTile:
-    """The categories first to last − 1 of a problem, priced."""
+    """The categories first to last − 1 of a problem, their demand, and their cells with totals for the visits."""
 
     problem: PricingProblem
     first: int
     last: int
+    demand: Demand
     cells: PricedCells
 
     @property
@@ -28,51 +30,75 @@ class SolvedTile:
         """Its products."""
         return self.problem.products(self.first, self.last)
 
+    @cached_property
+    def order(self) -> np.ndarray:
+        """Its rows [n] in the order of their products' ids, in which they are written."""
+        return self.problem.product_id[self.products].arg_sort().to_numpy()
 
-def rows_of(tile: SolvedTile) -> pl.DataFrame:
-    """The tile's rows of the price table, sorted by product, then segment."""
-    problem, products = tile.problem, tile.products
-    order = problem.product_id[products].arg_sort().to_numpy()
-    price, today = tile.cells.price[order], problem.today[products][order]
-    held = tile.cells.held[order] + np.arange(1, 3 * len(order), 3, dtype=np.int32)[:, None]
-    binding = problem.binding[products][order].ravel().astype(np.uint32).take(held.ravel())
-    units_per_choice, cost = problem.units_per_choice[products][order], problem.cost[products][order]
-    units = tile.cells.probability[order] * (PER_VISITS * units_per_choice).astype(np.float32)[:, None]
-    profit = units * (price / CENTS - cost[:, None]).astype(np.float32)
-    products_, segments = price.shape
-    return pl.DataFrame(
-        {
-            "segment_id": problem.segment_id.gather(np.tile(np.arange(segments, dtype=np.uint32), products_)),
-            "product_id": problem.product_id[products].gather(np.repeat(order.astype(np.uint32), segments)),
-            "price": money(price.ravel()),
-            "today_price": money(np.repeat(today, segments)),
-            "expected_units": units.ravel(),
-            "expected_profit": profit.ravel(),
-            "binding": pl.Series(BINDINGS).gather(binding),
-        }
-    )
+    @cached_property
+    def dearest(self) -> int:
+        """Its highest price in cents."""
+        return int(self.cells.price.max())
+
+
+def solve(problem: PricingProblem, first: int, last: int, backend: str) -> SolvedTile:
+    """Price the categories first to last − 1."""
+    products = problem.products(first, last)
+    demand = problem.demand.tile(products.start, products.stop)
+    cells = price_cells(demand, problem.offer(first, last), backend, problem.visits)
+    return SolvedTile(problem, first, last, demand, cells)
+
+
+def signed(ids: pl.Series) -> pl.Series:
+    """The ids, unsigned ones as signed: Delta knows no others."""
+    return ids.cast(pl.Int64) if ids.dtype.is_unsigned_integer() else ids
+
+
+def price_codes(tile: SolvedTile, order: np.ndarray) -> tuple[Dictionary, np.ndarray]:
+    """The distinct prices of some rows, and the code of each price in cents."""
+    is_there = np.zeros(tile.dearest + 1, np.bool_)
+    mark_prices(tile.cells.price, order, is_there)
+    distinct = np.flatnonzero(is_there)
+    dictionary = dictionary_of(distinct, is_sorted=True)
+    code_of_price = np.empty(len(is_there), dictionary.code_type)
+    code_of_price[distinct] = np.arange(len(distinct), dtype=code_of_price.dtype)
+    return dictionary, code_of_price
+
+
+def today_codes(tile: SolvedTile, order: np.ndarray) -> tuple[Dictionary, np.ndarray]:
+    """The distinct prices of today of some rows, and each row's code."""
+    distinct, codes = np.unique(tile.problem.today[tile.products][order], return_inverse=True)
+    dictionary = dictionary_of(distinct.astype(np.int64), is_sorted=True)
+    return dictionary, codes.astype(dictionary.code_type)
+
+
+def product_codes(tile: SolvedTile, order: np.ndarray) -> tuple[Dictionary, np.ndarray]:
+    """The ids of some rows, and each row's code."""
+    dictionary = dictionary_of(signed(tile.problem.product_id[tile.products].gather(order)), is_sorted=True)
+    return dictionary, np.arange(len(order), dtype=dictionary.code_type)
 
 
 def tally_of(tile: SolvedTile) -> Tally:
     """The tile's sums: moves of its prices, and what a period's visits earn at the new and today's prices.
 
-    Both sides by the same float64 evaluation of the same demand, so that rounding cannot favour one of them.
+    Both sides by the same evaluation of the same demand, shares in its float type and their sums in float64, so that
+    rounding cannot favour one of them.
     """
     problem, products = tile.problem, tile.products
-    today, price = problem.today[products][:, None], tile.cells.price
-    demand = _in_double(problem.demand.tile(products.start, products.stop))
+    today, price = problem.today[products], tile.cells.price
+    moved, move, absolute_move = (np.empty(len(price), np.int64) for _ in range(3))
+    add_moves(price, today, moved, move, absolute_move)
     is_on_shelf = problem.is_on_shelf[products]
     no_rung = problem.binding[products, 0] == BINDINGS.index("no_rung")
-    (units_today, profit_today), (units_new, profit_new) = (
-        _worth(tile, demand, np.broadcast_to(prices, price.shape)) for prices in (today, price)
-    )
-    move = np.abs(price - today).sum(axis=1) / today[:, 0]
+    before = choice_totals(tile.demand, problem.shelf(tile.first, tile.last), today[:, None], problem.visits)
+    units_today, profit_today = _worth(tile, before)
+    units_new, profit_new = _worth(tile, tile.cells.totals)
     return Tally(
         products=len(price),
         rows=price.size,
-        moved=int(np.count_nonzero(price != today)),
-        move=float((price.sum(axis=1) / today[:, 0] - price.shape[1]).sum()),
-        absolute_move=float(move.sum()),
+        moved=int(moved.sum()),
+        move=float((move / today).sum()),
+        absolute_move=float((absolute_move / today).sum()),
         on_shelf=int(is_on_shelf.sum()),
         no_rung=int((no_rung & is_on_shelf).sum()),
         units_today=units_today,
@@ -82,14 +108,9 @@ def tally_of(tile: SolvedTile) -> Tally:
     )
 
 
-def _worth(tile: SolvedTile, demand: FactorDemand | DenseDemand, price: np.ndarray) -> tuple[float, float]:
-    """Expected units and profit (currency) of a period's visits at prices [n, S] in cents."""
-    problem, products = tile.problem, tile.products
-    chosen = choice_probabilities(demand, problem.shelf(tile.first, tile.last), price)
-    units = (chosen @ problem.visits) * problem.units_per_choice[products]
-    revenue = ((chosen * price) @ problem.visits) * problem.units_per_choice[products] / CENTS
-    return float(units.sum()), float((revenue - problem.cost[products] * units).sum())
-
-
-def _in_double(demand: FactorDemand | DenseDemand) -> FactorDemand | DenseDemand:
-    return type(demand)(**{name: array.astype(np.float64) for name, array in vars(demand).items()})
+def _worth(tile: SolvedTile, totals: Totals | None) -> tuple[float, float]:
+    """Expected units and profit (currency) of a period's visits."""
+    assert totals is not None
+    per_choice, cost = (column[tile.products] for column in (tile.problem.units_per_choice, tile.problem.cost))
+    units, revenue = totals.chosen[:, 0] * per_choice, totals.revenue[:, 0] * per_choice / CENTS
+    return float(units.sum()), float((revenue - cost * units).sum())

@@ -1,25 +1,29 @@
-"""How the work is cut: tiles of whole categories, a file each, in shards for separate processes."""
+"""How the table is laid out and the work is cut: tiles of whole categories, a file each, in shards for processes."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from gpu_pricer.checks import require_whole
+from gpu_pricer.tables.price_table import LAYOUTS
 
 
 @dataclass(frozen=True)
 class Tiling:
-    """cells_per_file: products × segments per tile, exceeded only by a single category; shards: contiguous
-    ranges of categories; shard: the one that this process writes, null for all; writers: threads that write
-    files.
+    """layout: which columns the rows have, one of LAYOUTS; cells_per_file: products × segments per tile, exceeded
+    only by a single category; shards: contiguous ranges of categories; shard: the one that this process writes, null
+    for all; writers: threads that write files.
     """
 
+    layout: str
     cells_per_file: int
     shards: int
     shard: int | None
     writers: int
 
     def __post_init__(self) -> None:
+        if self.layout not in LAYOUTS:
+            raise ValueError(f"score.layout must be {' or '.join(LAYOUTS)}, found {self.layout!r}")
         for name in ("cells_per_file", "shards", "writers"):
             require_whole(f"score.{name}", getattr(self, name), 1)
         if self.shard is not None:

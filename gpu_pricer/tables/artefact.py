@@ -19,6 +19,7 @@ from safetensors.numpy import load_file, save_file
 
 from gpu_pricer.checks import require_whole
 from gpu_pricer.errors import InputError
+from gpu_pricer.tables.hashing import add_rows
 from gpu_pricer.tables.replacing import replacing
 
 FORMAT_VERSION = 1
@@ -55,7 +56,10 @@ class DemandProducts(dy.Schema):
 
     @dy.rule()
     def product_is_unique(cls) -> pl.Expr:
-        return pl.struct("product_id", "category_id").is_unique()
+        # Not of pairs: hashing these takes 200 bytes a product (measured at a million), more than all that is kept.
+        is_fallback = pl.col("product_id").is_null()
+        fallback_is_unique = pl.when(is_fallback).then("category_id").is_unique()
+        return pl.when(is_fallback).then(fallback_is_unique).otherwise(pl.col("product_id").is_unique())
 
 
 @dataclass(frozen=True)
@@ -136,10 +140,11 @@ class DemandArtefact:
         info = {name: value for name, value in asdict(self.info).items() if name not in ("run", "created")}
         digest = hashlib.sha256(json.dumps(info, sort_keys=True).encode())
         for name in sorted(self.factors):
-            digest.update(name.encode() + np.ascontiguousarray(self.factors[name]).tobytes())
+            digest.update(name.encode())
+            digest.update(np.ascontiguousarray(self.factors[name]).data)
         for table in (self.segments, self.products, self.offsets):
             if table is not None:
-                digest.update(table.write_csv().encode())
+                add_rows(digest, table)
         return digest.hexdigest()[:16]
 
 

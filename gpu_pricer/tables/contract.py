@@ -5,7 +5,7 @@ python -m gpu_pricer.tables.contract prints them.
 
 import dataframely as dy
 
-from gpu_pricer.tables.price_table import PriceTable
+from gpu_pricer.tables.price_table import PRICE_OF, PriceTable, WidePriceTable
 from gpu_pricer.tables.schemas import Context, Offers, Products, Transactions, Users
 
 INPUTS = {
@@ -23,6 +23,11 @@ def describe_prices() -> str:
     for name, column in PriceTable.columns().items():
         lines.append(f"| `{name}` | {_type_of(column)} | {column.description} |")
     return "\n".join(lines)
+
+
+def describe_wide_prices() -> str:
+    """What the price table is in the other layout, in a sentence."""
+    return f"With `score.layout=wide` it has {_summary(WidePriceTable)}, and for each segment `{PRICE_OF}<segment_id>`"
 
 
 def describe_inputs() -> str:
@@ -44,4 +49,4 @@ def _type_of(column: dy.Column) -> str:
 
 
 if __name__ == "__main__":
-    print(describe_prices(), describe_inputs(), sep="\n\n")
+    print(describe_prices(), describe_wide_prices(), describe_inputs(), sep="\n\n")

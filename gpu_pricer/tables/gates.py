@@ -8,7 +8,7 @@ import polars as pl
 from gpu_pricer.checks import require_number
 from gpu_pricer.errors import InputError, Refused
 from gpu_pricer.tables.checking import check
-from gpu_pricer.tables.price_table import PriceTable
+from gpu_pricer.tables.price_table import PRICE_OF, schema_of
 from gpu_pricer.tables.price_version import PriceVersion
 from gpu_pricer.tables.reading import first_line
 
@@ -44,17 +44,21 @@ def check_files(folder: Path, version: PriceVersion, gates: Gates) -> list[FileF
     InputError for files that are missing or not the price table; Refused for a gate that does not hold.
     """
     _require_files(folder, version)
-    facts, moved, move = [], 0, 0.0
+    facts, found, moved, move = [], 0, 0, 0.0
     ids: dict[str, list[pl.DataFrame]] = {name: [] for name in KEY}
     for name in version.files:
-        table = _read(folder / name)
+        table = _read(folder / name, version.layout)
         facts.append(_facts(name, table))
-        for key in KEY:
-            ids[key].append(table.select(pl.col(key).unique()))
-        moves = table["price"].cast(pl.Float64) / table["today_price"].cast(pl.Float64) - 1
-        moved += int((table["price"] != table["today_price"]).sum())
-        move += float(moves.abs().sum())
-    _require_complete(folder, version, facts, ids)
+        prices = [column for column in table.columns if column == "price" or column.startswith(PRICE_OF)]
+        segments = table["segment_id"].unique() if version.layout == "long" else pl.Series(prices)
+        ids["product_id"].append(table.select(pl.col("product_id").unique()))
+        ids["segment_id"].append(segments.alias("segment_id").to_frame())
+        found += table.height * len(prices)
+        for price in prices:
+            moves = table[price].cast(pl.Float64) / table["today_price"].cast(pl.Float64) - 1
+            moved += int((table[price] != table["today_price"]).sum())
+            move += float(moves.abs().sum())
+    _require_complete(folder, version, found, ids)
     rows = version.tally.rows
     _require_limit("share of prices moved", moved / rows, gates.max_share_moved, "max_share_moved")
     _require_limit("mean move", move / rows, gates.max_mean_move, "max_mean_move")
@@ -73,19 +77,20 @@ def _require_files(folder: Path, version: PriceVersion) -> None:
         )
 
 
-def _read(path: Path) -> pl.DataFrame:
+def _read(path: Path, layout: str) -> pl.DataFrame:
     """One file whose every row follows the price table's contract; Refused for a repeated cell or a null."""
     try:
         table = pl.read_parquet(path)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise InputError(f"{path} must be a whole Parquet file, found: {first_line(error)}: score again") from error
-    wanted = {name: column.dtype for name, column in PriceTable.columns().items() if name not in KEY}
-    if table.columns != PriceTable.column_names() or wanted != {name: table.schema[name] for name in wanted}:
+    schema = schema_of(layout, table.columns)
+    wanted = {name: column.dtype for name, column in schema.columns().items() if name not in KEY}
+    if table.columns != schema.column_names() or wanted != {name: table.schema[name] for name in wanted}:
         raise InputError(
-            f"{path} must be a price table with the columns {PriceTable.column_names()}, "
+            f"{path} must be a price table with the columns {schema.column_names()}, "
             f"found {dict(table.schema)}: score again"
         )
-    checked = check(table, PriceTable)
+    checked = check(table, schema)
     _require(not checked.broken, f"{path} must follow the price table's contract, found it {checked.report()}")
     return table
 
@@ -96,18 +101,15 @@ def _facts(name: str, table: pl.DataFrame) -> FileFacts:
     return FileFacts(name, table.height, least, largest, table.null_count().row(0, named=True))
 
 
-def _require_complete(
-    folder: Path, version: PriceVersion, facts: list[FileFacts], ids: dict[str, list[pl.DataFrame]]
-) -> None:
-    """Each product × segment is there once: that many rows, none twice in a file, no product in two files."""
+def _require_complete(folder: Path, version: PriceVersion, prices: int, ids: dict[str, list[pl.DataFrame]]) -> None:
+    """Each product × segment is there once: that many prices, none twice in a file, no product in two files."""
     found = {key: pl.concat(parts)[key].n_unique() if parts else 0 for key, parts in ids.items()}
-    rows, products = sum(fact.rows for fact in facts), sum(part.height for part in ids["product_id"])
-    expected = version.tally.products
-    is_complete = rows == expected * version.segments > 0 and products == expected
+    products, expected = sum(part.height for part in ids["product_id"]), version.tally.products
+    is_complete = prices == expected * version.segments > 0 and products == expected
     _require(
         is_complete and found == {"product_id": expected, "segment_id": version.segments},
         f"{folder} must hold each of {expected} products x {version.segments} segments once, "
-        f"found {rows} rows of {found['product_id']} products "
+        f"found {prices} prices of {found['product_id']} products "
         f"and {found['segment_id']} segments: score again",
     )
 

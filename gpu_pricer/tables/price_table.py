@@ -1,12 +1,18 @@
 """The published price table: one row per product and segment, in plain Parquet files."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import dataframely as dy
-import numpy as np
 import polars as pl
-import polars.selectors as cs
+
+from gpu_pricer.errors import InputError
+from gpu_pricer.tables.parquet_file import Column, write_parquet
+from gpu_pricer.tables.parquet_pages import Chunk
+
+LAYOUTS = ("long", "wide")
 
 # What held a price away from its unconstrained optimum. `<rule>_broken`: a later rule contradicted this one
 # and won; no_rung: no price of the ladder lies inside the bounds, so today's stays; price_limit: the largest
@@ -23,6 +29,10 @@ BINDINGS = (
     "price_limit",
 )
 MONEY = pl.Decimal(12, 2)
+BUFFER = 2**20  # bytes written at a time: a wide table has hundreds of small pages
+
+PRICE_OF = "price_"
+UNFIT = re.compile(r"[ ,;{}()\n\t=]")  # what Delta allows in no column's name
 
 
 class PriceTable(dy.Schema):
@@ -49,27 +59,65 @@ class PriceTable(dy.Schema):
         return pl.col("binding").is_in(BINDINGS)
 
 
-def money(cents: np.ndarray) -> pl.Series:
-    """Whole cents below 2**24 as exact decimals.
+class WidePriceTable(dy.Schema):
+    """One row per product, sorted within each file, with the prices to set."""
 
-    By way of floats, which the cast rounds to the nearest cent: exact for every price there is (tested), and
-    a quarter of the time of a decimal division (2 million cells in 20 ms against 80, 2 CPU cores, 2026-11).
-    """
-    return (pl.Series(cents) / 100).cast(MONEY)
+    product_id = dy.Any(description="as in the catalog")
+    today_price = dy.Decimal(12, 2, min_exclusive=0, description="the catalog's price")
+
+    @dy.rule()
+    def product_is_given(cls) -> pl.Expr:
+        return pl.col("product_id").is_not_null()
+
+    @dy.rule()
+    def product_is_unique(cls) -> pl.Expr:
+        return pl.col("product_id").is_unique()
 
 
-def write_prices(table: pl.DataFrame, path: Path, metadata: Mapping[str, str]) -> None:
-    """Write one file of the price table, whole or not at all; ids are signed, for Delta knows no others.
+def schema_of(layout: str, columns: Sequence[str]) -> type[dy.Schema]:
+    """The contract of a price table; a wide one's of those of the columns that hold prices."""
+    if layout == "long":
+        return PriceTable
+    prices: dict[str, Any] = {n: dy.Decimal(12, 2, min_exclusive=0) for n in columns if n.startswith(PRICE_OF)}
+    return type("WidePriceTable", (WidePriceTable,), prices)
 
-    Texts are plain strings, which Parquet dictionary-encodes by itself: a file that declares an Enum cannot
-    be read through Delta, whose schema says string (SchemaError of pl.scan_delta, Polars 2.1).
+
+def price_columns(segment_id: pl.Series) -> list[str]:
+    """The names of the wide layout's price columns; InputError for segments that cannot name a column."""
+    names = [f"{PRICE_OF}{segment}" for segment in segment_id]
+    unfit = [name for name in names if UNFIT.search(name)]
+    if unfit or len({name.lower() for name in names}) < len(names):
+        raise InputError(
+            "score.layout=wide needs segments whose ids name columns (different without regard to case, free of spaces "
+            f"and ,;{{}}()=), found {', '.join(unfit[:3] or names[:3])}: rename the segments or set score.layout=long"
+        )
+    return names
+
+
+def write_prices(
+    path: Path, columns: Sequence[Column], groups: Iterable[Sequence[Chunk]], metadata: Mapping[str, str]
+) -> None:
+    """Write one file of the price table, whole or not at all.
+
+    Texts are plain strings with a dictionary, which readers that know categories may make of it: a file that declares
+    an Enum cannot be read through Delta, whose schema says string (SchemaError of pl.scan_delta, Polars 2.1).
     """
     fresh = path.with_name(path.name + ".part")
-    table = table.with_columns(cs.unsigned_integer().cast(pl.Int64))
-    table.write_parquet(fresh, compression="zstd", compression_level=1, metadata=dict(metadata))
+    with fresh.open("wb", buffering=BUFFER) as file:
+        write_parquet(file, columns, groups, metadata)
     fresh.replace(path)
 
 
 def scan_prices(folder: Path) -> pl.LazyFrame:
     """A lazy frame over the price table's files in one folder, such as prices/_current."""
     return pl.scan_parquet(folder / "*.parquet")
+
+
+def scan_cells(folder: Path, segment_id: pl.DataType) -> pl.LazyFrame:
+    """segment_id, of the type that it had, product_id and price of every cell, whatever the layout."""
+    table = scan_prices(folder)
+    prices = [name for name in table.collect_schema() if name.startswith(PRICE_OF)]
+    if prices:
+        table = table.unpivot(prices, index="product_id", variable_name="segment_id", value_name="price")
+        table = table.with_columns(pl.col("segment_id").str.strip_prefix(PRICE_OF).cast(segment_id))
+    return table.select("segment_id", "product_id", "price")

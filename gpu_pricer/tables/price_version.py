@@ -56,6 +56,7 @@ class PriceVersion:
 
     run: str
     created: str
+    layout: str
     currency: str
     valid_from: str
     artefact: str
@@ -71,7 +72,7 @@ class PriceVersion:
     @property
     def metadata(self) -> dict[str, str]:
         """What every file of the version says of itself."""
-        names = ("run", "currency", "valid_from", "artefact", "policy", "catalog")
+        names = ("run", "layout", "currency", "valid_from", "artefact", "policy", "catalog")
         return {name: getattr(self, name) for name in names}
 
     def with_files(self, files: list[str], tally: Tally) -> "PriceVersion":
@@ -158,7 +159,7 @@ def _write_json(path: Path, version: PriceVersion) -> None:
 
 def _read_json(path: Path) -> PriceVersion:
     try:
-        content = json.loads(path.read_text())
+        content = {"layout": "long"} | json.loads(path.read_text())  # the only one there was before it was named
         content["tally"] = Tally(**content["tally"])
         return PriceVersion(**{field.name: content[field.name] for field in fields(PriceVersion)})
     except (OSError, ValueError, KeyError, TypeError) as error:

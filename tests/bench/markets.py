@@ -12,7 +12,7 @@ PERIOD, ENDING = 10, 9
 DEAREST = 530
 """Highest reference price in cents, so that 0.7 to 1.3 of it never holds more than 32 rungs."""
 
-TILE_CELLS = 2_000_000
+TILE_CELLS = 4_000_000
 """Cells that the scoring job prices in one call."""
 
 

@@ -33,12 +33,12 @@ def configured(folder: Path) -> DictConfig:
         return compose("config", overrides=[*SMALL, *paths, "policy.ladder=null"])
 
 
-def published_from_the_truth(config: DictConfig) -> None:
+def published_from_the_truth(config: DictConfig, layout: str = "long") -> None:
     """Demand that is learned exactly, and the prices scored from it."""
     shutil.copytree(config.paths.truth, config.paths.demand)
     folder = Path(config.paths.prices) / "first"
     artefact, catalog = read_artefact(Path(config.paths.demand)), read_catalog(Path(config.paths.catalog))
-    score.score(artefact, catalog, policy(), Tiling(100_000, 1, None, 1), folder, "cpu")
+    score.score(artefact, catalog, policy(), Tiling(layout, 100_000, 1, None, 1), folder, "cpu")
     (folder.parent / "_current").symlink_to("first")
 
 
@@ -59,8 +59,9 @@ def config(market, tmp_path) -> DictConfig:
     return configured(tmp_path)
 
 
-def test_exact_demand_has_no_regret(config, capsys):
-    published_from_the_truth(config)
+@pytest.mark.parametrize("layout", ["long", "wide"])
+def test_exact_demand_has_no_regret(config, capsys, layout):
+    published_from_the_truth(config, layout)
 
     evaluate.main(config)
 

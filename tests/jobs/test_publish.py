@@ -39,6 +39,18 @@ def test_scored_version_is_published(paths, tmp_path):
     assert table.equals(pl.read_parquet(tmp_path / "prices/_current/*.parquet"))
 
 
+def test_wide_version_is_published_after_a_long_one(paths, tmp_path):
+    for layout in ("long", "wide"):
+        for job in ("score", "publish"):
+            done = run(job, *paths, f"score.layout={layout}")
+            assert done.returncode == 0, done.stderr
+
+    table = pl.scan_delta(str(tmp_path / "prices")).collect()
+    assert table.columns == ["product_id", "today_price", "price_s0", "price_s1", "price_s2"]
+    assert table.equals(pl.read_parquet(tmp_path / "prices/_current/*.parquet"))
+    assert pl.scan_delta(str(tmp_path / "prices"), version=0).collect().height == 36
+
+
 def test_gate_refuses_with_status_three_and_one_line(paths, tmp_path):
     run("score", *paths)
 
@@ -60,6 +72,7 @@ def test_gate_refuses_with_status_three_and_one_line(paths, tmp_path):
         ),
         ("policy.ladder.endings=[1.5]", "ladder.endings must be below 1.00, found 1.5"),
         ("+policy.constraints={}", "unexpected keyword argument 'constraints'"),
+        ("score.layout=tall", "score.layout must be long or wide, found 'tall'"),
         ("score.writers=0", "score.writers must be a whole number of at least 1, found 0"),
     ],
 )

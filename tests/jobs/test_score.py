@@ -17,13 +17,13 @@ from gpu_pricer.jobs.score import score
 from gpu_pricer.policy.problem import pricing_problem
 from gpu_pricer.policy.tiling import Tiling
 from gpu_pricer.tables.artefact import write_artefact
-from gpu_pricer.tables.price_table import BINDINGS, scan_prices
+from gpu_pricer.tables.price_table import BINDINGS, scan_cells, scan_prices
 from gpu_pricer.tables.price_version import read_version
 from tests.markets import a_policy, catalog_of, small_artefact
 
 ARTEFACT = small_artefact(11, segments=19, products=60, categories=9)
 CATALOG = catalog_of(ARTEFACT)
-WHOLE = Tiling(cells_per_file=10**6, shards=1, shard=None, writers=1)
+WHOLE = Tiling(layout="long", cells_per_file=10**6, shards=1, shard=None, writers=1)
 
 
 def scored(folder, tiling=WHOLE, artefact=ARTEFACT, catalog=CATALOG, policy=None):
@@ -63,15 +63,45 @@ def test_rows_are_the_same_bits_for_any_tiling(tmp_path, form, cells, shards, wr
         artefact = replace(artefact, offsets=pl.DataFrame(offsets))
 
     one = scored(tmp_path / "one", WHOLE, artefact)
-    cut = scored(tmp_path / "cut", Tiling(cells, shards, None, writers), artefact)
+    cut = scored(tmp_path / "cut", Tiling("long", cells, shards, None, writers), artefact)
 
     assert one.equals(cut)
     for column in ("expected_units", "expected_profit"):
         assert (one[column].to_numpy().view(np.uint32) == cut[column].to_numpy().view(np.uint32)).all()
 
 
+@pytest.mark.parametrize(("cells", "shards", "writers"), [(1, 1, 1), (200, 1, 3), (350, 4, 2), (10**6, 9, 1)])
+def test_wide_rows_are_the_same_for_any_tiling_and_those_of_the_long_table(tmp_path, folder, cells, shards, writers):
+    score(ARTEFACT, CATALOG, a_policy(), Tiling("wide", cells, shards, None, writers), tmp_path / "wide", "cpu")
+
+    cells_of = [scan_cells(path, pl.String()).sort("product_id", "segment_id") for path in (folder, tmp_path / "wide")]
+    assert cells_of[0].collect().equals(cells_of[1].collect())
+    assert scan_prices(tmp_path / "wide").collect().shape == (60, 2 + 19)
+    long, wide = read_version(folder), read_version(tmp_path / "wide")
+    assert (long.layout, wide.layout) == ("long", "wide")
+    assert wide.tally.moved == long.tally.moved
+    assert wide.tally.profit_new == pytest.approx(long.tally.profit_new)
+
+
+def test_layouts_do_not_mix(tmp_path):
+    score(ARTEFACT, CATALOG, a_policy(), Tiling("wide", 200, 2, 0, 1), tmp_path / "run", "cpu")
+
+    with pytest.raises(InputError, match="every shard must be scored from the same"):
+        score(ARTEFACT, CATALOG, a_policy(), Tiling("long", 200, 2, 1, 1), tmp_path / "run", "cpu")
+
+
+def test_version_of_the_time_before_layouts_is_long(tmp_path):
+    scored(tmp_path / "run")
+    record = tmp_path / "run/_record/run.json"
+    content = json.loads(record.read_text())
+    del content["layout"]
+    record.write_text(json.dumps(content))
+
+    assert read_version(tmp_path / "run").layout == "long"
+
+
 def test_rows_of_a_file_are_sorted_by_product_then_segment(tmp_path):
-    scored(tmp_path / "run", Tiling(200, 2, None, 1))
+    scored(tmp_path / "run", Tiling("long", 200, 2, None, 1))
 
     for path in (tmp_path / "run").glob("*.parquet"):
         rows = pl.read_parquet(path)
@@ -79,13 +109,13 @@ def test_rows_of_a_file_are_sorted_by_product_then_segment(tmp_path):
 
 
 def test_separate_processes_write_one_version(tmp_path):
-    whole = scored(tmp_path / "whole", Tiling(200, 3, None, 1))
+    whole = scored(tmp_path / "whole", Tiling("long", 200, 3, None, 1))
     for shard in (2, 0):
-        assert score(ARTEFACT, CATALOG, a_policy(), Tiling(200, 3, shard, 1), tmp_path / "array", "cpu") is None
+        assert score(ARTEFACT, CATALOG, a_policy(), Tiling("long", 200, 3, shard, 1), tmp_path / "array", "cpu") is None
     with pytest.raises(InputError, match=r"found shard-00000-of-00003.json, shard-00002-of-00003.json"):
         read_version(tmp_path / "array")
 
-    version = score(ARTEFACT, CATALOG, a_policy(), Tiling(200, 3, 1, 1), tmp_path / "array", "cpu")
+    version = score(ARTEFACT, CATALOG, a_policy(), Tiling("long", 200, 3, 1, 1), tmp_path / "array", "cpu")
 
     assert version == read_version(tmp_path / "array")
     assert scan_prices(tmp_path / "array").sort("product_id", "segment_id").collect().equals(whole)
@@ -93,14 +123,14 @@ def test_separate_processes_write_one_version(tmp_path):
 
 
 def test_shards_of_different_policies_do_not_mix(tmp_path):
-    score(ARTEFACT, CATALOG, a_policy(), Tiling(200, 2, 0, 1), tmp_path / "run", "cpu")
+    score(ARTEFACT, CATALOG, a_policy(), Tiling("long", 200, 2, 0, 1), tmp_path / "run", "cpu")
 
     with pytest.raises(InputError, match="every shard must be scored from the same artefact, catalog and policy"):
-        score(ARTEFACT, CATALOG, a_policy(ladder=None), Tiling(200, 2, 1, 1), tmp_path / "run", "cpu")
+        score(ARTEFACT, CATALOG, a_policy(ladder=None), Tiling("long", 200, 2, 1, 1), tmp_path / "run", "cpu")
 
 
 def test_second_attempt_leaves_nothing_of_the_first(tmp_path):
-    scored(tmp_path / "run", Tiling(1, 3, None, 1))
+    scored(tmp_path / "run", Tiling("long", 1, 3, None, 1))
     stale = tmp_path / "run" / "run-00007-00000.parquet.part"
     stale.write_bytes(b"half")
 
@@ -228,9 +258,14 @@ def test_job_writes_a_new_folder_of_the_published_table_by_default(tmp_path):
     [
         (["score.shards=2", "score.shard=1"], r"score\.shard needs paths\.shards, .* found null"),
         (["paths.shards=prices/a b"], r"paths\.shards must be named with letters, .* found 'a b'"),
+        (["score.layout=wide", "paths.demand=odd"], "score.layout=wide needs segments whose ids name columns"),
         (["backend=tpu"], "backend must be 'auto', 'cpu' or 'cuda'; found 'tpu'"),
     ],
 )
-def test_job_refuses_what_cannot_work(tmp_path, overrides, message):
+def test_job_refuses_what_cannot_work(tmp_path, monkeypatch, overrides, message):
+    monkeypatch.chdir(tmp_path)
+    segments = ARTEFACT.segments.with_columns(pl.col("segment_id").str.replace("s", "s "))
+    write_artefact(replace(ARTEFACT, segments=segments), tmp_path / "odd")
+
     with pytest.raises(InputError, match=message):
         job.main(configured(tmp_path, *overrides))

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kernels import PRICE_LIMIT, DenseDemand, Ladders
+from kernels import PRICE_LIMIT, DenseDemand, FactorDemand, Ladders
 from tests.kernels.markets import factor_demand, random_offer
 
 
@@ -101,3 +101,12 @@ def test_shelves_without_sense_are_refused(change, message):
 
     with pytest.raises(ValueError, match=message):
         replace(shelf, **change)
+
+
+def test_demand_beyond_all_numbers_is_refused():
+    factor, offset = np.full((2, 3), 1e20, np.float32), np.zeros(2, np.float32)
+
+    with pytest.raises(ValueError, match="products of FactorDemand's appeal factors must stay below 1e"):
+        FactorDemand(factor, factor, factor, factor, offset, offset)
+    with pytest.raises(ValueError, match=r"DenseDemand\.appeal must stay below 1e"):
+        DenseDemand(factor[:, :2], factor[:, :2], offset, offset)

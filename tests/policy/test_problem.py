@@ -12,9 +12,9 @@ from gpu_pricer.policy.bounds import Bounds
 from gpu_pricer.policy.ladder import Ladder
 from gpu_pricer.policy.objective import Objective
 from gpu_pricer.policy.problem import pricing_problem
-from gpu_pricer.policy.tile_rows import SolvedTile, rows_of
-from kernels import price_cells
+from gpu_pricer.policy.tile_rows import solve
 from tests.markets import FREE, a_policy, catalog_of, one_product, small_artefact
+from tests.policy.tile_file import rows_of
 
 # Float32 prices may differ from the float64 optimum where two rungs are worth the same to about this much.
 SINGLE_PRECISION = 1e-5
@@ -23,10 +23,7 @@ SINGLE_PRECISION = 1e-5
 def priced(artefact, catalog, policy):
     """The whole price table."""
     problem = pricing_problem(artefact, catalog, policy)
-    cells = price_cells(
-        problem.demand.tile(0, len(problem.today)), problem.offer(0, len(problem.category_start) - 1), "cpu"
-    )
-    return rows_of(SolvedTile(problem, 0, len(problem.category_start) - 1, cells))
+    return rows_of(solve(problem, 0, len(problem.category_start) - 1, "cpu"))
 
 
 def price_and_binding(artefact, catalog, policy):

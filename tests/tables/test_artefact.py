@@ -5,6 +5,8 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
+from gpu_pricer.errors import InputError
+from gpu_pricer.tables.artefact import read_artefact, write_artefact
 from tests.markets import small_artefact
 
 ARTEFACT = small_artefact(3)
@@ -29,3 +31,24 @@ def test_equal_demand_has_one_fingerprint_whoever_learned_it():
 )
 def test_fingerprint_changes_with_what_decides_a_price(other):
     assert other.fingerprint() != ARTEFACT.fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("ids", "categories", "broken"),
+    [
+        (["p", "q", None, None], ["c", "c", "c", "d"], 0),
+        (["p", "p", None, None], ["c", "d", "c", "d"], 2),
+        (["p", "q", None, None], ["c", "d", "c", "c"], 2),
+        ([None, "p", "q", "r"], ["c", "c", "c", "c"], 0),
+    ],
+)
+def test_product_and_fallback_of_a_category_are_there_once(tmp_path, ids, categories, broken):
+    artefact = small_artefact(3, products=4)
+    products = artefact.products.with_columns(product_id=pl.Series(ids), category_id=pl.Series(categories))
+    write_artefact(replace(artefact, products=products), tmp_path / "demand")
+
+    if not broken:
+        assert read_artefact(tmp_path / "demand").products.equals(products)
+        return
+    with pytest.raises(InputError, match=f"DemandProducts breaks {{'product_is_unique': {broken}}}"):
+        read_artefact(tmp_path / "demand")

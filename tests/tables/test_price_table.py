@@ -4,21 +4,29 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gpu_pricer.tables.price_table import money, write_prices
-
-
-def test_money_is_exact_for_every_price_there_is():
-    for first in range(0, 2**24, 2**21):
-        cents = np.arange(first, first + 2**21, dtype=np.int32)
-
-        amounts = money(cents)
-
-        assert amounts.dtype == pl.Decimal(12, 2)
-        assert (amounts * 100 == pl.Series(cents).cast(pl.Decimal(12, 2))).all()
+from gpu_pricer.errors import InputError
+from gpu_pricer.tables.parquet_file import Column
+from gpu_pricer.tables.parquet_pages import values_chunk
+from gpu_pricer.tables.price_table import price_columns, write_prices
 
 
 def test_file_is_whole_or_absent(tmp_path):
-    with pytest.raises(pl.exceptions.ComputeError):
-        write_prices(pl.DataFrame({"price": [1]}), tmp_path / "prices.parquet", {"currency": 3})
+    def interrupted():
+        yield [values_chunk(np.ones(3, np.float32))]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_prices(tmp_path / "prices.parquet", [Column("price", pl.Float32())], interrupted(), {})
 
     assert not (tmp_path / "prices.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    ("segments", "found"),
+    [(["a", "b c"], "price_b c"), (["a=1"], "price_a=1"), (["x", "X"], "price_x, price_X")],
+)
+def test_segments_that_cannot_name_columns_are_refused(segments, found):
+    with pytest.raises(InputError, match=r"^score.layout=wide needs segments whose ids name columns") as error:
+        price_columns(pl.Series(segments))
+
+    assert f"found {found}: rename the segments or set score.layout=long" in str(error.value)

@@ -30,9 +30,9 @@ KEY = ["product_id", "segment_id"]
 ROOT = Path(__file__).parents[2]
 
 
-def scored(prices, run, seed=0):
+def scored(prices, run, seed=0, layout="long"):
     """A finished version whose prices differ by seed."""
-    score(ARTEFACT, catalog_of(ARTEFACT, seed), a_policy(), Tiling(9, 2, None, 1), prices / run, "cpu")
+    score(ARTEFACT, catalog_of(ARTEFACT, seed), a_policy(), Tiling(layout, 9, 2, None, 1), prices / run, "cpu")
     return prices / run
 
 
@@ -171,7 +171,7 @@ def test_killed_publication_leaves_a_whole_version_and_a_rerun_succeeds(tmp_path
 
 def test_scoring_that_was_killed_is_not_published(tmp_path):
     publish(tmp_path, scored(tmp_path, "first"), USUAL)
-    score(ARTEFACT, catalog_of(ARTEFACT), a_policy(), Tiling(9, 2, 0, 1), tmp_path / "half", "cpu")
+    score(ARTEFACT, catalog_of(ARTEFACT), a_policy(), Tiling("long", 9, 2, 0, 1), tmp_path / "half", "cpu")
 
     assert publish(tmp_path, None, USUAL) == "first"
     with pytest.raises(
@@ -283,12 +283,12 @@ def break_version(folder, how):
         (
             "missing row",
             Refused,
-            "must hold each of 12 products x 3 segments once, found 35 rows of 12 products",
+            "must hold each of 12 products x 3 segments once, found 35 prices of 12 products",
         ),
         ("repeated row", Refused, "breaks cell_is_unique in 2 rows"),
         ("null", Refused, r"breaks price\|nullability in 1 rows"),
         ("unknown binding", Refused, "breaks binding_is_a_rule in"),
-        ("product in two files", Refused, "found 36 rows of 11 products and 3 segments"),
+        ("product in two files", Refused, "found 36 prices of 11 products and 3 segments"),
         ("other segments", Refused, "must hold each of 12 products x 3 segments once"),
     ],
 )
@@ -300,6 +300,60 @@ def test_gate_stops_a_broken_version(tmp_path, how, error, message):
         publish(tmp_path, None, USUAL)
 
     assert published_rows(tmp_path).equals(rows_of(tmp_path / "first"))
+
+
+def break_wide_version(folder, how):
+    path = sorted(folder.glob("*.parquet"))[0]
+    rows = pl.read_parquet(path)
+    if how == "missing segment":
+        rows.drop("price_s1").write_parquet(path)
+    elif how == "other segment":
+        rows.rename({"price_s1": "price_s9"}).write_parquet(path)
+    elif how == "missing product":
+        rows[1:].write_parquet(path)
+    elif how == "repeated product":
+        rows[1:].vstack(rows[1:2]).write_parquet(path)
+    elif how == "null":
+        rows.with_columns(price_s1=pl.when(pl.int_range(pl.len()) > 0).then("price_s1")).write_parquet(path)
+    elif how == "no price":
+        rows.with_columns(price_s1=pl.lit(0).cast(pl.Decimal(12, 2))).write_parquet(path)
+    else:
+        rows.with_columns(pl.col("price_s1").cast(pl.Float64)).write_parquet(path)
+
+
+@pytest.mark.parametrize(
+    ("how", "error", "message"),
+    [
+        ("missing segment", Refused, r"x 3 segments once, found 3[0-5] prices of 12 products"),
+        ("other segment", Refused, "found 36 prices of 12 products and 4 segments"),
+        ("missing product", Refused, "found 33 prices of 11 products and 3 segments"),
+        ("repeated product", Refused, "breaks product_is_unique in 2 rows"),
+        ("null", Refused, r"breaks price_s1\|nullability in 1 rows"),
+        ("no price", Refused, r"breaks price_s1\|min_exclusive in"),
+        ("another type", InputError, "must be a price table with the columns"),
+    ],
+)
+def test_gate_stops_a_broken_wide_version(tmp_path, how, error, message):
+    publish(tmp_path, scored(tmp_path, "first"), USUAL)
+    break_wide_version(scored(tmp_path, "second", seed=1, layout="wide"), how)
+
+    with pytest.raises(error, match=message):
+        publish(tmp_path, None, USUAL)
+
+    assert published_rows(tmp_path).equals(rows_of(tmp_path / "first"))
+
+
+def test_layout_changes_nothing_that_the_gates_measure(tmp_path):
+    found = {}
+    for layout in ("long", "wide"):
+        version = read_version(scored(tmp_path, layout, layout=layout))
+        for name in ("max_share_moved", "max_mean_move"):
+            with pytest.raises(Refused) as refused:
+                check_files(tmp_path / layout, version, replace(OPEN, **{name: 0}))
+            found[layout, name] = str(refused.value)
+
+    assert found["long", "max_share_moved"] == found["wide", "max_share_moved"]
+    assert found["long", "max_mean_move"] == found["wide", "max_mean_move"]
 
 
 @pytest.mark.parametrize(

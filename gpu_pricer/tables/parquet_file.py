@@ -1,0 +1,102 @@
+"""A Parquet file from ready pages, row group by row group.
+
+The footer's field numbers are those of https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import polars as pl
+
+from gpu_pricer.tables.parquet_pages import PLAIN, RLE_DICTIONARY, Chunk
+from gpu_pricer.tables.thrift import Field, binary, i32, i64, listing, record
+
+MAGIC = b"PAR1"
+BYTE_ARRAY, FLOAT, INT32, INT64 = 6, 4, 1, 2
+
+# Physical type, and what it stands for: the fields of a schema element after its name.
+TYPES: dict[pl.DataType, tuple[int, dict[int, Field]]] = {
+    pl.String(): (BYTE_ARRAY, {6: i32(0)}),
+    pl.Float32(): (FLOAT, {}),
+    pl.Int8(): (INT32, {6: i32(15)}),
+    pl.Int16(): (INT32, {6: i32(16)}),
+    pl.Int32(): (INT32, {6: i32(17)}),
+    pl.Int64(): (INT64, {6: i32(18)}),
+    pl.Decimal(12, 2): (INT64, {6: i32(5), 7: i32(2), 8: i32(12)}),
+}
+
+PLAIN_ENCODINGS = listing([i32(PLAIN)])
+DICTIONARY_ENCODINGS = listing([i32(PLAIN), i32(RLE_DICTIONARY)])
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column without nulls, of one of TYPES; decimals are given as whole hundredths."""
+
+    name: str
+    dtype: pl.DataType
+
+
+def write_parquet(
+    file: BinaryIO, columns: Sequence[Column], groups: Iterable[Sequence[Chunk]], metadata: Mapping[str, str]
+) -> None:
+    """Write row groups, each a chunk per column, as they come."""
+    file.write(MAGIC)
+    end, rows, written = len(MAGIC), 0, []
+    for chunks in groups:
+        described = []
+        for column, chunk in zip(columns, chunks, strict=True):
+            pages = [page.content for page in chunk.pages]
+            file.writelines(pages)
+            described.append(_described(column, chunk, end))
+            end += sum(map(len, pages))
+        rows += chunks[0].rows
+        written.append(_row_group(described, chunks))
+    footer = _footer(columns, written, rows, metadata)
+    file.write(footer + len(footer).to_bytes(4, "little") + MAGIC)
+
+
+def _described(column: Column, chunk: Chunk, start: int) -> Field:
+    """A chunk that lies at start."""
+    *before, page = chunk.pages
+    ahead = len(before[0].content) if before else 0
+    fields = {
+        1: i32(TYPES[column.dtype][0]),
+        2: PLAIN_ENCODINGS if chunk.dictionary is None else DICTIONARY_ENCODINGS,
+        3: listing([binary(column.name.encode())]),
+        4: i32(chunk.codec),
+        5: i64(chunk.rows),
+        6: i64(page.whole + (before[0].whole if before else 0)),
+        7: i64(ahead + len(page.content)),
+        9: i64(start + ahead),
+    }
+    if chunk.dictionary is not None:
+        fields |= {11: i64(start), 12: chunk.dictionary.statistics}
+    return record({2: i64(start), 3: record(fields)})
+
+
+def _row_group(described: Sequence[Field], chunks: Sequence[Chunk]) -> Field:
+    whole = sum(page.whole for chunk in chunks for page in chunk.pages)
+    return record({1: listing(described), 2: i64(whole), 3: i64(chunks[0].rows)})
+
+
+def _footer(columns: Sequence[Column], groups: Sequence[Field], rows: int, metadata: Mapping[str, str]) -> bytes:
+    root = record({4: binary(b"schema"), 5: i32(len(columns))})
+    pairs = [record({1: binary(key.encode()), 2: binary(value.encode())}) for key, value in metadata.items()]
+    in_the_types_order = record({1: record({})})
+    fields = {
+        1: i32(1),
+        2: listing([root, *map(_element, columns)]),
+        3: i64(rows),
+        4: listing(groups),
+        5: listing(pairs),
+        6: binary(b"gpu_pricer"),
+        7: listing([in_the_types_order] * len(columns)),
+    }
+    return record(fields)[1]
+
+
+def _element(column: Column) -> Field:
+    physical, meaning = TYPES[column.dtype]
+    return record({1: i32(physical), 3: i32(0), 4: binary(column.name.encode())} | meaning)
