@@ -1,6 +1,6 @@
 """How much each segment likes each product, and how its liking falls with the price."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -112,6 +112,17 @@ class DenseDemand:
 
 
 Demand = FactorDemand | DenseDemand
+
+
+def in_double(demand: Demand) -> Demand:
+    """Return the same demand, computed in float64."""
+    return replace(demand, **{name: array.astype(np.float64) for name, array in vars(demand).items()})
+
+
+def take_segments(demand: Demand, segments: np.ndarray) -> Demand:
+    """Return the demand of some segments, given by their positions."""
+    names = ("appeal", "sensitivity") if isinstance(demand, DenseDemand) else ("segment_appeal", "segment_sensitivity")
+    return replace(demand, **{name: getattr(demand, name)[segments] for name in names})
 
 
 def _require_floats(name: str, array: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> None:

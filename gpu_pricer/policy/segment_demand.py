@@ -7,7 +7,7 @@ import polars as pl
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.artefact import DemandArtefact
-from kernels import Demand, DenseDemand, FactorDemand
+from kernels import Demand, DenseDemand, FactorDemand, take_segments
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,13 @@ class SegmentDemand:
     sensitivity_offset: np.ndarray
     cell_offsets: pl.DataFrame | None
 
-    def tile(self, first: int, last: int) -> Demand:
-        """The demand for products first to last − 1, which must be whole categories."""
+    def tile(self, first: int, last: int, segments: np.ndarray | None = None) -> Demand:
+        """The demand of all or some segments (positions) for products first to last − 1, whole categories."""
+        demand = self._tile(first, last)
+        is_all = segments is None or len(segments) == demand.segment_count
+        return demand if is_all or segments is None else take_segments(demand, segments)
+
+    def _tile(self, first: int, last: int) -> Demand:
         row = self.row[first:last]
         offsets = (self.appeal_offset[first:last], self.sensitivity_offset[first:last])
         if self.form == "factors" and self.cell_offsets is None:

@@ -41,10 +41,16 @@ class Tiling:
         products = int(category_start[-1])
         edges = np.searchsorted(category_start, products * np.arange(self.shards + 1) // self.shards)
         first, end = int(edges[shard]), int(edges[shard + 1])
-        tiles = []
-        while first < end:
-            most = category_start[first] + max(self.cells_per_file // segments, 1)
-            last = max(int(np.searchsorted(category_start, most, "right")) - 1, first + 1)
-            tiles.append((first, min(last, end)))
-            first = tiles[-1][1]
-        return tiles
+        starts = category_start[first : end + 1]
+        return [(first + a, first + b) for a, b in tiles_of(starts, self.cells_per_file // segments)]
+
+
+def tiles_of(category_start: np.ndarray, products: int) -> list[tuple[int, int]]:
+    """Ranges of categories (first, last + 1) of at most so many products each, or of one category."""
+    tiles, first, end = [], 0, len(category_start) - 1
+    while first < end:
+        most = category_start[first] + max(products, 1)
+        last = max(int(np.searchsorted(category_start, most, "right")) - 1, first + 1)
+        tiles.append((first, min(last, end)))
+        first = tiles[-1][1]
+    return tiles

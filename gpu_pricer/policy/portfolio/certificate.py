@@ -1,0 +1,139 @@
+"""The proof that goes with constrained prices, as certificate.json says it, and as the next run reads it."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from gpu_pricer.errors import InputError
+from gpu_pricer.policy.portfolio.constraint import Constraint
+from gpu_pricer.policy.portfolio.goals import REVENUE, asked_of, measured
+from gpu_pricer.policy.portfolio.solve import Solution, Start
+
+CERTIFICATE, STOCK_PRICES = "certificate.json", "stock_prices.parquet"
+MET, RELAXED, MISSED = "met", "relaxed", "missed"
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What is proved of a version's prices.
+
+    summary: the content of certificate.json; stock: product_id, limit, units, rationed, shadow_price of the products
+    with a limit, or None where no constraint is per product.
+    """
+
+    summary: dict[str, object]
+    stock: pl.DataFrame | None
+
+    @property
+    def status(self) -> str:
+        """met: every limit holds; relaxed: those that could not hold together are eased; missed: one is not reached."""
+        return str(self.summary["status"])
+
+    def write(self, folder: Path) -> None:
+        """Write certificate.json, and the shadow prices of stock beside it."""
+        if self.stock is not None:
+            _replace(folder / STOCK_PRICES, self.stock.write_parquet)
+        text = json.dumps(self.summary, indent=2, allow_nan=False) + "\n"
+        _replace(folder / CERTIFICATE, lambda path: path.write_text(text))
+
+
+def certificate_of(
+    solution: Solution,
+    constraints: dict[str, Constraint],
+    today: np.ndarray,
+    stock: pl.DataFrame | None,
+    currency: str,
+) -> Certificate:
+    """The certificate of a solution; constraints: those that are not per product, with their sums of today [K, 3].
+
+    shadow_price is what a limit looser by one (unit, currency unit, or 1.0 of margin rate) would add to the objective.
+    """
+    sums = solution.sums.covered.sum(axis=0)
+    described = {
+        name: _entry(constraint, today[k], sums[k], solution, k)
+        for k, (name, constraint) in enumerate(constraints.items())
+    }
+    is_missed = (solution.goals.violation(solution.reached) > 0).any()
+    is_short = stock is not None and bool((stock["units"] - stock["rationed"] > stock["limit"] * (1 + 1e-9)).any())
+    status = MISSED if is_missed or is_short else RELAXED if solution.relaxed.any() else MET
+    summary = {
+        "status": status,
+        "currency": currency,
+        "objective": solution.objective,
+        "dual_bound": solution.bound,
+        "gap": solution.gap,
+        "constraints": described,
+        "stock": None if stock is None else _stock_entry(stock),
+        "passes": solution.passes,
+        "start": {
+            "multiplier": dict(zip(constraints, solution.start.multiplier.tolist(), strict=True)),
+            "curvature": None if solution.start.curvature is None else solution.start.curvature.tolist(),
+        },
+    }
+    return Certificate(summary, stock)
+
+
+def read_start(folder: Path, names: list[str], product_id: pl.Series) -> Start:
+    """Where the certificate in a folder says to start; what it does not know starts from 0.
+
+    InputError when there is none.
+    """
+    try:
+        start = json.loads((folder / CERTIFICATE).read_text())["start"]
+        multiplier = np.array([float(start["multiplier"].get(name, 0.0)) for name in names])
+        is_same = list(start["multiplier"]) == names and start["curvature"] is not None
+        curvature = np.array(start["curvature"], np.float64).reshape(len(names), len(names)) if is_same else None
+        price = np.zeros(len(product_id))
+        if (folder / STOCK_PRICES).is_file():
+            known = pl.read_parquet(folder / STOCK_PRICES, columns=["product_id", "shadow_price"])
+            joined = product_id.to_frame("product_id").join(known, on="product_id", how="left", maintain_order="left")
+            price = joined["shadow_price"].fill_null(0.0).to_numpy(writable=True)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, pl.exceptions.PolarsError) as error:
+        found = str(error).splitlines()[0]
+        raise InputError(
+            f"paths.warm_start must be the record of a version scored under constraints, found {folder}: {found}"
+        ) from error
+    return Start(multiplier, price, curvature)
+
+
+def _entry(
+    constraint: Constraint, today: np.ndarray, sums: np.ndarray, solution: Solution, k: int
+) -> dict[str, object]:
+    """One constraint, in the units of its measure."""
+    asked, achieved = asked_of(constraint, today), measured(constraint, sums)
+    missing = asked - achieved if constraint.at_least is not None else achieved - asked
+    is_rate = constraint.measure == "margin_rate"
+    multiplier = float(solution.start.multiplier[k])
+    return {
+        "measure": constraint.measure,
+        "where": constraint.where,
+        "priority": constraint.priority,
+        "kind": "at_least" if constraint.at_least is not None else "at_most",
+        "today": measured(constraint, today),
+        "required": asked,
+        "achieved": achieved,
+        "violation": max(missing, 0.0),
+        "relaxed": bool(solution.relaxed[k]),
+        "binding": multiplier > 0,
+        "shadow_price": multiplier * (float(sums @ REVENUE) if is_rate else 1.0),
+    }
+
+
+def _stock_entry(stock: pl.DataFrame) -> dict[str, object]:
+    return {
+        "limited": stock.height,
+        "binding": int((stock["shadow_price"] > 0).sum()),
+        "rationed_products": int((stock["rationed"] > 0).sum()),
+        "rationed_units": float(stock["rationed"].sum()),
+    }
+
+
+def _replace(path: Path, write: Callable[[Path], object]) -> None:
+    fresh = path.with_name(f"{path.name}.{os.getpid()}.part")
+    write(fresh)
+    fresh.replace(path)
