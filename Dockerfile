@@ -3,7 +3,7 @@
 FROM nvidia/cuda:12.9.1-runtime-ubuntu24.04
 
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends python3 python3-venv \
+    && apt-get install --yes --no-install-recommends libgomp1 python3 python3-venv \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home pricer
 
@@ -14,7 +14,7 @@ COPY gpu_pricer gpu_pricer
 COPY kernels kernels
 COPY conf conf
 RUN python3 -m venv .venv \
-    && pip install --no-cache-dir --constraint constraints.txt --editable ".[example,cuda12]" \
+    && pip install --no-cache-dir --constraint constraints.txt --editable ".[example,baselines,cuda12]" \
     && mkdir --mode=1777 /data
 
 # Any user id may run this: what has neither a name nor a home finds both here.

@@ -81,6 +81,14 @@ def write_canonical(
         "category_id": [f"c{g}" for g in range(categories)], "choices_per_purchase": 1.0, "units_per_choice": 1.0
     }).write_parquet(directory / "categories.parquet")  # fmt: skip
     (directory / "summary.json").write_text(
-        json.dumps({"currency": "USD", "period_days": 7, "outside_option": True, "protected": ["age"]})
+        json.dumps(
+            {
+                "currency": "USD",
+                "period_days": 7,
+                "outside_option": True,
+                "protected": ["age"],
+                "split": {"history_periods": 0, "validation_periods": 3, "test_periods": 3},
+            }
+        )
     )
     return Drawn(appeal, sensitivity)

@@ -2,18 +2,26 @@
 
 import json
 import logging
+from datetime import date
 from pathlib import Path
 
 import polars as pl
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from rich.console import Console
-from rich.table import Table
 
-from gpu_pricer.evaluation.held_out import evaluate_held_out
-from gpu_pricer.evaluation.under_truth import Learned, Log, evaluate_under_truth
-from gpu_pricer.policy.matching import read_catalog
+from gpu_pricer.errors import InputError
+from gpu_pricer.evaluation import under_truth
+from gpu_pricer.evaluation.baselines.judging import baseline_blocks
+from gpu_pricer.evaluation.blocks import HeldOut
+from gpu_pricer.evaluation.observed_elasticity import observed_elasticities
+from gpu_pricer.evaluation.offers import Log
+from gpu_pricer.evaluation.price_response import artefact_response, cell_elasticities
+from gpu_pricer.evaluation.settings import Settings
+from gpu_pricer.jobs.scoreboard import scoreboard
+from gpu_pricer.policy.matching import match_products, read_catalog
 from gpu_pricer.policy.policy import Policy
+from gpu_pricer.policy.problem import problem_of
 from gpu_pricer.tables.artefact import read_artefact
 from gpu_pricer.tables.price_table import scan_cells
 from gpu_pricer.tables.price_version import WHOLE
@@ -22,17 +30,17 @@ from gpu_pricer.tables.reading import require_whole
 
 log = logging.getLogger(__name__)
 
-GAINS = ("profit_over_today", "regret", "share_of_attainable_gain")
+LOG_TABLES = ("shelf", "choices", "visits")
 
 
 def inputs(config: DictConfig) -> list[Path]:
     """What `evaluate` reads; of the published table its record, which names all that it was made of."""
-    paths = config.paths
-    held_out, published = (
-        Path(paths.work) / "train" / "held_out.parquet",
-        Path(paths.prices) / CURRENT / WHOLE,
-    )
-    return [held_out, published, *map(Path, (paths.truth, paths.demand, paths.data, paths.catalog))]
+    published = Path(config.paths.prices) / CURRENT / WHOLE
+    return [
+        _held_out_file(config.paths),
+        published,
+        *map(Path, (config.paths[key] for key in ("truth", "demand", "data", "catalog"))),
+    ]
 
 
 def main(config: DictConfig) -> None:
@@ -43,63 +51,113 @@ def main(config: DictConfig) -> None:
             paths.demand, paths.prices/_current   what was learned, and the prices published from it
             paths.catalog, paths.data, policy     today's prices, costs, the log, the rules of all lists
     Writes  paths.work/metrics.json
-              test    rows, log_loss, auc, ece, predicted_over_actual, poisson_deviance
-              truth   profit_per_1000_visits, profit_over_today, regret (the oracle's profit missed, a rate),
-                      share_of_attainable_gain, elasticity_rmse, visits_covered; baselines: the same gains
+              test            rows, log_loss, auc, ece, predicted_over_actual, poisson_deviance, and
+                              poisson_deviance_by_segment; intervals: of the scores, from resampled users;
+                              off_policy: the same of the products whose price moved most
+              artefact        the same of what is priced, where the network is only its teacher
+              price_response  mean_elasticity, share_rising, elasticity_by_category: the artefact's elasticity,
+                              the log's own (observed) and its interval (low, high)
+              baselines       the same blocks of the models in `evaluate` (evaluate=baselines: all of them), and
+                              ours_minus_theirs: intervals of the differences
+              truth           profit_per_1000_visits, profit_over_today, regret (the oracle's profit missed, a
+                              rate), share_of_attainable_gain, elasticity_rmse, visits_covered; baselines: gains
 
-    Whatever is not there is left out of the file, and said.
+    Whatever is not there is left out of the file, and said; if nothing is there, the job ends with 2.
 
-    Example: gpu-pricer evaluate paths.work=work
+    Example: gpu-pricer evaluate evaluate=baselines paths.work=work
     """
-    work, data = Path(config.paths.work), Path(config.paths.data)
-    for folder in (work / "train", data):
+    paths, work = config.paths, Path(config.paths.work)
+    settings = instantiate(config.evaluate, _convert_="all")
+    policy = instantiate(config.policy, _convert_="all")
+    for folder in (work / "train", Path(paths.data)):
         require_whole(folder)
+    sales = _read_log(Path(paths.data))
     metrics = {
-        "test": _test_block(work / "train" / "held_out.parquet", data),
-        "truth": _truth_block(config.paths, instantiate(config.policy, _convert_="all")),
+        **_held_out_blocks(paths, sales, settings, config.seed),
+        "price_response": _response_block(paths, policy, sales, settings, config.seed),
+        "truth": _truth_block(paths, policy, sales),
     }
     present = {name: block for name, block in metrics.items() if block}
-    path = work / "metrics.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(_json_ready(present), indent=2, allow_nan=False) + "\n")
     if not present:
-        log.warning("nothing to evaluate: neither held-out choices (run train) nor a truth (data=synthetic) is there")
-    _print_summary(present, Console())
+        raise InputError(
+            f"something to evaluate must be there, found neither held-out choices at {_held_out_file(paths)} nor an "
+            f"artefact at {paths.demand} nor a truth at {paths.truth}: run `gpu-pricer train` first, or mend paths.work"
+        )
+    write_metrics(work / "metrics.json", present)
+    Console().print(*scoreboard(present), sep="\n")
+
+
+def write_metrics(path: Path, metrics: dict) -> None:
+    """Write metrics as JSON; NaN, which JSON has not, as null."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(_json_ready(metrics), indent=2, allow_nan=False) + "\n")
     log.info("wrote %s", path)
 
 
-def _test_block(held_out: Path, data: Path) -> dict[str, object]:
-    if not held_out.is_file():
-        log.info("no held-out choices at %s: no test block", held_out)
+def _held_out_file(paths: DictConfig) -> Path:
+    return Path(paths.work) / "train" / "held_out.parquet"
+
+
+def _held_out_blocks(paths: DictConfig, sales: Log | None, settings: Settings, seed: int) -> dict[str, dict]:
+    file = _held_out_file(paths)
+    if sales is None or not file.is_file():
+        log.info("no held-out choices at %s: no block that judges them", file)
         return {}
-    return evaluate_held_out(pl.read_parquet(held_out), pl.read_parquet(data / "shelf.parquet"))
+    held_out = HeldOut(pl.read_parquet(file), sales, settings, seed)
+    blocks = held_out.blocks()
+    if settings.baselines:
+        blocks["baselines"] = baseline_blocks(held_out, _trained_periods(Path(paths.data), held_out.before))
+    return blocks
 
 
-def _truth_block(paths: DictConfig, policy: Policy) -> dict[str, object]:
+def _trained_periods(data: Path, before: list[date]) -> list[date]:
+    """The periods that training saw, so that no baseline sees more: neither history alone nor validation."""
+    split = json.loads((data / "summary.json").read_text())["split"]
+    return before[split["history_periods"] : len(before) - split["validation_periods"]]
+
+
+def _response_block(
+    paths: DictConfig, policy: Policy, sales: Log | None, settings: Settings, seed: int
+) -> dict[str, object]:
+    if not (Path(paths.demand) / "demand.json").is_file():
+        log.info("no demand artefact at %s: no price_response block", paths.demand)
+        return {}
+    artefact = read_artefact(Path(paths.demand))
+    if not artefact.info.outside_option:
+        log.info("the demand has no outside option: no price_response block")
+        return {}
+    matched = match_products(read_catalog(Path(paths.catalog)), artefact)
+    cells = cell_elasticities(problem_of(artefact, matched, policy), matched.products["category_id"])
+    observed = None if sales is None else observed_elasticities(sales, settings.bootstrap, seed)
+    return artefact_response(cells, observed)
+
+
+def _truth_block(paths: DictConfig, policy: Policy, sales: Log | None) -> dict[str, object]:
     if not (Path(paths.truth) / "demand.json").is_file():
         log.info("no truth at %s: no truth block", paths.truth)
         return {}
     truth, catalog = read_artefact(Path(paths.truth)), read_catalog(Path(paths.catalog))
-    return evaluate_under_truth(truth, catalog, policy, _learned(paths), _log(Path(paths.data)))
+    told = None if sales is None else under_truth.Log(sales.shelf, sales.choices)
+    return under_truth.evaluate_under_truth(truth, catalog, policy, _learned(paths), told)
 
 
-def _learned(paths: DictConfig) -> Learned | None:
+def _learned(paths: DictConfig) -> under_truth.Learned | None:
     if not (Path(paths.demand) / "demand.json").is_file():
         log.info("no demand artefact at %s: the truth is compared with baselines only", paths.demand)
         return None
     current = Path(paths.prices) / CURRENT
     if not current.exists():
         log.info("no published prices at %s: ours are left out", current)
-        return Learned(read_artefact(Path(paths.demand)), None)
+        return under_truth.Learned(read_artefact(Path(paths.demand)), None)
     artefact = read_artefact(Path(paths.demand))
-    return Learned(artefact, scan_cells(current, artefact.segments.schema["segment_id"]).collect())
+    return under_truth.Learned(artefact, scan_cells(current, artefact.segments.schema["segment_id"]).collect())
 
 
-def _log(data: Path) -> Log | None:
-    if not (data / "choices.parquet").is_file():
-        log.info("no canonical tables at %s: no log-log baselines", data)
+def _read_log(data: Path) -> Log | None:
+    if not all((data / f"{name}.parquet").is_file() for name in LOG_TABLES):
+        log.info("no canonical tables at %s: nothing is compared with the log", data)
         return None
-    return Log(pl.read_parquet(data / "shelf.parquet"), pl.read_parquet(data / "choices.parquet"))
+    return Log(*(pl.read_parquet(data / f"{name}.parquet") for name in LOG_TABLES))
 
 
 def _json_ready(value: object) -> object:
@@ -107,21 +165,3 @@ def _json_ready(value: object) -> object:
     if isinstance(value, dict):
         return {key: _json_ready(entry) for key, entry in value.items()}
     return None if isinstance(value, float) and value != value else value
-
-
-def _print_summary(metrics: dict[str, dict], console: Console) -> None:
-    if "test" in metrics:
-        scores = Table("held-out choices", "value")
-        for name in ("rows", "log_loss", "auc", "ece", "predicted_over_actual"):
-            scores.add_row(name, f"{metrics['test'][name]:,.4g}")
-        for name, value in metrics["test"]["poisson_deviance"].items():
-            scores.add_row(f"poisson_deviance {name}", f"{value:.3f}")
-        console.print(scores)
-    if "truth" in metrics:
-        block = metrics["truth"]
-        profits = Table("profit under the truth", "per 1,000 visits", "over today", "regret", "of attainable gain")
-        judged = block["baselines"] | ({"ours": block} if "regret" in block else {})
-        for name, profit in sorted(block["profit_per_1000_visits"].items(), key=lambda item: item[1]):
-            over, regret, share = (judged[name][gain] for gain in GAINS)
-            profits.add_row(name, f"{profit:,.2f}", f"{over:+.1%}", f"{regret:.1%}", f"{share:+.2f}")
-        console.print(profits)

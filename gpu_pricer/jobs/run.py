@@ -1,15 +1,20 @@
 """run: every job in order, from raw tables to a published, evaluated price table."""
 
+import json
 import logging
 import os
 from pathlib import Path
 
+from hydra.utils import instantiate
 from omegaconf import DictConfig
 from rich.console import Console
 
+from gpu_pricer.evaluation.repetition import repeated_metrics
 from gpu_pricer.jobs import evaluate, prepare, publish, score, train
 from gpu_pricer.jobs.closing import closing_lines
+from gpu_pricer.jobs.plan import Plan
 from gpu_pricer.jobs.record import run_job
+from gpu_pricer.jobs.scoreboard import scoreboard
 
 log = logging.getLogger(__name__)
 
@@ -29,16 +34,50 @@ def main(config: DictConfig) -> dict[str, object]:
     Whatever fails, the published table stays the last whole version; run it again. At the end it says
     where the prices are, what they promise and how to read them.
 
+    run.steps leaves steps out. run.folds and run.seeds repeat the steps for every fold and seed, each in
+    paths.work/<fold>/seed<k>; paths.work/metrics.json then holds the mean and the spread of all metrics.
+
     Example: gpu-pricer run data=synthetic paths.work=work-synthetic paths.prices=prices-synthetic
+             gpu-pricer run experiment=grocery_benchmark paths.work=work-benchmark
     """
+    plan = instantiate(config.run, _convert_="all")
+    if "evaluate" in plan.steps:
+        instantiate(config.evaluate)  # what it cannot do, it should not say after an hour
+    if plan.is_repeated:
+        return {"runs": _repeat(plan, config)}
     is_helper = any(os.environ.get(rank, "0") != "0" for rank in RANKS)
-    seconds = {}
-    for name, job in {"train": train}.items() if is_helper else STEPS.items():
-        log.info("%s …", name)
-        seconds[name] = run_job(name, job, config)
-        log.info("%s took %.1f s", name, seconds[name])
-    if not (is_helper or config.publish.dry_run):
+    seconds = _take(["train"] if is_helper else plan.steps, config)
+    if "publish" in seconds and not config.publish.dry_run:
         console = Console(highlight=False, markup=False, soft_wrap=True)
         for line in closing_lines(Path(config.paths.prices), Path(config.paths.catalog)):
             console.print(line)
     return {"steps": seconds}
+
+
+def _take(steps: list[str], config: DictConfig) -> dict[str, float]:
+    """Run the steps and return the seconds of each."""
+    seconds = {}
+    for name in steps:
+        log.info("%s …", name)
+        seconds[name] = run_job(name, STEPS[name], config)
+        log.info("%s took %.1f s", name, seconds[name])
+    return seconds
+
+
+def _repeat(plan: Plan, config: DictConfig) -> dict[str, dict[str, float]]:
+    """Run the steps for every fold and seed and write what their metrics have in common."""
+    seconds: dict[str, dict[str, float]] = {}
+    metrics: dict[str, list[dict]] = {}
+    for fold, name, changed in plan.configs(config):
+        log.info("run %s", name)
+        seconds[name] = _take(plan.steps, changed)
+        if "evaluate" in plan.steps:
+            found = json.loads((Path(changed.paths.work) / "metrics.json").read_text())
+            metrics.setdefault(fold or "all", []).append(found)
+    if metrics:
+        together = repeated_metrics(metrics)
+        evaluate.write_metrics(Path(config.paths.work) / "metrics.json", together)
+        console = Console()
+        for fold, block in together["folds"].items():
+            console.print(f"{fold}: mean of {block['runs']} runs", *scoreboard(block["mean"]), sep="\n")
+    return seconds

@@ -37,9 +37,32 @@ def test_deviance_is_over_buyers_per_product_and_period_with_weights():
         }
     )
 
-    found = evaluate_held_out(offers, shelf)
+    found = evaluate_held_out(offers, price_moves(shelf))
 
     assert found["rows"] == 3
     one = 2 * (np.log(1 / 0.5) - 0.5)
     assert found["poisson_deviance"]["all"] == pytest.approx(one / 2)
     assert found["poisson_deviance"]["moved_15pct"] == pytest.approx(0.0)
+
+
+def test_segments_have_a_deviance_of_their_own_cells():
+    day = periods(1)[0]
+    offers = pl.DataFrame(
+        {
+            "period": [day] * 2,
+            "segment_id": [0, 1],
+            "product_id": [1, 1],
+            "probability": [0.5, 0.5],
+            "bought": [True, False],
+            "weight": [1.0, 1.0],
+        }
+    )
+    moves = pl.DataFrame({"period": [day], "product_id": [1], "move": [0.2]})
+
+    found = evaluate_held_out(offers, moves)
+
+    assert found["poisson_deviance"]["all"] == pytest.approx(0.0)
+    apart = ((2 * (np.log(1 / 0.5) - 0.5)) + 2 * 0.5) / 2
+    assert found["poisson_deviance_by_segment"] == pytest.approx(
+        dict.fromkeys(["all", "moved_5pct", "moved_15pct"], apart)
+    )

@@ -10,6 +10,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
+from gpu_pricer.errors import InputError
 from gpu_pricer.jobs import evaluate, prepare, score
 from gpu_pricer.policy.matching import read_catalog
 from gpu_pricer.policy.tiling import Tiling
@@ -84,27 +85,60 @@ def test_profits_stand_in_the_order_that_theory_gives(config):
     assert "ours" not in profit
 
 
-def test_held_out_choices_make_a_test_block(config):
-    shelf = pl.read_parquet(Path(config.paths.data) / "shelf.parquet").filter(pl.col("period") == date(2025, 3, 24))
-    offers = shelf.select("period", "product_id").with_columns(
-        probability=pl.lit(0.2), bought=pl.int_range(pl.len()) % 5 == 0, weight=pl.lit(1.0, dtype=pl.Float32)
+def held_out_of(config: DictConfig) -> pl.DataFrame:
+    """Held-out offers of the last period, as `train` writes them, by a network that knows nothing."""
+    data = Path(config.paths.data)
+    shelf = pl.read_parquet(data / "shelf.parquet").filter(pl.col("period") == date(2025, 3, 24))
+    visits = pl.read_parquet(data / "visits.parquet").filter(pl.col("period") == date(2025, 3, 24))
+    return visits.join(shelf.select("period", "category_id", "product_id"), on="period").with_columns(
+        segment_id=pl.lit(0),
+        probability=pl.lit(0.2),
+        artefact_probability=pl.lit(0.3),
+        bought=pl.int_range(pl.len()) % 5 == 0,
+        weight=pl.lit(1.0, dtype=pl.Float32),
     )
+
+
+@pytest.fixture
+def offers(config) -> pl.DataFrame:
+    offers = held_out_of(config)
     folder = Path(config.paths.work) / "train"
     folder.mkdir()
     offers.write_parquet(folder / "held_out.parquet")
+    return offers
+
+
+def test_held_out_choices_make_blocks_of_the_network_and_the_artefact(config, offers):
+    evaluate.main(config)
+
+    metrics = metrics_of(config)
+    test, artefact = metrics["test"], metrics["artefact"]
+    assert test["rows"] == artefact["rows"] == offers.height
+    assert test["log_loss"] == pytest.approx(0.5, abs=0.05) == test["off_policy"]["log_loss"]
+    assert artefact["predicted_over_actual"] == pytest.approx(1.5, abs=0.01)
+    for block in (test, test["off_policy"]):
+        assert set(block["poisson_deviance"]) == {"all", "moved_5pct", "moved_15pct"}
+        assert set(block["poisson_deviance_by_segment"]) == {"all", "moved_5pct", "moved_15pct"}
+    low, high = test["intervals"]["log_loss"]
+    assert low < test["log_loss"] < high
+
+
+def test_exact_demand_has_the_true_elasticities(config):
+    published_from_the_truth(config)
 
     evaluate.main(config)
 
-    test = metrics_of(config)["test"]
-    assert test["rows"] == offers.height
-    assert test["log_loss"] == pytest.approx(0.5, abs=0.05)
-    assert set(test["poisson_deviance"]) == {"all", "moved_5pct", "moved_15pct"}
+    response = metrics_of(config)["price_response"]
+    assert response["share_rising"] == 0.0
+    assert -6 < response["mean_elasticity"] < -1
+    assert len(response["elasticity_by_category"]) == 5
+    assert all(
+        set(row) == {"elasticity", "observed", "low", "high"} for row in response["elasticity_by_category"].values()
+    )
 
 
-def test_nothing_to_evaluate_is_said_and_no_error(tmp_path, caplog):
-    config = configured(tmp_path)
+def test_nothing_to_evaluate_is_refused(tmp_path):
+    with pytest.raises(InputError, match="something to evaluate must be there, found neither held-out choices at"):
+        evaluate.main(configured(tmp_path))
 
-    evaluate.main(config)
-
-    assert metrics_of(config) == {}
-    assert "nothing to evaluate" in caplog.text
+    assert not (tmp_path / "work" / "metrics.json").exists()

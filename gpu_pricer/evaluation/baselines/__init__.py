@@ -1,0 +1,1 @@
+"""The models that a demand network must beat, each behind one interface."""

@@ -1,0 +1,17 @@
+"""What a baseline is: it learns from described offers, and then knows how likely any such offer is bought."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+import polars as pl
+
+Predict = Callable[[pl.DataFrame], np.ndarray]
+
+
+class Baseline(Protocol):
+    """A model with its settings; `offers` are those of gpu_pricer.evaluation.offers.described."""
+
+    def fit(self, offers: pl.DataFrame, seed: int) -> Predict:
+        """A function from described offers [N] to the probability [N] that each is bought in its visit."""
+        ...

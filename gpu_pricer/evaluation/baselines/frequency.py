@@ -1,0 +1,35 @@
+"""The baseline that knows habits and nothing else: how often this user bought this product so far."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from gpu_pricer.checks import require_number
+from gpu_pricer.evaluation.baselines.baseline import Predict
+
+
+@dataclass(frozen=True)
+class Frequency:
+    """Purchases per visit of user and product, shrunk to the product's mean, which counts for prior_visits."""
+
+    prior_visits: float
+
+    def __post_init__(self) -> None:
+        require_number("frequency.prior_visits", self.prior_visits, above=0)
+
+    def fit(self, offers: pl.DataFrame, seed: int) -> Predict:
+        """Learn the products' mean rates; the users' own counts come with each offer, up to its day."""
+        weight, bought = pl.col("weight"), (pl.col("weight") * pl.col("bought")).sum()
+        overall = offers.select(bought / weight.sum()).item()
+        rates = offers.group_by("product_id").agg(rate=bought / weight.sum())
+
+        def predict(rows: pl.DataFrame) -> np.ndarray:
+            known = rows.select("product_id", "product_purchases", "visits").join(
+                rates, on="product_id", how="left", maintain_order="left"
+            )
+            prior = self.prior_visits * pl.col("rate").fill_null(overall)
+            share = (pl.col("product_purchases") + prior) / (pl.col("visits") + self.prior_visits)
+            return known.select(share.cast(pl.Float64)).to_series().to_numpy()
+
+        return predict

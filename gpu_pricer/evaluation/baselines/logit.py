@@ -1,0 +1,69 @@
+"""The baseline of every textbook: a logit of product effects, the log price in each category, and promotion."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from scipy.sparse import csr_array, hstack
+from sklearn.linear_model import LogisticRegression
+
+from gpu_pricer.checks import require_number
+from gpu_pricer.evaluation.baselines.baseline import Predict
+
+SETTLED = {"tol": 1e-8, "max_iter": 1000}
+CELL = ("period", "category_id", "product_id")
+VALUES = ("price", "reference_price", "display", "mailer")
+
+
+@dataclass(frozen=True)
+class Logit:
+    """It knows no user, so all offers of a product and period are one binomial cell.
+
+    spread: prior standard deviation of every coefficient; it only keeps products that were never bought finite.
+    """
+
+    spread: float
+
+    def __post_init__(self) -> None:
+        require_number("logit.spread", self.spread, above=0)
+
+    def fit(self, offers: pl.DataFrame, seed: int) -> Predict:
+        """Maximise the likelihood of the cells."""
+        weight = pl.col("weight")
+        cells = offers.group_by(CELL, maintain_order=True).agg(
+            *(pl.col(name).first() for name in VALUES),
+            bought=(weight * pl.col("bought")).sum(),
+            not_bought=(weight * ~pl.col("bought")).sum(),
+        )
+        products, categories = (cells[name].unique().sort() for name in ("product_id", "category_id"))
+        design = _design(cells, products, categories)
+        outcomes = np.repeat([1, 0], cells.height)
+        weights = np.concatenate([cells["bought"].to_numpy(), cells["not_bought"].to_numpy()])
+        model = LogisticRegression(C=self.spread**2, solver="newton-cholesky", **SETTLED)
+        model.fit(csr_array(_stacked(design)), outcomes, sample_weight=weights)
+        return lambda rows: model.predict_proba(_design(rows, products, categories))[:, 1]
+
+
+def _stacked(design: csr_array) -> csr_array:
+    return csr_array(np.r_[design.toarray(), design.toarray()])
+
+
+def _design(rows: pl.DataFrame, products: pl.Series, categories: pl.Series) -> csr_array:
+    """Columns: products, log price ratio by category, display, mailer; an unknown product is an average one."""
+    price = np.log((rows["price"] / rows["reference_price"]).to_numpy())
+    promotion = rows.select(pl.col("display", "mailer").fill_null(0.0)).to_numpy()
+    return hstack(
+        [
+            _one_hot(rows["product_id"], products, np.ones(rows.height)),
+            _one_hot(rows["category_id"], categories, price),
+            csr_array(promotion),
+        ],
+        format="csr",
+    )
+
+
+def _one_hot(ids: pl.Series, known: pl.Series, values: np.ndarray) -> csr_array:
+    column = known.search_sorted(ids).to_numpy().clip(max=len(known) - 1)
+    is_known = (known.gather(column) == ids).fill_null(False).to_numpy()
+    rows = np.flatnonzero(is_known)
+    return csr_array((values[is_known], (rows, column[is_known])), (len(ids), len(known)))

@@ -1,0 +1,88 @@
+"""Offers as the baselines see them: a product on the shelf before a user, with what was known on that day."""
+
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+
+OCCASION = ("user_id", "period", "category_id")
+SHELF_COLUMNS = ("price", "list_price", "display", "mailer")
+
+
+@dataclass(frozen=True)
+class Log:
+    """The canonical tables that offers are made of."""
+
+    shelf: pl.DataFrame
+    choices: pl.DataFrame
+    visits: pl.DataFrame
+
+    @property
+    def purchases(self) -> pl.DataFrame:
+        """Who bought what in which period: user_id, period, category_id, product_id, each once."""
+        return self.choices.drop_nulls("product_id").select(*OCCASION, "product_id").unique()
+
+
+def offers_of(log: Log, periods: list[date]) -> pl.DataFrame:
+    """One row per offer of the periods: period, user_id, category_id, product_id, bought and weight.
+
+    A sampled occasion without purchase stands for weight = 1 / outside_rate occasions.
+    """
+    occasions = (
+        log.choices.filter(pl.col("period").is_in(periods))
+        .group_by(OCCASION, maintain_order=True)
+        .agg(has_bought=pl.col("product_id").is_not_null().any(), outside_rate=pl.col("outside_rate").first())
+        .select(
+            *OCCASION, weight=pl.when("has_bought").then(1.0).otherwise(1 / pl.col("outside_rate").cast(pl.Float64))
+        )
+    )
+    shelf = log.shelf.select("period", "category_id", "product_id")
+    bought = log.purchases.select(*OCCASION, "product_id", bought=pl.lit(True))
+    return (
+        occasions.join(shelf, on=["period", "category_id"], maintain_order="left_right")
+        .join(bought, on=[*OCCASION, "product_id"], how="left", maintain_order="left")
+        .with_columns(pl.col("bought").fill_null(False))
+    )
+
+
+def described(offers: pl.DataFrame, log: Log, reference: pl.DataFrame) -> pl.DataFrame:
+    """The offers, in their order, with shelf, reference_price and the history of user, product and category.
+
+    reference: product_id and reference_price. The history is strictly past: visits, product_purchases and
+    category_purchases are how many periods with one there were before, weeks_since_product and
+    weeks_since_category how long ago the last purchase was, null where there was none.
+    """
+    shelf = log.shelf.select("period", "product_id", *SHELF_COLUMNS)
+    rows = (
+        offers.with_row_index("row")
+        .join(shelf, on=["period", "product_id"], how="left")
+        .join(reference, on="product_id", how="left")
+        .with_columns(reference_price=pl.coalesce("reference_price", "price"))
+    )
+    bought = log.purchases
+    rows = _with_past(rows, log.visits, ["user_id"], "visits", None)
+    rows = _with_past(rows, bought, ["user_id", "category_id"], "category_purchases", "weeks_since_category")
+    rows = _with_past(rows, bought, ["user_id", "product_id"], "product_purchases", "weeks_since_product")
+    return rows.sort("row").drop("row")
+
+
+def reference_prices(shelf: pl.DataFrame, periods: list[date]) -> pl.DataFrame:
+    """product_id and reference_price: the median price in the periods."""
+    seen = shelf.filter(pl.col("period").is_in(periods))
+    return seen.group_by("product_id").agg(reference_price=pl.col("price").median())
+
+
+def _with_past(rows: pl.DataFrame, events: pl.DataFrame, who: list[str], count: str, since: str | None) -> pl.DataFrame:
+    """Add how many periods before a row's own had an event of the same who, and the weeks since the last one."""
+    past = (
+        events.select(*who, "period")
+        .unique()
+        .sort("period")
+        .with_columns(pl.int_range(1, pl.len() + 1).over(who).cast(pl.Float32).alias(count), last=pl.col("period"))
+    )
+    joined = rows.sort("period").join_asof(
+        past, on="period", by=who, strategy="backward", allow_exact_matches=False, check_sortedness=False
+    )
+    days = (pl.col("period") - pl.col("last")).dt.total_days().cast(pl.Float32)
+    added = [pl.col(count).fill_null(0.0)] + ([] if since is None else [(days / 7).alias(since)])
+    return joined.with_columns(added).drop("last")

@@ -1,0 +1,70 @@
+"""The price_response blocks of metrics.json: what a demand says about price, whatever its likelihood."""
+
+import numpy as np
+import polars as pl
+
+from gpu_pricer.evaluation.elasticity import own_elasticity
+from gpu_pricer.evaluation.truth import exact_demand, exact_offer
+from gpu_pricer.policy.problem import PricingProblem
+from kernels import choice_probabilities
+
+RAISE = 0.10
+
+
+def cell_elasticities(problem: PricingProblem, category_id: pl.Series) -> pl.DataFrame:
+    """Own-price elasticity of every product on the shelf and segment, at today's prices.
+
+    category_id [P]: of each product of the problem. Columns category_id, elasticity and purchases, the expected
+    purchases of the cell in a period.
+    """
+    demand, shelf = exact_demand(problem), exact_offer(problem).shelf
+    today = problem.today.astype(np.float64)
+    elasticity = own_elasticity(demand, shelf, today)
+    purchases = choice_probabilities(demand, shelf, today[:, None]) * problem.visits
+    category = category_id.gather(np.repeat(np.arange(elasticity.shape[0]), elasticity.shape[1]))
+    cells = pl.DataFrame({"category_id": category, "elasticity": elasticity.ravel(), "purchases": purchases.ravel()})
+    return cells.filter(pl.col("elasticity").is_not_nan())
+
+
+def artefact_response(cells: pl.DataFrame, observed: pl.DataFrame | None) -> dict[str, object]:
+    """mean_elasticity, share_rising of the cells, and elasticity_by_category; means count purchases.
+
+    observed: category_id, observed, low and high, what the log says by itself, where there is one.
+    """
+    by_category = cells.group_by("category_id").agg(elasticity=_mean_elasticity()).sort("category_id")
+    if observed is not None:
+        by_category = by_category.join(observed, on="category_id", how="left", maintain_order="left")
+    return {
+        "mean_elasticity": cells.select(_mean_elasticity()).item(),
+        "share_rising": cells.select((pl.col("elasticity") > 0).mean()).item(),
+        "elasticity_by_category": _by_category(by_category),
+    }
+
+
+def raised(offers: pl.DataFrame) -> pl.DataFrame:
+    """The same offers with every price 10 % higher."""
+    return offers.with_columns(pl.col("price") * (1 + RAISE))
+
+
+def arc_response(offers: pl.DataFrame, probability: np.ndarray, after: np.ndarray) -> dict[str, object]:
+    """The same block for a model without a formula, from its probabilities [N] before and after prices are raised.
+
+    Elasticities are ln(purchases after / before) / ln(1.1); all prices rise, so substitution hardly shows.
+    """
+    weight = offers["weight"].to_numpy()
+    rows = pl.DataFrame({"category_id": offers["category_id"], "before": weight * probability, "after": weight * after})
+    arc = (pl.col("after").sum() / pl.col("before").sum()).log() / np.log(1 + RAISE)
+    by_category = rows.group_by("category_id").agg(elasticity=arc).sort("category_id")
+    return {
+        "mean_elasticity": rows.select(arc).item(),
+        "share_rising": rows.select((pl.col("after") > pl.col("before")).mean()).item(),
+        "elasticity_by_category": _by_category(by_category),
+    }
+
+
+def _mean_elasticity() -> pl.Expr:
+    return (pl.col("elasticity") * pl.col("purchases")).sum() / pl.col("purchases").sum()
+
+
+def _by_category(table: pl.DataFrame) -> dict[str, dict]:
+    return {row.pop("category_id"): row for row in table.to_dicts()}

@@ -1,0 +1,25 @@
+"""What conf/evaluate says."""
+
+from dataclasses import dataclass
+
+from gpu_pricer.checks import require_flag, require_number
+from gpu_pricer.errors import InputError
+from gpu_pricer.evaluation.baselines.baseline import Baseline
+from gpu_pricer.evaluation.bootstrap import Bootstrap
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Which intervals, which share of the products is judged off policy, plots or not, and the baselines by name."""
+
+    bootstrap: Bootstrap
+    off_policy_share: float
+    plots: bool
+    baselines: dict[str, Baseline]
+
+    def __post_init__(self) -> None:
+        require_number("evaluate.off_policy_share", self.off_policy_share, above=0, most=1)
+        require_flag("evaluate.plots", self.plots)
+        for name, model in self.baselines.items():
+            if not hasattr(model, "fit"):
+                raise InputError(f"evaluate.baselines.{name} must be a model that fits offers, found {model!r}")

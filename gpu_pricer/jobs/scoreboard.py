@@ -1,0 +1,59 @@
+"""metrics.json on a terminal: how the models compare on held-out choices, and price lists under the truth."""
+
+from rich.table import Table
+
+SCORES = ("log_loss", "auc", "ece", "predicted_over_actual")
+MOST_CATEGORIES = 12
+GAINS = ("profit_over_today", "regret", "share_of_attainable_gain")
+
+
+def scoreboard(metrics: dict[str, dict]) -> list[Table]:
+    """The tables of the blocks that are there."""
+    boards = []
+    if "test" in metrics:
+        boards.append(_held_out(metrics))
+    if "price_response" in metrics:
+        boards.append(_response(metrics["price_response"]))
+    if "truth" in metrics:
+        boards.append(_under_truth(metrics["truth"]))
+    return boards
+
+
+def _held_out(metrics: dict[str, dict]) -> Table:
+    """One row per model; deviances of buyers per product and period."""
+    judged = {"network": metrics["test"], "artefact": metrics.get("artefact"), **metrics.get("baselines", {})}
+    deviances = list(metrics["test"]["poisson_deviance"])
+    board = Table("held-out choices", *SCORES, *(f"deviance {name}" for name in deviances), "elasticity", "rising")
+    for name, block in judged.items():
+        if block is None:
+            continue
+        response = block.get("price_response") or (metrics.get("price_response", {}) if name == "artefact" else {})
+        board.add_row(
+            name,
+            f"{block['log_loss']:.4f}", f"{block['auc']:.3f}", f"{block['ece']:.4f}",
+            f"{block['predicted_over_actual']:.3f}",
+            *(f"{block['poisson_deviance'][deviance]:.2f}" for deviance in deviances),
+            f"{response['mean_elasticity']:.2f}" if response else "",
+            f"{response['share_rising']:.1%}" if response else "",
+        )  # fmt: skip
+    return board
+
+
+def _response(block: dict) -> Table:
+    """The categories where the log itself says something, the most certain first."""
+    board = Table("elasticity", "artefact", "the log's own", "interval")
+    board.add_row("mean", f"{block['mean_elasticity']:.2f}", "", "")
+    known = [(name, row) for name, row in block["elasticity_by_category"].items() if row.get("observed") is not None]
+    for name, row in sorted(known, key=lambda item: item[1]["high"] - item[1]["low"])[:MOST_CATEGORIES]:
+        interval = f"{row['low']:.2f} … {row['high']:.2f}"
+        board.add_row(name, f"{row['elasticity']:.2f}", f"{row['observed']:.2f}", interval)
+    return board
+
+
+def _under_truth(block: dict) -> Table:
+    board = Table("profit under the truth", "per 1,000 visits", "over today", "regret", "of attainable gain")
+    judged = block["baselines"] | ({"ours": block} if "regret" in block else {})
+    for name, profit in sorted(block["profit_per_1000_visits"].items(), key=lambda item: item[1]):
+        over, regret, share = (judged[name][gain] for gain in GAINS)
+        board.add_row(name, f"{profit:,.2f}", f"{over:+.1%}", f"{regret:.1%}", f"{share:+.2f}")
+    return board
