@@ -15,10 +15,10 @@ from gpu_pricer.checks import require_number, require_whole
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.attributes import Attributes, encode_attributes
 from gpu_pricer.tables.category import category_key
-from gpu_pricer.tables.schemas import PROMOTIONS, Catalog, Shelf
+from gpu_pricer.tables.schemas import COST_SHIFTERS, PROMOTIONS, Catalog, Shelf
 
 MARKET_COLUMNS = {*Catalog.column_names(), "reference_price", "is_trained", "price_coverage"}  # others are attributes
-SHELF_COLUMNS = {*Shelf.column_names()} - {*PROMOTIONS}  # all others are context
+SHELF_COLUMNS = {*Shelf.column_names(), *COST_SHIFTERS} - {*PROMOTIONS}  # all others are context
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import dataframely as dy
 import polars as pl
 
 PROMOTIONS = ("display", "mailer")  # context that every shelf has, as shares of the stores
+COST_SHIFTERS = ("cost",)  # context that moves prices and not demand: an instrument, never a feature (Berry 1994)
 STRUCTURAL_RULES = frozenset({"product_is_unique", "user_is_unique"})
 
 
@@ -139,12 +140,14 @@ class Context(dy.Schema):
     display = _number("share of stores that displayed it, 0 to 1", optional=True)
     mailer = _number("share of stores that advertised it, 0 to 1", optional=True)
     competitor_price = _number("unit price elsewhere", optional=True)
+    cost = _number("unit cost then: tells price moves that answer demand from those that do not", optional=True)
 
     product_is_given = _given("product_id")
     time_is_given = _given("time")
     display_is_a_share = _share("display")
     mailer_is_a_share = _share("mailer")
     competitor_price_is_positive = _positive_where_given("competitor_price")
+    cost_is_positive = _positive_where_given("cost")
 
 
 class Catalog(dy.Schema):

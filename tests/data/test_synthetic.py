@@ -106,7 +106,7 @@ def test_units_of_the_log_are_those_the_utilities_expect(drawn):
 def test_categories_are_bought_at_about_their_buying_rate():
     source = small_source()
     calm = replace(source.tastes, shock=0.0, season=0.0, display=0.0, mailer=0.0, buying_rate=[0.2, 0.2])
-    steady = Manager(0.0, [0.1, 0.2], 0.0, 0.0, [0.0, 0.0], 0.0)
+    steady = Manager(0.0, [0.1, 0.2], 0.0, 0.0, [0.0, 0.0], 0.0, 0.0, 1.0)
     full = replace(source.assortment, part_time=0.0, gap_rate=0.0)
     drawn = replace(source, tastes=calm, manager=steady, assortment=full).draw()
 
@@ -137,6 +137,44 @@ def test_a_manager_who_reacts_meets_the_same_demand():
     np.testing.assert_array_equal(calm.market.appeal, reacting.market.appeal)
 
 
+def test_prices_follow_costs_as_far_as_they_are_passed_through():
+    source = small_source()
+    costly = replace(source, manager=replace(source.manager, cost_spread=0.1, pass_through=0.5))
+
+    calm, moved = source.draw().history, costly.draw().history
+
+    np.testing.assert_array_equal(calm.shock, moved.shock)
+    np.testing.assert_array_equal(calm.on_shelf, moved.on_shelf)
+    cost = np.log(moved.cost / calm.cost)
+    # Both are rounded to whole cents, of a few dollars.
+    np.testing.assert_allclose(np.log(moved.list_price / calm.list_price), 0.5 * cost, atol=0.02)
+    assert 0.05 < cost.std() < 0.15
+    assert calm.cost.std(axis=0).max() == 0
+
+
+def test_context_tells_the_cost_of_the_week_and_the_catalog_that_of_the_last(drawn):
+    week = (pl.col("time") - pl.col("time").min()).dt.total_days() // 7
+    context = drawn.tables["context"].with_columns(week=week)
+    position = {product: row for row, product in enumerate(drawn.truth.products["product_id"])}
+
+    for product, w, cost in context.select("product_id", "week", "cost").head(50).rows():
+        assert cost == drawn.history.cost[w, position[product]] / 100
+    for product, cost in drawn.tables["products"].select("product_id", "cost").rows():
+        assert cost == drawn.history.cost[-1, position[product]] / 100
+
+
+def test_new_products_never_sold_and_are_on_the_shelf_to_be_priced():
+    source = small_source()
+    drawn = replace(source, assortment=replace(source.assortment, new_rate=0.3)).draw()
+
+    on_shelf = drawn.history.on_shelf
+    is_new = on_shelf[-1] & ~on_shelf[:-1].any(axis=0)
+    new = drawn.truth.products["product_id"].filter(pl.Series(is_new))
+    assert 3 < is_new.sum() < 18
+    assert not drawn.tables["transactions"]["product_id"].is_in(new.implode()).any()
+    assert drawn.tables["products"].filter(pl.col("product_id").is_in(new.implode()))["availability"].min() == 1.0
+
+
 def test_display_goes_with_price_cuts(drawn):
     is_cut = drawn.history.price < drawn.history.list_price
 
@@ -156,8 +194,8 @@ def test_attributes_tell_of_the_truth(drawn):
     [
         (People, (10, 2.5, [0.1, 0.2]), r"types must be a whole number of at least 1, found 2\.5"),
         (People, (10, 2, [0.5, 0.2]), r"visit_rate\[1\] must be a number of at least 0\.5 and at most 1, found 0\.2"),
-        (Assortment, (5, 9, [0.2, 0.3], 0.1, 0.1, 0.1), "products must be a whole number of at least 10, found 9"),
-        (Manager, (0.1, [0.1, 0.2], 0.1, 0.1, [0, 1], "x"), "confounding must be a number .* found 'x'"),
+        (Assortment, (5, 9, [0.2, 0.3], 0.1, 0.1, 0.1, 0.0), "products must be a whole number of at least 10, found 9"),
+        (Manager, (0.1, [0.1, 0.2], 0.1, 0.1, [0, 1], "x", 0.1, 1.0), "confounding must be a number .* found 'x'"),
     ],
 )
 def test_settings_refuse_what_makes_no_market(setting, arguments, message):
@@ -179,3 +217,13 @@ def test_configured_source_is_the_default_market():
     assert isinstance(source, Synthetic)
     assert (source.seed, source.people.users, source.assortment.products) == (3, 2000, 1000)
     assert source.truth == "work/truth"
+
+
+def test_confounded_market_is_an_experiment_of_one_strength_and_seed():
+    overrides = ["experiment=confounded_market", "data.source.manager.confounding=0.0", "seed=3"]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("config", overrides=overrides)
+
+    source = instantiate(config.data.source, _convert_="all")
+
+    assert (source.seed, source.manager.confounding, source.manager.cost_spread) == (3, 0.0, 0.08)

@@ -33,7 +33,13 @@ def small_source(truth: Path | str = "unused", seed: int = 0) -> Synthetic:
         truth=str(truth),
         people=People(users=300, types=3, visit_rate=[0.5, 0.9]),
         assortment=Assortment(
-            categories=5, products=30, margin=[0.36, 0.48], margin_spread=0.08, part_time=0.2, gap_rate=0.05
+            categories=5,
+            products=30,
+            margin=[0.36, 0.48],
+            margin_spread=0.08,
+            part_time=0.2,
+            gap_rate=0.05,
+            new_rate=0.0,
         ),
         tastes=Tastes(
             buying_rate=[0.1, 0.3],
@@ -53,6 +59,8 @@ def small_source(truth: Path | str = "unused", seed: int = 0) -> Synthetic:
             move_size=0.06,
             display_rate=[0.03, 0.5],
             confounding=0.2,
+            cost_spread=0.0,
+            pass_through=1.0,
         ),
         baskets=Baskets(second_choice=0.15, extra_units=[0.05, 0.5]),
     )

@@ -31,7 +31,8 @@ class Assortment:
     margin: from which to which margin rate a category is priced, whatever its users' sensitivity;
     margin_spread: standard deviation of a product's log price around that rule;
     part_time: share of products that are on the shelf for a part of the weeks only;
-    gap_rate: chance that a product misses a week.
+    gap_rate: chance that a product misses a week;
+    new_rate: chance that a product is new in the week to be priced: it has attributes, but never sold.
     """
 
     categories: int
@@ -40,6 +41,7 @@ class Assortment:
     margin_spread: float
     part_time: float
     gap_rate: float
+    new_rate: float
 
     def __post_init__(self) -> None:
         require_whole("categories", self.categories, 1)
@@ -48,6 +50,7 @@ class Assortment:
         require_number("margin_spread", self.margin_spread, least=0.0, most=1.0)
         require_number("part_time", self.part_time, least=0.0, most=1.0)
         require_number("gap_rate", self.gap_rate, least=0.0, most=0.9)
+        require_number("new_rate", self.new_rate, least=0.0, most=0.9)
 
 
 @dataclass(frozen=True)

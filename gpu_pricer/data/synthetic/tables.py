@@ -46,7 +46,7 @@ def transactions_table(market: Market, history: History, sales: Sales, ids: np.n
 
 
 def products_table(market: Market, history: History, ids: np.ndarray) -> pl.DataFrame:
-    """The catalog on the day of pricing: today's price is the last week's regular price."""
+    """The catalog on the day of pricing: today's price is the last week's regular price, and so is the cost."""
     return pl.DataFrame(
         {
             "product_id": ids,
@@ -54,7 +54,7 @@ def products_table(market: Market, history: History, ids: np.ndarray) -> pl.Data
             "department": DEPARTMENTS[market.category % len(DEPARTMENTS)],
             "price": history.list_price[-1] / 100,
             "list_price": history.list_price[-1] / 100,
-            "cost": market.cost,
+            "cost": history.cost[-1] / 100,
             "availability": history.on_shelf[-1].astype(np.float64),
             "brand_tier": TIERS[market.traits[:, 0].astype(np.int64) + 1],
             "quality": np.round(market.traits[:, 1], 3),
@@ -79,7 +79,7 @@ def users_table(market: Market, rng: np.random.Generator) -> pl.DataFrame:
 
 
 def context_table(history: History, ids: np.ndarray, start: date) -> pl.DataFrame:
-    """Display and mailer of every product-week on the shelf."""
+    """Display, mailer and cost of every product-week on the shelf."""
     week, product = np.nonzero(history.on_shelf[:-1])
     return pl.DataFrame(
         {
@@ -87,6 +87,7 @@ def context_table(history: History, ids: np.ndarray, start: date) -> pl.DataFram
             "time": _dates(start, DAYS * week),
             "display": history.display[week, product].astype(np.float64),
             "mailer": history.mailer[week, product].astype(np.float64),
+            "cost": history.cost[week, product] / 100,
         }
     ).sort("time", "product_id")
 
