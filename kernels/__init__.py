@@ -13,6 +13,7 @@ from kernels.pricing import (
     choice_totals,
     price_cells,
     price_totals,
+    utility_lines,
 )
 
 __all__ = [
@@ -35,4 +36,5 @@ __all__ = [
     "price_totals",
     "resolve_backend",
     "take_segments",
+    "utility_lines",
 ]

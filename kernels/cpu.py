@@ -8,10 +8,11 @@ import numpy as np
 from numba import prange
 
 from kernels.compiled import compiled
+from kernels.families import want_together
 from kernels.formulas import LOWEST, exponential, inverse, is_exact, utility_at
 from kernels.lanes import advance, guess, is_any_open, is_lopsided, open_lanes, reopen, reset_sums
-from kernels.outputs import add_up, read_prices, write_held, write_prices, write_shares
-from kernels.products import RUNGS
+from kernels.outputs import add_up, read_prices, write_held, write_lines, write_prices, write_shares
+from kernels.products import FAMILY, RUNGS
 from kernels.rows import (
     clip_row,
     earn_at_rungs,
@@ -43,6 +44,25 @@ def choose_tile(tile, price, cells, sums, work, edges):
     """Fill cells.probability and sums with the choices at the given prices, [P, S] or [P, 1]."""
     for worker in prange(edges.shape[0] - 1):
         choose_items(tile, price, cells, sums, work, worker, edges[worker], edges[worker + 1])
+
+
+@compiled(parallel=True)
+def line_tile(tile, free, slope, work, edges):
+    """Fill free and slope [P, S], of which every utility is free - slope * price."""
+    for worker in prange(edges.shape[0] - 1):
+        line_items(tile, free, slope, work, worker, edges[worker], edges[worker + 1])
+
+
+@compiled()
+def line_items(tile, free, slope, work, worker, begin, end):
+    """Do one worker's items."""
+    blocks = tile.segment_appeal.shape[0]
+    for item in range(begin, end):
+        category, block = item // blocks, item % blocks
+        first, last = tile.category_start[category], tile.category_start[category + 1]
+        rows = work.rows[worker, : last - first]
+        score_item(tile, first, last, block, work.appeal[worker], work.sensitivity[worker], rows)
+        write_lines(rows, free, slope, first, block)
 
 
 @compiled()
@@ -123,8 +143,7 @@ def solve(products, endings, has_outside_option, tolerance, rows, lanes):
             if product.on_shelf and product.rule == RUNGS:
                 settle_at_rungs(product, row, lanes)
                 continue
-            want_row(product, endings, row, lanes)
-            clip_row(product, row)
+            settle_row(products, r, endings, rows, lanes)
             if product.on_shelf:
                 earn_row(product, row, lanes)
         passes += 1
@@ -149,10 +168,10 @@ def climb(products, endings, has_outside_option, tolerance, passes, rows, lanes)
             product = products[r]
             if product.on_shelf and product.rule == RUNGS:
                 earn_at_rungs(product, rows[r], lanes)
-            elif product.on_shelf:
-                want_row(product, endings, rows[r], lanes)
-                clip_row(product, rows[r])
-                earn_row(product, rows[r], lanes)
+            elif product.on_shelf or product.rule == FAMILY:
+                settle_row(products, r, endings, rows, lanes)
+                if product.on_shelf:
+                    earn_row(product, rows[r], lanes)
         if is_lopsided(lanes):
             settle_all(products, endings, rows, lanes)
             if recentre(products, rows, lanes, has_outside_option):
@@ -165,8 +184,17 @@ def climb(products, endings, has_outside_option, tolerance, passes, rows, lanes)
 def settle_all(products, endings, rows, lanes):
     """Fill the rows' prices with the best ones for R."""
     for r in range(len(products)):
+        settle_row(products, r, endings, rows, lanes)
+
+
+@compiled()
+def settle_row(products, r, endings, rows, lanes):
+    """Fill a row's price with the best one for R; in a family the first product's row fills those of all."""
+    if products[r].rule != FAMILY:
         want_row(products[r], endings, rows[r], lanes)
-        clip_row(products[r], rows[r])
+    elif products[r].leader == r:
+        want_together(products, r, endings, rows, lanes)
+    clip_row(products[r], rows[r])
 
 
 @compiled()

@@ -51,7 +51,8 @@ class Offer:
 
     unit_cost: the effective cost c_eff, of any sign; weight: omega, of any sign; low, high: bounds, already
     rungs of the product's ladder, or equal for a fixed price (which may lie off the ladder); ladder int32
-    [P]: row of `ladders`.
+    [P]: row of `ladders`; family int32 [P]: products of a category with the same number >= 0 share one price, which
+    needs a ladder, and the same one and the same bounds for all of them; -1: alone; absent: all are.
     """
 
     shelf: Shelf
@@ -61,6 +62,7 @@ class Offer:
     high: np.ndarray
     ladder: np.ndarray
     ladders: Ladders
+    family: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         products = (self.shelf.product_count,)
@@ -81,6 +83,33 @@ class Offer:
                 require_each(bound == np.floor(bound), f"Offer.{name} must be whole cents", bound)
             is_allowed = (self.low == self.high) | self.ladders.has_rung(self.ladder, bound)
             require_each(is_allowed, f"Offer.{name} must be a rung of its product's ladder", bound)
+
+        self._check_families()
+
+    def _check_families(self) -> None:
+        """Raise ValueError unless the products of a family may take the same prices."""
+        if self.family is None:
+            return
+        require_array("Offer.family", self.family, (self.shelf.product_count,), "i")
+        mates = np.flatnonzero(self.family >= 0)
+        if not mates.size:
+            return
+        _, first, which = np.unique(self.family[mates], return_index=True, return_inverse=True)
+        category = np.repeat(np.arange(self.shelf.category_count), np.diff(self.shelf.category_start))
+        for name, values in (
+            ("bounds", self.low),
+            ("bounds", self.high),
+            ("ladder", self.ladder),
+            ("category", category),
+        ):
+            is_shared = values[mates] == values[mates][first][which]
+            require_each(is_shared, f"the products of an Offer.family must have the same {name}", values[mates])
+        require_each(self.ladders.period[self.ladder[mates]] > 0, "an Offer.family needs a ladder", self.ladder[mates])
+
+    @property
+    def has_families(self) -> bool:
+        """Whether some products share one price."""
+        return self.family is not None and bool((self.family >= 0).any())
 
     @property
     def is_whole_cents(self) -> bool:

@@ -68,6 +68,16 @@ def write_shares(rows, probability, first, block):
 
 
 @compiled()
+def write_lines(rows, free, slope, first, block):
+    """Copy the rows' utilities at a price of 0 and their slopes, without the padding, to their places [P, S]."""
+    begin = block * LANES
+    for r in range(len(rows)):
+        row = rows[r]
+        for s in range(min(free.shape[1] - begin, LANES)):
+            free[first + r, begin + s], slope[first + r, begin + s] = row.free[s], row.slope[s]
+
+
+@compiled()
 def write_held(products, rows, held, first, block):
     """Write which bound held the prices, for all but the padding, to its place in held [P, S]."""
     begin = block * LANES

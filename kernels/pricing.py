@@ -137,11 +137,22 @@ def choice_totals(demand: Demand, shelf: Shelf, price: np.ndarray, visits: np.nd
     return _totals(sums)
 
 
+def utility_lines(demand: Demand, shelf: Shelf) -> tuple[np.ndarray, np.ndarray]:
+    """Return u(0) and the slope per cent [P, S], such that every utility is u(0) - slope * price; on the CPU."""
+    _require_same_products(demand, shelf)
+    free, slope = (np.empty((demand.product_count, demand.segment_count), demand.dtype) for _ in range(2))
+    with ONE_AT_A_TIME, _blas().limit(limits=1, user_api="blas"):
+        tile = tile_of(demand, shelf)
+        cpu.line_tile(tile, free, slope, *_shared_out(tile, demand))
+    return free, slope
+
+
 def _price(demand: Demand, offer: Offer, backend: str, cells: Cells, sums: Sums) -> int:
     _require_same_products(demand, offer.shelf)
     tile = tile_of(demand, offer.shelf, offer)
     tolerance = demand.dtype.type(ROUNDINGS * np.finfo(demand.dtype).eps)
     if resolve_backend(backend) == "cuda":
+        require(not offer.has_families, "price families need backend 'cpu'", backend)
         from kernels import cuda
 
         return cuda.price_tile(tile, tolerance, cells, sums)

@@ -9,7 +9,7 @@ from kernels.demand import Demand
 from kernels.offer import Offer, Shelf
 
 # How the best price of a product is found (see rows.want_row).
-RUNGS, CONTINUOUS, ENDINGS, ENDS = range(4)
+RUNGS, CONTINUOUS, ENDINGS, ENDS, FAMILY = range(5)
 
 
 def product_records(demand: Demand, shelf: Shelf, offer: Offer | None = None) -> np.ndarray:
@@ -17,8 +17,9 @@ def product_records(demand: Demand, shelf: Shelf, offer: Offer | None = None) ->
 
     rule: RUNGS where rungs lie evenly, `spacing` apart from `ending` on, CONTINUOUS without a ladder or with a fixed
     price, ENDINGS where the rungs are k * period + endings[e] for e from first_ending to last_ending - 1, ENDS where
-    the weight is not positive. The unit of `per_unit` and `worth_step` = 1 / (weight * unit) is the spacing on rungs,
-    else a cent.
+    the weight is not positive, FAMILY where others of the category have the same price: `leader` and `next_mate` are
+    the first product of the family and the next one, counted from the category's first, else -1. The unit
+    of `per_unit` and `worth_step` = 1 / (weight * unit) is the spacing on rungs, else a cent.
     """
     records = np.zeros(shelf.product_count, record_type(demand.dtype))
     fill_demand(
@@ -31,6 +32,8 @@ def product_records(demand: Demand, shelf: Shelf, offer: Offer | None = None) ->
             records, *map(_double, (offer.unit_cost, offer.weight, offer.low, offer.high)), _whole(offer.ladder),
             *map(_whole, (ladders.period, ladders.spacing, ladders.endings, ladders.ending_start)),
         )  # fmt: skip
+        if offer.family is not None and offer.has_families:
+            fill_families(records, _whole(offer.family), _whole(shelf.category_start))
     return records
 
 
@@ -40,6 +43,7 @@ def record_type(real: np.dtype) -> np.dtype:
     names += " period spacing ending per_unit worth_step"
     fields: list[Any] = [(name, real) for name in names.split()]
     fields += [("rule", np.int32), ("first_ending", np.int32), ("last_ending", np.int32), ("on_shelf", np.bool_)]
+    fields += [("leader", np.int32), ("next_mate", np.int32)]
     return np.dtype(fields, align=True)
 
 
@@ -68,7 +72,7 @@ def fill_offer(records, unit_cost, weight, low, high, ladder, period, spacing, e
             rule = CONTINUOUS
         if weight[p] <= 0:
             rule = ENDS
-        product.rule = rule
+        product.rule, product.leader, product.next_mate = rule, -1, -1
         unit = 1.0
         if rule == RUNGS:
             unit = np.float64(spacing[row])
@@ -80,6 +84,27 @@ def fill_offer(records, unit_cost, weight, low, high, ladder, period, spacing, e
             product.last_ending = ending_start[row] + np.searchsorted(mine, high[p] % period[row], side="right")
         product.per_unit = 1 / unit
         product.worth_step = 1 / (unit if rule == ENDS else weight[p] * unit)
+
+
+@compiled()
+def fill_families(records, family, category_start):
+    """Link the products of each family; their targets are in cents, as without a ladder."""
+    for category in range(len(category_start) - 1):
+        first, last = category_start[category], category_start[category + 1]
+        for p in range(last - 1, first - 1, -1):
+            product = records[p]
+            if family[p] < 0 or product.low == product.high:
+                continue
+            product.rule, product.spacing, product.ending, product.per_unit = FAMILY, 0, 0, 1
+            product.worth_step = 1 / product.weight
+            product.leader, product.next_mate = p - first, -1
+            for q in range(p + 1, last):
+                if family[q] == family[p]:
+                    product.next_mate = q - first
+                    break
+            for q in range(p + 1, last):
+                if family[q] == family[p]:
+                    records[q].leader = p - first
 
 
 def _double(array: np.ndarray) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Small markets for tests: a demand artefact and the catalog that goes with it."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 
@@ -10,14 +12,38 @@ from gpu_pricer.policy.policy import Policy
 from gpu_pricer.tables.artefact import FORMAT_VERSION, DemandArtefact, DemandInfo
 
 PROFIT = Objective(profit=1.0, revenue=0.0)
-FREE = Bounds(max_decrease=None, max_increase=None, min_margin_rate=None, within_support=False)
-USUAL = Bounds(max_decrease=0.30, max_increase=0.15, min_margin_rate=0.05, within_support=True)
+FREE = Bounds(
+    max_decrease=None,
+    max_increase=None,
+    max_decrease_amount=None,
+    max_increase_amount=None,
+    min_margin_rate=None,
+    within_support=False,
+    below_list_price=False,
+    max_below_competitor=None,
+    max_above_competitor=None,
+    competitor_columns=["competitor_price"],
+    competitor_of="cheapest",
+    floor_column=None,
+    ceiling_column=None,
+    family_column=None,
+    frozen=None,
+    max_changes=None,
+    max_segment_ratio=None,
+)
+USUAL = replace(FREE, max_decrease=0.30, max_increase=0.15, min_margin_rate=0.05, within_support=True)
 NINES = Ladder(endings=[0.09, 0.19, 0.29, 0.39, 0.49, 0.59, 0.69, 0.79, 0.89, 0.99], prices=None)
 
 
-def a_policy(bounds: Bounds = USUAL, ladder: Ladder | None = NINES, objective: Objective = PROFIT) -> Policy:
+def a_policy(
+    bounds: Bounds = USUAL,
+    ladder: Ladder | None = NINES,
+    objective: Objective = PROFIT,
+    category_ladders: dict | None = None,
+    overrides: str | None = None,
+) -> Policy:
     """A policy that differs from the usual one in what is named."""
-    return Policy(objective=objective, bounds=bounds, ladder=ladder)
+    return Policy(objective, bounds, ladder, category_ladders or {}, overrides)
 
 
 def small_artefact(

@@ -41,7 +41,7 @@ def benchmark(
     share one policy with ours, so no difference of theirs comes from the bounds.
     """
     known = truth.products.select("product_id", "category_id", "availability").drop_nulls("product_id")
-    problem = pricing_problem(truth, catalog.select("product_id", "price", "cost").join(known, on="product_id"), policy)
+    problem = pricing_problem(truth, catalog.drop("category_id", "availability").join(known, on="product_id"), policy)
     demand, offer = exact_demand(problem), exact_offer(problem)
     market = TrueMarket(
         demand=demand,

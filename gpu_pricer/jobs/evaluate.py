@@ -136,7 +136,7 @@ def _truth_block(paths: DictConfig, policy: Policy, sales: Log | None) -> dict[s
     if not (Path(paths.truth) / "demand.json").is_file():
         log.info("no truth at %s: no truth block", paths.truth)
         return {}
-    truth, catalog = read_artefact(Path(paths.truth)), read_catalog(Path(paths.catalog))
+    truth, catalog = read_artefact(Path(paths.truth)), read_catalog(Path(paths.catalog), policy.bounds.columns)
     told = None if sales is None else under_truth.Log(sales.shelf, sales.choices)
     return under_truth.evaluate_under_truth(truth, catalog, policy, _learned(paths), told)
 

@@ -14,7 +14,9 @@ from gpu_pricer.jobs.progress import progress
 from gpu_pricer.policy.matching import catalog_fingerprint, match_products, read_catalog
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.policy.problem import PricingProblem, problem_of
+from gpu_pricer.policy.rule_columns import with_rule_columns
 from gpu_pricer.policy.scoring import columns_of, score_shard
+from gpu_pricer.policy.tile_solving import choose_changes
 from gpu_pricer.policy.tiling import Tiling
 from gpu_pricer.tables.artefact import DemandArtefact, DemandInfo, read_artefact
 from gpu_pricer.tables.price_version import (
@@ -62,7 +64,7 @@ def main(config: DictConfig) -> None:
     demand, catalog = Path(config.paths.demand), Path(config.paths.catalog)
     shards = None if config.paths.shards is None else Path(config.paths.shards)
     folder = _own_folder(Path(config.paths.prices), shards, tiling)
-    score(read_artefact(demand), read_catalog(catalog), policy, tiling, folder, config.backend)
+    score(read_artefact(demand), read_catalog(catalog, policy.bounds.columns), policy, tiling, folder, config.backend)
 
 
 def score(
@@ -74,18 +76,20 @@ def score(
     backend: str,
 ) -> PriceVersion | None:
     """Write this process's shards into the folder; the whole version, or None while others are missing."""
-    backend = _resolved(backend)
+    resolved = _resolved(backend)
     origin = Origin(artefact.info, artefact.fingerprint(), policy.fingerprint(), catalog_fingerprint(catalog))
-    matched = match_products(catalog, artefact)
+    matched = match_products(with_rule_columns(catalog, policy.bounds), artefact)
     del catalog  # here and below: a million products take 50 MB of catalog, 110 of matches, 100 of artefact tables
     problem = problem_of(artefact, matched, policy)
     del artefact, matched
+    backend = _backend_of(problem, backend, resolved)
     version = _empty_version(problem, origin, tiling, folder.name, backend)
-    columns_of(problem, tiling.layout)  # refuses what has none before anything is written
+    columns_of(problem, tiling.layout, tiling.details)  # refuses what has none before anything is written
     segments, products = len(problem.segment_id), len(problem.product_id)
     log.info("pricing %d products x %d segments on %s into %s", products, segments, backend, folder)
     open_shard(folder, tiling.shard)
     _write_unpriced(problem.unpriced, folder / RECORD)
+    problem = choose_changes(problem, tiling.all_tiles(problem.category_start, segments), backend)
     whole = None
     with progress("score", products * segments * len(tiling.own_shards) // tiling.shards) as on_tile:
         for shard in tiling.own_shards:
@@ -124,6 +128,18 @@ def _resolved(backend: str) -> str:
         return resolve_backend(backend)
     except (BackendUnavailable, ValueError) as error:
         raise InputError(str(error)) from error
+
+
+def _backend_of(problem: PricingProblem, asked: str, resolved: str) -> str:
+    """Where this problem can be priced: families only on the CPU."""
+    if resolved == "cpu" or not (problem.family >= 0).any():
+        return resolved
+    if asked == "auto":
+        log.info("backend auto: cpu (price families are not priced on cuda)")
+        return "cpu"
+    raise InputError(
+        f"price families (policy.bounds.family_column) need backend=cpu, found {asked}: set backend=cpu or auto"
+    )
 
 
 def _empty_version(problem: PricingProblem, origin: Origin, tiling: Tiling, run: str, backend: str) -> PriceVersion:

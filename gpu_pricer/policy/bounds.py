@@ -1,117 +1,115 @@
-"""How far a price may go: the rules, and what they leave of the prices of one product.
+"""How far a price may go: the rules of a policy, before any data."""
 
-Rules may contradict each other where the data are odd (a cost above today's price, a price outside everything
-seen). Then the later rule of this list wins, and the product's price is the one the winner allows that is
-nearest to the loser:
-
-    within_support  <  max_decrease, max_increase  <  min_margin_rate
-
-A bound that does not fall on the ladder moves inward to the next rung. Where no rung is left, today's price
-stays.
-"""
-
+from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 
-import numpy as np
+from gpu_pricer.checks import require_flag, require_number, require_whole
+from gpu_pricer.policy.conditions import names_in, require_condition
+from gpu_pricer.policy.rates import require_rate
 
-from gpu_pricer.checks import require_flag
-from gpu_pricer.policy.rates import MILLION, millionths, require_rate
-from gpu_pricer.tables.price_table import BINDINGS
-from kernels import PRICE_LIMIT
-
-# Prices are whole cents; costs and seen prices may be finer and are exact in millionths of the currency.
-MICROS_PER_CENT = 10**4
-LEAST, LARGEST = 1, PRICE_LIMIT - 1
+COMPETITORS = ("cheapest", "mean")
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """Rules relative to today's price, the cost and the prices seen in training; null switches a rule off.
+    """Rules relative to today's price, the cost, the prices seen in training and those of others; null: no rule.
 
-    max_decrease, max_increase: shares of today's price (a negative one demands a move); min_margin_rate: the
-    least (price − cost) / price; within_support: whether the price stays inside the artefact's min_price and
-    max_price.
+    max_decrease, max_increase: shares of today's price (a negative one demands a move), and ..._amount the same in
+    money; min_margin_rate: the least (price − cost) / price; within_support: inside the artefact's min_price and
+    max_price; below_list_price: never above the catalog's list_price; max_below_competitor, max_above_competitor:
+    shares of the cheapest, or mean, price in competitor_columns; floor_column, ceiling_column: catalog columns that
+    name a product's lowest and highest price; family_column: one that names the products of a category that share
+    one price; frozen: a condition in SQL over the catalog for products that keep today's price; max_changes: how many
+    cells may leave it in a run; max_segment_ratio: a product's dearest over its cheapest segment, 1 for one price.
+    Where a product has no value in such a column, the rule says nothing about it.
     """
 
     max_decrease: float | None
     max_increase: float | None
+    max_decrease_amount: float | None
+    max_increase_amount: float | None
     min_margin_rate: float | None
     within_support: bool
+    below_list_price: bool
+    max_below_competitor: float | None
+    max_above_competitor: float | None
+    competitor_columns: list[str]
+    competitor_of: str
+    floor_column: str | None
+    ceiling_column: str | None
+    family_column: str | None
+    frozen: str | None
+    max_changes: int | None
+    max_segment_ratio: float | None
 
     def __post_init__(self) -> None:
-        if self.max_decrease is not None:
-            require_rate("bounds.max_decrease", self.max_decrease, -100, 1)
-        if self.max_increase is not None:
-            require_rate("bounds.max_increase", self.max_increase, -1, 100)
-        if self.min_margin_rate is not None:
-            require_rate("bounds.min_margin_rate", self.min_margin_rate, -100, 0.99)
-        require_flag("bounds.within_support", self.within_support)
-        if None not in (self.max_decrease, self.max_increase) and -self.max_decrease > self.max_increase:  # type: ignore
+        limits = {"max_decrease": (-100, 1), "max_increase": (-1, 100), "min_margin_rate": (-100, 0.99)}
+        limits |= {"max_below_competitor": (-10, 1), "max_above_competitor": (-1, 10), "max_segment_ratio": (1, 100)}
+        for name, (least, most) in limits.items():
+            if getattr(self, name) is not None:
+                require_rate(f"bounds.{name}", getattr(self, name), least, most)
+        for name in ("max_decrease_amount", "max_increase_amount"):
+            if getattr(self, name) is not None:
+                _require_cents(f"bounds.{name}", getattr(self, name))
+        for name in ("within_support", "below_list_price"):
+            require_flag(f"bounds.{name}", getattr(self, name))
+        for name in ("floor_column", "ceiling_column", "family_column"):
+            if getattr(self, name) is not None:
+                _require_column(f"bounds.{name}", getattr(self, name))
+        if self.frozen is not None:
+            require_condition("bounds.frozen", self.frozen)
+        if self.max_changes is not None:
+            require_whole("bounds.max_changes", self.max_changes, 0)
+        self._check_competitor()
+        _require_order("max_decrease", self.max_decrease, "max_increase", self.max_increase)
+        _require_order(
+            "max_below_competitor", self.max_below_competitor, "max_above_competitor", self.max_above_competitor
+        )
+
+    def _check_competitor(self) -> None:
+        if self.competitor_of not in COMPETITORS:
+            raise ValueError(f"bounds.competitor_of must be {' or '.join(COMPETITORS)}, found {self.competitor_of!r}")
+        if not isinstance(self.competitor_columns, list) or not self.competitor_columns:
             raise ValueError(
-                "bounds.max_increase must not lie below -bounds.max_decrease, "
-                f"found {self.max_increase!r} and {self.max_decrease!r}"
+                f"bounds.competitor_columns must be a list of at least one column, found {self.competitor_columns!r}"
             )
+        for column in self.competitor_columns:
+            _require_column("bounds.competitor_columns", column)
+
+    @property
+    def has_competitor(self) -> bool:
+        """Whether competitors' prices matter."""
+        return self.max_below_competitor is not None or self.max_above_competitor is not None
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of the catalog that the rules need, beyond those that every catalog has."""
+        return sorted(set(self._columns()))
+
+    def _columns(self) -> Iterator[str]:
+        if self.below_list_price:
+            yield "list_price"
+        if self.has_competitor:
+            yield from self.competitor_columns
+        for column in (self.floor_column, self.ceiling_column, self.family_column):
+            if column is not None:
+                yield column
+        if self.frozen is not None:
+            yield from names_in(self.frozen)
 
 
-@dataclass(frozen=True)
-class PriceRange:
-    """Whole cents int64 [P] and, as indices into BINDINGS, the rules that set them.
-
-    broken: the rule that a later one overruled, else `none`; pull: -1 where only the lowest price is wanted,
-    +1 where only the highest is, because the overruled rule lies beyond it, else 0.
-    """
-
-    low: np.ndarray
-    high: np.ndarray
-    low_rule: np.ndarray
-    high_rule: np.ndarray
-    broken: np.ndarray
-    pull: np.ndarray
+def _require_cents(name: str, amount: object) -> None:
+    require_number(name, amount, least=0, below=167_772.16)
+    if (Fraction(str(amount)) * 100).denominator != 1:
+        raise ValueError(f"{name} must be whole cents, found {amount!r}")
 
 
-def price_range(
-    bounds: Bounds, today: np.ndarray, cost: np.ndarray, lowest_seen: np.ndarray, highest_seen: np.ndarray
-) -> PriceRange:
-    """The prices that the rules leave to each product [P], before the ladder.
-
-    today: whole cents; cost and the seen prices: whole millionths of the currency; all int64. Floors are
-    rounded up to the cent and ceilings down, so no rule is broken by rounding.
-    """
-    prices = _unlimited(len(today))
-    if bounds.within_support:
-        floor, ceiling = -(-lowest_seen // MICROS_PER_CENT), highest_seen // MICROS_PER_CENT
-        prices = _narrow(prices, floor, "within_support", ceiling, "within_support")
-    floor, ceiling = np.full_like(today, LEAST), np.full_like(today, LARGEST)
-    if bounds.max_decrease is not None:
-        floor = -(-today * (MILLION - millionths(bounds.max_decrease)) // MILLION)
-    if bounds.max_increase is not None:
-        ceiling = today * (MILLION + millionths(bounds.max_increase)) // MILLION
-    prices = _narrow(prices, floor, "max_decrease", ceiling, "max_increase")
-    if bounds.min_margin_rate is not None:
-        floor = -(-cost * MILLION // ((MILLION - millionths(bounds.min_margin_rate)) * MICROS_PER_CENT))
-        prices = _narrow(prices, floor, "min_margin_rate", np.full_like(today, LARGEST), "price_limit")
-    return prices
+def _require_column(name: str, column: object) -> None:
+    if not isinstance(column, str) or not column:
+        raise ValueError(f"{name} must name columns of the catalog, found {column!r}")
 
 
-def _unlimited(products: int) -> PriceRange:
-    low, high = np.full(products, LEAST, np.int64), np.full(products, LARGEST, np.int64)
-    limit, none = np.full(products, BINDINGS.index("price_limit"), np.int8), np.zeros(products, np.int8)
-    return PriceRange(low, high, limit, limit, broken=none, pull=none)
-
-
-def _narrow(prices: PriceRange, floor: np.ndarray, low_rule: str, ceiling: np.ndarray, high_rule: str) -> PriceRange:
-    """The range inside a later rule's floor and ceiling; the later rule's alone where they disagree."""
-    floor, ceiling = np.maximum(floor, LEAST), np.minimum(ceiling, LARGEST)
-    new_low, new_high = np.int8(BINDINGS.index(low_rule)), np.int8(BINDINGS.index(high_rule))
-    too_low, too_high = prices.high < floor, prices.low > ceiling
-    wins = too_low | too_high
-    raises, lowers = wins | (floor > prices.low), wins | (ceiling < prices.high)
-    loser = np.where(too_low, prices.high_rule, prices.low_rule)
-    return PriceRange(
-        low=np.where(raises, floor, prices.low),
-        high=np.where(lowers, ceiling, prices.high),
-        low_rule=np.where(raises, new_low, prices.low_rule),
-        high_rule=np.where(lowers, new_high, prices.high_rule),
-        broken=np.where(wins, loser, prices.broken),
-        pull=np.where(too_low, np.int8(-1), np.where(too_high, np.int8(1), prices.pull)),
-    )
+def _require_order(lower: str, decrease: float | None, upper: str, increase: float | None) -> None:
+    if decrease is not None and increase is not None and -decrease > increase:
+        raise ValueError(f"bounds.{upper} must not lie below -bounds.{lower}, found {increase!r} and {decrease!r}")

@@ -8,8 +8,10 @@ import numba
 import numpy as np
 
 from gpu_pricer.policy.ladder import CENTS
+from kernels import PRICE_LIMIT
 
 Array = np.ndarray
+TINY = 1e-9
 
 
 @numba.njit(nogil=True, cache=True)
@@ -72,6 +74,44 @@ def expect(
         for s in range(len(row)):
             units[i, s] = share[s] * per_choice
             profit[i, s] = units[i, s] * np.float32(row[s] / CENTS - unit_cost)
+
+
+@numba.njit(nogil=True, cache=True)
+def explain(
+    price: Array, probability: Array, slope: Array, worth: Array, category: Array, order: Array, cost: Array,
+    effective_cost: Array, weight: Array, class_of: Array, parts: Array
+) -> None:  # fmt: skip
+    """Fill parts int64 cents [5, n, S], which add up to the prices, as tables.price_table.PARTS names them.
+
+    slope [P, S] per cent; worth [G, S] and category [P]: R of each product's category; cost float64 cents [P];
+    effective_cost, weight float64 [P, C] of the classes class_of [S]. With P = 1 or a slope of 0 a part is infinite:
+    none goes beyond PRICE_LIMIT.
+    """
+    for i in range(len(order)):
+        p = order[i]
+        for s in range(price.shape[1]):
+            c = class_of[s]
+            others = max(1.0 - np.float64(probability[p, s]), TINY)
+            earned = weight[p, c] * (price[p, s] - effective_cost[p, c])
+            opportunity = (np.float64(worth[category[p], s]) - earned * probability[p, s]) / others / weight[p, c]
+            parts[0, i, s] = _cents(cost[p])
+            parts[1, i, s] = _cents(effective_cost[p, c]) - parts[0, i, s]
+            parts[2, i, s] = _cents(1 / (np.float64(slope[p, s]) * others))
+            parts[3, i, s] = _cents(opportunity)
+            parts[4, i, s] = price[p, s] - parts[:4, i, s].sum()
+
+
+@numba.njit(nogil=True, cache=True)
+def _cents(amount: float) -> int:
+    return int(np.round(min(max(amount, -PRICE_LIMIT), PRICE_LIMIT)))
+
+
+@numba.njit(nogil=True, cache=True)
+def differ(price: Array, order: Array, flags: Array) -> None:
+    """Fill flags bool [n, S]: whether the segments' prices of the row's product are not all the same."""
+    for i in range(len(order)):
+        row = price[order[i]]
+        flags[i] = row.min() < row.max()
 
 
 @numba.njit(nogil=True, cache=True)

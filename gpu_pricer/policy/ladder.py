@@ -1,5 +1,6 @@
 """Which prices may be set at all."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -51,9 +52,10 @@ class Ladder:
         rungs = np.insert(self.rungs, 0, self.rungs[-1] - self.period)
         return periods * self.period + rungs[np.searchsorted(self.rungs, rest, "right")]
 
-    def for_kernels(self) -> Ladders:
-        """Row 0: this ladder, as the kernels want it."""
-        return Ladders.of((self.period, [int(rung) for rung in self.rungs]))
+
+def for_kernels(ladders: Sequence[Ladder]) -> Ladders:
+    """The ladders, a row each, as the kernels want them."""
+    return Ladders.of(*((ladder.period, [int(rung) for rung in ladder.rungs]) for ladder in ladders))
 
 
 def _cents(amount: float) -> int:

@@ -1,11 +1,12 @@
 """The long layout: one row per product and segment, sorted by product, then segment."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import polars as pl
 
 from gpu_pricer.policy.cells import code_bindings, code_prices, expect
+from gpu_pricer.policy.detail_rows import detail_chunks, detail_columns
 from gpu_pricer.policy.problem import PricingProblem
 from gpu_pricer.policy.tile_rows import SolvedTile, price_codes, product_codes, signed, today_codes
 from gpu_pricer.tables.parquet_file import Column
@@ -21,8 +22,8 @@ GROUP_ROWS = 2**18
 RULES = dictionary_of(pl.Series(BINDINGS), is_sorted=False)
 
 
-def long_columns(problem: PricingProblem) -> list[Column]:
-    """The columns of PriceTable."""
+def long_columns(problem: PricingProblem, details: Sequence[str] = ()) -> list[Column]:
+    """The columns of PriceTable, and those of the details (see DETAILS)."""
     return [
         Column("segment_id", signed(problem.segment_id).dtype),
         Column("product_id", signed(problem.product_id).dtype),
@@ -31,14 +32,16 @@ def long_columns(problem: PricingProblem) -> list[Column]:
         Column("expected_units", pl.Float32()),
         Column("expected_profit", pl.Float32()),
         Column("binding", pl.String()),
+        *detail_columns(details),
     ]
 
 
-def long_groups(tile: SolvedTile) -> Iterator[list[Chunk]]:
+def long_groups(tile: SolvedTile, details: Sequence[str] = ()) -> Iterator[list[Chunk]]:
     """The tile's row groups: a chunk per column."""
     step = max(GROUP_ROWS // tile.cells.price.shape[1], 1)
     for first in range(0, len(tile.order), step):
-        yield _group(tile, tile.order[first : first + step])
+        order = tile.order[first : first + step]
+        yield [*_group(tile, order), *detail_chunks(tile, order, details)]
 
 
 def _group(tile: SolvedTile, order: np.ndarray) -> list[Chunk]:
@@ -52,7 +55,7 @@ def _group(tile: SolvedTile, order: np.ndarray) -> list[Chunk]:
     units, profit = np.empty(shape, np.float32), np.empty(shape, np.float32)
     units_per_visit = (PER_VISITS * problem.units_per_choice[tile.products]).astype(np.float32)
     code_prices(cells.price, order, code_of_price, price)
-    code_bindings(cells.held, order, problem.binding[tile.products], binding)
+    code_bindings(cells.held, order, tile.binding, binding)
     expect(cells.price, cells.probability, order, units_per_visit, problem.cost[tile.products], units, profit)
     return [
         codes_chunk(np.tile(np.arange(shape[1], dtype=segments.code_type), shape[0]), segments),

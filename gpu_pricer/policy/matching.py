@@ -1,6 +1,7 @@
 """Which products can be priced, and by which row of the demand artefact."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,22 +42,24 @@ class Matched:
     """The products to price, sorted by category, then product, and those that cannot be priced.
 
     products: product_id, category_id (never null), price, cost, demand_row, reference_price, min_price,
-    max_price (currency), availability, units_per_choice. unpriced: product_id, reason.
+    max_price (currency), availability, units_per_choice, and the catalog's rule columns. unpriced: product_id, reason.
     """
 
     products: pl.DataFrame
     unpriced: pl.DataFrame
 
 
-def read_catalog(path: Path) -> pl.DataFrame:
-    """The catalog's columns that pricing needs; InputError when it breaks a rule."""
-    return read_table(path, PricedProducts).select(PricedProducts.column_names())
+def read_catalog(path: Path, columns: Sequence[str] = ()) -> pl.DataFrame:
+    """The catalog's columns that pricing needs, and those of these that it has; InputError when it breaks a rule."""
+    table = read_table(path, PricedProducts)
+    wanted = (*PricedProducts.column_names(), *columns)
+    return table.select(name for name in dict.fromkeys(wanted) if name in table.columns)
 
 
 def catalog_fingerprint(catalog: pl.DataFrame) -> str:
     """A hash of what pricing reads of a catalog, whatever the order of its rows."""
     digest = hashlib.sha256()
-    add_rows(digest, catalog.select(PricedProducts.column_names()), by="product_id")
+    add_rows(digest, catalog, by="product_id")
     return digest.hexdigest()[:16]
 
 
@@ -110,9 +113,7 @@ def _without_demand(catalog: pl.DataFrame, matched: pl.DataFrame) -> pl.DataFram
 def _by_fallback(rows: pl.DataFrame, demand: pl.DataFrame) -> pl.DataFrame:
     """The rows whose category has a fallback, with its demand around today's price."""
     fallback = demand.filter(pl.col("product_id").is_null()).drop("product_id")
-    found = rows.select("product_id", "category_id", "price", "cost", "availability").join(
-        fallback, on="category_id", how="inner"
-    )
+    found = rows.drop("demand_row").join(fallback, on="category_id", how="inner")
     scale = pl.col("price") / pl.col("reference_price")
     return found.with_columns(
         min_price=pl.col("min_price") * scale, max_price=pl.col("max_price") * scale, reference_price="price"

@@ -19,18 +19,18 @@ from gpu_pricer.tables.price_version import Tally, file_name
 
 
 class Layout(NamedTuple):
-    """The columns of a problem's price table, and the row groups of a tile."""
+    """The columns of a problem's price table with some details, and the row groups of a tile."""
 
-    columns: Callable[[PricingProblem], list[Column]]
-    groups: Callable[[SolvedTile], Iterable[Sequence[Chunk]]]
+    columns: Callable[[PricingProblem, Sequence[str]], list[Column]]
+    groups: Callable[[SolvedTile, Sequence[str]], Iterable[Sequence[Chunk]]]
 
 
 LAYOUT = {"long": Layout(long_columns, long_groups), "wide": Layout(wide_columns, wide_groups)}
 
 
-def columns_of(problem: PricingProblem, layout: str) -> list[Column]:
+def columns_of(problem: PricingProblem, layout: str, details: Sequence[str] = ()) -> list[Column]:
     """The columns of the problem's price table; InputError for ids that the layout cannot hold."""
-    columns = LAYOUT[layout].columns(problem)
+    columns = LAYOUT[layout].columns(problem, details)
     for column in columns:
         if column.dtype not in TYPES:
             raise InputError(
@@ -53,10 +53,10 @@ def score_shard(
     This thread computes (the kernels use every core) while others write; as many tiles as writers are in
     flight. on_tile is told the cells of each tile that was written. Same rows, bit for bit, for any tiling.
     """
-    columns, groups = columns_of(problem, tiling.layout), LAYOUT[tiling.layout].groups
+    columns, groups = columns_of(problem, tiling.layout, tiling.details), LAYOUT[tiling.layout].groups
 
     def write(tile: SolvedTile, path: Path) -> int:
-        write_prices(path, columns, groups(tile), metadata)
+        write_prices(path, columns, groups(tile, tiling.details), metadata)
         return tile.cells.price.size
 
     names: list[str] = []

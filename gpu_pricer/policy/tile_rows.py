@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -9,21 +10,33 @@ import polars as pl
 from gpu_pricer.policy.cells import add_moves, mark_prices
 from gpu_pricer.policy.ladder import CENTS
 from gpu_pricer.policy.problem import PricingProblem
+from gpu_pricer.policy.tile_solving import solve_cells, tile_inputs, within_ratio
 from gpu_pricer.tables.parquet_pages import Dictionary, dictionary_of
 from gpu_pricer.tables.price_table import BINDINGS
 from gpu_pricer.tables.price_version import Tally
-from kernels import Demand, PricedCells, Totals, choice_totals, price_cells
+from kernels import Demand, PricedCells, Totals, choice_totals, utility_lines
+
+
+class Terms(NamedTuple):
+    """What the prices of a tile maximise: effective_cost in cents and weight, float64 [n, C], of the class of each
+    segment, class_of int64 [S]."""
+
+    effective_cost: np.ndarray
+    weight: np.ndarray
+    class_of: np.ndarray
 
 
 @dataclass(frozen=True)
 class SolvedTile:
-    """The categories first to last − 1 of a problem, their demand, and their cells with totals for the visits."""
+    """The categories first to last − 1 of a problem, their demand, their cells with totals for the visits,
+    and what may hold their prices, int8 [n, 5] (see PricingProblem)."""
 
     problem: PricingProblem
     first: int
     last: int
     demand: Demand
     cells: PricedCells
+    binding: np.ndarray
 
     @property
     def products(self) -> slice:
@@ -36,6 +49,18 @@ class SolvedTile:
         return self.problem.product_id[self.products].arg_sort().to_numpy()
 
     @cached_property
+    def terms(self) -> Terms:
+        """What its prices maximise."""
+        problem = self.problem
+        cost, weight = problem.effective_cost[self.products, None], problem.units_per_choice[self.products, None]
+        return Terms(cost, weight, np.zeros(len(problem.segment_id), np.int64))
+
+    @cached_property
+    def slope(self) -> np.ndarray:
+        """How much its utilities fall with a cent more, [n, S]."""
+        return utility_lines(self.demand, self.problem.shelf(self.first, self.last))[1]
+
+    @cached_property
     def dearest(self) -> int:
         """Its highest price in cents."""
         return int(self.cells.price.max())
@@ -43,10 +68,8 @@ class SolvedTile:
 
 def solve(problem: PricingProblem, first: int, last: int, backend: str) -> SolvedTile:
     """Price the categories first to last − 1."""
-    products = problem.products(first, last)
-    demand = problem.demand.tile(products.start, products.stop)
-    cells = price_cells(demand, problem.offer(first, last), backend, problem.visits)
-    return SolvedTile(problem, first, last, demand, cells)
+    tile = within_ratio(tile_inputs(problem, first, last), backend)
+    return SolvedTile(problem, first, last, tile.demand, solve_cells(tile, backend), tile.binding)
 
 
 def signed(ids: pl.Series) -> pl.Series:
@@ -89,7 +112,7 @@ def tally_of(tile: SolvedTile) -> Tally:
     moved, move, absolute_move = (np.empty(len(price), np.int64) for _ in range(3))
     add_moves(price, today, moved, move, absolute_move)
     is_on_shelf = problem.is_on_shelf[products]
-    no_rung = problem.binding[products, 0] == BINDINGS.index("no_rung")
+    no_rung = tile.binding[:, 0] == BINDINGS.index("no_rung")
     before = choice_totals(tile.demand, problem.shelf(tile.first, tile.last), today[:, None], problem.visits)
     units_today, profit_today = _worth(tile, before)
     units_new, profit_new = _worth(tile, tile.cells.totals)

@@ -1,18 +1,19 @@
 """How the table is laid out and the work is cut: tiles of whole categories, a file each, in shards for processes."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from gpu_pricer.checks import require_whole
-from gpu_pricer.tables.price_table import LAYOUTS
+from gpu_pricer.tables.price_table import DETAILS, LAYOUTS
 
 
 @dataclass(frozen=True)
 class Tiling:
     """layout: which columns the rows have, one of LAYOUTS; cells_per_file: products × segments per tile, exceeded
     only by a single category; shards: contiguous ranges of categories; shard: the one that this process writes, null
-    for all; writers: threads that write files.
+    for all; writers: threads that write files; details: more columns of the long layout, of DETAILS.
     """
 
     layout: str
@@ -20,8 +21,14 @@ class Tiling:
     shards: int
     shard: int | None
     writers: int
+    details: Sequence[str] = ()
 
     def __post_init__(self) -> None:
+        is_list = isinstance(self.details, Sequence) and not isinstance(self.details, str)
+        if not is_list or not set(self.details) <= set(DETAILS):
+            raise ValueError(f"score.details must be a list of {', '.join(DETAILS)}, found {self.details!r}")
+        if self.details and self.layout == "wide":
+            raise ValueError(f"score.details needs score.layout long, found wide with {self.details!r}")
         if self.layout not in LAYOUTS:
             raise ValueError(f"score.layout must be {' or '.join(LAYOUTS)}, found {self.layout!r}")
         for name in ("cells_per_file", "shards", "writers"):
@@ -35,6 +42,11 @@ class Tiling:
     def own_shards(self) -> list[int]:
         """The shards that this process writes."""
         return list(range(self.shards)) if self.shard is None else [self.shard]
+
+    def all_tiles(self, category_start: np.ndarray, segments: int) -> Iterator[tuple[int, int]]:
+        """The ranges of categories of every shard."""
+        for shard in range(self.shards):
+            yield from self.tiles(shard, category_start, segments)
 
     def tiles(self, shard: int, category_start: np.ndarray, segments: int) -> list[tuple[int, int]]:
         """Ranges of categories (first, last + 1) that make up a shard; shards are about equally large."""

@@ -1,6 +1,6 @@
 """The wide layout: one row per product, sorted, with a column per segment for its price."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -12,8 +12,9 @@ from gpu_pricer.tables.parquet_pages import Chunk, codes_chunk, packed_chunks
 from gpu_pricer.tables.price_table import MONEY, price_columns
 
 
-def wide_columns(problem: PricingProblem) -> list[Column]:
-    """product_id, today_price and a price per segment."""
+def wide_columns(problem: PricingProblem, details: Sequence[str] = ()) -> list[Column]:
+    """product_id, today_price and a price per segment; it has no room for details."""
+    assert not details
     prices = price_columns(problem.segment_id)
     return [
         Column("product_id", signed(problem.product_id).dtype),
@@ -21,8 +22,9 @@ def wide_columns(problem: PricingProblem) -> list[Column]:
     ]
 
 
-def wide_groups(tile: SolvedTile) -> Iterator[list[Chunk]]:
+def wide_groups(tile: SolvedTile, details: Sequence[str] = ()) -> Iterator[list[Chunk]]:
     """The tile's one row group: a chunk per column. Its price columns share one dictionary."""
+    assert not details
     price, order = tile.cells.price, tile.order
     (ids, product), (todays, today) = product_codes(tile, order), today_codes(tile, order)
     prices, code_of_price = price_codes(tile, order)

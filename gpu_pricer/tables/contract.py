@@ -5,7 +5,7 @@ python -m gpu_pricer.tables.contract prints them.
 
 import dataframely as dy
 
-from gpu_pricer.tables.price_table import PRICE_OF, PriceTable, WidePriceTable
+from gpu_pricer.tables.price_table import DETAIL_COLUMNS, PRICE_OF, PriceTable, WidePriceTable
 from gpu_pricer.tables.schemas import Context, Offers, Products, Transactions, Users
 
 INPUTS = {
@@ -18,10 +18,12 @@ INPUTS = {
 
 
 def describe_prices() -> str:
-    """The price table's columns as a Markdown table."""
+    """The price table's columns as a Markdown table; those on request in brackets."""
     lines = ["| column | type | meaning |", "|---|---|---|"]
     for name, column in PriceTable.columns().items():
         lines.append(f"| `{name}` | {_type_of(column)} | {column.description} |")
+    for name, column in DETAIL_COLUMNS.items():
+        lines.append(f"| [`{name}`] | {_type_of(column)} | {column.description} |")
     return "\n".join(lines)
 
 

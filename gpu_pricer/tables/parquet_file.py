@@ -13,11 +13,12 @@ from gpu_pricer.tables.parquet_pages import PLAIN, RLE_DICTIONARY, Chunk
 from gpu_pricer.tables.thrift import Field, binary, i32, i64, listing, record
 
 MAGIC = b"PAR1"
-BYTE_ARRAY, FLOAT, INT32, INT64 = 6, 4, 1, 2
+BOOLEAN, BYTE_ARRAY, FLOAT, INT32, INT64 = 0, 6, 4, 1, 2
 
 # Physical type, and what it stands for: the fields of a schema element after its name.
 TYPES: dict[pl.DataType, tuple[int, dict[int, Field]]] = {
     pl.String(): (BYTE_ARRAY, {6: i32(0)}),
+    pl.Boolean(): (BOOLEAN, {}),
     pl.Float32(): (FLOAT, {}),
     pl.Int8(): (INT32, {6: i32(15)}),
     pl.Int16(): (INT32, {6: i32(16)}),

@@ -109,6 +109,12 @@ def values_chunk(values: np.ndarray) -> Chunk:
     return Chunk(len(values), ZSTD, page, None)
 
 
+def flags_chunk(flags: np.ndarray) -> Chunk:
+    """A column of booleans, one per row, eight to a byte."""
+    packed = np.packbits(flags, bitorder="little").tobytes()
+    return Chunk(len(flags), ZSTD, _page(DATA_PAGE, packed, _data_detail(len(flags), PLAIN), ZSTD), None)
+
+
 def codes_chunk(codes: np.ndarray, dictionary: Dictionary) -> Chunk:
     """A column of codes, one per row, in the dictionary's code_type."""
     assert codes.dtype == dictionary.code_type

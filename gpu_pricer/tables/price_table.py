@@ -14,17 +14,34 @@ from gpu_pricer.tables.parquet_pages import Chunk
 
 LAYOUTS = ("long", "wide")
 
-# What held a price away from its unconstrained optimum. `<rule>_broken`: a later rule contradicted this one
-# and won; no_rung: no price of the ladder lies inside the bounds, so today's stays; price_limit: the largest
-# price there is.
-BINDINGS = (
-    "none",
+# The rules that a policy has for the range of a price; each yields to those behind it (policy.price_range).
+RULES = (
     "within_support",
+    "max_below_competitor",
+    "max_above_competitor",
     "max_decrease",
     "max_increase",
+    "max_decrease_amount",
+    "max_increase_amount",
     "min_margin_rate",
-    "within_support_broken",
-    "max_increase_broken",
+    "list_price",
+    "ceiling",
+    "floor",
+)
+
+# What held a price away from its unconstrained optimum. `<rule>_broken`: a later rule contradicted this one
+# and won; frozen, override, max_changes: fixed by hand, or because the budget of changes was spent; max_segment_ratio:
+# the limit on differences between segments; no_common_price: a family whose products allow no price in common;
+# no_rung: no price of the ladder lies inside the bounds, so today's stays; price_limit: the largest price there is.
+BINDINGS = (
+    "none",
+    *RULES,
+    *(f"{rule}_broken" for rule in RULES[:-1]),
+    "frozen",
+    "override",
+    "max_changes",
+    "max_segment_ratio",
+    "no_common_price",
     "no_rung",
     "price_limit",
 )
@@ -59,6 +76,21 @@ class PriceTable(dy.Schema):
         return pl.col("binding").is_in(BINDINGS)
 
 
+PARTS = ("unit_cost", "shadow_price", "sensitivity_markup", "opportunity_value", "adjustment")
+DETAILS = {"parts": PARTS, "personalised": ("personalised",), "note": ("note",)}
+"""Columns of the long layout on request, by what score.details calls them."""
+
+DETAIL_COLUMNS: dict[str, dy.Column] = {
+    "unit_cost": dy.Decimal(12, 2, description="part of the price: what a unit costs"),
+    "shadow_price": dy.Decimal(12, 2, description="part: what weights and limits of the policy add to the cost"),
+    "sensitivity_markup": dy.Decimal(12, 2, description="part: 1 / (slope of utility × share that does not choose it)"),
+    "opportunity_value": dy.Decimal(12, 2, description="part: what the visit would earn from the category's others"),
+    "adjustment": dy.Decimal(12, 2, description="part: bounds, ladder and cent; the five add up to `price`"),
+    "personalised": dy.Bool(description="whether segments see different prices of this product"),
+    "note": dy.String(description="the note of a price set by hand, else empty"),
+}
+
+
 class WidePriceTable(dy.Schema):
     """One row per product, sorted within each file, with the prices to set."""
 
@@ -75,9 +107,12 @@ class WidePriceTable(dy.Schema):
 
 
 def schema_of(layout: str, columns: Sequence[str]) -> type[dy.Schema]:
-    """The contract of a price table; a wide one's of those of the columns that hold prices."""
+    """The contract of a price table: a long one's with the details, a wide one's with the prices among the columns."""
     if layout == "long":
-        return PriceTable
+        members: dict[str, Any] = {name: column for name, column in DETAIL_COLUMNS.items() if name in columns}
+        if set(PARTS) <= {*columns}:
+            members["parts_add_up"] = dy.rule()(lambda cls: pl.sum_horizontal(PARTS) == pl.col("price"))
+        return type("PriceTable", (PriceTable,), members)
     prices: dict[str, Any] = {n: dy.Decimal(12, 2, min_exclusive=0) for n in columns if n.startswith(PRICE_OF)}
     return type("WidePriceTable", (WidePriceTable,), prices)
 

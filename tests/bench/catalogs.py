@@ -1,19 +1,20 @@
 """The grocery market of the kernel benchmarks as what the scoring job reads: an artefact and a catalog."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
 from gpu_pricer.cli import CONF
-from gpu_pricer.policy.bounds import Bounds
 from gpu_pricer.policy.ladder import CENTS, Ladder
-from gpu_pricer.policy.objective import Objective
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.policy.tiling import Tiling
 from gpu_pricer.tables.artefact import FORMAT_VERSION, DemandArtefact, DemandInfo
 from kernels import FactorDemand
 from tests.bench.markets import ENDING, PERIOD, Market, MarketSize, grocery_market
+from tests.markets import USUAL, a_policy
 
 VISITS = 1000.0
 """Of every segment."""
@@ -22,8 +23,7 @@ VISITS = 1000.0
 def grocery_policy() -> Policy:
     """Return the policy whose rungs and bounds are the market's."""
     endings = [cents / CENTS for cents in range(ENDING, CENTS, PERIOD)]
-    bounds = Bounds(max_decrease=0.3, max_increase=0.3, min_margin_rate=0.05, within_support=True)
-    return Policy(Objective(profit=1.0, revenue=0.0), bounds, Ladder(endings, None))
+    return a_policy(replace(USUAL, max_increase=0.3), Ladder(endings, None))
 
 
 def job_tiling() -> Tiling:

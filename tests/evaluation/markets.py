@@ -16,10 +16,9 @@ from gpu_pricer.data.synthetic import (
     Synthetic,
     Tastes,
 )
-from gpu_pricer.policy.bounds import Bounds
 from gpu_pricer.policy.ladder import Ladder
-from gpu_pricer.policy.objective import Objective
 from gpu_pricer.policy.policy import Policy
+from tests.markets import a_policy
 
 START = date(2025, 1, 6)
 
@@ -71,11 +70,7 @@ def with_confounding(source: Synthetic, strength: float) -> Synthetic:
 
 
 def policy(endings: list[float] | None = None) -> Policy:
-    return Policy(
-        objective=Objective(profit=1.0, revenue=0.0),
-        bounds=Bounds(max_decrease=0.3, max_increase=0.15, min_margin_rate=0.05, within_support=True),
-        ladder=None if endings is None else Ladder(endings=endings, prices=None),
-    )
+    return a_policy(ladder=None if endings is None else Ladder(endings=endings, prices=None))
 
 
 def weekly_log(drawn: DrawnMarket) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -8,7 +8,6 @@ import polars as pl
 import pytest
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.policy.bounds import Bounds
 from gpu_pricer.policy.ladder import Ladder
 from gpu_pricer.policy.objective import Objective
 from gpu_pricer.policy.problem import pricing_problem
@@ -127,7 +126,7 @@ def test_explicit_prices_are_the_only_ones():
 @pytest.mark.parametrize("ladder", [Ladder([0.99], None), Ladder(None, [50.0])])
 def test_without_a_rung_todays_price_stays_and_says_so(ladder):
     artefact, catalog = one_product(5.37, 4.0)
-    bounds = Bounds(max_decrease=0.05, max_increase=0.05, min_margin_rate=None, within_support=False)
+    bounds = replace(FREE, max_decrease=0.05, max_increase=0.05)
 
     assert price_and_binding(artefact, catalog, a_policy(bounds, ladder)) == (5.37, "no_rung")
 
@@ -169,7 +168,7 @@ def test_availability_moves_appeal_and_zero_leaves_the_choice_set():
 
 def test_scarce_product_sells_by_its_availability():
     artefact, catalog = one_product(5.0, 4.0)
-    today = a_policy(Bounds(max_decrease=0.0, max_increase=0.0, min_margin_rate=None, within_support=False), None)
+    today = a_policy(replace(FREE, max_decrease=0.0, max_increase=0.0), None)
 
     units = priced(artefact, catalog.with_columns(availability=pl.lit(0.25)), today)["expected_units"][0]
 

@@ -8,8 +8,8 @@ from gpu_pricer.policy.scoring import LAYOUT, columns_of
 from gpu_pricer.tables.parquet_file import write_parquet
 
 
-def rows_of(tile, layout="long") -> pl.DataFrame:
+def rows_of(tile, layout="long", details=()) -> pl.DataFrame:
     """The rows of a solved tile."""
     file = BytesIO()
-    write_parquet(file, columns_of(tile.problem, layout), LAYOUT[layout].groups(tile), {})
+    write_parquet(file, columns_of(tile.problem, layout, details), LAYOUT[layout].groups(tile, details), {})
     return pl.read_parquet(file.getvalue())

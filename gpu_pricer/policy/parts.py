@@ -1,0 +1,43 @@
+"""Some products and segments of a tile, as a tile of their own."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from kernels import Demand, DenseDemand, Offer
+
+
+def demand_of(demand: Demand, products: np.ndarray, segments: np.ndarray) -> Demand:
+    """The demand of some segments for some products."""
+    offsets = {name: getattr(demand, name)[products] for name in ("appeal_offset", "sensitivity_offset")}
+    if isinstance(demand, DenseDemand):
+        cells = np.ix_(segments, products)
+        return replace(demand, appeal=demand.appeal[cells], sensitivity=demand.sensitivity[cells], **offsets)
+    return replace(
+        demand,
+        segment_appeal=demand.segment_appeal[segments],
+        segment_sensitivity=demand.segment_sensitivity[segments],
+        product_appeal=demand.product_appeal[products],
+        product_sensitivity=demand.product_sensitivity[products],
+        **offsets,
+    )
+
+
+def products_of(category_start: np.ndarray, categories: np.ndarray) -> np.ndarray:
+    """The products of some categories, category by category."""
+    return np.concatenate([np.arange(category_start[g], category_start[g + 1]) for g in categories])
+
+
+def offer_of(offer: Offer, categories: np.ndarray) -> Offer:
+    """The offer of some categories."""
+    start, products = offer.shelf.category_start, products_of(offer.shelf.category_start, categories)
+    sizes = start[categories + 1] - start[categories]
+    shelf = replace(
+        offer.shelf,
+        category_start=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        reference_price=offer.shelf.reference_price[products],
+        on_shelf=offer.shelf.on_shelf[products],
+    )
+    columns = ("unit_cost", "weight", "low", "high", "ladder")
+    family = None if offer.family is None else offer.family[products]
+    return replace(offer, shelf=shelf, family=family, **{name: getattr(offer, name)[products] for name in columns})
