@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 
+import numpy as np
 import polars as pl
 
 from gpu_pricer.evaluation.bootstrap import Replicates, bootstrap_scores
@@ -28,12 +29,21 @@ class HeldOut:
         first = self.offers["period"].min()
         return self.sales.shelf.filter(pl.col("period") < first)["period"].unique().sort().to_list()
 
+    def probabilities(self) -> dict[str, np.ndarray]:
+        """What the network and, where the offers say it, the artefact think of every offer, [N] each."""
+        names = {"network": "probability", "artefact": "artefact_probability"}
+        return {name: self.offers[column].to_numpy() for name, column in names.items() if column in self.offers.columns}
+
     def blocks(self) -> dict[str, dict]:
         """The block test and, where the offers have an artefact_probability, the block artefact."""
-        blocks = {"test": self.judged(self.offers["probability"])[0]}
-        if "artefact_probability" in self.offers.columns:
-            blocks["artefact"] = self.judged(self.offers["artefact_probability"])[0]
-        return blocks
+        names = {"network": "test"}
+        return {names.get(name, name): self.judged(pl.Series(value))[0] for name, value in self.probabilities().items()}
+
+    def of_artefact(self, categories: pl.Series) -> pl.DataFrame | None:
+        """The offers of some categories, if they say what the artefact thinks of them."""
+        if "artefact_probability" not in self.offers.columns:
+            return None
+        return self.offers.filter(pl.col("category_id").is_in(categories.unique().to_list()))
 
     def judged(self, probability: pl.Series) -> tuple[dict, Replicates]:
         """Scores of probabilities [N], their intervals and those of the products whose price moved most.

@@ -40,16 +40,26 @@ class Bootstrap:
 
 
 def bootstrap_scores(offers: pl.DataFrame, moves: pl.DataFrame, bootstrap: Bootstrap, seed: int) -> Replicates:
-    """The scores of evaluate_held_out, [B] each, with every user as often as the replicate holds it.
+    """The scores of evaluate_held_out, [B] each, of resampled users; every one has the score itself as its mean.
 
-    offers as there, and user_id; deviances are named poisson_deviance.all and so on.
+    Resampling adds noise to counts, which alone raises deviances and calibration errors; the shift takes it out.
+    """
+    times = bootstrap.multiplicities(offers["user_id"].n_unique(), seed)
+    scores = replicated_scores(offers, moves, np.vstack([np.ones(times.shape[1]), times]))
+    return {name: value[1:] - value[1:].mean() + value[0] for name, value in scores.items()}
+
+
+def replicated_scores(offers: pl.DataFrame, moves: pl.DataFrame, times: np.ndarray) -> Replicates:
+    """The scores [B] when every user, sorted by id, counts as often as times [B, U] say.
+
+    offers as in evaluate_held_out, and user_id; deviances are named poisson_deviance.all and so on.
     """
     offers = offers.sort("probability", maintain_order=True)
     user = (offers["user_id"].rank("dense") - 1).to_numpy()
-    times = bootstrap.multiplicities(int(user.max()) + 1, seed)
-    bought, probability = offers["bought"].cast(pl.Float64).to_numpy(), offers["probability"].to_numpy()
-    weight = offers["weight"].cast(pl.Float64).to_numpy()
-    drawn = _Drawn(bought, probability.astype(np.float64), weight, user, times)
+    bought, probability, weight = (
+        offers[name].cast(pl.Float64).to_numpy() for name in ("bought", "probability", "weight")
+    )
+    drawn = _Drawn(bought, probability, weight, user, times)
     return {
         **drawn.means(),
         "auc": drawn.auc(),

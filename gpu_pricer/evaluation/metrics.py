@@ -27,12 +27,21 @@ def evaluate_choices(outcomes: np.ndarray, probabilities: np.ndarray, weights: n
 
 def calibration_error(outcomes: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> float:
     """Expected calibration error: mean |bought − predicted| over 20 bins of equal weight."""
+    _, bought, predicted = calibration_bins(outcomes, probabilities, weights)
+    return float(np.abs(bought - predicted).sum() / weights.sum(dtype=np.float64))
+
+
+def calibration_bins(
+    outcomes: np.ndarray, probabilities: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Weight of all offers, of the bought ones and of the predicted ones, in 20 bins by rising probability."""
     order = np.argsort(probabilities, kind="stable")
     weight = weights[order].astype(np.float64)
     middle = np.cumsum(weight) - weight / 2
     bin_ = np.minimum((BINS * middle / weight.sum()).astype(np.int64), BINS - 1)
-    surprise = weight * (outcomes[order] - probabilities[order].astype(np.float64))
-    return float(np.abs(np.bincount(bin_, weights=surprise, minlength=BINS)).sum() / weight.sum())
+    sums = weight, weight * outcomes[order], weight * probabilities[order].astype(np.float64)
+    offers, bought, predicted = (np.bincount(bin_, weights=value, minlength=BINS) for value in sums)
+    return offers, bought, predicted
 
 
 def poisson_deviance(counts: np.ndarray, means: np.ndarray) -> float:

@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 from gpu_pricer.evaluation.bootstrap import Bootstrap
 from gpu_pricer.evaluation.offers import Log
 
-COVARIATES = ("log_price", "display", "mailer")
+COVARIATES = ("log_price", "rival_price", "display", "mailer")
 STEPS = 50
 LONGEST_STEP = 2.0
 LEAST_VARIATION = 1e-9  # buyers × variance of log price, below which there is nothing to learn a slope from
@@ -18,10 +18,10 @@ LEAST_VARIATION = 1e-9  # buyers × variance of log price, below which there is 
 def observed_elasticities(log: Log, bootstrap: Bootstrap, seed: int) -> pl.DataFrame:
     """category_id, observed, low and high: the elasticity of buyers per product and period, with its interval.
 
-    Buyers ~ Poisson(visits · exp(level of the product + elasticity · ln price + display + mailer)), one response
-    per category, periods without a buyer kept (Santos Silva & Tenreyro 2006). A replicate of the users moves the
-    estimate by one Newton step from the optimum, the score bootstrap of Kline & Santos (2012). Null where the
-    log identifies no slope: no buyer, or a price that never moved.
+    Buyers ~ Poisson(visits · exp(level of the product + elasticity · ln price + the rivals' ln price + display +
+    mailer)), one response per category, periods without a buyer kept (Santos Silva & Tenreyro 2006). A replicate of
+    the users moves the estimate by one Newton step from the optimum, the score bootstrap of Kline & Santos (2012).
+    Null where the log identifies no slope: no buyer, or a price that never moved.
     """
     cells = _cells(log)
     buyers = _buyers(log, cells)
@@ -39,12 +39,20 @@ def observed_elasticities(log: Log, bootstrap: Bootstrap, seed: int) -> pl.DataF
 
 
 def _cells(log: Log) -> pl.DataFrame:
-    """Products and periods, sorted by product, with covariates and the log of the visits that could buy."""
+    """Products and periods, sorted by product, with covariates and the log of the visits that could buy.
+
+    rival_price: how far the log prices of the category's other products are, on average, from their means.
+    """
     visited = log.visits.group_by("period").agg(log_visits=pl.len().log())
-    promotion = pl.col("display", "mailer").fill_null(0.0)
+    move = pl.col("log_price") - pl.col("log_price").mean().over("product_id")
     return (
         log.shelf.join(visited, on="period")
-        .select("product_id", "period", "category_id", "log_visits", promotion, log_price=pl.col("price").log())
+        .with_columns(pl.col("display", "mailer").fill_null(0.0), log_price=pl.col("price").log())
+        .with_columns(move=move)
+        .with_columns(
+            rival_price=((pl.col("move").sum() - pl.col("move")) / (pl.len() - 1).clip(1)).over("category_id", "period")
+        )
+        .select("product_id", "period", "category_id", "log_visits", *COVARIATES)
         .sort("category_id", "product_id", "period")
     )
 

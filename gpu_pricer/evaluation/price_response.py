@@ -3,33 +3,14 @@
 import numpy as np
 import polars as pl
 
-from gpu_pricer.evaluation.elasticity import own_elasticity
-from gpu_pricer.evaluation.truth import exact_demand, exact_offer
-from gpu_pricer.policy.problem import PricingProblem
-from kernels import choice_probabilities
-
 RAISE = 0.10
-
-
-def cell_elasticities(problem: PricingProblem, category_id: pl.Series) -> pl.DataFrame:
-    """Own-price elasticity of every product on the shelf and segment, at today's prices.
-
-    category_id [P]: of each product of the problem. Columns category_id, elasticity and purchases, the expected
-    purchases of the cell in a period.
-    """
-    demand, shelf = exact_demand(problem), exact_offer(problem).shelf
-    today = problem.today.astype(np.float64)
-    elasticity = own_elasticity(demand, shelf, today)
-    purchases = choice_probabilities(demand, shelf, today[:, None]) * problem.visits
-    category = category_id.gather(np.repeat(np.arange(elasticity.shape[0]), elasticity.shape[1]))
-    cells = pl.DataFrame({"category_id": category, "elasticity": elasticity.ravel(), "purchases": purchases.ravel()})
-    return cells.filter(pl.col("elasticity").is_not_nan())
 
 
 def artefact_response(cells: pl.DataFrame, observed: pl.DataFrame | None) -> dict[str, object]:
     """mean_elasticity, share_rising of the cells, and elasticity_by_category; means count purchases.
 
-    observed: category_id, observed, low and high, what the log says by itself, where there is one.
+    cells: those of CatalogDemand.elasticities; observed: category_id, observed, low and high, what the log says by
+    itself, where there is one.
     """
     by_category = cells.group_by("category_id").agg(elasticity=_mean_elasticity()).sort("category_id")
     if observed is not None:

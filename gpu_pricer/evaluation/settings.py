@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gpu_pricer.checks import require_flag, require_number
+from gpu_pricer.checks import require_flag, require_number, require_whole
 from gpu_pricer.errors import InputError
 from gpu_pricer.evaluation.baselines.baseline import Baseline
 from gpu_pricer.evaluation.bootstrap import Bootstrap
@@ -10,15 +10,20 @@ from gpu_pricer.evaluation.bootstrap import Bootstrap
 
 @dataclass(frozen=True)
 class Settings:
-    """Which intervals, which share of the products is judged off policy, plots or not, and the baselines by name."""
+    """Which intervals, which share of the products is judged off policy, plots or not, and the baselines by name.
+
+    categories: so many, the largest, are drawn and tell what segments are worth.
+    """
 
     bootstrap: Bootstrap
     off_policy_share: float
+    categories: int
     plots: bool
     baselines: dict[str, Baseline]
 
     def __post_init__(self) -> None:
         require_number("evaluate.off_policy_share", self.off_policy_share, above=0, most=1)
+        require_whole("evaluate.categories", self.categories, 1)
         require_flag("evaluate.plots", self.plots)
         for name, model in self.baselines.items():
             if not hasattr(model, "fit"):

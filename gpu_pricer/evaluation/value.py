@@ -50,6 +50,11 @@ class TrueMarket:
         cells = repeated.cell_profit(np.repeat(price, types, axis=1)).reshape(-1, lists, types)
         return np.add.reduceat(cells @ (self.visits / self.visits.sum()), self.shelf.category_start[:-1])
 
+    def of_types(self, types: np.ndarray) -> "TrueMarket":
+        """The market of some types alone, by their positions."""
+        arrays: dict[str, Any] = {name: getattr(self.demand, name)[types] for name in _by_type(self.demand)}
+        return replace(self, demand=replace(self.demand, **arrays), visits=self.visits[types])
+
     def profit(self, price: np.ndarray) -> float:
         """Expected profit per 1,000 visits, in currency, when a type sees its column of price [P, T or 1]."""
         cells = self.cell_profit(price) @ self.visits
@@ -67,9 +72,13 @@ class TrueMarket:
         return float(PER_VISITS * sum(earned) / visits.sum() / 100)
 
 
+def _by_type(demand: Demand) -> list[str]:
+    """The names of the arrays that have a row per type."""
+    names = ("appeal", "sensitivity", "segment_appeal", "segment_sensitivity")
+    return [field.name for field in fields(demand) if field.name in names]
+
+
 def _repeated(demand: Demand, times: int) -> Demand:
     """The same types again and again: segment t + k·T is type t."""
-    of_segments = ("appeal", "sensitivity", "segment_appeal", "segment_sensitivity")
-    names = [field.name for field in fields(demand) if field.name in of_segments]
-    arrays: dict[str, Any] = {name: np.tile(getattr(demand, name), (times, 1)) for name in names}
+    arrays: dict[str, Any] = {name: np.tile(getattr(demand, name), (times, 1)) for name in _by_type(demand)}
     return replace(demand, **arrays)

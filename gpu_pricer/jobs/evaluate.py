@@ -5,6 +5,7 @@ import logging
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 from hydra.utils import instantiate
 from omegaconf import DictConfig
@@ -14,14 +15,16 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.evaluation import under_truth
 from gpu_pricer.evaluation.baselines.judging import baseline_blocks
 from gpu_pricer.evaluation.blocks import HeldOut
+from gpu_pricer.evaluation.catalog_demand import CatalogDemand
 from gpu_pricer.evaluation.observed_elasticity import observed_elasticities
 from gpu_pricer.evaluation.offers import Log
-from gpu_pricer.evaluation.price_response import artefact_response, cell_elasticities
+from gpu_pricer.evaluation.price_response import artefact_response
+from gpu_pricer.evaluation.segmentation import segmentation_value
 from gpu_pricer.evaluation.settings import Settings
+from gpu_pricer.jobs.drawing import draw_calibration, draw_demand
 from gpu_pricer.jobs.scoreboard import scoreboard
-from gpu_pricer.policy.matching import match_products, read_catalog
+from gpu_pricer.policy.matching import read_catalog
 from gpu_pricer.policy.policy import Policy
-from gpu_pricer.policy.problem import problem_of
 from gpu_pricer.tables.artefact import read_artefact
 from gpu_pricer.tables.price_table import scan_cells
 from gpu_pricer.tables.price_version import WHOLE
@@ -57,10 +60,14 @@ def main(config: DictConfig) -> None:
               artefact        the same of what is priced, where the network is only its teacher
               price_response  mean_elasticity, share_rising, elasticity_by_category: the artefact's elasticity,
                               the log's own (observed) and its interval (low, high)
+              segmentation    profit (per 1,000 visits, the artefact's opinion of its own prices) and log_loss for
+                              1, 4, 16, … segments
               baselines       the same blocks of the models in `evaluate` (evaluate=baselines: all of them), and
                               ours_minus_theirs: intervals of the differences
               truth           profit_per_1000_visits, profit_over_today, regret (the oracle's profit missed, a
                               rate), share_of_attainable_gain, elasticity_rmse, visits_covered; baselines: gains
+
+            paths.work/plots/*.svg      calibration, response_curves, elasticities, segmentation
 
     Whatever is not there is left out of the file, and said; if nothing is there, the job ends with 2.
 
@@ -72,19 +79,33 @@ def main(config: DictConfig) -> None:
     for folder in (work / "train", Path(paths.data)):
         require_whole(folder)
     sales = _read_log(Path(paths.data))
-    metrics = {
-        **_held_out_blocks(paths, sales, settings, config.seed),
-        "price_response": _response_block(paths, policy, sales, settings, config.seed),
-        "truth": _truth_block(paths, policy, sales),
-    }
-    present = {name: block for name, block in metrics.items() if block}
-    if not present:
+    held_out = _held_out(_held_out_file(paths), sales, settings, config.seed)
+    demand = _catalog_demand(paths, policy)
+    metrics: dict[str, dict] = {}
+    probabilities: dict[str, np.ndarray] = {}
+    if held_out is not None:
+        metrics |= held_out.blocks()
+        probabilities |= held_out.probabilities()
+        if settings.baselines:
+            trained = _trained_periods(Path(paths.data), held_out.before)
+            metrics["baselines"], theirs = baseline_blocks(held_out, trained)
+            probabilities |= theirs
+    if demand is not None:
+        observed = None if sales is None else observed_elasticities(sales, settings.bootstrap, config.seed)
+        metrics["price_response"] = artefact_response(demand.elasticities(), observed)
+        metrics["segmentation"] = _segmentation(demand.largest(settings.categories), held_out)
+    metrics |= _truth_block(paths, policy, sales)
+    if not metrics:
         raise InputError(
             f"something to evaluate must be there, found neither held-out choices at {_held_out_file(paths)} nor an "
             f"artefact at {paths.demand} nor a truth at {paths.truth}: run `gpu-pricer train` first, or mend paths.work"
         )
-    write_metrics(work / "metrics.json", present)
-    Console().print(*scoreboard(present), sep="\n")
+    write_metrics(work / "metrics.json", metrics)
+    if settings.plots and held_out is not None:
+        draw_calibration(work / "plots", held_out, probabilities)
+    if settings.plots and demand is not None:
+        draw_demand(work / "plots", metrics, demand, settings.categories)
+    Console().print(*scoreboard(metrics), sep="\n")
 
 
 def write_metrics(path: Path, metrics: dict) -> None:
@@ -98,16 +119,11 @@ def _held_out_file(paths: DictConfig) -> Path:
     return Path(paths.work) / "train" / "held_out.parquet"
 
 
-def _held_out_blocks(paths: DictConfig, sales: Log | None, settings: Settings, seed: int) -> dict[str, dict]:
-    file = _held_out_file(paths)
+def _held_out(file: Path, sales: Log | None, settings: Settings, seed: int) -> HeldOut | None:
     if sales is None or not file.is_file():
         log.info("no held-out choices at %s: no block that judges them", file)
-        return {}
-    held_out = HeldOut(pl.read_parquet(file), sales, settings, seed)
-    blocks = held_out.blocks()
-    if settings.baselines:
-        blocks["baselines"] = baseline_blocks(held_out, _trained_periods(Path(paths.data), held_out.before))
-    return blocks
+        return None
+    return HeldOut(pl.read_parquet(file), sales, settings, seed)
 
 
 def _trained_periods(data: Path, before: list[date]) -> list[date]:
@@ -116,29 +132,30 @@ def _trained_periods(data: Path, before: list[date]) -> list[date]:
     return before[split["history_periods"] : len(before) - split["validation_periods"]]
 
 
-def _response_block(
-    paths: DictConfig, policy: Policy, sales: Log | None, settings: Settings, seed: int
-) -> dict[str, object]:
+def _catalog_demand(paths: DictConfig, policy: Policy) -> CatalogDemand | None:
     if not (Path(paths.demand) / "demand.json").is_file():
-        log.info("no demand artefact at %s: no price_response block", paths.demand)
-        return {}
+        log.info("no demand artefact at %s: no price_response and no segmentation block", paths.demand)
+        return None
     artefact = read_artefact(Path(paths.demand))
     if not artefact.info.outside_option:
-        log.info("the demand has no outside option: no price_response block")
-        return {}
-    matched = match_products(read_catalog(Path(paths.catalog)), artefact)
-    cells = cell_elasticities(problem_of(artefact, matched, policy), matched.products["category_id"])
-    observed = None if sales is None else observed_elasticities(sales, settings.bootstrap, seed)
-    return artefact_response(cells, observed)
+        log.info("the demand has no outside option: no price_response and no segmentation block")
+        return None
+    return CatalogDemand.of(artefact, read_catalog(Path(paths.catalog)), policy)
 
 
-def _truth_block(paths: DictConfig, policy: Policy, sales: Log | None) -> dict[str, object]:
+def _segmentation(largest: CatalogDemand, held_out: HeldOut | None) -> dict[str, dict]:
+    """By number of segments: profit per 1,000 visits and log loss, in the largest categories."""
+    offers = None if held_out is None else held_out.of_artefact(largest.products["category_id"])
+    return {str(row.pop("segments")): row for row in segmentation_value(largest, offers).to_dicts()}
+
+
+def _truth_block(paths: DictConfig, policy: Policy, sales: Log | None) -> dict[str, dict]:
     if not (Path(paths.truth) / "demand.json").is_file():
         log.info("no truth at %s: no truth block", paths.truth)
         return {}
     truth, catalog = read_artefact(Path(paths.truth)), read_catalog(Path(paths.catalog), policy.bounds.columns)
     told = None if sales is None else under_truth.Log(sales.shelf, sales.choices)
-    return under_truth.evaluate_under_truth(truth, catalog, policy, _learned(paths), told)
+    return {"truth": under_truth.evaluate_under_truth(truth, catalog, policy, _learned(paths), told)}
 
 
 def _learned(paths: DictConfig) -> under_truth.Learned | None:

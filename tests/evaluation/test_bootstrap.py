@@ -6,15 +6,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gpu_pricer.evaluation.bootstrap import Bootstrap, bootstrap_scores
+from gpu_pricer.evaluation.bootstrap import Bootstrap, bootstrap_scores, replicated_scores
 from gpu_pricer.evaluation.held_out import evaluate_held_out
 
-
-class Fixed(Bootstrap):
-    """Replicates that the test chooses."""
-
-    def multiplicities(self, users, seed):
-        return np.vstack([np.ones(users), np.arange(users) % 3]).astype(float)
+USERS = 30
+TIMES = np.vstack([np.ones(USERS), np.arange(USERS) % 3]).astype(float)
 
 
 @pytest.fixture
@@ -24,7 +20,7 @@ def offers() -> pl.DataFrame:
     return pl.DataFrame(
         {
             "period": [date(2025, 1, 6)] * 300 + [date(2025, 1, 13)] * 300,
-            "user_id": rng.integers(0, 30, 600),
+            "user_id": rng.permutation(600) % USERS,
             "product_id": rng.integers(0, 5, 600),
             "probability": probability,
             "bought": rng.random(600) < probability,
@@ -44,14 +40,14 @@ def scores_of(block: dict) -> dict[str, float]:
 
 
 def test_a_replicate_of_everybody_has_the_scores_themselves(offers, moves):
-    replicates = bootstrap_scores(offers, moves, Fixed(2, 0.9), seed=0)
+    replicates = replicated_scores(offers, moves, TIMES)
 
     expected = scores_of(evaluate_held_out(offers, moves))
     assert {name: value[0] for name, value in replicates.items()} == pytest.approx(expected)
 
 
 def test_a_replicate_counts_a_user_as_often_as_it_was_drawn(offers, moves):
-    replicates = bootstrap_scores(offers, moves, Fixed(2, 0.9), seed=0)
+    replicates = replicated_scores(offers, moves, TIMES)
 
     times = offers["user_id"].rank("dense").cast(pl.Int64) - 1
     twice = pl.concat([offers.filter(times % 3 > 0), offers.filter(times % 3 > 1)])
@@ -81,3 +77,12 @@ def test_every_replicate_draws_as_many_users_as_there_are():
 def test_a_bootstrap_without_replicates_is_refused():
     with pytest.raises(ValueError, match=r"bootstrap\.replicates must be a whole number of at least 1, found 0"):
         Bootstrap(replicates=0, level=0.9)
+
+
+def test_intervals_hold_every_score_though_resampling_adds_noise(offers, moves):
+    bootstrap = Bootstrap(replicates=100, level=0.9)
+
+    intervals = bootstrap.intervals(bootstrap_scores(offers, moves, bootstrap, seed=0))
+
+    for name, score in scores_of(evaluate_held_out(offers, moves)).items():
+        assert intervals[name][0] < score < intervals[name][1], name

@@ -24,12 +24,23 @@ def test_estimates_are_those_of_a_poisson_regression_with_product_effects(market
     _, log = market
     found = observed_elasticities(log, BOOTSTRAP, seed=0)
 
+    moves = log.shelf.with_columns(move=pl.col("price").log() - pl.col("price").log().mean().over("product_id"))
     for row in found.iter_rows(named=True):
-        shelf = log.shelf.filter(pl.col("category_id") == row["category_id"])
+        shelf = moves.filter(pl.col("category_id") == row["category_id"])
         buyers = log.purchases.group_by("period", "product_id").len("buyers")
         cells = shelf.join(buyers, on=["period", "product_id"], how="left").with_columns(pl.col("buyers").fill_null(0))
         effects = cells.select("product_id").cast(pl.String).to_dummies().to_numpy()
-        design = np.c_[effects, cells["price"].log(), cells.select("display", "mailer")]
+        rivals = [  # the mean move of the other four products in the same week
+            np.mean(
+                [
+                    move
+                    for other, week, move in cells.select("product_id", "period", "move").iter_rows()
+                    if week == period and other != product
+                ]
+            )
+            for product, period in cells.select("product_id", "period").iter_rows()
+        ]
+        design = np.c_[effects, cells["price"].log(), rivals, cells.select("display", "mailer")]
         oracle = PoissonRegressor(alpha=0.0, fit_intercept=False, tol=1e-10, max_iter=3000).fit(design, cells["buyers"])
         assert row["observed"] == pytest.approx(oracle.coef_[effects.shape[1]], abs=1e-3)
 

@@ -31,7 +31,7 @@ SMALL = [
 def configured(folder: Path) -> DictConfig:
     paths = [f"paths.work={folder / 'work'}", f"paths.prices={folder / 'prices'}"]
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose("config", overrides=[*SMALL, *paths, "policy.ladder=null"])
+        return compose("config", overrides=[*SMALL, *paths, "policy.ladder=null", "evaluate.categories=2"])
 
 
 def published_from_the_truth(config: DictConfig, layout: str = "long") -> None:

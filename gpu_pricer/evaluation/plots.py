@@ -1,0 +1,138 @@
+"""What metrics.json says, as SVG figures.
+
+Matplotlib draws them: it is what the field reads, needs no browser, and writes SVG by itself (the object interface,
+no pyplot, so no global state and no display).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
+
+from gpu_pricer.evaluation.metrics import calibration_bins
+
+STYLE = {
+    "font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 9, "legend.frameon": False,
+    "svg.fonttype": "none", "svg.hashsalt": "gpu_pricer", "axes.titlelocation": "left",
+}  # fmt: skip
+OURS, THEIRS, SUPPORT = "#0b5394", "#b45f06", "#dce6f2"
+COLOURS = ("#0b5394", "#6fa8dc", "#7f7f7f", "#b7b7b7", "#b45f06", "#e69138")
+COLUMNS = 4
+
+
+@contextmanager
+def figure(path: Path, width: float, height: float) -> Iterator[Figure]:
+    """A figure of inches, written as SVG when the block ends; equal figures are equal files."""
+    with rc_context(STYLE):  # type: ignore[arg-type]
+        drawn = Figure(figsize=(width, height), layout="constrained")
+        yield drawn
+        path.parent.mkdir(parents=True, exist_ok=True)
+        drawn.savefig(path, format="svg", metadata={"Date": None})
+
+
+def draw_calibration(path: Path, outcomes: np.ndarray, weights: np.ndarray, models: dict[str, np.ndarray]) -> None:
+    """Bought against predicted rates of each model's probabilities [N], in 20 bins of equal weight."""
+    bins = {name: calibration_bins(outcomes, value, weights) for name, value in models.items()}
+    rates = {
+        name: (predicted[bought > 0] / offers[bought > 0], bought[bought > 0] / offers[bought > 0])
+        for name, (offers, bought, predicted) in bins.items()
+    }
+    seen = np.concatenate([np.concatenate(pair) for pair in rates.values()])
+    ends = [seen.min(initial=0.1) / 1.5, seen.max(initial=0.1) * 1.5]
+    with figure(path, 5.2, 4.6) as drawn:
+        axes = drawn.subplots()
+        for (name, (predicted, bought)), colour in zip(rates.items(), _colours(len(models)), strict=True):
+            axes.plot(predicted, bought, marker="o", ms=3.5, lw=1, color=colour, label=name)
+        axes.plot(ends, ends, color="black", lw=0.7, ls=":", label="exact")
+        axes.set(xscale="log", yscale="log", xlim=ends, ylim=ends, ylabel="bought")
+        axes.set_xlabel("predicted share of visits that buy the offer")
+        axes.set_title("Calibration on held-out weeks, 20 bins of equal weight")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3%}".rstrip("0%").rstrip(".") + " %"))
+            axis.set_minor_formatter(NullFormatter())
+        axes.legend()
+
+
+def draw_response_curves(path: Path, curves: pl.DataFrame, by_category: dict[str, dict]) -> None:
+    """One small chart per category: purchases against prices, the training support shaded.
+
+    curves: see response_curves; by_category: own-price elasticities, see artefact_response.
+    """
+    categories = curves["category_id"].unique(maintain_order=True).to_list()
+    levels, rows = curves["price_level"].to_numpy(), -(-len(categories) // COLUMNS)
+    with figure(path, 2.5 * COLUMNS, 2.2 * rows + 0.6) as drawn:
+        charts = drawn.subplots(rows, COLUMNS, sharex=True, squeeze=False)
+        for axes in charts.flat[len(categories) :]:
+            axes.axis("off")
+        for axes, category in zip(charts.flat, categories, strict=False):
+            _draw_response(axes, curves.filter(pl.col("category_id") == category), by_category[category])
+            axes.set_title(category.capitalize()[:32])
+            axes.set_xlim(levels.min() - 0.05, levels.max() + 0.05)
+            axes.tick_params(labelbottom=True)
+        drawn.supxlabel("all prices of the category, relative to today's", fontsize=9)
+        drawn.supylabel("purchases per 1,000 visits", fontsize=9)
+        handles, labels = charts[0, 0].get_legend_handles_labels()
+        drawn.legend(handles, labels, loc="outside upper left", ncols=len(labels))
+
+
+def draw_elasticities(path: Path, cells: pl.DataFrame, mean: float) -> None:
+    """Histogram of own-price elasticities of product × segment cells, by expected purchases."""
+    with figure(path, 5.2, 3.4) as drawn:
+        axes = drawn.subplots()
+        values, weights = cells["elasticity"].to_numpy(), cells["purchases"].to_numpy()
+        low, high = np.quantile(values, [0.002, 0.998])
+        edges = np.linspace(low, max(high, 0.0), 41)
+        axes.hist(values.clip(low, None), bins=edges, weights=weights / weights.sum(), color=OURS)
+        axes.axvline(mean, color="black", lw=1)
+        axes.set_ylim(0, 1.15 * axes.get_ylim()[1])
+        axes.annotate(f" mean {mean:.2f}", (mean, 0.99), xycoords=("data", "axes fraction"), va="top")
+        axes.axvline(0.0, color=THEIRS, lw=1, ls="--")
+        axes.set(xlabel="own-price elasticity at today's prices", title="Elasticity of product × segment cells")
+        axes.set_ylabel("share of expected purchases")
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+
+
+def draw_segmentation(path: Path, value: pl.DataFrame) -> None:
+    """Profit over one price list and held-out log loss against the number of segments (see segmentation_value)."""
+    with figure(path, 6.4, 3.0) as drawn:
+        likelihood, profit = drawn.subplots(1, 2)
+        segments = value["segments"].to_numpy()
+        likelihood.plot(segments, value["log_loss"].cast(pl.Float64).to_numpy(), marker="o", color=OURS)
+        likelihood.set(title="Log loss of held-out offers")
+        profit.plot(segments, (value["profit"] / value["profit"][0] - 1).to_numpy(), marker="o", color=OURS)
+        profit.set(title="Expected profit over one price list")
+        profit.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
+        for axes in (likelihood, profit):
+            axes.set_xscale("log", base=4)
+            axes.set_xticks(segments, [str(count) for count in segments])
+            axes.tick_params(which="minor", length=0)
+            axes.xaxis.set_minor_formatter(NullFormatter())
+            axes.set_xlabel("segments")
+
+
+def _draw_response(axes: Axes, curve: pl.DataFrame, elasticity: dict) -> None:
+    level, purchases = curve["price_level"].to_numpy(), curve["purchases"].to_numpy()
+    low, high = curve["support_low"][0], curve["support_high"][0]
+    inside = (level >= low - 0.01) & (level <= high + 0.01)
+    axes.axvspan(low, high, color=SUPPORT, lw=0, label="prices seen in training")
+    today = np.interp(1.0, level, purchases)
+    axes.plot(level, purchases, color=OURS, lw=0.9, ls=":")
+    axes.plot(level[inside], purchases[inside], color=OURS, lw=1.8, label="demand model")
+    axes.plot([1.0], [today], marker="o", ms=3.5, color=OURS)
+    axes.set_ylim(0, 1.35 * purchases.max())
+    axes.text(0.97, 0.97, _own_elasticity(elasticity), transform=axes.transAxes, ha="right", va="top", fontsize=7.5)
+
+
+def _own_elasticity(row: dict) -> str:
+    said = f"own elasticity {row['elasticity']:.1f}"
+    return said if row.get("observed") is None else f"{said}\nthe log's {row['low']:.1f} … {row['high']:.1f}"
+
+
+def _colours(count: int) -> list[str]:
+    return [COLOURS[index % len(COLOURS)] for index in range(count)]
