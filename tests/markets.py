@@ -41,9 +41,11 @@ def a_policy(
     objective: Objective = PROFIT,
     category_ladders: dict | None = None,
     overrides: str | None = None,
+    constraints: dict | None = None,
+    on_infeasible: str = "relax",
 ) -> Policy:
     """A policy that differs from the usual one in what is named."""
-    return Policy(objective, bounds, ladder, category_ladders or {}, overrides)
+    return Policy(objective, bounds, ladder, category_ladders or {}, overrides, constraints or {}, on_infeasible)
 
 
 def small_artefact(

@@ -10,9 +10,11 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from gpu_pricer.errors import InputError
+from gpu_pricer.jobs.constraining import steer
 from gpu_pricer.jobs.progress import progress
 from gpu_pricer.policy.matching import catalog_fingerprint, match_products, read_catalog
 from gpu_pricer.policy.policy import Policy
+from gpu_pricer.policy.portfolio.constraint import columns_read
 from gpu_pricer.policy.problem import PricingProblem, problem_of
 from gpu_pricer.policy.rule_columns import with_rule_columns
 from gpu_pricer.policy.scoring import columns_of, score_shard
@@ -52,7 +54,7 @@ def main(config: DictConfig) -> None:
     """Price every product of a catalog for every segment of a demand artefact.
 
     Reads   paths.demand    the demand artefact, from `train` or from anywhere
-            paths.catalog   product_id, category_id, price, cost; optional availability
+            paths.catalog   product_id, category_id, price, cost; optional availability, and what the policy names
     Writes  paths.shards    the price table's files, and in _record/ run.json (totals) and unpriced.parquet;
                             by default a new folder in paths.prices, which `publish` takes from there
 
@@ -64,7 +66,10 @@ def main(config: DictConfig) -> None:
     demand, catalog = Path(config.paths.demand), Path(config.paths.catalog)
     shards = None if config.paths.shards is None else Path(config.paths.shards)
     folder = _own_folder(Path(config.paths.prices), shards, tiling)
-    score(read_artefact(demand), read_catalog(catalog, policy.bounds.columns), policy, tiling, folder, config.backend)
+    warm_start = None if config.paths.warm_start is None else Path(config.paths.warm_start) / RECORD
+    score(
+        read_artefact(demand), read_catalog(catalog, policy.columns), policy, tiling, folder, config.backend, warm_start
+    )
 
 
 def score(
@@ -74,11 +79,14 @@ def score(
     tiling: Tiling,
     folder: Path,
     backend: str,
+    warm_start: Path | None = None,
 ) -> PriceVersion | None:
     """Write this process's shards into the folder; the whole version, or None while others are missing."""
     resolved = _resolved(backend)
     origin = Origin(artefact.info, artefact.fingerprint(), policy.fingerprint(), catalog_fingerprint(catalog))
     matched = match_products(with_rule_columns(catalog, policy.bounds), artefact)
+    read = catalog.select("product_id", *(name for name in columns_read(policy.asked) if name in catalog.columns))
+    segments_table = artefact.segments
     del catalog  # here and below: a million products take 50 MB of catalog, 110 of matches, 100 of artefact tables
     problem = problem_of(artefact, matched, policy)
     del artefact, matched
@@ -89,11 +97,14 @@ def score(
     log.info("pricing %d products x %d segments on %s into %s", products, segments, backend, folder)
     open_shard(folder, tiling.shard)
     _write_unpriced(problem.unpriced, folder / RECORD)
+    steering = steer(
+        problem, policy, read, segments_table, origin.demand.currency, folder / RECORD, warm_start, backend
+    )
     problem = choose_changes(problem, tiling.all_tiles(problem.category_start, segments), backend)
     whole = None
     with progress("score", products * segments * len(tiling.own_shards) // tiling.shards) as on_tile:
         for shard in tiling.own_shards:
-            files, tally = score_shard(problem, tiling, shard, folder, version.metadata, backend, on_tile)
+            files, tally = score_shard(problem, tiling, shard, folder, version.metadata, backend, on_tile, steering)
             whole = close_shard(folder, shard, version.with_files(files, tally))
     if whole is None:
         log.info("wrote shard %s of %d; run.json follows when all are there", tiling.shard, tiling.shards)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,9 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.policy.bounds import Bounds
 from gpu_pricer.policy.ladder import Ladder
 from gpu_pricer.policy.objective import Objective
+from gpu_pricer.policy.portfolio.constraint import Constraint, columns_read
 
+ON_INFEASIBLE = ("relax", "refuse")
 WHOLE_CENTS = Ladder(endings=None, prices=None)
 
 
@@ -19,6 +21,8 @@ class Policy:
     """What is maximised, how far prices may go and which prices exist; a null ladder is every whole cent.
 
     category_ladders: other ladders, as endings or prices, by category_id; overrides: a file of prices set by hand.
+    constraints: by name, the settings of a Constraint; on_infeasible: relax those that cannot be met together, or
+    refuse the run.
     """
 
     objective: Objective
@@ -26,6 +30,8 @@ class Policy:
     ladder: Ladder | None
     category_ladders: dict[str, dict[str, Any]]
     overrides: str | None
+    constraints: dict[str, dict[str, Any]]
+    on_infeasible: str
 
     def __post_init__(self) -> None:
         for name, kind in (("objective", Objective), ("bounds", Bounds)):
@@ -39,6 +45,29 @@ class Policy:
             _ladder_of(category, entry)
         if self.overrides is not None and not (isinstance(self.overrides, str) and self.overrides):
             raise ValueError(f"policy.overrides must be a file or null, found {self.overrides!r}")
+        if self.on_infeasible not in ON_INFEASIBLE:
+            raise ValueError(f"policy.on_infeasible must be relax or refuse, found {self.on_infeasible!r}")
+        self._check_constraints()
+
+    def _check_constraints(self) -> None:
+        """Raise ValueError for constraints without sense, or beside rules that their solver does not know."""
+        if not isinstance(self.constraints, dict):
+            raise ValueError(f"policy.constraints must be a mapping, found {self.constraints!r}")
+        if not self.asked:
+            return
+        for name in ("max_changes", "max_segment_ratio"):
+            if getattr(self.bounds, name) is not None:
+                raise ValueError(f"policy.constraints cannot be met beside bounds.{name}: set it to null")
+
+    @property
+    def asked(self) -> dict[str, Constraint]:
+        """The constraints; those set to null, as an experiment may, are left out."""
+        return {name: _constraint_of(name, entry) for name, entry in self.constraints.items() if entry is not None}
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of the catalog, or of the segments, that rules and constraints read."""
+        return sorted({*self.bounds.columns, *columns_read(self.asked)})
 
     @property
     def ladders(self) -> list[Ladder]:
@@ -57,6 +86,22 @@ class Policy:
         if self.overrides is not None:
             digest.update(_bytes_of(Path(self.overrides)))
         return digest.hexdigest()[:16]
+
+
+def _constraint_of(name: str, entry: object) -> Constraint:
+    if not isinstance(entry, dict):
+        raise ValueError(f"policy.constraints.{name} must be a mapping or null, found {entry!r}")
+    known = [field.name for field in fields(Constraint)]
+    unknown = sorted(set(entry) - set(known))
+    if unknown or "measure" not in entry:
+        found = ", ".join(unknown) if unknown else "no measure"
+        raise ValueError(
+            f"policy.constraints.{name} must have a measure and none but {', '.join(known)}, found {found}"
+        )
+    try:
+        return Constraint(**entry)
+    except ValueError as error:
+        raise ValueError(f"policy.constraints.{name}: {error}") from error
 
 
 def _ladder_of(category: str, entry: object) -> Ladder:

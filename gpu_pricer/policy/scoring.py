@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.policy.long_rows import long_columns, long_groups
+from gpu_pricer.policy.portfolio.steering import Steering
 from gpu_pricer.policy.problem import PricingProblem
 from gpu_pricer.policy.tile_rows import SolvedTile, solve, tally_of
 from gpu_pricer.policy.tiling import Tiling
@@ -47,11 +48,12 @@ def score_shard(
     metadata: Mapping[str, str],
     backend: str,
     on_tile: Callable[[int], None],
+    steering: Steering | None = None,
 ) -> tuple[list[str], Tally]:
     """Price one shard's categories into files of the folder; their names, and their sums.
 
     This thread computes (the kernels use every core) while others write; as many tiles as writers are in
-    flight. on_tile is told the cells of each tile that was written. Same rows, bit for bit, for any tiling.
+    flight. on_tile is told the cells of each tile that was written; steering: what constraints make of the problem. Same rows, bit for bit, for any tiling.
     """
     columns, groups = columns_of(problem, tiling.layout, tiling.details), LAYOUT[tiling.layout].groups
 
@@ -64,7 +66,7 @@ def score_shard(
     pending: deque[Future[int]] = deque()
     with ThreadPoolExecutor(tiling.writers) as writers:
         for first, last in tiling.tiles(shard, problem.category_start, len(problem.segment_id)):
-            tile = solve(problem, first, last, backend)
+            tile = solve(problem, first, last, backend, steering)
             tallies.append(tally_of(tile))
             names.append(file_name(folder.name, shard, len(names)))
             if len(pending) == tiling.writers:

@@ -9,6 +9,7 @@ import polars as pl
 
 from gpu_pricer.policy.cells import add_moves, mark_prices
 from gpu_pricer.policy.ladder import CENTS
+from gpu_pricer.policy.portfolio.steering import Steering, price_classes
 from gpu_pricer.policy.problem import PricingProblem
 from gpu_pricer.policy.tile_solving import solve_cells, tile_inputs, within_ratio
 from gpu_pricer.tables.parquet_pages import Dictionary, dictionary_of
@@ -29,7 +30,7 @@ class Terms(NamedTuple):
 @dataclass(frozen=True)
 class SolvedTile:
     """The categories first to last − 1 of a problem, their demand, their cells with totals for the visits,
-    and what may hold their prices, int8 [n, 5] (see PricingProblem)."""
+    what may hold their prices, int8 [n, 5] (see PricingProblem), and what constraints make them maximise, if any."""
 
     problem: PricingProblem
     first: int
@@ -37,6 +38,7 @@ class SolvedTile:
     demand: Demand
     cells: PricedCells
     binding: np.ndarray
+    steering: Steering | None
 
     @property
     def products(self) -> slice:
@@ -52,6 +54,10 @@ class SolvedTile:
     def terms(self) -> Terms:
         """What its prices maximise."""
         problem = self.problem
+        if self.steering is not None:
+            classes = range(self.steering.slices.class_count)
+            weight, cost = zip(*(self.steering.weigh(problem, c, self.products) for c in classes), strict=True)
+            return Terms(np.stack(cost, axis=1), np.stack(weight, axis=1), self.steering.slices.segment_class)
         cost, weight = problem.effective_cost[self.products, None], problem.units_per_choice[self.products, None]
         return Terms(cost, weight, np.zeros(len(problem.segment_id), np.int64))
 
@@ -66,10 +72,14 @@ class SolvedTile:
         return int(self.cells.price.max())
 
 
-def solve(problem: PricingProblem, first: int, last: int, backend: str) -> SolvedTile:
-    """Price the categories first to last − 1."""
+def solve(problem: PricingProblem, first: int, last: int, backend: str, steering: Steering | None = None) -> SolvedTile:
+    """Price the categories first to last − 1, as the constraints on the assortment steer them, if there are any."""
     tile = within_ratio(tile_inputs(problem, first, last), backend)
-    return SolvedTile(problem, first, last, tile.demand, solve_cells(tile, backend), tile.binding)
+    if steering is None:
+        cells = solve_cells(tile, backend)
+    else:
+        cells = price_classes(problem, steering, (first, last), backend)
+    return SolvedTile(problem, first, last, tile.demand, cells, tile.binding, steering)
 
 
 def signed(ids: pl.Series) -> pl.Series:

@@ -29,7 +29,7 @@ def test_override_reaches_the_policy():
     assert policy.bounds.max_increase == 0.1
 
 
-@pytest.mark.parametrize("key", ["constraints.x=1", "bounds.max_price_ratio=1.5", "ladder.steps=[1]"])
+@pytest.mark.parametrize("key", ["objective.units=1", "bounds.max_price_ratio=1.5", "ladder.steps=[1]"])
 def test_key_that_nothing_implements_is_refused(key):
     with pytest.raises(Exception, match="unexpected keyword argument"):
         instantiate(configured(key))
@@ -52,9 +52,9 @@ def test_bad_objective_is_refused_in_one_line(weights, message):
 
 def test_wrong_part_is_refused_in_one_line():
     with pytest.raises(ValueError, match=r"^policy\.bounds must be a Bounds, found None$"):
-        Policy(PROFIT, None, None, {}, None)
+        Policy(PROFIT, None, None, {}, None, {}, "relax")
     with pytest.raises(ValueError, match=r"^policy\.ladder must be a Ladder or null, found 'whole'$"):
-        Policy(PROFIT, FREE, "whole", {}, None)
+        Policy(PROFIT, FREE, "whole", {}, None, {}, "relax")
 
 
 def test_effective_cost_orders_prices_as_the_objective_does():

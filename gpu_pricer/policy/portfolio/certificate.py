@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -33,6 +34,15 @@ class Certificate:
     def status(self) -> str:
         """met: every limit holds; relaxed: those that could not hold together are eased; missed: one is not reached."""
         return str(self.summary["status"])
+
+    def shortfalls(self) -> list[str]:
+        """What is missing of each limit that is not met, in its own units."""
+        entries: dict[str, Any] = self.summary["constraints"]  # type: ignore[assignment]
+        return [
+            f"{name} asks for {entry['measure']} {entry['kind']} {entry['required']:.6g} and gets {entry['achieved']:.6g}"
+            for name, entry in entries.items()
+            if entry["violation"] > 0
+        ]
 
     def write(self, folder: Path) -> None:
         """Write certificate.json, and the shadow prices of stock beside it."""

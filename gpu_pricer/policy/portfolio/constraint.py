@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from gpu_pricer.checks import require_number, require_whole
-from gpu_pricer.policy.conditions import require_condition
+from gpu_pricer.policy.conditions import names_in, require_condition
 
 MEASURES = ("units", "revenue", "profit", "margin_rate")
 CURRENT_PRICES = "current_prices"
@@ -68,3 +68,12 @@ class Constraint:
         limit = self.at_least if self.at_most is None else self.at_most
         assert isinstance(limit, int | float)
         return float(limit)
+
+
+def columns_read(constraints: dict[str, Constraint]) -> list[str]:
+    """The columns that the constraints read, of the catalog or of the segments."""
+    names: set[str] = set()
+    for constraint in constraints.values():
+        names |= set(names_in(constraint.where) if constraint.where else ())
+        names |= {str(constraint.at_most)} if constraint.per else set()
+    return sorted(names)

@@ -6,7 +6,6 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.policy.conditions import names_in
 from gpu_pricer.policy.objective import Objective
 from gpu_pricer.policy.portfolio.certificate import Certificate, certificate_of
 from gpu_pricer.policy.portfolio.constraint import Constraint
@@ -23,19 +22,15 @@ Constraints = dict[str, Constraint]
 
 @dataclass(frozen=True)
 class Plan:
-    """How prices are steered, and what is proved of them."""
+    """What the constraints lead to, and what is proved of it."""
 
-    steering: Steering
+    solution: Solution
     certificate: Certificate
 
-
-def columns_read(constraints: Constraints) -> list[str]:
-    """The columns that the constraints read, of the catalog or of the segments."""
-    names: set[str] = set()
-    for constraint in constraints.values():
-        names |= set(names_in(constraint.where) if constraint.where else ())
-        names |= {str(constraint.at_most)} if constraint.per else set()
-    return sorted(names)
+    @property
+    def steering(self) -> Steering:
+        """How prices are steered."""
+        return self.solution.steering
 
 
 def plan(
@@ -65,7 +60,7 @@ def plan(
     size = float(objective_of(objective, today).sum())
     solution = Solver(market, objective, goals, stock, size).solve(start)
     table = _stock_table(products["product_id"], limit, solution) if len(of_sums) < len(constraints) else None
-    return Plan(solution.steering, certificate_of(solution, of_sums, today.covered.sum(axis=0), table, currency))
+    return Plan(solution, certificate_of(solution, of_sums, today.covered.sum(axis=0), table, currency))
 
 
 def unit_limits(constraints: Constraints, products: pl.DataFrame) -> np.ndarray:

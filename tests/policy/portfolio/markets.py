@@ -1,16 +1,17 @@
 """Markets for portfolio constraints, of any size: departments, a price ladder, today's prices and stock."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 
-from gpu_pricer.policy.bounds import Bounds
 from gpu_pricer.policy.ladder import CENTS, Ladder
 from gpu_pricer.tables.artefact import DemandArtefact
-from tests.markets import demand_info
+from tests.markets import FREE, demand_info
 
 DEPARTMENTS = ("grocery", "drinks", "household", "care", "pets")
 QUARTERS = Ladder(endings=[0.25, 0.49, 0.75, 0.99], prices=None)
-AROUND_TODAY = Bounds(max_decrease=0.30, max_increase=0.15, min_margin_rate=0.02, within_support=False)
+AROUND_TODAY = replace(FREE, max_decrease=0.30, max_increase=0.15, min_margin_rate=0.02)
 TASTES = 6
 
 

@@ -1,0 +1,114 @@
+"""Constraints on the assortment in the scoring job: the table, the certificate beside it, and refusals."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from gpu_pricer.errors import InputError, Refused
+from gpu_pricer.jobs.score import score
+from gpu_pricer.policy.tiling import Tiling
+from tests.markets import a_policy
+from tests.policy.portfolio.markets import AROUND_TODAY, QUARTERS, department_market
+from tests.policy.portfolio.oracle import sums_at
+
+VOLUME = {"measure": "units", "at_least": 1.02, "relative_to": "current_prices"}
+PETS = {"measure": "revenue", "at_least": 1.05, "relative_to": "current_prices", "where": "department = 'pets'"}
+SOME = {"measure": "units", "at_least": 1.2, "relative_to": "current_prices", "where": "segment_id = 's001'"}
+IMPOSSIBLE = {
+    "revenue": {"measure": "revenue", "at_least": 1.3, "relative_to": "current_prices"},
+    "rate": {"measure": "margin_rate", "at_least": 1.3, "relative_to": "current_prices", "priority": 2},
+}
+MARKET = department_market(3, 1200, 6)
+
+
+def scored(folder, constraints, cells_per_file=10**6, shards=1, warm_start=None, details=(), **policy):
+    """The price table of the market, sorted, and its certificate (None without constraints)."""
+    artefact, catalog = MARKET
+    tiling = Tiling("long", cells_per_file, shards, shard=None, writers=1, details=details)
+    rules = a_policy(AROUND_TODAY, QUARTERS, constraints=constraints, **policy)
+    score(artefact, catalog, rules, tiling, folder, "cpu", warm_start)
+    table = pl.read_parquet(folder / "*.parquet").join(catalog.select("product_id", "category_id"), on="product_id")
+    path = folder / "_record" / "certificate.json"
+    return table.sort("category_id", "product_id", "segment_id"), json.loads(
+        path.read_text()
+    ) if path.exists() else None
+
+
+def test_certificate_holds_of_the_prices_in_the_files(tmp_path):
+    artefact, catalog = MARKET
+
+    table, certificate = scored(tmp_path / "v", {"volume": VOLUME, "pets": PETS, "some": SOME})
+
+    price = table["price"].cast(pl.Float64).to_numpy().reshape(-1, 6)
+    today = table["today_price"].cast(pl.Float64).to_numpy().reshape(-1, 6)
+    pets = (catalog.sort("category_id", "product_id")["department"] == "pets").to_numpy()[:, None] & np.ones(6, bool)
+    some = np.arange(6) == 1
+    for name, covers, measure in (("volume", None, 0), ("pets", pets, 1), ("some", some, 0)):
+        entry = certificate["constraints"][name]
+        reached, before = (sums_at(artefact, catalog, at, covers)[measure] for at in (price, today))
+        assert entry["achieved"] == pytest.approx(reached, rel=1e-9)
+        assert entry["today"] == pytest.approx(before, rel=1e-9)
+        assert reached >= entry["required"] * (1 - 1e-12)
+    assert certificate["objective"] == pytest.approx(sums_at(artefact, catalog, price)[2], rel=1e-9)
+    assert certificate["objective"] <= certificate["dual_bound"]
+    assert certificate["status"] == "met"
+
+
+def test_rows_do_not_depend_on_files_and_shards(tmp_path):
+    asked = {"volume": VOLUME, "some": SOME}
+
+    whole, first = scored(tmp_path / "whole", asked)
+    cut, second = scored(tmp_path / "cut", asked, cells_per_file=700, shards=3)
+
+    assert whole.equals(cut)
+    assert first == second
+
+
+def test_parts_of_steered_prices_add_up_to_the_cent(tmp_path):
+    table, _ = scored(tmp_path / "v", {"volume": VOLUME, "some": SOME}, details=["parts"])
+
+    parts = ["unit_cost", "shadow_price", "sensitivity_markup", "opportunity_value", "adjustment"]
+    assert (table.select(pl.sum_horizontal(parts)).to_series() == table["price"]).all()
+    assert (table["shadow_price"] < 0).any()
+
+
+def test_a_warm_start_is_quicker(tmp_path):
+    _, first = scored(tmp_path / "first", {"volume": VOLUME})
+    _, again = scored(tmp_path / "again", {"volume": VOLUME}, warm_start=tmp_path / "first" / "_record")
+
+    assert again["passes"] < first["passes"]
+
+
+def test_what_cannot_be_met_is_relaxed_or_refused_as_configured(tmp_path):
+    _, relaxed = scored(tmp_path / "relaxed", IMPOSSIBLE)
+
+    assert relaxed["status"] == "relaxed"
+    with pytest.raises(Refused, match=r"policy\.constraints must be met together, found that they cannot be: revenue"):
+        scored(tmp_path / "refused", IMPOSSIBLE, on_infeasible="refuse")
+    assert not (tmp_path / "refused" / "_record" / "run.json").exists()
+
+
+def test_unknown_columns_are_refused_before_anything_is_priced(tmp_path):
+    with pytest.raises(InputError, match=r"constraints\.pets\.where must read columns .* found colour"):
+        scored(tmp_path / "v", {"pets": {**PETS, "where": "colour = 'red'"}})
+
+
+@pytest.mark.parametrize(
+    ("constraints", "message"),
+    [
+        ({"a": 3}, "policy.constraints.a must be a mapping or null, found 3"),
+        ({"a": {"at_least": 1.0}}, "policy.constraints.a must have a measure and none but measure, at_least"),
+        ({"a": {"measure": "units", "floor": 1.0}}, "found floor"),
+        ({"a": {"measure": "joy", "at_least": 1.0}}, "policy.constraints.a: measure must be one of units"),
+        ([], "policy.constraints must be a mapping, found []"),
+    ],
+)
+def test_constraints_without_sense_are_refused_in_one_line(constraints, message):
+    with pytest.raises(ValueError, match=r"^policy\.constraints") as error:
+        replace(a_policy(), constraints=constraints)
+
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
