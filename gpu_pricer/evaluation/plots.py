@@ -87,7 +87,7 @@ def draw_elasticities(path: Path, cells: pl.DataFrame, mean: float) -> None:
         axes = drawn.subplots()
         values, weights = cells["elasticity"].to_numpy(), cells["purchases"].to_numpy()
         low, high = np.quantile(values, [0.002, 0.998])
-        edges = np.linspace(low, max(high, 0.0), 41)
+        edges = np.linspace(low, max(high, 0.0), 41).tolist()
         axes.hist(values.clip(low, None), bins=edges, weights=weights / weights.sum(), color=OURS)
         axes.axvline(mean, color="black", lw=1)
         axes.set_ylim(0, 1.15 * axes.get_ylim()[1])

@@ -128,7 +128,10 @@ def _held_out(file: Path, sales: Log | None, settings: Settings, seed: int) -> H
 
 def _trained_periods(data: Path, before: list[date]) -> list[date]:
     """The periods that training saw, so that no baseline sees more: neither history alone nor validation."""
-    split = json.loads((data / "summary.json").read_text())["split"]
+    summary = data / "summary.json"
+    split = json.loads(summary.read_text()).get("split") if summary.is_file() else None
+    if split is None:
+        raise InputError(f"{summary} must say how the periods are split, found nothing: run `gpu-pricer prepare` again")
     return before[split["history_periods"] : len(before) - split["validation_periods"]]
 
 

@@ -1,0 +1,99 @@
+"""The baselines: what each of them may know, and what a missing library says."""
+
+from datetime import date
+
+import numpy as np
+import polars as pl
+import pytest
+
+from gpu_pricer.errors import InputError
+from gpu_pricer.evaluation.baselines import trees
+from gpu_pricer.evaluation.baselines.frequency import Frequency
+from gpu_pricer.evaluation.baselines.logit import Logit
+from gpu_pricer.evaluation.baselines.trees import BoostedTrees
+from gpu_pricer.evaluation.price_response import raised
+
+SLOPE = -2.0
+
+
+@pytest.fixture(scope="module")
+def offers() -> pl.DataFrame:
+    """Described offers whose log odds are a level per product plus −2 log(price / reference) plus .5 display."""
+    rng = np.random.default_rng(0)
+    rows = 40_000
+    cell = rng.integers(0, 40, rows)  # product x period
+    product = cell % 4
+    price = np.exp(rng.normal(0, 0.2, 40))[cell] * (product + 1)
+    display = (rng.random(40) < 0.3).astype(float)[cell]
+    odds = np.array([-2.0, -1.5, -1.0, -0.5])[product] + SLOPE * np.log(price / (product + 1)) + 0.5 * display
+    history = dict.fromkeys(("visits", "product_purchases", "category_purchases"), 0.0)
+    since = {name: pl.lit(None, pl.Float32) for name in ("weeks_since_product", "weeks_since_category")}
+    return pl.DataFrame(
+        {
+            "period": date(2025, 1, 6),
+            "week": cell // 4,
+            "category_id": np.where(product < 2, "c", "d"),
+            "product_id": product,
+            "price": price,
+            "list_price": product + 1.0,
+            "reference_price": product + 1.0,
+            "display": display,
+            "mailer": 0.0,
+            "bought": rng.random(rows) < 1 / (1 + np.exp(-odds)),
+            "weight": 1.0,
+        }
+    ).with_columns(
+        pl.col("period").dt.offset_by(pl.format("{}w", "week")), **{k: pl.lit(v) for k, v in history.items()}, **since
+    )
+
+
+def trees_of(monotone: bool) -> BoostedTrees:
+    return BoostedTrees(monotone=monotone, rounds=30, leaves=7, rate=0.1, min_rows=50)
+
+
+def test_logit_finds_the_log_odds_that_it_is_made_for(offers):
+    predict = Logit(spread=10.0).fit(offers, seed=0)
+
+    before, after = (np.log(p / (1 - p)) for p in (predict(offers), predict(raised(offers))))
+
+    assert (after - before) / np.log(1.1) == pytest.approx(np.full(offers.height, SLOPE), abs=0.25)
+    assert predict(offers).mean() == pytest.approx(offers["bought"].mean(), rel=1e-3)
+
+
+def test_frequency_moves_from_the_products_mean_to_the_users_own():
+    offers = pl.DataFrame({"product_id": [1, 1, 2], "bought": [True, False, False], "weight": [1.0, 3.0, 1.0]})
+    rows = pl.DataFrame({"product_id": [1, 1], "product_purchases": [0.0, 30.0], "visits": [0.0, 30.0]})
+
+    share = Frequency(prior_visits=10).fit(offers, seed=0)(rows)
+
+    assert share == pytest.approx([0.25, (30 + 2.5) / 40])
+
+
+def test_monotone_trees_never_sell_more_at_a_higher_price(offers):
+    predict = trees_of(monotone=True).fit(offers, seed=0)
+
+    before, after = predict(offers), predict(raised(offers))
+
+    assert (after <= before).all()
+    assert after.mean() < 0.95 * before.mean()
+
+
+@pytest.mark.parametrize("model", [Logit(spread=10.0), trees_of(monotone=False)])
+def test_a_product_that_training_never_saw_gets_a_probability(offers, model):
+    predict = model.fit(offers, seed=0)
+
+    share = predict(offers.head(5).with_columns(product_id=pl.lit(99, pl.Int64)))
+
+    assert ((share > 0) & (share < 1)).all()
+
+
+def test_boosted_trees_without_their_library_are_refused_in_one_line(monkeypatch):
+    def missing(name):
+        raise ModuleNotFoundError(f"No module named {name!r}")
+
+    monkeypatch.setattr(trees, "import_module", missing)
+
+    with pytest.raises(
+        InputError, match=r"must find the package lightgbm, found No module named 'lightgbm': pip install"
+    ):
+        trees_of(monotone=True)
