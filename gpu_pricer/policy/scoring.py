@@ -53,7 +53,8 @@ def score_shard(
     """Price one shard's categories into files of the folder; their names, and their sums.
 
     This thread computes (the kernels use every core) while others write; as many tiles as writers are in
-    flight. on_tile is told the cells of each tile that was written; steering: what constraints make of the problem. Same rows, bit for bit, for any tiling.
+    flight. on_tile is told the cells of each tile that was written; steering: what constraints make of the problem.
+    Same rows, bit for bit, for any tiling.
     """
     columns, groups = columns_of(problem, tiling.layout, tiling.details), LAYOUT[tiling.layout].groups
 

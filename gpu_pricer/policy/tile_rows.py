@@ -75,10 +75,8 @@ class SolvedTile:
 def solve(problem: PricingProblem, first: int, last: int, backend: str, steering: Steering | None = None) -> SolvedTile:
     """Price the categories first to last − 1, as the constraints on the assortment steer them, if there are any."""
     tile = within_ratio(tile_inputs(problem, first, last), backend)
-    if steering is None:
-        cells = solve_cells(tile, backend)
-    else:
-        cells = price_classes(problem, steering, (first, last), backend)
+    steered = price_classes(problem, steering, (first, last), backend) if steering is not None else None
+    cells = solve_cells(tile, backend) if steered is None else steered
     return SolvedTile(problem, first, last, tile.demand, cells, tile.binding, steering)
 
 

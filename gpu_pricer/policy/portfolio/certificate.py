@@ -39,7 +39,7 @@ class Certificate:
         """What is missing of each limit that is not met, in its own units."""
         entries: dict[str, Any] = self.summary["constraints"]  # type: ignore[assignment]
         return [
-            f"{name} asks for {entry['measure']} {entry['kind']} {entry['required']:.6g} and gets {entry['achieved']:.6g}"
+            f"{name} asks for {entry['measure']} {entry['kind']} {entry['required']:.6g}, gets {entry['achieved']:.6g}"
             for name, entry in entries.items()
             if entry["violation"] > 0
         ]
