@@ -10,6 +10,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from gpu_pricer.errors import InputError
+from gpu_pricer.jobs.auditing import audit_version
 from gpu_pricer.jobs.constraining import steer
 from gpu_pricer.jobs.progress import progress
 from gpu_pricer.policy.matching import catalog_fingerprint, match_products, read_catalog
@@ -56,9 +57,12 @@ def main(config: DictConfig) -> None:
     Reads   paths.demand    the demand artefact, from `train` or from anywhere
             paths.catalog   product_id, category_id, price, cost; optional availability, and what the policy names
     Writes  paths.shards    the price table's files, and in _record/ run.json (totals) and unpriced.parquet;
-                            by default a new folder in paths.prices, which `publish` takes from there
+                            by default a new folder in paths.prices, which `publish` takes from there;
+                            fairness.json if fairness.users has protected attributes. Exit status 3: they pay too
+                            differently (fairness.max_gap), and `publish` refuses the version too
 
     Example: gpu-pricer score policy=profit policy.bounds.max_increase=0.10
+    Parts:   gpu-pricer score score.details=[parts,personalised,note]   why each price is what it is
     Wide:    gpu-pricer score score.layout=wide   a row per product and a column per segment, prices alone
     Array:   gpu-pricer score paths.shards=prices/tonight score.shards=8 score.shard=$SLURM_ARRAY_TASK_ID
     """
@@ -66,10 +70,13 @@ def main(config: DictConfig) -> None:
     demand, catalog = Path(config.paths.demand), Path(config.paths.catalog)
     shards = None if config.paths.shards is None else Path(config.paths.shards)
     folder = _own_folder(Path(config.paths.prices), shards, tiling)
+    fairness, columns = instantiate(config.fairness), policy.columns
     warm_start = None if config.paths.warm_start is None else Path(config.paths.warm_start) / RECORD
-    score(
-        read_artefact(demand), read_catalog(catalog, policy.columns), policy, tiling, folder, config.backend, warm_start
+    whole = score(
+        read_artefact(demand), read_catalog(catalog, columns), policy, tiling, folder, config.backend, warm_start
     )
+    if whole is not None:
+        audit_version(folder, demand, fairness)
 
 
 def score(
