@@ -18,6 +18,7 @@ from gpu_pricer.policy.policy import Policy
 from gpu_pricer.policy.portfolio.constraint import columns_read
 from gpu_pricer.policy.problem import PricingProblem, problem_of
 from gpu_pricer.policy.rule_columns import with_rule_columns
+from gpu_pricer.policy.rule_costs import rule_costs, write_rule_costs
 from gpu_pricer.policy.scoring import columns_of, score_shard
 from gpu_pricer.policy.tile_solving import choose_changes
 from gpu_pricer.policy.tiling import Tiling
@@ -63,6 +64,7 @@ def main(config: DictConfig) -> None:
 
     Example: gpu-pricer score policy=profit policy.bounds.max_increase=0.10
     Parts:   gpu-pricer score score.details=[parts,personalised,note]   why each price is what it is
+    Costs:   gpu-pricer score score.leave_one_out=true   what each rule of the policy costs
     Wide:    gpu-pricer score score.layout=wide   a row per product and a column per segment, prices alone
     Array:   gpu-pricer score paths.shards=prices/tonight score.shards=8 score.shard=$SLURM_ARRAY_TASK_ID
     """
@@ -75,8 +77,12 @@ def main(config: DictConfig) -> None:
     whole = score(
         read_artefact(demand), read_catalog(catalog, columns), policy, tiling, folder, config.backend, warm_start
     )
-    if whole is not None:
-        audit_version(folder, demand, fairness)
+    if whole is None:
+        return
+    if tiling.leave_one_out:
+        costs = rule_costs(read_artefact(demand), read_catalog(catalog, columns), policy, tiling, whole.backend)
+        log.info("what each rule costs is in %s", write_rule_costs(costs, folder))
+    audit_version(folder, demand, fairness)
 
 
 def score(
