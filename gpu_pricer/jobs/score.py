@@ -10,6 +10,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from gpu_pricer.errors import InputError
+from gpu_pricer.jobs.auditing import audit_version
 from gpu_pricer.jobs.constraining import steer
 from gpu_pricer.jobs.progress import progress
 from gpu_pricer.policy.matching import catalog_fingerprint, match_products, read_catalog
@@ -17,6 +18,7 @@ from gpu_pricer.policy.policy import Policy
 from gpu_pricer.policy.portfolio.constraint import columns_read
 from gpu_pricer.policy.problem import PricingProblem, problem_of
 from gpu_pricer.policy.rule_columns import with_rule_columns
+from gpu_pricer.policy.rule_costs import rule_costs, write_rule_costs
 from gpu_pricer.policy.scoring import columns_of, score_shard
 from gpu_pricer.policy.tile_solving import choose_changes
 from gpu_pricer.policy.tiling import Tiling
@@ -56,9 +58,13 @@ def main(config: DictConfig) -> None:
     Reads   paths.demand    the demand artefact, from `train` or from anywhere
             paths.catalog   product_id, category_id, price, cost; optional availability, and what the policy names
     Writes  paths.shards    the price table's files, and in _record/ run.json (totals) and unpriced.parquet;
-                            by default a new folder in paths.prices, which `publish` takes from there
+                            by default a new folder in paths.prices, which `publish` takes from there;
+                            fairness.json if fairness.users has protected attributes. Exit status 3: they pay too
+                            differently (fairness.max_gap), and `publish` refuses the version too
 
     Example: gpu-pricer score policy=profit policy.bounds.max_increase=0.10
+    Parts:   gpu-pricer score score.details=[parts,personalised,note]   why each price is what it is
+    Costs:   gpu-pricer score score.leave_one_out=true   what each rule of the policy costs
     Wide:    gpu-pricer score score.layout=wide   a row per product and a column per segment, prices alone
     Array:   gpu-pricer score paths.shards=prices/tonight score.shards=8 score.shard=$SLURM_ARRAY_TASK_ID
     """
@@ -66,10 +72,17 @@ def main(config: DictConfig) -> None:
     demand, catalog = Path(config.paths.demand), Path(config.paths.catalog)
     shards = None if config.paths.shards is None else Path(config.paths.shards)
     folder = _own_folder(Path(config.paths.prices), shards, tiling)
+    fairness, columns = instantiate(config.fairness), policy.columns
     warm_start = None if config.paths.warm_start is None else Path(config.paths.warm_start) / RECORD
-    score(
-        read_artefact(demand), read_catalog(catalog, policy.columns), policy, tiling, folder, config.backend, warm_start
+    whole = score(
+        read_artefact(demand), read_catalog(catalog, columns), policy, tiling, folder, config.backend, warm_start
     )
+    if whole is None:
+        return
+    if tiling.leave_one_out:
+        costs = rule_costs(read_artefact(demand), read_catalog(catalog, columns), policy, tiling, whole.backend)
+        log.info("what each rule costs is in %s", write_rule_costs(costs, folder))
+    audit_version(folder, demand, fairness)
 
 
 def score(

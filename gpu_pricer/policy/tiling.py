@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gpu_pricer.checks import require_whole
+from gpu_pricer.checks import require_flag, require_whole
 from gpu_pricer.tables.price_table import DETAILS, LAYOUTS
 
 
@@ -13,7 +13,8 @@ from gpu_pricer.tables.price_table import DETAILS, LAYOUTS
 class Tiling:
     """layout: which columns the rows have, one of LAYOUTS; cells_per_file: products × segments per tile, exceeded
     only by a single category; shards: contiguous ranges of categories; shard: the one that this process writes, null
-    for all; writers: threads that write files; details: more columns of the long layout, of DETAILS.
+    for all; writers: threads that write files; details: more columns of the long layout, of DETAILS;
+    leave_one_out: whether to tell what each rule costs, for one more pass over all cells each.
     """
 
     layout: str
@@ -22,6 +23,7 @@ class Tiling:
     shard: int | None
     writers: int
     details: Sequence[str] = ()
+    leave_one_out: bool = False
 
     def __post_init__(self) -> None:
         is_list = isinstance(self.details, Sequence) and not isinstance(self.details, str)
@@ -29,6 +31,7 @@ class Tiling:
             raise ValueError(f"score.details must be a list of {', '.join(DETAILS)}, found {self.details!r}")
         if self.details and self.layout == "wide":
             raise ValueError(f"score.details needs score.layout long, found wide with {self.details!r}")
+        require_flag("score.leave_one_out", self.leave_one_out)
         if self.layout not in LAYOUTS:
             raise ValueError(f"score.layout must be {' or '.join(LAYOUTS)}, found {self.layout!r}")
         for name in ("cells_per_file", "shards", "writers"):

@@ -186,6 +186,12 @@ def read_artefact(directory: Path) -> DemandArtefact:
         raise InputError(f"the demand artefact in {directory} is not valid: {error}; train it again") from error
 
 
+def read_segments(directory: Path) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+    """The segments, and which users are in them if the artefact says so."""
+    segments = _checked(Segments, _read_table(directory / "segments.parquet"))
+    return segments, _read_optional(directory / "user_segments.parquet")
+
+
 def _read_info(path: Path) -> DemandInfo:
     try:
         raw = json.loads(path.read_text())

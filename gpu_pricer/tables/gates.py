@@ -1,5 +1,6 @@
 """What a scored version must be before it may be published."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from gpu_pricer.checks import require_number
 from gpu_pricer.errors import InputError, Refused
 from gpu_pricer.tables.checking import check
 from gpu_pricer.tables.price_table import PRICE_OF, schema_of
-from gpu_pricer.tables.price_version import PriceVersion
+from gpu_pricer.tables.price_version import FAIRNESS, PriceVersion
 from gpu_pricer.tables.reading import first_line
 
 KEY = ("product_id", "segment_id")
@@ -44,6 +45,7 @@ def check_files(folder: Path, version: PriceVersion, gates: Gates) -> list[FileF
     InputError for files that are missing or not the price table; Refused for a gate that does not hold.
     """
     _require_files(folder, version)
+    _require_fair(folder)
     facts, found, moved, move = [], 0, 0, 0.0
     ids: dict[str, list[pl.DataFrame]] = {name: [] for name in KEY}
     for name in version.files:
@@ -75,6 +77,14 @@ def _require_files(folder: Path, version: PriceVersion) -> None:
             f"{len(missing)} missing {missing[:3]} and {len(others)} others {others[:3]}: "
             "score into a new folder"
         )
+
+
+def _require_fair(folder: Path) -> None:
+    """The audit of the prices, if there was one, did not refuse them."""
+    path = folder / FAIRNESS
+    if path.is_file():
+        is_refused = json.loads(path.read_text())["is_refused"]
+        _require(not is_refused, f"the audit of {folder} must not refuse its prices, found that it did, see {path}")
 
 
 def _read(path: Path, layout: str) -> pl.DataFrame:

@@ -20,6 +20,7 @@ from gpu_pricer.errors import InputError
 
 RECORD = "_record"
 WHOLE = f"{RECORD}/run.json"
+FAIRNESS = f"{RECORD}/fairness.json"
 RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{6}")
 FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 

@@ -120,3 +120,10 @@ def test_family_of_different_bounds_is_refused(change, message):
 
     with pytest.raises(ValueError, match=message):
         replace(offer, **{"family": np.array([0, 0, -1], np.int32)} | change)
+
+
+def test_cuda_refuses_families(monkeypatch):
+    monkeypatch.setattr("kernels.pricing.resolve_backend", lambda name: name)
+
+    with pytest.raises(ValueError, match="price families need backend 'cpu'; found cuda"):
+        price_cells(factor_demand(1, 2, 3), with_families(positive(random_offer(1, [3])), [0, 1]), "cuda")

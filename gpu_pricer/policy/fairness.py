@@ -1,0 +1,150 @@
+"""An audit of prices by attributes that the model never saw: what does the same basket cost each group of users?
+
+The basket is what all segments together are expected to buy at the new prices; a segment's price index is what it pays
+for that basket, over what the mean visit pays (a Laspeyres index over people instead of time). A group's index is the
+mean of its users'. Groups differ by chance where segments say nothing of the attribute: a gap is proven as far as it
+exceeds 0 by an interval that holds for all pairs of groups at once (Bonferroni), and only what is proven is refused.
+"""
+
+import itertools
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from scipy.stats import norm
+
+from gpu_pricer.checks import require_number
+from gpu_pricer.errors import InputError
+from gpu_pricer.tables.price_table import scan_prices
+from gpu_pricer.tables.price_version import FAIRNESS
+
+CONFIDENCE = 0.95
+MOST_GROUPS = 12
+"""Numbers with more distinct values are compared by quarter."""
+
+
+@dataclass(frozen=True)
+class Fairness:
+    """users: the table with the attributes; protected: which of them are audited; max_gap: the largest proven gap
+    between two groups' indices that is no reason to refuse the prices, null for any."""
+
+    users: str
+    protected: list[str]
+    max_gap: float | None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.protected, list) or not all(isinstance(name, str) for name in self.protected):
+            raise ValueError(f"fairness.protected must be a list of columns of users, found {self.protected!r}")
+        if self.max_gap is not None:
+            require_number("fairness.max_gap", self.max_gap, least=0)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Users with the same value of an attribute: how many, their mean price index and an interval for it."""
+
+    name: str
+    users: int
+    price_index: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Gap:
+    """How much more the dearer group pays, as a share of the mean basket, and the least of it that is proven."""
+
+    dearer: str
+    cheaper: str
+    gap: float
+    proven: float
+
+
+def price_index(folder: Path, visits: pl.DataFrame) -> pl.DataFrame:
+    """segment_id and price_index of a scored version in the long layout; visits: segment_id and visits.
+
+    InputError for a version in the wide layout, which does not say what is bought.
+    """
+    rows = scan_prices(folder)
+    if "expected_units" not in rows.collect_schema():
+        raise InputError(f"the audit of prices needs score.layout=long, found {folder} in another: score again")
+    visits = visits.with_columns(pl.col("segment_id").cast(rows.collect_schema()["segment_id"]))
+    rows = rows.join(visits.lazy(), on="segment_id").with_columns(pl.col("price").cast(pl.Float64))
+    weighed = rows.group_by("product_id").agg(
+        bought=(pl.col("expected_units").cast(pl.Float64) * pl.col("visits")).sum(),
+        mean=(pl.col("price") * pl.col("visits")).sum() / pl.col("visits").sum(),
+    )
+    paid = rows.join(weighed, on="product_id").group_by("segment_id").agg(
+        (pl.col("bought") * pl.col("price")).sum() / (pl.col("bought") * pl.col("mean")).sum()
+    )  # fmt: skip
+    return paid.rename({"bought": "price_index"}).collect(engine="streaming").sort("segment_id")
+
+
+def audit(
+    index: pl.DataFrame, user_segments: pl.DataFrame, users: pl.DataFrame, fairness: Fairness
+) -> dict[str, object]:
+    """The content of fairness.json: per attribute its groups, their largest proven gap, and whether it is too large.
+
+    InputError for an attribute that the users do not have.
+    """
+    missing = [name for name in fairness.protected if name not in users.columns]
+    if missing:
+        raise InputError(
+            f"fairness.protected must name columns of {fairness.users}, found {', '.join(missing)} but only "
+            f"{', '.join(users.columns)}: mend it"
+        )
+    members = user_segments.select("user_id", pl.col("segment_id").cast(index.schema["segment_id"]))
+    known = members.join(index, on="segment_id").join(users, on="user_id")
+    attributes = {name: _compare(known, name, fairness.max_gap) for name in fairness.protected}
+    return {
+        "users": known.height,
+        "users_without_prices_or_attributes": user_segments.height - known.height,
+        "confidence": CONFIDENCE,
+        "max_gap": fairness.max_gap,
+        "is_refused": any(bool(entry["is_too_wide"]) for entry in attributes.values()),
+        "attributes": attributes,
+    }
+
+
+def write_audit(content: dict[str, object], folder: Path) -> Path:
+    """Write fairness.json into the record of a version's folder, whole or not at all; its path."""
+    path = folder / FAIRNESS
+    fresh = path.with_name(f"{path.name}.part")
+    fresh.write_text(json.dumps(content, indent=2) + "\n")
+    fresh.replace(path)
+    return path
+
+
+def _compare(users: pl.DataFrame, attribute: str, max_gap: float | None) -> dict[str, object]:
+    """The groups of an attribute, dearest first, and the pair whose gap is proven best."""
+    known = users.select(group=_group_of(users[attribute]), index="price_index").drop_nulls()
+    found = known.group_by("group").agg(pl.len(), pl.col("index").mean(), error=pl.col("index").std() / pl.len().sqrt())
+    rows = found.filter(pl.col("len") > 1).sort("index", "group", descending=[True, False]).rows()
+    once = float(norm.ppf((1 + CONFIDENCE) / 2))
+    groups = [Group(name, users, mean, mean - once * error, mean + once * error) for name, users, mean, error in rows]
+    pairs = list(itertools.combinations(rows, 2))
+    wide = float(norm.ppf(1 - (1 - CONFIDENCE) / 2 / max(len(pairs), 1)))
+    gaps = [
+        Gap(dear[0], cheap[0], dear[2] - cheap[2], max(dear[2] - cheap[2] - wide * math.hypot(dear[3], cheap[3]), 0.0))
+        for dear, cheap in pairs
+    ]
+    worst = max(gaps, key=lambda gap: (gap.proven, gap.gap), default=None)
+    return {
+        "groups": [asdict(group) for group in groups],
+        "users_of_no_group": users.height - sum(group.users for group in groups),
+        "largest_gap": None if worst is None else asdict(worst),
+        "is_too_wide": max_gap is not None and worst is not None and worst.proven > max_gap,
+    }
+
+
+def _group_of(values: pl.Series) -> pl.Series:
+    """Names of groups; of many numbers, quarters of them."""
+    if values.dtype.is_numeric() and values.n_unique() > MOST_GROUPS:
+        edges = np.unique(np.nanquantile(values.drop_nulls().to_numpy(), [0.25, 0.5, 0.75]))
+        names = [f"up to {edge:g}" for edge in edges] + [f"above {edges[-1]:g}"]
+        above = pl.Series(np.searchsorted(edges, values.cast(pl.Float64).fill_null(edges[0]).to_numpy()))
+        return pl.Series(names).gather(above).set(values.is_null(), None)
+    return values.cast(pl.String)

@@ -1,0 +1,95 @@
+"""What each rule of a policy costs: the objective without it, everything else the same, less the objective with it.
+
+Costs do not add up: two rules that hold the same prices each cost little alone. A rule that overrules another one may
+even pay where it does, because the other binds without it.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from gpu_pricer.policy.bounds import Bounds
+from gpu_pricer.policy.ladder import CENTS
+from gpu_pricer.policy.policy import Policy
+from gpu_pricer.policy.problem import PricingProblem, pricing_problem
+from gpu_pricer.policy.tile_rows import solve
+from gpu_pricer.policy.tile_solving import choose_changes
+from gpu_pricer.policy.tiling import Tiling
+from gpu_pricer.tables.artefact import DemandArtefact
+from gpu_pricer.tables.price_version import RECORD
+
+LEAVE_ONE_OUT = f"{RECORD}/leave_one_out.json"
+NO_RULE: Mapping[str, object] = {
+    "max_decrease": None,
+    "max_increase": None,
+    "max_decrease_amount": None,
+    "max_increase_amount": None,
+    "min_margin_rate": None,
+    "within_support": False,
+    "below_list_price": False,
+    "max_below_competitor": None,
+    "max_above_competitor": None,
+    "floor_column": None,
+    "ceiling_column": None,
+    "family_column": None,
+    "frozen": None,
+    "max_changes": None,
+    "max_segment_ratio": None,
+}
+"""What a field of Bounds is where it is no rule."""
+
+
+def without_each(policy: Policy) -> Iterator[tuple[str, Policy]]:
+    """Every rule in force, by its key in the policy, and the policy without it."""
+    bounds: Bounds = policy.bounds
+    for name, nothing in NO_RULE.items():
+        if getattr(bounds, name) != nothing:
+            changes: dict[str, object] = {name: nothing}
+            yield f"bounds.{name}", replace(policy, bounds=replace(bounds, **changes))  # type: ignore[arg-type]
+    if policy.ladder is not None:
+        yield "ladder", replace(policy, ladder=None)
+    if policy.category_ladders:
+        yield "category_ladders", replace(policy, category_ladders={})
+    if policy.overrides is not None:
+        yield "overrides", replace(policy, overrides=None)
+
+
+def rule_costs(
+    artefact: DemandArtefact, catalog: pl.DataFrame, policy: Policy, tiling: Tiling, backend: str
+) -> dict[str, object]:
+    """The objective of a period in currency, and for every rule in force the objective without it and its cost.
+
+    One pass over all cells for the policy and one for every rule, a tile at a time.
+    """
+
+    def objective(of: Policy) -> float:
+        return _objective(pricing_problem(artefact, catalog, of), of, tiling, backend)
+
+    value = objective(policy)
+    others = {name: objective(other) for name, other in without_each(policy)}
+    costs = {name: {"objective_without": other, "cost": other - value} for name, other in others.items()}
+    ranked = dict(sorted(costs.items(), key=lambda item: -item[1]["cost"]))
+    return {"objective": value, "currency": artefact.info.currency, "rules": ranked}
+
+
+def write_rule_costs(content: dict[str, object], folder: Path) -> Path:
+    """Write leave_one_out.json into the record of a version's folder, whole or not at all; its path."""
+    path = folder / LEAVE_ONE_OUT
+    fresh = path.with_name(f"{path.name}.part")
+    fresh.write_text(json.dumps(content, indent=2) + "\n")
+    fresh.replace(path)
+    return path
+
+
+def _objective(problem: PricingProblem, policy: Policy, tiling: Tiling, backend: str) -> float:
+    segments = len(problem.segment_id)
+    problem = choose_changes(problem, tiling.all_tiles(problem.category_start, segments), backend)
+    total = 0.0
+    for first, last in tiling.all_tiles(problem.category_start, segments):
+        worth = solve(problem, first, last, backend).cells.category_worth
+        total += float((worth.astype(np.float64) @ problem.visits).sum())
+    return (policy.objective.profit + policy.objective.revenue) * total / CENTS

@@ -1,0 +1,140 @@
+"""explain: the derivation of a published price agrees with its columns, and wrong questions get one line."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from gpu_pricer.tables.artefact import write_artefact
+from gpu_pricer.tables.price_table import PARTS, scan_prices
+from tests.markets import catalog_of, small_artefact
+from tests.policy.logit import category_value, dense_demand
+
+ARTEFACT = small_artefact(61, segments=4, products=24, categories=6)
+CATALOG = catalog_of(ARTEFACT)
+
+
+@pytest.fixture
+def shop(gpu_pricer, tmp_path):
+    """A published version with the parts of its prices, where the jobs look for it."""
+    write_artefact(ARTEFACT, tmp_path / "work/demand")
+    (tmp_path / "work/data").mkdir()
+    CATALOG.write_parquet(tmp_path / "work/data/products.parquet")
+    assert gpu_pricer("score", "score.details=[parts]", "paths.shards=prices/one").status == 0
+    assert gpu_pricer("publish", "publish.gates.max_share_moved=1", "publish.gates.max_mean_move=1").status == 0
+    return tmp_path
+
+
+def numbers(text):
+    return [float(word.replace(",", "")) for word in re.findall(r"[-+]?[\d,]*\.\d+", text)]
+
+
+@pytest.mark.parametrize(("product", "segment"), [("p007", "s2"), ("p000", "s0"), ("p013", "s3")])
+def test_derivation_is_that_of_the_row(gpu_pricer, shop, product, segment):
+    ended = gpu_pricer("explain", f"product={product}", f"segment={segment}")
+
+    assert ended.status == 0
+    row = scan_prices(shop / "prices/one").filter(product_id=product, segment_id=segment).collect().row(0, named=True)
+    lines = ended.out.splitlines()
+    assert lines[0].startswith(f"Product {product} for segment {segment} in one: {row['price']} USD, today")
+    for part in PARTS:
+        line = next(line for line in lines if f"  {part.replace('_', ' ')}:" in line)
+        assert numbers(line)[0] == pytest.approx(float(row[part]), abs=0.011)
+    found = [numbers(next(line for line in lines if f"  {p.replace('_', ' ')}:" in line))[0] for p in PARTS]
+    assert sum(found) == pytest.approx(float(row["price"]), abs=1e-9)
+    held = "no rule holds" if row["binding"] == "none" else f"held by: {row['binding']}"
+    assert held in ended.out
+
+
+def test_runner_up_is_the_best_other_rung(gpu_pricer, shop):
+    ended = gpu_pricer("explain", "product=p007", "segment=s2")
+
+    table = scan_prices(shop / "prices/one").filter(segment_id="s2").collect()
+    names = [f"p{i:03d}" for i in range(24) if i % 6 == 1]
+    price = table.filter(pl.col("product_id").is_in(names)).sort("product_id")["price"].cast(pl.Float64).to_numpy()
+    today = dict(CATALOG.select("product_id", "price").iter_rows())["p007"]
+    support = ARTEFACT.products.row(7, named=True)
+    cost = dict(CATALOG.select("product_id", "cost").iter_rows())["p007"]
+    low = max(0.7 * today, cost / 0.95, support["min_price"])
+    high = min(1.15 * today, support["max_price"])
+    worth = {}
+    for cents in range(9, 2000, 10):
+        if low <= cents / 100 <= high and cents != round(100 * price[1]):
+            moved = price.copy()
+            moved[1] = cents / 100
+            worth[cents] = category_value(ARTEFACT, CATALOG, dense_demand(ARTEFACT).index("s2"), names, moved)
+    best = max(worth, key=worth.__getitem__)
+    now = category_value(ARTEFACT, CATALOG, dense_demand(ARTEFACT).index("s2"), names, price)
+    line = next(line for line in ended.out.splitlines() if "runner-up" in line)
+    assert numbers(line)[0] == best / 100
+    assert numbers(line)[1] == pytest.approx(1000 * abs(now - worth[best]), rel=1e-3, abs=2e-4)
+
+
+def test_change_between_versions_is_told_part_by_part(gpu_pricer, shop):
+    dearer = pl.when(pl.col("product_id") == "p007").then(pl.col("cost") + 0.3).otherwise("cost").alias("cost")
+    CATALOG.with_columns(dearer).write_parquet(shop / "work/data/products.parquet")
+    gpu_pricer("score", "score.details=[parts]", "paths.shards=prices/two")
+    gpu_pricer("publish", "publish.gates.max_share_moved=1", "publish.gates.max_mean_move=1")
+
+    ended = gpu_pricer("explain", "product=p007", "segment=s2", "explain.against=one")
+
+    assert "From one to two:" in ended.out
+    cost = next(line for line in ended.out.splitlines() if re.match(r"  unit_cost +[\d.]+ +[\d.]+", line))
+    before, after, change = numbers(cost)
+    assert change == pytest.approx(0.3, abs=0.011) == pytest.approx(after - before, abs=0.021)
+    rows = [
+        scan_prices(shop / f"prices/{run}").filter(product_id="p007", segment_id="s2").collect()
+        for run in ("one", "two")
+    ]
+    price = next(line for line in ended.out.splitlines() if line.startswith("  price   "))
+    assert numbers(price)[:2] == [float(row["price"][0]) for row in rows]
+
+
+def test_wide_version_is_explained_too(gpu_pricer, shop):
+    gpu_pricer("score", "score.layout=wide", "paths.shards=prices/wide")
+
+    wide = gpu_pricer("explain", "product=p007", "segment=s2", "paths.shards=prices/wide")
+    long = gpu_pricer("explain", "product=p007", "segment=s2")
+
+    assert wide.status == 0
+    assert wide.out.splitlines()[2:8] == long.out.splitlines()[2:8]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("segment=s2",), "product must be an id of the price table, found none: set product=ID, such as product=p000"),
+        (("product=p007", "segment=s9"), r"segment must be an id of the price table, found 's9': there are s0, s1, s2"),
+        (("product=p999", "segment=s2"), r"product must be an id of the price table, found 'p999': there are"),
+        (("product=p007", "segment=s2", "policy.bounds.max_increase=0.1"), "policy and its overrides must be what one"),
+        (("product=p007", "segment=s2", "explain.version=none"), r"prices/none must hold a finished _record/run.json"),
+        (("product=p007", "segment=s2", "paths.prices=elsewhere"), r"must hold a published version to explain, found"),
+    ],
+)
+def test_question_that_cannot_be_answered_is_refused(refused, shop, arguments, message):
+    assert re.search(message, refused("explain", *arguments))
+
+
+def test_change_without_parts_is_refused(gpu_pricer, refused, shop):
+    gpu_pricer("score", "paths.shards=prices/plain")
+
+    said = refused("explain", "product=p007", "segment=s2", "explain.against=plain")
+
+    assert "explain.against needs two versions with the parts of this price, found prices/plain without" in said
+
+
+def test_integer_ids_are_found(gpu_pricer, tmp_path):
+    numbered = ARTEFACT.products.with_columns(product_id=pl.int_range(pl.len(), dtype=pl.UInt32))
+    segments = ARTEFACT.segments.with_columns(segment_id=np.arange(4, dtype=np.uint8))
+    artefact = replace(ARTEFACT, products=numbered, segments=segments)
+    write_artefact(artefact, tmp_path / "work/demand")
+    (tmp_path / "work/data").mkdir()
+    catalog_of(artefact).write_parquet(tmp_path / "work/data/products.parquet")
+    gpu_pricer("score", "paths.shards=prices/one")
+
+    ended = gpu_pricer("explain", "product=7", "segment=2", "paths.shards=prices/one")
+
+    assert ended.status == 0, ended
+    assert ended.out.startswith("Product 7 for segment 2 in one: ")
