@@ -1,12 +1,16 @@
 """Small canonical tables drawn from a multinomial logit whose parameters the test knows."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+
+from gpu_pricer.tables.split import Split
+
+SPLIT = Split(history_periods=1, validation_periods=2, test_periods=2)
 
 
 @dataclass(frozen=True)
@@ -82,13 +86,7 @@ def write_canonical(
     }).write_parquet(directory / "categories.parquet")  # fmt: skip
     (directory / "summary.json").write_text(
         json.dumps(
-            {
-                "currency": "USD",
-                "period_days": 7,
-                "outside_option": True,
-                "protected": ["age"],
-                "split": {"history_periods": 0, "validation_periods": 3, "test_periods": 3},
-            }
+            {"currency": "USD", "period_days": 7, "outside_option": True, "protected": ["age"], "split": asdict(SPLIT)}
         )
     )
     return Drawn(appeal, sensitivity)

@@ -45,3 +45,11 @@ class Period:
                 "bring more sales or set a shorter data.occasion_period"
             )
         return [start + timedelta(days=self.days * i) for i in range(count)]
+
+
+def parse_day(name: str, text: str | None) -> date | None:
+    """The day an ISO date names, None for null; InputError for anything else."""
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} must be a date such as 2017-12-18 or null, found {text!r}: mend it") from None

@@ -1,13 +1,14 @@
 """The preparation as a whole: valid inputs in, every canonical table out."""
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any
 
 import dataframely as dy
 import polars as pl
 
+from gpu_pricer.data.assortment import AssortmentRule, best_sellers, sales_in_categories
 from gpu_pricer.data.catalog import CatalogRule, build_catalog
 from gpu_pricer.data.categories import CategoryRule
 from gpu_pricer.data.choices import ChoiceRule, arranged, category_rates, purchases_on_shelf, sampled_zeros
@@ -20,6 +21,7 @@ from gpu_pricer.tables.category import category_key
 from gpu_pricer.tables.checking import check
 from gpu_pricer.tables.reading import conform
 from gpu_pricer.tables.schemas import Catalog, Categories, Choices, Shelf, Users, Visits
+from gpu_pricer.tables.split import Split
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +37,15 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
 
 @dataclass(frozen=True)
 class Preparation:
-    """Every rule by which canonical tables come from valid inputs."""
+    """Every rule by which canonical tables come from valid inputs.
+
+    last_period: sales of later periods are not read (null: all are); split says which periods are trained on.
+    """
 
     period: Period
+    last_period: date | None
+    split: Split
+    assortment: AssortmentRule
     shelf: ShelfRule
     catalog: CatalogRule
     categories: CategoryRule
@@ -54,12 +62,14 @@ class Canonical:
 
 def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical:
     """The canonical tables, equal for equal inputs; InputError when the sales leave nothing to learn from."""
-    sales = inputs.sales.with_columns(rules.period.start(pl.col("time")).alias("period"))
+    sales = _sales(inputs, rules)
     whole = rules.period.whole(*_days(sales))
-    modal = modal_prices(sales)
+    training = whole[: rules.split.trained(len(whole))]
+    offered = best_sellers(sales, inputs.tables["products"], training, rules.assortment)
+    modal = modal_prices(sales.join(offered, on="product_id", how="semi"))
     prices = imputed_shelf(modal, whole, rules.period, _shelf_rule(inputs, rules))
     log.info("%s products were on a shelf of %s whole periods", f"{prices['product_id'].n_unique():,}", len(whole))
-    products = build_catalog(inputs.tables["products"], modal, prices, whole, rules.catalog, rules.categories)
+    products = build_catalog(offered, modal, prices, whole, rules.catalog, rules.categories)
     shelf = _shelf(prices, products, inputs, rules.period)
     lines = sales.filter(pl.col("period").is_in(whole))
     visits = lines.select("user_id", "period").unique().sort("period", "user_id")
@@ -72,13 +82,28 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
         "choices": choices,
         "visits": visits,
         "categories": category_rates(
-            purchases, products.select(category_key())["category_id"], rules.choices.shrinkage
+            purchases.filter(pl.col("period").is_in(training)),
+            products.select(category_key())["category_id"],
+            rules.choices.shrinkage,
         ),
     }
     for name, table in tables.items():
         broken = check(conform(table.lazy(), SCHEMAS[name], name, keep_others=True).collect(), SCHEMAS[name]).broken
         assert not broken, f"canonical {name} breaks {broken}"
     return Canonical(tables, _summary(inputs, tables, lines, whole, rules))
+
+
+def _sales(inputs: Inputs, rules: Preparation) -> pl.DataFrame:
+    """The sales that count, with their period; InputError when none does."""
+    sales = inputs.sales.with_columns(rules.period.start(pl.col("time")).alias("period"))
+    if rules.last_period is not None:
+        sales = sales.filter(pl.col("period") <= rules.last_period)
+    sales = sales_in_categories(sales, inputs.tables["products"], rules.assortment)
+    if sales.is_empty():
+        raise InputError(
+            "some sales must count, found none: set a later data.last_period, or mend data.assortment.categories"
+        )
+    return sales
 
 
 def _days(sales: pl.DataFrame) -> tuple[date, date]:
@@ -147,6 +172,7 @@ def _summary(
         "first_period": whole[0].isoformat(),
         "last_period": whole[-1].isoformat(),
         "periods": len(whole),
+        "split": asdict(rules.split),
         "outside_option": rules.choices.outside_option,
         "rows": {name: table.height for name, table in tables.items()},
         "products_without_price": inputs.tables["products"].height - tables["products"].height,

@@ -9,7 +9,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from gpu_pricer.data.inputs import Inputs, Validation, read_inputs
-from gpu_pricer.data.periods import Period
+from gpu_pricer.data.periods import Period, parse_day
 from gpu_pricer.data.preparation import SCHEMAS, Canonical, Preparation, canonical_tables
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.replacing import replacing, require_own
@@ -39,8 +39,9 @@ def main(config: DictConfig) -> None:
     products are always refused. Nothing is written before all inputs are checked, and the old tables stay
     until the new ones are whole.
 
-    data.occasion_period, data.shelf, data.catalog, data.categories and data.choices say how prices, costs,
-    need groups and occasions without purchase come about; `seed` draws the latter.
+    data.occasion_period, data.last_period, data.assortment, data.shelf, data.catalog, data.categories and
+    data.choices say which sales count and how prices, costs, need groups and occasions without purchase come
+    about; `seed` draws the latter. `split` says which periods are trained on: only they choose products and rates.
     """
     directory = Path(config.paths.data)
     require_own(directory, OUR_FILES)
@@ -48,8 +49,9 @@ def main(config: DictConfig) -> None:
         raise InputError(f"seed must be a whole number from 0, found {config.seed!r}: set seed=0")
     data = instantiate(config.data, _convert_="all")
     inputs = read_inputs(data["source"], Validation(data["on_invalid"], data["outliers"]))
-    parts = (data[name] for name in ("shelf", "catalog", "categories", "choices"))
-    rules = Preparation(Period(data["occasion_period"]), *parts)
+    parts = (data[name] for name in ("assortment", "shelf", "catalog", "categories", "choices"))
+    period, split = Period(data["occasion_period"]), instantiate(config.split)
+    rules = Preparation(period, parse_day("data.last_period", data["last_period"]), split, *parts)
     canonical = canonical_tables(inputs, rules, config.seed)
     _require_columns(canonical.tables["users"].columns, data["protected"])
     summary = {"currency": data["currency"], "protected": data["protected"]} | canonical.summary

@@ -4,16 +4,16 @@ import logging
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
-import polars as pl
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from gpu_pricer.network.choice_data import ChoiceData, load_choice_data
+from gpu_pricer.network.demand_network import DemandNetwork
 from gpu_pricer.network.export import export_artefact
-from gpu_pricer.network.held_out import predict_held_out
+from gpu_pricer.network.held_out import JudgedSegments, predict_held_out
+from gpu_pricer.network.loading import load_choice_data
+from gpu_pricer.network.members import Members, period_to_judge, period_to_price
 from gpu_pricer.network.price_response import settle_price_response
-from gpu_pricer.network.segments import assign_segments
+from gpu_pricer.network.segments import SegmentsConfig, assign_segments
 from gpu_pricer.network.training import fit_network
 from gpu_pricer.tables.artefact import ARTEFACT_FILES, write_artefact
 from gpu_pricer.tables.reading import require_whole
@@ -38,31 +38,33 @@ def main(config: DictConfig) -> None:
     Watch:   tensorboard --logdir work/train
     """
     folder, data_folder = Path(config.paths.work) / "train", Path(config.paths.data)
+    split = instantiate(config.split)
     encoding, segments, export = (instantiate(config.train[key]) for key in ("encoding", "segments", "export"))
-    network, optimiser, price_response = (
+    architecture, optimiser, price_response = (
         instantiate(config.model[key]) for key in ("network", "optimiser", "price_response")
     )
     trainer = instantiate(config.trainer)
     require_own(Path(config.paths.demand), ARTEFACT_FILES)
     require_whole(data_folder)
-    data = load_choice_data(data_folder, encoding)
+    data = load_choice_data(data_folder, encoding, split)
     log.info(
         "%d choices of %d users in %d choice sets, %d products",
         len(data.user), data.users.height, len(data.set_category), data.products.height,
     )  # fmt: skip
-    module = fit_network(data, network, optimiser, trainer, folder, config.seed, config.train.resume)
+    module = fit_network(data, architecture, optimiser, trainer, folder, config.seed, config.train.resume)
     if module.global_rank:
         return
-    settle_price_response(module.network, price_response, optimiser, config.seed)
-    predict_held_out(module.network, folder / "held_out.parquet")
+    network = module.network
+    settle_price_response(network, price_response, optimiser, config.seed)
+    _judge(network, segments, config.seed, folder / "held_out.parquet")
     if config.train.refit:
-        module.network.data = data.with_every_period()
-        settle_price_response(module.network, price_response, optimiser, config.seed)
-    visits = _visits(data, data_folder)
-    segment = assign_segments(module.network, segments, visits, config.seed)
+        network.data = data.with_every_period()
+        settle_price_response(network, price_response, optimiser, config.seed)
+    visits = data.visits_before(len(data.periods))
+    segment = assign_segments(Members(network, period_to_price(network)), segments, visits, config.seed)
     created = datetime.now(UTC)
     artefact = export_artefact(
-        module.network,
+        network,
         segment,
         visits,
         export,
@@ -76,8 +78,12 @@ def main(config: DictConfig) -> None:
     )  # fmt: skip
 
 
-def _visits(data: ChoiceData, folder: Path) -> np.ndarray:
-    """How many periods each user came in, in the order of data.users, [U]."""
-    counts = pl.read_parquet(folder / "visits.parquet").group_by("user_id").len("visits")
-    joined = data.users.select("user_id").join(counts, on="user_id", how="left", maintain_order="left")
-    return joined["visits"].fill_null(0).cast(pl.Float64).to_numpy(writable=True)
+def _judge(network: DemandNetwork, config: SegmentsConfig, seed: int, path: Path) -> None:
+    """Predict the test periods with segments formed just before them."""
+    data = network.data
+    if data.validated_periods == len(data.periods):
+        path.unlink(missing_ok=True)
+        return
+    visits = data.visits_before(data.validated_periods)
+    members = Members(network, period_to_judge(network, data.validated_periods))
+    predict_held_out(network, JudgedSegments(assign_segments(members, config, visits, seed), visits), path)

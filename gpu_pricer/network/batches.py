@@ -16,13 +16,14 @@ EVERY_ALTERNATIVE = 1 << 30  # as max_alternatives: no set is larger
 class Batch:
     """N choices and their R alternatives laid end to end.
 
-    user, choice_set, weight, outside [N]; chosen [N]: position among the R alternatives, -1 for nothing;
+    user, choice_set, weight, size, outside [N]; chosen [N]: position among the R alternatives, -1 for nothing;
     occasion [R]: which choice; row [R]: which shelf row; correction [R]: log of the alternatives it stands for.
     """
 
     user: Tensor
     choice_set: Tensor
     weight: Tensor
+    size: Tensor
     outside: Tensor
     chosen: Tensor
     occasion: Tensor
@@ -55,6 +56,7 @@ def gather_batch(data: ChoiceData, index: Tensor, max_alternatives: int, generat
         user=data.user[index],
         choice_set=choice_set,
         weight=data.weight[index],
+        size=data.size[index],
         outside=data.outside[index],
         chosen=chosen,
         occasion=occasion,

@@ -7,18 +7,23 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gpu_pricer.checks import require_number, require_whole
+from gpu_pricer.network.anchors import ANCHORS
 from gpu_pricer.network.batches import Batch
 from gpu_pricer.network.choice_data import ChoiceData
+from gpu_pricer.network.history_encoder import HistoryConfig, HistoryEncoder
 from gpu_pricer.network.towers import Tower
+
+PRICE_TERMS = len(ANCHORS)
 
 
 @dataclass(frozen=True)
 class NetworkConfig:
     """Width of the taste and the sensitivity vectors, and what is expected before any data are seen.
 
-    start_sensitivity: where training starts from; season_spread: prior standard deviation of the effect of a
-    category in a period; carry_periods: a period not trained on takes its category's mean effect, and the pricing
-    period each product's mean promotion, of the last so many.
+    start_sensitivity: where training starts from, all price terms together; season_spread: prior standard deviation of
+    the effect of a category in a period; carry_periods: a period not trained on takes its category's mean effect, and
+    the pricing period each product's mean promotion, of the last so many. history: how the past is encoded, null: it
+    is not used.
     """
 
     taste_width: int
@@ -26,21 +31,28 @@ class NetworkConfig:
     start_sensitivity: float
     season_spread: float
     carry_periods: int
+    history: HistoryConfig | None
 
     def __post_init__(self) -> None:
-        for name in ("taste_width", "sensitivity_width", "carry_periods"):
-            require_whole(f"network.{name}", getattr(self, name), 1)
+        for name, least in (("taste_width", 0), ("sensitivity_width", 0), ("carry_periods", 1)):
+            require_whole(f"network.{name}", getattr(self, name), least)
         for name in ("start_sensitivity", "season_spread"):
             require_number(f"network.{name}", getattr(self, name), above=0)
 
 
 class DemandNetwork(nn.Module):
-    """u = a − b (x / r − 1): appeal a, sensitivity b = softplus(·) > 0, so demand never rises with price.
+    """u = a − Σ_k b_k (x / anchor_k − 1): appeal a, sensitivities b_k > 0, so demand never rises with price.
 
-    a = taste_u · taste_p + level_u + level_p + context · effect_p + season of the category in the period.
+    The anchors are what shoppers compare the price x with (see ANCHORS): all is linear in x, so that in any one period
+    a single sensitivity remains.
+    a = taste_u · taste_p + habit_up + level_u + level_p + context · effect_p + season of the category in the period;
+    taste_u and level_u are those of the user's attributes and of what it bought before (of the user itself where the
+    past is not used), habit_up comes from the past of user and product.
+    b_k = softplus(factors_u · factors_p + response_u + response_pk).
     The price response is learned from products whose price was seen nearly always: where it is mostly carried
     forward, a promotion that ended unseen looks like a low price that sold nothing (on Complete Journey the slope
-    of well-seen groceries is three times that of the others). The others take their category's.
+    of well-seen groceries is three times that of the others). In training the others' prices count as unmoved; they
+    take their category's response.
     """
 
     def __init__(self, data: ChoiceData, config: NetworkConfig) -> None:
@@ -52,10 +64,15 @@ class DemandNetwork(nn.Module):
         contexts = data.context.shape[1]
         self.product_taste = Tower(data.product_attributes, products, config.taste_width, spread=0.1)
         self.product_level = Tower(data.product_attributes, products, 1 + contexts, spread=0.0)
-        self.product_sensitivity = Tower(data.product_attributes, products, config.sensitivity_width + 1, spread=0.03)
-        self.user_taste = Tower(data.user_attributes, users, config.taste_width + 1, spread=0.1)
+        self.product_sensitivity = Tower(
+            data.product_attributes, products, config.sensitivity_width + PRICE_TERMS, spread=0.03
+        )
+        strangers = torch.zeros_like(users) if config.history else users  # with a past, ids added nothing but noise
+        self.user_taste = Tower(data.user_attributes, strangers, config.taste_width, spread=0.1)
+        self.user_level = Tower(data.user_attributes, strangers, 1, spread=0.1)
         self.user_sensitivity = Tower(data.user_attributes, users, config.sensitivity_width + 1, spread=0.03)
-        start = torch.expm1(torch.tensor(config.start_sensitivity)).log()
+        self.history = HistoryEncoder(data, config.history, config.taste_width) if config.history else None
+        start = torch.expm1(torch.full((PRICE_TERMS,), config.start_sensitivity / PRICE_TERMS)).log()
         self.mean_sensitivity = nn.Parameter(start)
         self.mean_level = nn.Parameter(torch.tensor(-4.0))
         self.mean_effect = nn.Parameter(torch.zeros(contexts))
@@ -64,32 +81,48 @@ class DemandNetwork(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the utility of every alternative of the batch, [R]."""
-        appeal, raw = self.scores(batch)
-        return appeal - functional.softplus(raw) * (self.data.price_ratio[batch.row] - 1)
+        return self.utility(batch, self.tastes(batch), self.data.price_moves(batch.row))
 
-    def scores(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return appeal a and raw sensitivity (b = softplus(raw)) of every alternative of the batch, [R] each."""
+    def utility(self, batch: Batch, tastes: Tensor, moves: Tensor) -> Tensor:
+        """Return the utility of every alternative, given its user's tastes for it [R] and its price moves [R, K]."""
         product, place = torch.unique(self.data.product[batch.row], return_inverse=True)
         user, seat = torch.unique(batch.user, return_inverse=True)
-        seat = seat[batch.occasion]
-        taste, level, sensitivity = (
-            tower(product).index_select(0, place)
-            for tower in (self.product_taste, self.product_level, self.product_sensitivity)
-        )
-        user_taste, user_sensitivity = (
-            tower(user).index_select(0, seat) for tower in (self.user_taste, self.user_sensitivity)
-        )
+        level = self.product_level(product).index_select(0, place)
         appeal = (
-            (user_taste[:, :-1] * taste).sum(1)
-            + user_taste[:, -1]
+            tastes
+            + self.user_level(user)[:, 0].index_select(0, seat[batch.occasion])
             + level[:, 0]
             + ((level[:, 1:] + self.mean_effect) * self.data.context[batch.row]).sum(1)
             + self.mean_level
             + self.season_effect(batch.choice_set).index_select(0, batch.occasion)
         )
-        raw = (user_sensitivity[:, :-1] * sensitivity[:, :-1]).sum(1) + user_sensitivity[:, -1] + sensitivity[:, -1]
-        raw = raw + self.mean_sensitivity
-        return appeal, torch.where(self.data.teaches_price[product][place], raw, raw.detach())
+        return appeal - (self.sensitivities(batch) * moves).sum(1)
+
+    def sensitivities(self, batch: Batch) -> Tensor:
+        """Return the price sensitivities b of every alternative of the batch, [R, K]."""
+        product, place = torch.unique(self.data.product[batch.row], return_inverse=True)
+        user, seat = torch.unique(batch.user, return_inverse=True)
+        of_user = self.user_sensitivity(user).index_select(0, seat[batch.occasion])
+        return self.sensitivity(of_user, self.product_sensitivity(product).index_select(0, place))
+
+    def sensitivity(self, user: Tensor, product: Tensor) -> Tensor:
+        """Return b [..., K] from the sensitivity vectors of users [..., Kb + 1] and of products [..., Kb + K]."""
+        shared = (user[..., :-1] * product[..., :-PRICE_TERMS]).sum(-1) + user[..., -1]
+        return functional.softplus(shared[..., None] + product[..., -PRICE_TERMS:] + self.mean_sensitivity)
+
+    def tastes(self, batch: Batch) -> Tensor:
+        """Return what is the user's own about the appeal of every alternative, its level apart, [R]."""
+        product, period = self.data.product[batch.row], self.data.set_period[batch.choice_set]
+        user_taste = self.user_tastes(batch.user, period)
+        appeal = (user_taste.index_select(0, batch.occasion) * self.product_taste(product)).sum(1)
+        if self.history is None:
+            return appeal
+        return appeal + self.history.habits(self.data, batch.user[batch.occasion], product, period[batch.occasion])
+
+    def user_tastes(self, user: Tensor, period: Tensor) -> Tensor:
+        """Return the taste vectors of n users before n periods, [n, taste_width]."""
+        taste = self.user_taste(user)
+        return taste if self.history is None else taste + self.history.taste(self.data, user, period)
 
     def season_effect(self, choice_set: Tensor) -> Tensor:
         """The effect of the sets' category in their period [n]; a period not trained on has the carried one."""

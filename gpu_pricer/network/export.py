@@ -8,12 +8,13 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from gpu_pricer.checks import require_number
+from gpu_pricer.checks import require_number, require_whole
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.choice_data import ChoiceData
 from gpu_pricer.network.demand_network import DemandNetwork
-from gpu_pricer.network.factors import pricing_factors
-from gpu_pricer.network.moments import segment_moments
+from gpu_pricer.network.low_rank import low_rank
+from gpu_pricer.network.members import Members, period_to_price
+from gpu_pricer.network.moments import member_weight, segment_moments
 from gpu_pricer.network.segments import segment_table
 from gpu_pricer.tables.artefact import FORMAT_VERSION, FORMS, DemandArtefact, DemandInfo, DemandProducts
 
@@ -22,18 +23,20 @@ from gpu_pricer.tables.artefact import FORMAT_VERSION, FORMS, DemandArtefact, De
 class ExportConfig:
     """The form of the artefact, and the prices it vouches for.
 
-    form: dense holds the members' exact mean shares and slopes, [S, P] each; factors is smaller for very many
-    segments but only a centroid of the members' tastes. Support, relative to the reference price: what the product
+    form: dense holds the members' exact mean shares and slopes, [S, P] each; factors approximates these by rank
+    factors each, which is smaller for very many segments. Support, relative to the reference price: what the product
     itself sold for, what its category did from the support_quantile to its complement, and 1 ± support_width.
     """
 
     form: str
+    rank: int
     support_quantile: float
     support_width: float
 
     def __post_init__(self) -> None:
         if self.form not in FORMS:
             raise InputError(f"export.form must be one of {sorted(FORMS)}, found {self.form!r}")
+        require_whole("export.rank", self.rank, 1)
         require_number("export.support_quantile", self.support_quantile, least=0, below=0.5)
         require_number("export.support_width", self.support_width, least=0, below=1)
 
@@ -66,35 +69,20 @@ def export_artefact(
             outside_option=data.has_outside_option,
             currency=data.currency,
         ),
-        factors=_segment_factors(network, _member_weight(segment, visits), config.form),
+        factors=_segment_factors(network, member_weight(segment, visits), config),
         segments=segments,
         products=pl.concat([_product_rows(data, config), _fallback_rows(data, config)], how="vertical_relaxed"),
         user_segments=user_segments,
     )
 
 
-def _member_weight(segment: np.ndarray, visits: np.ndarray) -> Tensor:
-    """The share of each user in its segment's visits, [S, U]; users that never came count a little."""
-    weight = torch.zeros(int(segment.max()) + 1, len(segment))
-    weight[torch.from_numpy(segment), torch.arange(len(segment))] = torch.from_numpy(visits).float().clamp(min=1e-3)
-    return weight / weight.sum(1, keepdim=True)
-
-
-def _segment_factors(network: DemandNetwork, weight: Tensor, form: str) -> dict[str, np.ndarray]:
-    data, factors = network.data, pricing_factors(network)
-    if form == "dense":
-        appeal, sensitivity = segment_moments(data, factors, weight)
-        arrays = {
-            "appeal": _with_fallbacks(data, appeal.T).T,
-            "sensitivity": _with_fallbacks(data, sensitivity.T).T,
-        }
+def _segment_factors(network: DemandNetwork, weight: Tensor, config: ExportConfig) -> dict[str, np.ndarray]:
+    moments = segment_moments(Members(network, period_to_price(network)), weight)
+    appeal, sensitivity = (_with_fallbacks(network.data, m.T).T for m in (moments.appeal, moments.sensitivity))
+    if config.form == "dense":
+        arrays = {"appeal": appeal, "sensitivity": sensitivity}
     else:
-        arrays = {
-            "segment_appeal": weight @ factors.user_appeal,
-            "product_appeal": _with_fallbacks(data, factors.product_appeal),
-            "segment_sensitivity": weight @ factors.user_sensitivity,
-            "product_sensitivity": _with_fallbacks(data, factors.product_sensitivity),
-        }
+        arrays = low_rank(appeal, sensitivity, config.rank)
     return {name: np.ascontiguousarray(array.numpy()) for name, array in arrays.items()}
 
 

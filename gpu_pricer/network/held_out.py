@@ -1,87 +1,124 @@
-"""Predictions for the periods that training never saw, for `evaluate` to judge."""
+"""Predictions for the periods that training never saw, by the network and by the artefact, for `evaluate` to judge."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import torch
+from torch import Tensor
 
-from gpu_pricer.network.batches import EVERY_ALTERNATIVE, gather_batch
+from gpu_pricer.network.batches import EVERY_ALTERNATIVE, Batch, gather_batch
+from gpu_pricer.network.choice_data import ChoiceData
 from gpu_pricer.network.demand_network import DemandNetwork
-from gpu_pricer.network.likelihood import log_denominator
+from gpu_pricer.network.likelihood import log_denominator, purchase_probability
+from gpu_pricer.network.members import Members, period_to_judge
+from gpu_pricer.network.moments import member_weight, promotion_offset, segment_moments
 
 BATCH = 8192
 
 
-def predict_held_out(network: DemandNetwork, path: Path) -> None:
+@dataclass(frozen=True)
+class JudgedSegments:
+    """The segment of every user [U], and how often each came before the periods to judge [U]."""
+
+    segment: np.ndarray
+    visits: np.ndarray
+
+
+def predict_held_out(network: DemandNetwork, segments: JudgedSegments, path: Path) -> None:
     """Write one row per offer of the test periods: how likely it was bought in that visit, and whether it was.
 
     Columns: period, category_id, user_id, product_id, price_ratio, probability, bought, weight (how many
-    occasions the sampled one stands for). No file is left when no period is kept for the test.
+    occasions the sampled one stands for), segment_id, artefact_probability (what an artefact that is exported just
+    before the period says of the user's segment, with the period's promotion as offsets).
     Several occasions of a user in one period count as one purchase or none.
     """
     data = network.data
-    _, _, test = data.split()
-    if not len(test):
-        path.unlink(missing_ok=True)
-        return
-    occasion = torch.stack([data.user[test], data.choice_set[test]], dim=1)
-    _, group = torch.unique(occasion, dim=0, return_inverse=True)
-    first = torch.full((int(group.max()) + 1,), len(test)).scatter_reduce(0, group, torch.arange(len(test)), "amin")
+    test = data.split()[2]
+    network.eval()
+    of_segment = _artefact_shares(network, segments)
+    segment = torch.from_numpy(segments.segment)
     generator = torch.Generator().manual_seed(0)
     frames = []
     with torch.no_grad():
-        for index in test[first].split(BATCH):
+        for index in _first_of_each_occasion(data, test).split(BATCH):
             batch = gather_batch(data, index, EVERY_ALTERNATIVE, generator)
-            utility = network(batch)
-            share = torch.exp(
-                utility - log_denominator(utility, batch.occasion, _unsampled(batch.outside))[batch.occasion]
-            )
-            frames.append(
-                pl.DataFrame({
-                    "user": batch.user[batch.occasion].numpy(),
-                    "choice_set": batch.choice_set[batch.occasion].numpy(),
-                    "shelf_row": batch.row.numpy(),
-                    "share": share.double().numpy(),
-                    "kept": batch.outside[batch.occasion].double().exp().numpy(),
-                })
-            )  # fmt: skip
-    _describe(network, pl.concat(frames), test).write_parquet(path)
+            share = shares(network(batch), batch)
+            frames.append(_offers(data, batch, share, of_segment[batch.row, segment[batch.user][batch.occasion]]))
+    _describe(network, pl.concat(frames), test, segments.segment).write_parquet(path)
 
 
-def _unsampled(outside: torch.Tensor) -> torch.Tensor:
-    """The outside option's utility in the population: 0 where it is one."""
-    return torch.where(torch.isfinite(outside), 0.0, outside)
+def shares(utility: Tensor, batch: Batch) -> Tensor:
+    """Return the choice probabilities in the population, whatever share of the zeros was sampled, [R]."""
+    outside = torch.where(torch.isfinite(batch.outside), 0.0, batch.outside)
+    return torch.exp(utility - log_denominator(utility, batch.occasion, outside)[batch.occasion])
 
 
-def _describe(network: DemandNetwork, offers: pl.DataFrame, test: torch.Tensor) -> pl.DataFrame:
-    """Names instead of row numbers, the fold from shares to purchases, and what was bought."""
+def _first_of_each_occasion(data: ChoiceData, test: Tensor) -> Tensor:
+    occasion = torch.stack([data.user[test], data.choice_set[test]], dim=1)
+    _, group = torch.unique(occasion, dim=0, return_inverse=True)
+    first = torch.full((int(group.max()) + 1,), len(test)).scatter_reduce(0, group, torch.arange(len(test)), "amin")
+    return test[first]
+
+
+def _artefact_shares(network: DemandNetwork, segments: JudgedSegments) -> Tensor:
+    """Each segment's choice probability of every shelf row of the test periods, [R, S]."""
+    data, weight = network.data, member_weight(segments.segment, segments.visits)
+    segment_visits = torch.from_numpy(np.bincount(segments.segment, weights=segments.visits)).float()
+    period = data.set_period[data.set_of_row()]
+    share = torch.zeros(len(data.product), len(weight))
+    for judged in range(data.validated_periods, len(data.periods)):
+        members = Members(network, period_to_judge(network, judged))
+        moments = segment_moments(members, weight)
+        rows = (period == judged).nonzero().squeeze(1)
+        product, choice_set = data.product[rows], data.set_of_row()[rows]
+        offset = promotion_offset(members, moments, segment_visits, product, data.context[rows])
+        move = data.price_ratio[rows] - 1
+        utility = moments.appeal[:, product] + offset - moments.sensitivity[:, product] * move
+        outside = torch.full((len(data.set_category),), 0.0 if data.has_outside_option else -torch.inf)
+        for s, of_segment in enumerate(utility):
+            share[rows, s] = torch.exp(of_segment - log_denominator(of_segment, choice_set, outside)[choice_set])
+    return share
+
+
+def _offers(data: ChoiceData, batch: Batch, share: Tensor, artefact_share: Tensor) -> pl.DataFrame:
+    per_purchase = data.choices_per_purchase[data.set_category[batch.choice_set]][batch.occasion]
+    return pl.DataFrame({
+        "user": batch.user[batch.occasion].numpy(),
+        "choice_set": batch.choice_set[batch.occasion].numpy(),
+        "shelf_row": batch.row.numpy(),
+        "probability": purchase_probability(share, per_purchase).double().numpy(),
+        "artefact_probability": purchase_probability(artefact_share, per_purchase).double().numpy(),
+        "kept": batch.outside[batch.occasion].double().exp().numpy(),
+    })  # fmt: skip
+
+
+def _describe(network: DemandNetwork, offers: pl.DataFrame, test: Tensor, segment: np.ndarray) -> pl.DataFrame:
+    """Names instead of row numbers, and what was bought."""
     data = network.data
     chosen = data.chosen[test]
     bought = pl.DataFrame({"user": data.user[test].numpy(), "shelf_row": chosen.numpy()}).filter(
         pl.col("shelf_row") >= 0
     )
-    product = data.product[torch.from_numpy(offers["shelf_row"].to_numpy().copy())].numpy()
-    category = data.set_category[torch.from_numpy(offers["choice_set"].to_numpy().copy())].numpy()
-    period = data.set_period[torch.from_numpy(offers["choice_set"].to_numpy().copy())].numpy()
-    folded = (pl.col("share") * pl.col("choices_per_purchase")).clip(0, 1)
+    rows, sets = (offers[name].to_numpy(writable=True) for name in ("shelf_row", "choice_set"))
+    is_bought = pl.col("bought").any().over("user", "choice_set")
     return (
         offers.join(
             bought.unique().with_columns(bought=True), on=["user", "shelf_row"], how="left", maintain_order="left"
         )
         .with_columns(
             pl.col("bought").fill_null(False),
-            product_id=data.products["product_id"].gather(product),
-            category_id=data.categories["category_id"].gather(category),
-            choices_per_purchase=data.categories["choices_per_purchase"].gather(category),
-            period=pl.Series(data.periods).gather(period),
+            product_id=data.products["product_id"].gather(data.product[rows].numpy()),
+            category_id=data.categories["category_id"].gather(data.set_category[sets].numpy()),
+            period=pl.Series(data.periods).gather(data.set_period[sets].numpy()),
             user_id=data.users["user_id"].gather(offers["user"]),
             price_ratio=pl.Series(data.price_ratio.numpy()).gather(offers["shelf_row"]),
+            segment_id=pl.Series(segment).gather(offers["user"]),
         )
-        .with_columns(
-            probability=folded,
-            weight=pl.when(pl.col("bought").any().over("user", "choice_set")).then(1.0).otherwise(1 / pl.col("kept")),
-        )
+        .with_columns(weight=pl.when(is_bought).then(1.0).otherwise(1 / pl.col("kept")))
         .select(
-            "period", "category_id", "user_id", "product_id", "price_ratio", "probability", "bought", "weight"
+            "period", "category_id", "user_id", "product_id", "price_ratio", "probability", "bought", "weight",
+            "segment_id", "artefact_probability",
         )
     )  # fmt: skip

@@ -1,7 +1,13 @@
 """The multinomial-logit likelihood over choice sets of unequal size, laid end to end (no padding)."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
+
+from gpu_pricer.network.batches import Batch
+
+MOST = 0.999  # of a purchase probability: m is a mean, and P·m may pass 1
 
 
 def log_denominator(utility: Tensor, occasion: Tensor, outside: Tensor) -> Tensor:
@@ -24,3 +30,42 @@ def log_probability(utility: Tensor, occasion: Tensor, chosen: Tensor, outside: 
     """
     picked = torch.where(chosen >= 0, utility.index_select(0, chosen.clamp(min=0)), outside)
     return picked - log_denominator(utility, occasion, outside)
+
+
+def purchase_probability(share: Tensor, choices_per_purchase: Tensor) -> Tensor:
+    """Return the chance that a product is bought in the visit, below 1, from its choice probability.
+
+    An occasion that holds n products weighs 1/n on each, so that the choice probabilities P_j sum to the chance that
+    anything is bought; with m = mean n, P_j · m of the visits hold product j. (The same as P m / (m − (m − 1) Σ P) for
+    choice probabilities of single draws, whose odds are m times as high.)
+    """
+    return (share * choices_per_purchase).clamp(max=MOST)
+
+
+def choice_likelihood(utility: Tensor, batch: Batch, choices_per_purchase: Tensor) -> Tensor:
+    """Return the weighted log probability of every choice [N], exact for sampled zeros and alternatives."""
+    return batch.weight * log_probability(utility + batch.correction, batch.occasion, batch.chosen, batch.outside)
+
+
+def purchase_likelihood(utility: Tensor, batch: Batch, choices_per_purchase: Tensor) -> Tensor:
+    """Return each choice's part in the log likelihood of what was bought in the visit and what was not, [N].
+
+    Every product of a whole choice set counts as bought or not by its purchase_probability (a composite likelihood:
+    Varin, Reid & Firth 2011), which is what `evaluate` asks. The n choices of an occasion share what it did not buy.
+    Sampled zeros count for all that they stand for. choices_per_purchase [N].
+    """
+    outside = torch.where(torch.isfinite(batch.outside), 0.0, batch.outside)
+    share = torch.exp(utility - log_denominator(utility, batch.occasion, outside)[batch.occasion])
+    bought = purchase_probability(share, choices_per_purchase[batch.occasion])
+    not_bought = torch.log1p(-bought)
+    nothing = torch.zeros_like(outside).index_add(0, batch.occasion, not_bought)
+    picked = batch.chosen.clamp(min=0)
+    surplus = torch.log(bought.index_select(0, picked)) - not_bought.index_select(0, picked)
+    stands_for = torch.where(batch.chosen >= 0, batch.weight, batch.weight * torch.exp(outside - batch.outside))
+    return stands_for * nothing + torch.where(batch.chosen >= 0, batch.weight * batch.size * surplus, 0.0)
+
+
+LIKELIHOODS: dict[str, Callable[[Tensor, Batch, Tensor], Tensor]] = {
+    "choices": choice_likelihood,
+    "purchases": purchase_likelihood,
+}

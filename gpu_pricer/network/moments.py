@@ -1,53 +1,71 @@
 """Segments that behave like their members: purchase shares and own-price slopes are the members' averages."""
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import softplus
 
-from gpu_pricer.network.choice_data import ChoiceData
-from gpu_pricer.network.factors import Factors
-
-BLOCK = 2048  # products per block: [U, BLOCK] temporaries of a few tens of MB for thousands of users
+from gpu_pricer.network.members import Members
 
 
-def segment_moments(data: ChoiceData, factors: Factors, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Return appeal and sensitivity [S, P] whose logit has the members' mean shares and slopes at today's prices.
+@dataclass(frozen=True)
+class Moments:
+    """Appeal and sensitivity of S segments, [S, P].
+
+    damping [S, P]: by how much a change of every member's appeal changes the segment's, in small: where the members
+    differ it moves fewer of them, mean(P (1 − P)) / (mean P (1 − mean P)).
+    """
+
+    appeal: Tensor
+    sensitivity: Tensor
+    damping: Tensor
+
+
+def member_weight(segment: np.ndarray, visits: np.ndarray) -> Tensor:
+    """The share of each user in its segment's visits, [S, U]; users that never came count a little."""
+    weight = torch.zeros(int(segment.max()) + 1, len(segment))
+    weight[torch.from_numpy(segment), torch.arange(len(segment))] = torch.from_numpy(visits).float().clamp(min=1e-3)
+    return weight / weight.sum(1, keepdim=True)
+
+
+def segment_moments(members: Members, weight: Tensor) -> Moments:
+    """Return the logit that has the members' mean shares and own-price slopes at the prices of the market point.
 
     weight [S, U] sums to 1 over each segment's members. With P_uj the member's choice probability and P_u0 that
     of buying nothing, a_sj = log E[P_uj] − log E[P_u0] + b_sj (x / r − 1) and b_sj = E[b_uj P_uj (1 − P_uj)] /
     (E[P_uj] (1 − E[P_uj])). A centroid of the members' appeals would predict far too few purchases, since the
     exponential is convex. Products off the shelf take the share they would add to the choice set.
     """
+    data, point = members.network.data, members.point
     shape = weight.shape[0], data.products.height
-    appeal, sensitivity = torch.empty(shape), torch.empty(shape)
-    ratio = torch.from_numpy((data.products["price"] / data.products["reference_price"]).to_numpy().copy()).float()
-    availability = torch.from_numpy(data.products["availability"].to_numpy().copy()).float()
-    for block in _category_blocks(data.product_category):
-        response = softplus(factors.user_sensitivity @ factors.product_sensitivity[block].T)
-        drive = factors.user_appeal @ factors.product_appeal[block].T - response * (ratio[block] - 1)
-        expected = torch.exp(drive.clamp(max=60))
+    moments = Moments(*(torch.empty(shape) for _ in range(3)))
+    for block in members.blocks():
+        ratio, availability = point.price_ratio[block], point.availability[block]
+        appeal, response = members.demand(block)
+        expected = torch.exp((appeal - response * (ratio - 1)).clamp(max=60))
         category = data.product_category[block] - data.product_category[block.start]
-        on_shelf = expected * availability[block]
-        total = torch.zeros(len(drive), int(category[-1]) + 1).index_add(1, category, on_shelf)
+        total = torch.zeros(len(expected), int(category[-1]) + 1).index_add(1, category, expected * availability)
         nothing = 1 / (data.has_outside_option + total).clamp(min=1e-30)
         own = expected * nothing[:, category]
-        share = torch.where(availability[block] > 0, own, own / (1 + own))
+        share = torch.where(availability > 0, own, own / (1 + own))
         mean_share = weight @ share
         mean_nothing = (weight @ nothing)[:, category] if data.has_outside_option else torch.ones(())
-        slope = weight @ (response * share * (1 - share))
-        block_sensitivity = slope / (mean_share * (1 - mean_share)).clamp(min=1e-12)
-        sensitivity[:, block] = block_sensitivity
-        appeal[:, block] = torch.log(mean_share / mean_nothing) + block_sensitivity * (ratio[block] - 1)
-    return appeal, sensitivity
+        spread = share * (1 - share)
+        mean_spread = (mean_share * (1 - mean_share)).clamp(min=1e-12)
+        moments.sensitivity[:, block] = weight @ (response * spread) / mean_spread
+        moments.damping[:, block] = weight @ spread / mean_spread
+        moments.appeal[:, block] = torch.log(mean_share / mean_nothing) + moments.sensitivity[:, block] * (ratio - 1)
+    return moments
 
 
-def _category_blocks(category: Tensor) -> Iterator[slice]:
-    """Slices of whole categories, of about BLOCK products; category [P] is sorted."""
-    ends = torch.cat([(category.diff() != 0).nonzero().squeeze(1) + 1, torch.tensor([len(category)])]).tolist()
-    start = 0
-    for end, following in zip(ends, [*ends[1:], None], strict=True):
-        if following is None or following - start > BLOCK:
-            yield slice(start, end)
-            start = end
+def promotion_offset(
+    members: Members, moments: Moments, segment_visits: Tensor, product: Tensor, context: Tensor
+) -> Tensor:
+    """What n products' context [n, C] adds to their appeal at the market point, for every segment alike, [n].
+
+    segment_visits [S] weighs the segments' damping.
+    """
+    damping = (segment_visits @ moments.damping) / segment_visits.sum()
+    effect = (members.effect[product] * (context - members.point.context[product])).sum(1)
+    return damping[product] * effect

@@ -1,259 +1,172 @@
-"""Price response brought to convergence: Fisher scoring on what stochastic gradients leave far from its optimum.
+"""Price response brought to convergence, which stochastic gradients leave far from its optimum.
 
 The likelihood hardly sees price, so that after any practical number of epochs the sensitivities still depend on
-where they started. Given the tastes that training found, the rest of the utility is a generalised linear model:
-levels, promotion effects, category × period effects and price slopes. Its gradient and (diagonal) information per
-shelf row take one pass over the choices; the step is a sparse ridge regression with the priors as ridge.
+where they started. Given the tastes that training found, what is left of the utility is a generalised linear model of
+products and users: levels, promotion effects, seasons and price response. It is solved as one problem.
 """
 
 import logging
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.sparse import csr_array, diags_array, hstack
-from scipy.sparse.linalg import cg
 from torch import Tensor
-from torch.nn.functional import softplus
 
 from gpu_pricer.checks import require_number, require_whole
-from gpu_pricer.network.batches import gather_batch
 from gpu_pricer.network.demand_network import DemandNetwork
-from gpu_pricer.network.likelihood import log_denominator
-from gpu_pricer.network.training import OptimiserConfig
+from gpu_pricer.network.response_parameters import Curvature, PriorConfig, ResponseParameters
+from gpu_pricer.network.training import OptimiserConfig, batch_of, log_likelihood
 
 log = logging.getLogger(__name__)
 
-FLAT = 1e-6  # the prior precision of what all products share
-LONGEST_STEP = 0.5  # of any one parameter; a product's raw sensitivity is the sum of three
+CHUNK = 8192  # choices per pass of the arithmetic
+MEMORY = 10  # of the search
+SUFFICIENT = 1e-4  # share of the promised gain that a step must bring (Armijo's rule)
+SHORTEST_STEP = 1e-3
+LONGEST_MOVE = 1.0  # of any one parameter in a step
 
 
 @dataclass(frozen=True)
 class PriceResponseConfig:
-    """How many scoring steps at most, when to stop, and the prior standard deviations around what is shared.
+    """How long to search, and what is expected before any data are seen.
 
-    tolerance: stop when the mean sensitivity moves by less than this share of itself. The spreads are those of a
-    product's or user's level, of a category's raw sensitivity around the common one, of a product's around its
-    category's, and of a user's around everybody's.
+    passes: over the choices, at most (0: none); tolerance: stop when the estimated distance to the optimum, all
+    parameters together, is this many posterior standard deviations.
     """
 
-    steps: int
+    passes: int
     tolerance: float
-    level_spread: float
-    category_spread: float
-    product_spread: float
-    user_spread: float
+    prior: PriorConfig
 
     def __post_init__(self) -> None:
-        require_whole("price_response.steps", self.steps, 0)
-        for name in ("tolerance", "level_spread", "category_spread", "product_spread", "user_spread"):
-            require_number(f"price_response.{name}", getattr(self, name), above=0)
+        require_whole("price_response.passes", self.passes, 0)
+        require_number("price_response.tolerance", self.tolerance, above=0)
 
 
 @dataclass(frozen=True)
-class Derivatives:
-    """First and second derivatives of the log likelihood at the current parameters.
+class Place:
+    """Where a search is: the parameters θ, the penalised log likelihood, its gradient, and the information there."""
 
-    Per shelf row [R]: gradient Σ (y − P), steep_gradient Σ (y − P) db/draw, information Σ P (1 − P), steepness: the
-    mean of db/draw weighted by it. Per user [U]: gradient and information of the level and of the raw sensitivity.
-    mean_sensitivity: b, weighted by information.
-    """
-
-    gradient: Tensor
-    steep_gradient: Tensor
-    information: Tensor
-    steepness: Tensor
-    level_gradient: Tensor
-    level_information: Tensor
-    slope_gradient: Tensor
-    slope_information: Tensor
+    theta: np.ndarray
+    value: float
+    gradient: np.ndarray
+    curvature: Curvature
     mean_sensitivity: float
 
 
 def settle_price_response(
-    network: DemandNetwork, config: PriceResponseConfig, batching: OptimiserConfig, seed: int
+    network: DemandNetwork, config: PriceResponseConfig, optimiser: OptimiserConfig, seed: int
 ) -> None:
-    """Move levels, effects and sensitivities to where their penalised score for the training choices is zero.
+    """Move levels, effects, seasons and sensitivities of products and users to the most likely ones, given the tastes.
 
-    Products that teach no price response have a share in the levels only. A step after which the Newton decrement
-    grew is halved (there is no likelihood to climb, since those products' own slopes are not asked).
-    Source: Fisher scoring (McCullagh & Nelder 1989, ch. 2.5) with the diagonal of the multinomial information.
+    L-BFGS on the penalised log likelihood of the training choices, with the Fisher information of products and users as
+    its first guess (Nocedal & Wright 2006, alg. 7.4); every step must climb. The distance to the optimum is the root
+    of gradient · step (the Newton decrement).
     """
-    index, _, _ = network.data.split()
-    decrement, before, is_halved = np.inf, 0.0, False
-    accepted = network.state_dict()
-    for step in range(config.steps + 1):  # the last pass only judges the last step
-        derivatives = _derivatives(network, index, batching, torch.Generator().manual_seed(seed))
-        products, users = _product_step(network, derivatives, config), _user_step(network, derivatives, config)
-        log.info("price response, step %d: mean sensitivity %.3f", step, derivatives.mean_sensitivity)
-        if not is_halved and abs(derivatives.mean_sensitivity - before) < config.tolerance * before:
-            return
-        if not products.decrement + users.decrement < decrement:
-            _go_halfway_back(network, accepted)
-            is_halved = True
-            continue
-        decrement, before, is_halved = products.decrement + users.decrement, derivatives.mean_sensitivity, False
-        accepted = {name: value.clone() for name, value in network.state_dict().items()}
-        if step < config.steps:
-            products.take()
-            users.take()
-    network.load_state_dict(accepted)
-    if config.steps:
-        log.warning("price response has not settled in %d steps: raise model.price_response.steps", config.steps)
+    if not config.passes:
+        return
+    problem = _Problem(network, config, optimiser, seed)
+    place, memory = problem.look(problem.parameters.get()), deque[tuple[np.ndarray, np.ndarray]](maxlen=MEMORY)
+    while True:
+        step = _step(place, memory, problem.parameters)
+        distance = float(np.sqrt(max(place.gradient @ step, 0.0)))
+        log.info(
+            "price response: mean sensitivity %.3f, %.2f posterior standard deviations to go",
+            place.mean_sensitivity, distance,
+        )  # fmt: skip
+        if distance < config.tolerance:
+            break
+        reached = problem.climb(place, step)
+        if reached is None:
+            log.warning("price response has not settled in %d passes: raise model.price_response.passes", config.passes)
+            break
+        memory.append((reached.theta - place.theta, place.gradient - reached.gradient))
+        place = reached
+    problem.parameters.put(place.theta)
+    network.requires_grad_(True)
 
 
-@dataclass(frozen=True)
-class Step:
-    """Where parameters (views into the network) go, and the Newton decrement score · step: how far they still are."""
-
-    parameters: list[Tensor]
-    moves: list[Tensor]
-    decrement: float
-
-    def take(self) -> None:
-        """Move the parameters."""
-        for parameter, move in zip(self.parameters, self.moves, strict=True):
-            parameter.add_(move)
-
-
-def _go_halfway_back(network: DemandNetwork, accepted: dict[str, Tensor]) -> None:
-    """Halve a step that overshot: the information is only approximate, and b is convex in its raw value."""
-    for name, value in network.state_dict().items():
-        value.add_(accepted[name]).mul_(0.5)
+def _step(place: Place, memory: deque[tuple[np.ndarray, np.ndarray]], parameters: ResponseParameters) -> np.ndarray:
+    """The two-loop recursion: the quasi-Newton step uphill."""
+    solve = parameters.precondition(place.curvature)
+    step, shares = place.gradient.copy(), []
+    pairs = [(move, fall) for move, fall in memory if move @ fall > 0]
+    for move, fall in reversed(pairs):
+        shares.append((move @ step) / (move @ fall))
+        step = step - shares[-1] * fall
+    step = solve(step)
+    for (move, fall), share in zip(pairs, reversed(shares), strict=True):
+        step = step + (share - (fall @ step) / (move @ fall)) * move
+    return step / max(float(np.abs(step).max()) / LONGEST_MOVE, 1.0)
 
 
-def _user_parameters(network: DemandNetwork, config: PriceResponseConfig) -> tuple[tuple[Tensor, float], ...]:
-    """Every user's own level and own raw sensitivity, with the standard deviation of its prior."""
-    return (
-        (network.user_taste.own.weight.detach()[:, -1], config.level_spread),
-        (network.user_sensitivity.own.weight.detach()[:, -1], config.user_spread),
-    )
+class _Problem:
+    """The penalised log likelihood of the training choices as a function of θ; the tastes are computed once."""
+
+    def __init__(
+        self, network: DemandNetwork, config: PriceResponseConfig, optimiser: OptimiserConfig, seed: int
+    ) -> None:
+        self.network, self.optimiser, self.seed = network, optimiser, seed
+        self.parameters = ResponseParameters(network, config.prior)
+        self.chunks = network.data.split()[0].split(CHUNK)
+        self.left = config.passes
+        network.requires_grad_(False)
+        for block in self.parameters.blocks:
+            block.parameter.requires_grad_(True)
+        draws = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            self.tastes = [network.tastes(batch_of(network.data, index, optimiser, draws)) for index in self.chunks]
+
+    def climb(self, place: Place, step: np.ndarray) -> Place | None:
+        """A better place in the direction of the step, halved until it is one; None when the passes are used up."""
+        length, promise = 1.0, float(place.gradient @ step)
+        while self.left > 0 and length > SHORTEST_STEP:
+            reached = self.look(place.theta + length * step)
+            if reached.value >= place.value + SUFFICIENT * length * promise:
+                return reached
+            length /= 2
+        return None
+
+    def look(self, theta: np.ndarray) -> Place:
+        """One pass over the training choices at θ."""
+        network, data, parameters = self.network, self.network.data, self.parameters
+        parameters.put(theta)
+        network.zero_grad()
+        self.left -= 1
+        information, steepness = torch.zeros(len(data.product)), torch.zeros_like(data.anchor_ratio)
+        of_user, value, sensitivity = torch.zeros(2, data.users.height), 0.0, 0.0
+        draws = torch.Generator().manual_seed(self.seed)
+        for index, tastes in zip(self.chunks, self.tastes, strict=True):
+            batch = batch_of(data, index, self.optimiser, draws)
+            moves = data.trusted_moves(batch.row)
+            utility = network.utility(batch, tastes, moves)
+            utility.retain_grad()
+            likelihood = log_likelihood(data, utility, batch, self.optimiser).double().sum()
+            likelihood.backward()
+            value += float(likelihood.detach())
+            with torch.no_grad():
+                response = network.sensitivities(batch)
+                steep = -torch.expm1(-response)  # db/draw of b = softplus(raw)
+                expected = _expected(utility.grad, batch.chosen, batch.weight * batch.size)
+                drive = (steep * moves).sum(1)
+                information.index_add_(0, batch.row, expected)
+                steepness.index_add_(0, batch.row, expected[:, None] * steep)
+                terms = torch.stack([expected, expected * drive.square()])
+                of_user.index_add_(1, batch.user[batch.occasion], terms)
+                sensitivity += float((expected * response.sum(1)).sum())
+        mean_steepness = steepness / information.clamp(min=1e-12)[:, None]
+        return Place(
+            theta=theta,
+            value=value - 0.5 * float(parameters.precision @ theta**2),
+            gradient=parameters.gradient() - parameters.precision * theta,
+            curvature=Curvature(information, mean_steepness, of_user),
+            mean_sensitivity=sensitivity / float(information.sum()),
+        )
 
 
-def _derivatives(
-    network: DemandNetwork, index: Tensor, batching: OptimiserConfig, draws: torch.Generator
-) -> Derivatives:
-    """One pass over the choices."""
-    data = network.data
-    gradient, steep_gradient, information, steepness = (torch.zeros(len(data.product)) for _ in range(4))
-    of_user = torch.zeros(4, data.users.height)
-    sensitivity = 0.0
-    with torch.no_grad():
-        for chunk in index.split(batching.batch_size):
-            batch = gather_batch(data, chunk, batching.max_alternatives, draws)
-            appeal, raw = network.scores(batch)
-            move = data.price_ratio[batch.row] - 1
-            utility = appeal - softplus(raw) * move + batch.correction
-            share = torch.exp(utility - log_denominator(utility, batch.occasion, batch.outside)[batch.occasion])
-            weight = batch.weight[batch.occasion]
-            bought = batch.chosen[batch.chosen >= 0]
-            residual = (-share).index_add(0, bought, torch.ones(len(bought))) * weight
-            curvature = weight * share * (1 - share)
-            steep = torch.sigmoid(raw)
-            gradient.index_add_(0, batch.row, residual)
-            steep_gradient.index_add_(0, batch.row, residual * steep)
-            information.index_add_(0, batch.row, curvature)
-            steepness.index_add_(0, batch.row, curvature * steep)
-            drive = -steep * move * data.teaches_price[data.product[batch.row]]
-            user_terms = (residual, curvature, residual * drive, curvature * drive.square())
-            of_user.index_add_(1, batch.user[batch.occasion], torch.stack(user_terms))
-            sensitivity += float((curvature * softplus(raw)).sum())
-    return Derivatives(
-        gradient,
-        steep_gradient,
-        information,
-        steepness / information.clamp(min=1e-12),
-        level_gradient=of_user[0],
-        level_information=of_user[1],
-        slope_gradient=of_user[2],
-        slope_information=of_user[3],
-        mean_sensitivity=sensitivity / float(information.sum()),
-    )
-
-
-def _user_step(network: DemandNetwork, derivatives: Derivatives, config: PriceResponseConfig) -> Step:
-    """A Newton step for every user's own level and raw sensitivity, which leaves their mean to the products."""
-    level, slope = _user_parameters(network, config)
-    parameters, moves, decrement = [], [], 0.0
-    for (own, spread), gradient, information in (
-        (level, derivatives.level_gradient, derivatives.level_information),
-        (slope, derivatives.slope_gradient, derivatives.slope_information),
-    ):
-        score = gradient - own / spread**2
-        move = score / (information + spread**-2)
-        move = move - (move * information).sum() / information.sum().clamp(min=1e-12)
-        parameters.append(own)
-        moves.append(move.clamp(-LONGEST_STEP, LONGEST_STEP))
-        decrement += float((score * move).sum())
-    return Step(parameters, moves, decrement)
-
-
-@dataclass(frozen=True)
-class Block:
-    """Parameters that share a prior; a parameter adds factor × itself (× db/draw, if is_slope) to its rows' utility.
-
-    parameter [n]: a view into the network; precision of its zero-mean prior; member [R]: which of the n each shelf
-    row has; factor [R].
-    """
-
-    parameter: Tensor
-    precision: float
-    member: Tensor
-    factor: Tensor
-    is_slope: bool
-
-    def design(self, derivatives: Derivatives) -> csr_array:
-        """The block's columns of the regression, [R, n]."""
-        factor = self.factor * derivatives.steepness if self.is_slope else self.factor
-        places = (np.arange(len(factor)), self.member.numpy())
-        return csr_array((factor.double().numpy(), places), shape=(len(factor), len(self.parameter)))
-
-    def score(self, derivatives: Derivatives) -> np.ndarray:
-        """The log likelihood's gradient in the parameters, [n]."""
-        gradient = derivatives.steep_gradient if self.is_slope else derivatives.gradient
-        total = torch.zeros(len(self.parameter), dtype=torch.float64)
-        return total.index_add(0, self.member, (self.factor * gradient).double()).numpy()
-
-
-def _product_step(network: DemandNetwork, derivatives: Derivatives, config: PriceResponseConfig) -> Step:
-    """The solution δ of (Xᵀ W X + Λ) δ = gradient − Λ θ for the parameters θ that all users share."""
-    blocks = _parameter_blocks(network, config)
-    design = hstack([block.design(derivatives) for block in blocks], format="csr")
-    precision = np.concatenate([np.full(len(block.parameter), block.precision) for block in blocks])
-    theta = np.concatenate([block.parameter.double().numpy() for block in blocks])
-    score = np.concatenate([block.score(derivatives) for block in blocks]) - precision * theta
-    weighted = diags_array(derivatives.information.double().numpy()) @ design
-    normal = design.T @ weighted + diags_array(precision)
-    scale = diags_array(1 / np.maximum(normal.diagonal(), 1e-9))
-    delta, unsolved = cg(normal, score, rtol=1e-6, maxiter=500, M=scale)
-    if unsolved:
-        log.warning("price response: the equations of a step were not solved to 1e-6 in %d iterations", unsolved)
-    ends = np.cumsum([len(block.parameter) for block in blocks])
-    limited = torch.from_numpy(np.clip(delta, -LONGEST_STEP, LONGEST_STEP)).float()
-    moves = list(torch.tensor_split(limited, torch.from_numpy(ends[:-1])))
-    return Step([block.parameter for block in blocks], moves, float(score @ delta))
-
-
-def _parameter_blocks(network: DemandNetwork, config: PriceResponseConfig) -> list[Block]:
-    """Every parameter of the generalised linear model; what all products share is hardly shrunk."""
-    data = network.data
-    level, sensitivity = network.product_level, network.product_sensitivity
-    ones, everything = torch.ones(len(data.product)), torch.zeros_like(data.product)
-    price = (1 - data.price_ratio) * data.teaches_price[data.product]
-    category = level.codes[data.product, 0]
-    effects = [
-        Block(network.mean_effect.detach()[c, None], FLAT, everything, data.context[:, c], is_slope=False)
-        for c in range(data.context.shape[1])
-    ]
-    return [
-        Block(network.mean_level.detach()[None], FLAT, everything, ones, is_slope=False),
-        Block(level.own.weight.detach()[:, 0], config.level_spread**-2, data.product, ones, is_slope=False),
-        Block(
-            network.season.weight.detach()[:, 0], network.config.season_spread**-2, data.set_of_row(), ones,
-            is_slope=False,
-        ),
-        *effects,
-        Block(network.mean_sensitivity.detach()[None], FLAT, everything, price, is_slope=True),
-        Block(sensitivity.of_value(0)[:, -1], config.category_spread**-2, category, price, is_slope=True),
-        Block(sensitivity.own.weight.detach()[:, -1], config.product_spread**-2, data.product, price, is_slope=True),
-    ]  # fmt: skip
+def _expected(gradient: Tensor | None, chosen: Tensor, weight: Tensor) -> Tensor:
+    """What was expected of every alternative, [R]: what was bought minus the gradient; close to its information."""
+    assert gradient is not None
+    bought = chosen >= 0
+    return (-gradient).index_add(0, chosen[bought], weight[bought]).clamp(min=0)

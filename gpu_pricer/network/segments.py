@@ -11,7 +11,8 @@ from torch import Tensor
 from gpu_pricer.checks import require_number, require_whole
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.choice_data import ChoiceData
-from gpu_pricer.network.demand_network import DemandNetwork
+from gpu_pricer.network.demand_network import PRICE_TERMS
+from gpu_pricer.network.members import Members
 
 
 @dataclass(frozen=True)
@@ -31,18 +32,18 @@ class SegmentsConfig:
         require_number("segments.price_spread", self.price_spread, least=0)
 
 
-def assign_segments(network: DemandNetwork, config: SegmentsConfig, visits: np.ndarray, seed: int) -> np.ndarray:
+def assign_segments(members: Members, config: SegmentsConfig, visits: np.ndarray, seed: int) -> np.ndarray:
     """Return the segment of every user, [U] int64 in 0 … count-1, numbered from the most visits down.
 
     Users are compared by the root mean square difference of their utilities over the products trained on.
     visits [U] weighs them. InputError when there are fewer users than segments.
     """
-    if network.data.users.height < config.count:
+    if len(visits) < config.count:
         raise InputError(
             f"segments.count must be at most the number of users, found {config.count} for "
-            f"{network.data.users.height}: lower segments.count"
+            f"{len(visits)}: lower segments.count"
         )
-    points = _utility_coordinates(network, config.price_spread)
+    points = _utility_coordinates(members, config.price_spread)
     means = KMeans(config.count, n_init=config.restarts, random_state=seed)  # type: ignore[arg-type]
     label = means.fit_predict(points, sample_weight=visits)
     order = np.argsort(-np.bincount(label, weights=visits, minlength=config.count), kind="stable")
@@ -58,12 +59,28 @@ def segment_table(data: ChoiceData, segment: np.ndarray, visits: np.ndarray) -> 
     return pl.DataFrame({"segment_id": np.arange(len(total)), "visits": total}), users
 
 
-def _utility_coordinates(network: DemandNetwork, price_spread: float) -> np.ndarray:
-    """Coordinates of the users in which Euclidean distance is the r.m.s. difference of utility, [U, D]."""
-    trained = torch.from_numpy(network.data.products["is_trained"].to_numpy().copy())
-    taste = _stretch(network.user_taste.all_rows(), network.product_taste.all_rows()[trained])
-    response = _stretch(network.user_sensitivity.all_rows(), network.product_sensitivity.all_rows()[trained, :-1])
-    return np.concatenate([taste, price_spread * response], axis=1)
+def _utility_coordinates(members: Members, price_spread: float) -> np.ndarray:
+    """Coordinates of the users in which Euclidean distance is about the r.m.s. difference of utility, [U, D].
+
+    Habits enter by their mean over each category's products.
+    """
+    data = members.network.data
+    trained = torch.from_numpy(data.products["is_trained"].to_numpy(writable=True))
+    taste = _stretch(torch.cat([members.user_taste, members.user_level[:, None]], 1), members.product_taste[trained])
+    response = _stretch(members.user_response, members.product_response[trained, :-PRICE_TERMS])
+    parts = [taste, price_spread * response]
+    if members.network.history is not None:
+        parts.append(np.concatenate([_category_habits(members, block) for block in members.blocks()], axis=1))
+    return np.concatenate(parts, axis=1)
+
+
+def _category_habits(members: Members, block: slice) -> np.ndarray:
+    """Mean habit of every user in the block's categories, times the root of their share of the products, [U, G]."""
+    category = members.network.data.product_category[block]
+    position = category - category[0]
+    habits, count = members.habits(block), torch.bincount(position).float()
+    mean = torch.zeros(len(habits), len(count)).index_add(1, position, habits) / count
+    return (mean * (count / len(members.product_level)).sqrt()).numpy()
 
 
 def _stretch(user: Tensor, product: Tensor) -> np.ndarray:

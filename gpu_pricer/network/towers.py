@@ -40,12 +40,6 @@ class Tower(nn.Module):
             vector = vector + self.slope(self.numbers[index])
         return vector
 
-    def of_value(self, column: int) -> Tensor:
-        """The vectors of the values of one attribute column, [codes, width], to read or to change in place."""
-        embedding = self.values[column]
-        assert isinstance(embedding, nn.Embedding)
-        return embedding.weight.detach()
-
     def all_rows(self) -> Tensor:
         """Return the vectors of every row, [N, width]."""
         with torch.no_grad():

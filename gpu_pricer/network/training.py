@@ -18,10 +18,10 @@ from torch.utils.data import DataLoader
 
 from gpu_pricer.checks import require_number, require_whole
 from gpu_pricer.errors import InputError
-from gpu_pricer.network.batches import EVERY_ALTERNATIVE, IndexBatches, gather_batch
+from gpu_pricer.network.batches import EVERY_ALTERNATIVE, Batch, IndexBatches, gather_batch
 from gpu_pricer.network.choice_data import ChoiceData
 from gpu_pricer.network.demand_network import DemandNetwork, NetworkConfig
-from gpu_pricer.network.likelihood import log_probability
+from gpu_pricer.network.likelihood import LIKELIHOODS
 
 log = logging.getLogger(__name__)
 
@@ -37,20 +37,32 @@ HARMLESS = (  # Lightning 2.6 warns of what is meant: batches are row numbers, m
 class OptimiserConfig:
     """AdamW with a one-cycle rate; levels and sensitivities learn at their own, higher rate.
 
-    max_alternatives: larger choice sets are sampled in training. patience: epochs without a better validation.
+    likelihood: choices (of one product or nothing) or purchases (of each product in the visit, from whole choice
+    sets); max_alternatives: larger choice sets are sampled in training, null: none is. patience: epochs without a
+    better validation.
     """
 
+    likelihood: str
     rate: float
     level_rate: float
     weight_decay: float
     batch_size: int
     max_epochs: int
     patience: int
-    max_alternatives: int
+    max_alternatives: int | None
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "max_epochs", "patience", "max_alternatives"):
+        for name in ("batch_size", "max_epochs", "patience"):
             require_whole(f"optimiser.{name}", getattr(self, name), 1)
+        if self.likelihood not in LIKELIHOODS:
+            raise ValueError(f"optimiser.likelihood must be one of {sorted(LIKELIHOODS)}, found {self.likelihood!r}")
+        if self.max_alternatives is not None:
+            require_whole("optimiser.max_alternatives", self.max_alternatives, 1)
+            if self.likelihood == "purchases":
+                raise ValueError(
+                    "optimiser.max_alternatives must be null for optimiser.likelihood=purchases, which needs whole "
+                    f"choice sets, found {self.max_alternatives}"
+                )
         for name in ("rate", "level_rate"):
             require_number(f"optimiser.{name}", getattr(self, name), above=0, below=1)
         require_number("optimiser.weight_decay", self.weight_decay, least=0)
@@ -73,6 +85,17 @@ class TrainerConfig:
             raise InputError("trainer=gpu must find a CUDA device, found none: use trainer=cpu, or mend the driver")
 
 
+def batch_of(data: ChoiceData, index: Tensor, optimiser: OptimiserConfig, draws: torch.Generator) -> Batch:
+    """The choices `index` with as many alternatives as training looks at."""
+    return gather_batch(data, index, optimiser.max_alternatives or EVERY_ALTERNATIVE, draws)
+
+
+def log_likelihood(data: ChoiceData, utility: Tensor, batch: Batch, optimiser: OptimiserConfig) -> Tensor:
+    """The weighted log likelihood of every choice of the batch, [N]."""
+    per_purchase = data.choices_per_purchase[data.set_category[batch.choice_set]]
+    return LIKELIHOODS[optimiser.likelihood](utility, batch, per_purchase)
+
+
 class DemandTraining(pl.LightningModule):
     """One optimisation step or one validation of the network on the choices a batch names."""
 
@@ -93,30 +116,31 @@ class DemandTraining(pl.LightningModule):
 
     def training_step(self, index: Tensor) -> Tensor:
         """The penalised negative log likelihood per unit of choice weight."""
-        batch = gather_batch(self.network.data, index, self.optimiser.max_alternatives, self.draws)
-        likelihood = log_probability(
-            self.network(batch) + batch.correction, batch.occasion, batch.chosen, batch.outside
-        )
-        loss = -(likelihood * batch.weight).sum() / batch.weight.sum()
+        network, data = self.network, self.network.data
+        batch = batch_of(data, index, self.optimiser, self.draws)
+        utility = network.utility(batch, network.tastes(batch), data.trusted_moves(batch.row))
+        loss = -log_likelihood(data, utility, batch, self.optimiser).sum() / batch.weight.sum()
         self.log("train/log_loss", loss.detach())
-        return loss + self.network.season_penalty(batch)
+        return loss + network.season_penalty(batch)
 
     def validation_step(self, index: Tensor) -> None:
         """The negative log likelihood over whole choice sets, averaged over the validation periods."""
-        batch = gather_batch(self.network.data, index, EVERY_ALTERNATIVE, self.draws)
-        likelihood = log_probability(self.network(batch), batch.occasion, batch.chosen, batch.outside)
-        loss = -(likelihood * batch.weight).sum() / batch.weight.sum()
+        data = self.network.data
+        batch = gather_batch(data, index, EVERY_ALTERNATIVE, self.draws)
+        loss = -log_likelihood(data, self.network(batch), batch, self.optimiser).sum() / batch.weight.sum()
         self.log("validation/log_loss", loss, prog_bar=True, sync_dist=True, batch_size=int(batch.weight.sum()))
 
     def on_train_epoch_end(self) -> None:
         """Log where the price response stands, beside the likelihood that hardly sees it."""
-        raw = self.network.product_sensitivity.all_rows()[:, -1] + self.network.mean_sensitivity.detach()
-        self.log("train/mean_sensitivity", nn.functional.softplus(raw).mean(), sync_dist=True)
+        network = self.network
+        vector = network.product_sensitivity.all_rows()
+        mean = network.sensitivity(vector.new_zeros(1, network.config.sensitivity_width + 1), vector).mean(0).detach()
+        self.log("train/mean_sensitivity", mean.sum(), sync_dist=True)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW in three groups: tastes, levels with sensitivities, and the unshrunk means of all products."""
         o, network = self.optimiser, self.network
-        tastes = [network.product_taste, network.user_taste]
+        tastes = [network.product_taste, network.user_taste, network.user_level, *filter(None, [network.history])]
         levels = [
             network.product_level,
             network.season,
@@ -213,7 +237,7 @@ def fit_network(
         engine.current_epoch,
     )
     module.network.data = data  # on_fit_start took a copy to the device
-    return module.cpu()
+    return module.cpu().eval()
 
 
 def _checkpoint_of(checkpoints: Path, inputs: str) -> Path | None:

@@ -15,6 +15,7 @@ from gpu_pricer.tables.reading import read_table
 
 CONF = str(Path(__file__).parents[2] / "conf")
 TABLES = sorted(SCHEMAS)
+SHORT = ("split.validation_periods=1", "split.test_periods=1")
 
 
 def shop(ids=lambda number: number) -> dict[str, pl.DataFrame]:
@@ -44,7 +45,7 @@ def prepare(tmp_path):
         raw.mkdir(exist_ok=True)
         for name, table in tables.items():
             table.write_parquet(raw / f"{name}.parquet")
-        own = ["data=parquet", f"data.path={raw}", f"paths.work={tmp_path / 'work'}", *overrides]
+        own = ["data=parquet", f"data.path={raw}", f"paths.work={tmp_path / 'work'}", *SHORT, *overrides]
         with initialize_config_dir(CONF, version_base="1.3"):
             config = compose("config", own)
         main(config)

@@ -15,7 +15,10 @@ from gpu_pricer.tables.artefact import write_artefact
 from kernels.backend import missing_for_cuda
 from tests.markets import catalog_of, small_artefact
 
-PREPARE = ("prepare", "data=parquet", "data.path=shop", "data.on_invalid=refuse")
+PREPARE = (
+    "prepare", "data=parquet", "data.path=shop", "data.on_invalid=refuse", "split.validation_periods=1",
+    "split.test_periods=1",
+)  # fmt: skip
 WEEKS = [date(2024, 1, 1) + timedelta(weeks=week) for week in range(8)]
 
 

@@ -3,14 +3,17 @@
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 
 import polars as pl
 import pytest
 
 from gpu_pricer.tables.artefact import read_artefact
+from tests import canonical
 from tests.canonical import write_canonical
 
-TINY = ["model=tiny", "train.segments.count=3", "train.encoding.test_periods=2", "train.encoding.validation_periods=2"]
+SPLIT = [f"split.{name}={periods}" for name, periods in asdict(canonical.SPLIT).items()]
+TINY = ["model=tiny", "train.segments.count=3", *SPLIT]
 
 
 def train(directory, *overrides):

@@ -6,29 +6,34 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from torch.nn.functional import softplus
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.network import training
 from gpu_pricer.network.batches import EVERY_ALTERNATIVE, gather_batch
-from gpu_pricer.network.choice_data import EncodingConfig, load_choice_data
 from gpu_pricer.network.demand_network import DemandNetwork, NetworkConfig
 from gpu_pricer.network.export import ExportConfig, export_artefact
-from gpu_pricer.network.factors import pricing_factors
-from gpu_pricer.network.held_out import predict_held_out
+from gpu_pricer.network.held_out import JudgedSegments, predict_held_out
+from gpu_pricer.network.history_encoder import HistoryConfig
 from gpu_pricer.network.likelihood import log_probability
+from gpu_pricer.network.loading import EncodingConfig, load_choice_data
+from gpu_pricer.network.members import Members, period_to_price
 from gpu_pricer.network.moments import segment_moments
 from gpu_pricer.network.price_response import PriceResponseConfig, settle_price_response
+from gpu_pricer.network.response_parameters import PriorConfig
 from gpu_pricer.network.segments import SegmentsConfig, assign_segments
 from gpu_pricer.network.training import OptimiserConfig, TrainerConfig, fit_network
-from tests.canonical import write_canonical
+from tests.canonical import SPLIT, write_canonical
 
-ENCODING = EncodingConfig(min_count=2, min_price_coverage=0.7, validation_periods=2, test_periods=2)
-NETWORK = NetworkConfig(taste_width=4, sensitivity_width=1, start_sensitivity=1.0, season_spread=0.5, carry_periods=4)
-OPTIMISER = OptimiserConfig(0.005, 0.02, 0.01, batch_size=512, max_epochs=6, patience=3, max_alternatives=64)
-PRICE_RESPONSE = PriceResponseConfig(
-    8, 0.002, level_spread=1.0, category_spread=0.5, product_spread=0.5, user_spread=0.5
-)
+ENCODING = EncodingConfig(min_count=2, min_price_coverage=0.7, price_memory=8, half_lives=[2, 8, 32])
+NETWORK = NetworkConfig(
+    taste_width=4, sensitivity_width=1, start_sensitivity=1.0, season_spread=0.5, carry_periods=4,
+    history=HistoryConfig(hidden=16, dropout=0.5),
+)  # fmt: skip
+OPTIMISER = OptimiserConfig("choices", 0.005, 0.02, 0.01, 512, max_epochs=6, patience=3, max_alternatives=64)
+PRIOR = PriorConfig(level=1.0, effect=0.3, user_level=0.5, attribute=0.5, product=0.5, user=0.5)
+PRICE_RESPONSE = PriceResponseConfig(passes=40, tolerance=0.3, prior=PRIOR)
+DENSE = ExportConfig("dense", rank=3, support_quantile=0.01, support_width=0.10)
+SEGMENTS = JudgedSegments(np.arange(300) % 3, np.ones(300))
 CPU = TrainerConfig("cpu", devices=1, num_nodes=1, strategy="auto", precision="32-true")
 
 
@@ -36,7 +41,7 @@ CPU = TrainerConfig("cpu", devices=1, num_nodes=1, strategy="auto", precision="3
 def market(tmp_path_factory):
     directory = tmp_path_factory.mktemp("canonical") / "data"
     drawn = write_canonical(directory)
-    return drawn, load_choice_data(directory, ENCODING)
+    return drawn, load_choice_data(directory, ENCODING, SPLIT)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +49,7 @@ def trained(market, tmp_path_factory):
     _, data = market
     network = fit_network(data, NETWORK, OPTIMISER, CPU, tmp_path_factory.mktemp("train"), seed=0, resume=False).network
     settle_price_response(network, PRICE_RESPONSE, OPTIMISER, seed=0)
-    return network
+    return network.eval()
 
 
 def test_training_beats_shares_that_know_no_user_and_no_price(market, trained):
@@ -92,17 +97,17 @@ def test_settling_raises_the_penalised_likelihood_to_a_flat_place(market, traine
     training = data.split()[0]
     batch = gather_batch(data, training, EVERY_ALTERNATIVE, torch.Generator())
     trained.zero_grad()
-    log_probability(trained(batch), batch.occasion, batch.chosen, batch.outside).sum().backward()
+    _learned_likelihood(trained, batch).sum().backward()
 
     purchases = float((batch.chosen >= 0).sum())
     assert abs(float(trained.mean_level.grad)) < 0.005 * purchases
-    assert abs(float(trained.mean_sensitivity.grad)) < 0.005 * purchases
+    assert float(trained.mean_sensitivity.grad.abs().max()) < 0.005 * purchases
 
 
 def test_segments_number_from_the_most_visits_down_and_are_all_used(market, trained):
     visits = np.linspace(1, 20, 300)
 
-    segment = assign_segments(trained, SegmentsConfig(count=8, price_spread=0.2, restarts=2), visits, seed=0)
+    segment = assign_segments(everybody(trained), SegmentsConfig(count=8, price_spread=0.2, restarts=2), visits, seed=0)
 
     total = np.bincount(segment, weights=visits)
     assert len(total) == 8
@@ -112,16 +117,16 @@ def test_segments_number_from_the_most_visits_down_and_are_all_used(market, trai
 
 def test_more_segments_than_users_are_refused(trained):
     with pytest.raises(InputError, match=r"found 301 for 300: lower segments\.count"):
-        assign_segments(trained, SegmentsConfig(count=301, price_spread=0.2, restarts=1), np.ones(300), seed=0)
+        assign_segments(
+            everybody(trained), SegmentsConfig(count=301, price_spread=0.2, restarts=1), np.ones(300), seed=0
+        )
 
 
 @pytest.fixture(scope="module")
 def members(trained):
     """Visits and segments of the users, and every member's choice probabilities at today's prices."""
     visits, segment = np.linspace(1, 20, 300), np.arange(300) % 3
-    factors = pricing_factors(trained)
-    appeal = (factors.user_appeal @ factors.product_appeal.T).double().numpy()
-    sensitivity = softplus(factors.user_sensitivity @ factors.product_sensitivity.T).double().numpy()
+    appeal, sensitivity = (part.double().numpy() for part in everybody(trained).demand(slice(0, 20)))
     return visits, segment, appeal, sensitivity
 
 
@@ -131,7 +136,7 @@ def test_a_dense_artefact_has_its_members_mean_shares_and_slopes(market, trained
     ratio = (data.products["price"] / data.products["reference_price"]).to_numpy()
     shares = _shares(appeal, sensitivity, ratio, data)
 
-    artefact = export_artefact(trained, segment, visits, ExportConfig("dense", 0.01, 0.10), "run", "now")
+    artefact = export_artefact(trained, segment, visits, DENSE, "run", "now")
 
     known = artefact.products["product_id"].is_not_null().to_numpy()
     exported = [artefact.factors[name][:, known].astype(float) for name in ("appeal", "sensitivity")]
@@ -143,21 +148,20 @@ def test_a_dense_artefact_has_its_members_mean_shares_and_slopes(market, trained
         np.testing.assert_allclose(exported[1][s] * ours * (1 - ours), slope, rtol=1e-3)
 
 
-def test_a_factor_artefact_has_its_members_mean_appeal(trained, members):
-    visits, segment, appeal, _ = members
+def test_factors_of_full_rank_are_the_dense_artefact(trained, members):
+    visits, segment, _, _ = members
 
-    artefact = export_artefact(trained, segment, visits, ExportConfig("factors", 0.01, 0.10), "run", "now")
+    dense = export_artefact(trained, segment, visits, DENSE, "run", "now").factors
+    factors = export_artefact(trained, segment, visits, replace(DENSE, form="factors"), "run", "now").factors
 
-    exported = artefact.factors["segment_appeal"] @ artefact.factors["product_appeal"].T
-    expected = np.stack([np.average(appeal[segment == s], axis=0, weights=visits[segment == s]) for s in range(3)])
-    known = artefact.products["product_id"].is_not_null().to_numpy()
-    np.testing.assert_allclose(exported[:, known], expected, atol=1e-4)
+    appeal = factors["segment_appeal"] @ factors["product_appeal"].T
+    raw = factors["segment_sensitivity"] @ factors["product_sensitivity"].T
+    np.testing.assert_allclose(appeal, dense["appeal"], atol=1e-4)
+    np.testing.assert_allclose(np.logaddexp(raw, 0), dense["sensitivity"], rtol=1e-3)
 
 
 def test_every_shared_category_has_a_fallback(trained):
-    artefact = export_artefact(
-        trained, np.zeros(300, int), np.ones(300), ExportConfig("dense", 0.01, 0.10), "run", "now"
-    )
+    artefact = export_artefact(trained, np.zeros(300, int), np.ones(300), DENSE, "run", "now")
 
     assert artefact.products.filter(pl.col("product_id").is_null())["category_id"].to_list() == [
         "c0",
@@ -169,7 +173,7 @@ def test_every_shared_category_has_a_fallback(trained):
 
 def test_support_is_at_least_as_wide_as_configured(market, trained):
     artefact = export_artefact(
-        trained, np.zeros(300, int), np.ones(300), ExportConfig("dense", 0.49, 0.10), "run", "now"
+        trained, np.zeros(300, int), np.ones(300), replace(DENSE, support_quantile=0.49), "run", "now"
     )
 
     table = artefact.products
@@ -179,23 +183,24 @@ def test_support_is_at_least_as_wide_as_configured(market, trained):
 
 def test_held_out_rows_are_the_test_periods_and_probabilities_are_calibrated(market, trained, tmp_path):
     _, data = market
-    predict_held_out(trained, tmp_path / "held_out.parquet")
+    predict_held_out(trained, SEGMENTS, tmp_path / "held_out.parquet")
 
     offers = pl.read_parquet(tmp_path / "held_out.parquet")
     assert offers["period"].unique().sort().to_list() == data.periods[-2:]
     assert offers.height == 2 * 300 * data.products.height
     assert offers["probability"].is_between(0, 1, closed="none").all()
     assert offers["probability"].sum() == pytest.approx(offers["bought"].sum(), rel=0.1)
+    assert offers["artefact_probability"].sum() == pytest.approx(offers["probability"].sum(), rel=0.05)
 
 
 def test_a_sample_of_the_zeros_predicts_as_many_purchases_as_all_of_them(tmp_path):
     write_canonical(tmp_path / "data", keep_zeros=0.3)
-    data = load_choice_data(tmp_path / "data", ENCODING)
+    data = load_choice_data(tmp_path / "data", ENCODING, SPLIT)
     network = fit_network(data, NETWORK, OPTIMISER, CPU, tmp_path / "train", seed=0, resume=False).network
     sampled = replace(OPTIMISER, max_alternatives=3)
     settle_price_response(network, PRICE_RESPONSE, sampled, seed=0)
 
-    predict_held_out(network, tmp_path / "held_out.parquet")
+    predict_held_out(network, SEGMENTS, tmp_path / "held_out.parquet")
 
     offers = pl.read_parquet(tmp_path / "held_out.parquet")
     predicted = (offers["probability"] * offers["weight"]).sum()
@@ -207,7 +212,7 @@ def test_a_price_that_is_only_carried_teaches_no_price_response(market):
     _, data = market
     network = DemandNetwork(data, NETWORK)
     batch = gather_batch(data, data.split()[0], EVERY_ALTERNATIVE, torch.Generator())
-    log_probability(network(batch), batch.occasion, batch.chosen, batch.outside).sum().backward()
+    _learned_likelihood(network, batch).sum().backward()
 
     carried = data.products["product_id"].to_numpy() == 0
     gradient = network.product_sensitivity.own.weight.grad.abs().sum(dim=1).numpy()
@@ -215,18 +220,19 @@ def test_a_price_that_is_only_carried_teaches_no_price_response(market):
     assert (gradient[~carried] > 0).all()
 
 
-def test_without_an_outside_option_the_artefact_keeps_the_mean_shares(market, trained):
+def test_without_an_outside_option_the_artefact_keeps_the_mean_shares(market, trained, monkeypatch):
     _, data = market
     inside = replace(data, outside=torch.full_like(data.outside, -torch.inf))
-    factors = pricing_factors(trained)
-    appeal, slope = segment_moments(inside, factors, torch.full((1, 300), 1 / 300))
+    members = everybody(trained)
+    monkeypatch.setattr(trained, "data", inside)
+    moments = segment_moments(members, torch.full((1, 300), 1 / 300))
     ratio = (data.products["price"] / data.products["reference_price"]).to_numpy()
     category = data.product_category.numpy()
-    weight = np.exp(appeal[0].numpy() - slope[0].numpy() * (ratio - 1))
+    weight = np.exp(moments.appeal[0].numpy() - moments.sensitivity[0].numpy() * (ratio - 1))
     ours = weight / np.bincount(category, weight)[category]
 
-    sensitivity = softplus(factors.user_sensitivity @ factors.product_sensitivity.T).numpy()
-    each = np.exp((factors.user_appeal @ factors.product_appeal.T).numpy() - sensitivity * (ratio - 1))
+    appeal, sensitivity = (part.numpy() for part in members.demand(slice(0, 20)))
+    each = np.exp(appeal - sensitivity * (ratio - 1))
     expected = np.mean([row / np.bincount(category, row)[category] for row in each], axis=0)
     np.testing.assert_allclose(ours, expected, rtol=1e-4)
 
@@ -255,7 +261,9 @@ def test_a_resumed_training_ends_where_an_uninterrupted_one_does(market, tmp_pat
 
 def test_a_checkpoint_of_another_configuration_is_not_resumed(market, tmp_path, caplog):
     _, data = market
-    short = OptimiserConfig(0.005, 0.02, 0.01, batch_size=4096, max_epochs=1, patience=3, max_alternatives=64)
+    short = OptimiserConfig(
+        "choices", 0.005, 0.02, 0.01, batch_size=4096, max_epochs=1, patience=3, max_alternatives=64
+    )
     fit_network(data, NETWORK, short, CPU, tmp_path, seed=1, resume=False)
 
     with caplog.at_level("INFO"):
@@ -266,7 +274,7 @@ def test_a_checkpoint_of_another_configuration_is_not_resumed(market, tmp_path, 
 
 def test_sampling_alternatives_keeps_the_likelihood_consistent(market):
     _, data = market
-    network = DemandNetwork(data, NETWORK)
+    network = DemandNetwork(data, NETWORK).eval()
     index = torch.arange(len(data.user))[:2000]
     full = gather_batch(data, index, EVERY_ALTERNATIVE, torch.Generator())
     with torch.no_grad():
@@ -278,10 +286,20 @@ def test_sampling_alternatives_keeps_the_likelihood_consistent(market):
     assert torch.stack(draws).mean() == pytest.approx(float(expected), rel=0.02)
 
 
+def everybody(network):
+    """All users in the period to price."""
+    return Members(network, period_to_price(network))
+
+
 def mean_sensitivity_of_products(network):
     """Sensitivity of every product, averaged over the users, [P]."""
-    factors = pricing_factors(network)
-    return softplus(factors.user_sensitivity @ factors.product_sensitivity.T).mean(0).numpy()
+    return everybody(network).demand(slice(0, 20))[1].mean(0).numpy()
+
+
+def _learned_likelihood(network, batch):
+    """The log likelihood that training climbs, [N]."""
+    utility = network.utility(batch, network.tastes(batch), network.data.trusted_moves(batch.row))
+    return log_probability(utility, batch.occasion, batch.chosen, batch.outside)
 
 
 def _purchase_share(network, batch):

@@ -1,0 +1,68 @@
+"""The assortment: which categories and products a model is about, chosen by what was sold before validation."""
+
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+
+from gpu_pricer.checks import require_number, require_whole
+from gpu_pricer.errors import InputError
+
+
+@dataclass(frozen=True)
+class AssortmentRule:
+    """Null keeps everything.
+
+    categories: only their sales count, so that a visit is one that bought from them. products_per_category: the best
+    sellers of the training periods, of those sold in at least min_coverage of these periods.
+    """
+
+    categories: list[str] | None
+    products_per_category: int | None
+    min_coverage: float
+
+    def __post_init__(self) -> None:
+        if self.products_per_category is not None:
+            require_whole("assortment.products_per_category", self.products_per_category, 1)
+        require_number("assortment.min_coverage", self.min_coverage, least=0, most=1)
+
+
+def sales_in_categories(sales: pl.DataFrame, products: pl.DataFrame, rule: AssortmentRule) -> pl.DataFrame:
+    """The sales of the rule's categories, in order; InputError when one of them is none of the products'."""
+    if rule.categories is None:
+        return sales
+    unknown = sorted({*rule.categories} - {*products["category_id"]})
+    if unknown:
+        raise InputError(
+            f"data.assortment.categories must be categories of products, found {', '.join(unknown)}: mend them, "
+            "or the column that data.source names as category"
+        )
+    kept = products.filter(pl.col("category_id").is_in(rule.categories))
+    return sales.join(kept, on="product_id", how="semi", maintain_order="left")
+
+
+def best_sellers(
+    sales: pl.DataFrame, products: pl.DataFrame, training: list[date], rule: AssortmentRule
+) -> pl.DataFrame:
+    """The products to keep, in order: the best sellers in lines of each category over the training periods.
+
+    sales hold the period of every line. Ties go to the smaller id; InputError when no product is left.
+    """
+    if rule.products_per_category is None:
+        return products
+    sold = (
+        sales.filter(pl.col("period").is_in(training))
+        .group_by("product_id")
+        .agg(lines=pl.len(), coverage=pl.col("period").n_unique() / len(training))
+        .filter(pl.col("coverage") >= rule.min_coverage)
+        .join(products.select("product_id", "category_id"), on="product_id")
+        .sort("lines", "product_id", descending=[True, False])
+        .group_by("category_id")
+        .head(rule.products_per_category)
+    )
+    if sold.is_empty():
+        raise InputError(
+            f"some product must be sold in {rule.min_coverage:.0%} of the training periods, found none: "
+            "lower data.assortment.min_coverage"
+        )
+    return products.join(sold, on="product_id", how="semi", maintain_order="left")

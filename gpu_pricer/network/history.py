@@ -1,0 +1,245 @@
+"""What each user did strictly before a period: how often, how lately and how regularly it bought what.
+
+Purchases are kept as events sorted by key × period, each with the state after it; what was known before a period is
+the last event before it, found by binary search and decayed to that period. So no row can see its own or a later one.
+"""
+
+from dataclasses import dataclass, fields, replace
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+RARE = 0.02  # purchases per visit that count as rare: rates enter as log(1 + rate / RARE), 0 for none
+LONGEST_RATIO = 4.0  # of the time since the last purchase to the usual interval
+LONGEST_TIME = 16.0  # periods: longer ago is the same, for no training row has seen the times of the last ones
+NO_PRODUCT = -1  # as a product: one that was never bought
+Tensors = TypeVar("Tensors", bound="OnDevice")
+
+
+@dataclass(frozen=True)
+class OnDevice:
+    """Tensors that move to a device together."""
+
+    def to(self: Tensors, device: torch.device) -> Tensors:
+        """The same with every tensor on the device."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        moved = {name: value.to(device) for name, value in values.items() if isinstance(value, Tensor | OnDevice)}
+        return replace(self, **moved)
+
+    def tensors(self) -> list[Tensor]:
+        """Every tensor, in the order of the fields."""
+        values = [getattr(self, field.name) for field in fields(self)]
+        own = [[value] if isinstance(value, Tensor) else value.tensors() for value in values if _moves(value)]
+        return [tensor for some in own for tensor in some]
+
+
+def _moves(value: object) -> bool:
+    return isinstance(value, Tensor | OnDevice)
+
+
+@dataclass(frozen=True)
+class Past:
+    """What was known of n keys before n periods: decayed purchases [n, H], the last and first period, the count.
+
+    Where there was none, count is 0 and last the period itself.
+    """
+
+    decayed: Tensor
+    last: Tensor
+    first: Tensor
+    count: Tensor
+
+
+@dataclass(frozen=True)
+class PastPurchases(OnDevice):
+    """E purchase events of keys (user × product, user × category), at most one per key and period.
+
+    place [E] = key · periods + period, ascending; decayed [E, H]: Σ λ^(periods since) over the key's purchases so far;
+    first [E]: the key's first period; count [E]: its purchases so far; decay [H]: λ per period.
+    """
+
+    place: Tensor
+    decayed: Tensor
+    first: Tensor
+    count: Tensor
+    decay: Tensor
+    periods: int
+
+    def before(self, key: Tensor, period: Tensor) -> Past:
+        """The state of each key [n] after its last purchase before the period [n], decayed to the period."""
+        found = torch.searchsorted(self.place, key * self.periods + period) - 1
+        event = found.clamp(min=0)
+        is_known = (found >= 0) & (self.place[event].div(self.periods, rounding_mode="floor") == key)
+        last = torch.where(is_known, self.place[event] % self.periods, period)
+        decayed = self.decayed[event] * self.decay ** (period - last)[:, None] * is_known[:, None]
+        return Past(decayed, last, self.first[event], self.count[event] * is_known)
+
+
+def past_purchases(key: np.ndarray, period: np.ndarray, periods: int, decay: np.ndarray) -> PastPurchases:
+    """The events of purchases of key [n] in period [n], in any order; a key bought twice in a period bought once."""
+    place = np.unique(key.astype(np.int64) * periods + period)
+    key, period = place // periods, place % periods
+    start = np.flatnonzero(np.diff(key, prepend=-1))
+    rank = np.arange(len(key)) - np.repeat(start, np.diff(start, append=len(key)))
+    decayed = np.ones((len(key), len(decay)))
+    for step in range(1, int(rank.max(initial=0)) + 1):  # one step for all keys that have so many purchases
+        now = np.flatnonzero(rank == step)
+        decayed[now] += decayed[now - 1] * decay ** (period[now] - period[now - 1])[:, None]
+    return PastPurchases(
+        place=torch.from_numpy(place),
+        decayed=torch.from_numpy(decayed).float(),
+        first=torch.from_numpy(period[np.arange(len(key)) - rank]),
+        count=torch.from_numpy(rank + 1),
+        decay=torch.from_numpy(decay).float(),
+        periods=periods,
+    )
+
+
+@dataclass(frozen=True)
+class PastBaskets(OnDevice):
+    """What users had bought before the periods they came in, and before the period to price, as sparse rows.
+
+    row [U, T + 1]: which row a user has before a period, -1 where it did not come; start [rows + 1] into product and
+    weight (log(1 + rate / RARE)).
+    """
+
+    row: Tensor
+    start: Tensor
+    product: Tensor
+    weight: Tensor
+
+    def gather(self, user: Tensor, period: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The products [m] and weights [m] of n users before n periods, and where each user's begin [n]."""
+        row = self.row[user, period]
+        first = self.start[row.clamp(min=0)]
+        size = torch.where(row >= 0, self.start[row.clamp(min=0) + 1] - first, 0)
+        begin = size.cumsum(0) - size
+        entry = torch.arange(int(size.sum()), device=size.device) + torch.repeat_interleave(first - begin, size)
+        return self.product[entry], self.weight[entry], begin
+
+
+@dataclass(frozen=True)
+class History(OnDevice):
+    """The past of U users over T periods; period T is the one to price.
+
+    visits [U, T + 1, H]: decayed visits before the period; visit_count and last_visit [U, T + 1] (-1: none yet).
+    """
+
+    products: PastPurchases
+    categories: PastPurchases
+    baskets: PastBaskets
+    visits: Tensor
+    visit_count: Tensor
+    last_visit: Tensor
+    product_count: int
+    category_count: int
+
+    @property
+    def width(self) -> int:
+        """How many features a row has."""
+        return 4 * self.visits.shape[2] + 11
+
+    def features(self, user: Tensor, product: Tensor, category: Tensor, period: Tensor) -> Tensor:
+        """The features of n offers, [n, width], all of the order of 1 and 0 for who never bought.
+
+        None grows with the length of the log as such: the periods to predict lie beyond those trained on.
+        """
+        of_product = self.products.before(
+            torch.where(product < 0, product, user * self.product_count + product), period
+        )
+        of_category = self.categories.before(user * self.category_count + category, period)
+        visits, visit_count = self.visits[user, period], self.visit_count[user, period]
+        is_last = (of_product.count > 0) & (of_product.last == of_category.last)
+        absence = _log_time((period - self.last_visit[user, period]).float())
+        return torch.cat(
+            [
+                torch.log1p(of_product.decayed / (visits + 1) / RARE),
+                torch.log1p(of_category.decayed / (visits + 1) / RARE),
+                of_product.decayed / (of_category.decayed + 0.5),
+                torch.log1p(visits[:, :-1]) / 2,
+                torch.stack([is_last.float(), absence], dim=1),
+                self._timing(of_product, user, period, visit_count),
+                self._timing(of_category, user, period, visit_count),
+            ],
+            dim=1,
+        )
+
+    def _timing(self, past: Past, user: Tensor, period: Tensor, visit_count: Tensor) -> Tensor:
+        """Whether bought, how long ago in periods and in visits, and against the usual interval, [n, 5]."""
+        is_known, is_regular = past.count > 0, past.count > 1
+        gap = (period - past.last).float()
+        missed = visit_count - self.visit_count[user, past.last] - 1
+        usual = (past.last - past.first).float() / (past.count - 1).clamp(min=1)
+        ratio = (gap / usual.clamp(min=1)).clamp(max=LONGEST_RATIO) / 2
+        columns = [is_known.float(), _log_time(gap) * is_known, _log_time(missed.clamp(min=0)) * is_known]
+        return torch.stack([*columns, is_regular.float(), ratio * is_regular], dim=1)
+
+
+def _log_time(periods: Tensor) -> Tensor:
+    return torch.log1p(periods.clamp(max=LONGEST_TIME)) / 2
+
+
+@dataclass(frozen=True)
+class Purchases:
+    """Row numbers of who bought what and when, [n] each."""
+
+    user: np.ndarray
+    product: np.ndarray
+    category: np.ndarray
+    period: np.ndarray
+
+
+def build_history(
+    purchases: Purchases, is_visit: np.ndarray, products: int, categories: int, half_lives: list[float]
+) -> History:
+    """The history of users that came when is_visit [U, T] says and bought what `purchases` says.
+
+    half_lives: after how many periods a purchase counts half, for each of the H rates.
+    """
+    decay = 0.5 ** (1 / np.array(half_lives, dtype=np.float64))
+    periods = is_visit.shape[1] + 1
+    visits = np.zeros((len(is_visit), periods, len(decay)), np.float32)
+    for t in range(1, periods):
+        visits[:, t] = (visits[:, t - 1] + is_visit[:, t - 1, None]) * decay
+    count = np.pad(is_visit.cumsum(axis=1), ((0, 0), (1, 0))).astype(np.float32)
+    when = np.where(is_visit, np.arange(periods - 1), -1)
+    last = np.pad(np.maximum.accumulate(when, axis=1), ((0, 0), (1, 0)), constant_values=-1)
+    return History(
+        products=past_purchases(purchases.user * products + purchases.product, purchases.period, periods, decay),
+        categories=past_purchases(purchases.user * categories + purchases.category, purchases.period, periods, decay),
+        baskets=_past_baskets(purchases, is_visit, products, visits[:, :, -1], decay[-1]),
+        visits=torch.from_numpy(visits),
+        visit_count=torch.from_numpy(count),
+        last_visit=torch.from_numpy(last),
+        product_count=products,
+        category_count=categories,
+    )
+
+
+def _past_baskets(
+    purchases: Purchases, is_visit: np.ndarray, products: int, visits: np.ndarray, decay: float
+) -> PastBaskets:
+    """One pass over the periods, in which every user × product pair ever bought keeps its decayed count."""
+    pair, of_purchase = np.unique(purchases.user * products + purchases.product, return_inverse=True)
+    user, count = pair // products, np.zeros(len(pair))
+    order = np.argsort(purchases.period, kind="stable")
+    ends = np.searchsorted(purchases.period[order], np.arange(is_visit.shape[1] + 1))
+    row, sizes = np.full(visits.shape, -1), []
+    entries: list[tuple[np.ndarray, np.ndarray]] = []
+    rows = 0
+    for t in range(visits.shape[1]):
+        comes = is_visit[:, t] if t < is_visit.shape[1] else np.ones(len(is_visit), dtype=bool)
+        row[comes, t] = rows + np.arange(comes.sum())
+        rows += int(comes.sum())
+        kept = np.flatnonzero(comes[user] & (count > 0))
+        sizes.append(np.bincount(user[kept], minlength=len(is_visit))[comes])
+        weight = np.log1p(count[kept] / (visits[user[kept], t] + 1) / RARE)
+        entries.append(((pair[kept] % products).astype(np.int32), weight.astype(np.float32)))
+        if t < is_visit.shape[1]:
+            count[np.unique(of_purchase[order[ends[t] : ends[t + 1]]])] += 1
+            count *= decay
+    product, weight = (np.concatenate(column) for column in zip(*entries, strict=True))
+    start = np.concatenate([[0], np.cumsum(np.concatenate(sizes))])
+    return PastBaskets(*(torch.from_numpy(array) for array in (row, start, product, weight)))

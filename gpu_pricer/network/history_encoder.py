@@ -1,0 +1,74 @@
+"""What the network makes of a user's past: a taste vector, and how the habit of buying one product stands today."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from gpu_pricer.checks import require_number, require_whole
+from gpu_pricer.network.choice_data import ChoiceData
+from gpu_pricer.network.history import NO_PRODUCT
+
+
+@dataclass(frozen=True)
+class HistoryConfig:
+    """Hidden units of the two encoders, and the dropout on the taste encoder's."""
+
+    hidden: int
+    dropout: float
+
+    def __post_init__(self) -> None:
+        require_whole("history.hidden", self.hidden, 1)
+        require_number("history.dropout", self.dropout, least=0, below=1)
+
+
+class HistoryEncoder(nn.Module):
+    """Two encoders of what happened strictly before an occasion.
+
+    The taste encoder turns the products a user bought, weighted by how often, into a vector that the products'
+    vectors multiply: who bought this likes that. The habit encoder turns the past of one user × product and of its
+    category into a number: whether it is time again. Its last layer is the category's own, around a common one.
+    """
+
+    def __init__(self, data: ChoiceData, config: HistoryConfig, taste_width: int) -> None:
+        super().__init__()
+        hidden = config.hidden
+        code = data.product_attributes.codes[:, 0]
+        of_category = torch.zeros(data.categories.height, dtype=code.dtype).index_put((data.product_category,), code)
+        self.register_buffer("category", code, persistent=False)
+        self.register_buffer("code_of_category", of_category, persistent=False)
+        self.bought = nn.EmbeddingBag(data.products.height, hidden, mode="sum")
+        self.bias = nn.Parameter(torch.zeros(hidden))
+        self.dropout = nn.Dropout(config.dropout)
+        self.taste_head = nn.Linear(hidden, taste_width, bias=False)
+        self.habit = nn.Sequential(
+            nn.Linear(data.history.width, hidden), nn.SiLU(), nn.Linear(hidden, hidden // 2), nn.SiLU()
+        )
+        self.common = nn.Parameter(torch.zeros(hidden // 2 + 1))
+        self.of_category = nn.Embedding(data.product_attributes.sizes[0], hidden // 2 + 1)
+        nn.init.normal_(self.bought.weight, std=0.05)
+        nn.init.zeros_(self.of_category.weight)
+
+    category: Tensor
+    code_of_category: Tensor
+
+    def taste(self, data: ChoiceData, user: Tensor, period: Tensor) -> Tensor:
+        """The taste vector of n users before n periods, [n, taste_width]."""
+        product, weight, begin = data.history.baskets.gather(user, period)
+        drawn = self.bought(product, begin, per_sample_weights=weight)
+        return self.taste_head(self.dropout(functional.silu(drawn + self.bias)))
+
+    def habits(self, data: ChoiceData, user: Tensor, product: Tensor, period: Tensor) -> Tensor:
+        """What the past of n users with n products, before n periods, adds to the appeal, [n]."""
+        features = data.history.features(user, product, data.product_category[product], period)
+        return self._habit(features, self.category[product])
+
+    def habits_of_strangers(self, data: ChoiceData, user: Tensor, category: Tensor, period: Tensor) -> Tensor:
+        """The same for n categories, of whose products the users may have bought others, [n]."""
+        features = data.history.features(user, torch.full_like(user, NO_PRODUCT), category, period)
+        return self._habit(features, self.code_of_category[category])
+
+    def _habit(self, features: Tensor, code: Tensor) -> Tensor:
+        weight = self.common + self.of_category(code)
+        return (self.habit(features) * weight[:, :-1]).sum(1) + weight[:, -1]

@@ -1,0 +1,159 @@
+"""The parameters that are brought to convergence together: levels, promotion effects, seasons and price response."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.sparse import csr_array, diags_array, hstack
+from scipy.sparse.linalg import cg
+from torch import Tensor, nn
+
+from gpu_pricer.checks import require_number
+from gpu_pricer.network.demand_network import PRICE_TERMS, DemandNetwork
+
+FLAT = 1e-6  # the prior precision of what all products share
+CG_TOLERANCE, CG_STEPS = 1e-4, 300  # the equations only precondition a search, so they need no more
+
+
+@dataclass(frozen=True)
+class PriorConfig:
+    """Standard deviations of what a product or a user adds to what is shared: of a product's level and promotion
+    effect, of a user's level, and, in raw sensitivity, of an attribute's value, of a product and of a user."""
+
+    level: float
+    effect: float
+    user_level: float
+    attribute: float
+    product: float
+    user: float
+
+    def __post_init__(self) -> None:
+        for name in ("level", "effect", "user_level", "attribute", "product", "user"):
+            require_number(f"prior.{name}", getattr(self, name), above=0)
+
+
+@dataclass(frozen=True)
+class Curvature:
+    """Expected information about utility: per shelf row, information [R] and the mean of db/draw, weighted by it,
+    steepness [R, K]; per user, of its level and of its raw sensitivity, of_user [2, U]."""
+
+    information: Tensor
+    steepness: Tensor
+    of_user: Tensor
+
+
+@dataclass(frozen=True)
+class Block:
+    """Parameters that share a prior: the n entries that `pick` takes from a parameter of the network, or its gradient.
+
+    precision of their zero-mean prior. A shelf row's utility has factor [R] times its member [R] of them, times db/draw
+    of a price term if they are of one. Users' blocks have no member: they are the term-th of of_user.
+    """
+
+    parameter: Tensor
+    pick: Callable[[Tensor], Tensor]
+    precision: float
+    member: Tensor | None
+    factor: Tensor | None
+    term: int | None
+
+    def entries(self) -> Tensor:
+        """A view of the entries, [n]."""
+        return self.pick(self.parameter.detach())
+
+    def gradient(self) -> np.ndarray:
+        """The gradient that the last backward passes left, [n]."""
+        assert self.parameter.grad is not None
+        return self.pick(self.parameter.grad).double().numpy()
+
+    def design(self, curvature: Curvature) -> csr_array:
+        """The block's columns of the weighted regression of shelf rows, [R, n]."""
+        assert self.member is not None
+        assert self.factor is not None
+        factor = self.factor if self.term is None else self.factor * curvature.steepness[:, self.term]
+        places = (np.arange(len(factor)), self.member.numpy())
+        return csr_array((factor.double().numpy(), places), shape=(len(factor), len(self.entries())))
+
+
+class ResponseParameters:
+    """All blocks as one vector θ, the products' before the users'."""
+
+    def __init__(self, network: DemandNetwork, prior: PriorConfig) -> None:
+        self.of_products = _product_blocks(network, prior)
+        self.of_users = [
+            Block(network.user_level.own.weight, lambda t: t[:, 0], prior.user_level**-2, None, None, 0),
+            Block(network.user_sensitivity.own.weight, lambda t: t[:, -1], prior.user**-2, None, None, 1),
+        ]
+        self.blocks = [*self.of_products, *self.of_users]
+        sizes = [len(block.entries()) for block in self.blocks]
+        self.ends = np.cumsum(sizes)[:-1]
+        self.precision = np.repeat([block.precision for block in self.blocks], sizes)
+
+    def get(self) -> np.ndarray:
+        """θ, in float64."""
+        return np.concatenate([block.entries().double().numpy() for block in self.blocks])
+
+    def put(self, theta: np.ndarray) -> None:
+        """Write θ into the network."""
+        for block, values in zip(self.blocks, np.split(theta, self.ends), strict=True):
+            block.entries().copy_(torch.from_numpy(values))
+
+    def gradient(self) -> np.ndarray:
+        """The log likelihood's gradient in θ that the last backward passes left."""
+        return np.concatenate([block.gradient() for block in self.blocks])
+
+    def precondition(self, curvature: Curvature) -> Callable[[np.ndarray], np.ndarray]:
+        """The inverse of the information and prior precision as a function of a gradient.
+
+        Products: Xᵀ W X + Λ over the shelf rows (Fisher scoring with the diagonal of the multinomial information;
+        McCullagh & Nelder 1989, ch. 2.5). Users: each of their own.
+        """
+        design = hstack([block.design(curvature) for block in self.of_products], format="csr")
+        count = design.shape[1]
+        weighted = diags_array(curvature.information.double().numpy()) @ design
+        normal = design.T @ weighted + diags_array(self.precision[:count])
+        scale = diags_array(1 / np.maximum(normal.diagonal(), 1e-9))
+        users = curvature.of_user.flatten().double().numpy() + self.precision[count:]
+
+        def solve(gradient: np.ndarray) -> np.ndarray:
+            products, _ = cg(normal, gradient[:count], rtol=CG_TOLERANCE, maxiter=CG_STEPS, M=scale)
+            return np.concatenate([products, gradient[count:] / users])
+
+        return solve
+
+
+def _product_blocks(network: DemandNetwork, prior: PriorConfig) -> list[Block]:
+    """Everything that all users share; what all products share too is hardly shrunk."""
+    data = network.data
+    product, ones, everything = data.product, torch.ones(len(data.product)), torch.zeros_like(data.product)
+    level, season = network.product_level.own.weight, network.season.weight
+    blocks = [
+        Block(network.mean_level, lambda t: t.reshape(1), FLAT, everything, ones, None),
+        Block(level, lambda t: t[:, 0], prior.level**-2, product, ones, None),
+        Block(season, lambda t: t[:, 0], network.config.season_spread**-2, data.set_of_row(), ones, None),
+    ]
+    for c, context in enumerate(data.context.T):
+        blocks += [
+            Block(network.mean_effect, _entry(c), FLAT, everything, context, None),
+            Block(level, _column(1 + c), prior.effect**-2, product, context, None),
+        ]
+    moves = -data.trusted_moves(torch.arange(len(product)))
+    sensitivity = network.product_sensitivity
+    for term in range(PRICE_TERMS):
+        column, move = _column(term - PRICE_TERMS), moves[:, term]
+        blocks.append(Block(network.mean_sensitivity, _entry(term), FLAT, everything, move, term))
+        for attribute, values in enumerate(sensitivity.values):
+            assert isinstance(values, nn.Embedding)
+            code = sensitivity.codes[product, attribute]
+            blocks.append(Block(values.weight, column, prior.attribute**-2, code, move, term))
+        blocks.append(Block(sensitivity.own.weight, column, prior.product**-2, product, move, term))
+    return blocks
+
+
+def _entry(position: int) -> Callable[[Tensor], Tensor]:
+    return lambda tensor: tensor[position : position + 1]
+
+
+def _column(position: int) -> Callable[[Tensor], Tensor]:
+    return lambda tensor: tensor[:, position]
