@@ -29,6 +29,7 @@ from gpu_pricer.jobs import JOBS
 from gpu_pricer.jobs.record import run_job
 
 CONF = Path(__file__).parents[1] / "conf"
+OPTIONAL_PATHS = ("shards", "warm_start")
 INTERRUPTED = "interrupted; the published table is whole, run it again"
 
 
@@ -160,7 +161,7 @@ def _checked(config: DictConfig) -> DictConfig:
     if type(config.seed) is not int or config.seed < 0:
         raise InputError(f"seed must be a whole number from 0, found {config.seed!r}: set seed=0")
     for name, value in config.paths.items():
-        if not (isinstance(value, str) and value) and not (name == "shards" and value is None):
+        if not (isinstance(value, str) and value) and not (name in OPTIONAL_PATHS and value is None):
             raise InputError(f"paths.{name} must be a path, found {value!r}: set paths.{name}=PATH")
     return config
 
