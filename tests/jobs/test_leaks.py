@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,11 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from gpu_pricer.jobs import evaluate, train
-from tests.canonical import write_canonical
+from tests.canonical import SPLIT, write_canonical
 
 CONF = Path(__file__).parents[2] / "conf"
 QUICK = ["model=tiny", "train.segments.count=2", "evaluate.bootstrap.replicates=1", "evaluate.plots=false"]
+SPLIT_OF_TABLES = [f"split.{name}={count}" for name, count in asdict(SPLIT).items()]
 BASELINES = ["evaluate=baselines", "evaluate.baselines.lightgbm.rounds=40"]
 CHANCE = 0.03  # about four standard errors of an AUC of 1,000 purchases
 
@@ -42,7 +44,7 @@ def metrics_of(folder: Path, change: Callable | None) -> dict:
             table.write_parquet(data / f"{name}.parquet")
     paths = [f"paths.work={folder / 'work'}", f"paths.prices={folder / 'prices'}"]
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("config", overrides=[*QUICK, *BASELINES, *paths])
+        config = compose("config", overrides=[*QUICK, *SPLIT_OF_TABLES, *BASELINES, *paths])
     train.main(config)
     evaluate.main(config)
     return json.loads((folder / "work" / "metrics.json").read_text())

@@ -135,7 +135,7 @@ def test_assumed_costs_are_admitted(first_run, tmp_path):
 
 def test_every_job_leaves_a_record(first_run):
     work = first_run.directory / "work"
-    records = {job: record_of(job, work) for job in JOBS}
+    records = {job: record_of(job, work) for job in JOBS if job != "explain"}  # which `run` leaves out
 
     for job, record in records.items():
         assert {"started", "seconds", "inputs", "device", "versions", "config"} <= set(record)
