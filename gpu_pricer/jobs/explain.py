@@ -1,6 +1,6 @@
 """explain: one published price, derived."""
 
-import logging
+import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,17 +11,16 @@ from omegaconf import DictConfig
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.policy.explanation import category_at, explanation
-from gpu_pricer.policy.explanation_text import change_lines, lines_of
+from gpu_pricer.policy.explanation_text import change_lines, constraint_lines, lines_of
 from gpu_pricer.policy.matching import catalog_fingerprint, match_products, read_catalog
 from gpu_pricer.policy.policy import Policy
+from gpu_pricer.policy.portfolio.certificate import CERTIFICATE
 from gpu_pricer.policy.problem import PricingProblem, problem_of
 from gpu_pricer.policy.rule_columns import with_rule_columns
 from gpu_pricer.tables.artefact import read_artefact
 from gpu_pricer.tables.price_table import PARTS, scan_cells, scan_prices
-from gpu_pricer.tables.price_version import WHOLE, PriceVersion, read_version
+from gpu_pricer.tables.price_version import RECORD, WHOLE, PriceVersion, read_version
 from gpu_pricer.tables.publishing import current_run
-
-log = logging.getLogger(__name__)
 
 
 class Market(NamedTuple):
@@ -52,12 +51,20 @@ def main(config: DictConfig) -> None:
     product = _position(market.problem.product_id, "product", config.product)
     segment = _position(market.problem.segment_id, "segment", config.segment)
     prices = _category_prices(folder, market.problem, product, segment)
-    category = category_at(market.problem, product, segment, prices)
-    ladder = policy.ladders[market.problem.ladder[product]]
-    found = explanation(category, product, ladder, (market.support[product, 0], market.support[product, 1]))
-    title = f"Product {config.product} for segment {config.segment} in {version.run}"
     row = _row(folder, market.problem, product, segment)
+    parts = {name: float(row[name]) for name in PARTS} if set(PARTS) <= set(row) else None  # type: ignore[arg-type]
+    if policy.asked and parts is None:
+        raise InputError(
+            f"a price under policy.constraints is explained by its parts, found {folder} without: "
+            "score with score.details=[parts]"
+        )
+    category = category_at(market.problem, product, segment, prices)
+    support, ladder = market.support[product], policy.ladders[market.problem.ladder[product]]
+    found = explanation(category, product, ladder, (support[0], support[1]), parts)
+    title = f"Product {config.product} for segment {config.segment} in {version.run}"
     lines = lines_of(title, found, str(row.get("binding", "unknown (wide layout)")), version.currency)
+    if policy.asked:
+        lines += ["", *constraint_lines(json.loads((folder / RECORD / CERTIFICATE).read_text()))]
     if config.explain.against is not None:
         lines += ["", *_changes(config, folder, market.problem, product, segment)]
     print("\n".join(lines))
@@ -82,7 +89,7 @@ def _version(config: DictConfig) -> Path:
 def _market(config: DictConfig, version: PriceVersion, policy: Policy) -> Market:
     """InputError unless artefact, catalog and policy are those that the version was scored from."""
     artefact = read_artefact(Path(config.paths.demand))
-    catalog = read_catalog(Path(config.paths.catalog), policy.bounds.columns)
+    catalog = read_catalog(Path(config.paths.catalog), policy.columns)
     made_of = {
         "policy": ("policy and its overrides", policy.fingerprint(), version.policy),
         "demand": ("paths.demand", artefact.fingerprint(), version.artefact),

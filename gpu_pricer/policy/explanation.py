@@ -104,15 +104,17 @@ def category_at(problem: PricingProblem, product: int, segment: int, price: np.n
     return Category(problem, index, segment, demand, exact, price.astype(np.float64))
 
 
-def explanation(category: Category, product: int, ladder: Ladder, support: tuple[float, float]) -> Explanation:
-    """Why the product (position) has its price."""
+def explanation(
+    category: Category, product: int, ladder: Ladder, support: tuple[float, float], parts: dict[str, float] | None
+) -> Explanation:
+    """Why the product (position) has its price; parts: those of the price table, None to work them out."""
     problem, row = category.problem, product - category.products.start
     mates = _mates(problem, product, category.products)
     share, slope = category.shares(category.price), category.slopes()
     cents, low, high = (
         int(array[i]) for array, i in ((category.price, row), (problem.low, product), (problem.high, product))
     )
-    parts = _parts(category, row, share, slope)
+    parts = parts or _parts(category, row, share, slope)
     binding = problem.binding[product]
     rungs = _rungs(ladder, low, high)
     others = [category.at(mates, row, rung) for rung in rungs if rung != cents]

@@ -1,5 +1,7 @@
 """An explanation as lines to read."""
 
+from typing import Any
+
 from gpu_pricer.policy.explanation import At, Explanation
 
 BAR = 24
@@ -27,6 +29,16 @@ def lines_of(title: str, found: Explanation, binding: str, currency: str) -> lis
         "",
         *_curve(found),
     ]
+
+
+def constraint_lines(certificate: dict[str, Any]) -> list[str]:
+    """What the constraints on the assortment ask for, reach and cost, by their certificate."""
+    lines = [f"Constraints on the assortment ({certificate['status']}), which make the shadow price"]
+    for name, entry in certificate["constraints"].items():
+        limit = f"{entry['kind'].replace('_', ' ')} {entry['required']:,.4g}, reached {entry['achieved']:,.4g}"
+        cost = f"one less would be worth {entry['shadow_price']:,.4g}" if entry["binding"] else "does not bind"
+        lines.append(f"  {name}: {entry['measure']} {limit}; {cost}")
+    return lines
 
 
 def change_lines(

@@ -15,6 +15,7 @@ import polars as pl
 from gpu_pricer.policy.bounds import Bounds
 from gpu_pricer.policy.ladder import CENTS
 from gpu_pricer.policy.policy import Policy
+from gpu_pricer.policy.portfolio.plan import plan
 from gpu_pricer.policy.problem import PricingProblem, pricing_problem
 from gpu_pricer.policy.tile_rows import solve
 from gpu_pricer.policy.tile_solving import choose_changes
@@ -54,6 +55,9 @@ def without_each(policy: Policy) -> Iterator[tuple[str, Policy]]:
         yield "ladder", replace(policy, ladder=None)
     if policy.category_ladders:
         yield "category_ladders", replace(policy, category_ladders={})
+    for name in policy.asked:
+        others = {other: entry for other, entry in policy.constraints.items() if other != name}
+        yield f"constraints.{name}", replace(policy, constraints=others)
     if policy.overrides is not None:
         yield "overrides", replace(policy, overrides=None)
 
@@ -63,11 +67,19 @@ def rule_costs(
 ) -> dict[str, object]:
     """The objective of a period in currency, and for every rule in force the objective without it and its cost.
 
-    One pass over all cells for the policy and one for every rule, a tile at a time.
+    One pass over all cells for the policy and one for every rule, a tile at a time; under constraints as many as it
+    takes to meet them again.
     """
 
     def objective(of: Policy) -> float:
-        return _objective(pricing_problem(artefact, catalog, of), of, tiling, backend)
+        problem = pricing_problem(artefact, catalog, of)
+        if not of.asked:
+            return _objective(problem, of, tiling, backend)
+        products = problem.product_id.to_frame("product_id")
+        products = products.join(catalog, on="product_id", how="left", maintain_order="left")
+        segments = artefact.segments.sort("segment_id")
+        found = plan(problem, of.objective, of.asked, products, segments, artefact.info.currency, backend)
+        return found.solution.objective
 
     value = objective(policy)
     others = {name: objective(other) for name, other in without_each(policy)}

@@ -56,6 +56,18 @@ def test_cost_of_caps_and_families_is_told(tmp_path):
     assert written == found
 
 
+def test_cost_of_a_constraint_is_told_beside_the_rules():
+    artefact = small_artefact(55, segments=6, products=40, categories=8)
+    asked = {"keep_volume": {"measure": "units", "at_least": 1.0, "relative_to": "current_prices"}}
+
+    found = rule_costs(artefact, catalog_of(artefact), a_policy(constraints=asked), TILES, "cpu")
+    plain = rule_costs(artefact, catalog_of(artefact), a_policy(), TILES, "cpu")
+
+    entry = found["rules"]["constraints.keep_volume"]
+    assert entry["cost"] > 0
+    assert entry["objective_without"] == pytest.approx(plain["objective"], rel=1e-6)
+
+
 def _record(folder):
     (folder / "_record").mkdir()
     return folder
