@@ -71,7 +71,7 @@ def test_gate_refuses_with_status_three_and_one_line(paths, tmp_path):
             "bounds.max_decrease must be a number of at least -100 and at most 1, found 2",
         ),
         ("policy.ladder.endings=[1.5]", "ladder.endings must be below 1.00, found 1.5"),
-        ("+policy.constraints={}", "unexpected keyword argument 'constraints'"),
+        ("+policy.limits={}", "unexpected keyword argument 'limits'"),
         ("score.layout=tall", "score.layout must be long or wide, found 'tall'"),
         ("score.writers=0", "score.writers must be a whole number of at least 1, found 0"),
     ],
