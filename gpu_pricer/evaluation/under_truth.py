@@ -8,6 +8,7 @@ import polars as pl
 from gpu_pricer.errors import InputError
 from gpu_pricer.evaluation.elasticity import elasticity_rmse, own_elasticity
 from gpu_pricer.evaluation.log_log import Pool, fit_elasticities, price_alone
+from gpu_pricer.evaluation.offers import Log
 from gpu_pricer.evaluation.segments import CrossTab, cross_tab
 from gpu_pricer.evaluation.truth import Benchmark, benchmark, exact_demand, exact_offer, gains, price_matrix
 from gpu_pricer.policy.policy import Policy
@@ -23,14 +24,6 @@ class Learned:
 
     artefact: DemandArtefact
     prices: pl.DataFrame | None
-
-
-@dataclass(frozen=True)
-class Log:
-    """Canonical shelf and choices, from which the baselines learn."""
-
-    shelf: pl.DataFrame
-    choices: pl.DataFrame
 
 
 def evaluate_under_truth(

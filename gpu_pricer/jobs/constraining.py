@@ -7,7 +7,7 @@ import polars as pl
 
 from gpu_pricer.errors import InputError, Refused
 from gpu_pricer.policy.policy import Policy
-from gpu_pricer.policy.portfolio.certificate import MET, MISSED, Certificate, read_start
+from gpu_pricer.policy.portfolio.certificate import MET, MISSED, Certificate, clear, read_start
 from gpu_pricer.policy.portfolio.plan import plan
 from gpu_pricer.policy.portfolio.steering import Steering
 from gpu_pricer.policy.problem import PricingProblem
@@ -30,6 +30,9 @@ def steer(
     catalog: product_id and the columns that constraints read; segments: the artefact's. InputError for constraints
     that do not fit them, Refused where they cannot be met and the policy says so.
     """
+    names = [name for name, asked in policy.asked.items() if asked.per is None]
+    start = None if warm_start is None or not policy.asked else read_start(warm_start, names, problem.product_id)
+    clear(record)
     if not policy.asked:
         return None
     if len(problem.overrides.of_cells()):
@@ -37,12 +40,7 @@ def steer(
             "policy.constraints cannot be met beside overrides of single segments, found some in "
             f"{policy.overrides}: override whole products, or remove the constraints"
         )
-    products = problem.product_id.to_frame("product_id").join(
-        catalog, on="product_id", how="left", maintain_order="left"
-    )
-    people, names = segments.sort("segment_id"), [name for name, asked in policy.asked.items() if asked.per is None]
-    start = None if warm_start is None else read_start(warm_start, names, problem.product_id)
-    found = plan(problem, policy.objective, policy.asked, products, people, currency, backend, start)
+    found = plan(problem, policy.objective, policy.asked, catalog, segments, currency, backend, start)
     certificate = found.certificate
     _refuse_unmet(certificate, policy.on_infeasible)
     certificate.write(record)

@@ -12,7 +12,6 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.evaluation import under_truth
 from gpu_pricer.evaluation.baselines.judging import baseline_blocks
 from gpu_pricer.evaluation.blocks import HeldOut
 from gpu_pricer.evaluation.catalog_demand import CatalogDemand
@@ -21,6 +20,7 @@ from gpu_pricer.evaluation.offers import Log
 from gpu_pricer.evaluation.price_response import artefact_response
 from gpu_pricer.evaluation.segmentation import segmentation_value
 from gpu_pricer.evaluation.settings import Settings
+from gpu_pricer.evaluation.under_truth import Learned, evaluate_under_truth
 from gpu_pricer.jobs.drawing import draw_calibration, draw_demand
 from gpu_pricer.jobs.scoreboard import scoreboard
 from gpu_pricer.policy.matching import read_catalog
@@ -157,20 +157,19 @@ def _truth_block(paths: DictConfig, policy: Policy, sales: Log | None) -> dict[s
         log.info("no truth at %s: no truth block", paths.truth)
         return {}
     truth, catalog = read_artefact(Path(paths.truth)), read_catalog(Path(paths.catalog), policy.bounds.columns)
-    told = None if sales is None else under_truth.Log(sales.shelf, sales.choices)
-    return {"truth": under_truth.evaluate_under_truth(truth, catalog, policy, _learned(paths), told)}
+    return {"truth": evaluate_under_truth(truth, catalog, policy, _learned(paths), sales)}
 
 
-def _learned(paths: DictConfig) -> under_truth.Learned | None:
+def _learned(paths: DictConfig) -> Learned | None:
     if not (Path(paths.demand) / "demand.json").is_file():
         log.info("no demand artefact at %s: the truth is compared with baselines only", paths.demand)
         return None
     current = Path(paths.prices) / CURRENT
     if not current.exists():
         log.info("no published prices at %s: ours are left out", current)
-        return under_truth.Learned(read_artefact(Path(paths.demand)), None)
+        return Learned(read_artefact(Path(paths.demand)), None)
     artefact = read_artefact(Path(paths.demand))
-    return under_truth.Learned(artefact, scan_cells(current, artefact.segments.schema["segment_id"]).collect())
+    return Learned(artefact, scan_cells(current, artefact.segments.schema["segment_id"]).collect())
 
 
 def _read_log(data: Path) -> Log | None:

@@ -13,6 +13,8 @@ from types import ModuleType
 
 from omegaconf import DictConfig, OmegaConf
 
+from gpu_pricer.tables.replacing import replacing_file
+
 DRIVER = Path("/proc/driver/nvidia/gpus")
 LIBRARIES = (
     "gpu-pricer",
@@ -53,9 +55,8 @@ def run_job(name: str, job: ModuleType, config: DictConfig) -> float:
     }
     path = Path(config.paths.work) / name / "run.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.part")
-    fresh.write_text(json.dumps(record, indent=2) + "\n")
-    fresh.replace(path)
+    with replacing_file(path) as fresh:
+        fresh.write_text(json.dumps(record, indent=2) + "\n")
     return seconds
 
 

@@ -33,6 +33,7 @@ from gpu_pricer.tables.price_version import (
     open_shard,
 )
 from gpu_pricer.tables.publishing import published_runs
+from gpu_pricer.tables.replacing import replacing_file
 from kernels import BackendUnavailable, resolve_backend
 
 log = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ def main(config: DictConfig) -> None:
             paths.catalog   product_id, category_id, price, cost; optional availability, and what the policy names
     Writes  paths.shards    the price table's files, and in _record/ run.json (totals) and unpriced.parquet;
                             by default a new folder in paths.prices, which `publish` takes from there;
+                            certificate.json if the policy has constraints: what they reach, cost and leave to gain;
                             fairness.json if fairness.users has protected attributes. Exit status 3: they pay too
                             differently (fairness.max_gap), and `publish` refuses the version too
 
@@ -98,7 +100,7 @@ def score(
     resolved = _resolved(backend)
     origin = Origin(artefact.info, artefact.fingerprint(), policy.fingerprint(), catalog_fingerprint(catalog))
     matched = match_products(with_rule_columns(catalog, policy.bounds), artefact)
-    read = catalog.select("product_id", *(name for name in columns_read(policy.asked) if name in catalog.columns))
+    read = catalog.select(name for name in catalog.columns if name in {"product_id", *columns_read(policy.asked)})
     segments_table = artefact.segments
     del catalog  # here and below: a million products take 50 MB of catalog, 110 of matches, 100 of artefact tables
     problem = problem_of(artefact, matched, policy)
@@ -187,8 +189,7 @@ def _empty_version(problem: PricingProblem, origin: Origin, tiling: Tiling, run:
 
 def _write_unpriced(unpriced: pl.DataFrame, folder: Path) -> None:
     """In the record, so that <version>/*.parquet is the price table and nothing else."""
-    fresh = folder / f"unpriced.{new_run()}.part"
-    unpriced.write_parquet(fresh)
-    fresh.replace(folder / "unpriced.parquet")
+    with replacing_file(folder / "unpriced.parquet") as fresh:
+        unpriced.write_parquet(fresh)
     if unpriced.height:
         log.warning("%d products cannot be priced, see %s", unpriced.height, folder / "unpriced.parquet")

@@ -2,7 +2,7 @@
 
 The change of a category for a segment is one decision, because its prices depend on each other. Its value is exact:
 what a period's visits earn at the best prices less what they earn where every price that may stay does, as measured by
-the objective, constraints' multipliers included. Per cell that leaves today's price the most valuable changes win (the
+the objective. Per cell that leaves today's price the most valuable changes win (the
 greedy rule of Dantzig 1957 for the knapsack, short of its optimum by less than the first change that does not fit).
 A price that today breaks a rule moves in any case and counts first.
 """

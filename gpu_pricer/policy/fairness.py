@@ -20,6 +20,7 @@ from gpu_pricer.checks import require_number
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.price_table import scan_prices
 from gpu_pricer.tables.price_version import FAIRNESS
+from gpu_pricer.tables.replacing import replacing_file
 
 CONFIDENCE = 0.95
 MOST_GROUPS = 12
@@ -112,9 +113,8 @@ def audit(
 def write_audit(content: dict[str, object], folder: Path) -> Path:
     """Write fairness.json into the record of a version's folder, whole or not at all; its path."""
     path = folder / FAIRNESS
-    fresh = path.with_name(f"{path.name}.part")
-    fresh.write_text(json.dumps(content, indent=2) + "\n")
-    fresh.replace(path)
+    with replacing_file(path) as fresh:
+        fresh.write_text(json.dumps(content, indent=2) + "\n")
     return path
 
 

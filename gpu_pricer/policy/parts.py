@@ -4,19 +4,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from kernels import Demand, DenseDemand, Offer
+from kernels import Demand, DenseDemand, Offer, take_segments
 
 
 def demand_of(demand: Demand, products: np.ndarray, segments: np.ndarray) -> Demand:
     """The demand of some segments for some products."""
+    demand = take_segments(demand, segments)
     offsets = {name: getattr(demand, name)[products] for name in ("appeal_offset", "sensitivity_offset")}
     if isinstance(demand, DenseDemand):
-        cells = np.ix_(segments, products)
-        return replace(demand, appeal=demand.appeal[cells], sensitivity=demand.sensitivity[cells], **offsets)
+        return replace(
+            demand, appeal=demand.appeal[:, products], sensitivity=demand.sensitivity[:, products], **offsets
+        )
     return replace(
         demand,
-        segment_appeal=demand.segment_appeal[segments],
-        segment_sensitivity=demand.segment_sensitivity[segments],
         product_appeal=demand.product_appeal[products],
         product_sensitivity=demand.product_sensitivity[products],
         **offsets,

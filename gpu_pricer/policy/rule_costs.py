@@ -22,6 +22,7 @@ from gpu_pricer.policy.tile_solving import choose_changes
 from gpu_pricer.policy.tiling import Tiling
 from gpu_pricer.tables.artefact import DemandArtefact
 from gpu_pricer.tables.price_version import RECORD
+from gpu_pricer.tables.replacing import replacing_file
 
 LEAVE_ONE_OUT = f"{RECORD}/leave_one_out.json"
 NO_RULE: Mapping[str, object] = {
@@ -75,10 +76,7 @@ def rule_costs(
         problem = pricing_problem(artefact, catalog, of)
         if not of.asked:
             return _objective(problem, of, tiling, backend)
-        products = problem.product_id.to_frame("product_id")
-        products = products.join(catalog, on="product_id", how="left", maintain_order="left")
-        segments = artefact.segments.sort("segment_id")
-        found = plan(problem, of.objective, of.asked, products, segments, artefact.info.currency, backend)
+        found = plan(problem, of.objective, of.asked, catalog, artefact.segments, artefact.info.currency, backend)
         return found.solution.objective
 
     value = objective(policy)
@@ -91,9 +89,8 @@ def rule_costs(
 def write_rule_costs(content: dict[str, object], folder: Path) -> Path:
     """Write leave_one_out.json into the record of a version's folder, whole or not at all; its path."""
     path = folder / LEAVE_ONE_OUT
-    fresh = path.with_name(f"{path.name}.part")
-    fresh.write_text(json.dumps(content, indent=2) + "\n")
-    fresh.replace(path)
+    with replacing_file(path) as fresh:
+        fresh.write_text(json.dumps(content, indent=2) + "\n")
     return path
 
 

@@ -7,7 +7,6 @@ them into run.json.
 
 import json
 import math
-import os
 import re
 import secrets
 from collections.abc import Iterable, Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from gpu_pricer.errors import InputError
+from gpu_pricer.tables.replacing import replacing_file
 
 RECORD = "_record"
 WHOLE = f"{RECORD}/run.json"
@@ -153,9 +153,8 @@ def read_version(folder: Path) -> PriceVersion:
 
 def _write_json(path: Path, version: PriceVersion) -> None:
     content = asdict(version) | {"totals": version.totals()}
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.part")
-    fresh.write_text(json.dumps(content, indent=2) + "\n")
-    fresh.replace(path)
+    with replacing_file(path) as fresh:
+        fresh.write_text(json.dumps(content, indent=2) + "\n")
 
 
 def _read_json(path: Path) -> PriceVersion:

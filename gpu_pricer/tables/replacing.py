@@ -1,5 +1,6 @@
 """Directories that change as a whole: a reader sees the old one or the new one, never half of one."""
 
+import secrets
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,14 @@ def require_own(directory: Path, ours: Collection[str]) -> None:
             f"{directory} is replaced as a whole and must hold nothing else, found {', '.join(others[:3])}: "
             "name another directory"
         )
+
+
+@contextmanager
+def replacing_file(path: Path) -> Iterator[Path]:
+    """A path beside `path`, which no other process draws; what the block writes there takes its place, or nothing."""
+    fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    yield fresh
+    fresh.replace(path)
 
 
 @contextmanager

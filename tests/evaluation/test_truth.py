@@ -9,9 +9,10 @@ import pytest
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.evaluation.elasticity import elasticity_rmse, own_elasticity
+from gpu_pricer.evaluation.offers import Log
 from gpu_pricer.evaluation.segments import cross_tab
 from gpu_pricer.evaluation.truth import benchmark, gains, price_matrix
-from gpu_pricer.evaluation.under_truth import Learned, Log, evaluate_under_truth
+from gpu_pricer.evaluation.under_truth import Learned, evaluate_under_truth
 from tests.evaluation.markets import policy, small_source, weekly_log
 
 ENDINGS = [0.09, 0.29, 0.49, 0.79, 0.99]
@@ -249,7 +250,9 @@ def test_truth_learned_exactly_has_no_regret_and_no_elasticity_error(drawn, cata
     ]
     learned = Learned(drawn.truth, pl.DataFrame(cells))
 
-    block = evaluate_under_truth(drawn.truth, catalog, policy(), learned, Log(*weekly_log(drawn)))
+    block = evaluate_under_truth(
+        drawn.truth, catalog, policy(), learned, Log(*weekly_log(drawn), visits=pl.DataFrame())
+    )
 
     assert block["regret"] == pytest.approx(0.0, abs=1e-12)
     assert block["share_of_attainable_gain"] == pytest.approx(1.0)

@@ -91,6 +91,23 @@ def test_what_cannot_be_met_is_relaxed_or_refused_as_configured(tmp_path):
     assert not (tmp_path / "refused" / "_record" / "run.json").exists()
 
 
+def test_a_folder_that_is_scored_again_without_constraints_proves_nothing(tmp_path):
+    scored(tmp_path / "v", {"volume": VOLUME, "stock": {"measure": "units", "at_most": "stock", "per": "product_id"}})
+
+    _, certificate = scored(tmp_path / "v", {})
+
+    assert certificate is None
+    assert not (tmp_path / "v" / "_record" / "stock_prices.parquet").exists()
+
+
+def test_a_condition_may_name_single_products(tmp_path):
+    one = {"measure": "units", "at_least": 1.0, "relative_to": "current_prices", "where": "product_id = 'p0000007'"}
+
+    _, certificate = scored(tmp_path / "v", {"one": one})
+
+    assert certificate["status"] == "met"
+
+
 def test_unknown_columns_are_refused_before_anything_is_priced(tmp_path):
     with pytest.raises(InputError, match=r"constraints\.pets\.where must read columns .* found colour"):
         scored(tmp_path / "v", {"pets": {**PETS, "where": "colour = 'red'"}})

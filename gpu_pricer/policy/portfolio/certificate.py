@@ -1,8 +1,6 @@
 """The proof that goes with constrained prices, as certificate.json says it, and as the next run reads it."""
 
 import json
-import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.policy.portfolio.constraint import Constraint
 from gpu_pricer.policy.portfolio.goals import REVENUE, asked_of, measured
 from gpu_pricer.policy.portfolio.solve import Solution, Start
+from gpu_pricer.tables.replacing import replacing_file
 
 CERTIFICATE, STOCK_PRICES = "certificate.json", "stock_prices.parquet"
 MET, RELAXED, MISSED = "met", "relaxed", "missed"
@@ -47,9 +46,10 @@ class Certificate:
     def write(self, folder: Path) -> None:
         """Write certificate.json, and the shadow prices of stock beside it."""
         if self.stock is not None:
-            _replace(folder / STOCK_PRICES, self.stock.write_parquet)
-        text = json.dumps(self.summary, indent=2, allow_nan=False) + "\n"
-        _replace(folder / CERTIFICATE, lambda path: path.write_text(text))
+            with replacing_file(folder / STOCK_PRICES) as fresh:
+                self.stock.write_parquet(fresh)
+        with replacing_file(folder / CERTIFICATE) as fresh:
+            fresh.write_text(json.dumps(self.summary, indent=2, allow_nan=False) + "\n")
 
 
 def certificate_of(
@@ -86,6 +86,12 @@ def certificate_of(
         },
     }
     return Certificate(summary, stock)
+
+
+def clear(folder: Path) -> None:
+    """Remove what an earlier scoring into the same folder proved of other prices."""
+    for name in (CERTIFICATE, STOCK_PRICES):
+        (folder / name).unlink(missing_ok=True)
 
 
 def read_start(folder: Path, names: list[str], product_id: pl.Series) -> Start:
@@ -141,9 +147,3 @@ def _stock_entry(stock: pl.DataFrame) -> dict[str, object]:
         "rationed_products": int((stock["rationed"] > 0).sum()),
         "rationed_units": float(stock["rationed"].sum()),
     }
-
-
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.part")
-    write(fresh)
-    fresh.replace(path)

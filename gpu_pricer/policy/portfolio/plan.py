@@ -37,7 +37,7 @@ def plan(
     problem: PricingProblem,
     objective: Objective,
     constraints: Constraints,
-    products: pl.DataFrame,
+    catalog: pl.DataFrame,
     segments: pl.DataFrame,
     currency: str,
     backend: str,
@@ -45,15 +45,17 @@ def plan(
 ) -> Plan:
     """Solve the problem under its constraints, of which there is at least one.
 
-    products [P] and segments [S], in the problem's order, have the columns that the constraints read. InputError for
-    constraints that do not fit them, or a demand without an outside option, whose units no price can change.
+    catalog and segments, in any order, have the columns that the constraints read. InputError for constraints that do
+    not fit them, or a demand without an outside option, whose units no price can change.
     """
     if not problem.has_outside_option:
         raise InputError(
             "policy.constraints need a demand with an outside option, found one without: remove the constraints"
         )
+    products = problem.product_id.to_frame("product_id")
+    products = products.join(catalog, on="product_id", how="left", maintain_order="left")
     of_sums = {name: constraint for name, constraint in constraints.items() if constraint.per is None}
-    market = Market(problem, slices_of(of_sums, products, segments), backend)
+    market = Market(problem, slices_of(of_sums, products, segments.sort("segment_id")), backend)
     today = market.today()
     goals, limit = goals_of(of_sums, today.covered.sum(axis=0)), unit_limits(constraints, products)
     stock = stock_of(problem, objective, limit)
