@@ -100,7 +100,8 @@ def score(
     resolved = _resolved(backend)
     origin = Origin(artefact.info, artefact.fingerprint(), policy.fingerprint(), catalog_fingerprint(catalog))
     matched = match_products(with_rule_columns(catalog, policy.bounds), artefact)
-    read = catalog.select(name for name in catalog.columns if name in {"product_id", *columns_read(policy.asked)})
+    wanted = {"product_id", *columns_read(policy.asked)} if policy.asked else set()
+    read = catalog.select(name for name in catalog.columns if name in wanted)
     segments_table = artefact.segments
     del catalog  # here and below: a million products take 50 MB of catalog, 110 of matches, 100 of artefact tables
     problem = problem_of(artefact, matched, policy)
@@ -115,6 +116,7 @@ def score(
     steering = steer(
         problem, policy, read, segments_table, origin.demand.currency, folder / RECORD, warm_start, backend
     )
+    del read
     problem = choose_changes(problem, tiling.all_tiles(problem.category_start, segments), backend)
     whole = None
     with progress("score", products * segments * len(tiling.own_shards) // tiling.shards) as on_tile:
