@@ -10,7 +10,7 @@ import polars as pl
 
 from gpu_pricer.tables.split import Split
 
-SPLIT = Split(history_periods=1, validation_periods=2, test_periods=2)
+SPLIT = Split(history_periods=0, validation_periods=3, test_periods=3)  # the default configuration's
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,13 @@ from gpu_pricer.network.history import History, OnDevice
 class ChoiceData(OnDevice):
     """Everything the network learns from, resident as tensors.
 
-    Shelf rows [R], sorted by period, then category: product, price_ratio (price / reference price), anchor_ratio
-    [R, K] (price / each of its K anchors, see ANCHORS; 0 where unknown), context [R, C].
+    Shelf rows [R], sorted by period, then category: product, price_ratio (price / reference price),
+    recent_ratio (price / what the product cost lately), context [R, C].
     Choice sets [G]: set_start [G + 1] into the shelf rows, set_category, set_period, choices_of_set (float).
     Choices [N]: user, choice_set, chosen (shelf row, -1 for nothing), weight, size (how many products the user bought
     from the set), outside (log of the share of the occasions without purchase that the sample kept; -inf where buying
     nothing is no option).
-    Products [P]: reference_over_anchor [P, K] (in the period to price; 0 where unknown), product_category,
+    Products [P]: reference_over_recent (reference price / recent price, in the period to price), product_category,
     teaches_price (its price was seen often enough); the table carries reference_price and is_trained.
     choices_per_purchase [categories]: products bought when any is, in training. history: what users did before.
     Of the periods the first history_periods only feed the history, those up to trained_periods are trained on, those up
@@ -40,12 +40,12 @@ class ChoiceData(OnDevice):
     context_names: list[str]
     product_attributes: Attributes
     user_attributes: Attributes
-    reference_over_anchor: Tensor
+    reference_over_recent: Tensor
     product_category: Tensor
     teaches_price: Tensor
     product: Tensor
     price_ratio: Tensor
-    anchor_ratio: Tensor
+    recent_ratio: Tensor
     context: Tensor
     set_start: Tensor
     set_category: Tensor
@@ -68,12 +68,11 @@ class ChoiceData(OnDevice):
         return bool(torch.isfinite(self.outside).any())
 
     def price_moves(self, row: Tensor) -> Tensor:
-        """How far the prices of n shelf rows are from their anchors, 0 where these are unknown, [n, K]."""
-        ratio = self.anchor_ratio[row]
-        return torch.where(ratio > 0, ratio - 1, 0.0)
+        """How far the prices of n shelf rows are from the reference price and from the recent one, [n, 2]."""
+        return torch.stack([self.price_ratio[row], self.recent_ratio[row]], dim=1) - 1
 
     def trusted_moves(self, row: Tensor) -> Tensor:
-        """The price moves that may teach price response, 0 where the price was seen too rarely, [n, K]."""
+        """The price moves that may teach price response, 0 where the price was seen too rarely, [n, 2]."""
         return self.price_moves(row) * self.teaches_price[self.product[row], None]
 
     def visits_before(self, period: int) -> np.ndarray:

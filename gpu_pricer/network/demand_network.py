@@ -7,20 +7,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gpu_pricer.checks import require_number, require_whole
-from gpu_pricer.network.anchors import ANCHORS
 from gpu_pricer.network.batches import Batch
 from gpu_pricer.network.choice_data import ChoiceData
 from gpu_pricer.network.history_encoder import HistoryConfig, HistoryEncoder
 from gpu_pricer.network.towers import Tower
-
-PRICE_TERMS = len(ANCHORS)
 
 
 @dataclass(frozen=True)
 class NetworkConfig:
     """Width of the taste and the sensitivity vectors, and what is expected before any data are seen.
 
-    start_sensitivity: where training starts from, all price terms together; season_spread: prior standard deviation of
+    start_sensitivity: where training starts from, season_spread: prior standard deviation of
     the effect of a category in a period; carry_periods: a period not trained on takes its category's mean effect, and
     the pricing period each product's mean promotion, of the last so many. history: how the past is encoded, null: it
     is not used.
@@ -41,14 +38,13 @@ class NetworkConfig:
 
 
 class DemandNetwork(nn.Module):
-    """u = a − Σ_k b_k (x / anchor_k − 1): appeal a, sensitivities b_k > 0, so demand never rises with price.
+    """u = a − b ((1 − w) (x / r − 1) + w (x / l − 1)): appeal a, sensitivity b > 0, so demand never rises with price.
 
-    The anchors are what shoppers compare the price x with (see ANCHORS): all is linear in x, so that in any one period
-    a single sensitivity remains.
+    r is the product's reference price and l what it cost lately, w the weight of that memory: linear in x all the same.
     a = taste_u · taste_p + habit_up + level_u + level_p + context · effect_p + season of the category in the period;
     taste_u and level_u are those of the user's attributes and of what it bought before (of the user itself where the
     past is not used), habit_up comes from the past of user and product.
-    b_k = softplus(factors_u · factors_p + response_u + response_pk).
+    b = softplus(factors_u · factors_p + response_u + response_p).
     The price response is learned from products whose price was seen nearly always: where it is mostly carried
     forward, a promotion that ended unseen looks like a low price that sold nothing (on Complete Journey the slope
     of well-seen groceries is three times that of the others). In training the others' prices count as unmoved; they
@@ -64,16 +60,14 @@ class DemandNetwork(nn.Module):
         contexts = data.context.shape[1]
         self.product_taste = Tower(data.product_attributes, products, config.taste_width, spread=0.1)
         self.product_level = Tower(data.product_attributes, products, 1 + contexts, spread=0.0)
-        self.product_sensitivity = Tower(
-            data.product_attributes, products, config.sensitivity_width + PRICE_TERMS, spread=0.03
-        )
+        self.product_sensitivity = Tower(data.product_attributes, products, config.sensitivity_width + 1, spread=0.03)
         strangers = torch.zeros_like(users) if config.history else users  # with a past, ids added nothing but noise
         self.user_taste = Tower(data.user_attributes, strangers, config.taste_width, spread=0.1)
         self.user_level = Tower(data.user_attributes, strangers, 1, spread=0.1)
         self.user_sensitivity = Tower(data.user_attributes, users, config.sensitivity_width + 1, spread=0.03)
         self.history = HistoryEncoder(data, config.history, config.taste_width) if config.history else None
-        start = torch.expm1(torch.full((PRICE_TERMS,), config.start_sensitivity / PRICE_TERMS)).log()
-        self.mean_sensitivity = nn.Parameter(start)
+        self.mean_sensitivity = nn.Parameter(torch.expm1(torch.tensor(config.start_sensitivity)).log())
+        self.memory = nn.Parameter(torch.tensor(0.0))
         self.mean_level = nn.Parameter(torch.tensor(-4.0))
         self.mean_effect = nn.Parameter(torch.zeros(contexts))
         self.season = nn.Embedding(len(data.set_category), 1)
@@ -84,7 +78,7 @@ class DemandNetwork(nn.Module):
         return self.utility(batch, self.tastes(batch), self.data.price_moves(batch.row))
 
     def utility(self, batch: Batch, tastes: Tensor, moves: Tensor) -> Tensor:
-        """Return the utility of every alternative, given its user's tastes for it [R] and its price moves [R, K]."""
+        """Return the utility of every alternative, given its user's tastes for it [R] and its price moves [R, 2]."""
         product, place = torch.unique(self.data.product[batch.row], return_inverse=True)
         user, seat = torch.unique(batch.user, return_inverse=True)
         level = self.product_level(product).index_select(0, place)
@@ -96,19 +90,24 @@ class DemandNetwork(nn.Module):
             + self.mean_level
             + self.season_effect(batch.choice_set).index_select(0, batch.occasion)
         )
-        return appeal - (self.sensitivities(batch) * moves).sum(1)
+        return appeal - self.sensitivities(batch) * self.remembered(moves)
+
+    def remembered(self, moves: Tensor) -> Tensor:
+        """Return the one price move [n] that shoppers answer, from those against the two prices [n, 2]."""
+        weight = torch.sigmoid(self.memory)
+        return (1 - weight) * moves[:, 0] + weight * moves[:, 1]
 
     def sensitivities(self, batch: Batch) -> Tensor:
-        """Return the price sensitivities b of every alternative of the batch, [R, K]."""
+        """Return the price sensitivity b of every alternative of the batch, [R]."""
         product, place = torch.unique(self.data.product[batch.row], return_inverse=True)
         user, seat = torch.unique(batch.user, return_inverse=True)
         of_user = self.user_sensitivity(user).index_select(0, seat[batch.occasion])
         return self.sensitivity(of_user, self.product_sensitivity(product).index_select(0, place))
 
     def sensitivity(self, user: Tensor, product: Tensor) -> Tensor:
-        """Return b [..., K] from the sensitivity vectors of users [..., Kb + 1] and of products [..., Kb + K]."""
-        shared = (user[..., :-1] * product[..., :-PRICE_TERMS]).sum(-1) + user[..., -1]
-        return functional.softplus(shared[..., None] + product[..., -PRICE_TERMS:] + self.mean_sensitivity)
+        """Return b [...] from the sensitivity vectors of users [..., Kb + 1] and of products [..., Kb + 1]."""
+        shared = (user[..., :-1] * product[..., :-1]).sum(-1)
+        return functional.softplus(shared + user[..., -1] + product[..., -1] + self.mean_sensitivity)
 
     def tastes(self, batch: Batch) -> Tensor:
         """Return what is the user's own about the appeal of every alternative, its level apart, [R]."""

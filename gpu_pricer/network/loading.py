@@ -13,10 +13,10 @@ from torch import Tensor
 
 from gpu_pricer.checks import require_number, require_whole
 from gpu_pricer.errors import InputError
-from gpu_pricer.network.anchors import ANCHORS, last_anchors, with_anchors
 from gpu_pricer.network.attributes import encode_attributes
 from gpu_pricer.network.choice_data import ChoiceData
 from gpu_pricer.network.history import History, Purchases, build_history
+from gpu_pricer.network.price_memory import last_recent_price, with_recent_price
 from gpu_pricer.tables.category import category_key
 from gpu_pricer.tables.schemas import COST_SHIFTERS, PROMOTIONS, Catalog, Shelf
 from gpu_pricer.tables.split import Split
@@ -86,7 +86,7 @@ def _read_tables(directory: Path, periods: list[date], trained: int, price_memor
     users = pl.read_parquet(directory / "users.parquet").sort("user_id")
     categories = _index_categories(pl.read_parquet(directory / "categories.parquet"), products)
     context_names = [name for name in shelf.columns if name not in SHELF_COLUMNS]
-    shelf = with_anchors(_index_shelf(shelf, products, categories, periods), price_memory)
+    shelf = with_recent_price(_index_shelf(shelf, products, categories, periods), price_memory)
     shelf = _scale_context(shelf, context_names, trained)
     return Tables(
         products=products,
@@ -124,12 +124,14 @@ def _tensors(tables: Tables, config: EncodingConfig, split: Split, summary: dict
         context_names=tables.context_names,
         product_attributes=encode_attributes(products, product_columns, config.min_count),
         user_attributes=encode_attributes(users, user_columns, config.min_count),
-        reference_over_anchor=_ratios(products["reference_price"], last_anchors(shelf, products, config.price_memory)),
+        reference_over_recent=_tensor(
+            products["reference_price"] / last_recent_price(shelf, products, config.price_memory), torch.float32
+        ),
         product_category=_tensor(category),
         teaches_price=_tensor(products["price_coverage"] >= config.min_price_coverage, torch.bool),
         product=_tensor(shelf["product"]),
         price_ratio=_tensor(shelf["price"] / products["reference_price"].gather(shelf["product"]), torch.float32),
-        anchor_ratio=_ratios(shelf["price"], shelf.select(ANCHORS)),
+        recent_ratio=_tensor(shelf["price"] / shelf["recent_price"], torch.float32),
         context=torch.from_numpy(shelf.select(pl.col(tables.context_names).cast(pl.Float32)).to_numpy().copy()),
         set_start=torch.from_numpy(np.append(np.flatnonzero(is_start), shelf.height)),
         set_category=_tensor(sets["category"]),
@@ -233,11 +235,6 @@ def _index_choices(choices: pl.DataFrame, shelf: pl.DataFrame, users: pl.DataFra
         .with_columns(pl.col("shelf_row").fill_null(-1), size=pl.len().over("user", "choice_set"))
         .sort("choice_set", "user", "shelf_row")
     )
-
-
-def _ratios(price: pl.Series, anchors: pl.DataFrame) -> Tensor:
-    """price [n] over each of the anchors, 0 where unknown, [n, K]."""
-    return torch.stack([_tensor((price / anchor).fill_null(0.0), torch.float32) for anchor in anchors], dim=1)
 
 
 def _attribute_names(table: pl.DataFrame, left_out: set[str]) -> list[str]:

@@ -15,12 +15,11 @@ BLOCK = 2048  # products per block: [U, BLOCK] temporaries of a few tens of MB f
 
 @dataclass(frozen=True)
 class MarketPoint:
-    """A period, and the state of its P products: price_ratio, availability [P], reference_over_anchor [P, K] (0 where
-    the anchor is unknown) and context [P, C]."""
+    """A period, and its P products: price_ratio, reference_over_recent, availability [P] and context [P, C]."""
 
     period: int
     price_ratio: Tensor
-    reference_over_anchor: Tensor
+    reference_over_recent: Tensor
     availability: Tensor
     context: Tensor
 
@@ -31,7 +30,7 @@ def period_to_price(network: DemandNetwork) -> MarketPoint:
     return MarketPoint(
         period=len(network.data.periods),
         price_ratio=_tensor(products["price"] / products["reference_price"]),
-        reference_over_anchor=network.data.reference_over_anchor,
+        reference_over_recent=network.data.reference_over_recent,
         availability=_tensor(products["availability"]),
         context=_recent_context(network, len(network.data.periods)),
     )
@@ -48,13 +47,13 @@ def period_to_judge(network: DemandNetwork, period: int) -> MarketPoint:
     earlier, now = (row_period < period).nonzero().squeeze(1), (row_period == period).nonzero().squeeze(1)
     last = torch.full((data.products.height,), -1).scatter_reduce(0, data.product[earlier], earlier, "amax")
     is_known, row = last >= 0, last.clamp(min=0)
-    over_anchor = data.reference_over_anchor.index_put(
-        (data.product[now],), data.anchor_ratio[now] / data.price_ratio[now, None]
+    over_recent = data.reference_over_recent.index_put(
+        (data.product[now],), data.recent_ratio[now] / data.price_ratio[now]
     )
     return MarketPoint(
         period=period,
         price_ratio=torch.where(is_known, data.price_ratio[row], 1.0),
-        reference_over_anchor=over_anchor,
+        reference_over_recent=over_recent,
         availability=torch.zeros_like(is_known).float().index_fill(0, data.product[now], 1.0),
         context=_recent_context(network, period),
     )
@@ -75,7 +74,7 @@ class Members:
     """Appeal and sensitivity of P products to U users at a point of the market, computed in blocks of products.
 
     a = user_taste · product_taste + user_level + product_level + habit, at the reference price; b counts per unit of
-    price / reference price, the responses to all anchors together. effect [P, C]: what a unit of
+    price / reference price, what part of it answers the recent price included. effect [P, C]: what a unit of
     context adds to the appeal.
     """
 
@@ -109,12 +108,11 @@ class Members:
     def demand(self, block: slice) -> tuple[Tensor, Tensor]:
         """Appeal at the reference price and sensitivity of every user to the block's products, [U, block] each."""
         appeal = self.user_taste @ self.product_taste[block].T + self.user_level[:, None] + self.product_level[block]
-        over_anchor = self.point.reference_over_anchor[block]
         with torch.no_grad():
             response = self.network.sensitivity(self.user_response[:, None], self.product_response[block])
-        at_reference = torch.where(over_anchor > 0, over_anchor - 1, 0.0)
-        appeal = appeal + self.habits(block) - (response * at_reference).sum(-1)
-        return appeal, (response * over_anchor).sum(-1)
+            over_recent = self.point.reference_over_recent[block] - 1
+            at_reference = self.network.remembered(torch.stack([torch.zeros_like(over_recent), over_recent], dim=1))
+        return appeal + self.habits(block) - response * at_reference, response * (1 + at_reference)
 
     def habits(self, block: slice) -> Tensor:
         """What the past adds to the appeal, [U, block].

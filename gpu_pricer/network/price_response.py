@@ -134,7 +134,7 @@ class _Problem:
         parameters.put(theta)
         network.zero_grad()
         self.left -= 1
-        information, steepness = torch.zeros(len(data.product)), torch.zeros_like(data.anchor_ratio)
+        information, steepness = torch.zeros(len(data.product)), torch.zeros(len(data.product))
         of_user, value, sensitivity = torch.zeros(2, data.users.height), 0.0, 0.0
         draws = torch.Generator().manual_seed(self.seed)
         for index, tastes in zip(self.chunks, self.tastes, strict=True):
@@ -149,13 +149,13 @@ class _Problem:
                 response = network.sensitivities(batch)
                 steep = -torch.expm1(-response)  # db/draw of b = softplus(raw)
                 expected = _expected(utility.grad, batch.chosen, batch.weight * batch.size)
-                drive = (steep * moves).sum(1)
+                drive = steep * network.remembered(moves)
                 information.index_add_(0, batch.row, expected)
-                steepness.index_add_(0, batch.row, expected[:, None] * steep)
+                steepness.index_add_(0, batch.row, expected * steep)
                 terms = torch.stack([expected, expected * drive.square()])
                 of_user.index_add_(1, batch.user[batch.occasion], terms)
-                sensitivity += float((expected * response.sum(1)).sum())
-        mean_steepness = steepness / information.clamp(min=1e-12)[:, None]
+                sensitivity += float((expected * response).sum())
+        mean_steepness = steepness / information.clamp(min=1e-12)
         return Place(
             theta=theta,
             value=value - 0.5 * float(parameters.precision @ theta**2),

@@ -10,7 +10,7 @@ from scipy.sparse.linalg import cg
 from torch import Tensor, nn
 
 from gpu_pricer.checks import require_number
-from gpu_pricer.network.demand_network import PRICE_TERMS, DemandNetwork
+from gpu_pricer.network.demand_network import DemandNetwork
 
 FLAT = 1e-6  # the prior precision of what all products share
 CG_TOLERANCE, CG_STEPS = 1e-4, 300  # the equations only precondition a search, so they need no more
@@ -36,7 +36,7 @@ class PriorConfig:
 @dataclass(frozen=True)
 class Curvature:
     """Expected information about utility: per shelf row, information [R] and the mean of db/draw, weighted by it,
-    steepness [R, K]; per user, of its level and of its raw sensitivity, of_user [2, U]."""
+    steepness [R]; per user, of its level and of its raw sensitivity, of_user [2, U]."""
 
     information: Tensor
     steepness: Tensor
@@ -48,7 +48,7 @@ class Block:
     """Parameters that share a prior: the n entries that `pick` takes from a parameter of the network, or its gradient.
 
     precision of their zero-mean prior. A shelf row's utility has factor [R] times its member [R] of them, times db/draw
-    of a price term if they are of one. Users' blocks have no member: they are the term-th of of_user.
+    if they are slopes. Users' blocks have neither: they are in the order of of_user.
     """
 
     parameter: Tensor
@@ -56,7 +56,7 @@ class Block:
     precision: float
     member: Tensor | None
     factor: Tensor | None
-    term: int | None
+    is_slope: bool
 
     def entries(self) -> Tensor:
         """A view of the entries, [n]."""
@@ -71,7 +71,7 @@ class Block:
         """The block's columns of the weighted regression of shelf rows, [R, n]."""
         assert self.member is not None
         assert self.factor is not None
-        factor = self.factor if self.term is None else self.factor * curvature.steepness[:, self.term]
+        factor = self.factor * curvature.steepness if self.is_slope else self.factor
         places = (np.arange(len(factor)), self.member.numpy())
         return csr_array((factor.double().numpy(), places), shape=(len(factor), len(self.entries())))
 
@@ -82,8 +82,8 @@ class ResponseParameters:
     def __init__(self, network: DemandNetwork, prior: PriorConfig) -> None:
         self.of_products = _product_blocks(network, prior)
         self.of_users = [
-            Block(network.user_level.own.weight, lambda t: t[:, 0], prior.user_level**-2, None, None, 0),
-            Block(network.user_sensitivity.own.weight, lambda t: t[:, -1], prior.user**-2, None, None, 1),
+            Block(network.user_level.own.weight, lambda t: t[:, 0], prior.user_level**-2, None, None, False),
+            Block(network.user_sensitivity.own.weight, lambda t: t[:, -1], prior.user**-2, None, None, True),
         ]
         self.blocks = [*self.of_products, *self.of_users]
         sizes = [len(block.entries()) for block in self.blocks]
@@ -129,25 +129,23 @@ def _product_blocks(network: DemandNetwork, prior: PriorConfig) -> list[Block]:
     product, ones, everything = data.product, torch.ones(len(data.product)), torch.zeros_like(data.product)
     level, season = network.product_level.own.weight, network.season.weight
     blocks = [
-        Block(network.mean_level, lambda t: t.reshape(1), FLAT, everything, ones, None),
-        Block(level, lambda t: t[:, 0], prior.level**-2, product, ones, None),
-        Block(season, lambda t: t[:, 0], network.config.season_spread**-2, data.set_of_row(), ones, None),
+        Block(network.mean_level, lambda t: t.reshape(1), FLAT, everything, ones, False),
+        Block(level, lambda t: t[:, 0], prior.level**-2, product, ones, False),
+        Block(season, lambda t: t[:, 0], network.config.season_spread**-2, data.set_of_row(), ones, False),
     ]
     for c, context in enumerate(data.context.T):
         blocks += [
-            Block(network.mean_effect, _entry(c), FLAT, everything, context, None),
-            Block(level, _column(1 + c), prior.effect**-2, product, context, None),
+            Block(network.mean_effect, _entry(c), FLAT, everything, context, False),
+            Block(level, _column(1 + c), prior.effect**-2, product, context, False),
         ]
-    moves = -data.trusted_moves(torch.arange(len(product)))
+    move = -network.remembered(data.trusted_moves(torch.arange(len(product)))).detach()
     sensitivity = network.product_sensitivity
-    for term in range(PRICE_TERMS):
-        column, move = _column(term - PRICE_TERMS), moves[:, term]
-        blocks.append(Block(network.mean_sensitivity, _entry(term), FLAT, everything, move, term))
-        for attribute, values in enumerate(sensitivity.values):
-            assert isinstance(values, nn.Embedding)
-            code = sensitivity.codes[product, attribute]
-            blocks.append(Block(values.weight, column, prior.attribute**-2, code, move, term))
-        blocks.append(Block(sensitivity.own.weight, column, prior.product**-2, product, move, term))
+    blocks.append(Block(network.mean_sensitivity, lambda t: t.reshape(1), FLAT, everything, move, True))
+    for attribute, values in enumerate(sensitivity.values):
+        assert isinstance(values, nn.Embedding)
+        code = sensitivity.codes[product, attribute]
+        blocks.append(Block(values.weight, _column(-1), prior.attribute**-2, code, move, True))
+    blocks.append(Block(sensitivity.own.weight, _column(-1), prior.product**-2, product, move, True))
     return blocks
 
 

@@ -11,7 +11,6 @@ from torch import Tensor
 from gpu_pricer.checks import require_number, require_whole
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.choice_data import ChoiceData
-from gpu_pricer.network.demand_network import PRICE_TERMS
 from gpu_pricer.network.members import Members
 
 
@@ -67,7 +66,7 @@ def _utility_coordinates(members: Members, price_spread: float) -> np.ndarray:
     data = members.network.data
     trained = torch.from_numpy(data.products["is_trained"].to_numpy(writable=True))
     taste = _stretch(torch.cat([members.user_taste, members.user_level[:, None]], 1), members.product_taste[trained])
-    response = _stretch(members.user_response, members.product_response[trained, :-PRICE_TERMS])
+    response = _stretch(members.user_response, members.product_response[trained, :-1])
     parts = [taste, price_spread * response]
     if members.network.history is not None:
         parts.append(np.concatenate([_category_habits(members, block) for block in members.blocks()], axis=1))

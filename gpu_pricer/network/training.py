@@ -114,6 +114,10 @@ class DemandTraining(pl.LightningModule):
         """Draw alternatives anew in every process and epoch, the same ones in a training that was resumed."""
         self.draws.manual_seed((self.seed * 1_000_003 + self.current_epoch) * 4096 + self.global_rank)
 
+    def on_train_batch_start(self, index: Tensor, batch_idx: int) -> None:
+        """Draw dropout anew in every process and step, the same in a training that was resumed."""
+        torch.manual_seed((self.seed * 1_000_003 + self.global_step) * 4096 + self.global_rank)
+
     def training_step(self, index: Tensor) -> Tensor:
         """The penalised negative log likelihood per unit of choice weight."""
         network, data = self.network, self.network.data
@@ -135,7 +139,7 @@ class DemandTraining(pl.LightningModule):
         network = self.network
         vector = network.product_sensitivity.all_rows()
         mean = network.sensitivity(vector.new_zeros(1, network.config.sensitivity_width + 1), vector).mean(0).detach()
-        self.log("train/mean_sensitivity", mean.sum(), sync_dist=True)
+        self.log("train/mean_sensitivity", mean, sync_dist=True)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW in three groups: tastes, levels with sensitivities, and the unshrunk means of all products."""
@@ -150,8 +154,8 @@ class DemandTraining(pl.LightningModule):
         groups = [
             {"params": nn.ModuleList(tastes).parameters(), "lr": o.rate},
             {"params": nn.ModuleList(levels).parameters(), "lr": o.level_rate},
-            {"params": [network.mean_level, network.mean_effect, network.mean_sensitivity], "lr": o.level_rate,
-             "weight_decay": 0.0},
+            {"params": [network.mean_level, network.mean_effect, network.mean_sensitivity, network.memory],
+             "lr": o.level_rate, "weight_decay": 0.0},
         ]  # fmt: skip
         optimiser = torch.optim.AdamW(groups, weight_decay=o.weight_decay, fused=True)
         schedule = torch.optim.lr_scheduler.OneCycleLR(

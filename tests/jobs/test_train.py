@@ -3,17 +3,14 @@
 import json
 import subprocess
 import sys
-from dataclasses import asdict
 
 import polars as pl
 import pytest
 
 from gpu_pricer.tables.artefact import read_artefact
-from tests import canonical
 from tests.canonical import write_canonical
 
-SPLIT = [f"split.{name}={periods}" for name, periods in asdict(canonical.SPLIT).items()]
-TINY = ["model=tiny", "train.segments.count=3", *SPLIT]
+TINY = ["model=tiny", "train.segments.count=3"]
 
 
 def train(directory, *overrides):

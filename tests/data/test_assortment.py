@@ -1,0 +1,44 @@
+"""The assortment: chosen by the training periods alone."""
+
+import polars as pl
+import pytest
+
+from gpu_pricer.data.assortment import AssortmentRule, best_sellers, sales_in_categories
+from gpu_pricer.errors import InputError
+
+PRODUCTS = pl.DataFrame({"product_id": [10, 11, 12, 20], "category_id": ["A", "A", "A", "B"]})
+
+
+def rule(categories=None, products=1, coverage=0.0):
+    return AssortmentRule(categories, products, coverage)
+
+
+def test_only_sales_of_the_named_categories_count(lines):
+    sales = lines({"product_id": 10}, {"product_id": 20}, {"product_id": 12})
+
+    assert sales_in_categories(sales, PRODUCTS, rule(["A"]))["product_id"].to_list() == [10, 12]
+
+
+def test_unknown_category_is_refused(lines):
+    with pytest.raises(InputError, match="found C"):
+        sales_in_categories(lines({}), PRODUCTS, rule(["A", "C"]))
+
+
+def test_best_sellers_of_the_training_periods_are_kept_whatever_sells_later(lines, weeks):
+    early = [{"product_id": 10, "week": 0}, {"product_id": 10, "week": 1}, {"product_id": 11, "week": 0}]
+    late = [{"product_id": 11, "week": 2}] * 9
+
+    kept = best_sellers(lines(*early, *late), PRODUCTS, weeks(2), rule())
+
+    assert kept["product_id"].to_list() == [10]
+
+
+def test_a_product_sold_in_too_few_periods_is_left_out(lines, weeks):
+    sales = lines(*[{"product_id": 11, "week": 0}] * 5, *({"product_id": 10, "week": week} for week in range(2)))
+
+    assert best_sellers(sales, PRODUCTS, weeks(2), rule(coverage=0.9))["product_id"].to_list() == [10]
+
+
+def test_no_product_left_is_refused(lines, weeks):
+    with pytest.raises(InputError, match=r"found none: lower data\.assortment\.min_coverage"):
+        best_sellers(lines({"week": 0}), PRODUCTS, weeks(2), rule(coverage=1.0))
