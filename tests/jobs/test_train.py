@@ -14,6 +14,14 @@ from tests.canonical import write_canonical
 
 SPLIT = [f"split.{name}={periods}" for name, periods in asdict(canonical.SPLIT).items()]
 TINY = ["model=tiny", "train.segments.count=3", *SPLIT]
+RESPONSE = (
+    "train.response={_target_: gpu_pricer.network.response.correction.ResponseConfig, _convert_: all, "
+    "min_price_coverage: 0.5, carry_periods: 4, draws: 20, "
+    "endogeneity: {_target_: gpu_pricer.network.response.endogeneity.EndogeneityConfig, "
+    "instruments: %s, planned_promotions: true, folds: 2}, "
+    "fit: {_target_: gpu_pricer.network.response.fit.FitConfig, "
+    "steps: 30, tolerance: 0.01, spread: 0.3, level_spread: 1.0}}"
+)
 
 
 def train(directory, *overrides):
@@ -51,3 +59,25 @@ def test_a_second_training_replaces_the_artefact(tmp_path):
 
     assert finished.returncode == 0, finished.stderr
     assert read_artefact(tmp_path / "work" / "demand").fingerprint() != first
+
+
+def test_a_response_from_what_segments_bought_comes_with_its_posterior(tmp_path):
+    write_canonical(tmp_path / "work" / "data", users=100)
+
+    finished = train(tmp_path, RESPONSE % "null")
+
+    assert finished.returncode == 0, finished.stderr
+    posterior = read_artefact(tmp_path / "work" / "demand").posterior
+    assert posterior is not None
+    assert posterior.height == 20 * 3 * 4
+    assert not (tmp_path / "work" / "train" / "naive").exists()
+
+
+def test_an_instrument_that_the_log_has_not_is_refused(tmp_path):
+    write_canonical(tmp_path / "work" / "data", users=100)
+
+    finished = train(tmp_path, RESPONSE % "[cost]")
+
+    assert finished.returncode == 2
+    assert "found none called cost" in finished.stderr.splitlines()[-1]
+    assert not (tmp_path / "work" / "demand").exists()
