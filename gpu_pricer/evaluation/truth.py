@@ -20,16 +20,24 @@ class Benchmark:
     """A market whose truth is known, for P products sorted by category and T types; prices are in cents.
 
     today, uniform [P, 1] and oracle [P, T]: today's prices, the best found that are equal for all types, and
-    the best per type; rungs: all prices that the policy allows.
+    the best per type; rungs: all prices that the policy allows, offer: the same for the kernels.
     """
 
     market: TrueMarket
     product_id: pl.Series
     type_id: pl.Series
     rungs: Rungs
+    offer: Offer
     today: np.ndarray
     uniform: np.ndarray
     oracle: np.ndarray
+
+    def best_of(self, is_priced: np.ndarray) -> np.ndarray:
+        """The best prices [P, T] per type when only the products is_priced [P] may leave today's."""
+        today = self.today[:, 0]
+        low, high = (np.where(is_priced, limit, today) for limit in (self.offer.low, self.offer.high))
+        offer = replace(self.offer, low=low, high=high)
+        return price_cells(self.market.demand, offer).price.astype(np.float64)
 
 
 def benchmark(
@@ -58,6 +66,7 @@ def benchmark(
         product_id=problem.product_id,
         type_id=problem.segment_id,
         rungs=rungs,
+        offer=offer,
         today=today[:, None],
         uniform=best_uniform_price(market, rungs, starts)[:, None],
         oracle=oracle,
@@ -84,12 +93,12 @@ def exact_offer(problem: PricingProblem) -> Offer:
     )
 
 
-def price_matrix(prices: pl.DataFrame, benchmark: Benchmark, segment_id: pl.Series) -> np.ndarray:
-    """A price table (segment_id, product_id, price in currency) as cents [P, S]; today's where no row is.
+def price_matrix(prices: pl.DataFrame, product_id: pl.Series, today: np.ndarray, segment_id: pl.Series) -> np.ndarray:
+    """A price table (segment_id, product_id, price in currency) as cents [P, S]; today's [P, 1] where no row is.
 
     InputError when no row fits.
     """
-    product = pl.DataFrame({"product_id": benchmark.product_id}).with_row_index("row")
+    product = pl.DataFrame({"product_id": product_id}).with_row_index("row")
     segment = pl.DataFrame({"segment_id": segment_id}).with_row_index("column")
     cells = prices.join(product, on="product_id").join(segment, on="segment_id")
     if cells.is_empty():
@@ -97,7 +106,7 @@ def price_matrix(prices: pl.DataFrame, benchmark: Benchmark, segment_id: pl.Seri
             "the published prices must price products and segments of the truth's market, "
             f"found {prices.height:,} rows of another one: score and publish again, or set paths.prices"
         )
-    matrix = np.repeat(benchmark.today, len(segment_id), axis=1)
+    matrix = np.repeat(today, len(segment_id), axis=1)
     cents = (cells["price"].cast(pl.Float64) * 100).round().to_numpy()
     matrix[cells["row"].to_numpy(), cells["column"].to_numpy()] = cents
     return matrix

@@ -6,11 +6,13 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.evaluation.elasticity import elasticity_rmse, own_elasticity
+from gpu_pricer.evaluation.learned_response import compare_elasticities
 from gpu_pricer.evaluation.log_log import Pool, fit_elasticities, price_alone
 from gpu_pricer.evaluation.offers import Log
 from gpu_pricer.evaluation.segments import CrossTab, cross_tab
+from gpu_pricer.evaluation.true_types import true_types_price
 from gpu_pricer.evaluation.truth import Benchmark, benchmark, exact_demand, exact_offer, gains, price_matrix
+from gpu_pricer.evaluation.value import TrueMarket
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.policy.problem import pricing_problem
 from gpu_pricer.tables.artefact import DemandArtefact
@@ -20,10 +22,14 @@ LOG_LOG: dict[str, Pool] = {"log_log": "product", "log_log_pooled": "category"}
 
 @dataclass(frozen=True)
 class Learned:
-    """What we made of the log: the artefact, and the price table scored from it, if there is one yet."""
+    """What we made of the log: the artefact, and the price table scored from it, if there is one yet.
+
+    naive: the artefact before its price response was corrected for endogeneity, if it was.
+    """
 
     artefact: DemandArtefact
     prices: pl.DataFrame | None
+    naive: DemandArtefact | None
 
 
 def evaluate_under_truth(
@@ -45,17 +51,71 @@ def evaluate_under_truth(
     }
     if log is not None:
         profit |= {name: bench.market.profit(_log_log_price(bench, log, pool)) for name, pool in LOG_LOG.items()}
+        if truth.info.outside_option:
+            price = true_types_price(truth, catalog, policy, log.shelf, log.choices)
+            profit["true_types"] = bench.market.profit(price)
     block: dict[str, object] = {}
     if learned is not None:
-        block["elasticity_rmse"] = _elasticity_rmse(bench, catalog, policy, learned.artefact, table)
-        block["visits_covered"] = table.covered
+        block |= _response(bench, catalog, policy, learned, table) | {"visits_covered": table.covered}
         if learned.prices is not None:
-            price = price_matrix(learned.prices, bench, table.segment_id)
+            price = price_matrix(learned.prices, bench.product_id, bench.today, table.segment_id)
             profit["ours"] = bench.market.profit_of_segments(price, table.visits)
+            predicted = _predicted_profit(learned.artefact, catalog, policy, learned.prices, table)
+            block |= {"optimism_gap": predicted / profit["ours"] - 1.0}
+            if log is not None:
+                block["gain_share"] = _gain_shares(bench, price, log, table)
     judged = {
         name: gains(value, profit["today"], profit["best_uniform"], profit["oracle"]) for name, value in profit.items()
     }
     return {"profit_per_1000_visits": profit, **judged.pop("ours", {}), **block, "baselines": judged}
+
+
+def _response(
+    bench: Benchmark, catalog: pl.DataFrame, policy: Policy, learned: Learned, table: CrossTab
+) -> dict[str, object]:
+    """elasticity_rmse, elasticity_coverage_90 where there is a posterior, and the same under naive, if it was kept."""
+    ids = pl.DataFrame({"product_id": bench.product_id})
+    category_id = ids.join(catalog, on="product_id", how="left", maintain_order="left")["category_id"]
+
+    def judged(artefact: DemandArtefact) -> dict[str, object]:
+        problem = pricing_problem(artefact, catalog, policy)
+        found = compare_elasticities(bench, problem, category_id, table)
+        block: dict[str, object] = {"elasticity_rmse": found.rmse(), "mean_elasticity": found.mean()}
+        if artefact.posterior is not None:
+            block["elasticity_coverage_90"] = found.coverage(artefact.posterior)
+        return block
+
+    return judged(learned.artefact) | ({"naive": judged(learned.naive)} if learned.naive is not None else {})
+
+
+def _predicted_profit(
+    artefact: DemandArtefact, catalog: pl.DataFrame, policy: Policy, prices: pl.DataFrame, table: CrossTab
+) -> float:
+    """What the artefact expects of the price table, per 1,000 visits in currency, for the visits that are compared."""
+    problem = pricing_problem(artefact, catalog, policy)
+    column = pl.DataFrame({"segment_id": table.segment_id}).with_row_index("row")
+    joined = pl.DataFrame({"segment_id": problem.segment_id}).join(
+        column, on="segment_id", how="left", maintain_order="left"
+    )
+    visits = np.append(table.visits.sum(axis=1), 0.0)[joined["row"].fill_null(len(column)).to_numpy()]
+    market = TrueMarket(
+        exact_demand(problem), exact_offer(problem).shelf, 100.0 * problem.cost, problem.units_per_choice, visits
+    )
+    today = problem.today.astype(np.float64)[:, None]
+    return market.profit(price_matrix(prices, problem.product_id, today, problem.segment_id))
+
+
+def _gain_shares(bench: Benchmark, price: np.ndarray, log: Log, table: CrossTab) -> dict[str, float]:
+    """For warm and cold products (those that never sold): gained / attainable, the others left at today's prices."""
+    sold = log.choices["product_id"].drop_nulls().unique()
+    is_warm = bench.product_id.is_in(sold.implode()).to_numpy() & bench.market.shelf.on_shelf
+    today = bench.market.profit(bench.today)
+    shares = {}
+    for name, is_priced in (("warm", is_warm), ("cold", ~is_warm & bench.market.shelf.on_shelf)):
+        if is_priced.any():
+            ours = bench.market.profit_of_segments(np.where(is_priced[:, None], price, bench.today), table.visits)
+            shares[name] = (ours - today) / (bench.market.profit(bench.best_of(is_priced)) - today)
+    return shares
 
 
 def _user_segments(artefact: DemandArtefact, path: str, columns: list[str]) -> pl.DataFrame:
@@ -76,21 +136,3 @@ def _log_log_price(bench: Benchmark, log: Log, pool: Pool) -> np.ndarray:
     )
     elasticity = fitted["elasticity"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
     return price_alone(elasticity, bench.market.unit_cost, bench.today[:, 0], bench.rungs)[:, None]
-
-
-def _elasticity_rmse(
-    bench: Benchmark, catalog: pl.DataFrame, policy: Policy, artefact: DemandArtefact, table: CrossTab
-) -> float:
-    """At today's prices, over users and the products on the shelf that both demands know."""
-    problem = pricing_problem(artefact, catalog, policy)
-    ours = own_elasticity(exact_demand(problem), exact_offer(problem).shelf, problem.today.astype(np.float64))
-    true = own_elasticity(bench.market.demand, bench.market.shelf, bench.today[:, 0])
-    segment = pl.DataFrame({"segment_id": problem.segment_id}).with_row_index("column")
-    column = pl.DataFrame({"segment_id": table.segment_id}).join(segment, on="segment_id", maintain_order="left")[
-        "column"
-    ]
-    row = pl.DataFrame({"product_id": problem.product_id}).with_row_index("ours")
-    rows = pl.DataFrame({"product_id": bench.product_id}).with_row_index("true").join(row, on="product_id")
-    return elasticity_rmse(
-        ours[rows["ours"].to_numpy()][:, column.to_numpy()], true[rows["true"].to_numpy()], table.visits
-    )

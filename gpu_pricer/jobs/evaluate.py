@@ -22,6 +22,7 @@ from gpu_pricer.evaluation.segmentation import segmentation_value
 from gpu_pricer.evaluation.settings import Settings
 from gpu_pricer.evaluation.under_truth import Learned, evaluate_under_truth
 from gpu_pricer.jobs.drawing import draw_calibration, draw_demand
+from gpu_pricer.jobs.layout import NAIVE
 from gpu_pricer.jobs.scoreboard import scoreboard
 from gpu_pricer.policy.matching import read_catalog
 from gpu_pricer.policy.policy import Policy
@@ -65,7 +66,10 @@ def main(config: DictConfig) -> None:
               baselines       the same blocks of the models in `evaluate` (evaluate=baselines: all of them), and
                               ours_minus_theirs: intervals of the differences
               truth           profit_per_1000_visits, profit_over_today, regret (the oracle's profit missed, a
-                              rate), share_of_attainable_gain, elasticity_rmse, visits_covered; baselines: gains
+                              rate), share_of_attainable_gain, optimism_gap (predicted profit over the true one − 1),
+                              gain_share of warm and cold products (cold ones never sold), elasticity_rmse,
+                              elasticity_coverage_90, visits_covered; naive: the same before train.response corrected
+                              it; baselines: gains
 
             paths.work/plots/*.svg      calibration, response_curves, elasticities, segmentation
 
@@ -164,12 +168,13 @@ def _learned(paths: DictConfig) -> Learned | None:
     if not (Path(paths.demand) / "demand.json").is_file():
         log.info("no demand artefact at %s: the truth is compared with baselines only", paths.demand)
         return None
+    artefact, kept = read_artefact(Path(paths.demand)), Path(paths.work) / "train" / NAIVE
+    naive = read_artefact(kept) if kept.is_dir() else None
     current = Path(paths.prices) / CURRENT
     if not current.exists():
         log.info("no published prices at %s: ours are left out", current)
-        return Learned(read_artefact(Path(paths.demand)), None)
-    artefact = read_artefact(Path(paths.demand))
-    return Learned(artefact, scan_cells(current, artefact.segments.schema["segment_id"]).collect())
+        return Learned(artefact, None, naive)
+    return Learned(artefact, scan_cells(current, artefact.segments.schema["segment_id"]).collect(), naive)
 
 
 def _read_log(data: Path) -> Log | None:

@@ -1,21 +1,25 @@
 """train: canonical tables -> demand artefact."""
 
 import logging
-from datetime import UTC, datetime
+import shutil
+from datetime import UTC, date, datetime
 from pathlib import Path
 
+import polars as pl
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from gpu_pricer.jobs.layout import NAIVE
 from gpu_pricer.network.demand_network import DemandNetwork
 from gpu_pricer.network.export import export_artefact
 from gpu_pricer.network.held_out import JudgedSegments, predict_held_out
 from gpu_pricer.network.loading import load_choice_data
 from gpu_pricer.network.members import Members, period_to_judge, period_to_price
 from gpu_pricer.network.price_response import settle_price_response
+from gpu_pricer.network.response.correction import ResponseConfig, learn_responses
 from gpu_pricer.network.segments import SegmentsConfig, assign_segments
 from gpu_pricer.network.training import fit_network
-from gpu_pricer.tables.artefact import ARTEFACT_FILES, write_artefact
+from gpu_pricer.tables.artefact import ARTEFACT_FILES, DemandArtefact, write_artefact
 from gpu_pricer.tables.reading import require_whole
 from gpu_pricer.tables.replacing import require_own
 
@@ -32,6 +36,7 @@ def main(config: DictConfig) -> None:
 
     Reads   paths.data      what `prepare` wrote
     Writes  paths.demand    the artefact: segments × products, appeal and price sensitivity
+            paths.work/train/naive/   with train.response and instruments: the same with prices taken as they are
             paths.work/train/   checkpoints, TensorBoard events, predictions of the held-out periods
 
     Example: gpu-pricer train model=tiny trainer=cpu train.segments.count=16
@@ -71,6 +76,8 @@ def main(config: DictConfig) -> None:
         f"{created:%Y%m%dT%H%M%S}",
         created.isoformat(timespec="seconds"),
     )
+    response = instantiate(config.train.response)
+    artefact = _with_response(artefact, response, data_folder, folder / NAIVE, config.seed)
     write_artefact(artefact, Path(config.paths.demand))
     log.info(
         "wrote %s: %d segments × %d products, fingerprint %s",
@@ -87,3 +94,18 @@ def _judge(network: DemandNetwork, config: SegmentsConfig, seed: int, path: Path
     visits = data.visits_before(data.validated_periods)
     members = Members(network, period_to_judge(network, data.validated_periods))
     predict_held_out(network, JudgedSegments(assign_segments(members, config, visits, seed), visits), path)
+
+
+def _with_response(
+    artefact: DemandArtefact, config: ResponseConfig | None, data: Path, naive: Path, seed: int
+) -> DemandArtefact:
+    """The artefact with the response its segments showed, where asked for; the naive one is left beside it."""
+    shutil.rmtree(naive, ignore_errors=True)
+    if config is None:
+        return artefact
+    trained = pl.col("period") <= date.fromisoformat(artefact.info.training_end)
+    shelf, choices = (pl.read_parquet(data / f"{name}.parquet").filter(trained) for name in ("shelf", "choices"))
+    responses = learn_responses(artefact, shelf, choices, config, seed)
+    if responses.naive is not None:
+        write_artefact(responses.naive, naive)
+    return responses.corrected

@@ -1,7 +1,7 @@
 """The demand artefact: a directory that any demand model may write and any pricer may read.
 
-demand.json, factors.safetensors, segments.parquet, products.parquet and, optionally, offsets.parquet and
-user_segments.parquet. Row order of the two tables is the row order of the factors.
+demand.json, factors.safetensors, segments.parquet, products.parquet and, optionally, offsets.parquet,
+user_segments.parquet and posterior.parquet. Row order of the two tables is the row order of the factors.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from gpu_pricer.tables.hashing import add_rows
 from gpu_pricer.tables.replacing import replacing
 
 FORMAT_VERSION = 1
-ARTEFACT_TABLES = ("segments", "products", "offsets", "user_segments")
+ARTEFACT_TABLES = ("segments", "products", "offsets", "user_segments", "posterior")
 ARTEFACT_FILES = ("demand.json", "factors.safetensors", *(f"{name}.parquet" for name in ARTEFACT_TABLES))
 FORMS = {
     "factors": ("segment_appeal", "product_appeal", "segment_sensitivity", "product_sensitivity"),
@@ -60,6 +60,18 @@ class DemandProducts(dy.Schema):
         is_fallback = pl.col("product_id").is_null()
         fallback_is_unique = pl.when(is_fallback).then("category_id").is_unique()
         return pl.when(is_fallback).then(fallback_is_unique).otherwise(pl.col("product_id").is_unique())
+
+
+class Posterior(dy.Schema):
+    """One row per draw of what the log leaves open: how far log b of a segment in a category is from the artefact's.
+
+    Draws of one number belong together, over segments and categories.
+    """
+
+    segment_id = dy.Any()
+    category_id = dy.String()
+    draw = dy.Int64(min=0)
+    log_deviation = dy.Float32()
 
 
 @dataclass(frozen=True)
@@ -112,6 +124,7 @@ class DemandArtefact:
     products: pl.DataFrame
     offsets: pl.DataFrame | None = None
     user_segments: pl.DataFrame | None = None
+    posterior: pl.DataFrame | None = None
 
     def __post_init__(self) -> None:
         wanted = set(FORMS[self.info.form])
@@ -142,7 +155,7 @@ class DemandArtefact:
         for name in sorted(self.factors):
             digest.update(name.encode())
             digest.update(np.ascontiguousarray(self.factors[name]).data)
-        for table in (self.segments, self.products, self.offsets):
+        for table in (self.segments, self.products, self.offsets, self.posterior):
             if table is not None:
                 add_rows(digest, table)
         return digest.hexdigest()[:16]
@@ -181,6 +194,7 @@ def read_artefact(directory: Path) -> DemandArtefact:
             products=_checked(DemandProducts, products),
             offsets=_read_optional(directory / "offsets.parquet"),
             user_segments=_read_optional(directory / "user_segments.parquet"),
+            posterior=_read_posterior(directory / "posterior.parquet"),
         )
     except ValueError as error:
         raise InputError(f"the demand artefact in {directory} is not valid: {error}; train it again") from error
@@ -228,6 +242,10 @@ def _read_table(path: Path) -> pl.DataFrame:
 
 def _read_optional(path: Path) -> pl.DataFrame | None:
     return _read_table(path) if path.exists() else None
+
+
+def _read_posterior(path: Path) -> pl.DataFrame | None:
+    return _checked(Posterior, _read_table(path)) if path.exists() else None
 
 
 def _first_line(error: Any) -> str:

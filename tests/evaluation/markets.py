@@ -74,7 +74,7 @@ def policy(endings: list[float] | None = None) -> Policy:
 
 
 def weekly_log(drawn: DrawnMarket) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Shelf and choices as `prepare` would write them, had it seen every price."""
+    """Shelf and choices as `prepare` would write them, had it seen every price and every user in every week."""
     history, products = drawn.history, drawn.truth.products
     week, product = np.nonzero(history.on_shelf[:-1])
     shelf = pl.DataFrame(
@@ -83,9 +83,27 @@ def weekly_log(drawn: DrawnMarket) -> tuple[pl.DataFrame, pl.DataFrame]:
             "category_id": products["category_id"].gather(product),
             "product_id": products["product_id"].gather(product),
             "price": history.price[week, product] / 100,
+            "price_age": np.zeros(len(week), np.int64),
+            "display": history.display[week, product].astype(np.float64),
+            "mailer": history.mailer[week, product].astype(np.float64),
+            "cost": history.cost[week, product] / 100,
         }
     )
-    choices = drawn.tables["transactions"].select(
-        pl.col("time").dt.truncate("1w").alias("period"), "product_id", pl.col("quantity").cast(pl.Float64)
+    bought = (
+        drawn.tables["transactions"]
+        .join(products.select("product_id", "category_id"), on="product_id")
+        .select(
+            "user_id",
+            pl.col("time").dt.truncate("1w").alias("period"),
+            "category_id",
+            "product_id",
+            weight=1.0 / pl.len().over("user_id", pl.col("time").dt.truncate("1w"), "category_id"),
+            quantity=pl.col("quantity").cast(pl.Float64),
+        )
     )
+    key = ["user_id", "period", "category_id"]
+    users = drawn.truth.user_segments.select("user_id")
+    every = users.join(shelf.select("period", "category_id").unique(), how="cross")
+    nothing = every.join(bought, on=key, how="anti").with_columns(weight=pl.lit(1.0), quantity=pl.lit(0.0))
+    choices = pl.concat([bought, nothing], how="diagonal").with_columns(outside_rate=pl.lit(1.0))
     return shelf, choices

@@ -202,7 +202,7 @@ def test_segments_of_other_users_are_refused(drawn):
 def test_a_product_without_a_price_keeps_todays(bench):
     prices = pl.DataFrame({"segment_id": ["a"], "product_id": [bench.product_id[3]], "price": [1.23]})
 
-    matrix = price_matrix(prices, bench, pl.Series(["a", "b"]))
+    matrix = price_matrix(prices, bench.product_id, bench.today, pl.Series(["a", "b"]))
 
     assert matrix[3].tolist() == [123.0, bench.today[3, 0]]
     np.testing.assert_array_equal(np.delete(matrix, 3, axis=0), np.delete(np.repeat(bench.today, 2, axis=1), 3, axis=0))
@@ -212,7 +212,7 @@ def test_prices_of_another_market_are_refused(bench):
     prices = pl.DataFrame({"segment_id": ["a"], "product_id": [1], "price": [1.23]})
 
     with pytest.raises(InputError, match="must price products and segments of the truth's market, found 1 rows"):
-        price_matrix(prices, bench, pl.Series(["a", "b"]))
+        price_matrix(prices, bench.product_id, bench.today, pl.Series(["a", "b"]))
 
 
 def test_gains_are_rates_of_plain_profits():
@@ -248,7 +248,7 @@ def test_truth_learned_exactly_has_no_regret_and_no_elasticity_error(drawn, cata
         for p, product in enumerate(bench.product_id)
         for t, kind in enumerate(bench.type_id)
     ]
-    learned = Learned(drawn.truth, pl.DataFrame(cells))
+    learned = Learned(drawn.truth, pl.DataFrame(cells), None)
 
     block = evaluate_under_truth(
         drawn.truth, catalog, policy(), learned, Log(*weekly_log(drawn), visits=pl.DataFrame())
@@ -258,12 +258,14 @@ def test_truth_learned_exactly_has_no_regret_and_no_elasticity_error(drawn, cata
     assert block["share_of_attainable_gain"] == pytest.approx(1.0)
     assert block["elasticity_rmse"] == pytest.approx(0.0, abs=1e-9)
     assert block["visits_covered"] == pytest.approx(1.0)
-    assert set(block["baselines"]) == {"today", "best_uniform", "oracle", "log_log", "log_log_pooled"}
+    assert block["optimism_gap"] == pytest.approx(0.0, abs=1e-9)
+    assert block["gain_share"]["warm"] == pytest.approx(1.0, abs=0.02)  # the best of all are not the best of some alone
+    assert set(block["baselines"]) == {"today", "best_uniform", "oracle", "log_log", "log_log_pooled", "true_types"}
     assert block["baselines"]["best_uniform"]["share_of_attainable_gain"] == pytest.approx(0.0)
 
 
 def test_an_artefact_that_assigns_no_user_is_refused(drawn, catalog):
-    learned = Learned(replace(drawn.truth, user_segments=None), None)
+    learned = Learned(replace(drawn.truth, user_segments=None), None, None)
 
     with pytest.raises(InputError, match=r"in paths.demand must hold user_id, segment_id, found \[\]"):
         evaluate_under_truth(drawn.truth, catalog, policy(), learned, None)

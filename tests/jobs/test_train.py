@@ -11,6 +11,14 @@ from gpu_pricer.tables.artefact import read_artefact
 from tests.canonical import write_canonical
 
 TINY = ["model=tiny", "train.segments.count=3"]
+RESPONSE = (
+    "train.response={_target_: gpu_pricer.network.response.correction.ResponseConfig, _convert_: all, "
+    "min_price_coverage: 0.5, carry_periods: 4, draws: 20, "
+    "endogeneity: {_target_: gpu_pricer.network.response.endogeneity.EndogeneityConfig, "
+    "instruments: %s, planned_promotions: true, folds: 2}, "
+    "fit: {_target_: gpu_pricer.network.response.fit.FitConfig, "
+    "steps: 30, tolerance: 0.01, spread: 0.3, level_spread: 1.0}}"
+)
 
 
 def train(directory, *overrides):
@@ -48,3 +56,25 @@ def test_a_second_training_replaces_the_artefact(tmp_path):
 
     assert finished.returncode == 0, finished.stderr
     assert read_artefact(tmp_path / "work" / "demand").fingerprint() != first
+
+
+def test_a_response_from_what_segments_bought_comes_with_its_posterior(tmp_path):
+    write_canonical(tmp_path / "work" / "data", users=100)
+
+    finished = train(tmp_path, RESPONSE % "null")
+
+    assert finished.returncode == 0, finished.stderr
+    posterior = read_artefact(tmp_path / "work" / "demand").posterior
+    assert posterior is not None
+    assert posterior.height == 20 * 3 * 4
+    assert not (tmp_path / "work" / "train" / "naive").exists()
+
+
+def test_an_instrument_that_the_log_has_not_is_refused(tmp_path):
+    write_canonical(tmp_path / "work" / "data", users=100)
+
+    finished = train(tmp_path, RESPONSE % "[cost]")
+
+    assert finished.returncode == 2
+    assert "found none called cost" in finished.stderr.splitlines()[-1]
+    assert not (tmp_path / "work" / "demand").exists()

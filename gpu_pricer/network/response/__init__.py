@@ -1,0 +1,1 @@
+"""How segments respond to prices, from what they bought: corrected for endogeneity, with its uncertainty."""
