@@ -12,7 +12,7 @@ from kernels.families import want_together
 from kernels.formulas import LOWEST, exponential, inverse, is_exact, utility_at
 from kernels.lanes import advance, guess, is_any_open, is_lopsided, open_lanes, reopen, reset_sums
 from kernels.outputs import add_up, read_prices, write_held, write_lines, write_prices, write_shares
-from kernels.products import FAMILY, RUNGS
+from kernels.products import FAMILY, RUNGS, fill_records
 from kernels.rows import (
     clip_row,
     earn_at_rungs,
@@ -27,7 +27,7 @@ from kernels.work import LANES
 
 
 @compiled(parallel=True)
-def price_tile(tile, tolerance, cells, sums, work, edges):
+def price_tile(tile, columns, tolerance, cells, sums, work, edges):
     """Fill cells and sums with what is best; return the most passes that each worker's categories took, int32.
 
     edges [T + 1]: worker t does the items edges[t] to edges[t + 1] - 1; item i is block i % B of category i // B.
@@ -35,47 +35,53 @@ def price_tile(tile, tolerance, cells, sums, work, edges):
     steps = np.zeros(edges.shape[0] - 1, np.int32)
     for worker in prange(steps.shape[0]):
         # No more than a call: numba 0.68.1 gets assignments to fields of records wrong in the body of a prange.
-        steps[worker] = price_items(tile, tolerance, cells, sums, work, worker, edges[worker], edges[worker + 1])
+        steps[worker] = price_items(
+            tile, columns, tolerance, cells, sums, work, worker, edges[worker], edges[worker + 1]
+        )
     return steps
 
 
 @compiled(parallel=True)
-def choose_tile(tile, price, cells, sums, work, edges):
+def choose_tile(tile, columns, price, cells, sums, work, edges):
     """Fill cells.probability and sums with the choices at the given prices, [P, S] or [P, 1]."""
     for worker in prange(edges.shape[0] - 1):
-        choose_items(tile, price, cells, sums, work, worker, edges[worker], edges[worker + 1])
+        choose_items(tile, columns, price, cells, sums, work, worker, edges[worker], edges[worker + 1])
 
 
 @compiled(parallel=True)
-def line_tile(tile, free, slope, work, edges):
+def line_tile(tile, columns, free, slope, work, edges):
     """Fill free and slope [P, S], of which every utility is free - slope * price."""
     for worker in prange(edges.shape[0] - 1):
-        line_items(tile, free, slope, work, worker, edges[worker], edges[worker + 1])
+        line_items(tile, columns, free, slope, work, worker, edges[worker], edges[worker + 1])
 
 
 @compiled()
-def line_items(tile, free, slope, work, worker, begin, end):
+def line_items(tile, columns, free, slope, work, worker, begin, end):
     """Do one worker's items."""
     blocks = tile.segment_appeal.shape[0]
     for item in range(begin, end):
         category, block = item // blocks, item % blocks
         first, last = tile.category_start[category], tile.category_start[category + 1]
-        rows = work.rows[worker, : last - first]
-        score_item(tile, first, last, block, work.appeal[worker], work.sensitivity[worker], rows)
+        products, rows = work.products[worker, : last - first], work.rows[worker, : last - first]
+        if block == 0 or item == begin:
+            fill_records(columns, first, last, products)
+        score_item(tile, first, last, block, work.appeal[worker], work.sensitivity[worker], products, rows)
         write_lines(rows, free, slope, first, block)
 
 
 @compiled()
-def price_items(tile, tolerance, cells, sums, work, worker, begin, end):
+def price_items(tile, columns, tolerance, cells, sums, work, worker, begin, end):
     """Do one worker's items; return the most passes that one took."""
     blocks, most, lanes = tile.segment_appeal.shape[0], 0, work.lanes[worker]
     has_shares = cells.probability.shape[1] > 0 or sums.visits.shape[0] > 0
     for item in range(begin, end):
         category, block = item // blocks, item % blocks
         first, last = tile.category_start[category], tile.category_start[category + 1]
-        products, rows = tile.products[first:last], work.rows[worker, : last - first]
+        products, rows = work.products[worker, : last - first], work.rows[worker, : last - first]
+        if block == 0 or item == begin:
+            fill_records(columns, first, last, products)
         worth = cells.category_worth[category, block * LANES : (block + 1) * LANES]
-        score_item(tile, first, last, block, work.appeal[worker], work.sensitivity[worker], rows)
+        score_item(tile, first, last, block, work.appeal[worker], work.sensitivity[worker], products, rows)
         open_lanes(lanes, worth, tile.segment_count - block * LANES, tile.has_outside_option)
         open_all(products, rows, lanes)
         most = max(most, solve(products, tile.endings, tile.has_outside_option, tolerance, rows, lanes))
@@ -89,15 +95,17 @@ def price_items(tile, tolerance, cells, sums, work, worker, begin, end):
 
 
 @compiled()
-def choose_items(tile, given, cells, sums, work, worker, begin, end):
+def choose_items(tile, columns, given, cells, sums, work, worker, begin, end):
     """Do one worker's items at given prices."""
     blocks, lanes = tile.segment_appeal.shape[0], work.lanes[worker]
     for item in range(begin, end):
         category, block = item // blocks, item % blocks
         first, last = tile.category_start[category], tile.category_start[category + 1]
-        products, rows = tile.products[first:last], work.rows[worker, : last - first]
+        products, rows = work.products[worker, : last - first], work.rows[worker, : last - first]
+        if block == 0 or item == begin:
+            fill_records(columns, first, last, products)
         worth = cells.category_worth[category, block * LANES : (block + 1) * LANES]
-        score_item(tile, first, last, block, work.appeal[worker], work.sensitivity[worker], rows)
+        score_item(tile, first, last, block, work.appeal[worker], work.sensitivity[worker], products, rows)
         open_lanes(lanes, worth, tile.segment_count - block * LANES, tile.has_outside_option)
         read_prices(given, first, block, rows)
         earn_all(products, rows, lanes)
@@ -109,11 +117,11 @@ def choose_items(tile, given, cells, sums, work, worker, begin, end):
 
 
 @compiled()
-def score_item(tile, first, last, block, appeal, sensitivity, rows):
+def score_item(tile, first, last, block, appeal, sensitivity, products, rows):
     """Fill rows with the demand of a block of segments for the products from `first` to `last` - 1."""
     if first < last:
         multiply_rows(tile, first, last, block, appeal, sensitivity)
-        score_rows(tile.products[first:last], tile.is_dense, appeal, sensitivity, rows)
+        score_rows(products, tile.is_dense, appeal, sensitivity, rows)
 
 
 @compiled()

@@ -16,19 +16,22 @@ from kernels.cuda_kernels import Chunk, DeviceTile
 from kernels.cuda_memory import new_device
 from kernels.cuda_slots import Job, Settings, Slot, new_slot
 from kernels.outputs import Cells, Sums
+from kernels.products import Columns, product_records
 from kernels.tile import Tile
 
 _log = logging.getLogger(__name__)
 
 
-def price_tile(tile: Tile, tolerance: Any, cells: Cells, sums: Sums, settings: Settings | None = None) -> int:
+def price_tile(
+    tile: Tile, columns: Columns, tolerance: Any, cells: Cells, sums: Sums, settings: Settings | None = None
+) -> int:
     """Fill cells and sums with what is best; return the most passes that a lane took.
 
     What cpu.price_tile means by that, and equally good; not the same bits, since products of factors and fused
     multiply-adds round otherwise. Sums over all segments go to block 0 of `sums`. Raises MemoryError if even one
     block of a category finds no memory on the device.
     """
-    job = new_job(tile, tolerance, cells, sums, settings or Settings())
+    job = new_job(tile, columns, tolerance, cells, sums, settings or Settings())
     chunks, slots = reserve(job)
     job.device.settle()
     for chunk, slot in zip(chunks, cycle(slots), strict=False):
@@ -75,11 +78,12 @@ def _say_smaller(chunk_cells: int) -> None:
     _log.warning("the GPU has too little free memory; going on with chunks of %d cells", chunk_cells)
 
 
-def new_job(tile: Tile, tolerance: Any, cells: Cells, sums: Sums, settings: Settings) -> Job:
+def new_job(tile: Tile, columns: Columns, tolerance: Any, cells: Cells, sums: Sums, settings: Settings) -> Job:
     """Return the job with everything on its way to the device."""
     device = new_device(settings.precision)
     endings = tile.endings if tile.endings.size else np.zeros(1, tile.endings.dtype)
-    products, category_start, endings = map(device.for_kernels, (tile.products, tile.category_start, endings))
+    records = product_records(columns, tile.category_start, tile.endings.dtype)
+    products, category_start, endings = map(device.for_kernels, (records, tile.category_start, endings))
     device_tile = DeviceTile(products, category_start, endings, bool(tile.has_outside_option), bool(tile.is_dense))
     factors: Any = (
         (tile.product_appeal, tile.segment_appeal),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -70,7 +71,7 @@ class Ladders:
             np.concatenate([[0], np.cumsum(count)]).astype(np.int32),
         )
 
-    @property
+    @cached_property
     def spacing(self) -> np.ndarray:
         """int32 [L]: the distance of a ladder's rungs where they lie evenly, else 0; ten nine-endings are 10 apart."""
         starts = zip(self.ending_start[:-1], self.ending_start[1:], self.period, strict=True)

@@ -15,6 +15,7 @@ from kernels.checks import require, require_array
 from kernels.demand import Demand
 from kernels.offer import Offer, Shelf
 from kernels.outputs import Cells, Sums
+from kernels.products import columns_of
 from kernels.tile import Tile, pad_segments, padded, tile_of
 from kernels.work import LANES, Work, new_work
 
@@ -143,21 +144,22 @@ def utility_lines(demand: Demand, shelf: Shelf) -> tuple[np.ndarray, np.ndarray]
     free, slope = (np.empty((demand.product_count, demand.segment_count), demand.dtype) for _ in range(2))
     with ONE_AT_A_TIME, _blas().limit(limits=1, user_api="blas"):
         tile = tile_of(demand, shelf)
-        cpu.line_tile(tile, free, slope, *_shared_out(tile, demand))
+        cpu.line_tile(tile, columns_of(demand, shelf), free, slope, *_shared_out(tile, demand))
     return free, slope
 
 
 def _price(demand: Demand, offer: Offer, backend: str, cells: Cells, sums: Sums) -> int:
     _require_same_products(demand, offer.shelf)
-    tile = tile_of(demand, offer.shelf, offer)
+    tile, columns = tile_of(demand, offer.shelf, offer), columns_of(demand, offer.shelf, offer)
     tolerance = demand.dtype.type(ROUNDINGS * np.finfo(demand.dtype).eps)
     if resolve_backend(backend) == "cuda":
         require(not offer.has_families, "price families need backend 'cpu'", backend)
         from kernels import cuda
 
-        return cuda.price_tile(tile, tolerance, cells, sums)
+        return cuda.price_tile(tile, columns, tolerance, cells, sums)
     with ONE_AT_A_TIME, _blas().limit(limits=1, user_api="blas"):
-        return int(cpu.price_tile(tile, tolerance, cells, sums, *_shared_out(tile, demand)).max(initial=0))
+        steps = cpu.price_tile(tile, columns, tolerance, cells, sums, *_shared_out(tile, demand))
+    return int(steps.max(initial=0))
 
 
 def _choose(demand: Demand, shelf: Shelf, price: np.ndarray, cells: Cells, sums: Sums) -> None:
@@ -167,7 +169,7 @@ def _choose(demand: Demand, shelf: Shelf, price: np.ndarray, cells: Cells, sums:
     require(is_shaped, f"price must have shape {shape} or {(shape[0], 1)}", np.shape(price))
     tile, given = tile_of(demand, shelf), np.ascontiguousarray(price, demand.dtype)
     with ONE_AT_A_TIME, _blas().limit(limits=1, user_api="blas"):
-        cpu.choose_tile(tile, given, cells, sums, *_shared_out(tile, demand))
+        cpu.choose_tile(tile, columns_of(demand, shelf), given, cells, sums, *_shared_out(tile, demand))
 
 
 def _shared_out(tile: Tile, demand: Demand) -> tuple[Work, np.ndarray]:

@@ -1,6 +1,6 @@
-"""What the loops read of a product, side by side in one record, worked out once per tile."""
+"""What the loops read of a product, side by side in one record, worked out as they come to it."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,28 +12,54 @@ from kernels.offer import Offer, Shelf
 RUNGS, CONTINUOUS, ENDINGS, ENDS, FAMILY = range(5)
 
 
-def product_records(demand: Demand, shelf: Shelf, offer: Offer | None = None) -> np.ndarray:
-    """Return one record per product, [P], in the demand's type; what only an offer knows is 0 without one.
+class Columns(NamedTuple):
+    """What the records of P products are made of, float64 and int64 [P] so that each field is rounded once.
+
+    unit_cost to ladder have no rows without an offer, family none without families. period, spacing [L], endings
+    and ending_start describe the ladders.
+    """
+
+    reference_price: np.ndarray
+    on_shelf: np.ndarray
+    appeal_offset: np.ndarray
+    sensitivity_offset: np.ndarray
+    unit_cost: np.ndarray
+    weight: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    ladder: np.ndarray
+    family: np.ndarray
+    period: np.ndarray
+    spacing: np.ndarray
+    endings: np.ndarray
+    ending_start: np.ndarray
+
+
+def columns_of(demand: Demand, shelf: Shelf, offer: Offer | None = None) -> Columns:
+    """Return the columns of a tile's products; arrays that have their type already are not copied."""
+    of_shelf = map(_double, (shelf.reference_price, demand.appeal_offset, demand.sensitivity_offset))
+    reference_price, appeal_offset, sensitivity_offset = of_shelf
+    money, whole = [_double(np.empty(0))] * 4, [_whole(np.empty(0))] * 6
+    if offer is not None:
+        money = [_double(array) for array in (offer.unit_cost, offer.weight, offer.low, offer.high)]
+        ladders, family = offer.ladders, offer.family if offer.has_families else None
+        lists = (ladders.period, ladders.spacing, ladders.endings, ladders.ending_start)
+        whole = [_whole(offer.ladder), whole[0] if family is None else _whole(family), *map(_whole, lists)]
+    return Columns(reference_price, shelf.on_shelf, appeal_offset, sensitivity_offset, *money, *whole)
+
+
+def product_records(columns: Columns, category_start: np.ndarray, real: np.dtype) -> np.ndarray:
+    """Return one record per product, [P], its numbers of type `real`.
 
     rule: RUNGS where rungs lie evenly, `spacing` apart from `ending` on, CONTINUOUS without a ladder or with a fixed
     price, ENDINGS where the rungs are k * period + endings[e] for e from first_ending to last_ending - 1, ENDS where
     the weight is not positive, FAMILY where others of the category have the same price: `leader` and `next_mate` are
     the first product of the family and the next one, counted from the category's first, else -1. The unit
-    of `per_unit` and `worth_step` = 1 / (weight * unit) is the spacing on rungs, else a cent.
+    of `per_unit` and `worth_step` = 1 / (weight * unit) is the spacing on rungs, else a cent. What only an offer knows
+    is 0 without one.
     """
-    records = np.zeros(shelf.product_count, record_type(demand.dtype))
-    fill_demand(
-        records, _double(shelf.reference_price), shelf.on_shelf,
-        _double(demand.appeal_offset), _double(demand.sensitivity_offset),
-    )  # fmt: skip
-    if offer is not None:
-        ladders = offer.ladders
-        fill_offer(
-            records, *map(_double, (offer.unit_cost, offer.weight, offer.low, offer.high)), _whole(offer.ladder),
-            *map(_whole, (ladders.period, ladders.spacing, ladders.endings, ladders.ending_start)),
-        )  # fmt: skip
-        if offer.family is not None and offer.has_families:
-            fill_families(records, _whole(offer.family), _whole(shelf.category_start))
+    records = np.zeros(len(columns.reference_price), record_type(real))
+    fill_all(columns, category_start, records)
     return records
 
 
@@ -48,63 +74,94 @@ def record_type(real: np.dtype) -> np.dtype:
 
 
 @compiled()
-def fill_demand(records, reference_price, on_shelf, appeal_offset, sensitivity_offset):
-    """Fill what is known without an offer."""
-    for p in range(len(records)):
-        product = records[p]
-        product.reference_price = reference_price[p]
-        product.per_reference = 1 / reference_price[p]
-        product.on_shelf = on_shelf[p]
-        product.appeal_offset = appeal_offset[p]
-        product.sensitivity_offset = sensitivity_offset[p]
-
-
-@compiled()
-def fill_offer(records, unit_cost, weight, low, high, ladder, period, spacing, endings, ending_start):
-    """Fill what only an offer knows; all given in float64 and int64, so that each field is rounded once."""
-    for p in range(len(records)):
-        product, row = records[p], ladder[p]
-        product.unit_cost, product.weight, product.weighted_cost = unit_cost[p], weight[p], weight[p] * unit_cost[p]
-        product.low, product.high, product.period = low[p], high[p], period[row]
-        product.first_ending, product.last_ending = ending_start[row], ending_start[row + 1]
-        rule = RUNGS if spacing[row] > 0 else ENDINGS
-        if period[row] == 0 or low[p] == high[p]:
-            rule = CONTINUOUS
-        if weight[p] <= 0:
-            rule = ENDS
-        product.rule, product.leader, product.next_mate = rule, -1, -1
-        unit = 1.0
-        if rule == RUNGS:
-            unit = np.float64(spacing[row])
-            product.spacing, product.ending = unit, endings[ending_start[row]]
-        elif rule == ENDINGS and low[p] // period[row] == high[p] // period[row]:
-            # What can be chosen of a long list; where the bounds lie in two periods, all of it.
-            mine = endings[ending_start[row] : ending_start[row + 1]]
-            product.first_ending += np.searchsorted(mine, low[p] % period[row])
-            product.last_ending = ending_start[row] + np.searchsorted(mine, high[p] % period[row], side="right")
-        product.per_unit = 1 / unit
-        product.worth_step = 1 / (unit if rule == ENDS else weight[p] * unit)
-
-
-@compiled()
-def fill_families(records, family, category_start):
-    """Link the products of each family; their targets are in cents, as without a ladder."""
+def fill_all(columns, category_start, records):
+    """Fill the records of all categories."""
     for category in range(len(category_start) - 1):
         first, last = category_start[category], category_start[category + 1]
-        for p in range(last - 1, first - 1, -1):
-            product = records[p]
-            if family[p] < 0 or product.low == product.high:
-                continue
-            product.rule, product.spacing, product.ending, product.per_unit = FAMILY, 0, 0, 1
-            product.worth_step = 1 / product.weight
-            product.leader, product.next_mate = p - first, -1
-            for q in range(p + 1, last):
-                if family[q] == family[p]:
-                    product.next_mate = q - first
-                    break
-            for q in range(p + 1, last):
-                if family[q] == family[p]:
-                    records[q].leader = p - first
+        fill_records(columns, first, last, records[first:last])
+
+
+@compiled()
+def fill_records(columns, first, last, records):
+    """Fill the records of one category's products, those from `first` to `last` - 1."""
+    fill_demand(columns, first, last, records)
+    if len(columns.unit_cost) > 0:
+        fill_offer(columns, first, last, records)
+    else:
+        fill_nothing(records)
+    if len(columns.family) > 0:
+        fill_families(records, columns.family[first:last])
+
+
+@compiled()
+def fill_demand(columns, first, last, records):
+    """Fill what is known without an offer."""
+    for p in range(first, last):
+        product = records[p - first]
+        product.reference_price = columns.reference_price[p]
+        product.per_reference = 1 / columns.reference_price[p]
+        product.on_shelf = columns.on_shelf[p]
+        product.appeal_offset = columns.appeal_offset[p]
+        product.sensitivity_offset = columns.sensitivity_offset[p]
+
+
+@compiled()
+def fill_nothing(records):
+    """Fill what only an offer knows."""
+    for p in range(len(records)):
+        product = records[p]
+        product.unit_cost = product.weight = product.weighted_cost = product.low = product.high = 0
+        product.period = product.spacing = product.ending = product.per_unit = product.worth_step = 0
+        product.rule = product.first_ending = product.last_ending = product.leader = product.next_mate = 0
+
+
+@compiled()
+def fill_offer(columns, first, last, records):
+    """Fill what only an offer knows, but for families."""
+    for p in range(first, last):
+        product, row = records[p - first], columns.ladder[p]
+        unit_cost, weight, low, high = columns.unit_cost[p], columns.weight[p], columns.low[p], columns.high[p]
+        period, spacing = columns.period[row], columns.spacing[row]
+        start, end = columns.ending_start[row], columns.ending_start[row + 1]
+        product.unit_cost, product.weight, product.weighted_cost = unit_cost, weight, weight * unit_cost
+        product.low, product.high, product.period = low, high, period
+        product.first_ending, product.last_ending = start, end
+        rule = RUNGS if spacing > 0 else ENDINGS
+        if period == 0 or low == high:
+            rule = CONTINUOUS
+        if weight <= 0:
+            rule = ENDS
+        product.rule, product.leader, product.next_mate = rule, -1, -1
+        unit, product.spacing, product.ending = 1.0, 0, 0
+        if rule == RUNGS:
+            unit = np.float64(spacing)
+            product.spacing, product.ending = unit, columns.endings[start]
+        elif rule == ENDINGS and low // period == high // period:
+            # What can be chosen of a long list; where the bounds lie in two periods, all of it.
+            mine = columns.endings[start:end]
+            product.first_ending += np.searchsorted(mine, low % period)
+            product.last_ending = start + np.searchsorted(mine, high % period, side="right")
+        product.per_unit = 1 / unit
+        product.worth_step = 1 / (unit if rule == ENDS else weight * unit)
+
+
+@compiled()
+def fill_families(records, family):
+    """Link the category's families; their targets are in cents, as without a ladder."""
+    for p in range(len(records) - 1, -1, -1):
+        product = records[p]
+        if family[p] < 0 or product.low == product.high:
+            continue
+        product.rule, product.spacing, product.ending, product.per_unit = FAMILY, 0, 0, 1
+        product.worth_step = 1 / product.weight
+        product.leader, product.next_mate = p, -1
+        for q in range(p + 1, len(records)):
+            if family[q] == family[p]:
+                product.next_mate = q
+                break
+        for q in range(p + 1, len(records)):
+            if family[q] == family[p]:
+                records[q].leader = p
 
 
 def _double(array: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from kernels.checks import require
 from kernels.demand import Demand
 from kernels.offer import Offer
 from kernels.pricing import ONE_AT_A_TIME, utility_lines
+from kernels.products import columns_of, product_records
 from kernels.tile import tile_of
 
 
@@ -65,6 +66,6 @@ def ratio_tile(demand: Demand, offer: Offer, ratio: int) -> RatioTile:
     require(offer.is_whole_cents, "levels need ladders", offer.ladders.period)
     tile, sizes = tile_of(demand, offer.shelf, offer), np.diff(offer.shelf.category_start)
     category = np.repeat(np.arange(len(sizes)), sizes)
-    return RatioTile(
-        tile.products, tile.endings, category, tile.category_start, *utility_lines(demand, offer.shelf), ratio
-    )
+    records = product_records(columns_of(demand, offer.shelf, offer), tile.category_start, demand.dtype)
+    lines = utility_lines(demand, offer.shelf)
+    return RatioTile(records, tile.endings, category, tile.category_start, *lines, ratio)

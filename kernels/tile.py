@@ -6,7 +6,6 @@ import numpy as np
 
 from kernels.demand import Demand, DenseDemand
 from kernels.offer import Offer, Shelf
-from kernels.products import product_records
 from kernels.work import LANES
 
 
@@ -14,7 +13,7 @@ class Tile(NamedTuple):
     """G categories of P products for S segments, padded to S' = B * LANES.
 
     Factors: segment_* [B, D, LANES], product_* [P, D]. Dense: segment_* [B, 0, LANES] and
-    product_* [P, S'], a and b themselves. products [P]: see products.product_records; segment_count: S.
+    product_* [P, S'], a and b themselves. segment_count: S. What its products are: products.Columns.
     """
 
     segment_appeal: np.ndarray
@@ -22,7 +21,6 @@ class Tile(NamedTuple):
     segment_sensitivity: np.ndarray
     product_sensitivity: np.ndarray
     is_dense: bool
-    products: np.ndarray
     category_start: np.ndarray
     endings: np.ndarray
     has_outside_option: bool
@@ -34,7 +32,6 @@ def tile_of(demand: Demand, shelf: Shelf, offer: Offer | None = None) -> Tile:
     endings = np.zeros(0, demand.dtype) if offer is None else offer.ladders.endings.astype(demand.dtype)
     return Tile(
         *_scores(demand),
-        product_records(demand, shelf, offer),
         shelf.category_start.astype(np.int64),
         endings,
         shelf.has_outside_option,

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kernels.products import record_type
+
 LANES = 64
 """Segments of one category that are iterated together."""
 
@@ -18,11 +20,12 @@ CACHE_LINE = 64
 class Work(NamedTuple):
     """What T workers need for categories of up to n products.
 
-    rows [T, n]: u(0), beta, the target that the category's R moves (see rows.score_rows), the price without bounds
-    and with them, and its share, first as e^(u - shift); lanes [T]: one number per segment; appeal, sensitivity
-    [T, n, LANES]: products of the factors.
+    products [T, n]: records of one category (see products.product_records); rows [T, n]: u(0), beta, the target that
+    the category's R moves (see rows.score_rows), the price without bounds and with them, and its share, first as
+    e^(u - shift); lanes [T]: one number per segment; appeal, sensitivity [T, n, LANES]: products of the factors.
     """
 
+    products: np.ndarray
     rows: np.ndarray
     lanes: np.ndarray
     appeal: np.ndarray
@@ -35,6 +38,7 @@ def new_work(workers: int, longest: int, real: np.dtype) -> Work:
     lane_fields = "worth attained shift outside total earned passes is_open is_padding below above"
     lane = np.dtype([(name, real, (LANES,)) for name in lane_fields.split()])
     return Work(
+        _aligned((workers, longest), record_type(real)),
         _aligned((workers, longest), row),
         _aligned((workers,), lane),
         _aligned((workers, longest, LANES), real),

@@ -65,7 +65,7 @@ class PricingProblem:
         products = self.products(first, last)
         return Shelf(
             self.starts(first, last),
-            self.reference_price[products].astype(np.float32),
+            self.reference_price[products],
             self.is_on_shelf[products],
             self.has_outside_option,
         )
@@ -75,10 +75,10 @@ class PricingProblem:
         products = self.products(first, last)
         return Offer(
             shelf=self.shelf(first, last),
-            unit_cost=self.effective_cost[products].astype(np.float32),
-            weight=self.units_per_choice[products].astype(np.float32),
-            low=self.low[products].astype(np.float32),
-            high=self.high[products].astype(np.float32),
+            unit_cost=self.effective_cost[products],
+            weight=self.units_per_choice[products],
+            low=self.low[products].astype(np.float64),
+            high=self.high[products].astype(np.float64),
             ladder=self.ladder[products],
             ladders=self.ladders,
             family=self.family[products],

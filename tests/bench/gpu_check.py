@@ -25,6 +25,7 @@ from kernels import FactorDemand, Offer, best_prices, choice_probabilities, pric
 from kernels.backend import is_simulated, missing_for_cuda
 from kernels.outputs import Cells, Sums
 from kernels.pricing import ROUNDINGS
+from kernels.products import columns_of
 from kernels.tile import padded, tile_of
 from kernels.work import LANES
 from tests.bench.markets import Market, MarketSize, grocery_market
@@ -141,6 +142,7 @@ def asked(market: Market) -> tuple[Any, ...]:
     none = np.empty((width // LANES, products, 0))
     return (
         tile_of(demand, offer.shelf, offer),
+        columns_of(demand, offer.shelf, offer),
         real.type(ROUNDINGS * np.finfo(real).eps),
         Cells(np.empty((products, segments), np.int32), *nothing, worth),
         Sums(np.empty((0, width)), none, none, none[:, :0]),

@@ -1,6 +1,7 @@
 """Our kernel, called as the scoring job calls it: tile by tile of whole categories."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from tests.bench.markets import Market
 
 def prices_alone(market: Market, _: int = 0) -> Pass:
     """Return the pass that fills nothing but prices, into a buffer that every tile uses again."""
-    tiles = market.tiles()
+    tiles = as_in_the_job(market).tiles()
     out = np.empty((tiles[0].demand.product_count, market.demand.segment_count), np.int32)
 
     def one_pass() -> Iterator[np.ndarray]:
@@ -23,10 +24,18 @@ def prices_alone(market: Market, _: int = 0) -> Pass:
 
 def whole_cells(market: Market, _: int = 0) -> Pass:
     """Return the pass that fills everything: prices, probabilities, which bound held, R."""
-    tiles = market.tiles()
+    tiles = as_in_the_job(market).tiles()
 
     def one_pass() -> Iterator[np.ndarray]:
         for tile in tiles:
             yield price_cells(tile.demand, tile.offer).price
 
     return one_pass
+
+
+def as_in_the_job(market: Market) -> Market:
+    """Return the market with its offer in float64, as the scoring job holds it; the demand stays float32."""
+    offer = market.offer
+    money = {name: getattr(offer, name).astype(np.float64) for name in ("unit_cost", "weight", "low", "high")}
+    shelf = replace(offer.shelf, reference_price=offer.shelf.reference_price.astype(np.float64))
+    return replace(market, offer=replace(offer, shelf=shelf, **money))

@@ -79,12 +79,13 @@ def test_every_input_moves_both_backends_alike(cuda, name):
 
 def test_every_rule_and_bound_is_met_on_the_way(cuda):
     """What the comparisons above rest on: their markets hold every rule, both bounds, and none."""
-    from kernels.products import product_records
+    from kernels.products import columns_of, product_records
 
     rules, held = Counter(), Counter()
     for kind in LADDERS:
         offer, demand = random_offer(11, [3, 1, 0, 6], kind), factor_demand(11, 5, 10)
-        rules.update(product_records(demand, offer.shelf, offer)["rule"].tolist())
+        columns, start = columns_of(demand, offer.shelf, offer), offer.shelf.category_start
+        rules.update(product_records(columns, start, demand.dtype)["rule"].tolist())
         held.update(price_cells(demand, offer, backend="cuda").held.ravel().tolist())
 
     assert set(rules) == {0, 1, 2, 3}
