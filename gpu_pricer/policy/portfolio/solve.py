@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gpu_pricer.policy.ladder import CENTS
-from gpu_pricer.policy.objective import Objective
 from gpu_pricer.policy.portfolio.dual import Point, caps_of, curvature, minimise_dual
-from gpu_pricer.policy.portfolio.goals import COST, REVENUE, Goals
+from gpu_pricer.policy.portfolio.goals import Goals
 from gpu_pricer.policy.portfolio.market import Market, Sums
 from gpu_pricer.policy.portfolio.mixing import Ledger, mix
 from gpu_pricer.policy.portfolio.steering import Steering
@@ -80,11 +79,6 @@ def goals_reached(goals: Goals, sums: Sums) -> np.ndarray:
     return np.einsum("gkm,km->gk", sums.covered, goals.coefficient)
 
 
-def objective_of(objective: Objective, sums: Sums) -> np.ndarray:
-    """What every category adds to the objective, in currency [G]."""
-    return sums.total @ ((objective.profit + objective.revenue) * REVENUE - objective.profit * COST)
-
-
 @dataclass(frozen=True)
 class Answer:
     """What the prices that answer multipliers come to."""
@@ -97,8 +91,8 @@ class Answer:
 class Solver:
     """One market, its objective, its goals and its stock."""
 
-    def __init__(self, market: Market, objective: Objective, goals: Goals, stock: Stock, size: float) -> None:
-        """size: the objective at today's prices, in currency; the unit of the dual."""
+    def __init__(self, market: Market, objective: np.ndarray, goals: Goals, stock: Stock, size: float) -> None:
+        """objective: its weights [3]; size: what it comes to at today's prices, the unit of the dual."""
         self.market, self.objective, self.goals, self.stock = market, objective, goals, stock
         self.size = max(abs(size), 1e-9)
         self.search = StockSearch(stock, market.problem.today / CENTS)
@@ -154,7 +148,7 @@ class Solver:
         return self.answers[-1]
 
     def _ledger(self, sums: Sums) -> Ledger:
-        return Ledger(objective_of(self.objective, sums), goals_reached(self.goals, sums))
+        return Ledger(sums.total @ self.objective, goals_reached(self.goals, sums))
 
     def _multiplier(self, z: np.ndarray) -> np.ndarray:
         return z * self.size / self.goals.scale
@@ -243,6 +237,6 @@ class Solver:
         bound = (
             self.market.bound(self._steering(point.z)) + self.stock.worth(price) - float(multiplier @ goals.required)
         )
-        objective = objective_of(self.objective, sums).sum() - rationed @ self.stock.highest
+        objective = (sums.total @ self.objective).sum() - rationed @ self.stock.highest
         start = Start(multiplier, price, self._curvature(point))
         return Solution(steering, goals, relaxed, sums, rationed, float(objective), bound, start, self.market.passes)

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gpu_pricer.policy.ladder import CENTS
-from gpu_pricer.policy.objective import Objective
 from gpu_pricer.policy.portfolio.slices import Slices
 from gpu_pricer.policy.problem import PricingProblem
 from kernels import Offer, PricedCells, Totals, price_cells
@@ -22,12 +21,12 @@ LEAST_WEIGHT = 1e-9
 class Steering:
     """What the prices maximise: objective + Σ multiplier · (coefficient · sums of the slice) − Σ stock_price · units.
 
-    coefficient [K, 3]: of units, revenue and cost; multiplier [2, K]: of the two answers that categories choose from,
-    per unit of each limit; is_second bool [P]: which products, whole categories, take the second one; stock_price [P]
-    in currency per unit.
+    objective [3], coefficient [K, 3]: of units, revenue and cost; multiplier [2, K]: of the two answers that categories
+    choose from, per unit of each limit; is_second bool [P]: which products, whole categories, take the second one;
+    stock_price [P] in currency per unit.
     """
 
-    objective: Objective
+    objective: np.ndarray
     slices: Slices
     coefficient: np.ndarray
     multiplier: np.ndarray
@@ -37,8 +36,9 @@ class Steering:
     def weigh(self, problem: PricingProblem, of_class: int, products: slice) -> tuple[np.ndarray, np.ndarray]:
         """Weight ω of a choice and effective unit cost c_eff in cents, float64, of some products for a class."""
         cost, is_second = problem.cost[products], self.is_second[products].astype(np.int64)
-        weight = np.full(len(cost), self.objective.profit + self.objective.revenue)
-        charge = self.objective.profit * cost + self.stock_price[products]
+        of_unit, of_revenue, of_cost = self.objective
+        weight = np.full(len(cost), of_revenue)
+        charge = self.stock_price[products] - of_unit - of_cost * cost
         for k, (of_unit, of_revenue, of_cost) in enumerate(self.coefficient):
             multiplier = self.multiplier[is_second, k] * self.slices.covers(of_class, k)[products]
             weight += multiplier * of_revenue

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from gpu_pricer.policy.ladder import CENTS
-from gpu_pricer.policy.objective import Objective
 from gpu_pricer.policy.problem import PricingProblem
 
 CLOSE = 1e-4
@@ -51,10 +50,10 @@ class Stock:
         return float(price[is_limited] @ self.limit[is_limited])
 
 
-def stock_of(problem: PricingProblem, objective: Objective, limit: np.ndarray) -> Stock:
-    """The limits [P] with the largest margin that each product's bounds allow."""
-    dearest = (objective.profit + objective.revenue) * problem.high / CENTS - objective.profit * problem.cost
-    return Stock(limit, np.maximum(dearest, 0.0))
+def stock_of(problem: PricingProblem, objective: np.ndarray, limit: np.ndarray) -> Stock:
+    """The limits [P] with the most that a unit of each product may earn, given the objective's weights [3]."""
+    of_unit, of_revenue, of_cost = objective
+    return Stock(limit, np.maximum(of_unit + of_revenue * problem.high / CENTS + of_cost * problem.cost, 0.0))
 
 
 class StockSearch:
