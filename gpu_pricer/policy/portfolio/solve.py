@@ -24,6 +24,9 @@ SPARE = 2e-7
 EASED = 1e-3
 """Share by which a relaxed limit is eased further, so that keeping to it does not cost everything else."""
 
+ROUNDING = 1e-13
+"""Relative error of sums over all cells in float64, by which the bound is raised to stay one."""
+
 AT_CAP = 0.999
 ROUNDS = 4
 """Turns of multipliers and shadow prices of stock, each with the others held."""
@@ -142,9 +145,9 @@ class Solver:
         value = (worth + self.stock.worth(self.search.price)) / self.size - z @ (self.goals.required / self.goals.scale)
         point = Point(z.copy(), value, -self.goals.violation(ledger.goals.sum(axis=0)))
         self.answers.append(Answer(point, ledger, sums.units))
-        log.info(
-            "constraints: pass %d, relative slack %s", self.market.passes, np.array2string(point.slack, precision=2)
-        )
+        if len(z):
+            slack = np.array2string(point.slack, precision=2)
+            log.info("constraints: pass %d, relative slack %s", self.market.passes, slack)
         return self.answers[-1]
 
     def _ledger(self, sums: Sums) -> Ledger:
@@ -237,6 +240,7 @@ class Solver:
         bound = (
             self.market.bound(self._steering(point.z)) + self.stock.worth(price) - float(multiplier @ goals.required)
         )
-        objective = (sums.total @ self.objective).sum() - rationed @ self.stock.highest
+        objective = float((sums.total @ self.objective).sum() - rationed @ self.stock.highest)
+        bound += ROUNDING * abs(objective)
         start = Start(multiplier, price, self._curvature(point))
-        return Solution(steering, goals, relaxed, sums, rationed, float(objective), bound, start, self.market.passes)
+        return Solution(steering, goals, relaxed, sums, rationed, objective, bound, start, self.market.passes)
