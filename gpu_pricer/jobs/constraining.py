@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from gpu_pricer.errors import InputError, Refused
+from gpu_pricer.errors import Refused
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.policy.portfolio.certificate import MET, MISSED, Certificate, clear, read_start
 from gpu_pricer.policy.portfolio.plan import plan
@@ -35,11 +35,6 @@ def steer(
     clear(record)
     if not policy.asked:
         return None
-    if len(problem.overrides.of_cells()):
-        raise InputError(
-            "policy.constraints cannot be met beside overrides of single segments, found some in "
-            f"{policy.overrides}: override whole products, or remove the constraints"
-        )
     found = plan(problem, policy.objective, policy.asked, catalog, segments, currency, backend, start)
     certificate = found.certificate
     _refuse_unmet(certificate, policy.on_infeasible)

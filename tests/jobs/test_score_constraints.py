@@ -91,6 +91,41 @@ def test_what_cannot_be_met_is_relaxed_or_refused_as_configured(tmp_path):
     assert not (tmp_path / "refused" / "_record" / "run.json").exists()
 
 
+def by_hand(folder):
+    """A file of prices for single segments: some at today's price, some where no bound allows them."""
+    some = MARKET[1].sort("product_id").gather_every(37)
+    rows = some.select("product_id", segment_id=pl.lit("s001"), price="price", note=pl.lit("as it was"))
+    odd = some.select("product_id", segment_id=pl.lit("s003"), price=pl.lit(77.77), note=pl.lit("never mind"))
+    pl.concat([rows, odd]).write_parquet(folder / "by_hand.parquet")
+    return {"overrides": str(folder / "by_hand.parquet"), "details": ["note"]}
+
+
+def test_constraints_that_do_not_bind_change_no_price_set_by_hand(tmp_path):
+    loose = {"loose": {"measure": "units", "at_least": 0.0}}
+
+    free, _ = scored(tmp_path / "free", {}, **by_hand(tmp_path))
+    steered, certificate = scored(tmp_path / "steered", loose, **by_hand(tmp_path))
+
+    assert free.equals(steered)
+    assert (free["binding"] == "override").sum() == 2 * len(range(0, 1200, 37))
+    assert certificate["gap"] < 1e-9
+
+
+def test_prices_set_by_hand_for_single_segments_count_for_the_constraints(tmp_path):
+    artefact, catalog = MARKET
+
+    table, certificate = scored(tmp_path / "v", {"volume": VOLUME}, **by_hand(tmp_path))
+
+    price = table["price"].cast(pl.Float64).to_numpy().reshape(-1, 6)
+    set_by_hand = table.filter(pl.col("binding") == "override")
+    assert set_by_hand.filter(pl.col("segment_id") == "s003")["price"].cast(pl.Float64).unique().to_list() == [77.77]
+    assert set(set_by_hand["note"]) == {"as it was", "never mind"}
+    entry = certificate["constraints"]["volume"]
+    assert entry["achieved"] == pytest.approx(sums_at(artefact, catalog, price)[0], rel=1e-9)
+    assert certificate["status"] == "met"
+    assert certificate["gap"] < 1e-4
+
+
 def test_a_folder_that_is_scored_again_without_constraints_proves_nothing(tmp_path):
     scored(tmp_path / "v", {"volume": VOLUME, "stock": {"measure": "units", "at_most": "stock", "per": "product_id"}})
 

@@ -12,10 +12,10 @@ import polars as pl
 
 from gpu_pricer.checks import require_number, require_whole
 from gpu_pricer.errors import InputError
-from gpu_pricer.policy.ladder import CENTS
 from gpu_pricer.policy.portfolio.constraint import CURRENT_PRICES, MEASURES, Constraint
 from gpu_pricer.policy.portfolio.goals import COST, REVENUE, goals_of, measured
 from gpu_pricer.policy.portfolio.plan import Plan, Planner
+from gpu_pricer.policy.portfolio.stock import dearest_prices
 
 PARALLEL = 1e-9
 
@@ -105,7 +105,7 @@ def _rate_multiplier(objective: np.ndarray, weights: np.ndarray, sums: np.ndarra
 def _sold(planner: Planner, found: Plan) -> np.ndarray:
     """Units, revenue and cost [3] without those that stock cannot serve."""
     rationed, problem = found.solution.rationed, planner.market.problem
-    unserved = [rationed.sum(), rationed @ problem.high / CENTS, rationed @ problem.cost]
+    unserved = [rationed.sum(), rationed @ dearest_prices(problem), rationed @ problem.cost]
     return found.solution.sums.total.sum(axis=0) - np.array(unserved)
 
 

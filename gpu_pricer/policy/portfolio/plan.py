@@ -58,7 +58,9 @@ class Planner:
         products = products.join(catalog, on="product_id", how="left", maintain_order="left")
         self.constraints, self.currency = constraints, currency
         self.of_sums = {name: constraint for name, constraint in constraints.items() if constraint.per is None}
-        self.market = Market(problem, slices_of(self.of_sums, products, segments.sort("segment_id")), backend)
+        apart = problem.overrides.of_cells().kinds_of_segments(segments.height)
+        slices = slices_of(self.of_sums, products, segments.sort("segment_id"), apart)
+        self.market = Market(problem, slices, backend)
         today = self.market.today()
         self.today, self.covered_today = today.total.sum(axis=0), today.covered.sum(axis=0)
         self.goals, self.limit = goals_of(self.of_sums, self.covered_today), unit_limits(constraints, products)

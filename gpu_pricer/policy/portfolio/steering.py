@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gpu_pricer.policy.fixed_cells import BY_OVERRIDE, offer_at
 from gpu_pricer.policy.ladder import CENTS
+from gpu_pricer.policy.overrides import Overrides
 from gpu_pricer.policy.portfolio.slices import Slices
 from gpu_pricer.policy.problem import PricingProblem
 from kernels import Offer, PricedCells, Totals, price_cells
@@ -51,8 +53,16 @@ class Steering:
     ) -> Offer:
         """What the kernels price for a class of segments, its costs and weights of the type `real`."""
         weight, unit_cost = self.weigh(problem, of_class, problem.products(*categories))
-        offer = problem.offer(*categories)
+        fixed = self.overrides(problem, of_class, categories)
+        offer = offer_at(problem.offer(*categories), fixed.product, fixed.price)
         return replace(offer, weight=weight.astype(real), unit_cost=unit_cost.astype(real))
+
+    def overrides(self, problem: PricingProblem, of_class: int, categories: tuple[int, int]) -> Overrides:
+        """The prices set by hand for each segment of the class, products counted from the first of the categories."""
+        products = problem.products(*categories)
+        found = problem.overrides.of_cells(products.start, products.stop)
+        found = found.of_segment(int(self.slices.members(of_class)[0]))
+        return replace(found, product=found.product - products.start)
 
 
 def price_classes(
@@ -65,7 +75,9 @@ def price_classes(
         members = slices.members(of_class)
         demand = problem.demand.tile(products.start, products.stop, members)
         offer = steering.offer(problem, of_class, categories)
-        parts.append((members, price_cells(demand, offer, backend, problem.visits[members])))
+        cells = price_cells(demand, offer, backend, problem.visits[members])
+        cells.held[steering.overrides(problem, of_class, categories).product] = BY_OVERRIDE
+        parts.append((members, cells))
     return parts[0][1] if len(parts) == 1 else _joined(parts, len(problem.segment_id))
 
 
