@@ -17,10 +17,11 @@ from gpu_pricer.jobs.progress import progress
 from gpu_pricer.jobs.tracing import trace_frontier
 from gpu_pricer.policy.matching import catalog_fingerprint, match_products, read_catalog
 from gpu_pricer.policy.policy import Policy
+from gpu_pricer.policy.portfolio.certificate import add_costs, certified_objective
 from gpu_pricer.policy.portfolio.constraint import columns_read
 from gpu_pricer.policy.problem import PricingProblem, problem_of
 from gpu_pricer.policy.rule_columns import with_rule_columns
-from gpu_pricer.policy.rule_costs import rule_costs, write_rule_costs
+from gpu_pricer.policy.rule_costs import rule_costs
 from gpu_pricer.policy.scoring import columns_of, score_shard
 from gpu_pricer.policy.tile_solving import choose_changes
 from gpu_pricer.policy.tiling import Tiling
@@ -69,7 +70,7 @@ def main(config: DictConfig) -> None:
 
     Example: gpu-pricer score policy=profit policy.bounds.max_increase=0.10
     Parts:   gpu-pricer score score.details=[parts,personalised,note]   why each price is what it is
-    Costs:   gpu-pricer score score.leave_one_out=true   what each rule of the policy costs
+    Costs:   gpu-pricer score score.leave_one_out=true   what each rule costs, in certificate.json
     Trade:   gpu-pricer score frontier=units   the most profit for every volume
     Wide:    gpu-pricer score score.layout=wide   a row per product and a column per segment, prices alone
     Array:   gpu-pricer score paths.shards=prices/tonight score.shards=8 score.shard=$SLURM_ARRAY_TASK_ID
@@ -89,8 +90,9 @@ def main(config: DictConfig) -> None:
     if whole is None:
         return
     if tiling.leave_one_out:
-        costs = rule_costs(read_artefact(demand), read_catalog(catalog, columns), policy, tiling, whole.backend)
-        log.info("what each rule costs is in %s", write_rule_costs(costs, folder))
+        made_of = read_artefact(demand), read_catalog(catalog, columns), policy
+        costs = rule_costs(*made_of, tiling, whole.backend, certified_objective(folder / RECORD))
+        log.info("what each rule costs is in %s", add_costs(folder / RECORD, costs))
     audit_version(folder, demand, fairness)
 
 

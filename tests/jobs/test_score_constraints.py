@@ -1,6 +1,7 @@
 """Constraints on the assortment in the scoring job: the table, the certificate beside it, and refusals."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from gpu_pricer.errors import InputError, Refused
 from gpu_pricer.jobs.score import score
 from gpu_pricer.policy.tiling import Tiling
+from gpu_pricer.tables.artefact import write_artefact
 from tests.markets import a_policy
 from tests.policy.portfolio.markets import AROUND_TODAY, QUARTERS, department_market
 from tests.policy.portfolio.oracle import sums_at
@@ -21,6 +23,10 @@ IMPOSSIBLE = {
     "revenue": {"measure": "revenue", "at_least": 1.3, "relative_to": "current_prices"},
     "rate": {"measure": "margin_rate", "at_least": 1.3, "relative_to": "current_prices", "priority": 2},
 }
+FEW_RULES = (
+    "policy.bounds.min_margin_rate=null", "policy.bounds.within_support=false", "policy.ladder=null",
+)  # fmt: skip
+STOCK_REFUSED = r"shelf asks for units at_most (\S+) of product (\S+), gets (\S+) \(the worst of (\d+) products\)"
 MARKET = department_market(3, 1200, 6)
 
 
@@ -133,6 +139,44 @@ def test_a_folder_that_is_scored_again_without_constraints_proves_nothing(tmp_pa
 
     assert certificate is None
     assert not (tmp_path / "v" / "_record" / "stock_prices.parquet").exists()
+
+
+def test_certificate_holds_the_cost_of_every_rule_on_demand(gpu_pricer, tmp_path):
+    artefact, catalog = MARKET
+    write_artefact(artefact, tmp_path / "work/demand")
+    (tmp_path / "work/data").mkdir()
+    catalog.write_parquet(tmp_path / "work/data/products.parquet")
+    asked = ("+policy.constraints.volume={measure: units, at_least: 1.02, relative_to: current_prices}", *FEW_RULES)
+
+    kept, free = (
+        gpu_pricer("score", f"paths.shards=prices/{name}", "score.leave_one_out=true", *rules)
+        for name, rules in (("kept", asked), ("free", FEW_RULES))
+    )
+
+    assert (kept.status, free.status) == (0, 0)
+    records = (tmp_path / f"prices/{name}/_record/certificate.json" for name in ("kept", "free"))
+    kept, free = (json.loads(record.read_text()) for record in records)
+    entry = kept["costs"]["constraints.volume"]
+    assert set(kept["costs"]) == {"bounds.max_decrease", "bounds.max_increase", "constraints.volume"}
+    assert entry["cost"] == pytest.approx(entry["objective_without"] - kept["objective"])
+    assert entry["objective_without"] == pytest.approx(free["objective"], rel=1e-6)
+    assert entry["cost"] > 0
+    assert kept["constraints"]["volume"]["shadow_price"] > 0
+
+
+def test_a_stock_limit_that_is_missed_is_named_with_its_numbers(tmp_path, monkeypatch):
+    for name in ("STOCK_PASSES", "TRIES"):
+        monkeypatch.setattr(f"gpu_pricer.policy.portfolio.solve.{name}", 1)
+    shelf = {"measure": "units", "at_most": "stock", "per": "product_id"}
+
+    with pytest.raises(Refused, match=STOCK_REFUSED) as refused:
+        scored(tmp_path / "v", {"shelf": shelf})
+
+    limit, product, sold, _ = re.search(STOCK_REFUSED, str(refused.value)).groups()
+    row = MARKET[1].filter(pl.col("product_id") == product)
+    assert float(limit) == pytest.approx(row["stock"].item(), rel=1e-5)
+    assert float(sold) > float(limit)
+    assert not (tmp_path / "v" / "_record" / "certificate.json").exists()
 
 
 def test_a_condition_may_name_single_products(tmp_path):

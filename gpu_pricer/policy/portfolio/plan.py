@@ -70,8 +70,10 @@ class Planner:
         stock = stock_of(self.market.problem, objective, self.limit)
         size = float(self.today @ objective)
         solution = Solver(self.market, objective, self.goals, stock, size).solve(start)
-        table = self._stock_table(solution) if len(self.of_sums) < len(self.constraints) else None
-        return Plan(solution, certificate_of(solution, self.of_sums, self.covered_today, table, self.currency))
+        per_product = [name for name in self.constraints if name not in self.of_sums]
+        table = self._stock_table(solution) if per_product else None
+        certificate = certificate_of(solution, self.of_sums, self.covered_today, table, per_product, self.currency)
+        return Plan(solution, certificate)
 
     def _stock_table(self, solution: Solution) -> pl.DataFrame:
         """See Certificate.stock."""

@@ -201,7 +201,8 @@ class Solver:
                 self.answers.clear()
                 best = self._answer(best.point.z)
         else:
-            log.warning("prices miss a limit by %.2g of it after %d tries", violation.max(initial=0.0), TRIES)
+            short = max(violation.max(initial=0.0), (excess / np.maximum(self.stock.limit, 1.0)).max(initial=0.0))
+            log.warning("prices miss a limit by %.2g of it after %d tries", short, TRIES)
         return self._solution(keeping.point, steering, sums, relaxed)
 
     def _mixture(self, best: Answer, keeping: Answer, margin: np.ndarray) -> Steering:
