@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from gpu_pricer.errors import InputError
 from gpu_pricer.jobs.auditing import audit_version
 from gpu_pricer.jobs.backends import backend_of, resolved
-from gpu_pricer.jobs.constraining import steer
+from gpu_pricer.jobs.constraining import demanded, steer
 from gpu_pricer.jobs.progress import progress
 from gpu_pricer.jobs.tracing import trace_frontier
 from gpu_pricer.policy.matching import catalog_fingerprint, match_products, read_catalog
@@ -119,13 +119,13 @@ def score(
     version = _empty_version(problem, origin, tiling, folder.name, backend)
     columns_of(problem, tiling.layout, tiling.details)  # refuses what has none before anything is written
     segments, products = len(problem.segment_id), len(problem.product_id)
+    constraints = demanded(problem, policy, read, segments_table, origin.demand.currency, warm_start, backend)
+    del read
     log.info("pricing %d products x %d segments on %s into %s", products, segments, backend, folder)
     open_shard(folder, tiling.shard)
     _write_unpriced(problem.unpriced, folder / RECORD)
-    steering = steer(
-        problem, policy, read, segments_table, origin.demand.currency, folder / RECORD, warm_start, backend
-    )
-    del read
+    steering = steer(constraints, folder / RECORD)
+    del constraints
     problem = choose_changes(problem, tiling.all_tiles(problem.category_start, segments), backend)
     whole = None
     with progress("score", products * segments * len(tiling.own_shards) // tiling.shards) as on_tile:
