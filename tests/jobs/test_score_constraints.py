@@ -43,6 +43,13 @@ def scored(folder, constraints, cells_per_file=10**6, shards=1, warm_start=None,
     ) if path.exists() else None
 
 
+def write_shop(folder):
+    """The market where the job looks for it."""
+    write_artefact(MARKET[0], folder / "work/demand")
+    (folder / "work/data").mkdir()
+    MARKET[1].write_parquet(folder / "work/data/products.parquet")
+
+
 def test_certificate_holds_of_the_prices_in_the_files(tmp_path):
     artefact, catalog = MARKET
 
@@ -132,6 +139,22 @@ def test_prices_set_by_hand_for_single_segments_count_for_the_constraints(tmp_pa
     assert certificate["gap"] < 1e-4
 
 
+@pytest.mark.parametrize(("wish", "status"), [("relax", 0), ("refuse", 3)])
+def test_command_ends_as_configured_where_constraints_cannot_be_met(gpu_pricer, tmp_path, wish, status):
+    write_shop(tmp_path)
+    asked = (
+        "+policy.constraints.revenue={measure: revenue, at_least: 1.3, relative_to: current_prices}",
+        "+policy.constraints.rate={measure: margin_rate, at_least: 1.3, relative_to: current_prices, priority: 2}",
+    )
+
+    ended = gpu_pricer("score", "paths.shards=prices/one", f"policy.on_infeasible={wish}", *asked)
+
+    said = ended.said if status else [line for line in ended.log if "WARNING" in line]
+    assert ended.status == status
+    assert any("rate asks for margin_rate at_least" in line for line in said)
+    assert (tmp_path / "prices/one/_record/run.json").exists() == (status == 0)
+
+
 def test_a_folder_that_is_scored_again_without_constraints_proves_nothing(tmp_path):
     scored(tmp_path / "v", {"volume": VOLUME, "stock": {"measure": "units", "at_most": "stock", "per": "product_id"}})
 
@@ -142,10 +165,7 @@ def test_a_folder_that_is_scored_again_without_constraints_proves_nothing(tmp_pa
 
 
 def test_certificate_holds_the_cost_of_every_rule_on_demand(gpu_pricer, tmp_path):
-    artefact, catalog = MARKET
-    write_artefact(artefact, tmp_path / "work/demand")
-    (tmp_path / "work/data").mkdir()
-    catalog.write_parquet(tmp_path / "work/data/products.parquet")
+    write_shop(tmp_path)
     asked = ("+policy.constraints.volume={measure: units, at_least: 1.02, relative_to: current_prices}", *FEW_RULES)
 
     kept, free = (
