@@ -11,6 +11,7 @@ from gpu_pricer.evaluation.truth import exact_demand, exact_offer
 from gpu_pricer.policy.matching import match_products
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.policy.problem import PricingProblem, problem_of
+from gpu_pricer.policy.rule_columns import with_rule_columns
 from gpu_pricer.tables.artefact import DemandArtefact
 from kernels import Demand, Shelf, choice_probabilities
 
@@ -21,14 +22,15 @@ class CatalogDemand:
 
     artefact: DemandArtefact
     policy: Policy
+    catalog: pl.DataFrame
     products: pl.DataFrame
     problem: PricingProblem
 
     @classmethod
     def of(cls, artefact: DemandArtefact, catalog: pl.DataFrame, policy: Policy) -> "CatalogDemand":
-        """Match the catalog; InputError where the data forbid it."""
-        matched = match_products(catalog, artefact)
-        return cls(artefact, policy, matched.products, problem_of(artefact, matched, policy))
+        """Match the catalog, which has the columns of the policy's rules; InputError where the data forbid it."""
+        matched = match_products(with_rule_columns(catalog, policy.bounds), artefact)
+        return cls(artefact, policy, catalog, matched.products, problem_of(artefact, matched, policy))
 
     def largest(self, categories: int) -> "CatalogDemand":
         """The same for the categories with the most expected purchases alone."""
@@ -40,8 +42,7 @@ class CatalogDemand:
             .tail(categories)
         )
         kept = self.products.join(most, on="category_id", how="semi")
-        catalog = kept.select("product_id", "category_id", "price", "cost", "availability")
-        return CatalogDemand.of(self.artefact, catalog, self.policy)
+        return CatalogDemand.of(self.artefact, self.catalog.join(kept, on="product_id", how="semi"), self.policy)
 
     def shares(self, level: float) -> np.ndarray:
         """The chance [P, S] that a visit chooses the product, all prices being `level` times today's."""

@@ -2,53 +2,67 @@
 
 import logging
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
-from gpu_pricer.errors import InputError, Refused
+from gpu_pricer.errors import Refused
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.policy.portfolio.certificate import MET, MISSED, Certificate, clear, read_start
-from gpu_pricer.policy.portfolio.plan import plan
+from gpu_pricer.policy.portfolio.goals import weights_of
+from gpu_pricer.policy.portfolio.plan import Planner
+from gpu_pricer.policy.portfolio.solve import Start
 from gpu_pricer.policy.portfolio.steering import Steering
 from gpu_pricer.policy.problem import PricingProblem
 
 log = logging.getLogger(__name__)
 
 
-def steer(
+class Demanded(NamedTuple):
+    """A problem with constraints that fit it, the policy they are of, and where to look for the multipliers first."""
+
+    planner: Planner
+    policy: Policy
+    start: Start | None
+
+
+def demanded(
     problem: PricingProblem,
     policy: Policy,
     catalog: pl.DataFrame,
     segments: pl.DataFrame,
     currency: str,
-    record: Path,
     warm_start: Path | None,
     backend: str,
-) -> Steering | None:
-    """What the constraints make of the prices, None without any; their certificate is written into the record.
+) -> Demanded | None:
+    """What the policy demands of sums over the assortment, None for nothing; no file is changed.
 
     catalog: product_id and the columns that constraints read; segments: the artefact's. InputError for constraints
-    that do not fit them, Refused where they cannot be met and the policy says so.
+    that do not fit them.
     """
-    names = [name for name, asked in policy.asked.items() if asked.per is None]
-    start = None if warm_start is None or not policy.asked else read_start(warm_start, names, problem.product_id)
-    clear(record)
     if not policy.asked:
         return None
-    if len(problem.overrides.of_cells()):
-        raise InputError(
-            "policy.constraints cannot be met beside overrides of single segments, found some in "
-            f"{policy.overrides}: override whole products, or remove the constraints"
-        )
-    found = plan(problem, policy.objective, policy.asked, catalog, segments, currency, backend, start)
-    certificate = found.certificate
-    _refuse_unmet(certificate, policy.on_infeasible)
-    certificate.write(record)
+    names = [name for name, asked in policy.asked.items() if asked.per is None]
+    start = None if warm_start is None else read_start(warm_start, names, problem.product_id)
+    return Demanded(Planner(problem, policy.asked, catalog, segments, currency, backend), policy, start)
+
+
+def steer(found: Demanded | None, record: Path) -> Steering | None:
+    """What the constraints make of the prices; their certificate is written into the record.
+
+    Refused where they cannot be met and the policy says so.
+    """
+    clear(record)
+    if found is None:
+        return None
+    plan = found.planner.plan(weights_of(found.policy.objective), found.start)
+    _refuse_unmet(plan.certificate, found.policy.on_infeasible)
+    plan.certificate.write(record)
     log.info(
         "constraints %s: within %.2g %% of the best, %s passes",
-        certificate.status, 100 * found.solution.gap, found.solution.passes,
+        plan.certificate.status, 100 * plan.solution.gap, plan.solution.passes,
     )  # fmt: skip
-    return found.steering
+    return plan.steering
 
 
 def _refuse_unmet(certificate: Certificate, on_infeasible: str) -> None:

@@ -147,7 +147,7 @@ def _catalog_demand(paths: DictConfig, policy: Policy) -> CatalogDemand | None:
     if not artefact.info.outside_option:
         log.info("the demand has no outside option: no price_response and no segmentation block")
         return None
-    return CatalogDemand.of(artefact, read_catalog(Path(paths.catalog)), policy)
+    return CatalogDemand.of(artefact, read_catalog(Path(paths.catalog), policy.bounds.columns), policy)
 
 
 def _segmentation(largest: CatalogDemand, held_out: HeldOut | None) -> dict[str, dict]:

@@ -9,6 +9,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from rich.console import Console
 
+from gpu_pricer.errors import InputError
 from gpu_pricer.evaluation.repetition import repeated_metrics
 from gpu_pricer.jobs import evaluate, prepare, publish, score, train
 from gpu_pricer.jobs.closing import closing_lines
@@ -41,6 +42,9 @@ def main(config: DictConfig) -> dict[str, object]:
              gpu-pricer run experiment=grocery_benchmark paths.work=work-benchmark
     """
     plan = instantiate(config.run, _convert_="all")
+    measure = config.frontier.measure
+    if measure is not None:
+        raise InputError(f"frontier={measure} writes no prices to publish: use gpu-pricer score frontier={measure}")
     if "evaluate" in plan.steps:
         instantiate(config.evaluate)  # what it cannot do, it should not say after an hour
     if plan.is_repeated:

@@ -11,14 +11,17 @@ from omegaconf import DictConfig
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.jobs.auditing import audit_version
-from gpu_pricer.jobs.constraining import steer
+from gpu_pricer.jobs.backends import backend_of, resolved
+from gpu_pricer.jobs.constraining import demanded, steer
 from gpu_pricer.jobs.progress import progress
+from gpu_pricer.jobs.tracing import trace_frontier
 from gpu_pricer.policy.matching import catalog_fingerprint, match_products, read_catalog
 from gpu_pricer.policy.policy import Policy
+from gpu_pricer.policy.portfolio.certificate import add_costs, certified_objective
 from gpu_pricer.policy.portfolio.constraint import columns_read
 from gpu_pricer.policy.problem import PricingProblem, problem_of
 from gpu_pricer.policy.rule_columns import with_rule_columns
-from gpu_pricer.policy.rule_costs import rule_costs, write_rule_costs
+from gpu_pricer.policy.rule_costs import rule_costs
 from gpu_pricer.policy.scoring import columns_of, score_shard
 from gpu_pricer.policy.tile_solving import choose_changes
 from gpu_pricer.policy.tiling import Tiling
@@ -34,7 +37,6 @@ from gpu_pricer.tables.price_version import (
 )
 from gpu_pricer.tables.publishing import published_runs
 from gpu_pricer.tables.replacing import replacing_file
-from kernels import BackendUnavailable, resolve_backend
 
 log = logging.getLogger(__name__)
 
@@ -63,15 +65,21 @@ def main(config: DictConfig) -> None:
                             certificate.json if the policy has constraints: what they reach, cost and leave to gain;
                             fairness.json if fairness.users has protected attributes. Exit status 3: they pay too
                             differently (fairness.max_gap), and `publish` refuses the version too
+            With frontier=units (or another measure) no prices at all, but what more of it costs:
+            paths.work/frontier/units.parquet, and as a figure paths.work/plots/frontier_units.svg
 
     Example: gpu-pricer score policy=profit policy.bounds.max_increase=0.10
     Parts:   gpu-pricer score score.details=[parts,personalised,note]   why each price is what it is
-    Costs:   gpu-pricer score score.leave_one_out=true   what each rule of the policy costs
+    Costs:   gpu-pricer score score.leave_one_out=true   what each rule costs, in certificate.json
+    Trade:   gpu-pricer score frontier=units   the most profit for every volume
     Wide:    gpu-pricer score score.layout=wide   a row per product and a column per segment, prices alone
     Array:   gpu-pricer score paths.shards=prices/tonight score.shards=8 score.shard=$SLURM_ARRAY_TASK_ID
     """
-    policy, tiling = instantiate(config.policy), instantiate(config.score)
+    policy, tiling, frontier = (instantiate(config[key]) for key in ("policy", "score", "frontier"))
     demand, catalog = Path(config.paths.demand), Path(config.paths.catalog)
+    if frontier.measure is not None:
+        trace_frontier(demand, catalog, policy, tiling, frontier, Path(config.paths.work), config.backend)
+        return
     shards = None if config.paths.shards is None else Path(config.paths.shards)
     folder = _own_folder(Path(config.paths.prices), shards, tiling)
     fairness, columns = instantiate(config.fairness), policy.columns
@@ -82,8 +90,9 @@ def main(config: DictConfig) -> None:
     if whole is None:
         return
     if tiling.leave_one_out:
-        costs = rule_costs(read_artefact(demand), read_catalog(catalog, columns), policy, tiling, whole.backend)
-        log.info("what each rule costs is in %s", write_rule_costs(costs, folder))
+        made_of = read_artefact(demand), read_catalog(catalog, columns), policy
+        costs = rule_costs(*made_of, tiling, whole.backend, certified_objective(folder / RECORD))
+        log.info("what each rule costs is in %s", add_costs(folder / RECORD, costs))
     audit_version(folder, demand, fairness)
 
 
@@ -97,7 +106,7 @@ def score(
     warm_start: Path | None = None,
 ) -> PriceVersion | None:
     """Write this process's shards into the folder; the whole version, or None while others are missing."""
-    resolved = _resolved(backend)
+    found = resolved(backend)
     origin = Origin(artefact.info, artefact.fingerprint(), policy.fingerprint(), catalog_fingerprint(catalog))
     matched = match_products(with_rule_columns(catalog, policy.bounds), artefact)
     wanted = {"product_id", *columns_read(policy.asked)} if policy.asked else set()
@@ -106,17 +115,17 @@ def score(
     del catalog  # here and below: a million products take 50 MB of catalog, 110 of matches, 100 of artefact tables
     problem = problem_of(artefact, matched, policy)
     del artefact, matched
-    backend = _backend_of(problem, backend, resolved)
+    backend = backend_of(problem, backend, found)
     version = _empty_version(problem, origin, tiling, folder.name, backend)
     columns_of(problem, tiling.layout, tiling.details)  # refuses what has none before anything is written
     segments, products = len(problem.segment_id), len(problem.product_id)
+    constraints = demanded(problem, policy, read, segments_table, origin.demand.currency, warm_start, backend)
+    del read
     log.info("pricing %d products x %d segments on %s into %s", products, segments, backend, folder)
     open_shard(folder, tiling.shard)
     _write_unpriced(problem.unpriced, folder / RECORD)
-    steering = steer(
-        problem, policy, read, segments_table, origin.demand.currency, folder / RECORD, warm_start, backend
-    )
-    del read
+    steering = steer(constraints, folder / RECORD)
+    del constraints
     problem = choose_changes(problem, tiling.all_tiles(problem.category_start, segments), backend)
     whole = None
     with progress("score", products * segments * len(tiling.own_shards) // tiling.shards) as on_tile:
@@ -149,25 +158,6 @@ def _own_folder(prices: Path, shards: Path | None, tiling: Tiling) -> Path:
     if folder.parent == prices.resolve() and folder.name in published_runs(prices):
         raise InputError(f"paths.shards must be a new folder, found the published version {folder}: name another")
     return shards
-
-
-def _resolved(backend: str) -> str:
-    try:
-        return resolve_backend(backend)
-    except (BackendUnavailable, ValueError) as error:
-        raise InputError(str(error)) from error
-
-
-def _backend_of(problem: PricingProblem, asked: str, resolved: str) -> str:
-    """Where this problem can be priced: families only on the CPU."""
-    if resolved == "cpu" or not (problem.family >= 0).any():
-        return resolved
-    if asked == "auto":
-        log.info("backend auto: cpu (price families are not priced on cuda)")
-        return "cpu"
-    raise InputError(
-        f"price families (policy.bounds.family_column) need backend=cpu, found {asked}: set backend=cpu or auto"
-    )
 
 
 def _empty_version(problem: PricingProblem, origin: Origin, tiling: Tiling, run: str, backend: str) -> PriceVersion:

@@ -24,7 +24,7 @@ def fix_cells(cells: PricedCells, demand: Demand, offer: Offer, overrides: Overr
         fixed, price = overrides.product[mine], overrides.price[mine]
         categories = np.unique(np.searchsorted(start, fixed, side="right") - 1)
         products = products_of(start, categories)
-        again = offer_of(_at(offer, fixed, price), categories)
+        again = offer_of(offer_at(offer, fixed, price), categories)
         found = price_cells(demand_of(demand, products, np.array([segment])), again, backend)
         for whole, part in ((cells.price, found.price), (cells.probability, found.probability)):
             whole[products, segment] = part[:, 0]
@@ -34,7 +34,7 @@ def fix_cells(cells: PricedCells, demand: Demand, offer: Offer, overrides: Overr
     return cells
 
 
-def _at(offer: Offer, products: np.ndarray, price: np.ndarray) -> Offer:
+def offer_at(offer: Offer, products: np.ndarray, price: np.ndarray) -> Offer:
     """The offer with some products at a price, outside of their families."""
     low, high = offer.low.copy(), offer.high.copy()
     low[products] = high[products] = price

@@ -40,6 +40,17 @@ class Overrides:
         is_wanted[: ends[0]] = is_wanted[ends[1] :] = False
         return self._where(is_wanted)
 
+    def of_segment(self, segment: int) -> "Overrides":
+        """Those of this segment alone."""
+        return self._where(self.segment == segment)
+
+    def kinds_of_segments(self, segments: int) -> np.ndarray:
+        """A number for every segment, int64 [S], the same for those with the same overrides of their own."""
+        own = [self.of_segment(segment) for segment in range(segments)]
+        keys = [(part.product.tobytes(), part.price.tobytes()) for part in own]
+        numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+        return np.array([numbers[key] for key in keys], np.int64)
+
     def _where(self, is_wanted: np.ndarray) -> "Overrides":
         return Overrides(
             self.product[is_wanted],

@@ -53,16 +53,23 @@ class Policy:
         """Raise ValueError for constraints without sense, or beside rules that their solver does not know."""
         if not isinstance(self.constraints, dict):
             raise ValueError(f"policy.constraints must be a mapping, found {self.constraints!r}")
-        if not self.asked:
-            return
-        for name in ("max_changes", "max_segment_ratio"):
-            if getattr(self.bounds, name) is not None:
-                raise ValueError(f"policy.constraints cannot be met beside bounds.{name}: set it to null")
+        if self.asked and self.unsteerable:
+            raise ValueError(f"policy.constraints cannot be met beside bounds.{self.unsteerable[0]}: set it to null")
 
     @property
     def asked(self) -> dict[str, Constraint]:
         """The constraints; those set to null, as an experiment may, are left out."""
         return {name: _constraint_of(name, entry) for name, entry in self.constraints.items() if entry is not None}
+
+    @property
+    def unsteerable(self) -> list[str]:
+        """The rules of the bounds in force beside which multipliers prove nothing.
+
+        Lagrangian prices are exact because, given the multipliers, every category of every segment is priced alone.
+        A budget of changes ties all of them together, a segment ratio the segments of a product, in a search that is
+        not convex; ranges or moves chosen beforehand would leave the constraints little or no room.
+        """
+        return [name for name in ("max_changes", "max_segment_ratio") if getattr(self.bounds, name) is not None]
 
     @property
     def columns(self) -> list[str]:

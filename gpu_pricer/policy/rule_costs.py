@@ -4,10 +4,8 @@ Costs do not add up: two rules that hold the same prices each cost little alone.
 even pay where it does, because the other binds without it.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -21,10 +19,7 @@ from gpu_pricer.policy.tile_rows import solve
 from gpu_pricer.policy.tile_solving import choose_changes
 from gpu_pricer.policy.tiling import Tiling
 from gpu_pricer.tables.artefact import DemandArtefact
-from gpu_pricer.tables.price_version import RECORD
-from gpu_pricer.tables.replacing import replacing_file
 
-LEAVE_ONE_OUT = f"{RECORD}/leave_one_out.json"
 NO_RULE: Mapping[str, object] = {
     "max_decrease": None,
     "max_increase": None,
@@ -64,12 +59,18 @@ def without_each(policy: Policy) -> Iterator[tuple[str, Policy]]:
 
 
 def rule_costs(
-    artefact: DemandArtefact, catalog: pl.DataFrame, policy: Policy, tiling: Tiling, backend: str
+    artefact: DemandArtefact,
+    catalog: pl.DataFrame,
+    policy: Policy,
+    tiling: Tiling,
+    backend: str,
+    certified: float | None = None,
 ) -> dict[str, object]:
     """The objective of a period in currency, and for every rule in force the objective without it and its cost.
 
-    One pass over all cells for the policy and one for every rule, a tile at a time; under constraints as many as it
-    takes to meet them again.
+    certified: the objective with all rules, where it is known. One pass over all cells for every rule, a tile at a
+    time; under constraints as many as it takes to meet them again. Where these are relaxed, a rule may seem to pay:
+    without it more of them is kept.
     """
 
     def objective(of: Policy) -> float:
@@ -79,19 +80,11 @@ def rule_costs(
         found = plan(problem, of.objective, of.asked, catalog, artefact.segments, artefact.info.currency, backend)
         return found.solution.objective
 
-    value = objective(policy)
+    value = objective(policy) if certified is None else certified
     others = {name: objective(other) for name, other in without_each(policy)}
     costs = {name: {"objective_without": other, "cost": other - value} for name, other in others.items()}
     ranked = dict(sorted(costs.items(), key=lambda item: -item[1]["cost"]))
-    return {"objective": value, "currency": artefact.info.currency, "rules": ranked}
-
-
-def write_rule_costs(content: dict[str, object], folder: Path) -> Path:
-    """Write leave_one_out.json into the record of a version's folder, whole or not at all; its path."""
-    path = folder / LEAVE_ONE_OUT
-    with replacing_file(path) as fresh:
-        fresh.write_text(json.dumps(content, indent=2) + "\n")
-    return path
+    return {"objective": value, "currency": artefact.info.currency, "costs": ranked}
 
 
 def _objective(problem: PricingProblem, policy: Policy, tiling: Tiling, backend: str) -> float:

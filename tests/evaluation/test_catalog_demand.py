@@ -1,5 +1,7 @@
 """What a demand says at today's prices: purchases, elasticities, response curves and the value of its segments."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -9,7 +11,7 @@ from gpu_pricer.evaluation.price_response import arc_response, artefact_response
 from gpu_pricer.evaluation.response_curves import response_curves
 from gpu_pricer.evaluation.segmentation import segmentation_value
 from tests.evaluation.markets import policy
-from tests.markets import catalog_of, small_artefact
+from tests.markets import FREE, a_policy, catalog_of, small_artefact
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +35,17 @@ def test_the_largest_categories_keep_their_demand(demand):
 
     assert set(largest.products["category_id"]) == set(most["category_id"])
     assert largest.purchases(1.0).sum() == pytest.approx(most["purchases"].sum())
+
+
+def test_rules_of_catalog_columns_hold_in_the_largest_categories_too():
+    artefact = small_artefact(5, segments=6, products=20, categories=5)
+    catalog = catalog_of(artefact).with_columns(most=pl.col("price") * 0.9)
+    rules = a_policy(replace(FREE, ceiling_column="most"), ladder=None)
+
+    largest = CatalogDemand.of(artefact, catalog, rules).largest(2)
+
+    most = largest.products.join(catalog.select("product_id", "most"), on="product_id", maintain_order="left")["most"]
+    assert (largest.problem.high / 100 <= most.to_numpy()).all()
 
 
 def test_means_of_elasticities_count_purchases():

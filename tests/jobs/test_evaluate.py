@@ -28,10 +28,10 @@ SMALL = [
 ]
 
 
-def configured(folder: Path) -> DictConfig:
+def configured(folder: Path, *overrides: str) -> DictConfig:
     paths = [f"paths.work={folder / 'work'}", f"paths.prices={folder / 'prices'}"]
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose("config", overrides=[*SMALL, *paths, "policy.ladder=null", "evaluate.categories=2"])
+        return compose("config", overrides=[*SMALL, *paths, "policy.ladder=null", "evaluate.categories=2", *overrides])
 
 
 def published_from_the_truth(config: DictConfig, layout: str = "long") -> None:
@@ -135,6 +135,19 @@ def test_exact_demand_has_the_true_elasticities(config):
     assert all(
         set(row) == {"elasticity", "observed", "low", "high"} for row in response["elasticity_by_category"].values()
     )
+
+
+def test_segments_are_worth_what_rules_of_catalog_columns_leave(config, tmp_path):
+    shutil.move(config.paths.truth, config.paths.demand)
+    catalog = pl.read_parquet(config.paths.catalog)
+    catalog.with_columns(most=pl.col("price") * 0.9).write_parquet(config.paths.catalog)
+
+    evaluate.main(config)
+    free = metrics_of(config)["segmentation"]
+    evaluate.main(configured(tmp_path, "policy.bounds.ceiling_column=most"))
+
+    held = metrics_of(config)["segmentation"]
+    assert all(held[count]["profit"] < free[count]["profit"] for count in free)
 
 
 def test_nothing_to_evaluate_is_refused(tmp_path):

@@ -1,6 +1,7 @@
 """Constraints on the assortment in the scoring job: the table, the certificate beside it, and refusals."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from gpu_pricer.errors import InputError, Refused
 from gpu_pricer.jobs.score import score
 from gpu_pricer.policy.tiling import Tiling
+from gpu_pricer.tables.artefact import write_artefact
 from tests.markets import a_policy
 from tests.policy.portfolio.markets import AROUND_TODAY, QUARTERS, department_market
 from tests.policy.portfolio.oracle import sums_at
@@ -21,6 +23,10 @@ IMPOSSIBLE = {
     "revenue": {"measure": "revenue", "at_least": 1.3, "relative_to": "current_prices"},
     "rate": {"measure": "margin_rate", "at_least": 1.3, "relative_to": "current_prices", "priority": 2},
 }
+FEW_RULES = (
+    "policy.bounds.min_margin_rate=null", "policy.bounds.within_support=false", "policy.ladder=null",
+)  # fmt: skip
+STOCK_REFUSED = r"shelf asks for units at_most (\S+) of product (\S+), gets (\S+) \(the worst of (\d+) products\)"
 MARKET = department_market(3, 1200, 6)
 
 
@@ -35,6 +41,13 @@ def scored(folder, constraints, cells_per_file=10**6, shards=1, warm_start=None,
     return table.sort("category_id", "product_id", "segment_id"), json.loads(
         path.read_text()
     ) if path.exists() else None
+
+
+def write_shop(folder):
+    """The market where the job looks for it."""
+    write_artefact(MARKET[0], folder / "work/demand")
+    (folder / "work/data").mkdir()
+    MARKET[1].write_parquet(folder / "work/data/products.parquet")
 
 
 def test_certificate_holds_of_the_prices_in_the_files(tmp_path):
@@ -91,6 +104,57 @@ def test_what_cannot_be_met_is_relaxed_or_refused_as_configured(tmp_path):
     assert not (tmp_path / "refused" / "_record" / "run.json").exists()
 
 
+def by_hand(folder):
+    """A file of prices for single segments: some at today's price, some where no bound allows them."""
+    some = MARKET[1].sort("product_id").gather_every(37)
+    rows = some.select("product_id", segment_id=pl.lit("s001"), price="price", note=pl.lit("as it was"))
+    odd = some.select("product_id", segment_id=pl.lit("s003"), price=pl.lit(77.77), note=pl.lit("never mind"))
+    pl.concat([rows, odd]).write_parquet(folder / "by_hand.parquet")
+    return {"overrides": str(folder / "by_hand.parquet"), "details": ["note"]}
+
+
+def test_constraints_that_do_not_bind_change_no_price_set_by_hand(tmp_path):
+    loose = {"loose": {"measure": "units", "at_least": 0.0}}
+
+    free, _ = scored(tmp_path / "free", {}, **by_hand(tmp_path))
+    steered, certificate = scored(tmp_path / "steered", loose, **by_hand(tmp_path))
+
+    assert free.equals(steered)
+    assert (free["binding"] == "override").sum() == 2 * len(range(0, 1200, 37))
+    assert certificate["gap"] < 1e-9
+
+
+def test_prices_set_by_hand_for_single_segments_count_for_the_constraints(tmp_path):
+    artefact, catalog = MARKET
+
+    table, certificate = scored(tmp_path / "v", {"volume": VOLUME}, **by_hand(tmp_path))
+
+    price = table["price"].cast(pl.Float64).to_numpy().reshape(-1, 6)
+    set_by_hand = table.filter(pl.col("binding") == "override")
+    assert set_by_hand.filter(pl.col("segment_id") == "s003")["price"].cast(pl.Float64).unique().to_list() == [77.77]
+    assert set(set_by_hand["note"]) == {"as it was", "never mind"}
+    entry = certificate["constraints"]["volume"]
+    assert entry["achieved"] == pytest.approx(sums_at(artefact, catalog, price)[0], rel=1e-9)
+    assert certificate["status"] == "met"
+    assert certificate["gap"] < 1e-4
+
+
+@pytest.mark.parametrize(("wish", "status"), [("relax", 0), ("refuse", 3)])
+def test_command_ends_as_configured_where_constraints_cannot_be_met(gpu_pricer, tmp_path, wish, status):
+    write_shop(tmp_path)
+    asked = (
+        "+policy.constraints.revenue={measure: revenue, at_least: 1.3, relative_to: current_prices}",
+        "+policy.constraints.rate={measure: margin_rate, at_least: 1.3, relative_to: current_prices, priority: 2}",
+    )
+
+    ended = gpu_pricer("score", "paths.shards=prices/one", f"policy.on_infeasible={wish}", *asked)
+
+    said = ended.said if status else [line for line in ended.log if "WARNING" in line]
+    assert ended.status == status
+    assert any("rate asks for margin_rate at_least" in line for line in said)
+    assert (tmp_path / "prices/one/_record/run.json").exists() == (status == 0)
+
+
 def test_a_folder_that_is_scored_again_without_constraints_proves_nothing(tmp_path):
     scored(tmp_path / "v", {"volume": VOLUME, "stock": {"measure": "units", "at_most": "stock", "per": "product_id"}})
 
@@ -98,6 +162,41 @@ def test_a_folder_that_is_scored_again_without_constraints_proves_nothing(tmp_pa
 
     assert certificate is None
     assert not (tmp_path / "v" / "_record" / "stock_prices.parquet").exists()
+
+
+def test_certificate_holds_the_cost_of_every_rule_on_demand(gpu_pricer, tmp_path):
+    write_shop(tmp_path)
+    asked = ("+policy.constraints.volume={measure: units, at_least: 1.02, relative_to: current_prices}", *FEW_RULES)
+
+    kept, free = (
+        gpu_pricer("score", f"paths.shards=prices/{name}", "score.leave_one_out=true", *rules)
+        for name, rules in (("kept", asked), ("free", FEW_RULES))
+    )
+
+    assert (kept.status, free.status) == (0, 0)
+    records = (tmp_path / f"prices/{name}/_record/certificate.json" for name in ("kept", "free"))
+    kept, free = (json.loads(record.read_text()) for record in records)
+    entry = kept["costs"]["constraints.volume"]
+    assert set(kept["costs"]) == {"bounds.max_decrease", "bounds.max_increase", "constraints.volume"}
+    assert entry["cost"] == pytest.approx(entry["objective_without"] - kept["objective"])
+    assert entry["objective_without"] == pytest.approx(free["objective"], rel=1e-6)
+    assert entry["cost"] > 0
+    assert kept["constraints"]["volume"]["shadow_price"] > 0
+
+
+def test_a_stock_limit_that_is_missed_is_named_with_its_numbers(tmp_path, monkeypatch):
+    for name in ("STOCK_PASSES", "TRIES"):
+        monkeypatch.setattr(f"gpu_pricer.policy.portfolio.solve.{name}", 1)
+    shelf = {"measure": "units", "at_most": "stock", "per": "product_id"}
+
+    with pytest.raises(Refused, match=STOCK_REFUSED) as refused:
+        scored(tmp_path / "v", {"shelf": shelf})
+
+    limit, product, sold, _ = re.search(STOCK_REFUSED, str(refused.value)).groups()
+    row = MARKET[1].filter(pl.col("product_id") == product)
+    assert float(limit) == pytest.approx(row["stock"].item(), rel=1e-5)
+    assert float(sold) > float(limit)
+    assert not (tmp_path / "v" / "_record" / "certificate.json").exists()
 
 
 def test_a_condition_may_name_single_products(tmp_path):

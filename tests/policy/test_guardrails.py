@@ -10,6 +10,7 @@ import pytest
 from gpu_pricer.errors import InputError
 from gpu_pricer.policy.ladder import Ladder
 from gpu_pricer.policy.problem import pricing_problem
+from gpu_pricer.policy.rule_costs import NO_RULE
 from gpu_pricer.policy.tile_rows import solve
 from gpu_pricer.policy.tile_solving import choose_changes
 from gpu_pricer.tables.price_table import RULES
@@ -35,9 +36,11 @@ def price_and_binding(artefact, catalog, policy):
 
 
 # One product, appeal 0, sensitivity 2 at reference 5: without a rule its price is about 7.25.
-@pytest.mark.parametrize(
-    ("rule", "columns", "held", "binding"),
-    [
+ON_AND_OFF = [
+        ({"max_increase": 0.2}, {}, 6.0, "max_increase"),
+        ({"max_decrease": 0.1}, {"price": 9.0}, 8.1, "max_decrease"),
+        ({"min_margin_rate": 0.5}, {}, 8.0, "min_margin_rate"),
+        ({"within_support": True}, {}, 6.5, "within_support"),
         ({"max_increase_amount": 0.25}, {}, 5.25, "max_increase_amount"),
         ({"max_decrease_amount": 0.5}, {"price": 9.0}, 8.5, "max_decrease_amount"),
         ({"below_list_price": True}, {"list_price": 6.0}, 6.0, "list_price"),
@@ -51,10 +54,12 @@ def price_and_binding(artefact, catalog, policy):
         ({"ceiling_column": "most"}, {"most": 6.0}, 6.0, "ceiling"),
         ({"frozen": "brand = 'own' and price < 6"}, {"brand": "own"}, 5.0, "frozen"),
         ({"max_changes": 0}, {}, 5.0, "max_changes"),
-    ],
-)  # fmt: skip
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "columns", "held", "binding"), ON_AND_OFF)
 def test_every_rule_changes_a_price_and_is_named(rule, columns, held, binding):
-    artefact, catalog = one_product(5.0, 4.0)
+    artefact, catalog = one_product(5.0, 4.0, support=(1.0, 6.5))
     catalog = catalog.with_columns(**{name: pl.lit(value) for name, value in columns.items()})
 
     free = price_and_binding(artefact, catalog, a_policy(FREE, ladder=None))
@@ -63,6 +68,22 @@ def test_every_rule_changes_a_price_and_is_named(rule, columns, held, binding):
     assert bound == (held, binding)
     assert free[0] == pytest.approx(7.25, abs=0.3)
     assert free[1] == "none"
+
+
+def test_every_rule_is_switched_on_and_off():
+    between_products = {"family_column", "max_segment_ratio"}  # see families below, and test_segment_ratio
+
+    assert {name for rule, *_ in ON_AND_OFF for name in rule} >= NO_RULE.keys() - between_products
+
+
+@pytest.mark.parametrize("ladder", [Ladder([0.49], None), Ladder(None, [5.5, 7.49, 8.0])])
+def test_a_ladder_changes_a_price(ladder):
+    artefact, catalog = one_product(5.0, 4.0)
+
+    found = price_and_binding(artefact, catalog, a_policy(FREE, ladder))
+
+    assert found == (7.49, "none")
+    assert price_and_binding(artefact, catalog, a_policy(FREE, ladder=None))[0] != 7.49
 
 
 def test_override_overrules_everything_and_is_named(tmp_path):

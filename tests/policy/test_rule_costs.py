@@ -10,8 +10,9 @@ from hydra.utils import instantiate
 
 from gpu_pricer.cli import CONF
 from gpu_pricer.policy.policy import Policy
+from gpu_pricer.policy.portfolio.certificate import add_costs
 from gpu_pricer.policy.problem import pricing_problem
-from gpu_pricer.policy.rule_costs import NO_RULE, rule_costs, without_each, write_rule_costs
+from gpu_pricer.policy.rule_costs import NO_RULE, rule_costs, without_each
 from gpu_pricer.policy.tile_rows import solve, tally_of
 from gpu_pricer.policy.tiling import Tiling
 from tests.markets import FREE, USUAL, a_policy, catalog_of, small_artefact
@@ -33,12 +34,12 @@ def test_cost_is_the_profit_that_a_run_without_the_rule_makes_more():
 
     assert found["objective"] == pytest.approx(profit(artefact, catalog, policy), rel=1e-5)
     without = profit(artefact, catalog, a_policy(replace(USUAL, max_increase=None)))
-    entry = found["rules"]["bounds.max_increase"]
+    entry = found["costs"]["bounds.max_increase"]
     assert entry["objective_without"] == pytest.approx(without, rel=1e-5)
     assert entry["cost"] == entry["objective_without"] - found["objective"] > 0
-    costs = [rule["cost"] for rule in found["rules"].values()]
+    costs = [rule["cost"] for rule in found["costs"].values()]
     assert costs == sorted(costs, reverse=True)
-    assert set(found["rules"]) == {
+    assert set(found["costs"]) == {
         "bounds.max_decrease", "bounds.max_increase", "bounds.min_margin_rate", "bounds.within_support", "ladder"
     }  # fmt: skip
 
@@ -49,11 +50,12 @@ def test_cost_of_caps_and_families_is_told(tmp_path):
     rules = replace(FREE, max_decrease=0.5, max_increase=0.5, max_segment_ratio=1.0, family_column="family_id")
 
     found = rule_costs(artefact, catalog, a_policy(rules), TILES, "cpu")
-    written = json.loads(write_rule_costs(found, _record(tmp_path)).read_text())
+    written = json.loads(add_costs(tmp_path, found).read_text())
 
-    assert found["rules"]["bounds.max_segment_ratio"]["cost"] > 0
-    assert found["rules"]["bounds.family_column"]["cost"] > 0
-    assert written == found
+    assert found["costs"]["bounds.max_segment_ratio"]["cost"] > 0
+    assert found["costs"]["bounds.family_column"]["cost"] > 0
+    assert {name: written[name] for name in found} == found
+    assert (written["status"], written["constraints"], written["dual_bound"]) == ("met", {}, None)
 
 
 def test_cost_of_a_constraint_is_told_beside_the_rules():
@@ -63,14 +65,9 @@ def test_cost_of_a_constraint_is_told_beside_the_rules():
     found = rule_costs(artefact, catalog_of(artefact), a_policy(constraints=asked), TILES, "cpu")
     plain = rule_costs(artefact, catalog_of(artefact), a_policy(), TILES, "cpu")
 
-    entry = found["rules"]["constraints.keep_volume"]
+    entry = found["costs"]["constraints.keep_volume"]
     assert entry["cost"] > 0
     assert entry["objective_without"] == pytest.approx(plain["objective"], rel=1e-6)
-
-
-def _record(folder):
-    (folder / "_record").mkdir()
-    return folder
 
 
 def test_every_rule_of_the_bounds_can_be_left_out():

@@ -17,6 +17,15 @@ from gpu_pricer.tables.replacing import replacing_file
 CERTIFICATE, STOCK_PRICES = "certificate.json", "stock_prices.parquet"
 MET, RELAXED, MISSED = "met", "relaxed", "missed"
 
+NOTHING_PROVEN: dict[str, object] = {
+    "status": MET, "currency": None, "objective": None, "dual_bound": None, "gap": None, "constraints": {},
+    "stock": None,
+}  # fmt: skip
+"""The certificate of a policy without constraints."""
+
+ROUNDING = 1e-9
+"""Share by which sums of one product may differ from its limit and still keep to it."""
+
 
 @dataclass(frozen=True)
 class Certificate:
@@ -35,21 +44,28 @@ class Certificate:
         return str(self.summary["status"])
 
     def shortfalls(self) -> list[str]:
-        """What is missing of each limit that is not met, in its own units."""
+        """What is missing of each limit that is not met, in its own units; of limits per product, the worst one."""
         entries: dict[str, Any] = self.summary["constraints"]  # type: ignore[assignment]
-        return [
+        found = [
             f"{name} asks for {entry['measure']} {entry['kind']} {entry['required']:.6g}, gets {entry['achieved']:.6g}"
             for name, entry in entries.items()
             if entry["violation"] > 0
         ]
+        over = None if self.stock is None else _over(self.stock)
+        if over is not None and over.height:
+            names, worst = self.summary["stock"]["names"], over.row(0, named=True)  # type: ignore[index]
+            found.append(
+                f"{' and '.join(names)} asks for units at_most {worst['limit']:.6g} of product {worst['product_id']}, "
+                f"gets {worst['sold']:.6g} (the worst of {over.height} products)"
+            )
+        return found
 
     def write(self, folder: Path) -> None:
         """Write certificate.json, and the shadow prices of stock beside it."""
         if self.stock is not None:
             with replacing_file(folder / STOCK_PRICES) as fresh:
                 self.stock.write_parquet(fresh)
-        with replacing_file(folder / CERTIFICATE) as fresh:
-            fresh.write_text(json.dumps(self.summary, indent=2, allow_nan=False) + "\n")
+        _write(folder, self.summary)
 
 
 def certificate_of(
@@ -57,10 +73,12 @@ def certificate_of(
     constraints: dict[str, Constraint],
     today: np.ndarray,
     stock: pl.DataFrame | None,
+    per_product: list[str],
     currency: str,
 ) -> Certificate:
     """The certificate of a solution; constraints: those that are not per product, with their sums of today [K, 3].
 
+    stock: see Certificate; per_product: the names of the constraints that it is of.
     shadow_price is what a limit looser by one (unit, currency unit, or 1.0 of margin rate) would add to the objective.
     """
     sums = solution.sums.covered.sum(axis=0)
@@ -69,7 +87,7 @@ def certificate_of(
         for k, (name, constraint) in enumerate(constraints.items())
     }
     is_missed = (solution.goals.violation(solution.reached) > 0).any()
-    is_short = stock is not None and bool((stock["units"] - stock["rationed"] > stock["limit"] * (1 + 1e-9)).any())
+    is_short = stock is not None and _over(stock).height > 0
     status = MISSED if is_missed or is_short else RELAXED if solution.relaxed.any() else MET
     summary = {
         "status": status,
@@ -78,7 +96,8 @@ def certificate_of(
         "dual_bound": solution.bound,
         "gap": solution.gap,
         "constraints": described,
-        "stock": None if stock is None else _stock_entry(stock),
+        "stock": None if stock is None else _stock_entry(stock, per_product),
+        "costs": None,
         "passes": solution.passes,
         "start": {
             "multiplier": dict(zip(constraints, solution.start.multiplier.tolist(), strict=True)),
@@ -86,6 +105,23 @@ def certificate_of(
         },
     }
     return Certificate(summary, stock)
+
+
+def certified_objective(folder: Path) -> float | None:
+    """The objective in the certificate in a folder, None where there is no certificate."""
+    path = folder / CERTIFICATE
+    return float(json.loads(path.read_text())["objective"]) if path.is_file() else None
+
+
+def add_costs(folder: Path, costs: dict[str, object]) -> Path:
+    """Add what each rule costs to the certificate in a folder; its path.
+
+    costs: see rule_costs. Where no constraint asked for a proof they make a certificate by themselves.
+    """
+    path = folder / CERTIFICATE
+    summary = json.loads(path.read_text()) if path.is_file() else NOTHING_PROVEN
+    _write(folder, summary | costs)
+    return path
 
 
 def clear(folder: Path) -> None:
@@ -117,6 +153,11 @@ def read_start(folder: Path, names: list[str], product_id: pl.Series) -> Start:
     return Start(multiplier, price, curvature)
 
 
+def _write(folder: Path, summary: dict[str, object]) -> None:
+    with replacing_file(folder / CERTIFICATE) as fresh:
+        fresh.write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n")
+
+
 def _entry(
     constraint: Constraint, today: np.ndarray, sums: np.ndarray, solution: Solution, k: int
 ) -> dict[str, object]:
@@ -140,8 +181,16 @@ def _entry(
     }
 
 
-def _stock_entry(stock: pl.DataFrame) -> dict[str, object]:
+def _over(stock: pl.DataFrame) -> pl.DataFrame:
+    """The products that sell more than their limit, the worst first, with what they sell."""
+    sold = stock.with_columns(sold=pl.col("units") - pl.col("rationed"))
+    over = sold.filter(pl.col("sold") > pl.col("limit") * (1 + ROUNDING))
+    return over.sort(pl.col("sold") / pl.col("limit"), descending=True)
+
+
+def _stock_entry(stock: pl.DataFrame, names: list[str]) -> dict[str, object]:
     return {
+        "names": names,
         "limited": stock.height,
         "binding": int((stock["shadow_price"] > 0).sum()),
         "rationed_products": int((stock["rationed"] > 0).sum()),

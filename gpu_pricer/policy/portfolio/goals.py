@@ -6,10 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from gpu_pricer.errors import InputError
+from gpu_pricer.policy.objective import Objective
 from gpu_pricer.policy.portfolio.constraint import Constraint
 
 UNITS, REVENUE, COST = np.eye(3)
 COEFFICIENT = {"units": UNITS, "revenue": REVENUE, "profit": REVENUE - COST}
+
+
+def weights_of(objective: Objective) -> np.ndarray:
+    """What the objective adds per unit, per currency unit of revenue and of cost [3]."""
+    return objective.profit * (REVENUE - COST) + objective.revenue * REVENUE
 
 
 @dataclass(frozen=True)

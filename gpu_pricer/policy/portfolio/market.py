@@ -81,6 +81,15 @@ class Market:
                 self._add(sums, of_class, categories, self._chosen(members, categories, price[:, members]))
         return sums
 
+    def share_changed(self, steering: Steering) -> float:
+        """The share of the prices that are not today's; one pass."""
+        self.passes += 1
+        changed = 0
+        for categories in self._tiles:
+            price = price_classes(self.problem, steering, categories, self.backend).price
+            changed += int(np.count_nonzero(price != self.problem.today[self.problem.products(*categories), None]))
+        return changed / (len(self.problem.today) * len(self.problem.segment_id))
+
     def _chosen(self, members: np.ndarray, categories: tuple[int, int], price: np.ndarray) -> Totals:
         """What some segments choose at prices [p, 1] or [p, s], in float64."""
         products = self.problem.products(*categories)

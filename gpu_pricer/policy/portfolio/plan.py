@@ -9,10 +9,10 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.policy.objective import Objective
 from gpu_pricer.policy.portfolio.certificate import Certificate, certificate_of
 from gpu_pricer.policy.portfolio.constraint import Constraint
-from gpu_pricer.policy.portfolio.goals import goals_of
+from gpu_pricer.policy.portfolio.goals import goals_of, weights_of
 from gpu_pricer.policy.portfolio.market import Market
 from gpu_pricer.policy.portfolio.slices import slices_of
-from gpu_pricer.policy.portfolio.solve import Solution, Solver, Start, objective_of
+from gpu_pricer.policy.portfolio.solve import Solution, Solver, Start
 from gpu_pricer.policy.portfolio.steering import Steering
 from gpu_pricer.policy.portfolio.stock import stock_of
 from gpu_pricer.policy.problem import PricingProblem
@@ -33,6 +33,62 @@ class Plan:
         return self.solution.steering
 
 
+class Planner:
+    """A problem with its constraints, to be solved for one objective or for several."""
+
+    def __init__(
+        self,
+        problem: PricingProblem,
+        constraints: Constraints,
+        catalog: pl.DataFrame,
+        segments: pl.DataFrame,
+        currency: str,
+        backend: str,
+    ) -> None:
+        """catalog and segments, in any order, have the columns that the constraints read.
+
+        InputError for constraints that do not fit them, or a demand without an outside option, whose units no price
+        can change.
+        """
+        if not problem.has_outside_option:
+            raise InputError(
+                "constraints and frontiers need a demand with an outside option, found one without: remove them"
+            )
+        products = problem.product_id.to_frame("product_id")
+        products = products.join(catalog, on="product_id", how="left", maintain_order="left")
+        self.constraints, self.currency = constraints, currency
+        self.of_sums = {name: constraint for name, constraint in constraints.items() if constraint.per is None}
+        apart = problem.overrides.of_cells().kinds_of_segments(segments.height)
+        slices = slices_of(self.of_sums, products, segments.sort("segment_id"), apart)
+        self.market = Market(problem, slices, backend)
+        today = self.market.today()
+        self.today, self.covered_today = today.total.sum(axis=0), today.covered.sum(axis=0)
+        self.goals, self.limit = goals_of(self.of_sums, self.covered_today), unit_limits(constraints, products)
+
+    def plan(self, objective: np.ndarray, start: Start | None = None) -> Plan:
+        """Solve it for the objective's weights of units, revenue and cost [3]."""
+        stock = stock_of(self.market.problem, objective, self.limit)
+        size = float(self.today @ objective)
+        solution = Solver(self.market, objective, self.goals, stock, size).solve(start)
+        per_product = [name for name in self.constraints if name not in self.of_sums]
+        table = self._stock_table(solution) if per_product else None
+        certificate = certificate_of(solution, self.of_sums, self.covered_today, table, per_product, self.currency)
+        return Plan(solution, certificate)
+
+    def _stock_table(self, solution: Solution) -> pl.DataFrame:
+        """See Certificate.stock."""
+        table = pl.DataFrame(
+            {
+                "product_id": self.market.problem.product_id,
+                "limit": self.limit,
+                "units": solution.sums.units,
+                "rationed": solution.rationed,
+                "shadow_price": solution.start.stock_price,
+            }
+        )
+        return table.filter(pl.col("limit").is_finite())
+
+
 def plan(
     problem: PricingProblem,
     objective: Objective,
@@ -43,26 +99,8 @@ def plan(
     backend: str,
     start: Start | None = None,
 ) -> Plan:
-    """Solve the problem under its constraints, of which there is at least one.
-
-    catalog and segments, in any order, have the columns that the constraints read. InputError for constraints that do
-    not fit them, or a demand without an outside option, whose units no price can change.
-    """
-    if not problem.has_outside_option:
-        raise InputError(
-            "policy.constraints need a demand with an outside option, found one without: remove the constraints"
-        )
-    products = problem.product_id.to_frame("product_id")
-    products = products.join(catalog, on="product_id", how="left", maintain_order="left")
-    of_sums = {name: constraint for name, constraint in constraints.items() if constraint.per is None}
-    market = Market(problem, slices_of(of_sums, products, segments.sort("segment_id")), backend)
-    today = market.today()
-    goals, limit = goals_of(of_sums, today.covered.sum(axis=0)), unit_limits(constraints, products)
-    stock = stock_of(problem, objective, limit)
-    size = float(objective_of(objective, today).sum())
-    solution = Solver(market, objective, goals, stock, size).solve(start)
-    table = _stock_table(products["product_id"], limit, solution) if len(of_sums) < len(constraints) else None
-    return Plan(solution, certificate_of(solution, of_sums, today.covered.sum(axis=0), table, currency))
+    """Solve the problem under its constraints; see Planner."""
+    return Planner(problem, constraints, catalog, segments, currency, backend).plan(weights_of(objective), start)
 
 
 def unit_limits(constraints: Constraints, products: pl.DataFrame) -> np.ndarray:
@@ -94,17 +132,3 @@ def _limits(name: str, constraint: Constraint, products: pl.DataFrame) -> np.nda
         return limit
     covered = slices_of({name: constraint}, products, pl.DataFrame({"everybody": [True]}))
     return np.where(covered.covers(0, 0), limit, np.inf)
-
-
-def _stock_table(product_id: pl.Series, limit: np.ndarray, solution: Solution) -> pl.DataFrame:
-    """See Certificate.stock."""
-    table = pl.DataFrame(
-        {
-            "product_id": product_id,
-            "limit": limit,
-            "units": solution.sums.units,
-            "rationed": solution.rationed,
-            "shadow_price": solution.start.stock_price,
-        }
-    )
-    return table.filter(pl.col("limit").is_finite())

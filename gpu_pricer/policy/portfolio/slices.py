@@ -35,10 +35,13 @@ class Slices:
         return self.masks[self.mask[of_class, constraint]]
 
 
-def slices_of(constraints: dict[str, Constraint], products: pl.DataFrame, segments: pl.DataFrame) -> Slices:
+def slices_of(
+    constraints: dict[str, Constraint], products: pl.DataFrame, segments: pl.DataFrame, apart: np.ndarray | None = None
+) -> Slices:
     """Evaluate every `where` over the columns of products [P] and segments [S].
 
-    A column that both have is the product's. InputError for an unknown column, or a slice without a cell.
+    A column that both have is the product's. apart int64 [S]: segments of different numbers are in different classes
+    whatever the conditions say. InputError for an unknown column, or a slice without a cell.
     """
     conditions = [(f"constraints.{name}.where", constraint.where) for name, constraint in constraints.items()]
     masks: dict[bytes, int] = {}
@@ -52,8 +55,9 @@ def slices_of(constraints: dict[str, Constraint], products: pl.DataFrame, segmen
             found[members, k] = number
         if not any(rows[number].any() for number in np.unique(found[:, k])):
             raise InputError(f"{name} must hold for at least one product and segment, found none for {condition!r}")
-    mask, segment_class = np.unique(found, axis=0, return_inverse=True)
-    return Slices(segment_class.ravel(), mask, np.array(rows).reshape(len(rows), products.height))
+    numbers = np.zeros(segments.height, np.int64) if apart is None else apart
+    kinds, segment_class = np.unique(np.column_stack([numbers, found]), axis=0, return_inverse=True)
+    return Slices(segment_class.ravel(), kinds[:, 1:], np.array(rows).reshape(len(rows), products.height))
 
 
 def _masks(

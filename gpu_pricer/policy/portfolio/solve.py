@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gpu_pricer.policy.ladder import CENTS
-from gpu_pricer.policy.objective import Objective
 from gpu_pricer.policy.portfolio.dual import Point, caps_of, curvature, minimise_dual
-from gpu_pricer.policy.portfolio.goals import COST, REVENUE, Goals
+from gpu_pricer.policy.portfolio.goals import Goals
 from gpu_pricer.policy.portfolio.market import Market, Sums
 from gpu_pricer.policy.portfolio.mixing import Ledger, mix
 from gpu_pricer.policy.portfolio.steering import Steering
@@ -24,6 +23,9 @@ SPARE = 2e-7
 
 EASED = 1e-3
 """Share by which a relaxed limit is eased further, so that keeping to it does not cost everything else."""
+
+ROUNDING = 1e-13
+"""Relative error of sums over all cells in float64, by which the bound is raised to stay one."""
 
 AT_CAP = 0.999
 ROUNDS = 4
@@ -80,11 +82,6 @@ def goals_reached(goals: Goals, sums: Sums) -> np.ndarray:
     return np.einsum("gkm,km->gk", sums.covered, goals.coefficient)
 
 
-def objective_of(objective: Objective, sums: Sums) -> np.ndarray:
-    """What every category adds to the objective, in currency [G]."""
-    return sums.total @ ((objective.profit + objective.revenue) * REVENUE - objective.profit * COST)
-
-
 @dataclass(frozen=True)
 class Answer:
     """What the prices that answer multipliers come to."""
@@ -97,8 +94,8 @@ class Answer:
 class Solver:
     """One market, its objective, its goals and its stock."""
 
-    def __init__(self, market: Market, objective: Objective, goals: Goals, stock: Stock, size: float) -> None:
-        """size: the objective at today's prices, in currency; the unit of the dual."""
+    def __init__(self, market: Market, objective: np.ndarray, goals: Goals, stock: Stock, size: float) -> None:
+        """objective: its weights [3]; size: what it comes to at today's prices, the unit of the dual."""
         self.market, self.objective, self.goals, self.stock = market, objective, goals, stock
         self.size = max(abs(size), 1e-9)
         self.search = StockSearch(stock, market.problem.today / CENTS)
@@ -148,13 +145,13 @@ class Solver:
         value = (worth + self.stock.worth(self.search.price)) / self.size - z @ (self.goals.required / self.goals.scale)
         point = Point(z.copy(), value, -self.goals.violation(ledger.goals.sum(axis=0)))
         self.answers.append(Answer(point, ledger, sums.units))
-        log.info(
-            "constraints: pass %d, relative slack %s", self.market.passes, np.array2string(point.slack, precision=2)
-        )
+        if len(z):
+            slack = np.array2string(point.slack, precision=2)
+            log.info("constraints: pass %d, relative slack %s", self.market.passes, slack)
         return self.answers[-1]
 
     def _ledger(self, sums: Sums) -> Ledger:
-        return Ledger(objective_of(self.objective, sums), goals_reached(self.goals, sums))
+        return Ledger(sums.total @ self.objective, goals_reached(self.goals, sums))
 
     def _multiplier(self, z: np.ndarray) -> np.ndarray:
         return z * self.size / self.goals.scale
@@ -204,7 +201,8 @@ class Solver:
                 self.answers.clear()
                 best = self._answer(best.point.z)
         else:
-            log.warning("prices miss a limit by %.2g of it after %d tries", violation.max(initial=0.0), TRIES)
+            short = max(violation.max(initial=0.0), (excess / np.maximum(self.stock.limit, 1.0)).max(initial=0.0))
+            log.warning("prices miss a limit by %.2g of it after %d tries", short, TRIES)
         return self._solution(keeping.point, steering, sums, relaxed)
 
     def _mixture(self, best: Answer, keeping: Answer, margin: np.ndarray) -> Steering:
@@ -243,6 +241,7 @@ class Solver:
         bound = (
             self.market.bound(self._steering(point.z)) + self.stock.worth(price) - float(multiplier @ goals.required)
         )
-        objective = objective_of(self.objective, sums).sum() - rationed @ self.stock.highest
+        objective = float((sums.total @ self.objective).sum() - rationed @ self.stock.highest)
+        bound += ROUNDING * abs(objective)
         start = Start(multiplier, price, self._curvature(point))
-        return Solution(steering, goals, relaxed, sums, rationed, float(objective), bound, start, self.market.passes)
+        return Solution(steering, goals, relaxed, sums, rationed, objective, bound, start, self.market.passes)

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gpu_pricer.policy.fixed_cells import BY_OVERRIDE, offer_at
 from gpu_pricer.policy.ladder import CENTS
-from gpu_pricer.policy.objective import Objective
+from gpu_pricer.policy.overrides import Overrides
 from gpu_pricer.policy.portfolio.slices import Slices
 from gpu_pricer.policy.problem import PricingProblem
 from kernels import Offer, PricedCells, Totals, price_cells
@@ -22,12 +23,12 @@ LEAST_WEIGHT = 1e-9
 class Steering:
     """What the prices maximise: objective + Σ multiplier · (coefficient · sums of the slice) − Σ stock_price · units.
 
-    coefficient [K, 3]: of units, revenue and cost; multiplier [2, K]: of the two answers that categories choose from,
-    per unit of each limit; is_second bool [P]: which products, whole categories, take the second one; stock_price [P]
-    in currency per unit.
+    objective [3], coefficient [K, 3]: of units, revenue and cost; multiplier [2, K]: of the two answers that categories
+    choose from, per unit of each limit; is_second bool [P]: which products, whole categories, take the second one;
+    stock_price [P] in currency per unit.
     """
 
-    objective: Objective
+    objective: np.ndarray
     slices: Slices
     coefficient: np.ndarray
     multiplier: np.ndarray
@@ -37,8 +38,9 @@ class Steering:
     def weigh(self, problem: PricingProblem, of_class: int, products: slice) -> tuple[np.ndarray, np.ndarray]:
         """Weight ω of a choice and effective unit cost c_eff in cents, float64, of some products for a class."""
         cost, is_second = problem.cost[products], self.is_second[products].astype(np.int64)
-        weight = np.full(len(cost), self.objective.profit + self.objective.revenue)
-        charge = self.objective.profit * cost + self.stock_price[products]
+        of_unit, of_revenue, of_cost = self.objective
+        weight = np.full(len(cost), of_revenue)
+        charge = self.stock_price[products] - of_unit - of_cost * cost
         for k, (of_unit, of_revenue, of_cost) in enumerate(self.coefficient):
             multiplier = self.multiplier[is_second, k] * self.slices.covers(of_class, k)[products]
             weight += multiplier * of_revenue
@@ -51,8 +53,16 @@ class Steering:
     ) -> Offer:
         """What the kernels price for a class of segments, its costs and weights of the type `real`."""
         weight, unit_cost = self.weigh(problem, of_class, problem.products(*categories))
-        offer = problem.offer(*categories)
+        fixed = self.overrides(problem, of_class, categories)
+        offer = offer_at(problem.offer(*categories), fixed.product, fixed.price)
         return replace(offer, weight=weight.astype(real), unit_cost=unit_cost.astype(real))
+
+    def overrides(self, problem: PricingProblem, of_class: int, categories: tuple[int, int]) -> Overrides:
+        """The prices set by hand for each segment of the class, products counted from the first of the categories."""
+        products = problem.products(*categories)
+        found = problem.overrides.of_cells(products.start, products.stop)
+        found = found.of_segment(int(self.slices.members(of_class)[0]))
+        return replace(found, product=found.product - products.start)
 
 
 def price_classes(
@@ -65,7 +75,9 @@ def price_classes(
         members = slices.members(of_class)
         demand = problem.demand.tile(products.start, products.stop, members)
         offer = steering.offer(problem, of_class, categories)
-        parts.append((members, price_cells(demand, offer, backend, problem.visits[members])))
+        cells = price_cells(demand, offer, backend, problem.visits[members])
+        cells.held[steering.overrides(problem, of_class, categories).product] = BY_OVERRIDE
+        parts.append((members, cells))
     return parts[0][1] if len(parts) == 1 else _joined(parts, len(problem.segment_id))
 
 

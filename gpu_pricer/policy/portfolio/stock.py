@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from gpu_pricer.policy.ladder import CENTS
-from gpu_pricer.policy.objective import Objective
 from gpu_pricer.policy.problem import PricingProblem
 
 CLOSE = 1e-4
@@ -51,10 +50,18 @@ class Stock:
         return float(price[is_limited] @ self.limit[is_limited])
 
 
-def stock_of(problem: PricingProblem, objective: Objective, limit: np.ndarray) -> Stock:
-    """The limits [P] with the largest margin that each product's bounds allow."""
-    dearest = (objective.profit + objective.revenue) * problem.high / CENTS - objective.profit * problem.cost
-    return Stock(limit, np.maximum(dearest, 0.0))
+def stock_of(problem: PricingProblem, objective: np.ndarray, limit: np.ndarray) -> Stock:
+    """The limits [P] with the most that a unit of each product may earn, given the objective's weights [3]."""
+    of_unit, of_revenue, of_cost = objective
+    highest = of_unit + of_revenue * dearest_prices(problem) + of_cost * problem.cost
+    return Stock(limit, np.maximum(highest, 0.0))
+
+
+def dearest_prices(problem: PricingProblem) -> np.ndarray:
+    """The highest price of each product that bounds, or overrides of single segments, allow, in currency [P]."""
+    high, overrides = problem.high.copy(), problem.overrides.of_cells()
+    np.maximum.at(high, overrides.product, overrides.price)
+    return high / CENTS
 
 
 class StockSearch:

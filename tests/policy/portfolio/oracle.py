@@ -30,3 +30,16 @@ def sums_at(
         float(revenue.sum()),
         float((revenue - units * products["cost"].to_numpy()[:, None]).sum()),
     )
+
+
+def units_at(artefact: DemandArtefact, catalog: pl.DataFrame, segment: int, price: np.ndarray) -> np.ndarray:
+    """Return units [n, P] of a segment's visits at prices [n, P] of a market of one category, sorted by product."""
+    products = artefact.products.with_row_index("row").sort("product_id")
+    people = artefact.segments.with_row_index("row").sort("segment_id").row(segment, named=True)
+    factors = {name: factor.astype(np.float64) for name, factor in artefact.factors.items()}
+    row = products["row"].to_numpy()
+    appeal = factors["product_appeal"][row] @ factors["segment_appeal"][people["row"]]
+    score = factors["product_sensitivity"][row] @ factors["segment_sensitivity"][people["row"]]
+    utility = np.exp(appeal - np.logaddexp(0, score) * (price / products["reference_price"].to_numpy() - 1))
+    chance = utility / (1 + utility.sum(axis=1, keepdims=True))
+    return chance * people["visits"] * products["units_per_choice"].to_numpy()

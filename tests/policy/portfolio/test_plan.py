@@ -35,10 +35,10 @@ ASKED = {
 }
 
 
-def a_market(seed=1, products=3000, segments=8):
+def a_market(seed=1, products=3000, segments=8, overrides=None):
     """A market with its problem, and the tables that conditions read."""
     artefact, catalog = department_market(seed, products, segments)
-    problem = pricing_problem(artefact, catalog, a_policy(AROUND_TODAY, QUARTERS))
+    problem = pricing_problem(artefact, catalog, a_policy(AROUND_TODAY, QUARTERS, overrides=overrides))
     sorted_catalog, people = catalog.sort("category_id", "product_id"), artefact.segments.sort("segment_id")
     return SimpleNamespace(
         artefact=artefact, catalog=catalog, problem=problem, products=sorted_catalog, segments=people
@@ -156,20 +156,50 @@ def test_growth_takes_the_revenue_that_a_profit_floor_leaves():
     assert found["gap"] < 1e-4
 
 
-def test_bound_holds_against_every_price_of_a_small_market():
-    market = a_market(seed=4, products=4, segments=1)
+def test_bound_holds_against_every_price_beside_overrides_of_single_segments(tmp_path):
+    by_hand = {"product_id": ["p0000001", "p0000002"], "segment_id": ["s000", "s001"], "price": [5.55, 1.11]}
+    pl.DataFrame(by_hand).write_parquet(tmp_path / "by_hand.parquet")
+    market = a_market(seed=4, products=3, segments=2, overrides=str(tmp_path / "by_hand.parquet"))
+    sums = [every_sum(market, segment, fixed) for segment, fixed in ((0, {1: 555}), (1, {2: 111}))]
+    pairs = (sums[0][:, None] + sums[1][None]).reshape(-1, 3)
+    limit = np.quantile(pairs[:, 0], 0.8)
+
+    found = planned(market, {"units": Constraint("units", at_least=float(limit))})
+
+    summary, price = found.certificate.summary, prices_of(market, found)
+    best = pairs[pairs[:, 0] >= limit, 2].max()
+    assert (price[1, 0], price[2, 1]) == (5.55, 1.11)
+    assert summary["objective"] == pytest.approx(sums_at(market.artefact, market.catalog, price)[2], rel=1e-9)
+    assert summary["objective"] <= best * (1 + 1e-9)
+    assert best <= summary["dual_bound"] * (1 + 1e-9)
+    assert summary["constraints"]["units"]["achieved"] >= limit
+
+
+def every_sum(market, segment, fixed) -> np.ndarray:
+    """Units, revenue and profit [n, 3] of a segment at every combination of rungs, some products' prices being set."""
     low, high = market.problem.low, market.problem.high
     rungs = [[c for c in range(a, b + 1) if c % 100 in (25, 49, 75, 99)] for a, b in zip(low, high, strict=True)]
-    every = np.array(list(product(*rungs))) / 100
-    sums = np.array([sums_at(market.artefact, market.catalog, price[:, None]) for price in every])
-    limit = np.quantile(sums[:, 0], 0.8)
+    rungs = [[fixed[p]] if p in fixed else row for p, row in enumerate(rungs)]
+    covers = np.arange(market.segments.height) == segment
+    return np.array(
+        [sums_at(market.artefact, market.catalog, np.array(price)[:, None] / 100, covers) for price in product(*rungs)]
+    )
 
-    found = planned(market, {"units": Constraint("units", at_least=float(limit))}).certificate.summary
 
-    best = sums[sums[:, 0] >= limit, 2].max()
-    assert found["objective"] <= best * (1 + 1e-9)
-    assert best <= found["dual_bound"] * (1 + 1e-9)
-    assert found["constraints"]["units"]["achieved"] >= limit
+def test_stock_is_kept_beside_overrides_of_single_segments(tmp_path):
+    scarce = MARKET.products.filter(pl.col("stock").is_not_null()).head(40)
+    by_hand = scarce.select("product_id", pl.lit("s001").alias("segment_id"), price=pl.col("price").round(2))
+    by_hand.write_parquet(tmp_path / "by_hand.parquet")
+    market = a_market(overrides=str(tmp_path / "by_hand.parquet"))
+
+    found = planned(market, {"stock": Constraint("units", at_most="stock", per="product_id")})
+
+    stock, price = found.certificate.stock, prices_of(market, found)
+    is_set = market.products["product_id"].is_in(by_hand["product_id"].implode()).to_numpy()
+    assert (price[is_set, 1] == market.products["price"].to_numpy()[is_set]).all()
+    assert (stock["units"] - stock["rationed"] <= stock["limit"] * (1 + 1e-9)).all()
+    assert found.certificate.status == "met"
+    assert 0 <= found.certificate.summary["gap"] < 1e-4
 
 
 def test_a_set_that_cannot_be_met_is_relaxed_from_the_least_important_up():

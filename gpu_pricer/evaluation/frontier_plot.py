@@ -1,0 +1,69 @@
+"""A frontier as a figure: what the objective gives up for more of a measure."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.ticker import EngFormatter, FuncFormatter, PercentFormatter
+
+from gpu_pricer.evaluation.plots import OURS, THEIRS, figure
+
+MARKED = 4
+"""How many points tell their multiplier."""
+
+
+def draw_frontier(path: Path, table: pl.DataFrame, measure: str, currency: str) -> None:
+    """The objective of a period against the measure, with today's prices, the policy's, and some multipliers.
+
+    table: today's row, then the frontier's from the policy's on, see portfolio.frontier.trace.
+    """
+    today, policy, traced = table.row(0, named=True), table.row(1, named=True), table[1:]
+    objective = "profit" if table["objective"].equals(table["profit"]) else "objective"
+    said = measure.replace("_", " ")
+    unit = {"units": "", "margin_rate": ", profit / revenue"}.get(measure, f", {currency}")
+    with figure(path, 6.4, 4.6) as drawn:
+        axes = drawn.subplots()
+        axes.plot(traced[measure].to_numpy(), traced["objective"].to_numpy(), marker="o", ms=3.5, lw=1.6, color=OURS)
+        for row, name, marker, colour in ((policy, "policy", "o", OURS), (today, "today's prices", "s", THEIRS)):
+            axes.plot(row[measure], row["objective"], marker, ms=7, color=colour)
+            axes.annotate(
+                name, (row[measure], row["objective"]), (0, 7), textcoords="offset points", ha="center", color=colour
+            )
+        axes.margins(0.15)
+        _mark_multipliers(axes, traced, measure, currency)
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0) if measure == "margin_rate" else EngFormatter())
+        axes.yaxis.set_major_formatter(EngFormatter())
+        _add_changes(axes, today, measure)
+        axes.set(xlabel=f"{said} of a period{unit}", ylabel=f"{objective} of a period, {currency}")
+        axes.set_title(f"The most {objective} at every level of {said}, and what one more of it costs")
+
+
+def _mark_multipliers(axes: Axes, traced: pl.DataFrame, measure: str, currency: str) -> None:
+    """Write beside some points what one more of the measure costs there."""
+    per = {"units": "unit", "margin_rate": "percentage point"}.get(measure, currency)
+    share = 100 if measure == "margin_rate" else 1
+    for i in np.unique(np.linspace(0, traced.height - 1, MARKED + 1).round().astype(int))[1:]:
+        row = traced.row(int(i), named=True)
+        axes.annotate(
+            f"{row['multiplier'] / share:,.3g} {currency} per {per}", (row[measure], row["objective"]), (-6, -4),
+            textcoords="offset points", fontsize=7.5, ha="right", va="top",
+        )  # fmt: skip
+
+
+def _add_changes(axes: Axes, today: dict[str, float], measure: str) -> None:
+    """Changes from today on the far sides: per cent of it, or points of a margin rate."""
+    is_rate = measure == "margin_rate"
+    top = axes.secondary_xaxis("top", functions=_changes(today[measure], 0.01 if is_rate else today[measure] / 100))
+    right = axes.secondary_yaxis("right", functions=_changes(today["objective"], today["objective"] / 100))
+    top.set_xlabel("percentage points over today's" if is_rate else "% over today's")
+    right.set_ylabel("% over today's")
+    for axis in (top.xaxis, right.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda change, _: f"{change:+.3g}"))
+
+
+def _changes(base: float, size: float) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    """Amounts as changes from a base, of some size each, and back."""
+    return (lambda amount: (amount - base) / size), (lambda change: base + size * change)

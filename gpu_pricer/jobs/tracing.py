@@ -1,0 +1,66 @@
+"""The part of `score` that shows what more of a measure costs, and writes no prices."""
+
+import logging
+from pathlib import Path
+
+from gpu_pricer.errors import InputError, Refused
+from gpu_pricer.evaluation.frontier_plot import draw_frontier
+from gpu_pricer.jobs.backends import backend_of, resolved
+from gpu_pricer.policy.matching import read_catalog
+from gpu_pricer.policy.policy import Policy
+from gpu_pricer.policy.portfolio.certificate import MET
+from gpu_pricer.policy.portfolio.frontier import Frontier, table_of, today_row, trace
+from gpu_pricer.policy.portfolio.goals import weights_of
+from gpu_pricer.policy.portfolio.plan import Planner
+from gpu_pricer.policy.problem import pricing_problem
+from gpu_pricer.policy.tiling import Tiling
+from gpu_pricer.tables.artefact import read_artefact
+from gpu_pricer.tables.replacing import replacing_file
+
+log = logging.getLogger(__name__)
+
+
+def trace_frontier(
+    demand: Path, catalog: Path, policy: Policy, tiling: Tiling, frontier: Frontier, work: Path, backend: str
+) -> None:
+    """Write the frontier of a measure as a table and a figure into the work folder.
+
+    InputError where the policy has rules that no multiplier can steer prices under, Refused where its constraints
+    cannot be met together.
+    """
+    _require_whole(policy, tiling, frontier)
+    found = resolved(backend)
+    artefact, table = read_artefact(demand), read_catalog(catalog, policy.columns)
+    problem = pricing_problem(artefact, table, policy)
+    chosen = backend_of(problem, backend, found)
+    currency = artefact.info.currency
+    planner = Planner(problem, policy.asked, table, artefact.segments, currency, chosen)
+    objective = weights_of(policy.objective)
+    rows = [today_row(planner, objective)]
+    for plan, row in trace(planner, objective, frontier):
+        if plan.certificate.status != MET:
+            raise Refused(
+                "a frontier needs policy.constraints that can be met together, found that they cannot be: "
+                f"{'; '.join(plan.certificate.shortfalls())}: loosen them or widen the bounds"
+            )
+        rows.append(row)
+        log.info("frontier of %s: %d of %d points", frontier.measure, len(rows) - 1, frontier.points)
+    path = work / "frontier" / f"{frontier.measure}.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing_file(path) as fresh:
+        table_of(rows).write_parquet(fresh)
+    figure = work / "plots" / f"frontier_{frontier.measure}.svg"
+    draw_frontier(figure, table_of(rows), str(frontier.measure), currency)
+    log.info("wrote %s and %s; frontier=%s writes no prices", path, figure, frontier.measure)
+
+
+def _require_whole(policy: Policy, tiling: Tiling, frontier: Frontier) -> None:
+    if policy.unsteerable:
+        raise InputError(
+            f"frontier={frontier.measure} cannot be traced beside bounds.{policy.unsteerable[0]}: set it to null"
+        )
+    if tiling.shard is not None or tiling.leave_one_out:
+        raise InputError(
+            f"frontier={frontier.measure} is of the whole assortment and writes no prices, found score.shard or "
+            "score.leave_one_out set: leave them out"
+        )
