@@ -42,7 +42,7 @@ def main(config: DictConfig) -> dict[str, object]:
     """
     plan = instantiate(config.run, _convert_="all")
     if "evaluate" in plan.steps:
-        instantiate(config.evaluate)  # what it cannot do, it should not say after an hour
+        instantiate(config.evaluate, _convert_="all")  # what it cannot do, it should not say after an hour
     if plan.is_repeated:
         return {"runs": _repeat(plan, config)}
     is_helper = any(os.environ.get(rank, "0") != "0" for rank in RANKS)
