@@ -46,7 +46,7 @@ def main(config: DictConfig) -> dict[str, object]:
     if measure is not None:
         raise InputError(f"frontier={measure} writes no prices to publish: use gpu-pricer score frontier={measure}")
     if "evaluate" in plan.steps:
-        instantiate(config.evaluate)  # what it cannot do, it should not say after an hour
+        instantiate(config.evaluate, _convert_="all")  # what it cannot do, it should not say after an hour
     if plan.is_repeated:
         return {"runs": _repeat(plan, config)}
     is_helper = any(os.environ.get(rank, "0") != "0" for rank in RANKS)

@@ -41,7 +41,8 @@ class DemandNetwork(nn.Module):
     """u = a − b ((1 − w) (x / r − 1) + w (x / l − 1)): appeal a, sensitivity b > 0, so demand never rises with price.
 
     r is the product's reference price and l what it cost lately, w the weight of that memory: linear in x all the same.
-    a = taste_u · taste_p + habit_up + level_u + level_p + context · effect_p + season of the category in the period;
+    a = taste_u · taste_p + habit_up + level_u + level_p + context · effect_p + season of the category in the period +
+    shock of the product in the period, which is 0 where training saw none;
     taste_u and level_u are those of the user's attributes and of what it bought before (of the user itself where the
     past is not used), habit_up comes from the past of user and product.
     b = softplus(factors_u · factors_p + response_u + response_p).
@@ -72,6 +73,7 @@ class DemandNetwork(nn.Module):
         self.mean_effect = nn.Parameter(torch.zeros(contexts))
         self.season = nn.Embedding(len(data.set_category), 1)
         nn.init.zeros_(self.season.weight)
+        self.shock = nn.Parameter(torch.zeros(len(data.product)), requires_grad=False)
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the utility of every alternative of the batch, [R]."""
@@ -88,6 +90,7 @@ class DemandNetwork(nn.Module):
             + level[:, 0]
             + ((level[:, 1:] + self.mean_effect) * self.data.context[batch.row]).sum(1)
             + self.mean_level
+            + self.shock.index_select(0, batch.row)
             + self.season_effect(batch.choice_set).index_select(0, batch.occasion)
         )
         return appeal - self.sensitivities(batch) * self.remembered(moves)

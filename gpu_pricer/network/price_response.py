@@ -2,7 +2,7 @@
 
 The likelihood hardly sees price, so that after any practical number of epochs the sensitivities still depend on
 where they started. Given the tastes that training found, what is left of the utility is a generalised linear model of
-products and users: levels, promotion effects, seasons and price response. It is solved as one problem.
+products and users: levels, promotion effects, seasons, shocks and price response. It is solved as one problem.
 """
 
 import logging
@@ -58,7 +58,7 @@ class Place:
 def settle_price_response(
     network: DemandNetwork, config: PriceResponseConfig, optimiser: OptimiserConfig, seed: int
 ) -> None:
-    """Move levels, effects, seasons and sensitivities of products and users to the most likely ones, given the tastes.
+    """Move levels, effects, seasons, shocks, memory and sensitivities to the most likely ones, given the tastes.
 
     L-BFGS on the penalised log likelihood of the training choices, with the Fisher information of products and users as
     its first guess (Nocedal & Wright 2006, alg. 7.4); every step must climb. The distance to the optimum is the root

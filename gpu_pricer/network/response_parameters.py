@@ -1,7 +1,10 @@
-"""The parameters that are brought to convergence together: levels, promotion effects, seasons and price response."""
+"""The parameters that are brought to convergence together.
+
+Levels, promotion effects, seasons, shocks, price memory and price response.
+"""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -11,6 +14,7 @@ from torch import Tensor, nn
 
 from gpu_pricer.checks import require_number
 from gpu_pricer.network.demand_network import DemandNetwork
+from gpu_pricer.network.towers import Tower
 
 FLAT = 1e-6  # the prior precision of what all products share
 CG_TOLERANCE, CG_STEPS = 1e-4, 300  # the equations only precondition a search, so they need no more
@@ -18,8 +22,12 @@ CG_TOLERANCE, CG_STEPS = 1e-4, 300  # the equations only precondition a search, 
 
 @dataclass(frozen=True)
 class PriorConfig:
-    """Standard deviations of what a product or a user adds to what is shared: of a product's level and promotion
-    effect, of a user's level, and, in raw sensitivity, of an attribute's value, of a product and of a user."""
+    """Standard deviations of what adds to what is shared: of a product's level and promotion effect, of a user's level,
+    of an attribute's value in promotion effects and in raw sensitivity, and, in the latter, of a product and of a user.
+
+    shock: of what moves a product in one period and nobody knows; without it every buyer would count as independent
+    news about prices, though all buyers of a product in a period share what happened then.
+    """
 
     level: float
     effect: float
@@ -27,10 +35,11 @@ class PriorConfig:
     attribute: float
     product: float
     user: float
+    shock: float
 
     def __post_init__(self) -> None:
-        for name in ("level", "effect", "user_level", "attribute", "product", "user"):
-            require_number(f"prior.{name}", getattr(self, name), above=0)
+        for field in fields(self):
+            require_number(f"prior.{field.name}", getattr(self, field.name), above=0)
 
 
 @dataclass(frozen=True)
@@ -132,21 +141,47 @@ def _product_blocks(network: DemandNetwork, prior: PriorConfig) -> list[Block]:
         Block(network.mean_level, lambda t: t.reshape(1), FLAT, everything, ones, False),
         Block(level, lambda t: t[:, 0], prior.level**-2, product, ones, False),
         Block(season, lambda t: t[:, 0], network.config.season_spread**-2, data.set_of_row(), ones, False),
+        Block(network.shock, lambda t: t, prior.shock**-2, torch.arange(len(product)), ones, False),
     ]
     for c, context in enumerate(data.context.T):
         blocks += [
             Block(network.mean_effect, _entry(c), FLAT, everything, context, False),
             Block(level, _column(1 + c), prior.effect**-2, product, context, False),
+            *_attribute_blocks(network.product_level, _column(1 + c), product, context, prior, False),
         ]
-    move = -network.remembered(data.trusted_moves(torch.arange(len(product)))).detach()
-    sensitivity = network.product_sensitivity
-    blocks.append(Block(network.mean_sensitivity, lambda t: t.reshape(1), FLAT, everything, move, True))
-    for attribute, values in enumerate(sensitivity.values):
-        assert isinstance(values, nn.Embedding)
-        code = sensitivity.codes[product, attribute]
-        blocks.append(Block(values.weight, _column(-1), prior.attribute**-2, code, move, True))
-    blocks.append(Block(sensitivity.own.weight, _column(-1), prior.product**-2, product, move, True))
-    return blocks
+    return [*blocks, *_slope_blocks(network, prior, everything)]
+
+
+def _slope_blocks(network: DemandNetwork, prior: PriorConfig, everything: Tensor) -> list[Block]:
+    """The response to prices, and how much the remembered one counts in it."""
+    product, sensitivity = network.data.product, network.product_sensitivity
+    moves = network.data.trusted_moves(torch.arange(len(product)))
+    move = -network.remembered(moves).detach()
+    return [
+        Block(network.memory, lambda t: t.reshape(1), FLAT, everything, _memory_factor(network, moves), False),
+        Block(network.mean_sensitivity, lambda t: t.reshape(1), FLAT, everything, move, True),
+        *_attribute_blocks(sensitivity, _column(-1), product, move, prior, True),
+        Block(sensitivity.own.weight, _column(-1), prior.product**-2, product, move, True),
+    ]
+
+
+def _memory_factor(network: DemandNetwork, moves: Tensor) -> Tensor:
+    """The derivative of every shelf row's utility in the raw weight of memory, at the products' sensitivities, [R]."""
+    weight = torch.sigmoid(network.memory.detach())
+    nobody = torch.zeros(1, network.config.sensitivity_width + 1)
+    response = network.sensitivity(nobody, network.product_sensitivity.all_rows()).detach()[network.data.product]
+    return -response * weight * (1 - weight) * (moves[:, 1] - moves[:, 0])
+
+
+def _attribute_blocks(
+    tower: Tower, pick: Callable[[Tensor], Tensor], product: Tensor, factor: Tensor, prior: PriorConfig, is_slope: bool
+) -> list[Block]:
+    """What every attribute of the products adds, one block each."""
+    return [
+        Block(values.weight, pick, prior.attribute**-2, tower.codes[product, attribute], factor, is_slope)
+        for attribute, values in enumerate(tower.values)
+        if isinstance(values, nn.Embedding)
+    ]
 
 
 def _entry(position: int) -> Callable[[Tensor], Tensor]:

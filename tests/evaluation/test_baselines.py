@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.evaluation.baselines import trees
+from gpu_pricer.evaluation.baselines import judging, trees
 from gpu_pricer.evaluation.baselines.frequency import Frequency
 from gpu_pricer.evaluation.baselines.logit import Logit
 from gpu_pricer.evaluation.baselines.trees import BoostedTrees
@@ -52,7 +52,7 @@ def trees_of(monotone: bool) -> BoostedTrees:
 
 
 def test_logit_finds_the_log_odds_that_it_is_made_for(offers):
-    predict = Logit(spread=10.0).fit(offers, seed=0)
+    predict = Logit(spread=10.0).fit(offers)
 
     before, after = (np.log(p / (1 - p)) for p in (predict(offers), predict(raised(offers))))
 
@@ -64,13 +64,13 @@ def test_frequency_moves_from_the_products_mean_to_the_users_own():
     offers = pl.DataFrame({"product_id": [1, 1, 2], "bought": [True, False, False], "weight": [1.0, 3.0, 1.0]})
     rows = pl.DataFrame({"product_id": [1, 1], "product_purchases": [0.0, 30.0], "visits": [0.0, 30.0]})
 
-    share = Frequency(prior_visits=10).fit(offers, seed=0)(rows)
+    share = Frequency(prior_visits=10).fit(offers)(rows)
 
     assert share == pytest.approx([0.25, (30 + 2.5) / 40])
 
 
 def test_monotone_trees_never_sell_more_at_a_higher_price(offers):
-    predict = trees_of(monotone=True).fit(offers, seed=0)
+    predict = trees_of(monotone=True).fit(offers)
 
     before, after = predict(offers), predict(raised(offers))
 
@@ -80,11 +80,25 @@ def test_monotone_trees_never_sell_more_at_a_higher_price(offers):
 
 @pytest.mark.parametrize("model", [Logit(spread=10.0), trees_of(monotone=False)])
 def test_a_product_that_training_never_saw_gets_a_probability(offers, model):
-    predict = model.fit(offers, seed=0)
+    predict = model.fit(offers)
 
     share = predict(offers.head(5).with_columns(product_id=pl.lit(99, pl.Int64)))
 
     assert ((share > 0) & (share < 1)).all()
+
+
+def test_a_baseline_learns_once_from_the_same_offers(offers, monkeypatch):
+    taught = []
+    learn, model = Frequency.fit, Frequency(prior_visits=10)
+    monkeypatch.setattr(judging, "_answers", {})
+    monkeypatch.setattr(Frequency, "fit", lambda model, rows: taught.append(rows.height) or learn(model, rows))
+
+    first, again = (judging.answer("frequency", model, offers, offers.head(9)) for _ in range(2))
+    other = judging.answer("frequency", model, offers.head(500), offers.head(9))
+
+    assert taught == [offers.height, 500]
+    assert first is again
+    assert (other[0] != first[0]).any()
 
 
 def test_boosted_trees_without_their_library_are_refused_in_one_line(monkeypatch):

@@ -11,12 +11,15 @@ from gpu_pricer.jobs.plan import Plan
 from tests.jobs.test_run import MARKET
 
 CONF = Path(__file__).parents[2] / "conf"
+FREQUENCY = (
+    "+evaluate.baselines.frequency={_target_: gpu_pricer.evaluation.baselines.frequency.Frequency, prior_visits: 10}"
+)
 
 
 def test_every_fold_and_seed_is_run_and_their_metrics_are_joined(gpu_pricer, tmp_path):
     fold = "+run.folds.short=['data.source.weeks=16']"
 
-    ended = gpu_pricer("run", *MARKET, fold, "run.seeds=[0,3]", "run.steps=[prepare,train,evaluate]")
+    ended = gpu_pricer("run", *MARKET, fold, FREQUENCY, "run.seeds=[0,3]", "run.steps=[prepare,train,evaluate]")
 
     assert (ended.status, ended.said) == (0, [])
     assert "short: mean of 2 runs" in ended.out
@@ -27,6 +30,7 @@ def test_every_fold_and_seed_is_run_and_their_metrics_are_joined(gpu_pricer, tmp
     ]
     assert together["folds"]["short"]["mean"]["test"]["log_loss"] == pytest.approx(sum(losses) / 2)
     assert together["folds"]["short"]["spread"]["test"]["log_loss"] > 0
+    assert together["folds"]["short"]["mean"]["baselines"]["frequency"]["auc"] > 0.5
     assert list(together["folds"]) == ["short"]
     record = json.loads((tmp_path / "work/short/seed3/train/run.json").read_text())
     assert (record["config"]["seed"], record["config"]["data"]["source"]["weeks"]) == (3, 16)

@@ -18,7 +18,7 @@ class Frequency:
     def __post_init__(self) -> None:
         require_number("frequency.prior_visits", self.prior_visits, above=0)
 
-    def fit(self, offers: pl.DataFrame, seed: int) -> Predict:
+    def fit(self, offers: pl.DataFrame) -> Predict:
         """Learn the products' mean rates; the users' own counts come with each offer, up to its day."""
         weight, bought = pl.col("weight"), (pl.col("weight") * pl.col("bought")).sum()
         overall = offers.select(bought / weight.sum()).item()

@@ -27,7 +27,7 @@ class Logit:
     def __post_init__(self) -> None:
         require_number("logit.spread", self.spread, above=0)
 
-    def fit(self, offers: pl.DataFrame, seed: int) -> Predict:
+    def fit(self, offers: pl.DataFrame) -> Predict:
         """Maximise the likelihood of the cells."""
         weight = pl.col("weight")
         cells = offers.group_by(CELL, maintain_order=True).agg(

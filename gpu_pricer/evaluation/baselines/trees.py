@@ -40,7 +40,7 @@ class BoostedTrees:
         require_number("lightgbm.rate", self.rate, above=0, most=1)
         _lightgbm()
 
-    def fit(self, offers: pl.DataFrame, seed: int) -> Predict:
+    def fit(self, offers: pl.DataFrame) -> Predict:
         """Boost the log likelihood of the offers."""
         lightgbm = _lightgbm()
         vocabulary = {name: offers[name].unique().sort() for name in CODES}
@@ -52,16 +52,15 @@ class BoostedTrees:
             categorical_feature=list(CODES),
             free_raw_data=True,
         )
-        booster = lightgbm.train(self._settings(seed), table, num_boost_round=self.rounds)
+        booster = lightgbm.train(self._settings(), table, num_boost_round=self.rounds)
         return lambda rows: np.asarray(booster.predict(_features(rows, vocabulary)))
 
-    def _settings(self, seed: int) -> dict[str, Any]:
+    def _settings(self) -> dict[str, Any]:
         settings = {
             "objective": "binary",
             "num_leaves": self.leaves,
             "learning_rate": self.rate,
             "min_data_in_leaf": self.min_rows,
-            "seed": seed,
             "deterministic": True,
             "force_row_wise": True,
             "verbosity": -1,
