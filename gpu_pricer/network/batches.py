@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -17,7 +18,8 @@ class Batch:
     """N choices and their R alternatives laid end to end.
 
     user, choice_set, weight, size, outside [N]; chosen [N]: position among the R alternatives, -1 for nothing;
-    occasion [R]: which choice; row [R]: which shelf row; correction [R]: log of the alternatives it stands for.
+    occasion [R]: which choice; row [R]: which shelf row; correction [R]: log of the alternatives it stands for;
+    products [D]: the distinct products, place [R]: which of them.
     """
 
     user: Tensor
@@ -29,6 +31,8 @@ class Batch:
     occasion: Tensor
     row: Tensor
     correction: Tensor
+    products: Tensor
+    place: Tensor
 
 
 def gather_batch(data: ChoiceData, index: Tensor, max_alternatives: int, generator: torch.Generator) -> Batch:
@@ -42,26 +46,30 @@ def gather_batch(data: ChoiceData, index: Tensor, max_alternatives: int, generat
     first, size = data.set_start[choice_set], data.set_start[choice_set + 1] - data.set_start[choice_set]
     drawn = size.clamp(max=max_alternatives)
     occasion = torch.repeat_interleave(drawn)
-    start = drawn.cumsum(0) - drawn
-    stratum = torch.arange(len(occasion), device=index.device) - start[occasion]
-    low = stratum * size[occasion] // drawn[occasion]
-    width = (stratum + 1) * size[occasion] // drawn[occasion] - low
+    of_occasion = partial(torch.index_select, dim=0, index=occasion)
+    size_there, drawn_there = of_occasion(size), of_occasion(drawn)
+    stratum = torch.arange(len(occasion), device=index.device) - of_occasion(drawn.cumsum(0) - drawn)
+    low = stratum * size_there // drawn_there
+    width = (stratum + 1) * size_there // drawn_there - low
     chance = torch.rand(len(occasion), generator=generator, device=index.device)
     pick = low + (chance * width).long().clamp(max=width - 1)
-    bought = data.chosen[index] - first
-    is_bought = (data.chosen[index] >= 0)[occasion] & (bought[occasion] >= low) & (bought[occasion] < low + width)
-    pick = torch.where(is_bought, bought[occasion], pick)
-    chosen = torch.full_like(index, -1).index_put((occasion[is_bought],), is_bought.nonzero().squeeze(1))
+    bought = of_occasion(torch.where(data.chosen[index] >= 0, data.chosen[index] - first, -1))
+    is_bought = (bought >= low) & (bought < low + width)
+    position = is_bought.nonzero().squeeze(1)
+    row = of_occasion(first) + torch.where(is_bought, bought, pick)
+    products, place = torch.unique(data.product.index_select(0, row), return_inverse=True)
     return Batch(
         user=data.user[index],
         choice_set=choice_set,
         weight=data.weight[index],
         size=data.size[index],
         outside=data.outside[index],
-        chosen=chosen,
+        chosen=torch.full_like(index, -1).index_put((occasion[position],), position),
         occasion=occasion,
-        row=first[occasion] + pick,
+        row=row,
         correction=torch.log(width.float()),
+        products=products,
+        place=place,
     )
 
 

@@ -69,11 +69,12 @@ class ChoiceData(OnDevice):
 
     def price_moves(self, row: Tensor) -> Tensor:
         """How far the prices of n shelf rows are from the reference price and from the recent one, [n, 2]."""
-        return torch.stack([self.price_ratio[row], self.recent_ratio[row]], dim=1) - 1
+        return torch.stack([ratio.index_select(0, row) for ratio in (self.price_ratio, self.recent_ratio)], dim=1) - 1
 
     def trusted_moves(self, row: Tensor) -> Tensor:
         """The price moves that may teach price response, 0 where the price was seen too rarely, [n, 2]."""
-        return self.price_moves(row) * self.teaches_price[self.product[row], None]
+        teaches = self.teaches_price.index_select(0, self.product.index_select(0, row))
+        return self.price_moves(row) * teaches[:, None]
 
     def visits_before(self, period: int) -> np.ndarray:
         """In how many periods before this one each user came, [U]."""

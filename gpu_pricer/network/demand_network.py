@@ -81,17 +81,15 @@ class DemandNetwork(nn.Module):
 
     def utility(self, batch: Batch, tastes: Tensor, moves: Tensor) -> Tensor:
         """Return the utility of every alternative, given its user's tastes for it [R] and its price moves [R, 2]."""
-        product, place = torch.unique(self.data.product[batch.row], return_inverse=True)
-        user, seat = torch.unique(batch.user, return_inverse=True)
-        level = self.product_level(product).index_select(0, place)
+        level = self.product_level(batch.products).index_select(0, batch.place)
+        of_choice = self.user_level(batch.user)[:, 0] + self.season_effect(batch.choice_set)
         appeal = (
             tastes
-            + self.user_level(user)[:, 0].index_select(0, seat[batch.occasion])
+            + of_choice.index_select(0, batch.occasion)
             + level[:, 0]
-            + ((level[:, 1:] + self.mean_effect) * self.data.context[batch.row]).sum(1)
+            + ((level[:, 1:] + self.mean_effect) * self.data.context.index_select(0, batch.row)).sum(1)
             + self.mean_level
             + self.shock.index_select(0, batch.row)
-            + self.season_effect(batch.choice_set).index_select(0, batch.occasion)
         )
         return appeal - self.sensitivities(batch) * self.remembered(moves)
 
@@ -102,10 +100,8 @@ class DemandNetwork(nn.Module):
 
     def sensitivities(self, batch: Batch) -> Tensor:
         """Return the price sensitivity b of every alternative of the batch, [R]."""
-        product, place = torch.unique(self.data.product[batch.row], return_inverse=True)
-        user, seat = torch.unique(batch.user, return_inverse=True)
-        of_user = self.user_sensitivity(user).index_select(0, seat[batch.occasion])
-        return self.sensitivity(of_user, self.product_sensitivity(product).index_select(0, place))
+        of_user = self.user_sensitivity(batch.user).index_select(0, batch.occasion)
+        return self.sensitivity(of_user, self.product_sensitivity(batch.products).index_select(0, batch.place))
 
     def sensitivity(self, user: Tensor, product: Tensor) -> Tensor:
         """Return b [...] from the sensitivity vectors of users [..., Kb + 1] and of products [..., Kb + 1]."""
@@ -114,12 +110,10 @@ class DemandNetwork(nn.Module):
 
     def tastes(self, batch: Batch) -> Tensor:
         """Return what is the user's own about the appeal of every alternative, its level apart, [R]."""
-        product, period = self.data.product[batch.row], self.data.set_period[batch.choice_set]
-        user_taste = self.user_tastes(batch.user, period)
-        appeal = (user_taste.index_select(0, batch.occasion) * self.product_taste(product)).sum(1)
-        if self.history is None:
-            return appeal
-        return appeal + self.history.habits(self.data, batch.user[batch.occasion], product, period[batch.occasion])
+        user_taste = self.user_tastes(batch.user, self.data.set_period[batch.choice_set])
+        product_taste = self.product_taste(batch.products).index_select(0, batch.place)
+        appeal = (user_taste.index_select(0, batch.occasion) * product_taste).sum(1)
+        return appeal if self.history is None else appeal + self.history.habits_in(self.data, batch)
 
     def user_tastes(self, user: Tensor, period: Tensor) -> Tensor:
         """Return the taste vectors of n users before n periods, [n, taste_width]."""

@@ -69,12 +69,20 @@ class PastPurchases(OnDevice):
 
     def before(self, key: Tensor, period: Tensor) -> Past:
         """The state of each key [n] after its last purchase before the period [n], decayed to the period."""
-        found = torch.searchsorted(self.place, key * self.periods + period) - 1
-        event = found.clamp(min=0)
-        is_known = (found >= 0) & (self.place[event].div(self.periods, rounding_mode="floor") == key)
-        last = torch.where(is_known, self.place[event] % self.periods, period)
-        decayed = self.decayed[event] * self.decay ** (period - last)[:, None] * is_known[:, None]
-        return Past(decayed, last, self.first[event], self.count[event] * is_known)
+        event, is_known = self._last_event(key, period)
+        last = torch.where(is_known, self.place.index_select(0, event) % self.periods, period)
+        decayed = self.decayed.index_select(0, event) * self.decay ** (period - last)[:, None] * is_known[:, None]
+        return Past(decayed, last, self.first.index_select(0, event), self.count.index_select(0, event) * is_known)
+
+    def is_known(self, key: Tensor, period: Tensor) -> Tensor:
+        """Whether each key [n] had a purchase before the period [n], [n]."""
+        return self._last_event(key, period)[1]
+
+    def _last_event(self, key: Tensor, period: Tensor) -> tuple[Tensor, Tensor]:
+        """The last event before the period [n], and whether it is of the key [n]."""
+        event = torch.searchsorted(self.place, key * self.periods + period) - 1
+        is_known = self.place.index_select(0, event.clamp(min=0)) >= key * self.periods
+        return event.clamp(min=0), is_known & (event >= 0)
 
 
 def past_purchases(key: np.ndarray, period: np.ndarray, periods: int, decay: np.ndarray) -> PastPurchases:
@@ -117,7 +125,7 @@ class PastBaskets(OnDevice):
         size = torch.where(row >= 0, self.start[row.clamp(min=0) + 1] - first, 0)
         begin = size.cumsum(0) - size
         entry = torch.arange(int(size.sum()), device=size.device) + torch.repeat_interleave(first - begin, size)
-        return self.product[entry], self.weight[entry], begin
+        return self.product.index_select(0, entry), self.weight.index_select(0, entry), begin
 
 
 @dataclass(frozen=True)
@@ -141,6 +149,10 @@ class History(OnDevice):
         """How many features a row has."""
         return 4 * self.visits.shape[2] + 11
 
+    def has_bought(self, user: Tensor, product: Tensor, period: Tensor) -> Tensor:
+        """Whether n users had bought n products before n periods, [n]."""
+        return self.products.is_known(user * self.product_count + product, period)
+
     def features(self, user: Tensor, product: Tensor, category: Tensor, period: Tensor) -> Tensor:
         """The features of n offers, [n, width], all of the order of 1 and 0 for who never bought.
 
@@ -150,9 +162,12 @@ class History(OnDevice):
             torch.where(product < 0, product, user * self.product_count + product), period
         )
         of_category = self.categories.before(user * self.category_count + category, period)
-        visits, visit_count = self.visits[user, period], self.visit_count[user, period]
+        now = user * self.visits.shape[1] + period
+        visits, visit_count, last_visit = (
+            values.flatten(0, 1).index_select(0, now) for values in (self.visits, self.visit_count, self.last_visit)
+        )
         is_last = (of_product.count > 0) & (of_product.last == of_category.last)
-        absence = _log_time((period - self.last_visit[user, period]).float())
+        absence = _log_time((period - last_visit).float())
         return torch.cat(
             [
                 torch.log1p(of_product.decayed / (visits + 1) / RARE),

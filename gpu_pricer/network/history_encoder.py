@@ -7,8 +7,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gpu_pricer.checks import require_number, require_whole
+from gpu_pricer.network.batches import Batch
 from gpu_pricer.network.choice_data import ChoiceData
 from gpu_pricer.network.history import NO_PRODUCT
+from gpu_pricer.network.towers import rows_of
+from gpu_pricer.network.weighted_sums import weighted_sums
 
 
 @dataclass(frozen=True)
@@ -56,8 +59,22 @@ class HistoryEncoder(nn.Module):
     def taste(self, data: ChoiceData, user: Tensor, period: Tensor) -> Tensor:
         """The taste vector of n users before n periods, [n, taste_width]."""
         product, weight, begin = data.history.baskets.gather(user, period)
-        drawn = self.bought(product, begin, per_sample_weights=weight)
+        drawn = weighted_sums(self.bought.weight, product, weight, begin)
         return self.taste_head(self.dropout(functional.silu(drawn + self.bias)))
+
+    def habits_in(self, data: ChoiceData, batch: Batch) -> Tensor:
+        """What the past adds to the appeal of every alternative of the batch, [R].
+
+        The products of an occasion that its user never bought have one value, so that only the others are computed
+        one by one (a tenth of the alternatives on Complete Journey).
+        """
+        period = data.set_period[batch.choice_set]
+        stranger = self.habits_of_strangers(data, batch.user, data.set_category[batch.choice_set], period)
+        when, user = (values.index_select(0, batch.occasion) for values in (period, batch.user))
+        product = batch.products.index_select(0, batch.place)
+        known = data.history.has_bought(user, product, when).nonzero().squeeze(1)
+        own = self.habits(data, *(values.index_select(0, known) for values in (user, product, when)))
+        return stranger.index_select(0, batch.occasion).index_copy(0, known, own)
 
     def habits(self, data: ChoiceData, user: Tensor, product: Tensor, period: Tensor) -> Tensor:
         """What the past of n users with n products, before n periods, adds to the appeal, [n]."""
@@ -70,5 +87,5 @@ class HistoryEncoder(nn.Module):
         return self._habit(features, self.code_of_category[category])
 
     def _habit(self, features: Tensor, code: Tensor) -> Tensor:
-        weight = self.common + self.of_category(code)
+        weight = self.common + rows_of(self.of_category, code)
         return (self.habit(features) * weight[:, :-1]).sum(1) + weight[:, -1]

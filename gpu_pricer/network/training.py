@@ -120,12 +120,16 @@ class DemandTraining(pl.LightningModule):
 
     def training_step(self, index: Tensor) -> Tensor:
         """The penalised negative log likelihood per unit of choice weight."""
-        network, data = self.network, self.network.data
-        batch = batch_of(data, index, self.optimiser, self.draws)
-        utility = network.utility(batch, network.tastes(batch), data.trusted_moves(batch.row))
-        loss = -log_likelihood(data, utility, batch, self.optimiser).sum() / batch.weight.sum()
+        batch = batch_of(self.network.data, index, self.optimiser, self.draws)
+        loss = self.log_loss(batch)
         self.log("train/log_loss", loss.detach())
-        return loss + network.season_penalty(batch)
+        return loss + self.network.season_penalty(batch)
+
+    def log_loss(self, batch: Batch) -> Tensor:
+        """The negative log likelihood of a training batch, per unit of choice weight."""
+        network, data = self.network, self.network.data
+        utility = network.utility(batch, network.tastes(batch), data.trusted_moves(batch.row))
+        return -log_likelihood(data, utility, batch, self.optimiser).sum() / batch.weight.sum()
 
     def validation_step(self, index: Tensor) -> None:
         """The negative log likelihood over whole choice sets, averaged over the validation periods."""

@@ -107,6 +107,20 @@ def test_settling_raises_the_penalised_likelihood_to_a_flat_place(market, traine
     assert float(trained.mean_sensitivity.grad.abs().max()) < 0.005 * purchases
 
 
+def test_habits_in_a_batch_are_those_of_its_users_and_products_one_by_one(market, trained):
+    _, data = market
+    late = data.split()[1]
+    batch = gather_batch(data, late[::7], max_alternatives=3, generator=torch.Generator())
+    user, period = batch.user[batch.occasion], data.set_period[batch.choice_set][batch.occasion]
+
+    with torch.no_grad():
+        found = trained.history.habits_in(data, batch)
+        expected = trained.history.habits(data, user, data.product[batch.row], period)
+
+    assert 0.1 < data.history.has_bought(user, data.product[batch.row], period).float().mean() < 0.9
+    torch.testing.assert_close(found, expected)
+
+
 def test_segments_number_from_the_most_visits_down_and_are_all_used(market, trained):
     visits = np.linspace(1, 20, 300)
 
