@@ -1,8 +1,16 @@
-"""Refusals: what every command owes its user when the input is wrong."""
+"""Refusals, which every command owes its user when the input is wrong, and a trained network to ask."""
 
 import hashlib
+from pathlib import Path
 
+import polars as pl
 import pytest
+from hydra import compose, initialize_config_dir
+
+from gpu_pricer.jobs import train
+from tests.canonical import write_canonical
+
+CONF = Path(__file__).parents[2] / "conf"
 
 
 @pytest.fixture
@@ -30,3 +38,23 @@ def snapshot(folder):
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
         for path in folder.rglob("*")
     }
+
+
+@pytest.fixture(scope="session")
+def trained_work(tmp_path_factory):
+    """A work folder with canonical tables and what a short training made of them, which no test may change.
+
+    100 users of two towns; levels and price response are those that the held-out predictions were made with.
+    """
+    work = tmp_path_factory.mktemp("trained") / "work"
+    write_canonical(work / "data", users=100)
+    users = pl.read_parquet(work / "data" / "users.parquet").with_columns(town=pl.col("age").replace("old", "Ulm"))
+    users.write_parquet(work / "data" / "users.parquet")
+    train.main(configuration(work, "model=tiny", "train.segments.count=3", "train.refit=false"))
+    return work
+
+
+def configuration(work, *overrides):
+    """The configuration of a job on a work folder."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("config", overrides=[f"paths.work={work}", f"paths.prices={work.parent / 'prices'}", *overrides])
