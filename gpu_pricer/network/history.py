@@ -69,6 +69,9 @@ class PastPurchases(OnDevice):
 
     def before(self, key: Tensor, period: Tensor) -> Past:
         """The state of each key [n] after its last purchase before the period [n], decayed to the period."""
+        if not len(self.place):
+            none = torch.zeros_like(key)
+            return Past(self.decay.new_zeros(len(key), len(self.decay)), period, none, none)
         found = torch.searchsorted(self.place, key * self.periods + period) - 1
         event = found.clamp(min=0)
         is_known = (found >= 0) & (self.place[event].div(self.periods, rounding_mode="floor") == key)

@@ -14,9 +14,11 @@ import polars as pl
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.network.attributes import Scale, Vocabulary
+from gpu_pricer.network.attributes import UNKNOWN, Scale, Vocabulary
+from gpu_pricer.network.choice_data import ChoiceData
 from gpu_pricer.network.context_scale import ContextScale
 from gpu_pricer.network.demand_network import DemandNetwork, NetworkConfig
 from gpu_pricer.network.history_encoder import HistoryConfig
@@ -114,19 +116,39 @@ def read_network(directory: Path) -> SavedNetwork:
         raise InputError(f"the network in {directory} must be whole, found {reason}: train it again") from error
 
 
+@torch.no_grad()
 def _trained(network: DemandNetwork) -> Parameters:
-    """The network's parameters; what is a product's or a user's own is zero where training never saw it."""
+    """The network's parameters, with what training never saw at the average.
+
+    Zero is what a product's or a user's own adds; an unknown word that nobody had is the mean of the words they had.
+    """
     parameters, data = parameters_of(network), network.data
     tensors, labels = dict(parameters.tensors), dict(parameters.labels)
+    shares = _word_shares(data)
     towers = {name: module for name, module in network.named_children() if isinstance(module, Tower)}
     for name, labelled in parameters.tensors.items():
         if labelled.axes[:1] in (("product",), ("user",)):
             tower = towers.get(name.partition(".")[0], network.product_taste)
             tensors[name] = Labelled(labelled.values * tower.is_trained, labelled.axes)
+        elif labelled.axes and labelled.axes[0] in shares:
+            values = labelled.values.clone()
+            values[UNKNOWN] = shares[labelled.axes[0]] @ values
+            tensors[name] = Labelled(values, labelled.axes)
     trained = (data.set_period < data.trained_periods).nonzero().squeeze(1)
     tensors["season"] = Labelled(tensors["season"].values[trained], tensors["season"].axes)
     labels["choice_set"] = [labels["choice_set"][place] for place in trained.tolist()]
     return Parameters(tensors, labels)
+
+
+def _word_shares(data: ChoiceData) -> dict[str, Tensor]:
+    """For every axis of words of which none is unknown to training, how many of the rows have each, as shares."""
+    shares = {}
+    for side, attributes in (("product", data.product_attributes), ("user", data.user_attributes)):
+        for column, codes, size in zip(attributes.vocabulary.words, attributes.codes.T, attributes.sizes, strict=True):
+            count = torch.bincount(codes, minlength=size).float()
+            if count[UNKNOWN] == 0:
+                shares[f"{side} {column}"] = count / count.sum()
+    return shares
 
 
 def _settings(raw: dict[str, Any]) -> Settings:

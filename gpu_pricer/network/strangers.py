@@ -26,12 +26,18 @@ def with_new_products(saved: SavedNetwork, offers: pl.DataFrame, catalog: pl.Dat
     return stacked(saved.products, told)
 
 
-def with_new_users(saved: SavedNetwork, ids: pl.Series, users: pl.DataFrame) -> pl.DataFrame:
-    """The users with these ids, each once, with the attributes that `users` (user_id, attributes) tells of new ones."""
+def with_new_users(
+    saved: SavedNetwork, ids: pl.Series, users: pl.DataFrame, given: pl.DataFrame | None = None
+) -> pl.DataFrame:
+    """The users with these ids, each once, as trained on; of others `users` (user_id, attributes) tells the attributes.
+
+    What `given` (user_id, attributes) tells of anybody counts more.
+    """
     asked = pl.DataFrame({"user_id": ids.unique(maintain_order=True)})
     new = asked.join(saved.users, on="user_id", how="anti").join(users, on="user_id", how="left")
     everybody = stacked(saved.users, new.with_columns(is_trained=pl.lit(False)))
-    return asked.join(everybody, on="user_id", maintain_order="left")
+    found = asked.join(everybody, on="user_id", maintain_order="left")
+    return found if given is None else found.update(stacked(saved.users.clear(), given), on="user_id")
 
 
 def stacked(known: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:

@@ -148,6 +148,18 @@ class OffersToPredict(dy.Schema):
     price_is_positive = _positive("price")
 
 
+class LinesToAssign(dy.Schema):
+    """One row per line of a receipt of a user to be put into a segment."""
+
+    user_id = _id("who bought")
+    product_id = _id("what was bought")
+    time = _time("when: Date or Datetime")
+
+    user_is_given = _given("user_id")
+    product_is_given = _given("product_id")
+    time_is_given = _given("time")
+
+
 class Context(dy.Schema):
     """One row per product and time: what else moved demand; any further numeric column is context too."""
 

@@ -44,12 +44,16 @@ def snapshot(folder):
 def trained_work(tmp_path_factory):
     """A work folder with canonical tables and what a short training made of them, which no test may change.
 
-    100 users of two towns; levels and price response are those that the held-out predictions were made with.
+    100 users of two towns, whose visits are those that bought something. Levels and price response are those that the
+    held-out predictions were made with.
     """
     work = tmp_path_factory.mktemp("trained") / "work"
     write_canonical(work / "data", users=100)
-    users = pl.read_parquet(work / "data" / "users.parquet").with_columns(town=pl.col("age").replace("old", "Ulm"))
-    users.write_parquet(work / "data" / "users.parquet")
+    users, choices = (pl.read_parquet(work / "data" / f"{name}.parquet") for name in ("users", "choices"))
+    users.with_columns(town=pl.col("age").replace("old", "Ulm")).write_parquet(work / "data" / "users.parquet")
+    visits = choices.filter(pl.col("product_id").is_not_null()).select("user_id", "period").unique()
+    visits.write_parquet(work / "data" / "visits.parquet")
+    choices.join(visits, on=("user_id", "period"), how="semi").write_parquet(work / "data" / "choices.parquet")
     train.main(configuration(work, "model=tiny", "train.segments.count=3", "train.refit=false"))
     return work
 

@@ -107,9 +107,9 @@ def test_offers_after_and_before_the_log_are_predicted_too(predict, offers):
 BROKEN = {
     "missing column": (lambda rows: rows.drop("price"), "must have the column price, found only"),
     "price": (
-        lambda rows: rows.with_columns(price=-pl.col("price")), "breaks price_is_positive in 6,000 rows",
+        lambda rows: rows.with_columns(price=-pl.col("price")), "breaks price_is_positive in",
     ),
-    "no time": (lambda rows: rows.with_columns(time=pl.lit(None, pl.Date)), "breaks time_is_given in 6,000 rows"),
+    "no time": (lambda rows: rows.with_columns(time=pl.lit(None, pl.Date)), "breaks time_is_given in"),
     "empty": (lambda rows: rows.clear(), "must hold at least one row, found none"),
     "ids": (
         lambda rows: rows.with_columns(pl.col("user_id").cast(pl.String)),
