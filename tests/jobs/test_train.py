@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+from itertools import permutations
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -51,11 +53,14 @@ def test_a_second_training_replaces_the_artefact(tmp_path):
     write_canonical(tmp_path / "work" / "data", users=100)
 
     train(tmp_path)
-    first = read_artefact(tmp_path / "work" / "demand").fingerprint()
+    first = read_artefact(tmp_path / "work" / "demand")
     finished = train(tmp_path, "seed=1")
 
     assert finished.returncode == 0, finished.stderr
-    assert read_artefact(tmp_path / "work" / "demand").fingerprint() != first
+    second = read_artefact(tmp_path / "work" / "demand")
+    assert second.fingerprint() != first.fingerprint()
+    before, now = (artefact.user_segments["segment_id"].to_numpy() for artefact in (first, second))
+    assert (before == now).sum() == max((np.array(order)[now] == before).sum() for order in permutations(range(3)))
 
 
 def test_a_response_from_what_segments_bought_comes_with_its_posterior(tmp_path):
