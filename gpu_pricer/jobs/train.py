@@ -22,6 +22,7 @@ from gpu_pricer.network.saved_network import write_network
 from gpu_pricer.network.segment_ids import overlap, with_ids_of
 from gpu_pricer.network.segments import Segmentation, SegmentsConfig, form_segments
 from gpu_pricer.network.training import fit_network
+from gpu_pricer.network.warm_start import read_start
 from gpu_pricer.tables.artefact import ARTEFACT_FILES, NETWORK, DemandArtefact, read_segments, write_artefact
 from gpu_pricer.tables.reading import require_whole
 from gpu_pricer.tables.replacing import require_own
@@ -31,14 +32,17 @@ log = logging.getLogger(__name__)
 
 def inputs(config: DictConfig) -> list[Path]:
     """What `train` reads."""
-    return [Path(config.paths.data)]
+    start = [] if config.init_from is None else [Path(str(config.init_from))]
+    return [Path(config.paths.data), *start]
 
 
 def main(config: DictConfig) -> None:
     """Learn demand from the canonical tables and write the demand artefact.
 
     Reads   paths.data      what `prepare` wrote
-    Writes  paths.demand    the artefact: segments × products, appeal and price sensitivity
+            init_from       an artefact, or a work folder with one: training starts from its network where it fits
+    Writes  paths.demand    the artefact: segments × products, appeal and price sensitivity; in network/ the network.
+                            Segments keep the ids of those that they replace there, as far as members stay
             paths.work/train/naive/   with train.response and instruments: the same with prices taken as they are
             paths.work/train/   checkpoints, TensorBoard events, predictions of the held-out periods
 
@@ -59,7 +63,8 @@ def main(config: DictConfig) -> None:
         "%d choices of %d users in %d choice sets, %d products",
         len(data.user), data.users.height, len(data.set_category), data.products.height,
     )  # fmt: skip
-    module = fit_network(data, architecture, optimiser, trainer, folder, config.seed, config.train.resume)
+    start = None if config.init_from is None else read_start(Path(str(config.init_from)))
+    module = fit_network(data, architecture, optimiser, trainer, folder, config.seed, config.train.resume, start)
     if module.global_rank:
         return
     network = module.network

@@ -83,3 +83,13 @@ def test_an_instrument_that_the_log_has_not_is_refused(tmp_path):
     assert finished.returncode == 2
     assert "found none called cost" in finished.stderr.splitlines()[-1]
     assert not (tmp_path / "work" / "demand").exists()
+
+
+def test_training_starts_from_the_network_of_a_work_folder(gpu_pricer, refused, trained_work):
+    data = f"paths.data={trained_work / 'data'}"
+
+    assert "found no network at nowhere/network" in refused("train", *TINY, data, "init_from=nowhere")
+    ended = gpu_pricer("train", *TINY, data, f"init_from={trained_work}")
+
+    assert (ended.status, ended.said) == (0, [])
+    assert any("fits 20 of 20 products, 100 of 100 users" in line for line in ended.log)
