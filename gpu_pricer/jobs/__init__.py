@@ -5,6 +5,8 @@ JOBS = {
     "train": "canonical tables -> demand artefact",
     "score": "demand artefact + catalog + policy -> price table shards",
     "publish": "shards -> one atomic new version of the price table",
+    "predict": "an offers table -> the probability that each offer is bought",
+    "assign": "users -> the segments of the demand artefact",
     "explain": "one published price, derived",
     "evaluate": "held-out tests of the demand model and, on synthetic data, profit under the truth",
     "run": "prepare, train, score, publish and evaluate, in order",

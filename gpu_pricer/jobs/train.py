@@ -9,6 +9,7 @@ import polars as pl
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from gpu_pricer.errors import InputError
 from gpu_pricer.jobs.layout import NAIVE
 from gpu_pricer.network.demand_network import DemandNetwork
 from gpu_pricer.network.export import export_artefact
@@ -17,9 +18,12 @@ from gpu_pricer.network.loading import load_choice_data
 from gpu_pricer.network.members import Members, period_to_judge, period_to_price
 from gpu_pricer.network.price_response import settle_price_response
 from gpu_pricer.network.response.correction import ResponseConfig, learn_responses
-from gpu_pricer.network.segments import SegmentsConfig, assign_segments
+from gpu_pricer.network.saved_network import write_network
+from gpu_pricer.network.segment_ids import overlap, with_ids_of
+from gpu_pricer.network.segments import Segmentation, SegmentsConfig, form_segments
 from gpu_pricer.network.training import fit_network
-from gpu_pricer.tables.artefact import ARTEFACT_FILES, DemandArtefact, write_artefact
+from gpu_pricer.network.warm_start import read_start
+from gpu_pricer.tables.artefact import ARTEFACT_FILES, NETWORK, DemandArtefact, read_segments, write_artefact
 from gpu_pricer.tables.reading import require_whole
 from gpu_pricer.tables.replacing import require_own
 
@@ -28,14 +32,17 @@ log = logging.getLogger(__name__)
 
 def inputs(config: DictConfig) -> list[Path]:
     """What `train` reads."""
-    return [Path(config.paths.data)]
+    start = [] if config.init_from is None else [Path(str(config.init_from))]
+    return [Path(config.paths.data), *start]
 
 
 def main(config: DictConfig) -> None:
     """Learn demand from the canonical tables and write the demand artefact.
 
     Reads   paths.data      what `prepare` wrote
-    Writes  paths.demand    the artefact: segments × products, appeal and price sensitivity
+            init_from       an artefact, or a work folder with one: training starts from its network where it fits
+    Writes  paths.demand    the artefact: segments × products, appeal and price sensitivity; in network/ the network.
+                            Segments keep the ids of those that they replace there, as far as members stay
             paths.work/train/naive/   with train.response and instruments: the same with prices taken as they are
             paths.work/train/   checkpoints, TensorBoard events, predictions of the held-out periods
 
@@ -56,7 +63,8 @@ def main(config: DictConfig) -> None:
         "%d choices of %d users in %d choice sets, %d products",
         len(data.user), data.users.height, len(data.set_category), data.products.height,
     )  # fmt: skip
-    module = fit_network(data, architecture, optimiser, trainer, folder, config.seed, config.train.resume)
+    start = None if config.init_from is None else read_start(Path(str(config.init_from)))
+    module = fit_network(data, architecture, optimiser, trainer, folder, config.seed, config.train.resume, start)
     if module.global_rank:
         return
     network = module.network
@@ -66,11 +74,12 @@ def main(config: DictConfig) -> None:
         network.data = data.with_every_period()
         settle_price_response(network, price_response, optimiser, config.seed)
     visits = data.visits_before(len(data.periods))
-    segment = assign_segments(Members(network, period_to_price(network)), segments, visits, config.seed)
+    segmentation = form_segments(Members(network, period_to_price(network)), segments, visits, config.seed)
+    segmentation = _with_stable_ids(segmentation, data.users, Path(config.paths.demand))
     created = datetime.now(UTC)
     artefact = export_artefact(
         network,
-        segment,
+        segmentation.segment,
         visits,
         export,
         f"{created:%Y%m%dT%H%M%S}",
@@ -78,7 +87,8 @@ def main(config: DictConfig) -> None:
     )
     response = instantiate(config.train.response)
     artefact = _with_response(artefact, response, data_folder, folder / NAIVE, config.seed)
-    write_artefact(artefact, Path(config.paths.demand))
+    write_network(network, segmentation, folder / NETWORK)
+    write_artefact(artefact, Path(config.paths.demand), folder / NETWORK)
     log.info(
         "wrote %s: %d segments × %d products, fingerprint %s",
         config.paths.demand, artefact.segments.height, artefact.products.height, artefact.fingerprint(),
@@ -93,7 +103,23 @@ def _judge(network: DemandNetwork, config: SegmentsConfig, seed: int, path: Path
         return
     visits = data.visits_before(data.validated_periods)
     members = Members(network, period_to_judge(network, data.validated_periods))
-    predict_held_out(network, JudgedSegments(assign_segments(members, config, visits, seed), visits), path)
+    predict_held_out(network, JudgedSegments(form_segments(members, config, visits, seed).segment, visits), path)
+
+
+def _with_stable_ids(segmentation: Segmentation, users: pl.DataFrame, demand: Path) -> Segmentation:
+    """The segmentation with the ids of the artefact that this one replaces, where there is one that tells them."""
+    if not (demand / "user_segments.parquet").is_file():
+        return segmentation
+    try:
+        previous = read_segments(demand)[1]
+    except InputError as error:
+        log.warning("segments are numbered afresh: %s", error)
+        return segmentation
+    assert previous is not None
+    matched = with_ids_of(previous, users, segmentation)
+    kept = overlap(previous, users, matched.segment, len(matched.centre))
+    log.info("segments keep the ids of the last training: %d of %d known users stay", kept.trace(), kept.sum())
+    return matched
 
 
 def _with_response(

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gpu_pricer.network.attributes import Attributes
+from gpu_pricer.network.context_scale import ContextScale
 from gpu_pricer.network.history import History, OnDevice
 
 
@@ -26,6 +27,7 @@ class ChoiceData(OnDevice):
     Products [P]: reference_over_recent (reference price / recent price, in the period to price), product_category,
     teaches_price (its price was seen often enough); the table carries reference_price and is_trained.
     choices_per_purchase [categories]: products bought when any is, in training. history: what users did before.
+    context_scale: names and scale of the C columns of context; price_memory: how many prices the recent one is of.
     Of the periods the first history_periods only feed the history, those up to trained_periods are trained on, those up
     to validated_periods are for validation.
     """
@@ -37,7 +39,8 @@ class ChoiceData(OnDevice):
     history_periods: int
     trained_periods: int
     validated_periods: int
-    context_names: list[str]
+    context_scale: ContextScale
+    price_memory: int
     product_attributes: Attributes
     user_attributes: Attributes
     reference_over_recent: Tensor

@@ -15,6 +15,7 @@ RARE = 0.02  # purchases per visit that count as rare: rates enter as log(1 + ra
 LONGEST_RATIO = 4.0  # of the time since the last purchase to the usual interval
 LONGEST_TIME = 16.0  # periods: longer ago is the same, for no training row has seen the times of the last ones
 NO_PRODUCT = -1  # as a product: one that was never bought
+NOBODY = -1  # as a place in time: before all events
 Tensors = TypeVar("Tensors", bound="OnDevice")
 
 
@@ -86,10 +87,13 @@ class PastPurchases(OnDevice):
 
 
 def past_purchases(key: np.ndarray, period: np.ndarray, periods: int, decay: np.ndarray) -> PastPurchases:
-    """The events of purchases of key [n] in period [n], in any order; a key bought twice in a period bought once."""
-    place = np.unique(key.astype(np.int64) * periods + period)
+    """The events of purchases of key [n] in period [n], in any order; a key bought twice in a period bought once.
+
+    They begin with one of nobody, before all that can be asked for, so that there always is a last event.
+    """
+    place = np.unique(np.append(key.astype(np.int64) * periods + period, NOBODY))
     key, period = place // periods, place % periods
-    start = np.flatnonzero(np.diff(key, prepend=-1))
+    start = np.flatnonzero(np.diff(key, prepend=NOBODY - 1))
     rank = np.arange(len(key)) - np.repeat(start, np.diff(start, append=len(key)))
     decayed = np.ones((len(key), len(decay)))
     for step in range(1, int(rank.max(initial=0)) + 1):  # one step for all keys that have so many purchases
@@ -107,9 +111,9 @@ def past_purchases(key: np.ndarray, period: np.ndarray, periods: int, decay: np.
 
 @dataclass(frozen=True)
 class PastBaskets(OnDevice):
-    """What users had bought before the periods they came in, and before the period to price, as sparse rows.
+    """What users had bought before the periods that are asked for, as sparse rows.
 
-    row [U, T + 1]: which row a user has before a period, -1 where it did not come; start [rows + 1] into product and
+    row [U, T + 1]: which row a user has before a period, -1 where nobody asks; start [rows + 1] into product and
     weight (log(1 + rate / RARE)).
     """
 
@@ -143,6 +147,7 @@ class History(OnDevice):
     last_visit: Tensor
     product_count: int
     category_count: int
+    half_lives: list[float]
 
     @property
     def width(self) -> int:
@@ -207,12 +212,19 @@ class Purchases:
 
 
 def build_history(
-    purchases: Purchases, is_visit: np.ndarray, products: int, categories: int, half_lives: list[float]
+    purchases: Purchases,
+    is_visit: np.ndarray,
+    products: int,
+    categories: int,
+    half_lives: list[float],
+    is_asked: np.ndarray | None = None,
 ) -> History:
     """The history of users that came when is_visit [U, T] says and bought what `purchases` says.
 
-    half_lives: after how many periods a purchase counts half, for each of the H rates.
+    half_lives: after how many periods a purchase counts half, for each of the H rates. is_asked [U, T + 1]: before
+    which periods what users had bought will be asked; where it is not given, before their visits and the one to price.
     """
+    asked = np.pad(is_visit, ((0, 0), (0, 1)), constant_values=True) if is_asked is None else is_asked
     decay = 0.5 ** (1 / np.array(half_lives, dtype=np.float64))
     periods = is_visit.shape[1] + 1
     visits = np.zeros((len(is_visit), periods, len(decay)), np.float32)
@@ -224,35 +236,37 @@ def build_history(
     return History(
         products=past_purchases(purchases.user * products + purchases.product, purchases.period, periods, decay),
         categories=past_purchases(purchases.user * categories + purchases.category, purchases.period, periods, decay),
-        baskets=_past_baskets(purchases, is_visit, products, visits[:, :, -1], decay[-1]),
+        baskets=_past_baskets(purchases, asked, products, visits[:, :, -1], decay[-1]),
         visits=torch.from_numpy(visits),
         visit_count=torch.from_numpy(count),
         last_visit=torch.from_numpy(last),
         product_count=products,
         category_count=categories,
+        half_lives=[float(half_life) for half_life in half_lives],
     )
 
 
 def _past_baskets(
-    purchases: Purchases, is_visit: np.ndarray, products: int, visits: np.ndarray, decay: float
+    purchases: Purchases, is_asked: np.ndarray, products: int, visits: np.ndarray, decay: float
 ) -> PastBaskets:
     """One pass over the periods, in which every user × product pair ever bought keeps its decayed count."""
     pair, of_purchase = np.unique(purchases.user * products + purchases.product, return_inverse=True)
     user, count = pair // products, np.zeros(len(pair))
     order = np.argsort(purchases.period, kind="stable")
-    ends = np.searchsorted(purchases.period[order], np.arange(is_visit.shape[1] + 1))
+    periods = visits.shape[1] - 1
+    ends = np.searchsorted(purchases.period[order], np.arange(periods + 1))
     row, sizes = np.full(visits.shape, -1), []
     entries: list[tuple[np.ndarray, np.ndarray]] = []
     rows = 0
-    for t in range(visits.shape[1]):
-        comes = is_visit[:, t] if t < is_visit.shape[1] else np.ones(len(is_visit), dtype=bool)
+    for t in range(periods + 1):
+        comes = is_asked[:, t]
         row[comes, t] = rows + np.arange(comes.sum())
         rows += int(comes.sum())
         kept = np.flatnonzero(comes[user] & (count > 0))
-        sizes.append(np.bincount(user[kept], minlength=len(is_visit))[comes])
+        sizes.append(np.bincount(user[kept], minlength=len(is_asked))[comes])
         weight = np.log1p(count[kept] / (visits[user[kept], t] + 1) / RARE)
         entries.append(((pair[kept] % products).astype(np.int32), weight.astype(np.float32)))
-        if t < is_visit.shape[1]:
+        if t < periods:
             count[np.unique(of_purchase[order[ends[t] : ends[t + 1]]])] += 1
             count *= decay
     product, weight = (np.concatenate(column) for column in zip(*entries, strict=True))

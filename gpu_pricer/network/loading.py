@@ -13,8 +13,9 @@ from torch import Tensor
 
 from gpu_pricer.checks import require_number, require_whole
 from gpu_pricer.errors import InputError
-from gpu_pricer.network.attributes import encode_attributes
+from gpu_pricer.network.attributes import encode_attributes, learn_vocabulary
 from gpu_pricer.network.choice_data import ChoiceData
+from gpu_pricer.network.context_scale import ContextScale, learn_context_scale, scale_context
 from gpu_pricer.network.history import History, Purchases, build_history
 from gpu_pricer.network.price_memory import last_recent_price, with_recent_price
 from gpu_pricer.tables.category import category_key
@@ -61,7 +62,7 @@ class Tables:
     choices: pl.DataFrame
     visits: pl.DataFrame
     periods: list[date]
-    context_names: list[str]
+    context: ContextScale
 
 
 def load_choice_data(directory: Path, config: EncodingConfig, split: Split) -> ChoiceData:
@@ -87,7 +88,8 @@ def _read_tables(directory: Path, periods: list[date], trained: int, price_memor
     categories = _index_categories(pl.read_parquet(directory / "categories.parquet"), products)
     context_names = [name for name in shelf.columns if name not in SHELF_COLUMNS]
     shelf = with_recent_price(_index_shelf(shelf, products, categories, periods), price_memory)
-    shelf = _scale_context(shelf, context_names, trained)
+    context = learn_context_scale(shelf, context_names, trained)
+    shelf = scale_context(shelf, context)
     return Tables(
         products=products,
         users=users,
@@ -96,7 +98,7 @@ def _read_tables(directory: Path, periods: list[date], trained: int, price_memor
         choices=_index_choices(pl.read_parquet(directory / "choices.parquet"), shelf, users),
         visits=pl.read_parquet(directory / "visits.parquet"),
         periods=periods,
-        context_names=context_names,
+        context=context,
     )
 
 
@@ -121,9 +123,10 @@ def _tensors(tables: Tables, config: EncodingConfig, split: Split, summary: dict
         history_periods=split.history_periods,
         trained_periods=trained,
         validated_periods=trained + split.validation_periods,
-        context_names=tables.context_names,
-        product_attributes=encode_attributes(products, product_columns, config.min_count),
-        user_attributes=encode_attributes(users, user_columns, config.min_count),
+        context_scale=tables.context,
+        price_memory=config.price_memory,
+        product_attributes=encode_attributes(products, learn_vocabulary(products, product_columns, config.min_count)),
+        user_attributes=encode_attributes(users, learn_vocabulary(users, user_columns, config.min_count)),
         reference_over_recent=_tensor(
             products["reference_price"] / last_recent_price(shelf, products, config.price_memory), torch.float32
         ),
@@ -132,7 +135,7 @@ def _tensors(tables: Tables, config: EncodingConfig, split: Split, summary: dict
         product=_tensor(shelf["product"]),
         price_ratio=_tensor(shelf["price"] / products["reference_price"].gather(shelf["product"]), torch.float32),
         recent_ratio=_tensor(shelf["price"] / shelf["recent_price"], torch.float32),
-        context=torch.from_numpy(shelf.select(pl.col(tables.context_names).cast(pl.Float32)).to_numpy().copy()),
+        context=torch.from_numpy(shelf.select(pl.col(tables.context.names).cast(pl.Float32)).to_numpy().copy()),
         set_start=torch.from_numpy(np.append(np.flatnonzero(is_start), shelf.height)),
         set_category=_tensor(sets["category"]),
         set_period=_tensor(sets["period_index"]),
@@ -206,21 +209,6 @@ def _index_shelf(
         .with_columns(choice_set=pl.struct("period_index", "category").rle_id().cast(pl.Int64))
         .with_row_index("shelf_row")
     )
-
-
-def _scale_context(shelf: pl.DataFrame, names: list[str], trained_periods: int) -> pl.DataFrame:
-    """Shares (display, mailer) stay; any other context is standardised over training, so that unknown means average.
-
-    A competitor's price counts relative to the product's own reference price.
-    """
-    trained = pl.col("period_index") < trained_periods
-    relative = {"competitor_price": pl.col("competitor_price") / pl.col("reference_price")}
-    for name in (name for name in names if name not in PROMOTIONS):
-        value = relative.get(name, pl.col(name))
-        centre, spread = value.filter(trained).mean(), value.filter(trained).std()
-        scaled = (value - centre) / pl.when(spread > 0).then(spread).otherwise(1.0)
-        shelf = shelf.with_columns(scaled.fill_nan(None).fill_null(0.0).alias(name))
-    return shelf
 
 
 def _index_choices(choices: pl.DataFrame, shelf: pl.DataFrame, users: pl.DataFrame) -> pl.DataFrame:

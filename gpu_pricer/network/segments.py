@@ -31,8 +31,20 @@ class SegmentsConfig:
         require_number("segments.price_spread", self.price_spread, least=0)
 
 
-def assign_segments(members: Members, config: SegmentsConfig, visits: np.ndarray, seed: int) -> np.ndarray:
-    """Return the segment of every user, [U] int64 in 0 … count-1, numbered from the most visits down.
+@dataclass(frozen=True)
+class Segmentation:
+    """The segment of every user, [U] int64 in 0 … S-1; the segments' centres [S, D] in user_coordinates.
+
+    price_spread is that of these coordinates.
+    """
+
+    segment: np.ndarray
+    centre: np.ndarray
+    price_spread: float
+
+
+def form_segments(members: Members, config: SegmentsConfig, visits: np.ndarray, seed: int) -> Segmentation:
+    """Return `count` segments of the users, numbered from the most visits down.
 
     Users are compared by the root mean square difference of their utilities over the products trained on.
     visits [U] weighs them. InputError when there are fewer users than segments.
@@ -42,13 +54,13 @@ def assign_segments(members: Members, config: SegmentsConfig, visits: np.ndarray
             f"segments.count must be at most the number of users, found {config.count} for "
             f"{len(visits)}: lower segments.count"
         )
-    points = _utility_coordinates(members, config.price_spread)
+    points = user_coordinates(members, config.price_spread)
     means = KMeans(config.count, n_init=config.restarts, random_state=seed)  # type: ignore[arg-type]
     label = means.fit_predict(points, sample_weight=visits)
     order = np.argsort(-np.bincount(label, weights=visits, minlength=config.count), kind="stable")
     rank = np.empty(config.count, np.int64)
     rank[order] = np.arange(config.count)
-    return rank[label]
+    return Segmentation(rank[label], means.cluster_centers_[order], config.price_spread)
 
 
 def segment_table(data: ChoiceData, segment: np.ndarray, visits: np.ndarray) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -58,7 +70,7 @@ def segment_table(data: ChoiceData, segment: np.ndarray, visits: np.ndarray) -> 
     return pl.DataFrame({"segment_id": np.arange(len(total)), "visits": total}), users
 
 
-def _utility_coordinates(members: Members, price_spread: float) -> np.ndarray:
+def user_coordinates(members: Members, price_spread: float) -> np.ndarray:
     """Coordinates of the users in which Euclidean distance is about the r.m.s. difference of utility, [U, D].
 
     Habits enter by their mean over each category's products.
@@ -83,9 +95,12 @@ def _category_habits(members: Members, block: slice) -> np.ndarray:
 
 
 def _stretch(user: Tensor, product: Tensor) -> np.ndarray:
-    """Users [U, K + 1] scaled by the square root of the products' second moments; the last one is a level."""
+    """Users [U, K + 1] times the square root of the products' second moments; the last one is a level.
+
+    The symmetric root, which is unique: eigenvectors have no sign, and points and centres may be of different runs.
+    """
     ones = torch.ones(len(product), 1)
     product = torch.cat([product, ones], dim=1).double()
     moment = product.T @ product / len(product)
     values, vectors = torch.linalg.eigh(moment)
-    return (user.double() @ vectors * values.clamp(min=0).sqrt()).numpy()
+    return (user.double() @ (vectors * values.clamp(min=0).sqrt()) @ vectors.T).numpy()

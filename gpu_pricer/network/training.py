@@ -22,6 +22,8 @@ from gpu_pricer.network.batches import EVERY_ALTERNATIVE, Batch, IndexBatches, g
 from gpu_pricer.network.choice_data import ChoiceData
 from gpu_pricer.network.demand_network import DemandNetwork, NetworkConfig
 from gpu_pricer.network.likelihood import LIKELIHOODS
+from gpu_pricer.network.saved_network import SavedNetwork
+from gpu_pricer.network.warm_start import start_from
 
 log = logging.getLogger(__name__)
 
@@ -189,14 +191,18 @@ def fit_network(
     directory: Path,
     seed: int,
     resume: bool,
+    start: SavedNetwork | None = None,
 ) -> DemandTraining:
     """Train, stop when validation no longer improves, and return the best epoch's network.
 
-    directory keeps checkpoints/ and TensorBoard's events. resume goes on from the last checkpoint there, if it is
-    of the same choices and the same configuration; if not, training starts afresh and says so.
+    directory keeps checkpoints/ and TensorBoard's events. resume goes on from the last checkpoint there, if it is of
+    the same choices and the same configuration; if not, training starts afresh and says so. start: a network of other
+    tables, whose parameters training starts from where they fit.
     """
     pl.seed_everything(seed, workers=True, verbose=False)
     module = DemandTraining(data, network, optimiser, seed)
+    if start is not None:
+        start_from(start, module.network)
     trained, validated, _ = data.split()
     batches = IndexBatches(trained, optimiser.batch_size, seed, trainer.devices * trainer.num_nodes)
     checkpoint = ModelCheckpoint(
@@ -223,7 +229,10 @@ def fit_network(
         enable_model_summary=False,
         log_every_n_steps=min(20, len(batches)),
     )
-    inputs = hashlib.sha256(f"{data.fingerprint()} {network} {optimiser} {trainer} {seed}".encode()).hexdigest()
+    origin = start.fingerprint if start else None
+    inputs = hashlib.sha256(
+        f"{data.fingerprint()} {network} {optimiser} {trainer} {seed} {origin}".encode()
+    ).hexdigest()
     resumed = _checkpoint_of(directory / "checkpoints", inputs) if resume else None
     if engine.is_global_zero and resumed is None:
         _start_afresh(directory, inputs)

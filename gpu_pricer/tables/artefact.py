@@ -2,10 +2,12 @@
 
 demand.json, factors.safetensors, segments.parquet, products.parquet and, optionally, offsets.parquet,
 user_segments.parquet and posterior.parquet. Row order of the two tables is the row order of the factors.
+The folder network/ holds the network it was exported from, if there is one: `score` never reads it.
 """
 
 import hashlib
 import json
+import shutil
 from dataclasses import asdict, dataclass, fields
 from datetime import date
 from pathlib import Path
@@ -24,7 +26,8 @@ from gpu_pricer.tables.replacing import replacing
 
 FORMAT_VERSION = 1
 ARTEFACT_TABLES = ("segments", "products", "offsets", "user_segments", "posterior")
-ARTEFACT_FILES = ("demand.json", "factors.safetensors", *(f"{name}.parquet" for name in ARTEFACT_TABLES))
+NETWORK = "network"
+ARTEFACT_FILES = ("demand.json", "factors.safetensors", *(f"{name}.parquet" for name in ARTEFACT_TABLES), NETWORK)
 FORMS = {
     "factors": ("segment_appeal", "product_appeal", "segment_sensitivity", "product_sensitivity"),
     "dense": ("appeal", "sensitivity"),
@@ -161,8 +164,11 @@ class DemandArtefact:
         return digest.hexdigest()[:16]
 
 
-def write_artefact(artefact: DemandArtefact, directory: Path) -> None:
-    """Write the artefact in one swap; InputError where the directory holds anything else."""
+def write_artefact(artefact: DemandArtefact, directory: Path, network: Path | None = None) -> None:
+    """Write the artefact in one swap; InputError where the directory holds anything else.
+
+    network: a folder that becomes its network/.
+    """
     with replacing(directory, ARTEFACT_FILES) as fresh:
         (fresh / "demand.json").write_text(json.dumps(asdict(artefact.info), indent=2) + "\n")
         save_file({k: np.ascontiguousarray(v) for k, v in artefact.factors.items()}, fresh / "factors.safetensors")
@@ -170,6 +176,8 @@ def write_artefact(artefact: DemandArtefact, directory: Path) -> None:
             table: pl.DataFrame | None = getattr(artefact, name)
             if table is not None:
                 table.write_parquet(fresh / f"{name}.parquet")
+        if network is not None:
+            shutil.move(network, fresh / NETWORK)
 
 
 def read_artefact(directory: Path) -> DemandArtefact:

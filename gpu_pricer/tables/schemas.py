@@ -132,6 +132,34 @@ class Offers(dy.Schema):
     weight_is_positive = _positive_where_given("weight")
 
 
+class OffersToPredict(dy.Schema):
+    """One row per product that a user sees on an occasion; any further column goes through, context is read."""
+
+    occasion_id = _id("one look at the shelf by one user")
+    user_id = _id("who looks")
+    product_id = _id("what is on offer")
+    time = _time("when: Date or Datetime")
+    price = _number("unit price shown, above 0")
+
+    occasion_is_given = _given("occasion_id")
+    user_is_given = _given("user_id")
+    product_is_given = _given("product_id")
+    time_is_given = _given("time")
+    price_is_positive = _positive("price")
+
+
+class LinesToAssign(dy.Schema):
+    """One row per line of a receipt of a user to be put into a segment."""
+
+    user_id = _id("who bought")
+    product_id = _id("what was bought")
+    time = _time("when: Date or Datetime")
+
+    user_is_given = _given("user_id")
+    product_is_given = _given("product_id")
+    time_is_given = _given("time")
+
+
 class Context(dy.Schema):
     """One row per product and time: what else moved demand; any further numeric column is context too."""
 

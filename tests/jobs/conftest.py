@@ -1,8 +1,16 @@
-"""Refusals: what every command owes its user when the input is wrong."""
+"""Refusals, which every command owes its user when the input is wrong, and a trained network to ask."""
 
 import hashlib
+from pathlib import Path
 
+import polars as pl
 import pytest
+from hydra import compose, initialize_config_dir
+
+from gpu_pricer.jobs import train
+from tests.canonical import write_canonical
+
+CONF = Path(__file__).parents[2] / "conf"
 
 
 @pytest.fixture
@@ -30,3 +38,27 @@ def snapshot(folder):
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
         for path in folder.rglob("*")
     }
+
+
+@pytest.fixture(scope="session")
+def trained_work(tmp_path_factory):
+    """A work folder with canonical tables and what a short training made of them, which no test may change.
+
+    100 users of two towns, whose visits are those that bought something. Levels and price response are those that the
+    held-out predictions were made with.
+    """
+    work = tmp_path_factory.mktemp("trained") / "work"
+    write_canonical(work / "data", users=100)
+    users, choices = (pl.read_parquet(work / "data" / f"{name}.parquet") for name in ("users", "choices"))
+    users.with_columns(town=pl.col("age").replace("old", "Ulm")).write_parquet(work / "data" / "users.parquet")
+    visits = choices.filter(pl.col("product_id").is_not_null()).select("user_id", "period").unique()
+    visits.write_parquet(work / "data" / "visits.parquet")
+    choices.join(visits, on=("user_id", "period"), how="semi").write_parquet(work / "data" / "choices.parquet")
+    train.main(configuration(work, "model=tiny", "train.segments.count=3", "train.refit=false"))
+    return work
+
+
+def configuration(work, *overrides):
+    """The configuration of a job on a work folder."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("config", overrides=[f"paths.work={work}", f"paths.prices={work.parent / 'prices'}", *overrides])

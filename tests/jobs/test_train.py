@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+from itertools import permutations
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -51,11 +53,14 @@ def test_a_second_training_replaces_the_artefact(tmp_path):
     write_canonical(tmp_path / "work" / "data", users=100)
 
     train(tmp_path)
-    first = read_artefact(tmp_path / "work" / "demand").fingerprint()
+    first = read_artefact(tmp_path / "work" / "demand")
     finished = train(tmp_path, "seed=1")
 
     assert finished.returncode == 0, finished.stderr
-    assert read_artefact(tmp_path / "work" / "demand").fingerprint() != first
+    second = read_artefact(tmp_path / "work" / "demand")
+    assert second.fingerprint() != first.fingerprint()
+    before, now = (artefact.user_segments["segment_id"].to_numpy() for artefact in (first, second))
+    assert (before == now).sum() == max((np.array(order)[now] == before).sum() for order in permutations(range(3)))
 
 
 def test_a_response_from_what_segments_bought_comes_with_its_posterior(tmp_path):
@@ -78,3 +83,13 @@ def test_an_instrument_that_the_log_has_not_is_refused(tmp_path):
     assert finished.returncode == 2
     assert "found none called cost" in finished.stderr.splitlines()[-1]
     assert not (tmp_path / "work" / "demand").exists()
+
+
+def test_training_starts_from_the_network_of_a_work_folder(gpu_pricer, refused, trained_work):
+    data = f"paths.data={trained_work / 'data'}"
+
+    assert "found no network at nowhere/network" in refused("train", *TINY, data, "init_from=nowhere")
+    ended = gpu_pricer("train", *TINY, data, f"init_from={trained_work}")
+
+    assert (ended.status, ended.said) == (0, [])
+    assert any("fits 20 of 20 products, 100 of 100 users" in line for line in ended.log)

@@ -20,7 +20,7 @@ from gpu_pricer.network.members import Members, period_to_price
 from gpu_pricer.network.moments import segment_moments
 from gpu_pricer.network.price_response import PriceResponseConfig, settle_price_response
 from gpu_pricer.network.response_parameters import PriorConfig
-from gpu_pricer.network.segments import SegmentsConfig, assign_segments
+from gpu_pricer.network.segments import SegmentsConfig, form_segments
 from gpu_pricer.network.training import OptimiserConfig, TrainerConfig, fit_network
 from tests.canonical import SPLIT, write_canonical
 
@@ -124,9 +124,10 @@ def test_habits_in_a_batch_are_those_of_its_users_and_products_one_by_one(market
 def test_segments_number_from_the_most_visits_down_and_are_all_used(market, trained):
     visits = np.linspace(1, 20, 300)
 
-    segment = assign_segments(everybody(trained), SegmentsConfig(count=8, price_spread=0.2, restarts=2), visits, seed=0)
+    config = SegmentsConfig(count=8, price_spread=0.2, restarts=2)
+    formed = form_segments(everybody(trained), config, visits, seed=0)
 
-    total = np.bincount(segment, weights=visits)
+    total = np.bincount(formed.segment, weights=visits)
     assert len(total) == 8
     assert (total > 0).all()
     assert (np.diff(total) <= 0).all()
@@ -134,9 +135,7 @@ def test_segments_number_from_the_most_visits_down_and_are_all_used(market, trai
 
 def test_more_segments_than_users_are_refused(trained):
     with pytest.raises(InputError, match=r"found 301 for 300: lower segments\.count"):
-        assign_segments(
-            everybody(trained), SegmentsConfig(count=301, price_spread=0.2, restarts=1), np.ones(300), seed=0
-        )
+        form_segments(everybody(trained), SegmentsConfig(count=301, price_spread=0.2, restarts=1), np.ones(300), seed=0)
 
 
 @pytest.fixture(scope="module")

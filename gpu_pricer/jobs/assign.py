@@ -1,0 +1,96 @@
+"""assign: users -> segments."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from omegaconf import DictConfig
+
+from gpu_pricer.errors import InputError
+from gpu_pricer.jobs.asking import asked_path, attributes_at, checked_table, new_file, with_ids_of
+from gpu_pricer.network.assigning import likely_segments, nearest_segments
+from gpu_pricer.network.past import Past, read_past
+from gpu_pricer.network.saved_network import SavedNetwork, read_network
+from gpu_pricer.network.strangers import with_new_users
+from gpu_pricer.tables.artefact import NETWORK, read_segments
+from gpu_pricer.tables.replacing import replacing_file
+from gpu_pricer.tables.schemas import LinesToAssign, Users
+
+log = logging.getLogger(__name__)
+
+
+def inputs(config: DictConfig) -> list[Path]:
+    """What `assign` reads."""
+    asked = [Path(str(path)) for path in (config.assign.users, config.assign.transactions) if path is not None]
+    return [*asked, Path(config.paths.demand), Path(config.paths.data)]
+
+
+def main(config: DictConfig) -> None:
+    """Put users into the segments of the demand artefact, by what they bought and how they respond to price.
+
+    Reads   assign.users          user_id and attributes, if the network knows any
+            assign.transactions   user_id, product_id, time: what they bought, beside what the log tells already; one
+                                  of the two tables is enough
+            paths.demand          the segments, and the network that `train` kept with them
+            paths.data            what was on the shelf, and what known users bought, from `prepare`
+    Writes  assign.out            user_id, segment_id: every user once, those of assign.users first, in their order
+
+    Whoever was in training and did nothing since keeps his segment. Users without any visit go to the segment that
+    their attributes make most likely, or without attributes to the largest one, and are counted.
+
+    Example: gpu-pricer assign assign.transactions=lines.parquet assign.out=segments.parquet
+    """
+    out, demand = new_file("assign.out", config.assign.out), Path(config.paths.demand)
+    saved = read_network(demand / NETWORK)
+    known = attributes_at(Path(config.paths.data) / "users.parquet", "user_id", saved.users)
+    past = read_past(Path(config.paths.data), saved.settings.period_days)
+    asked, lines = _asked(config, saved)
+    users = with_new_users(saved, asked["user_id"], known, given=asked)
+    segment = _segments(saved, users, past if lines is None else _with_lines(past, lines, saved), demand)
+    with replacing_file(out) as fresh:
+        users.select("user_id", segment_id=segment).write_parquet(fresh)
+    log.info("wrote %s: %d users in %d segments", out, users.height, segment.n_unique())
+
+
+def _asked(config: DictConfig, saved: SavedNetwork) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+    """Who is asked about, with the attributes that are given, and what they bought."""
+    if config.assign.users is None and config.assign.transactions is None:
+        raise InputError(
+            "assign.users or assign.transactions must be a Parquet file, found neither: set assign.users=FILE"
+        )
+    users, lines = pl.DataFrame(schema={"user_id": saved.users.schema["user_id"]}), None
+    if config.assign.users is not None:
+        path = asked_path("assign.users", config.assign.users)
+        users = with_ids_of({"user_id": saved.users}, checked_table(path, Users)[1], str(path))
+    if config.assign.transactions is not None:
+        path = asked_path("assign.transactions", config.assign.transactions)
+        ids = {"user_id": saved.users, "product_id": saved.products}
+        lines = with_ids_of(ids, checked_table(path, LinesToAssign)[1], str(path))
+        users = pl.concat([users, lines.select("user_id")], how="diagonal")
+    return users.unique("user_id", keep="first", maintain_order=True), lines
+
+
+def _with_lines(past: Past, lines: pl.DataFrame, saved: SavedNetwork) -> Past:
+    """The past with the lines of products that the network knows; the others are counted."""
+    known = lines.join(saved.products, on="product_id", how="semi")
+    if known.height < lines.height:
+        log.warning("%d of %d lines are of products that training never saw", lines.height - known.height, lines.height)
+    return past.with_lines(known.select("user_id", "product_id", period=past.start(pl.col("time").dt.date())))
+
+
+def _segments(saved: SavedNetwork, users: pl.DataFrame, past: Past, demand: Path) -> pl.Series:
+    """The segment_id of every user, in order."""
+    segments, user_segments = read_segments(demand)
+    segment, has_come = nearest_segments(saved, users, past)
+    strangers = users.filter(~pl.Series(has_come))
+    if strangers.height and user_segments is not None:
+        places = segments.select("segment_id").with_row_index("segment")
+        members = user_segments.join(places, on="segment_id").join(saved.users, on="user_id")
+        largest = int(np.argmax(segments["visits"].to_numpy()))
+        segment[~has_come], is_told = likely_segments(strangers, members, saved.settings.user_vocabulary, largest)
+        log.warning(
+            "%d of %d users never came: %d are placed by their attributes, %d in the largest segment, %s",
+            strangers.height, users.height, is_told.sum(), (~is_told).sum(), segments["segment_id"][largest],
+        )  # fmt: skip
+    return segments["segment_id"].gather(segment)

@@ -1,0 +1,57 @@
+"""predict: an offers table -> the probability that each offer is bought."""
+
+import logging
+from pathlib import Path
+
+import polars as pl
+from omegaconf import DictConfig
+
+from gpu_pricer.errors import InputError
+from gpu_pricer.jobs.asking import asked_path, attributes_at, checked_table, new_file, with_ids_of
+from gpu_pricer.network.past import read_past
+from gpu_pricer.network.predicting import predict_offers
+from gpu_pricer.network.saved_network import read_network
+from gpu_pricer.tables.artefact import NETWORK
+from gpu_pricer.tables.replacing import replacing_file
+from gpu_pricer.tables.schemas import OffersToPredict
+
+log = logging.getLogger(__name__)
+
+
+def inputs(config: DictConfig) -> list[Path]:
+    """What `predict` reads."""
+    paths = config.paths
+    return [asked_path("predict.offers", config.predict.offers), *map(Path, (paths.demand, paths.data, paths.catalog))]
+
+
+def main(config: DictConfig) -> None:
+    """Say of every offer of a table how likely it is bought in that visit.
+
+    Reads   predict.offers  occasion_id, user_id, product_id, time, price; optional context such as display. The offers
+                            of an occasion in one category are what its user chose from
+            paths.demand    the network that `train` kept with the artefact
+            paths.data      what users did and products cost before the offer's period, from `prepare`
+            paths.catalog   attributes and categories of products that were not trained on
+    Writes  predict.out     the same rows in the same order, with `probability`, above 0 and below 1
+
+    Products and users that training never saw are judged by their attributes, or as the average one, and counted. An
+    offer that says nothing of its display or other context takes what the log tells of that period, or of the last.
+
+    Example: gpu-pricer predict predict.offers=offers.parquet predict.out=predictions.parquet
+    """
+    path, out = asked_path("predict.offers", config.predict.offers), new_file("predict.out", config.predict.out)
+    if out.resolve() == path.resolve():
+        raise InputError(f"predict.out must be another file than predict.offers, found {out} for both: name another")
+    given, offers = checked_table(path, OffersToPredict)
+    if "probability" in given.columns:
+        raise InputError(f"{path} must have no column probability, found one: predict adds it, so rename yours")
+    saved = read_network(Path(config.paths.demand) / NETWORK)
+    past = read_past(Path(config.paths.data), saved.settings.period_days)
+    catalog = attributes_at(Path(config.paths.catalog), "product_id", saved.products)
+    users = attributes_at(Path(config.paths.data) / "users.parquet", "user_id", saved.users)
+    offers = with_ids_of({"product_id": saved.products, "user_id": saved.users}, offers, str(path))
+    offers = offers.with_columns(period=past.start(pl.col("time").dt.date()))
+    probability = predict_offers(saved, offers, past, catalog, users)
+    with replacing_file(out) as fresh:
+        given.with_columns(probability=pl.Series(probability)).write_parquet(fresh)
+    log.info("wrote %s: %d offers, %.4f bought a visit on average", out, given.height, probability.mean())

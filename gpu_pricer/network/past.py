@@ -1,0 +1,76 @@
+"""The past that the canonical tables tell, for users and occasions that training never saw."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from gpu_pricer.errors import InputError
+
+TABLES = ("shelf", "choices", "visits")
+
+
+@dataclass(frozen=True)
+class Past:
+    """The canonical shelf, purchases (user_id, product_id, period) and visits (user_id, period).
+
+    periods are those of the shelf, in order; each lasts period_days.
+    """
+
+    shelf: pl.DataFrame
+    purchases: pl.DataFrame
+    visits: pl.DataFrame
+    periods: list[date]
+    period_days: int
+
+    def start(self, day: pl.Expr) -> pl.Expr:
+        """The first day of the period that a day lies in."""
+        first = pl.lit(self.periods[0])
+        return first + pl.duration(days=(day - first).dt.total_days() // self.period_days * self.period_days)
+
+    def index(self, period: pl.Series) -> pl.Series:
+        """How many periods came before each of these; gaps in the log do not count."""
+        known = pl.Series(self.periods).search_sorted(period, side="left")
+        later = ((period - self.periods[-1]).dt.total_days() // self.period_days - 1).clip(lower_bound=0)
+        return known.cast(pl.Int64) + later
+
+    def calendar(self, count: int) -> list[date]:
+        """The first days of so many periods, those after the log included."""
+        days = range(count - len(self.periods))
+        return [*self.periods, *(self.periods[-1] + timedelta(days=self.period_days * (i + 1)) for i in days)][:count]
+
+    def with_lines(self, lines: pl.DataFrame) -> "Past":
+        """The past with more of it: lines (user_id, product_id, period) that it may hold already.
+
+        As in `prepare`, what was not on the shelf then makes a visit but no purchase; after the log all is on it.
+        """
+        lines = lines.filter(pl.col("period") >= self.periods[0]).unique()
+        on_shelf = lines.join(self.shelf.select("product_id", "period"), on=("product_id", "period"), how="semi")
+        bought = pl.concat([on_shelf, lines.filter(pl.col("period") > self.periods[-1])])
+        return Past(
+            shelf=self.shelf,
+            purchases=pl.concat([self.purchases, bought.select(self.purchases.columns)]).unique(),
+            visits=pl.concat([self.visits, lines.select(self.visits.columns)]).unique(),
+            periods=self.periods,
+            period_days=self.period_days,
+        )
+
+    def prices_before(self, memory: int) -> pl.DataFrame:
+        """product_id, period and recent_price, what the product's last `memory` prices were up to then on average."""
+        recent = pl.col("price").rolling_mean(memory, min_samples=1).over("product_id", order_by="period")
+        return self.shelf.select("product_id", "period", recent_price=recent).sort("period")
+
+
+def read_past(directory: Path, period_days: int) -> Past:
+    """The past of the canonical tables; InputError where there are none."""
+    missing = [name for name in TABLES if not (directory / f"{name}.parquet").is_file()]
+    if missing:
+        raise InputError(
+            f"canonical tables must lie in {directory}, found no {', '.join(missing)}: run `gpu-pricer prepare` first"
+        )
+    shelf, choices, visits = (pl.read_parquet(directory / f"{name}.parquet") for name in TABLES)
+    bought = choices.filter(pl.col("product_id").is_not_null())
+    bought = bought.join(shelf, on=("product_id", "period"), how="semi").select("user_id", "product_id", "period")
+    periods = shelf["period"].unique().sort().to_list()
+    return Past(shelf, bought.unique(), visits.select("user_id", "period"), periods, period_days)

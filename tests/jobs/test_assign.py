@@ -1,0 +1,101 @@
+"""assign: members keep their segments, new users find theirs."""
+
+import polars as pl
+import pytest
+
+from gpu_pricer.network.assigning import likely_segments
+from gpu_pricer.network.attributes import learn_vocabulary
+
+
+@pytest.fixture
+def members(trained_work):
+    """user_id and segment_id of everybody in training."""
+    return pl.read_parquet(trained_work / "demand" / "user_segments.parquet")
+
+
+@pytest.fixture
+def lines(trained_work):
+    """Everything that was bought in training."""
+    choices = pl.read_parquet(trained_work / "data" / "choices.parquet")
+    return choices.filter(pl.col("product_id").is_not_null()).select("user_id", "product_id", time="period")
+
+
+@pytest.fixture
+def assign(gpu_pricer, trained_work, tmp_path):
+    """assign(users=table, transactions=table) is what the job writes, and what it said."""
+
+    def job(**tables):
+        for name, table in tables.items():
+            table.write_parquet(tmp_path / f"{name}.parquet")
+        paths = (f"paths.data={trained_work / 'data'}", f"paths.demand={trained_work / 'demand'}")
+        asked = [f"assign.{name}={name}.parquet" for name in tables]
+        ended = gpu_pricer("assign", *asked, "assign.out=out.parquet", *paths)
+        assert (ended.status, ended.said) == (0, []), ended
+        return pl.read_parquet(tmp_path / "out.parquet"), ended.log
+
+    return job
+
+
+def test_members_keep_their_segments_in_the_order_asked(assign, members, lines):
+    asked = members.sample(fraction=1, shuffle=True, seed=1)
+
+    by_log, _ = assign(users=asked.select("user_id"))
+    by_lines, _ = assign(users=asked.select("user_id"), transactions=lines)
+
+    assert by_log.equals(asked)
+    assert by_lines.equals(asked)
+
+
+def test_new_users_are_placed_by_what_they_bought(assign, members, lines, trained_work):
+    twins = lines.with_columns(user_id=pl.col("user_id") + 1000)
+    towns = pl.read_parquet(trained_work / "data" / "users.parquet").select(pl.col("user_id") + 1000, "town")
+
+    placed, log = assign(users=towns, transactions=twins)
+
+    same = placed.with_columns(pl.col("user_id") - 1000).join(members, on="user_id")
+    assert placed.height == members.height
+    assert (same["segment_id"] == same["segment_id_right"]).mean() > 0.9
+    assert not any("never came" in line for line in log)
+
+
+def test_who_never_came_is_placed_by_attributes_or_in_the_largest_segment_and_counted(assign, members):
+    strangers = pl.DataFrame({"user_id": [7001, 7002, 7003], "town": ["Ulm", "Rome", None]})
+
+    placed, log = assign(users=strangers)
+
+    segments = placed["segment_id"].to_list()
+    largest = members["segment_id"].mode()[0]
+    assert segments[1:] == [largest, largest]
+    assert segments[0] in members["segment_id"].to_list()
+    assert any("3 of 3 users never came: 1 are placed by their attributes, 2 in the largest" in line for line in log)
+
+
+def test_attributes_tell_the_segment_where_members_differ_by_them():
+    members = pl.DataFrame({"user_id": range(60), "town": ["Ulm", "Rome", "Bath"] * 20, "segment": [0, 1, 2] * 20})
+    vocabulary = learn_vocabulary(members, ["town"], min_count=1)
+    strangers = pl.DataFrame({"user_id": [60, 61, 62], "town": ["Bath", "Rome", "Oslo"]})
+
+    segment, is_told = likely_segments(strangers, members, vocabulary, largest=0)
+
+    assert segment.tolist() == [2, 1, 0]
+    assert is_told.tolist() == [True, True, False]
+
+
+def test_lines_of_unknown_products_are_counted(assign, lines):
+    strange = lines.head(10).with_columns(product_id=pl.lit(5_000))
+
+    _, log = assign(transactions=pl.concat([lines, strange.cast(lines.schema)]))
+
+    assert any(f"10 of {lines.height + 10} lines are of products that training never saw" in line for line in log)
+
+
+def test_broken_tables_are_refused(refused, trained_work, tmp_path, members, lines):
+    paths = (f"paths.data={trained_work / 'data'}", f"paths.demand={trained_work / 'demand'}", "assign.out=out.parquet")
+    pl.concat([members, members]).write_parquet(tmp_path / "twice.parquet")
+    lines.drop("time").write_parquet(tmp_path / "timeless.parquet")
+
+    assert "found neither: set assign.users=FILE" in refused("assign", *paths)
+    assert "twice.parquet breaks user_is_unique in 200 rows" in refused("assign", *paths, "assign.users=twice.parquet")
+    said = refused("assign", *paths, "assign.transactions=timeless.parquet")
+    assert "timeless.parquet must have the column time" in said
+    assert "assign.out must be a Parquet file" in refused("assign", *paths[:2], "assign.users=twice.parquet")
