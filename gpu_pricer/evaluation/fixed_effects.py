@@ -10,15 +10,16 @@ import numpy as np
 import polars as pl
 from scipy.optimize import minimize
 
-from gpu_pricer.tables.schemas import PROMOTIONS
+from gpu_pricer.tables.schemas import CHOICE_COUNT, PROMOTIONS
 
 MOST_STEPS = 500
 CARRY_PERIODS = 4  # whose mean effect the period after the log inherits
-# Light ridges, no more than what identifies every effect of a small market.
+# Light ridges, no more than what identifies every effect of a small market. A heavier one on the effects would leave
+# part of the season in the demand, for the prices to explain.
 PRECISION = {
     "common": 0.01,
     "level": 1.0,
-    "effect": 1.0,
+    "effect": 0.01,
     "promotion": 0.0,
     "slope": 0.0,
     "group_slope": 0.1,
@@ -79,7 +80,7 @@ def count_choices(
         .join(sets.drop("len"), on=["category", "period"])
         .join(rows.select("period", "product_id", "row"), on=["period", "product_id"], how="left")
         .filter(~is_bought | pl.col("row").is_not_null())
-        .with_columns(count=pl.when(is_bought).then("weight").otherwise(1 / pl.col("outside_rate")).cast(pl.Float64))
+        .with_columns(count=CHOICE_COUNT)
     )
     groups = int(user_group["group"].max()) + 1  # type: ignore[arg-type]
     bought, visits = np.zeros((groups, rows.height)), np.zeros((groups, sets.height))

@@ -11,6 +11,10 @@ import polars as pl
 
 PROMOTIONS = ("display", "mailer")  # context that every shelf has, as shares of the stores
 COST_SHIFTERS = ("cost",)  # context that moves prices and not demand: an instrument, never a feature (Berry 1994)
+# How many choices a row of Choices stands for: an occasion without purchase also for those that sampling left out.
+CHOICE_COUNT = (
+    pl.when(pl.col("product_id").is_not_null()).then("weight").otherwise(1 / pl.col("outside_rate")).cast(pl.Float64)
+)
 STRUCTURAL_RULES = frozenset({"product_is_unique", "user_is_unique"})
 
 

@@ -19,7 +19,7 @@ RESPONSE = (
     "endogeneity: {_target_: gpu_pricer.network.response.endogeneity.EndogeneityConfig, "
     "instruments: %s, planned_promotions: true, folds: 2}, "
     "fit: {_target_: gpu_pricer.network.response.fit.FitConfig, "
-    "steps: 30, tolerance: 0.01, spread: 0.3, level_spread: 1.0}}"
+    "steps: 30, tolerance: 0.01, spread: 0.3, level_spread: 5.0}}"
 )
 
 

@@ -52,12 +52,18 @@ def learn_responses(
     """The artefact with the sensitivities that fit_response finds, and levels to go with them.
 
     A product that taught nothing takes its category's sensitivity, and keeps its share at the reference price.
-    InputError where the artefact is not dense: factors cannot hold a response for every segment and category.
+    InputError where the artefact is not dense, since factors cannot hold a response for every segment and category, or
+    has no outside option.
     """
     if artefact.info.form != "dense":
         raise InputError(
             f"train.export.form must be dense for train.response, found {artefact.info.form!r}: "
             "set train.export.form=dense, or train.response=null"
+        )
+    if not artefact.info.outside_option:
+        raise InputError(
+            "train.response needs occasions on which nothing was bought, found a demand with no outside option: "
+            "set train.response=null"
         )
     counts = count_choices(artefact, shelf, choices, config.endogeneity, config.min_price_coverage)
     if not counts:
@@ -75,7 +81,7 @@ def learn_responses(
 def _with_response(
     artefact: DemandArtefact, counts: list[CategoryCounts], config: ResponseConfig, seed: int
 ) -> DemandArtefact:
-    fit = fit_response(counts, config.fit, artefact.info.outside_option)
+    fit = fit_response(counts, config.fit)
     category = artefact.products["category_id"].to_numpy()
     ids = [category[part.row[0]] for part in counts]
     appeal, sensitivity = artefact.factors["appeal"].copy(), artefact.factors["sensitivity"].copy()

@@ -7,7 +7,7 @@ import polars as pl
 
 from gpu_pricer.network.response.endogeneity import EndogeneityConfig, first_stage, with_known_prices
 from gpu_pricer.tables.artefact import DemandArtefact
-from gpu_pricer.tables.schemas import COST_SHIFTERS, PROMOTIONS, Shelf
+from gpu_pricer.tables.schemas import CHOICE_COUNT, COST_SHIFTERS, PROMOTIONS, Shelf
 
 
 @dataclass(frozen=True)
@@ -43,33 +43,36 @@ def count_choices(
     was seen in less than min_price_coverage of its periods is no alternative, and its purchases no choices: what is
     left is a logit again (independence of irrelevant alternatives).
     """
-    assert artefact.user_segments is not None
     products = artefact.products.with_row_index("row").drop_nulls("product_id")
     products = products.select("row", "product_id", "category_id", "reference_price").sort("category_id", "product_id")
     rows, context = _shelf_rows(shelf.drop("category_id").join(products, on="product_id"), endogeneity)
     rows = rows.filter((pl.col("price_age") == 0).mean().over("product_id") >= min_price_coverage)
-    if rows.is_empty():
-        return []
     products = products.filter(pl.col("product_id").is_in(rows["product_id"].unique().implode()))
-    weeks = rows.select("period", "week").unique()
-    is_bought = pl.col("product_id").is_not_null()
-    known = (
-        choices.filter(~is_bought | pl.col("product_id").is_in(products["product_id"].implode()))
+    known = _known_choices(artefact, choices, products["product_id"], rows.select("period", "week").unique())
+    of_shelf, of_choices, of_products = (
+        table.partition_by("category_id", as_dict=True, maintain_order=True) for table in (rows, known, products)
+    )
+    shape = artefact.segments.height, 1 + max(rows["week"], default=-1)
+    return [
+        _of_category(artefact, part, of_shelf[key], of_choices[key], context, shape)
+        for key, part in of_products.items()
+        if key in of_choices
+    ]
+
+
+def _known_choices(
+    artefact: DemandArtefact, choices: pl.DataFrame, product_id: pl.Series, weeks: pl.DataFrame
+) -> pl.DataFrame:
+    """The choices of these products, or of nothing, with segment, week and count."""
+    assert artefact.user_segments is not None
+    is_known = pl.col("product_id").is_null() | pl.col("product_id").is_in(product_id.implode())
+    return (
+        choices.filter(is_known)
         .join(artefact.user_segments, on="user_id")
         .join(artefact.segments.select("segment_id").with_row_index("segment"), on="segment_id")
         .join(weeks, on="period")
-        .with_columns(count=pl.when(is_bought).then("weight").otherwise(1 / pl.col("outside_rate")).cast(pl.Float64))
+        .with_columns(count=CHOICE_COUNT)
     )
-    of_shelf, of_choices = (
-        {key[0]: part for key, part in table.partition_by("category_id", as_dict=True).items()}
-        for table in (rows, known)
-    )
-    shape = artefact.segments.height, weeks.select(pl.col("week").max()).item() + 1
-    return [
-        _of_category(artefact, part, of_shelf[category], of_choices[category], context, shape)
-        for (category,), part in products.partition_by("category_id", as_dict=True, maintain_order=True).items()
-        if category in of_choices
-    ]
 
 
 def _shelf_rows(rows: pl.DataFrame, endogeneity: EndogeneityConfig) -> tuple[pl.DataFrame, list[str]]:

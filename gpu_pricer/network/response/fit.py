@@ -8,11 +8,12 @@ import numpy as np
 from gpu_pricer.checks import require_number, require_whole
 from gpu_pricer.network.response.counts import CategoryCounts
 from gpu_pricer.network.response.model import (
-    OWN,
     CategoryState,
     Equations,
     Priors,
     Values,
+    by_name,
+    end_to_end,
     equations,
     start_of,
 )
@@ -23,12 +24,24 @@ LONGEST_STEP = 0.5  # of any one parameter
 LEAST_SPREAD = 0.01
 SETTLED_WIDTH = 0.05  # of itself: the widths need no more digits than they shrink by
 START_PERSISTENCE, MOST_PERSISTENCE = 0.5, 0.95
-LEARNED = ("taste", "slope_of_segment", *OWN[3:])  # the priors' widths
+LEARNED_HERE = (  # widths of the priors that the categories' own parameters show
+    "taste",
+    "control_here",
+    "control_of_product",
+    "slope_here",
+    "slope_of_segment_here",
+    "slope_of_product",
+)
 
 
 @dataclass(frozen=True)
 class FitConfig:
-    """steps: at most; tolerance: stop when no log sensitivity moves by more; spread: where the priors' widths start."""
+    """steps: at most; tolerance: stop when no log sensitivity moves by more; spread: where the priors' widths start.
+
+    level_spread: prior standard deviation of levels and seasons, wide, since they must be as good as free. What a
+    prior takes from a season stays in the demand, and the common part of a category's prices answers just that: with
+    a width of 1 the sensitivities came out 4.5 % too low (12 types, prices that answer hidden demand), with 10 right.
+    """
 
     steps: int
     tolerance: float
@@ -43,8 +56,10 @@ class FitConfig:
 
 @dataclass(frozen=True)
 class Fit:
-    """The mode: shared parameters and those of every category, priors and equations there; covariance [k, k] of the
-    shared ones."""
+    """The mode: shared parameters, those of every category, and the priors, equations and covariance there.
+
+    covariance [k, k] is that of the shared parameters, all others integrated out.
+    """
 
     shared: Values
     categories: list[CategoryState]
@@ -53,16 +68,17 @@ class Fit:
     covariance: np.ndarray
 
 
-def fit_response(counts: list[CategoryCounts], config: FitConfig, nothing: bool) -> Fit:
+def fit_response(counts: list[CategoryCounts], config: FitConfig) -> Fit:
     """Maximise the posterior; after every step the widths of the priors are set to what the parameters show.
 
     Empirical Bayes by EM: a width is the root mean of square plus posterior variance (Laird 1982; MacKay 1992).
     """
     shared, states = _start(counts)
-    shrunk = dict.fromkeys((*LEARNED, "shock"), config.spread) | dict.fromkeys(("level", "season"), config.level_spread)
-    priors = Priors(shrunk, START_PERSISTENCE)
+    learned_spread = dict.fromkeys((*LEARNED_HERE, "slope_of_segment", "shock"), config.spread)
+    given_spread = dict.fromkeys(("level", "season"), config.level_spread)
+    priors = Priors(learned_spread | given_spread, START_PERSISTENCE)
     for step in range(config.steps):
-        parts = [equations(part, shared, state, priors, nothing) for part, state in zip(counts, states, strict=True)]
+        parts = [equations(part, shared, state, priors) for part, state in zip(counts, states, strict=True)]
         covariance, move = _shared_move(parts, shared, priors)
         before = shared["slope"] + shared["slope_of_segment"]
         learned = _learned(priors, shared, states, parts, covariance)
@@ -94,7 +110,7 @@ def _shared_move(parts: list[Equations], shared: Values, priors: Priors) -> tupl
     """Inverse of the Schur complement of the shared parameters [k, k], and their step [k]."""
     names = [(name, len(values)) for name, values in shared.items()]
     precision = np.concatenate([np.full(size, priors.precision(name)) for name, size in names])
-    matrix, gradient = np.diag(precision), -precision * np.concatenate(list(shared.values()))
+    matrix, gradient = np.diag(precision), -precision * end_to_end(shared)
     for part in parts:
         solved = np.linalg.solve(part.own, np.column_stack([part.across, part.own_score]))
         matrix += part.shared - part.across.T @ solved[:, :-1]
@@ -114,24 +130,21 @@ def _moved_state(state: CategoryState, own: np.ndarray, shock: np.ndarray) -> Ca
 
 
 def _moved(values: Values, move: np.ndarray) -> Values:
-    move = np.clip(move, -LONGEST_STEP, LONGEST_STEP)
-    ends = np.cumsum([len(value) for value in values.values()])[:-1]
-    return {name: value + part for (name, value), part in zip(values.items(), np.split(move, ends), strict=True)}
+    return by_name(end_to_end(values) + np.clip(move, -LONGEST_STEP, LONGEST_STEP), values)
 
 
 def _learned(
     priors: Priors, shared: Values, states: list[CategoryState], parts: list[Equations], covariance: np.ndarray
 ) -> Priors:
     """The widths that the parameters and what is left unknown of them show."""
-    squares: dict[str, list[np.ndarray]] = {name: [] for name in (*LEARNED, "shock", "lagged")}
-    variance = _split(np.diag(covariance), shared)["slope_of_segment"]
-    squares["slope_of_segment"].append(shared["slope_of_segment"] ** 2 + variance)
+    squares: dict[str, list[np.ndarray]] = {name: [] for name in (*LEARNED_HERE, "shock", "lagged")}
+    variance = by_name(np.diag(covariance), shared)["slope_of_segment"]
+    squares["slope_of_segment"] = [shared["slope_of_segment"] ** 2 + variance]
     for state, part in zip(states, parts, strict=True):
-        own = own_covariance(part, covariance)
-        spread = _split(np.diag(own[: len(part.own), : len(part.own)]), state.own)
-        for name in LEARNED:
-            if name in spread:
-                squares[name].append(state.own[name] ** 2 + spread[name])
+        own = _own_covariance(part, covariance)
+        variances = by_name(np.diag(own)[: len(part.own)], state.own)
+        for name in LEARNED_HERE:
+            squares[name].append(state.own[name] ** 2 + variances[name])
         solved = part.shock_inverse @ part.shock_cross
         known = part.shock_inverse + np.einsum("jwa,ab,jvb->jwv", solved, own, solved, optimize=True)
         moments = known + state.shock[:, :, None] * state.shock[:, None, :]
@@ -139,17 +152,11 @@ def _learned(
         squares["lagged"].append(np.diagonal(moments, offset=1, axis1=1, axis2=2).ravel())
     mean = {name: float(np.concatenate(values).mean()) for name, values in squares.items()}
     persistence = float(np.clip(mean.pop("lagged") / mean["shock"], 0.0, MOST_PERSISTENCE))
-    return replace(
-        priors, spread=priors.spread | {n: max(v**0.5, LEAST_SPREAD) for n, v in mean.items()}, persistence=persistence
-    )
+    spread = priors.spread | {name: max(square**0.5, LEAST_SPREAD) for name, square in mean.items()}
+    return replace(priors, spread=spread, persistence=persistence)
 
 
-def _split(values: np.ndarray, like: Values) -> Values:
-    ends = np.cumsum([len(value) for value in like.values()])[:-1]
-    return dict(zip(like, np.split(values, ends), strict=True))
-
-
-def own_covariance(part: Equations, covariance: np.ndarray) -> np.ndarray:
+def _own_covariance(part: Equations, covariance: np.ndarray) -> np.ndarray:
     """Posterior covariance [d + k, d + k] of a category's own and the shared parameters."""
     inverse = np.linalg.inv(part.own)
     lever = -inverse @ part.across

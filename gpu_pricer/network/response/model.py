@@ -15,7 +15,6 @@ import numpy as np
 from gpu_pricer.network.response.counts import CategoryCounts
 from gpu_pricer.network.response.terms import Term, against_shocks, normal_matrix, score, spread_out
 
-SHARED = ("slope", "slope_of_segment", "control", "context")  # the same in all categories
 OWN = (
     "level",
     "taste",
@@ -30,6 +29,17 @@ LEAST_RELATIVE = 0.1  # of a segment's typical sensitivity
 FLAT = 1e-6  # the prior precision of what nothing shrinks
 
 Values = dict[str, np.ndarray]
+
+
+def end_to_end(values: Values) -> np.ndarray:
+    """All parameters in one vector, in the order of the names."""
+    return np.concatenate(list(values.values()))
+
+
+def by_name(vector: np.ndarray, like: Values) -> Values:
+    """Parameters that lie end to end along the last axis, under the names and with the sizes of others."""
+    ends = np.cumsum([len(values) for values in like.values()])[:-1]
+    return dict(zip(like, np.split(vector, ends, axis=-1), strict=True))
 
 
 @dataclass(frozen=True)
@@ -137,16 +147,18 @@ class Equations:
     shock_score: np.ndarray
 
 
-def equations(counts: CategoryCounts, shared: Values, state: CategoryState, priors: Priors, nothing: bool) -> Equations:
-    """Fisher scoring with the diagonal of the multinomial information (McCullagh & Nelder 1989, ch. 2.5)."""
+def equations(counts: CategoryCounts, shared: Values, state: CategoryState, priors: Priors) -> Equations:
+    """Fisher scoring with the diagonal of the multinomial information (McCullagh & Nelder 1989, ch. 2.5).
+
+    What the diagonal leaves out are products of two shares, small beside the shares where most occasions buy nothing.
+    """
     weight = np.exp(utility(counts, shared, state))
-    share = weight / np.maximum(nothing + weight.sum(axis=2, keepdims=True), 1e-300)
+    share = weight / (1.0 + weight.sum(axis=2, keepdims=True))
     residual = counts.bought - counts.visits[:, :, None] * share
     information = counts.visits[:, :, None] * share * (1 - share)
     own, common = terms_of(counts, typical_sensitivity(shared))
     width, everything = sum(len(state.own[term.name]) for term in own), own + common
     prior = np.concatenate([np.full(len(state.own[n]), priors.precision(n)) for n in OWN])
-    theta = np.concatenate([state.own[name] for name in OWN])
     quadratic = priors.shock_precision(counts.move.shape[0])
     inverse = np.linalg.inv(quadratic + _diagonals(information.sum(axis=0).T))
     shock_score = residual.sum(axis=0).T - state.shock @ quadratic
@@ -154,7 +166,7 @@ def equations(counts: CategoryCounts, shared: Values, state: CategoryState, prio
     solved = inverse @ cross
     matrix = normal_matrix(everything, everything, information) - np.einsum("jwa,jwb->ab", cross, solved, optimize=True)
     gradient = score(everything, residual) - np.einsum("jwa,jw->a", solved, shock_score)
-    gradient[:width] -= prior * theta
+    gradient[:width] -= prior * end_to_end(state.own)
     return Equations(
         own=matrix[:width, :width] + np.diag(prior),
         across=matrix[:width, width:],

@@ -3,14 +3,15 @@
 import numpy as np
 
 from gpu_pricer.network.response.fit import Fit
-from gpu_pricer.network.response.model import LEAST_RELATIVE, CategoryState, Equations, Values
+from gpu_pricer.network.response.model import LEAST_RELATIVE, CategoryState, Equations, Values, by_name
 
 
 def draw_sensitivities(fit: Fit, draws: int, rng: np.random.Generator) -> np.ndarray:
     """Deviations [D, S, G] of a segment's mean log sensitivity in a category from that of the mode.
 
     Gaussian around the mode with the inverse information (MacKay 1992), shocks and levels integrated out: what is
-    common to all categories is drawn once, what is a category's own given that.
+    common to all categories is drawn once, what is a category's own given that. The priors' widths and the slopes of
+    the first stage are taken as known.
     """
     common = rng.standard_normal((draws, len(fit.covariance))) @ np.linalg.cholesky(fit.covariance).T
     return np.stack(
@@ -28,7 +29,7 @@ def _of_category(
     noise = rng.standard_normal((len(common), len(part.own)))
     root = np.linalg.cholesky(part.own)
     own = np.linalg.solve(root.T, noise.T).T - common @ np.linalg.solve(part.own, part.across).T
-    drawn = _by_name(own, state.own) | _by_name(common, shared)
+    drawn = by_name(own, state.own) | by_name(common, shared)
     mode = _relative(state.own)
     return np.asarray(
         drawn["slope"]
@@ -42,9 +43,3 @@ def _relative(own: Values) -> np.ndarray:
     """A category's mean sensitivity relative to the typical one of the segment, [D, S] or [S]."""
     everyone = own["slope_here"] + own["slope_of_product"].mean(axis=-1, keepdims=True)
     return np.maximum(1.0 + everyone + own["slope_of_segment_here"], LEAST_RELATIVE)
-
-
-def _by_name(values: np.ndarray, like: Values) -> Values:
-    """Columns of values [D, n] by the name of the parameters."""
-    ends = np.cumsum([len(value) for value in like.values()])[:-1]
-    return dict(zip(like, np.split(values, ends, axis=1), strict=True))

@@ -14,7 +14,7 @@ from tests.evaluation.markets import small_source, weekly_log
 
 CONFIG = ResponseConfig(
     endogeneity=EndogeneityConfig(["cost"], planned_promotions=True, folds=4),
-    fit=FitConfig(steps=40, tolerance=0.005, spread=0.3, level_spread=1.0),
+    fit=FitConfig(steps=40, tolerance=0.005, spread=0.3, level_spread=5.0),
     min_price_coverage=0.0,
     carry_periods=4,
     draws=200,
