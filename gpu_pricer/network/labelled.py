@@ -50,12 +50,13 @@ class Shared:
 
 
 def parameters_of(network: DemandNetwork) -> Parameters:
-    """The network's parameters, not copied, under names that do not depend on the order of attribute columns."""
+    """The network's parameters, not copied, under names that do not depend on the order of attribute columns.
+
+    Shocks are left out: they tell what nobody knew of the periods of one table.
+    """
     named = _named(network)
-    tensors = {
-        name: Labelled(parameter, axes)
-        for (name, axes), parameter in ((named[own], parameter) for own, parameter in network.named_parameters())
-    }
+    lasting = ((named[own], parameter) for own, parameter in network.named_parameters() if own != "shock")
+    tensors = {name: Labelled(parameter, axes) for (name, axes), parameter in lasting}
     return Parameters(tensors, labels_of(network.data))
 
 
