@@ -20,9 +20,9 @@ def shared(products: pl.DataFrame, limits: Limits) -> tuple[np.ndarray, Limits]:
     products, and say no_common_price. Today's prices may stay in a family only if they are one price. InputError
     for a family of several categories.
     """
-    family = np.full(products.height, ALONE, np.int32)
     if FAMILY not in products.columns:
-        return family, limits
+        return np.broadcast_to(np.int32(ALONE), products.height), limits
+    family = np.full(products.height, ALONE, np.int32)
     _require_one_category(products)
     is_free = ~np.isin(limits.binding[:, 1], LEAVE)
     members = _members(products, limits, is_free)

@@ -16,6 +16,9 @@ from kernels import PRICE_LIMIT
 
 PRODUCTS_AT_ONCE = 2**16
 
+AMOUNTS = {"price": 1, "cost": MICROS_PER_CENT, "min_price": MICROS_PER_CENT, "max_price": MICROS_PER_CENT}
+"""Columns of money that every product has, in the order of Facts, and the parts of a cent in which they are exact."""
+
 BROKEN = np.array([BINDINGS.index(f"{rule}_broken" if rule in RULES[:-1] else rule) for rule in BINDINGS], np.int8)
 """The binding [len(BINDINGS)] of a product one of whose rules was overruled."""
 
@@ -35,17 +38,11 @@ def bounded(products: pl.DataFrame, policy: Policy, ladder: np.ndarray, override
 
     ladder [P]: the row of policy.ladders; overrides: those of whole products. InputError where the data forbid it.
     """
-    facts = _facts(products)
-    parts = []
-    for first in range(0, len(facts.today), PRODUCTS_AT_ONCE):
-        rows = slice(first, first + PRODUCTS_AT_ONCE)
-        part = Facts(*(column[rows] for column in vars(facts).values()))
-        found = price_range(policy.bounds, part)
-        _require_below_limit(products[rows], found.low)
-        may_stay = (found.low <= part.today) & (part.today <= found.high)
-        parts.append((*_on_ladders(found, policy.ladders, ladder[rows], part.today), may_stay))
-    low, high, binding, may_stay = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    limits = Limits(facts.today.astype(np.int32), low.astype(np.int32), high.astype(np.int32), binding, may_stay)
+    for name, parts_per_cent in AMOUNTS.items():
+        _require_amounts(products, name, parts_per_cent)
+    blocks = [slice(first, first + PRODUCTS_AT_ONCE) for first in range(0, products.height, PRODUCTS_AT_ONCE)]
+    parts = [_limits_of(products[rows], policy, ladder[rows]) for rows in blocks]
+    limits = Limits(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
     if IS_FROZEN in products.columns:
         frozen = np.flatnonzero(products[IS_FROZEN].to_numpy())
         _fix(limits, frozen, limits.today[frozen], "frozen")
@@ -53,11 +50,22 @@ def bounded(products: pl.DataFrame, policy: Policy, ladder: np.ndarray, override
     return limits
 
 
+def _limits_of(products: pl.DataFrame, policy: Policy, ladder: np.ndarray) -> Limits:
+    """The limits that rules and ladders set."""
+    facts = _facts(products)
+    found = price_range(policy.bounds, facts)
+    _require_below_limit(products, found.low)
+    may_stay = (found.low <= facts.today) & (facts.today <= found.high)
+    low, high, binding = _on_ladders(found, policy.ladders, ladder, facts.today)
+    today, low, high = (cents.astype(np.int32) for cents in (facts.today, low, high))
+    return Limits(today, low, high, binding, may_stay)
+
+
 def ladder_rows(category_id: pl.Series, policy: Policy) -> np.ndarray:
     """The row int32 [P] of policy.ladders for each product; InputError for a ladder of no category."""
     row_of = {category: row for row, category in enumerate(policy.category_ladders, start=1)}
     if not row_of:
-        return np.zeros(len(category_id), np.int32)
+        return np.broadcast_to(np.int32(0), len(category_id))
     unknown = sorted(set(row_of) - {*category_id.unique()})
     if unknown:
         raise InputError(
@@ -103,14 +111,18 @@ def _fix(limits: Limits, products: np.ndarray, price: np.ndarray, rule: str) -> 
 
 
 def _facts(products: pl.DataFrame) -> Facts:
-    today = _parts(products, "price", 1)
-    limits = (_parts(products, name, MICROS_PER_CENT) for name in ("cost", "min_price", "max_price"))
-    return Facts(today, *limits, *(_optional_parts(products, name) for name in MONEY_RULES))
+    amounts = (_parts(products, name, parts_per_cent).astype(np.int64) for name, parts_per_cent in AMOUNTS.items())
+    return Facts(*amounts, *(_optional_parts(products, name) for name in MONEY_RULES))
 
 
 def _parts(products: pl.DataFrame, name: str, parts_per_cent: int) -> np.ndarray:
-    """A column of money as a whole number of parts of a cent, int64; InputError beyond the largest price."""
-    whole = np.round(products[name].to_numpy() * (CENTS * parts_per_cent))
+    """A column of money as a whole number of parts of a cent, float64."""
+    return np.round(products[name].to_numpy() * (CENTS * parts_per_cent))
+
+
+def _require_amounts(products: pl.DataFrame, name: str, parts_per_cent: int) -> None:
+    """InputError beyond the largest price, and for a price of less than a cent."""
+    whole = _parts(products, name, parts_per_cent)
     is_valid = np.isfinite(whole) & (whole < PRICE_LIMIT * parts_per_cent)
     if name == "price":
         is_valid &= whole >= LEAST
@@ -121,7 +133,6 @@ def _parts(products: pl.DataFrame, name: str, parts_per_cent: int) -> np.ndarray
             f"{name} must be {limits}, found {np.count_nonzero(~is_valid)} products where it is not, "
             f"the first {example}: mend the catalog or leave them out"
         )
-    return whole.astype(np.int64)
 
 
 def _optional_parts(products: pl.DataFrame, name: str) -> np.ndarray:
