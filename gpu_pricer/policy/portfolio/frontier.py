@@ -1,7 +1,8 @@
 """What more of a measure costs: the best prices for the objective plus a growing multiple of the measure.
 
 Every point is optimal for its own weights, so no prices reach more of one without less of the other: the supported
-points of the Pareto frontier (weighted sums, Ehrgott 2005, ch. 3). The multiplier is the frontier's slope.
+points of the Pareto frontier (weighted sums, Ehrgott 2005, ch. 3). The multiplier is the frontier's slope; where a
+constraint of the policy holds the measure, the points of all multipliers up to its own are one.
 """
 
 from collections.abc import Iterator
