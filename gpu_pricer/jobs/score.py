@@ -76,10 +76,10 @@ def main(config: DictConfig) -> None:
     Array:   gpu-pricer score paths.shards=prices/tonight score.shards=8 score.shard=$SLURM_ARRAY_TASK_ID
     """
     policy, tiling, frontier = (instantiate(config[key]) for key in ("policy", "score", "frontier"))
-    demand, catalog = Path(config.paths.demand), Path(config.paths.catalog)
     if frontier.measure is not None:
-        trace_frontier(demand, catalog, policy, tiling, frontier, Path(config.paths.work), config.backend)
+        trace_frontier(config.paths, policy, tiling, frontier, config.backend)
         return
+    demand, catalog = Path(config.paths.demand), Path(config.paths.catalog)
     shards = None if config.paths.shards is None else Path(config.paths.shards)
     folder = _own_folder(Path(config.paths.prices), shards, tiling)
     fairness, columns = instantiate(config.fairness), policy.columns
