@@ -21,7 +21,7 @@ def draw_frontier(path: Path, table: pl.DataFrame, measure: str, currency: str) 
     table: today's row, then the frontier's from the policy's on, see portfolio.frontier.trace.
     """
     today, policy, traced = table.row(0, named=True), table.row(1, named=True), table[1:]
-    objective = "profit" if table["objective"].equals(table["profit"]) else "objective"
+    objective = next(name for name in ("profit", "revenue", "objective") if table[name].equals(table["objective"]))
     said = measure.replace("_", " ")
     unit = {"units": "", "margin_rate": ", profit / revenue"}.get(measure, f", {currency}")
     with figure(path, 6.4, 4.6) as drawn:
