@@ -21,7 +21,7 @@ def draw_frontier(path: Path, table: pl.DataFrame, measure: str, currency: str) 
     table: today's row, then the frontier's from the policy's on, see portfolio.frontier.trace.
     """
     today, policy, traced = table.row(0, named=True), table.row(1, named=True), table[1:]
-    objective = "profit" if table["objective"].equals(table["profit"]) else "objective"
+    objective = next(name for name in ("profit", "revenue", "objective") if table[name].equals(table["objective"]))
     said = measure.replace("_", " ")
     unit = {"units": "", "margin_rate": ", profit / revenue"}.get(measure, f", {currency}")
     with figure(path, 6.4, 4.6) as drawn:
@@ -42,11 +42,12 @@ def draw_frontier(path: Path, table: pl.DataFrame, measure: str, currency: str) 
 
 
 def _mark_multipliers(axes: Axes, traced: pl.DataFrame, measure: str, currency: str) -> None:
-    """Write beside some points what one more of the measure costs there."""
+    """Write beside some points, other than the policy's, what one more of the measure costs there."""
     per = {"units": "unit", "margin_rate": "percentage point"}.get(measure, currency)
     share = 100 if measure == "margin_rate" else 1
-    for i in np.unique(np.linspace(0, traced.height - 1, MARKED + 1).round().astype(int))[1:]:
-        row = traced.row(int(i), named=True)
+    moved = traced.filter(pl.col(measure) > traced[measure][0])
+    steps = np.arange(1, MARKED + 1) * moved.height // MARKED
+    for row in moved[np.unique(steps[steps > 0]) - 1].iter_rows(named=True):
         axes.annotate(
             f"{row['multiplier'] / share:,.3g} {currency} per {per}", (row[measure], row["objective"]), (-6, -4),
             textcoords="offset points", fontsize=7.5, ha="right", va="top",

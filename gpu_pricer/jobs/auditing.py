@@ -4,15 +4,20 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from gpu_pricer.errors import InputError, Refused
-from gpu_pricer.policy.fairness import Fairness, audit, price_index, write_audit
+from gpu_pricer.policy.fairness import Fairness, audit, price_index, require_attributes, write_audit
 from gpu_pricer.tables.artefact import read_segments
 from gpu_pricer.tables.price_table import scan_prices
 from gpu_pricer.tables.reading import collect, scan_table
 
 log = logging.getLogger(__name__)
+
+
+def require_known_attributes(fairness: Fairness) -> None:
+    """Raise InputError unless the users' table, if there is one, has what is to be audited."""
+    users = Path(fairness.users)
+    if users.exists():
+        require_attributes(fairness, scan_table(users).collect_schema().names())
 
 
 def audit_version(folder: Path, demand: Path, fairness: Fairness) -> None:
@@ -41,18 +46,14 @@ def audit_version(folder: Path, demand: Path, fairness: Fairness) -> None:
             )
         log.info("no audit of the prices: it needs %s", ", ".join(missing))
         return
-    table = collect(scan_table(users).select(pl.col("user_id"), *_known(users, fairness.protected)), str(users))
+    require_known_attributes(fairness)
+    table = collect(scan_table(users).select("user_id", *fairness.protected), str(users))
     index = price_index(folder, segments.select("segment_id", "visits"))
     content = audit(index, user_segments, table, fairness)
     path = write_audit(content, folder)
     log.info("audited the prices of %d users by %s: %s", content["users"], ", ".join(fairness.protected), path)
     if content["is_refused"]:
         raise Refused(_refusal(content, path))
-
-
-def _known(users: Path, protected: list[str]) -> list[str]:
-    names = scan_table(users).collect_schema().names()
-    return [name for name in protected if name in names]
 
 
 def _refusal(content: dict[str, Any], path: Path) -> str:

@@ -8,7 +8,7 @@ import polars as pl
 
 from gpu_pricer.errors import Refused
 from gpu_pricer.policy.policy import Policy
-from gpu_pricer.policy.portfolio.certificate import MET, MISSED, Certificate, clear, read_start
+from gpu_pricer.policy.portfolio.certificate import MET, MISSED, Certificate, clear
 from gpu_pricer.policy.portfolio.goals import weights_of
 from gpu_pricer.policy.portfolio.plan import Planner
 from gpu_pricer.policy.portfolio.solve import Start
@@ -42,9 +42,8 @@ def demanded(
     """
     if not policy.asked:
         return None
-    names = [name for name, asked in policy.asked.items() if asked.per is None]
-    start = None if warm_start is None else read_start(warm_start, names, problem.product_id)
-    return Demanded(Planner(problem, policy.asked, catalog, segments, currency, backend), policy, start)
+    planner = Planner(problem, policy.asked, catalog, segments, currency, backend)
+    return Demanded(planner, policy, None if warm_start is None else planner.read_start(warm_start))
 
 
 def steer(found: Demanded | None, record: Path) -> Steering | None:

@@ -10,7 +10,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.jobs.auditing import audit_version
+from gpu_pricer.jobs.auditing import audit_version, require_known_attributes
 from gpu_pricer.jobs.backends import backend_of, resolved
 from gpu_pricer.jobs.constraining import demanded, steer
 from gpu_pricer.jobs.progress import progress
@@ -76,13 +76,14 @@ def main(config: DictConfig) -> None:
     Array:   gpu-pricer score paths.shards=prices/tonight score.shards=8 score.shard=$SLURM_ARRAY_TASK_ID
     """
     policy, tiling, frontier = (instantiate(config[key]) for key in ("policy", "score", "frontier"))
-    demand, catalog = Path(config.paths.demand), Path(config.paths.catalog)
     if frontier.measure is not None:
-        trace_frontier(demand, catalog, policy, tiling, frontier, Path(config.paths.work), config.backend)
+        trace_frontier(config.paths, policy, tiling, frontier, config.backend)
         return
+    demand, catalog = Path(config.paths.demand), Path(config.paths.catalog)
     shards = None if config.paths.shards is None else Path(config.paths.shards)
     folder = _own_folder(Path(config.paths.prices), shards, tiling)
     fairness, columns = instantiate(config.fairness), policy.columns
+    require_known_attributes(fairness)
     warm_start = None if config.paths.warm_start is None else Path(config.paths.warm_start) / RECORD
     whole = score(
         read_artefact(demand), read_catalog(catalog, columns), policy, tiling, folder, config.backend, warm_start

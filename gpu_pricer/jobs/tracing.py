@@ -3,6 +3,8 @@
 import logging
 from pathlib import Path
 
+from omegaconf import DictConfig
+
 from gpu_pricer.errors import InputError, Refused
 from gpu_pricer.evaluation.frontier_plot import draw_frontier
 from gpu_pricer.jobs.backends import backend_of, resolved
@@ -15,14 +17,13 @@ from gpu_pricer.policy.portfolio.plan import Planner
 from gpu_pricer.policy.problem import pricing_problem
 from gpu_pricer.policy.tiling import Tiling
 from gpu_pricer.tables.artefact import read_artefact
+from gpu_pricer.tables.price_version import RECORD
 from gpu_pricer.tables.replacing import replacing_file
 
 log = logging.getLogger(__name__)
 
 
-def trace_frontier(
-    demand: Path, catalog: Path, policy: Policy, tiling: Tiling, frontier: Frontier, work: Path, backend: str
-) -> None:
+def trace_frontier(paths: DictConfig, policy: Policy, tiling: Tiling, frontier: Frontier, backend: str) -> None:
     """Write the frontier of a measure as a table and a figure into the work folder.
 
     InputError where the policy has rules that no multiplier can steer prices under, Refused where its constraints
@@ -30,14 +31,14 @@ def trace_frontier(
     """
     _require_whole(policy, tiling, frontier)
     found = resolved(backend)
-    artefact, table = read_artefact(demand), read_catalog(catalog, policy.columns)
-    problem = pricing_problem(artefact, table, policy)
-    chosen = backend_of(problem, backend, found)
+    artefact, catalog = read_artefact(Path(paths.demand)), read_catalog(Path(paths.catalog), policy.columns)
+    problem = pricing_problem(artefact, catalog, policy)
     currency = artefact.info.currency
-    planner = Planner(problem, policy.asked, table, artefact.segments, currency, chosen)
+    planner = Planner(problem, policy.asked, catalog, artefact.segments, currency, backend_of(problem, backend, found))
+    start = None if paths.warm_start is None else planner.read_start(Path(paths.warm_start) / RECORD)
     objective = weights_of(policy.objective)
     rows = [today_row(planner, objective)]
-    for plan, row in trace(planner, objective, frontier):
+    for plan, row in trace(planner, objective, frontier, start):
         if plan.certificate.status != MET:
             raise Refused(
                 "a frontier needs policy.constraints that can be met together, found that they cannot be: "
@@ -45,11 +46,11 @@ def trace_frontier(
             )
         rows.append(row)
         log.info("frontier of %s: %d of %d points", frontier.measure, len(rows) - 1, frontier.points)
-    path = work / "frontier" / f"{frontier.measure}.parquet"
+    path = Path(paths.work) / "frontier" / f"{frontier.measure}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing_file(path) as fresh:
         table_of(rows).write_parquet(fresh)
-    figure = work / "plots" / f"frontier_{frontier.measure}.svg"
+    figure = Path(paths.work) / "plots" / f"frontier_{frontier.measure}.svg"
     draw_frontier(figure, table_of(rows), str(frontier.measure), currency)
     log.info("wrote %s and %s; frontier=%s writes no prices", path, figure, frontier.measure)
 

@@ -89,14 +89,8 @@ def audit(
 ) -> dict[str, object]:
     """The content of fairness.json: per attribute its groups, their largest proven gap, and whether it is too large.
 
-    InputError for an attribute that the users do not have.
+    users: user_id and the protected attributes.
     """
-    missing = [name for name in fairness.protected if name not in users.columns]
-    if missing:
-        raise InputError(
-            f"fairness.protected must name columns of {fairness.users}, found {', '.join(missing)} but only "
-            f"{', '.join(users.columns)}: mend it"
-        )
     members = user_segments.select("user_id", pl.col("segment_id").cast(index.schema["segment_id"]))
     known = members.join(index, on="segment_id").join(users, on="user_id")
     attributes = {name: _compare(known, name, fairness.max_gap) for name in fairness.protected}
@@ -108,6 +102,16 @@ def audit(
         "is_refused": any(bool(entry["is_too_wide"]) for entry in attributes.values()),
         "attributes": attributes,
     }
+
+
+def require_attributes(fairness: Fairness, columns: list[str]) -> None:
+    """Raise InputError unless the columns of the users' table include what is to be audited."""
+    missing = [name for name in fairness.protected if name not in columns]
+    if missing:
+        raise InputError(
+            f"fairness.protected must name columns of {fairness.users}, found {', '.join(missing)} but only "
+            f"{', '.join(columns)}: mend it"
+        )
 
 
 def write_audit(content: dict[str, object], folder: Path) -> Path:

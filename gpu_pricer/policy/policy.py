@@ -66,8 +66,10 @@ class Policy:
         """The rules of the bounds in force beside which multipliers prove nothing.
 
         Lagrangian prices are exact because, given the multipliers, every category of every segment is priced alone.
-        A budget of changes ties all of them together, a segment ratio the segments of a product, in a search that is
-        not convex; ranges or moves chosen beforehand would leave the constraints little or no room.
+        A segment ratio ties the segments of a product, in a search that is not convex, and ranges chosen beforehand
+        leave the constraints no room (at a ratio of 1 none at all). A budget of changes ties everything: as one more
+        multiplier, on every price that moves, it would need kernels that weigh moving against staying; moves chosen
+        beforehand would make a bound of nothing but themselves.
         """
         return [name for name in ("max_changes", "max_segment_ratio") if getattr(self.bounds, name) is not None]
 

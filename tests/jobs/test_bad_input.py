@@ -233,6 +233,14 @@ def test_bad_setting_is_refused_before_pricing(refused, market, overrides, messa
     assert re.search(message, refused("score", *overrides))
 
 
+def test_attribute_that_no_user_has_is_refused_before_pricing(refused, market):
+    pl.DataFrame({"user_id": [1], "income": [2]}).write_parquet(market / "data/users.parquet")
+
+    said = refused("score", "fairness.protected=[age]")
+
+    assert "fairness.protected must name columns of work/data/users.parquet, found age but only user_id, income" in said
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -47,6 +47,10 @@ def test_frontier_is_a_table_and_a_figure_and_no_price(gpu_pricer, shop):
         (("score", "frontier=units", "policy=safe"), "frontier=units cannot be traced beside bounds.max_segment_ratio"),
         (("score", "frontier=units", "policy.bounds.max_changes=5"), "beside bounds.max_changes: set it to null"),
         (("score", "frontier=units", "score.leave_one_out=true"), "is of the whole assortment and writes no prices"),
+        (
+            ("score", "frontier=units", "paths.warm_start=none"),
+            "paths.warm_start must be the record of a version scored",
+        ),
         (("run", "frontier=units"), "frontier=units writes no prices to publish: use gpu-pricer score frontier=units"),
     ],
 )

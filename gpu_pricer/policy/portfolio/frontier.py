@@ -1,7 +1,8 @@
 """What more of a measure costs: the best prices for the objective plus a growing multiple of the measure.
 
 Every point is optimal for its own weights, so no prices reach more of one without less of the other: the supported
-points of the Pareto frontier (weighted sums, Ehrgott 2005, ch. 3). The multiplier is the frontier's slope.
+points of the Pareto frontier (weighted sums, Ehrgott 2005, ch. 3). The multiplier is the frontier's slope; where a
+constraint of the policy holds the measure, the points of all multipliers up to its own are one.
 """
 
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.policy.portfolio.constraint import CURRENT_PRICES, MEASURES, Constraint
 from gpu_pricer.policy.portfolio.goals import COST, REVENUE, goals_of, measured
 from gpu_pricer.policy.portfolio.plan import Plan, Planner
+from gpu_pricer.policy.portfolio.solve import Start
 from gpu_pricer.policy.portfolio.stock import dearest_prices
 
 PARALLEL = 1e-9
@@ -37,7 +39,9 @@ class Frontier:
         require_number("frontier.largest", self.largest, above=0.0)
 
 
-def trace(planner: Planner, objective: np.ndarray, frontier: Frontier) -> Iterator[tuple[Plan, dict[str, object]]]:
+def trace(
+    planner: Planner, objective: np.ndarray, frontier: Frontier, start: Start | None = None
+) -> Iterator[tuple[Plan, dict[str, object]]]:
     """Plans along the frontier from the policy's own on, each started from the last, and their rows of the table.
 
     objective [3]: the policy's weights. A row: multiplier, what one more of the measure costs (of a margin rate, 1.0
@@ -47,7 +51,6 @@ def trace(planner: Planner, objective: np.ndarray, frontier: Frontier) -> Iterat
     """
     coefficient, scale = _direction(planner.today, objective, frontier)
     largest = frontier.largest * abs(float(planner.today @ objective)) / scale
-    start = None
     for multiplier in np.linspace(0.0, largest, frontier.points):
         weights = objective + multiplier * coefficient
         found = planner.plan(weights, start)

@@ -1,13 +1,14 @@
 """From a policy's constraints to the steering of every price, with its certificate."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.policy.objective import Objective
-from gpu_pricer.policy.portfolio.certificate import Certificate, certificate_of
+from gpu_pricer.policy.portfolio.certificate import Certificate, certificate_of, read_start
 from gpu_pricer.policy.portfolio.constraint import Constraint
 from gpu_pricer.policy.portfolio.goals import goals_of, weights_of
 from gpu_pricer.policy.portfolio.market import Market
@@ -74,6 +75,10 @@ class Planner:
         table = self._stock_table(solution) if per_product else None
         certificate = certificate_of(solution, self.of_sums, self.covered_today, table, per_product, self.currency)
         return Plan(solution, certificate)
+
+    def read_start(self, folder: Path) -> Start:
+        """Where the certificate in a folder says to start; InputError where there is none."""
+        return read_start(folder, list(self.of_sums), self.market.problem.product_id)
 
     def _stock_table(self, solution: Solution) -> pl.DataFrame:
         """See Certificate.stock."""

@@ -249,6 +249,12 @@ def test_stock_is_kept_up_to_what_the_highest_price_must_ration():
     assert summary["status"] == "met"
     assert 0 <= summary["gap"] < 1e-4
     assert summary["objective"] < sums_at(MARKET.artefact, MARKET.catalog, FREE)[2]
+    margin = MARKET.problem.high / 100 - MARKET.problem.cost
+    unserved = stock.join(MARKET.products.select("product_id", margin=pl.Series(margin)), on="product_id")
+    lost = (unserved["rationed"] * unserved["margin"]).sum()
+    sold = sums_at(MARKET.artefact, MARKET.catalog, price)[2] - lost
+    assert lost > 0
+    assert summary["objective"] == pytest.approx(sold, rel=1e-9)
 
 
 def test_a_start_from_the_last_certificate_saves_passes(tmp_path):
