@@ -8,6 +8,7 @@ import polars as pl
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.checking import check
 from gpu_pricer.tables.reading import collect, conform, scan_table
+from gpu_pricer.tables.replacing import replacing_file
 
 
 def asked_path(key: str, value: object) -> Path:
@@ -18,12 +19,18 @@ def asked_path(key: str, value: object) -> Path:
 
 
 def new_file(key: str, value: object) -> Path:
-    """The file that a key must name, its folder made; InputError when it cannot be a file."""
+    """The file to write that a key must name; InputError when it cannot be one."""
     path = asked_path(key, value)
     if path.is_dir():
         raise InputError(f"{key} must be a file, found the folder {path}: name a file in it")
-    path.parent.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def write_new(table: pl.DataFrame, path: Path) -> None:
+    """Write the table in one swap, in a folder that is made if need be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing_file(path) as fresh:
+        table.write_parquet(fresh)
 
 
 def checked_table(path: Path, schema: type[dy.Schema]) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -49,9 +56,7 @@ def with_ids_of(known: dict[str, pl.DataFrame], rows: pl.DataFrame, origin: str)
     return rows
 
 
-def attributes_at(path: Path, column: str, known: pl.DataFrame) -> pl.DataFrame:
-    """The table that tells of new products or users, its ids as in the known one; InputError when it is not there."""
-    table = collect(scan_table(path), str(path))
-    if column not in table.columns:
-        raise InputError(f"{path} must have the column {column}, found only {', '.join(table.columns)}: add {column}")
-    return with_ids_of({column: known}, table, str(path)).unique(column, keep="first", maintain_order=True)
+def told_at(path: Path, schema: type[dy.Schema], known: pl.DataFrame) -> pl.DataFrame:
+    """The table that tells of new products or users, its ids as in the known one; InputError when it breaks a rule."""
+    (column,) = {"product_id", "user_id"} & {*schema.column_names()}
+    return with_ids_of({column: known}, checked_table(path, schema)[1], str(path))

@@ -8,13 +8,12 @@ import polars as pl
 from omegaconf import DictConfig
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.jobs.asking import asked_path, attributes_at, checked_table, new_file, with_ids_of
+from gpu_pricer.jobs.asking import asked_path, checked_table, new_file, told_at, with_ids_of, write_new
 from gpu_pricer.network.assigning import likely_segments, nearest_segments
 from gpu_pricer.network.past import Past, read_past
 from gpu_pricer.network.saved_network import SavedNetwork, read_network
 from gpu_pricer.network.strangers import with_new_users
 from gpu_pricer.tables.artefact import NETWORK, read_segments
-from gpu_pricer.tables.replacing import replacing_file
 from gpu_pricer.tables.schemas import LinesToAssign, Users
 
 log = logging.getLogger(__name__)
@@ -43,13 +42,12 @@ def main(config: DictConfig) -> None:
     """
     out, demand = new_file("assign.out", config.assign.out), Path(config.paths.demand)
     saved = read_network(demand / NETWORK)
-    known = attributes_at(Path(config.paths.data) / "users.parquet", "user_id", saved.users)
+    known = told_at(Path(config.paths.data) / "users.parquet", Users, saved.users)
     past = read_past(Path(config.paths.data), saved.settings.period_days)
     asked, lines = _asked(config, saved)
     users = with_new_users(saved, asked["user_id"], known, given=asked)
     segment = _segments(saved, users, past if lines is None else _with_lines(past, lines, saved), demand)
-    with replacing_file(out) as fresh:
-        users.select("user_id", segment_id=segment).write_parquet(fresh)
+    write_new(users.select("user_id", segment_id=segment), out)
     log.info("wrote %s: %d users in %d segments", out, users.height, segment.n_unique())
 
 

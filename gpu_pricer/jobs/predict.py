@@ -7,13 +7,12 @@ import polars as pl
 from omegaconf import DictConfig
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.jobs.asking import asked_path, attributes_at, checked_table, new_file, with_ids_of
+from gpu_pricer.jobs.asking import asked_path, checked_table, new_file, told_at, with_ids_of, write_new
 from gpu_pricer.network.past import read_past
 from gpu_pricer.network.predicting import predict_offers
 from gpu_pricer.network.saved_network import read_network
 from gpu_pricer.tables.artefact import NETWORK
-from gpu_pricer.tables.replacing import replacing_file
-from gpu_pricer.tables.schemas import OffersToPredict
+from gpu_pricer.tables.schemas import OffersToPredict, Products, Users
 
 log = logging.getLogger(__name__)
 
@@ -47,11 +46,10 @@ def main(config: DictConfig) -> None:
         raise InputError(f"{path} must have no column probability, found one: predict adds it, so rename yours")
     saved = read_network(Path(config.paths.demand) / NETWORK)
     past = read_past(Path(config.paths.data), saved.settings.period_days)
-    catalog = attributes_at(Path(config.paths.catalog), "product_id", saved.products)
-    users = attributes_at(Path(config.paths.data) / "users.parquet", "user_id", saved.users)
+    catalog = told_at(Path(config.paths.catalog), Products, saved.products)
+    users = told_at(Path(config.paths.data) / "users.parquet", Users, saved.users)
     offers = with_ids_of({"product_id": saved.products, "user_id": saved.users}, offers, str(path))
     offers = offers.with_columns(period=past.start(pl.col("time").dt.date()))
     probability = predict_offers(saved, offers, past, catalog, users)
-    with replacing_file(out) as fresh:
-        given.with_columns(probability=pl.Series(probability)).write_parquet(fresh)
+    write_new(given.with_columns(probability=pl.Series(probability)), out)
     log.info("wrote %s: %d offers, %.4f bought a visit on average", out, given.height, probability.mean())

@@ -15,6 +15,7 @@ from torch import Tensor
 from gpu_pricer.network.choice_data import ChoiceData
 from gpu_pricer.network.demand_network import DemandNetwork
 
+PAST = "shock"  # of a product in a period of the log: no other tables have that row
 TOWERS = ("taste", "level", "sensitivity")
 Labels: TypeAlias = Sequence[str | None]
 Axes: TypeAlias = tuple[str | None, ...]
@@ -52,23 +53,23 @@ class Shared:
 def parameters_of(network: DemandNetwork) -> Parameters:
     """The network's parameters, not copied, under names that do not depend on the order of attribute columns.
 
-    Shocks are left out: they tell what nobody knew of the periods of one table.
+    All but the shocks, which belong to the log they were learned from.
     """
-    named = _named(network)
-    lasting = ((named[own], parameter) for own, parameter in network.named_parameters() if own != "shock")
-    tensors = {name: Labelled(parameter, axes) for (name, axes), parameter in lasting}
+    named = _named(network).items()
+    tensors = {name: Labelled(network.get_parameter(own), axes) for own, (name, axes) in named}
     return Parameters(tensors, labels_of(network.data))
 
 
 def labels_of(data: ChoiceData) -> dict[str, Labels]:
     """The labels of every named axis of a network on these data."""
+    categories = data.categories["category_id"].to_list()
     labels: dict[str, Labels] = {
         "product": data.products["product_id"].cast(pl.String).to_list(),
         "user": data.users["user_id"].cast(pl.String).to_list(),
         "context": data.context_scale.names,
         "level": [None, *data.context_scale.names],
         "choice_set": [
-            set_label(data.periods[period], data.categories["category_id"][category])
+            set_label(data.periods[period], categories[category])
             for period, category in zip(data.set_period.tolist(), data.set_category.tolist(), strict=True)
         ],
     }
@@ -109,7 +110,7 @@ def _named(network: DemandNetwork) -> dict[str, tuple[str, Axes]]:
     """The lasting name and the axes of every parameter, by its name in the network."""
     data = network.data
     named: dict[str, tuple[str, Axes]] = {
-        name: (name, (None,) * parameter.ndim) for name, parameter in network.named_parameters()
+        name: (name, (None,) * parameter.ndim) for name, parameter in network.named_parameters() if name != PAST
     }
     for side, attributes in (("product", data.product_attributes), ("user", data.user_attributes)):
         for tower in (f"{side}_{part}" for part in TOWERS):

@@ -17,13 +17,14 @@ from gpu_pricer.network.past import Past
 from gpu_pricer.network.saved_network import SavedNetwork, Settings
 from gpu_pricer.network.towers import Tower
 
+OFFER = ("occasion_id", "user_id", "product_id", "period", "price")
 CHOICE_SET = ("period_index", "user", "occasion_id", "category")
 
 
 @dataclass(frozen=True)
 class Unseen:
-    """What to predict for: users (user_id, attributes), products (as SavedNetwork's), and offers (occasion_id,
-    user_id, product_id, period, price, context), if any. Users' pasts are asked for before the period `now` as well.
+    """What to predict for: users (user_id, attributes), products (as SavedNetwork's), and offers (OFFER and
+    numeric context), if any. Users' pasts are asked for before the period `now` as well.
     """
 
     offers: pl.DataFrame
@@ -130,6 +131,8 @@ def _offer_rows(unseen: Unseen, numbered: pl.DataFrame, settings: Settings) -> p
 def _with_context(offers: pl.DataFrame, past: Past, settings: Settings) -> pl.DataFrame:
     """The offers with every context column: what they say, else the shelf of the period, else the last ones' mean."""
     names = settings.context.names
+    told = [name for name in names if name in offers.columns and _is_context(offers.schema[name])]
+    offers = offers.select("offer", "period_index", *OFFER, *told)
     on_shelf = past.shelf.select("product_id", "period", *(name for name in names if name in past.shelf.columns))
     recent = on_shelf.filter(pl.col("period").is_in(past.periods[-settings.architecture.carry_periods :]))
     means = recent.group_by("product_id").agg(pl.col(pl.Float64).mean().name.suffix(" lately"))
@@ -141,6 +144,10 @@ def _with_context(offers: pl.DataFrame, past: Past, settings: Settings) -> pl.Da
         .alias(name)
         for name in names
     )
+
+
+def _is_context(dtype: pl.DataType) -> bool:
+    return dtype.is_numeric() or dtype == pl.Boolean
 
 
 def _history(
