@@ -47,12 +47,15 @@ def count_choices(
     products = products.select("row", "product_id", "category_id", "reference_price").sort("category_id", "product_id")
     rows, context = _shelf_rows(shelf.drop("category_id").join(products, on="product_id"), endogeneity)
     rows = rows.filter((pl.col("price_age") == 0).mean().over("product_id") >= min_price_coverage)
+    if rows.is_empty():
+        return []
     products = products.filter(pl.col("product_id").is_in(rows["product_id"].unique().implode()))
-    known = _known_choices(artefact, choices, products["product_id"], rows.select("period", "week").unique())
+    weeks = rows.select("period", "week").unique()
+    known = _known_choices(artefact, choices, products["product_id"], weeks)
     of_shelf, of_choices, of_products = (
         table.partition_by("category_id", as_dict=True, maintain_order=True) for table in (rows, known, products)
     )
-    shape = artefact.segments.height, 1 + max(rows["week"], default=-1)
+    shape = artefact.segments.height, 1 + weeks.select(pl.col("week").max()).item()
     return [
         _of_category(artefact, part, of_shelf[key], of_choices[key], context, shape)
         for key, part in of_products.items()

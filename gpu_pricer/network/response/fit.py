@@ -20,6 +20,7 @@ from gpu_pricer.network.response.model import (
 
 log = logging.getLogger(__name__)
 
+DAMPING = 0.7  # of a step: whole ones swing for dozens of steps where prices that answer demand are taken as they are
 LONGEST_STEP = 0.5  # of any one parameter
 LEAST_SPREAD = 0.01
 SETTLED_WIDTH = 0.05  # of itself: the widths need no more digits than they shrink by
@@ -126,11 +127,15 @@ def _own_move(part: Equations, move: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def _moved_state(state: CategoryState, own: np.ndarray, shock: np.ndarray) -> CategoryState:
-    return CategoryState(_moved(state.own, own), state.shock + np.clip(shock, -LONGEST_STEP, LONGEST_STEP))
+    return CategoryState(_moved(state.own, own), state.shock + _bounded(shock))
 
 
 def _moved(values: Values, move: np.ndarray) -> Values:
-    return by_name(end_to_end(values) + np.clip(move, -LONGEST_STEP, LONGEST_STEP), values)
+    return by_name(end_to_end(values) + _bounded(move), values)
+
+
+def _bounded(move: np.ndarray) -> np.ndarray:
+    return np.clip(DAMPING * move, -LONGEST_STEP, LONGEST_STEP)
 
 
 def _learned(

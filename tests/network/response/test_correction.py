@@ -87,7 +87,7 @@ def test_same_seed_gives_the_same_posterior(market, responses):
     assert again.corrected.fingerprint() == responses.corrected.fingerprint()
 
 
-def test_without_instruments_there_is_one_response(market):
+def test_without_instruments_there_is_one_response_and_it_is_the_naive_one(market, responses):
     _, artefact, shelf, choices = market
     config = replace(CONFIG, endogeneity=EndogeneityConfig(None, True, 4), draws=0)
 
@@ -95,6 +95,9 @@ def test_without_instruments_there_is_one_response(market):
 
     assert found.naive is None
     assert found.corrected.posterior is None
+    np.testing.assert_allclose(
+        found.corrected.factors["sensitivity"], responses.naive.factors["sensitivity"], rtol=1e-5
+    )
 
 
 def test_factors_are_refused(market):
@@ -106,3 +109,11 @@ def test_factors_are_refused(market):
 
     with pytest.raises(InputError, match=r"form must be dense for train\.response, found 'factors'"):
         learn_responses(replace(artefact, info=info, factors=factors), shelf, choices, CONFIG, seed=0)
+
+
+def test_a_market_without_an_outside_option_is_refused(market):
+    _, artefact, shelf, choices = market
+    forced = replace(artefact, info=replace(artefact.info, outside_option=False))
+
+    with pytest.raises(InputError, match=r"found a demand with no outside option: set train\.response=null"):
+        learn_responses(forced, shelf, choices, CONFIG, seed=0)
