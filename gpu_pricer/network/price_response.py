@@ -20,7 +20,7 @@ from gpu_pricer.network.training import OptimiserConfig, batch_of, log_likelihoo
 
 log = logging.getLogger(__name__)
 
-CHUNK = 8192  # choices per pass of the arithmetic
+CHUNK = 16384  # choices per pass of the arithmetic
 MEMORY = 10  # of the search
 SUFFICIENT = 1e-4  # share of the promised gain that a step must bring (Armijo's rule)
 SHORTEST_STEP = 1e-3
