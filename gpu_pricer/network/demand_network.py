@@ -81,9 +81,13 @@ class DemandNetwork(nn.Module):
 
     def utility(self, batch: Batch, tastes: Tensor, moves: Tensor) -> Tensor:
         """Return the utility of every alternative, given its user's tastes for it [R] and its price moves [R, 2]."""
+        return self.appeal(batch, tastes) - self.sensitivities(batch) * self.remembered(moves)
+
+    def appeal(self, batch: Batch, tastes: Tensor) -> Tensor:
+        """Return the appeal of every alternative [R], given its user's tastes for it [R]."""
         level = self.product_level(batch.products).index_select(0, batch.place)
         of_choice = self.user_level(batch.user)[:, 0] + self.season_effect(batch.choice_set)
-        appeal = (
+        return (
             tastes
             + of_choice.index_select(0, batch.occasion)
             + level[:, 0]
@@ -91,7 +95,6 @@ class DemandNetwork(nn.Module):
             + self.mean_level
             + self.shock.index_select(0, batch.row)
         )
-        return appeal - self.sensitivities(batch) * self.remembered(moves)
 
     def remembered(self, moves: Tensor) -> Tensor:
         """Return the one price move [n] that shoppers answer, from those against the two prices [n, 2]."""

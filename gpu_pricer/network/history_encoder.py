@@ -58,8 +58,10 @@ class HistoryEncoder(nn.Module):
 
     def taste(self, data: ChoiceData, user: Tensor, period: Tensor) -> Tensor:
         """The taste vector of n users before n periods, [n, taste_width]."""
-        product, weight, begin = data.history.baskets.gather(user, period)
-        drawn = weighted_sums(self.bought.weight, product, weight, begin)
+        periods = data.history.visits.shape[1]
+        visit, place = torch.unique(user * periods + period, return_inverse=True)
+        product, weight, begin = data.history.baskets.gather(visit // periods, visit % periods)
+        drawn = weighted_sums(self.bought.weight, product, weight, begin).index_select(0, place)
         return self.taste_head(self.dropout(functional.silu(drawn + self.bias)))
 
     def habits_in(self, data: ChoiceData, batch: Batch) -> Tensor:

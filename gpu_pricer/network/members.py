@@ -10,7 +10,8 @@ from torch import Tensor
 from gpu_pricer.network.choice_data import ChoiceData
 from gpu_pricer.network.demand_network import DemandNetwork
 
-BLOCK = 2048  # products per block: [U, BLOCK] temporaries of a few tens of MB for thousands of users
+PRODUCTS, USERS = 2048, 2048  # per block: [USERS, PRODUCTS] temporaries of 16 MB, whatever the market's size
+EVERYBODY = slice(None)
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def _recent_context(network: DemandNetwork, before: int) -> Tensor:
 
 
 class Members:
-    """Appeal and sensitivity of P products to U users at a point of the market, computed in blocks of products.
+    """Appeal and sensitivity of P products to U users at a point of the market, computed in blocks of both.
 
     a = user_taste · product_taste + user_level + product_level + habit, at the reference price; b counts per unit of
     price / reference price, what part of it answers the recent price included. effect [P, C]: what a unit of
@@ -96,26 +97,32 @@ class Members:
         self._bought = None if network.history is None else _bought_pairs(data, point.period)
 
     def blocks(self) -> Iterator[slice]:
-        """Slices of whole categories, of about BLOCK products."""
+        """Slices of whole categories, of about PRODUCTS products."""
         category = self.network.data.product_category
         ends = [*((category.diff() != 0).nonzero().squeeze(1) + 1).tolist(), len(category)]
         start = 0
         for end, following in zip(ends, [*ends[1:], None], strict=True):
-            if following is None or following - start > BLOCK:
+            if following is None or following - start > PRODUCTS:
                 yield slice(start, end)
                 start = end
 
-    def demand(self, block: slice) -> tuple[Tensor, Tensor]:
-        """Appeal at the reference price and sensitivity of every user to the block's products, [U, block] each."""
-        appeal = self.user_taste @ self.product_taste[block].T + self.user_level[:, None] + self.product_level[block]
+    def blocks_of_users(self) -> Iterator[slice]:
+        """Slices of at most USERS users."""
+        for start in range(0, len(self.users), USERS):
+            yield slice(start, min(start + USERS, len(self.users)))
+
+    def demand(self, block: slice, users: slice = EVERYBODY) -> tuple[Tensor, Tensor]:
+        """Appeal at the reference price and sensitivity of the users to the block's products, [users, block] each."""
+        appeal = self.user_taste[users] @ self.product_taste[block].T
+        appeal = appeal + self.user_level[users, None] + self.product_level[block]
         with torch.no_grad():
-            response = self.network.sensitivity(self.user_response[:, None], self.product_response[block])
+            response = self.network.sensitivity(self.user_response[users, None], self.product_response[block])
             over_recent = self.point.reference_over_recent[block] - 1
             at_reference = self.network.remembered(torch.stack([torch.zeros_like(over_recent), over_recent], dim=1))
-        return appeal + self.habits(block) - response * at_reference, response * (1 + at_reference)
+        return appeal + self.habits(block, users) - response * at_reference, response * (1 + at_reference)
 
-    def habits(self, block: slice) -> Tensor:
-        """What the past adds to the appeal, [U, block].
+    def habits(self, block: slice, users: slice = EVERYBODY) -> Tensor:
+        """What the past adds to the appeal, [users, block].
 
         Whoever never bought a product has one value for all of its category, so that only the pairs that were bought
         are computed one by one.
@@ -123,18 +130,19 @@ class Members:
         network, data = self.network, self.network.data
         if network.history is None or self._bought is None:
             return torch.zeros(())
+        here = self.users[users]
         categories, first = torch.unique(data.product_category[block], return_inverse=True)
         with torch.no_grad():
             strangers = torch.stack([
-                network.history.habits_of_strangers(data, self.users, category.expand_as(self.users), self.period)
+                network.history.habits_of_strangers(data, here, category.expand_as(here), self.period[users])
                 for category in categories
             ], dim=1)  # fmt: skip
             habits = strangers[:, first]
             user, product = self._bought
-            inside = (product >= block.start) & (product < block.stop)
+            inside = (product >= block.start) & (product < block.stop) & (user >= here[0]) & (user <= here[-1])
             user, product = user[inside], product[inside]
             own = network.history.habits(data, user, product, torch.full_like(user, self.point.period))
-        habits[user, product - block.start] = own
+        habits[user - here[0], product - block.start] = own
         return habits
 
 

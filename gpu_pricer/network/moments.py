@@ -1,6 +1,7 @@
 """Segments that behave like their members: purchase shares and own-price slopes are the members' averages."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -37,26 +38,48 @@ def segment_moments(members: Members, weight: Tensor) -> Moments:
     (E[P_uj] (1 − E[P_uj])). A centroid of the members' appeals would predict far too few purchases, since the
     exponential is convex. Products off the shelf take the share they would add to the choice set.
     """
-    data, point = members.network.data, members.point
-    shape = weight.shape[0], data.products.height
+    shape = weight.shape[0], members.network.data.products.height
     moments = Moments(*(torch.empty(shape) for _ in range(3)))
     for block in members.blocks():
-        ratio, availability = point.price_ratio[block], point.availability[block]
-        appeal, response = members.demand(block)
-        expected = torch.exp((appeal - response * (ratio - 1)).clamp(max=60))
-        category = data.product_category[block] - data.product_category[block.start]
-        total = torch.zeros(len(expected), int(category[-1]) + 1).index_add(1, category, expected * availability)
-        nothing = 1 / (data.has_outside_option + total).clamp(min=1e-30)
-        own = expected * nothing[:, category]
-        share = torch.where(availability > 0, own, own / (1 + own))
-        mean_share = weight @ share
-        mean_nothing = (weight @ nothing)[:, category] if data.has_outside_option else torch.ones(())
-        spread = share * (1 - share)
-        mean_spread = (mean_share * (1 - mean_share)).clamp(min=1e-12)
-        moments.sensitivity[:, block] = weight @ (response * spread) / mean_spread
-        moments.damping[:, block] = weight @ spread / mean_spread
-        moments.appeal[:, block] = torch.log(mean_share / mean_nothing) + moments.sensitivity[:, block] * (ratio - 1)
+        mean = _means(members, weight, block)
+        nothing = mean.nothing if members.network.data.has_outside_option else torch.ones(())
+        spread = (mean.share * (1 - mean.share)).clamp(min=1e-12)
+        moments.sensitivity[:, block] = mean.slope / spread
+        moments.damping[:, block] = mean.spread / spread
+        move = members.point.price_ratio[block] - 1
+        moments.appeal[:, block] = torch.log(mean.share / nothing) + moments.sensitivity[:, block] * move
     return moments
+
+
+class _Means(NamedTuple):
+    """Members' means [S, block] of P, b P (1 − P), P (1 − P), and the chance to buy nothing of the category."""
+
+    share: Tensor
+    slope: Tensor
+    spread: Tensor
+    nothing: Tensor
+
+
+def _means(members: Members, weight: Tensor, block: slice) -> _Means:
+    means = _Means(*(torch.zeros(len(weight), block.stop - block.start) for _ in _Means._fields))
+    for users in members.blocks_of_users():
+        share, response, nothing = _shares(members, block, users)
+        spread = share * (1 - share)
+        for mean, of_users in zip(means, (share, response * spread, spread, nothing), strict=True):
+            mean.addmm_(weight[:, users], of_users)
+    return means
+
+
+def _shares(members: Members, block: slice, users: slice) -> tuple[Tensor, Tensor, Tensor]:
+    """P, b and the chance to buy nothing of the product's category, [users, block] each."""
+    data, availability = members.network.data, members.point.availability[block]
+    appeal, response = members.demand(block, users)
+    expected = torch.exp((appeal - response * (members.point.price_ratio[block] - 1)).clamp(max=60))
+    category = data.product_category[block] - data.product_category[block.start]
+    total = torch.zeros(len(expected), int(category[-1]) + 1).index_add(1, category, expected * availability)
+    nothing = (1 / (data.has_outside_option + total).clamp(min=1e-30))[:, category]
+    own = expected * nothing
+    return torch.where(availability > 0, own, own / (1 + own)), response, nothing
 
 
 def promotion_offset(

@@ -20,7 +20,7 @@ from gpu_pricer.network.training import OptimiserConfig, batch_of, log_likelihoo
 
 log = logging.getLogger(__name__)
 
-CHUNK = 8192  # choices per pass of the arithmetic
+CHUNK = 16384  # choices per pass of the arithmetic
 MEMORY = 10  # of the search
 SUFFICIENT = 1e-4  # share of the promised gain that a step must bring (Armijo's rule)
 SHORTEST_STEP = 1e-3
@@ -139,21 +139,21 @@ class _Problem:
         draws = torch.Generator().manual_seed(self.seed)
         for index, tastes in zip(self.chunks, self.tastes, strict=True):
             batch = batch_of(data, index, self.optimiser, draws)
-            moves = data.trusted_moves(batch.row)
-            utility = network.utility(batch, tastes, moves)
+            move = network.remembered(data.trusted_moves(batch.row))
+            response = network.sensitivities(batch)
+            utility = network.appeal(batch, tastes) - response * move
             utility.retain_grad()
             likelihood = log_likelihood(data, utility, batch, self.optimiser).double().sum()
             likelihood.backward()
             value += float(likelihood.detach())
             with torch.no_grad():
-                response = network.sensitivities(batch)
                 steep = -torch.expm1(-response)  # db/draw of b = softplus(raw)
                 expected = _expected(utility.grad, batch.chosen, batch.weight * batch.size)
-                drive = steep * network.remembered(moves)
                 information.index_add_(0, batch.row, expected)
                 steepness.index_add_(0, batch.row, expected * steep)
-                terms = torch.stack([expected, expected * drive.square()])
-                of_user.index_add_(1, batch.user[batch.occasion], terms)
+                user = batch.user.index_select(0, batch.occasion)
+                of_user[0].index_add_(0, user, expected)
+                of_user[1].index_add_(0, user, expected * (steep * move).square())
                 sensitivity += float((expected * response).sum())
         mean_steepness = steepness / information.clamp(min=1e-12)
         return Place(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
-from scipy.sparse import csr_array, diags_array, hstack
+from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import cg
 from torch import Tensor, nn
 
@@ -76,13 +76,11 @@ class Block:
         assert self.parameter.grad is not None
         return self.pick(self.parameter.grad).double().numpy()
 
-    def design(self, curvature: Curvature) -> csr_array:
-        """The block's columns of the weighted regression of shelf rows, [R, n]."""
-        assert self.member is not None
+    def slopes(self, curvature: Curvature) -> np.ndarray:
+        """What a unit of its member of the block adds to each shelf row's utility, [R]."""
         assert self.factor is not None
         factor = self.factor * curvature.steepness if self.is_slope else self.factor
-        places = (np.arange(len(factor)), self.member.numpy())
-        return csr_array((factor.double().numpy(), places), shape=(len(factor), len(self.entries())))
+        return factor.double().numpy()
 
 
 class ResponseParameters:
@@ -97,6 +95,8 @@ class ResponseParameters:
         self.blocks = [*self.of_products, *self.of_users]
         sizes = [len(block.entries()) for block in self.blocks]
         self.ends = np.cumsum(sizes)[:-1]
+        starts = [0, *self.ends[: len(self.of_products) - 1]]
+        self.column = _columns(self.of_products, starts)
         self.precision = np.repeat([block.precision for block in self.blocks], sizes)
 
     def get(self) -> np.ndarray:
@@ -118,8 +118,8 @@ class ResponseParameters:
         Products: Xᵀ W X + Λ over the shelf rows (Fisher scoring with the diagonal of the multinomial information;
         McCullagh & Nelder 1989, ch. 2.5). Users: each of their own.
         """
-        design = hstack([block.design(curvature) for block in self.of_products], format="csr")
-        count = design.shape[1]
+        count = int(self.ends[len(self.of_products) - 1])
+        design = self._design(curvature, count)
         weighted = diags_array(curvature.information.double().numpy()) @ design
         normal = design.T @ weighted + diags_array(self.precision[:count])
         scale = diags_array(1 / np.maximum(normal.diagonal(), 1e-9))
@@ -130,6 +130,18 @@ class ResponseParameters:
             return np.concatenate([products, gradient[count:] / users])
 
         return solve
+
+    def _design(self, curvature: Curvature, count: int) -> csr_array:
+        """X [R, count]: every shelf row has one entry in each of the products' B blocks, column [R, B] says where."""
+        slopes = np.stack([block.slopes(curvature) for block in self.of_products], axis=1)
+        rows, blocks = slopes.shape
+        ends = np.arange(0, rows * blocks + 1, blocks)
+        return csr_array((slopes.ravel(), self.column.ravel(), ends), shape=(rows, count))
+
+
+def _columns(blocks: list[Block], starts: list[int]) -> np.ndarray:
+    members = [block.member.numpy() for block in blocks if block.member is not None]
+    return np.stack(members, axis=1) + np.array(starts)
 
 
 def _product_blocks(network: DemandNetwork, prior: PriorConfig) -> list[Block]:

@@ -89,9 +89,12 @@ def _category_habits(members: Members, block: slice) -> np.ndarray:
     """Mean habit of every user in the block's categories, times the root of their share of the products, [U, G]."""
     category = members.network.data.product_category[block]
     position = category - category[0]
-    habits, count = members.habits(block), torch.bincount(position).float()
-    mean = torch.zeros(len(habits), len(count)).index_add(1, position, habits) / count
-    return (mean * (count / len(members.product_level)).sqrt()).numpy()
+    count = torch.bincount(position).float()
+    total = [
+        torch.zeros(users.stop - users.start, len(count)).index_add(1, position, members.habits(block, users))
+        for users in members.blocks_of_users()
+    ]
+    return (torch.cat(total) / (count * len(members.product_level)).sqrt()).numpy()
 
 
 def _stretch(user: Tensor, product: Tensor) -> np.ndarray:

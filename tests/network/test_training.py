@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from gpu_pricer.errors import InputError
+from gpu_pricer.network import members as members_module
 from gpu_pricer.network import training
 from gpu_pricer.network.batches import EVERY_ALTERNATIVE, gather_batch
 from gpu_pricer.network.demand_network import DemandNetwork, NetworkConfig
@@ -17,7 +18,7 @@ from gpu_pricer.network.history_encoder import HistoryConfig
 from gpu_pricer.network.likelihood import log_probability
 from gpu_pricer.network.loading import EncodingConfig, load_choice_data
 from gpu_pricer.network.members import Members, period_to_price
-from gpu_pricer.network.moments import segment_moments
+from gpu_pricer.network.moments import member_weight, segment_moments
 from gpu_pricer.network.price_response import PriceResponseConfig, settle_price_response
 from gpu_pricer.network.response_parameters import PriorConfig
 from gpu_pricer.network.segments import SegmentsConfig, form_segments
@@ -136,6 +137,20 @@ def test_segments_number_from_the_most_visits_down_and_are_all_used(market, trai
 def test_more_segments_than_users_are_refused(trained):
     with pytest.raises(InputError, match=r"found 301 for 300: lower segments\.count"):
         form_segments(everybody(trained), SegmentsConfig(count=301, price_spread=0.2, restarts=1), np.ones(300), seed=0)
+
+
+def test_blocks_of_users_and_products_change_no_moment(trained, monkeypatch):
+    weight = member_weight(np.arange(300) % 3, np.linspace(1, 20, 300))
+    whole, settings = segment_moments(everybody(trained), weight), SegmentsConfig(8, price_spread=0.2, restarts=2)
+    segment = assign_segments(everybody(trained), settings, np.ones(300), seed=0)
+
+    monkeypatch.setattr(members_module, "USERS", 77)
+    monkeypatch.setattr(members_module, "PRODUCTS", 5)
+    blocks = segment_moments(everybody(trained), weight)
+
+    for name in ("appeal", "sensitivity", "damping"):
+        torch.testing.assert_close(getattr(blocks, name), getattr(whole, name), rtol=1e-4, atol=1e-5)
+    assert np.array_equal(assign_segments(everybody(trained), settings, np.ones(300), seed=0), segment)
 
 
 @pytest.fixture(scope="module")
