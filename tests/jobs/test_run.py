@@ -84,6 +84,7 @@ def test_one_command_leads_from_nothing_to_published_prices(first_run):
     assert rows.equals(by_duckdb.sort(KEY))
     assert metrics["test"]["rows"] > 0
     assert {"profit_over_today", "regret", "share_of_attainable_gain"} <= set(metrics["truth"])
+    assert 0 <= metrics["aggregation_regret"]["regret"] < 0.5
 
 
 def test_only_our_own_lines_are_logged(first_run):
