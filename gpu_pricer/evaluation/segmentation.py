@@ -33,13 +33,13 @@ def segmentation_value(demand: CatalogDemand, offers: pl.DataFrame | None) -> pl
         group = _groups(demand, count)
         price = own if count == segments else _shared_prices(demand, own, group)
         loss = None if offers is None else _log_loss(offers, demand.problem.segment_id, group)
-        rows.append({"segments": count, "profit": _market(demand).profit(price), "log_loss": loss})
+        rows.append({"segments": count, "profit": demand_as_truth(demand).profit(price), "log_loss": loss})
     return pl.DataFrame(rows, schema={"segments": pl.Int64, "profit": pl.Float64, "log_loss": pl.Float64})
 
 
 def _shared_prices(demand: CatalogDemand, own: np.ndarray, group: np.ndarray) -> np.ndarray:
     """The best prices found [P, S] that are the same inside a group; own [P, S]: those of every segment alone."""
-    market, rungs = _market(demand), legal_rungs(exact_offer(demand.problem))
+    market, rungs = demand_as_truth(demand), legal_rungs(exact_offer(demand.problem))
     price = np.empty_like(own)
     for members in (np.flatnonzero(group == g) for g in range(group.max() + 1)):
         part = market.of_types(members)
@@ -48,7 +48,7 @@ def _shared_prices(demand: CatalogDemand, own: np.ndarray, group: np.ndarray) ->
     return price
 
 
-def _market(demand: CatalogDemand) -> TrueMarket:
+def demand_as_truth(demand: CatalogDemand) -> TrueMarket:
     """The demand as if it were the truth."""
     return TrueMarket(
         demand=demand.demand,

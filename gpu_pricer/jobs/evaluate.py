@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from gpu_pricer.errors import InputError
+from gpu_pricer.evaluation.aggregation import aggregation_regret
 from gpu_pricer.evaluation.baselines.judging import baseline_blocks
 from gpu_pricer.evaluation.blocks import HeldOut
 from gpu_pricer.evaluation.catalog_demand import CatalogDemand
@@ -22,7 +23,7 @@ from gpu_pricer.evaluation.segmentation import segmentation_value
 from gpu_pricer.evaluation.settings import Settings
 from gpu_pricer.evaluation.under_truth import Learned, evaluate_under_truth
 from gpu_pricer.jobs.drawing import draw_calibration, draw_demand
-from gpu_pricer.jobs.layout import NAIVE
+from gpu_pricer.jobs.layout import MEMBERS, NAIVE
 from gpu_pricer.jobs.scoreboard import scoreboard
 from gpu_pricer.policy.matching import read_catalog
 from gpu_pricer.policy.policy import Policy
@@ -59,6 +60,8 @@ def main(config: DictConfig) -> None:
                               poisson_deviance_by_segment; intervals: of the scores, from resampled users;
                               off_policy: the same of the products whose price moved most
               artefact        the same of what is priced, where the network is only its teacher
+              aggregation_regret  regret, the share of profit lost because the prices are those of the segments' moments
+                              and not of their members, by the members' own demand; both profits per 1,000 visits
               price_response  mean_elasticity, share_rising, elasticity_by_category: the artefact's elasticity,
                               the log's own (observed) and its interval (low, high)
               segmentation    profit (per 1,000 visits, the artefact's opinion of its own prices) and log_loss for
@@ -98,6 +101,7 @@ def main(config: DictConfig) -> None:
         observed = None if sales is None else observed_elasticities(sales, settings.bootstrap, config.seed)
         metrics["price_response"] = artefact_response(demand.elasticities(), observed)
         metrics["segmentation"] = _segmentation(demand.largest(settings.categories), held_out)
+        metrics |= _aggregation_block(paths, policy)
     metrics |= _truth_block(paths, policy, sales)
     if not metrics:
         raise InputError(
@@ -154,6 +158,17 @@ def _segmentation(largest: CatalogDemand, held_out: HeldOut | None) -> dict[str,
     """By number of segments: profit per 1,000 visits and log loss, in the largest categories."""
     offers = None if held_out is None else held_out.of_artefact(largest.products["category_id"])
     return {str(row.pop("segments")): row for row in segmentation_value(largest, offers).to_dicts()}
+
+
+def _aggregation_block(paths: DictConfig, policy: Policy) -> dict[str, dict]:
+    """By the demand that the network learned, before train.response corrected it."""
+    kept = Path(paths.work) / "train"
+    if not (kept / MEMBERS).is_dir():
+        log.info("no members' demand at %s: no aggregation_regret", kept / MEMBERS)
+        return {}
+    segments = read_artefact(kept / NAIVE if (kept / NAIVE).is_dir() else Path(paths.demand))
+    members, catalog = read_artefact(kept / MEMBERS), read_catalog(Path(paths.catalog))
+    return {"aggregation_regret": aggregation_regret(members, segments, catalog, policy)}
 
 
 def _truth_block(paths: DictConfig, policy: Policy, sales: Log | None) -> dict[str, dict]:

@@ -10,9 +10,9 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.jobs.layout import NAIVE
+from gpu_pricer.jobs.layout import MEMBERS, NAIVE
 from gpu_pricer.network.demand_network import DemandNetwork
-from gpu_pricer.network.export import export_artefact
+from gpu_pricer.network.export import export_artefact, export_members
 from gpu_pricer.network.held_out import JudgedSegments, predict_held_out
 from gpu_pricer.network.loading import load_choice_data
 from gpu_pricer.network.members import Members, period_to_judge, period_to_price
@@ -44,6 +44,7 @@ def main(config: DictConfig) -> None:
     Writes  paths.demand    the artefact: segments × products, appeal and price sensitivity; in network/ the network.
                             Segments keep the ids of those that they replace there, as far as members stay
             paths.work/train/naive/   with train.response and instruments: the same with prices taken as they are
+            paths.work/train/members/   the demand of every user in the categories bought most, for `evaluate`
             paths.work/train/   checkpoints, TensorBoard events, predictions of the held-out periods
 
     Example: gpu-pricer train model=tiny trainer=cpu train.segments.count=16
@@ -76,15 +77,10 @@ def main(config: DictConfig) -> None:
     visits = data.visits_before(len(data.periods))
     segmentation = form_segments(Members(network, period_to_price(network)), segments, visits, config.seed)
     segmentation = _with_stable_ids(segmentation, data.users, Path(config.paths.demand))
-    created = datetime.now(UTC)
-    artefact = export_artefact(
-        network,
-        segmentation.segment,
-        visits,
-        export,
-        f"{created:%Y%m%dT%H%M%S}",
-        created.isoformat(timespec="seconds"),
-    )
+    now = datetime.now(UTC)
+    run, created = f"{now:%Y%m%dT%H%M%S}", now.isoformat(timespec="seconds")
+    artefact = export_artefact(network, segmentation.segment, visits, export, run, created)
+    _keep(export_members(network, visits, export, run, created), folder / MEMBERS)
     response = instantiate(config.train.response)
     artefact = _with_response(artefact, response, data_folder, folder / NAIVE, config.seed)
     write_network(network, segmentation, folder / NETWORK)
@@ -122,11 +118,18 @@ def _with_stable_ids(segmentation: Segmentation, users: pl.DataFrame, demand: Pa
     return matched
 
 
+def _keep(artefact: DemandArtefact | None, directory: Path) -> None:
+    """Write an artefact for `evaluate`; none leaves no old one either."""
+    shutil.rmtree(directory, ignore_errors=True)
+    if artefact is not None:
+        write_artefact(artefact, directory)
+
+
 def _with_response(
     artefact: DemandArtefact, config: ResponseConfig | None, data: Path, naive: Path, seed: int
 ) -> DemandArtefact:
     """The artefact with the response its segments showed, where asked for; the naive one is left beside it."""
-    shutil.rmtree(naive, ignore_errors=True)
+    _keep(None, naive)
     if config is None:
         return artefact
     trained = pl.col("period") <= date.fromisoformat(artefact.info.training_end)

@@ -32,6 +32,7 @@ class ExportConfig:
     rank: int
     support_quantile: float
     support_width: float
+    member_cells: int
 
     def __post_init__(self) -> None:
         if self.form not in FORMS:
@@ -39,6 +40,7 @@ class ExportConfig:
         require_whole("export.rank", self.rank, 1)
         require_number("export.support_quantile", self.support_quantile, least=0, below=0.5)
         require_number("export.support_width", self.support_width, least=0, below=1)
+        require_whole("export.member_cells", self.member_cells, 0)
 
 
 def export_artefact(
@@ -56,23 +58,62 @@ def export_artefact(
     data = network.data
     segments, user_segments = segment_table(data, segment, visits)
     return DemandArtefact(
-        info=DemandInfo(
-            format_version=FORMAT_VERSION,
-            kind="mnl",
-            form=config.form,
-            run=run,
-            created=created,
-            training_start=data.periods[0].isoformat(),
-            training_end=data.periods[data.trained_periods - 1].isoformat(),
-            period_days=data.period_days,
-            pricing_period=(data.periods[-1] + timedelta(days=data.period_days)).isoformat(),
-            outside_option=data.has_outside_option,
-            currency=data.currency,
-        ),
+        info=_info(data, config.form, run, created),
         factors=_segment_factors(network, member_weight(segment, visits), config),
         segments=segments,
         products=pl.concat([_product_rows(data, config), _fallback_rows(data, config)], how="vertical_relaxed"),
         user_segments=user_segments,
+    )
+
+
+def export_members(
+    network: DemandNetwork, visits: np.ndarray, config: ExportConfig, run: str, created: str
+) -> DemandArtefact | None:
+    """The same with every user as a segment, for the categories bought most that fit into member_cells; None if none.
+
+    It tells what is lost where prices are made for segments.
+    """
+    data = network.data
+    product = _bought_most(data, config.member_cells // data.users.height)
+    if not len(product):
+        return None
+    appeal, sensitivity = (torch.empty(data.users.height, len(product)) for _ in range(2))
+    members = Members(network, period_to_price(network))
+    for block in members.blocks():
+        inside = (product >= block.start) & (product < block.stop)
+        if bool(inside.any()):
+            columns = product[inside] - block.start
+            appeal[:, inside], sensitivity[:, inside] = (part[:, columns] for part in members.demand(block))
+    return DemandArtefact(
+        info=_info(data, "dense", run, created),
+        factors={"appeal": appeal.numpy(), "sensitivity": sensitivity.numpy()},
+        segments=data.users.select(segment_id="user_id", visits=pl.Series(visits / len(data.periods))),
+        products=_product_rows(data, config)[product.numpy()],
+    )
+
+
+def _bought_most(data: ChoiceData, most: int) -> Tensor:
+    """The products of the categories bought most that are `most` products together at most."""
+    bought = data.product_category[data.product[data.chosen[data.chosen >= 0]]]
+    size = torch.bincount(data.product_category)
+    order = torch.bincount(bought, minlength=len(size)).argsort(descending=True, stable=True)
+    kept = order[size[order].cumsum(0) <= most]
+    return torch.isin(data.product_category, kept).nonzero().squeeze(1)
+
+
+def _info(data: ChoiceData, form: str, run: str, created: str) -> DemandInfo:
+    return DemandInfo(
+        format_version=FORMAT_VERSION,
+        kind="mnl",
+        form=form,
+        run=run,
+        created=created,
+        training_start=data.periods[0].isoformat(),
+        training_end=data.periods[data.trained_periods - 1].isoformat(),
+        period_days=data.period_days,
+        pricing_period=(data.periods[-1] + timedelta(days=data.period_days)).isoformat(),
+        outside_option=data.has_outside_option,
+        currency=data.currency,
     )
 
 
