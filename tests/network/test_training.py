@@ -96,6 +96,18 @@ def test_sensitivity_does_not_depend_on_where_it_starts(market, trained, tmp_pat
     assert max(reached) < 1.05 * min(reached)
 
 
+def test_fixed_effects_alone_learn_prices_and_no_tastes(market, tmp_path):
+    drawn, data = market
+    linear, brief = replace(NETWORK, taste_width=0, sensitivity_width=0, history=None), replace(OPTIMISER, max_epochs=2)
+    network = fit_network(data, linear, brief, CPU, tmp_path, seed=0, resume=False).network
+    settle_price_response(network, PRICE_RESPONSE, OPTIMISER, seed=0)
+
+    batch = gather_batch(data, data.split()[0][:100], EVERY_ALTERNATIVE, torch.Generator())
+
+    assert (network.tastes(batch) == 0).all()
+    assert mean_sensitivity_of_products(network).mean() == pytest.approx(drawn.sensitivity.mean(), rel=0.2)
+
+
 def test_settling_raises_the_penalised_likelihood_to_a_flat_place(market, trained):
     _, data = market
     training = data.split()[0]
