@@ -2,8 +2,10 @@
 
 from kernels.backend import BackendUnavailable, resolve_backend
 from kernels.demand import Demand, DenseDemand, FactorDemand, in_double, take_segments
+from kernels.draws import Draws
 from kernels.ladders import PRICE_LIMIT, Ladders
 from kernels.offer import Offer, Shelf
+from kernels.outcomes import Outcomes
 from kernels.pricing import (
     PricedCells,
     PricedTotals,
@@ -15,15 +17,18 @@ from kernels.pricing import (
     price_totals,
     utility_lines,
 )
+from kernels.uncertainty import expected_cells, expected_choices, expected_outcomes, expected_totals
 
 __all__ = [
     "PRICE_LIMIT",
     "BackendUnavailable",
     "Demand",
     "DenseDemand",
+    "Draws",
     "FactorDemand",
     "Ladders",
     "Offer",
+    "Outcomes",
     "PricedCells",
     "PricedTotals",
     "Shelf",
@@ -31,6 +36,10 @@ __all__ = [
     "best_prices",
     "choice_probabilities",
     "choice_totals",
+    "expected_cells",
+    "expected_choices",
+    "expected_outcomes",
+    "expected_totals",
     "in_double",
     "price_cells",
     "price_totals",

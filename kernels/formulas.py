@@ -134,6 +134,14 @@ def utility_at(price: Any, free: Any, slope: Any) -> Any:
 
 
 @formula
+def drawn_utility(price: Any, free: Any, slope: Any, factor: Any, reference_price: Any) -> Any:
+    """Return u where the sensitivity is `factor` times as high: the appeal at the reference price is the same."""
+    steep = slope * factor
+    appeal = utility_at(reference_price, free, slope)
+    return utility_at(price, appeal_at_zero(appeal, steep, reference_price), steep)
+
+
+@formula
 def markup(slope: Any, spacing: Any) -> Any:
     """Return what the best price exceeds c + R/omega by, before it is rounded up to a rung, for omega > 0.
 

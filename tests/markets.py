@@ -90,6 +90,16 @@ def small_artefact(
     )
 
 
+def with_posterior(artefact: DemandArtefact, spread: float, draws: int = 20, seed: int = 0) -> DemandArtefact:
+    """The artefact with normal deviations of its log sensitivities, for every segment and category."""
+    cells = artefact.segments.select("segment_id").join(
+        artefact.products.select(pl.col("category_id").unique().sort()), how="cross"
+    )
+    rows = cells.join(pl.DataFrame({"draw": np.arange(draws)}), how="cross")
+    deviation = np.random.default_rng(seed).normal(0, spread, rows.height)
+    return replace(artefact, posterior=rows.with_columns(log_deviation=pl.Series(deviation, dtype=pl.Float32)))
+
+
 def demand_info(form: str = "factors", outside_option: bool = True) -> DemandInfo:
     """What demand.json of a small artefact says."""
     return DemandInfo(

@@ -18,12 +18,16 @@ def resolved(backend: str) -> str:
 
 
 def backend_of(problem: PricingProblem, asked: str, found: str) -> str:
-    """Where this problem can be priced: families only on the CPU."""
-    if found == "cpu" or not (problem.family >= 0).any():
-        return found
-    if asked == "auto":
-        log.info("backend auto: cpu (price families are not priced on cuda)")
+    """Where this problem can be priced: families, and draws of the sensitivity, only on the CPU."""
+    on_cpu = {
+        "price families (policy.bounds.family_column) need": bool((problem.family >= 0).any()),
+        "uncertainty=posterior needs": problem.draws is not None,
+    }
+    for what, is_there in on_cpu.items():
+        if not is_there or found == "cpu":
+            continue
+        if asked != "auto":
+            raise InputError(f"{what} backend=cpu, found {asked}: set backend=cpu or auto")
+        log.info("backend auto: cpu (%s it)", what)
         return "cpu"
-    raise InputError(
-        f"price families (policy.bounds.family_column) need backend=cpu, found {asked}: set backend=cpu or auto"
-    )
+    return found

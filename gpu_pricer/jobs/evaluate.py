@@ -16,6 +16,7 @@ from gpu_pricer.evaluation.aggregation import aggregation_regret
 from gpu_pricer.evaluation.baselines.judging import baseline_blocks
 from gpu_pricer.evaluation.blocks import HeldOut
 from gpu_pricer.evaluation.catalog_demand import CatalogDemand
+from gpu_pricer.evaluation.elasticity_intervals import elasticity_intervals, interval_block
 from gpu_pricer.evaluation.observed_elasticity import observed_elasticities
 from gpu_pricer.evaluation.offers import Log
 from gpu_pricer.evaluation.price_response import artefact_response
@@ -35,6 +36,7 @@ from gpu_pricer.tables.reading import require_whole
 
 log = logging.getLogger(__name__)
 
+INTERVALS = "elasticities.parquet"
 LOG_TABLES = ("shelf", "choices", "visits")
 
 
@@ -63,7 +65,8 @@ def main(config: DictConfig) -> None:
               aggregation_regret  regret, the share of profit lost because the prices are those of the segments' moments
                               and not of their members, by the members' own demand; both profits per 1,000 visits
               price_response  mean_elasticity, share_rising, elasticity_by_category: the artefact's elasticity,
-                              the log's own (observed) and its interval (low, high)
+                              the log's own (observed) and its interval (low, high); interval_90: by the
+                              artefact's posterior, the mean over segments x categories
               segmentation    profit (per 1,000 visits, the artefact's opinion of its own prices) and log_loss for
                               1, 4, 16, … segments
               baselines       the same blocks of the models in `evaluate` (evaluate=baselines: all of them), and
@@ -74,7 +77,8 @@ def main(config: DictConfig) -> None:
                               elasticity_coverage_90, visits_covered; naive: the same before train.response corrected
                               it; baselines: gains
 
-            paths.work/plots/*.svg      calibration, response_curves, elasticities, segmentation
+            paths.work/elasticities.parquet   segment_id, category_id, elasticity, low, high: 90 % of the posterior
+            paths.work/plots/*.svg            calibration, response_curves, elasticities, segmentation
 
     Whatever is not there is left out of the file, and said; if nothing is there, the job ends with 2.
 
@@ -100,6 +104,10 @@ def main(config: DictConfig) -> None:
     if demand is not None:
         observed = None if sales is None else observed_elasticities(sales, settings.bootstrap, config.seed)
         metrics["price_response"] = artefact_response(demand.elasticities(), observed)
+        intervals = elasticity_intervals(demand)
+        if intervals is not None:
+            metrics["price_response"]["interval_90"] = interval_block(intervals)
+            intervals.write_parquet(work / INTERVALS)
         metrics["segmentation"] = _segmentation(demand.largest(settings.categories), held_out)
         metrics |= _aggregation_block(paths, policy)
     metrics |= _truth_block(paths, policy, sales)

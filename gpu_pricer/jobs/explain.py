@@ -17,17 +17,27 @@ from gpu_pricer.policy.policy import Policy
 from gpu_pricer.policy.portfolio.certificate import CERTIFICATE
 from gpu_pricer.policy.problem import PricingProblem, problem_of
 from gpu_pricer.policy.rule_columns import with_rule_columns
-from gpu_pricer.tables.artefact import read_artefact
+from gpu_pricer.policy.uncertainty import posterior_draws
+from gpu_pricer.tables.artefact import DemandArtefact, read_artefact
 from gpu_pricer.tables.price_table import PARTS, scan_cells, scan_prices
 from gpu_pricer.tables.price_version import RECORD, WHOLE, PriceVersion, read_version
 from gpu_pricer.tables.publishing import current_run
+from kernels import Draws
 
 
 class Market(NamedTuple):
-    """What a version was priced from: the problem, and the support of each product [P] in currency."""
+    """What a version was priced from: the problem, and of each product [P] the support, in currency, and category."""
 
+    artefact: DemandArtefact
     problem: PricingProblem
     support: np.ndarray
+    category_id: pl.Series
+
+    def draws(self, product: int, segment: int) -> Draws | None:
+        """The posterior of a segment's sensitivity to a product's category, if the artefact has one."""
+        if self.artefact.posterior is None:
+            return None
+        return posterior_draws(self.artefact, self.category_id[product : product + 1]).of_segment(segment)
 
 
 def inputs(config: DictConfig) -> list[Path]:
@@ -41,8 +51,8 @@ def main(config: DictConfig) -> None:
     Reads   paths.prices    the published table, or of it the version explain.version; or paths.shards
             paths.demand, paths.catalog, policy     what that version was scored from
 
-    With explain.against=<run> it says too what of the price changed since that version, part by part; both need
-    score.details=[parts].
+    Where the artefact has a posterior, it says how far profit and elasticity may be off. With explain.against=<run>
+    it says too what of the price changed since that version, part by part; both versions need score.details=[parts].
     Example: gpu-pricer explain product=1082185 segment=3
     """
     folder = _version(config)
@@ -60,7 +70,8 @@ def main(config: DictConfig) -> None:
         )
     category = category_at(market.problem, product, segment, prices)
     support, ladder = market.support[product], policy.ladders[market.problem.ladder[product]]
-    found = explanation(category, product, ladder, (support[0], support[1]), parts)
+    draws = market.draws(product, segment)
+    found = explanation(category, product, ladder, (support[0], support[1]), parts, draws)
     title = f"Product {config.product} for segment {config.segment} in {version.run}"
     lines = lines_of(title, found, str(row.get("binding", "unknown (wide layout)")), version.currency)
     if policy.asked:
@@ -103,7 +114,8 @@ def _market(config: DictConfig, version: PriceVersion, policy: Policy) -> Market
             )
     matched = match_products(with_rule_columns(catalog, policy.bounds), artefact)
     support = matched.products.select("min_price", "max_price").to_numpy()
-    return Market(problem_of(artefact, matched, policy), support)
+    problem = problem_of(artefact, matched, policy, version.uncertainty)
+    return Market(artefact, problem, support, matched.products["category_id"])
 
 
 def _position(ids: pl.Series, what: str, wanted: object) -> int:

@@ -19,12 +19,14 @@ from gpu_pricer.policy.matching import catalog_fingerprint, match_products, read
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.policy.portfolio.certificate import add_costs, certified_objective
 from gpu_pricer.policy.portfolio.constraint import columns_read
+from gpu_pricer.policy.portfolio.frontier import Frontier
 from gpu_pricer.policy.problem import PricingProblem, problem_of
 from gpu_pricer.policy.rule_columns import with_rule_columns
 from gpu_pricer.policy.rule_costs import rule_costs
 from gpu_pricer.policy.scoring import columns_of, score_shard
 from gpu_pricer.policy.tile_solving import choose_changes
 from gpu_pricer.policy.tiling import Tiling
+from gpu_pricer.policy.uncertainty import POINT, POSTERIOR, UNCERTAINTIES
 from gpu_pricer.tables.artefact import DemandArtefact, DemandInfo, read_artefact
 from gpu_pricer.tables.price_version import (
     FOLDER_NAME,
@@ -72,10 +74,12 @@ def main(config: DictConfig) -> None:
     Parts:   gpu-pricer score score.details=[parts,personalised,note]   why each price is what it is
     Costs:   gpu-pricer score score.leave_one_out=true   what each rule costs, in certificate.json
     Trade:   gpu-pricer score frontier=units   the most profit for every volume
+    Unsure:  gpu-pricer score uncertainty=posterior score.details=[interval]   best on average over the posterior
     Wide:    gpu-pricer score score.layout=wide   a row per product and a column per segment, prices alone
     Array:   gpu-pricer score paths.shards=prices/tonight score.shards=8 score.shard=$SLURM_ARRAY_TASK_ID
     """
     policy, tiling, frontier = (instantiate(config[key]) for key in ("policy", "score", "frontier"))
+    uncertainty = _uncertainty(config.uncertainty, tiling, frontier)
     if frontier.measure is not None:
         trace_frontier(config.paths, policy, tiling, frontier, config.backend)
         return
@@ -86,13 +90,20 @@ def main(config: DictConfig) -> None:
     require_known_attributes(fairness)
     warm_start = None if config.paths.warm_start is None else Path(config.paths.warm_start) / RECORD
     whole = score(
-        read_artefact(demand), read_catalog(catalog, columns), policy, tiling, folder, config.backend, warm_start
+        read_artefact(demand),
+        read_catalog(catalog, columns),
+        policy,
+        tiling,
+        folder,
+        config.backend,
+        warm_start,
+        uncertainty,
     )
     if whole is None:
         return
     if tiling.leave_one_out:
         made_of = read_artefact(demand), read_catalog(catalog, columns), policy
-        costs = rule_costs(*made_of, tiling, whole.backend, certified_objective(folder / RECORD))
+        costs = rule_costs(*made_of, tiling, whole.backend, certified_objective(folder / RECORD), uncertainty)
         log.info("what each rule costs is in %s", add_costs(folder / RECORD, costs))
     audit_version(folder, demand, fairness)
 
@@ -105,6 +116,7 @@ def score(
     folder: Path,
     backend: str,
     warm_start: Path | None = None,
+    uncertainty: str = POINT,
 ) -> PriceVersion | None:
     """Write this process's shards into the folder; the whole version, or None while others are missing."""
     found = resolved(backend)
@@ -114,10 +126,10 @@ def score(
     read = catalog.select(name for name in catalog.columns if name in wanted)
     segments_table = artefact.segments
     del catalog  # here and below: a million products take 50 MB of catalog, 110 of matches, 100 of artefact tables
-    problem = problem_of(artefact, matched, policy)
+    problem = problem_of(artefact, matched, policy, uncertainty)
     del artefact, matched
     backend = backend_of(problem, backend, found)
-    version = _empty_version(problem, origin, tiling, folder.name, backend)
+    version = _empty_version(problem, origin, tiling, folder.name, backend, uncertainty)
     columns_of(problem, tiling.layout, tiling.details)  # refuses what has none before anything is written
     segments, products = len(problem.segment_id), len(problem.product_id)
     constraints = demanded(problem, policy, read, segments_table, origin.demand.currency, warm_start, backend)
@@ -161,7 +173,22 @@ def _own_folder(prices: Path, shards: Path | None, tiling: Tiling) -> Path:
     return shards
 
 
-def _empty_version(problem: PricingProblem, origin: Origin, tiling: Tiling, run: str, backend: str) -> PriceVersion:
+def _uncertainty(uncertainty: object, tiling: Tiling, frontier: Frontier) -> str:
+    """What prices allow for; InputError where it is unknown, or goes not with what is asked for."""
+    if uncertainty not in UNCERTAINTIES:
+        raise InputError(f"uncertainty must be {' or '.join(UNCERTAINTIES)}, found {uncertainty!r}")
+    if "interval" in tiling.details and uncertainty == POINT:
+        raise InputError("score.details=[interval] needs uncertainty=posterior, found point: set it or leave that out")
+    if frontier.measure is not None and uncertainty == POSTERIOR:
+        raise InputError(
+            f"frontier={frontier.measure} needs uncertainty=point, found posterior: its multipliers steer one demand"
+        )
+    return str(uncertainty)
+
+
+def _empty_version(
+    problem: PricingProblem, origin: Origin, tiling: Tiling, run: str, backend: str, uncertainty: str
+) -> PriceVersion:
     return PriceVersion(
         run=run,
         created=datetime.now(UTC).isoformat(),
@@ -172,6 +199,7 @@ def _empty_version(problem: PricingProblem, origin: Origin, tiling: Tiling, run:
         policy=origin.policy,
         catalog=origin.catalog,
         backend=backend,
+        uncertainty=uncertainty,
         segments=len(problem.segment_id),
         shards=tiling.shards,
         unpriced=problem.unpriced.height,

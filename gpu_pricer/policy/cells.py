@@ -94,11 +94,30 @@ def explain(
             others = max(1.0 - np.float64(probability[p, s]), TINY)
             earned = weight[p, c] * (price[p, s] - effective_cost[p, c])
             opportunity = (np.float64(worth[category[p], s]) - earned * probability[p, s]) / others / weight[p, c]
-            parts[0, i, s] = _cents(cost[p])
-            parts[1, i, s] = _cents(effective_cost[p, c]) - parts[0, i, s]
-            parts[2, i, s] = _cents(1 / (np.float64(slope[p, s]) * others))
-            parts[3, i, s] = _cents(opportunity)
-            parts[4, i, s] = price[p, s] - parts[:4, i, s].sum()
+            markup = 1 / (np.float64(slope[p, s]) * others)
+            _fill_parts(price[p, s], cost[p], effective_cost[p, c], markup, opportunity, parts[:, i, s])
+
+
+@numba.njit(nogil=True, cache=True)
+def explain_expected(
+    price: Array, markup: Array, opportunity: Array, order: Array, cost: Array, effective_cost: Array, parts: Array
+) -> None:
+    """Fill parts int64 cents [5, n, S], as `explain` does, from markup and opportunity float64 cents [P, S]."""
+    for i in range(len(order)):
+        p = order[i]
+        for s in range(price.shape[1]):
+            _fill_parts(price[p, s], cost[p], effective_cost[p], markup[p, s], opportunity[p, s], parts[:, i, s])
+
+
+@numba.njit(nogil=True, cache=True)
+def _fill_parts(
+    price: int, cost: float, effective_cost: float, markup: float, opportunity: float, parts: Array
+) -> None:
+    parts[0] = _cents(cost)
+    parts[1] = _cents(effective_cost) - parts[0]
+    parts[2] = _cents(markup)
+    parts[3] = _cents(opportunity)
+    parts[4] = price - parts[:4].sum()
 
 
 @numba.njit(nogil=True, cache=True)

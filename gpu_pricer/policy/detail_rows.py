@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import polars as pl
 
-from gpu_pricer.policy.cells import differ, explain
+from gpu_pricer.policy.cells import differ, explain, explain_expected
 from gpu_pricer.policy.ladder import CENTS
 from gpu_pricer.policy.overrides import NO_SEGMENT
-from gpu_pricer.policy.tile_rows import SolvedTile
+from gpu_pricer.policy.tile_rows import PER_VISITS, SolvedTile
 from gpu_pricer.tables.parquet_file import Column
 from gpu_pricer.tables.parquet_pages import Chunk, codes_chunk, dictionary_of, flags_chunk, values_chunk
 from gpu_pricer.tables.price_table import DETAIL_COLUMNS, DETAILS, PARTS
@@ -29,6 +29,9 @@ def parts_of(tile: SolvedTile, order: np.ndarray) -> np.ndarray:
     """The parts int64 cents [5, n, S] of the prices of some products, which add up to them; see PARTS."""
     terms, cost = tile.terms, CENTS * tile.problem.cost[tile.products]
     parts = np.empty((len(PARTS), len(order), tile.cells.price.shape[1]), np.int64)
+    if tile.problem.draws is not None:
+        explain_expected(tile.cells.price, *tile.parts, order, cost, terms.effective_cost[:, 0], parts)
+        return parts
     category = np.repeat(
         np.arange(tile.last - tile.first), np.diff(tile.problem.category_start[tile.first : tile.last + 1])
     )
@@ -48,6 +51,15 @@ def _personalised(tile: SolvedTile, order: np.ndarray) -> Iterator[Chunk]:
     flags = np.empty((len(order), tile.cells.price.shape[1]), np.bool_)
     differ(tile.cells.price, order, flags)
     yield flags_chunk(flags.ravel())
+
+
+def _interval(tile: SolvedTile, order: np.ndarray) -> Iterator[Chunk]:
+    problem, products = tile.problem, tile.products
+    margin = tile.cells.price[order] / CENTS - problem.cost[products][order, None]
+    units = PER_VISITS * problem.units_per_choice[products][order, None] * tile.share_interval[:, order]
+    ends = np.sort(units * margin, axis=0)  # below cost it is the larger share that loses more
+    for end in ends.astype(np.float32):
+        yield values_chunk(end.ravel())
 
 
 def _notes(tile: SolvedTile, order: np.ndarray) -> Iterator[Chunk]:
@@ -73,4 +85,5 @@ CHUNKS: dict[str, Callable[[SolvedTile, np.ndarray], Iterator[Chunk]]] = {
     "parts": _parts,
     "personalised": _personalised,
     "note": _notes,
+    "interval": _interval,
 }

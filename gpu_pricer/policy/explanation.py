@@ -4,14 +4,25 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gpu_pricer.policy.cells import explain
+from gpu_pricer.policy.cells import explain, explain_expected
 from gpu_pricer.policy.ladder import CENTS, Ladder
 from gpu_pricer.policy.problem import PricingProblem
+from gpu_pricer.policy.tile_rows import PER_VISITS
 from gpu_pricer.tables.price_table import BINDINGS, PARTS
-from kernels import Demand, Shelf, choice_probabilities, in_double, utility_lines
+from kernels import (
+    Demand,
+    Draws,
+    Outcomes,
+    Shelf,
+    choice_probabilities,
+    expected_choices,
+    expected_outcomes,
+    in_double,
+    utility_lines,
+)
 
-PER_VISITS = 1000
 CURVE_POINTS = 9
+STEP = 1e-4  # of the logarithm of a price, to either side, where an elasticity is a difference
 
 
 @dataclass(frozen=True)
@@ -26,13 +37,23 @@ class At:
 
 
 @dataclass(frozen=True)
+class Interval:
+    """Ends of 90 % intervals over so many draws, at the price: its profit per 1,000 visits, and its own elasticity."""
+
+    profit: tuple[float, float]
+    elasticity: tuple[float, float]
+    draws: int
+
+
+@dataclass(frozen=True)
 class Explanation:
     """A price and its derivation; money in currency.
 
     parts: unit_cost, shadow_price, sensitivity_markup, opportunity_value, adjustment, which add up to the price;
     wanted: the first four; share: chance that a visit chooses it; elasticity: of its units to its price; low, high:
     the prices allowed, with the rules behind them; runner_up: the next best rung, None where no other is allowed;
-    curve: the demand around; family: the products that share the price, itself included, none if it is alone.
+    curve: the demand around; family: the products that share the price, itself included, none if it is alone;
+    interval: what the draws of the artefact's posterior say of it, where there are any.
     """
 
     now: At
@@ -51,11 +72,15 @@ class Explanation:
     neighbours: int
     family: list[object]
     visits: float
+    interval: Interval | None
 
 
 @dataclass(frozen=True)
 class Category:
-    """The category of a product for one segment, in float64: its demand, prices in cents [n] and what they maximise."""
+    """The category of a product for one segment, in float64: its demand, prices in cents [n] and what they maximise.
+
+    draws: of its sensitivity, over which shares are expected; None to trust the demand's own.
+    """
 
     problem: PricingProblem
     index: int
@@ -63,6 +88,7 @@ class Category:
     demand: Demand
     shelf: Shelf
     price: np.ndarray
+    draws: Draws | None
 
     @property
     def products(self) -> slice:
@@ -82,12 +108,39 @@ class Category:
 
     def shares(self, price: np.ndarray) -> np.ndarray:
         """The chance that a visit chooses each product, [n]."""
-        return choice_probabilities(self.demand, self.shelf, price[:, None])[:, 0]
+        if self.draws is None:
+            return choice_probabilities(self.demand, self.shelf, price[:, None])[:, 0]
+        return expected_choices(self.demand, self.shelf, self.draws, price[:, None])[:, 0]
 
     def worth(self, price: np.ndarray, share: np.ndarray) -> float:
         """R in currency."""
         weight, cost = (getattr(self.problem, name)[self.products] for name in ("units_per_choice", "effective_cost"))
         return float((weight * (price - cost) * share).sum()) / CENTS
+
+    def elasticity(self, row: int, slope: float) -> float:
+        """How many % more units 1 % more on a product's price brings."""
+        share = self.shares(self.price)[row]
+        if self.draws is None or share == 0:
+            return float(-slope * self.price[row] * (1 - share))
+        step = np.where(np.arange(len(self.price)) == row, STEP, 0.0)
+        up, down = (self.shares(self.price * np.exp(sign * step))[row] for sign in (1, -1))
+        return float(np.log(up / down) / (2 * STEP))
+
+    def outcomes(self, draws: Draws, group: str) -> Outcomes:
+        """What its prices lead to under draws of its sensitivity."""
+        offer = self.problem.offer(self.index, self.index + 1)
+        return expected_outcomes(self.demand, offer, draws, self.price[:, None], group)
+
+    def interval(self, draws: Draws, row: int) -> Interval | None:
+        """What draws say of one of its products; None where they say nothing."""
+        if draws.row[0] < 0:
+            return None
+        share, elasticity = self.outcomes(draws, "share").share, self.outcomes(draws, "elasticity").elasticity
+        product = self.products.start + row
+        margin = self.price[row] / CENTS - self.problem.cost[product]
+        least, most = np.sort(PER_VISITS * self.problem.units_per_choice[product] * margin * share[:, row, 0])
+        low, high = elasticity[:, row, 0]
+        return Interval((float(least), float(most)), (float(low), float(high)), draws.factor.shape[2])
 
     def slopes(self) -> np.ndarray:
         """How much the utilities fall with a cent more, [n, 1]."""
@@ -101,13 +154,22 @@ def category_at(problem: PricingProblem, product: int, segment: int, price: np.n
     demand = in_double(problem.demand.tile(products.start, products.stop, np.array([segment])))
     shelf = problem.shelf(index, index + 1)
     exact = replace(shelf, reference_price=shelf.reference_price.astype(np.float64))
-    return Category(problem, index, segment, demand, exact, price.astype(np.float64))
+    draws = None if problem.draws is None else problem.draws.of_categories(index, index + 1).of_segment(segment)
+    return Category(problem, index, segment, demand, exact, price.astype(np.float64), draws)
 
 
 def explanation(
-    category: Category, product: int, ladder: Ladder, support: tuple[float, float], parts: dict[str, float] | None
+    category: Category,
+    product: int,
+    ladder: Ladder,
+    support: tuple[float, float],
+    parts: dict[str, float] | None,
+    posterior: Draws | None,
 ) -> Explanation:
-    """Why the product (position) has its price; parts: those of the price table, None to work them out."""
+    """Why the product (position) has its price; parts: those of the price table, None to work them out.
+
+    posterior: draws for the category, one row and segment, whether it was priced with them or not.
+    """
     problem, row = category.problem, product - category.products.start
     mates = _mates(problem, product, category.products)
     share, slope = category.shares(category.price), category.slopes()
@@ -126,7 +188,7 @@ def explanation(
         parts=parts,
         wanted=sum(list(parts.values())[:4]),
         share=float(share[row]),
-        elasticity=float(-slope[row, 0] * cents * (1 - share[row])),
+        elasticity=category.elasticity(row, slope[row, 0]),
         sensitivity=float(slope[row, 0] * problem.reference_price[product]),
         reference_price=float(problem.reference_price[product] / CENTS),
         support=support,
@@ -137,6 +199,7 @@ def explanation(
         neighbours=len(category.price) - 1,
         family=[] if len(mates) == 1 else problem.product_id[mates + category.products.start].to_list(),
         visits=float(problem.visits[category.segment]),
+        interval=None if posterior is None else category.interval(posterior, row),
     )
 
 
@@ -144,6 +207,13 @@ def _parts(category: Category, row: int, share: np.ndarray, slope: np.ndarray) -
     """The parts in currency, by the formula of the price table's columns."""
     problem, products = category.problem, category.products
     parts = np.empty((len(PARTS), 1, 1), np.int64)
+    if category.draws is not None:
+        found = category.outcomes(category.draws, "parts")
+        explain_expected(
+            category.price.astype(np.int64)[:, None], found.markup, found.opportunity, np.array([row]),
+            CENTS * problem.cost[products], problem.effective_cost[products], parts,
+        )  # fmt: skip
+        return {name: int(part) / CENTS for name, part in zip(PARTS, parts[:, 0, 0], strict=True)}
     worth = np.array([[CENTS * category.worth(category.price, share)]])
     explain(
         category.price.astype(np.int64)[:, None], share[:, None], slope, worth, np.zeros(len(share), np.int64),

@@ -91,6 +91,7 @@ def _choices(found: Explanation, currency: str) -> list[str]:
     lines = [
         f"What else could be set ({shown})",
         f"  {found.share:.2%} of visits choose it; 1 % more on the price is {found.elasticity:+.2f} % units",
+        *_interval(found),
         f"  at this price  {_of(found.now)}",
         f"  at today's     {_of(found.today)}",
     ]
@@ -103,6 +104,16 @@ def _choices(found: Explanation, currency: str) -> list[str]:
         *lines,
         f"  runner-up {found.runner_up.price:,.2f}: {verb} {amount:,.4f} {currency} per 1,000 visits, "
         f"{abs(period):,.4f} in the segment's period",
+    ]
+
+
+def _interval(found: Explanation) -> list[str]:
+    if found.interval is None:
+        return []
+    (least, most), (low, high) = found.interval.profit, found.interval.elasticity
+    return [
+        f"  nine in ten of the {found.interval.draws} sensitivities that the log allows: {low:+.2f} to {high:+.2f} % "
+        f"units, {least:,.2f} to {most:,.2f} profit"
     ]
 
 

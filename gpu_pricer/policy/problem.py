@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from gpu_pricer.errors import InputError
 from gpu_pricer.policy.bounds import Bounds
 from gpu_pricer.policy.families import shared
 from gpu_pricer.policy.ladder import CENTS, for_kernels
@@ -15,8 +16,9 @@ from gpu_pricer.policy.price_range import LARGEST
 from gpu_pricer.policy.ranges import bounded, ladder_rows
 from gpu_pricer.policy.rule_columns import with_rule_columns
 from gpu_pricer.policy.segment_demand import SegmentDemand, segment_demand
+from gpu_pricer.policy.uncertainty import POINT, posterior_draws
 from gpu_pricer.tables.artefact import DemandArtefact
-from kernels import Ladders, Offer, Shelf
+from kernels import Demand, Draws, Ladders, Offer, Shelf, Totals, choice_totals, expected_totals
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class PricingProblem:
     share one price, -1 none; binding int8 [P, 5]: index into BINDINGS where the price is held low, not at all, high,
     by an override of its segment, by the budget of changes; overrides: prices set by hand; may_stay bool [P]: whether
     today's price breaks no rule; moves int64: the places (category * S + segment), ascending, that a budget of changes
-    lets move, None without one; visits float64 [S].
+    lets move, None without one; draws: of the sensitivities, over which profit is expected, None to trust them; visits
+    float64 [S].
     """
 
     demand: SegmentDemand
@@ -53,6 +56,7 @@ class PricingProblem:
     bounds: Bounds
     may_stay: np.ndarray
     moves: np.ndarray | None
+    draws: Draws | None
     has_outside_option: bool
     unpriced: pl.DataFrame
 
@@ -84,17 +88,30 @@ class PricingProblem:
             family=self.family[products],
         )
 
+    def totals(self, demand: Demand, first: int, last: int, price: np.ndarray) -> Totals:
+        """What the choices of a period's visits add up to at prices [n, S] or [n, 1] in cents of these categories."""
+        shelf = self.shelf(first, last)
+        if self.draws is None:
+            return choice_totals(demand, shelf, price, self.visits)
+        return expected_totals(demand, shelf, self.draws.of_categories(first, last), price, self.visits)
+
     def products(self, first: int, last: int) -> slice:
         """The products of the categories first to last − 1."""
         return slice(int(self.category_start[first]), int(self.category_start[last]))
 
 
-def pricing_problem(artefact: DemandArtefact, catalog: pl.DataFrame, policy: Policy) -> PricingProblem:
-    """Match the catalog with the demand and bound every price; InputError where the data forbid it."""
-    return problem_of(artefact, match_products(with_rule_columns(catalog, policy.bounds), artefact), policy)
+def pricing_problem(
+    artefact: DemandArtefact, catalog: pl.DataFrame, policy: Policy, uncertainty: str = POINT
+) -> PricingProblem:
+    """Match the catalog with the demand and bound every price; InputError where the data forbid it.
+
+    uncertainty: one of UNCERTAINTIES; with POSTERIOR, also for what makes no sense beside it.
+    """
+    matched = match_products(with_rule_columns(catalog, policy.bounds), artefact)
+    return problem_of(artefact, matched, policy, uncertainty)
 
 
-def problem_of(artefact: DemandArtefact, matched: Matched, policy: Policy) -> PricingProblem:
+def problem_of(artefact: DemandArtefact, matched: Matched, policy: Policy, uncertainty: str = POINT) -> PricingProblem:
     """The same for a catalog that is matched already, and need not be kept."""
     products = matched.products.with_columns(pl.col("max_price").clip(upper_bound=LARGEST / CENTS))
     demand = segment_demand(artefact, products)  # first: it needs the most memory, while little else is there
@@ -126,9 +143,26 @@ def problem_of(artefact: DemandArtefact, matched: Matched, policy: Policy) -> Pr
         bounds=policy.bounds,
         may_stay=limits.may_stay,
         moves=None,
+        draws=None if uncertainty == POINT else _draws(artefact, products["category_id"], policy),
         has_outside_option=artefact.info.outside_option,
         unpriced=matched.unpriced,
     )
+
+
+def _draws(artefact: DemandArtefact, category_id: pl.Series, policy: Policy) -> Draws:
+    """The posterior; InputError beside rules whose solvers only know one demand."""
+    others = {
+        "policy.constraints": bool(policy.asked),
+        "policy.bounds.max_segment_ratio": policy.bounds.max_segment_ratio is not None,
+        "policy.bounds.family_column": policy.bounds.family_column is not None,
+    }
+    for name, is_asked in others.items():
+        if is_asked:
+            raise InputError(
+                f"uncertainty=posterior cannot price beside {name}, found it set: "
+                "set it to null (constraints one by one), or set uncertainty=point"
+            )
+    return posterior_draws(artefact, category_id.rle().struct.field("value"))
 
 
 def _category_start(category_id: pl.Series) -> np.ndarray:

@@ -18,6 +18,7 @@ from gpu_pricer.policy.problem import PricingProblem, pricing_problem
 from gpu_pricer.policy.tile_rows import solve
 from gpu_pricer.policy.tile_solving import choose_changes
 from gpu_pricer.policy.tiling import Tiling
+from gpu_pricer.policy.uncertainty import POINT
 from gpu_pricer.tables.artefact import DemandArtefact
 
 NO_RULE: Mapping[str, object] = {
@@ -65,6 +66,7 @@ def rule_costs(
     tiling: Tiling,
     backend: str,
     certified: float | None = None,
+    uncertainty: str = POINT,
 ) -> dict[str, object]:
     """The objective of a period in currency, and for every rule in force the objective without it and its cost.
 
@@ -74,7 +76,7 @@ def rule_costs(
     """
 
     def objective(of: Policy) -> float:
-        problem = pricing_problem(artefact, catalog, of)
+        problem = pricing_problem(artefact, catalog, of, uncertainty)
         if not of.asked:
             return _objective(problem, of, tiling, backend)
         found = plan(problem, of.objective, of.asked, catalog, artefact.segments, artefact.info.currency, backend)

@@ -15,7 +15,9 @@ from gpu_pricer.policy.tile_solving import solve_cells, tile_inputs, within_rati
 from gpu_pricer.tables.parquet_pages import Dictionary, dictionary_of
 from gpu_pricer.tables.price_table import BINDINGS
 from gpu_pricer.tables.price_version import Tally
-from kernels import Demand, PricedCells, Totals, choice_totals, utility_lines
+from kernels import Demand, Outcomes, PricedCells, Totals, expected_outcomes, utility_lines
+
+PER_VISITS = 1000
 
 
 class Terms(NamedTuple):
@@ -65,6 +67,25 @@ class SolvedTile:
     def slope(self) -> np.ndarray:
         """How much its utilities fall with a cent more, [n, S]."""
         return utility_lines(self.demand, self.problem.shelf(self.first, self.last))[1]
+
+    def outcomes(self, group: str) -> Outcomes:
+        """A group of what its prices lead to under the draws of its problem."""
+        draws, offer = self.problem.draws, self.problem.offer(self.first, self.last)
+        assert draws is not None
+        return expected_outcomes(
+            self.demand, offer, draws.of_categories(self.first, self.last), self.cells.price, group
+        )
+
+    @cached_property
+    def share_interval(self) -> np.ndarray:
+        """The ends of the 90 % interval of the chance that a visit chooses a product, [2, n, S]."""
+        return self.outcomes("share").share
+
+    @cached_property
+    def parts(self) -> tuple[np.ndarray, np.ndarray]:
+        """The sensitivity mark-up and opportunity value of its prices over the draws, in cents, [n, S] each."""
+        found = self.outcomes("parts")
+        return found.markup, found.opportunity
 
     @cached_property
     def dearest(self) -> int:
@@ -121,7 +142,7 @@ def tally_of(tile: SolvedTile) -> Tally:
     add_moves(price, today, moved, move, absolute_move)
     is_on_shelf = problem.is_on_shelf[products]
     no_rung = tile.binding[:, 0] == BINDINGS.index("no_rung")
-    before = choice_totals(tile.demand, problem.shelf(tile.first, tile.last), today[:, None], problem.visits)
+    before = problem.totals(tile.demand, tile.first, tile.last, today[:, None])
     units_today, profit_today = _worth(tile, before)
     units_new, profit_new = _worth(tile, tile.cells.totals)
     return Tally(

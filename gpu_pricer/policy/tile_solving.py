@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gpu_pricer.policy.change_budget import Changes, most_valuable
-from gpu_pricer.policy.fixed_cells import BY_BUDGET, fix_cells
+from gpu_pricer.policy.fixed_cells import BY_BUDGET, BY_OVERRIDE, fix_cells
 from gpu_pricer.policy.problem import PricingProblem
 from gpu_pricer.policy.rates import millionths
 from gpu_pricer.policy.segment_ratio import limit_ratio
 from gpu_pricer.tables.price_table import BINDINGS
-from kernels import Demand, Offer, PricedCells, choice_totals, price_cells
+from kernels import Demand, Offer, PricedCells, expected_cells, price_cells
 from kernels.ratio import ratio_tile
 
 
@@ -34,16 +34,19 @@ class TileInputs:
     def priced(self, offer: Offer, backend: str) -> PricedCells:
         """The cells with an offer in which overrides of single segments are yet to be seen."""
         overrides = self.problem.overrides.of_cells(self.products.start, self.products.stop)
-        cells = price_cells(self.demand, offer, backend, self.problem.visits)
-        if not len(overrides):
-            return cells
-        counted = replace(overrides, product=overrides.product - self.products.start)
-        return self.with_totals(fix_cells(cells, self.demand, offer, counted, backend))
+        is_expected = self.problem.draws is not None
+        cells = price_cells(self.demand, offer, backend, None if is_expected else self.problem.visits)
+        if len(overrides):
+            counted = replace(overrides, product=overrides.product - self.products.start)
+            cells = fix_cells(cells, self.demand, offer, counted, backend)
+        if self.problem.draws is not None:
+            draws = self.problem.draws.of_categories(self.first, self.last)
+            cells = expected_cells(self.demand, offer, draws, cells, cells.held == BY_OVERRIDE)
+        return self.with_totals(cells) if len(overrides) or is_expected else cells
 
     def with_totals(self, cells: PricedCells) -> PricedCells:
         """The cells with the totals of their prices, whatever these have been made of."""
-        totals = choice_totals(self.demand, self.offer.shelf, cells.price, self.problem.visits)
-        return replace(cells, totals=totals)
+        return replace(cells, totals=self.problem.totals(self.demand, self.first, self.last, cells.price))
 
 
 def tile_inputs(problem: PricingProblem, first: int, last: int) -> TileInputs:

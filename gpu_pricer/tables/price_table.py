@@ -77,7 +77,8 @@ class PriceTable(dy.Schema):
 
 
 PARTS = ("unit_cost", "shadow_price", "sensitivity_markup", "opportunity_value", "adjustment")
-DETAILS = {"parts": PARTS, "personalised": ("personalised",), "note": ("note",)}
+INTERVAL = ("profit_low", "profit_high")
+DETAILS = {"parts": PARTS, "personalised": ("personalised",), "note": ("note",), "interval": INTERVAL}
 """Columns of the long layout on request, by what score.details calls them."""
 
 DETAIL_COLUMNS: dict[str, dy.Column] = {
@@ -88,6 +89,8 @@ DETAIL_COLUMNS: dict[str, dy.Column] = {
     "adjustment": dy.Decimal(12, 2, description="part: bounds, ladder and cent; the five add up to `price`"),
     "personalised": dy.Bool(description="whether segments see different prices of this product"),
     "note": dy.String(description="the note of a price set by hand, else empty"),
+    "profit_low": dy.Float32(description="5 % quantile of the profit over the draws of `uncertainty=posterior`"),
+    "profit_high": dy.Float32(description="95 % quantile of it"),
 }
 
 

@@ -64,6 +64,7 @@ class PriceVersion:
     policy: str
     catalog: str
     backend: str
+    uncertainty: str
     segments: int
     shards: int
     unpriced: int
@@ -73,7 +74,7 @@ class PriceVersion:
     @property
     def metadata(self) -> dict[str, str]:
         """What every file of the version says of itself."""
-        names = ("run", "layout", "currency", "valid_from", "artefact", "policy", "catalog")
+        names = ("run", "layout", "currency", "valid_from", "artefact", "policy", "catalog", "uncertainty")
         return {name: getattr(self, name) for name in names}
 
     def with_files(self, files: list[str], tally: Tally) -> "PriceVersion":
@@ -159,7 +160,8 @@ def _write_json(path: Path, version: PriceVersion) -> None:
 
 def _read_json(path: Path) -> PriceVersion:
     try:
-        content = {"layout": "long"} | json.loads(path.read_text())  # the only one there was before it was named
+        before = {"layout": "long", "uncertainty": "point"}  # the only ones there were before they were named
+        content = before | json.loads(path.read_text())
         content["tally"] = Tally(**content["tally"])
         return PriceVersion(**{field.name: content[field.name] for field in fields(PriceVersion)})
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -9,7 +9,7 @@ import pytest
 
 from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.price_table import PARTS, scan_prices
-from tests.markets import catalog_of, small_artefact
+from tests.markets import catalog_of, small_artefact, with_posterior
 from tests.policy.logit import category_value, dense_demand
 
 ARTEFACT = small_artefact(61, segments=4, products=24, categories=6)
@@ -90,6 +90,29 @@ def test_change_between_versions_is_told_part_by_part(gpu_pricer, shop):
     ]
     price = next(line for line in ended.out.splitlines() if line.startswith("  price   "))
     assert numbers(price)[:2] == [float(row["price"][0]) for row in rows]
+
+
+def test_posterior_says_how_far_elasticity_and_profit_may_be_off(gpu_pricer, shop):
+    assert "nine in ten" not in gpu_pricer("explain", "product=p007", "segment=s2").out
+    write_artefact(with_posterior(ARTEFACT, 0.5), shop / "work/demand")
+    gpu_pricer(
+        "score", "uncertainty=posterior", "score.details=[parts,interval]", "paths.shards=prices/drawn",
+        "policy.ladder=null",
+    )  # fmt: skip
+
+    ended = gpu_pricer("explain", "product=p007", "segment=s2", "paths.shards=prices/drawn", "policy.ladder=null")
+
+    row = scan_prices(shop / "prices/drawn").filter(product_id="p007", segment_id="s2").collect().row(0, named=True)
+    line = next(line for line in ended.out.splitlines() if "nine in ten of the 20 sensitivities" in line)
+    steepest, flattest, least, most = numbers(line)
+    assert [least, most] == pytest.approx([row["profit_low"], row["profit_high"]], abs=0.006)
+    expected = numbers(next(line for line in ended.out.splitlines() if "of visits choose it" in line))[-1]
+    assert steepest < expected < flattest < 0
+    at_price = numbers(next(line for line in ended.out.splitlines() if "  at this price" in line))
+    assert at_price[:2] == pytest.approx([row["expected_units"], row["expected_profit"]], abs=0.006)
+    for part in PARTS:
+        found = numbers(next(line for line in ended.out.splitlines() if f"  {part.replace('_', ' ')}:" in line))[0]
+        assert found == pytest.approx(float(row[part]), abs=0.011)
 
 
 def test_wide_version_is_explained_too(gpu_pricer, shop):

@@ -12,6 +12,7 @@ from hydra import compose, initialize_config_dir
 
 from gpu_pricer.cli import CONF
 from gpu_pricer.errors import InputError
+from gpu_pricer.jobs import backends
 from gpu_pricer.jobs import score as job
 from gpu_pricer.jobs.score import score
 from gpu_pricer.policy.problem import pricing_problem
@@ -19,7 +20,7 @@ from gpu_pricer.policy.tiling import Tiling
 from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.price_table import BINDINGS, scan_cells, scan_prices
 from gpu_pricer.tables.price_version import read_version
-from tests.markets import FREE, a_policy, catalog_of, small_artefact
+from tests.markets import FREE, a_policy, catalog_of, small_artefact, with_posterior
 
 ARTEFACT = small_artefact(11, segments=19, products=60, categories=9)
 CATALOG = catalog_of(ARTEFACT)
@@ -90,14 +91,63 @@ def test_layouts_do_not_mix(tmp_path):
         score(ARTEFACT, CATALOG, a_policy(), Tiling("long", 200, 2, 1, 1), tmp_path / "run", "cpu")
 
 
-def test_version_of_the_time_before_layouts_is_long(tmp_path):
+def test_version_of_the_time_before_layouts_and_posteriors_had_neither(tmp_path):
     scored(tmp_path / "run")
     record = tmp_path / "run/_record/run.json"
     content = json.loads(record.read_text())
-    del content["layout"]
+    del content["layout"], content["uncertainty"]
     record.write_text(json.dumps(content))
 
-    assert read_version(tmp_path / "run").layout == "long"
+    version = read_version(tmp_path / "run")
+    assert (version.layout, version.uncertainty) == ("long", "point")
+
+
+@pytest.mark.parametrize(("cells", "shards", "writers"), [(1, 1, 1), (350, 4, 2)])
+def test_rows_under_a_posterior_are_the_same_bits_for_any_tiling(tmp_path, cells, shards, writers):
+    artefact = with_posterior(ARTEFACT, 0.5)
+    for name, tiling in (("one", WHOLE), ("cut", Tiling("long", cells, shards, None, writers))):
+        tiling = replace(tiling, details=["parts", "interval"])
+        score(artefact, CATALOG, a_policy(), tiling, tmp_path / name, "cpu", uncertainty="posterior")
+
+    one, cut = (scan_prices(tmp_path / name).sort("product_id", "segment_id").collect() for name in ("one", "cut"))
+    assert one.equals(cut)
+    for column in ("expected_units", "expected_profit", "profit_low", "profit_high"):
+        assert (one[column].to_numpy().view(np.uint32) == cut[column].to_numpy().view(np.uint32)).all()
+    versions = [read_version(tmp_path / name) for name in ("one", "cut")]
+    assert versions[0].tally.profit_new == pytest.approx(versions[1].tally.profit_new, rel=1e-12)
+    assert versions[0].uncertainty == "posterior"
+
+
+def test_posterior_is_only_heard_when_asked_for(tmp_path, folder):
+    artefact = with_posterior(ARTEFACT, 0.5)
+
+    plain = scored(tmp_path / "plain", artefact=artefact)
+    score(artefact, CATALOG, a_policy(), WHOLE, tmp_path / "drawn", "cpu", uncertainty="posterior")
+
+    drawn = scan_prices(tmp_path / "drawn").sort("product_id", "segment_id").collect()
+    assert plain.equals(scan_prices(folder).sort("product_id", "segment_id").collect())
+    assert drawn.columns == plain.columns
+    assert not drawn["price"].equals(plain["price"])
+    assert not drawn["expected_profit"].equals(plain["expected_profit"])
+
+
+def test_shards_under_a_posterior_do_not_mix_with_others(tmp_path):
+    artefact, tiling = with_posterior(ARTEFACT, 0.5), Tiling("long", 200, 2, 0, 1)
+    score(artefact, CATALOG, a_policy(), tiling, tmp_path / "run", "cpu", uncertainty="posterior")
+
+    with pytest.raises(InputError, match="every shard must be scored from the same"):
+        score(artefact, CATALOG, a_policy(), replace(tiling, shard=1), tmp_path / "run", "cpu")
+
+
+def test_posterior_stays_on_the_cpu(tmp_path, monkeypatch, caplog):
+    artefact = with_posterior(ARTEFACT, 0.5)
+    monkeypatch.setattr(backends, "resolve_backend", lambda _: "cuda")
+
+    with pytest.raises(InputError, match="uncertainty=posterior needs backend=cpu, found cuda"):
+        score(artefact, CATALOG, a_policy(), WHOLE, tmp_path / "run", "cuda", uncertainty="posterior")
+    version = score(artefact, CATALOG, a_policy(), WHOLE, tmp_path / "run", "auto", uncertainty="posterior")
+
+    assert version.backend == "cpu"
 
 
 def test_rows_of_a_file_are_sorted_by_product_then_segment(tmp_path):

@@ -117,7 +117,7 @@ def test_note_of_an_override_travels_into_its_rows(tmp_path):
 @pytest.mark.parametrize(
     ("layout", "details", "message"),
     [
-        ("long", ["part"], r"score.details must be a list of parts, personalised, note, found \['part'\]"),
+        ("long", ["part"], r"score.details must be a list of parts, personalised, note, interval, found \['part'\]"),
         ("long", "parts", r"score.details must be a list of .*, found 'parts'"),
         ("wide", ["parts"], r"score.details needs score.layout long, found wide with \['parts'\]"),
     ],

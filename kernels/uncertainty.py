@@ -1,0 +1,103 @@
+"""Prices, choices and intervals where the price sensitivity is known by draws only; on the CPU, in float64."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numba import get_num_threads
+
+from kernels.checks import require, require_array
+from kernels.demand import Demand, in_double
+from kernels.draws import Draws
+from kernels.expected import Search, Uncertain, expect_tile
+from kernels.offer import Offer, Shelf
+from kernels.outcomes import Outcomes, new_outcomes
+from kernels.pricing import ITEM_COST, ONE_AT_A_TIME, ROUNDINGS, PricedCells, Totals, utility_lines
+from kernels.products import columns_of, product_records
+from kernels.tile import tile_of
+
+TAIL = 0.05
+"""On either side of a 90 % interval."""
+
+
+def expected_cells(
+    demand: Demand, offer: Offer, draws: Draws, cells: PricedCells, is_fixed: np.ndarray | None = None
+) -> PricedCells:
+    """Return cells at prices that maximise the expected profit over draws, searched for from those of `cells`.
+
+    A local optimum (see expected_prices): expected profit is never below that of the given prices, which stay where
+    there is no more to gain than their own rounding may cost, or no draws. Probabilities and category_worth are means
+    over draws; there are no totals. is_fixed bool [P, S]: cells whose price and `held` stay. Same bits for any tiling
+    and number of threads. Raises ValueError for families, and where demand, offer and draws disagree on their shapes.
+    """
+    require(not offer.has_families, "expected profit is not maximised over price families", offer.has_families)
+    shape = (demand.product_count, demand.segment_count)
+    fixed = np.zeros(shape, np.bool_) if is_fixed is None else is_fixed
+    require_array("is_fixed", fixed, shape, "b")
+    search = Search(fixed, cells.held.copy(), float(ROUNDINGS * np.finfo(demand.dtype).eps))
+    price = cells.price.astype(np.float64)
+    found = _expect(demand, offer.shelf, offer, draws, price, ("means",), search)
+    return PricedCells(
+        price=price.astype(cells.price.dtype),
+        probability=found.probability.astype(demand.dtype),
+        held=np.where(fixed, cells.held, search.held),
+        category_worth=found.worth.astype(demand.dtype),
+        totals=None,
+        steps=cells.steps,
+    )
+
+
+def expected_outcomes(demand: Demand, offer: Offer, draws: Draws, price: np.ndarray, *groups: str) -> Outcomes:
+    """Return some groups of outcomes (see outcomes.GROUPS) of prices [P, S] or [P, 1] in cents over draws."""
+    return _expect(demand, offer.shelf, offer, draws, price, groups)
+
+
+def expected_choices(demand: Demand, shelf: Shelf, draws: Draws, price: np.ndarray) -> np.ndarray:
+    """Return the mean probability [P, S] over draws that a segment chooses a product, at prices [P, S] or [P, 1]."""
+    return _expect(demand, shelf, None, draws, price, ("means",)).probability
+
+
+def expected_totals(demand: Demand, shelf: Shelf, draws: Draws, price: np.ndarray, visits: np.ndarray) -> Totals:
+    """Return what the choices at prices [P, S] or [P, 1] add up to, expected over draws; visits float64 [S]."""
+    chosen = expected_choices(demand, shelf, draws, price) * visits
+    return Totals(chosen.sum(axis=1, keepdims=True), (chosen * price).sum(axis=1, keepdims=True))
+
+
+def _expect(
+    demand: Demand,
+    shelf: Shelf,
+    offer: Offer | None,
+    draws: Draws,
+    price: np.ndarray,
+    groups: Sequence[str],
+    search: Search | None = None,
+) -> Outcomes:
+    """Outcomes of prices, which a search betters first, in place."""
+    products, segments, categories = demand.product_count, demand.segment_count, shelf.category_count
+    require(draws.segment_count == segments, f"Draws must be of the demand's {segments} segments", draws.segment_count)
+    require(len(draws.row) == categories, f"Draws must be of the shelf's {categories} categories", len(draws.row))
+    is_shaped = np.ndim(price) == 2 and price.shape in ((products, segments), (products, 1))
+    require(is_shaped, f"price must have shape {(products, segments)} or {(products, 1)}", np.shape(price))
+    exact, found = in_double(demand), new_outcomes(products, segments, categories, groups)
+    uncertain = Uncertain(*utility_lines(exact, shelf), np.ascontiguousarray(draws.factor), draws.row.astype(np.int64))
+    if search is None:
+        search = Search(np.empty((products, 0), np.bool_), np.empty((products, 0), np.int8), 0.0)
+        price = np.array(np.broadcast_to(price, (products, segments)), np.float64)
+    tile = tile_of(exact, shelf, offer)
+    records = product_records(columns_of(exact, shelf, offer), tile.category_start, exact.dtype)
+    longest = int(np.diff(shelf.category_start).max(initial=0))
+    with ONE_AT_A_TIME:
+        expect_tile(tile, records, uncertain, search, price, found, TAIL, longest, _edges(shelf, draws))
+    return found
+
+
+def _edges(shelf: Shelf, draws: Draws) -> np.ndarray:
+    """Return int64 [T + 1], which cuts the segments of all categories into parts of about equal work."""
+    segments = draws.segment_count
+    work = np.where(draws.row < 0, 1, draws.factor.shape[2]) * (np.diff(shelf.category_start) + ITEM_COST)
+    if not work.size * segments:
+        return np.zeros(2, np.int64)
+    done = np.concatenate([[0], np.cumsum(work * segments)])
+    workers = max(min(get_num_threads(), len(work) * segments), 1)
+    shares = np.arange(workers + 1) * done[-1] // workers
+    category = np.clip(np.searchsorted(done, shares, side="right") - 1, 0, len(work) - 1)
+    return (category * segments + (shares - done[category]) // work[category]).astype(np.int64)

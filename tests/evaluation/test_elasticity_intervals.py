@@ -1,0 +1,53 @@
+"""Elasticities by segment and category, with what the posterior leaves open."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from gpu_pricer.evaluation.catalog_demand import CatalogDemand
+from gpu_pricer.evaluation.elasticity_intervals import elasticity_intervals, interval_block
+from tests.markets import a_policy, catalog_of, small_artefact, with_posterior
+
+
+def demand_of(artefact):
+    return CatalogDemand.of(artefact, catalog_of(artefact), a_policy())
+
+
+def test_posterior_without_spread_is_the_demands_own_elasticity():
+    artefact = with_posterior(small_artefact(71), 0.0)
+    demand = demand_of(artefact)
+
+    found = elasticity_intervals(demand)
+
+    cells = demand.elasticities()
+    segments = np.tile(demand.problem.segment_id.to_numpy(), cells.height // artefact.segments.height)
+    cells = cells.with_columns(segment_id=pl.Series(segments))
+    mean = (pl.col("elasticity") * pl.col("purchases")).sum() / pl.col("purchases").sum()
+    own = cells.group_by("segment_id", "category_id").agg(mean.alias("own"))
+    both = found.join(own, on=["segment_id", "category_id"])
+    assert both.height == found.height == own.height
+    for name in ("elasticity", "low", "high"):
+        assert both[name].to_numpy() == pytest.approx(both["own"].to_numpy(), rel=1e-5)
+
+
+def test_wider_posterior_gives_wider_intervals():
+    narrow, wide = (elasticity_intervals(demand_of(with_posterior(small_artefact(72), s))) for s in (0.1, 0.5))
+
+    assert (narrow["low"] < narrow["elasticity"]).all()
+    assert (narrow["elasticity"] < narrow["high"]).all()
+    assert ((wide["high"] - wide["low"]) > (narrow["high"] - narrow["low"])).all()
+    block = interval_block(wide)
+    assert block["cells"] == wide.height
+    assert block["low"] < block["elasticity"] < block["high"] < 0
+
+
+def test_only_what_was_drawn_is_told():
+    artefact = with_posterior(small_artefact(73), 0.3)
+    some = artefact.posterior.filter(pl.col("category_id").is_in(["c1", "c4"]))
+
+    found = elasticity_intervals(demand_of(replace(artefact, posterior=some)))
+
+    assert set(found["category_id"]) == {"c1", "c4"}
+    assert elasticity_intervals(demand_of(replace(artefact, posterior=None))) is None

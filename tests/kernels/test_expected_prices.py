@@ -1,0 +1,329 @@
+"""Prices under draws of the sensitivity: against brute force and a continuous optimiser, and the laws they obey."""
+
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+
+from kernels import (
+    DenseDemand,
+    Draws,
+    Ladders,
+    Offer,
+    Shelf,
+    choice_probabilities,
+    expected_cells,
+    expected_choices,
+    expected_outcomes,
+    expected_totals,
+    price_cells,
+    take_segments,
+    uncertainty,
+)
+from tests.kernels import oracle
+from tests.kernels.markets import LADDERS, category_of, factor_demand, positive, random_offer
+
+SIZES = [3, 1, 2, 4]
+SEGMENTS = 3
+LOCAL = 1e-3
+"""Share of a category's gross margin that the local search may miss on these markets; it mostly misses nothing."""
+
+
+def random_draws(seed, categories, segments, spread, count=9):
+    deviation = np.random.default_rng(seed).normal(0, spread, (categories, segments, count))
+    return Draws(np.exp(deviation), np.arange(categories))
+
+
+def market(seed, kind="endings", has_outside_option=True, spread=0.5):
+    """A demand of SEGMENTS for SIZES, its offer, draws and the cells that are best without them."""
+    offer = random_offer(seed, SIZES, kind, has_outside_option)
+    demand = factor_demand(seed, SEGMENTS, offer.shelf.product_count)
+    return demand, offer, random_draws(seed, len(SIZES), SEGMENTS, spread), price_cells(demand, offer)
+
+
+def wide_market(seed, spread):
+    """The same, most prices being free to move far."""
+    demand, offer, draws, _ = market(seed, spread=spread)
+    offer = replace(offer, low=np.full_like(offer.low, 129), high=np.full_like(offer.high, 899))
+    return demand, offer, draws, price_cells(demand, offer)
+
+
+def expected_profit(price, category, factor):
+    """Return the oracle's mean profit over draws at prices [n]."""
+    draws = [category | {"sensitivity": category["sensitivity"] * one} for one in factor]
+    return np.mean([oracle.profit(price, draw) for draw in draws])
+
+
+def places():
+    return product(range(len(SIZES)), range(SEGMENTS))
+
+
+@pytest.mark.parametrize("has_outside_option", [True, False])
+@pytest.mark.parametrize("kind", LADDERS)
+def test_hardly_any_combination_of_rungs_earns_more(kind, has_outside_option):
+    missed, regret = [], []
+    for seed in range(3):
+        demand, offer, draws, start = market(seed, kind, has_outside_option)
+        found = expected_cells(demand, offer, draws, start)
+        period, endings = int(offer.ladders.period[0]), offer.ladders.endings.tolist()
+        for g, s in places():
+            category, rows = category_of(demand, offer, g, s)
+            rungs = [
+                oracle.rungs_between(low, high, period, endings) if is_on_shelf else [low]
+                for low, high, is_on_shelf in zip(offer.low[rows], offer.high[rows], category["on_shelf"], strict=True)
+            ]
+            every = list(product(*rungs))
+            if len(every) > 300:
+                continue
+            best = max(expected_profit(np.array(price, float), category, draws.factor[g, s]) for price in every)
+            ours = expected_profit(found.price[rows, s].astype(float), category, draws.factor[g, s])
+            scale = abs(best) + np.abs(category["weight"] * (category["unit_cost"] - offer.high[rows])).max()
+            regret.append((best - ours) / scale)
+            missed.append(best - ours > 1e-9 * scale)
+
+    assert np.mean(missed) < 0.05
+    assert max(regret) < LOCAL
+
+
+@pytest.mark.parametrize("spread", [0.5, 1.0])
+@pytest.mark.parametrize("seed", range(3))
+def test_expected_profit_never_falls_below_that_of_the_plain_prices(seed, spread):
+    demand, offer, draws, start = wide_market(seed, spread)
+
+    found = expected_cells(demand, offer, draws, start)
+
+    assert (found.price != start.price).any()
+    for g, s in places():
+        category, rows = category_of(demand, offer, g, s)
+        plain, ours = (
+            expected_profit(cells.price[rows, s].astype(float), category, draws.factor[g, s])
+            for cells in (start, found)
+        )
+        gross = np.abs(category["weight"] * (category["unit_cost"] - offer.high[rows])).max()
+        assert ours >= plain - 1e-12 * gross
+        assert found.category_worth[g, s] == pytest.approx(ours, abs=1e-6 * gross)
+
+
+@pytest.mark.parametrize("has_outside_option", [True, False])
+@pytest.mark.parametrize("kind", LADDERS)
+def test_draws_without_spread_leave_every_price_and_bound(kind, has_outside_option):
+    for seed in range(3):
+        demand, offer, draws, start = market(seed, kind, has_outside_option, spread=0.0)
+
+        found = expected_cells(demand, offer, draws, start)
+
+        assert np.array_equal(found.price, start.price)
+        assert np.array_equal(found.held, start.held)
+        assert found.probability == pytest.approx(start.probability, abs=1e-5)
+
+
+def test_continuous_prices_are_those_of_a_general_optimiser():
+    demand, offer, draws, _ = market(4)
+    offer = positive(replace(offer, low=offer.low * 0 + 1, high=offer.high * 0 + 2000, ladders=Ladders.of((0, []))))
+    found = expected_cells(demand, offer, draws, price_cells(demand, offer))
+
+    for g, s in places():
+        category, rows = category_of(demand, offer, g, s)
+        ours = found.price[rows, s].astype(float)
+        best = minimize(
+            lambda price, c=category, f=draws.factor[g, s]: -expected_profit(price, c, f),
+            ours + 5.0,
+            method="L-BFGS-B",
+            bounds=[(1, 2000)] * len(ours),
+            options={"ftol": 1e-15, "gtol": 1e-10},
+        )
+
+        assert expected_profit(ours, category, draws.factor[g, s]) == pytest.approx(-best.fun, rel=1e-7)
+
+
+def test_product_off_the_shelf_is_priced_as_the_first_to_find_it_would_pay():
+    demand, offer, draws, _ = market(5)
+    offer = positive(offer)
+    hidden = replace(offer, shelf=replace(offer.shelf, on_shelf=np.arange(10) != 1))
+    found = expected_cells(demand, hidden, draws, price_cells(demand, hidden))
+
+    s, rungs = 1, oracle.rungs_between(offer.low[1], offer.high[1], 100, [29, 49, 79, 99])
+    category, rows = category_of(demand, hidden, 0, s)
+    rare = category | {"appeal": category["appeal"] - 25.0 * (np.arange(3) == 1), "on_shelf": np.ones(3, bool)}
+    others = found.price[rows, s].astype(float)
+    gains = [expected_profit(np.where(np.arange(3) == 1, rung, others), rare, draws.factor[0, s]) for rung in rungs]
+
+    assert found.price[1, s] == rungs[int(np.argmax(gains))]
+    assert (found.probability[1] == 0).all()
+
+
+@pytest.mark.parametrize("cut", [1, 3])
+def test_results_are_the_same_bits_for_any_tiling(cut):
+    demand, offer, draws, start = market(6)
+    whole = expected_cells(demand, offer, draws, start)
+
+    segments = np.arange(SEGMENTS)[:cut]
+    part = expected_cells(
+        take_segments(demand, segments),
+        offer,
+        Draws(draws.factor[:, :cut], draws.row),
+        replace(start, **{n: getattr(start, n)[:, :cut] for n in ("price", "probability", "held", "category_worth")}),
+    )
+
+    for name in ("price", "probability", "held", "category_worth"):
+        assert np.array_equal(getattr(part, name), getattr(whole, name)[:, :cut])
+
+
+@pytest.mark.parametrize("threads", [2, 5, 100])
+def test_results_are_the_same_bits_for_any_number_of_workers(monkeypatch, threads):
+    demand, offer, draws, start = wide_market(6, spread=0.5)
+    alone = expected_cells(demand, offer, draws, start)
+
+    monkeypatch.setattr(uncertainty, "get_num_threads", lambda: threads)
+    shared = expected_cells(demand, offer, replace(draws, row=np.array([0, -1, 2, 3])), start)
+    whole = expected_cells(demand, offer, draws, start)
+
+    for name in ("price", "probability", "held", "category_worth"):
+        assert np.array_equal(getattr(whole, name), getattr(alone, name))
+    assert np.array_equal(shared.price[[0, 1, 2, 4, 5]], alone.price[[0, 1, 2, 4, 5]])
+
+
+def test_prices_stay_in_bounds_and_fixed_ones_stay_themselves():
+    demand, offer, draws, start = wide_market(7, spread=1.0)
+    is_fixed = np.zeros(start.price.shape, bool)
+    is_fixed[::2, 1] = True
+
+    found = expected_cells(demand, offer, draws, start, is_fixed)
+
+    assert ((found.price >= offer.low[:, None]) & (found.price <= offer.high[:, None])).all()
+    assert offer.ladders.has_rung(offer.ladder, found.price[:, 0]).all()
+    for name in ("price", "held"):
+        assert np.array_equal(getattr(found, name)[is_fixed], getattr(start, name)[is_fixed])
+
+
+def test_category_without_draws_is_left_alone():
+    demand, offer, draws, start = wide_market(8, spread=1.0)
+
+    found = expected_cells(demand, offer, replace(draws, row=np.array([0, -1, -1, -1])), start)
+
+    rows = slice(3, None)
+    assert (found.price[:3] != start.price[:3]).any()
+    assert np.array_equal(found.price[rows], start.price[rows])
+    assert found.probability[rows] == pytest.approx(start.probability[rows], abs=1e-6)
+
+
+def test_means_and_quantiles_are_those_of_the_draws():
+    demand, offer, draws, start = market(9)
+    shelf, price = offer.shelf, start.price.astype(float)
+    found = expected_outcomes(demand, offer, draws, start.price, "means", "share", "elasticity", "average")
+
+    for g, s in places():
+        category, rows = category_of(demand, offer, g, s)
+        shares, elasticities = [], []
+        for factor in draws.factor[g, s]:
+            b = category["sensitivity"] * factor
+            utility = category["appeal"] - b * (price[rows, s] / category["reference_price"] - 1)
+            shares.append(oracle.choice(utility, category["on_shelf"], True))
+            elasticities.append(-b * price[rows, s] / category["reference_price"] * (1 - shares[-1]))
+        shares, elasticities = np.array(shares), np.array(elasticities)
+        assert found.probability[rows, s] == pytest.approx(shares.mean(axis=0), rel=1e-6)
+        assert found.share[:, rows, s] == pytest.approx(np.quantile(shares, [0.05, 0.95], axis=0), rel=1e-6)
+        ends = np.quantile(elasticities, [0.05, 0.95], axis=0)
+        assert found.elasticity[:, rows, s] == pytest.approx(ends, rel=1e-5)
+        if category["on_shelf"].any():
+            mean = (shares * elasticities).sum(axis=1) / shares.sum(axis=1)
+            ends = [mean.mean(), *np.quantile(mean, [0.05, 0.95])]
+            assert found.average[:, g, s] == pytest.approx(ends, rel=1e-5)
+    visits = np.array([1.0, 2.0, 0.5])
+    chosen = expected_choices(demand, shelf, draws, start.price)
+    totals = expected_totals(demand, shelf, draws, start.price, visits)
+    assert np.array_equal(chosen, found.probability)
+    assert totals.chosen[:, 0] == pytest.approx(chosen @ visits)
+    assert totals.revenue[:, 0] == pytest.approx((chosen * price) @ visits)
+
+
+def test_parts_add_up_to_an_interior_price():
+    demand, offer, draws, _ = market(10)
+    offer = positive(replace(offer, low=offer.low * 0 + 1, high=offer.high * 0 + 4000, ladders=Ladders.of((0, []))))
+    found = expected_cells(demand, offer, draws, price_cells(demand, offer))
+
+    parts = expected_outcomes(demand, offer, draws, found.price, "parts")
+
+    assert (parts.markup > 0).all()
+    assert offer.unit_cost[:, None] + parts.markup + parts.opportunity == pytest.approx(found.price, abs=0.1)
+
+
+@pytest.mark.parametrize("has_outside_option", [True, False])
+@pytest.mark.parametrize(
+    ("appeal", "sensitivity", "spread"),
+    [(-2000, 2, 1), (2000, 2, 1), (1e5, 1e5, 1), (0, 1e-9, 1), (0, 1e6, 3), (-3, 40, 6)],
+)
+def test_extreme_demand_gives_numbers(appeal, sensitivity, spread, has_outside_option):
+    offer = random_offer(11, SIZES, "cents", has_outside_option)
+    shape = (SEGMENTS, sum(SIZES))
+    demand = DenseDemand(
+        *(np.full(shape, value, np.float32) for value in (appeal, sensitivity)), *np.zeros((2, shape[1]), np.float32)
+    )
+    demand = replace(demand, appeal=demand.appeal * np.linspace(0.9, 1, shape[1], dtype=np.float32))
+    start = price_cells(demand, offer)
+
+    found = expected_cells(demand, offer, random_draws(11, len(SIZES), SEGMENTS, spread), start)
+    seen = expected_outcomes(
+        demand, offer, random_draws(11, len(SIZES), SEGMENTS, spread), found.price, "share", "elasticity", "parts"
+    )
+
+    assert np.isfinite(found.probability).all()
+    assert np.isfinite(found.category_worth).all()
+    assert ((found.price >= offer.low[:, None]) & (found.price <= offer.high[:, None])).all()
+    assert np.isfinite(seen.share).all()
+    assert np.isfinite(seen.elasticity).all()
+    assert not np.isnan(seen.markup).any()
+
+
+def test_empty_shelf_and_no_categories_are_no_trouble():
+    demand, offer, draws, _ = market(12, has_outside_option=False)
+    empty = replace(offer, shelf=replace(offer.shelf, on_shelf=np.zeros(10, bool)))
+    found = expected_cells(demand, empty, draws, price_cells(demand, empty))
+    assert (found.category_worth == 0).all()
+    assert (found.probability == 0).all()
+
+    nothing = np.zeros((0, SEGMENTS), np.float32).T
+    zero = np.zeros(0, np.float32)
+    shelf = Shelf(np.zeros(1, np.int64), zero, np.zeros(0, bool), True)
+    none = Offer(shelf, zero, zero, zero, zero, np.zeros(0, np.int32), offer.ladders)
+    bare = DenseDemand(nothing, nothing, zero, zero)
+    found = expected_cells(bare, none, Draws(draws.factor[:0], np.zeros(0, int)), price_cells(bare, none))
+    assert found.price.shape == (0, SEGMENTS)
+
+
+def test_one_draw_of_one_is_the_plain_choice_model():
+    demand, offer, _, start = market(13)
+
+    mean = expected_choices(demand, offer.shelf, Draws(np.ones((4, SEGMENTS, 1)), np.arange(4)), start.price)
+
+    assert mean == pytest.approx(choice_probabilities(demand, offer.shelf, start.price), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"factor": np.zeros((4, SEGMENTS, 2))}, "Draws.factor must be positive"),
+        ({"factor": np.ones((4, SEGMENTS, 0))}, "Draws.factor must hold at least one draw"),
+        ({"factor": np.ones((4, SEGMENTS, 2), np.float32)}, "Draws.factor must be float64"),
+        ({"factor": np.full((4, SEGMENTS, 2), np.nan)}, "Draws.factor must be finite"),
+        ({"row": np.array([0, 1, 2, 4])}, r"Draws.row must lie in \[-1, 4\)"),
+        ({"row": np.arange(3)}, "Draws must be of the shelf's 4 categories; found 3"),
+        ({"factor": np.ones((4, 2, 2))}, "Draws must be of the demand's 3 segments; found 2"),
+    ],
+)
+def test_draws_that_do_not_fit_are_refused(changes, message):
+    demand, offer, draws, start = market(14)
+
+    with pytest.raises(ValueError, match=message):
+        expected_cells(demand, offer, replace(draws, **changes), start)
+
+
+def test_families_are_refused():
+    demand, offer, draws, start = market(15)
+    family = np.full(10, -1, np.int32)
+    family[3] = 0
+
+    with pytest.raises(ValueError, match="expected profit is not maximised over price families"):
+        expected_cells(demand, replace(offer, family=family), draws, start)
