@@ -1,8 +1,10 @@
 """The train job on small canonical tables."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from itertools import permutations
 
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 from gpu_pricer.tables.artefact import read_artefact
 from tests.canonical import write_canonical
 
+SEED_NOISE = 0.001  # of a log loss
 TINY = ["model=tiny", "train.segments.count=3"]
 RESPONSE = (
     "train.response={_target_: gpu_pricer.network.response.correction.ResponseConfig, _convert_: all, "
@@ -23,30 +26,77 @@ RESPONSE = (
 )
 
 
+def command(*overrides):
+    return [sys.executable, "-m", "gpu_pricer", "train", *TINY, *overrides]
+
+
 def train(directory, *overrides):
-    return subprocess.run(
-        [sys.executable, "-m", "gpu_pricer", "train", *TINY, *overrides],
-        cwd=directory,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    return subprocess.run(command(*overrides), cwd=directory, capture_output=True, text=True, timeout=300)
 
 
-@pytest.mark.parametrize("trainer", ["cpu", "ddp"])
-def test_train_writes_an_artefact_and_held_out_predictions(tmp_path, trainer):
-    write_canonical(tmp_path / "work" / "data", users=100)
+def held_out(directory):
+    return pl.read_parquet(directory / "work" / "train" / "held_out.parquet")
 
-    finished = train(tmp_path, f"trainer={trainer}")
 
+def held_out_log_loss(directory):
+    chance = held_out(directory).select(pl.when("bought").then("probability").otherwise(1 - pl.col("probability")))
+    return float(-chance.to_series().log().mean())
+
+
+@pytest.fixture(scope="module")
+def one_process(tmp_path_factory):
+    """A folder in which one process has trained."""
+    folder = tmp_path_factory.mktemp("one")
+    write_canonical(folder / "work" / "data", users=100)
+    finished = train(folder)
     assert finished.returncode == 0, finished.stderr
-    artefact = read_artefact(tmp_path / "work" / "demand")
+    return folder
+
+
+def assert_trained(folder):
+    artefact = read_artefact(folder / "work" / "demand")
     assert artefact.segments.height == 3
     assert artefact.user_segments is not None
     assert artefact.user_segments.height == 100
     assert (artefact.factors["sensitivity"] > 0).all()
-    assert pl.read_parquet(tmp_path / "work" / "train" / "held_out.parquet")["bought"].any()
-    assert json.loads((tmp_path / "work" / "train" / "run.json").read_text())["config"]["trainer"]["devices"] >= 1
+    assert held_out(folder)["bought"].any()
+
+
+def test_train_writes_an_artefact_and_held_out_predictions(one_process):
+    assert_trained(one_process)
+    assert json.loads((one_process / "work" / "train" / "run.json").read_text())["config"]["trainer"]["devices"] == 1
+
+
+def test_two_processes_learn_what_one_does(one_process, tmp_path):
+    write_canonical(tmp_path / "work" / "data", users=100)
+
+    finished = train(tmp_path, "trainer=ddp", "model.optimiser.batch_size=1024")  # of each: together one's batch
+
+    assert finished.returncode == 0, finished.stderr
+    assert_trained(tmp_path)
+    assert held_out_log_loss(tmp_path) == pytest.approx(held_out_log_loss(one_process), abs=SEED_NOISE)
+
+
+def test_a_killed_training_goes_on_to_the_same_metrics(tmp_path):
+    long = ("model.optimiser.batch_size=128", "model.optimiser.max_epochs=4", "model.optimiser.patience=4")
+    for folder in (tmp_path / "whole", tmp_path / "cut"):
+        write_canonical(folder / "work" / "data", users=100)
+    assert train(tmp_path / "whole", *long).returncode == 0
+
+    with subprocess.Popen(command(*long), cwd=tmp_path / "cut", stderr=subprocess.DEVNULL) as process:
+        checkpoint = tmp_path / "cut" / "work" / "train" / "checkpoints" / "last.ckpt"
+        while not checkpoint.is_file() and process.poll() is None:
+            time.sleep(0.01)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    assert not (tmp_path / "cut" / "work" / "demand").exists()
+    resumed = train(tmp_path / "cut", *long, "train.resume=true")
+
+    assert resumed.returncode == 0, resumed.stderr
+    assert "training goes on from" in resumed.stderr
+    assert held_out_log_loss(tmp_path / "cut") == pytest.approx(
+        held_out_log_loss(tmp_path / "whole"), abs=SEED_NOISE / 10
+    )
 
 
 def test_a_second_training_replaces_the_artefact(tmp_path):
