@@ -21,7 +21,7 @@ from gpu_pricer.network.members import Members, period_to_price
 from gpu_pricer.network.moments import member_weight, segment_moments
 from gpu_pricer.network.price_response import PriceResponseConfig, settle_price_response
 from gpu_pricer.network.response_parameters import PriorConfig
-from gpu_pricer.network.segments import SegmentsConfig, form_segments
+from gpu_pricer.network.segments import SegmentsConfig, form_segments, user_coordinates
 from gpu_pricer.network.training import OptimiserConfig, TrainerConfig, fit_network
 from tests.canonical import SPLIT, write_canonical
 
@@ -141,8 +141,7 @@ def test_more_segments_than_users_are_refused(trained):
 
 def test_blocks_of_users_and_products_change_no_moment(trained, monkeypatch):
     weight = member_weight(np.arange(300) % 3, np.linspace(1, 20, 300))
-    whole, settings = segment_moments(everybody(trained), weight), SegmentsConfig(8, price_spread=0.2, restarts=2)
-    segment = assign_segments(everybody(trained), settings, np.ones(300), seed=0)
+    whole, where = segment_moments(everybody(trained), weight), user_coordinates(everybody(trained), price_spread=0.2)
 
     monkeypatch.setattr(members_module, "USERS", 77)
     monkeypatch.setattr(members_module, "PRODUCTS", 5)
@@ -150,7 +149,7 @@ def test_blocks_of_users_and_products_change_no_moment(trained, monkeypatch):
 
     for name in ("appeal", "sensitivity", "damping"):
         torch.testing.assert_close(getattr(blocks, name), getattr(whole, name), rtol=1e-4, atol=1e-5)
-    assert np.array_equal(assign_segments(everybody(trained), settings, np.ones(300), seed=0), segment)
+    np.testing.assert_allclose(user_coordinates(everybody(trained), price_spread=0.2), where, rtol=1e-4, atol=1e-5)
 
 
 @pytest.fixture(scope="module")
