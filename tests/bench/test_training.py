@@ -54,7 +54,8 @@ def test_the_benchmark_answers_every_question(monkeypatch, folder, config):
     found = training.measure(config, folder, batches=2, repeats=1)
 
     assert set(found) == {
-        "choices", "offers", "samples_per_s", "ratio_dataloader", "feeding", "train_s", "ratio_lightgbm"
+        "torch_threads", "choices", "offers", "samples_per_s", "ratio_dataloader", "feeding", "train_s",
+        "ratio_lightgbm",
     }  # fmt: skip
     assert set(found["ratio_dataloader"]) == {"choices", "offers"}
     assert 0 < found["feeding"] < 1
