@@ -12,7 +12,7 @@ from gpu_pricer.network import members as members_module
 from gpu_pricer.network import training
 from gpu_pricer.network.batches import EVERY_ALTERNATIVE, gather_batch
 from gpu_pricer.network.demand_network import DemandNetwork, NetworkConfig
-from gpu_pricer.network.export import ExportConfig, export_artefact
+from gpu_pricer.network.export import ExportConfig, export_artefact, export_members
 from gpu_pricer.network.held_out import JudgedSegments, predict_held_out
 from gpu_pricer.network.history_encoder import HistoryConfig
 from gpu_pricer.network.likelihood import log_probability
@@ -33,7 +33,7 @@ NETWORK = NetworkConfig(
 OPTIMISER = OptimiserConfig("choices", 0.005, 0.02, 0.01, 512, max_epochs=6, patience=3, max_alternatives=64)
 PRIOR = PriorConfig(level=1.0, effect=0.3, user_level=0.5, attribute=0.5, product=0.5, user=0.5, shock=0.1)
 PRICE_RESPONSE = PriceResponseConfig(passes=40, tolerance=0.3, prior=PRIOR)
-DENSE = ExportConfig("dense", rank=3, support_quantile=0.01, support_width=0.10)
+DENSE = ExportConfig("dense", rank=3, support_quantile=0.01, support_width=0.10, member_cells=3000)
 SEGMENTS = JudgedSegments(np.arange(300) % 3, np.ones(300))
 CPU = TrainerConfig("cpu", devices=1, num_nodes=1, strategy="auto", precision="32-true")
 
@@ -94,6 +94,18 @@ def test_sensitivity_does_not_depend_on_where_it_starts(market, trained, tmp_pat
     assert max(begun) > 1.2 * min(begun)
     assert reached == pytest.approx([expected] * 3, rel=0.05)
     assert max(reached) < 1.05 * min(reached)
+
+
+def test_fixed_effects_alone_learn_prices_and_no_tastes(market, tmp_path):
+    drawn, data = market
+    linear, brief = replace(NETWORK, taste_width=0, sensitivity_width=0, history=None), replace(OPTIMISER, max_epochs=2)
+    network = fit_network(data, linear, brief, CPU, tmp_path, seed=0, resume=False).network
+    settle_price_response(network, PRICE_RESPONSE, OPTIMISER, seed=0)
+
+    batch = gather_batch(data, data.split()[0][:100], EVERY_ALTERNATIVE, torch.Generator())
+
+    assert (network.tastes(batch) == 0).all()
+    assert mean_sensitivity_of_products(network).mean() == pytest.approx(drawn.sensitivity.mean(), rel=0.2)
 
 
 def test_settling_raises_the_penalised_likelihood_to_a_flat_place(market, trained):
@@ -265,6 +277,22 @@ def test_without_an_outside_option_the_artefact_keeps_the_mean_shares(market, tr
     each = np.exp(appeal - sensitivity * (ratio - 1))
     expected = np.mean([row / np.bincount(category, row)[category] for row in each], axis=0)
     np.testing.assert_allclose(ours, expected, rtol=1e-4)
+
+
+def test_the_members_are_kept_as_segments_of_one_for_the_categories_bought_most(trained):
+    data, visits = trained.data, np.linspace(1, 20, 300)
+    bought = data.product_category[data.product[data.chosen[data.chosen >= 0]]]
+    most = torch.bincount(bought).argmax()
+    size = int((data.product_category == most).sum())
+
+    kept = export_members(trained, visits, replace(DENSE, member_cells=300 * size), "run", "now")
+
+    is_kept = (data.product_category == most).numpy()
+    assert kept.products["product_id"].to_list() == data.products["product_id"].filter(pl.Series(is_kept)).to_list()
+    assert kept.segments["segment_id"].to_list() == data.users["user_id"].to_list()
+    for part, expected in zip(("appeal", "sensitivity"), everybody(trained).demand(slice(0, 20)), strict=True):
+        np.testing.assert_array_equal(kept.factors[part], expected[:, is_kept].numpy())
+    assert export_members(trained, visits, replace(DENSE, member_cells=10), "run", "now") is None
 
 
 def test_protected_columns_never_enter_the_network(market):
