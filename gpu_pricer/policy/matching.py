@@ -87,12 +87,11 @@ def match_products(catalog: pl.DataFrame, artefact: DemandArtefact) -> Matched:
 def _with_demand(catalog: pl.DataFrame, demand: pl.DataFrame) -> pl.DataFrame:
     """The catalog's products that have a demand of their own or by their category's fallback, sorted (see Matched).
 
-    Sorted first and joined by the ids alone, so that no more than one large table is made at a time.
+    Joined by the ids alone and sorted then, so that no more than one large table is made at a time.
     """
     row_of = demand.select("product_id", "demand_row").filter(pl.col("product_id").is_not_null())
-    rows = catalog.with_columns(category_key()).sort("category_id", "product_id")
-    found = rows.select("product_id").join(row_of, on="product_id", how="left", maintain_order="left")
-    rows = rows.with_columns(found["demand_row"])
+    found = catalog.select("product_id").join(row_of, on="product_id", how="left", maintain_order="left")
+    rows = catalog.with_columns(category_key(), found["demand_row"]).sort("category_id", "product_id")
     has_own = rows["demand_row"].is_not_null()
     own = rows if has_own.all() else rows.filter(has_own)
     values = demand.drop("product_id", "category_id", "choices_per_purchase", "demand_row")
