@@ -12,7 +12,7 @@ prices: .venv/prices
 	$(BIN)/gpu-pricer run
 
 test: lint
-	$(BIN)/pytest -m "not simulator" --numprocesses 2
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not simulator" --numprocesses 2 # more threads wait for each other by spinning
 	NUMBA_ENABLE_CUDASIM=1 $(BIN)/pytest -m simulator
 
 lint: .venv/dev

@@ -153,9 +153,9 @@ def priced(market: Market, **cut: Any) -> np.ndarray:
     """Return the prices under settings."""
     from kernels import cuda
 
-    call = asked(market)
-    cuda.price_tile(*call, cuda.Settings(**cut))
-    return call[2].price
+    tile, columns, tolerance, cells, sums = asked(market)
+    cuda.price_tile(tile, columns, tolerance, cells, sums, cuda.Settings(**cut))
+    return cells.price
 
 
 def same_bits(market: Market) -> dict[str, bool]:
