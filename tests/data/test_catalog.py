@@ -17,7 +17,7 @@ ANY_SIZE = CategoryRule(max_size=100, on_larger="refuse", split_by=[])
 def catalog_of(products, lines, weeks, cost_ratio=0.5, periods=4):
     given = conform(pl.DataFrame(products).lazy(), Products, "products", keep_others=True).collect()
     modal = modal_prices(lines)
-    shelf = imputed_shelf(modal, weeks, Period("1w"), ShelfRule(2, 1))
+    shelf = imputed_shelf(modal, weeks, Period("1w"), ShelfRule(2, 1, 5))
     return build_catalog(given, modal, shelf, weeks, CatalogRule(cost_ratio, periods), ANY_SIZE)
 
 

@@ -11,8 +11,8 @@ from gpu_pricer.data.shelf import ShelfRule, imputed_shelf, modal_prices, period
 WEEK = Period("1w")
 
 
-def shelf_of(lines, weeks, min_lines=2, carry_periods=4):
-    return imputed_shelf(modal_prices(lines), weeks, WEEK, ShelfRule(min_lines, carry_periods))
+def shelf_of(lines, weeks, min_lines=2, carry_periods=4, usual_of=5):
+    return imputed_shelf(modal_prices(lines), weeks, WEEK, ShelfRule(min_lines, carry_periods, usual_of))
 
 
 def test_price_is_the_most_frequent_one_of_all_stores(lines, weeks):
@@ -48,7 +48,7 @@ def test_one_line_reveals_no_price(lines, weeks):
 
 
 @pytest.mark.parametrize("carry_periods", [0, 1, 4])
-def test_last_price_is_carried_forward_up_to_the_limit(lines, weeks, carry_periods):
+def test_price_is_carried_forward_up_to_the_limit(lines, weeks, carry_periods):
     sales = lines({"price": 2.0}, {"price": 2.0})
 
     shelf = shelf_of(sales, weeks(8), carry_periods=carry_periods)
@@ -56,12 +56,31 @@ def test_last_price_is_carried_forward_up_to_the_limit(lines, weeks, carry_perio
     assert shelf["period"].to_list() == weeks(1 + carry_periods)
 
 
-def test_carried_price_is_the_latest_known_one(lines, weeks):
-    sales = lines({"price": 2.0}, {"price": 2.0}, {"week": 1, "price": 3.0}, {"week": 1, "price": 3.0})
+@pytest.mark.parametrize(
+    ("known", "usual_of", "carried"),
+    [
+        ([2.0, 3.0], 1, 3.0),
+        ([3.0, 3.0, 2.0], 3, 3.0),  # a promotion in the last week does not last
+        ([2.0, 3.0], 5, 3.0),  # of two prices that are as usual the higher
+        ([9.0, 2.0, 2.5, 3.0], 3, 2.5),
+    ],
+)
+def test_carried_price_is_the_usual_of_the_latest_known(lines, weeks, known, usual_of, carried):
+    sales = lines(*({"week": week, "price": price} for week, price in enumerate(known) for _ in range(2)))
 
-    shelf = shelf_of(sales, weeks(4))
+    shelf = shelf_of(sales, weeks(len(known) + 2), usual_of=usual_of)
 
-    assert shelf["price"].to_list() == [2.0, 3.0, 3.0, 3.0]
+    assert shelf["price"].to_list() == [*known, carried, carried]
+
+
+def test_usual_price_is_the_product_s_own(lines, weeks):
+    sales = lines(
+        *({"product_id": product, "price": price} for product, price in ((10, 2.0), (11, 5.0)) for _ in range(2))
+    )
+
+    shelf = shelf_of(sales, weeks(2))
+
+    assert shelf.sort("product_id", "period")["price"].to_list() == [2.0, 2.0, 5.0, 5.0]
 
 
 def test_price_never_looks_ahead(lines, weeks):
@@ -120,7 +139,9 @@ def test_columns_of_the_shelf_are_no_context(weeks):
     assert mean.columns == ["product_id", "period"]
 
 
-@pytest.mark.parametrize(("min_lines", "carry_periods"), [(0, 4), (2, -1), (2.0, 4), (True, 4)])
-def test_impossible_rule_is_refused(min_lines, carry_periods):
+@pytest.mark.parametrize(
+    ("min_lines", "carry_periods", "usual_of"), [(0, 4, 5), (2, -1, 5), (2.0, 4, 5), (True, 4, 5), (2, 4, 0)]
+)
+def test_impossible_rule_is_refused(min_lines, carry_periods, usual_of):
     with pytest.raises(ValueError, match="whole number"):
-        ShelfRule(min_lines, carry_periods)
+        ShelfRule(min_lines, carry_periods, usual_of)
