@@ -87,12 +87,13 @@ class DemandNetwork(nn.Module):
         """Return the appeal of every alternative [R], given its user's tastes for it [R]."""
         level = self.product_level(batch.products).index_select(0, batch.place)
         of_choice = self.user_level(batch.user)[:, 0] + self.season_effect(batch.choice_set)
-        return tastes + of_choice.index_select(0, batch.occasion) + self.offer_appeal(level, batch.row)
+        offered = self.offer_appeal(level, self.data.context.index_select(0, batch.row))
+        return tastes + of_choice.index_select(0, batch.occasion) + offered + self.shock.index_select(0, batch.row)
 
-    def offer_appeal(self, level: Tensor, row: Tensor) -> Tensor:
-        """Return what n shelf rows are to everybody [n], the season apart; level [n, 1 + C]: their products' levels."""
-        effect = ((level[:, 1:] + self.mean_effect) * self.data.context.index_select(0, row)).sum(1)
-        return level[:, 0] + effect + self.mean_level + self.shock.index_select(0, row)
+    def offer_appeal(self, level: Tensor, context: Tensor) -> Tensor:
+        """Return what n offers are to everybody [n], from the level vectors of their products [n, 1 + C] and context
+        [n, C]; season and shock apart."""
+        return level[:, 0] + ((level[:, 1:] + self.mean_effect) * context).sum(1) + self.mean_level
 
     def remembered(self, moves: Tensor) -> Tensor:
         """Return the one price move [n] that shoppers answer, from those against the two prices [n, 2]."""

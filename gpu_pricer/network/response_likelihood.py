@@ -1,6 +1,6 @@
 """The log likelihood of the training choices, as a function of levels and price response with the tastes given."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -37,7 +37,7 @@ def parts_of(network: DemandNetwork) -> Parts:
     level = network.product_level(products).index_select(0, data.product)
     sensitivity = network.product_sensitivity(products).index_select(0, data.product)
     return Parts(
-        appeal=network.offer_appeal(level, rows) + network.season_effect(data.set_of_row()),
+        appeal=network.offer_appeal(level, data.context) + network.season_effect(data.set_of_row()) + network.shock,
         response=sensitivity[:, -1] + network.mean_sensitivity,
         move=network.remembered(data.trusted_moves(rows)),
         user_level=network.user_level(users)[:, 0],
@@ -47,30 +47,32 @@ def parts_of(network: DemandNetwork) -> Parts:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Choices of one pass of the arithmetic; of each of its alternatives the user, the taste and the affinity, [A]."""
+    """Choices of one pass of the arithmetic, and the user's taste and affinity for each of their alternatives, [A]."""
 
     batch: Batch
-    user: Tensor
     taste: Tensor
     affinity: Tensor
 
 
 def chunk_of(network: DemandNetwork, batch: Batch) -> Chunk:
-    """What does not change in the search."""
-    user = batch.user.index_select(0, batch.occasion)
-    factors = network.user_sensitivity(batch.user).index_select(0, batch.occasion)
+    """What does not change in the search; what only towers read is not kept, 170 MB on a whole catalog."""
+    of_user = network.user_sensitivity(batch.user).index_select(0, batch.occasion)
     of_product = network.product_sensitivity(batch.products).index_select(0, batch.place)
-    return Chunk(batch, user, network.tastes(batch), affinity(factors, of_product))
+    nothing = batch.place.new_empty(0)
+    kept = replace(batch, products=nothing, place=nothing)
+    return Chunk(kept, network.tastes(batch), affinity(of_user, of_product))
 
 
 def utility_of(chunk: Chunk, parts: Parts) -> tuple[Tensor, Tensor, Tensor]:
     """Utility, sensitivity and price move of a chunk's alternatives, [A] each."""
-    row, user = chunk.batch.row, chunk.user
+    row, occasion = chunk.batch.row, chunk.batch.occasion
     appeal, response, move = (part.index_select(0, row) for part in (parts.appeal, parts.response, parts.move))
-    raw = chunk.affinity + response + parts.user_response.index_select(0, user)
-    sensitivity = functional.softplus(raw)
-    utility = chunk.taste + appeal + parts.user_level.index_select(0, user) - sensitivity * move
-    return utility, sensitivity, move
+    level, of_user = (
+        part.index_select(0, chunk.batch.user).index_select(0, occasion)
+        for part in (parts.user_level, parts.user_response)
+    )
+    sensitivity = functional.softplus(chunk.affinity + response + of_user)
+    return chunk.taste + appeal + level - sensitivity * move, sensitivity, move
 
 
 class ResponseLikelihood:
@@ -121,10 +123,11 @@ class _Sums:
             self.value += float(likelihood.detach())
             steepness = -torch.expm1(-sensitivity)  # db/draw of b = softplus(raw)
             expected = _expected(utility.grad, batch.chosen, batch.weight * batch.size)
+            user = batch.user.index_select(0, batch.occasion)
             self.information.index_add_(0, batch.row, expected)
             self.steep.index_add_(0, batch.row, expected * steepness)
-            self.of_user[0].index_add_(0, chunk.user, expected)
-            self.of_user[1].index_add_(0, chunk.user, expected * (steepness * move).square())
+            self.of_user[0].index_add_(0, user, expected)
+            self.of_user[1].index_add_(0, user, expected * (steepness * move).square())
             self.sensitivity += float((expected * sensitivity).sum())
 
     def curvature(self) -> Curvature:
