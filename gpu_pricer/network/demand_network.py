@@ -87,14 +87,13 @@ class DemandNetwork(nn.Module):
         """Return the appeal of every alternative [R], given its user's tastes for it [R]."""
         level = self.product_level(batch.products).index_select(0, batch.place)
         of_choice = self.user_level(batch.user)[:, 0] + self.season_effect(batch.choice_set)
-        return (
-            tastes
-            + of_choice.index_select(0, batch.occasion)
-            + level[:, 0]
-            + ((level[:, 1:] + self.mean_effect) * self.data.context.index_select(0, batch.row)).sum(1)
-            + self.mean_level
-            + self.shock.index_select(0, batch.row)
-        )
+        offered = self.offer_appeal(level, self.data.context.index_select(0, batch.row))
+        return tastes + of_choice.index_select(0, batch.occasion) + offered + self.shock.index_select(0, batch.row)
+
+    def offer_appeal(self, level: Tensor, context: Tensor) -> Tensor:
+        """Return what n offers are to everybody [n], from the level vectors of their products [n, 1 + C] and context
+        [n, C]; season and shock apart."""
+        return level[:, 0] + ((level[:, 1:] + self.mean_effect) * context).sum(1) + self.mean_level
 
     def remembered(self, moves: Tensor) -> Tensor:
         """Return the one price move [n] that shoppers answer, from those against the two prices [n, 2]."""
@@ -108,8 +107,7 @@ class DemandNetwork(nn.Module):
 
     def sensitivity(self, user: Tensor, product: Tensor) -> Tensor:
         """Return b [...] from the sensitivity vectors of users [..., Kb + 1] and of products [..., Kb + 1]."""
-        shared = (user[..., :-1] * product[..., :-1]).sum(-1)
-        return functional.softplus(shared + user[..., -1] + product[..., -1] + self.mean_sensitivity)
+        return functional.softplus(affinity(user, product) + user[..., -1] + product[..., -1] + self.mean_sensitivity)
 
     def tastes(self, batch: Batch) -> Tensor:
         """Return what is the user's own about the appeal of every alternative, its level apart, [R]."""
@@ -143,3 +141,8 @@ class DemandNetwork(nn.Module):
         share = 1 / self.data.choices_of_set[batch.choice_set]
         square = self.season(batch.choice_set).squeeze(1).square()
         return 0.5 * (square * share).mean() / self.config.season_spread**2
+
+
+def affinity(user: Tensor, product: Tensor) -> Tensor:
+    """Return factors_u · factors_p [...] of sensitivity vectors of users and of products [..., Kb + 1]."""
+    return (user[..., :-1] * product[..., :-1]).sum(-1)

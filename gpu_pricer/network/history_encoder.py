@@ -81,13 +81,14 @@ class HistoryEncoder(nn.Module):
     def habits(self, data: ChoiceData, user: Tensor, product: Tensor, period: Tensor) -> Tensor:
         """What the past of n users with n products, before n periods, adds to the appeal, [n]."""
         features = data.history.features(user, product, data.product_category[product], period)
-        return self._habit(features, self.category[product])
+        return self.habit_of(features, self.category[product])
 
     def habits_of_strangers(self, data: ChoiceData, user: Tensor, category: Tensor, period: Tensor) -> Tensor:
         """The same for n categories, of whose products the users may have bought others, [n]."""
         features = data.history.features(user, torch.full_like(user, NO_PRODUCT), category, period)
-        return self._habit(features, self.code_of_category[category])
+        return self.habit_of(features, self.code_of_category[category])
 
-    def _habit(self, features: Tensor, code: Tensor) -> Tensor:
+    def habit_of(self, features: Tensor, code: Tensor) -> Tensor:
+        """What n rows of history features, of categories with these codes, add to the appeal, [n]."""
         weight = self.common + rows_of(self.of_category, code)
         return (self.habit(features) * weight[:, :-1]).sum(1) + weight[:, -1]

@@ -10,17 +10,15 @@ from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from gpu_pricer.checks import require_number, require_whole
 from gpu_pricer.network.demand_network import DemandNetwork
+from gpu_pricer.network.response_likelihood import ResponseLikelihood
 from gpu_pricer.network.response_parameters import Curvature, PriorConfig, ResponseParameters
-from gpu_pricer.network.training import OptimiserConfig, batch_of, log_likelihood
+from gpu_pricer.network.training import OptimiserConfig
 
 log = logging.getLogger(__name__)
 
-CHUNK = 16384  # choices per pass of the arithmetic
 MEMORY = 10  # of the search
 SUFFICIENT = 1e-4  # share of the promised gain that a step must bring (Armijo's rule)
 SHORTEST_STEP = 1e-3
@@ -102,21 +100,17 @@ def _step(place: Place, memory: deque[tuple[np.ndarray, np.ndarray]], parameters
 
 
 class _Problem:
-    """The penalised log likelihood of the training choices as a function of θ; the tastes are computed once."""
+    """The penalised log likelihood of the training choices as a function of θ."""
 
     def __init__(
         self, network: DemandNetwork, config: PriceResponseConfig, optimiser: OptimiserConfig, seed: int
     ) -> None:
-        self.network, self.optimiser, self.seed = network, optimiser, seed
+        self.network, self.left = network, config.passes
         self.parameters = ResponseParameters(network, config.prior)
-        self.chunks = network.data.split()[0].split(CHUNK)
-        self.left = config.passes
         network.requires_grad_(False)
         for block in self.parameters.blocks:
             block.parameter.requires_grad_(True)
-        draws = torch.Generator().manual_seed(seed)
-        with torch.no_grad():
-            self.tastes = [network.tastes(batch_of(network.data, index, optimiser, draws)) for index in self.chunks]
+        self.likelihood = ResponseLikelihood(network, optimiser, seed)
 
     def climb(self, place: Place, step: np.ndarray) -> Place | None:
         """A better place in the direction of the step, halved until it is one; None when the passes are used up."""
@@ -130,43 +124,15 @@ class _Problem:
 
     def look(self, theta: np.ndarray) -> Place:
         """One pass over the training choices at θ."""
-        network, data, parameters = self.network, self.network.data, self.parameters
-        parameters.put(theta)
-        network.zero_grad()
         self.left -= 1
-        information, steepness = torch.zeros(len(data.product)), torch.zeros(len(data.product))
-        of_user, value, sensitivity = torch.zeros(2, data.users.height), 0.0, 0.0
-        draws = torch.Generator().manual_seed(self.seed)
-        for index, tastes in zip(self.chunks, self.tastes, strict=True):
-            batch = batch_of(data, index, self.optimiser, draws)
-            move = network.remembered(data.trusted_moves(batch.row))
-            response = network.sensitivities(batch)
-            utility = network.appeal(batch, tastes) - response * move
-            utility.retain_grad()
-            likelihood = log_likelihood(data, utility, batch, self.optimiser).double().sum()
-            likelihood.backward()
-            value += float(likelihood.detach())
-            with torch.no_grad():
-                steep = -torch.expm1(-response)  # db/draw of b = softplus(raw)
-                expected = _expected(utility.grad, batch.chosen, batch.weight * batch.size)
-                information.index_add_(0, batch.row, expected)
-                steepness.index_add_(0, batch.row, expected * steep)
-                user = batch.user.index_select(0, batch.occasion)
-                of_user[0].index_add_(0, user, expected)
-                of_user[1].index_add_(0, user, expected * (steep * move).square())
-                sensitivity += float((expected * response).sum())
-        mean_steepness = steepness / information.clamp(min=1e-12)
+        self.parameters.put(theta)
+        self.network.zero_grad()
+        value, curvature, mean_sensitivity = self.likelihood.look()
+        penalty = self.parameters.precision * theta
         return Place(
             theta=theta,
-            value=value - 0.5 * float(parameters.precision @ theta**2),
-            gradient=parameters.gradient() - parameters.precision * theta,
-            curvature=Curvature(information, mean_steepness, of_user),
-            mean_sensitivity=sensitivity / float(information.sum()),
+            value=value - 0.5 * float(penalty @ theta),
+            gradient=self.parameters.gradient() - penalty,
+            curvature=curvature,
+            mean_sensitivity=mean_sensitivity,
         )
-
-
-def _expected(gradient: Tensor | None, chosen: Tensor, weight: Tensor) -> Tensor:
-    """What was expected of every alternative, [R]: what was bought minus the gradient; close to its information."""
-    assert gradient is not None
-    bought = chosen >= 0
-    return (-gradient).index_add(0, chosen[bought], weight[bought]).clamp(min=0)

@@ -9,16 +9,14 @@ from dataclasses import dataclass, fields
 import numpy as np
 import torch
 from scipy.sparse import csr_array
-from scipy.sparse.linalg import LinearOperator, cg
 from torch import Tensor, nn
 
 from gpu_pricer.checks import require_number
 from gpu_pricer.network.demand_network import DemandNetwork
+from gpu_pricer.network.normal_equations import NormalEquations
 from gpu_pricer.network.towers import Tower
 
 FLAT = 1e-6  # the prior precision of what all products share
-CG_STEPS = 300
-CG_TOLERANCE = 1e-2  # only preconditions a search, which on a whole catalog climbs as fast with 1e-4 in twice the time
 
 
 @dataclass(frozen=True)
@@ -58,15 +56,14 @@ class Block:
     """Parameters that share a prior: the n entries that `pick` takes from a parameter of the network, or its gradient.
 
     precision of their zero-mean prior. A shelf row's utility has factor [R] times its member [R] of them, times db/draw
-    if they are slopes. Users' blocks have neither: they are in the order of of_user.
+    if they are slopes; shocks, one for each row, and users' blocks have neither.
     """
 
     parameter: Tensor
     pick: Callable[[Tensor], Tensor]
     precision: float
-    member: Tensor | None
-    factor: Tensor | None
-    is_slope: bool
+    member: Tensor | None = None
+    factor: Tensor | None = None
 
     def entries(self) -> Tensor:
         """A view of the entries, [n]."""
@@ -77,28 +74,30 @@ class Block:
         assert self.parameter.grad is not None
         return self.pick(self.parameter.grad).double().numpy()
 
-    def slopes(self, curvature: Curvature) -> np.ndarray:
-        """What a unit of its member of the block adds to each shelf row's utility, [R]."""
-        assert self.factor is not None
-        factor = self.factor * curvature.steepness if self.is_slope else self.factor
-        return factor.double().numpy()
-
 
 class ResponseParameters:
-    """All blocks as one vector θ, the products' before the users'."""
+    """All blocks as one vector θ: what shelf rows share, their shocks, the users."""
 
     def __init__(self, network: DemandNetwork, prior: PriorConfig) -> None:
-        self.of_products = _product_blocks(network, prior)
-        self.of_users = [
-            Block(network.user_level.own.weight, lambda t: t[:, 0], prior.user_level**-2, None, None, False),
-            Block(network.user_sensitivity.own.weight, lambda t: t[:, -1], prior.user**-2, None, None, True),
+        levels, slopes = _level_blocks(network, prior), _slope_blocks(network, prior)
+        shock = Block(network.shock, lambda t: t, prior.shock**-2)
+        users = [
+            Block(network.user_level.own.weight, lambda t: t[:, 0], prior.user_level**-2),
+            Block(network.user_sensitivity.own.weight, lambda t: t[:, -1], prior.user**-2),
         ]
-        self.blocks = [*self.of_products, *self.of_users]
+        self.blocks = [*levels, *slopes, shock, *users]
         sizes = [len(block.entries()) for block in self.blocks]
         self.ends = np.cumsum(sizes)[:-1]
-        starts = [0, *self.ends[: len(self.of_products) - 1]]
-        self.column = _columns(self.of_products, starts)
         self.precision = np.repeat([block.precision for block in self.blocks], sizes)
+        starts = np.cumsum([0, *sizes])
+        shared, first_slope = len(levels) + len(slopes), len(levels)
+        self.first_shock, self.first_user = starts[shared], starts[shared + 1]
+        self.equations = NormalEquations(
+            _design(levels, starts[:first_slope], self.first_shock),
+            _design(slopes, starts[first_slope:shared], self.first_shock),
+            self.precision[: self.first_shock],
+            shock.precision,
+        )
 
     def get(self) -> np.ndarray:
         """θ, in float64."""
@@ -114,68 +113,59 @@ class ResponseParameters:
         return np.concatenate([block.gradient() for block in self.blocks])
 
     def precondition(self, curvature: Curvature) -> Callable[[np.ndarray], np.ndarray]:
-        """The inverse of the information and prior precision as a function of a gradient.
-
-        Products: Xᵀ W X + Λ over the shelf rows (Fisher scoring with the diagonal of the multinomial information;
-        McCullagh & Nelder 1989, ch. 2.5). Users: each of their own.
-        """
-        count = int(self.ends[len(self.of_products) - 1])
-        design = self._design(curvature, count)
-        weight, precision = curvature.information.double().numpy(), self.precision[:count]
-        normal = LinearOperator((count, count), lambda v: design.T @ (weight * (design @ v)) + precision * v)
-        diagonal = design.power(2).T @ weight + precision
-        scale = LinearOperator((count, count), lambda v: v / diagonal)
-        users = curvature.of_user.flatten().double().numpy() + self.precision[count:]
+        """The inverse of the information and prior precision as a function of a gradient; each user for itself."""
+        information, steepness = (of.double().numpy() for of in (curvature.information, curvature.steepness))
+        users = curvature.of_user.flatten().double().numpy() + self.precision[self.first_user :]
 
         def solve(gradient: np.ndarray) -> np.ndarray:
-            products, _ = cg(normal, gradient[:count], rtol=CG_TOLERANCE, maxiter=CG_STEPS, M=scale)
-            return np.concatenate([products, gradient[count:] / users])
+            shared, of_shocks, of_users = np.split(gradient, [self.first_shock, self.first_user])
+            steps = self.equations.solve(information, steepness, shared, of_shocks)
+            return np.concatenate([*steps, of_users / users])
 
         return solve
 
-    def _design(self, curvature: Curvature, count: int) -> csr_array:
-        """X [R, count]: every shelf row has one entry in each of the products' B blocks, column [R, B] says where."""
-        slopes = np.stack([block.slopes(curvature) for block in self.of_products], axis=1)
-        rows, blocks = slopes.shape
-        ends = np.arange(0, rows * blocks + 1, blocks)
-        return csr_array((slopes.ravel(), self.column.ravel(), ends), shape=(rows, count))
 
-
-def _columns(blocks: list[Block], starts: list[int]) -> np.ndarray:
+def _design(blocks: list[Block], starts: np.ndarray, width: int) -> csr_array:
+    """What a unit of each parameter adds to the shelf rows' utilities [R, width], steepness apart; zeros are left out,
+    which most entries are: promotions are rare and so are price moves that teach."""
     members = [block.member.numpy() for block in blocks if block.member is not None]
-    return (np.stack(members, axis=1) + np.array(starts)).astype(np.int32)
+    factors = [block.factor.double().numpy() for block in blocks if block.factor is not None]
+    columns = (np.stack(members, axis=1) + starts).astype(np.int32)
+    rows, count = columns.shape
+    ends = np.arange(0, rows * count + 1, count)
+    matrix = csr_array((np.stack(factors, axis=1).ravel(), columns.ravel(), ends), shape=(rows, width))
+    matrix.eliminate_zeros()
+    return matrix
 
 
-def _product_blocks(network: DemandNetwork, prior: PriorConfig) -> list[Block]:
-    """Everything that all users share; what all products share too is hardly shrunk."""
+def _level_blocks(network: DemandNetwork, prior: PriorConfig) -> list[Block]:
+    """Levels, seasons and promotion effects; what all products share is hardly shrunk."""
     data = network.data
     product, ones, everything = data.product, torch.ones(len(data.product)), torch.zeros_like(data.product)
     level, season = network.product_level.own.weight, network.season.weight
     blocks = [
-        Block(network.mean_level, lambda t: t.reshape(1), FLAT, everything, ones, False),
-        Block(level, lambda t: t[:, 0], prior.level**-2, product, ones, False),
-        Block(season, lambda t: t[:, 0], network.config.season_spread**-2, data.set_of_row(), ones, False),
-        Block(network.shock, lambda t: t, prior.shock**-2, torch.arange(len(product)), ones, False),
+        Block(network.mean_level, lambda t: t.reshape(1), FLAT, everything, ones),
+        Block(level, lambda t: t[:, 0], prior.level**-2, product, ones),
+        Block(season, lambda t: t[:, 0], network.config.season_spread**-2, data.set_of_row(), ones),
     ]
     for c, context in enumerate(data.context.T):
         blocks += [
-            Block(network.mean_effect, _entry(c), FLAT, everything, context, False),
-            Block(level, _column(1 + c), prior.effect**-2, product, context, False),
-            *_attribute_blocks(network.product_level, _column(1 + c), product, context, prior, False),
+            Block(network.mean_effect, _entry(c), FLAT, everything, context),
+            Block(level, _column(1 + c), prior.effect**-2, product, context),
+            *_attribute_blocks(network.product_level, _column(1 + c), product, context, prior),
         ]
-    return [*blocks, *_slope_blocks(network, prior, everything)]
+    moves = data.trusted_moves(torch.arange(len(product)))
+    return [*blocks, Block(network.memory, lambda t: t.reshape(1), FLAT, everything, _memory_factor(network, moves))]
 
 
-def _slope_blocks(network: DemandNetwork, prior: PriorConfig, everything: Tensor) -> list[Block]:
-    """The response to prices, and how much the remembered one counts in it."""
+def _slope_blocks(network: DemandNetwork, prior: PriorConfig) -> list[Block]:
+    """The response to prices."""
     product, sensitivity = network.data.product, network.product_sensitivity
-    moves = network.data.trusted_moves(torch.arange(len(product)))
-    move = -network.remembered(moves).detach()
+    move = -network.remembered(network.data.trusted_moves(torch.arange(len(product)))).detach()
     return [
-        Block(network.memory, lambda t: t.reshape(1), FLAT, everything, _memory_factor(network, moves), False),
-        Block(network.mean_sensitivity, lambda t: t.reshape(1), FLAT, everything, move, True),
-        *_attribute_blocks(sensitivity, _column(-1), product, move, prior, True),
-        Block(sensitivity.own.weight, _column(-1), prior.product**-2, product, move, True),
+        Block(network.mean_sensitivity, lambda t: t.reshape(1), FLAT, torch.zeros_like(product), move),
+        *_attribute_blocks(sensitivity, _column(-1), product, move, prior),
+        Block(sensitivity.own.weight, _column(-1), prior.product**-2, product, move),
     ]
 
 
@@ -188,11 +178,11 @@ def _memory_factor(network: DemandNetwork, moves: Tensor) -> Tensor:
 
 
 def _attribute_blocks(
-    tower: Tower, pick: Callable[[Tensor], Tensor], product: Tensor, factor: Tensor, prior: PriorConfig, is_slope: bool
+    tower: Tower, pick: Callable[[Tensor], Tensor], product: Tensor, factor: Tensor, prior: PriorConfig
 ) -> list[Block]:
     """What every attribute of the products adds, one block each."""
     return [
-        Block(values.weight, pick, prior.attribute**-2, tower.codes[product, attribute], factor, is_slope)
+        Block(values.weight, pick, prior.attribute**-2, tower.codes[product, attribute], factor)
         for attribute, values in enumerate(tower.values)
         if isinstance(values, nn.Embedding)
     ]

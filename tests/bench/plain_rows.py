@@ -1,10 +1,15 @@
-"""The plain way to feed a network: a torch DataLoader that asks a Dataset for row after row and collates them.
+"""The plain way to feed the network: a torch DataLoader over a Dataset of rows that carry their own features.
 
-A row is a choice with its whole choice set, padded to the largest one, or an offer, as in a table for boosted trees.
-Rows carry no more than where to look: prices, promotion and history are looked up by the network, as for our batches.
+The table is made beforehand, as for boosted trees, and counts for nothing in the timing: of every offer its product,
+price moves, promotion and what its user did before, of every choice who chose, what and when. A row is an offer, or a
+choice with all its offers, padded to the largest choice set; a row is a dictionary of tensors, collated by default.
+From them the network computes the same utilities as from our batches. Only a user's past baskets, which have no common
+length, it looks up for the whole batch, as for ours.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,106 +17,136 @@ from torch.utils.data import DataLoader, Dataset
 
 from gpu_pricer.network.batches import EVERY_ALTERNATIVE, Batch, gather_batch
 from gpu_pricer.network.choice_data import ChoiceData
+from gpu_pricer.network.demand_network import DemandNetwork
 
-PADDING = -1
+AT_ONCE = 8192  # choices whose offers are described at once
+
+Columns = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class OfferTable:
+    """Columns of N choices [N] and of their R offers [R, …], and where each choice's offers begin and end, N + 1."""
+
+    choices: Columns
+    offers: Columns
+    ends: list[int]
+
+
+def offer_table(data: ChoiceData, index: Tensor) -> OfferTable:
+    """Return the table of the choices `index` with all that was on offer."""
+    parts = [_offers(data, gather_batch(data, some, EVERY_ALTERNATIVE, torch.Generator()))
+             for some in index.split(AT_ONCE)]  # fmt: skip
+    choice_set = data.choice_set[index]
+    size = data.set_start[choice_set + 1] - data.set_start[choice_set]
+    choices = {name: getattr(data, name)[index] for name in ("user", "choice_set", "weight", "size", "outside")}
+    offers = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    return OfferTable(choices, offers, [0, *size.cumsum(0).tolist()])
+
+
+def _offers(data: ChoiceData, batch: Batch) -> Columns:
+    user, choice_set = (values[batch.occasion] for values in (batch.user, batch.choice_set))
+    product = data.product[batch.row]
+    return {
+        "product": product,
+        "moves": data.trusted_moves(batch.row),
+        "context": data.context[batch.row],
+        "history": data.history.features(user, product, data.set_category[choice_set], data.set_period[choice_set]),
+        "is_bought": torch.zeros_like(product, dtype=torch.bool).index_fill(0, batch.chosen[batch.chosen >= 0], True),
+    }
 
 
 class ChoiceRows(Dataset):
-    """A row is a choice: user, choice set, weight and so on, and the shelf rows of its alternatives, padded."""
+    """A row is a choice: its own columns, and those of its offers, padded."""
 
-    def __init__(self, data: ChoiceData, index: Tensor) -> None:
-        self.data, self.index = data, index
-        self.largest = int(data.set_start.diff().max())
+    def __init__(self, table: OfferTable) -> None:
+        self.table = table
+        self.largest = max(end - start for start, end in zip(table.ends, table.ends[1:], strict=False))
 
     def __len__(self) -> int:
-        return len(self.index)
+        return len(self.table.ends) - 1
 
-    def __getitem__(self, number: int) -> dict[str, Tensor]:
-        data, choice = self.data, self.index[number]
-        choice_set = data.choice_set[choice]
-        first, end = data.set_start[choice_set], data.set_start[choice_set + 1]
-        shelf_row = torch.full((self.largest,), PADDING)
-        shelf_row[: end - first] = torch.arange(first, end)
-        return {
-            "user": data.user[choice],
-            "choice_set": choice_set,
-            "weight": data.weight[choice],
-            "size": data.size[choice],
-            "outside": data.outside[choice],
-            "bought": data.chosen[choice],
-            "shelf_row": shelf_row,
-        }
+    def __getitem__(self, number: int) -> Columns:
+        start, end = self.table.ends[number], self.table.ends[number + 1]
+        row = {name: column[number] for name, column in self.table.choices.items()}
+        for name, column in self.table.offers.items():
+            row[name] = column.new_zeros(self.largest, *column.shape[1:])
+            row[name][: end - start] = column[start:end]
+        return row | {"is_offer": torch.arange(self.largest) < end - start}
 
 
 class OfferRows(Dataset):
-    """A row is an offer: which choice it belongs to, and its shelf row."""
+    """A row is an offer: its own columns, those of its choice, and which choice that is."""
 
-    def __init__(self, data: ChoiceData, index: Tensor) -> None:
-        whole = gather_batch(data, index, EVERY_ALTERNATIVE, torch.Generator())
-        self.choice, self.shelf_row = index[whole.occasion], whole.row
-        self.fields = {name: getattr(data, name) for name in ("user", "choice_set", "weight", "size", "outside")}
-        self.bought = data.chosen
-        self.start = torch.bincount(whole.occasion, minlength=len(index)).cumsum(0).tolist()
+    def __init__(self, table: OfferTable) -> None:
+        choice = torch.repeat_interleave(torch.tensor(table.ends).diff())
+        of_choice = {name: column[choice] for name, column in table.choices.items()}
+        self.ends, self.columns = table.ends, of_choice | table.offers | {"choice": choice}
 
     def __len__(self) -> int:
-        return len(self.choice)
+        return self.ends[-1]
 
-    def __getitem__(self, number: int) -> dict[str, Tensor]:
-        choice = self.choice[number]
-        row = {name: values[choice] for name, values in self.fields.items()}
-        return row | {"bought": self.bought[choice], "shelf_row": self.shelf_row[number], "choice": choice}
+    def __getitem__(self, number: int) -> Columns:
+        return {name: column[number] for name, column in self.columns.items()}
 
 
 class OffersOfChoices:
     """As a batch sampler: the offers of so many choices in random order."""
 
     def __init__(self, rows: OfferRows, batch_size: int) -> None:
-        self.ends, self.batch_size = [0, *rows.start], batch_size
+        self.ends, self.batch_size = rows.ends, batch_size
 
     def __iter__(self) -> Iterator[list[int]]:
         for choices in torch.randperm(len(self.ends) - 1).split(self.batch_size):
             yield [row for c in choices.tolist() for row in range(self.ends[c], self.ends[c + 1])]
 
 
-def loader_of_choices(data: ChoiceData, index: Tensor, batch_size: int, workers: int) -> DataLoader:
-    """Return the loader of batches of choices, in random order."""
-    return DataLoader(ChoiceRows(data, index), batch_size, shuffle=True, num_workers=workers)
+class PlainBatch(NamedTuple):
+    """Columns of N choices and of their R offers, and the choice of every offer [R]."""
+
+    choices: Columns
+    offers: Columns
+    occasion: Tensor
 
 
-def loader_of_offers(data: ChoiceData, index: Tensor, batch_size: int, workers: int) -> DataLoader:
-    """Return the loader of batches of all offers of so many choices."""
-    rows = OfferRows(data, index)
-    return DataLoader(rows, batch_sampler=OffersOfChoices(rows, batch_size), num_workers=workers)
+def batches_of_choices(table: OfferTable, batch_size: int, workers: int) -> Iterator[PlainBatch]:
+    """Yield batches from a loader of choices, in random order."""
+    for columns in DataLoader(ChoiceRows(table), batch_size, shuffle=True, num_workers=workers):
+        occasion, place = columns["is_offer"].nonzero(as_tuple=True)
+        offers = {name: columns[name][occasion, place] for name in table.offers}
+        yield PlainBatch({name: columns[name] for name in table.choices}, offers, occasion)
 
 
-def batch_of_choices(data: ChoiceData, columns: dict[str, Tensor]) -> Batch:
-    """Return the network's batch, from collated rows of choices."""
-    occasion, position = (columns["shelf_row"] != PADDING).nonzero(as_tuple=True)
-    return _batch(data, columns, occasion, columns["shelf_row"][occasion, position])
+def batches_of_offers(table: OfferTable, batch_size: int, workers: int) -> Iterator[PlainBatch]:
+    """Yield batches from a loader of all offers of so many choices, in random order."""
+    rows = OfferRows(table)
+    for columns in DataLoader(rows, batch_sampler=OffersOfChoices(rows, batch_size), num_workers=workers):
+        _, occasion, size = torch.unique_consecutive(columns["choice"], return_inverse=True, return_counts=True)
+        first = size.cumsum(0) - size
+        offers = {name: columns[name] for name in table.offers}
+        yield PlainBatch({name: columns[name][first] for name in table.choices}, offers, occasion)
 
 
-def batch_of_offers(data: ChoiceData, columns: dict[str, Tensor]) -> Batch:
-    """Return the network's batch, from collated rows of offers that lie together by choice."""
-    _, occasion, size = torch.unique_consecutive(columns["choice"], return_inverse=True, return_counts=True)
-    first = size.cumsum(0) - size
-    of_choices = {name: values[first] for name, values in columns.items()}
-    return _batch(data, of_choices, occasion, columns["shelf_row"])
+def utility_of(network: DemandNetwork, batch: PlainBatch) -> Tensor:
+    """Return the utility of every offer [R], from what the rows carry."""
+    assert network.history is not None
+    choices, offers, occasion = batch
+    user, product, choice_set = choices["user"], offers["product"], choices["choice_set"]
+    user_taste = network.user_tastes(user, network.data.set_period[choice_set])
+    taste = (user_taste[occasion] * network.product_taste(product)).sum(1)
+    habit = network.history.habit_of(offers["history"], network.history.category[product])
+    of_choice = network.user_level(user)[:, 0] + network.season_effect(choice_set)
+    offered = network.offer_appeal(network.product_level(product), offers["context"])
+    sensitivity = network.sensitivity(network.user_sensitivity(user)[occasion], network.product_sensitivity(product))
+    return taste + habit + of_choice[occasion] + offered - sensitivity * network.remembered(offers["moves"])
 
 
-def _batch(data: ChoiceData, of_choices: dict[str, Tensor], occasion: Tensor, shelf_row: Tensor) -> Batch:
-    bought = of_choices["bought"]
-    is_bought = (shelf_row == bought[occasion]).nonzero().squeeze(1)
-    products, place = torch.unique(data.product[shelf_row], return_inverse=True)
+def as_batch(batch: PlainBatch) -> Batch:
+    """Return what the likelihood reads: who chose what, without shelf rows."""
+    choices, offers, occasion = batch
+    bought = offers["is_bought"].nonzero().squeeze(1)
+    chosen = torch.full_like(choices["user"], -1).index_put((occasion[bought],), bought)
+    nowhere, correction = occasion.new_empty(0), torch.zeros(len(occasion))
     return Batch(
-        user=of_choices["user"],
-        choice_set=of_choices["choice_set"],
-        weight=of_choices["weight"],
-        size=of_choices["size"],
-        outside=of_choices["outside"],
-        chosen=torch.full_like(bought, -1).index_put((occasion[is_bought],), is_bought),
-        occasion=occasion,
-        row=shelf_row,
-        correction=torch.zeros(len(shelf_row)),
-        products=products,
-        place=place,
+        **choices, chosen=chosen, occasion=occasion, row=nowhere, correction=correction, products=nowhere, place=nowhere
     )

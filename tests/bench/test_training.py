@@ -1,7 +1,5 @@
 """The benchmark of training: every way to feed the network feeds it the same."""
 
-from dataclasses import fields
-
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
@@ -9,8 +7,9 @@ from hydra.utils import instantiate
 
 from gpu_pricer.network.batches import EVERY_ALTERNATIVE, gather_batch
 from gpu_pricer.network.loading import load_choice_data
+from gpu_pricer.network.training import log_likelihood
 from tests.bench import training
-from tests.bench.plain_rows import ChoiceRows, OfferRows, batch_of_choices, batch_of_offers
+from tests.bench.plain_rows import as_batch, batches_of_choices, batches_of_offers, offer_table, utility_of
 from tests.canonical import write_canonical
 
 SMALL = [
@@ -32,30 +31,37 @@ def config():
         return compose("config", SMALL)
 
 
-@pytest.mark.parametrize(("rows", "gather"), [(ChoiceRows, batch_of_choices), (OfferRows, batch_of_offers)])
-def test_rows_of_a_dataset_make_the_same_batch(folder, config, rows, gather):
-    data = load_choice_data(folder / "data", instantiate(config.train.encoding), instantiate(config.split))
-    index = torch.tensor([3, 500, 7, 250])
-    ours = gather_batch(data, index, EVERY_ALTERNATIVE, torch.Generator())
+@pytest.fixture(scope="module")
+def data(folder, config):
+    return load_choice_data(folder / "data", instantiate(config.train.encoding), instantiate(config.split))
 
-    of_rows = rows(data, index)
-    collated = torch.utils.data.default_collate([of_rows[number] for number in range(len(of_rows))])
 
-    theirs = gather(data, collated)
-    for field in fields(ours):
-        assert torch.equal(getattr(ours, field.name), getattr(theirs, field.name)), field.name
+@pytest.mark.parametrize("batches_of", [batches_of_choices, batches_of_offers])
+def test_rows_of_a_dataset_have_the_utilities_and_the_loss_of_our_batches(data, config, batches_of):
+    index = torch.tensor([3, 250, 500, 1500])
+    steps = training.Steps(data, config, batches=1)
+    network, ours = steps.module.network.eval(), gather_batch(data, index, EVERY_ALTERNATIVE, torch.Generator())
+
+    (plain,) = batches_of(offer_table(data, index), batch_size=9, workers=0)
+
+    likelihood = log_likelihood(data, utility_of(network, plain), as_batch(plain), steps.optimiser_config)
+    order = plain.choices["choice_set"].argsort()
+    expected = network.utility(ours, network.tastes(ours), data.trusted_moves(ours.row))
+    torch.testing.assert_close(
+        likelihood[order], log_likelihood(data, expected, ours, steps.optimiser_config)[ours.choice_set.argsort()]
+    )
+    assert plain.offers["is_bought"].any()
 
 
 @pytest.mark.filterwarnings("ignore:price response")
-def test_the_benchmark_answers_every_question(monkeypatch, folder, config):
+def test_the_benchmark_answers_every_question(monkeypatch, folder, data, config):
     pytest.importorskip("lightgbm")
     monkeypatch.setattr(training, "WORKERS", (0,))
 
-    found = training.measure(config, folder, batches=2, repeats=1)
+    found = training.feeding(data, config, batches=2, repeats=1) | training.fitting(data, config, folder, repeats=1)
 
     assert set(found) == {
-        "torch_threads", "choices", "offers", "samples_per_s", "ratio_dataloader", "feeding", "train_s",
-        "ratio_lightgbm",
+        "torch_threads", "choices", "offers", "offers_per_choice", "samples_per_s", "ratio_dataloader",
+        "ratio_dataloader_choices", "feeding", "train_s", "ratio_lightgbm",
     }  # fmt: skip
-    assert set(found["ratio_dataloader"]) == {"choices", "offers"}
     assert 0 < found["feeding"] < 1
