@@ -9,8 +9,8 @@ from numba import prange
 
 from kernels.compiled import compiled
 from kernels.families import want_together
-from kernels.formulas import LOWEST, exponential, inverse, is_exact, utility_at
-from kernels.lanes import advance, guess, is_any_open, is_lopsided, open_lanes, reopen, reset_sums
+from kernels.formulas import LOWEST, exponential, inverse, utility_at
+from kernels.lanes import advance, find_lopsided, guess, is_any_open, open_lanes, reopen, reset_sums
 from kernels.outputs import add_up, read_prices, write_held, write_lines, write_prices, write_shares
 from kernels.products import FAMILY, RUNGS, fill_records
 from kernels.rows import (
@@ -109,7 +109,7 @@ def choose_items(tile, columns, given, cells, sums, work, worker, begin, end):
         open_lanes(lanes, worth, tile.segment_count - block * LANES, tile.has_outside_option)
         read_prices(given, first, block, rows)
         earn_all(products, rows, lanes)
-        if is_lopsided(lanes) and recentre(products, rows, lanes, tile.has_outside_option):
+        if find_lopsided(lanes) and recentre(products, rows, lanes, tile.has_outside_option):
             earn_all(products, rows, lanes)
         take_shares(products, rows, lanes, worth)
         write_shares(rows, cells.probability, first, block)
@@ -155,7 +155,7 @@ def solve(products, endings, has_outside_option, tolerance, rows, lanes):
             if product.on_shelf:
                 earn_row(product, row, lanes)
         passes += 1
-        if is_lopsided(lanes) and recentre(products, rows, lanes, has_outside_option):
+        if find_lopsided(lanes) and recentre(products, rows, lanes, has_outside_option):
             continue
         if not reopen(lanes, tolerance):
             return passes
@@ -180,7 +180,7 @@ def climb(products, endings, has_outside_option, tolerance, passes, rows, lanes)
                 settle_row(products, r, endings, rows, lanes)
                 if product.on_shelf:
                     earn_row(product, rows[r], lanes)
-        if is_lopsided(lanes):
+        if find_lopsided(lanes):
             settle_all(products, endings, rows, lanes)
             if recentre(products, rows, lanes, has_outside_option):
                 continue
@@ -207,7 +207,10 @@ def settle_row(products, r, endings, rows, lanes):
 
 @compiled()
 def recentre(products, rows, lanes, has_outside_option):
-    """Shift the utilities of lopsided lanes, the outside option's too, so that the largest is 0; return whether any."""
+    """Shift the utilities of lopsided lanes, the outside option's too, so that the largest is 0; return whether any.
+
+    It costs the lane a pass, so that all ends where utilities are too large for any shift to help.
+    """
     for s in range(LANES):
         lanes.above[s] = -lanes.shift[s] if has_outside_option else LOWEST
     for r in range(len(products)):
@@ -217,11 +220,12 @@ def recentre(products, rows, lanes, has_outside_option):
                 lanes.above[s] = max(lanes.above[s], utility_at(row.price[s], row.free[s], row.slope[s]))
     has_moved = False
     for s in range(LANES):
-        is_sound = is_exact(lanes.total[s]) or lanes.above[s] == LOWEST
+        is_sound = lanes.is_lopsided[s] == 0 or lanes.above[s] == LOWEST
         lanes.above[s] = 0 if is_sound else lanes.above[s]
         lanes.shift[s] += lanes.above[s]
         if has_outside_option and not is_sound:
             lanes.outside[s] = exponential(-lanes.shift[s])
+        lanes.passes[s] += 0 if is_sound else 1
         has_moved |= not is_sound
     for r in range(len(products)):
         row = rows[r]

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.tables.artefact import DemandArtefact
+from gpu_pricer.tables.artefact import LARGEST, DemandArtefact
 from kernels import Demand, DenseDemand, FactorDemand, take_segments
 
 
@@ -104,7 +104,7 @@ def _offsets(artefact: DemandArtefact, products: pl.DataFrame) -> tuple[pl.DataF
 
 
 def _checked_offsets(offsets: pl.DataFrame, product_id: pl.DataType, segment_id: pl.DataType) -> pl.DataFrame:
-    """Offsets with segment_id (null: every segment), unique and finite; else InputError."""
+    """Offsets with segment_id (null: every segment), unique and of a size that kernels can add up; else InputError."""
     if "segment_id" not in offsets.columns:
         offsets = offsets.with_columns(segment_id=pl.lit(None, dtype=segment_id))
     number = pl.Float64()
@@ -123,7 +123,9 @@ def _checked_offsets(offsets: pl.DataFrame, product_id: pl.DataType, segment_id:
     key = pl.col("product_id") if is_shared else pl.struct("product_id", "segment_id")
     rules = {
         "one row per product and segment": key.is_unique(),
-        "finite offsets": pl.col("appeal_offset", "sensitivity_offset").is_finite().fill_null(False),
+        f"finite offsets below {LARGEST:.0e} in size": (
+            (pl.col("appeal_offset", "sensitivity_offset").abs() < LARGEST).fill_null(False)
+        ),
     }
     for rule, expression in rules.items():
         broken = offsets.filter(~pl.all_horizontal(expression))

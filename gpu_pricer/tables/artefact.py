@@ -23,9 +23,11 @@ from gpu_pricer.checks import require_whole
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.hashing import add_rows
 from gpu_pricer.tables.replacing import replacing
+from kernels import LARGEST_UTILITY, largest_product
 
 FORMAT_VERSION = 1
 ARTEFACT_TABLES = ("segments", "products", "offsets", "user_segments", "posterior")
+LARGEST = LARGEST_UTILITY / 2  # of an appeal, a sensitivity, and an offset that is added to them
 NETWORK = "network"
 ARTEFACT_FILES = ("demand.json", "factors.safetensors", *(f"{name}.parquet" for name in ARTEFACT_TABLES), NETWORK)
 FORMS = {
@@ -137,7 +139,7 @@ class DemandArtefact:
         for name, factor in self.factors.items():
             if factor.dtype != np.float32 or factor.ndim != 2:
                 raise ValueError(f"{name} must be float32 with two axes, found {factor.dtype} {factor.shape}")
-            if not np.isfinite(factor).all():
+            if not np.isfinite([factor.min(initial=0), factor.max(initial=0)]).all():
                 raise ValueError(f"{name} must be finite, found NaN or infinity")
             if self.info.form == "dense" and factor.shape != tuple(sizes.values()):
                 raise ValueError(f"{name} must be {tuple(sizes.values())}, found {factor.shape}")
@@ -147,6 +149,16 @@ class DemandArtefact:
             widths = [self.factors[f"{side}_{kind}"].shape[1] for side in ("segment", "product")]
             if widths[0] != widths[1]:
                 raise ValueError(f"segment_{kind} and product_{kind} must be equally wide, found {widths}")
+        for kind, largest in self._largest().items():
+            if not largest < LARGEST:
+                raise ValueError(f"{kind} must stay below {LARGEST:.0e} in size, found up to {largest:.3g}")
+
+    def _largest(self) -> dict[str, float]:
+        """What appeals and sensitivities do not exceed in size."""
+        if self.info.form == "dense":
+            return {name: max(float(f.max(initial=0)), float(-f.min(initial=0))) for name, f in self.factors.items()}
+        kinds = ("appeal", "sensitivity")
+        return {k: largest_product(self.factors[f"segment_{k}"], self.factors[f"product_{k}"]) for k in kinds}
 
     def fingerprint(self) -> str:
         """A hash of everything that decides a price, not of when and by which run it was learned.
