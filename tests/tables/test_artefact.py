@@ -8,6 +8,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from gpu_pricer.errors import InputError
+from gpu_pricer.tables import artefact as tables_artefact
 from gpu_pricer.tables.artefact import read_artefact, write_artefact
 from tests.markets import small_artefact
 
@@ -67,3 +68,16 @@ def test_appeals_that_are_no_demand_are_refused(tmp_path, form, value, found):
 
     with pytest.raises(InputError, match=f"demand is not valid: .*appeal {found}"):
         read_artefact(tmp_path / "demand")
+
+
+@pytest.mark.parametrize("form", ["factors", "dense"])
+def test_factors_read_in_parts_are_those_written(tmp_path, monkeypatch, form):
+    monkeypatch.setattr(tables_artefact, "NUMBERS_AT_ONCE", 7)
+    artefact = small_artefact(3, form=form)
+    write_artefact(artefact, tmp_path / "demand")
+
+    found = read_artefact(tmp_path / "demand").factors
+
+    assert {name: factor.tolist() for name, factor in found.items()} == {
+        name: factor.tolist() for name, factor in artefact.factors.items()
+    }
