@@ -10,7 +10,7 @@ from numba import prange
 from kernels.compiled import compiled
 from kernels.families import want_together
 from kernels.formulas import LOWEST, exponential, inverse, utility_at
-from kernels.lanes import advance, find_lopsided, guess, is_any_open, open_lanes, reopen, reset_sums
+from kernels.lanes import advance, guess, is_any_open, is_lopsided, mark_lopsided, open_lanes, reopen, reset_sums
 from kernels.outputs import add_up, read_prices, write_held, write_lines, write_prices, write_shares
 from kernels.products import FAMILY, RUNGS, fill_records
 from kernels.rows import (
@@ -65,7 +65,7 @@ def line_items(tile, columns, free, slope, work, worker, begin, end):
         products, rows = work.products[worker, : last - first], work.rows[worker, : last - first]
         if block == 0 or item == begin:
             fill_records(columns, first, last, products)
-        score_item(tile, first, last, block, work.appeal[worker], work.sensitivity[worker], products, rows)
+        score_item(tile, first, last, block, work.appeal[worker], work.sensitivity[worker], products, rows, free)
         write_lines(rows, free, slope, first, block)
 
 
@@ -81,7 +81,7 @@ def price_items(tile, columns, tolerance, cells, sums, work, worker, begin, end)
         if block == 0 or item == begin:
             fill_records(columns, first, last, products)
         worth = cells.category_worth[category, block * LANES : (block + 1) * LANES]
-        score_item(tile, first, last, block, work.appeal[worker], work.sensitivity[worker], products, rows)
+        score_item(tile, first, last, block, work.appeal[worker], work.sensitivity[worker], products, rows, cells.price)
         open_lanes(lanes, worth, tile.segment_count - block * LANES, tile.has_outside_option)
         open_all(products, rows, lanes)
         most = max(most, solve(products, tile.endings, tile.has_outside_option, tolerance, rows, lanes))
@@ -105,11 +105,13 @@ def choose_items(tile, columns, given, cells, sums, work, worker, begin, end):
         if block == 0 or item == begin:
             fill_records(columns, first, last, products)
         worth = cells.category_worth[category, block * LANES : (block + 1) * LANES]
-        score_item(tile, first, last, block, work.appeal[worker], work.sensitivity[worker], products, rows)
+        score_item(
+            tile, first, last, block, work.appeal[worker], work.sensitivity[worker], products, rows, cells.probability
+        )
         open_lanes(lanes, worth, tile.segment_count - block * LANES, tile.has_outside_option)
         read_prices(given, first, block, rows)
         earn_all(products, rows, lanes)
-        if find_lopsided(lanes) and recentre(products, rows, lanes, tile.has_outside_option):
+        if is_lopsided(lanes) and recentre(products, rows, lanes, tile.has_outside_option):
             earn_all(products, rows, lanes)
         take_shares(products, rows, lanes, worth)
         write_shares(rows, cells.probability, first, block)
@@ -117,11 +119,11 @@ def choose_items(tile, columns, given, cells, sums, work, worker, begin, end):
 
 
 @compiled()
-def score_item(tile, first, last, block, appeal, sensitivity, products, rows):
-    """Fill rows with the demand of a block of segments for the products from `first` to `last` - 1."""
+def score_item(tile, first, last, block, appeal, sensitivity, products, rows, out):
+    """Fill rows with the demand of a block of segments for the products from `first` to `last` - 1; see score_rows."""
     if first < last:
         multiply_rows(tile, first, last, block, appeal, sensitivity)
-        score_rows(products, tile.is_dense, appeal, sensitivity, rows)
+        score_rows(products, tile.is_dense, appeal, sensitivity, rows, out, first, block)
 
 
 @compiled()
@@ -155,7 +157,7 @@ def solve(products, endings, has_outside_option, tolerance, rows, lanes):
             if product.on_shelf:
                 earn_row(product, row, lanes)
         passes += 1
-        if find_lopsided(lanes) and recentre(products, rows, lanes, has_outside_option):
+        if is_lopsided(lanes) and recentre(products, rows, lanes, has_outside_option):
             continue
         if not reopen(lanes, tolerance):
             return passes
@@ -180,7 +182,7 @@ def climb(products, endings, has_outside_option, tolerance, passes, rows, lanes)
                 settle_row(products, r, endings, rows, lanes)
                 if product.on_shelf:
                     earn_row(product, rows[r], lanes)
-        if find_lopsided(lanes):
+        if is_lopsided(lanes):
             settle_all(products, endings, rows, lanes)
             if recentre(products, rows, lanes, has_outside_option):
                 continue
@@ -211,6 +213,7 @@ def recentre(products, rows, lanes, has_outside_option):
 
     It costs the lane a pass, so that all ends where utilities are too large for any shift to help.
     """
+    mark_lopsided(lanes)
     for s in range(LANES):
         lanes.above[s] = -lanes.shift[s] if has_outside_option else LOWEST
     for r in range(len(products)):
