@@ -1,7 +1,15 @@
 """Floor 0: arrays in, arrays out. The price formulas, written once, and the CPU and CUDA loops over them."""
 
 from kernels.backend import BackendUnavailable, resolve_backend
-from kernels.demand import Demand, DenseDemand, FactorDemand, in_double, take_segments
+from kernels.demand import (
+    LARGEST_UTILITY,
+    Demand,
+    DenseDemand,
+    FactorDemand,
+    in_double,
+    largest_product,
+    take_segments,
+)
 from kernels.draws import Draws
 from kernels.ladders import PRICE_LIMIT, Ladders
 from kernels.offer import Offer, Shelf
@@ -20,6 +28,7 @@ from kernels.pricing import (
 from kernels.uncertainty import expected_cells, expected_choices, expected_outcomes, expected_totals
 
 __all__ = [
+    "LARGEST_UTILITY",
     "PRICE_LIMIT",
     "BackendUnavailable",
     "Demand",
@@ -41,6 +50,7 @@ __all__ = [
     "expected_outcomes",
     "expected_totals",
     "in_double",
+    "largest_product",
     "price_cells",
     "price_totals",
     "resolve_backend",

@@ -9,8 +9,8 @@ from numba import prange
 
 from kernels.compiled import compiled
 from kernels.families import want_together
-from kernels.formulas import LOWEST, exponential, inverse, is_exact, utility_at
-from kernels.lanes import advance, guess, is_any_open, is_lopsided, open_lanes, reopen, reset_sums
+from kernels.formulas import LOWEST, exponential, inverse, utility_at
+from kernels.lanes import advance, guess, is_any_open, is_lopsided, mark_lopsided, open_lanes, reopen, reset_sums
 from kernels.outputs import add_up, read_prices, write_held, write_lines, write_prices, write_shares
 from kernels.products import FAMILY, RUNGS, fill_records
 from kernels.rows import (
@@ -65,7 +65,7 @@ def line_items(tile, columns, free, slope, work, worker, begin, end):
         products, rows = work.products[worker, : last - first], work.rows[worker, : last - first]
         if block == 0 or item == begin:
             fill_records(columns, first, last, products)
-        score_item(tile, first, last, block, work.appeal[worker], work.sensitivity[worker], products, rows)
+        score_item(tile, first, last, block, work.appeal[worker], work.sensitivity[worker], products, rows, free)
         write_lines(rows, free, slope, first, block)
 
 
@@ -81,7 +81,7 @@ def price_items(tile, columns, tolerance, cells, sums, work, worker, begin, end)
         if block == 0 or item == begin:
             fill_records(columns, first, last, products)
         worth = cells.category_worth[category, block * LANES : (block + 1) * LANES]
-        score_item(tile, first, last, block, work.appeal[worker], work.sensitivity[worker], products, rows)
+        score_item(tile, first, last, block, work.appeal[worker], work.sensitivity[worker], products, rows, cells.price)
         open_lanes(lanes, worth, tile.segment_count - block * LANES, tile.has_outside_option)
         open_all(products, rows, lanes)
         most = max(most, solve(products, tile.endings, tile.has_outside_option, tolerance, rows, lanes))
@@ -105,7 +105,9 @@ def choose_items(tile, columns, given, cells, sums, work, worker, begin, end):
         if block == 0 or item == begin:
             fill_records(columns, first, last, products)
         worth = cells.category_worth[category, block * LANES : (block + 1) * LANES]
-        score_item(tile, first, last, block, work.appeal[worker], work.sensitivity[worker], products, rows)
+        score_item(
+            tile, first, last, block, work.appeal[worker], work.sensitivity[worker], products, rows, cells.probability
+        )
         open_lanes(lanes, worth, tile.segment_count - block * LANES, tile.has_outside_option)
         read_prices(given, first, block, rows)
         earn_all(products, rows, lanes)
@@ -117,11 +119,11 @@ def choose_items(tile, columns, given, cells, sums, work, worker, begin, end):
 
 
 @compiled()
-def score_item(tile, first, last, block, appeal, sensitivity, products, rows):
-    """Fill rows with the demand of a block of segments for the products from `first` to `last` - 1."""
+def score_item(tile, first, last, block, appeal, sensitivity, products, rows, out):
+    """Fill rows with the demand of a block of segments for the products from `first` to `last` - 1; see score_rows."""
     if first < last:
         multiply_rows(tile, first, last, block, appeal, sensitivity)
-        score_rows(products, tile.is_dense, appeal, sensitivity, rows)
+        score_rows(products, tile.is_dense, appeal, sensitivity, rows, out, first, block)
 
 
 @compiled()
@@ -207,7 +209,11 @@ def settle_row(products, r, endings, rows, lanes):
 
 @compiled()
 def recentre(products, rows, lanes, has_outside_option):
-    """Shift the utilities of lopsided lanes, the outside option's too, so that the largest is 0; return whether any."""
+    """Shift the utilities of lopsided lanes, the outside option's too, so that the largest is 0; return whether any.
+
+    It costs the lane a pass, so that all ends where utilities are too large for any shift to help.
+    """
+    mark_lopsided(lanes)
     for s in range(LANES):
         lanes.above[s] = -lanes.shift[s] if has_outside_option else LOWEST
     for r in range(len(products)):
@@ -217,11 +223,12 @@ def recentre(products, rows, lanes, has_outside_option):
                 lanes.above[s] = max(lanes.above[s], utility_at(row.price[s], row.free[s], row.slope[s]))
     has_moved = False
     for s in range(LANES):
-        is_sound = is_exact(lanes.total[s]) or lanes.above[s] == LOWEST
+        is_sound = lanes.is_lopsided[s] == 0 or lanes.above[s] == LOWEST
         lanes.above[s] = 0 if is_sound else lanes.above[s]
         lanes.shift[s] += lanes.above[s]
         if has_outside_option and not is_sound:
             lanes.outside[s] = exponential(-lanes.shift[s])
+        lanes.passes[s] += 0 if is_sound else 1
         has_moved |= not is_sound
     for r in range(len(products)):
         row = rows[r]

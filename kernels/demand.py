@@ -6,8 +6,8 @@ import numpy as np
 
 from kernels.checks import require, require_array, require_each
 
-LARGEST = 1e20
-"""Appeals and sensitivities beyond this are no demand; far beyond, sums of them would be no numbers any more."""
+LARGEST_UTILITY = 1e7
+"""Appeals and sensitivities are below it; float32 rounds larger ones by more than 1, a factor of e in the odds."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,14 @@ class FactorDemand:
             "product_appeal": (products, appeal),
             "segment_sensitivity": (segments, sensitivity),
             "product_sensitivity": (products, sensitivity),
-            "appeal_offset": (products,),
-            "sensitivity_offset": (products,),
         }.items():
             _require_floats(f"FactorDemand.{name}", getattr(self, name), shape, self.dtype)
-        for kind, width in (("appeal", appeal), ("sensitivity", sensitivity)):
-            factors = (getattr(self, f"segment_{kind}"), getattr(self, f"product_{kind}"))
-            largest = width * np.prod([np.abs(part).max(initial=0.0).astype(np.float64) for part in factors])
-            require(largest < LARGEST, f"products of FactorDemand's {kind} factors must stay below {LARGEST}", largest)
+        for name in ("appeal_offset", "sensitivity_offset"):
+            _require_utilities(f"FactorDemand.{name}", getattr(self, name), (products,), self.dtype)
+        for kind in ("appeal", "sensitivity"):
+            largest = largest_product(getattr(self, f"segment_{kind}"), getattr(self, f"product_{kind}"))
+            must = f"products of FactorDemand's {kind} factors must stay below {LARGEST_UTILITY:.0e}"
+            require(largest < LARGEST_UTILITY, must, largest)
 
     @property
     def dtype(self) -> np.dtype:
@@ -86,14 +86,9 @@ class DenseDemand:
         require(np.ndim(self.appeal) == 2, "DenseDemand.appeal must be a matrix", np.shape(self.appeal))
         shape = (self.segment_count, self.product_count)
         for name in ("appeal", "sensitivity"):
-            _require_floats(f"DenseDemand.{name}", getattr(self, name), shape, self.dtype)
-            require_each(
-                np.abs(getattr(self, name)) < LARGEST,
-                f"DenseDemand.{name} must stay below {LARGEST}",
-                getattr(self, name),
-            )
+            _require_utilities(f"DenseDemand.{name}", getattr(self, name), shape, self.dtype)
         for name in ("appeal_offset", "sensitivity_offset"):
-            _require_floats(f"DenseDemand.{name}", getattr(self, name), shape[1:], self.dtype)
+            _require_utilities(f"DenseDemand.{name}", getattr(self, name), shape[1:], self.dtype)
 
     @property
     def dtype(self) -> np.dtype:
@@ -125,7 +120,19 @@ def take_segments(demand: Demand, segments: np.ndarray) -> Demand:
     return replace(demand, **{name: getattr(demand, name)[segments] for name in names})
 
 
+def largest_product(segments: np.ndarray, products: np.ndarray) -> float:
+    """Return what no product of factors [S, D] and [P, D] exceeds in size; NaN where one of them is."""
+    ends = [(rows.max(axis=0, initial=0.0), -rows.min(axis=0, initial=0.0)) for rows in (segments, products)]
+    of_segments, of_products = (np.maximum(*pair).astype(np.float64) for pair in ends)
+    return float(of_segments @ of_products)
+
+
 def _require_floats(name: str, array: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> None:
     require_array(name, array, shape, "f")
     require(array.dtype.itemsize in (4, 8), f"{name} must be float32 or float64", array.dtype)
     require(array.dtype == dtype, f"{name} must be {dtype} like the rest of its demand", array.dtype)
+
+
+def _require_utilities(name: str, array: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    _require_floats(name, array, shape, dtype)
+    require_each(np.abs(array) < LARGEST_UTILITY, f"{name} must stay below {LARGEST_UTILITY:.0e}", array)

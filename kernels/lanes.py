@@ -84,3 +84,17 @@ def is_lopsided(lanes):
     for s in range(LANES):
         found |= not is_exact(lanes.total[s])
     return found
+
+
+@compiled()
+def mark_lopsided(lanes):
+    """Mark the lanes whose sums are not exact, and that another shift may mend.
+
+    Of those that are open, if any, as what becomes of the others must not depend on their neighbours; and none that
+    has had all its passes: no shift mends utilities so large that their rounding alone moves the sums out of range.
+    """
+    has_open = is_any_open(lanes)
+    for s in range(LANES):
+        is_asked = not has_open or lanes.is_open[s] > 0
+        is_marked = is_asked and not is_exact(lanes.total[s]) and lanes.passes[s] < MOST_PASSES
+        lanes.is_lopsided[s] = 1 if is_marked else 0

@@ -84,8 +84,9 @@ def price_cells(
     A product that is not on the shelf is priced with the R of those that are (0 where none is), which it does
     not enter. visits float64 [S] or [C, S] asks for totals, of one or of C classes of segments; worth [G, S] is an R
     to start from. Computed in the demand's type. Same bits for any tiling along whole categories and segments and
-    for any number of threads. Raises ValueError if demand and offer disagree on P, BackendUnavailable for
-    "cuda" without it.
+    for any number of threads. It always ends, with numbers: where utilities are so large that their rounding decides
+    who is chosen, prices are best for an R between the margins. Raises ValueError if demand and offer disagree on P,
+    BackendUnavailable for "cuda" without it.
     """
     shape = (demand.product_count, demand.segment_count)
     price = np.empty(shape, _price_type(demand, offer))

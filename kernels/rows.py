@@ -27,6 +27,7 @@ from kernels.formulas import (
     unless_outside,
     utility_at,
 )
+from kernels.prefetch import fetch_row
 from kernels.products import ENDINGS, ENDS, RUNGS
 from kernels.work import LANES
 
@@ -65,28 +66,27 @@ def multiply_row(product, segment, out):
 
 
 @compiled()
-def score_rows(products, is_dense, appeal, sensitivity, rows):
+def score_rows(products, is_dense, appeal, sensitivity, rows, out, first, block):
     """Fill rows from a and b [n, LANES]: free = u(0), slope, and target = (c + mark-up - ending) / unit.
 
     The best price without bounds is then `ending` + `spacing` * ceil(target + R * worth_step) on evenly spaced
     rungs, and target + R * worth_step on a continuum. Without is_dense, b is the softplus of what is given.
+    out [P, S] is where cells of these rows, from product `first` on, will be written; it is fetched meanwhile.
     """
     for r in range(len(products)):
         product, row = products[r], rows[r]
         reference_price, per_reference = product.reference_price, product.per_reference
         appeal_offset, sensitivity_offset = product.appeal_offset, product.sensitivity_offset
         offset, spacing, per_unit = product.unit_cost - product.ending, product.spacing, product.per_unit
-        if not is_dense:
-            for s in range(LANES):
-                sensitivity[r, s] = softplus(sensitivity[r, s])
-        for s in range(LANES):
-            slope = slope_of(sensitivity[r, s] + sensitivity_offset, per_reference)
+        fetch_row(out, first + r, block)
+        needs_exact = is_double(offset)
+        for s in range(LANES):  # one loop, so that softplus is worked out while the division takes its time
+            given = sensitivity[r, s]
+            slope = slope_of((given if is_dense else softplus(given)) + sensitivity_offset, per_reference)
             row.slope[s] = slope
             row.free[s] = appeal_at_zero(appeal[r, s] + appeal_offset, slope, reference_price)
             row.target[s] = target_of(offset, gentle_markup(slope, spacing), per_unit)
-        needs_exact = is_double(offset)
-        for s in range(LANES):
-            needs_exact |= is_steep(row.slope[s], spacing)
+            needs_exact |= is_steep(slope, spacing)
         if needs_exact:
             for s in range(LANES):
                 row.target[s] = target_of(offset, markup(row.slope[s], spacing), per_unit)

@@ -15,9 +15,6 @@ import numpy as np
 from kernels.compiled import compiled
 from kernels.formulas import LOWEST, drawn_utility, exponential, margin_at
 
-STEEPEST = 300.0
-"""Utilities further above the category's best are cut here, where the product is chosen for certain."""
-
 
 class Scene(NamedTuple):
     """n products, their records and utility lines free, slope [n], and factor [D]; and working memory.
@@ -162,7 +159,7 @@ def gain_at(scene, j, price):
     gain = 0.0
     for d in range(len(scene.factor)):
         utility = drawn_utility(price, scene.free[j], scene.slope[j], scene.factor[d], product.reference_price)
-        odds = scale * exponential(min(utility - scene.shift[d] - scene.top[j], STEEPEST))
+        odds = scale * exponential(utility - scene.shift[d] - scene.top[j])
         everything = scene.rest_total[d] + (odds if on_shelf else 0.0)
         gain += (margin - scene.rest_worth[d]) * (odds / everything if everything > 0.0 else 0.0)
     return gain
@@ -175,5 +172,5 @@ def move(scene, j, before, price):
     add_odds(scene, j, margin_at(before, product.weight, product.weighted_cost), -scene.scale[j])
     for d in range(len(odds)):
         utility = drawn_utility(price, scene.free[j], scene.slope[j], scene.factor[d], product.reference_price)
-        odds[d] = exponential(min(utility - scene.shift[d] - scene.top[j], STEEPEST))
+        odds[d] = exponential(utility - scene.shift[d] - scene.top[j])
     add_odds(scene, j, margin_at(price, product.weight, product.weighted_cost), scene.scale[j])

@@ -35,7 +35,7 @@ class Work(NamedTuple):
 def new_work(workers: int, longest: int, real: np.dtype) -> Work:
     """Return working memory for categories of up to `longest` products."""
     row = np.dtype([(name, real, (LANES,)) for name in ("free", "slope", "target", "wanted", "price", "share")])
-    lane_fields = "worth attained shift outside total earned passes is_open is_padding below above"
+    lane_fields = "worth attained shift outside total earned passes is_open is_padding below above is_lopsided"
     lane = np.dtype([(name, real, (LANES,)) for name in lane_fields.split()])
     return Work(
         _aligned((workers, longest), record_type(real)),

@@ -13,6 +13,7 @@ from gpu_pricer.tables.artefact import DemandArtefact
 from gpu_pricer.tables.category import category_key
 from gpu_pricer.tables.hashing import add_rows
 from gpu_pricer.tables.reading import read_table
+from gpu_pricer.tables.row_lookup import is_unique, rows_of
 
 NO_DEMAND = "neither the product nor a fallback of its category is in the demand artefact"
 
@@ -34,7 +35,7 @@ class PricedProducts(dy.Schema):
 
     @dy.rule()
     def product_is_unique(cls) -> pl.Expr:
-        return pl.col("product_id").is_unique()
+        return is_unique("product_id")
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,9 @@ def match_products(catalog: pl.DataFrame, artefact: DemandArtefact) -> Matched:
     without a category is alone in `product:<product_id>`. InputError when ids are of different kinds or
     nothing matches.
     """
-    demand = artefact.products.with_row_index("demand_row").with_columns(
-        _id_like(catalog.schema["product_id"], artefact.products.schema["product_id"])
+    demand = artefact.products.with_columns(
+        pl.int_range(pl.len(), dtype=pl.Int32).alias("demand_row"),
+        _id_like(catalog.schema["product_id"], artefact.products.schema["product_id"]),
     )
     matched = _with_demand(catalog, demand)
     if matched.is_empty():
@@ -89,10 +91,9 @@ def _with_demand(catalog: pl.DataFrame, demand: pl.DataFrame) -> pl.DataFrame:
 
     Joined by the ids alone and sorted then, so that no more than one large table is made at a time.
     """
-    row_of = demand.select("product_id", "demand_row").filter(pl.col("product_id").is_not_null())
-    found = catalog.select("product_id").join(row_of, on="product_id", how="left", maintain_order="left")
-    rows = catalog.with_columns(category_key(), found["demand_row"]).sort("category_id", "product_id")
-    has_own = rows["demand_row"].is_not_null()
+    row = pl.Series("demand_row", rows_of(catalog["product_id"], demand["product_id"]))
+    rows = catalog.with_columns(category_key(), row).sort("category_id", "product_id")
+    has_own = rows["demand_row"] >= 0
     own = rows if has_own.all() else rows.filter(has_own)
     values = demand.drop("product_id", "category_id", "choices_per_purchase", "demand_row")
     own = own.hstack(values.rename({"availability": "availability_right"})[own["demand_row"]])

@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.tables.artefact import DemandArtefact
+from gpu_pricer.tables.artefact import LARGEST, DemandArtefact
+from gpu_pricer.tables.row_lookup import is_unique, rows_of
 from kernels import Demand, DenseDemand, FactorDemand, take_segments
 
 
@@ -80,31 +81,34 @@ def segment_demand(artefact: DemandArtefact, products: pl.DataFrame) -> SegmentD
         factors={n: f if n.startswith("product") else f[order] for n, f in artefact.factors.items()},
         row=products["demand_row"].to_numpy(),
         category=products["category_id"].rle_id().to_numpy(),
-        appeal_offset=(shared["appeal_offset"].to_numpy() + log_availability).astype(np.float32),
-        sensitivity_offset=shared["sensitivity_offset"].to_numpy().astype(np.float32),
+        appeal_offset=(shared["appeal_offset"] + log_availability).astype(np.float32),
+        sensitivity_offset=shared["sensitivity_offset"].astype(np.float32),
         cell_offsets=cells,
     )
 
 
-def _offsets(artefact: DemandArtefact, products: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame | None]:
-    """Offsets of whole products, one row per product in order, and those of single cells, if any."""
+def _offsets(artefact: DemandArtefact, products: pl.DataFrame) -> tuple[dict[str, np.ndarray], pl.DataFrame | None]:
+    """Offsets of whole products, float64 [P] each, and those of single cells, if any."""
     values = ["appeal_offset", "sensitivity_offset"]
-    ids = products.select("product_id")
+    shared = {name: np.zeros(products.height) for name in values}
     if artefact.offsets is None:
-        return ids.with_columns(pl.lit(0.0).alias(name) for name in values).select(values), None
+        return shared, None
     offsets = _checked_offsets(artefact.offsets, products.schema["product_id"], artefact.segments["segment_id"].dtype)
     is_shared = pl.col("segment_id").is_null()
-    shared = offsets.filter(is_shared).select("product_id", *values)
-    shared = ids.join(shared, on="product_id", how="left", maintain_order="left").select(pl.col(values).fill_null(0.0))
+    of_products = offsets.filter(is_shared)
+    row = rows_of(products["product_id"], of_products["product_id"])
+    for name, array in shared.items():
+        array[row >= 0] = of_products[name].to_numpy()[row[row >= 0]]
     segments = artefact.segments.select(pl.col("segment_id").sort()).with_row_index("segment")
     cells = offsets.filter(~is_shared).join(segments, on="segment_id")
-    cells = cells.join(ids.with_row_index("product"), on="product_id").sort("product", "segment")
+    cells = cells.with_columns(product=rows_of(cells["product_id"], products["product_id"]))
+    cells = cells.filter(pl.col("product") >= 0).sort("product", "segment")
     cells = cells.select(pl.col("product", "segment").cast(pl.Int64), pl.col(values).cast(pl.Float32))
     return shared, None if cells.is_empty() else cells
 
 
 def _checked_offsets(offsets: pl.DataFrame, product_id: pl.DataType, segment_id: pl.DataType) -> pl.DataFrame:
-    """Offsets with segment_id (null: every segment), unique and finite; else InputError."""
+    """Offsets with segment_id (null: every segment), unique and of a size that kernels can add up; else InputError."""
     if "segment_id" not in offsets.columns:
         offsets = offsets.with_columns(segment_id=pl.lit(None, dtype=segment_id))
     number = pl.Float64()
@@ -120,10 +124,12 @@ def _checked_offsets(offsets: pl.DataFrame, product_id: pl.DataType, segment_id:
         reason = str(error).splitlines()[0]
         raise InputError(f"offsets.parquet must hold {', '.join(wanted)}, found: {reason}; train again") from error
     is_shared = offsets["segment_id"].null_count() == offsets.height  # pairs take 200 bytes a row to hash
-    key = pl.col("product_id") if is_shared else pl.struct("product_id", "segment_id")
+    key = pl.struct("product_id", "segment_id")
     rules = {
-        "one row per product and segment": key.is_unique(),
-        "finite offsets": pl.col("appeal_offset", "sensitivity_offset").is_finite().fill_null(False),
+        "one row per product and segment": is_unique("product_id") if is_shared else key.is_unique(),
+        f"finite offsets below {LARGEST:.0e} in size": (
+            (pl.col("appeal_offset", "sensitivity_offset").abs() < LARGEST).fill_null(False)
+        ),
     }
     for rule, expression in rules.items():
         broken = offsets.filter(~pl.all_horizontal(expression))

@@ -16,16 +16,20 @@ from typing import Any
 import dataframely as dy
 import numpy as np
 import polars as pl
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 
 from gpu_pricer.checks import require_whole
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.hashing import add_rows
 from gpu_pricer.tables.replacing import replacing
+from gpu_pricer.tables.row_lookup import is_unique
+from kernels import LARGEST_UTILITY, largest_product
 
 FORMAT_VERSION = 1
 ARTEFACT_TABLES = ("segments", "products", "offsets", "user_segments", "posterior")
+LARGEST = LARGEST_UTILITY / 2  # of an appeal, a sensitivity, and an offset that is added to them
+NUMBERS_AT_ONCE = 2**22  # of a factor that is read
 NETWORK = "network"
 ARTEFACT_FILES = ("demand.json", "factors.safetensors", *(f"{name}.parquet" for name in ARTEFACT_TABLES), NETWORK)
 FORMS = {
@@ -62,7 +66,7 @@ class DemandProducts(dy.Schema):
         # Not of pairs: hashing these takes 200 bytes a product (measured at a million), more than all that is kept.
         is_fallback = pl.col("product_id").is_null()
         fallback_is_unique = pl.when(is_fallback).then("category_id").is_unique()
-        return pl.when(is_fallback).then(fallback_is_unique).otherwise(pl.col("product_id").is_unique())
+        return pl.when(is_fallback).then(fallback_is_unique).otherwise(is_unique("product_id"))
 
 
 class Posterior(dy.Schema):
@@ -137,7 +141,7 @@ class DemandArtefact:
         for name, factor in self.factors.items():
             if factor.dtype != np.float32 or factor.ndim != 2:
                 raise ValueError(f"{name} must be float32 with two axes, found {factor.dtype} {factor.shape}")
-            if not np.isfinite(factor).all():
+            if not np.isfinite([factor.min(initial=0), factor.max(initial=0)]).all():
                 raise ValueError(f"{name} must be finite, found NaN or infinity")
             if self.info.form == "dense" and factor.shape != tuple(sizes.values()):
                 raise ValueError(f"{name} must be {tuple(sizes.values())}, found {factor.shape}")
@@ -147,6 +151,16 @@ class DemandArtefact:
             widths = [self.factors[f"{side}_{kind}"].shape[1] for side in ("segment", "product")]
             if widths[0] != widths[1]:
                 raise ValueError(f"segment_{kind} and product_{kind} must be equally wide, found {widths}")
+        for kind, largest in self._largest().items():
+            if not largest < LARGEST:
+                raise ValueError(f"{kind} must stay below {LARGEST:.0e} in size, found up to {largest:.3g}")
+
+    def _largest(self) -> dict[str, float]:
+        """What appeals and sensitivities do not exceed in size."""
+        if self.info.form == "dense":
+            return {name: max(float(f.max(initial=0)), float(-f.min(initial=0))) for name, f in self.factors.items()}
+        kinds = ("appeal", "sensitivity")
+        return {k: largest_product(self.factors[f"segment_{k}"], self.factors[f"product_{k}"]) for k in kinds}
 
     def fingerprint(self) -> str:
         """A hash of everything that decides a price, not of when and by which run it was learned.
@@ -193,13 +207,14 @@ def read_artefact(directory: Path) -> DemandArtefact:
     products = products.with_columns(
         pl.lit(value).alias(name) for name, value in defaults.items() if name not in products.columns
     )
-    info, factors = _read_info(path), _read_factors(directory / "factors.safetensors")
+    info = _read_info(path)
     try:
+        products = _checked(DemandProducts, products)  # before there are factors: it needs more memory than it keeps
         return DemandArtefact(
             info=info,
-            factors=factors,
+            factors=_read_factors(directory / "factors.safetensors"),
             segments=_checked(Segments, _read_table(directory / "segments.parquet")),
-            products=_checked(DemandProducts, products),
+            products=products,
             offsets=_read_optional(directory / "offsets.parquet"),
             user_segments=_read_optional(directory / "user_segments.parquet"),
             posterior=_read_posterior(directory / "posterior.parquet"),
@@ -225,9 +240,26 @@ def _read_info(path: Path) -> DemandInfo:
 
 def _read_factors(path: Path) -> dict[str, np.ndarray]:
     try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
+        with safe_open(path, "numpy") as file:
+            names = [*file.keys()]
+        return {name: _read_factor(path, name) for name in names}
+    except (OSError, TypeError, SafetensorError) as error:  # TypeError: numbers that NumPy does not know
         raise InputError(f"{path} must be a whole safetensors file, found: {error}; train it again") from error
+
+
+def _read_factor(path: Path, name: str) -> np.ndarray:
+    """A factor, some rows at a time, as what is read stays mapped into memory until the file is closed."""
+    with safe_open(path, "numpy") as file:
+        shape = file.get_slice(name).get_shape()
+        if len(shape) != 2 or np.prod(shape) <= NUMBERS_AT_ONCE:
+            return file.get_tensor(name)
+        factor = np.empty(shape, file.get_slice(name)[:1].dtype)
+    rows = max(NUMBERS_AT_ONCE // shape[1], 1)
+    for first in range(0, shape[0], rows):
+        last = min(first + rows, shape[0])
+        with safe_open(path, "numpy") as file:
+            factor[first:last] = file.get_slice(name)[first:last]
+    return factor
 
 
 def _checked(schema: type[dy.Schema], table: pl.DataFrame) -> pl.DataFrame:

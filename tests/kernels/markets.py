@@ -38,6 +38,13 @@ def dense_of(demand):
     )
 
 
+def extreme_demand(seed, shape, appeal, sensitivity, real=np.float32):
+    """Return a demand whose appeals and sensitivities [S, P] are up to so large, and far from equal."""
+    rng = np.random.default_rng(seed)
+    matrices = (size * rng.uniform(0.2, 0.99, shape) for size in (appeal, sensitivity))
+    return DenseDemand(*(matrix.astype(real) for matrix in matrices), *np.zeros((2, shape[1]), real))
+
+
 def random_offer(seed, sizes, kind="endings", has_outside_option=True):
     """Return an offer of categories with these sizes: mixed weights and costs, some products hidden."""
     rng = np.random.default_rng(seed)
@@ -60,6 +67,12 @@ def random_offer(seed, sizes, kind="endings", has_outside_option=True):
         np.zeros(products, np.int32),
         Ladders.of(LADDERS[kind]),
     )
+
+
+def steep_offer(seed, sizes):
+    """Return an offer without outside option, for which rounding moves extreme utilities by more than odds can hold."""
+    offer = random_offer(seed, sizes, "cents", has_outside_option=False)
+    return replace(offer, shelf=replace(offer.shelf, reference_price=np.full(sum(sizes), 1e-3, np.float32)))
 
 
 def _bounds(rng, products, kind):

@@ -103,10 +103,21 @@ def test_shelves_without_sense_are_refused(change, message):
         replace(shelf, **change)
 
 
-def test_demand_beyond_all_numbers_is_refused():
-    factor, offset = np.full((2, 3), 1e20, np.float32), np.zeros(2, np.float32)
+def test_utilities_that_float32_cannot_tell_apart_are_refused():
+    factor, offset = np.full((2, 3), 2e3, np.float32), np.zeros(2, np.float32)
+    a_little, huge = factor / 1e3, np.full(2, -1e7, np.float32)
 
-    with pytest.raises(ValueError, match="products of FactorDemand's appeal factors must stay below 1e"):
-        FactorDemand(factor, factor, factor, factor, offset, offset)
-    with pytest.raises(ValueError, match=r"DenseDemand\.appeal must stay below 1e"):
-        DenseDemand(factor[:, :2], factor[:, :2], offset, offset)
+    with pytest.raises(ValueError, match=r"products of FactorDemand's appeal factors must stay below 1e\+07; found 12"):
+        FactorDemand(factor, factor, a_little, a_little, offset, offset)
+    with pytest.raises(ValueError, match=r"FactorDemand\.sensitivity_offset must stay below 1e\+07"):
+        FactorDemand(a_little, a_little, a_little, a_little, offset, huge)
+    with pytest.raises(ValueError, match=r"DenseDemand\.appeal must stay below 1e\+07; found 2 .* first -1"):
+        DenseDemand(np.stack([huge, offset]), a_little[:, :2], offset, offset)
+
+
+def test_factors_on_scales_that_cancel_are_allowed():
+    scale = np.float32([1e6, 1, 1e-6])
+
+    demand = replace(factor_demand(0, 5, 4, (3, 3)), segment_appeal=np.ones((5, 3), "f4") * scale)
+
+    assert replace(demand, product_appeal=np.ones((4, 3), "f4") / scale).product_count == 4

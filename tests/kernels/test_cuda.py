@@ -7,9 +7,18 @@ from itertools import product
 import numpy as np
 import pytest
 
-from kernels import DenseDemand, Ladders, best_prices, price_cells, price_totals
+from kernels import LARGEST_UTILITY, DenseDemand, Ladders, best_prices, price_cells, price_totals
+from kernels.formulas import MOST_PASSES
 from tests.kernels import oracle
-from tests.kernels.markets import LADDERS, category_of, factor_demand, positive, random_offer
+from tests.kernels.markets import (
+    LADDERS,
+    category_of,
+    extreme_demand,
+    factor_demand,
+    positive,
+    random_offer,
+    steep_offer,
+)
 from tests.kernels.with_cuda import (
     FLOAT32_REGRET,
     QUIET,
@@ -195,6 +204,16 @@ def test_lopsided_sums_are_taken_again_on_both(cuda, monkeypatch, appeal, has_ou
         profits = [oracle.profit(cells.price[rows, segment].astype(float), market) for cells in (cpu, gpu)]
         assert profits[1] == pytest.approx(profits[0], rel=FLOAT32_REGRET)
     assert gpu.category_worth == pytest.approx(cpu.category_worth, rel=1e-5)
+
+
+def test_utilities_that_no_shift_brings_into_range_end_on_cuda(cuda):
+    offer, demand = steep_offer(11, [2, 3]), extreme_demand(11, (3, 5), LARGEST_UTILITY, LARGEST_UTILITY)
+
+    gpu = price_cells(demand, offer, backend="cuda")
+
+    assert gpu.steps >= MOST_PASSES
+    assert np.isfinite(gpu.category_worth).all()
+    assert gpu.probability[:2].sum(axis=0) == pytest.approx(1, abs=1e-5)
 
 
 def test_a_category_that_earns_next_to_nothing_settles(cuda):

@@ -9,7 +9,7 @@ from kernels import formulas
 
 
 def test_exponential_keeps_its_stated_float32_error():
-    x = np.concatenate([np.linspace(-87, 88, 20_001), np.linspace(-1e-3, 1e-3, 101)]).astype(np.float32)
+    x = np.concatenate([np.linspace(-87, 44, 20_001), np.linspace(-1e-3, 1e-3, 101)]).astype(np.float32)
 
     error = np.abs([formulas.exponential(value) / math.exp(value) - 1 for value in x])
 
@@ -20,7 +20,7 @@ def test_exponential_keeps_its_stated_float32_error():
 
 
 def test_rough_exponential_is_within_its_stated_error():
-    x = np.linspace(-87, 88, 20_001).astype(np.float32)
+    x = np.linspace(-87, 44, 20_001).astype(np.float32)
 
     error = [formulas.rough_exponential(value) / math.exp(value) - 1 for value in x]
 
@@ -33,9 +33,10 @@ def test_exponential_is_exact_in_float64():
     assert formulas.exponential.py_func(-3.7) == math.exp(-3.7)
 
 
-@pytest.mark.parametrize("x", [-1e30, -88.0, 89.0, 1e30])
-def test_exponential_stays_finite(x):
-    assert 0 < formulas.exponential(np.float32(x)) < 3.4e38
+@pytest.mark.parametrize("real", [np.float32, np.float64])
+@pytest.mark.parametrize("x", [-1e30, -800.0, 800.0, 1e30])
+def test_exponential_is_above_0_and_can_be_added_up(x, real):
+    assert 0 < formulas.exponential(real(x)) < np.finfo(real).max / 1e18
 
 
 def test_log_one_plus_keeps_its_stated_float32_error():

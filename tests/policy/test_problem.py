@@ -215,7 +215,11 @@ def test_offset_of_one_cell_leaves_other_segments_alone():
     [
         (
             pl.lit(float("nan")).alias("appeal_offset"),
-            "offsets.parquet must have finite offsets, found 2 rows",
+            r"offsets.parquet must have finite offsets below 5e\+06 in size, found 2 rows",
+        ),
+        (
+            pl.lit(-1e19).alias("sensitivity_offset"),
+            r"offsets.parquet must have finite offsets below 5e\+06 in size, found 2 rows",
         ),
         (
             pl.lit("p001").alias("product_id"),

@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 
+import numpy as np
 import polars as pl
 import pytest
+from safetensors.numpy import save_file
 
 from gpu_pricer.errors import InputError
+from gpu_pricer.tables import artefact as tables_artefact
 from gpu_pricer.tables.artefact import read_artefact, write_artefact
 from tests.markets import small_artefact
 
@@ -52,3 +55,29 @@ def test_product_and_fallback_of_a_category_are_there_once(tmp_path, ids, catego
         return
     with pytest.raises(InputError, match=f"DemandProducts breaks {{'product_is_unique': {broken}}}"):
         read_artefact(tmp_path / "demand")
+
+
+@pytest.mark.parametrize("form", ["factors", "dense"])
+@pytest.mark.parametrize(("value", "found"), [(np.nan, "must be finite"), (1e19, r"must stay below 5e\+06 in size")])
+def test_appeals_that_are_no_demand_are_refused(tmp_path, form, value, found):
+    artefact = small_artefact(3, form=form)
+    write_artefact(artefact, tmp_path / "demand")
+    name = "product_appeal" if form == "factors" else "appeal"
+    artefact.factors[name][1, 0] = value
+    save_file(artefact.factors, tmp_path / "demand" / "factors.safetensors")
+
+    with pytest.raises(InputError, match=f"demand is not valid: .*appeal {found}"):
+        read_artefact(tmp_path / "demand")
+
+
+@pytest.mark.parametrize("form", ["factors", "dense"])
+def test_factors_read_in_parts_are_those_written(tmp_path, monkeypatch, form):
+    monkeypatch.setattr(tables_artefact, "NUMBERS_AT_ONCE", 7)
+    artefact = small_artefact(3, form=form)
+    write_artefact(artefact, tmp_path / "demand")
+
+    found = read_artefact(tmp_path / "demand").factors
+
+    assert {name: factor.tolist() for name, factor in found.items()} == {
+        name: factor.tolist() for name, factor in artefact.factors.items()
+    }
