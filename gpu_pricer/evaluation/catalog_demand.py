@@ -55,13 +55,14 @@ class CatalogDemand:
     def elasticities(self) -> pl.DataFrame:
         """Own-price elasticity of every product on the shelf and segment, at today's prices.
 
-        Columns category_id, elasticity and purchases, the expected purchases of the cell in a period.
+        Columns category_id, segment_id, elasticity and purchases, the expected purchases of the cell in a period.
         """
         elasticity = own_elasticity(self.demand, self.shelf, self.today)
-        row = np.repeat(np.arange(len(self.today)), elasticity.shape[1])
+        row, segment = (index.ravel() for index in np.indices(elasticity.shape))
         cells = pl.DataFrame(
             {
                 "category_id": self.products["category_id"].gather(row),
+                "segment_id": self.problem.segment_id.gather(segment),
                 "elasticity": elasticity.ravel(),
                 "purchases": self.purchases(1.0).ravel(),
             }

@@ -7,6 +7,8 @@ from gpu_pricer.evaluation.catalog_demand import CatalogDemand
 from gpu_pricer.policy.uncertainty import posterior_draws
 from kernels import expected_outcomes
 
+TAIL = 0.05  # on either side of a 90 % interval
+
 
 def elasticity_intervals(demand: CatalogDemand) -> pl.DataFrame | None:
     """segment_id, category_id, elasticity, low, high: mean over the posterior's draws, and ends of a 90 % interval.
@@ -33,6 +35,21 @@ def elasticity_intervals(demand: CatalogDemand) -> pl.DataFrame | None:
         }
     )
     return table.filter(pl.col("is_drawn") & pl.col("elasticity").is_not_nan()).drop("is_drawn")
+
+
+def category_intervals(cells: pl.DataFrame, posterior: pl.DataFrame) -> pl.DataFrame:
+    """category_id, posterior_low, posterior_high: 90 % of the draws of a category's mean elasticity over its purchases.
+
+    cells: those of CatalogDemand.elasticities; posterior: the artefact's. A draw of a segment's sensitivity scales its
+    elasticities, as it nearly does where most occasions buy nothing.
+    """
+    purchases = pl.col("purchases")
+    total = (pl.col("elasticity") * purchases).sum()
+    segments = cells.group_by("category_id", "segment_id").agg(purchases.sum(), total=total)
+    scaled = (pl.col("total") * pl.col("log_deviation").exp()).sum() / purchases.sum()
+    drawn = posterior.join(segments, on=["category_id", "segment_id"]).group_by("category_id", "draw").agg(drawn=scaled)
+    ends = {"posterior_low": TAIL, "posterior_high": 1 - TAIL}
+    return drawn.group_by("category_id").agg(**{name: pl.col("drawn").quantile(tail) for name, tail in ends.items()})
 
 
 def interval_block(intervals: pl.DataFrame) -> dict[str, object]:

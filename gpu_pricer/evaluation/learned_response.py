@@ -6,12 +6,11 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.evaluation.elasticity import elasticity_rmse, own_elasticity
+from gpu_pricer.evaluation.elasticity_intervals import TAIL
 from gpu_pricer.evaluation.segments import CrossTab
 from gpu_pricer.evaluation.truth import Benchmark, exact_demand, exact_offer
 from gpu_pricer.policy.problem import PricingProblem
 from kernels import choice_probabilities
-
-TAIL = 0.05  # on either side of a 90 % interval
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,16 @@ import polars as pl
 RAISE = 0.10
 
 
-def artefact_response(cells: pl.DataFrame, observed: pl.DataFrame | None) -> dict[str, object]:
+def artefact_response(cells: pl.DataFrame, *beside: pl.DataFrame | None) -> dict[str, object]:
     """mean_elasticity, share_rising of the cells, and elasticity_by_category; means count purchases.
 
-    cells: those of CatalogDemand.elasticities; observed: category_id, observed, low and high, what the log says by
-    itself, where there is one.
+    cells: those of CatalogDemand.elasticities; beside: what else there is to say of a category_id, in tables, if any.
     """
     by_category = cells.group_by("category_id").agg(elasticity=_mean_elasticity()).sort("category_id")
-    if observed is not None:
-        by_category = by_category.join(observed, on="category_id", how="left", maintain_order="left")
+    for table in beside:
+        if table is None:
+            continue
+        by_category = by_category.join(table, on="category_id", how="left", maintain_order="left")
     return {
         "mean_elasticity": cells.select(_mean_elasticity()).item(),
         "share_rising": cells.select((pl.col("elasticity") > 0).mean()).item(),

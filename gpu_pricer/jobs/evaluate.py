@@ -16,7 +16,7 @@ from gpu_pricer.evaluation.aggregation import aggregation_regret
 from gpu_pricer.evaluation.baselines.judging import baseline_blocks
 from gpu_pricer.evaluation.blocks import HeldOut
 from gpu_pricer.evaluation.catalog_demand import CatalogDemand
-from gpu_pricer.evaluation.elasticity_intervals import elasticity_intervals, interval_block
+from gpu_pricer.evaluation.elasticity_intervals import category_intervals, elasticity_intervals, interval_block
 from gpu_pricer.evaluation.observed_elasticity import observed_elasticities
 from gpu_pricer.evaluation.offers import Log
 from gpu_pricer.evaluation.price_response import artefact_response
@@ -65,8 +65,8 @@ def main(config: DictConfig) -> None:
               aggregation_regret  regret, the share of profit lost because the prices are those of the segments' moments
                               and not of their members, by the members' own demand; both profits per 1,000 visits
               price_response  mean_elasticity, share_rising, elasticity_by_category: the artefact's elasticity,
-                              the log's own (observed) and its interval (low, high); interval_90: by the
-                              artefact's posterior, the mean over segments x categories
+                              90 % of its posterior (posterior_low, posterior_high), the log's own (observed) and
+                              its interval (low, high); interval_90: the mean over segments x categories
               segmentation    profit (per 1,000 visits, the artefact's opinion of its own prices) and log_loss for
                               1, 4, 16, … segments
               baselines       the same blocks of the models in `evaluate` (evaluate=baselines: all of them), and
@@ -103,11 +103,7 @@ def main(config: DictConfig) -> None:
             probabilities |= theirs
     if demand is not None:
         observed = None if sales is None else observed_elasticities(sales, settings.bootstrap, config.seed)
-        metrics["price_response"] = artefact_response(demand.elasticities(), observed)
-        intervals = elasticity_intervals(demand)
-        if intervals is not None:
-            metrics["price_response"]["interval_90"] = interval_block(intervals)
-            intervals.write_parquet(work / INTERVALS)
+        metrics["price_response"] = _price_response(demand, observed, work / INTERVALS)
         metrics["segmentation"] = _segmentation(demand.largest(settings.categories), held_out)
         metrics |= _aggregation_block(paths, policy)
     metrics |= _truth_block(paths, policy, sales)
@@ -122,6 +118,17 @@ def main(config: DictConfig) -> None:
     if settings.plots and demand is not None:
         draw_demand(work / "plots", metrics, demand, settings.categories)
     Console().print(*scoreboard(metrics), sep="\n")
+
+
+def _price_response(demand: CatalogDemand, observed: pl.DataFrame | None, path: Path) -> dict[str, object]:
+    """The artefact's response to prices, with intervals where it has a posterior; those of the segments go to path."""
+    cells, posterior = demand.elasticities(), demand.artefact.posterior
+    block = artefact_response(cells, None if posterior is None else category_intervals(cells, posterior), observed)
+    intervals = elasticity_intervals(demand)
+    if intervals is not None:
+        block["interval_90"] = interval_block(intervals)
+        intervals.write_parquet(path)
+    return block
 
 
 def write_metrics(path: Path, metrics: dict) -> None:

@@ -41,13 +41,17 @@ def _held_out(metrics: dict[str, dict]) -> Table:
 
 def _response(block: dict) -> Table:
     """The categories where the log itself says something, the most certain first."""
-    board = Table("elasticity", "artefact", "the log's own", "interval")
-    board.add_row("mean", f"{block['mean_elasticity']:.2f}", "", "")
+    board = Table("elasticity", "artefact", "its 90 %", "the log's own", "its 90 %")
+    board.add_row("mean", f"{block['mean_elasticity']:.2f}", "", "", "")
     known = [(name, row) for name, row in block["elasticity_by_category"].items() if row.get("observed") is not None]
     for name, row in sorted(known, key=lambda item: item[1]["high"] - item[1]["low"])[:MOST_CATEGORIES]:
-        interval = f"{row['low']:.2f} … {row['high']:.2f}"
-        board.add_row(name, f"{row['elasticity']:.2f}", f"{row['observed']:.2f}", interval)
+        ours, theirs = (_interval(row.get(f"{of}low"), row.get(f"{of}high")) for of in ("posterior_", ""))
+        board.add_row(name, f"{row['elasticity']:.2f}", ours, f"{row['observed']:.2f}", theirs)
     return board
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return "" if low is None or high is None else f"{low:.2f} … {high:.2f}"
 
 
 def _under_truth(block: dict) -> Table:

@@ -69,17 +69,17 @@ def main(config: DictConfig) -> None:
     if module.global_rank:
         return
     network = module.network
-    settle_price_response(network, price_response, optimiser, config.seed)
+    posterior = settle_price_response(network, price_response, optimiser, config.seed)
     _judge(network, segments, config.seed, folder / "held_out.parquet")
     if config.train.refit:
         network.data = data.with_every_period()
-        settle_price_response(network, price_response, optimiser, config.seed)
+        posterior = settle_price_response(network, price_response, optimiser, config.seed)
     visits = data.visits_before(len(data.periods))
     segmentation = form_segments(Members(network, period_to_price(network)), segments, visits, config.seed)
     segmentation = _with_stable_ids(segmentation, data.users, Path(config.paths.demand))
     now = datetime.now(UTC)
     run, created = f"{now:%Y%m%dT%H%M%S}", now.isoformat(timespec="seconds")
-    artefact = export_artefact(network, segmentation.segment, visits, export, run, created)
+    artefact = export_artefact(network, segmentation.segment, visits, export, run, created, posterior)
     _keep(export_members(network, visits, export, run, created), folder / MEMBERS)
     response = instantiate(config.train.response)
     artefact = _with_response(artefact, response, data_folder, folder / NAIVE, config.seed)

@@ -12,9 +12,10 @@ from gpu_pricer.checks import require_number, require_whole
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.choice_data import ChoiceData
 from gpu_pricer.network.demand_network import DemandNetwork
+from gpu_pricer.network.laplace import LaplacePosterior
 from gpu_pricer.network.low_rank import low_rank
 from gpu_pricer.network.members import Members, period_to_price
-from gpu_pricer.network.moments import member_weight, segment_moments
+from gpu_pricer.network.moments import Moments, member_weight, segment_moments
 from gpu_pricer.network.segments import segment_table
 from gpu_pricer.tables.artefact import FORMAT_VERSION, FORMS, DemandArtefact, DemandInfo, DemandProducts
 
@@ -50,19 +51,24 @@ def export_artefact(
     config: ExportConfig,
     run: str,
     created: str,
+    posterior: LaplacePosterior | None = None,
 ) -> DemandArtefact:
     """Return the artefact for the period after the last one that the data hold.
 
     segment [U] and visits [U] say which segment each user is in and how often it came; members count by visits.
+    posterior: what is left uncertain of the price response, if the artefact shall tell.
     """
-    data = network.data
+    data, weight = network.data, member_weight(segment, visits)
     segments, user_segments = segment_table(data, segment, visits)
+    moments = segment_moments(Members(network, period_to_price(network)), weight)
+    drawn = None if posterior is None else posterior.table(segments["segment_id"], weight, moments.sensitivity)
     return DemandArtefact(
         info=_info(data, config.form, run, created),
-        factors=_segment_factors(network, member_weight(segment, visits), config),
+        factors=_segment_factors(data, moments, config),
         segments=segments,
         products=pl.concat([_product_rows(data, config), _fallback_rows(data, config)], how="vertical_relaxed"),
         user_segments=user_segments,
+        posterior=drawn,
     )
 
 
@@ -117,9 +123,8 @@ def _info(data: ChoiceData, form: str, run: str, created: str) -> DemandInfo:
     )
 
 
-def _segment_factors(network: DemandNetwork, weight: Tensor, config: ExportConfig) -> dict[str, np.ndarray]:
-    moments = segment_moments(Members(network, period_to_price(network)), weight)
-    appeal, sensitivity = (_with_fallbacks(network.data, m.T).T for m in (moments.appeal, moments.sensitivity))
+def _segment_factors(data: ChoiceData, moments: Moments, config: ExportConfig) -> dict[str, np.ndarray]:
+    appeal, sensitivity = (_with_fallbacks(data, m.T).T for m in (moments.appeal, moments.sensitivity))
     if config.form == "dense":
         arrays = {"appeal": appeal, "sensitivity": sensitivity}
     else:

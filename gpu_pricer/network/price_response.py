@@ -13,6 +13,7 @@ import numpy as np
 
 from gpu_pricer.checks import require_number, require_whole
 from gpu_pricer.network.demand_network import DemandNetwork
+from gpu_pricer.network.laplace import LaplacePosterior
 from gpu_pricer.network.response_likelihood import ResponseLikelihood
 from gpu_pricer.network.response_parameters import Curvature, PriorConfig, ResponseParameters
 from gpu_pricer.network.training import OptimiserConfig
@@ -30,16 +31,19 @@ class PriceResponseConfig:
     """How long to search, and what is expected before any data are seen.
 
     passes: over the choices, at most (0: none); tolerance: stop when the estimated distance to the optimum, all
-    parameters together, is this many posterior standard deviations.
+    parameters together, is this many posterior standard deviations; draws: from the posterior at the optimum, for the
+    artefact (0: none).
     """
 
     passes: int
     tolerance: float
+    draws: int
     prior: PriorConfig
 
     def __post_init__(self) -> None:
         require_whole("price_response.passes", self.passes, 0)
         require_number("price_response.tolerance", self.tolerance, above=0)
+        require_whole("price_response.draws", self.draws, 0)
 
 
 @dataclass(frozen=True)
@@ -55,15 +59,15 @@ class Place:
 
 def settle_price_response(
     network: DemandNetwork, config: PriceResponseConfig, optimiser: OptimiserConfig, seed: int
-) -> None:
+) -> LaplacePosterior | None:
     """Move levels, effects, seasons, shocks, memory and sensitivities to the most likely ones, given the tastes.
 
     L-BFGS on the penalised log likelihood of the training choices, with the Fisher information of products and users as
     its first guess (Nocedal & Wright 2006, alg. 7.4); every step must climb. The distance to the optimum is the root
-    of gradient · step (the Newton decrement).
+    of gradient · step (the Newton decrement). Returns what is left uncertain there, if draws of it are asked for.
     """
     if not config.passes:
-        return
+        return None
     problem = _Problem(network, config, optimiser, seed)
     place, memory = problem.look(problem.parameters.get()), deque[tuple[np.ndarray, np.ndarray]](maxlen=MEMORY)
     while True:
@@ -83,6 +87,9 @@ def settle_price_response(
         place = reached
     problem.parameters.put(place.theta)
     network.requires_grad_(True)
+    if not config.draws:
+        return None
+    return LaplacePosterior(network, problem.parameters, place.theta, place.curvature, config.draws, seed)
 
 
 def _step(place: Place, memory: deque[tuple[np.ndarray, np.ndarray]], parameters: ResponseParameters) -> np.ndarray:

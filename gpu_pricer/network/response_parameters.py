@@ -114,8 +114,8 @@ class ResponseParameters:
 
     def precondition(self, curvature: Curvature) -> Callable[[np.ndarray], np.ndarray]:
         """The inverse of the information and prior precision as a function of a gradient; each user for itself."""
-        information, steepness = (of.double().numpy() for of in (curvature.information, curvature.steepness))
-        users = curvature.of_user.flatten().double().numpy() + self.precision[self.first_user :]
+        information, steepness = _of_rows(curvature)
+        users = self._of_users(curvature)
 
         def solve(gradient: np.ndarray) -> np.ndarray:
             shared, of_shocks, of_users = np.split(gradient, [self.first_shock, self.first_user])
@@ -123,6 +123,21 @@ class ResponseParameters:
             return np.concatenate([*steps, of_users / users])
 
         return solve
+
+    def draw(self, curvature: Curvature, rng: np.random.Generator) -> np.ndarray:
+        """A deviation of θ from the Gaussian with the inverse information, the shocks integrated out and left at 0."""
+        shared = self.equations.draw(*_of_rows(curvature), rng)
+        users = self._of_users(curvature)
+        shocks = np.zeros(self.first_user - self.first_shock)
+        return np.concatenate([shared, shocks, rng.standard_normal(len(users)) / np.sqrt(users)])
+
+    def _of_users(self, curvature: Curvature) -> np.ndarray:
+        """The users' information with the prior's, [2 U]."""
+        return np.asarray(curvature.of_user.flatten().double().numpy() + self.precision[self.first_user :])
+
+
+def _of_rows(curvature: Curvature) -> tuple[np.ndarray, np.ndarray]:
+    return curvature.information.double().numpy(), curvature.steepness.double().numpy()
 
 
 def _design(blocks: list[Block], starts: np.ndarray, width: int) -> csr_array:

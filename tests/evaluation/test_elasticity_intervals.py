@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from gpu_pricer.evaluation.catalog_demand import CatalogDemand
-from gpu_pricer.evaluation.elasticity_intervals import elasticity_intervals, interval_block
+from gpu_pricer.evaluation.elasticity_intervals import category_intervals, elasticity_intervals, interval_block
 from tests.markets import a_policy, catalog_of, small_artefact, with_posterior
 
 
@@ -22,8 +22,6 @@ def test_posterior_without_spread_is_the_demands_own_elasticity():
     found = elasticity_intervals(demand)
 
     cells = demand.elasticities()
-    segments = np.tile(demand.problem.segment_id.to_numpy(), cells.height // artefact.segments.height)
-    cells = cells.with_columns(segment_id=pl.Series(segments))
     mean = (pl.col("elasticity") * pl.col("purchases")).sum() / pl.col("purchases").sum()
     own = cells.group_by("segment_id", "category_id").agg(mean.alias("own"))
     both = found.join(own, on=["segment_id", "category_id"])
@@ -51,3 +49,19 @@ def test_only_what_was_drawn_is_told():
 
     assert set(found["category_id"]) == {"c1", "c4"}
     assert elasticity_intervals(demand_of(replace(artefact, posterior=None))) is None
+
+
+def test_interval_of_a_category_is_that_of_its_draws():
+    cells = pl.DataFrame(
+        {"category_id": ["a", "a"], "segment_id": [0, 1], "elasticity": [-1.0, -3.0], "purchases": [3.0, 1.0]}
+    )
+    draws = range(101)
+    posterior = pl.DataFrame(
+        [("a", segment, draw, float(np.log(1 + draw / 100))) for segment in (0, 1) for draw in draws],
+        schema=["category_id", "segment_id", "draw", "log_deviation"],
+        orient="row",
+    )
+
+    found = category_intervals(cells, posterior)
+
+    assert found.select("posterior_low", "posterior_high").row(0) == pytest.approx((-1.5 * 1.95, -1.5 * 1.05))

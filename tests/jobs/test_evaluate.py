@@ -16,6 +16,7 @@ from gpu_pricer.policy.matching import read_catalog
 from gpu_pricer.policy.tiling import Tiling
 from gpu_pricer.tables.artefact import read_artefact
 from tests.evaluation.markets import policy
+from tests.markets import with_posterior
 
 CONF = Path(__file__).parents[2] / "conf"
 SMALL = [
@@ -58,6 +59,22 @@ def market(tmp_path_factory) -> DictConfig:
 def config(market, tmp_path) -> DictConfig:
     shutil.copytree(market.paths.work, tmp_path / "work")
     return configured(tmp_path)
+
+
+def test_posterior_gives_every_elasticity_an_interval(config, capsys):
+    published_from_the_truth(config)
+    artefact = with_posterior(read_artefact(Path(config.paths.demand)), 0.2)
+    artefact.posterior.write_parquet(Path(config.paths.demand) / "posterior.parquet")
+
+    evaluate.main(config)
+
+    metrics = metrics_of(config)
+    for row in metrics["price_response"]["elasticity_by_category"].values():
+        assert row["posterior_low"] < row["elasticity"] < row["posterior_high"] < 0
+    assert metrics["price_response"]["interval_90"]["cells"] == 5 * 3
+    assert metrics["truth"]["elasticity_coverage_90"] == 1.0
+    assert pl.read_parquet(Path(config.paths.work) / "elasticities.parquet").height == 5 * 3
+    assert " … -" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("layout", ["long", "wide"])

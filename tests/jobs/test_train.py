@@ -125,6 +125,15 @@ def test_a_response_from_what_segments_bought_comes_with_its_posterior(tmp_path)
     assert not (tmp_path / "work" / "train" / "naive").exists()
 
 
+def test_the_network_s_own_response_comes_with_its_posterior_if_asked(tmp_path):
+    write_canonical(tmp_path / "work" / "data", users=100)
+
+    finished = train(tmp_path, "model.price_response.draws=15")
+
+    assert finished.returncode == 0, finished.stderr
+    assert read_artefact(tmp_path / "work" / "demand").posterior.height == 15 * 3 * 4
+
+
 def test_an_instrument_that_the_log_has_not_is_refused(tmp_path):
     write_canonical(tmp_path / "work" / "data", users=100)
 

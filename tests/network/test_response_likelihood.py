@@ -71,6 +71,22 @@ def test_the_normal_equations_are_solved_with_every_shock_in_them():
     assert error @ normal @ error < 1e-3 * (expected @ normal @ expected)
 
 
+def test_draws_have_the_inverse_of_the_equations_as_their_covariance():
+    rng = np.random.default_rng(5)
+    levels, slopes = rng.normal(size=(30, 4)), rng.normal(size=(30, 4))
+    information, steepness, precision = (rng.uniform(0.5, 2, n) for n in (30, 30, 4))
+    x = np.hstack([levels + steepness[:, None] * slopes, np.eye(30)])
+    normal = x.T @ (information[:, None] * x) + np.diag(np.append(precision, np.full(30, 5.0)))
+    equations = NormalEquations(csr_array(levels), csr_array(slopes), precision, shock=5.0)
+
+    drawn = np.stack([equations.draw(information, steepness, rng) for _ in range(4000)])
+
+    expected = np.linalg.inv(normal)[:4, :4]
+    scale = np.sqrt(np.diag(expected))
+    assert drawn.mean(axis=0) / scale == pytest.approx(np.zeros(4), abs=0.06)
+    assert np.cov(drawn.T) / np.outer(scale, scale) == pytest.approx(expected / np.outer(scale, scale), abs=0.08)
+
+
 def _anywhere(data, config):
     """A network whose parameters are nowhere near their start."""
     torch.manual_seed(0)

@@ -11,7 +11,7 @@ from gpu_pricer.network.response.counts import CategoryCounts, count_choices
 from gpu_pricer.network.response.endogeneity import EndogeneityConfig
 from gpu_pricer.network.response.fit import Fit, FitConfig, fit_response
 from gpu_pricer.network.response.model import CategoryState, sensitivity_of
-from gpu_pricer.network.response.posterior import draw_sensitivities
+from gpu_pricer.network.response.posterior import draw_sensitivities, posterior_table
 from gpu_pricer.tables.artefact import DemandArtefact
 
 
@@ -95,7 +95,7 @@ def _with_response(
     posterior = None
     if config.draws:
         drawn = draw_sensitivities(fit, config.draws, np.random.default_rng(seed))
-        posterior = _posterior_table(artefact.segments["segment_id"], ids, drawn)
+        posterior = posterior_table(artefact.segments["segment_id"], ids, drawn)
     return replace(artefact, factors={"appeal": appeal, "sensitivity": sensitivity}, posterior=posterior)
 
 
@@ -106,16 +106,3 @@ def _appeal(counts: CategoryCounts, fit: Fit, state: CategoryState, carry_period
     promotion = np.tensordot(fit.shared["context"], counts.context[:, recent], axes=1).sum(axis=0) / seen
     level = state.own["level"] + state.own["season"][recent].mean() + promotion
     return counts.appeal + state.own["taste"][:, None] + level
-
-
-def _posterior_table(segment_id: pl.Series, category_id: list[str], drawn: np.ndarray) -> pl.DataFrame:
-    """drawn [D, S, G] as rows segment_id, category_id, draw, log_deviation."""
-    draw, segment, category = (index.ravel() for index in np.indices(drawn.shape))
-    return pl.DataFrame(
-        {
-            "segment_id": segment_id.gather(segment),
-            "category_id": pl.Series(category_id, dtype=pl.String).gather(category),
-            "draw": draw,
-            "log_deviation": drawn.ravel().astype(np.float32),
-        }
-    )

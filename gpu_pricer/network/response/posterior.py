@@ -1,6 +1,7 @@
 """What the log leaves open about the sensitivities: draws from the Laplace approximation of their posterior."""
 
 import numpy as np
+import polars as pl
 
 from gpu_pricer.network.response.fit import Fit
 from gpu_pricer.network.response.model import LEAST_RELATIVE, CategoryState, Equations, Values, by_name
@@ -20,6 +21,19 @@ def draw_sensitivities(fit: Fit, draws: int, rng: np.random.Generator) -> np.nda
             for state, part in zip(fit.categories, fit.equations, strict=True)
         ],
         axis=2,
+    )
+
+
+def posterior_table(segment_id: pl.Series, category_id: list[str], drawn: np.ndarray) -> pl.DataFrame:
+    """The artefact's posterior: drawn [D, S, G] as rows segment_id, category_id, draw, log_deviation."""
+    draw, segment, category = (index.ravel() for index in np.indices(drawn.shape))
+    return pl.DataFrame(
+        {
+            "segment_id": segment_id.gather(segment),
+            "category_id": pl.Series(category_id, dtype=pl.String).gather(category),
+            "draw": draw,
+            "log_deviation": drawn.ravel().astype(np.float32),
+        }
     )
 
 
