@@ -122,7 +122,8 @@ class DemandArtefact:
     """Demand of S segments for P products.
 
     factors holds float32 arrays: form "factors" segment_appeal [S, Da], product_appeal [P, Da],
-    segment_sensitivity [S, Db], product_sensitivity [P, Db]; form "dense" appeal [S, P], sensitivity [S, P].
+    segment_sensitivity [S, Db], product_sensitivity [P, Db]; form "dense" appeal [S, P], sensitivity [S, P]. What they
+    multiply to is below LARGEST in size. ValueError where they are not of these shapes, types and sizes.
     """
 
     info: DemandInfo
