@@ -13,7 +13,7 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.jobs.layout import MEMBERS, NAIVE
 from gpu_pricer.network.demand_network import DemandNetwork
 from gpu_pricer.network.export import export_artefact, export_members
-from gpu_pricer.network.held_out import JudgedSegments, predict_held_out
+from gpu_pricer.network.held_out import predict_held_out
 from gpu_pricer.network.loading import load_choice_data
 from gpu_pricer.network.members import Members, period_to_judge, period_to_price
 from gpu_pricer.network.price_response import settle_price_response
@@ -74,10 +74,10 @@ def main(config: DictConfig) -> None:
     if config.train.refit:
         network.data = data.with_every_period()
         posterior = settle_price_response(network, price_response, optimiser, config.seed)
-    visits = data.visits_before(len(data.periods))
-    segmentation = form_segments(Members(network, period_to_price(network)), segments, visits, config.seed)
+    seen = data.visits_before(len(data.periods))
+    segmentation = form_segments(Members(network, period_to_price(network)), segments, seen, config.seed)
     segmentation = _with_stable_ids(segmentation, data.users, Path(config.paths.demand))
-    now = datetime.now(UTC)
+    visits, now = data.expected_visits(len(data.periods), architecture.carry_periods), datetime.now(UTC)
     run, created = f"{now:%Y%m%dT%H%M%S}", now.isoformat(timespec="seconds")
     artefact = export_artefact(network, segmentation.segment, visits, export, run, created, posterior)
     _keep(export_members(network, visits, export, run, created), folder / MEMBERS)
@@ -99,7 +99,7 @@ def _judge(network: DemandNetwork, config: SegmentsConfig, seed: int, path: Path
         return
     visits = data.visits_before(data.validated_periods)
     members = Members(network, period_to_judge(network, data.validated_periods))
-    predict_held_out(network, JudgedSegments(form_segments(members, config, visits, seed).segment, visits), path)
+    predict_held_out(network, form_segments(members, config, visits, seed).segment, path)
 
 
 def _with_stable_ids(segmentation: Segmentation, users: pl.DataFrame, demand: Path) -> Segmentation:

@@ -17,10 +17,10 @@ from gpu_pricer.network.towers import Tower
 class NetworkConfig:
     """Width of the taste and the sensitivity vectors, and what is expected before any data are seen.
 
-    start_sensitivity: where training starts from, season_spread: prior standard deviation of
-    the effect of a category in a period; carry_periods: a period not trained on takes its category's mean effect, and
-    the pricing period each product's mean promotion, of the last so many. history: how the past is encoded, null: it
-    is not used.
+    start_sensitivity: where training starts from; season_spread: prior standard deviation of the effect of a category
+    in a period; carry_periods: a period not trained on takes its category's mean effect, and the pricing period each
+    product's mean promotion and each user's visits, of the last so many; history: how the past is encoded, null: it is
+    not used.
     """
 
     taste_width: int

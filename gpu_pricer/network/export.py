@@ -55,7 +55,7 @@ def export_artefact(
 ) -> DemandArtefact:
     """Return the artefact for the period after the last one that the data hold.
 
-    segment [U] and visits [U] say which segment each user is in and how often it came; members count by visits.
+    segment [U] and visits [U] say which segment each user is in and how often it is expected then, its weight in it.
     posterior: what is left uncertain of the price response, if the artefact shall tell.
     """
     data, weight = network.data, member_weight(segment, visits)
@@ -93,7 +93,7 @@ def export_members(
     return DemandArtefact(
         info=_info(data, "dense", run, created),
         factors={"appeal": appeal.numpy(), "sensitivity": sensitivity.numpy()},
-        segments=data.users.select(segment_id="user_id", visits=pl.Series(visits / len(data.periods))),
+        segments=data.users.select(segment_id="user_id", visits=pl.Series(visits)),
         products=_product_rows(data, config)[product.numpy()],
     )
 

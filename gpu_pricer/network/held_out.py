@@ -1,6 +1,5 @@
 """Predictions for the periods that training never saw, by the network and by the artefact, for `evaluate` to judge."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,17 +17,10 @@ from gpu_pricer.network.moments import member_weight, promotion_offset, segment_
 BATCH = 8192
 
 
-@dataclass(frozen=True)
-class JudgedSegments:
-    """The segment of every user [U], and how often each came before the periods to judge [U]."""
-
-    segment: np.ndarray
-    visits: np.ndarray
-
-
-def predict_held_out(network: DemandNetwork, segments: JudgedSegments, path: Path) -> None:
+def predict_held_out(network: DemandNetwork, segment: np.ndarray, path: Path) -> None:
     """Write one row per offer of the test periods: how likely it was bought in that visit, and whether it was.
 
+    segment [U]: that of every user, formed before them.
     Columns: period, category_id, user_id, product_id, price_ratio, probability, bought, weight (how many
     occasions the sampled one stands for), segment_id, artefact_probability (what an artefact that is exported just
     before the period says of the user's segment, with the period's promotion as offsets).
@@ -37,16 +29,16 @@ def predict_held_out(network: DemandNetwork, segments: JudgedSegments, path: Pat
     data = network.data
     test = data.split()[2]
     network.eval()
-    of_segment = _artefact_shares(network, segments)
-    segment = torch.from_numpy(segments.segment)
+    of_segment = _artefact_shares(network, segment)
+    of_user = torch.from_numpy(segment)
     generator = torch.Generator().manual_seed(0)
     frames = []
     with torch.no_grad():
         for index in _first_of_each_occasion(data, test).split(BATCH):
             batch = gather_batch(data, index, EVERY_ALTERNATIVE, generator)
             share = shares(network(batch), batch)
-            frames.append(_offers(data, batch, share, of_segment[batch.row, segment[batch.user][batch.occasion]]))
-    _describe(network, pl.concat(frames), test, segments.segment).write_parquet(path)
+            frames.append(_offers(data, batch, share, of_segment[batch.row, of_user[batch.user][batch.occasion]]))
+    _describe(network, pl.concat(frames), test, segment).write_parquet(path)
 
 
 def shares(utility: Tensor, batch: Batch) -> Tensor:
@@ -62,13 +54,15 @@ def _first_of_each_occasion(data: ChoiceData, test: Tensor) -> Tensor:
     return test[first]
 
 
-def _artefact_shares(network: DemandNetwork, segments: JudgedSegments) -> Tensor:
+def _artefact_shares(network: DemandNetwork, segment: np.ndarray) -> Tensor:
     """Each segment's choice probability of every shelf row of the test periods, [R, S]."""
-    data, weight = network.data, member_weight(segments.segment, segments.visits)
-    segment_visits = torch.from_numpy(np.bincount(segments.segment, weights=segments.visits)).float()
+    data = network.data
     period = data.set_period[data.set_of_row()]
-    share = torch.zeros(len(data.product), len(weight))
+    share = torch.zeros(len(data.product), int(segment.max()) + 1)
     for judged in range(data.validated_periods, len(data.periods)):
+        visits = data.expected_visits(judged, network.config.carry_periods)
+        weight = member_weight(segment, visits)
+        segment_visits = torch.from_numpy(np.bincount(segment, weights=visits)).float()
         members = Members(network, period_to_judge(network, judged))
         moments = segment_moments(members, weight)
         rows = (period == judged).nonzero().squeeze(1)

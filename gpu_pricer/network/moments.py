@@ -24,9 +24,9 @@ class Moments:
 
 
 def member_weight(segment: np.ndarray, visits: np.ndarray) -> Tensor:
-    """The share of each user in its segment's visits, [S, U]; users that never came count a little."""
+    """The share of each user in its segment's visits, [S, U]; users that are not expected count a little."""
     weight = torch.zeros(int(segment.max()) + 1, len(segment))
-    weight[torch.from_numpy(segment), torch.arange(len(segment))] = torch.from_numpy(visits).float().clamp(min=1e-3)
+    weight[torch.from_numpy(segment), torch.arange(len(segment))] = torch.from_numpy(visits).float().clamp(min=1e-4)
     return weight / weight.sum(1, keepdim=True)
 
 

@@ -64,9 +64,9 @@ def form_segments(members: Members, config: SegmentsConfig, visits: np.ndarray, 
 
 
 def segment_table(data: ChoiceData, segment: np.ndarray, visits: np.ndarray) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return segments (segment_id, visits expected per period) and user_segments (user_id, segment_id)."""
+    """Return segments (segment_id, visits) and user_segments (user_id, segment_id) from the users' visits [U]."""
     users = data.users.select("user_id").with_columns(pl.Series("segment_id", segment))
-    total = np.bincount(segment, weights=visits) / len(data.periods)
+    total = np.bincount(segment, weights=visits)
     return pl.DataFrame({"segment_id": np.arange(len(total)), "visits": total}), users
 
 

@@ -13,7 +13,7 @@ from gpu_pricer.network import training
 from gpu_pricer.network.batches import EVERY_ALTERNATIVE, gather_batch
 from gpu_pricer.network.demand_network import DemandNetwork, NetworkConfig
 from gpu_pricer.network.export import ExportConfig, export_artefact, export_members
-from gpu_pricer.network.held_out import JudgedSegments, predict_held_out
+from gpu_pricer.network.held_out import predict_held_out
 from gpu_pricer.network.history_encoder import HistoryConfig
 from gpu_pricer.network.likelihood import log_probability
 from gpu_pricer.network.loading import EncodingConfig, load_choice_data
@@ -34,7 +34,7 @@ OPTIMISER = OptimiserConfig("choices", 0.005, 0.02, 0.01, 512, max_epochs=6, pat
 PRIOR = PriorConfig(level=1.0, effect=0.3, user_level=0.5, attribute=0.5, product=0.5, user=0.5, shock=0.1)
 PRICE_RESPONSE = PriceResponseConfig(passes=40, tolerance=0.3, draws=0, prior=PRIOR)
 DENSE = ExportConfig("dense", rank=3, support_quantile=0.01, support_width=0.10, member_cells=3000)
-SEGMENTS = JudgedSegments(np.arange(300) % 3, np.ones(300))
+SEGMENTS = np.arange(300) % 3
 CPU = TrainerConfig("cpu", devices=1, num_nodes=1, strategy="auto", precision="32-true")
 
 
@@ -170,6 +170,21 @@ def members(trained):
     visits, segment = np.linspace(1, 20, 300), np.arange(300) % 3
     appeal, sensitivity = (part.double().numpy() for part in everybody(trained).demand(slice(0, 20)))
     return visits, segment, appeal, sensitivity
+
+
+def test_who_came_lately_is_expected_to_come_again(market):
+    _, data = market
+    came = data.history.visit_count.diff(dim=1).numpy().astype(float)
+    came[0], came[1] = 0.0, 1.0
+    came[2] = np.arange(came.shape[1]) < 3
+    count = torch.from_numpy(np.concatenate([np.zeros((len(came), 1)), came.cumsum(axis=1)], axis=1))
+    told = replace(data, history=replace(data.history, visit_count=count))
+
+    expected = told.expected_visits(10, 4)
+
+    assert expected[:3] == pytest.approx([0.0, 1.0, 3 / 10 / 5])
+    assert expected == pytest.approx((came[:, 6:10].sum(axis=1) + came[:, :10].mean(axis=1)) / 5)
+    assert told.expected_visits(2, 4) == pytest.approx(came[:, :2].mean(axis=1))
 
 
 def test_a_dense_artefact_has_its_members_mean_shares_and_slopes(market, trained, members):
