@@ -209,7 +209,34 @@ def fit_network(
         directory / "checkpoints", filename="best", monitor="validation/log_loss", save_last=True,
         enable_version_counter=False,
     )  # fmt: skip
-    engine = pl.Trainer(
+    engine = _engine(trainer, optimiser, directory, batches, checkpoint)
+    origin = start.fingerprint if start else None
+    inputs = hashlib.sha256(
+        f"{data.fingerprint()} {network} {optimiser} {trainer} {seed} {origin}".encode()
+    ).hexdigest()
+    resumed = _checkpoint_of(directory / "checkpoints", inputs) if resume else None
+    if engine.is_global_zero and resumed is None:
+        _start_afresh(directory, inputs)
+    _fit(engine, module, batches, IndexBatches(validated, optimiser.batch_size), resumed)
+    best = torch.load(checkpoint.best_model_path, map_location="cpu", weights_only=True)
+    module.load_state_dict(best["state_dict"])
+    log.info(
+        "validation log loss %.5f, best of %d epochs",
+        float(checkpoint.best_model_score or 0),
+        engine.current_epoch,
+    )
+    module.network.data = data  # on_fit_start took a copy to the device
+    return module.cpu().eval()
+
+
+def _engine(
+    trainer: TrainerConfig,
+    optimiser: OptimiserConfig,
+    directory: Path,
+    batches: IndexBatches,
+    checkpoint: ModelCheckpoint,
+) -> pl.Trainer:
+    return pl.Trainer(
         accelerator=trainer.accelerator,
         devices=trainer.devices,
         num_nodes=trainer.num_nodes,
@@ -229,32 +256,21 @@ def fit_network(
         enable_model_summary=False,
         log_every_n_steps=min(20, len(batches)),
     )
-    origin = start.fingerprint if start else None
-    inputs = hashlib.sha256(
-        f"{data.fingerprint()} {network} {optimiser} {trainer} {seed} {origin}".encode()
-    ).hexdigest()
-    resumed = _checkpoint_of(directory / "checkpoints", inputs) if resume else None
-    if engine.is_global_zero and resumed is None:
-        _start_afresh(directory, inputs)
+
+
+def _fit(
+    engine: pl.Trainer, module: DemandTraining, training: IndexBatches, validation: IndexBatches, resumed: Path | None
+) -> None:
     with warnings.catch_warnings():
         for message in HARMLESS:
             warnings.filterwarnings("ignore", message)
         engine.fit(
             module,
-            DataLoader(batches, batch_size=None),
-            DataLoader(IndexBatches(validated, optimiser.batch_size), batch_size=None),
+            DataLoader(training, batch_size=None),
+            DataLoader(validation, batch_size=None),
             ckpt_path=resumed,
             weights_only=True,
         )
-    best = torch.load(checkpoint.best_model_path, map_location="cpu", weights_only=True)
-    module.load_state_dict(best["state_dict"])
-    log.info(
-        "validation log loss %.5f, best of %d epochs",
-        float(checkpoint.best_model_score or 0),
-        engine.current_epoch,
-    )
-    module.network.data = data  # on_fit_start took a copy to the device
-    return module.cpu().eval()
 
 
 def _checkpoint_of(checkpoints: Path, inputs: str) -> Path | None:
