@@ -7,7 +7,7 @@ import numpy as np
 from kernels.checks import require, require_array, require_each
 
 LARGEST_UTILITY = 1e7
-"""Appeals and sensitivities are below it; float32 rounds larger ones by more than 1, a factor of e in the odds."""
+"""Appeals and sensitivities are below it: float32 numbers above lie more than 1 apart, a factor of e in the odds."""
 
 
 @dataclass(frozen=True)

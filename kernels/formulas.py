@@ -20,8 +20,8 @@ from kernels.rounding import whole_above
 formula = compiled()
 
 MOST_PASSES = 64
-"""Cap of the iteration; 2 to 4 are usual, the one that takes the prices included (design, section 3), and those that
-only end in another shift."""
+"""Cap of the iteration. 2 to 4 passes are usual, the one that takes the prices included; a pass that only ends in
+another shift counts too."""
 
 PATIENCE = 24
 """Passes after which R may no longer fall: rounding keeps a category that earns next to nothing from settling."""

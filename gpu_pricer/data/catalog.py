@@ -38,9 +38,9 @@ def build_catalog(
 ) -> pl.DataFrame:
     """The products that have a price, sorted; what the products table gives wins over what the sales say.
 
-    Today's price is the last one on the shelf, else the modal price of the last period with a sale.
-    Availability is the share of the last periods on the shelf. InputError when a cost is missing and none may
-    be assumed.
+    Today's price is that of the last period on the shelf, the usual one where nobody showed it, else the modal price of
+    the last period with a sale. Availability is the share of the last periods on the shelf. InputError when a cost is
+    missing and none may be assumed.
     """
     sold = _last_prices(modal).join(_last_prices(shelf), on="product_id", how="left", suffix="_on_shelf")
     recent = shelf.filter(pl.col("period").is_in(whole[-rule.availability_periods :]))

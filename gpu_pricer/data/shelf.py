@@ -15,14 +15,15 @@ from gpu_pricer.data.periods import Period
 from gpu_pricer.tables.schemas import PROMOTIONS, Offers, Shelf
 
 KEY = ("product_id", "period")
+PRICES = ("price", "list_price")
 
 
 @dataclass(frozen=True)
 class ShelfRule:
     """When a product counts as on the shelf.
 
-    min_lines: fewer lines in a period reveal no price; carry_periods: how long after its last known price; usual_of: so
-    many last known prices have the median that stands for the unknown one.
+    min_lines: fewer lines in a period reveal no price; carry_periods: for how long after a known price a product stays;
+    usual_of: of so many last known prices the median, the higher one of an even number, stands for the unknown one.
     """
 
     min_lines: int
@@ -49,24 +50,26 @@ def modal_prices(lines: pl.DataFrame) -> pl.DataFrame:
 def imputed_shelf(modal: pl.DataFrame, whole: list[date], period: Period, rule: ShelfRule) -> pl.DataFrame:
     """product_id, period, price, list_price, price_age of every product on the shelf in the whole periods.
 
-    A period with too few lines takes the product's usual price, of the known ones before it; it never looks ahead. The
-    last known price would do harm: where it was a promotion, the shelf would hold a low price at which nothing sold
-    (with it a logit found 88 % of the true sensitivity in the synthetic market, with the usual price 99 %).
-    price_age counts the periods since that price was seen. It says how good a price is, and never is a feature: that a
-    price is fresh tells that the product was bought.
+    A period with too few lines takes the product's usual price, of the known ones before it; it never looks ahead.
+    Either way an unknown price biases the response. Where the last one was a promotion, it would stand for a low price
+    at which nothing sold; with the usual one, a promotion is only seen if it sold. In the synthetic market, products
+    seen in 70 % of the periods, a logit that is told the types finds 3.37 of a mean sensitivity of 3.39 with the usual
+    price and 3.11 with the last one; of one of .11, .22 and .02; where 95 % are seen, both are within .07.
+    price_age counts the periods since a price of the product was seen. It says how good a price is, and never is a
+    feature: that a price is fresh tells that the product was bought.
     """
     known = modal.filter(pl.col("lines") >= rule.min_lines, pl.col("period").is_in(whole)).drop("lines").sort(KEY)
-    usual = pl.col("price").rolling_quantile(0.5, interpolation="higher", window_size=rule.usual_of, min_samples=1)
+    usual = pl.col(PRICES).rolling_quantile(0.5, interpolation="higher", window_size=rule.usual_of, min_samples=1)
     ages = pl.DataFrame({"age": range(rule.carry_periods + 1)}, schema={"age": pl.Int64})
     return (
-        known.with_columns(usual.over("product_id").alias("usual_price"))
+        known.with_columns(usual.over("product_id").name.prefix("usual_"))
         .join(ages, how="cross")
         .with_columns(pl.col("period") + pl.duration(days=period.days * pl.col("age")))
         .filter(pl.col("period") <= whole[-1])
         .sort(*KEY, "age")
         .unique(KEY, keep="first", maintain_order=True)
-        .with_columns(price=pl.when(pl.col("age") == 0).then("price").otherwise("usual_price"))
-        .drop("usual_price")
+        .with_columns(pl.when(pl.col("age") == 0).then(name).otherwise(f"usual_{name}").alias(name) for name in PRICES)
+        .drop(f"usual_{name}" for name in PRICES)
         .rename({"age": "price_age"})
     )
 

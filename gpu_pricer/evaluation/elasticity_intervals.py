@@ -48,8 +48,8 @@ def category_intervals(cells: pl.DataFrame, posterior: pl.DataFrame) -> pl.DataF
     segments = cells.group_by("category_id", "segment_id").agg(purchases.sum(), total=total)
     scaled = (pl.col("total") * pl.col("log_deviation").exp()).sum() / purchases.sum()
     drawn = posterior.join(segments, on=["category_id", "segment_id"]).group_by("category_id", "draw").agg(drawn=scaled)
-    ends = {"posterior_low": TAIL, "posterior_high": 1 - TAIL}
-    return drawn.group_by("category_id").agg(**{name: pl.col("drawn").quantile(tail) for name, tail in ends.items()})
+    low, high = (pl.col("drawn").quantile(tail, "linear") for tail in (TAIL, 1 - TAIL))
+    return drawn.group_by("category_id").agg(posterior_low=low, posterior_high=high)
 
 
 def interval_block(intervals: pl.DataFrame) -> dict[str, object]:

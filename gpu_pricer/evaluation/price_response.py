@@ -6,15 +6,14 @@ import polars as pl
 RAISE = 0.10
 
 
-def artefact_response(cells: pl.DataFrame, *beside: pl.DataFrame | None) -> dict[str, object]:
+def artefact_response(cells: pl.DataFrame, beside: list[pl.DataFrame]) -> dict[str, object]:
     """mean_elasticity, share_rising of the cells, and elasticity_by_category; means count purchases.
 
-    cells: those of CatalogDemand.elasticities; beside: what else there is to say of a category_id, in tables, if any.
+    cells: those of CatalogDemand.elasticities; beside: tables by category_id whose columns are told too, such as
+    posterior_low and posterior_high, or observed, low and high.
     """
     by_category = cells.group_by("category_id").agg(elasticity=_mean_elasticity()).sort("category_id")
     for table in beside:
-        if table is None:
-            continue
         by_category = by_category.join(table, on="category_id", how="left", maintain_order="left")
     return {
         "mean_elasticity": cells.select(_mean_elasticity()).item(),

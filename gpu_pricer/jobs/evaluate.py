@@ -66,7 +66,8 @@ def main(config: DictConfig) -> None:
                               and not of their members, by the members' own demand; both profits per 1,000 visits
               price_response  mean_elasticity, share_rising, elasticity_by_category: the artefact's elasticity,
                               90 % of its posterior (posterior_low, posterior_high), the log's own (observed) and
-                              its interval (low, high); interval_90: the mean over segments x categories
+                              its interval (low, high); interval_90: by the posterior, the mean over the
+                              cells, segments x categories
               segmentation    profit (per 1,000 visits, the artefact's opinion of its own prices) and log_loss for
                               1, 4, 16, … segments
               baselines       the same blocks of the models in `evaluate` (evaluate=baselines: all of them), and
@@ -123,12 +124,13 @@ def main(config: DictConfig) -> None:
 def _price_response(demand: CatalogDemand, observed: pl.DataFrame | None, path: Path) -> dict[str, object]:
     """The artefact's response to prices, with intervals where it has a posterior; those of the segments go to path."""
     cells, posterior = demand.elasticities(), demand.artefact.posterior
-    block = artefact_response(cells, None if posterior is None else category_intervals(cells, posterior), observed)
+    beside = [] if observed is None else [observed]
     intervals = elasticity_intervals(demand)
-    if intervals is not None:
-        block["interval_90"] = interval_block(intervals)
-        intervals.write_parquet(path)
-    return block
+    if posterior is None or intervals is None:
+        return artefact_response(cells, beside)
+    intervals.write_parquet(path)
+    block = artefact_response(cells, [category_intervals(cells, posterior), *beside])
+    return block | {"interval_90": interval_block(intervals)}
 
 
 def write_metrics(path: Path, metrics: dict) -> None:

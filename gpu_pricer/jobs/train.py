@@ -56,7 +56,12 @@ def main(config: DictConfig) -> None:
     architecture, optimiser, price_response = (
         instantiate(config.model[key]) for key in ("network", "optimiser", "price_response")
     )
-    trainer = instantiate(config.trainer)
+    trainer, response = instantiate(config.trainer), instantiate(config.train.response)
+    if response is not None and price_response.draws:
+        raise InputError(
+            "model.price_response.draws must be 0 with train.response, which draws its own, "
+            f"found {price_response.draws}"
+        )
     require_own(Path(config.paths.demand), ARTEFACT_FILES)
     require_whole(data_folder)
     data = load_choice_data(data_folder, encoding, split)
@@ -81,7 +86,6 @@ def main(config: DictConfig) -> None:
     run, created = f"{now:%Y%m%dT%H%M%S}", now.isoformat(timespec="seconds")
     artefact = export_artefact(network, segmentation.segment, visits, export, run, created, posterior)
     _keep(export_members(network, visits, export, run, created), folder / MEMBERS)
-    response = instantiate(config.train.response)
     artefact = _with_response(artefact, response, data_folder, folder / NAIVE, config.seed)
     write_network(network, segmentation, folder / NETWORK)
     write_artefact(artefact, Path(config.paths.demand), folder / NETWORK)

@@ -46,9 +46,8 @@ class DemandNetwork(nn.Module):
     taste_u and level_u are those of the user's attributes and of what it bought before (of the user itself where the
     past is not used), habit_up comes from the past of user and product.
     b = softplus(factors_u · factors_p + response_u + response_p).
-    The price response is learned from products whose price was seen nearly always: where it is mostly carried
-    forward, a promotion that ended unseen looks like a low price that sold nothing (on Complete Journey the slope
-    of well-seen groceries is three times that of the others). In training the others' prices count as unmoved; they
+    The price response is learned from products whose price was seen nearly always: where it is mostly imputed, price
+    moves are seen only where they sold (see data/shelf.py). In training the others' prices count as unmoved; they
     take their category's response.
     """
 

@@ -17,7 +17,9 @@ from gpu_pricer.network.response_parameters import Curvature, ResponseParameters
 class LaplacePosterior:
     """Gaussian around the settled parameters θ with the inverse information there (MacKay 1992).
 
-    Levels, seasons, promotion effects, shocks and memory are integrated out; tastes and the priors are taken as known.
+    Levels, seasons, promotion effects, shocks and memory are integrated out. Taken as known: tastes, factors of the
+    sensitivity, the priors. As in the search, users are independent of products, and only the diagonal of the
+    multinomial information counts.
     """
 
     network: DemandNetwork
@@ -30,9 +32,9 @@ class LaplacePosterior:
     def table(self, segment_id: pl.Series, weight: Tensor, sensitivity: Tensor) -> pl.DataFrame:
         """posterior.parquet of the artefact: segment_id, category_id, draw, log_deviation.
 
-        weight [S, U]: each user's share in its segment's visits; sensitivity [S, P]: what the artefact says. A draw
+        weight [S, U]: each user's share in its segment's visits; sensitivity [S, P]: the segments' moments. A draw
         moves the raw sensitivity of every product, and of a segment by its members' mean; log_deviation tells how the
-        segment's mean sensitivity in the category changes.
+        mean of the segment's sensitivities in the category changes, every product counted alike.
         """
         data, rng = self.network.data, np.random.default_rng(self.seed)
         category, categories = data.product_category, data.categories.height

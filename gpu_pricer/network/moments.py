@@ -9,6 +9,8 @@ from torch import Tensor
 
 from gpu_pricer.network.members import Members
 
+LEAST_VISITS = 1e-4  # in a period: a segment of strangers alone has weights too
+
 
 @dataclass(frozen=True)
 class Moments:
@@ -26,7 +28,8 @@ class Moments:
 def member_weight(segment: np.ndarray, visits: np.ndarray) -> Tensor:
     """The share of each user in its segment's visits, [S, U]; users that are not expected count a little."""
     weight = torch.zeros(int(segment.max()) + 1, len(segment))
-    weight[torch.from_numpy(segment), torch.arange(len(segment))] = torch.from_numpy(visits).float().clamp(min=1e-4)
+    of_users = torch.from_numpy(visits).float().clamp(min=LEAST_VISITS)
+    weight[torch.from_numpy(segment), torch.arange(len(segment))] = of_users
     return weight / weight.sum(1, keepdim=True)
 
 

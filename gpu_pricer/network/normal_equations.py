@@ -14,7 +14,8 @@ class NormalEquations:
     """Xᵀ W X + Λ over R shelf rows: Fisher scoring with the diagonal of the multinomial information.
 
     X = levels + steepness · slopes, [R, n] each, with the prior precision Λ [n]; every row has a shock of its own
-    beside, of prior precision shock. The information W and the steepness [R] change with the place, the rest does not.
+    beside, of prior precision shock. Levels and slopes fill different columns. The information W and the steepness [R]
+    are given for each place; what else would change with it, the memory's weight, stays as it was at the start.
     (McCullagh & Nelder 1989, ch. 2.5.)
     """
 

@@ -44,6 +44,8 @@ class PriceResponseConfig:
         require_whole("price_response.passes", self.passes, 0)
         require_number("price_response.tolerance", self.tolerance, above=0)
         require_whole("price_response.draws", self.draws, 0)
+        if self.draws and not self.passes:
+            raise ValueError(f"price_response.draws must be 0 where passes is 0, found {self.draws}")
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,8 @@ def settle_price_response(
     network.requires_grad_(True)
     if not config.draws:
         return None
-    return LaplacePosterior(network, problem.parameters, place.theta, place.curvature, config.draws, seed)
+    there = ResponseParameters(network, config.prior)  # its equations are those of the optimum
+    return LaplacePosterior(network, there, place.theta, place.curvature, config.draws, seed)
 
 
 def _step(place: Place, memory: deque[tuple[np.ndarray, np.ndarray]], parameters: ResponseParameters) -> np.ndarray:

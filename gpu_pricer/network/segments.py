@@ -44,7 +44,7 @@ class Segmentation:
 
 
 def form_segments(members: Members, config: SegmentsConfig, visits: np.ndarray, seed: int) -> Segmentation:
-    """Return `count` segments of the users, numbered from the most visits down.
+    """Return `count` segments of the users, numbered from the most past visits down.
 
     Users are compared by the root mean square difference of their utilities over the products trained on.
     visits [U] weighs them. InputError when there are fewer users than segments.

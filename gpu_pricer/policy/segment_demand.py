@@ -101,8 +101,9 @@ def _offsets(artefact: DemandArtefact, products: pl.DataFrame) -> tuple[dict[str
         array[row >= 0] = of_products[name].to_numpy()[row[row >= 0]]
     segments = artefact.segments.select(pl.col("segment_id").sort()).with_row_index("segment")
     cells = offsets.filter(~is_shared).join(segments, on="segment_id")
-    cells = cells.with_columns(product=rows_of(cells["product_id"], products["product_id"]))
-    cells = cells.filter(pl.col("product") >= 0).sort("product", "segment")
+    known = pl.DataFrame({"product_id": cells["product_id"].unique()})
+    known = known.with_columns(product=rows_of(known["product_id"], products["product_id"]))
+    cells = cells.join(known.filter(pl.col("product") >= 0), on="product_id").sort("product", "segment")
     cells = cells.select(pl.col("product", "segment").cast(pl.Int64), pl.col(values).cast(pl.Float32))
     return shared, None if cells.is_empty() else cells
 

@@ -39,7 +39,7 @@ FORMS = {
 
 
 class Segments(dy.Schema):
-    """One row per segment: how many visits (user-periods) it makes in a period, on average."""
+    """One row per segment: how many visits (user-periods) it is expected to make in the pricing period."""
 
     segment_id = dy.Any()
     visits = dy.Float64(min=0)

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -71,6 +72,34 @@ def test_carried_price_is_the_usual_of_the_latest_known(lines, weeks, known, usu
     shelf = shelf_of(sales, weeks(len(known) + 2), usual_of=usual_of)
 
     assert shelf["price"].to_list() == [*known, carried, carried]
+
+
+def test_carried_list_price_is_the_usual_one_too(lines, weeks):
+    known = [4.0, 4.0, 3.0]
+    sales = lines(*({"week": week, "list_price": price} for week, price in enumerate(known) for _ in range(2)))
+
+    shelf = shelf_of(sales, weeks(4), usual_of=3)
+
+    assert shelf["list_price"].to_list() == [4.0, 4.0, 3.0, 4.0]
+
+
+@pytest.mark.parametrize("elasticity", [0.0, -2.0])
+def test_where_most_prices_are_seen_they_teach_the_true_response(lines, weeks, elasticity):
+    """A fifth of the weeks at 25 % off; seven buyers a week at the usual price."""
+    rng, products, periods = np.random.default_rng(0), 200, 50
+    price = np.where(rng.random((products, periods)) < 0.2, 1.5, 2.0)
+    sold = rng.poisson(7 * (price / 2) ** elasticity)
+    product, week = (np.repeat(index.ravel(), sold.ravel()).tolist() for index in np.indices(sold.shape))
+    rows = [{"product_id": p, "week": w, "price": price[p, w]} for p, w in zip(product, week, strict=True)]
+
+    shelf = shelf_of(lines(*rows), weeks(periods))
+
+    cells = shelf.with_columns(week=(pl.col("period") - weeks(1)[0]).dt.total_days() // 7)
+    bought = sold[cells["product_id"].to_numpy(), cells["week"].to_numpy()]
+    is_cut = cells["price"].to_numpy() < 2.0
+    found = np.log(bought[is_cut].mean() / bought[~is_cut].mean()) / np.log(1.5 / 2)
+    assert (cells["price_age"] == 0).mean() > 0.98
+    assert found == pytest.approx(elasticity, abs=0.1)
 
 
 def test_usual_price_is_the_product_s_own(lines, weeks):

@@ -54,7 +54,7 @@ def test_means_of_elasticities_count_purchases():
     )
     observed = pl.DataFrame({"category_id": ["c"], "observed": [-2.0], "low": [-3.0], "high": [-1.0]})
 
-    found = artefact_response(cells, observed)
+    found = artefact_response(cells, [observed])
 
     assert found["mean_elasticity"] == pytest.approx((-3 - 3 + 2) / 8)
     assert found["share_rising"] == pytest.approx(1 / 3)

@@ -55,13 +55,15 @@ def test_interval_of_a_category_is_that_of_its_draws():
     cells = pl.DataFrame(
         {"category_id": ["a", "a"], "segment_id": [0, 1], "elasticity": [-1.0, -3.0], "purchases": [3.0, 1.0]}
     )
-    draws = range(101)
+    factor = np.random.default_rng(0).uniform(0.5, 2.0, (2, 30))
     posterior = pl.DataFrame(
-        [("a", segment, draw, float(np.log(1 + draw / 100))) for segment in (0, 1) for draw in draws],
+        [("a", segment, draw, float(np.log(factor[segment, draw]))) for segment in (0, 1) for draw in range(30)],
         schema=["category_id", "segment_id", "draw", "log_deviation"],
         orient="row",
     )
 
     found = category_intervals(cells, posterior)
 
-    assert found.select("posterior_low", "posterior_high").row(0) == pytest.approx((-1.5 * 1.95, -1.5 * 1.05))
+    drawn = -(3 * factor[0] + 3 * factor[1]) / 4
+    expected = np.quantile(drawn, [0.05, 0.95])
+    assert found.select("posterior_low", "posterior_high").row(0) == pytest.approx(tuple(expected))

@@ -125,6 +125,15 @@ def test_a_response_from_what_segments_bought_comes_with_its_posterior(tmp_path)
     assert not (tmp_path / "work" / "train" / "naive").exists()
 
 
+def test_two_ways_to_draw_exclude_each_other(tmp_path):
+    write_canonical(tmp_path / "work" / "data", users=100)
+
+    finished = train(tmp_path, RESPONSE % "null", "model.price_response.draws=15")
+
+    assert finished.returncode == 2
+    assert "model.price_response.draws must be 0 with train.response" in finished.stderr
+
+
 def test_the_network_s_own_response_comes_with_its_posterior_if_asked(tmp_path):
     write_canonical(tmp_path / "work" / "data", users=100)
 

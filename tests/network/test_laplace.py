@@ -1,5 +1,6 @@
 """What is left uncertain of the settled price response, on a market whose sensitivities the test knows."""
 
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -49,7 +50,7 @@ def test_draws_are_the_artefacts_and_leave_the_network_alone(settled):
     assert first.posterior.height == 60 * 3 * network.data.categories.height
     assert first.posterior.equals(second.posterior)
     assert first.factors["sensitivity"].tobytes() == artefact_of(network, None).factors["sensitivity"].tobytes()
-    torch.testing.assert_close(torch.nn.utils.parameters_to_vector(network.parameters()), before, rtol=1e-6, atol=1e-6)
+    assert torch.equal(torch.nn.utils.parameters_to_vector(network.parameters()), before)
 
 
 def test_true_sensitivities_lie_where_the_draws_say(settled):
@@ -82,7 +83,41 @@ def test_less_data_leave_more_open(settled):
     assert 1.2 * spread < wider < 3.5 * spread
 
 
+def test_a_draw_moves_what_it_draws(settled, monkeypatch):
+    """One draw that raises the raw sensitivity of product 0 by 1 and of user 0 by 2."""
+    _, network, posterior = settled
+    parameters, theta = posterior.parameters, posterior.theta
+    parameters.put(np.zeros_like(theta))
+    with torch.no_grad():
+        network.product_sensitivity.own.weight[0, -1] = 1.0
+        network.user_sensitivity.own.weight[0, -1] = 2.0
+    shift = parameters.get()
+    parameters.put(theta)
+    monkeypatch.setattr(parameters, "draw", lambda *_: shift)
+    category = network.data.product_category
+    sensitivity = torch.linspace(0.5, 3.0, 2 * len(category)).reshape(2, -1)
+    weight = torch.zeros(2, network.data.users.height)
+    weight[0, 0], weight[1, 1] = 0.25, 1.0
+
+    found = replace(posterior, draws=1).table(pl.Series([7, 8]), weight, sensitivity)
+
+    raw = np.log(np.expm1(sensitivity.numpy().astype(float)))
+    raw[0] += 0.25 * 2.0
+    raw[:, 0] += 1.0
+    for c, name in enumerate(network.data.categories["category_id"]):
+        inside = (category == c).numpy()
+        expected = np.log(np.logaddexp(raw[:, inside], 0).sum(axis=1) / sensitivity.numpy()[:, inside].sum(axis=1))
+        rows = found.filter(pl.col("category_id") == name).sort("segment_id")
+        assert rows["segment_id"].to_list() == [7, 8]
+        assert rows["log_deviation"].to_numpy() == pytest.approx(expected, abs=1e-5)
+
+
 def test_none_are_drawn_unasked(settled):
-    _, network, _ = settled
+    network = deepcopy(settled[1])
 
     assert settle_price_response(network, replace(DRAWN, passes=1, draws=0), OPTIMISER, seed=0) is None
+
+
+def test_draws_need_an_optimum():
+    with pytest.raises(ValueError, match="draws must be 0 where passes is 0, found 60"):
+        replace(DRAWN, passes=0)

@@ -51,7 +51,7 @@ def with_known_prices(rows: pl.DataFrame, context: list[str], config: Endogeneit
     """The shelf rows that have instruments, sorted by product and period, with a price and list_price for each.
 
     A price that no sale showed is interpolated between those before and after it, in logs and beside what instruments
-    and context say of it. The shelf carries the last one on; but a product goes unsold when it is dear, so that old
+    and context say of it. The shelf takes one from before; but a product goes unsold when it is dear, so that old
     prices look like low ones that sold nothing (a third of the sensitivity, on a market where prices answer demand).
     InputError where an instrument is missing or not positive.
     """
