@@ -23,7 +23,7 @@ from kernels.rows import (
     settle_at_rungs,
     want_row,
 )
-from kernels.work import LANES
+from kernels.work import LANES, RUN
 
 
 @compiled(parallel=True)
@@ -71,17 +71,51 @@ def line_items(tile, columns, free, slope, work, worker, begin, end):
 
 @compiled()
 def price_items(tile, columns, tolerance, cells, sums, work, worker, begin, end):
-    """Do one worker's items; return the most passes that one took."""
-    blocks, most, lanes = tile.segment_appeal.shape[0], 0, work.lanes[worker]
-    has_shares = cells.probability.shape[1] > 0 or sums.visits.shape[0] > 0
-    for item in range(begin, end):
+    """Do one worker's items, small categories together; return the most passes that one took."""
+    blocks, most, item = tile.segment_appeal.shape[0], 0, begin
+    while item < end:
         category, block = item // blocks, item % blocks
-        first, last = tile.category_start[category], tile.category_start[category + 1]
-        products, rows = work.products[worker, : last - first], work.rows[worker, : last - first]
-        if block == 0 or item == begin:
-            fill_records(columns, first, last, products)
-        worth = cells.category_worth[category, block * LANES : (block + 1) * LANES]
-        score_item(tile, first, last, block, work.appeal[worker], work.sensitivity[worker], products, rows, cells.price)
+        stop = end_of_run(tile.category_start, category, end // blocks) if block == 0 else category + 1
+        last_block = min(blocks, end - (stop - 1) * blocks)
+        fill_run(columns, tile.category_start, category, stop, work.products[worker])
+        for b in range(block, last_block):
+            most = max(most, price_run(tile, category, stop, b, tolerance, cells, sums, work, worker))
+        item = (stop - 1) * blocks + last_block
+    return most
+
+
+@compiled()
+def end_of_run(category_start, category, whole):
+    """Return where the categories end that are multiplied with this one: RUN products, and before category `whole`."""
+    stop = category + 1
+    while stop < whole and category_start[stop + 1] - category_start[category] <= RUN:
+        stop += 1
+    return stop
+
+
+@compiled()
+def fill_run(columns, category_start, category, stop, products):
+    """Fill the records of categories `category` to `stop` - 1, one after the other."""
+    begin = category_start[category]
+    for c in range(category, stop):
+        first, last = category_start[c], category_start[c + 1]
+        fill_records(columns, first, last, products[first - begin : last - begin])
+
+
+@compiled()
+def price_run(tile, category, stop, block, tolerance, cells, sums, work, worker):
+    """Price categories `category` to `stop` - 1 for a block of segments; return the most passes that one took."""
+    begin, most, lanes = tile.category_start[category], 0, work.lanes[worker]
+    has_shares = cells.probability.shape[1] > 0 or sums.visits.shape[0] > 0
+    if begin < tile.category_start[stop]:
+        multiply_rows(tile, begin, tile.category_start[stop], block, work.appeal[worker], work.sensitivity[worker])
+    for c in range(category, stop):
+        first, last = tile.category_start[c], tile.category_start[c + 1]
+        here = slice(first - begin, last - begin)
+        products, rows = work.products[worker, here], work.rows[worker, here]
+        appeal, sensitivity = work.appeal[worker, here], work.sensitivity[worker, here]
+        worth = cells.category_worth[c, block * LANES : (block + 1) * LANES]
+        score_rows(products, tile.is_dense, appeal, sensitivity, rows, cells.price, first, block)
         open_lanes(lanes, worth, tile.segment_count - block * LANES, tile.has_outside_option)
         open_all(products, rows, lanes)
         most = max(most, solve(products, tile.endings, tile.has_outside_option, tolerance, rows, lanes))
@@ -90,7 +124,7 @@ def price_items(tile, columns, tolerance, cells, sums, work, worker, begin, end)
         if has_shares:
             take_shares(products, rows, lanes, worth)
             write_shares(rows, cells.probability, first, block)
-            add_up(rows, lanes, sums, category, first, block)
+            add_up(rows, lanes, sums, c, first, block)
     return most
 
 

@@ -13,6 +13,9 @@ from kernels.products import record_type
 LANES = 64
 """Segments of one category that are iterated together."""
 
+RUN = 64
+"""Products of small categories that BLAS multiplies in one call: it prepares the segments' factors anew in each."""
+
 CACHE_LINE = 64
 """Bytes; a vector that straddles two lines takes two loads."""
 
@@ -33,7 +36,8 @@ class Work(NamedTuple):
 
 
 def new_work(workers: int, longest: int, real: np.dtype) -> Work:
-    """Return working memory for categories of up to `longest` products."""
+    """Return working memory for categories of up to `longest` products, and runs of smaller ones."""
+    longest = max(longest, RUN)
     row = np.dtype([(name, real, (LANES,)) for name in ("free", "slope", "target", "wanted", "price", "share")])
     lane_fields = "worth attained shift outside total earned passes is_open is_padding below above is_lopsided"
     lane = np.dtype([(name, real, (LANES,)) for name in lane_fields.split()])
