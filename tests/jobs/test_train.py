@@ -58,6 +58,7 @@ def assert_trained(folder):
     assert artefact.segments.height == 3
     assert artefact.user_segments is not None
     assert artefact.user_segments.height == 100
+    assert artefact.segments["visits"].sum() == pytest.approx(100)  # everybody comes in every period
     assert (artefact.factors["sensitivity"] > 0).all()
     assert held_out(folder)["bought"].any()
 
