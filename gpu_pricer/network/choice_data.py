@@ -86,8 +86,9 @@ class ChoiceData(OnDevice):
     def expected_visits(self, period: int, recent: int) -> np.ndarray:
         """How often each user is expected to come in a period, [U]: as in so many recent ones before it.
 
-        What it did in all periods before counts as one more of them. Who came lately comes again: weighing members by
-        all their visits, the artefact predicted 4 % too few purchases on grocery weeks, by their recent ones 2 %.
+        What it did in all periods before counts as one more of them. Who came lately comes again: in five grocery weeks
+        an artefact of members weighed by all their visits predicted 4 % too few purchases, by those of the last four
+        periods 2 %; six weeks earlier it made no difference.
         """
         before, lately = self.visits_before(period), self.visits_before(max(period - recent, 0))
         return np.asarray((before - lately + before / max(period, 1)) / (min(recent, period) + 1))

@@ -7,6 +7,7 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 
+from gpu_pricer.network import normal_equations
 from gpu_pricer.network.demand_network import DemandNetwork, NetworkConfig
 from gpu_pricer.network.history_encoder import HistoryConfig
 from gpu_pricer.network.loading import EncodingConfig, load_choice_data
@@ -86,6 +87,17 @@ def test_draws_have_the_inverse_of_the_equations_as_their_covariance():
     scale = np.sqrt(np.diag(expected))
     assert drawn.mean(axis=0) / scale == pytest.approx(np.zeros(4), abs=0.06)
     assert np.cov(drawn.T) / np.outer(scale, scale) == pytest.approx(expected / np.outer(scale, scale), abs=0.08)
+
+
+def test_a_draw_that_is_not_solved_is_refused(monkeypatch):
+    rng = np.random.default_rng(6)
+    columns = rng.normal(size=(30, 4))
+    ones = np.ones(30)
+    equations = NormalEquations(csr_array(columns), csr_array(0 * columns), np.ones(4), shock=5.0)
+    monkeypatch.setattr(normal_equations, "DRAW", (1e-12, 1))
+
+    with pytest.raises(ArithmeticError, match="was not solved"):
+        equations.draw(ones, ones, rng)
 
 
 def _anywhere(data, config):
