@@ -86,9 +86,9 @@ class ChoiceData(OnDevice):
     def expected_visits(self, period: int, recent: int) -> np.ndarray:
         """How often each user is expected to come in a period, [U]: as in so many recent ones before it.
 
-        What it did in all periods before counts as one more of them. Who came lately comes again: in five grocery weeks
-        an artefact of members weighed by all their visits predicted 4 % too few purchases, by those of the last four
-        periods 2 %; six weeks earlier it made no difference.
+        What it did in all periods before counts as one more of them, so that who left soon counts little. Where nobody
+        joins or leaves it makes no difference: the artefacts of two times five grocery weeks lay 0.9 and 1.3 % of their
+        deviance from the network's, 1.0 and 0.7 % with members weighed by all their visits.
         """
         before, lately = self.visits_before(period), self.visits_before(max(period - recent, 0))
         return np.asarray((before - lately + before / max(period, 1)) / (min(recent, period) + 1))

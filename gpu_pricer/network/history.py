@@ -123,10 +123,15 @@ class PastBaskets(OnDevice):
     weight: Tensor
 
     def gather(self, user: Tensor, period: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The products [m] and weights [m] of n users before n periods, and where each user's begin [n]."""
+        """The products [m] and weights [m] of n users before n periods, and where each user's begin [n].
+
+        LookupError where a user was not to be asked for: who has no row is not who bought nothing.
+        """
         row = self.row[user, period]
-        first = self.start[row.clamp(min=0)]
-        size = torch.where(row >= 0, self.start[row.clamp(min=0) + 1] - first, 0)
+        if bool((row < 0).any()):
+            raise LookupError(f"what a user had bought is not known before periods {period[row < 0].unique().tolist()}")
+        first = self.start[row]
+        size = self.start[row + 1] - first
         begin = size.cumsum(0) - size
         entry = torch.arange(int(size.sum()), device=size.device) + torch.repeat_interleave(first - begin, size)
         return self.product.index_select(0, entry), self.weight.index_select(0, entry), begin
@@ -217,14 +222,13 @@ def build_history(
     products: int,
     categories: int,
     half_lives: list[float],
-    is_asked: np.ndarray | None = None,
+    is_asked: np.ndarray,
 ) -> History:
     """The history of users that came when is_visit [U, T] says and bought what `purchases` says.
 
     half_lives: after how many periods a purchase counts half, for each of the H rates. is_asked [U, T + 1]: before
-    which periods what users had bought will be asked; where it is not given, before their visits and the one to price.
+    which periods what users had bought will be asked.
     """
-    asked = np.pad(is_visit, ((0, 0), (0, 1)), constant_values=True) if is_asked is None else is_asked
     decay = 0.5 ** (1 / np.array(half_lives, dtype=np.float64))
     periods = is_visit.shape[1] + 1
     visits = np.zeros((len(is_visit), periods, len(decay)), np.float32)
@@ -236,7 +240,7 @@ def build_history(
     return History(
         products=past_purchases(purchases.user * products + purchases.product, purchases.period, periods, decay),
         categories=past_purchases(purchases.user * categories + purchases.category, purchases.period, periods, decay),
-        baskets=_past_baskets(purchases, asked, products, visits[:, :, -1], decay[-1]),
+        baskets=_past_baskets(purchases, is_asked, products, visits[:, :, -1], decay[-1]),
         visits=torch.from_numpy(visits),
         visit_count=torch.from_numpy(count),
         last_visit=torch.from_numpy(last),

@@ -147,13 +147,17 @@ def _tensors(tables: Tables, config: EncodingConfig, split: Split, summary: dict
         weight=_tensor(choices["weight"], torch.float32),
         size=_tensor(choices["size"], torch.float32),
         outside=_tensor(outside, torch.float32),
-        history=_history(tables, config.half_lives),
+        history=_history(tables, trained + split.validation_periods, config.half_lives),
         period_days=summary["period_days"],
         currency=summary["currency"],
     )
 
 
-def _history(tables: Tables, half_lives: list[float]) -> History:
+def _history(tables: Tables, first_judged: int, half_lives: list[float]) -> History:
+    """What users did before their visits, and everybody before the periods that are judged and the one to price.
+
+    Segments are of everybody, whether they come in the period or not.
+    """
     bought = tables.choices.filter(pl.col("shelf_row") >= 0)
     shelf = tables.shelf.select(pl.col("shelf_row").cast(pl.Int64), "product", "category", "period_index")
     bought = bought.select("user", "shelf_row").join(shelf, on="shelf_row")
@@ -163,8 +167,10 @@ def _history(tables: Tables, half_lives: list[float]) -> History:
     )
     is_visit = np.zeros((tables.users.height, len(tables.periods)), dtype=bool)
     is_visit[visits["user"].to_numpy(), visits["period_index"].to_numpy()] = True
+    is_asked = np.pad(is_visit, ((0, 0), (0, 1)))
+    is_asked[:, first_judged:] = True
     return build_history(
-        Purchases(*columns), is_visit, tables.products.height, tables.categories.height, list(half_lives)
+        Purchases(*columns), is_visit, tables.products.height, tables.categories.height, list(half_lives), is_asked
     )
 
 
