@@ -8,9 +8,9 @@ from omegaconf import DictConfig
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.jobs.asking import asked_path, checked_table, new_file, told_at, with_ids_of, write_new
-from gpu_pricer.network.past import read_past
-from gpu_pricer.network.predicting import predict_offers
 from gpu_pricer.network.saved_network import read_network
+from gpu_pricer.network.unseen.past import read_past
+from gpu_pricer.network.unseen.predicting import predict_offers
 from gpu_pricer.tables.artefact import NETWORK
 from gpu_pricer.tables.schemas import OffersToPredict, Products, Users
 

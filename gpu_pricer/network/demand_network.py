@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gpu_pricer.checks import require_number, require_whole
-from gpu_pricer.network.batches import Batch
-from gpu_pricer.network.choice_data import ChoiceData
+from gpu_pricer.network.encoding.batches import Batch
+from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.history_encoder import HistoryConfig, HistoryEncoder
 from gpu_pricer.network.towers import Tower
 

@@ -7,12 +7,12 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from gpu_pricer.network.batches import EVERY_ALTERNATIVE, Batch, gather_batch
-from gpu_pricer.network.choice_data import ChoiceData
 from gpu_pricer.network.demand_network import DemandNetwork
+from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, Batch, gather_batch
+from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.likelihood import log_denominator, purchase_probability
-from gpu_pricer.network.members import Members, period_to_judge
-from gpu_pricer.network.moments import member_weight, promotion_offset, segment_moments
+from gpu_pricer.network.segments.members import Members, period_to_judge
+from gpu_pricer.network.segments.moments import member_weight, promotion_offset, segment_moments
 
 BATCH = 8192
 

@@ -7,9 +7,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gpu_pricer.checks import require_number, require_whole
-from gpu_pricer.network.batches import Batch
-from gpu_pricer.network.choice_data import ChoiceData
-from gpu_pricer.network.history import NO_PRODUCT
+from gpu_pricer.network.encoding.batches import Batch
+from gpu_pricer.network.encoding.choice_data import ChoiceData
+from gpu_pricer.network.encoding.history import NO_PRODUCT
 from gpu_pricer.network.towers import rows_of
 from gpu_pricer.network.weighted_sums import weighted_sums
 

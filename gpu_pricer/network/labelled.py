@@ -12,8 +12,8 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from gpu_pricer.network.choice_data import ChoiceData
 from gpu_pricer.network.demand_network import DemandNetwork
+from gpu_pricer.network.encoding.choice_data import ChoiceData
 
 PAST = "shock"  # of a product in a period of the log: no other tables have that row
 TOWERS = ("taste", "level", "sensitivity")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from gpu_pricer.network.batches import Batch
+from gpu_pricer.network.encoding.batches import Batch
 
 MOST = 0.999  # of a purchase probability: m is a mean, and P·m may pass 1
 

@@ -17,13 +17,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.network.attributes import UNKNOWN, Scale, Vocabulary
-from gpu_pricer.network.choice_data import ChoiceData
-from gpu_pricer.network.context_scale import ContextScale
 from gpu_pricer.network.demand_network import DemandNetwork, NetworkConfig
+from gpu_pricer.network.encoding.attributes import UNKNOWN, Scale, Vocabulary
+from gpu_pricer.network.encoding.choice_data import ChoiceData
+from gpu_pricer.network.encoding.context_scale import ContextScale
 from gpu_pricer.network.history_encoder import HistoryConfig
 from gpu_pricer.network.labelled import Labelled, Labels, Parameters, parameters_of
-from gpu_pricer.network.segments import Segmentation
+from gpu_pricer.network.segments.forming import Segmentation
 from gpu_pricer.network.towers import Tower
 
 CENTRE = "segment centre"  # beside the parameters

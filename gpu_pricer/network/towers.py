@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from gpu_pricer.network.attributes import Attributes
+from gpu_pricer.network.encoding.attributes import Attributes
 
 
 def rows_of(embedding: nn.Module, index: Tensor) -> Tensor:

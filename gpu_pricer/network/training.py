@@ -18,9 +18,9 @@ from torch.utils.data import DataLoader
 
 from gpu_pricer.checks import require_number, require_whole
 from gpu_pricer.errors import InputError
-from gpu_pricer.network.batches import EVERY_ALTERNATIVE, Batch, IndexBatches, gather_batch
-from gpu_pricer.network.choice_data import ChoiceData
 from gpu_pricer.network.demand_network import DemandNetwork, NetworkConfig
+from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, Batch, IndexBatches, gather_batch
+from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.likelihood import LIKELIHOODS
 from gpu_pricer.network.saved_network import SavedNetwork
 from gpu_pricer.network.warm_start import start_from

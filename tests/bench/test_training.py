@@ -5,8 +5,8 @@ import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
-from gpu_pricer.network.batches import EVERY_ALTERNATIVE, gather_batch
-from gpu_pricer.network.loading import load_choice_data
+from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, gather_batch
+from gpu_pricer.network.encoding.loading import load_choice_data
 from gpu_pricer.network.training import log_likelihood
 from tests.bench import training
 from tests.bench.plain_rows import as_batch, batches_of_choices, batches_of_offers, offer_table, utility_of

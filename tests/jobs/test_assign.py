@@ -3,8 +3,8 @@
 import polars as pl
 import pytest
 
-from gpu_pricer.network.assigning import likely_segments
-from gpu_pricer.network.attributes import learn_vocabulary
+from gpu_pricer.network.encoding.attributes import learn_vocabulary
+from gpu_pricer.network.unseen.assigning import likely_segments
 
 
 @pytest.fixture

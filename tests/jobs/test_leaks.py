@@ -59,7 +59,7 @@ def test_permuting_prices_within_product_destroys_the_price_response(honest, tmp
     permuted = metrics_of(tmp_path, prices_permuted)
 
     # Chance alone gives the network, whose sensitivity cannot be negative, 0 to 0.6 on a market this short:
-    # tests/network/test_price_leaks.py shows that it is no more than chance.
+    # tests/network/price_response/test_price_leaks.py shows that it is no more than chance.
     assert honest["price_response"]["mean_elasticity"] < -1.0
     assert abs(permuted["price_response"]["mean_elasticity"]) < abs(honest["price_response"]["mean_elasticity"]) / 2
     for name in ("logit", "lightgbm", "lightgbm_monotone"):

@@ -17,11 +17,11 @@ from tests.canonical import write_canonical
 SEED_NOISE = 0.001  # of a log loss
 TINY = ["model=tiny", "train.segments.count=3"]
 RESPONSE = (
-    "train.response={_target_: gpu_pricer.network.response.correction.ResponseConfig, _convert_: all, "
+    "train.response={_target_: gpu_pricer.network.segment_response.correction.ResponseConfig, _convert_: all, "
     "min_price_coverage: 0.5, carry_periods: 4, draws: 20, "
-    "endogeneity: {_target_: gpu_pricer.network.response.endogeneity.EndogeneityConfig, "
+    "endogeneity: {_target_: gpu_pricer.network.segment_response.endogeneity.EndogeneityConfig, "
     "instruments: %s, planned_promotions: true, folds: 2}, "
-    "fit: {_target_: gpu_pricer.network.response.fit.FitConfig, "
+    "fit: {_target_: gpu_pricer.network.segment_response.fit.FitConfig, "
     "steps: 30, tolerance: 0.01, spread: 0.3, level_spread: 5.0}}"
 )
 

@@ -8,20 +8,20 @@ import pytest
 import torch
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.network import members as members_module
 from gpu_pricer.network import training
-from gpu_pricer.network.batches import EVERY_ALTERNATIVE, gather_batch
 from gpu_pricer.network.demand_network import DemandNetwork, NetworkConfig
-from gpu_pricer.network.export import ExportConfig, export_artefact, export_members
+from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, gather_batch
+from gpu_pricer.network.encoding.loading import EncodingConfig, load_choice_data
 from gpu_pricer.network.held_out import predict_held_out
 from gpu_pricer.network.history_encoder import HistoryConfig
 from gpu_pricer.network.likelihood import log_probability
-from gpu_pricer.network.loading import EncodingConfig, load_choice_data
-from gpu_pricer.network.members import Members, period_to_price
-from gpu_pricer.network.moments import member_weight, segment_moments
-from gpu_pricer.network.price_response import PriceResponseConfig, settle_price_response
-from gpu_pricer.network.response_parameters import PriorConfig
-from gpu_pricer.network.segments import SegmentsConfig, form_segments, user_coordinates
+from gpu_pricer.network.price_response.parameters import PriorConfig
+from gpu_pricer.network.price_response.settling import PriceResponseConfig, settle_price_response
+from gpu_pricer.network.segments import members as members_module
+from gpu_pricer.network.segments.export import ExportConfig, export_artefact, export_members
+from gpu_pricer.network.segments.forming import SegmentsConfig, form_segments, user_coordinates
+from gpu_pricer.network.segments.members import Members, period_to_price
+from gpu_pricer.network.segments.moments import member_weight, segment_moments
 from gpu_pricer.network.training import OptimiserConfig, TrainerConfig, fit_network
 from tests.canonical import SPLIT, write_canonical
 

@@ -9,10 +9,10 @@ import torch
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.demand_network import DemandNetwork
+from gpu_pricer.network.encoding.loading import EncodingConfig, load_choice_data
 from gpu_pricer.network.labelled import parameters_of
-from gpu_pricer.network.loading import EncodingConfig, load_choice_data
 from gpu_pricer.network.saved_network import read_network, write_network
-from gpu_pricer.network.segments import Segmentation
+from gpu_pricer.network.segments.forming import Segmentation
 from gpu_pricer.network.training import fit_network
 from gpu_pricer.network.warm_start import read_start, start_from
 from tests.canonical import SPLIT, write_canonical

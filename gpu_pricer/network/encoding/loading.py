@@ -1,0 +1,239 @@
+"""The canonical tables, read, numbered and turned into tensors."""
+
+import json
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from gpu_pricer.checks import require_number, require_whole
+from gpu_pricer.errors import InputError
+from gpu_pricer.network.encoding.attributes import encode_attributes, learn_vocabulary
+from gpu_pricer.network.encoding.choice_data import ChoiceData
+from gpu_pricer.network.encoding.context_scale import ContextScale, learn_context_scale, scale_context
+from gpu_pricer.network.encoding.history import History, Purchases, build_history
+from gpu_pricer.network.encoding.price_memory import last_recent_price, with_recent_price
+from gpu_pricer.tables.category import category_key
+from gpu_pricer.tables.schemas import COST_SHIFTERS, PROMOTIONS, Catalog, Shelf
+from gpu_pricer.tables.split import Split
+
+MARKET_COLUMNS = {*Catalog.column_names(), "reference_price", "is_trained", "price_coverage"}  # others are attributes
+SHELF_COLUMNS = {*Shelf.column_names(), *COST_SHIFTERS} - {*PROMOTIONS}  # all others are context
+
+
+@dataclass(frozen=True)
+class EncodingConfig:
+    """What the network may see of the tables.
+
+    A word fewer than min_count rows carry counts as unknown; a product's price moves teach price response only if its
+    price was seen in at least min_price_coverage of its periods; price_memory: how many past prices make the one that
+    shoppers remember; half_lives: after how many periods a past purchase
+    counts half, ascending. User columns that `prepare` was told to protect never enter.
+    """
+
+    min_count: int
+    min_price_coverage: float
+    price_memory: int
+    half_lives: list[float]
+
+    def __post_init__(self) -> None:
+        require_whole("encoding.min_count", self.min_count, 1)
+        require_whole("encoding.price_memory", self.price_memory, 1)
+        require_number("encoding.min_price_coverage", self.min_price_coverage, least=0, most=1)
+        if not self.half_lives or list(self.half_lives) != sorted(set(self.half_lives)):
+            raise ValueError(f"encoding.half_lives must be ascending numbers, found {self.half_lives!r}")
+        for half_life in self.half_lives:
+            require_number("encoding.half_lives", half_life, above=0)
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The canonical tables in the order of their row numbers; shelf and choices carry the numbers they refer to."""
+
+    products: pl.DataFrame
+    users: pl.DataFrame
+    categories: pl.DataFrame
+    shelf: pl.DataFrame
+    choices: pl.DataFrame
+    visits: pl.DataFrame
+    periods: list[date]
+    context: ContextScale
+
+
+def load_choice_data(directory: Path, config: EncodingConfig, split: Split) -> ChoiceData:
+    """Read the canonical tables that `prepare` wrote; InputError where they are not there, or of another split."""
+    if not (directory / "summary.json").is_file():
+        raise InputError(f"canonical tables must lie in {directory}, found none: run `gpu-pricer prepare` first")
+    summary = json.loads((directory / "summary.json").read_text())
+    if Split(**summary["split"]) != split:
+        raise InputError(
+            f"the tables in {directory} must be of {split}, found {summary['split']}: run `gpu-pricer prepare` again"
+        )
+    periods = pl.read_parquet(directory / "shelf.parquet", columns=["period"])["period"].unique().sort().to_list()
+    trained = split.trained(len(periods))
+    return _tensors(_read_tables(directory, periods, trained, config.price_memory), config, split, summary)
+
+
+def _read_tables(directory: Path, periods: list[date], trained: int, price_memory: int) -> Tables:
+    shelf = pl.read_parquet(directory / "shelf.parquet")
+    products = _index_products(
+        pl.read_parquet(directory / "products.parquet"), shelf.filter(pl.col("period") <= periods[trained - 1])
+    )
+    users = pl.read_parquet(directory / "users.parquet").sort("user_id")
+    categories = _index_categories(pl.read_parquet(directory / "categories.parquet"), products)
+    context_names = [name for name in shelf.columns if name not in SHELF_COLUMNS]
+    shelf = with_recent_price(_index_shelf(shelf, products, categories, periods), price_memory)
+    context = learn_context_scale(shelf, context_names, trained)
+    shelf = scale_context(shelf, context)
+    return Tables(
+        products=products,
+        users=users,
+        categories=categories,
+        shelf=shelf,
+        choices=_index_choices(pl.read_parquet(directory / "choices.parquet"), shelf, users),
+        visits=pl.read_parquet(directory / "visits.parquet"),
+        periods=periods,
+        context=context,
+    )
+
+
+def _tensors(tables: Tables, config: EncodingConfig, split: Split, summary: dict[str, Any]) -> ChoiceData:
+    products, users, shelf, choices = tables.products, tables.users, tables.shelf, tables.choices
+    trained = split.trained(len(tables.periods))
+    is_start = np.diff(shelf["choice_set"].to_numpy(), prepend=-1) != 0
+    sets = shelf.filter(pl.Series(is_start))
+    outside = (
+        choices["outside_rate"].log() if summary["outside_option"] else pl.repeat(-np.inf, choices.height, eager=True)
+    )
+    user_columns = _attribute_names(users, {"user_id", *summary["protected"]})
+    product_columns = ["category_id", *_attribute_names(products, MARKET_COLUMNS)]
+    category = products.join(
+        tables.categories.with_row_index("category"), on="category_id", how="left", maintain_order="left"
+    )["category"]
+    return ChoiceData(
+        users=users,
+        products=products,
+        categories=tables.categories,
+        periods=tables.periods,
+        history_periods=split.history_periods,
+        trained_periods=trained,
+        validated_periods=trained + split.validation_periods,
+        context_scale=tables.context,
+        price_memory=config.price_memory,
+        product_attributes=encode_attributes(products, learn_vocabulary(products, product_columns, config.min_count)),
+        user_attributes=encode_attributes(users, learn_vocabulary(users, user_columns, config.min_count)),
+        reference_over_recent=_tensor(
+            products["reference_price"] / last_recent_price(shelf, products, config.price_memory), torch.float32
+        ),
+        product_category=_tensor(category),
+        teaches_price=_tensor(products["price_coverage"] >= config.min_price_coverage, torch.bool),
+        product=_tensor(shelf["product"]),
+        price_ratio=_tensor(shelf["price"] / products["reference_price"].gather(shelf["product"]), torch.float32),
+        recent_ratio=_tensor(shelf["price"] / shelf["recent_price"], torch.float32),
+        context=torch.from_numpy(shelf.select(pl.col(tables.context.names).cast(pl.Float32)).to_numpy().copy()),
+        set_start=torch.from_numpy(np.append(np.flatnonzero(is_start), shelf.height)),
+        set_category=_tensor(sets["category"]),
+        set_period=_tensor(sets["period_index"]),
+        choices_of_set=torch.bincount(_tensor(choices["choice_set"]), minlength=sets.height).float(),
+        choices_per_purchase=_tensor(tables.categories["choices_per_purchase"], torch.float32),
+        user=_tensor(choices["user"]),
+        choice_set=_tensor(choices["choice_set"]),
+        chosen=_tensor(choices["shelf_row"]),
+        weight=_tensor(choices["weight"], torch.float32),
+        size=_tensor(choices["size"], torch.float32),
+        outside=_tensor(outside, torch.float32),
+        history=_history(tables, trained + split.validation_periods, config.half_lives),
+        period_days=summary["period_days"],
+        currency=summary["currency"],
+    )
+
+
+def _history(tables: Tables, first_judged: int, half_lives: list[float]) -> History:
+    """What users did before their visits, and everybody before the periods that are judged and the one to price.
+
+    Segments are of everybody, whether they come in the period or not.
+    """
+    bought = tables.choices.filter(pl.col("shelf_row") >= 0)
+    shelf = tables.shelf.select(pl.col("shelf_row").cast(pl.Int64), "product", "category", "period_index")
+    bought = bought.select("user", "shelf_row").join(shelf, on="shelf_row")
+    columns = (bought[name].cast(pl.Int64).to_numpy() for name in ("user", "product", "category", "period_index"))
+    visits = tables.visits.join(tables.users.select("user_id").with_row_index("user"), on="user_id").join(
+        pl.DataFrame({"period": tables.periods}).with_row_index("period_index"), on="period"
+    )
+    is_visit = np.zeros((tables.users.height, len(tables.periods)), dtype=bool)
+    is_visit[visits["user"].to_numpy(), visits["period_index"].to_numpy()] = True
+    is_asked = np.pad(is_visit, ((0, 0), (0, 1)))
+    is_asked[:, first_judged:] = True
+    return build_history(
+        Purchases(*columns), is_visit, tables.products.height, tables.categories.height, list(half_lives), is_asked
+    )
+
+
+def _index_categories(rates: pl.DataFrame, products: pl.DataFrame) -> pl.DataFrame:
+    """The products' categories in their order; one without rates of its own has the mean ones."""
+    names = ("choices_per_purchase", "units_per_choice")
+    joined = products.select(pl.col("category_id").unique(maintain_order=True)).join(
+        rates, on="category_id", how="left", maintain_order="left"
+    )
+    return joined.with_columns(pl.col(name).fill_null(pl.col(name).mean()) for name in names)
+
+
+def _index_products(products: pl.DataFrame, training_shelf: pl.DataFrame) -> pl.DataFrame:
+    """Products by category, with reference_price (their median price in training, else today's) and price_coverage."""
+    seen = training_shelf.group_by("product_id").agg(
+        reference_price=pl.col("price").median(), price_coverage=(pl.col("price_age") == 0).mean()
+    )
+    return (
+        products.with_columns(category_key())
+        .join(seen, on="product_id", how="left")
+        .with_columns(
+            is_trained=pl.col("reference_price").is_not_null(),
+            reference_price=pl.coalesce("reference_price", "price"),
+            price_coverage=pl.col("price_coverage").fill_null(0.0),
+        )
+        .sort("category_id", "product_id")
+    )
+
+
+def _index_shelf(
+    shelf: pl.DataFrame, products: pl.DataFrame, categories: pl.DataFrame, periods: list[date]
+) -> pl.DataFrame:
+    """The shelf with row numbers of product, category, period and choice set, sorted by choice set."""
+    return (
+        shelf.drop("category_id")
+        .join(
+            products.select("product_id", "category_id", "reference_price").with_row_index("product"), on="product_id"
+        )
+        .join(categories.select("category_id").with_row_index("category"), on="category_id")
+        .join(pl.DataFrame({"period": periods}).with_row_index("period_index"), on="period")
+        .sort("period_index", "category", "product")
+        .with_columns(choice_set=pl.struct("period_index", "category").rle_id().cast(pl.Int64))
+        .with_row_index("shelf_row")
+    )
+
+
+def _index_choices(choices: pl.DataFrame, shelf: pl.DataFrame, users: pl.DataFrame) -> pl.DataFrame:
+    """The choices with row numbers of user, choice set and the shelf row bought (-1 for nothing)."""
+    sets = shelf.select("period", "category_id", "choice_set").unique()
+    rows = shelf.select("period", "product_id", pl.col("shelf_row").cast(pl.Int64))
+    return (
+        choices.join(users.select("user_id").with_row_index("user"), on="user_id")
+        .join(sets, on=["period", "category_id"])
+        .join(rows, on=["period", "product_id"], how="left")
+        .filter(pl.col("product_id").is_null() | pl.col("shelf_row").is_not_null())
+        .with_columns(pl.col("shelf_row").fill_null(-1), size=pl.len().over("user", "choice_set"))
+        .sort("choice_set", "user", "shelf_row")
+    )
+
+
+def _attribute_names(table: pl.DataFrame, left_out: set[str]) -> list[str]:
+    return sorted(name for name in table.columns if name not in left_out)
+
+
+def _tensor(column: pl.Series, dtype: torch.dtype = torch.int64) -> Tensor:
+    return torch.from_numpy(column.to_numpy().copy()).to(dtype)

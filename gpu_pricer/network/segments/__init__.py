@@ -1,0 +1,1 @@
+"""Segments of users: formed, numbered, and exported so that they behave like their members."""

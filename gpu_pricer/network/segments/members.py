@@ -1,0 +1,154 @@
+"""The demand of every user at one point of the market: what segments are formed from and exported to."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import polars as pl
+import torch
+from torch import Tensor
+
+from gpu_pricer.network.demand_network import DemandNetwork
+from gpu_pricer.network.encoding.choice_data import ChoiceData
+
+PRODUCTS, USERS = 2048, 2048  # per block: [USERS, PRODUCTS] temporaries of 16 MB, whatever the market's size
+EVERYBODY = slice(None)
+
+
+@dataclass(frozen=True)
+class MarketPoint:
+    """A period, and its P products: price_ratio, reference_over_recent, availability [P] and context [P, C]."""
+
+    period: int
+    price_ratio: Tensor
+    reference_over_recent: Tensor
+    availability: Tensor
+    context: Tensor
+
+
+def period_to_price(network: DemandNetwork) -> MarketPoint:
+    """The period after the last: today's prices and availability, promotion as in the last periods on the shelf."""
+    products = network.data.products
+    return MarketPoint(
+        period=len(network.data.periods),
+        price_ratio=_tensor(products["price"] / products["reference_price"]),
+        reference_over_recent=network.data.reference_over_recent,
+        availability=_tensor(products["availability"]),
+        context=_recent_context(network, len(network.data.periods)),
+    )
+
+
+def _tensor(column: pl.Series) -> Tensor:
+    return torch.from_numpy(column.to_numpy(writable=True)).float()
+
+
+def period_to_judge(network: DemandNetwork, period: int) -> MarketPoint:
+    """A past period as it looked just before: the last prices, the promotion of the last periods; its own shelf."""
+    data = network.data
+    row_period = data.set_period[data.set_of_row()]
+    earlier, now = (row_period < period).nonzero().squeeze(1), (row_period == period).nonzero().squeeze(1)
+    last = torch.full((data.products.height,), -1).scatter_reduce(0, data.product[earlier], earlier, "amax")
+    is_known, row = last >= 0, last.clamp(min=0)
+    over_recent = data.reference_over_recent.index_put(
+        (data.product[now],), data.recent_ratio[now] / data.price_ratio[now]
+    )
+    return MarketPoint(
+        period=period,
+        price_ratio=torch.where(is_known, data.price_ratio[row], 1.0),
+        reference_over_recent=over_recent,
+        availability=torch.zeros_like(is_known).float().index_fill(0, data.product[now], 1.0),
+        context=_recent_context(network, period),
+    )
+
+
+def _recent_context(network: DemandNetwork, before: int) -> Tensor:
+    """Mean promotion of every product over the last periods it was on the shelf in, 0 for the others, [P, C]."""
+    data = network.data
+    period = data.set_period[data.set_of_row()]
+    recent = (period >= before - network.config.carry_periods) & (period < before)
+    product = data.product[recent]
+    total = torch.zeros(data.products.height, data.context.shape[1]).index_add(0, product, data.context[recent])
+    count = torch.zeros(data.products.height, 1).index_add(0, product, torch.ones(len(product), 1))
+    return total / count.clamp(min=1)
+
+
+class Members:
+    """Appeal and sensitivity of P products to U users at a point of the market, computed in blocks of both.
+
+    a = user_taste · product_taste + user_level + product_level + habit, at the reference price; b counts per unit of
+    price / reference price, what part of it answers the recent price included. effect [P, C]: what a unit of
+    context adds to the appeal.
+    """
+
+    def __init__(self, network: DemandNetwork, point: MarketPoint) -> None:
+        data = network.data
+        self.network, self.point = network, point
+        self.users = torch.arange(data.users.height)
+        self.period = torch.full_like(self.users, point.period)
+        level = network.product_level.all_rows()
+        with torch.no_grad():
+            self.effect = level[:, 1:] + network.mean_effect
+            season = network.carried_season()[data.product_category]
+            self.product_level = level[:, 0] + network.mean_level + season + (self.effect * point.context).sum(1)
+            self.user_taste = network.user_tastes(self.users, self.period)
+        self.product_taste = network.product_taste.all_rows()
+        self.user_level = network.user_level.all_rows()[:, 0]
+        self.product_response = network.product_sensitivity.all_rows()
+        self.user_response = network.user_sensitivity.all_rows()
+        self._bought = None if network.history is None else _bought_pairs(data, point.period)
+
+    def blocks(self) -> Iterator[slice]:
+        """Slices of whole categories, of about PRODUCTS products."""
+        category = self.network.data.product_category
+        ends = [*((category.diff() != 0).nonzero().squeeze(1) + 1).tolist(), len(category)]
+        start = 0
+        for end, following in zip(ends, [*ends[1:], None], strict=True):
+            if following is None or following - start > PRODUCTS:
+                yield slice(start, end)
+                start = end
+
+    def blocks_of_users(self) -> Iterator[slice]:
+        """Slices of at most USERS users."""
+        for start in range(0, len(self.users), USERS):
+            yield slice(start, min(start + USERS, len(self.users)))
+
+    def demand(self, block: slice, users: slice = EVERYBODY) -> tuple[Tensor, Tensor]:
+        """Appeal at the reference price and sensitivity of the users to the block's products, [users, block] each."""
+        appeal = self.user_taste[users] @ self.product_taste[block].T
+        appeal = appeal + self.user_level[users, None] + self.product_level[block]
+        with torch.no_grad():
+            response = self.network.sensitivity(self.user_response[users, None], self.product_response[block])
+            over_recent = self.point.reference_over_recent[block] - 1
+            at_reference = self.network.remembered(torch.stack([torch.zeros_like(over_recent), over_recent], dim=1))
+        return appeal + self.habits(block, users) - response * at_reference, response * (1 + at_reference)
+
+    def habits(self, block: slice, users: slice = EVERYBODY) -> Tensor:
+        """What the past adds to the appeal, [users, block].
+
+        Whoever never bought a product has one value for all of its category, so that only the pairs that were bought
+        are computed one by one.
+        """
+        network, data = self.network, self.network.data
+        if network.history is None or self._bought is None:
+            return torch.zeros(())
+        here = self.users[users]
+        categories, first = torch.unique(data.product_category[block], return_inverse=True)
+        with torch.no_grad():
+            strangers = torch.stack([
+                network.history.habits_of_strangers(data, here, category.expand_as(here), self.period[users])
+                for category in categories
+            ], dim=1)  # fmt: skip
+            habits = strangers[:, first]
+            user, product = self._bought
+            inside = (product >= block.start) & (product < block.stop) & (user >= here[0]) & (user <= here[-1])
+            user, product = user[inside], product[inside]
+            own = network.history.habits(data, user, product, torch.full_like(user, self.point.period))
+        habits[user - here[0], product - block.start] = own
+        return habits
+
+
+def _bought_pairs(data: ChoiceData, period: int) -> tuple[Tensor, Tensor]:
+    """Users and products of every pair that was bought before the period."""
+    events = data.history.products
+    earlier = events.place[events.place % events.periods < period]
+    pair = torch.unique(earlier.div(events.periods, rounding_mode="floor"))
+    return pair.div(data.products.height, rounding_mode="floor"), pair % data.products.height

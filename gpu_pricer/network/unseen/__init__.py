@@ -1,0 +1,1 @@
+"""Occasions, products and users that training never saw: predicted, and put into segments."""

@@ -1,0 +1,85 @@
+"""Histories: what is known before a period, against counting by hand, and never anything later."""
+
+import numpy as np
+import pytest
+import torch
+
+from gpu_pricer.network.encoding.history import NO_PRODUCT, Purchases, build_history
+
+USERS, PRODUCTS, CATEGORIES, PERIODS = 6, 4, 2, 12
+HALF_LIVES = [2.0, 8.0]
+CATEGORY = np.arange(PRODUCTS) // 2
+
+
+def drawn(seed):
+    """Visits and purchases of a few users, some products bought more than once in a period."""
+    rng = np.random.default_rng(seed)
+    is_visit = rng.random((USERS, PERIODS)) < 0.7
+    user, period = np.nonzero(is_visit)
+    user, period = np.repeat(user, 2), np.repeat(period, 2)
+    product = rng.integers(0, PRODUCTS, len(user))
+    return Purchases(user, product, CATEGORY[product], period), is_visit
+
+
+def history_of(purchases, is_visit):
+    everybody_always = np.ones((USERS, PERIODS + 1), dtype=bool)
+    return build_history(purchases, is_visit, PRODUCTS, CATEGORIES, HALF_LIVES, everybody_always)
+
+
+def everything(history):
+    """Features of every user, product and period, and what was bought before, [U, P, T + 1, ·]."""
+    user, product, period = (
+        torch.from_numpy(index.ravel()) for index in np.indices((USERS, PRODUCTS, PERIODS + 1)).astype(np.int64)
+    )
+    return history.features(user, product, torch.from_numpy(CATEGORY)[product], period).reshape(
+        USERS, PRODUCTS, PERIODS + 1, -1
+    )
+
+
+@pytest.mark.parametrize("cut", [1, 5, 9])
+def test_later_rows_cannot_change_the_past(cut):
+    purchases, is_visit = drawn(0)
+    kept = purchases.period < cut
+    earlier = Purchases(*(column[kept] for column in vars(purchases).values()))
+
+    whole = history_of(purchases, is_visit)
+    short = history_of(earlier, is_visit & (np.arange(PERIODS) < cut))
+
+    assert torch.equal(everything(whole)[:, :, : cut + 1], everything(short)[:, :, : cut + 1])
+    asked = torch.arange(USERS), torch.full((USERS,), cut)
+    bought = zip(whole.baskets.gather(*asked), short.baskets.gather(*asked), strict=True)
+    assert all(torch.equal(*pair) for pair in bought)
+
+
+def test_decayed_counts_are_the_sums_over_the_past():
+    purchases, is_visit = drawn(1)
+    history = history_of(purchases, is_visit)
+
+    for user, product, period in [(0, 1, 12), (3, 2, 7), (5, 0, 4)]:
+        rows = (purchases.user == user) & (purchases.product == product) & (purchases.period < period)
+        when = np.unique(purchases.period[rows])
+        expected = [np.sum(0.5 ** ((period - when) / half_life)) for half_life in HALF_LIVES]
+        past = history.products.before(torch.tensor([user * PRODUCTS + product]), torch.tensor([period]))
+        np.testing.assert_allclose(past.decayed[0], expected, rtol=1e-5)
+        assert int(past.count) == len(when)
+
+
+def test_who_never_bought_a_product_has_the_features_of_a_stranger():
+    is_visit = np.ones((USERS, PERIODS), dtype=bool)
+    one = np.array([0])
+    history = history_of(Purchases(one, one, one, one), is_visit)
+    ask = torch.tensor([0]), torch.tensor([0]), torch.tensor([5])
+
+    other = history.features(ask[0], torch.tensor([1]), *ask[1:])
+
+    assert torch.equal(other, history.features(ask[0], torch.tensor([NO_PRODUCT]), *ask[1:]))
+    assert not torch.equal(other, history.features(*ask[:1], torch.tensor([0]), *ask[1:]))
+
+
+def test_features_are_finite_before_anything_happened():
+    purchases, is_visit = drawn(2)
+
+    features = everything(history_of(purchases, is_visit))
+
+    assert torch.isfinite(features).all()
+    assert features.shape[-1] == history_of(purchases, is_visit).width

@@ -1,0 +1,111 @@
+"""The pass of the price response against the network itself, and the equations against dense algebra."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from scipy.sparse import csr_array
+
+from gpu_pricer.network.demand_network import DemandNetwork, NetworkConfig
+from gpu_pricer.network.encoding.loading import EncodingConfig, load_choice_data
+from gpu_pricer.network.history_encoder import HistoryConfig
+from gpu_pricer.network.price_response import normal_equations
+from gpu_pricer.network.price_response.likelihood import ResponseLikelihood
+from gpu_pricer.network.price_response.normal_equations import NormalEquations
+from gpu_pricer.network.price_response.parameters import PriorConfig, ResponseParameters
+from gpu_pricer.network.training import OptimiserConfig, batch_of, log_likelihood
+from tests.canonical import SPLIT, write_canonical
+
+ENCODING = EncodingConfig(min_count=2, min_price_coverage=0.7, price_memory=8, half_lives=[2, 8])
+NETWORK = NetworkConfig(
+    taste_width=4, sensitivity_width=2, start_sensitivity=1.0, season_spread=0.5, carry_periods=4, history=None
+)
+OPTIMISER = OptimiserConfig("choices", 0.005, 0.02, 0.01, 512, max_epochs=1, patience=1, max_alternatives=3)
+PRIOR = PriorConfig(level=1.0, effect=0.3, user_level=0.5, attribute=0.5, product=0.5, user=0.5, shock=0.1)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("response") / "data"
+    write_canonical(directory, users=40, periods=12, keep_zeros=0.5)
+    return load_choice_data(directory, ENCODING, SPLIT)
+
+
+@pytest.mark.parametrize("likelihood", ["choices", "purchases"])
+@pytest.mark.parametrize("history", [None, HistoryConfig(hidden=8, dropout=0.0)])
+def test_a_pass_has_the_value_and_the_gradient_of_the_network(data, likelihood, history):
+    optimiser = replace(OPTIMISER, likelihood=likelihood, max_alternatives=None)
+    network = _anywhere(data, replace(NETWORK, history=history))
+    parameters = ResponseParameters(network, PRIOR)
+    batch = batch_of(data, data.split()[0], optimiser, torch.Generator())
+    value = log_likelihood(data, network.utility(batch, network.tastes(batch), data.trusted_moves(batch.row)), batch,
+                           optimiser).sum()  # fmt: skip
+    value.backward()
+    expected = parameters.gradient()
+    network.zero_grad()
+
+    found, curvature, mean_sensitivity = ResponseLikelihood(network, optimiser, seed=0).look()
+
+    assert found == pytest.approx(float(value.detach()), rel=1e-5)
+    np.testing.assert_allclose(parameters.gradient(), expected, rtol=1e-3, atol=1e-3)
+    response = network.sensitivities(batch).detach()
+    assert float(response.min()) < mean_sensitivity < float(response.max())
+    assert float(curvature.information.sum()) > 0
+
+
+def test_the_normal_equations_are_solved_with_every_shock_in_them():
+    rng = np.random.default_rng(0)
+    levels, slopes = np.zeros((40, 7)), np.zeros((40, 7))
+    levels[:, :4], slopes[:, 4:] = (rng.normal(size=(40, n)) * (rng.random((40, n)) < 0.5) for n in (4, 3))
+    information, steepness, precision = (rng.uniform(0.5, 2, n) for n in (40, 40, 7))
+    gradient, of_shocks = rng.normal(size=7), rng.normal(size=40)
+    x = np.hstack([levels + steepness[:, None] * slopes, np.eye(40)])
+    normal = x.T @ (information[:, None] * x) + np.diag(np.append(precision, np.full(40, 25.0)))
+    expected = np.linalg.solve(normal, np.append(gradient, of_shocks))
+
+    equations = NormalEquations(csr_array(levels), csr_array(slopes), precision, shock=25.0)
+    found = np.concatenate(equations.solve(information, steepness, gradient, of_shocks))
+
+    assert found @ normal @ found == pytest.approx(expected @ normal @ expected, rel=1e-3)
+    error = found - expected
+    assert error @ normal @ error < 1e-3 * (expected @ normal @ expected)
+
+
+def test_draws_have_the_inverse_of_the_equations_as_their_covariance():
+    rng = np.random.default_rng(5)
+    columns = rng.normal(size=(30, 4))
+    levels, slopes = columns * [1, 1, 0, 0], columns * [0, 0, 1, 1]
+    information, steepness, precision = (rng.uniform(0.5, 2, n) for n in (30, 30, 4))
+    x = np.hstack([levels + steepness[:, None] * slopes, np.eye(30)])
+    normal = x.T @ (information[:, None] * x) + np.diag(np.append(precision, np.full(30, 5.0)))
+    equations = NormalEquations(csr_array(levels), csr_array(slopes), precision, shock=5.0)
+
+    drawn = np.stack([equations.draw(information, steepness, rng) for _ in range(4000)])
+
+    expected = np.linalg.inv(normal)[:4, :4]
+    scale = np.sqrt(np.diag(expected))
+    assert drawn.mean(axis=0) / scale == pytest.approx(np.zeros(4), abs=0.06)
+    assert np.cov(drawn.T) / np.outer(scale, scale) == pytest.approx(expected / np.outer(scale, scale), abs=0.08)
+
+
+def test_a_draw_that_is_not_solved_is_refused(monkeypatch):
+    rng = np.random.default_rng(6)
+    columns = rng.normal(size=(30, 4))
+    ones = np.ones(30)
+    equations = NormalEquations(csr_array(columns), csr_array(0 * columns), np.ones(4), shock=5.0)
+    monkeypatch.setattr(normal_equations, "DRAW", (1e-12, 1))
+
+    with pytest.raises(ArithmeticError, match="was not solved"):
+        equations.draw(ones, ones, rng)
+
+
+def _anywhere(data, config):
+    """A network whose parameters are nowhere near their start."""
+    torch.manual_seed(0)
+    network = DemandNetwork(data, config).eval()
+    network.shock.requires_grad_(True)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return network

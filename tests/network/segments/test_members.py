@@ -1,0 +1,59 @@
+"""The demand of every user before a period that is judged, whoever comes in it."""
+
+import polars as pl
+import pytest
+import torch
+
+from gpu_pricer.network.demand_network import DemandNetwork
+from gpu_pricer.network.encoding.loading import load_choice_data
+from gpu_pricer.network.segments.members import Members, period_to_judge
+from tests.canonical import SPLIT, write_canonical
+from tests.network.test_training import ENCODING, NETWORK
+
+PERIODS = 20
+JUDGED = range(PERIODS - SPLIT.test_periods, PERIODS)
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("canonical") / "data"
+    write_canonical(directory, periods=PERIODS)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def network(tables):
+    torch.manual_seed(0)
+    return DemandNetwork(load_choice_data(tables, ENCODING, SPLIT), NETWORK).eval()
+
+
+def left_by(directory, to, cut):
+    """The tables of a log in which every other user stays away from period `cut` on."""
+    to.mkdir()
+    for file in directory.iterdir():
+        (to / file.name).write_bytes(file.read_bytes())
+    days = pl.read_parquet(directory / "shelf.parquet")["period"].unique().sort()
+    stays = (pl.col("user_id") % 2 == 0) | (pl.col("period") < days[cut])
+    for name in ("choices", "visits"):
+        pl.read_parquet(directory / f"{name}.parquet").filter(stays).write_parquet(to / f"{name}.parquet")
+    return load_choice_data(to, ENCODING, SPLIT)
+
+
+@pytest.mark.parametrize("judged", JUDGED)
+def test_the_demand_before_a_period_does_not_tell_who_comes_in_it(network, tables, tmp_path, judged):
+    whole = Members(network, period_to_judge(network, judged)).demand(slice(0, 20))
+    known = network.data
+    try:
+        network.data = left_by(tables, tmp_path / "left", judged)
+        left = Members(network, period_to_judge(network, judged)).demand(slice(0, 20))
+    finally:
+        network.data = known
+
+    assert all(torch.equal(*pair) for pair in zip(whole, left, strict=True))
+
+
+def test_what_nobody_was_to_be_asked_for_is_an_error_and_not_an_empty_basket(network, tables, tmp_path):
+    data = left_by(tables, tmp_path / "left", JUDGED[0] - 1)
+
+    with pytest.raises(LookupError, match="before periods"):
+        data.history.baskets.gather(torch.tensor([1]), torch.tensor([JUDGED[0] - 1]))
