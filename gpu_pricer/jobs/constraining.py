@@ -13,7 +13,7 @@ from gpu_pricer.policy.portfolio.goals import weights_of
 from gpu_pricer.policy.portfolio.plan import Planner
 from gpu_pricer.policy.portfolio.solve import Start
 from gpu_pricer.policy.portfolio.steering import Steering
-from gpu_pricer.policy.problem import PricingProblem
+from gpu_pricer.policy.problem.pricing_problem import PricingProblem
 
 log = logging.getLogger(__name__)
 

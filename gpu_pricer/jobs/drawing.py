@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.evaluation import plots
-from gpu_pricer.evaluation.blocks import HeldOut
-from gpu_pricer.evaluation.catalog_demand import CatalogDemand
-from gpu_pricer.evaluation.response_curves import response_curves
+from gpu_pricer.evaluation.demand.catalog_demand import CatalogDemand
+from gpu_pricer.evaluation.demand.response_curves import response_curves
+from gpu_pricer.evaluation.held_out.blocks import HeldOut
 
 log = logging.getLogger(__name__)
 

@@ -12,22 +12,22 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.evaluation.aggregation import aggregation_regret
 from gpu_pricer.evaluation.baselines.judging import baseline_blocks
-from gpu_pricer.evaluation.blocks import HeldOut
-from gpu_pricer.evaluation.catalog_demand import CatalogDemand
-from gpu_pricer.evaluation.elasticity_intervals import category_intervals, elasticity_intervals, interval_block
-from gpu_pricer.evaluation.observed_elasticity import observed_elasticities
-from gpu_pricer.evaluation.offers import Log
-from gpu_pricer.evaluation.price_response import artefact_response
-from gpu_pricer.evaluation.segmentation import segmentation_value
+from gpu_pricer.evaluation.demand.aggregation import aggregation_regret
+from gpu_pricer.evaluation.demand.catalog_demand import CatalogDemand
+from gpu_pricer.evaluation.demand.intervals import category_intervals, elasticity_intervals, interval_block
+from gpu_pricer.evaluation.demand.observed_elasticity import observed_elasticities
+from gpu_pricer.evaluation.demand.price_response import artefact_response
+from gpu_pricer.evaluation.demand.segmentation import segmentation_value
+from gpu_pricer.evaluation.held_out.blocks import HeldOut
+from gpu_pricer.evaluation.held_out.offers import Log
 from gpu_pricer.evaluation.settings import Settings
-from gpu_pricer.evaluation.under_truth import Learned, evaluate_under_truth
+from gpu_pricer.evaluation.truth.under_truth import Learned, evaluate_under_truth
 from gpu_pricer.jobs.drawing import draw_calibration, draw_demand
 from gpu_pricer.jobs.layout import MEMBERS, NAIVE
 from gpu_pricer.jobs.scoreboard import scoreboard
-from gpu_pricer.policy.matching import read_catalog
 from gpu_pricer.policy.policy import Policy
+from gpu_pricer.policy.problem.matching import read_catalog
 from gpu_pricer.tables.artefact import read_artefact
 from gpu_pricer.tables.price_table import scan_cells
 from gpu_pricer.tables.price_version import WHOLE

@@ -10,14 +10,14 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.policy.explanation import category_at, explanation
-from gpu_pricer.policy.explanation_text import change_lines, constraint_lines, lines_of
-from gpu_pricer.policy.matching import catalog_fingerprint, match_products, read_catalog
+from gpu_pricer.policy.explanations.explanation import category_at, explanation
+from gpu_pricer.policy.explanations.text import change_lines, constraint_lines, lines_of
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.policy.portfolio.certificate import CERTIFICATE
-from gpu_pricer.policy.problem import PricingProblem, problem_of
-from gpu_pricer.policy.rule_columns import with_rule_columns
-from gpu_pricer.policy.uncertainty import posterior_draws
+from gpu_pricer.policy.problem.matching import catalog_fingerprint, match_products, read_catalog
+from gpu_pricer.policy.problem.pricing_problem import PricingProblem, problem_of
+from gpu_pricer.policy.problem.uncertainty import posterior_draws
+from gpu_pricer.policy.rules.columns import with_rule_columns
 from gpu_pricer.tables.artefact import DemandArtefact, read_artefact
 from gpu_pricer.tables.price_table import PARTS, scan_cells, scan_prices
 from gpu_pricer.tables.price_version import RECORD, WHOLE, PriceVersion, read_version

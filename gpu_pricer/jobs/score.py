@@ -15,18 +15,18 @@ from gpu_pricer.jobs.backends import backend_of, resolved
 from gpu_pricer.jobs.constraining import demanded, steer
 from gpu_pricer.jobs.progress import progress
 from gpu_pricer.jobs.tracing import trace_frontier
-from gpu_pricer.policy.matching import catalog_fingerprint, match_products, read_catalog
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.policy.portfolio.certificate import add_costs, certified_objective
 from gpu_pricer.policy.portfolio.constraint import columns_read
 from gpu_pricer.policy.portfolio.frontier import Frontier
-from gpu_pricer.policy.problem import PricingProblem, problem_of
-from gpu_pricer.policy.rule_columns import with_rule_columns
+from gpu_pricer.policy.problem.matching import catalog_fingerprint, match_products, read_catalog
+from gpu_pricer.policy.problem.pricing_problem import PricingProblem, problem_of
+from gpu_pricer.policy.problem.uncertainty import POINT, POSTERIOR, UNCERTAINTIES
 from gpu_pricer.policy.rule_costs import rule_costs
+from gpu_pricer.policy.rules.columns import with_rule_columns
 from gpu_pricer.policy.scoring import columns_of, score_shard
-from gpu_pricer.policy.tile_solving import choose_changes
+from gpu_pricer.policy.tiles.solving import choose_changes
 from gpu_pricer.policy.tiling import Tiling
-from gpu_pricer.policy.uncertainty import POINT, POSTERIOR, UNCERTAINTIES
 from gpu_pricer.tables.artefact import DemandArtefact, DemandInfo, read_artefact
 from gpu_pricer.tables.price_version import (
     FOLDER_NAME,

@@ -8,13 +8,13 @@ from omegaconf import DictConfig
 from gpu_pricer.errors import InputError, Refused
 from gpu_pricer.evaluation.frontier_plot import draw_frontier
 from gpu_pricer.jobs.backends import backend_of, resolved
-from gpu_pricer.policy.matching import read_catalog
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.policy.portfolio.certificate import MET
 from gpu_pricer.policy.portfolio.frontier import Frontier, table_of, today_row, trace
 from gpu_pricer.policy.portfolio.goals import weights_of
 from gpu_pricer.policy.portfolio.plan import Planner
-from gpu_pricer.policy.problem import pricing_problem
+from gpu_pricer.policy.problem.matching import read_catalog
+from gpu_pricer.policy.problem.pricing_problem import pricing_problem
 from gpu_pricer.policy.tiling import Tiling
 from gpu_pricer.tables.artefact import read_artefact
 from gpu_pricer.tables.price_version import RECORD

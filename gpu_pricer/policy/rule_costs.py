@@ -10,15 +10,15 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from gpu_pricer.policy.bounds import Bounds
-from gpu_pricer.policy.ladder import CENTS
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.policy.portfolio.plan import plan
-from gpu_pricer.policy.problem import PricingProblem, pricing_problem
-from gpu_pricer.policy.tile_rows import solve
-from gpu_pricer.policy.tile_solving import choose_changes
+from gpu_pricer.policy.problem.pricing_problem import PricingProblem, pricing_problem
+from gpu_pricer.policy.problem.uncertainty import POINT
+from gpu_pricer.policy.rules.bounds import Bounds
+from gpu_pricer.policy.rules.ladder import CENTS
+from gpu_pricer.policy.tiles.solved_tile import solve
+from gpu_pricer.policy.tiles.solving import choose_changes
 from gpu_pricer.policy.tiling import Tiling
-from gpu_pricer.policy.uncertainty import POINT
 from gpu_pricer.tables.artefact import DemandArtefact
 
 NO_RULE: Mapping[str, object] = {

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.policy.long_rows import long_columns, long_groups
+from gpu_pricer.policy.layouts.long import long_columns, long_groups
+from gpu_pricer.policy.layouts.wide import wide_columns, wide_groups
 from gpu_pricer.policy.portfolio.steering import Steering
-from gpu_pricer.policy.problem import PricingProblem
-from gpu_pricer.policy.tile_rows import SolvedTile, solve, tally_of
+from gpu_pricer.policy.problem.pricing_problem import PricingProblem
+from gpu_pricer.policy.tiles.solved_tile import SolvedTile, solve, tally_of
 from gpu_pricer.policy.tiling import Tiling
-from gpu_pricer.policy.wide_rows import wide_columns, wide_groups
 from gpu_pricer.tables.parquet_file import TYPES, Column
 from gpu_pricer.tables.parquet_pages import Chunk
 from gpu_pricer.tables.price_table import write_prices

@@ -16,7 +16,7 @@ from gpu_pricer.policy.portfolio.certificate import Certificate
 from gpu_pricer.policy.portfolio.constraint import Constraint
 from gpu_pricer.policy.portfolio.plan import plan
 from gpu_pricer.policy.portfolio.solve import Start
-from gpu_pricer.policy.problem import pricing_problem
+from gpu_pricer.policy.problem.pricing_problem import pricing_problem
 from tests.bench.timing import arguments, report, say
 from tests.markets import PROFIT, a_policy
 from tests.policy.portfolio.markets import AROUND_TODAY, QUARTERS, department_market

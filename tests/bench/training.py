@@ -32,7 +32,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import Tensor
 
-from gpu_pricer.evaluation.offers import Log, described, offers_of, reference_prices
+from gpu_pricer.evaluation.held_out.offers import Log, described, offers_of, reference_prices
 from gpu_pricer.network.encoding.batches import Batch, IndexBatches
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.encoding.loading import load_choice_data

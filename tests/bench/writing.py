@@ -21,7 +21,7 @@ import polars as pl
 import polars.selectors as cs
 import pyarrow.parquet as pq
 
-from gpu_pricer.policy.problem import PricingProblem, pricing_problem
+from gpu_pricer.policy.problem.pricing_problem import PricingProblem, pricing_problem
 from gpu_pricer.policy.scoring import score_shard
 from gpu_pricer.policy.tiling import Tiling
 from gpu_pricer.tables.price_table import LAYOUTS

@@ -16,8 +16,8 @@ from gpu_pricer.data.synthetic import (
     Synthetic,
     Tastes,
 )
-from gpu_pricer.policy.ladder import Ladder
 from gpu_pricer.policy.policy import Policy
+from gpu_pricer.policy.rules.ladder import Ladder
 from tests.markets import a_policy
 
 START = date(2025, 1, 6)

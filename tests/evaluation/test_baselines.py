@@ -11,7 +11,7 @@ from gpu_pricer.evaluation.baselines import judging, trees
 from gpu_pricer.evaluation.baselines.frequency import Frequency
 from gpu_pricer.evaluation.baselines.logit import Logit
 from gpu_pricer.evaluation.baselines.trees import BoostedTrees
-from gpu_pricer.evaluation.price_response import raised
+from gpu_pricer.evaluation.demand.price_response import raised
 
 SLOPE = -2.0
 

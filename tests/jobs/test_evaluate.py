@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.jobs import evaluate, prepare, score
-from gpu_pricer.policy.matching import read_catalog
+from gpu_pricer.policy.problem.matching import read_catalog
 from gpu_pricer.policy.tiling import Tiling
 from gpu_pricer.tables.artefact import read_artefact
 from tests.evaluation.markets import policy

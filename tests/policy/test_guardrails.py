@@ -8,11 +8,11 @@ import polars as pl
 import pytest
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.policy.ladder import Ladder
-from gpu_pricer.policy.problem import pricing_problem
+from gpu_pricer.policy.problem.pricing_problem import pricing_problem
 from gpu_pricer.policy.rule_costs import NO_RULE
-from gpu_pricer.policy.tile_rows import solve
-from gpu_pricer.policy.tile_solving import choose_changes
+from gpu_pricer.policy.rules.ladder import Ladder
+from gpu_pricer.policy.tiles.solved_tile import solve
+from gpu_pricer.policy.tiles.solving import choose_changes
 from gpu_pricer.tables.price_table import RULES
 from tests.markets import FREE, USUAL, a_policy, catalog_of, one_product, small_artefact
 from tests.policy.logit import best_of, category_value, dense_demand

@@ -11,9 +11,9 @@ from hydra.utils import instantiate
 from gpu_pricer.cli import CONF
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.policy.portfolio.certificate import add_costs
-from gpu_pricer.policy.problem import pricing_problem
+from gpu_pricer.policy.problem.pricing_problem import pricing_problem
 from gpu_pricer.policy.rule_costs import NO_RULE, rule_costs, without_each
-from gpu_pricer.policy.tile_rows import solve, tally_of
+from gpu_pricer.policy.tiles.solved_tile import solve, tally_of
 from gpu_pricer.policy.tiling import Tiling
 from tests.markets import FREE, USUAL, a_policy, catalog_of, small_artefact
 from tests.policy.test_guardrails import priced, with_families

@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.evaluation.baselines.baseline import Baseline
-from gpu_pricer.evaluation.blocks import HeldOut
-from gpu_pricer.evaluation.offers import described, offers_of, reference_prices
-from gpu_pricer.evaluation.price_response import arc_response, raised
+from gpu_pricer.evaluation.demand.price_response import arc_response, raised
+from gpu_pricer.evaluation.held_out.blocks import HeldOut
+from gpu_pricer.evaluation.held_out.offers import described, offers_of, reference_prices
 
 log = logging.getLogger(__name__)
 

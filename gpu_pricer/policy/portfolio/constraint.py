@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from gpu_pricer.checks import require_number, require_whole
-from gpu_pricer.policy.conditions import names_in, require_condition
+from gpu_pricer.policy.rules.conditions import names_in, require_condition
 
 MEASURES = ("units", "revenue", "profit", "margin_rate")
 CURRENT_PRICES = "current_prices"

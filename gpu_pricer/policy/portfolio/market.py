@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gpu_pricer.policy.ladder import CENTS
 from gpu_pricer.policy.portfolio.slices import Slices
 from gpu_pricer.policy.portfolio.steering import Steering, price_classes
-from gpu_pricer.policy.problem import PricingProblem
+from gpu_pricer.policy.problem.pricing_problem import PricingProblem
+from gpu_pricer.policy.rules.ladder import CENTS
 from gpu_pricer.policy.tiling import tiles_of
 from kernels import Totals, choice_totals, in_double, price_totals
 

@@ -16,7 +16,7 @@ from gpu_pricer.policy.portfolio.slices import slices_of
 from gpu_pricer.policy.portfolio.solve import Solution, Solver, Start
 from gpu_pricer.policy.portfolio.steering import Steering
 from gpu_pricer.policy.portfolio.stock import stock_of
-from gpu_pricer.policy.problem import PricingProblem
+from gpu_pricer.policy.problem.pricing_problem import PricingProblem
 
 Constraints = dict[str, Constraint]
 

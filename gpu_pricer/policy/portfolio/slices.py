@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.policy.conditions import holds, names_in
 from gpu_pricer.policy.portfolio.constraint import Constraint
+from gpu_pricer.policy.rules.conditions import holds, names_in
 
 
 @dataclass(frozen=True)

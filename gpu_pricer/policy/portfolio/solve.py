@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gpu_pricer.policy.ladder import CENTS
 from gpu_pricer.policy.portfolio.dual import Point, caps_of, curvature, minimise_dual
 from gpu_pricer.policy.portfolio.goals import Goals
 from gpu_pricer.policy.portfolio.market import Market, Sums
 from gpu_pricer.policy.portfolio.mixing import Ledger, mix
 from gpu_pricer.policy.portfolio.steering import Steering
 from gpu_pricer.policy.portfolio.stock import Stock, StockSearch
+from gpu_pricer.policy.rules.ladder import CENTS
 
 log = logging.getLogger(__name__)
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gpu_pricer.policy.fixed_cells import BY_OVERRIDE, offer_at
-from gpu_pricer.policy.ladder import CENTS
-from gpu_pricer.policy.overrides import Overrides
 from gpu_pricer.policy.portfolio.slices import Slices
-from gpu_pricer.policy.problem import PricingProblem
+from gpu_pricer.policy.problem.pricing_problem import PricingProblem
+from gpu_pricer.policy.rules.ladder import CENTS
+from gpu_pricer.policy.rules.overrides import Overrides
+from gpu_pricer.policy.tiles.fixed_cells import BY_OVERRIDE, offer_at
 from kernels import Offer, PricedCells, Totals, price_cells
 
 LEAST_WEIGHT = 1e-9

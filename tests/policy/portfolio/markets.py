@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from gpu_pricer.policy.ladder import CENTS, Ladder
+from gpu_pricer.policy.rules.ladder import CENTS, Ladder
 from gpu_pricer.tables.artefact import DemandArtefact
 from tests.markets import FREE, demand_info
 

@@ -10,7 +10,7 @@ import pytest
 from gpu_pricer.policy.objective import Objective
 from gpu_pricer.policy.portfolio.constraint import MEASURES, Constraint
 from gpu_pricer.policy.portfolio.plan import plan
-from gpu_pricer.policy.problem import pricing_problem
+from gpu_pricer.policy.problem.pricing_problem import pricing_problem
 from tests.markets import PROFIT, a_policy
 from tests.policy.portfolio.markets import AROUND_TODAY, QUARTERS, department_market
 from tests.policy.portfolio.oracle import units_at

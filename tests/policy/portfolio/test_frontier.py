@@ -12,7 +12,7 @@ from gpu_pricer.policy.portfolio.constraint import Constraint
 from gpu_pricer.policy.portfolio.frontier import Frontier, table_of, today_row, trace
 from gpu_pricer.policy.portfolio.goals import weights_of
 from gpu_pricer.policy.portfolio.plan import Planner
-from gpu_pricer.policy.problem import pricing_problem
+from gpu_pricer.policy.problem.pricing_problem import pricing_problem
 from tests.markets import PROFIT, a_policy
 from tests.policy.portfolio.markets import AROUND_TODAY, QUARTERS, department_market
 from tests.policy.portfolio.oracle import sums_at

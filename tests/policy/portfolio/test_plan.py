@@ -14,7 +14,7 @@ from gpu_pricer.policy.portfolio.constraint import Constraint
 from gpu_pricer.policy.portfolio.market import Market
 from gpu_pricer.policy.portfolio.plan import plan
 from gpu_pricer.policy.portfolio.steering import price_classes
-from gpu_pricer.policy.problem import pricing_problem
+from gpu_pricer.policy.problem.pricing_problem import pricing_problem
 from tests.markets import PROFIT, a_policy
 from tests.policy.portfolio.markets import AROUND_TODAY, QUARTERS, department_market
 from tests.policy.portfolio.oracle import sums_at

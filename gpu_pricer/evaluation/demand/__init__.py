@@ -1,0 +1,1 @@
+"""What a demand artefact says: elasticities, response curves, and what its segments are worth."""

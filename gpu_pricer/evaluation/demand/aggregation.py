@@ -1,0 +1,48 @@
+"""What it costs that prices are made for a segment as one shopper, when its members are many."""
+
+import numpy as np
+import polars as pl
+
+from gpu_pricer.evaluation.demand.catalog_demand import CatalogDemand
+from gpu_pricer.evaluation.demand.segmentation import demand_as_truth
+from gpu_pricer.evaluation.profit.rungs import legal_rungs
+from gpu_pricer.evaluation.profit.uniform import best_uniform_price
+from gpu_pricer.evaluation.profit.value import PER_VISITS
+from gpu_pricer.evaluation.truth.benchmark import exact_offer
+from gpu_pricer.policy.policy import Policy
+from gpu_pricer.tables.artefact import DemandArtefact
+from kernels import price_cells
+
+
+def aggregation_regret(
+    members: DemandArtefact, segments: DemandArtefact, catalog: pl.DataFrame, policy: Policy
+) -> dict[str, float]:
+    """regret, the share of profit lost, and the profits per 1,000 visits that it compares, under members' own demand.
+
+    members: the demand of every user as a segment of its own, for some products; segments: that of the segments they
+    are in, of these products too, with user_segments. profit_of_moments is earned by the best prices for each segment's
+    demand, profit_of_members by the best prices found for the members together, still one per segment and product.
+    """
+    known = catalog.join(members.products.select("product_id"), on="product_id", how="semi")
+    ours, theirs = (CatalogDemand.of(artefact, known, policy) for artefact in (segments, members))
+    offer, market = exact_offer(ours.problem), demand_as_truth(theirs)
+    price, rungs = price_cells(ours.demand, offer).price.astype(np.float64), legal_rungs(offer)
+    earned = np.zeros(2)
+    for column, users in enumerate(_members_of(segments, ours.problem.segment_id, theirs.problem.segment_id)):
+        if len(users):
+            part = market.of_types(users)
+            lists = np.column_stack([price[:, column], best_uniform_price(part, rungs, [price[:, column]])])
+            earned += part.category_profit(lists).sum(axis=0) * part.visits.sum()
+    profit = PER_VISITS * earned / market.visits.sum() / 100
+    return {
+        "regret": float(1 - profit[0] / profit[1]),
+        "profit_of_moments": float(profit[0]),
+        "profit_of_members": float(profit[1]),
+    }
+
+
+def _members_of(segments: DemandArtefact, segment_id: pl.Series, user_id: pl.Series) -> list[np.ndarray]:
+    """The positions of the users in every segment."""
+    assert segments.user_segments is not None
+    users = pl.DataFrame({"user_id": user_id}).with_row_index("user").join(segments.user_segments, on="user_id")
+    return [users.filter(pl.col("segment_id") == segment)["user"].to_numpy() for segment in segment_id]

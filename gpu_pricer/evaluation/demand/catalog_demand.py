@@ -1,0 +1,85 @@
+"""A demand artefact on a catalog, to be asked what it says at today's prices."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from gpu_pricer.evaluation.demand.elasticity import own_elasticity
+from gpu_pricer.evaluation.truth.benchmark import exact_demand, exact_offer
+from gpu_pricer.policy.policy import Policy
+from gpu_pricer.policy.problem.matching import match_products
+from gpu_pricer.policy.problem.pricing_problem import PricingProblem, problem_of
+from gpu_pricer.policy.rules.columns import with_rule_columns
+from gpu_pricer.tables.artefact import DemandArtefact
+from kernels import Demand, Shelf, choice_probabilities
+
+
+@dataclass(frozen=True)
+class CatalogDemand:
+    """The problem of pricing a catalog, and its products [P] in the problem's order (see Matched.products)."""
+
+    artefact: DemandArtefact
+    policy: Policy
+    catalog: pl.DataFrame
+    products: pl.DataFrame
+    problem: PricingProblem
+
+    @classmethod
+    def of(cls, artefact: DemandArtefact, catalog: pl.DataFrame, policy: Policy) -> "CatalogDemand":
+        """Match the catalog, which has the columns of the policy's rules; InputError where the data forbid it."""
+        matched = match_products(with_rule_columns(catalog, policy.bounds), artefact)
+        return cls(artefact, policy, catalog, matched.products, problem_of(artefact, matched, policy))
+
+    def largest(self, categories: int) -> "CatalogDemand":
+        """The same for the categories with the most expected purchases alone."""
+        bought = self.products.select("category_id").with_columns(purchases=self.purchases(1.0).sum(axis=1))
+        most = (
+            bought.group_by("category_id")
+            .agg(pl.col("purchases").sum())
+            .sort("purchases", "category_id")
+            .tail(categories)
+        )
+        kept = self.products.join(most, on="category_id", how="semi")
+        return CatalogDemand.of(self.artefact, self.catalog.join(kept, on="product_id", how="semi"), self.policy)
+
+    def shares(self, level: float) -> np.ndarray:
+        """The chance [P, S] that a visit chooses the product, all prices being `level` times today's."""
+        return choice_probabilities(self.demand, self.shelf, self.today[:, None] * level)
+
+    def purchases(self, level: float) -> np.ndarray:
+        """Expected choices [P, S] in a period, all prices being `level` times today's."""
+        return self.shares(level) * self.problem.visits
+
+    def elasticities(self) -> pl.DataFrame:
+        """Own-price elasticity of every product on the shelf and segment, at today's prices.
+
+        Columns category_id, segment_id, elasticity and purchases, the expected purchases of the cell in a period.
+        """
+        elasticity = own_elasticity(self.demand, self.shelf, self.today)
+        row, segment = (index.ravel() for index in np.indices(elasticity.shape))
+        cells = pl.DataFrame(
+            {
+                "category_id": self.products["category_id"].gather(row),
+                "segment_id": self.problem.segment_id.gather(segment),
+                "elasticity": elasticity.ravel(),
+                "purchases": self.purchases(1.0).ravel(),
+            }
+        )
+        return cells.filter(pl.col("elasticity").is_not_nan())
+
+    @cached_property
+    def demand(self) -> Demand:
+        """The problem's demand in float64."""
+        return exact_demand(self.problem)
+
+    @cached_property
+    def shelf(self) -> Shelf:
+        """The problem's shelf in float64."""
+        return exact_offer(self.problem).shelf
+
+    @cached_property
+    def today(self) -> np.ndarray:
+        """Today's prices in cents, float64 [P]."""
+        return self.problem.today.astype(np.float64)

@@ -1,0 +1,58 @@
+"""How far the artefact's posterior leaves the elasticities of its segments open, category by category."""
+
+import numpy as np
+import polars as pl
+
+from gpu_pricer.evaluation.demand.catalog_demand import CatalogDemand
+from gpu_pricer.policy.problem.uncertainty import posterior_draws
+from kernels import expected_outcomes
+
+TAIL = 0.05  # on either side of a 90 % interval
+
+
+def elasticity_intervals(demand: CatalogDemand) -> pl.DataFrame | None:
+    """segment_id, category_id, elasticity, low, high: mean over the posterior's draws, and ends of a 90 % interval.
+
+    The elasticity of a category is that of its products on the shelf, by their purchases, at today's prices. None
+    without a posterior; categories without draws are left out.
+    """
+    if demand.artefact.posterior is None:
+        return None
+    problem = demand.problem
+    category_id = demand.products["category_id"].rle().struct.field("value")
+    draws = posterior_draws(demand.artefact, category_id)
+    last = len(category_id)
+    found = expected_outcomes(
+        problem.demand.tile(0, len(problem.today)), problem.offer(0, last), draws, problem.today[:, None], "average"
+    ).average
+    category, segment = (index.ravel() for index in np.indices(found.shape[1:]))
+    table = pl.DataFrame(
+        {
+            "segment_id": problem.segment_id.gather(segment),
+            "category_id": category_id.gather(category),
+            **{name: found[i].ravel() for i, name in enumerate(("elasticity", "low", "high"))},
+            "is_drawn": np.repeat(draws.row >= 0, found.shape[2]),
+        }
+    )
+    return table.filter(pl.col("is_drawn") & pl.col("elasticity").is_not_nan()).drop("is_drawn")
+
+
+def category_intervals(cells: pl.DataFrame, posterior: pl.DataFrame) -> pl.DataFrame:
+    """category_id, posterior_low, posterior_high: 90 % of the draws of a category's mean elasticity over its purchases.
+
+    cells: those of CatalogDemand.elasticities; posterior: the artefact's. A draw of a segment's sensitivity scales its
+    elasticities, as it nearly does where most occasions buy nothing.
+    """
+    purchases = pl.col("purchases")
+    total = (pl.col("elasticity") * purchases).sum()
+    segments = cells.group_by("category_id", "segment_id").agg(purchases.sum(), total=total)
+    scaled = (pl.col("total") * pl.col("log_deviation").exp()).sum() / purchases.sum()
+    drawn = posterior.join(segments, on=["category_id", "segment_id"]).group_by("category_id", "draw").agg(drawn=scaled)
+    low, high = (pl.col("drawn").quantile(tail, "linear") for tail in (TAIL, 1 - TAIL))
+    return drawn.group_by("category_id").agg(posterior_low=low, posterior_high=high)
+
+
+def interval_block(intervals: pl.DataFrame) -> dict[str, object]:
+    """cells, the segments × categories there are, and the mean of their elasticities and of their intervals' ends."""
+    means = intervals.select(pl.col("elasticity", "low", "high").mean())
+    return {"cells": intervals.height, **means.row(0, named=True)}

@@ -1,0 +1,125 @@
+"""What the log says about price by itself, and how sure it can be: a Poisson regression and the household bootstrap."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from scipy.sparse import csr_array
+
+from gpu_pricer.evaluation.held_out.bootstrap import Bootstrap
+from gpu_pricer.evaluation.held_out.offers import Log
+
+COVARIATES = ("log_price", "rival_price", "display", "mailer")
+STEPS = 50
+LONGEST_STEP = 2.0
+LEAST_VARIATION = 1e-9  # buyers × variance of log price, below which there is nothing to learn a slope from
+
+
+def observed_elasticities(log: Log, bootstrap: Bootstrap, seed: int) -> pl.DataFrame:
+    """category_id, observed, low and high: the elasticity of buyers per product and period, with its interval.
+
+    Buyers ~ Poisson(visits · exp(level of the product + elasticity · ln price + the rivals' ln price + display +
+    mailer)), one response per category, periods without a buyer kept (Santos Silva & Tenreyro 2006). A replicate of
+    the users moves the estimate by one Newton step from the optimum, the score bootstrap of Kline & Santos (2012).
+    Null where the log identifies no slope: no buyer, or a price that never moved.
+    """
+    cells = _cells(log)
+    buyers = _buyers(log, cells)
+    regression = _Regression.of(cells)
+    response = regression.fitted(np.asarray(buyers.sum(axis=0)))
+    shares = regression.shares(response)
+    information = regression.information(np.asarray(buyers.sum(axis=0)), shares)
+    times = bootstrap.multiplicities(buyers.shape[0], seed)
+    shifts = _solved(information, regression.scores(times @ buyers, shares))
+    known = information[:, 0, 0] > LEAST_VARIATION
+    low, high = np.quantile(response[:, 0] + shifts[:, :, 0], [(1 - bootstrap.level) / 2, (1 + bootstrap.level) / 2], 0)
+    categories = cells["category_id"].unique().sort()
+    table = pl.DataFrame({"category_id": categories, "observed": response[:, 0], "low": low, "high": high})
+    return table.with_columns(pl.when(pl.Series(known)).then(pl.col("observed", "low", "high")))
+
+
+def _cells(log: Log) -> pl.DataFrame:
+    """Products and periods, sorted by product, with covariates and the log of the visits that could buy.
+
+    rival_price: how far the log prices of the category's other products are, on average, from their means.
+    """
+    visited = log.visits.group_by("period").agg(log_visits=pl.len().log())
+    move = pl.col("log_price") - pl.col("log_price").mean().over("product_id")
+    return (
+        log.shelf.join(visited, on="period")
+        .with_columns(pl.col("display", "mailer").fill_null(0.0), log_price=pl.col("price").log())
+        .with_columns(move=move)
+        .with_columns(
+            rival_price=((pl.col("move").sum() - pl.col("move")) / (pl.len() - 1).clip(1)).over("category_id", "period")
+        )
+        .select("product_id", "period", "category_id", "log_visits", *COVARIATES)
+        .sort("category_id", "product_id", "period")
+    )
+
+
+def _buyers(log: Log, cells: pl.DataFrame) -> csr_array:
+    """Whether a user bought in a cell, [U, cells]."""
+    who = log.visits["user_id"].unique().sort()
+    bought = log.purchases.join(
+        cells.select("product_id", "period").with_row_index("cell"), on=["product_id", "period"]
+    ).join(who.to_frame().with_row_index("user"), on="user_id")
+    place = bought["user"].to_numpy(), bought["cell"].to_numpy()
+    return csr_array((np.ones(bought.height), place), (len(who), cells.height))
+
+
+@dataclass(frozen=True)
+class _Regression:
+    """Covariates [cells, K], offset [cells], and which product and category every cell is of."""
+
+    covariates: np.ndarray
+    offset: np.ndarray
+    product: np.ndarray
+    category: np.ndarray
+
+    @classmethod
+    def of(cls, cells: pl.DataFrame) -> "_Regression":
+        product, category = ((cells[name].rank("dense") - 1).to_numpy() for name in ("product_id", "category_id"))
+        return cls(cells.select(COVARIATES).to_numpy(), cells["log_visits"].to_numpy(), product, category)
+
+    def fitted(self, buyers: np.ndarray) -> np.ndarray:
+        """The response [G, K] that maximises the likelihood, the products' levels concentrated out."""
+        response = np.zeros((int(self.category.max()) + 1, self.covariates.shape[1]))
+        for _ in range(STEPS):
+            shares = self.shares(response)
+            step = _solved(self.information(buyers, shares), self.scores(buyers[None], shares))[0]
+            response = response + np.clip(step, -LONGEST_STEP, LONGEST_STEP)
+        return response
+
+    def shares(self, response: np.ndarray) -> np.ndarray:
+        """The share of each cell in its product's buyers, [cells]."""
+        utility = self.offset + (self.covariates * response[self.category]).sum(axis=1)
+        weight = np.exp(utility - utility.max())
+        return weight / np.bincount(self.product, weight)[self.product]
+
+    def scores(self, buyers: np.ndarray, shares: np.ndarray) -> np.ndarray:
+        """The gradients [B, G, K] for B lists of buyers [B, cells]."""
+        away = self._away(shares)
+        groups = int(self.category.max()) + 1
+        cell = np.arange(len(self.category))
+        by_category = [csr_array((column, (cell, self.category)), (len(cell), groups)) for column in away.T]
+        return np.stack([buyers @ column for column in by_category], axis=2)
+
+    def information(self, buyers: np.ndarray, shares: np.ndarray) -> np.ndarray:
+        """The curvature [G, K, K] at the buyers [cells] of every product."""
+        expected = np.bincount(self.product, buyers)[self.product] * shares
+        away = self._away(shares)
+        products = expected[:, None, None] * away[:, :, None] * away[:, None, :]
+        total = np.zeros((int(self.category.max()) + 1, *products.shape[1:]))
+        np.add.at(total, self.category, products)
+        return total
+
+    def _away(self, shares: np.ndarray) -> np.ndarray:
+        """The covariates less their mean over the product's buyers."""
+        means = [np.bincount(self.product, shares * column)[self.product] for column in self.covariates.T]
+        return self.covariates - np.stack(means, axis=1)
+
+
+def _solved(information: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Newton steps [B, G, K]; none along what the log does not identify."""
+    inverse = np.linalg.pinv(information, rcond=1e-9, hermitian=True)
+    return np.einsum("gkl,bgl->bgk", inverse, scores)

@@ -1,0 +1,1 @@
+"""Predictions of choices that training never saw: their scores, and how far these could be luck."""

@@ -1,0 +1,1 @@
+"""Learned demand and prices where the truth is known."""

@@ -1,0 +1,40 @@
+"""The reference `true_types`: prices from a fixed-effects logit that is told which type every user is."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+
+from gpu_pricer.evaluation.truth.benchmark import exact_demand, exact_offer
+from gpu_pricer.evaluation.truth.fixed_effects import count_choices, fit_logit
+from gpu_pricer.policy.policy import Policy
+from gpu_pricer.policy.problem.pricing_problem import pricing_problem
+from gpu_pricer.tables.artefact import DemandArtefact
+from kernels import price_cells
+
+LEAST_SENSITIVITY = 0.05  # a slope of the wrong sign is priced like hardly any
+
+
+def true_types_price(
+    truth: DemandArtefact, catalog: pl.DataFrame, policy: Policy, shelf: pl.DataFrame, choices: pl.DataFrame
+) -> np.ndarray:
+    """Prices [P, T] in cents in the order of the benchmark: products by category, types by id.
+
+    The logit knows each user's type, promotions and every product's true reference price, and takes prices as they are.
+    """
+    assert truth.user_segments is not None
+    types = truth.segments.select(pl.col("segment_id")).with_row_index("group")
+    users = truth.user_segments.select(pl.col("user_id").cast(choices.schema["user_id"]), "segment_id")
+    products = truth.products.select("product_id", "category_id", "reference_price").with_row_index("row")
+    products = products.sort("category_id", "product_id")
+    group = users.join(types, on="segment_id").select("user_id", pl.col("group").cast(pl.Int64))
+    fitted = fit_logit(count_choices(shelf, choices, group, products.drop("row")))
+    order = products["row"].arg_sort().to_numpy()
+    factors = {
+        "appeal": fitted.appeal[:, order].astype(np.float32),
+        "sensitivity": np.maximum(fitted.sensitivity[:, order], LEAST_SENSITIVITY).astype(np.float32),
+    }
+    known = truth.products.select("product_id", "category_id", "availability")
+    offered = catalog.drop("category_id", "availability").join(known, on="product_id")
+    problem = pricing_problem(replace(truth, factors=factors, offsets=None), offered, policy)
+    return price_cells(exact_demand(problem), exact_offer(problem)).price.astype(np.float64)

@@ -1,0 +1,138 @@
+"""The truth block of metrics.json: what our prices and the baselines' are worth when demand is known."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from gpu_pricer.errors import InputError
+from gpu_pricer.evaluation.held_out.offers import Log
+from gpu_pricer.evaluation.profit.value import TrueMarket
+from gpu_pricer.evaluation.truth.benchmark import Benchmark, benchmark, exact_demand, exact_offer, gains, price_matrix
+from gpu_pricer.evaluation.truth.learned_response import compare_elasticities
+from gpu_pricer.evaluation.truth.log_log import Pool, fit_elasticities, price_alone
+from gpu_pricer.evaluation.truth.segments import CrossTab, cross_tab
+from gpu_pricer.evaluation.truth.true_types import true_types_price
+from gpu_pricer.policy.policy import Policy
+from gpu_pricer.policy.problem.pricing_problem import pricing_problem
+from gpu_pricer.tables.artefact import DemandArtefact
+
+LOG_LOG: dict[str, Pool] = {"log_log": "product", "log_log_pooled": "category"}
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What we made of the log: the artefact, and the price table scored from it, if there is one yet.
+
+    naive: the artefact before its price response was corrected for endogeneity, if it was.
+    """
+
+    artefact: DemandArtefact
+    prices: pl.DataFrame | None
+    naive: DemandArtefact | None
+
+
+def evaluate_under_truth(
+    truth: DemandArtefact, catalog: pl.DataFrame, policy: Policy, learned: Learned | None, log: Log | None
+) -> dict[str, object]:
+    """Profits per 1,000 visits in currency, and for every price list what it gains (see truth.gains).
+
+    Keys at the top are those of our prices, those of the others lie under baselines. What needs an artefact,
+    a price table or a log that is not there is left out.
+    """
+    types = _user_segments(truth, "truth", ["user_id", "segment_id", "visits"])
+    ours = types if learned is None else _user_segments(learned.artefact, "demand", ["user_id", "segment_id"])
+    table = cross_tab(ours, types, truth.segments["segment_id"].sort())
+    bench = benchmark(truth, catalog, policy, table.visits.sum(axis=0))
+    profit = {
+        "today": bench.market.profit(bench.today),
+        "best_uniform": bench.market.profit(bench.uniform),
+        "oracle": bench.market.profit(bench.oracle),
+    }
+    if log is not None:
+        profit |= {name: bench.market.profit(_log_log_price(bench, log, pool)) for name, pool in LOG_LOG.items()}
+        if truth.info.outside_option:
+            price = true_types_price(truth, catalog, policy, log.shelf, log.choices)
+            profit["true_types"] = bench.market.profit(price)
+    block: dict[str, object] = {}
+    if learned is not None:
+        block |= _response(bench, catalog, policy, learned, table) | {"visits_covered": table.covered}
+        if learned.prices is not None:
+            price = price_matrix(learned.prices, bench.product_id, bench.today, table.segment_id)
+            profit["ours"] = bench.market.profit_of_segments(price, table.visits)
+            predicted = _predicted_profit(learned.artefact, catalog, policy, learned.prices, table)
+            block |= {"optimism_gap": predicted / profit["ours"] - 1.0}
+            if log is not None:
+                block["gain_share"] = _gain_shares(bench, price, log, table)
+    judged = {
+        name: gains(value, profit["today"], profit["best_uniform"], profit["oracle"]) for name, value in profit.items()
+    }
+    return {"profit_per_1000_visits": profit, **judged.pop("ours", {}), **block, "baselines": judged}
+
+
+def _response(
+    bench: Benchmark, catalog: pl.DataFrame, policy: Policy, learned: Learned, table: CrossTab
+) -> dict[str, object]:
+    """elasticity_rmse, elasticity_coverage_90 where there is a posterior, and the same under naive, if it was kept."""
+    ids = pl.DataFrame({"product_id": bench.product_id})
+    category_id = ids.join(catalog, on="product_id", how="left", maintain_order="left")["category_id"]
+
+    def judged(artefact: DemandArtefact) -> dict[str, object]:
+        problem = pricing_problem(artefact, catalog, policy)
+        found = compare_elasticities(bench, problem, category_id, table)
+        block: dict[str, object] = {"elasticity_rmse": found.rmse(), "mean_elasticity": found.mean()}
+        if artefact.posterior is not None:
+            block["elasticity_coverage_90"] = found.coverage(artefact.posterior)
+        return block
+
+    return judged(learned.artefact) | ({"naive": judged(learned.naive)} if learned.naive is not None else {})
+
+
+def _predicted_profit(
+    artefact: DemandArtefact, catalog: pl.DataFrame, policy: Policy, prices: pl.DataFrame, table: CrossTab
+) -> float:
+    """What the artefact expects of the price table, per 1,000 visits in currency, for the visits that are compared."""
+    problem = pricing_problem(artefact, catalog, policy)
+    column = pl.DataFrame({"segment_id": table.segment_id}).with_row_index("row")
+    joined = pl.DataFrame({"segment_id": problem.segment_id}).join(
+        column, on="segment_id", how="left", maintain_order="left"
+    )
+    visits = np.append(table.visits.sum(axis=1), 0.0)[joined["row"].fill_null(len(column)).to_numpy()]
+    market = TrueMarket(
+        exact_demand(problem), exact_offer(problem).shelf, 100.0 * problem.cost, problem.units_per_choice, visits
+    )
+    today = problem.today.astype(np.float64)[:, None]
+    return market.profit(price_matrix(prices, problem.product_id, today, problem.segment_id))
+
+
+def _gain_shares(bench: Benchmark, price: np.ndarray, log: Log, table: CrossTab) -> dict[str, float]:
+    """For warm and cold products (those that never sold): gained / attainable, the others left at today's prices."""
+    sold = log.choices["product_id"].drop_nulls().unique()
+    is_warm = bench.product_id.is_in(sold.implode()).to_numpy() & bench.market.shelf.on_shelf
+    today = bench.market.profit(bench.today)
+    shares = {}
+    for name, is_priced in (("warm", is_warm), ("cold", ~is_warm & bench.market.shelf.on_shelf)):
+        if is_priced.any():
+            ours = bench.market.profit_of_segments(np.where(is_priced[:, None], price, bench.today), table.visits)
+            shares[name] = (ours - today) / (bench.market.profit(bench.best_of(is_priced)) - today)
+    return shares
+
+
+def _user_segments(artefact: DemandArtefact, path: str, columns: list[str]) -> pl.DataFrame:
+    table = artefact.user_segments
+    found = [] if table is None else table.columns
+    if table is None or not set(columns) <= set(found):
+        raise InputError(
+            f"user_segments.parquet in paths.{path} must hold {', '.join(columns)}, found {found}: "
+            "write that table, or remove paths.truth to leave the truth out"
+        )
+    return table
+
+
+def _log_log_price(bench: Benchmark, log: Log, pool: Pool) -> np.ndarray:
+    ids = pl.DataFrame({"product_id": bench.product_id})
+    fitted = ids.join(
+        fit_elasticities(log.shelf, log.choices, pool), on="product_id", how="left", maintain_order="left"
+    )
+    elasticity = fitted["elasticity"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    return price_alone(elasticity, bench.market.unit_cost, bench.today[:, 0], bench.rungs)[:, None]

@@ -1,0 +1,1 @@
+"""Why one published price is what it is."""

@@ -1,0 +1,1 @@
+"""The rows of the price table: long, wide, and the columns there on request."""

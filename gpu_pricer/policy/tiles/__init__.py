@@ -1,0 +1,1 @@
+"""One tile of the table: its cells priced, and what is told of them."""

@@ -1,0 +1,113 @@
+"""What a demand says at today's prices: purchases, elasticities, response curves and the value of its segments."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from gpu_pricer.evaluation.demand.catalog_demand import CatalogDemand
+from gpu_pricer.evaluation.demand.price_response import arc_response, artefact_response, raised
+from gpu_pricer.evaluation.demand.response_curves import response_curves
+from gpu_pricer.evaluation.demand.segmentation import segmentation_value
+from tests.evaluation.markets import policy
+from tests.markets import FREE, a_policy, catalog_of, small_artefact
+
+
+@pytest.fixture(scope="module")
+def demand() -> CatalogDemand:
+    artefact = small_artefact(5, segments=6, products=20, categories=5)
+    return CatalogDemand.of(artefact, catalog_of(artefact), policy([0.09, 0.49, 0.99]))
+
+
+def test_elasticities_are_slopes_of_purchases_that_only_the_own_price_moves(demand):
+    cells = demand.elasticities()
+
+    assert (cells["elasticity"] < 0).all()
+    assert cells["purchases"].sum() == pytest.approx(demand.purchases(1.0).sum())
+
+
+def test_the_largest_categories_keep_their_demand(demand):
+    bought = demand.products.select("category_id").with_columns(purchases=demand.purchases(1.0).sum(axis=1))
+    most = bought.group_by("category_id").agg(pl.col("purchases").sum()).sort("purchases", descending=True).head(2)
+
+    largest = demand.largest(2)
+
+    assert set(largest.products["category_id"]) == set(most["category_id"])
+    assert largest.purchases(1.0).sum() == pytest.approx(most["purchases"].sum())
+
+
+def test_rules_of_catalog_columns_hold_in_the_largest_categories_too():
+    artefact = small_artefact(5, segments=6, products=20, categories=5)
+    catalog = catalog_of(artefact).with_columns(most=pl.col("price") * 0.9)
+    rules = a_policy(replace(FREE, ceiling_column="most"), ladder=None)
+
+    largest = CatalogDemand.of(artefact, catalog, rules).largest(2)
+
+    most = largest.products.join(catalog.select("product_id", "most"), on="product_id", maintain_order="left")["most"]
+    assert (largest.problem.high / 100 <= most.to_numpy()).all()
+
+
+def test_means_of_elasticities_count_purchases():
+    cells = pl.DataFrame(
+        {"category_id": ["c", "c", "d"], "elasticity": [-1.0, -3.0, 0.5], "purchases": [3.0, 1.0, 4.0]}
+    )
+    observed = pl.DataFrame({"category_id": ["c"], "observed": [-2.0], "low": [-3.0], "high": [-1.0]})
+
+    found = artefact_response(cells, [observed])
+
+    assert found["mean_elasticity"] == pytest.approx((-3 - 3 + 2) / 8)
+    assert found["share_rising"] == pytest.approx(1 / 3)
+    assert found["elasticity_by_category"]["c"] == {"elasticity": -1.5, "observed": -2.0, "low": -3.0, "high": -1.0}
+    assert found["elasticity_by_category"]["d"]["observed"] is None
+
+
+def test_an_arc_elasticity_recovers_a_constant_one():
+    offers = pl.DataFrame({"category_id": ["c", "d"], "price": [2.0, 3.0], "weight": [1.0, 5.0]})
+    probability = 0.1 * offers["price"].to_numpy() ** -2.0
+
+    found = arc_response(offers, probability, 0.1 * raised(offers)["price"].to_numpy() ** -2.0)
+
+    assert found["mean_elasticity"] == pytest.approx(-2.0)
+    assert found["elasticity_by_category"]["d"]["elasticity"] == pytest.approx(-2.0)
+    assert found["share_rising"] == 0.0
+
+
+def test_response_curves_fall_and_pass_through_today(demand):
+    curves = response_curves(demand)
+
+    for _, curve in curves.group_by("category_id"):
+        assert (np.diff(curve.sort("price_level")["purchases"]) < 0).all()
+    today = curves.filter((pl.col("price_level") - 1).abs() < 1e-9)
+    expected = 1000 * demand.purchases(1.0).sum() / demand.problem.visits.sum()
+    assert today["purchases"].sum() == pytest.approx(expected)
+    assert (curves["support_low"] < 1).all()
+
+
+def test_more_segments_earn_no_less_and_fit_the_purchases_that_they_predict_no_worse(demand):
+    offers = expected_offers(demand)
+
+    value = segmentation_value(demand, offers)
+
+    assert value["segments"].to_list() == [1, 4, 6]
+    assert (np.diff(value["profit"]) >= 0).all()
+    assert value["profit"][-1] > value["profit"][0]
+    assert (np.diff(value["log_loss"]) <= 0).all()
+    assert segmentation_value(demand, None)["log_loss"].null_count() == 3
+
+
+def expected_offers(demand: CatalogDemand) -> pl.DataFrame:
+    """Every cell once bought and once not, weighted by how often the demand itself expects it."""
+    chance, visits = demand.shares(1.0).ravel(), np.tile(demand.problem.visits, len(demand.products))
+    products, segments = len(demand.products), len(demand.problem.visits)
+    cells = pl.DataFrame(
+        {
+            "segment_id": demand.problem.segment_id.gather(np.tile(np.arange(segments), products)),
+            "product_id": demand.products["product_id"].gather(np.repeat(np.arange(products), segments)),
+            "period": 0,
+            "artefact_probability": chance,
+        }
+    )
+    bought = cells.with_columns(bought=pl.lit(True), weight=visits * chance)
+    both = pl.concat([bought, cells.with_columns(bought=pl.lit(False), weight=visits * (1 - chance))])
+    return both.filter(pl.col("artefact_probability") > 0)

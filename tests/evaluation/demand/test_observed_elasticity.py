@@ -1,0 +1,74 @@
+"""The log's own elasticities: against scikit-learn's Poisson regression, a known truth and a refit."""
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.linear_model import PoissonRegressor
+
+from gpu_pricer.evaluation.demand.observed_elasticity import observed_elasticities
+from gpu_pricer.evaluation.held_out.bootstrap import Bootstrap
+from gpu_pricer.evaluation.held_out.offers import Log
+from tests.canonical import write_canonical
+
+BOOTSTRAP = Bootstrap(replicates=100, level=0.9)
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("market") / "data"
+    drawn = write_canonical(directory, users=600)
+    return drawn, Log(*(pl.read_parquet(directory / f"{name}.parquet") for name in ("shelf", "choices", "visits")))
+
+
+def test_estimates_are_those_of_a_poisson_regression_with_product_effects(market):
+    _, log = market
+    found = observed_elasticities(log, BOOTSTRAP, seed=0)
+
+    moves = log.shelf.with_columns(move=pl.col("price").log() - pl.col("price").log().mean().over("product_id"))
+    for row in found.iter_rows(named=True):
+        shelf = moves.filter(pl.col("category_id") == row["category_id"])
+        buyers = log.purchases.group_by("period", "product_id").len("buyers")
+        cells = shelf.join(buyers, on=["period", "product_id"], how="left").with_columns(pl.col("buyers").fill_null(0))
+        effects = cells.select("product_id").cast(pl.String).to_dummies().to_numpy()
+        rivals = [  # the mean move of the other four products in the same week
+            np.mean(
+                [
+                    move
+                    for other, week, move in cells.select("product_id", "period", "move").iter_rows()
+                    if week == period and other != product
+                ]
+            )
+            for product, period in cells.select("product_id", "period").iter_rows()
+        ]
+        design = np.c_[effects, cells["price"].log(), rivals, cells.select("display", "mailer")]
+        oracle = PoissonRegressor(alpha=0.0, fit_intercept=False, tol=1e-10, max_iter=3000).fit(design, cells["buyers"])
+        assert row["observed"] == pytest.approx(oracle.coef_[effects.shape[1]], abs=1e-3)
+
+
+def test_intervals_hold_the_estimate_and_are_as_wide_as_a_fresh_sample_of_users_says(market):
+    _, log = market
+    found = observed_elasticities(log, BOOTSTRAP, seed=0)
+    halves = [
+        observed_elasticities(
+            Log(log.shelf, *(table.filter(pl.col("user_id") % 6 == k) for table in (log.choices, log.visits))),
+            BOOTSTRAP, seed=0,
+        )["observed"]
+        for k in range(6)
+    ]  # fmt: skip
+
+    assert ((found["low"] < found["observed"]) & (found["observed"] < found["high"])).all()
+    spread = np.std([half.to_numpy() for half in halves], axis=0, ddof=1) / np.sqrt(6)
+    width = (found["high"] - found["low"]).to_numpy() / (2 * 1.645)
+    assert width.mean() == pytest.approx(spread.mean(), rel=0.4)
+
+
+def test_a_price_that_never_moved_identifies_nothing(market):
+    _, log = market
+    still = log.shelf.with_columns(
+        price=pl.when(pl.col("category_id") == "c1").then(pl.col("price").first().over("product_id")).otherwise("price")
+    )
+
+    found = observed_elasticities(Log(still, log.choices, log.visits), BOOTSTRAP, seed=0)
+
+    assert found.filter(pl.col("observed").is_null())["category_id"].to_list() == ["c1"]
+    assert found["low"].null_count() == found["high"].null_count() == 1

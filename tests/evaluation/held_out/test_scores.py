@@ -1,0 +1,68 @@
+"""The test block: buyers per product and period, and what counts as a price move."""
+
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from gpu_pricer.evaluation.held_out.scores import evaluate_held_out, price_moves
+
+
+def periods(count: int) -> list[date]:
+    return [date(2025, 1, 6) + timedelta(days=7 * week) for week in range(count)]
+
+
+def test_move_compares_with_the_eight_periods_before():
+    price = [1.0, 3.0, *[2.0] * 8, 2.5]
+    shelf = pl.DataFrame({"period": periods(11), "product_id": [7] * 11, "price": price})
+
+    move = price_moves(shelf).sort("period")["move"].to_list()
+
+    assert move[0] is None
+    assert move[1] == pytest.approx(np.log(3.0))
+    assert move[10] == pytest.approx(np.log(2.5 / 2.0))
+
+
+def test_deviance_is_over_buyers_per_product_and_period_with_weights():
+    first, second = periods(2)
+    shelf = pl.DataFrame({"period": [first, second], "product_id": [1, 1], "price": [1.0, 1.2]})
+    offers = pl.DataFrame(
+        {
+            "period": [first, second, second],
+            "product_id": [1, 1, 1],
+            "probability": [0.5, 0.25, 0.5],
+            "bought": [True, False, True],
+            "weight": [1.0, 2.0, 1.0],
+        }
+    )
+
+    found = evaluate_held_out(offers, price_moves(shelf))
+
+    assert found["rows"] == 3
+    one = 2 * (np.log(1 / 0.5) - 0.5)
+    assert found["poisson_deviance"]["all"] == pytest.approx(one / 2)
+    assert found["poisson_deviance"]["moved_15pct"] == pytest.approx(0.0)
+
+
+def test_segments_have_a_deviance_of_their_own_cells():
+    day = periods(1)[0]
+    offers = pl.DataFrame(
+        {
+            "period": [day] * 2,
+            "segment_id": [0, 1],
+            "product_id": [1, 1],
+            "probability": [0.5, 0.5],
+            "bought": [True, False],
+            "weight": [1.0, 1.0],
+        }
+    )
+    moves = pl.DataFrame({"period": [day], "product_id": [1], "move": [0.2]})
+
+    found = evaluate_held_out(offers, moves)
+
+    assert found["poisson_deviance"]["all"] == pytest.approx(0.0)
+    apart = ((2 * (np.log(1 / 0.5) - 0.5)) + 2 * 0.5) / 2
+    assert found["poisson_deviance_by_segment"] == pytest.approx(
+        dict.fromkeys(["all", "moved_5pct", "moved_15pct"], apart)
+    )
