@@ -61,7 +61,8 @@ def main(config: DictConfig) -> None:
               test            rows, log_loss, auc, ece, predicted_over_actual, poisson_deviance, and
                               poisson_deviance_by_segment; intervals: of the scores, from resampled users;
                               off_policy: the same of the products whose price moved most
-              artefact        the same of what is priced, where the network is only its teacher
+              artefact        the same of what is priced, where the network is only its teacher; not with
+                              train.response, whose correction is of all the log
               aggregation_regret  regret, the share of profit lost because the prices are those of the segments' moments
                               and not of their members, by the members' own demand; both profits per 1,000 visits
               price_response  mean_elasticity, share_rising, elasticity_by_category: the artefact's elasticity,

@@ -22,7 +22,7 @@ from gpu_pricer.network.segments.forming import Segmentation, SegmentsConfig, fo
 from gpu_pricer.network.segments.ids import overlap, with_ids_of
 from gpu_pricer.network.segments.members import Members, period_to_judge, period_to_price
 from gpu_pricer.network.training import fit_network
-from gpu_pricer.network.warm_start import read_start
+from gpu_pricer.network.warm_start import read_start, warn_of_foresight
 from gpu_pricer.tables.artefact import ARTEFACT_FILES, NETWORK, DemandArtefact, read_segments, write_artefact
 from gpu_pricer.tables.reading import require_whole
 from gpu_pricer.tables.replacing import require_own
@@ -70,14 +70,16 @@ def main(config: DictConfig) -> None:
         len(data.user), data.users.height, len(data.set_category), data.products.height,
     )  # fmt: skip
     start = None if config.init_from is None else read_start(Path(str(config.init_from)))
+    if start is not None:
+        warn_of_foresight(start, data)
     module = fit_network(data, architecture, optimiser, trainer, folder, config.seed, config.train.resume, start)
     if module.global_rank:
         return
     network = module.network
     posterior = settle_price_response(network, price_response, optimiser, config.seed)
-    _judge(network, segments, config.seed, folder / "held_out.parquet")
+    _judge(network, segments, response is None, config.seed, folder / "held_out.parquet")
     if config.train.refit:
-        network.data = data.with_every_period()
+        network.go_on_with(data.with_every_period())
         posterior = settle_price_response(network, price_response, optimiser, config.seed)
     seen = data.visits_before(len(data.periods))
     segmentation = form_segments(Members(network, period_to_price(network)), segments, seen, config.seed)
@@ -87,7 +89,7 @@ def main(config: DictConfig) -> None:
     artefact = export_artefact(network, segmentation.segment, visits, export, run, created, posterior)
     _keep(export_members(network, visits, export, run, created), folder / MEMBERS)
     artefact = _with_response(artefact, response, data_folder, folder / NAIVE, config.seed)
-    write_network(network, segmentation, folder / NETWORK)
+    write_network(network, segmentation, data.periods[data.trained_periods - 1], folder / NETWORK)
     write_artefact(artefact, Path(config.paths.demand), folder / NETWORK)
     log.info(
         "wrote %s: %d segments × %d products, fingerprint %s",
@@ -95,11 +97,15 @@ def main(config: DictConfig) -> None:
     )  # fmt: skip
 
 
-def _judge(network: DemandNetwork, config: SegmentsConfig, seed: int, path: Path) -> None:
-    """Predict the test periods with segments formed just before them."""
+def _judge(network: DemandNetwork, config: SegmentsConfig, is_priced: bool, seed: int, path: Path) -> None:
+    """Predict the test periods; where the network's own response is priced, by segments formed just before them too."""
     data = network.data
     if data.validated_periods == len(data.periods):
         path.unlink(missing_ok=True)
+        return
+    if not is_priced:
+        log.info("train.response replaces the network's price response: the artefact is not judged on held-out periods")
+        predict_held_out(network, None, path)
         return
     visits = data.visits_before(data.validated_periods)
     members = Members(network, period_to_judge(network, data.validated_periods))

@@ -54,16 +54,13 @@ class DemandNetwork(nn.Module):
     def __init__(self, data: ChoiceData, config: NetworkConfig) -> None:
         super().__init__()
         self.config, self.data = config, data
-        products = torch.from_numpy(data.products["is_trained"].to_numpy().copy())
-        users = torch.zeros(data.users.height, dtype=torch.bool)
-        users[data.user[data.split()[0]]] = True
+        products, users, with_ids = _trained_on(data, config)
         contexts = data.context.shape[1]
         self.product_taste = Tower(data.product_attributes, products, config.taste_width, spread=0.1)
         self.product_level = Tower(data.product_attributes, products, 1 + contexts, spread=0.0)
         self.product_sensitivity = Tower(data.product_attributes, products, config.sensitivity_width + 1, spread=0.03)
-        strangers = torch.zeros_like(users) if config.history else users  # with a past, ids added nothing but noise
-        self.user_taste = Tower(data.user_attributes, strangers, config.taste_width, spread=0.1)
-        self.user_level = Tower(data.user_attributes, strangers, 1, spread=0.1)
+        self.user_taste = Tower(data.user_attributes, with_ids, config.taste_width, spread=0.1)
+        self.user_level = Tower(data.user_attributes, with_ids, 1, spread=0.1)
         self.user_sensitivity = Tower(data.user_attributes, users, config.sensitivity_width + 1, spread=0.03)
         self.history = HistoryEncoder(data, config.history, config.taste_width) if config.history else None
         self.mean_sensitivity = nn.Parameter(torch.expm1(torch.tensor(config.start_sensitivity)).log())
@@ -73,6 +70,16 @@ class DemandNetwork(nn.Module):
         self.season = nn.Embedding(len(data.set_category), 1)
         nn.init.zeros_(self.season.weight)
         self.shock = nn.Parameter(torch.zeros(len(data.product)), requires_grad=False)
+
+    def go_on_with(self, data: ChoiceData) -> None:
+        """Take the same tables with more periods to train on; who is first seen there starts at its attributes."""
+        products, users, with_ids = _trained_on(data, self.config)
+        self.data = data
+        for tower in (self.product_taste, self.product_level, self.product_sensitivity):
+            tower.admit(products)
+        for tower in (self.user_taste, self.user_level):
+            tower.admit(with_ids)
+        self.user_sensitivity.admit(users)
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the utility of every alternative of the batch, [R]."""
@@ -140,6 +147,17 @@ class DemandNetwork(nn.Module):
         share = 1 / self.data.choices_of_set[batch.choice_set]
         square = self.season(batch.choice_set).squeeze(1).square()
         return 0.5 * (square * share).mean() / self.config.season_spread**2
+
+
+def _trained_on(data: ChoiceData, config: NetworkConfig) -> tuple[Tensor, Tensor, Tensor]:
+    """Products [P] and users [U] that training sees, and users [U] whose ids have a taste and a level of their own.
+
+    Nobody's has where the network knows the past: beside it ids added nothing but noise.
+    """
+    products = torch.from_numpy(data.products["is_trained"].to_numpy(writable=True))
+    users = torch.zeros(data.users.height, dtype=torch.bool)
+    users[data.user[data.split()[0]]] = True
+    return products, users, torch.zeros_like(users) if config.history else users
 
 
 def affinity(user: Tensor, product: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Predictions for the periods that training never saw, by the network and by the artefact, for `evaluate` to judge."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -17,28 +18,43 @@ from gpu_pricer.network.segments.moments import member_weight, promotion_offset,
 BATCH = 8192
 
 
-def predict_held_out(network: DemandNetwork, segment: np.ndarray, path: Path) -> None:
+class Exported(NamedTuple):
+    """What artefacts say of every shelf row: share [R, S], and the segment of every user [U]."""
+
+    share: Tensor
+    segment: Tensor
+
+    def shares(self, batch: Batch) -> Tensor:
+        """The choice probabilities of the batch's alternatives for the segments of those who choose, [A]."""
+        return self.share[batch.row, self.segment[batch.user][batch.occasion]]
+
+
+def predict_held_out(network: DemandNetwork, segment: np.ndarray | None, path: Path) -> None:
     """Write one row per offer of the test periods: how likely it was bought in that visit, and whether it was.
 
-    segment [U]: that of every user, formed before them.
+    segment [U]: that of every user, formed before them, if there are any.
     Columns: period, category_id, user_id, product_id, price_ratio, probability, bought, weight (how many
-    occasions the sampled one stands for), segment_id, artefact_probability (what an artefact that is exported just
-    before the period says of the user's segment, with the period's promotion as offsets).
+    occasions the sampled one stands for), and with segments segment_id, artefact_probability (what an artefact that is
+    exported just before the period says of the user's segment, with the period's promotion as offsets).
     Several occasions of a user in one period count as one purchase or none.
     """
     data = network.data
     test = data.split()[2]
     network.eval()
-    of_segment = _artefact_shares(network, segment)
-    of_user = torch.from_numpy(segment)
+    exported = None if segment is None else Exported(_artefact_shares(network, segment), torch.from_numpy(segment))
     generator = torch.Generator().manual_seed(0)
     frames = []
     with torch.no_grad():
         for index in _first_of_each_occasion(data, test).split(BATCH):
             batch = gather_batch(data, index, EVERY_ALTERNATIVE, generator)
-            share = shares(network(batch), batch)
-            frames.append(_offers(data, batch, share, of_segment[batch.row, of_user[batch.user][batch.occasion]]))
-    _describe(network, pl.concat(frames), test, segment).write_parquet(path)
+            predicted = {"probability": shares(network(batch), batch)}
+            if exported is not None:
+                predicted["artefact_probability"] = exported.shares(batch)
+            frames.append(_offers(data, batch, predicted))
+    offers = _described(network, pl.concat(frames), test)
+    if segment is not None:
+        offers = offers.with_columns(segment_id=pl.Series(segment).gather(offers["user"]))
+    offers.drop("user", "choice_set", "shelf_row", "kept").write_parquet(path)
 
 
 def shares(utility: Tensor, batch: Batch) -> Tensor:
@@ -76,19 +92,20 @@ def _artefact_shares(network: DemandNetwork, segment: np.ndarray) -> Tensor:
     return share
 
 
-def _offers(data: ChoiceData, batch: Batch, share: Tensor, artefact_share: Tensor) -> pl.DataFrame:
+def _offers(data: ChoiceData, batch: Batch, predicted: dict[str, Tensor]) -> pl.DataFrame:
+    """The batch's offers, with the shares predicted of them turned into chances to be bought."""
     per_purchase = data.choices_per_purchase[data.set_category[batch.choice_set]][batch.occasion]
+    chances = {name: purchase_probability(share, per_purchase).double() for name, share in predicted.items()}
     return pl.DataFrame({
         "user": batch.user[batch.occasion].numpy(),
         "choice_set": batch.choice_set[batch.occasion].numpy(),
         "shelf_row": batch.row.numpy(),
-        "probability": purchase_probability(share, per_purchase).double().numpy(),
-        "artefact_probability": purchase_probability(artefact_share, per_purchase).double().numpy(),
+        **{name: chance.numpy() for name, chance in chances.items()},
         "kept": batch.outside[batch.occasion].double().exp().numpy(),
     })  # fmt: skip
 
 
-def _describe(network: DemandNetwork, offers: pl.DataFrame, test: Tensor, segment: np.ndarray) -> pl.DataFrame:
+def _described(network: DemandNetwork, offers: pl.DataFrame, test: Tensor) -> pl.DataFrame:
     """Names instead of row numbers, and what was bought."""
     data = network.data
     chosen = data.chosen[test]
@@ -108,11 +125,6 @@ def _describe(network: DemandNetwork, offers: pl.DataFrame, test: Tensor, segmen
             period=pl.Series(data.periods).gather(data.set_period[sets].numpy()),
             user_id=data.users["user_id"].gather(offers["user"]),
             price_ratio=pl.Series(data.price_ratio.numpy()).gather(offers["shelf_row"]),
-            segment_id=pl.Series(segment).gather(offers["user"]),
         )
         .with_columns(weight=pl.when(is_bought).then(1.0).otherwise(1 / pl.col("kept")))
-        .select(
-            "period", "category_id", "user_id", "product_id", "price_ratio", "probability", "bought", "weight",
-            "segment_id", "artefact_probability",
-        )
-    )  # fmt: skip
+    )

@@ -51,6 +51,9 @@ class HistoryEncoder(nn.Module):
         self.common = nn.Parameter(torch.zeros(hidden // 2 + 1))
         self.of_category = nn.Embedding(data.product_attributes.sizes[0], hidden // 2 + 1)
         nn.init.normal_(self.bought.weight, std=0.05)
+        untrained = torch.from_numpy(~data.products["is_trained"].to_numpy())
+        with torch.no_grad():
+            self.bought.weight[untrained] = 0.0  # what training never sees would stay as it was drawn
         nn.init.zeros_(self.of_category.weight)
 
     category: Tensor

@@ -6,6 +6,7 @@ network.json, parameters.safetensors, and as Parquet: labels (axis, label), prod
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,9 @@ from gpu_pricer.network.towers import Tower
 
 CENTRE = "segment centre"  # beside the parameters
 PRODUCT_COLUMNS = ("product_id", "category_id", "reference_price", "is_trained")
-PLAIN = ("half_lives", "price_memory", "period_days", "has_outside_option", "price_spread")  # settings as they are
+PLAIN = (  # settings as they are
+    "half_lives", "price_memory", "period_days", "has_outside_option", "price_spread", "tastes_until",
+)  # fmt: skip
 TABLES = ("products", "users", "categories")
 
 
@@ -42,6 +45,7 @@ class Settings:
     period_days: int
     has_outside_option: bool
     price_spread: float  # of the coordinates that users are compared in
+    tastes_until: str  # the last period that tastes were learned from, as an ISO date
     context: ContextScale
     product_vocabulary: Vocabulary
     user_vocabulary: Vocabulary
@@ -65,8 +69,8 @@ class SavedNetwork:
     fingerprint: str
 
 
-def write_network(network: DemandNetwork, segments: Segmentation, directory: Path) -> None:
-    """Write a trained network and the centres of its segments, for read_network."""
+def write_network(network: DemandNetwork, segments: Segmentation, tastes_until: date, directory: Path) -> None:
+    """Write a trained network, the last period its tastes come from, and its segments' centres, for read_network."""
     data = network.data
     settings = Settings(
         architecture=network.config,
@@ -75,6 +79,7 @@ def write_network(network: DemandNetwork, segments: Segmentation, directory: Pat
         period_days=data.period_days,
         has_outside_option=data.has_outside_option,
         price_spread=segments.price_spread,
+        tastes_until=tastes_until.isoformat(),
         context=data.context_scale,
         product_vocabulary=data.product_attributes.vocabulary,
         user_vocabulary=data.user_attributes.vocabulary,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.demand_network import DemandNetwork
+from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.labelled import Labels, copy_shared, parameters_of
 from gpu_pricer.network.saved_network import SavedNetwork, read_network
 from gpu_pricer.tables.artefact import NETWORK
@@ -23,6 +24,19 @@ def read_start(directory: Path) -> SavedNetwork:
         f"init_from must be a demand artefact or a work folder with one, found no network at "
         f"{' or '.join(map(str, places))}: train there first, or mend the path"
     )
+
+
+def warn_of_foresight(saved: SavedNetwork, data: ChoiceData) -> None:
+    """Say so where the saved tastes were learned from periods that this training keeps to judge by.
+
+    Levels, seasons and price response are found anew from the training periods alone, wherever they start.
+    """
+    held_out = data.periods[data.trained_periods :]
+    if held_out and saved.settings.tastes_until >= held_out[0].isoformat():
+        log.warning(
+            "init_from has learned tastes from sales up to %s, and %s on are held out: their scores flatter",
+            saved.settings.tastes_until, held_out[0],
+        )  # fmt: skip
 
 
 def start_from(saved: SavedNetwork, network: DemandNetwork) -> None:

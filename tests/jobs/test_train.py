@@ -124,6 +124,7 @@ def test_a_response_from_what_segments_bought_comes_with_its_posterior(tmp_path)
     assert posterior is not None
     assert posterior.height == 20 * 3 * 4
     assert not (tmp_path / "work" / "train" / "naive").exists()
+    assert "artefact_probability" not in held_out(tmp_path).columns  # that would be of a response never priced
 
 
 def test_two_ways_to_draw_exclude_each_other(tmp_path):

@@ -14,7 +14,7 @@ from gpu_pricer.network.labelled import parameters_of
 from gpu_pricer.network.saved_network import read_network, write_network
 from gpu_pricer.network.segments.forming import Segmentation
 from gpu_pricer.network.training import fit_network
-from gpu_pricer.network.warm_start import read_start, start_from
+from gpu_pricer.network.warm_start import read_start, start_from, warn_of_foresight
 from tests.canonical import SPLIT, write_canonical
 from tests.network.test_training import CPU, ENCODING, NETWORK, OPTIMISER
 
@@ -37,7 +37,7 @@ def yesterday(tmp_path_factory):
     write_canonical(folder / "data")
     data = load_choice_data(folder / "data", ENCODING, SPLIT)
     network = validation_loss(data, folder, 3)[1]
-    write_network(network, ONE_SEGMENT, folder / "demand" / "network")
+    write_network(network, ONE_SEGMENT, data.periods[data.trained_periods - 1], folder / "demand" / "network")
     return data, network, folder
 
 
@@ -71,6 +71,17 @@ def test_a_retraining_is_after_one_epoch_where_a_cold_one_is_after_more(yesterda
     cold = [validation_loss(data, tmp_path / "cold", epochs)[0] for epochs in (1, 2)]
 
     assert warm < min(cold)
+
+
+def test_tastes_of_periods_that_are_held_out_now_are_said_to_flatter(yesterday, caplog):
+    data, _, folder = yesterday
+    start = read_start(folder)
+
+    warn_of_foresight(start, data)
+    assert not caplog.text
+    warn_of_foresight(start, replace(data, trained_periods=data.trained_periods - 1))
+
+    assert f"from sales up to {data.periods[13]}, and {data.periods[13]} on are held out" in caplog.text
 
 
 def test_a_second_market_with_other_ids_starts_ahead_of_a_cold_one(yesterday, elsewhere, tmp_path, caplog):

@@ -1,5 +1,7 @@
 """What segments are worth: fewer of them predict less well and earn less, by the artefact's own opinion."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import polars as pl
 from scipy.cluster.hierarchy import fcluster, linkage
@@ -15,6 +17,7 @@ from kernels import price_cells
 RAREST = 1e-12  # choices per visit, or visits, below which nothing matters
 COUNTS = (1, 4, 16, 64, 256)
 NUDGE = 1.05  # of today's prices: how utilities differ there tells sensitivities apart
+MEAN_CHANCE = ((pl.col("weight") * pl.col("artefact_probability")).sum() / pl.col("weight").sum()).alias("chance")
 
 
 def segmentation_value(demand: CatalogDemand, offers: pl.DataFrame | None) -> pl.DataFrame:
@@ -22,17 +25,18 @@ def segmentation_value(demand: CatalogDemand, offers: pl.DataFrame | None) -> pl
 
     profit: expected per 1,000 visits, in currency, when a group's members share the best prices found for it, under
     the demand of every segment. log_loss: of held-out offers (segment_id, period, product_id, artefact_probability,
-    bought, weight) when a member is given its group's mean probability; null without offers.
+    bought, weight) when a member is given its group's mean probability; null without offers. Their segments are those
+    of the artefact before the held-out periods and have groups of their own.
     Groups are nested (Ward's method), so a finer segmentation can always do what a coarser one does.
     """
     segments = len(demand.problem.visits)
     counts = sorted({*(count for count in COUNTS if count < segments), segments})
     own = price_cells(demand.demand, exact_offer(demand.problem)).price.astype(np.float64)
+    points, predicted = _points_of(demand), None if offers is None else _Predicted.by(offers)
     rows = []
     for count in counts:
-        group = _groups(demand, count)
-        price = own if count == segments else _shared_prices(demand, own, group)
-        loss = None if offers is None else _log_loss(offers, demand.problem.segment_id, group)
+        price = own if count == segments else _shared_prices(demand, own, _groups(points, count))
+        loss = None if predicted is None else predicted.log_loss(count)
         rows.append({"segments": count, "profit": demand_as_truth(demand).profit(price), "log_loss": loss})
     return pl.DataFrame(rows, schema={"segments": pl.Int64, "profit": pl.Float64, "log_loss": pl.Float64})
 
@@ -59,19 +63,43 @@ def demand_as_truth(demand: CatalogDemand) -> TrueMarket:
     )
 
 
-def _groups(demand: CatalogDemand, count: int) -> np.ndarray:
-    """The group of every segment, [S]: alike are those whose log purchases are, at two levels of prices."""
-    if count == len(demand.problem.visits):
-        return np.arange(count)
+def _points_of(demand: CatalogDemand) -> np.ndarray:
+    """Segments as points, [S, D]: near are those whose log purchases are, at two levels of prices."""
     now, then = (np.log(np.maximum(demand.shares(level), RAREST)) for level in (1.0, NUDGE))
     importance = np.sqrt(np.exp(now).mean(axis=1, keepdims=True))
-    points = np.concatenate([importance * now, importance * (then - now) / np.log(NUDGE)])
-    return fcluster(linkage(points.T, "ward"), count, "maxclust") - 1
+    return np.concatenate([importance * now, importance * (then - now) / np.log(NUDGE)]).T
 
 
-def _log_loss(offers: pl.DataFrame, segment_id: pl.Series, group: np.ndarray) -> float:
-    groups = pl.DataFrame({"segment_id": segment_id, "group": group})
-    shared = (pl.col("weight") * pl.col("artefact_probability")).sum() / pl.col("weight").sum()
-    rows = offers.join(groups, on="segment_id").with_columns(shared=shared.over("group", "period", "product_id"))
-    bought, chance, weight = (rows[name].cast(pl.Float64).to_numpy() for name in ("bought", "shared", "weight"))
-    return float(-(weight @ (xlogy(bought, chance) + xlogy(1 - bought, 1 - chance))) / weight.sum())
+def _groups(points: np.ndarray, count: int) -> np.ndarray:
+    """The group of every point, [S], at most `count` of them."""
+    if count >= len(points):
+        return np.arange(len(points))
+    return fcluster(linkage(points, "ward"), count, "maxclust") - 1
+
+
+@dataclass(frozen=True)
+class _Predicted:
+    """Held-out offers (segment: a row number), and their segments as points [S, D]."""
+
+    offers: pl.DataFrame
+    points: np.ndarray
+
+    @classmethod
+    def by(cls, offers: pl.DataFrame) -> "_Predicted":
+        """Near are segments that had like log chances to buy each product; where there is none, all segments' mean."""
+        offers = offers.with_columns(segment=pl.col("segment_id").rank("dense") - 1)
+        cells = offers.group_by("product_id", "segment").agg(MEAN_CHANCE)
+        product, segment = (cells[name].rank("dense").to_numpy() - 1 for name in ("product_id", "segment"))
+        chance = np.full((product.max() + 1, segment.max() + 1), np.nan)
+        chance[product, segment] = cells["chance"].to_numpy()
+        of_product = np.nanmean(chance, axis=1, keepdims=True)
+        log_chance = np.log(np.maximum(np.where(np.isnan(chance), of_product, chance), RAREST))
+        return cls(offers, (np.sqrt(of_product) * log_chance).T)
+
+    def log_loss(self, count: int) -> float:
+        """When every segment is given its group's mean chance of each product in each period."""
+        group = pl.Series(_groups(self.points, count))
+        rows = self.offers.with_columns(group=group.gather(self.offers["segment"]))
+        rows = rows.with_columns(MEAN_CHANCE.over("group", "period", "product_id"))
+        bought, chance, weight = (rows[name].cast(pl.Float64).to_numpy() for name in ("bought", "chance", "weight"))
+        return float(-(weight @ (xlogy(bought, chance) + xlogy(1 - bought, 1 - chance))) / weight.sum())

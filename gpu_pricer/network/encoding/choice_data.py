@@ -25,7 +25,8 @@ class ChoiceData(OnDevice):
     from the set), outside (log of the share of the occasions without purchase that the sample kept; -inf where buying
     nothing is no option).
     Products [P]: reference_over_recent (reference price / recent price, in the period to price), product_category,
-    teaches_price (its price was seen often enough); the table carries reference_price and is_trained.
+    teaches_price (its price was seen often enough in training; teaches_price_at_last: in all periods); the table
+    carries reference_price, is_trained and is_seen.
     choices_per_purchase [categories]: products bought when any is, in training. history: what users did before.
     context_scale: names and scale of the C columns of context; price_memory: how many prices the recent one is of.
     Of the periods the first history_periods only feed the history, those up to trained_periods are trained on, those up
@@ -46,6 +47,7 @@ class ChoiceData(OnDevice):
     reference_over_recent: Tensor
     product_category: Tensor
     teaches_price: Tensor
+    teaches_price_at_last: Tensor
     product: Tensor
     price_ratio: Tensor
     recent_ratio: Tensor
@@ -109,8 +111,14 @@ class ChoiceData(OnDevice):
         return digest.hexdigest()
 
     def with_every_period(self) -> "ChoiceData":
-        """The same data with no period kept from training."""
-        return replace(self, trained_periods=len(self.periods), validated_periods=len(self.periods))
+        """The same data with no period kept from training, nor a product first seen there; reference prices stay."""
+        return replace(
+            self,
+            trained_periods=len(self.periods),
+            validated_periods=len(self.periods),
+            products=self.products.with_columns(is_trained="is_seen"),
+            teaches_price=self.teaches_price_at_last,
+        )
 
     def split(self) -> tuple[Tensor, Tensor, Tensor]:
         """Indices of the choices for training, validation and test: by period, never by random rows."""

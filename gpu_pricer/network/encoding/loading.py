@@ -22,7 +22,8 @@ from gpu_pricer.tables.category import category_key
 from gpu_pricer.tables.schemas import COST_SHIFTERS, PROMOTIONS, Catalog, Shelf
 from gpu_pricer.tables.split import Split
 
-MARKET_COLUMNS = {*Catalog.column_names(), "reference_price", "is_trained", "price_coverage"}  # others are attributes
+OF_SHELF = ("reference_price", "is_trained", "is_seen", "price_coverage", "whole_price_coverage")
+MARKET_COLUMNS = {*Catalog.column_names(), *OF_SHELF}  # others are attributes
 SHELF_COLUMNS = {*Shelf.column_names(), *COST_SHIFTERS} - {*PROMOTIONS}  # all others are context
 
 
@@ -81,9 +82,7 @@ def load_choice_data(directory: Path, config: EncodingConfig, split: Split) -> C
 
 def _read_tables(directory: Path, periods: list[date], trained: int, price_memory: int) -> Tables:
     shelf = pl.read_parquet(directory / "shelf.parquet")
-    products = _index_products(
-        pl.read_parquet(directory / "products.parquet"), shelf.filter(pl.col("period") <= periods[trained - 1])
-    )
+    products = _index_products(pl.read_parquet(directory / "products.parquet"), shelf, periods[trained - 1])
     users = pl.read_parquet(directory / "users.parquet").sort("user_id")
     categories = _index_categories(pl.read_parquet(directory / "categories.parquet"), products)
     context_names = [name for name in shelf.columns if name not in SHELF_COLUMNS]
@@ -132,6 +131,7 @@ def _tensors(tables: Tables, config: EncodingConfig, split: Split, summary: dict
         ),
         product_category=_tensor(category),
         teaches_price=_tensor(products["price_coverage"] >= config.min_price_coverage, torch.bool),
+        teaches_price_at_last=_tensor(products["whole_price_coverage"] >= config.min_price_coverage, torch.bool),
         product=_tensor(shelf["product"]),
         price_ratio=_tensor(shelf["price"] / products["reference_price"].gather(shelf["product"]), torch.float32),
         recent_ratio=_tensor(shelf["price"] / shelf["recent_price"], torch.float32),
@@ -183,19 +183,27 @@ def _index_categories(rates: pl.DataFrame, products: pl.DataFrame) -> pl.DataFra
     return joined.with_columns(pl.col(name).fill_null(pl.col(name).mean()) for name in names)
 
 
-def _index_products(products: pl.DataFrame, training_shelf: pl.DataFrame) -> pl.DataFrame:
-    """Products by category, with reference_price (their median price in training, else today's) and price_coverage."""
-    seen = training_shelf.group_by("product_id").agg(
-        reference_price=pl.col("price").median(), price_coverage=(pl.col("price_age") == 0).mean()
-    )
+def _index_products(products: pl.DataFrame, shelf: pl.DataFrame, trained_to: date) -> pl.DataFrame:
+    """Products by category, with what the shelf told of them in training (price_coverage) and in all (whole_…).
+
+    reference_price: the median price in training, else the first one ever, else today's; is_trained, is_seen: whether
+    there was any in training, and ever.
+    """
+    coverage = (pl.col("price_age") == 0).mean()
+    trained = shelf.filter(pl.col("period") <= trained_to).group_by("product_id")
+    ever = shelf.sort("period").group_by("product_id")
     return (
         products.with_columns(category_key())
-        .join(seen, on="product_id", how="left")
+        .join(trained.agg(median=pl.col("price").median(), price_coverage=coverage), on="product_id", how="left")
+        .join(ever.agg(first=pl.col("price").first(), whole_price_coverage=coverage), on="product_id", how="left")
         .with_columns(
-            is_trained=pl.col("reference_price").is_not_null(),
-            reference_price=pl.coalesce("reference_price", "price"),
+            is_trained=pl.col("median").is_not_null(),
+            is_seen=pl.col("first").is_not_null(),
+            reference_price=pl.coalesce("median", "first", "price"),
             price_coverage=pl.col("price_coverage").fill_null(0.0),
+            whole_price_coverage=pl.col("whole_price_coverage").fill_null(0.0),
         )
+        .drop("median", "first")
         .sort("category_id", "product_id")
     )
 

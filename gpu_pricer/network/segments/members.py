@@ -48,9 +48,8 @@ def period_to_judge(network: DemandNetwork, period: int) -> MarketPoint:
     earlier, now = (row_period < period).nonzero().squeeze(1), (row_period == period).nonzero().squeeze(1)
     last = torch.full((data.products.height,), -1).scatter_reduce(0, data.product[earlier], earlier, "amax")
     is_known, row = last >= 0, last.clamp(min=0)
-    over_recent = data.reference_over_recent.index_put(
-        (data.product[now],), data.recent_ratio[now] / data.price_ratio[now]
-    )
+    over_recent = torch.where(is_known, data.recent_ratio[row] / data.price_ratio[row], 1.0)
+    over_recent[data.product[now]] = data.recent_ratio[now] / data.price_ratio[now]
     return MarketPoint(
         period=period,
         price_ratio=torch.where(is_known, data.price_ratio[row], 1.0),

@@ -79,6 +79,7 @@ def unseen_data(saved: SavedNetwork, unseen: Unseen) -> tuple[ChoiceData, Tensor
         reference_over_recent=torch.ones(products.height),
         product_category=_whole(numbered["category"]),
         teaches_price=torch.ones(products.height, dtype=torch.bool),
+        teaches_price_at_last=torch.ones(products.height, dtype=torch.bool),
         product=_whole(rows["product"]),
         price_ratio=_number(rows["price"] / rows["reference_price"]),
         recent_ratio=_number(rows["price"] / rows["recent_price"]),

@@ -96,6 +96,15 @@ def test_more_segments_earn_no_less_and_fit_the_purchases_that_they_predict_no_w
     assert segmentation_value(demand, None)["log_loss"].null_count() == 3
 
 
+def test_the_held_out_segments_may_have_any_ids(demand):
+    offers = expected_offers(demand)
+    others = offers.with_columns(segment_id=(pl.col("segment_id").rank("dense") * 5 % 7).cast(pl.Int64))
+
+    assert others["segment_id"].n_unique() == offers["segment_id"].n_unique()
+    expected = segmentation_value(demand, offers)["log_loss"].to_list()
+    assert segmentation_value(demand, others)["log_loss"].to_list() == pytest.approx(expected)
+
+
 def expected_offers(demand: CatalogDemand) -> pl.DataFrame:
     """Every cell once bought and once not, weighted by how often the demand itself expects it."""
     chance, visits = demand.shares(1.0).ravel(), np.tile(demand.problem.visits, len(demand.products))
