@@ -10,7 +10,7 @@ from gpu_pricer.network.price_response.settling import settle_price_response
 from gpu_pricer.network.segments.members import Members, period_to_price
 from gpu_pricer.network.training import fit_network
 from tests.canonical import SPLIT, write_canonical
-from tests.network.test_training import CPU, ENCODING, NETWORK, OPTIMISER, PRICE_RESPONSE
+from tests.network.small import CPU, ENCODING, NETWORK, OPTIMISER, PRICE_RESPONSE
 
 PERIODS = 26
 CHANCES = (0.01, 0.2)

@@ -16,7 +16,7 @@ from gpu_pricer.network.segments.forming import Segmentation
 from gpu_pricer.network.training import fit_network
 from gpu_pricer.network.warm_start import read_start, start_from, warn_of_foresight
 from tests.canonical import SPLIT, write_canonical
-from tests.network.test_training import CPU, ENCODING, NETWORK, OPTIMISER
+from tests.network.small import CPU, ENCODING, NETWORK, OPTIMISER
 
 ONE_SEGMENT = Segmentation(np.zeros(300, np.int64), np.zeros((1, 3)), price_spread=0.2)
 BRIEF = replace(OPTIMISER, max_epochs=1)

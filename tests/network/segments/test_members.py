@@ -8,7 +8,7 @@ from gpu_pricer.network.demand_network import DemandNetwork
 from gpu_pricer.network.encoding.loading import load_choice_data
 from gpu_pricer.network.segments.members import Members, period_to_judge
 from tests.canonical import SPLIT, write_canonical
-from tests.network.test_training import ENCODING, NETWORK
+from tests.network.small import ENCODING, NETWORK
 
 PERIODS = 20
 JUDGED = range(PERIODS - SPLIT.test_periods, PERIODS)

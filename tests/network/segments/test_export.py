@@ -1,0 +1,145 @@
+"""Artefacts against the members they are made of."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from gpu_pricer.network.segments import members as members_module
+from gpu_pricer.network.segments.export import ExportConfig, export_artefact, export_members
+from gpu_pricer.network.segments.forming import user_coordinates
+from gpu_pricer.network.segments.moments import member_weight, segment_moments
+from tests.network.small import everybody
+
+DENSE = ExportConfig("dense", rank=3, support_quantile=0.01, support_width=0.10, member_cells=3000)
+SEGMENTS = np.arange(300) % 3
+
+
+@pytest.fixture(scope="module")
+def members(trained):
+    """Visits and segments of the users, and every member's choice probabilities at today's prices."""
+    visits, segment = np.linspace(1, 20, 300), np.arange(300) % 3
+    appeal, sensitivity = (part.double().numpy() for part in everybody(trained).demand(slice(0, 20)))
+    return visits, segment, appeal, sensitivity
+
+
+def test_a_dense_artefact_has_its_members_mean_shares_and_slopes(market, trained, members):
+    _, data = market
+    visits, segment, appeal, sensitivity = members
+    ratio = (data.products["price"] / data.products["reference_price"]).to_numpy()
+    shares = _shares(appeal, sensitivity, ratio, data)
+
+    artefact = export_artefact(trained, segment, visits, DENSE, "run", "now")
+
+    known = artefact.products["product_id"].is_not_null().to_numpy()
+    exported = [artefact.factors[name][:, known].astype(float) for name in ("appeal", "sensitivity")]
+    for s in range(3):
+        mean = np.average(shares[segment == s], axis=0, weights=visits[segment == s])
+        ours = _shares(exported[0][[s]], exported[1][[s]], ratio, data)[0]
+        np.testing.assert_allclose(ours, mean, rtol=1e-4)
+        slope = np.average((sensitivity * shares * (1 - shares))[segment == s], axis=0, weights=visits[segment == s])
+        np.testing.assert_allclose(exported[1][s] * ours * (1 - ours), slope, rtol=1e-3)
+
+
+def test_factors_of_full_rank_are_the_dense_artefact(trained, members):
+    visits, segment, _, _ = members
+
+    dense = export_artefact(trained, segment, visits, DENSE, "run", "now").factors
+    factors = export_artefact(trained, segment, visits, replace(DENSE, form="factors"), "run", "now").factors
+
+    appeal = factors["segment_appeal"] @ factors["product_appeal"].T
+    raw = factors["segment_sensitivity"] @ factors["product_sensitivity"].T
+    np.testing.assert_allclose(appeal, dense["appeal"], atol=1e-4)
+    np.testing.assert_allclose(np.logaddexp(raw, 0), dense["sensitivity"], rtol=1e-3)
+
+
+def test_every_shared_category_has_a_fallback(trained):
+    artefact = export_artefact(trained, np.zeros(300, int), np.ones(300), DENSE, "run", "now")
+
+    assert artefact.products.filter(pl.col("product_id").is_null())["category_id"].to_list() == [
+        "c0",
+        "c1",
+        "c2",
+        "c3",
+    ]
+
+
+def test_support_is_at_least_as_wide_as_configured(market, trained):
+    artefact = export_artefact(
+        trained, np.zeros(300, int), np.ones(300), replace(DENSE, support_quantile=0.49), "run", "now"
+    )
+
+    table = artefact.products
+    assert (table["min_price"] <= 0.9 * table["reference_price"] + 1e-9).all()
+    assert (table["max_price"] >= 1.1 * table["reference_price"] - 1e-9).all()
+
+
+def test_without_an_outside_option_the_artefact_keeps_the_mean_shares(market, trained, monkeypatch):
+    _, data = market
+    inside = replace(data, outside=torch.full_like(data.outside, -torch.inf))
+    members = everybody(trained)
+    monkeypatch.setattr(trained, "data", inside)
+    moments = segment_moments(members, torch.full((1, 300), 1 / 300))
+    ratio = (data.products["price"] / data.products["reference_price"]).to_numpy()
+    category = data.product_category.numpy()
+    weight = np.exp(moments.appeal[0].numpy() - moments.sensitivity[0].numpy() * (ratio - 1))
+    ours = weight / np.bincount(category, weight)[category]
+
+    appeal, sensitivity = (part.numpy() for part in members.demand(slice(0, 20)))
+    each = np.exp(appeal - sensitivity * (ratio - 1))
+    expected = np.mean([row / np.bincount(category, row)[category] for row in each], axis=0)
+    np.testing.assert_allclose(ours, expected, rtol=1e-4)
+
+
+def test_the_members_are_kept_as_segments_of_one_for_the_categories_bought_most(trained):
+    data, visits = trained.data, np.linspace(1, 20, 300)
+    bought = data.product_category[data.product[data.chosen[data.chosen >= 0]]]
+    most = torch.bincount(bought).argmax()
+    size = int((data.product_category == most).sum())
+
+    kept = export_members(trained, visits, replace(DENSE, member_cells=300 * size), "run", "now")
+
+    is_kept = (data.product_category == most).numpy()
+    assert kept.products["product_id"].to_list() == data.products["product_id"].filter(pl.Series(is_kept)).to_list()
+    assert kept.segments["segment_id"].to_list() == data.users["user_id"].to_list()
+    for part, expected in zip(("appeal", "sensitivity"), everybody(trained).demand(slice(0, 20)), strict=True):
+        np.testing.assert_array_equal(kept.factors[part], expected[:, is_kept].numpy())
+    assert export_members(trained, visits, replace(DENSE, member_cells=10), "run", "now") is None
+
+
+def test_blocks_of_users_and_products_change_no_moment(trained, monkeypatch):
+    weight = member_weight(np.arange(300) % 3, np.linspace(1, 20, 300))
+    whole, where = segment_moments(everybody(trained), weight), user_coordinates(everybody(trained), price_spread=0.2)
+
+    monkeypatch.setattr(members_module, "USERS", 77)
+    monkeypatch.setattr(members_module, "PRODUCTS", 5)
+    blocks = segment_moments(everybody(trained), weight)
+
+    for name in ("appeal", "sensitivity", "damping"):
+        torch.testing.assert_close(getattr(blocks, name), getattr(whole, name), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(user_coordinates(everybody(trained), price_spread=0.2), where, rtol=1e-4, atol=1e-5)
+
+
+def test_who_came_lately_is_expected_to_come_again(market):
+    _, data = market
+    came = data.history.visit_count.diff(dim=1).numpy().astype(float)
+    came[0], came[1] = 0.0, 1.0
+    came[2] = np.arange(came.shape[1]) < 3
+    count = torch.from_numpy(np.concatenate([np.zeros((len(came), 1)), came.cumsum(axis=1)], axis=1))
+    told = replace(data, history=replace(data.history, visit_count=count))
+
+    expected = told.expected_visits(10, 4)
+
+    assert expected[:3] == pytest.approx([0.0, 1.0, 3 / 10 / 5])
+    assert expected == pytest.approx((came[:, 6:10].sum(axis=1) + came[:, :10].mean(axis=1)) / 5)
+    assert told.expected_visits(2, 4) == pytest.approx(came[:, :2].mean(axis=1))
+
+
+def _shares(appeal, sensitivity, ratio, data):
+    """The multinomial logit, written out: [rows, P]."""
+    weight = np.exp(appeal - sensitivity * (ratio - 1))
+    category = data.product_category.numpy()
+    total = np.stack([weight[:, category == g].sum(axis=1) for g in range(category.max() + 1)], axis=1)
+    return weight / (1 + total[:, category])
