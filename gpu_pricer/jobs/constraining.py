@@ -41,6 +41,8 @@ def demanded(
     that do not fit them.
     """
     if not policy.asked:
+        if warm_start is not None:
+            log.warning("paths.warm_start is not read: the policy has no constraints whose multipliers it could start")
         return None
     planner = Planner(problem, policy.asked, catalog, segments, currency, backend)
     return Demanded(planner, policy, None if warm_start is None else planner.read_start(warm_start))

@@ -95,6 +95,12 @@ def test_a_warm_start_is_quicker(tmp_path):
     assert again["passes"] < first["passes"]
 
 
+def test_a_warm_start_of_nothing_is_said(tmp_path, caplog):
+    scored(tmp_path / "prices", {}, warm_start=tmp_path / "none")
+
+    assert "paths.warm_start is not read: the policy has no constraints" in caplog.text
+
+
 def test_what_cannot_be_met_is_relaxed_or_refused_as_configured(tmp_path):
     _, relaxed = scored(tmp_path / "relaxed", IMPOSSIBLE)
 
