@@ -34,7 +34,9 @@ def main(config: DictConfig) -> None:
     Writes  predict.out     the same rows in the same order, with `probability`, above 0 and below 1
 
     Products and users that training never saw are judged by their attributes, or as the average one, and counted. An
-    offer that says nothing of its display or other context takes what the log tells of that period, or of the last.
+    offer that says nothing of its display or other context takes what that period's shelf tells, or where the product
+    was not on it, the mean of the periods before. With train.refit=true the network has learned from every period of
+    the log, so that what it says of these is in-sample: judge it by `evaluate`, which asks it before the refit.
 
     Example: gpu-pricer predict predict.offers=offers.parquet predict.out=predictions.parquet
     """

@@ -30,7 +30,12 @@ def learn_context_scale(shelf: pl.DataFrame, names: list[str], trained_periods: 
 
 
 def scale_context(shelf: pl.DataFrame, scale: ContextScale) -> pl.DataFrame:
-    """The shelf with its context on that scale, so that unknown means average.
+    """The shelf with its context on that scale, so that unknown means average."""
+    return known_context(shelf, scale).with_columns(pl.col(scale.names).fill_null(0.0))
+
+
+def known_context(shelf: pl.DataFrame, scale: ContextScale) -> pl.DataFrame:
+    """The shelf with its context on that scale, null where unknown.
 
     A competitor's price counts relative to the product's own reference price.
     """
@@ -38,9 +43,7 @@ def scale_context(shelf: pl.DataFrame, scale: ContextScale) -> pl.DataFrame:
         (_value(name) - pl.lit(centre, pl.Float64)) / (spread or 1.0)
         for name, centre, spread in zip(scale.names, scale.centre, scale.spread, strict=True)
     ]
-    return shelf.with_columns(
-        value.fill_nan(None).fill_null(0.0).alias(name) for name, value in zip(scale.names, scaled, strict=True)
-    )
+    return shelf.with_columns(value.fill_nan(None).alias(name) for name, value in zip(scale.names, scaled, strict=True))
 
 
 def _value(name: str) -> pl.Expr:

@@ -10,11 +10,11 @@ from torch import Tensor
 from gpu_pricer.network.demand_network import DemandNetwork
 from gpu_pricer.network.encoding.attributes import encode_attributes
 from gpu_pricer.network.encoding.choice_data import ChoiceData
-from gpu_pricer.network.encoding.context_scale import scale_context
 from gpu_pricer.network.encoding.history import History, Purchases, build_history
 from gpu_pricer.network.labelled import copy_shared, parameters_of
 from gpu_pricer.network.saved_network import SavedNetwork, Settings
 from gpu_pricer.network.towers import Tower
+from gpu_pricer.network.unseen.context import with_context
 from gpu_pricer.network.unseen.past import Past
 
 OFFER = ("occasion_id", "user_id", "product_id", "period", "price")
@@ -114,11 +114,12 @@ def _categories(products: pl.DataFrame, saved: SavedNetwork) -> pl.DataFrame:
 
 def _offer_rows(unseen: Unseen, numbered: pl.DataFrame, settings: Settings) -> pl.DataFrame:
     """The offers in the order of their choice sets, with row numbers, recent prices and scaled context."""
-    offers, past = unseen.offers.with_row_index("offer"), unseen.past
+    past, context = unseen.past, [name for name in settings.context.names if name in unseen.offers.columns]
+    offers = unseen.offers.select(*OFFER, *context).with_row_index("offer")
+    offers = offers.with_columns(period_index=past.index(offers["period"])).join(numbered, on="product_id")
     recent = past.prices_before(settings.price_memory)
-    rows = (
-        _with_context(offers.with_columns(period_index=past.index(offers["period"])), past, settings)
-        .join(numbered, on="product_id")
+    return (
+        with_context(offers, past, settings.context, settings.architecture.carry_periods)
         .join(unseen.users.select("user_id").with_row_index("user"), on="user_id")
         .sort("period")
         .join_asof(recent, on="period", by="product_id", allow_exact_matches=False, check_sortedness=False)
@@ -126,29 +127,6 @@ def _offer_rows(unseen: Unseen, numbered: pl.DataFrame, settings: Settings) -> p
         .sort(*CHOICE_SET, "product", "offer")
         .with_columns(choice_set=pl.struct(CHOICE_SET).rle_id().cast(pl.Int64))
     )
-    return scale_context(rows, settings.context)
-
-
-def _with_context(offers: pl.DataFrame, past: Past, settings: Settings) -> pl.DataFrame:
-    """The offers with every context column: what they say, else the shelf of the period, else the last ones' mean."""
-    names = settings.context.names
-    told = [name for name in names if name in offers.columns and _is_context(offers.schema[name])]
-    offers = offers.select("offer", "period_index", *OFFER, *told)
-    on_shelf = past.shelf.select("product_id", "period", *(name for name in names if name in past.shelf.columns))
-    recent = on_shelf.filter(pl.col("period").is_in(past.periods[-settings.architecture.carry_periods :]))
-    means = recent.group_by("product_id").agg(pl.col(pl.Float64).mean().name.suffix(" lately"))
-    joined = offers.join(on_shelf, on=("product_id", "period"), how="left", suffix=" on shelf")
-    joined = joined.join(means, on="product_id", how="left")
-    return joined.with_columns(
-        pl.coalesce([c for c in (name, f"{name} on shelf", f"{name} lately") if c in joined.columns] or pl.lit(None))
-        .cast(pl.Float64)
-        .alias(name)
-        for name in names
-    )
-
-
-def _is_context(dtype: pl.DataType) -> bool:
-    return dtype.is_numeric() or dtype == pl.Boolean
 
 
 def _history(

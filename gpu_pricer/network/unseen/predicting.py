@@ -21,8 +21,9 @@ def predict_offers(
     """Return the probability, above 0 and below 1, that each offer is bought in its visit, in their order [N].
 
     offers: occasion_id, user_id, product_id, period, price and context; the offers of an occasion in one category are
-    what its user chose from. A user's past ends before the offer's period. Products and users that training has not
-    seen are looked up in catalog (product_id, category_id, price, attributes) and users (user_id, attributes).
+    what its user chose from. A user's past, and the context that no shelf of the offer's period tells, end before it.
+    Products and users that training has not seen are looked up in catalog (product_id, category_id, price, attributes)
+    and users (user_id, attributes).
     """
     products = with_new_products(saved, offers, catalog)
     everybody = with_new_users(saved, offers["user_id"], users)
