@@ -90,7 +90,7 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
     for name, table in tables.items():
         broken = check(conform(table.lazy(), SCHEMAS[name], name, keep_others=True).collect(), SCHEMAS[name]).broken
         assert not broken, f"canonical {name} breaks {broken}"
-    return Canonical(tables, _summary(inputs, tables, lines, whole, rules))
+    return Canonical(tables, _summary(inputs, tables, sales, lines, whole, rules))
 
 
 def _sales(inputs: Inputs, rules: Preparation) -> pl.DataFrame:
@@ -158,6 +158,7 @@ def _users(inputs: Inputs) -> pl.DataFrame:
 def _summary(
     inputs: Inputs,
     tables: dict[str, pl.DataFrame],
+    sales: pl.DataFrame,
     lines: pl.DataFrame,
     whole: list[date],
     rules: Preparation,
@@ -182,7 +183,7 @@ def _summary(
         "largest_choice_set": sets.max(),
         "purchases": sold.height,
         "purchases_on_shelf": kept.height,
-        "lines_outside_whole_periods": inputs.sales.height - lines.height,
+        "lines_outside_whole_periods": sales.height - lines.height,
         "choices_of_a_product": choices.height - choices["product_id"].null_count(),
         "choices_of_nothing": choices["product_id"].null_count(),
         "broken_rules": inputs.broken,

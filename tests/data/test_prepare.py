@@ -106,6 +106,14 @@ def test_only_whole_periods_are_visited(prepare):
         assert pl.read_parquet(directory / f"{name}.parquet")["period"].max() == date(2024, 2, 5)
 
 
+def test_lines_of_other_categories_are_not_counted_as_outside_whole_periods(prepare):
+    of_a = shop()["transactions"].filter(pl.col("product_id").is_in([100, 101]))
+
+    summary = json.loads((prepare(shop(), "data.assortment.categories=[A]") / "summary.json").read_text())
+
+    assert summary["purchases"] + summary["lines_outside_whole_periods"] == of_a.height
+
+
 @pytest.mark.parametrize("ids", [lambda number: number, lambda number: f"id-{number}"])
 def test_ids_come_out_as_they_went_in(prepare, ids):
     tables = shop(ids)
