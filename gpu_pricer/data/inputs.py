@@ -2,12 +2,14 @@
 
 import logging
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
 import dataframely as dy
 import polars as pl
 
 from gpu_pricer.data.outliers import OutlierRule
+from gpu_pricer.data.periods import Period
 from gpu_pricer.data.source import RawTable, Source
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.checking import Checked, check
@@ -57,8 +59,11 @@ class Inputs:
         return self.tables["offers"] if "offers" in self.tables else self.tables["transactions"]
 
 
-def read_inputs(source: Source, validation: Validation) -> Inputs:
-    """All tables of a source, checked; InputError for structural faults and, if refused, broken rules."""
+def read_inputs(source: Source, validation: Validation, period: Period, last_period: date | None) -> Inputs:
+    """All tables of a source, checked; InputError for structural faults and, if refused, broken rules.
+
+    Nothing is read of what happened after the last period (null: all is), so that nothing can depend on it.
+    """
     raw = source.tables()
     _require_tables(raw)
     lazy = {
@@ -66,7 +71,8 @@ def read_inputs(source: Source, validation: Validation) -> Inputs:
         for name, schema in SCHEMAS.items()
         if name in raw
     }
-    frames = _with_equal_ids({name: collect(rows, raw[name].origin) for name, rows in lazy.items()}, raw)
+    frames = {name: _collect(rows, raw[name].origin, period, last_period) for name, rows in lazy.items()}
+    frames = _with_equal_ids(frames, raw)
     checked = {name: check(rows, SCHEMAS[name], _rules(name, frames, validation)) for name, rows in frames.items()}
     for name, result in checked.items():
         _require_sound(result, raw[name].origin)
@@ -84,6 +90,18 @@ def _require_tables(raw: dict[str, RawTable]) -> None:
         raise InputError(f"the tables must include products, found {found}: add products.parquet")
     if "transactions" not in raw and "offers" not in raw:
         raise InputError(f"the tables must include transactions or offers, found {found}: add one of them")
+
+
+def _collect(rows: pl.LazyFrame, origin: str, period: Period, last_period: date | None) -> pl.DataFrame:
+    """The rows up to the last period; those without a time are kept for the rule that they break."""
+    if last_period is None or "time" not in rows.collect_schema():
+        return collect(rows, origin)
+    time = pl.col("time")
+    return collect(
+        rows.filter(time.is_null() | (period.start(time) <= last_period)),
+        f"{origin} up to data.last_period={last_period}",
+        "set a later data.last_period, fill the table or remove it",
+    )
 
 
 def _with_equal_ids(frames: dict[str, pl.DataFrame], raw: dict[str, RawTable]) -> dict[str, pl.DataFrame]:

@@ -37,13 +37,9 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
 
 @dataclass(frozen=True)
 class Preparation:
-    """Every rule by which canonical tables come from valid inputs.
-
-    last_period: sales of later periods are not read (null: all are); split says which periods are trained on.
-    """
+    """Every rule by which canonical tables come from valid inputs; split says which periods are trained on."""
 
     period: Period
-    last_period: date | None
     split: Split
     assortment: AssortmentRule
     shelf: ShelfRule
@@ -96,13 +92,9 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
 def _sales(inputs: Inputs, rules: Preparation) -> pl.DataFrame:
     """The sales that count, with their period; InputError when none does."""
     sales = inputs.sales.with_columns(rules.period.start(pl.col("time")).alias("period"))
-    if rules.last_period is not None:
-        sales = sales.filter(pl.col("period") <= rules.last_period)
     sales = sales_in_categories(sales, inputs.tables["products"], rules.assortment)
     if sales.is_empty():
-        raise InputError(
-            "some sales must count, found none: set a later data.last_period, or mend data.assortment.categories"
-        )
+        raise InputError("some sales must be of data.assortment.categories, found none: mend these")
     return sales
 
 

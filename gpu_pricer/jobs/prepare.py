@@ -39,7 +39,9 @@ def main(config: DictConfig) -> None:
     products are always refused. Nothing is written before all inputs are checked, and the old tables stay
     until the new ones are whole.
 
-    data.occasion_period, data.last_period, data.assortment, data.shelf, data.catalog, data.categories and
+    Rows of periods after data.last_period are not read at all, whatever table they are of.
+
+    data.occasion_period, data.assortment, data.shelf, data.catalog, data.categories and
     data.choices say which sales count and how prices, costs, need groups and occasions without purchase come
     about; `seed` draws the latter. `split` says which periods are trained on: only they choose products and rates.
     """
@@ -48,10 +50,10 @@ def main(config: DictConfig) -> None:
     if type(config.seed) is not int or config.seed < 0:
         raise InputError(f"seed must be a whole number from 0, found {config.seed!r}: set seed=0")
     data = instantiate(config.data, _convert_="all")
-    inputs = read_inputs(data["source"], Validation(data["on_invalid"], data["outliers"]))
+    period, last_period = Period(data["occasion_period"]), parse_day("data.last_period", data["last_period"])
+    inputs = read_inputs(data["source"], Validation(data["on_invalid"], data["outliers"]), period, last_period)
     parts = (data[name] for name in ("assortment", "shelf", "catalog", "categories", "choices"))
-    period, split = Period(data["occasion_period"]), instantiate(config.split)
-    rules = Preparation(period, parse_day("data.last_period", data["last_period"]), split, *parts)
+    rules = Preparation(period, instantiate(config.split), *parts)
     canonical = canonical_tables(inputs, rules, config.seed)
     _require_columns(canonical.tables["users"].columns, data["protected"])
     summary = {"currency": data["currency"], "protected": data["protected"]} | canonical.summary

@@ -31,14 +31,14 @@ def require_whole(folder: Path) -> None:
         scan_table(file)
 
 
-def collect(frame: pl.LazyFrame, origin: str) -> pl.DataFrame:
-    """The rows of a lazy table; InputError when they cannot be read or there are none."""
+def collect(frame: pl.LazyFrame, origin: str, remedy: str = "fill the table or remove it") -> pl.DataFrame:
+    """The rows of a lazy table; InputError when they cannot be read, or, with the remedy, when there are none."""
     try:
         rows = frame.collect(engine="streaming")
     except (OSError, pl.exceptions.PolarsError) as error:
         raise InputError(f"{origin} must be readable, found: {first_line(error)}; write it again") from error
     if rows.is_empty():
-        raise InputError(f"{origin} must hold at least one row, found none: fill the table or remove it")
+        raise InputError(f"{origin} must hold at least one row, found none: {remedy}")
     return rows
 
 

@@ -1,16 +1,19 @@
 """The inputs as a whole: quarantine or refusal, structural faults, ids that must agree."""
 
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 
 import polars as pl
 import pytest
 
 from gpu_pricer.data.inputs import Validation, read_inputs
 from gpu_pricer.data.outliers import QuantityAtMost
+from gpu_pricer.data.periods import Period
 from gpu_pricer.data.source import RawTable
 from gpu_pricer.errors import InputError
 
 PRODUCTS = pl.DataFrame({"product_id": [10, 11], "category_id": ["A", "A"]})
+MONDAY = date(2024, 1, 1)
 USERS = pl.DataFrame({"user_id": [1, 2]})
 
 
@@ -25,8 +28,11 @@ class Shop:
 
 
 def read(on_invalid="quarantine", outliers=None, **frames):
-    shop = Shop({"products": PRODUCTS} | frames)
-    return read_inputs(shop, Validation(on_invalid, outliers or {}))
+    return read_only({"products": PRODUCTS} | frames, on_invalid, outliers)
+
+
+def read_only(frames, on_invalid="refuse", outliers=None, last_period=None):
+    return read_inputs(Shop(frames), Validation(on_invalid, outliers or {}), Period("1w"), last_period)
 
 
 def test_rows_that_break_a_rule_are_set_aside_with_the_rule(lines):
@@ -70,6 +76,16 @@ def test_sale_of_an_unknown_product_is_set_aside(lines):
     assert inputs.broken["transactions"] == {"product_is_known": 1}
 
 
+def test_only_lines_up_to_the_last_period_are_read_and_those_without_a_time_are_set_aside(lines):
+    frame = lines({}, {"week": 1, "day": 6}, {"week": 2, "price": -1.0}, {"price": 3.0})
+    frame = frame.with_columns(time=pl.when(pl.col("price") != 3.0).then("time"))
+
+    inputs = read_only({"products": PRODUCTS, "transactions": frame}, "quarantine", last_period=MONDAY + timedelta(7))
+
+    assert inputs.sales["time"].dt.date().to_list() == [MONDAY, MONDAY + timedelta(13)]
+    assert inputs.broken["transactions"] == {"time_is_given": 1}
+
+
 @pytest.mark.parametrize("on_invalid", ["quarantine", "refuse"])
 @pytest.mark.parametrize(
     ("table", "frame", "rule"),
@@ -95,7 +111,7 @@ def test_empty_table_is_always_refused(lines):
 
 def test_products_are_needed(lines):
     with pytest.raises(InputError, match="the tables must include products, found transactions: add products"):
-        read_inputs(Shop({"transactions": lines({})}), Validation("refuse", {}))
+        read_only({"transactions": lines({})})
 
 
 def test_sales_are_needed():
@@ -106,7 +122,7 @@ def test_sales_are_needed():
 def test_integer_ids_take_the_type_of_the_table_that_owns_them(lines):
     small = PRODUCTS.with_columns(pl.col("product_id").cast(pl.Int32))
 
-    inputs = read_inputs(Shop({"products": small, "transactions": lines({})}), Validation("refuse", {}))
+    inputs = read_only({"products": small, "transactions": lines({})})
 
     assert inputs.tables["transactions"].schema["product_id"] == pl.Int32
 
@@ -117,7 +133,7 @@ def test_text_and_number_ids_do_not_meet(lines):
     with pytest.raises(
         InputError, match=r"transactions.parquet: product_id must be String as in products, found Int64"
     ):
-        read_inputs(Shop({"products": text, "transactions": lines({})}), Validation("refuse", {}))
+        read_only({"products": text, "transactions": lines({})})
 
 
 def test_unknown_answer_to_invalid_rows_is_refused():

@@ -36,6 +36,11 @@ def shop(ids=lambda number: number) -> dict[str, pl.DataFrame]:
     }
 
 
+def contents(directory):
+    """Every file below a folder, with what it holds."""
+    return {path.relative_to(directory): path.read_bytes() for path in directory.rglob("*.*")}
+
+
 @pytest.fixture
 def prepare(tmp_path):
     """Write tables, run the job with overrides, and return paths.data."""
@@ -104,6 +109,55 @@ def test_only_whole_periods_are_visited(prepare):
 
     for name in ("visits", "choices", "shelf"):
         assert pl.read_parquet(directory / f"{name}.parquet")["period"].max() == date(2024, 2, 5)
+
+
+LATER = {
+    "prices": {"price": [20.0] * 500},
+    "user": {"user_id": [77]},
+    "unknown product": {"product_id": [999]},
+    "broken line": {"quantity": [0]},
+}
+
+
+@pytest.mark.parametrize("kind", LATER)
+def test_lines_after_the_last_period_change_nothing(prepare, kind):
+    tables = shop()
+    before = contents(prepare(tables, "data.last_period=2024-01-29"))
+    line = {"user_id": 1, "product_id": 100, "time": date(2024, 2, 5), "quantity": 1, "price": 2.0, "list_price": 3.0}
+    later = pl.DataFrame(line | LATER[kind])
+
+    tables["transactions"] = pl.concat([tables["transactions"], later], how="vertical_relaxed")
+
+    assert contents(prepare(tables, "data.last_period=2024-01-29")) == before
+
+
+def test_no_line_and_no_context_after_the_last_period_counts(prepare):
+    tables = shop()
+    context = pl.DataFrame({"product_id": [100], "time": [date(2024, 1, 29)], "display": [0.5]})
+    later = pl.DataFrame({"product_id": [100], "time": [date(2024, 2, 5)], "display": [7.0], "heat": [30.0]})
+    tables["context"] = pl.concat([context, later], how="diagonal")
+    before = contents(prepare(tables, "data.last_period=2024-01-29"))
+
+    tables["transactions"] = tables["transactions"].filter(pl.col("time") < date(2024, 2, 5))
+    tables["context"] = context
+
+    assert contents(prepare(tables, "data.last_period=2024-01-29")) == before
+
+
+def test_the_last_period_is_whole_whatever_day_of_it_is_named(prepare):
+    first = contents(prepare(shop(), "data.last_period=2024-01-22"))
+
+    assert contents(prepare(shop(), "data.last_period=2024-01-28")) == first
+    assert json.loads(first[Path("summary.json")])["last_period"] == "2024-01-22"
+
+
+def test_a_log_that_begins_after_the_last_period_is_refused_with_the_key(prepare):
+    message = (
+        "transactions.parquet up to data.last_period=2023-12-04 must hold at least one row, found none: set a later"
+    )
+
+    with pytest.raises(InputError, match=message):
+        prepare(shop(), "data.last_period=2023-12-04")
 
 
 def test_lines_of_other_categories_are_not_counted_as_outside_whole_periods(prepare):

@@ -11,6 +11,7 @@ from hydra.utils import instantiate
 from polars.testing import assert_frame_equal
 
 from gpu_pricer.data.inputs import Validation, read_inputs
+from gpu_pricer.data.periods import Period
 from gpu_pricer.data.synthetic import Assortment, DrawnMarket, Manager, People, Synthetic
 from gpu_pricer.data.synthetic.sales import utility
 from gpu_pricer.tables.artefact import read_artefact
@@ -40,7 +41,7 @@ def test_another_seed_gives_another_market(drawn):
 
 
 def test_every_raw_table_keeps_every_rule_of_its_schema(tmp_path):
-    inputs = read_inputs(small_source(tmp_path / "truth"), Validation("refuse", {}))
+    inputs = read_inputs(small_source(tmp_path / "truth"), Validation("refuse", {}), Period("1w"), last_period=None)
 
     assert set(inputs.tables) == {"transactions", "products", "users", "context"}
 
