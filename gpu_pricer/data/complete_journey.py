@@ -45,11 +45,12 @@ class CompleteJourney:
         """Transactions, products, users and context; InputError when the package is not installed."""
         directory = _package_data()
         raw = {name: scan_table(directory / f"{name}.parquet") for name in FILES}
-        lines = raw["transactions"].filter(pl.col("household_id") % self.divisor == self.remainder)
+        kept = pl.col("household_id") % self.divisor == self.remainder
+        lines = raw["transactions"].filter(kept)
         mapped = {
             "transactions": (_transactions(lines), "transactions"),
             "products": (raw["products"].with_columns(category_id=pl.col(self.category)), "products"),
-            "users": (_users(lines, raw["demographics"]), "demographics"),
+            "users": (_users(raw["demographics"].filter(kept)), "demographics"),
             "context": (_context(raw["promotions"], lines), "promotions"),
         }
         return {name: RawTable(rows, f"{PACKAGE}/data/{file}.parquet") for name, (rows, file) in mapped.items()}
@@ -80,9 +81,9 @@ def _transactions(lines: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
-def _users(lines: pl.LazyFrame, demographics: pl.LazyFrame) -> pl.LazyFrame:
-    households = lines.select("household_id").unique()
-    return households.join(demographics, on="household_id", how="left").rename({"household_id": "user_id"})
+def _users(demographics: pl.LazyFrame) -> pl.LazyFrame:
+    """Those whose attributes are known: the lines tell the others, each from when it first comes."""
+    return demographics.rename({"household_id": "user_id"})
 
 
 def _context(promotions: pl.LazyFrame, lines: pl.LazyFrame) -> pl.LazyFrame:

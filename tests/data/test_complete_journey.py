@@ -73,8 +73,8 @@ def test_promotion_is_the_share_of_the_stores_of_the_week_however_often_one_repo
     assert context.rows() == [(10, "2017-01-02", 0.5, 0.0), (11, "2017-01-02", 0.0, 0.5)]
 
 
-def test_every_household_is_a_user(raw):
-    assert raw["users"].sort("user_id").rows() == [(1, None), (2, "65+")]
+def test_users_are_the_households_with_attributes_whoever_bought(raw):
+    assert raw["users"].rows() == [(2, "65+")]
 
 
 def test_need_group_comes_from_the_named_column(raw):
@@ -135,3 +135,12 @@ def test_promotion_reaches_the_shelf(slice_directory):
 
     assert 0.05 < shelf["display"].mean() < 0.5
     assert 0.05 < shelf["mailer"].mean() < 0.5
+
+
+@needs_package
+def test_users_are_the_slices_own_with_or_without_attributes(slice_directory):
+    users, visits = (pl.read_parquet(slice_directory / f"{name}.parquet") for name in ("users", "visits"))
+
+    assert (users["user_id"] % 64 == 3).all()
+    assert visits["user_id"].is_in(users["user_id"].implode()).all()
+    assert 0 < users["age"].null_count() < users.height
