@@ -1,0 +1,75 @@
+"""What the network knows of the past of every offer, for rivals that shall know as much."""
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from gpu_pricer.evaluation.held_out.offers import Log
+from gpu_pricer.network.encoding.history import History, Purchases, build_history
+from gpu_pricer.network.encoding.loading import EncodingConfig
+from gpu_pricer.network.encoding.price_memory import with_recent_price
+
+IDS = ("user_id", "product_id", "category_id", "period")
+ROWS = 1 << 17  # described at a time: meanwhile a row takes several times the memory of its features
+
+
+def with_network_past(
+    offers: pl.DataFrame, log: Log, reference: pl.DataFrame, encoding: EncodingConfig
+) -> pl.DataFrame:
+    """The offers, in their order, with what the network would know of the log before their periods.
+
+    reference: product_id and reference_price. Added: recent_price, the mean of the product's last
+    encoding.price_memory prices (the reference price where there were none), and past, an array column [N, F] of the
+    features of network.encoding.history.
+    """
+    recent = _recent_prices(log.shelf, reference, encoding.price_memory)
+    return offers.join(recent, on=["product_id", "period"], how="left", maintain_order="left").with_columns(
+        past=pl.Series(_history_features(offers, log, encoding.half_lives))
+    )
+
+
+def _recent_prices(shelf: pl.DataFrame, reference: pl.DataFrame, memory: int) -> pl.DataFrame:
+    rows = shelf.join(reference, on="product_id", how="left").select(
+        "price",
+        product="product_id",
+        period_index="period",
+        reference_price=pl.coalesce("reference_price", "price"),
+    )
+    return with_recent_price(rows, memory).select("recent_price", product_id="product", period="period_index")
+
+
+def _history_features(offers: pl.DataFrame, log: Log, half_lives: list[float]) -> np.ndarray:
+    known = _known_ids(log)
+    history = _history(log, known, half_lives)
+    features = np.empty((offers.height, history.width), np.float32)
+    for start in range(0, offers.height, ROWS):
+        rows = slice(start, start + ROWS)
+        features[rows] = history.features(*_numbers(offers[rows], known)).numpy()
+    return features
+
+
+def _known_ids(log: Log) -> dict[str, pl.Series]:
+    """The ids of the log by column, each once: an id's number is its place; the periods are in their order."""
+    users = pl.concat([log.visits["user_id"], log.choices["user_id"]])
+    columns = {"user_id": users} | {name: log.shelf[name] for name in IDS[1:]}
+    return {name: columns[name].unique().sort() for name in IDS}
+
+
+def _history(log: Log, known: dict[str, pl.Series], half_lives: list[float]) -> History:
+    """The history of all users of the log; nobody will ask it for baskets."""
+    users, products, categories, periods = (len(ids) for ids in known.values())
+    purchases = Purchases(*(numbers.numpy() for numbers in _numbers(log.purchases, known)))
+    user, period = (_number(log.visits[name], known[name]) for name in ("user_id", "period"))
+    is_visit, is_asked = np.zeros((users, periods), bool), np.zeros((users, periods + 1), bool)
+    is_visit[user, period] = True
+    return build_history(purchases, is_visit, products, categories, half_lives, is_asked)
+
+
+def _numbers(rows: pl.DataFrame, known: dict[str, pl.Series]) -> list[Tensor]:
+    """User, product, category and period of n rows, as numbers [n] each."""
+    return [torch.from_numpy(_number(rows[name], ids)) for name, ids in known.items()]
+
+
+def _number(column: pl.Series, ids: pl.Series) -> np.ndarray:
+    return column.replace_strict(ids, np.arange(len(ids)), return_dtype=pl.Int64).to_numpy(writable=True)

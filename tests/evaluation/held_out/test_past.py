@@ -1,0 +1,98 @@
+"""What the rivals are told of the past: what the network itself reads, and never anything later."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from gpu_pricer.evaluation.held_out.offers import Log, described, offers_of, reference_prices
+from gpu_pricer.evaluation.held_out.past import with_network_past
+from gpu_pricer.network.encoding.loading import EncodingConfig, load_choice_data
+from tests.canonical import SPLIT, write_canonical
+
+ENCODING = EncodingConfig(min_count=1, min_price_coverage=0.0, price_memory=3, half_lives=[2, 8])
+ADDED = ("recent_price", "past")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Canonical tables of twelve weeks, in which two users in three come."""
+    folder = tmp_path_factory.mktemp("market") / "data"
+    write_canonical(folder, users=60, categories=3, size=3, periods=12, keep_zeros=0.5)
+    for name in ("choices", "visits"):
+        table = pl.read_parquet(folder / f"{name}.parquet")
+        comes = pl.struct("user_id", "period").hash(seed=1) % 3 > 0
+        table.filter(comes).write_parquet(folder / f"{name}.parquet")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def log(folder) -> Log:
+    return Log(*(pl.read_parquet(folder / f"{name}.parquet") for name in ("shelf", "choices", "visits")))
+
+
+def remembered(log: Log, offers: pl.DataFrame) -> pl.DataFrame:
+    periods = log.shelf["period"].unique().sort().to_list()
+    return with_network_past(offers, log, reference_prices(log.shelf, periods[:4]), ENCODING)
+
+
+def all_offers(log: Log) -> pl.DataFrame:
+    offers = offers_of(log, log.shelf["period"].unique().to_list())
+    return offers.sample(fraction=1.0, shuffle=True, seed=5)
+
+
+def test_the_past_is_what_the_network_reads(folder, log):
+    data = load_choice_data(folder, ENCODING, SPLIT)
+    ids = {
+        "user_id": data.users["user_id"],
+        "product_id": data.products["product_id"],
+        "category_id": data.categories["category_id"],
+        "period": pl.Series(data.periods),
+    }
+    reference = reference_prices(log.shelf, data.periods[: data.trained_periods])
+    offers = described(all_offers(log), log, reference)
+
+    rows = with_network_past(offers, log, reference, ENCODING)
+
+    number = [torch.tensor([list(known).index(value) for value in rows[name]]) for name, known in ids.items()]
+    assert rows.select(offers.columns).equals(offers)
+    assert np.array_equal(rows["past"].to_numpy(), data.history.features(*number).numpy())
+    cells = zip(data.product.tolist(), data.set_period[data.set_of_row()].tolist(), strict=True)
+    expected = dict(zip(cells, data.recent_ratio.tolist(), strict=True))
+    found = zip(number[1].tolist(), number[3].tolist(), rows["price"] / rows["recent_price"], strict=True)
+    assert all(ratio == pytest.approx(expected[product, period], rel=1e-6) for product, period, ratio in found)
+
+
+@pytest.mark.parametrize("now", [4, 9])
+def test_what_happens_from_an_offers_period_on_cannot_change_its_past(log, now):
+    periods = log.shelf["period"].unique().sort().to_list()
+    offers = all_offers(log).filter(pl.col("period") <= periods[now])
+    later = pl.col("period") >= periods[now]
+    rng = np.random.default_rng(6)
+    drawn = pl.Series(rng.integers(0, 9, log.choices.height))
+    changed = replace(
+        log,
+        shelf=log.shelf.with_columns(price=pl.when(later).then(9.0).otherwise("price")),
+        choices=log.choices.with_columns(product_id=pl.when(later).then(drawn).otherwise("product_id")),
+        visits=log.visits.filter(~later),
+    )
+
+    told, then = (remembered(world, offers).select(ADDED) for world in (log, changed))
+
+    assert told.equals(then)
+    everything = all_offers(log)
+    assert not remembered(log, everything).select(ADDED).equals(remembered(changed, everything).select(ADDED))
+
+
+def test_who_never_bought_is_told_nothing_but_its_visits(log):
+    stranger = log.visits.select("period").unique().with_columns(user_id=pl.lit(99, pl.Int64))
+    visits = pl.concat([log.visits.select("user_id", "period"), stranger.select("user_id", "period")])
+    offers = log.shelf.select("period", "product_id", "category_id").with_columns(user_id=pl.lit(99, pl.Int64))
+
+    past = remembered(replace(log, visits=visits), offers)["past"].to_numpy()
+
+    of_purchases, of_visits = past[:, :6], past[:, 6]
+    assert (of_purchases == 0).all()
+    assert len(np.unique(of_visits)) == log.shelf["period"].n_unique()
