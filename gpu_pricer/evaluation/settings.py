@@ -6,19 +6,22 @@ from gpu_pricer.checks import require_flag, require_number, require_whole
 from gpu_pricer.errors import InputError
 from gpu_pricer.evaluation.baselines.baseline import Baseline
 from gpu_pricer.evaluation.held_out.bootstrap import Bootstrap
+from gpu_pricer.network.encoding.loading import EncodingConfig
 
 
 @dataclass(frozen=True)
 class Settings:
     """Which intervals, which share of the products is judged off policy, plots or not, and the baselines by name.
 
-    categories: so many, the largest, are drawn and tell what segments are worth.
+    categories: so many, the largest, are drawn and tell what segments are worth. encoding: the network's, for the
+    baselines that know of the past what it knows.
     """
 
     bootstrap: Bootstrap
     off_policy_share: float
     categories: int
     plots: bool
+    encoding: EncodingConfig
     baselines: dict[str, Baseline]
 
     def __post_init__(self) -> None:

@@ -1,5 +1,6 @@
 """The baselines: what each of them may know, and what a missing library says."""
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -41,14 +42,16 @@ def offers() -> pl.DataFrame:
             "mailer": 0.0,
             "bought": rng.random(rows) < 1 / (1 + np.exp(-odds)),
             "weight": 1.0,
+            "recent_price": product + 1.0,
+            "past": np.zeros((rows, 3), np.float32),
         }
     ).with_columns(
         pl.col("period").dt.offset_by(pl.format("{}w", "week")), **{k: pl.lit(v) for k, v in history.items()}, **since
     )
 
 
-def trees_of(monotone: bool) -> BoostedTrees:
-    return BoostedTrees(monotone=monotone, rounds=30, leaves=7, rate=0.1, min_rows=50)
+def trees_of(monotone: bool, network_past: bool = False) -> BoostedTrees:
+    return BoostedTrees(monotone, network_past, rounds=30, leaves=7, rate=0.1, min_rows=50)
 
 
 def test_logit_finds_the_log_odds_that_it_is_made_for(offers):
@@ -78,7 +81,33 @@ def test_monotone_trees_never_sell_more_at_a_higher_price(offers):
     assert after.mean() < 0.95 * before.mean()
 
 
-@pytest.mark.parametrize("model", [Logit(spread=10.0), trees_of(monotone=False)])
+def test_trees_with_the_networks_past_find_what_only_it_tells(offers):
+    past = offers["bought"].to_numpy()[:, None] + np.random.default_rng(1).normal(size=(offers.height, 3))
+    told = offers.with_columns(past=pl.Series(past.astype(np.float32)))
+
+    poor, rich = (trees_of(True, network_past).fit(told)(told) for network_past in (False, True))
+
+    bought = offers["bought"].to_numpy()
+    assert rich[bought].mean() - rich[~bought].mean() > 2 * (poor[bought].mean() - poor[~bought].mean())
+
+
+def test_monotone_trees_never_sell_more_where_a_product_was_cheaper_lately(offers):
+    rng = np.random.default_rng(2)
+    told = offers.with_columns(recent_price=pl.col("price") * np.exp(rng.normal(0, 0.2, offers.height)))
+    predict = trees_of(monotone=True, network_past=True).fit(told)
+
+    before, after = predict(told), predict(told.with_columns(pl.col("recent_price") / 1.1))
+
+    assert (after <= before).all()
+
+
+@pytest.mark.parametrize("name", ["monotone", "network_past"])
+def test_a_switch_of_the_trees_that_is_neither_on_nor_off_is_refused(name):
+    with pytest.raises(ValueError, match=f"lightgbm.{name} must be true or false, found 1"):
+        replace(trees_of(monotone=True), **{name: 1})
+
+
+@pytest.mark.parametrize("model", [Logit(spread=10.0), trees_of(False), trees_of(True, network_past=True)])
 def test_a_product_that_training_never_saw_gets_a_probability(offers, model):
     predict = model.fit(offers)
 

@@ -10,7 +10,7 @@ Predict = Callable[[pl.DataFrame], np.ndarray]
 
 
 class Baseline(Protocol):
-    """A model with its settings, which draws nothing; `offers` are those of held_out.offers.described."""
+    """A model with its settings, which draws nothing; `offers` are described, with the network's past (held_out)."""
 
     def fit(self, offers: pl.DataFrame) -> Predict:
         """A function from described offers [N] to the probability [N] that each is bought in its visit."""

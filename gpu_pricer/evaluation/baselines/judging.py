@@ -11,6 +11,7 @@ from gpu_pricer.evaluation.baselines.baseline import Baseline
 from gpu_pricer.evaluation.demand.price_response import arc_response, raised
 from gpu_pricer.evaluation.held_out.blocks import HeldOut
 from gpu_pricer.evaluation.held_out.offers import described, offers_of, reference_prices
+from gpu_pricer.evaluation.held_out.past import with_network_past
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +30,10 @@ def baseline_blocks(held_out: HeldOut, trained: list[date]) -> tuple[dict[str, d
     """
     sales = held_out.sales
     reference = reference_prices(sales.shelf, trained)
-    training = described(offers_of(sales, trained), sales, reference)
-    offers = described(held_out.offers.select(OFFER), sales, reference)
+    training, offers = (
+        with_network_past(described(rows, sales, reference), sales, reference, held_out.settings.encoding)
+        for rows in (offers_of(sales, trained), held_out.offers.select(OFFER))
+    )
     _, ours = held_out.judged(held_out.offers["probability"])
     blocks, probabilities = {}, {}
     for name, model in held_out.settings.baselines.items():

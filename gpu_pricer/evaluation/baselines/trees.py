@@ -18,23 +18,27 @@ OTHERS = (
     "weeks_since_product", "weeks_since_category",
 )  # fmt: skip
 FEATURES = (*CODES, *FALLING, *OTHERS)
+RECENT = "recent_ratio"  # of the network's past: the price over what the product cost lately, falling too
 
 
 @dataclass(frozen=True)
 class BoostedTrees:
     """rounds trees of `leaves` leaves, each learning at `rate` and from at least min_rows offers per leaf.
 
-    monotone: whether demand may only fall with price.
+    monotone: whether demand may only fall with price; network_past: whether they know what the network knows of the
+    past as well (held_out.past), not only how often and how long ago.
     """
 
     monotone: bool
+    network_past: bool
     rounds: int
     leaves: int
     rate: float
     min_rows: int
 
     def __post_init__(self) -> None:
-        require_flag("lightgbm.monotone", self.monotone)
+        for name in ("monotone", "network_past"):
+            require_flag(f"lightgbm.{name}", getattr(self, name))
         for name, least in (("rounds", 1), ("leaves", 2), ("min_rows", 1)):
             require_whole(f"lightgbm.{name}", getattr(self, name), least)
         require_number("lightgbm.rate", self.rate, above=0, most=1)
@@ -44,18 +48,19 @@ class BoostedTrees:
         """Boost the log likelihood of the offers."""
         lightgbm = _lightgbm()
         vocabulary = {name: offers[name].unique().sort() for name in CODES}
+        features = self._features(offers, vocabulary)
         table = lightgbm.Dataset(
-            _features(offers, vocabulary),
+            features.to_numpy(),
             label=offers["bought"].to_numpy().astype(np.float32),
             weight=offers["weight"].to_numpy(),
-            feature_name=list(FEATURES),
+            feature_name=features.columns,
             categorical_feature=list(CODES),
             free_raw_data=True,
         )
-        booster = lightgbm.train(self._settings(), table, num_boost_round=self.rounds)
-        return lambda rows: np.asarray(booster.predict(_features(rows, vocabulary)))
+        booster = lightgbm.train(self._settings(features.columns), table, num_boost_round=self.rounds)
+        return lambda rows: np.asarray(booster.predict(self._features(rows, vocabulary).to_numpy()))
 
-    def _settings(self) -> dict[str, Any]:
+    def _settings(self, names: list[str]) -> dict[str, Any]:
         settings = {
             "objective": "binary",
             "num_leaves": self.leaves,
@@ -65,12 +70,16 @@ class BoostedTrees:
             "force_row_wise": True,
             "verbosity": -1,
         }
-        falling = [-1 if name in FALLING else 0 for name in FEATURES]
+        falling = [-1 if name in (*FALLING, RECENT) else 0 for name in names]
         return settings | ({"monotone_constraints": falling} if self.monotone else {})
 
+    def _features(self, offers: pl.DataFrame, vocabulary: dict[str, pl.Series]) -> pl.DataFrame:
+        features = _features(offers, vocabulary)
+        return features.hstack(_network_past(offers)) if self.network_past else features
 
-def _features(offers: pl.DataFrame, vocabulary: dict[str, pl.Series]) -> np.ndarray:
-    """The feature matrix [N, F] in float32; NaN where there is no history, −1 for an unknown id."""
+
+def _features(offers: pl.DataFrame, vocabulary: dict[str, pl.Series]) -> pl.DataFrame:
+    """The features [N, F] in float32; NaN where there is no history, −1 for an unknown id."""
     codes = [
         offers.select(name)
         .join(known.to_frame().with_row_index("code"), on=name, how="left", maintain_order="left")["code"]
@@ -86,7 +95,14 @@ def _features(offers: pl.DataFrame, vocabulary: dict[str, pl.Series]) -> np.ndar
         product_rate=pl.col("product_purchases") / visits,
         category_rate=pl.col("category_purchases") / visits,
     ).select(pl.col(*FALLING, *OTHERS).cast(pl.Float32))
-    return pl.DataFrame(codes).hstack(numbers).select(FEATURES).to_numpy()
+    return pl.DataFrame(codes).hstack(numbers).select(FEATURES)
+
+
+def _network_past(offers: pl.DataFrame) -> pl.DataFrame:
+    """The recent price ratio and the network's features of the past, past_0, past_1, …, in float32."""
+    recent = offers.select((pl.col("price") / pl.col("recent_price")).cast(pl.Float32).alias(RECENT))
+    past = offers["past"].to_numpy()
+    return recent.hstack(pl.from_numpy(past, [f"past_{i}" for i in range(past.shape[1])]))
 
 
 def _lightgbm() -> Any:
