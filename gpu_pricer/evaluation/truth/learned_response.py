@@ -53,7 +53,7 @@ class Elasticities:
         mean = cells.group_by("segment_id", "category_id").agg(pl.col("learned", "true").mean())
         factor = pl.col("log_deviation").cast(pl.Float64).exp()
         interval = posterior.group_by("segment_id", "category_id").agg(
-            least=factor.quantile(TAIL), most=factor.quantile(1 - TAIL)
+            least=factor.quantile(TAIL, "linear"), most=factor.quantile(1 - TAIL, "linear")
         )
         inside = (pl.col("true") / pl.col("learned")).is_between("least", "most")
         return float(mean.join(interval, on=["segment_id", "category_id"]).select(inside.mean()).item())

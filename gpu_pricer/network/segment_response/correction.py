@@ -11,7 +11,7 @@ from gpu_pricer.network.segment_response.counts import CategoryCounts, count_cho
 from gpu_pricer.network.segment_response.endogeneity import EndogeneityConfig
 from gpu_pricer.network.segment_response.fit import Fit, FitConfig, fit_response
 from gpu_pricer.network.segment_response.model import CategoryState, sensitivity_of
-from gpu_pricer.network.segment_response.posterior import draw_sensitivities, posterior_table
+from gpu_pricer.network.segment_response.posterior import Untaught, draw_sensitivities, posterior_table
 from gpu_pricer.tables.artefact import DemandArtefact
 
 
@@ -83,18 +83,21 @@ def _with_response(
 ) -> DemandArtefact:
     fit = fit_response(counts, config.fit)
     category = artefact.products["category_id"].to_numpy()
+    has_id = artefact.products["product_id"].is_not_null().to_numpy()
     ids = [category[part.row[0]] for part in counts]
     appeal, sensitivity = artefact.factors["appeal"].copy(), artefact.factors["sensitivity"].copy()
     sensitivity[:] = np.exp(fit.shared["slope"] + fit.shared["slope_of_segment"])[:, None]
+    untaught = []
     for name, part, state in zip(ids, counts, fit.categories, strict=True):
         mates = np.flatnonzero(category == name)
-        untaught = {**state.own, "slope_of_product": np.zeros(len(mates))}
-        sensitivity[:, mates] = sensitivity_of(fit.shared, untaught)[:, 0]
+        untaught.append(Untaught(int(has_id[mates].sum()) - len(part.row), part.price_spread()))
+        like_the_category = {**state.own, "slope_of_product": np.zeros(len(mates))}
+        sensitivity[:, mates] = sensitivity_of(fit.shared, like_the_category)[:, 0]
         sensitivity[:, part.row] = sensitivity_of(fit.shared, state.own)[:, 0]
         appeal[:, part.row] = _appeal(part, fit, state, config.carry_periods)
     posterior = None
     if config.draws:
-        drawn = draw_sensitivities(fit, config.draws, np.random.default_rng(seed))
+        drawn = draw_sensitivities(fit, untaught, config.draws, np.random.default_rng(seed))
         posterior = posterior_table(artefact.segments["segment_id"], ids, drawn)
     return replace(artefact, factors={"appeal": appeal, "sensitivity": sensitivity}, posterior=posterior)
 

@@ -29,6 +29,10 @@ class CategoryCounts:
     appeal: np.ndarray
     sensitivity: np.ndarray
 
+    def price_spread(self) -> float:
+        """Standard deviation of the log of price / reference."""
+        return float(np.log1p(self.move[self.on_shelf]).std())
+
 
 def count_choices(
     artefact: DemandArtefact,

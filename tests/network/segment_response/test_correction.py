@@ -80,6 +80,27 @@ def test_posterior_is_about_as_wide_as_the_errors(market, responses):
     assert 0.3 < np.sqrt((means**2).mean()) / spread["log_deviation"].mean() < 2.0
 
 
+def test_products_that_taught_nothing_leave_their_category_more_open(market, responses):
+    """Half of the products of one category are never seen on the shelf, the others as before."""
+    _, artefact, shelf, choices = market
+    first = artefact.products["category_id"][0]
+    absent = artefact.products.filter(pl.col("category_id") == first)["product_id"].gather_every(2).to_list()
+    seen = with_list_prices(market, shelf).filter(~pl.col("product_id").is_in(absent))
+
+    found = learn_responses(
+        artefact, seen, choices.filter(~pl.col("product_id").is_in(absent).fill_null(False)), CONFIG, seed=0
+    ).corrected
+
+    spreads = [
+        part.posterior.group_by("category_id").agg(pl.col("log_deviation").std().alias(name))
+        for name, part in (("wide", found), ("narrow", responses.corrected))
+    ]
+    ratio = spreads[0].join(spreads[1], on="category_id").with_columns(ratio=pl.col("wide") / pl.col("narrow"))
+    of_first = ratio.filter(pl.col("category_id") == first)["ratio"].item()
+    assert of_first > 1.2
+    assert of_first > 1.1 * ratio.filter(pl.col("category_id") != first)["ratio"].max()
+
+
 def test_same_seed_gives_the_same_posterior(market, responses):
     _, artefact, shelf, choices = market
     again = learn_responses(artefact, with_list_prices(market, shelf), choices, CONFIG, seed=0)
