@@ -14,8 +14,8 @@ class Untaught:
     """How many products of a category taught nothing, and how far prices there are from the usual ones (sd, logs).
 
     They answer like the category, give or take what its products differ by. But their usual price is not known either:
-    today's stands for it, and is as far from it as prices are, so that their elasticity is off by as much (90 % intervals
-    that did not allow for it held one to three points less, on markets whose prices answer hidden demand).
+    today's stands for it, and is as far from it as prices are, so that their elasticity is off by as much (without that
+    90 % intervals held one to three points less, on markets whose prices answer hidden demand).
     """
 
     products: int
