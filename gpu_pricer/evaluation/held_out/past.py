@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from gpu_pricer.evaluation.held_out.offers import Log
-from gpu_pricer.network.encoding.history import History, Purchases, build_history
+from gpu_pricer.network.encoding.baskets import Purchases
+from gpu_pricer.network.encoding.history import History, build_history
 from gpu_pricer.network.encoding.loading import EncodingConfig
 from gpu_pricer.network.encoding.price_memory import with_recent_price
 

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from gpu_pricer.network.encoding.attributes import Attributes
 from gpu_pricer.network.encoding.context_scale import ContextScale
-from gpu_pricer.network.encoding.history import History, OnDevice
+from gpu_pricer.network.encoding.history import History
+from gpu_pricer.network.encoding.on_device import OnDevice
 
 
 @dataclass(frozen=True)

@@ -4,40 +4,19 @@ Purchases are kept as events sorted by key × period, each with the state after 
 the last event before it, found by binary search and decayed to that period. So no row can see its own or a later one.
 """
 
-from dataclasses import dataclass, fields, replace
-from typing import TypeVar
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-RARE = 0.02  # purchases per visit that count as rare: rates enter as log(1 + rate / RARE), 0 for none
+from gpu_pricer.network.encoding.baskets import RARE, PastBaskets, Purchases, past_baskets
+from gpu_pricer.network.encoding.on_device import OnDevice
+
 LONGEST_RATIO = 4.0  # of the time since the last purchase to the usual interval
 LONGEST_TIME = 16.0  # periods: longer ago is the same, for no training row has seen the times of the last ones
 NO_PRODUCT = -1  # as a product: one that was never bought
 NOBODY = -1  # as a place in time: before all events
-Tensors = TypeVar("Tensors", bound="OnDevice")
-
-
-@dataclass(frozen=True)
-class OnDevice:
-    """Tensors that move to a device together."""
-
-    def to(self: Tensors, device: torch.device) -> Tensors:
-        """The same with every tensor on the device."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        moved = {name: value.to(device) for name, value in values.items() if isinstance(value, Tensor | OnDevice)}
-        return replace(self, **moved)
-
-    def tensors(self) -> list[Tensor]:
-        """Every tensor, in the order of the fields."""
-        values = [getattr(self, field.name) for field in fields(self)]
-        own = [[value] if isinstance(value, Tensor) else value.tensors() for value in values if _moves(value)]
-        return [tensor for some in own for tensor in some]
-
-
-def _moves(value: object) -> bool:
-    return isinstance(value, Tensor | OnDevice)
 
 
 @dataclass(frozen=True)
@@ -110,34 +89,6 @@ def past_purchases(key: np.ndarray, period: np.ndarray, periods: int, decay: np.
 
 
 @dataclass(frozen=True)
-class PastBaskets(OnDevice):
-    """What users had bought before the periods that are asked for, as sparse rows.
-
-    row [U, T + 1]: which row a user has before a period, -1 where nobody asks; start [rows + 1] into product and
-    weight (log(1 + rate / RARE)).
-    """
-
-    row: Tensor
-    start: Tensor
-    product: Tensor
-    weight: Tensor
-
-    def gather(self, user: Tensor, period: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The products [m] and weights [m] of n users before n periods, and where each user's begin [n].
-
-        LookupError where a user was not to be asked for: who has no row is not who bought nothing.
-        """
-        row = self.row[user, period]
-        if bool((row < 0).any()):
-            raise LookupError(f"what a user had bought is not known before periods {period[row < 0].unique().tolist()}")
-        first = self.start[row]
-        size = self.start[row + 1] - first
-        begin = size.cumsum(0) - size
-        entry = torch.arange(int(size.sum()), device=size.device) + torch.repeat_interleave(first - begin, size)
-        return self.product.index_select(0, entry), self.weight.index_select(0, entry), begin
-
-
-@dataclass(frozen=True)
 class History(OnDevice):
     """The past of U users over T periods; period T is the one to price.
 
@@ -206,16 +157,6 @@ def _log_time(periods: Tensor) -> Tensor:
     return torch.log1p(periods.clamp(max=LONGEST_TIME)) / 2
 
 
-@dataclass(frozen=True)
-class Purchases:
-    """Row numbers of who bought what and when, [n] each."""
-
-    user: np.ndarray
-    product: np.ndarray
-    category: np.ndarray
-    period: np.ndarray
-
-
 def build_history(
     purchases: Purchases,
     is_visit: np.ndarray,
@@ -240,7 +181,7 @@ def build_history(
     return History(
         products=past_purchases(purchases.user * products + purchases.product, purchases.period, periods, decay),
         categories=past_purchases(purchases.user * categories + purchases.category, purchases.period, periods, decay),
-        baskets=_past_baskets(purchases, is_asked, products, visits[:, :, -1], decay[-1]),
+        baskets=past_baskets(purchases, is_asked, products, visits[:, :, -1], decay[-1]),
         visits=torch.from_numpy(visits),
         visit_count=torch.from_numpy(count),
         last_visit=torch.from_numpy(last),
@@ -248,31 +189,3 @@ def build_history(
         category_count=categories,
         half_lives=[float(half_life) for half_life in half_lives],
     )
-
-
-def _past_baskets(
-    purchases: Purchases, is_asked: np.ndarray, products: int, visits: np.ndarray, decay: float
-) -> PastBaskets:
-    """One pass over the periods, in which every user × product pair ever bought keeps its decayed count."""
-    pair, of_purchase = np.unique(purchases.user * products + purchases.product, return_inverse=True)
-    user, count = pair // products, np.zeros(len(pair))
-    order = np.argsort(purchases.period, kind="stable")
-    periods = visits.shape[1] - 1
-    ends = np.searchsorted(purchases.period[order], np.arange(periods + 1))
-    row, sizes = np.full(visits.shape, -1), []
-    entries: list[tuple[np.ndarray, np.ndarray]] = []
-    rows = 0
-    for t in range(periods + 1):
-        comes = is_asked[:, t]
-        row[comes, t] = rows + np.arange(comes.sum())
-        rows += int(comes.sum())
-        kept = np.flatnonzero(comes[user] & (count > 0))
-        sizes.append(np.bincount(user[kept], minlength=len(is_asked))[comes])
-        weight = np.log1p(count[kept] / (visits[user[kept], t] + 1) / RARE)
-        entries.append(((pair[kept] % products).astype(np.int32), weight.astype(np.float32)))
-        if t < periods:
-            count[np.unique(of_purchase[order[ends[t] : ends[t + 1]]])] += 1
-            count *= decay
-    product, weight = (np.concatenate(column) for column in zip(*entries, strict=True))
-    start = np.concatenate([[0], np.cumsum(np.concatenate(sizes))])
-    return PastBaskets(*(torch.from_numpy(array) for array in (row, start, product, weight)))

@@ -14,11 +14,17 @@ from torch import Tensor
 from gpu_pricer.checks import require_number, require_whole
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.encoding.attributes import encode_attributes, learn_vocabulary
+from gpu_pricer.network.encoding.baskets import Purchases
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.encoding.context_scale import ContextScale, learn_context_scale, scale_context
-from gpu_pricer.network.encoding.history import History, Purchases, build_history
+from gpu_pricer.network.encoding.history import History, build_history
+from gpu_pricer.network.encoding.numbering import (
+    numbered_categories,
+    numbered_choices,
+    numbered_products,
+    numbered_shelf,
+)
 from gpu_pricer.network.encoding.price_memory import last_recent_price, with_recent_price
-from gpu_pricer.tables.category import category_key
 from gpu_pricer.tables.schemas import COST_SHIFTERS, PROMOTIONS, Catalog, Shelf
 from gpu_pricer.tables.split import Split
 
@@ -82,11 +88,11 @@ def load_choice_data(directory: Path, config: EncodingConfig, split: Split) -> C
 
 def _read_tables(directory: Path, periods: list[date], trained: int, price_memory: int) -> Tables:
     shelf = pl.read_parquet(directory / "shelf.parquet")
-    products = _index_products(pl.read_parquet(directory / "products.parquet"), shelf, periods[trained - 1])
+    products = numbered_products(pl.read_parquet(directory / "products.parquet"), shelf, periods[trained - 1])
     users = pl.read_parquet(directory / "users.parquet").sort("user_id")
-    categories = _index_categories(pl.read_parquet(directory / "categories.parquet"), products)
+    categories = numbered_categories(pl.read_parquet(directory / "categories.parquet"), products)
     context_names = [name for name in shelf.columns if name not in SHELF_COLUMNS]
-    shelf = with_recent_price(_index_shelf(shelf, products, categories, periods), price_memory)
+    shelf = with_recent_price(numbered_shelf(shelf, products, categories, periods), price_memory)
     context = learn_context_scale(shelf, context_names, trained)
     shelf = scale_context(shelf, context)
     return Tables(
@@ -94,7 +100,7 @@ def _read_tables(directory: Path, periods: list[date], trained: int, price_memor
         users=users,
         categories=categories,
         shelf=shelf,
-        choices=_index_choices(pl.read_parquet(directory / "choices.parquet"), shelf, users),
+        choices=numbered_choices(pl.read_parquet(directory / "choices.parquet"), shelf, users),
         visits=pl.read_parquet(directory / "visits.parquet"),
         periods=periods,
         context=context,
@@ -171,71 +177,6 @@ def _history(tables: Tables, first_judged: int, half_lives: list[float]) -> Hist
     is_asked[:, first_judged:] = True
     return build_history(
         Purchases(*columns), is_visit, tables.products.height, tables.categories.height, list(half_lives), is_asked
-    )
-
-
-def _index_categories(rates: pl.DataFrame, products: pl.DataFrame) -> pl.DataFrame:
-    """The products' categories in their order; one without rates of its own has the mean ones."""
-    names = ("choices_per_purchase", "units_per_choice")
-    joined = products.select(pl.col("category_id").unique(maintain_order=True)).join(
-        rates, on="category_id", how="left", maintain_order="left"
-    )
-    return joined.with_columns(pl.col(name).fill_null(pl.col(name).mean()) for name in names)
-
-
-def _index_products(products: pl.DataFrame, shelf: pl.DataFrame, trained_to: date) -> pl.DataFrame:
-    """Products by category, with what the shelf told of them in training (price_coverage) and in all (whole_…).
-
-    reference_price: the median price in training, else the first one ever, else today's; is_trained, is_seen: whether
-    there was any in training, and ever.
-    """
-    coverage = (pl.col("price_age") == 0).mean()
-    trained = shelf.filter(pl.col("period") <= trained_to).group_by("product_id")
-    ever = shelf.sort("period").group_by("product_id")
-    return (
-        products.with_columns(category_key())
-        .join(trained.agg(median=pl.col("price").median(), price_coverage=coverage), on="product_id", how="left")
-        .join(ever.agg(first=pl.col("price").first(), whole_price_coverage=coverage), on="product_id", how="left")
-        .with_columns(
-            is_trained=pl.col("median").is_not_null(),
-            is_seen=pl.col("first").is_not_null(),
-            reference_price=pl.coalesce("median", "first", "price"),
-            price_coverage=pl.col("price_coverage").fill_null(0.0),
-            whole_price_coverage=pl.col("whole_price_coverage").fill_null(0.0),
-        )
-        .drop("median", "first")
-        .sort("category_id", "product_id")
-    )
-
-
-def _index_shelf(
-    shelf: pl.DataFrame, products: pl.DataFrame, categories: pl.DataFrame, periods: list[date]
-) -> pl.DataFrame:
-    """The shelf with row numbers of product, category, period and choice set, sorted by choice set."""
-    return (
-        shelf.drop("category_id")
-        .join(
-            products.select("product_id", "category_id", "reference_price").with_row_index("product"), on="product_id"
-        )
-        .join(categories.select("category_id").with_row_index("category"), on="category_id")
-        .join(pl.DataFrame({"period": periods}).with_row_index("period_index"), on="period")
-        .sort("period_index", "category", "product")
-        .with_columns(choice_set=pl.struct("period_index", "category").rle_id().cast(pl.Int64))
-        .with_row_index("shelf_row")
-    )
-
-
-def _index_choices(choices: pl.DataFrame, shelf: pl.DataFrame, users: pl.DataFrame) -> pl.DataFrame:
-    """The choices with row numbers of user, choice set and the shelf row bought (-1 for nothing)."""
-    sets = shelf.select("period", "category_id", "choice_set").unique()
-    rows = shelf.select("period", "product_id", pl.col("shelf_row").cast(pl.Int64))
-    return (
-        choices.join(users.select("user_id").with_row_index("user"), on="user_id")
-        .join(sets, on=["period", "category_id"])
-        .join(rows, on=["period", "product_id"], how="left")
-        .filter(pl.col("product_id").is_null() | pl.col("shelf_row").is_not_null())
-        .with_columns(pl.col("shelf_row").fill_null(-1), size=pl.len().over("user", "choice_set"))
-        .sort("choice_set", "user", "shelf_row")
     )
 
 

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from gpu_pricer.network.demand_network import DemandNetwork
 from gpu_pricer.network.encoding.attributes import encode_attributes
+from gpu_pricer.network.encoding.baskets import Purchases
 from gpu_pricer.network.encoding.choice_data import ChoiceData
-from gpu_pricer.network.encoding.history import History, Purchases, build_history
+from gpu_pricer.network.encoding.history import History, build_history
 from gpu_pricer.network.labelled import copy_shared, parameters_of
 from gpu_pricer.network.saved_network import SavedNetwork, Settings
 from gpu_pricer.network.towers import Tower

@@ -1,0 +1,72 @@
+"""The canonical tables in the order of their row numbers, each with the numbers of what it refers to."""
+
+from datetime import date
+
+import polars as pl
+
+from gpu_pricer.tables.category import category_key
+
+
+def numbered_categories(rates: pl.DataFrame, products: pl.DataFrame) -> pl.DataFrame:
+    """The products' categories in their order; one without rates of its own has the mean ones."""
+    names = ("choices_per_purchase", "units_per_choice")
+    joined = products.select(pl.col("category_id").unique(maintain_order=True)).join(
+        rates, on="category_id", how="left", maintain_order="left"
+    )
+    return joined.with_columns(pl.col(name).fill_null(pl.col(name).mean()) for name in names)
+
+
+def numbered_products(products: pl.DataFrame, shelf: pl.DataFrame, trained_to: date) -> pl.DataFrame:
+    """Products by category, with what the shelf told of them in training (price_coverage) and in all (whole_…).
+
+    reference_price: the median price in training, else the first one ever, else today's; is_trained, is_seen: whether
+    there was any in training, and ever.
+    """
+    coverage = (pl.col("price_age") == 0).mean()
+    trained = shelf.filter(pl.col("period") <= trained_to).group_by("product_id")
+    ever = shelf.sort("period").group_by("product_id")
+    return (
+        products.with_columns(category_key())
+        .join(trained.agg(median=pl.col("price").median(), price_coverage=coverage), on="product_id", how="left")
+        .join(ever.agg(first=pl.col("price").first(), whole_price_coverage=coverage), on="product_id", how="left")
+        .with_columns(
+            is_trained=pl.col("median").is_not_null(),
+            is_seen=pl.col("first").is_not_null(),
+            reference_price=pl.coalesce("median", "first", "price"),
+            price_coverage=pl.col("price_coverage").fill_null(0.0),
+            whole_price_coverage=pl.col("whole_price_coverage").fill_null(0.0),
+        )
+        .drop("median", "first")
+        .sort("category_id", "product_id")
+    )
+
+
+def numbered_shelf(
+    shelf: pl.DataFrame, products: pl.DataFrame, categories: pl.DataFrame, periods: list[date]
+) -> pl.DataFrame:
+    """The shelf with row numbers of product, category, period and choice set, sorted by choice set."""
+    return (
+        shelf.drop("category_id")
+        .join(
+            products.select("product_id", "category_id", "reference_price").with_row_index("product"), on="product_id"
+        )
+        .join(categories.select("category_id").with_row_index("category"), on="category_id")
+        .join(pl.DataFrame({"period": periods}).with_row_index("period_index"), on="period")
+        .sort("period_index", "category", "product")
+        .with_columns(choice_set=pl.struct("period_index", "category").rle_id().cast(pl.Int64))
+        .with_row_index("shelf_row")
+    )
+
+
+def numbered_choices(choices: pl.DataFrame, shelf: pl.DataFrame, users: pl.DataFrame) -> pl.DataFrame:
+    """The choices with row numbers of user, choice set and the shelf row bought (-1 for nothing)."""
+    sets = shelf.select("period", "category_id", "choice_set").unique()
+    rows = shelf.select("period", "product_id", pl.col("shelf_row").cast(pl.Int64))
+    return (
+        choices.join(users.select("user_id").with_row_index("user"), on="user_id")
+        .join(sets, on=["period", "category_id"])
+        .join(rows, on=["period", "product_id"], how="left")
+        .filter(pl.col("product_id").is_null() | pl.col("shelf_row").is_not_null())
+        .with_columns(pl.col("shelf_row").fill_null(-1), size=pl.len().over("user", "choice_set"))
+        .sort("choice_set", "user", "shelf_row")
+    )
