@@ -24,6 +24,10 @@ class MarketPoint:
     availability: Tensor
     context: Tensor
 
+    def presence(self, block: slice) -> Tensor:
+        """The share of the time that the block's products are on the shelf, 1 for those that are not, [block]."""
+        return torch.where(self.availability[block] > 0, self.availability[block], 1.0)
+
 
 def period_to_price(network: DemandNetwork) -> MarketPoint:
     """The period after the last: today's prices and availability, promotion as in the last periods on the shelf."""

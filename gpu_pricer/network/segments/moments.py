@@ -39,14 +39,15 @@ def segment_moments(members: Members, weight: Tensor) -> Moments:
     weight [S, U] sums to 1 over each segment's members. With P_uj the member's choice probability and P_u0 that
     of buying nothing, a_sj = log E[P_uj] − log E[P_u0] + b_sj (x / r − 1) and b_sj = E[b_uj P_uj (1 − P_uj)] /
     (E[P_uj] (1 − E[P_uj])). A centroid of the members' appeals would predict far too few purchases, since the
-    exponential is convex. Products off the shelf take the share they would add to the choice set.
+    exponential is convex. A product that is on the shelf at times only (availability a) has P = a e^u / (1 + Σ a e^u);
+    those off the shelf take the share they would add to the choice set.
     """
     shape = weight.shape[0], members.network.data.products.height
     moments = Moments(*(torch.empty(shape) for _ in range(3)))
     for block in members.blocks():
         mean = _means(members, weight, block)
         nothing = mean.nothing if members.network.data.has_outside_option else torch.ones(())
-        spread = (mean.share * (1 - mean.share)).clamp(min=1e-12)
+        spread = (mean.share * (1 - members.point.presence(block) * mean.share)).clamp(min=1e-12)
         moments.sensitivity[:, block] = mean.slope / spread
         moments.damping[:, block] = mean.spread / spread
         move = members.point.price_ratio[block] - 1
@@ -55,7 +56,7 @@ def segment_moments(members: Members, weight: Tensor) -> Moments:
 
 
 class _Means(NamedTuple):
-    """Members' means [S, block] of P, b P (1 − P), P (1 − P), and the chance to buy nothing of the category."""
+    """Members' means [S, block] of P / a, b P (1 − P) / a, P (1 − P) / a, and the chance to buy nothing there."""
 
     share: Tensor
     slope: Tensor
@@ -67,14 +68,14 @@ def _means(members: Members, weight: Tensor, block: slice) -> _Means:
     means = _Means(*(torch.zeros(len(weight), block.stop - block.start) for _ in _Means._fields))
     for users in members.blocks_of_users():
         share, response, nothing = _shares(members, block, users)
-        spread = share * (1 - share)
+        spread = share * (1 - members.point.presence(block) * share)
         for mean, of_users in zip(means, (share, response * spread, spread, nothing), strict=True):
             mean.addmm_(weight[:, users], of_users)
     return means
 
 
 def _shares(members: Members, block: slice, users: slice) -> tuple[Tensor, Tensor, Tensor]:
-    """P, b and the chance to buy nothing of the product's category, [users, block] each."""
+    """P / a, b and the chance to buy nothing of the category with the product in it, [users, block] each."""
     data, availability = members.network.data, members.point.availability[block]
     appeal, response = members.demand(block, users)
     expected = torch.exp((appeal - response * (members.point.price_ratio[block] - 1)).clamp(max=60))
@@ -82,7 +83,8 @@ def _shares(members: Members, block: slice, users: slice) -> tuple[Tensor, Tenso
     total = torch.zeros(len(expected), int(category[-1]) + 1).index_add(1, category, expected * availability)
     nothing = (1 / (data.has_outside_option + total).clamp(min=1e-30))[:, category]
     own = expected * nothing
-    return torch.where(availability > 0, own, own / (1 + own)), response, nothing
+    joined = torch.where(availability > 0, 1.0, 1 + own)  # what a product off the shelf would add to the total
+    return own / joined, response, nothing / joined
 
 
 def promotion_offset(

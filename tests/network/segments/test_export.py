@@ -1,5 +1,6 @@
 """Artefacts against the members they are made of."""
 
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
@@ -41,6 +42,18 @@ def test_a_dense_artefact_has_its_members_mean_shares_and_slopes(market, trained
         np.testing.assert_allclose(ours, mean, rtol=1e-4)
         slope = np.average((sensitivity * shares * (1 - shares))[segment == s], axis=0, weights=visits[segment == s])
         np.testing.assert_allclose(exported[1][s] * ours * (1 - ours), slope, rtol=1e-3)
+
+
+def test_a_segment_of_one_is_its_member_however_often_a_product_is_there(trained):
+    network, everyone = copy(trained), np.arange(300)
+    availability = pl.Series(np.resize([1.0, 0.25, 0.0, 0.5], 20))
+    network.data = replace(trained.data, products=trained.data.products.with_columns(availability=availability))
+
+    artefact = export_artefact(network, everyone, np.ones(300), DENSE, "run", "now")
+
+    appeal, sensitivity = everybody(network).demand(slice(0, 20))
+    np.testing.assert_allclose(artefact.factors["sensitivity"][:, :20], sensitivity, rtol=1e-3)
+    np.testing.assert_allclose(artefact.factors["appeal"][:, :20], appeal, atol=1e-3)
 
 
 def test_factors_of_full_rank_are_the_dense_artefact(trained, members):
