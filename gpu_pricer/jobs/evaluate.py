@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 from hydra.utils import instantiate
 from omegaconf import DictConfig
-from rich.console import Console
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.evaluation.baselines.judging import baseline_blocks
@@ -25,7 +24,7 @@ from gpu_pricer.evaluation.settings import Settings
 from gpu_pricer.evaluation.truth.under_truth import Learned, evaluate_under_truth
 from gpu_pricer.jobs.drawing import draw_calibration, draw_demand
 from gpu_pricer.jobs.layout import MEMBERS, NAIVE
-from gpu_pricer.jobs.scoreboard import scoreboard
+from gpu_pricer.jobs.scoreboard import scoreboard, wide_console
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.policy.problem.matching import read_catalog
 from gpu_pricer.tables.artefact import read_artefact
@@ -119,7 +118,7 @@ def main(config: DictConfig) -> None:
         draw_calibration(work / "plots", held_out, probabilities)
     if settings.plots and demand is not None:
         draw_demand(work / "plots", metrics, demand, settings.categories)
-    Console().print(*scoreboard(metrics), sep="\n")
+    wide_console().print(*scoreboard(metrics), sep="\n")
 
 
 def _price_response(demand: CatalogDemand, observed: pl.DataFrame | None, path: Path) -> dict[str, object]:

@@ -15,7 +15,7 @@ from gpu_pricer.jobs import evaluate, prepare, publish, score, train
 from gpu_pricer.jobs.closing import closing_lines
 from gpu_pricer.jobs.plan import Plan
 from gpu_pricer.jobs.record import run_job
-from gpu_pricer.jobs.scoreboard import scoreboard
+from gpu_pricer.jobs.scoreboard import scoreboard, wide_console
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ def _repeat(plan: Plan, config: DictConfig) -> dict[str, dict[str, float]]:
     if metrics:
         together = repeated_metrics(metrics)
         evaluate.write_metrics(Path(config.paths.work) / "metrics.json", together)
-        console = Console()
+        console = wide_console()
         for fold, block in together["folds"].items():
             console.print(f"{fold}: mean of {block['runs']} runs", *scoreboard(block["mean"]), sep="\n")
     return seconds

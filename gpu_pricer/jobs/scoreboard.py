@@ -1,10 +1,19 @@
 """metrics.json on a terminal: how the models compare on held-out choices, and price lists under the truth."""
 
+import sys
+
+from rich.console import Console
 from rich.table import Table
 
 SCORES = ("log_loss", "auc", "ece", "predicted_over_actual")
 MOST_CATEGORIES = 12
 GAINS = ("profit_over_today", "regret", "share_of_attainable_gain")
+WIDTH = 160  # columns of a file, in which no number is cut short
+
+
+def wide_console() -> Console:
+    """Standard output, as wide as its terminal or, where it is none, as the widest table."""
+    return Console(width=None if sys.stdout.isatty() else WIDTH)
 
 
 def scoreboard(metrics: dict[str, dict]) -> list[Table]:

@@ -21,18 +21,19 @@ def observed_elasticities(log: Log, bootstrap: Bootstrap, seed: int) -> pl.DataF
     Buyers ~ Poisson(visits · exp(level of the product + elasticity · ln price + the rivals' ln price + display +
     mailer)), one response per category, periods without a buyer kept (Santos Silva & Tenreyro 2006). A replicate of
     the users moves the estimate by one Newton step from the optimum, the score bootstrap of Kline & Santos (2012).
-    Null where the log identifies no slope: no buyer, or a price that never moved.
+    Null where the log identifies no slope: no buyer, a price that never moved, or buyers so few, and all at low prices,
+    that any steeper one explains them too.
     """
     cells = _cells(log)
     buyers = _buyers(log, cells)
     regression = _Regression.of(cells)
-    response = regression.fitted(np.asarray(buyers.sum(axis=0)))
+    response, is_settled = regression.fitted(np.asarray(buyers.sum(axis=0)))
     shares = regression.shares(response)
     information = regression.information(np.asarray(buyers.sum(axis=0)), shares)
     times = bootstrap.multiplicities(buyers.shape[0], seed)
     shifts = _solved(information, regression.scores(times @ buyers, shares))
-    known = information[:, 0, 0] > LEAST_VARIATION
     low, high = np.quantile(response[:, 0] + shifts[:, :, 0], [(1 - bootstrap.level) / 2, (1 + bootstrap.level) / 2], 0)
+    known = is_settled & (information[:, 0, 0] > LEAST_VARIATION) & (high - low > LEAST_VARIATION)
     categories = cells["category_id"].unique().sort()
     table = pl.DataFrame({"category_id": categories, "observed": response[:, 0], "low": low, "high": high})
     return table.with_columns(pl.when(pl.Series(known)).then(pl.col("observed", "low", "high")))
@@ -81,14 +82,15 @@ class _Regression:
         product, category = ((cells[name].rank("dense") - 1).to_numpy() for name in ("product_id", "category_id"))
         return cls(cells.select(COVARIATES).to_numpy(), cells["log_visits"].to_numpy(), product, category)
 
-    def fitted(self, buyers: np.ndarray) -> np.ndarray:
-        """The response [G, K] that maximises the likelihood, the products' levels concentrated out."""
+    def fitted(self, buyers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The response [G, K] that maximises the likelihood, the products' levels concentrated out, and where there is
+        one, [G]: it runs away where buyers and others are separated."""
         response = np.zeros((int(self.category.max()) + 1, self.covariates.shape[1]))
         for _ in range(STEPS):
             shares = self.shares(response)
             step = _solved(self.information(buyers, shares), self.scores(buyers[None], shares))[0]
             response = response + np.clip(step, -LONGEST_STEP, LONGEST_STEP)
-        return response
+        return response, np.abs(step[:, 0]) < LONGEST_STEP
 
     def shares(self, response: np.ndarray) -> np.ndarray:
         """The share of each cell in its product's buyers, [cells]."""

@@ -72,3 +72,18 @@ def test_a_price_that_never_moved_identifies_nothing(market):
 
     assert found.filter(pl.col("observed").is_null())["category_id"].to_list() == ["c1"]
     assert found["low"].null_count() == found["high"].null_count() == 1
+
+
+def test_a_lone_purchase_at_the_lowest_price_identifies_nothing(market):
+    """Any slope steep enough explains it, and no replicate of the users says otherwise."""
+    _, log = market
+    of_c1 = log.shelf.filter(pl.col("category_id") == "c1")
+    lowest = of_c1.filter(pl.col("price") == pl.col("price").min()).row(0, named=True)
+    is_it = (pl.col("product_id") == lowest["product_id"]) & (pl.col("period") == lowest["period"])
+    lone = log.choices.filter(is_it).head(1)
+    choices = pl.concat([log.choices.filter(pl.col("category_id") != "c1"), lone])
+
+    found = observed_elasticities(Log(log.shelf, choices, log.visits), BOOTSTRAP, seed=0)
+
+    assert lone.height == 1
+    assert found.filter(pl.col("observed").is_null())["category_id"].to_list() == ["c1"]
