@@ -39,7 +39,7 @@ def _held_out(metrics: dict[str, dict]) -> Table:
         response = block.get("price_response") or (metrics.get("price_response", {}) if name == "artefact" else {})
         board.add_row(
             name,
-            f"{block['log_loss']:.4f}", f"{block['auc']:.3f}", f"{block['ece']:.4f}",
+            f"{block['log_loss']:.5f}", f"{block['auc']:.3f}", f"{block['ece']:.4f}",
             f"{block['predicted_over_actual']:.3f}",
             *(f"{block['poisson_deviance'][deviance]:.2f}" for deviance in deviances),
             f"{response['mean_elasticity']:.2f}" if response else "",
