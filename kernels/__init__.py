@@ -10,10 +10,11 @@ from kernels.demand import (
     largest_product,
     take_segments,
 )
-from kernels.draws import Draws
+from kernels.inputs import Offer, Shelf
 from kernels.ladders import PRICE_LIMIT, Ladders
-from kernels.offer import Offer, Shelf
-from kernels.outcomes import Outcomes
+from kernels.posterior.draws import Draws
+from kernels.posterior.outcomes import Outcomes
+from kernels.posterior.pricing import expected_cells, expected_choices, expected_outcomes, expected_totals
 from kernels.pricing import (
     PricedCells,
     PricedTotals,
@@ -25,7 +26,6 @@ from kernels.pricing import (
     price_totals,
     utility_lines,
 )
-from kernels.uncertainty import expected_cells, expected_choices, expected_outcomes, expected_totals
 
 __all__ = [
     "LARGEST_UTILITY",

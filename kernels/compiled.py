@@ -16,7 +16,7 @@ if _SETTINGS.CPU_FEATURES is None and _HOST.get("avx512f"):
     _SETTINGS.CPU_FEATURES = f"{_HOST.flatten()},-prefer-256-bit"
 
 _PACKAGE = Path(__file__).parent
-_SOURCES = sha256(b"".join(path.read_bytes() for path in sorted(_PACKAGE.glob("*.py")))).hexdigest()[:16]
+_SOURCES = sha256(b"".join(path.read_bytes() for path in sorted(_PACKAGE.rglob("*.py")))).hexdigest()[:16]
 
 
 class CpuFlags(dict[str, bool]):

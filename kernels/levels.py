@@ -10,7 +10,7 @@ import numpy as np
 from numba import prange
 
 from kernels.compiled import compiled
-from kernels.families import bracket, number_of, rung_of
+from kernels.cpu.families import bracket, number_of, rung_of
 from kernels.formulas import better_price, clip, exponential, margin_at, utility_at
 
 MILLION = 10**6

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from kernels.compiled import compiled
+from kernels.cpu.workspace import LANES
 from kernels.formulas import bound_held, highest_worth
-from kernels.work import LANES
 
 
 class Cells(NamedTuple):

@@ -9,15 +9,15 @@ import numpy as np
 from numba import get_num_threads
 from threadpoolctl import ThreadpoolController
 
-from kernels import cpu
 from kernels.backend import resolve_backend
 from kernels.checks import require, require_array
+from kernels.cpu import tile_loop as cpu
+from kernels.cpu.workspace import LANES, Work, new_work
 from kernels.demand import Demand
-from kernels.offer import Offer, Shelf
+from kernels.inputs import Offer, Shelf
 from kernels.outputs import Cells, Sums
-from kernels.products import columns_of
+from kernels.product_records import columns_of
 from kernels.tile import Tile, pad_segments, padded, tile_of
-from kernels.work import LANES, Work, new_work
 
 # R is a ratio of two sums, each good to a few roundings: below this many of them an improvement is noise.
 ROUNDINGS = 32
@@ -155,7 +155,7 @@ def _price(demand: Demand, offer: Offer, backend: str, cells: Cells, sums: Sums)
     tolerance = demand.dtype.type(ROUNDINGS * np.finfo(demand.dtype).eps)
     if resolve_backend(backend) == "cuda":
         require(not offer.has_families, "price families need backend 'cpu'", backend)
-        from kernels import cuda
+        from kernels.cuda import tile_loop as cuda
 
         return cuda.price_tile(tile, columns, tolerance, cells, sums)
     with ONE_AT_A_TIME, _blas().limit(limits=1, user_api="blas"):

@@ -7,9 +7,9 @@ import numpy as np
 from kernels import levels
 from kernels.checks import require
 from kernels.demand import Demand
-from kernels.offer import Offer
+from kernels.inputs import Offer
 from kernels.pricing import ONE_AT_A_TIME, utility_lines
-from kernels.products import columns_of, product_records
+from kernels.product_records import columns_of, product_records
 from kernels.tile import tile_of
 
 

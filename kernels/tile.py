@@ -4,9 +4,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from kernels.cpu.workspace import LANES
 from kernels.demand import Demand, DenseDemand
-from kernels.offer import Offer, Shelf
-from kernels.work import LANES
+from kernels.inputs import Offer, Shelf
 
 
 class Tile(NamedTuple):

@@ -23,11 +23,11 @@ import numpy as np
 
 from kernels import FactorDemand, Offer, best_prices, choice_probabilities, price_cells, price_totals
 from kernels.backend import is_simulated, missing_for_cuda
+from kernels.cpu.workspace import LANES
 from kernels.outputs import Cells, Sums
 from kernels.pricing import ROUNDINGS
-from kernels.products import columns_of
+from kernels.product_records import columns_of
 from kernels.tile import padded, tile_of
-from kernels.work import LANES
 from tests.bench.markets import Market, MarketSize, grocery_market
 from tests.bench.timing import arguments, report, rounded
 from tests.kernels.markets import LADDERS, factor_demand, random_offer
@@ -151,7 +151,7 @@ def asked(market: Market) -> tuple[Any, ...]:
 
 def priced(market: Market, **cut: Any) -> np.ndarray:
     """Return the prices under settings."""
-    from kernels import cuda
+    from kernels.cuda import tile_loop as cuda
 
     tile, columns, tolerance, cells, sums = asked(market)
     cuda.price_tile(tile, columns, tolerance, cells, sums, cuda.Settings(**cut))
@@ -170,7 +170,7 @@ def same_bits(market: Market) -> dict[str, bool]:
 
 def rate(market: Market, **cut: Any) -> float:
     """Return Mcells/s of price_tile under settings, the better of two calls after one that warms up."""
-    from kernels import cuda
+    from kernels.cuda import tile_loop as cuda
 
     call, settings = asked(market), cuda.Settings(**cut)
     return market.cells / min(seconds(lambda: cuda.price_tile(*call, settings)) for _ in range(3)) / 1e6
@@ -190,7 +190,7 @@ def end_to_end(market: Market) -> dict[str, float]:
 
 def parts(market: Market, repeats: int, precision: str) -> dict[str, float]:
     """Return milliseconds of the first chunk's parts alone, and the rates they amount to."""
-    from kernels import cuda
+    from kernels.cuda import tile_loop as cuda
 
     call = asked(market)
     job = cuda.new_job(*call, cuda.Settings(precision=precision))

@@ -8,7 +8,7 @@ import pytest
 
 from tests.bench import gpu_check
 from tests.bench.markets import MarketSize
-from tests.kernels.with_cuda import keep_types, require_cuda
+from tests.kernels.cuda.with_cuda import keep_types, require_cuda
 
 
 def test_without_a_gpu_the_check_says_so_in_one_line(monkeypatch, capsys):
@@ -29,7 +29,7 @@ def test_without_a_gpu_the_check_says_so_in_one_line(monkeypatch, capsys):
 @pytest.mark.filterwarnings("ignore:Grid size")
 def test_the_check_answers_every_question(monkeypatch):
     require_cuda()
-    from kernels import cuda
+    from kernels.cuda import tile_loop as cuda
 
     keep_types(monkeypatch)
     monkeypatch.setattr(cuda, "Settings", partial(cuda.Settings, threads=4, sum_threads=4))

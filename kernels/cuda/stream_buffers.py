@@ -6,9 +6,9 @@ from typing import Any, get_args
 import numpy as np
 
 from kernels.checks import require
-from kernels.cuda_kernels import Chunk, ChunkCells, DeviceTile, bound_kernel, price_kernel, totals_kernel
-from kernels.cuda_lanes import FREE, LAYERS, SLOPE
-from kernels.cuda_memory import Buffer, Device, Precision
+from kernels.cuda.category_solver import FREE, LAYERS, SLOPE
+from kernels.cuda.device_memory import Buffer, Device, Precision
+from kernels.cuda.launched import Chunk, ChunkCells, DeviceTile, bound_kernel, price_kernel, totals_kernel
 from kernels.outputs import Cells, Sums
 from kernels.tile import Tile
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kernels.products import record_type
+from kernels.product_records import record_type
 
 LANES = 64
 """Segments of one category that are iterated together."""

@@ -48,9 +48,9 @@ def keep_types(monkeypatch):
     """
     if not is_simulated():
         return
-    from kernels import cuda_kernels, cuda_lanes
+    from kernels.cuda import category_solver, launched
 
-    for module in (cuda_kernels, cuda_lanes):
+    for module in (launched, category_solver):
         for name, value in vars(module).copy().items():
             if hasattr(value, "py_func") and value.py_func.__module__ == "kernels.formulas":
                 monkeypatch.setattr(module, name, keeping(value))

@@ -35,7 +35,7 @@ from kernels.formulas import (
     unless_outside,
     utility_at,
 )
-from kernels.products import ENDINGS, ENDS, RUNGS
+from kernels.product_records import ENDINGS, ENDS, RUNGS
 
 # Layers of a lane's rows: u(0), beta, and the target that R moves (see rows.score_rows).
 FREE, SLOPE, TARGET = range(3)

@@ -9,9 +9,9 @@ import numpy as np
 from numba import prange
 
 from kernels.compiled import compiled
-from kernels.expected_prices import held_by, improve
-from kernels.outcomes import describe
-from kernels.scenes import evaluate, new_stage, open_scene, stationary_price
+from kernels.posterior.category_draws import evaluate, new_stage, open_scene, stationary_price
+from kernels.posterior.outcomes import describe
+from kernels.posterior.price_search import held_by, improve
 
 
 class Uncertain(NamedTuple):

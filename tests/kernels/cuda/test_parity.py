@@ -10,16 +10,7 @@ import pytest
 from kernels import LARGEST_UTILITY, DenseDemand, Ladders, best_prices, price_cells, price_totals
 from kernels.formulas import MOST_PASSES
 from tests.kernels import oracle
-from tests.kernels.markets import (
-    LADDERS,
-    category_of,
-    extreme_demand,
-    factor_demand,
-    positive,
-    random_offer,
-    steep_offer,
-)
-from tests.kernels.with_cuda import (
+from tests.kernels.cuda.with_cuda import (
     FLOAT32_REGRET,
     QUIET,
     SUMS,
@@ -29,6 +20,15 @@ from tests.kernels.with_cuda import (
     cut,
     on_both,
     visits_of,
+)
+from tests.kernels.markets import (
+    LADDERS,
+    category_of,
+    extreme_demand,
+    factor_demand,
+    positive,
+    random_offer,
+    steep_offer,
 )
 
 pytestmark = [pytest.mark.gpu, pytest.mark.simulator, *QUIET]
@@ -88,7 +88,7 @@ def test_every_input_moves_both_backends_alike(cuda, name):
 
 def test_every_rule_and_bound_is_met_on_the_way(cuda):
     """What the comparisons above rest on: their markets hold every rule, both bounds, and none."""
-    from kernels.products import columns_of, product_records
+    from kernels.product_records import columns_of, product_records
 
     rules, held = Counter(), Counter()
     for kind in LADDERS:

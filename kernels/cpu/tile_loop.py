@@ -8,12 +8,8 @@ import numpy as np
 from numba import prange
 
 from kernels.compiled import compiled
-from kernels.families import want_together
-from kernels.formulas import LOWEST, exponential, inverse, utility_at
-from kernels.lanes import advance, guess, is_any_open, is_lopsided, mark_lopsided, open_lanes, reopen, reset_sums
-from kernels.outputs import add_up, read_prices, write_held, write_lines, write_prices, write_shares
-from kernels.products import FAMILY, RUNGS, fill_records
-from kernels.rows import (
+from kernels.cpu.families import want_together
+from kernels.cpu.product_block import (
     clip_row,
     earn_at_rungs,
     earn_row,
@@ -23,7 +19,20 @@ from kernels.rows import (
     settle_at_rungs,
     want_row,
 )
-from kernels.work import LANES, RUN
+from kernels.cpu.solver_state import (
+    advance,
+    guess,
+    is_any_open,
+    is_lopsided,
+    mark_lopsided,
+    open_lanes,
+    reopen,
+    reset_sums,
+)
+from kernels.cpu.workspace import LANES, RUN
+from kernels.formulas import LOWEST, exponential, inverse, utility_at
+from kernels.outputs import add_up, read_prices, write_held, write_lines, write_prices, write_shares
+from kernels.product_records import FAMILY, RUNGS, fill_records
 
 
 @compiled(parallel=True)

@@ -2,8 +2,8 @@
 
 from kernels import formulas
 from kernels.compiled import compiled
+from kernels.cpu.workspace import LANES
 from kernels.formulas import LOWEST, MOST_PASSES, PATIENCE, is_exact, is_reached
-from kernels.work import LANES
 
 
 @compiled()

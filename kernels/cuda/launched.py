@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import cuda
 
-from kernels.cuda_lanes import LAYERS, score_lane, solve_lane, write_lane
+from kernels.cuda.category_solver import LAYERS, score_lane, solve_lane, write_lane
 from kernels.formulas import highest_worth, inverse
 
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from kernels.cuda_kernels import Chunk, DeviceTile
-from kernels.cuda_memory import new_device
-from kernels.cuda_slots import Job, Settings, Slot, new_slot
+from kernels.cuda.device_memory import new_device
+from kernels.cuda.launched import Chunk, DeviceTile
+from kernels.cuda.stream_buffers import Job, Settings, Slot, new_slot
 from kernels.outputs import Cells, Sums
-from kernels.products import Columns, product_records
+from kernels.product_records import Columns, product_records
 from kernels.tile import Tile
 
 _log = logging.getLogger(__name__)

@@ -20,8 +20,8 @@ from kernels import (
     expected_totals,
     price_cells,
     take_segments,
-    uncertainty,
 )
+from kernels.posterior import pricing as posterior_pricing
 from tests.kernels import oracle
 from tests.kernels.markets import LADDERS, category_of, factor_demand, positive, random_offer
 
@@ -176,7 +176,7 @@ def test_results_are_the_same_bits_for_any_number_of_workers(monkeypatch, thread
     demand, offer, draws, start = wide_market(6, spread=0.5)
     alone = expected_cells(demand, offer, draws, start)
 
-    monkeypatch.setattr(uncertainty, "get_num_threads", lambda: threads)
+    monkeypatch.setattr(posterior_pricing, "get_num_threads", lambda: threads)
     shared = expected_cells(demand, offer, replace(draws, row=np.array([0, -1, 2, 3])), start)
     whole = expected_cells(demand, offer, draws, start)
 

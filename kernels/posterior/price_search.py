@@ -11,10 +11,10 @@ sensitivities have a standard deviation up to 0.5, and in 99 % of 690 where that
 import numpy as np
 
 from kernels.compiled import compiled
-from kernels.families import bracket
+from kernels.cpu.families import bracket
 from kernels.formulas import bound_held, clip, margin_at
-from kernels.products import ENDS
-from kernels.scenes import evaluate, gain_at, leave_out, move, stationary_price
+from kernels.posterior.category_draws import evaluate, gain_at, leave_out, move, stationary_price
+from kernels.product_records import ENDS
 
 MOST_PASSES = 40
 """Of the climb; 3 to 8 are usual."""

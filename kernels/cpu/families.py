@@ -8,6 +8,7 @@ finds the global maximum: branch and bound in one dimension.
 """
 
 from kernels.compiled import compiled
+from kernels.cpu.workspace import LANES
 from kernels.formulas import (
     FAR,
     clip,
@@ -18,7 +19,6 @@ from kernels.formulas import (
     stationary,
     utility_at,
 )
-from kernels.work import LANES
 
 
 @compiled()

@@ -3,6 +3,8 @@
 import numpy as np
 
 from kernels.compiled import compiled
+from kernels.cpu.prefetch import fetch_row
+from kernels.cpu.workspace import LANES
 from kernels.formulas import (
     FAR,
     appeal_at_zero,
@@ -27,9 +29,7 @@ from kernels.formulas import (
     unless_outside,
     utility_at,
 )
-from kernels.prefetch import fetch_row
-from kernels.products import ENDINGS, ENDS, RUNGS
-from kernels.work import LANES
+from kernels.product_records import ENDINGS, ENDS, RUNGS
 
 
 @compiled()

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from kernels import price_cells
+from tests.kernels.cuda.with_cuda import QUIET, assert_equally_good, assert_same_totals, cut, on_both, visits_of
 from tests.kernels.markets import factor_demand, random_offer
-from tests.kernels.with_cuda import QUIET, assert_equally_good, assert_same_totals, cut, on_both, visits_of
 
 pytestmark = [pytest.mark.gpu, pytest.mark.simulator, *QUIET]
 
@@ -60,7 +60,7 @@ def test_a_tile_without_cells_is_priced(cuda, sizes, segments):
 @pytest.fixture
 def memory(cuda, monkeypatch):
     """Let the device run out of memory for buffers of more than memory["cells"]."""
-    from kernels import cuda_memory
+    from kernels.cuda.tile_loop import device_memory as cuda_memory
 
     device, limit = type(cuda_memory.new_device("float32")), {"cells": 20}
     lend = device.buffer

@@ -70,19 +70,20 @@ def ptx_of(capability, monkeypatch):
     import numba
     from numba import cuda as compiler
 
-    from kernels import cuda, cuda_kernels, cuda_memory, cuda_slots, pricing
+    from kernels import pricing
+    from kernels.cuda import device_memory, launched, stream_buffers, tile_loop
 
     launches = Launches()
-    monkeypatch.setattr(cuda, "new_device", lambda _: cuda_memory.Simulated())
+    monkeypatch.setattr(tile_loop, "new_device", lambda _: device_memory.Simulated())
     monkeypatch.setattr(pricing, "resolve_backend", lambda name: name)
     for name in ("price_kernel", "totals_kernel", "bound_kernel"):
-        monkeypatch.setattr(cuda_slots, name, launches.record(name))
+        monkeypatch.setattr(stream_buffers, name, launches.record(name))
 
     def ptx(name, real, *how):
         demand, offer, visits = factor_demand(0, 2, 2, real=real), random_offer(0, [2]), np.ones(2)
         price_totals(demand, offer, visits, "cuda")
         price_cells(demand, offer, "cuda", visits)
-        kernel = getattr(cuda_kernels, name)(*how)
+        kernel = getattr(launched, name)(*how)
         signature = tuple(map(numba.typeof, launches[name]))
         return compiler.compile(kernel.py_func, signature, device=False, abi="numba", cc=capability, output="ptx")[0]
 

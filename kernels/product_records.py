@@ -6,7 +6,7 @@ import numpy as np
 
 from kernels.compiled import compiled
 from kernels.demand import Demand
-from kernels.offer import Offer, Shelf
+from kernels.inputs import Offer, Shelf
 
 # How the best price of a product is found (see rows.want_row).
 RUNGS, CONTINUOUS, ENDINGS, ENDS, FAMILY = range(5)

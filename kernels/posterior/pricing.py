@@ -7,12 +7,12 @@ from numba import get_num_threads
 
 from kernels.checks import require, require_array
 from kernels.demand import Demand, in_double
-from kernels.draws import Draws
-from kernels.expected import Search, Uncertain, expect_tile
-from kernels.offer import Offer, Shelf
-from kernels.outcomes import Outcomes, new_outcomes
+from kernels.inputs import Offer, Shelf
+from kernels.posterior.draws import Draws
+from kernels.posterior.outcomes import Outcomes, new_outcomes
+from kernels.posterior.tile_loop import Search, Uncertain, expect_tile
 from kernels.pricing import ITEM_COST, ONE_AT_A_TIME, ROUNDINGS, PricedCells, Totals, utility_lines
-from kernels.products import columns_of, product_records
+from kernels.product_records import columns_of, product_records
 from kernels.tile import tile_of
 
 TAIL = 0.05

@@ -1,0 +1,1 @@
+"""Prices, choices and intervals over posterior draws of the price sensitivity; on the CPU, in float64."""
