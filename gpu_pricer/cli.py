@@ -26,7 +26,7 @@ from yaml import YAMLError
 
 from gpu_pricer.errors import InputError, Refused
 from gpu_pricer.jobs import JOBS
-from gpu_pricer.jobs.record import run_job
+from gpu_pricer.jobs.run_record import run_job
 
 CONF = Path(__file__).parents[1] / "conf"
 OPTIONAL_PATHS = ("shards", "warm_start")

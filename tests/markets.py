@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
+from gpu_pricer.policy.bounds import Bounds
+from gpu_pricer.policy.ladder import Ladder
 from gpu_pricer.policy.objective import Objective
 from gpu_pricer.policy.policy import Policy
-from gpu_pricer.policy.rules.bounds import Bounds
-from gpu_pricer.policy.rules.ladder import Ladder
 from gpu_pricer.tables.artefact import FORMAT_VERSION, DemandArtefact, DemandInfo
 
 PROFIT = Objective(profit=1.0, revenue=0.0)

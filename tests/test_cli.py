@@ -174,7 +174,7 @@ def test_job_sees_the_command_line_that_started_it(gpu_pricer, job):
 
 
 def test_checkout_that_was_never_installed_is_no_obstacle(gpu_pricer, job, tmp_path, monkeypatch):
-    monkeypatch.setattr("gpu_pricer.jobs.record.LIBRARIES", ("polars", "no-such-distribution"))
+    monkeypatch.setattr("gpu_pricer.jobs.run_record.LIBRARIES", ("polars", "no-such-distribution"))
     job.main = lambda config: None
 
     assert gpu_pricer("score").status == 0

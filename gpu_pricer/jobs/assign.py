@@ -8,11 +8,11 @@ import polars as pl
 from omegaconf import DictConfig
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.jobs.asking import asked_path, checked_table, new_file, told_at, with_ids_of, write_new
-from gpu_pricer.network.saved_network import SavedNetwork, read_network
-from gpu_pricer.network.unseen.assigning import likely_segments, nearest_segments
-from gpu_pricer.network.unseen.past import Past, read_past
-from gpu_pricer.network.unseen.strangers import with_new_users
+from gpu_pricer.jobs.user_tables import asked_path, checked_table, new_file, told_at, with_ids_of, write_new
+from gpu_pricer.network.inference.new_entities import with_new_users
+from gpu_pricer.network.inference.past import Past, read_past
+from gpu_pricer.network.inference.segment_assignment import likely_segments, nearest_segments
+from gpu_pricer.network.storage.saved_network import SavedNetwork, read_network
 from gpu_pricer.tables.artefact import NETWORK, read_segments
 from gpu_pricer.tables.schemas import LinesToAssign, Users
 

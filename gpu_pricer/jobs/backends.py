@@ -3,7 +3,7 @@
 import logging
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.policy.problem.pricing_problem import PricingProblem
+from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
 from kernels import BackendUnavailable, resolve_backend
 
 log = logging.getLogger(__name__)

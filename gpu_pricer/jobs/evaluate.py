@@ -22,14 +22,14 @@ from gpu_pricer.evaluation.held_out.blocks import HeldOut
 from gpu_pricer.evaluation.held_out.offers import Log
 from gpu_pricer.evaluation.settings import Settings
 from gpu_pricer.evaluation.truth.under_truth import Learned, evaluate_under_truth
-from gpu_pricer.jobs.drawing import draw_calibration, draw_demand
+from gpu_pricer.jobs.figures import draw_calibration, draw_demand
 from gpu_pricer.jobs.layout import MEMBERS, NAIVE
 from gpu_pricer.jobs.scoreboard import scoreboard, wide_console
 from gpu_pricer.policy.policy import Policy
-from gpu_pricer.policy.problem.matching import read_catalog
 from gpu_pricer.tables.artefact import read_artefact
 from gpu_pricer.tables.price_table import scan_cells
 from gpu_pricer.tables.price_version import WHOLE
+from gpu_pricer.tables.priced_products import read_catalog
 from gpu_pricer.tables.publishing import CURRENT
 from gpu_pricer.tables.reading import require_whole
 

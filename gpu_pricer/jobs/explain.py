@@ -9,18 +9,19 @@ import polars as pl
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from gpu_pricer.constraints.certificate import CERTIFICATE
 from gpu_pricer.errors import InputError
-from gpu_pricer.policy.explanations.explanation import category_at, explanation
-from gpu_pricer.policy.explanations.text import change_lines, constraint_lines, lines_of
+from gpu_pricer.explain.derivation import category_at, explanation
+from gpu_pricer.explain.text import change_lines, constraint_lines, lines_of
 from gpu_pricer.policy.policy import Policy
-from gpu_pricer.policy.portfolio.certificate import CERTIFICATE
-from gpu_pricer.policy.problem.matching import catalog_fingerprint, match_products, read_catalog
-from gpu_pricer.policy.problem.pricing_problem import PricingProblem, problem_of
-from gpu_pricer.policy.problem.uncertainty import posterior_draws
-from gpu_pricer.policy.rules.columns import with_rule_columns
+from gpu_pricer.policy.rule_columns import with_rule_columns
+from gpu_pricer.pricing.problem.matching import match_products
+from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
+from gpu_pricer.pricing.problem.pricing_problem import PricingProblem, problem_of
 from gpu_pricer.tables.artefact import DemandArtefact, read_artefact
 from gpu_pricer.tables.price_table import PARTS, scan_cells, scan_prices
 from gpu_pricer.tables.price_version import RECORD, WHOLE, PriceVersion, read_version
+from gpu_pricer.tables.priced_products import catalog_fingerprint, read_catalog
 from gpu_pricer.tables.publishing import current_run
 from kernels import Draws
 

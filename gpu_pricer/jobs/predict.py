@@ -7,10 +7,10 @@ import polars as pl
 from omegaconf import DictConfig
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.jobs.asking import asked_path, checked_table, new_file, told_at, with_ids_of, write_new
-from gpu_pricer.network.saved_network import read_network
-from gpu_pricer.network.unseen.past import read_past
-from gpu_pricer.network.unseen.predicting import predict_offers
+from gpu_pricer.jobs.user_tables import asked_path, checked_table, new_file, told_at, with_ids_of, write_new
+from gpu_pricer.network.inference.past import read_past
+from gpu_pricer.network.inference.prediction import predict_offers
+from gpu_pricer.network.storage.saved_network import read_network
 from gpu_pricer.tables.artefact import NETWORK
 from gpu_pricer.tables.schemas import OffersToPredict, Products, Users
 

@@ -12,10 +12,10 @@ from rich.console import Console
 from gpu_pricer.errors import InputError
 from gpu_pricer.evaluation.repetition import repeated_metrics
 from gpu_pricer.jobs import evaluate, prepare, publish, score, train
-from gpu_pricer.jobs.closing import closing_lines
 from gpu_pricer.jobs.plan import Plan
-from gpu_pricer.jobs.record import run_job
+from gpu_pricer.jobs.run_record import run_job
 from gpu_pricer.jobs.scoreboard import scoreboard, wide_console
+from gpu_pricer.jobs.summary import closing_lines
 
 log = logging.getLogger(__name__)
 

@@ -9,24 +9,24 @@ import polars as pl
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from gpu_pricer.constraints.certificate import add_costs, certified_objective
+from gpu_pricer.constraints.frontier import Frontier
+from gpu_pricer.constraints.rule_costs import rule_costs
 from gpu_pricer.errors import InputError
-from gpu_pricer.jobs.auditing import audit_version, require_known_attributes
 from gpu_pricer.jobs.backends import backend_of, resolved
-from gpu_pricer.jobs.constraining import demanded, steer
+from gpu_pricer.jobs.constrained_prices import demanded, steer
+from gpu_pricer.jobs.fairness_audit import audit_version, require_known_attributes
+from gpu_pricer.jobs.frontier import trace_frontier
 from gpu_pricer.jobs.progress import progress
-from gpu_pricer.jobs.tracing import trace_frontier
+from gpu_pricer.policy.constraint import columns_read
 from gpu_pricer.policy.policy import Policy
-from gpu_pricer.policy.portfolio.certificate import add_costs, certified_objective
-from gpu_pricer.policy.portfolio.constraint import columns_read
-from gpu_pricer.policy.portfolio.frontier import Frontier
-from gpu_pricer.policy.problem.matching import catalog_fingerprint, match_products, read_catalog
-from gpu_pricer.policy.problem.pricing_problem import PricingProblem, problem_of
-from gpu_pricer.policy.problem.uncertainty import POINT, POSTERIOR, UNCERTAINTIES
-from gpu_pricer.policy.rule_costs import rule_costs
-from gpu_pricer.policy.rules.columns import with_rule_columns
-from gpu_pricer.policy.scoring import columns_of, score_shard
-from gpu_pricer.policy.tiles.solving import choose_changes
-from gpu_pricer.policy.tiling import Tiling
+from gpu_pricer.policy.rule_columns import with_rule_columns
+from gpu_pricer.pricing.problem.matching import match_products
+from gpu_pricer.pricing.problem.posterior_draws import POINT, POSTERIOR, UNCERTAINTIES
+from gpu_pricer.pricing.problem.pricing_problem import PricingProblem, problem_of
+from gpu_pricer.pricing.scoring import columns_of, score_shard
+from gpu_pricer.pricing.tiles.solving import choose_changes
+from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.artefact import DemandArtefact, DemandInfo, read_artefact
 from gpu_pricer.tables.price_version import (
     FOLDER_NAME,
@@ -37,6 +37,7 @@ from gpu_pricer.tables.price_version import (
     new_run,
     open_shard,
 )
+from gpu_pricer.tables.priced_products import catalog_fingerprint, read_catalog
 from gpu_pricer.tables.publishing import published_runs
 from gpu_pricer.tables.replacing import replacing_file
 

@@ -11,18 +11,18 @@ from omegaconf import DictConfig
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.jobs.layout import MEMBERS, NAIVE
-from gpu_pricer.network.demand_network import DemandNetwork
 from gpu_pricer.network.encoding.loading import load_choice_data
-from gpu_pricer.network.held_out import predict_held_out
+from gpu_pricer.network.inference.held_out import predict_held_out
+from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.price_response.settling import settle_price_response
-from gpu_pricer.network.saved_network import write_network
 from gpu_pricer.network.segment_response.correction import ResponseConfig, learn_responses
 from gpu_pricer.network.segments.export import export_artefact, export_members
 from gpu_pricer.network.segments.forming import Segmentation, SegmentsConfig, form_segments
 from gpu_pricer.network.segments.ids import overlap, with_ids_of
 from gpu_pricer.network.segments.members import Members, period_to_judge, period_to_price
-from gpu_pricer.network.training import fit_network
-from gpu_pricer.network.warm_start import read_start, warn_of_foresight
+from gpu_pricer.network.storage.saved_network import write_network
+from gpu_pricer.network.training.fitting import fit_network
+from gpu_pricer.network.training.init_from import read_start, warn_of_foresight
 from gpu_pricer.tables.artefact import ARTEFACT_FILES, NETWORK, DemandArtefact, read_segments, write_artefact
 from gpu_pricer.tables.reading import require_whole
 from gpu_pricer.tables.replacing import require_own

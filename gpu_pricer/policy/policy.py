@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from gpu_pricer.errors import InputError
+from gpu_pricer.policy.bounds import Bounds
+from gpu_pricer.policy.constraint import Constraint, columns_read
+from gpu_pricer.policy.ladder import Ladder
 from gpu_pricer.policy.objective import Objective
-from gpu_pricer.policy.portfolio.constraint import Constraint, columns_read
-from gpu_pricer.policy.rules.bounds import Bounds
-from gpu_pricer.policy.rules.ladder import Ladder
 
 ON_INFEASIBLE = ("relax", "refuse")
 WHOLE_CENTS = Ladder(endings=None, prices=None)

@@ -1,1 +1,1 @@
-"""The CUDA loop over a tile: a thread is a category for one segment. Import it only where CUDA or its simulator runs."""
+"""The CUDA loop over a tile: a thread is a category for one segment. Import it only where CUDA is there to be used."""

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from gpu_pricer.network.demand_network import DemandNetwork
 from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, Batch, gather_batch
 from gpu_pricer.network.encoding.choice_data import ChoiceData
+from gpu_pricer.network.model.demand_network import DemandNetwork
 
 AT_ONCE = 8192  # choices whose offers are described at once
 

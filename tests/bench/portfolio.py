@@ -12,14 +12,14 @@ from time import perf_counter
 
 import numpy as np
 
-from gpu_pricer.policy.portfolio.certificate import Certificate
-from gpu_pricer.policy.portfolio.constraint import Constraint
-from gpu_pricer.policy.portfolio.plan import plan
-from gpu_pricer.policy.portfolio.solve import Start
-from gpu_pricer.policy.problem.pricing_problem import pricing_problem
+from gpu_pricer.constraints.certificate import Certificate
+from gpu_pricer.constraints.constrained_problem import plan
+from gpu_pricer.constraints.solver import Start
+from gpu_pricer.policy.constraint import Constraint
+from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
 from tests.bench.timing import arguments, report, say
+from tests.constraints.markets import AROUND_TODAY, QUARTERS, department_market
 from tests.markets import PROFIT, a_policy
-from tests.policy.portfolio.markets import AROUND_TODAY, QUARTERS, department_market
 
 VOLUME = Constraint("units", at_least=1.0, relative_to="current_prices")
 REVENUE = Constraint("revenue", at_least=1.01, relative_to="current_prices")

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from gpu_pricer.policy.problem.pricing_problem import pricing_problem
-from gpu_pricer.policy.tiles.solved_tile import solve
+from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
+from gpu_pricer.pricing.tiles.solved_tile import solve
 from kernels import price_cells
 from tests.bench.catalogs import grocery_inputs, grocery_policy
 from tests.bench.markets import MarketSize, grocery_market

@@ -37,7 +37,7 @@ from gpu_pricer.network.encoding.batches import Batch, IndexBatches
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.encoding.loading import load_choice_data
 from gpu_pricer.network.price_response.settling import settle_price_response
-from gpu_pricer.network.training import DemandTraining, batch_of, fit_network, log_likelihood
+from gpu_pricer.network.training.fitting import DemandTraining, batch_of, fit_network, log_likelihood
 from tests.bench.plain_rows import PlainBatch, as_batch, batches_of_choices, batches_of_offers, offer_table, utility_of
 from tests.bench.timing import arguments, report, rounded, say
 

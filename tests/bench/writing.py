@@ -21,9 +21,9 @@ import polars as pl
 import polars.selectors as cs
 import pyarrow.parquet as pq
 
-from gpu_pricer.policy.problem.pricing_problem import PricingProblem, pricing_problem
-from gpu_pricer.policy.scoring import score_shard
-from gpu_pricer.policy.tiling import Tiling
+from gpu_pricer.pricing.problem.pricing_problem import PricingProblem, pricing_problem
+from gpu_pricer.pricing.scoring import score_shard
+from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.price_table import LAYOUTS
 from tests.bench.catalogs import grocery_inputs, grocery_policy, job_tiling
 from tests.bench.markets import MarketSize

@@ -9,7 +9,7 @@ import pytest
 from gpu_pricer.data.inputs import Validation, read_inputs
 from gpu_pricer.data.outliers import QuantityAtMost
 from gpu_pricer.data.periods import Period
-from gpu_pricer.data.source import RawTable
+from gpu_pricer.data.sources.source import RawTable
 from gpu_pricer.errors import InputError
 
 PRODUCTS = pl.DataFrame({"product_id": [10, 11], "category_id": ["A", "A"]})

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from gpu_pricer.data.synthetic import (
+from gpu_pricer.data.sources.synthetic import (
     Assortment,
     Baskets,
     DrawnMarket,
@@ -16,8 +16,8 @@ from gpu_pricer.data.synthetic import (
     Synthetic,
     Tastes,
 )
+from gpu_pricer.policy.ladder import Ladder
 from gpu_pricer.policy.policy import Policy
-from gpu_pricer.policy.rules.ladder import Ladder
 from tests.markets import a_policy
 
 START = date(2025, 1, 6)

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from gpu_pricer.network.encoding.attributes import learn_vocabulary
-from gpu_pricer.network.unseen.assigning import likely_segments
+from gpu_pricer.network.inference.segment_assignment import likely_segments
 
 
 @pytest.fixture

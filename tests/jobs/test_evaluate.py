@@ -12,9 +12,9 @@ from omegaconf import DictConfig
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.jobs import evaluate, prepare, score
-from gpu_pricer.policy.problem.matching import read_catalog
-from gpu_pricer.policy.tiling import Tiling
+from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.artefact import read_artefact
+from gpu_pricer.tables.priced_products import read_catalog
 from tests.evaluation.markets import policy
 from tests.markets import with_posterior
 

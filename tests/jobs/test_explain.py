@@ -10,7 +10,7 @@ import pytest
 from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.price_table import PARTS, scan_prices
 from tests.markets import catalog_of, small_artefact, with_posterior
-from tests.policy.logit import category_value, dense_demand
+from tests.pricing.logit import category_value, dense_demand
 
 ARTEFACT = small_artefact(61, segments=4, products=24, categories=6)
 CATALOG = catalog_of(ARTEFACT)

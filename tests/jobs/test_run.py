@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 from gpu_pricer.jobs import JOBS, run
-from gpu_pricer.jobs.closing import closing_lines
+from gpu_pricer.jobs.summary import closing_lines
 from gpu_pricer.tables.artefact import write_artefact
 from tests.markets import catalog_of, small_artefact
 

@@ -15,8 +15,8 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.jobs import backends
 from gpu_pricer.jobs import score as job
 from gpu_pricer.jobs.score import score
-from gpu_pricer.policy.problem.pricing_problem import pricing_problem
-from gpu_pricer.policy.tiling import Tiling
+from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
+from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.price_table import BINDINGS, scan_cells, scan_prices
 from gpu_pricer.tables.price_version import read_version

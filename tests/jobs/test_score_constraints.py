@@ -10,11 +10,11 @@ import pytest
 
 from gpu_pricer.errors import InputError, Refused
 from gpu_pricer.jobs.score import score
-from gpu_pricer.policy.tiling import Tiling
+from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.artefact import write_artefact
+from tests.constraints.markets import AROUND_TODAY, QUARTERS, department_market
+from tests.constraints.oracle import sums_at
 from tests.markets import a_policy
-from tests.policy.portfolio.markets import AROUND_TODAY, QUARTERS, department_market
-from tests.policy.portfolio.oracle import sums_at
 
 VOLUME = {"measure": "units", "at_least": 1.02, "relative_to": "current_prices"}
 PETS = {"measure": "revenue", "at_least": 1.05, "relative_to": "current_prices", "where": "department = 'pets'"}
@@ -192,7 +192,7 @@ def test_certificate_holds_the_cost_of_every_rule_on_demand(gpu_pricer, tmp_path
 
 def test_a_stock_limit_that_is_missed_is_named_with_its_numbers(tmp_path, monkeypatch):
     for name in ("STOCK_PASSES", "TRIES"):
-        monkeypatch.setattr(f"gpu_pricer.policy.portfolio.solve.{name}", 1)
+        monkeypatch.setattr(f"gpu_pricer.constraints.solver.{name}", 1)
     shelf = {"measure": "units", "at_most": "stock", "per": "product_id"}
 
     with pytest.raises(Refused, match=STOCK_REFUSED) as refused:

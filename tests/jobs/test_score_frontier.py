@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from gpu_pricer.tables.artefact import write_artefact
-from tests.policy.portfolio.markets import department_market
+from tests.constraints.markets import department_market
 
 KEEP = "+policy.constraints.keep_volume={measure: units, at_least: 1.0, relative_to: current_prices}"
 TOO_MUCH = "+policy.constraints.rate={measure: margin_rate, at_least: 2.0, relative_to: current_prices}"

@@ -4,7 +4,7 @@ import pytest
 
 from gpu_pricer.network.encoding.loading import load_choice_data
 from gpu_pricer.network.price_response.settling import settle_price_response
-from gpu_pricer.network.training import fit_network
+from gpu_pricer.network.training.fitting import fit_network
 from tests.canonical import SPLIT, write_canonical
 from tests.network.small import CPU, ENCODING, NETWORK, OPTIMISER, PRICE_RESPONSE
 

@@ -6,9 +6,9 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from gpu_pricer.cli import CONF
+from gpu_pricer.policy.ladder import Ladder
 from gpu_pricer.policy.objective import Objective
 from gpu_pricer.policy.policy import Policy
-from gpu_pricer.policy.rules.ladder import Ladder
 from tests.markets import FREE, NINES, PROFIT, a_policy
 
 

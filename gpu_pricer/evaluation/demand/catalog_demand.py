@@ -7,11 +7,11 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.evaluation.demand.elasticity import own_elasticity
-from gpu_pricer.evaluation.truth.benchmark import exact_demand, exact_offer
+from gpu_pricer.evaluation.truth.reference_prices import exact_demand, exact_offer
 from gpu_pricer.policy.policy import Policy
-from gpu_pricer.policy.problem.matching import match_products
-from gpu_pricer.policy.problem.pricing_problem import PricingProblem, problem_of
-from gpu_pricer.policy.rules.columns import with_rule_columns
+from gpu_pricer.policy.rule_columns import with_rule_columns
+from gpu_pricer.pricing.problem.matching import match_products
+from gpu_pricer.pricing.problem.pricing_problem import PricingProblem, problem_of
 from gpu_pricer.tables.artefact import DemandArtefact
 from kernels import Demand, Shelf, choice_probabilities
 

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.evaluation.demand.catalog_demand import CatalogDemand
-from gpu_pricer.policy.problem.uncertainty import posterior_draws
+from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
 from kernels import expected_outcomes
 
 TAIL = 0.05  # on either side of a 90 % interval

@@ -11,7 +11,7 @@ from gpu_pricer.evaluation.demand.catalog_demand import CatalogDemand
 from gpu_pricer.evaluation.profit.rungs import legal_rungs
 from gpu_pricer.evaluation.profit.uniform import best_uniform_price
 from gpu_pricer.evaluation.profit.value import TrueMarket
-from gpu_pricer.evaluation.truth.benchmark import exact_offer
+from gpu_pricer.evaluation.truth.reference_prices import exact_offer
 from kernels import price_cells
 
 RAREST = 1e-12  # choices per visit, or visits, below which nothing matters

@@ -7,9 +7,9 @@ import polars as pl
 
 from gpu_pricer.evaluation.demand.elasticity import elasticity_rmse, own_elasticity
 from gpu_pricer.evaluation.demand.intervals import TAIL
-from gpu_pricer.evaluation.truth.benchmark import Benchmark, exact_demand, exact_offer
+from gpu_pricer.evaluation.truth.reference_prices import Benchmark, exact_demand, exact_offer
 from gpu_pricer.evaluation.truth.segments import CrossTab
-from gpu_pricer.policy.problem.pricing_problem import PricingProblem
+from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
 from kernels import choice_probabilities
 
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from gpu_pricer.evaluation.truth.benchmark import exact_demand, exact_offer
 from gpu_pricer.evaluation.truth.fixed_effects import count_choices, fit_logit
+from gpu_pricer.evaluation.truth.reference_prices import exact_demand, exact_offer
 from gpu_pricer.policy.policy import Policy
-from gpu_pricer.policy.problem.pricing_problem import pricing_problem
+from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
 from gpu_pricer.tables.artefact import DemandArtefact
 from kernels import price_cells
 

@@ -8,13 +8,20 @@ import polars as pl
 from gpu_pricer.errors import InputError
 from gpu_pricer.evaluation.held_out.offers import Log
 from gpu_pricer.evaluation.profit.value import TrueMarket
-from gpu_pricer.evaluation.truth.benchmark import Benchmark, benchmark, exact_demand, exact_offer, gains, price_matrix
 from gpu_pricer.evaluation.truth.learned_response import compare_elasticities
 from gpu_pricer.evaluation.truth.log_log import Pool, fit_elasticities, price_alone
+from gpu_pricer.evaluation.truth.reference_prices import (
+    Benchmark,
+    benchmark,
+    exact_demand,
+    exact_offer,
+    gains,
+    price_matrix,
+)
 from gpu_pricer.evaluation.truth.segments import CrossTab, cross_tab
 from gpu_pricer.evaluation.truth.true_types import true_types_price
 from gpu_pricer.policy.policy import Policy
-from gpu_pricer.policy.problem.pricing_problem import pricing_problem
+from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
 from gpu_pricer.tables.artefact import DemandArtefact
 
 LOG_LOG: dict[str, Pool] = {"log_log": "product", "log_log_pooled": "category"}

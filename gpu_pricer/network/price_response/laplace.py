@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gpu_pricer.network.demand_network import DemandNetwork
+from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.price_response.parameters import Curvature, ResponseParameters
 from gpu_pricer.network.segment_response.posterior import posterior_table
 

@@ -12,9 +12,9 @@ from scipy.sparse import csr_array
 from torch import Tensor, nn
 
 from gpu_pricer.checks import require_number
-from gpu_pricer.network.demand_network import DemandNetwork
+from gpu_pricer.network.model.demand_network import DemandNetwork
+from gpu_pricer.network.model.towers import Tower
 from gpu_pricer.network.price_response.normal_equations import NormalEquations
-from gpu_pricer.network.towers import Tower
 
 FLAT = 1e-6  # the prior precision of what all products share
 

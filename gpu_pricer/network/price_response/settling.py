@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from gpu_pricer.checks import require_number, require_whole
-from gpu_pricer.network.demand_network import DemandNetwork
+from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.price_response.laplace import LaplacePosterior
 from gpu_pricer.network.price_response.likelihood import ResponseLikelihood
 from gpu_pricer.network.price_response.parameters import Curvature, PriorConfig, ResponseParameters
-from gpu_pricer.network.training import OptimiserConfig
+from gpu_pricer.network.training.fitting import OptimiserConfig
 
 log = logging.getLogger(__name__)
 

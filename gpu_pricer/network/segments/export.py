@@ -10,8 +10,8 @@ from torch import Tensor
 
 from gpu_pricer.checks import require_number, require_whole
 from gpu_pricer.errors import InputError
-from gpu_pricer.network.demand_network import DemandNetwork
 from gpu_pricer.network.encoding.choice_data import ChoiceData
+from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.price_response.laplace import LaplacePosterior
 from gpu_pricer.network.segments.forming import segment_table
 from gpu_pricer.network.segments.low_rank import low_rank

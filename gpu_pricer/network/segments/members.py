@@ -7,8 +7,8 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from gpu_pricer.network.demand_network import DemandNetwork
 from gpu_pricer.network.encoding.choice_data import ChoiceData
+from gpu_pricer.network.model.demand_network import DemandNetwork
 
 PRODUCTS, USERS = 2048, 2048  # per block: [USERS, PRODUCTS] temporaries of 16 MB, whatever the market's size
 EVERYBODY = slice(None)

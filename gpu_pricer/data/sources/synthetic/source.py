@@ -1,0 +1,83 @@
+"""The synthetic market as a source of raw tables, which also saves its truth."""
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from gpu_pricer.checks import require_whole
+from gpu_pricer.data.sources.source import RawTable
+from gpu_pricer.data.sources.synthetic import tables
+from gpu_pricer.data.sources.synthetic.history import History, Manager, draw_history
+from gpu_pricer.data.sources.synthetic.market import Assortment, Market, People, Tastes, draw_market
+from gpu_pricer.data.sources.synthetic.sales import Baskets, Sales, draw_sales
+from gpu_pricer.data.sources.synthetic.truth import true_demand
+from gpu_pricer.tables.artefact import DemandArtefact, write_artefact
+
+
+@dataclass(frozen=True)
+class Synthetic:
+    """A market drawn from a seed; the log starts on a Monday, truth is the directory for the true demand."""
+
+    seed: int
+    start: str
+    weeks: int
+    currency: str
+    truth: str
+    people: People
+    assortment: Assortment
+    tastes: Tastes
+    manager: Manager
+    baskets: Baskets
+
+    def __post_init__(self) -> None:
+        require_whole("seed", self.seed, 0)
+        require_whole("weeks", self.weeks, 1)
+        if not isinstance(self.start, str) or date.fromisoformat(self.start).weekday() != 0:
+            raise ValueError(f"start must be the ISO date of a Monday, found {self.start!r}")
+
+    def files(self) -> list[Path]:
+        """None: the settings say it all."""
+        return []
+
+    def tables(self) -> dict[str, RawTable]:
+        """Raw tables transactions, products, users and context; the truth is written on the way."""
+        drawn = self.draw()
+        write_artefact(drawn.truth, Path(self.truth))
+        return {name: RawTable(rows.lazy(), f"synthetic {name}") for name, rows in drawn.tables.items()}
+
+    def draw(self) -> "DrawnMarket":
+        """Everything that was drawn; the same settings give the same bits.
+
+        Market, weeks and sales have generators of their own, so that a changed manager meets the same demand.
+        """
+        of_market, of_weeks, of_sales, of_labels = np.random.default_rng(self.seed).spawn(4)
+        market = draw_market(self.people, self.assortment, self.tastes, of_market)
+        history = draw_history(market, self.assortment, self.tastes, self.manager, self.weeks, of_weeks)
+        sales = draw_sales(market, self.tastes, history, self.baskets, of_sales)
+        ids, start = tables.product_ids(market, of_labels), date.fromisoformat(self.start)
+        return DrawnMarket(
+            market=market,
+            history=history,
+            sales=sales,
+            truth=true_demand(market, history, sales, ids, start, f"synthetic-{self.seed}", self.currency),
+            tables={
+                "transactions": tables.transactions_table(market, history, sales, ids, start),
+                "products": tables.products_table(market, history, ids),
+                "users": tables.users_table(market, of_labels),
+                "context": tables.context_table(history, ids, start),
+            },
+        )
+
+
+@dataclass(frozen=True)
+class DrawnMarket:
+    """One draw: what is hidden (market, history, sales, truth) and the raw tables that a log would hold."""
+
+    market: Market
+    history: History
+    sales: Sales
+    truth: DemandArtefact
+    tables: dict[str, pl.DataFrame]

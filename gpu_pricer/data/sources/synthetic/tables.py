@@ -1,0 +1,96 @@
+"""The drawn market as raw tables, in the input contract of every source."""
+
+from datetime import date
+
+import numpy as np
+import polars as pl
+
+from gpu_pricer.data.sources.synthetic.history import History
+from gpu_pricer.data.sources.synthetic.market import Market
+from gpu_pricer.data.sources.synthetic.sales import DAYS, Sales
+
+FIRST_PRODUCT, FIRST_USER = 100_001, 500_001
+TIERS = np.array(["value", "standard", "premium"])
+AGES = np.array(["18-34", "35-49", "50-64", "65+"])
+DEPARTMENTS = np.array(["GROCERY", "DAIRY", "HOUSEHOLD", "DRINKS"])
+
+
+def product_ids(market: Market, rng: np.random.Generator) -> np.ndarray:
+    """Product ids [P] in an order that tells nothing of the category."""
+    return FIRST_PRODUCT + rng.permutation(len(market.category))
+
+
+def user_ids(market: Market) -> np.ndarray:
+    """User ids [U]."""
+    return FIRST_USER + np.arange(len(market.user_type))
+
+
+def category_ids(market: Market) -> np.ndarray:
+    """Category ids [P] of the products."""
+    return np.array([f"C{category:03d}" for category in range(len(market.category_start) - 1)])[market.category]
+
+
+def transactions_table(market: Market, history: History, sales: Sales, ids: np.ndarray, start: date) -> pl.DataFrame:
+    """One line per user, product and visit; the price is that of the product-week, in every store."""
+    day = DAYS * sales.week + sales.day
+    return pl.DataFrame(
+        {
+            "user_id": user_ids(market)[sales.user],
+            "product_id": ids[sales.product],
+            "time": _dates(start, day),
+            "quantity": sales.quantity,
+            "price": history.price[sales.week, sales.product] / 100,
+            "list_price": history.list_price[sales.week, sales.product] / 100,
+        }
+    ).sort("time", "user_id", "product_id")
+
+
+def products_table(market: Market, history: History, ids: np.ndarray) -> pl.DataFrame:
+    """The catalog on the day of pricing: today's price is the last week's regular price, and so is the cost."""
+    return pl.DataFrame(
+        {
+            "product_id": ids,
+            "category_id": category_ids(market),
+            "department": DEPARTMENTS[market.category % len(DEPARTMENTS)],
+            "price": history.list_price[-1] / 100,
+            "list_price": history.list_price[-1] / 100,
+            "cost": history.cost[-1] / 100,
+            "availability": history.on_shelf[-1].astype(np.float64),
+            "brand_tier": TIERS[market.traits[:, 0].astype(np.int64) + 1],
+            "quality": np.round(market.traits[:, 1], 3),
+            "size": np.round(market.traits[:, 2], 3),
+        }
+    ).sort("product_id")
+
+
+def users_table(market: Market, rng: np.random.Generator) -> pl.DataFrame:
+    """User attributes: income and household follow the type, age band does so a little."""
+    kind, count = market.user_type, len(market.user_type)
+    household = rng.normal(0.0, 1.0, len(market.sensitivity_rank))[kind]
+    age = -0.4 * market.sensitivity_rank[kind] + rng.standard_normal(count)
+    return pl.DataFrame(
+        {
+            "user_id": user_ids(market),
+            "income": np.round(50.0 * np.exp(-0.35 * market.sensitivity_rank[kind] + rng.normal(0.0, 0.3, count)), 1),
+            "household_size": np.clip(np.rint(2.5 + household + rng.normal(0.0, 0.5, count)), 1, 6).astype(np.int64),
+            "age_band": AGES[np.digitize(age, [-0.7, 0.0, 0.7])],
+        }
+    )
+
+
+def context_table(history: History, ids: np.ndarray, start: date) -> pl.DataFrame:
+    """Display, mailer and cost of every product-week on the shelf."""
+    week, product = np.nonzero(history.on_shelf[:-1])
+    return pl.DataFrame(
+        {
+            "product_id": ids[product],
+            "time": _dates(start, DAYS * week),
+            "display": history.display[week, product].astype(np.float64),
+            "mailer": history.mailer[week, product].astype(np.float64),
+            "cost": history.cost[week, product] / 100,
+        }
+    ).sort("time", "product_id")
+
+
+def _dates(start: date, day: np.ndarray) -> np.ndarray:
+    return np.datetime64(start, "D") + day

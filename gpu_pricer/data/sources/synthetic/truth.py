@@ -1,0 +1,102 @@
+"""The true demand as a demand artefact, so that the oracle's prices are those scored from it."""
+
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+
+from gpu_pricer.data.sources.synthetic.history import History
+from gpu_pricer.data.sources.synthetic.market import Market
+from gpu_pricer.data.sources.synthetic.sales import DAYS, Sales
+from gpu_pricer.data.sources.synthetic.tables import category_ids, user_ids
+from gpu_pricer.tables.artefact import FORMAT_VERSION, DemandArtefact, DemandInfo
+
+LEAST_SUPPORT = 0.1  # the seen prices of a category are widened to ± 10 % of the reference price
+
+
+def true_demand(
+    market: Market, history: History, sales: Sales, ids: np.ndarray, start: date, run: str, currency: str
+) -> DemandArtefact:
+    """The truth in the week after the log: no shock and no display, that week's season.
+
+    user_segments carries each user's expected visits, so that any other segmentation can be valued exactly.
+    """
+    weeks = len(history.price)
+    end = start + timedelta(days=DAYS * weeks)
+    reference = _reference_price(history)
+    ratio = reference / market.base_price
+    return DemandArtefact(
+        info=DemandInfo(
+            format_version=FORMAT_VERSION,
+            kind="mnl",
+            form="dense",
+            run=run,
+            created=f"{end.isoformat()}T00:00:00+00:00",
+            training_start=start.isoformat(),
+            training_end=(end - timedelta(days=1)).isoformat(),
+            period_days=DAYS,
+            pricing_period=end.isoformat(),
+            outside_option=True,
+            currency=currency,
+        ),
+        factors={
+            "appeal": (market.appeal + history.season[weeks] - market.sensitivity * (ratio - 1)).astype(np.float32),
+            "sensitivity": (market.sensitivity * ratio).astype(np.float32),
+        },
+        segments=_segments(market),
+        products=_products(market, history, sales, ids, reference),
+        user_segments=pl.DataFrame(
+            {
+                "user_id": user_ids(market),
+                "segment_id": _type_ids(market)[market.user_type],
+                "visits": market.visit_rate,
+            }
+        ),
+    )
+
+
+def _reference_price(history: History) -> np.ndarray:
+    """Median price [P] over the weeks on the shelf, in currency; over all weeks for a product never there."""
+    weeks = len(history.price)
+    seen = history.on_shelf[:weeks] | ~history.on_shelf[:weeks].any(axis=0)
+    return np.round(np.nanmedian(np.where(seen, history.price, np.nan), axis=0)) / 100
+
+
+def _products(market: Market, history: History, sales: Sales, ids: np.ndarray, reference: np.ndarray) -> pl.DataFrame:
+    """Products of the artefact; support is how far the category's prices were seen from the reference."""
+    ratio = np.where(history.on_shelf[:-1], history.price / (100 * reference), 1.0)
+    start = market.category_start[:-1]
+    lowest = np.minimum(np.minimum.reduceat(ratio.min(axis=0), start), 1 - LEAST_SUPPORT)[market.category]
+    highest = np.maximum(np.maximum.reduceat(ratio.max(axis=0), start), 1 + LEAST_SUPPORT)[market.category]
+    return pl.DataFrame(
+        {
+            "product_id": ids,
+            "category_id": category_ids(market),
+            "reference_price": reference,
+            "min_price": lowest * reference,
+            "max_price": highest * reference,
+            "availability": history.on_shelf[-1].astype(np.float64),
+            "choices_per_purchase": _choices_per_purchase(market, sales)[market.category],
+            "units_per_choice": sales.units_per_choice[market.category],
+        }
+    )
+
+
+def _choices_per_purchase(market: Market, sales: Sales) -> np.ndarray:
+    """Mean number of products [G] in a buying occasion of the log, 1 where the category never sold."""
+    categories = len(market.category_start) - 1
+    category = market.category[sales.product]
+    lines = np.bincount(category, minlength=categories)
+    visit = (sales.week * len(market.user_type) + sales.user) * categories + category
+    occasions = np.bincount(np.unique(visit) % categories, minlength=categories)
+    return np.where(occasions > 0, lines / np.maximum(occasions, 1), 1.0)
+
+
+def _segments(market: Market) -> pl.DataFrame:
+    types = len(market.sensitivity_rank)
+    visits = np.bincount(market.user_type, weights=market.visit_rate, minlength=types)
+    return pl.DataFrame({"segment_id": _type_ids(market), "visits": visits})
+
+
+def _type_ids(market: Market) -> np.ndarray:
+    return np.array([f"T{kind:02d}" for kind in range(len(market.sensitivity_rank))])

@@ -1,0 +1,155 @@
+"""Occasions and users that training never saw, as the tensors that its network reads."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from gpu_pricer.network.encoding.attributes import encode_attributes
+from gpu_pricer.network.encoding.baskets import Purchases
+from gpu_pricer.network.encoding.choice_data import ChoiceData
+from gpu_pricer.network.encoding.history import History, build_history
+from gpu_pricer.network.inference.context import with_context
+from gpu_pricer.network.inference.past import Past
+from gpu_pricer.network.model.demand_network import DemandNetwork
+from gpu_pricer.network.model.towers import Tower
+from gpu_pricer.network.storage.parameter_transfer import copy_shared, parameters_of
+from gpu_pricer.network.storage.saved_network import SavedNetwork, Settings
+
+OFFER = ("occasion_id", "user_id", "product_id", "period", "price")
+CHOICE_SET = ("period_index", "user", "occasion_id", "category")
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """What to predict for: users (user_id, attributes), products (as SavedNetwork's), and offers (OFFER and
+    numeric context), if any. Users' pasts are asked for before the period `now` as well.
+    """
+
+    offers: pl.DataFrame
+    users: pl.DataFrame
+    products: pl.DataFrame
+    past: Past
+    now: int
+
+
+def restore(saved: SavedNetwork, data: ChoiceData) -> DemandNetwork:
+    """The saved network on unseen data: what these share with training is as learned there, all else the average."""
+    network = DemandNetwork(data, saved.settings.architecture)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+        seasons = torch.from_numpy(data.categories["season"].to_numpy(writable=True))
+        network.season.weight.copy_(seasons[data.set_category][:, None])
+        shared = copy_shared(saved.parameters, parameters_of(network))
+    assert not shared.left, shared.left
+    for module in network.modules():
+        if isinstance(module, Tower):
+            module.is_trained.fill_(1.0)  # whoever is new has zeros of his own already
+    return network.eval()
+
+
+def unseen_data(saved: SavedNetwork, unseen: Unseen) -> tuple[ChoiceData, Tensor]:
+    """The tensors of what to predict for, one choice per occasion and category, and each shelf row's offer, [R]."""
+    settings = saved.settings
+    products = unseen.products.sort("category_id", "product_id")
+    categories = _categories(products, saved)
+    numbered = products.select("product_id", "category_id", "reference_price").with_row_index("product")
+    numbered = numbered.join(
+        categories.select("category_id").with_row_index("category"), on="category_id", maintain_order="left"
+    )
+    rows = _offer_rows(unseen, numbered, settings)
+    is_start = np.diff(rows["choice_set"].to_numpy(), prepend=-1) != 0
+    sets = rows.filter(pl.Series(is_start, dtype=pl.Boolean))
+    periods = max([len(unseen.past.periods) - 1, unseen.now, *rows["period_index"].unique()]) + 1
+    ones, number = torch.ones(sets.height), torch.arange(sets.height)
+    data = ChoiceData(
+        users=unseen.users,
+        products=products,
+        categories=categories,
+        periods=unseen.past.calendar(periods),
+        history_periods=0,
+        trained_periods=periods,
+        validated_periods=periods,
+        context_scale=settings.context,
+        price_memory=settings.price_memory,
+        product_attributes=encode_attributes(products, settings.product_vocabulary),
+        user_attributes=encode_attributes(unseen.users, settings.user_vocabulary),
+        reference_over_recent=torch.ones(products.height),
+        product_category=_whole(numbered["category"]),
+        teaches_price=torch.ones(products.height, dtype=torch.bool),
+        teaches_price_at_last=torch.ones(products.height, dtype=torch.bool),
+        product=_whole(rows["product"]),
+        price_ratio=_number(rows["price"] / rows["reference_price"]),
+        recent_ratio=_number(rows["price"] / rows["recent_price"]),
+        context=torch.from_numpy(rows.select(pl.col(settings.context.names).cast(pl.Float32)).to_numpy(writable=True)),
+        set_start=torch.from_numpy(np.append(np.flatnonzero(is_start), rows.height)),
+        set_category=_whole(sets["category"]),
+        set_period=_whole(sets["period_index"]),
+        choices_of_set=ones,
+        choices_per_purchase=_number(categories["choices_per_purchase"]),
+        user=_whole(sets["user"]),
+        choice_set=number,
+        chosen=torch.full_like(number, -1),
+        weight=ones,
+        size=ones,
+        outside=torch.zeros(sets.height) if settings.has_outside_option else torch.full((sets.height,), -torch.inf),
+        history=_history(unseen, numbered, rows, periods, settings.half_lives),
+        period_days=settings.period_days,
+        currency="",  # prices enter as ratios
+    )
+    return data, _whole(rows["offer"])
+
+
+def _categories(products: pl.DataFrame, saved: SavedNetwork) -> pl.DataFrame:
+    """The products' categories in their order; a new one has the mean rates and no season."""
+    rates = ("choices_per_purchase", "units_per_choice")
+    joined = products.select(pl.col("category_id").unique(maintain_order=True)).join(
+        saved.categories, on="category_id", how="left", maintain_order="left"
+    )
+    means = {name: pl.lit(saved.categories[name].mean()) for name in rates}
+    return joined.with_columns(pl.col("season").fill_null(0.0), *(pl.col(n).fill_null(means[n]) for n in rates))
+
+
+def _offer_rows(unseen: Unseen, numbered: pl.DataFrame, settings: Settings) -> pl.DataFrame:
+    """The offers in the order of their choice sets, with row numbers, recent prices and scaled context."""
+    past, context = unseen.past, [name for name in settings.context.names if name in unseen.offers.columns]
+    offers = unseen.offers.select(*OFFER, *context).with_row_index("offer")
+    offers = offers.with_columns(period_index=past.index(offers["period"])).join(numbered, on="product_id")
+    recent = past.prices_before(settings.price_memory)
+    return (
+        with_context(offers, past, settings.context, settings.architecture.carry_periods)
+        .join(unseen.users.select("user_id").with_row_index("user"), on="user_id")
+        .sort("period")
+        .join_asof(recent, on="period", by="product_id", allow_exact_matches=False, check_sortedness=False)
+        .with_columns(pl.coalesce("recent_price", "reference_price").alias("recent_price"))
+        .sort(*CHOICE_SET, "product", "offer")
+        .with_columns(choice_set=pl.struct(CHOICE_SET).rle_id().cast(pl.Int64))
+    )
+
+
+def _history(
+    unseen: Unseen, numbered: pl.DataFrame, rows: pl.DataFrame, periods: int, half_lives: list[float]
+) -> History:
+    """What the users did before the periods of the rows and before `now`."""
+    past, users = unseen.past, unseen.users.select("user_id").with_row_index("user")
+    bought = past.purchases.join(users, on="user_id").join(numbered, on="product_id")
+    bought = bought.with_columns(period=past.index(bought["period"]))
+    visits = past.visits.join(users, on="user_id")
+    is_visit, is_asked = np.zeros((users.height, periods), bool), np.zeros((users.height, periods + 1), bool)
+    is_visit[visits["user"].to_numpy(), past.index(visits["period"]).to_numpy()] = True
+    is_asked[rows["user"].to_numpy(), rows["period_index"].to_numpy()] = True
+    is_asked[:, unseen.now] = True
+    purchases = Purchases(*(_whole(bought[name]).numpy() for name in ("user", "product", "category", "period")))
+    categories = int(numbered["category"].n_unique())
+    return build_history(purchases, is_visit, numbered.height, categories, half_lives, is_asked)
+
+
+def _whole(column: pl.Series) -> Tensor:
+    return torch.from_numpy(column.cast(pl.Int64).to_numpy(writable=True))
+
+
+def _number(column: pl.Series) -> Tensor:
+    return torch.from_numpy(column.cast(pl.Float32).to_numpy(writable=True))

@@ -1,0 +1,66 @@
+"""The segment of any user: the one whose centre lies nearest, or what its attributes say where nothing is known."""
+
+import logging
+import warnings
+
+import numpy as np
+import polars as pl
+import torch
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import pairwise_distances_argmin
+
+from gpu_pricer.network.encoding.attributes import Vocabulary, encode_attributes
+from gpu_pricer.network.inference.new_entities import has_attributes
+from gpu_pricer.network.inference.occasions import Unseen, restore, unseen_data
+from gpu_pricer.network.inference.past import Past
+from gpu_pricer.network.segments.forming import user_coordinates
+from gpu_pricer.network.segments.members import MarketPoint, Members
+from gpu_pricer.network.storage.saved_network import SavedNetwork
+
+log = logging.getLogger(__name__)
+
+NO_OFFERS = pl.DataFrame(schema={"occasion_id": pl.Int64, "price": pl.Float64, "period": pl.Date})
+
+
+def nearest_segments(saved: SavedNetwork, users: pl.DataFrame, past: Past) -> tuple[np.ndarray, np.ndarray]:
+    """The segment whose centre is nearest to each user's coordinates [U], as in training, and whether it ever came [U].
+
+    users: user_id, attributes. What users did counts up to the last period of the past.
+    """
+    no_ids = [pl.Series("product_id", [], saved.products.schema["product_id"]), users["user_id"].clear()]
+    now = max(len(past.periods), int(past.index(past.visits["period"]).max()) + 1)  # type: ignore[arg-type]
+    unseen = Unseen(NO_OFFERS.with_columns(no_ids), users, saved.products, past, now)
+    data, _ = unseen_data(saved, unseen)
+    network = restore(saved, data)
+    ones = torch.ones(data.products.height)
+    point = MarketPoint(now, ones, ones, ones, torch.zeros(data.products.height, data.context.shape[1]))
+    points = user_coordinates(Members(network, point), saved.settings.price_spread)
+    return pairwise_distances_argmin(points, saved.centre), data.visits_before(now) > 0
+
+
+def likely_segments(
+    users: pl.DataFrame, members: pl.DataFrame, vocabulary: Vocabulary, largest: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The segment that each user's attributes make most likely, [U], and whether they say anything, [U].
+
+    A multinomial logit of the members' segments (user_id, segment, attributes) on their attributes; `largest` for
+    users without any.
+    """
+    is_told = has_attributes(users, vocabulary).numpy()
+    if not is_told.any() or members["segment"].n_unique() < 2:
+        return np.full(users.height, largest), is_told
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a guess, and nearly as good before the last digit
+        logit = LogisticRegression(max_iter=200).fit(_features(members, vocabulary), members["segment"].to_numpy())
+    return np.where(is_told, logit.predict(_features(users, vocabulary)), largest), is_told
+
+
+def _features(table: pl.DataFrame, vocabulary: Vocabulary) -> np.ndarray:
+    """One column per known word, and the numbers."""
+    attributes = encode_attributes(table, vocabulary)
+    words = [
+        np.eye(size, dtype=np.float32)[codes]
+        for size, codes in zip(attributes.sizes, attributes.codes.numpy().T, strict=True)
+    ]
+    return np.concatenate([*words, attributes.numbers.numpy()], axis=1)

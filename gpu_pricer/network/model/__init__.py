@@ -1,0 +1,1 @@
+"""The demand network: towers, history encoder and the multinomial-logit likelihood."""

@@ -1,0 +1,165 @@
+"""The demand network: appeal and price sensitivity of every product to every user, as inner products."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from gpu_pricer.checks import require_number, require_whole
+from gpu_pricer.network.encoding.batches import Batch
+from gpu_pricer.network.encoding.choice_data import ChoiceData
+from gpu_pricer.network.model.history_encoder import HistoryConfig, HistoryEncoder
+from gpu_pricer.network.model.towers import Tower
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Width of the taste and the sensitivity vectors, and what is expected before any data are seen.
+
+    start_sensitivity: where training starts from; season_spread: prior standard deviation of the effect of a category
+    in a period; carry_periods: a period not trained on takes its category's mean effect, and the pricing period each
+    product's mean promotion and each user's visits, of the last so many; history: how the past is encoded, null: it is
+    not used.
+    """
+
+    taste_width: int
+    sensitivity_width: int
+    start_sensitivity: float
+    season_spread: float
+    carry_periods: int
+    history: HistoryConfig | None
+
+    def __post_init__(self) -> None:
+        for name, least in (("taste_width", 0), ("sensitivity_width", 0), ("carry_periods", 1)):
+            require_whole(f"network.{name}", getattr(self, name), least)
+        for name in ("start_sensitivity", "season_spread"):
+            require_number(f"network.{name}", getattr(self, name), above=0)
+
+
+class DemandNetwork(nn.Module):
+    """u = a − b ((1 − w) (x / r − 1) + w (x / l − 1)): appeal a, sensitivity b > 0, so demand never rises with price.
+
+    r is the product's reference price and l what it cost lately, w the weight of that memory: linear in x all the same.
+    a = taste_u · taste_p + habit_up + level_u + level_p + context · effect_p + season of the category in the period +
+    shock of the product in the period, which is 0 where training saw none;
+    taste_u and level_u are those of the user's attributes and of what it bought before (of the user itself where the
+    past is not used), habit_up comes from the past of user and product.
+    b = softplus(factors_u · factors_p + response_u + response_p).
+    The price response is learned from products whose price was seen nearly always: where it is mostly imputed, price
+    moves are seen only where they sold (see data/shelf.py). In training the others' prices count as unmoved; they
+    take their category's response.
+    """
+
+    def __init__(self, data: ChoiceData, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config, self.data = config, data
+        products, users, with_ids = _trained_on(data, config)
+        contexts = data.context.shape[1]
+        self.product_taste = Tower(data.product_attributes, products, config.taste_width, spread=0.1)
+        self.product_level = Tower(data.product_attributes, products, 1 + contexts, spread=0.0)
+        self.product_sensitivity = Tower(data.product_attributes, products, config.sensitivity_width + 1, spread=0.03)
+        self.user_taste = Tower(data.user_attributes, with_ids, config.taste_width, spread=0.1)
+        self.user_level = Tower(data.user_attributes, with_ids, 1, spread=0.1)
+        self.user_sensitivity = Tower(data.user_attributes, users, config.sensitivity_width + 1, spread=0.03)
+        self.history = HistoryEncoder(data, config.history, config.taste_width) if config.history else None
+        self.mean_sensitivity = nn.Parameter(torch.expm1(torch.tensor(config.start_sensitivity)).log())
+        self.memory = nn.Parameter(torch.tensor(0.0))
+        self.mean_level = nn.Parameter(torch.tensor(-4.0))
+        self.mean_effect = nn.Parameter(torch.zeros(contexts))
+        self.season = nn.Embedding(len(data.set_category), 1)
+        nn.init.zeros_(self.season.weight)
+        self.shock = nn.Parameter(torch.zeros(len(data.product)), requires_grad=False)
+
+    def go_on_with(self, data: ChoiceData) -> None:
+        """Take the same tables with more periods to train on; who is first seen there starts at its attributes."""
+        products, users, with_ids = _trained_on(data, self.config)
+        self.data = data
+        for tower in (self.product_taste, self.product_level, self.product_sensitivity):
+            tower.admit(products)
+        for tower in (self.user_taste, self.user_level):
+            tower.admit(with_ids)
+        self.user_sensitivity.admit(users)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return the utility of every alternative of the batch, [R]."""
+        return self.utility(batch, self.tastes(batch), self.data.price_moves(batch.row))
+
+    def utility(self, batch: Batch, tastes: Tensor, moves: Tensor) -> Tensor:
+        """Return the utility of every alternative, given its user's tastes for it [R] and its price moves [R, 2]."""
+        return self.appeal(batch, tastes) - self.sensitivities(batch) * self.remembered(moves)
+
+    def appeal(self, batch: Batch, tastes: Tensor) -> Tensor:
+        """Return the appeal of every alternative [R], given its user's tastes for it [R]."""
+        level = self.product_level(batch.products).index_select(0, batch.place)
+        of_choice = self.user_level(batch.user)[:, 0] + self.season_effect(batch.choice_set)
+        offered = self.offer_appeal(level, self.data.context.index_select(0, batch.row))
+        return tastes + of_choice.index_select(0, batch.occasion) + offered + self.shock.index_select(0, batch.row)
+
+    def offer_appeal(self, level: Tensor, context: Tensor) -> Tensor:
+        """Return what n offers are to everybody [n], from the level vectors of their products [n, 1 + C] and context
+        [n, C]; season and shock apart."""
+        return level[:, 0] + ((level[:, 1:] + self.mean_effect) * context).sum(1) + self.mean_level
+
+    def remembered(self, moves: Tensor) -> Tensor:
+        """Return the one price move [n] that shoppers answer, from those against the two prices [n, 2]."""
+        weight = torch.sigmoid(self.memory)
+        return (1 - weight) * moves[:, 0] + weight * moves[:, 1]
+
+    def sensitivities(self, batch: Batch) -> Tensor:
+        """Return the price sensitivity b of every alternative of the batch, [R]."""
+        of_user = self.user_sensitivity(batch.user).index_select(0, batch.occasion)
+        return self.sensitivity(of_user, self.product_sensitivity(batch.products).index_select(0, batch.place))
+
+    def sensitivity(self, user: Tensor, product: Tensor) -> Tensor:
+        """Return b [...] from the sensitivity vectors of users [..., Kb + 1] and of products [..., Kb + 1]."""
+        return functional.softplus(affinity(user, product) + user[..., -1] + product[..., -1] + self.mean_sensitivity)
+
+    def tastes(self, batch: Batch) -> Tensor:
+        """Return what is the user's own about the appeal of every alternative, its level apart, [R]."""
+        user_taste = self.user_tastes(batch.user, self.data.set_period[batch.choice_set])
+        product_taste = self.product_taste(batch.products).index_select(0, batch.place)
+        appeal = (user_taste.index_select(0, batch.occasion) * product_taste).sum(1)
+        return appeal if self.history is None else appeal + self.history.habits_in(self.data, batch)
+
+    def user_tastes(self, user: Tensor, period: Tensor) -> Tensor:
+        """Return the taste vectors of n users before n periods, [n, taste_width]."""
+        taste = self.user_taste(user)
+        return taste if self.history is None else taste + self.history.taste(self.data, user, period)
+
+    def season_effect(self, choice_set: Tensor) -> Tensor:
+        """The effect of the sets' category in their period [n]; a period not trained on has the carried one."""
+        effect = self.season(choice_set).squeeze(1)
+        unseen = self.data.set_period[choice_set] >= self.data.trained_periods
+        carried = self.carried_season()[self.data.set_category[choice_set]] if bool(unseen.any()) else effect
+        return torch.where(unseen, carried, effect)
+
+    def carried_season(self) -> Tensor:
+        """Mean season effect of every category over the last trained periods, 0 where it has none, [categories]."""
+        last = self.data.trained_periods
+        recent = (self.data.set_period < last) & (self.data.set_period >= last - self.config.carry_periods)
+        category, effect = self.data.set_category[recent], self.season.weight[recent, 0].detach()
+        zeros = torch.zeros(self.data.categories.height, device=effect.device)
+        return zeros.index_add(0, category, effect) / zeros.index_add(0, category, torch.ones_like(effect)).clamp(min=1)
+
+    def season_penalty(self, batch: Batch) -> Tensor:
+        """The zero-mean Gaussian prior of the season effects, spread over the choices of each set: its share here."""
+        share = 1 / self.data.choices_of_set[batch.choice_set]
+        square = self.season(batch.choice_set).squeeze(1).square()
+        return 0.5 * (square * share).mean() / self.config.season_spread**2
+
+
+def _trained_on(data: ChoiceData, config: NetworkConfig) -> tuple[Tensor, Tensor, Tensor]:
+    """Products [P] and users [U] that training sees, and users [U] whose ids have a taste and a level of their own.
+
+    Nobody's has where the network knows the past: beside it ids added nothing but noise.
+    """
+    products = torch.from_numpy(data.products["is_trained"].to_numpy(writable=True))
+    users = torch.zeros(data.users.height, dtype=torch.bool)
+    users[data.user[data.split()[0]]] = True
+    return products, users, torch.zeros_like(users) if config.history else users
+
+
+def affinity(user: Tensor, product: Tensor) -> Tensor:
+    """Return factors_u · factors_p [...] of sensitivity vectors of users and of products [..., Kb + 1]."""
+    return (user[..., :-1] * product[..., :-1]).sum(-1)

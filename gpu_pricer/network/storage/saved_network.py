@@ -1,0 +1,173 @@
+"""A trained network as files, apart from the tables it learned from: numbers, labels and settings, nothing executable.
+
+network.json, parameters.safetensors, and as Parquet: labels (axis, label), products, users and categories.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from gpu_pricer.errors import InputError
+from gpu_pricer.network.encoding.attributes import UNKNOWN, Scale, Vocabulary
+from gpu_pricer.network.encoding.choice_data import ChoiceData
+from gpu_pricer.network.encoding.context_scale import ContextScale
+from gpu_pricer.network.model.demand_network import DemandNetwork, NetworkConfig
+from gpu_pricer.network.model.history_encoder import HistoryConfig
+from gpu_pricer.network.model.towers import Tower
+from gpu_pricer.network.segments.forming import Segmentation
+from gpu_pricer.network.storage.parameter_transfer import Labelled, Labels, Parameters, parameters_of
+
+CENTRE = "segment centre"  # beside the parameters
+PRODUCT_COLUMNS = ("product_id", "category_id", "reference_price", "is_trained")
+PLAIN = (  # settings as they are
+    "half_lives", "price_memory", "period_days", "has_outside_option", "price_spread", "tastes_until",
+)  # fmt: skip
+TABLES = ("products", "users", "categories")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the parameters mean: the architecture, and how tables are turned into what it sees."""
+
+    architecture: NetworkConfig
+    half_lives: list[float]
+    price_memory: int
+    period_days: int
+    has_outside_option: bool
+    price_spread: float  # of the coordinates that users are compared in
+    tastes_until: str  # the last period that tastes were learned from, as an ISO date
+    context: ContextScale
+    product_vocabulary: Vocabulary
+    user_vocabulary: Vocabulary
+
+
+@dataclass(frozen=True)
+class SavedNetwork:
+    """A network that can be used on other tables.
+
+    products: product_id, category_id, reference_price, is_trained, attributes; users: user_id, is_trained, attributes;
+    categories: category_id, choices_per_purchase, units_per_choice, season (what a period not trained on takes).
+    centre [S, D]: the segments' centres in the coordinates that users are compared in, in the order of segment_id.
+    """
+
+    settings: Settings
+    parameters: Parameters
+    products: pl.DataFrame
+    users: pl.DataFrame
+    categories: pl.DataFrame
+    centre: np.ndarray
+    fingerprint: str
+
+
+def write_network(network: DemandNetwork, segments: Segmentation, tastes_until: date, directory: Path) -> None:
+    """Write a trained network, the last period its tastes come from, and its segments' centres, for read_network."""
+    data = network.data
+    settings = Settings(
+        architecture=network.config,
+        half_lives=data.history.half_lives,
+        price_memory=data.price_memory,
+        period_days=data.period_days,
+        has_outside_option=data.has_outside_option,
+        price_spread=segments.price_spread,
+        tastes_until=tastes_until.isoformat(),
+        context=data.context_scale,
+        product_vocabulary=data.product_attributes.vocabulary,
+        user_vocabulary=data.user_attributes.vocabulary,
+    )
+    product_columns = dict.fromkeys([*PRODUCT_COLUMNS, *settings.product_vocabulary.columns])
+    parameters = _trained(network)
+    tensors = {name: labelled.values.detach().contiguous() for name, labelled in parameters.tensors.items()}
+    labels = [pl.DataFrame({"label": pl.Series(known, dtype=pl.String)}).select(pl.lit(axis).alias("axis"), "label")
+              for axis, known in parameters.labels.items()]  # fmt: skip
+    directory.mkdir(parents=True, exist_ok=True)
+    save_file(tensors | {CENTRE: torch.from_numpy(segments.centre)}, directory / "parameters.safetensors")
+    axes = {name: labelled.axes for name, labelled in parameters.tensors.items()}
+    (directory / "network.json").write_text(json.dumps(asdict(settings) | {"axes": axes}, indent=1) + "\n")
+    pl.concat(labels).write_parquet(directory / "labels.parquet")
+    data.products.select(*product_columns).write_parquet(directory / "products.parquet")
+    is_trained = pl.Series(network.user_sensitivity.is_trained[:, 0].bool().numpy())
+    users = data.users.with_columns(is_trained=is_trained)
+    users.select("user_id", "is_trained", *settings.user_vocabulary.columns).write_parquet(directory / "users.parquet")
+    season = pl.Series(network.carried_season().numpy())
+    data.categories.with_columns(season=season).write_parquet(directory / "categories.parquet")
+
+
+def read_network(directory: Path) -> SavedNetwork:
+    """Read what write_network wrote; InputError says what is not there or not whole, and what to do."""
+    if not (directory / "network.json").is_file():
+        raise InputError(f"a trained network must lie in {directory}, found none: run `gpu-pricer train` first")
+    try:
+        raw = json.loads((directory / "network.json").read_text())
+        tensors = load_file(directory / "parameters.safetensors")
+        tables = {name: pl.read_parquet(directory / f"{name}.parquet") for name in ("labels", *TABLES)}
+        parts = tables.pop("labels").partition_by("axis", maintain_order=True)
+        labels: dict[str, Labels] = {rows["axis"][0]: rows["label"].to_list() for rows in parts}
+        centre = tensors.pop(CENTRE).numpy()
+        named = {name: Labelled(tensor, tuple(raw["axes"][name])) for name, tensor in tensors.items()}
+        digest = hashlib.sha256((directory / "parameters.safetensors").read_bytes()).hexdigest()
+        return SavedNetwork(_settings(raw), Parameters(named, labels), **tables, centre=centre, fingerprint=digest)
+    except (KeyError, TypeError, ValueError, OSError, SafetensorError, pl.exceptions.PolarsError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"the network in {directory} must be whole, found {reason}: train it again") from error
+
+
+@torch.no_grad()
+def _trained(network: DemandNetwork) -> Parameters:
+    """The network's parameters, with what training never saw at the average.
+
+    Zero is what a product's or a user's own adds; an unknown word that nobody had is the mean of the words they had.
+    """
+    parameters, data = parameters_of(network), network.data
+    tensors, labels = dict(parameters.tensors), dict(parameters.labels)
+    shares = _word_shares(data)
+    towers = {name: module for name, module in network.named_children() if isinstance(module, Tower)}
+    for name, labelled in parameters.tensors.items():
+        if labelled.axes[:1] in (("product",), ("user",)):
+            tower = towers.get(name.partition(".")[0], network.product_taste)
+            tensors[name] = Labelled(labelled.values * tower.is_trained, labelled.axes)
+        elif labelled.axes and labelled.axes[0] in shares:
+            values = labelled.values.clone()
+            values[UNKNOWN] = shares[labelled.axes[0]] @ values
+            tensors[name] = Labelled(values, labelled.axes)
+    trained = (data.set_period < data.trained_periods).nonzero().squeeze(1)
+    tensors["season"] = Labelled(tensors["season"].values[trained], tensors["season"].axes)
+    labels["choice_set"] = [labels["choice_set"][place] for place in trained.tolist()]
+    return Parameters(tensors, labels)
+
+
+def _word_shares(data: ChoiceData) -> dict[str, Tensor]:
+    """For every axis of words of which none is unknown to training, how many of the rows have each, as shares."""
+    shares = {}
+    for side, attributes in (("product", data.product_attributes), ("user", data.user_attributes)):
+        for column, codes, size in zip(attributes.vocabulary.words, attributes.codes.T, attributes.sizes, strict=True):
+            count = torch.bincount(codes, minlength=size).float()
+            if count[UNKNOWN] == 0:
+                shares[f"{side} {column}"] = count / count.sum()
+    return shares
+
+
+def _settings(raw: dict[str, Any]) -> Settings:
+    architecture = dict(raw["architecture"])
+    if architecture["history"] is not None:
+        architecture["history"] = HistoryConfig(**architecture["history"])
+    return Settings(
+        architecture=NetworkConfig(**architecture),
+        context=ContextScale(**raw["context"]),
+        product_vocabulary=_vocabulary(raw["product_vocabulary"]),
+        user_vocabulary=_vocabulary(raw["user_vocabulary"]),
+        **{name: raw[name] for name in PLAIN},
+    )
+
+
+def _vocabulary(raw: dict[str, Any]) -> Vocabulary:
+    return Vocabulary(raw["words"], {name: Scale(**scale) for name, scale in raw["scales"].items()})

@@ -1,0 +1,296 @@
+"""Training the demand network: a LightningModule over batches that are numbers of choices, nothing else."""
+
+import hashlib
+import logging
+import shutil
+import sys
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint
+from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from gpu_pricer.checks import require_number, require_whole
+from gpu_pricer.errors import InputError
+from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, Batch, IndexBatches, gather_batch
+from gpu_pricer.network.encoding.choice_data import ChoiceData
+from gpu_pricer.network.model.demand_network import DemandNetwork, NetworkConfig
+from gpu_pricer.network.model.likelihood import LIKELIHOODS
+from gpu_pricer.network.storage.saved_network import SavedNetwork
+from gpu_pricer.network.training.init_from import start_from
+
+log = logging.getLogger(__name__)
+
+HARMLESS = (  # Lightning 2.6 warns of what is meant: batches are row numbers, made without worker processes
+    ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated",
+    ".*does not have many workers",
+    "Your `IterableDataset` has `__len__` defined",
+    "Checkpoint directory .* exists and is not empty",
+)
+
+
+@dataclass(frozen=True)
+class OptimiserConfig:
+    """AdamW with a one-cycle rate; levels and sensitivities learn at their own, higher rate.
+
+    likelihood: choices (of one product or nothing) or purchases (of each product in the visit, from whole choice
+    sets); max_alternatives: larger choice sets are sampled in training, null: none is. patience: epochs without a
+    better validation.
+    """
+
+    likelihood: str
+    rate: float
+    level_rate: float
+    weight_decay: float
+    batch_size: int
+    max_epochs: int
+    patience: int
+    max_alternatives: int | None
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "max_epochs", "patience"):
+            require_whole(f"optimiser.{name}", getattr(self, name), 1)
+        if self.likelihood not in LIKELIHOODS:
+            raise ValueError(f"optimiser.likelihood must be one of {sorted(LIKELIHOODS)}, found {self.likelihood!r}")
+        if self.max_alternatives is not None:
+            require_whole("optimiser.max_alternatives", self.max_alternatives, 1)
+            if self.likelihood == "purchases":
+                raise ValueError(
+                    "optimiser.max_alternatives must be null for optimiser.likelihood=purchases, which needs whole "
+                    f"choice sets, found {self.max_alternatives}"
+                )
+        for name in ("rate", "level_rate"):
+            require_number(f"optimiser.{name}", getattr(self, name), above=0, below=1)
+        require_number("optimiser.weight_decay", self.weight_decay, least=0)
+
+
+@dataclass(frozen=True)
+class TrainerConfig:
+    """Where training runs: Lightning's accelerator, devices, nodes, strategy and precision."""
+
+    accelerator: str
+    devices: int
+    num_nodes: int
+    strategy: str
+    precision: str
+
+    def __post_init__(self) -> None:
+        for name in ("devices", "num_nodes"):
+            require_whole(f"trainer.{name}", getattr(self, name), 1)
+        if self.accelerator == "gpu" and not torch.cuda.is_available():
+            raise InputError("trainer=gpu must find a CUDA device, found none: use trainer=cpu, or mend the driver")
+
+
+def batch_of(data: ChoiceData, index: Tensor, optimiser: OptimiserConfig, draws: torch.Generator) -> Batch:
+    """The choices `index` with as many alternatives as training looks at."""
+    return gather_batch(data, index, optimiser.max_alternatives or EVERY_ALTERNATIVE, draws)
+
+
+def log_likelihood(data: ChoiceData, utility: Tensor, batch: Batch, optimiser: OptimiserConfig) -> Tensor:
+    """The weighted log likelihood of every choice of the batch, [N]."""
+    per_purchase = data.choices_per_purchase[data.set_category[batch.choice_set]]
+    return LIKELIHOODS[optimiser.likelihood](utility, batch, per_purchase)
+
+
+class DemandTraining(pl.LightningModule):
+    """One optimisation step or one validation of the network on the choices a batch names."""
+
+    def __init__(self, data: ChoiceData, network: NetworkConfig, optimiser: OptimiserConfig, seed: int) -> None:
+        super().__init__()
+        self.network = DemandNetwork(data, network)
+        self.optimiser = optimiser
+        self.seed, self.draws = seed, torch.Generator()
+
+    def on_fit_start(self) -> None:
+        """Bring the tensors to the device once."""
+        self.network.data = self.network.data.to(self.device)
+        self.draws = torch.Generator(self.device)
+
+    def on_train_epoch_start(self) -> None:
+        """Draw alternatives anew in every process and epoch, the same ones in a training that was resumed."""
+        self.draws.manual_seed((self.seed * 1_000_003 + self.current_epoch) * 4096 + self.global_rank)
+
+    def on_train_batch_start(self, index: Tensor, batch_idx: int) -> None:
+        """Draw dropout anew in every process and step, the same in a training that was resumed."""
+        torch.manual_seed((self.seed * 1_000_003 + self.global_step) * 4096 + self.global_rank)
+
+    def training_step(self, index: Tensor) -> Tensor:
+        """The penalised negative log likelihood per unit of choice weight."""
+        batch = batch_of(self.network.data, index, self.optimiser, self.draws)
+        loss = self.log_loss(batch)
+        self.log("train/log_loss", loss.detach())
+        return loss + self.network.season_penalty(batch)
+
+    def log_loss(self, batch: Batch) -> Tensor:
+        """The negative log likelihood of a training batch, per unit of choice weight."""
+        network, data = self.network, self.network.data
+        utility = network.utility(batch, network.tastes(batch), data.trusted_moves(batch.row))
+        return -log_likelihood(data, utility, batch, self.optimiser).sum() / batch.weight.sum()
+
+    def validation_step(self, index: Tensor) -> None:
+        """The negative log likelihood over whole choice sets, averaged over the validation periods."""
+        data = self.network.data
+        batch = gather_batch(data, index, EVERY_ALTERNATIVE, self.draws)
+        loss = -log_likelihood(data, self.network(batch), batch, self.optimiser).sum() / batch.weight.sum()
+        self.log("validation/log_loss", loss, prog_bar=True, sync_dist=True, batch_size=int(batch.weight.sum()))
+
+    def on_train_epoch_end(self) -> None:
+        """Log where the price response stands, beside the likelihood that hardly sees it."""
+        network = self.network
+        vector = network.product_sensitivity.all_rows()
+        mean = network.sensitivity(vector.new_zeros(1, network.config.sensitivity_width + 1), vector).mean(0).detach()
+        self.log("train/mean_sensitivity", mean, sync_dist=True)
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """AdamW in three groups: tastes, levels with sensitivities, and the unshrunk means of all products."""
+        o, network = self.optimiser, self.network
+        tastes = [network.product_taste, network.user_taste, network.user_level, *filter(None, [network.history])]
+        levels = [
+            network.product_level,
+            network.season,
+            network.product_sensitivity,
+            network.user_sensitivity,
+        ]
+        groups = [
+            {"params": nn.ModuleList(tastes).parameters(), "lr": o.rate},
+            {"params": nn.ModuleList(levels).parameters(), "lr": o.level_rate},
+            {"params": [network.mean_level, network.mean_effect, network.mean_sensitivity, network.memory],
+             "lr": o.level_rate, "weight_decay": 0.0},
+        ]  # fmt: skip
+        optimiser = torch.optim.AdamW(groups, weight_decay=o.weight_decay, fused=True)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimiser,
+            max_lr=[o.rate, o.level_rate, o.level_rate],
+            total_steps=int(self.trainer.estimated_stepping_batches),
+        )
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+class _AdvanceEpoch(pl.Callback):
+    """Tells the index batches which epoch and which process they shuffle for."""
+
+    def __init__(self, batches: IndexBatches) -> None:
+        self.batches = batches
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self.batches.epoch = trainer.current_epoch
+        self.batches.rank = trainer.global_rank
+
+
+def fit_network(
+    data: ChoiceData,
+    network: NetworkConfig,
+    optimiser: OptimiserConfig,
+    trainer: TrainerConfig,
+    directory: Path,
+    seed: int,
+    resume: bool,
+    start: SavedNetwork | None = None,
+) -> DemandTraining:
+    """Train, stop when validation no longer improves, and return the best epoch's network.
+
+    directory keeps checkpoints/ and TensorBoard's events. resume goes on from the last checkpoint there, if it is of
+    the same choices and the same configuration; if not, training starts afresh and says so. start: a network of other
+    tables, whose parameters training starts from where they fit.
+    """
+    pl.seed_everything(seed, workers=True, verbose=False)
+    module = DemandTraining(data, network, optimiser, seed)
+    if start is not None:
+        start_from(start, module.network)
+    trained, validated, _ = data.split()
+    batches = IndexBatches(trained, optimiser.batch_size, seed, trainer.devices * trainer.num_nodes)
+    checkpoint = ModelCheckpoint(
+        directory / "checkpoints", filename="best", monitor="validation/log_loss", save_last=True,
+        enable_version_counter=False,
+    )  # fmt: skip
+    engine = _engine(trainer, optimiser, directory, batches, checkpoint)
+    origin = start.fingerprint if start else None
+    inputs = hashlib.sha256(
+        f"{data.fingerprint()} {network} {optimiser} {trainer} {seed} {origin}".encode()
+    ).hexdigest()
+    resumed = _checkpoint_of(directory / "checkpoints", inputs) if resume else None
+    if engine.is_global_zero and resumed is None:
+        _start_afresh(directory, inputs)
+    _fit(engine, module, batches, IndexBatches(validated, optimiser.batch_size), resumed)
+    best = torch.load(checkpoint.best_model_path, map_location="cpu", weights_only=True)
+    module.load_state_dict(best["state_dict"])
+    log.info(
+        "validation log loss %.5f, best of %d epochs",
+        float(checkpoint.best_model_score or 0),
+        engine.current_epoch,
+    )
+    module.network.data = data  # on_fit_start took a copy to the device
+    return module.cpu().eval()
+
+
+def _engine(
+    trainer: TrainerConfig,
+    optimiser: OptimiserConfig,
+    directory: Path,
+    batches: IndexBatches,
+    checkpoint: ModelCheckpoint,
+) -> pl.Trainer:
+    return pl.Trainer(
+        accelerator=trainer.accelerator,
+        devices=trainer.devices,
+        num_nodes=trainer.num_nodes,
+        strategy=trainer.strategy,
+        precision=trainer.precision,  # type: ignore[arg-type]
+        max_epochs=optimiser.max_epochs,
+        logger=TensorBoardLogger(directory, name="tensorboard", version=""),
+        callbacks=[
+            checkpoint,
+            _AdvanceEpoch(batches),
+            EarlyStopping("validation/log_loss", patience=optimiser.patience),
+            LearningRateMonitor("step"),
+        ],
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        enable_progress_bar=sys.stderr.isatty(),
+        enable_model_summary=False,
+        log_every_n_steps=min(20, len(batches)),
+    )
+
+
+def _fit(
+    engine: pl.Trainer, module: DemandTraining, training: IndexBatches, validation: IndexBatches, resumed: Path | None
+) -> None:
+    with warnings.catch_warnings():
+        for message in HARMLESS:
+            warnings.filterwarnings("ignore", message)
+        engine.fit(
+            module,
+            DataLoader(training, batch_size=None),
+            DataLoader(validation, batch_size=None),
+            ckpt_path=resumed,
+            weights_only=True,
+        )
+
+
+def _checkpoint_of(checkpoints: Path, inputs: str) -> Path | None:
+    """The last checkpoint, if the training that left it had the same inputs."""
+    last, note = checkpoints / "last.ckpt", checkpoints.with_name("inputs")
+    if not last.is_file():
+        return None
+    if not note.is_file() or note.read_text() != inputs:
+        log.info(
+            "the checkpoint in %s is of other choices or another configuration: training starts afresh",
+            checkpoints,
+        )
+        return None
+    log.info("training goes on from %s", last)
+    return last
+
+
+def _start_afresh(directory: Path, inputs: str) -> None:
+    """Clear what an earlier training left, and note what this one's checkpoints belong to."""
+    for leftover in ("checkpoints", "tensorboard"):
+        shutil.rmtree(directory / leftover, ignore_errors=True)
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "inputs").write_text(inputs)

@@ -1,0 +1,67 @@
+"""Training that starts from another network: tomorrow's of the same market, or that of a market with other ids."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from gpu_pricer.errors import InputError
+from gpu_pricer.network.encoding.choice_data import ChoiceData
+from gpu_pricer.network.model.demand_network import DemandNetwork
+from gpu_pricer.network.storage.parameter_transfer import Labels, copy_shared, parameters_of
+from gpu_pricer.network.storage.saved_network import SavedNetwork, read_network
+from gpu_pricer.tables.artefact import NETWORK
+
+log = logging.getLogger(__name__)
+
+
+def read_start(directory: Path) -> SavedNetwork:
+    """The network of an artefact, or of the artefact in a work folder; InputError where there is none."""
+    places = [directory / NETWORK, directory / "demand" / NETWORK]
+    for place in places:
+        if place.is_dir():
+            return read_network(place)
+    raise InputError(
+        f"init_from must be a demand artefact or a work folder with one, found no network at "
+        f"{' or '.join(map(str, places))}: train there first, or mend the path"
+    )
+
+
+def warn_of_foresight(saved: SavedNetwork, data: ChoiceData) -> None:
+    """Say so where the saved tastes were learned from periods that this training keeps to judge by.
+
+    Levels, seasons and price response are found anew from the training periods alone, wherever they start.
+    """
+    held_out = data.periods[data.trained_periods :]
+    if held_out and saved.settings.tastes_until >= held_out[0].isoformat():
+        log.warning(
+            "init_from has learned tastes from sales up to %s, and %s on are held out: their scores flatter",
+            saved.settings.tastes_until, held_out[0],
+        )  # fmt: skip
+
+
+def start_from(saved: SavedNetwork, network: DemandNetwork) -> None:
+    """Give the network what fits of the saved one, by product, user, word and choice set, and log how much that is.
+
+    InputError when nothing fits.
+    """
+    target = parameters_of(network)
+    shared = copy_shared(saved.parameters, target)
+    words = [axis for axis in target.labels if axis.startswith(("product ", "user "))]
+    found = {
+        "products": (shared.labels["product"], _count([target.labels["product"]])),
+        "users": (shared.labels["user"], _count([target.labels["user"]])),
+        "words of attributes": (sum(shared.labels[w] for w in words), _count([target.labels[w] for w in words])),
+    }
+    said = ", ".join(f"{fits} of {count} {what}" for what, (fits, count) in found.items())
+    if not (shared.layers or any(fits for fits, _ in found.values())):
+        raise InputError(
+            f"init_from must share something with these tables, found {said} and layers of other shapes: "
+            "train with init_from=null, or with that network's model"
+        )
+    log.info("training starts from a network that fits %s, and %d layers", said, shared.layers)
+    if shared.left:
+        log.info("what it learned of another shape is left: %s", ", ".join(shared.left))
+
+
+def _count(axes: Sequence[Labels]) -> int:
+    return sum(label is not None for labels in axes for label in labels)

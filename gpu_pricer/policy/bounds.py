@@ -1,0 +1,115 @@
+"""How far a price may go: the rules of a policy, before any data."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+from gpu_pricer.checks import require_flag, require_number, require_whole
+from gpu_pricer.policy.conditions import names_in, require_condition
+from gpu_pricer.policy.rates import require_rate
+
+COMPETITORS = ("cheapest", "mean")
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Rules relative to today's price, the cost, the prices seen in training and those of others; null: no rule.
+
+    max_decrease, max_increase: shares of today's price (a negative one demands a move), and ..._amount the same in
+    money; min_margin_rate: the least (price − cost) / price; within_support: inside the artefact's min_price and
+    max_price; below_list_price: never above the catalog's list_price; max_below_competitor, max_above_competitor:
+    shares of the cheapest, or mean, price in competitor_columns; floor_column, ceiling_column: catalog columns that
+    name a product's lowest and highest price; family_column: one that names the products of a category that share
+    one price; frozen: a condition in SQL over the catalog for products that keep today's price; max_changes: how many
+    cells may leave it in a run; max_segment_ratio: a product's dearest over its cheapest segment, 1 for one price.
+    Where a product has no value in such a column, the rule says nothing about it.
+    """
+
+    max_decrease: float | None
+    max_increase: float | None
+    max_decrease_amount: float | None
+    max_increase_amount: float | None
+    min_margin_rate: float | None
+    within_support: bool
+    below_list_price: bool
+    max_below_competitor: float | None
+    max_above_competitor: float | None
+    competitor_columns: list[str]
+    competitor_of: str
+    floor_column: str | None
+    ceiling_column: str | None
+    family_column: str | None
+    frozen: str | None
+    max_changes: int | None
+    max_segment_ratio: float | None
+
+    def __post_init__(self) -> None:
+        limits = {"max_decrease": (-100, 1), "max_increase": (-1, 100), "min_margin_rate": (-100, 0.99)}
+        limits |= {"max_below_competitor": (-10, 1), "max_above_competitor": (-1, 10), "max_segment_ratio": (1, 100)}
+        for name, (least, most) in limits.items():
+            if getattr(self, name) is not None:
+                require_rate(f"bounds.{name}", getattr(self, name), least, most)
+        for name in ("max_decrease_amount", "max_increase_amount"):
+            if getattr(self, name) is not None:
+                _require_cents(f"bounds.{name}", getattr(self, name))
+        for name in ("within_support", "below_list_price"):
+            require_flag(f"bounds.{name}", getattr(self, name))
+        for name in ("floor_column", "ceiling_column", "family_column"):
+            if getattr(self, name) is not None:
+                _require_column(f"bounds.{name}", getattr(self, name))
+        if self.frozen is not None:
+            require_condition("bounds.frozen", self.frozen)
+        if self.max_changes is not None:
+            require_whole("bounds.max_changes", self.max_changes, 0)
+        self._check_competitor()
+        _require_order("max_decrease", self.max_decrease, "max_increase", self.max_increase)
+        _require_order(
+            "max_below_competitor", self.max_below_competitor, "max_above_competitor", self.max_above_competitor
+        )
+
+    def _check_competitor(self) -> None:
+        if self.competitor_of not in COMPETITORS:
+            raise ValueError(f"bounds.competitor_of must be {' or '.join(COMPETITORS)}, found {self.competitor_of!r}")
+        if not isinstance(self.competitor_columns, list) or not self.competitor_columns:
+            raise ValueError(
+                f"bounds.competitor_columns must be a list of at least one column, found {self.competitor_columns!r}"
+            )
+        for column in self.competitor_columns:
+            _require_column("bounds.competitor_columns", column)
+
+    @property
+    def has_competitor(self) -> bool:
+        """Whether competitors' prices matter."""
+        return self.max_below_competitor is not None or self.max_above_competitor is not None
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of the catalog that the rules need, beyond those that every catalog has."""
+        return sorted(set(self._columns()))
+
+    def _columns(self) -> Iterator[str]:
+        if self.below_list_price:
+            yield "list_price"
+        if self.has_competitor:
+            yield from self.competitor_columns
+        for column in (self.floor_column, self.ceiling_column, self.family_column):
+            if column is not None:
+                yield column
+        if self.frozen is not None:
+            yield from names_in(self.frozen)
+
+
+def _require_cents(name: str, amount: object) -> None:
+    require_number(name, amount, least=0, below=167_772.16)
+    if (Fraction(str(amount)) * 100).denominator != 1:
+        raise ValueError(f"{name} must be whole cents, found {amount!r}")
+
+
+def _require_column(name: str, column: object) -> None:
+    if not isinstance(column, str) or not column:
+        raise ValueError(f"{name} must name columns of the catalog, found {column!r}")
+
+
+def _require_order(lower: str, decrease: float | None, upper: str, increase: float | None) -> None:
+    if decrease is not None and increase is not None and -decrease > increase:
+        raise ValueError(f"bounds.{upper} must not lie below -bounds.{lower}, found {increase!r} and {decrease!r}")

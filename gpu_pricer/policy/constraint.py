@@ -1,0 +1,79 @@
+"""What a user may ask of sums over the assortment."""
+
+from dataclasses import dataclass
+
+from gpu_pricer.checks import require_number, require_whole
+from gpu_pricer.policy.conditions import names_in, require_condition
+
+MEASURES = ("units", "revenue", "profit", "margin_rate")
+CURRENT_PRICES = "current_prices"
+PRODUCT = "product_id"
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """A floor (at_least) or a ceiling (at_most) of a measure of a period's sales over a slice of the assortment.
+
+    measure: units, revenue, profit (both in currency) or margin_rate (profit / revenue). relative_to: current_prices
+    makes the limit a multiple of what today's prices lead to. where: SQL over the columns of products and segments;
+    null: everything. per: product_id makes at_most the name of a catalog column, the limit of each product's units
+    (null there: no limit). priority: 1 is the most important; what cannot be met together is relaxed from the largest
+    number up.
+    """
+
+    measure: str
+    at_least: float | None = None
+    at_most: float | str | None = None
+    relative_to: str | None = None
+    where: str | None = None
+    per: str | None = None
+    priority: int = 1
+
+    def __post_init__(self) -> None:
+        if self.measure not in MEASURES:
+            raise ValueError(f"measure must be one of {', '.join(MEASURES)}, found {self.measure!r}")
+        if (self.at_least is None) == (self.at_most is None):
+            raise ValueError(
+                f"one of at_least and at_most must be set, found {self.at_least!r} and {self.at_most!r}: "
+                "state two constraints for a range"
+            )
+        if self.relative_to not in (None, CURRENT_PRICES):
+            raise ValueError(f"relative_to must be {CURRENT_PRICES} or null, found {self.relative_to!r}")
+        if self.per not in (None, PRODUCT):
+            raise ValueError(f"per must be {PRODUCT} or null, found {self.per!r}")
+        if self.where is not None:
+            require_condition("where", self.where)
+        require_whole("priority", self.priority, 1)
+        self._check_limit()
+
+    def _check_limit(self) -> None:
+        if self.per is not None:
+            if self.measure != "units" or not isinstance(self.at_most, str) or self.relative_to is not None:
+                raise ValueError(
+                    "a limit per product must be measure: units with at_most: the name of a catalog column, found "
+                    f"measure {self.measure}, at_most {self.at_most!r}, relative_to {self.relative_to!r}"
+                )
+            return
+        is_signed = self.measure in ("profit", "margin_rate") and self.relative_to is None
+        name = "at_least" if self.at_most is None else "at_most"
+        limit = self.at_least if self.at_most is None else self.at_most
+        if is_signed:
+            require_number(name, limit, below=1.0 if self.measure == "margin_rate" else float("inf"))
+        else:
+            require_number(name, limit, least=0.0)
+
+    @property
+    def limit(self) -> float:
+        """at_least or at_most, a number."""
+        limit = self.at_least if self.at_most is None else self.at_most
+        assert isinstance(limit, int | float)
+        return float(limit)
+
+
+def columns_read(constraints: dict[str, Constraint]) -> list[str]:
+    """The columns that the constraints read, of the catalog or of the segments."""
+    names: set[str] = set()
+    for constraint in constraints.values():
+        names |= set(names_in(constraint.where) if constraint.where else ())
+        names |= {str(constraint.at_most)} if constraint.per else set()
+    return sorted(names)

@@ -1,0 +1,129 @@
+"""Prices set by hand: a table of product, optional segment, price and optional note that no rule overrules."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from gpu_pricer.errors import InputError
+from gpu_pricer.policy.ladder import CENTS
+from gpu_pricer.tables.reading import first_line
+from kernels import PRICE_LIMIT
+
+NO_SEGMENT = -1
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """n prices set by hand, sorted by product, then segment: positions int64 [n], a segment of NO_SEGMENT being all.
+
+    price int32 cents [n]; note: text, "" where there is none [n].
+    """
+
+    product: np.ndarray
+    segment: np.ndarray
+    price: np.ndarray
+    note: pl.Series
+
+    def of_products(self) -> "Overrides":
+        """Those of all segments."""
+        return self._where(self.segment == NO_SEGMENT)
+
+    def of_cells(self, first: int = 0, last: int | None = None) -> "Overrides":
+        """Those of single segments, of the products first to last − 1."""
+        ends = np.searchsorted(self.product, [first, np.iinfo(np.int64).max if last is None else last])
+        is_wanted = self.segment != NO_SEGMENT
+        is_wanted[: ends[0]] = is_wanted[ends[1] :] = False
+        return self._where(is_wanted)
+
+    def of_segment(self, segment: int) -> "Overrides":
+        """Those of this segment alone."""
+        return self._where(self.segment == segment)
+
+    def kinds_of_segments(self, segments: int) -> np.ndarray:
+        """A number for every segment, int64 [S], the same for those with the same overrides of their own."""
+        own = [self.of_segment(segment) for segment in range(segments)]
+        keys = [(part.product.tobytes(), part.price.tobytes()) for part in own]
+        numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+        return np.array([numbers[key] for key in keys], np.int64)
+
+    def _where(self, is_wanted: np.ndarray) -> "Overrides":
+        return Overrides(
+            self.product[is_wanted],
+            self.segment[is_wanted],
+            self.price[is_wanted],
+            self.note.filter(pl.Series(is_wanted)),
+        )
+
+    def __len__(self) -> int:
+        return len(self.price)
+
+
+def read_overrides(path: Path | None, product_id: pl.Series, segment_id: pl.Series) -> Overrides:
+    """The overrides of a Parquet or CSV file for products and segments in these orders; none without a file.
+
+    Those of products or segments that are not priced are counted in the log. InputError for a table that lacks a
+    column, repeats a cell or holds what is no price in whole cents.
+    """
+    if path is None:
+        none = np.zeros(0, np.int64)
+        return Overrides(none, none, none.astype(np.int32), pl.Series("note", [], pl.String))
+    table = _checked(_read(path), path, product_id.dtype, segment_id.dtype)
+    products = pl.DataFrame({"product_id": product_id}).with_row_index("product")
+    segments = pl.DataFrame({"segment_id": segment_id}).with_row_index("segment")
+    known = table.join(products, on="product_id").join(segments, on="segment_id", how="left")
+    known = known.filter(pl.col("segment").is_not_null() | pl.col("segment_id").is_null())
+    if known.height < table.height:
+        log.warning(
+            "%d overrides of %s are for products or segments that are not priced", table.height - known.height, path
+        )
+    known = known.with_columns(pl.col("segment").cast(pl.Int64).fill_null(NO_SEGMENT)).sort("product", "segment")
+    return Overrides(
+        known["product"].to_numpy().astype(np.int64),
+        known["segment"].to_numpy(),
+        (known["price"] * CENTS).round().cast(pl.Int32).to_numpy(),
+        known["note"],
+    )
+
+
+def _read(path: Path) -> pl.DataFrame:
+    if path.suffix not in (".parquet", ".csv"):
+        raise InputError(f"policy.overrides must be a .parquet or .csv file, found {path}: convert it")
+    try:
+        return pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise InputError(f"policy.overrides must be readable, found {path}: {first_line(error)}; mend it") from error
+
+
+def _checked(table: pl.DataFrame, path: Path, product_id: pl.DataType, segment_id: pl.DataType) -> pl.DataFrame:
+    """The table with every column, in the ids' types."""
+    wanted = {"product_id": product_id, "segment_id": segment_id, "price": pl.Float64(), "note": pl.String()}
+    absent = [name for name in wanted if name not in table.columns]
+    if {"product_id", "price"} & {*absent}:
+        raise InputError(
+            f"{path} must have the columns product_id and price, and may have segment_id and note, "
+            f"found {', '.join(table.columns)}: mend it"
+        )
+    table = table.with_columns(pl.lit(None, dtype=wanted[name]).alias(name) for name in absent)
+    try:
+        table = table.select(pl.col(name).cast(dtype) for name, dtype in wanted.items())
+    except pl.exceptions.PolarsError as error:
+        raise InputError(f"{path} must hold ids like the catalog's and prices, found: {first_line(error)}") from error
+    cents = pl.col("price") * CENTS
+    is_price = cents.is_between(1, PRICE_LIMIT - 1) & ((cents - cents.round()).abs() < 1e-6)
+    _require(table, is_price.fill_null(False), path, "prices in whole cents, at least one")
+    _require(table, pl.col("product_id").is_not_null(), path, "a product_id in every row")
+    _require(table, pl.struct("product_id", "segment_id").is_unique(), path, "one row per product and segment")
+    return table.with_columns(pl.col("note").fill_null(""))
+
+
+def _require(table: pl.DataFrame, rule: pl.Expr, path: Path, must: str) -> None:
+    broken = table.filter(~rule)
+    if broken.height:
+        raise InputError(
+            f"{path} must have {must}, found {broken.height} rows without, the first {broken.row(0)}: mend it"
+        )

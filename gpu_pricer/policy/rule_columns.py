@@ -1,0 +1,66 @@
+"""What the rules of a policy read of a catalog, in columns whose names do not depend on the shop."""
+
+import polars as pl
+
+from gpu_pricer.errors import InputError
+from gpu_pricer.policy.bounds import Bounds
+from gpu_pricer.policy.conditions import holds
+from gpu_pricer.tables.priced_products import PricedProducts
+
+LIST_PRICE, COMPETITOR, FLOOR, CEILING = MONEY_RULES = (
+    "rule_list_price",
+    "rule_competitor",
+    "rule_floor",
+    "rule_ceiling",
+)
+IS_FROZEN, FAMILY = "rule_is_frozen", "rule_family"
+"""Money or null [P]; and whether today's price stays, and the family, an id or null."""
+
+
+def with_rule_columns(catalog: pl.DataFrame, bounds: Bounds) -> pl.DataFrame:
+    """The catalog's columns that every pricing needs, with those of the above that the rules need.
+
+    InputError when the catalog lacks a column, or it holds something else than money.
+    """
+    money: dict[str, list[str]] = {}
+    if bounds.below_list_price:
+        money[LIST_PRICE] = ["list_price"]
+    if bounds.has_competitor:
+        money[COMPETITOR] = bounds.competitor_columns
+    for rule, column in ((FLOOR, bounds.floor_column), (CEILING, bounds.ceiling_column)):
+        if column is not None:
+            money[rule] = [column]
+    require_columns(catalog, bounds.columns)
+    joined = pl.min_horizontal if bounds.competitor_of == "cheapest" else pl.mean_horizontal
+    rules = [joined(_money(catalog, name) for name in names).alias(rule) for rule, names in money.items()]
+    if bounds.family_column is not None:
+        rules.append(pl.col(bounds.family_column).alias(FAMILY))
+    table = catalog.select(*PricedProducts.column_names(), *rules)
+    if bounds.frozen is not None:
+        table = table.with_columns(holds("bounds.frozen", bounds.frozen, catalog).alias(IS_FROZEN))
+    return table
+
+
+def require_columns(catalog: pl.DataFrame, columns: list[str]) -> None:
+    """Raise InputError unless the catalog has them."""
+    missing = [name for name in columns if name not in catalog.columns]
+    if missing:
+        raise InputError(
+            f"the policy needs the columns {', '.join(missing)} of the catalog, found only "
+            f"{', '.join(catalog.columns)}: add them to paths.catalog, or mend policy.bounds"
+        )
+
+
+def _money(catalog: pl.DataFrame, name: str) -> pl.Expr:
+    dtype = catalog.schema[name]
+    if not (dtype.is_numeric() or dtype == pl.Null):
+        raise InputError(f"{name} must be an amount of money for the policy's rules, found {dtype}: convert the column")
+    amounts = catalog[name].cast(pl.Float64)
+    bad = catalog.filter(~(amounts.is_finite() & (amounts > 0)).fill_null(True))
+    if bad.height:
+        example = bad.select("product_id", name).row(0)
+        raise InputError(
+            f"{name} must be above 0 or null, found {bad.height} products where it is not, "
+            f"the first {example}: mend the catalog"
+        )
+    return pl.col(name).cast(pl.Float64)

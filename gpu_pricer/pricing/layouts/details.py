@@ -1,0 +1,89 @@
+"""The columns of the long layout that are there on request: a price's parts, whether it is personal, a note."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import polars as pl
+
+from gpu_pricer.policy.ladder import CENTS
+from gpu_pricer.policy.overrides import NO_SEGMENT
+from gpu_pricer.pricing.tiles.cells import differ, explain, explain_expected
+from gpu_pricer.pricing.tiles.solved_tile import PER_VISITS, SolvedTile
+from gpu_pricer.tables.parquet_file import Column
+from gpu_pricer.tables.parquet_pages import Chunk, codes_chunk, dictionary_of, flags_chunk, values_chunk
+from gpu_pricer.tables.price_table import DETAIL_COLUMNS, DETAILS, PARTS
+
+
+def detail_columns(details: Sequence[str]) -> list[Column]:
+    """The columns of the details, in the order of DETAILS."""
+    return [Column(name, DETAIL_COLUMNS[name].dtype) for detail in _ordered(details) for name in DETAILS[detail]]
+
+
+def detail_chunks(tile: SolvedTile, order: np.ndarray, details: Sequence[str]) -> Iterator[Chunk]:
+    """A chunk for each of these columns, of some of the tile's products."""
+    for detail in _ordered(details):
+        yield from CHUNKS[detail](tile, order)
+
+
+def parts_of(tile: SolvedTile, order: np.ndarray) -> np.ndarray:
+    """The parts int64 cents [5, n, S] of the prices of some products, which add up to them; see PARTS."""
+    terms, cost = tile.terms, CENTS * tile.problem.cost[tile.products]
+    parts = np.empty((len(PARTS), len(order), tile.cells.price.shape[1]), np.int64)
+    if tile.problem.draws is not None:
+        explain_expected(tile.cells.price, *tile.parts, order, cost, terms.effective_cost[:, 0], parts)
+        return parts
+    category = np.repeat(
+        np.arange(tile.last - tile.first), np.diff(tile.problem.category_start[tile.first : tile.last + 1])
+    )
+    explain(
+        tile.cells.price, tile.cells.probability, tile.slope, tile.cells.category_worth, category, order, cost,
+        terms.effective_cost, terms.weight, terms.class_of, parts,
+    )  # fmt: skip
+    return parts
+
+
+def _parts(tile: SolvedTile, order: np.ndarray) -> Iterator[Chunk]:
+    for part in parts_of(tile, order):
+        yield values_chunk(part.ravel())
+
+
+def _personalised(tile: SolvedTile, order: np.ndarray) -> Iterator[Chunk]:
+    flags = np.empty((len(order), tile.cells.price.shape[1]), np.bool_)
+    differ(tile.cells.price, order, flags)
+    yield flags_chunk(flags.ravel())
+
+
+def _interval(tile: SolvedTile, order: np.ndarray) -> Iterator[Chunk]:
+    problem, products = tile.problem, tile.products
+    margin = tile.cells.price[order] / CENTS - problem.cost[products][order, None]
+    units = PER_VISITS * problem.units_per_choice[products][order, None] * tile.share_interval[:, order]
+    ends = np.sort(units * margin, axis=0)  # below cost it is the larger share that loses more
+    for end in ends.astype(np.float32):
+        yield values_chunk(end.ravel())
+
+
+def _notes(tile: SolvedTile, order: np.ndarray) -> Iterator[Chunk]:
+    overrides = tile.problem.overrides
+    distinct = pl.concat([pl.Series([""], dtype=pl.String), overrides.note]).unique().sort()
+    dictionary = dictionary_of(distinct, is_sorted=True)
+    codes = np.zeros((tile.products.stop - tile.products.start, tile.cells.price.shape[1]), dictionary.code_type)
+    for mine in (overrides.of_products(), overrides.of_cells()):  # those of single segments come last and stay
+        is_here = (mine.product >= tile.products.start) & (mine.product < tile.products.stop)
+        rows, segments = mine.product[is_here] - tile.products.start, mine.segment[is_here]
+        code = np.array([distinct.search_sorted(note) for note in mine.note.filter(pl.Series(is_here))], codes.dtype)
+        is_whole = segments == NO_SEGMENT
+        codes[rows[is_whole]] = code[is_whole, None]
+        codes[rows[~is_whole], segments[~is_whole]] = code[~is_whole]
+    yield codes_chunk(codes[order].ravel(), dictionary)
+
+
+def _ordered(details: Sequence[str]) -> list[str]:
+    return [detail for detail in DETAILS if detail in details]
+
+
+CHUNKS: dict[str, Callable[[SolvedTile, np.ndarray], Iterator[Chunk]]] = {
+    "parts": _parts,
+    "personalised": _personalised,
+    "note": _notes,
+    "interval": _interval,
+}

@@ -1,0 +1,79 @@
+"""Price families: products of a category, such as sizes and colours, that share one price."""
+
+import numpy as np
+import polars as pl
+
+from gpu_pricer.errors import InputError
+from gpu_pricer.policy.rule_columns import FAMILY
+from gpu_pricer.pricing.problem.price_limits import Limits
+from gpu_pricer.tables.price_table import BINDINGS
+
+ALONE = -1
+LEAVE = tuple(BINDINGS.index(rule) for rule in ("frozen", "override", "no_rung"))
+"""What fixes a product's price, so that it leaves its family."""
+
+
+def shared(products: pl.DataFrame, limits: Limits) -> tuple[np.ndarray, Limits]:
+    """The family int32 [P] of each product, ALONE for none, and limits that are the same in each family.
+
+    A family may take the prices that all its products may; where there is none they keep today's, as single
+    products, and say no_common_price. Today's prices may stay in a family only if they are one price. InputError
+    for a family of several categories.
+    """
+    if FAMILY not in products.columns:
+        return np.broadcast_to(np.int32(ALONE), products.height), limits
+    family = np.full(products.height, ALONE, np.int32)
+    _require_one_category(products)
+    is_free = ~np.isin(limits.binding[:, 1], LEAVE)
+    members = _members(products, limits, is_free)
+    rows, common = members["row"].to_numpy(), members["low"].to_numpy() <= members["high"].to_numpy()
+    low, high, binding, may_stay = (column.copy() for column in limits[1:])
+    for name, array in (("low", low), ("high", high), ("may_stay", may_stay)):
+        array[rows[common]] = members[name].to_numpy()[common]
+    for column, name in ((0, "low_rule"), (2, "high_rule")):
+        binding[rows[common], column] = members[name].to_numpy()[common]
+    apart = rows[~common]
+    low[apart] = high[apart] = limits.today[apart]
+    binding[apart, :3] = BINDINGS.index("no_common_price")
+    family[rows[common]] = members["family"].to_numpy()[common]
+    return family, Limits(limits.today, low, high, binding, may_stay)
+
+
+def _members(products: pl.DataFrame, limits: Limits, is_free: np.ndarray) -> pl.DataFrame:
+    """The products that share a price with another: row, family, and the family's limits with their rules."""
+    table = pl.DataFrame(
+        {
+            "row": np.arange(products.height),
+            "key": products[FAMILY],
+            "low": limits.low,
+            "high": limits.high,
+            "low_rule": limits.binding[:, 0],
+            "high_rule": limits.binding[:, 2],
+            "may_stay": limits.may_stay,
+            "today": limits.today,
+        }
+    ).filter(pl.Series(is_free) & products[FAMILY].is_not_null())
+    whole = table.group_by("key").agg(
+        pl.len().alias("size"),
+        pl.col("row").min().cast(pl.Int32).alias("family"),
+        pl.col("low").max(),
+        pl.col("high").min(),
+        pl.col("low_rule").get(pl.col("low").arg_max()),
+        pl.col("high_rule").get(pl.col("high").arg_min()),
+        pl.col("may_stay").all() & (pl.col("today").n_unique() == 1),
+    )
+    return table.select("row", "key").join(whole.filter(pl.col("size") > 1), on="key").sort("row")
+
+
+def _require_one_category(products: pl.DataFrame) -> None:
+    mixed = (
+        products.drop_nulls(FAMILY)
+        .group_by(FAMILY)
+        .agg(pl.col("category_id").n_unique().alias("categories"))
+        .filter(pl.col("categories") > 1)
+    )
+    if mixed.height:
+        raise InputError(
+            f"a price family must lie inside one category, found {mixed.height} that do not, "
+            f"the first {mixed[FAMILY].sort()[0]!r}: mend bounds.family_column or the categories"
+        )

@@ -1,0 +1,94 @@
+"""Which products can be priced, and by which row of the demand artefact."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from gpu_pricer.errors import InputError
+from gpu_pricer.tables.artefact import DemandArtefact
+from gpu_pricer.tables.category import category_key
+from gpu_pricer.tables.row_lookup import rows_of
+
+NO_DEMAND = "neither the product nor a fallback of its category is in the demand artefact"
+
+
+@dataclass(frozen=True)
+class Matched:
+    """The products to price, sorted by category, then product, and those that cannot be priced.
+
+    products: product_id, category_id (never null), price, cost, demand_row, reference_price, min_price,
+    max_price (currency), availability, units_per_choice, and the catalog's rule columns. unpriced: product_id, reason.
+    """
+
+    products: pl.DataFrame
+    unpriced: pl.DataFrame
+
+
+def match_products(catalog: pl.DataFrame, artefact: DemandArtefact) -> Matched:
+    """Find each catalog product's demand: its own row, else its category's fallback, else it stays unpriced.
+
+    A fallback's support is scaled to the product: its reference price becomes today's price. A product
+    without a category is alone in `product:<product_id>`. InputError when ids are of different kinds or
+    nothing matches.
+    """
+    demand = artefact.products.with_columns(
+        pl.int_range(pl.len(), dtype=pl.Int32).alias("demand_row"),
+        _id_like(catalog.schema["product_id"], artefact.products.schema["product_id"]),
+    )
+    matched = _with_demand(catalog, demand)
+    if matched.is_empty():
+        raise InputError(
+            f"the demand artefact must know a product or category of the catalog's {catalog.height} rows, "
+            "found none: point paths.demand and paths.catalog at the same market"
+        )
+    availability = pl.coalesce("availability", "availability_right")
+    matched = matched.with_columns(availability=availability).drop("availability_right")
+    return Matched(matched, _without_demand(catalog, matched))
+
+
+def _with_demand(catalog: pl.DataFrame, demand: pl.DataFrame) -> pl.DataFrame:
+    """The catalog's products that have a demand of their own or by their category's fallback, sorted (see Matched).
+
+    Joined by the ids alone and sorted then, so that no more than one large table is made at a time.
+    """
+    row = pl.Series("demand_row", rows_of(catalog["product_id"], demand["product_id"]))
+    rows = catalog.with_columns(category_key(), row).sort("category_id", "product_id")
+    has_own = rows["demand_row"] >= 0
+    own = rows if has_own.all() else rows.filter(has_own)
+    values = demand.drop("product_id", "category_id", "choices_per_purchase", "demand_row")
+    own = own.hstack(values.rename({"availability": "availability_right"})[own["demand_row"]])
+    if has_own.all():
+        return own
+    others = _by_fallback(rows.filter(~has_own), demand)
+    return pl.concat([own, others.select(own.columns)]).sort("category_id", "product_id")
+
+
+def _without_demand(catalog: pl.DataFrame, matched: pl.DataFrame) -> pl.DataFrame:
+    """The other products, and why."""
+    others = catalog.clear()
+    if matched.height < catalog.height:
+        others = catalog.join(matched, on="product_id", how="anti")
+    return others.select("product_id", reason=pl.lit(NO_DEMAND)).sort("product_id")
+
+
+def _by_fallback(rows: pl.DataFrame, demand: pl.DataFrame) -> pl.DataFrame:
+    """The rows whose category has a fallback, with its demand around today's price."""
+    fallback = demand.filter(pl.col("product_id").is_null()).drop("product_id")
+    found = rows.drop("demand_row").join(fallback, on="category_id", how="inner")
+    scale = pl.col("price") / pl.col("reference_price")
+    return found.with_columns(
+        min_price=pl.col("min_price") * scale, max_price=pl.col("max_price") * scale, reference_price="price"
+    )
+
+
+def _id_like(wanted: pl.DataType, found: pl.DataType) -> pl.Expr:
+    """The artefact's product ids in the catalog's type: integers stay integers, text stays text."""
+    column = pl.col("product_id")
+    if found == pl.Null or (wanted.is_integer() and found.is_integer()):
+        return column.cast(wanted)
+    if wanted == pl.String and not found.is_numeric():
+        return column.cast(pl.String)
+    raise InputError(
+        f"product_id must be of one kind in the demand artefact and the catalog, found {found} and {wanted}: "
+        "write the catalog's ids as the training data had them"
+    )

@@ -1,0 +1,153 @@
+"""The prices that each product may take: rules, ladder and prices set by hand, as the kernels want them."""
+
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from gpu_pricer.errors import InputError
+from gpu_pricer.policy.ladder import CENTS, Ladder
+from gpu_pricer.policy.overrides import Overrides
+from gpu_pricer.policy.policy import Policy
+from gpu_pricer.policy.price_range import ABSENT, LARGEST, LEAST, MICROS_PER_CENT, Facts, PriceRange, price_range
+from gpu_pricer.policy.rule_columns import IS_FROZEN, MONEY_RULES
+from gpu_pricer.tables.price_table import BINDINGS, RULES
+from kernels import PRICE_LIMIT
+
+PRODUCTS_AT_ONCE = 2**16
+
+AMOUNTS = {"price": 1, "cost": MICROS_PER_CENT, "min_price": MICROS_PER_CENT, "max_price": MICROS_PER_CENT}
+"""Columns of money that every product has, in the order of Facts, and the parts of a cent in which they are exact."""
+
+BROKEN = np.array([BINDINGS.index(f"{rule}_broken" if rule in RULES[:-1] else rule) for rule in BINDINGS], np.int8)
+"""The binding [len(BINDINGS)] of a product one of whose rules was overruled."""
+
+
+class Limits(NamedTuple):
+    """today, low, high int32 cents [P], binding int8 [P, 5] and may_stay bool [P]; see PricingProblem."""
+
+    today: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    binding: np.ndarray
+    may_stay: np.ndarray
+
+
+def bounded(products: pl.DataFrame, policy: Policy, ladder: np.ndarray, overrides: Overrides) -> Limits:
+    """The limits of matched products, some at a time: on the way each takes 200 bytes.
+
+    ladder [P]: the row of policy.ladders; overrides: those of whole products. InputError where the data forbid it.
+    """
+    for name, parts_per_cent in AMOUNTS.items():
+        _require_amounts(products, name, parts_per_cent)
+    blocks = [slice(first, first + PRODUCTS_AT_ONCE) for first in range(0, products.height, PRODUCTS_AT_ONCE)]
+    parts = [_limits_of(products[rows], policy, ladder[rows]) for rows in blocks]
+    limits = Limits(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+    if IS_FROZEN in products.columns:
+        frozen = np.flatnonzero(products[IS_FROZEN].to_numpy())
+        _fix(limits, frozen, limits.today[frozen], "frozen")
+    _fix(limits, overrides.product, overrides.price, "override")
+    return limits
+
+
+def _limits_of(products: pl.DataFrame, policy: Policy, ladder: np.ndarray) -> Limits:
+    """The limits that rules and ladders set."""
+    facts = _facts(products)
+    found = price_range(policy.bounds, facts)
+    _require_below_limit(products, found.low)
+    may_stay = (found.low <= facts.today) & (facts.today <= found.high)
+    low, high, binding = _on_ladders(found, policy.ladders, ladder, facts.today)
+    today, low, high = (cents.astype(np.int32) for cents in (facts.today, low, high))
+    return Limits(today, low, high, binding, may_stay)
+
+
+def ladder_rows(category_id: pl.Series, policy: Policy) -> np.ndarray:
+    """The row int32 [P] of policy.ladders for each product; InputError for a ladder of no category."""
+    row_of = {category: row for row, category in enumerate(policy.category_ladders, start=1)}
+    if not row_of:
+        return np.broadcast_to(np.int32(0), len(category_id))
+    unknown = sorted(set(row_of) - {*category_id.unique()})
+    if unknown:
+        raise InputError(
+            f"policy.category_ladders must name categories of the catalog, found {', '.join(map(str, unknown))}: "
+            f"there are {', '.join(category_id.unique().sort().head(3))}, ..."
+        )
+    return category_id.replace_strict(row_of, default=0, return_dtype=pl.Int32).to_numpy()
+
+
+def on_ladder(bounds: PriceRange, ladder: Ladder, today: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """low, high [P] as rungs inside the bounds, and binding (see PricingProblem).
+
+    Where a rule was overruled only the rung nearest to it is left, and it is named; where no rung is left,
+    today's price stays.
+    """
+    low, high = ladder.at_or_above(bounds.low), ladder.at_or_below(bounds.high)
+    has_no_rung = low > high
+    low, high = np.where(bounds.pull > 0, high, low), np.where(bounds.pull < 0, low, high)
+    low, high = np.where(has_no_rung, today, low), np.where(has_no_rung, today, high)
+    fixed = [np.full_like(bounds.low_rule, BINDINGS.index(rule)) for rule in ("none", "override", "max_changes")]
+    binding = np.stack([bounds.low_rule, fixed[0], bounds.high_rule, *fixed[1:]], axis=1)
+    is_broken = bounds.broken > 0
+    binding[is_broken, :3] = BROKEN[bounds.broken[is_broken], None]
+    binding[has_no_rung, :3] = BINDINGS.index("no_rung")
+    return low, high, binding
+
+
+def _on_ladders(
+    bounds: PriceRange, ladders: list[Ladder], row: np.ndarray, today: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    low, high, binding = on_ladder(bounds, ladders[0], today)
+    for number in np.unique(row[row > 0]):
+        mine = row == number
+        part = PriceRange(*(column[mine] for column in vars(bounds).values()))
+        low[mine], high[mine], binding[mine] = on_ladder(part, ladders[number], today[mine])
+    return low, high, binding
+
+
+def _fix(limits: Limits, products: np.ndarray, price: np.ndarray, rule: str) -> None:
+    limits.low[products] = limits.high[products] = price
+    limits.binding[products, :3] = BINDINGS.index(rule)
+    limits.may_stay[products] = price == limits.today[products]
+
+
+def _facts(products: pl.DataFrame) -> Facts:
+    amounts = (_parts(products, name, parts_per_cent).astype(np.int64) for name, parts_per_cent in AMOUNTS.items())
+    return Facts(*amounts, *(_optional_parts(products, name) for name in MONEY_RULES))
+
+
+def _parts(products: pl.DataFrame, name: str, parts_per_cent: int) -> np.ndarray:
+    """A column of money as a whole number of parts of a cent, float64."""
+    return np.round(products[name].to_numpy() * (CENTS * parts_per_cent))
+
+
+def _require_amounts(products: pl.DataFrame, name: str, parts_per_cent: int) -> None:
+    """InputError beyond the largest price, and for a price of less than a cent."""
+    whole = _parts(products, name, parts_per_cent)
+    is_valid = np.isfinite(whole) & (whole < PRICE_LIMIT * parts_per_cent)
+    if name == "price":
+        is_valid &= whole >= LEAST
+    if not is_valid.all():
+        example = products.filter(~is_valid).select("product_id", name).row(0)
+        limits = f"{'at least one cent and ' if name == 'price' else ''}below {PRICE_LIMIT / CENTS:,.2f}"
+        raise InputError(
+            f"{name} must be {limits}, found {np.count_nonzero(~is_valid)} products where it is not, "
+            f"the first {example}: mend the catalog or leave them out"
+        )
+
+
+def _optional_parts(products: pl.DataFrame, name: str) -> np.ndarray:
+    """Millionths of the currency, ABSENT where null; no more than the largest price, which no rule can pass."""
+    if name not in products.columns:
+        return np.broadcast_to(np.int64(ABSENT), products.height)
+    amount = products[name].fill_null(ABSENT / 10**6).clip(upper_bound=LARGEST / CENTS)
+    return np.round(amount.to_numpy() * 10**6).astype(np.int64)
+
+
+def _require_below_limit(products: pl.DataFrame, low: np.ndarray) -> None:
+    if (low > LARGEST).any():
+        example = products.filter(low > LARGEST).select("product_id", "cost", "min_price").row(0)
+        raise InputError(
+            f"the lowest allowed price must be below {PRICE_LIMIT / CENTS:,.2f}, "
+            f"found product (id, cost, min_price) {example}: "
+            "mend its cost or support, or lower bounds.min_margin_rate"
+        )

@@ -1,0 +1,78 @@
+"""Pricing the whole catalog × segment matrix into files, in memory that does not grow with it."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from gpu_pricer.errors import InputError
+from gpu_pricer.pricing.layouts.long import long_columns, long_groups
+from gpu_pricer.pricing.layouts.wide import wide_columns, wide_groups
+from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
+from gpu_pricer.pricing.tiles.lagrangian import Steering
+from gpu_pricer.pricing.tiles.solved_tile import SolvedTile, solve, tally_of
+from gpu_pricer.pricing.tiling import Tiling
+from gpu_pricer.tables.parquet_file import TYPES, Column
+from gpu_pricer.tables.parquet_pages import Chunk
+from gpu_pricer.tables.price_table import write_prices
+from gpu_pricer.tables.price_version import Tally, file_name
+
+
+class Layout(NamedTuple):
+    """The columns of a problem's price table with some details, and the row groups of a tile."""
+
+    columns: Callable[[PricingProblem, Sequence[str]], list[Column]]
+    groups: Callable[[SolvedTile, Sequence[str]], Iterable[Sequence[Chunk]]]
+
+
+LAYOUT = {"long": Layout(long_columns, long_groups), "wide": Layout(wide_columns, wide_groups)}
+
+
+def columns_of(problem: PricingProblem, layout: str, details: Sequence[str] = ()) -> list[Column]:
+    """The columns of the problem's price table; InputError for ids that the layout cannot hold."""
+    columns = LAYOUT[layout].columns(problem, details)
+    for column in columns:
+        if column.dtype not in TYPES:
+            raise InputError(
+                f"{column.name} must be whole numbers or text, found {column.dtype}: convert it in the demand artefact"
+            )
+    return columns
+
+
+def score_shard(
+    problem: PricingProblem,
+    tiling: Tiling,
+    shard: int,
+    folder: Path,
+    metadata: Mapping[str, str],
+    backend: str,
+    on_tile: Callable[[int], None],
+    steering: Steering | None = None,
+) -> tuple[list[str], Tally]:
+    """Price one shard's categories into files of the folder; their names, and their sums.
+
+    This thread computes (the kernels use every core) while others write; as many tiles as writers are in
+    flight. on_tile is told the cells of each tile that was written; steering: what constraints make of the problem.
+    Same rows, bit for bit, for any tiling.
+    """
+    columns, groups = columns_of(problem, tiling.layout, tiling.details), LAYOUT[tiling.layout].groups
+
+    def write(tile: SolvedTile, path: Path) -> int:
+        write_prices(path, columns, groups(tile, tiling.details), metadata)
+        return tile.cells.price.size
+
+    names: list[str] = []
+    tallies: list[Tally] = []
+    pending: deque[Future[int]] = deque()
+    with ThreadPoolExecutor(tiling.writers) as writers:
+        for first, last in tiling.tiles(shard, problem.category_start, len(problem.segment_id)):
+            tile = solve(problem, first, last, backend, steering)
+            tallies.append(tally_of(tile))
+            names.append(file_name(folder.name, shard, len(names)))
+            if len(pending) == tiling.writers:
+                on_tile(pending.popleft().result())
+            pending.append(writers.submit(write, tile, folder / names[-1]))
+        for written in pending:
+            on_tile(written.result())
+    return names, Tally.sum(tallies)

@@ -1,0 +1,143 @@
+"""The cells of a tile: the kernels' best prices, under the rules that no bound of a product can express."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gpu_pricer.policy.rates import millionths
+from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
+from gpu_pricer.pricing.tiles.change_budget import Changes, most_valuable
+from gpu_pricer.pricing.tiles.fixed_cells import BY_BUDGET, BY_OVERRIDE, fix_cells
+from gpu_pricer.pricing.tiles.segment_ratio import limit_ratio
+from gpu_pricer.tables.price_table import BINDINGS
+from kernels import Demand, Offer, PricedCells, expected_cells, price_cells
+from kernels.ratio import ratio_tile
+
+
+@dataclass(frozen=True)
+class TileInputs:
+    """The categories first to last − 1 of a problem as the kernels take them, and the binding of their products."""
+
+    problem: PricingProblem
+    first: int
+    last: int
+    demand: Demand
+    offer: Offer
+    binding: np.ndarray
+
+    @property
+    def products(self) -> slice:
+        """Its products."""
+        return self.problem.products(self.first, self.last)
+
+    def priced(self, offer: Offer, backend: str) -> PricedCells:
+        """The cells with an offer in which overrides of single segments are yet to be seen."""
+        overrides = self.problem.overrides.of_cells(self.products.start, self.products.stop)
+        is_expected = self.problem.draws is not None
+        cells = price_cells(self.demand, offer, backend, None if is_expected else self.problem.visits)
+        if len(overrides):
+            counted = replace(overrides, product=overrides.product - self.products.start)
+            cells = fix_cells(cells, self.demand, offer, counted, backend)
+        if self.problem.draws is not None:
+            draws = self.problem.draws.of_categories(self.first, self.last)
+            cells = expected_cells(self.demand, offer, draws, cells, cells.held == BY_OVERRIDE)
+        return self.with_totals(cells) if len(overrides) or is_expected else cells
+
+    def with_totals(self, cells: PricedCells) -> PricedCells:
+        """The cells with the totals of their prices, whatever these have been made of."""
+        return replace(cells, totals=self.problem.totals(self.demand, self.first, self.last, cells.price))
+
+
+def tile_inputs(problem: PricingProblem, first: int, last: int) -> TileInputs:
+    """The categories first to last − 1, ready to be priced."""
+    products = problem.products(first, last)
+    demand, offer = problem.demand.tile(products.start, products.stop), problem.offer(first, last)
+    return TileInputs(problem, first, last, demand, offer, problem.binding[products])
+
+
+def within_ratio(tile: TileInputs, backend: str) -> TileInputs:
+    """The tile with the bounds that a limit on differences between segments leaves, named where they are narrower."""
+    ratio = tile.problem.bounds.max_segment_ratio
+    if ratio is None:
+        return tile
+
+    def price(offer: Offer) -> PricedCells:
+        return price_cells(tile.demand, offer, backend)
+
+    levels = ratio_tile(tile.demand, tile.offer, millionths(ratio))
+    offer = limit_ratio(levels, tile.offer, price, tile.problem.visits, tile.problem.today[tile.products])
+    binding, rule = tile.binding.copy(), BINDINGS.index("max_segment_ratio")
+    binding[offer.low > tile.offer.low, 0] = binding[offer.high < tile.offer.high, 2] = rule
+    return replace(tile, offer=offer, binding=binding)
+
+
+def solve_cells(tile: TileInputs, backend: str) -> PricedCells:
+    """The best prices of the tile, and today's where the budget of changes does not reach."""
+    cells = tile.priced(tile.offer, backend)
+    if tile.problem.moves is None:
+        return cells
+    stay = tile.priced(_staying(tile), backend)
+    start, may_stay = tile.offer.shelf.category_start, tile.problem.may_stay[tile.products]
+    differs = _changed(cells, tile) != _changed(stay, tile)
+    if tile.problem.bounds.max_segment_ratio is not None:
+        differs = np.repeat(differs.any(axis=1, keepdims=True), differs.shape[1], axis=1)
+    is_category_moved = _is_chosen(tile) | ~differs
+    is_moved = np.repeat(is_category_moved, np.diff(start), axis=0)
+    wanted_more = may_stay[:, None] & (cells.price != stay.price)
+    held = np.where(is_moved, cells.held, np.where(wanted_more, np.int8(BY_BUDGET), stay.held))
+    price, probability = (
+        np.where(is_moved, getattr(cells, name), getattr(stay, name)) for name in ("price", "probability")
+    )
+    worth = np.where(is_category_moved, cells.category_worth, stay.category_worth)
+    return tile.with_totals(replace(cells, price=price, probability=probability, held=held, category_worth=worth))
+
+
+def choose_changes(problem: PricingProblem, tiles: Iterator[tuple[int, int]], backend: str) -> PricingProblem:
+    """The problem with the categories and segments that may move, if it has a budget; a pass over all tiles."""
+    if problem.bounds.max_changes is None:
+        return problem
+    batches = (_changes(within_ratio(tile_inputs(problem, first, last), backend), backend) for first, last in tiles)
+    return replace(problem, moves=most_valuable(batches, problem.bounds.max_changes))
+
+
+def _changes(tile: TileInputs, backend: str) -> tuple[Changes, int]:
+    """What a tile's categories and segments would change and gain, and how many of its cells change in any case."""
+    best, stay = tile.priced(tile.offer, backend), tile.priced(_staying(tile), backend)
+    in_any_case = _changed(stay, tile)
+    cells = _changed(best, tile) - in_any_case
+    gain = best.category_worth.astype(np.float64) - stay.category_worth.astype(np.float64)
+    value = gain * tile.problem.visits
+    if tile.problem.bounds.max_segment_ratio is not None:  # one segment alone would break the ratio
+        value, cells = value.sum(axis=1, keepdims=True), cells.sum(axis=1, keepdims=True)
+    is_change = (cells > 0) & (value > 0)
+    category, segment = np.nonzero(is_change)
+    where = (category + tile.first) * len(tile.problem.visits) + segment
+    return Changes(where, cells[is_change], value[is_change]), int(in_any_case.sum())
+
+
+def _staying(tile: TileInputs) -> Offer:
+    """The offer in which every product that may keep today's price does."""
+    stays, today = tile.problem.may_stay[tile.products], tile.problem.today[tile.products].astype(np.float32)
+    low, high = (np.where(stays, today, bound) for bound in (tile.offer.low, tile.offer.high))
+    family = None if tile.offer.family is None else np.where(stays, np.int32(-1), tile.offer.family)
+    return replace(tile.offer, low=low, high=high, family=family)
+
+
+def _changed(cells: PricedCells, tile: TileInputs) -> np.ndarray:
+    """How many cells of each category and segment are not at today's price, int64 [G, S]."""
+    start = tile.offer.shelf.category_start
+    is_changed = cells.price != tile.problem.today[tile.products, None]
+    until = np.concatenate([np.zeros((1, is_changed.shape[1]), np.int64), np.cumsum(is_changed, axis=0)])
+    return until[start[1:]] - until[start[:-1]]
+
+
+def _is_chosen(tile: TileInputs) -> np.ndarray:
+    """Whether a category may move for a segment, bool [G, S]."""
+    segments, moves = len(tile.problem.segment_id), tile.problem.moves
+    assert moves is not None
+    ends = np.searchsorted(moves, [tile.first * segments, tile.last * segments])
+    chosen = np.zeros((tile.last - tile.first) * segments, np.bool_)
+    chosen[moves[ends[0] : ends[1]] - tile.first * segments] = True
+    by_category = chosen.reshape(-1, segments)
+    return by_category if tile.problem.bounds.max_segment_ratio is None else np.repeat(by_category[:, :1], segments, 1)

@@ -1,0 +1,299 @@
+"""Prices under constraints: their sums, the bound, and what is given up where not everything can be had."""
+
+from itertools import product
+from types import SimpleNamespace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from gpu_pricer.constraints.certificate import read_start
+from gpu_pricer.constraints.constrained_problem import plan
+from gpu_pricer.constraints.subproblems import Market
+from gpu_pricer.errors import InputError
+from gpu_pricer.policy.constraint import Constraint
+from gpu_pricer.policy.objective import Objective
+from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
+from gpu_pricer.pricing.tiles.lagrangian import price_classes
+from tests.constraints.markets import AROUND_TODAY, QUARTERS, department_market
+from tests.constraints.oracle import sums_at
+from tests.markets import PROFIT, a_policy
+
+TODAY = "current_prices"
+ASKED = {
+    "more units": Constraint("units", at_least=1.02, relative_to=TODAY),
+    "fewer units": Constraint("units", at_most=0.85, relative_to=TODAY),
+    "more revenue": Constraint("revenue", at_least=1.01, relative_to=TODAY),
+    "less revenue": Constraint("revenue", at_most=0.93, relative_to=TODAY),
+    "a margin rate": Constraint("margin_rate", at_least=1.16, relative_to=TODAY, where="department = 'drinks'"),
+    "a lower margin rate": Constraint("margin_rate", at_most=1.03, relative_to=TODAY, where="department = 'drinks'"),
+    "a department's profit": Constraint("profit", at_most=1.02, relative_to=TODAY, where="department = 'pets'"),
+    "a segment's units": Constraint("units", at_least=1.1, relative_to=TODAY, where="segment_id = 's001'"),
+    "units of some for some": Constraint(
+        "units", at_least=1.06, relative_to=TODAY, where="segment_id > 's003' and price > 5"
+    ),
+}
+
+
+def a_market(seed=1, products=3000, segments=8, overrides=None):
+    """A market with its problem, and the tables that conditions read."""
+    artefact, catalog = department_market(seed, products, segments)
+    problem = pricing_problem(artefact, catalog, a_policy(AROUND_TODAY, QUARTERS, overrides=overrides))
+    sorted_catalog, people = catalog.sort("category_id", "product_id"), artefact.segments.sort("segment_id")
+    return SimpleNamespace(
+        artefact=artefact, catalog=catalog, problem=problem, products=sorted_catalog, segments=people
+    )
+
+
+def planned(market, constraints, start=None):
+    """The plan for a market."""
+    return plan(market.problem, PROFIT, constraints, market.products, market.segments, "USD", "cpu", start)
+
+
+def prices_of(market, found) -> np.ndarray:
+    """The prices of a plan in currency, [P, S]."""
+    everything = (0, len(market.problem.category_start) - 1)
+    return price_classes(market.problem, found.steering, everything, "cpu").price / 100
+
+
+def free_prices(market) -> np.ndarray:
+    """The prices without constraints."""
+    loose = planned(market, {"loose": Constraint("units", at_least=0.0)})
+    return prices_of(market, loose)
+
+
+MARKET = a_market()
+FREE = free_prices(MARKET)
+
+
+def measures(market, price, constraint):
+    """The constraint's measure by an independent computation, and that of today's prices."""
+    where = constraint.where or "1 = 1"
+    covers = np.column_stack([
+        market.products.with_columns(segment_id=pl.lit(segment)).select(pl.sql_expr(where)).to_series().to_numpy()
+        for segment in market.segments["segment_id"]
+    ])  # fmt: skip
+    today = np.repeat(market.products["price"].to_numpy()[:, None], market.segments.height, axis=1)
+    return [_measure(constraint, sums_at(market.artefact, market.catalog, at, covers)) for at in (price, today)]
+
+
+def _measure(constraint, sums):
+    units, revenue, profit = sums
+    return {"units": units, "revenue": revenue, "profit": profit, "margin_rate": profit / revenue}[constraint.measure]
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_every_kind_of_limit_binds_is_met_and_costs_what_the_certificate_says(name):
+    constraint = ASKED[name]
+
+    found = planned(MARKET, {name: constraint})
+
+    summary, price = found.certificate.summary, prices_of(MARKET, found)
+    entry = summary["constraints"][name]
+    reached, today = measures(MARKET, price, constraint)
+    limit = constraint.limit * today
+    free = measures(MARKET, FREE, constraint)[0]
+    is_floor = constraint.at_least is not None
+    assert (free < limit) == is_floor, "the limit must bind"
+    assert (reached >= limit * (1 - 1e-12)) if is_floor else (reached <= limit * (1 + 1e-12))
+    assert reached == pytest.approx(entry["achieved"], rel=1e-9)
+    assert entry["required"] == pytest.approx(limit, rel=1e-9)
+    assert entry["binding"]
+    assert entry["violation"] == 0
+    assert summary["status"] == "met"
+    assert summary["objective"] == pytest.approx(sums_at(MARKET.artefact, MARKET.catalog, price)[2], rel=1e-9)
+    assert summary["objective"] <= summary["dual_bound"]
+    assert summary["gap"] < (2e-3 if constraint.measure == "profit" else 1e-4)  # profit is then worth next to nothing
+    assert summary["objective"] < sums_at(MARKET.artefact, MARKET.catalog, FREE)[2]
+
+
+def test_a_shadow_price_is_what_a_looser_limit_adds():
+    limits = (1.02, 1.015)
+    tight, loose = (
+        planned(MARKET, {"units": Constraint("units", at_least=limit, relative_to=TODAY)}).certificate.summary
+        for limit in limits
+    )
+
+    required = [found["constraints"]["units"]["required"] for found in (tight, loose)]
+    gain = (loose["objective"] - tight["objective"]) / (required[0] - required[1])
+
+    prices = [found["constraints"]["units"]["shadow_price"] for found in (tight, loose)]
+    assert prices[1] < gain < prices[0]
+
+
+def test_a_limit_that_does_not_bind_changes_no_price():
+    found = planned(MARKET, {"units": Constraint("units", at_least=0.5, relative_to=TODAY)})
+
+    assert (prices_of(MARKET, found) == FREE).all()
+    assert found.certificate.summary["constraints"]["units"]["shadow_price"] == 0
+    assert found.certificate.summary["gap"] < 1e-9
+
+
+def test_two_floors_bind_together():
+    both = {
+        "units": Constraint("units", at_least=1.0, relative_to=TODAY),
+        "revenue": Constraint("revenue", at_least=1.01, relative_to=TODAY),
+    }
+
+    found = planned(MARKET, both)
+
+    for name, constraint in both.items():
+        reached, today = measures(MARKET, prices_of(MARKET, found), constraint)
+        assert reached >= constraint.limit * today * (1 - 1e-12)
+        assert found.certificate.summary["constraints"][name]["binding"]
+    assert found.certificate.summary["gap"] < 1e-4
+
+
+def test_growth_takes_the_revenue_that_a_profit_floor_leaves():
+    asked = {"profit": Constraint("profit", at_least=1.0, relative_to=TODAY)}
+    growth = Objective(profit=0.0, revenue=1.0)
+
+    found = plan(MARKET.problem, growth, asked, MARKET.products, MARKET.segments, "USD", "cpu").certificate.summary
+
+    entry = found["constraints"]["profit"]
+    assert entry["binding"]
+    assert entry["achieved"] >= entry["required"] == pytest.approx(entry["today"])
+    assert found["gap"] < 1e-4
+
+
+def test_bound_holds_against_every_price_beside_overrides_of_single_segments(tmp_path):
+    by_hand = {"product_id": ["p0000001", "p0000002"], "segment_id": ["s000", "s001"], "price": [5.55, 1.11]}
+    pl.DataFrame(by_hand).write_parquet(tmp_path / "by_hand.parquet")
+    market = a_market(seed=4, products=3, segments=2, overrides=str(tmp_path / "by_hand.parquet"))
+    sums = [every_sum(market, segment, fixed) for segment, fixed in ((0, {1: 555}), (1, {2: 111}))]
+    pairs = (sums[0][:, None] + sums[1][None]).reshape(-1, 3)
+    limit = np.quantile(pairs[:, 0], 0.8)
+
+    found = planned(market, {"units": Constraint("units", at_least=float(limit))})
+
+    summary, price = found.certificate.summary, prices_of(market, found)
+    best = pairs[pairs[:, 0] >= limit, 2].max()
+    assert (price[1, 0], price[2, 1]) == (5.55, 1.11)
+    assert summary["objective"] == pytest.approx(sums_at(market.artefact, market.catalog, price)[2], rel=1e-9)
+    assert summary["objective"] <= best * (1 + 1e-9)
+    assert best <= summary["dual_bound"] * (1 + 1e-9)
+    assert summary["constraints"]["units"]["achieved"] >= limit
+
+
+def every_sum(market, segment, fixed) -> np.ndarray:
+    """Units, revenue and profit [n, 3] of a segment at every combination of rungs, some products' prices being set."""
+    low, high = market.problem.low, market.problem.high
+    rungs = [[c for c in range(a, b + 1) if c % 100 in (25, 49, 75, 99)] for a, b in zip(low, high, strict=True)]
+    rungs = [[fixed[p]] if p in fixed else row for p, row in enumerate(rungs)]
+    covers = np.arange(market.segments.height) == segment
+    return np.array(
+        [sums_at(market.artefact, market.catalog, np.array(price)[:, None] / 100, covers) for price in product(*rungs)]
+    )
+
+
+def test_stock_is_kept_beside_overrides_of_single_segments(tmp_path):
+    scarce = MARKET.products.filter(pl.col("stock").is_not_null()).head(40)
+    by_hand = scarce.select("product_id", pl.lit("s001").alias("segment_id"), price=pl.col("price").round(2))
+    by_hand.write_parquet(tmp_path / "by_hand.parquet")
+    market = a_market(overrides=str(tmp_path / "by_hand.parquet"))
+
+    found = planned(market, {"stock": Constraint("units", at_most="stock", per="product_id")})
+
+    stock, price = found.certificate.stock, prices_of(market, found)
+    is_set = market.products["product_id"].is_in(by_hand["product_id"].implode()).to_numpy()
+    assert (price[is_set, 1] == market.products["price"].to_numpy()[is_set]).all()
+    assert (stock["units"] - stock["rationed"] <= stock["limit"] * (1 + 1e-9)).all()
+    assert found.certificate.status == "met"
+    assert 0 <= found.certificate.summary["gap"] < 1e-4
+
+
+def test_a_set_that_cannot_be_met_is_relaxed_from_the_least_important_up():
+    asked = {
+        "rate": Constraint("margin_rate", at_least=1.3, relative_to=TODAY, priority=2),
+        "volume": Constraint("units", at_least=1.1, relative_to=TODAY, priority=1),
+    }
+
+    summary = planned(MARKET, asked).certificate.summary
+
+    assert summary["status"] == "relaxed"
+    assert summary["constraints"]["rate"]["relaxed"]
+    assert summary["constraints"]["rate"]["violation"] > 0
+    assert not summary["constraints"]["volume"]["relaxed"]
+    assert summary["constraints"]["volume"]["violation"] == 0
+    assert summary["objective"] <= summary["dual_bound"]
+
+
+def test_equally_important_limits_give_way_by_the_same_share():
+    asked = {
+        "revenue": Constraint("revenue", at_least=1.3, relative_to=TODAY),
+        "rate": Constraint("margin_rate", at_least=1.3, relative_to=TODAY),
+    }
+
+    found = planned(MARKET, asked)
+
+    goals, revenue = found.solution.goals, found.certificate.summary["constraints"]["revenue"]
+    asked_for = np.array([revenue["required"], 0.0])  # a rate is met where revenue · (1 − rate) − cost is not below 0
+    eased = (asked_for - goals.required) / goals.scale
+    assert found.certificate.status == "relaxed"
+    assert found.solution.relaxed.all()
+    assert eased[0] == pytest.approx(eased[1])
+    assert eased[0] > 0.02
+
+
+def test_stock_is_kept_up_to_what_the_highest_price_must_ration():
+    found = planned(MARKET, {"stock": Constraint("units", at_most="stock", per="product_id")})
+
+    stock, price = found.certificate.stock, prices_of(MARKET, found)
+    is_dearest = (price == MARKET.problem.high[:, None] / 100).all(axis=1)
+    by_id = stock.join(MARKET.products.select("product_id", is_dearest=pl.Series(is_dearest)), on="product_id")
+    assert stock.height == MARKET.products["stock"].count()
+    assert (stock["units"] - stock["rationed"] <= stock["limit"] * (1 + 1e-9)).all()
+    assert by_id.filter(pl.col("rationed") > 0)["is_dearest"].all()
+    assert 0 < stock.filter(pl.col("shadow_price") > 0).height < stock.height
+    summary = found.certificate.summary
+    assert summary["status"] == "met"
+    assert 0 <= summary["gap"] < 1e-4
+    assert summary["objective"] < sums_at(MARKET.artefact, MARKET.catalog, FREE)[2]
+    margin = MARKET.problem.high / 100 - MARKET.problem.cost
+    unserved = stock.join(MARKET.products.select("product_id", margin=pl.Series(margin)), on="product_id")
+    lost = (unserved["rationed"] * unserved["margin"]).sum()
+    sold = sums_at(MARKET.artefact, MARKET.catalog, price)[2] - lost
+    assert lost > 0
+    assert summary["objective"] == pytest.approx(sold, rel=1e-9)
+
+
+def test_a_start_from_the_last_certificate_saves_passes(tmp_path):
+    asked = {"units": ASKED["more units"], "stock": Constraint("units", at_most="stock", per="product_id")}
+    first = planned(MARKET, asked)
+    first.certificate.write(tmp_path)
+
+    again = planned(MARKET, asked, read_start(tmp_path, ["units"], MARKET.products["product_id"]))
+
+    assert again.certificate.summary["passes"] < 0.6 * first.certificate.summary["passes"]
+    assert again.certificate.summary["objective"] == pytest.approx(first.certificate.summary["objective"], rel=1e-5)
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"start": {"multiplier": 3}}'])
+def test_a_start_from_something_else_is_refused(tmp_path, content):
+    (tmp_path / "certificate.json").write_text(content)
+
+    with pytest.raises(InputError, match=r"paths\.warm_start must be the record of a version scored under constraints"):
+        read_start(tmp_path, ["units"], MARKET.products["product_id"])
+
+
+@pytest.mark.parametrize(
+    ("constraint", "message"),
+    [
+        (Constraint("units", at_most="shelf", per="product_id"), "at_most must be a column of numbers in the catalog"),
+        (Constraint("units", at_most="department", per="product_id"), "found String for 'department'"),
+        (Constraint("units", at_most="cost", per="product_id", where="tier = 3"), "columns of the catalog or of the"),
+    ],
+)
+def test_limits_per_product_that_do_not_fit_are_refused(constraint, message):
+    with pytest.raises(InputError, match=message):
+        planned(MARKET, {"stock": constraint})
+
+
+def test_sums_do_not_depend_on_how_the_market_is_cut(monkeypatch):
+    whole = planned(MARKET, {"units": ASKED["more units"]})
+    monkeypatch.setattr("gpu_pricer.constraints.subproblems.CELLS_AT_ONCE", 500)
+
+    cut = planned(MARKET, {"units": ASKED["more units"]})
+
+    assert cut.steering.multiplier == pytest.approx(whole.steering.multiplier, rel=1e-6)
+    assert len(Market(MARKET.problem, cut.steering.slices, "cpu")._tiles) > 10

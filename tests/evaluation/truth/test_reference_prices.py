@@ -1,0 +1,278 @@
+"""Profit under the truth: against an independent optimiser, against simulation, and in the right order."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from gpu_pricer.errors import InputError
+from gpu_pricer.evaluation.demand.elasticity import elasticity_rmse, own_elasticity
+from gpu_pricer.evaluation.held_out.offers import Log
+from gpu_pricer.evaluation.truth.reference_prices import benchmark, gains, price_matrix
+from gpu_pricer.evaluation.truth.segments import cross_tab
+from gpu_pricer.evaluation.truth.under_truth import Learned, evaluate_under_truth
+from tests.evaluation.markets import policy, small_source, weekly_log
+
+ENDINGS = [0.09, 0.29, 0.49, 0.79, 0.99]
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return small_source().draw()
+
+
+@pytest.fixture(scope="module")
+def catalog(drawn):
+    return drawn.tables["products"].select("product_id", "category_id", "price", "cost", "availability")
+
+
+@pytest.fixture(scope="module")
+def bench(drawn, catalog):
+    return benchmark(drawn.truth, catalog, policy())
+
+
+@pytest.fixture(scope="module")
+def laddered(drawn, catalog):
+    return benchmark(drawn.truth, catalog, policy(ENDINGS))
+
+
+def truth_rows(drawn, catalog, bench):
+    """The truth's own tables in the order of the benchmark: row numbers, and cost and units by product."""
+    joined = pl.DataFrame({"product_id": bench.product_id}).join(
+        drawn.truth.products.with_row_index("row"), on="product_id", how="left", maintain_order="left"
+    )
+    return joined.join(catalog.select("product_id", "cost", "price"), on="product_id", maintain_order="left")
+
+
+def by_bisection(appeal, slope, reference, cost, units, choices):
+    """Highest profit R of a category for a type, with its prices: bisection on R = Σ max (x − c − R)·e^u."""
+
+    def best(worth):
+        value = [
+            (units[j] * (x - cost[j]) - worth) * np.exp(appeal[j] - slope[j] * (x / reference[j] - 1))
+            for j, x in enumerate(choices)
+        ]
+        pick = [int(np.argmax(v)) for v in value]
+        return pick, sum(v[p] for v, p in zip(value, pick, strict=True))
+
+    low, high = 0.0, 1e5
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if best(middle)[1] > middle else (low, middle)
+    return low, [x[p] for x, p in zip(choices, best(low)[0], strict=True)]
+
+
+@pytest.mark.parametrize("rules", ["bench", "laddered"])
+def test_oracle_earns_what_an_independent_optimiser_finds(drawn, catalog, rules, request):
+    bench = request.getfixturevalue(rules)
+    rows, factors = truth_rows(drawn, catalog, bench), drawn.truth.factors
+    row, on_shelf = rows["row"].to_numpy(), rows["availability"].to_numpy() > 0
+    visits = drawn.truth.segments["visits"].to_numpy()
+    names = ("reference_price", "cost", "units_per_choice", "category_id")
+    column = {name: rows[name].to_numpy() for name in names}
+
+    total = 0.0
+    for kind in range(len(visits)):
+        for category in np.unique(column["category_id"]):
+            j = np.flatnonzero((column["category_id"] == category) & on_shelf)
+            choices = [bench.rungs.price[bench.rungs.start[p] : bench.rungs.start[p + 1]] / 100 for p in j]
+            worth, _ = by_bisection(
+                factors["appeal"][kind, row[j]].astype(float),
+                factors["sensitivity"][kind, row[j]].astype(float),
+                column["reference_price"][j],
+                column["cost"][j],
+                column["units_per_choice"][j],
+                choices,
+            )
+            total += visits[kind] * worth
+
+    assert bench.market.profit(bench.oracle) == pytest.approx(1000 * total / visits.sum(), rel=1e-6)
+
+
+def test_rungs_are_exactly_the_legal_prices(drawn, catalog, laddered):
+    rows = truth_rows(drawn, catalog, laddered)
+
+    for p, product in enumerate(rows.iter_rows(named=True)):
+        today = round(100 * product["price"])
+        low = max(0.7 * today, 100 * product["min_price"], 100 * product["cost"] / 0.95)
+        high = min(1.15 * today, 100 * product["max_price"])
+        inside = range(math.ceil(low - 1e-6), math.floor(high + 1e-6) + 1)
+        legal = [price for price in inside if price % 100 in (9, 29, 49, 79, 99)]
+        found = laddered.rungs.price[laddered.rungs.start[p] : laddered.rungs.start[p + 1]].tolist()
+        assert found == (legal or [today])
+
+
+def test_profit_equals_a_simulation_of_visits_within_its_error(drawn, catalog, bench):
+    rows, factors, rng = truth_rows(drawn, catalog, bench), drawn.truth.factors, np.random.default_rng(0)
+    row, on_shelf = rows["row"].to_numpy(), rows["availability"].to_numpy() > 0
+    reference, cost, units = (rows[n].to_numpy() for n in ("reference_price", "cost", "units_per_choice"))
+    category = rows["category_id"].rle_id().to_numpy()
+    visits, price, draws = drawn.truth.segments["visits"].to_numpy(), bench.oracle / 100, 40_000
+
+    kind = rng.choice(len(visits), draws, p=visits / visits.sum())
+    earned = np.zeros(draws)
+    for t in range(len(visits)):
+        mask = kind == t
+        utility = factors["appeal"][t, row] - factors["sensitivity"][t, row] * (price[:, t] / reference - 1)
+        utility = np.where(on_shelf, utility, -np.inf)
+        for g in range(category.max() + 1):
+            members = np.flatnonzero(category == g)
+            noisy = np.append(utility[members], 0.0) + rng.gumbel(size=(mask.sum(), len(members) + 1))
+            gain = np.append(units[members] * (price[members, t] - cost[members]), 0.0)
+            earned[mask] += gain[noisy.argmax(axis=1)]
+
+    error = 1000 * earned.std() / np.sqrt(draws)
+    assert abs(1000 * earned.mean() - bench.market.profit(bench.oracle)) < 4 * error
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_oracle_earns_at_least_uniform_and_uniform_at_least_today(seed):
+    drawn = small_source(seed=seed).draw()
+    bench = benchmark(drawn.truth, drawn.tables["products"], policy())
+
+    today, uniform, oracle = (bench.market.profit(p) for p in (bench.today, bench.uniform, bench.oracle))
+
+    assert today < uniform < oracle
+
+
+def test_no_single_move_of_one_price_improves_the_uniform_prices(laddered):
+    best = laddered.market.profit(laddered.uniform)
+
+    for p in range(len(laddered.product_id)):
+        for price in laddered.rungs.price[laddered.rungs.start[p] : laddered.rungs.start[p + 1]]:
+            other = laddered.uniform.copy()
+            other[p] = price
+            assert laddered.market.profit(other) <= best * (1 + 1e-12)
+
+
+def test_uniform_prices_of_two_products_equal_brute_force(laddered):
+    category = int(np.argmin(np.diff(laddered.market.shelf.category_start)))
+    start = laddered.market.shelf.category_start[category]
+    rungs = [laddered.rungs.price[laddered.rungs.start[p] : laddered.rungs.start[p + 1]] for p in (start, start + 1)]
+
+    def earns(first, second):
+        price = laddered.uniform[:, 0].copy()
+        price[start], price[start + 1] = first, second
+        return laddered.market.category_profit(price[:, None])[category, 0]
+
+    brute = max(earns(a, b) for a in rungs[0] for b in rungs[1])
+
+    assert laddered.market.category_profit(laddered.uniform)[category, 0] == pytest.approx(brute, rel=1e-12)
+
+
+def test_segments_that_are_the_types_are_worth_what_the_types_are(drawn, bench):
+    table = cross_tab(drawn.truth.user_segments, drawn.truth.user_segments, bench.type_id)
+
+    assert table.covered == pytest.approx(1.0)
+    np.testing.assert_allclose(table.visits, np.diag(drawn.truth.segments["visits"].to_numpy()))
+    assert bench.market.profit_of_segments(bench.oracle, table.visits) == pytest.approx(
+        bench.market.profit(bench.oracle), rel=1e-12
+    )
+
+
+def test_segments_that_mix_types_are_worth_the_mix(drawn, bench):
+    one = drawn.truth.user_segments.select("user_id", segment_id=pl.lit("everybody"))
+    table = cross_tab(one, drawn.truth.user_segments, bench.type_id)
+
+    found = bench.market.profit_of_segments(bench.uniform, table.visits)
+
+    assert found == pytest.approx(bench.market.profit(bench.uniform), rel=1e-12)
+
+
+def test_users_without_a_segment_are_left_out_and_said(drawn):
+    types = drawn.truth.user_segments
+    some = types.filter(pl.col("user_id") % 2 == 0).select("user_id", segment_id=pl.lit(0))
+
+    table = cross_tab(some, types, types["segment_id"].unique().sort())
+
+    expected = types.filter(pl.col("user_id") % 2 == 0)["visits"].sum() / types["visits"].sum()
+    assert table.covered == pytest.approx(expected)
+    assert table.visits.sum() == pytest.approx(expected * types["visits"].sum())
+
+
+def test_segments_of_other_users_are_refused(drawn):
+    strangers = pl.DataFrame({"user_id": [1, 2], "segment_id": [0, 0]})
+
+    with pytest.raises(InputError, match="must share users with the truth, found none"):
+        cross_tab(strangers, drawn.truth.user_segments, drawn.truth.segments["segment_id"])
+
+
+def test_a_product_without_a_price_keeps_todays(bench):
+    prices = pl.DataFrame({"segment_id": ["a"], "product_id": [bench.product_id[3]], "price": [1.23]})
+
+    matrix = price_matrix(prices, bench.product_id, bench.today, pl.Series(["a", "b"]))
+
+    assert matrix[3].tolist() == [123.0, bench.today[3, 0]]
+    np.testing.assert_array_equal(np.delete(matrix, 3, axis=0), np.delete(np.repeat(bench.today, 2, axis=1), 3, axis=0))
+
+
+def test_prices_of_another_market_are_refused(bench):
+    prices = pl.DataFrame({"segment_id": ["a"], "product_id": [1], "price": [1.23]})
+
+    with pytest.raises(InputError, match="must price products and segments of the truth's market, found 1 rows"):
+        price_matrix(prices, bench.product_id, bench.today, pl.Series(["a", "b"]))
+
+
+def test_gains_are_rates_of_plain_profits():
+    found = gains(profit=112.0, today=100.0, uniform=108.0, oracle=116.0)
+
+    assert found == pytest.approx({"profit_over_today": 0.12, "regret": 4 / 116, "share_of_attainable_gain": 0.5})
+
+
+def test_elasticity_is_the_slope_of_log_demand(bench):
+    p = int(np.flatnonzero(bench.market.shelf.on_shelf)[0])
+    price = bench.today[:, 0]
+
+    found = own_elasticity(bench.market.demand, bench.market.shelf, price)
+
+    up, down = price.copy(), price.copy()
+    up[p], down[p] = price[p] * np.exp(1e-4), price[p] * np.exp(-1e-4)
+    margin = (bench.market.units_per_choice * (price - bench.market.unit_cost))[p]
+    sold = [bench.market.cell_profit(x[:, None])[p] / (x[p] - bench.market.unit_cost[p]) * margin for x in (up, down)]
+    np.testing.assert_allclose(found[p], (np.log(sold[0]) - np.log(sold[1])) / 2e-4, rtol=1e-6)
+
+
+def test_elasticity_error_is_the_root_mean_square_over_users_and_products():
+    ours, truth = np.array([[-1.0], [-2.0], [np.nan]]), np.array([[-1.0, -2.0], [-2.0, -4.0], [-1.0, -1.0]])
+
+    found = elasticity_rmse(ours, truth, np.array([[3.0, 1.0]]))
+
+    assert found == pytest.approx(np.sqrt((3 * 0 + 1 * (1 + 4) / 2) / 4))
+
+
+def test_truth_learned_exactly_has_no_regret_and_no_elasticity_error(drawn, catalog, bench):
+    cells = [
+        {"segment_id": kind, "product_id": product, "price": bench.oracle[p, t] / 100}
+        for p, product in enumerate(bench.product_id)
+        for t, kind in enumerate(bench.type_id)
+    ]
+    learned = Learned(drawn.truth, pl.DataFrame(cells), None)
+
+    block = evaluate_under_truth(
+        drawn.truth, catalog, policy(), learned, Log(*weekly_log(drawn), visits=pl.DataFrame())
+    )
+
+    assert block["regret"] == pytest.approx(0.0, abs=1e-12)
+    assert block["share_of_attainable_gain"] == pytest.approx(1.0)
+    assert block["elasticity_rmse"] == pytest.approx(0.0, abs=1e-9)
+    assert block["visits_covered"] == pytest.approx(1.0)
+    assert block["optimism_gap"] == pytest.approx(0.0, abs=1e-9)
+    assert block["gain_share"]["warm"] == pytest.approx(1.0, abs=0.02)  # the best of all are not the best of some alone
+    assert set(block["baselines"]) == {"today", "best_uniform", "oracle", "log_log", "log_log_pooled", "true_types"}
+    assert block["baselines"]["best_uniform"]["share_of_attainable_gain"] == pytest.approx(0.0)
+
+
+def test_an_artefact_that_assigns_no_user_is_refused(drawn, catalog):
+    learned = Learned(replace(drawn.truth, user_segments=None), None, None)
+
+    with pytest.raises(InputError, match=r"in paths.demand must hold user_id, segment_id, found \[\]"):
+        evaluate_under_truth(drawn.truth, catalog, policy(), learned, None)
+
+
+def test_what_is_not_there_is_left_out(drawn, catalog):
+    block = evaluate_under_truth(drawn.truth, catalog, policy(), None, None)
+
+    assert set(block) == {"profit_per_1000_visits", "baselines"}
+    assert set(block["profit_per_1000_visits"]) == {"today", "best_uniform", "oracle"}

@@ -1,0 +1,139 @@
+"""What an offer of any period says of its context, against what the network itself saw of that shelf."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, gather_batch
+from gpu_pricer.network.encoding.loading import load_choice_data
+from gpu_pricer.network.inference.held_out import shares
+from gpu_pricer.network.inference.occasions import Unseen, unseen_data
+from gpu_pricer.network.inference.past import read_past
+from gpu_pricer.network.inference.prediction import predict_offers
+from gpu_pricer.network.model.demand_network import DemandNetwork
+from gpu_pricer.network.model.likelihood import purchase_probability
+from gpu_pricer.network.segments.forming import Segmentation
+from gpu_pricer.network.segments.members import period_to_judge
+from gpu_pricer.network.storage.saved_network import read_network, write_network
+from tests.canonical import SPLIT, write_canonical
+from tests.network.small import ENCODING, NETWORK
+
+USERS, PERIODS = 60, 12
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory):
+    """A log whose shelf has gaps, and whose humidity is not always known."""
+    directory, rng = tmp_path_factory.mktemp("canonical") / "data", np.random.default_rng(1)
+    write_canonical(directory, users=USERS, periods=PERIODS)
+    shelf, choices = (pl.read_parquet(directory / f"{name}.parquet") for name in ("shelf", "choices"))
+    humidity = pl.Series(rng.normal(5, 2, shelf.height))
+    is_told, is_there = (pl.Series(rng.random(shelf.height) < share) for share in (0.7, 0.8))
+    shelf = shelf.with_columns(humidity=pl.when(is_told).then(humidity)).filter(is_there)
+    shelf.write_parquet(directory / "shelf.parquet")
+    on_shelf = choices.join(shelf, on=("product_id", "period"), how="semi")
+    pl.concat([on_shelf, choices.filter(pl.col("product_id").is_null())]).write_parquet(directory / "choices.parquet")
+    return directory
+
+
+@pytest.fixture(scope="module")
+def network(tables):
+    """A network that any context moves."""
+    torch.manual_seed(0)
+    network = DemandNetwork(load_choice_data(tables, ENCODING, SPLIT), NETWORK)
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if name != "shock":  # it is that of the periods trained on alone
+                parameter.add_(0.15 * torch.randn_like(parameter))
+    return network.eval()
+
+
+@pytest.fixture(scope="module")
+def saved(network, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("network")
+    segments = Segmentation(np.zeros(USERS, np.int64), np.zeros((1, 4)), 0.2)
+    write_network(network, segments, network.data.periods[-1], directory)
+    return read_network(directory)
+
+
+@pytest.fixture
+def past(tables, saved):
+    return read_past(tables, saved.settings.period_days)
+
+
+@pytest.fixture
+def predict(tables, saved):
+    users, catalog = (pl.read_parquet(tables / f"{name}.parquet") for name in ("users", "products"))
+    return lambda offers, past: predict_offers(saved, offers, past, catalog, users)
+
+
+def offers_of(products, period, **context):
+    """User 5 sees each of the products, on an occasion of its own."""
+    ids = list(products)
+    columns = {"occasion_id": ids, "product_id": ids, "user_id": 5, "period": period, "price": 2.0}
+    return pl.DataFrame(columns | context)
+
+
+def absent(past, period):
+    """The products that are not on the shelf of a period, sorted."""
+    return sorted(set(range(20)) - set(past.shelf.filter(pl.col("period") == past.periods[period])["product_id"]))
+
+
+def test_offers_of_the_shelf_are_as_likely_as_the_network_itself_says(network, past, predict):
+    data = network.data
+    batch = gather_batch(data, data.split()[2], EVERY_ALTERNATIVE, torch.Generator())
+    with torch.no_grad():
+        share = shares(network(batch), batch)
+    per_purchase = data.choices_per_purchase[data.set_category[batch.choice_set]][batch.occasion]
+    choice_set, product = batch.choice_set[batch.occasion].numpy(), data.product[batch.row].numpy()
+    offers = pl.DataFrame({
+        "user_id": data.users["user_id"].gather(batch.user[batch.occasion].numpy()),
+        "product_id": data.products["product_id"].gather(product),
+        "period": pl.Series(data.periods).gather(data.set_period[choice_set].numpy()),
+    }).with_columns(occasion_id=pl.struct("user_id", "period").rank("dense"))  # fmt: skip
+    offers = offers.join(past.shelf, on=("product_id", "period"), maintain_order="left")
+
+    told = predict(offers.drop("humidity", "display", "mailer"), past)
+
+    assert offers["humidity"].null_count() > 0
+    np.testing.assert_allclose(told, purchase_probability(share, per_purchase), rtol=1e-5)
+
+
+def test_the_context_of_later_periods_changes_no_prediction(past, predict):
+    period = past.periods[6]
+    later = past.shelf.with_columns(
+        pl.when(pl.col("period") > period).then(1.0).otherwise(name).alias(name)
+        for name in ("display", "mailer", "humidity")
+    )
+    offers = offers_of(absent(past, 6), period)
+
+    assert offers.height > 1
+    assert (predict(offers, replace(past, shelf=later)) == predict(offers, past)).all()
+
+
+@pytest.mark.parametrize("period", [0, 2, 6, PERIODS - 1, PERIODS, PERIODS + 9])
+def test_context_not_told_is_that_of_the_periods_before_as_in_pricing(network, saved, past, period):
+    products = range(20) if period >= PERIODS else absent(past, period)
+    offers = offers_of(products, past.calendar(period + 1)[period])
+    users = saved.users.filter(pl.col("user_id") == 5)
+
+    data, row = unseen_data(saved, Unseen(offers, users, saved.products, past, now=0))
+
+    expected = period_to_judge(network, min(period, PERIODS)).context[data.product]
+    assert len(row) == len(products)
+    assert expected.any() or period == 0
+    torch.testing.assert_close(data.context, expected)
+
+
+def test_what_an_offer_says_of_its_context_counts_more_than_the_log(past, predict):
+    period = past.periods[6]
+    shelf = past.shelf.filter(pl.col("period") == period)
+    as_told = predict(offers_of(shelf["product_id"], period, humidity=9.0), past)
+
+    everywhere = replace(past, shelf=past.shelf.with_columns(humidity=pl.lit(9.0)))
+
+    assert (as_told != predict(offers_of(shelf["product_id"], period), past)).all()
+    np.testing.assert_allclose(as_told, predict(offers_of(shelf["product_id"], period), everywhere))

@@ -1,0 +1,123 @@
+"""Training on markets whose demand the test knows."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, gather_batch
+from gpu_pricer.network.model.demand_network import DemandNetwork
+from gpu_pricer.network.model.likelihood import log_probability
+from gpu_pricer.network.price_response.settling import settle_price_response
+from gpu_pricer.network.training import fitting as training
+from gpu_pricer.network.training.fitting import OptimiserConfig, fit_network
+from tests.network.small import CPU, NETWORK, OPTIMISER, PRICE_RESPONSE, mean_sensitivity_of_products
+
+
+def test_training_beats_shares_that_know_no_user_and_no_price(market, trained):
+    _, data = market
+    _, validation, _ = data.split()
+    bought = data.chosen[validation] >= 0
+    counts = torch.bincount(data.product[data.chosen[validation][bought]], minlength=data.products.height)
+    share = counts / (len(validation) / data.categories.height)
+    outside = 1 - torch.zeros(data.categories.height).index_add(0, data.product_category, share)
+    category = data.set_category[data.choice_set[validation]]
+    known = torch.where(bought, share[data.product[data.chosen[validation].clamp(min=0)]], outside[category])
+
+    batch = gather_batch(data, validation, EVERY_ALTERNATIVE, torch.Generator())
+    with torch.no_grad():
+        ours = log_probability(trained(batch), batch.occasion, batch.chosen, batch.outside).mean()
+
+    assert ours > known.log().mean() + 0.02
+
+
+def test_fixed_effects_alone_learn_prices_and_no_tastes(market, tmp_path):
+    drawn, data = market
+    linear, brief = replace(NETWORK, taste_width=0, sensitivity_width=0, history=None), replace(OPTIMISER, max_epochs=2)
+    network = fit_network(data, linear, brief, CPU, tmp_path, seed=0, resume=False).network
+    settle_price_response(network, PRICE_RESPONSE, OPTIMISER, seed=0)
+
+    batch = gather_batch(data, data.split()[0][:100], EVERY_ALTERNATIVE, torch.Generator())
+
+    assert (network.tastes(batch) == 0).all()
+    assert mean_sensitivity_of_products(network).mean() == pytest.approx(drawn.sensitivity.mean(), rel=0.2)
+
+
+def test_habits_in_a_batch_are_those_of_its_users_and_products_one_by_one(market, trained):
+    _, data = market
+    late = data.split()[1]
+    batch = gather_batch(data, late[::7], max_alternatives=3, generator=torch.Generator())
+    user, period = batch.user[batch.occasion], data.set_period[batch.choice_set][batch.occasion]
+
+    with torch.no_grad():
+        found = trained.history.habits_in(data, batch)
+        expected = trained.history.habits(data, user, data.product[batch.row], period)
+
+    assert 0.1 < data.history.has_bought(user, data.product[batch.row], period).float().mean() < 0.9
+    torch.testing.assert_close(found, expected)
+
+
+def test_protected_columns_never_enter_the_network(market):
+    _, data = market
+
+    assert data.user_attributes.sizes == ()
+    assert data.user_attributes.numbers.shape[1] == 0
+
+
+def test_a_resumed_training_ends_where_an_uninterrupted_one_does(market, tmp_path, monkeypatch):
+    _, data = market
+    sampled = replace(OPTIMISER, max_alternatives=3)
+    whole = fit_network(data, NETWORK, sampled, CPU, tmp_path / "whole", seed=1, resume=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "DemandTraining", _LostAfterThreeEpochs)
+        with pytest.raises(_Interrupted):
+            fit_network(data, NETWORK, sampled, CPU, tmp_path / "cut", seed=1, resume=False)
+
+    resumed = fit_network(data, NETWORK, sampled, CPU, tmp_path / "cut", seed=1, resume=True)
+
+    for name, value in whole.state_dict().items():
+        torch.testing.assert_close(resumed.state_dict()[name], value, rtol=1e-3, atol=2e-3)
+
+
+def test_a_checkpoint_of_another_configuration_is_not_resumed(market, tmp_path, caplog):
+    _, data = market
+    short = OptimiserConfig(
+        "choices", 0.005, 0.02, 0.01, batch_size=4096, max_epochs=1, patience=3, max_alternatives=64
+    )
+    fit_network(data, NETWORK, short, CPU, tmp_path, seed=1, resume=False)
+
+    with caplog.at_level("INFO"):
+        fit_network(data, NETWORK, short, CPU, tmp_path, seed=2, resume=True)
+
+    assert "training starts afresh" in caplog.text
+
+
+def test_sampling_alternatives_keeps_the_likelihood_consistent(market):
+    _, data = market
+    network = DemandNetwork(data, NETWORK).eval()
+    index = torch.arange(len(data.user))[:2000]
+    full = gather_batch(data, index, EVERY_ALTERNATIVE, torch.Generator())
+    with torch.no_grad():
+        expected = _purchase_share(network, full)
+        draws = [
+            _purchase_share(network, gather_batch(data, index, 3, torch.Generator().manual_seed(n))) for n in range(40)
+        ]
+
+    assert torch.stack(draws).mean() == pytest.approx(float(expected), rel=0.02)
+
+
+def _purchase_share(network, batch):
+    """The expected number of purchases of the occasions in which nothing was bought."""
+    weight = torch.zeros(len(batch.user)).index_add(0, batch.occasion, torch.exp(network(batch) + batch.correction))
+    return weight[batch.chosen < 0].mean()
+
+
+class _Interrupted(RuntimeError):
+    """What stands for a lost machine."""
+
+
+class _LostAfterThreeEpochs(training.DemandTraining):
+    def on_train_epoch_start(self):
+        super().on_train_epoch_start()
+        if self.current_epoch == 3:
+            raise _Interrupted

@@ -1,0 +1,147 @@
+"""A network that starts from another one: what fits, by id and by word, and what that saves."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from gpu_pricer.errors import InputError
+from gpu_pricer.network.encoding.loading import EncodingConfig, load_choice_data
+from gpu_pricer.network.model.demand_network import DemandNetwork
+from gpu_pricer.network.segments.forming import Segmentation
+from gpu_pricer.network.storage.parameter_transfer import parameters_of
+from gpu_pricer.network.storage.saved_network import read_network, write_network
+from gpu_pricer.network.training.fitting import fit_network
+from gpu_pricer.network.training.init_from import read_start, start_from, warn_of_foresight
+from tests.canonical import SPLIT, write_canonical
+from tests.network.small import CPU, ENCODING, NETWORK, OPTIMISER
+
+ONE_SEGMENT = Segmentation(np.zeros(300, np.int64), np.zeros((1, 3)), price_spread=0.2)
+BRIEF = replace(OPTIMISER, max_epochs=1)
+
+
+def validation_loss(data, directory, epochs, start=None):
+    """The validation log loss that so many epochs of training log last, and the network."""
+    module = fit_network(
+        data, NETWORK, replace(OPTIMISER, max_epochs=epochs), CPU, directory, seed=3, resume=False, start=start
+    )
+    return float(module.trainer.callback_metrics["validation/log_loss"]), module.network
+
+
+@pytest.fixture(scope="module")
+def yesterday(tmp_path_factory):
+    """A market's data, and the network that three epochs made of them, saved and read."""
+    folder = tmp_path_factory.mktemp("yesterday")
+    write_canonical(folder / "data")
+    data = load_choice_data(folder / "data", ENCODING, SPLIT)
+    network = validation_loss(data, folder, 3)[1]
+    write_network(network, ONE_SEGMENT, data.periods[data.trained_periods - 1], folder / "demand" / "network")
+    return data, network, folder
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory):
+    """The data of another market, whose products and users have other ids and tastes, but brands of the same names."""
+    folder = tmp_path_factory.mktemp("elsewhere") / "data"
+    write_canonical(folder, seed=1)
+    for path in folder.glob("*.parquet"):
+        table = pl.read_parquet(path)
+        ids = [name for name in ("product_id", "user_id") if name in table.columns]
+        table.with_columns(pl.col(ids) + 1000).write_parquet(path)
+    return folder
+
+
+def test_what_was_saved_is_what_is_read(yesterday):
+    _, network, folder = yesterday
+    saved, live = read_start(folder).parameters, parameters_of(network)
+
+    assert saved.tensors.keys() == live.tensors.keys()
+    for name in ("product_taste.own", "mean_sensitivity", "user_sensitivity.own"):
+        torch.testing.assert_close(saved.tensors[name].values, live.tensors[name].values.detach())
+    assert saved.labels["product"] == live.labels["product"]
+    assert len(saved.labels["choice_set"]) == 14 * 4  # of the trained periods alone
+
+
+def test_a_retraining_is_after_one_epoch_where_a_cold_one_is_after_more(yesterday, tmp_path):
+    data, _, folder = yesterday
+
+    warm, _ = validation_loss(data, tmp_path / "warm", 1, read_start(folder))
+    cold = [validation_loss(data, tmp_path / "cold", epochs)[0] for epochs in (1, 2)]
+
+    assert warm < min(cold)
+
+
+def test_tastes_of_periods_that_are_held_out_now_are_said_to_flatter(yesterday, caplog):
+    data, _, folder = yesterday
+    start = read_start(folder)
+
+    warn_of_foresight(start, data)
+    assert not caplog.text
+    warn_of_foresight(start, replace(data, trained_periods=data.trained_periods - 1))
+
+    assert f"from sales up to {data.periods[13]}, and {data.periods[13]} on are held out" in caplog.text
+
+
+def test_a_second_market_with_other_ids_starts_ahead_of_a_cold_one(yesterday, elsewhere, tmp_path, caplog):
+    data = load_choice_data(elsewhere, ENCODING, SPLIT)
+
+    with caplog.at_level("INFO"):
+        warm, _ = validation_loss(data, tmp_path / "warm", 1, read_start(yesterday[2]))
+    cold, _ = validation_loss(data, tmp_path / "cold", 1)
+
+    assert "fits 0 of 20 products, 0 of 300 users, 7 of 7 words of attributes, and 7 layers" in caplog.text
+    assert warm < cold - 0.02
+
+
+def test_rows_go_to_the_same_ids_and_words_wherever_they_stand(yesterday, elsewhere, tmp_path):
+    products = pl.read_parquet(elsewhere / "products.parquet")
+    renamed = products.with_columns(product_id=1019 - pl.col("product_id"), brand=pl.lit("b1"), aroma=pl.lit("fresh"))
+    for path in elsewhere.glob("*"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    ids = products.select("product_id", same=renamed["product_id"])
+    renamed.write_parquet(tmp_path / "products.parquet")
+    for name in ("shelf", "choices"):
+        table = pl.read_parquet(tmp_path / f"{name}.parquet").join(
+            ids, on="product_id", how="left", maintain_order="left"
+        )
+        table.with_columns(product_id="same").drop("same").write_parquet(tmp_path / f"{name}.parquet")
+    data = load_choice_data(tmp_path, ENCODING, SPLIT)
+    network, saved = DemandNetwork(data, NETWORK), read_start(yesterday[2])
+
+    start_from(saved, network)
+
+    mine, theirs = parameters_of(network), saved.parameters
+    for axis, name in (("product", "product_level.own"), ("product brand", "product_level.brand")):
+        for label in set(mine.labels[axis]) & set(theirs.labels[axis]):
+            here, there = (p.tensors[name].values[p.labels[axis].index(label)] for p in (mine, theirs))
+            torch.testing.assert_close(here.detach(), there)
+    assert "product_level.aroma" in mine.tensors
+
+
+def test_a_network_that_shares_nothing_is_refused(yesterday, elsewhere, tmp_path):
+    for path in elsewhere.glob("*"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    for name in ("products", "shelf", "choices", "categories"):
+        table = pl.read_parquet(tmp_path / f"{name}.parquet").with_columns(category_id="x" + pl.col("category_id"))
+        table.drop("brand", strict=False).write_parquet(tmp_path / f"{name}.parquet")
+    encoding = EncodingConfig(min_count=2, min_price_coverage=0.7, price_memory=8, half_lives=[4])
+    network = DemandNetwork(load_choice_data(tmp_path, encoding, SPLIT), NETWORK)
+
+    with pytest.raises(InputError, match=r"found 0 of 20 products, 0 of 300 users, 0 of 4 words .* init_from=null"):
+        start_from(read_start(yesterday[2]), network)
+
+
+def test_a_torn_network_is_refused_with_its_folder(yesterday, tmp_path):
+    whole = yesterday[2] / "demand" / "network"
+    for path in whole.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "parameters.safetensors").write_bytes((whole / "parameters.safetensors").read_bytes()[:-50])
+
+    with pytest.raises(InputError, match=r"the network in .* must be whole, found .*: train it again"):
+        read_network(tmp_path)
+    with pytest.raises(
+        InputError, match=r"init_from must be a demand artefact or a work folder .* found no network at"
+    ):
+        read_start(tmp_path)

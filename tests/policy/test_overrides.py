@@ -1,0 +1,84 @@
+"""Prices set by hand: read from either kind of file, refused where they are none."""
+
+import polars as pl
+import pytest
+
+from gpu_pricer.errors import InputError
+from gpu_pricer.policy.overrides import NO_SEGMENT, read_overrides
+
+PRODUCTS, SEGMENTS = pl.Series(["tea", "milk", "rice"]), pl.Series(["s0", "s1"])
+GOOD = {"product_id": ["milk", "tea", "milk"], "segment_id": ["s1", None, None], "price": [1.25, 3.0, 2.0]}
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_rows_come_out_by_position(tmp_path, kind):
+    path = tmp_path / f"hand.{kind}"
+    table = pl.DataFrame(GOOD | {"note": ["trial", None, "ad"]})
+    table.write_csv(path) if kind == "csv" else table.write_parquet(path)
+
+    found = read_overrides(path, PRODUCTS, SEGMENTS)
+
+    assert found.product.tolist() == [0, 1, 1]
+    assert found.segment.tolist() == [NO_SEGMENT, NO_SEGMENT, 1]
+    assert found.price.tolist() == [300, 200, 125]
+    assert found.note.to_list() == ["", "ad", "trial"]
+    assert found.of_products().price.tolist() == [300, 200]
+    assert found.of_cells().price.tolist() == [125]
+    assert len(found.of_cells(0, 1)) == 0
+
+
+def test_no_file_is_no_override():
+    assert len(read_overrides(None, PRODUCTS, SEGMENTS)) == 0
+
+
+def test_segment_and_note_may_be_absent(tmp_path):
+    pl.DataFrame({"product_id": ["rice"], "price": [7]}).write_parquet(tmp_path / "x.parquet")
+
+    found = read_overrides(tmp_path / "x.parquet", PRODUCTS, SEGMENTS)
+
+    assert (found.price.tolist(), found.note.to_list()) == ([700], [""])
+
+
+def test_unknown_ids_are_counted_in_the_log(tmp_path, caplog):
+    rows = {"product_id": ["rice", "salt", "tea"], "segment_id": ["s9", None, "s0"], "price": [1.0, 1.0, 1.0]}
+    pl.DataFrame(rows).write_parquet(tmp_path / "x.parquet")
+
+    with caplog.at_level("WARNING"):
+        found = read_overrides(tmp_path / "x.parquet", PRODUCTS, SEGMENTS)
+
+    assert len(found) == 1
+    assert "2 overrides of" in caplog.text
+
+
+BAD = {
+    "no price": (
+        lambda t: t.drop("price"),
+        r"must have the columns product_id and price, .* found product_id, segment",
+    ),
+    "negative": (lambda t: t.with_columns(price=-pl.col("price")), r"must have prices in whole cents, .* found 3 rows"),
+    "parts of a cent": (lambda t: t.with_columns(price=pl.lit(1.005)), r"must have prices in whole cents"),
+    "null price": (lambda t: t.with_columns(price=pl.lit(None)), r"must have prices in whole cents"),
+    "no id": (lambda t: t.with_columns(product_id=pl.lit(None)), r"must have a product_id in every row"),
+    "twice": (lambda t: pl.concat([t, t.head(1)]), r"must have one row per product and segment, found 2 rows"),
+    "text": (lambda t: t.with_columns(price=pl.lit("dear")), r"must hold ids like the catalog's and prices, found"),
+}
+
+
+@pytest.mark.parametrize("fault", BAD)
+def test_bad_table_is_refused_in_one_line(tmp_path, fault):
+    change, message = BAD[fault]
+    change(pl.DataFrame(GOOD)).write_parquet(tmp_path / "x.parquet")
+
+    with pytest.raises(InputError, match=message) as error:
+        read_overrides(tmp_path / "x.parquet", PRODUCTS, SEGMENTS)
+
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("hand.xlsx", r"must be a \.parquet or \.csv file, found"), ("none.csv", r"must be readable, found .*none\.csv")],
+)
+def test_file_that_cannot_be_read_is_refused(tmp_path, name, message):
+    with pytest.raises(InputError, match=message):
+        read_overrides(tmp_path / name, PRODUCTS, SEGMENTS)
