@@ -10,7 +10,7 @@ from kernels.demand import (
     largest_product,
     take_segments,
 )
-from kernels.inputs import Offer, Shelf
+from kernels.inputs import PricingInputs, Shelf
 from kernels.ladders import PRICE_LIMIT, Ladders
 from kernels.posterior.draws import Draws
 from kernels.posterior.outcomes import Outcomes
@@ -36,10 +36,10 @@ __all__ = [
     "Draws",
     "FactorDemand",
     "Ladders",
-    "Offer",
     "Outcomes",
     "PricedCells",
     "PricedTotals",
+    "PricingInputs",
     "Shelf",
     "Totals",
     "best_prices",

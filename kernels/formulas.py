@@ -137,16 +137,16 @@ def appeal_at_zero(appeal: Any, slope: Any, reference_price: Any) -> Any:
 
 
 @formula
-def utility_at(price: Any, free: Any, slope: Any) -> Any:
+def utility_at(price: Any, utility_at_zero: Any, slope: Any) -> Any:
     """Return u = a - b (x / r - 1), written as u(0) - beta x with `free` for u(0)."""
-    return free - slope * price
+    return utility_at_zero - slope * price
 
 
 @formula
-def drawn_utility(price: Any, free: Any, slope: Any, factor: Any, reference_price: Any) -> Any:
+def drawn_utility(price: Any, utility_at_zero: Any, slope: Any, factor: Any, reference_price: Any) -> Any:
     """Return u where the sensitivity is `factor` times as high: the appeal at the reference price is the same."""
     steep = slope * factor
-    appeal = utility_at(reference_price, free, slope)
+    appeal = utility_at(reference_price, utility_at_zero, slope)
     return utility_at(price, appeal_at_zero(appeal, steep, reference_price), steep)
 
 
@@ -192,9 +192,9 @@ def target_of(offset: Any, markup: Any, per_unit: Any) -> Any:
 
 
 @formula
-def stationary(target: Any, worth: Any, step: Any) -> Any:
+def stationary(target: Any, category_value: Any, step: Any) -> Any:
     """Return the best price without bounds for R in units, before it is rounded up to a rung."""
-    return target + worth * step
+    return target + category_value * step
 
 
 @formula
@@ -240,28 +240,28 @@ def rung_above(price: Any, period: Any, ending: Any) -> Any:
 
 
 @formula
-def better_price(lower: Any, upper: Any, slope: Any, cost: Any, weight: Any, worth: Any) -> Any:
+def better_price(lower: Any, upper: Any, slope: Any, cost: Any, weight: Any, category_value: Any) -> Any:
     """Return whichever price has the larger (omega (x - c) - R) e**u(x); the lower one on a tie.
 
     Both sides are divided by e**u(lower), which leaves one exponential that cannot overflow. The candidates
     are the two rungs that bracket the stationary price; or, with weight <= 0, the bounds themselves.
     """
-    gain_lower = weight * (lower - cost) - worth
-    gain_upper = weight * (upper - cost) - worth
+    gain_lower = weight * (lower - cost) - category_value
+    gain_upper = weight * (upper - cost) - category_value
     kept = exponential(slope * (lower - upper))
     return upper if gain_upper * kept > gain_lower else lower
 
 
 @formula
-def bound_held(wanted: Any, low: Any, high: Any) -> Any:
+def binding_side_of(unconstrained_price: Any, low: Any, high: Any) -> Any:
     """Return -1 where the price that is best without bounds lies below them, +1 where it lies above, else 0."""
-    return np.int8(wanted > high) - np.int8(wanted < low)
+    return np.int8(unconstrained_price > high) - np.int8(unconstrained_price < low)
 
 
 @formula
-def unless_outside(rung: Any, wanted: Any, low: Any, high: Any) -> Any:
+def rung_unless_outside(rung: Any, unconstrained_price: Any, low: Any, high: Any) -> Any:
     """Return the better rung, but the price wanted if it lies outside the bounds, so that `bound_held` sees it."""
-    return rung if low <= wanted and wanted <= high else wanted
+    return rung if low <= unconstrained_price and unconstrained_price <= high else unconstrained_price
 
 
 @formula
@@ -283,7 +283,7 @@ def complement(share: Any) -> Any:
 
 
 @formula
-def curvature(worth: Any, reached: Any, bought: Any) -> Any:
+def curvature(category_value: Any, reached: Any, bought: Any) -> Any:
     """Return b, the share of a step of the iteration that the curvature of F adds to it: 1/2 at most, or 1.
 
     The iteration is Newton's on G(R) = F(R) - R (Dinkelbach 1967), and Halley's third-order step is Newton's
@@ -291,13 +291,13 @@ def curvature(worth: Any, reached: Any, bought: Any) -> Any:
     were their sensitivities alike, then F'' = F'**2 / F, and with P bought, F' = -P / (1 - P) and
     F = (reached - R P) / (1 - P): b = step P**2 / (2 (reached - R P)). Where that says nothing, b is 1.
     """
-    left = reached - worth * bought
-    bend = type(worth)(0.5) * abs(reached - worth) * bought * bought / left
-    return min(bend, type(worth)(0.5)) if left > type(worth)(0.0) else type(worth)(1.0)
+    left = reached - category_value * bought
+    bend = type(category_value)(0.5) * abs(reached - category_value) * bought * bought / left
+    return min(bend, type(category_value)(0.5)) if left > type(category_value)(0.0) else type(category_value)(1.0)
 
 
 @formula
-def next_worth(worth: Any, reached: Any, attained: Any, bought: Any, depth: Any, bend: Any) -> Any:
+def next_category_value(category_value: Any, reached: Any, attained: Any, bought: Any, depth: Any, bend: Any) -> Any:
     """Return the R to try next: a Halley step when climbing, else Newton's, which never passes the root.
 
     A step down follows a step too far, after which F is less curved than `curvature` believes; should it lead below
@@ -305,15 +305,18 @@ def next_worth(worth: Any, reached: Any, attained: Any, bought: Any, depth: Any,
     nothing, Newton's step is 1 / beta long however far the root is; there it is that of F(R + step) = F e**(-b step)
     with b = P / (reached - R P), solved roughly: what is left is for the next steps to find. depth is ln(1 + sum e^u).
     """
-    step = reached - worth
-    if step <= type(worth)(0.0):
-        return reached if reached >= attained else type(worth)(0.5) * (worth + attained)
-    if bend >= type(worth)(1.0):
+    step = reached - category_value
+    if step <= type(category_value)(0.0):
+        return reached if reached >= attained else type(category_value)(0.5) * (category_value + attained)
+    if bend >= type(category_value)(1.0):
         return reached
-    if bought < type(worth)(0.95):
-        return reached + step * bend / (type(worth)(1.0) - bend)
-    slope = bought / (reached - worth * bought)
-    return max(reached, worth + (depth - rough_log(max(slope * worth + depth, type(worth)(1.0)))) / slope)
+    if bought < type(category_value)(0.95):
+        return reached + step * bend / (type(category_value)(1.0) - bend)
+    slope = bought / (reached - category_value * bought)
+    return max(
+        reached,
+        category_value + (depth - rough_log(max(slope * category_value + depth, type(category_value)(1.0)))) / slope,
+    )
 
 
 @formula
@@ -326,20 +329,20 @@ def rough_log(x: Any) -> Any:
 
 
 @formula
-def is_confirmed(worth: Any, reached: Any, tolerance: Any) -> Any:
+def is_confirmed(category_value: Any, reached: Any, tolerance: Any) -> Any:
     """Return whether the prices that are best for R reach it, to a relative tolerance."""
-    return abs(reached - worth) <= tolerance * abs(reached)
+    return abs(reached - category_value) <= tolerance * abs(reached)
 
 
 @formula
-def is_settled(worth: Any, reached: Any, bend: Any, tolerance: Any) -> Any:
+def is_settled(category_value: Any, reached: Any, bend: Any, tolerance: Any) -> Any:
     """Return whether the next R is right to a relative tolerance: of its error, `curvature` is an upper bound."""
-    return bend * abs(reached - worth) <= tolerance * abs(reached)
+    return bend * abs(reached - category_value) <= tolerance * abs(reached)
 
 
 @formula
 def advance(
-    worth: Any, attained: Any, earned: Any, total: Any, outside: Any, shift: Any, tolerance: Any, is_late: Any
+    category_value: Any, attained: Any, earned: Any, total: Any, outside: Any, shift: Any, tolerance: Any, is_late: Any
 ) -> Any:
     """Return the R to try next, the largest R attained so far, and 0 if that next R is right, else 1.
 
@@ -349,34 +352,34 @@ def advance(
     """
     share = inverse(total)
     reached, bought = earned * share, complement(outside * share)
-    bend = curvature(worth, reached, bought)
-    settled = is_settled(worth, reached, bend, tolerance) | (is_late & (reached <= worth))
+    bend = curvature(category_value, reached, bought)
+    settled = is_settled(category_value, reached, bend, tolerance) | (is_late & (reached <= category_value))
     attained = max(attained, reached)
     depth = rough_log(total) + shift
-    following = attained if is_late else next_worth(worth, reached, attained, bought, depth, bend)
-    return following, attained, type(worth)(0.0) if settled else type(worth)(1.0)
+    following = attained if is_late else next_category_value(category_value, reached, attained, bought, depth, bend)
+    return following, attained, type(category_value)(0.0) if settled else type(category_value)(1.0)
 
 
 @formula
-def opening_worth(earned: Any, total: Any, outside: Any) -> Any:
+def opening_category_value(earned: Any, total: Any, outside: Any) -> Any:
     """Return the R that rough sums at R = 0 lead to, or 0 if they are too lopsided to say."""
     zero = type(total)(0.0)
     share = inverse(total)
     reached, bought = earned * share, complement(outside * share)
-    following = next_worth(
+    following = next_category_value(
         zero, reached, type(total)(LOWEST), bought, rough_log(total), curvature(zero, reached, bought)
     )
     return following if is_exact(total) else zero
 
 
 @formula
-def is_reached(worth: Any, earned: Any, total: Any, tolerance: Any, is_late: Any) -> Any:
+def is_reached(category_value: Any, earned: Any, total: Any, tolerance: Any, is_late: Any) -> Any:
     """Return whether the sums of the pass that takes the prices for R confirm it; a late R need not be exact."""
     reached = earned * inverse(total)
-    return is_confirmed(worth, reached, tolerance) | (is_late & (reached <= worth))
+    return is_confirmed(category_value, reached, tolerance) | (is_late & (reached <= category_value))
 
 
 @formula
-def highest_worth(worth: Any, earned: Any, total: Any, outside: Any) -> Any:
+def category_value_bound(category_value: Any, earned: Any, total: Any, outside: Any) -> Any:
     """Return max(R, F(R)) from the sums of a pass; R* is never above, whatever R the iteration stopped at."""
-    return max(worth, (earned - worth * (total - outside)) / outside)
+    return max(category_value, (earned - category_value * (total - outside)) / outside)

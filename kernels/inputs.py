@@ -46,7 +46,7 @@ class Shelf:
 
 
 @dataclass(frozen=True)
-class Offer:
+class PricingInputs:
     """A shelf with what pricing it needs; all money in cents, float [P].
 
     unit_cost: the effective cost c_eff, of any sign; weight: omega, of any sign; low, high: bounds, already
@@ -67,22 +67,22 @@ class Offer:
     def __post_init__(self) -> None:
         products = (self.shelf.product_count,)
         for name in ("unit_cost", "weight", "low", "high"):
-            require_array(f"Offer.{name}", getattr(self, name), products, "f")
-        require_each(self.low >= 0, "Offer.low must not be negative", self.low)
-        require_each(self.high < PRICE_LIMIT, f"Offer.high must be below {PRICE_LIMIT} cents", self.high)
-        require_each(self.low <= self.high, "Offer.low must not exceed Offer.high", self.low)
-        require_array("Offer.ladder", self.ladder, products, "i")
+            require_array(f"PricingInputs.{name}", getattr(self, name), products, "f")
+        require_each(self.low >= 0, "PricingInputs.low must not be negative", self.low)
+        require_each(self.high < PRICE_LIMIT, f"PricingInputs.high must be below {PRICE_LIMIT} cents", self.high)
+        require_each(self.low <= self.high, "PricingInputs.low must not exceed PricingInputs.high", self.low)
+        require_array("PricingInputs.ladder", self.ladder, products, "i")
         ladders = len(self.ladders.period)
         require_each(
             (self.ladder >= 0) & (self.ladder < ladders),
-            f"Offer.ladder must lie in [0, {ladders})",
+            f"PricingInputs.ladder must lie in [0, {ladders})",
             self.ladder,
         )
         for name, bound in (("low", self.low), ("high", self.high)):
             if self.is_whole_cents:
-                require_each(bound == np.floor(bound), f"Offer.{name} must be whole cents", bound)
+                require_each(bound == np.floor(bound), f"PricingInputs.{name} must be whole cents", bound)
             is_allowed = (self.low == self.high) | self.ladders.has_rung(self.ladder, bound)
-            require_each(is_allowed, f"Offer.{name} must be a rung of its product's ladder", bound)
+            require_each(is_allowed, f"PricingInputs.{name} must be a rung of its product's ladder", bound)
 
         self._check_families()
 
@@ -90,7 +90,7 @@ class Offer:
         """Raise ValueError unless the products of a family may take the same prices."""
         if self.family is None:
             return
-        require_array("Offer.family", self.family, (self.shelf.product_count,), "i")
+        require_array("PricingInputs.family", self.family, (self.shelf.product_count,), "i")
         mates = np.flatnonzero(self.family >= 0)
         if not mates.size:
             return
@@ -103,8 +103,10 @@ class Offer:
             ("category", category),
         ):
             is_shared = values[mates] == values[mates][first][which]
-            require_each(is_shared, f"the products of an Offer.family must have the same {name}", values[mates])
-        require_each(self.ladders.period[self.ladder[mates]] > 0, "an Offer.family needs a ladder", self.ladder[mates])
+            require_each(is_shared, f"the products of a PricingInputs.family must have the same {name}", values[mates])
+        require_each(
+            self.ladders.period[self.ladder[mates]] > 0, "a PricingInputs.family needs a ladder", self.ladder[mates]
+        )
 
     @property
     def has_families(self) -> bool:

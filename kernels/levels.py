@@ -20,28 +20,44 @@ MOST_LEVELS = 256
 
 
 @compiled(parallel=True)
-def want_all(products, endings, category, free, slope, worth, wanted):
+def set_unconstrained_prices(products, endings, category, utility_at_zero, slope, category_value, unconstrained_price):
     """Fill wanted [P, S] with the best prices inside the bounds for R, worth [G, S]."""
     for p in prange(len(products)):
-        want_product(products, p, endings, free, slope, worth[category[p]], wanted)
+        set_unconstrained_prices_of(
+            products, p, endings, utility_at_zero, slope, category_value[category[p]], unconstrained_price
+        )
 
 
 @compiled()
-def want_product(products, p, endings, free, slope, worth, wanted):
+def set_unconstrained_prices_of(products, p, endings, utility_at_zero, slope, category_value, unconstrained_price):
     """Fill one product's."""
     product = products[p]
     low, high, unit_cost, weight = product.low, product.high, product.unit_cost, product.weight
-    for s in range(wanted.shape[1]):
+    for s in range(unconstrained_price.shape[1]):
         below, above = low, high
         if weight > 0 and low < high:
-            price = clip(unit_cost + type(low)(1.0) / slope[p, s] + worth[s] / weight, low, high)
+            price = clip(unit_cost + type(low)(1.0) / slope[p, s] + category_value[s] / weight, low, high)
             below, above = bracket(product, endings, price, price)
             below, above = max(below, low), min(above, high)
-        wanted[p, s] = better_price(below, above, slope[p, s], unit_cost, weight, worth[s])
+        unconstrained_price[p, s] = better_price(below, above, slope[p, s], unit_cost, weight, category_value[s])
 
 
 @compiled(parallel=True)
-def propose_levels(products, endings, category, start, free, slope, worth, scale, ratio, wanted, level, proposed, gain):
+def propose_levels(
+    products,
+    endings,
+    category,
+    start,
+    utility_at_zero,
+    slope,
+    category_value,
+    scale,
+    ratio,
+    unconstrained_price,
+    level,
+    proposed,
+    gain,
+):
     """Move proposed [P] from level [P], in cents, to better levels, and gain [P] from 0 to what they promise.
 
     ratio: in millionths; scale [G, S]: v / D; a family has one level, decided with its first product.
@@ -50,28 +66,56 @@ def propose_levels(products, endings, category, start, free, slope, worth, scale
         g, first = category[p], start[category[p]]
         # numba counts in unsigned numbers here, which become floats where signed ones are added.
         propose(
-            products, endings, np.int64(p), first, free, slope, worth[g], scale[g], ratio, wanted, level, proposed, gain
+            products, endings, np.int64(p), first, utility_at_zero, slope, category_value[g], scale[g], ratio, unconstrained_price, level, proposed, gain
         )  # fmt: skip
 
 
 @compiled()
-def propose(products, endings, p, first, free, slope, worth, scale, ratio, wanted, level, proposed, gain):
+def propose(
+    products,
+    endings,
+    p,
+    first,
+    utility_at_zero,
+    slope,
+    category_value,
+    scale,
+    ratio,
+    unconstrained_price,
+    level,
+    proposed,
+    gain,
+):
     """Do one product, and with the first of a family all of it."""
     product = products[p]
     if product.low == product.high or (product.leader >= 0 and first + product.leader != p):
         return
-    least, most = extremes(products, p, first, wanted)
+    least, most = extremes(products, p, first, unconstrained_price)
     last = min(-(-int(most) * MILLION // ratio), int(product.high))
     here = number_of(product, endings, least)
     count = max(number_of(product, endings, type(least)(last)) - here, 0)
     stride = count // MOST_LEVELS + 1
-    before = value_of(products, p, first, endings, free, slope, worth, scale, ratio, wanted, level[p])
+    before = value_of(
+        products, p, first, endings, utility_at_zero, slope, category_value, scale, ratio, unconstrained_price, level[p]
+    )
     best = before
     for n in range(here, here + count + 1, stride):
         price = rung_of(product, endings, n)
         if price > product.high:
             break
-        value = value_of(products, p, first, endings, free, slope, worth, scale, ratio, wanted, price)
+        value = value_of(
+            products,
+            p,
+            first,
+            endings,
+            utility_at_zero,
+            slope,
+            category_value,
+            scale,
+            ratio,
+            unconstrained_price,
+            price,
+        )
         if value > best:
             best, proposed[p] = value, price
     gain[p] = best - before
@@ -82,27 +126,29 @@ def propose(products, endings, p, first, free, slope, worth, scale, ratio, wante
 
 
 @compiled()
-def extremes(products, p, first, wanted):
+def extremes(products, p, first, unconstrained_price):
     """Return the lowest and the highest price that is wanted for the product or one of its family."""
-    least, most, k = wanted[p, 0], wanted[p, 0], p
+    least, most, k = unconstrained_price[p, 0], unconstrained_price[p, 0], p
     while True:
-        for s in range(wanted.shape[1]):
-            least, most = min(least, wanted[k, s]), max(most, wanted[k, s])
+        for s in range(unconstrained_price.shape[1]):
+            least, most = min(least, unconstrained_price[k, s]), max(most, unconstrained_price[k, s])
         if products[k].leader < 0 or products[k].next_mate < 0:
             return least, most
         k = first + products[k].next_mate
 
 
 @compiled()
-def value_of(products, p, first, endings, free, slope, worth, scale, ratio, wanted, level):
+def value_of(
+    products, p, first, endings, utility_at_zero, slope, category_value, scale, ratio, unconstrained_price, level
+):
     """Return what a level promises for the product and its family, in float64."""
     total, k, high = 0.0, p, top_of(products[p], endings, level, ratio)
     while True:
         product = products[k]
-        for s in range(wanted.shape[1]):
-            price = clip(wanted[k, s], level, high)
-            gain = np.float64(margin_at(price, product.weight, product.weighted_cost) - worth[s])
-            total += scale[s] * gain * exponential(np.float64(utility_at(price, free[k, s], slope[k, s])))
+        for s in range(unconstrained_price.shape[1]):
+            price = clip(unconstrained_price[k, s], level, high)
+            gain = np.float64(margin_at(price, product.weight, product.weighted_cost) - category_value[s])
+            total += scale[s] * gain * exponential(np.float64(utility_at(price, utility_at_zero[k, s], slope[k, s])))
         if product.leader < 0 or product.next_mate < 0:
             return total
         k = first + product.next_mate

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from kernels.compiled import compiled
-from kernels.cpu.workspace import LANES
-from kernels.formulas import bound_held, highest_worth
+from kernels.cpu.worker_memory import LANES
+from kernels.formulas import binding_side_of, category_value_bound
 
 
 class Cells(NamedTuple):
@@ -17,8 +17,8 @@ class Cells(NamedTuple):
 
     price: np.ndarray
     probability: np.ndarray
-    held: np.ndarray
-    category_worth: np.ndarray
+    binding_side: np.ndarray
+    category_value: np.ndarray
 
 
 class Sums(NamedTuple):
@@ -68,28 +68,28 @@ def write_shares(rows, probability, first, block):
 
 
 @compiled()
-def write_lines(rows, free, slope, first, block):
+def write_lines(rows, utility_at_zero, slope, first, block):
     """Copy the rows' utilities at a price of 0 and their slopes, without the padding, to their places [P, S]."""
     begin = block * LANES
     for r in range(len(rows)):
         row = rows[r]
-        for s in range(min(free.shape[1] - begin, LANES)):
-            free[first + r, begin + s], slope[first + r, begin + s] = row.free[s], row.slope[s]
+        for s in range(min(utility_at_zero.shape[1] - begin, LANES)):
+            utility_at_zero[first + r, begin + s], slope[first + r, begin + s] = row.utility_at_zero[s], row.slope[s]
 
 
 @compiled()
-def write_held(products, rows, held, first, block):
+def write_binding_sides(products, rows, binding_side, first, block):
     """Write which bound held the prices, for all but the padding, to its place in held [P, S]."""
     begin = block * LANES
-    for r in range(len(rows) if held.shape[1] > 0 else 0):
-        row, out = rows[r], held[first + r, begin : begin + LANES]
+    for r in range(len(rows) if binding_side.shape[1] > 0 else 0):
+        row, out = rows[r], binding_side[first + r, begin : begin + LANES]
         low, high = products[r].low, products[r].high
         for s in range(min(len(out), LANES)):
-            out[s] = bound_held(row.wanted[s], low, high)
+            out[s] = binding_side_of(row.unconstrained_price[s], low, high)
 
 
 @compiled()
-def add_up(rows, lanes, sums, category, first, block):
+def add_up(rows, state, sums, category, first, block):
     """Fill the category's place in sums."""
     for c in range(sums.visits.shape[0]):
         visits = sums.visits[c, block * LANES : (block + 1) * LANES]
@@ -97,7 +97,7 @@ def add_up(rows, lanes, sums, category, first, block):
             sums.chosen[block, first + r, c] = chosen_of(visits, rows[r])
             sums.revenue[block, first + r, c] = revenue_of(visits, rows[r])
         if sums.bound.shape[1] > 0:
-            sums.bound[block, category, c] = bound_of(visits, lanes)
+            sums.bound[block, category, c] = bound_of(visits, state)
 
 
 @compiled(reassociate=True)
@@ -119,10 +119,12 @@ def revenue_of(visits, row):
 
 
 @compiled(reassociate=True)
-def bound_of(visits, lanes):
+def bound_of(visits, state):
     """Return sum visits * max(R, F(R)), in float64: R* is never above, whatever R the iteration stopped at."""
     total = 0.0
     for s in range(LANES):
-        worth, earned = np.float64(lanes.worth[s]), np.float64(lanes.earned[s])
-        total += visits[s] * highest_worth(worth, earned, np.float64(lanes.total[s]), np.float64(lanes.outside[s]))
+        category_value, earned = np.float64(state.category_value[s]), np.float64(state.earned[s])
+        total += visits[s] * category_value_bound(
+            category_value, earned, np.float64(state.total[s]), np.float64(state.outside[s])
+        )
     return total

@@ -12,11 +12,11 @@ from threadpoolctl import ThreadpoolController
 from kernels.backend import resolve_backend
 from kernels.checks import require, require_array
 from kernels.cpu import tile_loop as cpu
-from kernels.cpu.workspace import LANES, Work, new_work
+from kernels.cpu.worker_memory import LANES, WorkerMemory, new_worker_memory
 from kernels.demand import Demand
-from kernels.inputs import Offer, Shelf
+from kernels.inputs import PricingInputs, Shelf
 from kernels.outputs import Cells, Sums
-from kernels.product_records import columns_of
+from kernels.product_records import product_columns
 from kernels.tile import Tile, pad_segments, padded, tile_of
 
 # R is a ratio of two sums, each good to a few roundings: below this many of them an improvement is noise.
@@ -52,8 +52,8 @@ class PricedCells:
 
     price: np.ndarray
     probability: np.ndarray
-    held: np.ndarray
-    category_worth: np.ndarray
+    binding_side: np.ndarray
+    category_value: np.ndarray
     totals: Totals | None
     steps: int
 
@@ -68,16 +68,16 @@ class PricedTotals:
 
     totals: Totals
     bound: np.ndarray
-    category_worth: np.ndarray
+    category_value: np.ndarray
     steps: int
 
 
 def price_cells(
     demand: Demand,
-    offer: Offer,
+    inputs: PricingInputs,
     backend: str = "cpu",
     visits: np.ndarray | None = None,
-    worth: np.ndarray | None = None,
+    category_value: np.ndarray | None = None,
 ) -> PricedCells:
     """Return the most profitable price of every product for every segment, exactly, with substitution.
 
@@ -89,35 +89,43 @@ def price_cells(
     BackendUnavailable for "cuda" without it.
     """
     shape = (demand.product_count, demand.segment_count)
-    price = np.empty(shape, _price_type(demand, offer))
-    cells = Cells(price, np.empty(shape, demand.dtype), np.empty(shape, np.int8), _start(demand, offer.shelf, worth))
-    sums = _new_sums(demand, offer.shelf, visits, has_bound=False)
-    steps = _price(demand, offer, backend, cells, sums)
+    price = np.empty(shape, _price_type(demand, inputs))
+    cells = Cells(
+        price, np.empty(shape, demand.dtype), np.empty(shape, np.int8), _start(demand, inputs.shelf, category_value)
+    )
+    sums = _new_sums(demand, inputs.shelf, visits, has_bound=False)
+    steps = _price(demand, inputs, backend, cells, sums)
     totals = None if visits is None else _totals(sums)
-    return PricedCells(*cells[:3], cells.category_worth[:, : shape[1]], totals, steps)
+    return PricedCells(*cells[:3], cells.category_value[:, : shape[1]], totals, steps)
 
 
-def best_prices(demand: Demand, offer: Offer, backend: str = "cpu", out: np.ndarray | None = None) -> np.ndarray:
+def best_prices(
+    demand: Demand, inputs: PricingInputs, backend: str = "cpu", out: np.ndarray | None = None
+) -> np.ndarray:
     """Return PricedCells.price alone, in `out` [P, S] if given; quicker, as nothing else is computed or written."""
-    shape, dtype = (demand.product_count, demand.segment_count), _price_type(demand, offer)
+    shape, dtype = (demand.product_count, demand.segment_count), _price_type(demand, inputs)
     price = np.empty(shape, dtype) if out is None else out
     is_fitting = price.shape == shape and price.dtype == dtype
     require(is_fitting, f"out must be {dtype} {shape}", f"{price.dtype} {price.shape}")
-    cells = _nothing(demand, _start(demand, offer.shelf, None))._replace(price=price)
-    _price(demand, offer, backend, cells, _new_sums(demand, offer.shelf, None, has_bound=False))
+    cells = _nothing(demand, _start(demand, inputs.shelf, None))._replace(price=price)
+    _price(demand, inputs, backend, cells, _new_sums(demand, inputs.shelf, None, has_bound=False))
     return price
 
 
 def price_totals(
-    demand: Demand, offer: Offer, visits: np.ndarray, backend: str = "cpu", worth: np.ndarray | None = None
+    demand: Demand,
+    inputs: PricingInputs,
+    visits: np.ndarray,
+    backend: str = "cpu",
+    category_value: np.ndarray | None = None,
 ) -> PricedTotals:
     """Return what the best prices add up to; visits and worth as for price_cells. Needs an outside option."""
-    require(offer.shelf.has_outside_option, "the bound of price_totals needs an outside option", False)
-    cells = _nothing(demand, _start(demand, offer.shelf, worth))
-    sums = _new_sums(demand, offer.shelf, visits, has_bound=True)
-    steps = _price(demand, offer, backend, cells, sums)
-    worth = cells.category_worth[:, : demand.segment_count]
-    return PricedTotals(_totals(sums), sums.bound.sum(axis=0), worth, steps)
+    require(inputs.shelf.has_outside_option, "the bound of price_totals needs an outside option", False)
+    cells = _nothing(demand, _start(demand, inputs.shelf, category_value))
+    sums = _new_sums(demand, inputs.shelf, visits, has_bound=True)
+    steps = _price(demand, inputs, backend, cells, sums)
+    category_value = cells.category_value[:, : demand.segment_count]
+    return PricedTotals(_totals(sums), sums.bound.sum(axis=0), category_value, steps)
 
 
 def choice_probabilities(demand: Demand, shelf: Shelf, price: np.ndarray) -> np.ndarray:
@@ -142,19 +150,19 @@ def choice_totals(demand: Demand, shelf: Shelf, price: np.ndarray, visits: np.nd
 def utility_lines(demand: Demand, shelf: Shelf) -> tuple[np.ndarray, np.ndarray]:
     """Return u(0) and the slope per cent [P, S], such that every utility is u(0) - slope * price; on the CPU."""
     _require_same_products(demand, shelf)
-    free, slope = (np.empty((demand.product_count, demand.segment_count), demand.dtype) for _ in range(2))
+    utility_at_zero, slope = (np.empty((demand.product_count, demand.segment_count), demand.dtype) for _ in range(2))
     with ONE_AT_A_TIME, _blas().limit(limits=1, user_api="blas"):
         tile = tile_of(demand, shelf)
-        cpu.line_tile(tile, columns_of(demand, shelf), free, slope, *_shared_out(tile, demand))
-    return free, slope
+        cpu.line_tile(tile, product_columns(demand, shelf), utility_at_zero, slope, *_shared_out(tile, demand))
+    return utility_at_zero, slope
 
 
-def _price(demand: Demand, offer: Offer, backend: str, cells: Cells, sums: Sums) -> int:
-    _require_same_products(demand, offer.shelf)
-    tile, columns = tile_of(demand, offer.shelf, offer), columns_of(demand, offer.shelf, offer)
+def _price(demand: Demand, inputs: PricingInputs, backend: str, cells: Cells, sums: Sums) -> int:
+    _require_same_products(demand, inputs.shelf)
+    tile, columns = tile_of(demand, inputs.shelf, inputs), product_columns(demand, inputs.shelf, inputs)
     tolerance = demand.dtype.type(ROUNDINGS * np.finfo(demand.dtype).eps)
     if resolve_backend(backend) == "cuda":
-        require(not offer.has_families, "price families need backend 'cpu'", backend)
+        require(not inputs.has_families, "price families need backend 'cpu'", backend)
         from kernels.cuda import tile_loop as cuda
 
         return cuda.price_tile(tile, columns, tolerance, cells, sums)
@@ -170,10 +178,10 @@ def _choose(demand: Demand, shelf: Shelf, price: np.ndarray, cells: Cells, sums:
     require(is_shaped, f"price must have shape {shape} or {(shape[0], 1)}", np.shape(price))
     tile, given = tile_of(demand, shelf), np.ascontiguousarray(price, demand.dtype)
     with ONE_AT_A_TIME, _blas().limit(limits=1, user_api="blas"):
-        cpu.choose_tile(tile, columns_of(demand, shelf), given, cells, sums, *_shared_out(tile, demand))
+        cpu.choose_tile(tile, product_columns(demand, shelf), given, cells, sums, *_shared_out(tile, demand))
 
 
-def _shared_out(tile: Tile, demand: Demand) -> tuple[Work, np.ndarray]:
+def _shared_out(tile: Tile, demand: Demand) -> tuple[WorkerMemory, np.ndarray]:
     """Return the workers' memory and edges int64 [T + 1]: the items are cut into parts of about equal work."""
     sizes = np.diff(tile.category_start)
     blocks = tile.segment_appeal.shape[0]
@@ -186,9 +194,9 @@ def _shared_out(tile: Tile, demand: Demand) -> tuple[Work, np.ndarray]:
 
 
 @lru_cache(maxsize=1)
-def _work(workers: int, longest: int, real: np.dtype) -> Work:
+def _work(workers: int, longest: int, real: np.dtype) -> WorkerMemory:
     """Return working memory, the same for tiles alike: to touch fresh pages takes longer than to price a small tile."""
-    return new_work(workers, longest, real)
+    return new_worker_memory(workers, longest, real)
 
 
 @cache
@@ -199,23 +207,25 @@ def _blas() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def _price_type(demand: Demand, offer: Offer) -> Any:
-    return np.dtype(np.int32) if offer.is_whole_cents else demand.dtype
+def _price_type(demand: Demand, inputs: PricingInputs) -> Any:
+    return np.dtype(np.int32) if inputs.is_whole_cents else demand.dtype
 
 
-def _start(demand: Demand, shelf: Shelf, worth: np.ndarray | None) -> np.ndarray:
+def _start(demand: Demand, shelf: Shelf, category_value: np.ndarray | None) -> np.ndarray:
     """Return R [G, S'] to start from, 0 unless given."""
     shape = (shelf.category_count, demand.segment_count)
-    if worth is None:
+    if category_value is None:
         return np.zeros((shape[0], padded(shape[1])), demand.dtype)
-    require_array("worth", worth, shape, "f")
-    return pad_segments(worth, demand.dtype)
+    require_array("category_value", category_value, shape, "f")
+    return pad_segments(category_value, demand.dtype)
 
 
-def _nothing(demand: Demand, worth: np.ndarray) -> Cells:
+def _nothing(demand: Demand, category_value: np.ndarray) -> Cells:
     """Return cells that are not to be written."""
     rows = demand.product_count
-    return Cells(np.empty((rows, 0), np.int32), np.empty((rows, 0), demand.dtype), np.empty((rows, 0), np.int8), worth)
+    return Cells(
+        np.empty((rows, 0), np.int32), np.empty((rows, 0), demand.dtype), np.empty((rows, 0), np.int8), category_value
+    )
 
 
 def _new_sums(demand: Demand, shelf: Shelf, visits: np.ndarray | None, has_bound: bool) -> Sums:

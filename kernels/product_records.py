@@ -6,13 +6,13 @@ import numpy as np
 
 from kernels.compiled import compiled
 from kernels.demand import Demand
-from kernels.inputs import Offer, Shelf
+from kernels.inputs import PricingInputs, Shelf
 
 # How the best price of a product is found (see rows.want_row).
 RUNGS, CONTINUOUS, ENDINGS, ENDS, FAMILY = range(5)
 
 
-class Columns(NamedTuple):
+class ProductColumns(NamedTuple):
     """What the records of P products are made of, float64 and int64 [P] so that each field is rounded once.
 
     unit_cost to ladder have no rows without an offer, family none without families. period, spacing [L], endings
@@ -35,20 +35,20 @@ class Columns(NamedTuple):
     ending_start: np.ndarray
 
 
-def columns_of(demand: Demand, shelf: Shelf, offer: Offer | None = None) -> Columns:
+def product_columns(demand: Demand, shelf: Shelf, inputs: PricingInputs | None = None) -> ProductColumns:
     """Return the columns of a tile's products; arrays that have their type already are not copied."""
     of_shelf = map(_double, (shelf.reference_price, demand.appeal_offset, demand.sensitivity_offset))
     reference_price, appeal_offset, sensitivity_offset = of_shelf
     money, whole = [_double(np.empty(0))] * 4, [_whole(np.empty(0))] * 6
-    if offer is not None:
-        money = [_double(array) for array in (offer.unit_cost, offer.weight, offer.low, offer.high)]
-        ladders, family = offer.ladders, offer.family if offer.has_families else None
+    if inputs is not None:
+        money = [_double(array) for array in (inputs.unit_cost, inputs.weight, inputs.low, inputs.high)]
+        ladders, family = inputs.ladders, inputs.family if inputs.has_families else None
         lists = (ladders.period, ladders.spacing, ladders.endings, ladders.ending_start)
-        whole = [_whole(offer.ladder), whole[0] if family is None else _whole(family), *map(_whole, lists)]
-    return Columns(reference_price, shelf.on_shelf, appeal_offset, sensitivity_offset, *money, *whole)
+        whole = [_whole(inputs.ladder), whole[0] if family is None else _whole(family), *map(_whole, lists)]
+    return ProductColumns(reference_price, shelf.on_shelf, appeal_offset, sensitivity_offset, *money, *whole)
 
 
-def product_records(columns: Columns, category_start: np.ndarray, real: np.dtype) -> np.ndarray:
+def product_records(columns: ProductColumns, category_start: np.ndarray, real: np.dtype) -> np.ndarray:
     """Return one record per product, [P], its numbers of type `real`.
 
     rule: RUNGS where rungs lie evenly, `spacing` apart from `ending` on, CONTINUOUS without a ladder or with a fixed
@@ -66,7 +66,7 @@ def product_records(columns: Columns, category_start: np.ndarray, real: np.dtype
 def record_type(real: np.dtype) -> np.dtype:
     """Return the type of a product's record, its numbers of type `real`."""
     names = "reference_price per_reference appeal_offset sensitivity_offset unit_cost weight weighted_cost low high"
-    names += " period spacing ending per_unit worth_step"
+    names += " period spacing ending per_unit value_step"
     fields: list[Any] = [(name, real) for name in names.split()]
     fields += [("rule", np.int32), ("first_ending", np.int32), ("last_ending", np.int32), ("on_shelf", np.bool_)]
     fields += [("leader", np.int32), ("next_mate", np.int32)]
@@ -86,7 +86,7 @@ def fill_records(columns, first, last, records):
     """Fill the records of one category's products, those from `first` to `last` - 1."""
     fill_demand(columns, first, last, records)
     if len(columns.unit_cost) > 0:
-        fill_offer(columns, first, last, records)
+        fill_pricing_inputs(columns, first, last, records)
     else:
         fill_nothing(records)
     if len(columns.family) > 0:
@@ -111,12 +111,12 @@ def fill_nothing(records):
     for p in range(len(records)):
         product = records[p]
         product.unit_cost = product.weight = product.weighted_cost = product.low = product.high = 0
-        product.period = product.spacing = product.ending = product.per_unit = product.worth_step = 0
+        product.period = product.spacing = product.ending = product.per_unit = product.value_step = 0
         product.rule = product.first_ending = product.last_ending = product.leader = product.next_mate = 0
 
 
 @compiled()
-def fill_offer(columns, first, last, records):
+def fill_pricing_inputs(columns, first, last, records):
     """Fill what only an offer knows, but for families."""
     for p in range(first, last):
         product, row = records[p - first], columns.ladder[p]
@@ -142,7 +142,7 @@ def fill_offer(columns, first, last, records):
             product.first_ending += np.searchsorted(mine, low % period)
             product.last_ending = start + np.searchsorted(mine, high % period, side="right")
         product.per_unit = 1 / unit
-        product.worth_step = 1 / (unit if rule == ENDS else weight * unit)
+        product.value_step = 1 / (unit if rule == ENDS else weight * unit)
 
 
 @compiled()
@@ -153,7 +153,7 @@ def fill_families(records, family):
         if family[p] < 0 or product.low == product.high:
             continue
         product.rule, product.spacing, product.ending, product.per_unit = FAMILY, 0, 0, 1
-        product.worth_step = 1 / product.weight
+        product.value_step = 1 / product.weight
         product.leader, product.next_mate = p, -1
         for q in range(p + 1, len(records)):
             if family[q] == family[p]:

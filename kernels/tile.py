@@ -4,9 +4,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kernels.cpu.workspace import LANES
+from kernels.cpu.worker_memory import LANES
 from kernels.demand import Demand, DenseDemand
-from kernels.inputs import Offer, Shelf
+from kernels.inputs import PricingInputs, Shelf
 
 
 class Tile(NamedTuple):
@@ -27,9 +27,9 @@ class Tile(NamedTuple):
     segment_count: int
 
 
-def tile_of(demand: Demand, shelf: Shelf, offer: Offer | None = None) -> Tile:
+def tile_of(demand: Demand, shelf: Shelf, inputs: PricingInputs | None = None) -> Tile:
     """Return the tile; without an offer it knows no ladders."""
-    endings = np.zeros(0, demand.dtype) if offer is None else offer.ladders.endings.astype(demand.dtype)
+    endings = np.zeros(0, demand.dtype) if inputs is None else inputs.ladders.endings.astype(demand.dtype)
     return Tile(
         *_scores(demand),
         shelf.category_start.astype(np.int64),

@@ -94,6 +94,6 @@ def _objective(problem: PricingProblem, policy: Policy, tiling: Tiling, backend:
     problem = choose_changes(problem, tiling.all_tiles(problem.category_start, segments), backend)
     total = 0.0
     for first, last in tiling.all_tiles(problem.category_start, segments):
-        worth = solve(problem, first, last, backend).cells.category_worth
-        total += float((worth.astype(np.float64) @ problem.visits).sum())
+        category_value = solve(problem, first, last, backend).cells.category_value
+        total += float((category_value.astype(np.float64) @ problem.visits).sum())
     return (policy.objective.profit + policy.objective.revenue) * total / CENTS

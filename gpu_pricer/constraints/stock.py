@@ -44,7 +44,7 @@ class Stock:
         """Units above the limit that are not rationed [P]."""
         return np.maximum(units - self.limit, 0.0) - self.rationed(units, price)
 
-    def worth(self, price: np.ndarray) -> float:
+    def category_value(self, price: np.ndarray) -> float:
         """Σ shadow price · limit, the limits' part of the Lagrangian."""
         is_limited = np.isfinite(self.limit)
         return float(price[is_limited] @ self.limit[is_limited])

@@ -49,27 +49,27 @@ class Market:
 
         Each call starts from where the last one of the same cells ended.
         """
-        sums, worth = self._nothing(), 0.0
+        sums, category_value = self._nothing(), 0.0
         for of_class, members, categories, products in self._parts():
             demand = self.problem.demand.tile(products.start, products.stop, members)
-            offer, key = steering.offer(self.problem, of_class, categories), (of_class, categories[0])
+            inputs, key = steering.inputs(self.problem, of_class, categories), (of_class, categories[0])
             visits = self.problem.visits[members]
-            found = price_totals(demand, offer, visits, self.backend, self._worth.get(key))
-            self._worth[key] = found.category_worth
+            found = price_totals(demand, inputs, visits, self.backend, self._worth.get(key))
+            self._worth[key] = found.category_value
             self._add(sums, of_class, categories, found.totals)
-            worth += float(found.bound.sum()) / CENTS
-        return sums, worth
+            category_value += float(found.bound.sum()) / CENTS
+        return sums, category_value
 
     def bound(self, steering: Steering) -> float:
         """What no prices exceed of the steered objective, in currency: Σ visits · max(R, F(R)) in float64."""
-        worth = 0.0
+        category_value = 0.0
         for of_class, members, categories, products in self._parts():
             demand = in_double(self.problem.demand.tile(products.start, products.stop, members))
-            offer = steering.offer(self.problem, of_class, categories, np.float64)
+            inputs = steering.inputs(self.problem, of_class, categories, np.float64)
             warm = self._worth.get((of_class, categories[0]))
             start = None if warm is None else warm.astype(np.float64)
-            worth += float(price_totals(demand, offer, self.problem.visits[members], "cpu", start).bound.sum()) / CENTS
-        return worth
+            category_value += float(price_totals(demand, inputs, self.problem.visits[members], "cpu", start).bound.sum()) / CENTS
+        return category_value
 
     def realised(self, steering: Steering) -> Sums:
         """The sums in float64 at the very prices that scoring will write for the steering; two passes."""

@@ -33,7 +33,7 @@ class At:
     price: float
     units: float
     profit: float
-    worth: float
+    category_value: float
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Category:
         units = PER_VISITS * share * self.problem.units_per_choice[self.products]
         margin = price / CENTS - self.problem.cost[self.products]
         return At(
-            cents / CENTS, float(units[row]), float(units[row] * margin[row]), PER_VISITS * self.worth(price, share)
+            cents / CENTS, float(units[row]), float(units[row] * margin[row]), PER_VISITS * self.category_value(price, share)
         )
 
     def shares(self, price: np.ndarray) -> np.ndarray:
@@ -112,7 +112,7 @@ class Category:
             return choice_probabilities(self.demand, self.shelf, price[:, None])[:, 0]
         return expected_choices(self.demand, self.shelf, self.draws, price[:, None])[:, 0]
 
-    def worth(self, price: np.ndarray, share: np.ndarray) -> float:
+    def category_value(self, price: np.ndarray, share: np.ndarray) -> float:
         """R in currency."""
         weight, cost = (getattr(self.problem, name)[self.products] for name in ("units_per_choice", "effective_cost"))
         return float((weight * (price - cost) * share).sum()) / CENTS
@@ -128,8 +128,8 @@ class Category:
 
     def outcomes(self, draws: Draws, group: str) -> Outcomes:
         """What its prices lead to under draws of its sensitivity."""
-        offer = self.problem.offer(self.index, self.index + 1)
-        return expected_outcomes(self.demand, offer, draws, self.price[:, None], group)
+        inputs = self.problem.inputs(self.index, self.index + 1)
+        return expected_outcomes(self.demand, inputs, draws, self.price[:, None], group)
 
     def interval(self, draws: Draws, row: int) -> Interval | None:
         """What draws say of one of its products; None where they say nothing."""
@@ -194,7 +194,7 @@ def explanation(
         support=support,
         low=(low / CENTS, BINDINGS[binding[0]]),
         high=(high / CENTS, BINDINGS[binding[2]]),
-        runner_up=max(others, key=lambda other: other.worth, default=None),
+        runner_up=max(others, key=lambda other: other.category_value, default=None),
         curve=[category.at(mates, row, float(point)) for point in points],
         neighbours=len(category.price) - 1,
         family=[] if len(mates) == 1 else problem.product_id[mates + category.products.start].to_list(),
@@ -214,9 +214,9 @@ def _parts(category: Category, row: int, share: np.ndarray, slope: np.ndarray) -
             CENTS * problem.cost[products], problem.effective_cost[products], parts,
         )  # fmt: skip
         return {name: int(part) / CENTS for name, part in zip(PARTS, parts[:, 0, 0], strict=True)}
-    worth = np.array([[CENTS * category.worth(category.price, share)]])
+    category_value = np.array([[CENTS * category.category_value(category.price, share)]])
     explain(
-        category.price.astype(np.int64)[:, None], share[:, None], slope, worth, np.zeros(len(share), np.int64),
+        category.price.astype(np.int64)[:, None], share[:, None], slope, category_value, np.zeros(len(share), np.int64),
         np.array([row]), CENTS * problem.cost[products], problem.effective_cost[products, None],
         problem.units_per_choice[products, None], np.zeros(1, np.int64), parts,
     )  # fmt: skip

@@ -36,7 +36,7 @@ def constraint_lines(certificate: dict[str, Any]) -> list[str]:
     lines = [f"Constraints on the assortment ({certificate['status']}), which make the shadow price"]
     for name, entry in certificate["constraints"].items():
         limit = f"{entry['kind'].replace('_', ' ')} {entry['required']:,.4g}, reached {entry['achieved']:,.4g}"
-        cost = f"one less would be worth {entry['shadow_price']:,.4g}" if entry["binding"] else "does not bind"
+        cost = f"one less would add {entry['shadow_price']:,.4g}" if entry["binding"] else "does not bind"
         lines.append(f"  {name}: {entry['measure']} {limit}; {cost}")
     return lines
 
@@ -52,8 +52,8 @@ def change_lines(
     largest = max(parts, key=lambda name: abs(parts[name]))
     if parts[largest]:
         lines.append(f"  most of it: {largest.replace('_', ' ')} ({SAYS[largest]})")
-    held = "the same rule holds it" if bindings[0] == bindings[1] else "another rule holds it"
-    lines.append(f"  {held}: {bindings[0]} before, {bindings[1]} after")
+    rule = "the same rule holds it" if bindings[0] == bindings[1] else "another rule holds it"
+    lines.append(f"  {rule}: {bindings[0]} before, {bindings[1]} after")
     return lines
 
 
@@ -97,7 +97,7 @@ def _choices(found: Explanation, currency: str) -> list[str]:
     ]
     if found.runner_up is None:
         return [*lines, "  no other price is allowed"]
-    loss = found.now.worth - found.runner_up.worth
+    loss = found.now.category_value - found.runner_up.category_value
     period = loss * found.visits / 1000
     verb, amount = ("loses", loss) if loss >= 0 else ("would gain", -loss)
     return [
@@ -118,17 +118,17 @@ def _interval(found: Explanation) -> list[str]:
 
 
 def _of(at: At) -> str:
-    return f"{at.units:,.2f} units, {at.profit:,.2f} profit; the category {at.worth:,.2f} (per 1,000 visits)"
+    return f"{at.units:,.2f} units, {at.profit:,.2f} profit; the category {at.category_value:,.2f} (per 1,000 visits)"
 
 
 def _curve(found: Explanation) -> list[str]:
     lines = [f"  {'price':>10}{'units':>10}{'profit':>10}{'category':>10}"]
-    least, most = (bound(at.worth for at in found.curve) for bound in (min, max))
+    least, most = (bound(at.category_value for at in found.curve) for bound in (min, max))
     for at in found.curve:
-        bar = "█" * round(BAR * (at.worth - least) / (most - least or 1))
+        bar = "█" * round(BAR * (at.category_value - least) / (most - least or 1))
         allowed = " " if found.low[0] <= at.price <= found.high[0] else "·"
         mark = " ◀ the price" if at.price == found.now.price else ""
         lines.append(
-            f" {allowed}{at.price:>10,.2f}{at.units:>10,.2f}{at.profit:>10,.2f}{at.worth:>10,.2f}  {bar}{mark}"
+            f" {allowed}{at.price:>10,.2f}{at.units:>10,.2f}{at.profit:>10,.2f}{at.category_value:>10,.2f}  {bar}{mark}"
         )
     return ["Demand around it, per 1,000 visits (· not allowed)", *lines]

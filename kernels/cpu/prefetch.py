@@ -7,7 +7,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from kernels.compiled import compiled
-from kernels.cpu.workspace import CACHE_LINE, LANES
+from kernels.cpu.worker_memory import CACHE_LINE, LANES
 
 FOR_WRITING, KEEP, DATA = 1, 3, 1
 """What LLVM's prefetch is asked for."""

@@ -4,7 +4,7 @@ import numpy as np
 
 from kernels.compiled import compiled
 from kernels.cpu.prefetch import fetch_row
-from kernels.cpu.workspace import LANES
+from kernels.cpu.worker_memory import LANES
 from kernels.formulas import (
     FAR,
     appeal_at_zero,
@@ -22,18 +22,18 @@ from kernels.formulas import (
     rung_above,
     rung_at,
     rung_below,
+    rung_unless_outside,
     slope_of,
     softplus,
     stationary,
     target_of,
-    unless_outside,
     utility_at,
 )
 from kernels.product_records import ENDINGS, ENDS, RUNGS
 
 
 @compiled()
-def multiply_rows(tile, first, last, block, appeal, sensitivity):
+def multiply_factors(tile, first, last, block, appeal, sensitivity):
     """Fill appeal and sensitivity with a and b before offsets, a row for each product from `first` to `last` - 1.
 
     BLAS sums over the factors one after the other whatever the shape (tested), so that no tiling changes a bit;
@@ -47,8 +47,8 @@ def multiply_rows(tile, first, last, block, appeal, sensitivity):
                 sensitivity[row, s] = tile.product_sensitivity[first + row, begin + s]
         return
     if last - first == 1:
-        multiply_row(tile.product_appeal[first], tile.segment_appeal[block], appeal[0])
-        multiply_row(tile.product_sensitivity[first], tile.segment_sensitivity[block], sensitivity[0])
+        multiply_factor_row(tile.product_appeal[first], tile.segment_appeal[block], appeal[0])
+        multiply_factor_row(tile.product_sensitivity[first], tile.segment_sensitivity[block], sensitivity[0])
     else:
         rows = last - first
         np.dot(tile.product_appeal[first:last], tile.segment_appeal[block], appeal[:rows])
@@ -56,7 +56,7 @@ def multiply_rows(tile, first, last, block, appeal, sensitivity):
 
 
 @compiled()
-def multiply_row(product, segment, out):
+def multiply_factor_row(product, segment, out):
     """Fill out [LANES] with a product's factors [D] times the segments' [D, LANES], in the order of BLAS."""
     for s in range(LANES):
         out[s] = 0
@@ -66,7 +66,7 @@ def multiply_row(product, segment, out):
 
 
 @compiled()
-def score_rows(products, is_dense, appeal, sensitivity, rows, out, first, block):
+def fill_rows(products, is_dense, appeal, sensitivity, rows, out, first, block):
     """Fill rows from a and b [n, LANES]: free = u(0), slope, and target = (c + mark-up - ending) / unit.
 
     The best price without bounds is then `ending` + `spacing` * ceil(target + R * worth_step) on evenly spaced
@@ -84,7 +84,7 @@ def score_rows(products, is_dense, appeal, sensitivity, rows, out, first, block)
             given = sensitivity[r, s]
             slope = slope_of((given if is_dense else softplus(given)) + sensitivity_offset, per_reference)
             row.slope[s] = slope
-            row.free[s] = appeal_at_zero(appeal[r, s] + appeal_offset, slope, reference_price)
+            row.utility_at_zero[s] = appeal_at_zero(appeal[r, s] + appeal_offset, slope, reference_price)
             row.target[s] = target_of(offset, gentle_markup(slope, spacing), per_unit)
             needs_exact |= is_steep(slope, spacing)
         if needs_exact:
@@ -93,95 +93,95 @@ def score_rows(products, is_dense, appeal, sensitivity, rows, out, first, block)
 
 
 @compiled()
-def open_row(product, row, lanes):
+def add_opening_row(product, row, state):
     """Add the row at about its best price for R = 0 to the lanes' sums, roughly."""
     low, high, weight, weighted_cost = product.low, product.high, product.weight, product.weighted_cost
     scale = product.spacing if product.rule == RUNGS else type(low)(1.0)
     middle = product.ending + type(low)(0.5) * product.spacing
     for s in range(LANES):
         price = clip(between_rungs(row.target[s], scale, middle), low, high)
-        share = rough_exponential(utility_at(price, row.free[s], row.slope[s]))
-        lanes.total[s] += share
-        lanes.earned[s] += margin_at(price, weight, weighted_cost) * share
+        share = rough_exponential(utility_at(price, row.utility_at_zero[s], row.slope[s]))
+        state.total[s] += share
+        state.earned[s] += margin_at(price, weight, weighted_cost) * share
 
 
 @compiled()
-def want_rung(product, row, lanes):
+def set_unconstrained_rung(product, row, state):
     """Fill the row's wanted with the best of evenly spaced rungs for R, were there no bounds."""
-    spacing, ending, step = product.spacing, product.ending, product.worth_step
+    spacing, ending, step = product.spacing, product.ending, product.value_step
     for s in range(LANES):
-        row.wanted[s] = rung_at(stationary(row.target[s], lanes.worth[s], step), spacing, ending)
+        row.unconstrained_price[s] = rung_at(stationary(row.target[s], state.category_value[s], step), spacing, ending)
 
 
 @compiled()
-def want_row(product, endings, row, lanes):
+def set_unconstrained_price(product, endings, row, state):
     """Fill the row's wanted with the best prices for R, were there no bounds; with a weight <= 0, FAR beyond an end."""
     if product.rule == RUNGS:
-        want_rung(product, row, lanes)
+        set_unconstrained_rung(product, row, state)
     elif product.rule == ENDS:
-        want_end(product, row, lanes)
+        set_beyond_better_end(product, row, state)
     else:
-        step = product.worth_step
+        step = product.value_step
         for s in range(LANES):
-            row.wanted[s] = stationary(row.target[s], lanes.worth[s], step)
+            row.unconstrained_price[s] = stationary(row.target[s], state.category_value[s], step)
         if product.rule == ENDINGS:
-            want_ending(product, endings, row, lanes)
+            move_to_best_ending(product, endings, row, state)
 
 
 @compiled()
-def want_ending(product, endings, row, lanes):
+def move_to_best_ending(product, endings, row, state):
     """Move the row's wanted from stationary prices to the better of the two rungs that bracket them."""
     period, low, high = product.period, product.low, product.high
     unit_cost, weight = product.unit_cost, product.weight
     for s in range(LANES):
-        lanes.below[s] = -FAR
-        lanes.above[s] = FAR
+        state.below[s] = -FAR
+        state.above[s] = FAR
     for e in range(product.first_ending, product.last_ending):
         ending = endings[e]
         for s in range(LANES):
-            price = clip(row.wanted[s], low, high)
-            lanes.below[s] = max(lanes.below[s], rung_below(price, period, ending))
-            lanes.above[s] = min(lanes.above[s], rung_above(price, period, ending))
+            price = clip(row.unconstrained_price[s], low, high)
+            state.below[s] = max(state.below[s], rung_below(price, period, ending))
+            state.above[s] = min(state.above[s], rung_above(price, period, ending))
     for s in range(LANES):
-        wanted = row.wanted[s]
-        price = better_price(lanes.below[s], lanes.above[s], row.slope[s], unit_cost, weight, lanes.worth[s])
-        row.wanted[s] = unless_outside(price, wanted, low, high)
+        unconstrained_price = row.unconstrained_price[s]
+        price = better_price(state.below[s], state.above[s], row.slope[s], unit_cost, weight, state.category_value[s])
+        row.unconstrained_price[s] = rung_unless_outside(price, unconstrained_price, low, high)
 
 
 @compiled()
-def want_end(product, row, lanes):
+def set_beyond_better_end(product, row, state):
     """Fill the row's wanted where the stationary price is a minimum: beyond the better end of the bounds."""
     low, high, unit_cost, weight = product.low, product.high, product.unit_cost, product.weight
     for s in range(LANES):
-        best = better_price(low, high, row.slope[s], unit_cost, weight, lanes.worth[s])
-        row.wanted[s] = beyond_end(best, low)
+        best = better_price(low, high, row.slope[s], unit_cost, weight, state.category_value[s])
+        row.unconstrained_price[s] = beyond_end(best, low)
 
 
 @compiled()
-def earn_at_rungs(product, row, lanes):
+def add_at_rungs(product, row, state):
     """`want_row`, `clip_row` and `earn_row` in one loop for evenly spaced rungs, without keeping price and share."""
-    spacing, ending, step = product.spacing, product.ending, product.worth_step
+    spacing, ending, step = product.spacing, product.ending, product.value_step
     low, high, weight, weighted_cost = product.low, product.high, product.weight, product.weighted_cost
     for s in range(LANES):
-        wanted = rung_at(stationary(row.target[s], lanes.worth[s], step), spacing, ending)
-        price = clip(wanted, low, high)
-        share = exponential(utility_at(price, row.free[s], row.slope[s]))
-        lanes.total[s] += share
-        lanes.earned[s] += margin_at(price, weight, weighted_cost) * share
+        unconstrained_price = rung_at(stationary(row.target[s], state.category_value[s], step), spacing, ending)
+        price = clip(unconstrained_price, low, high)
+        share = exponential(utility_at(price, row.utility_at_zero[s], row.slope[s]))
+        state.total[s] += share
+        state.earned[s] += margin_at(price, weight, weighted_cost) * share
 
 
 @compiled()
-def settle_at_rungs(product, row, lanes):
+def set_prices_at_rungs(product, row, state):
     """`earn_at_rungs`, keeping the prices with and without bounds and the shares."""
-    spacing, ending, step = product.spacing, product.ending, product.worth_step
+    spacing, ending, step = product.spacing, product.ending, product.value_step
     low, high, weight, weighted_cost = product.low, product.high, product.weight, product.weighted_cost
     for s in range(LANES):
-        wanted = rung_at(stationary(row.target[s], lanes.worth[s], step), spacing, ending)
-        price = clip(wanted, low, high)
-        share = exponential(utility_at(price, row.free[s], row.slope[s]))
-        row.wanted[s], row.price[s], row.share[s] = wanted, price, share
-        lanes.total[s] += share
-        lanes.earned[s] += margin_at(price, weight, weighted_cost) * share
+        unconstrained_price = rung_at(stationary(row.target[s], state.category_value[s], step), spacing, ending)
+        price = clip(unconstrained_price, low, high)
+        share = exponential(utility_at(price, row.utility_at_zero[s], row.slope[s]))
+        row.unconstrained_price[s], row.price[s], row.share[s] = unconstrained_price, price, share
+        state.total[s] += share
+        state.earned[s] += margin_at(price, weight, weighted_cost) * share
 
 
 @compiled()
@@ -189,16 +189,16 @@ def clip_row(product, row):
     """Fill the row's price with the wanted one moved into the bounds."""
     low, high = product.low, product.high
     for s in range(LANES):
-        row.price[s] = clip(row.wanted[s], low, high)
+        row.price[s] = clip(row.unconstrained_price[s], low, high)
 
 
 @compiled()
-def earn_row(product, row, lanes):
+def add_row(product, row, state):
     """Fill the row's share with e^(u - shift) at its price; add it to lanes.total, what it earns to lanes.earned."""
     weight, weighted_cost = product.weight, product.weighted_cost
     for s in range(LANES):
         price = row.price[s]
-        share = exponential(utility_at(price, row.free[s], row.slope[s]))
+        share = exponential(utility_at(price, row.utility_at_zero[s], row.slope[s]))
         row.share[s] = share
-        lanes.total[s] += share
-        lanes.earned[s] += margin_at(price, weight, weighted_cost) * share
+        state.total[s] += share
+        state.earned[s] += margin_at(price, weight, weighted_cost) * share

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import cuda
 
-from kernels.cuda.category_solver import LAYERS, score_lane, solve_lane, write_lane
-from kernels.formulas import highest_worth, inverse
+from kernels.cuda.category_solver import LAYERS, fill_lane, solve_category, write_category
+from kernels.formulas import category_value_bound, inverse
 
 
 class DeviceTile(NamedTuple):
@@ -55,15 +55,15 @@ class ChunkCells(NamedTuple):
 
     price: Any
     probability: Any
-    held: Any
-    worth: Any
+    binding_side: Any
+    category_value: Any
     left: Any
     has_shares: bool
-    has_held: bool
+    has_binding_sides: bool
 
 
 # Layers of ChunkCells.left: the R that a lane's prices are best for, and the sums of the pass that confirmed it.
-WORTH, EARNED, TOTAL, OUTSIDE = range(4)
+CATEGORY_VALUE, EARNED, TOTAL, OUTSIDE = range(4)
 
 
 @cache
@@ -81,7 +81,7 @@ def price_kernel(real: Any, threads: int, longest: int) -> Any:
         rows, lane = cuda.shared.array((LAYERS, width), real), (cuda.threadIdx.x, threads)
         category, s = place_of(chunk, threads)
         if s < chunk.segments:
-            price_lane(tile, chunk, category, s, tolerance, scratch, rows, lane, cells, most)
+            price_category(tile, chunk, category, s, tolerance, scratch, rows, lane, cells, most)
 
     @cuda.jit
     def in_scratch(tile, chunk, tolerance, scratch, cells, most):
@@ -89,7 +89,7 @@ def price_kernel(real: Any, threads: int, longest: int) -> Any:
         category, s = place_of(chunk, threads)
         if s < chunk.segments:
             lane = lane_of(tile, chunk, category, s)
-            price_lane(tile, chunk, category, s, tolerance, scratch, scratch, lane, cells, most)
+            price_category(tile, chunk, category, s, tolerance, scratch, scratch, lane, cells, most)
 
     return in_shared if longest else in_scratch
 
@@ -108,21 +108,21 @@ def lane_of(tile, chunk, category, s):
 
 
 @cuda.jit(device=True)
-def price_lane(tile, chunk, category, s, tolerance, scratch, rows, lane, cells, most):
+def price_category(tile, chunk, category, s, tolerance, scratch, rows, lane, cells, most):
     """Price a category for segment s, with its working memory at `lane` of rows [LAYERS, ...]."""
     products = tile.products[tile.category_start[category] : tile.category_start[category + 1]]
     place, column = (category - chunk.category) * chunk.segments + s, lane_of(tile, chunk, category, s)
-    opening = score_lane(products, tile.is_dense, scratch, column, rows, lane)
-    worth, earned, total, outside, passes = solve_lane(
-        products, tile.endings, tile.has_outside_option, tolerance, rows, lane, cells.worth[place], opening
+    opening = fill_lane(products, tile.is_dense, scratch, column, rows, lane)
+    category_value, earned, total, outside, passes = solve_category(
+        products, tile.endings, tile.has_outside_option, tolerance, rows, lane, cells.category_value[place], opening
     )
     if cells.has_shares:
-        cells.worth[place] = earned * inverse(total)
-    cells.left[WORTH, place], cells.left[EARNED, place] = worth, earned
+        cells.category_value[place] = earned * inverse(total)
+    cells.left[CATEGORY_VALUE, place], cells.left[EARNED, place] = category_value, earned
     cells.left[TOTAL, place], cells.left[OUTSIDE, place] = total, outside
     if passes > most[0]:  # hardly ever true, which saves a trip to the one address that all lanes share
         cuda.atomic.max(most, 0, passes)  # type: ignore[call-arg]
-    write_lane(products, tile.endings, rows, lane, worth, inverse(total), cells, column)
+    write_category(products, tile.endings, rows, lane, category_value, inverse(total), cells, column)
 
 
 @cache
@@ -168,9 +168,9 @@ def bound_kernel(threads: int) -> Any:
         most = 0.0
         for s in range(t, chunk.segments, threads):
             lane = category * chunk.segments + s
-            worth, earned = np.float64(cells.left[WORTH, lane]), np.float64(cells.left[EARNED, lane])
+            category_value, earned = np.float64(cells.left[CATEGORY_VALUE, lane]), np.float64(cells.left[EARNED, lane])
             total, outside = np.float64(cells.left[TOTAL, lane]), np.float64(cells.left[OUTSIDE, lane])
-            most += visits[c, chunk.segment + s] * highest_worth(worth, earned, total, outside)
+            most += visits[c, chunk.segment + s] * category_value_bound(category_value, earned, total, outside)
         parts[0, t] = most
         add_threads(parts, t, threads)
         if t == 0:

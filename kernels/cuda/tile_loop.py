@@ -14,16 +14,21 @@ import numpy as np
 
 from kernels.cuda.device_memory import new_device
 from kernels.cuda.launched import Chunk, DeviceTile
-from kernels.cuda.stream_buffers import Job, Settings, Slot, new_slot
+from kernels.cuda.stream_buffers import LaunchSettings, StreamBuffers, TileLaunch, new_stream_buffers
 from kernels.outputs import Cells, Sums
-from kernels.product_records import Columns, product_records
+from kernels.product_records import ProductColumns, product_records
 from kernels.tile import Tile
 
 _log = logging.getLogger(__name__)
 
 
 def price_tile(
-    tile: Tile, columns: Columns, tolerance: Any, cells: Cells, sums: Sums, settings: Settings | None = None
+    tile: Tile,
+    columns: ProductColumns,
+    tolerance: Any,
+    cells: Cells,
+    sums: Sums,
+    settings: LaunchSettings | None = None,
 ) -> int:
     """Fill cells and sums with what is best; return the most passes that a lane took.
 
@@ -31,15 +36,15 @@ def price_tile(
     multiply-adds round otherwise. Sums over all segments go to block 0 of `sums`. Raises MemoryError if even one
     block of a category finds no memory on the device.
     """
-    job = new_job(tile, columns, tolerance, cells, sums, settings or Settings())
-    chunks, slots = reserve(job)
-    job.device.settle()
-    for chunk, slot in zip(chunks, cycle(slots), strict=False):
-        slot.collect(job)
-        slot.start(job, chunk)
-    for slot in slots:
-        slot.collect(job)
-    return int(job.device.read(job.passes)[0])
+    tile_launch = new_tile_launch(tile, columns, tolerance, cells, sums, settings or LaunchSettings())
+    chunks, buffer_sets = reserve(tile_launch)
+    tile_launch.device.settle()
+    for chunk, buffers in zip(chunks, cycle(buffer_sets), strict=False):
+        buffers.collect(tile_launch)
+        buffers.start(tile_launch, chunk)
+    for buffers in buffer_sets:
+        buffers.collect(tile_launch)
+    return int(tile_launch.device.read(tile_launch.passes)[0])
 
 
 def chunks_of(category_start: np.ndarray, segments: int, chunk_cells: int, threads: int) -> Iterator[Chunk]:
@@ -58,13 +63,15 @@ def chunks_of(category_start: np.ndarray, segments: int, chunk_cells: int, threa
             first = last
 
 
-def reserve(job: Job) -> tuple[list[Chunk], list[Slot]]:
+def reserve(tile_launch: TileLaunch) -> tuple[list[Chunk], list[StreamBuffers]]:
     """Return chunks and two slots for them, of half as many cells for as long as the device's memory is too small."""
-    settings, chunk_cells = job.settings, job.settings.chunk_cells
+    settings, chunk_cells = tile_launch.settings, tile_launch.settings.chunk_cells
     while True:
-        chunks = list(chunks_of(job.tile.category_start, job.tile.segment_count, chunk_cells, settings.threads))
+        chunks = list(
+            chunks_of(tile_launch.tile.category_start, tile_launch.tile.segment_count, chunk_cells, settings.threads)
+        )
         try:
-            return chunks, [new_slot(job, chunks) for _ in chunks[:2]]
+            return chunks, [new_stream_buffers(tile_launch, chunks) for _ in chunks[:2]]
         except MemoryError:
             if chunk_cells == 1:
                 raise
@@ -78,7 +85,9 @@ def _say_smaller(chunk_cells: int) -> None:
     _log.warning("the GPU has too little free memory; going on with chunks of %d cells", chunk_cells)
 
 
-def new_job(tile: Tile, columns: Columns, tolerance: Any, cells: Cells, sums: Sums, settings: Settings) -> Job:
+def new_tile_launch(
+    tile: Tile, columns: ProductColumns, tolerance: Any, cells: Cells, sums: Sums, settings: LaunchSettings
+) -> TileLaunch:
     """Return the job with everything on its way to the device."""
     device = new_device(settings.precision)
     endings = tile.endings if tile.endings.size else np.zeros(1, tile.endings.dtype)
@@ -93,7 +102,7 @@ def new_job(tile: Tile, columns: Columns, tolerance: Any, cells: Cells, sums: Su
         factors = tuple((device.upload(rows), device.upload(_columns(blocks))) for rows, blocks in factors)
     visits = device.for_kernels(sums.visits) if len(sums.visits) else None
     passes = device.for_kernels(np.zeros(1, np.int32))
-    return Job(tile, tolerance, cells, sums, settings, device, device_tile, factors, visits, passes)
+    return TileLaunch(tile, tolerance, cells, sums, settings, device, device_tile, factors, visits, passes)
 
 
 def _columns(blocks: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ TINY = 1e-9
 
 
 GROUPS = {
-    "means": ("probability", "worth"),
+    "means": ("probability", "category_value"),
     "share": ("share",),
     "elasticity": ("elasticity",),
     "average": ("average",),
@@ -33,7 +33,7 @@ class Outcomes(NamedTuple):
     """
 
     probability: np.ndarray
-    worth: np.ndarray
+    category_value: np.ndarray
     share: np.ndarray
     elasticity: np.ndarray
     average: np.ndarray
@@ -44,7 +44,7 @@ class Outcomes(NamedTuple):
 def new_outcomes(products: int, segments: int, categories: int, groups: Sequence[str]) -> Outcomes:
     """Return outcomes to be filled, of some groups."""
     leading = dict.fromkeys(Outcomes._fields, (products,)) | {
-        "worth": (categories,),
+        "category_value": (categories,),
         "share": (2, products),
         "elasticity": (2, products),
         "average": (3, categories),
@@ -54,7 +54,7 @@ def new_outcomes(products: int, segments: int, categories: int, groups: Sequence
 
 
 @compiled()
-def describe(scene, price, tail, outcomes, category, first, s, memory):
+def describe(category_draws, price, tail, outcomes, category, first, s, memory):
     """Fill one category's outcomes for segment s at prices [n]; memory [3, D]."""
     values, bought, moved = memory[0], memory[1], memory[2]
     for d in range(len(values)):
@@ -62,15 +62,15 @@ def describe(scene, price, tail, outcomes, category, first, s, memory):
     for j in range(len(price)):
         p = first + j
         if outcomes.probability.shape[1] > 0:
-            outcomes.probability[p, s] = mean_of(take_shares(scene, j, values))
+            outcomes.probability[p, s] = mean_of(normalise_shares(category_draws, j, values))
         if outcomes.share.shape[2] > 0:
-            take_interval(take_shares(scene, j, values), tail, outcomes.share[:, p, s])
+            take_interval(normalise_shares(category_draws, j, values), tail, outcomes.share[:, p, s])
         if outcomes.elasticity.shape[2] > 0:
-            take_interval(take_elasticities(scene, j, price[j], values), tail, outcomes.elasticity[:, p, s])
+            take_interval(take_elasticities(category_draws, j, price[j], values), tail, outcomes.elasticity[:, p, s])
         if outcomes.average.shape[2] > 0:
-            add_elasticity(scene, j, price[j], values, bought, moved)
+            add_elasticity(category_draws, j, price[j], values, bought, moved)
         if outcomes.markup.shape[1] > 0:
-            outcomes.markup[p, s], outcomes.opportunity[p, s] = parts_of(scene, j, price[j])
+            outcomes.markup[p, s], outcomes.opportunity[p, s] = parts_of(category_draws, j, price[j])
     if outcomes.average.shape[2] > 0:
         for d in range(len(values)):
             values[d] = moved[d] / bought[d] if bought[d] > 0.0 else np.nan
@@ -88,28 +88,28 @@ def mean_of(values):
 
 
 @compiled()
-def take_shares(scene, j, values):
+def normalise_shares(category_draws, j, values):
     """Return values [D], filled with the probability of product j in each draw."""
     for d in range(len(values)):
-        values[d] = scene.scale[j] * scene.odds[j, d] / scene.total[d]
+        values[d] = category_draws.scale[j] * category_draws.odds[j, d] / category_draws.total[d]
     return values
 
 
 @compiled()
-def take_elasticities(scene, j, price, values):
+def take_elasticities(category_draws, j, price, values):
     """Return values [D], filled with the own-price elasticity of product j in each draw."""
-    take_shares(scene, j, values)
+    normalise_shares(category_draws, j, values)
     for d in range(len(values)):
-        values[d] = -scene.slope[j] * scene.factor[d] * price * (1.0 - values[d])
+        values[d] = -category_draws.slope[j] * category_draws.factor[d] * price * (1.0 - values[d])
     return values
 
 
 @compiled()
-def add_elasticity(scene, j, price, values, bought, moved):
+def add_elasticity(category_draws, j, price, values, bought, moved):
     """Add the probability of product j in each draw to bought [D], and this times its elasticity to moved [D]."""
-    take_elasticities(scene, j, price, values)
+    take_elasticities(category_draws, j, price, values)
     for d in range(len(values)):
-        share = scene.scale[j] * scene.odds[j, d] / scene.total[d]
+        share = category_draws.scale[j] * category_draws.odds[j, d] / category_draws.total[d]
         bought[d] += share
         moved[d] += share * values[d]
 
@@ -126,15 +126,15 @@ def take_interval(values, tail, ends):
 
 
 @compiled()
-def parts_of(scene, j, price):
+def parts_of(category_draws, j, price):
     """Return the sensitivity mark-up and the opportunity value of product j's price (see Outcomes)."""
-    product, slope, scale = scene.products[j], scene.slope[j], scene.scale[j]
+    product, slope, scale = category_draws.products[j], category_draws.slope[j], category_draws.scale[j]
     margin = margin_at(price, product.weight, product.weighted_cost)
     chosen, braked, others = 0.0, 0.0, 0.0
-    for d in range(len(scene.factor)):
-        weight, steep = scene.odds[j, d] / scene.total[d], slope * scene.factor[d]
+    for d in range(len(category_draws.factor)):
+        weight, steep = category_draws.odds[j, d] / category_draws.total[d], slope * category_draws.factor[d]
         share = scale * weight
         chosen += weight
         braked += weight * steep * max(1.0 - share, TINY)
-        others += weight * steep * (scene.earned[d] / scene.total[d] - margin * share)
+        others += weight * steep * (category_draws.earned[d] / category_draws.total[d] - margin * share)
     return chosen / braked, others / (product.weight * braked)

@@ -12,8 +12,8 @@ import numpy as np
 
 from kernels.compiled import compiled
 from kernels.cpu.families import bracket
-from kernels.formulas import bound_held, clip, margin_at
-from kernels.posterior.category_draws import evaluate, gain_at, leave_out, move, stationary_price
+from kernels.formulas import binding_side_of, clip, margin_at
+from kernels.posterior.category_draws import evaluate_prices, gain_at, leave_out, move, stationary_price
 from kernels.product_records import ENDS
 
 MOST_PASSES = 40
@@ -29,19 +29,19 @@ CLOSE = 0.01
 
 
 @compiled()
-def improve(scene, endings, tolerance, fixed, price, trial, best):
+def improve(category_draws, endings, tolerance, fixed, price, trial, best):
     """Move prices [n] to better ones where these gain more than rounding; the scene is then at other prices.
 
     trial, best [n]: working memory; tolerance: share of the gross margin that the start's own rounding may cost.
     """
-    start = evaluate(scene, price)
-    least = tolerance * gross_margin(scene, price)
+    start = evaluate_prices(category_draws, price)
+    least = tolerance * gross_margin(category_draws, price)
     copy(price, best)
-    climb(scene, fixed, best, trial, start)
-    to_rungs(scene.products, endings, fixed, best)
-    if not evaluate(scene, best) >= start:
+    climb(category_draws, fixed, best, trial, start)
+    to_rungs(category_draws.products, endings, fixed, best)
+    if not evaluate_prices(category_draws, best) >= start:
         copy(price, best)
-    reached = polish(scene, endings, fixed, best, trial)
+    reached = polish(category_draws, endings, fixed, best, trial)
     if reached - start > least:
         copy(best, price)
 
@@ -54,15 +54,15 @@ def copy(price, into):
 
 
 @compiled()
-def gross_margin(scene, price):
+def gross_margin(category_draws, price):
     """Return the mean over draws of sum |omega (x - c)| P."""
     gross = 0.0
     for j in range(len(price)):
-        product = scene.products[j]
-        margin = abs(margin_at(price[j], product.weight, product.weighted_cost)) * scene.scale[j]
-        for d in range(len(scene.factor)):
-            gross += margin * (scene.odds[j, d] / scene.total[d])
-    return gross / len(scene.factor)
+        product = category_draws.products[j]
+        margin = abs(margin_at(price[j], product.weight, product.weighted_cost)) * category_draws.scale[j]
+        for d in range(len(category_draws.factor)):
+            gross += margin * (category_draws.odds[j, d] / category_draws.total[d])
+    return gross / len(category_draws.factor)
 
 
 @compiled()
@@ -72,7 +72,7 @@ def is_movable(product, is_fixed):
 
 
 @compiled()
-def climb(scene, fixed, price, trial, worth):
+def climb(category_draws, fixed, price, trial, category_value):
     """Move prices [n], of which `worth` is expected, towards stationary ones inside the bounds, without the ladder.
 
     The steps are the gradient's, each product's scaled by a positive number, so short enough ones always climb.
@@ -80,21 +80,21 @@ def climb(scene, fixed, price, trial, worth):
     for _ in range(MOST_PASSES):
         furthest = 0.0
         for j in range(len(price)):
-            product, trial[j] = scene.products[j], price[j]
+            product, trial[j] = category_draws.products[j], price[j]
             if is_movable(product, fixed[j]) and product.rule != ENDS:
-                trial[j] = clip(stationary_price(scene, j), product.low, product.high)
+                trial[j] = clip(stationary_price(category_draws, j), product.low, product.high)
                 furthest = max(furthest, abs(trial[j] - price[j]))
         if not furthest > CLOSE:
             return
-        reached, halvings = evaluate(scene, trial), 0
-        while reached < worth and halvings < MOST_HALVINGS:
+        reached, halvings = evaluate_prices(category_draws, trial), 0
+        while reached < category_value and halvings < MOST_HALVINGS:
             for j in range(len(price)):
                 trial[j] = 0.5 * (trial[j] + price[j])
-            reached, halvings = evaluate(scene, trial), halvings + 1
-        if not reached >= worth:
+            reached, halvings = evaluate_prices(category_draws, trial), halvings + 1
+        if not reached >= category_value:
             return
         copy(trial, price)
-        worth = reached
+        category_value = reached
 
 
 @compiled()
@@ -108,58 +108,58 @@ def to_rungs(products, endings, fixed, price):
 
 
 @compiled()
-def polish(scene, endings, fixed, price, trial):
+def polish(category_draws, endings, fixed, price, trial):
     """Move one product after the other to better rungs, again and again; return what is then expected."""
-    worth = evaluate(scene, price)
+    category_value = evaluate_prices(category_draws, price)
     for _ in range(MOST_SWEEPS):
         copy(price, trial)
-        if not sweep(scene, endings, fixed, trial):
+        if not sweep(category_draws, endings, fixed, trial):
             break
-        reached = evaluate(scene, trial)
-        if not reached > worth:
+        reached = evaluate_prices(category_draws, trial)
+        if not reached > category_value:
             break
         copy(trial, price)
-        worth = reached
-    return worth
+        category_value = reached
+    return category_value
 
 
 @compiled()
-def sweep(scene, endings, fixed, price):
+def sweep(category_draws, endings, fixed, price):
     """Move each product once to the best of its rungs near by, all others as they then are; return whether any did."""
     has_moved = False
     for j in range(len(price)):
-        if is_movable(scene.products[j], fixed[j]):
-            leave_out(scene, j, price[j])
-            best = best_near(scene, endings, j, price[j])
+        if is_movable(category_draws.products[j], fixed[j]):
+            leave_out(category_draws, j, price[j])
+            best = best_near(category_draws, endings, j, price[j])
             if best != price[j]:
-                move(scene, j, price[j], best)
+                move(category_draws, j, price[j], best)
                 price[j], has_moved = best, True
     return has_moved
 
 
 @compiled()
-def best_near(scene, endings, j, price):
+def best_near(category_draws, endings, j, price):
     """Return the best of a price, its neighbours on the ladder, and the rungs around the stationary price."""
-    best, most = price, gain_at(scene, j, price)
-    for candidate in candidates(scene, endings, j, price):
+    best, most = price, gain_at(category_draws, j, price)
+    for candidate in candidates(category_draws, endings, j, price):
         if candidate != price and candidate != best:
-            gain = gain_at(scene, j, candidate)
+            gain = gain_at(category_draws, j, candidate)
             if gain > most:
                 best, most = candidate, gain
     return best
 
 
 @compiled()
-def candidates(scene, endings, j, price):
+def candidates(category_draws, endings, j, price):
     """Return four prices to try, the price itself in place of those that there are not."""
-    product = scene.products[j]
+    product = category_draws.products[j]
     low, high = product.low, product.high
     if product.rule == ENDS:
         return low, high, price, price
-    wanted = clip(stationary_price(scene, j), low, high)
+    unconstrained_price = clip(stationary_price(category_draws, j), low, high)
     if product.period == 0:
-        return wanted, price, price, price
-    below, above = bracket(product, endings, wanted, wanted)
+        return unconstrained_price, price, price, price
+    below, above = bracket(product, endings, unconstrained_price, unconstrained_price)
     lower, upper = bracket(product, endings, price - 1.0, price + 1.0)
     lower = price if lower < low or lower in (below, above) else lower
     upper = price if upper > high or upper in (below, above) else upper
@@ -167,9 +167,9 @@ def candidates(scene, endings, j, price):
 
 
 @compiled()
-def held_by(product, price, wanted):
+def binding_side_at(product, price, unconstrained_price):
     """Return which bound holds a price, as PricedCells.held: a stationary price half a rung beyond it says so."""
     if product.rule == ENDS:
         return np.int8(1 if price > product.low else -1)
     slack = 0.5 * product.spacing
-    return bound_held(wanted, product.low - slack, product.high + slack)
+    return binding_side_of(unconstrained_price, product.low - slack, product.high + slack)

@@ -7,12 +7,12 @@ from numba import get_num_threads
 
 from kernels.checks import require, require_array
 from kernels.demand import Demand, in_double
-from kernels.inputs import Offer, Shelf
+from kernels.inputs import PricingInputs, Shelf
 from kernels.posterior.draws import Draws
 from kernels.posterior.outcomes import Outcomes, new_outcomes
-from kernels.posterior.tile_loop import Search, Uncertain, expect_tile
+from kernels.posterior.tile_loop import DemandDraws, PriceSearch, expect_tile
 from kernels.pricing import ITEM_COST, ONE_AT_A_TIME, ROUNDINGS, PricedCells, Totals, utility_lines
-from kernels.product_records import columns_of, product_records
+from kernels.product_records import product_columns, product_records
 from kernels.tile import tile_of
 
 TAIL = 0.05
@@ -20,7 +20,7 @@ TAIL = 0.05
 
 
 def expected_cells(
-    demand: Demand, offer: Offer, draws: Draws, cells: PricedCells, is_fixed: np.ndarray | None = None
+    demand: Demand, inputs: PricingInputs, draws: Draws, cells: PricedCells, is_fixed: np.ndarray | None = None
 ) -> PricedCells:
     """Return cells at prices that maximise the expected profit over draws, searched for from those of `cells`.
 
@@ -29,26 +29,26 @@ def expected_cells(
     over draws; there are no totals. is_fixed bool [P, S]: cells whose price and `held` stay. Same bits for any tiling
     and number of threads. Raises ValueError for families, and where demand, offer and draws disagree on their shapes.
     """
-    require(not offer.has_families, "expected profit is not maximised over price families", offer.has_families)
+    require(not inputs.has_families, "expected profit is not maximised over price families", inputs.has_families)
     shape = (demand.product_count, demand.segment_count)
     fixed = np.zeros(shape, np.bool_) if is_fixed is None else is_fixed
     require_array("is_fixed", fixed, shape, "b")
-    search = Search(fixed, cells.held.copy(), float(ROUNDINGS * np.finfo(demand.dtype).eps))
+    search = PriceSearch(fixed, cells.binding_side.copy(), float(ROUNDINGS * np.finfo(demand.dtype).eps))
     price = cells.price.astype(np.float64)
-    found = _expect(demand, offer.shelf, offer, draws, price, ("means",), search)
+    found = _expect(demand, inputs.shelf, inputs, draws, price, ("means",), search)
     return PricedCells(
         price=price.astype(cells.price.dtype),
         probability=found.probability.astype(demand.dtype),
-        held=np.where(fixed, cells.held, search.held),
-        category_worth=found.worth.astype(demand.dtype),
+        binding_side=np.where(fixed, cells.binding_side, search.binding_side),
+        category_value=found.category_value.astype(demand.dtype),
         totals=None,
         steps=cells.steps,
     )
 
 
-def expected_outcomes(demand: Demand, offer: Offer, draws: Draws, price: np.ndarray, *groups: str) -> Outcomes:
+def expected_outcomes(demand: Demand, inputs: PricingInputs, draws: Draws, price: np.ndarray, *groups: str) -> Outcomes:
     """Return some groups of outcomes (see outcomes.GROUPS) of prices [P, S] or [P, 1] in cents over draws."""
-    return _expect(demand, offer.shelf, offer, draws, price, groups)
+    return _expect(demand, inputs.shelf, inputs, draws, price, groups)
 
 
 def expected_choices(demand: Demand, shelf: Shelf, draws: Draws, price: np.ndarray) -> np.ndarray:
@@ -65,11 +65,11 @@ def expected_totals(demand: Demand, shelf: Shelf, draws: Draws, price: np.ndarra
 def _expect(
     demand: Demand,
     shelf: Shelf,
-    offer: Offer | None,
+    inputs: PricingInputs | None,
     draws: Draws,
     price: np.ndarray,
     groups: Sequence[str],
-    search: Search | None = None,
+    search: PriceSearch | None = None,
 ) -> Outcomes:
     """Outcomes of prices, which a search betters first, in place."""
     products, segments, categories = demand.product_count, demand.segment_count, shelf.category_count
@@ -78,12 +78,14 @@ def _expect(
     is_shaped = np.ndim(price) == 2 and price.shape in ((products, segments), (products, 1))
     require(is_shaped, f"price must have shape {(products, segments)} or {(products, 1)}", np.shape(price))
     exact, found = in_double(demand), new_outcomes(products, segments, categories, groups)
-    uncertain = Uncertain(*utility_lines(exact, shelf), np.ascontiguousarray(draws.factor), draws.row.astype(np.int64))
+    uncertain = DemandDraws(
+        *utility_lines(exact, shelf), np.ascontiguousarray(draws.factor), draws.row.astype(np.int64)
+    )
     if search is None:
-        search = Search(np.empty((products, 0), np.bool_), np.empty((products, 0), np.int8), 0.0)
+        search = PriceSearch(np.empty((products, 0), np.bool_), np.empty((products, 0), np.int8), 0.0)
         price = np.array(np.broadcast_to(price, (products, segments)), np.float64)
-    tile = tile_of(exact, shelf, offer)
-    records = product_records(columns_of(exact, shelf, offer), tile.category_start, exact.dtype)
+    tile = tile_of(exact, shelf, inputs)
+    records = product_records(product_columns(exact, shelf, inputs), tile.category_start, exact.dtype)
     longest = int(np.diff(shelf.category_start).max(initial=0))
     with ONE_AT_A_TIME:
         expect_tile(tile, records, uncertain, search, price, found, TAIL, longest, _edges(shelf, draws))

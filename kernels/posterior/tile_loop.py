@@ -9,26 +9,26 @@ import numpy as np
 from numba import prange
 
 from kernels.compiled import compiled
-from kernels.posterior.category_draws import evaluate, new_stage, open_scene, stationary_price
+from kernels.posterior.category_draws import evaluate_prices, new_workspace, open_category_draws, stationary_price
 from kernels.posterior.outcomes import describe
-from kernels.posterior.price_search import held_by, improve
+from kernels.posterior.price_search import binding_side_at, improve
 
 
-class Uncertain(NamedTuple):
+class DemandDraws(NamedTuple):
     """What a tile's demand is: utility lines free, slope [P, S]; factor [H, S, D] and row [G], see draws.Draws."""
 
-    free: np.ndarray
+    utility_at_zero: np.ndarray
     slope: np.ndarray
     factor: np.ndarray
     row: np.ndarray
 
 
-class Search(NamedTuple):
+class PriceSearch(NamedTuple):
     """Which prices to better: is_fixed bool [P, S]: those that stay; held int8 [P, S], to be filled, or without
     columns to better none; tolerance: see expected_prices.improve."""
 
     is_fixed: np.ndarray
-    held: np.ndarray
+    binding_side: np.ndarray
     tolerance: float
 
 
@@ -47,26 +47,36 @@ def expect_tile(tile, products, demand, search, price, outcomes, tail, longest, 
 def expect_items(tile, products, demand, search, price, outcomes, tail, longest, begin, end):
     """Do one worker's items."""
     segments, start, draws = price.shape[1], tile.category_start, demand.factor.shape[2]
-    stage, own, memory = new_stage(longest, draws), np.empty((3, longest)), np.empty((3, max(draws, 1)))
+    workspace, own, memory = new_workspace(longest, draws), np.empty((3, longest)), np.empty((3, max(draws, 1)))
     for item in range(begin, end):
         category, s = item // segments, item % segments
         first, last, row = start[category], start[category + 1], demand.row[category]
-        factor = stage.certain if row < 0 else demand.factor[row, s]
-        scene = open_scene(
-            stage, products[first:last], tile.has_outside_option, demand.free[first:last],
+        factor = workspace.certain if row < 0 else demand.factor[row, s]
+        category_draws = open_category_draws(
+            workspace, products[first:last], tile.has_outside_option, demand.utility_at_zero[first:last],
             demand.slope[first:last], factor, s,
         )  # fmt: skip
         given = own[0, : last - first]
         for j in range(last - first):
             given[j] = price[first + j, s]
-        if search.held.shape[1] > 0 and row >= 0:
+        if search.binding_side.shape[1] > 0 and row >= 0:
             fixed = search.is_fixed[first:last, s]
-            improve(scene, tile.endings, search.tolerance, fixed, given, own[1, : last - first], own[2, : last - first])
-        worth = evaluate(scene, given)
-        if search.held.shape[1] > 0 and row >= 0:
+            improve(
+                category_draws,
+                tile.endings,
+                search.tolerance,
+                fixed,
+                given,
+                own[1, : last - first],
+                own[2, : last - first],
+            )
+        category_value = evaluate_prices(category_draws, given)
+        if search.binding_side.shape[1] > 0 and row >= 0:
             for j in range(last - first):
                 price[first + j, s] = given[j]
-                search.held[first + j, s] = held_by(scene.products[j], given[j], stationary_price(scene, j))
-        if outcomes.worth.shape[1] > 0:
-            outcomes.worth[category, s] = worth
-        describe(scene, given, tail, outcomes, category, first, s, memory[:, : len(factor)])
+                search.binding_side[first + j, s] = binding_side_at(
+                    category_draws.products[j], given[j], stationary_price(category_draws, j)
+                )
+        if outcomes.category_value.shape[1] > 0:
+            outcomes.category_value[category, s] = category_value
+        describe(category_draws, given, tail, outcomes, category, first, s, memory[:, : len(factor)])

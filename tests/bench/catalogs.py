@@ -41,21 +41,21 @@ def grocery_inputs(size: MarketSize, seed: int = 0) -> tuple[DemandArtefact, pl.
 
 def _products(market: Market) -> pl.DataFrame:
     """Return every column of a product that either side has."""
-    offer, category_size = market.offer, market.category_size
-    price = offer.shelf.reference_price.astype(np.float64) / CENTS
+    inputs, category_size = market.inputs, market.category_size
+    price = inputs.shelf.reference_price.astype(np.float64) / CENTS
     product = pl.int_range(len(price), eager=True)
     return pl.DataFrame(
         {
             "product_id": "p" + product.cast(pl.String).str.zfill(7),
             "category_id": "c" + (product // category_size).cast(pl.String).str.zfill(6),
             "price": price,
-            "cost": offer.unit_cost.astype(np.float64) / CENTS,
+            "cost": inputs.unit_cost.astype(np.float64) / CENTS,
             "availability": np.ones(len(price)),
             "reference_price": price,
             "min_price": 0.7 * price,
             "max_price": 1.3 * price,
             "choices_per_purchase": np.ones(len(price)),
-            "units_per_choice": offer.weight.astype(np.float64),
+            "units_per_choice": inputs.weight.astype(np.float64),
         }
     )
 

@@ -37,9 +37,9 @@ def compiled(market: Market, categories: int, backend: str = "inductor") -> Pass
     @torch.inference_mode()
     def one_pass() -> Iterator[np.ndarray]:
         for tile in tiles:
-            score, worth, price, is_climbing = open_tile(tile, *segments)
+            score, category_value, price, is_climbing = open_tile(tile, *segments)
             while is_climbing:
-                worth, price, is_climbing = go_on(tile, score, worth)
+                category_value, price, is_climbing = go_on(tile, score, category_value)
             yield price.numpy()
 
     return one_pass
@@ -50,17 +50,17 @@ def opening(
 ) -> tuple[Score, torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return the tile's scores and what `further` returns after the opening steps."""
     score = scores(tile, segment_appeal, segment_sensitivity)
-    worth = torch.zeros_like(score[0][:, :1])
+    category_value = torch.zeros_like(score[0][:, :1])
     for _ in range(OPENING - 1):
-        worth = step(tile, score, worth)
-    return score, *further(tile, score, worth)
+        category_value = step(tile, score, category_value)
+    return score, *further(tile, score, category_value)
 
 
-def further(tile: Tile, score: Score, worth: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def further(tile: Tile, score: Score, category_value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return R after one more step, the best prices for it in cents, int32 [p, S], and whether R improved."""
-    reached = step(tile, score, worth)
+    reached = step(tile, score, category_value)
     price = (best_rungs(tile, score, reached) * PERIOD + ENDING).to(torch.int32).flatten(0, 1)
-    return reached, price, torch.any(reached - worth > TOLERANCE * worth.abs())
+    return reached, price, torch.any(reached - category_value > TOLERANCE * category_value.abs())
 
 
 def scores(tile: Tile, segment_appeal: torch.Tensor, segment_sensitivity: torch.Tensor) -> Score:
@@ -73,13 +73,13 @@ def scores(tile: Tile, segment_appeal: torch.Tensor, segment_sensitivity: torch.
     return appeal, slope, tile.cost + 1 / (torch.exp(slope) - 1)
 
 
-def best_rungs(tile: Tile, score: Score, worth: torch.Tensor) -> torch.Tensor:
+def best_rungs(tile: Tile, score: Score, category_value: torch.Tensor) -> torch.Tensor:
     """Return the best rung [g, n, S] of every cell for R [g, 1, S]."""
-    return torch.ceil(score[2] + worth).clamp(tile.low, tile.high)
+    return torch.ceil(score[2] + category_value).clamp(tile.low, tile.high)
 
 
-def step(tile: Tile, score: Score, worth: torch.Tensor) -> torch.Tensor:
+def step(tile: Tile, score: Score, category_value: torch.Tensor) -> torch.Tensor:
     """Return the R that the best prices for R earn."""
-    rung = best_rungs(tile, score, worth)
+    rung = best_rungs(tile, score, category_value)
     share = torch.exp(score[0] - score[1] * rung)
     return ((rung - tile.cost) * share).sum(1, keepdim=True) / (1 + share.sum(1, keepdim=True))

@@ -55,7 +55,7 @@ class Room(NamedTuple):
     share: torch.Tensor
     margin: torch.Tensor
     is_upper: torch.Tensor
-    worth: torch.Tensor
+    category_value: torch.Tensor
     reached: torch.Tensor
     total: torch.Tensor
 
@@ -90,8 +90,8 @@ def coupled(market: Market, categories: int, rungs: Rungs) -> Pass:
 
 def tile_of(market: Market) -> Tile:
     """Return the products of a market as tensors."""
-    demand, offer = market.demand, market.offer
-    reference_price = offer.shelf.reference_price
+    demand, inputs = market.demand, market.inputs
+    reference_price = inputs.shelf.reference_price
 
     def column(values: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(values.astype(np.float32))[:, None]
@@ -106,9 +106,9 @@ def tile_of(market: Market) -> Tile:
         column(demand.sensitivity_offset),
         column((reference_price - ENDING) / PERIOD),
         column(PERIOD / reference_price),
-        in_steps(offer.unit_cost),
-        in_steps(offer.low),
-        in_steps(offer.high),
+        in_steps(inputs.unit_cost),
+        in_steps(inputs.low),
+        in_steps(inputs.high),
     )
 
 
@@ -136,16 +136,16 @@ def score(tile: Tile, segment_appeal: torch.Tensor, segment_sensitivity: torch.T
 
 def climb(tile: Tile, choose: Callable[[Tile, Room], object], room: Room) -> None:
     """Iterate R <- sum (x - c) e^u / (1 + sum e^u) until no segment's R improves; rung holds the answer."""
-    room.worth.zero_()
+    room.category_value.zero_()
     for _ in range(MOST_STEPS):
         choose(tile, room)
         torch.addcmul(room.appeal, room.slope, room.rung, value=-1, out=room.share).exp_()
         torch.sum(room.share, 1, keepdim=True, out=room.total).add_(1)
         torch.sub(room.rung, tile.cost, out=room.margin).mul_(room.share)
         torch.sum(room.margin, 1, keepdim=True, out=room.reached).div_(room.total)
-        if not torch.any(room.reached - room.worth > TOLERANCE * room.worth.abs()):
+        if not torch.any(room.reached - room.category_value > TOLERANCE * room.category_value.abs()):
             return
-        room.worth.copy_(room.reached)
+        room.category_value.copy_(room.reached)
 
 
 def move_into_bounds(tile: Tile, rung: torch.Tensor) -> None:
@@ -160,7 +160,7 @@ def find_least(tile: Tile, room: Room) -> None:
 
 def round_up(tile: Tile, room: Room) -> None:
     """Fill rung by rounding up."""
-    torch.add(room.start, room.worth, out=room.rung).ceil_()
+    torch.add(room.start, room.category_value, out=room.rung).ceil_()
     move_into_bounds(tile, room.rung)
 
 
@@ -172,12 +172,12 @@ def find_stationary(tile: Tile, room: Room) -> None:
 
 def bracket(tile: Tile, room: Room) -> None:
     """Fill rung with the better one around the stationary price: that with the larger (x - c - R) e^u."""
-    torch.add(room.start, room.worth, out=room.lower).floor_()
+    torch.add(room.start, room.category_value, out=room.lower).floor_()
     torch.add(room.lower, 1, out=room.rung)
     move_into_bounds(tile, room.lower)
     move_into_bounds(tile, room.rung)
-    torch.sub(room.rung, tile.cost, out=room.margin).sub_(room.worth).mul_(room.kept)
-    torch.sub(room.lower, tile.cost, out=room.share).sub_(room.worth)
+    torch.sub(room.rung, tile.cost, out=room.margin).sub_(room.category_value).mul_(room.kept)
+    torch.sub(room.lower, tile.cost, out=room.share).sub_(room.category_value)
     torch.gt(room.margin, room.share, out=room.is_upper)
     torch.where(room.is_upper, room.rung, room.lower, out=room.rung)
 

@@ -25,7 +25,7 @@ def blocked(market: Market, _: int) -> Pass:
     demand, size = market.demand, market.category_size
     factors = (demand.product_appeal, demand.product_sensitivity)
     segments = [in_blocks(rows) for rows in market.segment_rows]
-    corners = np.empty((market.offer.shelf.category_count, len(segments[0]), 2), np.float32)
+    corners = np.empty((market.inputs.shelf.category_count, len(segments[0]), 2), np.float32)
 
     def one_pass() -> Iterator[np.ndarray]:
         multiply_blocks(*factors, *segments, size, corners)
@@ -37,17 +37,17 @@ def blocked(market: Market, _: int) -> Pass:
 def in_blocks(segment_rows: np.ndarray) -> np.ndarray:
     """Return the segments' factors [D, S] as [blocks, D, lanes]."""
     width, segments = segment_rows.shape
-    lanes = gcd(LANES, segments)
-    return np.ascontiguousarray(segment_rows.reshape(width, segments // lanes, lanes).transpose(1, 0, 2))
+    state = gcd(LANES, segments)
+    return np.ascontiguousarray(segment_rows.reshape(width, segments // state, state).transpose(1, 0, 2))
 
 
 @njit(parallel=True, nogil=True, cache=True)
 def multiply_blocks(product_appeal, product_sensitivity, segment_appeal, segment_sensitivity, size, corners):
     """Compute appeal and sensitivity of every category and block; fill corners with the first of each."""
-    blocks, lanes = len(segment_appeal), segment_appeal.shape[2]
+    blocks, state = len(segment_appeal), segment_appeal.shape[2]
     for category in prange(len(corners)):
         rows = slice(category * size, (category + 1) * size)
-        appeal, sensitivity = np.empty((size, lanes), np.float32), np.empty((size, lanes), np.float32)
+        appeal, sensitivity = np.empty((size, state), np.float32), np.empty((size, state), np.float32)
         for block in range(blocks):
             np.dot(product_appeal[rows], segment_appeal[block], appeal)
             np.dot(product_sensitivity[rows], segment_sensitivity[block], sensitivity)

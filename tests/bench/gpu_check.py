@@ -21,12 +21,12 @@ from typing import Any
 
 import numpy as np
 
-from kernels import FactorDemand, Offer, best_prices, choice_probabilities, price_cells, price_totals
+from kernels import FactorDemand, PricingInputs, best_prices, choice_probabilities, price_cells, price_totals
 from kernels.backend import is_simulated, missing_for_cuda
-from kernels.cpu.workspace import LANES
+from kernels.cpu.worker_memory import LANES
 from kernels.outputs import Cells, Sums
 from kernels.pricing import ROUNDINGS
-from kernels.product_records import columns_of
+from kernels.product_records import product_columns
 from kernels.tile import padded, tile_of
 from tests.bench.markets import Market, MarketSize, grocery_market
 from tests.bench.timing import arguments, report, rounded
@@ -98,53 +98,53 @@ def check(size: MarketSize, repeats: int, small: tuple[list[int], int]) -> dict[
 
 def parity(sizes: list[int], segments: int) -> dict[str, Any]:
     """Return the largest differences between the backends over ladders, outside option and types."""
-    found = {"regret": 0.0, "other_prices": 0.0, "worth": 0.0, "totals": 0.0}
+    found = {"regret": 0.0, "other_prices": 0.0, "category_value": 0.0, "totals": 0.0}
     for kind, has_outside_option, real in product(LADDERS, (True, False), (np.float32, np.float64)):
         market = Market(
             factor_demand(11, segments, sum(sizes), real=real), random_offer(11, sizes, kind, has_outside_option)
         )
         visits = np.random.default_rng(0).uniform(1, 9, (2, segments))
-        cpu, gpu = (price_cells(market.demand, market.offer, name, visits) for name in ("cpu", "cuda"))
+        cpu, gpu = (price_cells(market.demand, market.inputs, name, visits) for name in ("cpu", "cuda"))
         differ = regret(market, cpu.price, gpu.price) | {
-            "worth": np.abs(cpu.category_worth - gpu.category_worth).max(),
+            "category_value": np.abs(cpu.category_value - gpu.category_value).max(),
             "totals": np.abs(cpu.totals.revenue - gpu.totals.revenue).max() / cpu.totals.revenue.max(),
         }
         if has_outside_option:
-            bounds = [price_totals(market.demand, market.offer, visits, name).bound for name in ("cpu", "cuda")]
+            bounds = [price_totals(market.demand, market.inputs, visits, name).bound for name in ("cpu", "cuda")]
             differ["totals"] = max(differ["totals"], np.abs(bounds[0] - bounds[1]).max() / np.abs(bounds[0]).max())
         found = {name: max(value, abs(float(differ[name]))) for name, value in found.items()}
-    passed = found["regret"] <= MOST_REGRET and found["worth"] < 1e-3 and found["totals"] < 1e-5
+    passed = found["regret"] <= MOST_REGRET and found["category_value"] < 1e-3 and found["totals"] < 1e-5
     return {"passed": passed} | found
 
 
 def regret(market: Market, best: np.ndarray, other: np.ndarray) -> dict[str, float]:
     """Return what other prices lose, as a share of what the best ones earn, and the share of prices that differ."""
-    earned, reached = (profit(market.demand, market.offer, price) for price in (best, other))
+    earned, reached = (profit(market.demand, market.inputs, price) for price in (best, other))
     lost = float((earned - reached).sum() / np.abs(earned).sum())
     return {"regret": lost, "other_prices": float((best != other).mean())}
 
 
-def profit(demand: FactorDemand, offer: Offer, price: np.ndarray) -> np.ndarray:
+def profit(demand: FactorDemand, inputs: PricingInputs, price: np.ndarray) -> np.ndarray:
     """Return the weighted profit [P, S] of prices, in float64."""
     double = {name: np.asarray(array, np.float64) for name, array in vars(demand).items()}
-    probability = choice_probabilities(replace(demand, **double), offer.shelf, price.astype(np.float64))
-    weight, cost = (array.astype(np.float64)[:, None] for array in (offer.weight, offer.unit_cost))
+    probability = choice_probabilities(replace(demand, **double), inputs.shelf, price.astype(np.float64))
+    weight, cost = (array.astype(np.float64)[:, None] for array in (inputs.weight, inputs.unit_cost))
     return weight * (price - cost) * probability
 
 
 def asked(market: Market) -> tuple[Any, ...]:
     """Return what price_tile takes to fill nothing but prices."""
-    demand, offer = market.demand, market.offer
+    demand, inputs = market.demand, market.inputs
     products, segments, real = demand.product_count, demand.segment_count, demand.dtype
     width = padded(segments)
-    worth = np.zeros((offer.shelf.category_count, width), real)
+    category_value = np.zeros((inputs.shelf.category_count, width), real)
     nothing = np.empty((products, 0), real), np.empty((products, 0), np.int8)
     none = np.empty((width // LANES, products, 0))
     return (
-        tile_of(demand, offer.shelf, offer),
-        columns_of(demand, offer.shelf, offer),
+        tile_of(demand, inputs.shelf, inputs),
+        product_columns(demand, inputs.shelf, inputs),
         real.type(ROUNDINGS * np.finfo(real).eps),
-        Cells(np.empty((products, segments), np.int32), *nothing, worth),
+        Cells(np.empty((products, segments), np.int32), *nothing, category_value),
         Sums(np.empty((0, width)), none, none, none[:, :0]),
     )
 
@@ -154,7 +154,7 @@ def priced(market: Market, **cut: Any) -> np.ndarray:
     from kernels.cuda import tile_loop as cuda
 
     tile, columns, tolerance, cells, sums = asked(market)
-    cuda.price_tile(tile, columns, tolerance, cells, sums, cuda.Settings(**cut))
+    cuda.price_tile(tile, columns, tolerance, cells, sums, cuda.LaunchSettings(**cut))
     return cells.price
 
 
@@ -172,7 +172,7 @@ def rate(market: Market, **cut: Any) -> float:
     """Return Mcells/s of price_tile under settings, the better of two calls after one that warms up."""
     from kernels.cuda import tile_loop as cuda
 
-    call, settings = asked(market), cuda.Settings(**cut)
+    call, settings = asked(market), cuda.LaunchSettings(**cut)
     return market.cells / min(seconds(lambda: cuda.price_tile(*call, settings)) for _ in range(3)) / 1e6
 
 
@@ -180,9 +180,9 @@ def end_to_end(market: Market) -> dict[str, float]:
     """Return Mcells/s of the public functions on both backends."""
     out = np.empty((market.demand.product_count, market.demand.segment_count), np.int32)
     calls: dict[str, Callable[[], object]] = {
-        "prices": lambda: best_prices(market.demand, market.offer, "cuda", out),
-        "cells": lambda: price_cells(market.demand, market.offer, "cuda"),
-        "prices_cpu": lambda: best_prices(market.demand, market.offer, "cpu", out),
+        "prices": lambda: best_prices(market.demand, market.inputs, "cuda", out),
+        "cells": lambda: price_cells(market.demand, market.inputs, "cuda"),
+        "prices_cpu": lambda: best_prices(market.demand, market.inputs, "cpu", out),
     }
     first = {"first_call_s": seconds(calls["prices"])}
     return rounded(first | {name: market.cells / min(map(seconds, [call] * 3)) / 1e6 for name, call in calls.items()})
@@ -193,7 +193,7 @@ def parts(market: Market, repeats: int, precision: str) -> dict[str, float]:
     from kernels.cuda import tile_loop as cuda
 
     call = asked(market)
-    job = cuda.new_job(*call, cuda.Settings(precision=precision))
+    job = cuda.new_tile_launch(*call, cuda.LaunchSettings(precision=precision))
     chunks, slots = cuda.reserve(job)
     chunk, slot = chunks[0], slots[0]
     job.device.settle()

@@ -124,8 +124,8 @@ def searched(size: MarketSize) -> MarketSize:
 def share_bought(size: MarketSize) -> float:
     """Return the share of visits that buy something in a category at the best prices."""
     market = grocery_market(searched(size))
-    probability = price_cells(market.demand, market.offer).probability
-    return float(np.add.reduceat(probability, market.offer.shelf.category_start[:-1]).mean())
+    probability = price_cells(market.demand, market.inputs).probability
+    return float(np.add.reduceat(probability, market.inputs.shelf.category_start[:-1]).mean())
 
 
 def ratios(rivals: Mapping[str, tuple[str, ...]], our_rate: float, figures: Mapping[str, float]) -> dict[str, object]:

@@ -29,11 +29,11 @@ class Cells(NamedTuple):
 
 def cells_of(market: Market) -> Cells:
     """Return the products of a market; a product with fewer rungs repeats its highest one."""
-    demand, offer = market.demand, market.offer
+    demand, inputs = market.demand, market.inputs
     steps = PERIOD * np.arange(RUNGS, dtype=np.float32)
-    rungs = np.minimum(offer.low[:, None] + steps, offer.high[:, None])
-    columns = (demand.appeal_offset, demand.sensitivity_offset, offer.shelf.reference_price)
-    return Cells(*[column[:, None] for column in columns], rungs, rungs - offer.unit_cost[:, None])
+    rungs = np.minimum(inputs.low[:, None] + steps, inputs.high[:, None])
+    columns = (demand.appeal_offset, demand.sensitivity_offset, inputs.shelf.reference_price)
+    return Cells(*[column[:, None] for column in columns], rungs, rungs - inputs.unit_cost[:, None])
 
 
 def by_torch(market: Market, categories: int, has_blend: bool = False) -> Pass:
@@ -163,16 +163,16 @@ def search_with(exponential: Callable) -> Callable:
 
     @njit(parallel=True, nogil=True, fastmath=True, error_model="numpy")
     def search(product_appeal, product_sensitivity, segment_appeal, segment_sensitivity, cells, size, price):
-        blocks, lanes = len(segment_appeal), segment_appeal.shape[2]
+        blocks, state = len(segment_appeal), segment_appeal.shape[2]
         for category in prange(len(price) // size):
             rows = slice(category * size, (category + 1) * size)
-            appeal, slope = np.empty((size, lanes), np.float32), np.empty((size, lanes), np.float32)
-            best, chosen = np.empty(lanes, np.float32), np.empty(lanes, np.float32)
+            appeal, slope = np.empty((size, state), np.float32), np.empty((size, state), np.float32)
+            best, chosen = np.empty(state, np.float32), np.empty(state, np.float32)
             for block in range(blocks):
                 np.dot(product_appeal[rows], segment_appeal[block], appeal)
                 np.dot(product_sensitivity[rows], segment_sensitivity[block], slope)
                 for row in range(size):
                     search_row(appeal[row], slope[row], cells, category * size + row, best, chosen)
-                    price[category * size + row, block * lanes : (block + 1) * lanes] = chosen
+                    price[category * size + row, block * state : (block + 1) * state] = chosen
 
     return search

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from kernels import DenseDemand, FactorDemand, Ladders, Offer, Shelf
+from kernels import DenseDemand, FactorDemand, Ladders, PricingInputs, Shelf
 
 PERIOD, ENDING = 10, 9
 """Every price ends in 9 cents."""
@@ -39,7 +39,7 @@ class Market:
     """A demand and an offer of equally large categories."""
 
     demand: FactorDemand | DenseDemand
-    offer: Offer
+    inputs: PricingInputs
 
     @property
     def cells(self) -> int:
@@ -49,7 +49,7 @@ class Market:
     @property
     def category_size(self) -> int:
         """Products per category."""
-        return int(self.offer.shelf.category_start[1])
+        return int(self.inputs.shelf.category_start[1])
 
     @property
     def segment_rows(self) -> tuple[np.ndarray, np.ndarray]:
@@ -61,16 +61,16 @@ class Market:
     def categories(self, first: int, last: int) -> "Market":
         """Return the market of the categories first to last - 1, as views."""
         rows = slice(first * self.category_size, last * self.category_size)
-        return Market(_demand_of(self.demand, rows), _offer_of(self.offer, rows, self.category_size))
+        return Market(_demand_of(self.demand, rows), _offer_of(self.inputs, rows, self.category_size))
 
     def part(self, index: int, parts: int) -> "Market":
         """Return one of several contiguous parts with about equally many categories."""
-        edges = np.arange(parts + 1) * self.offer.shelf.category_count // parts
+        edges = np.arange(parts + 1) * self.inputs.shelf.category_count // parts
         return self.categories(int(edges[index]), int(edges[index + 1]))
 
     def tiles(self, categories: int | None = None) -> list["Market"]:
         """Return the market in tiles of so many categories, by default about TILE_CELLS cells."""
-        count = self.offer.shelf.category_count
+        count = self.inputs.shelf.category_count
         width = categories or max(TILE_CELLS // (self.category_size * self.demand.segment_count), 1)
         return [self.categories(first, min(first + width, count)) for first in range(0, count, width)]
 
@@ -111,11 +111,11 @@ def _factors(rng: np.random.Generator, size: MarketSize, width: int, deviation: 
     return [scale * rng.standard_normal((rows, width), np.float32) for rows in (size.segments, size.products)]
 
 
-def _random_offer(rng: np.random.Generator, products: int, category_size: int) -> Offer:
+def _random_offer(rng: np.random.Generator, products: int, category_size: int) -> PricingInputs:
     reference_price = rng.integers(100, DEAREST + 1, products).astype(np.float32)
     low = ENDING + PERIOD * np.ceil((0.7 * reference_price - ENDING) / PERIOD)
     high = ENDING + PERIOD * np.floor((1.3 * reference_price - ENDING) / PERIOD)
-    return Offer(
+    return PricingInputs(
         _shelf(reference_price, category_size),
         (reference_price * rng.uniform(0.5, 0.8, products)).astype(np.float32),
         np.ones(products, np.float32),
@@ -144,6 +144,6 @@ def _demand_of(demand: FactorDemand | DenseDemand, rows: slice) -> FactorDemand 
     )
 
 
-def _offer_of(offer: Offer, rows: slice, category_size: int) -> Offer:
-    cut = {name: getattr(offer, name)[rows] for name in ("unit_cost", "weight", "low", "high", "ladder")}
-    return replace(offer, shelf=_shelf(offer.shelf.reference_price[rows], category_size), **cut)
+def _offer_of(inputs: PricingInputs, rows: slice, category_size: int) -> PricingInputs:
+    cut = {name: getattr(inputs, name)[rows] for name in ("unit_cost", "weight", "low", "high", "ladder")}
+    return replace(inputs, shelf=_shelf(inputs.shelf.reference_price[rows], category_size), **cut)

@@ -17,7 +17,7 @@ def prices_alone(market: Market, _: int = 0) -> Pass:
 
     def one_pass() -> Iterator[np.ndarray]:
         for tile in tiles:
-            yield best_prices(tile.demand, tile.offer, out=out[: tile.demand.product_count])
+            yield best_prices(tile.demand, tile.inputs, out=out[: tile.demand.product_count])
 
     return one_pass
 
@@ -28,14 +28,14 @@ def whole_cells(market: Market, _: int = 0) -> Pass:
 
     def one_pass() -> Iterator[np.ndarray]:
         for tile in tiles:
-            yield price_cells(tile.demand, tile.offer).price
+            yield price_cells(tile.demand, tile.inputs).price
 
     return one_pass
 
 
 def as_in_the_job(market: Market) -> Market:
     """Return the market with its offer in float64, as the scoring job holds it; the demand stays float32."""
-    offer = market.offer
-    money = {name: getattr(offer, name).astype(np.float64) for name in ("unit_cost", "weight", "low", "high")}
-    shelf = replace(offer.shelf, reference_price=offer.shelf.reference_price.astype(np.float64))
-    return replace(market, offer=replace(offer, shelf=shelf, **money))
+    inputs = market.inputs
+    money = {name: getattr(inputs, name).astype(np.float64) for name in ("unit_cost", "weight", "low", "high")}
+    shelf = replace(inputs.shelf, reference_price=inputs.shelf.reference_price.astype(np.float64))
+    return replace(market, inputs=replace(inputs, shelf=shelf, **money))

@@ -21,15 +21,15 @@ from gpu_pricer.network.model.demand_network import DemandNetwork
 
 AT_ONCE = 8192  # choices whose offers are described at once
 
-Columns = dict[str, Tensor]
+ProductColumns = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
 class OfferTable:
     """Columns of N choices [N] and of their R offers [R, …], and where each choice's offers begin and end, N + 1."""
 
-    choices: Columns
-    offers: Columns
+    choices: ProductColumns
+    offers: ProductColumns
     ends: list[int]
 
 
@@ -44,7 +44,7 @@ def offer_table(data: ChoiceData, index: Tensor) -> OfferTable:
     return OfferTable(choices, offers, [0, *size.cumsum(0).tolist()])
 
 
-def _offers(data: ChoiceData, batch: Batch) -> Columns:
+def _offers(data: ChoiceData, batch: Batch) -> ProductColumns:
     user, choice_set = (values[batch.occasion] for values in (batch.user, batch.choice_set))
     product = data.product[batch.row]
     return {
@@ -66,7 +66,7 @@ class ChoiceRows(Dataset):
     def __len__(self) -> int:
         return len(self.table.ends) - 1
 
-    def __getitem__(self, number: int) -> Columns:
+    def __getitem__(self, number: int) -> ProductColumns:
         start, end = self.table.ends[number], self.table.ends[number + 1]
         row = {name: column[number] for name, column in self.table.choices.items()}
         for name, column in self.table.offers.items():
@@ -86,7 +86,7 @@ class OfferRows(Dataset):
     def __len__(self) -> int:
         return self.ends[-1]
 
-    def __getitem__(self, number: int) -> Columns:
+    def __getitem__(self, number: int) -> ProductColumns:
         return {name: column[number] for name, column in self.columns.items()}
 
 
@@ -104,8 +104,8 @@ class OffersOfChoices:
 class PlainBatch(NamedTuple):
     """Columns of N choices and of their R offers, and the choice of every offer [R]."""
 
-    choices: Columns
-    offers: Columns
+    choices: ProductColumns
+    offers: ProductColumns
     occasion: Tensor
 
 

@@ -19,4 +19,4 @@ def test_artefact_and_catalog_are_the_market():
     problem = pricing_problem(*grocery_inputs(size), without_margin)
 
     found = solve(problem, 0, 8, "cpu").cells.price
-    assert np.array_equal(found, price_cells(market.demand, market.offer).price)
+    assert np.array_equal(found, price_cells(market.demand, market.inputs).price)

@@ -32,7 +32,7 @@ def test_the_check_answers_every_question(monkeypatch):
     from kernels.cuda import tile_loop as cuda
 
     keep_types(monkeypatch)
-    monkeypatch.setattr(cuda, "Settings", partial(cuda.Settings, threads=4, sum_threads=4))
+    monkeypatch.setattr(cuda, "LaunchSettings", partial(cuda.LaunchSettings, threads=4, sum_threads=4))
     monkeypatch.setattr(gpu_check, "SAMPLE", 6)
     monkeypatch.setattr(gpu_check, "CUTS", {"in_scratch": {"shared_bytes": 0}})
 

@@ -43,17 +43,17 @@ def profits(market, price):
     """Return what every category earns at these prices, float64 [G, S]."""
     factors = dense(market).demand
     exact = DenseDemand(*[part.astype(np.float64) for part in vars(factors).values()])
-    probability = choice_probabilities(exact, market.offer.shelf, price)
-    profit = (price - market.offer.unit_cost[:, None].astype(np.float64)) * probability
-    return np.add.reduceat(profit, market.offer.shelf.category_start[:-1])
+    probability = choice_probabilities(exact, market.inputs.shelf, price)
+    profit = (price - market.inputs.unit_cost[:, None].astype(np.float64)) * probability
+    return np.add.reduceat(profit, market.inputs.shelf.category_start[:-1])
 
 
 def assert_same_profit(market, price):
-    best = profits(market, price_cells(market.demand, market.offer).price)
+    best = profits(market, price_cells(market.demand, market.inputs).price)
     assert np.abs(profits(market, price) / best - 1).max() < REGRET
     assert np.isin(price % PERIOD, ENDING).all()
-    assert (price >= market.offer.low[:, None]).all()
-    assert (price <= market.offer.high[:, None]).all()
+    assert (price >= market.inputs.low[:, None]).all()
+    assert (price <= market.inputs.high[:, None]).all()
 
 
 @pytest.mark.parametrize("bought", [0.13, 0.53])
@@ -79,17 +79,17 @@ def test_searches_of_a_cell_alone_earn_what_our_kernel_earns_on_single_products(
 @pytest.mark.parametrize("rival", LADDER)
 def test_searches_of_a_cell_alone_take_no_notice_of_its_category(rival):
     market = grocery_market(SIZE)
-    single = replace(market.offer.shelf, category_start=np.arange(SIZE.products + 1))
+    single = replace(market.inputs.shelf, category_start=np.arange(SIZE.products + 1))
 
     price = tiles_of(LADDER[rival](market, 2))
 
-    assert_same_profit(Market(market.demand, replace(market.offer, shelf=single)), price)
+    assert_same_profit(Market(market.demand, replace(market.inputs, shelf=single)), price)
 
 
 def test_the_searches_cover_every_rung():
-    offer = grocery_market(replace(SIZE, products=5_000)).offer
+    inputs = grocery_market(replace(SIZE, products=5_000)).inputs
 
-    rungs = (offer.high - offer.low) / PERIOD + 1
+    rungs = (inputs.high - inputs.low) / PERIOD + 1
 
     assert rungs.max() == ladder.RUNGS
 
@@ -125,8 +125,8 @@ def factor_products(demand):
 def test_visits_buy_as_often_as_a_grocery_log_shows():
     market = grocery_market(MarketSize(products=1_000, segments=32))
 
-    probability = price_cells(market.demand, market.offer).probability
+    probability = price_cells(market.demand, market.inputs).probability
 
-    bought = np.add.reduceat(probability, market.offer.shelf.category_start[:-1])
+    bought = np.add.reduceat(probability, market.inputs.shelf.category_start[:-1])
     assert np.quantile(bought, 0.05) > 0.05
     assert np.quantile(bought, 0.95) < 0.15

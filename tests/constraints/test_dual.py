@@ -11,13 +11,13 @@ from gpu_pricer.constraints.dual import CAP, Point, curvature, minimise_dual
 def quadratic(bend: np.ndarray, lowest: np.ndarray):
     """(z − lowest) · bend (z − lowest) / 2 as a dual function that counts its calls."""
 
-    def evaluate(z):
-        evaluate.calls += 1
+    def evaluate_prices(z):
+        evaluate_prices.calls += 1
         away = z - lowest
         return Point(z.copy(), float(away @ bend @ away) / 2, bend @ away)
 
-    evaluate.calls = 0
-    return evaluate
+    evaluate_prices.calls = 0
+    return evaluate_prices
 
 
 def random_bend(rng: np.random.Generator, size: int) -> np.ndarray:
@@ -30,21 +30,21 @@ def random_bend(rng: np.random.Generator, size: int) -> np.ndarray:
 def test_minimum_over_multipliers_that_are_not_negative_is_found_in_few_calls(seed, size):
     rng = np.random.default_rng(seed)
     bend, lowest = random_bend(rng, size), rng.normal(0.2, 0.4, size)
-    evaluate = quadratic(bend, lowest)
+    evaluate_prices = quadratic(bend, lowest)
 
-    best = minimise_dual(evaluate, np.zeros(size), np.ones(size, np.int64))
+    best = minimise_dual(evaluate_prices, np.zeros(size), np.ones(size, np.int64))
 
     assert (best.z >= 0).all()
     assert (best.slack >= -1e-3).all()
     assert abs(best.z @ best.slack) < 1e-3
-    assert evaluate.calls <= 40
+    assert evaluate_prices.calls <= 40
 
 
 def test_priorities_cap_the_price_of_what_cannot_be_met():
-    def evaluate(z):
+    def evaluate_prices(z):
         return Point(z.copy(), float(z @ [-0.1, -0.2]), np.array([-0.1, -0.2]))  # never met, whatever the multipliers
 
-    best = minimise_dual(evaluate, np.zeros(2), np.array([1, 2]))
+    best = minimise_dual(evaluate_prices, np.zeros(2), np.array([1, 2]))
 
     assert best.z == pytest.approx([30 * CAP, CAP], rel=1e-3)
 
@@ -53,8 +53,8 @@ def test_priorities_cap_the_price_of_what_cannot_be_met():
 def test_curvature_is_that_of_the_points_along_their_steps(seed, size):
     rng = np.random.default_rng(seed)
     bend, lowest = random_bend(rng, size), rng.normal(0, 1, size)
-    evaluate = quadratic(bend, lowest)
-    points = [evaluate(rng.normal(0, 1, size)) for _ in range(6)]
+    evaluate_prices = quadratic(bend, lowest)
+    points = [evaluate_prices(rng.normal(0, 1, size)) for _ in range(6)]
 
     found = curvature(points, points[-1].z, None)
 

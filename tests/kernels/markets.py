@@ -4,7 +4,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from kernels import DenseDemand, FactorDemand, Ladders, Offer, Shelf
+from kernels import DenseDemand, FactorDemand, Ladders, PricingInputs, Shelf
 
 LADDERS = {"cents": (1, [0]), "endings": (100, [29, 49, 79, 99]), "list": (2**24, [150, 199, 275, 333, 480])}
 ON_LIST = [150, 199, 275, 333, 480]
@@ -58,7 +58,7 @@ def random_offer(seed, sizes, kind="endings", has_outside_option=True):
         rng.random(products) < 0.85,
         has_outside_option,
     )
-    return Offer(
+    return PricingInputs(
         shelf,
         cost.astype(np.float32),
         weight.astype(np.float32),
@@ -71,8 +71,8 @@ def random_offer(seed, sizes, kind="endings", has_outside_option=True):
 
 def steep_offer(seed, sizes):
     """Return an offer without outside option, for which rounding moves extreme utilities by more than odds can hold."""
-    offer = random_offer(seed, sizes, "cents", has_outside_option=False)
-    return replace(offer, shelf=replace(offer.shelf, reference_price=np.full(sum(sizes), 1e-3, np.float32)))
+    inputs = random_offer(seed, sizes, "cents", has_outside_option=False)
+    return replace(inputs, shelf=replace(inputs.shelf, reference_price=np.full(sum(sizes), 1e-3, np.float32)))
 
 
 def _bounds(rng, products, kind):
@@ -85,23 +85,23 @@ def _bounds(rng, products, kind):
     return rungs[first], rungs[last]
 
 
-def positive(offer):
+def positive(inputs):
     """Return the offer with all weights 1, every product on the shelf and costs above 0."""
-    ones = np.ones_like(offer.weight)
-    shelf = replace(offer.shelf, on_shelf=np.ones(len(ones), bool))
-    return replace(offer, shelf=shelf, weight=ones, unit_cost=np.abs(offer.unit_cost))
+    ones = np.ones_like(inputs.weight)
+    shelf = replace(inputs.shelf, on_shelf=np.ones(len(ones), bool))
+    return replace(inputs, shelf=shelf, weight=ones, unit_cost=np.abs(inputs.unit_cost))
 
 
-def category_of(demand, offer, category, segment):
+def category_of(demand, inputs, category, segment):
     """Return a category for a segment as the oracle takes it, float64 arrays [n], and its products' slice."""
     dense = demand if isinstance(demand, DenseDemand) else dense_of(demand)
-    rows = slice(*offer.shelf.category_start[category : category + 2])
+    rows = slice(*inputs.shelf.category_start[category : category + 2])
     return {
         "appeal": (dense.appeal[segment] + dense.appeal_offset)[rows],
         "sensitivity": np.maximum((dense.sensitivity[segment] + dense.sensitivity_offset)[rows], 1e-6),
-        "reference_price": offer.shelf.reference_price[rows].astype(float),
-        "unit_cost": offer.unit_cost[rows].astype(float),
-        "weight": offer.weight[rows].astype(float),
-        "on_shelf": offer.shelf.on_shelf[rows],
-        "has_outside_option": offer.shelf.has_outside_option,
+        "reference_price": inputs.shelf.reference_price[rows].astype(float),
+        "unit_cost": inputs.unit_cost[rows].astype(float),
+        "weight": inputs.weight[rows].astype(float),
+        "on_shelf": inputs.shelf.on_shelf[rows],
+        "has_outside_option": inputs.shelf.has_outside_option,
     }, rows

@@ -12,7 +12,7 @@ from tests.kernels.markets import category_of, dense_of, factor_demand, random_o
 
 @pytest.mark.parametrize("has_outside_option", [True, False])
 def test_float64_probabilities_are_the_oracle_s(has_outside_option):
-    shelf = (offer := random_offer(1, [3, 1, 4], has_outside_option=has_outside_option)).shelf
+    shelf = (inputs := random_offer(1, [3, 1, 4], has_outside_option=has_outside_option)).shelf
     demand = factor_demand(1, 70, 8, real=np.float64)
     price = np.random.default_rng(1).uniform(100, 500, (8, 70))
 
@@ -21,7 +21,7 @@ def test_float64_probabilities_are_the_oracle_s(has_outside_option):
     assert probability.dtype == np.float64
     for category in range(3):
         for segment in range(70):
-            market, rows = category_of(demand, offer, category, segment)
+            market, rows = category_of(demand, inputs, category, segment)
             relative = price[rows, segment] / market["reference_price"] - 1
             utility = market["appeal"] - market["sensitivity"] * relative
             expected = oracle.choice(utility, market["on_shelf"], has_outside_option)

@@ -67,7 +67,7 @@ def test_a_ladder_knows_its_rungs():
     [
         ({"high": np.float32([299, 2**24])}, r"high must be below 16777216 cents; .* at \[1\]"),
         ({"low": np.float32([-1, 199])}, r"low must not be negative; .* first -1.0 at \[0\]"),
-        ({"low": np.float32([199, 399])}, r"low must not exceed Offer.high; .* first 399.0 at \[1\]"),
+        ({"low": np.float32([199, 399])}, r"low must not exceed PricingInputs.high; .* first 399.0 at \[1\]"),
         ({"low": np.float32([199.5, 199])}, r"low must be whole cents; .* first 199.5 at \[0\]"),
         (
             {"low": np.float32([200, 199])},
@@ -79,11 +79,11 @@ def test_a_ladder_knows_its_rungs():
     ],
 )
 def test_offers_that_cannot_be_priced_are_refused(change, message):
-    offer = random_offer(0, [2], "endings")
-    offer = replace(offer, low=np.float32([199, 199]), high=np.float32([299, 299]))
+    inputs = random_offer(0, [2], "endings")
+    inputs = replace(inputs, low=np.float32([199, 199]), high=np.float32([299, 299]))
 
     with pytest.raises(ValueError, match=message):
-        replace(offer, **change)
+        replace(inputs, **change)
 
 
 @pytest.mark.parametrize(

@@ -35,54 +35,54 @@ signs = st.sampled_from([-1, 1])
 def test_extreme_demand_gets_prices_that_are_numbers(
     seed, sign, appeal, other_sign, sensitivity, real, kind, has_outside_option
 ):
-    offer = random_offer(seed, SIZES, kind, has_outside_option)
+    inputs = random_offer(seed, SIZES, kind, has_outside_option)
     demand = extreme_demand(seed, SHAPE, sign * 10.0**appeal, other_sign * 10.0**sensitivity, real)
 
-    priced = price_cells(demand, offer)
+    priced = price_cells(demand, inputs)
 
-    assert (priced.price >= offer.low[:, None]).all()
-    assert (priced.price <= offer.high[:, None]).all()
-    starts = offer.shelf.category_start
+    assert (priced.price >= inputs.low[:, None]).all()
+    assert (priced.price <= inputs.high[:, None]).all()
+    starts = inputs.shelf.category_start
     bought = np.array([priced.probability[a:b].sum(axis=0) for a, b in pairwise(starts)])
     assert (bought <= 1 + ROUNDING).all()
     if not has_outside_option:
-        is_there = [offer.shelf.on_shelf[a:b].any() for a, b in pairwise(starts)]
+        is_there = [inputs.shelf.on_shelf[a:b].any() for a, b in pairwise(starts)]
         assert bought[is_there] == pytest.approx(1, abs=ROUNDING)
-    assert np.isfinite(priced.category_worth).all()
-    assert np.isfinite(choice_probabilities(demand, offer.shelf, priced.price)).all()
+    assert np.isfinite(priced.category_value).all()
+    assert np.isfinite(choice_probabilities(demand, inputs.shelf, priced.price)).all()
 
 
 def test_utilities_that_no_shift_brings_into_range_end_all_the_same():
-    offer, demand = steep_offer(11, SIZES), extreme_demand(11, SHAPE, LARGEST_UTILITY, LARGEST_UTILITY)
+    inputs, demand = steep_offer(11, SIZES), extreme_demand(11, SHAPE, LARGEST_UTILITY, LARGEST_UTILITY)
 
-    priced = price_cells(demand, offer)
+    priced = price_cells(demand, inputs)
 
     assert priced.steps > MOST_PASSES
-    assert np.isfinite(priced.category_worth).all()
+    assert np.isfinite(priced.category_value).all()
     assert np.isfinite(priced.probability).all()
 
 
 def test_a_segment_beside_one_beyond_all_range_keeps_its_bits():
-    offer = steep_offer(11, SIZES)
+    inputs = steep_offer(11, SIZES)
     sizes = np.float32([[1e-3], [1e7], [1e-3]])
     unit = extreme_demand(11, SHAPE, 1, 1)
     demand = replace(unit, appeal=unit.appeal * sizes, sensitivity=unit.sensitivity * sizes)
 
-    together = price_cells(demand, offer)
+    together = price_cells(demand, inputs)
 
     for s in range(SEGMENTS):
         alone = price_cells(
-            replace(demand, appeal=demand.appeal[s : s + 1], sensitivity=demand.sensitivity[s : s + 1]), offer
+            replace(demand, appeal=demand.appeal[s : s + 1], sensitivity=demand.sensitivity[s : s + 1]), inputs
         )
         assert np.array_equal(alone.price[:, 0], together.price[:, s])
         assert np.array_equal(alone.probability[:, 0], together.probability[:, s])
 
 
 def test_totals_of_extreme_demand_are_numbers():
-    offer = random_offer(3, SIZES, "cents")
+    inputs = random_offer(3, SIZES, "cents")
     demand = extreme_demand(3, SHAPE, LARGEST_UTILITY, LARGEST_UTILITY)
 
-    totals = price_totals(demand, offer, np.full(SEGMENTS, 10.0)).totals
+    totals = price_totals(demand, inputs, np.full(SEGMENTS, 10.0)).totals
 
     assert np.isfinite(totals.chosen).all()
     assert np.isfinite(totals.revenue).all()

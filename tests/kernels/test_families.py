@@ -13,22 +13,22 @@ from tests.kernels.markets import LADDERS, category_of, factor_demand, positive,
 SINGLE_PRECISION = 1e-5
 
 
-def with_families(offer, *families):
+def with_families(inputs, *families):
     """The offer with each of these lists of products as a family, at the first one's bounds."""
-    family, low, high = np.full(len(offer.low), -1, np.int32), offer.low.copy(), offer.high.copy()
+    family, low, high = np.full(len(inputs.low), -1, np.int32), inputs.low.copy(), inputs.high.copy()
     for number, mates in enumerate(families):
         family[mates] = number
         low[mates], high[mates] = low[mates[0]], high[mates[0]]
-    return replace(offer, family=family, low=low, high=high)
+    return replace(inputs, family=family, low=low, high=high)
 
 
 def best_together(rungs, family, category):
     """The highest profit over every combination in which the products of a family have the same price."""
     keys = [("alone", p) if number < 0 else ("family", number) for p, number in enumerate(family)]
-    free = {key: rungs[keys.index(key)] for key in keys}
+    utility_at_zero = {key: rungs[keys.index(key)] for key in keys}
     best = -np.inf
-    for prices in product(*free.values()):
-        chosen = dict(zip(free, prices, strict=True))
+    for prices in product(*utility_at_zero.values()):
+        chosen = dict(zip(utility_at_zero, prices, strict=True))
         best = max(best, oracle.profit(np.array([chosen[key] for key in keys], float), category))
     return best
 
@@ -37,19 +37,19 @@ def best_together(rungs, family, category):
 @pytest.mark.parametrize("seed", range(8))
 def test_families_are_priced_as_well_as_the_best_of_every_combination(kind, seed):
     demand = factor_demand(seed, segments=5, products=5)
-    offer = with_families(random_offer(seed + 50, [5], kind), [0, 2], [1, 3])
+    inputs = with_families(random_offer(seed + 50, [5], kind), [0, 2], [1, 3])
     period, endings = LADDERS[kind]
 
-    cells = price_cells(demand, offer)
+    cells = price_cells(demand, inputs)
 
     assert (cells.price[0] == cells.price[2]).all()
     assert (cells.price[1] == cells.price[3]).all()
-    rungs = [oracle.rungs_between(low, high, period, endings) for low, high in zip(offer.low, offer.high, strict=True)]
+    rungs = [oracle.rungs_between(low, high, period, endings) for low, high in zip(inputs.low, inputs.high, strict=True)]
     for s in range(5):
-        category, _ = category_of(demand, offer, 0, s)
+        category, _ = category_of(demand, inputs, 0, s)
         found, best = (
             oracle.profit(cells.price[:, s].astype(float), category),
-            best_together(rungs, offer.family, category),
+            best_together(rungs, inputs.family, category),
         )
         assert found >= best - SINGLE_PRECISION * abs(best) - 1e-6
 
@@ -61,8 +61,8 @@ def test_two_peaks_of_one_family_are_told_apart():
         appeal_offset=np.array([3.0, -1.0], np.float32),
         sensitivity_offset=np.array([30.0, 0.4], np.float32),
     )
-    offer = positive(random_offer(3, [2], "endings"))
-    wide = replace(offer, low=np.full(2, 129, np.float32), high=np.full(2, 9999, np.float32))
+    inputs = positive(random_offer(3, [2], "endings"))
+    wide = replace(inputs, low=np.full(2, 129, np.float32), high=np.full(2, 9999, np.float32))
 
     together = price_cells(steep, with_families(wide, [0, 1])).price[:, 0]
     alone = price_cells(steep, wide).price[:, 0]
@@ -75,51 +75,51 @@ def test_two_peaks_of_one_family_are_told_apart():
 
 
 def test_family_on_nobodys_shelf_has_one_price_too():
-    offer = positive(random_offer(7, [4]))
-    shelf = replace(offer.shelf, on_shelf=np.array([True, False, False, True]))
+    inputs = positive(random_offer(7, [4]))
+    shelf = replace(inputs.shelf, on_shelf=np.array([True, False, False, True]))
 
-    price = price_cells(factor_demand(7, 3, 4), with_families(replace(offer, shelf=shelf), [1, 2])).price
+    price = price_cells(factor_demand(7, 3, 4), with_families(replace(inputs, shelf=shelf), [1, 2])).price
 
     assert (price[1] == price[2]).all()
 
 
 def test_bound_that_holds_a_family_is_told():
-    offer = with_families(positive(random_offer(9, [3], "cents")), [0, 1, 2])
+    inputs = with_families(positive(random_offer(9, [3], "cents")), [0, 1, 2])
     low, high = np.full(3, 100, np.float32), np.full(3, 2000, np.float32)
     demand = factor_demand(9, 4, 3)
 
-    free = price_cells(demand, replace(offer, low=low, high=high))
-    capped = price_cells(demand, replace(offer, low=low, high=low + 1))
-    raised = price_cells(demand, replace(offer, low=high - 1, high=high))
+    utility_at_zero = price_cells(demand, replace(inputs, low=low, high=high))
+    capped = price_cells(demand, replace(inputs, low=low, high=low + 1))
+    raised = price_cells(demand, replace(inputs, low=high - 1, high=high))
 
-    assert (free.held == 0).all()
-    assert (capped.held == 1).all()
-    assert (raised.held == -1).all()
+    assert (utility_at_zero.binding_side == 0).all()
+    assert (capped.binding_side == 1).all()
+    assert (raised.binding_side == -1).all()
 
 
 def test_totals_of_families_are_those_of_their_cells():
-    demand, offer = factor_demand(4, 70, 12), with_families(random_offer(4, [7, 5]), [0, 3, 4], [8, 9])
+    demand, inputs = factor_demand(4, 70, 12), with_families(random_offer(4, [7, 5]), [0, 3, 4], [8, 9])
     visits = np.linspace(1, 2, 70)
 
-    cells, totals = price_cells(demand, offer, visits=visits), price_totals(demand, offer, visits)
+    cells, totals = price_cells(demand, inputs, visits=visits), price_totals(demand, inputs, visits)
 
     assert totals.totals.chosen == pytest.approx(cells.totals.chosen)
-    assert totals.bound.sum() >= (cells.category_worth @ visits).sum() * (1 - 1e-6)
+    assert totals.bound.sum() >= (cells.category_value @ visits).sum() * (1 - 1e-6)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"low": np.array([129, 149, 129], np.float32)}, r"the products of an Offer.family must have the same bounds"),
-        ({"family": np.array([0.0, 0.0, -1.0])}, r"Offer.family must have a dtype of kind i"),
+        ({"low": np.array([129, 149, 129], np.float32)}, r"the products of a PricingInputs.family must have the same bounds"),
+        ({"family": np.array([0.0, 0.0, -1.0])}, r"PricingInputs.family must have a dtype of kind i"),
     ],
 )
 def test_family_of_different_bounds_is_refused(change, message):
-    offer = positive(random_offer(1, [3]))
-    offer = replace(offer, low=np.full(3, 129, np.float32), high=np.full(3, 199, np.float32))
+    inputs = positive(random_offer(1, [3]))
+    inputs = replace(inputs, low=np.full(3, 129, np.float32), high=np.full(3, 199, np.float32))
 
     with pytest.raises(ValueError, match=message):
-        replace(offer, **{"family": np.array([0, 0, -1], np.int32)} | change)
+        replace(inputs, **{"family": np.array([0, 0, -1], np.int32)} | change)
 
 
 def test_cuda_refuses_families(monkeypatch):

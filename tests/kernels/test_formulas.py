@@ -114,10 +114,10 @@ def test_both_forms_of_the_markup_agree_where_they_meet():
 
 def test_utility_is_the_appeal_at_the_reference_price():
     slope = formulas.slope_of(3.0, 1 / 300.0)
-    free = formulas.appeal_at_zero(-0.5, slope, 300.0)
+    utility_at_zero = formulas.appeal_at_zero(-0.5, slope, 300.0)
 
-    assert formulas.utility_at(300.0, free, slope) == pytest.approx(-0.5)
-    assert formulas.utility_at(360.0, free, slope) == pytest.approx(-0.5 - 3.0 * (360 / 300 - 1))
+    assert formulas.utility_at(300.0, utility_at_zero, slope) == pytest.approx(-0.5)
+    assert formulas.utility_at(360.0, utility_at_zero, slope) == pytest.approx(-0.5 - 3.0 * (360 / 300 - 1))
 
 
 @pytest.mark.parametrize("sensitivity", [-5.0, 0.0])

@@ -26,10 +26,10 @@ def visits_of(segments, classes=2):
 @given(seeds, sizes, st.sampled_from(list(LADDERS)), st.integers(1, 130))
 @few
 def test_totals_are_those_of_the_cells(seed, sizes, kind, segments):
-    offer = random_offer(seed, sizes, kind)
-    demand, visits = factor_demand(seed, segments, offer.shelf.product_count), visits_of(segments)
+    inputs = random_offer(seed, sizes, kind)
+    demand, visits = factor_demand(seed, segments, inputs.shelf.product_count), visits_of(segments)
 
-    priced = price_cells(demand, offer, visits=visits)
+    priced = price_cells(demand, inputs, visits=visits)
 
     chosen = priced.probability.astype(float) @ visits.T
     revenue = (priced.probability.astype(float) * priced.price) @ visits.T
@@ -38,10 +38,10 @@ def test_totals_are_those_of_the_cells(seed, sizes, kind, segments):
 
 
 def test_one_class_of_visits_may_be_a_vector():
-    offer, demand = random_offer(1, [3, 2]), factor_demand(1, 9, 5)
+    inputs, demand = random_offer(1, [3, 2]), factor_demand(1, 9, 5)
     visits = visits_of(9, classes=1)
 
-    vector, matrix = price_cells(demand, offer, visits=visits[0]), price_cells(demand, offer, visits=visits)
+    vector, matrix = price_cells(demand, inputs, visits=visits[0]), price_cells(demand, inputs, visits=visits)
 
     assert vector.totals.chosen.shape == (5, 1)
     assert np.array_equal(vector.totals.revenue, matrix.totals.revenue)
@@ -50,75 +50,75 @@ def test_one_class_of_visits_may_be_a_vector():
 @given(seeds, sizes, st.sampled_from([np.float32, np.float64]))
 @few
 def test_totals_without_cells_are_the_same(seed, sizes, real):
-    offer = random_offer(seed, sizes, "endings")
-    demand, visits = factor_demand(seed, 70, offer.shelf.product_count, real=real), visits_of(70)
+    inputs = random_offer(seed, sizes, "endings")
+    demand, visits = factor_demand(seed, 70, inputs.shelf.product_count, real=real), visits_of(70)
 
-    cells, totals = price_cells(demand, offer, visits=visits), price_totals(demand, offer, visits)
+    cells, totals = price_cells(demand, inputs, visits=visits), price_totals(demand, inputs, visits)
 
     assert np.array_equal(cells.totals.chosen, totals.totals.chosen)
     assert np.array_equal(cells.totals.revenue, totals.totals.revenue)
-    assert np.array_equal(cells.category_worth, totals.category_worth)
+    assert np.array_equal(cells.category_value, totals.category_value)
 
 
 @given(seeds, sizes, st.sampled_from(list(LADDERS)))
 @few
 def test_prices_alone_are_the_same(seed, sizes, kind):
-    offer = random_offer(seed, sizes, kind)
-    demand = factor_demand(seed, 70, offer.shelf.product_count)
-    out = np.zeros((offer.shelf.product_count, 70), np.int32)
+    inputs = random_offer(seed, sizes, kind)
+    demand = factor_demand(seed, 70, inputs.shelf.product_count)
+    out = np.zeros((inputs.shelf.product_count, 70), np.int32)
 
-    price = best_prices(demand, offer, out=out)
+    price = best_prices(demand, inputs, out=out)
 
     assert price is out
-    assert np.array_equal(price, price_cells(demand, offer).price)
+    assert np.array_equal(price, price_cells(demand, inputs).price)
 
 
 def test_prices_go_only_where_they_fit():
-    offer, demand = random_offer(1, [3, 2]), factor_demand(1, 9, 5)
+    inputs, demand = random_offer(1, [3, 2]), factor_demand(1, 9, 5)
 
     with pytest.raises(ValueError, match=r"out must be int32 \(5, 9\); found float32 \(5, 9\)"):
-        best_prices(demand, offer, out=np.zeros((5, 9), np.float32))
+        best_prices(demand, inputs, out=np.zeros((5, 9), np.float32))
 
 
 @pytest.mark.parametrize("kind", LADDERS)
 @pytest.mark.parametrize("seed", range(4))
 def test_the_bound_is_what_the_best_prices_earn(seed, kind):
-    offer = positive(random_offer(seed, [3, 1, 2], kind))
+    inputs = positive(random_offer(seed, [3, 1, 2], kind))
     demand, visits = factor_demand(seed, 4, 6), visits_of(4)
     period, endings = LADDERS[kind]
 
-    bound = price_totals(demand, offer, visits).bound
+    bound = price_totals(demand, inputs, visits).bound
 
     for category in range(3):
         best = np.zeros(4)
         for segment in range(4):
-            market, rows = category_of(demand, offer, category, segment)
-            bounds = zip(offer.low[rows], offer.high[rows], strict=True)
+            market, rows = category_of(demand, inputs, category, segment)
+            bounds = zip(inputs.low[rows], inputs.high[rows], strict=True)
             best[segment] = oracle.best_profit([oracle.rungs_between(*b, period, endings) for b in bounds], market)
         assert bound[category] == pytest.approx(visits @ best, rel=2e-6, abs=1e-4)
 
 
 @given(seeds, st.floats(0, 400))
 @few
-def test_the_bound_is_safe_and_the_prices_the_same_from_any_start(seed, worth):
-    offer = random_offer(seed, [3, 2, 4], "endings")
+def test_the_bound_is_safe_and_the_prices_the_same_from_any_start(seed, category_value):
+    inputs = random_offer(seed, [3, 2, 4], "endings")
     demand, visits = factor_demand(seed, 6, 9, real=np.float64), visits_of(6)
 
-    cold = price_totals(demand, offer, visits)
-    warm = price_totals(demand, offer, visits, worth=np.full((3, 6), worth))
+    cold = price_totals(demand, inputs, visits)
+    warm = price_totals(demand, inputs, visits, category_value=np.full((3, 6), category_value))
 
-    profit = (offer.weight * (cold.totals.revenue.T - offer.unit_cost * cold.totals.chosen.T)).T
-    reached = np.add.reduceat(profit, offer.shelf.category_start[:-1])
+    profit = (inputs.weight * (cold.totals.revenue.T - inputs.unit_cost * cold.totals.chosen.T)).T
+    reached = np.add.reduceat(profit, inputs.shelf.category_start[:-1])
     assert (cold.bound >= reached - 1e-9 * np.abs(reached)).all()
     assert warm.totals.revenue == pytest.approx(cold.totals.revenue, rel=1e-9)
 
 
 def test_a_warm_start_from_the_answer_takes_one_pass():
-    single, offer = grocery(5, 4, 30, 70)
+    single, inputs = grocery(5, 4, 30, 70)
     demand = replace(single, **{name: array.astype(float) for name, array in vars(single).items()})
-    cold = price_cells(demand, offer)
+    cold = price_cells(demand, inputs)
 
-    warm = price_cells(demand, offer, worth=cold.category_worth)
+    warm = price_cells(demand, inputs, category_value=cold.category_value)
 
     assert warm.steps == 1
     assert cold.steps > 2
@@ -127,33 +127,33 @@ def test_a_warm_start_from_the_answer_takes_one_pass():
 
 @pytest.mark.parametrize("segments", [5, 64, 100])
 def test_totals_at_given_prices_are_those_of_the_probabilities(segments):
-    offer = random_offer(5, [4, 0, 3])
+    inputs = random_offer(5, [4, 0, 3])
     demand, visits = factor_demand(5, segments, 7), visits_of(segments)
     price = np.random.default_rng(5).uniform(100, 400, (7, 1))
 
-    totals = choice_totals(demand, offer.shelf, price, visits)
+    totals = choice_totals(demand, inputs.shelf, price, visits)
 
-    probability = choice_probabilities(demand, offer.shelf, price).astype(float)
+    probability = choice_probabilities(demand, inputs.shelf, price).astype(float)
     assert totals.chosen == pytest.approx(probability @ visits.T, rel=SUMS_OF_FLOAT32)
     assert totals.revenue == pytest.approx((probability * price) @ visits.T, rel=SUMS_OF_FLOAT32)
 
 
 def test_a_bound_needs_an_outside_option():
-    offer = random_offer(1, [3], has_outside_option=False)
+    inputs = random_offer(1, [3], has_outside_option=False)
 
     with pytest.raises(ValueError, match="needs an outside option"):
-        price_totals(factor_demand(1, 4, 3), offer, np.ones(4))
+        price_totals(factor_demand(1, 4, 3), inputs, np.ones(4))
 
 
-@pytest.mark.parametrize(("worth", "message"), [(np.zeros((2, 4)), "worth must have shape"), ([0.0], "NumPy array")])
-def test_a_start_of_another_shape_is_refused(worth, message):
+@pytest.mark.parametrize(("category_value", "message"), [(np.zeros((2, 4)), "category_value must have shape"), ([0.0], "NumPy array")])
+def test_a_start_of_another_shape_is_refused(category_value, message):
     with pytest.raises(ValueError, match=message):
-        price_cells(factor_demand(1, 4, 3), random_offer(1, [3]), worth=worth)
+        price_cells(factor_demand(1, 4, 3), random_offer(1, [3]), category_value=category_value)
 
 
 def test_products_off_the_shelf_sell_nothing():
-    offer = random_offer(2, [2, 3])
-    hidden = replace(offer, shelf=replace(offer.shelf, on_shelf=np.zeros(5, bool)))
+    inputs = random_offer(2, [2, 3])
+    hidden = replace(inputs, shelf=replace(inputs.shelf, on_shelf=np.zeros(5, bool)))
 
     totals = price_totals(factor_demand(2, 3, 5), hidden, np.ones(3))
 

@@ -25,8 +25,8 @@ def aggregation_regret(
     """
     known = catalog.join(members.products.select("product_id"), on="product_id", how="semi")
     ours, theirs = (CatalogDemand.of(artefact, known, policy) for artefact in (segments, members))
-    offer, market = exact_offer(ours.problem), demand_as_truth(theirs)
-    price, rungs = price_cells(ours.demand, offer).price.astype(np.float64), legal_rungs(offer)
+    inputs, market = exact_offer(ours.problem), demand_as_truth(theirs)
+    price, rungs = price_cells(ours.demand, inputs).price.astype(np.float64), legal_rungs(inputs)
     earned = np.zeros(2)
     for column, users in enumerate(_members_of(segments, ours.problem.segment_id, theirs.problem.segment_id)):
         if len(users):

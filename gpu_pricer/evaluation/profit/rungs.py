@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kernels import Offer
+from kernels import PricingInputs
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,15 @@ class Rungs:
         return self.price[self.start[:-1] + np.clip(position, 0, np.diff(self.start) - 1)]
 
 
-def legal_rungs(offer: Offer) -> Rungs:
+def legal_rungs(inputs: PricingInputs) -> Rungs:
     """The rungs of each product's ladder inside its bounds; a fixed price (low = high) is its own rung."""
-    low, high = offer.low.astype(np.int64), offer.high.astype(np.int64)
+    low, high = inputs.low.astype(np.int64), inputs.high.astype(np.int64)
     count = high - low + 1
     product = np.repeat(np.arange(len(low)), count)
     price = np.arange(len(product)) - np.repeat(np.cumsum(count) - count, count) + low[product]
     is_legal = (low == high)[product]
-    for row, period in enumerate(offer.ladders.period):
-        endings = offer.ladders.endings[offer.ladders.ending_start[row] : offer.ladders.ending_start[row + 1]]
-        is_legal |= (offer.ladder == row)[product] & np.isin(price % period, endings)
+    for row, period in enumerate(inputs.ladders.period):
+        endings = inputs.ladders.endings[inputs.ladders.ending_start[row] : inputs.ladders.ending_start[row + 1]]
+        is_legal |= (inputs.ladder == row)[product] & np.isin(price % period, endings)
     start = np.concatenate([[0], np.cumsum(np.bincount(product[is_legal], minlength=len(low)))])
     return Rungs(price[is_legal].astype(np.float64), start)

@@ -12,7 +12,7 @@ from gpu_pricer.evaluation.profit.value import TrueMarket
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem, pricing_problem
 from gpu_pricer.tables.artefact import DemandArtefact
-from kernels import Demand, Offer, Shelf, price_cells
+from kernels import Demand, PricingInputs, Shelf, price_cells
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Benchmark:
     product_id: pl.Series
     type_id: pl.Series
     rungs: Rungs
-    offer: Offer
+    inputs: PricingInputs
     today: np.ndarray
     uniform: np.ndarray
     oracle: np.ndarray
@@ -35,9 +35,9 @@ class Benchmark:
     def best_of(self, is_priced: np.ndarray) -> np.ndarray:
         """The best prices [P, T] per type when only the products is_priced [P] may leave today's."""
         today = self.today[:, 0]
-        low, high = (np.where(is_priced, limit, today) for limit in (self.offer.low, self.offer.high))
-        offer = replace(self.offer, low=low, high=high)
-        return price_cells(self.market.demand, offer).price.astype(np.float64)
+        low, high = (np.where(is_priced, limit, today) for limit in (self.inputs.low, self.inputs.high))
+        inputs = replace(self.inputs, low=low, high=high)
+        return price_cells(self.market.demand, inputs).price.astype(np.float64)
 
 
 def benchmark(
@@ -50,23 +50,23 @@ def benchmark(
     """
     known = truth.products.select("product_id", "category_id", "availability").drop_nulls("product_id")
     problem = pricing_problem(truth, catalog.drop("category_id", "availability").join(known, on="product_id"), policy)
-    demand, offer = exact_demand(problem), exact_offer(problem)
+    demand, inputs = exact_demand(problem), exact_offer(problem)
     market = TrueMarket(
         demand=demand,
-        shelf=offer.shelf,
+        shelf=inputs.shelf,
         unit_cost=100.0 * problem.cost,
         units_per_choice=problem.units_per_choice,
         visits=problem.visits if visits is None else visits,
     )
-    rungs, today = legal_rungs(offer), problem.today.astype(np.float64)
-    oracle = price_cells(demand, offer).price.astype(np.float64)
-    starts = [today, oracle @ market.visits / market.visits.sum(), (offer.low + offer.high) / 2]
+    rungs, today = legal_rungs(inputs), problem.today.astype(np.float64)
+    oracle = price_cells(demand, inputs).price.astype(np.float64)
+    starts = [today, oracle @ market.visits / market.visits.sum(), (inputs.low + inputs.high) / 2]
     return Benchmark(
         market=market,
         product_id=problem.product_id,
         type_id=problem.segment_id,
         rungs=rungs,
-        offer=offer,
+        inputs=inputs,
         today=today[:, None],
         uniform=best_uniform_price(market, rungs, starts)[:, None],
         oracle=oracle,
@@ -79,10 +79,10 @@ def exact_demand(problem: PricingProblem) -> Demand:
     return replace(demand, **{field.name: getattr(demand, field.name).astype(np.float64) for field in fields(demand)})
 
 
-def exact_offer(problem: PricingProblem) -> Offer:
+def exact_offer(problem: PricingProblem) -> PricingInputs:
     """The whole problem's offer in float64."""
     products = len(problem.product_id)
-    return Offer(
+    return PricingInputs(
         shelf=Shelf(problem.category_start, problem.reference_price, problem.is_on_shelf, problem.has_outside_option),
         unit_cost=problem.effective_cost,
         weight=problem.units_per_choice,

@@ -36,7 +36,7 @@ def parts_of(tile: SolvedTile, order: np.ndarray) -> np.ndarray:
         np.arange(tile.last - tile.first), np.diff(tile.problem.category_start[tile.first : tile.last + 1])
     )
     explain(
-        tile.cells.price, tile.cells.probability, tile.slope, tile.cells.category_worth, category, order, cost,
+        tile.cells.price, tile.cells.probability, tile.slope, tile.cells.category_value, category, order, cost,
         terms.effective_cost, terms.weight, terms.class_of, parts,
     )  # fmt: skip
     return parts

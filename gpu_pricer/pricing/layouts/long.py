@@ -53,7 +53,7 @@ def _group(tile: SolvedTile, order: np.ndarray) -> list[Chunk]:
     units, profit = np.empty(shape, np.float32), np.empty(shape, np.float32)
     units_per_visit = (PER_VISITS * problem.units_per_choice[tile.products]).astype(np.float32)
     code_prices(cells.price, order, code_of_price, price)
-    code_bindings(cells.held, order, tile.binding, binding)
+    code_bindings(cells.binding_side, order, tile.binding, binding)
     expect(cells.price, cells.probability, order, units_per_visit, problem.cost[tile.products], units, profit)
     return [
         codes_chunk(np.tile(np.arange(shape[1], dtype=segments.code_type), shape[0]), segments),

@@ -18,7 +18,7 @@ from gpu_pricer.pricing.problem.posterior_draws import POINT, posterior_draws
 from gpu_pricer.pricing.problem.price_limits import bounded, ladder_rows
 from gpu_pricer.pricing.problem.segment_demand import SegmentDemand, segment_demand
 from gpu_pricer.tables.artefact import DemandArtefact
-from kernels import Demand, Draws, Ladders, Offer, Shelf, Totals, choice_totals, expected_totals
+from kernels import Demand, Draws, Ladders, PricingInputs, Shelf, Totals, choice_totals, expected_totals
 
 
 @dataclass(frozen=True)
@@ -74,10 +74,10 @@ class PricingProblem:
             self.has_outside_option,
         )
 
-    def offer(self, first: int, last: int) -> Offer:
+    def inputs(self, first: int, last: int) -> PricingInputs:
         """What the kernels price for the categories first to last − 1."""
         products = self.products(first, last)
-        return Offer(
+        return PricingInputs(
             shelf=self.shelf(first, last),
             unit_cost=self.effective_cost[products],
             weight=self.units_per_choice[products],

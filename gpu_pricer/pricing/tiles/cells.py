@@ -55,10 +55,10 @@ def pack_prices(price: Array, order: Array, code_of_price: Array, bits: int, tog
 
 
 @numba.njit(nogil=True, cache=True)
-def code_bindings(held: Array, order: Array, binding: Array, code: Array) -> None:
+def code_bindings(binding_side: Array, order: Array, binding: Array, code: Array) -> None:
     """Fill code [n, S] with the rules that hold the rows' prices; binding: see PricingProblem."""
     for i in range(len(order)):
-        row, rules, out = held[order[i]], binding[order[i]], code[i]
+        row, rules, out = binding_side[order[i]], binding[order[i]], code[i]
         for s in range(len(row)):
             out[s] = rules[row[s] + 1]
 
@@ -78,7 +78,7 @@ def expect(
 
 @numba.njit(nogil=True, cache=True)
 def explain(
-    price: Array, probability: Array, slope: Array, worth: Array, category: Array, order: Array, cost: Array,
+    price: Array, probability: Array, slope: Array, category_value: Array, category: Array, order: Array, cost: Array,
     effective_cost: Array, weight: Array, class_of: Array, parts: Array
 ) -> None:  # fmt: skip
     """Fill parts int64 cents [5, n, S], which add up to the prices, as tables.price_table.PARTS names them.
@@ -93,7 +93,7 @@ def explain(
             c = class_of[s]
             others = max(1.0 - np.float64(probability[p, s]), TINY)
             earned = weight[p, c] * (price[p, s] - effective_cost[p, c])
-            opportunity = (np.float64(worth[category[p], s]) - earned * probability[p, s]) / others / weight[p, c]
+            opportunity = (np.float64(category_value[category[p], s]) - earned * probability[p, s]) / others / weight[p, c]
             markup = 1 / (np.float64(slope[p, s]) * others)
             _fill_parts(price[p, s], cost[p], effective_cost[p, c], markup, opportunity, parts[:, i, s])
 

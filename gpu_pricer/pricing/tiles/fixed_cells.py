@@ -6,40 +6,40 @@ import numpy as np
 
 from gpu_pricer.policy.overrides import Overrides
 from gpu_pricer.pricing.tiles.selection import demand_of, offer_of, products_of
-from kernels import Demand, Offer, PricedCells, price_cells
+from kernels import Demand, PricingInputs, PricedCells, price_cells
 
 BY_OVERRIDE, BY_BUDGET = 2, 3
 """What `held` says, besides -1, 0 and 1, of prices set by hand and of those that the budget of changes left."""
 
 
-def fix_cells(cells: PricedCells, demand: Demand, offer: Offer, overrides: Overrides, backend: str) -> PricedCells:
+def fix_cells(cells: PricedCells, demand: Demand, inputs: PricingInputs, overrides: Overrides, backend: str) -> PricedCells:
     """The cells with those of the overrides at their prices, exact again for the others of their categories.
 
     Products count from the tile's first. The bounds of the kernels are a product's, the same for all segments. So each
     segment with overrides is priced again, alone, in the categories concerned, where these prices are the bounds.
     """
-    start = offer.shelf.category_start
+    start = inputs.shelf.category_start
     for segment in np.unique(overrides.segment):
         mine = overrides.segment == segment
         fixed, price = overrides.product[mine], overrides.price[mine]
         categories = np.unique(np.searchsorted(start, fixed, side="right") - 1)
         products = products_of(start, categories)
-        again = offer_of(offer_at(offer, fixed, price), categories)
+        again = offer_of(offer_at(inputs, fixed, price), categories)
         found = price_cells(demand_of(demand, products, np.array([segment])), again, backend)
         for whole, part in ((cells.price, found.price), (cells.probability, found.probability)):
             whole[products, segment] = part[:, 0]
-        cells.held[products, segment] = found.held[:, 0]
-        cells.held[fixed, segment] = BY_OVERRIDE
-        cells.category_worth[categories, segment] = found.category_worth[:, 0]
+        cells.binding_side[products, segment] = found.binding_side[:, 0]
+        cells.binding_side[fixed, segment] = BY_OVERRIDE
+        cells.category_value[categories, segment] = found.category_value[:, 0]
     return cells
 
 
-def offer_at(offer: Offer, products: np.ndarray, price: np.ndarray) -> Offer:
+def offer_at(inputs: PricingInputs, products: np.ndarray, price: np.ndarray) -> PricingInputs:
     """The offer with some products at a price, outside of their families."""
-    low, high = offer.low.copy(), offer.high.copy()
+    low, high = inputs.low.copy(), inputs.high.copy()
     low[products] = high[products] = price
     family = None
-    if offer.family is not None:
-        family = offer.family.copy()
+    if inputs.family is not None:
+        family = inputs.family.copy()
         family[products] = -1
-    return replace(offer, low=low, high=high, family=family)
+    return replace(inputs, low=low, high=high, family=family)

@@ -13,7 +13,7 @@ from gpu_pricer.policy.overrides import Overrides
 from gpu_pricer.policy.slices import Slices
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
 from gpu_pricer.pricing.tiles.fixed_cells import BY_OVERRIDE, offer_at
-from kernels import Offer, PricedCells, Totals, price_cells
+from kernels import PricingInputs, PricedCells, Totals, price_cells
 
 LEAST_WEIGHT = 1e-9
 """Of a unit: a weight of 0 has no effective cost, and this one changes the Lagrangian by a billionth of the revenue."""
@@ -48,14 +48,14 @@ class Steering:
         weight = np.where(np.abs(weight) < LEAST_WEIGHT, LEAST_WEIGHT, weight)
         return weight * problem.units_per_choice[products], CENTS * charge / weight
 
-    def offer(
+    def inputs(
         self, problem: PricingProblem, of_class: int, categories: tuple[int, int], real: type[np.floating] = np.float32
-    ) -> Offer:
+    ) -> PricingInputs:
         """What the kernels price for a class of segments, its costs and weights of the type `real`."""
         weight, unit_cost = self.weigh(problem, of_class, problem.products(*categories))
         fixed = self.overrides(problem, of_class, categories)
-        offer = offer_at(problem.offer(*categories), fixed.product, fixed.price)
-        return replace(offer, weight=weight.astype(real), unit_cost=unit_cost.astype(real))
+        inputs = offer_at(problem.inputs(*categories), fixed.product, fixed.price)
+        return replace(inputs, weight=weight.astype(real), unit_cost=unit_cost.astype(real))
 
     def overrides(self, problem: PricingProblem, of_class: int, categories: tuple[int, int]) -> Overrides:
         """The prices set by hand for each segment of the class, products counted from the first of the categories."""
@@ -74,9 +74,9 @@ def price_classes(
     for of_class in range(slices.class_count):
         members = slices.members(of_class)
         demand = problem.demand.tile(products.start, products.stop, members)
-        offer = steering.offer(problem, of_class, categories)
-        cells = price_cells(demand, offer, backend, problem.visits[members])
-        cells.held[steering.overrides(problem, of_class, categories).product] = BY_OVERRIDE
+        inputs = steering.inputs(problem, of_class, categories)
+        cells = price_cells(demand, inputs, backend, problem.visits[members])
+        cells.binding_side[steering.overrides(problem, of_class, categories).product] = BY_OVERRIDE
         parts.append((members, cells))
     return parts[0][1] if len(parts) == 1 else _joined(parts, len(problem.segment_id))
 
@@ -93,7 +93,7 @@ def _joined(parts: list[tuple[np.ndarray, PricedCells]], segments: int) -> Price
 
     totals = [cells.totals for _, cells in parts if cells.totals is not None]
     return PricedCells(
-        **{name: side_by_side(name) for name in ("price", "probability", "held", "category_worth")},
+        **{name: side_by_side(name) for name in ("price", "probability", "binding_side", "category_value")},
         totals=Totals(sum(t.chosen for t in totals), sum(t.revenue for t in totals)),  # type: ignore[arg-type]
         steps=max(cells.steps for _, cells in parts),
     )

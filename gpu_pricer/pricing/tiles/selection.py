@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from kernels import Demand, DenseDemand, Offer, take_segments
+from kernels import Demand, DenseDemand, PricingInputs, take_segments
 
 
 def demand_of(demand: Demand, products: np.ndarray, segments: np.ndarray) -> Demand:
@@ -28,16 +28,16 @@ def products_of(category_start: np.ndarray, categories: np.ndarray) -> np.ndarra
     return np.concatenate([np.arange(category_start[g], category_start[g + 1]) for g in categories])
 
 
-def offer_of(offer: Offer, categories: np.ndarray) -> Offer:
+def offer_of(inputs: PricingInputs, categories: np.ndarray) -> PricingInputs:
     """The offer of some categories."""
-    start, products = offer.shelf.category_start, products_of(offer.shelf.category_start, categories)
+    start, products = inputs.shelf.category_start, products_of(inputs.shelf.category_start, categories)
     sizes = start[categories + 1] - start[categories]
     shelf = replace(
-        offer.shelf,
+        inputs.shelf,
         category_start=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
-        reference_price=offer.shelf.reference_price[products],
-        on_shelf=offer.shelf.on_shelf[products],
+        reference_price=inputs.shelf.reference_price[products],
+        on_shelf=inputs.shelf.on_shelf[products],
     )
     columns = ("unit_cost", "weight", "low", "high", "ladder")
-    family = None if offer.family is None else offer.family[products]
-    return replace(offer, shelf=shelf, family=family, **{name: getattr(offer, name)[products] for name in columns})
+    family = None if inputs.family is None else inputs.family[products]
+    return replace(inputs, shelf=shelf, family=family, **{name: getattr(inputs, name)[products] for name in columns})

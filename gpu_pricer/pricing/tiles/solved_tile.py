@@ -70,10 +70,10 @@ class SolvedTile:
 
     def outcomes(self, group: str) -> Outcomes:
         """A group of what its prices lead to under the draws of its problem."""
-        draws, offer = self.problem.draws, self.problem.offer(self.first, self.last)
+        draws, inputs = self.problem.draws, self.problem.inputs(self.first, self.last)
         assert draws is not None
         return expected_outcomes(
-            self.demand, offer, draws.of_categories(self.first, self.last), self.cells.price, group
+            self.demand, inputs, draws.of_categories(self.first, self.last), self.cells.price, group
         )
 
     @cached_property

@@ -11,7 +11,7 @@ from gpu_pricer.pricing.tiles.change_budget import Changes, most_valuable
 from gpu_pricer.pricing.tiles.fixed_cells import BY_BUDGET, BY_OVERRIDE, fix_cells
 from gpu_pricer.pricing.tiles.segment_ratio import limit_ratio
 from gpu_pricer.tables.price_table import BINDINGS
-from kernels import Demand, Offer, PricedCells, expected_cells, price_cells
+from kernels import Demand, PricingInputs, PricedCells, expected_cells, price_cells
 from kernels.ratio import ratio_tile
 
 
@@ -23,7 +23,7 @@ class TileInputs:
     first: int
     last: int
     demand: Demand
-    offer: Offer
+    inputs: PricingInputs
     binding: np.ndarray
 
     @property
@@ -31,17 +31,17 @@ class TileInputs:
         """Its products."""
         return self.problem.products(self.first, self.last)
 
-    def priced(self, offer: Offer, backend: str) -> PricedCells:
+    def priced(self, inputs: PricingInputs, backend: str) -> PricedCells:
         """The cells with an offer in which overrides of single segments are yet to be seen."""
         overrides = self.problem.overrides.of_cells(self.products.start, self.products.stop)
         is_expected = self.problem.draws is not None
-        cells = price_cells(self.demand, offer, backend, None if is_expected else self.problem.visits)
+        cells = price_cells(self.demand, inputs, backend, None if is_expected else self.problem.visits)
         if len(overrides):
             counted = replace(overrides, product=overrides.product - self.products.start)
-            cells = fix_cells(cells, self.demand, offer, counted, backend)
+            cells = fix_cells(cells, self.demand, inputs, counted, backend)
         if self.problem.draws is not None:
             draws = self.problem.draws.of_categories(self.first, self.last)
-            cells = expected_cells(self.demand, offer, draws, cells, cells.held == BY_OVERRIDE)
+            cells = expected_cells(self.demand, inputs, draws, cells, cells.binding_side == BY_OVERRIDE)
         return self.with_totals(cells) if len(overrides) or is_expected else cells
 
     def with_totals(self, cells: PricedCells) -> PricedCells:
@@ -52,8 +52,8 @@ class TileInputs:
 def tile_inputs(problem: PricingProblem, first: int, last: int) -> TileInputs:
     """The categories first to last − 1, ready to be priced."""
     products = problem.products(first, last)
-    demand, offer = problem.demand.tile(products.start, products.stop), problem.offer(first, last)
-    return TileInputs(problem, first, last, demand, offer, problem.binding[products])
+    demand, inputs = problem.demand.tile(products.start, products.stop), problem.inputs(first, last)
+    return TileInputs(problem, first, last, demand, inputs, problem.binding[products])
 
 
 def within_ratio(tile: TileInputs, backend: str) -> TileInputs:
@@ -62,35 +62,35 @@ def within_ratio(tile: TileInputs, backend: str) -> TileInputs:
     if ratio is None:
         return tile
 
-    def price(offer: Offer) -> PricedCells:
-        return price_cells(tile.demand, offer, backend)
+    def price(inputs: PricingInputs) -> PricedCells:
+        return price_cells(tile.demand, inputs, backend)
 
-    levels = ratio_tile(tile.demand, tile.offer, millionths(ratio))
-    offer = limit_ratio(levels, tile.offer, price, tile.problem.visits, tile.problem.today[tile.products])
+    levels = ratio_tile(tile.demand, tile.inputs, millionths(ratio))
+    inputs = limit_ratio(levels, tile.inputs, price, tile.problem.visits, tile.problem.today[tile.products])
     binding, rule = tile.binding.copy(), BINDINGS.index("max_segment_ratio")
-    binding[offer.low > tile.offer.low, 0] = binding[offer.high < tile.offer.high, 2] = rule
-    return replace(tile, offer=offer, binding=binding)
+    binding[inputs.low > tile.inputs.low, 0] = binding[inputs.high < tile.inputs.high, 2] = rule
+    return replace(tile, inputs=inputs, binding=binding)
 
 
 def solve_cells(tile: TileInputs, backend: str) -> PricedCells:
     """The best prices of the tile, and today's where the budget of changes does not reach."""
-    cells = tile.priced(tile.offer, backend)
+    cells = tile.priced(tile.inputs, backend)
     if tile.problem.moves is None:
         return cells
     stay = tile.priced(_staying(tile), backend)
-    start, may_stay = tile.offer.shelf.category_start, tile.problem.may_stay[tile.products]
+    start, may_stay = tile.inputs.shelf.category_start, tile.problem.may_stay[tile.products]
     differs = _changed(cells, tile) != _changed(stay, tile)
     if tile.problem.bounds.max_segment_ratio is not None:
         differs = np.repeat(differs.any(axis=1, keepdims=True), differs.shape[1], axis=1)
     is_category_moved = _is_chosen(tile) | ~differs
     is_moved = np.repeat(is_category_moved, np.diff(start), axis=0)
     wanted_more = may_stay[:, None] & (cells.price != stay.price)
-    held = np.where(is_moved, cells.held, np.where(wanted_more, np.int8(BY_BUDGET), stay.held))
+    binding_side = np.where(is_moved, cells.binding_side, np.where(wanted_more, np.int8(BY_BUDGET), stay.binding_side))
     price, probability = (
         np.where(is_moved, getattr(cells, name), getattr(stay, name)) for name in ("price", "probability")
     )
-    worth = np.where(is_category_moved, cells.category_worth, stay.category_worth)
-    return tile.with_totals(replace(cells, price=price, probability=probability, held=held, category_worth=worth))
+    category_value = np.where(is_category_moved, cells.category_value, stay.category_value)
+    return tile.with_totals(replace(cells, price=price, probability=probability, binding_side=binding_side, category_value=category_value))
 
 
 def choose_changes(problem: PricingProblem, tiles: Iterator[tuple[int, int]], backend: str) -> PricingProblem:
@@ -103,10 +103,10 @@ def choose_changes(problem: PricingProblem, tiles: Iterator[tuple[int, int]], ba
 
 def _changes(tile: TileInputs, backend: str) -> tuple[Changes, int]:
     """What a tile's categories and segments would change and gain, and how many of its cells change in any case."""
-    best, stay = tile.priced(tile.offer, backend), tile.priced(_staying(tile), backend)
+    best, stay = tile.priced(tile.inputs, backend), tile.priced(_staying(tile), backend)
     in_any_case = _changed(stay, tile)
     cells = _changed(best, tile) - in_any_case
-    gain = best.category_worth.astype(np.float64) - stay.category_worth.astype(np.float64)
+    gain = best.category_value.astype(np.float64) - stay.category_value.astype(np.float64)
     value = gain * tile.problem.visits
     if tile.problem.bounds.max_segment_ratio is not None:  # one segment alone would break the ratio
         value, cells = value.sum(axis=1, keepdims=True), cells.sum(axis=1, keepdims=True)
@@ -116,17 +116,17 @@ def _changes(tile: TileInputs, backend: str) -> tuple[Changes, int]:
     return Changes(where, cells[is_change], value[is_change]), int(in_any_case.sum())
 
 
-def _staying(tile: TileInputs) -> Offer:
+def _staying(tile: TileInputs) -> PricingInputs:
     """The offer in which every product that may keep today's price does."""
     stays, today = tile.problem.may_stay[tile.products], tile.problem.today[tile.products].astype(np.float32)
-    low, high = (np.where(stays, today, bound) for bound in (tile.offer.low, tile.offer.high))
-    family = None if tile.offer.family is None else np.where(stays, np.int32(-1), tile.offer.family)
-    return replace(tile.offer, low=low, high=high, family=family)
+    low, high = (np.where(stays, today, bound) for bound in (tile.inputs.low, tile.inputs.high))
+    family = None if tile.inputs.family is None else np.where(stays, np.int32(-1), tile.inputs.family)
+    return replace(tile.inputs, low=low, high=high, family=family)
 
 
 def _changed(cells: PricedCells, tile: TileInputs) -> np.ndarray:
     """How many cells of each category and segment are not at today's price, int64 [G, S]."""
-    start = tile.offer.shelf.category_start
+    start = tile.inputs.shelf.category_start
     is_changed = cells.price != tile.problem.today[tile.products, None]
     until = np.concatenate([np.zeros((1, is_changed.shape[1]), np.int64), np.cumsum(is_changed, axis=0)])
     return until[start[1:]] - until[start[:-1]]

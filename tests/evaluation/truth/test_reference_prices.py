@@ -49,9 +49,9 @@ def truth_rows(drawn, catalog, bench):
 def by_bisection(appeal, slope, reference, cost, units, choices):
     """Highest profit R of a category for a type, with its prices: bisection on R = Σ max (x − c − R)·e^u."""
 
-    def best(worth):
+    def best(category_value):
         value = [
-            (units[j] * (x - cost[j]) - worth) * np.exp(appeal[j] - slope[j] * (x / reference[j] - 1))
+            (units[j] * (x - cost[j]) - category_value) * np.exp(appeal[j] - slope[j] * (x / reference[j] - 1))
             for j, x in enumerate(choices)
         ]
         pick = [int(np.argmax(v)) for v in value]
@@ -78,7 +78,7 @@ def test_oracle_earns_what_an_independent_optimiser_finds(drawn, catalog, rules,
         for category in np.unique(column["category_id"]):
             j = np.flatnonzero((column["category_id"] == category) & on_shelf)
             choices = [bench.rungs.price[bench.rungs.start[p] : bench.rungs.start[p + 1]] / 100 for p in j]
-            worth, _ = by_bisection(
+            category_value, _ = by_bisection(
                 factors["appeal"][kind, row[j]].astype(float),
                 factors["sensitivity"][kind, row[j]].astype(float),
                 column["reference_price"][j],
@@ -86,7 +86,7 @@ def test_oracle_earns_what_an_independent_optimiser_finds(drawn, catalog, rules,
                 column["units_per_choice"][j],
                 choices,
             )
-            total += visits[kind] * worth
+            total += visits[kind] * category_value
 
     assert bench.market.profit(bench.oracle) == pytest.approx(1000 * total / visits.sum(), rel=1e-6)
 

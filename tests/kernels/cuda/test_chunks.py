@@ -12,23 +12,23 @@ pytestmark = [pytest.mark.gpu, pytest.mark.simulator, *QUIET]
 
 @pytest.mark.parametrize("shared_bytes", [0, 48, 192, 10_000])
 def test_rows_may_lie_in_shared_memory_or_in_the_scratch(cuda, monkeypatch, shared_bytes):
-    offer, demand = random_offer(4, [1, 6, 3]), factor_demand(4, 6, 10)
-    expected = price_cells(demand, offer, backend="cuda")
+    inputs, demand = random_offer(4, [1, 6, 3]), factor_demand(4, 6, 10)
+    expected = price_cells(demand, inputs, backend="cuda")
     cut(cuda, monkeypatch, shared_bytes=shared_bytes)
 
-    found = price_cells(demand, offer, backend="cuda")
+    found = price_cells(demand, inputs, backend="cuda")
 
-    assert_equally_good(demand, offer, expected, found)
+    assert_equally_good(demand, inputs, expected, found)
 
 
 @pytest.mark.parametrize("chunk_cells", [1, 7, 30, 1000])
 def test_any_cut_into_chunks_gives_the_same(cuda, monkeypatch, chunk_cells):
-    offer, demand = random_offer(5, [2, 0, 4, 1]), factor_demand(5, 9, 7)
+    inputs, demand = random_offer(5, [2, 0, 4, 1]), factor_demand(5, 9, 7)
     cut(cuda, monkeypatch, chunk_cells=chunk_cells)
 
-    cpu, gpu = on_both(demand, offer, visits=visits_of(9))
+    cpu, gpu = on_both(demand, inputs, visits=visits_of(9))
 
-    assert_equally_good(demand, offer, cpu, gpu)
+    assert_equally_good(demand, inputs, cpu, gpu)
     assert_same_totals(cpu.totals, gpu.totals)
 
 
@@ -54,7 +54,7 @@ def test_a_tile_without_cells_is_priced(cuda, sizes, segments):
     gpu = price_cells(factor_demand(2, segments, sum(sizes)), random_offer(2, sizes), backend="cuda")
 
     assert gpu.price.shape == (sum(sizes), segments)
-    assert (gpu.category_worth == 0).all()
+    assert (gpu.category_value == 0).all()
 
 
 @pytest.fixture
@@ -76,12 +76,12 @@ def memory(cuda, monkeypatch):
 
 
 def test_out_of_memory_halves_the_chunks_and_goes_on(cuda, memory, monkeypatch, caplog):
-    offer, demand = random_offer(5, [2, 4, 1]), factor_demand(5, 9, 7)
+    inputs, demand = random_offer(5, [2, 4, 1]), factor_demand(5, 9, 7)
     cut(cuda, monkeypatch, chunk_cells=64)
 
     for _ in range(2):
-        cpu, gpu = on_both(demand, offer)
-        assert_equally_good(demand, offer, cpu, gpu)
+        cpu, gpu = on_both(demand, inputs)
+        assert_equally_good(demand, inputs, cpu, gpu)
 
     said = "the GPU has too little free memory; going on with chunks of {} cells"
     assert caplog.messages == [said.format(32), said.format(16)]  # once each, although both tiles met it
@@ -104,4 +104,4 @@ def test_memory_for_not_even_one_block_is_an_error(cuda, memory):
 )
 def test_settings_that_make_no_sense_are_refused(cuda, settings, message):
     with pytest.raises(ValueError, match=message):
-        cuda.Settings(**settings)
+        cuda.LaunchSettings(**settings)

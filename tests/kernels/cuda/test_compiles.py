@@ -80,9 +80,9 @@ def ptx_of(capability, monkeypatch):
         monkeypatch.setattr(stream_buffers, name, launches.record(name))
 
     def ptx(name, real, *how):
-        demand, offer, visits = factor_demand(0, 2, 2, real=real), random_offer(0, [2]), np.ones(2)
-        price_totals(demand, offer, visits, "cuda")
-        price_cells(demand, offer, "cuda", visits)
+        demand, inputs, visits = factor_demand(0, 2, 2, real=real), random_offer(0, [2]), np.ones(2)
+        price_totals(demand, inputs, visits, "cuda")
+        price_cells(demand, inputs, "cuda", visits)
         kernel = getattr(launched, name)(*how)
         signature = tuple(map(numba.typeof, launches[name]))
         return compiler.compile(kernel.py_func, signature, device=False, abi="numba", cc=capability, output="ptx")[0]

@@ -15,7 +15,7 @@ from tests.kernels.markets import category_of
 FLOAT32_REGRET = 2e-6
 """As in test_price_cells: both loops are some 16 roundings from the optimum, never bit-equal."""
 
-WORTH = 1e-3
+CATEGORY_VALUE = 1e-3
 """Cents by which R may differ: some roundings of the prices that it is a mean of."""
 
 SUMS = 1e-5
@@ -72,26 +72,26 @@ def keeping(formula):
 def cut(cuda, monkeypatch, **settings):
     """Let the CUDA loop run with TINY settings, but for those given."""
     priced = getattr(cuda.price_tile, "func", cuda.price_tile)
-    monkeypatch.setattr(cuda, "price_tile", partial(priced, settings=cuda.Settings(**TINY | settings)))
+    monkeypatch.setattr(cuda, "price_tile", partial(priced, settings=cuda.LaunchSettings(**TINY | settings)))
 
 
-def on_both(demand, offer, **wanted):
+def on_both(demand, inputs, **unconstrained_price):
     """Return the tile priced by the CPU and by CUDA."""
-    return price_cells(demand, offer, **wanted), price_cells(demand, offer, backend="cuda", **wanted)
+    return price_cells(demand, inputs, **unconstrained_price), price_cells(demand, inputs, backend="cuda", **unconstrained_price)
 
 
-def assert_equally_good(demand, offer, cpu, gpu):
+def assert_equally_good(demand, inputs, cpu, gpu):
     """Profit in float64 first, then prices: a rung may differ only where both rungs earn the same."""
-    for category, segment in product(range(offer.shelf.category_count), range(demand.segment_count)):
-        market, rows = category_of(demand, offer, category, segment)
+    for category, segment in product(range(inputs.shelf.category_count), range(demand.segment_count)):
+        market, rows = category_of(demand, inputs, category, segment)
         profits = [oracle.profit(cells.price[rows, segment].astype(float), market) for cells in (cpu, gpu)]
-        scale = abs(profits[0]) + np.abs(market["weight"] * (market["unit_cost"] - offer.high[rows])).max(initial=0)
+        scale = abs(profits[0]) + np.abs(market["weight"] * (market["unit_cost"] - inputs.high[rows])).max(initial=0)
         assert abs(profits[0] - profits[1]) <= FLOAT32_REGRET * scale
     same = cpu.price == gpu.price
     assert same.mean() > 0.99
-    assert np.abs(cpu.category_worth - gpu.category_worth).max() < WORTH
+    assert np.abs(cpu.category_value - gpu.category_value).max() < CATEGORY_VALUE
     assert np.abs((cpu.probability - gpu.probability)[same]).max() < 1e-5
-    assert np.array_equal(cpu.held[same], gpu.held[same])
+    assert np.array_equal(cpu.binding_side[same], gpu.binding_side[same])
     assert abs(cpu.steps - gpu.steps) <= 1
 
 

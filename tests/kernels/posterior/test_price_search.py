@@ -11,7 +11,7 @@ from kernels import (
     DenseDemand,
     Draws,
     Ladders,
-    Offer,
+    PricingInputs,
     Shelf,
     choice_probabilities,
     expected_cells,
@@ -38,16 +38,16 @@ def random_draws(seed, categories, segments, spread, count=9):
 
 def market(seed, kind="endings", has_outside_option=True, spread=0.5):
     """A demand of SEGMENTS for SIZES, its offer, draws and the cells that are best without them."""
-    offer = random_offer(seed, SIZES, kind, has_outside_option)
-    demand = factor_demand(seed, SEGMENTS, offer.shelf.product_count)
-    return demand, offer, random_draws(seed, len(SIZES), SEGMENTS, spread), price_cells(demand, offer)
+    inputs = random_offer(seed, SIZES, kind, has_outside_option)
+    demand = factor_demand(seed, SEGMENTS, inputs.shelf.product_count)
+    return demand, inputs, random_draws(seed, len(SIZES), SEGMENTS, spread), price_cells(demand, inputs)
 
 
 def wide_market(seed, spread):
     """The same, most prices being free to move far."""
-    demand, offer, draws, _ = market(seed, spread=spread)
-    offer = replace(offer, low=np.full_like(offer.low, 129), high=np.full_like(offer.high, 899))
-    return demand, offer, draws, price_cells(demand, offer)
+    demand, inputs, draws, _ = market(seed, spread=spread)
+    inputs = replace(inputs, low=np.full_like(inputs.low, 129), high=np.full_like(inputs.high, 899))
+    return demand, inputs, draws, price_cells(demand, inputs)
 
 
 def expected_profit(price, category, factor):
@@ -65,21 +65,21 @@ def places():
 def test_hardly_any_combination_of_rungs_earns_more(kind, has_outside_option):
     missed, regret = [], []
     for seed in range(3):
-        demand, offer, draws, start = market(seed, kind, has_outside_option)
-        found = expected_cells(demand, offer, draws, start)
-        period, endings = int(offer.ladders.period[0]), offer.ladders.endings.tolist()
+        demand, inputs, draws, start = market(seed, kind, has_outside_option)
+        found = expected_cells(demand, inputs, draws, start)
+        period, endings = int(inputs.ladders.period[0]), inputs.ladders.endings.tolist()
         for g, s in places():
-            category, rows = category_of(demand, offer, g, s)
+            category, rows = category_of(demand, inputs, g, s)
             rungs = [
                 oracle.rungs_between(low, high, period, endings) if is_on_shelf else [low]
-                for low, high, is_on_shelf in zip(offer.low[rows], offer.high[rows], category["on_shelf"], strict=True)
+                for low, high, is_on_shelf in zip(inputs.low[rows], inputs.high[rows], category["on_shelf"], strict=True)
             ]
             every = list(product(*rungs))
             if len(every) > 300:
                 continue
             best = max(expected_profit(np.array(price, float), category, draws.factor[g, s]) for price in every)
             ours = expected_profit(found.price[rows, s].astype(float), category, draws.factor[g, s])
-            scale = abs(best) + np.abs(category["weight"] * (category["unit_cost"] - offer.high[rows])).max()
+            scale = abs(best) + np.abs(category["weight"] * (category["unit_cost"] - inputs.high[rows])).max()
             regret.append((best - ours) / scale)
             missed.append(best - ours > 1e-9 * scale)
 
@@ -90,42 +90,42 @@ def test_hardly_any_combination_of_rungs_earns_more(kind, has_outside_option):
 @pytest.mark.parametrize("spread", [0.5, 1.0])
 @pytest.mark.parametrize("seed", range(3))
 def test_expected_profit_never_falls_below_that_of_the_plain_prices(seed, spread):
-    demand, offer, draws, start = wide_market(seed, spread)
+    demand, inputs, draws, start = wide_market(seed, spread)
 
-    found = expected_cells(demand, offer, draws, start)
+    found = expected_cells(demand, inputs, draws, start)
 
     assert (found.price != start.price).any()
     for g, s in places():
-        category, rows = category_of(demand, offer, g, s)
+        category, rows = category_of(demand, inputs, g, s)
         plain, ours = (
             expected_profit(cells.price[rows, s].astype(float), category, draws.factor[g, s])
             for cells in (start, found)
         )
-        gross = np.abs(category["weight"] * (category["unit_cost"] - offer.high[rows])).max()
+        gross = np.abs(category["weight"] * (category["unit_cost"] - inputs.high[rows])).max()
         assert ours >= plain - 1e-12 * gross
-        assert found.category_worth[g, s] == pytest.approx(ours, abs=1e-6 * gross)
+        assert found.category_value[g, s] == pytest.approx(ours, abs=1e-6 * gross)
 
 
 @pytest.mark.parametrize("has_outside_option", [True, False])
 @pytest.mark.parametrize("kind", LADDERS)
 def test_draws_without_spread_leave_every_price_and_bound(kind, has_outside_option):
     for seed in range(3):
-        demand, offer, draws, start = market(seed, kind, has_outside_option, spread=0.0)
+        demand, inputs, draws, start = market(seed, kind, has_outside_option, spread=0.0)
 
-        found = expected_cells(demand, offer, draws, start)
+        found = expected_cells(demand, inputs, draws, start)
 
         assert np.array_equal(found.price, start.price)
-        assert np.array_equal(found.held, start.held)
+        assert np.array_equal(found.binding_side, start.binding_side)
         assert found.probability == pytest.approx(start.probability, abs=1e-5)
 
 
 def test_continuous_prices_are_those_of_a_general_optimiser():
-    demand, offer, draws, _ = market(4)
-    offer = positive(replace(offer, low=offer.low * 0 + 1, high=offer.high * 0 + 2000, ladders=Ladders.of((0, []))))
-    found = expected_cells(demand, offer, draws, price_cells(demand, offer))
+    demand, inputs, draws, _ = market(4)
+    inputs = positive(replace(inputs, low=inputs.low * 0 + 1, high=inputs.high * 0 + 2000, ladders=Ladders.of((0, []))))
+    found = expected_cells(demand, inputs, draws, price_cells(demand, inputs))
 
     for g, s in places():
-        category, rows = category_of(demand, offer, g, s)
+        category, rows = category_of(demand, inputs, g, s)
         ours = found.price[rows, s].astype(float)
         best = minimize(
             lambda price, c=category, f=draws.factor[g, s]: -expected_profit(price, c, f),
@@ -139,12 +139,12 @@ def test_continuous_prices_are_those_of_a_general_optimiser():
 
 
 def test_product_off_the_shelf_is_priced_as_the_first_to_find_it_would_pay():
-    demand, offer, draws, _ = market(5)
-    offer = positive(offer)
-    hidden = replace(offer, shelf=replace(offer.shelf, on_shelf=np.arange(10) != 1))
+    demand, inputs, draws, _ = market(5)
+    inputs = positive(inputs)
+    hidden = replace(inputs, shelf=replace(inputs.shelf, on_shelf=np.arange(10) != 1))
     found = expected_cells(demand, hidden, draws, price_cells(demand, hidden))
 
-    s, rungs = 1, oracle.rungs_between(offer.low[1], offer.high[1], 100, [29, 49, 79, 99])
+    s, rungs = 1, oracle.rungs_between(inputs.low[1], inputs.high[1], 100, [29, 49, 79, 99])
     category, rows = category_of(demand, hidden, 0, s)
     rare = category | {"appeal": category["appeal"] - 25.0 * (np.arange(3) == 1), "on_shelf": np.ones(3, bool)}
     others = found.price[rows, s].astype(float)
@@ -156,52 +156,52 @@ def test_product_off_the_shelf_is_priced_as_the_first_to_find_it_would_pay():
 
 @pytest.mark.parametrize("cut", [1, 3])
 def test_results_are_the_same_bits_for_any_tiling(cut):
-    demand, offer, draws, start = market(6)
-    whole = expected_cells(demand, offer, draws, start)
+    demand, inputs, draws, start = market(6)
+    whole = expected_cells(demand, inputs, draws, start)
 
     segments = np.arange(SEGMENTS)[:cut]
     part = expected_cells(
         take_segments(demand, segments),
-        offer,
+        inputs,
         Draws(draws.factor[:, :cut], draws.row),
-        replace(start, **{n: getattr(start, n)[:, :cut] for n in ("price", "probability", "held", "category_worth")}),
+        replace(start, **{n: getattr(start, n)[:, :cut] for n in ("price", "probability", "binding_side", "category_value")}),
     )
 
-    for name in ("price", "probability", "held", "category_worth"):
+    for name in ("price", "probability", "binding_side", "category_value"):
         assert np.array_equal(getattr(part, name), getattr(whole, name)[:, :cut])
 
 
 @pytest.mark.parametrize("threads", [2, 5, 100])
 def test_results_are_the_same_bits_for_any_number_of_workers(monkeypatch, threads):
-    demand, offer, draws, start = wide_market(6, spread=0.5)
-    alone = expected_cells(demand, offer, draws, start)
+    demand, inputs, draws, start = wide_market(6, spread=0.5)
+    alone = expected_cells(demand, inputs, draws, start)
 
     monkeypatch.setattr(posterior_pricing, "get_num_threads", lambda: threads)
-    shared = expected_cells(demand, offer, replace(draws, row=np.array([0, -1, 2, 3])), start)
-    whole = expected_cells(demand, offer, draws, start)
+    shared = expected_cells(demand, inputs, replace(draws, row=np.array([0, -1, 2, 3])), start)
+    whole = expected_cells(demand, inputs, draws, start)
 
-    for name in ("price", "probability", "held", "category_worth"):
+    for name in ("price", "probability", "binding_side", "category_value"):
         assert np.array_equal(getattr(whole, name), getattr(alone, name))
     assert np.array_equal(shared.price[[0, 1, 2, 4, 5]], alone.price[[0, 1, 2, 4, 5]])
 
 
 def test_prices_stay_in_bounds_and_fixed_ones_stay_themselves():
-    demand, offer, draws, start = wide_market(7, spread=1.0)
+    demand, inputs, draws, start = wide_market(7, spread=1.0)
     is_fixed = np.zeros(start.price.shape, bool)
     is_fixed[::2, 1] = True
 
-    found = expected_cells(demand, offer, draws, start, is_fixed)
+    found = expected_cells(demand, inputs, draws, start, is_fixed)
 
-    assert ((found.price >= offer.low[:, None]) & (found.price <= offer.high[:, None])).all()
-    assert offer.ladders.has_rung(offer.ladder, found.price[:, 0]).all()
-    for name in ("price", "held"):
+    assert ((found.price >= inputs.low[:, None]) & (found.price <= inputs.high[:, None])).all()
+    assert inputs.ladders.has_rung(inputs.ladder, found.price[:, 0]).all()
+    for name in ("price", "binding_side"):
         assert np.array_equal(getattr(found, name)[is_fixed], getattr(start, name)[is_fixed])
 
 
 def test_category_without_draws_is_left_alone():
-    demand, offer, draws, start = wide_market(8, spread=1.0)
+    demand, inputs, draws, start = wide_market(8, spread=1.0)
 
-    found = expected_cells(demand, offer, replace(draws, row=np.array([0, -1, -1, -1])), start)
+    found = expected_cells(demand, inputs, replace(draws, row=np.array([0, -1, -1, -1])), start)
 
     rows = slice(3, None)
     assert (found.price[:3] != start.price[:3]).any()
@@ -210,12 +210,12 @@ def test_category_without_draws_is_left_alone():
 
 
 def test_means_and_quantiles_are_those_of_the_draws():
-    demand, offer, draws, start = market(9)
-    shelf, price = offer.shelf, start.price.astype(float)
-    found = expected_outcomes(demand, offer, draws, start.price, "means", "share", "elasticity", "average")
+    demand, inputs, draws, start = market(9)
+    shelf, price = inputs.shelf, start.price.astype(float)
+    found = expected_outcomes(demand, inputs, draws, start.price, "means", "share", "elasticity", "average")
 
     for g, s in places():
-        category, rows = category_of(demand, offer, g, s)
+        category, rows = category_of(demand, inputs, g, s)
         shares, elasticities = [], []
         for factor in draws.factor[g, s]:
             b = category["sensitivity"] * factor
@@ -240,14 +240,14 @@ def test_means_and_quantiles_are_those_of_the_draws():
 
 
 def test_parts_add_up_to_an_interior_price():
-    demand, offer, draws, _ = market(10)
-    offer = positive(replace(offer, low=offer.low * 0 + 1, high=offer.high * 0 + 4000, ladders=Ladders.of((0, []))))
-    found = expected_cells(demand, offer, draws, price_cells(demand, offer))
+    demand, inputs, draws, _ = market(10)
+    inputs = positive(replace(inputs, low=inputs.low * 0 + 1, high=inputs.high * 0 + 4000, ladders=Ladders.of((0, []))))
+    found = expected_cells(demand, inputs, draws, price_cells(demand, inputs))
 
-    parts = expected_outcomes(demand, offer, draws, found.price, "parts")
+    parts = expected_outcomes(demand, inputs, draws, found.price, "parts")
 
     assert (parts.markup > 0).all()
-    assert offer.unit_cost[:, None] + parts.markup + parts.opportunity == pytest.approx(found.price, abs=0.1)
+    assert inputs.unit_cost[:, None] + parts.markup + parts.opportunity == pytest.approx(found.price, abs=0.1)
 
 
 @pytest.mark.parametrize("has_outside_option", [True, False])
@@ -256,49 +256,49 @@ def test_parts_add_up_to_an_interior_price():
     [(-2000, 2, 1), (2000, 2, 1), (1e5, 1e5, 1), (0, 1e-9, 1), (0, 1e6, 3), (-3, 40, 6)],
 )
 def test_extreme_demand_gives_numbers(appeal, sensitivity, spread, has_outside_option):
-    offer = random_offer(11, SIZES, "cents", has_outside_option)
+    inputs = random_offer(11, SIZES, "cents", has_outside_option)
     shape = (SEGMENTS, sum(SIZES))
     demand = DenseDemand(
         *(np.full(shape, value, np.float32) for value in (appeal, sensitivity)), *np.zeros((2, shape[1]), np.float32)
     )
     demand = replace(demand, appeal=demand.appeal * np.linspace(0.9, 1, shape[1], dtype=np.float32))
-    start = price_cells(demand, offer)
+    start = price_cells(demand, inputs)
 
-    found = expected_cells(demand, offer, random_draws(11, len(SIZES), SEGMENTS, spread), start)
+    found = expected_cells(demand, inputs, random_draws(11, len(SIZES), SEGMENTS, spread), start)
     seen = expected_outcomes(
-        demand, offer, random_draws(11, len(SIZES), SEGMENTS, spread), found.price, "share", "elasticity", "parts"
+        demand, inputs, random_draws(11, len(SIZES), SEGMENTS, spread), found.price, "share", "elasticity", "parts"
     )
 
     assert np.isfinite(found.probability).all()
-    assert np.isfinite(found.category_worth).all()
-    assert ((found.price >= offer.low[:, None]) & (found.price <= offer.high[:, None])).all()
+    assert np.isfinite(found.category_value).all()
+    assert ((found.price >= inputs.low[:, None]) & (found.price <= inputs.high[:, None])).all()
     assert np.isfinite(seen.share).all()
     assert np.isfinite(seen.elasticity).all()
     assert not np.isnan(seen.markup).any()
 
 
 def test_empty_shelf_and_no_categories_are_no_trouble():
-    demand, offer, draws, _ = market(12, has_outside_option=False)
-    empty = replace(offer, shelf=replace(offer.shelf, on_shelf=np.zeros(10, bool)))
+    demand, inputs, draws, _ = market(12, has_outside_option=False)
+    empty = replace(inputs, shelf=replace(inputs.shelf, on_shelf=np.zeros(10, bool)))
     found = expected_cells(demand, empty, draws, price_cells(demand, empty))
-    assert (found.category_worth == 0).all()
+    assert (found.category_value == 0).all()
     assert (found.probability == 0).all()
 
     nothing = np.zeros((0, SEGMENTS), np.float32).T
     zero = np.zeros(0, np.float32)
     shelf = Shelf(np.zeros(1, np.int64), zero, np.zeros(0, bool), True)
-    none = Offer(shelf, zero, zero, zero, zero, np.zeros(0, np.int32), offer.ladders)
+    none = PricingInputs(shelf, zero, zero, zero, zero, np.zeros(0, np.int32), inputs.ladders)
     bare = DenseDemand(nothing, nothing, zero, zero)
     found = expected_cells(bare, none, Draws(draws.factor[:0], np.zeros(0, int)), price_cells(bare, none))
     assert found.price.shape == (0, SEGMENTS)
 
 
 def test_one_draw_of_one_is_the_plain_choice_model():
-    demand, offer, _, start = market(13)
+    demand, inputs, _, start = market(13)
 
-    mean = expected_choices(demand, offer.shelf, Draws(np.ones((4, SEGMENTS, 1)), np.arange(4)), start.price)
+    mean = expected_choices(demand, inputs.shelf, Draws(np.ones((4, SEGMENTS, 1)), np.arange(4)), start.price)
 
-    assert mean == pytest.approx(choice_probabilities(demand, offer.shelf, start.price), abs=1e-6)
+    assert mean == pytest.approx(choice_probabilities(demand, inputs.shelf, start.price), abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -314,16 +314,16 @@ def test_one_draw_of_one_is_the_plain_choice_model():
     ],
 )
 def test_draws_that_do_not_fit_are_refused(changes, message):
-    demand, offer, draws, start = market(14)
+    demand, inputs, draws, start = market(14)
 
     with pytest.raises(ValueError, match=message):
-        expected_cells(demand, offer, replace(draws, **changes), start)
+        expected_cells(demand, inputs, replace(draws, **changes), start)
 
 
 def test_families_are_refused():
-    demand, offer, draws, start = market(15)
+    demand, inputs, draws, start = market(15)
     family = np.full(10, -1, np.int32)
     family[3] = 0
 
     with pytest.raises(ValueError, match="expected profit is not maximised over price families"):
-        expected_cells(demand, replace(offer, family=family), draws, start)
+        expected_cells(demand, replace(inputs, family=family), draws, start)

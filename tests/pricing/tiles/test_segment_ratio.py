@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from gpu_pricer.policy.ladder import Ladder
-from tests.markets import FREE, USUAL, a_policy, catalog_of, small_artefact
+from tests.markets import UTILITY_AT_ZERO, USUAL, a_policy, catalog_of, small_artefact
 from tests.pricing.logit import category_value, dense_demand
 from tests.pricing.test_guardrails import _prices, priced, with_families
 
@@ -35,12 +35,12 @@ def ratios(table):
 @pytest.mark.parametrize("ratio", [1.0, 1.07, 1.3])
 def test_ratio_is_kept_by_every_product(ratio, ladder):
     artefact = spread(3, products=24, categories=5)
-    wide = replace(FREE, max_decrease=0.5, max_increase=0.8)
+    wide = replace(UTILITY_AT_ZERO, max_decrease=0.5, max_increase=0.8)
 
-    free = priced(artefact, catalog_of(artefact), a_policy(wide, ladder))
+    utility_at_zero = priced(artefact, catalog_of(artefact), a_policy(wide, ladder))
     kept = priced(artefact, catalog_of(artefact), a_policy(replace(wide, max_segment_ratio=ratio), ladder))
 
-    assert ratios(free).max() > 1.3
+    assert ratios(utility_at_zero).max() > 1.3
     assert ratios(kept).max() <= ratio + 1e-12
     assert "max_segment_ratio" in kept["binding"].to_list()
 
@@ -50,7 +50,7 @@ def test_ratio_is_kept_by_every_product(ratio, ladder):
 def test_levels_are_nearly_as_good_as_the_best_of_every_combination(seed, ratio):
     artefact = spread(seed, products=4, categories=2)
     catalog, ladder = catalog_of(artefact), Ladder([0.15, 0.65], None)
-    wide = replace(FREE, max_decrease=0.4, max_increase=0.5, max_segment_ratio=ratio)
+    wide = replace(UTILITY_AT_ZERO, max_decrease=0.4, max_increase=0.5, max_segment_ratio=ratio)
 
     table = priced(artefact, catalog, a_policy(wide, ladder))
 
@@ -70,14 +70,14 @@ def test_levels_are_nearly_as_good_as_the_best_of_every_combination(seed, ratio)
 def best_of_levels(artefact, catalog, names, rungs, ratio, visits):
     """The most that a period's visits earn over every combination of levels, each segment at its best inside them."""
     every = np.array(list(itertools.product(*rungs)))
-    worth = {
+    category_value = {
         segment: category_value(artefact, catalog, s, names, every / 100)
         for segment, s in dense_demand(artefact).segments()
     }
     best = 0.0
     for level in itertools.product(*rungs):
         inside = ((every >= level) & (every <= np.array(level) * ratio + 1e-9)).all(axis=1)
-        best = max(best, sum(visits[segment] * value[inside].max() for segment, value in worth.items()))
+        best = max(best, sum(visits[segment] * value[inside].max() for segment, value in category_value.items()))
     return best
 
 
@@ -89,8 +89,8 @@ def test_uniform_price_costs_profit_but_beats_todays():
         table = priced(artefact, catalog, a_policy(replace(USUAL, **rules))).join(artefact.segments, on="segment_id")
         return (table["expected_profit"] * table["visits"]).sum()
 
-    free, one, today = profit(), profit(max_segment_ratio=1.0), profit(max_changes=0)
-    assert free > one > today
+    utility_at_zero, one, today = profit(), profit(max_segment_ratio=1.0), profit(max_changes=0)
+    assert utility_at_zero > one > today
 
 
 @pytest.mark.parametrize("tiles", [2, 4])
@@ -124,7 +124,7 @@ def test_family_keeps_the_ratio_together():
     catalog = with_families(catalog_of(artefact), {"a": ["p000", "p002"]}).with_columns(
         price=pl.lit(4.0), cost=pl.lit(2.0)
     )
-    rules = replace(FREE, max_decrease=0.5, max_increase=0.9, family_column="family_id", max_segment_ratio=1.1)
+    rules = replace(UTILITY_AT_ZERO, max_decrease=0.5, max_increase=0.9, family_column="family_id", max_segment_ratio=1.1)
 
     table = priced(artefact, catalog, a_policy(rules))
 

@@ -20,7 +20,7 @@ CACHE_LINE = 64
 """Bytes; a vector that straddles two lines takes two loads."""
 
 
-class Work(NamedTuple):
+class WorkerMemory(NamedTuple):
     """What T workers need for categories of up to n products.
 
     products [T, n]: records of one category (see products.product_records); rows [T, n]: u(0), beta, the target that
@@ -30,21 +30,28 @@ class Work(NamedTuple):
 
     products: np.ndarray
     rows: np.ndarray
-    lanes: np.ndarray
+    state: np.ndarray
     appeal: np.ndarray
     sensitivity: np.ndarray
 
 
-def new_work(workers: int, longest: int, real: np.dtype) -> Work:
+def new_worker_memory(workers: int, longest: int, real: np.dtype) -> WorkerMemory:
     """Return working memory for categories of up to `longest` products, and runs of smaller ones."""
     longest = max(longest, RUN)
-    row = np.dtype([(name, real, (LANES,)) for name in ("free", "slope", "target", "wanted", "price", "share")])
-    lane_fields = "worth attained shift outside total earned passes is_open is_padding below above is_lopsided"
-    lane = np.dtype([(name, real, (LANES,)) for name in lane_fields.split()])
-    return Work(
+    row = np.dtype(
+        [
+            (name, real, (LANES,))
+            for name in ("utility_at_zero", "slope", "target", "unconstrained_price", "price", "share")
+        ]
+    )
+    state_fields = (
+        "category_value attained shift outside total earned passes is_open is_padding below above is_out_of_range"
+    )
+    state = np.dtype([(name, real, (LANES,)) for name in state_fields.split()])
+    return WorkerMemory(
         _aligned((workers, longest), record_type(real)),
         _aligned((workers, longest), row),
-        _aligned((workers,), lane),
+        _aligned((workers,), state),
         _aligned((workers, longest, LANES), real),
         _aligned((workers, longest, LANES), real),
     )
