@@ -142,7 +142,9 @@ class Solver:
         """One pass: the best prices for the multipliers and shadow prices."""
         sums, category_value = self.market.respond(self._steering(z))
         ledger = self._ledger(sums)
-        value = (category_value + self.stock.category_value(self.search.price)) / self.size - z @ (self.goals.required / self.goals.scale)
+        value = (category_value + self.stock.category_value(self.search.price)) / self.size - z @ (
+            self.goals.required / self.goals.scale
+        )
         point = Point(z.copy(), value, -self.goals.violation(ledger.goals.sum(axis=0)))
         self.answers.append(Answer(point, ledger, sums.units))
         if len(z):
@@ -239,7 +241,9 @@ class Solver:
         goals, price = self.goals, self.search.price
         multiplier, rationed = self._multiplier(point.z), self.stock.rationed(sums.units, price)
         bound = (
-            self.market.bound(self._steering(point.z)) + self.stock.category_value(price) - float(multiplier @ goals.required)
+            self.market.bound(self._steering(point.z))
+            + self.stock.category_value(price)
+            - float(multiplier @ goals.required)
         )
         objective = float((sums.total @ self.objective).sum() - rationed @ self.stock.highest)
         bound += ROUNDING * abs(objective)

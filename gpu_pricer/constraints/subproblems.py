@@ -68,7 +68,9 @@ class Market:
             inputs = steering.inputs(self.problem, of_class, categories, np.float64)
             warm = self._worth.get((of_class, categories[0]))
             start = None if warm is None else warm.astype(np.float64)
-            category_value += float(price_totals(demand, inputs, self.problem.visits[members], "cpu", start).bound.sum()) / CENTS
+            category_value += (
+                float(price_totals(demand, inputs, self.problem.visits[members], "cpu", start).bound.sum()) / CENTS
+            )
         return category_value
 
     def realised(self, steering: Steering) -> Sums:

@@ -103,7 +103,10 @@ class Category:
         units = PER_VISITS * share * self.problem.units_per_choice[self.products]
         margin = price / CENTS - self.problem.cost[self.products]
         return At(
-            cents / CENTS, float(units[row]), float(units[row] * margin[row]), PER_VISITS * self.category_value(price, share)
+            cents / CENTS,
+            float(units[row]),
+            float(units[row] * margin[row]),
+            PER_VISITS * self.category_value(price, share),
         )
 
     def shares(self, price: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ from gpu_pricer.policy.rule_columns import with_rule_columns
 from gpu_pricer.pricing.problem.matching import match_products
 from gpu_pricer.pricing.problem.posterior_draws import POINT, POSTERIOR, UNCERTAINTIES
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem, problem_of
-from gpu_pricer.pricing.scoring import columns_of, score_shard
+from gpu_pricer.pricing.scoring import score_shard, table_columns
 from gpu_pricer.pricing.tiles.solving import choose_changes
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.artefact import DemandArtefact, DemandInfo, read_artefact
@@ -131,7 +131,7 @@ def score(
     del artefact, matched
     backend = backend_of(problem, backend, found)
     version = _empty_version(problem, origin, tiling, folder.name, backend, uncertainty)
-    columns_of(problem, tiling.layout, tiling.details)  # refuses what has none before anything is written
+    table_columns(problem, tiling.layout, tiling.details)  # refuses what has none before anything is written
     segments, products = len(problem.segment_id), len(problem.product_id)
     constraints = demanded(problem, policy, read, segments_table, origin.demand.currency, warm_start, backend)
     del read

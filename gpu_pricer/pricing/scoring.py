@@ -29,7 +29,7 @@ class Layout(NamedTuple):
 LAYOUT = {"long": Layout(long_columns, long_groups), "wide": Layout(wide_columns, wide_groups)}
 
 
-def columns_of(problem: PricingProblem, layout: str, details: Sequence[str] = ()) -> list[Column]:
+def table_columns(problem: PricingProblem, layout: str, details: Sequence[str] = ()) -> list[Column]:
     """The columns of the problem's price table; InputError for ids that the layout cannot hold."""
     columns = LAYOUT[layout].columns(problem, details)
     for column in columns:
@@ -56,7 +56,7 @@ def score_shard(
     flight. on_tile is told the cells of each tile that was written; steering: what constraints make of the problem.
     Same rows, bit for bit, for any tiling.
     """
-    columns, groups = columns_of(problem, tiling.layout, tiling.details), LAYOUT[tiling.layout].groups
+    columns, groups = table_columns(problem, tiling.layout, tiling.details), LAYOUT[tiling.layout].groups
 
     def write(tile: SolvedTile, path: Path) -> int:
         write_prices(path, columns, groups(tile, tiling.details), metadata)

@@ -73,7 +73,11 @@ def asked(objective, measure, kind, where, cells):
     values = measured(measure, cells)
     utility_at_zero = values[earned_by(objective).argmax()]
     way = (values.max() if kind == "at_least" else values.min()) - utility_at_zero
-    return None if abs(way) < 1e-6 * utility_at_zero else (Constraint(measure, where=where, **{kind: utility_at_zero + HOW_FAR * way}), cells)
+    return (
+        None
+        if abs(way) < 1e-6 * utility_at_zero
+        else (Constraint(measure, where=where, **{kind: utility_at_zero + HOW_FAR * way}), cells)
+    )
 
 
 def cases():

@@ -44,7 +44,9 @@ def test_families_are_priced_as_well_as_the_best_of_every_combination(kind, seed
 
     assert (cells.price[0] == cells.price[2]).all()
     assert (cells.price[1] == cells.price[3]).all()
-    rungs = [oracle.rungs_between(low, high, period, endings) for low, high in zip(inputs.low, inputs.high, strict=True)]
+    rungs = [
+        oracle.rungs_between(low, high, period, endings) for low, high in zip(inputs.low, inputs.high, strict=True)
+    ]
     for s in range(5):
         category, _ = category_of(demand, inputs, 0, s)
         found, best = (
@@ -110,7 +112,10 @@ def test_totals_of_families_are_those_of_their_cells():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"low": np.array([129, 149, 129], np.float32)}, r"the products of a PricingInputs.family must have the same bounds"),
+        (
+            {"low": np.array([129, 149, 129], np.float32)},
+            r"the products of a PricingInputs.family must have the same bounds",
+        ),
         ({"family": np.array([0.0, 0.0, -1.0])}, r"PricingInputs.family must have a dtype of kind i"),
     ],
 )

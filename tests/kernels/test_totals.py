@@ -145,7 +145,9 @@ def test_a_bound_needs_an_outside_option():
         price_totals(factor_demand(1, 4, 3), inputs, np.ones(4))
 
 
-@pytest.mark.parametrize(("category_value", "message"), [(np.zeros((2, 4)), "category_value must have shape"), ([0.0], "NumPy array")])
+@pytest.mark.parametrize(
+    ("category_value", "message"), [(np.zeros((2, 4)), "category_value must have shape"), ([0.0], "NumPy array")]
+)
 def test_a_start_of_another_shape_is_refused(category_value, message):
     with pytest.raises(ValueError, match=message):
         price_cells(factor_demand(1, 4, 3), random_offer(1, [3]), category_value=category_value)

@@ -93,7 +93,9 @@ def explain(
             c = class_of[s]
             others = max(1.0 - np.float64(probability[p, s]), TINY)
             earned = weight[p, c] * (price[p, s] - effective_cost[p, c])
-            opportunity = (np.float64(category_value[category[p], s]) - earned * probability[p, s]) / others / weight[p, c]
+            opportunity = (
+                (np.float64(category_value[category[p], s]) - earned * probability[p, s]) / others / weight[p, c]
+            )
             markup = 1 / (np.float64(slope[p, s]) * others)
             _fill_parts(price[p, s], cost[p], effective_cost[p, c], markup, opportunity, parts[:, i, s])
 

@@ -6,13 +6,15 @@ import numpy as np
 
 from gpu_pricer.policy.overrides import Overrides
 from gpu_pricer.pricing.tiles.selection import demand_of, offer_of, products_of
-from kernels import Demand, PricingInputs, PricedCells, price_cells
+from kernels import Demand, PricedCells, PricingInputs, price_cells
 
 BY_OVERRIDE, BY_BUDGET = 2, 3
 """What `held` says, besides -1, 0 and 1, of prices set by hand and of those that the budget of changes left."""
 
 
-def fix_cells(cells: PricedCells, demand: Demand, inputs: PricingInputs, overrides: Overrides, backend: str) -> PricedCells:
+def fix_cells(
+    cells: PricedCells, demand: Demand, inputs: PricingInputs, overrides: Overrides, backend: str
+) -> PricedCells:
     """The cells with those of the overrides at their prices, exact again for the others of their categories.
 
     Products count from the tile's first. The bounds of the kernels are a product's, the same for all segments. So each

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from kernels import PricingInputs, PricedCells
+from kernels import PricedCells, PricingInputs
 from kernels.ratio import RatioTile
 
 MOST_STEPS = 30
@@ -30,7 +30,9 @@ class Found:
     value: np.ndarray
 
 
-def limit_ratio(tile: RatioTile, inputs: PricingInputs, price: Price, visits: np.ndarray, today: np.ndarray) -> PricingInputs:
+def limit_ratio(
+    tile: RatioTile, inputs: PricingInputs, price: Price, visits: np.ndarray, today: np.ndarray
+) -> PricingInputs:
     """The offer with the bounds [P] of the best ranges found, where its best prices differ by more than the ratio.
 
     price: the kernels' best cells of an offer; today [P] is where one of the starts is.
@@ -97,7 +99,9 @@ def _inside(tile: RatioTile, inputs: PricingInputs, level: np.ndarray) -> Pricin
     return replace(inputs, low=level.astype(dtype), high=tile.tops(level).astype(dtype))
 
 
-def _alone(tile: RatioTile, inputs: PricingInputs, level: np.ndarray, proposed: np.ndarray, gain: np.ndarray) -> np.ndarray:
+def _alone(
+    tile: RatioTile, inputs: PricingInputs, level: np.ndarray, proposed: np.ndarray, gain: np.ndarray
+) -> np.ndarray:
     """Levels of which in each category only the one that promises the most moves, with its family."""
     order = np.lexsort((gain, tile.category))
     last = np.flatnonzero(np.diff(tile.category[order], append=-1))

@@ -11,7 +11,7 @@ from gpu_pricer.pricing.tiles.change_budget import Changes, most_valuable
 from gpu_pricer.pricing.tiles.fixed_cells import BY_BUDGET, BY_OVERRIDE, fix_cells
 from gpu_pricer.pricing.tiles.segment_ratio import limit_ratio
 from gpu_pricer.tables.price_table import BINDINGS
-from kernels import Demand, PricingInputs, PricedCells, expected_cells, price_cells
+from kernels import Demand, PricedCells, PricingInputs, expected_cells, price_cells
 from kernels.ratio import ratio_tile
 
 
@@ -90,7 +90,9 @@ def solve_cells(tile: TileInputs, backend: str) -> PricedCells:
         np.where(is_moved, getattr(cells, name), getattr(stay, name)) for name in ("price", "probability")
     )
     category_value = np.where(is_category_moved, cells.category_value, stay.category_value)
-    return tile.with_totals(replace(cells, price=price, probability=probability, binding_side=binding_side, category_value=category_value))
+    return tile.with_totals(
+        replace(cells, price=price, probability=probability, binding_side=binding_side, category_value=category_value)
+    )
 
 
 def choose_changes(problem: PricingProblem, tiles: Iterator[tuple[int, int]], backend: str) -> PricingProblem:

@@ -11,10 +11,10 @@ from kernels import LARGEST_UTILITY, DenseDemand, Ladders, best_prices, price_ce
 from kernels.formulas import MOST_PASSES
 from tests.kernels import oracle
 from tests.kernels.cuda.with_cuda import (
+    CATEGORY_VALUE,
     FLOAT32_REGRET,
     QUIET,
     SUMS,
-    CATEGORY_VALUE,
     assert_equally_good,
     assert_same_totals,
     cut,

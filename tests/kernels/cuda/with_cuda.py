@@ -77,7 +77,9 @@ def cut(cuda, monkeypatch, **settings):
 
 def on_both(demand, inputs, **unconstrained_price):
     """Return the tile priced by the CPU and by CUDA."""
-    return price_cells(demand, inputs, **unconstrained_price), price_cells(demand, inputs, backend="cuda", **unconstrained_price)
+    return price_cells(demand, inputs, **unconstrained_price), price_cells(
+        demand, inputs, backend="cuda", **unconstrained_price
+    )
 
 
 def assert_equally_good(demand, inputs, cpu, gpu):

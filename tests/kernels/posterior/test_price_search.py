@@ -72,7 +72,9 @@ def test_hardly_any_combination_of_rungs_earns_more(kind, has_outside_option):
             category, rows = category_of(demand, inputs, g, s)
             rungs = [
                 oracle.rungs_between(low, high, period, endings) if is_on_shelf else [low]
-                for low, high, is_on_shelf in zip(inputs.low[rows], inputs.high[rows], category["on_shelf"], strict=True)
+                for low, high, is_on_shelf in zip(
+                    inputs.low[rows], inputs.high[rows], category["on_shelf"], strict=True
+                )
             ]
             every = list(product(*rungs))
             if len(every) > 300:
@@ -164,7 +166,9 @@ def test_results_are_the_same_bits_for_any_tiling(cut):
         take_segments(demand, segments),
         inputs,
         Draws(draws.factor[:, :cut], draws.row),
-        replace(start, **{n: getattr(start, n)[:, :cut] for n in ("price", "probability", "binding_side", "category_value")}),
+        replace(
+            start, **{n: getattr(start, n)[:, :cut] for n in ("price", "probability", "binding_side", "category_value")}
+        ),
     )
 
     for name in ("price", "probability", "binding_side", "category_value"):
