@@ -71,12 +71,12 @@ def earned_by(objective):
 def asked(objective, measure, kind, where, cells):
     """A constraint that binds, and its slice: part of the way from what the best prices come to; None without a way."""
     values = measured(measure, cells)
-    utility_at_zero = values[earned_by(objective).argmax()]
-    way = (values.max() if kind == "at_least" else values.min()) - utility_at_zero
+    unlimited = values[earned_by(objective).argmax()]
+    way = (values.max() if kind == "at_least" else values.min()) - unlimited
     return (
         None
-        if abs(way) < 1e-6 * utility_at_zero
-        else (Constraint(measure, where=where, **{kind: utility_at_zero + HOW_FAR * way}), cells)
+        if abs(way) < 1e-6 * unlimited
+        else (Constraint(measure, where=where, **{kind: unlimited + HOW_FAR * way}), cells)
     )
 
 

@@ -62,12 +62,12 @@ def test_every_rule_changes_a_price_and_is_named(rule, columns, binding_side, bi
     artefact, catalog = one_product(5.0, 4.0, support=(1.0, 6.5))
     catalog = catalog.with_columns(**{name: pl.lit(value) for name, value in columns.items()})
 
-    utility_at_zero = price_and_binding(artefact, catalog, a_policy(UNBOUNDED, ladder=None))
+    unlimited = price_and_binding(artefact, catalog, a_policy(UNBOUNDED, ladder=None))
     bound = price_and_binding(artefact, catalog, a_policy(replace(UNBOUNDED, **rule), ladder=None))
 
     assert bound == (binding_side, binding)
-    assert utility_at_zero[0] == pytest.approx(7.25, abs=0.3)
-    assert utility_at_zero[1] == "none"
+    assert unlimited[0] == pytest.approx(7.25, abs=0.3)
+    assert unlimited[1] == "none"
 
 
 def test_every_rule_is_switched_on_and_off():
@@ -204,9 +204,9 @@ def test_all_rules_together_agree_with_the_best_of_every_combination(tmp_path):
 @pytest.mark.parametrize("budget", [0, 3, 10, 25, 1000])
 def test_most_valuable_changes_win(budget):
     artefact = small_artefact(23, segments=4, products=15, categories=5)
-    catalog, utility_at_zero = catalog_of(artefact), a_policy()
+    catalog, unlimited = catalog_of(artefact), a_policy()
     limited = a_policy(replace(USUAL, max_changes=budget))
-    best, found = priced(artefact, catalog, utility_at_zero), priced(artefact, catalog, limited)
+    best, found = priced(artefact, catalog, unlimited), priced(artefact, catalog, limited)
     today = priced(artefact, catalog, a_policy(replace(USUAL, max_changes=0)))
     cells = artefact.products.select("product_id", "category_id")
     segments = artefact.segments["segment_id"].sort().to_list()
@@ -229,8 +229,8 @@ def test_most_valuable_changes_win(budget):
     for (category,), rows in cells.group_by("category_id", maintain_order=True):
         names = rows["product_id"].sort().to_list()
         for segment in segments:
-            unconstrained_price = best if (segment, category) in winners else today
-            assert (_prices(found, segment, names) == _prices(unconstrained_price, segment, names)).all(), (
+            expected = best if (segment, category) in winners else today
+            assert (_prices(found, segment, names) == _prices(expected, segment, names)).all(), (
                 segment,
                 category,
             )

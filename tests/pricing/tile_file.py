@@ -4,12 +4,12 @@ from io import BytesIO
 
 import polars as pl
 
-from gpu_pricer.pricing.scoring import LAYOUT, product_columns
+from gpu_pricer.pricing.scoring import LAYOUT, table_columns
 from gpu_pricer.tables.parquet_file import write_parquet
 
 
 def rows_of(tile, layout="long", details=()) -> pl.DataFrame:
     """The rows of a solved tile."""
     file = BytesIO()
-    write_parquet(file, product_columns(tile.problem, layout, details), LAYOUT[layout].groups(tile, details), {})
+    write_parquet(file, table_columns(tile.problem, layout, details), LAYOUT[layout].groups(tile, details), {})
     return pl.read_parquet(file.getvalue())

@@ -75,11 +75,9 @@ def cut(cuda, monkeypatch, **settings):
     monkeypatch.setattr(cuda, "price_tile", partial(priced, settings=cuda.LaunchSettings(**TINY | settings)))
 
 
-def on_both(demand, inputs, **unconstrained_price):
+def on_both(demand, inputs, **options):
     """Return the tile priced by the CPU and by CUDA."""
-    return price_cells(demand, inputs, **unconstrained_price), price_cells(
-        demand, inputs, backend="cuda", **unconstrained_price
-    )
+    return price_cells(demand, inputs, **options), price_cells(demand, inputs, backend="cuda", **options)
 
 
 def assert_equally_good(demand, inputs, cpu, gpu):

@@ -96,12 +96,12 @@ def test_prices_are_the_best_of_every_combination(form, weights):
 def test_every_rule_changes_a_price_and_is_named(rule, price, cost, binding_side):
     artefact, catalog = one_product(price, cost, support=(4.0, 6.0))
 
-    utility_at_zero = price_and_binding(artefact, catalog, a_policy(UNBOUNDED, ladder=None))
+    unlimited = price_and_binding(artefact, catalog, a_policy(UNBOUNDED, ladder=None))
     bound = price_and_binding(artefact, catalog, a_policy(replace(UNBOUNDED, **rule), ladder=None))
 
     assert bound == (binding_side, next(iter(rule)))
-    assert utility_at_zero[0] == pytest.approx(7.25, abs=0.3)
-    assert utility_at_zero[1] == "none"
+    assert unlimited[0] == pytest.approx(7.25, abs=0.3)
+    assert unlimited[1] == "none"
 
 
 def test_ladder_changes_a_price():
