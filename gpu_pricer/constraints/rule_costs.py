@@ -21,7 +21,7 @@ from gpu_pricer.pricing.tiles.solving import choose_changes
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.artefact import DemandArtefact
 
-NO_RULE: Mapping[str, object] = {
+RULE_OFF: Mapping[str, object] = {
     "max_decrease": None,
     "max_increase": None,
     "max_decrease_amount": None,
@@ -44,7 +44,7 @@ NO_RULE: Mapping[str, object] = {
 def without_each(policy: Policy) -> Iterator[tuple[str, Policy]]:
     """Every rule in force, by its key in the policy, and the policy without it."""
     bounds: Bounds = policy.bounds
-    for name, nothing in NO_RULE.items():
+    for name, nothing in RULE_OFF.items():
         if getattr(bounds, name) != nothing:
             changes: dict[str, object] = {name: nothing}
             yield f"bounds.{name}", replace(policy, bounds=replace(bounds, **changes))  # type: ignore[arg-type]

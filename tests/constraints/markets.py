@@ -7,11 +7,11 @@ import polars as pl
 
 from gpu_pricer.policy.ladder import CENTS, Ladder
 from gpu_pricer.tables.artefact import DemandArtefact
-from tests.markets import UTILITY_AT_ZERO, demand_info
+from tests.markets import NO_RULES, demand_info
 
 DEPARTMENTS = ("grocery", "drinks", "household", "care", "pets")
 QUARTERS = Ladder(endings=[0.25, 0.49, 0.75, 0.99], prices=None)
-AROUND_TODAY = replace(UTILITY_AT_ZERO, max_decrease=0.30, max_increase=0.15, min_margin_rate=0.02)
+AROUND_TODAY = replace(NO_RULES, max_decrease=0.30, max_increase=0.15, min_margin_rate=0.02)
 TASTES = 6
 
 

@@ -104,9 +104,9 @@ def test_constraints_of_the_policy_are_kept_along_the_frontier():
     market = department_market(1, 600, 3)
 
     plans, table = traced(market, "units", PROFIT, asked, points=3)
-    _, utility_at_zero = traced(market, "units", PROFIT, points=3)
+    _, unconstrained = traced(market, "units", PROFIT, points=3)
 
-    weighted = utility_at_zero["objective"] + utility_at_zero["multiplier"] * utility_at_zero["units"]
+    weighted = unconstrained["objective"] + unconstrained["multiplier"] * unconstrained["units"]
     for plan in plans:
         entry = plan.certificate.summary["constraints"]["rate"]
         assert plan.certificate.status == "met"
