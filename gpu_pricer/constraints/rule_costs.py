@@ -12,7 +12,6 @@ import polars as pl
 
 from gpu_pricer.constraints.constrained_problem import plan
 from gpu_pricer.policy.bounds import Bounds
-from gpu_pricer.policy.ladder import CENTS
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.pricing.problem.posterior_draws import POINT
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem, pricing_problem
@@ -20,6 +19,7 @@ from gpu_pricer.pricing.tiles.solved_tile import solve
 from gpu_pricer.pricing.tiles.solving import choose_changes
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.artefact import DemandArtefact
+from gpu_pricer.tables.price_table import CENTS
 
 RULE_OFF: Mapping[str, object] = {
     "max_decrease": None,

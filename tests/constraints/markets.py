@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from gpu_pricer.policy.ladder import CENTS, Ladder
+from gpu_pricer.policy.ladder import Ladder
 from gpu_pricer.tables.artefact import DemandArtefact
+from gpu_pricer.tables.price_table import CENTS
 from tests.markets import NO_RULES, demand_info
 
 DEPARTMENTS = ("grocery", "drinks", "household", "care", "pets")
