@@ -1,11 +1,11 @@
-"""What a setting must be: checks of the configuration objects, which Hydra fills with whatever it reads."""
+"""Checks of configuration values: Hydra passes a wrong type through in silence, so each object checks its own."""
 
 import math
 from collections.abc import Sequence
 
 
-def require_whole(name: str, value: object, least: int) -> None:
-    """Raise ValueError unless the value is a whole number of at least `least`; true is no number."""
+def require_integer(name: str, value: object, least: int) -> None:
+    """Raise ValueError unless the value is an integer of at least `least`; a bool is not an integer."""
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise ValueError(f"{name} must be a whole number of at least {least}, found {value!r}")
 
@@ -19,7 +19,7 @@ def require_number(
     most: float = math.inf,
     below: float = math.inf,
 ) -> None:
-    """Raise ValueError unless the value is a finite number inside the limits; true is no number."""
+    """Raise ValueError unless the value is a finite number inside the limits; a bool is not a number."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if not (is_number and least <= value <= most and above < value < below):  # type: ignore[operator]
         limits = {"of at least": least, "above": above, "at most": most, "below": below}
@@ -28,7 +28,7 @@ def require_number(
 
 
 def require_range(name: str, value: object, least: float, most: float) -> None:
-    """Raise ValueError unless the value is a pair [from, to] inside least to most."""
+    """Raise ValueError unless the value is a pair [from, to] with least <= from <= to <= most."""
     if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != 2:
         raise ValueError(f"{name} must be a pair [from, to], found {value!r}")
     require_number(f"{name}[0]", value[0], least=least, most=most)

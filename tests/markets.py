@@ -12,7 +12,7 @@ from gpu_pricer.policy.policy import Policy
 from gpu_pricer.tables.artefact import FORMAT_VERSION, DemandArtefact, DemandInfo
 
 PROFIT = Objective(profit=1.0, revenue=0.0)
-UNBOUNDED = Bounds(
+NO_RULES = Bounds(
     max_decrease=None,
     max_increase=None,
     max_decrease_amount=None,
@@ -31,7 +31,7 @@ UNBOUNDED = Bounds(
     max_changes=None,
     max_segment_ratio=None,
 )
-USUAL = replace(UNBOUNDED, max_decrease=0.30, max_increase=0.15, min_margin_rate=0.05, within_support=True)
+USUAL = replace(NO_RULES, max_decrease=0.30, max_increase=0.15, min_margin_rate=0.05, within_support=True)
 NINES = Ladder(endings=[0.09, 0.19, 0.29, 0.39, 0.49, 0.59, 0.69, 0.79, 0.89, 0.99], prices=None)
 
 

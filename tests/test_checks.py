@@ -2,18 +2,18 @@
 
 import pytest
 
-from gpu_pricer.checks import require_flag, require_number, require_range, require_whole
+from gpu_pricer.checks import require_flag, require_integer, require_number, require_range
 
 
 @pytest.mark.parametrize("value", [1, 7])
 def test_whole_number_is_accepted(value):
-    require_whole("count", value, 1)
+    require_integer("count", value, 1)
 
 
 @pytest.mark.parametrize("value", [0, 1.0, True, "1", None])
 def test_anything_else_is_no_whole_number(value):
     with pytest.raises(ValueError, match=rf"^count must be a whole number of at least 1, found {value!r}$"):
-        require_whole("count", value, 1)
+        require_integer("count", value, 1)
 
 
 @pytest.mark.parametrize("value", [0, 0.5, 1])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from gpu_pricer.checks import require_number, require_whole
+from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.constraints.constrained_problem import Plan, Planner
 from gpu_pricer.constraints.linear_constraints import COST, REVENUE, goals_of, measured
 from gpu_pricer.constraints.solver import Start
@@ -35,7 +35,7 @@ class Frontier:
     def __post_init__(self) -> None:
         if self.measure not in (None, *MEASURES):
             raise ValueError(f"frontier.measure must be one of {', '.join(MEASURES)} or null, found {self.measure!r}")
-        require_whole("frontier.points", self.points, 2)
+        require_integer("frontier.points", self.points, 2)
         require_number("frontier.largest", self.largest, above=0.0)
 
 

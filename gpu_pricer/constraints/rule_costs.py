@@ -12,7 +12,6 @@ import polars as pl
 
 from gpu_pricer.constraints.constrained_problem import plan
 from gpu_pricer.policy.bounds import Bounds
-from gpu_pricer.policy.ladder import CENTS
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.pricing.problem.posterior_draws import POINT
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem, pricing_problem
@@ -20,8 +19,9 @@ from gpu_pricer.pricing.tiles.solved_tile import solve
 from gpu_pricer.pricing.tiles.solving import choose_changes
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.artefact import DemandArtefact
+from gpu_pricer.tables.price_table import CENTS
 
-NO_RULE: Mapping[str, object] = {
+RULE_OFF: Mapping[str, object] = {
     "max_decrease": None,
     "max_increase": None,
     "max_decrease_amount": None,
@@ -44,7 +44,7 @@ NO_RULE: Mapping[str, object] = {
 def without_each(policy: Policy) -> Iterator[tuple[str, Policy]]:
     """Every rule in force, by its key in the policy, and the policy without it."""
     bounds: Bounds = policy.bounds
-    for name, nothing in NO_RULE.items():
+    for name, nothing in RULE_OFF.items():
         if getattr(bounds, name) != nothing:
             changes: dict[str, object] = {name: nothing}
             yield f"bounds.{name}", replace(policy, bounds=replace(bounds, **changes))  # type: ignore[arg-type]

@@ -10,8 +10,8 @@ from gpu_pricer.constraints.linear_constraints import Goals
 from gpu_pricer.constraints.mixing import Ledger, mix
 from gpu_pricer.constraints.stock import Stock, StockSearch
 from gpu_pricer.constraints.subproblems import Market, Sums
-from gpu_pricer.policy.ladder import CENTS
 from gpu_pricer.pricing.tiles.lagrangian import Steering
+from gpu_pricer.tables.price_table import CENTS
 
 log = logging.getLogger(__name__)
 

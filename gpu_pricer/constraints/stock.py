@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gpu_pricer.policy.ladder import CENTS
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
+from gpu_pricer.tables.price_table import CENTS
 
 CLOSE = 1e-4
 """Share of today's price below which two shadow prices are the same."""

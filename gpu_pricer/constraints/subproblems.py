@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gpu_pricer.policy.ladder import CENTS
 from gpu_pricer.policy.slices import Slices
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
 from gpu_pricer.pricing.tiles.lagrangian import Steering, price_classes
 from gpu_pricer.pricing.tiling import tiles_of
+from gpu_pricer.tables.price_table import CENTS
 from kernels import Totals, choice_totals, in_double, price_totals
 
 CELLS_AT_ONCE = 2_000_000

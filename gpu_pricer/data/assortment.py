@@ -5,7 +5,7 @@ from datetime import date
 
 import polars as pl
 
-from gpu_pricer.checks import require_number, require_whole
+from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.errors import InputError
 
 
@@ -23,7 +23,7 @@ class AssortmentRule:
 
     def __post_init__(self) -> None:
         if self.products_per_category is not None:
-            require_whole("assortment.products_per_category", self.products_per_category, 1)
+            require_integer("assortment.products_per_category", self.products_per_category, 1)
         require_number("assortment.min_coverage", self.min_coverage, least=0, most=1)
 
 

@@ -5,7 +5,7 @@ from datetime import date
 
 import polars as pl
 
-from gpu_pricer.checks import require_number, require_whole
+from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.data.categories import CategoryRule, sized_categories
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.schemas import Catalog, Products
@@ -25,7 +25,7 @@ class CatalogRule:
     def __post_init__(self) -> None:
         if self.cost_ratio is not None:
             require_number("cost_ratio", self.cost_ratio, least=0, below=1)
-        require_whole("availability_periods", self.availability_periods, 1)
+        require_integer("availability_periods", self.availability_periods, 1)
 
 
 def build_catalog(

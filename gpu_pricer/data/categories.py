@@ -5,7 +5,7 @@ from typing import Literal
 
 import polars as pl
 
-from gpu_pricer.checks import require_whole
+from gpu_pricer.checks import require_integer
 from gpu_pricer.errors import InputError
 
 
@@ -23,7 +23,7 @@ class CategoryRule:
     split_by: list[str]
 
     def __post_init__(self) -> None:
-        require_whole("max_size", self.max_size, 1)
+        require_integer("max_size", self.max_size, 1)
         if self.on_larger not in ("split", "refuse"):
             raise ValueError(f"on_larger must be split or refuse, found {self.on_larger!r}")
         if any(not isinstance(name, str) for name in self.split_by):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from gpu_pricer.checks import require_flag, require_number, require_whole
+from gpu_pricer.checks import require_flag, require_integer, require_number
 
 OCCASION = ("user_id", "period", "category_id")
 COLUMNS = ("user_id", "period", "category_id", "product_id", "weight", "quantity")
@@ -35,7 +35,7 @@ class ChoiceRule:
         for name in ("zeros_per_purchase", "shrinkage"):
             require_number(name, getattr(self, name), above=0)
         for name in ("min_zeros", "keep_all_below"):
-            require_whole(name, getattr(self, name), 0)
+            require_integer(name, getattr(self, name), 0)
 
 
 def purchases_on_shelf(lines: pl.DataFrame, shelf: pl.DataFrame) -> pl.DataFrame:

@@ -10,7 +10,7 @@ from datetime import date
 
 import polars as pl
 
-from gpu_pricer.checks import require_whole
+from gpu_pricer.checks import require_integer
 from gpu_pricer.data.periods import Period
 from gpu_pricer.tables.schemas import PROMOTIONS, Offers, Shelf
 
@@ -31,9 +31,9 @@ class ShelfRule:
     usual_of: int
 
     def __post_init__(self) -> None:
-        require_whole("min_lines", self.min_lines, 1)
-        require_whole("usual_of", self.usual_of, 1)
-        require_whole("carry_periods", self.carry_periods, 0)
+        require_integer("min_lines", self.min_lines, 1)
+        require_integer("usual_of", self.usual_of, 1)
+        require_integer("carry_periods", self.carry_periods, 0)
 
 
 def modal_prices(lines: pl.DataFrame) -> pl.DataFrame:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gpu_pricer.checks import require_flag, require_number, require_whole
+from gpu_pricer.checks import require_flag, require_integer, require_number
 from gpu_pricer.errors import InputError
 from gpu_pricer.evaluation.baselines.baseline import Baseline
 from gpu_pricer.evaluation.held_out.bootstrap import Bootstrap
@@ -26,7 +26,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         require_number("evaluate.off_policy_share", self.off_policy_share, above=0, most=1)
-        require_whole("evaluate.categories", self.categories, 1)
+        require_integer("evaluate.categories", self.categories, 1)
         require_flag("evaluate.plots", self.plots)
         for name, model in self.baselines.items():
             if not hasattr(model, "fit"):

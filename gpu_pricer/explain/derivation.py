@@ -4,11 +4,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gpu_pricer.policy.ladder import CENTS, Ladder
+from gpu_pricer.policy.ladder import Ladder
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
 from gpu_pricer.pricing.tiles.cells import explain, explain_expected
-from gpu_pricer.pricing.tiles.solved_tile import PER_VISITS
-from gpu_pricer.tables.price_table import BINDINGS, PARTS
+from gpu_pricer.tables.price_table import BINDINGS, CENTS, PARTS, PER_VISITS
 from kernels import (
     Demand,
     Draws,

@@ -6,7 +6,7 @@ from typing import cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from gpu_pricer.checks import require_whole
+from gpu_pricer.checks import require_integer
 from gpu_pricer.errors import InputError
 
 STEPS = ("prepare", "train", "score", "publish", "evaluate")
@@ -30,7 +30,7 @@ class Plan:
             ):
                 raise InputError(f"run.folds must map names to lists of key=value, found {name!r}: {overrides!r}")
         for seed in self.seeds:
-            require_whole("each of run.seeds", seed, 0)
+            require_integer("each of run.seeds", seed, 0)
         if len({*self.seeds}) < len(self.seeds):
             raise InputError(f"run.seeds must differ, found {self.seeds}")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from gpu_pricer.checks import require_flag, require_whole
+from gpu_pricer.checks import require_flag, require_integer
 from gpu_pricer.tables.gates import Gates, check_files
 from gpu_pricer.tables.price_version import WHOLE, read_version
 from gpu_pricer.tables.publishing import (
@@ -32,7 +32,7 @@ class Publication:
 
     def __post_init__(self) -> None:
         require_flag("publish.dry_run", self.dry_run)
-        require_whole("publish.keep", self.keep, 1)
+        require_integer("publish.keep", self.keep, 1)
         if not isinstance(self.gates, Gates):
             raise ValueError(f"publish.gates must be Gates, found {self.gates!r}")
 

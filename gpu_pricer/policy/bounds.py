@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-from gpu_pricer.checks import require_flag, require_number, require_whole
+from gpu_pricer.checks import require_flag, require_integer, require_number
 from gpu_pricer.policy.conditions import names_in, require_condition
 from gpu_pricer.policy.rates import require_rate
 
@@ -60,7 +60,7 @@ class Bounds:
         if self.frozen is not None:
             require_condition("bounds.frozen", self.frozen)
         if self.max_changes is not None:
-            require_whole("bounds.max_changes", self.max_changes, 0)
+            require_integer("bounds.max_changes", self.max_changes, 0)
         self._check_competitor()
         _require_order("max_decrease", self.max_decrease, "max_increase", self.max_increase)
         _require_order(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gpu_pricer.checks import require_number, require_whole
+from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.policy.conditions import names_in, require_condition
 
 MEASURES = ("units", "revenue", "profit", "margin_rate")
@@ -43,7 +43,7 @@ class Constraint:
             raise ValueError(f"per must be {PRODUCT} or null, found {self.per!r}")
         if self.where is not None:
             require_condition("where", self.where)
-        require_whole("priority", self.priority, 1)
+        require_integer("priority", self.priority, 1)
         self._check_limit()
 
     def _check_limit(self) -> None:

@@ -7,9 +7,8 @@ from decimal import Decimal
 import numpy as np
 
 from gpu_pricer.checks import require_number
+from gpu_pricer.tables.price_table import CENTS
 from kernels import PRICE_LIMIT, Ladders
-
-CENTS = 100
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.policy.ladder import CENTS
+from gpu_pricer.tables.price_table import CENTS
 from gpu_pricer.tables.reading import first_line
 from kernels import PRICE_LIMIT
 

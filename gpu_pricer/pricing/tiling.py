@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gpu_pricer.checks import require_flag, require_whole
+from gpu_pricer.checks import require_flag, require_integer
 from gpu_pricer.tables.price_table import DETAILS, LAYOUTS
 
 
@@ -35,9 +35,9 @@ class Tiling:
         if self.layout not in LAYOUTS:
             raise ValueError(f"score.layout must be {' or '.join(LAYOUTS)}, found {self.layout!r}")
         for name in ("cells_per_file", "shards", "writers"):
-            require_whole(f"score.{name}", getattr(self, name), 1)
+            require_integer(f"score.{name}", getattr(self, name), 1)
         if self.shard is not None:
-            require_whole("score.shard", self.shard, 0)
+            require_integer("score.shard", self.shard, 0)
         if self.shard is not None and self.shard >= self.shards:
             raise ValueError(f"score.shard must be below score.shards ({self.shards}), found {self.shard}")
 

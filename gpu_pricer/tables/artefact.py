@@ -19,7 +19,7 @@ import polars as pl
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from gpu_pricer.checks import require_whole
+from gpu_pricer.checks import require_integer
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.hashing import add_rows
 from gpu_pricer.tables.replacing import replacing
@@ -104,7 +104,7 @@ class DemandInfo:
             raise ValueError(f"kind must be 'mnl', found {self.kind!r}")
         if self.form not in FORMS:
             raise ValueError(f"form must be one of {sorted(FORMS)}, found {self.form!r}")
-        require_whole("period_days", self.period_days, 1)
+        require_integer("period_days", self.period_days, 1)
         for name in ("training_start", "training_end", "pricing_period"):
             if not _is_date(getattr(self, name)):
                 raise ValueError(f"{name} must be an ISO date, found {getattr(self, name)!r}")

@@ -12,6 +12,12 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.tables.parquet_file import Column, write_parquet
 from gpu_pricer.tables.parquet_pages import Chunk
 
+CENTS = 100
+"""Cents per currency unit."""
+
+PER_VISITS = 1000
+"""Visits to which the expected units and the expected profit of a price table refer."""
+
 LAYOUTS = ("long", "wide")
 
 # The rules that a policy has for the range of a price; each yields to those behind it (policy.price_range).

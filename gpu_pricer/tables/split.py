@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gpu_pricer.checks import require_whole
+from gpu_pricer.checks import require_integer
 from gpu_pricer.errors import InputError
 
 LEAST_TRAINED = 2
@@ -18,7 +18,7 @@ class Split:
 
     def __post_init__(self) -> None:
         for name, least in (("history_periods", 0), ("validation_periods", 1), ("test_periods", 0)):
-            require_whole(f"split.{name}", getattr(self, name), least)
+            require_integer(f"split.{name}", getattr(self, name), least)
 
     def trained(self, periods: int) -> int:
         """How many of the first periods come before validation; InputError when they are too few to learn from."""

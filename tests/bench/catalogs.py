@@ -8,10 +8,11 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
 from gpu_pricer.cli import CONF
-from gpu_pricer.policy.ladder import CENTS, Ladder
+from gpu_pricer.policy.ladder import Ladder
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.artefact import FORMAT_VERSION, DemandArtefact, DemandInfo
+from gpu_pricer.tables.price_table import CENTS
 from kernels import FactorDemand
 from tests.bench.markets import ENDING, PERIOD, Market, MarketSize, grocery_market
 from tests.markets import USUAL, a_policy

@@ -5,13 +5,14 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from gpu_pricer.policy.ladder import CENTS, Ladder
+from gpu_pricer.policy.ladder import Ladder
 from gpu_pricer.tables.artefact import DemandArtefact
-from tests.markets import UNBOUNDED, demand_info
+from gpu_pricer.tables.price_table import CENTS
+from tests.markets import NO_RULES, demand_info
 
 DEPARTMENTS = ("grocery", "drinks", "household", "care", "pets")
 QUARTERS = Ladder(endings=[0.25, 0.49, 0.75, 0.99], prices=None)
-AROUND_TODAY = replace(UNBOUNDED, max_decrease=0.30, max_increase=0.15, min_margin_rate=0.02)
+AROUND_TODAY = replace(NO_RULES, max_decrease=0.30, max_increase=0.15, min_margin_rate=0.02)
 TASTES = 6
 
 

@@ -56,14 +56,14 @@ def prices_of(market, found) -> np.ndarray:
     return price_classes(market.problem, found.steering, everything, "cpu").price / 100
 
 
-def free_prices(market) -> np.ndarray:
+def unconstrained_prices(market) -> np.ndarray:
     """The prices without constraints."""
     loose = planned(market, {"loose": Constraint("units", at_least=0.0)})
     return prices_of(market, loose)
 
 
 MARKET = a_market()
-UNBOUNDED = free_prices(MARKET)
+UNCONSTRAINED = unconstrained_prices(MARKET)
 
 
 def measures(market, price, constraint):
@@ -92,9 +92,9 @@ def test_every_kind_of_limit_binds_is_met_and_costs_what_the_certificate_says(na
     entry = summary["constraints"][name]
     reached, today = measures(MARKET, price, constraint)
     limit = constraint.limit * today
-    unlimited = measures(MARKET, UNBOUNDED, constraint)[0]
+    unconstrained = measures(MARKET, UNCONSTRAINED, constraint)[0]
     is_floor = constraint.at_least is not None
-    assert (unlimited < limit) == is_floor, "the limit must bind"
+    assert (unconstrained < limit) == is_floor, "the limit must bind"
     assert (reached >= limit * (1 - 1e-12)) if is_floor else (reached <= limit * (1 + 1e-12))
     assert reached == pytest.approx(entry["achieved"], rel=1e-9)
     assert entry["required"] == pytest.approx(limit, rel=1e-9)
@@ -104,7 +104,7 @@ def test_every_kind_of_limit_binds_is_met_and_costs_what_the_certificate_says(na
     assert summary["objective"] == pytest.approx(sums_at(MARKET.artefact, MARKET.catalog, price)[2], rel=1e-9)
     assert summary["objective"] <= summary["dual_bound"]
     assert summary["gap"] < (2e-3 if constraint.measure == "profit" else 1e-4)  # profit is then worth next to nothing
-    assert summary["objective"] < sums_at(MARKET.artefact, MARKET.catalog, UNBOUNDED)[2]
+    assert summary["objective"] < sums_at(MARKET.artefact, MARKET.catalog, UNCONSTRAINED)[2]
 
 
 def test_a_shadow_price_is_what_a_looser_limit_adds():
@@ -124,7 +124,7 @@ def test_a_shadow_price_is_what_a_looser_limit_adds():
 def test_a_limit_that_does_not_bind_changes_no_price():
     found = planned(MARKET, {"units": Constraint("units", at_least=0.5, relative_to=TODAY)})
 
-    assert (prices_of(MARKET, found) == UNBOUNDED).all()
+    assert (prices_of(MARKET, found) == UNCONSTRAINED).all()
     assert found.certificate.summary["constraints"]["units"]["shadow_price"] == 0
     assert found.certificate.summary["gap"] < 1e-9
 
@@ -248,7 +248,7 @@ def test_stock_is_kept_up_to_what_the_highest_price_must_ration():
     summary = found.certificate.summary
     assert summary["status"] == "met"
     assert 0 <= summary["gap"] < 1e-4
-    assert summary["objective"] < sums_at(MARKET.artefact, MARKET.catalog, UNBOUNDED)[2]
+    assert summary["objective"] < sums_at(MARKET.artefact, MARKET.catalog, UNCONSTRAINED)[2]
     margin = MARKET.problem.high / 100 - MARKET.problem.cost
     unserved = stock.join(MARKET.products.select("product_id", margin=pl.Series(margin)), on="product_id")
     lost = (unserved["rationed"] * unserved["margin"]).sum()

@@ -71,13 +71,11 @@ def earned_by(objective):
 def asked(objective, measure, kind, where, cells):
     """A constraint that binds, and its slice: part of the way from what the best prices come to; None without a way."""
     values = measured(measure, cells)
-    unlimited = values[earned_by(objective).argmax()]
-    way = (values.max() if kind == "at_least" else values.min()) - unlimited
-    return (
-        None
-        if abs(way) < 1e-6 * unlimited
-        else (Constraint(measure, where=where, **{kind: unlimited + HOW_FAR * way}), cells)
-    )
+    unconstrained = values[earned_by(objective).argmax()]
+    way = (values.max() if kind == "at_least" else values.min()) - unconstrained
+    if abs(way) < 1e-6 * unconstrained:
+        return None
+    return Constraint(measure, where=where, **{kind: unconstrained + HOW_FAR * way}), cells
 
 
 def cases():

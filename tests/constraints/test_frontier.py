@@ -104,9 +104,9 @@ def test_constraints_of_the_policy_are_kept_along_the_frontier():
     market = department_market(1, 600, 3)
 
     plans, table = traced(market, "units", PROFIT, asked, points=3)
-    _, unlimited = traced(market, "units", PROFIT, points=3)
+    _, unconstrained = traced(market, "units", PROFIT, points=3)
 
-    weighted = unlimited["objective"] + unlimited["multiplier"] * unlimited["units"]
+    weighted = unconstrained["objective"] + unconstrained["multiplier"] * unconstrained["units"]
     for plan in plans:
         entry = plan.certificate.summary["constraints"]["rate"]
         assert plan.certificate.status == "met"

@@ -10,12 +10,12 @@ from hydra.utils import instantiate
 
 from gpu_pricer.cli import CONF
 from gpu_pricer.constraints.certificate import add_costs
-from gpu_pricer.constraints.rule_costs import NO_RULE, rule_costs, without_each
+from gpu_pricer.constraints.rule_costs import RULE_OFF, rule_costs, without_each
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
 from gpu_pricer.pricing.tiles.solved_tile import solve, tally_of
 from gpu_pricer.pricing.tiling import Tiling
-from tests.markets import UNBOUNDED, USUAL, a_policy, catalog_of, small_artefact
+from tests.markets import NO_RULES, USUAL, a_policy, catalog_of, small_artefact
 from tests.pricing.test_guardrails import priced, with_families
 
 TILES = Tiling("long", 60, 2, None, 1)
@@ -47,7 +47,7 @@ def test_cost_is_the_profit_that_a_run_without_the_rule_makes_more():
 def test_cost_of_caps_and_families_is_told(tmp_path):
     artefact = small_artefact(52)
     catalog = with_families(catalog_of(artefact), {"a": ["p000", "p006"]}).with_columns(price=pl.lit(4.0), cost=2.0)
-    rules = replace(UNBOUNDED, max_decrease=0.5, max_increase=0.5, max_segment_ratio=1.0, family_column="family_id")
+    rules = replace(NO_RULES, max_decrease=0.5, max_increase=0.5, max_segment_ratio=1.0, family_column="family_id")
 
     found = rule_costs(artefact, catalog, a_policy(rules), TILES, "cpu")
     written = json.loads(add_costs(tmp_path, found).read_text())
@@ -73,9 +73,9 @@ def test_cost_of_a_constraint_is_told_beside_the_rules():
 def test_every_rule_of_the_bounds_can_be_left_out():
     settings = {"competitor_columns", "competitor_of"}
 
-    assert set(NO_RULE) | settings == set(vars(UNBOUNDED))
-    assert {name: getattr(UNBOUNDED, name) for name in NO_RULE} == dict(NO_RULE)
-    assert list(without_each(a_policy(UNBOUNDED, None))) == []
+    assert set(RULE_OFF) | settings == set(vars(NO_RULES))
+    assert {name: getattr(NO_RULES, name) for name in RULE_OFF} == dict(RULE_OFF)
+    assert list(without_each(a_policy(NO_RULES, None))) == []
 
 
 # ------------------------------------------------------------------------------------------------------- presets

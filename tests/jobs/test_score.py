@@ -20,7 +20,7 @@ from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.price_table import BINDINGS, scan_cells, scan_prices
 from gpu_pricer.tables.price_version import read_version
-from tests.markets import UNBOUNDED, a_policy, catalog_of, small_artefact, with_posterior
+from tests.markets import NO_RULES, a_policy, catalog_of, small_artefact, with_posterior
 
 ARTEFACT = small_artefact(11, segments=19, products=60, categories=9)
 CATALOG = catalog_of(ARTEFACT)
@@ -262,7 +262,7 @@ def test_totals_are_those_of_the_rows(folder):
 
 
 def test_totals_at_todays_prices_are_todays(tmp_path):
-    stay = replace(UNBOUNDED, max_decrease=0.0, max_increase=0.0)
+    stay = replace(NO_RULES, max_decrease=0.0, max_increase=0.0)
 
     version = score(ARTEFACT, CATALOG, a_policy(stay, ladder=None), WHOLE, tmp_path / "run", "cpu")
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.markets import UNBOUNDED, USUAL
+from tests.markets import NO_RULES, USUAL
 
 
 @pytest.mark.parametrize(
@@ -53,14 +53,14 @@ from tests.markets import UNBOUNDED, USUAL
 )
 def test_bad_bounds_are_refused_in_one_line(rules, message):
     with pytest.raises(ValueError, match=r"^bounds\.") as error:
-        replace(UNBOUNDED, **rules)
+        replace(NO_RULES, **rules)
 
     assert str(error.value) == message
 
 
 def test_condition_that_is_no_sql_is_refused():
     with pytest.raises(ValueError, match=r"^bounds\.frozen must be a condition in SQL, found 'brand =': "):
-        replace(UNBOUNDED, frozen="brand =")
+        replace(NO_RULES, frozen="brand =")
 
 
 def test_bounds_name_the_columns_that_they_need():
@@ -75,5 +75,5 @@ def test_bounds_name_the_columns_that_they_need():
         frozen="brand = 'own' and stock > 3",
     )
 
-    assert USUAL.columns == UNBOUNDED.columns == []
+    assert USUAL.columns == NO_RULES.columns == []
     assert every.columns == ["brand", "least", "line", "list_price", "most", "others", "stock", "theirs"]

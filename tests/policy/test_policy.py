@@ -9,7 +9,7 @@ from gpu_pricer.cli import CONF
 from gpu_pricer.policy.ladder import Ladder
 from gpu_pricer.policy.objective import Objective
 from gpu_pricer.policy.policy import Policy
-from tests.markets import NINES, PROFIT, UNBOUNDED, a_policy
+from tests.markets import NINES, NO_RULES, PROFIT, a_policy
 
 
 def configured(*overrides):
@@ -54,7 +54,7 @@ def test_wrong_part_is_refused_in_one_line():
     with pytest.raises(ValueError, match=r"^policy\.bounds must be a Bounds, found None$"):
         Policy(PROFIT, None, None, {}, None, {}, "relax")
     with pytest.raises(ValueError, match=r"^policy\.ladder must be a Ladder or null, found 'whole'$"):
-        Policy(PROFIT, UNBOUNDED, "whole", {}, None, {}, "relax")
+        Policy(PROFIT, NO_RULES, "whole", {}, None, {}, "relax")
 
 
 def test_effective_cost_orders_prices_as_the_objective_does():
@@ -68,7 +68,7 @@ def test_effective_cost_orders_prices_as_the_objective_does():
 def test_fingerprint_changes_with_any_setting():
     policies = [
         a_policy(),
-        a_policy(bounds=UNBOUNDED),
+        a_policy(bounds=NO_RULES),
         a_policy(ladder=None),
         a_policy(ladder=Ladder([0.99], None)),
         a_policy(objective=Objective(1.0, 0.1)),

@@ -11,11 +11,11 @@ from gpu_pricer.policy.bounds import Bounds
 from gpu_pricer.policy.price_range import ABSENT, Facts, price_range
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
 from gpu_pricer.tables.price_table import BINDINGS
-from tests.markets import UNBOUNDED, USUAL, a_policy, one_product
+from tests.markets import NO_RULES, USUAL, a_policy, one_product
 
 
 def bounds(**rules):
-    return Bounds(**{**vars(UNBOUNDED), **rules})
+    return Bounds(**{**vars(NO_RULES), **rules})
 
 
 def facts(today, cost, lowest_seen, highest_seen, **amounts):
@@ -33,7 +33,7 @@ def interval(rules, today=1000, cost=500, seen=(1, 100_000), **cents):
 
 
 def test_no_rule_allows_every_price():
-    assert interval(UNBOUNDED) == (1, 2**24 - 1, "price_limit", "price_limit", "none")
+    assert interval(NO_RULES) == (1, 2**24 - 1, "price_limit", "price_limit", "none")
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_each_rule_of_a_column_sets_its_end(rules, cents, expected):
     ],
 )
 def test_rule_says_nothing_where_its_column_is_null(rules):
-    assert interval(bounds(**rules)) == interval(UNBOUNDED)
+    assert interval(bounds(**rules)) == interval(NO_RULES)
 
 
 @pytest.mark.parametrize(

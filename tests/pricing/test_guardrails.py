@@ -7,14 +7,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gpu_pricer.constraints.rule_costs import NO_RULE
+from gpu_pricer.constraints.rule_costs import RULE_OFF
 from gpu_pricer.errors import InputError
 from gpu_pricer.policy.ladder import Ladder
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
 from gpu_pricer.pricing.tiles.solved_tile import solve
 from gpu_pricer.pricing.tiles.solving import choose_changes
 from gpu_pricer.tables.price_table import RULES
-from tests.markets import UNBOUNDED, USUAL, a_policy, catalog_of, one_product, small_artefact
+from tests.markets import NO_RULES, USUAL, a_policy, catalog_of, one_product, small_artefact
 from tests.pricing.logit import best_of, category_value, dense_demand
 from tests.pricing.tile_file import rows_of
 
@@ -62,8 +62,8 @@ def test_every_rule_changes_a_price_and_is_named(rule, columns, binding_side, bi
     artefact, catalog = one_product(5.0, 4.0, support=(1.0, 6.5))
     catalog = catalog.with_columns(**{name: pl.lit(value) for name, value in columns.items()})
 
-    unlimited = price_and_binding(artefact, catalog, a_policy(UNBOUNDED, ladder=None))
-    bound = price_and_binding(artefact, catalog, a_policy(replace(UNBOUNDED, **rule), ladder=None))
+    utility_at_zero = price_and_binding(artefact, catalog, a_policy(NO_RULES, ladder=None))
+    bound = price_and_binding(artefact, catalog, a_policy(replace(NO_RULES, **rule), ladder=None))
 
     assert bound == (binding_side, binding)
     assert unlimited[0] == pytest.approx(7.25, abs=0.3)
@@ -73,17 +73,17 @@ def test_every_rule_changes_a_price_and_is_named(rule, columns, binding_side, bi
 def test_every_rule_is_switched_on_and_off():
     between_products = {"family_column", "max_segment_ratio"}  # see families below, and test_segment_ratio
 
-    assert {name for rule, *_ in ON_AND_OFF for name in rule} >= NO_RULE.keys() - between_products
+    assert {name for rule, *_ in ON_AND_OFF for name in rule} >= RULE_OFF.keys() - between_products
 
 
 @pytest.mark.parametrize("ladder", [Ladder([0.49], None), Ladder(None, [5.5, 7.49, 8.0])])
 def test_a_ladder_changes_a_price(ladder):
     artefact, catalog = one_product(5.0, 4.0)
 
-    found = price_and_binding(artefact, catalog, a_policy(UNBOUNDED, ladder))
+    found = price_and_binding(artefact, catalog, a_policy(NO_RULES, ladder))
 
     assert found == (7.49, "none")
-    assert price_and_binding(artefact, catalog, a_policy(UNBOUNDED, ladder=None))[0] != 7.49
+    assert price_and_binding(artefact, catalog, a_policy(NO_RULES, ladder=None))[0] != 7.49
 
 
 def test_override_overrules_everything_and_is_named(tmp_path):
@@ -256,7 +256,7 @@ def test_budget_is_spent_the_same_way_for_any_tiling(tiles):
 
 def test_price_that_breaks_a_rule_moves_whatever_the_budget():
     artefact, catalog = one_product(5.0, 4.0)
-    rules = replace(UNBOUNDED, min_margin_rate=0.5, max_changes=0)
+    rules = replace(NO_RULES, min_margin_rate=0.5, max_changes=0)
 
     assert price_and_binding(artefact, catalog, a_policy(rules, None)) == (8.0, "min_margin_rate")
 
@@ -276,7 +276,7 @@ def test_family_has_one_price_that_is_the_best_of_every_combination():
     catalog = with_families(catalog_of(artefact), {"a": ["p000", "p004"], "b": ["p001", "p003", "p005"]})
     price = pl.when(pl.col("family_id").is_not_null()).then(pl.lit(4.05)).otherwise("price")
     catalog = catalog.with_columns(price=price, cost=price * pl.Series(np.linspace(0.2, 0.8, 8)))
-    wide = replace(UNBOUNDED, max_decrease=0.6, max_increase=1.5, family_column="family_id")
+    wide = replace(NO_RULES, max_decrease=0.6, max_increase=1.5, family_column="family_id")
     ladder = Ladder([0.25, 0.75], None)
 
     table = priced(artefact, catalog, a_policy(wide, ladder))
@@ -316,9 +316,7 @@ def test_family_without_a_common_price_keeps_todays():
 def test_frozen_product_leaves_its_family():
     artefact = small_artefact(31, segments=3, products=8, categories=2)
     catalog = with_families(catalog_of(artefact), {"a": ["p000", "p002", "p004"]}).with_columns(price=pl.lit(5.0))
-    rules = replace(
-        UNBOUNDED, max_increase=0.3, max_decrease=0.3, family_column="family_id", frozen="product_id = 'p000'"
-    )
+    rules = replace(NO_RULES, max_increase=0.3, max_decrease=0.3, family_column="family_id", frozen="product_id = 'p000'")
 
     table = priced(artefact, catalog.with_columns(cost=pl.lit(3.0)), a_policy(rules))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from gpu_pricer.checks import require_whole
+from gpu_pricer.checks import require_integer
 from gpu_pricer.data.sources.source import RawTable
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.reading import scan_table
@@ -32,8 +32,8 @@ class CompleteJourney:
     def __post_init__(self) -> None:
         if not isinstance(self.category, str):
             raise ValueError(f"category must be the name of a column, found {self.category!r}")
-        require_whole("divisor", self.divisor, 1)
-        require_whole("remainder", self.remainder, 0)
+        require_integer("divisor", self.divisor, 1)
+        require_integer("remainder", self.remainder, 0)
         if self.remainder >= self.divisor:
             raise ValueError(f"remainder must be below divisor ({self.divisor}), found {self.remainder}")
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from gpu_pricer.checks import require_flag, require_number, require_whole
+from gpu_pricer.checks import require_flag, require_integer, require_number
 from gpu_pricer.errors import InputError
 from gpu_pricer.evaluation.baselines.baseline import Predict
 
@@ -40,7 +40,7 @@ class BoostedTrees:
         for name in ("monotone", "network_past"):
             require_flag(f"lightgbm.{name}", getattr(self, name))
         for name, least in (("rounds", 1), ("leaves", 2), ("min_rows", 1)):
-            require_whole(f"lightgbm.{name}", getattr(self, name), least)
+            require_integer(f"lightgbm.{name}", getattr(self, name), least)
         require_number("lightgbm.rate", self.rate, above=0, most=1)
         _lightgbm()
 

@@ -7,10 +7,10 @@ from gpu_pricer.evaluation.demand.catalog_demand import CatalogDemand
 from gpu_pricer.evaluation.demand.segmentation import demand_as_truth
 from gpu_pricer.evaluation.profit.rungs import legal_rungs
 from gpu_pricer.evaluation.profit.uniform import best_uniform_price
-from gpu_pricer.evaluation.profit.value import PER_VISITS
 from gpu_pricer.evaluation.truth.reference_prices import exact_offer
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.tables.artefact import DemandArtefact
+from gpu_pricer.tables.price_table import PER_VISITS
 from kernels import price_cells
 
 

@@ -10,7 +10,7 @@ import polars as pl
 from scipy.sparse import csr_array
 from scipy.special import xlogy
 
-from gpu_pricer.checks import require_number, require_whole
+from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.evaluation.held_out.scores import CELL, moved_cells
 from gpu_pricer.evaluation.metrics import SMALLEST_MEAN, calibration_error
 
@@ -25,7 +25,7 @@ class Bootstrap:
     level: float
 
     def __post_init__(self) -> None:
-        require_whole("bootstrap.replicates", self.replicates, 1)
+        require_integer("bootstrap.replicates", self.replicates, 1)
         require_number("bootstrap.level", self.level, above=0, below=1)
 
     def multiplicities(self, users: int, seed: int) -> np.ndarray:

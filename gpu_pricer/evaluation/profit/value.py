@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from gpu_pricer.tables.price_table import PER_VISITS
 from kernels import Demand, Shelf, choice_probabilities
-
-PER_VISITS = 1000
 
 
 @dataclass(frozen=True)

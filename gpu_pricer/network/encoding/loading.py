@@ -11,7 +11,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from gpu_pricer.checks import require_number, require_whole
+from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.encoding.attributes import encode_attributes, learn_vocabulary
 from gpu_pricer.network.encoding.baskets import Purchases
@@ -49,8 +49,8 @@ class EncodingConfig:
     half_lives: list[float]
 
     def __post_init__(self) -> None:
-        require_whole("encoding.min_count", self.min_count, 1)
-        require_whole("encoding.price_memory", self.price_memory, 1)
+        require_integer("encoding.min_count", self.min_count, 1)
+        require_integer("encoding.price_memory", self.price_memory, 1)
         require_number("encoding.min_price_coverage", self.min_price_coverage, least=0, most=1)
         if not self.half_lives or list(self.half_lives) != sorted(set(self.half_lives)):
             raise ValueError(f"encoding.half_lives must be ascending numbers, found {self.half_lives!r}")

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gpu_pricer.checks import require_number, require_whole
+from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.network.encoding.batches import Batch
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.model.history_encoder import HistoryConfig, HistoryEncoder
@@ -32,7 +32,7 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         for name, least in (("taste_width", 0), ("sensitivity_width", 0), ("carry_periods", 1)):
-            require_whole(f"network.{name}", getattr(self, name), least)
+            require_integer(f"network.{name}", getattr(self, name), least)
         for name in ("start_sensitivity", "season_spread"):
             require_number(f"network.{name}", getattr(self, name), above=0)
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gpu_pricer.checks import require_number, require_whole
+from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.network.encoding.batches import Batch
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.encoding.history import NO_PRODUCT
@@ -22,7 +22,7 @@ class HistoryConfig:
     dropout: float
 
     def __post_init__(self) -> None:
-        require_whole("history.hidden", self.hidden, 1)
+        require_integer("history.hidden", self.hidden, 1)
         require_number("history.dropout", self.dropout, least=0, below=1)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gpu_pricer.checks import require_number, require_whole
+from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.price_response.laplace import LaplacePosterior
 from gpu_pricer.network.price_response.likelihood import ResponseLikelihood
@@ -41,9 +41,9 @@ class PriceResponseConfig:
     prior: PriorConfig
 
     def __post_init__(self) -> None:
-        require_whole("price_response.passes", self.passes, 0)
+        require_integer("price_response.passes", self.passes, 0)
         require_number("price_response.tolerance", self.tolerance, above=0)
-        require_whole("price_response.draws", self.draws, 0)
+        require_integer("price_response.draws", self.draws, 0)
         if self.draws and not self.passes:
             raise ValueError(f"price_response.draws must be 0 where passes is 0, found {self.draws}")
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from gpu_pricer.checks import require_number, require_whole
+from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.segment_response.counts import CategoryCounts, count_choices
 from gpu_pricer.network.segment_response.endogeneity import EndogeneityConfig
@@ -31,8 +31,8 @@ class ResponseConfig:
 
     def __post_init__(self) -> None:
         require_number("response.min_price_coverage", self.min_price_coverage, least=0, most=1)
-        require_whole("response.carry_periods", self.carry_periods, 1)
-        require_whole("response.draws", self.draws, 0)
+        require_integer("response.carry_periods", self.carry_periods, 1)
+        require_integer("response.draws", self.draws, 0)
 
 
 @dataclass(frozen=True)

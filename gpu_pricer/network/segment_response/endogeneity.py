@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from gpu_pricer.checks import require_whole
+from gpu_pricer.checks import require_integer
 from gpu_pricer.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class EndogeneityConfig:
     folds: int
 
     def __post_init__(self) -> None:
-        require_whole("endogeneity.folds", self.folds, 2)
+        require_integer("endogeneity.folds", self.folds, 2)
         if type(self.planned_promotions) is not bool:
             raise InputError(f"endogeneity.planned_promotions must be true or false, found {self.planned_promotions!r}")
         if self.instruments is not None and not self.instruments:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gpu_pricer.checks import require_number, require_whole
+from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.network.segment_response.counts import CategoryCounts
 from gpu_pricer.network.segment_response.model import (
     CategoryState,
@@ -50,7 +50,7 @@ class FitConfig:
     level_spread: float
 
     def __post_init__(self) -> None:
-        require_whole("response.fit.steps", self.steps, 1)
+        require_integer("response.fit.steps", self.steps, 1)
         for name in ("tolerance", "spread", "level_spread"):
             require_number(f"response.fit.{name}", getattr(self, name), above=0)
 

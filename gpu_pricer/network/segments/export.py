@@ -8,7 +8,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from gpu_pricer.checks import require_number, require_whole
+from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.model.demand_network import DemandNetwork
@@ -38,10 +38,10 @@ class ExportConfig:
     def __post_init__(self) -> None:
         if self.form not in FORMS:
             raise InputError(f"export.form must be one of {sorted(FORMS)}, found {self.form!r}")
-        require_whole("export.rank", self.rank, 1)
+        require_integer("export.rank", self.rank, 1)
         require_number("export.support_quantile", self.support_quantile, least=0, below=0.5)
         require_number("export.support_width", self.support_width, least=0, below=1)
-        require_whole("export.member_cells", self.member_cells, 0)
+        require_integer("export.member_cells", self.member_cells, 0)
 
 
 def export_artefact(

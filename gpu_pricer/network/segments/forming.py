@@ -8,7 +8,7 @@ import torch
 from sklearn.cluster import KMeans
 from torch import Tensor
 
-from gpu_pricer.checks import require_number, require_whole
+from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.segments.members import Members
@@ -27,7 +27,7 @@ class SegmentsConfig:
 
     def __post_init__(self) -> None:
         for name in ("count", "restarts"):
-            require_whole(f"segments.{name}", getattr(self, name), 1)
+            require_integer(f"segments.{name}", getattr(self, name), 1)
         require_number("segments.price_spread", self.price_spread, least=0)
 
 

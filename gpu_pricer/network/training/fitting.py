@@ -16,7 +16,7 @@ from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from gpu_pricer.checks import require_number, require_whole
+from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, Batch, IndexBatches, gather_batch
 from gpu_pricer.network.encoding.choice_data import ChoiceData
@@ -55,11 +55,11 @@ class OptimiserConfig:
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "max_epochs", "patience"):
-            require_whole(f"optimiser.{name}", getattr(self, name), 1)
+            require_integer(f"optimiser.{name}", getattr(self, name), 1)
         if self.likelihood not in LIKELIHOODS:
             raise ValueError(f"optimiser.likelihood must be one of {sorted(LIKELIHOODS)}, found {self.likelihood!r}")
         if self.max_alternatives is not None:
-            require_whole("optimiser.max_alternatives", self.max_alternatives, 1)
+            require_integer("optimiser.max_alternatives", self.max_alternatives, 1)
             if self.likelihood == "purchases":
                 raise ValueError(
                     "optimiser.max_alternatives must be null for optimiser.likelihood=purchases, which needs whole "
@@ -82,7 +82,7 @@ class TrainerConfig:
 
     def __post_init__(self) -> None:
         for name in ("devices", "num_nodes"):
-            require_whole(f"trainer.{name}", getattr(self, name), 1)
+            require_integer(f"trainer.{name}", getattr(self, name), 1)
         if self.accelerator == "gpu" and not torch.cuda.is_available():
             raise InputError("trainer=gpu must find a CUDA device, found none: use trainer=cpu, or mend the driver")
 

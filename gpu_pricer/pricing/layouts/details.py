@@ -5,13 +5,12 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import polars as pl
 
-from gpu_pricer.policy.ladder import CENTS
 from gpu_pricer.policy.overrides import NO_SEGMENT
 from gpu_pricer.pricing.tiles.cells import differ, explain, explain_expected
-from gpu_pricer.pricing.tiles.solved_tile import PER_VISITS, SolvedTile
+from gpu_pricer.pricing.tiles.solved_tile import SolvedTile
 from gpu_pricer.tables.parquet_file import Column
 from gpu_pricer.tables.parquet_pages import Chunk, codes_chunk, dictionary_of, flags_chunk, values_chunk
-from gpu_pricer.tables.price_table import DETAIL_COLUMNS, DETAILS, PARTS
+from gpu_pricer.tables.price_table import CENTS, DETAIL_COLUMNS, DETAILS, PARTS, PER_VISITS
 
 
 def detail_columns(details: Sequence[str]) -> list[Column]:

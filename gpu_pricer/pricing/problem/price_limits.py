@@ -6,12 +6,12 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.policy.ladder import CENTS, Ladder
+from gpu_pricer.policy.ladder import Ladder
 from gpu_pricer.policy.overrides import Overrides
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.policy.price_range import ABSENT, LARGEST, LEAST, MICROS_PER_CENT, Facts, PriceRange, price_range
 from gpu_pricer.policy.rule_columns import IS_FROZEN, MONEY_RULES
-from gpu_pricer.tables.price_table import BINDINGS, RULES
+from gpu_pricer.tables.price_table import BINDINGS, CENTS, RULES
 from kernels import PRICE_LIMIT
 
 PRODUCTS_AT_ONCE = 2**16

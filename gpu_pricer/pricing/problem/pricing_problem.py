@@ -7,7 +7,7 @@ import polars as pl
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.policy.bounds import Bounds
-from gpu_pricer.policy.ladder import CENTS, for_kernels
+from gpu_pricer.policy.ladder import for_kernels
 from gpu_pricer.policy.overrides import Overrides, read_overrides
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.policy.price_range import LARGEST
@@ -18,6 +18,7 @@ from gpu_pricer.pricing.problem.posterior_draws import POINT, posterior_draws
 from gpu_pricer.pricing.problem.price_limits import bounded, ladder_rows
 from gpu_pricer.pricing.problem.segment_demand import SegmentDemand, segment_demand
 from gpu_pricer.tables.artefact import DemandArtefact
+from gpu_pricer.tables.price_table import CENTS
 from kernels import Demand, Draws, Ladders, PricingInputs, Shelf, Totals, choice_totals, expected_totals
 
 

@@ -7,7 +7,7 @@ Rows are written in another order than they were priced in: `order` [n] lists th
 import numba
 import numpy as np
 
-from gpu_pricer.policy.ladder import CENTS
+from gpu_pricer.tables.price_table import CENTS
 from kernels import PRICE_LIMIT
 
 Array = np.ndarray

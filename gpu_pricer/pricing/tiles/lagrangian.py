@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gpu_pricer.policy.ladder import CENTS
 from gpu_pricer.policy.overrides import Overrides
 from gpu_pricer.policy.slices import Slices
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
 from gpu_pricer.pricing.tiles.fixed_cells import BY_OVERRIDE, offer_at
+from gpu_pricer.tables.price_table import CENTS
 from kernels import PricedCells, PricingInputs, Totals, price_cells
 
 LEAST_WEIGHT = 1e-9

@@ -7,17 +7,14 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from gpu_pricer.policy.ladder import CENTS
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
 from gpu_pricer.pricing.tiles.cells import add_moves, mark_prices
 from gpu_pricer.pricing.tiles.lagrangian import Steering, price_classes
 from gpu_pricer.pricing.tiles.solving import solve_cells, tile_inputs, within_ratio
 from gpu_pricer.tables.parquet_pages import Dictionary, dictionary_of
-from gpu_pricer.tables.price_table import BINDINGS
+from gpu_pricer.tables.price_table import BINDINGS, CENTS
 from gpu_pricer.tables.price_version import Tally
 from kernels import Demand, Outcomes, PricedCells, Totals, expected_outcomes, utility_lines
-
-PER_VISITS = 1000
 
 
 class Terms(NamedTuple):

@@ -9,9 +9,9 @@ import pytest
 from gpu_pricer.evaluation.demand.aggregation import aggregation_regret
 from gpu_pricer.tables.artefact import DemandArtefact
 from tests.evaluation.markets import policy
-from tests.markets import UNBOUNDED, a_policy, catalog_of, small_artefact
+from tests.markets import NO_RULES, a_policy, catalog_of, small_artefact
 
-CENTS = a_policy(bounds=replace(UNBOUNDED, max_decrease=0.6, max_increase=0.6), ladder=None)
+CENTS = a_policy(bounds=replace(NO_RULES, max_decrease=0.6, max_increase=0.6), ladder=None)
 
 
 def members_of(segments: DemandArtefact, spread: float) -> DemandArtefact:

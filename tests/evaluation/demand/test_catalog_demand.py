@@ -11,7 +11,7 @@ from gpu_pricer.evaluation.demand.price_response import arc_response, artefact_r
 from gpu_pricer.evaluation.demand.response_curves import response_curves
 from gpu_pricer.evaluation.demand.segmentation import segmentation_value
 from tests.evaluation.markets import policy
-from tests.markets import UNBOUNDED, a_policy, catalog_of, small_artefact
+from tests.markets import NO_RULES, a_policy, catalog_of, small_artefact
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def test_the_largest_categories_keep_their_demand(demand):
 def test_rules_of_catalog_columns_hold_in_the_largest_categories_too():
     artefact = small_artefact(5, segments=6, products=20, categories=5)
     catalog = catalog_of(artefact).with_columns(most=pl.col("price") * 0.9)
-    rules = a_policy(replace(UNBOUNDED, ceiling_column="most"), ladder=None)
+    rules = a_policy(replace(NO_RULES, ceiling_column="most"), ladder=None)
 
     largest = CatalogDemand.of(artefact, catalog, rules).largest(2)
 

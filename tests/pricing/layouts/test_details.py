@@ -12,15 +12,15 @@ from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
 from gpu_pricer.pricing.tiles.solved_tile import solve
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.price_table import PARTS
-from tests.markets import UNBOUNDED, USUAL, a_policy, catalog_of, small_artefact
+from tests.markets import NO_RULES, USUAL, a_policy, catalog_of, small_artefact
 from tests.pricing.logit import dense_demand
 from tests.pricing.tile_file import rows_of
 
 ALL = ["parts", "personalised", "note"]
 POLICIES = {
     "usual": a_policy(),
-    "free": a_policy(UNBOUNDED, None),
-    "revenue": a_policy(UNBOUNDED, None, Objective(1.0, 1.0)),
+    "free": a_policy(NO_RULES, None),
+    "revenue": a_policy(NO_RULES, None, Objective(1.0, 1.0)),
     "uniform": a_policy(replace(USUAL, max_segment_ratio=1.0)),
     "budget": a_policy(replace(USUAL, max_changes=20)),
     "no rung": a_policy(USUAL, Ladder(None, [1.5, 90.0])),
@@ -46,7 +46,7 @@ def test_parts_add_up_to_the_cent_on_every_row(policy, outside_option):
 def test_interior_price_needs_no_adjustment_but_the_cent():
     artefact = small_artefact(42, segments=7)
 
-    for policy in (a_policy(UNBOUNDED, None), a_policy(UNBOUNDED, None, Objective(1.0, 2.0))):
+    for policy in (a_policy(NO_RULES, None), a_policy(NO_RULES, None, Objective(1.0, 2.0))):
         table = detailed(artefact, policy).filter(binding="none")
         assert table["adjustment"].cast(pl.Float64).abs().max() <= 0.03
 
@@ -55,7 +55,7 @@ def test_parts_are_what_their_names_say():
     artefact = small_artefact(43, segments=2, products=4, categories=1)
     catalog = catalog_of(artefact)
 
-    table = detailed(artefact, a_policy(UNBOUNDED, None)).sort("segment_id", "product_id")
+    table = detailed(artefact, a_policy(NO_RULES, None)).sort("segment_id", "product_id")
 
     known = artefact.products.join(catalog.select("product_id", "cost"), on="product_id").sort("product_id")
     for segment, s in dense_demand(artefact).segments():
@@ -75,7 +75,7 @@ def test_parts_are_what_their_names_say():
 
 
 def test_revenue_weight_is_a_shadow_price_below_zero():
-    table = detailed(small_artefact(44), a_policy(UNBOUNDED, None, Objective(1.0, 1.0)))
+    table = detailed(small_artefact(44), a_policy(NO_RULES, None, Objective(1.0, 1.0)))
 
     half = -table["unit_cost"].cast(pl.Float64) / 2
     assert table["shadow_price"].cast(pl.Float64).to_numpy() == pytest.approx(half.to_numpy(), abs=0.011)

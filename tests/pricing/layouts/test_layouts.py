@@ -11,7 +11,7 @@ from gpu_pricer.pricing.layouts import long as long_rows
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
 from gpu_pricer.pricing.scoring import table_columns
 from gpu_pricer.pricing.tiles.solved_tile import solve, tally_of
-from tests.markets import UNBOUNDED, a_policy, catalog_of, small_artefact
+from tests.markets import NO_RULES, a_policy, catalog_of, small_artefact
 from tests.pricing.tile_file import rows_of
 
 SUMS = 1e-5
@@ -23,7 +23,7 @@ def solved(artefact, policy=None):
     return solve(problem, 0, len(problem.category_start) - 1, "cpu")
 
 
-@pytest.mark.parametrize("policy", [a_policy(), a_policy(UNBOUNDED, ladder=None)], ids=["few prices", "many prices"])
+@pytest.mark.parametrize("policy", [a_policy(), a_policy(NO_RULES, ladder=None)], ids=["few prices", "many prices"])
 @pytest.mark.parametrize("kind", [pl.String, pl.UInt16, pl.Int32])
 def test_wide_rows_are_the_long_ones_turned(kind, policy):
     artefact = small_artefact(7, segments=70, products=60, categories=9)

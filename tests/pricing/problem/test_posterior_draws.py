@@ -18,13 +18,13 @@ from gpu_pricer.pricing.tiles.solved_tile import solve, tally_of
 from gpu_pricer.pricing.tiles.solving import choose_changes
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.price_table import PARTS
-from tests.markets import UNBOUNDED, USUAL, a_policy, catalog_of, small_artefact, with_posterior
+from tests.markets import NO_RULES, USUAL, a_policy, catalog_of, small_artefact, with_posterior
 from tests.pricing.logit import category_value, dense_demand
 from tests.pricing.test_guardrails import with_families
 from tests.pricing.tile_file import rows_of
 
 HALVES = Ladder([0.09, 0.59], None)
-WIDE = replace(UNBOUNDED, max_decrease=0.4, max_increase=0.5)
+WIDE = replace(NO_RULES, max_decrease=0.4, max_increase=0.5)
 
 
 def solved(artefact, policy, uncertainty=POSTERIOR):
@@ -135,7 +135,7 @@ def test_interval_of_profit_holds_nine_draws_in_ten():
 def test_parts_add_up_and_leave_an_interior_price_nothing_but_the_cent():
     artefact = with_posterior(small_artefact(24), 0.5)
 
-    table = priced(artefact, a_policy(UNBOUNDED, None), details=["parts"])
+    table = priced(artefact, a_policy(NO_RULES, None), details=["parts"])
 
     assert (table.select(pl.sum_horizontal(PARTS)).to_series() == table["price"]).all()
     assert table.filter(binding="none")["adjustment"].cast(pl.Float64).abs().max() <= 0.03

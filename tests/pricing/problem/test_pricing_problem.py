@@ -12,7 +12,7 @@ from gpu_pricer.policy.ladder import Ladder
 from gpu_pricer.policy.objective import Objective
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
 from gpu_pricer.pricing.tiles.solved_tile import solve
-from tests.markets import UNBOUNDED, a_policy, catalog_of, one_product, small_artefact
+from tests.markets import NO_RULES, a_policy, catalog_of, one_product, small_artefact
 from tests.pricing.tile_file import rows_of
 
 # Float32 prices may differ from the float64 optimum where two rungs are worth the same to about this much.
@@ -96,8 +96,8 @@ def test_prices_are_the_best_of_every_combination(form, weights):
 def test_every_rule_changes_a_price_and_is_named(rule, price, cost, binding_side):
     artefact, catalog = one_product(price, cost, support=(4.0, 6.0))
 
-    unlimited = price_and_binding(artefact, catalog, a_policy(UNBOUNDED, ladder=None))
-    bound = price_and_binding(artefact, catalog, a_policy(replace(UNBOUNDED, **rule), ladder=None))
+    utility_at_zero = price_and_binding(artefact, catalog, a_policy(NO_RULES, ladder=None))
+    bound = price_and_binding(artefact, catalog, a_policy(replace(NO_RULES, **rule), ladder=None))
 
     assert bound == (binding_side, next(iter(rule)))
     assert unlimited[0] == pytest.approx(7.25, abs=0.3)
@@ -107,8 +107,8 @@ def test_every_rule_changes_a_price_and_is_named(rule, price, cost, binding_side
 def test_ladder_changes_a_price():
     artefact, catalog = one_product(5.0, 4.0)
 
-    whole, _ = price_and_binding(artefact, catalog, a_policy(UNBOUNDED, ladder=None))
-    rung, binding = price_and_binding(artefact, catalog, a_policy(UNBOUNDED, ladder=Ladder([0.99], None)))
+    whole, _ = price_and_binding(artefact, catalog, a_policy(NO_RULES, ladder=None))
+    rung, binding = price_and_binding(artefact, catalog, a_policy(NO_RULES, ladder=Ladder([0.99], None)))
 
     assert abs(rung - whole) < 1
     assert round(100 * rung) % 100 == 99
@@ -118,7 +118,7 @@ def test_ladder_changes_a_price():
 def test_explicit_prices_are_the_only_ones():
     artefact, catalog = one_product(5.0, 4.0)
 
-    price, _ = price_and_binding(artefact, catalog, a_policy(UNBOUNDED, ladder=Ladder(None, [4.5, 6.66, 12.0])))
+    price, _ = price_and_binding(artefact, catalog, a_policy(NO_RULES, ladder=Ladder(None, [4.5, 6.66, 12.0])))
 
     assert price == 6.66
 
@@ -126,16 +126,16 @@ def test_explicit_prices_are_the_only_ones():
 @pytest.mark.parametrize("ladder", [Ladder([0.99], None), Ladder(None, [50.0])])
 def test_without_a_rung_todays_price_stays_and_says_so(ladder):
     artefact, catalog = one_product(5.37, 4.0)
-    bounds = replace(UNBOUNDED, max_decrease=0.05, max_increase=0.05)
+    bounds = replace(NO_RULES, max_decrease=0.05, max_increase=0.05)
 
     assert price_and_binding(artefact, catalog, a_policy(bounds, ladder)) == (5.37, "no_rung")
 
 
 def test_revenue_objective_lowers_the_price():
     artefact, catalog = one_product(5.0, 4.0)
-    by_profit, _ = price_and_binding(artefact, catalog, a_policy(UNBOUNDED, None, Objective(1.0, 0.0)))
-    by_both, _ = price_and_binding(artefact, catalog, a_policy(UNBOUNDED, None, Objective(1.0, 1.0)))
-    by_revenue, _ = price_and_binding(artefact, catalog, a_policy(UNBOUNDED, None, Objective(0.0, 1.0)))
+    by_profit, _ = price_and_binding(artefact, catalog, a_policy(NO_RULES, None, Objective(1.0, 0.0)))
+    by_both, _ = price_and_binding(artefact, catalog, a_policy(NO_RULES, None, Objective(1.0, 1.0)))
+    by_revenue, _ = price_and_binding(artefact, catalog, a_policy(NO_RULES, None, Objective(0.0, 1.0)))
 
     assert by_revenue < by_both < by_profit
 
@@ -146,7 +146,7 @@ def test_units_per_choice_weighs_products_of_a_category_against_each_other():
     heavy = artefact.products.with_columns(units_per_choice=pl.Series([9.0, 1.0]))
     light = artefact.products.with_columns(units_per_choice=pl.Series([1.0, 1.0]))
 
-    policy = a_policy(UNBOUNDED, ladder=None)
+    policy = a_policy(NO_RULES, ladder=None)
     prices = [priced(replace(artefact, products=p), catalog, policy)["price"].to_list() for p in (heavy, light)]
 
     assert prices[0][1] > prices[1][1]  # the light product leaves room for the heavy one
@@ -168,7 +168,7 @@ def test_availability_moves_appeal_and_zero_leaves_the_choice_set():
 
 def test_scarce_product_sells_by_its_availability():
     artefact, catalog = one_product(5.0, 4.0)
-    today = a_policy(replace(UNBOUNDED, max_decrease=0.0, max_increase=0.0), None)
+    today = a_policy(replace(NO_RULES, max_decrease=0.0, max_increase=0.0), None)
 
     units = priced(artefact, catalog.with_columns(availability=pl.lit(0.25)), today)["expected_units"][0]
 
@@ -178,7 +178,7 @@ def test_scarce_product_sells_by_its_availability():
 @pytest.mark.parametrize("column", ["appeal_offset", "sensitivity_offset"])
 def test_offset_of_a_product_is_that_of_each_of_its_cells(column):
     artefact = small_artefact(5)
-    catalog, policy = catalog_of(artefact), a_policy(UNBOUNDED, None)
+    catalog, policy = catalog_of(artefact), a_policy(NO_RULES, None)
     values = {"appeal_offset": 0.0, "sensitivity_offset": 0.0} | {column: 0.7}
     shared = pl.DataFrame({"product_id": ["p001", "p002"]} | {n: [v, v] for n, v in values.items()})
     cells = shared.join(artefact.segments.select("segment_id"), how="cross")
@@ -196,7 +196,7 @@ def test_offset_of_a_product_is_that_of_each_of_its_cells(column):
 
 def test_offset_of_one_cell_leaves_other_segments_alone():
     artefact = small_artefact(5)
-    catalog, policy = catalog_of(artefact), a_policy(UNBOUNDED, None)
+    catalog, policy = catalog_of(artefact), a_policy(NO_RULES, None)
     zero = pl.DataFrame(
         {"product_id": ["p001"], "segment_id": ["s2"], "appeal_offset": [0.0], "sensitivity_offset": [0.0]}
     )
@@ -270,9 +270,7 @@ def test_higher_cost_never_lowers_a_products_price():
     is_dearer = pl.col("product_id") == "p007"
     dearer = catalog.with_columns(cost=pl.when(is_dearer).then(pl.col("cost") * 1.1).otherwise("cost"))
 
-    before, after = (
-        priced(artefact, c, a_policy(UNBOUNDED, None)).filter(is_dearer)["price"] for c in (catalog, dearer)
-    )
+    before, after = (priced(artefact, c, a_policy(NO_RULES, None)).filter(is_dearer)["price"] for c in (catalog, dearer))
 
     assert (after > before).all()
 

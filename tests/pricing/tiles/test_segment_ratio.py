@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from gpu_pricer.policy.ladder import Ladder
-from tests.markets import UNBOUNDED, USUAL, a_policy, catalog_of, small_artefact
+from tests.markets import NO_RULES, USUAL, a_policy, catalog_of, small_artefact
 from tests.pricing.logit import category_value, dense_demand
 from tests.pricing.test_guardrails import _prices, priced, with_families
 
@@ -35,7 +35,7 @@ def ratios(table):
 @pytest.mark.parametrize("ratio", [1.0, 1.07, 1.3])
 def test_ratio_is_kept_by_every_product(ratio, ladder):
     artefact = spread(3, products=24, categories=5)
-    wide = replace(UNBOUNDED, max_decrease=0.5, max_increase=0.8)
+    wide = replace(NO_RULES, max_decrease=0.5, max_increase=0.8)
 
     unlimited = priced(artefact, catalog_of(artefact), a_policy(wide, ladder))
     kept = priced(artefact, catalog_of(artefact), a_policy(replace(wide, max_segment_ratio=ratio), ladder))
@@ -50,7 +50,7 @@ def test_ratio_is_kept_by_every_product(ratio, ladder):
 def test_levels_are_nearly_as_good_as_the_best_of_every_combination(seed, ratio):
     artefact = spread(seed, products=4, categories=2)
     catalog, ladder = catalog_of(artefact), Ladder([0.15, 0.65], None)
-    wide = replace(UNBOUNDED, max_decrease=0.4, max_increase=0.5, max_segment_ratio=ratio)
+    wide = replace(NO_RULES, max_decrease=0.4, max_increase=0.5, max_segment_ratio=ratio)
 
     table = priced(artefact, catalog, a_policy(wide, ladder))
 
@@ -124,7 +124,7 @@ def test_family_keeps_the_ratio_together():
     catalog = with_families(catalog_of(artefact), {"a": ["p000", "p002"]}).with_columns(
         price=pl.lit(4.0), cost=pl.lit(2.0)
     )
-    rules = replace(UNBOUNDED, max_decrease=0.5, max_increase=0.9, family_column="family_id", max_segment_ratio=1.1)
+    rules = replace(NO_RULES, max_decrease=0.5, max_increase=0.9, family_column="family_id", max_segment_ratio=1.1)
 
     table = priced(artefact, catalog, a_policy(rules))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gpu_pricer.checks import require_number, require_range, require_whole
+from gpu_pricer.checks import require_integer, require_number, require_range
 
 LEAST_PER_CATEGORY = 2
 
@@ -19,8 +19,8 @@ class People:
     visit_rate: Sequence[float]
 
     def __post_init__(self) -> None:
-        require_whole("types", self.types, 1)
-        require_whole("users", self.users, self.types)
+        require_integer("types", self.types, 1)
+        require_integer("users", self.users, self.types)
         require_range("visit_rate", self.visit_rate, 0.01, 1.0)
 
 
@@ -44,8 +44,8 @@ class Assortment:
     new_rate: float
 
     def __post_init__(self) -> None:
-        require_whole("categories", self.categories, 1)
-        require_whole("products", self.products, LEAST_PER_CATEGORY * self.categories)
+        require_integer("categories", self.categories, 1)
+        require_integer("products", self.products, LEAST_PER_CATEGORY * self.categories)
         require_range("margin", self.margin, 0.01, 0.9)
         require_number("margin_spread", self.margin_spread, least=0.0, most=1.0)
         require_number("part_time", self.part_time, least=0.0, most=1.0)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from gpu_pricer.checks import require_whole
+from gpu_pricer.checks import require_integer
 from gpu_pricer.data.sources.source import RawTable
 from gpu_pricer.data.sources.synthetic import tables
 from gpu_pricer.data.sources.synthetic.history import History, Manager, draw_history
@@ -33,8 +33,8 @@ class Synthetic:
     baskets: Baskets
 
     def __post_init__(self) -> None:
-        require_whole("seed", self.seed, 0)
-        require_whole("weeks", self.weeks, 1)
+        require_integer("seed", self.seed, 0)
+        require_integer("weeks", self.weeks, 1)
         if not isinstance(self.start, str) or date.fromisoformat(self.start).weekday() != 0:
             raise ValueError(f"start must be the ISO date of a Monday, found {self.start!r}")
 
