@@ -316,7 +316,9 @@ def test_family_without_a_common_price_keeps_todays():
 def test_frozen_product_leaves_its_family():
     artefact = small_artefact(31, segments=3, products=8, categories=2)
     catalog = with_families(catalog_of(artefact), {"a": ["p000", "p002", "p004"]}).with_columns(price=pl.lit(5.0))
-    rules = replace(NO_RULES, max_increase=0.3, max_decrease=0.3, family_column="family_id", frozen="product_id = 'p000'")
+    rules = replace(
+        NO_RULES, max_increase=0.3, max_decrease=0.3, family_column="family_id", frozen="product_id = 'p000'"
+    )
 
     table = priced(artefact, catalog.with_columns(cost=pl.lit(3.0)), a_policy(rules))
 

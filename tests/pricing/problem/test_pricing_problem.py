@@ -270,7 +270,9 @@ def test_higher_cost_never_lowers_a_products_price():
     is_dearer = pl.col("product_id") == "p007"
     dearer = catalog.with_columns(cost=pl.when(is_dearer).then(pl.col("cost") * 1.1).otherwise("cost"))
 
-    before, after = (priced(artefact, c, a_policy(NO_RULES, None)).filter(is_dearer)["price"] for c in (catalog, dearer))
+    before, after = (
+        priced(artefact, c, a_policy(NO_RULES, None)).filter(is_dearer)["price"] for c in (catalog, dearer)
+    )
 
     assert (after > before).all()
 
