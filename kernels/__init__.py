@@ -1,6 +1,7 @@
 """Floor 0: arrays in, arrays out. The price formulas, written once, and the CPU and CUDA loops over them."""
 
 from kernels.backend import BackendUnavailable, resolve_backend
+from kernels.binding import BindingSide
 from kernels.demand import (
     LARGEST_UTILITY,
     Demand,
@@ -31,6 +32,7 @@ __all__ = [
     "LARGEST_UTILITY",
     "PRICE_LIMIT",
     "BackendUnavailable",
+    "BindingSide",
     "Demand",
     "DenseDemand",
     "Draws",
