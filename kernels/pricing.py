@@ -16,14 +16,12 @@ from kernels.cpu.worker_memory import LANES, WorkerMemory, new_worker_memory
 from kernels.demand import Demand
 from kernels.inputs import PricingInputs, Shelf
 from kernels.outputs import Cells, Sums
+from kernels.partition import ITEM_COST, worker_edges
 from kernels.product_records import product_columns
 from kernels.tile import Tile, pad_segments, padded, tile_of
 
 # R is a ratio of two sums, each good to a few roundings: below this many of them an improvement is noise.
 ROUNDINGS = 32
-
-# What a category and block of segments costs beyond its products, in products.
-ITEM_COST = 4
 
 # One call uses every core, numba's workqueue threads abort when two threads enter them, and BLAS is held to one
 # thread for each of ours.
@@ -185,12 +183,9 @@ def _shared_out(tile: Tile, demand: Demand) -> tuple[WorkerMemory, np.ndarray]:
     """Return the workers' memory and edges int64 [T + 1]: the items are cut into parts of about equal work."""
     sizes = np.diff(tile.category_start)
     blocks = tile.segment_appeal.shape[0]
-    cost = np.cumsum(np.repeat(sizes + ITEM_COST, blocks))
-    workers = max(min(get_num_threads(), len(cost)), 1)
-    shares = np.arange(1, workers) / workers * cost[-1] if len(cost) else []
-    edges = np.concatenate([[0], np.searchsorted(cost, shares), [len(cost)]]).astype(np.int64)
+    edges = worker_edges(sizes + ITEM_COST, blocks, get_num_threads(), "left")
     longest = 1 << int(sizes.max(initial=0)).bit_length()
-    return _work(workers, longest, demand.dtype), edges
+    return _work(len(edges) - 1, longest, demand.dtype), edges
 
 
 @lru_cache(maxsize=1)

@@ -8,10 +8,11 @@ from numba import get_num_threads
 from kernels.checks import require, require_array
 from kernels.demand import Demand, in_double
 from kernels.inputs import PricingInputs, Shelf
+from kernels.partition import ITEM_COST, worker_edges
 from kernels.posterior.draws import Draws
 from kernels.posterior.outcomes import Outcomes, new_outcomes
 from kernels.posterior.tile_loop import DemandDraws, PriceSearch, expect_tile
-from kernels.pricing import ITEM_COST, ONE_AT_A_TIME, ROUNDINGS, PricedCells, Totals, utility_lines
+from kernels.pricing import ONE_AT_A_TIME, ROUNDINGS, PricedCells, Totals, utility_lines
 from kernels.product_records import product_columns, product_records
 from kernels.tile import tile_of
 
@@ -86,20 +87,9 @@ def _expect(
         price = np.array(np.broadcast_to(price, (products, segments)), np.float64)
     tile = tile_of(exact, shelf, inputs)
     records = product_records(product_columns(exact, shelf, inputs), tile.category_start, exact.dtype)
-    longest = int(np.diff(shelf.category_start).max(initial=0))
+    sizes = np.diff(shelf.category_start)
+    cost = np.where(draws.row < 0, 1, draws.factor.shape[2]) * (sizes + ITEM_COST)
+    edges = worker_edges(cost, segments, get_num_threads(), "right")
     with ONE_AT_A_TIME:
-        expect_tile(tile, records, uncertain, search, price, found, TAIL, longest, _edges(shelf, draws))
+        expect_tile(tile, records, uncertain, search, price, found, TAIL, int(sizes.max(initial=0)), edges)
     return found
-
-
-def _edges(shelf: Shelf, draws: Draws) -> np.ndarray:
-    """Return int64 [T + 1], which cuts the segments of all categories into parts of about equal work."""
-    segments = draws.segment_count
-    work = np.where(draws.row < 0, 1, draws.factor.shape[2]) * (np.diff(shelf.category_start) + ITEM_COST)
-    if not work.size * segments:
-        return np.zeros(2, np.int64)
-    done = np.concatenate([[0], np.cumsum(work * segments)])
-    workers = max(min(get_num_threads(), len(work) * segments), 1)
-    shares = np.arange(workers + 1) * done[-1] // workers
-    category = np.clip(np.searchsorted(done, shares, side="right") - 1, 0, len(work) - 1)
-    return (category * segments + (shares - done[category]) // work[category]).astype(np.int64)
