@@ -57,15 +57,15 @@ ON_AND_OFF = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("rule", "columns", "binding_side", "binding"), ON_AND_OFF)
-def test_every_rule_changes_a_price_and_is_named(rule, columns, binding_side, binding):
+@pytest.mark.parametrize(("rule", "columns", "side", "binding"), ON_AND_OFF)
+def test_every_rule_changes_a_price_and_is_named(rule, columns, side, binding):
     artefact, catalog = one_product(5.0, 4.0, support=(1.0, 6.5))
     catalog = catalog.with_columns(**{name: pl.lit(value) for name, value in columns.items()})
 
-    utility_at_zero = price_and_binding(artefact, catalog, a_policy(NO_RULES, ladder=None))
+    unlimited = price_and_binding(artefact, catalog, a_policy(NO_RULES, ladder=None))
     bound = price_and_binding(artefact, catalog, a_policy(replace(NO_RULES, **rule), ladder=None))
 
-    assert bound == (binding_side, binding)
+    assert bound == (side, binding)
     assert unlimited[0] == pytest.approx(7.25, abs=0.3)
     assert unlimited[1] == "none"
 

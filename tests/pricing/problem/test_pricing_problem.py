@@ -85,7 +85,7 @@ def test_prices_are_the_best_of_every_combination(form, weights):
 
 # One product, appeal 0, sensitivity 2 at reference 5: the slope is 0.4 per unit of currency.
 @pytest.mark.parametrize(
-    ("rule", "price", "cost", "binding_side"),
+    ("rule", "price", "cost", "side"),
     [
         ({"max_increase": 0.05}, 5.0, 4.0, 5.25),
         ({"max_decrease": 0.05}, 20.0, 4.0, 19.0),
@@ -93,13 +93,13 @@ def test_prices_are_the_best_of_every_combination(form, weights):
         ({"within_support": True}, 5.0, 4.0, 6.0),
     ],
 )
-def test_every_rule_changes_a_price_and_is_named(rule, price, cost, binding_side):
+def test_every_rule_changes_a_price_and_is_named(rule, price, cost, side):
     artefact, catalog = one_product(price, cost, support=(4.0, 6.0))
 
-    utility_at_zero = price_and_binding(artefact, catalog, a_policy(NO_RULES, ladder=None))
+    unlimited = price_and_binding(artefact, catalog, a_policy(NO_RULES, ladder=None))
     bound = price_and_binding(artefact, catalog, a_policy(replace(NO_RULES, **rule), ladder=None))
 
-    assert bound == (binding_side, next(iter(rule)))
+    assert bound == (side, next(iter(rule)))
     assert unlimited[0] == pytest.approx(7.25, abs=0.3)
     assert unlimited[1] == "none"
 
