@@ -55,7 +55,7 @@ class Planner:
             raise InputError(
                 "constraints and frontiers need a demand with an outside option, found one without: remove them"
             )
-        products = problem.product_id.to_frame("product_id")
+        products = problem.products.product_id.to_frame("product_id")
         products = products.join(catalog, on="product_id", how="left", maintain_order="left")
         self.constraints, self.currency = constraints, currency
         self.of_sums = {name: constraint for name, constraint in constraints.items() if constraint.per is None}
@@ -78,13 +78,13 @@ class Planner:
 
     def read_start(self, folder: Path) -> Start:
         """Where the certificate in a folder says to start; InputError where there is none."""
-        return read_start(folder, list(self.of_sums), self.market.problem.product_id)
+        return read_start(folder, list(self.of_sums), self.market.problem.products.product_id)
 
     def _stock_table(self, solution: Solution) -> pl.DataFrame:
         """See Certificate.stock."""
         table = pl.DataFrame(
             {
-                "product_id": self.market.problem.product_id,
+                "product_id": self.market.problem.products.product_id,
                 "limit": self.limit,
                 "units": solution.sums.units,
                 "rationed": solution.rationed,

@@ -108,7 +108,7 @@ def _rate_multiplier(objective: np.ndarray, weights: np.ndarray, sums: np.ndarra
 def _sold(planner: Planner, found: Plan) -> np.ndarray:
     """Units, revenue and cost [3] without those that stock cannot serve."""
     rationed, problem = found.solution.rationed, planner.market.problem
-    unserved = [rationed.sum(), rationed @ dearest_prices(problem), rationed @ problem.cost]
+    unserved = [rationed.sum(), rationed @ dearest_prices(problem), rationed @ problem.products.cost]
     return found.solution.sums.total.sum(axis=0) - np.array(unserved)
 
 

@@ -15,7 +15,7 @@ from gpu_pricer.policy.bounds import Bounds
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.pricing.problem.posterior_draws import POINT
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem, pricing_problem
-from gpu_pricer.pricing.tiles.solved_tile import solve
+from gpu_pricer.pricing.tiles.solved_tile import solve_tile
 from gpu_pricer.pricing.tiles.solving import choose_changes
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.artefact import DemandArtefact
@@ -90,10 +90,10 @@ def rule_costs(
 
 
 def _objective(problem: PricingProblem, policy: Policy, tiling: Tiling, backend: str) -> float:
-    segments = len(problem.segment_id)
-    problem = choose_changes(problem, tiling.all_tiles(problem.category_start, segments), backend)
+    segments = len(problem.segments.segment_id)
+    problem = choose_changes(problem, tiling.all_tiles(problem.products.category_start, segments), backend)
     total = 0.0
-    for first, last in tiling.all_tiles(problem.category_start, segments):
-        category_value = solve(problem, first, last, backend).cells.category_value
-        total += float((category_value.astype(np.float64) @ problem.visits).sum())
+    for first, last in tiling.all_tiles(problem.products.category_start, segments):
+        category_value = solve_tile(problem, first, last, backend).cells.category_value
+        total += float((category_value.astype(np.float64) @ problem.segments.visits).sum())
     return (policy.objective.profit + policy.objective.revenue) * total / CENTS

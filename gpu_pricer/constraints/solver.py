@@ -98,7 +98,7 @@ class Solver:
         """objective: its weights [3]; size: what it comes to at today's prices, the unit of the dual."""
         self.market, self.objective, self.goals, self.stock = market, objective, goals, stock
         self.size = max(abs(size), 1e-9)
-        self.search = StockSearch(stock, market.problem.today / CENTS)
+        self.search = StockSearch(stock, market.problem.products.today / CENTS)
         self.known: np.ndarray | None = None
         self.answers: list[Answer] = []
 
@@ -163,9 +163,9 @@ class Solver:
     ) -> Steering:
         """The steering of z = best, with that of z = second for the categories taken, bool [G]."""
         problem = self.market.problem
-        is_second = np.zeros(len(problem.cost), np.bool_)
+        is_second = np.zeros(len(problem.products.cost), np.bool_)
         if taken is not None:
-            is_second = np.repeat(taken, np.diff(problem.category_start))
+            is_second = np.repeat(taken, np.diff(problem.products.category_start))
         multipliers = np.stack([self._multiplier(z) for z in (best, best if second is None else second)])
         return Steering(
             self.objective, self.market.slices, self.goals.coefficient, multipliers, is_second, self.search.price

@@ -53,13 +53,13 @@ class Stock:
 def stock_of(problem: PricingProblem, objective: np.ndarray, limit: np.ndarray) -> Stock:
     """The limits [P] with the most that a unit of each product may earn, given the objective's weights [3]."""
     of_unit, of_revenue, of_cost = objective
-    highest = of_unit + of_revenue * dearest_prices(problem) + of_cost * problem.cost
+    highest = of_unit + of_revenue * dearest_prices(problem) + of_cost * problem.products.cost
     return Stock(limit, np.maximum(highest, 0.0))
 
 
 def dearest_prices(problem: PricingProblem) -> np.ndarray:
     """The highest price of each product that bounds, or overrides of single segments, allow, in currency [P]."""
-    high, overrides = problem.high.copy(), problem.overrides.of_cells()
+    high, overrides = problem.limits.high.copy(), problem.overrides.of_cells()
     np.maximum.at(high, overrides.product, overrides.price)
     return high / CENTS
 

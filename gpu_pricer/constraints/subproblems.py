@@ -34,13 +34,15 @@ class Market:
         self.problem, self.slices, self.backend = problem, slices, backend
         self.passes = 0
         self._worth: dict[tuple[int, int], np.ndarray] = {}
-        self._tiles = tiles_of(problem.category_start, CELLS_AT_ONCE // max(len(problem.segment_id), 1))
+        self._tiles = tiles_of(
+            problem.products.category_start, CELLS_AT_ONCE // max(len(problem.segments.segment_id), 1)
+        )
 
     def today(self) -> Sums:
         """The sums at today's prices, in float64."""
         sums = self._nothing()
         for of_class, members, categories, products in self._parts():
-            price = self.problem.today[products, None]
+            price = self.problem.products.today[products, None]
             self._add(sums, of_class, categories, self._chosen(members, categories, price))
         return sums
 
@@ -53,7 +55,7 @@ class Market:
         for of_class, members, categories, products in self._parts():
             demand = self.problem.demand.tile(products.start, products.stop, members)
             inputs, key = steering.inputs(self.problem, of_class, categories), (of_class, categories[0])
-            visits = self.problem.visits[members]
+            visits = self.problem.segments.visits[members]
             found = price_totals(demand, inputs, visits, self.backend, self._worth.get(key))
             self._worth[key] = found.category_value
             self._add(sums, of_class, categories, found.totals)
@@ -69,7 +71,8 @@ class Market:
             warm = self._worth.get((of_class, categories[0]))
             start = None if warm is None else warm.astype(np.float64)
             category_value += (
-                float(price_totals(demand, inputs, self.problem.visits[members], "cpu", start).bound.sum()) / CENTS
+                float(price_totals(demand, inputs, self.problem.segments.visits[members], "cpu", start).bound.sum())
+                / CENTS
             )
         return category_value
 
@@ -89,35 +92,39 @@ class Market:
         changed = 0
         for categories in self._tiles:
             price = price_classes(self.problem, steering, categories, self.backend).price
-            changed += int(np.count_nonzero(price != self.problem.today[self.problem.products(*categories), None]))
-        return changed / (len(self.problem.today) * len(self.problem.segment_id))
+            changed += int(
+                np.count_nonzero(price != self.problem.products.today[self.problem.product_slice(*categories), None])
+            )
+        return changed / (len(self.problem.products.today) * len(self.problem.segments.segment_id))
 
     def _chosen(self, members: np.ndarray, categories: tuple[int, int], price: np.ndarray) -> Totals:
         """What some segments choose at prices [p, 1] or [p, s], in float64."""
-        products = self.problem.products(*categories)
+        products = self.problem.product_slice(*categories)
         demand = in_double(self.problem.demand.tile(products.start, products.stop, members))
-        return choice_totals(demand, self.problem.shelf(*categories), price, self.problem.visits[members])
+        return choice_totals(demand, self.problem.shelf(*categories), price, self.problem.segments.visits[members])
 
     def _parts(self) -> Iterator[tuple[int, np.ndarray, tuple[int, int], slice]]:
         """Every class of every tile: the class, its segments, the categories and their products; one pass."""
         self.passes += 1
         for categories in self._tiles:
             for of_class, members in self._classes():
-                yield of_class, members, categories, self.problem.products(*categories)
+                yield of_class, members, categories, self.problem.product_slice(*categories)
 
     def _classes(self) -> list[tuple[int, np.ndarray]]:
         return [(of_class, self.slices.members(of_class)) for of_class in range(self.slices.class_count)]
 
     def _nothing(self) -> Sums:
-        categories, constraints = len(self.problem.category_start) - 1, self.slices.mask.shape[1]
-        return Sums(np.zeros((categories, 3)), np.zeros((categories, constraints, 3)), np.zeros(len(self.problem.cost)))
+        categories, constraints = len(self.problem.products.category_start) - 1, self.slices.mask.shape[1]
+        return Sums(
+            np.zeros((categories, 3)), np.zeros((categories, constraints, 3)), np.zeros(len(self.problem.products.cost))
+        )
 
     def _add(self, sums: Sums, of_class: int, categories: tuple[int, int], totals: Totals) -> None:
         """Add what one class of segments buys."""
-        problem, products, rows = self.problem, self.problem.products(*categories), slice(*categories)
-        per_choice = problem.units_per_choice[products]
+        problem, products, rows = self.problem, self.problem.product_slice(*categories), slice(*categories)
+        per_choice = problem.products.units_per_choice[products]
         units, revenue = totals.chosen[:, 0] * per_choice, totals.revenue[:, 0] * per_choice / CENTS
-        values = np.stack([units, revenue, units * problem.cost[products]], axis=1)
+        values = np.stack([units, revenue, units * problem.products.cost[products]], axis=1)
         starts = problem.starts(*categories)[:-1]
         sums.units[products] += units
         sums.total[rows] += np.add.reduceat(values, starts)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gpu_pricer.policy.ladder import Ladder
+from gpu_pricer.pricing.decomposition import ObjectiveTerms, PricedChoices, expected_price_parts, price_parts
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
-from gpu_pricer.pricing.tiles.cells import explain, explain_expected
 from gpu_pricer.tables.price_table import BINDINGS, CENTS, PARTS, PER_VISITS
 from kernels import (
     Demand,
@@ -75,7 +75,7 @@ class Explanation:
 
 
 @dataclass(frozen=True)
-class Category:
+class CategoryAtPrices:
     """The category of a product for one segment, in float64: its demand, prices in cents [n] and what they maximise.
 
     draws: of its sensitivity, over which shares are expected; None to trust the demand's own.
@@ -92,15 +92,15 @@ class Category:
     @property
     def products(self) -> slice:
         """Its products."""
-        return self.problem.products(self.index, self.index + 1)
+        return self.problem.product_slice(self.index, self.index + 1)
 
     def at(self, rows: np.ndarray, row: int, cents: float) -> At:
         """What happens with some of its products at another price; of one of them."""
         price = self.price.copy()
         price[rows] = cents
         share = self.shares(price)
-        units = PER_VISITS * share * self.problem.units_per_choice[self.products]
-        margin = price / CENTS - self.problem.cost[self.products]
+        units = PER_VISITS * share * self.problem.products.units_per_choice[self.products]
+        margin = price / CENTS - self.problem.products.cost[self.products]
         return At(
             cents / CENTS,
             float(units[row]),
@@ -116,7 +116,8 @@ class Category:
 
     def category_value(self, price: np.ndarray, share: np.ndarray) -> float:
         """R in currency."""
-        weight, cost = (getattr(self.problem, name)[self.products] for name in ("units_per_choice", "effective_cost"))
+        weight = self.problem.products.units_per_choice[self.products]
+        cost = self.problem.products.effective_cost[self.products]
         return float((weight * (price - cost) * share).sum()) / CENTS
 
     def elasticity(self, row: int, slope: float) -> float:
@@ -130,7 +131,7 @@ class Category:
 
     def outcomes(self, draws: Draws, group: str) -> Outcomes:
         """What its prices lead to under draws of its sensitivity."""
-        inputs = self.problem.inputs(self.index, self.index + 1)
+        inputs = self.problem.pricing_inputs(self.index, self.index + 1)
         return expected_outcomes(self.demand, inputs, draws, self.price[:, None], group)
 
     def interval(self, draws: Draws, row: int) -> Interval | None:
@@ -139,8 +140,8 @@ class Category:
             return None
         share, elasticity = self.outcomes(draws, "share").share, self.outcomes(draws, "elasticity").elasticity
         product = self.products.start + row
-        margin = self.price[row] / CENTS - self.problem.cost[product]
-        least, most = np.sort(PER_VISITS * self.problem.units_per_choice[product] * margin * share[:, row, 0])
+        margin = self.price[row] / CENTS - self.problem.products.cost[product]
+        least, most = np.sort(PER_VISITS * self.problem.products.units_per_choice[product] * margin * share[:, row, 0])
         low, high = elasticity[:, row, 0]
         return Interval((float(least), float(most)), (float(low), float(high)), draws.factor.shape[2])
 
@@ -149,19 +150,19 @@ class Category:
         return utility_lines(self.demand, self.shelf)[1]
 
 
-def category_at(problem: PricingProblem, product: int, segment: int, price: np.ndarray) -> Category:
+def category_at(problem: PricingProblem, product: int, segment: int, price: np.ndarray) -> CategoryAtPrices:
     """The category of a product (positions), at prices in cents of all its products [n]."""
-    index = int(np.searchsorted(problem.category_start, product, side="right")) - 1
-    products = problem.products(index, index + 1)
+    index = int(np.searchsorted(problem.products.category_start, product, side="right")) - 1
+    products = problem.product_slice(index, index + 1)
     demand = in_double(problem.demand.tile(products.start, products.stop, np.array([segment])))
     shelf = problem.shelf(index, index + 1)
     exact = replace(shelf, reference_price=shelf.reference_price.astype(np.float64))
     draws = None if problem.draws is None else problem.draws.of_categories(index, index + 1).of_segment(segment)
-    return Category(problem, index, segment, demand, exact, price.astype(np.float64), draws)
+    return CategoryAtPrices(problem, index, segment, demand, exact, price.astype(np.float64), draws)
 
 
 def explanation(
-    category: Category,
+    category: CategoryAtPrices,
     product: int,
     ladder: Ladder,
     support: tuple[float, float],
@@ -176,58 +177,55 @@ def explanation(
     mates = _mates(problem, product, category.products)
     share, slope = category.shares(category.price), category.slopes()
     cents, low, high = (
-        int(array[i]) for array, i in ((category.price, row), (problem.low, product), (problem.high, product))
+        int(array[i])
+        for array, i in ((category.price, row), (problem.limits.low, product), (problem.limits.high, product))
     )
     parts = parts or _parts(category, row, share, slope)
-    binding = problem.binding[product]
+    rules = problem.limits.rules
     rungs = _rungs(ladder, low, high)
     others = [category.at(mates, row, rung) for rung in rungs if rung != cents]
-    ends = np.array([low, high, cents, problem.today[product], *(100 * end for end in support)])
+    ends = np.array([low, high, cents, problem.products.today[product], *(100 * end for end in support)])
     points = np.unique(np.round(np.append(np.linspace(ends.min(), ends.max(), CURVE_POINTS), cents)).astype(int))
     return Explanation(
         now=category.at(mates, row, cents),
-        today=category.at(mates, row, float(problem.today[product])),
+        today=category.at(mates, row, float(problem.products.today[product])),
         parts=parts,
         wanted=sum(list(parts.values())[:4]),
         share=float(share[row]),
         elasticity=category.elasticity(row, slope[row, 0]),
-        sensitivity=float(slope[row, 0] * problem.reference_price[product]),
-        reference_price=float(problem.reference_price[product] / CENTS),
+        sensitivity=float(slope[row, 0] * problem.products.reference_price[product]),
+        reference_price=float(problem.products.reference_price[product] / CENTS),
         support=support,
-        low=(low / CENTS, BINDINGS[binding[0]]),
-        high=(high / CENTS, BINDINGS[binding[2]]),
+        low=(low / CENTS, BINDINGS[rules.at_low[product]]),
+        high=(high / CENTS, BINDINGS[rules.at_high[product]]),
         runner_up=max(others, key=lambda other: other.category_value, default=None),
         curve=[category.at(mates, row, float(point)) for point in points],
         neighbours=len(category.price) - 1,
-        family=[] if len(mates) == 1 else problem.product_id[mates + category.products.start].to_list(),
-        visits=float(problem.visits[category.segment]),
+        family=[] if len(mates) == 1 else problem.products.product_id[mates + category.products.start].to_list(),
+        visits=float(problem.segments.visits[category.segment]),
         interval=None if posterior is None else category.interval(posterior, row),
     )
 
 
-def _parts(category: Category, row: int, share: np.ndarray, slope: np.ndarray) -> dict[str, float]:
-    """The parts in currency, by the formula of the price table's columns."""
-    problem, products = category.problem, category.products
-    parts = np.empty((len(PARTS), 1, 1), np.int64)
+def _parts(category: CategoryAtPrices, row: int, share: np.ndarray, slope: np.ndarray) -> dict[str, float]:
+    """Return the parts of a product's price in currency, by the formula of the price table's columns."""
+    problem, products, rows = category.problem.products, category.products, np.array([row])
+    price, cost = category.price.astype(np.int64)[:, None], CENTS * problem.cost[products]
+    effective_cost = problem.effective_cost[products]
     if category.draws is not None:
         found = category.outcomes(category.draws, "parts")
-        explain_expected(
-            category.price.astype(np.int64)[:, None], found.markup, found.opportunity, np.array([row]),
-            CENTS * problem.cost[products], problem.effective_cost[products], parts,
-        )  # fmt: skip
-        return {name: int(part) / CENTS for name, part in zip(PARTS, parts[:, 0, 0], strict=True)}
-    category_value = np.array([[CENTS * category.category_value(category.price, share)]])
-    explain(
-        category.price.astype(np.int64)[:, None], share[:, None], slope, category_value, np.zeros(len(share), np.int64),
-        np.array([row]), CENTS * problem.cost[products], problem.effective_cost[products, None],
-        problem.units_per_choice[products, None], np.zeros(1, np.int64), parts,
-    )  # fmt: skip
+        parts = expected_price_parts(price, found.markup, found.opportunity, effective_cost, cost, rows)
+    else:
+        value = np.array([[CENTS * category.category_value(category.price, share)]])
+        choices = PricedChoices(price, share[:, None], slope, value, np.zeros(len(share), np.int64))
+        weight = problem.units_per_choice[products, None]
+        parts = price_parts(choices, ObjectiveTerms(effective_cost[:, None], weight, np.zeros(1, np.int64)), cost, rows)
     return {name: int(part) / CENTS for name, part in zip(PARTS, parts[:, 0, 0], strict=True)}
 
 
 def _mates(problem: PricingProblem, product: int, products: slice) -> np.ndarray:
     """The rows in the category of all that share the product's price, its own included."""
-    family = problem.family[products]
+    family = problem.limits.family[products]
     own = family[product - products.start]
     return np.array([product - products.start]) if own < 0 else np.flatnonzero(family == own)
 

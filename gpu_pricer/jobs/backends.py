@@ -20,7 +20,7 @@ def resolved(backend: str) -> str:
 def backend_of(problem: PricingProblem, asked: str, found: str) -> str:
     """Where this problem can be priced: families, and draws of the sensitivity, only on the CPU."""
     on_cpu = {
-        "price families (policy.bounds.family_column) need": bool((problem.family >= 0).any()),
+        "price families (policy.bounds.family_column) need": bool((problem.limits.family >= 0).any()),
         "uncertainty=posterior needs": problem.draws is not None,
     }
     for what, is_there in on_cpu.items():

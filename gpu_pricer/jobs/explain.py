@@ -59,8 +59,8 @@ def main(config: DictConfig) -> None:
     folder = _version(config)
     version, policy = read_version(folder), instantiate(config.policy)
     market = _market(config, version, policy)
-    product = _position(market.problem.product_id, "product", config.product)
-    segment = _position(market.problem.segment_id, "segment", config.segment)
+    product = _position(market.problem.products.product_id, "product", config.product)
+    segment = _position(market.problem.segments.segment_id, "segment", config.segment)
     prices = _category_prices(folder, market.problem, product, segment)
     row = _row(folder, market.problem, product, segment)
     parts = {name: float(row[name]) for name in PARTS} if set(PARTS) <= set(row) else None  # type: ignore[arg-type]
@@ -70,7 +70,7 @@ def main(config: DictConfig) -> None:
             "score with score.details=[parts]"
         )
     category = category_at(market.problem, product, segment, prices)
-    support, ladder = market.support[product], policy.ladders[market.problem.ladder[product]]
+    support, ladder = market.support[product], policy.ladders[market.problem.limits.ladder[product]]
     draws = market.draws(product, segment)
     found = explanation(category, product, ladder, (support[0], support[1]), parts, draws)
     title = f"Product {config.product} for segment {config.segment} in {version.run}"
@@ -132,12 +132,12 @@ def _position(ids: pl.Series, what: str, wanted: object) -> int:
 
 def _category_prices(folder: Path, problem: PricingProblem, product: int, segment: int) -> np.ndarray:
     """The version's prices in cents of all products of the product's category, in their order [n]."""
-    index = int(np.searchsorted(problem.category_start, product, side="right")) - 1
-    ids = problem.product_id[problem.products(index, index + 1)]
-    cells = scan_cells(folder, problem.segment_id.dtype)
+    index = int(np.searchsorted(problem.products.category_start, product, side="right")) - 1
+    ids = problem.products.product_id[problem.product_slice(index, index + 1)]
+    cells = scan_cells(folder, problem.segments.segment_id.dtype)
     schema = cells.collect_schema()
     wanted = pl.DataFrame({"product_id": ids.cast(schema["product_id"])})
-    mine = cells.filter(pl.col("segment_id") == pl.lit(problem.segment_id[segment], schema["segment_id"]))
+    mine = cells.filter(pl.col("segment_id") == pl.lit(problem.segments.segment_id[segment], schema["segment_id"]))
     mine = mine.filter(pl.col("product_id").is_in(wanted["product_id"].implode()))
     found = wanted.join(mine.collect(engine="streaming"), on="product_id", how="left", maintain_order="left")
     if found["price"].null_count():
@@ -151,7 +151,7 @@ def _row(folder: Path, problem: PricingProblem, product: int, segment: int) -> d
     schema = table.collect_schema()
     if "segment_id" not in schema:
         return {}
-    keys = {"product_id": problem.product_id[product], "segment_id": problem.segment_id[segment]}
+    keys = {"product_id": problem.products.product_id[product], "segment_id": problem.segments.segment_id[segment]}
     rows = table.filter(pl.col(name) == pl.lit(value, schema[name]) for name, value in keys.items())
     found = rows.collect(engine="streaming")
     return found.row(0, named=True) if found.height else {}

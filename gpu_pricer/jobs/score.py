@@ -132,7 +132,7 @@ def score(
     backend = backend_of(problem, backend, found)
     version = _empty_version(problem, origin, tiling, folder.name, backend, uncertainty)
     table_columns(problem, tiling.layout, tiling.details)  # refuses what has none before anything is written
-    segments, products = len(problem.segment_id), len(problem.product_id)
+    segments, products = len(problem.segments.segment_id), len(problem.products.product_id)
     constraints = demanded(problem, policy, read, segments_table, origin.demand.currency, warm_start, backend)
     del read
     log.info("pricing %d products x %d segments on %s into %s", products, segments, backend, folder)
@@ -140,7 +140,7 @@ def score(
     _write_unpriced(problem.unpriced, folder / RECORD)
     steering = steer(constraints, folder / RECORD)
     del constraints
-    problem = choose_changes(problem, tiling.all_tiles(problem.category_start, segments), backend)
+    problem = choose_changes(problem, tiling.all_tiles(problem.products.category_start, segments), backend)
     whole = None
     with progress("score", products * segments * len(tiling.own_shards) // tiling.shards) as on_tile:
         for shard in tiling.own_shards:
@@ -201,7 +201,7 @@ def _empty_version(
         catalog=origin.catalog,
         backend=backend,
         uncertainty=uncertainty,
-        segments=len(problem.segment_id),
+        segments=len(problem.segments.segment_id),
         shards=tiling.shards,
         unpriced=problem.unpriced.height,
         files=[],

@@ -11,7 +11,8 @@ from gpu_pricer.pricing.layouts.long import long_columns, long_groups
 from gpu_pricer.pricing.layouts.wide import wide_columns, wide_groups
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
 from gpu_pricer.pricing.tiles.lagrangian import Steering
-from gpu_pricer.pricing.tiles.solved_tile import SolvedTile, solve, tally_of
+from gpu_pricer.pricing.tiles.solved_tile import SolvedTile, solve_tile
+from gpu_pricer.pricing.tiles.tally import tally_of
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.parquet_file import TYPES, Column
 from gpu_pricer.tables.parquet_pages import Chunk
@@ -66,8 +67,8 @@ def score_shard(
     tallies: list[Tally] = []
     pending: deque[Future[int]] = deque()
     with ThreadPoolExecutor(tiling.writers) as writers:
-        for first, last in tiling.tiles(shard, problem.category_start, len(problem.segment_id)):
-            tile = solve(problem, first, last, backend, steering)
+        for first, last in tiling.tiles(shard, problem.products.category_start, len(problem.segments.segment_id)):
+            tile = solve_tile(problem, first, last, backend, steering)
             tallies.append(tally_of(tile))
             names.append(file_name(folder.name, shard, len(names)))
             if len(pending) == tiling.writers:

@@ -52,7 +52,7 @@ def planned(market, constraints, start=None):
 
 def prices_of(market, found) -> np.ndarray:
     """The prices of a plan in currency, [P, S]."""
-    everything = (0, len(market.problem.category_start) - 1)
+    everything = (0, len(market.problem.products.category_start) - 1)
     return price_classes(market.problem, found.steering, everything, "cpu").price / 100
 
 
@@ -177,7 +177,7 @@ def test_bound_holds_against_every_price_beside_overrides_of_single_segments(tmp
 
 def every_sum(market, segment, fixed) -> np.ndarray:
     """Units, revenue and profit [n, 3] of a segment at every combination of rungs, some products' prices being set."""
-    low, high = market.problem.low, market.problem.high
+    low, high = market.problem.limits.low, market.problem.limits.high
     rungs = [[c for c in range(a, b + 1) if c % 100 in (25, 49, 75, 99)] for a, b in zip(low, high, strict=True)]
     rungs = [[fixed[p]] if p in fixed else row for p, row in enumerate(rungs)]
     covers = np.arange(market.segments.height) == segment
@@ -239,7 +239,7 @@ def test_stock_is_kept_up_to_what_the_highest_price_must_ration():
     found = planned(MARKET, {"stock": Constraint("units", at_most="stock", per="product_id")})
 
     stock, price = found.certificate.stock, prices_of(MARKET, found)
-    is_dearest = (price == MARKET.problem.high[:, None] / 100).all(axis=1)
+    is_dearest = (price == MARKET.problem.limits.high[:, None] / 100).all(axis=1)
     by_id = stock.join(MARKET.products.select("product_id", is_dearest=pl.Series(is_dearest)), on="product_id")
     assert stock.height == MARKET.products["stock"].count()
     assert (stock["units"] - stock["rationed"] <= stock["limit"] * (1 + 1e-9)).all()
@@ -249,7 +249,7 @@ def test_stock_is_kept_up_to_what_the_highest_price_must_ration():
     assert summary["status"] == "met"
     assert 0 <= summary["gap"] < 1e-4
     assert summary["objective"] < sums_at(MARKET.artefact, MARKET.catalog, UNCONSTRAINED)[2]
-    margin = MARKET.problem.high / 100 - MARKET.problem.cost
+    margin = MARKET.problem.limits.high / 100 - MARKET.problem.products.cost
     unserved = stock.join(MARKET.products.select("product_id", margin=pl.Series(margin)), on="product_id")
     lost = (unserved["rationed"] * unserved["margin"]).sum()
     sold = sums_at(MARKET.artefact, MARKET.catalog, price)[2] - lost

@@ -43,7 +43,7 @@ def every_price():
     """Units, revenue and profit [n, 3] at every combination of rungs of the small market."""
     artefact, catalog = SMALL
     problem = pricing_problem(artefact, catalog, a_policy(AROUND_TODAY, QUARTERS))
-    bounds = zip(problem.low, problem.high, strict=True)
+    bounds = zip(problem.limits.low, problem.limits.high, strict=True)
     rungs = [[c for c in range(a, b + 1) if c % 100 in (25, 49, 75, 99)] for a, b in bounds]
     return np.array([sums_at(artefact, catalog, np.array(price)[:, None] / 100) for price in product(*rungs)])
 

@@ -23,7 +23,7 @@ TILES = Tiling("long", 60, 2, None, 1)
 
 def profit(artefact, catalog, policy):
     problem = pricing_problem(artefact, catalog, policy)
-    return tally_of(solve(problem, 0, len(problem.category_start) - 1, "cpu")).profit_new
+    return tally_of(solve(problem, 0, len(problem.products.category_start) - 1, "cpu")).profit_new
 
 
 def test_cost_is_the_profit_that_a_run_without_the_rule_makes_more():

@@ -24,7 +24,7 @@ SINGLE_PRECISION = 1e-5
 def priced(artefact, catalog, policy, tiles=1):
     """The whole price table, whose budget of changes is spent over so many tiles."""
     problem = pricing_problem(artefact, catalog, policy)
-    count = len(problem.category_start) - 1
+    count = len(problem.products.category_start) - 1
     edges = np.linspace(0, count, tiles + 1).astype(int).tolist()
     problem = choose_changes(problem, itertools.pairwise(edges), "cpu")
     return rows_of(solve(problem, 0, count, "cpu"))
@@ -183,14 +183,14 @@ def test_all_rules_together_agree_with_the_best_of_every_combination(tmp_path):
         artefact = small_artefact(seed, segments=3, products=12, categories=4)
         catalog, policy = every_rule(artefact, seed, tmp_path)
         table, problem = priced(artefact, catalog, policy), pricing_problem(artefact, catalog, policy)
-        place = {name: p for p, name in enumerate(problem.product_id)}
+        place = {name: p for p, name in enumerate(problem.products.product_id)}
         named |= {rule.removesuffix("_broken") for rule in table["binding"]}
         for segment, s in dense_demand(artefact).segments():
             for _, rows in artefact.products.group_by("category_id", maintain_order=True):
                 names = rows["product_id"].to_list()
                 rungs = []
                 for name in names:
-                    low, high = problem.low[place[name]], problem.high[place[name]]
+                    low, high = problem.limits.low[place[name]], problem.limits.high[place[name]]
                     inside = [c for c in range(low, high + 1) if c % 20 == 5] or [low]
                     rungs.append([fixed[name, segment]] if (name, segment) in fixed else inside)
                 chosen = _prices(table, segment, names)

@@ -28,7 +28,9 @@ def aggregation_regret(
     inputs, market = exact_offer(ours.problem), demand_as_truth(theirs)
     price, rungs = price_cells(ours.demand, inputs).price.astype(np.float64), legal_rungs(inputs)
     earned = np.zeros(2)
-    for column, users in enumerate(_members_of(segments, ours.problem.segment_id, theirs.problem.segment_id)):
+    for column, users in enumerate(
+        _members_of(segments, ours.problem.segments.segment_id, theirs.problem.segments.segment_id)
+    ):
         if len(users):
             part = market.of_types(users)
             lists = np.column_stack([price[:, column], best_uniform_price(part, rungs, [price[:, column]])])

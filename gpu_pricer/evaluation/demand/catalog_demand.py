@@ -50,7 +50,7 @@ class CatalogDemand:
 
     def purchases(self, level: float) -> np.ndarray:
         """Expected choices [P, S] in a period, all prices being `level` times today's."""
-        return self.shares(level) * self.problem.visits
+        return self.shares(level) * self.problem.segments.visits
 
     def elasticities(self) -> pl.DataFrame:
         """Own-price elasticity of every product on the shelf and segment, at today's prices.
@@ -62,7 +62,7 @@ class CatalogDemand:
         cells = pl.DataFrame(
             {
                 "category_id": self.products["category_id"].gather(row),
-                "segment_id": self.problem.segment_id.gather(segment),
+                "segment_id": self.problem.segments.segment_id.gather(segment),
                 "elasticity": elasticity.ravel(),
                 "purchases": self.purchases(1.0).ravel(),
             }
@@ -82,4 +82,4 @@ class CatalogDemand:
     @cached_property
     def today(self) -> np.ndarray:
         """Today's prices in cents, float64 [P]."""
-        return self.problem.today.astype(np.float64)
+        return self.problem.products.today.astype(np.float64)

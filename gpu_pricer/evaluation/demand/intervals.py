@@ -23,12 +23,16 @@ def elasticity_intervals(demand: CatalogDemand) -> pl.DataFrame | None:
     draws = posterior_draws(demand.artefact, category_id)
     last = len(category_id)
     found = expected_outcomes(
-        problem.demand.tile(0, len(problem.today)), problem.inputs(0, last), draws, problem.today[:, None], "average"
+        problem.demand.tile(0, len(problem.products.today)),
+        problem.pricing_inputs(0, last),
+        draws,
+        problem.products.today[:, None],
+        "average",
     ).average
     category, segment = (index.ravel() for index in np.indices(found.shape[1:]))
     table = pl.DataFrame(
         {
-            "segment_id": problem.segment_id.gather(segment),
+            "segment_id": problem.segments.segment_id.gather(segment),
             "category_id": category_id.gather(category),
             **{name: found[i].ravel() for i, name in enumerate(("elasticity", "low", "high"))},
             "is_drawn": np.repeat(draws.row >= 0, found.shape[2]),

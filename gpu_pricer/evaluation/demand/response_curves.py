@@ -13,7 +13,7 @@ def response_curves(demand: CatalogDemand) -> pl.DataFrame:
 
     The support of a category is that of its products, relative to today's prices, averaged over purchases.
     """
-    per_visits = 1000 / demand.problem.visits.sum()
+    per_visits = 1000 / demand.problem.segments.visits.sum()
     now = per_visits * demand.purchases(1.0).sum(axis=1)
     low, high = (
         (pl.col(end) / pl.col("price") * pl.col("now")).sum() / pl.col("now").sum()

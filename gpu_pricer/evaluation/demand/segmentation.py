@@ -29,7 +29,7 @@ def segmentation_value(demand: CatalogDemand, offers: pl.DataFrame | None) -> pl
     of the artefact before the held-out periods and have groups of their own.
     Groups are nested (Ward's method), so a finer segmentation can always do what a coarser one does.
     """
-    segments = len(demand.problem.visits)
+    segments = len(demand.problem.segments.visits)
     counts = sorted({*(count for count in COUNTS if count < segments), segments})
     own = price_cells(demand.demand, exact_offer(demand.problem)).price.astype(np.float64)
     points, predicted = _points_of(demand), None if offers is None else _Predicted.by(offers)
@@ -57,9 +57,9 @@ def demand_as_truth(demand: CatalogDemand) -> TrueMarket:
     return TrueMarket(
         demand=demand.demand,
         shelf=demand.shelf,
-        unit_cost=100.0 * demand.problem.cost,
-        units_per_choice=demand.problem.units_per_choice,
-        visits=np.maximum(demand.problem.visits, RAREST),
+        unit_cost=100.0 * demand.problem.products.cost,
+        units_per_choice=demand.problem.products.units_per_choice,
+        visits=np.maximum(demand.problem.segments.visits, RAREST),
     )
 
 

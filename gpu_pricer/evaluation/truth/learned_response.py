@@ -63,13 +63,15 @@ def compare_elasticities(
     bench: Benchmark, problem: PricingProblem, category_id: pl.Series, table: CrossTab
 ) -> Elasticities:
     """Match a learned demand's problem with the benchmark; category_id [P] of the benchmark's products, as learned."""
-    learned = own_elasticity(exact_demand(problem), exact_offer(problem).shelf, problem.today.astype(np.float64))
+    learned = own_elasticity(
+        exact_demand(problem), exact_offer(problem).shelf, problem.products.today.astype(np.float64)
+    )
     true = own_elasticity(bench.market.demand, bench.market.shelf, bench.today[:, 0])
     share = choice_probabilities(bench.market.demand, bench.market.shelf, bench.today)
-    segment = pl.DataFrame({"segment_id": problem.segment_id}).with_row_index("column")
+    segment = pl.DataFrame({"segment_id": problem.segments.segment_id}).with_row_index("column")
     ids = pl.DataFrame({"segment_id": table.segment_id})
     column = ids.join(segment, on="segment_id", maintain_order="left")["column"].to_numpy()
-    row = pl.DataFrame({"product_id": problem.product_id}).with_row_index("learned")
+    row = pl.DataFrame({"product_id": problem.products.product_id}).with_row_index("learned")
     rows = pl.DataFrame({"product_id": bench.product_id}).with_row_index("true").join(row, on="product_id")
     here = rows["true"].to_numpy()
     return Elasticities(

@@ -54,17 +54,17 @@ def benchmark(
     market = TrueMarket(
         demand=demand,
         shelf=inputs.shelf,
-        unit_cost=100.0 * problem.cost,
-        units_per_choice=problem.units_per_choice,
-        visits=problem.visits if visits is None else visits,
+        unit_cost=100.0 * problem.products.cost,
+        units_per_choice=problem.products.units_per_choice,
+        visits=problem.segments.visits if visits is None else visits,
     )
-    rungs, today = legal_rungs(inputs), problem.today.astype(np.float64)
+    rungs, today = legal_rungs(inputs), problem.products.today.astype(np.float64)
     oracle = price_cells(demand, inputs).price.astype(np.float64)
     starts = [today, oracle @ market.visits / market.visits.sum(), (inputs.low + inputs.high) / 2]
     return Benchmark(
         market=market,
-        product_id=problem.product_id,
-        type_id=problem.segment_id,
+        product_id=problem.products.product_id,
+        type_id=problem.segments.segment_id,
         rungs=rungs,
         inputs=inputs,
         today=today[:, None],
@@ -75,21 +75,26 @@ def benchmark(
 
 def exact_demand(problem: PricingProblem) -> Demand:
     """The whole problem's demand in float64."""
-    demand = problem.demand.tile(0, len(problem.product_id))
+    demand = problem.demand.tile(0, len(problem.products.product_id))
     return replace(demand, **{field.name: getattr(demand, field.name).astype(np.float64) for field in fields(demand)})
 
 
 def exact_offer(problem: PricingProblem) -> PricingInputs:
     """The whole problem's offer in float64."""
-    products = len(problem.product_id)
+    products = len(problem.products.product_id)
     return PricingInputs(
-        shelf=Shelf(problem.category_start, problem.reference_price, problem.is_on_shelf, problem.has_outside_option),
-        unit_cost=problem.effective_cost,
-        weight=problem.units_per_choice,
-        low=problem.low.astype(np.float64),
-        high=problem.high.astype(np.float64),
+        shelf=Shelf(
+            problem.products.category_start,
+            problem.products.reference_price,
+            problem.products.is_on_shelf,
+            problem.has_outside_option,
+        ),
+        unit_cost=problem.products.effective_cost,
+        weight=problem.products.units_per_choice,
+        low=problem.limits.low.astype(np.float64),
+        high=problem.limits.high.astype(np.float64),
         ladder=np.zeros(products, np.int32),
-        ladders=problem.ladders,
+        ladders=problem.limits.ladders,
     )
 
 

@@ -101,15 +101,19 @@ def _predicted_profit(
     """What the artefact expects of the price table, per 1,000 visits in currency, for the visits that are compared."""
     problem = pricing_problem(artefact, catalog, policy)
     column = pl.DataFrame({"segment_id": table.segment_id}).with_row_index("row")
-    joined = pl.DataFrame({"segment_id": problem.segment_id}).join(
+    joined = pl.DataFrame({"segment_id": problem.segments.segment_id}).join(
         column, on="segment_id", how="left", maintain_order="left"
     )
     visits = np.append(table.visits.sum(axis=1), 0.0)[joined["row"].fill_null(len(column)).to_numpy()]
     market = TrueMarket(
-        exact_demand(problem), exact_offer(problem).shelf, 100.0 * problem.cost, problem.units_per_choice, visits
+        exact_demand(problem),
+        exact_offer(problem).shelf,
+        100.0 * problem.products.cost,
+        problem.products.units_per_choice,
+        visits,
     )
-    today = problem.today.astype(np.float64)[:, None]
-    return market.profit(price_matrix(prices, problem.product_id, today, problem.segment_id))
+    today = problem.products.today.astype(np.float64)[:, None]
+    return market.profit(price_matrix(prices, problem.products.product_id, today, problem.segments.segment_id))
 
 
 def _gain_shares(bench: Benchmark, price: np.ndarray, log: Log, table: CrossTab) -> dict[str, float]:

@@ -6,11 +6,12 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.policy.overrides import NO_SEGMENT
-from gpu_pricer.pricing.tiles.cells import differ, explain, explain_expected
+from gpu_pricer.pricing.decomposition import PricedChoices, expected_price_parts, price_parts
+from gpu_pricer.pricing.layouts.row_encoding import differ
 from gpu_pricer.pricing.tiles.solved_tile import SolvedTile
 from gpu_pricer.tables.parquet_file import Column
 from gpu_pricer.tables.parquet_pages import Chunk, codes_chunk, dictionary_of, flags_chunk, values_chunk
-from gpu_pricer.tables.price_table import CENTS, DETAIL_COLUMNS, DETAILS, PARTS, PER_VISITS
+from gpu_pricer.tables.price_table import CENTS, DETAIL_COLUMNS, DETAILS, PER_VISITS
 
 
 def detail_columns(details: Sequence[str]) -> list[Column]:
@@ -26,19 +27,14 @@ def detail_chunks(tile: SolvedTile, order: np.ndarray, details: Sequence[str]) -
 
 def parts_of(tile: SolvedTile, order: np.ndarray) -> np.ndarray:
     """The parts int64 cents [5, n, S] of the prices of some products, which add up to them; see PARTS."""
-    terms, cost = tile.terms, CENTS * tile.problem.cost[tile.products]
-    parts = np.empty((len(PARTS), len(order), tile.cells.price.shape[1]), np.int64)
+    terms, cost = tile.terms, CENTS * tile.problem.products.cost[tile.products]
     if tile.problem.draws is not None:
-        explain_expected(tile.cells.price, *tile.parts, order, cost, terms.effective_cost[:, 0], parts)
-        return parts
-    category = np.repeat(
-        np.arange(tile.last - tile.first), np.diff(tile.problem.category_start[tile.first : tile.last + 1])
-    )
-    explain(
-        tile.cells.price, tile.cells.probability, tile.slope, tile.cells.category_value, category, order, cost,
-        terms.effective_cost, terms.weight, terms.class_of, parts,
-    )  # fmt: skip
-    return parts
+        return expected_price_parts(tile.cells.price, *tile.parts, terms.effective_cost[:, 0], cost, order)
+    starts = tile.problem.starts(tile.first, tile.last)
+    category = np.repeat(np.arange(tile.last - tile.first), np.diff(starts))
+    cells = tile.cells
+    choices = PricedChoices(cells.price, cells.probability, tile.slope, cells.category_value, category)
+    return price_parts(choices, terms, cost, order)
 
 
 def _parts(tile: SolvedTile, order: np.ndarray) -> Iterator[Chunk]:
@@ -54,8 +50,8 @@ def _personalised(tile: SolvedTile, order: np.ndarray) -> Iterator[Chunk]:
 
 def _interval(tile: SolvedTile, order: np.ndarray) -> Iterator[Chunk]:
     problem, products = tile.problem, tile.products
-    margin = tile.cells.price[order] / CENTS - problem.cost[products][order, None]
-    units = PER_VISITS * problem.units_per_choice[products][order, None] * tile.share_interval[:, order]
+    margin = tile.cells.price[order] / CENTS - problem.products.cost[products][order, None]
+    units = PER_VISITS * problem.products.units_per_choice[products][order, None] * tile.share_interval[:, order]
     ends = np.sort(units * margin, axis=0)  # below cost it is the larger share that loses more
     for end in ends.astype(np.float32):
         yield values_chunk(end.ravel())

@@ -6,9 +6,10 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.pricing.layouts.details import detail_chunks, detail_columns
+from gpu_pricer.pricing.layouts.dictionaries import price_codes, product_codes, signed, today_codes
+from gpu_pricer.pricing.layouts.row_encoding import code_bindings, code_prices, expect
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
-from gpu_pricer.pricing.tiles.cells import code_bindings, code_prices, expect
-from gpu_pricer.pricing.tiles.solved_tile import SolvedTile, price_codes, product_codes, signed, today_codes
+from gpu_pricer.pricing.tiles.solved_tile import SolvedTile
 from gpu_pricer.tables.parquet_file import Column
 from gpu_pricer.tables.parquet_pages import Chunk, codes_chunk, dictionary_of, runs_chunk, values_chunk
 from gpu_pricer.tables.price_table import BINDINGS, MONEY, PER_VISITS
@@ -23,8 +24,8 @@ RULES = dictionary_of(pl.Series(BINDINGS), is_sorted=False)
 def long_columns(problem: PricingProblem, details: Sequence[str] = ()) -> list[Column]:
     """The columns of PriceTable, and those of the details (see DETAILS)."""
     return [
-        Column("segment_id", signed(problem.segment_id).dtype),
-        Column("product_id", signed(problem.product_id).dtype),
+        Column("segment_id", signed(problem.segments.segment_id).dtype),
+        Column("product_id", signed(problem.products.product_id).dtype),
         Column("price", MONEY),
         Column("today_price", MONEY),
         Column("expected_units", pl.Float32()),
@@ -46,15 +47,15 @@ def _group(tile: SolvedTile, order: np.ndarray) -> list[Chunk]:
     """The row group of some of the tile's products."""
     problem, cells = tile.problem, tile.cells
     shape = (len(order), cells.price.shape[1])
-    segments = dictionary_of(signed(problem.segment_id), is_sorted=True)
+    segments = dictionary_of(signed(problem.segments.segment_id), is_sorted=True)
     (ids, product), (todays, today) = product_codes(tile, order), today_codes(tile, order)
     prices, code_of_price = price_codes(tile, order)
     price, binding = np.empty(shape, prices.code_type), np.empty(shape, RULES.code_type)
     units, profit = np.empty(shape, np.float32), np.empty(shape, np.float32)
-    units_per_visit = (PER_VISITS * problem.units_per_choice[tile.products]).astype(np.float32)
+    units_per_visit = (PER_VISITS * problem.products.units_per_choice[tile.products]).astype(np.float32)
     code_prices(cells.price, order, code_of_price, price)
-    code_bindings(cells.binding_side, order, tile.binding, binding)
-    expect(cells.price, cells.probability, order, units_per_visit, problem.cost[tile.products], units, profit)
+    code_bindings(cells.binding_side, order, *tile.rules, binding)
+    expect(cells.price, cells.probability, order, units_per_visit, problem.products.cost[tile.products], units, profit)
     return [
         codes_chunk(np.tile(np.arange(shape[1], dtype=segments.code_type), shape[0]), segments),
         runs_chunk(product, shape[1], ids),

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from gpu_pricer.pricing.layouts.dictionaries import price_codes, product_codes, signed, today_codes
+from gpu_pricer.pricing.layouts.row_encoding import pack_prices
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
-from gpu_pricer.pricing.tiles.cells import pack_prices
-from gpu_pricer.pricing.tiles.solved_tile import SolvedTile, price_codes, product_codes, signed, today_codes
+from gpu_pricer.pricing.tiles.solved_tile import SolvedTile
 from gpu_pricer.tables.parquet_file import Column
 from gpu_pricer.tables.parquet_pages import Chunk, codes_chunk, packed_chunks
 from gpu_pricer.tables.price_table import MONEY, price_columns
@@ -15,9 +16,9 @@ from gpu_pricer.tables.price_table import MONEY, price_columns
 def wide_columns(problem: PricingProblem, details: Sequence[str] = ()) -> list[Column]:
     """product_id, today_price and a price per segment; it has no room for details."""
     assert not details
-    prices = price_columns(problem.segment_id)
+    prices = price_columns(problem.segments.segment_id)
     return [
-        Column("product_id", signed(problem.product_id).dtype),
+        Column("product_id", signed(problem.products.product_id).dtype),
         *(Column(name, MONEY) for name in ("today_price", *prices)),
     ]
 

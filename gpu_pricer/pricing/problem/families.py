@@ -5,7 +5,7 @@ import polars as pl
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.policy.rule_columns import FAMILY
-from gpu_pricer.pricing.problem.price_limits import Limits
+from gpu_pricer.pricing.problem.price_limits import BindingRules, RuleLimits
 from gpu_pricer.tables.price_table import BINDINGS
 
 ALONE = -1
@@ -13,7 +13,7 @@ LEAVE = tuple(BINDINGS.index(rule) for rule in ("frozen", "override", "no_rung")
 """What fixes a product's price, so that it leaves its family."""
 
 
-def shared(products: pl.DataFrame, limits: Limits) -> tuple[np.ndarray, Limits]:
+def shared(products: pl.DataFrame, limits: RuleLimits) -> tuple[np.ndarray, RuleLimits]:
     """The family int32 [P] of each product, ALONE for none, and limits that are the same in each family.
 
     A family may take the prices that all its products may; where there is none they keep today's, as single
@@ -24,22 +24,23 @@ def shared(products: pl.DataFrame, limits: Limits) -> tuple[np.ndarray, Limits]:
         return np.broadcast_to(np.int32(ALONE), products.height), limits
     family = np.full(products.height, ALONE, np.int32)
     _require_one_category(products)
-    is_free = ~np.isin(limits.binding[:, 1], LEAVE)
+    is_free = ~np.isin(limits.rules.inside, LEAVE)
     members = _members(products, limits, is_free)
     rows, common = members["row"].to_numpy(), members["low"].to_numpy() <= members["high"].to_numpy()
-    low, high, binding, may_stay = (column.copy() for column in limits[1:])
+    low, high, may_stay = limits.low.copy(), limits.high.copy(), limits.may_stay.copy()
+    rules = BindingRules(*(rule.copy() for rule in limits.rules))
     for name, array in (("low", low), ("high", high), ("may_stay", may_stay)):
         array[rows[common]] = members[name].to_numpy()[common]
-    for column, name in ((0, "low_rule"), (2, "high_rule")):
-        binding[rows[common], column] = members[name].to_numpy()[common]
+    for rule, name in ((rules.at_low, "low_rule"), (rules.at_high, "high_rule")):
+        rule[rows[common]] = members[name].to_numpy()[common]
     apart = rows[~common]
     low[apart] = high[apart] = limits.today[apart]
-    binding[apart, :3] = BINDINGS.index("no_common_price")
+    rules.set_all(apart, "no_common_price")
     family[rows[common]] = members["family"].to_numpy()[common]
-    return family, Limits(limits.today, low, high, binding, may_stay)
+    return family, RuleLimits(limits.today, low, high, rules, may_stay)
 
 
-def _members(products: pl.DataFrame, limits: Limits, is_free: np.ndarray) -> pl.DataFrame:
+def _members(products: pl.DataFrame, limits: RuleLimits, is_free: np.ndarray) -> pl.DataFrame:
     """The products that share a price with another: row, family, and the family's limits with their rules."""
     table = pl.DataFrame(
         {
@@ -47,8 +48,8 @@ def _members(products: pl.DataFrame, limits: Limits, is_free: np.ndarray) -> pl.
             "key": products[FAMILY],
             "low": limits.low,
             "high": limits.high,
-            "low_rule": limits.binding[:, 0],
-            "high_rule": limits.binding[:, 2],
+            "low_rule": limits.rules.at_low,
+            "high_rule": limits.rules.at_high,
             "may_stay": limits.may_stay,
             "today": limits.today,
         }

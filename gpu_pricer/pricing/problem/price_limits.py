@@ -1,5 +1,6 @@
 """The prices that each product may take: rules, ladder and prices set by hand, as the kernels want them."""
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from gpu_pricer.policy.policy import Policy
 from gpu_pricer.policy.price_range import ABSENT, LARGEST, LEAST, MICROS_PER_CENT, Facts, PriceRange, price_range
 from gpu_pricer.policy.rule_columns import IS_FROZEN, MONEY_RULES
 from gpu_pricer.tables.price_table import BINDINGS, CENTS, RULES
-from kernels import PRICE_LIMIT
+from kernels import PRICE_LIMIT, Ladders
 
 PRODUCTS_AT_ONCE = 2**16
 
@@ -23,17 +24,59 @@ BROKEN = np.array([BINDINGS.index(f"{rule}_broken" if rule in RULES[:-1] else ru
 """The binding [len(BINDINGS)] of a product one of whose rules was overruled."""
 
 
-class Limits(NamedTuple):
-    """today, low, high int32 cents [P], binding int8 [P, 5] and may_stay bool [P]; see PricingProblem."""
+class BindingRules(NamedTuple):
+    """The rules that `binding` names for a product, int8 [P] each: positions in BINDINGS.
+
+    at_low: where the low bound sets the price (BindingSide.LOW); inside: where no bound does (BindingSide.NONE);
+    at_high: where the high bound does (BindingSide.HIGH). All three are one rule where only one price is left.
+    """
+
+    at_low: np.ndarray
+    inside: np.ndarray
+    at_high: np.ndarray
+
+    def rows(self, products: slice) -> "BindingRules":
+        """Return the rules of some products."""
+        return BindingRules(*(rule[products] for rule in self))
+
+    def set_all(self, products: np.ndarray, rule: str | np.ndarray) -> None:
+        """Name one rule, or one position in BINDINGS for each product, whatever bound sets the price."""
+        for names in self:
+            names[products] = BINDINGS.index(rule) if isinstance(rule, str) else rule
+
+
+@dataclass(frozen=True)
+class PriceLimits:
+    """The prices that each of P products may take.
+
+    low, high int32 cents [P]: rungs of the product's ladder, or equal where one price is left; rules: what `binding`
+    names; may_stay bool [P]: whether today's price breaks no rule; ladder int32 [P]: the product's row of `ladders`;
+    family int32 [P]: products with the same number share one price, -1: the product is alone.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+    rules: BindingRules
+    may_stay: np.ndarray
+    ladder: np.ndarray
+    ladders: Ladders
+    family: np.ndarray
+
+
+class RuleLimits(NamedTuple):
+    """What rules, ladders and prices set by hand leave of the prices of each product, before families; see PriceLimits.
+
+    today, low, high: int32 cents [P].
+    """
 
     today: np.ndarray
     low: np.ndarray
     high: np.ndarray
-    binding: np.ndarray
+    rules: BindingRules
     may_stay: np.ndarray
 
 
-def bounded(products: pl.DataFrame, policy: Policy, ladder: np.ndarray, overrides: Overrides) -> Limits:
+def bounded(products: pl.DataFrame, policy: Policy, ladder: np.ndarray, overrides: Overrides) -> RuleLimits:
     """The limits of matched products, some at a time: on the way each takes 200 bytes.
 
     ladder [P]: the row of policy.ladders; overrides: those of whole products. InputError where the data forbid it.
@@ -42,7 +85,7 @@ def bounded(products: pl.DataFrame, policy: Policy, ladder: np.ndarray, override
         _require_amounts(products, name, parts_per_cent)
     blocks = [slice(first, first + PRODUCTS_AT_ONCE) for first in range(0, products.height, PRODUCTS_AT_ONCE)]
     parts = [_limits_of(products[rows], policy, ladder[rows]) for rows in blocks]
-    limits = Limits(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+    limits = _joined(parts)
     if IS_FROZEN in products.columns:
         frozen = np.flatnonzero(products[IS_FROZEN].to_numpy())
         _fix(limits, frozen, limits.today[frozen], "frozen")
@@ -50,15 +93,24 @@ def bounded(products: pl.DataFrame, policy: Policy, ladder: np.ndarray, override
     return limits
 
 
-def _limits_of(products: pl.DataFrame, policy: Policy, ladder: np.ndarray) -> Limits:
+def _limits_of(products: pl.DataFrame, policy: Policy, ladder: np.ndarray) -> RuleLimits:
     """The limits that rules and ladders set."""
     facts = _facts(products)
     found = price_range(policy.bounds, facts)
     _require_below_limit(products, found.low)
     may_stay = (found.low <= facts.today) & (facts.today <= found.high)
-    low, high, binding = _on_ladders(found, policy.ladders, ladder, facts.today)
+    low, high, rules = _on_ladders(found, policy.ladders, ladder, facts.today)
     today, low, high = (cents.astype(np.int32) for cents in (facts.today, low, high))
-    return Limits(today, low, high, binding, may_stay)
+    return RuleLimits(today, low, high, rules, may_stay)
+
+
+def _joined(parts: list[RuleLimits]) -> RuleLimits:
+    """Return the limits of all blocks of products, one after the other."""
+    rules = BindingRules(*(np.concatenate(arrays) for arrays in zip(*(part.rules for part in parts), strict=True)))
+    joined = {
+        name: np.concatenate([getattr(part, name) for part in parts]) for name in ("today", "low", "high", "may_stay")
+    }
+    return RuleLimits(**joined, rules=rules)
 
 
 def ladder_rows(category_id: pl.Series, policy: Policy) -> np.ndarray:
@@ -75,38 +127,41 @@ def ladder_rows(category_id: pl.Series, policy: Policy) -> np.ndarray:
     return category_id.replace_strict(row_of, default=0, return_dtype=pl.Int32).to_numpy()
 
 
-def on_ladder(bounds: PriceRange, ladder: Ladder, today: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """low, high [P] as rungs inside the bounds, and binding (see PricingProblem).
+def on_ladder(bounds: PriceRange, ladder: Ladder, today: np.ndarray) -> tuple[np.ndarray, np.ndarray, BindingRules]:
+    """Return low, high [P] as rungs inside the bounds, and the rules that `binding` names.
 
-    Where a rule was overruled only the rung nearest to it is left, and it is named; where no rung is left,
-    today's price stays.
+    Where a rule was overruled, only the rung nearest to it is left, and the overruled rule is named; where no rung is
+    left, today's price stays.
     """
     low, high = ladder.at_or_above(bounds.low), ladder.at_or_below(bounds.high)
     has_no_rung = low > high
     low, high = np.where(bounds.pull > 0, high, low), np.where(bounds.pull < 0, low, high)
     low, high = np.where(has_no_rung, today, low), np.where(has_no_rung, today, high)
-    fixed = [np.full_like(bounds.low_rule, BINDINGS.index(rule)) for rule in ("none", "override", "max_changes")]
-    binding = np.stack([bounds.low_rule, fixed[0], bounds.high_rule, *fixed[1:]], axis=1)
+    inside = np.full_like(bounds.low_rule, BINDINGS.index("none"))
+    rules = BindingRules(bounds.low_rule.copy(), inside, bounds.high_rule.copy())
     is_broken = bounds.broken > 0
-    binding[is_broken, :3] = BROKEN[bounds.broken[is_broken], None]
-    binding[has_no_rung, :3] = BINDINGS.index("no_rung")
-    return low, high, binding
+    rules.set_all(is_broken, BROKEN[bounds.broken[is_broken]])
+    rules.set_all(has_no_rung, "no_rung")
+    return low, high, rules
 
 
 def _on_ladders(
     bounds: PriceRange, ladders: list[Ladder], row: np.ndarray, today: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    low, high, binding = on_ladder(bounds, ladders[0], today)
+) -> tuple[np.ndarray, np.ndarray, BindingRules]:
+    """Return the same where each product has the ladder of its row [P]."""
+    low, high, rules = on_ladder(bounds, ladders[0], today)
     for number in np.unique(row[row > 0]):
         mine = row == number
         part = PriceRange(*(column[mine] for column in vars(bounds).values()))
-        low[mine], high[mine], binding[mine] = on_ladder(part, ladders[number], today[mine])
-    return low, high, binding
+        low[mine], high[mine], mine_rules = on_ladder(part, ladders[number], today[mine])
+        for rule, own in zip(rules, mine_rules, strict=True):
+            rule[mine] = own
+    return low, high, rules
 
 
-def _fix(limits: Limits, products: np.ndarray, price: np.ndarray, rule: str) -> None:
+def _fix(limits: RuleLimits, products: np.ndarray, price: np.ndarray, rule: str) -> None:
     limits.low[products] = limits.high[products] = price
-    limits.binding[products, :3] = BINDINGS.index(rule)
+    limits.rules.set_all(products, rule)
     limits.may_stay[products] = price == limits.today[products]
 
 

@@ -15,90 +15,113 @@ from gpu_pricer.policy.rule_columns import with_rule_columns
 from gpu_pricer.pricing.problem.families import shared
 from gpu_pricer.pricing.problem.matching import Matched, match_products
 from gpu_pricer.pricing.problem.posterior_draws import POINT, posterior_draws
-from gpu_pricer.pricing.problem.price_limits import bounded, ladder_rows
+from gpu_pricer.pricing.problem.price_limits import PriceLimits, bounded, ladder_rows
 from gpu_pricer.pricing.problem.segment_demand import SegmentDemand, segment_demand
 from gpu_pricer.tables.artefact import DemandArtefact
 from gpu_pricer.tables.price_table import CENTS
-from kernels import Demand, Draws, Ladders, PricingInputs, Shelf, Totals, choice_totals, expected_totals
+from kernels import Demand, Draws, PricingInputs, Shelf, Totals, choice_totals, expected_totals, in_double
+
+
+@dataclass(frozen=True)
+class ProblemProducts:
+    """The P products of G categories to price, sorted by category, then product.
+
+    product_id [P]; category_start int64 [G + 1]: category g holds the products category_start[g] to
+    category_start[g + 1] − 1; today int32 cents [P]: today's price; cost float64 currency [P]; effective_cost float64
+    cents [P]: the cost that the objective's mark-up is counted from; reference_price float64 cents [P];
+    units_per_choice float64 [P], which is also each product's weight in its category; is_on_shelf bool [P].
+    """
+
+    product_id: pl.Series
+    category_start: np.ndarray
+    today: np.ndarray
+    cost: np.ndarray
+    effective_cost: np.ndarray
+    reference_price: np.ndarray
+    units_per_choice: np.ndarray
+    is_on_shelf: np.ndarray
+
+
+@dataclass(frozen=True)
+class ProblemSegments:
+    """The S segments to price for, sorted by id: segment_id [S]; visits float64 [S], expected in a period."""
+
+    segment_id: pl.Series
+    visits: np.ndarray
 
 
 @dataclass(frozen=True)
 class PricingProblem:
-    """P products of G categories, sorted by category, then product, for S segments, sorted by id.
+    """What is priced: products for segments, by their demand, within limits.
 
-    category_start int64 [G + 1]; today int32 cents [P]; cost float64 currency [P]; reference_price,
-    effective_cost float64 cents [P]; units_per_choice float64 [P], which is also each product's weight in its
-    category; low, high int32 cents [P], rungs of the ladders' row ladder int32 [P]; family int32 [P]: equal numbers
-    share one price, -1 none; binding int8 [P, 5]: index into BINDINGS where the price is held low, not at all, high,
-    by an override of its segment, by the budget of changes; overrides: prices set by hand; may_stay bool [P]: whether
-    today's price breaks no rule; moves int64: the places (category * S + segment), ascending, that a budget of changes
-    lets move, None without one; draws: of the sensitivities, over which profit is expected, None to trust them; visits
-    float64 [S].
+    overrides: prices set by hand; bounds: the policy's; moves int64: the places (category * S + segment), ascending,
+    that a budget of changes lets move, None without a budget; draws: posterior draws of the sensitivities, over which
+    profit is expected, None to trust the demand's own; unpriced: product_id and reason.
     """
 
     demand: SegmentDemand
-    product_id: pl.Series
-    segment_id: pl.Series
-    visits: np.ndarray
-    category_start: np.ndarray
-    today: np.ndarray
-    cost: np.ndarray
-    reference_price: np.ndarray
-    effective_cost: np.ndarray
-    units_per_choice: np.ndarray
-    is_on_shelf: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    binding: np.ndarray
-    ladder: np.ndarray
-    ladders: Ladders
-    family: np.ndarray
+    products: ProblemProducts
+    segments: ProblemSegments
+    limits: PriceLimits
     overrides: Overrides
     bounds: Bounds
-    may_stay: np.ndarray
     moves: np.ndarray | None
     draws: Draws | None
     has_outside_option: bool
     unpriced: pl.DataFrame
 
+    @property
+    def category_count(self) -> int:
+        """G."""
+        return len(self.products.category_start) - 1
+
+    def product_slice(self, first: int, last: int) -> slice:
+        """Return the products of the categories first to last − 1."""
+        start = self.products.category_start
+        return slice(int(start[first]), int(start[last]))
+
     def starts(self, first: int, last: int) -> np.ndarray:
-        """category_start of the categories first to last − 1, counted from their first product."""
-        return self.category_start[first : last + 1] - self.category_start[first]
+        """Return category_start of the categories first to last − 1, counted from their first product."""
+        start = self.products.category_start
+        return start[first : last + 1] - start[first]
 
     def shelf(self, first: int, last: int) -> Shelf:
-        """The shelf of the categories first to last − 1."""
-        products = self.products(first, last)
+        """Return the shelf of the categories first to last − 1, in float64."""
+        products = self.product_slice(first, last)
         return Shelf(
             self.starts(first, last),
-            self.reference_price[products],
-            self.is_on_shelf[products],
+            self.products.reference_price[products],
+            self.products.is_on_shelf[products],
             self.has_outside_option,
         )
 
-    def inputs(self, first: int, last: int) -> PricingInputs:
-        """What the kernels price for the categories first to last − 1."""
-        products = self.products(first, last)
+    def pricing_inputs(self, first: int, last: int) -> PricingInputs:
+        """Return what the kernels price for the categories first to last − 1, in float64."""
+        products = self.product_slice(first, last)
         return PricingInputs(
             shelf=self.shelf(first, last),
-            unit_cost=self.effective_cost[products],
-            weight=self.units_per_choice[products],
-            low=self.low[products].astype(np.float64),
-            high=self.high[products].astype(np.float64),
-            ladder=self.ladder[products],
-            ladders=self.ladders,
-            family=self.family[products],
+            unit_cost=self.products.effective_cost[products],
+            weight=self.products.units_per_choice[products],
+            low=self.limits.low[products].astype(np.float64),
+            high=self.limits.high[products].astype(np.float64),
+            ladder=self.limits.ladder[products],
+            ladders=self.limits.ladders,
+            family=self.limits.family[products],
         )
 
-    def totals(self, demand: Demand, first: int, last: int, price: np.ndarray) -> Totals:
-        """What the choices of a period's visits add up to at prices [n, S] or [n, 1] in cents of these categories."""
-        shelf = self.shelf(first, last)
-        if self.draws is None:
-            return choice_totals(demand, shelf, price, self.visits)
-        return expected_totals(demand, shelf, self.draws.of_categories(first, last), price, self.visits)
+    def exact_demand(self) -> Demand:
+        """Return the demand for all products in float64, for references."""
+        return in_double(self.demand.tile(0, len(self.products.product_id)))
 
-    def products(self, first: int, last: int) -> slice:
-        """The products of the categories first to last − 1."""
-        return slice(int(self.category_start[first]), int(self.category_start[last]))
+    def totals(self, demand: Demand, first: int, last: int, price: np.ndarray) -> Totals:
+        """Return what the choices of a period's visits add up to at prices [n, S] or [n, 1] in cents.
+
+        The n products are those of the categories first to last − 1.
+        """
+        shelf, visits = self.shelf(first, last), self.segments.visits
+        if self.draws is None:
+            return choice_totals(demand, shelf, price, visits)
+        return expected_totals(demand, shelf, self.draws.of_categories(first, last), price, visits)
 
 
 def pricing_problem(
@@ -121,32 +144,40 @@ def problem_of(artefact: DemandArtefact, matched: Matched, policy: Policy, uncer
     ladder = ladder_rows(products["category_id"], policy)
     limits = bounded(products, policy, ladder, overrides.of_products())
     family, limits = shared(products, limits)
-    cost = products["cost"].to_numpy()
     return PricingProblem(
         demand=demand,
-        product_id=products["product_id"],
-        segment_id=segments["segment_id"],
-        visits=segments["visits"].to_numpy(),
-        category_start=_category_start(products["category_id"]),
-        today=limits.today,
-        cost=cost,
-        reference_price=CENTS * products["reference_price"].to_numpy(),
-        effective_cost=CENTS * policy.objective.effective_cost(cost),
-        units_per_choice=products["units_per_choice"].to_numpy(),
-        is_on_shelf=products["availability"].to_numpy() > 0,
-        low=limits.low,
-        high=limits.high,
-        binding=limits.binding,
-        ladder=ladder,
-        ladders=for_kernels(policy.ladders),
-        family=family,
+        products=_problem_products(products, limits.today, policy),
+        segments=ProblemSegments(segments["segment_id"], segments["visits"].to_numpy()),
+        limits=PriceLimits(
+            low=limits.low,
+            high=limits.high,
+            rules=limits.rules,
+            may_stay=limits.may_stay,
+            ladder=ladder,
+            ladders=for_kernels(policy.ladders),
+            family=family,
+        ),
         overrides=overrides,
         bounds=policy.bounds,
-        may_stay=limits.may_stay,
         moves=None,
         draws=None if uncertainty == POINT else _draws(artefact, products["category_id"], policy),
         has_outside_option=artefact.info.outside_option,
         unpriced=matched.unpriced,
+    )
+
+
+def _problem_products(products: pl.DataFrame, today: np.ndarray, policy: Policy) -> ProblemProducts:
+    """Return the matched products as arrays; today [P]: today's prices in cents."""
+    cost = products["cost"].to_numpy()
+    return ProblemProducts(
+        product_id=products["product_id"],
+        category_start=_category_start(products["category_id"]),
+        today=today,
+        cost=cost,
+        effective_cost=CENTS * policy.objective.effective_cost(cost),
+        reference_price=CENTS * products["reference_price"].to_numpy(),
+        units_per_choice=products["units_per_choice"].to_numpy(),
+        is_on_shelf=products["availability"].to_numpy() > 0,
     )
 
 

@@ -5,11 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from gpu_pricer.policy.overrides import Overrides
-from gpu_pricer.pricing.tiles.selection import demand_of, offer_of, products_of
-from kernels import Demand, PricedCells, PricingInputs, price_cells
-
-BY_OVERRIDE, BY_BUDGET = 2, 3
-"""What `held` says, besides -1, 0 and 1, of prices set by hand and of those that the budget of changes left."""
+from gpu_pricer.pricing.tiles.selection import demand_of, inputs_of, products_of
+from kernels import BindingSide, Demand, PricedCells, PricingInputs, price_cells
 
 
 def fix_cells(
@@ -26,17 +23,17 @@ def fix_cells(
         fixed, price = overrides.product[mine], overrides.price[mine]
         categories = np.unique(np.searchsorted(start, fixed, side="right") - 1)
         products = products_of(start, categories)
-        again = offer_of(offer_at(inputs, fixed, price), categories)
+        again = inputs_of(inputs_at(inputs, fixed, price), categories)
         found = price_cells(demand_of(demand, products, np.array([segment])), again, backend)
         for whole, part in ((cells.price, found.price), (cells.probability, found.probability)):
             whole[products, segment] = part[:, 0]
         cells.binding_side[products, segment] = found.binding_side[:, 0]
-        cells.binding_side[fixed, segment] = BY_OVERRIDE
+        cells.binding_side[fixed, segment] = BindingSide.OVERRIDE
         cells.category_value[categories, segment] = found.category_value[:, 0]
     return cells
 
 
-def offer_at(inputs: PricingInputs, products: np.ndarray, price: np.ndarray) -> PricingInputs:
+def inputs_at(inputs: PricingInputs, products: np.ndarray, price: np.ndarray) -> PricingInputs:
     """The offer with some products at a price, outside of their families."""
     low, high = inputs.low.copy(), inputs.high.copy()
     low[products] = high[products] = price

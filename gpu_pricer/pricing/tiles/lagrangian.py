@@ -11,9 +11,9 @@ import numpy as np
 from gpu_pricer.policy.overrides import Overrides
 from gpu_pricer.policy.slices import Slices
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
-from gpu_pricer.pricing.tiles.fixed_cells import BY_OVERRIDE, offer_at
+from gpu_pricer.pricing.tiles.fixed_cells import inputs_at
 from gpu_pricer.tables.price_table import CENTS
-from kernels import PricedCells, PricingInputs, Totals, price_cells
+from kernels import BindingSide, PricedCells, PricingInputs, Totals, price_cells
 
 LEAST_WEIGHT = 1e-9
 """Of a unit: a weight of 0 has no effective cost, and this one changes the Lagrangian by a billionth of the revenue."""
@@ -37,7 +37,7 @@ class Steering:
 
     def weigh(self, problem: PricingProblem, of_class: int, products: slice) -> tuple[np.ndarray, np.ndarray]:
         """Weight ω of a choice and effective unit cost c_eff in cents, float64, of some products for a class."""
-        cost, is_second = problem.cost[products], self.is_second[products].astype(np.int64)
+        cost, is_second = problem.products.cost[products], self.is_second[products].astype(np.int64)
         of_unit, of_revenue, of_cost = self.objective
         weight = np.full(len(cost), of_revenue)
         charge = self.stock_price[products] - of_unit - of_cost * cost
@@ -46,20 +46,20 @@ class Steering:
             weight += multiplier * of_revenue
             charge -= multiplier * (of_unit + of_cost * cost)
         weight = np.where(np.abs(weight) < LEAST_WEIGHT, LEAST_WEIGHT, weight)
-        return weight * problem.units_per_choice[products], CENTS * charge / weight
+        return weight * problem.products.units_per_choice[products], CENTS * charge / weight
 
     def inputs(
         self, problem: PricingProblem, of_class: int, categories: tuple[int, int], real: type[np.floating] = np.float32
     ) -> PricingInputs:
         """What the kernels price for a class of segments, its costs and weights of the type `real`."""
-        weight, unit_cost = self.weigh(problem, of_class, problem.products(*categories))
+        weight, unit_cost = self.weigh(problem, of_class, problem.product_slice(*categories))
         fixed = self.overrides(problem, of_class, categories)
-        inputs = offer_at(problem.inputs(*categories), fixed.product, fixed.price)
+        inputs = inputs_at(problem.pricing_inputs(*categories), fixed.product, fixed.price)
         return replace(inputs, weight=weight.astype(real), unit_cost=unit_cost.astype(real))
 
     def overrides(self, problem: PricingProblem, of_class: int, categories: tuple[int, int]) -> Overrides:
         """The prices set by hand for each segment of the class, products counted from the first of the categories."""
-        products = problem.products(*categories)
+        products = problem.product_slice(*categories)
         found = problem.overrides.of_cells(products.start, products.stop)
         found = found.of_segment(int(self.slices.members(of_class)[0]))
         return replace(found, product=found.product - products.start)
@@ -69,16 +69,16 @@ def price_classes(
     problem: PricingProblem, steering: Steering, categories: tuple[int, int], backend: str
 ) -> PricedCells:
     """Price whole categories for all segments, class by class, with totals for the problem's visits."""
-    products, slices = problem.products(*categories), steering.slices
+    products, slices = problem.product_slice(*categories), steering.slices
     parts = []
     for of_class in range(slices.class_count):
         members = slices.members(of_class)
         demand = problem.demand.tile(products.start, products.stop, members)
         inputs = steering.inputs(problem, of_class, categories)
-        cells = price_cells(demand, inputs, backend, problem.visits[members])
-        cells.binding_side[steering.overrides(problem, of_class, categories).product] = BY_OVERRIDE
+        cells = price_cells(demand, inputs, backend, problem.segments.visits[members])
+        cells.binding_side[steering.overrides(problem, of_class, categories).product] = BindingSide.OVERRIDE
         parts.append((members, cells))
-    return parts[0][1] if len(parts) == 1 else _joined(parts, len(problem.segment_id))
+    return parts[0][1] if len(parts) == 1 else _joined(parts, len(problem.segments.segment_id))
 
 
 def _joined(parts: list[tuple[np.ndarray, PricedCells]], segments: int) -> PricedCells:

@@ -28,7 +28,7 @@ def products_of(category_start: np.ndarray, categories: np.ndarray) -> np.ndarra
     return np.concatenate([np.arange(category_start[g], category_start[g + 1]) for g in categories])
 
 
-def offer_of(inputs: PricingInputs, categories: np.ndarray) -> PricingInputs:
+def inputs_of(inputs: PricingInputs, categories: np.ndarray) -> PricingInputs:
     """The offer of some categories."""
     start, products = inputs.shelf.category_start, products_of(inputs.shelf.category_start, categories)
     sizes = start[categories + 1] - start[categories]

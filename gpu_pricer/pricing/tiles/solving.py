@@ -6,57 +6,72 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gpu_pricer.policy.rates import millionths
+from gpu_pricer.pricing.problem.price_limits import BindingRules
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
 from gpu_pricer.pricing.tiles.change_budget import Changes, most_valuable
-from gpu_pricer.pricing.tiles.fixed_cells import BY_BUDGET, BY_OVERRIDE, fix_cells
+from gpu_pricer.pricing.tiles.fixed_cells import fix_cells, inputs_at
 from gpu_pricer.pricing.tiles.segment_ratio import limit_ratio
 from gpu_pricer.tables.price_table import BINDINGS
-from kernels import Demand, PricedCells, PricingInputs, expected_cells, price_cells
+from kernels import BindingSide, Demand, PricedCells, PricingInputs, expected_cells, price_cells
 from kernels.ratio import ratio_tile
 
 
 @dataclass(frozen=True)
-class TileInputs:
-    """The categories first to last − 1 of a problem as the kernels take them, and the binding of their products."""
+class TileProblem:
+    """The categories first to last − 1 of a problem as the kernels take them, and the rules that `binding` names."""
 
     problem: PricingProblem
     first: int
     last: int
     demand: Demand
     inputs: PricingInputs
-    binding: np.ndarray
+    rules: BindingRules
 
     @property
     def products(self) -> slice:
-        """Its products."""
-        return self.problem.products(self.first, self.last)
+        """The tile's products among all of the problem."""
+        return self.problem.product_slice(self.first, self.last)
 
     def priced(self, inputs: PricingInputs, backend: str) -> PricedCells:
-        """The cells with an offer in which overrides of single segments are yet to be seen."""
+        """Return the best cells for pricing inputs of this tile: overrides of single segments and draws included."""
         overrides = self.problem.overrides.of_cells(self.products.start, self.products.stop)
         is_expected = self.problem.draws is not None
-        cells = price_cells(self.demand, inputs, backend, None if is_expected else self.problem.visits)
+        cells = price_cells(self.demand, inputs, backend, None if is_expected else self.problem.segments.visits)
         if len(overrides):
             counted = replace(overrides, product=overrides.product - self.products.start)
             cells = fix_cells(cells, self.demand, inputs, counted, backend)
         if self.problem.draws is not None:
             draws = self.problem.draws.of_categories(self.first, self.last)
-            cells = expected_cells(self.demand, inputs, draws, cells, cells.binding_side == BY_OVERRIDE)
+            cells = expected_cells(self.demand, inputs, draws, cells, cells.binding_side == BindingSide.OVERRIDE)
         return self.with_totals(cells) if len(overrides) or is_expected else cells
 
     def with_totals(self, cells: PricedCells) -> PricedCells:
-        """The cells with the totals of their prices, whatever these have been made of."""
+        """Return the cells with the totals of the choices at their prices, for the problem's visits."""
         return replace(cells, totals=self.problem.totals(self.demand, self.first, self.last, cells.price))
 
 
-def tile_inputs(problem: PricingProblem, first: int, last: int) -> TileInputs:
+def tile_problem(problem: PricingProblem, first: int, last: int) -> TileProblem:
     """The categories first to last − 1, ready to be priced."""
-    products = problem.products(first, last)
-    demand, inputs = problem.demand.tile(products.start, products.stop), problem.inputs(first, last)
-    return TileInputs(problem, first, last, demand, inputs, problem.binding[products])
+    products = problem.product_slice(first, last)
+    demand, inputs = problem.demand.tile(products.start, products.stop), problem.pricing_inputs(first, last)
+    return TileProblem(problem, first, last, demand, inputs, problem.limits.rules.rows(products))
 
 
-def within_ratio(tile: TileInputs, backend: str) -> TileInputs:
+def reference_cells(problem: PricingProblem, is_priced: np.ndarray | None = None) -> PricedCells:
+    """Return the best cells of the whole problem in float64, on the CPU, for references that prices are judged by.
+
+    Ladders, bounds, families and overrides of the policy and draws of the problem count as in scoring; a limit on the
+    segment ratio and a budget of changes do not. is_priced bool [P]: products that may leave today's price, None: all.
+    """
+    count = problem.category_count
+    tile = replace(tile_problem(problem, 0, count), demand=problem.exact_demand())
+    if is_priced is None:
+        return tile.priced(tile.inputs, "cpu")
+    kept = np.flatnonzero(~is_priced)
+    return tile.priced(inputs_at(tile.inputs, kept, problem.products.today[kept]), "cpu")
+
+
+def within_ratio(tile: TileProblem, backend: str) -> TileProblem:
     """The tile with the bounds that a limit on differences between segments leaves, named where they are narrower."""
     ratio = tile.problem.bounds.max_segment_ratio
     if ratio is None:
@@ -66,26 +81,33 @@ def within_ratio(tile: TileInputs, backend: str) -> TileInputs:
         return price_cells(tile.demand, inputs, backend)
 
     levels = ratio_tile(tile.demand, tile.inputs, millionths(ratio))
-    inputs = limit_ratio(levels, tile.inputs, price, tile.problem.visits, tile.problem.today[tile.products])
-    binding, rule = tile.binding.copy(), BINDINGS.index("max_segment_ratio")
-    binding[inputs.low > tile.inputs.low, 0] = binding[inputs.high < tile.inputs.high, 2] = rule
-    return replace(tile, inputs=inputs, binding=binding)
+    inputs = limit_ratio(
+        levels, tile.inputs, price, tile.problem.segments.visits, tile.problem.products.today[tile.products]
+    )
+    rule = np.int8(BINDINGS.index("max_segment_ratio"))
+    rules = tile.rules._replace(
+        at_low=np.where(inputs.low > tile.inputs.low, rule, tile.rules.at_low),
+        at_high=np.where(inputs.high < tile.inputs.high, rule, tile.rules.at_high),
+    )
+    return replace(tile, inputs=inputs, rules=rules)
 
 
-def solve_cells(tile: TileInputs, backend: str) -> PricedCells:
+def solve_cells(tile: TileProblem, backend: str) -> PricedCells:
     """The best prices of the tile, and today's where the budget of changes does not reach."""
     cells = tile.priced(tile.inputs, backend)
     if tile.problem.moves is None:
         return cells
     stay = tile.priced(_staying(tile), backend)
-    start, may_stay = tile.inputs.shelf.category_start, tile.problem.may_stay[tile.products]
+    start, may_stay = tile.inputs.shelf.category_start, tile.problem.limits.may_stay[tile.products]
     differs = _changed(cells, tile) != _changed(stay, tile)
     if tile.problem.bounds.max_segment_ratio is not None:
         differs = np.repeat(differs.any(axis=1, keepdims=True), differs.shape[1], axis=1)
     is_category_moved = _is_chosen(tile) | ~differs
     is_moved = np.repeat(is_category_moved, np.diff(start), axis=0)
     wanted_more = may_stay[:, None] & (cells.price != stay.price)
-    binding_side = np.where(is_moved, cells.binding_side, np.where(wanted_more, np.int8(BY_BUDGET), stay.binding_side))
+    binding_side = np.where(
+        is_moved, cells.binding_side, np.where(wanted_more, np.int8(BindingSide.CHANGE_BUDGET), stay.binding_side)
+    )
     price, probability = (
         np.where(is_moved, getattr(cells, name), getattr(stay, name)) for name in ("price", "probability")
     )
@@ -99,44 +121,47 @@ def choose_changes(problem: PricingProblem, tiles: Iterator[tuple[int, int]], ba
     """The problem with the categories and segments that may move, if it has a budget; a pass over all tiles."""
     if problem.bounds.max_changes is None:
         return problem
-    batches = (_changes(within_ratio(tile_inputs(problem, first, last), backend), backend) for first, last in tiles)
+    batches = (_changes(within_ratio(tile_problem(problem, first, last), backend), backend) for first, last in tiles)
     return replace(problem, moves=most_valuable(batches, problem.bounds.max_changes))
 
 
-def _changes(tile: TileInputs, backend: str) -> tuple[Changes, int]:
+def _changes(tile: TileProblem, backend: str) -> tuple[Changes, int]:
     """What a tile's categories and segments would change and gain, and how many of its cells change in any case."""
     best, stay = tile.priced(tile.inputs, backend), tile.priced(_staying(tile), backend)
     in_any_case = _changed(stay, tile)
     cells = _changed(best, tile) - in_any_case
     gain = best.category_value.astype(np.float64) - stay.category_value.astype(np.float64)
-    value = gain * tile.problem.visits
+    value = gain * tile.problem.segments.visits
     if tile.problem.bounds.max_segment_ratio is not None:  # one segment alone would break the ratio
         value, cells = value.sum(axis=1, keepdims=True), cells.sum(axis=1, keepdims=True)
     is_change = (cells > 0) & (value > 0)
     category, segment = np.nonzero(is_change)
-    where = (category + tile.first) * len(tile.problem.visits) + segment
+    where = (category + tile.first) * len(tile.problem.segments.visits) + segment
     return Changes(where, cells[is_change], value[is_change]), int(in_any_case.sum())
 
 
-def _staying(tile: TileInputs) -> PricingInputs:
+def _staying(tile: TileProblem) -> PricingInputs:
     """The offer in which every product that may keep today's price does."""
-    stays, today = tile.problem.may_stay[tile.products], tile.problem.today[tile.products].astype(np.float32)
+    stays, today = (
+        tile.problem.limits.may_stay[tile.products],
+        tile.problem.products.today[tile.products].astype(np.float32),
+    )
     low, high = (np.where(stays, today, bound) for bound in (tile.inputs.low, tile.inputs.high))
     family = None if tile.inputs.family is None else np.where(stays, np.int32(-1), tile.inputs.family)
     return replace(tile.inputs, low=low, high=high, family=family)
 
 
-def _changed(cells: PricedCells, tile: TileInputs) -> np.ndarray:
+def _changed(cells: PricedCells, tile: TileProblem) -> np.ndarray:
     """How many cells of each category and segment are not at today's price, int64 [G, S]."""
     start = tile.inputs.shelf.category_start
-    is_changed = cells.price != tile.problem.today[tile.products, None]
+    is_changed = cells.price != tile.problem.products.today[tile.products, None]
     until = np.concatenate([np.zeros((1, is_changed.shape[1]), np.int64), np.cumsum(is_changed, axis=0)])
     return until[start[1:]] - until[start[:-1]]
 
 
-def _is_chosen(tile: TileInputs) -> np.ndarray:
+def _is_chosen(tile: TileProblem) -> np.ndarray:
     """Whether a category may move for a segment, bool [G, S]."""
-    segments, moves = len(tile.problem.segment_id), tile.problem.moves
+    segments, moves = len(tile.problem.segments.segment_id), tile.problem.moves
     assert moves is not None
     ends = np.searchsorted(moves, [tile.first * segments, tile.last * segments])
     chosen = np.zeros((tile.last - tile.first) * segments, np.bool_)

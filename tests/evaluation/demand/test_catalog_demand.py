@@ -45,7 +45,7 @@ def test_rules_of_catalog_columns_hold_in_the_largest_categories_too():
     largest = CatalogDemand.of(artefact, catalog, rules).largest(2)
 
     most = largest.products.join(catalog.select("product_id", "most"), on="product_id", maintain_order="left")["most"]
-    assert (largest.problem.high / 100 <= most.to_numpy()).all()
+    assert (largest.problem.limits.high / 100 <= most.to_numpy()).all()
 
 
 def test_means_of_elasticities_count_purchases():
@@ -79,7 +79,7 @@ def test_response_curves_fall_and_pass_through_today(demand):
     for _, curve in curves.group_by("category_id"):
         assert (np.diff(curve.sort("price_level")["purchases"]) < 0).all()
     today = curves.filter((pl.col("price_level") - 1).abs() < 1e-9)
-    expected = 1000 * demand.purchases(1.0).sum() / demand.problem.visits.sum()
+    expected = 1000 * demand.purchases(1.0).sum() / demand.problem.segments.visits.sum()
     assert today["purchases"].sum() == pytest.approx(expected)
     assert (curves["support_low"] < 1).all()
 
@@ -107,11 +107,11 @@ def test_the_held_out_segments_may_have_any_ids(demand):
 
 def expected_offers(demand: CatalogDemand) -> pl.DataFrame:
     """Every cell once bought and once not, weighted by how often the demand itself expects it."""
-    chance, visits = demand.shares(1.0).ravel(), np.tile(demand.problem.visits, len(demand.products))
-    products, segments = len(demand.products), len(demand.problem.visits)
+    chance, visits = demand.shares(1.0).ravel(), np.tile(demand.problem.segments.visits, len(demand.products))
+    products, segments = len(demand.products), len(demand.problem.segments.visits)
     cells = pl.DataFrame(
         {
-            "segment_id": demand.problem.segment_id.gather(np.tile(np.arange(segments), products)),
+            "segment_id": demand.problem.segments.segment_id.gather(np.tile(np.arange(segments), products)),
             "product_id": demand.products["product_id"].gather(np.repeat(np.arange(products), segments)),
             "period": 0,
             "artefact_probability": chance,

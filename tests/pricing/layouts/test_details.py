@@ -29,7 +29,7 @@ POLICIES = {
 
 def detailed(artefact, policy, details=ALL):
     problem = pricing_problem(artefact, catalog_of(artefact), policy)
-    return rows_of(solve(problem, 0, len(problem.category_start) - 1, "cpu"), "long", details)
+    return rows_of(solve(problem, 0, len(problem.products.category_start) - 1, "cpu"), "long", details)
 
 
 @pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)

@@ -20,7 +20,7 @@ SUMS = 1e-5
 
 def solved(artefact, policy=None):
     problem = pricing_problem(artefact, catalog_of(artefact), policy or a_policy())
-    return solve(problem, 0, len(problem.category_start) - 1, "cpu")
+    return solve(problem, 0, len(problem.products.category_start) - 1, "cpu")
 
 
 @pytest.mark.parametrize("policy", [a_policy(), a_policy(NO_RULES, ladder=None)], ids=["few prices", "many prices"])
@@ -65,25 +65,28 @@ def exact_sums(tile, price):
     """Units and profit of a period's visits at prices [P, S] in currency, all in float64, category by category."""
     problem = tile.problem
     f = {name: factor.astype(np.float64) for name, factor in problem.demand.factors.items()}
-    row, sizes = problem.demand.row, np.diff(problem.category_start)
+    row, sizes = problem.demand.row, np.diff(problem.products.category_start)
     a = (f["segment_appeal"] @ f["product_appeal"][row].T).T + problem.demand.appeal_offset[:, None]
     b = np.log1p(np.exp(f["segment_sensitivity"] @ f["product_sensitivity"][row].T)).T
-    odds = np.exp(a - b * (price / (problem.reference_price / 100)[:, None] - 1)) * problem.is_on_shelf[:, None]
-    totals = np.repeat(1 + np.add.reduceat(odds, problem.category_start[:-1]), sizes, axis=0)
-    units = odds / totals * problem.units_per_choice[:, None] * problem.visits
-    return units.sum(), (units * (price - problem.cost[:, None])).sum()
+    odds = (
+        np.exp(a - b * (price / (problem.products.reference_price / 100)[:, None] - 1))
+        * problem.products.is_on_shelf[:, None]
+    )
+    totals = np.repeat(1 + np.add.reduceat(odds, problem.products.category_start[:-1]), sizes, axis=0)
+    units = odds / totals * problem.products.units_per_choice[:, None] * problem.segments.visits
+    return units.sum(), (units * (price - problem.products.cost[:, None])).sum()
 
 
 def test_tally_is_that_of_float64():
     tile = solved(small_artefact(7, segments=70, products=60, categories=9))
-    today = np.repeat(tile.problem.today[:, None] / 100, 70, axis=1)
+    today = np.repeat(tile.problem.products.today[:, None] / 100, 70, axis=1)
 
     tally = tally_of(tile)
 
     new = exact_sums(tile, tile.cells.price / 100)
     assert (tally.units_new, tally.profit_new) == pytest.approx(new, rel=SUMS)
     assert (tally.units_today, tally.profit_today) == pytest.approx(exact_sums(tile, today), rel=SUMS)
-    move = tile.cells.price / tile.problem.today[:, None] - 1
+    move = tile.cells.price / tile.problem.products.today[:, None] - 1
     assert tally.moved == (move != 0).sum()
     assert tally.move == pytest.approx(move.sum())
     assert tally.absolute_move == pytest.approx(np.abs(move).sum())

@@ -29,7 +29,7 @@ WIDE = replace(NO_RULES, max_decrease=0.4, max_increase=0.5)
 
 def solved(artefact, policy, uncertainty=POSTERIOR):
     problem = pricing_problem(artefact, catalog_of(artefact), policy, uncertainty)
-    last = len(problem.category_start) - 1
+    last = len(problem.products.category_start) - 1
     return solve(choose_changes(problem, iter([(0, last)]), "cpu"), 0, last, "cpu")
 
 
@@ -95,7 +95,7 @@ def test_expected_profit_is_never_below_that_of_the_plain_prices():
 
     problem = pricing_problem(artefact, catalog_of(artefact), a_policy(), POSTERIOR)
     ours, plain = (solved(artefact, a_policy(), uncertainty) for uncertainty in (POSTERIOR, POINT))
-    cost, per_choice = problem.cost[:, None], problem.units_per_choice[:, None]
+    cost, per_choice = problem.products.cost[:, None], problem.products.units_per_choice[:, None]
 
     def profit(price):
         totals = problem.totals(ours.demand, 0, ours.last, price)
@@ -103,7 +103,7 @@ def test_expected_profit_is_never_below_that_of_the_plain_prices():
 
     assert profit(ours.cells.price) > profit(plain.cells.price)
     assert tally_of(ours).profit_new == pytest.approx(profit(ours.cells.price))
-    assert tally_of(ours).profit_today == pytest.approx(profit(problem.today[:, None]))
+    assert tally_of(ours).profit_today == pytest.approx(profit(problem.products.today[:, None]))
     rows = rows_of(ours).join(artefact.segments, on="segment_id")
     assert (rows["expected_profit"] * rows["visits"] / 1000).sum() == pytest.approx(profit(ours.cells.price), rel=1e-5)
 

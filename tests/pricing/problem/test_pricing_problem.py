@@ -22,7 +22,7 @@ SINGLE_PRECISION = 1e-5
 def priced(artefact, catalog, policy):
     """The whole price table."""
     problem = pricing_problem(artefact, catalog, policy)
-    return rows_of(solve(problem, 0, len(problem.category_start) - 1, "cpu"))
+    return rows_of(solve(problem, 0, len(problem.products.category_start) - 1, "cpu"))
 
 
 def price_and_binding(artefact, catalog, policy):

@@ -1,0 +1,116 @@
+"""A price as the sum of its five parts, for the price table and for `explain`.
+
+With m_k = ω_k (x_k − c_k), P the choice probabilities, R = Σ m_k P_k and β the slope of utility, a stationary price is
+
+    x_j = unit cost + shadow price + 1 / (β_j (1 − P_j)) + (R − m_j P_j) / (ω_j (1 − P_j))
+
+which is the equal adjusted mark-up of Gallego & Wang (2014) with R expanded. The third term is the sensitivity mark-up,
+the fourth the opportunity value; bounds, ladder and cent make the adjustment.
+"""
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+from gpu_pricer.tables.price_table import PARTS
+from kernels import PRICE_LIMIT
+
+TINY = 1e-9
+"""Least share of visits that do not choose the product, so that no part is a division by 0."""
+
+
+class ObjectiveTerms(NamedTuple):
+    """What prices maximise, for C classes of segments.
+
+    effective_cost float64 cents [P, C]; weight float64 [P, C]: ω of a choice; class_of int64 [S]: each segment's class.
+    """
+
+    effective_cost: np.ndarray
+    weight: np.ndarray
+    class_of: np.ndarray
+
+
+class PricedChoices(NamedTuple):
+    """Prices of P products of G categories for S segments, and the choices that they lead to.
+
+    price int [P, S], cents; probability [P, S] of a visit to choose the product; slope [P, S]: by how much the utility
+    falls with one cent more; category_value [G, S]: R, the category's expected weighted profit in cents per visit;
+    category int64 [P]: each product's row of category_value.
+    """
+
+    price: np.ndarray
+    probability: np.ndarray
+    slope: np.ndarray
+    category_value: np.ndarray
+    category: np.ndarray
+
+
+def price_parts(choices: PricedChoices, terms: ObjectiveTerms, cost: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return the parts int64 cents [5, n, S] of the prices of n products, in the order of PARTS.
+
+    The five add up to the price. cost float64 cents [P]: the unit cost; rows int64 [n]: which products.
+    """
+    parts = np.empty((len(PARTS), len(rows), choices.price.shape[1]), np.int64)
+    _fill(*choices, *terms, cost, rows, parts)
+    return parts
+
+
+def expected_price_parts(
+    price: np.ndarray,
+    markup: np.ndarray,
+    opportunity: np.ndarray,
+    effective_cost: np.ndarray,
+    cost: np.ndarray,
+    rows: np.ndarray,
+) -> np.ndarray:
+    """Return the same over posterior draws of the sensitivity.
+
+    price int cents [P, S]; markup, opportunity float64 cents [P, S]: see kernels.Outcomes; effective_cost, cost float64
+    cents [P]; rows int64 [n].
+    """
+    parts = np.empty((len(PARTS), len(rows), price.shape[1]), np.int64)
+    _fill_expected(price, markup, opportunity, effective_cost, cost, rows, parts)
+    return parts
+
+
+@numba.njit(nogil=True, cache=True)
+def _fill(  # type: ignore[no-untyped-def]
+    price, probability, slope, category_value, category, effective_cost, weight, class_of, cost, rows, parts
+):
+    """Fill parts [5, n, S] from the fields of PricedChoices and ObjectiveTerms."""
+    for i in range(len(rows)):
+        p = rows[i]
+        for s in range(price.shape[1]):
+            c = class_of[s]
+            others = max(1.0 - np.float64(probability[p, s]), TINY)
+            earned = weight[p, c] * (price[p, s] - effective_cost[p, c])
+            value = np.float64(category_value[category[p], s])
+            opportunity = (value - earned * probability[p, s]) / others / weight[p, c]
+            markup = 1 / (np.float64(slope[p, s]) * others)
+            _fill_cell(price[p, s], cost[p], effective_cost[p, c], markup, opportunity, parts[:, i, s])
+
+
+@numba.njit(nogil=True, cache=True)
+def _fill_expected(price, markup, opportunity, effective_cost, cost, rows, parts):  # type: ignore[no-untyped-def]
+    """Fill parts [5, n, S] from mark-ups and opportunity values over draws."""
+    for i in range(len(rows)):
+        p = rows[i]
+        for s in range(price.shape[1]):
+            _fill_cell(price[p, s], cost[p], effective_cost[p], markup[p, s], opportunity[p, s], parts[:, i, s])
+
+
+@numba.njit(nogil=True, cache=True)
+def _fill_cell(price, cost, effective_cost, markup, opportunity, parts):  # type: ignore[no-untyped-def]
+    """Fill the parts [5] of one price; all arguments in cents, the adjustment takes what rounding leaves."""
+    parts[0] = _cents(cost)
+    parts[1] = _cents(effective_cost) - parts[0]
+    parts[2] = _cents(markup)
+    parts[3] = _cents(opportunity)
+    parts[4] = price - parts[:4].sum()
+
+
+@numba.njit(nogil=True, cache=True)
+def _cents(amount: float) -> int:
+    """Return whole cents, no further from 0 than PRICE_LIMIT: a share of 1 or a slope of 0 makes a part infinite."""
+    return int(np.round(min(max(amount, -PRICE_LIMIT), PRICE_LIMIT)))

@@ -1,0 +1,94 @@
+"""The cells of a tile as the columns of a file, each in one pass over the arrays.
+
+A file has its rows in another order than the tile: `order` [n] lists, row by row of the file, the rows of the tile's
+arrays [P, S]. Arrays to fill come last.
+"""
+
+import numba
+import numpy as np
+
+from gpu_pricer.tables.price_table import BINDINGS, CENTS
+from kernels import BindingSide
+
+Array = np.ndarray
+LOW, OVERRIDE, CHANGE_BUDGET = (
+    int(side) for side in (BindingSide.LOW, BindingSide.OVERRIDE, BindingSide.CHANGE_BUDGET)
+)
+OVERRIDE_RULE, CHANGE_BUDGET_RULE = BINDINGS.index("override"), BINDINGS.index("max_changes")
+
+
+@numba.njit(nogil=True, cache=True)
+def mark_prices(price: Array, order: Array, is_there: Array) -> None:
+    """Set is_there [largest price + 1] at every price of the rows."""
+    for i in range(len(order)):
+        row = price[order[i]]
+        for s in range(len(row)):
+            is_there[row[s]] = True
+
+
+@numba.njit(nogil=True, cache=True)
+def code_prices(price: Array, order: Array, code_of_price: Array, code: Array) -> None:
+    """Fill code [n, S] with the codes of the rows' prices."""
+    for i in range(len(order)):
+        row, out = price[order[i]], code[i]
+        for s in range(len(row)):
+            out[s] = code_of_price[row[s]]
+
+
+@numba.njit(nogil=True, cache=True)
+def pack_prices(price: Array, order: Array, code_of_price: Array, bits: int, together: int, packed: Array) -> None:
+    """Fill packed uint8 [S, ...], zeros, with the codes of the rows' prices, segment by segment and without gaps.
+
+    So many rows go together into one word of 64 bits, of which they fill whole bytes.
+    """
+    step, segments = bits * together // 8, price.shape[1]
+    words = np.empty(segments, np.uint64)
+    for first in range(0, len(order), together):
+        words[:] = 0
+        for i in range(first, min(first + together, len(order))):
+            row, shift = price[order[i]], np.uint64((i - first) * bits)
+            for s in range(segments):
+                words[s] |= np.uint64(code_of_price[row[s]]) << shift
+        begin = first // together * step
+        for s in range(segments):
+            word = words[s]
+            for byte in range(begin, begin + step):
+                packed[s, byte] = word & np.uint64(255)
+                word >>= np.uint64(8)
+
+
+@numba.njit(nogil=True, cache=True)
+def code_bindings(binding_side: Array, order: Array, at_low: Array, inside: Array, at_high: Array, code: Array) -> None:
+    """Fill code [n, S] with the positions in BINDINGS of the rules that set the rows' prices.
+
+    binding_side int8 [P, S]: a BindingSide each; at_low, inside, at_high int8 [P]: see BindingRules.
+    """
+    rules = np.empty(5, np.int8)
+    rules[OVERRIDE - LOW], rules[CHANGE_BUDGET - LOW] = OVERRIDE_RULE, CHANGE_BUDGET_RULE
+    for i in range(len(order)):
+        p = order[i]
+        row, out = binding_side[p], code[i]
+        rules[0], rules[1], rules[2] = at_low[p], inside[p], at_high[p]
+        for s in range(len(row)):
+            out[s] = rules[row[s] - LOW]
+
+
+@numba.njit(nogil=True, cache=True)
+def expect(
+    price: Array, probability: Array, order: Array, units_per_choice: Array, cost: Array, units: Array, profit: Array
+) -> None:
+    """Fill units and profit float32 [n, S] per so many visits as units_per_choice float32 [P] is meant for."""
+    for i in range(len(order)):
+        p = order[i]
+        row, share, per_choice, unit_cost = price[p], probability[p], units_per_choice[p], cost[p]
+        for s in range(len(row)):
+            units[i, s] = share[s] * per_choice
+            profit[i, s] = units[i, s] * np.float32(row[s] / CENTS - unit_cost)
+
+
+@numba.njit(nogil=True, cache=True)
+def differ(price: Array, order: Array, flags: Array) -> None:
+    """Fill flags bool [n, S]: whether the segments' prices of the row's product are not all the same."""
+    for i in range(len(order)):
+        row = price[order[i]]
+        flags[i] = row.min() < row.max()

@@ -1,0 +1,63 @@
+"""A solved tile as the few numbers that a run adds up."""
+
+import numba
+import numpy as np
+
+from gpu_pricer.pricing.tiles.solved_tile import SolvedTile
+from gpu_pricer.tables.price_table import BINDINGS, CENTS
+from gpu_pricer.tables.price_version import Tally
+from kernels import Totals
+
+
+def tally_of(tile: SolvedTile) -> Tally:
+    """Return the tile's sums: moves of its prices, and units and profit of a period at the new and at today's prices.
+
+    New and today's prices are evaluated alike, with choice probabilities in the demand's float type and sums in
+    float64, so that rounding favours neither.
+    """
+    problem, products = tile.problem, tile.products
+    today, price = problem.products.today[products], tile.cells.price
+    moved, move, absolute_move = (np.empty(len(price), np.int64) for _ in range(3))
+    add_moves(price, today, moved, move, absolute_move)
+    is_on_shelf = problem.products.is_on_shelf[products]
+    no_rung = tile.rules.at_low == BINDINGS.index("no_rung")
+    before = problem.totals(tile.demand, tile.first, tile.last, today[:, None])
+    units_today, profit_today = _units_and_profit(tile, before)
+    units_new, profit_new = _units_and_profit(tile, tile.cells.totals)
+    return Tally(
+        products=len(price),
+        rows=price.size,
+        moved=int(moved.sum()),
+        move=float((move / today).sum()),
+        absolute_move=float((absolute_move / today).sum()),
+        on_shelf=int(is_on_shelf.sum()),
+        no_rung=int((no_rung & is_on_shelf).sum()),
+        units_today=units_today,
+        units_new=units_new,
+        profit_today=profit_today,
+        profit_new=profit_new,
+    )
+
+
+def _units_and_profit(tile: SolvedTile, totals: Totals | None) -> tuple[float, float]:
+    """Return expected units and profit (currency) of a period's visits."""
+    assert totals is not None
+    products = tile.problem.products
+    per_choice, cost = products.units_per_choice[tile.products], products.cost[tile.products]
+    units, revenue = totals.chosen[:, 0] * per_choice, totals.revenue[:, 0] * per_choice / CENTS
+    return float(units.sum()), float((revenue - cost * units).sum())
+
+
+@numba.njit(nogil=True, cache=True)
+def add_moves(
+    price: np.ndarray, today: np.ndarray, moved: np.ndarray, move: np.ndarray, absolute_move: np.ndarray
+) -> None:
+    """Fill moved, move and absolute_move int64 [P]: how many prices are not today's, and the cents between them."""
+    for p in range(len(price)):
+        row, before, count, total, absolute = price[p], today[p], 0, 0, 0
+        for s in range(len(row)):
+            cents = row[s] - before
+            count += cents != 0
+            total += cents
+            absolute += abs(cents)
+        moved[p], move[p], absolute_move[p] = count, total, absolute
