@@ -153,7 +153,7 @@ def problem_of(artefact: DemandArtefact, matched: Matched, policy: Policy, uncer
 def _draws(artefact: DemandArtefact, category_id: pl.Series, policy: Policy) -> Draws:
     """The posterior; InputError beside rules whose solvers only know one demand."""
     others = {
-        "policy.constraints": bool(policy.asked),
+        "policy.constraints": bool(policy.active_constraints),
         "policy.bounds.max_segment_ratio": policy.bounds.max_segment_ratio is not None,
         "policy.bounds.family_column": policy.bounds.family_column is not None,
     }

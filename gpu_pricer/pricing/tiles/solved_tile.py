@@ -9,7 +9,7 @@ import polars as pl
 
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
 from gpu_pricer.pricing.tiles.cells import add_moves, mark_prices
-from gpu_pricer.pricing.tiles.lagrangian import Steering, price_classes
+from gpu_pricer.pricing.tiles.lagrangian import LagrangianWeights, price_under_lagrangian
 from gpu_pricer.pricing.tiles.solving import solve_cells, tile_inputs, within_ratio
 from gpu_pricer.tables.parquet_pages import Dictionary, dictionary_of
 from gpu_pricer.tables.price_table import BINDINGS, CENTS
@@ -37,7 +37,7 @@ class SolvedTile:
     demand: Demand
     cells: PricedCells
     binding: np.ndarray
-    steering: Steering | None
+    lagrangian: LagrangianWeights | None
 
     @property
     def products(self) -> slice:
@@ -53,10 +53,11 @@ class SolvedTile:
     def terms(self) -> Terms:
         """What its prices maximise."""
         problem = self.problem
-        if self.steering is not None:
-            classes = range(self.steering.slices.class_count)
-            weight, cost = zip(*(self.steering.weigh(problem, c, self.products) for c in classes), strict=True)
-            return Terms(np.stack(cost, axis=1), np.stack(weight, axis=1), self.steering.slices.segment_class)
+        if self.lagrangian is not None:
+            classes = range(self.lagrangian.slices.class_count)
+            terms = (self.lagrangian.product_weights(problem, c, self.products) for c in classes)
+            weight, cost = zip(*terms, strict=True)
+            return Terms(np.stack(cost, axis=1), np.stack(weight, axis=1), self.lagrangian.slices.segment_class)
         cost, weight = problem.effective_cost[self.products, None], problem.units_per_choice[self.products, None]
         return Terms(cost, weight, np.zeros(len(problem.segment_id), np.int64))
 
@@ -90,12 +91,14 @@ class SolvedTile:
         return int(self.cells.price.max())
 
 
-def solve(problem: PricingProblem, first: int, last: int, backend: str, steering: Steering | None = None) -> SolvedTile:
+def solve(
+    problem: PricingProblem, first: int, last: int, backend: str, lagrangian: LagrangianWeights | None = None
+) -> SolvedTile:
     """Price the categories first to last − 1, as the constraints on the assortment steer them, if there are any."""
     tile = within_ratio(tile_inputs(problem, first, last), backend)
-    steered = price_classes(problem, steering, (first, last), backend) if steering is not None else None
+    steered = price_under_lagrangian(problem, lagrangian, (first, last), backend) if lagrangian is not None else None
     cells = solve_cells(tile, backend) if steered is None else steered
-    return SolvedTile(problem, first, last, tile.demand, cells, tile.binding, steering)
+    return SolvedTile(problem, first, last, tile.demand, cells, tile.binding, lagrangian)
 
 
 def signed(ids: pl.Series) -> pl.Series:
