@@ -30,7 +30,7 @@ class Frontier:
 
     measure: what the objective is traded for, one of MEASURES; null: no frontier.
     points: how many, the first one without a multiplier.
-    largest: the last point's multiplier, as the share of today's objective that today's amount of the measure is worth.
+    largest: the last point's multiplier, as the share of today's objective that today's amount would earn.
     """
 
     measure: str | None

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.policy.conditions import holds, names_in
+from gpu_pricer.policy.conditions import columns_in, evaluate_condition
 from gpu_pricer.policy.constraint import Constraint
 
 
@@ -79,20 +79,17 @@ def _masks(
     everyone = np.arange(segments.height)
     if condition is None:
         return [(everyone, np.ones(products.height, np.bool_))]
-    columns = names_in(condition)
+    columns = columns_in(condition)
     of_segment = [column for column in columns if column not in products.columns and column in segments.columns]
     _require_known(name, [column for column in columns if column not in (*products.columns, *of_segment)])
     if not of_segment:
-        return [(everyone, holds(name, condition, products).to_numpy())]
-    kinds = segments.with_row_index("segment").group_by(of_segment, maintain_order=True).agg("segment")
-    return [
-        (
-            np.array(kind["segment"]),
-            holds(name, condition, products.with_columns(pl.lit(kind[column]).alias(column) for column in of_segment))
-            .to_numpy(),
-        )
-        for kind in kinds.iter_rows(named=True)
-    ]  # fmt: skip
+        return [(everyone, evaluate_condition(name, condition, products).to_numpy())]
+    groups = segments.with_row_index("segment").group_by(of_segment, maintain_order=True).agg("segment")
+    found = []
+    for group in groups.iter_rows(named=True):
+        seen = products.with_columns(pl.lit(group[column]).alias(column) for column in of_segment)
+        found.append((np.array(group["segment"]), evaluate_condition(name, condition, seen).to_numpy()))
+    return found
 
 
 def _require_known(name: str, unknown: list[str]) -> None:

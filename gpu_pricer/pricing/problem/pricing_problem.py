@@ -7,7 +7,7 @@ import polars as pl
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.policy.bounds import Bounds
-from gpu_pricer.policy.ladder import for_kernels
+from gpu_pricer.policy.ladder import kernel_ladders
 from gpu_pricer.policy.overrides import Overrides, read_overrides
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.policy.price_range import LARGEST
@@ -138,7 +138,7 @@ def problem_of(artefact: DemandArtefact, matched: Matched, policy: Policy, uncer
         high=limits.high,
         binding=limits.binding,
         ladder=ladder,
-        ladders=for_kernels(policy.ladders),
+        ladders=kernel_ladders(policy.ladders),
         family=family,
         overrides=overrides,
         bounds=policy.bounds,
