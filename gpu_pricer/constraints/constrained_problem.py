@@ -1,4 +1,4 @@
-"""From a policy's constraints to the steering of every price, with its certificate."""
+"""A pricing problem under the constraints of a policy: its Lagrangian, its prices and their certificate."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,110 +6,120 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from gpu_pricer.constraints.certificate import Certificate, certificate_of, read_start
-from gpu_pricer.constraints.linear_constraints import goals_of, weights_of
-from gpu_pricer.constraints.solver import Solution, Solver, Start
+from gpu_pricer.constraints.certificate import Certificate, ProductLimits, certificate_of
+from gpu_pricer.constraints.linear_constraints import linear_constraints_of, objective_weights
+from gpu_pricer.constraints.solver import Solution, Solver
 from gpu_pricer.constraints.stock import stock_of
-from gpu_pricer.constraints.subproblems import Market
+from gpu_pricer.constraints.subproblems import LagrangianSubproblems
+from gpu_pricer.constraints.warm_start import Start, read_start
 from gpu_pricer.errors import InputError
 from gpu_pricer.policy.constraint import Constraint
 from gpu_pricer.policy.objective import Objective
 from gpu_pricer.policy.slices import slices_of
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
-from gpu_pricer.pricing.tiles.lagrangian import Steering
+from gpu_pricer.pricing.tiles.lagrangian import LagrangianWeights
 
 Constraints = dict[str, Constraint]
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What the constraints lead to, and what is proved of it."""
+class MarketData:
+    """What constraints read of the market, besides the pricing problem.
+
+    catalog, segments: tables in any order, with the columns that the conditions name; currency: of the amounts.
+    """
+
+    catalog: pl.DataFrame
+    segments: pl.DataFrame
+    currency: str
+
+
+@dataclass(frozen=True)
+class ConstrainedPrices:
+    """Prices under constraints, and what is proved of them."""
 
     solution: Solution
     certificate: Certificate
 
     @property
-    def steering(self) -> Steering:
-        """How prices are steered."""
-        return self.solution.steering
+    def lagrangian(self) -> LagrangianWeights:
+        """The Lagrangian whose best prices these are."""
+        return self.solution.lagrangian
 
 
-class Planner:
-    """A problem with its constraints, to be solved for one objective or for several."""
+class ConstrainedProblem:
+    """A pricing problem with its constraints, to be solved for one objective or for several."""
 
-    def __init__(
-        self,
-        problem: PricingProblem,
-        constraints: Constraints,
-        catalog: pl.DataFrame,
-        segments: pl.DataFrame,
-        currency: str,
-        backend: str,
-    ) -> None:
-        """catalog and segments, in any order, have the columns that the constraints read.
+    def __init__(self, problem: PricingProblem, constraints: Constraints, market: MarketData, backend: str) -> None:
+        """Evaluate the constraints' conditions, and the sums at today's prices.
 
-        InputError for constraints that do not fit them, or a demand without an outside option, whose units no price
-        can change.
+        InputError for constraints that do not fit the market, or for a demand without an outside option, whose
+        number of purchases no price can change.
         """
         if not problem.has_outside_option:
             raise InputError(
                 "constraints and frontiers need a demand with an outside option, found one without: remove them"
             )
         products = problem.products.product_id.to_frame("product_id")
-        products = products.join(catalog, on="product_id", how="left", maintain_order="left")
-        self.constraints, self.currency = constraints, currency
-        self.of_sums = {name: constraint for name, constraint in constraints.items() if constraint.per is None}
-        apart = problem.overrides.of_cells().kinds_of_segments(segments.height)
-        slices = slices_of(self.of_sums, products, segments.sort("segment_id"), apart)
-        self.market = Market(problem, slices, backend)
-        today = self.market.today()
+        products = products.join(market.catalog, on="product_id", how="left", maintain_order="left")
+        segments = market.segments.sort("segment_id")
+        self.constraints, self.currency = constraints, market.currency
+        self.on_sums = {name: constraint for name, constraint in constraints.items() if constraint.per is None}
+        override_kind = problem.overrides.of_cells().kinds_of_segments(segments.height)
+        slices = slices_of(self.on_sums, products, segments, override_kind)
+        self.subproblems = LagrangianSubproblems(problem, slices, backend)
+        today = self.subproblems.evaluate_today()
         self.today, self.covered_today = today.total.sum(axis=0), today.covered.sum(axis=0)
-        self.goals, self.limit = goals_of(self.of_sums, self.covered_today), unit_limits(constraints, products)
+        self.linear_constraints = linear_constraints_of(self.on_sums, self.covered_today)
+        self.unit_limit = unit_limits(constraints, products)
 
-    def plan(self, objective: np.ndarray, start: Start | None = None) -> Plan:
-        """Solve it for the objective's weights of units, revenue and cost [3]."""
-        stock = stock_of(self.market.problem, objective, self.limit)
-        size = float(self.today @ objective)
-        solution = Solver(self.market, objective, self.goals, stock, size).solve(start)
-        per_product = [name for name in self.constraints if name not in self.of_sums]
-        table = self._stock_table(solution) if per_product else None
-        certificate = certificate_of(solution, self.of_sums, self.covered_today, table, per_product, self.currency)
-        return Plan(solution, certificate)
+    def solve(self, objective: np.ndarray, start: Start | None = None) -> ConstrainedPrices:
+        """Return the best prices found for the objective's weights of units, revenue and cost [3]."""
+        stock = stock_of(self.subproblems.problem, objective, self.unit_limit)
+        objective_today = float(self.today @ objective)
+        solver = Solver(self.subproblems, objective, self.linear_constraints, stock, objective_today)
+        solution = solver.solve(start)
+        limits = self._product_limits(solution)
+        certificate = certificate_of(solution, self.on_sums, self.covered_today, limits, self.currency)
+        return ConstrainedPrices(solution, certificate)
 
     def read_start(self, folder: Path) -> Start:
-        """Where the certificate in a folder says to start; InputError where there is none."""
-        return read_start(folder, list(self.of_sums), self.market.problem.products.product_id)
+        """Return where a version's record says to start; InputError where the record has no certificate."""
+        return read_start(folder, list(self.on_sums), self.subproblems.problem.products.product_id)
 
-    def _stock_table(self, solution: Solution) -> pl.DataFrame:
-        """See Certificate.stock."""
+    def _product_limits(self, solution: Solution) -> ProductLimits | None:
+        names = [name for name in self.constraints if name not in self.on_sums]
+        if not names:
+            return None
         table = pl.DataFrame(
             {
-                "product_id": self.market.problem.products.product_id,
-                "limit": self.limit,
+                "product_id": self.subproblems.problem.products.product_id,
+                "limit": self.unit_limit,
                 "units": solution.sums.units,
                 "rationed": solution.rationed,
                 "shadow_price": solution.start.stock_price,
             }
         )
-        return table.filter(pl.col("limit").is_finite())
+        return ProductLimits(names, table.filter(pl.col("limit").is_finite()))
 
 
-def plan(
+def solve_constrained(
     problem: PricingProblem,
     objective: Objective,
     constraints: Constraints,
-    catalog: pl.DataFrame,
-    segments: pl.DataFrame,
-    currency: str,
+    market: MarketData,
     backend: str,
     start: Start | None = None,
-) -> Plan:
-    """Solve the problem under its constraints; see Planner."""
-    return Planner(problem, constraints, catalog, segments, currency, backend).plan(weights_of(objective), start)
+) -> ConstrainedPrices:
+    """Return the best prices found for one objective under constraints; errors as in ConstrainedProblem."""
+    return ConstrainedProblem(problem, constraints, market, backend).solve(objective_weights(objective), start)
 
 
 def unit_limits(constraints: Constraints, products: pl.DataFrame) -> np.ndarray:
-    """The most units of each product that limits per product allow, infinite where there is none [P]."""
+    """Return the most units [P] that limits per product allow each product, infinite where there is none.
+
+    products: with the columns that hold the limits. InputError where such a column is missing or holds no limits.
+    """
     limit = np.full(products.height, np.inf)
     for name, constraint in constraints.items():
         if constraint.per is not None:
@@ -118,6 +128,7 @@ def unit_limits(constraints: Constraints, products: pl.DataFrame) -> np.ndarray:
 
 
 def _limits(name: str, constraint: Constraint, products: pl.DataFrame) -> np.ndarray:
+    """Return the limits [P] of one constraint."""
     column = str(constraint.at_most)
     if column not in products.columns or not products[column].dtype.is_numeric():
         found = products[column].dtype if column in products.columns else "no such column"

@@ -1,7 +1,7 @@
 """Constraints as linear inequalities in the units, the revenue and the cost of their slices."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,19 +11,37 @@ from gpu_pricer.policy.objective import Objective
 
 UNITS, REVENUE, COST = np.eye(3)
 COEFFICIENT = {"units": UNITS, "revenue": REVENUE, "profit": REVENUE - COST}
+"""What each measure counts of units, revenue and cost [3]; a margin rate is not a sum and has no entry."""
+
+LEAST_SCALE, LEAST_RATE = 1e-6, 0.01
+"""The smallest scale of a limit on a sum, and the smallest margin rate that sets the scale of a limit on a rate."""
 
 
-def weights_of(objective: Objective) -> np.ndarray:
-    """What the objective adds per unit, per currency unit of revenue and of cost [3]."""
+def objective_weights(objective: Objective) -> np.ndarray:
+    """Return the objective's weights of a unit, of a currency unit of revenue and of one of cost [3]."""
     return objective.profit * (REVENUE - COST) + objective.revenue * REVENUE
 
 
-@dataclass(frozen=True)
-class Goals:
-    """K inequalities coefficient · (units, revenue, cost) ≥ required, money in currency.
+class Inequality(NamedTuple):
+    """One constraint as coefficient · (units, revenue, cost) ≥ required; violations count as shares of scale.
 
-    coefficient float64 [K, 3]; required float64 [K]; scale float64 [K], above 0: the size in which violations are
-    measured; priority int64 [K].
+    coefficient float64 [3]; required in the unit of the left-hand side; scale above 0, in the same unit.
+    """
+
+    coefficient: np.ndarray
+    required: float
+    scale: float
+
+
+@dataclass(frozen=True)
+class LinearConstraints:
+    """K inequalities coefficient_k · (units, revenue, cost of slice k) ≥ required_k, money in currency.
+
+    names: of the constraints in the policy.
+    coefficient float64 [K, 3].
+    required float64 [K].
+    scale float64 [K]: above 0; violations and slack count as shares of it.
+    priority int64 [K]: 1 is the most important.
     """
 
     names: tuple[str, ...]
@@ -32,56 +50,61 @@ class Goals:
     scale: np.ndarray
     priority: np.ndarray
 
+    def achieved(self, covered: np.ndarray) -> np.ndarray:
+        """Return each category's part of the left-hand sides, [G, K]; covered: see SalesSums, [G, K, 3]."""
+        return np.einsum("gkm,km->gk", covered, self.coefficient)
+
     def violation(self, achieved: np.ndarray) -> np.ndarray:
-        """How much is missing, relative to the scale; negative where there is slack [K]."""
+        """Return what the left-hand sides [K] lack, as shares of the scale [K]; negative values are slack."""
         return (self.required - achieved) / self.scale
 
 
-def goals_of(constraints: dict[str, Constraint], today: np.ndarray) -> Goals:
-    """The inequalities of constraints that are not per product; today [K, 3]: the slices' sums at today's prices.
+def linear_constraints_of(constraints: dict[str, Constraint], today: np.ndarray) -> LinearConstraints:
+    """Return the inequalities of K constraints, none of them per product.
 
-    InputError where a limit is relative to a margin rate or profit of today that is not above 0.
+    today [K, 3]: units, revenue and cost of each slice at today's prices. InputError where a limit is relative to a
+    measure that is not above 0 today.
     """
-    rows = [_goal(name, constraint, sums) for (name, constraint), sums in zip(constraints.items(), today, strict=True)]
-    return Goals(
+    rows = [
+        _inequality(name, constraint, sums) for (name, constraint), sums in zip(constraints.items(), today, strict=True)
+    ]
+    return LinearConstraints(
         names=tuple(constraints),
-        coefficient=_stack((row[0] for row in rows), 3),
-        required=np.array([row[1] for row in rows]),
-        scale=np.array([row[2] for row in rows]),
+        coefficient=np.array([row.coefficient for row in rows]).reshape(len(rows), 3),
+        required=np.array([row.required for row in rows]),
+        scale=np.array([row.scale for row in rows]),
         priority=np.array([constraint.priority for constraint in constraints.values()], np.int64),
     )
 
 
-def measured(constraint: Constraint, sums: np.ndarray) -> float:
-    """The measure of units, revenue and cost [3]; a margin rate of no revenue is 0."""
+def measure_value(constraint: Constraint, sums: np.ndarray) -> float:
+    """Return the constraint's measure of units, revenue and cost [3]; the margin rate of no revenue is 0."""
     if constraint.measure == "margin_rate":
         revenue = float(sums @ REVENUE)
         return float(sums @ (REVENUE - COST)) / revenue if revenue > 0 else 0.0
     return float(sums @ COEFFICIENT[constraint.measure])
 
 
-def asked_of(constraint: Constraint, today: np.ndarray) -> float:
-    """The limit in the units of its measure, given the slice's sums of today [3]."""
-    return constraint.limit * (1.0 if constraint.relative_to is None else measured(constraint, today))
+def absolute_limit(constraint: Constraint, today: np.ndarray) -> float:
+    """Return the limit in the unit of its measure; today [3]: the sums of its slice at today's prices."""
+    return constraint.limit * (1.0 if constraint.relative_to is None else measure_value(constraint, today))
 
 
-def _goal(name: str, constraint: Constraint, today: np.ndarray) -> tuple[np.ndarray, float, float]:
-    """Coefficient, required and scale; a ceiling is a floor of the negative."""
-    now = measured(constraint, today)
+def _inequality(name: str, constraint: Constraint, today: np.ndarray) -> Inequality:
+    """Return the constraint as a floor; a ceiling becomes a floor of the negative.
+
+    A margin rate of at least m is revenue · (1 − m) − cost ≥ 0.
+    """
+    now = measure_value(constraint, today)
     if constraint.relative_to is not None and now <= 0:
         raise InputError(
             f"constraints.{name} must be relative to something above 0, found {constraint.measure} {now:g} at today's "
             "prices: set an absolute limit"
         )
-    limit = asked_of(constraint, today)
+    limit = absolute_limit(constraint, today)
     sign = 1.0 if constraint.at_least is not None else -1.0
     if constraint.measure == "margin_rate":
-        coefficient = REVENUE * (1 - limit) - COST
-        return sign * coefficient, 0.0, max(float(today @ REVENUE), 1.0) * max(abs(limit), 0.01)
-    size = max(abs(limit), abs(now), 1e-6)
-    return sign * COEFFICIENT[constraint.measure], sign * limit, size
-
-
-def _stack(rows: Iterable[np.ndarray], width: int) -> np.ndarray:
-    listed = list(rows)
-    return np.array(listed) if listed else np.zeros((0, width))
+        coefficient = sign * (REVENUE * (1 - limit) - COST)
+        return Inequality(coefficient, 0.0, max(float(today @ REVENUE), 1.0) * max(abs(limit), LEAST_RATE))
+    scale = max(abs(limit), abs(now), LEAST_SCALE)
+    return Inequality(sign * COEFFICIENT[constraint.measure], sign * limit, scale)

@@ -1,8 +1,9 @@
-"""Prices that keep to the limits, out of two answers to nearly the same multipliers: each category takes one of them.
+"""Prices that meet the limits, mixed from two dual iterates: each category takes its prices from one of them.
 
-The best answer to the best multipliers misses a limit by what its last jump moved, and one that keeps to it moved too
-far. The linear programme over categories loses least; a basic solution splits no more categories than there are
-limits (Dantzig & Wolfe 1960), and those go to the answer that keeps to them.
+The prices of the best multipliers miss a limit by what the last jump of a price moved. The prices of a feasible iterate
+meet every limit but give up more than needed. A linear programme over categories finds the mixture that loses least.
+Its basic solution splits at most as many categories as there are limits (Dantzig & Wolfe 1960); a split category takes
+the feasible iterate's prices.
 """
 
 from typing import NamedTuple
@@ -10,33 +11,42 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import linprog
 
+TRIES, TIGHTENING = 8, 1.5
+"""Most linear programmes, and how many times the shortfall of one mixture the next one adds to the right-hand sides."""
 
-class Ledger(NamedTuple):
-    """What prices come to, category by category: objective [G] in currency; goals [G, K] in units of their limits."""
+LEAST_SHARE, TINY = 1e-9, 1e-300
+"""Share of the feasible iterate from which a category takes its prices; and what keeps a scale of 0 from dividing."""
+
+
+class CategoryTotals(NamedTuple):
+    """What the prices of one dual iterate add up to, per category.
+
+    objective [G] in currency; achieved [G, K]: each category's part of the constraints' left-hand sides.
+    """
 
     objective: np.ndarray
-    goals: np.ndarray
+    achieved: np.ndarray
 
 
-def mix(best: Ledger, keeping: Ledger, required: np.ndarray) -> np.ndarray:
-    """Which categories take the answer that keeps to the limits, bool [G]; all of them where no mixture does.
+def mix(best: CategoryTotals, feasible: CategoryTotals, required: np.ndarray) -> np.ndarray:
+    """Return which categories take the feasible iterate's prices, bool [G]; all of them where no mixture is feasible.
 
-    required [K]: what the goals must come to together.
+    required [K]: what the left-hand sides must reach over all categories.
     """
-    gain = keeping.goals - best.goals
-    missing = required - best.goals.sum(axis=0)
-    everything = np.ones(len(gain), np.bool_)
-    scale = np.maximum(np.abs(gain).sum(axis=0), 1e-300)
-    size = max(float(np.abs(keeping.objective).sum()), 1e-300)
-    for _ in range(8):
+    gain = feasible.achieved - best.achieved
+    missing = required - best.achieved.sum(axis=0)
+    all_categories = np.ones(len(gain), np.bool_)
+    scale = np.maximum(np.abs(gain).sum(axis=0), TINY)
+    size = max(float(np.abs(feasible.objective).sum()), TINY)
+    for _ in range(TRIES):
         found = linprog(
-            (best.objective - keeping.objective) / size, A_ub=-(gain / scale).T, b_ub=-missing / scale, bounds=(0, 1)
+            (best.objective - feasible.objective) / size, A_ub=-(gain / scale).T, b_ub=-missing / scale, bounds=(0, 1)
         )
         if not found.success:
-            return everything
-        taken = found.x > 1e-9
-        short = required - np.where(taken[:, None], keeping.goals, best.goals).sum(axis=0)
+            return all_categories
+        takes_feasible = found.x > LEAST_SHARE
+        short = required - np.where(takes_feasible[:, None], feasible.achieved, best.achieved).sum(axis=0)
         if (short <= 0).all():
-            return taken
-        missing = missing + 1.5 * np.maximum(short, 0.0)
-    return everything
+            return takes_feasible
+        missing = missing + TIGHTENING * np.maximum(short, 0.0)
+    return all_categories

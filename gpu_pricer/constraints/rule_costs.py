@@ -1,7 +1,7 @@
-"""What each rule of a policy costs: the objective without it, everything else the same, less the objective with it.
+"""What each rule of a policy costs: the objective without the rule, all else equal, less the objective with it.
 
-Costs do not add up: two rules that hold the same prices each cost little alone. A rule that overrules another one may
-even pay where it does, because the other binds without it.
+The costs do not add up: of two rules that set the same prices, each costs little alone. A rule that overrules another
+one can even pay, where the other binds without it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from gpu_pricer.constraints.constrained_problem import plan
+from gpu_pricer.constraints.constrained_problem import MarketData, solve_constrained
 from gpu_pricer.policy.bounds import Bounds
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.pricing.problem.posterior_draws import POINT
@@ -38,21 +38,21 @@ RULE_OFF: Mapping[str, object] = {
     "max_changes": None,
     "max_segment_ratio": None,
 }
-"""What a field of Bounds is where it is no rule."""
+"""The value of each field of Bounds that switches its rule off."""
 
 
 def without_each(policy: Policy) -> Iterator[tuple[str, Policy]]:
-    """Every rule in force, by its key in the policy, and the policy without it."""
+    """Yield every rule in force, by its key in the policy, with the policy without it."""
     bounds: Bounds = policy.bounds
-    for name, nothing in RULE_OFF.items():
-        if getattr(bounds, name) != nothing:
-            changes: dict[str, object] = {name: nothing}
+    for name, off in RULE_OFF.items():
+        if getattr(bounds, name) != off:
+            changes: dict[str, object] = {name: off}
             yield f"bounds.{name}", replace(policy, bounds=replace(bounds, **changes))  # type: ignore[arg-type]
     if policy.ladder is not None:
         yield "ladder", replace(policy, ladder=None)
     if policy.category_ladders:
         yield "category_ladders", replace(policy, category_ladders={})
-    for name in policy.asked:
+    for name in policy.active_constraints:
         others = {other: entry for other, entry in policy.constraints.items() if other != name}
         yield f"constraints.{name}", replace(policy, constraints=others)
     if policy.overrides is not None:
@@ -68,19 +68,19 @@ def rule_costs(
     certified: float | None = None,
     uncertainty: str = POINT,
 ) -> dict[str, object]:
-    """The objective of a period in currency, and for every rule in force the objective without it and its cost.
+    """Return a period's objective in currency, and for every rule in force the objective without it and its cost.
 
-    certified: the objective with all rules, where it is known. One pass over all cells for every rule, a tile at a
-    time; under constraints as many as it takes to meet them again. Where these are relaxed, a rule may seem to pay:
-    without it more of them is kept.
+    certified: the objective with all rules, where it is known. Each rule takes one pass over all cells, a tile at a
+    time; under constraints each takes the passes that meeting them again needs. Where constraints are relaxed a rule
+    can seem to pay, because without it they are relaxed less.
     """
+    market = MarketData(catalog, artefact.segments, artefact.info.currency)
 
     def objective(of: Policy) -> float:
         problem = pricing_problem(artefact, catalog, of, uncertainty)
-        if not of.asked:
+        if not of.active_constraints:
             return _objective(problem, of, tiling, backend)
-        found = plan(problem, of.objective, of.asked, catalog, artefact.segments, artefact.info.currency, backend)
-        return found.solution.objective
+        return solve_constrained(problem, of.objective, of.active_constraints, market, backend).solution.objective
 
     value = objective(policy) if certified is None else certified
     others = {name: objective(other) for name, other in without_each(policy)}
@@ -90,6 +90,7 @@ def rule_costs(
 
 
 def _objective(problem: PricingProblem, policy: Policy, tiling: Tiling, backend: str) -> float:
+    """Return a period's objective in currency for a policy without constraints."""
     segments = len(problem.segments.segment_id)
     problem = choose_changes(problem, tiling.all_tiles(problem.products.category_start, segments), backend)
     total = 0.0

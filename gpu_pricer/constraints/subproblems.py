@@ -1,25 +1,29 @@
-"""What prices lead to: the sums that a steering reaches, category by category, and the bound that none exceeds."""
+"""The Lagrangian's subproblems, one per category and segment: their sums per category, and an upper bound."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from gpu_pricer.policy.slices import Slices
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
-from gpu_pricer.pricing.tiles.lagrangian import Steering, price_classes
+from gpu_pricer.pricing.tiles.lagrangian import LagrangianWeights, price_under_lagrangian
 from gpu_pricer.pricing.tiling import tiles_of
 from gpu_pricer.tables.price_table import CENTS
 from kernels import Totals, choice_totals, in_double, price_totals
 
 CELLS_AT_ONCE = 2_000_000
-"""Products × segments of one call. Fixed, so that no setting of the files changes a multiplier."""
+"""Products × segments of one kernel call. It is fixed, so that no setting of the files changes a multiplier."""
 
 
 @dataclass(frozen=True)
-class Sums:
-    """Of a period's visits, float64: total [G, 3], units, revenue and cost of whole categories; covered [G, K, 3], of
-    the part of them that each constraint covers; units [P]. Money in currency.
+class SalesSums:
+    """Expected sales of a period in float64, money in currency.
+
+    total [G, 3]: units, revenue and cost of every category.
+    covered [G, K, 3]: the part of total that each constraint covers.
+    units [P]: of every product.
     """
 
     total: np.ndarray
@@ -27,100 +31,113 @@ class Sums:
     units: np.ndarray
 
 
-class Market:
-    """A pricing problem seen from outside: prices in, sums out. passes: how often every cell was computed."""
+class Block(NamedTuple):
+    """The cells of one kernel call: a class of segments (its number and members) × the products of some categories.
+
+    categories: the first one and the one after the last.
+    """
+
+    class_number: int
+    members: np.ndarray
+    categories: tuple[int, int]
+    products: slice
+
+
+class LagrangianSubproblems:
+    """A pricing problem, to be evaluated under one Lagrangian after another.
+
+    passes: how often every cell was computed so far.
+    """
 
     def __init__(self, problem: PricingProblem, slices: Slices, backend: str) -> None:
         self.problem, self.slices, self.backend = problem, slices, backend
         self.passes = 0
-        self._worth: dict[tuple[int, int], np.ndarray] = {}
+        self._category_value: dict[tuple[int, int], np.ndarray] = {}
         self._tiles = tiles_of(
             problem.products.category_start, CELLS_AT_ONCE // max(len(problem.segments.segment_id), 1)
         )
 
-    def today(self) -> Sums:
-        """The sums at today's prices, in float64."""
-        sums = self._nothing()
-        for of_class, members, categories, products in self._parts():
-            price = self.problem.products.today[products, None]
-            self._add(sums, of_class, categories, self._chosen(members, categories, price))
+    def evaluate_today(self) -> SalesSums:
+        """Return the sums at today's prices, in float64; one pass."""
+        sums = self._zero_sums()
+        for block in self._blocks():
+            price = self.problem.products.today[block.products, None]
+            self._add(sums, block.class_number, block.categories, self._choose(block.members, block.categories, price))
         return sums
 
-    def respond(self, steering: Steering) -> tuple[Sums, float]:
-        """The sums of the steered optimum and what it is worth, in currency, by the kernel in its own float type.
+    def solve(self, lagrangian: LagrangianWeights) -> tuple[SalesSums, float]:
+        """Return the sums at the Lagrangian's best prices and its value there in currency; one pass.
 
-        Each call starts from where the last one of the same cells ended.
+        The kernel works in its own float type. Every block starts from the category values R that the last call found.
         """
-        sums, category_value = self._nothing(), 0.0
-        for of_class, members, categories, products in self._parts():
-            demand = self.problem.demand.tile(products.start, products.stop, members)
-            inputs, key = steering.inputs(self.problem, of_class, categories), (of_class, categories[0])
-            visits = self.problem.segments.visits[members]
-            found = price_totals(demand, inputs, visits, self.backend, self._worth.get(key))
-            self._worth[key] = found.category_value
-            self._add(sums, of_class, categories, found.totals)
-            category_value += float(found.bound.sum()) / CENTS
-        return sums, category_value
+        sums, value = self._zero_sums(), 0.0
+        for block in self._blocks():
+            demand = self.problem.demand.tile(block.products.start, block.products.stop, block.members)
+            inputs = lagrangian.inputs(self.problem, block.class_number, block.categories)
+            visits, key = self.problem.segments.visits[block.members], (block.class_number, block.categories[0])
+            found = price_totals(demand, inputs, visits, self.backend, self._category_value.get(key))
+            self._category_value[key] = found.category_value
+            self._add(sums, block.class_number, block.categories, found.totals)
+            value += float(found.bound.sum()) / CENTS
+        return sums, value
 
-    def bound(self, steering: Steering) -> float:
-        """What no prices exceed of the steered objective, in currency: Σ visits · max(R, F(R)) in float64."""
-        category_value = 0.0
-        for of_class, members, categories, products in self._parts():
-            demand = in_double(self.problem.demand.tile(products.start, products.stop, members))
-            inputs = steering.inputs(self.problem, of_class, categories, np.float64)
-            warm = self._worth.get((of_class, categories[0]))
-            start = None if warm is None else warm.astype(np.float64)
-            category_value += (
-                float(price_totals(demand, inputs, self.problem.segments.visits[members], "cpu", start).bound.sum())
-                / CENTS
-            )
-        return category_value
+    def compute_bound(self, lagrangian: LagrangianWeights) -> float:
+        """Return what no prices exceed of the Lagrangian, in currency: Σ visits · max(R, F(R)) in float64; one pass."""
+        bound = 0.0
+        for block in self._blocks():
+            demand = in_double(self.problem.demand.tile(block.products.start, block.products.stop, block.members))
+            inputs = lagrangian.inputs(self.problem, block.class_number, block.categories, np.float64)
+            known = self._category_value.get((block.class_number, block.categories[0]))
+            start = None if known is None else known.astype(np.float64)
+            found = price_totals(demand, inputs, self.problem.segments.visits[block.members], "cpu", start)
+            bound += float(found.bound.sum()) / CENTS
+        return bound
 
-    def realised(self, steering: Steering) -> Sums:
-        """The sums in float64 at the very prices that scoring will write for the steering; two passes."""
-        sums = self._nothing()
+    def evaluate(self, lagrangian: LagrangianWeights) -> SalesSums:
+        """Return the sums in float64 at the very prices that scoring writes under the Lagrangian; two passes."""
+        sums = self._zero_sums()
         self.passes += 2
         for categories in self._tiles:
-            price = price_classes(self.problem, steering, categories, self.backend).price
-            for of_class, members in self._classes():
-                self._add(sums, of_class, categories, self._chosen(members, categories, price[:, members]))
+            price = price_under_lagrangian(self.problem, lagrangian, categories, self.backend).price
+            for class_number, members in self._classes():
+                self._add(sums, class_number, categories, self._choose(members, categories, price[:, members]))
         return sums
 
-    def share_changed(self, steering: Steering) -> float:
-        """The share of the prices that are not today's; one pass."""
+    def compute_share_changed(self, lagrangian: LagrangianWeights) -> float:
+        """Return the share of cells whose price under the Lagrangian is not today's; one pass."""
         self.passes += 1
         changed = 0
         for categories in self._tiles:
-            price = price_classes(self.problem, steering, categories, self.backend).price
+            price = price_under_lagrangian(self.problem, lagrangian, categories, self.backend).price
             changed += int(
                 np.count_nonzero(price != self.problem.products.today[self.problem.product_slice(*categories), None])
             )
         return changed / (len(self.problem.products.today) * len(self.problem.segments.segment_id))
 
-    def _chosen(self, members: np.ndarray, categories: tuple[int, int], price: np.ndarray) -> Totals:
-        """What some segments choose at prices [p, 1] or [p, s], in float64."""
+    def _choose(self, members: np.ndarray, categories: tuple[int, int], price: np.ndarray) -> Totals:
+        """Return what the members choose of the categories at prices [n, 1] or [n, members], in float64."""
         products = self.problem.product_slice(*categories)
         demand = in_double(self.problem.demand.tile(products.start, products.stop, members))
         return choice_totals(demand, self.problem.shelf(*categories), price, self.problem.segments.visits[members])
 
-    def _parts(self) -> Iterator[tuple[int, np.ndarray, tuple[int, int], slice]]:
-        """Every class of every tile: the class, its segments, the categories and their products; one pass."""
+    def _blocks(self) -> Iterator[Block]:
+        """Yield every class of segments of every tile; counts as one pass."""
         self.passes += 1
         for categories in self._tiles:
-            for of_class, members in self._classes():
-                yield of_class, members, categories, self.problem.product_slice(*categories)
+            for class_number, members in self._classes():
+                yield Block(class_number, members, categories, self.problem.product_slice(*categories))
 
     def _classes(self) -> list[tuple[int, np.ndarray]]:
-        return [(of_class, self.slices.members(of_class)) for of_class in range(self.slices.class_count)]
+        return [(number, self.slices.members(number)) for number in range(self.slices.class_count)]
 
-    def _nothing(self) -> Sums:
-        categories, constraints = len(self.problem.products.category_start) - 1, self.slices.mask.shape[1]
-        return Sums(
+    def _zero_sums(self) -> SalesSums:
+        categories, constraints = len(self.problem.products.category_start) - 1, self.slices.constraint_count
+        return SalesSums(
             np.zeros((categories, 3)), np.zeros((categories, constraints, 3)), np.zeros(len(self.problem.products.cost))
         )
 
-    def _add(self, sums: Sums, of_class: int, categories: tuple[int, int], totals: Totals) -> None:
-        """Add what one class of segments buys."""
+    def _add(self, sums: SalesSums, class_number: int, categories: tuple[int, int], totals: Totals) -> None:
+        """Add what one class of segments buys of some categories to the sums, in place."""
         problem, products, rows = self.problem, self.problem.product_slice(*categories), slice(*categories)
         per_choice = problem.products.units_per_choice[products]
         units, revenue = totals.chosen[:, 0] * per_choice, totals.revenue[:, 0] * per_choice / CENTS
@@ -128,7 +145,7 @@ class Market:
         starts = problem.starts(*categories)[:-1]
         sums.units[products] += units
         sums.total[rows] += np.add.reduceat(values, starts)
-        for k in range(self.slices.mask.shape[1]):
-            covered = self.slices.covers(of_class, k)[products]
+        for k in range(self.slices.constraint_count):
+            covered = self.slices.covers(class_number, k)[products]
             if covered.any():
                 sums.covered[rows, k] += np.add.reduceat(values * covered[:, None], starts)

@@ -4,76 +4,68 @@ import logging
 from pathlib import Path
 from typing import NamedTuple
 
-import polars as pl
-
 from gpu_pricer.constraints.certificate import MET, MISSED, Certificate, clear
-from gpu_pricer.constraints.constrained_problem import Planner
-from gpu_pricer.constraints.linear_constraints import weights_of
-from gpu_pricer.constraints.solver import Start
+from gpu_pricer.constraints.constrained_problem import ConstrainedProblem, MarketData
+from gpu_pricer.constraints.linear_constraints import objective_weights
+from gpu_pricer.constraints.warm_start import Start
 from gpu_pricer.errors import Refused
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
-from gpu_pricer.pricing.tiles.lagrangian import Steering
+from gpu_pricer.pricing.tiles.lagrangian import LagrangianWeights
 
 log = logging.getLogger(__name__)
 
 
-class Demanded(NamedTuple):
-    """A problem with constraints that fit it, the policy they are of, and where to look for the multipliers first."""
+class PreparedConstraints(NamedTuple):
+    """A problem with constraints that fit it, the policy that sets them, and where the search starts, if known."""
 
-    planner: Planner
+    constrained: ConstrainedProblem
     policy: Policy
     start: Start | None
 
 
-def demanded(
-    problem: PricingProblem,
-    policy: Policy,
-    catalog: pl.DataFrame,
-    segments: pl.DataFrame,
-    currency: str,
-    warm_start: Path | None,
-    backend: str,
-) -> Demanded | None:
-    """What the policy demands of sums over the assortment, None for nothing; no file is changed.
+def prepare_constraints(
+    problem: PricingProblem, policy: Policy, market: MarketData, warm_start: Path | None, backend: str
+) -> PreparedConstraints | None:
+    """Return the policy's constraints on the problem, None for a policy without constraints; no file is changed.
 
-    catalog: product_id and the columns that constraints read; segments: the artefact's. InputError for constraints
-    that do not fit them.
+    warm_start: the record of an earlier version, if any. InputError for constraints that do not fit the market.
     """
-    if not policy.asked:
+    if not policy.active_constraints:
         if warm_start is not None:
             log.warning("paths.warm_start is not read: the policy has no constraints whose multipliers it could start")
         return None
-    planner = Planner(problem, policy.asked, catalog, segments, currency, backend)
-    return Demanded(planner, policy, None if warm_start is None else planner.read_start(warm_start))
+    constrained = ConstrainedProblem(problem, policy.active_constraints, market, backend)
+    return PreparedConstraints(constrained, policy, None if warm_start is None else constrained.read_start(warm_start))
 
 
-def steer(found: Demanded | None, record: Path) -> Steering | None:
-    """What the constraints make of the prices; their certificate is written into the record.
+def solve_constraints(prepared: PreparedConstraints | None, record: Path) -> LagrangianWeights | None:
+    """Return the Lagrangian under which scoring meets the constraints, None without constraints.
 
-    Refused where they cannot be met and the policy says so.
+    The certificate is written into the version's record. Refused where the constraints cannot be met and the policy
+    says to refuse the run then.
     """
     clear(record)
-    if found is None:
+    if prepared is None:
         return None
-    plan = found.planner.plan(weights_of(found.policy.objective), found.start)
-    _refuse_unmet(plan.certificate, found.policy.on_infeasible)
-    plan.certificate.write(record)
+    found = prepared.constrained.solve(objective_weights(prepared.policy.objective), prepared.start)
+    _refuse_unmet(found.certificate, prepared.policy.on_infeasible)
+    found.certificate.write(record)
     log.info(
         "constraints %s: within %.2g %% of the best, %s passes",
-        plan.certificate.status, 100 * plan.solution.gap, plan.solution.passes,
+        found.certificate.status, 100 * found.solution.gap, found.solution.passes,
     )  # fmt: skip
-    return plan.steering
+    return found.lagrangian
 
 
 def _refuse_unmet(certificate: Certificate, on_infeasible: str) -> None:
-    """Say which constraints are not met, and by how much; Refused if that is how the policy wants it."""
+    """Log what unmet constraints lack; raise Refused where the policy says so, or where a limit is missed."""
     if certificate.status == MET:
         return
-    said = "; ".join(certificate.shortfalls())
+    shortfalls = "; ".join(certificate.shortfalls())
     if on_infeasible == "refuse" or certificate.status == MISSED:
         raise Refused(
-            f"policy.constraints must be met together, found that they cannot be: {said}: "
+            f"policy.constraints must be met together, found that they cannot be: {shortfalls}: "
             "loosen them, widen the bounds, or set policy.on_infeasible=relax"
         )
-    log.warning("constraints that cannot be met together are relaxed: %s", said)
+    log.warning("constraints that cannot be met together are relaxed: %s", shortfalls)

@@ -64,7 +64,7 @@ def main(config: DictConfig) -> None:
     prices = _category_prices(folder, market.problem, product, segment)
     row = _row(folder, market.problem, product, segment)
     parts = {name: float(row[name]) for name in PARTS} if set(PARTS) <= set(row) else None  # type: ignore[arg-type]
-    if policy.asked and parts is None:
+    if policy.active_constraints and parts is None:
         raise InputError(
             f"a price under policy.constraints is explained by its parts, found {folder} without: "
             "score with score.details=[parts]"
@@ -75,7 +75,7 @@ def main(config: DictConfig) -> None:
     found = explanation(category, product, ladder, (support[0], support[1]), parts, draws)
     title = f"Product {config.product} for segment {config.segment} in {version.run}"
     lines = lines_of(title, found, str(row.get("binding", "unknown (wide layout)")), version.currency)
-    if policy.asked:
+    if policy.active_constraints:
         lines += ["", *constraint_lines(json.loads((folder / RECORD / CERTIFICATE).read_text()))]
     if config.explain.against is not None:
         lines += ["", *_changes(config, folder, market.problem, product, segment)]

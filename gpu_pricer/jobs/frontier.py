@@ -6,9 +6,9 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from gpu_pricer.constraints.certificate import MET
-from gpu_pricer.constraints.constrained_problem import Planner
-from gpu_pricer.constraints.frontier import Frontier, table_of, today_row, trace
-from gpu_pricer.constraints.linear_constraints import weights_of
+from gpu_pricer.constraints.constrained_problem import ConstrainedProblem, MarketData
+from gpu_pricer.constraints.frontier import Frontier, frontier_table, row_at_today, trace_points
+from gpu_pricer.constraints.linear_constraints import objective_weights
 from gpu_pricer.errors import InputError, Refused
 from gpu_pricer.evaluation.frontier_plot import draw_frontier
 from gpu_pricer.jobs.backends import backend_of, resolved
@@ -26,39 +26,41 @@ log = logging.getLogger(__name__)
 def trace_frontier(paths: DictConfig, policy: Policy, tiling: Tiling, frontier: Frontier, backend: str) -> None:
     """Write the frontier of a measure as a table and a figure into the work folder.
 
-    InputError where the policy has rules that no multiplier can steer prices under, Refused where its constraints
+    InputError where the policy or the tiling does not go with a frontier, Refused where the policy's constraints
     cannot be met together.
     """
-    _require_whole(policy, tiling, frontier)
+    _require_traceable(policy, tiling, frontier)
     found = resolved(backend)
     artefact, catalog = read_artefact(Path(paths.demand)), read_catalog(Path(paths.catalog), policy.columns)
     problem = pricing_problem(artefact, catalog, policy)
-    currency = artefact.info.currency
-    planner = Planner(problem, policy.asked, catalog, artefact.segments, currency, backend_of(problem, backend, found))
-    start = None if paths.warm_start is None else planner.read_start(Path(paths.warm_start) / RECORD)
-    objective = weights_of(policy.objective)
-    rows = [today_row(planner, objective)]
-    for plan, row in trace(planner, objective, frontier, start):
-        if plan.certificate.status != MET:
+    market = MarketData(catalog, artefact.segments, artefact.info.currency)
+    backend = backend_of(problem, backend, found)
+    constrained = ConstrainedProblem(problem, policy.active_constraints, market, backend)
+    start = None if paths.warm_start is None else constrained.read_start(Path(paths.warm_start) / RECORD)
+    objective = objective_weights(policy.objective)
+    rows = [row_at_today(constrained, objective)]
+    for prices, row in trace_points(constrained, objective, frontier, start):
+        if prices.certificate.status != MET:
             raise Refused(
                 "a frontier needs policy.constraints that can be met together, found that they cannot be: "
-                f"{'; '.join(plan.certificate.shortfalls())}: loosen them or widen the bounds"
+                f"{'; '.join(prices.certificate.shortfalls())}: loosen them or widen the bounds"
             )
         rows.append(row)
         log.info("frontier of %s: %d of %d points", frontier.measure, len(rows) - 1, frontier.points)
     path = Path(paths.work) / "frontier" / f"{frontier.measure}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing_file(path) as fresh:
-        table_of(rows).write_parquet(fresh)
+        frontier_table(rows).write_parquet(fresh)
     figure = Path(paths.work) / "plots" / f"frontier_{frontier.measure}.svg"
-    draw_frontier(figure, table_of(rows), str(frontier.measure), currency)
+    draw_frontier(figure, frontier_table(rows), str(frontier.measure), market.currency)
     log.info("wrote %s and %s; frontier=%s writes no prices", path, figure, frontier.measure)
 
 
-def _require_whole(policy: Policy, tiling: Tiling, frontier: Frontier) -> None:
-    if policy.unsteerable:
+def _require_traceable(policy: Policy, tiling: Tiling, frontier: Frontier) -> None:
+    """Raise InputError beside rules that couple cells, or where only a part of the assortment is to be priced."""
+    if policy.coupling_rules:
         raise InputError(
-            f"frontier={frontier.measure} cannot be traced beside bounds.{policy.unsteerable[0]}: set it to null"
+            f"frontier={frontier.measure} cannot be traced beside bounds.{policy.coupling_rules[0]}: set it to null"
         )
     if tiling.shard is not None or tiling.leave_one_out:
         raise InputError(

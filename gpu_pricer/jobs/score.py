@@ -10,11 +10,12 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from gpu_pricer.constraints.certificate import add_costs, certified_objective
+from gpu_pricer.constraints.constrained_problem import MarketData
 from gpu_pricer.constraints.frontier import Frontier
 from gpu_pricer.constraints.rule_costs import rule_costs
 from gpu_pricer.errors import InputError
 from gpu_pricer.jobs.backends import backend_of, resolved
-from gpu_pricer.jobs.constrained_prices import demanded, steer
+from gpu_pricer.jobs.constrained_prices import prepare_constraints, solve_constraints
 from gpu_pricer.jobs.fairness_audit import audit_version, require_known_attributes
 from gpu_pricer.jobs.frontier import trace_frontier
 from gpu_pricer.jobs.progress import progress
@@ -123,7 +124,7 @@ def score(
     found = resolved(backend)
     origin = Origin(artefact.info, artefact.fingerprint(), policy.fingerprint(), catalog_fingerprint(catalog))
     matched = match_products(with_rule_columns(catalog, policy.bounds), artefact)
-    wanted = {"product_id", *columns_read(policy.asked)} if policy.asked else set()
+    wanted = {"product_id", *columns_read(policy.active_constraints)} if policy.active_constraints else set()
     read = catalog.select(name for name in catalog.columns if name in wanted)
     segments_table = artefact.segments
     del catalog  # here and below: a million products take 50 MB of catalog, 110 of matches, 100 of artefact tables
@@ -133,18 +134,19 @@ def score(
     version = _empty_version(problem, origin, tiling, folder.name, backend, uncertainty)
     table_columns(problem, tiling.layout, tiling.details)  # refuses what has none before anything is written
     segments, products = len(problem.segments.segment_id), len(problem.products.product_id)
-    constraints = demanded(problem, policy, read, segments_table, origin.demand.currency, warm_start, backend)
-    del read
+    market = MarketData(read, segments_table, origin.demand.currency)
+    constraints = prepare_constraints(problem, policy, market, warm_start, backend)
+    del read, market
     log.info("pricing %d products x %d segments on %s into %s", products, segments, backend, folder)
     open_shard(folder, tiling.shard)
     _write_unpriced(problem.unpriced, folder / RECORD)
-    steering = steer(constraints, folder / RECORD)
+    lagrangian = solve_constraints(constraints, folder / RECORD)
     del constraints
     problem = choose_changes(problem, tiling.all_tiles(problem.products.category_start, segments), backend)
     whole = None
     with progress("score", products * segments * len(tiling.own_shards) // tiling.shards) as on_tile:
         for shard in tiling.own_shards:
-            files, tally = score_shard(problem, tiling, shard, folder, version.metadata, backend, on_tile, steering)
+            files, tally = score_shard(problem, tiling, shard, folder, version.metadata, backend, on_tile, lagrangian)
             whole = close_shard(folder, shard, version.with_files(files, tally))
     if whole is None:
         log.info("wrote shard %s of %d; run.json follows when all are there", tiling.shard, tiling.shards)

@@ -1,28 +1,36 @@
-"""How far a price may go: the rules of a policy, before any data."""
+"""How far a price may go: the rules of a policy, as the configuration states them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
 from gpu_pricer.checks import require_flag, require_integer, require_number
-from gpu_pricer.policy.conditions import names_in, require_condition
+from gpu_pricer.policy.conditions import columns_in, require_condition
 from gpu_pricer.policy.rates import require_rate
+from gpu_pricer.tables.price_table import CENTS
+from kernels import PRICE_LIMIT
 
 COMPETITORS = ("cheapest", "mean")
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """Rules relative to today's price, the cost, the prices seen in training and those of others; null: no rule.
+    """Rules for a price, relative to today's price, the cost, the prices seen in training and other sellers' prices.
 
-    max_decrease, max_increase: shares of today's price (a negative one demands a move), and ..._amount the same in
-    money; min_margin_rate: the least (price − cost) / price; within_support: inside the artefact's min_price and
-    max_price; below_list_price: never above the catalog's list_price; max_below_competitor, max_above_competitor:
-    shares of the cheapest, or mean, price in competitor_columns; floor_column, ceiling_column: catalog columns that
-    name a product's lowest and highest price; family_column: one that names the products of a category that share
-    one price; frozen: a condition in SQL over the catalog for products that keep today's price; max_changes: how many
-    cells may leave it in a run; max_segment_ratio: a product's dearest over its cheapest segment, 1 for one price.
-    Where a product has no value in such a column, the rule says nothing about it.
+    null switches a rule off. A rule that reads a column does not apply to products whose value there is null.
+
+    max_decrease, max_increase: largest move as a share of today's price; a negative value demands a move.
+    max_decrease_amount, max_increase_amount: largest move in currency.
+    min_margin_rate: the least (price − cost) / price.
+    within_support: whether prices stay inside the artefact's min_price and max_price.
+    below_list_price: whether prices stay at or below the catalog's list_price.
+    max_below_competitor, max_above_competitor: largest distance as a share of the competitors' price.
+    competitor_columns, competitor_of: the columns of competitors' prices, and whether the cheapest or the mean counts.
+    floor_column, ceiling_column: catalog columns of each product's lowest and highest price.
+    family_column: catalog column whose equal values, inside a category, mean one common price.
+    frozen: condition in SQL over the catalog; the products for which it holds stay at today's price.
+    max_changes: how many cells a run may move away from today's price.
+    max_segment_ratio: a product's dearest over its cheapest segment; 1: one price for all segments.
     """
 
     max_decrease: float | None
@@ -79,12 +87,12 @@ class Bounds:
 
     @property
     def has_competitor(self) -> bool:
-        """Whether competitors' prices matter."""
+        """Whether a rule reads competitors' prices."""
         return self.max_below_competitor is not None or self.max_above_competitor is not None
 
     @property
     def columns(self) -> list[str]:
-        """The columns of the catalog that the rules need, beyond those that every catalog has."""
+        """The columns that the rules read beyond those that every catalog has, sorted."""
         return sorted(set(self._columns()))
 
     def _columns(self) -> Iterator[str]:
@@ -96,12 +104,12 @@ class Bounds:
             if column is not None:
                 yield column
         if self.frozen is not None:
-            yield from names_in(self.frozen)
+            yield from columns_in(self.frozen)
 
 
 def _require_cents(name: str, amount: object) -> None:
-    require_number(name, amount, least=0, below=167_772.16)
-    if (Fraction(str(amount)) * 100).denominator != 1:
+    require_number(name, amount, least=0, below=PRICE_LIMIT / CENTS)
+    if (Fraction(str(amount)) * CENTS).denominator != 1:
         raise ValueError(f"{name} must be whole cents, found {amount!r}")
 
 

@@ -1,9 +1,9 @@
-"""What a user may ask of sums over the assortment."""
+"""A limit on sums over the assortment, as the configuration states it."""
 
 from dataclasses import dataclass
 
 from gpu_pricer.checks import require_integer, require_number
-from gpu_pricer.policy.conditions import names_in, require_condition
+from gpu_pricer.policy.conditions import columns_in, require_condition
 
 MEASURES = ("units", "revenue", "profit", "margin_rate")
 CURRENT_PRICES = "current_prices"
@@ -12,13 +12,14 @@ PRODUCT = "product_id"
 
 @dataclass(frozen=True)
 class Constraint:
-    """A floor (at_least) or a ceiling (at_most) of a measure of a period's sales over a slice of the assortment.
+    """A limit on a measure of a period's sales over a slice of the assortment.
 
-    measure: units, revenue, profit (both in currency) or margin_rate (profit / revenue). relative_to: current_prices
-    makes the limit a multiple of what today's prices lead to. where: SQL over the columns of products and segments;
-    null: everything. per: product_id makes at_most the name of a catalog column, the limit of each product's units
-    (null there: no limit). priority: 1 is the most important; what cannot be met together is relaxed from the largest
-    number up.
+    measure: units, revenue, profit (both in currency) or margin_rate (profit / revenue).
+    at_least, at_most: the limit, of which exactly one is set.
+    relative_to: current_prices makes the limit a multiple of the measure at today's prices.
+    where: condition in SQL over the columns of products and segments; null: the whole assortment.
+    per: product_id makes at_most the name of a catalog column with each product's most units; null there: no limit.
+    priority: 1 is the most important. Constraints that cannot be met together are relaxed from the largest number up.
     """
 
     measure: str
@@ -47,6 +48,7 @@ class Constraint:
         self._check_limit()
 
     def _check_limit(self) -> None:
+        """Raise ValueError unless the limit fits the measure."""
         if self.per is not None:
             if self.measure != "units" or not isinstance(self.at_most, str) or self.relative_to is not None:
                 raise ValueError(
@@ -64,16 +66,16 @@ class Constraint:
 
     @property
     def limit(self) -> float:
-        """at_least or at_most, a number."""
+        """The one of at_least and at_most that is set; only for constraints that are not per product."""
         limit = self.at_least if self.at_most is None else self.at_most
         assert isinstance(limit, int | float)
         return float(limit)
 
 
 def columns_read(constraints: dict[str, Constraint]) -> list[str]:
-    """The columns that the constraints read, of the catalog or of the segments."""
+    """Return the columns of the catalog or of the segments that the constraints read, sorted."""
     names: set[str] = set()
     for constraint in constraints.values():
-        names |= set(names_in(constraint.where) if constraint.where else ())
+        names |= set(columns_in(constraint.where) if constraint.where else ())
         names |= {str(constraint.at_most)} if constraint.per else set()
     return sorted(names)

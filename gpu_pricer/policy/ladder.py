@@ -1,4 +1,4 @@
-"""Which prices may be set at all."""
+"""Price ladders: which prices exist."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,11 @@ from kernels import PRICE_LIMIT, Ladders
 
 @dataclass(frozen=True)
 class Ladder:
-    """Prices with one of these endings (below 1.00), or exactly these prices; neither: every whole cent."""
+    """The prices that exist; with neither endings nor prices every whole cent.
+
+    endings: amounts below 1.00 in currency, with which every price must end.
+    prices: all prices that exist, in currency.
+    """
 
     endings: list[float] | None
     prices: list[float] | None
@@ -28,7 +32,7 @@ class Ladder:
 
     @property
     def period(self) -> int:
-        """The distance in cents after which the rungs repeat; an explicit list never does."""
+        """The distance in cents after which the rungs repeat; an explicit list never repeats below PRICE_LIMIT."""
         if self.prices is not None:
             return PRICE_LIMIT
         return 1 if self.endings is None else CENTS
@@ -40,20 +44,20 @@ class Ladder:
         return np.array(sorted({_cents(amount) for amount in amounts}), np.int64)
 
     def at_or_above(self, cents: np.ndarray) -> np.ndarray:
-        """The lowest rung not below each price; above the last of an explicit list it exceeds all prices."""
+        """Return the lowest rung at or above each price in cents; PRICE_LIMIT or more above an explicit list's last."""
         periods, rest = np.divmod(cents, self.period)
         rungs = np.append(self.rungs, self.rungs[0] + self.period)
         return periods * self.period + rungs[np.searchsorted(self.rungs, rest, "left")]
 
     def at_or_below(self, cents: np.ndarray) -> np.ndarray:
-        """The highest rung not above each price; before the first rung it is negative."""
+        """Return the highest rung at or below each price in cents; negative below the first rung."""
         periods, rest = np.divmod(cents, self.period)
         rungs = np.insert(self.rungs, 0, self.rungs[-1] - self.period)
         return periods * self.period + rungs[np.searchsorted(self.rungs, rest, "right")]
 
 
-def for_kernels(ladders: Sequence[Ladder]) -> Ladders:
-    """The ladders, a row each, as the kernels want them."""
+def kernel_ladders(ladders: Sequence[Ladder]) -> Ladders:
+    """Return the ladders as the kernels' table, one row each."""
     return Ladders.of(*((ladder.period, [int(rung) for rung in ladder.rungs]) for ladder in ladders))
 
 
@@ -62,7 +66,7 @@ def _cents(amount: float) -> int:
 
 
 def _require_amounts(name: str, amounts: object, least: int, limit: int) -> None:
-    """Raise ValueError unless it is a list of whole-cent amounts of least <= cents < limit."""
+    """Raise ValueError unless the amounts are a list of whole cents with least <= cents < limit."""
     if not isinstance(amounts, list) or not amounts:
         raise ValueError(f"{name} must be a list of at least one amount, found {amounts!r}")
     for amount in amounts:

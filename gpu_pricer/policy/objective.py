@@ -1,4 +1,4 @@
-"""What the prices maximise."""
+"""The objective that prices maximise."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from gpu_pricer.checks import require_number
 
 @dataclass(frozen=True)
 class Objective:
-    """profit × expected profit + revenue × expected revenue; only the ratio of the two weights matters."""
+    """Weights of expected profit and of expected revenue, of which only the ratio matters for prices."""
 
     profit: float
     revenue: float
@@ -21,5 +21,8 @@ class Objective:
             raise ValueError("objective needs a weight above 0, found profit 0 and revenue 0")
 
     def effective_cost(self, cost: np.ndarray) -> np.ndarray:
-        """The cost whose mark-up is proportional to the objective: p (x − c) + q x ∝ x − p c / (p + q)."""
+        """Return the cost c_eff for which the objective is proportional to price − c_eff, in the unit of `cost`.
+
+        p (x − c) + q x = (p + q) (x − p c / (p + q)).
+        """
         return cost * (self.profit / (self.profit + self.revenue))

@@ -1,4 +1,4 @@
-"""Prices set by hand: a table of product, optional segment, price and optional note that no rule overrules."""
+"""Prices set by hand, which no rule overrules: a table of product, optional segment, price and optional note."""
 
 import logging
 from dataclasses import dataclass
@@ -13,15 +13,21 @@ from gpu_pricer.tables.reading import first_line
 from kernels import PRICE_LIMIT
 
 NO_SEGMENT = -1
+"""The position of the segment of an override that holds for all segments."""
+
+MOST_ROUNDING = 1e-6
+"""Part of a cent by which a price in whole cents may differ from one through binary fractions."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Overrides:
-    """n prices set by hand, sorted by product, then segment: positions int64 [n], a segment of NO_SEGMENT being all.
+    """n prices set by hand, sorted by product, then segment.
 
-    price int32 cents [n]; note: text, "" where there is none [n].
+    product, segment int64 [n]: positions in the pricing problem; NO_SEGMENT: all segments.
+    price int32 [n]: in cents.
+    note [n]: text, "" where there is none.
     """
 
     product: np.ndarray
@@ -30,33 +36,33 @@ class Overrides:
     note: pl.Series
 
     def of_products(self) -> "Overrides":
-        """Those of all segments."""
+        """Return the overrides that hold for all segments."""
         return self._where(self.segment == NO_SEGMENT)
 
     def of_cells(self, first: int = 0, last: int | None = None) -> "Overrides":
-        """Those of single segments, of the products first to last − 1."""
+        """Return the overrides of single segments for the products first to last − 1."""
         ends = np.searchsorted(self.product, [first, np.iinfo(np.int64).max if last is None else last])
-        is_wanted = self.segment != NO_SEGMENT
-        is_wanted[: ends[0]] = is_wanted[ends[1] :] = False
-        return self._where(is_wanted)
+        is_selected = self.segment != NO_SEGMENT
+        is_selected[: ends[0]] = is_selected[ends[1] :] = False
+        return self._where(is_selected)
 
     def of_segment(self, segment: int) -> "Overrides":
-        """Those of this segment alone."""
+        """Return the overrides of this segment alone."""
         return self._where(self.segment == segment)
 
     def kinds_of_segments(self, segments: int) -> np.ndarray:
-        """A number for every segment, int64 [S], the same for those with the same overrides of their own."""
+        """Return a number for every segment, int64 [S]; segments with the same overrides of their own share it."""
         own = [self.of_segment(segment) for segment in range(segments)]
         keys = [(part.product.tobytes(), part.price.tobytes()) for part in own]
         numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
         return np.array([numbers[key] for key in keys], np.int64)
 
-    def _where(self, is_wanted: np.ndarray) -> "Overrides":
+    def _where(self, is_selected: np.ndarray) -> "Overrides":
         return Overrides(
-            self.product[is_wanted],
-            self.segment[is_wanted],
-            self.price[is_wanted],
-            self.note.filter(pl.Series(is_wanted)),
+            self.product[is_selected],
+            self.segment[is_selected],
+            self.price[is_selected],
+            self.note.filter(pl.Series(is_selected)),
         )
 
     def __len__(self) -> int:
@@ -64,10 +70,10 @@ class Overrides:
 
 
 def read_overrides(path: Path | None, product_id: pl.Series, segment_id: pl.Series) -> Overrides:
-    """The overrides of a Parquet or CSV file for products and segments in these orders; none without a file.
+    """Return the overrides of a Parquet or CSV file for products and segments in these orders; none without a file.
 
-    Those of products or segments that are not priced are counted in the log. InputError for a table that lacks a
-    column, repeats a cell or holds what is no price in whole cents.
+    The log counts overrides of products or segments that are not priced. InputError for a table that lacks a column,
+    repeats a cell or holds a price that is not in whole cents.
     """
     if path is None:
         none = np.zeros(0, np.int64)
@@ -100,21 +106,21 @@ def _read(path: Path) -> pl.DataFrame:
 
 
 def _checked(table: pl.DataFrame, path: Path, product_id: pl.DataType, segment_id: pl.DataType) -> pl.DataFrame:
-    """The table with every column, in the ids' types."""
-    wanted = {"product_id": product_id, "segment_id": segment_id, "price": pl.Float64(), "note": pl.String()}
-    absent = [name for name in wanted if name not in table.columns]
+    """Return the table with all four columns, ids in the given types; InputError where the table breaks a rule."""
+    dtypes = {"product_id": product_id, "segment_id": segment_id, "price": pl.Float64(), "note": pl.String()}
+    absent = [name for name in dtypes if name not in table.columns]
     if {"product_id", "price"} & {*absent}:
         raise InputError(
             f"{path} must have the columns product_id and price, and may have segment_id and note, "
             f"found {', '.join(table.columns)}: mend it"
         )
-    table = table.with_columns(pl.lit(None, dtype=wanted[name]).alias(name) for name in absent)
+    table = table.with_columns(pl.lit(None, dtype=dtypes[name]).alias(name) for name in absent)
     try:
-        table = table.select(pl.col(name).cast(dtype) for name, dtype in wanted.items())
+        table = table.select(pl.col(name).cast(dtype) for name, dtype in dtypes.items())
     except pl.exceptions.PolarsError as error:
         raise InputError(f"{path} must hold ids like the catalog's and prices, found: {first_line(error)}") from error
     cents = pl.col("price") * CENTS
-    is_price = cents.is_between(1, PRICE_LIMIT - 1) & ((cents - cents.round()).abs() < 1e-6)
+    is_price = cents.is_between(1, PRICE_LIMIT - 1) & ((cents - cents.round()).abs() < MOST_ROUNDING)
     _require(table, is_price.fill_null(False), path, "prices in whole cents, at least one")
     _require(table, pl.col("product_id").is_not_null(), path, "a product_id in every row")
     _require(table, pl.struct("product_id", "segment_id").is_unique(), path, "one row per product and segment")
@@ -122,6 +128,7 @@ def _checked(table: pl.DataFrame, path: Path, product_id: pl.DataType, segment_i
 
 
 def _require(table: pl.DataFrame, rule: pl.Expr, path: Path, must: str) -> None:
+    """Raise InputError, with the count and an example, unless the rule holds for every row."""
     broken = table.filter(~rule)
     if broken.height:
         raise InputError(

@@ -18,11 +18,15 @@ WHOLE_CENTS = Ladder(endings=None, prices=None)
 
 @dataclass(frozen=True)
 class Policy:
-    """What is maximised, how far prices may go and which prices exist; a null ladder is every whole cent.
+    """What is maximised, how far prices may go, and which prices exist.
 
-    category_ladders: other ladders, as endings or prices, by category_id; overrides: a file of prices set by hand.
-    constraints: by name, the settings of a Constraint; on_infeasible: relax those that cannot be met together, or
-    refuse the run.
+    objective: what the prices maximise.
+    bounds: how far a price may go.
+    ladder: the prices that exist; null: every whole cent.
+    category_ladders: other ladders, as endings or prices, by category_id.
+    overrides: a file of prices set by hand, or null.
+    constraints: the settings of a Constraint by name; null switches one off.
+    on_infeasible: relax the constraints that cannot be met together, or refuse the run.
     """
 
     objective: Objective
@@ -50,37 +54,37 @@ class Policy:
         self._check_constraints()
 
     def _check_constraints(self) -> None:
-        """Raise ValueError for constraints without sense, or beside rules that their solver does not know."""
+        """Raise ValueError for constraints without sense, or beside rules that couple cells."""
         if not isinstance(self.constraints, dict):
             raise ValueError(f"policy.constraints must be a mapping, found {self.constraints!r}")
-        if self.asked and self.unsteerable:
-            raise ValueError(f"policy.constraints cannot be met beside bounds.{self.unsteerable[0]}: set it to null")
+        if self.active_constraints and self.coupling_rules:
+            raise ValueError(f"policy.constraints cannot be met beside bounds.{self.coupling_rules[0]}: set it to null")
 
     @property
-    def asked(self) -> dict[str, Constraint]:
-        """The constraints; those set to null, as an experiment may, are left out."""
+    def active_constraints(self) -> dict[str, Constraint]:
+        """The constraints by name, without those that an experiment sets to null."""
         return {name: _constraint_of(name, entry) for name, entry in self.constraints.items() if entry is not None}
 
     @property
-    def unsteerable(self) -> list[str]:
-        """The rules of the bounds in force beside which multipliers prove nothing.
+    def coupling_rules(self) -> list[str]:
+        """The bounds in force that couple segments or categories, so that multipliers prove nothing beside them.
 
         Lagrangian prices are exact because, given the multipliers, every category of every segment is priced alone.
-        A segment ratio ties the segments of a product, in a search that is not convex, and ranges chosen beforehand
-        leave the constraints no room (at a ratio of 1 none at all). A budget of changes ties everything: as one more
-        multiplier, on every price that moves, it would need kernels that weigh moving against staying; moves chosen
-        beforehand would make a bound of nothing but themselves.
+        A segment ratio couples the segments of a product in a search that is not convex; ranges chosen before the
+        constraints are solved would leave these no room (at a ratio of 1 none at all). A budget of changes couples
+        all cells. As one more multiplier, on every price that moves, the budget would need kernels that compare
+        moving with staying; with moves chosen before, the dual bound would only hold for prices with those moves.
         """
         return [name for name in ("max_changes", "max_segment_ratio") if getattr(self.bounds, name) is not None]
 
     @property
     def columns(self) -> list[str]:
-        """The columns of the catalog, or of the segments, that rules and constraints read."""
-        return sorted({*self.bounds.columns, *columns_read(self.asked)})
+        """The columns of the catalog or of the segments that rules and constraints read, sorted."""
+        return sorted({*self.bounds.columns, *columns_read(self.active_constraints)})
 
     @property
     def ladders(self) -> list[Ladder]:
-        """The ladder of most products, whole cents where there is none, then those of category_ladders, in order."""
+        """The ladders that products use: first the general one, then those of category_ladders in their order."""
         others = [_ladder_of(category, entry) for category, entry in self.category_ladders.items()]
         return [self.ladder or WHOLE_CENTS, *others]
 
@@ -90,7 +94,7 @@ class Policy:
         return None if self.overrides is None else Path(self.overrides)
 
     def fingerprint(self) -> str:
-        """A hash of every setting, and of the overrides' file: the same policy has the same one on any machine."""
+        """Return a hash of every setting and of the overrides' file; equal policies hash alike on any machine."""
         digest = hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode())
         if self.overrides is not None:
             digest.update(_bytes_of(Path(self.overrides)))

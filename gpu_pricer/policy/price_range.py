@@ -1,14 +1,14 @@
-"""What the rules leave of the prices of each product, exactly, and which rule wins where they disagree.
+"""The range of prices that the rules leave to each product, in exact cents, and which rule sets each end.
 
-Rules may contradict each other where the data are odd (a cost above today's price, a price outside everything
-seen). Then the later rule of this list wins, and the product's price is the one the winner allows that is
-nearest to the loser:
+Rules contradict each other where the data are odd (a cost above today's price, today's price outside everything seen).
+Then the later rule of this list wins, and the product gets the price nearest to the losing rule that the winner allows:
 
     within_support < competitor < move in % < move in money < min_margin_rate < list price < ceiling < floor
     < frozen < override
 
-(`_steps` is that order; the last two fix a price, see `holds`.) A bound that does not fall on the ladder moves
-inward to the next rung. Where no rung is left, today's price stays.
+`_steps` yields the rules up to floor in this order. frozen and override fix a price; the pricing problem applies them,
+and the ladder, afterwards: a bound that is not a rung moves inward to the next one, and where no rung lies inside the
+bounds today's price stays.
 """
 
 from collections.abc import Iterator
@@ -20,21 +20,28 @@ import numpy as np
 
 from gpu_pricer.policy.bounds import Bounds
 from gpu_pricer.policy.rates import MILLION, millionths
-from gpu_pricer.tables.price_table import BINDINGS
+from gpu_pricer.tables.price_table import BINDINGS, CENTS
 from kernels import PRICE_LIMIT
 
-# Prices are whole cents; costs and seen prices may be finer and are exact in millionths of the currency.
-MICROS_PER_CENT = 10**4
+MICROS_PER_CENT = MILLION // CENTS
+"""Prices are whole cents; costs and seen prices may be finer and are exact in millionths of the currency."""
+
 LEAST, LARGEST = 1, PRICE_LIMIT - 1
+"""The lowest and the highest price that exists, in cents."""
+
 ABSENT = -1
-"""What a product has instead of an amount where a rule's column says nothing of it."""
+"""The amount of a product for which a rule's column is null."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the rules know of P products, all int64 [P]: today's price in cents, the rest in millionths of the currency.
+    """What the rules read of P products, int64 [P] each.
 
-    list_price, competitor, lowest and highest (the floor and ceiling columns) may be ABSENT.
+    today: today's price in cents. All others are in millionths of the currency:
+    cost: of one unit.
+    lowest_seen, highest_seen: the support of the training prices.
+    list_price, competitor: of the catalog; may be ABSENT.
+    lowest, highest: of the floor and ceiling columns; may be ABSENT.
     """
 
     today: np.ndarray
@@ -49,10 +56,13 @@ class Facts:
 
 @dataclass(frozen=True)
 class PriceRange:
-    """Whole cents int64 [P] and, as indices into BINDINGS, the rules that set them.
+    """The prices that rules allow P products, and the rules that set the ends, as indices into BINDINGS.
 
-    broken: the rule that a later one overruled, else `none`; pull: -1 where only the lowest price is wanted,
-    +1 where only the highest is, because the overruled rule lies beyond it, else 0.
+    low, high int64 [P]: in whole cents.
+    low_rule, high_rule [P]: the rules that set them.
+    broken [P]: the rule that a later one overruled, else `none`.
+    pull [P]: -1 where only the lowest price and +1 where only the highest price may be set, because it is the nearest
+    to the overruled rule; else 0.
     """
 
     low: np.ndarray
@@ -64,7 +74,7 @@ class PriceRange:
 
 
 class Step(NamedTuple):
-    """A rule, or two of one rank: floor and ceiling in cents [P], None where there is none, and their names."""
+    """A rule, or two of one rank: its floor and its ceiling in cents [P], None for no such limit, and their names."""
 
     floor: np.ndarray | None
     low_rule: str
@@ -73,9 +83,9 @@ class Step(NamedTuple):
 
 
 def price_range(bounds: Bounds, facts: Facts) -> PriceRange:
-    """The prices that the rules leave to each product [P], before the ladder.
+    """Return the prices that the rules leave to each product [P], before the ladder.
 
-    Floors are rounded up to the cent and ceilings down, so no rule is broken by rounding.
+    Floors are rounded up to the cent and ceilings down, so rounding breaks no rule.
     """
     prices = _unlimited(len(facts.today))
     for step in _steps(bounds, facts):
@@ -84,23 +94,23 @@ def price_range(bounds: Bounds, facts: Facts) -> PriceRange:
 
 
 def _steps(bounds: Bounds, facts: Facts) -> Iterator[Step]:
-    """The rules, from the one that yields to all others to the one that none overrules."""
+    """Yield the rules in force, from the one that yields to all others to the one that no other overrules."""
     if bounds.within_support:
-        floor, ceiling = _up(facts.lowest_seen), facts.highest_seen // MICROS_PER_CENT
+        floor, ceiling = _floor(facts.lowest_seen), facts.highest_seen // MICROS_PER_CENT
         yield Step(floor, "within_support", ceiling, "within_support")
     if bounds.has_competitor:
         yield _competitor(bounds, facts.competitor)
     yield _move_rate(bounds, facts.today)
     yield _move_amount(bounds, facts.today)
     if bounds.min_margin_rate is not None:
-        kept = (MILLION - millionths(bounds.min_margin_rate)) * MICROS_PER_CENT
-        yield Step(-(-facts.cost * MILLION // kept), "min_margin_rate", None, "")
+        cost_share = (MILLION - millionths(bounds.min_margin_rate)) * MICROS_PER_CENT
+        yield Step(-(-facts.cost * MILLION // cost_share), "min_margin_rate", None, "")
     if bounds.below_list_price:
         yield Step(None, "", _ceiling(facts.list_price), "list_price")
     if bounds.ceiling_column is not None:
         yield Step(None, "", _ceiling(facts.highest), "ceiling")
     if bounds.floor_column is not None:
-        yield Step(_up(facts.lowest), "floor", None, "")
+        yield Step(_floor(facts.lowest), "floor", None, "")
 
 
 def _competitor(bounds: Bounds, price: np.ndarray) -> Step:
@@ -125,29 +135,30 @@ def _move_rate(bounds: Bounds, today: np.ndarray) -> Step:
 
 def _move_amount(bounds: Bounds, today: np.ndarray) -> Step:
     down, up = bounds.max_decrease_amount, bounds.max_increase_amount
-    floor = None if down is None else today - int(Fraction(str(down)) * 100)
-    ceiling = None if up is None else today + int(Fraction(str(up)) * 100)
+    floor = None if down is None else today - int(Fraction(str(down)) * CENTS)
+    ceiling = None if up is None else today + int(Fraction(str(up)) * CENTS)
     return Step(floor, "max_decrease_amount", ceiling, "max_increase_amount")
 
 
-def _up(micros: np.ndarray) -> np.ndarray:
-    """Cents, rounded up; nothing where absent."""
+def _floor(micros: np.ndarray) -> np.ndarray:
+    """Return whole cents, rounded up; the lowest price there is where the amount is absent."""
     return np.where(micros == ABSENT, LEAST, -(-micros // MICROS_PER_CENT))
 
 
 def _ceiling(micros: np.ndarray) -> np.ndarray:
-    """Cents, rounded down; no limit where absent."""
+    """Return whole cents, rounded down; the highest price there is where the amount is absent."""
     return np.where(micros == ABSENT, LARGEST, micros // MICROS_PER_CENT)
 
 
 def _unlimited(products: int) -> PriceRange:
+    """Return the range of every price that exists."""
     low, high = np.full(products, LEAST, np.int64), np.full(products, LARGEST, np.int64)
     limit, none = np.full(products, BINDINGS.index("price_limit"), np.int8), np.zeros(products, np.int8)
     return PriceRange(low, high, limit, limit, broken=none, pull=none)
 
 
 def _narrow(prices: PriceRange, step: Step) -> PriceRange:
-    """The range inside a later rule's floor and ceiling; the later rule's alone where they disagree."""
+    """Return the range inside a later rule's floor and ceiling; the later rule's alone where the two do not meet."""
     floor = np.full_like(prices.low, LEAST) if step.floor is None else np.maximum(step.floor, LEAST)
     ceiling = np.full_like(prices.high, LARGEST) if step.ceiling is None else np.clip(step.ceiling, LEAST, LARGEST)
     new_low, new_high = (np.int8(BINDINGS.index(rule or "price_limit")) for rule in (step.low_rule, step.high_rule))

@@ -1,4 +1,4 @@
-"""Rates of a policy as exact whole millionths, so that a bound of 15 % of 1.00 is 15 cents and not 14."""
+"""Rates of a policy in whole millionths, which are exact: a bound of 15 % of 1.00 is 15 cents and not 14."""
 
 from fractions import Fraction
 
@@ -8,7 +8,7 @@ MILLION = 10**6
 
 
 def millionths(rate: float) -> int:
-    """The rate in millionths, exact as it is written in decimals."""
+    """Return the rate in millionths, exact for the decimals that it is written with."""
     return int(Fraction(str(rate)) * MILLION)
 
 

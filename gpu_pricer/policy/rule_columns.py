@@ -1,10 +1,10 @@
-"""What the rules of a policy read of a catalog, in columns whose names do not depend on the shop."""
+"""The columns of a catalog that a policy's rules read, under names that do not depend on the shop."""
 
 import polars as pl
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.policy.bounds import Bounds
-from gpu_pricer.policy.conditions import holds
+from gpu_pricer.policy.conditions import evaluate_condition
 from gpu_pricer.tables.priced_products import PricedProducts
 
 LIST_PRICE, COMPETITOR, FLOOR, CEILING = MONEY_RULES = (
@@ -14,13 +14,13 @@ LIST_PRICE, COMPETITOR, FLOOR, CEILING = MONEY_RULES = (
     "rule_ceiling",
 )
 IS_FROZEN, FAMILY = "rule_is_frozen", "rule_family"
-"""Money or null [P]; and whether today's price stays, and the family, an id or null."""
+"""Names of columns: the first four hold money or null; then whether today's price stays; then a family id or null."""
 
 
 def with_rule_columns(catalog: pl.DataFrame, bounds: Bounds) -> pl.DataFrame:
-    """The catalog's columns that every pricing needs, with those of the above that the rules need.
+    """Return the catalog's columns that every pricing needs, with the columns above that the rules in force need.
 
-    InputError when the catalog lacks a column, or it holds something else than money.
+    InputError where the catalog lacks a column, or a column of prices holds something else than money.
     """
     money: dict[str, list[str]] = {}
     if bounds.below_list_price:
@@ -37,12 +37,12 @@ def with_rule_columns(catalog: pl.DataFrame, bounds: Bounds) -> pl.DataFrame:
         rules.append(pl.col(bounds.family_column).alias(FAMILY))
     table = catalog.select(*PricedProducts.column_names(), *rules)
     if bounds.frozen is not None:
-        table = table.with_columns(holds("bounds.frozen", bounds.frozen, catalog).alias(IS_FROZEN))
+        table = table.with_columns(evaluate_condition("bounds.frozen", bounds.frozen, catalog).alias(IS_FROZEN))
     return table
 
 
 def require_columns(catalog: pl.DataFrame, columns: list[str]) -> None:
-    """Raise InputError unless the catalog has them."""
+    """Raise InputError unless the catalog has the columns."""
     missing = [name for name in columns if name not in catalog.columns]
     if missing:
         raise InputError(
@@ -52,6 +52,7 @@ def require_columns(catalog: pl.DataFrame, columns: list[str]) -> None:
 
 
 def _money(catalog: pl.DataFrame, name: str) -> pl.Expr:
+    """Return the column as Float64; InputError unless every value is null or above 0."""
     dtype = catalog.schema[name]
     if not (dtype.is_numeric() or dtype == pl.Null):
         raise InputError(f"{name} must be an amount of money for the policy's rules, found {dtype}: convert the column")

@@ -10,7 +10,7 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.pricing.layouts.long import long_columns, long_groups
 from gpu_pricer.pricing.layouts.wide import wide_columns, wide_groups
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
-from gpu_pricer.pricing.tiles.lagrangian import Steering
+from gpu_pricer.pricing.tiles.lagrangian import LagrangianWeights
 from gpu_pricer.pricing.tiles.solved_tile import SolvedTile, solve_tile
 from gpu_pricer.pricing.tiles.tally import tally_of
 from gpu_pricer.pricing.tiling import Tiling
@@ -49,12 +49,12 @@ def score_shard(
     metadata: Mapping[str, str],
     backend: str,
     on_tile: Callable[[int], None],
-    steering: Steering | None = None,
+    lagrangian: LagrangianWeights | None = None,
 ) -> tuple[list[str], Tally]:
     """Price one shard's categories into files of the folder; their names, and their sums.
 
     This thread computes (the kernels use every core) while others write; as many tiles as writers are in
-    flight. on_tile is told the cells of each tile that was written; steering: what constraints make of the problem.
+    flight. on_tile is told the cells of each tile that was written; lagrangian: what constraints make of the problem.
     Same rows, bit for bit, for any tiling.
     """
     columns, groups = table_columns(problem, tiling.layout, tiling.details), LAYOUT[tiling.layout].groups
@@ -68,7 +68,7 @@ def score_shard(
     pending: deque[Future[int]] = deque()
     with ThreadPoolExecutor(tiling.writers) as writers:
         for first, last in tiling.tiles(shard, problem.products.category_start, len(problem.segments.segment_id)):
-            tile = solve_tile(problem, first, last, backend, steering)
+            tile = solve_tile(problem, first, last, backend, lagrangian)
             tallies.append(tally_of(tile))
             names.append(file_name(folder.name, shard, len(names)))
             if len(pending) == tiling.writers:

@@ -13,8 +13,8 @@ from time import perf_counter
 import numpy as np
 
 from gpu_pricer.constraints.certificate import Certificate
-from gpu_pricer.constraints.constrained_problem import plan
-from gpu_pricer.constraints.solver import Start
+from gpu_pricer.constraints.constrained_problem import MarketData, solve_constrained
+from gpu_pricer.constraints.warm_start import Start
 from gpu_pricer.policy.constraint import Constraint
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
 from tests.bench.timing import arguments, report, say
@@ -49,7 +49,7 @@ class Case:
         artefact, catalog = department_market(seed, products, segments)
         self.problem = pricing_problem(artefact, catalog, a_policy(AROUND_TODAY, QUARTERS))
         self.products = catalog.sort("category_id", "product_id")
-        self.segments = artefact.segments.sort("segment_id")
+        self.market = MarketData(self.products, artefact.segments, "USD")
 
     def solve(self, name: str, constraints: dict[str, Constraint]) -> dict[str, object]:
         """Figures of the first solution, and of the one that starts from its certificate."""
@@ -70,14 +70,14 @@ class Case:
 
     def _timed(self, constraints: dict[str, Constraint], start: Start | None) -> tuple[Certificate, float]:
         begin = perf_counter()
-        found = plan(self.problem, PROFIT, constraints, self.products, self.segments, "USD", "cpu", start)
+        found = solve_constrained(self.problem, PROFIT, constraints, self.market, "cpu", start)
         return found.certificate, perf_counter() - begin
 
     def _start(self, certificate: Certificate) -> Start:
         start = certificate.summary["start"]
         price = np.zeros(self.products.height)
-        if certificate.stock is not None:
-            known = certificate.stock.select("product_id", "shadow_price")
+        if certificate.product_limits is not None:
+            known = certificate.product_limits.table.select("product_id", "shadow_price")
             joined = self.products.select("product_id").join(known, on="product_id", how="left", maintain_order="left")
             price = joined["shadow_price"].fill_null(0.0).to_numpy(writable=True)
         return Start(np.array(list(start["multiplier"].values())), price, np.array(start["curvature"]))

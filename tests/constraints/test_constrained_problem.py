@@ -1,4 +1,4 @@
-"""Prices under constraints: their sums, the bound, and what is given up where not everything can be had."""
+"""Prices under constraints: their sums, the dual bound, and which limits are relaxed where not all can be met."""
 
 from itertools import product
 from types import SimpleNamespace
@@ -7,20 +7,20 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gpu_pricer.constraints.certificate import read_start
-from gpu_pricer.constraints.constrained_problem import plan
-from gpu_pricer.constraints.subproblems import Market
+from gpu_pricer.constraints.constrained_problem import MarketData, solve_constrained
+from gpu_pricer.constraints.subproblems import LagrangianSubproblems
+from gpu_pricer.constraints.warm_start import read_start
 from gpu_pricer.errors import InputError
 from gpu_pricer.policy.constraint import Constraint
 from gpu_pricer.policy.objective import Objective
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
-from gpu_pricer.pricing.tiles.lagrangian import price_classes
+from gpu_pricer.pricing.tiles.lagrangian import price_under_lagrangian
 from tests.constraints.markets import AROUND_TODAY, QUARTERS, department_market
 from tests.constraints.oracle import sums_at
 from tests.markets import PROFIT, a_policy
 
 TODAY = "current_prices"
-ASKED = {
+CONSTRAINTS = {
     "more units": Constraint("units", at_least=1.02, relative_to=TODAY),
     "fewer units": Constraint("units", at_most=0.85, relative_to=TODAY),
     "more revenue": Constraint("revenue", at_least=1.01, relative_to=TODAY),
@@ -36,7 +36,7 @@ ASKED = {
 
 
 def a_market(seed=1, products=3000, segments=8, overrides=None):
-    """A market with its problem, and the tables that conditions read."""
+    """Return a market with its problem, and the tables that conditions read."""
     artefact, catalog = department_market(seed, products, segments)
     problem = pricing_problem(artefact, catalog, a_policy(AROUND_TODAY, QUARTERS, overrides=overrides))
     sorted_catalog, people = catalog.sort("category_id", "product_id"), artefact.segments.sort("segment_id")
@@ -45,20 +45,21 @@ def a_market(seed=1, products=3000, segments=8, overrides=None):
     )
 
 
-def planned(market, constraints, start=None):
-    """The plan for a market."""
-    return plan(market.problem, PROFIT, constraints, market.products, market.segments, "USD", "cpu", start)
+def solve(market, constraints, start=None, objective=PROFIT):
+    """Return the constrained prices of a market."""
+    data = MarketData(market.products, market.segments, "USD")
+    return solve_constrained(market.problem, objective, constraints, data, "cpu", start)
 
 
 def prices_of(market, found) -> np.ndarray:
-    """The prices of a plan in currency, [P, S]."""
+    """Return constrained prices in currency, [P, S]."""
     everything = (0, len(market.problem.products.category_start) - 1)
-    return price_classes(market.problem, found.steering, everything, "cpu").price / 100
+    return price_under_lagrangian(market.problem, found.lagrangian, everything, "cpu").price / 100
 
 
 def unconstrained_prices(market) -> np.ndarray:
-    """The prices without constraints."""
-    loose = planned(market, {"loose": Constraint("units", at_least=0.0)})
+    """Return the prices without constraints, [P, S]."""
+    loose = solve(market, {"loose": Constraint("units", at_least=0.0)})
     return prices_of(market, loose)
 
 
@@ -67,7 +68,7 @@ UNCONSTRAINED = unconstrained_prices(MARKET)
 
 
 def measures(market, price, constraint):
-    """The constraint's measure by an independent computation, and that of today's prices."""
+    """Return the constraint's measure at the prices and at today's, by an independent computation."""
     where = constraint.where or "1 = 1"
     covers = np.column_stack([
         market.products.with_columns(segment_id=pl.lit(segment)).select(pl.sql_expr(where)).to_series().to_numpy()
@@ -82,11 +83,11 @@ def _measure(constraint, sums):
     return {"units": units, "revenue": revenue, "profit": profit, "margin_rate": profit / revenue}[constraint.measure]
 
 
-@pytest.mark.parametrize("name", ASKED)
+@pytest.mark.parametrize("name", CONSTRAINTS)
 def test_every_kind_of_limit_binds_is_met_and_costs_what_the_certificate_says(name):
-    constraint = ASKED[name]
+    constraint = CONSTRAINTS[name]
 
-    found = planned(MARKET, {name: constraint})
+    found = solve(MARKET, {name: constraint})
 
     summary, price = found.certificate.summary, prices_of(MARKET, found)
     entry = summary["constraints"][name]
@@ -110,7 +111,7 @@ def test_every_kind_of_limit_binds_is_met_and_costs_what_the_certificate_says(na
 def test_a_shadow_price_is_what_a_looser_limit_adds():
     limits = (1.02, 1.015)
     tight, loose = (
-        planned(MARKET, {"units": Constraint("units", at_least=limit, relative_to=TODAY)}).certificate.summary
+        solve(MARKET, {"units": Constraint("units", at_least=limit, relative_to=TODAY)}).certificate.summary
         for limit in limits
     )
 
@@ -122,7 +123,7 @@ def test_a_shadow_price_is_what_a_looser_limit_adds():
 
 
 def test_a_limit_that_does_not_bind_changes_no_price():
-    found = planned(MARKET, {"units": Constraint("units", at_least=0.5, relative_to=TODAY)})
+    found = solve(MARKET, {"units": Constraint("units", at_least=0.5, relative_to=TODAY)})
 
     assert (prices_of(MARKET, found) == UNCONSTRAINED).all()
     assert found.certificate.summary["constraints"]["units"]["shadow_price"] == 0
@@ -135,7 +136,7 @@ def test_two_floors_bind_together():
         "revenue": Constraint("revenue", at_least=1.01, relative_to=TODAY),
     }
 
-    found = planned(MARKET, both)
+    found = solve(MARKET, both)
 
     for name, constraint in both.items():
         reached, today = measures(MARKET, prices_of(MARKET, found), constraint)
@@ -145,10 +146,10 @@ def test_two_floors_bind_together():
 
 
 def test_growth_takes_the_revenue_that_a_profit_floor_leaves():
-    asked = {"profit": Constraint("profit", at_least=1.0, relative_to=TODAY)}
+    constraints = {"profit": Constraint("profit", at_least=1.0, relative_to=TODAY)}
     growth = Objective(profit=0.0, revenue=1.0)
 
-    found = plan(MARKET.problem, growth, asked, MARKET.products, MARKET.segments, "USD", "cpu").certificate.summary
+    found = solve(MARKET, constraints, objective=growth).certificate.summary
 
     entry = found["constraints"]["profit"]
     assert entry["binding"]
@@ -164,7 +165,7 @@ def test_bound_holds_against_every_price_beside_overrides_of_single_segments(tmp
     pairs = (sums[0][:, None] + sums[1][None]).reshape(-1, 3)
     limit = np.quantile(pairs[:, 0], 0.8)
 
-    found = planned(market, {"units": Constraint("units", at_least=float(limit))})
+    found = solve(market, {"units": Constraint("units", at_least=float(limit))})
 
     summary, price = found.certificate.summary, prices_of(market, found)
     best = pairs[pairs[:, 0] >= limit, 2].max()
@@ -176,7 +177,7 @@ def test_bound_holds_against_every_price_beside_overrides_of_single_segments(tmp
 
 
 def every_sum(market, segment, fixed) -> np.ndarray:
-    """Units, revenue and profit [n, 3] of a segment at every combination of rungs, some products' prices being set."""
+    """Return units, revenue and profit [n, 3] of a segment at every combination of rungs; fixed: prices in cents."""
     low, high = market.problem.limits.low, market.problem.limits.high
     rungs = [[c for c in range(a, b + 1) if c % 100 in (25, 49, 75, 99)] for a, b in zip(low, high, strict=True)]
     rungs = [[fixed[p]] if p in fixed else row for p, row in enumerate(rungs)]
@@ -192,9 +193,9 @@ def test_stock_is_kept_beside_overrides_of_single_segments(tmp_path):
     by_hand.write_parquet(tmp_path / "by_hand.parquet")
     market = a_market(overrides=str(tmp_path / "by_hand.parquet"))
 
-    found = planned(market, {"stock": Constraint("units", at_most="stock", per="product_id")})
+    found = solve(market, {"stock": Constraint("units", at_most="stock", per="product_id")})
 
-    stock, price = found.certificate.stock, prices_of(market, found)
+    stock, price = found.certificate.product_limits.table, prices_of(market, found)
     is_set = market.products["product_id"].is_in(by_hand["product_id"].implode()).to_numpy()
     assert (price[is_set, 1] == market.products["price"].to_numpy()[is_set]).all()
     assert (stock["units"] - stock["rationed"] <= stock["limit"] * (1 + 1e-9)).all()
@@ -203,12 +204,12 @@ def test_stock_is_kept_beside_overrides_of_single_segments(tmp_path):
 
 
 def test_a_set_that_cannot_be_met_is_relaxed_from_the_least_important_up():
-    asked = {
+    constraints = {
         "rate": Constraint("margin_rate", at_least=1.3, relative_to=TODAY, priority=2),
         "volume": Constraint("units", at_least=1.1, relative_to=TODAY, priority=1),
     }
 
-    summary = planned(MARKET, asked).certificate.summary
+    summary = solve(MARKET, constraints).certificate.summary
 
     assert summary["status"] == "relaxed"
     assert summary["constraints"]["rate"]["relaxed"]
@@ -219,26 +220,26 @@ def test_a_set_that_cannot_be_met_is_relaxed_from_the_least_important_up():
 
 
 def test_equally_important_limits_give_way_by_the_same_share():
-    asked = {
+    constraints = {
         "revenue": Constraint("revenue", at_least=1.3, relative_to=TODAY),
         "rate": Constraint("margin_rate", at_least=1.3, relative_to=TODAY),
     }
 
-    found = planned(MARKET, asked)
+    found = solve(MARKET, constraints)
 
-    goals, revenue = found.solution.goals, found.certificate.summary["constraints"]["revenue"]
-    asked_for = np.array([revenue["required"], 0.0])  # a rate is met where revenue · (1 − rate) − cost is not below 0
-    eased = (asked_for - goals.required) / goals.scale
+    linear, revenue = found.solution.linear_constraints, found.certificate.summary["constraints"]["revenue"]
+    required = np.array([revenue["required"], 0.0])  # a rate is met where revenue · (1 − rate) − cost is not below 0
+    eased = (required - linear.required) / linear.scale
     assert found.certificate.status == "relaxed"
-    assert found.solution.relaxed.all()
+    assert found.solution.is_relaxed.all()
     assert eased[0] == pytest.approx(eased[1])
     assert eased[0] > 0.02
 
 
 def test_stock_is_kept_up_to_what_the_highest_price_must_ration():
-    found = planned(MARKET, {"stock": Constraint("units", at_most="stock", per="product_id")})
+    found = solve(MARKET, {"stock": Constraint("units", at_most="stock", per="product_id")})
 
-    stock, price = found.certificate.stock, prices_of(MARKET, found)
+    stock, price = found.certificate.product_limits.table, prices_of(MARKET, found)
     is_dearest = (price == MARKET.problem.limits.high[:, None] / 100).all(axis=1)
     by_id = stock.join(MARKET.products.select("product_id", is_dearest=pl.Series(is_dearest)), on="product_id")
     assert stock.height == MARKET.products["stock"].count()
@@ -258,11 +259,11 @@ def test_stock_is_kept_up_to_what_the_highest_price_must_ration():
 
 
 def test_a_start_from_the_last_certificate_saves_passes(tmp_path):
-    asked = {"units": ASKED["more units"], "stock": Constraint("units", at_most="stock", per="product_id")}
-    first = planned(MARKET, asked)
+    constraints = {"units": CONSTRAINTS["more units"], "stock": Constraint("units", at_most="stock", per="product_id")}
+    first = solve(MARKET, constraints)
     first.certificate.write(tmp_path)
 
-    again = planned(MARKET, asked, read_start(tmp_path, ["units"], MARKET.products["product_id"]))
+    again = solve(MARKET, constraints, read_start(tmp_path, ["units"], MARKET.products["product_id"]))
 
     assert again.certificate.summary["passes"] < 0.6 * first.certificate.summary["passes"]
     assert again.certificate.summary["objective"] == pytest.approx(first.certificate.summary["objective"], rel=1e-5)
@@ -286,14 +287,14 @@ def test_a_start_from_something_else_is_refused(tmp_path, content):
 )
 def test_limits_per_product_that_do_not_fit_are_refused(constraint, message):
     with pytest.raises(InputError, match=message):
-        planned(MARKET, {"stock": constraint})
+        solve(MARKET, {"stock": constraint})
 
 
 def test_sums_do_not_depend_on_how_the_market_is_cut(monkeypatch):
-    whole = planned(MARKET, {"units": ASKED["more units"]})
+    whole = solve(MARKET, {"units": CONSTRAINTS["more units"]})
     monkeypatch.setattr("gpu_pricer.constraints.subproblems.CELLS_AT_ONCE", 500)
 
-    cut = planned(MARKET, {"units": ASKED["more units"]})
+    cut = solve(MARKET, {"units": CONSTRAINTS["more units"]})
 
-    assert cut.steering.multiplier == pytest.approx(whole.steering.multiplier, rel=1e-6)
-    assert len(Market(MARKET.problem, cut.steering.slices, "cpu")._tiles) > 10
+    assert cut.lagrangian.multiplier == pytest.approx(whole.lagrangian.multiplier, rel=1e-6)
+    assert len(LagrangianSubproblems(MARKET.problem, cut.lagrangian.slices, "cpu")._tiles) > 10

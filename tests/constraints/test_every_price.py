@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gpu_pricer.constraints.constrained_problem import plan
+from gpu_pricer.constraints.constrained_problem import MarketData, solve_constrained
 from gpu_pricer.policy.constraint import MEASURES, Constraint
 from gpu_pricer.policy.objective import Objective
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
@@ -19,17 +19,18 @@ REVENUE = Objective(profit=0.0, revenue=1.0)
 ARTEFACT, CATALOG = department_market(5, 3, 2)
 COST = CATALOG.sort("product_id")["cost"].to_numpy()
 PROBLEM = pricing_problem(ARTEFACT, CATALOG, a_policy(AROUND_TODAY, QUARTERS))
+MARKET = MarketData(CATALOG, ARTEFACT.segments, "USD")
 EVERYTHING = np.ones((3, 2))
 SECOND = ("product_id = 'p0000001'", np.array([[0, 0], [1, 1], [0, 0]]))
 SOME = ("segment_id = 's000'", np.array([[1, 0]] * 3))
 SOME_TO_SOME = ("segment_id = 's001' and price > 2.5", np.array([[0, 1], [0, 0], [0, 1]]))
 HOW_FAR = 0.3
-"""How far from its value without constraints to its extreme a measure is to be moved."""
+"""Share of the way from a measure's unconstrained value to its extreme at which the limit lies."""
 
 
 @cache
 def every_price() -> tuple[np.ndarray, np.ndarray]:
-    """Prices and units [n, P, S] of every combination of rungs for every segment."""
+    """Return prices and units [n, P, S] of every combination of rungs for every segment."""
     bounds = zip(PROBLEM.low, PROBLEM.high, strict=True)
     rungs = [[c for c in range(low, high + 1) if c % 100 in (25, 49, 75, 99)] for low, high in bounds]
     price = np.array(list(product(*rungs))) / 100
@@ -43,19 +44,19 @@ def every_price() -> tuple[np.ndarray, np.ndarray]:
 
 @cache
 def sums(cells: bytes = EVERYTHING.tobytes()) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Units, revenue and cost [n] of some cells at every combination."""
+    """Return units, revenue and cost [n] of some cells at every combination."""
     price, units = every_price()
     units = units * np.frombuffer(cells).reshape(3, 2)
     return units.sum((1, 2)), (units * price).sum((1, 2)), (units * COST[:, None]).sum((1, 2))
 
 
-def measured(measure, cells):
+def measure_values(measure, cells):
     units, revenue, cost = sums(np.asarray(cells, float).tobytes())
     return {"units": units, "revenue": revenue, "profit": revenue - cost, "margin_rate": 1 - cost / revenue}[measure]
 
 
 def coefficient(constraint):
-    """What counts for the constraint as a floor, of units, revenue and cost, and its right-hand side."""
+    """Return the constraint's weights of units, revenue and cost as a floor, and its right-hand side."""
     limit = constraint.limit
     counts = {"units": (1, 0, 0), "revenue": (0, 1, 0), "profit": (0, 1, -1), "margin_rate": (0, 1 - limit, -1)}
     sign = 1 if constraint.at_least is not None else -1
@@ -68,9 +69,9 @@ def earned_by(objective):
     return objective.profit * (revenue - cost) + objective.revenue * revenue
 
 
-def asked(objective, measure, kind, where, cells):
-    """A constraint that binds, and its slice: part of the way from what the best prices come to; None without a way."""
-    values = measured(measure, cells)
+def binding_constraint(objective, measure, kind, where, cells):
+    """Return a constraint that binds, with its slice; None where none binds."""
+    values = measure_values(measure, cells)
     unconstrained = values[earned_by(objective).argmax()]
     way = (values.max() if kind == "at_least" else values.min()) - unconstrained
     if abs(way) < 1e-6 * unconstrained:
@@ -79,16 +80,16 @@ def asked(objective, measure, kind, where, cells):
 
 
 def cases():
-    """Names, objectives, and constraints with their slices."""
+    """Yield objectives with constraints and their slices."""
     slices = {"all": (None, EVERYTHING), "a product": SECOND, "a segment": SOME, "some to some": SOME_TO_SOME}
     for of, objective, names in (("profit", PROFIT, slices), ("revenue", REVENUE, ["all"])):
         for measure, kind, name in product(MEASURES, ("at_least", "at_most"), names):
-            found = asked(objective, measure, kind, *slices[name])
+            found = binding_constraint(objective, measure, kind, *slices[name])
             if found is not None:
                 yield pytest.param(objective, {"a": found}, id=f"{of}, {measure} {kind} of {name}")
     two = {
-        "a": asked(PROFIT, "units", "at_least", None, EVERYTHING),
-        "b": asked(PROFIT, "margin_rate", "at_least", *SECOND),
+        "a": binding_constraint(PROFIT, "units", "at_least", None, EVERYTHING),
+        "b": binding_constraint(PROFIT, "margin_rate", "at_least", *SECOND),
     }
     yield pytest.param(PROFIT, two, id="two floors")
 
@@ -98,7 +99,7 @@ def test_best_of_every_price_lies_between_objective_and_bound(objective, constra
     earned, slices = earned_by(objective), {name: cells for name, (_, cells) in constraints.items()}
     constraints = {name: constraint for name, (constraint, _) in constraints.items()}
 
-    found = plan(PROBLEM, objective, constraints, CATALOG, ARTEFACT.segments, "USD", "cpu")
+    found = solve_constrained(PROBLEM, objective, constraints, MARKET, "cpu")
 
     summary, is_feasible, lagrangian = found.certificate.summary, np.ones(len(earned), bool), earned.copy()
     for i, constraint in constraints.items():
@@ -120,9 +121,9 @@ def test_best_of_every_price_within_the_stock_lies_between_objective_and_bound()
     shelf = CATALOG.sort("product_id").with_columns(stock=pl.Series(limit, nan_to_null=True))
     stock = {"stock": Constraint("units", at_most="stock", per="product_id")}
 
-    found = plan(PROBLEM, PROFIT, stock, shelf, ARTEFACT.segments, "USD", "cpu")
+    found = solve_constrained(PROBLEM, PROFIT, stock, MarketData(shelf, ARTEFACT.segments, "USD"), "cpu")
 
-    summary, table, earned = found.certificate.summary, found.certificate.stock, earned_by(PROFIT)
+    summary, table, earned = found.certificate.summary, found.certificate.product_limits.table, earned_by(PROFIT)
     _, units = every_price()
     sold, scarce = units.sum(axis=2)[:, 1:], table["shadow_price"].to_numpy()
     best = earned[(sold <= limit[1:]).all(axis=1)].max()

@@ -6,9 +6,9 @@ from itertools import product
 import numpy as np
 import pytest
 
-from gpu_pricer.constraints.constrained_problem import Planner
-from gpu_pricer.constraints.frontier import Frontier, table_of, today_row, trace
-from gpu_pricer.constraints.linear_constraints import weights_of
+from gpu_pricer.constraints.constrained_problem import ConstrainedProblem, MarketData
+from gpu_pricer.constraints.frontier import Frontier, frontier_table, row_at_today, trace_points
+from gpu_pricer.constraints.linear_constraints import objective_weights
 from gpu_pricer.errors import InputError
 from gpu_pricer.policy.constraint import Constraint
 from gpu_pricer.policy.objective import Objective
@@ -30,17 +30,17 @@ SMALL = department_market(4, 3, 1)
 
 
 def traced(market, measure, objective, constraints=None, points=9, largest=1.0):
-    """The plans along a frontier, and its table without today's row."""
+    """Return the prices along a frontier, and its table without today's row."""
     artefact, catalog = market
     problem = pricing_problem(artefact, catalog, a_policy(AROUND_TODAY, QUARTERS))
-    planner = Planner(problem, constraints or {}, catalog, artefact.segments, "USD", "cpu")
-    found = list(trace(planner, weights_of(objective), Frontier(measure, points, largest)))
-    return [plan for plan, _ in found], table_of([row for _, row in found])
+    constrained = ConstrainedProblem(problem, constraints or {}, MarketData(catalog, artefact.segments, "USD"), "cpu")
+    found = list(trace_points(constrained, objective_weights(objective), Frontier(measure, points, largest)))
+    return [prices for prices, _ in found], frontier_table([row for _, row in found])
 
 
 @cache
 def every_price():
-    """Units, revenue and profit [n, 3] at every combination of rungs of the small market."""
+    """Return units, revenue and profit [n, 3] at every combination of rungs of the small market."""
     artefact, catalog = SMALL
     problem = pricing_problem(artefact, catalog, a_policy(AROUND_TODAY, QUARTERS))
     bounds = zip(problem.limits.low, problem.limits.high, strict=True)
@@ -88,7 +88,8 @@ def test_a_floor_at_a_point_has_its_objective_and_its_multiplier(measure):
     problem = pricing_problem(artefact, catalog, a_policy(AROUND_TODAY, QUARTERS))
     floor = {"floor": Constraint(measure, at_least=row[measure] * (1 - 1e-6))}
 
-    found = Planner(problem, floor, catalog, artefact.segments, "USD", "cpu").plan(weights_of(PROFIT))
+    constrained = ConstrainedProblem(problem, floor, MarketData(catalog, artefact.segments, "USD"), "cpu")
+    found = constrained.solve(objective_weights(PROFIT))
 
     assert found.solution.objective == pytest.approx(row["objective"], rel=1e-5)
     entry = found.certificate.summary["constraints"]["floor"]
@@ -96,20 +97,20 @@ def test_a_floor_at_a_point_has_its_objective_and_its_multiplier(measure):
 
 
 def test_constraints_of_the_policy_are_kept_along_the_frontier():
-    asked = {
+    constraints = {
         "rate": Constraint("margin_rate", at_least=1.1, relative_to=TODAY, where="department = 'drinks'"),
         "stock": Constraint("units", at_most="stock", per="product_id"),
     }
 
     market = department_market(1, 600, 3)
 
-    plans, table = traced(market, "units", PROFIT, asked, points=3)
+    points, table = traced(market, "units", PROFIT, constraints, points=3)
     _, unconstrained = traced(market, "units", PROFIT, points=3)
 
     weighted = unconstrained["objective"] + unconstrained["multiplier"] * unconstrained["units"]
-    for plan in plans:
-        entry = plan.certificate.summary["constraints"]["rate"]
-        assert plan.certificate.status == "met"
+    for prices in points:
+        entry = prices.certificate.summary["constraints"]["rate"]
+        assert prices.certificate.status == "met"
         assert entry["achieved"] >= entry["required"] * (1 - 1e-12)
     assert (table["objective"] + table["multiplier"] * table["units"] < weighted).all()
     assert (table["objective"].diff().drop_nulls() < 0).all()
@@ -122,7 +123,8 @@ def test_todays_row_is_what_todays_prices_come_to():
     problem = pricing_problem(artefact, catalog, a_policy(AROUND_TODAY, QUARTERS))
     price = np.repeat(catalog.sort("category_id", "product_id")["price"].to_numpy()[:, None], 3, axis=1)
 
-    row = today_row(Planner(problem, {}, catalog, artefact.segments, "USD", "cpu"), weights_of(PROFIT))
+    constrained = ConstrainedProblem(problem, {}, MarketData(catalog, artefact.segments, "USD"), "cpu")
+    row = row_at_today(constrained, objective_weights(PROFIT))
 
     units, revenue, profit = sums_at(artefact, catalog, price)
     assert (row["units"], row["revenue"], row["profit"]) == pytest.approx((units, revenue, profit), rel=1e-9)

@@ -44,7 +44,7 @@ def test_cost_is_the_profit_that_a_run_without_the_rule_makes_more():
     }  # fmt: skip
 
 
-def test_cost_of_caps_and_families_is_told(tmp_path):
+def test_cost_of_caps_and_families_is_reported(tmp_path):
     artefact = small_artefact(52)
     catalog = with_families(catalog_of(artefact), {"a": ["p000", "p006"]}).with_columns(price=pl.lit(4.0), cost=2.0)
     rules = replace(NO_RULES, max_decrease=0.5, max_increase=0.5, max_segment_ratio=1.0, family_column="family_id")
@@ -58,11 +58,11 @@ def test_cost_of_caps_and_families_is_told(tmp_path):
     assert (written["status"], written["constraints"], written["dual_bound"]) == ("met", {}, None)
 
 
-def test_cost_of_a_constraint_is_told_beside_the_rules():
+def test_cost_of_a_constraint_is_reported_beside_the_rules():
     artefact = small_artefact(55, segments=6, products=40, categories=8)
-    asked = {"keep_volume": {"measure": "units", "at_least": 1.0, "relative_to": "current_prices"}}
+    constraints = {"keep_volume": {"measure": "units", "at_least": 1.0, "relative_to": "current_prices"}}
 
-    found = rule_costs(artefact, catalog_of(artefact), a_policy(constraints=asked), TILES, "cpu")
+    found = rule_costs(artefact, catalog_of(artefact), a_policy(constraints=constraints), TILES, "cpu")
     plain = rule_costs(artefact, catalog_of(artefact), a_policy(), TILES, "cpu")
 
     entry = found["costs"]["constraints.keep_volume"]

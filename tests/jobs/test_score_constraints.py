@@ -71,16 +71,16 @@ def test_certificate_holds_of_the_prices_in_the_files(tmp_path):
 
 
 def test_rows_do_not_depend_on_files_and_shards(tmp_path):
-    asked = {"volume": VOLUME, "some": SOME}
+    constraints = {"volume": VOLUME, "some": SOME}
 
-    whole, first = scored(tmp_path / "whole", asked)
-    cut, second = scored(tmp_path / "cut", asked, cells_per_file=700, shards=3)
+    whole, first = scored(tmp_path / "whole", constraints)
+    cut, second = scored(tmp_path / "cut", constraints, cells_per_file=700, shards=3)
 
     assert whole.equals(cut)
     assert first == second
 
 
-def test_parts_of_steered_prices_add_up_to_the_cent(tmp_path):
+def test_parts_of_constrained_prices_add_up_to_the_cent(tmp_path):
     table, _ = scored(tmp_path / "v", {"volume": VOLUME, "some": SOME}, details=["parts"])
 
     parts = ["unit_cost", "shadow_price", "sensitivity_markup", "opportunity_value", "adjustment"]
@@ -122,11 +122,11 @@ def by_hand(folder):
 def test_constraints_that_do_not_bind_change_no_price_set_by_hand(tmp_path):
     loose = {"loose": {"measure": "units", "at_least": 0.0}}
 
-    free, _ = scored(tmp_path / "free", {}, **by_hand(tmp_path))
-    steered, certificate = scored(tmp_path / "steered", loose, **by_hand(tmp_path))
+    without, _ = scored(tmp_path / "without", {}, **by_hand(tmp_path))
+    constrained, certificate = scored(tmp_path / "constrained", loose, **by_hand(tmp_path))
 
-    assert free.equals(steered)
-    assert (free["binding"] == "override").sum() == 2 * len(range(0, 1200, 37))
+    assert without.equals(constrained)
+    assert (without["binding"] == "override").sum() == 2 * len(range(0, 1200, 37))
     assert certificate["gap"] < 1e-9
 
 
@@ -148,12 +148,12 @@ def test_prices_set_by_hand_for_single_segments_count_for_the_constraints(tmp_pa
 @pytest.mark.parametrize(("wish", "status"), [("relax", 0), ("refuse", 3)])
 def test_command_ends_as_configured_where_constraints_cannot_be_met(gpu_pricer, tmp_path, wish, status):
     write_shop(tmp_path)
-    asked = (
+    overrides = (
         "+policy.constraints.revenue={measure: revenue, at_least: 1.3, relative_to: current_prices}",
         "+policy.constraints.rate={measure: margin_rate, at_least: 1.3, relative_to: current_prices, priority: 2}",
     )
 
-    ended = gpu_pricer("score", "paths.shards=prices/one", f"policy.on_infeasible={wish}", *asked)
+    ended = gpu_pricer("score", "paths.shards=prices/one", f"policy.on_infeasible={wish}", *overrides)
 
     said = ended.said if status else [line for line in ended.log if "WARNING" in line]
     assert ended.status == status
@@ -172,20 +172,23 @@ def test_a_folder_that_is_scored_again_without_constraints_proves_nothing(tmp_pa
 
 def test_certificate_holds_the_cost_of_every_rule_on_demand(gpu_pricer, tmp_path):
     write_shop(tmp_path)
-    asked = ("+policy.constraints.volume={measure: units, at_least: 1.02, relative_to: current_prices}", *FEW_RULES)
-
-    kept, free = (
-        gpu_pricer("score", f"paths.shards=prices/{name}", "score.leave_one_out=true", *rules)
-        for name, rules in (("kept", asked), ("free", FEW_RULES))
+    constrained = (
+        "+policy.constraints.volume={measure: units, at_least: 1.02, relative_to: current_prices}",
+        *FEW_RULES,
     )
 
-    assert (kept.status, free.status) == (0, 0)
-    records = (tmp_path / f"prices/{name}/_record/certificate.json" for name in ("kept", "free"))
-    kept, free = (json.loads(record.read_text()) for record in records)
+    kept, loose = (
+        gpu_pricer("score", f"paths.shards=prices/{name}", "score.leave_one_out=true", *rules)
+        for name, rules in (("with", constrained), ("without", FEW_RULES))
+    )
+
+    assert (kept.status, loose.status) == (0, 0)
+    records = (tmp_path / f"prices/{name}/_record/certificate.json" for name in ("with", "without"))
+    kept, loose = (json.loads(record.read_text()) for record in records)
     entry = kept["costs"]["constraints.volume"]
     assert set(kept["costs"]) == {"bounds.max_decrease", "bounds.max_increase", "constraints.volume"}
     assert entry["cost"] == pytest.approx(entry["objective_without"] - kept["objective"])
-    assert entry["objective_without"] == pytest.approx(free["objective"], rel=1e-6)
+    assert entry["objective_without"] == pytest.approx(loose["objective"], rel=1e-6)
     assert entry["cost"] > 0
     assert kept["constraints"]["volume"]["shadow_price"] > 0
 

@@ -1,4 +1,4 @@
-"""What may be asked."""
+"""Constraints without sense are refused."""
 
 import pytest
 

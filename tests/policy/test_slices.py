@@ -1,4 +1,4 @@
-"""Which cells count."""
+"""The cells that each constraint covers."""
 
 import numpy as np
 import polars as pl
@@ -15,7 +15,7 @@ SEGMENTS = pl.DataFrame({"segment_id": ["s0", "s1", "s2", "s3"], "tier": ["gold"
 
 
 def covered(*conditions: str | None) -> np.ndarray:
-    """Which cells each condition covers, bool [K, P, S]."""
+    """Return which cells each condition covers, bool [K, P, S]."""
     constraints = {str(k): Constraint("units", at_least=1.0, where=where) for k, where in enumerate(conditions)}
     slices = slices_of(constraints, PRODUCTS, SEGMENTS)
     return np.array([[slices.covers(c, k) for c in slices.segment_class] for k in range(len(conditions))]).swapaxes(

@@ -7,7 +7,7 @@ import polars as pl
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.policy.bounds import Bounds
-from gpu_pricer.policy.ladder import for_kernels
+from gpu_pricer.policy.ladder import kernel_ladders
 from gpu_pricer.policy.overrides import Overrides, read_overrides
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.policy.price_range import LARGEST
@@ -154,7 +154,7 @@ def problem_of(artefact: DemandArtefact, matched: Matched, policy: Policy, uncer
             rules=limits.rules,
             may_stay=limits.may_stay,
             ladder=ladder,
-            ladders=for_kernels(policy.ladders),
+            ladders=kernel_ladders(policy.ladders),
             family=family,
         ),
         overrides=overrides,
@@ -184,7 +184,7 @@ def _problem_products(products: pl.DataFrame, today: np.ndarray, policy: Policy)
 def _draws(artefact: DemandArtefact, category_id: pl.Series, policy: Policy) -> Draws:
     """The posterior; InputError beside rules whose solvers only know one demand."""
     others = {
-        "policy.constraints": bool(policy.asked),
+        "policy.constraints": bool(policy.active_constraints),
         "policy.bounds.max_segment_ratio": policy.bounds.max_segment_ratio is not None,
         "policy.bounds.family_column": policy.bounds.family_column is not None,
     }

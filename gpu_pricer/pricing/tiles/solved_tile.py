@@ -8,7 +8,7 @@ import numpy as np
 from gpu_pricer.pricing.decomposition import ObjectiveTerms
 from gpu_pricer.pricing.problem.price_limits import BindingRules
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
-from gpu_pricer.pricing.tiles.lagrangian import Steering, price_classes
+from gpu_pricer.pricing.tiles.lagrangian import LagrangianWeights, price_under_lagrangian
 from gpu_pricer.pricing.tiles.solving import solve_cells, tile_problem, within_ratio
 from kernels import Demand, Outcomes, PricedCells, expected_outcomes, utility_lines
 
@@ -18,7 +18,7 @@ class SolvedTile:
     """The solved categories first to last − 1 of a problem.
 
     cells: their best cells, with totals for the problem's visits; rules: what `binding` names of their n products;
-    steering: what constraints on the assortment make the prices maximise, None without constraints.
+    lagrangian: what constraints on the assortment make the prices maximise, None without constraints.
     """
 
     problem: PricingProblem
@@ -27,7 +27,7 @@ class SolvedTile:
     demand: Demand
     cells: PricedCells
     rules: BindingRules
-    steering: Steering | None
+    lagrangian: LagrangianWeights | None
 
     @property
     def products(self) -> slice:
@@ -43,10 +43,14 @@ class SolvedTile:
     def terms(self) -> ObjectiveTerms:
         """What the tile's prices maximise."""
         problem = self.problem
-        if self.steering is not None:
-            classes = range(self.steering.slices.class_count)
-            weight, cost = zip(*(self.steering.weigh(problem, c, self.products) for c in classes), strict=True)
-            return ObjectiveTerms(np.stack(cost, axis=1), np.stack(weight, axis=1), self.steering.slices.segment_class)
+        if self.lagrangian is not None:
+            classes = range(self.lagrangian.slices.class_count)
+            weight, cost = zip(
+                *(self.lagrangian.product_weights(problem, c, self.products) for c in classes), strict=True
+            )
+            return ObjectiveTerms(
+                np.stack(cost, axis=1), np.stack(weight, axis=1), self.lagrangian.slices.segment_class
+            )
         cost = problem.products.effective_cost[self.products, None]
         weight = problem.products.units_per_choice[self.products, None]
         return ObjectiveTerms(cost, weight, np.zeros(len(problem.segments.segment_id), np.int64))
@@ -82,10 +86,12 @@ class SolvedTile:
 
 
 def solve_tile(
-    problem: PricingProblem, first: int, last: int, backend: str, steering: Steering | None = None
+    problem: PricingProblem, first: int, last: int, backend: str, lagrangian: LagrangianWeights | None = None
 ) -> SolvedTile:
-    """Return the categories first to last − 1 at their best prices; steering: see SolvedTile."""
+    """Return the categories first to last − 1 at their best prices; lagrangian: see SolvedTile."""
     tile = within_ratio(tile_problem(problem, first, last), backend)
-    steered = price_classes(problem, steering, (first, last), backend) if steering is not None else None
-    cells = solve_cells(tile, backend) if steered is None else steered
-    return SolvedTile(problem, first, last, tile.demand, cells, tile.rules, steering)
+    under_constraints = (
+        price_under_lagrangian(problem, lagrangian, (first, last), backend) if lagrangian is not None else None
+    )
+    cells = solve_cells(tile, backend) if under_constraints is None else under_constraints
+    return SolvedTile(problem, first, last, tile.demand, cells, tile.rules, lagrangian)

@@ -1,0 +1,55 @@
+"""Where the search of the multipliers starts, as the record of an earlier version tells it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from gpu_pricer.errors import InputError
+
+CERTIFICATE, STOCK_PRICES = "certificate.json", "stock_prices.parquet"
+"""Files of a version's record that hold the multipliers and the shadow prices of stock."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where the search of the multipliers starts.
+
+    multiplier [K]: in currency per unit of each left-hand side.
+    stock_price [P]: shadow prices of stock in currency.
+    curvature [K, K]: the derivative of relative slack by the scaled multipliers, None if unknown.
+    """
+
+    multiplier: np.ndarray
+    stock_price: np.ndarray
+    curvature: np.ndarray | None
+
+
+def read_start(folder: Path, names: list[str], product_id: pl.Series) -> Start:
+    """Return the multipliers of the named constraints and the products' shadow prices in a version's record.
+
+    Constraints and products that the record does not know start from 0. The curvature is used only if the record has
+    the same constraints in the same order. InputError where the folder holds no certificate with multipliers.
+    """
+    try:
+        start = json.loads((folder / CERTIFICATE).read_text())["start"]
+        multiplier = np.array([float(start["multiplier"].get(name, 0.0)) for name in names])
+        is_same = list(start["multiplier"]) == names and start["curvature"] is not None
+        curvature = np.array(start["curvature"], np.float64).reshape(len(names), len(names)) if is_same else None
+        return Start(multiplier, _read_stock_prices(folder / STOCK_PRICES, product_id), curvature)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, pl.exceptions.PolarsError) as error:
+        found = str(error).splitlines()[0]
+        raise InputError(
+            f"paths.warm_start must be the record of a version scored under constraints, found {folder}: {found}"
+        ) from error
+
+
+def _read_stock_prices(path: Path, product_id: pl.Series) -> np.ndarray:
+    """Return the shadow prices [P] in currency, 0 where the file has none."""
+    if not path.is_file():
+        return np.zeros(len(product_id))
+    known = pl.read_parquet(path, columns=["product_id", "shadow_price"])
+    joined = product_id.to_frame("product_id").join(known, on="product_id", how="left", maintain_order="left")
+    return joined["shadow_price"].fill_null(0.0).to_numpy(writable=True)
