@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 from gpu_pricer.checks import require_flag, require_integer
 from gpu_pricer.tables.gates import Gates, check_files
-from gpu_pricer.tables.price_version import WHOLE, read_version
+from gpu_pricer.tables.price_version import RUN_RECORD, read_version
 from gpu_pricer.tables.publishing import (
     bring_inside,
     commit_version,
@@ -40,7 +40,7 @@ class Publication:
 def inputs(config: DictConfig) -> list[Path]:
     """What `publish` reads: a version's record, which names its files and all that they were made of."""
     shards, prices = config.paths.shards, Path(config.paths.prices)
-    return [(newest_version(prices) if shards is None else Path(shards)) / WHOLE]
+    return [(newest_version(prices) if shards is None else Path(shards)) / RUN_RECORD]
 
 
 def main(config: DictConfig) -> None:

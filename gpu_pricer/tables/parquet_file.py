@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import polars as pl
 
-from gpu_pricer.tables.parquet_pages import PLAIN, RLE_DICTIONARY, Chunk
+from gpu_pricer.tables.parquet_pages import PLAIN, RLE_DICTIONARY, ColumnChunk
 from gpu_pricer.tables.thrift import Field, binary, i32, i64, listing, record
 
 MAGIC = b"PAR1"
@@ -40,7 +40,7 @@ class Column:
 
 
 def write_parquet(
-    file: BinaryIO, columns: Sequence[Column], groups: Iterable[Sequence[Chunk]], metadata: Mapping[str, str]
+    file: BinaryIO, columns: Sequence[Column], groups: Iterable[Sequence[ColumnChunk]], metadata: Mapping[str, str]
 ) -> None:
     """Write row groups, each a chunk per column, as they come."""
     file.write(MAGIC)
@@ -58,7 +58,7 @@ def write_parquet(
     file.write(footer + len(footer).to_bytes(4, "little") + MAGIC)
 
 
-def _described(column: Column, chunk: Chunk, start: int) -> Field:
+def _described(column: Column, chunk: ColumnChunk, start: int) -> Field:
     """A chunk that lies at start."""
     *before, page = chunk.pages
     ahead = len(before[0].content) if before else 0
@@ -77,7 +77,7 @@ def _described(column: Column, chunk: Chunk, start: int) -> Field:
     return record({2: i64(start), 3: record(fields)})
 
 
-def _row_group(described: Sequence[Field], chunks: Sequence[Chunk]) -> Field:
+def _row_group(described: Sequence[Field], chunks: Sequence[ColumnChunk]) -> Field:
     whole = sum(page.whole for chunk in chunks for page in chunk.pages)
     return record({1: listing(described), 2: i64(whole), 3: i64(chunks[0].rows)})
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.parquet_file import Column, write_parquet
-from gpu_pricer.tables.parquet_pages import Chunk
+from gpu_pricer.tables.parquet_pages import ColumnChunk
 
 CENTS = 100
 """Cents per currency unit."""
@@ -139,7 +139,7 @@ def price_columns(segment_id: pl.Series) -> list[str]:
 
 
 def write_prices(
-    path: Path, columns: Sequence[Column], groups: Iterable[Sequence[Chunk]], metadata: Mapping[str, str]
+    path: Path, columns: Sequence[Column], groups: Iterable[Sequence[ColumnChunk]], metadata: Mapping[str, str]
 ) -> None:
     """Write one file of the price table, whole or not at all.
 

@@ -19,7 +19,7 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.tables.replacing import replacing_file
 
 RECORD = "_record"
-WHOLE = f"{RECORD}/run.json"
+RUN_RECORD = f"{RECORD}/run.json"
 FAIRNESS = f"{RECORD}/fairness.json"
 RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{6}")
 FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -111,7 +111,7 @@ def file_name(run: str, shard: int, tile: int) -> str:
 def open_shard(folder: Path, shard: int | None) -> None:
     """Make the folder ready for one shard, or for all: what an earlier attempt left of it is removed."""
     (folder / RECORD).mkdir(parents=True, exist_ok=True)
-    (folder / WHOLE).unlink(missing_ok=True)
+    (folder / RUN_RECORD).unlink(missing_ok=True)
     number = "" if shard is None else f"{shard:05d}-"
     leftovers = [*folder.glob(f"{folder.name}-{number}*"), *(folder / RECORD).glob(f"shard-{number}*")]
     for path in leftovers:
@@ -137,17 +137,17 @@ def close_shard(folder: Path, shard: int, part: PriceVersion) -> PriceVersion | 
             )
     files = [name for other in parts for name in other.files]
     whole = part.with_files(files, Tally.sum(other.tally for other in parts))
-    _write_json(folder / WHOLE, whole)
+    _write_json(folder / RUN_RECORD, whole)
     return whole
 
 
 def read_version(folder: Path) -> PriceVersion:
     """The finished version in a folder; InputError when shards are missing."""
-    if (folder / WHOLE).is_file():
-        return _read_json(folder / WHOLE)
+    if (folder / RUN_RECORD).is_file():
+        return _read_json(folder / RUN_RECORD)
     done = sorted(path.name for path in (folder / RECORD).glob("shard-*-of-*.json"))
     raise InputError(
-        f"{folder} must hold a finished {WHOLE}, found {', '.join(done) or 'no finished shard'}: "
+        f"{folder} must hold a finished {RUN_RECORD}, found {', '.join(done) or 'no finished shard'}: "
         "run `gpu-pricer score` (every shard of it) first"
     )
 

@@ -21,7 +21,7 @@ from deltalake.transaction import AddAction, create_table_with_add_actions
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.gates import FileFacts
-from gpu_pricer.tables.price_version import WHOLE, PriceVersion, read_version
+from gpu_pricer.tables.price_version import RUN_RECORD, PriceVersion, read_version
 
 CURRENT = "_current"
 
@@ -52,7 +52,7 @@ def newest_version(prices: Path) -> Path:
     InputError when there is neither.
     """
     runs, current = published_runs(prices), current_run(prices)
-    finished = [path for path in prices.glob("*") if not path.is_symlink() and (path / WHOLE).is_file()]
+    finished = [path for path in prices.glob("*") if not path.is_symlink() and (path / RUN_RECORD).is_file()]
     versions = {folder: read_version(folder) for folder in finished}
     since = versions[prices / current].created if current and prices / current in versions else ""
     fresh = [f for f, version in versions.items() if f.name not in runs and version.created > since]

@@ -25,7 +25,7 @@ def scan_table(path: Path) -> pl.LazyFrame:
     return pl.scan_parquet(files)
 
 
-def require_whole(folder: Path) -> None:
+def require_readable(folder: Path) -> None:
     """InputError when a Parquet file that lies in the folder is torn."""
     for file in sorted(folder.glob("*.parquet")):
         scan_table(file)
