@@ -10,7 +10,7 @@ import polars as pl
 
 from gpu_pricer.constraints.linear_constraints import REVENUE, asked_of, measured
 from gpu_pricer.constraints.solver import Solution, Start
-from gpu_pricer.errors import InputError
+from gpu_pricer.errors import InputError, first_line
 from gpu_pricer.policy.constraint import Constraint
 from gpu_pricer.tables.replacing import replacing_file
 
@@ -146,7 +146,7 @@ def read_start(folder: Path, names: list[str], product_id: pl.Series) -> Start:
             joined = product_id.to_frame("product_id").join(known, on="product_id", how="left", maintain_order="left")
             price = joined["shadow_price"].fill_null(0.0).to_numpy(writable=True)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, pl.exceptions.PolarsError) as error:
-        found = str(error).splitlines()[0]
+        found = first_line(error)
         raise InputError(
             f"paths.warm_start must be the record of a version scored under constraints, found {folder}: {found}"
         ) from error

@@ -11,7 +11,6 @@ import shutil
 from dataclasses import asdict, dataclass, fields
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import dataframely as dy
 import numpy as np
@@ -20,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from gpu_pricer.checks import require_integer
-from gpu_pricer.errors import InputError
+from gpu_pricer.errors import InputError, first_line
 from gpu_pricer.tables.hashing import add_rows
 from gpu_pricer.tables.replacing import replacing
 from gpu_pricer.tables.row_lookup import is_unique
@@ -278,7 +277,7 @@ def _read_table(path: Path) -> pl.DataFrame:
     try:
         return pl.read_parquet(path)
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise InputError(f"{path} must be a readable Parquet file, found: {_first_line(error)}; train again") from error
+        raise InputError(f"{path} must be a readable Parquet file, found: {first_line(error)}; train again") from error
 
 
 def _read_optional(path: Path) -> pl.DataFrame | None:
@@ -287,7 +286,3 @@ def _read_optional(path: Path) -> pl.DataFrame | None:
 
 def _read_posterior(path: Path) -> pl.DataFrame | None:
     return _checked(Posterior, _read_table(path)) if path.exists() else None
-
-
-def _first_line(error: Any) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

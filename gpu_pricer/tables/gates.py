@@ -7,11 +7,10 @@ from pathlib import Path
 import polars as pl
 
 from gpu_pricer.checks import require_number
-from gpu_pricer.errors import InputError, Refused
+from gpu_pricer.errors import InputError, Refused, first_line
 from gpu_pricer.tables.checking import check
 from gpu_pricer.tables.price_table import PRICE_OF, schema_of
 from gpu_pricer.tables.price_version import FAIRNESS, PriceVersion
-from gpu_pricer.tables.reading import first_line
 
 KEY = ("product_id", "segment_id")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import dataframely as dy
 import polars as pl
 
-from gpu_pricer.errors import InputError
+from gpu_pricer.errors import InputError, first_line
 from gpu_pricer.tables.checking import check
 
 
@@ -65,11 +65,6 @@ def read_table(path: Path, schema: type[dy.Schema]) -> pl.DataFrame:
     if checked.broken:
         raise InputError(f"{origin} {checked.report()}: mend these rows or run `gpu-pricer prepare` again")
     return checked.valid
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error's text, which is what fits into ours."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _conformed(name: str, column: dy.Column, found: pl.Schema, origin: str) -> pl.Expr:
