@@ -13,6 +13,7 @@ import polars as pl
 from gpu_pricer.checks import require_flag, require_integer, require_number
 
 OCCASION = ("user_id", "period", "category_id")
+OFFER_OCCASION = ("occasion_id", "category_id")
 COLUMNS = ("user_id", "period", "category_id", "product_id", "weight", "quantity")
 
 
@@ -127,6 +128,30 @@ def sampled_zeros(
     return zeros, pl.DataFrame({"category_id": categories, "outside_rate": rate})
 
 
+def purchases_from_offers(offers: pl.DataFrame, shelf: pl.DataFrame) -> pl.DataFrame:
+    """What was bought on every occasion: as purchases_on_shelf, and the occasion's own weight counts too."""
+    size = pl.len().over(OFFER_OCCASION).alias("size")
+    bought = _with_category(offers, shelf).filter(pl.col("quantity") > 0).with_columns(size)
+    return bought.with_columns(pl.col("weight") / pl.col("size"))
+
+
+def zeros_from_offers(offers: pl.DataFrame, shelf: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The occasions that bought nothing of a category they saw, and outside_rate 1 for every category."""
+    seen = _with_category(offers, shelf).group_by(*OFFER_OCCASION, "user_id", "period")
+    zeros = (
+        seen.agg(pl.col("quantity").sum(), pl.col("weight").first())
+        .filter(pl.col("quantity") == 0)
+        .with_columns(pl.lit(None, dtype=offers.schema["product_id"]).alias("product_id"))
+    )
+    return zeros, shelf.select("category_id").unique().with_columns(outside_rate=pl.lit(1.0))
+
+
+def off_modal_share(offers: pl.DataFrame, shelf: pl.DataFrame) -> float:
+    """The share of offers shown at another price than the one their product has in the period's shelf."""
+    on_shelf = offers.join(shelf.select("product_id", "period", shelf_price="price"), on=("product_id", "period"))
+    return float(on_shelf.select((pl.col("price") != pl.col("shelf_price")).mean()).item() or 0.0)
+
+
 def _draw(is_zero: np.ndarray, buyers: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     """Sorted rows of count visits that could have bought and did not; every subset is equally likely."""
     is_zero[buyers] = False
@@ -153,3 +178,8 @@ def _buying_visits(purchases: pl.DataFrame, visits: pl.DataFrame, categories: in
     )
     ends = np.searchsorted(pairs["category"].to_numpy(), np.arange(1, categories))
     return np.split(pairs["visit"].cast(pl.Int64).to_numpy(), ends)
+
+
+def _with_category(offers: pl.DataFrame, shelf: pl.DataFrame) -> pl.DataFrame:
+    category = shelf.select("product_id", "period", "category_id")
+    return offers.join(category, on=("product_id", "period")).with_columns(pl.col("weight").fill_null(1.0))

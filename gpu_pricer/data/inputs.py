@@ -9,10 +9,10 @@ import dataframely as dy
 import polars as pl
 
 from gpu_pricer.data.outliers import OutlierRule
-from gpu_pricer.data.periods import Period
 from gpu_pricer.data.sources.source import RawTable, Source
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.checking import Checked, check
+from gpu_pricer.tables.periods import Period
 from gpu_pricer.tables.reading import collect, conform
 from gpu_pricer.tables.schemas import STRUCTURAL_RULES, Context, Offers, Products, Transactions, Users
 

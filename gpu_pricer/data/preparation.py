@@ -11,17 +11,23 @@ import polars as pl
 from gpu_pricer.data.assortment import AssortmentRule, best_sellers, sales_in_categories
 from gpu_pricer.data.catalog import CatalogRule, build_catalog
 from gpu_pricer.data.categories import CategoryRule
-from gpu_pricer.data.choices import ChoiceRule, arranged, category_rates, purchases_on_shelf, sampled_zeros
+from gpu_pricer.data.choices import (
+    ChoiceRule,
+    arranged,
+    category_rates,
+    off_modal_share,
+    purchases_from_offers,
+    purchases_on_shelf,
+    sampled_zeros,
+    zeros_from_offers,
+)
 from gpu_pricer.data.inputs import Inputs
-from gpu_pricer.data.offers import off_modal_share, purchases_from_offers, zeros_from_offers
-from gpu_pricer.data.periods import Period
 from gpu_pricer.data.shelf import ShelfRule, imputed_shelf, modal_prices, period_context, with_context
 from gpu_pricer.errors import InputError
-from gpu_pricer.tables.category import category_key
 from gpu_pricer.tables.checking import check
+from gpu_pricer.tables.periods import Period, Split
 from gpu_pricer.tables.reading import conform
-from gpu_pricer.tables.schemas import Catalog, Categories, Choices, Shelf, Users, Visits
-from gpu_pricer.tables.split import Split
+from gpu_pricer.tables.schemas import Catalog, Categories, Choices, Shelf, Users, Visits, category_key
 
 log = logging.getLogger(__name__)
 
@@ -59,8 +65,8 @@ class Canonical:
 def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical:
     """The canonical tables, equal for equal inputs; InputError when the sales leave nothing to learn from."""
     sales = _sales(inputs, rules)
-    whole = rules.period.whole(*_days(sales))
-    training = whole[: rules.split.trained(len(whole))]
+    whole = rules.period.whole_periods(*_days(sales))
+    training = whole[: rules.split.training_periods(len(whole))]
     offered = best_sellers(sales, inputs.tables["products"], training, rules.assortment)
     modal = modal_prices(sales.join(offered, on="product_id", how="semi"))
     prices = imputed_shelf(modal, whole, rules.period, _shelf_rule(inputs, rules))

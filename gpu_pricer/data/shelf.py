@@ -11,7 +11,7 @@ from datetime import date
 import polars as pl
 
 from gpu_pricer.checks import require_integer
-from gpu_pricer.data.periods import Period
+from gpu_pricer.tables.periods import Period
 from gpu_pricer.tables.schemas import PROMOTIONS, Offers, Shelf
 
 KEY = ("product_id", "period")

@@ -23,7 +23,7 @@ from gpu_pricer.evaluation.held_out.offers import Log
 from gpu_pricer.evaluation.settings import Settings
 from gpu_pricer.evaluation.truth.under_truth import Learned, evaluate_under_truth
 from gpu_pricer.jobs.figures import draw_calibration, draw_demand
-from gpu_pricer.jobs.layout import MEMBERS, NAIVE
+from gpu_pricer.jobs.run_record import MEMBERS, NAIVE
 from gpu_pricer.jobs.scoreboard import scoreboard, wide_console
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.tables.artefact import read_artefact

@@ -9,9 +9,9 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from gpu_pricer.data.inputs import Inputs, Validation, read_inputs
-from gpu_pricer.data.periods import Period, parse_day
 from gpu_pricer.data.preparation import SCHEMAS, Canonical, Preparation, canonical_tables
 from gpu_pricer.errors import InputError
+from gpu_pricer.tables.periods import Period, parse_day
 from gpu_pricer.tables.replacing import replacing, require_own
 
 log = logging.getLogger(__name__)

@@ -8,16 +8,16 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from gpu_pricer.checks import require_flag, require_integer
-from gpu_pricer.tables.gates import Gates, check_files
 from gpu_pricer.tables.price_version import RUN_RECORD, read_version
+from gpu_pricer.tables.publication_gates import Gates, check_files
 from gpu_pricer.tables.publishing import (
     bring_inside,
     commit_version,
     current_run,
     newest_version,
     point_current,
+    remove_old_versions,
 )
-from gpu_pricer.tables.retention import remove_old_versions
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.jobs.layout import MEMBERS, NAIVE
+from gpu_pricer.jobs.run_record import MEMBERS, NAIVE
 from gpu_pricer.network.encoding.loading import load_choice_data
 from gpu_pricer.network.inference.held_out import predict_held_out
 from gpu_pricer.network.model.demand_network import DemandNetwork

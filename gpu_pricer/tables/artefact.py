@@ -20,9 +20,8 @@ from safetensors.numpy import save_file
 
 from gpu_pricer.checks import require_integer
 from gpu_pricer.errors import InputError, first_line
-from gpu_pricer.tables.hashing import add_rows
+from gpu_pricer.tables.low_memory import add_rows, is_unique
 from gpu_pricer.tables.replacing import replacing
-from gpu_pricer.tables.row_lookup import is_unique
 from kernels import LARGEST_UTILITY, largest_product
 
 FORMAT_VERSION = 1

@@ -7,9 +7,8 @@ from pathlib import Path
 import dataframely as dy
 import polars as pl
 
-from gpu_pricer.tables.hashing import add_rows
+from gpu_pricer.tables.low_memory import add_rows, is_unique
 from gpu_pricer.tables.reading import read_table
-from gpu_pricer.tables.row_lookup import is_unique
 
 
 class PricedProducts(dy.Schema):

@@ -8,6 +8,7 @@ is the truth.
 import json
 import os
 import shutil
+import time
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
@@ -20,10 +21,12 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, create_table_with_add_actions
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.tables.gates import FileFacts
-from gpu_pricer.tables.price_version import RUN_RECORD, PriceVersion, read_version
+from gpu_pricer.tables.price_version import RUN_ID, RUN_RECORD, PriceVersion, read_version
+from gpu_pricer.tables.publication_gates import FileFacts
 
 CURRENT = "_current"
+IDLE_SECONDS = 24 * 3600
+"""A folder that nobody wrote to for this long belongs to a run that died, not to one that is still scoring."""
 
 
 def published_runs(prices: Path) -> dict[str, int]:
@@ -111,6 +114,31 @@ def point_current(prices: Path, run: str) -> None:
     fresh.replace(prices / CURRENT)
 
 
+def remove_old_versions(prices: Path, keep: int) -> list[str]:
+    """Delete the folders of all but the last `keep` published versions, never the current one; what went.
+
+    Of folders that were never published only those go that carry a run id, are older than every kept version
+    and have been idle for a day. Delta's log stays: a version whose files are gone is listed but no longer
+    readable.
+    """
+    runs = list(published_runs(prices))
+    current = current_run(prices)
+    if current is None:
+        return []
+    kept = {*runs[-keep:], current}
+    stale = set(runs) - kept
+    folders = [path for path in prices.iterdir() if path.is_dir() and not path.is_symlink()]
+    oldest_kept = min((_last_write(path) for path in folders if path.name in kept), default=0.0)
+    idle_since = min(oldest_kept, time.time() - IDLE_SECONDS)
+    removed = []
+    for folder in folders:
+        is_leftover = RUN_ID.fullmatch(folder.name.removesuffix(".part")) and _last_write(folder) < idle_since
+        if folder.name in stale or (is_leftover and folder.name not in kept):
+            shutil.rmtree(folder)
+            removed.append(folder.name)
+    return sorted(removed)
+
+
 def _add_action(prices: Path, path: Path, facts: FileFacts) -> AddAction:
     stats = {
         "numRecords": facts.rows,
@@ -136,3 +164,7 @@ def _as_number(value: object) -> float | str:
     if isinstance(value, date):
         return value.isoformat()
     raise TypeError(f"no Delta statistic can hold {value!r}")
+
+
+def _last_write(folder: Path) -> float:
+    return max(path.stat().st_mtime for path in [folder, *folder.rglob("*")])

@@ -18,6 +18,11 @@ CHOICE_COUNT = (
 STRUCTURAL_RULES = frozenset({"product_is_unique", "user_is_unique"})
 
 
+def category_key() -> pl.Expr:
+    """Return the category that a product is chosen from: its own, or `product:<product_id>` where it has none."""
+    return pl.coalesce("category_id", "product:" + pl.col("product_id").cast(pl.String)).alias("category_id")
+
+
 def _id(description: str) -> dy.Any:
     metadata: dict[str, Any] = {"id": True}
     return dy.Any(description=description, metadata=metadata)

@@ -1,4 +1,4 @@
-"""Periods: the calendar on which visits, prices and stock are counted."""
+"""The calendar: periods, in which visits, prices and stock are counted, and their split for training and tests."""
 
 import re
 from dataclasses import dataclass
@@ -6,7 +6,10 @@ from datetime import date, timedelta
 
 import polars as pl
 
+from gpu_pricer.checks import require_integer
 from gpu_pricer.errors import InputError
+
+LEAST_TRAINED = 2
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Period:
         """The first day of the period that a time lies in."""
         return time.dt.truncate(self.length).dt.date()
 
-    def whole(self, first: date, last: date) -> list[date]:
+    def whole_periods(self, first: date, last: date) -> list[date]:
         """The first days of the periods that lie whole between two days of data, both included.
 
         InputError when there is none.
@@ -45,6 +48,30 @@ class Period:
                 "bring more sales or set a shorter data.occasion_period"
             )
         return [start + timedelta(days=self.days * i) for i in range(count)]
+
+
+@dataclass(frozen=True)
+class Split:
+    """From the first period to the last: so many only feed histories, then training, validation and test."""
+
+    history_periods: int
+    validation_periods: int
+    test_periods: int
+
+    def __post_init__(self) -> None:
+        for name, least in (("history_periods", 0), ("validation_periods", 1), ("test_periods", 0)):
+            require_integer(f"split.{name}", getattr(self, name), least)
+
+    def training_periods(self, periods: int) -> int:
+        """How many of the first periods come before validation; InputError when they are too few to learn from."""
+        trained = periods - self.validation_periods - self.test_periods
+        if trained - self.history_periods < LEAST_TRAINED:
+            raise InputError(
+                f"training needs at least {LEAST_TRAINED} periods besides {self.history_periods} for histories, "
+                f"{self.validation_periods} for validation and {self.test_periods} for test, found {periods} in all: "
+                "give more data, or lower split.history_periods, split.validation_periods and split.test_periods"
+            )
+        return trained
 
 
 def parse_day(name: str, text: str | None) -> date | None:
