@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gpu_pricer.checks import require_number, require_range
-from gpu_pricer.data.sources.synthetic.market import Assortment, Market, Tastes, draw_between
+from gpu_pricer.data.sources.synthetic.market import Assortment, SyntheticMarket, Tastes, draw_between
 
 PERIODS_PER_YEAR = 52
 SHOCK_PERSISTENCE = 0.7
@@ -47,7 +47,7 @@ class Manager:
 
 
 @dataclass(frozen=True)
-class History:
+class MarketHistory:
     """All [W, P], prices and costs in whole cents; season and on_shelf have one week more, the one to be priced."""
 
     cost: np.ndarray
@@ -61,13 +61,13 @@ class History:
 
 
 def draw_history(
-    market: Market,
+    market: SyntheticMarket,
     assortment: Assortment,
     tastes: Tastes,
     manager: Manager,
     weeks: int,
     rng: np.random.Generator,
-) -> History:
+) -> MarketHistory:
     """Draw every week; the same generator gives the same shocks, promotions and costs whatever the confounding."""
     shape = (weeks, len(market.category))
     shock = _draw_shocks(market, tastes, weeks, rng)
@@ -80,7 +80,7 @@ def draw_history(
     on_shelf = _draw_shelf(assortment, shape, rng)
     cost = manager.cost_spread * _persistent(shape, COST_PERSISTENCE, rng)
     regular = market.base_price * np.exp(walk + manager.confounding * shock + manager.pass_through * cost)
-    return History(
+    return MarketHistory(
         cost=_cents(market.cost * np.exp(cost)),
         list_price=_cents(regular),
         price=_cents(np.round(regular, 2) * (1.0 - cut)),
@@ -92,7 +92,7 @@ def draw_history(
     )
 
 
-def _draw_shocks(market: Market, tastes: Tastes, weeks: int, rng: np.random.Generator) -> np.ndarray:
+def _draw_shocks(market: SyntheticMarket, tastes: Tastes, weeks: int, rng: np.random.Generator) -> np.ndarray:
     """Demand shocks [W, P]: one part common to the category, one of the product, each persistent."""
     common = _persistent((weeks, len(market.category_start) - 1), SHOCK_PERSISTENCE, rng)[:, market.category]
     own = _persistent((weeks, len(market.category)), SHOCK_PERSISTENCE, rng)
@@ -109,7 +109,7 @@ def _persistent(shape: tuple[int, int], persistence: float, rng: np.random.Gener
     return noise
 
 
-def _season(market: Market, size: float, weeks: int) -> np.ndarray:
+def _season(market: SyntheticMarket, size: float, weeks: int) -> np.ndarray:
     """The year's wave of each product's category [W + 1, P]."""
     moment = np.arange(weeks + 1)[:, None] / PERIODS_PER_YEAR
     return size * np.cos(2 * np.pi * (moment - market.season_peak[market.category]))

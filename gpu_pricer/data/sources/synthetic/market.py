@@ -83,7 +83,7 @@ class Tastes:
 
 
 @dataclass(frozen=True)
-class Market:
+class SyntheticMarket:
     """T types, U users, P products sorted by category, G categories; appeal is that at the base price.
 
     user_type [U], visit_rate [U], category [P] and category_start [G + 1] hold positions; cost and base_price
@@ -105,7 +105,7 @@ class Market:
     season_peak: np.ndarray
 
 
-def draw_market(people: People, assortment: Assortment, tastes: Tastes, rng: np.random.Generator) -> Market:
+def draw_market(people: People, assortment: Assortment, tastes: Tastes, rng: np.random.Generator) -> SyntheticMarket:
     """Draw the market; attributes carry the truth, so that they help with products nobody has bought yet."""
     category = _draw_categories(assortment, rng)
     start = np.searchsorted(category, np.arange(assortment.categories + 1))
@@ -115,7 +115,7 @@ def draw_market(people: People, assortment: Assortment, tastes: Tastes, rng: np.
     lowest, highest = people.visit_rate
     user_type = rng.permutation(np.arange(people.users) % people.types)
     type_rate = draw_between(people.visit_rate, people.types, rng)
-    return Market(
+    return SyntheticMarket(
         user_type=user_type,
         visit_rate=np.clip(type_rate[user_type] + rng.uniform(-0.1, 0.1, people.users), lowest, highest),
         category=category,

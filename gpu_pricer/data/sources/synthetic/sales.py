@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gpu_pricer.checks import require_number, require_range
-from gpu_pricer.data.sources.synthetic.history import History
-from gpu_pricer.data.sources.synthetic.market import Market, Tastes, draw_between
+from gpu_pricer.data.sources.synthetic.history import MarketHistory
+from gpu_pricer.data.sources.synthetic.market import SyntheticMarket, Tastes, draw_between
 
 DAYS = 7
 
@@ -40,7 +40,7 @@ class Sales:
     units_per_choice: np.ndarray
 
 
-def utility(market: Market, tastes: Tastes, history: History, week: int) -> np.ndarray:
+def utility(market: SyntheticMarket, tastes: Tastes, history: MarketHistory, week: int) -> np.ndarray:
     """True utility [T, P] in one week; minus infinity where a product is not on the shelf."""
     relative = history.price[week] / (100.0 * market.base_price) - 1.0
     promotion = tastes.display * history.display[week] + tastes.mailer * history.mailer[week]
@@ -49,7 +49,9 @@ def utility(market: Market, tastes: Tastes, history: History, week: int) -> np.n
     return market.appeal - market.sensitivity * relative + everyone
 
 
-def draw_sales(market: Market, tastes: Tastes, history: History, baskets: Baskets, rng: np.random.Generator) -> Sales:
+def draw_sales(
+    market: SyntheticMarket, tastes: Tastes, history: MarketHistory, baskets: Baskets, rng: np.random.Generator
+) -> Sales:
     """Draw the log of all weeks; a user's choices of one product in one visit are one line."""
     categories = len(market.category_start) - 1
     extra = draw_between(baskets.extra_units, categories, rng)
@@ -72,7 +74,9 @@ def draw_sales(market: Market, tastes: Tastes, history: History, baskets: Basket
     )
 
 
-def _draw_week(market: Market, utilities: np.ndarray, second_choice: float, rng: np.random.Generator) -> np.ndarray:
+def _draw_week(
+    market: SyntheticMarket, utilities: np.ndarray, second_choice: float, rng: np.random.Generator
+) -> np.ndarray:
     """Rows user, product and day [3, n] of one week's choices, the outside option left out."""
     start = market.category_start
     weight = np.exp(utilities)
@@ -97,7 +101,9 @@ def _draw_week(market: Market, utilities: np.ndarray, second_choice: float, rng:
     return np.vstack([visitor[row], product, day[row]])
 
 
-def _find(before: np.ndarray, start: np.ndarray, market: Market, occasion: np.ndarray, draw: np.ndarray) -> np.ndarray:
+def _find(
+    before: np.ndarray, start: np.ndarray, market: SyntheticMarket, occasion: np.ndarray, draw: np.ndarray
+) -> np.ndarray:
     """The product whose stretch of the cumulated shares holds the draw; occasion is type × G + category."""
     types, products = before.shape
     categories = len(start) - 1

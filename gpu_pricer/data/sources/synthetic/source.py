@@ -10,8 +10,8 @@ import polars as pl
 from gpu_pricer.checks import require_integer
 from gpu_pricer.data.sources.source import RawTable
 from gpu_pricer.data.sources.synthetic import tables
-from gpu_pricer.data.sources.synthetic.history import History, Manager, draw_history
-from gpu_pricer.data.sources.synthetic.market import Assortment, Market, People, Tastes, draw_market
+from gpu_pricer.data.sources.synthetic.history import Manager, MarketHistory, draw_history
+from gpu_pricer.data.sources.synthetic.market import Assortment, People, SyntheticMarket, Tastes, draw_market
 from gpu_pricer.data.sources.synthetic.sales import Baskets, Sales, draw_sales
 from gpu_pricer.data.sources.synthetic.truth import true_demand
 from gpu_pricer.tables.artefact import DemandArtefact, write_artefact
@@ -51,7 +51,7 @@ class Synthetic:
     def draw(self) -> "DrawnMarket":
         """Everything that was drawn; the same settings give the same bits.
 
-        Market, weeks and sales have generators of their own, so that a changed manager meets the same demand.
+        SyntheticMarket, weeks and sales have generators of their own, so that a changed manager meets the same demand.
         """
         of_market, of_weeks, of_sales, of_labels = np.random.default_rng(self.seed).spawn(4)
         market = draw_market(self.people, self.assortment, self.tastes, of_market)
@@ -76,8 +76,8 @@ class Synthetic:
 class DrawnMarket:
     """One draw: what is hidden (market, history, sales, truth) and the raw tables that a log would hold."""
 
-    market: Market
-    history: History
+    market: SyntheticMarket
+    history: MarketHistory
     sales: Sales
     truth: DemandArtefact
     tables: dict[str, pl.DataFrame]
