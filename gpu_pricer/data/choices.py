@@ -112,8 +112,8 @@ def sampled_zeros(
     buyers = _buying_visits(purchases.join(index, on="category_id"), visits, len(categories))
     bought = np.array([len(rows) for rows in buyers])
     available = is_open @ np.bincount(visit_period, minlength=is_open.shape[1]) - bought
-    wanted = np.maximum(np.ceil(rule.zeros_per_purchase * bought).astype(np.int64), rule.min_zeros)
-    kept = available if available.sum() <= rule.keep_all_below else np.minimum(wanted, available)
+    required = np.maximum(np.ceil(rule.zeros_per_purchase * bought).astype(np.int64), rule.min_zeros)
+    kept = available if available.sum() <= rule.keep_all_below else np.minimum(required, available)
     rows = [
         _draw(is_open[g][visit_period], buyers[g], count, np.random.default_rng([seed, g]))
         for g, count in enumerate(kept)

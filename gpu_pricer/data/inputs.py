@@ -109,16 +109,16 @@ def _with_equal_ids(frames: dict[str, pl.DataFrame], raw: dict[str, RawTable]) -
     for column, owner in (("product_id", "products"), ("user_id", "users")):
         if owner not in frames:
             continue
-        wanted = frames[owner].schema[column]
+        expected = frames[owner].schema[column]
         for name, frame in frames.items():
-            found = frame.schema.get(column, wanted)
-            if found == wanted:
+            found = frame.schema.get(column, expected)
+            if found == expected:
                 continue
-            if pl.String in (found, wanted):
+            if pl.String in (found, expected):
                 raise InputError(
-                    f"{raw[name].origin}: {column} must be {wanted} as in {owner}, found {found}: convert one of them"
+                    f"{raw[name].origin}: {column} must be {expected} as in {owner}, found {found}: convert one of them"
                 )
-            frames[name] = frame.with_columns(pl.col(column).cast(wanted, strict=False))
+            frames[name] = frame.with_columns(pl.col(column).cast(expected, strict=False))
     return frames
 
 

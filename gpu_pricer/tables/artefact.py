@@ -133,9 +133,9 @@ class DemandArtefact:
     posterior: pl.DataFrame | None = None
 
     def __post_init__(self) -> None:
-        wanted = set(FORMS[self.info.form])
-        if set(self.factors) != wanted:
-            raise ValueError(f"factors must be {sorted(wanted)}, found {sorted(self.factors)}")
+        expected = set(FORMS[self.info.form])
+        if set(self.factors) != expected:
+            raise ValueError(f"factors must be {sorted(expected)}, found {sorted(self.factors)}")
         sizes = {"segment": self.segments.height, "product": self.products.height}
         for name, factor in self.factors.items():
             if factor.dtype != np.float32 or factor.ndim != 2:

@@ -34,8 +34,8 @@ class PricedProducts(dy.Schema):
 def read_catalog(path: Path, columns: Sequence[str] = ()) -> pl.DataFrame:
     """The catalog's columns that pricing needs, and those of these that it has; InputError when it breaks a rule."""
     table = read_table(path, PricedProducts)
-    wanted = (*PricedProducts.column_names(), *columns)
-    return table.select(name for name in dict.fromkeys(wanted) if name in table.columns)
+    requested = (*PricedProducts.column_names(), *columns)
+    return table.select(name for name in dict.fromkeys(requested) if name in table.columns)
 
 
 def catalog_fingerprint(catalog: pl.DataFrame) -> str:

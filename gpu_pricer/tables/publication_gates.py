@@ -93,8 +93,8 @@ def _read(path: Path, layout: str) -> pl.DataFrame:
     except (OSError, pl.exceptions.PolarsError) as error:
         raise InputError(f"{path} must be a whole Parquet file, found: {first_line(error)}: score again") from error
     schema = schema_of(layout, table.columns)
-    wanted = {name: column.dtype for name, column in schema.columns().items() if name not in KEY}
-    if table.columns != schema.column_names() or wanted != {name: table.schema[name] for name in wanted}:
+    expected = {name: column.dtype for name, column in schema.columns().items() if name not in KEY}
+    if table.columns != schema.column_names() or expected != {name: table.schema[name] for name in expected}:
         raise InputError(
             f"{path} must be a price table with the columns {schema.column_names()}, "
             f"found {dict(table.schema)}: score again"

@@ -76,17 +76,17 @@ def _conformed(name: str, column: dy.Column, found: pl.Schema, origin: str) -> p
     dtype = found[name]
     if metadata.get("id"):
         return _text_or_integer(name, dtype, origin)
-    wanted = column.dtype
-    if isinstance(wanted, pl.Enum):
-        return _accept(dtype in (wanted, pl.String), "text", name, dtype, origin).cast(wanted)
-    if wanted == pl.String:
+    expected = column.dtype
+    if isinstance(expected, pl.Enum):
+        return _accept(dtype in (expected, pl.String), "text", name, dtype, origin).cast(expected)
+    if expected == pl.String:
         return _text_or_integer(name, dtype, origin).cast(pl.String)
-    if wanted.is_temporal():
+    if expected.is_temporal():
         is_time = dtype == pl.Date or isinstance(dtype, pl.Datetime)
         time = _accept(is_time, "Date or Datetime", name, dtype, origin)
-        return (time.dt.replace_time_zone(None) if isinstance(dtype, pl.Datetime) else time).cast(wanted)
+        return (time.dt.replace_time_zone(None) if isinstance(dtype, pl.Datetime) else time).cast(expected)
     is_number = dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)
-    return _accept(is_number, "a number", name, dtype, origin).cast(wanted)
+    return _accept(is_number, "a number", name, dtype, origin).cast(expected)
 
 
 def _text_or_integer(name: str, dtype: pl.DataType, origin: str) -> pl.Expr:
@@ -95,7 +95,7 @@ def _text_or_integer(name: str, dtype: pl.DataType, origin: str) -> pl.Expr:
     return _accept(dtype.is_integer() or dtype == pl.String, "integer or string", name, dtype, origin)
 
 
-def _accept(holds: bool, wanted: str, name: str, dtype: pl.DataType, origin: str) -> pl.Expr:
+def _accept(holds: bool, expected: str, name: str, dtype: pl.DataType, origin: str) -> pl.Expr:
     if not holds:
-        raise InputError(f"{origin}: the column {name} must be {wanted}, found {dtype}: convert the column")
+        raise InputError(f"{origin}: the column {name} must be {expected}, found {dtype}: convert the column")
     return pl.col(name)
