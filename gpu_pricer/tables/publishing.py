@@ -15,7 +15,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
-from arro3.core import Table
 from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, create_table_with_add_actions
@@ -91,7 +90,7 @@ def commit_version(prices: Path, folder: Path, version: PriceVersion, files: Seq
     InputError when somebody else committed meanwhile: then nothing changed here.
     """
     actions = [_add_action(prices, folder / facts.name, facts) for facts in files]
-    schema = Schema.from_arrow(Table.from_arrow(pl.read_parquet(folder / files[0].name, n_rows=0)).schema)
+    schema = Schema.from_arrow(pl.read_parquet(folder / files[0].name, n_rows=0).to_arrow().schema)
     commit = CommitProperties(custom_metadata=version.metadata, max_commit_retries=0)
     try:
         if DeltaTable.is_deltatable(str(prices)):
