@@ -12,11 +12,9 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
-from contextlib import redirect_stderr
 from pathlib import Path
 
 import hydra
-from hydra._internal.utils import get_args_parser
 from hydra.errors import HydraException, InstantiationException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
@@ -85,7 +83,6 @@ def _launch(job: str, overrides: list[str]) -> None:
     if job not in JOBS:
         raise InputError(_unknown_job(job))
     _check_kernels()
-    _check_flags(job, overrides)
     module = importlib.import_module(f"gpu_pricer.jobs.{job}")
     command_line = sys.argv
 
@@ -98,7 +95,7 @@ def _launch(job: str, overrides: list[str]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises what is wrong with an override instead of printing it
     sys.argv = ["gpu-pricer", *overrides]
     try:
-        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(task)()
+        _call_hydra(job, task)
     except (ValueError, YAMLError) as error:  # Hydra checks some overrides with bare ValueErrors
         raise InputError(
             f"the overrides must be Hydra's, found {' '.join(overrides)}: {error}; see gpu-pricer {job} --help"
@@ -107,20 +104,36 @@ def _launch(job: str, overrides: list[str]) -> None:
         sys.argv = command_line
 
 
-def _check_flags(job: str, overrides: list[str]) -> None:
-    """Hydra's flags, read here first because argparse prints its usage where we owe one line."""
-    said = io.StringIO()
+def _call_hydra(job: str, task: Callable[[DictConfig], None]) -> None:
+    """Let Hydra read sys.argv and call the task; InputError for a flag that is none of Hydra's.
+
+    Standard error is held back until the task begins: argparse, which reads the flags for Hydra, prints its usage there
+    where we owe one line.
+    """
+    stderr, held_back = sys.stderr, io.StringIO()
+
+    def release() -> None:
+        if sys.stderr is held_back:
+            sys.stderr = stderr
+            stderr.write(held_back.getvalue())
+
+    def released_task(config: DictConfig) -> None:
+        release()
+        task(config)
+
+    sys.stderr = held_back
     try:
-        with redirect_stderr(said):
-            get_args_parser().parse_args(overrides)
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(released_task)()
     except SystemExit as end:
-        if not end.code:
+        if not end.code or sys.stderr is not held_back:
             raise
-        reason = said.getvalue().rpartition("error: ")[2].strip()
+        sys.stderr, reason = stderr, held_back.getvalue().rpartition("error: ")[2].strip()
         raise InputError(
             f"every word after the job must be key=value or a flag of Hydra, found {reason}: "
             f"see gpu-pricer {job} --help"
         ) from None
+    finally:
+        release()
 
 
 def _check_kernels() -> None:
