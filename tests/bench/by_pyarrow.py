@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 
 from gpu_pricer.pricing.layouts.long import GROUP_ROWS
 from gpu_pricer.pricing.tiles.cells import code_bindings, code_prices, expect
-from gpu_pricer.pricing.tiles.solved_tile import PER_VISITS, SolvedTile, signed
-from gpu_pricer.tables.price_table import BINDINGS, price_columns
+from gpu_pricer.pricing.tiles.solved_tile import SolvedTile, signed
+from gpu_pricer.tables.price_table import BINDINGS, PER_VISITS, price_columns
 
 MONEY = pa.decimal128(12, 2)
 BATCH_ROWS = 2**16
