@@ -26,17 +26,17 @@ class Period:
 
     @property
     def days(self) -> int:
-        """How many days a period lasts."""
+        """The length of a period in days."""
         return int(self.length[:-1]) * (7 if self.length.endswith("w") else 1)
 
     def start(self, time: pl.Expr) -> pl.Expr:
-        """The first day of the period that a time lies in."""
+        """Return an expression for the first day of the period that contains a time."""
         return time.dt.truncate(self.length).dt.date()
 
     def whole_periods(self, first: date, last: date) -> list[date]:
-        """The first days of the periods that lie whole between two days of data, both included.
+        """Return the first days of the periods that lie entirely between the first and the last day, both included.
 
-        InputError when there is none.
+        Raise InputError if there is none.
         """
         start: date = pl.select(self.start(pl.lit(first).cast(pl.Datetime("us")))).item()
         if start < first:
@@ -52,7 +52,10 @@ class Period:
 
 @dataclass(frozen=True)
 class Split:
-    """From the first period to the last: so many only feed histories, then training, validation and test."""
+    """How the periods divide in time: first those that only feed histories, then training, validation and test.
+
+    Rows are never divided at random, because tomorrow's rows tell about today's.
+    """
 
     history_periods: int
     validation_periods: int
@@ -63,7 +66,7 @@ class Split:
             require_integer(f"split.{name}", getattr(self, name), least)
 
     def training_periods(self, periods: int) -> int:
-        """How many of the first periods come before validation; InputError when they are too few to learn from."""
+        """Return how many periods come before validation; raise InputError if they are too few to learn from."""
         trained = periods - self.validation_periods - self.test_periods
         if trained - self.history_periods < LEAST_TRAINED:
             raise InputError(
@@ -75,7 +78,7 @@ class Split:
 
 
 def parse_day(name: str, text: str | None) -> date | None:
-    """The day an ISO date names, None for null; InputError for anything else."""
+    """Return the day that an ISO date names, None for null; raise InputError for anything else."""
     try:
         return None if text is None else date.fromisoformat(text)
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""Reading tables: Parquet in, frames with the schema's columns and types out, or one line why not."""
+"""Reading tables: Parquet files become frames with a schema's columns and types; errors are one line each."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from gpu_pricer.tables.checking import check
 
 
 def scan_table(path: Path) -> pl.LazyFrame:
-    """A lazy frame over one Parquet file or a folder of them; InputError when absent or not readable."""
+    """Return a lazy frame over one Parquet file or a folder of them; raise InputError if none can be read."""
     if not path.exists():
         raise InputError(f"{path} must be a Parquet file or a folder of them, found nothing: mend the path")
     files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
@@ -26,13 +26,13 @@ def scan_table(path: Path) -> pl.LazyFrame:
 
 
 def require_readable(folder: Path) -> None:
-    """InputError when a Parquet file that lies in the folder is torn."""
+    """Raise InputError if a Parquet file in the folder cannot be read, such as one that was cut off."""
     for file in sorted(folder.glob("*.parquet")):
         scan_table(file)
 
 
 def collect(frame: pl.LazyFrame, origin: str, remedy: str = "fill the table or remove it") -> pl.DataFrame:
-    """The rows of a lazy table; InputError when they cannot be read, or, with the remedy, when there are none."""
+    """Return the rows of a lazy table; raise InputError if they are unreadable or (with the remedy) none."""
     try:
         rows = frame.collect(engine="streaming")
     except (OSError, pl.exceptions.PolarsError) as error:
@@ -43,10 +43,10 @@ def collect(frame: pl.LazyFrame, origin: str, remedy: str = "fill the table or r
 
 
 def conform(frame: pl.LazyFrame, schema: type[dy.Schema], origin: str, keep_others: bool) -> pl.LazyFrame:
-    """The schema's columns in its types, absent optional ones null; other columns follow when kept.
+    """Return the frame with the schema's columns in its types, optional ones null if absent, then the others if kept.
 
-    Only types of one kind are converted (any number to Float64, Date to Datetime, categorical to string).
-    InputError names the missing column or the wrong type.
+    Types are converted only within their kind: any number to Float64, Date to Datetime, categorical to string.
+    Raise InputError for a missing column or a type of another kind.
     """
     try:
         found = frame.collect_schema()
@@ -58,7 +58,7 @@ def conform(frame: pl.LazyFrame, schema: type[dy.Schema], origin: str, keep_othe
 
 
 def read_table(path: Path, schema: type[dy.Schema]) -> pl.DataFrame:
-    """A table that follows the schema, attributes included; InputError when it breaks any rule."""
+    """Return a table that follows the schema, with its other columns; raise InputError if it breaks a rule."""
     origin = str(path)
     frame = collect(conform(scan_table(path), schema, origin, keep_others=True), origin)
     checked = check(frame, schema)

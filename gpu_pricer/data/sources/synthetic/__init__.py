@@ -1,4 +1,7 @@
-"""A market with known truth: types of users, a manager who sets prices, a log of what they bought."""
+"""A synthetic market whose truth is known: types of users, a manager who sets prices, and a log of purchases.
+
+The truth is saved as a demand artefact, so that estimates and prices can be compared with it.
+"""
 
 from gpu_pricer.data.sources.synthetic.history import Manager, MarketHistory
 from gpu_pricer.data.sources.synthetic.market import Assortment, People, SyntheticMarket, Tastes

@@ -1,4 +1,4 @@
-"""What happens week by week whoever comes: prices, promotions, the shelf, and demand that no log shows."""
+"""What happens from week to week: prices, promotions, the shelf, and demand shocks that no log shows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,8 @@ from gpu_pricer.data.sources.synthetic.market import Assortment, SyntheticMarket
 
 PERIODS_PER_YEAR = 52
 SHOCK_PERSISTENCE = 0.7
-WIDEST_WALK = 0.25  # regular prices stay within this distance of the base price, in logs
+WIDEST_WALK = 0.25
+"""Regular prices stay within this distance of the base price, in logs."""
 COST_PERSISTENCE = 0.9
 
 
@@ -18,12 +19,12 @@ COST_PERSISTENCE = 0.9
 class Manager:
     """How prices are set.
 
-    promotion_rate: chance of a promotion in a product-week; promotion_depth: from which to which cut;
-    move_rate, move_size: chance and standard deviation (log) of a lasting move of the regular price;
-    display_rate: chance of display and of mailer [without, with] a promotion;
-    confounding: log price per unit of the demand shock that the manager sees and the log does not;
-    cost_spread: standard deviation of the log cost of a product from week to week, which the regular price follows
-    pass_through to one: a reason to move prices that has nothing to do with demand.
+    promotion_rate: chance of a promotion in a product-week. promotion_depth: range of the price cut of a promotion.
+    move_rate, move_size: chance of a lasting move of the regular price, and its standard deviation in logs.
+    display_rate: chance of a display, and of a mailer, [without, with] a promotion.
+    confounding: log price per unit of the demand shock, which the manager sees and the log does not show.
+    cost_spread: standard deviation of a product's log cost from week to week, a reason to move prices that has nothing
+    to do with demand. pass_through: log price per unit of log cost.
     """
 
     promotion_rate: float
@@ -48,7 +49,10 @@ class Manager:
 
 @dataclass(frozen=True)
 class MarketHistory:
-    """All [W, P], prices and costs in whole cents; season and on_shelf have one week more, the one to be priced."""
+    """All arrays are [W, P]; season and on_shelf are [W + 1, P], since they include the week to be priced.
+
+    cost, list_price and price are in integer cents; season and shock are added to the utility.
+    """
 
     cost: np.ndarray
     list_price: np.ndarray
@@ -68,7 +72,10 @@ def draw_history(
     weeks: int,
     rng: np.random.Generator,
 ) -> MarketHistory:
-    """Draw every week; the same generator gives the same shocks, promotions and costs whatever the confounding."""
+    """Return the drawn weeks.
+
+    The same generator gives the same shocks, promotions and costs for any confounding.
+    """
     shape = (weeks, len(market.category))
     shock = _draw_shocks(market, tastes, weeks, rng)
     moves = rng.normal(0.0, manager.move_size, shape) * (rng.random(shape) < manager.move_rate)
@@ -93,7 +100,7 @@ def draw_history(
 
 
 def _draw_shocks(market: SyntheticMarket, tastes: Tastes, weeks: int, rng: np.random.Generator) -> np.ndarray:
-    """Demand shocks [W, P]: one part common to the category, one of the product, each persistent."""
+    """Return demand shocks [W, P]: the sum of one of the category and one of the product, both persistent."""
     common = _persistent((weeks, len(market.category_start) - 1), SHOCK_PERSISTENCE, rng)[:, market.category]
     own = _persistent((weeks, len(market.category)), SHOCK_PERSISTENCE, rng)
     shared = tastes.shared_shock
@@ -101,7 +108,7 @@ def _draw_shocks(market: SyntheticMarket, tastes: Tastes, weeks: int, rng: np.ra
 
 
 def _persistent(shape: tuple[int, int], persistence: float, rng: np.random.Generator) -> np.ndarray:
-    """Autoregressive noise along the first axis, with standard deviation 1 in every week."""
+    """Return noise that is autoregressive along the first axis, with standard deviation 1 in every week."""
     noise = rng.standard_normal(shape)
     for week in range(1, shape[0]):
         fresh = np.sqrt(1.0 - persistence**2) * noise[week]
@@ -110,13 +117,13 @@ def _persistent(shape: tuple[int, int], persistence: float, rng: np.random.Gener
 
 
 def _season(market: SyntheticMarket, size: float, weeks: int) -> np.ndarray:
-    """The year's wave of each product's category [W + 1, P]."""
+    """Return the seasonal wave [W + 1, P] of each product's category."""
     moment = np.arange(weeks + 1)[:, None] / PERIODS_PER_YEAR
     return size * np.cos(2 * np.pi * (moment - market.season_peak[market.category]))
 
 
 def _draw_shelf(assortment: Assortment, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """Which product is on the shelf [W + 1, P]: some are new, some arrive late or leave early, and weeks are missed."""
+    """Return which product is on the shelf [W + 1, P]: some are new, arrive late, leave early or miss weeks."""
     weeks, products = shape
     week = np.arange(weeks + 1)[:, None]
     is_part_time = rng.random(products) < assortment.part_time

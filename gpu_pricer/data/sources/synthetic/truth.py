@@ -1,4 +1,4 @@
-"""The true demand as a demand artefact, so that the oracle's prices are those scored from it."""
+"""The true demand as a demand artefact; the prices scored from it are the best possible ones."""
 
 from datetime import date, timedelta
 
@@ -11,15 +11,16 @@ from gpu_pricer.data.sources.synthetic.sales import DAYS, Sales
 from gpu_pricer.data.sources.synthetic.tables import category_ids, user_ids
 from gpu_pricer.tables.artefact import FORMAT_VERSION, DemandArtefact, DemandInfo
 
-LEAST_SUPPORT = 0.1  # the seen prices of a category are widened to ± 10 % of the reference price
+LEAST_SUPPORT = 0.1
+"""The support of a category's prices is at least ± 10 % of the reference price."""
 
 
 def true_demand(
     market: SyntheticMarket, history: MarketHistory, sales: Sales, ids: np.ndarray, start: date, run: str, currency: str
 ) -> DemandArtefact:
-    """The truth in the week after the log: no shock and no display, that week's season.
+    """Return the true demand in the week after the log: that week's season, without shocks and displays.
 
-    user_segments carries each user's expected visits, so that any other segmentation can be valued exactly.
+    user_segments has each user's expected visits, so that any other segmentation can be valued exactly.
     """
     weeks = len(history.price)
     end = start + timedelta(days=DAYS * weeks)
@@ -56,7 +57,7 @@ def true_demand(
 
 
 def _reference_price(history: MarketHistory) -> np.ndarray:
-    """Median price [P] over the weeks on the shelf, in currency; over all weeks for a product never there."""
+    """Return the median price [P] over the weeks on the shelf, or over all weeks if there are none, in currency."""
     weeks = len(history.price)
     seen = history.on_shelf[:weeks] | ~history.on_shelf[:weeks].any(axis=0)
     return np.round(np.nanmedian(np.where(seen, history.price, np.nan), axis=0)) / 100
@@ -65,7 +66,7 @@ def _reference_price(history: MarketHistory) -> np.ndarray:
 def _products(
     market: SyntheticMarket, history: MarketHistory, sales: Sales, ids: np.ndarray, reference: np.ndarray
 ) -> pl.DataFrame:
-    """Products of the artefact; support is how far the category's prices were seen from the reference."""
+    """Return the products of the artefact; the support is the range of the category's prices over the reference."""
     ratio = np.where(history.on_shelf[:-1], history.price / (100 * reference), 1.0)
     start = market.category_start[:-1]
     lowest = np.minimum(np.minimum.reduceat(ratio.min(axis=0), start), 1 - LEAST_SUPPORT)[market.category]
@@ -85,7 +86,7 @@ def _products(
 
 
 def _choices_per_purchase(market: SyntheticMarket, sales: Sales) -> np.ndarray:
-    """Mean number of products [G] in a buying occasion of the log, 1 where the category never sold."""
+    """Return the mean number of products [G] in a buying occasion of the log, 1 if the category never sold."""
     categories = len(market.category_start) - 1
     category = market.category[sales.product]
     lines = np.bincount(category, minlength=categories)
