@@ -1,5 +1,5 @@
 # make prices   a published price table for the example catalog, from nothing
-# make test     everything that needs no GPU: lint, types, import floors, tests, simulator
+# make test     everything that needs no GPU: lint, types, import floors, dependencies, tests, simulator
 PYTHON ?= python3
 BIN := .venv/bin
 COMMA := ,
@@ -20,6 +20,7 @@ lint: .venv/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/deptry .
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'

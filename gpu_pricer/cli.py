@@ -1,6 +1,7 @@
 """The command line: gpu-pricer JOB [hydra overrides].
 
-Exit status: 0 done; 2 the user can mend it (one line, no traceback); 3 refused by a gate; 1 our fault.
+Exit status: 0 the job is done; 2 the user can remove the cause of the failure (one line, no traceback); 3 a gate or an
+infeasible policy refused; 1 a fault of this program.
 """
 
 import difflib
@@ -12,11 +13,9 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
-from contextlib import redirect_stderr
 from pathlib import Path
 
 import hydra
-from hydra._internal.utils import get_args_parser
 from hydra.errors import HydraException, InstantiationException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
@@ -34,7 +33,7 @@ INTERRUPTED = "interrupted; the published table is whole, run it again"
 
 
 def run() -> None:
-    """Run the job that the command line names and end the process with its exit status."""
+    """Run the job that the command line names, and end the process with its exit status."""
     sys.exit(main(sys.argv[1:]))
 
 
@@ -55,7 +54,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _status(job: str, work: Callable[[], object]) -> int:
-    """Do the work and return its exit status; a failure is one line, with a traceback if it is our fault."""
+    """Call `work` and return the exit status; print a failure as one line, with a traceback if it is our fault."""
     try:
         work()
         return 0
@@ -85,7 +84,6 @@ def _launch(job: str, overrides: list[str]) -> None:
     if job not in JOBS:
         raise InputError(_unknown_job(job))
     _check_kernels()
-    _check_flags(job, overrides)
     module = importlib.import_module(f"gpu_pricer.jobs.{job}")
     command_line = sys.argv
 
@@ -98,7 +96,7 @@ def _launch(job: str, overrides: list[str]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises what is wrong with an override instead of printing it
     sys.argv = ["gpu-pricer", *overrides]
     try:
-        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(task)()
+        _call_hydra(job, task)
     except (ValueError, YAMLError) as error:  # Hydra checks some overrides with bare ValueErrors
         raise InputError(
             f"the overrides must be Hydra's, found {' '.join(overrides)}: {error}; see gpu-pricer {job} --help"
@@ -107,24 +105,40 @@ def _launch(job: str, overrides: list[str]) -> None:
         sys.argv = command_line
 
 
-def _check_flags(job: str, overrides: list[str]) -> None:
-    """Hydra's flags, read here first because argparse prints its usage where we owe one line."""
-    said = io.StringIO()
+def _call_hydra(job: str, task: Callable[[DictConfig], None]) -> None:
+    """Let Hydra read sys.argv and call the task; InputError for a flag that is none of Hydra's.
+
+    Standard error is held back until the task begins: argparse, which reads the flags for Hydra, prints its usage there
+    where we owe one line.
+    """
+    stderr, held_back = sys.stderr, io.StringIO()
+
+    def release() -> None:
+        if sys.stderr is held_back:
+            sys.stderr = stderr
+            stderr.write(held_back.getvalue())
+
+    def released_task(config: DictConfig) -> None:
+        release()
+        task(config)
+
+    sys.stderr = held_back
     try:
-        with redirect_stderr(said):
-            get_args_parser().parse_args(overrides)
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(released_task)()
     except SystemExit as end:
-        if not end.code:
+        if not end.code or sys.stderr is not held_back:
             raise
-        reason = said.getvalue().rpartition("error: ")[2].strip()
+        sys.stderr, reason = stderr, held_back.getvalue().rpartition("error: ")[2].strip()
         raise InputError(
             f"every word after the job must be key=value or a flag of Hydra, found {reason}: "
             f"see gpu-pricer {job} --help"
         ) from None
+    finally:
+        release()
 
 
 def _check_kernels() -> None:
-    """Another installed distribution called `kernels` would shadow ours: say so before it confuses."""
+    """Raise InputError if another installed distribution called `kernels` shadows ours."""
     kernels = importlib.import_module("kernels")
     found, expected = Path(inspect.getfile(kernels)).parent, CONF.parent / "kernels"
     if found != expected:
@@ -135,19 +149,19 @@ def _check_kernels() -> None:
 
 
 def _start_logging() -> None:
-    """Rich on a terminal, plain dated lines elsewhere, on standard error; standard output is for results."""
+    """Log to standard error, by Rich on a terminal and in plain dated lines elsewhere."""
     if sys.stderr.isatty():
         handler: logging.Handler = RichHandler(console=Console(stderr=True), show_path=False)
         handler.setFormatter(logging.Formatter("%(message)s"))
     else:
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    handler.addFilter(_is_worth_a_line)
+    handler.addFilter(_is_shown)  # a filter, because Lightning resets the level of its logger
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
 
 
-def _is_worth_a_line(record: logging.LogRecord) -> bool:
-    """What we log, and warnings of libraries; here, because Lightning resets the level of its logger."""
+def _is_shown(record: logging.LogRecord) -> bool:
+    """Return whether a record is one of ours or a warning."""
     return record.name.startswith(("gpu_pricer", "kernels")) or record.levelno >= logging.WARNING
 
 
@@ -157,7 +171,7 @@ def _fail(job: str, reason: object, status: int) -> int:
 
 
 def _checked(config: DictConfig) -> DictConfig:
-    """The configuration, once what every job reads of it is known to be valid."""
+    """Return the configuration; raise InputError if a key that every job reads is not valid."""
     if type(config.seed) is not int or config.seed < 0:
         raise InputError(f"seed must be a whole number from 0, found {config.seed!r}: set seed=0")
     for name, value in config.paths.items():
@@ -167,7 +181,7 @@ def _checked(config: DictConfig) -> DictConfig:
 
 
 def _config_error(job: str, error: Exception) -> str:
-    """One line for what Hydra or OmegaConf refused; the reason inside an instantiation comes first."""
+    """Return one line on what Hydra or OmegaConf refused; the cause inside an instantiation comes first."""
     if isinstance(error, InstantiationException):
         cause, key = error.__cause__ or error, str(error).rpartition("full_key: ")[2].strip()
         remedy = "" if isinstance(cause, InputError) else "; mend that key"

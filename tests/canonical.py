@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from gpu_pricer.tables.split import Split
+from gpu_pricer.tables.periods import Split
 
 SPLIT = Split(history_periods=0, validation_periods=3, test_periods=3)  # the default configuration's
 

@@ -66,6 +66,31 @@ def test_a_misspelt_override_is_one_line(gpu_pricer, tmp_path, override, found):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("arguments", [("--cfg", "jobs"), ("--config-dir",), ("seed=1", "-z"), ("--info", "al")])
+def test_a_flag_that_is_none_of_hydras_is_one_line(gpu_pricer, tmp_path, arguments):
+    ended = gpu_pricer("train", *arguments)
+
+    assert (ended.status, ended.out) == (2, "")
+    (said,) = ended.said
+    assert said.startswith("gpu-pricer train: every word after the job must be key=value or a flag of Hydra, found ")
+    assert arguments[-1] in said
+    assert said.endswith(": see gpu-pricer train --help")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_hydra_warns_of_reaches_standard_error_before_the_job(gpu_pricer, job, monkeypatch):
+    original = cli.hydra.main
+
+    def warned(**settings):
+        print("Hydra is old", file=sys.stderr)
+        return original(**settings)
+
+    monkeypatch.setattr(cli.hydra, "main", warned)
+    job.main = lambda config: print("the job runs", file=sys.stderr)
+
+    assert gpu_pricer("score", "-m", "seed=1,2").said == ["Hydra is old", "the job runs", "the job runs"]
+
+
 def test_a_value_out_of_range_names_its_key(gpu_pricer, tmp_path):
     ended = gpu_pricer("train", "train.segments.count=0")
 

@@ -1,1 +1,4 @@
-"""Data: from raw tables to the canonical ones that training and scoring read."""
+"""Data: from raw tables to the canonical tables that training, scoring and evaluation read.
+
+`sources` brings the raw tables, `inputs` checks them, and `preparation` makes the canonical tables of them.
+"""

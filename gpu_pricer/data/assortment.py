@@ -1,4 +1,4 @@
-"""The assortment: which categories and products a model is about, chosen by what was sold before validation."""
+"""The assortment: the categories and products that are modelled, chosen by what was sold before validation."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -11,10 +11,11 @@ from gpu_pricer.errors import InputError
 
 @dataclass(frozen=True)
 class AssortmentRule:
-    """Null keeps everything.
+    """What is kept; null keeps everything.
 
-    categories: only their sales count, so that a visit is one that bought from them. products_per_category: the best
-    sellers of the training periods, of those sold in at least min_coverage of these periods.
+    categories: only sales of these categories count, so that a visit is one that bought from them.
+    products_per_category: so many best sellers of the training periods are kept in each category.
+    min_coverage: a best seller must be sold in at least this share of the training periods.
     """
 
     categories: list[str] | None
@@ -28,7 +29,7 @@ class AssortmentRule:
 
 
 def sales_in_categories(sales: pl.DataFrame, products: pl.DataFrame, rule: AssortmentRule) -> pl.DataFrame:
-    """The sales of the rule's categories, in order; InputError when one of them is none of the products'."""
+    """Return the sales of the rule's categories, in order; raise InputError if no product has such a category."""
     if rule.categories is None:
         return sales
     unknown = sorted({*rule.categories} - {*products["category_id"]})
@@ -44,9 +45,10 @@ def sales_in_categories(sales: pl.DataFrame, products: pl.DataFrame, rule: Assor
 def best_sellers(
     sales: pl.DataFrame, products: pl.DataFrame, training: list[date], rule: AssortmentRule
 ) -> pl.DataFrame:
-    """The products to keep, in order: the best sellers in lines of each category over the training periods.
+    """Return the products to keep, in order: in each category those with the most sales lines in the training periods.
 
-    sales hold the period of every line. Ties go to the smaller id; InputError when no product is left.
+    `sales` has a column with the period of every line. Ties go to the smaller id. Raise InputError if no product is
+    left.
     """
     if rule.products_per_category is None:
         return products

@@ -13,10 +13,10 @@ from gpu_pricer.tables.schemas import Catalog, Products
 
 @dataclass(frozen=True)
 class CatalogRule:
-    """What is assumed where the products table is silent.
+    """What is assumed where the products table gives no cost or availability.
 
-    cost_ratio: unit cost over list price, or over price where there is no list price (null: never assumed);
-    availability_periods: over how many of the last periods the share on the shelf is taken.
+    cost_ratio: unit cost over list price, or over price if there is no list price; null: no cost is assumed.
+    availability_periods: availability is the share of so many last periods in which the product was on the shelf.
     """
 
     cost_ratio: float | None
@@ -32,19 +32,18 @@ def build_catalog(
     products: pl.DataFrame,
     modal: pl.DataFrame,
     shelf: pl.DataFrame,
-    whole: list[date],
+    periods: list[date],
     rule: CatalogRule,
     categories: CategoryRule,
 ) -> pl.DataFrame:
-    """The products that have a price, sorted; what the products table gives wins over what the sales say.
+    """Return the products that have a price, sorted; values of the products table win over those from the sales.
 
-    Today's price is that of the last period on the shelf, the usual one where nobody showed it, else the modal price of
-    the last period with a sale. Availability is the share of the last periods on the shelf. InputError when a cost is
-    missing and none may be assumed.
+    Today's price is that of the last period in which the product was on the shelf, or else the modal price of the last
+    period with a sale. Raise InputError if a cost is missing and none may be assumed.
     """
     sold = _last_prices(modal).join(_last_prices(shelf), on="product_id", how="left", suffix="_on_shelf")
-    recent = shelf.filter(pl.col("period").is_in(whole[-rule.availability_periods :]))
-    share = recent.group_by("product_id").agg(share=pl.len() / min(len(whole), rule.availability_periods))
+    recent = shelf.filter(pl.col("period").is_in(periods[-rule.availability_periods :]))
+    share = recent.group_by("product_id").agg(share=pl.len() / min(len(periods), rule.availability_periods))
     attributes = [name for name in products.columns if name not in {*Products.column_names(), *Catalog.column_names()}]
     priced = (
         products.select(Products.column_names())
@@ -64,7 +63,7 @@ def build_catalog(
 
 
 def _last_prices(prices: pl.DataFrame) -> pl.DataFrame:
-    """Each product's price of its last period, and the list price of the last period that has one."""
+    """Return each product's price in its last period, and its list price in the last period that has one."""
     ordered = prices.sort("product_id", "period")
     return ordered.group_by("product_id", maintain_order=True).agg(
         pl.col("price").last(), pl.col("list_price").drop_nulls().last()
@@ -87,7 +86,7 @@ def _with_cost(catalog: pl.DataFrame, rule: CatalogRule) -> pl.DataFrame:
 
 
 def _arranged(catalog: pl.DataFrame, attributes: list[str]) -> pl.DataFrame:
-    """The columns of the contract without those that nobody filled, then the attributes; sorted."""
+    """Return the columns of the contract except those that are empty, then the attributes; sorted by product."""
     empty = {name for name in ("stock", "competitor_price") if catalog[name].is_null().all()}
     columns = [name for name in Catalog.column_names() if name not in empty]
     return catalog.select(*columns, *attributes).sort("product_id")

@@ -1,4 +1,4 @@
-"""Categories: need groups of products that replace each other, none too large for one choice."""
+"""Categories: need groups of products that replace each other, none of them too large for one choice."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -13,9 +13,9 @@ from gpu_pricer.errors import InputError
 class CategoryRule:
     """How large a category may be, and what happens to larger ones.
 
-    max_size counts the products that are ever on the shelf. Independence of irrelevant alternatives is absurd
-    over thousands of products, so larger categories are split by the columns of split_by, one after the other
-    as far as needed, or refused.
+    max_size: how many products of a category may ever be on the shelf. Independence of irrelevant alternatives is
+    absurd over thousands of products. on_larger: whether a larger category is split or refused. split_by: the columns
+    that it is split by, one after the other until its parts are small enough.
     """
 
     max_size: int
@@ -31,9 +31,9 @@ class CategoryRule:
 
 
 def sized_categories(products: pl.DataFrame, offered: pl.Series, rule: CategoryRule) -> pl.DataFrame:
-    """The products with categories that hold at most max_size of the offered product ids.
+    """Return the products with categories that have at most max_size of the offered product ids.
 
-    A part is called by what it was and its attribute, such as `POTATO CHIPS / National`. InputError when a
+    A part is named after its category and its attribute, such as `POTATO CHIPS / National`. Raise InputError if a
     category stays too large.
     """
     is_offered = pl.col("product_id").is_in(offered.implode())

@@ -1,8 +1,12 @@
-"""Choices: what each user chose from each category on each visit, and a sample of the times it was nothing.
+"""Choices: what each user chose from each category on each visit, and a sample of the visits that chose nothing.
 
-Weeks without a purchase matter: dropping them attenuates elasticities by two thirds. All of them are more
-than memory holds, so a sample is kept per category together with its rate; log(rate) added to the utility of
-buying nothing makes the conditional likelihood exact (choice-based sampling: Manski & McFadden 1981).
+Occasions without a purchase matter: without them, elasticities are attenuated by two thirds. All of them do not fit in
+memory, so a sample of each category is kept together with its sampling rate. Adding log(rate) to the utility of buying
+nothing makes the conditional likelihood exact (choice-based sampling: Manski & McFadden 1981).
+
+Purchases come from transactions or from an offers table, which says what each user saw on each occasion. The canonical
+tables have one shelf per period, so the offers of a period are folded into it: a product is on the shelf if anybody saw
+it. The offers table itself holds the occasions without a purchase, so none is drawn.
 """
 
 from dataclasses import dataclass
@@ -13,15 +17,20 @@ import polars as pl
 from gpu_pricer.checks import require_flag, require_integer, require_number
 
 OCCASION = ("user_id", "period", "category_id")
+"""What identifies an occasion in transactions."""
+OFFER_OCCASION = ("occasion_id", "category_id")
+"""What identifies an occasion in an offers table."""
 COLUMNS = ("user_id", "period", "category_id", "product_id", "weight", "quantity")
 
 
 @dataclass(frozen=True)
 class ChoiceRule:
-    """How many occasions without purchase are kept, and how far thin categories are shrunk.
+    """How many occasions without purchase are kept, and how far small categories are shrunk.
 
-    Per category zeros_per_purchase times its buying occasions, at least min_zeros; all of them where the
-    whole data have no more than keep_all_below. shrinkage: buying occasions that the global mean counts for.
+    outside_option: whether occasions without purchase are kept at all. zeros_per_purchase, min_zeros: each category
+    keeps zeros_per_purchase times its buying occasions, and at least min_zeros. keep_all_below: if all categories
+    together have no more occasions without purchase than this, all are kept. shrinkage: the mean over all categories
+    counts as so many buying occasions.
     """
 
     outside_option: bool
@@ -39,9 +48,9 @@ class ChoiceRule:
 
 
 def purchases_on_shelf(lines: pl.DataFrame, shelf: pl.DataFrame) -> pl.DataFrame:
-    """What was bought of what the shelf held, sorted: an occasion, a product, quantity, weight and size.
+    """Return the purchases of products on the shelf, sorted: occasion, product, quantity, size and weight.
 
-    An occasion that holds size products weighs 1/size on each.
+    size is the number of products bought on the occasion, and weight is 1/size.
     """
     return (
         lines.lazy()
@@ -56,9 +65,9 @@ def purchases_on_shelf(lines: pl.DataFrame, shelf: pl.DataFrame) -> pl.DataFrame
 
 
 def arranged(purchases: pl.DataFrame, zeros: pl.DataFrame, rates: pl.DataFrame) -> pl.DataFrame:
-    """The canonical choices in one order, whatever that of the parts: purchases and occasions without one.
+    """Return the canonical choices, which are the purchases and the occasions without purchase, in canonical order.
 
-    rates holds the outside_rate of every category_id.
+    `rates` has the outside_rate of every category_id.
     """
     rows = pl.concat([purchases.select(COLUMNS), zeros.select(COLUMNS)])
     return (
@@ -74,9 +83,9 @@ def arranged(purchases: pl.DataFrame, zeros: pl.DataFrame, rates: pl.DataFrame) 
 
 
 def category_rates(purchases: pl.DataFrame, categories: pl.Series, shrinkage: float) -> pl.DataFrame:
-    """category_id, choices_per_purchase (products) and units_per_choice (units) of a buying occasion.
+    """Return each category's choices_per_purchase (products) and units_per_choice (units) of a buying occasion.
 
-    Thin categories are shrunk to the mean over all occasions, which counts for `shrinkage` occasions.
+    A category's means are shrunk towards the mean over all occasions, which counts as `shrinkage` occasions.
     """
     occasions = pl.col("weight").sum().alias("occasions")  # the weights of an occasion sum to its own weight
     products = (pl.col("weight") * pl.col("size")).sum().alias("products")
@@ -100,10 +109,10 @@ def category_rates(purchases: pl.DataFrame, categories: pl.Series, shrinkage: fl
 def sampled_zeros(
     purchases: pl.DataFrame, visits: pl.DataFrame, shelf: pl.DataFrame, rule: ChoiceRule, seed: int
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The sampled occasions without purchase, and category_id, outside_rate of every category on a shelf.
+    """Return the sampled occasions without purchase, and the outside_rate of every category on a shelf.
 
-    An occasion without purchase is a visit, sorted as visits are, in a period whose shelf holds the category.
-    outside_rate is the share of them that is kept, 1 for all.
+    An occasion without purchase is a visit that bought nothing of a category in a period whose shelf has the category.
+    The rows are in the order of the visits. outside_rate is the share of these occasions that is kept.
     """
     categories = shelf["category_id"].unique().sort()
     index = pl.DataFrame({"category_id": categories}).with_row_index("category")
@@ -111,8 +120,8 @@ def sampled_zeros(
     buyers = _buying_visits(purchases.join(index, on="category_id"), visits, len(categories))
     bought = np.array([len(rows) for rows in buyers])
     available = is_open @ np.bincount(visit_period, minlength=is_open.shape[1]) - bought
-    wanted = np.maximum(np.ceil(rule.zeros_per_purchase * bought).astype(np.int64), rule.min_zeros)
-    kept = available if available.sum() <= rule.keep_all_below else np.minimum(wanted, available)
+    required = np.maximum(np.ceil(rule.zeros_per_purchase * bought).astype(np.int64), rule.min_zeros)
+    kept = available if available.sum() <= rule.keep_all_below else np.minimum(required, available)
     rows = [
         _draw(is_open[g][visit_period], buyers[g], count, np.random.default_rng([seed, g]))
         for g, count in enumerate(kept)
@@ -127,14 +136,38 @@ def sampled_zeros(
     return zeros, pl.DataFrame({"category_id": categories, "outside_rate": rate})
 
 
+def purchases_from_offers(offers: pl.DataFrame, shelf: pl.DataFrame) -> pl.DataFrame:
+    """Return what purchases_on_shelf returns, for an offers table; weight is the occasion's own weight over size."""
+    size = pl.len().over(OFFER_OCCASION).alias("size")
+    bought = _with_category(offers, shelf).filter(pl.col("quantity") > 0).with_columns(size)
+    return bought.with_columns(pl.col("weight") / pl.col("size"))
+
+
+def zeros_from_offers(offers: pl.DataFrame, shelf: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the occasions that bought nothing of a category that they saw, and outside_rate 1 for every category."""
+    seen = _with_category(offers, shelf).group_by(*OFFER_OCCASION, "user_id", "period")
+    zeros = (
+        seen.agg(pl.col("quantity").sum(), pl.col("weight").first())
+        .filter(pl.col("quantity") == 0)
+        .with_columns(pl.lit(None, dtype=offers.schema["product_id"]).alias("product_id"))
+    )
+    return zeros, shelf.select("category_id").unique().with_columns(outside_rate=pl.lit(1.0))
+
+
+def off_modal_share(offers: pl.DataFrame, shelf: pl.DataFrame) -> float:
+    """Return the share of offers shown at another price than their product has on the period's shelf."""
+    on_shelf = offers.join(shelf.select("product_id", "period", shelf_price="price"), on=("product_id", "period"))
+    return float(on_shelf.select((pl.col("price") != pl.col("shelf_price")).mean()).item() or 0.0)
+
+
 def _draw(is_zero: np.ndarray, buyers: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Sorted rows of count visits that could have bought and did not; every subset is equally likely."""
+    """Return the sorted rows of `count` visits that could have bought but did not; every subset is equally likely."""
     is_zero[buyers] = False
     return np.sort(rng.choice(np.flatnonzero(is_zero), count, replace=False, shuffle=False))
 
 
 def _open_periods(visits: pl.DataFrame, shelf: pl.DataFrame, categories: int) -> tuple[np.ndarray, np.ndarray]:
-    """Whether a category is on the shelf, bool [category, period], and the period of every visit."""
+    """Return whether a category is on the shelf, bool [category, period], and the period's index of every visit."""
     periods = visits.select("period").unique().sort("period").with_row_index("column")
     is_open = np.zeros((categories, periods.height), dtype=bool)
     cells = shelf.select("category", "period").unique().join(periods, on="period")
@@ -144,7 +177,7 @@ def _open_periods(visits: pl.DataFrame, shelf: pl.DataFrame, categories: int) ->
 
 
 def _buying_visits(purchases: pl.DataFrame, visits: pl.DataFrame, categories: int) -> list[np.ndarray]:
-    """Per category, the rows of the visits that bought from it."""
+    """Return for each category the rows of the visits that bought from it."""
     pairs = (
         purchases.select("category", "user_id", "period")
         .unique()
@@ -153,3 +186,8 @@ def _buying_visits(purchases: pl.DataFrame, visits: pl.DataFrame, categories: in
     )
     ends = np.searchsorted(pairs["category"].to_numpy(), np.arange(1, categories))
     return np.split(pairs["visit"].cast(pl.Int64).to_numpy(), ends)
+
+
+def _with_category(offers: pl.DataFrame, shelf: pl.DataFrame) -> pl.DataFrame:
+    category = shelf.select("product_id", "period", "category_id")
+    return offers.join(category, on=("product_id", "period")).with_columns(pl.col("weight").fill_null(1.0))

@@ -1,4 +1,4 @@
-"""The inputs as a whole: every raw table read, typed and checked before anything is computed or written."""
+"""The inputs: every raw table is read, typed and checked before anything is computed or written."""
 
 import logging
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ import dataframely as dy
 import polars as pl
 
 from gpu_pricer.data.outliers import OutlierRule
-from gpu_pricer.data.periods import Period
 from gpu_pricer.data.sources.source import RawTable, Source
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.checking import Checked, check
+from gpu_pricer.tables.periods import Period
 from gpu_pricer.tables.reading import collect, conform
 from gpu_pricer.tables.schemas import STRUCTURAL_RULES, Context, Offers, Products, Transactions, Users
 
@@ -29,7 +29,7 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
 
 @dataclass(frozen=True)
 class Validation:
-    """What happens to rows that break a rule, and by which named rules sales count as outliers."""
+    """on_invalid: what happens to rows that break a rule; outliers: rules by name that plausible sales keep."""
 
     on_invalid: Literal["quarantine", "refuse"]
     outliers: dict[str, OutlierRule]
@@ -47,7 +47,7 @@ class Validation:
 
 @dataclass(frozen=True)
 class Inputs:
-    """The valid rows of every table by name, and the rows in quarantine, with the counts per broken rule."""
+    """By table: the valid rows, the rows in quarantine, and how many rows break each rule."""
 
     tables: dict[str, pl.DataFrame]
     quarantine: dict[str, pl.DataFrame]
@@ -55,14 +55,15 @@ class Inputs:
 
     @property
     def sales(self) -> pl.DataFrame:
-        """The lines that prices are learned from: the offers where there are any, else the transactions."""
+        """The lines that prices are learned from: the offers if there are any, else the transactions."""
         return self.tables["offers"] if "offers" in self.tables else self.tables["transactions"]
 
 
 def read_inputs(source: Source, validation: Validation, period: Period, last_period: date | None) -> Inputs:
-    """All tables of a source, checked; InputError for structural faults and, if refused, broken rules.
+    """Return all tables of a source, checked.
 
-    Nothing is read of what happened after the last period (null: all is), so that nothing can depend on it.
+    Rows after the last period are not read, so that nothing can depend on them; None reads all rows. Raise InputError
+    for structural faults, and for broken rules if `validation` refuses them.
     """
     raw = source.tables()
     _require_tables(raw)
@@ -93,7 +94,7 @@ def _require_tables(raw: dict[str, RawTable]) -> None:
 
 
 def _collect(rows: pl.LazyFrame, origin: str, period: Period, last_period: date | None) -> pl.DataFrame:
-    """The rows up to the last period; those without a time are kept for the rule that they break."""
+    """Return the rows up to the last period; rows without a time are kept and later break a rule."""
     if last_period is None or "time" not in rows.collect_schema():
         return collect(rows, origin)
     time = pl.col("time")
@@ -105,25 +106,28 @@ def _collect(rows: pl.LazyFrame, origin: str, period: Period, last_period: date 
 
 
 def _with_equal_ids(frames: dict[str, pl.DataFrame], raw: dict[str, RawTable]) -> dict[str, pl.DataFrame]:
-    """Ids in the types of the table that owns them; InputError when one is text and the other a number."""
+    """Return the frames with ids in the types of the table that owns them.
+
+    Raise InputError if one table has text where another has numbers.
+    """
     for column, owner in (("product_id", "products"), ("user_id", "users")):
         if owner not in frames:
             continue
-        wanted = frames[owner].schema[column]
+        expected = frames[owner].schema[column]
         for name, frame in frames.items():
-            found = frame.schema.get(column, wanted)
-            if found == wanted:
+            found = frame.schema.get(column, expected)
+            if found == expected:
                 continue
-            if pl.String in (found, wanted):
+            if pl.String in (found, expected):
                 raise InputError(
-                    f"{raw[name].origin}: {column} must be {wanted} as in {owner}, found {found}: convert one of them"
+                    f"{raw[name].origin}: {column} must be {expected} as in {owner}, found {found}: convert one of them"
                 )
-            frames[name] = frame.with_columns(pl.col(column).cast(wanted, strict=False))
+            frames[name] = frame.with_columns(pl.col(column).cast(expected, strict=False))
     return frames
 
 
 def _rules(name: str, frames: dict[str, pl.DataFrame], validation: Validation) -> dict[str, pl.Expr]:
-    """The rules beyond a table's own schema: known products, plausible lines."""
+    """Return the rules beyond a table's own schema: products are known and lines are plausible."""
     rules: dict[str, pl.Expr] = {}
     if name in ("transactions", "offers", "context"):
         known = frames["products"]["product_id"].drop_nulls().unique()

@@ -1,4 +1,4 @@
-"""Outliers: named, configurable rules that plausible lines keep; other lines are treated as invalid."""
+"""Outliers: configurable rules that every plausible line keeps; other lines are treated as invalid."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,16 +9,16 @@ from gpu_pricer.checks import require_number
 
 
 class OutlierRule(Protocol):
-    """Anything that can say of every line whether it is plausible."""
+    """A rule that says of every line whether it is plausible."""
 
     def holds(self) -> pl.Expr:
-        """An expression over the lines: true where the line is plausible."""
+        """Return an expression over the lines that is true where the line is plausible."""
         ...
 
 
 @dataclass(frozen=True)
 class QuantityAtMost:
-    """Nobody buys more than limit units on one line: more is a weight, a volume or a mistake."""
+    """A line has at most `limit` units: a larger quantity is a weight, a volume or a mistake."""
 
     limit: float
 
@@ -26,7 +26,7 @@ class QuantityAtMost:
         require_number("limit", self.limit, above=0)
 
     def holds(self) -> pl.Expr:
-        """True where the quantity does not exceed the limit."""
+        """Return an expression that is true where the quantity does not exceed the limit."""
         return pl.col("quantity") <= self.limit
 
 
@@ -40,7 +40,7 @@ class PriceNearMedian:
         require_number("ratio", self.ratio, above=1)
 
     def holds(self) -> pl.Expr:
-        """True where the price is near the median over the product's lines with a positive price."""
+        """Return an expression that is true where the price is near the median of the product's positive prices."""
         price = pl.when(pl.col("price").is_finite() & (pl.col("price") > 0)).then(pl.col("price"))
         median = price.median().over("product_id")
         return price.is_between(median / self.ratio, median * self.ratio)

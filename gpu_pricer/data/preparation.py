@@ -1,4 +1,4 @@
-"""The preparation as a whole: valid inputs in, every canonical table out."""
+"""The preparation: valid inputs become the canonical tables."""
 
 import logging
 from dataclasses import asdict, dataclass, replace
@@ -11,17 +11,23 @@ import polars as pl
 from gpu_pricer.data.assortment import AssortmentRule, best_sellers, sales_in_categories
 from gpu_pricer.data.catalog import CatalogRule, build_catalog
 from gpu_pricer.data.categories import CategoryRule
-from gpu_pricer.data.choices import ChoiceRule, arranged, category_rates, purchases_on_shelf, sampled_zeros
+from gpu_pricer.data.choices import (
+    ChoiceRule,
+    arranged,
+    category_rates,
+    off_modal_share,
+    purchases_from_offers,
+    purchases_on_shelf,
+    sampled_zeros,
+    zeros_from_offers,
+)
 from gpu_pricer.data.inputs import Inputs
-from gpu_pricer.data.offers import off_modal_share, purchases_from_offers, zeros_from_offers
-from gpu_pricer.data.periods import Period
 from gpu_pricer.data.shelf import ShelfRule, imputed_shelf, modal_prices, period_context, with_context
 from gpu_pricer.errors import InputError
-from gpu_pricer.tables.category import category_key
 from gpu_pricer.tables.checking import check
+from gpu_pricer.tables.periods import Period, Split
 from gpu_pricer.tables.reading import conform
-from gpu_pricer.tables.schemas import Catalog, Categories, Choices, Shelf, Users, Visits
-from gpu_pricer.tables.split import Split
+from gpu_pricer.tables.schemas import Catalog, Categories, Choices, Shelf, Users, Visits, category_key
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +43,7 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
 
 @dataclass(frozen=True)
 class Preparation:
-    """Every rule by which canonical tables come from valid inputs; split says which periods are trained on."""
+    """The rules by which valid inputs become canonical tables; `split` says which periods are trained on."""
 
     period: Period
     split: Split
@@ -50,24 +56,24 @@ class Preparation:
 
 @dataclass(frozen=True)
 class Canonical:
-    """The canonical tables by name, and what summary.json says of them."""
+    """The canonical tables by name, and the content of summary.json."""
 
     tables: dict[str, pl.DataFrame]
     summary: dict[str, Any]
 
 
 def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical:
-    """The canonical tables, equal for equal inputs; InputError when the sales leave nothing to learn from."""
+    """Return the canonical tables, equal for equal inputs; raise InputError if the sales leave too little to learn."""
     sales = _sales(inputs, rules)
-    whole = rules.period.whole(*_days(sales))
-    training = whole[: rules.split.trained(len(whole))]
+    periods = rules.period.whole_periods(*_days(sales))
+    training = periods[: rules.split.training_periods(len(periods))]
     offered = best_sellers(sales, inputs.tables["products"], training, rules.assortment)
     modal = modal_prices(sales.join(offered, on="product_id", how="semi"))
-    prices = imputed_shelf(modal, whole, rules.period, _shelf_rule(inputs, rules))
-    log.info("%s products were on a shelf of %s whole periods", f"{prices['product_id'].n_unique():,}", len(whole))
-    products = build_catalog(offered, modal, prices, whole, rules.catalog, rules.categories)
+    prices = imputed_shelf(modal, periods, rules.period, _shelf_rule(inputs, rules))
+    log.info("%s products were on a shelf of %s whole periods", f"{prices['product_id'].n_unique():,}", len(periods))
+    products = build_catalog(offered, modal, prices, periods, rules.catalog, rules.categories)
     shelf = _shelf(prices, products, inputs, rules.period)
-    lines = sales.filter(pl.col("period").is_in(whole))
+    lines = sales.filter(pl.col("period").is_in(periods))
     visits = lines.select("user_id", "period").unique().sort("period", "user_id")
     purchases, choices = _choices(lines, visits, shelf, "offers" in inputs.tables, rules.choices, seed)
     log.info("%s choices in %s categories", f"{choices.height:,}", f"{shelf['category_id'].n_unique():,}")
@@ -86,11 +92,11 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
     for name, table in tables.items():
         broken = check(conform(table.lazy(), SCHEMAS[name], name, keep_others=True).collect(), SCHEMAS[name]).broken
         assert not broken, f"canonical {name} breaks {broken}"
-    return Canonical(tables, _summary(inputs, tables, sales, lines, whole, rules))
+    return Canonical(tables, _summary(inputs, tables, sales, lines, periods, rules))
 
 
 def _sales(inputs: Inputs, rules: Preparation) -> pl.DataFrame:
-    """The sales that count, with their period; InputError when none does."""
+    """Return the sales of the configured categories with their period; raise InputError if there are none."""
     sales = inputs.sales.with_columns(rules.period.start(pl.col("time")).alias("period"))
     sales = sales_in_categories(sales, inputs.tables["products"], rules.assortment)
     if sales.is_empty():
@@ -104,12 +110,12 @@ def _days(sales: pl.DataFrame) -> tuple[date, date]:
 
 
 def _shelf_rule(inputs: Inputs, rules: Preparation) -> ShelfRule:
-    """An offers table says itself what was on the shelf: one offer is enough, and no price is carried on."""
+    """Return the shelf's rule; in an offers table one offer shows a price, and no price is carried over."""
     return replace(rules.shelf, min_lines=1, carry_periods=0) if "offers" in inputs.tables else rules.shelf
 
 
 def _shelf(prices: pl.DataFrame, products: pl.DataFrame, inputs: Inputs, period: Period) -> pl.DataFrame:
-    """The canonical shelf: prices with their category and context, in the order of the contract."""
+    """Return the canonical shelf: prices with their category and context, in canonical order."""
     contexts = [period_context(inputs.tables[name], period) for name in ("context", "offers") if name in inputs.tables]
     categories = products.select("product_id", category_key())
     shelf = with_context(prices.join(categories, on="product_id"), contexts)
@@ -126,7 +132,7 @@ def _choices(
     rule: ChoiceRule,
     seed: int,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The purchases, and the choices that they and the occasions without purchase make."""
+    """Return the purchases, and the canonical choices made of them and the occasions without purchase."""
     purchases = purchases_from_offers(lines, shelf) if is_offers else purchases_on_shelf(lines, shelf)
     if purchases.is_empty():
         raise InputError(
@@ -140,7 +146,7 @@ def _choices(
 
 
 def _users(inputs: Inputs) -> pl.DataFrame:
-    """Everybody in the users table or the sales; who is not in the table has no attributes."""
+    """Return every user of the users table or the sales; attributes are null for users who are not in the table."""
     buyers = inputs.sales.select("user_id").unique()
     given = inputs.tables.get("users")
     users = buyers if given is None else buyers.join(given, on="user_id", how="full", coalesce=True)
@@ -152,25 +158,25 @@ def _summary(
     tables: dict[str, pl.DataFrame],
     sales: pl.DataFrame,
     lines: pl.DataFrame,
-    whole: list[date],
+    periods: list[date],
     rules: Preparation,
 ) -> dict[str, Any]:
-    """What summary.json says: the calendar, the sizes, and what became of the input rows."""
+    """Return the content of summary.json: the calendar, the sizes, and what became of the input rows."""
     shelf, choices = tables["shelf"], tables["choices"]
     sold = lines.filter(pl.col("quantity") > 0)
     kept = sold.join(shelf.select("product_id", "period"), on=("product_id", "period"), how="semi")
     sets = shelf.group_by("period", "category_id").len()["len"]
     summary = {
         "period_days": rules.period.days,
-        "first_period": whole[0].isoformat(),
-        "last_period": whole[-1].isoformat(),
-        "periods": len(whole),
+        "first_period": periods[0].isoformat(),
+        "last_period": periods[-1].isoformat(),
+        "periods": len(periods),
         "split": asdict(rules.split),
         "outside_option": rules.choices.outside_option,
         "rows": {name: table.height for name, table in tables.items()},
         "products_without_price": inputs.tables["products"].height - tables["products"].height,
         "products_on_shelf_ever": shelf["product_id"].n_unique(),
-        "products_on_shelf_now": shelf.filter(pl.col("period") == whole[-1]).height,
+        "products_on_shelf_now": shelf.filter(pl.col("period") == periods[-1]).height,
         "categories": shelf["category_id"].n_unique(),
         "largest_choice_set": sets.max(),
         "purchases": sold.height,

@@ -23,15 +23,15 @@ from gpu_pricer.evaluation.held_out.offers import Log
 from gpu_pricer.evaluation.settings import Settings
 from gpu_pricer.evaluation.truth.under_truth import Learned, evaluate_under_truth
 from gpu_pricer.jobs.figures import draw_calibration, draw_demand
-from gpu_pricer.jobs.layout import MEMBERS, NAIVE
+from gpu_pricer.jobs.run_record import MEMBERS, NAIVE
 from gpu_pricer.jobs.scoreboard import scoreboard, wide_console
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.tables.artefact import read_artefact
 from gpu_pricer.tables.price_table import scan_cells
-from gpu_pricer.tables.price_version import WHOLE
+from gpu_pricer.tables.price_version import RUN_RECORD
 from gpu_pricer.tables.priced_products import read_catalog
 from gpu_pricer.tables.publishing import CURRENT
-from gpu_pricer.tables.reading import require_whole
+from gpu_pricer.tables.reading import require_readable
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ LOG_TABLES = ("shelf", "choices", "visits")
 
 def inputs(config: DictConfig) -> list[Path]:
     """What `evaluate` reads; of the published table its record, which names all that it was made of."""
-    published = Path(config.paths.prices) / CURRENT / WHOLE
+    published = Path(config.paths.prices) / CURRENT / RUN_RECORD
     return [
         _held_out_file(config.paths),
         published,
@@ -89,7 +89,7 @@ def main(config: DictConfig) -> None:
     settings = instantiate(config.evaluate, _convert_="all")
     policy = instantiate(config.policy, _convert_="all")
     for folder in (work / "train", Path(paths.data)):
-        require_whole(folder)
+        require_readable(folder)
     sales = _read_log(Path(paths.data))
     held_out = _held_out(_held_out_file(paths), sales, settings, config.seed)
     demand = _catalog_demand(paths, policy)

@@ -20,7 +20,7 @@ from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem, problem_of
 from gpu_pricer.tables.artefact import DemandArtefact, read_artefact
 from gpu_pricer.tables.price_table import PARTS, scan_cells, scan_prices
-from gpu_pricer.tables.price_version import RECORD, WHOLE, PriceVersion, read_version
+from gpu_pricer.tables.price_version import RECORD, RUN_RECORD, PriceVersion, read_version
 from gpu_pricer.tables.priced_products import catalog_fingerprint, read_catalog
 from gpu_pricer.tables.publishing import current_run
 from kernels import Draws
@@ -43,7 +43,7 @@ class Market(NamedTuple):
 
 def inputs(config: DictConfig) -> list[Path]:
     """What `explain` reads, the price table's files apart."""
-    return [Path(config.paths.demand), Path(config.paths.catalog), _version(config) / WHOLE]
+    return [Path(config.paths.demand), Path(config.paths.catalog), _version(config) / RUN_RECORD]
 
 
 def main(config: DictConfig) -> None:

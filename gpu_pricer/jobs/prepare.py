@@ -9,9 +9,9 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from gpu_pricer.data.inputs import Inputs, Validation, read_inputs
-from gpu_pricer.data.periods import Period, parse_day
 from gpu_pricer.data.preparation import SCHEMAS, Canonical, Preparation, canonical_tables
 from gpu_pricer.errors import InputError
+from gpu_pricer.tables.periods import Period, parse_day
 from gpu_pricer.tables.replacing import replacing, require_own
 
 log = logging.getLogger(__name__)
@@ -20,7 +20,7 @@ OUR_FILES = {*(f"{name}.parquet" for name in SCHEMAS), "summary.json", "quaranti
 
 
 def inputs(config: DictConfig) -> list[Path]:
-    """What `prepare` reads."""
+    """Return the files that `prepare` reads."""
     source = instantiate(config.data.source, _convert_="all")
     if not hasattr(source, "files"):
         raise InputError(f"data.source must be a source of tables, found {source!r}: choose data=parquet data.path=DIR")
@@ -66,7 +66,7 @@ def main(config: DictConfig) -> None:
 
 
 def _require_columns(users: list[str], protected: list[str]) -> None:
-    """A protected column that is misspelt must not slip into the network."""
+    """Raise InputError for a protected column that no user has: if misspelt, it would slip into the network."""
     unknown = sorted(set(protected) - set(users))
     if unknown:
         raise InputError(

@@ -1,4 +1,4 @@
-"""How far a job is: a bar on a terminal, a plain log line every tenth elsewhere."""
+"""The progress of a job: a bar on a terminal, a log line after every tenth elsewhere."""
 
 import logging
 import sys
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A function that is told how much was done since the last call."""
+    """Yield a function to be called with the amount done since its last call; `total` is the amount of all calls."""
     if sys.stderr.isatty():
         with Progress(console=Console(stderr=True)) as bar:
             task = bar.add_task(what, total=total)

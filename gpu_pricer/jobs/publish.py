@@ -8,23 +8,23 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from gpu_pricer.checks import require_flag, require_integer
-from gpu_pricer.tables.gates import Gates, check_files
-from gpu_pricer.tables.price_version import WHOLE, read_version
+from gpu_pricer.tables.price_version import RUN_RECORD, read_version
+from gpu_pricer.tables.publication_gates import Gates, check_files
 from gpu_pricer.tables.publishing import (
     bring_inside,
     commit_version,
     current_run,
     newest_version,
     point_current,
+    remove_old_versions,
 )
-from gpu_pricer.tables.retention import remove_old_versions
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Publication:
-    """dry_run: stop before the commit; keep: versions whose files stay; gates: what a version must hold."""
+    """dry_run: stop before the commit; keep: versions whose files stay; gates: limits that a version must keep."""
 
     dry_run: bool
     keep: int
@@ -38,9 +38,9 @@ class Publication:
 
 
 def inputs(config: DictConfig) -> list[Path]:
-    """What `publish` reads: a version's record, which names its files and all that they were made of."""
+    """Return the record of the version to publish, which names its files and everything that they were made of."""
     shards, prices = config.paths.shards, Path(config.paths.prices)
-    return [(newest_version(prices) if shards is None else Path(shards)) / WHOLE]
+    return [(newest_version(prices) if shards is None else Path(shards)) / RUN_RECORD]
 
 
 def main(config: DictConfig) -> None:
@@ -57,9 +57,10 @@ def main(config: DictConfig) -> None:
 
 
 def publish(prices: Path, shards: Path | None, publication: Publication) -> str:
-    """Publish a version unless it already is the current one; the run that is current afterwards.
+    """Publish a version unless it is the current one already, and return the run that is current afterwards.
 
-    The link and the retention are brought in order either way, which mends what a killed run left undone.
+    Either way the link is pointed at the current version and old versions are removed, in case a killed run did not get
+    to it.
     """
     folder = newest_version(prices) if shards is None else shards
     version, current = read_version(folder), current_run(prices)

@@ -1,4 +1,4 @@
-"""What a finished job leaves behind for whoever asks later: <work>/<job>/run.json."""
+"""The record of a finished job, <work>/<job>/run.json, and the names of what jobs leave for other jobs."""
 
 import hashlib
 import json
@@ -15,6 +15,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from gpu_pricer.tables.replacing import replacing_file
 
+NAIVE = "naive"
+"""In <work>/train: the artefact with prices taken as they are, beside the one corrected for endogeneity."""
+MEMBERS = "members"
+"""In <work>/train: the artefact whose segments are single users, of the products bought most."""
+
 DRIVER = Path("/proc/driver/nvidia/gpus")
 LIBRARIES = (
     "gpu-pricer",
@@ -29,10 +34,10 @@ LIBRARIES = (
 
 
 def run_job(name: str, job: ModuleType, config: DictConfig) -> float:
-    """Run the job and write its run.json once it succeeded; the seconds that it took.
+    """Run the job, write its run.json if it succeeds, and return the seconds that it took.
 
-    job.main may return what else the record is to hold. Fingerprints are of what job.inputs names, taken
-    before the job can change it.
+    What job.main returns is added to the record. The files that job.inputs names are fingerprinted before the job can
+    change them.
     """
     started, clock = datetime.now(UTC), time.perf_counter()
     settings, inputs = OmegaConf.to_container(config, resolve=True), fingerprints(job.inputs(config))
@@ -61,7 +66,7 @@ def run_job(name: str, job: ModuleType, config: DictConfig) -> float:
 
 
 def fingerprints(paths: Iterable[Path]) -> dict[str, str]:
-    """The SHA-256 of every file, and of every file in a folder, by path; what is not there is left out."""
+    """Return the SHA-256 of every file, folders included, by path; paths that do not exist are left out."""
     files = (file for path in paths for file in (sorted(path.rglob("*")) if path.is_dir() else [path]))
     return {str(file): _sha256(file) for file in files if file.is_file()}
 
@@ -72,13 +77,13 @@ def _sha256(file: Path) -> str:
 
 
 def _gpus() -> list[str]:
-    """The models that the NVIDIA driver lists: asking CUDA itself would cost every job seconds."""
+    """Return the models of the GPUs, read from the NVIDIA driver: asking CUDA would cost every job seconds."""
     pages = [path.read_text().splitlines() for path in sorted(DRIVER.glob("*/information"))]
     return [line.partition(":")[2].strip() for page in pages for line in page if line.startswith("Model:")]
 
 
 def _version(distribution: str) -> str | None:
-    """None in a checkout that was never installed."""
+    """Return the version of a distribution, None if it is not installed, such as our own in a bare checkout."""
     try:
         return version(distribution)
     except PackageNotFoundError:

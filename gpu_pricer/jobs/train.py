@@ -10,7 +10,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.jobs.layout import MEMBERS, NAIVE
+from gpu_pricer.jobs.run_record import MEMBERS, NAIVE
 from gpu_pricer.network.encoding.loading import load_choice_data
 from gpu_pricer.network.inference.held_out import predict_held_out
 from gpu_pricer.network.model.demand_network import DemandNetwork
@@ -24,7 +24,7 @@ from gpu_pricer.network.storage.saved_network import write_network
 from gpu_pricer.network.training.fitting import fit_network
 from gpu_pricer.network.training.init_from import read_start, warn_of_foresight
 from gpu_pricer.tables.artefact import ARTEFACT_FILES, NETWORK, DemandArtefact, read_segments, write_artefact
-from gpu_pricer.tables.reading import require_whole
+from gpu_pricer.tables.reading import require_readable
 from gpu_pricer.tables.replacing import require_own
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ def main(config: DictConfig) -> None:
             f"found {price_response.draws}"
         )
     require_own(Path(config.paths.demand), ARTEFACT_FILES)
-    require_whole(data_folder)
+    require_readable(data_folder)
     data = load_choice_data(data_folder, encoding, split)
     log.info(
         "%d choices of %d users in %d choice sets, %d products",

@@ -2,8 +2,7 @@
 
 import polars as pl
 
-from gpu_pricer.errors import InputError
-from gpu_pricer.tables.reading import first_line
+from gpu_pricer.errors import InputError, first_line
 
 
 def require_condition(name: str, condition: object) -> None:

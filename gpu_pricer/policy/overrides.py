@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from gpu_pricer.errors import InputError
+from gpu_pricer.errors import InputError, first_line
 from gpu_pricer.tables.price_table import CENTS
-from gpu_pricer.tables.reading import first_line
 from kernels import PRICE_LIMIT
 
 NO_SEGMENT = -1

@@ -15,7 +15,7 @@ from gpu_pricer.pricing.tiles.solved_tile import SolvedTile, solve_tile
 from gpu_pricer.pricing.tiles.tally import tally_of
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.parquet_file import TYPES, Column
-from gpu_pricer.tables.parquet_pages import Chunk
+from gpu_pricer.tables.parquet_pages import ColumnChunk
 from gpu_pricer.tables.price_table import write_prices
 from gpu_pricer.tables.price_version import Tally, file_name
 
@@ -24,7 +24,7 @@ class Layout(NamedTuple):
     """The columns of a problem's price table with some details, and the row groups of a tile."""
 
     columns: Callable[[PricingProblem, Sequence[str]], list[Column]]
-    groups: Callable[[SolvedTile, Sequence[str]], Iterable[Sequence[Chunk]]]
+    groups: Callable[[SolvedTile, Sequence[str]], Iterable[Sequence[ColumnChunk]]]
 
 
 LAYOUT = {"long": Layout(long_columns, long_groups), "wide": Layout(wide_columns, wide_groups)}

@@ -1,1 +1,5 @@
-"""Tables: what a row must be, how tables are read, checked and written."""
+"""Tables: their schemas, and how they are read, checked, written and published.
+
+Everything that jobs exchange through files is here: input tables, canonical tables, the demand artefact, the price
+table. This package knows nothing of models or policies.
+"""

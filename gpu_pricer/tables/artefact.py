@@ -1,8 +1,8 @@
 """The demand artefact: a directory that any demand model may write and any pricer may read.
 
-demand.json, factors.safetensors, segments.parquet, products.parquet and, optionally, offsets.parquet,
-user_segments.parquet and posterior.parquet. Row order of the two tables is the row order of the factors.
-The folder network/ holds the network it was exported from, if there is one: `score` never reads it.
+It holds demand.json, factors.safetensors, segments.parquet, products.parquet and, optionally, offsets.parquet,
+user_segments.parquet and posterior.parquet. The rows of segments and products are in the order of the factors' rows.
+The folder network/ holds the network that the artefact was exported from, if there is one; `score` never reads it.
 """
 
 import hashlib
@@ -11,7 +11,6 @@ import shutil
 from dataclasses import asdict, dataclass, fields
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import dataframely as dy
 import numpy as np
@@ -20,16 +19,17 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from gpu_pricer.checks import require_integer
-from gpu_pricer.errors import InputError
-from gpu_pricer.tables.hashing import add_rows
+from gpu_pricer.errors import InputError, first_line
+from gpu_pricer.tables.low_memory import add_rows, is_unique
 from gpu_pricer.tables.replacing import replacing
-from gpu_pricer.tables.row_lookup import is_unique
 from kernels import LARGEST_UTILITY, largest_product
 
 FORMAT_VERSION = 1
 ARTEFACT_TABLES = ("segments", "products", "offsets", "user_segments", "posterior")
-LARGEST = LARGEST_UTILITY / 2  # of an appeal, a sensitivity, and an offset that is added to them
-NUMBERS_AT_ONCE = 2**22  # of a factor that is read
+LARGEST = LARGEST_UTILITY / 2
+"""The limit on the size of an appeal, of a sensitivity, and of the offset that is added to either of them."""
+NUMBERS_AT_ONCE = 2**22
+"""So many numbers of a factor are read at a time."""
 NETWORK = "network"
 ARTEFACT_FILES = ("demand.json", "factors.safetensors", *(f"{name}.parquet" for name in ARTEFACT_TABLES), NETWORK)
 FORMS = {
@@ -39,7 +39,7 @@ FORMS = {
 
 
 class Segments(dy.Schema):
-    """One row per segment: how many visits (user-periods) it is expected to make in the pricing period."""
+    """One row per segment; visits is how many visits (user-periods) it is expected to make in the pricing period."""
 
     segment_id = dy.Any()
     visits = dy.Float64(min=0)
@@ -70,9 +70,10 @@ class DemandProducts(dy.Schema):
 
 
 class Posterior(dy.Schema):
-    """One row per draw of what the log leaves open: how far log b of a segment in a category is from the artefact's.
+    """One row per segment, category and draw from the posterior of price sensitivity.
 
-    Draws of one number belong together, over segments and categories.
+    log_deviation is log b in the draw minus log b in the artefact. Rows with equal `draw` are one joint draw over all
+    segments and categories.
     """
 
     segment_id = dy.Any()
@@ -83,7 +84,7 @@ class Posterior(dy.Schema):
 
 @dataclass(frozen=True)
 class DemandInfo:
-    """What demand.json says; dates are ISO strings, pricing_period the first day priced for."""
+    """The content of demand.json; dates are ISO strings, pricing_period is the first day that is priced."""
 
     format_version: int
     kind: str
@@ -121,9 +122,10 @@ def _is_date(text: object) -> bool:
 class DemandArtefact:
     """Demand of S segments for P products.
 
-    factors holds float32 arrays: form "factors" segment_appeal [S, Da], product_appeal [P, Da],
-    segment_sensitivity [S, Db], product_sensitivity [P, Db]; form "dense" appeal [S, P], sensitivity [S, P]. What they
-    multiply to is below LARGEST in size. ValueError where they are not of these shapes, types and sizes.
+    factors holds float32 arrays. Form "factors": segment_appeal [S, Da], product_appeal [P, Da],
+    segment_sensitivity [S, Db], product_sensitivity [P, Db]. Form "dense": appeal [S, P], sensitivity [S, P]. Every
+    appeal and sensitivity that the factors multiply to must be below LARGEST in size. Raise ValueError for any other
+    shape, type or size.
     """
 
     info: DemandInfo
@@ -135,9 +137,9 @@ class DemandArtefact:
     posterior: pl.DataFrame | None = None
 
     def __post_init__(self) -> None:
-        wanted = set(FORMS[self.info.form])
-        if set(self.factors) != wanted:
-            raise ValueError(f"factors must be {sorted(wanted)}, found {sorted(self.factors)}")
+        expected = set(FORMS[self.info.form])
+        if set(self.factors) != expected:
+            raise ValueError(f"factors must be {sorted(expected)}, found {sorted(self.factors)}")
         sizes = {"segment": self.segments.height, "product": self.products.height}
         for name, factor in self.factors.items():
             if factor.dtype != np.float32 or factor.ndim != 2:
@@ -157,16 +159,17 @@ class DemandArtefact:
                 raise ValueError(f"{kind} must stay below {LARGEST:.0e} in size, found up to {largest:.3g}")
 
     def _largest(self) -> dict[str, float]:
-        """What appeals and sensitivities do not exceed in size."""
+        """Return an upper bound on the size of the appeals and of the sensitivities, by name."""
         if self.info.form == "dense":
             return {name: max(float(f.max(initial=0)), float(-f.min(initial=0))) for name, f in self.factors.items()}
         kinds = ("appeal", "sensitivity")
         return {k: largest_product(self.factors[f"segment_{k}"], self.factors[f"product_{k}"]) for k in kinds}
 
     def fingerprint(self) -> str:
-        """A hash of everything that decides a price, not of when and by which run it was learned.
+        """Return a hash of everything that decides a price.
 
-        Equal trainings have the same one on any machine.
+        The time and the run that learned the demand are not part of it: equal trainings have equal fingerprints on any
+        machine.
         """
         info = {name: value for name, value in asdict(self.info).items() if name not in ("run", "created")}
         digest = hashlib.sha256(json.dumps(info, sort_keys=True).encode())
@@ -180,9 +183,9 @@ class DemandArtefact:
 
 
 def write_artefact(artefact: DemandArtefact, directory: Path, network: Path | None = None) -> None:
-    """Write the artefact in one swap; InputError where the directory holds anything else.
+    """Write the artefact, replacing the directory at once; `network` is a folder that is moved to network/ inside it.
 
-    network: a folder that becomes its network/.
+    Raise InputError if the directory holds anything but an artefact.
     """
     with replacing(directory, ARTEFACT_FILES) as fresh:
         (fresh / "demand.json").write_text(json.dumps(asdict(artefact.info), indent=2) + "\n")
@@ -196,7 +199,7 @@ def write_artefact(artefact: DemandArtefact, directory: Path, network: Path | No
 
 
 def read_artefact(directory: Path) -> DemandArtefact:
-    """Read and check an artefact; InputError names the file, the rule and the remedy."""
+    """Return the artefact in the directory; raise InputError if a file is missing or breaks a rule."""
     path = directory / "demand.json"
     if not path.is_file():
         raise InputError(
@@ -210,7 +213,7 @@ def read_artefact(directory: Path) -> DemandArtefact:
     )
     info = _read_info(path)
     try:
-        products = _checked(DemandProducts, products)  # before there are factors: it needs more memory than it keeps
+        products = _checked(DemandProducts, products)  # before the factors are read, since checking takes much memory
         return DemandArtefact(
             info=info,
             factors=_read_factors(directory / "factors.safetensors"),
@@ -225,7 +228,7 @@ def read_artefact(directory: Path) -> DemandArtefact:
 
 
 def read_segments(directory: Path) -> tuple[pl.DataFrame, pl.DataFrame | None]:
-    """The segments, and which users are in them if the artefact says so."""
+    """Return the segments, and the table of the users in them, None if the artefact has none."""
     segments = _checked(Segments, _read_table(directory / "segments.parquet"))
     return segments, _read_optional(directory / "user_segments.parquet")
 
@@ -244,12 +247,15 @@ def _read_factors(path: Path) -> dict[str, np.ndarray]:
         with safe_open(path, "numpy") as file:
             names = [*file.keys()]
         return {name: _read_factor(path, name) for name in names}
-    except (OSError, TypeError, SafetensorError) as error:  # TypeError: numbers that NumPy does not know
+    except (OSError, TypeError, SafetensorError) as error:  # TypeError: a dtype that NumPy does not know
         raise InputError(f"{path} must be a whole safetensors file, found: {error}; train it again") from error
 
 
 def _read_factor(path: Path, name: str) -> np.ndarray:
-    """A factor, some rows at a time, as what is read stays mapped into memory until the file is closed."""
+    """Return a factor, read some rows at a time.
+
+    The file is opened anew for each part, because what was read stays mapped into memory until the file is closed.
+    """
     with safe_open(path, "numpy") as file:
         shape = file.get_slice(name).get_shape()
         if len(shape) != 2 or np.prod(shape) <= NUMBERS_AT_ONCE:
@@ -264,7 +270,7 @@ def _read_factor(path: Path, name: str) -> np.ndarray:
 
 
 def _checked(schema: type[dy.Schema], table: pl.DataFrame) -> pl.DataFrame:
-    """The schema's columns of the table, numbers cast to its types."""
+    """Return the schema's columns of the table in its types; raise ValueError if one is missing or a rule is broken."""
     missing = [name for name in schema.column_names() if name not in table.columns]
     if missing:
         raise ValueError(f"{schema.__name__} must have the columns {missing}, found {table.columns}")
@@ -278,7 +284,7 @@ def _read_table(path: Path) -> pl.DataFrame:
     try:
         return pl.read_parquet(path)
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise InputError(f"{path} must be a readable Parquet file, found: {_first_line(error)}; train again") from error
+        raise InputError(f"{path} must be a readable Parquet file, found: {first_line(error)}; train again") from error
 
 
 def _read_optional(path: Path) -> pl.DataFrame | None:
@@ -287,7 +293,3 @@ def _read_optional(path: Path) -> pl.DataFrame | None:
 
 def _read_posterior(path: Path) -> pl.DataFrame | None:
     return _checked(Posterior, _read_table(path)) if path.exists() else None
-
-
-def _first_line(error: Any) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

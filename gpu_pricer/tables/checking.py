@@ -1,4 +1,4 @@
-"""Checking rows against the rules of a schema: what holds, what is broken, by which rule, with examples."""
+"""Checks of rows against the rules of a schema; a report names each broken rule with its count and examples."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,14 +11,18 @@ EXAMPLES = 3
 
 @dataclass(frozen=True)
 class Checked:
-    """The rows that hold, the rows that break a rule (with one column per rule), and how many break each."""
+    """The result of checking a frame.
+
+    valid: the rows that break no rule; invalid: the others, with one more column per rule; broken: how many rows break
+    each rule.
+    """
 
     valid: pl.DataFrame
     invalid: pl.DataFrame
     broken: dict[str, int]
 
     def report(self) -> str:
-        """Every broken rule with its count and its first rows, in one line."""
+        """Return one line that names every broken rule with its count and its first rows."""
         return "; ".join(
             f"breaks {rule} in {count:,} rows, such as {self._examples(rule)}" for rule, count in self.broken.items()
         )
@@ -29,7 +33,7 @@ class Checked:
 
 
 def check(frame: pl.DataFrame, schema: type[dy.Schema], rules: dict[str, pl.Expr] | None = None) -> Checked:
-    """Divide the rows of a frame with the schema's columns; further rules are expressions that must hold."""
+    """Return the frame's rows divided by whether they keep the schema's rules and `rules`, expressions by name."""
     others = [name for name in frame.columns if name not in schema.column_names()]
     members: dict[str, Any] = {f"attribute_{i}": dy.Any(alias=name) for i, name in enumerate(others)}
     members |= {name: _rule(expression) for name, expression in (rules or {}).items()}

@@ -1,6 +1,6 @@
-"""The table contracts in words, as the README states them: made from the schemas, so that they cannot drift.
+"""The table contracts in words, generated from the schemas so that the README cannot drift from the code.
 
-python -m gpu_pricer.tables.contract prints them.
+Print them with python -m gpu_pricer.tables.contract.
 """
 
 import dataframely as dy
@@ -18,7 +18,7 @@ INPUTS = {
 
 
 def describe_prices() -> str:
-    """The price table's columns as a Markdown table; those on request in brackets."""
+    """Return the price table's columns as a Markdown table; columns on request are in brackets."""
     lines = ["| column | type | meaning |", "|---|---|---|"]
     for name, column in PriceTable.columns().items():
         lines.append(f"| `{name}` | {_type_of(column)} | {column.description} |")
@@ -28,12 +28,12 @@ def describe_prices() -> str:
 
 
 def describe_wide_prices() -> str:
-    """What the price table is in the other layout, in a sentence."""
+    """Return a sentence on the columns of the wide layout."""
     return f"With `score.layout=wide` it has {_summary(WidePriceTable)}, and for each segment `{PRICE_OF}<segment_id>`"
 
 
 def describe_inputs() -> str:
-    """The input tables as a Markdown list: what each row is, and its columns; optional ones in brackets."""
+    """Return the input tables as a Markdown list of what a row is and its columns; optional columns are in brackets."""
     return "\n".join(f"* `{name}`: {_summary(schema)}" for name, schema in INPUTS.items())
 
 

@@ -1,4 +1,4 @@
-"""A Parquet file from ready pages, row group by row group.
+"""A Parquet file written from finished pages, row group by row group.
 
 The footer's field numbers are those of https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift.
 """
@@ -9,13 +9,12 @@ from typing import BinaryIO
 
 import polars as pl
 
-from gpu_pricer.tables.parquet_pages import PLAIN, RLE_DICTIONARY, Chunk
+from gpu_pricer.tables.parquet_pages import PLAIN, RLE_DICTIONARY, ColumnChunk
 from gpu_pricer.tables.thrift import Field, binary, i32, i64, listing, record
 
 MAGIC = b"PAR1"
 BOOLEAN, BYTE_ARRAY, FLOAT, INT32, INT64 = 0, 6, 4, 1, 2
 
-# Physical type, and what it stands for: the fields of a schema element after its name.
 TYPES: dict[pl.DataType, tuple[int, dict[int, Field]]] = {
     pl.String(): (BYTE_ARRAY, {6: i32(0)}),
     pl.Boolean(): (BOOLEAN, {}),
@@ -26,6 +25,7 @@ TYPES: dict[pl.DataType, tuple[int, dict[int, Field]]] = {
     pl.Int64(): (INT64, {6: i32(18)}),
     pl.Decimal(12, 2): (INT64, {6: i32(5), 7: i32(2), 8: i32(12)}),
 }
+"""The physical type of each data type, and the fields after the name of its schema element, which say what it means."""
 
 PLAIN_ENCODINGS = listing([i32(PLAIN)])
 DICTIONARY_ENCODINGS = listing([i32(PLAIN), i32(RLE_DICTIONARY)])
@@ -33,16 +33,16 @@ DICTIONARY_ENCODINGS = listing([i32(PLAIN), i32(RLE_DICTIONARY)])
 
 @dataclass(frozen=True)
 class Column:
-    """A column without nulls, of one of TYPES; decimals are given as whole hundredths."""
+    """The name and type (one of TYPES) of a column without nulls; decimals are given as integer hundredths."""
 
     name: str
     dtype: pl.DataType
 
 
 def write_parquet(
-    file: BinaryIO, columns: Sequence[Column], groups: Iterable[Sequence[Chunk]], metadata: Mapping[str, str]
+    file: BinaryIO, columns: Sequence[Column], groups: Iterable[Sequence[ColumnChunk]], metadata: Mapping[str, str]
 ) -> None:
-    """Write row groups, each a chunk per column, as they come."""
+    """Write the file; `groups` yields one chunk per column for each row group."""
     file.write(MAGIC)
     end, rows, written = len(MAGIC), 0, []
     for chunks in groups:
@@ -58,8 +58,8 @@ def write_parquet(
     file.write(footer + len(footer).to_bytes(4, "little") + MAGIC)
 
 
-def _described(column: Column, chunk: Chunk, start: int) -> Field:
-    """A chunk that lies at start."""
+def _described(column: Column, chunk: ColumnChunk, start: int) -> Field:
+    """Return the footer's entry for a chunk that begins at byte `start`."""
     *before, page = chunk.pages
     ahead = len(before[0].content) if before else 0
     fields = {
@@ -68,7 +68,7 @@ def _described(column: Column, chunk: Chunk, start: int) -> Field:
         3: listing([binary(column.name.encode())]),
         4: i32(chunk.codec),
         5: i64(chunk.rows),
-        6: i64(page.whole + (before[0].whole if before else 0)),
+        6: i64(page.uncompressed + (before[0].uncompressed if before else 0)),
         7: i64(ahead + len(page.content)),
         9: i64(start + ahead),
     }
@@ -77,15 +77,15 @@ def _described(column: Column, chunk: Chunk, start: int) -> Field:
     return record({2: i64(start), 3: record(fields)})
 
 
-def _row_group(described: Sequence[Field], chunks: Sequence[Chunk]) -> Field:
-    whole = sum(page.whole for chunk in chunks for page in chunk.pages)
-    return record({1: listing(described), 2: i64(whole), 3: i64(chunks[0].rows)})
+def _row_group(described: Sequence[Field], chunks: Sequence[ColumnChunk]) -> Field:
+    uncompressed = sum(page.uncompressed for chunk in chunks for page in chunk.pages)
+    return record({1: listing(described), 2: i64(uncompressed), 3: i64(chunks[0].rows)})
 
 
 def _footer(columns: Sequence[Column], groups: Sequence[Field], rows: int, metadata: Mapping[str, str]) -> bytes:
     root = record({4: binary(b"schema"), 5: i32(len(columns))})
     pairs = [record({1: binary(key.encode()), 2: binary(value.encode())}) for key, value in metadata.items()]
-    in_the_types_order = record({1: record({})})
+    type_defined_order = record({1: record({})})
     fields = {
         1: i32(1),
         2: listing([root, *map(_element, columns)]),
@@ -93,7 +93,7 @@ def _footer(columns: Sequence[Column], groups: Sequence[Field], rows: int, metad
         4: listing(groups),
         5: listing(pairs),
         6: binary(b"gpu_pricer"),
-        7: listing([in_the_types_order] * len(columns)),
+        7: listing([type_defined_order] * len(columns)),
     }
     return record(fields)[1]
 

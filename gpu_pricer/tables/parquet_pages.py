@@ -1,10 +1,10 @@
-"""The pages of a Parquet file, made of values as they are or of ready codes that index a dictionary.
+"""The pages of a Parquet file, made of plain values or of codes that index a known dictionary.
 
-An encoder that is given values finds their dictionary by hashing every one of them, which takes longer than pricing
-them: of the long layout Polars writes 18 to 28 million cells a second, pyarrow 20 to 33, this with the pricing
-included 44 (2 CPU cores, Polars 2.1, pyarrow 26, 2026-11). Who knows the dictionary writes codes: runs of equal ones,
-or packed ones, which at 8, 16 or 32 bits are the array itself
-(https://parquet.apache.org/docs/file-format/data-pages/encodings, RLE_DICTIONARY).
+A Parquet library that is given values finds their dictionary by hashing every value, which takes longer than pricing
+them: of the long layout Polars writes 18 to 28 million cells a second, pyarrow 20 to 33, and these pages 44 with the
+pricing included (2 CPU cores, Polars 2.1, pyarrow 26, 2026-11). Pricing knows the dictionary already, so these pages
+hold codes (https://parquet.apache.org/docs/file-format/data-pages/encodings, RLE_DICTIONARY): either runs of equal
+codes, or packed codes, which at 8, 16 or 32 bits are the bytes of the array itself.
 """
 
 from dataclasses import dataclass
@@ -20,19 +20,20 @@ from gpu_pricer.tables.thrift import Field, binary, i32, i64, record, varint
 PLAIN, RLE, RLE_DICTIONARY = 0, 3, 8
 DATA_PAGE, DICTIONARY_PAGE = 0, 2
 UNCOMPRESSED, ZSTD = 0, 6
-LENGTH = 4  # bytes in front of a text that say how long it is
+LENGTH = 4
+"""Bytes in front of a text that hold its length."""
 
 
 class Page(NamedTuple):
-    """A page behind its header; whole: its bytes before compression, the header's included."""
+    """content: the header and the page as written; uncompressed: bytes of both before compression."""
 
     content: bytes
-    whole: int
+    uncompressed: int
 
 
 @dataclass(frozen=True)
 class Dictionary:
-    """Distinct values as Parquet holds them, one after the other, and the least and the largest, if known."""
+    """values: `size` distinct values in Parquet's plain encoding; ends: the least and the largest, None if unknown."""
 
     values: bytes
     size: int
@@ -40,23 +41,23 @@ class Dictionary:
 
     @cached_property
     def page(self) -> Page:
-        """Its page, made once for all chunks that share it."""
+        """The compressed dictionary page, made once for all chunks that share it."""
         return _page(DICTIONARY_PAGE, self.values, self._detail, ZSTD)
 
     @cached_property
     def plain_page(self) -> Page:
-        """The same without compression."""
+        """The dictionary page without compression."""
         return _page(DICTIONARY_PAGE, self.values, self._detail, UNCOMPRESSED)
 
     @cached_property
     def statistics(self) -> Field:
-        """What the footer says of a chunk that has all of its values and no nulls."""
+        """The footer's statistics of a chunk that contains all values of the dictionary and no nulls."""
         known = {} if self.ends is None else {5: binary(self.ends[1]), 6: binary(self.ends[0])}
         return record({3: i64(0)} | known)
 
     @property
     def code_type(self) -> np.dtype:
-        """The type of its codes."""
+        """The smallest unsigned type that holds every code."""
         return np.min_scalar_type(max(self.size - 1, 0))
 
     @property
@@ -64,8 +65,8 @@ class Dictionary:
         return {7: record({1: i32(self.size), 2: i32(PLAIN)})}
 
 
-class Chunk(NamedTuple):
-    """One column of a row group, of so many rows: a page of values, or of codes behind their dictionary's."""
+class ColumnChunk(NamedTuple):
+    """One column of a row group: a page of plain values (dictionary None), or a page of codes and their dictionary."""
 
     rows: int
     codec: int
@@ -74,14 +75,17 @@ class Chunk(NamedTuple):
 
     @property
     def pages(self) -> list[Page]:
-        """What is written."""
+        """The pages in the order in which they are written."""
         if self.dictionary is None:
             return [self.page]
         return [self.dictionary.page if self.codec == ZSTD else self.dictionary.plain_page, self.page]
 
 
 def dictionary_of(values: pl.Series | np.ndarray, is_sorted: bool) -> Dictionary:
-    """The dictionary of distinct texts or whole numbers; those of fewer than 64 bits lie in 32."""
+    """Return the dictionary of distinct texts or integers, which Parquet stores in 64 or 32 bits.
+
+    is_sorted says that the first value is the least and the last one the largest.
+    """
     if isinstance(values, pl.Series) and values.dtype == pl.String:
         ends = (values[0].encode(), values[-1].encode())
         return Dictionary(_texts(values), len(values), ends if is_sorted else None)
@@ -92,7 +96,7 @@ def dictionary_of(values: pl.Series | np.ndarray, is_sorted: bool) -> Dictionary
 
 
 def _texts(values: pl.Series) -> bytes:
-    """Texts one after the other, each behind its length."""
+    """Return the texts in plain encoding: each text behind its length."""
     _, offsets, texts = values.to_arrow(compat_level=pl.CompatLevel.oldest()).buffers()
     start = np.frombuffer(offsets, np.int64, len(values) + 1)
     length = np.diff(start).astype("<u4").view(np.uint8).reshape(-1, LENGTH)
@@ -103,28 +107,28 @@ def _texts(values: pl.Series) -> bytes:
     return content.tobytes()
 
 
-def values_chunk(values: np.ndarray) -> Chunk:
-    """A column of numbers as they are, one per row."""
+def values_chunk(values: np.ndarray) -> ColumnChunk:
+    """Return the chunk of a column of numbers, one per row, in plain encoding."""
     page = _page(DATA_PAGE, values.tobytes(), _data_detail(len(values), PLAIN), ZSTD)
-    return Chunk(len(values), ZSTD, page, None)
+    return ColumnChunk(len(values), ZSTD, page, None)
 
 
-def flags_chunk(flags: np.ndarray) -> Chunk:
-    """A column of booleans, one per row, eight to a byte."""
+def flags_chunk(flags: np.ndarray) -> ColumnChunk:
+    """Return the chunk of a column of booleans, one per row, in plain encoding: eight to a byte."""
     packed = np.packbits(flags, bitorder="little").tobytes()
-    return Chunk(len(flags), ZSTD, _page(DATA_PAGE, packed, _data_detail(len(flags), PLAIN), ZSTD), None)
+    return ColumnChunk(len(flags), ZSTD, _page(DATA_PAGE, packed, _data_detail(len(flags), PLAIN), ZSTD), None)
 
 
-def codes_chunk(codes: np.ndarray, dictionary: Dictionary) -> Chunk:
-    """A column of codes, one per row, in the dictionary's code_type."""
+def codes_chunk(codes: np.ndarray, dictionary: Dictionary) -> ColumnChunk:
+    """Return the chunk of a column of codes, one per row, in the dictionary's code_type."""
     assert codes.dtype == dictionary.code_type
     padding = bytes(-len(codes) % 8 * codes.itemsize)
     start = _start_of_packed(8 * codes.itemsize, len(codes))
     return _coded(b"".join([start, codes.tobytes(), padding]), len(codes), dictionary)
 
 
-def runs_chunk(codes: np.ndarray, length: int, dictionary: Dictionary) -> Chunk:
-    """A column that repeats each code, in the dictionary's code_type, in so many rows."""
+def runs_chunk(codes: np.ndarray, length: int, dictionary: Dictionary) -> ColumnChunk:
+    """Return the chunk of a column that holds each code, in the dictionary's code_type, in `length` rows in a row."""
     assert codes.dtype == dictionary.code_type
     header = varint(length << 1)
     runs = np.empty(len(codes), [("header", np.uint8, (len(header),)), ("code", codes.dtype)])
@@ -132,31 +136,31 @@ def runs_chunk(codes: np.ndarray, length: int, dictionary: Dictionary) -> Chunk:
     return _coded(bytes([8 * codes.itemsize]) + runs.tobytes(), len(codes) * length, dictionary)
 
 
-def packed_chunks(packed: np.ndarray, bits: int, rows: int, dictionary: Dictionary) -> list[Chunk]:
-    """A column for each row of packed, uint8 [columns, bits * ceil(rows / 8)]: codes of so many bits, without gaps.
+def packed_chunks(packed: np.ndarray, bits: int, rows: int, dictionary: Dictionary) -> list[ColumnChunk]:
+    """Return a chunk for each row of `packed`, uint8 [columns, bits * ceil(rows / 8)], of codes without gaps.
 
-    Not compressed: zstd finds nothing in so few bytes (0.81 bytes per code against 0.80 with it, for 2.2 ns per code;
-    7,800 rows of 61 prices, 2 CPU cores, 2026-11).
+    The chunks are not compressed, since zstd saves little in so few bits: 0.80 against 0.81 bytes per code, for 2.2 ns
+    per code (7,800 rows of 61 prices, 2 CPU cores, 2026-11).
     """
     content = _start_of_packed(bits, rows)
     size = len(content) + packed.shape[1]
     header = _header(DATA_PAGE, size, size, _data_detail(rows, RLE_DICTIONARY))
-    start, whole = header + content, len(header) + size
-    return [Chunk(rows, UNCOMPRESSED, Page(start + codes.tobytes(), whole), dictionary) for codes in packed]
+    start, size = header + content, len(header) + size
+    return [ColumnChunk(rows, UNCOMPRESSED, Page(start + codes.tobytes(), size), dictionary) for codes in packed]
 
 
 def _start_of_packed(bits: int, rows: int) -> bytes:
-    """What precedes packed codes: their width, and how many groups of eight there are."""
+    """Return the bytes in front of packed codes: their width in bits, and the number of groups of eight."""
     return bytes([bits]) + varint(-(-rows // 8) << 1 | 1)
 
 
-def _coded(content: bytes, rows: int, dictionary: Dictionary) -> Chunk:
+def _coded(content: bytes, rows: int, dictionary: Dictionary) -> ColumnChunk:
     page = _page(DATA_PAGE, content, _data_detail(rows, RLE_DICTIONARY), ZSTD)
-    return Chunk(rows, ZSTD, page, dictionary)
+    return ColumnChunk(rows, ZSTD, page, dictionary)
 
 
 def _data_detail(rows: int, encoding: int) -> dict[int, Field]:
-    """No levels: every row has one value."""
+    """Return the header's field on a data page without levels, since every row has one value."""
     return {5: record({1: i32(rows), 2: i32(encoding), 3: i32(RLE), 4: i32(RLE)})}
 
 

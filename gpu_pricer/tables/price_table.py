@@ -10,7 +10,7 @@ import polars as pl
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.parquet_file import Column, write_parquet
-from gpu_pricer.tables.parquet_pages import Chunk
+from gpu_pricer.tables.parquet_pages import ColumnChunk
 
 CENTS = 100
 """Cents per currency unit."""
@@ -20,7 +20,6 @@ PER_VISITS = 1000
 
 LAYOUTS = ("long", "wide")
 
-# The rules that a policy has for the range of a price; each yields to those behind it (policy.price_range).
 RULES = (
     "within_support",
     "max_below_competitor",
@@ -34,11 +33,8 @@ RULES = (
     "ceiling",
     "floor",
 )
+"""The rules of a policy for the range of a price; each yields to those after it (policy.price_range)."""
 
-# What held a price away from its unconstrained optimum. `<rule>_broken`: a later rule contradicted this one
-# and won; frozen, override, max_changes: fixed by hand, or because the budget of changes was spent; max_segment_ratio:
-# the limit on differences between segments; no_common_price: a family whose products allow no price in common;
-# no_rung: no price of the ladder lies inside the bounds, so today's stays; price_limit: the largest price there is.
 BINDINGS = (
     "none",
     *RULES,
@@ -51,11 +47,20 @@ BINDINGS = (
     "no_rung",
     "price_limit",
 )
+"""What keeps a price away from its unconstrained optimum.
+
+`<rule>_broken`: a later rule contradicted this one and won; frozen, override: the price is fixed by hand; max_changes:
+the budget of changes is spent; max_segment_ratio: the limit on differences between segments; no_common_price: the
+products of a family allow no price in common; no_rung: no price of the ladder lies inside the bounds, so today's price
+stays; price_limit: the largest price that can be set.
+"""
 MONEY = pl.Decimal(12, 2)
-BUFFER = 2**20  # bytes written at a time: a wide table has hundreds of small pages
+BUFFER = 2**20
+"""Bytes written at a time: a wide table has hundreds of small pages."""
 
 PRICE_OF = "price_"
-UNFIT = re.compile(r"[ ,;{}()\n\t=]")  # what Delta allows in no column's name
+UNFIT = re.compile(r"[ ,;{}()\n\t=]")
+"""Characters that Delta allows in no column's name."""
 
 
 class PriceTable(dy.Schema):
@@ -67,7 +72,7 @@ class PriceTable(dy.Schema):
     today_price = dy.Decimal(12, 2, min_exclusive=0, description="the catalog's price")
     expected_units = dy.Float32(min=0, description="units per 1,000 visits of the segment at `price`")
     expected_profit = dy.Float32(description="profit per 1,000 visits of the segment at `price`")
-    binding = dy.String(description="the rule that holds the price, one of: " + ", ".join(BINDINGS))
+    binding = dy.String(description="the rule that limits the price, one of: " + ", ".join(BINDINGS))
 
     @dy.rule()
     def ids_are_given(cls) -> pl.Expr:
@@ -116,7 +121,7 @@ class WidePriceTable(dy.Schema):
 
 
 def schema_of(layout: str, columns: Sequence[str]) -> type[dy.Schema]:
-    """The contract of a price table: a long one's with the details, a wide one's with the prices among the columns."""
+    """Return the schema of a price table with these columns: the long one with its details, or the wide one."""
     if layout == "long":
         members: dict[str, Any] = {name: column for name, column in DETAIL_COLUMNS.items() if name in columns}
         if set(PARTS) <= {*columns}:
@@ -127,7 +132,7 @@ def schema_of(layout: str, columns: Sequence[str]) -> type[dy.Schema]:
 
 
 def price_columns(segment_id: pl.Series) -> list[str]:
-    """The names of the wide layout's price columns; InputError for segments that cannot name a column."""
+    """Return the names of the wide layout's price columns; raise InputError if a segment's id cannot name a column."""
     names = [f"{PRICE_OF}{segment}" for segment in segment_id]
     unfit = [name for name in names if UNFIT.search(name)]
     if unfit or len({name.lower() for name in names}) < len(names):
@@ -139,12 +144,12 @@ def price_columns(segment_id: pl.Series) -> list[str]:
 
 
 def write_prices(
-    path: Path, columns: Sequence[Column], groups: Iterable[Sequence[Chunk]], metadata: Mapping[str, str]
+    path: Path, columns: Sequence[Column], groups: Iterable[Sequence[ColumnChunk]], metadata: Mapping[str, str]
 ) -> None:
-    """Write one file of the price table, whole or not at all.
+    """Write one file of the price table completely, or leave nothing at `path`.
 
-    Texts are plain strings with a dictionary, which readers that know categories may make of it: a file that declares
-    an Enum cannot be read through Delta, whose schema says string (SchemaError of pl.scan_delta, Polars 2.1).
+    Texts are plain strings with a dictionary. A file that declares an Enum cannot be read through Delta, whose schema
+    says string (SchemaError of pl.scan_delta, Polars 2.1).
     """
     fresh = path.with_name(path.name + ".part")
     with fresh.open("wb", buffering=BUFFER) as file:
@@ -153,12 +158,12 @@ def write_prices(
 
 
 def scan_prices(folder: Path) -> pl.LazyFrame:
-    """A lazy frame over the price table's files in one folder, such as prices/_current."""
+    """Return a lazy frame over the price table's files in a folder, such as prices/_current."""
     return pl.scan_parquet(folder / "*.parquet")
 
 
 def scan_cells(folder: Path, segment_id: pl.DataType) -> pl.LazyFrame:
-    """segment_id, of the type that it had, product_id and price of every cell, whatever the layout."""
+    """Return segment_id (cast to the given type), product_id and price of every cell, for either layout."""
     table = scan_prices(folder)
     prices = [name for name in table.collect_schema() if name.startswith(PRICE_OF)]
     if prices:

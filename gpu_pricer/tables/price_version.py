@@ -1,8 +1,8 @@
-"""One scored version of the price table: a folder of files, and the run.json that says it is whole.
+"""One scored version of the price table: a folder of files, and a run.json that says that it is complete.
 
-The folder holds the table's files and `_record`: the underscore makes pyarrow, Spark and Delta's vacuum pass
-over it. There every shard writes shard-<i>-of-<n>.json when its files are there; whichever comes last joins
-them into run.json.
+The folder holds the table's files and the folder `_record`, which pyarrow, Spark and Delta's vacuum ignore because of
+its underscore. Every shard writes _record/shard-<i>-of-<n>.json once its files are written; the shard that finishes
+last joins these records into _record/run.json.
 """
 
 import json
@@ -19,7 +19,7 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.tables.replacing import replacing_file
 
 RECORD = "_record"
-WHOLE = f"{RECORD}/run.json"
+RUN_RECORD = f"{RECORD}/run.json"
 FAIRNESS = f"{RECORD}/fairness.json"
 RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{6}")
 FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -27,9 +27,11 @@ FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 @dataclass(frozen=True)
 class Tally:
-    """Sums over cells: rows of the table, moved ones, relative moves; over products: all, on the shelf, and
-    those of them without a rung; and units and profit (currency) of a period's visits at today's and at the
-    new prices.
+    """Sums over a part of the price table.
+
+    products: all products; on_shelf: those on the shelf; no_rung: those on the shelf without a rung in their bounds.
+    rows: all prices; moved: those that differ from today's; move, absolute_move: sums of relative moves.
+    units_today, units_new, profit_today, profit_new: of a period's visits, at today's and at the new prices (currency).
     """
 
     products: int
@@ -46,14 +48,14 @@ class Tally:
 
     @classmethod
     def sum(cls, tallies: Iterable["Tally"]) -> "Tally":
-        """The sum of every field; of floats the exactly rounded one, whatever their order."""
+        """Return the sum of every field; sums of floats are exactly rounded, so that the order does not matter."""
         columns = [astuple(tally) for tally in tallies] or [(0,) * len(fields(cls))]
         return cls(*(_sum(column) for column in zip(*columns, strict=True)))
 
 
 @dataclass(frozen=True)
 class PriceVersion:
-    """What was scored, of what, and where it lies; shards of one version differ only in files and tally."""
+    """What was scored, from what and how; the shards of one version differ only in files and tally."""
 
     run: str
     created: str
@@ -73,16 +75,16 @@ class PriceVersion:
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What every file of the version says of itself."""
+        """The metadata that every file of the version carries."""
         names = ("run", "layout", "currency", "valid_from", "artefact", "policy", "catalog", "uncertainty")
         return {name: getattr(self, name) for name in names}
 
     def with_files(self, files: list[str], tally: Tally) -> "PriceVersion":
-        """The same version with these files and their sums."""
+        """Return the version with these files and their sums."""
         return replace(self, files=files, tally=tally)
 
     def totals(self) -> dict[str, object]:
-        """The tally as shares and means, with the gain over today's prices."""
+        """Return the tally as shares and means, and units and profit at today's and the new prices."""
         tally, rows = self.tally, self.tally.rows or 1
         return {
             "share_moved": tally.moved / rows,
@@ -99,19 +101,19 @@ def _sum(values: Sequence[Any]) -> Any:
 
 
 def new_run() -> str:
-    """A run id that sorts by time and that no other process draws."""
+    """Return a run id that sorts by time and that no other process draws."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
 
 
 def file_name(run: str, shard: int, tile: int) -> str:
-    """The name of one file of the price table."""
+    """Return the name of one file of the price table."""
     return f"{run}-{shard:05d}-{tile:05d}.parquet"
 
 
 def open_shard(folder: Path, shard: int | None) -> None:
-    """Make the folder ready for one shard, or for all: what an earlier attempt left of it is removed."""
+    """Prepare the folder for one shard, or for all if None, and remove what an earlier attempt left of it."""
     (folder / RECORD).mkdir(parents=True, exist_ok=True)
-    (folder / WHOLE).unlink(missing_ok=True)
+    (folder / RUN_RECORD).unlink(missing_ok=True)
     number = "" if shard is None else f"{shard:05d}-"
     leftovers = [*folder.glob(f"{folder.name}-{number}*"), *(folder / RECORD).glob(f"shard-{number}*")]
     for path in leftovers:
@@ -119,9 +121,9 @@ def open_shard(folder: Path, shard: int | None) -> None:
 
 
 def close_shard(folder: Path, shard: int, part: PriceVersion) -> PriceVersion | None:
-    """Declare one shard whole; the joined version once all of them are, else None.
+    """Record that one shard is complete; return the joined version once all shards are, else None.
 
-    InputError when another shard was scored from something else.
+    Raise InputError if another shard was scored from a different artefact, catalog or policy.
     """
     record = folder / RECORD
     _write_json(record / f"shard-{shard:05d}-of-{part.shards:05d}.json", part)
@@ -136,18 +138,18 @@ def close_shard(folder: Path, shard: int, part: PriceVersion) -> PriceVersion | 
                 f"{other.metadata} and this one from {part.metadata}: score them again into a new folder"
             )
     files = [name for other in parts for name in other.files]
-    whole = part.with_files(files, Tally.sum(other.tally for other in parts))
-    _write_json(folder / WHOLE, whole)
-    return whole
+    joined = part.with_files(files, Tally.sum(other.tally for other in parts))
+    _write_json(folder / RUN_RECORD, joined)
+    return joined
 
 
 def read_version(folder: Path) -> PriceVersion:
-    """The finished version in a folder; InputError when shards are missing."""
-    if (folder / WHOLE).is_file():
-        return _read_json(folder / WHOLE)
+    """Return the finished version in a folder; raise InputError if shards are missing."""
+    if (folder / RUN_RECORD).is_file():
+        return _read_json(folder / RUN_RECORD)
     done = sorted(path.name for path in (folder / RECORD).glob("shard-*-of-*.json"))
     raise InputError(
-        f"{folder} must hold a finished {WHOLE}, found {', '.join(done) or 'no finished shard'}: "
+        f"{folder} must hold a finished {RUN_RECORD}, found {', '.join(done) or 'no finished shard'}: "
         "run `gpu-pricer score` (every shard of it) first"
     )
 
@@ -160,7 +162,7 @@ def _write_json(path: Path, version: PriceVersion) -> None:
 
 def _read_json(path: Path) -> PriceVersion:
     try:
-        before = {"layout": "long", "uncertainty": "point"}  # the only ones there were before they were named
+        before = {"layout": "long", "uncertainty": "point"}  # versions written before these keys existed
         content = before | json.loads(path.read_text())
         content["tally"] = Tally(**content["tally"])
         return PriceVersion(**{field.name: content[field.name] for field in fields(PriceVersion)})

@@ -1,4 +1,4 @@
-"""The catalog as pricing reads it: the columns that it needs, and their fingerprint."""
+"""The catalog as pricing reads it: the columns that pricing needs, and their fingerprint."""
 
 import hashlib
 from collections.abc import Sequence
@@ -7,13 +7,12 @@ from pathlib import Path
 import dataframely as dy
 import polars as pl
 
-from gpu_pricer.tables.hashing import add_rows
+from gpu_pricer.tables.low_memory import add_rows, is_unique
 from gpu_pricer.tables.reading import read_table
-from gpu_pricer.tables.row_lookup import is_unique
 
 
 class PricedProducts(dy.Schema):
-    """What pricing needs of a catalog; further columns are of no concern to it."""
+    """The columns of a catalog that pricing needs; a catalog may have others."""
 
     product_id = dy.Any(description="unique", metadata={"id": True})  # type: ignore[dict-item]
     category_id = dy.String(nullable=True, description="need group; null: alone")
@@ -33,14 +32,17 @@ class PricedProducts(dy.Schema):
 
 
 def read_catalog(path: Path, columns: Sequence[str] = ()) -> pl.DataFrame:
-    """The catalog's columns that pricing needs, and those of these that it has; InputError when it breaks a rule."""
+    """Return the catalog's columns that pricing needs, and those of `columns` that it has.
+
+    Raise InputError if the catalog breaks a rule.
+    """
     table = read_table(path, PricedProducts)
-    wanted = (*PricedProducts.column_names(), *columns)
-    return table.select(name for name in dict.fromkeys(wanted) if name in table.columns)
+    requested = (*PricedProducts.column_names(), *columns)
+    return table.select(name for name in dict.fromkeys(requested) if name in table.columns)
 
 
 def catalog_fingerprint(catalog: pl.DataFrame) -> str:
-    """A hash of what pricing reads of a catalog, whatever the order of its rows."""
+    """Return a hash of what pricing reads of a catalog; it does not depend on the order of the rows."""
     digest = hashlib.sha256()
     add_rows(digest, catalog, by="product_id")
     return digest.hexdigest()[:16]

@@ -1,33 +1,35 @@
 """The published price table: a Delta Lake table whose versions are folders of files already written.
 
-One transaction adds a version's files and removes its predecessor's. Then the link `_current` follows, for
-readers that know only Parquet; should the process die in between, the next publishing mends the link. Delta
-is the truth.
+One transaction adds a version's files and removes those of its predecessor. Then the link `_current`, which is for
+readers that know only Parquet, is pointed at the new folder. If the process dies in between, the next publishing mends
+the link; Delta's log decides which version is current.
 """
 
 import json
 import os
 import shutil
+import time
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
-from arro3.core import Table
 from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, create_table_with_add_actions
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.tables.gates import FileFacts
-from gpu_pricer.tables.price_version import WHOLE, PriceVersion, read_version
+from gpu_pricer.tables.price_version import RUN_ID, RUN_RECORD, PriceVersion, read_version
+from gpu_pricer.tables.publication_gates import FileFacts
 
 CURRENT = "_current"
+IDLE_SECONDS = 24 * 3600
+"""A folder that nobody wrote to for this long belongs to a run that died, not to one that is still scoring."""
 
 
 def published_runs(prices: Path) -> dict[str, int]:
-    """Every published run and the last Delta version that it was, oldest first; at first none."""
+    """Return every published run with the last Delta version that it was, oldest first."""
     if not DeltaTable.is_deltatable(str(prices)):
         return {}
     entries = sorted(DeltaTable(str(prices)).history(), key=lambda entry: entry["version"])
@@ -40,19 +42,22 @@ def published_runs(prices: Path) -> dict[str, int]:
 
 
 def current_run(prices: Path) -> str | None:
-    """The run whose files readers of the Delta table see now, even after an older version was restored."""
+    """Return the run whose files readers of the Delta table see now, None if nothing is published.
+
+    It is the restored run if an older version was restored.
+    """
     if not DeltaTable.is_deltatable(str(prices)):
         return None
     return next((Path(uri).parent.name for uri in DeltaTable(str(prices)).file_uris()), None)
 
 
 def newest_version(prices: Path) -> Path:
-    """The newest finished folder in prices that was scored after the current version; else the current one.
+    """Return the newest finished folder in `prices` scored after the current version, or else the current version's.
 
-    InputError when there is neither.
+    Raise InputError if there is neither.
     """
     runs, current = published_runs(prices), current_run(prices)
-    finished = [path for path in prices.glob("*") if not path.is_symlink() and (path / WHOLE).is_file()]
+    finished = [path for path in prices.glob("*") if not path.is_symlink() and (path / RUN_RECORD).is_file()]
     versions = {folder: read_version(folder) for folder in finished}
     since = versions[prices / current].created if current and prices / current in versions else ""
     fresh = [f for f, version in versions.items() if f.name not in runs and version.created > since]
@@ -67,7 +72,10 @@ def newest_version(prices: Path) -> Path:
 
 
 def bring_inside(folder: Path, prices: Path) -> Path:
-    """The version's folder inside prices; one that lies elsewhere is copied there, whole or not at all."""
+    """Return the version's folder inside `prices`, copied there, completely or not at all, if it lies elsewhere.
+
+    Raise InputError if another version of that name is there.
+    """
     inside = prices / folder.resolve().name
     if folder.resolve() == inside.resolve():
         return inside
@@ -83,12 +91,12 @@ def bring_inside(folder: Path, prices: Path) -> Path:
 
 
 def commit_version(prices: Path, folder: Path, version: PriceVersion, files: Sequence[FileFacts]) -> int:
-    """Make the folder's files the table, in one transaction; the Delta version.
+    """Make the folder's files the table, in one transaction, and return the new Delta version.
 
-    InputError when somebody else committed meanwhile: then nothing changed here.
+    Raise InputError, with nothing changed, if somebody else committed meanwhile.
     """
     actions = [_add_action(prices, folder / facts.name, facts) for facts in files]
-    schema = Schema.from_arrow(Table.from_arrow(pl.read_parquet(folder / files[0].name, n_rows=0)).schema)
+    schema = Schema.from_arrow(pl.read_parquet(folder / files[0].name, n_rows=0).to_arrow().schema)
     commit = CommitProperties(custom_metadata=version.metadata, max_commit_retries=0)
     try:
         if DeltaTable.is_deltatable(str(prices)):
@@ -104,11 +112,35 @@ def commit_version(prices: Path, folder: Path, version: PriceVersion, files: Seq
 
 
 def point_current(prices: Path, run: str) -> None:
-    """Let `_current` lead to the run's folder, at once for every reader."""
+    """Point `_current` at the run's folder, in one atomic step."""
     fresh = prices / f"{CURRENT}.{os.getpid()}"
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(run, target_is_directory=True)
     fresh.replace(prices / CURRENT)
+
+
+def remove_old_versions(prices: Path, keep: int) -> list[str]:
+    """Delete the folders of all but the current and the last `keep` published versions; return the deleted names.
+
+    A folder that was never published is deleted only if its name is a run id, it is older than every kept version and
+    nobody wrote to it for a day. Delta's log stays: a deleted version is still listed there but no longer readable.
+    """
+    runs = list(published_runs(prices))
+    current = current_run(prices)
+    if current is None:
+        return []
+    kept = {*runs[-keep:], current}
+    stale = set(runs) - kept
+    folders = [path for path in prices.iterdir() if path.is_dir() and not path.is_symlink()]
+    oldest_kept = min((_last_write(path) for path in folders if path.name in kept), default=0.0)
+    idle_since = min(oldest_kept, time.time() - IDLE_SECONDS)
+    removed = []
+    for folder in folders:
+        is_leftover = RUN_ID.fullmatch(folder.name.removesuffix(".part")) and _last_write(folder) < idle_since
+        if folder.name in stale or (is_leftover and folder.name not in kept):
+            shutil.rmtree(folder)
+            removed.append(folder.name)
+    return sorted(removed)
 
 
 def _add_action(prices: Path, path: Path, facts: FileFacts) -> AddAction:
@@ -130,9 +162,13 @@ def _add_action(prices: Path, path: Path, facts: FileFacts) -> AddAction:
 
 
 def _as_number(value: object) -> float | str:
-    """Delta's statistics write money as a number and dates as text."""
+    """Return a value as Delta's statistics write it: money as a number, dates as text."""
     if isinstance(value, Decimal):
         return float(value)
     if isinstance(value, date):
         return value.isoformat()
     raise TypeError(f"no Delta statistic can hold {value!r}")
+
+
+def _last_write(folder: Path) -> float:
+    return max(path.stat().st_mtime for path in [folder, *folder.rglob("*")])

@@ -1,16 +1,16 @@
-"""Reading tables: Parquet in, frames with the schema's columns and types out, or one line why not."""
+"""Reading tables: Parquet files become frames with a schema's columns and types; errors are one line each."""
 
 from pathlib import Path
 
 import dataframely as dy
 import polars as pl
 
-from gpu_pricer.errors import InputError
+from gpu_pricer.errors import InputError, first_line
 from gpu_pricer.tables.checking import check
 
 
 def scan_table(path: Path) -> pl.LazyFrame:
-    """A lazy frame over one Parquet file or a folder of them; InputError when absent or not readable."""
+    """Return a lazy frame over one Parquet file or a folder of them; raise InputError if none can be read."""
     if not path.exists():
         raise InputError(f"{path} must be a Parquet file or a folder of them, found nothing: mend the path")
     files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
@@ -25,14 +25,14 @@ def scan_table(path: Path) -> pl.LazyFrame:
     return pl.scan_parquet(files)
 
 
-def require_whole(folder: Path) -> None:
-    """InputError when a Parquet file that lies in the folder is torn."""
+def require_readable(folder: Path) -> None:
+    """Raise InputError if a Parquet file in the folder cannot be read, such as one that was cut off."""
     for file in sorted(folder.glob("*.parquet")):
         scan_table(file)
 
 
 def collect(frame: pl.LazyFrame, origin: str, remedy: str = "fill the table or remove it") -> pl.DataFrame:
-    """The rows of a lazy table; InputError when they cannot be read, or, with the remedy, when there are none."""
+    """Return the rows of a lazy table; raise InputError if they are unreadable or (with the remedy) none."""
     try:
         rows = frame.collect(engine="streaming")
     except (OSError, pl.exceptions.PolarsError) as error:
@@ -43,10 +43,10 @@ def collect(frame: pl.LazyFrame, origin: str, remedy: str = "fill the table or r
 
 
 def conform(frame: pl.LazyFrame, schema: type[dy.Schema], origin: str, keep_others: bool) -> pl.LazyFrame:
-    """The schema's columns in its types, absent optional ones null; other columns follow when kept.
+    """Return the frame with the schema's columns in its types, optional ones null if absent, then the others if kept.
 
-    Only types of one kind are converted (any number to Float64, Date to Datetime, categorical to string).
-    InputError names the missing column or the wrong type.
+    Types are converted only within their kind: any number to Float64, Date to Datetime, categorical to string.
+    Raise InputError for a missing column or a type of another kind.
     """
     try:
         found = frame.collect_schema()
@@ -58,18 +58,13 @@ def conform(frame: pl.LazyFrame, schema: type[dy.Schema], origin: str, keep_othe
 
 
 def read_table(path: Path, schema: type[dy.Schema]) -> pl.DataFrame:
-    """A table that follows the schema, attributes included; InputError when it breaks any rule."""
+    """Return a table that follows the schema, with its other columns; raise InputError if it breaks a rule."""
     origin = str(path)
     frame = collect(conform(scan_table(path), schema, origin, keep_others=True), origin)
     checked = check(frame, schema)
     if checked.broken:
         raise InputError(f"{origin} {checked.report()}: mend these rows or run `gpu-pricer prepare` again")
     return checked.valid
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error's text, which is what fits into ours."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _conformed(name: str, column: dy.Column, found: pl.Schema, origin: str) -> pl.Expr:
@@ -81,17 +76,17 @@ def _conformed(name: str, column: dy.Column, found: pl.Schema, origin: str) -> p
     dtype = found[name]
     if metadata.get("id"):
         return _text_or_integer(name, dtype, origin)
-    wanted = column.dtype
-    if isinstance(wanted, pl.Enum):
-        return _accept(dtype in (wanted, pl.String), "text", name, dtype, origin).cast(wanted)
-    if wanted == pl.String:
+    expected = column.dtype
+    if isinstance(expected, pl.Enum):
+        return _accept(dtype in (expected, pl.String), "text", name, dtype, origin).cast(expected)
+    if expected == pl.String:
         return _text_or_integer(name, dtype, origin).cast(pl.String)
-    if wanted.is_temporal():
+    if expected.is_temporal():
         is_time = dtype == pl.Date or isinstance(dtype, pl.Datetime)
         time = _accept(is_time, "Date or Datetime", name, dtype, origin)
-        return (time.dt.replace_time_zone(None) if isinstance(dtype, pl.Datetime) else time).cast(wanted)
+        return (time.dt.replace_time_zone(None) if isinstance(dtype, pl.Datetime) else time).cast(expected)
     is_number = dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)
-    return _accept(is_number, "a number", name, dtype, origin).cast(wanted)
+    return _accept(is_number, "a number", name, dtype, origin).cast(expected)
 
 
 def _text_or_integer(name: str, dtype: pl.DataType, origin: str) -> pl.Expr:
@@ -100,7 +95,7 @@ def _text_or_integer(name: str, dtype: pl.DataType, origin: str) -> pl.Expr:
     return _accept(dtype.is_integer() or dtype == pl.String, "integer or string", name, dtype, origin)
 
 
-def _accept(holds: bool, wanted: str, name: str, dtype: pl.DataType, origin: str) -> pl.Expr:
+def _accept(holds: bool, expected: str, name: str, dtype: pl.DataType, origin: str) -> pl.Expr:
     if not holds:
-        raise InputError(f"{origin}: the column {name} must be {wanted}, found {dtype}: convert the column")
+        raise InputError(f"{origin}: the column {name} must be {expected}, found {dtype}: convert the column")
     return pl.col(name)

@@ -1,4 +1,4 @@
-"""Directories that change as a whole: a reader sees the old one or the new one, never half of one."""
+"""Files and directories that are replaced at once: a reader sees the old one or the new one, never half of one."""
 
 import secrets
 import shutil
@@ -10,7 +10,7 @@ from gpu_pricer.errors import InputError
 
 
 def require_own(directory: Path, ours: Collection[str]) -> None:
-    """InputError unless the directory holds nothing but files of the names `ours`, since all of it is replaced."""
+    """Raise InputError unless the directory holds only names in `ours`, since all of its content is replaced."""
     if directory.exists() and not directory.is_dir():
         raise InputError(f"{directory} must be a directory, found a file: name another place")
     others = sorted(path.name for path in directory.iterdir() if path.name not in ours) if directory.exists() else []
@@ -23,7 +23,7 @@ def require_own(directory: Path, ours: Collection[str]) -> None:
 
 @contextmanager
 def replacing_file(path: Path) -> Iterator[Path]:
-    """A path beside `path`, which no other process draws; what the block writes there takes its place, or nothing."""
+    """Yield a new path beside `path`; what the block writes there replaces `path` if the block does not fail."""
     fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     yield fresh
     fresh.replace(path)
@@ -31,9 +31,9 @@ def replacing_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing(directory: Path, ours: Collection[str]) -> Iterator[Path]:
-    """An empty directory beside `directory`, which takes its place once the block ends without an error.
+    """Yield an empty directory beside `directory`, which it replaces if the block does not fail.
 
-    A run that was killed between the two renames is mended by the next one: the old directory comes back first.
+    If an earlier run was killed between the two renames, the old directory is first put back.
     """
     fresh, stale = directory.with_name(directory.name + ".new"), directory.with_name(directory.name + ".old")
     if stale.exists() and not directory.exists():

@@ -1,7 +1,7 @@
-"""Every table as a class: the input tables a user brings and the canonical ones that `prepare` writes.
+"""Every table as a class: the input tables that a user brings, and the canonical tables that `prepare` writes.
 
-A rule's name is the statement that must hold. Columns marked `optional` may be absent from an input table;
-columns marked `id` are integers or strings and come out as they went in.
+A rule's name is the statement that must hold. Columns marked `optional` may be absent from an input table.
+Columns marked `id` hold integers or strings, which are written as they were read.
 """
 
 from typing import Any
@@ -9,13 +9,22 @@ from typing import Any
 import dataframely as dy
 import polars as pl
 
-PROMOTIONS = ("display", "mailer")  # context that every shelf has, as shares of the stores
-COST_SHIFTERS = ("cost",)  # context that moves prices and not demand: an instrument, never a feature (Berry 1994)
-# How many choices a row of Choices stands for: an occasion without purchase also for those that sampling left out.
+PROMOTIONS = ("display", "mailer")
+"""Context columns that every shelf has, as shares of the stores."""
+COST_SHIFTERS = ("cost",)
+"""Context columns that move prices but not demand: instruments, never features (Berry 1994)."""
 CHOICE_COUNT = (
     pl.when(pl.col("product_id").is_not_null()).then("weight").otherwise(1 / pl.col("outside_rate")).cast(pl.Float64)
 )
+"""How many choices a row of Choices stands for. An occasion without purchase also stands for those left out by
+sampling."""
 STRUCTURAL_RULES = frozenset({"product_is_unique", "user_is_unique"})
+"""Rules whose breach refuses the table: no choice of rows to quarantine is right."""
+
+
+def category_key() -> pl.Expr:
+    """Return the category that a product is chosen from: its own, or `product:<product_id>` where it has none."""
+    return pl.coalesce("category_id", "product:" + pl.col("product_id").cast(pl.String)).alias("category_id")
 
 
 def _id(description: str) -> dy.Any:

@@ -1,6 +1,6 @@
-"""Thrift's compact protocol, as much of it as a Parquet footer needs.
+"""The part of Thrift's compact protocol that a Parquet file needs.
 
-A field is its type and its bytes (https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md).
+A field is a pair of its type and its bytes (https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md).
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ BYTES = [bytes([number]) for number in range(256)]
 
 
 def varint(number: int) -> bytes:
-    """A whole number from 0 in groups of seven bits, the lowest first."""
+    """Return a non-negative integer as groups of seven bits, the lowest group first."""
     if number < 128:
         return BYTES[number]
     parts = bytearray()
@@ -23,29 +23,29 @@ def varint(number: int) -> bytes:
 
 
 def i32(number: int) -> Field:
-    """A 32-bit number."""
+    """Return the field of a 32-bit integer."""
     return 5, varint(number << 1 if number >= 0 else ~(number << 1))
 
 
 def i64(number: int) -> Field:
-    """A 64-bit number."""
+    """Return the field of a 64-bit integer."""
     return 6, i32(number)[1]
 
 
 def binary(content: bytes) -> Field:
-    """Bytes, or text in UTF-8."""
+    """Return the field of bytes, or of a text in UTF-8."""
     return 8, varint(len(content)) + content
 
 
 def listing(items: Sequence[Field]) -> Field:
-    """A list of fields that are all of one type; an empty one is of structs."""
+    """Return the field of a list of fields, all of one type; an empty list is one of structs."""
     kind, count = items[0][0] if items else 12, len(items)
     size = bytes([count << 4 | kind]) if count < 15 else bytes([0xF0 | kind]) + varint(count)
     return 9, b"".join([size, *(content for _, content in items)])
 
 
 def record(fields: Mapping[int, Field]) -> Field:
-    """A struct of fields by their numbers, in ascending order and at most 15 apart."""
+    """Return the field of a struct; the numbers of its fields must ascend by at most 15."""
     content, last = b"", 0
     for number, (kind, value) in fields.items():
         content += BYTES[number - last << 4 | kind] + value

@@ -5,9 +5,9 @@ import pytest
 
 from gpu_pricer.data.catalog import CatalogRule, build_catalog
 from gpu_pricer.data.categories import CategoryRule
-from gpu_pricer.data.periods import Period
 from gpu_pricer.data.shelf import ShelfRule, imputed_shelf, modal_prices
 from gpu_pricer.errors import InputError
+from gpu_pricer.tables.periods import Period
 from gpu_pricer.tables.reading import conform
 from gpu_pricer.tables.schemas import Products
 

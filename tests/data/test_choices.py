@@ -1,10 +1,21 @@
-"""Choices: purchases with their weights, and the exact rate of the occasions without purchase."""
+"""Choices: purchases with their weights, the exact rate of occasions without purchase, and logs of what was shown."""
 
 import numpy as np
 import polars as pl
 import pytest
 
-from gpu_pricer.data.choices import ChoiceRule, arranged, category_rates, purchases_on_shelf, sampled_zeros
+from gpu_pricer.data.choices import (
+    ChoiceRule,
+    arranged,
+    category_rates,
+    off_modal_share,
+    purchases_from_offers,
+    purchases_on_shelf,
+    sampled_zeros,
+    zeros_from_offers,
+)
+
+SHELF_COLUMNS = ["product_id", "period", "category_id", "price"]
 
 
 def rule(**changes):
@@ -171,3 +182,51 @@ def test_thin_category_is_shrunk_to_the_mean_of_all(lines, shop):
 def test_impossible_rule_is_refused(change):
     with pytest.raises(ValueError, match=next(iter(change))):
         rule(**change)
+
+
+@pytest.fixture
+def shelf(weeks):
+    (week,) = weeks(1)
+    rows = [(10, week, "A", 2.0), (11, week, "A", 3.0), (20, week, "B", 5.0)]
+    return pl.DataFrame(rows, schema=SHELF_COLUMNS, orient="row")
+
+
+@pytest.fixture
+def offers(weeks):
+    (week,) = weeks(1)
+
+    def build(*rows):
+        columns = ["occasion_id", "user_id", "product_id", "price", "quantity", "weight"]
+        schema = {"quantity": pl.Float64, "weight": pl.Float64}
+        frame = pl.DataFrame(rows, schema=columns, orient="row", schema_overrides=schema)
+        return frame.with_columns(pl.lit(week).alias("period"))
+
+    return build
+
+
+def test_purchase_shares_the_weight_of_its_occasion(offers, shelf):
+    log = offers(("x", 1, 10, 2.0, 2, 4.0), ("x", 1, 11, 3.0, 1, 4.0), ("x", 1, 20, 5.0, 0, 4.0))
+
+    bought = purchases_from_offers(log, shelf)
+
+    assert bought.select("product_id", "weight", "size").sort("product_id").rows() == [
+        (10, 2.0, 2),
+        (11, 2.0, 2),
+    ]
+
+
+def test_category_seen_and_not_bought_is_an_occasion_without_purchase(offers, shelf):
+    log = offers(("x", 1, 10, 2.0, 1, None), ("x", 1, 20, 5.0, 0, None), ("y", 1, 10, 2.0, 0, None))
+
+    zeros, rates = zeros_from_offers(log, shelf)
+
+    assert zeros.select("occasion_id", "category_id", "product_id", "weight").sort("occasion_id").rows() == [
+        ("x", "B", None, 1.0), ("y", "A", None, 1.0)
+    ]  # fmt: skip
+    assert rates["outside_rate"].unique().to_list() == [1.0]
+
+
+def test_share_of_offers_at_another_price_is_told(offers, shelf):
+    log = offers(("x", 1, 10, 2.0, 1, None), ("x", 1, 11, 2.5, 0, None))
+
+    assert off_modal_share(log, shelf) == 0.5

@@ -8,9 +8,9 @@ import pytest
 
 from gpu_pricer.data.inputs import Validation, read_inputs
 from gpu_pricer.data.outliers import QuantityAtMost
-from gpu_pricer.data.periods import Period
 from gpu_pricer.data.sources.source import RawTable
 from gpu_pricer.errors import InputError
+from gpu_pricer.tables.periods import Period
 
 PRODUCTS = pl.DataFrame({"product_id": [10, 11], "category_id": ["A", "A"]})
 MONDAY = date(2024, 1, 1)

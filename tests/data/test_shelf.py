@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gpu_pricer.data.periods import Period
 from gpu_pricer.data.shelf import ShelfRule, imputed_shelf, modal_prices, period_context, with_context
+from gpu_pricer.tables.periods import Period
 
 WEEK = Period("1w")
 

@@ -13,9 +13,9 @@ from gpu_pricer.jobs.fairness_audit import audit_version
 from gpu_pricer.jobs.score import score
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.artefact import write_artefact
-from gpu_pricer.tables.gates import Gates, check_files
 from gpu_pricer.tables.price_table import scan_prices
 from gpu_pricer.tables.price_version import FAIRNESS, read_version
+from gpu_pricer.tables.publication_gates import Gates, check_files
 from tests.markets import USUAL, a_policy, catalog_of, small_artefact
 
 USERS = 400

@@ -18,9 +18,9 @@ from gpu_pricer.jobs.publish import Publication, publish
 from gpu_pricer.jobs.score import score
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables import publishing
-from gpu_pricer.tables.gates import Gates, check_files
 from gpu_pricer.tables.price_table import scan_prices
 from gpu_pricer.tables.price_version import file_name, new_run, read_version
+from gpu_pricer.tables.publication_gates import Gates, check_files
 from tests.markets import a_policy, catalog_of, small_artefact
 
 ARTEFACT = small_artefact(21, segments=3, products=12, categories=4)
@@ -144,7 +144,7 @@ DIE_AT = """
 import os, signal, sys
 from pathlib import Path
 from gpu_pricer.jobs import publish as job
-from gpu_pricer.tables.gates import Gates
+from gpu_pricer.tables.publication_gates import Gates
 
 setattr(job, sys.argv[2], lambda *arguments: os.kill(os.getpid(), signal.SIGKILL))
 job.publish(Path(sys.argv[1]), None, job.Publication(False, 5, Gates(1.0, 1.0)))

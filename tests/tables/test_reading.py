@@ -72,15 +72,15 @@ def test_missing_column_is_named():
 
 
 @pytest.mark.parametrize(
-    ("column", "value", "wanted"),
+    ("column", "value", "expected"),
     [
         ("price", "cheap", "a number, found String"),
         ("user_id", 1.5, "integer or string, found Float64"),
         ("time", 20240101, "Date or Datetime, found Int32"),
     ],
 )
-def test_wrong_type_is_named(column, value, wanted):
-    with pytest.raises(InputError, match=f"table: the column {column} must be {wanted}: convert the column"):
+def test_wrong_type_is_named(column, value, expected):
+    with pytest.raises(InputError, match=f"table: the column {column} must be {expected}: convert the column"):
         conformed(LINES.with_columns(pl.lit(value).alias(column)), Transactions)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from gpu_pricer.tables.checking import check
 from gpu_pricer.tables.reading import conform
-from gpu_pricer.tables.schemas import Context, Offers, Products, Transactions, Users
+from gpu_pricer.tables.schemas import Context, Offers, Products, Transactions, Users, category_key
 
 NOON = datetime(2024, 1, 1, 12)
 SOUND = {
@@ -88,3 +88,10 @@ def test_shares_lie_between_zero_and_one(schema, column, value):
 @pytest.mark.parametrize(("schema", "change"), [(Products, {"product_id": 11}), (Users, {"user_id": 2})])
 def test_products_and_users_are_unique(schema, change):
     assert broken(schema, **change) == {f"{next(iter(change)).removesuffix('_id')}_is_unique": 2}
+
+
+@pytest.mark.parametrize(("product_id", "alone"), [([4, 5], "product:5"), (["a", "b"], "product:b")])
+def test_product_without_category_is_alone(product_id, alone):
+    products = pl.DataFrame({"product_id": product_id, "category_id": ["DIPS", None]})
+
+    assert products.select(category_key())["category_id"].to_list() == ["DIPS", alone]

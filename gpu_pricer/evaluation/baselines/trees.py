@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.checks import require_flag, require_integer, require_number
-from gpu_pricer.errors import InputError
+from gpu_pricer.errors import InputError, first_line
 from gpu_pricer.evaluation.baselines.baseline import Predict
 
 FALLING = ("price_ratio", "discount")
@@ -109,7 +109,7 @@ def _lightgbm() -> Any:
     try:
         return import_module("lightgbm")
     except (ImportError, OSError) as error:  # OSError: the package is there, the system's libgomp is not
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise InputError(
             f"boosted trees must find the package lightgbm, found {reason}: "
             'pip install -e ".[baselines]" (and the system package libgomp1), or leave these baselines out'

@@ -25,8 +25,8 @@ from gpu_pricer.network.encoding.numbering import (
     numbered_shelf,
 )
 from gpu_pricer.network.encoding.price_memory import last_recent_price, with_recent_price
+from gpu_pricer.tables.periods import Split
 from gpu_pricer.tables.schemas import COST_SHIFTERS, PROMOTIONS, Catalog, Shelf
-from gpu_pricer.tables.split import Split
 
 OF_SHELF = ("reference_price", "is_trained", "is_seen", "price_coverage", "whole_price_coverage")
 MARKET_COLUMNS = {*Catalog.column_names(), *OF_SHELF}  # others are attributes
@@ -82,7 +82,7 @@ def load_choice_data(directory: Path, config: EncodingConfig, split: Split) -> C
             f"the tables in {directory} must be of {split}, found {summary['split']}: run `gpu-pricer prepare` again"
         )
     periods = pl.read_parquet(directory / "shelf.parquet", columns=["period"])["period"].unique().sort().to_list()
-    trained = split.trained(len(periods))
+    trained = split.training_periods(len(periods))
     return _tensors(_read_tables(directory, periods, trained, config.price_memory), config, split, summary)
 
 
@@ -109,7 +109,7 @@ def _read_tables(directory: Path, periods: list[date], trained: int, price_memor
 
 def _tensors(tables: Tables, config: EncodingConfig, split: Split, summary: dict[str, Any]) -> ChoiceData:
     products, users, shelf, choices = tables.products, tables.users, tables.shelf, tables.choices
-    trained = split.trained(len(tables.periods))
+    trained = split.training_periods(len(tables.periods))
     is_start = np.diff(shelf["choice_set"].to_numpy(), prepend=-1) != 0
     sets = shelf.filter(pl.Series(is_start))
     outside = (

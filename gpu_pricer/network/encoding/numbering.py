@@ -4,7 +4,7 @@ from datetime import date
 
 import polars as pl
 
-from gpu_pricer.tables.category import category_key
+from gpu_pricer.tables.schemas import category_key
 
 
 def numbered_categories(rates: pl.DataFrame, products: pl.DataFrame) -> pl.DataFrame:

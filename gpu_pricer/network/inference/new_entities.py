@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gpu_pricer.network.encoding.attributes import Vocabulary, encode_attributes
 from gpu_pricer.network.storage.saved_network import SavedNetwork
-from gpu_pricer.tables.category import category_key
+from gpu_pricer.tables.schemas import category_key
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from gpu_pricer.errors import InputError
+from gpu_pricer.errors import InputError, first_line
 from gpu_pricer.network.encoding.attributes import UNKNOWN, Scale, Vocabulary
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.encoding.context_scale import ContextScale
@@ -117,7 +117,7 @@ def read_network(directory: Path) -> SavedNetwork:
         digest = hashlib.sha256((directory / "parameters.safetensors").read_bytes()).hexdigest()
         return SavedNetwork(_settings(raw), Parameters(named, labels), **tables, centre=centre, fingerprint=digest)
     except (KeyError, TypeError, ValueError, OSError, SafetensorError, pl.exceptions.PolarsError) as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise InputError(f"the network in {directory} must be whole, found {reason}: train it again") from error
 
 

@@ -10,7 +10,7 @@ from gpu_pricer.pricing.decomposition import PricedChoices, expected_price_parts
 from gpu_pricer.pricing.layouts.row_encoding import differ
 from gpu_pricer.pricing.tiles.solved_tile import SolvedTile
 from gpu_pricer.tables.parquet_file import Column
-from gpu_pricer.tables.parquet_pages import Chunk, codes_chunk, dictionary_of, flags_chunk, values_chunk
+from gpu_pricer.tables.parquet_pages import ColumnChunk, codes_chunk, dictionary_of, flags_chunk, values_chunk
 from gpu_pricer.tables.price_table import CENTS, DETAIL_COLUMNS, DETAILS, PER_VISITS
 
 
@@ -19,7 +19,7 @@ def detail_columns(details: Sequence[str]) -> list[Column]:
     return [Column(name, DETAIL_COLUMNS[name].dtype) for detail in _ordered(details) for name in DETAILS[detail]]
 
 
-def detail_chunks(tile: SolvedTile, order: np.ndarray, details: Sequence[str]) -> Iterator[Chunk]:
+def detail_chunks(tile: SolvedTile, order: np.ndarray, details: Sequence[str]) -> Iterator[ColumnChunk]:
     """A chunk for each of these columns, of some of the tile's products."""
     for detail in _ordered(details):
         yield from CHUNKS[detail](tile, order)
@@ -37,18 +37,18 @@ def parts_of(tile: SolvedTile, order: np.ndarray) -> np.ndarray:
     return price_parts(choices, terms, cost, order)
 
 
-def _parts(tile: SolvedTile, order: np.ndarray) -> Iterator[Chunk]:
+def _parts(tile: SolvedTile, order: np.ndarray) -> Iterator[ColumnChunk]:
     for part in parts_of(tile, order):
         yield values_chunk(part.ravel())
 
 
-def _personalised(tile: SolvedTile, order: np.ndarray) -> Iterator[Chunk]:
+def _personalised(tile: SolvedTile, order: np.ndarray) -> Iterator[ColumnChunk]:
     flags = np.empty((len(order), tile.cells.price.shape[1]), np.bool_)
     differ(tile.cells.price, order, flags)
     yield flags_chunk(flags.ravel())
 
 
-def _interval(tile: SolvedTile, order: np.ndarray) -> Iterator[Chunk]:
+def _interval(tile: SolvedTile, order: np.ndarray) -> Iterator[ColumnChunk]:
     problem, products = tile.problem, tile.products
     margin = tile.cells.price[order] / CENTS - problem.products.cost[products][order, None]
     units = PER_VISITS * problem.products.units_per_choice[products][order, None] * tile.share_interval[:, order]
@@ -57,7 +57,7 @@ def _interval(tile: SolvedTile, order: np.ndarray) -> Iterator[Chunk]:
         yield values_chunk(end.ravel())
 
 
-def _notes(tile: SolvedTile, order: np.ndarray) -> Iterator[Chunk]:
+def _notes(tile: SolvedTile, order: np.ndarray) -> Iterator[ColumnChunk]:
     overrides = tile.problem.overrides
     distinct = pl.concat([pl.Series([""], dtype=pl.String), overrides.note]).unique().sort()
     dictionary = dictionary_of(distinct, is_sorted=True)
@@ -76,7 +76,7 @@ def _ordered(details: Sequence[str]) -> list[str]:
     return [detail for detail in DETAILS if detail in details]
 
 
-CHUNKS: dict[str, Callable[[SolvedTile, np.ndarray], Iterator[Chunk]]] = {
+CHUNKS: dict[str, Callable[[SolvedTile, np.ndarray], Iterator[ColumnChunk]]] = {
     "parts": _parts,
     "personalised": _personalised,
     "note": _notes,

@@ -11,7 +11,7 @@ from gpu_pricer.pricing.layouts.row_encoding import code_bindings, code_prices, 
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
 from gpu_pricer.pricing.tiles.solved_tile import SolvedTile
 from gpu_pricer.tables.parquet_file import Column
-from gpu_pricer.tables.parquet_pages import Chunk, codes_chunk, dictionary_of, runs_chunk, values_chunk
+from gpu_pricer.tables.parquet_pages import ColumnChunk, codes_chunk, dictionary_of, runs_chunk, values_chunk
 from gpu_pricer.tables.price_table import BINDINGS, MONEY, PER_VISITS
 
 # Rows of a row group, exceeded only by a single product. Readers work on several groups at once and skip those whose
@@ -35,7 +35,7 @@ def long_columns(problem: PricingProblem, details: Sequence[str] = ()) -> list[C
     ]
 
 
-def long_groups(tile: SolvedTile, details: Sequence[str] = ()) -> Iterator[list[Chunk]]:
+def long_groups(tile: SolvedTile, details: Sequence[str] = ()) -> Iterator[list[ColumnChunk]]:
     """The tile's row groups: a chunk per column."""
     step = max(GROUP_ROWS // tile.cells.price.shape[1], 1)
     for first in range(0, len(tile.order), step):
@@ -43,7 +43,7 @@ def long_groups(tile: SolvedTile, details: Sequence[str] = ()) -> Iterator[list[
         yield [*_group(tile, order), *detail_chunks(tile, order, details)]
 
 
-def _group(tile: SolvedTile, order: np.ndarray) -> list[Chunk]:
+def _group(tile: SolvedTile, order: np.ndarray) -> list[ColumnChunk]:
     """The row group of some of the tile's products."""
     problem, cells = tile.problem, tile.cells
     shape = (len(order), cells.price.shape[1])

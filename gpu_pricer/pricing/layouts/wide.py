@@ -9,7 +9,7 @@ from gpu_pricer.pricing.layouts.row_encoding import pack_prices
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
 from gpu_pricer.pricing.tiles.solved_tile import SolvedTile
 from gpu_pricer.tables.parquet_file import Column
-from gpu_pricer.tables.parquet_pages import Chunk, codes_chunk, packed_chunks
+from gpu_pricer.tables.parquet_pages import ColumnChunk, codes_chunk, packed_chunks
 from gpu_pricer.tables.price_table import MONEY, price_columns
 
 
@@ -23,7 +23,7 @@ def wide_columns(problem: PricingProblem, details: Sequence[str] = ()) -> list[C
     ]
 
 
-def wide_groups(tile: SolvedTile, details: Sequence[str] = ()) -> Iterator[list[Chunk]]:
+def wide_groups(tile: SolvedTile, details: Sequence[str] = ()) -> Iterator[list[ColumnChunk]]:
     """The tile's one row group: a chunk per column. Its price columns share one dictionary."""
     assert not details
     price, order = tile.cells.price, tile.order

@@ -6,8 +6,8 @@ import polars as pl
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.artefact import DemandArtefact
-from gpu_pricer.tables.category import category_key
-from gpu_pricer.tables.row_lookup import rows_of
+from gpu_pricer.tables.low_memory import rows_of
+from gpu_pricer.tables.schemas import category_key
 
 NO_DEMAND = "neither the product nor a fallback of its category is in the demand artefact"
 

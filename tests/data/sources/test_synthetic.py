@@ -11,13 +11,13 @@ from hydra.utils import instantiate
 from polars.testing import assert_frame_equal
 
 from gpu_pricer.data.inputs import Validation, read_inputs
-from gpu_pricer.data.periods import Period
 from gpu_pricer.data.sources.synthetic import Assortment, DrawnMarket, Manager, People, Synthetic
 from gpu_pricer.data.sources.synthetic.sales import utility
 from gpu_pricer.tables.artefact import read_artefact
+from gpu_pricer.tables.periods import Period
 from tests.evaluation.markets import small_source, with_confounding
 
-CONF = Path(__file__).parents[2] / "conf"
+CONF = Path(__file__).parents[3] / "conf"
 
 
 @pytest.fixture(scope="module")

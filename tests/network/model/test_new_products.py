@@ -23,7 +23,7 @@ def tables(tmp_path_factory):
     write_canonical(folder, periods=PERIODS)
     read = {name: pl.read_parquet(folder / f"{name}.parquet") for name in ("products", "shelf", "choices")}
     days = read["shelf"]["period"].unique().sort()
-    later = days[SPLIT.trained(PERIODS) :].to_list()
+    later = days[SPLIT.training_periods(PERIODS) :].to_list()
     numbers = read["products"]["product_id"].max() + 1 + np.arange(2)
     like = read["products"].filter(pl.col("product_id") == 1)
     products = pl.concat([like.with_columns(product_id=pl.lit(number), price=pl.lit(7.0)) for number in numbers])

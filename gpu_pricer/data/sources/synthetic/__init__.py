@@ -1,7 +1,10 @@
-"""A market with known truth: types of users, a manager who sets prices, a log of what they bought."""
+"""A synthetic market whose truth is known: types of users, a manager who sets prices, and a log of purchases.
 
-from gpu_pricer.data.sources.synthetic.history import History, Manager
-from gpu_pricer.data.sources.synthetic.market import Assortment, Market, People, Tastes
+The truth is saved as a demand artefact, so that estimates and prices can be compared with it.
+"""
+
+from gpu_pricer.data.sources.synthetic.history import Manager, MarketHistory
+from gpu_pricer.data.sources.synthetic.market import Assortment, People, SyntheticMarket, Tastes
 from gpu_pricer.data.sources.synthetic.sales import Baskets
 from gpu_pricer.data.sources.synthetic.source import DrawnMarket, Synthetic
 
@@ -9,10 +12,10 @@ __all__ = [
     "Assortment",
     "Baskets",
     "DrawnMarket",
-    "History",
     "Manager",
-    "Market",
+    "MarketHistory",
     "People",
     "Synthetic",
+    "SyntheticMarket",
     "Tastes",
 ]

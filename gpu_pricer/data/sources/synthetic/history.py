@@ -1,4 +1,4 @@
-"""What happens week by week whoever comes: prices, promotions, the shelf, and demand that no log shows."""
+"""What happens from week to week: prices, promotions, the shelf, and demand shocks that no log shows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from gpu_pricer.checks import require_number, require_range
-from gpu_pricer.data.sources.synthetic.market import Assortment, Market, Tastes, draw_between
+from gpu_pricer.data.sources.synthetic.market import Assortment, SyntheticMarket, Tastes, draw_between
 
 PERIODS_PER_YEAR = 52
 SHOCK_PERSISTENCE = 0.7
-WIDEST_WALK = 0.25  # regular prices stay within this distance of the base price, in logs
+WIDEST_WALK = 0.25
+"""Regular prices stay within this distance of the base price, in logs."""
 COST_PERSISTENCE = 0.9
 
 
@@ -18,12 +19,12 @@ COST_PERSISTENCE = 0.9
 class Manager:
     """How prices are set.
 
-    promotion_rate: chance of a promotion in a product-week; promotion_depth: from which to which cut;
-    move_rate, move_size: chance and standard deviation (log) of a lasting move of the regular price;
-    display_rate: chance of display and of mailer [without, with] a promotion;
-    confounding: log price per unit of the demand shock that the manager sees and the log does not;
-    cost_spread: standard deviation of the log cost of a product from week to week, which the regular price follows
-    pass_through to one: a reason to move prices that has nothing to do with demand.
+    promotion_rate: chance of a promotion in a product-week. promotion_depth: range of the price cut of a promotion.
+    move_rate, move_size: chance of a lasting move of the regular price, and its standard deviation in logs.
+    display_rate: chance of a display, and of a mailer, [without, with] a promotion.
+    confounding: log price per unit of the demand shock, which the manager sees and the log does not show.
+    cost_spread: standard deviation of a product's log cost from week to week, a reason to move prices that has nothing
+    to do with demand. pass_through: log price per unit of log cost.
     """
 
     promotion_rate: float
@@ -47,8 +48,11 @@ class Manager:
 
 
 @dataclass(frozen=True)
-class History:
-    """All [W, P], prices and costs in whole cents; season and on_shelf have one week more, the one to be priced."""
+class MarketHistory:
+    """All arrays are [W, P]; season and on_shelf are [W + 1, P], since they include the week to be priced.
+
+    cost, list_price and price are in integer cents; season and shock are added to the utility.
+    """
 
     cost: np.ndarray
     list_price: np.ndarray
@@ -61,14 +65,17 @@ class History:
 
 
 def draw_history(
-    market: Market,
+    market: SyntheticMarket,
     assortment: Assortment,
     tastes: Tastes,
     manager: Manager,
     weeks: int,
     rng: np.random.Generator,
-) -> History:
-    """Draw every week; the same generator gives the same shocks, promotions and costs whatever the confounding."""
+) -> MarketHistory:
+    """Return the drawn weeks.
+
+    The same generator gives the same shocks, promotions and costs for any confounding.
+    """
     shape = (weeks, len(market.category))
     shock = _draw_shocks(market, tastes, weeks, rng)
     moves = rng.normal(0.0, manager.move_size, shape) * (rng.random(shape) < manager.move_rate)
@@ -80,7 +87,7 @@ def draw_history(
     on_shelf = _draw_shelf(assortment, shape, rng)
     cost = manager.cost_spread * _persistent(shape, COST_PERSISTENCE, rng)
     regular = market.base_price * np.exp(walk + manager.confounding * shock + manager.pass_through * cost)
-    return History(
+    return MarketHistory(
         cost=_cents(market.cost * np.exp(cost)),
         list_price=_cents(regular),
         price=_cents(np.round(regular, 2) * (1.0 - cut)),
@@ -92,8 +99,8 @@ def draw_history(
     )
 
 
-def _draw_shocks(market: Market, tastes: Tastes, weeks: int, rng: np.random.Generator) -> np.ndarray:
-    """Demand shocks [W, P]: one part common to the category, one of the product, each persistent."""
+def _draw_shocks(market: SyntheticMarket, tastes: Tastes, weeks: int, rng: np.random.Generator) -> np.ndarray:
+    """Return demand shocks [W, P]: the sum of one of the category and one of the product, both persistent."""
     common = _persistent((weeks, len(market.category_start) - 1), SHOCK_PERSISTENCE, rng)[:, market.category]
     own = _persistent((weeks, len(market.category)), SHOCK_PERSISTENCE, rng)
     shared = tastes.shared_shock
@@ -101,7 +108,7 @@ def _draw_shocks(market: Market, tastes: Tastes, weeks: int, rng: np.random.Gene
 
 
 def _persistent(shape: tuple[int, int], persistence: float, rng: np.random.Generator) -> np.ndarray:
-    """Autoregressive noise along the first axis, with standard deviation 1 in every week."""
+    """Return noise that is autoregressive along the first axis, with standard deviation 1 in every week."""
     noise = rng.standard_normal(shape)
     for week in range(1, shape[0]):
         fresh = np.sqrt(1.0 - persistence**2) * noise[week]
@@ -109,14 +116,14 @@ def _persistent(shape: tuple[int, int], persistence: float, rng: np.random.Gener
     return noise
 
 
-def _season(market: Market, size: float, weeks: int) -> np.ndarray:
-    """The year's wave of each product's category [W + 1, P]."""
+def _season(market: SyntheticMarket, size: float, weeks: int) -> np.ndarray:
+    """Return the seasonal wave [W + 1, P] of each product's category."""
     moment = np.arange(weeks + 1)[:, None] / PERIODS_PER_YEAR
     return size * np.cos(2 * np.pi * (moment - market.season_peak[market.category]))
 
 
 def _draw_shelf(assortment: Assortment, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """Which product is on the shelf [W + 1, P]: some are new, some arrive late or leave early, and weeks are missed."""
+    """Return which product is on the shelf [W + 1, P]: some are new, arrive late, leave early or miss weeks."""
     weeks, products = shape
     week = np.arange(weeks + 1)[:, None]
     is_part_time = rng.random(products) < assortment.part_time

@@ -1,4 +1,4 @@
-"""What does not change from week to week: who the users are, what they like, what products cost."""
+"""The part of the market that stays from week to week: users, their tastes, products and their costs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ LEAST_PER_CATEGORY = 2
 
 @dataclass(frozen=True)
 class People:
-    """How many users, of how many types, and from which to which chance they visit in a week."""
+    """How many users there are, of how many types, and the range of their chance to visit in a week."""
 
     users: int
     types: int
@@ -28,11 +28,11 @@ class People:
 class Assortment:
     """What is sold.
 
-    margin: from which to which margin rate a category is priced, whatever its users' sensitivity;
-    margin_spread: standard deviation of a product's log price around that rule;
-    part_time: share of products that are on the shelf for a part of the weeks only;
-    gap_rate: chance that a product misses a week;
-    new_rate: chance that a product is new in the week to be priced: it has attributes, but never sold.
+    margin: range of the margin rates at which categories are priced, independently of their users' sensitivity.
+    margin_spread: standard deviation of a product's log price around its category's margin rate.
+    part_time: share of products that are on the shelf in some of the weeks only.
+    gap_rate: chance that a product misses a week.
+    new_rate: chance that a product is new in the week to be priced, with attributes but without sales.
     """
 
     categories: int
@@ -57,11 +57,11 @@ class Assortment:
 class Tastes:
     """What users like.
 
-    buying_rate: from which to which share of the visits a category is bought at its base prices;
-    sensitivity: median price sensitivity b; sensitivity_spread: standard deviation of log b between types;
-    taste_spread: standard deviation of a type's taste for one attribute; season: amplitude of the year's
-    wave; display, mailer: what each adds to the appeal; shock: standard deviation of the demand that no log
-    shows; shared_shock: share of the shock's variance that all products of a category have in common.
+    buying_rate: range of the shares of visits that buy from a category at its base prices.
+    sensitivity: median price sensitivity b. sensitivity_spread: standard deviation of log b between types.
+    taste_spread: standard deviation of a type's taste for one attribute. season: amplitude of the seasonal wave.
+    display, mailer: what each adds to the appeal. shock: standard deviation of demand shocks, which no log shows.
+    shared_shock: share of the shock's variance that all products of a category have in common.
     """
 
     buying_rate: Sequence[float]
@@ -83,13 +83,13 @@ class Tastes:
 
 
 @dataclass(frozen=True)
-class Market:
-    """T types, U users, P products sorted by category, G categories; appeal is that at the base price.
+class SyntheticMarket:
+    """The true market of T types, U users, P products sorted by category, and G categories.
 
-    user_type [U], visit_rate [U], category [P] and category_start [G + 1] hold positions; cost and base_price
-    [P] are in currency; traits [P, 3] are tier (-1, 0, 1), quality and size; appeal and sensitivity [T, P];
-    sensitivity_rank [T] is the standardised log sensitivity of a type; season_peak [G] is a share of the
-    year.
+    user_type [U]: the type's index. visit_rate [U]: chance of a visit in a week. category [P], category_start [G + 1]:
+    the category's index, and the indices of the first products. traits [P, 3]: tier (-1, 0, 1), quality and size.
+    cost, base_price [P]: in currency. appeal, sensitivity [T, P]: at the base price. sensitivity_rank [T]: the type's
+    log sensitivity, standardised. season_peak [G]: the time of the seasonal peak as a share of the year.
     """
 
     user_type: np.ndarray
@@ -105,8 +105,8 @@ class Market:
     season_peak: np.ndarray
 
 
-def draw_market(people: People, assortment: Assortment, tastes: Tastes, rng: np.random.Generator) -> Market:
-    """Draw the market; attributes carry the truth, so that they help with products nobody has bought yet."""
+def draw_market(people: People, assortment: Assortment, tastes: Tastes, rng: np.random.Generator) -> SyntheticMarket:
+    """Return a drawn market; its attributes determine demand in part, so that they help with products never sold."""
     category = _draw_categories(assortment, rng)
     start = np.searchsorted(category, np.arange(assortment.categories + 1))
     traits = _draw_traits(assortment.products, rng)
@@ -115,7 +115,7 @@ def draw_market(people: People, assortment: Assortment, tastes: Tastes, rng: np.
     lowest, highest = people.visit_rate
     user_type = rng.permutation(np.arange(people.users) % people.types)
     type_rate = draw_between(people.visit_rate, people.types, rng)
-    return Market(
+    return SyntheticMarket(
         user_type=user_type,
         visit_rate=np.clip(type_rate[user_type] + rng.uniform(-0.1, 0.1, people.users), lowest, highest),
         category=category,
@@ -131,13 +131,13 @@ def draw_market(people: People, assortment: Assortment, tastes: Tastes, rng: np.
 
 
 def draw_between(ends: Sequence[float], size: int | tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """Uniform draws between the two ends."""
+    """Return uniform draws between the two ends."""
     low, high = ends
     return rng.uniform(low, high, size)
 
 
 def _draw_categories(assortment: Assortment, rng: np.random.Generator) -> np.ndarray:
-    """Category of each product [P], ascending; sizes differ, and none is below LEAST_PER_CATEGORY."""
+    """Return the category of each product [P], ascending; sizes differ and are at least LEAST_PER_CATEGORY."""
     spare = assortment.products - LEAST_PER_CATEGORY * assortment.categories
     shares = rng.dirichlet(np.full(assortment.categories, 4.0))
     sizes = LEAST_PER_CATEGORY + rng.multinomial(spare, shares)
@@ -153,7 +153,7 @@ def _draw_traits(products: int, rng: np.random.Generator) -> np.ndarray:
 def _draw_prices(
     assortment: Assortment, category: np.ndarray, traits: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Cost and base price [P]: costs are marked up by a rule of the category that knows no sensitivity."""
+    """Return cost and base price [P]: costs are marked up by a margin of the category that ignores sensitivity."""
     level = rng.normal(np.log(2.2), 0.45, assortment.categories)[category]
     noise = rng.normal(0.0, 0.1, len(category))
     cost = np.exp(level + 0.22 * traits[:, 0] + 0.12 * traits[:, 1] + 0.2 * traits[:, 2] + noise)
@@ -170,7 +170,7 @@ def _draw_appeal(
     traits: np.ndarray,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Appeal [T, P] at the base price, shifted so that each category is bought at its buying rate."""
+    """Return the appeal [T, P] at the base price, shifted so that each category is bought at its buying rate."""
     types, products = len(rank), len(category)
     common = 0.4 * traits[:, 1] + rng.normal(0.0, 0.5, products)
     taste = tastes.taste_spread * rng.standard_normal((types, traits.shape[1]))
@@ -182,7 +182,7 @@ def _draw_appeal(
 
 
 def _level_for(rate: np.ndarray, appeal: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """The shift [G] of all appeals at which types buy at the given rate [G] on average, by bisection."""
+    """Return the shift [G] of all appeals at which types buy at the given rate [G] on average, by bisection."""
     inclusive = np.add.reduceat(np.exp(appeal), start[:-1], axis=1)
     low, high = np.full(len(rate), -40.0), np.full(len(rate), 40.0)
     for _ in range(60):
@@ -196,7 +196,7 @@ def _level_for(rate: np.ndarray, appeal: np.ndarray, start: np.ndarray) -> np.nd
 def _draw_sensitivity(
     tastes: Tastes, rank: np.ndarray, category: np.ndarray, traits: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Sensitivity b [T, P]: it differs by type and by category, and premium products have less of it."""
+    """Return the sensitivity b [T, P], which differs by type and category and is lower for premium products."""
     of_type = tastes.sensitivity_spread * rank[:, None]
     of_category = rng.normal(0.0, 0.2, category[-1] + 1)[category]
     of_pair = rng.normal(0.0, 0.1, (len(rank), category[-1] + 1))[:, category]
@@ -204,6 +204,6 @@ def _draw_sensitivity(
 
 
 def _normal_scores(count: int) -> np.ndarray:
-    """Evenly spread standardised scores [count]: every seed has the same spread between types."""
+    """Return evenly spread standardised scores [count], so that every seed has the same spread between types."""
     scores = np.linspace(-1.0, 1.0, count) if count > 1 else np.zeros(1)
     return scores / max(float(scores.std()), 1e-12)

@@ -1,4 +1,4 @@
-"""Who buys what: every visit chooses once per category from the true multinomial logit."""
+"""The log of purchases: every visit chooses once per category from the true multinomial logit."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gpu_pricer.checks import require_number, require_range
-from gpu_pricer.data.sources.synthetic.history import History
-from gpu_pricer.data.sources.synthetic.market import Market, Tastes, draw_between
+from gpu_pricer.data.sources.synthetic.history import MarketHistory
+from gpu_pricer.data.sources.synthetic.market import SyntheticMarket, Tastes, draw_between
 
 DAYS = 7
 
@@ -16,8 +16,8 @@ DAYS = 7
 class Baskets:
     """How much is bought.
 
-    second_choice: chance that a buying occasion chooses twice (the same product may win twice);
-    extra_units: from which to which mean number of units beyond the first, per category.
+    second_choice: chance that a buying occasion chooses a second time, possibly the same product.
+    extra_units: range of the categories' mean number of units beyond the first.
     """
 
     second_choice: float
@@ -30,7 +30,7 @@ class Baskets:
 
 @dataclass(frozen=True)
 class Sales:
-    """N lines, as positions of user, product, week and day [N]; quantity [N]; units_per_choice [G]."""
+    """N lines: the indices of user, product, week and day [N], and quantity [N]; units_per_choice [G] is the truth."""
 
     user: np.ndarray
     product: np.ndarray
@@ -40,8 +40,8 @@ class Sales:
     units_per_choice: np.ndarray
 
 
-def utility(market: Market, tastes: Tastes, history: History, week: int) -> np.ndarray:
-    """True utility [T, P] in one week; minus infinity where a product is not on the shelf."""
+def utility(market: SyntheticMarket, tastes: Tastes, history: MarketHistory, week: int) -> np.ndarray:
+    """Return the true utility [T, P] in one week; minus infinity if a product is not on the shelf."""
     relative = history.price[week] / (100.0 * market.base_price) - 1.0
     promotion = tastes.display * history.display[week] + tastes.mailer * history.mailer[week]
     everyone = history.season[week] + history.shock[week] + promotion
@@ -49,8 +49,10 @@ def utility(market: Market, tastes: Tastes, history: History, week: int) -> np.n
     return market.appeal - market.sensitivity * relative + everyone
 
 
-def draw_sales(market: Market, tastes: Tastes, history: History, baskets: Baskets, rng: np.random.Generator) -> Sales:
-    """Draw the log of all weeks; a user's choices of one product in one visit are one line."""
+def draw_sales(
+    market: SyntheticMarket, tastes: Tastes, history: MarketHistory, baskets: Baskets, rng: np.random.Generator
+) -> Sales:
+    """Return the drawn lines of all weeks; a user's choices of one product in one visit are one line."""
     categories = len(market.category_start) - 1
     extra = draw_between(baskets.extra_units, categories, rng)
     weeks = [
@@ -72,8 +74,10 @@ def draw_sales(market: Market, tastes: Tastes, history: History, baskets: Basket
     )
 
 
-def _draw_week(market: Market, utilities: np.ndarray, second_choice: float, rng: np.random.Generator) -> np.ndarray:
-    """Rows user, product and day [3, n] of one week's choices, the outside option left out."""
+def _draw_week(
+    market: SyntheticMarket, utilities: np.ndarray, second_choice: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Return user, product and day [3, n] of one week's choices of a product."""
     start = market.category_start
     weight = np.exp(utilities)
     total = np.add.reduceat(weight, start[:-1], axis=1)
@@ -97,8 +101,10 @@ def _draw_week(market: Market, utilities: np.ndarray, second_choice: float, rng:
     return np.vstack([visitor[row], product, day[row]])
 
 
-def _find(before: np.ndarray, start: np.ndarray, market: Market, occasion: np.ndarray, draw: np.ndarray) -> np.ndarray:
-    """The product whose stretch of the cumulated shares holds the draw; occasion is type × G + category."""
+def _find(
+    before: np.ndarray, start: np.ndarray, market: SyntheticMarket, occasion: np.ndarray, draw: np.ndarray
+) -> np.ndarray:
+    """Return the product whose interval of the cumulated shares contains the draw; occasion is type × G + category."""
     types, products = before.shape
     categories = len(start) - 1
     steps = (before + market.category + categories * np.arange(types)[:, None]).ravel()

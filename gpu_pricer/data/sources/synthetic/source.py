@@ -10,8 +10,8 @@ import polars as pl
 from gpu_pricer.checks import require_integer
 from gpu_pricer.data.sources.source import RawTable
 from gpu_pricer.data.sources.synthetic import tables
-from gpu_pricer.data.sources.synthetic.history import History, Manager, draw_history
-from gpu_pricer.data.sources.synthetic.market import Assortment, Market, People, Tastes, draw_market
+from gpu_pricer.data.sources.synthetic.history import Manager, MarketHistory, draw_history
+from gpu_pricer.data.sources.synthetic.market import Assortment, People, SyntheticMarket, Tastes, draw_market
 from gpu_pricer.data.sources.synthetic.sales import Baskets, Sales, draw_sales
 from gpu_pricer.data.sources.synthetic.truth import true_demand
 from gpu_pricer.tables.artefact import DemandArtefact, write_artefact
@@ -19,7 +19,7 @@ from gpu_pricer.tables.artefact import DemandArtefact, write_artefact
 
 @dataclass(frozen=True)
 class Synthetic:
-    """A market drawn from a seed; the log starts on a Monday, truth is the directory for the true demand."""
+    """The settings of a market; start: a Monday, the first day of the log; truth: directory for the true demand."""
 
     seed: int
     start: str
@@ -39,19 +39,20 @@ class Synthetic:
             raise ValueError(f"start must be the ISO date of a Monday, found {self.start!r}")
 
     def files(self) -> list[Path]:
-        """None: the settings say it all."""
+        """Return no files: the settings determine the tables."""
         return []
 
     def tables(self) -> dict[str, RawTable]:
-        """Raw tables transactions, products, users and context; the truth is written on the way."""
+        """Return transactions, products, users and context, and write the true demand to `truth`."""
         drawn = self.draw()
         write_artefact(drawn.truth, Path(self.truth))
         return {name: RawTable(rows.lazy(), f"synthetic {name}") for name, rows in drawn.tables.items()}
 
     def draw(self) -> "DrawnMarket":
-        """Everything that was drawn; the same settings give the same bits.
+        """Return the drawn market; equal settings give equal bits.
 
-        Market, weeks and sales have generators of their own, so that a changed manager meets the same demand.
+        Market, weeks and sales have random generators of their own, so that changing the manager does not change the
+        demand.
         """
         of_market, of_weeks, of_sales, of_labels = np.random.default_rng(self.seed).spawn(4)
         market = draw_market(self.people, self.assortment, self.tastes, of_market)
@@ -74,10 +75,10 @@ class Synthetic:
 
 @dataclass(frozen=True)
 class DrawnMarket:
-    """One draw: what is hidden (market, history, sales, truth) and the raw tables that a log would hold."""
+    """A drawn market: its hidden part (market, history, sales, truth), and the raw tables that a retailer has."""
 
-    market: Market
-    history: History
+    market: SyntheticMarket
+    history: MarketHistory
     sales: Sales
     truth: DemandArtefact
     tables: dict[str, pl.DataFrame]

@@ -1,12 +1,12 @@
-"""The drawn market as raw tables, in the input contract of every source."""
+"""The drawn market as raw tables that follow the input contract."""
 
 from datetime import date
 
 import numpy as np
 import polars as pl
 
-from gpu_pricer.data.sources.synthetic.history import History
-from gpu_pricer.data.sources.synthetic.market import Market
+from gpu_pricer.data.sources.synthetic.history import MarketHistory
+from gpu_pricer.data.sources.synthetic.market import SyntheticMarket
 from gpu_pricer.data.sources.synthetic.sales import DAYS, Sales
 
 FIRST_PRODUCT, FIRST_USER = 100_001, 500_001
@@ -15,23 +15,25 @@ AGES = np.array(["18-34", "35-49", "50-64", "65+"])
 DEPARTMENTS = np.array(["GROCERY", "DAIRY", "HOUSEHOLD", "DRINKS"])
 
 
-def product_ids(market: Market, rng: np.random.Generator) -> np.ndarray:
-    """Product ids [P] in an order that tells nothing of the category."""
+def product_ids(market: SyntheticMarket, rng: np.random.Generator) -> np.ndarray:
+    """Return product ids [P] in an order that tells nothing about the category."""
     return FIRST_PRODUCT + rng.permutation(len(market.category))
 
 
-def user_ids(market: Market) -> np.ndarray:
-    """User ids [U]."""
+def user_ids(market: SyntheticMarket) -> np.ndarray:
+    """Return user ids [U]."""
     return FIRST_USER + np.arange(len(market.user_type))
 
 
-def category_ids(market: Market) -> np.ndarray:
-    """Category ids [P] of the products."""
+def category_ids(market: SyntheticMarket) -> np.ndarray:
+    """Return the category id of each product [P]."""
     return np.array([f"C{category:03d}" for category in range(len(market.category_start) - 1)])[market.category]
 
 
-def transactions_table(market: Market, history: History, sales: Sales, ids: np.ndarray, start: date) -> pl.DataFrame:
-    """One line per user, product and visit; the price is that of the product-week, in every store."""
+def transactions_table(
+    market: SyntheticMarket, history: MarketHistory, sales: Sales, ids: np.ndarray, start: date
+) -> pl.DataFrame:
+    """Return one line per user, product and visit, at the product's price of the week."""
     day = DAYS * sales.week + sales.day
     return pl.DataFrame(
         {
@@ -45,8 +47,8 @@ def transactions_table(market: Market, history: History, sales: Sales, ids: np.n
     ).sort("time", "user_id", "product_id")
 
 
-def products_table(market: Market, history: History, ids: np.ndarray) -> pl.DataFrame:
-    """The catalog on the day of pricing: today's price is the last week's regular price, and so is the cost."""
+def products_table(market: SyntheticMarket, history: MarketHistory, ids: np.ndarray) -> pl.DataFrame:
+    """Return the products on the day of pricing; today's price and cost are the last week's regular price and cost."""
     return pl.DataFrame(
         {
             "product_id": ids,
@@ -63,8 +65,8 @@ def products_table(market: Market, history: History, ids: np.ndarray) -> pl.Data
     ).sort("product_id")
 
 
-def users_table(market: Market, rng: np.random.Generator) -> pl.DataFrame:
-    """User attributes: income and household follow the type, age band does so a little."""
+def users_table(market: SyntheticMarket, rng: np.random.Generator) -> pl.DataFrame:
+    """Return user attributes: income and household size depend on the type, the age band a little."""
     kind, count = market.user_type, len(market.user_type)
     household = rng.normal(0.0, 1.0, len(market.sensitivity_rank))[kind]
     age = -0.4 * market.sensitivity_rank[kind] + rng.standard_normal(count)
@@ -78,8 +80,8 @@ def users_table(market: Market, rng: np.random.Generator) -> pl.DataFrame:
     )
 
 
-def context_table(history: History, ids: np.ndarray, start: date) -> pl.DataFrame:
-    """Display, mailer and cost of every product-week on the shelf."""
+def context_table(history: MarketHistory, ids: np.ndarray, start: date) -> pl.DataFrame:
+    """Return display, mailer and cost of every product-week on the shelf."""
     week, product = np.nonzero(history.on_shelf[:-1])
     return pl.DataFrame(
         {

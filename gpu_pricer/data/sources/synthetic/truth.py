@@ -1,25 +1,26 @@
-"""The true demand as a demand artefact, so that the oracle's prices are those scored from it."""
+"""The true demand as a demand artefact; the prices scored from it are the best possible ones."""
 
 from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
 
-from gpu_pricer.data.sources.synthetic.history import History
-from gpu_pricer.data.sources.synthetic.market import Market
+from gpu_pricer.data.sources.synthetic.history import MarketHistory
+from gpu_pricer.data.sources.synthetic.market import SyntheticMarket
 from gpu_pricer.data.sources.synthetic.sales import DAYS, Sales
 from gpu_pricer.data.sources.synthetic.tables import category_ids, user_ids
 from gpu_pricer.tables.artefact import FORMAT_VERSION, DemandArtefact, DemandInfo
 
-LEAST_SUPPORT = 0.1  # the seen prices of a category are widened to ± 10 % of the reference price
+LEAST_SUPPORT = 0.1
+"""The support of a category's prices is at least ± 10 % of the reference price."""
 
 
 def true_demand(
-    market: Market, history: History, sales: Sales, ids: np.ndarray, start: date, run: str, currency: str
+    market: SyntheticMarket, history: MarketHistory, sales: Sales, ids: np.ndarray, start: date, run: str, currency: str
 ) -> DemandArtefact:
-    """The truth in the week after the log: no shock and no display, that week's season.
+    """Return the true demand in the week after the log: that week's season, without shocks and displays.
 
-    user_segments carries each user's expected visits, so that any other segmentation can be valued exactly.
+    user_segments has each user's expected visits, so that any other segmentation can be valued exactly.
     """
     weeks = len(history.price)
     end = start + timedelta(days=DAYS * weeks)
@@ -55,15 +56,17 @@ def true_demand(
     )
 
 
-def _reference_price(history: History) -> np.ndarray:
-    """Median price [P] over the weeks on the shelf, in currency; over all weeks for a product never there."""
+def _reference_price(history: MarketHistory) -> np.ndarray:
+    """Return the median price [P] over the weeks on the shelf, or over all weeks if there are none, in currency."""
     weeks = len(history.price)
     seen = history.on_shelf[:weeks] | ~history.on_shelf[:weeks].any(axis=0)
     return np.round(np.nanmedian(np.where(seen, history.price, np.nan), axis=0)) / 100
 
 
-def _products(market: Market, history: History, sales: Sales, ids: np.ndarray, reference: np.ndarray) -> pl.DataFrame:
-    """Products of the artefact; support is how far the category's prices were seen from the reference."""
+def _products(
+    market: SyntheticMarket, history: MarketHistory, sales: Sales, ids: np.ndarray, reference: np.ndarray
+) -> pl.DataFrame:
+    """Return the products of the artefact; the support is the range of the category's prices over the reference."""
     ratio = np.where(history.on_shelf[:-1], history.price / (100 * reference), 1.0)
     start = market.category_start[:-1]
     lowest = np.minimum(np.minimum.reduceat(ratio.min(axis=0), start), 1 - LEAST_SUPPORT)[market.category]
@@ -82,8 +85,8 @@ def _products(market: Market, history: History, sales: Sales, ids: np.ndarray, r
     )
 
 
-def _choices_per_purchase(market: Market, sales: Sales) -> np.ndarray:
-    """Mean number of products [G] in a buying occasion of the log, 1 where the category never sold."""
+def _choices_per_purchase(market: SyntheticMarket, sales: Sales) -> np.ndarray:
+    """Return the mean number of products [G] in a buying occasion of the log, 1 if the category never sold."""
     categories = len(market.category_start) - 1
     category = market.category[sales.product]
     lines = np.bincount(category, minlength=categories)
@@ -92,11 +95,11 @@ def _choices_per_purchase(market: Market, sales: Sales) -> np.ndarray:
     return np.where(occasions > 0, lines / np.maximum(occasions, 1), 1.0)
 
 
-def _segments(market: Market) -> pl.DataFrame:
+def _segments(market: SyntheticMarket) -> pl.DataFrame:
     types = len(market.sensitivity_rank)
     visits = np.bincount(market.user_type, weights=market.visit_rate, minlength=types)
     return pl.DataFrame({"segment_id": _type_ids(market), "visits": visits})
 
 
-def _type_ids(market: Market) -> np.ndarray:
+def _type_ids(market: SyntheticMarket) -> np.ndarray:
     return np.array([f"T{kind:02d}" for kind in range(len(market.sensitivity_rank))])

@@ -1,4 +1,4 @@
-"""What a scored version must be before it may be published."""
+"""The gates that a scored version must pass before it may be published."""
 
 import json
 from dataclasses import dataclass
@@ -7,18 +7,17 @@ from pathlib import Path
 import polars as pl
 
 from gpu_pricer.checks import require_number
-from gpu_pricer.errors import InputError, Refused
+from gpu_pricer.errors import InputError, Refused, first_line
 from gpu_pricer.tables.checking import check
 from gpu_pricer.tables.price_table import PRICE_OF, schema_of
 from gpu_pricer.tables.price_version import FAIRNESS, PriceVersion
-from gpu_pricer.tables.reading import first_line
 
 KEY = ("product_id", "segment_id")
 
 
 @dataclass(frozen=True)
 class Gates:
-    """Limits of a version: the share of cells that move, and the mean absolute relative move of all cells."""
+    """Limits on the share of prices that move, and on the mean absolute relative move over all prices."""
 
     max_share_moved: float
     max_mean_move: float
@@ -30,7 +29,7 @@ class Gates:
 
 @dataclass(frozen=True)
 class FileFacts:
-    """What was found in one file: per column the least and the largest value and how many are null."""
+    """The rows of one file, and per column its least and largest value and its number of nulls."""
 
     name: str
     rows: int
@@ -40,9 +39,9 @@ class FileFacts:
 
 
 def check_files(folder: Path, version: PriceVersion, gates: Gates) -> list[FileFacts]:
-    """Read every file of the version, one at a time, and return what Delta needs to know of it.
+    """Return what Delta needs to know of each file of the version, which are read one at a time.
 
-    InputError for files that are missing or not the price table; Refused for a gate that does not hold.
+    Raise InputError if a file is missing or is not of the price table, and Refused if a gate is not passed.
     """
     _require_files(folder, version)
     _require_fair(folder)
@@ -68,7 +67,7 @@ def check_files(folder: Path, version: PriceVersion, gates: Gates) -> list[FileF
 
 
 def _require_files(folder: Path, version: PriceVersion) -> None:
-    """Exactly the listed files: readers that know only Parquet read all that lie there."""
+    """Raise InputError unless the folder holds exactly the version's files, since readers read all that lie there."""
     found = {path.name for path in folder.glob("*.parquet")}
     missing, others = sorted(set(version.files) - found), sorted(found - set(version.files))
     if missing or others:
@@ -80,7 +79,7 @@ def _require_files(folder: Path, version: PriceVersion) -> None:
 
 
 def _require_fair(folder: Path) -> None:
-    """The audit of the prices, if there was one, did not refuse them."""
+    """Raise Refused if the fairness audit refused the prices; a version without an audit passes."""
     path = folder / FAIRNESS
     if path.is_file():
         is_refused = json.loads(path.read_text())["is_refused"]
@@ -88,14 +87,14 @@ def _require_fair(folder: Path) -> None:
 
 
 def _read(path: Path, layout: str) -> pl.DataFrame:
-    """One file whose every row follows the price table's contract; Refused for a repeated cell or a null."""
+    """Return the rows of one file; raise Refused if one breaks the price table's contract, such as a repeated cell."""
     try:
         table = pl.read_parquet(path)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise InputError(f"{path} must be a whole Parquet file, found: {first_line(error)}: score again") from error
     schema = schema_of(layout, table.columns)
-    wanted = {name: column.dtype for name, column in schema.columns().items() if name not in KEY}
-    if table.columns != schema.column_names() or wanted != {name: table.schema[name] for name in wanted}:
+    expected = {name: column.dtype for name, column in schema.columns().items() if name not in KEY}
+    if table.columns != schema.column_names() or expected != {name: table.schema[name] for name in expected}:
         raise InputError(
             f"{path} must be a price table with the columns {schema.column_names()}, "
             f"found {dict(table.schema)}: score again"
@@ -112,7 +111,7 @@ def _facts(name: str, table: pl.DataFrame) -> FileFacts:
 
 
 def _require_complete(folder: Path, version: PriceVersion, prices: int, ids: dict[str, list[pl.DataFrame]]) -> None:
-    """Each product × segment is there once: that many prices, none twice in a file, no product in two files."""
+    """Raise Refused unless each product × segment is there once, with no product in two files."""
     found = {key: pl.concat(parts)[key].n_unique() if parts else 0 for key, parts in ids.items()}
     products, expected = sum(part.height for part in ids["product_id"]), version.tally.products
     is_complete = prices == expected * version.segments > 0 and products == expected

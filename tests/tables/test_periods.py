@@ -1,12 +1,12 @@
-"""Which periods count."""
+"""Which periods count, and which of them are trained on."""
 
 from datetime import date
 
 import polars as pl
 import pytest
 
-from gpu_pricer.data.periods import Period
 from gpu_pricer.errors import InputError
+from gpu_pricer.tables.periods import Period, Split
 
 
 def test_weeks_start_on_monday():
@@ -26,12 +26,12 @@ def test_weeks_start_on_monday():
     ],
 )
 def test_partial_first_and_last_periods_are_dropped(first, last, expected):
-    assert Period("1w").whole(first, last) == expected
+    assert Period("1w").whole_periods(first, last) == expected
 
 
 def test_less_than_a_period_is_refused():
     with pytest.raises(InputError, match="at least one whole period of 1w, found 2024-01-02 to 2024-01-09"):
-        Period("1w").whole(date(2024, 1, 2), date(2024, 1, 9))
+        Period("1w").whole_periods(date(2024, 1, 2), date(2024, 1, 9))
 
 
 @pytest.mark.parametrize(("length", "days"), [("1w", 7), ("2w", 14), ("3d", 3)])
@@ -43,3 +43,12 @@ def test_period_knows_its_days(length, days):
 def test_period_of_anything_but_days_and_weeks_is_refused(length):
     with pytest.raises(InputError, match="occasion_period must be days or weeks such as 1w or 3d"):
         Period(length)
+
+
+def test_training_ends_before_validation():
+    assert Split(history_periods=7, validation_periods=5, test_periods=7).training_periods(51) == 39
+
+
+def test_too_few_periods_are_refused():
+    with pytest.raises(InputError, match="found 8 in all"):
+        Split(history_periods=1, validation_periods=3, test_periods=3).training_periods(8)

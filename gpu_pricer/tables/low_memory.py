@@ -1,0 +1,56 @@
+"""Operations on tables of millions of rows that need little memory beyond the tables themselves."""
+
+from typing import Protocol
+
+import numpy as np
+import polars as pl
+
+ROWS_AT_ONCE = 2**16
+
+
+class Digest(Protocol):
+    """A hash object of hashlib."""
+
+    def update(self, data: bytes, /) -> None:
+        """Add bytes to the hash."""
+
+
+def add_rows(digest: Digest, table: pl.DataFrame, by: str | None = None) -> None:
+    """Add the table's rows to a hash as CSV text, in the order of column `by` if one is named.
+
+    The rows are written a part at a time, so that no second copy of the table is made.
+    """
+    order = pl.int_range(table.height, eager=True) if by is None else table[by].arg_sort()
+    for first in range(0, max(table.height, 1), ROWS_AT_ONCE):
+        part = table[order[first : first + ROWS_AT_ONCE]]
+        digest.update(part.write_csv(include_header=first == 0).encode())
+
+
+def rows_of(requested: pl.Series, ids: pl.Series) -> np.ndarray:
+    """Return the row of each requested id in `ids`, int32; −1 where the requested id is null or not in `ids`.
+
+    `ids` must be unique except for nulls. The ids are joined a part at a time: a hash table of a million ids at once
+    takes 100 MB more.
+    """
+    rows = np.full(len(requested), -1, np.int32)
+    table = pl.DataFrame({"id": ids}).with_row_index("row")
+    for first in range(0, len(requested), ROWS_AT_ONCE):
+        part = pl.DataFrame({"id": requested[first : first + ROWS_AT_ONCE]}).with_row_index("place", offset=first)
+        found = part.join(table, on="id", how="inner")
+        rows[found["place"].to_numpy()] = found["row"].to_numpy()
+    return rows
+
+
+def is_unique(name: str) -> pl.Expr:
+    """Return an expression that is true where a value of the column, null included, occurs once.
+
+    Where all values are unique it takes a third of the memory of Polars' own `is_unique`.
+    """
+    return pl.col(name).map_batches(_is_unique, return_dtype=pl.Boolean)
+
+
+def _is_unique(values: pl.Series) -> pl.Series:
+    nulls = values.null_count()
+    if values.n_unique() < len(values) - max(nulls - 1, 0):
+        return values.is_unique()
+    return values.is_not_null() if nulls > 1 else pl.repeat(True, len(values), dtype=pl.Boolean, eager=True)

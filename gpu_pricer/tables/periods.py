@@ -1,0 +1,85 @@
+"""The calendar: periods, in which visits, prices and stock are counted, and their split for training and tests."""
+
+import re
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import polars as pl
+
+from gpu_pricer.checks import require_integer
+from gpu_pricer.errors import InputError
+
+LEAST_TRAINED = 2
+
+
+@dataclass(frozen=True)
+class Period:
+    """A period of whole days or weeks, such as "1w"; weeks start on Monday."""
+
+    length: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.length, str) or not re.fullmatch(r"[1-9]\d*[dw]", self.length):
+            raise InputError(
+                f"data.occasion_period must be days or weeks such as 1w or 3d, found {self.length!r}: mend it"
+            )
+
+    @property
+    def days(self) -> int:
+        """The length of a period in days."""
+        return int(self.length[:-1]) * (7 if self.length.endswith("w") else 1)
+
+    def start(self, time: pl.Expr) -> pl.Expr:
+        """Return an expression for the first day of the period that contains a time."""
+        return time.dt.truncate(self.length).dt.date()
+
+    def whole_periods(self, first: date, last: date) -> list[date]:
+        """Return the first days of the periods that lie entirely between the first and the last day, both included.
+
+        Raise InputError if there is none.
+        """
+        start: date = pl.select(self.start(pl.lit(first).cast(pl.Datetime("us")))).item()
+        if start < first:
+            start += timedelta(days=self.days)
+        count = ((last - start).days + 1) // self.days
+        if count < 1:
+            raise InputError(
+                f"the sales must cover at least one whole period of {self.length}, found {first} to {last}: "
+                "bring more sales or set a shorter data.occasion_period"
+            )
+        return [start + timedelta(days=self.days * i) for i in range(count)]
+
+
+@dataclass(frozen=True)
+class Split:
+    """How the periods divide in time: first those that only feed histories, then training, validation and test.
+
+    Rows are never divided at random, because tomorrow's rows tell about today's.
+    """
+
+    history_periods: int
+    validation_periods: int
+    test_periods: int
+
+    def __post_init__(self) -> None:
+        for name, least in (("history_periods", 0), ("validation_periods", 1), ("test_periods", 0)):
+            require_integer(f"split.{name}", getattr(self, name), least)
+
+    def training_periods(self, periods: int) -> int:
+        """Return how many periods come before validation; raise InputError if they are too few to learn from."""
+        trained = periods - self.validation_periods - self.test_periods
+        if trained - self.history_periods < LEAST_TRAINED:
+            raise InputError(
+                f"training needs at least {LEAST_TRAINED} periods besides {self.history_periods} for histories, "
+                f"{self.validation_periods} for validation and {self.test_periods} for test, found {periods} in all: "
+                "give more data, or lower split.history_periods, split.validation_periods and split.test_periods"
+            )
+        return trained
+
+
+def parse_day(name: str, text: str | None) -> date | None:
+    """Return the day that an ISO date names, None for null; raise InputError for anything else."""
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} must be a date such as 2017-12-18 or null, found {text!r}: mend it") from None
