@@ -137,7 +137,8 @@ class Category:
         """What draws say of one of its products; None where they say nothing."""
         if draws.row[0] < 0:
             return None
-        share, elasticity = self.outcomes(draws, "share").share, self.outcomes(draws, "elasticity").elasticity
+        share = self.outcomes(draws, "probability_interval").probability_interval
+        elasticity = self.outcomes(draws, "elasticity_interval").elasticity_interval
         product = self.products.start + row
         margin = self.price[row] / CENTS - self.problem.cost[product]
         least, most = np.sort(PER_VISITS * self.problem.units_per_choice[product] * margin * share[:, row, 0])
@@ -210,7 +211,7 @@ def _parts(category: Category, row: int, share: np.ndarray, slope: np.ndarray) -
     problem, products = category.problem, category.products
     parts = np.empty((len(PARTS), 1, 1), np.int64)
     if category.draws is not None:
-        found = category.outcomes(category.draws, "parts")
+        found = category.outcomes(category.draws, "price_parts")
         explain_expected(
             category.price.astype(np.int64)[:, None], found.markup, found.opportunity, np.array([row]),
             CENTS * problem.cost[products], problem.effective_cost[products], parts,

@@ -23,8 +23,12 @@ def elasticity_intervals(demand: CatalogDemand) -> pl.DataFrame | None:
     draws = posterior_draws(demand.artefact, category_id)
     last = len(category_id)
     found = expected_outcomes(
-        problem.demand.tile(0, len(problem.today)), problem.inputs(0, last), draws, problem.today[:, None], "average"
-    ).average
+        problem.demand.tile(0, len(problem.today)),
+        problem.inputs(0, last),
+        draws,
+        problem.today[:, None],
+        "category_elasticity",
+    ).category_elasticity
     category, segment = (index.ravel() for index in np.indices(found.shape[1:]))
     table = pl.DataFrame(
         {
