@@ -1,12 +1,16 @@
 """How the items of a tile, its categories times their segments or blocks of segments, are shared out to CPU workers."""
 
+from typing import Literal
+
 import numpy as np
 
 ITEM_COST = 4
 """What an item costs beyond its category's products, in products."""
 
 
-def worker_edges(category_cost: np.ndarray, items_per_category: int, workers: int, side: str) -> np.ndarray:
+def worker_edges(
+    category_cost: np.ndarray, items_per_category: int, workers: int, side: Literal["left", "right"]
+) -> np.ndarray:
     """Return int64 [T + 1]: worker t does the items edges[t] to edges[t + 1] - 1, and all workers do about equal work.
 
     Item i is part i % items_per_category of category i // items_per_category and costs category_cost[category], of

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from gpu_pricer.errors import InputError
+from gpu_pricer.errors import InputError, first_line
 
 CERTIFICATE, STOCK_PRICES = "certificate.json", "stock_prices.parquet"
 """Files of a version's record that hold the multipliers and the shadow prices of stock."""
@@ -40,7 +40,7 @@ def read_start(folder: Path, names: list[str], product_id: pl.Series) -> Start:
         curvature = np.array(start["curvature"], np.float64).reshape(len(names), len(names)) if is_same else None
         return Start(multiplier, _read_stock_prices(folder / STOCK_PRICES, product_id), curvature)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, pl.exceptions.PolarsError) as error:
-        found = str(error).splitlines()[0]
+        found = first_line(error)
         raise InputError(
             f"paths.warm_start must be the record of a version scored under constraints, found {folder}: {found}"
         ) from error

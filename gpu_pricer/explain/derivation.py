@@ -138,7 +138,8 @@ class CategoryAtPrices:
         """What draws say of one of its products; None where they say nothing."""
         if draws.row[0] < 0:
             return None
-        share, elasticity = self.outcomes(draws, "share").share, self.outcomes(draws, "elasticity").elasticity
+        share = self.outcomes(draws, "probability_interval").probability_interval
+        elasticity = self.outcomes(draws, "elasticity_interval").elasticity_interval
         product = self.products.start + row
         margin = self.price[row] / CENTS - self.problem.products.cost[product]
         least, most = np.sort(PER_VISITS * self.problem.products.units_per_choice[product] * margin * share[:, row, 0])
@@ -213,7 +214,7 @@ def _parts(category: CategoryAtPrices, row: int, share: np.ndarray, slope: np.nd
     price, cost = category.price.astype(np.int64)[:, None], CENTS * problem.cost[products]
     effective_cost = problem.effective_cost[products]
     if category.draws is not None:
-        found = category.outcomes(category.draws, "parts")
+        found = category.outcomes(category.draws, "price_parts")
         parts = expected_price_parts(price, found.markup, found.opportunity, effective_cost, cost, rows)
     else:
         value = np.array([[CENTS * category.category_value(category.price, share)]])

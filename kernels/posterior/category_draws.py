@@ -1,11 +1,12 @@
-"""One category for one segment under all draws of its price sensitivity, in float64.
+"""One category for one segment under D draws of its price sensitivity, in float64.
 
-With R_d the worth of the category in draw d and m_j = omega_j (x_j - c_j), what is maximised is the mean over draws of
-R_d = sum_j m_j P_jd. Its derivative is the mean of d R_d / d x_j = P_jd (omega_j - beta_jd (m_j - R_d)), and zero at
+In draw d, P_jd is the probability that product j is chosen, m_j = omega_j (x_j - c_j) its weighted margin, and
+R_d = sum_j m_j P_jd the category's expected profit. The best prices maximise the mean of R_d over the draws. The
+derivative of R_d with respect to x_j is P_jd (omega_j - beta_jd (m_j - R_d)), and the sum over the draws is zero at
 
     x_j = c_j + sum_d P_jd (omega_j + beta_jd R_d) / (omega_j sum_d P_jd beta_jd)
 
-of which Gallego and Wang's (2014) x_j = c_j + 1 / beta_j + R / omega_j is the case of one draw.
+With a single draw this is the stationary price of Gallego and Wang (2014), x_j = c_j + 1 / beta_j + R / omega_j.
 """
 
 from typing import NamedTuple
@@ -17,11 +18,24 @@ from kernels.formulas import LOWEST, drawn_utility, exponential, margin_at
 
 
 class CategoryDraws(NamedTuple):
-    """n products, their records and utility lines free, slope [n], and factor [D]; and working memory.
+    """A category's n products for one segment, its D draws, and its choices at one set of prices.
 
-    odds [n, D]: e^(u - shift - top), of which the largest of each product is 1; scale [n]: e^top, 0 off the shelf;
-    shift, total, earned [D]: the sums over the shelf are of scale * odds; rest_total, rest_worth [D]: total and R
-    without the product that `leave_out` was asked for.
+    These are given:
+    products [n]: records (see product_records);
+    utility_at_zero, slope [n]: the utility at a price of 0 and what each cent takes off it, without draws;
+    factor [D]: what each draw multiplies the sensitivity by;
+    has_outside_option: whether a visit may choose nothing.
+
+    `evaluate_prices` fills these, so that P_jd = scale_j odds_jd / total_d and R_d = earned_d / total_d:
+    odds [n, D]: e^(u - shift - top), at most 1;
+    top [n]: the largest u - shift of a product over the draws;
+    scale [n]: e^top, but 0 for a product off the shelf;
+    shift [D]: the largest utility on the shelf, the outside option's 0 included;
+    total [D]: the sum of scale * odds over the products, and e^-shift for the outside option;
+    earned [D]: the sum of m * scale * odds, in cents.
+
+    `leave_out` fills these:
+    rest_total, rest_value [D]: total and R_d without one product.
     """
 
     products: np.ndarray
@@ -40,38 +54,83 @@ class CategoryDraws(NamedTuple):
 
 
 class Workspace(NamedTuple):
-    """Working memory of one worker for scenes of up to n products and D draws."""
+    """One worker's memory, for categories of up to n products and D draws.
 
-    lines: np.ndarray
+    price, trial, best [n] are for the price search; draw_value, bought, moved [D] for the outcomes (see fill_outcomes);
+    single_factor [1] is the factor 1 of a category without draws; the others are as in CategoryDraws.
+    """
+
+    utility_at_zero: np.ndarray
+    slope: np.ndarray
+    top: np.ndarray
+    scale: np.ndarray
+    price: np.ndarray
+    trial: np.ndarray
+    best: np.ndarray
     odds: np.ndarray
-    sums: np.ndarray
-    certain: np.ndarray
+    shift: np.ndarray
+    total: np.ndarray
+    earned: np.ndarray
+    rest_total: np.ndarray
+    rest_value: np.ndarray
+    draw_value: np.ndarray
+    bought: np.ndarray
+    moved: np.ndarray
+    single_factor: np.ndarray
 
 
 @compiled()
 def new_workspace(longest, draws):
-    """Return working memory."""
-    return Workspace(np.empty((4, longest)), np.empty((longest, draws)), np.empty((5, draws)), np.ones(1))
+    """Return the memory of a worker for categories of up to `longest` products."""
+    return Workspace(
+        utility_at_zero=np.empty(longest),
+        slope=np.empty(longest),
+        top=np.empty(longest),
+        scale=np.empty(longest),
+        price=np.empty(longest),
+        trial=np.empty(longest),
+        best=np.empty(longest),
+        odds=np.empty((longest, draws)),
+        shift=np.empty(draws),
+        total=np.empty(draws),
+        earned=np.empty(draws),
+        rest_total=np.empty(draws),
+        rest_value=np.empty(draws),
+        draw_value=np.empty(draws),
+        bought=np.empty(draws),
+        moved=np.empty(draws),
+        single_factor=np.ones(1),
+    )
 
 
 @compiled()
 def open_category_draws(workspace, products, has_outside_option, utility_at_zero, slope, factor, s):
-    """Return the scene of some products for segment s, whose utility lines are in free, slope [n, S]."""
+    """Return a category for segment s, of whose utility lines [n, S] it copies column s; not yet at any prices."""
     n, draws = len(products), len(factor)
-    lines, sums = workspace.lines, workspace.sums
     for j in range(n):
-        lines[0, j], lines[1, j] = utility_at_zero[j, s], slope[j, s]
+        workspace.utility_at_zero[j], workspace.slope[j] = utility_at_zero[j, s], slope[j, s]
     return CategoryDraws(
-        products, lines[0, :n], lines[1, :n], factor, has_outside_option, workspace.odds[:n, :draws], lines[2, :n],
-        lines[3, :n], sums[0, :draws], sums[1, :draws], sums[2, :draws], sums[3, :draws], sums[4, :draws],
-    )  # fmt: skip
+        products=products,
+        utility_at_zero=workspace.utility_at_zero[:n],
+        slope=workspace.slope[:n],
+        factor=factor,
+        has_outside_option=has_outside_option,
+        odds=workspace.odds[:n, :draws],
+        top=workspace.top[:n],
+        scale=workspace.scale[:n],
+        shift=workspace.shift[:draws],
+        total=workspace.total[:draws],
+        earned=workspace.earned[:draws],
+        rest_total=workspace.rest_total[:draws],
+        rest_value=workspace.rest_value[:draws],
+    )
 
 
 @compiled()
 def evaluate_prices(category_draws, price):
-    """Fill the scene's odds and sums at prices [n]; return the mean over draws of what the category is worth."""
-    take_utilities(category_draws, price)
-    take_odds(category_draws, price)
+    """Fill the odds and sums at prices [n] in cents; return the mean of R_d over the draws."""
+    fill_utilities(category_draws, price)
+    fill_odds(category_draws, price)
     category_value = 0.0
     for d in range(len(category_draws.factor)):
         category_value += category_draws.earned[d] / category_draws.total[d]
@@ -79,27 +138,25 @@ def evaluate_prices(category_draws, price):
 
 
 @compiled()
-def take_utilities(category_draws, price):
-    """Fill odds with utilities, and shift with the largest of the shelf, so that no sum overflows."""
-    shift, factor = category_draws.shift, category_draws.factor
-    for d in range(len(factor)):
+def fill_utilities(category_draws, price):
+    """Fill `odds` with utilities, and `shift` with the largest one on the shelf, so that no sum overflows."""
+    shift = category_draws.shift
+    for d in range(len(shift)):
         shift[d] = 0.0 if category_draws.has_outside_option else LOWEST
     for j in range(len(price)):
-        product, odds = category_draws.products[j], category_draws.odds[j]
-        for d in range(len(factor)):
-            odds[d] = drawn_utility(
-                price[j], category_draws.utility_at_zero[j], category_draws.slope[j], factor[d], product.reference_price
-            )
-        if product.on_shelf:
-            for d in range(len(factor)):
+        odds = category_draws.odds[j]
+        for d in range(len(shift)):
+            odds[d] = utility_in_draw(category_draws, j, price[j], d)
+        if category_draws.products[j].on_shelf:
+            for d in range(len(shift)):
                 shift[d] = max(shift[d], odds[d])
-    for d in range(len(factor)):
+    for d in range(len(shift)):
         shift[d] = 0.0 if shift[d] == LOWEST else shift[d]
 
 
 @compiled()
-def take_odds(category_draws, price):
-    """Turn utilities into odds, and fill the sums; an empty shelf without outside option has a total of 1."""
+def fill_odds(category_draws, price):
+    """Turn utilities into odds and fill the sums; the total of an empty shelf without outside option is set to 1."""
     shift, total, earned = category_draws.shift, category_draws.total, category_draws.earned
     for d in range(len(shift)):
         total[d] = exponential(-shift[d]) if category_draws.has_outside_option else 0.0
@@ -112,15 +169,36 @@ def take_odds(category_draws, price):
         for d in range(len(shift)):
             odds[d] = exponential(odds[d] - shift[d] - top)
         category_draws.top[j], category_draws.scale[j] = top, exponential(top) if product.on_shelf else 0.0
-        add_odds(category_draws, j, margin_at(price[j], product.weight, product.weighted_cost), category_draws.scale[j])
+        add_odds(category_draws, j, price[j], category_draws.scale[j])
     for d in range(len(shift)):
         total[d] = 1.0 if total[d] == 0.0 else total[d]
 
 
 @compiled()
-def add_odds(category_draws, j, margin, scale):
-    """Add a product's odds, so many times, to the sums."""
+def utility_in_draw(category_draws, j, price, d):
+    """Return the utility of product j at a price in draw d."""
+    reference_price, factor = category_draws.products[j].reference_price, category_draws.factor[d]
+    return drawn_utility(price, category_draws.utility_at_zero[j], category_draws.slope[j], factor, reference_price)
+
+
+@compiled()
+def odds_in_draw(category_draws, j, price, d):
+    """Return e^(u - shift - top) of product j at a price in draw d, with the present shift and top."""
+    return exponential(utility_in_draw(category_draws, j, price, d) - category_draws.shift[d] - category_draws.top[j])
+
+
+@compiled()
+def margin_of(category_draws, j, price):
+    """Return m_j, the weighted margin of product j at a price, in cents."""
+    product = category_draws.products[j]
+    return margin_at(price, product.weight, product.weighted_cost)
+
+
+@compiled()
+def add_odds(category_draws, j, price, scale):
+    """Add product j's odds, times `scale`, to `total`, and these times its margin at the price to `earned`."""
     odds, total, earned = category_draws.odds[j], category_draws.total, category_draws.earned
+    margin = margin_of(category_draws, j, price)
     for d in range(len(total)):
         total[d] += scale * odds[d]
         earned[d] += margin * (scale * odds[d])
@@ -128,16 +206,11 @@ def add_odds(category_draws, j, margin, scale):
 
 @compiled()
 def stationary_price(category_draws, j):
-    """Return the price at which the expected worth is stationary in that of product j, at the scene's shares."""
-    odds, total, earned, factor = (
-        category_draws.odds[j],
-        category_draws.total,
-        category_draws.earned,
-        category_draws.factor,
-    )
-    product, slope, upper, lower = category_draws.products[j], category_draws.slope[j], 0.0, 0.0
-    for d in range(len(factor)):
-        share, steep = odds[d] / total[d], slope * factor[d]
+    """Return the price x_j of the module's formula for product j, at the present probabilities."""
+    product, slope, odds = category_draws.products[j], category_draws.slope[j], category_draws.odds[j]
+    total, earned, upper, lower = category_draws.total, category_draws.earned, 0.0, 0.0
+    for d in range(len(total)):
+        share, steep = odds[d] / total[d], slope * category_draws.factor[d]
         upper += share * (product.weight + steep * (earned[d] / total[d]))
         lower += share * steep
     return product.unit_cost + upper / (product.weight * lower)
@@ -145,56 +218,39 @@ def stationary_price(category_draws, j):
 
 @compiled()
 def leave_out(category_draws, j, price):
-    """Fill rest_total and rest_worth with the sums without product j, which has that price in them."""
-    product, odds, scale = category_draws.products[j], category_draws.odds[j], category_draws.scale[j]
-    margin = margin_at(price, product.weight, product.weighted_cost)
+    """Fill rest_total and rest_value with the sums without product j, which is in the sums at `price`."""
+    odds, scale = category_draws.odds[j], category_draws.scale[j]
+    margin = margin_of(category_draws, j, price)
     for d in range(len(odds)):
         rest = max(category_draws.total[d] - scale * odds[d], 0.0)
+        earned = category_draws.earned[d] - margin * (scale * odds[d])
         category_draws.rest_total[d] = rest
-        category_draws.rest_value[d] = (
-            (category_draws.earned[d] - margin * (scale * odds[d])) / rest if rest > 0.0 else 0.0
-        )
+        category_draws.rest_value[d] = earned / rest if rest > 0.0 else 0.0
 
 
 @compiled()
-def gain_at(category_draws, j, price):
-    """Return what product j adds to the expected worth at a price, all others keeping theirs, times a constant.
+def marginal_contribution(category_draws, j, price):
+    """Return product j's marginal contribution to the mean of R_d at `price`, up to a positive factor.
 
-    It is the mean of (m_j - R_d) P_jd with the R_d of the others. A product off the shelf adds nothing: of it, what
-    the first to find it would, whom it takes nothing from.
+    All other prices stay; `leave_out` must have filled the sums without j. The contribution is the mean over the draws
+    of (m_j - R_d) P_jd, where R_d is the expected profit of the other products. If j is off the shelf, P_jd is 0; the
+    result is then the contribution in the limit of a vanishing availability, which has the same best price.
     """
-    product, on_shelf = category_draws.products[j], category_draws.products[j].on_shelf
-    margin, scale = (
-        margin_at(price, product.weight, product.weighted_cost),
-        category_draws.scale[j] if on_shelf else 1.0,
-    )
-    gain = 0.0
+    on_shelf = category_draws.products[j].on_shelf
+    margin, scale = margin_of(category_draws, j, price), category_draws.scale[j] if on_shelf else 1.0
+    contribution = 0.0
     for d in range(len(category_draws.factor)):
-        utility = drawn_utility(
-            price,
-            category_draws.utility_at_zero[j],
-            category_draws.slope[j],
-            category_draws.factor[d],
-            product.reference_price,
-        )
-        odds = scale * exponential(utility - category_draws.shift[d] - category_draws.top[j])
-        everything = category_draws.rest_total[d] + (odds if on_shelf else 0.0)
-        gain += (margin - category_draws.rest_value[d]) * (odds / everything if everything > 0.0 else 0.0)
-    return gain
+        odds = scale * odds_in_draw(category_draws, j, price, d)
+        total = category_draws.rest_total[d] + (odds if on_shelf else 0.0)
+        contribution += (margin - category_draws.rest_value[d]) * (odds / total if total > 0.0 else 0.0)
+    return contribution
 
 
 @compiled()
-def move(category_draws, j, before, price):
-    """Change the sums to another price of product j."""
-    product, odds = category_draws.products[j], category_draws.odds[j]
-    add_odds(category_draws, j, margin_at(before, product.weight, product.weighted_cost), -category_draws.scale[j])
+def change_price(category_draws, j, before, price):
+    """Change product j's odds, and the sums, from the price `before` to another price."""
+    odds, scale = category_draws.odds[j], category_draws.scale[j]
+    add_odds(category_draws, j, before, -scale)
     for d in range(len(odds)):
-        utility = drawn_utility(
-            price,
-            category_draws.utility_at_zero[j],
-            category_draws.slope[j],
-            category_draws.factor[d],
-            product.reference_price,
-        )
-        odds[d] = exponential(utility - category_draws.shift[d] - category_draws.top[j])
-    add_odds(category_draws, j, margin_at(price, product.weight, product.weighted_cost), category_draws.scale[j])
+        odds[d] = odds_in_draw(category_draws, j, price, d)
+    add_odds(category_draws, j, price, scale)

@@ -1,4 +1,4 @@
-"""What is left uncertain of the price sensitivities, as draws."""
+"""The uncertainty of the price sensitivities, as equally likely draws."""
 
 from dataclasses import dataclass
 
@@ -11,8 +11,9 @@ from kernels.checks import require, require_array, require_each
 class Draws:
     """D equally likely price sensitivities of each segment and category: the demand's own b times a factor.
 
-    factor float64 [H, S, D]; row int [G]: the row of `factor` that a category has, -1 for one whose sensitivity is
-    taken for certain. The appeal at the reference price is the same in all draws.
+    factor float64 [H, S, D]: the factors, all positive; row int [G]: each category's row of `factor`, or -1 if its
+    sensitivity is certain. The appeal at the reference price is the same in all draws. Raises ValueError where an
+    array has another shape or type, or values out of range.
     """
 
     factor: np.ndarray
@@ -30,13 +31,13 @@ class Draws:
 
     @property
     def segment_count(self) -> int:
-        """S."""
+        """Return S."""
         return self.factor.shape[1]
 
     def of_segment(self, segment: int) -> "Draws":
-        """Those of one segment."""
+        """Return the draws of one segment, S = 1."""
         return Draws(self.factor[:, segment : segment + 1], self.row)
 
     def of_categories(self, first: int, last: int) -> "Draws":
-        """Those of the categories first to last - 1."""
+        """Return the draws of the categories first to last - 1."""
         return Draws(self.factor, self.row[first:last])

@@ -1,81 +1,104 @@
-"""What prices lead to under all draws of the price sensitivity."""
+"""Probabilities, elasticities and parts of a price under all draws of the price sensitivity: means and intervals."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from kernels.checks import require
 from kernels.compiled import compiled
-from kernels.formulas import margin_at
+from kernels.posterior.category_draws import margin_of
 
 TINY = 1e-9
-"""The least share that does not choose a product, where a part of its price would be infinite."""
+"""The least 1 - P that the parts of a price are computed with; with 1 - P = 0 they would be infinite."""
 
 
-GROUPS = {
-    "means": ("probability", "category_value"),
-    "share": ("share",),
-    "elasticity": ("elasticity",),
-    "average": ("average",),
-    "parts": ("markup", "opportunity"),
-}
-"""The fields of Outcomes that are asked for together."""
+class OutcomeGroups(NamedTuple):
+    """Which groups of outcomes are requested; Outcomes says which arrays a group holds."""
+
+    means: bool
+    probability_interval: bool
+    elasticity_interval: bool
+    category_elasticity: bool
+    price_parts: bool
 
 
 class Outcomes(NamedTuple):
-    """What is filled, float64; what is not asked for has no segments.
+    """What prices lead to, float64, by group; the arrays of a group that is not requested are empty, and never read.
 
-    probability [P, S]: mean over draws; worth [G, S]: mean R; share, elasticity [2, P, S]: of the quantiles asked for,
-    of the probability and of the own-price elasticity -beta x (1 - P); average [3, G, S]: the elasticity of a category,
-    that of its products by their probabilities: its mean over draws and its quantiles; markup, opportunity [P, S]: the
-    parts of a stationary price above its cost, sum P / sum w and sum P beta O / (omega sum w), sums over draws, with
-    w = P beta (1 - P) and O what the category's others earn.
+    means: probability [P, S] and category_value [G, S], R in cents per visit, both means over the draws.
+    probability_interval, elasticity_interval [2, P, S]: lower and upper quantile over the draws of the probability P
+    and of the own-price elasticity -beta x (1 - P).
+    category_elasticity [3, G, S]: mean, lower and upper quantile over the draws of a category's elasticity, which is
+    the mean of its products' elasticities weighted with their probabilities; NaN where nothing is on the shelf.
+    price_parts: markup and opportunity [P, S], the sensitivity mark-up and the opportunity value of a stationary price
+    in cents: sum P / sum w and sum P beta O / (omega sum w), sums over the draws, with w = P beta (1 - P) and O what
+    the category's other products earn.
     """
 
     probability: np.ndarray
     category_value: np.ndarray
-    share: np.ndarray
-    elasticity: np.ndarray
-    average: np.ndarray
+    probability_interval: np.ndarray
+    elasticity_interval: np.ndarray
+    category_elasticity: np.ndarray
     markup: np.ndarray
     opportunity: np.ndarray
 
 
-def new_outcomes(products: int, segments: int, categories: int, groups: Sequence[str]) -> Outcomes:
-    """Return outcomes to be filled, of some groups."""
-    leading = dict.fromkeys(Outcomes._fields, (products,)) | {
-        "category_value": (categories,),
-        "share": (2, products),
-        "elasticity": (2, products),
-        "average": (3, categories),
-    }
-    asked = {name for group in groups for name in GROUPS[group]}
-    return Outcomes(**{name: np.empty((*axes, segments * (name in asked))) for name, axes in leading.items()})
+def groups_of(names: Sequence[str]) -> OutcomeGroups:
+    """Return the groups with these names. Raises ValueError for a name that is not a field of OutcomeGroups."""
+    known = OutcomeGroups._fields
+    require(set(names) <= set(known), f"groups of outcomes must be among {', '.join(known)}", ", ".join(names))
+    return OutcomeGroups(**{name: name in names for name in known})
+
+
+def new_outcomes(products: int, segments: int, categories: int, requested: OutcomeGroups) -> Outcomes:
+    """Return unfilled outcomes."""
+
+    def array(is_requested: bool, *shape: int) -> np.ndarray:
+        return np.empty(shape if is_requested else (0,) * len(shape))
+
+    return Outcomes(
+        probability=array(requested.means, products, segments),
+        category_value=array(requested.means, categories, segments),
+        probability_interval=array(requested.probability_interval, 2, products, segments),
+        elasticity_interval=array(requested.elasticity_interval, 2, products, segments),
+        category_elasticity=array(requested.category_elasticity, 3, categories, segments),
+        markup=array(requested.price_parts, products, segments),
+        opportunity=array(requested.price_parts, products, segments),
+    )
 
 
 @compiled()
-def describe(category_draws, price, tail, outcomes, category, first, s, memory):
-    """Fill one category's outcomes for segment s at prices [n]; memory [3, D]."""
-    values, bought, moved = memory[0], memory[1], memory[2]
-    for d in range(len(values)):
+def fill_outcomes(category_draws, price, tail, requested, outcomes, workspace, category, first, s):
+    """Fill the requested outcomes of one category and segment s at prices [n], but for category_value.
+
+    The category's products are those from `first` on. tail: the lower quantile of the intervals; the upper one is
+    1 - tail. Of the workspace, bought [D] adds up the products' probabilities, moved [D] these times their
+    elasticities, and draw_value [D] is one quantity in all draws.
+    """
+    draws = len(category_draws.factor)
+    values, bought, moved = workspace.draw_value[:draws], workspace.bought[:draws], workspace.moved[:draws]
+    for d in range(draws):
         bought[d] = moved[d] = 0.0
     for j in range(len(price)):
         p = first + j
-        if outcomes.probability.shape[1] > 0:
-            outcomes.probability[p, s] = mean_of(normalise_shares(category_draws, j, values))
-        if outcomes.share.shape[2] > 0:
-            take_interval(normalise_shares(category_draws, j, values), tail, outcomes.share[:, p, s])
-        if outcomes.elasticity.shape[2] > 0:
-            take_interval(take_elasticities(category_draws, j, price[j], values), tail, outcomes.elasticity[:, p, s])
-        if outcomes.average.shape[2] > 0:
+        if requested.means:
+            outcomes.probability[p, s] = mean_of(fill_probabilities(category_draws, j, values))
+        if requested.probability_interval:
+            fill_interval(fill_probabilities(category_draws, j, values), tail, outcomes.probability_interval[:, p, s])
+        if requested.elasticity_interval:
+            fill_elasticities(category_draws, j, price[j], values)
+            fill_interval(values, tail, outcomes.elasticity_interval[:, p, s])
+        if requested.category_elasticity:
             add_elasticity(category_draws, j, price[j], values, bought, moved)
-        if outcomes.markup.shape[1] > 0:
+        if requested.price_parts:
             outcomes.markup[p, s], outcomes.opportunity[p, s] = parts_of(category_draws, j, price[j])
-    if outcomes.average.shape[2] > 0:
-        for d in range(len(values)):
+    if requested.category_elasticity:
+        for d in range(draws):
             values[d] = moved[d] / bought[d] if bought[d] > 0.0 else np.nan
-        outcomes.average[0, category, s] = mean_of(values)
-        take_interval(values, tail, outcomes.average[1:, category, s])
+        outcomes.category_elasticity[0, category, s] = mean_of(values)
+        fill_interval(values, tail, outcomes.category_elasticity[1:, category, s])
 
 
 @compiled()
@@ -88,35 +111,40 @@ def mean_of(values):
 
 
 @compiled()
-def normalise_shares(category_draws, j, values):
+def probability_in_draw(category_draws, j, d):
+    """Return the probability of product j in draw d."""
+    return category_draws.scale[j] * category_draws.odds[j, d] / category_draws.total[d]
+
+
+@compiled()
+def fill_probabilities(category_draws, j, values):
     """Return values [D], filled with the probability of product j in each draw."""
     for d in range(len(values)):
-        values[d] = category_draws.scale[j] * category_draws.odds[j, d] / category_draws.total[d]
+        values[d] = probability_in_draw(category_draws, j, d)
     return values
 
 
 @compiled()
-def take_elasticities(category_draws, j, price, values):
-    """Return values [D], filled with the own-price elasticity of product j in each draw."""
-    normalise_shares(category_draws, j, values)
+def fill_elasticities(category_draws, j, price, values):
+    """Fill values [D] with the own-price elasticity of product j in each draw, per cent per cent."""
+    fill_probabilities(category_draws, j, values)
     for d in range(len(values)):
         values[d] = -category_draws.slope[j] * category_draws.factor[d] * price * (1.0 - values[d])
-    return values
 
 
 @compiled()
 def add_elasticity(category_draws, j, price, values, bought, moved):
     """Add the probability of product j in each draw to bought [D], and this times its elasticity to moved [D]."""
-    take_elasticities(category_draws, j, price, values)
+    fill_elasticities(category_draws, j, price, values)
     for d in range(len(values)):
-        share = category_draws.scale[j] * category_draws.odds[j, d] / category_draws.total[d]
+        share = probability_in_draw(category_draws, j, d)
         bought[d] += share
         moved[d] += share * values[d]
 
 
 @compiled()
-def take_interval(values, tail, ends):
-    """Sort values [D] and fill ends [2] with their quantiles at `tail` and 1 - tail, linear between two draws."""
+def fill_interval(values, tail, ends):
+    """Sort values [D] and fill ends [2] with their quantiles at tail and 1 - tail, linear between two draws."""
     values.sort()
     for end in range(2):
         place = (tail if end == 0 else 1.0 - tail) * (len(values) - 1)
@@ -127,9 +155,11 @@ def take_interval(values, tail, ends):
 
 @compiled()
 def parts_of(category_draws, j, price):
-    """Return the sensitivity mark-up and the opportunity value of product j's price (see Outcomes)."""
-    product, slope, scale = category_draws.products[j], category_draws.slope[j], category_draws.scale[j]
-    margin = margin_at(price, product.weight, product.weighted_cost)
+    """Return the sensitivity mark-up and the opportunity value of product j's price (see Outcomes), in cents.
+
+    A common factor of all P_jd cancels in both parts, so the sums use odds / total, which is not 0 off the shelf.
+    """
+    slope, scale, margin = category_draws.slope[j], category_draws.scale[j], margin_of(category_draws, j, price)
     chosen, braked, others = 0.0, 0.0, 0.0
     for d in range(len(category_draws.factor)):
         weight, steep = category_draws.odds[j, d] / category_draws.total[d], slope * category_draws.factor[d]
@@ -137,4 +167,4 @@ def parts_of(category_draws, j, price):
         chosen += weight
         braked += weight * steep * max(1.0 - share, TINY)
         others += weight * steep * (category_draws.earned[d] / category_draws.total[d] - margin * share)
-    return chosen / braked, others / (product.weight * braked)
+    return chosen / braked, others / (category_draws.products[j].weight * braked)

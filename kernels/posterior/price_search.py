@@ -1,65 +1,73 @@
-"""Prices of one category for one segment that maximise expected profit over draws of the price sensitivity.
+"""Prices of one category for one segment that maximise the mean of its expected profit over draws of the sensitivity.
 
-The mean of ratios is no longer Dinkelbach's problem, and may have several peaks. So the search is local: from the
-prices that are best for the demand's own sensitivity it climbs along the stationary prices, steps back where expected
-profit would fall, goes to the rungs around, and then moves one product at a time. What it finds is at least as good, in
-expectation, as where it started, and hardly ever can one product alone do better next to its price; it is not proven
-to be the best there is. On small random markets it was that of brute force in all of 1,380 categories where log
-sensitivities have a standard deviation up to 0.5, and in 99 % of 690 where that is 1.0 (2026-11).
+A mean of ratios is not the problem that Dinkelbach's iteration solves, and it may have several peaks. So the search is
+local. It begins at the prices that are best without draws and climbs towards the stationary prices, halving each step
+that would lower the mean; it rounds to the nearest rungs; and it then moves one product at a time to a better rung
+until none is found. The result is at least as good as the start. A single product can hardly ever do better at a price
+near its own, but the result is not proven to be the global optimum. On small random markets it equalled brute force in
+all of 1,380 categories where log sensitivities have a standard deviation up to 0.5, and in 99 % of 690 categories where
+that is 1.0 (2026-11).
 """
 
 import numpy as np
 
 from kernels.compiled import compiled
 from kernels.cpu.families import bracket
-from kernels.formulas import binding_side_of, clip, margin_at
-from kernels.posterior.category_draws import evaluate_prices, gain_at, leave_out, move, stationary_price
+from kernels.formulas import binding_side_of, clip
+from kernels.posterior.category_draws import (
+    change_price,
+    evaluate_prices,
+    leave_out,
+    margin_of,
+    marginal_contribution,
+    stationary_price,
+)
 from kernels.product_records import ENDS
 
-MOST_PASSES = 40
-"""Of the climb; 3 to 8 are usual."""
+MOST_STEPS = 40
+"""Steps of the climb at most; 3 to 8 are usual."""
 
 MOST_HALVINGS = 8
 
 MOST_SWEEPS = 20
-"""Of one product at a time; 1 to 3 are usual, the one that moves none included."""
+"""Sweeps over the products at most; 1 to 3 are usual, the last one included, which moves no product."""
 
 CLOSE = 0.01
-"""Cents: nearer to the stationary prices the climb ends, as rungs are further apart."""
+"""Cents. The climb ends when no price moves further: rungs are further apart."""
 
 
 @compiled()
-def improve(category_draws, endings, tolerance, fixed, price, trial, best):
-    """Move prices [n] to better ones where these gain more than rounding; the scene is then at other prices.
+def improve_prices(category_draws, endings, tolerance, is_fixed, price, trial, best):
+    """Move prices [n], in cents, to better ones if these gain more than rounding; the sums are then at other prices.
 
-    trial, best [n]: working memory; tolerance: share of the gross margin that the start's own rounding may cost.
+    endings: the ladders' endings; tolerance: the share of the gross margin that counts as rounding; is_fixed [n]: the
+    products whose price stays; trial, best [n]: memory.
     """
     start = evaluate_prices(category_draws, price)
     least = tolerance * gross_margin(category_draws, price)
-    copy(price, best)
-    climb(category_draws, fixed, best, trial, start)
-    to_rungs(category_draws.products, endings, fixed, best)
+    copy_prices(price, best)
+    climb(category_draws, is_fixed, best, trial, start)
+    round_to_rungs(category_draws.products, endings, is_fixed, best)
     if not evaluate_prices(category_draws, best) >= start:
-        copy(price, best)
-    reached = polish(category_draws, endings, fixed, best, trial)
+        copy_prices(price, best)
+    reached = improve_one_by_one(category_draws, endings, is_fixed, best, trial)
     if reached - start > least:
-        copy(best, price)
+        copy_prices(best, price)
 
 
 @compiled()
-def copy(price, into):
-    """Copy prices [n]; written out, as an assignment to a slice takes seconds to compile."""
+def copy_prices(price, into):
+    """Copy prices [n]; a loop, because numba takes seconds to compile an assignment to a slice."""
     for j in range(len(price)):
         into[j] = price[j]
 
 
 @compiled()
 def gross_margin(category_draws, price):
-    """Return the mean over draws of sum |omega (x - c)| P."""
+    """Return the mean over the draws of the sum of |m| P over the products, in cents, at prices [n]."""
     gross = 0.0
     for j in range(len(price)):
-        product = category_draws.products[j]
-        margin = abs(margin_at(price[j], product.weight, product.weighted_cost)) * category_draws.scale[j]
+        margin = abs(margin_of(category_draws, j, price[j])) * category_draws.scale[j]
         for d in range(len(category_draws.factor)):
             gross += margin * (category_draws.odds[j, d] / category_draws.total[d])
     return gross / len(category_draws.factor)
@@ -67,21 +75,22 @@ def gross_margin(category_draws, price):
 
 @compiled()
 def is_movable(product, is_fixed):
-    """Return whether a product has other prices."""
+    """Return whether the product may have another price."""
     return not is_fixed and product.low < product.high
 
 
 @compiled()
-def climb(category_draws, fixed, price, trial, category_value):
-    """Move prices [n], of which `worth` is expected, towards stationary ones inside the bounds, without the ladder.
+def climb(category_draws, is_fixed, price, trial, category_value):
+    """Move prices [n], whose expected profit is category_value, towards stationary ones inside the bounds.
 
-    The steps are the gradient's, each product's scaled by a positive number, so short enough ones always climb.
+    The result need not lie on the ladder. In a step the price of each product moves along the gradient, times a
+    positive number. So the step raises the expected profit once it is short enough, and is halved until it does.
     """
-    for _ in range(MOST_PASSES):
+    for _ in range(MOST_STEPS):
         furthest = 0.0
         for j in range(len(price)):
             product, trial[j] = category_draws.products[j], price[j]
-            if is_movable(product, fixed[j]) and product.rule != ENDS:
+            if is_movable(product, is_fixed[j]) and product.rule != ENDS:
                 trial[j] = clip(stationary_price(category_draws, j), product.low, product.high)
                 furthest = max(furthest, abs(trial[j] - price[j]))
         if not furthest > CLOSE:
@@ -93,65 +102,66 @@ def climb(category_draws, fixed, price, trial, category_value):
             reached, halvings = evaluate_prices(category_draws, trial), halvings + 1
         if not reached >= category_value:
             return
-        copy(trial, price)
+        copy_prices(trial, price)
         category_value = reached
 
 
 @compiled()
-def to_rungs(products, endings, fixed, price):
+def round_to_rungs(products, endings, is_fixed, price):
     """Move prices [n] to the nearest rungs, the lower one on a tie."""
     for j in range(len(price)):
         product = products[j]
-        if is_movable(product, fixed[j]) and product.rule != ENDS and product.period > 0:
+        if is_movable(product, is_fixed[j]) and product.rule != ENDS and product.period > 0:
             below, above = bracket(product, endings, price[j], price[j])
             price[j] = above if above - price[j] < price[j] - below else below
 
 
 @compiled()
-def polish(category_draws, endings, fixed, price, trial):
-    """Move one product after the other to better rungs, again and again; return what is then expected."""
+def improve_one_by_one(category_draws, endings, is_fixed, price, trial):
+    """Move prices [n] by sweeps over the products until no sweep gains; return the expected profit at the result."""
     category_value = evaluate_prices(category_draws, price)
     for _ in range(MOST_SWEEPS):
-        copy(price, trial)
-        if not sweep(category_draws, endings, fixed, trial):
+        copy_prices(price, trial)
+        if not sweep(category_draws, endings, is_fixed, trial):
             break
         reached = evaluate_prices(category_draws, trial)
         if not reached > category_value:
             break
-        copy(trial, price)
+        copy_prices(trial, price)
         category_value = reached
     return category_value
 
 
 @compiled()
-def sweep(category_draws, endings, fixed, price):
-    """Move each product once to the best of its rungs near by, all others as they then are; return whether any did."""
+def sweep(category_draws, endings, is_fixed, price):
+    """Move each product once to its best price nearby, the others' prices fixed; return whether any product moved."""
     has_moved = False
     for j in range(len(price)):
-        if is_movable(category_draws.products[j], fixed[j]):
+        if is_movable(category_draws.products[j], is_fixed[j]):
             leave_out(category_draws, j, price[j])
-            best = best_near(category_draws, endings, j, price[j])
+            best = best_price_nearby(category_draws, endings, j, price[j])
             if best != price[j]:
-                move(category_draws, j, price[j], best)
+                change_price(category_draws, j, price[j], best)
                 price[j], has_moved = best, True
     return has_moved
 
 
 @compiled()
-def best_near(category_draws, endings, j, price):
-    """Return the best of a price, its neighbours on the ladder, and the rungs around the stationary price."""
-    best, most = price, gain_at(category_draws, j, price)
-    for candidate in candidates(category_draws, endings, j, price):
+def best_price_nearby(category_draws, endings, j, price):
+    """Return the candidate price of product j that contributes most, its present price on a tie."""
+    best, most = price, marginal_contribution(category_draws, j, price)
+    for candidate in candidate_prices(category_draws, endings, j, price):
         if candidate != price and candidate != best:
-            gain = gain_at(category_draws, j, candidate)
-            if gain > most:
-                best, most = candidate, gain
+            contribution = marginal_contribution(category_draws, j, candidate)
+            if contribution > most:
+                best, most = candidate, contribution
     return best
 
 
 @compiled()
-def candidates(category_draws, endings, j, price):
-    """Return four prices to try, the price itself in place of those that there are not."""
+def candidate_prices(category_draws, endings, j, price):
+    """Return four prices of product j to try: the rungs around its stationary price and the neighbours of its present
+    price on the ladder; the bounds where the weight is not positive. The present price stands in for a missing one."""
     product = category_draws.products[j]
     low, high = product.low, product.high
     if product.rule == ENDS:
@@ -168,7 +178,8 @@ def candidates(category_draws, endings, j, price):
 
 @compiled()
 def binding_side_at(product, price, unconstrained_price):
-    """Return which bound holds a price, as PricedCells.held: a stationary price half a rung beyond it says so."""
+    """Return which bound limits a price (see PricedCells.binding_side): one that the unconstrained price passes by more
+    than half a rung. With a weight that is not positive, return which end was taken."""
     if product.rule == ENDS:
         return np.int8(1 if price > product.low else -1)
     slack = 0.5 * product.spacing

@@ -1,6 +1,7 @@
-"""The CPU loop under draws of the price sensitivity: categories one by one, segments one by one, in float64.
+"""The CPU loop under draws of the price sensitivity: category by category, segment by segment, in float64.
 
-Each does the same operations in the same order whatever the tile and the threads, so results are the same bits.
+An item, one category for one segment, takes the same operations in the same order whatever the tile and the number of
+workers, so the results are the same bits.
 """
 
 from typing import NamedTuple
@@ -10,12 +11,13 @@ from numba import prange
 
 from kernels.compiled import compiled
 from kernels.posterior.category_draws import evaluate_prices, new_workspace, open_category_draws, stationary_price
-from kernels.posterior.outcomes import describe
-from kernels.posterior.price_search import binding_side_at, improve
+from kernels.posterior.outcomes import fill_outcomes
+from kernels.posterior.price_search import binding_side_at, improve_prices
 
 
 class DemandDraws(NamedTuple):
-    """What a tile's demand is: utility lines free, slope [P, S]; factor [H, S, D] and row [G], see draws.Draws."""
+    """A tile's demand: utility_at_zero, slope [P, S], the utility at a price of 0 and what each cent takes off it;
+    factor [H, S, D] and row [G] as in draws.Draws."""
 
     utility_at_zero: np.ndarray
     slope: np.ndarray
@@ -24,59 +26,64 @@ class DemandDraws(NamedTuple):
 
 
 class PriceSearch(NamedTuple):
-    """Which prices to better: is_fixed bool [P, S]: those that stay; held int8 [P, S], to be filled, or without
-    columns to better none; tolerance: see expected_prices.improve."""
+    """Whether better prices are requested, and how they are searched for; without a request the arrays are not read.
 
+    is_fixed bool [P, S]: the cells whose price stays; binding_side int8 [P, S]: filled, see PricedCells; tolerance: see
+    price_search.improve_prices.
+    """
+
+    is_requested: bool
     is_fixed: np.ndarray
     binding_side: np.ndarray
     tolerance: float
 
 
-@compiled(parallel=True)
-def expect_tile(tile, products, demand, search, price, outcomes, tail, longest, edges):
-    """Better price float64 [P, S] if asked to, and fill the outcomes.
+NO_SEARCH = PriceSearch(
+    is_requested=False, is_fixed=np.empty((0, 0), np.bool_), binding_side=np.empty((0, 0), np.int8), tolerance=0.0
+)
 
-    products [P]: records; longest: products of the largest category; edges [T + 1]: worker t does the items edges[t]
-    to edges[t + 1] - 1, item i being segment i % S of category i // S.
+
+@compiled(parallel=True)
+def evaluate_tile(tile, products, demand, search, price, requested, outcomes, tail, longest, edges):
+    """Improve prices float64 [P, S] in cents if `search` requests it, and fill the requested outcomes at the result.
+
+    products [P]: records; requested: an OutcomeGroups; tail: see outcomes.fill_outcomes; longest: the number of
+    products of the largest category; edges [T + 1]: see partition.worker_edges, item i being segment i % S of category
+    i // S.
     """
     for worker in prange(edges.shape[0] - 1):
-        expect_items(tile, products, demand, search, price, outcomes, tail, longest, edges[worker], edges[worker + 1])
+        begin, end = edges[worker], edges[worker + 1]
+        evaluate_items(tile, products, demand, search, price, requested, outcomes, tail, longest, begin, end)
 
 
 @compiled()
-def expect_items(tile, products, demand, search, price, outcomes, tail, longest, begin, end):
-    """Do one worker's items."""
-    segments, start, draws = price.shape[1], tile.category_start, demand.factor.shape[2]
-    workspace, own, memory = new_workspace(longest, draws), np.empty((3, longest)), np.empty((3, max(draws, 1)))
+def evaluate_items(tile, products, demand, search, price, requested, outcomes, tail, longest, begin, end):
+    """Do one worker's items, begin to end - 1."""
+    segments, start = price.shape[1], tile.category_start
+    workspace = new_workspace(longest, demand.factor.shape[2])
     for item in range(begin, end):
         category, s = item // segments, item % segments
         first, last, row = start[category], start[category + 1], demand.row[category]
-        factor = workspace.certain if row < 0 else demand.factor[row, s]
+        factor = workspace.single_factor if row < 0 else demand.factor[row, s]
         category_draws = open_category_draws(
             workspace, products[first:last], tile.has_outside_option, demand.utility_at_zero[first:last],
             demand.slope[first:last], factor, s,
         )  # fmt: skip
-        given = own[0, : last - first]
+        own_price = workspace.price[: last - first]
         for j in range(last - first):
-            given[j] = price[first + j, s]
-        if search.binding_side.shape[1] > 0 and row >= 0:
-            fixed = search.is_fixed[first:last, s]
-            improve(
-                category_draws,
-                tile.endings,
-                search.tolerance,
-                fixed,
-                given,
-                own[1, : last - first],
-                own[2, : last - first],
-            )
-        category_value = evaluate_prices(category_draws, given)
-        if search.binding_side.shape[1] > 0 and row >= 0:
+            own_price[j] = price[first + j, s]
+        is_searched = search.is_requested and row >= 0
+        if is_searched:
+            trial, best = workspace.trial[: last - first], workspace.best[: last - first]
+            is_fixed = search.is_fixed[first:last, s]
+            improve_prices(category_draws, tile.endings, search.tolerance, is_fixed, own_price, trial, best)
+        category_value = evaluate_prices(category_draws, own_price)
+        if is_searched:
             for j in range(last - first):
-                price[first + j, s] = given[j]
+                price[first + j, s] = own_price[j]
                 search.binding_side[first + j, s] = binding_side_at(
-                    category_draws.products[j], given[j], stationary_price(category_draws, j)
+                    category_draws.products[j], own_price[j], stationary_price(category_draws, j)
                 )
-        if outcomes.category_value.shape[1] > 0:
+        if requested.means:
             outcomes.category_value[category, s] = category_value
-        describe(category_draws, given, tail, outcomes, category, first, s, memory[:, : len(factor)])
+        fill_outcomes(category_draws, own_price, tail, requested, outcomes, workspace, category, first, s)

@@ -27,8 +27,8 @@ def elasticity_intervals(demand: CatalogDemand) -> pl.DataFrame | None:
         problem.pricing_inputs(0, last),
         draws,
         problem.products.today[:, None],
-        "average",
-    ).average
+        "category_elasticity",
+    ).category_elasticity
     category, segment = (index.ravel() for index in np.indices(found.shape[1:]))
     table = pl.DataFrame(
         {

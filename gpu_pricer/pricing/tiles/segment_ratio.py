@@ -1,9 +1,10 @@
-"""No more than so much between a product's dearest and its cheapest segment; 1.0 is one price for all.
+"""The limit `max_segment_ratio`: no segment pays more than so many times what the cheapest segment pays for a product.
 
-Which range is best is an outer search over the level of every product, its cheapest price: given the levels the
-kernels price each segment exactly inside the ranges, but the profit is not concave in them. So it is searched from
-several starts, and no claim is made that the best found is the best there is. A step moves all levels of a category to
-where a first-order model sees the most (`kernels.levels`); if that does not pay it moves the most promising one alone.
+A ratio of 1.0 is one price for all segments. The level of a product is its lowest price over all segments. With the
+levels given, the kernels find the best price of every segment inside the ranges [level, ratio * level]; but the profit
+is not concave in the levels. So the levels are searched from several starts, without a claim to the global optimum. A
+step moves all levels of a category to where a first-order model (`kernels.segment_ratio`) promises the most. If that
+does not raise the profit, the step moves only the level with the largest promised gain.
 """
 
 from collections.abc import Callable
@@ -12,18 +13,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kernels import PricedCells, PricingInputs
-from kernels.ratio import RatioTile
+from kernels.segment_ratio import MILLION, RatioTile
 
 MOST_STEPS = 30
 NOISE = 1e-7
-"""Relative: the kernels' sums are float32, and a smaller gain may be none."""
+"""Relative. The kernels sum in float32, so a smaller gain may be rounding."""
 
-Price = Callable[[PricingInputs], PricedCells]
+PriceCells = Callable[[PricingInputs], PricedCells]
 
 
 @dataclass
-class Found:
-    """Levels [P], the cells that the kernels price at them, and what a period's visits earn, by category [G]."""
+class PricedLevels:
+    """Levels, the best cells inside their ranges, and what these earn.
+
+    level [P]: in cents; cells: as the kernels price them; value float64 [G]: the expected profit of each category over
+    a period's visits, in cents.
+    """
 
     level: np.ndarray
     cells: PricedCells
@@ -31,38 +36,40 @@ class Found:
 
 
 def limit_ratio(
-    tile: RatioTile, inputs: PricingInputs, price: Price, visits: np.ndarray, today: np.ndarray
+    tile: RatioTile, inputs: PricingInputs, price: PriceCells, visits: np.ndarray, today: np.ndarray
 ) -> PricingInputs:
-    """The offer with the bounds [P] of the best ranges found, where its best prices differ by more than the ratio.
+    """Return the inputs with the bounds [P] of the best ranges found, in categories whose best prices break the ratio.
 
-    price: the kernels' best cells of an offer; today [P] is where one of the starts is.
+    Other categories keep their bounds. price: returns the kernels' best cells for inputs; visits [S]; today [P]: the
+    present prices in cents, one of the starts.
     """
-    free = price(inputs)
-    is_within = _is_within(free.price, tile)
+    unlimited = price(inputs)
+    is_within = _is_within(unlimited.price, tile)
     if is_within.all():
         return inputs
-    mean = free.price @ visits / max(visits.sum(), np.finfo(np.float64).tiny)
-    spread = np.sqrt(tile.ratio / 10**6)
-    starts = [today.astype(np.float64), mean / spread, free.price.min(axis=1), free.price.max(axis=1) / spread**2]
+    mean = unlimited.price @ visits / max(visits.sum(), np.finfo(np.float64).tiny)
+    spread = np.sqrt(tile.ratio / MILLION)
+    lowest, highest = unlimited.price.min(axis=1), unlimited.price.max(axis=1)
     best = None
-    for start in starts:
-        found = _climb(tile, inputs, price, visits, tile.rungs(_together(inputs, start)))
-        best = found if best is None else _better(tile, best, found)
+    for start in (today.astype(np.float64), mean / spread, lowest, highest / spread**2):
+        level = tile.rungs_at_or_below(_share_within_families(inputs, start))
+        found = _improve_levels(tile, inputs, price, visits, level)
+        best = found if best is None else _better_of(tile, best, found)
     assert best is not None
-    inside = _inside(tile, inputs, best.level)
-    low, high = np.where(is_within, inputs.low, inside.low), np.where(is_within, inputs.high, inside.high)
+    limited = _limit_to_ranges(tile, inputs, best.level)
+    low, high = np.where(is_within, inputs.low, limited.low), np.where(is_within, inputs.high, limited.high)
     return replace(inputs, low=low, high=high)
 
 
 def _is_within(price: np.ndarray, tile: RatioTile) -> np.ndarray:
-    """Whether a product's category needs no limit, bool [P]."""
+    """Return bool [P]: whether prices [P, S] keep the ratio for all products of the product's category."""
     least, most = price.min(axis=1).astype(np.int64), price.max(axis=1).astype(np.int64)
-    is_too_wide = most * 10**6 > least * tile.ratio
+    is_too_wide = most * MILLION > least * tile.ratio
     return ~np.isin(tile.category, tile.category[is_too_wide])
 
 
-def _together(inputs: PricingInputs, price: np.ndarray) -> np.ndarray:
-    """The prices [P], those of a family being its first product's."""
+def _share_within_families(inputs: PricingInputs, price: np.ndarray) -> np.ndarray:
+    """Return prices [P] in which every product of a family has the price of the family's first product."""
     if inputs.family is None:
         return price
     mates = np.flatnonzero(inputs.family >= 0)
@@ -72,37 +79,44 @@ def _together(inputs: PricingInputs, price: np.ndarray) -> np.ndarray:
     return shared
 
 
-def _climb(tile: RatioTile, inputs: PricingInputs, price: Price, visits: np.ndarray, level: np.ndarray) -> Found:
-    """The levels that no step improves."""
-    found = _at(tile, inputs, price, visits, level)
-    is_open = np.ones(len(found.value), np.bool_)
+def _improve_levels(
+    tile: RatioTile, inputs: PricingInputs, price: PriceCells, visits: np.ndarray, level: np.ndarray
+) -> PricedLevels:
+    """Return levels that no step improves, or those after MOST_STEPS steps, from levels [P] on."""
+    best = _price_levels(tile, inputs, price, visits, level)
+    is_open = np.ones(len(best.value), np.bool_)
     for _ in range(MOST_STEPS):
-        proposed, gain = tile.propose(found.level, found.cells.price, found.cells.category_value, visits)
-        before = found.value
-        for step in (proposed, _alone(tile, inputs, found.level, proposed, gain)):
-            moved = np.where(is_open[tile.category], step, found.level)
-            if not np.array_equal(moved, found.level):
-                found = _better(tile, found, _at(tile, inputs, price, visits, moved))
-        is_open &= found.value > before + NOISE * np.abs(before)
+        proposed, gain = tile.propose_levels(best.level, best.cells.price, best.cells.category_value, visits)
+        before = best.value
+        for step in (proposed, _move_most_promising(tile, inputs, best.level, proposed, gain)):
+            level = np.where(is_open[tile.category], step, best.level)
+            if not np.array_equal(level, best.level):
+                best = _better_of(tile, best, _price_levels(tile, inputs, price, visits, level))
+        is_open &= best.value > before + NOISE * np.abs(before)
         if not is_open.any():
             break
-    return found
+    return best
 
 
-def _at(tile: RatioTile, inputs: PricingInputs, price: Price, visits: np.ndarray, level: np.ndarray) -> Found:
-    cells = price(_inside(tile, inputs, level))
-    return Found(level, cells, cells.category_value.astype(np.float64) @ visits)
+def _price_levels(
+    tile: RatioTile, inputs: PricingInputs, price: PriceCells, visits: np.ndarray, level: np.ndarray
+) -> PricedLevels:
+    """Return levels [P] with the best cells inside their ranges."""
+    cells = price(_limit_to_ranges(tile, inputs, level))
+    return PricedLevels(level, cells, cells.category_value.astype(np.float64) @ visits)
 
 
-def _inside(tile: RatioTile, inputs: PricingInputs, level: np.ndarray) -> PricingInputs:
+def _limit_to_ranges(tile: RatioTile, inputs: PricingInputs, level: np.ndarray) -> PricingInputs:
+    """Return the inputs with the bounds [level, ratio * level] of levels [P], the upper one moved down to a rung."""
     dtype = inputs.low.dtype
-    return replace(inputs, low=level.astype(dtype), high=tile.tops(level).astype(dtype))
+    return replace(inputs, low=level.astype(dtype), high=tile.highest_prices(level).astype(dtype))
 
 
-def _alone(
+def _move_most_promising(
     tile: RatioTile, inputs: PricingInputs, level: np.ndarray, proposed: np.ndarray, gain: np.ndarray
 ) -> np.ndarray:
-    """Levels of which in each category only the one that promises the most moves, with its family."""
+    """Return levels [P] in which only one product of each category, with its family, moves to its proposed level: the
+    one with the largest promised gain."""
     order = np.lexsort((gain, tile.category))
     last = np.flatnonzero(np.diff(tile.category[order], append=-1))
     is_best = np.zeros(len(level), np.bool_)
@@ -112,8 +126,8 @@ def _alone(
     return np.where(is_best, proposed, level)
 
 
-def _better(tile: RatioTile, one: Found, other: Found) -> Found:
-    """Of each category the levels that earn more; the first ones where they earn the same."""
+def _better_of(tile: RatioTile, one: PricedLevels, other: PricedLevels) -> PricedLevels:
+    """Return for each category the levels that earn more: those of `one` unless `other` gains more than NOISE."""
     is_better = other.value > one.value + NOISE * np.abs(one.value)
     rows = is_better[tile.category]
     cells = replace(
@@ -121,4 +135,4 @@ def _better(tile: RatioTile, one: Found, other: Found) -> Found:
         price=np.where(rows[:, None], other.cells.price, one.cells.price),
         category_value=np.where(is_better[:, None], other.cells.category_value, one.cells.category_value),
     )
-    return Found(np.where(rows, other.level, one.level), cells, np.where(is_better, other.value, one.value))
+    return PricedLevels(np.where(rows, other.level, one.level), cells, np.where(is_better, other.value, one.value))

@@ -71,12 +71,12 @@ class SolvedTile:
     @cached_property
     def share_interval(self) -> np.ndarray:
         """The ends of the 90 % interval of the chance that a visit chooses a product, [2, n, S]."""
-        return self.outcomes("share").share
+        return self.outcomes("probability_interval").probability_interval
 
     @cached_property
     def parts(self) -> tuple[np.ndarray, np.ndarray]:
         """The sensitivity mark-up and the opportunity value over the draws, in cents, [n, S] each."""
-        found = self.outcomes("parts")
+        found = self.outcomes("price_parts")
         return found.markup, found.opportunity
 
     @cached_property

@@ -13,7 +13,7 @@ from gpu_pricer.pricing.tiles.fixed_cells import fix_cells, inputs_at
 from gpu_pricer.pricing.tiles.segment_ratio import limit_ratio
 from gpu_pricer.tables.price_table import BINDINGS
 from kernels import BindingSide, Demand, PricedCells, PricingInputs, expected_cells, price_cells
-from kernels.ratio import ratio_tile
+from kernels.segment_ratio import ratio_tile
 
 
 @dataclass(frozen=True)

@@ -216,7 +216,16 @@ def test_category_without_draws_is_left_alone():
 def test_means_and_quantiles_are_those_of_the_draws():
     demand, inputs, draws, start = market(9)
     shelf, price = inputs.shelf, start.price.astype(float)
-    found = expected_outcomes(demand, inputs, draws, start.price, "means", "share", "elasticity", "average")
+    found = expected_outcomes(
+        demand,
+        inputs,
+        draws,
+        start.price,
+        "means",
+        "probability_interval",
+        "elasticity_interval",
+        "category_elasticity",
+    )
 
     for g, s in places():
         category, rows = category_of(demand, inputs, g, s)
@@ -228,13 +237,15 @@ def test_means_and_quantiles_are_those_of_the_draws():
             elasticities.append(-b * price[rows, s] / category["reference_price"] * (1 - shares[-1]))
         shares, elasticities = np.array(shares), np.array(elasticities)
         assert found.probability[rows, s] == pytest.approx(shares.mean(axis=0), rel=1e-6)
-        assert found.share[:, rows, s] == pytest.approx(np.quantile(shares, [0.05, 0.95], axis=0), rel=1e-6)
+        assert found.probability_interval[:, rows, s] == pytest.approx(
+            np.quantile(shares, [0.05, 0.95], axis=0), rel=1e-6
+        )
         ends = np.quantile(elasticities, [0.05, 0.95], axis=0)
-        assert found.elasticity[:, rows, s] == pytest.approx(ends, rel=1e-5)
+        assert found.elasticity_interval[:, rows, s] == pytest.approx(ends, rel=1e-5)
         if category["on_shelf"].any():
             mean = (shares * elasticities).sum(axis=1) / shares.sum(axis=1)
             ends = [mean.mean(), *np.quantile(mean, [0.05, 0.95])]
-            assert found.average[:, g, s] == pytest.approx(ends, rel=1e-5)
+            assert found.category_elasticity[:, g, s] == pytest.approx(ends, rel=1e-5)
     visits = np.array([1.0, 2.0, 0.5])
     chosen = expected_choices(demand, shelf, draws, start.price)
     totals = expected_totals(demand, shelf, draws, start.price, visits)
@@ -248,7 +259,7 @@ def test_parts_add_up_to_an_interior_price():
     inputs = positive(replace(inputs, low=inputs.low * 0 + 1, high=inputs.high * 0 + 4000, ladders=Ladders.of((0, []))))
     found = expected_cells(demand, inputs, draws, price_cells(demand, inputs))
 
-    parts = expected_outcomes(demand, inputs, draws, found.price, "parts")
+    parts = expected_outcomes(demand, inputs, draws, found.price, "price_parts")
 
     assert (parts.markup > 0).all()
     assert inputs.unit_cost[:, None] + parts.markup + parts.opportunity == pytest.approx(found.price, abs=0.1)
@@ -270,14 +281,20 @@ def test_extreme_demand_gives_numbers(appeal, sensitivity, spread, has_outside_o
 
     found = expected_cells(demand, inputs, random_draws(11, len(SIZES), SEGMENTS, spread), start)
     seen = expected_outcomes(
-        demand, inputs, random_draws(11, len(SIZES), SEGMENTS, spread), found.price, "share", "elasticity", "parts"
+        demand,
+        inputs,
+        random_draws(11, len(SIZES), SEGMENTS, spread),
+        found.price,
+        "probability_interval",
+        "elasticity_interval",
+        "price_parts",
     )
 
     assert np.isfinite(found.probability).all()
     assert np.isfinite(found.category_value).all()
     assert ((found.price >= inputs.low[:, None]) & (found.price <= inputs.high[:, None])).all()
-    assert np.isfinite(seen.share).all()
-    assert np.isfinite(seen.elasticity).all()
+    assert np.isfinite(seen.probability_interval).all()
+    assert np.isfinite(seen.elasticity_interval).all()
     assert not np.isnan(seen.markup).any()
 
 
@@ -331,3 +348,10 @@ def test_families_are_refused():
 
     with pytest.raises(ValueError, match="expected profit is not maximised over price families"):
         expected_cells(demand, replace(inputs, family=family), draws, start)
+
+
+def test_unknown_group_of_outcomes_is_refused():
+    demand, inputs, draws, start = market(16)
+
+    with pytest.raises(ValueError, match=r"groups of outcomes must be among means, .*; found means, medians"):
+        expected_outcomes(demand, inputs, draws, start.price, "means", "medians")

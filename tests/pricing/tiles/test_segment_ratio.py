@@ -70,14 +70,14 @@ def test_levels_are_nearly_as_good_as_the_best_of_every_combination(seed, ratio)
 def best_of_levels(artefact, catalog, names, rungs, ratio, visits):
     """The most that a period's visits earn over every combination of levels, each segment at its best inside them."""
     every = np.array(list(itertools.product(*rungs)))
-    category_value = {
+    values = {
         segment: category_value(artefact, catalog, s, names, every / 100)
         for segment, s in dense_demand(artefact).segments()
     }
     best = 0.0
     for level in itertools.product(*rungs):
         inside = ((every >= level) & (every <= np.array(level) * ratio + 1e-9)).all(axis=1)
-        best = max(best, sum(visits[segment] * value[inside].max() for segment, value in category_value.items()))
+        best = max(best, sum(visits[segment] * value[inside].max() for segment, value in values.items()))
     return best
 
 
