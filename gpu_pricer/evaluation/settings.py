@@ -10,7 +10,7 @@ from gpu_pricer.network.encoding.loading import EncodingConfig
 
 
 @dataclass(frozen=True)
-class Settings:
+class EvaluationSettings:
     """Which intervals, which share of the products is judged off policy, plots or not, and the baselines by name.
 
     categories: so many, the largest, are drawn and tell what segments are worth. encoding: the network's, for the

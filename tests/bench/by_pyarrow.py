@@ -12,9 +12,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from gpu_pricer.pricing.layouts.dictionaries import signed
 from gpu_pricer.pricing.layouts.long import GROUP_ROWS
-from gpu_pricer.pricing.tiles.cells import code_bindings, code_prices, expect
-from gpu_pricer.pricing.tiles.solved_tile import SolvedTile, signed
+from gpu_pricer.pricing.layouts.row_encoding import code_bindings, code_prices, expect
+from gpu_pricer.pricing.tiles.solved_tile import SolvedTile
 from gpu_pricer.tables.price_table import BINDINGS, PER_VISITS, price_columns
 
 MONEY = pa.decimal128(12, 2)
@@ -61,7 +62,7 @@ def _long_table(tile: SolvedTile, order: np.ndarray) -> pa.Table:
     units, profit = np.empty(shape, np.float32), np.empty(shape, np.float32)
     units_per_visit = (PER_VISITS * problem.units_per_choice[tile.products]).astype(np.float32)
     code_prices(cells.price, order, code_of_price, price)
-    code_bindings(cells.binding_side, order, tile.binding, binding)
+    code_bindings(cells.binding_side, order, *tile.rules, binding)
     expect(cells.price, cells.probability, order, units_per_visit, problem.cost[tile.products], units, profit)
     today, today_code = np.unique(problem.today[tile.products][order], return_inverse=True)
     segment = np.tile(np.arange(shape[1], dtype=np.uint16), shape[0])

@@ -11,7 +11,7 @@ from gpu_pricer.constraints.rule_costs import RULE_OFF
 from gpu_pricer.errors import InputError
 from gpu_pricer.policy.ladder import Ladder
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
-from gpu_pricer.pricing.tiles.solved_tile import solve
+from gpu_pricer.pricing.tiles.solved_tile import solve_tile
 from gpu_pricer.pricing.tiles.solving import choose_changes
 from gpu_pricer.tables.price_table import RULES
 from tests.markets import NO_RULES, USUAL, a_policy, catalog_of, one_product, small_artefact
@@ -27,7 +27,7 @@ def priced(artefact, catalog, policy, tiles=1):
     count = len(problem.products.category_start) - 1
     edges = np.linspace(0, count, tiles + 1).astype(int).tolist()
     problem = choose_changes(problem, itertools.pairwise(edges), "cpu")
-    return rows_of(solve(problem, 0, count, "cpu"))
+    return rows_of(solve_tile(problem, 0, count, "cpu"))
 
 
 def price_and_binding(artefact, catalog, policy):

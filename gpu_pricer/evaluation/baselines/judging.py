@@ -12,6 +12,7 @@ from gpu_pricer.evaluation.demand.price_response import arc_response, raised
 from gpu_pricer.evaluation.held_out.blocks import HeldOut
 from gpu_pricer.evaluation.held_out.offers import described, offers_of, reference_prices
 from gpu_pricer.evaluation.held_out.past import with_network_past
+from gpu_pricer.network.encoding.loading import EncodingConfig
 
 log = logging.getLogger(__name__)
 
@@ -22,8 +23,10 @@ Answer = tuple[np.ndarray, np.ndarray]
 _answers: dict[tuple[Baseline, str], Answer] = {}
 
 
-def baseline_blocks(held_out: HeldOut, trained: list[date]) -> tuple[dict[str, dict], dict[str, np.ndarray]]:
-    """Judge every baseline, learned from the offers of the trained periods: a block and the probabilities [N] of each.
+def baseline_blocks(
+    held_out: HeldOut, baselines: dict[str, Baseline], encoding: EncodingConfig, trained: list[date]
+) -> tuple[dict[str, dict], dict[str, np.ndarray]]:
+    """Return a block and the held-out probabilities [N] of every baseline, fitted on the offers of the trained periods.
 
     A block is what HeldOut.judged says, with price_response and ours_minus_theirs: intervals of the differences
     between the demand model's scores and the baseline's.
@@ -31,18 +34,18 @@ def baseline_blocks(held_out: HeldOut, trained: list[date]) -> tuple[dict[str, d
     sales = held_out.sales
     reference = reference_prices(sales.shelf, trained)
     training, offers = (
-        with_network_past(described(rows, sales, reference), sales, reference, held_out.settings.encoding)
+        with_network_past(described(rows, sales, reference), sales, reference, encoding)
         for rows in (offers_of(sales, trained), held_out.offers.select(OFFER))
     )
     _, ours = held_out.judged(held_out.offers["probability"])
     blocks, probabilities = {}, {}
-    for name, model in held_out.settings.baselines.items():
+    for name, model in baselines.items():
         probability, after = answer(name, model, training, offers)
         probabilities[name] = probability
         block, theirs = held_out.judged(pl.Series(probability))
         difference = {score: ours[score] - theirs[score] for score in ours}
         blocks[name] = block | {
-            "ours_minus_theirs": held_out.settings.bootstrap.intervals(difference),
+            "ours_minus_theirs": held_out.bootstrap.intervals(difference),
             "price_response": arc_response(offers, probability, after),
         }
     return blocks, probabilities

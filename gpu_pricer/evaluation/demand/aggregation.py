@@ -7,11 +7,10 @@ from gpu_pricer.evaluation.demand.catalog_demand import CatalogDemand
 from gpu_pricer.evaluation.demand.segmentation import demand_as_truth
 from gpu_pricer.evaluation.profit.rungs import legal_rungs
 from gpu_pricer.evaluation.profit.uniform import best_uniform_price
-from gpu_pricer.evaluation.truth.reference_prices import exact_offer
 from gpu_pricer.policy.policy import Policy
+from gpu_pricer.pricing.tiles.solving import reference_cells
 from gpu_pricer.tables.artefact import DemandArtefact
 from gpu_pricer.tables.price_table import PER_VISITS
-from kernels import price_cells
 
 
 def aggregation_regret(
@@ -25,14 +24,15 @@ def aggregation_regret(
     """
     known = catalog.join(members.products.select("product_id"), on="product_id", how="semi")
     ours, theirs = (CatalogDemand.of(artefact, known, policy) for artefact in (segments, members))
-    inputs, market = exact_offer(ours.problem), demand_as_truth(theirs)
-    price, rungs = price_cells(ours.demand, inputs).price.astype(np.float64), legal_rungs(inputs)
+    problem, market = ours.problem, demand_as_truth(theirs)
+    price = reference_cells(problem).price.astype(np.float64)
+    rungs = legal_rungs(problem.pricing_inputs(0, problem.category_count))
     earned = np.zeros(2)
     for column, users in enumerate(
         _members_of(segments, ours.problem.segments.segment_id, theirs.problem.segments.segment_id)
     ):
         if len(users):
-            part = market.of_types(users)
+            part = market.select_types(users)
             lists = np.column_stack([price[:, column], best_uniform_price(part, rungs, [price[:, column]])])
             earned += part.category_profit(lists).sum(axis=0) * part.visits.sum()
     profit = PER_VISITS * earned / market.visits.sum() / 100

@@ -7,7 +7,6 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.evaluation.demand.elasticity import own_elasticity
-from gpu_pricer.evaluation.truth.reference_prices import exact_demand, exact_offer
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.policy.rule_columns import with_rule_columns
 from gpu_pricer.pricing.problem.matching import match_products
@@ -72,12 +71,12 @@ class CatalogDemand:
     @cached_property
     def demand(self) -> Demand:
         """The problem's demand in float64."""
-        return exact_demand(self.problem)
+        return self.problem.exact_demand()
 
     @cached_property
     def shelf(self) -> Shelf:
         """The problem's shelf in float64."""
-        return exact_offer(self.problem).shelf
+        return self.problem.shelf(0, self.problem.category_count)
 
     @cached_property
     def today(self) -> np.ndarray:

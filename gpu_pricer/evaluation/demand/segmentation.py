@@ -11,8 +11,7 @@ from gpu_pricer.evaluation.demand.catalog_demand import CatalogDemand
 from gpu_pricer.evaluation.profit.rungs import legal_rungs
 from gpu_pricer.evaluation.profit.uniform import best_uniform_price
 from gpu_pricer.evaluation.profit.value import TrueMarket
-from gpu_pricer.evaluation.truth.reference_prices import exact_offer
-from kernels import price_cells
+from gpu_pricer.pricing.tiles.solving import reference_cells
 
 RAREST = 1e-12  # choices per visit, or visits, below which nothing matters
 COUNTS = (1, 4, 16, 64, 256)
@@ -31,7 +30,7 @@ def segmentation_value(demand: CatalogDemand, offers: pl.DataFrame | None) -> pl
     """
     segments = len(demand.problem.segments.visits)
     counts = sorted({*(count for count in COUNTS if count < segments), segments})
-    own = price_cells(demand.demand, exact_offer(demand.problem)).price.astype(np.float64)
+    own = reference_cells(demand.problem).price.astype(np.float64)
     points, predicted = _points_of(demand), None if offers is None else _Predicted.by(offers)
     rows = []
     for count in counts:
@@ -42,25 +41,22 @@ def segmentation_value(demand: CatalogDemand, offers: pl.DataFrame | None) -> pl
 
 
 def _shared_prices(demand: CatalogDemand, own: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """The best prices found [P, S] that are the same inside a group; own [P, S]: those of every segment alone."""
-    market, rungs = demand_as_truth(demand), legal_rungs(exact_offer(demand.problem))
+    """Return the best prices found [P, S] that are the same inside a group; own [P, S]: each segment's alone."""
+    market, rungs = (
+        demand_as_truth(demand),
+        legal_rungs(demand.problem.pricing_inputs(0, demand.problem.category_count)),
+    )
     price = np.empty_like(own)
     for members in (np.flatnonzero(group == g) for g in range(group.max() + 1)):
-        part = market.of_types(members)
+        part = market.select_types(members)
         middle = own[:, members] @ part.visits / part.visits.sum()
         price[:, members] = best_uniform_price(part, rungs, [middle])[:, None]
     return price
 
 
 def demand_as_truth(demand: CatalogDemand) -> TrueMarket:
-    """The demand as if it were the truth."""
-    return TrueMarket(
-        demand=demand.demand,
-        shelf=demand.shelf,
-        unit_cost=100.0 * demand.problem.products.cost,
-        units_per_choice=demand.problem.products.units_per_choice,
-        visits=np.maximum(demand.problem.segments.visits, RAREST),
-    )
+    """Return the market in which the demand is the truth; every segment counts at least RAREST visits."""
+    return TrueMarket.of(demand.problem, np.maximum(demand.problem.segments.visits, RAREST))
 
 
 def _points_of(demand: CatalogDemand) -> np.ndarray:

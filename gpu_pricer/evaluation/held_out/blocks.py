@@ -7,11 +7,10 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from gpu_pricer.evaluation.held_out.bootstrap import Replicates, bootstrap_scores
+from gpu_pricer.evaluation.held_out.bootstrap import Bootstrap, Replicates, bootstrap_scores
 from gpu_pricer.evaluation.held_out.off_policy import moved_most
 from gpu_pricer.evaluation.held_out.offers import Log, reference_prices
 from gpu_pricer.evaluation.held_out.scores import evaluate_held_out, price_moves
-from gpu_pricer.evaluation.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -20,7 +19,8 @@ class HeldOut:
 
     offers: pl.DataFrame
     sales: Log
-    settings: Settings
+    bootstrap: Bootstrap
+    off_policy_share: float
     seed: int
 
     @cached_property
@@ -51,10 +51,10 @@ class HeldOut:
         The replicates behind the intervals are of the same users for every model.
         """
         offers = self.offers.with_columns(probability=probability)
-        replicates = bootstrap_scores(offers, self._moves, self.settings.bootstrap, self.seed)
+        replicates = bootstrap_scores(offers, self._moves, self.bootstrap, self.seed)
         off_policy = offers.join(self._moved_most, on="product_id", how="semi")
         block = evaluate_held_out(offers, self._moves) | {
-            "intervals": self.settings.bootstrap.intervals(replicates),
+            "intervals": self.bootstrap.intervals(replicates),
             "off_policy": evaluate_held_out(off_policy, self._moves),
         }
         return block, replicates
@@ -67,4 +67,4 @@ class HeldOut:
     def _moved_most(self) -> pl.DataFrame:
         cells = self.offers.select("period", "product_id").unique()
         shelf = self.sales.shelf.join(cells, on=["period", "product_id"], how="semi")
-        return moved_most(shelf, reference_prices(self.sales.shelf, self.before), self.settings.off_policy_share)
+        return moved_most(shelf, reference_prices(self.sales.shelf, self.before), self.off_policy_share)

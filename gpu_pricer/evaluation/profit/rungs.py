@@ -9,13 +9,18 @@ from kernels import PricingInputs
 
 @dataclass(frozen=True)
 class Rungs:
-    """Prices in cents: product p has price[start[p]:start[p + 1]], ascending, at least one; start [P + 1]."""
+    """The prices in cents that P products may take, and which products share one price.
+
+    price float64: product p has price[start[p]:start[p + 1]], ascending, at least one; start int64 [P + 1]; leader
+    int64 [P]: the first product of the same price family, or the product itself.
+    """
 
     price: np.ndarray
     start: np.ndarray
+    leader: np.ndarray
 
     def nearest(self, price: np.ndarray) -> np.ndarray:
-        """Position [P], among each product's rungs, of the one nearest to price [P]; the lower of two."""
+        """Return the position [P], among each product's rungs, of the one nearest to price [P]; the lower of two."""
         product = np.repeat(np.arange(len(price)), np.diff(self.start))
         distance = np.abs(self.price - price[product])
         least = np.minimum.reduceat(distance, self.start[:-1])
@@ -24,12 +29,24 @@ class Rungs:
         return np.minimum.reduceat(found, self.start[:-1])
 
     def at(self, position: np.ndarray) -> np.ndarray:
-        """Price [P] at a position [P], which is clipped to the ladder's ends."""
+        """Return the price [P] at a position [P], which is clipped to the ends of the product's rungs."""
         return self.price[self.start[:-1] + np.clip(position, 0, np.diff(self.start) - 1)]
+
+    def shared(self, price: np.ndarray) -> np.ndarray:
+        """Return prices [P] that are the same inside every family: the mean of the family's prices [P]."""
+        size = np.bincount(self.leader, minlength=len(price))
+        return np.bincount(self.leader, price, minlength=len(price))[self.leader] / size[self.leader]
+
+    def turns(self, category_start: np.ndarray) -> np.ndarray:
+        """Return int64 [P]: the number of each product's family, or of the product alone, inside its category."""
+        is_leader = self.leader == np.arange(len(self.leader))
+        count = np.cumsum(is_leader)
+        first = np.repeat(category_start[:-1], np.diff(category_start))
+        return count[self.leader] - count[first]
 
 
 def legal_rungs(inputs: PricingInputs) -> Rungs:
-    """The rungs of each product's ladder inside its bounds; a fixed price (low = high) is its own rung."""
+    """Return the rungs of each product's ladder inside its bounds; a fixed price (low = high) is its own rung."""
     low, high = inputs.low.astype(np.int64), inputs.high.astype(np.int64)
     count = high - low + 1
     product = np.repeat(np.arange(len(low)), count)
@@ -39,4 +56,13 @@ def legal_rungs(inputs: PricingInputs) -> Rungs:
         endings = inputs.ladders.endings[inputs.ladders.ending_start[row] : inputs.ladders.ending_start[row + 1]]
         is_legal |= (inputs.ladder == row)[product] & np.isin(price % period, endings)
     start = np.concatenate([[0], np.cumsum(np.bincount(product[is_legal], minlength=len(low)))])
-    return Rungs(price[is_legal].astype(np.float64), start)
+    return Rungs(price[is_legal].astype(np.float64), start, _leaders(inputs))
+
+
+def _leaders(inputs: PricingInputs) -> np.ndarray:
+    """Return the first product of each product's family, or the product itself, int64 [P]."""
+    own = np.arange(len(inputs.low))
+    if inputs.family is None:
+        return own
+    _, first, number = np.unique(inputs.family, return_index=True, return_inverse=True)
+    return np.where(inputs.family < 0, own, first[number])

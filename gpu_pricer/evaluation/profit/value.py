@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from gpu_pricer.tables.price_table import PER_VISITS
+from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
+from gpu_pricer.tables.price_table import CENTS, PER_VISITS
 from kernels import Demand, Shelf, choice_probabilities
 
 
@@ -27,15 +28,21 @@ class TrueMarket:
         if self.demand.dtype != np.float64:
             raise ValueError(f"the true demand must be float64, found {self.demand.dtype}")
 
+    @classmethod
+    def of(cls, problem: PricingProblem, visits: np.ndarray | None = None) -> "TrueMarket":
+        """Return the market in which a problem's demand is the truth; visits [T]: None for the problem's own."""
+        return cls(
+            demand=problem.exact_demand(),
+            shelf=problem.shelf(0, problem.category_count),
+            unit_cost=CENTS * problem.products.cost,
+            units_per_choice=problem.products.units_per_choice,
+            visits=problem.segments.visits if visits is None else visits,
+        )
+
     @cached_property
     def category(self) -> np.ndarray:
         """Category of each product [P], as a position."""
         return np.repeat(np.arange(self.shelf.category_count), np.diff(self.shelf.category_start))
-
-    @cached_property
-    def rank(self) -> np.ndarray:
-        """Position of each product inside its category [P]."""
-        return np.arange(self.shelf.product_count) - self.shelf.category_start[self.category]
 
     def cell_profit(self, price: np.ndarray) -> np.ndarray:
         """Expected profit [P, T] of one visit of each type at prices [P, 1] or [P, T], in cents."""
@@ -49,7 +56,7 @@ class TrueMarket:
         cells = repeated.cell_profit(np.repeat(price, types, axis=1)).reshape(-1, lists, types)
         return np.add.reduceat(cells @ (self.visits / self.visits.sum()), self.shelf.category_start[:-1])
 
-    def of_types(self, types: np.ndarray) -> "TrueMarket":
+    def select_types(self, types: np.ndarray) -> "TrueMarket":
         """The market of some types alone, by their positions."""
         arrays: dict[str, Any] = {name: getattr(self.demand, name)[types] for name in _by_type(self.demand)}
         return replace(self, demand=replace(self.demand, **arrays), visits=self.visits[types])
@@ -57,7 +64,7 @@ class TrueMarket:
     def profit(self, price: np.ndarray) -> float:
         """Expected profit per 1,000 visits, in currency, when a type sees its column of price [P, T or 1]."""
         cells = self.cell_profit(price) @ self.visits
-        return float(PER_VISITS * cells.sum() / self.visits.sum() / 100)
+        return float(PER_VISITS * cells.sum() / self.visits.sum() / CENTS)
 
     def profit_of_segments(self, price: np.ndarray, visits: np.ndarray) -> float:
         """Expected profit per 1,000 visits, in currency, of prices [P, S] for segments that mix the types.
@@ -68,7 +75,7 @@ class TrueMarket:
             weight @ self.cell_profit(column[:, None]).sum(axis=0)
             for weight, column in zip(visits, price.T, strict=True)
         ]
-        return float(PER_VISITS * sum(earned) / visits.sum() / 100)
+        return float(PER_VISITS * sum(earned) / visits.sum() / CENTS)
 
 
 def _by_type(demand: Demand) -> list[str]:

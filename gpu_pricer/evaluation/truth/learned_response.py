@@ -7,7 +7,7 @@ import polars as pl
 
 from gpu_pricer.evaluation.demand.elasticity import elasticity_rmse, own_elasticity
 from gpu_pricer.evaluation.demand.intervals import TAIL
-from gpu_pricer.evaluation.truth.reference_prices import Benchmark, exact_demand, exact_offer
+from gpu_pricer.evaluation.truth.reference_prices import Benchmark
 from gpu_pricer.evaluation.truth.segments import CrossTab
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
 from kernels import choice_probabilities
@@ -64,7 +64,7 @@ def compare_elasticities(
 ) -> Elasticities:
     """Match a learned demand's problem with the benchmark; category_id [P] of the benchmark's products, as learned."""
     learned = own_elasticity(
-        exact_demand(problem), exact_offer(problem).shelf, problem.products.today.astype(np.float64)
+        problem.exact_demand(), problem.shelf(0, problem.category_count), problem.products.today.astype(np.float64)
     )
     true = own_elasticity(bench.market.demand, bench.market.shelf, bench.today[:, 0])
     share = choice_probabilities(bench.market.demand, bench.market.shelf, bench.today)

@@ -1,6 +1,6 @@
 """What ours are compared with when the truth is known: today's, the best uniform and the oracle's prices."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -11,91 +11,60 @@ from gpu_pricer.evaluation.profit.uniform import best_uniform_price
 from gpu_pricer.evaluation.profit.value import TrueMarket
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem, pricing_problem
+from gpu_pricer.pricing.tiles.solving import reference_cells
 from gpu_pricer.tables.artefact import DemandArtefact
-from kernels import Demand, PricingInputs, Shelf, price_cells
+from gpu_pricer.tables.price_table import CENTS
 
 
 @dataclass(frozen=True)
 class Benchmark:
     """A market whose truth is known, for P products sorted by category and T types; prices are in cents.
 
-    today, uniform [P, 1] and oracle [P, T]: today's prices, the best found that are equal for all types, and
-    the best per type; rungs: all prices that the policy allows, offer: the same for the kernels.
+    problem: the truth priced under the policy; market: what prices earn under the truth; rungs: all prices that the
+    policy allows; today, uniform [P, 1] and oracle [P, T]: today's prices, the best prices found that are equal for all
+    types, and the best prices per type.
     """
 
+    problem: PricingProblem
     market: TrueMarket
-    product_id: pl.Series
-    type_id: pl.Series
     rungs: Rungs
-    inputs: PricingInputs
     today: np.ndarray
     uniform: np.ndarray
     oracle: np.ndarray
 
+    @property
+    def product_id(self) -> pl.Series:
+        """The ids of the products [P]."""
+        return self.problem.products.product_id
+
+    @property
+    def type_id(self) -> pl.Series:
+        """The ids of the types [T]."""
+        return self.problem.segments.segment_id
+
     def best_of(self, is_priced: np.ndarray) -> np.ndarray:
-        """The best prices [P, T] per type when only the products is_priced [P] may leave today's."""
-        today = self.today[:, 0]
-        low, high = (np.where(is_priced, limit, today) for limit in (self.inputs.low, self.inputs.high))
-        inputs = replace(self.inputs, low=low, high=high)
-        return price_cells(self.market.demand, inputs).price.astype(np.float64)
+        """Return the best prices [P, T] per type when only the products is_priced [P] may leave today's price."""
+        return reference_cells(self.problem, is_priced).price.astype(np.float64)
 
 
 def benchmark(
     truth: DemandArtefact, catalog: pl.DataFrame, policy: Policy, visits: np.ndarray | None = None
 ) -> Benchmark:
-    """Price the truth itself under the policy; visits [T], by sorted type id, default to the truth's own.
+    """Return the truth priced under the policy; visits [T], by sorted type id, default to the truth's own.
 
-    Category and availability are the truth's, today's price and cost the catalog's. Oracle and uniform prices
-    share one policy with ours, so no difference of theirs comes from the bounds.
+    Category and availability are the truth's, today's price and cost the catalog's. Oracle and uniform prices are
+    computed from the same pricing problem as ours, so bounds, ladders, families and overrides make no difference
+    between them.
     """
     known = truth.products.select("product_id", "category_id", "availability").drop_nulls("product_id")
     problem = pricing_problem(truth, catalog.drop("category_id", "availability").join(known, on="product_id"), policy)
-    demand, inputs = exact_demand(problem), exact_offer(problem)
-    market = TrueMarket(
-        demand=demand,
-        shelf=inputs.shelf,
-        unit_cost=100.0 * problem.products.cost,
-        units_per_choice=problem.products.units_per_choice,
-        visits=problem.segments.visits if visits is None else visits,
-    )
+    market = TrueMarket.of(problem, visits)
+    inputs = problem.pricing_inputs(0, problem.category_count)
     rungs, today = legal_rungs(inputs), problem.products.today.astype(np.float64)
-    oracle = price_cells(demand, inputs).price.astype(np.float64)
+    oracle = reference_cells(problem).price.astype(np.float64)
     starts = [today, oracle @ market.visits / market.visits.sum(), (inputs.low + inputs.high) / 2]
-    return Benchmark(
-        market=market,
-        product_id=problem.products.product_id,
-        type_id=problem.segments.segment_id,
-        rungs=rungs,
-        inputs=inputs,
-        today=today[:, None],
-        uniform=best_uniform_price(market, rungs, starts)[:, None],
-        oracle=oracle,
-    )
-
-
-def exact_demand(problem: PricingProblem) -> Demand:
-    """The whole problem's demand in float64."""
-    demand = problem.demand.tile(0, len(problem.products.product_id))
-    return replace(demand, **{field.name: getattr(demand, field.name).astype(np.float64) for field in fields(demand)})
-
-
-def exact_offer(problem: PricingProblem) -> PricingInputs:
-    """The whole problem's offer in float64."""
-    products = len(problem.products.product_id)
-    return PricingInputs(
-        shelf=Shelf(
-            problem.products.category_start,
-            problem.products.reference_price,
-            problem.products.is_on_shelf,
-            problem.has_outside_option,
-        ),
-        unit_cost=problem.products.effective_cost,
-        weight=problem.products.units_per_choice,
-        low=problem.limits.low.astype(np.float64),
-        high=problem.limits.high.astype(np.float64),
-        ladder=np.zeros(products, np.int32),
-        ladders=problem.limits.ladders,
-    )
+    uniform = best_uniform_price(market, rungs, starts)
+    return Benchmark(problem, market, rungs, today[:, None], uniform[:, None], oracle)
 
 
 def price_matrix(prices: pl.DataFrame, product_id: pl.Series, today: np.ndarray, segment_id: pl.Series) -> np.ndarray:
@@ -112,7 +81,7 @@ def price_matrix(prices: pl.DataFrame, product_id: pl.Series, today: np.ndarray,
             f"found {prices.height:,} rows of another one: score and publish again, or set paths.prices"
         )
     matrix = np.repeat(today, len(segment_id), axis=1)
-    cents = (cells["price"].cast(pl.Float64) * 100).round().to_numpy()
+    cents = (cells["price"].cast(pl.Float64) * CENTS).round().to_numpy()
     matrix[cells["row"].to_numpy(), cells["column"].to_numpy()] = cents
     return matrix
 

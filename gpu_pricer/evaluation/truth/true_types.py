@@ -6,11 +6,10 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.evaluation.truth.fixed_effects import count_choices, fit_logit
-from gpu_pricer.evaluation.truth.reference_prices import exact_demand, exact_offer
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
+from gpu_pricer.pricing.tiles.solving import reference_cells
 from gpu_pricer.tables.artefact import DemandArtefact
-from kernels import price_cells
 
 LEAST_SENSITIVITY = 0.05  # a slope of the wrong sign is priced like hardly any
 
@@ -37,4 +36,4 @@ def true_types_price(
     known = truth.products.select("product_id", "category_id", "availability")
     offered = catalog.drop("category_id", "availability").join(known, on="product_id")
     problem = pricing_problem(replace(truth, factors=factors, offsets=None), offered, policy)
-    return price_cells(exact_demand(problem), exact_offer(problem)).price.astype(np.float64)
+    return reference_cells(problem).price.astype(np.float64)

@@ -13,8 +13,6 @@ from gpu_pricer.evaluation.truth.log_log import Pool, fit_elasticities, price_al
 from gpu_pricer.evaluation.truth.reference_prices import (
     Benchmark,
     benchmark,
-    exact_demand,
-    exact_offer,
     gains,
     price_matrix,
 )
@@ -105,13 +103,7 @@ def _predicted_profit(
         column, on="segment_id", how="left", maintain_order="left"
     )
     visits = np.append(table.visits.sum(axis=1), 0.0)[joined["row"].fill_null(len(column)).to_numpy()]
-    market = TrueMarket(
-        exact_demand(problem),
-        exact_offer(problem).shelf,
-        100.0 * problem.products.cost,
-        problem.products.units_per_choice,
-        visits,
-    )
+    market = TrueMarket.of(problem, visits)
     today = problem.products.today.astype(np.float64)[:, None]
     return market.profit(price_matrix(prices, problem.products.product_id, today, problem.segments.segment_id))
 
@@ -146,4 +138,5 @@ def _log_log_price(bench: Benchmark, log: Log, pool: Pool) -> np.ndarray:
         fit_elasticities(log.shelf, log.choices, pool), on="product_id", how="left", maintain_order="left"
     )
     elasticity = fitted["elasticity"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
-    return price_alone(elasticity, bench.market.unit_cost, bench.today[:, 0], bench.rungs)[:, None]
+    alone = price_alone(elasticity, bench.market.unit_cost, bench.today[:, 0], bench.rungs)
+    return bench.rungs.at(bench.rungs.nearest(bench.rungs.shared(alone)))[:, None]

@@ -9,7 +9,7 @@ import pytest
 from gpu_pricer.policy.ladder import Ladder
 from gpu_pricer.policy.objective import Objective
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
-from gpu_pricer.pricing.tiles.solved_tile import solve
+from gpu_pricer.pricing.tiles.solved_tile import solve_tile
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.price_table import PARTS
 from tests.markets import NO_RULES, USUAL, a_policy, catalog_of, small_artefact
@@ -29,7 +29,7 @@ POLICIES = {
 
 def detailed(artefact, policy, details=ALL):
     problem = pricing_problem(artefact, catalog_of(artefact), policy)
-    return rows_of(solve(problem, 0, len(problem.products.category_start) - 1, "cpu"), "long", details)
+    return rows_of(solve_tile(problem, 0, len(problem.products.category_start) - 1, "cpu"), "long", details)
 
 
 @pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)

@@ -10,7 +10,8 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.pricing.layouts import long as long_rows
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
 from gpu_pricer.pricing.scoring import table_columns
-from gpu_pricer.pricing.tiles.solved_tile import solve, tally_of
+from gpu_pricer.pricing.tiles.solved_tile import solve_tile
+from gpu_pricer.pricing.tiles.tally import tally_of
 from tests.markets import NO_RULES, a_policy, catalog_of, small_artefact
 from tests.pricing.tile_file import rows_of
 
@@ -20,7 +21,7 @@ SUMS = 1e-5
 
 def solved(artefact, policy=None):
     problem = pricing_problem(artefact, catalog_of(artefact), policy or a_policy())
-    return solve(problem, 0, len(problem.products.category_start) - 1, "cpu")
+    return solve_tile(problem, 0, len(problem.products.category_start) - 1, "cpu")
 
 
 @pytest.mark.parametrize("policy", [a_policy(), a_policy(NO_RULES, ladder=None)], ids=["few prices", "many prices"])

@@ -14,8 +14,9 @@ from gpu_pricer.policy.ladder import Ladder
 from gpu_pricer.policy.objective import Objective
 from gpu_pricer.pricing.problem.posterior_draws import POINT, POSTERIOR
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
-from gpu_pricer.pricing.tiles.solved_tile import solve, tally_of
+from gpu_pricer.pricing.tiles.solved_tile import solve_tile
 from gpu_pricer.pricing.tiles.solving import choose_changes
+from gpu_pricer.pricing.tiles.tally import tally_of
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.price_table import PARTS
 from tests.markets import NO_RULES, USUAL, a_policy, catalog_of, small_artefact, with_posterior
@@ -30,7 +31,7 @@ WIDE = replace(NO_RULES, max_decrease=0.4, max_increase=0.5)
 def solved(artefact, policy, uncertainty=POSTERIOR):
     problem = pricing_problem(artefact, catalog_of(artefact), policy, uncertainty)
     last = len(problem.products.category_start) - 1
-    return solve(choose_changes(problem, iter([(0, last)]), "cpu"), 0, last, "cpu")
+    return solve_tile(choose_changes(problem, iter([(0, last)]), "cpu"), 0, last, "cpu")
 
 
 def priced(artefact, policy, uncertainty=POSTERIOR, details=()):

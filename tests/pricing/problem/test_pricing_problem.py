@@ -11,7 +11,7 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.policy.ladder import Ladder
 from gpu_pricer.policy.objective import Objective
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
-from gpu_pricer.pricing.tiles.solved_tile import solve
+from gpu_pricer.pricing.tiles.solved_tile import solve_tile
 from tests.markets import NO_RULES, a_policy, catalog_of, one_product, small_artefact
 from tests.pricing.tile_file import rows_of
 
@@ -22,7 +22,7 @@ SINGLE_PRECISION = 1e-5
 def priced(artefact, catalog, policy):
     """The whole price table."""
     problem = pricing_problem(artefact, catalog, policy)
-    return rows_of(solve(problem, 0, len(problem.products.category_start) - 1, "cpu"))
+    return rows_of(solve_tile(problem, 0, len(problem.products.category_start) - 1, "cpu"))
 
 
 def price_and_binding(artefact, catalog, policy):

@@ -96,16 +96,16 @@ def test_uniform_price_costs_profit_but_beats_todays():
 @pytest.mark.parametrize("tiles", [2, 4])
 def test_levels_are_the_same_for_any_tiling(tiles):
     from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
-    from gpu_pricer.pricing.tiles.solved_tile import solve
+    from gpu_pricer.pricing.tiles.solved_tile import solve_tile
     from tests.pricing.tile_file import rows_of
 
     artefact = spread(9, products=20, categories=4)
     problem = pricing_problem(artefact, catalog_of(artefact), a_policy(replace(USUAL, max_segment_ratio=1.05)))
     edges = np.linspace(0, 4, tiles + 1).astype(int).tolist()
 
-    parts = [rows_of(solve(problem, first, last, "cpu")) for first, last in itertools.pairwise(edges)]
+    parts = [rows_of(solve_tile(problem, first, last, "cpu")) for first, last in itertools.pairwise(edges)]
 
-    whole = rows_of(solve(problem, 0, 4, "cpu"))
+    whole = rows_of(solve_tile(problem, 0, 4, "cpu"))
     assert pl.concat(parts).sort("product_id", "segment_id").equals(whole)
 
 

@@ -1,0 +1,101 @@
+"""The blocks of metrics.json, from whatever there is to evaluate."""
+
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import polars as pl
+
+from gpu_pricer.evaluation.baselines.judging import baseline_blocks
+from gpu_pricer.evaluation.demand.aggregation import aggregation_regret
+from gpu_pricer.evaluation.demand.catalog_demand import CatalogDemand
+from gpu_pricer.evaluation.demand.intervals import category_intervals, elasticity_intervals, interval_block
+from gpu_pricer.evaluation.demand.observed_elasticity import observed_elasticities
+from gpu_pricer.evaluation.demand.price_response import artefact_response
+from gpu_pricer.evaluation.demand.segmentation import segmentation_value
+from gpu_pricer.evaluation.held_out.blocks import HeldOut
+from gpu_pricer.evaluation.held_out.offers import Log
+from gpu_pricer.evaluation.settings import EvaluationSettings
+from gpu_pricer.evaluation.truth.under_truth import Learned, evaluate_under_truth
+from gpu_pricer.policy.policy import Policy
+from gpu_pricer.tables.artefact import DemandArtefact
+
+
+@dataclass(frozen=True)
+class EvaluationInputs:
+    """What there is to evaluate; None for what is not there.
+
+    catalog: product_id, category_id, today's price, cost and the columns that the policy's rules read; sales: the
+    canonical log; held_out: predictions of the held-out periods; trained: the periods that training saw; demand: the
+    artefact on the catalog; members: the demand of every user as a segment of its own; segments: the artefact that the
+    members were aggregated to; truth: the true demand; learned: what is compared with the truth.
+    """
+
+    policy: Policy
+    catalog: pl.DataFrame | None
+    sales: Log | None
+    held_out: HeldOut | None
+    trained: list[date]
+    demand: CatalogDemand | None
+    members: DemandArtefact | None
+    segments: DemandArtefact | None
+    truth: DemandArtefact | None
+    learned: Learned | None
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """blocks: the content of metrics.json; probabilities: each model's of the held-out offers, [N] each; intervals:
+    elasticities with intervals by segment and category, None without a posterior."""
+
+    blocks: dict[str, dict]
+    probabilities: dict[str, np.ndarray]
+    intervals: pl.DataFrame | None
+
+
+def evaluate_all(found: EvaluationInputs, settings: EvaluationSettings, seed: int) -> Metrics:
+    """Return every block for which there is something to evaluate."""
+    blocks, probabilities = _held_out_blocks(found, settings)
+    intervals = None if found.demand is None else elasticity_intervals(found.demand)
+    if found.demand is not None:
+        observed = None if found.sales is None else observed_elasticities(found.sales, settings.bootstrap, seed)
+        blocks["price_response"] = _price_response(found.demand, observed, intervals)
+        blocks["segmentation"] = _segmentation(found.demand.largest(settings.categories), found.held_out)
+    if found.members is not None and found.segments is not None and found.catalog is not None:
+        regret = aggregation_regret(found.members, found.segments, found.catalog, found.policy)
+        blocks["aggregation_regret"] = dict(regret)
+    if found.truth is not None and found.catalog is not None:
+        blocks["truth"] = evaluate_under_truth(found.truth, found.catalog, found.policy, found.learned, found.sales)
+    return Metrics(blocks, probabilities, intervals)
+
+
+def _held_out_blocks(
+    found: EvaluationInputs, settings: EvaluationSettings
+) -> tuple[dict[str, dict], dict[str, np.ndarray]]:
+    """Return the blocks that judge held-out probabilities, and the probabilities [N] of every model."""
+    held_out = found.held_out
+    if held_out is None:
+        return {}, {}
+    blocks, probabilities = held_out.blocks(), held_out.probabilities()
+    if settings.baselines:
+        blocks["baselines"], theirs = baseline_blocks(held_out, settings.baselines, settings.encoding, found.trained)
+        probabilities |= theirs
+    return blocks, probabilities
+
+
+def _price_response(
+    demand: CatalogDemand, observed: pl.DataFrame | None, intervals: pl.DataFrame | None
+) -> dict[str, object]:
+    """Return the artefact's response to prices, with intervals where it has a posterior."""
+    cells, posterior = demand.elasticities(), demand.artefact.posterior
+    beside = [] if observed is None else [observed]
+    if posterior is None or intervals is None:
+        return artefact_response(cells, beside)
+    block = artefact_response(cells, [category_intervals(cells, posterior), *beside])
+    return block | {"interval_90": interval_block(intervals)}
+
+
+def _segmentation(largest: CatalogDemand, held_out: HeldOut | None) -> dict[str, dict]:
+    """Return profit per 1,000 visits and log loss by number of segments, in the largest categories."""
+    offers = None if held_out is None else held_out.of_artefact(largest.products["category_id"])
+    return {str(row.pop("segments")): row for row in segmentation_value(largest, offers).to_dicts()}

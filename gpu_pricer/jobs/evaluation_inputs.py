@@ -1,0 +1,131 @@
+"""What `evaluate` finds to evaluate in the folders of the configuration."""
+
+import json
+import logging
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+from omegaconf import DictConfig
+
+from gpu_pricer.errors import InputError
+from gpu_pricer.evaluation.blocks import EvaluationInputs
+from gpu_pricer.evaluation.demand.catalog_demand import CatalogDemand
+from gpu_pricer.evaluation.held_out.blocks import HeldOut
+from gpu_pricer.evaluation.held_out.offers import Log
+from gpu_pricer.evaluation.settings import EvaluationSettings
+from gpu_pricer.evaluation.truth.under_truth import Learned
+from gpu_pricer.jobs.run_record import MEMBERS, NAIVE
+from gpu_pricer.policy.policy import Policy
+from gpu_pricer.tables.artefact import DemandArtefact, read_artefact
+from gpu_pricer.tables.price_table import scan_cells
+from gpu_pricer.tables.priced_products import read_catalog
+from gpu_pricer.tables.publishing import CURRENT
+from gpu_pricer.tables.reading import require_readable
+
+log = logging.getLogger(__name__)
+
+LOG_TABLES = ("shelf", "choices", "visits")
+
+
+def read_evaluation_inputs(
+    paths: DictConfig, policy: Policy, settings: EvaluationSettings, seed: int
+) -> EvaluationInputs:
+    """Return everything that there is to evaluate; what is not there is said in the log.
+
+    InputError for files that are torn, and where nothing is there.
+    """
+    for folder in (Path(paths.work) / "train", Path(paths.data)):
+        require_readable(folder)
+    artefact, truth = _artefact(Path(paths.demand), "artefact"), _artefact(Path(paths.truth), "truth")
+    is_priced = artefact is not None or truth is not None
+    catalog = read_catalog(Path(paths.catalog), policy.bounds.columns) if is_priced else None
+    sales = _sales(Path(paths.data))
+    held_out = _held_out(held_out_file(paths), sales, settings, seed)
+    demand = _catalog_demand(artefact, catalog, policy)
+    members, segments = (None, None) if artefact is None else _members(paths, artefact)
+    if held_out is None and demand is None and members is None and truth is None:
+        raise InputError(
+            f"something to evaluate must be there, found neither held-out choices at {held_out_file(paths)} nor an "
+            f"artefact at {paths.demand} nor a truth at {paths.truth}: run `gpu-pricer train` first, or mend paths.work"
+        )
+    return EvaluationInputs(
+        policy=policy,
+        catalog=catalog,
+        sales=sales,
+        held_out=held_out,
+        trained=_trained_periods(Path(paths.data), held_out) if settings.baselines and held_out is not None else [],
+        demand=demand,
+        members=members,
+        segments=segments,
+        truth=truth,
+        learned=None if truth is None else _learned(paths, artefact),
+    )
+
+
+def held_out_file(paths: DictConfig) -> Path:
+    """Return where `train` leaves its predictions of the held-out periods."""
+    return Path(paths.work) / "train" / "held_out.parquet"
+
+
+def _artefact(folder: Path, what: str) -> DemandArtefact | None:
+    if not (folder / "demand.json").is_file():
+        log.info("no %s at %s: its blocks are left out", what, folder)
+        return None
+    return read_artefact(folder)
+
+
+def _held_out(file: Path, sales: Log | None, settings: EvaluationSettings, seed: int) -> HeldOut | None:
+    if sales is None or not file.is_file():
+        log.info("no held-out choices at %s: no block that judges them", file)
+        return None
+    return HeldOut(pl.read_parquet(file), sales, settings.bootstrap, settings.off_policy_share, seed)
+
+
+def _trained_periods(data: Path, held_out: HeldOut) -> list[date]:
+    """Return the periods that training saw, so that no baseline sees more: neither history alone nor validation."""
+    summary = data / "summary.json"
+    split = json.loads(summary.read_text()).get("split") if summary.is_file() else None
+    if split is None:
+        raise InputError(f"{summary} must say how the periods are split, found nothing: run `gpu-pricer prepare` again")
+    return held_out.before[split["history_periods"] : len(held_out.before) - split["validation_periods"]]
+
+
+def _catalog_demand(
+    artefact: DemandArtefact | None, catalog: pl.DataFrame | None, policy: Policy
+) -> CatalogDemand | None:
+    if artefact is None or catalog is None:
+        return None
+    if not artefact.info.outside_option:
+        log.info("the demand has no outside option: no price_response and no segmentation block")
+        return None
+    return CatalogDemand.of(artefact, catalog, policy)
+
+
+def _members(paths: DictConfig, artefact: DemandArtefact) -> tuple[DemandArtefact | None, DemandArtefact | None]:
+    """Return the demand of every user, and that of their segments before train.response corrected it."""
+    kept = Path(paths.work) / "train"
+    if not (kept / MEMBERS).is_dir():
+        log.info("no members' demand at %s: no aggregation_regret", kept / MEMBERS)
+        return None, None
+    return read_artefact(kept / MEMBERS), read_artefact(kept / NAIVE) if (kept / NAIVE).is_dir() else artefact
+
+
+def _learned(paths: DictConfig, artefact: DemandArtefact | None) -> Learned | None:
+    """Return what is compared with the truth besides baselines."""
+    if artefact is None:
+        return None
+    kept = Path(paths.work) / "train" / NAIVE
+    naive = read_artefact(kept) if kept.is_dir() else None
+    current = Path(paths.prices) / CURRENT
+    if not current.exists():
+        log.info("no published prices at %s: ours are left out", current)
+        return Learned(artefact, None, naive)
+    return Learned(artefact, scan_cells(current, artefact.segments.schema["segment_id"]).collect(), naive)
+
+
+def _sales(data: Path) -> Log | None:
+    if not all((data / f"{name}.parquet").is_file() for name in LOG_TABLES):
+        log.info("no canonical tables at %s: nothing is compared with the log", data)
+        return None
+    return Log(*(pl.read_parquet(data / f"{name}.parquet") for name in LOG_TABLES))
