@@ -13,7 +13,9 @@ from gpu_pricer.evaluation.held_out.offers import Log
 from gpu_pricer.evaluation.truth.reference_prices import benchmark, gains, price_matrix
 from gpu_pricer.evaluation.truth.segments import cross_tab
 from gpu_pricer.evaluation.truth.under_truth import Learned, evaluate_under_truth
+from gpu_pricer.policy.ladder import Ladder
 from tests.evaluation.markets import policy, small_source, weekly_log
+from tests.markets import a_policy
 
 ENDINGS = [0.09, 0.29, 0.49, 0.79, 0.99]
 
@@ -276,3 +278,88 @@ def test_what_is_not_there_is_left_out(drawn, catalog):
 
     assert set(block) == {"profit_per_1000_visits", "baselines"}
     assert set(block["profit_per_1000_visits"]) == {"today", "best_uniform", "oracle"}
+
+
+def with_ladders(drawn, usual, category_ladders):
+    """A policy of usual endings, and others for some of the market's categories, numbered as sorted."""
+    names = drawn.truth.products["category_id"].drop_nulls().unique().sort()
+    by_category = {names[number]: {"endings": endings} for number, endings in category_ladders.items()}
+    return a_policy(ladder=Ladder(endings=usual, prices=None), category_ladders=by_category)
+
+
+def test_oracle_keeps_to_the_ladders_of_categories(drawn, catalog):
+    found = benchmark(drawn.truth, catalog, with_ladders(drawn, [0.99], {0: [0.50], 2: [0.49, 0.99]}))
+
+    category = found.market.category
+    for number, endings in {0: {50}, 1: {99}, 2: {49, 99}, 3: {99}}.items():
+        for price in (found.oracle, found.uniform):
+            mine, today = price[category == number], found.today[category == number]
+            assert ({*(mine % 100).ravel().astype(int)} - endings) <= {*(today % 100).ravel().astype(int)}
+            assert np.isin(mine % 100, [*endings]).mean() > 0.5
+
+
+def test_oracle_has_no_rung_that_the_policy_has_not(drawn, catalog):
+    found = benchmark(drawn.truth, catalog, with_ladders(drawn, ENDINGS, {0: [0.49, 0.99]}))
+
+    first = found.rungs.price[: found.rungs.start[found.market.shelf.category_start[1]]]
+    assert {*(first % 100).astype(int)} <= {49, 99} | {
+        *(found.today[found.market.category == 0] % 100).astype(int).ravel()
+    }
+    assert len(first) < len(benchmark(drawn.truth, catalog, policy(ENDINGS)).rungs.price) / 2
+
+
+def test_families_have_one_price_in_every_reference(drawn, catalog):
+    rules, grouped = with_families(catalog)
+
+    found = benchmark(drawn.truth, grouped, rules)
+
+    family = found.problem.limits.family
+    assert (family >= 0).sum() >= 4
+    for name in np.unique(family[family >= 0]):
+        for price in (found.oracle, found.uniform):
+            assert (price[family == name] == price[family == name][0]).all()
+    assert found.market.profit(found.uniform) < found.market.profit(found.oracle)
+
+
+def test_family_prices_of_the_oracle_are_the_best_of_brute_force(drawn, catalog):
+    rules, grouped = with_families(catalog)
+    found = benchmark(drawn.truth, grouped, rules)
+    family = found.problem.limits.family
+    members = np.flatnonzero(family == family[family >= 0][0])
+    rungs = found.rungs.price[found.rungs.start[members[0]] : found.rungs.start[members[0] + 1]]
+    category = found.market.category[members[0]]
+
+    for kind in range(len(found.type_id)):
+        market, price = found.market.select_types(np.array([kind])), found.oracle[:, [kind]]
+        best = market.category_profit(price)[category, 0]
+        for rung in rungs:
+            other = price.copy()
+            other[members] = rung
+            assert market.category_profit(other)[category, 0] <= best * (1 + 1e-9)
+
+
+def test_prices_set_by_hand_stand_in_every_reference(drawn, catalog, tmp_path):
+    product, kind = catalog["product_id"][0], drawn.truth.segments["segment_id"].sort()[1]
+    rows = {"product_id": [product, catalog["product_id"][5]], "segment_id": [kind, None], "price": [7.77, 8.88]}
+    pl.DataFrame(rows, schema_overrides={"segment_id": catalog_type(drawn)}).write_parquet(tmp_path / "hand.parquet")
+
+    found = benchmark(drawn.truth, catalog, a_policy(ladder=None, overrides=str(tmp_path / "hand.parquet")))
+
+    place = {name: i for i, name in enumerate(found.product_id)}
+    assert found.oracle[place[product], 1] == 777
+    assert found.oracle[place[product], 0] != 777
+    assert (found.oracle[place[catalog["product_id"][5]]] == 888).all()
+    assert found.uniform[place[catalog["product_id"][5]], 0] == 888
+
+
+def catalog_type(drawn):
+    """The type of the truth's segment ids."""
+    return drawn.truth.segments.schema["segment_id"]
+
+
+def with_families(catalog):
+    """A policy whose bounds name families, and the catalog with two families of neighbours in their categories."""
+    rank = pl.int_range(pl.len()).over("category_id")
+    name = pl.concat_str(pl.col("category_id"), pl.lit(" "), (rank // 2).cast(pl.String))
+    rules = replace(a_policy(ladder=Ladder(endings=ENDINGS, prices=None)).bounds, family_column="family_id")
+    return a_policy(rules, Ladder(endings=ENDINGS, prices=None)), catalog.with_columns(family_id=name)
