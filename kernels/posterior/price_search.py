@@ -11,6 +11,7 @@ that is 1.0 (2026-11).
 
 import numpy as np
 
+from kernels.binding import BindingSide
 from kernels.compiled import compiled
 from kernels.cpu.families import bracket
 from kernels.formulas import binding_side_of, clip
@@ -178,9 +179,9 @@ def candidate_prices(category_draws, endings, j, price):
 
 @compiled()
 def binding_side_at(product, price, unconstrained_price):
-    """Return which bound limits a price (see PricedCells.binding_side): one that the unconstrained price passes by more
-    than half a rung. With a weight that is not positive, return which end was taken."""
+    """Return the BindingSide of a price: the bound that the unconstrained price passes by more than half a rung, or
+    NONE. With a weight that is not positive, return which end was taken."""
     if product.rule == ENDS:
-        return np.int8(1 if price > product.low else -1)
+        return np.int8(BindingSide.HIGH if price > product.low else BindingSide.LOW)
     slack = 0.5 * product.spacing
     return binding_side_of(unconstrained_price, product.low - slack, product.high + slack)

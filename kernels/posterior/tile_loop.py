@@ -28,7 +28,7 @@ class DemandDraws(NamedTuple):
 class PriceSearch(NamedTuple):
     """Whether better prices are requested, and how they are searched for; without a request the arrays are not read.
 
-    is_fixed bool [P, S]: the cells whose price stays; binding_side int8 [P, S]: filled, see PricedCells; tolerance: see
+    is_fixed bool [P, S]: the cells whose price stays; binding_side int8 [P, S]: filled with BindingSide; tolerance: see
     price_search.improve_prices.
     """
 

@@ -37,14 +37,14 @@ def random_draws(seed, categories, segments, spread, count=9):
 
 
 def market(seed, kind="endings", has_outside_option=True, spread=0.5):
-    """A demand of SEGMENTS for SIZES, its offer, draws and the cells that are best without them."""
+    """Return a demand of SEGMENTS for categories of SIZES, its inputs, its draws and the best cells without draws."""
     inputs = random_offer(seed, SIZES, kind, has_outside_option)
     demand = factor_demand(seed, SEGMENTS, inputs.shelf.product_count)
     return demand, inputs, random_draws(seed, len(SIZES), SEGMENTS, spread), price_cells(demand, inputs)
 
 
 def wide_market(seed, spread):
-    """The same, most prices being free to move far."""
+    """Return the same with bounds far apart for all prices."""
     demand, inputs, draws, _ = market(seed, spread=spread)
     inputs = replace(inputs, low=np.full_like(inputs.low, 129), high=np.full_like(inputs.high, 899))
     return demand, inputs, draws, price_cells(demand, inputs)
@@ -57,6 +57,7 @@ def expected_profit(price, category, factor):
 
 
 def places():
+    """Return all pairs of a category and a segment."""
     return product(range(len(SIZES)), range(SEGMENTS))
 
 

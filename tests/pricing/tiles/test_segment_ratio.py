@@ -17,7 +17,7 @@ SHARE_OF_THE_BEST = 0.999
 
 
 def spread(seed, segments=4, products=6, categories=2):
-    """A market whose segments want very different prices."""
+    """Return an artefact whose segments have very different best prices."""
     artefact = small_artefact(seed, segments, products, categories, form="dense")
     rng = np.random.default_rng(seed)
     sensitivity = rng.uniform(1, 2, (segments, 1)) ** 2 * rng.uniform(1.0, 1.6, (1, products))
@@ -68,7 +68,7 @@ def test_levels_are_nearly_as_good_as_the_best_of_every_combination(seed, ratio)
 
 
 def best_of_levels(artefact, catalog, names, rungs, ratio, visits):
-    """The most that a period's visits earn over every combination of levels, each segment at its best inside them."""
+    """Return the most that a period's visits earn over all combinations of levels, with each segment's best prices."""
     every = np.array(list(itertools.product(*rungs)))
     values = {
         segment: category_value(artefact, catalog, s, names, every / 100)
