@@ -36,8 +36,9 @@ from gpu_pricer.evaluation.held_out.offers import Log, described, offers_of, ref
 from gpu_pricer.network.encoding.batches import Batch, IndexBatches
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.encoding.loading import load_choice_data
+from gpu_pricer.network.model.objective import batch_of, log_likelihood
 from gpu_pricer.network.price_response.settling import settle_price_response
-from gpu_pricer.network.training.fitting import DemandTraining, batch_of, fit_network, log_likelihood
+from gpu_pricer.network.training.fitting import DemandTraining, fit_network
 from tests.bench.plain_rows import PlainBatch, as_batch, batches_of_choices, batches_of_offers, offer_table, utility_of
 from tests.bench.timing import arguments, report, rounded, say
 

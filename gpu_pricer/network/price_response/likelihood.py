@@ -10,8 +10,8 @@ from torch.nn import functional
 from gpu_pricer.network.encoding.batches import Batch
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.model.demand_network import DemandNetwork, affinity
+from gpu_pricer.network.model.objective import OptimiserConfig, batch_of, log_likelihood
 from gpu_pricer.network.price_response.parameters import Curvature
-from gpu_pricer.network.training.fitting import OptimiserConfig, batch_of, log_likelihood
 
 CHUNK = 16384  # choices per pass of the arithmetic
 

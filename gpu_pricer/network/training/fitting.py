@@ -16,12 +16,12 @@ from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from gpu_pricer.checks import require_integer, require_number
+from gpu_pricer.checks import require_integer
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, Batch, IndexBatches, gather_batch
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.model.demand_network import DemandNetwork, NetworkConfig
-from gpu_pricer.network.model.likelihood import LIKELIHOODS
+from gpu_pricer.network.model.objective import OptimiserConfig, batch_of, log_likelihood
 from gpu_pricer.network.storage.saved_network import SavedNetwork
 from gpu_pricer.network.training.init_from import start_from
 
@@ -33,41 +33,6 @@ HARMLESS = (  # Lightning 2.6 warns of what is meant: batches are row numbers, m
     "Your `IterableDataset` has `__len__` defined",
     "Checkpoint directory .* exists and is not empty",
 )
-
-
-@dataclass(frozen=True)
-class OptimiserConfig:
-    """AdamW with a one-cycle rate; levels and sensitivities learn at their own, higher rate.
-
-    likelihood: choices (of one product or nothing) or purchases (of each product in the visit, from whole choice
-    sets); max_alternatives: larger choice sets are sampled in training, null: none is. patience: epochs without a
-    better validation.
-    """
-
-    likelihood: str
-    rate: float
-    level_rate: float
-    weight_decay: float
-    batch_size: int
-    max_epochs: int
-    patience: int
-    max_alternatives: int | None
-
-    def __post_init__(self) -> None:
-        for name in ("batch_size", "max_epochs", "patience"):
-            require_integer(f"optimiser.{name}", getattr(self, name), 1)
-        if self.likelihood not in LIKELIHOODS:
-            raise ValueError(f"optimiser.likelihood must be one of {sorted(LIKELIHOODS)}, found {self.likelihood!r}")
-        if self.max_alternatives is not None:
-            require_integer("optimiser.max_alternatives", self.max_alternatives, 1)
-            if self.likelihood == "purchases":
-                raise ValueError(
-                    "optimiser.max_alternatives must be null for optimiser.likelihood=purchases, which needs whole "
-                    f"choice sets, found {self.max_alternatives}"
-                )
-        for name in ("rate", "level_rate"):
-            require_number(f"optimiser.{name}", getattr(self, name), above=0, below=1)
-        require_number("optimiser.weight_decay", self.weight_decay, least=0)
 
 
 @dataclass(frozen=True)
@@ -85,17 +50,6 @@ class TrainerConfig:
             require_integer(f"trainer.{name}", getattr(self, name), 1)
         if self.accelerator == "gpu" and not torch.cuda.is_available():
             raise InputError("trainer=gpu must find a CUDA device, found none: use trainer=cpu, or mend the driver")
-
-
-def batch_of(data: ChoiceData, index: Tensor, optimiser: OptimiserConfig, draws: torch.Generator) -> Batch:
-    """The choices `index` with as many alternatives as training looks at."""
-    return gather_batch(data, index, optimiser.max_alternatives or EVERY_ALTERNATIVE, draws)
-
-
-def log_likelihood(data: ChoiceData, utility: Tensor, batch: Batch, optimiser: OptimiserConfig) -> Tensor:
-    """The weighted log likelihood of every choice of the batch, [N]."""
-    per_purchase = data.choices_per_purchase[data.set_category[batch.choice_set]]
-    return LIKELIHOODS[optimiser.likelihood](utility, batch, per_purchase)
 
 
 class DemandTraining(pl.LightningModule):

@@ -10,10 +10,11 @@ import torch
 
 from gpu_pricer.network.encoding.loading import EncodingConfig, load_choice_data
 from gpu_pricer.network.model.demand_network import NetworkConfig
+from gpu_pricer.network.model.objective import OptimiserConfig
 from gpu_pricer.network.price_response.parameters import PriorConfig
 from gpu_pricer.network.price_response.settling import PriceResponseConfig, settle_price_response
 from gpu_pricer.network.segments.export import ExportConfig, export_artefact
-from gpu_pricer.network.training.fitting import OptimiserConfig, TrainerConfig, fit_network
+from gpu_pricer.network.training.fitting import TrainerConfig, fit_network
 from tests.canonical import SPLIT, write_canonical
 
 ENCODING = EncodingConfig(min_count=2, min_price_coverage=0.7, price_memory=8, half_lives=[2, 8])

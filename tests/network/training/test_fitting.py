@@ -8,9 +8,10 @@ import torch
 from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, gather_batch
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.model.likelihood import log_probability
+from gpu_pricer.network.model.objective import OptimiserConfig
 from gpu_pricer.network.price_response.settling import settle_price_response
 from gpu_pricer.network.training import fitting as training
-from gpu_pricer.network.training.fitting import OptimiserConfig, fit_network
+from gpu_pricer.network.training.fitting import fit_network
 from tests.network.small import CPU, NETWORK, OPTIMISER, PRICE_RESPONSE, mean_sensitivity_of_products
 
 
