@@ -38,7 +38,8 @@ from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.encoding.loading import load_choice_data
 from gpu_pricer.network.model.objective import batch_of, log_likelihood
 from gpu_pricer.network.price_response.settling import settle_price_response
-from gpu_pricer.network.training.fitting import DemandTraining, fit_network
+from gpu_pricer.network.training.fitting import fit_network
+from gpu_pricer.network.training.lightning_module import DemandTraining
 from tests.bench.plain_rows import PlainBatch, as_batch, batches_of_choices, batches_of_offers, offer_table, utility_of
 from tests.bench.timing import arguments, report, rounded, say
 
