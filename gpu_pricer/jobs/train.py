@@ -67,7 +67,7 @@ def main(config: DictConfig) -> None:
     data = load_choice_data(data_folder, encoding, split)
     log.info(
         "%d choices of %d users in %d choice sets, %d products",
-        len(data.user), data.users.height, len(data.set_category), data.products.height,
+        data.choices.count, data.users.count, data.sets.count, data.products.count,
     )  # fmt: skip
     start = None if config.init_from is None else read_start(Path(str(config.init_from)))
     if start is not None:
@@ -81,15 +81,15 @@ def main(config: DictConfig) -> None:
     if config.train.refit:
         network.go_on_with(data.with_every_period())
         posterior = settle_price_response(network, price_response, optimiser, config.seed)
-    seen = data.visits_before(len(data.periods))
+    seen = data.visits_before(data.calendar.count)
     segmentation = form_segments(Members(network, period_to_price(network)), segments, seen, config.seed)
-    segmentation = _with_stable_ids(segmentation, data.users, Path(config.paths.demand))
-    visits, now = data.expected_visits(len(data.periods), architecture.carry_periods), datetime.now(UTC)
+    segmentation = _with_stable_ids(segmentation, data.users.table, Path(config.paths.demand))
+    visits, now = data.expected_visits(data.calendar.count, architecture.carry_periods), datetime.now(UTC)
     run, created = f"{now:%Y%m%dT%H%M%S}", now.isoformat(timespec="seconds")
     artefact = export_artefact(network, segmentation.segment, visits, export, run, created, posterior)
     _keep(export_members(network, visits, export, run, created), folder / MEMBERS)
     artefact = _with_response(artefact, response, data_folder, folder / NAIVE, config.seed)
-    write_network(network, segmentation, data.periods[data.trained_periods - 1], folder / NETWORK)
+    write_network(network, segmentation, data.calendar.last_trained, folder / NETWORK)
     write_artefact(artefact, Path(config.paths.demand), folder / NETWORK)
     log.info(
         "wrote %s: %d segments × %d products, fingerprint %s",
@@ -100,15 +100,15 @@ def main(config: DictConfig) -> None:
 def _judge(network: DemandNetwork, config: SegmentsConfig, is_priced: bool, seed: int, path: Path) -> None:
     """Predict the test periods; where the network's own response is priced, by segments formed just before them too."""
     data = network.data
-    if data.validated_periods == len(data.periods):
+    if data.calendar.validated_periods == data.calendar.count:
         path.unlink(missing_ok=True)
         return
     if not is_priced:
         log.info("train.response replaces the network's price response: the artefact is not judged on held-out periods")
         predict_held_out(network, None, path)
         return
-    visits = data.visits_before(data.validated_periods)
-    members = Members(network, period_to_judge(network, data.validated_periods))
+    visits = data.visits_before(data.calendar.validated_periods)
+    members = Members(network, period_to_judge(network, data.calendar.validated_periods))
     predict_held_out(network, form_segments(members, config, visits, seed).segment, path)
 
 

@@ -178,7 +178,7 @@ def train(data: ChoiceData, config: DictConfig, folder: Path) -> None:
 def trained_offers(folder: Path, data: ChoiceData) -> pl.DataFrame:
     """Return the described offers of the periods trained on."""
     log = Log(*(pl.read_parquet(folder / f"{name}.parquet") for name in ("shelf", "choices", "visits")))
-    periods = data.periods[data.history_periods : data.trained_periods]
+    periods = data.calendar.periods[data.calendar.history_periods : data.calendar.trained_periods]
     return described(offers_of(log, periods), log, reference_prices(log.shelf, periods))
 
 

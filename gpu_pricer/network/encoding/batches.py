@@ -42,8 +42,8 @@ def gather_batch(data: ChoiceData, index: Tensor, max_alternatives: int, generat
     one bought from its own). Given the draw, an alternative of a stratum of size k has the odds of k of its
     kind, so adding log k to its utility keeps the likelihood consistent (McFadden 1978, positive conditioning).
     """
-    choice_set = data.choice_set[index]
-    first, size = data.set_start[choice_set], data.set_start[choice_set + 1] - data.set_start[choice_set]
+    choice_set = data.choices.choice_set[index]
+    first, size = data.sets.start[choice_set], data.sets.start[choice_set + 1] - data.sets.start[choice_set]
     drawn = size.clamp(max=max_alternatives)
     occasion = torch.repeat_interleave(drawn)
     of_occasion = partial(torch.index_select, dim=0, index=occasion)
@@ -53,17 +53,17 @@ def gather_batch(data: ChoiceData, index: Tensor, max_alternatives: int, generat
     width = (stratum + 1) * size_there // drawn_there - low
     chance = torch.rand(len(occasion), generator=generator, device=index.device)
     pick = low + (chance * width).long().clamp(max=width - 1)
-    bought = of_occasion(torch.where(data.chosen[index] >= 0, data.chosen[index] - first, -1))
+    bought = of_occasion(torch.where(data.choices.chosen[index] >= 0, data.choices.chosen[index] - first, -1))
     is_bought = (bought >= low) & (bought < low + width)
     position = is_bought.nonzero().squeeze(1)
     row = of_occasion(first) + torch.where(is_bought, bought, pick)
-    products, place = torch.unique(data.product.index_select(0, row), return_inverse=True)
+    products, place = torch.unique(data.shelf.product.index_select(0, row), return_inverse=True)
     return Batch(
-        user=data.user[index],
+        user=data.choices.user[index],
         choice_set=choice_set,
-        weight=data.weight[index],
-        size=data.size[index],
-        outside=data.outside[index],
+        weight=data.choices.weight[index],
+        size=data.choices.size[index],
+        outside=data.choices.outside[index],
         chosen=torch.full_like(index, -1).index_put((occasion[position],), position),
         occasion=occasion,
         row=row,

@@ -9,13 +9,22 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
-from torch import Tensor
 
 from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.encoding.attributes import encode_attributes, learn_vocabulary
 from gpu_pricer.network.encoding.baskets import Purchases
 from gpu_pricer.network.encoding.choice_data import ChoiceData
+from gpu_pricer.network.encoding.choice_records import (
+    Calendar,
+    ChoiceSets,
+    EncodedCategories,
+    EncodedProducts,
+    EncodedUsers,
+    LoggedChoices,
+    ShelfRows,
+)
+from gpu_pricer.network.encoding.columns import context_tensor, starts, to_tensor
 from gpu_pricer.network.encoding.context_scale import ContextScale, learn_context_scale, scale_context
 from gpu_pricer.network.encoding.history import History, build_history
 from gpu_pricer.network.encoding.numbering import (
@@ -108,54 +117,78 @@ def _read_tables(directory: Path, periods: list[date], trained: int, price_memor
 
 
 def _tensors(tables: Tables, config: EncodingConfig, split: Split, summary: dict[str, Any]) -> ChoiceData:
-    products, users, shelf, choices = tables.products, tables.users, tables.shelf, tables.choices
     trained = split.trained(len(tables.periods))
-    is_start = np.diff(shelf["choice_set"].to_numpy(), prepend=-1) != 0
-    sets = shelf.filter(pl.Series(is_start))
-    outside = (
-        choices["outside_rate"].log() if summary["outside_option"] else pl.repeat(-np.inf, choices.height, eager=True)
-    )
-    user_columns = _attribute_names(users, {"user_id", *summary["protected"]})
-    product_columns = ["category_id", *_attribute_names(products, MARKET_COLUMNS)]
-    category = products.join(
-        tables.categories.with_row_index("category"), on="category_id", how="left", maintain_order="left"
-    )["category"]
+    user_columns = _attribute_names(tables.users, {"user_id", *summary["protected"]})
+    user_vocabulary = learn_vocabulary(tables.users, user_columns, config.min_count)
     return ChoiceData(
-        users=users,
-        products=products,
-        categories=tables.categories,
-        periods=tables.periods,
-        history_periods=split.history_periods,
-        trained_periods=trained,
-        validated_periods=trained + split.validation_periods,
+        shelf=_shelf_rows(tables),
+        sets=_choice_sets(tables),
+        choices=_logged_choices(tables.choices, summary["outside_option"]),
+        products=_encoded_products(tables, config),
+        users=EncodedUsers(tables.users, encode_attributes(tables.users, user_vocabulary)),
+        categories=EncodedCategories(
+            tables.categories, to_tensor(tables.categories["choices_per_purchase"], torch.float32)
+        ),
+        calendar=Calendar(
+            periods=tables.periods,
+            period_days=summary["period_days"],
+            history_periods=split.history_periods,
+            trained_periods=trained,
+            validated_periods=trained + split.validation_periods,
+        ),
+        history=_history(tables, trained + split.validation_periods, config.half_lives),
         context_scale=tables.context,
         price_memory=config.price_memory,
-        product_attributes=encode_attributes(products, learn_vocabulary(products, product_columns, config.min_count)),
-        user_attributes=encode_attributes(users, learn_vocabulary(users, user_columns, config.min_count)),
-        reference_over_recent=_tensor(
-            products["reference_price"] / last_recent_price(shelf, products, config.price_memory), torch.float32
-        ),
-        product_category=_tensor(category),
-        teaches_price=_tensor(products["price_coverage"] >= config.min_price_coverage, torch.bool),
-        teaches_price_at_last=_tensor(products["whole_price_coverage"] >= config.min_price_coverage, torch.bool),
-        product=_tensor(shelf["product"]),
-        price_ratio=_tensor(shelf["price"] / products["reference_price"].gather(shelf["product"]), torch.float32),
-        recent_ratio=_tensor(shelf["price"] / shelf["recent_price"], torch.float32),
-        context=torch.from_numpy(shelf.select(pl.col(tables.context.names).cast(pl.Float32)).to_numpy().copy()),
-        set_start=torch.from_numpy(np.append(np.flatnonzero(is_start), shelf.height)),
-        set_category=_tensor(sets["category"]),
-        set_period=_tensor(sets["period_index"]),
-        choices_of_set=torch.bincount(_tensor(choices["choice_set"]), minlength=sets.height).float(),
-        choices_per_purchase=_tensor(tables.categories["choices_per_purchase"], torch.float32),
-        user=_tensor(choices["user"]),
-        choice_set=_tensor(choices["choice_set"]),
-        chosen=_tensor(choices["shelf_row"]),
-        weight=_tensor(choices["weight"], torch.float32),
-        size=_tensor(choices["size"], torch.float32),
-        outside=_tensor(outside, torch.float32),
-        history=_history(tables, trained + split.validation_periods, config.half_lives),
-        period_days=summary["period_days"],
         currency=summary["currency"],
+    )
+
+
+def _shelf_rows(tables: Tables) -> ShelfRows:
+    shelf, reference_price = tables.shelf, tables.products["reference_price"]
+    return ShelfRows(
+        product=to_tensor(shelf["product"]),
+        price_ratio=to_tensor(shelf["price"] / reference_price.gather(shelf["product"]), torch.float32),
+        recent_ratio=to_tensor(shelf["price"] / shelf["recent_price"], torch.float32),
+        context=context_tensor(shelf, tables.context),
+    )
+
+
+def _choice_sets(tables: Tables) -> ChoiceSets:
+    start = starts(tables.shelf["choice_set"])
+    sets = tables.shelf[start[:-1]]
+    return ChoiceSets(
+        start=torch.from_numpy(start),
+        category=to_tensor(sets["category"]),
+        period=to_tensor(sets["period_index"]),
+        choices=torch.bincount(to_tensor(tables.choices["choice_set"]), minlength=sets.height).float(),
+    )
+
+
+def _logged_choices(choices: pl.DataFrame, has_outside_option: bool) -> LoggedChoices:
+    outside = choices["outside_rate"].log() if has_outside_option else pl.repeat(-np.inf, choices.height, eager=True)
+    return LoggedChoices(
+        user=to_tensor(choices["user"]),
+        choice_set=to_tensor(choices["choice_set"]),
+        chosen=to_tensor(choices["shelf_row"]),
+        weight=to_tensor(choices["weight"], torch.float32),
+        size=to_tensor(choices["size"], torch.float32),
+        outside=to_tensor(outside, torch.float32),
+    )
+
+
+def _encoded_products(tables: Tables, config: EncodingConfig) -> EncodedProducts:
+    products, memory = tables.products, config.price_memory
+    columns = ["category_id", *_attribute_names(products, MARKET_COLUMNS)]
+    numbered = tables.categories.with_row_index("category")
+    category = products.join(numbered, on="category_id", how="left", maintain_order="left")["category"]
+    recent_price = last_recent_price(tables.shelf, products, memory)
+    return EncodedProducts(
+        table=products,
+        attributes=encode_attributes(products, learn_vocabulary(products, columns, config.min_count)),
+        category=to_tensor(category),
+        reference_over_recent=to_tensor(products["reference_price"] / recent_price, torch.float32),
+        teaches_price=to_tensor(products["price_coverage"] >= config.min_price_coverage, torch.bool),
+        teaches_price_at_last=to_tensor(products["whole_price_coverage"] >= config.min_price_coverage, torch.bool),
     )
 
 
@@ -182,7 +215,3 @@ def _history(tables: Tables, first_judged: int, half_lives: list[float]) -> Hist
 
 def _attribute_names(table: pl.DataFrame, left_out: set[str]) -> list[str]:
     return sorted(name for name in table.columns if name not in left_out)
-
-
-def _tensor(column: pl.Series, dtype: torch.dtype = torch.int64) -> Tensor:
-    return torch.from_numpy(column.to_numpy().copy()).to(dtype)

@@ -64,7 +64,7 @@ def shares(utility: Tensor, batch: Batch) -> Tensor:
 
 
 def _first_of_each_occasion(data: ChoiceData, test: Tensor) -> Tensor:
-    occasion = torch.stack([data.user[test], data.choice_set[test]], dim=1)
+    occasion = torch.stack([data.choices.user[test], data.choices.choice_set[test]], dim=1)
     _, group = torch.unique(occasion, dim=0, return_inverse=True)
     first = torch.full((int(group.max()) + 1,), len(test)).scatter_reduce(0, group, torch.arange(len(test)), "amin")
     return test[first]
@@ -73,20 +73,20 @@ def _first_of_each_occasion(data: ChoiceData, test: Tensor) -> Tensor:
 def _artefact_shares(network: DemandNetwork, segment: np.ndarray) -> Tensor:
     """Each segment's choice probability of every shelf row of the test periods, [R, S]."""
     data = network.data
-    period = data.set_period[data.set_of_row()]
-    share = torch.zeros(len(data.product), int(segment.max()) + 1)
-    for judged in range(data.validated_periods, len(data.periods)):
+    period = data.sets.period_of_rows()
+    share = torch.zeros(data.shelf.count, int(segment.max()) + 1)
+    for judged in range(data.calendar.validated_periods, data.calendar.count):
         visits = data.expected_visits(judged, network.config.carry_periods)
         weight = member_weight(segment, visits)
         segment_visits = torch.from_numpy(np.bincount(segment, weights=visits)).float()
         members = Members(network, period_to_judge(network, judged))
         moments = segment_moments(members, weight)
         rows = (period == judged).nonzero().squeeze(1)
-        product, choice_set = data.product[rows], data.set_of_row()[rows]
-        offset = promotion_offset(members, moments, segment_visits, product, data.context[rows])
-        move = data.price_ratio[rows] - 1
+        product, choice_set = data.shelf.product[rows], data.sets.of_rows()[rows]
+        offset = promotion_offset(members, moments, segment_visits, product, data.shelf.context[rows])
+        move = data.shelf.price_ratio[rows] - 1
         utility = moments.appeal[:, product] + offset - moments.sensitivity[:, product] * move
-        outside = torch.full((len(data.set_category),), 0.0 if data.has_outside_option else -torch.inf)
+        outside = torch.full((data.sets.count,), 0.0 if data.has_outside_option else -torch.inf)
         for s, of_segment in enumerate(utility):
             share[rows, s] = torch.exp(of_segment - log_denominator(of_segment, choice_set, outside)[choice_set])
     return share
@@ -94,7 +94,7 @@ def _artefact_shares(network: DemandNetwork, segment: np.ndarray) -> Tensor:
 
 def _offers(data: ChoiceData, batch: Batch, predicted: dict[str, Tensor]) -> pl.DataFrame:
     """The batch's offers, with the shares predicted of them turned into chances to be bought."""
-    per_purchase = data.choices_per_purchase[data.set_category[batch.choice_set]][batch.occasion]
+    per_purchase = data.choices_per_purchase(batch.choice_set)[batch.occasion]
     chances = {name: purchase_probability(share, per_purchase).double() for name, share in predicted.items()}
     return pl.DataFrame({
         "user": batch.user[batch.occasion].numpy(),
@@ -108,8 +108,8 @@ def _offers(data: ChoiceData, batch: Batch, predicted: dict[str, Tensor]) -> pl.
 def _described(network: DemandNetwork, offers: pl.DataFrame, test: Tensor) -> pl.DataFrame:
     """Names instead of row numbers, and what was bought."""
     data = network.data
-    chosen = data.chosen[test]
-    bought = pl.DataFrame({"user": data.user[test].numpy(), "shelf_row": chosen.numpy()}).filter(
+    chosen = data.choices.chosen[test]
+    bought = pl.DataFrame({"user": data.choices.user[test].numpy(), "shelf_row": chosen.numpy()}).filter(
         pl.col("shelf_row") >= 0
     )
     rows, sets = (offers[name].to_numpy(writable=True) for name in ("shelf_row", "choice_set"))
@@ -120,11 +120,11 @@ def _described(network: DemandNetwork, offers: pl.DataFrame, test: Tensor) -> pl
         )
         .with_columns(
             pl.col("bought").fill_null(False),
-            product_id=data.products["product_id"].gather(data.product[rows].numpy()),
-            category_id=data.categories["category_id"].gather(data.set_category[sets].numpy()),
-            period=pl.Series(data.periods).gather(data.set_period[sets].numpy()),
-            user_id=data.users["user_id"].gather(offers["user"]),
-            price_ratio=pl.Series(data.price_ratio.numpy()).gather(offers["shelf_row"]),
+            product_id=data.products.table["product_id"].gather(data.shelf.product[rows].numpy()),
+            category_id=data.categories.table["category_id"].gather(data.sets.category[sets].numpy()),
+            period=pl.Series(data.calendar.periods).gather(data.sets.period[sets].numpy()),
+            user_id=data.users.table["user_id"].gather(offers["user"]),
+            price_ratio=pl.Series(data.shelf.price_ratio.numpy()).gather(offers["shelf_row"]),
         )
         .with_columns(weight=pl.when(is_bought).then(1.0).otherwise(1 / pl.col("kept")))
     )

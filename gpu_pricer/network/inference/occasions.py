@@ -10,6 +10,16 @@ from torch import Tensor
 from gpu_pricer.network.encoding.attributes import encode_attributes
 from gpu_pricer.network.encoding.baskets import Purchases
 from gpu_pricer.network.encoding.choice_data import ChoiceData
+from gpu_pricer.network.encoding.choice_records import (
+    Calendar,
+    ChoiceSets,
+    EncodedCategories,
+    EncodedProducts,
+    EncodedUsers,
+    LoggedChoices,
+    ShelfRows,
+)
+from gpu_pricer.network.encoding.columns import context_tensor, starts, to_tensor
 from gpu_pricer.network.encoding.history import History, build_history
 from gpu_pricer.network.inference.context import with_context
 from gpu_pricer.network.inference.past import Past
@@ -41,8 +51,8 @@ def restore(saved: SavedNetwork, data: ChoiceData) -> DemandNetwork:
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.zero_()
-        seasons = torch.from_numpy(data.categories["season"].to_numpy(writable=True))
-        network.season.weight.copy_(seasons[data.set_category][:, None])
+        seasons = torch.from_numpy(data.categories.table["season"].to_numpy(writable=True))
+        network.season.weight.copy_(seasons[data.sets.category][:, None])
         shared = copy_shared(saved.parameters, parameters_of(network))
     assert not shared.left, shared.left
     for module in network.modules():
@@ -52,7 +62,10 @@ def restore(saved: SavedNetwork, data: ChoiceData) -> DemandNetwork:
 
 
 def unseen_data(saved: SavedNetwork, unseen: Unseen) -> tuple[ChoiceData, Tensor]:
-    """The tensors of what to predict for, one choice per occasion and category, and each shelf row's offer, [R]."""
+    """Return the tensors of what to predict for, one choice per occasion and category, and each shelf row's offer [R].
+
+    An offer's number is its row in unseen.offers.
+    """
     settings = saved.settings
     products = unseen.products.sort("category_id", "product_id")
     categories = _categories(products, saved)
@@ -61,46 +74,78 @@ def unseen_data(saved: SavedNetwork, unseen: Unseen) -> tuple[ChoiceData, Tensor
         categories.select("category_id").with_row_index("category"), on="category_id", maintain_order="left"
     )
     rows = _offer_rows(unseen, numbered, settings)
-    is_start = np.diff(rows["choice_set"].to_numpy(), prepend=-1) != 0
-    sets = rows.filter(pl.Series(is_start, dtype=pl.Boolean))
     periods = max([len(unseen.past.periods) - 1, unseen.now, *rows["period_index"].unique()]) + 1
-    ones, number = torch.ones(sets.height), torch.arange(sets.height)
+    sets = _choice_sets(rows)
     data = ChoiceData(
-        users=unseen.users,
-        products=products,
-        categories=categories,
-        periods=unseen.past.calendar(periods),
-        history_periods=0,
-        trained_periods=periods,
-        validated_periods=periods,
+        shelf=_shelf_rows(rows, settings),
+        sets=sets,
+        choices=_choices(rows[sets.start[:-1].numpy()]["user"], settings.has_outside_option),
+        products=_products(products, numbered["category"], settings),
+        users=EncodedUsers(unseen.users, encode_attributes(unseen.users, settings.user_vocabulary)),
+        categories=EncodedCategories(categories, to_tensor(categories["choices_per_purchase"], torch.float32)),
+        calendar=_calendar(unseen.past, periods),
+        history=_history(unseen, numbered, rows, periods, settings.half_lives),
         context_scale=settings.context,
         price_memory=settings.price_memory,
-        product_attributes=encode_attributes(products, settings.product_vocabulary),
-        user_attributes=encode_attributes(unseen.users, settings.user_vocabulary),
-        reference_over_recent=torch.ones(products.height),
-        product_category=_whole(numbered["category"]),
-        teaches_price=torch.ones(products.height, dtype=torch.bool),
-        teaches_price_at_last=torch.ones(products.height, dtype=torch.bool),
-        product=_whole(rows["product"]),
-        price_ratio=_number(rows["price"] / rows["reference_price"]),
-        recent_ratio=_number(rows["price"] / rows["recent_price"]),
-        context=torch.from_numpy(rows.select(pl.col(settings.context.names).cast(pl.Float32)).to_numpy(writable=True)),
-        set_start=torch.from_numpy(np.append(np.flatnonzero(is_start), rows.height)),
-        set_category=_whole(sets["category"]),
-        set_period=_whole(sets["period_index"]),
-        choices_of_set=ones,
-        choices_per_purchase=_number(categories["choices_per_purchase"]),
-        user=_whole(sets["user"]),
+        currency="",  # prices enter as ratios
+    )
+    return data, to_tensor(rows["offer"])
+
+
+def _shelf_rows(rows: pl.DataFrame, settings: Settings) -> ShelfRows:
+    return ShelfRows(
+        product=to_tensor(rows["product"]),
+        price_ratio=to_tensor(rows["price"] / rows["reference_price"], torch.float32),
+        recent_ratio=to_tensor(rows["price"] / rows["recent_price"], torch.float32),
+        context=context_tensor(rows, settings.context),
+    )
+
+
+def _choice_sets(rows: pl.DataFrame) -> ChoiceSets:
+    start = starts(rows["choice_set"])
+    first = rows[start[:-1]]
+    return ChoiceSets(
+        start=torch.from_numpy(start),
+        category=to_tensor(first["category"]),
+        period=to_tensor(first["period_index"]),
+        choices=torch.ones(first.height),
+    )
+
+
+def _choices(user: pl.Series, has_outside_option: bool) -> LoggedChoices:
+    """Return one choice per choice set, from the user of each; what is chosen is not known."""
+    ones, number = torch.ones(len(user)), torch.arange(len(user))
+    return LoggedChoices(
+        user=to_tensor(user),
         choice_set=number,
         chosen=torch.full_like(number, -1),
         weight=ones,
         size=ones,
-        outside=torch.zeros(sets.height) if settings.has_outside_option else torch.full((sets.height,), -torch.inf),
-        history=_history(unseen, numbered, rows, periods, settings.half_lives),
-        period_days=settings.period_days,
-        currency="",  # prices enter as ratios
+        outside=torch.full((len(user),), 0.0 if has_outside_option else -torch.inf),
     )
-    return data, _whole(rows["offer"])
+
+
+def _products(products: pl.DataFrame, category: pl.Series, settings: Settings) -> EncodedProducts:
+    trusted = torch.ones(products.height, dtype=torch.bool)
+    return EncodedProducts(
+        table=products,
+        attributes=encode_attributes(products, settings.product_vocabulary),
+        category=to_tensor(category),
+        reference_over_recent=torch.ones(products.height),
+        teaches_price=trusted,
+        teaches_price_at_last=trusted,
+    )
+
+
+def _calendar(past: Past, periods: int) -> Calendar:
+    """Return the calendar of so many periods, none of which is held out."""
+    return Calendar(
+        periods=past.calendar(periods),
+        period_days=past.period_days,
+        history_periods=0,
+        trained_periods=periods,
+        validated_periods=periods,
+    )
 
 
 def _categories(products: pl.DataFrame, saved: SavedNetwork) -> pl.DataFrame:
@@ -142,14 +187,6 @@ def _history(
     is_visit[visits["user"].to_numpy(), past.index(visits["period"]).to_numpy()] = True
     is_asked[rows["user"].to_numpy(), rows["period_index"].to_numpy()] = True
     is_asked[:, unseen.now] = True
-    purchases = Purchases(*(_whole(bought[name]).numpy() for name in ("user", "product", "category", "period")))
+    purchases = Purchases(*(to_tensor(bought[name]).numpy() for name in ("user", "product", "category", "period")))
     categories = int(numbered["category"].n_unique())
     return build_history(purchases, is_visit, numbered.height, categories, half_lives, is_asked)
-
-
-def _whole(column: pl.Series) -> Tensor:
-    return torch.from_numpy(column.cast(pl.Int64).to_numpy(writable=True))
-
-
-def _number(column: pl.Series) -> Tensor:
-    return torch.from_numpy(column.cast(pl.Float32).to_numpy(writable=True))

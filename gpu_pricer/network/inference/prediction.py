@@ -33,8 +33,8 @@ def predict_offers(
     network = restore(saved, data)
     found = torch.empty(offers.height, dtype=torch.float64)
     with torch.no_grad():
-        for index in torch.arange(len(data.user)).split(BATCH):
+        for index in torch.arange(data.choices.count).split(BATCH):
             batch = gather_batch(data, index, EVERY_ALTERNATIVE, torch.Generator())
-            per_purchase = data.choices_per_purchase[data.set_category[batch.choice_set]][batch.occasion]
+            per_purchase = data.choices_per_purchase(batch.choice_set)[batch.occasion]
             found[row[batch.row]] = purchase_probability(shares(network(batch), batch), per_purchase).double()
     return found.clamp(min=LEAST).numpy()

@@ -33,8 +33,8 @@ def nearest_segments(saved: SavedNetwork, users: pl.DataFrame, past: Past) -> tu
     unseen = Unseen(NO_OFFERS.with_columns(no_ids), users, saved.products, past, now)
     data, _ = unseen_data(saved, unseen)
     network = restore(saved, data)
-    ones = torch.ones(data.products.height)
-    point = MarketPoint(now, ones, ones, ones, torch.zeros(data.products.height, data.context.shape[1]))
+    ones = torch.ones(data.products.count)
+    point = MarketPoint(now, ones, ones, ones, torch.zeros(data.products.count, data.shelf.context.shape[1]))
     points = user_coordinates(Members(network, point), saved.settings.price_spread)
     return pairwise_distances_argmin(points, saved.centre), data.visits_before(now) > 0
 

@@ -55,21 +55,21 @@ class DemandNetwork(nn.Module):
         super().__init__()
         self.config, self.data = config, data
         products, users, with_ids = _trained_on(data, config)
-        contexts = data.context.shape[1]
-        self.product_taste = Tower(data.product_attributes, products, config.taste_width, spread=0.1)
-        self.product_level = Tower(data.product_attributes, products, 1 + contexts, spread=0.0)
-        self.product_sensitivity = Tower(data.product_attributes, products, config.sensitivity_width + 1, spread=0.03)
-        self.user_taste = Tower(data.user_attributes, with_ids, config.taste_width, spread=0.1)
-        self.user_level = Tower(data.user_attributes, with_ids, 1, spread=0.1)
-        self.user_sensitivity = Tower(data.user_attributes, users, config.sensitivity_width + 1, spread=0.03)
+        contexts = data.shelf.context.shape[1]
+        self.product_taste = Tower(data.products.attributes, products, config.taste_width, spread=0.1)
+        self.product_level = Tower(data.products.attributes, products, 1 + contexts, spread=0.0)
+        self.product_sensitivity = Tower(data.products.attributes, products, config.sensitivity_width + 1, spread=0.03)
+        self.user_taste = Tower(data.users.attributes, with_ids, config.taste_width, spread=0.1)
+        self.user_level = Tower(data.users.attributes, with_ids, 1, spread=0.1)
+        self.user_sensitivity = Tower(data.users.attributes, users, config.sensitivity_width + 1, spread=0.03)
         self.history = HistoryEncoder(data, config.history, config.taste_width) if config.history else None
         self.mean_sensitivity = nn.Parameter(torch.expm1(torch.tensor(config.start_sensitivity)).log())
         self.memory = nn.Parameter(torch.tensor(0.0))
         self.mean_level = nn.Parameter(torch.tensor(-4.0))
         self.mean_effect = nn.Parameter(torch.zeros(contexts))
-        self.season = nn.Embedding(len(data.set_category), 1)
+        self.season = nn.Embedding(data.sets.count, 1)
         nn.init.zeros_(self.season.weight)
-        self.shock = nn.Parameter(torch.zeros(len(data.product)), requires_grad=False)
+        self.shock = nn.Parameter(torch.zeros(data.shelf.count), requires_grad=False)
 
     def go_on_with(self, data: ChoiceData) -> None:
         """Take the same tables with more periods to train on; who is first seen there starts at its attributes."""
@@ -83,7 +83,7 @@ class DemandNetwork(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the utility of every alternative of the batch, [R]."""
-        return self.utility(batch, self.tastes(batch), self.data.price_moves(batch.row))
+        return self.utility(batch, self.tastes(batch), self.data.shelf.price_moves(batch.row))
 
     def utility(self, batch: Batch, tastes: Tensor, moves: Tensor) -> Tensor:
         """Return the utility of every alternative, given its user's tastes for it [R] and its price moves [R, 2]."""
@@ -93,7 +93,7 @@ class DemandNetwork(nn.Module):
         """Return the appeal of every alternative [R], given its user's tastes for it [R]."""
         level = self.product_level(batch.products).index_select(0, batch.place)
         of_choice = self.user_level(batch.user)[:, 0] + self.season_effect(batch.choice_set)
-        offered = self.offer_appeal(level, self.data.context.index_select(0, batch.row))
+        offered = self.offer_appeal(level, self.data.shelf.context.index_select(0, batch.row))
         return tastes + of_choice.index_select(0, batch.occasion) + offered + self.shock.index_select(0, batch.row)
 
     def offer_appeal(self, level: Tensor, context: Tensor) -> Tensor:
@@ -117,7 +117,7 @@ class DemandNetwork(nn.Module):
 
     def tastes(self, batch: Batch) -> Tensor:
         """Return what is the user's own about the appeal of every alternative, its level apart, [R]."""
-        user_taste = self.user_tastes(batch.user, self.data.set_period[batch.choice_set])
+        user_taste = self.user_tastes(batch.user, self.data.sets.period[batch.choice_set])
         product_taste = self.product_taste(batch.products).index_select(0, batch.place)
         appeal = (user_taste.index_select(0, batch.occasion) * product_taste).sum(1)
         return appeal if self.history is None else appeal + self.history.habits_in(self.data, batch)
@@ -130,21 +130,21 @@ class DemandNetwork(nn.Module):
     def season_effect(self, choice_set: Tensor) -> Tensor:
         """The effect of the sets' category in their period [n]; a period not trained on has the carried one."""
         effect = self.season(choice_set).squeeze(1)
-        unseen = self.data.set_period[choice_set] >= self.data.trained_periods
-        carried = self.carried_season()[self.data.set_category[choice_set]] if bool(unseen.any()) else effect
+        unseen = self.data.sets.period[choice_set] >= self.data.calendar.trained_periods
+        carried = self.carried_season()[self.data.sets.category[choice_set]] if bool(unseen.any()) else effect
         return torch.where(unseen, carried, effect)
 
     def carried_season(self) -> Tensor:
         """Mean season effect of every category over the last trained periods, 0 where it has none, [categories]."""
-        last = self.data.trained_periods
-        recent = (self.data.set_period < last) & (self.data.set_period >= last - self.config.carry_periods)
-        category, effect = self.data.set_category[recent], self.season.weight[recent, 0].detach()
-        zeros = torch.zeros(self.data.categories.height, device=effect.device)
+        last = self.data.calendar.trained_periods
+        recent = (self.data.sets.period < last) & (self.data.sets.period >= last - self.config.carry_periods)
+        category, effect = self.data.sets.category[recent], self.season.weight[recent, 0].detach()
+        zeros = torch.zeros(self.data.categories.count, device=effect.device)
         return zeros.index_add(0, category, effect) / zeros.index_add(0, category, torch.ones_like(effect)).clamp(min=1)
 
     def season_penalty(self, batch: Batch) -> Tensor:
         """The zero-mean Gaussian prior of the season effects, spread over the choices of each set: its share here."""
-        share = 1 / self.data.choices_of_set[batch.choice_set]
+        share = 1 / self.data.sets.choices[batch.choice_set]
         square = self.season(batch.choice_set).squeeze(1).square()
         return 0.5 * (square * share).mean() / self.config.season_spread**2
 
@@ -154,9 +154,9 @@ def _trained_on(data: ChoiceData, config: NetworkConfig) -> tuple[Tensor, Tensor
 
     Nobody's has where the network knows the past: beside it ids added nothing but noise.
     """
-    products = torch.from_numpy(data.products["is_trained"].to_numpy(writable=True))
-    users = torch.zeros(data.users.height, dtype=torch.bool)
-    users[data.user[data.split()[0]]] = True
+    products = data.products.is_trained
+    users = torch.zeros(data.users.count, dtype=torch.bool)
+    users[data.choices.user[data.split()[0]]] = True
     return products, users, torch.zeros_like(users) if config.history else users
 
 

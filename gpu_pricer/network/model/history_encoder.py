@@ -37,11 +37,11 @@ class HistoryEncoder(nn.Module):
     def __init__(self, data: ChoiceData, config: HistoryConfig, taste_width: int) -> None:
         super().__init__()
         hidden = config.hidden
-        code = data.product_attributes.codes[:, 0]
-        of_category = torch.zeros(data.categories.height, dtype=code.dtype).index_put((data.product_category,), code)
+        code = data.products.attributes.codes[:, 0]
+        of_category = torch.zeros(data.categories.count, dtype=code.dtype).index_put((data.products.category,), code)
         self.register_buffer("category", code, persistent=False)
         self.register_buffer("code_of_category", of_category, persistent=False)
-        self.bought = nn.EmbeddingBag(data.products.height, hidden, mode="sum")
+        self.bought = nn.EmbeddingBag(data.products.count, hidden, mode="sum")
         self.bias = nn.Parameter(torch.zeros(hidden))
         self.dropout = nn.Dropout(config.dropout)
         self.taste_head = nn.Linear(hidden, taste_width, bias=False)
@@ -49,9 +49,9 @@ class HistoryEncoder(nn.Module):
             nn.Linear(data.history.width, hidden), nn.SiLU(), nn.Linear(hidden, hidden // 2), nn.SiLU()
         )
         self.common = nn.Parameter(torch.zeros(hidden // 2 + 1))
-        self.of_category = nn.Embedding(data.product_attributes.sizes[0], hidden // 2 + 1)
+        self.of_category = nn.Embedding(data.products.attributes.sizes[0], hidden // 2 + 1)
         nn.init.normal_(self.bought.weight, std=0.05)
-        untrained = torch.from_numpy(~data.products["is_trained"].to_numpy())
+        untrained = ~data.products.is_trained
         with torch.no_grad():
             self.bought.weight[untrained] = 0.0  # what training never sees would stay as it was drawn
         nn.init.zeros_(self.of_category.weight)
@@ -73,8 +73,8 @@ class HistoryEncoder(nn.Module):
         The products of an occasion that its user never bought have one value, so that only the others are computed
         one by one (a tenth of the alternatives on Complete Journey).
         """
-        period = data.set_period[batch.choice_set]
-        stranger = self.habits_of_strangers(data, batch.user, data.set_category[batch.choice_set], period)
+        period = data.sets.period[batch.choice_set]
+        stranger = self.habits_of_strangers(data, batch.user, data.sets.category[batch.choice_set], period)
         when, user = (values.index_select(0, batch.occasion) for values in (period, batch.user))
         product = batch.products.index_select(0, batch.place)
         known = data.history.has_bought(user, product, when).nonzero().squeeze(1)
@@ -83,7 +83,7 @@ class HistoryEncoder(nn.Module):
 
     def habits(self, data: ChoiceData, user: Tensor, product: Tensor, period: Tensor) -> Tensor:
         """What the past of n users with n products, before n periods, adds to the appeal, [n]."""
-        features = data.history.features(user, product, data.product_category[product], period)
+        features = data.history.features(user, product, data.products.category[product], period)
         return self.habit_of(features, self.category[product])
 
     def habits_of_strangers(self, data: ChoiceData, user: Tensor, category: Tensor, period: Tensor) -> Tensor:

@@ -53,5 +53,5 @@ def batch_of(data: ChoiceData, index: Tensor, optimiser: OptimiserConfig, draws:
 
 def log_likelihood(data: ChoiceData, utility: Tensor, batch: Batch, optimiser: OptimiserConfig) -> Tensor:
     """The weighted log likelihood of every choice of the batch, [N]."""
-    per_purchase = data.choices_per_purchase[data.set_category[batch.choice_set]]
+    per_purchase = data.choices_per_purchase(batch.choice_set)
     return LIKELIHOODS[optimiser.likelihood](utility, batch, per_purchase)

@@ -33,11 +33,13 @@ class Parts(NamedTuple):
 def parts_of(network: DemandNetwork) -> Parts:
     """The parts at the network's parameters, with gradients to them; each is computed once, not for every choice."""
     data = network.data
-    rows, products, users = (torch.arange(n) for n in (len(data.product), data.products.height, data.users.height))
-    level = network.product_level(products).index_select(0, data.product)
-    sensitivity = network.product_sensitivity(products).index_select(0, data.product)
+    rows, products, users = (torch.arange(n) for n in (data.shelf.count, data.products.count, data.users.count))
+    level = network.product_level(products).index_select(0, data.shelf.product)
+    sensitivity = network.product_sensitivity(products).index_select(0, data.shelf.product)
     return Parts(
-        appeal=network.offer_appeal(level, data.context) + network.season_effect(data.set_of_row()) + network.shock,
+        appeal=network.offer_appeal(level, data.shelf.context)
+        + network.season_effect(data.sets.of_rows())
+        + network.shock,
         response=sensitivity[:, -1] + network.mean_sensitivity,
         move=network.remembered(data.trusted_moves(rows)),
         user_level=network.user_level(users)[:, 0],
@@ -110,8 +112,8 @@ class _Sums:
 
     @classmethod
     def zeros(cls, data: ChoiceData) -> "_Sums":
-        rows = len(data.product)
-        return cls(0.0, torch.zeros(rows), torch.zeros(rows), torch.zeros(2, data.users.height), 0.0)
+        rows = data.shelf.count
+        return cls(0.0, torch.zeros(rows), torch.zeros(rows), torch.zeros(2, data.users.count), 0.0)
 
     def add(self, chunk: Chunk, leaves: Parts, data: ChoiceData, optimiser: OptimiserConfig) -> None:
         batch = chunk.batch

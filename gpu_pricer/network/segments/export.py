@@ -80,10 +80,10 @@ def export_members(
     It tells what is lost where prices are made for segments.
     """
     data = network.data
-    product = _bought_most(data, config.member_cells // data.users.height)
+    product = _bought_most(data, config.member_cells // data.users.count)
     if not len(product):
         return None
-    appeal, sensitivity = (torch.empty(data.users.height, len(product)) for _ in range(2))
+    appeal, sensitivity = (torch.empty(data.users.count, len(product)) for _ in range(2))
     members = Members(network, period_to_price(network))
     for block in members.blocks():
         inside = (product >= block.start) & (product < block.stop)
@@ -93,18 +93,18 @@ def export_members(
     return DemandArtefact(
         info=_info(data, "dense", run, created),
         factors={"appeal": appeal.numpy(), "sensitivity": sensitivity.numpy()},
-        segments=data.users.select(segment_id="user_id", visits=pl.Series(visits)),
+        segments=data.users.table.select(segment_id="user_id", visits=pl.Series(visits)),
         products=_product_rows(data, config)[product.numpy()],
     )
 
 
 def _bought_most(data: ChoiceData, most: int) -> Tensor:
     """The products of the categories bought most that are `most` products together at most."""
-    bought = data.product_category[data.product[data.chosen[data.chosen >= 0]]]
-    size = torch.bincount(data.product_category)
+    bought = data.products.category[data.shelf.product[data.choices.chosen[data.choices.chosen >= 0]]]
+    size = torch.bincount(data.products.category)
     order = torch.bincount(bought, minlength=len(size)).argsort(descending=True, stable=True)
     kept = order[size[order].cumsum(0) <= most]
-    return torch.isin(data.product_category, kept).nonzero().squeeze(1)
+    return torch.isin(data.products.category, kept).nonzero().squeeze(1)
 
 
 def _info(data: ChoiceData, form: str, run: str, created: str) -> DemandInfo:
@@ -114,10 +114,10 @@ def _info(data: ChoiceData, form: str, run: str, created: str) -> DemandInfo:
         form=form,
         run=run,
         created=created,
-        training_start=data.periods[0].isoformat(),
-        training_end=data.periods[data.trained_periods - 1].isoformat(),
-        period_days=data.period_days,
-        pricing_period=(data.periods[-1] + timedelta(days=data.period_days)).isoformat(),
+        training_start=data.calendar.periods[0].isoformat(),
+        training_end=data.calendar.last_trained.isoformat(),
+        period_days=data.calendar.period_days,
+        pricing_period=(data.calendar.periods[-1] + timedelta(days=data.calendar.period_days)).isoformat(),
         outside_option=data.has_outside_option,
         currency=data.currency,
     )
@@ -134,8 +134,8 @@ def _segment_factors(data: ChoiceData, moments: Moments, config: ExportConfig) -
 
 def _with_fallbacks(data: ChoiceData, rows: Tensor) -> Tensor:
     """Append to rows [P, ·] each shared category's mean, over its trained products where it has any."""
-    trained = torch.from_numpy(data.products["is_trained"].to_numpy().copy())
-    category, categories = data.product_category, data.categories.height
+    trained = data.products.is_trained
+    category, categories = data.products.category, data.categories.count
     has_trained = torch.zeros(categories).index_add(0, category, trained.float()) > 0
     counted = (trained | ~has_trained[category]).float()[:, None]
     total = torch.zeros(categories, rows.shape[1]).index_add(0, category, rows * counted)
@@ -146,28 +146,28 @@ def _with_fallbacks(data: ChoiceData, rows: Tensor) -> Tensor:
 
 def _product_rows(data: ChoiceData, config: ExportConfig) -> pl.DataFrame:
     """The artefact's row of every product, in the order of the factors."""
-    return _supported(data, config, data.products)
+    return _supported(data, config, data.products.table)
 
 
 def _fallback_rows(data: ChoiceData, config: ExportConfig) -> pl.DataFrame:
     """One row with a null product_id for every category of more than one product, in the order of the categories."""
     shared = (
-        data.products.group_by("category_id", maintain_order=True)
+        data.products.table.group_by("category_id", maintain_order=True)
         .agg(pl.len().alias("products"), pl.col("reference_price").median())
         .filter(pl.col("products") > 1)
     )
-    no_id = pl.lit(None, dtype=data.products.schema["product_id"])
+    no_id = pl.lit(None, dtype=data.products.table.schema["product_id"])
     return _supported(data, config, shared.with_columns(product_id=no_id, availability=pl.lit(1.0)))
 
 
 def _supported(data: ChoiceData, config: ExportConfig, rows: pl.DataFrame) -> pl.DataFrame:
     """The rows with the prices vouched for and their category's units per choice."""
-    trained = data.set_period[data.set_of_row()] < data.trained_periods
-    product = data.product[trained].numpy()
+    trained = data.sets.period_of_rows() < data.calendar.trained_periods
+    product = data.shelf.product[trained].numpy()
     ratio = pl.DataFrame({
-        "product_id": data.products["product_id"].gather(product),
-        "category_id": data.products["category_id"].gather(product),
-        "ratio": data.price_ratio[trained].numpy().astype(np.float64),
+        "product_id": data.products.table["product_id"].gather(product),
+        "category_id": data.products.table["category_id"].gather(product),
+        "ratio": data.shelf.price_ratio[trained].numpy().astype(np.float64),
     })  # fmt: skip
     of_category = ratio.group_by("category_id").agg(
         category_low=pl.col("ratio").quantile(config.support_quantile, "lower"),
@@ -177,7 +177,7 @@ def _supported(data: ChoiceData, config: ExportConfig, rows: pl.DataFrame) -> pl
     low = pl.min_horizontal("own_low", "category_low", pl.lit(1 - config.support_width))
     high = pl.max_horizontal("own_high", "category_high", pl.lit(1 + config.support_width))
     return (
-        rows.join(data.categories, on="category_id", how="left", maintain_order="left")
+        rows.join(data.categories.table, on="category_id", how="left", maintain_order="left")
         .join(of_category, on="category_id", how="left", maintain_order="left")
         .join(own, on="product_id", how="left", maintain_order="left")
         .with_columns(min_price=pl.col("reference_price") * low, max_price=pl.col("reference_price") * high)

@@ -65,7 +65,7 @@ def form_segments(members: Members, config: SegmentsConfig, visits: np.ndarray, 
 
 def segment_table(data: ChoiceData, segment: np.ndarray, visits: np.ndarray) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return segments (segment_id, visits) and user_segments (user_id, segment_id) from the users' visits [U]."""
-    users = data.users.select("user_id").with_columns(pl.Series("segment_id", segment))
+    users = data.users.table.select("user_id").with_columns(pl.Series("segment_id", segment))
     total = np.bincount(segment, weights=visits)
     return pl.DataFrame({"segment_id": np.arange(len(total)), "visits": total}), users
 
@@ -76,7 +76,7 @@ def user_coordinates(members: Members, price_spread: float) -> np.ndarray:
     Habits enter by their mean over each category's products.
     """
     data = members.network.data
-    trained = torch.from_numpy(data.products["is_trained"].to_numpy(writable=True))
+    trained = data.products.is_trained
     taste = _stretch(torch.cat([members.user_taste, members.user_level[:, None]], 1), members.product_taste[trained])
     response = _stretch(members.user_response, members.product_response[trained, :-1])
     parts = [taste, price_spread * response]
@@ -87,7 +87,7 @@ def user_coordinates(members: Members, price_spread: float) -> np.ndarray:
 
 def _category_habits(members: Members, block: slice) -> np.ndarray:
     """Mean habit of every user in the block's categories, times the root of their share of the products, [U, G]."""
-    category = members.network.data.product_category[block]
+    category = members.network.data.products.category[block]
     position = category - category[0]
     count = torch.bincount(position).float()
     total = [

@@ -31,13 +31,13 @@ class MarketPoint:
 
 def period_to_price(network: DemandNetwork) -> MarketPoint:
     """The period after the last: today's prices and availability, promotion as in the last periods on the shelf."""
-    products = network.data.products
+    products = network.data.products.table
     return MarketPoint(
-        period=len(network.data.periods),
+        period=network.data.calendar.count,
         price_ratio=_tensor(products["price"] / products["reference_price"]),
-        reference_over_recent=network.data.reference_over_recent,
+        reference_over_recent=network.data.products.reference_over_recent,
         availability=_tensor(products["availability"]),
-        context=_recent_context(network, len(network.data.periods)),
+        context=_recent_context(network, network.data.calendar.count),
     )
 
 
@@ -48,17 +48,17 @@ def _tensor(column: pl.Series) -> Tensor:
 def period_to_judge(network: DemandNetwork, period: int) -> MarketPoint:
     """A past period as it looked just before: the last prices, the promotion of the last periods; its own shelf."""
     data = network.data
-    row_period = data.set_period[data.set_of_row()]
+    row_period = data.sets.period_of_rows()
     earlier, now = (row_period < period).nonzero().squeeze(1), (row_period == period).nonzero().squeeze(1)
-    last = torch.full((data.products.height,), -1).scatter_reduce(0, data.product[earlier], earlier, "amax")
+    last = torch.full((data.products.count,), -1).scatter_reduce(0, data.shelf.product[earlier], earlier, "amax")
     is_known, row = last >= 0, last.clamp(min=0)
-    over_recent = torch.where(is_known, data.recent_ratio[row] / data.price_ratio[row], 1.0)
-    over_recent[data.product[now]] = data.recent_ratio[now] / data.price_ratio[now]
+    over_recent = torch.where(is_known, data.shelf.recent_ratio[row] / data.shelf.price_ratio[row], 1.0)
+    over_recent[data.shelf.product[now]] = data.shelf.recent_ratio[now] / data.shelf.price_ratio[now]
     return MarketPoint(
         period=period,
-        price_ratio=torch.where(is_known, data.price_ratio[row], 1.0),
+        price_ratio=torch.where(is_known, data.shelf.price_ratio[row], 1.0),
         reference_over_recent=over_recent,
-        availability=torch.zeros_like(is_known).float().index_fill(0, data.product[now], 1.0),
+        availability=torch.zeros_like(is_known).float().index_fill(0, data.shelf.product[now], 1.0),
         context=_recent_context(network, period),
     )
 
@@ -66,11 +66,11 @@ def period_to_judge(network: DemandNetwork, period: int) -> MarketPoint:
 def _recent_context(network: DemandNetwork, before: int) -> Tensor:
     """Mean promotion of every product over the last periods it was on the shelf in, 0 for the others, [P, C]."""
     data = network.data
-    period = data.set_period[data.set_of_row()]
+    shelf, period = data.shelf, data.sets.period_of_rows()
     recent = (period >= before - network.config.carry_periods) & (period < before)
-    product = data.product[recent]
-    total = torch.zeros(data.products.height, data.context.shape[1]).index_add(0, product, data.context[recent])
-    count = torch.zeros(data.products.height, 1).index_add(0, product, torch.ones(len(product), 1))
+    product = shelf.product[recent]
+    total = torch.zeros(data.products.count, shelf.context.shape[1]).index_add(0, product, shelf.context[recent])
+    count = torch.zeros(data.products.count, 1).index_add(0, product, torch.ones(len(product), 1))
     return total / count.clamp(min=1)
 
 
@@ -85,12 +85,12 @@ class Members:
     def __init__(self, network: DemandNetwork, point: MarketPoint) -> None:
         data = network.data
         self.network, self.point = network, point
-        self.users = torch.arange(data.users.height)
+        self.users = torch.arange(data.users.count)
         self.period = torch.full_like(self.users, point.period)
         level = network.product_level.all_rows()
         with torch.no_grad():
             self.effect = level[:, 1:] + network.mean_effect
-            season = network.carried_season()[data.product_category]
+            season = network.carried_season()[data.products.category]
             self.product_level = level[:, 0] + network.mean_level + season + (self.effect * point.context).sum(1)
             self.user_taste = network.user_tastes(self.users, self.period)
         self.product_taste = network.product_taste.all_rows()
@@ -101,7 +101,7 @@ class Members:
 
     def blocks(self) -> Iterator[slice]:
         """Slices of whole categories, of about PRODUCTS products."""
-        category = self.network.data.product_category
+        category = self.network.data.products.category
         ends = [*((category.diff() != 0).nonzero().squeeze(1) + 1).tolist(), len(category)]
         start = 0
         for end, following in zip(ends, [*ends[1:], None], strict=True):
@@ -134,7 +134,7 @@ class Members:
         if network.history is None or self._bought is None:
             return torch.zeros(())
         here = self.users[users]
-        categories, first = torch.unique(data.product_category[block], return_inverse=True)
+        categories, first = torch.unique(data.products.category[block], return_inverse=True)
         with torch.no_grad():
             strangers = torch.stack([
                 network.history.habits_of_strangers(data, here, category.expand_as(here), self.period[users])
@@ -154,4 +154,4 @@ def _bought_pairs(data: ChoiceData, period: int) -> tuple[Tensor, Tensor]:
     events = data.history.products
     earlier = events.place[events.place % events.periods < period]
     pair = torch.unique(earlier.div(events.periods, rounding_mode="floor"))
-    return pair.div(data.products.height, rounding_mode="floor"), pair % data.products.height
+    return pair.div(data.products.count, rounding_mode="floor"), pair % data.products.count

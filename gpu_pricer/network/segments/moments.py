@@ -42,7 +42,7 @@ def segment_moments(members: Members, weight: Tensor) -> Moments:
     exponential is convex. A product that is on the shelf at times only (availability a) has P = a e^u / (1 + Σ a e^u);
     those off the shelf take the share they would add to the choice set.
     """
-    shape = weight.shape[0], members.network.data.products.height
+    shape = weight.shape[0], members.network.data.products.count
     moments = Moments(*(torch.empty(shape) for _ in range(3)))
     for block in members.blocks():
         mean = _means(members, weight, block)
@@ -79,7 +79,7 @@ def _shares(members: Members, block: slice, users: slice) -> tuple[Tensor, Tenso
     data, availability = members.network.data, members.point.availability[block]
     appeal, response = members.demand(block, users)
     expected = torch.exp((appeal - response * (members.point.price_ratio[block] - 1)).clamp(max=60))
-    category = data.product_category[block] - data.product_category[block.start]
+    category = data.products.category[block] - data.products.category[block.start]
     total = torch.zeros(len(expected), int(category[-1]) + 1).index_add(1, category, expected * availability)
     nothing = (1 / (data.has_outside_option + total).clamp(min=1e-30))[:, category]
     own = expected * nothing

@@ -62,18 +62,18 @@ def parameters_of(network: DemandNetwork) -> Parameters:
 
 def labels_of(data: ChoiceData) -> dict[str, Labels]:
     """The labels of every named axis of a network on these data."""
-    categories = data.categories["category_id"].to_list()
+    categories = data.categories.table["category_id"].to_list()
     labels: dict[str, Labels] = {
-        "product": data.products["product_id"].cast(pl.String).to_list(),
-        "user": data.users["user_id"].cast(pl.String).to_list(),
+        "product": data.products.table["product_id"].cast(pl.String).to_list(),
+        "user": data.users.table["user_id"].cast(pl.String).to_list(),
         "context": data.context_scale.names,
         "level": [None, *data.context_scale.names],
         "choice_set": [
-            set_label(data.periods[period], categories[category])
-            for period, category in zip(data.set_period.tolist(), data.set_category.tolist(), strict=True)
+            set_label(data.calendar.periods[period], categories[category])
+            for period, category in zip(data.sets.period.tolist(), data.sets.category.tolist(), strict=True)
         ],
     }
-    for side, attributes in (("product", data.product_attributes), ("user", data.user_attributes)):
+    for side, attributes in (("product", data.products.attributes), ("user", data.users.attributes)):
         words, scales = attributes.vocabulary.words, attributes.vocabulary.scales
         labels |= {f"{side} {column}": [None, *known] for column, known in words.items()}
         labels[f"{side} numbers"] = [f"{name} {i}" for name, scale in scales.items() for i in range(len(scale.centre))]
@@ -112,7 +112,7 @@ def _named(network: DemandNetwork) -> dict[str, tuple[str, Axes]]:
     named: dict[str, tuple[str, Axes]] = {
         name: (name, (None,) * parameter.ndim) for name, parameter in network.named_parameters() if name != PAST
     }
-    for side, attributes in (("product", data.product_attributes), ("user", data.user_attributes)):
+    for side, attributes in (("product", data.products.attributes), ("user", data.users.attributes)):
         for tower in (f"{side}_{part}" for part in TOWERS):
             width = "level" if tower == "product_level" else None
             named[f"{tower}.own.weight"] = (f"{tower}.own", (side, width))

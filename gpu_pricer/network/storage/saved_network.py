@@ -76,13 +76,13 @@ def write_network(network: DemandNetwork, segments: Segmentation, tastes_until: 
         architecture=network.config,
         half_lives=data.history.half_lives,
         price_memory=data.price_memory,
-        period_days=data.period_days,
+        period_days=data.calendar.period_days,
         has_outside_option=data.has_outside_option,
         price_spread=segments.price_spread,
         tastes_until=tastes_until.isoformat(),
         context=data.context_scale,
-        product_vocabulary=data.product_attributes.vocabulary,
-        user_vocabulary=data.user_attributes.vocabulary,
+        product_vocabulary=data.products.attributes.vocabulary,
+        user_vocabulary=data.users.attributes.vocabulary,
     )
     product_columns = dict.fromkeys([*PRODUCT_COLUMNS, *settings.product_vocabulary.columns])
     parameters = _trained(network)
@@ -94,12 +94,12 @@ def write_network(network: DemandNetwork, segments: Segmentation, tastes_until: 
     axes = {name: labelled.axes for name, labelled in parameters.tensors.items()}
     (directory / "network.json").write_text(json.dumps(asdict(settings) | {"axes": axes}, indent=1) + "\n")
     pl.concat(labels).write_parquet(directory / "labels.parquet")
-    data.products.select(*product_columns).write_parquet(directory / "products.parquet")
+    data.products.table.select(*product_columns).write_parquet(directory / "products.parquet")
     is_trained = pl.Series(network.user_sensitivity.is_trained[:, 0].bool().numpy())
-    users = data.users.with_columns(is_trained=is_trained)
+    users = data.users.table.with_columns(is_trained=is_trained)
     users.select("user_id", "is_trained", *settings.user_vocabulary.columns).write_parquet(directory / "users.parquet")
     season = pl.Series(network.carried_season().numpy())
-    data.categories.with_columns(season=season).write_parquet(directory / "categories.parquet")
+    data.categories.table.with_columns(season=season).write_parquet(directory / "categories.parquet")
 
 
 def read_network(directory: Path) -> SavedNetwork:
@@ -139,7 +139,7 @@ def _trained(network: DemandNetwork) -> Parameters:
             values = labelled.values.clone()
             values[UNKNOWN] = shares[labelled.axes[0]] @ values
             tensors[name] = Labelled(values, labelled.axes)
-    trained = (data.set_period < data.trained_periods).nonzero().squeeze(1)
+    trained = (data.sets.period < data.calendar.trained_periods).nonzero().squeeze(1)
     tensors["season"] = Labelled(tensors["season"].values[trained], tensors["season"].axes)
     labels["choice_set"] = [labels["choice_set"][place] for place in trained.tolist()]
     return Parameters(tensors, labels)
@@ -148,7 +148,7 @@ def _trained(network: DemandNetwork) -> Parameters:
 def _word_shares(data: ChoiceData) -> dict[str, Tensor]:
     """For every axis of words of which none is unknown to training, how many of the rows have each, as shares."""
     shares = {}
-    for side, attributes in (("product", data.product_attributes), ("user", data.user_attributes)):
+    for side, attributes in (("product", data.products.attributes), ("user", data.users.attributes)):
         for column, codes, size in zip(attributes.vocabulary.words, attributes.codes.T, attributes.sizes, strict=True):
             count = torch.bincount(codes, minlength=size).float()
             if count[UNKNOWN] == 0:

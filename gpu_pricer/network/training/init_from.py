@@ -31,7 +31,7 @@ def warn_of_foresight(saved: SavedNetwork, data: ChoiceData) -> None:
 
     Levels, seasons and price response are found anew from the training periods alone, wherever they start.
     """
-    held_out = data.periods[data.trained_periods :]
+    held_out = data.calendar.periods[data.calendar.trained_periods :]
     if held_out and saved.settings.tastes_until >= held_out[0].isoformat():
         log.warning(
             "init_from has learned tastes from sales up to %s, and %s on are held out: their scores flatter",

@@ -55,7 +55,7 @@ def network(tables):
 def saved(network, tmp_path_factory):
     directory = tmp_path_factory.mktemp("network")
     segments = Segmentation(np.zeros(USERS, np.int64), np.zeros((1, 4)), 0.2)
-    write_network(network, segments, network.data.periods[-1], directory)
+    write_network(network, segments, network.data.calendar.periods[-1], directory)
     return read_network(directory)
 
 
@@ -87,12 +87,12 @@ def test_offers_of_the_shelf_are_as_likely_as_the_network_itself_says(network, p
     batch = gather_batch(data, data.split()[2], EVERY_ALTERNATIVE, torch.Generator())
     with torch.no_grad():
         share = shares(network(batch), batch)
-    per_purchase = data.choices_per_purchase[data.set_category[batch.choice_set]][batch.occasion]
-    choice_set, product = batch.choice_set[batch.occasion].numpy(), data.product[batch.row].numpy()
+    per_purchase = data.choices_per_purchase(batch.choice_set)[batch.occasion]
+    choice_set, product = batch.choice_set[batch.occasion].numpy(), data.shelf.product[batch.row].numpy()
     offers = pl.DataFrame({
-        "user_id": data.users["user_id"].gather(batch.user[batch.occasion].numpy()),
-        "product_id": data.products["product_id"].gather(product),
-        "period": pl.Series(data.periods).gather(data.set_period[choice_set].numpy()),
+        "user_id": data.users.table["user_id"].gather(batch.user[batch.occasion].numpy()),
+        "product_id": data.products.table["product_id"].gather(product),
+        "period": pl.Series(data.calendar.periods).gather(data.sets.period[choice_set].numpy()),
     }).with_columns(occasion_id=pl.struct("user_id", "period").rank("dense"))  # fmt: skip
     offers = offers.join(past.shelf, on=("product_id", "period"), maintain_order="left")
 
@@ -122,10 +122,10 @@ def test_context_not_told_is_that_of_the_periods_before_as_in_pricing(network, s
 
     data, row = unseen_data(saved, Unseen(offers, users, saved.products, past, now=0))
 
-    expected = period_to_judge(network, min(period, PERIODS)).context[data.product]
+    expected = period_to_judge(network, min(period, PERIODS)).context[data.shelf.product]
     assert len(row) == len(products)
     assert expected.any() or period == 0
-    torch.testing.assert_close(data.context, expected)
+    torch.testing.assert_close(data.shelf.context, expected)
 
 
 def test_what_an_offer_says_of_its_context_counts_more_than_the_log(past, predict):

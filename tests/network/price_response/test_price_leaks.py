@@ -79,7 +79,7 @@ def _learn(folder: Path, factors: int) -> Learned:
     batch = gather_batch(data, torch.cat(data.split()[1:]), EVERY_ALTERNATIVE, torch.Generator())
     with torch.no_grad():
         utility = partial(network.utility, batch, network.tastes(batch))
-        moves = data.price_moves(batch.row)
+        moves = data.shelf.price_moves(batch.row)
         with_prices, without = (
             float(log_likelihood(data, utility(some), batch, optimiser).sum()) for some in (moves, 0 * moves)
         )

@@ -29,7 +29,7 @@ def members(trained):
 def test_a_dense_artefact_has_its_members_mean_shares_and_slopes(market, trained, members):
     _, data = market
     visits, segment, appeal, sensitivity = members
-    ratio = (data.products["price"] / data.products["reference_price"]).to_numpy()
+    ratio = (data.products.table["price"] / data.products.table["reference_price"]).to_numpy()
     shares = _shares(appeal, sensitivity, ratio, data)
 
     artefact = export_artefact(trained, segment, visits, DENSE, "run", "now")
@@ -47,7 +47,9 @@ def test_a_dense_artefact_has_its_members_mean_shares_and_slopes(market, trained
 def test_a_segment_of_one_is_its_member_however_often_a_product_is_there(trained):
     network, everyone = copy(trained), np.arange(300)
     availability = pl.Series(np.resize([1.0, 0.25, 0.0, 0.5], 20))
-    network.data = replace(trained.data, products=trained.data.products.with_columns(availability=availability))
+    products = trained.data.products
+    at_times = replace(products, table=products.table.with_columns(availability=availability))
+    network.data = replace(trained.data, products=at_times)
 
     artefact = export_artefact(network, everyone, np.ones(300), DENSE, "run", "now")
 
@@ -91,12 +93,12 @@ def test_support_is_at_least_as_wide_as_configured(market, trained):
 
 def test_without_an_outside_option_the_artefact_keeps_the_mean_shares(market, trained, monkeypatch):
     _, data = market
-    inside = replace(data, outside=torch.full_like(data.outside, -torch.inf))
+    inside = replace(data, choices=replace(data.choices, outside=torch.full_like(data.choices.outside, -torch.inf)))
     members = everybody(trained)
     monkeypatch.setattr(trained, "data", inside)
     moments = segment_moments(members, torch.full((1, 300), 1 / 300))
-    ratio = (data.products["price"] / data.products["reference_price"]).to_numpy()
-    category = data.product_category.numpy()
+    ratio = (data.products.table["price"] / data.products.table["reference_price"]).to_numpy()
+    category = data.products.category.numpy()
     weight = np.exp(moments.appeal[0].numpy() - moments.sensitivity[0].numpy() * (ratio - 1))
     ours = weight / np.bincount(category, weight)[category]
 
@@ -108,15 +110,17 @@ def test_without_an_outside_option_the_artefact_keeps_the_mean_shares(market, tr
 
 def test_the_members_are_kept_as_segments_of_one_for_the_categories_bought_most(trained):
     data, visits = trained.data, np.linspace(1, 20, 300)
-    bought = data.product_category[data.product[data.chosen[data.chosen >= 0]]]
+    bought = data.products.category[data.shelf.product[data.choices.chosen[data.choices.chosen >= 0]]]
     most = torch.bincount(bought).argmax()
-    size = int((data.product_category == most).sum())
+    size = int((data.products.category == most).sum())
 
     kept = export_members(trained, visits, replace(DENSE, member_cells=300 * size), "run", "now")
 
-    is_kept = (data.product_category == most).numpy()
-    assert kept.products["product_id"].to_list() == data.products["product_id"].filter(pl.Series(is_kept)).to_list()
-    assert kept.segments["segment_id"].to_list() == data.users["user_id"].to_list()
+    is_kept = (data.products.category == most).numpy()
+    assert (
+        kept.products["product_id"].to_list() == data.products.table["product_id"].filter(pl.Series(is_kept)).to_list()
+    )
+    assert kept.segments["segment_id"].to_list() == data.users.table["user_id"].to_list()
     for part, expected in zip(("appeal", "sensitivity"), everybody(trained).demand(slice(0, 20)), strict=True):
         np.testing.assert_array_equal(kept.factors[part], expected[:, is_kept].numpy())
     assert export_members(trained, visits, replace(DENSE, member_cells=10), "run", "now") is None
@@ -153,6 +157,6 @@ def test_who_came_lately_is_expected_to_come_again(market):
 def _shares(appeal, sensitivity, ratio, data):
     """The multinomial logit, written out: [rows, P]."""
     weight = np.exp(appeal - sensitivity * (ratio - 1))
-    category = data.product_category.numpy()
+    category = data.products.category.numpy()
     total = np.stack([weight[:, category == g].sum(axis=1) for g in range(category.max() + 1)], axis=1)
     return weight / (1 + total[:, category])
