@@ -17,8 +17,7 @@ from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.price_response.settling import settle_price_response
 from gpu_pricer.network.segment_response.correction import ResponseConfig, learn_responses
 from gpu_pricer.network.segments.export import export_artefact, export_members
-from gpu_pricer.network.segments.forming import Segmentation, SegmentsConfig, form_segments
-from gpu_pricer.network.segments.ids import overlap, with_ids_of
+from gpu_pricer.network.segments.forming import Segmentation, SegmentsConfig, form_segments, keep_ids, overlap
 from gpu_pricer.network.segments.members import Members, period_to_judge, period_to_price
 from gpu_pricer.network.storage.saved_network import write_network
 from gpu_pricer.network.training.fitting import fit_network
@@ -122,7 +121,7 @@ def _with_stable_ids(segmentation: Segmentation, users: pl.DataFrame, demand: Pa
         log.warning("segments are numbered afresh: %s", error)
         return segmentation
     assert previous is not None
-    matched = with_ids_of(previous, users, segmentation)
+    matched = keep_ids(previous, users, segmentation)
     kept = overlap(previous, users, matched.segment, len(matched.centre))
     log.info("segments keep the ids of the last training: %d of %d known users stay", kept.trace(), kept.sum())
     return matched

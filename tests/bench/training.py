@@ -90,7 +90,7 @@ def feeding(data: ChoiceData, config: DictConfig, batches: int, repeats: int) ->
 
 def fitting(data: ChoiceData, config: DictConfig, folder: Path, repeats: int) -> dict[str, object]:
     """Return how long the whole training takes, and boosted trees on the same choices."""
-    trees, table = config.evaluate_prices.baselines.lightgbm_monotone, trained_offers(folder / "data", data)
+    trees, table = config.evaluate.baselines.lightgbm_monotone, trained_offers(folder / "data", data)
     seconds = {
         "ours": median(timed(lambda: train(data, config, folder / "train")) for _ in range(repeats)),
         "lightgbm": median(timed(lambda: instantiate(trees).fit(table)) for _ in range(repeats)),

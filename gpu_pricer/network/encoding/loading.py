@@ -1,4 +1,4 @@
-"""The canonical tables, read, numbered and turned into tensors."""
+"""The canonical tables, read from files, numbered and turned into tensors."""
 
 import json
 from dataclasses import dataclass
@@ -37,19 +37,20 @@ from gpu_pricer.network.encoding.price_memory import last_recent_price, with_rec
 from gpu_pricer.tables.schemas import COST_SHIFTERS, PROMOTIONS, Catalog, Shelf
 from gpu_pricer.tables.split import Split
 
-OF_SHELF = ("reference_price", "is_trained", "is_seen", "price_coverage", "whole_price_coverage")
-MARKET_COLUMNS = {*Catalog.column_names(), *OF_SHELF}  # others are attributes
-SHELF_COLUMNS = {*Shelf.column_names(), *COST_SHIFTERS} - {*PROMOTIONS}  # all others are context
+SHELF_RESULTS = ("reference_price", "is_trained", "is_seen", "price_coverage", "whole_price_coverage")
+MARKET_COLUMNS = {*Catalog.column_names(), *SHELF_RESULTS}  # other columns are attributes
+SHELF_COLUMNS = {*Shelf.column_names(), *COST_SHIFTERS} - {*PROMOTIONS}  # other columns are context
 
 
 @dataclass(frozen=True)
 class EncodingConfig:
     """What the network may see of the tables.
 
-    A word fewer than min_count rows carry counts as unknown; a product's price moves teach price response only if its
-    price was seen in at least min_price_coverage of its periods; price_memory: how many past prices make the one that
-    shoppers remember; half_lives: after how many periods a past purchase
-    counts half, ascending. User columns that `prepare` was told to protect never enter.
+    min_count: a word that fewer rows carry counts as unknown.
+    min_price_coverage: share of its periods in which a product's price must have been seen to teach price response.
+    price_memory: how many past prices the recent price is the mean of.
+    half_lives: after how many periods a past purchase counts half, ascending.
+    User columns that `prepare` protects never enter.
     """
 
     min_count: int
@@ -69,7 +70,11 @@ class EncodingConfig:
 
 @dataclass(frozen=True)
 class Tables:
-    """The canonical tables in the order of their row numbers; shelf and choices carry the numbers they refer to."""
+    """The canonical tables in the order of their row numbers.
+
+    shelf and choices carry the row numbers of the products, users and others that they refer to; context is the scale
+    of the shelf's context columns.
+    """
 
     products: pl.DataFrame
     users: pl.DataFrame
@@ -82,7 +87,10 @@ class Tables:
 
 
 def load_choice_data(directory: Path, config: EncodingConfig, split: Split) -> ChoiceData:
-    """Read the canonical tables that `prepare` wrote; InputError where they are not there, or of another split."""
+    """Return the canonical tables in `directory` as tensors.
+
+    InputError where `prepare` has not written them, or wrote them for another split.
+    """
     if not (directory / "summary.json").is_file():
         raise InputError(f"canonical tables must lie in {directory}, found none: run `gpu-pricer prepare` first")
     summary = json.loads((directory / "summary.json").read_text())
@@ -193,9 +201,9 @@ def _encoded_products(tables: Tables, config: EncodingConfig) -> EncodedProducts
 
 
 def _history(tables: Tables, first_judged: int, half_lives: list[float]) -> History:
-    """What users did before their visits, and everybody before the periods that are judged and the one to price.
+    """Return the history. Baskets are computed before each user's visits, and before the test periods for all users.
 
-    Segments are of everybody, whether they come in the period or not.
+    Segments are judged with all users, whether they come in the period or not; the same holds for the period to price.
     """
     bought = tables.choices.filter(pl.col("shelf_row") >= 0)
     shelf = tables.shelf.select(pl.col("shelf_row").cast(pl.Int64), "product", "category", "period_index")
@@ -206,12 +214,12 @@ def _history(tables: Tables, first_judged: int, half_lives: list[float]) -> Hist
     )
     is_visit = np.zeros((tables.users.height, len(tables.periods)), dtype=bool)
     is_visit[visits["user"].to_numpy(), visits["period_index"].to_numpy()] = True
-    is_asked = np.pad(is_visit, ((0, 0), (0, 1)))
-    is_asked[:, first_judged:] = True
+    is_needed = np.pad(is_visit, ((0, 0), (0, 1)))
+    is_needed[:, first_judged:] = True
     return build_history(
-        Purchases(*columns), is_visit, tables.products.height, tables.categories.height, list(half_lives), is_asked
+        Purchases(*columns), is_visit, tables.products.height, tables.categories.height, list(half_lives), is_needed
     )
 
 
-def _attribute_names(table: pl.DataFrame, left_out: set[str]) -> list[str]:
-    return sorted(name for name in table.columns if name not in left_out)
+def _attribute_names(table: pl.DataFrame, others: set[str]) -> list[str]:
+    return sorted(name for name in table.columns if name not in others)

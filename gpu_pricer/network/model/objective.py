@@ -13,11 +13,14 @@ from gpu_pricer.network.model.likelihood import LIKELIHOODS
 
 @dataclass(frozen=True)
 class OptimiserConfig:
-    """AdamW with a one-cycle rate; levels and sensitivities learn at their own, higher rate.
+    """Settings of AdamW with a one-cycle learning rate.
 
-    likelihood: choices (of one product or nothing) or purchases (of each product in the visit, from whole choice
-    sets); max_alternatives: larger choice sets are sampled in training, null: none is. patience: epochs without a
-    better validation.
+    likelihood: choices (of one product or nothing) or purchases (of each product in the visit, from complete choice
+    sets).
+    rate: learning rate of the tastes; level_rate: learning rate of levels and sensitivities.
+    weight_decay, batch_size, max_epochs: as in AdamW and Lightning.
+    patience: epochs without a better validation before training stops.
+    max_alternatives: larger choice sets are sampled in training; null: none is sampled.
     """
 
     likelihood: str
@@ -47,11 +50,11 @@ class OptimiserConfig:
 
 
 def batch_of(data: ChoiceData, index: Tensor, optimiser: OptimiserConfig, draws: torch.Generator) -> Batch:
-    """The choices `index` with as many alternatives as training looks at."""
+    """Return the batch of the choices `index` [N], with at most optimiser.max_alternatives alternatives each."""
     return gather_batch(data, index, optimiser.max_alternatives or EVERY_ALTERNATIVE, draws)
 
 
 def log_likelihood(data: ChoiceData, utility: Tensor, batch: Batch, optimiser: OptimiserConfig) -> Tensor:
-    """The weighted log likelihood of every choice of the batch, [N]."""
+    """Return the weighted log likelihood of every choice of the batch [N], given the alternatives' utility [A]."""
     per_purchase = data.choices_per_purchase(batch.choice_set)
     return LIKELIHOODS[optimiser.likelihood](utility, batch, per_purchase)

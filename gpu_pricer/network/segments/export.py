@@ -1,4 +1,4 @@
-"""From a trained network and its segments to the demand artefact that `score` prices."""
+"""The demand artefact of a trained network and its segments, which `score` prices."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,20 +13,22 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.price_response.laplace import LaplacePosterior
+from gpu_pricer.network.segments.factors import segment_factors
 from gpu_pricer.network.segments.forming import segment_table
-from gpu_pricer.network.segments.low_rank import low_rank
 from gpu_pricer.network.segments.members import Members, period_to_price
-from gpu_pricer.network.segments.moments import Moments, member_weight, segment_moments
+from gpu_pricer.network.segments.moments import member_weight, segment_moments
 from gpu_pricer.tables.artefact import FORMAT_VERSION, FORMS, DemandArtefact, DemandInfo, DemandProducts
 
 
 @dataclass(frozen=True)
 class ExportConfig:
-    """The form of the artefact, and the prices it vouches for.
+    """The form of the artefact, and the range of prices it supports.
 
-    form: dense holds the members' exact mean shares and slopes, [S, P] each; factors approximates these by rank
-    factors each, which is smaller for very many segments. Support, relative to the reference price: what the product
-    itself sold for, what its category did from the support_quantile to its complement, and 1 ± support_width.
+    form: dense holds appeal and sensitivity of the members' exact mean shares and slopes, [S, P] each; factors
+    approximates them by `rank` factors each, which is smaller for very many segments.
+    support_quantile, support_width: relative to the reference price, the support covers the product's own prices in
+    training, its category's prices from the support_quantile to 1 − support_quantile, and 1 ± support_width.
+    member_cells: largest number of user × product cells of export_members.
     """
 
     form: str
@@ -53,10 +55,10 @@ def export_artefact(
     created: str,
     posterior: LaplacePosterior | None = None,
 ) -> DemandArtefact:
-    """Return the artefact for the period after the last one that the data hold.
+    """Return the artefact for the period after the last one in the data.
 
-    segment [U] and visits [U] say which segment each user is in and how often it is expected then, its weight in it.
-    posterior: what is left uncertain of the price response, if the artefact shall tell.
+    segment [U]: each user's segment. visits [U]: each user's expected visits in that period, the weight in the segment.
+    run, created: name and time of the run. posterior: of the price response, if the artefact is to hold draws from it.
     """
     data, weight = network.data, member_weight(segment, visits)
     segments, user_segments = segment_table(data, segment, visits)
@@ -64,7 +66,7 @@ def export_artefact(
     drawn = None if posterior is None else posterior.table(segments["segment_id"], weight, moments.sensitivity)
     return DemandArtefact(
         info=_info(data, config.form, run, created),
-        factors=_segment_factors(data, moments, config),
+        factors=segment_factors(data, moments, config.form, config.rank),
         segments=segments,
         products=pl.concat([_product_rows(data, config), _fallback_rows(data, config)], how="vertical_relaxed"),
         user_segments=user_segments,
@@ -75,12 +77,12 @@ def export_artefact(
 def export_members(
     network: DemandNetwork, visits: np.ndarray, config: ExportConfig, run: str, created: str
 ) -> DemandArtefact | None:
-    """The same with every user as a segment, for the categories bought most that fit into member_cells; None if none.
+    """Return an artefact with every user as a segment, for the most bought categories that fit into member_cells.
 
-    It tells what is lost where prices are made for segments.
+    None if no category fits. `evaluate` reads from it what pricing by segment loses against pricing by user.
     """
     data = network.data
-    product = _bought_most(data, config.member_cells // data.users.count)
+    product = _most_bought(data, config.member_cells // data.users.count)
     if not len(product):
         return None
     appeal, sensitivity = (torch.empty(data.users.count, len(product)) for _ in range(2))
@@ -98,12 +100,12 @@ def export_members(
     )
 
 
-def _bought_most(data: ChoiceData, most: int) -> Tensor:
-    """The products of the categories bought most that are `most` products together at most."""
+def _most_bought(data: ChoiceData, limit: int) -> Tensor:
+    """Return the products of the most bought categories that together have at most `limit` products."""
     bought = data.products.category[data.shelf.product[data.choices.chosen[data.choices.chosen >= 0]]]
     size = torch.bincount(data.products.category)
     order = torch.bincount(bought, minlength=len(size)).argsort(descending=True, stable=True)
-    kept = order[size[order].cumsum(0) <= most]
+    kept = order[size[order].cumsum(0) <= limit]
     return torch.isin(data.products.category, kept).nonzero().squeeze(1)
 
 
@@ -123,34 +125,13 @@ def _info(data: ChoiceData, form: str, run: str, created: str) -> DemandInfo:
     )
 
 
-def _segment_factors(data: ChoiceData, moments: Moments, config: ExportConfig) -> dict[str, np.ndarray]:
-    appeal, sensitivity = (_with_fallbacks(data, m.T).T for m in (moments.appeal, moments.sensitivity))
-    if config.form == "dense":
-        arrays = {"appeal": appeal, "sensitivity": sensitivity}
-    else:
-        arrays = low_rank(appeal, sensitivity, config.rank)
-    return {name: np.ascontiguousarray(array.numpy()) for name, array in arrays.items()}
-
-
-def _with_fallbacks(data: ChoiceData, rows: Tensor) -> Tensor:
-    """Append to rows [P, ·] each shared category's mean, over its trained products where it has any."""
-    trained = data.products.is_trained
-    category, categories = data.products.category, data.categories.count
-    has_trained = torch.zeros(categories).index_add(0, category, trained.float()) > 0
-    counted = (trained | ~has_trained[category]).float()[:, None]
-    total = torch.zeros(categories, rows.shape[1]).index_add(0, category, rows * counted)
-    count = torch.zeros(categories, 1).index_add(0, category, counted)
-    shared = torch.bincount(category, minlength=categories) > 1
-    return torch.cat([rows, (total / count)[shared]])
-
-
 def _product_rows(data: ChoiceData, config: ExportConfig) -> pl.DataFrame:
-    """The artefact's row of every product, in the order of the factors."""
+    """Return the artefact's row of every product, in the order of the factors."""
     return _supported(data, config, data.products.table)
 
 
 def _fallback_rows(data: ChoiceData, config: ExportConfig) -> pl.DataFrame:
-    """One row with a null product_id for every category of more than one product, in the order of the categories."""
+    """Return one row with a null product_id for every category of more than one product, in category order."""
     shared = (
         data.products.table.group_by("category_id", maintain_order=True)
         .agg(pl.len().alias("products"), pl.col("reference_price").median())
@@ -161,7 +142,7 @@ def _fallback_rows(data: ChoiceData, config: ExportConfig) -> pl.DataFrame:
 
 
 def _supported(data: ChoiceData, config: ExportConfig, rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows with the prices vouched for and their category's units per choice."""
+    """Return the rows with the supported prices and their category's rates."""
     trained = data.sets.period_of_rows() < data.calendar.trained_periods
     product = data.shelf.product[trained].numpy()
     ratio = pl.DataFrame({

@@ -1,4 +1,4 @@
-"""Training the demand network: where it runs, where it goes on from, and which epoch it returns."""
+"""Training the demand network: where it runs, where it resumes, and which epoch it returns."""
 
 import hashlib
 import logging
@@ -26,7 +26,7 @@ from gpu_pricer.network.training.lightning_module import DemandTraining
 
 log = logging.getLogger(__name__)
 
-HARMLESS = (  # Lightning 2.6 warns of what is meant: batches are row numbers, made without worker processes
+HARMLESS = (  # warnings of Lightning 2.6 about choices made on purpose: batches of row numbers, no worker processes
     ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated",
     ".*does not have many workers",
     "Your `IterableDataset` has `__len__` defined",
@@ -36,7 +36,7 @@ HARMLESS = (  # Lightning 2.6 warns of what is meant: batches are row numbers, m
 
 @dataclass(frozen=True)
 class TrainerConfig:
-    """Where training runs: Lightning's accelerator, devices, nodes, strategy and precision."""
+    """Where training runs: Lightning's accelerator, devices per node, nodes, strategy and precision."""
 
     accelerator: str
     devices: int
@@ -52,7 +52,7 @@ class TrainerConfig:
 
 
 class _AdvanceEpoch(pl.Callback):
-    """Tells the index batches which epoch and which process they shuffle for."""
+    """Sets the epoch and the process of the index batches before each epoch."""
 
     def __init__(self, batches: IndexBatches) -> None:
         self.batches = batches
@@ -72,11 +72,12 @@ def fit_network(
     resume: bool,
     start: SavedNetwork | None = None,
 ) -> DemandTraining:
-    """Train, stop when validation no longer improves, and return the best epoch's network.
+    """Return the trained network of the epoch with the best validation, in a LightningModule.
 
-    directory keeps checkpoints/ and TensorBoard's events. resume goes on from the last checkpoint there, if it is of
-    the same choices and the same configuration; if not, training starts afresh and says so. start: a network of other
-    tables, whose parameters training starts from where they fit.
+    Training stops when validation no longer improves. directory receives checkpoints/ and TensorBoard's events.
+    resume: go on from the last checkpoint in the directory if it belongs to the same choices and configuration;
+    otherwise training starts afresh and logs so.
+    start: a network of other tables, whose parameters training starts from where they fit.
     """
     pl.seed_everything(seed, workers=True, verbose=False)
     module = DemandTraining(data, network, optimiser, seed)
@@ -104,7 +105,7 @@ def fit_network(
         float(checkpoint.best_model_score or 0),
         engine.current_epoch,
     )
-    module.network.data = data  # on_fit_start took a copy to the device
+    module.network.data = data  # on_fit_start replaced it by a copy on the device
     return module.cpu().eval()
 
 
@@ -153,7 +154,7 @@ def _fit(
 
 
 def _checkpoint_of(checkpoints: Path, inputs: str) -> Path | None:
-    """The last checkpoint, if the training that left it had the same inputs."""
+    """Return the last checkpoint, or None if there is none of a training with the same inputs."""
     last, note = checkpoints / "last.ckpt", checkpoints.with_name("inputs")
     if not last.is_file():
         return None
@@ -168,7 +169,7 @@ def _checkpoint_of(checkpoints: Path, inputs: str) -> Path | None:
 
 
 def _start_afresh(directory: Path, inputs: str) -> None:
-    """Clear what an earlier training left, and note what this one's checkpoints belong to."""
+    """Remove an earlier training's files, and note the inputs that this training's checkpoints belong to."""
     for leftover in ("checkpoints", "tensorboard"):
         shutil.rmtree(directory / leftover, ignore_errors=True)
     directory.mkdir(parents=True, exist_ok=True)

@@ -9,10 +9,9 @@ import torch
 
 from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, gather_batch
 from gpu_pricer.network.encoding.loading import load_choice_data
-from gpu_pricer.network.inference.held_out import shares
-from gpu_pricer.network.inference.occasions import Unseen, unseen_data
+from gpu_pricer.network.inference.occasions import UnseenTables, encode_unseen
 from gpu_pricer.network.inference.past import read_past
-from gpu_pricer.network.inference.prediction import predict_offers
+from gpu_pricer.network.inference.prediction import choice_shares, predict_offers
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.model.likelihood import purchase_probability
 from gpu_pricer.network.segments.forming import Segmentation
@@ -86,7 +85,7 @@ def test_offers_of_the_shelf_are_as_likely_as_the_network_itself_says(network, p
     data = network.data
     batch = gather_batch(data, data.split()[2], EVERY_ALTERNATIVE, torch.Generator())
     with torch.no_grad():
-        share = shares(network(batch), batch)
+        share = choice_shares(network(batch), batch)
     per_purchase = data.choices_per_purchase(batch.choice_set)[batch.occasion]
     choice_set, product = batch.choice_set[batch.occasion].numpy(), data.shelf.product[batch.row].numpy()
     offers = pl.DataFrame({
@@ -120,7 +119,7 @@ def test_context_not_told_is_that_of_the_periods_before_as_in_pricing(network, s
     offers = offers_of(products, past.calendar(period + 1)[period])
     users = saved.users.filter(pl.col("user_id") == 5)
 
-    data, row = unseen_data(saved, Unseen(offers, users, saved.products, past, now=0))
+    data, row = encode_unseen(saved, UnseenTables(offers, users, saved.products, past, now=0))
 
     expected = period_to_judge(network, min(period, PERIODS)).context[data.shelf.product]
     assert len(row) == len(products)

@@ -6,8 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gpu_pricer.network.segments.forming import Segmentation
-from gpu_pricer.network.segments.ids import overlap, with_ids_of
+from gpu_pricer.network.segments.forming import Segmentation, keep_ids, overlap
 
 
 def segmentation(segment, count):
@@ -27,7 +26,7 @@ def test_no_other_numbering_keeps_more_users(seed):
     rng = np.random.default_rng(seed)
     before, now = rng.integers(0, 4, 200), rng.integers(0, 4, 200)
 
-    kept = with_ids_of(table(USERS["user_id"], before), USERS, segmentation(now, 4)).segment
+    kept = keep_ids(table(USERS["user_id"], before), USERS, segmentation(now, 4)).segment
 
     best = max((np.array(order)[now] == before).sum() for order in permutations(range(4)))
     assert (kept == before).sum() == best
@@ -38,7 +37,7 @@ def test_centres_follow_their_segments():
     now = np.repeat([0, 1, 2], [50, 70, 80])
     before = np.array([2, 0, 1])[now]
 
-    kept = with_ids_of(table(USERS["user_id"], before), USERS, segmentation(now, 3))
+    kept = keep_ids(table(USERS["user_id"], before), USERS, segmentation(now, 3))
 
     np.testing.assert_array_equal(kept.segment, before)
     np.testing.assert_array_equal(kept.centre[kept.segment, 0], now)
@@ -48,7 +47,7 @@ def test_more_or_fewer_segments_are_numbered_without_gaps():
     before = np.repeat([0, 4, 2, 7], 50)
     now = np.repeat([2, 1, 0], [50, 100, 50])
 
-    kept = with_ids_of(table(USERS["user_id"], before), USERS, segmentation(now, 3)).segment
+    kept = keep_ids(table(USERS["user_id"], before), USERS, segmentation(now, 3)).segment
 
     assert kept[0] == 0
     assert kept[120] == 2
@@ -62,4 +61,4 @@ def test_artefacts_of_others_leave_the_numbers_alone(previous):
     now = np.arange(200) % 3
 
     assert overlap(previous, USERS, now, 3).sum() == 0
-    np.testing.assert_array_equal(with_ids_of(previous, USERS, segmentation(now, 3)).segment, now)
+    np.testing.assert_array_equal(keep_ids(previous, USERS, segmentation(now, 3)).segment, now)
