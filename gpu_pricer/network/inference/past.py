@@ -59,7 +59,7 @@ class Past:
         )
 
     def prices_before(self, memory: int) -> pl.DataFrame:
-        """Return product_id, period and recent_price: the mean of the last `memory` prices up to and with that period."""
+        """Return product_id, period and recent_price: the mean of the last `memory` prices, that period's included."""
         recent = pl.col("price").rolling_mean(memory, min_samples=1).over("product_id", order_by="period")
         return self.shelf.select("product_id", "period", recent_price=recent).sort("period")
 

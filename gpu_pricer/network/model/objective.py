@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gpu_pricer.checks import require_number, require_integer
+from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, Batch, gather_batch
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.model.likelihood import LIKELIHOODS
