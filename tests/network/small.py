@@ -20,11 +20,11 @@ PRICE_RESPONSE = PriceResponseConfig(passes=40, tolerance=0.3, draws=0, prior=PR
 CPU = TrainerConfig("cpu", devices=1, num_nodes=1, strategy="auto", precision="32-true")
 
 
-def everybody(network):
+def all_members(network):
     """All users in the period to price."""
     return Members(network, period_to_price(network))
 
 
 def mean_sensitivity_of_products(network):
     """Sensitivity of every product, averaged over the users, [P]."""
-    return everybody(network).demand(slice(0, 20))[1].mean(0).numpy()
+    return all_members(network).demand(slice(0, 20))[1].mean(0).numpy()

@@ -79,4 +79,9 @@ def past_baskets(
             count *= decay
     product, weight = (np.concatenate(column) for column in zip(*entries, strict=True))
     start = np.concatenate([[0], np.cumsum(np.concatenate(sizes))])
-    return PastBaskets(*(torch.from_numpy(array) for array in (row, start, product, weight)))
+    return PastBaskets(
+        row=torch.from_numpy(row),
+        start=torch.from_numpy(start),
+        product=torch.from_numpy(product),
+        weight=torch.from_numpy(weight),
+    )

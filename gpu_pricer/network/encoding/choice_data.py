@@ -69,7 +69,7 @@ class ChoiceData(OnDevice):
         """Return how often each user is expected to come in a period, [U]: the mean of its last `recent` periods.
 
         The user's mean over all earlier periods counts as one more period, so that users who left early count little.
-        Where nobody joins or leaves this makes no difference. Measured on two folds of five grocery weeks: the
+        Where no user joins or leaves this makes no difference. Measured on two folds of five grocery weeks: the
         artefact's deviance lay 0.9 and 1.3 % from the network's, and 1.0 and 0.7 % with members weighted by all
         their visits.
         """

@@ -48,7 +48,7 @@ def parts_of(network: DemandNetwork) -> Parts:
 
 
 @dataclass(frozen=True)
-class Chunk:
+class ChoiceChunk:
     """Choices of one pass of the arithmetic, and the user's taste and affinity for each of their alternatives, [A]."""
 
     batch: Batch
@@ -56,16 +56,16 @@ class Chunk:
     affinity: Tensor
 
 
-def chunk_of(network: DemandNetwork, batch: Batch) -> Chunk:
+def chunk_of(network: DemandNetwork, batch: Batch) -> ChoiceChunk:
     """What does not change in the search; what only towers read is not kept, 170 MB on a whole catalog."""
     of_user = network.user_sensitivity(batch.user).index_select(0, batch.occasion)
     of_product = network.product_sensitivity(batch.products).index_select(0, batch.place)
     nothing = batch.place.new_empty(0)
     kept = replace(batch, products=nothing, place=nothing)
-    return Chunk(kept, network.tastes(batch), affinity(of_user, of_product))
+    return ChoiceChunk(kept, network.tastes(batch), affinity(of_user, of_product))
 
 
-def utility_of(chunk: Chunk, parts: Parts) -> tuple[Tensor, Tensor, Tensor]:
+def utility_of(chunk: ChoiceChunk, parts: Parts) -> tuple[Tensor, Tensor, Tensor]:
     """Utility, sensitivity and price move of a chunk's alternatives, [A] each."""
     row, occasion = chunk.batch.row, chunk.batch.occasion
     appeal, response, move = (part.index_select(0, row) for part in (parts.appeal, parts.response, parts.move))
@@ -115,7 +115,7 @@ class _Sums:
         rows = data.shelf.count
         return cls(0.0, torch.zeros(rows), torch.zeros(rows), torch.zeros(2, data.users.count), 0.0)
 
-    def add(self, chunk: Chunk, leaves: Parts, data: ChoiceData, optimiser: OptimiserConfig) -> None:
+    def add(self, chunk: ChoiceChunk, leaves: Parts, data: ChoiceData, optimiser: OptimiserConfig) -> None:
         batch = chunk.batch
         utility, sensitivity, move = utility_of(chunk, leaves)
         utility.retain_grad()

@@ -12,7 +12,7 @@ from gpu_pricer.network.segments import members as members_module
 from gpu_pricer.network.segments.export import ExportConfig, export_artefact, export_members
 from gpu_pricer.network.segments.forming import user_coordinates
 from gpu_pricer.network.segments.moments import member_weight, segment_moments
-from tests.network.small import everybody
+from tests.network.small import all_members
 
 DENSE = ExportConfig("dense", rank=3, support_quantile=0.01, support_width=0.10, member_cells=3000)
 SEGMENTS = np.arange(300) % 3
@@ -22,7 +22,7 @@ SEGMENTS = np.arange(300) % 3
 def members(trained):
     """Visits and segments of the users, and every member's choice probabilities at today's prices."""
     visits, segment = np.linspace(1, 20, 300), np.arange(300) % 3
-    appeal, sensitivity = (part.double().numpy() for part in everybody(trained).demand(slice(0, 20)))
+    appeal, sensitivity = (part.double().numpy() for part in all_members(trained).demand(slice(0, 20)))
     return visits, segment, appeal, sensitivity
 
 
@@ -53,7 +53,7 @@ def test_a_segment_of_one_is_its_member_however_often_a_product_is_there(trained
 
     artefact = export_artefact(network, everyone, np.ones(300), DENSE, "run", "now")
 
-    appeal, sensitivity = everybody(network).demand(slice(0, 20))
+    appeal, sensitivity = all_members(network).demand(slice(0, 20))
     np.testing.assert_allclose(artefact.factors["sensitivity"][:, :20], sensitivity, rtol=1e-3)
     np.testing.assert_allclose(artefact.factors["appeal"][:, :20], appeal, atol=1e-3)
 
@@ -94,7 +94,7 @@ def test_support_is_at_least_as_wide_as_configured(market, trained):
 def test_without_an_outside_option_the_artefact_keeps_the_mean_shares(market, trained, monkeypatch):
     _, data = market
     inside = replace(data, choices=replace(data.choices, outside=torch.full_like(data.choices.outside, -torch.inf)))
-    members = everybody(trained)
+    members = all_members(trained)
     monkeypatch.setattr(trained, "data", inside)
     moments = segment_moments(members, torch.full((1, 300), 1 / 300))
     ratio = (data.products.table["price"] / data.products.table["reference_price"]).to_numpy()
@@ -121,22 +121,23 @@ def test_the_members_are_kept_as_segments_of_one_for_the_categories_bought_most(
         kept.products["product_id"].to_list() == data.products.table["product_id"].filter(pl.Series(is_kept)).to_list()
     )
     assert kept.segments["segment_id"].to_list() == data.users.table["user_id"].to_list()
-    for part, expected in zip(("appeal", "sensitivity"), everybody(trained).demand(slice(0, 20)), strict=True):
+    for part, expected in zip(("appeal", "sensitivity"), all_members(trained).demand(slice(0, 20)), strict=True):
         np.testing.assert_array_equal(kept.factors[part], expected[:, is_kept].numpy())
     assert export_members(trained, visits, replace(DENSE, member_cells=10), "run", "now") is None
 
 
 def test_blocks_of_users_and_products_change_no_moment(trained, monkeypatch):
     weight = member_weight(np.arange(300) % 3, np.linspace(1, 20, 300))
-    whole, where = segment_moments(everybody(trained), weight), user_coordinates(everybody(trained), price_spread=0.2)
+    whole = segment_moments(all_members(trained), weight)
+    where = user_coordinates(all_members(trained), price_spread=0.2)
 
     monkeypatch.setattr(members_module, "USERS", 77)
     monkeypatch.setattr(members_module, "PRODUCTS", 5)
-    blocks = segment_moments(everybody(trained), weight)
+    blocks = segment_moments(all_members(trained), weight)
 
     for name in ("appeal", "sensitivity", "damping"):
         torch.testing.assert_close(getattr(blocks, name), getattr(whole, name), rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(user_coordinates(everybody(trained), price_spread=0.2), where, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(user_coordinates(all_members(trained), price_spread=0.2), where, rtol=1e-4, atol=1e-5)
 
 
 def test_who_came_lately_is_expected_to_come_again(market):
@@ -145,13 +146,13 @@ def test_who_came_lately_is_expected_to_come_again(market):
     came[0], came[1] = 0.0, 1.0
     came[2] = np.arange(came.shape[1]) < 3
     count = torch.from_numpy(np.concatenate([np.zeros((len(came), 1)), came.cumsum(axis=1)], axis=1))
-    told = replace(data, history=replace(data.history, visit_count=count))
+    counted = replace(data, history=replace(data.history, visit_count=count))
 
-    expected = told.expected_visits(10, 4)
+    expected = counted.expected_visits(10, 4)
 
     assert expected[:3] == pytest.approx([0.0, 1.0, 3 / 10 / 5])
     assert expected == pytest.approx((came[:, 6:10].sum(axis=1) + came[:, :10].mean(axis=1)) / 5)
-    assert told.expected_visits(2, 4) == pytest.approx(came[:, :2].mean(axis=1))
+    assert counted.expected_visits(2, 4) == pytest.approx(came[:, :2].mean(axis=1))
 
 
 def _shares(appeal, sensitivity, ratio, data):
