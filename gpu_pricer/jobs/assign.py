@@ -8,7 +8,7 @@ import polars as pl
 from omegaconf import DictConfig
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.jobs.user_tables import asked_path, checked_table, new_file, told_at, with_ids_of, write_new
+from gpu_pricer.jobs.user_tables import checked_table, new_file, read_known_table, required_path, with_ids_of, write_new
 from gpu_pricer.network.inference.new_entities import with_new_users
 from gpu_pricer.network.inference.past import Past, read_past
 from gpu_pricer.network.inference.segment_assignment import likely_segments, nearest_segments
@@ -20,49 +20,49 @@ log = logging.getLogger(__name__)
 
 
 def inputs(config: DictConfig) -> list[Path]:
-    """What `assign` reads."""
-    asked = [Path(str(path)) for path in (config.assign.users, config.assign.transactions) if path is not None]
-    return [*asked, Path(config.paths.demand), Path(config.paths.data)]
+    """Return what `assign` reads."""
+    given = [Path(str(path)) for path in (config.assign.users, config.assign.transactions) if path is not None]
+    return [*given, Path(config.paths.demand), Path(config.paths.data)]
 
 
 def main(config: DictConfig) -> None:
-    """Put users into the segments of the demand artefact, by what they bought and how they respond to price.
+    """Assign users to the segments of the demand artefact, by what they bought and how they respond to price.
 
     Reads   assign.users          user_id and attributes, if the network knows any
-            assign.transactions   user_id, product_id, time: what they bought, beside what the log tells already; one
-                                  of the two tables is enough
+            assign.transactions   user_id, product_id, time: what they bought, added to the log; one of the two
+                                  tables is enough
             paths.demand          the segments, and the network that `train` kept with them
             paths.data            what was on the shelf, and what known users bought, from `prepare`
     Writes  assign.out            user_id, segment_id: every user once, those of assign.users first, in their order
 
-    Whoever was in training and did nothing since keeps his segment. Users without any visit go to the segment that
-    their attributes make most likely, or without attributes to the largest one, and are counted.
+    Users who were in training and bought nothing since keep their segments. Users without any visit get the segment
+    that their attributes make most likely, or without attributes the largest one; the log counts them.
 
     Example: gpu-pricer assign assign.transactions=lines.parquet assign.out=segments.parquet
     """
     out, demand = new_file("assign.out", config.assign.out), Path(config.paths.demand)
     saved = read_network(demand / NETWORK)
-    known = told_at(Path(config.paths.data) / "users.parquet", Users, saved.users)
+    known = read_known_table(Path(config.paths.data) / "users.parquet", Users, saved.users)
     past = read_past(Path(config.paths.data), saved.settings.period_days)
-    asked, lines = _asked(config, saved)
-    users = with_new_users(saved, asked["user_id"], known, given=asked)
+    given, lines = _read_given(config, saved)
+    users = with_new_users(saved, given["user_id"], known, given=given)
     segment = _segments(saved, users, past if lines is None else _with_lines(past, lines, saved), demand)
     write_new(users.select("user_id", segment_id=segment), out)
     log.info("wrote %s: %d users in %d segments", out, users.height, segment.n_unique())
 
 
-def _asked(config: DictConfig, saved: SavedNetwork) -> tuple[pl.DataFrame, pl.DataFrame | None]:
-    """Who is asked about, with the attributes that are given, and what they bought."""
+def _read_given(config: DictConfig, saved: SavedNetwork) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+    """Return the users to assign, with their attributes if given, and what they bought, if given."""
     if config.assign.users is None and config.assign.transactions is None:
         raise InputError(
             "assign.users or assign.transactions must be a Parquet file, found neither: set assign.users=FILE"
         )
     users, lines = pl.DataFrame(schema={"user_id": saved.users.schema["user_id"]}), None
     if config.assign.users is not None:
-        path = asked_path("assign.users", config.assign.users)
+        path = required_path("assign.users", config.assign.users)
         users = with_ids_of({"user_id": saved.users}, checked_table(path, Users)[1], str(path))
     if config.assign.transactions is not None:
-        path = asked_path("assign.transactions", config.assign.transactions)
+        path = required_path("assign.transactions", config.assign.transactions)
         ids = {"user_id": saved.users, "product_id": saved.products}
         lines = with_ids_of(ids, checked_table(path, LinesToAssign)[1], str(path))
         users = pl.concat([users, lines.select("user_id")], how="diagonal")
@@ -70,7 +70,7 @@ def _asked(config: DictConfig, saved: SavedNetwork) -> tuple[pl.DataFrame, pl.Da
 
 
 def _with_lines(past: Past, lines: pl.DataFrame, saved: SavedNetwork) -> Past:
-    """The past with the lines of products that the network knows; the others are counted."""
+    """Return the past with the lines of products that the network knows; the log counts the other lines."""
     known = lines.join(saved.products, on="product_id", how="semi")
     if known.height < lines.height:
         log.warning("%d of %d lines are of products that training never saw", lines.height - known.height, lines.height)
@@ -78,17 +78,17 @@ def _with_lines(past: Past, lines: pl.DataFrame, saved: SavedNetwork) -> Past:
 
 
 def _segments(saved: SavedNetwork, users: pl.DataFrame, past: Past, demand: Path) -> pl.Series:
-    """The segment_id of every user, in order."""
+    """Return the segment_id of every user, in order."""
     segments, user_segments = read_segments(demand)
     segment, has_come = nearest_segments(saved, users, past)
-    strangers = users.filter(~pl.Series(has_come))
-    if strangers.height and user_segments is not None:
+    newcomers = users.filter(~pl.Series(has_come))
+    if newcomers.height and user_segments is not None:
         places = segments.select("segment_id").with_row_index("segment")
         members = user_segments.join(places, on="segment_id").join(saved.users, on="user_id")
         largest = int(np.argmax(segments["visits"].to_numpy()))
-        segment[~has_come], is_told = likely_segments(strangers, members, saved.settings.user_vocabulary, largest)
+        segment[~has_come], is_described = likely_segments(newcomers, members, saved.settings.user_vocabulary, largest)
         log.warning(
             "%d of %d users never came: %d are placed by their attributes, %d in the largest segment, %s",
-            strangers.height, users.height, is_told.sum(), (~is_told).sum(), segments["segment_id"][largest],
+            newcomers.height, users.height, is_described.sum(), (~is_described).sum(), segments["segment_id"][largest],
         )  # fmt: skip
     return segments["segment_id"].gather(segment)

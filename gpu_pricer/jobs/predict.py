@@ -7,7 +7,7 @@ import polars as pl
 from omegaconf import DictConfig
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.jobs.user_tables import asked_path, checked_table, new_file, told_at, with_ids_of, write_new
+from gpu_pricer.jobs.user_tables import checked_table, new_file, read_known_table, required_path, with_ids_of, write_new
 from gpu_pricer.network.inference.past import read_past
 from gpu_pricer.network.inference.prediction import predict_offers
 from gpu_pricer.network.storage.saved_network import read_network
@@ -18,29 +18,33 @@ log = logging.getLogger(__name__)
 
 
 def inputs(config: DictConfig) -> list[Path]:
-    """What `predict` reads."""
+    """Return what `predict` reads."""
     paths = config.paths
-    return [asked_path("predict.offers", config.predict.offers), *map(Path, (paths.demand, paths.data, paths.catalog))]
+    return [
+        required_path("predict.offers", config.predict.offers),
+        *map(Path, (paths.demand, paths.data, paths.catalog)),
+    ]
 
 
 def main(config: DictConfig) -> None:
-    """Say of every offer of a table how likely it is bought in that visit.
+    """Predict for every offer of a table the probability that it is bought in that visit.
 
     Reads   predict.offers  occasion_id, user_id, product_id, time, price; optional context such as display. The offers
                             of an occasion in one category are what its user chose from
             paths.demand    the network that `train` kept with the artefact
-            paths.data      what users did and products cost before the offer's period, from `prepare`
+            paths.data      the log before the offers' periods, from `prepare`
             paths.catalog   attributes and categories of products that were not trained on
     Writes  predict.out     the same rows in the same order, with `probability`, above 0 and below 1
 
-    Products and users that training never saw are judged by their attributes, or as the average one, and counted. An
-    offer that says nothing of its display or other context takes what that period's shelf tells, or where the product
-    was not on it, the mean of the periods before. With train.refit=true the network has learned from every period of
-    the log, so that what it says of these is in-sample: judge it by `evaluate`, which asks it before the refit.
+    Products and users that training never saw are judged by their attributes, or else as the average one; the log
+    counts them. Context that an offer lacks, such as its display, is that of the period's shelf or, where the product
+    was off that shelf, its mean over the periods before. With train.refit=true the network has learned from every
+    period of the log, so its predictions for these periods are in-sample: judge the network by `evaluate`, which uses
+    predictions made before the refit.
 
     Example: gpu-pricer predict predict.offers=offers.parquet predict.out=predictions.parquet
     """
-    path, out = asked_path("predict.offers", config.predict.offers), new_file("predict.out", config.predict.out)
+    path, out = required_path("predict.offers", config.predict.offers), new_file("predict.out", config.predict.out)
     if out.resolve() == path.resolve():
         raise InputError(f"predict.out must be another file than predict.offers, found {out} for both: name another")
     given, offers = checked_table(path, OffersToPredict)
@@ -48,8 +52,8 @@ def main(config: DictConfig) -> None:
         raise InputError(f"{path} must have no column probability, found one: predict adds it, so rename yours")
     saved = read_network(Path(config.paths.demand) / NETWORK)
     past = read_past(Path(config.paths.data), saved.settings.period_days)
-    catalog = told_at(Path(config.paths.catalog), Products, saved.products)
-    users = told_at(Path(config.paths.data) / "users.parquet", Users, saved.users)
+    catalog = read_known_table(Path(config.paths.catalog), Products, saved.products)
+    users = read_known_table(Path(config.paths.data) / "users.parquet", Users, saved.users)
     offers = with_ids_of({"product_id": saved.products, "user_id": saved.users}, offers, str(path))
     offers = offers.with_columns(period=past.start(pl.col("time").dt.date()))
     probability = predict_offers(saved, offers, past, catalog, users)

@@ -1,1 +1,5 @@
-"""The demand network: towers, multinomial-logit likelihood, training, segments and export."""
+"""The demand network: from the canonical tables to the demand artefact, and predictions for new tables.
+
+Each package imports only those before it: encoding, model, segment_response, price_response, segments, storage, and
+on top training and inference.
+"""

@@ -37,21 +37,21 @@ def offer_table(data: ChoiceData, index: Tensor) -> OfferTable:
     """Return the table of the choices `index` with all that was on offer."""
     parts = [_offers(data, gather_batch(data, some, EVERY_ALTERNATIVE, torch.Generator()))
              for some in index.split(AT_ONCE)]  # fmt: skip
-    choice_set = data.choice_set[index]
-    size = data.set_start[choice_set + 1] - data.set_start[choice_set]
-    choices = {name: getattr(data, name)[index] for name in ("user", "choice_set", "weight", "size", "outside")}
+    choice_set = data.choices.choice_set[index]
+    size = data.sets.start[choice_set + 1] - data.sets.start[choice_set]
+    choices = {name: getattr(data.choices, name)[index] for name in ("user", "choice_set", "weight", "size", "outside")}
     offers = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
     return OfferTable(choices, offers, [0, *size.cumsum(0).tolist()])
 
 
 def _offers(data: ChoiceData, batch: Batch) -> ProductColumns:
     user, choice_set = (values[batch.occasion] for values in (batch.user, batch.choice_set))
-    product = data.product[batch.row]
+    product = data.shelf.product[batch.row]
     return {
         "product": product,
         "moves": data.trusted_moves(batch.row),
-        "context": data.context[batch.row],
-        "history": data.history.features(user, product, data.set_category[choice_set], data.set_period[choice_set]),
+        "context": data.shelf.context[batch.row],
+        "history": data.history.features(user, product, data.sets.category[choice_set], data.sets.period[choice_set]),
         "is_bought": torch.zeros_like(product, dtype=torch.bool).index_fill(0, batch.chosen[batch.chosen >= 0], True),
     }
 
@@ -132,7 +132,7 @@ def utility_of(network: DemandNetwork, batch: PlainBatch) -> Tensor:
     assert network.history is not None
     choices, offers, occasion = batch
     user, product, choice_set = choices["user"], offers["product"], choices["choice_set"]
-    user_taste = network.user_tastes(user, network.data.set_period[choice_set])
+    user_taste = network.user_tastes(user, network.data.sets.period[choice_set])
     taste = (user_taste[occasion] * network.product_taste(product)).sum(1)
     habit = network.history.habit_of(offers["history"], network.history.category[product])
     of_choice = network.user_level(user)[:, 0] + network.season_effect(choice_set)

@@ -7,7 +7,7 @@ from hydra.utils import instantiate
 
 from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, gather_batch
 from gpu_pricer.network.encoding.loading import load_choice_data
-from gpu_pricer.network.training.fitting import log_likelihood
+from gpu_pricer.network.model.objective import log_likelihood
 from tests.bench import training
 from tests.bench.plain_rows import as_batch, batches_of_choices, batches_of_offers, offer_table, utility_of
 from tests.canonical import write_canonical

@@ -36,8 +36,10 @@ from gpu_pricer.evaluation.held_out.offers import Log, described, offers_of, ref
 from gpu_pricer.network.encoding.batches import Batch, IndexBatches
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.encoding.loading import load_choice_data
+from gpu_pricer.network.model.objective import batch_of, log_likelihood
 from gpu_pricer.network.price_response.settling import settle_price_response
-from gpu_pricer.network.training.fitting import DemandTraining, batch_of, fit_network, log_likelihood
+from gpu_pricer.network.training.fitting import fit_network
+from gpu_pricer.network.training.lightning_module import DemandTraining
 from tests.bench.plain_rows import PlainBatch, as_batch, batches_of_choices, batches_of_offers, offer_table, utility_of
 from tests.bench.timing import arguments, report, rounded, say
 
@@ -88,7 +90,7 @@ def feeding(data: ChoiceData, config: DictConfig, batches: int, repeats: int) ->
 
 def fitting(data: ChoiceData, config: DictConfig, folder: Path, repeats: int) -> dict[str, object]:
     """Return how long the whole training takes, and boosted trees on the same choices."""
-    trees, table = config.evaluate_prices.baselines.lightgbm_monotone, trained_offers(folder / "data", data)
+    trees, table = config.evaluate.baselines.lightgbm_monotone, trained_offers(folder / "data", data)
     seconds = {
         "ours": median(timed(lambda: train(data, config, folder / "train")) for _ in range(repeats)),
         "lightgbm": median(timed(lambda: instantiate(trees).fit(table)) for _ in range(repeats)),
@@ -176,7 +178,7 @@ def train(data: ChoiceData, config: DictConfig, folder: Path) -> None:
 def trained_offers(folder: Path, data: ChoiceData) -> pl.DataFrame:
     """Return the described offers of the periods trained on."""
     log = Log(*(pl.read_parquet(folder / f"{name}.parquet") for name in ("shelf", "choices", "visits")))
-    periods = data.periods[data.history_periods : data.trained_periods]
+    periods = data.calendar.periods[data.calendar.history_periods : data.calendar.trained_periods]
     return described(offers_of(log, periods), log, reference_prices(log.shelf, periods))
 
 

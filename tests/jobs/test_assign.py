@@ -9,7 +9,7 @@ from gpu_pricer.network.inference.segment_assignment import likely_segments
 
 @pytest.fixture
 def members(trained_work):
-    """user_id and segment_id of everybody in training."""
+    """user_id and segment_id of all users in training."""
     return pl.read_parquet(trained_work / "demand" / "user_segments.parquet")
 
 
@@ -22,28 +22,28 @@ def lines(trained_work):
 
 @pytest.fixture
 def assign(gpu_pricer, trained_work, tmp_path):
-    """assign(users=table, transactions=table) is what the job writes, and what it said."""
+    """assign(users=table, transactions=table) is the table that the job writes, and its log."""
 
     def job(**tables):
         for name, table in tables.items():
             table.write_parquet(tmp_path / f"{name}.parquet")
         paths = (f"paths.data={trained_work / 'data'}", f"paths.demand={trained_work / 'demand'}")
-        asked = [f"assign.{name}={name}.parquet" for name in tables]
-        ended = gpu_pricer("assign", *asked, "assign.out=out.parquet", *paths)
+        arguments = [f"assign.{name}={name}.parquet" for name in tables]
+        ended = gpu_pricer("assign", *arguments, "assign.out=out.parquet", *paths)
         assert (ended.status, ended.said) == (0, []), ended
         return pl.read_parquet(tmp_path / "out.parquet"), ended.log
 
     return job
 
 
-def test_members_keep_their_segments_in_the_order_asked(assign, members, lines):
-    asked = members.sample(fraction=1, shuffle=True, seed=1)
+def test_members_keep_their_segments_in_the_given_order(assign, members, lines):
+    given = members.sample(fraction=1, shuffle=True, seed=1)
 
-    by_log, _ = assign(users=asked.select("user_id"))
-    by_lines, _ = assign(users=asked.select("user_id"), transactions=lines)
+    by_log, _ = assign(users=given.select("user_id"))
+    by_lines, _ = assign(users=given.select("user_id"), transactions=lines)
 
-    assert by_log.equals(asked)
-    assert by_lines.equals(asked)
+    assert by_log.equals(given)
+    assert by_lines.equals(given)
 
 
 def test_new_users_are_placed_by_what_they_bought(assign, members, lines, trained_work):
@@ -59,9 +59,9 @@ def test_new_users_are_placed_by_what_they_bought(assign, members, lines, traine
 
 
 def test_who_never_came_is_placed_by_attributes_or_in_the_largest_segment_and_counted(assign, members):
-    strangers = pl.DataFrame({"user_id": [7001, 7002, 7003], "town": ["Ulm", "Rome", None]})
+    newcomers = pl.DataFrame({"user_id": [7001, 7002, 7003], "town": ["Ulm", "Rome", None]})
 
-    placed, log = assign(users=strangers)
+    placed, log = assign(users=newcomers)
 
     segments = placed["segment_id"].to_list()
     largest = members["segment_id"].mode()[0]
@@ -73,12 +73,12 @@ def test_who_never_came_is_placed_by_attributes_or_in_the_largest_segment_and_co
 def test_attributes_tell_the_segment_where_members_differ_by_them():
     members = pl.DataFrame({"user_id": range(60), "town": ["Ulm", "Rome", "Bath"] * 20, "segment": [0, 1, 2] * 20})
     vocabulary = learn_vocabulary(members, ["town"], min_count=1)
-    strangers = pl.DataFrame({"user_id": [60, 61, 62], "town": ["Bath", "Rome", "Oslo"]})
+    newcomers = pl.DataFrame({"user_id": [60, 61, 62], "town": ["Bath", "Rome", "Oslo"]})
 
-    segment, is_told = likely_segments(strangers, members, vocabulary, largest=0)
+    segment, is_described = likely_segments(newcomers, members, vocabulary, largest=0)
 
     assert segment.tolist() == [2, 1, 0]
-    assert is_told.tolist() == [True, True, False]
+    assert is_described.tolist() == [True, True, False]
 
 
 def test_lines_of_unknown_products_are_counted(assign, lines):
@@ -96,6 +96,6 @@ def test_broken_tables_are_refused(refused, trained_work, tmp_path, members, lin
 
     assert "found neither: set assign.users=FILE" in refused("assign", *paths)
     assert "twice.parquet breaks user_is_unique in 200 rows" in refused("assign", *paths, "assign.users=twice.parquet")
-    said = refused("assign", *paths, "assign.transactions=timeless.parquet")
-    assert "timeless.parquet must have the column time" in said
+    refusal = refused("assign", *paths, "assign.transactions=timeless.parquet")
+    assert "timeless.parquet must have the column time" in refusal
     assert "assign.out must be a Parquet file" in refused("assign", *paths[:2], "assign.users=twice.parquet")

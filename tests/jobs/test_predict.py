@@ -9,7 +9,7 @@ import pytest
 
 @pytest.fixture
 def offers(trained_work):
-    """The held-out offers as a table of their own in no order, with what the network said of them in training."""
+    """The held-out offers as a table in random order, with the probabilities that `train` gave them."""
     held_out = pl.read_parquet(trained_work / "train" / "held_out.parquet")
     shelf = pl.read_parquet(trained_work / "data" / "shelf.parquet").select("period", "product_id", "price")
     joined = held_out.join(shelf, on=("period", "product_id"), maintain_order="left")
@@ -21,13 +21,13 @@ def offers(trained_work):
 
 @pytest.fixture
 def predict(gpu_pricer, trained_work, tmp_path):
-    """predict(offers) is the table that the job writes, and what it said."""
+    """predict(offers) is the table that the job writes, and its log."""
 
     def job(offers, *overrides):
         offers.write_parquet(tmp_path / "offers.parquet")
-        asked = ("predict.offers=offers.parquet", "predict.out=out.parquet")
+        arguments = ("predict.offers=offers.parquet", "predict.out=out.parquet")
         paths = (f"paths.data={trained_work / 'data'}", f"paths.demand={trained_work / 'demand'}")
-        ended = gpu_pricer("predict", *asked, *paths, *overrides)
+        ended = gpu_pricer("predict", *arguments, *paths, *overrides)
         assert (ended.status, ended.said) == (0, []), ended
         return pl.read_parquet(tmp_path / "out.parquet"), ended.log
 
@@ -67,22 +67,22 @@ def test_unknown_users_and_products_are_judged_and_counted_once(predict, offers)
 
     assert predicted.drop("probability").equals(strange)
     assert predicted["probability"].is_between(0, 1, closed="none").all()
-    said = [line for line in log if "not seen in training" in line]
-    assert len(said) == 2
-    assert "products were not seen in training: 0 are judged by their attributes, 1 as the average one" in said[0]
-    assert "users were not seen in training: 0 are judged by their attributes, 1 as the average one" in said[1]
+    warnings = [line for line in log if "not seen in training" in line]
+    assert len(warnings) == 2
+    assert "products were not seen in training: 0 are judged by their attributes, 1 as the average one" in warnings[0]
+    assert "users were not seen in training: 0 are judged by their attributes, 1 as the average one" in warnings[1]
 
 
 def test_a_new_product_takes_its_attributes_from_the_catalog(predict, offers, trained_work, tmp_path):
     catalog = pl.read_parquet(trained_work / "data" / "products.parquet").filter(pl.col("product_id") == 7)
     catalog.with_columns(product_id=pl.lit(5_000)).write_parquet(tmp_path / "new.parquet")
-    asked = offers.filter(pl.col("product_id") == 7).with_columns(product_id=pl.lit(5_000))
+    new = offers.filter(pl.col("product_id") == 7).with_columns(product_id=pl.lit(5_000))
 
-    told, log = predict(asked, "paths.catalog=new.parquet")
-    untold, _ = predict(asked)
+    with_catalog, log = predict(new, "paths.catalog=new.parquet")
+    without, _ = predict(new)
 
     assert "1 are judged by their attributes, 0 as the average one" in "".join(log)
-    assert (told["probability"] != untold["probability"]).all()
+    assert (with_catalog["probability"] != without["probability"]).all()
 
 
 def test_demand_for_an_offer_falls_with_its_price(predict, offers):
@@ -99,9 +99,9 @@ def test_demand_for_an_offer_falls_with_its_price(predict, offers):
 
 def test_offers_after_and_before_the_log_are_predicted_too(predict, offers):
     far = [date(2034, 5, 1), date(1994, 5, 1)]
-    asked = offers.head(40).with_columns(time=pl.Series(far).gather(np.arange(40) % 2))
+    shifted = offers.head(40).with_columns(time=pl.Series(far).gather(np.arange(40) % 2))
 
-    assert predict(asked)[0]["probability"].is_between(0, 1, closed="none").all()
+    assert predict(shifted)[0]["probability"].is_between(0, 1, closed="none").all()
 
 
 BROKEN = {
@@ -126,10 +126,10 @@ def test_broken_offers_are_refused(refused, offers, trained_work, tmp_path, faul
     (tmp_path / "out.parquet").write_text("yesterday's")
     paths = (f"paths.data={trained_work / 'data'}", f"paths.demand={trained_work / 'demand'}")
 
-    said = refused("predict", "predict.offers=offers.parquet", "predict.out=out.parquet", *paths)
+    message_found = refused("predict", "predict.offers=offers.parquet", "predict.out=out.parquet", *paths)
 
-    assert said.startswith("offers.parquet")
-    assert message in said
+    assert message_found.startswith("offers.parquet")
+    assert message in message_found
 
 
 def test_what_is_missing_is_named(refused, offers, trained_work, tmp_path):

@@ -3,10 +3,11 @@
 from gpu_pricer.network.encoding.loading import EncodingConfig
 from gpu_pricer.network.model.demand_network import NetworkConfig
 from gpu_pricer.network.model.history_encoder import HistoryConfig
+from gpu_pricer.network.model.objective import OptimiserConfig
 from gpu_pricer.network.price_response.parameters import PriorConfig
 from gpu_pricer.network.price_response.settling import PriceResponseConfig
 from gpu_pricer.network.segments.members import Members, period_to_price
-from gpu_pricer.network.training.fitting import OptimiserConfig, TrainerConfig
+from gpu_pricer.network.training.fitting import TrainerConfig
 
 ENCODING = EncodingConfig(min_count=2, min_price_coverage=0.7, price_memory=8, half_lives=[2, 8, 32])
 NETWORK = NetworkConfig(
@@ -19,11 +20,11 @@ PRICE_RESPONSE = PriceResponseConfig(passes=40, tolerance=0.3, draws=0, prior=PR
 CPU = TrainerConfig("cpu", devices=1, num_nodes=1, strategy="auto", precision="32-true")
 
 
-def everybody(network):
+def all_members(network):
     """All users in the period to price."""
     return Members(network, period_to_price(network))
 
 
 def mean_sensitivity_of_products(network):
     """Sensitivity of every product, averaged over the users, [P]."""
-    return everybody(network).demand(slice(0, 20))[1].mean(0).numpy()
+    return all_members(network).demand(slice(0, 20))[1].mean(0).numpy()

@@ -1,4 +1,4 @@
-"""Attribute columns of products or users as tensors: codes for words, standardised numbers for numbers."""
+"""Attribute columns of products or users as tensors: words become codes, numbers are standardised."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-UNKNOWN = 0
+UNKNOWN = 0  # the code of a word that is missing, rare or new
 
 
 @dataclass(frozen=True)
@@ -20,14 +20,17 @@ class Scale:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What the attribute columns held in training: the known words by column, whose codes are 1, 2, …, and scales."""
+    """How attribute columns are encoded, as learned in training.
+
+    words: by column, the known words in the order of their codes 1, 2, …; scales: by column of numbers.
+    """
 
     words: dict[str, list[str]]
     scales: dict[str, Scale]
 
     @property
     def columns(self) -> list[str]:
-        """The attribute columns by name."""
+        """Return the names of the attribute columns."""
         return [*self.words, *self.scales]
 
 
@@ -35,8 +38,8 @@ class Vocabulary:
 class Attributes:
     """Attributes of N rows.
 
-    codes [N, A] int64, 0 where the value is missing, rare or new; numbers [N, F] float32, standardised, 0 where
-    missing.
+    codes [N, A]: int64 codes of the A columns of words, UNKNOWN where the value is missing, rare or new.
+    numbers [N, F]: float32, standardised, 0 where missing. vocabulary: the encoding.
     """
 
     codes: Tensor
@@ -45,14 +48,14 @@ class Attributes:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Number of codes of each of the A columns."""
+        """Return the number of codes of each of the A columns, UNKNOWN included."""
         return tuple(len(words) + 1 for words in self.vocabulary.words.values())
 
 
 def learn_vocabulary(table: pl.DataFrame, columns: list[str], min_count: int) -> Vocabulary:
-    """The words and scales of the named columns; a word that fewer than min_count rows carry stays unknown.
+    """Return the words and scales of the named columns; a word that fewer than min_count rows carry stays unknown.
 
-    Text, enum, boolean and whole-number id columns hold words; floats and fixed-size arrays hold numbers.
+    Text, enum, boolean and integer columns hold words; floats, decimals and fixed-size arrays hold numbers.
     """
     words, scales = {}, {}
     for name in columns:
@@ -65,7 +68,7 @@ def learn_vocabulary(table: pl.DataFrame, columns: list[str], min_count: int) ->
 
 
 def encode_attributes(table: pl.DataFrame, vocabulary: Vocabulary) -> Attributes:
-    """The table's columns in the vocabulary's codes and scales; a column that it lacks is unknown everywhere."""
+    """Return the table's columns in the vocabulary's codes and scales; a column that the table lacks is all unknown."""
     codes = [_encode(_column(table, name), words) for name, words in vocabulary.words.items()]
     numbers = [_standardise(_column(table, name), scale) for name, scale in vocabulary.scales.items()]
     rows = table.height
@@ -81,20 +84,20 @@ def _column(table: pl.DataFrame, name: str) -> pl.Series:
 
 
 def _frequent(column: pl.Series, min_count: int) -> list[str]:
-    """The words that enough rows carry, sorted, so that codes do not depend on the row order."""
+    """Return the words that at least min_count rows carry, sorted, so that codes do not depend on the row order."""
     counts = column.cast(pl.String).drop_nulls().value_counts(name="rows")
     return counts.filter(pl.col("rows") >= min_count).get_column(column.name).sort().to_list()
 
 
 def _encode(column: pl.Series, words: list[str]) -> np.ndarray:
     codes = pl.DataFrame({"word": pl.Series(words, dtype=pl.String)}).with_row_index("code", offset=UNKNOWN + 1)
-    asked = pl.DataFrame({"word": column.cast(pl.String)})
-    joined = asked.join(codes, on="word", how="left", maintain_order="left")
+    rows = pl.DataFrame({"word": column.cast(pl.String)})
+    joined = rows.join(codes, on="word", how="left", maintain_order="left")
     return joined["code"].fill_null(UNKNOWN).cast(pl.Int64).to_numpy()
 
 
 def _numbers(column: pl.Series) -> np.ndarray:
-    """The column as float64 [N, entries], NaN where it says nothing."""
+    """Return the column as float64 [N, entries], NaN where a value is missing."""
     if isinstance(column.dtype, pl.Array):
         return column.to_numpy().reshape(len(column), -1).astype(np.float64)
     return column.cast(pl.Float64).to_numpy()[:, None]
@@ -109,7 +112,7 @@ def _scale(values: np.ndarray) -> Scale:
 
 
 def _standardise(column: pl.Series, scale: Scale) -> np.ndarray:
-    """Mean 0 and variance 1 by entry; a missing value becomes the mean, a constant entry 0."""
+    """Return each entry with mean 0 and variance 1 [N, entries]; a missing value becomes 0, a constant entry too."""
     if column.null_count() == len(column):
         return np.zeros((len(column), len(scale.centre)), np.float32)
     values, mean, spread = _numbers(column), np.array(scale.centre), np.array(scale.spread)

@@ -1,4 +1,4 @@
-"""What each user had bought before a period, as a sparse row of products and how often."""
+"""What each user had bought before a period: a sparse row of products, each with how often it was bought."""
 
 from dataclasses import dataclass
 
@@ -8,12 +8,12 @@ from torch import Tensor
 
 from gpu_pricer.network.encoding.on_device import OnDevice
 
-RARE = 0.02  # purchases per visit that count as rare: rates enter as log(1 + rate / RARE), 0 for none
+RARE = 0.02  # purchases per visit that count as rare: a rate enters as log(1 + rate / RARE), which is 0 for none
 
 
 @dataclass(frozen=True)
 class Purchases:
-    """Row numbers of who bought what and when, [n] each."""
+    """n purchases: row numbers of the user, the product, the category and the period, [n] each."""
 
     user: np.ndarray
     product: np.ndarray
@@ -23,10 +23,11 @@ class Purchases:
 
 @dataclass(frozen=True)
 class PastBaskets(OnDevice):
-    """What users had bought before the periods that are asked for, as sparse rows.
+    """What users had bought before the periods for which it is needed, as B sparse rows (baskets) of m entries.
 
-    row [U, T + 1]: which row a user has before a period, -1 where nobody asks; start [rows + 1] into product and
-    weight (log(1 + rate / RARE)).
+    row [U, T + 1]: the basket of each user before each period, -1 where it is not needed and was not computed.
+    start [B + 1]: basket b consists of the entries from start[b] to start[b + 1] - 1.
+    product [m]: the product's row number. weight [m]: log(1 + rate / RARE) of its decayed purchases per visit.
     """
 
     row: Tensor
@@ -35,9 +36,9 @@ class PastBaskets(OnDevice):
     weight: Tensor
 
     def gather(self, user: Tensor, period: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The products [m] and weights [m] of n users before n periods, and where each user's begin [n].
+        """Return the products [m] and weights [m] of n users before n periods, and where each user's entries begin [n].
 
-        LookupError where a user was not to be asked for: who has no row is not who bought nothing.
+        Raise LookupError where a basket was not computed: it is not the empty basket of a user who bought nothing.
         """
         row = self.row[user, period]
         if bool((row < 0).any()):
@@ -50,9 +51,13 @@ class PastBaskets(OnDevice):
 
 
 def past_baskets(
-    purchases: Purchases, is_asked: np.ndarray, products: int, visits: np.ndarray, decay: float
+    purchases: Purchases, is_needed: np.ndarray, products: int, visits: np.ndarray, decay: float
 ) -> PastBaskets:
-    """One pass over the periods, in which every user × product pair ever bought keeps its decayed count."""
+    """Return the baskets that is_needed [U, T + 1] marks, of users with decayed visits [U, T + 1] before each period.
+
+    One pass over the periods carries the decayed purchase count of every user × product pair that was ever bought.
+    products: the number of products; decay: the factor per period.
+    """
     pair, of_purchase = np.unique(purchases.user * products + purchases.product, return_inverse=True)
     user, count = pair // products, np.zeros(len(pair))
     order = np.argsort(purchases.period, kind="stable")
@@ -62,11 +67,11 @@ def past_baskets(
     entries: list[tuple[np.ndarray, np.ndarray]] = []
     rows = 0
     for t in range(periods + 1):
-        comes = is_asked[:, t]
-        row[comes, t] = rows + np.arange(comes.sum())
-        rows += int(comes.sum())
-        kept = np.flatnonzero(comes[user] & (count > 0))
-        sizes.append(np.bincount(user[kept], minlength=len(is_asked))[comes])
+        needed = is_needed[:, t]
+        row[needed, t] = rows + np.arange(needed.sum())
+        rows += int(needed.sum())
+        kept = np.flatnonzero(needed[user] & (count > 0))
+        sizes.append(np.bincount(user[kept], minlength=len(is_needed))[needed])
         weight = np.log1p(count[kept] / (visits[user[kept], t] + 1) / RARE)
         entries.append(((pair[kept] % products).astype(np.int32), weight.astype(np.float32)))
         if t < periods:
@@ -74,4 +79,9 @@ def past_baskets(
             count *= decay
     product, weight = (np.concatenate(column) for column in zip(*entries, strict=True))
     start = np.concatenate([[0], np.cumsum(np.concatenate(sizes))])
-    return PastBaskets(*(torch.from_numpy(array) for array in (row, start, product, weight)))
+    return PastBaskets(
+        row=torch.from_numpy(row),
+        start=torch.from_numpy(start),
+        product=torch.from_numpy(product),
+        weight=torch.from_numpy(weight),
+    )

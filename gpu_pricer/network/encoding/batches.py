@@ -1,4 +1,4 @@
-"""Batches of choices, built by tensor arithmetic from row numbers alone."""
+"""Batches of choices, built by tensor arithmetic from the numbers of the choices."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,16 +10,18 @@ from torch.utils.data import IterableDataset
 
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 
-EVERY_ALTERNATIVE = 1 << 30  # as max_alternatives: no set is larger
+EVERY_ALTERNATIVE = 1 << 30  # as max_alternatives: larger than any choice set
 
 
 @dataclass(frozen=True)
 class Batch:
-    """N choices and their R alternatives laid end to end.
+    """N choices and their A alternatives laid end to end.
 
-    user, choice_set, weight, size, outside [N]; chosen [N]: position among the R alternatives, -1 for nothing;
-    occasion [R]: which choice; row [R]: which shelf row; correction [R]: log of the alternatives it stands for;
-    products [D]: the distinct products, place [R]: which of them.
+    user, choice_set, weight, size, outside [N]: as in LoggedChoices.
+    chosen [N]: position of the chosen one among the A alternatives, -1 for nothing.
+    occasion [A]: which of the N choices an alternative belongs to. row [A]: its shelf row.
+    correction [A]: log of how many products of its choice set an alternative stands for.
+    products [D]: the distinct products of the batch. place [A]: which of them an alternative is.
     """
 
     user: Tensor
@@ -36,14 +38,15 @@ class Batch:
 
 
 def gather_batch(data: ChoiceData, index: Tensor, max_alternatives: int, generator: torch.Generator) -> Batch:
-    """Build the batch of the choices `index` [N].
+    """Return the batch of the choices `index` [N], each with at most max_alternatives alternatives.
 
-    A set of n > max_alternatives products is cut into that many strata and one product is drawn from each (the
-    one bought from its own). Given the draw, an alternative of a stratum of size k has the odds of k of its
-    kind, so adding log k to its utility keeps the likelihood consistent (McFadden 1978, positive conditioning).
+    A choice set with more products is cut into that many strata. From each stratum one product is drawn; from the
+    stratum of the product that was bought, that product is taken. An alternative from a stratum of k products stands
+    for all k, so log k is added to its utility, which keeps the likelihood consistent (McFadden 1978, positive
+    conditioning).
     """
-    choice_set = data.choice_set[index]
-    first, size = data.set_start[choice_set], data.set_start[choice_set + 1] - data.set_start[choice_set]
+    choices, choice_set = data.choices, data.choices.choice_set[index]
+    first, size = data.sets.start[choice_set], data.sets.start[choice_set + 1] - data.sets.start[choice_set]
     drawn = size.clamp(max=max_alternatives)
     occasion = torch.repeat_interleave(drawn)
     of_occasion = partial(torch.index_select, dim=0, index=occasion)
@@ -53,17 +56,17 @@ def gather_batch(data: ChoiceData, index: Tensor, max_alternatives: int, generat
     width = (stratum + 1) * size_there // drawn_there - low
     chance = torch.rand(len(occasion), generator=generator, device=index.device)
     pick = low + (chance * width).long().clamp(max=width - 1)
-    bought = of_occasion(torch.where(data.chosen[index] >= 0, data.chosen[index] - first, -1))
+    bought = of_occasion(torch.where(choices.chosen[index] >= 0, choices.chosen[index] - first, -1))
     is_bought = (bought >= low) & (bought < low + width)
     position = is_bought.nonzero().squeeze(1)
     row = of_occasion(first) + torch.where(is_bought, bought, pick)
-    products, place = torch.unique(data.product.index_select(0, row), return_inverse=True)
+    products, place = torch.unique(data.shelf.product.index_select(0, row), return_inverse=True)
     return Batch(
-        user=data.user[index],
+        user=choices.user[index],
         choice_set=choice_set,
-        weight=data.weight[index],
-        size=data.size[index],
-        outside=data.outside[index],
+        weight=choices.weight[index],
+        size=choices.size[index],
+        outside=choices.outside[index],
         chosen=torch.full_like(index, -1).index_put((occasion[position],), position),
         occasion=occasion,
         row=row,
@@ -74,9 +77,9 @@ def gather_batch(data: ChoiceData, index: Tensor, max_alternatives: int, generat
 
 
 class IndexBatches(IterableDataset[Tensor]):
-    """Yields batches of choice numbers: shuffled anew each epoch where a seed is given, in order where not.
+    """Yields batches of choice numbers, [batch_size] each: shuffled anew in each epoch with a seed, in order without.
 
-    Each of world_size processes takes every world_size-th batch; all take equally many.
+    The process of number rank takes every world_size-th batch; all processes take equally many, and at least one.
     """
 
     def __init__(self, index: Tensor, batch_size: int, seed: int | None = None, world_size: int = 1) -> None:

@@ -1,4 +1,4 @@
-"""The scale on which the network sees context: shares as they are, all else standardised over training."""
+"""The scale on which the network sees context: promotion shares as they are, the rest standardised over training."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from gpu_pricer.tables.schemas import PROMOTIONS
 
 @dataclass(frozen=True)
 class ContextScale:
-    """The context columns by name, in order, with their mean (None: never known) and standard deviation."""
+    """The context columns in order: names, means (None where no value is known) and standard deviations."""
 
     names: list[str]
     centre: list[float | None]
@@ -17,9 +17,9 @@ class ContextScale:
 
 
 def learn_context_scale(shelf: pl.DataFrame, names: list[str], trained_periods: int) -> ContextScale:
-    """The scale of the named columns of a shelf (period_index, reference_price) over the trained periods.
+    """Return the scale of the named columns of a shelf (period_index, reference_price) over the trained periods.
 
-    Shares (display, mailer) stay as they are.
+    The promotion shares (display, mailer) stay as they are.
     """
     trained = shelf.filter(pl.col("period_index") < trained_periods)
     moments: list[tuple[float | None, float | None]] = [
@@ -30,14 +30,14 @@ def learn_context_scale(shelf: pl.DataFrame, names: list[str], trained_periods: 
 
 
 def scale_context(shelf: pl.DataFrame, scale: ContextScale) -> pl.DataFrame:
-    """The shelf with its context on that scale, so that unknown means average."""
+    """Return the shelf with its context on that scale; an unknown value is 0, the average."""
     return known_context(shelf, scale).with_columns(pl.col(scale.names).fill_null(0.0))
 
 
 def known_context(shelf: pl.DataFrame, scale: ContextScale) -> pl.DataFrame:
-    """The shelf with its context on that scale, null where unknown.
+    """Return the shelf with its context on that scale, null where unknown.
 
-    A competitor's price counts relative to the product's own reference price.
+    A competitor's price is taken relative to the product's own reference price.
     """
     scaled = [
         (_value(name) - pl.lit(centre, pl.Float64)) / (spread or 1.0)

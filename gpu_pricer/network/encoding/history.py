@@ -1,7 +1,8 @@
-"""What each user did strictly before a period: how often, how lately and how regularly it bought what.
+"""What each user did strictly before a period: how often, how lately and how regularly the user bought what.
 
-Purchases are kept as events sorted by key × period, each with the state after it; what was known before a period is
-the last event before it, found by binary search and decayed to that period. So no row can see its own or a later one.
+Purchases are kept as events sorted by key and period, each with the key's state after the event. The state before a
+period is that of the last event before the period, found by binary search and decayed to the period. So no row sees
+its own period or a later one.
 """
 
 from dataclasses import dataclass
@@ -13,17 +14,19 @@ from torch import Tensor
 from gpu_pricer.network.encoding.baskets import RARE, PastBaskets, Purchases, past_baskets
 from gpu_pricer.network.encoding.on_device import OnDevice
 
-LONGEST_RATIO = 4.0  # of the time since the last purchase to the usual interval
-LONGEST_TIME = 16.0  # periods: longer ago is the same, for no training row has seen the times of the last ones
-NO_PRODUCT = -1  # as a product: one that was never bought
-NOBODY = -1  # as a place in time: before all events
+LONGEST_RATIO = 4.0  # largest ratio of the time since the last purchase to the usual interval
+LONGEST_TIME = 16.0  # periods; longer times count as this one: the last periods have longer ones than training saw
+NO_PRODUCT = -1  # stands for any product that the user never bought
+BEFORE_ALL = -1  # the place of an event that precedes all others
 
 
 @dataclass(frozen=True)
-class Past:
-    """What was known of n keys before n periods: decayed purchases [n, H], the last and first period, the count.
+class PurchaseState:
+    """What was known of n keys before n periods.
 
-    Where there was none, count is 0 and last the period itself.
+    decayed [n, H]: decayed number of purchases at each rate. count [n]: number of purchases.
+    last [n], first [n]: periods of the last and the first purchase. Without a purchase, count is 0 and last is the
+    period itself.
     """
 
     decayed: Tensor
@@ -34,10 +37,12 @@ class Past:
 
 @dataclass(frozen=True)
 class PastPurchases(OnDevice):
-    """E purchase events of keys (user × product, user × category), at most one per key and period.
+    """E purchase events, at most one per key and period; a key is a user × product or a user × category.
 
-    place [E] = key · periods + period, ascending; decayed [E, H]: Σ λ^(periods since) over the key's purchases so far;
-    first [E]: the key's first period; count [E]: its purchases so far; decay [H]: λ per period.
+    place [E]: key · periods + period, ascending.
+    decayed [E, H]: Σ λ^(periods since) over the key's purchases so far.
+    first [E]: period of the key's first purchase. count [E]: the key's purchases so far.
+    decay [H]: λ per period. periods: the number of periods, the one to price included.
     """
 
     place: Tensor
@@ -47,35 +52,37 @@ class PastPurchases(OnDevice):
     decay: Tensor
     periods: int
 
-    def before(self, key: Tensor, period: Tensor) -> Past:
-        """The state of each key [n] after its last purchase before the period [n], decayed to the period."""
+    def before(self, key: Tensor, period: Tensor) -> PurchaseState:
+        """Return the state of each key [n] after its last purchase before the period [n], decayed to the period."""
         event, is_known = self._last_event(key, period)
         last = torch.where(is_known, self.place.index_select(0, event) % self.periods, period)
         decayed = self.decayed.index_select(0, event) * self.decay ** (period - last)[:, None] * is_known[:, None]
-        return Past(decayed, last, self.first.index_select(0, event), self.count.index_select(0, event) * is_known)
+        first, count = self.first.index_select(0, event), self.count.index_select(0, event) * is_known
+        return PurchaseState(decayed, last, first, count)
 
     def is_known(self, key: Tensor, period: Tensor) -> Tensor:
-        """Whether each key [n] had a purchase before the period [n], [n]."""
+        """Return whether each key [n] had a purchase before the period [n], [n]."""
         return self._last_event(key, period)[1]
 
     def _last_event(self, key: Tensor, period: Tensor) -> tuple[Tensor, Tensor]:
-        """The last event before the period [n], and whether it is of the key [n]."""
+        """Return the last event before the period [n], and whether that event is of the key [n]."""
         event = torch.searchsorted(self.place, key * self.periods + period) - 1
         is_known = self.place.index_select(0, event.clamp(min=0)) >= key * self.periods
         return event.clamp(min=0), is_known & (event >= 0)
 
 
 def past_purchases(key: np.ndarray, period: np.ndarray, periods: int, decay: np.ndarray) -> PastPurchases:
-    """The events of purchases of key [n] in period [n], in any order; a key bought twice in a period bought once.
+    """Return the events of n purchases, given their key [n] and period [n] in any order; decay [H] per period.
 
-    They begin with one of nobody, before all that can be asked for, so that there always is a last event.
+    Several purchases of a key in one period are one event. The first event belongs to no key and precedes all periods,
+    so that every search finds an event.
     """
-    place = np.unique(np.append(key.astype(np.int64) * periods + period, NOBODY))
+    place = np.unique(np.append(key.astype(np.int64) * periods + period, BEFORE_ALL))
     key, period = place // periods, place % periods
-    start = np.flatnonzero(np.diff(key, prepend=NOBODY - 1))
+    start = np.flatnonzero(np.diff(key, prepend=BEFORE_ALL - 1))
     rank = np.arange(len(key)) - np.repeat(start, np.diff(start, append=len(key)))
     decayed = np.ones((len(key), len(decay)))
-    for step in range(1, int(rank.max(initial=0)) + 1):  # one step for all keys that have so many purchases
+    for step in range(1, int(rank.max(initial=0)) + 1):  # all keys with more than `step` purchases at once
         now = np.flatnonzero(rank == step)
         decayed[now] += decayed[now - 1] * decay ** (period[now] - period[now - 1])[:, None]
     return PastPurchases(
@@ -92,7 +99,12 @@ def past_purchases(key: np.ndarray, period: np.ndarray, periods: int, decay: np.
 class History(OnDevice):
     """The past of U users over T periods; period T is the one to price.
 
-    visits [U, T + 1, H]: decayed visits before the period; visit_count and last_visit [U, T + 1] (-1: none yet).
+    products, categories: purchase events by user × product and by user × category.
+    baskets: what users had bought, where it is needed.
+    visits [U, T + 1, H]: decayed number of visits before the period.
+    visit_count [U, T + 1]: visits before the period. last_visit [U, T + 1]: period of the last one, -1 for none.
+    product_count, category_count: numbers of products and categories.
+    half_lives: the H half-lives in periods.
     """
 
     products: PastPurchases
@@ -107,17 +119,19 @@ class History(OnDevice):
 
     @property
     def width(self) -> int:
-        """How many features a row has."""
+        """Return how many features a row has."""
         return 4 * self.visits.shape[2] + 11
 
     def has_bought(self, user: Tensor, product: Tensor, period: Tensor) -> Tensor:
-        """Whether n users had bought n products before n periods, [n]."""
+        """Return whether n users had bought n products before n periods, [n]."""
         return self.products.is_known(user * self.product_count + product, period)
 
     def features(self, user: Tensor, product: Tensor, category: Tensor, period: Tensor) -> Tensor:
-        """The features of n offers, [n, width], all of the order of 1 and 0 for who never bought.
+        """Return the features of n offers, [n, width], all of the order of 1.
 
-        None grows with the length of the log as such: the periods to predict lie beyond those trained on.
+        product: NO_PRODUCT stands for any product of the category that the user never bought.
+        Features of purchases are 0 where there was none.
+        No feature grows with the length of the log, because the periods to predict lie beyond those trained on.
         """
         of_product = self.products.before(
             torch.where(product < 0, product, user * self.product_count + product), period
@@ -142,12 +156,16 @@ class History(OnDevice):
             dim=1,
         )
 
-    def _timing(self, past: Past, user: Tensor, period: Tensor, visit_count: Tensor) -> Tensor:
-        """Whether bought, how long ago in periods and in visits, and against the usual interval, [n, 5]."""
-        is_known, is_regular = past.count > 0, past.count > 1
-        gap = (period - past.last).float()
-        missed = visit_count - self.visit_count[user, past.last] - 1
-        usual = (past.last - past.first).float() / (past.count - 1).clamp(min=1)
+    def _timing(self, state: PurchaseState, user: Tensor, period: Tensor, visit_count: Tensor) -> Tensor:
+        """Return the timing features, [n, 5].
+
+        Whether bought, time since the last purchase in periods and in visits, whether bought at least twice, and the
+        ratio of the time since the last purchase to the usual interval.
+        """
+        is_known, is_regular = state.count > 0, state.count > 1
+        gap = (period - state.last).float()
+        missed = visit_count - self.visit_count[user, state.last] - 1
+        usual = (state.last - state.first).float() / (state.count - 1).clamp(min=1)
         ratio = (gap / usual.clamp(min=1)).clamp(max=LONGEST_RATIO) / 2
         columns = [is_known.float(), _log_time(gap) * is_known, _log_time(missed.clamp(min=0)) * is_known]
         return torch.stack([*columns, is_regular.float(), ratio * is_regular], dim=1)
@@ -163,12 +181,12 @@ def build_history(
     products: int,
     categories: int,
     half_lives: list[float],
-    is_asked: np.ndarray,
+    is_needed: np.ndarray,
 ) -> History:
-    """The history of users that came when is_visit [U, T] says and bought what `purchases` says.
+    """Return the history of U users over T periods from their visits, is_visit [U, T], and purchases.
 
-    half_lives: after how many periods a purchase counts half, for each of the H rates. is_asked [U, T + 1]: before
-    which periods what users had bought will be asked.
+    products, categories: how many there are. half_lives [H]: after how many periods a purchase counts half.
+    is_needed [U, T + 1]: before which periods the baskets of which users are computed.
     """
     decay = 0.5 ** (1 / np.array(half_lives, dtype=np.float64))
     periods = is_visit.shape[1] + 1
@@ -181,7 +199,7 @@ def build_history(
     return History(
         products=past_purchases(purchases.user * products + purchases.product, purchases.period, periods, decay),
         categories=past_purchases(purchases.user * categories + purchases.category, purchases.period, periods, decay),
-        baskets=past_baskets(purchases, is_asked, products, visits[:, :, -1], decay[-1]),
+        baskets=past_baskets(purchases, is_needed, products, visits[:, :, -1], decay[-1]),
         visits=torch.from_numpy(visits),
         visit_count=torch.from_numpy(count),
         last_visit=torch.from_numpy(last),

@@ -1,4 +1,4 @@
-"""The canonical tables, read, numbered and turned into tensors."""
+"""The canonical tables, read from files, numbered and turned into tensors."""
 
 import json
 from dataclasses import dataclass
@@ -9,13 +9,22 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
-from torch import Tensor
 
 from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.encoding.attributes import encode_attributes, learn_vocabulary
 from gpu_pricer.network.encoding.baskets import Purchases
 from gpu_pricer.network.encoding.choice_data import ChoiceData
+from gpu_pricer.network.encoding.choice_records import (
+    Calendar,
+    ChoiceSets,
+    EncodedCategories,
+    EncodedProducts,
+    EncodedUsers,
+    LoggedChoices,
+    ShelfRows,
+)
+from gpu_pricer.network.encoding.columns import context_tensor, starts, to_tensor
 from gpu_pricer.network.encoding.context_scale import ContextScale, learn_context_scale, scale_context
 from gpu_pricer.network.encoding.history import History, build_history
 from gpu_pricer.network.encoding.numbering import (
@@ -28,19 +37,20 @@ from gpu_pricer.network.encoding.price_memory import last_recent_price, with_rec
 from gpu_pricer.tables.periods import Split
 from gpu_pricer.tables.schemas import COST_SHIFTERS, PROMOTIONS, Catalog, Shelf
 
-OF_SHELF = ("reference_price", "is_trained", "is_seen", "price_coverage", "whole_price_coverage")
-MARKET_COLUMNS = {*Catalog.column_names(), *OF_SHELF}  # others are attributes
-SHELF_COLUMNS = {*Shelf.column_names(), *COST_SHIFTERS} - {*PROMOTIONS}  # all others are context
+SHELF_RESULTS = ("reference_price", "is_trained", "is_seen", "price_coverage", "whole_price_coverage")
+MARKET_COLUMNS = {*Catalog.column_names(), *SHELF_RESULTS}  # other columns are attributes
+SHELF_COLUMNS = {*Shelf.column_names(), *COST_SHIFTERS} - {*PROMOTIONS}  # other columns are context
 
 
 @dataclass(frozen=True)
 class EncodingConfig:
     """What the network may see of the tables.
 
-    A word fewer than min_count rows carry counts as unknown; a product's price moves teach price response only if its
-    price was seen in at least min_price_coverage of its periods; price_memory: how many past prices make the one that
-    shoppers remember; half_lives: after how many periods a past purchase
-    counts half, ascending. User columns that `prepare` was told to protect never enter.
+    min_count: a word that fewer rows carry counts as unknown.
+    min_price_coverage: share of its periods in which a product's price must have been seen to teach price response.
+    price_memory: how many past prices the recent price is the mean of.
+    half_lives: after how many periods a past purchase counts half, ascending.
+    User columns that `prepare` protects never enter.
     """
 
     min_count: int
@@ -60,7 +70,11 @@ class EncodingConfig:
 
 @dataclass(frozen=True)
 class Tables:
-    """The canonical tables in the order of their row numbers; shelf and choices carry the numbers they refer to."""
+    """The canonical tables in the order of their row numbers.
+
+    shelf and choices carry the row numbers of the products, users and others that they refer to; context is the scale
+    of the shelf's context columns.
+    """
 
     products: pl.DataFrame
     users: pl.DataFrame
@@ -73,7 +87,10 @@ class Tables:
 
 
 def load_choice_data(directory: Path, config: EncodingConfig, split: Split) -> ChoiceData:
-    """Read the canonical tables that `prepare` wrote; InputError where they are not there, or of another split."""
+    """Return the canonical tables in `directory` as tensors.
+
+    InputError where `prepare` has not written them, or wrote them for another split.
+    """
     if not (directory / "summary.json").is_file():
         raise InputError(f"canonical tables must lie in {directory}, found none: run `gpu-pricer prepare` first")
     summary = json.loads((directory / "summary.json").read_text())
@@ -108,61 +125,85 @@ def _read_tables(directory: Path, periods: list[date], trained: int, price_memor
 
 
 def _tensors(tables: Tables, config: EncodingConfig, split: Split, summary: dict[str, Any]) -> ChoiceData:
-    products, users, shelf, choices = tables.products, tables.users, tables.shelf, tables.choices
     trained = split.training_periods(len(tables.periods))
-    is_start = np.diff(shelf["choice_set"].to_numpy(), prepend=-1) != 0
-    sets = shelf.filter(pl.Series(is_start))
-    outside = (
-        choices["outside_rate"].log() if summary["outside_option"] else pl.repeat(-np.inf, choices.height, eager=True)
-    )
-    user_columns = _attribute_names(users, {"user_id", *summary["protected"]})
-    product_columns = ["category_id", *_attribute_names(products, MARKET_COLUMNS)]
-    category = products.join(
-        tables.categories.with_row_index("category"), on="category_id", how="left", maintain_order="left"
-    )["category"]
+    user_columns = _attribute_names(tables.users, {"user_id", *summary["protected"]})
+    user_vocabulary = learn_vocabulary(tables.users, user_columns, config.min_count)
     return ChoiceData(
-        users=users,
-        products=products,
-        categories=tables.categories,
-        periods=tables.periods,
-        history_periods=split.history_periods,
-        trained_periods=trained,
-        validated_periods=trained + split.validation_periods,
+        shelf=_shelf_rows(tables),
+        sets=_choice_sets(tables),
+        choices=_logged_choices(tables.choices, summary["outside_option"]),
+        products=_encoded_products(tables, config),
+        users=EncodedUsers(tables.users, encode_attributes(tables.users, user_vocabulary)),
+        categories=EncodedCategories(
+            tables.categories, to_tensor(tables.categories["choices_per_purchase"], torch.float32)
+        ),
+        calendar=Calendar(
+            periods=tables.periods,
+            period_days=summary["period_days"],
+            history_periods=split.history_periods,
+            trained_periods=trained,
+            validated_periods=trained + split.validation_periods,
+        ),
+        history=_history(tables, trained + split.validation_periods, config.half_lives),
         context_scale=tables.context,
         price_memory=config.price_memory,
-        product_attributes=encode_attributes(products, learn_vocabulary(products, product_columns, config.min_count)),
-        user_attributes=encode_attributes(users, learn_vocabulary(users, user_columns, config.min_count)),
-        reference_over_recent=_tensor(
-            products["reference_price"] / last_recent_price(shelf, products, config.price_memory), torch.float32
-        ),
-        product_category=_tensor(category),
-        teaches_price=_tensor(products["price_coverage"] >= config.min_price_coverage, torch.bool),
-        teaches_price_at_last=_tensor(products["whole_price_coverage"] >= config.min_price_coverage, torch.bool),
-        product=_tensor(shelf["product"]),
-        price_ratio=_tensor(shelf["price"] / products["reference_price"].gather(shelf["product"]), torch.float32),
-        recent_ratio=_tensor(shelf["price"] / shelf["recent_price"], torch.float32),
-        context=torch.from_numpy(shelf.select(pl.col(tables.context.names).cast(pl.Float32)).to_numpy().copy()),
-        set_start=torch.from_numpy(np.append(np.flatnonzero(is_start), shelf.height)),
-        set_category=_tensor(sets["category"]),
-        set_period=_tensor(sets["period_index"]),
-        choices_of_set=torch.bincount(_tensor(choices["choice_set"]), minlength=sets.height).float(),
-        choices_per_purchase=_tensor(tables.categories["choices_per_purchase"], torch.float32),
-        user=_tensor(choices["user"]),
-        choice_set=_tensor(choices["choice_set"]),
-        chosen=_tensor(choices["shelf_row"]),
-        weight=_tensor(choices["weight"], torch.float32),
-        size=_tensor(choices["size"], torch.float32),
-        outside=_tensor(outside, torch.float32),
-        history=_history(tables, trained + split.validation_periods, config.half_lives),
-        period_days=summary["period_days"],
         currency=summary["currency"],
     )
 
 
-def _history(tables: Tables, first_judged: int, half_lives: list[float]) -> History:
-    """What users did before their visits, and everybody before the periods that are judged and the one to price.
+def _shelf_rows(tables: Tables) -> ShelfRows:
+    shelf, reference_price = tables.shelf, tables.products["reference_price"]
+    return ShelfRows(
+        product=to_tensor(shelf["product"]),
+        price_ratio=to_tensor(shelf["price"] / reference_price.gather(shelf["product"]), torch.float32),
+        recent_ratio=to_tensor(shelf["price"] / shelf["recent_price"], torch.float32),
+        context=context_tensor(shelf, tables.context),
+    )
 
-    Segments are of everybody, whether they come in the period or not.
+
+def _choice_sets(tables: Tables) -> ChoiceSets:
+    start = starts(tables.shelf["choice_set"])
+    sets = tables.shelf[start[:-1]]
+    return ChoiceSets(
+        start=torch.from_numpy(start),
+        category=to_tensor(sets["category"]),
+        period=to_tensor(sets["period_index"]),
+        choices=torch.bincount(to_tensor(tables.choices["choice_set"]), minlength=sets.height).float(),
+    )
+
+
+def _logged_choices(choices: pl.DataFrame, has_outside_option: bool) -> LoggedChoices:
+    outside = choices["outside_rate"].log() if has_outside_option else pl.repeat(-np.inf, choices.height, eager=True)
+    return LoggedChoices(
+        user=to_tensor(choices["user"]),
+        choice_set=to_tensor(choices["choice_set"]),
+        chosen=to_tensor(choices["shelf_row"]),
+        weight=to_tensor(choices["weight"], torch.float32),
+        size=to_tensor(choices["size"], torch.float32),
+        outside=to_tensor(outside, torch.float32),
+    )
+
+
+def _encoded_products(tables: Tables, config: EncodingConfig) -> EncodedProducts:
+    products, memory = tables.products, config.price_memory
+    columns = ["category_id", *_attribute_names(products, MARKET_COLUMNS)]
+    numbered = tables.categories.with_row_index("category")
+    category = products.join(numbered, on="category_id", how="left", maintain_order="left")["category"]
+    recent_price = last_recent_price(tables.shelf, products, memory)
+    return EncodedProducts(
+        table=products,
+        attributes=encode_attributes(products, learn_vocabulary(products, columns, config.min_count)),
+        category=to_tensor(category),
+        reference_over_recent=to_tensor(products["reference_price"] / recent_price, torch.float32),
+        teaches_price=to_tensor(products["price_coverage"] >= config.min_price_coverage, torch.bool),
+        teaches_price_at_last=to_tensor(products["whole_price_coverage"] >= config.min_price_coverage, torch.bool),
+    )
+
+
+def _history(tables: Tables, first_judged: int, half_lives: list[float]) -> History:
+    """Return the history. Baskets are computed before each user's visits, and before the test periods for all users.
+
+    Segments are judged with all users, whether they come in the period or not; the same holds for the period to price.
     """
     bought = tables.choices.filter(pl.col("shelf_row") >= 0)
     shelf = tables.shelf.select(pl.col("shelf_row").cast(pl.Int64), "product", "category", "period_index")
@@ -173,16 +214,12 @@ def _history(tables: Tables, first_judged: int, half_lives: list[float]) -> Hist
     )
     is_visit = np.zeros((tables.users.height, len(tables.periods)), dtype=bool)
     is_visit[visits["user"].to_numpy(), visits["period_index"].to_numpy()] = True
-    is_asked = np.pad(is_visit, ((0, 0), (0, 1)))
-    is_asked[:, first_judged:] = True
+    is_needed = np.pad(is_visit, ((0, 0), (0, 1)))
+    is_needed[:, first_judged:] = True
     return build_history(
-        Purchases(*columns), is_visit, tables.products.height, tables.categories.height, list(half_lives), is_asked
+        Purchases(*columns), is_visit, tables.products.height, tables.categories.height, list(half_lives), is_needed
     )
 
 
-def _attribute_names(table: pl.DataFrame, left_out: set[str]) -> list[str]:
-    return sorted(name for name in table.columns if name not in left_out)
-
-
-def _tensor(column: pl.Series, dtype: torch.dtype = torch.int64) -> Tensor:
-    return torch.from_numpy(column.to_numpy().copy()).to(dtype)
+def _attribute_names(table: pl.DataFrame, others: set[str]) -> list[str]:
+    return sorted(name for name in table.columns if name not in others)

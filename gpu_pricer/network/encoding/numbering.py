@@ -1,4 +1,4 @@
-"""The canonical tables in the order of their row numbers, each with the numbers of what it refers to."""
+"""The canonical tables in the order of their row numbers, with the row numbers of what each row refers to."""
 
 from datetime import date
 
@@ -8,7 +8,7 @@ from gpu_pricer.tables.schemas import category_key
 
 
 def numbered_categories(rates: pl.DataFrame, products: pl.DataFrame) -> pl.DataFrame:
-    """The products' categories in their order; one without rates of its own has the mean ones."""
+    """Return the products' categories in their order; a category without rates takes the mean rates."""
     names = ("choices_per_purchase", "units_per_choice")
     joined = products.select(pl.col("category_id").unique(maintain_order=True)).join(
         rates, on="category_id", how="left", maintain_order="left"
@@ -17,10 +17,12 @@ def numbered_categories(rates: pl.DataFrame, products: pl.DataFrame) -> pl.DataF
 
 
 def numbered_products(products: pl.DataFrame, shelf: pl.DataFrame, trained_to: date) -> pl.DataFrame:
-    """Products by category, with what the shelf told of them in training (price_coverage) and in all (whole_…).
+    """Return the products sorted by category, with columns computed from the shelf.
 
-    reference_price: the median price in training, else the first one ever, else today's; is_trained, is_seen: whether
-    there was any in training, and ever.
+    reference_price: median price in the training periods, else the first price ever, else today's price.
+    is_trained, is_seen: whether the product was on the shelf in the training periods, and ever.
+    price_coverage: share of its training periods on the shelf in which the price was seen; whole_price_coverage: of all
+    its periods.
     """
     coverage = (pl.col("price_age") == 0).mean()
     trained = shelf.filter(pl.col("period") <= trained_to).group_by("product_id")
@@ -44,7 +46,7 @@ def numbered_products(products: pl.DataFrame, shelf: pl.DataFrame, trained_to: d
 def numbered_shelf(
     shelf: pl.DataFrame, products: pl.DataFrame, categories: pl.DataFrame, periods: list[date]
 ) -> pl.DataFrame:
-    """The shelf with row numbers of product, category, period and choice set, sorted by choice set."""
+    """Return the shelf with row numbers of product, category, period and choice set, sorted by choice set."""
     return (
         shelf.drop("category_id")
         .join(
@@ -59,7 +61,7 @@ def numbered_shelf(
 
 
 def numbered_choices(choices: pl.DataFrame, shelf: pl.DataFrame, users: pl.DataFrame) -> pl.DataFrame:
-    """The choices with row numbers of user, choice set and the shelf row bought (-1 for nothing)."""
+    """Return the choices with row numbers of user, choice set and the shelf row bought (-1 for nothing)."""
     sets = shelf.select("period", "category_id", "choice_set").unique()
     rows = shelf.select("period", "product_id", pl.col("shelf_row").cast(pl.Int64))
     return (

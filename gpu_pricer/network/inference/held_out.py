@@ -1,7 +1,7 @@
-"""Predictions for the periods that training never saw, by the network and by the artefact, for `evaluate` to judge."""
+"""Predictions of the test periods by the network and by the artefact, which `evaluate` judges."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -10,46 +10,46 @@ from torch import Tensor
 
 from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, Batch, gather_batch
 from gpu_pricer.network.encoding.choice_data import ChoiceData
+from gpu_pricer.network.inference.prediction import BATCH, choice_shares, purchase_probabilities
 from gpu_pricer.network.model.demand_network import DemandNetwork
-from gpu_pricer.network.model.likelihood import log_denominator, purchase_probability
+from gpu_pricer.network.model.likelihood import log_denominator
 from gpu_pricer.network.segments.members import Members, period_to_judge
 from gpu_pricer.network.segments.moments import member_weight, promotion_offset, segment_moments
 
-BATCH = 8192
 
-
-class Exported(NamedTuple):
-    """What artefacts say of every shelf row: share [R, S], and the segment of every user [U]."""
+@dataclass(frozen=True)
+class ArtefactShares:
+    """The artefact's choice probability of every shelf row for each segment, share [R, S]; segment [U] of the users."""
 
     share: Tensor
     segment: Tensor
 
-    def shares(self, batch: Batch) -> Tensor:
-        """The choice probabilities of the batch's alternatives for the segments of those who choose, [A]."""
+    def of_batch(self, batch: Batch) -> Tensor:
+        """Return the choice probabilities of the batch's alternatives for the segments of their users, [A]."""
         return self.share[batch.row, self.segment[batch.user][batch.occasion]]
 
 
 def predict_held_out(network: DemandNetwork, segment: np.ndarray | None, path: Path) -> None:
-    """Write one row per offer of the test periods: how likely it was bought in that visit, and whether it was.
+    """Write one row per offer of the test periods: the probability that it was bought in the visit, and whether it was.
 
-    segment [U]: that of every user, formed before them, if there are any.
-    Columns: period, category_id, user_id, product_id, price_ratio, probability, bought, weight (how many
-    occasions the sampled one stands for), and with segments segment_id, artefact_probability (what an artefact that is
-    exported just before the period says of the user's segment, with the period's promotion as offsets).
-    Several occasions of a user in one period count as one purchase or none.
+    segment [U]: every user's segment, formed before the test periods; None leaves the artefact's predictions out.
+    Columns: period, category_id, user_id, product_id, price_ratio, probability, bought, and weight: how many occasions
+    the sampled one stands for. With segments also segment_id and artefact_probability: the prediction for the user's
+    segment by an artefact exported just before the period, with the period's promotion as offsets.
+    Several occasions of a user in one period and category count as one.
     """
     data = network.data
     test = data.split()[2]
     network.eval()
-    exported = None if segment is None else Exported(_artefact_shares(network, segment), torch.from_numpy(segment))
+    artefact = None if segment is None else _artefact_shares(network, segment)
     generator = torch.Generator().manual_seed(0)
     frames = []
     with torch.no_grad():
         for index in _first_of_each_occasion(data, test).split(BATCH):
             batch = gather_batch(data, index, EVERY_ALTERNATIVE, generator)
-            predicted = {"probability": shares(network(batch), batch)}
-            if exported is not None:
-                predicted["artefact_probability"] = exported.shares(batch)
+            predicted = {"probability": choice_shares(network(batch), batch)}
+            if artefact is not None:
+                predicted["artefact_probability"] = artefact.of_batch(batch)
             frames.append(_offers(data, batch, predicted))
     offers = _described(network, pl.concat(frames), test)
     if segment is not None:
@@ -57,59 +57,52 @@ def predict_held_out(network: DemandNetwork, segment: np.ndarray | None, path: P
     offers.drop("user", "choice_set", "shelf_row", "kept").write_parquet(path)
 
 
-def shares(utility: Tensor, batch: Batch) -> Tensor:
-    """Return the choice probabilities in the population, whatever share of the zeros was sampled, [R]."""
-    outside = torch.where(torch.isfinite(batch.outside), 0.0, batch.outside)
-    return torch.exp(utility - log_denominator(utility, batch.occasion, outside)[batch.occasion])
-
-
 def _first_of_each_occasion(data: ChoiceData, test: Tensor) -> Tensor:
-    occasion = torch.stack([data.user[test], data.choice_set[test]], dim=1)
+    occasion = torch.stack([data.choices.user[test], data.choices.choice_set[test]], dim=1)
     _, group = torch.unique(occasion, dim=0, return_inverse=True)
     first = torch.full((int(group.max()) + 1,), len(test)).scatter_reduce(0, group, torch.arange(len(test)), "amin")
     return test[first]
 
 
-def _artefact_shares(network: DemandNetwork, segment: np.ndarray) -> Tensor:
-    """Each segment's choice probability of every shelf row of the test periods, [R, S]."""
+def _artefact_shares(network: DemandNetwork, segment: np.ndarray) -> ArtefactShares:
+    """Return the choice probabilities of the test periods' shelf rows; those of earlier rows are 0."""
     data = network.data
-    period = data.set_period[data.set_of_row()]
-    share = torch.zeros(len(data.product), int(segment.max()) + 1)
-    for judged in range(data.validated_periods, len(data.periods)):
+    period = data.sets.period_of_rows()
+    share = torch.zeros(data.shelf.count, int(segment.max()) + 1)
+    for judged in range(data.calendar.validated_periods, data.calendar.count):
         visits = data.expected_visits(judged, network.config.carry_periods)
         weight = member_weight(segment, visits)
         segment_visits = torch.from_numpy(np.bincount(segment, weights=visits)).float()
         members = Members(network, period_to_judge(network, judged))
         moments = segment_moments(members, weight)
         rows = (period == judged).nonzero().squeeze(1)
-        product, choice_set = data.product[rows], data.set_of_row()[rows]
-        offset = promotion_offset(members, moments, segment_visits, product, data.context[rows])
-        move = data.price_ratio[rows] - 1
+        product, choice_set = data.shelf.product[rows], data.sets.of_rows()[rows]
+        offset = promotion_offset(members, moments, segment_visits, product, data.shelf.context[rows])
+        move = data.shelf.price_ratio[rows] - 1
         utility = moments.appeal[:, product] + offset - moments.sensitivity[:, product] * move
-        outside = torch.full((len(data.set_category),), 0.0 if data.has_outside_option else -torch.inf)
+        outside = torch.full((data.sets.count,), 0.0 if data.has_outside_option else -torch.inf)
         for s, of_segment in enumerate(utility):
             share[rows, s] = torch.exp(of_segment - log_denominator(of_segment, choice_set, outside)[choice_set])
-    return share
+    return ArtefactShares(share, torch.from_numpy(segment))
 
 
 def _offers(data: ChoiceData, batch: Batch, predicted: dict[str, Tensor]) -> pl.DataFrame:
-    """The batch's offers, with the shares predicted of them turned into chances to be bought."""
-    per_purchase = data.choices_per_purchase[data.set_category[batch.choice_set]][batch.occasion]
-    chances = {name: purchase_probability(share, per_purchase).double() for name, share in predicted.items()}
+    """Return the batch's offers, with the predicted choice shares turned into purchase probabilities."""
+    probabilities = {name: purchase_probabilities(data, batch, share) for name, share in predicted.items()}
     return pl.DataFrame({
         "user": batch.user[batch.occasion].numpy(),
         "choice_set": batch.choice_set[batch.occasion].numpy(),
         "shelf_row": batch.row.numpy(),
-        **{name: chance.numpy() for name, chance in chances.items()},
+        **{name: probability.numpy() for name, probability in probabilities.items()},
         "kept": batch.outside[batch.occasion].double().exp().numpy(),
     })  # fmt: skip
 
 
 def _described(network: DemandNetwork, offers: pl.DataFrame, test: Tensor) -> pl.DataFrame:
-    """Names instead of row numbers, and what was bought."""
+    """Return the offers with ids instead of row numbers, and with what was bought."""
     data = network.data
-    chosen = data.chosen[test]
-    bought = pl.DataFrame({"user": data.user[test].numpy(), "shelf_row": chosen.numpy()}).filter(
+    chosen = data.choices.chosen[test]
+    bought = pl.DataFrame({"user": data.choices.user[test].numpy(), "shelf_row": chosen.numpy()}).filter(
         pl.col("shelf_row") >= 0
     )
     rows, sets = (offers[name].to_numpy(writable=True) for name in ("shelf_row", "choice_set"))
@@ -120,11 +113,11 @@ def _described(network: DemandNetwork, offers: pl.DataFrame, test: Tensor) -> pl
         )
         .with_columns(
             pl.col("bought").fill_null(False),
-            product_id=data.products["product_id"].gather(data.product[rows].numpy()),
-            category_id=data.categories["category_id"].gather(data.set_category[sets].numpy()),
-            period=pl.Series(data.periods).gather(data.set_period[sets].numpy()),
-            user_id=data.users["user_id"].gather(offers["user"]),
-            price_ratio=pl.Series(data.price_ratio.numpy()).gather(offers["shelf_row"]),
+            product_id=data.products.table["product_id"].gather(data.shelf.product[rows].numpy()),
+            category_id=data.categories.table["category_id"].gather(data.sets.category[sets].numpy()),
+            period=pl.Series(data.calendar.periods).gather(data.sets.period[sets].numpy()),
+            user_id=data.users.table["user_id"].gather(offers["user"]),
+            price_ratio=pl.Series(data.shelf.price_ratio.numpy()).gather(offers["shelf_row"]),
         )
         .with_columns(weight=pl.when(is_bought).then(1.0).otherwise(1 / pl.col("kept")))
     )

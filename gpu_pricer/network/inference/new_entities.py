@@ -1,4 +1,4 @@
-"""Products and users that training never saw: what other tables tell of them."""
+"""Products and users that training never saw, completed from other tables."""
 
 import logging
 
@@ -13,35 +13,35 @@ log = logging.getLogger(__name__)
 
 
 def with_new_products(saved: SavedNetwork, offers: pl.DataFrame, catalog: pl.DataFrame) -> pl.DataFrame:
-    """The saved network's products and all others on offer (product_id, price), with what the catalog says of them.
+    """Return the saved network's products and the new products on offer (product_id, price), completed from catalog.
 
-    catalog: product_id, category_id, price, attributes. What it does not tell is alone in its category, and its
-    reference price is the median of those it is offered at.
+    catalog: product_id, category_id, price, attributes. A new product without a category is alone in its category; one
+    without a price takes the median of its offered prices as its reference price.
     """
     offered = offers.group_by("product_id", maintain_order=True).agg(offered=pl.col("price").median())
     new = offered.join(saved.products, on="product_id", how="anti", maintain_order="left")
-    told = new.join(catalog, on="product_id", how="left", maintain_order="left").with_columns(
+    completed = new.join(catalog, on="product_id", how="left", maintain_order="left").with_columns(
         category_key(), reference_price=pl.coalesce("price", "offered"), is_trained=pl.lit(False)
     )
-    return stacked(saved.products, told)
+    return stack_tables(saved.products, completed)
 
 
 def with_new_users(
     saved: SavedNetwork, ids: pl.Series, users: pl.DataFrame, given: pl.DataFrame | None = None
 ) -> pl.DataFrame:
-    """The users with these ids, each once, as trained on; of others `users` (user_id, attributes) tells the attributes.
+    """Return the users with these ids, each once: as trained on, or with the attributes that `users` holds.
 
-    What `given` (user_id, attributes) tells of anybody counts more.
+    users, given: user_id, attributes. Attributes in `given` override all others.
     """
-    asked = pl.DataFrame({"user_id": ids.unique(maintain_order=True)})
-    new = asked.join(saved.users, on="user_id", how="anti").join(users, on="user_id", how="left")
-    everybody = stacked(saved.users, new.with_columns(is_trained=pl.lit(False)))
-    found = asked.join(everybody, on="user_id", maintain_order="left")
-    return found if given is None else found.update(stacked(saved.users.clear(), given), on="user_id")
+    required = pl.DataFrame({"user_id": ids.unique(maintain_order=True)})
+    new = required.join(saved.users, on="user_id", how="anti").join(users, on="user_id", how="left")
+    known = stack_tables(saved.users, new.with_columns(is_trained=pl.lit(False)))
+    found = required.join(known, on="user_id", maintain_order="left")
+    return found if given is None else found.update(stack_tables(saved.users.clear(), given), on="user_id")
 
 
-def stacked(known: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
-    """Both tables' rows with the columns of the first; null where the second has none of that type."""
+def stack_tables(known: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of both tables with the columns of the first; null where `new` has no column of that type."""
     columns = [
         pl.col(name).cast(dtype, strict=False)
         if name in new.columns
@@ -52,8 +52,8 @@ def stacked(known: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([known, new.select(columns)])
 
 
-def say_who_is_new(products: pl.DataFrame, users: pl.DataFrame, saved: SavedNetwork) -> None:
-    """Log once how many products and users training never saw, and what stands in for what it would have learned."""
+def log_new_entities(products: pl.DataFrame, users: pl.DataFrame, saved: SavedNetwork) -> None:
+    """Log how many products and users training never saw, and how many of them have attributes to be judged by."""
     sides = {
         "products": (products, saved.settings.product_vocabulary),
         "users": (users, saved.settings.user_vocabulary),
@@ -61,14 +61,14 @@ def say_who_is_new(products: pl.DataFrame, users: pl.DataFrame, saved: SavedNetw
     for name, (table, vocabulary) in sides.items():
         new = table.filter(~pl.col("is_trained"))
         if new.height:
-            told = int(has_attributes(new, vocabulary).sum())
+            described = int(has_attributes(new, vocabulary).sum())
             log.warning(
                 "%d of %d %s were not seen in training: %d are judged by their attributes, %d as the average one",
-                new.height, table.height, name, told, new.height - told,
+                new.height, table.height, name, described, new.height - described,
             )  # fmt: skip
 
 
 def has_attributes(table: pl.DataFrame, vocabulary: Vocabulary) -> Tensor:
-    """Whether anything that the network knows is told of each row, bool [N]."""
+    """Return whether a row has an attribute that the network knows, bool [N]."""
     attributes = encode_attributes(table, vocabulary)
     return (attributes.codes > 0).any(1) | (attributes.numbers != 0).any(1)

@@ -1,4 +1,4 @@
-"""Occasions and users that training never saw, as the tensors that its network reads."""
+"""Occasions, products and users that training never saw, as the tensors that the network reads."""
 
 from dataclasses import dataclass
 
@@ -10,22 +10,32 @@ from torch import Tensor
 from gpu_pricer.network.encoding.attributes import encode_attributes
 from gpu_pricer.network.encoding.baskets import Purchases
 from gpu_pricer.network.encoding.choice_data import ChoiceData
+from gpu_pricer.network.encoding.choice_records import (
+    Calendar,
+    ChoiceSets,
+    EncodedCategories,
+    EncodedProducts,
+    EncodedUsers,
+    LoggedChoices,
+    ShelfRows,
+)
+from gpu_pricer.network.encoding.columns import context_tensor, starts, to_tensor
 from gpu_pricer.network.encoding.history import History, build_history
 from gpu_pricer.network.inference.context import with_context
 from gpu_pricer.network.inference.past import Past
-from gpu_pricer.network.model.demand_network import DemandNetwork
-from gpu_pricer.network.model.towers import Tower
-from gpu_pricer.network.storage.parameter_transfer import copy_shared, parameters_of
-from gpu_pricer.network.storage.saved_network import SavedNetwork, Settings
+from gpu_pricer.network.storage.saved_network import NetworkSettings, SavedNetwork
 
 OFFER = ("occasion_id", "user_id", "product_id", "period", "price")
 CHOICE_SET = ("period_index", "user", "occasion_id", "category")
 
 
 @dataclass(frozen=True)
-class Unseen:
-    """What to predict for: users (user_id, attributes), products (as SavedNetwork's), and offers (OFFER and
-    numeric context), if any. Users' pasts are asked for before the period `now` as well.
+class UnseenTables:
+    """What to predict for.
+
+    offers: the columns OFFER and numeric context columns, if any; may have no rows.
+    users: user_id, attributes. products: as SavedNetwork.products.
+    past: the log. now: row number of a period before which all users' baskets are needed.
     """
 
     offers: pl.DataFrame
@@ -35,24 +45,11 @@ class Unseen:
     now: int
 
 
-def restore(saved: SavedNetwork, data: ChoiceData) -> DemandNetwork:
-    """The saved network on unseen data: what these share with training is as learned there, all else the average."""
-    network = DemandNetwork(data, saved.settings.architecture)
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.zero_()
-        seasons = torch.from_numpy(data.categories["season"].to_numpy(writable=True))
-        network.season.weight.copy_(seasons[data.set_category][:, None])
-        shared = copy_shared(saved.parameters, parameters_of(network))
-    assert not shared.left, shared.left
-    for module in network.modules():
-        if isinstance(module, Tower):
-            module.is_trained.fill_(1.0)  # whoever is new has zeros of his own already
-    return network.eval()
+def encode_unseen(saved: SavedNetwork, unseen: UnseenTables) -> tuple[ChoiceData, Tensor]:
+    """Return the encoded tables, and the row in unseen.offers of each of their R shelf rows, [R].
 
-
-def unseen_data(saved: SavedNetwork, unseen: Unseen) -> tuple[ChoiceData, Tensor]:
-    """The tensors of what to predict for, one choice per occasion and category, and each shelf row's offer, [R]."""
+    There is one choice set and one choice per occasion and category.
+    """
     settings = saved.settings
     products = unseen.products.sort("category_id", "product_id")
     categories = _categories(products, saved)
@@ -61,50 +58,82 @@ def unseen_data(saved: SavedNetwork, unseen: Unseen) -> tuple[ChoiceData, Tensor
         categories.select("category_id").with_row_index("category"), on="category_id", maintain_order="left"
     )
     rows = _offer_rows(unseen, numbered, settings)
-    is_start = np.diff(rows["choice_set"].to_numpy(), prepend=-1) != 0
-    sets = rows.filter(pl.Series(is_start, dtype=pl.Boolean))
     periods = max([len(unseen.past.periods) - 1, unseen.now, *rows["period_index"].unique()]) + 1
-    ones, number = torch.ones(sets.height), torch.arange(sets.height)
+    sets = _choice_sets(rows)
     data = ChoiceData(
-        users=unseen.users,
-        products=products,
-        categories=categories,
-        periods=unseen.past.calendar(periods),
-        history_periods=0,
-        trained_periods=periods,
-        validated_periods=periods,
+        shelf=_shelf_rows(rows, settings),
+        sets=sets,
+        choices=_choices(rows[sets.start[:-1].numpy()]["user"], settings.has_outside_option),
+        products=_products(products, numbered["category"], settings),
+        users=EncodedUsers(unseen.users, encode_attributes(unseen.users, settings.user_vocabulary)),
+        categories=EncodedCategories(categories, to_tensor(categories["choices_per_purchase"], torch.float32)),
+        calendar=_calendar(unseen.past, periods),
+        history=_history(unseen, numbered, rows, periods, settings.half_lives),
         context_scale=settings.context,
         price_memory=settings.price_memory,
-        product_attributes=encode_attributes(products, settings.product_vocabulary),
-        user_attributes=encode_attributes(unseen.users, settings.user_vocabulary),
-        reference_over_recent=torch.ones(products.height),
-        product_category=_whole(numbered["category"]),
-        teaches_price=torch.ones(products.height, dtype=torch.bool),
-        teaches_price_at_last=torch.ones(products.height, dtype=torch.bool),
-        product=_whole(rows["product"]),
-        price_ratio=_number(rows["price"] / rows["reference_price"]),
-        recent_ratio=_number(rows["price"] / rows["recent_price"]),
-        context=torch.from_numpy(rows.select(pl.col(settings.context.names).cast(pl.Float32)).to_numpy(writable=True)),
-        set_start=torch.from_numpy(np.append(np.flatnonzero(is_start), rows.height)),
-        set_category=_whole(sets["category"]),
-        set_period=_whole(sets["period_index"]),
-        choices_of_set=ones,
-        choices_per_purchase=_number(categories["choices_per_purchase"]),
-        user=_whole(sets["user"]),
+        currency="",  # has no effect: prices enter as ratios
+    )
+    return data, to_tensor(rows["offer"])
+
+
+def _shelf_rows(rows: pl.DataFrame, settings: NetworkSettings) -> ShelfRows:
+    return ShelfRows(
+        product=to_tensor(rows["product"]),
+        price_ratio=to_tensor(rows["price"] / rows["reference_price"], torch.float32),
+        recent_ratio=to_tensor(rows["price"] / rows["recent_price"], torch.float32),
+        context=context_tensor(rows, settings.context),
+    )
+
+
+def _choice_sets(rows: pl.DataFrame) -> ChoiceSets:
+    start = starts(rows["choice_set"])
+    first = rows[start[:-1]]
+    return ChoiceSets(
+        start=torch.from_numpy(start),
+        category=to_tensor(first["category"]),
+        period=to_tensor(first["period_index"]),
+        choices=torch.ones(first.height),
+    )
+
+
+def _choices(user: pl.Series, has_outside_option: bool) -> LoggedChoices:
+    """Return one choice per choice set, given the user of each [G]; as nothing is known to be chosen, it is nothing."""
+    ones, number = torch.ones(len(user)), torch.arange(len(user))
+    return LoggedChoices(
+        user=to_tensor(user),
         choice_set=number,
         chosen=torch.full_like(number, -1),
         weight=ones,
         size=ones,
-        outside=torch.zeros(sets.height) if settings.has_outside_option else torch.full((sets.height,), -torch.inf),
-        history=_history(unseen, numbered, rows, periods, settings.half_lives),
-        period_days=settings.period_days,
-        currency="",  # prices enter as ratios
+        outside=torch.full((len(user),), 0.0 if has_outside_option else -torch.inf),
     )
-    return data, _whole(rows["offer"])
+
+
+def _products(products: pl.DataFrame, category: pl.Series, settings: NetworkSettings) -> EncodedProducts:
+    trusted = torch.ones(products.height, dtype=torch.bool)
+    return EncodedProducts(
+        table=products,
+        attributes=encode_attributes(products, settings.product_vocabulary),
+        category=to_tensor(category),
+        reference_over_recent=torch.ones(products.height),
+        teaches_price=trusted,
+        teaches_price_at_last=trusted,
+    )
+
+
+def _calendar(past: Past, periods: int) -> Calendar:
+    """Return a calendar of so many periods, with no period held out."""
+    return Calendar(
+        periods=past.calendar(periods),
+        period_days=past.period_days,
+        history_periods=0,
+        trained_periods=periods,
+        validated_periods=periods,
+    )
 
 
 def _categories(products: pl.DataFrame, saved: SavedNetwork) -> pl.DataFrame:
-    """The products' categories in their order; a new one has the mean rates and no season."""
+    """Return the products' categories in their order; a new category has the mean rates and no season effect."""
     rates = ("choices_per_purchase", "units_per_choice")
     joined = products.select(pl.col("category_id").unique(maintain_order=True)).join(
         saved.categories, on="category_id", how="left", maintain_order="left"
@@ -113,8 +142,8 @@ def _categories(products: pl.DataFrame, saved: SavedNetwork) -> pl.DataFrame:
     return joined.with_columns(pl.col("season").fill_null(0.0), *(pl.col(n).fill_null(means[n]) for n in rates))
 
 
-def _offer_rows(unseen: Unseen, numbered: pl.DataFrame, settings: Settings) -> pl.DataFrame:
-    """The offers in the order of their choice sets, with row numbers, recent prices and scaled context."""
+def _offer_rows(unseen: UnseenTables, numbered: pl.DataFrame, settings: NetworkSettings) -> pl.DataFrame:
+    """Return the offers in the order of their choice sets, with row numbers, recent prices and scaled context."""
     past, context = unseen.past, [name for name in settings.context.names if name in unseen.offers.columns]
     offers = unseen.offers.select(*OFFER, *context).with_row_index("offer")
     offers = offers.with_columns(period_index=past.index(offers["period"])).join(numbered, on="product_id")
@@ -131,25 +160,17 @@ def _offer_rows(unseen: Unseen, numbered: pl.DataFrame, settings: Settings) -> p
 
 
 def _history(
-    unseen: Unseen, numbered: pl.DataFrame, rows: pl.DataFrame, periods: int, half_lives: list[float]
+    unseen: UnseenTables, numbered: pl.DataFrame, rows: pl.DataFrame, periods: int, half_lives: list[float]
 ) -> History:
-    """What the users did before the periods of the rows and before `now`."""
+    """Return the users' history, with baskets before the periods of the rows and before unseen.now."""
     past, users = unseen.past, unseen.users.select("user_id").with_row_index("user")
     bought = past.purchases.join(users, on="user_id").join(numbered, on="product_id")
     bought = bought.with_columns(period=past.index(bought["period"]))
     visits = past.visits.join(users, on="user_id")
-    is_visit, is_asked = np.zeros((users.height, periods), bool), np.zeros((users.height, periods + 1), bool)
+    is_visit, is_needed = np.zeros((users.height, periods), bool), np.zeros((users.height, periods + 1), bool)
     is_visit[visits["user"].to_numpy(), past.index(visits["period"]).to_numpy()] = True
-    is_asked[rows["user"].to_numpy(), rows["period_index"].to_numpy()] = True
-    is_asked[:, unseen.now] = True
-    purchases = Purchases(*(_whole(bought[name]).numpy() for name in ("user", "product", "category", "period")))
+    is_needed[rows["user"].to_numpy(), rows["period_index"].to_numpy()] = True
+    is_needed[:, unseen.now] = True
+    purchases = Purchases(*(to_tensor(bought[name]).numpy() for name in ("user", "product", "category", "period")))
     categories = int(numbered["category"].n_unique())
-    return build_history(purchases, is_visit, numbered.height, categories, half_lives, is_asked)
-
-
-def _whole(column: pl.Series) -> Tensor:
-    return torch.from_numpy(column.cast(pl.Int64).to_numpy(writable=True))
-
-
-def _number(column: pl.Series) -> Tensor:
-    return torch.from_numpy(column.cast(pl.Float32).to_numpy(writable=True))
+    return build_history(purchases, is_visit, numbered.height, categories, half_lives, is_needed)

@@ -1,4 +1,4 @@
-"""The past that the canonical tables tell, for users and occasions that training never saw."""
+"""The past in the canonical tables, for users and occasions that training never saw."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -13,9 +13,10 @@ TABLES = ("shelf", "choices", "visits")
 
 @dataclass(frozen=True)
 class Past:
-    """The canonical shelf, purchases (user_id, product_id, period) and visits (user_id, period).
+    """The log up to now.
 
-    periods are those of the shelf, in order; each lasts period_days.
+    shelf: the canonical table. purchases: user_id, product_id, period. visits: user_id, period.
+    periods: first days of the shelf's periods, ascending. period_days: length of a period.
     """
 
     shelf: pl.DataFrame
@@ -25,25 +26,26 @@ class Past:
     period_days: int
 
     def start(self, day: pl.Expr) -> pl.Expr:
-        """The first day of the period that a day lies in."""
+        """Return the first day of the period that a day lies in."""
         first = pl.lit(self.periods[0])
         return first + pl.duration(days=(day - first).dt.total_days() // self.period_days * self.period_days)
 
     def index(self, period: pl.Series) -> pl.Series:
-        """How many periods came before each of these; gaps in the log do not count."""
+        """Return how many periods come before each of these, [n]; gaps in the log do not count."""
         known = pl.Series(self.periods).search_sorted(period, side="left")
         later = ((period - self.periods[-1]).dt.total_days() // self.period_days - 1).clip(lower_bound=0)
         return known.cast(pl.Int64) + later
 
     def calendar(self, count: int) -> list[date]:
-        """The first days of so many periods, those after the log included."""
+        """Return the first days of `count` periods, continued beyond the log if need be."""
         days = range(count - len(self.periods))
         return [*self.periods, *(self.periods[-1] + timedelta(days=self.period_days * (i + 1)) for i in days)][:count]
 
     def with_lines(self, lines: pl.DataFrame) -> "Past":
-        """The past with more of it: lines (user_id, product_id, period) that it may hold already.
+        """Return the past with the lines (user_id, product_id, period) added that it does not hold yet.
 
-        As in `prepare`, what was not on the shelf then makes a visit but no purchase; after the log all is on it.
+        As in `prepare`, a line of a product off the shelf counts as a visit and not as a purchase. After the end of the
+        log all products count as on the shelf.
         """
         lines = lines.filter(pl.col("period") >= self.periods[0]).unique()
         on_shelf = lines.join(self.shelf.select("product_id", "period"), on=("product_id", "period"), how="semi")
@@ -57,13 +59,13 @@ class Past:
         )
 
     def prices_before(self, memory: int) -> pl.DataFrame:
-        """product_id, period and recent_price, what the product's last `memory` prices were up to then on average."""
+        """Return product_id, period and recent_price: the mean of the last `memory` prices, that period's included."""
         recent = pl.col("price").rolling_mean(memory, min_samples=1).over("product_id", order_by="period")
         return self.shelf.select("product_id", "period", recent_price=recent).sort("period")
 
 
 def read_past(directory: Path, period_days: int) -> Past:
-    """The past of the canonical tables; InputError where there are none."""
+    """Return the past of the canonical tables in the directory; InputError where a table is missing."""
     missing = [name for name in TABLES if not (directory / f"{name}.parquet").is_file()]
     if missing:
         raise InputError(

@@ -1,40 +1,52 @@
-"""How likely each offer is bought in its visit."""
+"""The probability that each offer is bought in its visit."""
 
 import numpy as np
 import polars as pl
 import torch
+from torch import Tensor
 
-from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, gather_batch
-from gpu_pricer.network.inference.held_out import BATCH, shares
-from gpu_pricer.network.inference.new_entities import say_who_is_new, with_new_products, with_new_users
-from gpu_pricer.network.inference.occasions import Unseen, restore, unseen_data
+from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, Batch, gather_batch
+from gpu_pricer.network.encoding.choice_data import ChoiceData
+from gpu_pricer.network.inference.new_entities import log_new_entities, with_new_products, with_new_users
+from gpu_pricer.network.inference.occasions import UnseenTables, encode_unseen
 from gpu_pricer.network.inference.past import Past
-from gpu_pricer.network.model.likelihood import purchase_probability
-from gpu_pricer.network.storage.saved_network import SavedNetwork
+from gpu_pricer.network.model.likelihood import log_denominator, purchase_probability
+from gpu_pricer.network.storage.saved_network import SavedNetwork, restore_network
 
-LEAST = 1e-30  # of a probability: float32 may underflow to 0
+BATCH = 8192  # choices
+SMALLEST = 1e-30  # probability; float32 may underflow to 0
 
 
 def predict_offers(
     saved: SavedNetwork, offers: pl.DataFrame, past: Past, catalog: pl.DataFrame, users: pl.DataFrame
 ) -> np.ndarray:
-    """Return the probability, above 0 and below 1, that each offer is bought in its visit, in their order [N].
+    """Return the probability that each offer is bought in its visit, above 0 and below 1, in the order of offers [N].
 
-    offers: occasion_id, user_id, product_id, period, price and context; the offers of an occasion in one category are
-    what its user chose from. A user's past, and the context that no shelf of the offer's period tells, end before it.
-    Products and users that training has not seen are looked up in catalog (product_id, category_id, price, attributes)
-    and users (user_id, attributes).
+    offers: occasion_id, user_id, product_id, period, price and context columns. The offers of an occasion in one
+    category are what its user chose from. Only the log before an offer's period counts, and that period's shelf for
+    context columns that the offer lacks.
+    catalog (product_id, category_id, price, attributes) and users (user_id, attributes): of products and users that
+    training has not seen.
     """
     products = with_new_products(saved, offers, catalog)
-    everybody = with_new_users(saved, offers["user_id"], users)
-    offered = products.join(offers, on="product_id", how="semi")
-    say_who_is_new(offered, everybody, saved)
-    data, row = unseen_data(saved, Unseen(offers, everybody, products, past, now=0))
-    network = restore(saved, data)
-    found = torch.empty(offers.height, dtype=torch.float64)
+    buyers = with_new_users(saved, offers["user_id"], users)
+    log_new_entities(products.join(offers, on="product_id", how="semi"), buyers, saved)
+    data, row = encode_unseen(saved, UnseenTables(offers, buyers, products, past, now=0))
+    network = restore_network(saved, data)
+    probability = torch.empty(offers.height, dtype=torch.float64)
     with torch.no_grad():
-        for index in torch.arange(len(data.user)).split(BATCH):
+        for index in torch.arange(data.choices.count).split(BATCH):
             batch = gather_batch(data, index, EVERY_ALTERNATIVE, torch.Generator())
-            per_purchase = data.choices_per_purchase[data.set_category[batch.choice_set]][batch.occasion]
-            found[row[batch.row]] = purchase_probability(shares(network(batch), batch), per_purchase).double()
-    return found.clamp(min=LEAST).numpy()
+            probability[row[batch.row]] = purchase_probabilities(data, batch, choice_shares(network(batch), batch))
+    return probability.clamp(min=SMALLEST).numpy()
+
+
+def choice_shares(utility: Tensor, batch: Batch) -> Tensor:
+    """Return the alternatives' choice probabilities [A] in the population, whatever share of the zeros was sampled."""
+    outside = torch.where(torch.isfinite(batch.outside), 0.0, batch.outside)
+    return torch.exp(utility - log_denominator(utility, batch.occasion, outside)[batch.occasion])
+
+
+def purchase_probabilities(data: ChoiceData, batch: Batch, share: Tensor) -> Tensor:
+    """Return the probability that each alternative is bought in the visit, float64 [A], from choice shares [A]."""
+    return purchase_probability(share, data.choices_per_purchase(batch.choice_set)[batch.occasion]).double()

@@ -1,4 +1,4 @@
-"""The segment of any user: the one whose centre lies nearest, or what its attributes say where nothing is known."""
+"""The segment of any user: the one with the nearest centre, or the most likely by attributes without any visit."""
 
 import logging
 import warnings
@@ -12,11 +12,11 @@ from sklearn.metrics import pairwise_distances_argmin
 
 from gpu_pricer.network.encoding.attributes import Vocabulary, encode_attributes
 from gpu_pricer.network.inference.new_entities import has_attributes
-from gpu_pricer.network.inference.occasions import Unseen, restore, unseen_data
+from gpu_pricer.network.inference.occasions import UnseenTables, encode_unseen
 from gpu_pricer.network.inference.past import Past
 from gpu_pricer.network.segments.forming import user_coordinates
 from gpu_pricer.network.segments.members import MarketPoint, Members
-from gpu_pricer.network.storage.saved_network import SavedNetwork
+from gpu_pricer.network.storage.saved_network import SavedNetwork, restore_network
 
 log = logging.getLogger(__name__)
 
@@ -24,17 +24,18 @@ NO_OFFERS = pl.DataFrame(schema={"occasion_id": pl.Int64, "price": pl.Float64, "
 
 
 def nearest_segments(saved: SavedNetwork, users: pl.DataFrame, past: Past) -> tuple[np.ndarray, np.ndarray]:
-    """The segment whose centre is nearest to each user's coordinates [U], as in training, and whether it ever came [U].
+    """Return the segment whose centre is nearest to each user [U], and whether the user ever came [U].
 
-    users: user_id, attributes. What users did counts up to the last period of the past.
+    users: user_id, attributes. Distances are between the coordinates of training. The past counts up to its last
+    period.
     """
     no_ids = [pl.Series("product_id", [], saved.products.schema["product_id"]), users["user_id"].clear()]
     now = max(len(past.periods), int(past.index(past.visits["period"]).max()) + 1)  # type: ignore[arg-type]
-    unseen = Unseen(NO_OFFERS.with_columns(no_ids), users, saved.products, past, now)
-    data, _ = unseen_data(saved, unseen)
-    network = restore(saved, data)
-    ones = torch.ones(data.products.height)
-    point = MarketPoint(now, ones, ones, ones, torch.zeros(data.products.height, data.context.shape[1]))
+    unseen = UnseenTables(NO_OFFERS.with_columns(no_ids), users, saved.products, past, now)
+    data, _ = encode_unseen(saved, unseen)
+    network = restore_network(saved, data)
+    ones = torch.ones(data.products.count)
+    point = MarketPoint(now, ones, ones, ones, torch.zeros(data.products.count, data.shelf.context.shape[1]))
     points = user_coordinates(Members(network, point), saved.settings.price_spread)
     return pairwise_distances_argmin(points, saved.centre), data.visits_before(now) > 0
 
@@ -42,22 +43,22 @@ def nearest_segments(saved: SavedNetwork, users: pl.DataFrame, past: Past) -> tu
 def likely_segments(
     users: pl.DataFrame, members: pl.DataFrame, vocabulary: Vocabulary, largest: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The segment that each user's attributes make most likely, [U], and whether they say anything, [U].
+    """Return the segment that each user's attributes make most likely [U], and whether the user has attributes [U].
 
-    A multinomial logit of the members' segments (user_id, segment, attributes) on their attributes; `largest` for
-    users without any.
+    A multinomial logit of the members' segments (user_id, segment, attributes) on their attributes. Users without
+    attributes get the segment `largest`.
     """
-    is_told = has_attributes(users, vocabulary).numpy()
-    if not is_told.any() or members["segment"].n_unique() < 2:
-        return np.full(users.height, largest), is_told
+    is_described = has_attributes(users, vocabulary).numpy()
+    if not is_described.any() or members["segment"].n_unique() < 2:
+        return np.full(users.height, largest), is_described
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # a guess, and nearly as good before the last digit
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a rough estimate, nearly as good before convergence
         logit = LogisticRegression(max_iter=200).fit(_features(members, vocabulary), members["segment"].to_numpy())
-    return np.where(is_told, logit.predict(_features(users, vocabulary)), largest), is_told
+    return np.where(is_described, logit.predict(_features(users, vocabulary)), largest), is_described
 
 
 def _features(table: pl.DataFrame, vocabulary: Vocabulary) -> np.ndarray:
-    """One column per known word, and the numbers."""
+    """Return one column per known word, and the numbers, [N, F]."""
     attributes = encode_attributes(table, vocabulary)
     words = [
         np.eye(size, dtype=np.float32)[codes]

@@ -15,12 +15,14 @@ from gpu_pricer.network.model.towers import Tower
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Width of the taste and the sensitivity vectors, and what is expected before any data are seen.
+    """The architecture, and what is expected before any data are seen.
 
-    start_sensitivity: where training starts from; season_spread: prior standard deviation of the effect of a category
-    in a period; carry_periods: a period not trained on takes its category's mean effect, and the pricing period each
-    product's mean promotion and each user's visits, of the last so many; history: how the past is encoded, null: it is
-    not used.
+    taste_width, sensitivity_width: factors of the appeal and of the price sensitivity.
+    start_sensitivity: mean price sensitivity at which training starts.
+    season_spread: prior standard deviation of the effect of a category in a period.
+    carry_periods: a period that is not trained on takes its category's mean effect over so many last periods. The
+    pricing period also takes each product's mean promotion and each user's visits over so many last periods.
+    history: how users' pasts are encoded; null: they are not used.
     """
 
     taste_width: int
@@ -38,42 +40,46 @@ class NetworkConfig:
 
 
 class DemandNetwork(nn.Module):
-    """u = a − b ((1 − w) (x / r − 1) + w (x / l − 1)): appeal a, sensitivity b > 0, so demand never rises with price.
+    """Utility of user u for product p at price x: a − b ((1 − w) (x / r − 1) + w (x / l − 1)).
 
-    r is the product's reference price and l what it cost lately, w the weight of that memory: linear in x all the same.
-    a = taste_u · taste_p + habit_up + level_u + level_p + context · effect_p + season of the category in the period +
-    shock of the product in the period, which is 0 where training saw none;
-    taste_u and level_u are those of the user's attributes and of what it bought before (of the user itself where the
-    past is not used), habit_up comes from the past of user and product.
-    b = softplus(factors_u · factors_p + response_u + response_p).
-    The price response is learned from products whose price was seen nearly always: where it is mostly imputed, price
-    moves are seen only where they sold (see data/shelf.py). In training the others' prices count as unmoved; they
-    take their category's response.
+    r is the reference price, l the recent price and w the weight of the recent price, so utility is linear in x. The
+    sensitivity b is positive, so demand never rises with price.
+    Appeal a = taste_u · taste_p + habit_up + level_u + level_p + context · effect_p + season + shock. taste_u and
+    level_u come from the user's attributes and past purchases (from the user's id where the past is not used), habit_up
+    from the past of user and product. season is the category's effect in the period; shock is the product's effect in
+    the period, 0 in periods that are not trained on.
+    Sensitivity b = softplus(factors_u · factors_p + response_u + response_p). It is learned from products whose price
+    was seen in nearly all periods: where prices are mostly imputed, a price move is seen only if the product sold then
+    (see data/shelf.py). In training the prices of other products count as unmoved; these products take their
+    category's response.
     """
 
     def __init__(self, data: ChoiceData, config: NetworkConfig) -> None:
         super().__init__()
         self.config, self.data = config, data
-        products, users, with_ids = _trained_on(data, config)
-        contexts = data.context.shape[1]
-        self.product_taste = Tower(data.product_attributes, products, config.taste_width, spread=0.1)
-        self.product_level = Tower(data.product_attributes, products, 1 + contexts, spread=0.0)
-        self.product_sensitivity = Tower(data.product_attributes, products, config.sensitivity_width + 1, spread=0.03)
-        self.user_taste = Tower(data.user_attributes, with_ids, config.taste_width, spread=0.1)
-        self.user_level = Tower(data.user_attributes, with_ids, 1, spread=0.1)
-        self.user_sensitivity = Tower(data.user_attributes, users, config.sensitivity_width + 1, spread=0.03)
+        products, users, with_ids = _seen_in_training(data, config)
+        contexts = data.shelf.context.shape[1]
+        self.product_taste = Tower(data.products.attributes, products, config.taste_width, spread=0.1)
+        self.product_level = Tower(data.products.attributes, products, 1 + contexts, spread=0.0)
+        self.product_sensitivity = Tower(data.products.attributes, products, config.sensitivity_width + 1, spread=0.03)
+        self.user_taste = Tower(data.users.attributes, with_ids, config.taste_width, spread=0.1)
+        self.user_level = Tower(data.users.attributes, with_ids, 1, spread=0.1)
+        self.user_sensitivity = Tower(data.users.attributes, users, config.sensitivity_width + 1, spread=0.03)
         self.history = HistoryEncoder(data, config.history, config.taste_width) if config.history else None
         self.mean_sensitivity = nn.Parameter(torch.expm1(torch.tensor(config.start_sensitivity)).log())
         self.memory = nn.Parameter(torch.tensor(0.0))
         self.mean_level = nn.Parameter(torch.tensor(-4.0))
         self.mean_effect = nn.Parameter(torch.zeros(contexts))
-        self.season = nn.Embedding(len(data.set_category), 1)
+        self.season = nn.Embedding(data.sets.count, 1)
         nn.init.zeros_(self.season.weight)
-        self.shock = nn.Parameter(torch.zeros(len(data.product)), requires_grad=False)
+        self.shock = nn.Parameter(torch.zeros(data.shelf.count), requires_grad=False)
 
     def go_on_with(self, data: ChoiceData) -> None:
-        """Take the same tables with more periods to train on; who is first seen there starts at its attributes."""
-        products, users, with_ids = _trained_on(data, self.config)
+        """Replace the data by the same tables with more periods to train on.
+
+        Products and users first seen there start at the vectors of their attributes.
+        """
+        products, users, with_ids = _seen_in_training(data, self.config)
         self.data = data
         for tower in (self.product_taste, self.product_level, self.product_sensitivity):
             tower.admit(products)
@@ -82,32 +88,34 @@ class DemandNetwork(nn.Module):
         self.user_sensitivity.admit(users)
 
     def forward(self, batch: Batch) -> Tensor:
-        """Return the utility of every alternative of the batch, [R]."""
-        return self.utility(batch, self.tastes(batch), self.data.price_moves(batch.row))
+        """Return the utility of every alternative of the batch, [A]."""
+        return self.utility(batch, self.tastes(batch), self.data.shelf.price_moves(batch.row))
 
     def utility(self, batch: Batch, tastes: Tensor, moves: Tensor) -> Tensor:
-        """Return the utility of every alternative, given its user's tastes for it [R] and its price moves [R, 2]."""
+        """Return the utility of every alternative [A], given its user's tastes for it [A] and price moves [A, 2]."""
         return self.appeal(batch, tastes) - self.sensitivities(batch) * self.remembered(moves)
 
     def appeal(self, batch: Batch, tastes: Tensor) -> Tensor:
-        """Return the appeal of every alternative [R], given its user's tastes for it [R]."""
+        """Return the appeal of every alternative [A], given its user's tastes for it [A]."""
         level = self.product_level(batch.products).index_select(0, batch.place)
         of_choice = self.user_level(batch.user)[:, 0] + self.season_effect(batch.choice_set)
-        offered = self.offer_appeal(level, self.data.context.index_select(0, batch.row))
+        offered = self.offer_appeal(level, self.data.shelf.context.index_select(0, batch.row))
         return tastes + of_choice.index_select(0, batch.occasion) + offered + self.shock.index_select(0, batch.row)
 
     def offer_appeal(self, level: Tensor, context: Tensor) -> Tensor:
-        """Return what n offers are to everybody [n], from the level vectors of their products [n, 1 + C] and context
-        [n, C]; season and shock apart."""
+        """Return the part of the appeal of n offers that is common to all users, without season and shock, [n].
+
+        level [n, 1 + C]: level vectors of their products, the level and then the effect of each context column.
+        """
         return level[:, 0] + ((level[:, 1:] + self.mean_effect) * context).sum(1) + self.mean_level
 
     def remembered(self, moves: Tensor) -> Tensor:
-        """Return the one price move [n] that shoppers answer, from those against the two prices [n, 2]."""
+        """Return the price move that shoppers respond to [n], from the moves of ShelfRows.price_moves [n, 2]."""
         weight = torch.sigmoid(self.memory)
         return (1 - weight) * moves[:, 0] + weight * moves[:, 1]
 
     def sensitivities(self, batch: Batch) -> Tensor:
-        """Return the price sensitivity b of every alternative of the batch, [R]."""
+        """Return the price sensitivity b of every alternative of the batch, [A]."""
         of_user = self.user_sensitivity(batch.user).index_select(0, batch.occasion)
         return self.sensitivity(of_user, self.product_sensitivity(batch.products).index_select(0, batch.place))
 
@@ -116,8 +124,8 @@ class DemandNetwork(nn.Module):
         return functional.softplus(affinity(user, product) + user[..., -1] + product[..., -1] + self.mean_sensitivity)
 
     def tastes(self, batch: Batch) -> Tensor:
-        """Return what is the user's own about the appeal of every alternative, its level apart, [R]."""
-        user_taste = self.user_tastes(batch.user, self.data.set_period[batch.choice_set])
+        """Return the part of every alternative's appeal that depends on user and product, [A]."""
+        user_taste = self.user_tastes(batch.user, self.data.sets.period[batch.choice_set])
         product_taste = self.product_taste(batch.products).index_select(0, batch.place)
         appeal = (user_taste.index_select(0, batch.occasion) * product_taste).sum(1)
         return appeal if self.history is None else appeal + self.history.habits_in(self.data, batch)
@@ -128,35 +136,38 @@ class DemandNetwork(nn.Module):
         return taste if self.history is None else taste + self.history.taste(self.data, user, period)
 
     def season_effect(self, choice_set: Tensor) -> Tensor:
-        """The effect of the sets' category in their period [n]; a period not trained on has the carried one."""
+        """Return the season effect of n choice sets [n]: the carried one in a period that is not trained on."""
         effect = self.season(choice_set).squeeze(1)
-        unseen = self.data.set_period[choice_set] >= self.data.trained_periods
-        carried = self.carried_season()[self.data.set_category[choice_set]] if bool(unseen.any()) else effect
+        unseen = self.data.sets.period[choice_set] >= self.data.calendar.trained_periods
+        carried = self.carried_season()[self.data.sets.category[choice_set]] if bool(unseen.any()) else effect
         return torch.where(unseen, carried, effect)
 
     def carried_season(self) -> Tensor:
-        """Mean season effect of every category over the last trained periods, 0 where it has none, [categories]."""
-        last = self.data.trained_periods
-        recent = (self.data.set_period < last) & (self.data.set_period >= last - self.config.carry_periods)
-        category, effect = self.data.set_category[recent], self.season.weight[recent, 0].detach()
-        zeros = torch.zeros(self.data.categories.height, device=effect.device)
+        """Return each category's mean season effect over the last carry_periods trained on, else 0, [categories]."""
+        last = self.data.calendar.trained_periods
+        recent = (self.data.sets.period < last) & (self.data.sets.period >= last - self.config.carry_periods)
+        category, effect = self.data.sets.category[recent], self.season.weight[recent, 0].detach()
+        zeros = torch.zeros(self.data.categories.count, device=effect.device)
         return zeros.index_add(0, category, effect) / zeros.index_add(0, category, torch.ones_like(effect)).clamp(min=1)
 
     def season_penalty(self, batch: Batch) -> Tensor:
-        """The zero-mean Gaussian prior of the season effects, spread over the choices of each set: its share here."""
-        share = 1 / self.data.choices_of_set[batch.choice_set]
+        """Return the batch's mean share of the season effects' penalty; the choices of a set share the penalty equally.
+
+        The penalty is the negative log density of a zero-mean Gaussian prior.
+        """
+        share = 1 / self.data.sets.choices[batch.choice_set]
         square = self.season(batch.choice_set).squeeze(1).square()
         return 0.5 * (square * share).mean() / self.config.season_spread**2
 
 
-def _trained_on(data: ChoiceData, config: NetworkConfig) -> tuple[Tensor, Tensor, Tensor]:
-    """Products [P] and users [U] that training sees, and users [U] whose ids have a taste and a level of their own.
+def _seen_in_training(data: ChoiceData, config: NetworkConfig) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the products [P] and users [U] that training sees, and the users [U] with a taste and level of their own.
 
-    Nobody's has where the network knows the past: beside it ids added nothing but noise.
+    Where the network knows the past, no user has them: beside the past, ids added only noise.
     """
-    products = torch.from_numpy(data.products["is_trained"].to_numpy(writable=True))
-    users = torch.zeros(data.users.height, dtype=torch.bool)
-    users[data.user[data.split()[0]]] = True
+    products = data.products.is_trained
+    users = torch.zeros(data.users.count, dtype=torch.bool)
+    users[data.choices.user[data.split()[0]]] = True
     return products, users, torch.zeros_like(users) if config.history else users
 
 

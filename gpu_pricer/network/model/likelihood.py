@@ -1,4 +1,4 @@
-"""The multinomial-logit likelihood over choice sets of unequal size, laid end to end (no padding)."""
+"""The multinomial-logit likelihood over choice sets of unequal size, laid end to end without padding."""
 
 from collections.abc import Callable
 
@@ -7,14 +7,14 @@ from torch import Tensor
 
 from gpu_pricer.network.encoding.batches import Batch
 
-MOST = 0.999  # of a purchase probability: m is a mean, and P·m may pass 1
+MOST = 0.999  # largest purchase probability: m is a mean, so P · m may exceed 1
 
 
 def log_denominator(utility: Tensor, occasion: Tensor, outside: Tensor) -> Tensor:
     """Return log(exp(outside) + Σ exp(utility)) of every occasion, [N].
 
-    utility [R] and occasion [R] (0 … N-1) describe the alternatives; outside [N] is the utility of buying
-    nothing, -inf where that is not an option. Shifted by the maximum, so that no utility overflows.
+    utility [A] and occasion [A] (0 … N-1) describe the alternatives; outside [N] is the utility of buying
+    nothing, -inf where that is not an option. The sum is shifted by its largest term, so that no utility overflows.
     """
     top = outside.detach().scatter_reduce(0, occasion, utility.detach(), "amax")
     shifted = torch.exp(outside - top).index_add(0, occasion, torch.exp(utility - top[occasion]))
@@ -24,7 +24,7 @@ def log_denominator(utility: Tensor, occasion: Tensor, outside: Tensor) -> Tenso
 def log_probability(utility: Tensor, occasion: Tensor, chosen: Tensor, outside: Tensor) -> Tensor:
     """Return the log probability of every occasion's choice, [N] (McFadden 1974, eq. 12).
 
-    chosen [N] is the row of the alternative bought, -1 for nothing; the other arguments as in log_denominator.
+    chosen [N] is the position of the alternative bought, -1 for nothing; the other arguments as in log_denominator.
     Under choice-based sampling that keeps a share ρ of the occasions without purchase, outside = log ρ makes
     this the exact conditional likelihood of the sample (McFadden 1978; Manski & Lerman 1977).
     """
@@ -33,26 +33,28 @@ def log_probability(utility: Tensor, occasion: Tensor, chosen: Tensor, outside: 
 
 
 def purchase_probability(share: Tensor, choices_per_purchase: Tensor) -> Tensor:
-    """Return the chance that a product is bought in the visit, below 1, from its choice probability.
+    """Return the probability that a product is bought in the visit, below 1, from its choice probability `share`.
 
-    An occasion that holds n products weighs 1/n on each, so that the choice probabilities P_j sum to the chance that
-    anything is bought; with m = mean n, P_j · m of the visits hold product j. (The same as P m / (m − (m − 1) Σ P) for
-    choice probabilities of single draws, whose odds are m times as high.)
+    An occasion on which n products are bought gives each the weight 1/n, so the choice probabilities P_j sum to the
+    probability that anything is bought. With m = mean n (choices_per_purchase), product j is bought in the share
+    P_j · m of the visits. For probabilities of single draws, whose odds are m times as high, the same is
+    P m / (m − (m − 1) Σ P).
     """
     return (share * choices_per_purchase).clamp(max=MOST)
 
 
 def choice_likelihood(utility: Tensor, batch: Batch, choices_per_purchase: Tensor) -> Tensor:
-    """Return the weighted log probability of every choice [N], exact for sampled zeros and alternatives."""
+    """Return the weighted log probability of every choice [N], consistent under sampling of zeros and alternatives."""
     return batch.weight * log_probability(utility + batch.correction, batch.occasion, batch.chosen, batch.outside)
 
 
 def purchase_likelihood(utility: Tensor, batch: Batch, choices_per_purchase: Tensor) -> Tensor:
-    """Return each choice's part in the log likelihood of what was bought in the visit and what was not, [N].
+    """Return each choice's part of the log likelihood of what was bought in the visit and what was not, [N].
 
-    Every product of a whole choice set counts as bought or not by its purchase_probability (a composite likelihood:
-    Varin, Reid & Firth 2011), which is what `evaluate` asks. The n choices of an occasion share what it did not buy.
-    Sampled zeros count for all that they stand for. choices_per_purchase [N].
+    Every product of the choice set counts as bought or not bought with its purchase_probability (a composite
+    likelihood: Varin, Reid & Firth 2011); this is what `evaluate` scores. The n choices of an occasion share the
+    products that were not bought. A sampled occasion without purchase counts for all that it stands for. The batch must
+    hold complete choice sets. choices_per_purchase [N].
     """
     outside = torch.where(torch.isfinite(batch.outside), 0.0, batch.outside)
     share = torch.exp(utility - log_denominator(utility, batch.occasion, outside)[batch.occasion])

@@ -37,7 +37,7 @@ class LaplacePosterior:
         mean of the segment's sensitivities in the category changes, every product counted alike.
         """
         data, rng = self.network.data, np.random.default_rng(self.seed)
-        category, categories = data.product_category, data.categories.height
+        category, categories = data.products.category, data.categories.count
         raw = sensitivity + torch.log(-torch.expm1(-sensitivity))  # softplus(raw) = sensitivity
 
         def of_category(values: Tensor) -> Tensor:
@@ -51,7 +51,7 @@ class LaplacePosterior:
             moved = functional.softplus(raw + of_product + (weight @ of_user)[:, None])
             drawn.append(torch.log(of_category(moved) / settled).numpy())
         self.parameters.put(self.theta)
-        return posterior_table(segment_id, data.categories["category_id"].to_list(), np.stack(drawn))
+        return posterior_table(segment_id, data.categories.table["category_id"].to_list(), np.stack(drawn))
 
     def _raw(self) -> tuple[Tensor, Tensor]:
         """Raw sensitivity of the products [P] and users [U], factors apart."""

@@ -10,8 +10,8 @@ from torch.nn import functional
 from gpu_pricer.network.encoding.batches import Batch
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.model.demand_network import DemandNetwork, affinity
+from gpu_pricer.network.model.objective import OptimiserConfig, batch_of, log_likelihood
 from gpu_pricer.network.price_response.parameters import Curvature
-from gpu_pricer.network.training.fitting import OptimiserConfig, batch_of, log_likelihood
 
 CHUNK = 16384  # choices per pass of the arithmetic
 
@@ -33,11 +33,13 @@ class Parts(NamedTuple):
 def parts_of(network: DemandNetwork) -> Parts:
     """The parts at the network's parameters, with gradients to them; each is computed once, not for every choice."""
     data = network.data
-    rows, products, users = (torch.arange(n) for n in (len(data.product), data.products.height, data.users.height))
-    level = network.product_level(products).index_select(0, data.product)
-    sensitivity = network.product_sensitivity(products).index_select(0, data.product)
+    rows, products, users = (torch.arange(n) for n in (data.shelf.count, data.products.count, data.users.count))
+    level = network.product_level(products).index_select(0, data.shelf.product)
+    sensitivity = network.product_sensitivity(products).index_select(0, data.shelf.product)
     return Parts(
-        appeal=network.offer_appeal(level, data.context) + network.season_effect(data.set_of_row()) + network.shock,
+        appeal=network.offer_appeal(level, data.shelf.context)
+        + network.season_effect(data.sets.of_rows())
+        + network.shock,
         response=sensitivity[:, -1] + network.mean_sensitivity,
         move=network.remembered(data.trusted_moves(rows)),
         user_level=network.user_level(users)[:, 0],
@@ -46,7 +48,7 @@ def parts_of(network: DemandNetwork) -> Parts:
 
 
 @dataclass(frozen=True)
-class Chunk:
+class ChoiceChunk:
     """Choices of one pass of the arithmetic, and the user's taste and affinity for each of their alternatives, [A]."""
 
     batch: Batch
@@ -54,16 +56,16 @@ class Chunk:
     affinity: Tensor
 
 
-def chunk_of(network: DemandNetwork, batch: Batch) -> Chunk:
+def chunk_of(network: DemandNetwork, batch: Batch) -> ChoiceChunk:
     """What does not change in the search; what only towers read is not kept, 170 MB on a whole catalog."""
     of_user = network.user_sensitivity(batch.user).index_select(0, batch.occasion)
     of_product = network.product_sensitivity(batch.products).index_select(0, batch.place)
     nothing = batch.place.new_empty(0)
     kept = replace(batch, products=nothing, place=nothing)
-    return Chunk(kept, network.tastes(batch), affinity(of_user, of_product))
+    return ChoiceChunk(kept, network.tastes(batch), affinity(of_user, of_product))
 
 
-def utility_of(chunk: Chunk, parts: Parts) -> tuple[Tensor, Tensor, Tensor]:
+def utility_of(chunk: ChoiceChunk, parts: Parts) -> tuple[Tensor, Tensor, Tensor]:
     """Utility, sensitivity and price move of a chunk's alternatives, [A] each."""
     row, occasion = chunk.batch.row, chunk.batch.occasion
     appeal, response, move = (part.index_select(0, row) for part in (parts.appeal, parts.response, parts.move))
@@ -110,10 +112,10 @@ class _Sums:
 
     @classmethod
     def zeros(cls, data: ChoiceData) -> "_Sums":
-        rows = len(data.product)
-        return cls(0.0, torch.zeros(rows), torch.zeros(rows), torch.zeros(2, data.users.height), 0.0)
+        rows = data.shelf.count
+        return cls(0.0, torch.zeros(rows), torch.zeros(rows), torch.zeros(2, data.users.count), 0.0)
 
-    def add(self, chunk: Chunk, leaves: Parts, data: ChoiceData, optimiser: OptimiserConfig) -> None:
+    def add(self, chunk: ChoiceChunk, leaves: Parts, data: ChoiceData, optimiser: OptimiserConfig) -> None:
         batch = chunk.batch
         utility, sensitivity, move = utility_of(chunk, leaves)
         utility.retain_grad()

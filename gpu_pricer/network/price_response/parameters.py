@@ -156,14 +156,14 @@ def _design(blocks: list[Block], starts: np.ndarray, width: int) -> csr_array:
 def _level_blocks(network: DemandNetwork, prior: PriorConfig) -> list[Block]:
     """Levels, seasons and promotion effects; what all products share is hardly shrunk."""
     data = network.data
-    product, ones, everything = data.product, torch.ones(len(data.product)), torch.zeros_like(data.product)
+    product, ones, everything = data.shelf.product, torch.ones(data.shelf.count), torch.zeros_like(data.shelf.product)
     level, season = network.product_level.own.weight, network.season.weight
     blocks = [
         Block(network.mean_level, lambda t: t.reshape(1), FLAT, everything, ones),
         Block(level, lambda t: t[:, 0], prior.level**-2, product, ones),
-        Block(season, lambda t: t[:, 0], network.config.season_spread**-2, data.set_of_row(), ones),
+        Block(season, lambda t: t[:, 0], network.config.season_spread**-2, data.sets.of_rows(), ones),
     ]
-    for c, context in enumerate(data.context.T):
+    for c, context in enumerate(data.shelf.context.T):
         blocks += [
             Block(network.mean_effect, _entry(c), FLAT, everything, context),
             Block(level, _column(1 + c), prior.effect**-2, product, context),
@@ -175,7 +175,7 @@ def _level_blocks(network: DemandNetwork, prior: PriorConfig) -> list[Block]:
 
 def _slope_blocks(network: DemandNetwork, prior: PriorConfig) -> list[Block]:
     """The response to prices."""
-    product, sensitivity = network.data.product, network.product_sensitivity
+    product, sensitivity = network.data.shelf.product, network.product_sensitivity
     move = -network.remembered(network.data.trusted_moves(torch.arange(len(product)))).detach()
     return [
         Block(network.mean_sensitivity, lambda t: t.reshape(1), FLAT, torch.zeros_like(product), move),
@@ -188,7 +188,7 @@ def _memory_factor(network: DemandNetwork, moves: Tensor) -> Tensor:
     """The derivative of every shelf row's utility in the raw weight of memory, at the products' sensitivities, [R]."""
     weight = torch.sigmoid(network.memory.detach())
     nobody = torch.zeros(1, network.config.sensitivity_width + 1)
-    response = network.sensitivity(nobody, network.product_sensitivity.all_rows()).detach()[network.data.product]
+    response = network.sensitivity(nobody, network.product_sensitivity.all_rows()).detach()[network.data.shelf.product]
     return -response * weight * (1 - weight) * (moves[:, 1] - moves[:, 0])
 
 

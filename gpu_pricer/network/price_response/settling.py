@@ -13,10 +13,10 @@ import numpy as np
 
 from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.network.model.demand_network import DemandNetwork
+from gpu_pricer.network.model.objective import OptimiserConfig
 from gpu_pricer.network.price_response.laplace import LaplacePosterior
 from gpu_pricer.network.price_response.likelihood import ResponseLikelihood
 from gpu_pricer.network.price_response.parameters import Curvature, PriorConfig, ResponseParameters
-from gpu_pricer.network.training.fitting import OptimiserConfig
 
 log = logging.getLogger(__name__)
 

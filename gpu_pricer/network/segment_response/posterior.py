@@ -33,7 +33,7 @@ def draw_sensitivities(fit: Fit, untaught: list[Untaught], draws: int, rng: np.r
     own_slope = fit.priors.spread["slope_of_product"]
     return np.stack(
         [
-            _of_category(fit.shared, state, part, common, _Strangers.draw(others, own_slope, draws, rng), rng)
+            _of_category(fit.shared, state, part, common, _UntaughtProducts.draw(others, own_slope, draws, rng), rng)
             for state, part, others in zip(fit.categories, fit.equations, untaught, strict=True)
         ],
         axis=2,
@@ -54,14 +54,14 @@ def posterior_table(segment_id: pl.Series, category_id: list[str], drawn: np.nda
 
 
 @dataclass(frozen=True)
-class _Strangers:
+class _UntaughtProducts:
     """What a category's m untaught products differ by, [D, m]: slope of their own, and price over the usual one."""
 
     slope: np.ndarray
     dearness: np.ndarray
 
     @classmethod
-    def draw(cls, untaught: Untaught, own_slope: float, draws: int, rng: np.random.Generator) -> "_Strangers":
+    def draw(cls, untaught: Untaught, own_slope: float, draws: int, rng: np.random.Generator) -> "_UntaughtProducts":
         slope, dearness = rng.standard_normal((2, draws, untaught.products))
         return cls(own_slope * slope, np.exp(untaught.price_spread * dearness))
 
@@ -71,7 +71,7 @@ def _of_category(
     state: CategoryState,
     part: Equations,
     common: np.ndarray,
-    strangers: _Strangers,
+    untaught: _UntaughtProducts,
     rng: np.random.Generator,
 ) -> np.ndarray:
     noise = rng.standard_normal((len(common), len(part.own)))
@@ -79,15 +79,15 @@ def _of_category(
     own = np.linalg.solve(root.T, noise.T).T - common @ np.linalg.solve(part.own, part.across).T
     drawn = by_name(own, state.own) | by_name(common, shared)
     moved = {name: drawn[name] + state.own[name] for name in state.own}
-    nothing = np.zeros((1, strangers.slope.shape[1]))
-    settled = _relative(state.own, _Strangers(nothing, nothing + 1.0))
-    return np.asarray(drawn["slope"] + drawn["slope_of_segment"] + np.log(_relative(moved, strangers) / settled))
+    nothing = np.zeros((1, untaught.slope.shape[1]))
+    settled = _relative(state.own, _UntaughtProducts(nothing, nothing + 1.0))
+    return np.asarray(drawn["slope"] + drawn["slope_of_segment"] + np.log(_relative(moved, untaught) / settled))
 
 
-def _relative(own: Values, strangers: _Strangers) -> np.ndarray:
+def _relative(own: Values, untaught: _UntaughtProducts) -> np.ndarray:
     """A category's mean sensitivity relative to the typical one of the segment, [D, S], all products counted alike."""
     everyone = 1.0 + own["slope_here"] + own["slope_of_segment_here"]
-    taught, others = own["slope_of_product"], strangers.slope.shape[1]
+    taught, others = own["slope_of_product"], untaught.slope.shape[1]
     total = taught.shape[-1] * everyone + taught.sum(axis=-1, keepdims=True)
-    total = total + ((everyone[..., None] + strangers.slope[:, None]) * strangers.dearness[:, None]).sum(axis=-1)
+    total = total + ((everyone[..., None] + untaught.slope[:, None]) * untaught.dearness[:, None]).sum(axis=-1)
     return np.asarray(np.maximum(total / (taught.shape[-1] + others), LEAST_RELATIVE))

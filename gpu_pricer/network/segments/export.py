@@ -1,4 +1,4 @@
-"""From a trained network and its segments to the demand artefact that `score` prices."""
+"""The demand artefact of a trained network and its segments, which `score` prices."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,20 +13,22 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.price_response.laplace import LaplacePosterior
+from gpu_pricer.network.segments.factors import segment_factors
 from gpu_pricer.network.segments.forming import segment_table
-from gpu_pricer.network.segments.low_rank import low_rank
 from gpu_pricer.network.segments.members import Members, period_to_price
-from gpu_pricer.network.segments.moments import Moments, member_weight, segment_moments
+from gpu_pricer.network.segments.moments import member_weight, segment_moments
 from gpu_pricer.tables.artefact import FORMAT_VERSION, FORMS, DemandArtefact, DemandInfo, DemandProducts
 
 
 @dataclass(frozen=True)
 class ExportConfig:
-    """The form of the artefact, and the prices it vouches for.
+    """The form of the artefact, and the range of prices it supports.
 
-    form: dense holds the members' exact mean shares and slopes, [S, P] each; factors approximates these by rank
-    factors each, which is smaller for very many segments. Support, relative to the reference price: what the product
-    itself sold for, what its category did from the support_quantile to its complement, and 1 ± support_width.
+    form: dense holds appeal and sensitivity of the members' exact mean shares and slopes, [S, P] each; factors
+    approximates them by `rank` factors each, which is smaller for very many segments.
+    support_quantile, support_width: relative to the reference price, the support covers the product's own prices in
+    training, its category's prices from the support_quantile to 1 − support_quantile, and 1 ± support_width.
+    member_cells: largest number of user × product cells of export_members.
     """
 
     form: str
@@ -53,10 +55,10 @@ def export_artefact(
     created: str,
     posterior: LaplacePosterior | None = None,
 ) -> DemandArtefact:
-    """Return the artefact for the period after the last one that the data hold.
+    """Return the artefact for the period after the last one in the data.
 
-    segment [U] and visits [U] say which segment each user is in and how often it is expected then, its weight in it.
-    posterior: what is left uncertain of the price response, if the artefact shall tell.
+    segment [U]: each user's segment. visits [U]: each user's expected visits in that period, the weight in the segment.
+    run, created: name and time of the run. posterior: of the price response, if the artefact is to hold draws from it.
     """
     data, weight = network.data, member_weight(segment, visits)
     segments, user_segments = segment_table(data, segment, visits)
@@ -64,7 +66,7 @@ def export_artefact(
     drawn = None if posterior is None else posterior.table(segments["segment_id"], weight, moments.sensitivity)
     return DemandArtefact(
         info=_info(data, config.form, run, created),
-        factors=_segment_factors(data, moments, config),
+        factors=segment_factors(data, moments, config.form, config.rank),
         segments=segments,
         products=pl.concat([_product_rows(data, config), _fallback_rows(data, config)], how="vertical_relaxed"),
         user_segments=user_segments,
@@ -75,15 +77,15 @@ def export_artefact(
 def export_members(
     network: DemandNetwork, visits: np.ndarray, config: ExportConfig, run: str, created: str
 ) -> DemandArtefact | None:
-    """The same with every user as a segment, for the categories bought most that fit into member_cells; None if none.
+    """Return an artefact with every user as a segment, for the most bought categories that fit into member_cells.
 
-    It tells what is lost where prices are made for segments.
+    None if no category fits. `evaluate` reads from it what pricing by segment loses against pricing by user.
     """
     data = network.data
-    product = _bought_most(data, config.member_cells // data.users.height)
+    product = _most_bought(data, config.member_cells // data.users.count)
     if not len(product):
         return None
-    appeal, sensitivity = (torch.empty(data.users.height, len(product)) for _ in range(2))
+    appeal, sensitivity = (torch.empty(data.users.count, len(product)) for _ in range(2))
     members = Members(network, period_to_price(network))
     for block in members.blocks():
         inside = (product >= block.start) & (product < block.stop)
@@ -93,18 +95,18 @@ def export_members(
     return DemandArtefact(
         info=_info(data, "dense", run, created),
         factors={"appeal": appeal.numpy(), "sensitivity": sensitivity.numpy()},
-        segments=data.users.select(segment_id="user_id", visits=pl.Series(visits)),
+        segments=data.users.table.select(segment_id="user_id", visits=pl.Series(visits)),
         products=_product_rows(data, config)[product.numpy()],
     )
 
 
-def _bought_most(data: ChoiceData, most: int) -> Tensor:
-    """The products of the categories bought most that are `most` products together at most."""
-    bought = data.product_category[data.product[data.chosen[data.chosen >= 0]]]
-    size = torch.bincount(data.product_category)
+def _most_bought(data: ChoiceData, limit: int) -> Tensor:
+    """Return the products of the most bought categories that together have at most `limit` products."""
+    bought = data.products.category[data.shelf.product[data.choices.chosen[data.choices.chosen >= 0]]]
+    size = torch.bincount(data.products.category)
     order = torch.bincount(bought, minlength=len(size)).argsort(descending=True, stable=True)
-    kept = order[size[order].cumsum(0) <= most]
-    return torch.isin(data.product_category, kept).nonzero().squeeze(1)
+    kept = order[size[order].cumsum(0) <= limit]
+    return torch.isin(data.products.category, kept).nonzero().squeeze(1)
 
 
 def _info(data: ChoiceData, form: str, run: str, created: str) -> DemandInfo:
@@ -114,60 +116,39 @@ def _info(data: ChoiceData, form: str, run: str, created: str) -> DemandInfo:
         form=form,
         run=run,
         created=created,
-        training_start=data.periods[0].isoformat(),
-        training_end=data.periods[data.trained_periods - 1].isoformat(),
-        period_days=data.period_days,
-        pricing_period=(data.periods[-1] + timedelta(days=data.period_days)).isoformat(),
+        training_start=data.calendar.periods[0].isoformat(),
+        training_end=data.calendar.last_trained.isoformat(),
+        period_days=data.calendar.period_days,
+        pricing_period=(data.calendar.periods[-1] + timedelta(days=data.calendar.period_days)).isoformat(),
         outside_option=data.has_outside_option,
         currency=data.currency,
     )
 
 
-def _segment_factors(data: ChoiceData, moments: Moments, config: ExportConfig) -> dict[str, np.ndarray]:
-    appeal, sensitivity = (_with_fallbacks(data, m.T).T for m in (moments.appeal, moments.sensitivity))
-    if config.form == "dense":
-        arrays = {"appeal": appeal, "sensitivity": sensitivity}
-    else:
-        arrays = low_rank(appeal, sensitivity, config.rank)
-    return {name: np.ascontiguousarray(array.numpy()) for name, array in arrays.items()}
-
-
-def _with_fallbacks(data: ChoiceData, rows: Tensor) -> Tensor:
-    """Append to rows [P, ·] each shared category's mean, over its trained products where it has any."""
-    trained = torch.from_numpy(data.products["is_trained"].to_numpy().copy())
-    category, categories = data.product_category, data.categories.height
-    has_trained = torch.zeros(categories).index_add(0, category, trained.float()) > 0
-    counted = (trained | ~has_trained[category]).float()[:, None]
-    total = torch.zeros(categories, rows.shape[1]).index_add(0, category, rows * counted)
-    count = torch.zeros(categories, 1).index_add(0, category, counted)
-    shared = torch.bincount(category, minlength=categories) > 1
-    return torch.cat([rows, (total / count)[shared]])
-
-
 def _product_rows(data: ChoiceData, config: ExportConfig) -> pl.DataFrame:
-    """The artefact's row of every product, in the order of the factors."""
-    return _supported(data, config, data.products)
+    """Return the artefact's row of every product, in the order of the factors."""
+    return _supported(data, config, data.products.table)
 
 
 def _fallback_rows(data: ChoiceData, config: ExportConfig) -> pl.DataFrame:
-    """One row with a null product_id for every category of more than one product, in the order of the categories."""
+    """Return one row with a null product_id for every category of more than one product, in category order."""
     shared = (
-        data.products.group_by("category_id", maintain_order=True)
+        data.products.table.group_by("category_id", maintain_order=True)
         .agg(pl.len().alias("products"), pl.col("reference_price").median())
         .filter(pl.col("products") > 1)
     )
-    no_id = pl.lit(None, dtype=data.products.schema["product_id"])
+    no_id = pl.lit(None, dtype=data.products.table.schema["product_id"])
     return _supported(data, config, shared.with_columns(product_id=no_id, availability=pl.lit(1.0)))
 
 
 def _supported(data: ChoiceData, config: ExportConfig, rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows with the prices vouched for and their category's units per choice."""
-    trained = data.set_period[data.set_of_row()] < data.trained_periods
-    product = data.product[trained].numpy()
+    """Return the rows with the supported prices and their category's rates."""
+    trained = data.sets.period_of_rows() < data.calendar.trained_periods
+    product = data.shelf.product[trained].numpy()
     ratio = pl.DataFrame({
-        "product_id": data.products["product_id"].gather(product),
-        "category_id": data.products["category_id"].gather(product),
-        "ratio": data.price_ratio[trained].numpy().astype(np.float64),
+        "product_id": data.products.table["product_id"].gather(product),
+        "category_id": data.products.table["category_id"].gather(product),
+        "ratio": data.shelf.price_ratio[trained].numpy().astype(np.float64),
     })  # fmt: skip
     of_category = ratio.group_by("category_id").agg(
         category_low=pl.col("ratio").quantile(config.support_quantile, "lower"),
@@ -177,7 +158,7 @@ def _supported(data: ChoiceData, config: ExportConfig, rows: pl.DataFrame) -> pl
     low = pl.min_horizontal("own_low", "category_low", pl.lit(1 - config.support_width))
     high = pl.max_horizontal("own_high", "category_high", pl.lit(1 + config.support_width))
     return (
-        rows.join(data.categories, on="category_id", how="left", maintain_order="left")
+        rows.join(data.categories.table, on="category_id", how="left", maintain_order="left")
         .join(of_category, on="category_id", how="left", maintain_order="left")
         .join(own, on="product_id", how="left", maintain_order="left")
         .with_columns(min_price=pl.col("reference_price") * low, max_price=pl.col("reference_price") * high)

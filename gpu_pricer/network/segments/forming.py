@@ -1,10 +1,14 @@
-"""Customer segments: k-means on what the network learned about users, never on who they are."""
+"""Customer segments: k-means on the users' learned demand, never on their identity; segment ids that stay.
 
-from dataclasses import dataclass
+A new training's segments take the ids of the last training's segments that share the most members with them.
+"""
+
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 import torch
+from scipy.optimize import linear_sum_assignment
 from sklearn.cluster import KMeans
 from torch import Tensor
 
@@ -16,9 +20,11 @@ from gpu_pricer.network.segments.members import Members
 
 @dataclass(frozen=True)
 class SegmentsConfig:
-    """How many segments, and how much a difference in price response counts against one in taste.
+    """How segments are formed.
 
-    price_weight 1 weighs sensitivities as they act on utility at a price price_spread away from the reference.
+    count: number of segments. restarts: of k-means.
+    price_spread: a difference in sensitivity counts as it changes utility at a price this far from the reference price
+    (relative).
     """
 
     count: int
@@ -33,9 +39,9 @@ class SegmentsConfig:
 
 @dataclass(frozen=True)
 class Segmentation:
-    """The segment of every user, [U] int64 in 0 … S-1; the segments' centres [S, D] in user_coordinates.
+    """Users in segments.
 
-    price_spread is that of these coordinates.
+    segment [U]: int64 in 0 … S-1. centre [S, D]: the segments' centres in user_coordinates with this price_spread.
     """
 
     segment: np.ndarray
@@ -44,10 +50,10 @@ class Segmentation:
 
 
 def form_segments(members: Members, config: SegmentsConfig, visits: np.ndarray, seed: int) -> Segmentation:
-    """Return `count` segments of the users, numbered from the most past visits down.
+    """Return config.count segments of the users, numbered from the most past visits down.
 
-    Users are compared by the root mean square difference of their utilities over the products trained on.
-    visits [U] weighs them. InputError when there are fewer users than segments.
+    Users are compared by the root mean square difference of their utilities over the products trained on, and weighted
+    by visits [U]. InputError when there are fewer users than segments.
     """
     if len(visits) < config.count:
         raise InputError(
@@ -63,20 +69,42 @@ def form_segments(members: Members, config: SegmentsConfig, visits: np.ndarray, 
     return Segmentation(rank[label], means.cluster_centers_[order], config.price_spread)
 
 
+def keep_ids(previous: pl.DataFrame, users: pl.DataFrame, segmentation: Segmentation) -> Segmentation:
+    """Return the segments renumbered so that the most users keep the segment_id that they have in `previous`.
+
+    previous: user_id, segment_id. users: user_id, in the order of the segmentation. Ids stay in 0 … S-1; a previous id
+    outside that range is ignored. The matching is exact (Hungarian method: Kuhn 1955).
+    """
+    count = len(segmentation.centre)
+    new_id = linear_sum_assignment(-overlap(previous, users, segmentation.segment, count))[1]
+    return replace(segmentation, segment=new_id[segmentation.segment], centre=segmentation.centre[np.argsort(new_id)])
+
+
+def overlap(previous: pl.DataFrame, users: pl.DataFrame, segment: np.ndarray, count: int) -> np.ndarray:
+    """Return how many users are now in segment i and were in segment j, [count, count]."""
+    shared = np.zeros((count, count), np.int64)
+    if not previous.schema["segment_id"].is_integer() or previous.schema["user_id"] != users.schema["user_id"]:
+        return shared
+    known = users.select("user_id", now=pl.Series(segment)).join(previous, on="user_id")
+    known = known.filter(pl.col("segment_id").is_between(0, count - 1))
+    np.add.at(shared, (known["now"].to_numpy(), known["segment_id"].to_numpy()), 1)
+    return shared
+
+
 def segment_table(data: ChoiceData, segment: np.ndarray, visits: np.ndarray) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return segments (segment_id, visits) and user_segments (user_id, segment_id) from the users' visits [U]."""
-    users = data.users.select("user_id").with_columns(pl.Series("segment_id", segment))
+    users = data.users.table.select("user_id").with_columns(pl.Series("segment_id", segment))
     total = np.bincount(segment, weights=visits)
     return pl.DataFrame({"segment_id": np.arange(len(total)), "visits": total}), users
 
 
 def user_coordinates(members: Members, price_spread: float) -> np.ndarray:
-    """Coordinates of the users in which Euclidean distance is about the r.m.s. difference of utility, [U, D].
+    """Return coordinates of the users [U, D] whose Euclidean distance approximates the r.m.s. difference of utility.
 
-    Habits enter by their mean over each category's products.
+    Habits enter as their mean over each category's products.
     """
     data = members.network.data
-    trained = torch.from_numpy(data.products["is_trained"].to_numpy(writable=True))
+    trained = data.products.is_trained
     taste = _stretch(torch.cat([members.user_taste, members.user_level[:, None]], 1), members.product_taste[trained])
     response = _stretch(members.user_response, members.product_response[trained, :-1])
     parts = [taste, price_spread * response]
@@ -86,8 +114,8 @@ def user_coordinates(members: Members, price_spread: float) -> np.ndarray:
 
 
 def _category_habits(members: Members, block: slice) -> np.ndarray:
-    """Mean habit of every user in the block's categories, times the root of their share of the products, [U, G]."""
-    category = members.network.data.product_category[block]
+    """Return users' mean habits in the block's categories [U, G], times the root of a category's share of products."""
+    category = members.network.data.products.category[block]
     position = category - category[0]
     count = torch.bincount(position).float()
     total = [
@@ -98,9 +126,10 @@ def _category_habits(members: Members, block: slice) -> np.ndarray:
 
 
 def _stretch(user: Tensor, product: Tensor) -> np.ndarray:
-    """Users [U, K + 1] times the square root of the products' second moments; the last one is a level.
+    """Return user vectors [U, K + 1] times the square root of the products' second moments [K + 1, K + 1].
 
-    The symmetric root, which is unique: eigenvectors have no sign, and points and centres may be of different runs.
+    The last entry of a user vector is a level: its factor is 1 for every product. The root is the symmetric one, which
+    is unique; eigenvectors are not (their sign is arbitrary), and points are compared with centres of other runs.
     """
     ones = torch.ones(len(product), 1)
     product = torch.cat([product, ones], dim=1).double()

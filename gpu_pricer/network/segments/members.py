@@ -1,4 +1,4 @@
-"""The demand of every user at one point of the market: what segments are formed from and exported to."""
+"""The demand of every user at one point of the market, from which segments are formed and exported."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,13 +10,17 @@ from torch import Tensor
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.model.demand_network import DemandNetwork
 
-PRODUCTS, USERS = 2048, 2048  # per block: [USERS, PRODUCTS] temporaries of 16 MB, whatever the market's size
-EVERYBODY = slice(None)
+PRODUCTS, USERS = 2048, 2048  # per block, so that [USERS, PRODUCTS] temporaries have 16 MB for a market of any size
+ALL_USERS = slice(None)
 
 
 @dataclass(frozen=True)
 class MarketPoint:
-    """A period, and its P products: price_ratio, reference_over_recent, availability [P] and context [P, C]."""
+    """A period as the P products enter it.
+
+    period: row number. price_ratio [P]: price / reference price. reference_over_recent [P]: reference price / recent
+    price. availability [P]: share of the time on the shelf. context [P, C]: scaled context.
+    """
 
     period: int
     price_ratio: Tensor
@@ -25,19 +29,19 @@ class MarketPoint:
     context: Tensor
 
     def presence(self, block: slice) -> Tensor:
-        """The share of the time that the block's products are on the shelf, 1 for those that are not, [block]."""
+        """Return the availability of the block's products, 1 instead of 0 for those off the shelf, [block]."""
         return torch.where(self.availability[block] > 0, self.availability[block], 1.0)
 
 
 def period_to_price(network: DemandNetwork) -> MarketPoint:
-    """The period after the last: today's prices and availability, promotion as in the last periods on the shelf."""
-    products = network.data.products
+    """Return the period after the last: today's prices and availability, and the mean promotion of the last periods."""
+    products = network.data.products.table
     return MarketPoint(
-        period=len(network.data.periods),
+        period=network.data.calendar.count,
         price_ratio=_tensor(products["price"] / products["reference_price"]),
-        reference_over_recent=network.data.reference_over_recent,
+        reference_over_recent=network.data.products.reference_over_recent,
         availability=_tensor(products["availability"]),
-        context=_recent_context(network, len(network.data.periods)),
+        context=_recent_context(network, network.data.calendar.count),
     )
 
 
@@ -46,51 +50,51 @@ def _tensor(column: pl.Series) -> Tensor:
 
 
 def period_to_judge(network: DemandNetwork, period: int) -> MarketPoint:
-    """A past period as it looked just before: the last prices, the promotion of the last periods; its own shelf."""
+    """Return a past period as it looked just before: the last prices and promotions, with the period's own shelf."""
     data = network.data
-    row_period = data.set_period[data.set_of_row()]
+    row_period = data.sets.period_of_rows()
     earlier, now = (row_period < period).nonzero().squeeze(1), (row_period == period).nonzero().squeeze(1)
-    last = torch.full((data.products.height,), -1).scatter_reduce(0, data.product[earlier], earlier, "amax")
+    last = torch.full((data.products.count,), -1).scatter_reduce(0, data.shelf.product[earlier], earlier, "amax")
     is_known, row = last >= 0, last.clamp(min=0)
-    over_recent = torch.where(is_known, data.recent_ratio[row] / data.price_ratio[row], 1.0)
-    over_recent[data.product[now]] = data.recent_ratio[now] / data.price_ratio[now]
+    over_recent = torch.where(is_known, data.shelf.recent_ratio[row] / data.shelf.price_ratio[row], 1.0)
+    over_recent[data.shelf.product[now]] = data.shelf.recent_ratio[now] / data.shelf.price_ratio[now]
     return MarketPoint(
         period=period,
-        price_ratio=torch.where(is_known, data.price_ratio[row], 1.0),
+        price_ratio=torch.where(is_known, data.shelf.price_ratio[row], 1.0),
         reference_over_recent=over_recent,
-        availability=torch.zeros_like(is_known).float().index_fill(0, data.product[now], 1.0),
+        availability=torch.zeros_like(is_known).float().index_fill(0, data.shelf.product[now], 1.0),
         context=_recent_context(network, period),
     )
 
 
 def _recent_context(network: DemandNetwork, before: int) -> Tensor:
-    """Mean promotion of every product over the last periods it was on the shelf in, 0 for the others, [P, C]."""
+    """Return the mean context of every product over the last carry_periods, 0 if it was never on the shelf, [P, C]."""
     data = network.data
-    period = data.set_period[data.set_of_row()]
+    shelf, period = data.shelf, data.sets.period_of_rows()
     recent = (period >= before - network.config.carry_periods) & (period < before)
-    product = data.product[recent]
-    total = torch.zeros(data.products.height, data.context.shape[1]).index_add(0, product, data.context[recent])
-    count = torch.zeros(data.products.height, 1).index_add(0, product, torch.ones(len(product), 1))
+    product = shelf.product[recent]
+    total = torch.zeros(data.products.count, shelf.context.shape[1]).index_add(0, product, shelf.context[recent])
+    count = torch.zeros(data.products.count, 1).index_add(0, product, torch.ones(len(product), 1))
     return total / count.clamp(min=1)
 
 
 class Members:
     """Appeal and sensitivity of P products to U users at a point of the market, computed in blocks of both.
 
-    a = user_taste · product_taste + user_level + product_level + habit, at the reference price; b counts per unit of
-    price / reference price, what part of it answers the recent price included. effect [P, C]: what a unit of
-    context adds to the appeal.
+    Appeal at the reference price: a = user_taste · product_taste + user_level + product_level + habit. The sensitivity
+    b is per unit of price / reference price and includes the response to the recent price.
+    effect [P, C]: what a unit of context adds to the appeal.
     """
 
     def __init__(self, network: DemandNetwork, point: MarketPoint) -> None:
         data = network.data
         self.network, self.point = network, point
-        self.users = torch.arange(data.users.height)
+        self.users = torch.arange(data.users.count)
         self.period = torch.full_like(self.users, point.period)
         level = network.product_level.all_rows()
         with torch.no_grad():
             self.effect = level[:, 1:] + network.mean_effect
-            season = network.carried_season()[data.product_category]
+            season = network.carried_season()[data.products.category]
             self.product_level = level[:, 0] + network.mean_level + season + (self.effect * point.context).sum(1)
             self.user_taste = network.user_tastes(self.users, self.period)
         self.product_taste = network.product_taste.all_rows()
@@ -100,8 +104,8 @@ class Members:
         self._bought = None if network.history is None else _bought_pairs(data, point.period)
 
     def blocks(self) -> Iterator[slice]:
-        """Slices of whole categories, of about PRODUCTS products."""
-        category = self.network.data.product_category
+        """Yield slices of complete categories, of about PRODUCTS products."""
+        category = self.network.data.products.category
         ends = [*((category.diff() != 0).nonzero().squeeze(1) + 1).tolist(), len(category)]
         start = 0
         for end, following in zip(ends, [*ends[1:], None], strict=True):
@@ -110,12 +114,12 @@ class Members:
                 start = end
 
     def blocks_of_users(self) -> Iterator[slice]:
-        """Slices of at most USERS users."""
+        """Yield slices of at most USERS users."""
         for start in range(0, len(self.users), USERS):
             yield slice(start, min(start + USERS, len(self.users)))
 
-    def demand(self, block: slice, users: slice = EVERYBODY) -> tuple[Tensor, Tensor]:
-        """Appeal at the reference price and sensitivity of the users to the block's products, [users, block] each."""
+    def demand(self, block: slice, users: slice = ALL_USERS) -> tuple[Tensor, Tensor]:
+        """Return the users' appeal at the reference price and sensitivity, [users, block] each."""
         appeal = self.user_taste[users] @ self.product_taste[block].T
         appeal = appeal + self.user_level[users, None] + self.product_level[block]
         with torch.no_grad():
@@ -124,23 +128,23 @@ class Members:
             at_reference = self.network.remembered(torch.stack([torch.zeros_like(over_recent), over_recent], dim=1))
         return appeal + self.habits(block, users) - response * at_reference, response * (1 + at_reference)
 
-    def habits(self, block: slice, users: slice = EVERYBODY) -> Tensor:
-        """What the past adds to the appeal, [users, block].
+    def habits(self, block: slice, users: slice = ALL_USERS) -> Tensor:
+        """Return what the past adds to the appeal, [users, block], or 0 [] where the network does not use the past.
 
-        Whoever never bought a product has one value for all of its category, so that only the pairs that were bought
-        are computed one by one.
+        A user has one value for all products of a category that the user never bought. Only the pairs of users and
+        products that were bought are computed one by one.
         """
         network, data = self.network, self.network.data
         if network.history is None or self._bought is None:
             return torch.zeros(())
         here = self.users[users]
-        categories, first = torch.unique(data.product_category[block], return_inverse=True)
+        categories, first = torch.unique(data.products.category[block], return_inverse=True)
         with torch.no_grad():
-            strangers = torch.stack([
-                network.history.habits_of_strangers(data, here, category.expand_as(here), self.period[users])
+            unbought = torch.stack([
+                network.history.habits_of_unbought(data, here, category.expand_as(here), self.period[users])
                 for category in categories
             ], dim=1)  # fmt: skip
-            habits = strangers[:, first]
+            habits = unbought[:, first]
             user, product = self._bought
             inside = (product >= block.start) & (product < block.stop) & (user >= here[0]) & (user <= here[-1])
             user, product = user[inside], product[inside]
@@ -150,8 +154,8 @@ class Members:
 
 
 def _bought_pairs(data: ChoiceData, period: int) -> tuple[Tensor, Tensor]:
-    """Users and products of every pair that was bought before the period."""
+    """Return users and products of every pair that was bought before the period, [n] each."""
     events = data.history.products
     earlier = events.place[events.place % events.periods < period]
     pair = torch.unique(earlier.div(events.periods, rounding_mode="floor"))
-    return pair.div(data.products.height, rounding_mode="floor"), pair % data.products.height
+    return pair.div(data.products.count, rounding_mode="floor"), pair % data.products.count

@@ -9,15 +9,15 @@ from torch import Tensor
 
 from gpu_pricer.network.segments.members import Members
 
-LEAST_VISITS = 1e-4  # in a period: a segment of strangers alone has weights too
+LEAST_VISITS = 1e-4  # in a period, so that a segment whose users are not expected to come has weights too
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Appeal and sensitivity of S segments, [S, P].
+    """Appeal and sensitivity of S segments, [S, P] each.
 
-    damping [S, P]: by how much a change of every member's appeal changes the segment's, in small: where the members
-    differ it moves fewer of them, mean(P (1 − P)) / (mean P (1 − mean P)).
+    damping [S, P]: derivative of the segment's appeal in a change common to all members' appeals,
+    mean(P (1 − P)) / (mean P (1 − mean P)): below 1 where the members differ.
     """
 
     appeal: Tensor
@@ -26,7 +26,7 @@ class Moments:
 
 
 def member_weight(segment: np.ndarray, visits: np.ndarray) -> Tensor:
-    """The share of each user in its segment's visits, [S, U]; users that are not expected count a little."""
+    """Return the share of each user in the visits of each segment, [S, U]; a user has at least LEAST_VISITS."""
     weight = torch.zeros(int(segment.max()) + 1, len(segment))
     of_users = torch.from_numpy(visits).float().clamp(min=LEAST_VISITS)
     weight[torch.from_numpy(segment), torch.arange(len(segment))] = of_users
@@ -36,13 +36,13 @@ def member_weight(segment: np.ndarray, visits: np.ndarray) -> Tensor:
 def segment_moments(members: Members, weight: Tensor) -> Moments:
     """Return the logit that has the members' mean shares and own-price slopes at the prices of the market point.
 
-    weight [S, U] sums to 1 over each segment's members. With P_uj the member's choice probability and P_u0 that
-    of buying nothing, a_sj = log E[P_uj] − log E[P_u0] + b_sj (x / r − 1) and b_sj = E[b_uj P_uj (1 − P_uj)] /
-    (E[P_uj] (1 − E[P_uj])). A centroid of the members' appeals would predict far too few purchases, since the
-    exponential is convex. A product that is on the shelf at times only (availability a) has P = a e^u / (1 + Σ a e^u);
-    those off the shelf take the share they would add to the choice set.
+    weight [S, U] sums to 1 over each segment's members. With P_uj the probability that member u chooses product j and
+    P_u0 that of buying nothing, a_sj = log E[P_uj] − log E[P_u0] + b_sj (x / r − 1) and
+    b_sj = E[b_uj P_uj (1 − P_uj)] / (E[P_uj] (1 − E[P_uj])). The mean of the members' appeals would predict far too few
+    purchases, since the exponential is convex. A product of availability q has P = q e^u / (1 + Σ q e^u); a product off
+    the shelf takes the share that it would have if it joined the choice set.
     """
-    shape = weight.shape[0], members.network.data.products.height
+    shape = weight.shape[0], members.network.data.products.count
     moments = Moments(*(torch.empty(shape) for _ in range(3)))
     for block in members.blocks():
         mean = _means(members, weight, block)
@@ -56,7 +56,10 @@ def segment_moments(members: Members, weight: Tensor) -> Moments:
 
 
 class _Means(NamedTuple):
-    """Members' means [S, block] of P / a, b P (1 − P) / a, P (1 − P) / a, and the chance to buy nothing there."""
+    """Members' means [S, block] of P / q, b P (1 − P) / q, P (1 − P) / q and the probability of buying nothing.
+
+    q is the availability, or 1 for a product off the shelf.
+    """
 
     share: Tensor
     slope: Tensor
@@ -75,24 +78,24 @@ def _means(members: Members, weight: Tensor, block: slice) -> _Means:
 
 
 def _shares(members: Members, block: slice, users: slice) -> tuple[Tensor, Tensor, Tensor]:
-    """P / a, b and the chance to buy nothing of the category with the product in it, [users, block] each."""
+    """Return P / q, b, and the probability of buying nothing of the category with the product, [users, block] each."""
     data, availability = members.network.data, members.point.availability[block]
     appeal, response = members.demand(block, users)
     expected = torch.exp((appeal - response * (members.point.price_ratio[block] - 1)).clamp(max=60))
-    category = data.product_category[block] - data.product_category[block.start]
+    category = data.products.category[block] - data.products.category[block.start]
     total = torch.zeros(len(expected), int(category[-1]) + 1).index_add(1, category, expected * availability)
     nothing = (1 / (data.has_outside_option + total).clamp(min=1e-30))[:, category]
     own = expected * nothing
-    joined = torch.where(availability > 0, 1.0, 1 + own)  # what a product off the shelf would add to the total
+    joined = torch.where(availability > 0, 1.0, 1 + own)  # a product off the shelf joins the total
     return own / joined, response, nothing / joined
 
 
 def promotion_offset(
     members: Members, moments: Moments, segment_visits: Tensor, product: Tensor, context: Tensor
 ) -> Tensor:
-    """What n products' context [n, C] adds to their appeal at the market point, for every segment alike, [n].
+    """Return what the context [n, C] of n products adds to their appeal at the market point, [n], for all segments.
 
-    segment_visits [S] weighs the segments' damping.
+    segment_visits [S]: weights of the segments' damping.
     """
     damping = (segment_visits @ moments.damping) / segment_visits.sum()
     effect = (members.effect[product] * (context - members.point.context[product])).sum(1)

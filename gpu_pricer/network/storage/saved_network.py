@@ -1,6 +1,7 @@
-"""A trained network as files, apart from the tables it learned from: numbers, labels and settings, nothing executable.
+"""A trained network as files, which can be used without the tables it learned from.
 
-network.json, parameters.safetensors, and as Parquet: labels (axis, label), products, users and categories.
+network.json (settings), parameters.safetensors, and as Parquet: labels (axis, label), products, users and categories.
+No file holds anything executable.
 """
 
 import hashlib
@@ -25,27 +26,39 @@ from gpu_pricer.network.model.demand_network import DemandNetwork, NetworkConfig
 from gpu_pricer.network.model.history_encoder import HistoryConfig
 from gpu_pricer.network.model.towers import Tower
 from gpu_pricer.network.segments.forming import Segmentation
-from gpu_pricer.network.storage.parameter_transfer import Labelled, Labels, Parameters, parameters_of
+from gpu_pricer.network.storage.parameter_transfer import (
+    LabelledParameters,
+    LabelledTensor,
+    Labels,
+    copy_shared,
+    parameters_of,
+)
 
-CENTRE = "segment centre"  # beside the parameters
+CENTRE = "segment centre"  # the name of the centres in parameters.safetensors
 PRODUCT_COLUMNS = ("product_id", "category_id", "reference_price", "is_trained")
-PLAIN = (  # settings as they are
+PLAIN = (  # settings that JSON stores as they are
     "half_lives", "price_memory", "period_days", "has_outside_option", "price_spread", "tastes_until",
 )  # fmt: skip
 TABLES = ("products", "users", "categories")
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What the parameters mean: the architecture, and how tables are turned into what it sees."""
+class NetworkSettings:
+    """What the parameters mean: the architecture, and how tables are encoded.
+
+    half_lives, price_memory, context and the vocabularies: as in training (ChoiceData).
+    period_days, has_outside_option: of the data.
+    price_spread: of the coordinates in which users are compared (see forming.py).
+    tastes_until: the last period that tastes were learned from, as an ISO date.
+    """
 
     architecture: NetworkConfig
     half_lives: list[float]
     price_memory: int
     period_days: int
     has_outside_option: bool
-    price_spread: float  # of the coordinates that users are compared in
-    tastes_until: str  # the last period that tastes were learned from, as an ISO date
+    price_spread: float
+    tastes_until: str
     context: ContextScale
     product_vocabulary: Vocabulary
     user_vocabulary: Vocabulary
@@ -55,13 +68,15 @@ class Settings:
 class SavedNetwork:
     """A network that can be used on other tables.
 
-    products: product_id, category_id, reference_price, is_trained, attributes; users: user_id, is_trained, attributes;
-    categories: category_id, choices_per_purchase, units_per_choice, season (what a period not trained on takes).
-    centre [S, D]: the segments' centres in the coordinates that users are compared in, in the order of segment_id.
+    settings, parameters: what was learned.
+    products: product_id, category_id, reference_price, is_trained, attributes. users: user_id, is_trained, attributes.
+    categories: category_id, choices_per_purchase, units_per_choice, season (the effect in a period not trained on).
+    centre [S, D]: the segments' centres in the coordinates in which users are compared, in the order of segment_id.
+    fingerprint: hash of the parameters' file.
     """
 
-    settings: Settings
-    parameters: Parameters
+    settings: NetworkSettings
+    parameters: LabelledParameters
     products: pl.DataFrame
     users: pl.DataFrame
     categories: pl.DataFrame
@@ -70,19 +85,22 @@ class SavedNetwork:
 
 
 def write_network(network: DemandNetwork, segments: Segmentation, tastes_until: date, directory: Path) -> None:
-    """Write a trained network, the last period its tastes come from, and its segments' centres, for read_network."""
+    """Write a trained network and its segments' centres for read_network.
+
+    tastes_until: the last period that its tastes were learned from.
+    """
     data = network.data
-    settings = Settings(
+    settings = NetworkSettings(
         architecture=network.config,
         half_lives=data.history.half_lives,
         price_memory=data.price_memory,
-        period_days=data.period_days,
+        period_days=data.calendar.period_days,
         has_outside_option=data.has_outside_option,
         price_spread=segments.price_spread,
         tastes_until=tastes_until.isoformat(),
         context=data.context_scale,
-        product_vocabulary=data.product_attributes.vocabulary,
-        user_vocabulary=data.user_attributes.vocabulary,
+        product_vocabulary=data.products.attributes.vocabulary,
+        user_vocabulary=data.users.attributes.vocabulary,
     )
     product_columns = dict.fromkeys([*PRODUCT_COLUMNS, *settings.product_vocabulary.columns])
     parameters = _trained(network)
@@ -94,16 +112,16 @@ def write_network(network: DemandNetwork, segments: Segmentation, tastes_until: 
     axes = {name: labelled.axes for name, labelled in parameters.tensors.items()}
     (directory / "network.json").write_text(json.dumps(asdict(settings) | {"axes": axes}, indent=1) + "\n")
     pl.concat(labels).write_parquet(directory / "labels.parquet")
-    data.products.select(*product_columns).write_parquet(directory / "products.parquet")
+    data.products.table.select(*product_columns).write_parquet(directory / "products.parquet")
     is_trained = pl.Series(network.user_sensitivity.is_trained[:, 0].bool().numpy())
-    users = data.users.with_columns(is_trained=is_trained)
+    users = data.users.table.with_columns(is_trained=is_trained)
     users.select("user_id", "is_trained", *settings.user_vocabulary.columns).write_parquet(directory / "users.parquet")
     season = pl.Series(network.carried_season().numpy())
-    data.categories.with_columns(season=season).write_parquet(directory / "categories.parquet")
+    data.categories.table.with_columns(season=season).write_parquet(directory / "categories.parquet")
 
 
 def read_network(directory: Path) -> SavedNetwork:
-    """Read what write_network wrote; InputError says what is not there or not whole, and what to do."""
+    """Return what write_network wrote; InputError where it is absent or damaged."""
     if not (directory / "network.json").is_file():
         raise InputError(f"a trained network must lie in {directory}, found none: run `gpu-pricer train` first")
     try:
@@ -113,19 +131,38 @@ def read_network(directory: Path) -> SavedNetwork:
         parts = tables.pop("labels").partition_by("axis", maintain_order=True)
         labels: dict[str, Labels] = {rows["axis"][0]: rows["label"].to_list() for rows in parts}
         centre = tensors.pop(CENTRE).numpy()
-        named = {name: Labelled(tensor, tuple(raw["axes"][name])) for name, tensor in tensors.items()}
+        named = {name: LabelledTensor(tensor, tuple(raw["axes"][name])) for name, tensor in tensors.items()}
         digest = hashlib.sha256((directory / "parameters.safetensors").read_bytes()).hexdigest()
-        return SavedNetwork(_settings(raw), Parameters(named, labels), **tables, centre=centre, fingerprint=digest)
+        return SavedNetwork(
+            _settings(raw), LabelledParameters(named, labels), **tables, centre=centre, fingerprint=digest
+        )
     except (KeyError, TypeError, ValueError, OSError, SafetensorError, pl.exceptions.PolarsError) as error:
         reason = first_line(error)
         raise InputError(f"the network in {directory} must be whole, found {reason}: train it again") from error
 
 
-@torch.no_grad()
-def _trained(network: DemandNetwork) -> Parameters:
-    """The network's parameters, with what training never saw at the average.
+def restore_network(saved: SavedNetwork, data: ChoiceData) -> DemandNetwork:
+    """Return the saved network on other data: what they share with training is as learned there, the rest average."""
+    network = DemandNetwork(data, saved.settings.architecture)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+        seasons = torch.from_numpy(data.categories.table["season"].to_numpy(writable=True))
+        network.season.weight.copy_(seasons[data.sets.category][:, None])
+        transferred = copy_shared(saved.parameters, parameters_of(network))
+    assert not transferred.left, transferred.left
+    for module in network.modules():
+        if isinstance(module, Tower):
+            module.is_trained.fill_(1.0)  # the deviations of new rows are zeros already
+    return network.eval()
 
-    Zero is what a product's or a user's own adds; an unknown word that nobody had is the mean of the words they had.
+
+@torch.no_grad()
+def _trained(network: DemandNetwork) -> LabelledParameters:
+    """Return the network's parameters, with rows that training never saw set to the average.
+
+    A product's or user's own deviation becomes 0. The row of the unknown word becomes the mean of the other words' rows
+    where all words were known in training.
     """
     parameters, data = parameters_of(network), network.data
     tensors, labels = dict(parameters.tensors), dict(parameters.labels)
@@ -134,21 +171,21 @@ def _trained(network: DemandNetwork) -> Parameters:
     for name, labelled in parameters.tensors.items():
         if labelled.axes[:1] in (("product",), ("user",)):
             tower = towers.get(name.partition(".")[0], network.product_taste)
-            tensors[name] = Labelled(labelled.values * tower.is_trained, labelled.axes)
+            tensors[name] = LabelledTensor(labelled.values * tower.is_trained, labelled.axes)
         elif labelled.axes and labelled.axes[0] in shares:
             values = labelled.values.clone()
             values[UNKNOWN] = shares[labelled.axes[0]] @ values
-            tensors[name] = Labelled(values, labelled.axes)
-    trained = (data.set_period < data.trained_periods).nonzero().squeeze(1)
-    tensors["season"] = Labelled(tensors["season"].values[trained], tensors["season"].axes)
+            tensors[name] = LabelledTensor(values, labelled.axes)
+    trained = (data.sets.period < data.calendar.trained_periods).nonzero().squeeze(1)
+    tensors["season"] = LabelledTensor(tensors["season"].values[trained], tensors["season"].axes)
     labels["choice_set"] = [labels["choice_set"][place] for place in trained.tolist()]
-    return Parameters(tensors, labels)
+    return LabelledParameters(tensors, labels)
 
 
 def _word_shares(data: ChoiceData) -> dict[str, Tensor]:
-    """For every axis of words of which none is unknown to training, how many of the rows have each, as shares."""
+    """Return the share of the rows with each word, for every axis of words on which training had no unknown word."""
     shares = {}
-    for side, attributes in (("product", data.product_attributes), ("user", data.user_attributes)):
+    for side, attributes in (("product", data.products.attributes), ("user", data.users.attributes)):
         for column, codes, size in zip(attributes.vocabulary.words, attributes.codes.T, attributes.sizes, strict=True):
             count = torch.bincount(codes, minlength=size).float()
             if count[UNKNOWN] == 0:
@@ -156,11 +193,11 @@ def _word_shares(data: ChoiceData) -> dict[str, Tensor]:
     return shares
 
 
-def _settings(raw: dict[str, Any]) -> Settings:
+def _settings(raw: dict[str, Any]) -> NetworkSettings:
     architecture = dict(raw["architecture"])
     if architecture["history"] is not None:
         architecture["history"] = HistoryConfig(**architecture["history"])
-    return Settings(
+    return NetworkSettings(
         architecture=NetworkConfig(**architecture),
         context=ContextScale(**raw["context"]),
         product_vocabulary=_vocabulary(raw["product_vocabulary"]),

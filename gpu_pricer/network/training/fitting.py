@@ -1,4 +1,4 @@
-"""Training the demand network: a LightningModule over batches that are numbers of choices, nothing else."""
+"""Training the demand network: where it runs, where it resumes, and which epoch it returns."""
 
 import hashlib
 import logging
@@ -12,22 +12,21 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint
 from pytorch_lightning.loggers import TensorBoardLogger
-from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
-from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from gpu_pricer.checks import require_integer, require_number
+from gpu_pricer.checks import require_integer
 from gpu_pricer.errors import InputError
-from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, Batch, IndexBatches, gather_batch
+from gpu_pricer.network.encoding.batches import IndexBatches
 from gpu_pricer.network.encoding.choice_data import ChoiceData
-from gpu_pricer.network.model.demand_network import DemandNetwork, NetworkConfig
-from gpu_pricer.network.model.likelihood import LIKELIHOODS
+from gpu_pricer.network.model.demand_network import NetworkConfig
+from gpu_pricer.network.model.objective import OptimiserConfig
 from gpu_pricer.network.storage.saved_network import SavedNetwork
 from gpu_pricer.network.training.init_from import start_from
+from gpu_pricer.network.training.lightning_module import DemandTraining
 
 log = logging.getLogger(__name__)
 
-HARMLESS = (  # Lightning 2.6 warns of what is meant: batches are row numbers, made without worker processes
+HARMLESS = (  # warnings of Lightning 2.6 about choices made on purpose: batches of row numbers, no worker processes
     ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated",
     ".*does not have many workers",
     "Your `IterableDataset` has `__len__` defined",
@@ -36,43 +35,8 @@ HARMLESS = (  # Lightning 2.6 warns of what is meant: batches are row numbers, m
 
 
 @dataclass(frozen=True)
-class OptimiserConfig:
-    """AdamW with a one-cycle rate; levels and sensitivities learn at their own, higher rate.
-
-    likelihood: choices (of one product or nothing) or purchases (of each product in the visit, from whole choice
-    sets); max_alternatives: larger choice sets are sampled in training, null: none is. patience: epochs without a
-    better validation.
-    """
-
-    likelihood: str
-    rate: float
-    level_rate: float
-    weight_decay: float
-    batch_size: int
-    max_epochs: int
-    patience: int
-    max_alternatives: int | None
-
-    def __post_init__(self) -> None:
-        for name in ("batch_size", "max_epochs", "patience"):
-            require_integer(f"optimiser.{name}", getattr(self, name), 1)
-        if self.likelihood not in LIKELIHOODS:
-            raise ValueError(f"optimiser.likelihood must be one of {sorted(LIKELIHOODS)}, found {self.likelihood!r}")
-        if self.max_alternatives is not None:
-            require_integer("optimiser.max_alternatives", self.max_alternatives, 1)
-            if self.likelihood == "purchases":
-                raise ValueError(
-                    "optimiser.max_alternatives must be null for optimiser.likelihood=purchases, which needs whole "
-                    f"choice sets, found {self.max_alternatives}"
-                )
-        for name in ("rate", "level_rate"):
-            require_number(f"optimiser.{name}", getattr(self, name), above=0, below=1)
-        require_number("optimiser.weight_decay", self.weight_decay, least=0)
-
-
-@dataclass(frozen=True)
 class TrainerConfig:
-    """Where training runs: Lightning's accelerator, devices, nodes, strategy and precision."""
+    """Where training runs: Lightning's accelerator, devices per node, nodes, strategy and precision."""
 
     accelerator: str
     devices: int
@@ -87,93 +51,8 @@ class TrainerConfig:
             raise InputError("trainer=gpu must find a CUDA device, found none: use trainer=cpu, or mend the driver")
 
 
-def batch_of(data: ChoiceData, index: Tensor, optimiser: OptimiserConfig, draws: torch.Generator) -> Batch:
-    """The choices `index` with as many alternatives as training looks at."""
-    return gather_batch(data, index, optimiser.max_alternatives or EVERY_ALTERNATIVE, draws)
-
-
-def log_likelihood(data: ChoiceData, utility: Tensor, batch: Batch, optimiser: OptimiserConfig) -> Tensor:
-    """The weighted log likelihood of every choice of the batch, [N]."""
-    per_purchase = data.choices_per_purchase[data.set_category[batch.choice_set]]
-    return LIKELIHOODS[optimiser.likelihood](utility, batch, per_purchase)
-
-
-class DemandTraining(pl.LightningModule):
-    """One optimisation step or one validation of the network on the choices a batch names."""
-
-    def __init__(self, data: ChoiceData, network: NetworkConfig, optimiser: OptimiserConfig, seed: int) -> None:
-        super().__init__()
-        self.network = DemandNetwork(data, network)
-        self.optimiser = optimiser
-        self.seed, self.draws = seed, torch.Generator()
-
-    def on_fit_start(self) -> None:
-        """Bring the tensors to the device once."""
-        self.network.data = self.network.data.to(self.device)
-        self.draws = torch.Generator(self.device)
-
-    def on_train_epoch_start(self) -> None:
-        """Draw alternatives anew in every process and epoch, the same ones in a training that was resumed."""
-        self.draws.manual_seed((self.seed * 1_000_003 + self.current_epoch) * 4096 + self.global_rank)
-
-    def on_train_batch_start(self, index: Tensor, batch_idx: int) -> None:
-        """Draw dropout anew in every process and step, the same in a training that was resumed."""
-        torch.manual_seed((self.seed * 1_000_003 + self.global_step) * 4096 + self.global_rank)
-
-    def training_step(self, index: Tensor) -> Tensor:
-        """The penalised negative log likelihood per unit of choice weight."""
-        batch = batch_of(self.network.data, index, self.optimiser, self.draws)
-        loss = self.log_loss(batch)
-        self.log("train/log_loss", loss.detach())
-        return loss + self.network.season_penalty(batch)
-
-    def log_loss(self, batch: Batch) -> Tensor:
-        """The negative log likelihood of a training batch, per unit of choice weight."""
-        network, data = self.network, self.network.data
-        utility = network.utility(batch, network.tastes(batch), data.trusted_moves(batch.row))
-        return -log_likelihood(data, utility, batch, self.optimiser).sum() / batch.weight.sum()
-
-    def validation_step(self, index: Tensor) -> None:
-        """The negative log likelihood over whole choice sets, averaged over the validation periods."""
-        data = self.network.data
-        batch = gather_batch(data, index, EVERY_ALTERNATIVE, self.draws)
-        loss = -log_likelihood(data, self.network(batch), batch, self.optimiser).sum() / batch.weight.sum()
-        self.log("validation/log_loss", loss, prog_bar=True, sync_dist=True, batch_size=int(batch.weight.sum()))
-
-    def on_train_epoch_end(self) -> None:
-        """Log where the price response stands, beside the likelihood that hardly sees it."""
-        network = self.network
-        vector = network.product_sensitivity.all_rows()
-        mean = network.sensitivity(vector.new_zeros(1, network.config.sensitivity_width + 1), vector).mean(0).detach()
-        self.log("train/mean_sensitivity", mean, sync_dist=True)
-
-    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """AdamW in three groups: tastes, levels with sensitivities, and the unshrunk means of all products."""
-        o, network = self.optimiser, self.network
-        tastes = [network.product_taste, network.user_taste, network.user_level, *filter(None, [network.history])]
-        levels = [
-            network.product_level,
-            network.season,
-            network.product_sensitivity,
-            network.user_sensitivity,
-        ]
-        groups = [
-            {"params": nn.ModuleList(tastes).parameters(), "lr": o.rate},
-            {"params": nn.ModuleList(levels).parameters(), "lr": o.level_rate},
-            {"params": [network.mean_level, network.mean_effect, network.mean_sensitivity, network.memory],
-             "lr": o.level_rate, "weight_decay": 0.0},
-        ]  # fmt: skip
-        optimiser = torch.optim.AdamW(groups, weight_decay=o.weight_decay, fused=True)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimiser,
-            max_lr=[o.rate, o.level_rate, o.level_rate],
-            total_steps=int(self.trainer.estimated_stepping_batches),
-        )
-        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-
 class _AdvanceEpoch(pl.Callback):
-    """Tells the index batches which epoch and which process they shuffle for."""
+    """Sets the epoch and the process of the index batches before each epoch."""
 
     def __init__(self, batches: IndexBatches) -> None:
         self.batches = batches
@@ -193,11 +72,12 @@ def fit_network(
     resume: bool,
     start: SavedNetwork | None = None,
 ) -> DemandTraining:
-    """Train, stop when validation no longer improves, and return the best epoch's network.
+    """Return the trained network of the epoch with the best validation, in a LightningModule.
 
-    directory keeps checkpoints/ and TensorBoard's events. resume goes on from the last checkpoint there, if it is of
-    the same choices and the same configuration; if not, training starts afresh and says so. start: a network of other
-    tables, whose parameters training starts from where they fit.
+    Training stops when validation no longer improves. directory receives checkpoints/ and TensorBoard's events.
+    resume: go on from the last checkpoint in the directory if it belongs to the same choices and configuration;
+    otherwise training starts afresh and logs so.
+    start: a network of other tables, whose parameters training starts from where they fit.
     """
     pl.seed_everything(seed, workers=True, verbose=False)
     module = DemandTraining(data, network, optimiser, seed)
@@ -225,7 +105,7 @@ def fit_network(
         float(checkpoint.best_model_score or 0),
         engine.current_epoch,
     )
-    module.network.data = data  # on_fit_start took a copy to the device
+    module.network.data = data  # on_fit_start replaced it by a copy on the device
     return module.cpu().eval()
 
 
@@ -274,7 +154,7 @@ def _fit(
 
 
 def _checkpoint_of(checkpoints: Path, inputs: str) -> Path | None:
-    """The last checkpoint, if the training that left it had the same inputs."""
+    """Return the last checkpoint, or None if there is none of a training with the same inputs."""
     last, note = checkpoints / "last.ckpt", checkpoints.with_name("inputs")
     if not last.is_file():
         return None
@@ -289,7 +169,7 @@ def _checkpoint_of(checkpoints: Path, inputs: str) -> Path | None:
 
 
 def _start_afresh(directory: Path, inputs: str) -> None:
-    """Clear what an earlier training left, and note what this one's checkpoints belong to."""
+    """Remove an earlier training's files, and note the inputs that this training's checkpoints belong to."""
     for leftover in ("checkpoints", "tensorboard"):
         shutil.rmtree(directory / leftover, ignore_errors=True)
     directory.mkdir(parents=True, exist_ok=True)

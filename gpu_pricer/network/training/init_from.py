@@ -1,4 +1,4 @@
-"""Training that starts from another network: tomorrow's of the same market, or that of a market with other ids."""
+"""Training that starts from another network: yesterday's of the same market, or that of a market with other ids."""
 
 import logging
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 def read_start(directory: Path) -> SavedNetwork:
-    """The network of an artefact, or of the artefact in a work folder; InputError where there is none."""
+    """Return the network of an artefact or of the artefact in a work folder; InputError where there is none."""
     places = [directory / NETWORK, directory / "demand" / NETWORK]
     for place in places:
         if place.is_dir():
@@ -27,11 +27,11 @@ def read_start(directory: Path) -> SavedNetwork:
 
 
 def warn_of_foresight(saved: SavedNetwork, data: ChoiceData) -> None:
-    """Say so where the saved tastes were learned from periods that this training keeps to judge by.
+    """Log a warning where the saved tastes were learned from periods that this training holds out.
 
-    Levels, seasons and price response are found anew from the training periods alone, wherever they start.
+    Only tastes can leak: levels, seasons and price response are settled on the training periods wherever they start.
     """
-    held_out = data.periods[data.trained_periods :]
+    held_out = data.calendar.periods[data.calendar.trained_periods :]
     if held_out and saved.settings.tastes_until >= held_out[0].isoformat():
         log.warning(
             "init_from has learned tastes from sales up to %s, and %s on are held out: their scores flatter",
@@ -40,7 +40,7 @@ def warn_of_foresight(saved: SavedNetwork, data: ChoiceData) -> None:
 
 
 def start_from(saved: SavedNetwork, network: DemandNetwork) -> None:
-    """Give the network what fits of the saved one, by product, user, word and choice set, and log how much that is.
+    """Copy into the network what fits of the saved one, by product, user, word and choice set, and log how much.
 
     InputError when nothing fits.
     """
@@ -52,13 +52,13 @@ def start_from(saved: SavedNetwork, network: DemandNetwork) -> None:
         "users": (shared.labels["user"], _count([target.labels["user"]])),
         "words of attributes": (sum(shared.labels[w] for w in words), _count([target.labels[w] for w in words])),
     }
-    said = ", ".join(f"{fits} of {count} {what}" for what, (fits, count) in found.items())
+    summary = ", ".join(f"{fits} of {count} {what}" for what, (fits, count) in found.items())
     if not (shared.layers or any(fits for fits, _ in found.values())):
         raise InputError(
-            f"init_from must share something with these tables, found {said} and layers of other shapes: "
+            f"init_from must share something with these tables, found {summary} and layers of other shapes: "
             "train with init_from=null, or with that network's model"
         )
-    log.info("training starts from a network that fits %s, and %d layers", said, shared.layers)
+    log.info("training starts from a network that fits %s, and %d layers", summary, shared.layers)
     if shared.left:
         log.info("what it learned of another shape is left: %s", ", ".join(shared.left))
 

@@ -46,12 +46,12 @@ def all_offers(log: Log) -> pl.DataFrame:
 def test_the_past_is_what_the_network_reads(folder, log):
     data = load_choice_data(folder, ENCODING, SPLIT)
     ids = {
-        "user_id": data.users["user_id"],
-        "product_id": data.products["product_id"],
-        "category_id": data.categories["category_id"],
-        "period": pl.Series(data.periods),
+        "user_id": data.users.table["user_id"],
+        "product_id": data.products.table["product_id"],
+        "category_id": data.categories.table["category_id"],
+        "period": pl.Series(data.calendar.periods),
     }
-    reference = reference_prices(log.shelf, data.periods[: data.trained_periods])
+    reference = reference_prices(log.shelf, data.calendar.periods[: data.calendar.trained_periods])
     offers = described(all_offers(log), log, reference)
 
     rows = with_network_past(offers, log, reference, ENCODING)
@@ -59,8 +59,8 @@ def test_the_past_is_what_the_network_reads(folder, log):
     number = [torch.tensor([list(known).index(value) for value in rows[name]]) for name, known in ids.items()]
     assert rows.select(offers.columns).equals(offers)
     assert np.array_equal(rows["past"].to_numpy(), data.history.features(*number).numpy())
-    cells = zip(data.product.tolist(), data.set_period[data.set_of_row()].tolist(), strict=True)
-    expected = dict(zip(cells, data.recent_ratio.tolist(), strict=True))
+    cells = zip(data.shelf.product.tolist(), data.sets.period_of_rows().tolist(), strict=True)
+    expected = dict(zip(cells, data.shelf.recent_ratio.tolist(), strict=True))
     found = zip(number[1].tolist(), number[3].tolist(), rows["price"] / rows["recent_price"], strict=True)
     assert all(ratio == pytest.approx(expected[product, period], rel=1e-6) for product, period, ratio in found)
 

@@ -47,8 +47,8 @@ def test_later_rows_cannot_change_the_past(cut):
     short = history_of(earlier, is_visit & (np.arange(PERIODS) < cut))
 
     assert torch.equal(everything(whole)[:, :, : cut + 1], everything(short)[:, :, : cut + 1])
-    asked = torch.arange(USERS), torch.full((USERS,), cut)
-    bought = zip(whole.baskets.gather(*asked), short.baskets.gather(*asked), strict=True)
+    before_cut = torch.arange(USERS), torch.full((USERS,), cut)
+    bought = zip(whole.baskets.gather(*before_cut), short.baskets.gather(*before_cut), strict=True)
     assert all(torch.equal(*pair) for pair in bought)
 
 
@@ -65,16 +65,16 @@ def test_decayed_counts_are_the_sums_over_the_past():
         assert int(past.count) == len(when)
 
 
-def test_who_never_bought_a_product_has_the_features_of_a_stranger():
+def test_a_product_never_bought_has_the_features_of_no_product():
     is_visit = np.ones((USERS, PERIODS), dtype=bool)
     one = np.array([0])
     history = history_of(Purchases(one, one, one, one), is_visit)
-    ask = torch.tensor([0]), torch.tensor([0]), torch.tensor([5])
+    offer = torch.tensor([0]), torch.tensor([0]), torch.tensor([5])
 
-    other = history.features(ask[0], torch.tensor([1]), *ask[1:])
+    other = history.features(offer[0], torch.tensor([1]), *offer[1:])
 
-    assert torch.equal(other, history.features(ask[0], torch.tensor([NO_PRODUCT]), *ask[1:]))
-    assert not torch.equal(other, history.features(*ask[:1], torch.tensor([0]), *ask[1:]))
+    assert torch.equal(other, history.features(offer[0], torch.tensor([NO_PRODUCT]), *offer[1:]))
+    assert not torch.equal(other, history.features(*offer[:1], torch.tensor([0]), *offer[1:]))
 
 
 def test_features_are_finite_before_anything_happened():

@@ -21,8 +21,8 @@ def test_held_out_rows_are_the_test_periods_and_probabilities_are_calibrated(mar
     predict_held_out(trained, SEGMENTS, tmp_path / "held_out.parquet")
 
     offers = pl.read_parquet(tmp_path / "held_out.parquet")
-    assert offers["period"].unique().sort().to_list() == data.periods[-3:]
-    assert offers.height == 3 * 300 * data.products.height
+    assert offers["period"].unique().sort().to_list() == data.calendar.periods[-3:]
+    assert offers.height == 3 * 300 * data.products.count
     assert offers["probability"].is_between(0, 1, closed="none").all()
     assert offers["probability"].sum() == pytest.approx(offers["bought"].sum(), rel=0.1)
     assert offers["artefact_probability"].sum() == pytest.approx(offers["probability"].sum(), rel=0.05)
@@ -40,4 +40,4 @@ def test_a_sample_of_the_zeros_predicts_as_many_purchases_as_all_of_them(tmp_pat
     offers = pl.read_parquet(tmp_path / "held_out.parquet")
     predicted = (offers["probability"] * offers["weight"]).sum()
     assert predicted == pytest.approx(offers["bought"].sum(), rel=0.1)
-    assert len(data.user) < 0.8 * 300 * 20 * 4
+    assert data.choices.count < 0.8 * 300 * 20 * 4

@@ -1,4 +1,4 @@
-"""What an offer of any period says of its context, against what the network itself saw of that shelf."""
+"""The context of offers of any period, against what the network itself saw of that shelf."""
 
 from dataclasses import replace
 
@@ -9,10 +9,9 @@ import torch
 
 from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, gather_batch
 from gpu_pricer.network.encoding.loading import load_choice_data
-from gpu_pricer.network.inference.held_out import shares
-from gpu_pricer.network.inference.occasions import Unseen, unseen_data
+from gpu_pricer.network.inference.occasions import UnseenTables, encode_unseen
 from gpu_pricer.network.inference.past import read_past
-from gpu_pricer.network.inference.prediction import predict_offers
+from gpu_pricer.network.inference.prediction import choice_shares, predict_offers
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.model.likelihood import purchase_probability
 from gpu_pricer.network.segments.forming import Segmentation
@@ -31,8 +30,8 @@ def tables(tmp_path_factory):
     write_canonical(directory, users=USERS, periods=PERIODS)
     shelf, choices = (pl.read_parquet(directory / f"{name}.parquet") for name in ("shelf", "choices"))
     humidity = pl.Series(rng.normal(5, 2, shelf.height))
-    is_told, is_there = (pl.Series(rng.random(shelf.height) < share) for share in (0.7, 0.8))
-    shelf = shelf.with_columns(humidity=pl.when(is_told).then(humidity)).filter(is_there)
+    is_known, is_there = (pl.Series(rng.random(shelf.height) < share) for share in (0.7, 0.8))
+    shelf = shelf.with_columns(humidity=pl.when(is_known).then(humidity)).filter(is_there)
     shelf.write_parquet(directory / "shelf.parquet")
     on_shelf = choices.join(shelf, on=("product_id", "period"), how="semi")
     pl.concat([on_shelf, choices.filter(pl.col("product_id").is_null())]).write_parquet(directory / "choices.parquet")
@@ -55,7 +54,7 @@ def network(tables):
 def saved(network, tmp_path_factory):
     directory = tmp_path_factory.mktemp("network")
     segments = Segmentation(np.zeros(USERS, np.int64), np.zeros((1, 4)), 0.2)
-    write_network(network, segments, network.data.periods[-1], directory)
+    write_network(network, segments, network.data.calendar.periods[-1], directory)
     return read_network(directory)
 
 
@@ -82,24 +81,24 @@ def absent(past, period):
     return sorted(set(range(20)) - set(past.shelf.filter(pl.col("period") == past.periods[period])["product_id"]))
 
 
-def test_offers_of_the_shelf_are_as_likely_as_the_network_itself_says(network, past, predict):
+def test_offers_of_the_shelf_are_as_likely_as_in_the_network_itself(network, past, predict):
     data = network.data
     batch = gather_batch(data, data.split()[2], EVERY_ALTERNATIVE, torch.Generator())
     with torch.no_grad():
-        share = shares(network(batch), batch)
-    per_purchase = data.choices_per_purchase[data.set_category[batch.choice_set]][batch.occasion]
-    choice_set, product = batch.choice_set[batch.occasion].numpy(), data.product[batch.row].numpy()
+        share = choice_shares(network(batch), batch)
+    per_purchase = data.choices_per_purchase(batch.choice_set)[batch.occasion]
+    choice_set, product = batch.choice_set[batch.occasion].numpy(), data.shelf.product[batch.row].numpy()
     offers = pl.DataFrame({
-        "user_id": data.users["user_id"].gather(batch.user[batch.occasion].numpy()),
-        "product_id": data.products["product_id"].gather(product),
-        "period": pl.Series(data.periods).gather(data.set_period[choice_set].numpy()),
+        "user_id": data.users.table["user_id"].gather(batch.user[batch.occasion].numpy()),
+        "product_id": data.products.table["product_id"].gather(product),
+        "period": pl.Series(data.calendar.periods).gather(data.sets.period[choice_set].numpy()),
     }).with_columns(occasion_id=pl.struct("user_id", "period").rank("dense"))  # fmt: skip
     offers = offers.join(past.shelf, on=("product_id", "period"), maintain_order="left")
 
-    told = predict(offers.drop("humidity", "display", "mailer"), past)
+    predicted = predict(offers.drop("humidity", "display", "mailer"), past)
 
     assert offers["humidity"].null_count() > 0
-    np.testing.assert_allclose(told, purchase_probability(share, per_purchase), rtol=1e-5)
+    np.testing.assert_allclose(predicted, purchase_probability(share, per_purchase), rtol=1e-5)
 
 
 def test_the_context_of_later_periods_changes_no_prediction(past, predict):
@@ -115,25 +114,25 @@ def test_the_context_of_later_periods_changes_no_prediction(past, predict):
 
 
 @pytest.mark.parametrize("period", [0, 2, 6, PERIODS - 1, PERIODS, PERIODS + 9])
-def test_context_not_told_is_that_of_the_periods_before_as_in_pricing(network, saved, past, period):
+def test_missing_context_is_that_of_the_periods_before_as_in_pricing(network, saved, past, period):
     products = range(20) if period >= PERIODS else absent(past, period)
     offers = offers_of(products, past.calendar(period + 1)[period])
     users = saved.users.filter(pl.col("user_id") == 5)
 
-    data, row = unseen_data(saved, Unseen(offers, users, saved.products, past, now=0))
+    data, row = encode_unseen(saved, UnseenTables(offers, users, saved.products, past, now=0))
 
-    expected = period_to_judge(network, min(period, PERIODS)).context[data.product]
+    expected = period_to_judge(network, min(period, PERIODS)).context[data.shelf.product]
     assert len(row) == len(products)
     assert expected.any() or period == 0
-    torch.testing.assert_close(data.context, expected)
+    torch.testing.assert_close(data.shelf.context, expected)
 
 
-def test_what_an_offer_says_of_its_context_counts_more_than_the_log(past, predict):
+def test_the_context_of_an_offer_overrides_that_of_the_log(past, predict):
     period = past.periods[6]
     shelf = past.shelf.filter(pl.col("period") == period)
-    as_told = predict(offers_of(shelf["product_id"], period, humidity=9.0), past)
+    with_humidity = predict(offers_of(shelf["product_id"], period, humidity=9.0), past)
 
     everywhere = replace(past, shelf=past.shelf.with_columns(humidity=pl.lit(9.0)))
 
-    assert (as_told != predict(offers_of(shelf["product_id"], period), past)).all()
-    np.testing.assert_allclose(as_told, predict(offers_of(shelf["product_id"], period), everywhere))
+    assert (with_humidity != predict(offers_of(shelf["product_id"], period), past)).all()
+    np.testing.assert_allclose(with_humidity, predict(offers_of(shelf["product_id"], period), everywhere))

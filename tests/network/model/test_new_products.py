@@ -49,13 +49,13 @@ def network(data, tmp_path_factory):
 
 
 def test_their_reference_price_is_the_first_one_and_not_todays(data):
-    new = data.products.filter(~pl.col("is_trained"))
+    new = data.products.table.filter(~pl.col("is_trained"))
 
     assert new["reference_price"].to_list() == [5.0, 5.0]
 
 
 def test_what_was_bought_of_them_does_not_tell_tastes_that_nobody_learned(data, network):
-    new = torch.from_numpy(~data.products["is_trained"].to_numpy())
+    new = ~data.products.is_trained
 
     assert (network.history.bought.weight[new] == 0).all()
     assert (network.history.bought.weight[~new] != 0).any(dim=1).all()
@@ -65,8 +65,8 @@ def test_their_first_sales_count_once_all_periods_do(data, network):
     network.go_on_with(data.with_every_period())
     settle_price_response(network, PRICE_RESPONSE, OPTIMISER, seed=0)
 
-    new = (data.products["product_id"] > data.products["product_id"].max() - 2).to_numpy().nonzero()[0]
-    appeal = Members(network, period_to_price(network)).demand(slice(0, data.products.height))[0]
+    new = (data.products.table["product_id"] > data.products.table["product_id"].max() - 2).to_numpy().nonzero()[0]
+    appeal = Members(network, period_to_price(network)).demand(slice(0, data.products.count))[0]
     ratio = torch.exp(appeal[:, new[1]]).mean() / torch.exp(appeal[:, new[0]]).mean()
     assert float(ratio) == pytest.approx(CHANCES[1] / CHANCES[0], rel=0.5)
 

@@ -10,10 +10,11 @@ import torch
 
 from gpu_pricer.network.encoding.loading import EncodingConfig, load_choice_data
 from gpu_pricer.network.model.demand_network import NetworkConfig
+from gpu_pricer.network.model.objective import OptimiserConfig
 from gpu_pricer.network.price_response.parameters import PriorConfig
 from gpu_pricer.network.price_response.settling import PriceResponseConfig, settle_price_response
 from gpu_pricer.network.segments.export import ExportConfig, export_artefact
-from gpu_pricer.network.training.fitting import OptimiserConfig, TrainerConfig, fit_network
+from gpu_pricer.network.training.fitting import TrainerConfig, fit_network
 from tests.canonical import SPLIT, write_canonical
 
 ENCODING = EncodingConfig(min_count=2, min_price_coverage=0.7, price_memory=8, half_lives=[2, 8])
@@ -37,7 +38,7 @@ def settled(tmp_path_factory):
 
 
 def artefact_of(network, posterior):
-    users = network.data.users.height
+    users = network.data.users.count
     return export_artefact(network, np.arange(users) % 3, np.ones(users), DENSE, "run", "now", posterior)
 
 
@@ -47,7 +48,7 @@ def test_draws_are_the_artefacts_and_leave_the_network_alone(settled):
 
     first, second = artefact_of(network, posterior), artefact_of(network, posterior)
 
-    assert first.posterior.height == 60 * 3 * network.data.categories.height
+    assert first.posterior.height == 60 * 3 * network.data.categories.count
     assert first.posterior.equals(second.posterior)
     assert first.factors["sensitivity"].tobytes() == artefact_of(network, None).factors["sensitivity"].tobytes()
     assert torch.equal(torch.nn.utils.parameters_to_vector(network.parameters()), before)
@@ -56,9 +57,9 @@ def test_draws_are_the_artefacts_and_leave_the_network_alone(settled):
 def test_true_sensitivities_lie_where_the_draws_say(settled):
     drawn, network, posterior = settled
     artefact = artefact_of(network, posterior)
-    products = network.data.products.select("product_id", "category_id").with_columns(
-        learned=pl.Series(artefact.factors["sensitivity"][:, : network.data.products.height].mean(axis=0)),
-        true=pl.Series(drawn.sensitivity[network.data.products["product_id"].to_numpy()]),
+    products = network.data.products.table.select("product_id", "category_id").with_columns(
+        learned=pl.Series(artefact.factors["sensitivity"][:, : network.data.products.count].mean(axis=0)),
+        true=pl.Series(drawn.sensitivity[network.data.products.table["product_id"].to_numpy()]),
     )
     mean = products.group_by("category_id").agg(pl.col("learned", "true").mean())
     spread = artefact.posterior.group_by("category_id").agg(pl.col("log_deviation").std())
@@ -94,9 +95,9 @@ def test_a_draw_moves_what_it_draws(settled, monkeypatch):
     shift = parameters.get()
     parameters.put(theta)
     monkeypatch.setattr(parameters, "draw", lambda *_: shift)
-    category = network.data.product_category
+    category = network.data.products.category
     sensitivity = torch.linspace(0.5, 3.0, 2 * len(category)).reshape(2, -1)
-    weight = torch.zeros(2, network.data.users.height)
+    weight = torch.zeros(2, network.data.users.count)
     weight[0, 0], weight[1, 1] = 0.25, 1.0
 
     found = replace(posterior, draws=1).table(pl.Series([7, 8]), weight, sensitivity)
@@ -104,7 +105,7 @@ def test_a_draw_moves_what_it_draws(settled, monkeypatch):
     raw = np.log(np.expm1(sensitivity.numpy().astype(float)))
     raw[0] += 0.25 * 2.0
     raw[:, 0] += 1.0
-    for c, name in enumerate(network.data.categories["category_id"]):
+    for c, name in enumerate(network.data.categories.table["category_id"]):
         inside = (category == c).numpy()
         expected = np.log(np.logaddexp(raw[:, inside], 0).sum(axis=1) / sensitivity.numpy()[:, inside].sum(axis=1))
         rows = found.filter(pl.col("category_id") == name).sort("segment_id")

@@ -10,11 +10,11 @@ from scipy.sparse import csr_array
 from gpu_pricer.network.encoding.loading import EncodingConfig, load_choice_data
 from gpu_pricer.network.model.demand_network import DemandNetwork, NetworkConfig
 from gpu_pricer.network.model.history_encoder import HistoryConfig
+from gpu_pricer.network.model.objective import OptimiserConfig, batch_of, log_likelihood
 from gpu_pricer.network.price_response import normal_equations
 from gpu_pricer.network.price_response.likelihood import ResponseLikelihood
 from gpu_pricer.network.price_response.normal_equations import NormalEquations
 from gpu_pricer.network.price_response.parameters import PriorConfig, ResponseParameters
-from gpu_pricer.network.training.fitting import OptimiserConfig, batch_of, log_likelihood
 from tests.canonical import SPLIT, write_canonical
 
 ENCODING = EncodingConfig(min_count=2, min_price_coverage=0.7, price_memory=8, half_lives=[2, 8])

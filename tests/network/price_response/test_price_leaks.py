@@ -18,8 +18,9 @@ from hydra.utils import instantiate
 
 from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, gather_batch
 from gpu_pricer.network.encoding.loading import load_choice_data
+from gpu_pricer.network.model.objective import log_likelihood
 from gpu_pricer.network.price_response.settling import settle_price_response
-from gpu_pricer.network.training.fitting import fit_network, log_likelihood
+from gpu_pricer.network.training.fitting import fit_network
 from tests.canonical import SPLIT, write_canonical
 
 CONF = Path(__file__).parents[3] / "conf"
@@ -78,7 +79,7 @@ def _learn(folder: Path, factors: int) -> Learned:
     batch = gather_batch(data, torch.cat(data.split()[1:]), EVERY_ALTERNATIVE, torch.Generator())
     with torch.no_grad():
         utility = partial(network.utility, batch, network.tastes(batch))
-        moves = data.price_moves(batch.row)
+        moves = data.shelf.price_moves(batch.row)
         with_prices, without = (
             float(log_likelihood(data, utility(some), batch, optimiser).sum()) for some in (moves, 0 * moves)
         )

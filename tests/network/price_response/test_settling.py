@@ -17,7 +17,7 @@ from tests.network.small import CPU, NETWORK, OPTIMISER, PRICE_RESPONSE, mean_se
 def test_sensitivity_is_learned_from_price_moves(market, trained):
     drawn, data = market
     learned = mean_sensitivity_of_products(trained)
-    truth = drawn.sensitivity[data.products["product_id"].to_numpy()]
+    truth = drawn.sensitivity[data.products.table["product_id"].to_numpy()]
 
     assert learned.mean() == pytest.approx(truth.mean(), rel=0.1)
     assert np.corrcoef(learned, truth)[0, 1] > 0.7
@@ -58,7 +58,7 @@ def test_a_price_that_is_only_carried_teaches_no_price_response(market):
     batch = gather_batch(data, data.split()[0], EVERY_ALTERNATIVE, torch.Generator())
     _learned_likelihood(network, batch).sum().backward()
 
-    carried = data.products["product_id"].to_numpy() == 0
+    carried = data.products.table["product_id"].to_numpy() == 0
     gradient = network.product_sensitivity.own.weight.grad.abs().sum(dim=1).numpy()
     assert (gradient[carried] == 0).all()
     assert (gradient[~carried] > 0).all()

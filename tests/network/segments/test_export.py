@@ -12,7 +12,7 @@ from gpu_pricer.network.segments import members as members_module
 from gpu_pricer.network.segments.export import ExportConfig, export_artefact, export_members
 from gpu_pricer.network.segments.forming import user_coordinates
 from gpu_pricer.network.segments.moments import member_weight, segment_moments
-from tests.network.small import everybody
+from tests.network.small import all_members
 
 DENSE = ExportConfig("dense", rank=3, support_quantile=0.01, support_width=0.10, member_cells=3000)
 SEGMENTS = np.arange(300) % 3
@@ -22,14 +22,14 @@ SEGMENTS = np.arange(300) % 3
 def members(trained):
     """Visits and segments of the users, and every member's choice probabilities at today's prices."""
     visits, segment = np.linspace(1, 20, 300), np.arange(300) % 3
-    appeal, sensitivity = (part.double().numpy() for part in everybody(trained).demand(slice(0, 20)))
+    appeal, sensitivity = (part.double().numpy() for part in all_members(trained).demand(slice(0, 20)))
     return visits, segment, appeal, sensitivity
 
 
 def test_a_dense_artefact_has_its_members_mean_shares_and_slopes(market, trained, members):
     _, data = market
     visits, segment, appeal, sensitivity = members
-    ratio = (data.products["price"] / data.products["reference_price"]).to_numpy()
+    ratio = (data.products.table["price"] / data.products.table["reference_price"]).to_numpy()
     shares = _shares(appeal, sensitivity, ratio, data)
 
     artefact = export_artefact(trained, segment, visits, DENSE, "run", "now")
@@ -47,11 +47,13 @@ def test_a_dense_artefact_has_its_members_mean_shares_and_slopes(market, trained
 def test_a_segment_of_one_is_its_member_however_often_a_product_is_there(trained):
     network, everyone = copy(trained), np.arange(300)
     availability = pl.Series(np.resize([1.0, 0.25, 0.0, 0.5], 20))
-    network.data = replace(trained.data, products=trained.data.products.with_columns(availability=availability))
+    products = trained.data.products
+    at_times = replace(products, table=products.table.with_columns(availability=availability))
+    network.data = replace(trained.data, products=at_times)
 
     artefact = export_artefact(network, everyone, np.ones(300), DENSE, "run", "now")
 
-    appeal, sensitivity = everybody(network).demand(slice(0, 20))
+    appeal, sensitivity = all_members(network).demand(slice(0, 20))
     np.testing.assert_allclose(artefact.factors["sensitivity"][:, :20], sensitivity, rtol=1e-3)
     np.testing.assert_allclose(artefact.factors["appeal"][:, :20], appeal, atol=1e-3)
 
@@ -91,12 +93,12 @@ def test_support_is_at_least_as_wide_as_configured(market, trained):
 
 def test_without_an_outside_option_the_artefact_keeps_the_mean_shares(market, trained, monkeypatch):
     _, data = market
-    inside = replace(data, outside=torch.full_like(data.outside, -torch.inf))
-    members = everybody(trained)
+    inside = replace(data, choices=replace(data.choices, outside=torch.full_like(data.choices.outside, -torch.inf)))
+    members = all_members(trained)
     monkeypatch.setattr(trained, "data", inside)
     moments = segment_moments(members, torch.full((1, 300), 1 / 300))
-    ratio = (data.products["price"] / data.products["reference_price"]).to_numpy()
-    category = data.product_category.numpy()
+    ratio = (data.products.table["price"] / data.products.table["reference_price"]).to_numpy()
+    category = data.products.category.numpy()
     weight = np.exp(moments.appeal[0].numpy() - moments.sensitivity[0].numpy() * (ratio - 1))
     ours = weight / np.bincount(category, weight)[category]
 
@@ -108,31 +110,34 @@ def test_without_an_outside_option_the_artefact_keeps_the_mean_shares(market, tr
 
 def test_the_members_are_kept_as_segments_of_one_for_the_categories_bought_most(trained):
     data, visits = trained.data, np.linspace(1, 20, 300)
-    bought = data.product_category[data.product[data.chosen[data.chosen >= 0]]]
+    bought = data.products.category[data.shelf.product[data.choices.chosen[data.choices.chosen >= 0]]]
     most = torch.bincount(bought).argmax()
-    size = int((data.product_category == most).sum())
+    size = int((data.products.category == most).sum())
 
     kept = export_members(trained, visits, replace(DENSE, member_cells=300 * size), "run", "now")
 
-    is_kept = (data.product_category == most).numpy()
-    assert kept.products["product_id"].to_list() == data.products["product_id"].filter(pl.Series(is_kept)).to_list()
-    assert kept.segments["segment_id"].to_list() == data.users["user_id"].to_list()
-    for part, expected in zip(("appeal", "sensitivity"), everybody(trained).demand(slice(0, 20)), strict=True):
+    is_kept = (data.products.category == most).numpy()
+    assert (
+        kept.products["product_id"].to_list() == data.products.table["product_id"].filter(pl.Series(is_kept)).to_list()
+    )
+    assert kept.segments["segment_id"].to_list() == data.users.table["user_id"].to_list()
+    for part, expected in zip(("appeal", "sensitivity"), all_members(trained).demand(slice(0, 20)), strict=True):
         np.testing.assert_array_equal(kept.factors[part], expected[:, is_kept].numpy())
     assert export_members(trained, visits, replace(DENSE, member_cells=10), "run", "now") is None
 
 
 def test_blocks_of_users_and_products_change_no_moment(trained, monkeypatch):
     weight = member_weight(np.arange(300) % 3, np.linspace(1, 20, 300))
-    whole, where = segment_moments(everybody(trained), weight), user_coordinates(everybody(trained), price_spread=0.2)
+    whole = segment_moments(all_members(trained), weight)
+    where = user_coordinates(all_members(trained), price_spread=0.2)
 
     monkeypatch.setattr(members_module, "USERS", 77)
     monkeypatch.setattr(members_module, "PRODUCTS", 5)
-    blocks = segment_moments(everybody(trained), weight)
+    blocks = segment_moments(all_members(trained), weight)
 
     for name in ("appeal", "sensitivity", "damping"):
         torch.testing.assert_close(getattr(blocks, name), getattr(whole, name), rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(user_coordinates(everybody(trained), price_spread=0.2), where, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(user_coordinates(all_members(trained), price_spread=0.2), where, rtol=1e-4, atol=1e-5)
 
 
 def test_who_came_lately_is_expected_to_come_again(market):
@@ -141,18 +146,18 @@ def test_who_came_lately_is_expected_to_come_again(market):
     came[0], came[1] = 0.0, 1.0
     came[2] = np.arange(came.shape[1]) < 3
     count = torch.from_numpy(np.concatenate([np.zeros((len(came), 1)), came.cumsum(axis=1)], axis=1))
-    told = replace(data, history=replace(data.history, visit_count=count))
+    counted = replace(data, history=replace(data.history, visit_count=count))
 
-    expected = told.expected_visits(10, 4)
+    expected = counted.expected_visits(10, 4)
 
     assert expected[:3] == pytest.approx([0.0, 1.0, 3 / 10 / 5])
     assert expected == pytest.approx((came[:, 6:10].sum(axis=1) + came[:, :10].mean(axis=1)) / 5)
-    assert told.expected_visits(2, 4) == pytest.approx(came[:, :2].mean(axis=1))
+    assert counted.expected_visits(2, 4) == pytest.approx(came[:, :2].mean(axis=1))
 
 
 def _shares(appeal, sensitivity, ratio, data):
     """The multinomial logit, written out: [rows, P]."""
     weight = np.exp(appeal - sensitivity * (ratio - 1))
-    category = data.product_category.numpy()
+    category = data.products.category.numpy()
     total = np.stack([weight[:, category == g].sum(axis=1) for g in range(category.max() + 1)], axis=1)
     return weight / (1 + total[:, category])

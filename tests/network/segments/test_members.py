@@ -1,4 +1,4 @@
-"""The demand of every user before a period that is judged, whoever comes in it."""
+"""The demand of every user before a period that is judged, which does not depend on who comes in it."""
 
 import polars as pl
 import pytest
@@ -40,7 +40,7 @@ def left_by(directory, to, cut):
 
 
 @pytest.mark.parametrize("judged", JUDGED)
-def test_the_demand_before_a_period_does_not_tell_who_comes_in_it(network, tables, tmp_path, judged):
+def test_the_demand_before_a_period_does_not_depend_on_who_comes_in_it(network, tables, tmp_path, judged):
     whole = Members(network, period_to_judge(network, judged)).demand(slice(0, 20))
     known = network.data
     try:
@@ -52,7 +52,7 @@ def test_the_demand_before_a_period_does_not_tell_who_comes_in_it(network, table
     assert all(torch.equal(*pair) for pair in zip(whole, left, strict=True))
 
 
-def test_what_nobody_was_to_be_asked_for_is_an_error_and_not_an_empty_basket(network, tables, tmp_path):
+def test_a_basket_that_was_not_computed_is_an_error_and_not_empty(network, tables, tmp_path):
     data = left_by(tables, tmp_path / "left", JUDGED[0] - 1)
 
     with pytest.raises(LookupError, match="before periods"):

@@ -8,21 +8,24 @@ import torch
 from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, gather_batch
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.model.likelihood import log_probability
+from gpu_pricer.network.model.objective import OptimiserConfig
 from gpu_pricer.network.price_response.settling import settle_price_response
 from gpu_pricer.network.training import fitting as training
-from gpu_pricer.network.training.fitting import OptimiserConfig, fit_network
+from gpu_pricer.network.training.fitting import fit_network
 from tests.network.small import CPU, NETWORK, OPTIMISER, PRICE_RESPONSE, mean_sensitivity_of_products
 
 
 def test_training_beats_shares_that_know_no_user_and_no_price(market, trained):
     _, data = market
     _, validation, _ = data.split()
-    bought = data.chosen[validation] >= 0
-    counts = torch.bincount(data.product[data.chosen[validation][bought]], minlength=data.products.height)
-    share = counts / (len(validation) / data.categories.height)
-    outside = 1 - torch.zeros(data.categories.height).index_add(0, data.product_category, share)
-    category = data.set_category[data.choice_set[validation]]
-    known = torch.where(bought, share[data.product[data.chosen[validation].clamp(min=0)]], outside[category])
+    bought = data.choices.chosen[validation] >= 0
+    counts = torch.bincount(data.shelf.product[data.choices.chosen[validation][bought]], minlength=data.products.count)
+    share = counts / (len(validation) / data.categories.count)
+    outside = 1 - torch.zeros(data.categories.count).index_add(0, data.products.category, share)
+    category = data.sets.category[data.choices.choice_set[validation]]
+    known = torch.where(
+        bought, share[data.shelf.product[data.choices.chosen[validation].clamp(min=0)]], outside[category]
+    )
 
     batch = gather_batch(data, validation, EVERY_ALTERNATIVE, torch.Generator())
     with torch.no_grad():
@@ -47,21 +50,21 @@ def test_habits_in_a_batch_are_those_of_its_users_and_products_one_by_one(market
     _, data = market
     late = data.split()[1]
     batch = gather_batch(data, late[::7], max_alternatives=3, generator=torch.Generator())
-    user, period = batch.user[batch.occasion], data.set_period[batch.choice_set][batch.occasion]
+    user, period = batch.user[batch.occasion], data.sets.period[batch.choice_set][batch.occasion]
 
     with torch.no_grad():
         found = trained.history.habits_in(data, batch)
-        expected = trained.history.habits(data, user, data.product[batch.row], period)
+        expected = trained.history.habits(data, user, data.shelf.product[batch.row], period)
 
-    assert 0.1 < data.history.has_bought(user, data.product[batch.row], period).float().mean() < 0.9
+    assert 0.1 < data.history.has_bought(user, data.shelf.product[batch.row], period).float().mean() < 0.9
     torch.testing.assert_close(found, expected)
 
 
 def test_protected_columns_never_enter_the_network(market):
     _, data = market
 
-    assert data.user_attributes.sizes == ()
-    assert data.user_attributes.numbers.shape[1] == 0
+    assert data.users.attributes.sizes == ()
+    assert data.users.attributes.numbers.shape[1] == 0
 
 
 def test_a_resumed_training_ends_where_an_uninterrupted_one_does(market, tmp_path, monkeypatch):
@@ -95,7 +98,7 @@ def test_a_checkpoint_of_another_configuration_is_not_resumed(market, tmp_path, 
 def test_sampling_alternatives_keeps_the_likelihood_consistent(market):
     _, data = market
     network = DemandNetwork(data, NETWORK).eval()
-    index = torch.arange(len(data.user))[:2000]
+    index = torch.arange(data.choices.count)[:2000]
     full = gather_batch(data, index, EVERY_ALTERNATIVE, torch.Generator())
     with torch.no_grad():
         expected = _purchase_share(network, full)

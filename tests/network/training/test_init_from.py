@@ -37,7 +37,7 @@ def yesterday(tmp_path_factory):
     write_canonical(folder / "data")
     data = load_choice_data(folder / "data", ENCODING, SPLIT)
     network = validation_loss(data, folder, 3)[1]
-    write_network(network, ONE_SEGMENT, data.periods[data.trained_periods - 1], folder / "demand" / "network")
+    write_network(network, ONE_SEGMENT, data.calendar.last_trained, folder / "demand" / "network")
     return data, network, folder
 
 
@@ -79,9 +79,13 @@ def test_tastes_of_periods_that_are_held_out_now_are_said_to_flatter(yesterday, 
 
     warn_of_foresight(start, data)
     assert not caplog.text
-    warn_of_foresight(start, replace(data, trained_periods=data.trained_periods - 1))
+    calendar = data.calendar
+    fewer = replace(calendar, trained_periods=calendar.trained_periods - 1)
+    warn_of_foresight(start, replace(data, calendar=fewer))
 
-    assert f"from sales up to {data.periods[13]}, and {data.periods[13]} on are held out" in caplog.text
+    assert (
+        f"from sales up to {data.calendar.periods[13]}, and {data.calendar.periods[13]} on are held out" in caplog.text
+    )
 
 
 def test_a_second_market_with_other_ids_starts_ahead_of_a_cold_one(yesterday, elsewhere, tmp_path, caplog):

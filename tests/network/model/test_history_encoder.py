@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gpu_pricer.network.model.weighted_sums import weighted_sums
+from gpu_pricer.network.model.history_encoder import weighted_sums
 
 
 @pytest.mark.parametrize("sizes", [[2, 0, 3, 0], [0, 0, 0, 0], [1, 4, 0, 2]])

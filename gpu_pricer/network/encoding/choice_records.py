@@ -1,0 +1,175 @@
+"""The records that ChoiceData consists of: shelf rows, choice sets, choices, products, users, categories, calendar."""
+
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+import torch
+from torch import Tensor
+
+from gpu_pricer.network.encoding.attributes import Attributes
+from gpu_pricer.network.encoding.on_device import OnDevice
+
+
+@dataclass(frozen=True)
+class ShelfRows(OnDevice):
+    """The R products on the shelf in each period, sorted by period, then category, then product.
+
+    product [R]: the product's row number.
+    price_ratio [R]: price / reference price.
+    recent_ratio [R]: price / recent price (see price_memory.py).
+    context [R, C]: promotion and other context, on the scale of ContextScale.
+    """
+
+    product: Tensor
+    price_ratio: Tensor
+    recent_ratio: Tensor
+    context: Tensor
+
+    @property
+    def count(self) -> int:
+        """Return R."""
+        return len(self.product)
+
+    def price_moves(self, row: Tensor) -> Tensor:
+        """Return how far the prices of n rows are from the reference price and from the recent price, [n, 2]."""
+        return torch.stack([ratio.index_select(0, row) for ratio in (self.price_ratio, self.recent_ratio)], dim=1) - 1
+
+
+@dataclass(frozen=True)
+class ChoiceSets(OnDevice):
+    """The G choice sets: what a category had on the shelf in a period, as a run of consecutive shelf rows.
+
+    start [G + 1]: choice set g consists of the shelf rows from start[g] to start[g + 1] - 1.
+    category [G], period [G]: row numbers.
+    choices [G]: how many of the logged choices were made from the set, as float.
+    """
+
+    start: Tensor
+    category: Tensor
+    period: Tensor
+    choices: Tensor
+
+    @property
+    def count(self) -> int:
+        """Return G."""
+        return len(self.category)
+
+    def of_rows(self) -> Tensor:
+        """Return the choice set of every shelf row, [R]."""
+        return torch.repeat_interleave(self.start.diff())
+
+    def period_of_rows(self) -> Tensor:
+        """Return the period of every shelf row, [R]."""
+        return self.period[self.of_rows()]
+
+
+@dataclass(frozen=True)
+class LoggedChoices(OnDevice):
+    """The N choices. An occasion (user, choice set) on which n > 1 products were bought gives n choices.
+
+    user [N], choice_set [N]: row numbers.
+    chosen [N]: the shelf row bought, -1 for nothing.
+    weight [N]: the occasion's weight, shared equally by its n choices.
+    size [N]: n, 1 where nothing was bought.
+    outside [N]: log of the share of the occasions without purchase that the sample kept; -inf where buying nothing is
+    not an option.
+    """
+
+    user: Tensor
+    choice_set: Tensor
+    chosen: Tensor
+    weight: Tensor
+    size: Tensor
+    outside: Tensor
+
+    @property
+    def count(self) -> int:
+        """Return N."""
+        return len(self.user)
+
+
+@dataclass(frozen=True)
+class EncodedProducts(OnDevice):
+    """The P products, sorted by category.
+
+    table: product_id, category_id, reference_price, is_trained, is_seen, attribute columns, and from `prepare` price,
+    availability and others.
+    attributes: the attribute columns as tensors.
+    category [P]: row number of the category.
+    reference_over_recent [P]: reference price / recent price in the period to price.
+    teaches_price [P]: whether the price was seen often enough in the training periods to teach price response.
+    teaches_price_at_last [P]: the same for all periods.
+    """
+
+    table: pl.DataFrame
+    attributes: Attributes
+    category: Tensor
+    reference_over_recent: Tensor
+    teaches_price: Tensor
+    teaches_price_at_last: Tensor
+
+    @property
+    def count(self) -> int:
+        """Return P."""
+        return self.table.height
+
+    @property
+    def is_trained(self) -> Tensor:
+        """Return whether each product was on the shelf in the periods trained on, bool [P]."""
+        return torch.from_numpy(self.table["is_trained"].to_numpy(writable=True))
+
+
+@dataclass(frozen=True)
+class EncodedUsers:
+    """The U users: the table (user_id and attribute columns), and the attribute columns as tensors."""
+
+    table: pl.DataFrame
+    attributes: Attributes
+
+    @property
+    def count(self) -> int:
+        """Return U."""
+        return self.table.height
+
+
+@dataclass(frozen=True)
+class EncodedCategories(OnDevice):
+    """The categories: category_id and rates as a table.
+
+    choices_per_purchase [categories]: mean number of products in a purchase, over the training periods.
+    """
+
+    table: pl.DataFrame
+    choices_per_purchase: Tensor
+
+    @property
+    def count(self) -> int:
+        """Return the number of categories."""
+        return self.table.height
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """The T periods of the log and what each is used for.
+
+    periods: the first day of each. period_days: the length of each.
+    The first history_periods periods only feed the users' histories. The periods from there up to trained_periods
+    (exclusive) are trained on, those from there up to validated_periods are for validation, the rest for the test.
+    """
+
+    periods: list[date]
+    period_days: int
+    history_periods: int
+    trained_periods: int
+    validated_periods: int
+
+    @property
+    def count(self) -> int:
+        """Return T, which is also the row number of the period to price."""
+        return len(self.periods)
+
+    @property
+    def last_trained(self) -> date:
+        """Return the first day of the last period that is trained on."""
+        return self.periods[self.trained_periods - 1]

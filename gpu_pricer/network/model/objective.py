@@ -1,0 +1,60 @@
+"""What training maximises: the log likelihood of a batch of choices, and the settings of its optimiser."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gpu_pricer.checks import require_integer, require_number
+from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, Batch, gather_batch
+from gpu_pricer.network.encoding.choice_data import ChoiceData
+from gpu_pricer.network.model.likelihood import LIKELIHOODS
+
+
+@dataclass(frozen=True)
+class OptimiserConfig:
+    """Settings of AdamW with a one-cycle learning rate.
+
+    likelihood: choices (of one product or nothing) or purchases (of each product in the visit, from complete choice
+    sets).
+    rate: learning rate of the tastes; level_rate: learning rate of levels and sensitivities.
+    weight_decay, batch_size, max_epochs: as in AdamW and Lightning.
+    patience: epochs without a better validation before training stops.
+    max_alternatives: larger choice sets are sampled in training; null: none is sampled.
+    """
+
+    likelihood: str
+    rate: float
+    level_rate: float
+    weight_decay: float
+    batch_size: int
+    max_epochs: int
+    patience: int
+    max_alternatives: int | None
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "max_epochs", "patience"):
+            require_integer(f"optimiser.{name}", getattr(self, name), 1)
+        if self.likelihood not in LIKELIHOODS:
+            raise ValueError(f"optimiser.likelihood must be one of {sorted(LIKELIHOODS)}, found {self.likelihood!r}")
+        if self.max_alternatives is not None:
+            require_integer("optimiser.max_alternatives", self.max_alternatives, 1)
+            if self.likelihood == "purchases":
+                raise ValueError(
+                    "optimiser.max_alternatives must be null for optimiser.likelihood=purchases, which needs whole "
+                    f"choice sets, found {self.max_alternatives}"
+                )
+        for name in ("rate", "level_rate"):
+            require_number(f"optimiser.{name}", getattr(self, name), above=0, below=1)
+        require_number("optimiser.weight_decay", self.weight_decay, least=0)
+
+
+def batch_of(data: ChoiceData, index: Tensor, optimiser: OptimiserConfig, draws: torch.Generator) -> Batch:
+    """Return the batch of the choices `index` [N], with at most optimiser.max_alternatives alternatives each."""
+    return gather_batch(data, index, optimiser.max_alternatives or EVERY_ALTERNATIVE, draws)
+
+
+def log_likelihood(data: ChoiceData, utility: Tensor, batch: Batch, optimiser: OptimiserConfig) -> Tensor:
+    """Return the weighted log likelihood of every choice of the batch [N], given the alternatives' utility [A]."""
+    per_purchase = data.choices_per_purchase(batch.choice_set)
+    return LIKELIHOODS[optimiser.likelihood](utility, batch, per_purchase)
