@@ -31,7 +31,7 @@ class SalesSums:
     units: np.ndarray
 
 
-class Block(NamedTuple):
+class CellBlock(NamedTuple):
     """The cells of one kernel call: a class of segments (its number and members) × the products of some categories.
 
     categories: the first one and the one after the last.
@@ -117,12 +117,12 @@ class LagrangianSubproblems:
         demand = in_double(self.problem.demand.tile(products.start, products.stop, members))
         return choice_totals(demand, self.problem.shelf(*categories), price, self.problem.segments.visits[members])
 
-    def _blocks(self) -> Iterator[Block]:
+    def _blocks(self) -> Iterator[CellBlock]:
         """Yield every class of segments of every tile; counts as one pass."""
         self.passes += 1
         for categories in self._tiles:
             for class_number, members in self._classes():
-                yield Block(class_number, members, categories, self.problem.product_slice(*categories))
+                yield CellBlock(class_number, members, categories, self.problem.product_slice(*categories))
 
     def _classes(self) -> list[tuple[int, np.ndarray]]:
         return [(number, self.slices.members(number)) for number in range(self.slices.class_count)]

@@ -31,7 +31,7 @@ HOW_FAR = 0.3
 @cache
 def every_price() -> tuple[np.ndarray, np.ndarray]:
     """Return prices and units [n, P, S] of every combination of rungs for every segment."""
-    bounds = zip(PROBLEM.low, PROBLEM.high, strict=True)
+    bounds = zip(PROBLEM.limits.low, PROBLEM.limits.high, strict=True)
     rungs = [[c for c in range(low, high + 1) if c % 100 in (25, 49, 75, 99)] for low, high in bounds]
     price = np.array(list(product(*rungs))) / 100
     first, second = (a.ravel() for a in np.indices((len(price), len(price))))
