@@ -13,7 +13,7 @@ from gpu_pricer.constraints.certificate import add_costs
 from gpu_pricer.constraints.rule_costs import RULE_OFF, rule_costs, without_each
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
-from gpu_pricer.pricing.tiles.solved_tile import solve, tally_of
+from gpu_pricer.pricing.tiles.solved_tile import solve_tile, tally_of
 from gpu_pricer.pricing.tiling import Tiling
 from tests.markets import NO_RULES, USUAL, a_policy, catalog_of, small_artefact
 from tests.pricing.test_guardrails import priced, with_families
@@ -23,7 +23,7 @@ TILES = Tiling("long", 60, 2, None, 1)
 
 def profit(artefact, catalog, policy):
     problem = pricing_problem(artefact, catalog, policy)
-    return tally_of(solve(problem, 0, len(problem.products.category_start) - 1, "cpu")).profit_new
+    return tally_of(solve_tile(problem, 0, len(problem.products.category_start) - 1, "cpu")).profit_new
 
 
 def test_cost_is_the_profit_that_a_run_without_the_rule_makes_more():
