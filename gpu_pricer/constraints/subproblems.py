@@ -31,7 +31,7 @@ class SalesSums:
     units: np.ndarray
 
 
-class Block(NamedTuple):
+class CellBlock(NamedTuple):
     """The cells of one kernel call: a class of segments (its number and members) × the products of some categories.
 
     categories: the first one and the one after the last.
@@ -53,9 +53,8 @@ class LagrangianSubproblems:
         self.problem, self.slices, self.backend = problem, slices, backend
         self.passes = 0
         self._category_value: dict[tuple[int, int], np.ndarray] = {}
-        self._tiles = tiles_of(
-            problem.products.category_start, CELLS_AT_ONCE // max(len(problem.segments.segment_id), 1)
-        )
+        products_at_once = CELLS_AT_ONCE // max(len(problem.segments.segment_id), 1)
+        self._tiles = tiles_of(problem.products.category_start, products_at_once)
 
     def evaluate_today(self) -> SalesSums:
         """Return the sums at today's prices, in float64; one pass."""
@@ -106,13 +105,11 @@ class LagrangianSubproblems:
     def compute_share_changed(self, lagrangian: LagrangianWeights) -> float:
         """Return the share of cells whose price under the Lagrangian is not today's; one pass."""
         self.passes += 1
-        changed = 0
+        today, changed = self.problem.products.today, 0
         for categories in self._tiles:
             price = price_under_lagrangian(self.problem, lagrangian, categories, self.backend).price
-            changed += int(
-                np.count_nonzero(price != self.problem.products.today[self.problem.product_slice(*categories), None])
-            )
-        return changed / (len(self.problem.products.today) * len(self.problem.segments.segment_id))
+            changed += int(np.count_nonzero(price != today[self.problem.product_slice(*categories), None]))
+        return changed / (len(today) * len(self.problem.segments.segment_id))
 
     def _choose(self, members: np.ndarray, categories: tuple[int, int], price: np.ndarray) -> Totals:
         """Return what the members choose of the categories at prices [n, 1] or [n, members], in float64."""
@@ -120,20 +117,23 @@ class LagrangianSubproblems:
         demand = in_double(self.problem.demand.tile(products.start, products.stop, members))
         return choice_totals(demand, self.problem.shelf(*categories), price, self.problem.segments.visits[members])
 
-    def _blocks(self) -> Iterator[Block]:
+    def _blocks(self) -> Iterator[CellBlock]:
         """Yield every class of segments of every tile; counts as one pass."""
         self.passes += 1
         for categories in self._tiles:
             for class_number, members in self._classes():
-                yield Block(class_number, members, categories, self.problem.product_slice(*categories))
+                yield CellBlock(class_number, members, categories, self.problem.product_slice(*categories))
 
     def _classes(self) -> list[tuple[int, np.ndarray]]:
         return [(number, self.slices.members(number)) for number in range(self.slices.class_count)]
 
     def _zero_sums(self) -> SalesSums:
-        categories, constraints = len(self.problem.products.category_start) - 1, self.slices.constraint_count
+        products, constraints = self.problem.products, self.slices.constraint_count
+        categories = len(products.category_start) - 1
         return SalesSums(
-            np.zeros((categories, 3)), np.zeros((categories, constraints, 3)), np.zeros(len(self.problem.products.cost))
+            total=np.zeros((categories, 3)),
+            covered=np.zeros((categories, constraints, 3)),
+            units=np.zeros(len(products.cost)),
         )
 
     def _add(self, sums: SalesSums, class_number: int, categories: tuple[int, int], totals: Totals) -> None:

@@ -1,4 +1,4 @@
-"""Where the search of the multipliers starts, as the record of an earlier version tells it."""
+"""The start of the search for multipliers, read from the record of an earlier version."""
 
 import json
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ CERTIFICATE, STOCK_PRICES = "certificate.json", "stock_prices.parquet"
 
 @dataclass(frozen=True)
 class Start:
-    """Where the search of the multipliers starts.
+    """Multipliers and shadow prices from which the search starts.
 
     multiplier [K]: in currency per unit of each left-hand side.
     stock_price [P]: shadow prices of stock in currency.

@@ -104,7 +104,7 @@ def test_every_kind_of_limit_binds_is_met_and_costs_what_the_certificate_says(na
     assert summary["status"] == "met"
     assert summary["objective"] == pytest.approx(sums_at(MARKET.artefact, MARKET.catalog, price)[2], rel=1e-9)
     assert summary["objective"] <= summary["dual_bound"]
-    assert summary["gap"] < (2e-3 if constraint.measure == "profit" else 1e-4)  # profit is then worth next to nothing
+    assert summary["gap"] < (2e-3 if constraint.measure == "profit" else 1e-4)  # profit then weighs almost nothing
     assert summary["objective"] < sums_at(MARKET.artefact, MARKET.catalog, UNCONSTRAINED)[2]
 
 
