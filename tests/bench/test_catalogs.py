@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
-from gpu_pricer.pricing.tiles.solved_tile import solve
+from gpu_pricer.pricing.tiles.solved_tile import solve_tile
 from kernels import price_cells
 from tests.bench.catalogs import grocery_inputs, grocery_policy
 from tests.bench.markets import MarketSize, grocery_market
@@ -18,5 +18,5 @@ def test_artefact_and_catalog_are_the_market():
 
     problem = pricing_problem(*grocery_inputs(size), without_margin)
 
-    found = solve(problem, 0, 8, "cpu").cells.price
+    found = solve_tile(problem, 0, 8, "cpu").cells.price
     assert np.array_equal(found, price_cells(market.demand, market.inputs).price)

@@ -8,7 +8,7 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
-from gpu_pricer.pricing.tiles.cells import pack_prices
+from gpu_pricer.pricing.layouts.row_encoding import pack_prices
 from gpu_pricer.tables.parquet_file import Column, write_parquet
 from gpu_pricer.tables.parquet_pages import codes_chunk, dictionary_of, packed_chunks, runs_chunk, values_chunk
 from gpu_pricer.tables.thrift import i32, listing, varint
