@@ -1,5 +1,11 @@
-"""Limits on sums over the whole assortment: their multipliers, the prices these lead to, and the proof.
+"""Constraints on sums over the assortment: the Lagrangian dual, prices that keep to the limits, and their proof.
 
-Start at constrained_problem.solve_constrained; frontier and rule_costs solve the same problem for several objectives
-and policies. The search runs in solver, dual and stock; certificate holds what is proved.
+Also what every rule costs, and the frontier between two measures.
 """
+
+from gpu_pricer.constraints.certificate import Certificate
+from gpu_pricer.constraints.constrained_problem import ConstrainedProblem, MarketData
+from gpu_pricer.constraints.frontier import Frontier
+from gpu_pricer.constraints.rule_costs import rule_costs
+
+__all__ = ["Certificate", "ConstrainedProblem", "Frontier", "MarketData", "rule_costs"]

@@ -26,7 +26,7 @@ from gpu_pricer.tables.publishing import current_run
 from kernels import Draws
 
 
-class Market(NamedTuple):
+class PricedFrom(NamedTuple):
     """What a version was priced from: the problem, and of each product [P] the support, in currency, and category."""
 
     artefact: DemandArtefact
@@ -58,27 +58,27 @@ def main(config: DictConfig) -> None:
     """
     folder = _version(config)
     version, policy = read_version(folder), instantiate(config.policy)
-    market = _market(config, version, policy)
-    product = _position(market.problem.products.product_id, "product", config.product)
-    segment = _position(market.problem.segments.segment_id, "segment", config.segment)
-    prices = _category_prices(folder, market.problem, product, segment)
-    row = _row(folder, market.problem, product, segment)
+    origin = _priced_from(config, version, policy)
+    product = _position(origin.problem.products.product_id, "product", config.product)
+    segment = _position(origin.problem.segments.segment_id, "segment", config.segment)
+    prices = _category_prices(folder, origin.problem, product, segment)
+    row = _row(folder, origin.problem, product, segment)
     parts = {name: float(row[name]) for name in PARTS} if set(PARTS) <= set(row) else None  # type: ignore[arg-type]
     if policy.active_constraints and parts is None:
         raise InputError(
             f"a price under policy.constraints is explained by its parts, found {folder} without: "
             "score with score.details=[parts]"
         )
-    category = category_at(market.problem, product, segment, prices)
-    support, ladder = market.support[product], policy.ladders[market.problem.limits.ladder[product]]
-    draws = market.draws(product, segment)
+    category = category_at(origin.problem, product, segment, prices)
+    support, ladder = origin.support[product], policy.ladders[origin.problem.limits.ladder[product]]
+    draws = origin.draws(product, segment)
     found = explanation(category, product, ladder, (support[0], support[1]), parts, draws)
     title = f"Product {config.product} for segment {config.segment} in {version.run}"
     lines = lines_of(title, found, str(row.get("binding", "unknown (wide layout)")), version.currency)
     if policy.active_constraints:
         lines += ["", *constraint_lines(json.loads((folder / RECORD / CERTIFICATE).read_text()))]
     if config.explain.against is not None:
-        lines += ["", *_changes(config, folder, market.problem, product, segment)]
+        lines += ["", *_changes(config, folder, origin.problem, product, segment)]
     print("\n".join(lines))
 
 
@@ -98,16 +98,16 @@ def _version(config: DictConfig) -> Path:
     return prices / run
 
 
-def _market(config: DictConfig, version: PriceVersion, policy: Policy) -> Market:
+def _priced_from(config: DictConfig, version: PriceVersion, policy: Policy) -> PricedFrom:
     """InputError unless artefact, catalog and policy are those that the version was scored from."""
     artefact = read_artefact(Path(config.paths.demand))
     catalog = read_catalog(Path(config.paths.catalog), policy.columns)
-    made_of = {
+    origin = {
         "policy": ("policy and its overrides", policy.fingerprint(), version.policy),
         "demand": ("paths.demand", artefact.fingerprint(), version.artefact),
         "catalog": ("paths.catalog", catalog_fingerprint(catalog), version.catalog),
     }
-    for name, found, wanted in made_of.values():
+    for name, found, wanted in origin.values():
         if found != wanted:
             raise InputError(
                 f"{name} must be what {version.run} was scored from ({wanted}), found another ({found}): "
@@ -116,7 +116,7 @@ def _market(config: DictConfig, version: PriceVersion, policy: Policy) -> Market
     matched = match_products(with_rule_columns(catalog, policy.bounds), artefact)
     support = matched.products.select("min_price", "max_price").to_numpy()
     problem = problem_of(artefact, matched, policy, version.uncertainty)
-    return Market(artefact, problem, support, matched.products["category_id"])
+    return PricedFrom(artefact, problem, support, matched.products["category_id"])
 
 
 def _position(ids: pl.Series, what: str, wanted: object) -> int:

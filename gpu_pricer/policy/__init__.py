@@ -1,4 +1,13 @@
-"""The pricing policy as its configuration states it: what is maximised, and which prices are allowed.
+"""What a policy says: objective, bounds, ladders, constraints, prices set by hand.
 
-Start at policy.Policy. price_range turns bounds into exact cents; nothing here knows the demand.
+Settings and their checks, and the prices that they allow; nothing here prices.
 """
+
+from gpu_pricer.policy.bounds import Bounds
+from gpu_pricer.policy.constraint import Constraint, columns_read
+from gpu_pricer.policy.ladder import Ladder
+from gpu_pricer.policy.objective import Objective
+from gpu_pricer.policy.policy import Policy
+from gpu_pricer.policy.rule_columns import with_rule_columns
+
+__all__ = ["Bounds", "Constraint", "Ladder", "Objective", "Policy", "columns_read", "with_rule_columns"]

@@ -1,1 +1,27 @@
-"""Prices of every product and segment: the problem, its solution tile by tile, and the rows of the price table."""
+"""The price of every product for every segment.
+
+`problem` says what is priced within which limits, `tiles` solve it some categories at a time, `layouts` turn solved
+tiles into columns, and `scoring` writes them.
+"""
+
+from gpu_pricer.pricing.problem.matching import match_products
+from gpu_pricer.pricing.problem.posterior_draws import POINT, POSTERIOR, UNCERTAINTIES
+from gpu_pricer.pricing.problem.pricing_problem import PricingProblem, pricing_problem, problem_of
+from gpu_pricer.pricing.scoring import score_shard, table_columns
+from gpu_pricer.pricing.tiles.solving import choose_changes, reference_cells
+from gpu_pricer.pricing.tiling import Tiling
+
+__all__ = [
+    "POINT",
+    "POSTERIOR",
+    "UNCERTAINTIES",
+    "PricingProblem",
+    "Tiling",
+    "choose_changes",
+    "match_products",
+    "pricing_problem",
+    "problem_of",
+    "reference_cells",
+    "score_shard",
+    "table_columns",
+]

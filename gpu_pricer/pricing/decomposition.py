@@ -52,7 +52,7 @@ def price_parts(choices: PricedChoices, terms: ObjectiveTerms, cost: np.ndarray,
     The five add up to the price. cost float64 cents [P]: the unit cost; rows int64 [n]: which products.
     """
     parts = np.empty((len(PARTS), len(rows), choices.price.shape[1]), np.int64)
-    _fill(*choices, *terms, cost, rows, parts)
+    _fill(choices, terms, cost, rows, parts)
     return parts
 
 
@@ -75,20 +75,20 @@ def expected_price_parts(
 
 
 @numba.njit(nogil=True, cache=True)
-def _fill(  # type: ignore[no-untyped-def]
-    price, probability, slope, category_value, category, effective_cost, weight, class_of, cost, rows, parts
-):
-    """Fill parts [5, n, S] from the fields of PricedChoices and ObjectiveTerms."""
+def _fill(choices, terms, cost, rows, parts):  # type: ignore[no-untyped-def]
+    """Fill parts [5, n, S] of the prices of PricedChoices under ObjectiveTerms."""
+    price, probability, value = choices.price, choices.probability, choices.category_value
     for i in range(len(rows)):
         p = rows[i]
         for s in range(price.shape[1]):
-            c = class_of[s]
+            c = terms.class_of[s]
+            effective_cost, weight = terms.effective_cost[p, c], terms.weight[p, c]
             others = max(1.0 - np.float64(probability[p, s]), TINY)
-            earned = weight[p, c] * (price[p, s] - effective_cost[p, c])
-            value = np.float64(category_value[category[p], s])
-            opportunity = (value - earned * probability[p, s]) / others / weight[p, c]
-            markup = 1 / (np.float64(slope[p, s]) * others)
-            _fill_cell(price[p, s], cost[p], effective_cost[p, c], markup, opportunity, parts[:, i, s])
+            earned = weight * (price[p, s] - effective_cost)
+            of_category = np.float64(value[choices.category[p], s])
+            opportunity = (of_category - earned * probability[p, s]) / others / weight
+            markup = 1 / (np.float64(choices.slope[p, s]) * others)
+            _fill_cell(price[p, s], cost[p], effective_cost, markup, opportunity, parts[:, i, s])
 
 
 @numba.njit(nogil=True, cache=True)
