@@ -21,7 +21,7 @@ from gpu_pricer.tables.price_version import Tally, file_name
 
 
 class Layout(NamedTuple):
-    """The columns of a problem's price table with some details, and the row groups of a tile."""
+    """How a layout makes the columns of a problem's price table, and the row groups of a tile."""
 
     columns: Callable[[PricingProblem, Sequence[str]], list[Column]]
     groups: Callable[[SolvedTile, Sequence[str]], Iterable[Sequence[ColumnChunk]]]
@@ -31,7 +31,7 @@ LAYOUT = {"long": Layout(long_columns, long_groups), "wide": Layout(wide_columns
 
 
 def table_columns(problem: PricingProblem, layout: str, details: Sequence[str] = ()) -> list[Column]:
-    """The columns of the problem's price table; InputError for ids that the layout cannot hold."""
+    """Return the columns of the problem's price table; InputError for ids that the layout cannot hold."""
     columns = LAYOUT[layout].columns(problem, details)
     for column in columns:
         if column.dtype not in TYPES:
@@ -51,11 +51,11 @@ def score_shard(
     on_tile: Callable[[int], None],
     lagrangian: LagrangianWeights | None = None,
 ) -> tuple[list[str], Tally]:
-    """Price one shard's categories into files of the folder; their names, and their sums.
+    """Price one shard's categories into files of the folder; return the files' names and the shard's sums.
 
-    This thread computes (the kernels use every core) while others write; as many tiles as writers are in
-    flight. on_tile is told the cells of each tile that was written; lagrangian: what constraints make of the problem.
-    Same rows, bit for bit, for any tiling.
+    This thread computes, with every core, while other threads write; at most as many tiles as there are writers wait
+    to be written. on_tile is called with the number of cells of each tile that was written; lagrangian: the weights of
+    constraints, None without. The rows are the same, bit for bit, for any tiling.
     """
     columns, groups = table_columns(problem, tiling.layout, tiling.details), LAYOUT[tiling.layout].groups
 

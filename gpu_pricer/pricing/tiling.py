@@ -1,4 +1,4 @@
-"""How the table is laid out and the work is cut: tiles of whole categories, a file each, in shards for processes."""
+"""How the price table is laid out, and how its categories are divided into tiles, files and shards."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,10 +11,12 @@ from gpu_pricer.tables.price_table import DETAILS, LAYOUTS
 
 @dataclass(frozen=True)
 class Tiling:
-    """layout: which columns the rows have, one of LAYOUTS; cells_per_file: products × segments per tile, exceeded
-    only by a single category; shards: contiguous ranges of categories; shard: the one that this process writes, null
-    for all; writers: threads that write files; details: more columns of the long layout, of DETAILS;
-    leave_one_out: whether to tell what each rule costs, for one more pass over all cells each.
+    """The settings of conf/score.
+
+    layout: the columns of a row, one of LAYOUTS; cells_per_file: products × segments of a tile, which only a single
+    category exceeds; shards: into how many contiguous ranges the categories are divided; shard: the one that this
+    process writes, null for all; writers: threads that write files; details: further columns of the long layout, of
+    DETAILS; leave_one_out: whether to compute what each rule costs, which takes one more pass over all cells per rule.
     """
 
     layout: str
@@ -43,16 +45,16 @@ class Tiling:
 
     @property
     def own_shards(self) -> list[int]:
-        """The shards that this process writes."""
+        """Return the shards that this process writes."""
         return list(range(self.shards)) if self.shard is None else [self.shard]
 
     def all_tiles(self, category_start: np.ndarray, segments: int) -> Iterator[tuple[int, int]]:
-        """The ranges of categories of every shard."""
+        """Yield the ranges of categories of the tiles of every shard."""
         for shard in range(self.shards):
             yield from self.tiles(shard, category_start, segments)
 
     def tiles(self, shard: int, category_start: np.ndarray, segments: int) -> list[tuple[int, int]]:
-        """Ranges of categories (first, last + 1) that make up a shard; shards are about equally large."""
+        """Return the ranges of categories (first, last + 1) of a shard's tiles; shards are about equally large."""
         products = int(category_start[-1])
         edges = np.searchsorted(category_start, products * np.arange(self.shards + 1) // self.shards)
         first, end = int(edges[shard]), int(edges[shard + 1])
@@ -61,7 +63,7 @@ class Tiling:
 
 
 def tiles_of(category_start: np.ndarray, products: int) -> list[tuple[int, int]]:
-    """Ranges of categories (first, last + 1) of at most so many products each, or of one category."""
+    """Return ranges of categories (first, last + 1) of at most so many products each, or of one category."""
     tiles, first, end = [], 0, len(category_start) - 1
     while first < end:
         most = category_start[first] + max(products, 1)

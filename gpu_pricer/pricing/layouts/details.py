@@ -1,4 +1,4 @@
-"""The columns of the long layout that are there on request: a price's parts, whether it is personal, a note."""
+"""The columns of the long layout that score.details adds: parts, personalised, note and interval."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -15,18 +15,18 @@ from gpu_pricer.tables.price_table import CENTS, DETAIL_COLUMNS, DETAILS, PER_VI
 
 
 def detail_columns(details: Sequence[str]) -> list[Column]:
-    """The columns of the details, in the order of DETAILS."""
+    """Return the columns of the details, in the order of DETAILS."""
     return [Column(name, DETAIL_COLUMNS[name].dtype) for detail in _ordered(details) for name in DETAILS[detail]]
 
 
 def detail_chunks(tile: SolvedTile, order: np.ndarray, details: Sequence[str]) -> Iterator[ColumnChunk]:
-    """A chunk for each of these columns, of some of the tile's products."""
+    """Yield a chunk for each of these columns, for some of the tile's products."""
     for detail in _ordered(details):
         yield from CHUNKS[detail](tile, order)
 
 
 def parts_of(tile: SolvedTile, order: np.ndarray) -> np.ndarray:
-    """The parts int64 cents [5, n, S] of the prices of some products, which add up to them; see PARTS."""
+    """Return the parts int64 cents [5, n, S] of the prices of some products; see pricing.decomposition."""
     terms, cost = tile.terms, CENTS * tile.problem.products.cost[tile.products]
     if tile.problem.draws is not None:
         return expected_price_parts(tile.cells.price, *tile.parts, terms.effective_cost[:, 0], cost, order)
@@ -52,7 +52,7 @@ def _interval(tile: SolvedTile, order: np.ndarray) -> Iterator[ColumnChunk]:
     problem, products = tile.problem, tile.products
     margin = tile.cells.price[order] / CENTS - problem.products.cost[products][order, None]
     units = PER_VISITS * problem.products.units_per_choice[products][order, None] * tile.share_interval[:, order]
-    ends = np.sort(units * margin, axis=0)  # below cost it is the larger share that loses more
+    ends = np.sort(units * margin, axis=0)  # below cost the larger share loses more
     for end in ends.astype(np.float32):
         yield values_chunk(end.ravel())
 

@@ -22,7 +22,7 @@ RULES = dictionary_of(pl.Series(BINDINGS), is_sorted=False)
 
 
 def long_columns(problem: PricingProblem, details: Sequence[str] = ()) -> list[Column]:
-    """The columns of PriceTable, and those of the details (see DETAILS)."""
+    """Return the columns of PriceTable, and those of the details (see DETAILS)."""
     return [
         Column("segment_id", signed(problem.segments.segment_id).dtype),
         Column("product_id", signed(problem.products.product_id).dtype),
@@ -36,7 +36,7 @@ def long_columns(problem: PricingProblem, details: Sequence[str] = ()) -> list[C
 
 
 def long_groups(tile: SolvedTile, details: Sequence[str] = ()) -> Iterator[list[ColumnChunk]]:
-    """The tile's row groups: a chunk per column."""
+    """Yield the tile's row groups, each a chunk per column."""
     step = max(GROUP_ROWS // tile.cells.price.shape[1], 1)
     for first in range(0, len(tile.order), step):
         order = tile.order[first : first + step]
@@ -44,7 +44,7 @@ def long_groups(tile: SolvedTile, details: Sequence[str] = ()) -> Iterator[list[
 
 
 def _group(tile: SolvedTile, order: np.ndarray) -> list[ColumnChunk]:
-    """The row group of some of the tile's products."""
+    """Return the row group of some of the tile's products, a chunk per column."""
     problem, cells = tile.problem, tile.cells
     shape = (len(order), cells.price.shape[1])
     segments = dictionary_of(signed(problem.segments.segment_id), is_sorted=True)

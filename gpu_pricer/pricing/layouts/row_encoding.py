@@ -28,7 +28,7 @@ def mark_prices(price: Array, order: Array, is_there: Array) -> None:
 
 @numba.njit(nogil=True, cache=True)
 def code_prices(price: Array, order: Array, code_of_price: Array, code: Array) -> None:
-    """Fill code [n, S] with the codes of the rows' prices."""
+    """Fill code [n, S] with the codes of the rows' prices; code_of_price [largest price + 1] is indexed by cents."""
     for i in range(len(order)):
         row, out = price[order[i]], code[i]
         for s in range(len(row)):
@@ -39,7 +39,7 @@ def code_prices(price: Array, order: Array, code_of_price: Array, code: Array) -
 def pack_prices(price: Array, order: Array, code_of_price: Array, bits: int, together: int, packed: Array) -> None:
     """Fill packed uint8 [S, ...], zeros, with the codes of the rows' prices, segment by segment and without gaps.
 
-    So many rows go together into one word of 64 bits, of which they fill whole bytes.
+    `together` rows of `bits` bits each share a word of 64 bits and fill whole bytes of it.
     """
     step, segments = bits * together // 8, price.shape[1]
     words = np.empty(segments, np.uint64)
@@ -77,7 +77,7 @@ def code_bindings(binding_side: Array, order: Array, at_low: Array, inside: Arra
 def expect(
     price: Array, probability: Array, order: Array, units_per_choice: Array, cost: Array, units: Array, profit: Array
 ) -> None:
-    """Fill units and profit float32 [n, S] per so many visits as units_per_choice float32 [P] is meant for."""
+    """Fill units and profit float32 [n, S], in the visits that units_per_choice float32 [P] is scaled to; cost [P]."""
     for i in range(len(order)):
         p = order[i]
         row, share, per_choice, unit_cost = price[p], probability[p], units_per_choice[p], cost[p]
@@ -88,7 +88,7 @@ def expect(
 
 @numba.njit(nogil=True, cache=True)
 def differ(price: Array, order: Array, flags: Array) -> None:
-    """Fill flags bool [n, S]: whether the segments' prices of the row's product are not all the same."""
+    """Fill flags bool [n, S]: whether the segments pay different prices for the row's product."""
     for i in range(len(order)):
         row = price[order[i]]
         flags[i] = row.min() < row.max()

@@ -14,7 +14,7 @@ from gpu_pricer.tables.price_table import MONEY, price_columns
 
 
 def wide_columns(problem: PricingProblem, details: Sequence[str] = ()) -> list[Column]:
-    """product_id, today_price and a price per segment; it has no room for details."""
+    """Return product_id, today_price and a price column per segment; the wide layout has no details."""
     assert not details
     prices = price_columns(problem.segments.segment_id)
     return [
@@ -24,7 +24,7 @@ def wide_columns(problem: PricingProblem, details: Sequence[str] = ()) -> list[C
 
 
 def wide_groups(tile: SolvedTile, details: Sequence[str] = ()) -> Iterator[list[ColumnChunk]]:
-    """The tile's one row group: a chunk per column. Its price columns share one dictionary."""
+    """Yield the tile's one row group, a chunk per column; the price columns share one dictionary."""
     assert not details
     price, order = tile.cells.price, tile.order
     (ids, product), (todays, today) = product_codes(tile, order), today_codes(tile, order)
@@ -40,7 +40,7 @@ def wide_groups(tile: SolvedTile, details: Sequence[str] = ()) -> Iterator[list[
 
 
 def _width(codes: int) -> tuple[int, int]:
-    """Bits for each of so many codes, and how many of these go together into at most 64, of whole bytes."""
+    """Return the bits of each of so many codes, and how many codes fill a word of at most 64 bits in whole bytes."""
     bits = max((codes - 1).bit_length(), 1)
     together = 8 if bits <= 8 else 4 if bits <= 16 else 2
     in_bytes = 8 // together

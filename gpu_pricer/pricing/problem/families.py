@@ -10,22 +10,22 @@ from gpu_pricer.tables.price_table import BINDINGS
 
 ALONE = -1
 LEAVE = tuple(BINDINGS.index(rule) for rule in ("frozen", "override", "no_rung"))
-"""What fixes a product's price, so that it leaves its family."""
+"""Rules that fix a product's price, so that the product leaves its family."""
 
 
 def shared(products: pl.DataFrame, limits: RuleLimits) -> tuple[np.ndarray, RuleLimits]:
-    """The family int32 [P] of each product, ALONE for none, and limits that are the same in each family.
+    """Return the family int32 [P] of each product, ALONE for none, and limits that are the same inside each family.
 
-    A family may take the prices that all its products may; where there is none they keep today's, as single
-    products, and say no_common_price. Today's prices may stay in a family only if they are one price. InputError
-    for a family of several categories.
+    A family may take the prices that every one of its products may take. Where no price is left, its products keep
+    today's prices as single products, with the rule no_common_price. Today's prices may stay in a family only if they
+    are one price. Raises InputError for a family with products of several categories.
     """
     if FAMILY not in products.columns:
         return np.broadcast_to(np.int32(ALONE), products.height), limits
     family = np.full(products.height, ALONE, np.int32)
     _require_one_category(products)
-    is_free = ~np.isin(limits.rules.inside, LEAVE)
-    members = _members(products, limits, is_free)
+    is_in_family = ~np.isin(limits.rules.inside, LEAVE)
+    members = _members(products, limits, is_in_family)
     rows, common = members["row"].to_numpy(), members["low"].to_numpy() <= members["high"].to_numpy()
     low, high, may_stay = limits.low.copy(), limits.high.copy(), limits.may_stay.copy()
     rules = BindingRules(*(rule.copy() for rule in limits.rules))
@@ -40,8 +40,8 @@ def shared(products: pl.DataFrame, limits: RuleLimits) -> tuple[np.ndarray, Rule
     return family, RuleLimits(limits.today, low, high, rules, may_stay)
 
 
-def _members(products: pl.DataFrame, limits: RuleLimits, is_free: np.ndarray) -> pl.DataFrame:
-    """The products that share a price with another: row, family, and the family's limits with their rules."""
+def _members(products: pl.DataFrame, limits: RuleLimits, is_in_family: np.ndarray) -> pl.DataFrame:
+    """Return the products that share a price with another: row, family, and the family's limits with their rules."""
     table = pl.DataFrame(
         {
             "row": np.arange(products.height),
@@ -53,7 +53,7 @@ def _members(products: pl.DataFrame, limits: RuleLimits, is_free: np.ndarray) ->
             "may_stay": limits.may_stay,
             "today": limits.today,
         }
-    ).filter(pl.Series(is_free) & products[FAMILY].is_not_null())
+    ).filter(pl.Series(is_in_family) & products[FAMILY].is_not_null())
     whole = table.group_by("key").agg(
         pl.len().alias("size"),
         pl.col("row").min().cast(pl.Int32).alias("family"),

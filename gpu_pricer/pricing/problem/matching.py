@@ -14,7 +14,7 @@ NO_DEMAND = "neither the product nor a fallback of its category is in the demand
 
 @dataclass(frozen=True)
 class Matched:
-    """The products to price, sorted by category, then product, and those that cannot be priced.
+    """The products that can be priced, sorted by category, then product, and those that cannot.
 
     products: product_id, category_id (never null), price, cost, demand_row, reference_price, min_price,
     max_price (currency), availability, units_per_choice, and the catalog's rule columns. unpriced: product_id, reason.
@@ -25,11 +25,11 @@ class Matched:
 
 
 def match_products(catalog: pl.DataFrame, artefact: DemandArtefact) -> Matched:
-    """Find each catalog product's demand: its own row, else its category's fallback, else it stays unpriced.
+    """Return each catalog product with its demand: its own row, else its category's fallback, else it is unpriced.
 
-    A fallback's support is scaled to the product: its reference price becomes today's price. A product
-    without a category is alone in `product:<product_id>`. InputError when ids are of different kinds or
-    nothing matches.
+    The support of a fallback is scaled so that the product's today price becomes its reference price. A product
+    without a category is alone in the category `product:<product_id>`. Raises InputError when the ids of catalog and
+    artefact are of different kinds, or when no product matches.
     """
     demand = artefact.products.with_columns(
         pl.int_range(pl.len(), dtype=pl.Int32).alias("demand_row"),
@@ -47,9 +47,9 @@ def match_products(catalog: pl.DataFrame, artefact: DemandArtefact) -> Matched:
 
 
 def _with_demand(catalog: pl.DataFrame, demand: pl.DataFrame) -> pl.DataFrame:
-    """The catalog's products that have a demand of their own or by their category's fallback, sorted (see Matched).
+    """Return the catalog's products that have a demand of their own or their category's fallback; see Matched.
 
-    Joined by the ids alone and sorted then, so that no more than one large table is made at a time.
+    The tables are joined by ids alone and sorted afterwards, so that only one large table is made at a time.
     """
     row = pl.Series("demand_row", rows_of(catalog["product_id"], demand["product_id"]))
     rows = catalog.with_columns(category_key(), row).sort("category_id", "product_id")
@@ -64,7 +64,7 @@ def _with_demand(catalog: pl.DataFrame, demand: pl.DataFrame) -> pl.DataFrame:
 
 
 def _without_demand(catalog: pl.DataFrame, matched: pl.DataFrame) -> pl.DataFrame:
-    """The other products, and why."""
+    """Return product_id and reason of the catalog's other products."""
     others = catalog.clear()
     if matched.height < catalog.height:
         others = catalog.join(matched, on="product_id", how="anti")
@@ -72,7 +72,7 @@ def _without_demand(catalog: pl.DataFrame, matched: pl.DataFrame) -> pl.DataFram
 
 
 def _by_fallback(rows: pl.DataFrame, demand: pl.DataFrame) -> pl.DataFrame:
-    """The rows whose category has a fallback, with its demand around today's price."""
+    """Return the rows whose category has a fallback, with the fallback's demand scaled to today's price."""
     fallback = demand.filter(pl.col("product_id").is_null()).drop("product_id")
     found = rows.drop("demand_row").join(fallback, on="category_id", how="inner")
     scale = pl.col("price") / pl.col("reference_price")
@@ -81,14 +81,14 @@ def _by_fallback(rows: pl.DataFrame, demand: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _id_like(wanted: pl.DataType, found: pl.DataType) -> pl.Expr:
-    """The artefact's product ids in the catalog's type: integers stay integers, text stays text."""
+def _id_like(required: pl.DataType, found: pl.DataType) -> pl.Expr:
+    """Return the artefact's product ids in the catalog's type: integers stay integers, text stays text."""
     column = pl.col("product_id")
-    if found == pl.Null or (wanted.is_integer() and found.is_integer()):
-        return column.cast(wanted)
-    if wanted == pl.String and not found.is_numeric():
+    if found == pl.Null or (required.is_integer() and found.is_integer()):
+        return column.cast(required)
+    if required == pl.String and not found.is_numeric():
         return column.cast(pl.String)
     raise InputError(
-        f"product_id must be of one kind in the demand artefact and the catalog, found {found} and {wanted}: "
+        f"product_id must be of one kind in the demand artefact and the catalog, found {found} and {required}: "
         "write the catalog's ids as the training data had them"
     )

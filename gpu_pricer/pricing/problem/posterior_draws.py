@@ -17,10 +17,10 @@ LARGEST = 20.0  # of a log deviation: half a billion times as sensitive
 
 
 def posterior_draws(artefact: DemandArtefact, category_id: pl.Series) -> Draws:
-    """The artefact's posterior of the sensitivities, by category [G] and segment, sorted.
+    """Return the artefact's posterior draws of the sensitivities, by category [G] and segment sorted by id.
 
-    A category without draws keeps its sensitivity, and this is said. InputError where there is no posterior, or a
-    category has other draws in one segment than in another.
+    A category without draws keeps the demand's sensitivity, and the log says so. Raises InputError where the artefact
+    has no posterior, or where a category has other draws in one segment than in another.
     """
     if artefact.posterior is None:
         raise InputError(
@@ -43,7 +43,7 @@ def posterior_draws(artefact: DemandArtefact, category_id: pl.Series) -> Draws:
 
 
 def _deviations(posterior: pl.DataFrame, segments: pl.DataFrame, categories: pl.DataFrame) -> np.ndarray:
-    """log_deviation float64 [H, S, D] of the categories [H]."""
+    """Return log_deviation float64 [H, S, D] of the H categories that have draws."""
     if posterior.schema["segment_id"] != segments.schema["segment_id"]:
         _refuse(f"segment_id as in segments.parquet, found {posterior.schema['segment_id']}")
     rows = posterior.join(categories, on="category_id").join(segments, on="segment_id")

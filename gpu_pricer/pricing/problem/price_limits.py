@@ -77,7 +77,7 @@ class RuleLimits(NamedTuple):
 
 
 def bounded(products: pl.DataFrame, policy: Policy, ladder: np.ndarray, overrides: Overrides) -> RuleLimits:
-    """The limits of matched products, some at a time: on the way each takes 200 bytes.
+    """Return the limits of matched products, computed in blocks, because each product takes 200 bytes on the way.
 
     ladder [P]: the row of policy.ladders; overrides: those of whole products. InputError where the data forbid it.
     """
@@ -94,7 +94,7 @@ def bounded(products: pl.DataFrame, policy: Policy, ladder: np.ndarray, override
 
 
 def _limits_of(products: pl.DataFrame, policy: Policy, ladder: np.ndarray) -> RuleLimits:
-    """The limits that rules and ladders set."""
+    """Return the limits that rules and ladders set for a block of products."""
     facts = _facts(products)
     found = price_range(policy.bounds, facts)
     _require_below_limit(products, found.low)
@@ -114,7 +114,7 @@ def _joined(parts: list[RuleLimits]) -> RuleLimits:
 
 
 def ladder_rows(category_id: pl.Series, policy: Policy) -> np.ndarray:
-    """The row int32 [P] of policy.ladders for each product; InputError for a ladder of no category."""
+    """Return each product's row int32 [P] of policy.ladders; InputError for a ladder of an unknown category."""
     row_of = {category: row for row, category in enumerate(policy.category_ladders, start=1)}
     if not row_of:
         return np.broadcast_to(np.int32(0), len(category_id))
@@ -171,12 +171,12 @@ def _facts(products: pl.DataFrame) -> Facts:
 
 
 def _parts(products: pl.DataFrame, name: str, parts_per_cent: int) -> np.ndarray:
-    """A column of money as a whole number of parts of a cent, float64."""
+    """Return a column of money as whole parts of a cent, float64 [P]."""
     return np.round(products[name].to_numpy() * (CENTS * parts_per_cent))
 
 
 def _require_amounts(products: pl.DataFrame, name: str, parts_per_cent: int) -> None:
-    """InputError beyond the largest price, and for a price of less than a cent."""
+    """Raise InputError for an amount beyond the largest price, and for a price below one cent."""
     whole = _parts(products, name, parts_per_cent)
     is_valid = np.isfinite(whole) & (whole < PRICE_LIMIT * parts_per_cent)
     if name == "price":
@@ -191,7 +191,7 @@ def _require_amounts(products: pl.DataFrame, name: str, parts_per_cent: int) -> 
 
 
 def _optional_parts(products: pl.DataFrame, name: str) -> np.ndarray:
-    """Millionths of the currency, ABSENT where null; no more than the largest price, which no rule can pass."""
+    """Return a column in millionths of the currency, ABSENT where it is null, clipped at the largest price."""
     if name not in products.columns:
         return np.broadcast_to(np.int64(ABSENT), products.height)
     amount = products[name].fill_null(ABSENT / 10**6).clip(upper_bound=LARGEST / CENTS)

@@ -30,7 +30,7 @@ class SegmentDemand:
     cell_offsets: pl.DataFrame | None
 
     def tile(self, first: int, last: int, segments: np.ndarray | None = None) -> Demand:
-        """The demand of all or some segments (positions) for products first to last − 1, whole categories."""
+        """Return the demand for the products first to last − 1, whole categories; segments: positions, None for all."""
         demand = self._tile(first, last)
         is_all = segments is None or len(segments) == demand.segment_count
         return demand if is_all or segments is None else take_segments(demand, segments)
@@ -48,7 +48,7 @@ class SegmentDemand:
         return DenseDemand(appeal, sensitivity, *offsets)
 
     def _dense(self, row: np.ndarray, category: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """a and b themselves, [S, n]; one matrix product per category, so that no tiling changes a bit."""
+        """Return a and b [S, n]; each category is one matrix product, so that no tiling changes a bit."""
         if self.form == "dense":
             return self.factors["appeal"][:, row], self.factors["sensitivity"][:, row]
         blocks = np.split(row, np.flatnonzero(np.diff(category)) + 1)
@@ -68,9 +68,10 @@ class SegmentDemand:
 
 
 def segment_demand(artefact: DemandArtefact, products: pl.DataFrame) -> SegmentDemand:
-    """The artefact's demand for matched products (see Matched); InputError when its offsets are not valid.
+    """Return the artefact's demand for matched products (see Matched).
 
-    log(availability) is added to the appeal, except where it is 0 and the product is not on the shelf.
+    log(availability) is added to the appeal; a product with an availability of 0 is off the shelf instead. Raises
+    InputError when the artefact's offsets are not valid.
     """
     order = artefact.segments["segment_id"].arg_sort().to_numpy()
     shared, cells = _offsets(artefact, products)
@@ -88,7 +89,7 @@ def segment_demand(artefact: DemandArtefact, products: pl.DataFrame) -> SegmentD
 
 
 def _offsets(artefact: DemandArtefact, products: pl.DataFrame) -> tuple[dict[str, np.ndarray], pl.DataFrame | None]:
-    """Offsets of whole products, float64 [P] each, and those of single cells, if any."""
+    """Return the offsets of whole products, float64 [P] each, and those of single cells, None without any."""
     values = ["appeal_offset", "sensitivity_offset"]
     shared = {name: np.zeros(products.height) for name in values}
     if artefact.offsets is None:
@@ -109,21 +110,21 @@ def _offsets(artefact: DemandArtefact, products: pl.DataFrame) -> tuple[dict[str
 
 
 def _checked_offsets(offsets: pl.DataFrame, product_id: pl.DataType, segment_id: pl.DataType) -> pl.DataFrame:
-    """Offsets with segment_id (null: every segment), unique and of a size that kernels can add up; else InputError."""
+    """Return the offsets with a segment_id, null for every segment; InputError unless unique, finite and small."""
     if "segment_id" not in offsets.columns:
         offsets = offsets.with_columns(segment_id=pl.lit(None, dtype=segment_id))
     number = pl.Float64()
-    wanted = {
+    required = {
         "product_id": product_id,
         "segment_id": segment_id,
         "appeal_offset": number,
         "sensitivity_offset": number,
     }
     try:
-        offsets = offsets.select(pl.col(name).cast(dtype) for name, dtype in wanted.items())
+        offsets = offsets.select(pl.col(name).cast(dtype) for name, dtype in required.items())
     except pl.exceptions.PolarsError as error:
         reason = first_line(error)
-        raise InputError(f"offsets.parquet must hold {', '.join(wanted)}, found: {reason}; train again") from error
+        raise InputError(f"offsets.parquet must hold {', '.join(required)}, found: {reason}; train again") from error
     is_shared = offsets["segment_id"].null_count() == offsets.height  # pairs take 200 bytes a row to hash
     key = pl.struct("product_id", "segment_id")
     rules = {

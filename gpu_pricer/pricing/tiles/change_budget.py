@@ -14,8 +14,11 @@ import numpy as np
 
 
 class Changes(NamedTuple):
-    """n changes of a category for a segment: where (category * segments + segment), int64 [n], how many cells leave
-    today's price, int64 [n], and what they gain in all, float64 [n]."""
+    """n changes, each of one category for one segment.
+
+    where int64 [n]: category * segments + segment; cells int64 [n]: how many cells leave today's price; value float64
+    [n]: what the change adds to the objective of a period.
+    """
 
     where: np.ndarray
     cells: np.ndarray
@@ -23,9 +26,10 @@ class Changes(NamedTuple):
 
 
 def most_valuable(changes: Iterable[tuple[Changes, int]], budget: int) -> np.ndarray:
-    """The places, ascending, of the changes that a budget of cells allows; each batch comes with its forced cells.
+    """Return the places, ascending, of the changes that a budget of cells allows.
 
-    Memory grows with the budget, not with the changes: beyond it the least valuable are forgotten on the way.
+    Each batch of changes comes with its number of forced cells, which move in any case. Memory grows with the budget
+    and not with the number of changes, because the least valuable changes beyond the budget are dropped on the way.
     """
     kept, forced = Changes(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)), 0
     for batch, in_any_case in changes:
@@ -36,7 +40,7 @@ def most_valuable(changes: Iterable[tuple[Changes, int]], budget: int) -> np.nda
 
 
 def _affordable(changes: Changes, budget: int) -> Changes:
-    """The changes in order of their value per cell, as far as the budget goes; of equal ones the first places."""
+    """Return the changes of most value per cell that fit the budget; of equal ones those of the first places."""
     order = np.lexsort((changes.where, -changes.value / changes.cells))
     fits = np.cumsum(changes.cells[order]) <= budget
     return Changes(*(column[order[fits]] for column in changes))

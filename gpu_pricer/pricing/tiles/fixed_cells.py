@@ -12,10 +12,11 @@ from kernels import BindingSide, Demand, PricedCells, PricingInputs, price_cells
 def fix_cells(
     cells: PricedCells, demand: Demand, inputs: PricingInputs, overrides: Overrides, backend: str
 ) -> PricedCells:
-    """The cells with those of the overrides at their prices, exact again for the others of their categories.
+    """Return the cells with the overridden ones at their prices, and the rest of their categories priced around them.
 
-    Products count from the tile's first. The bounds of the kernels are a product's, the same for all segments. So each
-    segment with overrides is priced again, alone, in the categories concerned, where these prices are the bounds.
+    overrides: of single segments, products counted from the tile's first. The kernels take the same bounds for all
+    segments. So each segment with overrides is priced again, alone, in the categories concerned, with the overrides'
+    prices as bounds.
     """
     start = inputs.shelf.category_start
     for segment in np.unique(overrides.segment):
@@ -34,7 +35,7 @@ def fix_cells(
 
 
 def inputs_at(inputs: PricingInputs, products: np.ndarray, price: np.ndarray) -> PricingInputs:
-    """The offer with some products at a price, outside of their families."""
+    """Return the inputs with some products fixed at prices in cents, outside of their families."""
     low, high = inputs.low.copy(), inputs.high.copy()
     low[products] = high[products] = price
     family = None

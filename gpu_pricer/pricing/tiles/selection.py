@@ -8,7 +8,7 @@ from kernels import Demand, DenseDemand, PricingInputs, take_segments
 
 
 def demand_of(demand: Demand, products: np.ndarray, segments: np.ndarray) -> Demand:
-    """The demand of some segments for some products."""
+    """Return the demand of some segments for some products, both given by positions."""
     demand = take_segments(demand, segments)
     offsets = {name: getattr(demand, name)[products] for name in ("appeal_offset", "sensitivity_offset")}
     if isinstance(demand, DenseDemand):
@@ -24,12 +24,12 @@ def demand_of(demand: Demand, products: np.ndarray, segments: np.ndarray) -> Dem
 
 
 def products_of(category_start: np.ndarray, categories: np.ndarray) -> np.ndarray:
-    """The products of some categories, category by category."""
+    """Return the positions of the products of some categories, category by category."""
     return np.concatenate([np.arange(category_start[g], category_start[g + 1]) for g in categories])
 
 
 def inputs_of(inputs: PricingInputs, categories: np.ndarray) -> PricingInputs:
-    """The offer of some categories."""
+    """Return the pricing inputs of some categories."""
     start, products = inputs.shelf.category_start, products_of(inputs.shelf.category_start, categories)
     sizes = start[categories + 1] - start[categories]
     shelf = replace(

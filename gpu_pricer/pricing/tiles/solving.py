@@ -51,7 +51,7 @@ class TileProblem:
 
 
 def tile_problem(problem: PricingProblem, first: int, last: int) -> TileProblem:
-    """The categories first to last − 1, ready to be priced."""
+    """Return the categories first to last − 1, ready to be priced."""
     products = problem.product_slice(first, last)
     demand, inputs = problem.demand.tile(products.start, products.stop), problem.pricing_inputs(first, last)
     return TileProblem(problem, first, last, demand, inputs, problem.limits.rules.rows(products))
@@ -72,7 +72,7 @@ def reference_cells(problem: PricingProblem, is_priced: np.ndarray | None = None
 
 
 def within_ratio(tile: TileProblem, backend: str) -> TileProblem:
-    """The tile with the bounds that a limit on differences between segments leaves, named where they are narrower."""
+    """Return the tile with the bounds that bounds.max_segment_ratio leaves, and the rule named where they are narrower."""
     ratio = tile.problem.bounds.max_segment_ratio
     if ratio is None:
         return tile
@@ -93,7 +93,7 @@ def within_ratio(tile: TileProblem, backend: str) -> TileProblem:
 
 
 def solve_cells(tile: TileProblem, backend: str) -> PricedCells:
-    """The best prices of the tile, and today's where the budget of changes does not reach."""
+    """Return the best cells of the tile; cells that the budget of changes does not allow to move keep today's price."""
     cells = tile.priced(tile.inputs, backend)
     if tile.problem.moves is None:
         return cells
@@ -104,9 +104,9 @@ def solve_cells(tile: TileProblem, backend: str) -> PricedCells:
         differs = np.repeat(differs.any(axis=1, keepdims=True), differs.shape[1], axis=1)
     is_category_moved = _is_chosen(tile) | ~differs
     is_moved = np.repeat(is_category_moved, np.diff(start), axis=0)
-    wanted_more = may_stay[:, None] & (cells.price != stay.price)
+    is_kept_by_budget = may_stay[:, None] & (cells.price != stay.price)
     binding_side = np.where(
-        is_moved, cells.binding_side, np.where(wanted_more, np.int8(BindingSide.CHANGE_BUDGET), stay.binding_side)
+        is_moved, cells.binding_side, np.where(is_kept_by_budget, np.int8(BindingSide.CHANGE_BUDGET), stay.binding_side)
     )
     price, probability = (
         np.where(is_moved, getattr(cells, name), getattr(stay, name)) for name in ("price", "probability")
@@ -118,7 +118,7 @@ def solve_cells(tile: TileProblem, backend: str) -> PricedCells:
 
 
 def choose_changes(problem: PricingProblem, tiles: Iterator[tuple[int, int]], backend: str) -> PricingProblem:
-    """The problem with the categories and segments that may move, if it has a budget; a pass over all tiles."""
+    """Return the problem with the places that may move, after one pass over all tiles; unchanged without a budget."""
     if problem.bounds.max_changes is None:
         return problem
     batches = (_changes(within_ratio(tile_problem(problem, first, last), backend), backend) for first, last in tiles)
@@ -126,7 +126,7 @@ def choose_changes(problem: PricingProblem, tiles: Iterator[tuple[int, int]], ba
 
 
 def _changes(tile: TileProblem, backend: str) -> tuple[Changes, int]:
-    """What a tile's categories and segments would change and gain, and how many of its cells change in any case."""
+    """Return the changes that a tile's categories and segments would make, and how many cells change in any case."""
     best, stay = tile.priced(tile.inputs, backend), tile.priced(_staying(tile), backend)
     in_any_case = _changed(stay, tile)
     cells = _changed(best, tile) - in_any_case
@@ -141,7 +141,7 @@ def _changes(tile: TileProblem, backend: str) -> tuple[Changes, int]:
 
 
 def _staying(tile: TileProblem) -> PricingInputs:
-    """The offer in which every product that may keep today's price does."""
+    """Return the inputs in which every product that may keep today's price keeps it."""
     stays, today = (
         tile.problem.limits.may_stay[tile.products],
         tile.problem.products.today[tile.products].astype(np.float32),
@@ -152,7 +152,7 @@ def _staying(tile: TileProblem) -> PricingInputs:
 
 
 def _changed(cells: PricedCells, tile: TileProblem) -> np.ndarray:
-    """How many cells of each category and segment are not at today's price, int64 [G, S]."""
+    """Return how many cells of each category and segment are not at today's price, int64 [G, S]."""
     start = tile.inputs.shelf.category_start
     is_changed = cells.price != tile.problem.products.today[tile.products, None]
     until = np.concatenate([np.zeros((1, is_changed.shape[1]), np.int64), np.cumsum(is_changed, axis=0)])
@@ -160,7 +160,7 @@ def _changed(cells: PricedCells, tile: TileProblem) -> np.ndarray:
 
 
 def _is_chosen(tile: TileProblem) -> np.ndarray:
-    """Whether a category may move for a segment, bool [G, S]."""
+    """Return whether a category may move for a segment, bool [G, S]."""
     segments, moves = len(tile.problem.segments.segment_id), tile.problem.moves
     assert moves is not None
     ends = np.searchsorted(moves, [tile.first * segments, tile.last * segments])

@@ -52,7 +52,7 @@ def _units_and_profit(tile: SolvedTile, totals: Totals | None) -> tuple[float, f
 def add_moves(
     price: np.ndarray, today: np.ndarray, moved: np.ndarray, move: np.ndarray, absolute_move: np.ndarray
 ) -> None:
-    """Fill moved, move and absolute_move int64 [P]: how many prices are not today's, and the cents between them."""
+    """Fill int64 [P] each: how many prices are not today's, the sum of their moves and of their sizes, in cents."""
     for p in range(len(price)):
         row, before, count, total, absolute = price[p], today[p], 0, 0, 0
         for s in range(len(row)):
