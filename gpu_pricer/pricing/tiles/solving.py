@@ -72,7 +72,7 @@ def reference_cells(problem: PricingProblem, is_priced: np.ndarray | None = None
 
 
 def within_ratio(tile: TileProblem, backend: str) -> TileProblem:
-    """Return the tile with the bounds that bounds.max_segment_ratio leaves, and the rule named where they are narrower."""
+    """Return the tile with the bounds that bounds.max_segment_ratio leaves; the rule is named where it narrows."""
     ratio = tile.problem.bounds.max_segment_ratio
     if ratio is None:
         return tile
