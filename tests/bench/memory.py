@@ -2,7 +2,7 @@
 
     python -m tests.bench.memory [--products N] [--segments N] [--repeats N]
 
-The small catalog has a quarter of the products. peak_gib: the most that the job's process held at once; inputs_gib:
+The small catalog has a quarter of the products. peak_gib: the most that the job's process used at once; inputs_gib:
 what the artefact and the catalog take in memory, which the job cannot do without; ratio_memory: the peak of the large
 catalog over that of the small one, the inputs apart; seconds: of the whole command, its start included. Medians.
 """
@@ -69,7 +69,7 @@ def write_inputs(size: MarketSize, folder: Path) -> int:
 
 
 def score(folder: Path) -> tuple[int, float]:
-    """Run the job on the folder's inputs; the most bytes that its process held, and the seconds that it took."""
+    """Run the job on the folder's inputs; the most bytes that its process used, and the seconds that it took."""
     paths = {"demand": "demand", "catalog": "products.parquet", "shards": "table", "prices": "prices", "work": "work"}
     overrides = [f"paths.{name}={folder / path}" for name, path in paths.items()]
     command = [sys.executable, "-m", "gpu_pricer", "score", "backend=cpu", *overrides]

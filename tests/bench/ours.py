@@ -23,7 +23,7 @@ def prices_alone(market: Market, _: int = 0) -> Pass:
 
 
 def whole_cells(market: Market, _: int = 0) -> Pass:
-    """Return the pass that fills everything: prices, probabilities, which bound held, R."""
+    """Return the pass that fills everything: prices, probabilities, which bound sets the price, R."""
     tiles = as_in_the_job(market).tiles()
 
     def one_pass() -> Iterator[np.ndarray]:

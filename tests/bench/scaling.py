@@ -53,7 +53,7 @@ def sizes(base: MarketSize, field: str, values: list) -> dict[str, Callable[[], 
 
 
 def rates_of(make: Mapping[str, Callable[[], Market]], rounds: int) -> dict[str, float]:
-    """Return the rate of every market of a row, which are all held until the row is done."""
+    """Return the rate of every market of a row, which are all kept until the row is done."""
     markets = {name: make_one() for name, make_one in make.items()}
     passes = {name: prices_alone(market) for name, market in markets.items()}
     cells = {name: market.cells for name, market in markets.items()}

@@ -77,7 +77,7 @@ def repeat(one_pass: Callable[[], object], passes: int) -> None:
 
 
 def write_ours(problem: PricingProblem, tiling: Tiling, layout: str, folder: Path) -> int:
-    """Price the whole market into files of the folder, which held nothing else, and return their bytes."""
+    """Price the whole market into files of the folder, which is otherwise empty, and return their bytes."""
     into = folder / layout
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir()
@@ -103,7 +103,7 @@ def tile_writers(problem: PricingProblem, tiling: Tiling, folder: Path) -> dict[
 def write_tiles(
     tiles: list[SolvedTile], write: Callable[[SolvedTile, Path, str], None], layout: str, into: Path, threads: int
 ) -> int:
-    """Write a file per tile, so many at once, into the folder, which held nothing else, and return their bytes."""
+    """Write a file per tile, so many at once, into the folder, which is otherwise empty, and return their bytes."""
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir()
     paths = [into / f"{number}.parquet" for number in range(len(tiles))]

@@ -1,4 +1,4 @@
-"""A slow float64 oracle of a small artefact: the worth of a category for a segment at given prices."""
+"""A slow float64 oracle of a small artefact: the expected profit of a category for a segment at given prices."""
 
 import itertools
 from dataclasses import dataclass

@@ -19,7 +19,7 @@ from tests.pricing.tile_file import rows_of
 ALL = ["parts", "personalised", "note"]
 POLICIES = {
     "usual": a_policy(),
-    "free": a_policy(NO_RULES, None),
+    "without rules": a_policy(NO_RULES, None),
     "revenue": a_policy(NO_RULES, None, Objective(1.0, 1.0)),
     "uniform": a_policy(replace(USUAL, max_segment_ratio=1.0)),
     "budget": a_policy(replace(USUAL, max_changes=20)),

@@ -15,7 +15,7 @@ from gpu_pricer.pricing.tiles.solved_tile import solve_tile
 from tests.markets import NO_RULES, a_policy, catalog_of, one_product, small_artefact
 from tests.pricing.tile_file import rows_of
 
-# Float32 prices may differ from the float64 optimum where two rungs are worth the same to about this much.
+# Float32 prices may differ from the float64 optimum where two rungs earn the same to about this much.
 SINGLE_PRECISION = 1e-5
 
 
