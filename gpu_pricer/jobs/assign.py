@@ -29,14 +29,14 @@ def main(config: DictConfig) -> None:
     """Assign users to the segments of the demand artefact, by what they bought and how they respond to price.
 
     Reads   assign.users          user_id and attributes, if the network knows any
-            assign.transactions   user_id, product_id, time: what they bought, added to the log; one of the two
-                                  tables is enough
+            assign.transactions   user_id, product_id, time: what they bought, added to the sales log; one of the
+                                  two tables is enough
             paths.demand          the segments, and the network that `train` kept with them
             paths.data            what was on the shelf, and what known users bought, from `prepare`
     Writes  assign.out            user_id, segment_id: every user once, those of assign.users first, in their order
 
     Users who were in training and bought nothing since keep their segments. Users without any visit get the segment
-    that their attributes make most likely, or without attributes the largest one; the log counts them.
+    that their attributes make most likely, or without attributes the largest one; their number is logged.
 
     Example: gpu-pricer assign assign.transactions=lines.parquet assign.out=segments.parquet
     """
@@ -70,7 +70,7 @@ def _read_given(config: DictConfig, saved: SavedNetwork) -> tuple[pl.DataFrame, 
 
 
 def _with_lines(past: Past, lines: pl.DataFrame, saved: SavedNetwork) -> Past:
-    """Return the past with the lines of products that the network knows; the log counts the other lines."""
+    """Return the past with the lines of products that the network knows; the number of other lines is logged."""
     known = lines.join(saved.products, on="product_id", how="semi")
     if known.height < lines.height:
         log.warning("%d of %d lines are of products that training never saw", lines.height - known.height, lines.height)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gpu_pricer.evaluation.held_out.offers import Log
 from gpu_pricer.network.encoding.baskets import Purchases
-from gpu_pricer.network.encoding.history import History, build_history
+from gpu_pricer.network.encoding.history import UserHistory, build_history
 from gpu_pricer.network.encoding.loading import EncodingConfig
 from gpu_pricer.network.encoding.price_memory import with_recent_price
 
@@ -57,7 +57,7 @@ def _known_ids(log: Log) -> dict[str, pl.Series]:
     return {name: columns[name].unique().sort() for name in IDS}
 
 
-def _history(log: Log, known: dict[str, pl.Series], half_lives: list[float]) -> History:
+def _history(log: Log, known: dict[str, pl.Series], half_lives: list[float]) -> UserHistory:
     """The history of all users of the log; nobody will ask it for baskets."""
     users, products, categories, periods = (len(ids) for ids in known.values())
     purchases = Purchases(*(numbers.numpy() for numbers in _numbers(log.purchases, known)))

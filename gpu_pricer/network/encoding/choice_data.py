@@ -17,7 +17,7 @@ from gpu_pricer.network.encoding.choice_records import (
     ShelfRows,
 )
 from gpu_pricer.network.encoding.context_scale import ContextScale
-from gpu_pricer.network.encoding.history import History
+from gpu_pricer.network.encoding.history import UserHistory
 from gpu_pricer.network.encoding.on_device import OnDevice
 
 
@@ -39,7 +39,7 @@ class ChoiceData(OnDevice):
     users: EncodedUsers
     categories: EncodedCategories
     calendar: Calendar
-    history: History
+    history: UserHistory
     context_scale: ContextScale
     price_memory: int
     currency: str

@@ -13,7 +13,7 @@ from gpu_pricer.network.encoding.on_device import OnDevice
 
 @dataclass(frozen=True)
 class ShelfRows(OnDevice):
-    """The R products on the shelf in each period, sorted by period, then category, then product.
+    """The R shelf rows, one per product and period on the shelf, sorted by period, then category, then product.
 
     product [R]: the product's row number.
     price_ratio [R]: price / reference price.

@@ -96,7 +96,7 @@ def past_purchases(key: np.ndarray, period: np.ndarray, periods: int, decay: np.
 
 
 @dataclass(frozen=True)
-class History(OnDevice):
+class UserHistory(OnDevice):
     """The past of U users over T periods; period T is the one to price.
 
     products, categories: purchase events by user × product and by user × category.
@@ -182,7 +182,7 @@ def build_history(
     categories: int,
     half_lives: list[float],
     is_needed: np.ndarray,
-) -> History:
+) -> UserHistory:
     """Return the history of U users over T periods from their visits, is_visit [U, T], and purchases.
 
     products, categories: how many there are. half_lives [H]: after how many periods a purchase counts half.
@@ -196,7 +196,7 @@ def build_history(
     count = np.pad(is_visit.cumsum(axis=1), ((0, 0), (1, 0))).astype(np.float32)
     when = np.where(is_visit, np.arange(periods - 1), -1)
     last = np.pad(np.maximum.accumulate(when, axis=1), ((0, 0), (1, 0)), constant_values=-1)
-    return History(
+    return UserHistory(
         products=past_purchases(purchases.user * products + purchases.product, purchases.period, periods, decay),
         categories=past_purchases(purchases.user * categories + purchases.category, purchases.period, periods, decay),
         baskets=past_baskets(purchases, is_needed, products, visits[:, :, -1], decay[-1]),

@@ -26,7 +26,7 @@ from gpu_pricer.network.encoding.choice_records import (
 )
 from gpu_pricer.network.encoding.columns import context_tensor, starts, to_tensor
 from gpu_pricer.network.encoding.context_scale import ContextScale, learn_context_scale, scale_context
-from gpu_pricer.network.encoding.history import History, build_history
+from gpu_pricer.network.encoding.history import UserHistory, build_history
 from gpu_pricer.network.encoding.numbering import (
     numbered_categories,
     numbered_choices,
@@ -200,7 +200,7 @@ def _encoded_products(tables: Tables, config: EncodingConfig) -> EncodedProducts
     )
 
 
-def _history(tables: Tables, first_judged: int, half_lives: list[float]) -> History:
+def _history(tables: Tables, first_judged: int, half_lives: list[float]) -> UserHistory:
     """Return the history. Baskets are computed before each user's visits, and before the test periods for all users.
 
     Segments are judged with all users, whether they come in the period or not; the same holds for the period to price.

@@ -69,6 +69,6 @@ def log_new_entities(products: pl.DataFrame, users: pl.DataFrame, saved: SavedNe
 
 
 def has_attributes(table: pl.DataFrame, vocabulary: Vocabulary) -> Tensor:
-    """Return whether a row has an attribute that the network knows, bool [N]."""
+    """Return whether each row has an attribute that the network knows, bool [N]."""
     attributes = encode_attributes(table, vocabulary)
     return (attributes.codes > 0).any(1) | (attributes.numbers != 0).any(1)

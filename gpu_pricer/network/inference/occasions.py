@@ -20,7 +20,7 @@ from gpu_pricer.network.encoding.choice_records import (
     ShelfRows,
 )
 from gpu_pricer.network.encoding.columns import context_tensor, starts, to_tensor
-from gpu_pricer.network.encoding.history import History, build_history
+from gpu_pricer.network.encoding.history import UserHistory, build_history
 from gpu_pricer.network.inference.context import with_context
 from gpu_pricer.network.inference.past import Past
 from gpu_pricer.network.storage.saved_network import NetworkSettings, SavedNetwork
@@ -161,7 +161,7 @@ def _offer_rows(unseen: UnseenTables, numbered: pl.DataFrame, settings: NetworkS
 
 def _history(
     unseen: UnseenTables, numbered: pl.DataFrame, rows: pl.DataFrame, periods: int, half_lives: list[float]
-) -> History:
+) -> UserHistory:
     """Return the users' history, with baskets before the periods of the rows and before unseen.now."""
     past, users = unseen.past, unseen.users.select("user_id").with_row_index("user")
     bought = past.purchases.join(users, on="user_id").join(numbered, on="product_id")

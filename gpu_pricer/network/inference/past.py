@@ -13,7 +13,7 @@ TABLES = ("shelf", "choices", "visits")
 
 @dataclass(frozen=True)
 class Past:
-    """The log up to now.
+    """The sales log of the canonical tables.
 
     shelf: the canonical table. purchases: user_id, product_id, period. visits: user_id, period.
     periods: first days of the shelf's periods, ascending. period_days: length of a period.

@@ -26,8 +26,8 @@ NO_OFFERS = pl.DataFrame(schema={"occasion_id": pl.Int64, "price": pl.Float64, "
 def nearest_segments(saved: SavedNetwork, users: pl.DataFrame, past: Past) -> tuple[np.ndarray, np.ndarray]:
     """Return the segment whose centre is nearest to each user [U], and whether the user ever came [U].
 
-    users: user_id, attributes. Distances are between the coordinates of training. The past counts up to its last
-    period.
+    users: user_id, attributes. Distances are between user_coordinates at reference prices, as in training. The
+    past counts up to its last period.
     """
     no_ids = [pl.Series("product_id", [], saved.products.schema["product_id"]), users["user_id"].clear()]
     now = max(len(past.periods), int(past.index(past.visits["period"]).max()) + 1)  # type: ignore[arg-type]
@@ -35,7 +35,13 @@ def nearest_segments(saved: SavedNetwork, users: pl.DataFrame, past: Past) -> tu
     data, _ = encode_unseen(saved, unseen)
     network = restore_network(saved, data)
     ones = torch.ones(data.products.count)
-    point = MarketPoint(now, ones, ones, ones, torch.zeros(data.products.count, data.shelf.context.shape[1]))
+    point = MarketPoint(
+        period=now,
+        price_ratio=ones,
+        reference_over_recent=ones,
+        availability=ones,
+        context=torch.zeros(data.products.count, data.shelf.context.shape[1]),
+    )
     points = user_coordinates(Members(network, point), saved.settings.price_spread)
     return pairwise_distances_argmin(points, saved.centre), data.visits_before(now) > 0
 

@@ -114,7 +114,10 @@ def user_coordinates(members: Members, price_spread: float) -> np.ndarray:
 
 
 def _category_habits(members: Members, block: slice) -> np.ndarray:
-    """Return users' mean habits in the block's categories [U, G], times the root of a category's share of products."""
+    """Return users' mean habits in the block's categories, times the root of a category's share of the products.
+
+    [U, categories of the block].
+    """
     category = members.network.data.products.category[block]
     position = category - category[0]
     count = torch.bincount(position).float()
