@@ -165,7 +165,7 @@ def _data_detail(rows: int, encoding: int) -> dict[int, Field]:
 
 
 def _page(kind: int, content: bytes, detail: dict[int, Field], codec: int) -> Page:
-    # A codec of its own: Arrow does not say that one may serve two threads.
+    # Each page gets its own codec, because Arrow does not promise that two threads may share one.
     packed = pa.Codec("zstd", compression_level=1).compress(content, asbytes=True) if codec == ZSTD else content
     header = _header(kind, len(content), len(packed), detail)
     return Page(header + packed, len(header) + len(content))

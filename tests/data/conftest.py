@@ -19,7 +19,7 @@ LINE = {
 
 @pytest.fixture
 def lines():
-    """Transactions from short rows; what a row leaves out is user 1, product 10, week 0, price 2."""
+    """Transactions from short rows; a row is of user 1, product 10, week 0 and price 2 unless it says otherwise."""
 
     def build(*rows: dict) -> pl.DataFrame:
         filled = [LINE | row for row in rows]

@@ -1,4 +1,4 @@
-"""The inputs as a whole: quarantine or refusal, structural faults, ids that must agree."""
+"""The inputs: quarantine or refusal, structural faults, and ids that must agree."""
 
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -136,7 +136,7 @@ def test_text_and_number_ids_do_not_meet(lines):
         read_only({"products": text, "transactions": lines({})})
 
 
-def test_unknown_answer_to_invalid_rows_is_refused():
+def test_unknown_setting_of_on_invalid_is_refused():
     with pytest.raises(InputError, match="on_invalid must be quarantine or refuse, found 'ignore'"):
         Validation("ignore", {})
 

@@ -1,4 +1,4 @@
-"""Plausible lines."""
+"""The rules that plausible lines keep."""
 
 import polars as pl
 import pytest

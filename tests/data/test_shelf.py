@@ -1,4 +1,4 @@
-"""The honest price: the traps of real sales logs, one test each."""
+"""The price on the shelf: one test for each trap of real sales logs."""
 
 from datetime import timedelta
 
@@ -61,8 +61,8 @@ def test_price_is_carried_forward_up_to_the_limit(lines, weeks, carry_periods):
     ("known", "usual_of", "carried"),
     [
         ([2.0, 3.0], 1, 3.0),
-        ([3.0, 3.0, 2.0], 3, 3.0),  # a promotion in the last week does not last
-        ([2.0, 3.0], 5, 3.0),  # of two prices that are as usual the higher
+        ([3.0, 3.0, 2.0], 3, 3.0),  # a promotion in the last week is not carried over
+        ([2.0, 3.0], 5, 3.0),  # the higher one of two middle prices
         ([9.0, 2.0, 2.5, 3.0], 3, 2.5),
     ],
 )

@@ -1,4 +1,4 @@
-"""What tells one demand artefact from another."""
+"""The demand artefact: its fingerprint, and the contents that are refused."""
 
 from dataclasses import replace
 

@@ -136,7 +136,7 @@ def test_dry_run_says_what_would_change_and_changes_nothing(tmp_path, capsys):
     assert (tmp_path / "_current").readlink() == Path("first")
 
 
-# A kill at each step of a publication: what is called next never happens.
+# The publishing process is killed before the call of each of these functions.
 STEPS = ["check_files", "bring_inside", "commit_version", "point_current", "remove_old_versions"]
 
 

@@ -53,7 +53,7 @@ def test_integer_categories_become_strings():
     assert products["category_id"].to_list() == ["7"]
 
 
-def test_attributes_are_kept_where_wanted():
+def test_attributes_are_kept_if_requested():
     users = pl.DataFrame({"user_id": [1], "__odd name": ["x"]})
 
     assert conformed(users, Users, keep_others=True).equals(users)

@@ -125,7 +125,7 @@ def test_three_quarters_of_the_lines_were_paid_at_the_shelf_price(slice_director
     met = lines.with_columns(period=pl.col("time").dt.truncate("1w").dt.date()).join(
         shelf, on=["product_id", "period"], suffix="_on_shelf"
     )
-    # 83 % of all lines; a slice knows fewer prices of the week itself, and more often takes the usual one.
+    # 83 % of all lines; a slice has fewer prices of the week itself, so it takes the usual price more often.
     assert met.select((pl.col("price") == pl.col("price_on_shelf")).mean()).item() > 0.73
 
 
