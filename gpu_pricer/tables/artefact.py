@@ -63,7 +63,7 @@ class DemandProducts(dy.Schema):
 
     @dy.rule()
     def product_is_unique(cls) -> pl.Expr:
-        # Not as unique pairs: hashing pairs takes 200 bytes a product (measured at a million), more than the table keeps.
+        # Not as unique pairs: hashing these takes 200 bytes a product (at a million), more than the table keeps.
         is_fallback = pl.col("product_id").is_null()
         fallback_is_unique = pl.when(is_fallback).then("category_id").is_unique()
         return pl.when(is_fallback).then(fallback_is_unique).otherwise(is_unique("product_id"))
