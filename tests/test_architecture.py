@@ -19,7 +19,7 @@ NAMES = [contract["name"] for contract in CONTRACTS]
 MOST_ARGUMENTS = {"gpu_pricer": 8, "kernels": 12}
 """Of a function, `self` not counted. Kernels also take the arrays that they fill."""
 
-STILL_TOO_WIDE = {"explain", "propose", "propose_levels"}
+STILL_TOO_WIDE = {"_fill", "propose", "propose_levels"}
 """What is left to be given a record."""
 
 FILES = {
