@@ -55,21 +55,21 @@ def _long_tables(tile: SolvedTile) -> Iterator[pa.Table]:
 
 
 def _long_table(tile: SolvedTile, order: np.ndarray) -> pa.Table:
-    problem, cells = tile.problem, tile.cells
+    products, cells = tile.problem.products, tile.cells
     shape = (len(order), cells.price.shape[1])
     distinct, code_of_price = _distinct_prices(tile, order)
     price, binding = np.empty(shape, code_of_price.dtype), np.empty(shape, np.uint8)
     units, profit = np.empty(shape, np.float32), np.empty(shape, np.float32)
-    units_per_visit = (PER_VISITS * problem.units_per_choice[tile.products]).astype(np.float32)
+    units_per_visit = (PER_VISITS * products.units_per_choice[tile.products]).astype(np.float32)
     code_prices(cells.price, order, code_of_price, price)
     code_bindings(cells.binding_side, order, *tile.rules, binding)
-    expect(cells.price, cells.probability, order, units_per_visit, problem.cost[tile.products], units, profit)
-    today, today_code = np.unique(problem.today[tile.products][order], return_inverse=True)
+    expect(cells.price, cells.probability, order, units_per_visit, products.cost[tile.products], units, profit)
+    today, today_code = np.unique(products.today[tile.products][order], return_inverse=True)
     segment = np.tile(np.arange(shape[1], dtype=np.uint16), shape[0])
     product = np.arange(shape[0], dtype=np.uint16).repeat(shape[1])
     columns = {
-        "segment_id": _coded(segment, _texts(signed(problem.segment_id))),
-        "product_id": _coded(product, _texts(signed(problem.product_id[tile.products].gather(order)))),
+        "segment_id": _coded(segment, _texts(signed(tile.problem.segments.segment_id))),
+        "product_id": _coded(product, _texts(signed(products.product_id[tile.products].gather(order)))),
         "price": _coded(price.ravel(), _money(distinct)),
         "today_price": _coded(today_code.astype(np.uint16).repeat(shape[1]), _money(today)),
         "expected_units": pa.array(units.ravel()),
@@ -80,15 +80,15 @@ def _long_table(tile: SolvedTile, order: np.ndarray) -> pa.Table:
 
 
 def _wide_table(tile: SolvedTile) -> pa.Table:
-    problem, order, price = tile.problem, tile.order, tile.cells.price
+    products, order, price = tile.problem.products, tile.order, tile.cells.price
     distinct, code_of_price = _distinct_prices(tile, order)
     codes = np.empty(price.shape, code_of_price.dtype)
     code_prices(price, order, code_of_price, codes)
     prices = _money(distinct)
-    today = problem.today[tile.products][order]
-    segments = zip(price_columns(problem.segment_id), np.ascontiguousarray(codes.T), strict=True)
+    today = products.today[tile.products][order]
+    segments = zip(price_columns(tile.problem.segments.segment_id), np.ascontiguousarray(codes.T), strict=True)
     columns = {
-        "product_id": _texts(signed(problem.product_id[tile.products].gather(order))),
+        "product_id": _texts(signed(products.product_id[tile.products].gather(order))),
         "today_price": _money(today),
         **{name: _coded(column, prices) for name, column in segments},
     }

@@ -27,7 +27,7 @@ import polars.selectors as cs
 import pyarrow.parquet as pq
 
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem, pricing_problem
-from gpu_pricer.pricing.scoring import LAYOUT, score_shard
+from gpu_pricer.pricing.scoring import LAYOUT, score_shard, table_columns
 from gpu_pricer.pricing.tiles.solved_tile import SolvedTile, solve_tile
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.price_table import LAYOUTS, write_prices
@@ -87,11 +87,11 @@ def write_ours(problem: PricingProblem, tiling: Tiling, layout: str, folder: Pat
 
 def tile_writers(problem: PricingProblem, tiling: Tiling, folder: Path) -> dict[str, Callable[[], int]]:
     """Return the ways to write the problem's tiles, solved here, each of which returns the bytes that it wrote."""
-    ranges = tiling.tiles(0, problem.category_start, len(problem.segment_id))
+    ranges = tiling.tiles(0, problem.products.category_start, len(problem.segments.segment_id))
     tiles = [solve_tile(problem, first, last, "cpu") for first, last in ranges]
 
     def by_pages(tile: SolvedTile, path: Path, layout: str) -> None:
-        write_prices(path, LAYOUT[layout].columns(problem, ()), LAYOUT[layout].groups(tile, ()), {})
+        write_prices(path, table_columns(problem, layout), LAYOUT[layout].groups(tile, ()), {})
 
     return {
         f"{name}_{layout}": partial(write_tiles, tiles, write, layout, folder / f"{name}_{layout}", tiling.writers)
