@@ -35,7 +35,7 @@ def test_any_cut_into_chunks_gives_the_same(cuda, monkeypatch, chunk_cells):
 @pytest.mark.parametrize("sizes", [[3, 0, 2, 5], [0], [0, 0], [4]])
 @pytest.mark.parametrize("segments", [1, 9])
 @pytest.mark.parametrize("chunk_cells", [1, 8, 12, 100])
-def test_chunks_cover_every_lane_once(cuda, sizes, segments, chunk_cells):
+def test_chunks_cover_every_category_and_segment_once(cuda, sizes, segments, chunk_cells):
     start = np.concatenate([[0], np.cumsum(sizes)])
     seen = np.zeros((len(sizes), segments), int)
 
@@ -60,9 +60,9 @@ def test_a_tile_without_cells_is_priced(cuda, sizes, segments):
 @pytest.fixture
 def memory(cuda, monkeypatch):
     """Let the device run out of memory for buffers of more than memory["cells"]."""
-    from kernels.cuda.tile_loop import device_memory as cuda_memory
+    from kernels.cuda import device_memory
 
-    device, limit = type(cuda_memory.new_device("float32")), {"cells": 20}
+    device, limit = type(device_memory.new_device("float32")), {"cells": 20}
     lend = device.buffer
 
     def buffer(self, shape, *arguments, **options):
