@@ -11,7 +11,7 @@ from kernels.cuda.chunk import ChunkCells, TileChunk
 from kernels.cuda.device_memory import Buffer, Device, Precision
 from kernels.cuda.outputs import bound_kernel, totals_kernel
 from kernels.cuda.price_kernel import DeviceTile, price_kernel
-from kernels.outputs import Cells
+from kernels.outputs import BlockSums, Cells
 from kernels.tile import Tile
 
 
