@@ -1,4 +1,7 @@
-"""Floor 0: arrays in, arrays out. The price formulas, written once, and the CPU and CUDA loops over them."""
+"""Prices and choices of many products for many segments: arrays in, arrays out.
+
+The package holds the price formulas, each written once, and the CPU and CUDA loops over them.
+"""
 
 from kernels.backend import BackendUnavailable, resolve_backend
 from kernels.demand import (

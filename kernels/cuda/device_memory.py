@@ -26,12 +26,12 @@ class Buffer:
     """Memory on the device, [size] or [layers, size], and the memory on the host that it is copied to and from.
 
     array: as CuPy takes it; view: the same memory as numba's kernels take it
-    host: pinned memory of the same shape, or with size 0 where nothing is copied
+    host: pinned memory of the same shape, or None where nothing is copied
     """
 
     array: Any
     view: Any
-    host: np.ndarray
+    host: np.ndarray | None
 
     def on_device(self, *shape: int, layer: Any = ...) -> Any:
         """Return the first elements on the device in the given shape, of one layer if there are several."""
@@ -39,6 +39,7 @@ class Buffer:
 
     def part(self, *shape: int, layer: Any = ...) -> tuple[Any, np.ndarray]:
         """Return the first elements on the device and those on the host, in the given shape."""
+        assert self.host is not None, "this buffer is not copied"
         return self.on_device(*shape, layer=layer), self.host[layer][: math.prod(shape)].reshape(shape)
 
 
@@ -59,7 +60,7 @@ class Gpu:
         """Return new memory; without has_host it cannot be copied. Raises MemoryError, as CuPy does."""
         array = self._cupy.empty(shape, dtype)
         # sync=False, because numba otherwise waits for an idle stream at every kernel argument that comes from CuPy.
-        host = self._pinned(shape, dtype) if has_host else np.empty((*shape[:-1], 0), dtype)
+        host = self._pinned(shape, dtype) if has_host else None
         return Buffer(array, cuda.as_cuda_array(array, sync=False), host)
 
     def upload(self, array: np.ndarray) -> Any:
@@ -115,7 +116,7 @@ class SimulatedGpu:
         """Return memory filled with values that would be noticed if they were read before they are written."""
         garbage = np.nan if np.dtype(dtype).kind == "f" else -77
         array = np.full(shape, garbage, dtype)
-        return Buffer(array, array, np.full(shape if has_host else (*shape[:-1], 0), garbage, dtype))
+        return Buffer(array, array, np.full(shape, garbage, dtype) if has_host else None)
 
     def upload(self, array: np.ndarray) -> Any:
         """Return a copy of an array."""
