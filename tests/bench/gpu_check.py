@@ -29,7 +29,7 @@ from kernels.product_records import product_columns
 from kernels.tile import padded, tile_of
 from tests.bench.markets import Market, MarketSize, grocery_market
 from tests.bench.timing import arguments, report, rounded
-from tests.kernels.markets import LADDERS, factor_demand, random_offer
+from tests.kernels.markets import LADDERS, factor_demand, random_inputs
 
 SMALL = ([3, 1, 0, 70, 5, 20], 77)
 """Sizes of the categories, one of them too long for shared memory, and segments of the small markets."""
@@ -100,7 +100,7 @@ def parity(sizes: list[int], segments: int) -> dict[str, Any]:
     found = {"regret": 0.0, "other_prices": 0.0, "category_value": 0.0, "totals": 0.0}
     for kind, has_outside_option, real in product(LADDERS, (True, False), (np.float32, np.float64)):
         market = Market(
-            factor_demand(11, segments, sum(sizes), real=real), random_offer(11, sizes, kind, has_outside_option)
+            factor_demand(11, segments, sum(sizes), real=real), random_inputs(11, sizes, kind, has_outside_option)
         )
         visits = np.random.default_rng(0).uniform(1, 9, (2, segments))
         cpu, gpu = (price_cells(market.demand, market.inputs, name, visits) for name in ("cpu", "cuda"))

@@ -1,4 +1,4 @@
-"""What can be known about the CUDA kernels without a GPU: that they compile, and to what."""
+"""The CUDA kernels compiled without a GPU: that they compile, and what the machine code needs."""
 
 import importlib.util
 import re
@@ -12,7 +12,7 @@ import pytest
 
 from kernels import price_cells, price_totals
 from kernels.backend import is_simulated
-from tests.kernels.markets import factor_demand, random_offer
+from tests.kernels.markets import factor_demand, random_inputs
 
 MOST_REGISTERS = {np.float32: 64, np.float64: 96}
 """A multiprocessor has 65,536: with 64 each, 1,024 threads can take turns to hide what they wait for."""
@@ -81,7 +81,7 @@ def ptx_of(capability, monkeypatch):
         monkeypatch.setattr(stream_buffers, name, launches.record(name))
 
     def ptx(name, real, *how):
-        demand, inputs, visits = factor_demand(0, 2, 2, real=real), random_offer(0, [2]), np.ones(2)
+        demand, inputs, visits = factor_demand(0, 2, 2, real=real), random_inputs(0, [2]), np.ones(2)
         price_totals(demand, inputs, visits, "cuda")
         price_cells(demand, inputs, "cuda", visits)
         kernel = kernels[name](*how)
