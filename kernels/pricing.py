@@ -189,9 +189,10 @@ def utility_lines(demand: Demand, shelf: Shelf) -> tuple[np.ndarray, np.ndarray]
     """
     _require_same_products(demand, shelf)
     utility_at_zero, slope = (np.empty((demand.product_count, demand.segment_count), demand.dtype) for _ in range(2))
+    tile, columns = tile_of(demand, shelf), product_columns(demand, shelf)
     with ONE_AT_A_TIME, _blas().limit(limits=1, user_api="blas"):
-        tile = tile_of(demand, shelf)
-        cpu.line_tile(tile, product_columns(demand, shelf), utility_at_zero, slope, *_shared_out(tile, demand))
+        work, edges = _shared_out(tile, demand)
+        cpu.line_tile(tile, columns, utility_at_zero, slope, work, edges)
     return utility_at_zero, slope
 
 
@@ -206,7 +207,8 @@ def _price(demand: Demand, inputs: PricingInputs, backend: str, cells: Cells, su
 
         return cuda.price_tile(tile, columns, tolerance, cells, sums)
     with ONE_AT_A_TIME, _blas().limit(limits=1, user_api="blas"):
-        steps = cpu.price_tile(tile, columns, tolerance, cells, sums, *_shared_out(tile, demand))
+        work, edges = _shared_out(tile, demand)
+        steps = cpu.price_tile(tile, columns, tolerance, cells, sums, work, edges)
     return int(steps.max(initial=0))
 
 
@@ -216,9 +218,11 @@ def _choose(demand: Demand, shelf: Shelf, price: np.ndarray, cells: Cells, sums:
     shape = (demand.product_count, demand.segment_count)
     is_shaped = np.ndim(price) == 2 and price.shape in (shape, (shape[0], 1))
     require(is_shaped, f"price must have shape {shape} or {(shape[0], 1)}", np.shape(price))
-    tile, given = tile_of(demand, shelf), np.ascontiguousarray(price, demand.dtype)
+    tile, columns = tile_of(demand, shelf), product_columns(demand, shelf)
+    given = np.ascontiguousarray(price, demand.dtype)
     with ONE_AT_A_TIME, _blas().limit(limits=1, user_api="blas"):
-        cpu.choose_tile(tile, product_columns(demand, shelf), given, cells, sums, *_shared_out(tile, demand))
+        work, edges = _shared_out(tile, demand)
+        cpu.choose_tile(tile, columns, given, cells, sums, work, edges)
 
 
 def _shared_out(tile: Tile, demand: Demand) -> tuple[WorkerMemory, np.ndarray]:

@@ -111,8 +111,8 @@ class StreamBuffers:
     def collect(self, tile_launch: TileLaunch) -> None:
         """Wait for the chunk on its way, if there is one, and write its results to the arrays of the launch."""
         tile_launch.device.wait(self.streams[0])
-        for host, destination, adds in self.due:
-            if adds:
+        for host, destination, is_added in self.due:
+            if is_added:
                 destination += host
             else:
                 destination[...] = host

@@ -57,10 +57,10 @@ def keep_types(monkeypatch):
     for module in (category_solver, outputs, price_kernel):
         for name, value in vars(module).copy().items():
             if hasattr(value, "py_func") and value.py_func.__module__ in FORMULAS:
-                monkeypatch.setattr(module, name, keeping(value))
+                monkeypatch.setattr(module, name, with_its_type(value))
 
 
-def keeping(formula):
+def with_its_type(formula):
     """Return the formula with every float it returns in the type of its first float."""
 
     def call(*arguments):
