@@ -11,9 +11,9 @@ that is 1.0 (2026-11).
 
 import numpy as np
 
-from kernels.binding import BindingSide
 from kernels.compiled import compiled
 from kernels.formulas import binding_side_of, clip
+from kernels.outputs import BindingSide
 from kernels.posterior.category_draws import (
     change_price,
     evaluate_prices,
