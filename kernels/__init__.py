@@ -1,7 +1,9 @@
-"""Floor 0: arrays in, arrays out. The price formulas, written once, and the CPU and CUDA loops over them."""
+"""Prices and choices of many products for many segments: arrays in, arrays out.
+
+The package holds the price formulas, each written once, and the CPU and CUDA loops over them.
+"""
 
 from kernels.backend import BackendUnavailable, resolve_backend
-from kernels.binding import BindingSide
 from kernels.demand import (
     LARGEST_UTILITY,
     Demand,
@@ -13,6 +15,7 @@ from kernels.demand import (
 )
 from kernels.inputs import PricingInputs, Shelf
 from kernels.ladders import PRICE_LIMIT, Ladders
+from kernels.outputs import BindingSide
 from kernels.posterior.draws import Draws
 from kernels.posterior.outcomes import Outcomes
 from kernels.posterior.pricing import expected_cells, expected_choices, expected_outcomes, expected_totals

@@ -1,4 +1,4 @@
-"""Which machine prices: the CPU, or a CUDA GPU."""
+"""Which hardware computes prices: the CPU, or a CUDA GPU."""
 
 import logging
 import os
@@ -12,14 +12,14 @@ _log = logging.getLogger(__name__)
 
 
 class BackendUnavailable(RuntimeError):
-    """The backend that was asked for cannot run here; the message says what is missing and what to do."""
+    """The requested backend cannot run here; the message says what is missing and what to do."""
 
 
 def resolve_backend(name: str) -> Backend:
-    """Return the backend to use for "auto", "cpu" or "cuda".
+    """Return the backend to use for the name "auto", "cpu" or "cuda".
 
-    "auto" takes CUDA where it works and logs its choice once. Raises BackendUnavailable for "cuda" without
-    CUDA and ValueError for any other name.
+    "auto" chooses CUDA where it works, else the CPU, and logs its choice once. Raises BackendUnavailable for "cuda"
+    without CUDA, and ValueError for any other name.
     """
     if name == "cpu":
         return "cpu"
@@ -35,6 +35,7 @@ def resolve_backend(name: str) -> Backend:
 
 @cache
 def _choose() -> Backend:
+    """Return the backend for "auto", and log it."""
     missing = missing_for_cuda()
     chosen: Backend = "cpu" if missing else "cuda"
     _log.info("backend auto: %s (%s)", chosen, f"cuda needs {missing}" if missing else "CUDA works here")
@@ -42,7 +43,7 @@ def _choose() -> Backend:
 
 
 def missing_for_cuda() -> str:
-    """Return what is missing for the CUDA backend and how to get it, or an empty string."""
+    """Return what the CUDA backend lacks here and how to get it, or an empty string if it lacks nothing."""
     if is_simulated():
         return ""
     for module, package in {"numba_cuda": "numba-cuda[cu12]", "cupy": "cupy-cuda12x[ctk]"}.items():

@@ -1,4 +1,4 @@
-"""Checks at the border: what must hold, what was found."""
+"""Checks of arguments, whose messages say what must hold and what was found."""
 
 from typing import Any
 
@@ -6,13 +6,13 @@ import numpy as np
 
 
 def require(is_met: Any, must: str, found: object) -> None:
-    """Raise ValueError(must, found) unless the condition is met everywhere."""
+    """Raise ValueError, with `must` and `found` in its message, unless the condition is met everywhere."""
     if not np.all(is_met):
         raise ValueError(f"{must}; found {found}")
 
 
 def require_array(name: str, array: Any, shape: tuple[int, ...], kinds: str) -> None:
-    """Raise ValueError unless `array` is a finite ndarray of this shape, its dtype of one of the `kinds`."""
+    """Raise ValueError unless `array` is a finite ndarray of this shape; `kinds`: letters of allowed dtype kinds."""
     require(isinstance(array, np.ndarray), f"{name} must be a NumPy array", type(array).__name__)
     require(array.dtype.kind in kinds, f"{name} must have a dtype of kind {' or '.join(kinds)}", array.dtype)
     require(array.shape == shape, f"{name} must have shape {shape}", array.shape)
@@ -21,7 +21,7 @@ def require_array(name: str, array: Any, shape: tuple[int, ...], kinds: str) -> 
 
 
 def require_each(is_met: Any, must: str, array: Any) -> None:
-    """Raise ValueError unless every entry meets the condition; it counts those that do not and shows one."""
+    """Raise ValueError unless every entry meets the condition; the message counts those that do not and shows one."""
     if not np.all(is_met):
         where = np.argwhere(~np.asarray(is_met))
         first = tuple(int(index) for index in where[0])
@@ -29,7 +29,7 @@ def require_each(is_met: Any, must: str, array: Any) -> None:
 
 
 def require_offsets(name: str, offsets: Any) -> None:
-    """Raise ValueError unless `offsets` starts at 0 and never falls, as starts of consecutive groups do."""
+    """Raise ValueError unless `offsets` are integers that start at 0 and never fall, as starts of groups do."""
     require(isinstance(offsets, np.ndarray), f"{name} must be a NumPy array", type(offsets).__name__)
     require(offsets.dtype.kind == "i", f"{name} must hold signed integers", offsets.dtype)
     require(offsets.ndim == 1 and offsets.size > 0, f"{name} must be one-dimensional, not empty", offsets.shape)

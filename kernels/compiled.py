@@ -1,4 +1,4 @@
-"""How this package compiles for the CPU, and where the result is kept."""
+"""How this package compiles functions for the CPU, and where it stores the result."""
 
 from collections.abc import Callable
 from hashlib import sha256
@@ -11,8 +11,9 @@ from numba import config, njit
 _SETTINGS: Any = config
 _HOST = llvm.get_host_cpu_features()
 if _SETTINGS.CPU_FEATURES is None and _HOST.get("avx512f"):
-    # LLVM keeps to half of a 512-bit register, for fear of lower clock rates; here the loops are half as long in
-    # whole ones (650 against 450 Mcells/s; 2 CPU cores with AVX-512, numba 0.68, 2026-11). NUMBA_CPU_FEATURES wins.
+    # By default LLVM uses only half of a 512-bit register, because full ones may lower the clock rate. These loops are
+    # faster with full ones: 650 against 450 Mcells/s (2 CPU cores with AVX-512, numba 0.68, 2026-11). A user's
+    # NUMBA_CPU_FEATURES has precedence.
     _SETTINGS.CPU_FEATURES = f"{_HOST.flatten()},-prefer-256-bit"
 
 _PACKAGE = Path(__file__).parent
@@ -20,20 +21,24 @@ _SOURCES = sha256(b"".join(path.read_bytes() for path in sorted(_PACKAGE.rglob("
 
 
 class CpuFlags(dict[str, bool]):
-    """Fast-math flags for the CPU alone: numba-cuda (0.30.4) asks whether there are any, and then divides inexactly."""
+    """Fast-math flags for the CPU alone.
+
+    They claim to be none: numba-cuda (0.30.4) asks whether there are any, and if so divides inexactly.
+    """
 
     def __bool__(self) -> bool:
+        """Return False, whatever flags there are."""
         return False
 
 
 def compiled(parallel: bool = False, reassociate: bool = False) -> Callable[[Any], Any]:
     """Return the decorator for a CPU function of this package.
 
-    Of fast mathematics only `contract` is allowed, fused multiply-add, and with `reassociate` sums in the order of
-    vectors, which LLVM fixes for a given length. error_model="numpy" keeps zero-division checks out of the loops,
-    which would stop them from vectorising. The GIL is released, so that other threads can write while this one
-    computes. The cache is keyed by the sources of the *whole* package: numba by itself looks at the function's own
-    file only and would go on running yesterday's formulas.
+    Two liberties of fast mathematics are allowed: `contract`, fused multiply-add, and if `reassociate` is true, sums in
+    the order of vectors, which LLVM fixes for a given length. error_model="numpy" keeps checks for zero division out of
+    the loops, which would stop them from vectorising. The GIL is released, so that other threads can write files while
+    this one computes. The key of the cache is the hash of *all* sources of the package: numba by itself looks only at
+    the function's own file and would go on running yesterday's formulas.
     """
     fastmath: Any = CpuFlags(contract=True, reassoc=reassociate)
 

@@ -1,4 +1,4 @@
-"""How much each segment likes each product, and how its liking falls with the price."""
+"""The demand of segments for products: how appealing a product is, and how its appeal falls with the price."""
 
 from dataclasses import dataclass, replace
 
@@ -7,17 +7,20 @@ import numpy as np
 from kernels.checks import require, require_array, require_each
 
 LARGEST_UTILITY = 1e7
-"""Appeals and sensitivities are below it: float32 numbers above lie more than 1 apart, a factor of e in the odds."""
+"""Limit of appeals and sensitivities: larger float32 numbers lie more than 1 apart, a factor of e in the odds."""
 
 
 @dataclass(frozen=True)
 class FactorDemand:
-    """Appeal and price sensitivity as products of factors; all arrays float32, or all float64.
+    """The demand of S segments for P products as products of factors; all arrays float32, or all float64.
 
-    segment_appeal [S, Da], product_appeal [P, Da], segment_sensitivity [S, Db], product_sensitivity [P, Db];
-    appeal_offset [P] and sensitivity_offset [P] are added:
-    a = segment_appeal . product_appeal + appeal_offset,
-    b = softplus(segment_sensitivity . product_sensitivity) + sensitivity_offset, kept above 0.
+    segment_appeal [S, Da], product_appeal [P, Da], appeal_offset [P]:
+        a = segment_appeal . product_appeal + appeal_offset, the utility at the reference price
+    segment_sensitivity [S, Db], product_sensitivity [P, Db], sensitivity_offset [P]:
+        b = softplus(segment_sensitivity . product_sensitivity) + sensitivity_offset, raised to at least 1e-6; b is the
+        loss of utility per relative change of the price
+
+    Raises ValueError unless shapes and types agree and all numbers are finite and below LARGEST_UTILITY.
     """
 
     segment_appeal: np.ndarray
@@ -56,25 +59,29 @@ class FactorDemand:
 
     @property
     def dtype(self) -> np.dtype:
-        """The type in which prices are computed."""
+        """The type that prices are computed in."""
         return self.segment_appeal.dtype
 
     @property
     def segment_count(self) -> int:
-        """S."""
+        """S, the number of segments."""
         return len(self.segment_appeal)
 
     @property
     def product_count(self) -> int:
-        """P."""
+        """P, the number of products."""
         return len(self.product_appeal)
 
 
 @dataclass(frozen=True)
 class DenseDemand:
-    """Appeal [S, P] and price sensitivity [S, P] themselves, all float32, or all float64.
+    """The demand of S segments for P products as matrices; all arrays float32, or all float64.
 
-    appeal_offset [P] and sensitivity_offset [P] are added; the sensitivity is then kept above 0.
+    appeal [S, P], appeal_offset [P]: their sum is a, the utility at the reference price
+    sensitivity [S, P], sensitivity_offset [P]: their sum, raised to at least 1e-6, is b, the loss of utility per
+        relative change of the price
+
+    Raises ValueError unless shapes and types agree and all numbers are finite and below LARGEST_UTILITY.
     """
 
     appeal: np.ndarray
@@ -92,17 +99,17 @@ class DenseDemand:
 
     @property
     def dtype(self) -> np.dtype:
-        """The type in which prices are computed."""
+        """The type that prices are computed in."""
         return self.appeal.dtype
 
     @property
     def segment_count(self) -> int:
-        """S."""
+        """S, the number of segments."""
         return self.appeal.shape[0]
 
     @property
     def product_count(self) -> int:
-        """P."""
+        """P, the number of products."""
         return self.appeal.shape[1]
 
 
@@ -110,29 +117,31 @@ Demand = FactorDemand | DenseDemand
 
 
 def in_double(demand: Demand) -> Demand:
-    """Return the same demand, computed in float64."""
+    """Return the same demand in float64."""
     return replace(demand, **{name: array.astype(np.float64) for name, array in vars(demand).items()})
 
 
 def take_segments(demand: Demand, segments: np.ndarray) -> Demand:
-    """Return the demand of some segments, given by their positions."""
+    """Return the demand of some segments; `segments`: their positions, int [n]."""
     names = ("appeal", "sensitivity") if isinstance(demand, DenseDemand) else ("segment_appeal", "segment_sensitivity")
     return replace(demand, **{name: getattr(demand, name)[segments] for name in names})
 
 
 def largest_product(segments: np.ndarray, products: np.ndarray) -> float:
-    """Return what no product of factors [S, D] and [P, D] exceeds in size; NaN where one of them is."""
+    """Return an upper bound of |segments . products| for factors [S, D] and [P, D]; NaN if one of them is NaN."""
     ends = [(rows.max(axis=0, initial=0.0), -rows.min(axis=0, initial=0.0)) for rows in (segments, products)]
     of_segments, of_products = (np.maximum(*pair).astype(np.float64) for pair in ends)
     return float(of_segments @ of_products)
 
 
 def _require_floats(name: str, array: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    """Raise ValueError unless the array has this shape and this type, which must be float32 or float64."""
     require_array(name, array, shape, "f")
     require(array.dtype.itemsize in (4, 8), f"{name} must be float32 or float64", array.dtype)
     require(array.dtype == dtype, f"{name} must be {dtype} like the rest of its demand", array.dtype)
 
 
 def _require_utilities(name: str, array: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    """Raise ValueError unless the array has this shape, type, and numbers below LARGEST_UTILITY."""
     _require_floats(name, array, shape, dtype)
     require_each(np.abs(array) < LARGEST_UTILITY, f"{name} must stay below {LARGEST_UTILITY:.0e}", array)

@@ -2,43 +2,72 @@
 
 They are plain `@njit` functions without signatures: the numba CPU loop and the CUDA kernel inline them, the
 CUDA simulator runs them, and `.py_func` on Python floats is a float64 reference. Every constant takes its
-type from the data, so nothing here turns a float32 path into float64.
+type from the data, so nothing here turns a float32 path into float64. Arguments and results are scalars.
 
-Symbols, everywhere in this package: money is in cents; `slope` is the price sensitivity per cent, beta = b /
-r; `worth` is R, the expected weighted profit of the cell's whole category; `weight` is omega; `free` is the utility at
-a price of 0.
+Symbols, everywhere in this package:
+    x, `price`: the price, in cents, like all money here;
+    a, `appeal`: the utility at the reference price r;
+    b, `sensitivity`: the price sensitivity, in utility per relative change of the price;
+    beta = b / r, `slope`: the price sensitivity per cent;
+    u(0), `utility_at_zero`: the utility at a price of 0;
+    c, `unit_cost`: the effective cost of one unit; omega, `weight`: the weight of the product's margin;
+    R, `category_value`: the expected weighted profit of the product's whole category, in cents per visit;
+    P, `share`: the probability that a visit chooses the product; before it is normalised, e^(u - shift).
+A *pass* computes every product's best price for one R and adds up the category at those prices; the sums are
+`total`, sum e^(u - shift) with the outside option, `outside`, the outside option's part of it, and `earned`,
+sum omega (x - c) e^(u - shift).
 """
 
 import math
 from typing import Any
 
 import numpy as np
+from numba.extending import overload
 
 from kernels.compiled import compiled
-from kernels.rounding import whole_above
 
 formula = compiled()
 
 MOST_PASSES = 64
-"""Cap of the iteration. 2 to 4 passes are usual, the one that takes the prices included; a pass that only ends in
+"""Cap of the iteration. 2 to 4 passes are usual, the one that fixes the prices included; a pass that only leads to
 another shift counts too."""
 
 PATIENCE = 24
-"""Passes after which R may no longer fall: rounding keeps a category that earns next to nothing from settling."""
+"""Number of passes after which R may no longer fall: without it, rounding keeps a category that earns next to nothing
+from ever settling."""
 
 LEAST, MOST = np.float32(1e-20), np.float32(1e18)
-"""Sums of e^(u - shift) beyond these are taken again with another shift."""
+"""A sum of e^(u - shift) outside this range is computed again with another shift."""
 
 LOWEST = np.float32(-1e38)
 """Below any utility, and still finite after a subtraction."""
 
 FAR = np.float32(2.0**30)
-"""Beyond any price: where a weight <= 0 wants the price to be."""
+"""Beyond any price, in cents: the unconstrained price of a product whose weight is not positive."""
+
+
+def whole_above(x: Any) -> Any:
+    """Return the smallest whole number not below x, in the type of x.
+
+    `np.ceil` on the CPU, where `math.ceil` would go through a 64-bit integer and keep loops from vectorising;
+    `math.ceil` on CUDA, which keeps the type and knows no `np.ceil` (numba-cuda 0.30.4).
+    """
+    return np.ceil(x)
+
+
+@overload(whole_above)
+def _on_cpu(x):
+    return lambda x: np.ceil(x)
+
+
+@overload(whole_above, target="cuda")
+def _on_cuda(x):
+    return lambda x: math.ceil(x)
 
 
 @formula
 def is_double(x: Any) -> Any:
-    """Return whether x is a float64; the compilers fold it, so the other branch costs nothing."""
+    """Return whether x is a float64. Compilers evaluate this when they compile, so the other branch costs nothing."""
     return type(x)(1.0) + type(x)(1e-12) != type(x)(1.0)
 
 
@@ -50,7 +79,7 @@ def whole_below(x: Any) -> Any:
 
 @formula
 def clamped(x: Any) -> Any:
-    """Return x moved to where e**x is above 0, and not too large to be added up and weighted with prices."""
+    """Return x moved into the range where e**x is above 0 and small enough to be multiplied by prices and added up."""
     if is_double(x):
         return min(max(x, type(x)(-700.0)), type(x)(300.0))
     return min(max(x, type(x)(-87.0)), type(x)(44.0))
@@ -81,7 +110,7 @@ def exponential(x: Any) -> Any:
 
 @formula
 def rough_exponential(x: Any) -> Any:
-    """Return e**x to within 0.2 % for a first guess: as `exponential`, with a polynomial of degree 2."""
+    """Return e**x to within 0.2 %, for a first guess: `exponential` with a polynomial of degree 2."""
     x = clamped(x)
     if is_double(x):
         return type(x)(math.exp(x))
@@ -93,7 +122,7 @@ def rough_exponential(x: Any) -> Any:
 
 @formula
 def power_of_two_times(shifted: Any, series: Any) -> Any:
-    """Return series * 2**k, float32, for shifted = k + 1.5 * 2**23: k is added to the exponent of the series."""
+    """Return series * 2**k, float32, for shifted = k + 1.5 * 2**23, by adding k to the exponent bits of the series."""
     bits = np.int32(np.float32(shifted).view(np.int32) << np.int32(23)) + np.float32(series).view(np.int32)
     return type(series)(np.int32(bits).view(np.float32))
 
@@ -102,7 +131,7 @@ def power_of_two_times(shifted: Any, series: Any) -> Any:
 def log_one_plus(y: Any) -> Any:
     """Return ln(1 + y) for y in [0, 1]: relative error below 3e-7 in float32, `math.log1p` in float64.
 
-    y times a minimax polynomial of degree 8, which needs no division.
+    float32 takes y times a minimax polynomial of degree 8, which needs no division.
     """
     if is_double(y):
         return type(y)(math.log1p(y))
@@ -126,25 +155,25 @@ def softplus(x: Any) -> Any:
 
 @formula
 def slope_of(sensitivity: Any, per_reference: Any) -> Any:
-    """Return beta = b / r from b and 1 / r; a sensitivity below 1e-6 counts as 1e-6, so that beta > 0."""
+    """Return beta = b / r, per cent, from b and 1 / r. A sensitivity below 1e-6 counts as 1e-6, so that beta > 0."""
     return max(sensitivity, type(sensitivity)(1e-6)) * per_reference
 
 
 @formula
 def appeal_at_zero(appeal: Any, slope: Any, reference_price: Any) -> Any:
-    """Return a + b, the utility at a price of 0; `appeal` is the one at the reference price."""
+    """Return u(0) = a + b, the utility at a price of 0; `appeal` is a, the utility at the reference price."""
     return slope * reference_price + appeal
 
 
 @formula
 def utility_at(price: Any, utility_at_zero: Any, slope: Any) -> Any:
-    """Return u = a - b (x / r - 1), written as u(0) - beta x with `free` for u(0)."""
+    """Return the utility u = a - b (x / r - 1) at a price, computed as u(0) - beta x."""
     return utility_at_zero - slope * price
 
 
 @formula
 def drawn_utility(price: Any, utility_at_zero: Any, slope: Any, factor: Any, reference_price: Any) -> Any:
-    """Return u where the sensitivity is `factor` times as high: the appeal at the reference price is the same."""
+    """Return the utility at a price if the sensitivity were `factor` times as high, with the same appeal a."""
     steep = slope * factor
     appeal = utility_at(reference_price, utility_at_zero, slope)
     return utility_at(price, appeal_at_zero(appeal, steep, reference_price), steep)
@@ -152,11 +181,12 @@ def drawn_utility(price: Any, utility_at_zero: Any, slope: Any, factor: Any, ref
 
 @formula
 def markup(slope: Any, spacing: Any) -> Any:
-    """Return what the best price exceeds c + R/omega by, before it is rounded up to a rung, for omega > 0.
+    """Return by how many cents the best price exceeds c + R/omega, before it is rounded up to a rung, for omega > 0.
 
-    On rungs p apart, x and x + p are equally good where x - c - R/omega = p / (e**(beta p) - 1), and the upper one
-    is better below. So the best rung is the lowest one that is not below c + R/omega + p / (e**(beta p) - 1); and
-    for p -> 0 this is c + R/omega + 1/beta, the stationary price of Gallego and Wang (2014). spacing is p, or 0.
+    `spacing` is p, the distance of neighbouring rungs in cents, or 0 for continuous prices. The rungs x and x + p are
+    equally good where x - c - R/omega = p / (e**(beta p) - 1); at a lower x the upper rung is better. So the best rung
+    is the lowest one that is not below c + R/omega + p / (e**(beta p) - 1). For p -> 0 this is
+    c + R/omega + 1/beta, the stationary price of Gallego and Wang (2014).
     """
     steep = slope * spacing
     if is_double(slope):
@@ -168,13 +198,13 @@ def markup(slope: Any, spacing: Any) -> Any:
 
 @formula
 def is_steep(slope: Any, spacing: Any) -> Any:
-    """Return whether `gentle_markup` does not reach: a step of the ladder moves the utility by more than 1."""
+    """Return whether one step of the ladder changes the utility by more than 1, where `gentle_markup` is not exact."""
     return slope * spacing > type(slope)(1.0)
 
 
 @formula
 def gentle_markup(slope: Any, spacing: Any) -> Any:
-    """Return `markup` in float32 where it is not steep: y / (e**y - 1) by its power series (Bernoulli numbers)."""
+    """Return `markup` in float32 where `is_steep` is false: y / (e**y - 1) by its power series (Bernoulli numbers)."""
     steep = slope * spacing
     square = steep * steep
     series = type(slope)(-1.0 / 1209600.0)
@@ -187,64 +217,70 @@ def gentle_markup(slope: Any, spacing: Any) -> Any:
 
 @formula
 def target_of(offset: Any, markup: Any, per_unit: Any) -> Any:
-    """Return the best price without bounds at R = 0, less `ending` and in units; offset is c - ending (see tile)."""
+    """Return (c - ending + mark-up) / unit: the unconstrained price at R = 0, counted from `ending` in units.
+
+    offset is c - ending and per_unit is 1 / unit; see product_records.product_records for ending and unit.
+    """
     return (offset + markup) * per_unit
 
 
 @formula
 def stationary(target: Any, category_value: Any, step: Any) -> Any:
-    """Return the best price without bounds for R in units, before it is rounded up to a rung."""
+    """Return the unconstrained price for R in units, before it is rounded up to a rung.
+
+    `step` is the product record's value_step, 1 / (omega * unit).
+    """
     return target + category_value * step
 
 
 @formula
 def rung_at(units: Any, spacing: Any, ending: Any) -> Any:
-    """Return the lowest of evenly spaced rungs that is not below `ending` and so many spacings."""
+    """Return the lowest of evenly spaced rungs that is not below ending + units * spacing, in cents."""
     return whole_above(units) * spacing + ending
 
 
 @formula
 def between_rungs(units: Any, spacing: Any, middle: Any) -> Any:
-    """Return where `rung_at` is on average, for a first guess; middle is half a spacing above `ending`."""
+    """Return the mean of `rung_at` over nearby units, for a first guess; middle is half a spacing above `ending`."""
     return units * spacing + middle
 
 
 @formula
 def beyond_end(end: Any, low: Any) -> Any:
-    """Return a price FAR beyond the bound that is the better end."""
+    """Return a price FAR above the bounds if the better bound `end` is above `low`, else FAR below them."""
     return type(end)(FAR) if end > low else -type(end)(FAR)
 
 
 @formula
 def margin_at(price: Any, weight: Any, weighted_cost: Any) -> Any:
-    """Return omega (x - c)."""
+    """Return the weighted margin omega (x - c), in cents; weighted_cost is omega c."""
     return weight * price - weighted_cost
 
 
 @formula
 def clip(price: Any, low: Any, high: Any) -> Any:
-    """Return the price moved into [low, high]."""
+    """Return the price moved into the bounds [low, high]."""
     return min(max(price, low), high)
 
 
 @formula
 def rung_below(price: Any, period: Any, ending: Any) -> Any:
-    """Return the highest rung k * period + ending that is not above the price (k may be negative)."""
+    """Return the highest rung k * period + ending that is not above the price, in cents; k may be negative."""
     return ending + period * whole_below((price - ending) / period)
 
 
 @formula
 def rung_above(price: Any, period: Any, ending: Any) -> Any:
-    """Return the lowest rung k * period + ending that is not below the price."""
+    """Return the lowest rung k * period + ending that is not below the price, in cents."""
     return ending + period * whole_above((price - ending) / period)
 
 
 @formula
 def better_price(lower: Any, upper: Any, slope: Any, cost: Any, weight: Any, category_value: Any) -> Any:
-    """Return whichever price has the larger (omega (x - c) - R) e**u(x); the lower one on a tie.
+    """Return whichever of two prices has the larger (omega (x - c) - R) e**u(x); the lower one on a tie.
 
-    Both sides are divided by e**u(lower), which leaves one exponential that cannot overflow. The candidates
-    are the two rungs that bracket the stationary price; or, with weight <= 0, the bounds themselves.
+    Both sides are divided by e**u(lower), which leaves one exponential that cannot overflow. Callers compare the two
+    rungs that bracket the stationary price or, if the weight is not positive, the two bounds.
     """
     gain_lower = weight * (lower - cost) - category_value
     gain_upper = weight * (upper - cost) - category_value
@@ -254,25 +290,25 @@ def better_price(lower: Any, upper: Any, slope: Any, cost: Any, weight: Any, cat
 
 @formula
 def binding_side_of(unconstrained_price: Any, low: Any, high: Any) -> Any:
-    """Return -1 where the price that is best without bounds lies below them, +1 where it lies above, else 0."""
+    """Return -1 if the unconstrained price lies below the bounds, +1 if it lies above them, else 0, as BindingSide."""
     return np.int8(unconstrained_price > high) - np.int8(unconstrained_price < low)
 
 
 @formula
 def rung_unless_outside(rung: Any, unconstrained_price: Any, low: Any, high: Any) -> Any:
-    """Return the better rung, but the price wanted if it lies outside the bounds, so that `bound_held` sees it."""
+    """Return the rung, or the unconstrained price if that lies outside the bounds, where `binding_side_of` sees it."""
     return rung if low <= unconstrained_price and unconstrained_price <= high else unconstrained_price
 
 
 @formula
 def is_exact(total: Any) -> Any:
-    """Return whether a sum of e^(u - shift) is neither too large nor too small to be exact."""
+    """Return whether a sum of e^(u - shift) is neither too large nor too small to be accurate."""
     return (total >= LEAST) & (total <= MOST)
 
 
 @formula
 def inverse(total: Any) -> Any:
-    """Return 1 / total, and 0 for a total of 0: on an empty shelf nothing is chosen."""
+    """Return 1 / total, and 0 for a total of 0: nobody chooses anything from an empty shelf."""
     return type(total)(1.0) / total if total > type(total)(0.0) else type(total)(0.0)
 
 
@@ -284,12 +320,13 @@ def complement(share: Any) -> Any:
 
 @formula
 def curvature(category_value: Any, reached: Any, bought: Any) -> Any:
-    """Return b, the share of a step of the iteration that the curvature of F adds to it: 1/2 at most, or 1.
+    """Return b, the share that the curvature of F adds to a step of the iteration: at most 1/2, or 1 if unknown.
 
-    The iteration is Newton's on G(R) = F(R) - R (Dinkelbach 1967), and Halley's third-order step is Newton's
-    divided by 1 - b with b = step G'' / (2 |G'|). F is the sum of exponentials in R, but for prices held by bounds;
-    were their sensitivities alike, then F'' = F'**2 / F, and with P bought, F' = -P / (1 - P) and
-    F = (reached - R P) / (1 - P): b = step P**2 / (2 (reached - R P)). Where that says nothing, b is 1.
+    The iteration is Newton's on G(R) = F(R) - R (Dinkelbach 1967). Halley's third-order step is Newton's step
+    divided by 1 - b with b = step G'' / (2 |G'|). Apart from prices at their bounds, F is a sum of exponentials in R.
+    If all sensitivities were alike, F'' would be F'**2 / F. Let P (`bought`) be the probability that a visit buys
+    anything: then F' = -P / (1 - P) and F = (reached - R P) / (1 - P), so b = step P**2 / (2 (reached - R P)).
+    If reached - R P is not positive, this gives no estimate, and b is 1.
     """
     left = reached - category_value * bought
     bend = type(category_value)(0.5) * abs(reached - category_value) * bought * bought / left
@@ -298,12 +335,14 @@ def curvature(category_value: Any, reached: Any, bought: Any) -> Any:
 
 @formula
 def next_category_value(category_value: Any, reached: Any, attained: Any, bought: Any, depth: Any, bend: Any) -> Any:
-    """Return the R to try next: a Halley step when climbing, else Newton's, which never passes the root.
+    """Return the R of the next pass: a Halley step up, or a Newton step down, which never passes the root.
 
-    A step down follows a step too far, after which F is less curved than `curvature` believes; should it lead below
-    the largest R attained before, the middle between that and the present R is tried. Where hardly anybody buys
-    nothing, Newton's step is 1 / beta long however far the root is; there it is that of F(R + step) = F e**(-b step)
-    with b = P / (reached - R P), solved roughly: what is left is for the next steps to find. depth is ln(1 + sum e^u).
+    reached: the R that this pass's prices earn; attained: the largest such R so far; bought: the probability P that a
+    visit buys anything; depth: ln(1 + sum e^u); bend: the result of `curvature`. A step down corrects a step up that
+    went too far, after which F is less curved than `curvature` estimates. If the step down would lead below `attained`,
+    the mean of `attained` and the present R is tried instead. If nearly every visit buys (P >= 0.95), Newton's step is
+    about 1 / beta long however far the root is. The step is then the rough solution of F(R + step) = F e**(-b step)
+    with b = P / (reached - R P), and later passes remove what error remains.
     """
     step = reached - category_value
     if step <= type(category_value)(0.0):
@@ -321,7 +360,7 @@ def next_category_value(category_value: Any, reached: Any, attained: Any, bought
 
 @formula
 def rough_log(x: Any) -> Any:
-    """Return ln x to within 0.04 for x > 0: the bits of a float32, read as a whole number, are nearly its logarithm."""
+    """Return ln x to within 0.04 for x > 0: the bits of a float32, read as an integer, grow with its logarithm."""
     if is_double(x):
         return type(x)(math.log(x))
     bits = type(x)(np.float32(x).view(np.int32))
@@ -330,13 +369,13 @@ def rough_log(x: Any) -> Any:
 
 @formula
 def is_confirmed(category_value: Any, reached: Any, tolerance: Any) -> Any:
-    """Return whether the prices that are best for R reach it, to a relative tolerance."""
+    """Return whether the prices that are best for R earn R, to a relative tolerance."""
     return abs(reached - category_value) <= tolerance * abs(reached)
 
 
 @formula
 def is_settled(category_value: Any, reached: Any, bend: Any, tolerance: Any) -> Any:
-    """Return whether the next R is right to a relative tolerance: of its error, `curvature` is an upper bound."""
+    """Return whether the next R is right to a relative tolerance; its error is at most `bend` times the step."""
     return bend * abs(reached - category_value) <= tolerance * abs(reached)
 
 
@@ -344,11 +383,11 @@ def is_settled(category_value: Any, reached: Any, bend: Any, tolerance: Any) -> 
 def advance(
     category_value: Any, attained: Any, earned: Any, total: Any, outside: Any, shift: Any, tolerance: Any, is_late: Any
 ) -> Any:
-    """Return the R to try next, the largest R attained so far, and 0 if that next R is right, else 1.
+    """Return the R of the next pass, the largest R attained so far, and 0 if that next R is right, else 1.
 
-    From the sums of a pass at the best prices for `worth`: total is sum e^(u - shift), with `outside` the outside
-    option's part of it, earned is sum omega (x - c) e^(u - shift). A late pass may only climb (see PATIENCE).
-    All of one type, since LLVM vectorises no loop over a function that returns a mixed tuple.
+    earned, total and outside are the sums of a pass at the best prices for `category_value`, with utilities lowered by
+    `shift`. If is_late, R may only rise (see PATIENCE). All three results have one type, because LLVM vectorises no
+    loop over a function that returns a mixed tuple.
     """
     share = inverse(total)
     reached, bought = earned * share, complement(outside * share)
@@ -362,7 +401,7 @@ def advance(
 
 @formula
 def opening_category_value(earned: Any, total: Any, outside: Any) -> Any:
-    """Return the R that rough sums at R = 0 lead to, or 0 if they are too lopsided to say."""
+    """Return the R to start from, given rough sums at R = 0; 0 if the sums are too large or too small to be exact."""
     zero = type(total)(0.0)
     share = inverse(total)
     reached, bought = earned * share, complement(outside * share)
@@ -374,12 +413,12 @@ def opening_category_value(earned: Any, total: Any, outside: Any) -> Any:
 
 @formula
 def is_reached(category_value: Any, earned: Any, total: Any, tolerance: Any, is_late: Any) -> Any:
-    """Return whether the sums of the pass that takes the prices for R confirm it; a late R need not be exact."""
+    """Return whether the sums of the pass that fixes the prices confirm R; if is_late, an R that is too high counts."""
     reached = earned * inverse(total)
     return is_confirmed(category_value, reached, tolerance) | (is_late & (reached <= category_value))
 
 
 @formula
 def category_value_bound(category_value: Any, earned: Any, total: Any, outside: Any) -> Any:
-    """Return max(R, F(R)) from the sums of a pass; R* is never above, whatever R the iteration stopped at."""
+    """Return max(R, F(R)) from the sums of a pass. The optimum R* never exceeds it, wherever the iteration stopped."""
     return max(category_value, (earned - category_value * (total - outside)) / outside)

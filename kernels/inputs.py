@@ -1,4 +1,4 @@
-"""What is for sale in one tile of whole categories."""
+"""What is for sale in a tile of complete categories, and what pricing needs to know of it."""
 
 from dataclasses import dataclass
 
@@ -10,11 +10,14 @@ from kernels.ladders import PRICE_LIMIT, Ladders
 
 @dataclass(frozen=True)
 class Shelf:
-    """G categories of products, P in all, which lie sorted by category.
+    """P products in G categories, sorted by category.
 
-    category_start int64 [G + 1]: category g holds the products category_start[g] to category_start[g + 1] -
-    1; reference_price float [P], in cents; on_shelf bool [P]: whether the shopper can choose it now;
-    has_outside_option: whether the shopper may also buy nothing (the 1 in the denominator).
+    category_start int [G + 1]: category g holds the products category_start[g] to category_start[g + 1] - 1
+    reference_price float [P]: r, in cents, positive
+    on_shelf bool [P]: whether a visit can choose the product now
+    has_outside_option: whether a visit may also buy nothing (the 1 in the denominator of the logit)
+
+    Raises ValueError unless types, shapes and ranges are these.
     """
 
     category_start: np.ndarray
@@ -36,23 +39,28 @@ class Shelf:
 
     @property
     def product_count(self) -> int:
-        """P."""
+        """P, the number of products."""
         return int(self.category_start[-1])
 
     @property
     def category_count(self) -> int:
-        """G."""
+        """G, the number of categories."""
         return len(self.category_start) - 1
 
 
 @dataclass(frozen=True)
 class PricingInputs:
-    """A shelf with what pricing it needs; all money in cents, float [P].
+    """A shelf of P products with all that pricing needs to know; money is in cents.
 
-    unit_cost: the effective cost c_eff, of any sign; weight: omega, of any sign; low, high: bounds, already
-    rungs of the product's ladder, or equal for a fixed price (which may lie off the ladder); ladder int32
-    [P]: row of `ladders`; family int32 [P]: products of a category with the same number >= 0 share one price, which
-    needs a ladder, and the same one and the same bounds for all of them; -1: alone; absent: all are.
+    unit_cost float [P]: the effective cost c_eff, of any sign
+    weight float [P]: omega, the weight of the margin, of any sign
+    low, high float [P]: the bounds of the price, both rungs of the product's ladder; or equal for a fixed price, which
+        may lie off the ladder
+    ladder int [P]: the product's row in `ladders`
+    family int [P], or None without families: products with the same number >= 0 share one price; they lie in one
+        category and have one ladder, which is not continuous, and the same bounds. -1: the product has its own price
+
+    Raises ValueError unless types, shapes and ranges are these.
     """
 
     shelf: Shelf
@@ -110,10 +118,10 @@ class PricingInputs:
 
     @property
     def has_families(self) -> bool:
-        """Whether some products share one price."""
+        """Whether some product belongs to a family."""
         return self.family is not None and bool((self.family >= 0).any())
 
     @property
     def is_whole_cents(self) -> bool:
-        """Whether prices come out as whole cents (int32): no ladder is continuous."""
+        """Whether all prices are whole cents, int32, because no ladder is continuous."""
         return bool(np.all(self.ladders.period > 0))

@@ -1,4 +1,4 @@
-"""Price ladders: which prices exist."""
+"""Price ladders: the prices that a product may have."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,18 +8,22 @@ import numpy as np
 
 from kernels.checks import require, require_array, require_each, require_offsets
 
-# Above 2**24 a float32 can no longer hold every whole number, so a price in cents would be rounded.
 PRICE_LIMIT = 2**24
+"""In cents; above it a float32 does not hold every whole number, so that prices would be rounded."""
 
 
 @dataclass(frozen=True)
 class Ladders:
-    """L ladders; the rungs of ladder l are k * period[l] + ending, in cents, for k >= 0 and its endings.
+    """L ladders; the rungs of ladder l are k * period[l] + ending, in cents, for k >= 0 and each of its endings.
 
-    period int32 [L]; endings int32, all ladders one after the other; ending_start int32 [L + 1], where each
-    begins. Whole cents are period 1 with the ending 0; .29/.49/.79/.99 is period 100 with four endings; an
-    explicit list is period 2**24 with its prices as endings. Period 0, without endings, is no ladder: the
-    continuous optimum.
+    period int [L]: in cents, up to PRICE_LIMIT; 0 for a ladder without endings, on which every price exists
+    endings int [E]: in cents, ascending, below the period; those of all ladders one after the other
+    ending_start int [L + 1]: ladder l has the endings ending_start[l] to ending_start[l + 1] - 1
+
+    Whole cents are period 1 with the ending 0; .29/.49/.79/.99 is period 100 with four endings; an explicit list of
+    prices is period PRICE_LIMIT with the prices as endings.
+
+    Raises ValueError unless types, shapes and ranges are these.
     """
 
     period: np.ndarray
@@ -73,12 +77,12 @@ class Ladders:
 
     @cached_property
     def spacing(self) -> np.ndarray:
-        """int32 [L]: the distance of a ladder's rungs where they lie evenly, else 0; ten nine-endings are 10 apart."""
+        """The distance of each ladder's rungs where they lie evenly, else 0; int32 [L], in cents."""
         starts = zip(self.ending_start[:-1], self.ending_start[1:], self.period, strict=True)
         return np.array([_spacing(self.endings[first:last], int(period)) for first, last, period in starts], np.int32)
 
     def has_rung(self, ladder: np.ndarray, price: np.ndarray) -> np.ndarray:
-        """Return bool [P]: whether each price [P] is a rung of its ladder [P], continuous ones included."""
+        """Return bool [P]: whether each price [P], in cents, is a rung of its ladder [P]; if continuous, all are."""
         is_rung = self.period[ladder] == 0
         for row in np.unique(ladder[~is_rung]):
             mine = ladder == row
@@ -88,6 +92,7 @@ class Ladders:
 
 
 def _spacing(endings: np.ndarray, period: int) -> int:
+    """Return the distance of the rungs of one ladder, or 0 if it differs or there is none."""
     if len(endings) == 0:
         return 0
     gaps = np.diff(np.append(endings, endings[0] + period))

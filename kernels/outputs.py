@@ -1,130 +1,111 @@
-"""What the loops write: cells, and what they add up to."""
+"""The arrays that a loop over a tile fills: cells, and their sums over segments."""
 
-from typing import NamedTuple
+from enum import IntEnum
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from kernels.compiled import compiled
-from kernels.cpu.worker_memory import LANES
-from kernels.formulas import binding_side_of, category_value_bound
+from kernels.checks import require, require_array
+from kernels.tile import LANES, pad_segments, padded
+
+
+class BindingSide(IntEnum):
+    """The values of `PricedCells.binding_side`: what keeps a price from the one that is best without bounds.
+
+    LOW: the best price without bounds lies below the lower bound. NONE: it lies inside the bounds.
+    HIGH: it lies above the upper bound. The kernels write these three.
+    OVERRIDE: a person or a rule fixed the price. CHANGE_BUDGET: today's price stays because the policy limits how
+    many prices may change. Pricing writes these two after the kernels have run.
+    """
+
+    LOW = -1
+    NONE = 0
+    HIGH = 1
+    OVERRIDE = 2
+    CHANGE_BUDGET = 3
 
 
 class Cells(NamedTuple):
-    """What is written per cell (see pricing.PricedCells); those not wanted have no columns.
+    """The arrays per cell that a loop fills for P products and S segments, and R of G categories.
 
-    category_worth [G, S'], which holds the R to start from, is always there.
+    price [P, S]: int32 or the demand's type, in cents
+    probability [P, S]: the demand's type, see pricing.PricedCells
+    binding_side int8 [P, S]: see BindingSide
+    category_value [G, S']: R in cents per visit, S' as in tile.Tile. On entry the R to start from, 0 for none; on
+        return the R that the prices earn if probabilities or totals are computed, else unspecified
+    has_price, has_probability, has_binding_side: whether the loop fills the array of that name; where it does not,
+        the array has one element, which nobody reads or writes
     """
 
     price: np.ndarray
     probability: np.ndarray
     binding_side: np.ndarray
     category_value: np.ndarray
+    has_price: bool
+    has_probability: bool
+    has_binding_side: bool
 
 
-class Sums(NamedTuple):
-    """Sums over the segments of block b, for C classes of segments; without classes nothing is added up.
+class BlockSums(NamedTuple):
+    """Sums over the segments of each of B blocks, for C classes of segments, P products and G categories.
 
-    visits float64 [C, S']; chosen, revenue float64 [B, P, C]: expected choices and their price, in cents; bound
-    float64 [B, G, C]: what no prices can exceed, visits * max(R, F(R)).
+    visits float64 [C, S']: expected visits of each class, 0 for the padding
+    chosen float64 [B, P, C]: expected choices; revenue float64 [B, P, C]: choices times price, in cents
+    bound float64 [B, G, C]: visits * max(R, F(R)) in cents, which no prices can exceed
+    has_totals: whether the loop fills chosen and revenue; has_bound: whether it fills bound; arrays that are not
+        filled have one element
     """
 
     visits: np.ndarray
     chosen: np.ndarray
     revenue: np.ndarray
     bound: np.ndarray
+    has_totals: bool
+    has_bound: bool
 
 
-@compiled()
-def read_prices(given, first, block, rows):
-    """Fill the rows' prices from given ones [P, S], or [P, 1] for all segments; 0 for the padding."""
-    begin, segments = block * LANES, given.shape[1]
-    for r in range(len(rows)):
-        row = rows[r]
-        for s in range(LANES):
-            if segments == 1:
-                row.price[s] = given[first + r, 0]
-            else:
-                row.price[s] = given[first + r, begin + s] if begin + s < segments else 0
+def new_cells(
+    category_value: np.ndarray,
+    price: np.ndarray | None = None,
+    probability: np.ndarray | None = None,
+    binding_side: np.ndarray | None = None,
+) -> Cells:
+    """Return cells in which the loop fills the given arrays and no others."""
+    return Cells(
+        price=_unused(np.int32) if price is None else price,
+        probability=_unused(category_value.dtype) if probability is None else probability,
+        binding_side=_unused(np.int8) if binding_side is None else binding_side,
+        category_value=category_value,
+        has_price=price is not None,
+        has_probability=probability is not None,
+        has_binding_side=binding_side is not None,
+    )
 
 
-@compiled()
-def write_prices(rows, price, first, block):
-    """Copy the rows' prices, without the padding, to their place in price [P, S]."""
-    begin = block * LANES
-    for r in range(len(rows) if price.shape[1] > 0 else 0):
-        row, out = rows[r], price[first + r, begin : begin + LANES]
-        for s in range(min(len(out), LANES)):
-            out[s] = row.price[s]
+def new_block_sums(
+    visits: np.ndarray | None, products: int, categories: int, segments: int, has_bound: bool
+) -> BlockSums:
+    """Return zeros to be filled for visits [S] or [C, S], or, without visits, sums that are not computed.
+
+    Raises ValueError unless visits are finite floats of one of these shapes with at least one class.
+    """
+    if visits is None:
+        nothing = np.zeros((1, 1, 1))
+        return BlockSums(np.zeros((1, 1)), nothing, nothing, nothing, has_totals=False, has_bound=False)
+    classes = np.atleast_2d(visits)
+    require_array("visits", classes, (len(classes), segments), "f")
+    require(len(classes) > 0, "visits must have at least one class of segments", classes.shape)
+    blocks, count = padded(segments) // LANES, len(classes)
+    return BlockSums(
+        visits=pad_segments(classes, np.float64),
+        chosen=np.zeros((blocks, products, count)),
+        revenue=np.zeros((blocks, products, count)),
+        bound=np.zeros((blocks, categories, count) if has_bound else (1, 1, 1)),
+        has_totals=True,
+        has_bound=has_bound,
+    )
 
 
-@compiled()
-def write_shares(rows, probability, first, block):
-    """Copy the rows' shares, without the padding, to their place in probability [P, S]."""
-    begin = block * LANES
-    for r in range(len(rows) if probability.shape[1] > 0 else 0):
-        row, out = rows[r], probability[first + r, begin : begin + LANES]
-        for s in range(min(len(out), LANES)):
-            out[s] = row.share[s]
-
-
-@compiled()
-def write_lines(rows, utility_at_zero, slope, first, block):
-    """Copy the rows' utilities at a price of 0 and their slopes, without the padding, to their places [P, S]."""
-    begin = block * LANES
-    for r in range(len(rows)):
-        row = rows[r]
-        for s in range(min(utility_at_zero.shape[1] - begin, LANES)):
-            utility_at_zero[first + r, begin + s], slope[first + r, begin + s] = row.utility_at_zero[s], row.slope[s]
-
-
-@compiled()
-def write_binding_sides(products, rows, binding_side, first, block):
-    """Write which bound held the prices, for all but the padding, to its place in held [P, S]."""
-    begin = block * LANES
-    for r in range(len(rows) if binding_side.shape[1] > 0 else 0):
-        row, out = rows[r], binding_side[first + r, begin : begin + LANES]
-        low, high = products[r].low, products[r].high
-        for s in range(min(len(out), LANES)):
-            out[s] = binding_side_of(row.unconstrained_price[s], low, high)
-
-
-@compiled()
-def add_up(rows, state, sums, category, first, block):
-    """Fill the category's place in sums."""
-    for c in range(sums.visits.shape[0]):
-        visits = sums.visits[c, block * LANES : (block + 1) * LANES]
-        for r in range(len(rows)):
-            sums.chosen[block, first + r, c] = chosen_of(visits, rows[r])
-            sums.revenue[block, first + r, c] = revenue_of(visits, rows[r])
-        if sums.bound.shape[1] > 0:
-            sums.bound[block, category, c] = bound_of(visits, state)
-
-
-@compiled(reassociate=True)
-def chosen_of(visits, row):
-    """Return sum visits * share, in float64."""
-    total = 0.0
-    for s in range(LANES):
-        total += visits[s] * np.float64(row.share[s])
-    return total
-
-
-@compiled(reassociate=True)
-def revenue_of(visits, row):
-    """Return sum visits * share * price, in float64."""
-    total = 0.0
-    for s in range(LANES):
-        total += visits[s] * np.float64(row.share[s]) * np.float64(row.price[s])
-    return total
-
-
-@compiled(reassociate=True)
-def bound_of(visits, state):
-    """Return sum visits * max(R, F(R)), in float64: R* is never above, whatever R the iteration stopped at."""
-    total = 0.0
-    for s in range(LANES):
-        category_value, earned = np.float64(state.category_value[s]), np.float64(state.earned[s])
-        total += visits[s] * category_value_bound(
-            category_value, earned, np.float64(state.total[s]), np.float64(state.outside[s])
-        )
-    return total
+def _unused(dtype: Any) -> np.ndarray:
+    """Return an array of one element, which gives numba a type where nothing is filled."""
+    return np.empty((1, 1), dtype)

@@ -1,4 +1,4 @@
-"""The best price of every cell of a tile, what it adds up to, and the choices at given prices."""
+"""The best price of every cell of a tile, the sums over its segments, and the choices at given prices."""
 
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -12,25 +12,30 @@ from threadpoolctl import ThreadpoolController
 from kernels.backend import resolve_backend
 from kernels.checks import require, require_array
 from kernels.cpu import tile_loop as cpu
-from kernels.cpu.worker_memory import LANES, WorkerMemory, new_worker_memory
+from kernels.cpu.worker_memory import WorkerMemory, new_worker_memory
 from kernels.demand import Demand
 from kernels.inputs import PricingInputs, Shelf
-from kernels.outputs import Cells, Sums
+from kernels.outputs import BlockSums, Cells, new_block_sums, new_cells
 from kernels.partition import ITEM_COST, worker_edges
 from kernels.product_records import product_columns
 from kernels.tile import Tile, pad_segments, padded, tile_of
 
-# R is a ratio of two sums, each good to a few roundings: below this many of them an improvement is noise.
 ROUNDINGS = 32
+"""Relative tolerance of R in units of the type's rounding: R is a ratio of two sums, each right to a few roundings, so
+that a smaller improvement is noise."""
 
-# One call uses every core, numba's workqueue threads abort when two threads enter them, and BLAS is held to one
-# thread for each of ours.
+# One call uses every core, numba's workqueue threads abort if two threads enter them, and BLAS may use only one thread
+# for each of ours.
 ONE_AT_A_TIME = Lock()
 
 
 @dataclass(frozen=True)
 class Totals:
-    """Sums over segments for C classes of segments, float64 [P, C]: expected choices, and their price in cents."""
+    """Sums over segments for P products and C classes of segments.
+
+    chosen float64 [P, C]: expected choices, for the visits given
+    revenue float64 [P, C]: expected choices times price, in cents
+    """
 
     chosen: np.ndarray
     revenue: np.ndarray
@@ -38,14 +43,18 @@ class Totals:
 
 @dataclass(frozen=True)
 class PricedCells:
-    """The prices of a tile; [P, S], because the price table is sorted by product, then segment.
+    """The best prices of a tile with P products, G categories and S segments.
 
-    price: int32 cents, or the demand's float type where some ladder is continuous (period 0);
-    probability: that the segment chooses the product at these prices, 0 for products not on the shelf;
-    held int8: -1 where the price that is best without bounds lies below `low`, +1 where it lies above `high`,
-    else 0 (with weight <= 0: which end was taken);
-    category_worth [G, S]: R, the expected weighted profit of the category at these prices, in cents per
-    visit; totals: what it adds up to, if asked for; steps: the most passes that a category took.
+    The arrays are [P, S], not [S, P], because the price table is sorted by product, then segment.
+
+    price [P, S]: in cents; int32, or the demand's type if some ladder is continuous (period 0)
+    probability [P, S]: the demand's type, that a visit of the segment chooses the product at these prices; 0 for
+        products off the shelf
+    binding_side int8 [P, S]: a BindingSide: LOW or HIGH if the best price without bounds lies below or above them, else
+        NONE; if the weight is not positive, which of the bounds was taken
+    category_value [G, S]: R, the expected weighted profit of the category at these prices, in cents per visit
+    totals: sums over segments, if visits were given
+    steps: the most passes that a category took
     """
 
     price: np.ndarray
@@ -58,10 +67,12 @@ class PricedCells:
 
 @dataclass(frozen=True)
 class PricedTotals:
-    """What the best prices of a tile add up to, for C classes of segments, without the prices themselves.
+    """The sums over segments at the best prices of a tile, without the prices themselves.
 
-    bound float64 [G, C]: visits * max(R, F(R)), in cents; no prices reach more, however early the iteration stopped;
-    category_worth [G, S], steps: see PricedCells.
+    totals: expected choices and revenue
+    bound float64 [G, C]: visits * max(R, F(R)) of each category and class, in cents; no prices earn more, wherever the
+        iteration stopped
+    category_value [G, S], steps: as in PricedCells
     """
 
     totals: Totals
@@ -79,33 +90,48 @@ def price_cells(
 ) -> PricedCells:
     """Return the most profitable price of every product for every segment, exactly, with substitution.
 
-    A product that is not on the shelf is priced with the R of those that are (0 where none is), which it does
-    not enter. visits float64 [S] or [C, S] asks for totals, of one or of C classes of segments; worth [G, S] is an R
-    to start from. Computed in the demand's type. Same bits for any tiling along whole categories and segments and
-    for any number of threads. It always ends, with numbers: where utilities are so large that their rounding decides
-    who is chosen, prices are best for an R between the margins. Raises ValueError if demand and offer disagree on P,
-    BackendUnavailable for "cuda" without it.
+    visits: float [S], or [C, S] for C classes of segments, asks for totals. category_value: float [G, S], the R to
+    start from, in cents; 0 for none. backend: see resolve_backend. The computation is in the demand's type. The result
+    has the same bits for any tiling along categories and segments and for any number of threads.
+
+    A product off the shelf is priced with the R of the products on it, to which it contributes nothing; with R = 0 if
+    the shelf is empty. The iteration (Dinkelbach 1967) always ends with finite numbers: if utilities are so large that
+    their rounding decides who chooses what, prices are best for an R between the margins.
+
+    Raises ValueError if demand and inputs differ in P, if visits or category_value have another shape or, with CUDA, if
+    products share a price; BackendUnavailable for "cuda" without CUDA; MemoryError if the GPU's memory is too small.
     """
     shape = (demand.product_count, demand.segment_count)
-    price = np.empty(shape, _price_type(demand, inputs))
-    cells = Cells(
-        price, np.empty(shape, demand.dtype), np.empty(shape, np.int8), _start(demand, inputs.shelf, category_value)
+    cells = new_cells(
+        _start(demand, inputs.shelf, category_value),
+        price=np.empty(shape, _price_type(demand, inputs)),
+        probability=np.empty(shape, demand.dtype),
+        binding_side=np.empty(shape, np.int8),
     )
     sums = _new_sums(demand, inputs.shelf, visits, has_bound=False)
     steps = _price(demand, inputs, backend, cells, sums)
-    totals = None if visits is None else _totals(sums)
-    return PricedCells(*cells[:3], cells.category_value[:, : shape[1]], totals, steps)
+    return PricedCells(
+        price=cells.price,
+        probability=cells.probability,
+        binding_side=cells.binding_side,
+        category_value=cells.category_value[:, : demand.segment_count],
+        totals=None if visits is None else _totals(sums),
+        steps=steps,
+    )
 
 
 def best_prices(
     demand: Demand, inputs: PricingInputs, backend: str = "cpu", out: np.ndarray | None = None
 ) -> np.ndarray:
-    """Return PricedCells.price alone, in `out` [P, S] if given; quicker, as nothing else is computed or written."""
+    """Return PricedCells.price [P, S] alone, in `out` if given; faster, because nothing else is computed or written.
+
+    Raises what price_cells raises, and ValueError if `out` has another shape or type.
+    """
     shape, dtype = (demand.product_count, demand.segment_count), _price_type(demand, inputs)
     price = np.empty(shape, dtype) if out is None else out
     is_fitting = price.shape == shape and price.dtype == dtype
     require(is_fitting, f"out must be {dtype} {shape}", f"{price.dtype} {price.shape}")
-    cells = _nothing(demand, _start(demand, inputs.shelf, None))._replace(price=price)
+    cells = new_cells(_start(demand, inputs.shelf, None), price=price)
     _price(demand, inputs, backend, cells, _new_sums(demand, inputs.shelf, None, has_bound=False))
     return price
 
@@ -117,45 +143,61 @@ def price_totals(
     backend: str = "cpu",
     category_value: np.ndarray | None = None,
 ) -> PricedTotals:
-    """Return what the best prices add up to; visits and worth as for price_cells. Needs an outside option."""
+    """Return the sums over segments at the best prices; arguments, results and errors as in price_cells.
+
+    Raises ValueError if the shelf has no outside option, because the bound needs one.
+    """
     require(inputs.shelf.has_outside_option, "the bound of price_totals needs an outside option", False)
-    cells = _nothing(demand, _start(demand, inputs.shelf, category_value))
+    cells = new_cells(_start(demand, inputs.shelf, category_value))
     sums = _new_sums(demand, inputs.shelf, visits, has_bound=True)
     steps = _price(demand, inputs, backend, cells, sums)
-    category_value = cells.category_value[:, : demand.segment_count]
-    return PricedTotals(_totals(sums), sums.bound.sum(axis=0), category_value, steps)
+    return PricedTotals(
+        totals=_totals(sums),
+        bound=sums.bound.sum(axis=0),
+        category_value=cells.category_value[:, : demand.segment_count],
+        steps=steps,
+    )
 
 
 def choice_probabilities(demand: Demand, shelf: Shelf, price: np.ndarray) -> np.ndarray:
-    """Return the probability [P, S] that a segment chooses a product, at prices [P, S] or [P, 1] in cents.
+    """Return the probability [P, S] that a visit of the segment chooses the product, 0 for products off the shelf.
 
-    In the demand's type (float64 for certificates and evaluation), always on the CPU; 0 for products not on
-    the shelf. Raises ValueError if demand, shelf and price disagree on their shapes.
+    price: in cents, [P, S], or [P, 1] for one price in all segments. The computation is in the demand's type (float64
+    for certificates and evaluation) and always on the CPU. Raises ValueError if demand, shelf and price differ in their
+    shapes.
     """
     probability = np.empty((demand.product_count, demand.segment_count), demand.dtype)
-    cells = _nothing(demand, _start(demand, shelf, None))._replace(probability=probability)
+    cells = new_cells(_start(demand, shelf, None), probability=probability)
     _choose(demand, shelf, price, cells, _new_sums(demand, shelf, None, has_bound=False))
     return probability
 
 
 def choice_totals(demand: Demand, shelf: Shelf, price: np.ndarray, visits: np.ndarray) -> Totals:
-    """Return what the choices at prices [P, S] or [P, 1] add up to; see choice_probabilities and price_cells."""
+    """Return the expected choices and revenue at given prices, summed over segments.
+
+    price, errors: see choice_probabilities; visits: see price_cells.
+    """
     sums = _new_sums(demand, shelf, visits, has_bound=False)
-    _choose(demand, shelf, price, _nothing(demand, _start(demand, shelf, None)), sums)
+    _choose(demand, shelf, price, new_cells(_start(demand, shelf, None)), sums)
     return _totals(sums)
 
 
 def utility_lines(demand: Demand, shelf: Shelf) -> tuple[np.ndarray, np.ndarray]:
-    """Return u(0) and the slope per cent [P, S], such that every utility is u(0) - slope * price; on the CPU."""
+    """Return u(0) and the slope per cent, both [P, S] in the demand's type, computed on the CPU.
+
+    Every utility is u(0) - slope * price. Raises ValueError if demand and shelf differ in P.
+    """
     _require_same_products(demand, shelf)
     utility_at_zero, slope = (np.empty((demand.product_count, demand.segment_count), demand.dtype) for _ in range(2))
+    tile, columns = tile_of(demand, shelf), product_columns(demand, shelf)
     with ONE_AT_A_TIME, _blas().limit(limits=1, user_api="blas"):
-        tile = tile_of(demand, shelf)
-        cpu.line_tile(tile, product_columns(demand, shelf), utility_at_zero, slope, *_shared_out(tile, demand))
+        work, edges = _shared_out(tile, demand)
+        cpu.line_tile(tile, columns, utility_at_zero, slope, work, edges)
     return utility_at_zero, slope
 
 
-def _price(demand: Demand, inputs: PricingInputs, backend: str, cells: Cells, sums: Sums) -> int:
+def _price(demand: Demand, inputs: PricingInputs, backend: str, cells: Cells, sums: BlockSums) -> int:
+    """Fill cells and sums at the best prices on a backend; return the most passes that a category took."""
     _require_same_products(demand, inputs.shelf)
     tile, columns = tile_of(demand, inputs.shelf, inputs), product_columns(demand, inputs.shelf, inputs)
     tolerance = demand.dtype.type(ROUNDINGS * np.finfo(demand.dtype).eps)
@@ -165,49 +207,53 @@ def _price(demand: Demand, inputs: PricingInputs, backend: str, cells: Cells, su
 
         return cuda.price_tile(tile, columns, tolerance, cells, sums)
     with ONE_AT_A_TIME, _blas().limit(limits=1, user_api="blas"):
-        steps = cpu.price_tile(tile, columns, tolerance, cells, sums, *_shared_out(tile, demand))
+        work, edges = _shared_out(tile, demand)
+        steps = cpu.price_tile(tile, columns, tolerance, cells, sums, work, edges)
     return int(steps.max(initial=0))
 
 
-def _choose(demand: Demand, shelf: Shelf, price: np.ndarray, cells: Cells, sums: Sums) -> None:
+def _choose(demand: Demand, shelf: Shelf, price: np.ndarray, cells: Cells, sums: BlockSums) -> None:
+    """Fill cells and sums at given prices [P, S] or [P, 1], in cents."""
     _require_same_products(demand, shelf)
     shape = (demand.product_count, demand.segment_count)
     is_shaped = np.ndim(price) == 2 and price.shape in (shape, (shape[0], 1))
     require(is_shaped, f"price must have shape {shape} or {(shape[0], 1)}", np.shape(price))
-    tile, given = tile_of(demand, shelf), np.ascontiguousarray(price, demand.dtype)
+    tile, columns = tile_of(demand, shelf), product_columns(demand, shelf)
+    given = np.ascontiguousarray(price, demand.dtype)
     with ONE_AT_A_TIME, _blas().limit(limits=1, user_api="blas"):
-        cpu.choose_tile(tile, product_columns(demand, shelf), given, cells, sums, *_shared_out(tile, demand))
+        work, edges = _shared_out(tile, demand)
+        cpu.choose_tile(tile, columns, given, cells, sums, work, edges)
 
 
 def _shared_out(tile: Tile, demand: Demand) -> tuple[WorkerMemory, np.ndarray]:
-    """Return the workers' memory and edges int64 [T + 1]: the items are cut into parts of about equal work."""
+    """Return the workers' memory and edges int64 [T + 1], which cut the items into parts of about equal work."""
     sizes = np.diff(tile.category_start)
-    blocks = tile.segment_appeal.shape[0]
-    edges = worker_edges(sizes + ITEM_COST, blocks, get_num_threads(), "left")
+    edges = worker_edges(sizes + ITEM_COST, tile.block_count, get_num_threads(), "left")
     longest = 1 << int(sizes.max(initial=0)).bit_length()
     return _work(len(edges) - 1, longest, demand.dtype), edges
 
 
 @lru_cache(maxsize=1)
 def _work(workers: int, longest: int, real: np.dtype) -> WorkerMemory:
-    """Return working memory, the same for tiles alike: to touch fresh pages takes longer than to price a small tile."""
+    """Return working memory, the same one for similar tiles: touching fresh pages takes longer than a small tile."""
     return new_worker_memory(workers, longest, real)
 
 
 @cache
 def _blas() -> ThreadpoolController:
-    """Return the handle on the BLAS that numba calls, SciPy's, which this loads."""
+    """Return the handle on the BLAS that numba calls, which is SciPy's; this function loads it."""
     import scipy.linalg  # noqa: F401
 
     return ThreadpoolController()
 
 
 def _price_type(demand: Demand, inputs: PricingInputs) -> Any:
+    """Return the type of prices: int32 for whole cents, else the demand's."""
     return np.dtype(np.int32) if inputs.is_whole_cents else demand.dtype
 
 
 def _start(demand: Demand, shelf: Shelf, category_value: np.ndarray | None) -> np.ndarray:
-    """Return R [G, S'] to start from, 0 unless given."""
+    """Return the R to start from, [G, S'] in the demand's type; 0 unless given as category_value [G, S]."""
     shape = (shelf.category_count, demand.segment_count)
     if category_value is None:
         return np.zeros((shape[0], padded(shape[1])), demand.dtype)
@@ -215,28 +261,18 @@ def _start(demand: Demand, shelf: Shelf, category_value: np.ndarray | None) -> n
     return pad_segments(category_value, demand.dtype)
 
 
-def _nothing(demand: Demand, category_value: np.ndarray) -> Cells:
-    """Return cells that are not to be written."""
-    rows = demand.product_count
-    return Cells(
-        np.empty((rows, 0), np.int32), np.empty((rows, 0), demand.dtype), np.empty((rows, 0), np.int8), category_value
-    )
+def _new_sums(demand: Demand, shelf: Shelf, visits: np.ndarray | None, has_bound: bool) -> BlockSums:
+    """Return sums to be filled for visits [S] or [C, S], or, without visits, sums that are not computed."""
+    return new_block_sums(visits, demand.product_count, shelf.category_count, demand.segment_count, has_bound)
 
 
-def _new_sums(demand: Demand, shelf: Shelf, visits: np.ndarray | None, has_bound: bool) -> Sums:
-    segments = demand.segment_count
-    classes = np.empty((0, segments)) if visits is None else np.atleast_2d(visits)
-    require_array("visits", classes, (len(classes), segments), "f")
-    blocks, shape = padded(segments) // LANES, (demand.product_count, len(classes))
-    bound = np.zeros((blocks, shelf.category_count * has_bound, len(classes)))
-    return Sums(pad_segments(classes, np.float64), np.zeros((blocks, *shape)), np.zeros((blocks, *shape)), bound)
-
-
-def _totals(sums: Sums) -> Totals:
-    return Totals(sums.chosen.sum(axis=0), sums.revenue.sum(axis=0))
+def _totals(sums: BlockSums) -> Totals:
+    """Return the sums over all blocks of segments."""
+    return Totals(chosen=sums.chosen.sum(axis=0), revenue=sums.revenue.sum(axis=0))
 
 
 def _require_same_products(demand: Demand, shelf: Shelf) -> None:
+    """Raise ValueError unless demand and shelf have the same number of products."""
     require(
         demand.product_count == shelf.product_count,
         f"demand must cover the shelf's {shelf.product_count} products",

@@ -1,4 +1,4 @@
-"""What the loops read of a product, side by side in one record, worked out as they come to it."""
+"""What the loops read of each product, in one record per product."""
 
 from typing import Any, NamedTuple
 
@@ -8,15 +8,19 @@ from kernels.compiled import compiled
 from kernels.demand import Demand
 from kernels.inputs import PricingInputs, Shelf
 
-# How the best price of a product is found (see rows.want_row).
+# How the best price of a product is found; see product_records.
 RUNGS, CONTINUOUS, ENDINGS, ENDS, FAMILY = range(5)
 
 
 class ProductColumns(NamedTuple):
-    """What the records of P products are made of, float64 and int64 [P] so that each field is rounded once.
+    """The columns that the records of P products are made of, in float64 and int64, so that each field is rounded once.
 
-    unit_cost to ladder have no rows without an offer, family none without families. period, spacing [L], endings
-    and ending_start describe the ladders.
+    reference_price, appeal_offset, sensitivity_offset float64 [P], on_shelf bool [P]: see inputs.Shelf and demand
+    unit_cost, weight, low, high float64 [P], ladder int64 [P]: see inputs.PricingInputs
+    family int64 [P]: see inputs.PricingInputs
+    period, spacing int64 [L], endings int64 [E], ending_start int64 [L + 1]: see ladders.Ladders
+    has_inputs: whether pricing inputs are known; without them, unit_cost and all that follows has one element
+    has_families: whether some products share one price; otherwise family has one element
     """
 
     reference_price: np.ndarray
@@ -33,30 +37,61 @@ class ProductColumns(NamedTuple):
     spacing: np.ndarray
     endings: np.ndarray
     ending_start: np.ndarray
+    has_inputs: bool
+    has_families: bool
 
 
 def product_columns(demand: Demand, shelf: Shelf, inputs: PricingInputs | None = None) -> ProductColumns:
-    """Return the columns of a tile's products; arrays that have their type already are not copied."""
-    of_shelf = map(_double, (shelf.reference_price, demand.appeal_offset, demand.sensitivity_offset))
-    reference_price, appeal_offset, sensitivity_offset = of_shelf
-    money, whole = [_double(np.empty(0))] * 4, [_whole(np.empty(0))] * 6
-    if inputs is not None:
-        money = [_double(array) for array in (inputs.unit_cost, inputs.weight, inputs.low, inputs.high)]
-        ladders, family = inputs.ladders, inputs.family if inputs.has_families else None
-        lists = (ladders.period, ladders.spacing, ladders.endings, ladders.ending_start)
-        whole = [_whole(inputs.ladder), whole[0] if family is None else _whole(family), *map(_whole, lists)]
-    return ProductColumns(reference_price, shelf.on_shelf, appeal_offset, sensitivity_offset, *money, *whole)
+    """Return the columns of a tile's products; arrays that already have the column's type are not copied."""
+    money, whole = np.zeros(1), np.zeros(1, np.int64)
+    known = {} if inputs is None else _input_columns(inputs)
+    unknown = dict.fromkeys(("unit_cost", "weight", "low", "high"), money) | dict.fromkeys(
+        ("ladder", "family", "period", "spacing", "endings", "ending_start"), whole
+    )
+    return ProductColumns(
+        reference_price=_double(shelf.reference_price),
+        on_shelf=shelf.on_shelf,
+        appeal_offset=_double(demand.appeal_offset),
+        sensitivity_offset=_double(demand.sensitivity_offset),
+        **unknown | known,
+        has_inputs=inputs is not None,
+        has_families=inputs is not None and inputs.has_families,
+    )
+
+
+def _input_columns(inputs: PricingInputs) -> dict[str, np.ndarray]:
+    """Return the columns that only pricing inputs give; family is missing where no products share a price."""
+    ladders = inputs.ladders
+    families = {"family": _whole(inputs.family)} if inputs.family is not None and inputs.has_families else {}
+    return families | {
+        "unit_cost": _double(inputs.unit_cost),
+        "weight": _double(inputs.weight),
+        "low": _double(inputs.low),
+        "high": _double(inputs.high),
+        "ladder": _whole(inputs.ladder),
+        "period": _whole(ladders.period),
+        "spacing": _whole(ladders.spacing),
+        "endings": _whole(ladders.endings),
+        "ending_start": _whole(ladders.ending_start),
+    }
 
 
 def product_records(columns: ProductColumns, category_start: np.ndarray, real: np.dtype) -> np.ndarray:
-    """Return one record per product, [P], its numbers of type `real`.
+    """Return one record per product, [P], with numbers of type `real`; money is in cents.
 
-    rule: RUNGS where rungs lie evenly, `spacing` apart from `ending` on, CONTINUOUS without a ladder or with a fixed
-    price, ENDINGS where the rungs are k * period + endings[e] for e from first_ending to last_ending - 1, ENDS where
-    the weight is not positive, FAMILY where others of the category have the same price: `leader` and `next_mate` are
-    the first product of the family and the next one, counted from the category's first, else -1. The unit
-    of `per_unit` and `worth_step` = 1 / (weight * unit) is the spacing on rungs, else a cent. What only an offer knows
-    is 0 without one.
+    reference_price, appeal_offset, sensitivity_offset, on_shelf, unit_cost, weight, low, high: as in ProductColumns
+    per_reference: 1 / reference_price; weighted_cost: weight * unit_cost
+    rule: how the best price is found.
+        RUNGS: the rungs lie `spacing` apart, from `ending` on
+        ENDINGS: the rungs are k * period + endings[e] for e from first_ending to last_ending - 1
+        CONTINUOUS: there is no ladder, or the price is fixed
+        ENDS: the weight is not positive, so that one of the bounds is best
+        FAMILY: other products of the category have the same price
+    per_unit: 1 / unit, and value_step: 1 / (weight * unit), where the unit is the spacing for RUNGS and a cent
+        otherwise; for ENDS, value_step is 1 / unit
+    leader, next_mate: the first product of the family and the next one, counted from the category's first; -1 where
+        there is none
+    Fields that only pricing inputs give are 0 without them.
     """
     records = np.zeros(len(columns.reference_price), record_type(real))
     fill_all(columns, category_start, records)
@@ -64,7 +99,7 @@ def product_records(columns: ProductColumns, category_start: np.ndarray, real: n
 
 
 def record_type(real: np.dtype) -> np.dtype:
-    """Return the type of a product's record, its numbers of type `real`."""
+    """Return the type of a product's record, with numbers of type `real`; see product_records for the fields."""
     names = "reference_price per_reference appeal_offset sensitivity_offset unit_cost weight weighted_cost low high"
     names += " period spacing ending per_unit value_step"
     fields: list[Any] = [(name, real) for name in names.split()]
@@ -75,7 +110,7 @@ def record_type(real: np.dtype) -> np.dtype:
 
 @compiled()
 def fill_all(columns, category_start, records):
-    """Fill the records of all categories."""
+    """Fill records [P] of all categories from ProductColumns; category_start int64 [G + 1]."""
     for category in range(len(category_start) - 1):
         first, last = category_start[category], category_start[category + 1]
         fill_records(columns, first, last, records[first:last])
@@ -83,19 +118,19 @@ def fill_all(columns, category_start, records):
 
 @compiled()
 def fill_records(columns, first, last, records):
-    """Fill the records of one category's products, those from `first` to `last` - 1."""
+    """Fill records [n] of one category's products, which are the products `first` to `last` - 1 of the columns."""
     fill_demand(columns, first, last, records)
-    if len(columns.unit_cost) > 0:
+    if columns.has_inputs:
         fill_pricing_inputs(columns, first, last, records)
     else:
-        fill_nothing(records)
-    if len(columns.family) > 0:
+        clear_pricing_inputs(records)
+    if columns.has_families:
         fill_families(records, columns.family[first:last])
 
 
 @compiled()
 def fill_demand(columns, first, last, records):
-    """Fill what is known without an offer."""
+    """Fill the fields of records [last - first] that are known without pricing inputs."""
     for p in range(first, last):
         product = records[p - first]
         product.reference_price = columns.reference_price[p]
@@ -106,8 +141,8 @@ def fill_demand(columns, first, last, records):
 
 
 @compiled()
-def fill_nothing(records):
-    """Fill what only an offer knows."""
+def clear_pricing_inputs(records):
+    """Set the fields of records [n] that only pricing inputs give to 0."""
     for p in range(len(records)):
         product = records[p]
         product.unit_cost = product.weight = product.weighted_cost = product.low = product.high = 0
@@ -117,7 +152,7 @@ def fill_nothing(records):
 
 @compiled()
 def fill_pricing_inputs(columns, first, last, records):
-    """Fill what only an offer knows, but for families."""
+    """Fill the fields of records [last - first] that only pricing inputs give, as if there were no families."""
     for p in range(first, last):
         product, row = records[p - first], columns.ladder[p]
         unit_cost, weight, low, high = columns.unit_cost[p], columns.weight[p], columns.low[p], columns.high[p]
@@ -137,7 +172,7 @@ def fill_pricing_inputs(columns, first, last, records):
             unit = np.float64(spacing)
             product.spacing, product.ending = unit, columns.endings[start]
         elif rule == ENDINGS and low // period == high // period:
-            # What can be chosen of a long list; where the bounds lie in two periods, all of it.
+            # If both bounds lie in one period, only the endings between them matter, a few of a long list.
             mine = columns.endings[start:end]
             product.first_ending += np.searchsorted(mine, low % period)
             product.last_ending = start + np.searchsorted(mine, high % period, side="right")
@@ -147,7 +182,10 @@ def fill_pricing_inputs(columns, first, last, records):
 
 @compiled()
 def fill_families(records, family):
-    """Link the category's families; their targets are in cents, as without a ladder."""
+    """Link the products of each family in one category's records [n]; family int64 [n], -1 for none.
+
+    The unit of a family's product is a cent, as without a ladder.
+    """
     for p in range(len(records) - 1, -1, -1):
         product = records[p]
         if family[p] < 0 or product.low == product.high:
@@ -165,8 +203,10 @@ def fill_families(records, family):
 
 
 def _double(array: np.ndarray) -> np.ndarray:
+    """Return the array as contiguous float64."""
     return np.ascontiguousarray(array, np.float64)
 
 
 def _whole(array: np.ndarray) -> np.ndarray:
+    """Return the array as contiguous int64."""
     return np.ascontiguousarray(array, np.int64)

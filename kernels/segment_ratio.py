@@ -18,12 +18,12 @@ from numba import prange
 
 from kernels.checks import require
 from kernels.compiled import compiled
-from kernels.cpu.families import bracket, number_of, rung_of
 from kernels.demand import Demand
 from kernels.formulas import better_price, clip, exponential, margin_at, utility_at
 from kernels.inputs import PricingInputs
 from kernels.pricing import ONE_AT_A_TIME, utility_lines
 from kernels.product_records import product_columns, product_records
+from kernels.rungs import bracket, number_of, rung_of
 from kernels.tile import tile_of
 
 MILLION = 10**6

@@ -1,19 +1,27 @@
-"""A demand and an offer laid out for the kernels, the same for every backend."""
+"""A demand and its shelf laid out for the loops, in the same way for every backend."""
 
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from kernels.cpu.worker_memory import LANES
-from kernels.demand import Demand, DenseDemand
+from kernels.demand import Demand, DenseDemand, FactorDemand
 from kernels.inputs import PricingInputs, Shelf
+
+LANES = 64
+"""Segments of one block. The CPU iterates them together, one segment in each lane of its vectors."""
 
 
 class Tile(NamedTuple):
-    """G categories of P products for S segments, padded to S' = B * LANES.
+    """G categories with P products for S segments, padded to S' = B * LANES segments in B blocks.
 
-    Factors: segment_* [B, D, LANES], product_* [P, D]. Dense: segment_* [B, 0, LANES] and
-    product_* [P, S'], a and b themselves. segment_count: S. What its products are: products.Columns.
+    segment_appeal [B, Da, LANES], segment_sensitivity [B, Db, LANES]: the segments' factors; one element if is_dense
+    product_appeal [P, Da], product_sensitivity [P, Db]: the products' factors; if is_dense, [P, S'], a and b themselves
+    is_dense: whether the demand gives a and b rather than factors
+    category_start int64 [G + 1]: category g holds the products category_start[g] to category_start[g + 1] - 1
+    endings [E]: the endings of all ladders, in cents; empty without pricing inputs
+    has_outside_option: whether a visit may buy nothing
+    segment_count: S; block_count: B
+    Everything else about the products is in product_records.ProductColumns.
     """
 
     segment_appeal: np.ndarray
@@ -25,44 +33,54 @@ class Tile(NamedTuple):
     endings: np.ndarray
     has_outside_option: bool
     segment_count: int
+    block_count: int
 
 
 def tile_of(demand: Demand, shelf: Shelf, inputs: PricingInputs | None = None) -> Tile:
-    """Return the tile; without an offer it knows no ladders."""
-    endings = np.zeros(0, demand.dtype) if inputs is None else inputs.ladders.endings.astype(demand.dtype)
+    """Return the tile of a demand and a shelf; its ladders have no endings unless pricing inputs are given."""
+    arrays = _dense_arrays(demand) if isinstance(demand, DenseDemand) else _factor_arrays(demand)
     return Tile(
-        *_scores(demand),
-        shelf.category_start.astype(np.int64),
-        endings,
-        shelf.has_outside_option,
-        demand.segment_count,
+        **arrays,
+        is_dense=isinstance(demand, DenseDemand),
+        category_start=shelf.category_start.astype(np.int64),
+        endings=np.zeros(0, demand.dtype) if inputs is None else inputs.ladders.endings.astype(demand.dtype),
+        has_outside_option=shelf.has_outside_option,
+        segment_count=demand.segment_count,
+        block_count=padded(demand.segment_count) // LANES,
     )
 
 
 def padded(segment_count: int) -> int:
-    """Return S', the number of segments rounded up to whole blocks."""
+    """Return S', the number of segments rounded up to complete blocks."""
     return -(-segment_count // LANES) * LANES
 
 
 def pad_segments(array: np.ndarray, dtype: Any) -> np.ndarray:
-    """Return the array with its last axis, segments, filled up with zeros."""
+    """Return the array [..., S] extended with zeros to [..., S'], converted to a type."""
     filled = np.zeros((*array.shape[:-1], padded(array.shape[-1])), dtype)
     filled[..., : array.shape[-1]] = array
     return filled
 
 
-def _scores(demand: Demand) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, bool]:
-    if isinstance(demand, DenseDemand):
-        nothing = np.empty((padded(demand.segment_count) // LANES, 0, LANES), demand.dtype)
-        rows = (pad_segments(matrix.T, demand.dtype) for matrix in (demand.appeal, demand.sensitivity))
-        return nothing, next(rows), nothing, next(rows), True
-    return (
-        _segment_blocks(demand.segment_appeal),
-        np.ascontiguousarray(demand.product_appeal),
-        _segment_blocks(demand.segment_sensitivity),
-        np.ascontiguousarray(demand.product_sensitivity),
-        False,
-    )
+def _dense_arrays(demand: DenseDemand) -> dict[str, np.ndarray]:
+    """Return the Tile's four demand arrays, a and b as [P, S']."""
+    unused = np.empty((1, 1, 1), demand.dtype)
+    return {
+        "segment_appeal": unused,
+        "product_appeal": pad_segments(demand.appeal.T, demand.dtype),
+        "segment_sensitivity": unused,
+        "product_sensitivity": pad_segments(demand.sensitivity.T, demand.dtype),
+    }
+
+
+def _factor_arrays(demand: FactorDemand) -> dict[str, np.ndarray]:
+    """Return the Tile's four demand arrays, the factors of segments and of products."""
+    return {
+        "segment_appeal": _segment_blocks(demand.segment_appeal),
+        "product_appeal": np.ascontiguousarray(demand.product_appeal),
+        "segment_sensitivity": _segment_blocks(demand.segment_sensitivity),
+        "product_sensitivity": np.ascontiguousarray(demand.product_sensitivity),
+    }
 
 
 def _segment_blocks(factors: np.ndarray) -> np.ndarray:

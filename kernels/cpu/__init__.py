@@ -1,1 +1,4 @@
-"""The CPU loop over a tile: workers over (category, block of segments), vectors over the segments of a block."""
+"""The CPU loop over a tile.
+
+Workers share out the pairs of a category and a block of segments; vector instructions run over the block's segments.
+"""

@@ -1,30 +1,29 @@
-"""The one price of a family, several products of a category, for LANES segments.
+"""The common price of a family, several products of a category, for a block of segments.
 
-For a given R the family's part of the category is G(x) = sum_j (omega_j (x - c_j) - R) e^u_j(x) at a common x. Every
-term has one peak, at c_j + 1/beta_j + R/omega_j, but their sum may have several. It falls above the highest peak
-and rises below the lowest, and on any interval it is at most the sum of its terms' largest values there, each at the
-peak or the nearer end. So a scan over the rungs in between that passes over intervals which cannot hold a better one
-finds the global maximum: branch and bound in one dimension.
+For a given R the family contributes G(x) = sum_j (omega_j (x - c_j) - R) e^u_j(x) at a common price x. Every term
+has one peak, at c_j + 1/beta_j + R/omega_j, but their sum may have several. G rises below the lowest peak and falls
+above the highest. On any interval G is at most the sum of the largest values of its terms there, which lie at the
+term's peak or at the end nearer to it. So a scan over the rungs between the peaks that skips every interval whose
+bound is below the best value so far finds the global maximum: branch and bound in one dimension.
+
+In all functions products [n] are the category's records and rows [n] its worker_memory rows; r is the number of the
+family's first product among them, and s a segment of the block. Prices are in cents.
 """
 
 from kernels.compiled import compiled
-from kernels.cpu.worker_memory import LANES
-from kernels.formulas import (
-    FAR,
-    clip,
-    exponential,
-    margin_at,
-    rung_above,
-    rung_below,
-    stationary,
-    utility_at,
-)
+from kernels.formulas import FAR, clip, exponential, margin_at, stationary, utility_at
+from kernels.rungs import bracket, number_of, rung_of
+from kernels.tile import LANES
 
 
 @compiled()
 def set_common_price(products, r, endings, rows, state):
-    """Fill the wanted prices of the family that product r leads with the best one for R; a cent beyond a bound that
-    holds it. On the shelf or not, all of them; where none is on the shelf, each counts as if it were."""
+    """Write the family's best common price for R into unconstrained_price of each member's row.
+
+    If a bound is active, the written price lies one cent outside it, which marks the bound as binding. endings [E], in
+    cents; R is state.category_value. Members off the shelf get the price too but do not influence it, unless the whole
+    family is off the shelf; then each counts as if it were on the shelf.
+    """
     low, high = products[r].low, products[r].high
     is_gone = not is_any_on_shelf(products, r)
     for s in range(LANES):
@@ -49,7 +48,7 @@ def set_common_price(products, r, endings, rows, state):
 
 @compiled()
 def is_any_on_shelf(products, r):
-    """Return whether some product of the family can be chosen."""
+    """Return whether some product of the family is on the shelf."""
     found, k = False, r
     while k >= 0:
         found |= products[k].on_shelf
@@ -59,7 +58,7 @@ def is_any_on_shelf(products, r):
 
 @compiled()
 def peaks(products, r, rows, s, category_value):
-    """Return the lowest and the highest price that is best for one of the family; all if a weight is not positive."""
+    """Return the lowest and the highest peak of the family's terms; 0 and FAR if a weight is not positive."""
     first, last, k = type(category_value)(FAR), -type(category_value)(FAR), r
     while k >= 0:
         first = min(first, peak_of(products[k], rows[k], s, category_value, type(category_value)(0.0)))
@@ -70,13 +69,16 @@ def peaks(products, r, rows, s, category_value):
 
 @compiled()
 def peak_of(product, row, s, category_value, otherwise):
-    """Return where the product's part of G is largest, or `otherwise` where its stationary point is a minimum."""
+    """Return the peak of the product's term of G, or `otherwise` if its weight is not positive."""
     return stationary(row.target[s], category_value, product.value_step) if product.weight > 0 else otherwise
 
 
 @compiled()
 def highest_utility(products, r, rows, s, price, is_gone):
-    """Return the highest utility of the family at a price, which is taken off all, so that none overflows."""
+    """Return the highest utility in the family at a price; it is subtracted from all, so that none overflows.
+
+    Products off the shelf count only if is_gone, which says that the whole family is off the shelf.
+    """
     highest, k = -type(price)(FAR), r
     while k >= 0:
         if products[k].on_shelf or is_gone:
@@ -87,7 +89,7 @@ def highest_utility(products, r, rows, s, price, is_gone):
 
 @compiled()
 def part_of(products, r, rows, s, category_value, low, high, scale, is_gone):
-    """Return what G e^-scale is at most for prices in [low, high], and G e^-scale itself where they are one price."""
+    """Return an upper bound of G e^-scale for prices in [low, high]; if low equals high, G e^-scale itself."""
     total, k = type(category_value)(0.0), r
     while k >= 0:
         product, row = products[k], rows[k]
@@ -105,14 +107,18 @@ def part_of(products, r, rows, s, category_value, low, high, scale, is_gone):
 
 @compiled()
 def term_of(product, row, s, category_value, price, scale):
-    """Return (omega (x - c) - R) e^(u - scale)."""
+    """Return the product's term of G e^-scale at a price, (omega (x - c) - R) e^(u - scale)."""
     gain = margin_at(price, product.weight, product.weighted_cost) - category_value
     return gain * exponential(utility_at(price, row.utility_at_zero[s], row.slope[s]) - scale)
 
 
 @compiled()
 def best_rung(products, r, endings, rows, s, category_value, first, last, scale, is_gone):
-    """Return the rung in the bounds with the largest G; the lowest of equal ones."""
+    """Return the rung inside the bounds with the largest G, the lowest of equally good ones.
+
+    first, last: the lowest and the highest peak; scale, is_gone: see highest_utility. The scan doubles its interval
+    after every interval that it skips, and halves it where the bound leaves room for a better rung.
+    """
     leader = products[r]
     low, high = leader.low, leader.high
     below, above = bracket(leader, endings, clip(first, low, high), clip(last, low, high))
@@ -133,31 +139,3 @@ def best_rung(products, r, endings, rows, s, category_value, first, last, scale,
         else:
             width //= 2
     return price
-
-
-@compiled()
-def bracket(leader, endings, first, last):
-    """Return the highest rung that is not above `first` and the lowest that is not below `last`, outside the bounds
-    where there is none inside."""
-    below, above = -type(first)(FAR), type(first)(FAR)
-    for e in range(leader.first_ending, leader.last_ending):
-        below = max(below, rung_below(first, leader.period, endings[e]))
-        above = min(above, rung_above(last, leader.period, endings[e]))
-    return below, above
-
-
-@compiled()
-def number_of(leader, endings, rung):
-    """Return the number of a rung, counted from 0."""
-    period, rest = divmod(int(rung), int(leader.period))
-    e = leader.first_ending
-    while e < leader.last_ending and endings[e] < rest:
-        e += 1
-    return period * (leader.last_ending - leader.first_ending) + e - leader.first_ending
-
-
-@compiled()
-def rung_of(leader, endings, number):
-    """Return the rung of that number."""
-    count = leader.last_ending - leader.first_ending
-    return leader.period * type(leader.period)(number // count) + endings[leader.first_ending + number % count]

@@ -1,10 +1,13 @@
-"""One product for LANES segments: its demand, its best price, and what it adds to the category's sums."""
+"""One product for a block of segments: its demand, its best price, and its part of the category's sums.
+
+`product` is a record of product_records, `row` one of worker_memory.ROW_FIELDS, `state` one of
+worker_memory.STATE_FIELDS; the fields of the latter two are [LANES]. Prices are in cents.
+"""
 
 import numpy as np
 
 from kernels.compiled import compiled
-from kernels.cpu.prefetch import fetch_row
-from kernels.cpu.worker_memory import LANES
+from kernels.cpu.outputs import fetch_row
 from kernels.formulas import (
     FAR,
     appeal_at_zero,
@@ -30,14 +33,16 @@ from kernels.formulas import (
     utility_at,
 )
 from kernels.product_records import ENDINGS, ENDS, RUNGS
+from kernels.tile import LANES
 
 
 @compiled()
 def multiply_factors(tile, first, last, block, appeal, sensitivity):
-    """Fill appeal and sensitivity with a and b before offsets, a row for each product from `first` to `last` - 1.
+    """Fill appeal, sensitivity [n, LANES] with a and b before offsets, for the n products `first` to `last` - 1.
 
-    BLAS sums over the factors one after the other whatever the shape (tested), so that no tiling changes a bit;
-    except for single rows, which it gives to another routine and we do ourselves.
+    Unless the tile is dense, sensitivity is filled with the product of factors that b is the softplus of. BLAS sums
+    over the factors one after the other whatever the shape (tested), so that no tiling changes a bit. The exception is
+    a matrix of a single row, which BLAS gives to another routine; multiply_factor_row does that one.
     """
     if tile.is_dense:
         begin = block * LANES
@@ -57,7 +62,7 @@ def multiply_factors(tile, first, last, block, appeal, sensitivity):
 
 @compiled()
 def multiply_factor_row(product, segment, out):
-    """Fill out [LANES] with a product's factors [D] times the segments' [D, LANES], in the order of BLAS."""
+    """Fill out [LANES] with a product's factors [D] times the segments' [D, LANES], summed in the order of BLAS."""
     for s in range(LANES):
         out[s] = 0
     for k in range(len(product)):
@@ -66,21 +71,22 @@ def multiply_factor_row(product, segment, out):
 
 
 @compiled()
-def fill_rows(products, is_dense, appeal, sensitivity, rows, out, first, block):
-    """Fill rows from a and b [n, LANES]: free = u(0), slope, and target = (c + mark-up - ending) / unit.
+def fill_rows(products, is_dense, appeal, sensitivity, rows, out, has_out, first, block):
+    """Fill the rows [n] of products [n] from a and b: u(0), slope, and target = (c + mark-up - ending) / unit.
 
-    The best price without bounds is then `ending` + `spacing` * ceil(target + R * worth_step) on evenly spaced
-    rungs, and target + R * worth_step on a continuum. Without is_dense, b is the softplus of what is given.
-    out [P, S] is where cells of these rows, from product `first` on, will be written; it is fetched meanwhile.
+    The unconstrained price for R is then ending + spacing * ceil(target + R * value_step) on evenly spaced rungs, and
+    target + R * value_step for continuous prices. appeal, sensitivity [n, LANES]: see multiply_factors. If has_out, the
+    cells of these rows are later written to out [P, S], from product `first` on; that memory is fetched meanwhile.
     """
     for r in range(len(products)):
         product, row = products[r], rows[r]
         reference_price, per_reference = product.reference_price, product.per_reference
         appeal_offset, sensitivity_offset = product.appeal_offset, product.sensitivity_offset
         offset, spacing, per_unit = product.unit_cost - product.ending, product.spacing, product.per_unit
-        fetch_row(out, first + r, block)
+        if has_out:
+            fetch_row(out, first + r, block)
         needs_exact = is_double(offset)
-        for s in range(LANES):  # one loop, so that softplus is worked out while the division takes its time
+        for s in range(LANES):  # one loop, so that the softplus is computed while the division runs
             given = sensitivity[r, s]
             slope = slope_of((given if is_dense else softplus(given)) + sensitivity_offset, per_reference)
             row.slope[s] = slope
@@ -94,7 +100,7 @@ def fill_rows(products, is_dense, appeal, sensitivity, rows, out, first, block):
 
 @compiled()
 def add_opening_row(product, row, state):
-    """Add the row at about its best price for R = 0 to the lanes' sums, roughly."""
+    """Add the product at about its best price for R = 0 to the sums in `state`, roughly."""
     low, high, weight, weighted_cost = product.low, product.high, product.weight, product.weighted_cost
     scale = product.spacing if product.rule == RUNGS else type(low)(1.0)
     middle = product.ending + type(low)(0.5) * product.spacing
@@ -107,7 +113,7 @@ def add_opening_row(product, row, state):
 
 @compiled()
 def set_unconstrained_rung(product, row, state):
-    """Fill the row's wanted with the best of evenly spaced rungs for R, were there no bounds."""
+    """Fill the row's unconstrained_price with the best of evenly spaced rungs for R, without bounds."""
     spacing, ending, step = product.spacing, product.ending, product.value_step
     for s in range(LANES):
         row.unconstrained_price[s] = rung_at(stationary(row.target[s], state.category_value[s], step), spacing, ending)
@@ -115,7 +121,10 @@ def set_unconstrained_rung(product, row, state):
 
 @compiled()
 def set_unconstrained_price(product, endings, row, state):
-    """Fill the row's wanted with the best prices for R, were there no bounds; with a weight <= 0, FAR beyond an end."""
+    """Fill the row's unconstrained_price with the best price for R without bounds.
+
+    If the weight is not positive, a bound is best, and the price lies FAR beyond that bound.
+    """
     if product.rule == RUNGS:
         set_unconstrained_rung(product, row, state)
     elif product.rule == ENDS:
@@ -125,12 +134,16 @@ def set_unconstrained_price(product, endings, row, state):
         for s in range(LANES):
             row.unconstrained_price[s] = stationary(row.target[s], state.category_value[s], step)
         if product.rule == ENDINGS:
-            move_to_best_ending(product, endings, row, state)
+            move_to_best_rungs(product, endings, row, state)
 
 
 @compiled()
-def move_to_best_ending(product, endings, row, state):
-    """Move the row's wanted from stationary prices to the better of the two rungs that bracket them."""
+def move_to_best_rungs(product, endings, row, state):
+    """Move the row's unconstrained_price from stationary prices to the better of the two rungs around each.
+
+    endings [E], in cents. This is rungs.bracket for all segments at once: its loop over the endings is the outer one
+    here, so that the inner one runs over segments and vectorises.
+    """
     period, low, high = product.period, product.low, product.high
     unit_cost, weight = product.unit_cost, product.weight
     for s in range(LANES):
@@ -150,7 +163,7 @@ def move_to_best_ending(product, endings, row, state):
 
 @compiled()
 def set_beyond_better_end(product, row, state):
-    """Fill the row's wanted where the stationary price is a minimum: beyond the better end of the bounds."""
+    """Fill the row's unconstrained_price with one FAR beyond the better bound; the weight is not positive."""
     low, high, unit_cost, weight = product.low, product.high, product.unit_cost, product.weight
     for s in range(LANES):
         best = better_price(low, high, row.slope[s], unit_cost, weight, state.category_value[s])
@@ -159,7 +172,10 @@ def set_beyond_better_end(product, row, state):
 
 @compiled()
 def add_at_rungs(product, row, state):
-    """`want_row`, `clip_row` and `earn_row` in one loop for evenly spaced rungs, without keeping price and share."""
+    """Add the product at its best price for R to the sums, on evenly spaced rungs, without keeping price or share.
+
+    Does the work of set_unconstrained_rung, clip_row and add_row in one loop.
+    """
     spacing, ending, step = product.spacing, product.ending, product.value_step
     low, high, weight, weighted_cost = product.low, product.high, product.weight, product.weighted_cost
     for s in range(LANES):
@@ -172,7 +188,7 @@ def add_at_rungs(product, row, state):
 
 @compiled()
 def set_prices_at_rungs(product, row, state):
-    """`earn_at_rungs`, keeping the prices with and without bounds and the shares."""
+    """Do what add_at_rungs does, and keep the prices with and without bounds and the share in the row."""
     spacing, ending, step = product.spacing, product.ending, product.value_step
     low, high, weight, weighted_cost = product.low, product.high, product.weight, product.weighted_cost
     for s in range(LANES):
@@ -186,7 +202,7 @@ def set_prices_at_rungs(product, row, state):
 
 @compiled()
 def clip_row(product, row):
-    """Fill the row's price with the wanted one moved into the bounds."""
+    """Fill the row's price with the unconstrained one moved into the bounds."""
     low, high = product.low, product.high
     for s in range(LANES):
         row.price[s] = clip(row.unconstrained_price[s], low, high)
@@ -194,7 +210,7 @@ def clip_row(product, row):
 
 @compiled()
 def add_row(product, row, state):
-    """Fill the row's share with e^(u - shift) at its price; add it to lanes.total, what it earns to lanes.earned."""
+    """Fill the row's share with e^(u - shift) at its price, and add it and its weighted margin to the sums."""
     weight, weighted_cost = product.weight, product.weighted_cost
     for s in range(LANES):
         price = row.price[s]

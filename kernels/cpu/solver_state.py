@@ -1,16 +1,21 @@
-"""One number per segment of a category: where its R stands, and the sums of a pass."""
+"""Where the iteration of one category stands, for each segment of a block.
+
+`state` is a record of worker_memory.STATE_FIELDS, each [LANES]. An R is *open* until it is settled. Every segment does
+the same operations in the same order whatever the other segments of its block do, so no result depends on them.
+"""
 
 from kernels import formulas
 from kernels.compiled import compiled
-from kernels.cpu.worker_memory import LANES
 from kernels.formulas import LOWEST, MOST_PASSES, PATIENCE, is_exact, is_reached
+from kernels.tile import LANES
 
 
 @compiled()
 def start_state(state, category_value, width, has_outside_option):
-    """Start every lane from the given R, with the utilities as they are; an R other than 0 is first to be confirmed.
+    """Start every segment from a given R, category_value [LANES], without a shift of the utilities.
 
-    Lanes from `width` on are padding, which is computed but never waited for.
+    An R of 0 is open. Any other R is first to be confirmed. Segments from `width` on fill the block: they are
+    computed, but no pass is made for them.
     """
     for s in range(LANES):
         state.category_value[s] = category_value[s]
@@ -24,7 +29,7 @@ def start_state(state, category_value, width, has_outside_option):
 
 @compiled()
 def is_any_open(state):
-    """Return whether some lane's R is not settled."""
+    """Return whether the R of some segment is open."""
     found = False
     for s in range(LANES):
         found |= state.is_open[s] > 0
@@ -33,7 +38,7 @@ def is_any_open(state):
 
 @compiled()
 def set_opening_values(state):
-    """Move the open lanes to the R that their sums suggest, which are rough and taken at R = 0."""
+    """Move R of the open segments to the first guess that their sums at R = 0 give; these sums are rough."""
     for s in range(LANES):
         first = formulas.opening_category_value(state.earned[s], state.total[s], state.outside[s])
         state.category_value[s] = first if state.is_open[s] > 0 else state.category_value[s]
@@ -41,7 +46,7 @@ def set_opening_values(state):
 
 @compiled()
 def reopen(state, tolerance):
-    """Open the lanes whose prices reach another R than the one they are best for; return whether there are any."""
+    """Open the segments whose prices earn another R than the one they are best for; return whether there are any."""
     for s in range(LANES):
         is_late = state.passes[s] >= PATIENCE
         is_done = is_reached(state.category_value[s], state.earned[s], state.total[s], tolerance, is_late)
@@ -52,7 +57,7 @@ def reopen(state, tolerance):
 
 @compiled()
 def reset_sums(state):
-    """Begin the sums of a pass with the outside option."""
+    """Start the sums of a pass, with the outside option alone."""
     for s in range(LANES):
         state.total[s] = state.outside[s]
         state.earned[s] = 0
@@ -60,9 +65,9 @@ def reset_sums(state):
 
 @compiled()
 def advance(state, tolerance):
-    """Move every open lane to its next R, and close those that this settles, or that have had all their passes.
+    """Move the R of every open segment one step on, and close those that are then settled or out of passes.
 
-    Each counts its own passes, so that none depends on its neighbours.
+    Each segment counts its own passes, so that none depends on its neighbours.
     """
     for s in range(LANES):
         is_late = state.passes[s] >= PATIENCE
@@ -79,7 +84,7 @@ def advance(state, tolerance):
 
 @compiled()
 def is_out_of_range(state):
-    """Return whether the sums of some lane are too large or too small to be exact."""
+    """Return whether the sums of some segment are too large or too small to be accurate."""
     found = False
     for s in range(LANES):
         found |= not is_exact(state.total[s])
@@ -88,10 +93,11 @@ def is_out_of_range(state):
 
 @compiled()
 def mark_out_of_range(state):
-    """Mark the lanes whose sums are not exact, and that another shift may mend.
+    """Set is_out_of_range to 1 for segments whose sums are inaccurate and may be mended by another shift, else to 0.
 
-    Of those that are open, if any, as what becomes of the others must not depend on their neighbours; and none that
-    has had all its passes: no shift mends utilities so large that their rounding alone moves the sums out of range.
+    While some segments are open, only open ones are marked: what happens to a closed one must not depend on its
+    neighbours. A segment that has used up its passes is not marked: its utilities are so large that their rounding
+    alone moves the sums out of range, whatever the shift.
     """
     has_open = is_any_open(state)
     for s in range(LANES):

@@ -1,7 +1,8 @@
-"""The CPU loop's working memory: LANES segments of one category at a time, small enough to stay in the cache.
+"""The CPU loop's working memory: one block of segments of one category at a time, small enough to stay in the cache.
 
-Fields of records, and not arrays of their own: their distances are then known when the loops are compiled, so that
-these vectorise without first asking at run time which of ten arrays overlap, which took as long as the work itself.
+The values are fields of records rather than arrays of their own. Their distances in memory are then known when the
+loops are compiled; otherwise the vectorised loops would first test at run time which of ten arrays overlap, which took
+as long as the work itself.
 """
 
 from typing import NamedTuple
@@ -9,23 +10,35 @@ from typing import NamedTuple
 import numpy as np
 
 from kernels.product_records import record_type
-
-LANES = 64
-"""Segments of one category that are iterated together."""
+from kernels.tile import LANES
 
 RUN = 64
-"""Products of small categories that BLAS multiplies in one call: it prepares the segments' factors anew in each."""
+"""Products of small neighbouring categories that BLAS multiplies in one call: every call prepares the segments' factors
+anew."""
 
 CACHE_LINE = 64
 """Bytes; a vector that straddles two lines takes two loads."""
 
+ROW_FIELDS = ("utility_at_zero", "slope", "target", "unconstrained_price", "price", "share")
+"""Of a product, per segment: u(0) - shift, beta, the unconstrained price at R = 0 in units (formulas.target_of), the
+best prices for R without and with bounds in cents, and e^(u - shift), later the probability."""
+
+STATE_FIELDS = (
+    *("category_value", "attained", "shift", "outside", "total", "earned", "passes"),
+    *("is_open", "is_padding", "below", "above", "is_out_of_range"),
+)
+"""Of a category, per segment: R and the largest R attained; the shift that utilities are lowered by; the sums of a pass
+(see formulas); the number of passes; flags, 0 or 1, for an R that is not settled, a segment that only fills the block,
+and sums that need another shift; below and above are scratch."""
+
 
 class WorkerMemory(NamedTuple):
-    """What T workers need for categories of up to n products.
+    """The working memory of T workers for categories of up to n products.
 
-    products [T, n]: records of one category (see products.product_records); rows [T, n]: u(0), beta, the target that
-    the category's R moves (see rows.score_rows), the price without bounds and with them, and its share, first as
-    e^(u - shift); lanes [T]: one number per segment; appeal, sensitivity [T, n, LANES]: products of the factors.
+    products [T, n]: records of one category, see product_records.product_records
+    rows [T, n]: a record per product with ROW_FIELDS, each [LANES]
+    state [T]: a record per worker with STATE_FIELDS, each [LANES]
+    appeal, sensitivity [T, n, LANES]: products of the factors
     """
 
     products: np.ndarray
@@ -36,24 +49,15 @@ class WorkerMemory(NamedTuple):
 
 
 def new_worker_memory(workers: int, longest: int, real: np.dtype) -> WorkerMemory:
-    """Return working memory for categories of up to `longest` products, and runs of smaller ones."""
+    """Return working memory for categories of up to `longest` products, and for runs of smaller ones."""
     longest = max(longest, RUN)
-    row = np.dtype(
-        [
-            (name, real, (LANES,))
-            for name in ("utility_at_zero", "slope", "target", "unconstrained_price", "price", "share")
-        ]
-    )
-    state_fields = (
-        "category_value attained shift outside total earned passes is_open is_padding below above is_out_of_range"
-    )
-    state = np.dtype([(name, real, (LANES,)) for name in state_fields.split()])
+    row, state = (np.dtype([(name, real, (LANES,)) for name in names]) for names in (ROW_FIELDS, STATE_FIELDS))
     return WorkerMemory(
-        _aligned((workers, longest), record_type(real)),
-        _aligned((workers, longest), row),
-        _aligned((workers,), state),
-        _aligned((workers, longest, LANES), real),
-        _aligned((workers, longest, LANES), real),
+        products=_aligned((workers, longest), record_type(real)),
+        rows=_aligned((workers, longest), row),
+        state=_aligned((workers,), state),
+        appeal=_aligned((workers, longest, LANES), real),
+        sensitivity=_aligned((workers, longest, LANES), real),
     )
 
 

@@ -1,4 +1,7 @@
-"""What a GPU lends to the CUDA loop: memory, streams, matrix products; in numba's simulator NumPy stands in for it."""
+"""What the CUDA loop needs of a GPU: memory, streams and matrix products.
+
+CuPy provides them. In numba's simulator NumPy takes its place.
+"""
 
 import math
 from contextlib import AbstractContextManager, nullcontext
@@ -11,24 +14,32 @@ from numba import cuda
 from kernels.backend import is_simulated
 
 Precision = Literal["float32", "tf32"]
-"""How factors of float32 are multiplied. bfloat16 is not offered: CuPy (14.2) accepts it as a compute type and then
-multiplies in float32, and a product of bfloat16 arrays would be rounded to bfloat16 on its way out."""
+"""How factors of float32 are multiplied. bfloat16 is not among them: CuPy (14.2) accepts it as a compute type but then
+multiplies in float32, and the product of two bfloat16 arrays would itself be rounded to bfloat16."""
+
+CHECKED_CUPY = "14.2"
+"""The release of CuPy whose private switch for TF32 `set_precision` was checked with."""
 
 
 @dataclass(frozen=True)
 class Buffer:
-    """Memory on the device, flat or in layers, as CuPy and as numba's kernels take it; and its copy on the host."""
+    """Memory on the device, [size] or [layers, size], and the memory on the host that it is copied to and from.
+
+    array: as CuPy takes it; view: the same memory as numba's kernels take it
+    host: pinned memory of the same shape, or None where nothing is copied
+    """
 
     array: Any
     view: Any
-    host: np.ndarray
+    host: np.ndarray | None
 
     def on_device(self, *shape: int, layer: Any = ...) -> Any:
-        """Return the first elements, of a layer if there are several, in a shape."""
+        """Return the first elements on the device in the given shape, of one layer if there are several."""
         return self.array[layer][: math.prod(shape)].reshape(shape)
 
     def part(self, *shape: int, layer: Any = ...) -> tuple[Any, np.ndarray]:
-        """Return the same with its copy on the host."""
+        """Return the first elements on the device and those on the host, in the given shape."""
+        assert self.host is not None, "this buffer is not copied"
         return self.on_device(*shape, layer=layer), self.host[layer][: math.prod(shape)].reshape(shape)
 
 
@@ -36,34 +47,32 @@ class Gpu:
     """CuPy's memory pool, pinned memory, streams and cuBLAS."""
 
     def __init__(self, precision: Precision) -> None:
-        """Multiply in the given precision from now on: CuPy keeps it for the whole process."""
+        """Take the GPU; from now on CuPy multiplies in the given precision, in the whole process."""
         import cupy
         import cupyx
-        from cupy._core import _routines_linalg as compute  # no public name but an environment variable, CUPY_TF32
         from numba.cuda.core import config
 
         config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # a tile's last chunk, or a small tile, may well leave the GPU half idle
         self._cupy, self._pinned = cupy, cupyx.empty_pinned
-        kind = compute.COMPUTE_TYPE_TF32 if precision == "tf32" else compute.COMPUTE_TYPE_DEFAULT
-        compute.set_compute_type(np.float32, kind)
+        set_precision(precision)
 
     def buffer(self, shape: tuple[int, ...], dtype: Any, has_host: bool = True) -> Buffer:
-        """Return new memory; without has_host its copy on the host is empty. Raises MemoryError, as CuPy does."""
+        """Return new memory; without has_host it cannot be copied. Raises MemoryError, as CuPy does."""
         array = self._cupy.empty(shape, dtype)
-        # Without `sync`, for every kernel argument that comes from CuPy numba waits until the stream is idle.
-        host = self._pinned(shape, dtype) if has_host else np.empty((*shape[:-1], 0), dtype)
+        # sync=False, because numba otherwise waits for an idle stream at every kernel argument that comes from CuPy.
+        host = self._pinned(shape, dtype) if has_host else None
         return Buffer(array, cuda.as_cuda_array(array, sync=False), host)
 
     def upload(self, array: np.ndarray) -> Any:
-        """Return CuPy's copy of an array."""
+        """Return a copy on the device for CuPy; settle() before a stream uses it."""
         return self._cupy.asarray(array)
 
     def for_kernels(self, array: np.ndarray) -> Any:
-        """Return numba's copy of an array, of records too, which CuPy does not know."""
+        """Return a copy on the device for numba's kernels; the array may hold records, which CuPy does not know."""
         return cuda.to_device(array)
 
     def read(self, array: Any) -> np.ndarray:
-        """Return what such an array holds now."""
+        """Return the present content of an array that for_kernels returned."""
         return array.copy_to_host()
 
     def settle(self) -> None:
@@ -71,26 +80,26 @@ class Gpu:
         self._cupy.cuda.Device().synchronize()
 
     def new_stream(self) -> tuple[Any, Any]:
-        """Return a stream for CuPy, and the same for numba."""
+        """Return a new stream as CuPy takes it, and the same stream as numba takes it."""
         stream = self._cupy.cuda.Stream(non_blocking=True)
         return stream, cuda.external_stream(stream.ptr)
 
     def on(self, stream: Any) -> AbstractContextManager[Any]:
-        """Send what is done inside the `with` block to the stream."""
+        """Return a context in which CuPy sends its work to the stream."""
         return stream
 
     def multiply(self, left: Any, right: Any, out: Any) -> None:
-        """Fill out with a matrix product."""
+        """Fill out [n, m] with the matrix product of left [n, D] and right [D, m]."""
         self._cupy.matmul(left, right, out=out)
 
     def send(self, part: tuple[Any, np.ndarray], stream: Any) -> None:
-        """Copy a part of a buffer from the host, without waiting."""
+        """Copy a part of a buffer from host to device, without waiting."""
         device, host = part
         if host.size:
             device.set(host, stream=stream)
 
     def fetch(self, part: tuple[Any, np.ndarray], stream: Any) -> None:
-        """Copy a part of a buffer to the host, without waiting."""
+        """Copy a part of a buffer from device to host, without waiting."""
         device, host = part
         if host.size:
             device.get(stream=stream, out=host, blocking=False)
@@ -100,59 +109,77 @@ class Gpu:
         stream.synchronize()
 
 
-class Simulated:
-    """The same with NumPy, where everything is done at once; the precision is that of NumPy."""
+class SimulatedGpu:
+    """What Gpu offers, by NumPy in numba's simulator: every method does its work at once, in NumPy's precision."""
 
     def buffer(self, shape: tuple[int, ...], dtype: Any, has_host: bool = True) -> Buffer:
-        """Return new memory, filled with what would be noticed if it were read before it is written."""
+        """Return memory filled with values that would be noticed if they were read before they are written."""
         garbage = np.nan if np.dtype(dtype).kind == "f" else -77
         array = np.full(shape, garbage, dtype)
-        return Buffer(array, array, np.full(shape if has_host else (*shape[:-1], 0), garbage, dtype))
+        return Buffer(array, array, np.full(shape, garbage, dtype) if has_host else None)
 
     def upload(self, array: np.ndarray) -> Any:
         """Return a copy of an array."""
         return array.copy()
 
     def for_kernels(self, array: np.ndarray) -> Any:
-        """Return a copy; of records as the simulator reads them, by attribute."""
+        """Return a copy; records become a recarray, because the simulator reads their fields as attributes."""
         return array.view(np.recarray).copy() if array.dtype.names else array.copy()
 
     def read(self, array: Any) -> np.ndarray:
-        """Return the array itself."""
+        """Return the array itself, which is its present content."""
         return array
 
     def settle(self) -> None:
-        """Nothing is under way."""
+        """Return at once, because every upload has arrived."""
 
     def new_stream(self) -> tuple[Any, Any]:
-        """Return what the simulator takes for a stream."""
+        """Return two placeholders for a stream, which the simulator accepts."""
         return 0, 0
 
     def on(self, stream: Any) -> AbstractContextManager[Any]:
-        """Return a `with` block that does nothing."""
+        """Return a context that does nothing."""
         return nullcontext(stream)
 
     def multiply(self, left: Any, right: Any, out: Any) -> None:
-        """Fill out with a matrix product."""
+        """Fill out [n, m] with the matrix product of left [n, D] and right [D, m]."""
         np.matmul(left, right, out=out)
 
     def send(self, part: tuple[Any, np.ndarray], stream: Any) -> None:
-        """Copy a part of a buffer from the host."""
+        """Copy a part of a buffer from host to device."""
         device, host = part
         device[...] = host
 
     def fetch(self, part: tuple[Any, np.ndarray], stream: Any) -> None:
-        """Copy a part of a buffer to the host."""
+        """Copy a part of a buffer from device to host."""
         device, host = part
         host[...] = device
 
     def wait(self, stream: Any) -> None:
-        """Nothing is under way."""
+        """Return at once, because everything is done."""
 
 
-Device = Gpu | Simulated
+Device = Gpu | SimulatedGpu
 
 
 def new_device(precision: Precision) -> Device:
-    """Return the GPU, or what stands in for it in the simulator."""
-    return Simulated() if is_simulated() else Gpu(precision)
+    """Return the GPU, or in the simulator what takes its place."""
+    return SimulatedGpu() if is_simulated() else Gpu(precision)
+
+
+def set_precision(precision: Precision) -> None:
+    """Let CuPy multiply float32 matrices in the given precision from now on, in the whole process.
+
+    The only public way is the environment variable CUPY_TF32, which CuPy reads once, at its first product; precision
+    is a setting of each call here. Raises ImportError where CuPy no longer has its private switch.
+    """
+    try:
+        from cupy._core._routines_linalg import COMPUTE_TYPE_DEFAULT, COMPUTE_TYPE_TF32, set_compute_type
+    except ImportError as missing:
+        import cupy
+
+        raise ImportError(
+            f"the CUDA backend needs cupy._core._routines_linalg.set_compute_type, as in CuPy {CHECKED_CUPY}; "
+            f"found CuPy {cupy.__version__} without it; install CuPy {CHECKED_CUPY} or choose backend 'cpu'"
+        ) from missing
+    set_compute_type(np.float32, COMPUTE_TYPE_TF32 if precision == "tf32" else COMPUTE_TYPE_DEFAULT)

@@ -1,21 +1,21 @@
-"""The CUDA loop over a tile, the twin of `cpu`: chunks of whole categories, computed while the one before is copied.
+"""The CUDA loop over a tile, the twin of cpu.tile_loop: a chunk is computed while the one before it is copied.
 
 CuPy owns memory, streams and matrix products; the kernels are numba's, over the same formulas as the CPU's. Import
 this module only where CUDA, or its simulator, is there to be used.
 """
 
 import logging
-from collections.abc import Iterator
 from functools import cache
 from itertools import cycle
 from typing import Any
 
 import numpy as np
 
-from kernels.cuda.device_memory import new_device
-from kernels.cuda.launched import Chunk, DeviceTile
+from kernels.cuda.chunk import TileChunk, chunks_of
+from kernels.cuda.device_memory import Device, new_device
+from kernels.cuda.price_kernel import DeviceTile
 from kernels.cuda.stream_buffers import LaunchSettings, StreamBuffers, TileLaunch, new_stream_buffers
-from kernels.outputs import Cells, Sums
+from kernels.outputs import BlockSums, Cells
 from kernels.product_records import ProductColumns, product_records
 from kernels.tile import Tile
 
@@ -27,14 +27,14 @@ def price_tile(
     columns: ProductColumns,
     tolerance: Any,
     cells: Cells,
-    sums: Sums,
+    sums: BlockSums,
     settings: LaunchSettings | None = None,
 ) -> int:
-    """Fill cells and sums with what is best; return the most passes that a lane took.
+    """Fill cells and sums at the best prices; return the most passes that a category took for a segment.
 
-    What cpu.price_tile means by that, and equally good; not the same bits, since products of factors and fused
-    multiply-adds round otherwise. Sums over all segments go to block 0 of `sums`. Raises MemoryError if even one
-    block of a category finds no memory on the device.
+    The arguments mean what they mean for cpu.tile_loop.price_tile, and the prices are equally good. The bits differ,
+    because products of factors and fused multiply-adds round differently. Sums over all segments go to block 0 of
+    `sums`. Raises MemoryError if the device has not even memory for `threads` segments of one category.
     """
     tile_launch = new_tile_launch(tile, columns, tolerance, cells, sums, settings or LaunchSettings())
     chunks, buffer_sets = reserve(tile_launch)
@@ -47,24 +47,12 @@ def price_tile(
     return int(tile_launch.device.read(tile_launch.passes)[0])
 
 
-def chunks_of(category_start: np.ndarray, segments: int, chunk_cells: int, threads: int) -> Iterator[Chunk]:
-    """Yield chunks of whole categories with about so many cells; of all segments, unless a category is too large."""
-    count = np.maximum(np.diff(category_start), 1)  # an empty category has lanes, too
-    until = np.concatenate([[0], np.cumsum(count)])
-    longest = int(count.max(initial=1))
-    width = max(min(max(chunk_cells // longest // threads, 1) * threads, segments), 1)
-    for begin in range(0, segments, width):
-        wide, first = min(width, segments - begin), 0
-        while first < len(count):
-            last = int(np.searchsorted(until, until[first] + chunk_cells // wide, "right")) - 1
-            last = max(last, first + 1)
-            product, end = int(category_start[first]), int(category_start[last])
-            yield Chunk(first, product, begin, last - first, end - product, wide)
-            first = last
+def reserve(tile_launch: TileLaunch) -> tuple[list[TileChunk], list[StreamBuffers]]:
+    """Return chunks and at most two streams with memory for them.
 
-
-def reserve(tile_launch: TileLaunch) -> tuple[list[Chunk], list[StreamBuffers]]:
-    """Return chunks and two slots for them, of half as many cells for as long as the device's memory is too small."""
+    The chunks have settings.chunk_cells cells, or half as many for as long as the device's memory is too small. Raises
+    MemoryError if it is too small for the smallest chunks.
+    """
     settings, chunk_cells = tile_launch.settings, tile_launch.settings.chunk_cells
     while True:
         chunks = list(
@@ -81,28 +69,45 @@ def reserve(tile_launch: TileLaunch) -> tuple[list[Chunk], list[StreamBuffers]]:
 
 @cache
 def _say_smaller(chunk_cells: int) -> None:
-    """Log it, once for all tiles."""
+    """Log that chunks are smaller than the settings say, once for all tiles."""
     _log.warning("the GPU has too little free memory; going on with chunks of %d cells", chunk_cells)
 
 
 def new_tile_launch(
-    tile: Tile, columns: ProductColumns, tolerance: Any, cells: Cells, sums: Sums, settings: LaunchSettings
+    tile: Tile, columns: ProductColumns, tolerance: Any, cells: Cells, sums: BlockSums, settings: LaunchSettings
 ) -> TileLaunch:
-    """Return the job with everything on its way to the device."""
+    """Return the launch of a tile, with all that its chunks share on the way to the device."""
     device = new_device(settings.precision)
     endings = tile.endings if tile.endings.size else np.zeros(1, tile.endings.dtype)
-    records = product_records(columns, tile.category_start, tile.endings.dtype)
-    products, category_start, endings = map(device.for_kernels, (records, tile.category_start, endings))
-    device_tile = DeviceTile(products, category_start, endings, bool(tile.has_outside_option), bool(tile.is_dense))
-    factors: Any = (
+    return TileLaunch(
+        tile=tile,
+        tolerance=tolerance,
+        cells=cells,
+        sums=sums,
+        settings=settings,
+        device=device,
+        device_tile=DeviceTile(
+            products=device.for_kernels(product_records(columns, tile.category_start, tile.endings.dtype)),
+            category_start=device.for_kernels(tile.category_start),
+            endings=device.for_kernels(endings),
+            has_outside_option=bool(tile.has_outside_option),
+            is_dense=bool(tile.is_dense),
+        ),
+        factors=_factors(tile, device),
+        visits=device.for_kernels(sums.visits) if sums.has_totals else None,
+        passes=device.for_kernels(np.zeros(1, np.int32)),
+    )
+
+
+def _factors(tile: Tile, device: Device) -> tuple[tuple[Any, Any], ...]:
+    """Return TileLaunch.factors; those of a dense tile stay on the host."""
+    pairs = (
         (tile.product_appeal, tile.segment_appeal),
         (tile.product_sensitivity, tile.segment_sensitivity),
     )
-    if not tile.is_dense:
-        factors = tuple((device.upload(rows), device.upload(_columns(blocks))) for rows, blocks in factors)
-    visits = device.for_kernels(sums.visits) if len(sums.visits) else None
-    passes = device.for_kernels(np.zeros(1, np.int32))
-    return TileLaunch(tile, tolerance, cells, sums, settings, device, device_tile, factors, visits, passes)
+    if tile.is_dense:
+        return pairs
+    return tuple((device.upload(products), device.upload(_columns(blocks))) for products, blocks in pairs)
 
 
 def _columns(blocks: np.ndarray) -> np.ndarray:

@@ -11,10 +11,9 @@ that is 1.0 (2026-11).
 
 import numpy as np
 
-from kernels.binding import BindingSide
 from kernels.compiled import compiled
-from kernels.cpu.families import bracket
 from kernels.formulas import binding_side_of, clip
+from kernels.outputs import BindingSide
 from kernels.posterior.category_draws import (
     change_price,
     evaluate_prices,
@@ -24,6 +23,7 @@ from kernels.posterior.category_draws import (
     stationary_price,
 )
 from kernels.product_records import ENDS
+from kernels.rungs import bracket
 
 MOST_STEPS = 40
 """Steps of the climb at most; 3 to 8 are usual."""

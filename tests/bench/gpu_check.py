@@ -23,14 +23,13 @@ import numpy as np
 
 from kernels import FactorDemand, PricingInputs, best_prices, choice_probabilities, price_cells, price_totals
 from kernels.backend import is_simulated, missing_for_cuda
-from kernels.cpu.worker_memory import LANES
-from kernels.outputs import Cells, Sums
+from kernels.outputs import new_block_sums, new_cells
 from kernels.pricing import ROUNDINGS
 from kernels.product_records import product_columns
 from kernels.tile import padded, tile_of
 from tests.bench.markets import Market, MarketSize, grocery_market
 from tests.bench.timing import arguments, report, rounded
-from tests.kernels.markets import LADDERS, factor_demand, random_offer
+from tests.kernels.markets import LADDERS, factor_demand, random_inputs
 
 SMALL = ([3, 1, 0, 70, 5, 20], 77)
 """Sizes of the categories, one of them too long for shared memory, and segments of the small markets."""
@@ -101,7 +100,7 @@ def parity(sizes: list[int], segments: int) -> dict[str, Any]:
     found = {"regret": 0.0, "other_prices": 0.0, "category_value": 0.0, "totals": 0.0}
     for kind, has_outside_option, real in product(LADDERS, (True, False), (np.float32, np.float64)):
         market = Market(
-            factor_demand(11, segments, sum(sizes), real=real), random_offer(11, sizes, kind, has_outside_option)
+            factor_demand(11, segments, sum(sizes), real=real), random_inputs(11, sizes, kind, has_outside_option)
         )
         visits = np.random.default_rng(0).uniform(1, 9, (2, segments))
         cpu, gpu = (price_cells(market.demand, market.inputs, name, visits) for name in ("cpu", "cuda"))
@@ -136,16 +135,14 @@ def asked(market: Market) -> tuple[Any, ...]:
     """Return what price_tile takes to fill nothing but prices."""
     demand, inputs = market.demand, market.inputs
     products, segments, real = demand.product_count, demand.segment_count, demand.dtype
-    width = padded(segments)
-    category_value = np.zeros((inputs.shelf.category_count, width), real)
-    nothing = np.empty((products, 0), real), np.empty((products, 0), np.int8)
-    none = np.empty((width // LANES, products, 0))
+    categories = inputs.shelf.category_count
+    category_value = np.zeros((categories, padded(segments)), real)
     return (
         tile_of(demand, inputs.shelf, inputs),
         product_columns(demand, inputs.shelf, inputs),
         real.type(ROUNDINGS * np.finfo(real).eps),
-        Cells(np.empty((products, segments), np.int32), *nothing, category_value),
-        Sums(np.empty((0, width)), none, none, none[:, :0]),
+        new_cells(category_value, price=np.empty((products, segments), np.int32)),
+        new_block_sums(None, products, categories, segments, has_bound=False),
     )
 
 
@@ -193,25 +190,25 @@ def parts(market: Market, repeats: int, precision: str) -> dict[str, float]:
     from kernels.cuda import tile_loop as cuda
 
     call = asked(market)
-    job = cuda.new_tile_launch(*call, cuda.LaunchSettings(precision=precision))
-    chunks, slots = cuda.reserve(job)
-    chunk, slot = chunks[0], slots[0]
-    job.device.settle()
-    rows, (factors, columns) = slice(0, chunk.products), job.factors[0]
-    appeal = slot.scratch.on_device(chunk.products, chunk.segments, layer=0)
+    launch = cuda.new_tile_launch(*call, cuda.LaunchSettings(precision=precision))
+    chunks, buffer_sets = cuda.reserve(launch)
+    chunk, buffers = chunks[0], buffer_sets[0]
+    launch.device.settle()
+    rows, (factors, columns) = slice(0, chunk.products), launch.factors[0]
+    appeal = buffers.scratch.on_device(chunk.products, chunk.segments, layer=0)
     alone = {
-        "appeal": lambda: job.device.multiply(factors[rows], columns[:, : chunk.segments], appeal),
-        "score": lambda: slot.score(job, chunk),
-        "kernel": lambda: slot.launch(job, chunk),
-        "copy": lambda: slot.bring_back(job, chunk),
+        "appeal": lambda: launch.device.multiply(factors[rows], columns[:, : chunk.segments], appeal),
+        "score": lambda: buffers.score(launch, chunk),
+        "kernel": lambda: buffers.launch(launch, chunk),
+        "copy": lambda: buffers.bring_back(launch, chunk),
     }
     took = {}
-    with job.device.on(slot.streams[0]):
+    with launch.device.on(buffers.streams[0]):
         for name, part in alone.items():
-            took[name] = mean_seconds(part, lambda: job.device.wait(slot.streams[0]), repeats)
-    slot.due[1:] = []  # the same copies, over and over
-    took["host_copy"] = seconds(lambda: slot.collect(job))
-    together = seconds(lambda: cuda.price_tile(*call, job.settings)) / market.cells * chunk.cells
+            took[name] = mean_seconds(part, lambda: launch.device.wait(buffers.streams[0]), repeats)
+    buffers.due[1:] = []  # the same copies, over and over
+    took["host_copy"] = seconds(lambda: buffers.collect(launch))
+    together = seconds(lambda: cuda.price_tile(*call, launch.settings)) / market.cells * chunk.cells
     turns = [took[name] for name in ("score", "kernel", "copy", "host_copy")]
     overlap = (sum(turns) - together) / (sum(turns) - max(turns))
     flops, copied = 2 * columns.shape[0] * chunk.cells, 4 * chunk.cells

@@ -39,14 +39,14 @@ def dense_of(demand):
 
 
 def extreme_demand(seed, shape, appeal, sensitivity, real=np.float32):
-    """Return a demand whose appeals and sensitivities [S, P] are up to so large, and far from equal."""
+    """Return a demand with appeals and sensitivities [S, P] between a fifth of the given sizes and those sizes."""
     rng = np.random.default_rng(seed)
     matrices = (size * rng.uniform(0.2, 0.99, shape) for size in (appeal, sensitivity))
     return DenseDemand(*(matrix.astype(real) for matrix in matrices), *np.zeros((2, shape[1]), real))
 
 
-def random_offer(seed, sizes, kind="endings", has_outside_option=True):
-    """Return an offer of categories with these sizes: mixed weights and costs, some products hidden."""
+def random_inputs(seed, sizes, kind="endings", has_outside_option=True):
+    """Return pricing inputs of categories with these sizes: mixed weights and costs, some products off the shelf."""
     rng = np.random.default_rng(seed)
     products = int(sum(sizes))
     low, high = _bounds(rng, products, kind)
@@ -69,9 +69,9 @@ def random_offer(seed, sizes, kind="endings", has_outside_option=True):
     )
 
 
-def steep_offer(seed, sizes):
-    """Return an offer without outside option, for which rounding moves extreme utilities by more than odds can hold."""
-    inputs = random_offer(seed, sizes, "cents", has_outside_option=False)
+def steep_inputs(seed, sizes):
+    """Return inputs without outside option, where rounding moves extreme utilities by more than odds can hold."""
+    inputs = random_inputs(seed, sizes, "cents", has_outside_option=False)
     return replace(inputs, shelf=replace(inputs.shelf, reference_price=np.full(sum(sizes), 1e-3, np.float32)))
 
 
@@ -86,7 +86,7 @@ def _bounds(rng, products, kind):
 
 
 def positive(inputs):
-    """Return the offer with all weights 1, every product on the shelf and costs above 0."""
+    """Return the inputs with all weights 1, every product on the shelf and costs above 0."""
     ones = np.ones_like(inputs.weight)
     shelf = replace(inputs.shelf, on_shelf=np.ones(len(ones), bool))
     return replace(inputs, shelf=shelf, weight=ones, unit_cost=np.abs(inputs.unit_cost))

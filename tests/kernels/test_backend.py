@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kernels import BackendUnavailable, backend, price_cells, resolve_backend
-from tests.kernels.markets import factor_demand, random_offer
+from tests.kernels.markets import factor_demand, random_inputs
 
 WITHOUT_CUDA = "a CUDA GPU with its driver (run on a GPU node)"
 
@@ -37,7 +37,7 @@ def test_cuda_without_cuda_says_what_is_missing():
 @pytest.mark.usefixtures("cuda_is_missing")
 def test_pricing_on_cuda_never_falls_back_in_silence():
     with pytest.raises(BackendUnavailable, match="a CUDA GPU with its driver"):
-        price_cells(factor_demand(0, 2, 3), random_offer(0, [3]), backend="cuda")
+        price_cells(factor_demand(0, 2, 3), random_inputs(0, [3]), backend="cuda")
 
 
 @pytest.mark.usefixtures("cuda_is_missing")

@@ -7,12 +7,12 @@ import pytest
 
 from kernels import choice_probabilities
 from tests.kernels import oracle
-from tests.kernels.markets import category_of, dense_of, factor_demand, random_offer
+from tests.kernels.markets import category_of, dense_of, factor_demand, random_inputs
 
 
 @pytest.mark.parametrize("has_outside_option", [True, False])
 def test_float64_probabilities_are_the_oracle_s(has_outside_option):
-    shelf = (inputs := random_offer(1, [3, 1, 4], has_outside_option=has_outside_option)).shelf
+    shelf = (inputs := random_inputs(1, [3, 1, 4], has_outside_option=has_outside_option)).shelf
     demand = factor_demand(1, 70, 8, real=np.float64)
     price = np.random.default_rng(1).uniform(100, 500, (8, 70))
 
@@ -29,7 +29,7 @@ def test_float64_probabilities_are_the_oracle_s(has_outside_option):
 
 
 def test_float32_probabilities_are_close_to_float64():
-    shelf = random_offer(2, [3, 4]).shelf
+    shelf = random_inputs(2, [3, 4]).shelf
     demand = factor_demand(2, 20, 7)
     price = np.full((7, 1), 300)
 
@@ -40,7 +40,7 @@ def test_float32_probabilities_are_close_to_float64():
 
 
 def test_one_price_for_all_segments_is_repeated():
-    shelf = random_offer(2, [3, 4]).shelf
+    shelf = random_inputs(2, [3, 4]).shelf
     demand = factor_demand(2, 20, 7)
     price = np.arange(200, 270, 10)[:, None]
 
@@ -50,7 +50,7 @@ def test_one_price_for_all_segments_is_repeated():
 
 
 def test_without_outside_option_everybody_chooses():
-    shelf = random_offer(3, [3, 4], has_outside_option=False).shelf
+    shelf = random_inputs(3, [3, 4], has_outside_option=False).shelf
     shelf = replace(shelf, on_shelf=np.ones(7, bool))
 
     probability = choice_probabilities(factor_demand(3, 5, 7), shelf, np.full((7, 1), 300))
@@ -59,14 +59,14 @@ def test_without_outside_option_everybody_chooses():
 
 
 def test_prices_of_another_shape_are_refused():
-    shelf = random_offer(2, [3, 4]).shelf
+    shelf = random_inputs(2, [3, 4]).shelf
 
     with pytest.raises(ValueError, match=r"price must have shape \(7, 5\) or \(7, 1\); found \(5, 7\)"):
         choice_probabilities(factor_demand(2, 5, 7), shelf, np.ones((5, 7)))
 
 
 def test_segments_evaluated_apart_give_the_same_bits():
-    shelf = random_offer(5, [3, 1, 5]).shelf
+    shelf = random_inputs(5, [3, 1, 5]).shelf
     demand = factor_demand(5, 90, 9, factors=(19, 11))
     price = np.random.default_rng(5).uniform(100, 500, (9, 90))
 

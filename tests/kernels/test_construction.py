@@ -1,4 +1,4 @@
-"""What demands, ladders, shelves and offers refuse, and how they say it."""
+"""What demands, ladders, shelves and pricing inputs refuse, and what their errors say."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kernels import PRICE_LIMIT, DenseDemand, FactorDemand, Ladders
-from tests.kernels.markets import factor_demand, random_offer
+from tests.kernels.markets import factor_demand, random_inputs
 
 
 def test_whole_cents_survive_float32_up_to_the_price_limit():
@@ -78,8 +78,8 @@ def test_a_ladder_knows_its_rungs():
         ({"unit_cost": np.int32([1, 2])}, "unit_cost must have a dtype of kind f; found int32"),
     ],
 )
-def test_offers_that_cannot_be_priced_are_refused(change, message):
-    inputs = random_offer(0, [2], "endings")
+def test_inputs_that_cannot_be_priced_are_refused(change, message):
+    inputs = random_inputs(0, [2], "endings")
     inputs = replace(inputs, low=np.float32([199, 199]), high=np.float32([299, 299]))
 
     with pytest.raises(ValueError, match=message):
@@ -97,7 +97,7 @@ def test_offers_that_cannot_be_priced_are_refused(change, message):
     ],
 )
 def test_shelves_without_sense_are_refused(change, message):
-    shelf = random_offer(0, [2]).shelf
+    shelf = random_inputs(0, [2]).shelf
 
     with pytest.raises(ValueError, match=message):
         replace(shelf, **change)

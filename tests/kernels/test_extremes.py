@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kernels import LARGEST_UTILITY, choice_probabilities, price_cells, price_totals
 from kernels.formulas import MOST_PASSES
-from tests.kernels.markets import LADDERS, extreme_demand, random_offer, steep_offer
+from tests.kernels.markets import LADDERS, extreme_demand, random_inputs, steep_inputs
 
 SIZES = [3, 1, 2, 4]
 SEGMENTS = 3
@@ -35,7 +35,7 @@ signs = st.sampled_from([-1, 1])
 def test_extreme_demand_gets_prices_that_are_numbers(
     seed, sign, appeal, other_sign, sensitivity, real, kind, has_outside_option
 ):
-    inputs = random_offer(seed, SIZES, kind, has_outside_option)
+    inputs = random_inputs(seed, SIZES, kind, has_outside_option)
     demand = extreme_demand(seed, SHAPE, sign * 10.0**appeal, other_sign * 10.0**sensitivity, real)
 
     priced = price_cells(demand, inputs)
@@ -53,7 +53,7 @@ def test_extreme_demand_gets_prices_that_are_numbers(
 
 
 def test_utilities_that_no_shift_brings_into_range_end_all_the_same():
-    inputs, demand = steep_offer(11, SIZES), extreme_demand(11, SHAPE, LARGEST_UTILITY, LARGEST_UTILITY)
+    inputs, demand = steep_inputs(11, SIZES), extreme_demand(11, SHAPE, LARGEST_UTILITY, LARGEST_UTILITY)
 
     priced = price_cells(demand, inputs)
 
@@ -63,7 +63,7 @@ def test_utilities_that_no_shift_brings_into_range_end_all_the_same():
 
 
 def test_a_segment_beside_one_beyond_all_range_keeps_its_bits():
-    inputs = steep_offer(11, SIZES)
+    inputs = steep_inputs(11, SIZES)
     sizes = np.float32([[1e-3], [1e7], [1e-3]])
     unit = extreme_demand(11, SHAPE, 1, 1)
     demand = replace(unit, appeal=unit.appeal * sizes, sensitivity=unit.sensitivity * sizes)
@@ -79,7 +79,7 @@ def test_a_segment_beside_one_beyond_all_range_keeps_its_bits():
 
 
 def test_totals_of_extreme_demand_are_numbers():
-    inputs = random_offer(3, SIZES, "cents")
+    inputs = random_inputs(3, SIZES, "cents")
     demand = extreme_demand(3, SHAPE, LARGEST_UTILITY, LARGEST_UTILITY)
 
     totals = price_totals(demand, inputs, np.full(SEGMENTS, 10.0)).totals

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kernels import DenseDemand, Ladders, Shelf, choice_probabilities, price_cells
 from tests.kernels import oracle
-from tests.kernels.markets import LADDERS, category_of, factor_demand, positive, random_offer
+from tests.kernels.markets import LADDERS, category_of, factor_demand, positive, random_inputs
 
 seeds = st.integers(0, 10_000)
 sizes = st.lists(st.integers(0, 6), min_size=1, max_size=4)
@@ -30,8 +30,8 @@ def segments_of(demand, order):
     return replace(demand, **{name: getattr(demand, name)[order] for name in names})
 
 
-def offer_of(inputs, order, category_start):
-    """Return the offer with its product axis reordered or cut."""
+def inputs_of(inputs, order, category_start):
+    """Return the inputs with their product axis reordered or cut."""
     shelf = Shelf(
         category_start,
         inputs.shelf.reference_price[order],
@@ -50,7 +50,7 @@ def assert_same_bits(one, other):
 @given(seeds, sizes, kinds, st.booleans())
 @few
 def test_price_never_leaves_its_bounds_nor_its_ladder(seed, sizes, kind, has_outside_option):
-    inputs = random_offer(seed, sizes, kind, has_outside_option)
+    inputs = random_inputs(seed, sizes, kind, has_outside_option)
     demand = factor_demand(seed, 5, inputs.shelf.product_count)
 
     price = price_cells(demand, inputs).price
@@ -64,7 +64,7 @@ def test_price_never_leaves_its_bounds_nor_its_ladder(seed, sizes, kind, has_out
 @given(seeds, sizes, st.booleans())
 @few
 def test_no_feasible_price_earns_more(seed, sizes, has_outside_option):
-    inputs = random_offer(seed, sizes, "endings", has_outside_option)
+    inputs = random_inputs(seed, sizes, "endings", has_outside_option)
     demand = factor_demand(seed, 1, inputs.shelf.product_count)
     rng = np.random.default_rng(seed)
 
@@ -85,7 +85,7 @@ def test_no_feasible_price_earns_more(seed, sizes, has_outside_option):
 @few
 def test_prices_scale_with_the_currency(seed, sizes):
     """Doubling is exact in floating point, so nothing but the unit may change."""
-    inputs = replace(random_offer(seed, sizes), ladders=Ladders.of((1, [0])))
+    inputs = replace(random_inputs(seed, sizes), ladders=Ladders.of((1, [0])))
     demand = factor_demand(seed, 5, inputs.shelf.product_count)
     shelf = replace(inputs.shelf, reference_price=2 * inputs.shelf.reference_price)
     money = {name: 2 * getattr(inputs, name) for name in ("unit_cost", "low", "high")}
@@ -101,7 +101,7 @@ def test_prices_scale_with_the_currency(seed, sizes):
 @given(seeds, st.integers(1, 5), st.floats(1, 200))
 @few
 def test_a_higher_cost_never_lowers_its_own_price(seed, products, increase):
-    inputs = positive(random_offer(seed, [products], "endings"))
+    inputs = positive(random_inputs(seed, [products], "endings"))
     demand = factor_demand(seed, 6, products, real=np.float64)
     cost = inputs.unit_cost.copy()
     cost[0] += increase
@@ -114,12 +114,12 @@ def test_a_higher_cost_never_lowers_its_own_price(seed, products, increase):
 @given(seeds, st.integers(2, 6))
 @few
 def test_the_order_of_products_does_not_matter(seed, products):
-    inputs = random_offer(seed, [products], "endings")
+    inputs = random_inputs(seed, [products], "endings")
     demand = factor_demand(seed, 6, products, real=np.float64)
     order = np.random.default_rng(seed).permutation(products)
 
     one = price_cells(demand, inputs)
-    other = price_cells(products_of(demand, order), offer_of(inputs, order, inputs.shelf.category_start))
+    other = price_cells(products_of(demand, order), inputs_of(inputs, order, inputs.shelf.category_start))
 
     assert np.array_equal(one.price[order], other.price)
     assert np.abs(one.category_value - other.category_value).max() < 1e-9
@@ -128,7 +128,7 @@ def test_the_order_of_products_does_not_matter(seed, products):
 @given(seeds, st.integers(1, 150), st.integers(0, 149), st.sampled_from([np.float32, np.float64]))
 @few
 def test_segments_priced_apart_give_the_same_bits(seed, segments, cut, real):
-    inputs = random_offer(seed, [3, 1, 5])
+    inputs = random_inputs(seed, [3, 1, 5])
     demand = factor_demand(seed, segments, 9, factors=(19, 11), real=real)
     cut = min(cut, segments)
 
@@ -143,7 +143,7 @@ def test_segments_priced_apart_give_the_same_bits(seed, segments, cut, real):
 @given(seeds, sizes)
 @few
 def test_categories_priced_apart_give_the_same_bits(seed, sizes):
-    inputs = random_offer(seed, sizes)
+    inputs = random_inputs(seed, sizes)
     demand = factor_demand(seed, 70, inputs.shelf.product_count, factors=(19, 11))
 
     whole = price_cells(demand, inputs)
@@ -151,14 +151,14 @@ def test_categories_priced_apart_give_the_same_bits(seed, sizes):
     for category in range(len(sizes)):
         first, last = inputs.shelf.category_start[category : category + 2]
         rows = slice(first, last)
-        part = price_cells(products_of(demand, rows), offer_of(inputs, rows, np.array([0, last - first])))
+        part = price_cells(products_of(demand, rows), inputs_of(inputs, rows, np.array([0, last - first])))
         assert np.array_equal(whole.price[rows], part.price)
         assert np.array_equal(whole.probability[rows], part.probability)
         assert np.array_equal(whole.category_value[[category]], part.category_value)
 
 
 def test_the_number_of_threads_changes_no_bit():
-    inputs = random_offer(3, [4, 6, 1, 8, 3])
+    inputs = random_inputs(3, [4, 6, 1, 8, 3])
     demand = factor_demand(3, 130, 22, factors=(64, 16))
     threads = numba.get_num_threads()
 
@@ -171,7 +171,7 @@ def test_the_number_of_threads_changes_no_bit():
 
 
 def test_dense_and_factor_demand_agree():
-    inputs = random_offer(3, [4, 6])
+    inputs = random_inputs(3, [4, 6])
     factors = factor_demand(3, 30, 10)
     zero = np.zeros(10, np.float32)
     appeal = (factors.segment_appeal @ factors.product_appeal.T).astype(np.float32)
@@ -191,7 +191,7 @@ def test_dense_and_factor_demand_agree():
 @given(seeds, st.integers(1, 5), st.floats(0.01, 500), st.booleans(), st.sampled_from([np.float32, np.float64]))
 @few
 def test_demand_never_rises_with_price(seed, products, increase, has_outside_option, real):
-    inputs = positive(random_offer(seed, [products], "endings", has_outside_option))
+    inputs = positive(random_inputs(seed, [products], "endings", has_outside_option))
     demand = factor_demand(seed, 6, products, real=real)
     price = np.random.default_rng(seed).uniform(50, 600, (products, 1))
     higher = price.copy()
@@ -205,7 +205,7 @@ def test_demand_never_rises_with_price(seed, products, increase, has_outside_opt
 
 
 def test_own_elasticity_is_minus_slope_times_price_times_one_minus_share():
-    inputs = positive(random_offer(8, [4], "endings"))
+    inputs = positive(random_inputs(8, [4], "endings"))
     demand = factor_demand(8, 6, 4, real=np.float64)
     price, step = np.random.default_rng(8).uniform(150, 450, (4, 1)), 1e-3
 

@@ -8,14 +8,14 @@ import pytest
 
 from kernels import DenseDemand, FactorDemand, Ladders, PricingInputs, Shelf, best_prices, price_cells
 from tests.kernels import oracle
-from tests.kernels.markets import category_of, factor_demand, positive, random_offer
+from tests.kernels.markets import category_of, factor_demand, positive, random_inputs
 
 NINES = (100, list(range(9, 100, 10)))
 PERIOD, ENDING = 10, 9
 
 
 def grocery(seed, categories, size, segments, bought=-7.0, ladder=NINES):
-    """Return demand and offer of a market with 64 + 16 factors, prices from .50 to some 30.00, on nine-endings."""
+    """Return demand and inputs of a market with 64 + 16 factors, prices from .50 to some 30.00, on nine-endings."""
     rng = np.random.default_rng(seed)
     products, real = categories * size, np.float32
     reference = np.round(np.exp(rng.normal(5.8, 0.7, products))).clip(50)
@@ -111,9 +111,9 @@ def test_uneven_endings_agree_with_a_list_of_the_same_rungs():
 
 @pytest.mark.parametrize("appeal", [60.0, 300.0, 1000.0])
 @pytest.mark.parametrize("real", [np.float32, np.float64])
-def test_products_that_everybody_wants_are_priced_exactly(appeal, real):
+def test_products_that_every_visit_buys_are_priced_exactly(appeal, real):
     """P is 1 for hundreds of Newton steps; the price that ends it is far beyond the reference price."""
-    inputs = positive(random_offer(6, [3], "endings"))
+    inputs = positive(random_inputs(6, [3], "endings"))
     low, high = np.full(3, 29, "f4"), np.full(3, 999_999, "f4")
     inputs = replace(inputs, low=low, high=high, ladders=Ladders.of((100, [29, 99])))
     demand = replace(factor_demand(6, 4, 3, real=real), appeal_offset=np.full(3, appeal, real))
@@ -132,7 +132,7 @@ def test_products_that_everybody_wants_are_priced_exactly(appeal, real):
 
 
 def test_a_category_that_earns_next_to_nothing_settles():
-    """Profits of both signs cancel, so that the worth is all rounding."""
+    """Profits of both signs cancel, so that R is nothing but rounding."""
     demand, inputs = grocery(4, 6, 20, 16)
     sign = np.where(np.arange(120) % 2 == 0, 1, -1)
     fixed = replace(inputs, high=inputs.low, unit_cost=(inputs.low * (1 - 0.3 * sign)).astype(np.float32))

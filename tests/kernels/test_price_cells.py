@@ -8,7 +8,7 @@ from scipy.special import wrightomega
 
 from kernels import DenseDemand, Ladders, PricingInputs, Shelf, choice_probabilities, price_cells
 from tests.kernels import oracle
-from tests.kernels.markets import LADDERS, category_of, factor_demand, positive, random_offer
+from tests.kernels.markets import LADDERS, category_of, factor_demand, positive, random_inputs
 
 FLOAT32_REGRET = 2e-6
 """Share of a category's gross margin that float32 may lose to the float64 optimum: some 16 roundings."""
@@ -35,7 +35,7 @@ def regrets(demand, inputs):
 @pytest.mark.parametrize("kind", LADDERS)
 @pytest.mark.parametrize("seed", range(6))
 def test_no_combination_of_rungs_earns_more(seed, kind, has_outside_option):
-    inputs = random_offer(seed, [3, 1, 2, 4], kind, has_outside_option)
+    inputs = random_inputs(seed, [3, 1, 2, 4], kind, has_outside_option)
     demand = factor_demand(seed, 5, inputs.shelf.product_count)
 
     worst = max(regrets(demand, inputs))
@@ -44,7 +44,7 @@ def test_no_combination_of_rungs_earns_more(seed, kind, has_outside_option):
 
 
 def test_float64_demand_is_priced_without_regret():
-    inputs = random_offer(7, [3, 4, 2], "endings")
+    inputs = random_inputs(7, [3, 4, 2], "endings")
     demand = factor_demand(7, 6, 9, real=np.float64)
 
     worst = max(regrets(demand, inputs))
@@ -54,7 +54,7 @@ def test_float64_demand_is_priced_without_regret():
 
 @pytest.mark.parametrize("has_outside_option", [True, False])
 def test_forced_losses_are_kept_as_small_as_they_can_be(has_outside_option):
-    inputs = positive(random_offer(3, [3, 2], "endings", has_outside_option))
+    inputs = positive(random_inputs(3, [3, 2], "endings", has_outside_option))
     inputs = replace(inputs, unit_cost=inputs.high + 100)
     demand = factor_demand(3, 4, 5)
 
@@ -65,7 +65,7 @@ def test_forced_losses_are_kept_as_small_as_they_can_be(has_outside_option):
 
 
 def one_product(weight, cost, low, high, ladder, sensitivity=3.0, appeal=-0.5, has_outside_option=True):
-    """Return the demand of one segment and the offer of one product with reference price 300."""
+    """Return the demand of one segment for one product, and its pricing inputs with reference price 300."""
     shelf = Shelf(np.array([0, 1]), np.float32([300]), np.array([True]), has_outside_option)
     inputs = PricingInputs(
         shelf,
@@ -87,9 +87,9 @@ def test_single_product_meets_the_wright_omega(cost):
 
     priced = price_cells(demand, inputs)
 
-    expected_worth = wrightomega(-0.5 + 3.0 - slope * cost - 1) / slope
-    assert priced.category_value[0, 0] == pytest.approx(expected_worth, rel=1e-12)
-    assert priced.price[0, 0] == pytest.approx(cost + 1 / slope + expected_worth, rel=1e-12)
+    expected_value = wrightomega(-0.5 + 3.0 - slope * cost - 1) / slope
+    assert priced.category_value[0, 0] == pytest.approx(expected_value, rel=1e-12)
+    assert priced.price[0, 0] == pytest.approx(cost + 1 / slope + expected_value, rel=1e-12)
 
 
 def test_single_product_without_outside_option_takes_the_highest_price():
@@ -124,7 +124,7 @@ def test_insensitive_shoppers_pay_the_upper_bound():
 
 
 @pytest.mark.parametrize(("low", "high", "binding_side"), [(799, 899, -1), (129, 149, 1), (129, 899, 0)])
-def test_held_names_the_bound_that_stopped_the_price(low, high, binding_side):
+def test_binding_side_names_the_bound_that_stopped_the_price(low, high, binding_side):
     demand, inputs = one_product(1.0, 100, low, high, (100, [29, 49, 99]))
 
     priced = price_cells(demand, inputs)
@@ -141,7 +141,7 @@ def test_a_fixed_price_off_the_ladder_stays():
 @pytest.mark.parametrize("real", [np.float32, np.float64])
 @pytest.mark.parametrize("has_outside_option", [True, False])
 def test_huge_utilities_do_not_overflow(real, has_outside_option):
-    inputs = random_offer(1, [3, 3], "endings", has_outside_option)
+    inputs = random_inputs(1, [3, 3], "endings", has_outside_option)
     demand = factor_demand(1, 4, 6, real=real)
     offsets = np.array([900, -900, 0, -900, -900, -900], real)
 
@@ -151,8 +151,8 @@ def test_huge_utilities_do_not_overflow(real, has_outside_option):
     assert np.isfinite(priced.probability).all()
 
 
-def test_products_off_the_shelf_are_priced_with_the_worth_of_the_others():
-    inputs = random_offer(5, [4], "cents")
+def test_products_off_the_shelf_are_priced_with_the_value_of_the_others():
+    inputs = random_inputs(5, [4], "cents")
     on_shelf = np.array([True, False, True, False])
     inputs = replace(positive(inputs), low=np.full(4, 50, "f4"), high=np.full(4, 900, "f4"))
     inputs = replace(inputs, shelf=replace(inputs.shelf, on_shelf=on_shelf))
@@ -168,8 +168,8 @@ def test_products_off_the_shelf_are_priced_with_the_worth_of_the_others():
 
 
 @pytest.mark.parametrize("has_outside_option", [True, False])
-def test_an_empty_shelf_is_worth_nothing(has_outside_option):
-    inputs = random_offer(2, [2, 3], "endings", has_outside_option)
+def test_an_empty_shelf_earns_nothing(has_outside_option):
+    inputs = random_inputs(2, [2, 3], "endings", has_outside_option)
     hidden = replace(inputs, shelf=replace(inputs.shelf, on_shelf=np.zeros(5, bool)))
 
     priced = price_cells(factor_demand(2, 3, 5), hidden)
@@ -179,8 +179,8 @@ def test_an_empty_shelf_is_worth_nothing(has_outside_option):
     assert (priced.price >= inputs.low[:, None]).all()
 
 
-def test_probability_and_worth_are_those_of_the_prices():
-    inputs = random_offer(4, [3, 5, 1], "endings")
+def test_probability_and_category_value_are_those_of_the_prices():
+    inputs = random_inputs(4, [3, 5, 1], "endings")
     demand = factor_demand(4, 20, 9)
 
     priced = price_cells(demand, inputs)
@@ -193,7 +193,7 @@ def test_probability_and_worth_are_those_of_the_prices():
 
 
 def test_arrays_come_out_in_their_stated_types():
-    inputs = random_offer(4, [3, 2], "endings")
+    inputs = random_inputs(4, [3, 2], "endings")
 
     priced = price_cells(factor_demand(4, 7, 5), inputs)
 
@@ -211,13 +211,13 @@ def test_arrays_come_out_in_their_stated_types():
 
 
 def test_a_demand_for_other_products_is_refused():
-    inputs = random_offer(4, [3, 2], "endings")
+    inputs = random_inputs(4, [3, 2], "endings")
 
     with pytest.raises(ValueError, match="demand must cover the shelf's 5 products; found 6"):
         price_cells(factor_demand(4, 7, 6), inputs)
 
 
 def test_an_empty_tile_gives_empty_arrays():
-    inputs = random_offer(4, [], "endings")
+    inputs = random_inputs(4, [], "endings")
 
     assert price_cells(factor_demand(4, 3, 0), inputs).price.shape == (0, 3)

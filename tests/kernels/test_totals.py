@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kernels import best_prices, choice_probabilities, choice_totals, price_cells, price_totals
 from tests.kernels import oracle
-from tests.kernels.markets import LADDERS, category_of, factor_demand, positive, random_offer
+from tests.kernels.markets import LADDERS, category_of, factor_demand, positive, random_inputs
 from tests.kernels.test_laws import few, seeds, sizes
 from tests.kernels.test_precision import grocery
 
@@ -26,7 +26,7 @@ def visits_of(segments, classes=2):
 @given(seeds, sizes, st.sampled_from(list(LADDERS)), st.integers(1, 130))
 @few
 def test_totals_are_those_of_the_cells(seed, sizes, kind, segments):
-    inputs = random_offer(seed, sizes, kind)
+    inputs = random_inputs(seed, sizes, kind)
     demand, visits = factor_demand(seed, segments, inputs.shelf.product_count), visits_of(segments)
 
     priced = price_cells(demand, inputs, visits=visits)
@@ -38,7 +38,7 @@ def test_totals_are_those_of_the_cells(seed, sizes, kind, segments):
 
 
 def test_one_class_of_visits_may_be_a_vector():
-    inputs, demand = random_offer(1, [3, 2]), factor_demand(1, 9, 5)
+    inputs, demand = random_inputs(1, [3, 2]), factor_demand(1, 9, 5)
     visits = visits_of(9, classes=1)
 
     vector, matrix = price_cells(demand, inputs, visits=visits[0]), price_cells(demand, inputs, visits=visits)
@@ -50,7 +50,7 @@ def test_one_class_of_visits_may_be_a_vector():
 @given(seeds, sizes, st.sampled_from([np.float32, np.float64]))
 @few
 def test_totals_without_cells_are_the_same(seed, sizes, real):
-    inputs = random_offer(seed, sizes, "endings")
+    inputs = random_inputs(seed, sizes, "endings")
     demand, visits = factor_demand(seed, 70, inputs.shelf.product_count, real=real), visits_of(70)
 
     cells, totals = price_cells(demand, inputs, visits=visits), price_totals(demand, inputs, visits)
@@ -63,7 +63,7 @@ def test_totals_without_cells_are_the_same(seed, sizes, real):
 @given(seeds, sizes, st.sampled_from(list(LADDERS)))
 @few
 def test_prices_alone_are_the_same(seed, sizes, kind):
-    inputs = random_offer(seed, sizes, kind)
+    inputs = random_inputs(seed, sizes, kind)
     demand = factor_demand(seed, 70, inputs.shelf.product_count)
     out = np.zeros((inputs.shelf.product_count, 70), np.int32)
 
@@ -74,7 +74,7 @@ def test_prices_alone_are_the_same(seed, sizes, kind):
 
 
 def test_prices_go_only_where_they_fit():
-    inputs, demand = random_offer(1, [3, 2]), factor_demand(1, 9, 5)
+    inputs, demand = random_inputs(1, [3, 2]), factor_demand(1, 9, 5)
 
     with pytest.raises(ValueError, match=r"out must be int32 \(5, 9\); found float32 \(5, 9\)"):
         best_prices(demand, inputs, out=np.zeros((5, 9), np.float32))
@@ -83,7 +83,7 @@ def test_prices_go_only_where_they_fit():
 @pytest.mark.parametrize("kind", LADDERS)
 @pytest.mark.parametrize("seed", range(4))
 def test_the_bound_is_what_the_best_prices_earn(seed, kind):
-    inputs = positive(random_offer(seed, [3, 1, 2], kind))
+    inputs = positive(random_inputs(seed, [3, 1, 2], kind))
     demand, visits = factor_demand(seed, 4, 6), visits_of(4)
     period, endings = LADDERS[kind]
 
@@ -101,7 +101,7 @@ def test_the_bound_is_what_the_best_prices_earn(seed, kind):
 @given(seeds, st.floats(0, 400))
 @few
 def test_the_bound_is_safe_and_the_prices_the_same_from_any_start(seed, category_value):
-    inputs = random_offer(seed, [3, 2, 4], "endings")
+    inputs = random_inputs(seed, [3, 2, 4], "endings")
     demand, visits = factor_demand(seed, 6, 9, real=np.float64), visits_of(6)
 
     cold = price_totals(demand, inputs, visits)
@@ -127,7 +127,7 @@ def test_a_warm_start_from_the_answer_takes_one_pass():
 
 @pytest.mark.parametrize("segments", [5, 64, 100])
 def test_totals_at_given_prices_are_those_of_the_probabilities(segments):
-    inputs = random_offer(5, [4, 0, 3])
+    inputs = random_inputs(5, [4, 0, 3])
     demand, visits = factor_demand(5, segments, 7), visits_of(segments)
     price = np.random.default_rng(5).uniform(100, 400, (7, 1))
 
@@ -139,10 +139,15 @@ def test_totals_at_given_prices_are_those_of_the_probabilities(segments):
 
 
 def test_a_bound_needs_an_outside_option():
-    inputs = random_offer(1, [3], has_outside_option=False)
+    inputs = random_inputs(1, [3], has_outside_option=False)
 
     with pytest.raises(ValueError, match="needs an outside option"):
         price_totals(factor_demand(1, 4, 3), inputs, np.ones(4))
+
+
+def test_visits_without_a_class_are_refused():
+    with pytest.raises(ValueError, match=r"visits must have at least one class of segments; found \(0, 4\)"):
+        price_totals(factor_demand(1, 4, 3), random_inputs(1, [3]), np.empty((0, 4)))
 
 
 @pytest.mark.parametrize(
@@ -150,11 +155,11 @@ def test_a_bound_needs_an_outside_option():
 )
 def test_a_start_of_another_shape_is_refused(category_value, message):
     with pytest.raises(ValueError, match=message):
-        price_cells(factor_demand(1, 4, 3), random_offer(1, [3]), category_value=category_value)
+        price_cells(factor_demand(1, 4, 3), random_inputs(1, [3]), category_value=category_value)
 
 
 def test_products_off_the_shelf_sell_nothing():
-    inputs = random_offer(2, [2, 3])
+    inputs = random_inputs(2, [2, 3])
     hidden = replace(inputs, shelf=replace(inputs.shelf, on_shelf=np.zeros(5, bool)))
 
     totals = price_totals(factor_demand(2, 3, 5), hidden, np.ones(3))

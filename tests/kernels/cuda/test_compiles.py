@@ -1,4 +1,4 @@
-"""What can be known about the CUDA kernels without a GPU: that they compile, and to what."""
+"""The CUDA kernels compiled without a GPU: that they compile, and what the machine code needs."""
 
 import importlib.util
 import re
@@ -12,7 +12,7 @@ import pytest
 
 from kernels import price_cells, price_totals
 from kernels.backend import is_simulated
-from tests.kernels.markets import factor_demand, random_offer
+from tests.kernels.markets import factor_demand, random_inputs
 
 MOST_REGISTERS = {np.float32: 64, np.float64: 96}
 """A multiprocessor has 65,536: with 64 each, 1,024 threads can take turns to hide what they wait for."""
@@ -71,19 +71,20 @@ def ptx_of(capability, monkeypatch):
     from numba import cuda as compiler
 
     from kernels import pricing
-    from kernels.cuda import device_memory, launched, stream_buffers, tile_loop
+    from kernels.cuda import device_memory, stream_buffers, tile_loop
 
     launches = Launches()
-    monkeypatch.setattr(tile_loop, "new_device", lambda _: device_memory.Simulated())
+    monkeypatch.setattr(tile_loop, "new_device", lambda _: device_memory.SimulatedGpu())
     monkeypatch.setattr(pricing, "resolve_backend", lambda name: name)
-    for name in ("price_kernel", "totals_kernel", "bound_kernel"):
+    kernels = {name: getattr(stream_buffers, name) for name in ("price_kernel", "totals_kernel", "bound_kernel")}
+    for name in kernels:
         monkeypatch.setattr(stream_buffers, name, launches.record(name))
 
     def ptx(name, real, *how):
-        demand, inputs, visits = factor_demand(0, 2, 2, real=real), random_offer(0, [2]), np.ones(2)
+        demand, inputs, visits = factor_demand(0, 2, 2, real=real), random_inputs(0, [2]), np.ones(2)
         price_totals(demand, inputs, visits, "cuda")
         price_cells(demand, inputs, "cuda", visits)
-        kernel = getattr(launched, name)(*how)
+        kernel = kernels[name](*how)
         signature = tuple(map(numba.typeof, launches[name]))
         return compiler.compile(kernel.py_func, signature, device=False, abi="numba", cc=capability, output="ptx")[0]
 

@@ -27,8 +27,8 @@ from tests.kernels.markets import (
     extreme_demand,
     factor_demand,
     positive,
-    random_offer,
-    steep_offer,
+    random_inputs,
+    steep_inputs,
 )
 
 pytestmark = [pytest.mark.gpu, pytest.mark.simulator, *QUIET]
@@ -40,7 +40,7 @@ pytestmark = [pytest.mark.gpu, pytest.mark.simulator, *QUIET]
     ("sizes", "segments", "threads"), [([3, 1, 0, 6], 5, 3), ([2, 5], 1, 32), ([1], 7, 1), ([1, 2], 70, 16)]
 )
 def test_both_backends_price_alike(cuda, monkeypatch, kind, has_outside_option, sizes, segments, threads):
-    inputs = random_offer(11, sizes, kind, has_outside_option)
+    inputs = random_inputs(11, sizes, kind, has_outside_option)
     demand = factor_demand(11, segments, sum(sizes))
     cut(cuda, monkeypatch, threads=threads)
 
@@ -65,12 +65,12 @@ CHANGES = {
     "on_shelf": np.logical_not,
     "has_outside_option": lambda given: not given,
 }
-"""Another value for everything that a demand and an offer hold."""
+"""Another value for every field of a demand and of pricing inputs."""
 
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_every_input_moves_both_backends_alike(cuda, name):
-    demand, inputs = factor_demand(3, 3, 5), random_offer(3, [3, 2], "cents")
+    demand, inputs = factor_demand(3, 3, 5), random_inputs(3, [3, 2], "cents")
     inputs = replace(inputs, low=np.float32([100, 100, 400, 100, 400]), high=np.float32([200, 600, 600, 200, 600]))
     before = price_cells(demand, inputs)
     holder = next(part for part in (demand, inputs, inputs.shelf) if hasattr(part, name))
@@ -87,12 +87,12 @@ def test_every_input_moves_both_backends_alike(cuda, name):
 
 
 def test_every_rule_and_bound_is_met_on_the_way(cuda):
-    """What the comparisons above rest on: their markets hold every rule, both bounds, and none."""
+    """The comparisons above rest on this: their markets have products of every rule, at both bounds and at none."""
     from kernels.product_records import product_columns, product_records
 
     rules, binding_side = Counter(), Counter()
     for kind in LADDERS:
-        inputs, demand = random_offer(11, [3, 1, 0, 6], kind), factor_demand(11, 5, 10)
+        inputs, demand = random_inputs(11, [3, 1, 0, 6], kind), factor_demand(11, 5, 10)
         columns, start = product_columns(demand, inputs.shelf, inputs), inputs.shelf.category_start
         rules.update(product_records(columns, start, demand.dtype)["rule"].tolist())
         binding_side.update(price_cells(demand, inputs, backend="cuda").binding_side.ravel().tolist())
@@ -103,7 +103,7 @@ def test_every_rule_and_bound_is_met_on_the_way(cuda):
 
 def test_both_backends_read_dense_demand(cuda):
     rng, real = np.random.default_rng(2), np.float32
-    inputs = random_offer(2, [3, 2, 1])
+    inputs = random_inputs(2, [3, 2, 1])
     demand = DenseDemand(
         rng.normal(size=(9, 6)).astype(real),
         rng.uniform(1, 5, (9, 6)).astype(real),
@@ -118,7 +118,7 @@ def test_both_backends_read_dense_demand(cuda):
 
 @pytest.mark.parametrize("real", [np.float32, np.float64])
 def test_both_backends_find_the_continuous_optimum(cuda, real):
-    inputs = replace(random_offer(2, [3, 2]), ladders=Ladders.of((0, [])))
+    inputs = replace(random_inputs(2, [3, 2]), ladders=Ladders.of((0, [])))
 
     cpu, gpu = on_both(factor_demand(2, 4, 5, real=real), inputs)
 
@@ -127,7 +127,7 @@ def test_both_backends_find_the_continuous_optimum(cuda, real):
 
 
 def test_both_backends_price_alike_in_float64(cuda):
-    inputs, demand = random_offer(7, [3, 2], "endings"), factor_demand(7, 4, 5, real=np.float64)
+    inputs, demand = random_inputs(7, [3, 2], "endings"), factor_demand(7, 4, 5, real=np.float64)
 
     cpu, gpu = on_both(demand, inputs)
 
@@ -137,7 +137,7 @@ def test_both_backends_price_alike_in_float64(cuda):
 
 @pytest.mark.parametrize("kind", LADDERS)
 def test_prices_alone_are_those_of_the_cells(cuda, kind):
-    inputs, demand = random_offer(6, [3, 2], kind), factor_demand(6, 5, 5)
+    inputs, demand = random_inputs(6, [3, 2], kind), factor_demand(6, 5, 5)
     out = np.zeros((5, 5), np.int32)
 
     price = best_prices(demand, inputs, backend="cuda", out=out)
@@ -148,7 +148,7 @@ def test_prices_alone_are_those_of_the_cells(cuda, kind):
 
 @pytest.mark.parametrize("sum_threads", [1, 2, 16])
 def test_totals_and_bound_are_the_same_on_both(cuda, monkeypatch, sum_threads):
-    inputs, demand = random_offer(8, [3, 0, 2, 1]), factor_demand(8, 9, 6)
+    inputs, demand = random_inputs(8, [3, 0, 2, 1]), factor_demand(8, 9, 6)
     cut(cuda, monkeypatch, sum_threads=sum_threads)
 
     cpu, gpu = (price_totals(demand, inputs, visits_of(9), backend=backend) for backend in ("cpu", "cuda"))
@@ -159,7 +159,7 @@ def test_totals_and_bound_are_the_same_on_both(cuda, monkeypatch, sum_threads):
 
 
 def test_totals_of_a_continuum_count_parts_of_a_cent(cuda):
-    inputs = replace(random_offer(2, [3, 2]), ladders=Ladders.of((0, [])))
+    inputs = replace(random_inputs(2, [3, 2]), ladders=Ladders.of((0, [])))
     demand = factor_demand(2, 4, 5)
 
     cpu, gpu = (price_totals(demand, inputs, visits_of(4), backend=backend) for backend in ("cpu", "cuda"))
@@ -169,7 +169,7 @@ def test_totals_of_a_continuum_count_parts_of_a_cent(cuda):
 
 @pytest.mark.parametrize("category_value", [0.1, 40.0, 400.0])
 def test_any_start_leads_to_the_same_prices(cuda, category_value):
-    inputs, demand = random_offer(9, [3, 2]), factor_demand(9, 4, 5)
+    inputs, demand = random_inputs(9, [3, 2]), factor_demand(9, 4, 5)
     start = np.full((2, 4), category_value, np.float32)
 
     cpu, gpu = on_both(demand, inputs, category_value=start)
@@ -179,7 +179,7 @@ def test_any_start_leads_to_the_same_prices(cuda, category_value):
 
 
 def test_a_warm_start_from_the_answer_takes_one_pass(cuda):
-    inputs, demand = positive(random_offer(9, [3, 2])), factor_demand(9, 4, 5, real=np.float64)
+    inputs, demand = positive(random_inputs(9, [3, 2])), factor_demand(9, 4, 5, real=np.float64)
     cold = price_cells(demand, inputs, backend="cuda")
 
     warm = price_cells(demand, inputs, backend="cuda", category_value=cold.category_value)
@@ -191,7 +191,7 @@ def test_a_warm_start_from_the_answer_takes_one_pass(cuda):
 @pytest.mark.parametrize("has_outside_option", [True, False])
 @pytest.mark.parametrize("appeal", [-300.0, 60.0, 300.0, 1000.0])
 def test_lopsided_sums_are_taken_again_on_both(cuda, monkeypatch, appeal, has_outside_option):
-    inputs = positive(random_offer(6, [3, 1], "endings", has_outside_option))
+    inputs = positive(random_inputs(6, [3, 1], "endings", has_outside_option))
     low, high = np.full(4, 29, "f4"), np.full(4, 999_999 if has_outside_option else 999, "f4")
     inputs = replace(inputs, low=low, high=high, ladders=Ladders.of((100, [29, 99])))
     demand = replace(factor_demand(6, 3, 4), appeal_offset=np.full(4, appeal, np.float32))
@@ -207,7 +207,7 @@ def test_lopsided_sums_are_taken_again_on_both(cuda, monkeypatch, appeal, has_ou
 
 
 def test_utilities_that_no_shift_brings_into_range_end_on_cuda(cuda):
-    inputs, demand = steep_offer(11, [2, 3]), extreme_demand(11, (3, 5), LARGEST_UTILITY, LARGEST_UTILITY)
+    inputs, demand = steep_inputs(11, [2, 3]), extreme_demand(11, (3, 5), LARGEST_UTILITY, LARGEST_UTILITY)
 
     gpu = price_cells(demand, inputs, backend="cuda")
 
@@ -217,7 +217,7 @@ def test_utilities_that_no_shift_brings_into_range_end_on_cuda(cuda):
 
 
 def test_a_category_that_earns_next_to_nothing_settles(cuda):
-    inputs, demand = positive(random_offer(1, [6])), factor_demand(1, 4, 6)
+    inputs, demand = positive(random_inputs(1, [6])), factor_demand(1, 4, 6)
     sign = np.where(np.arange(6) % 2 == 0, 1, -1)
     fixed = replace(inputs, high=inputs.low, unit_cost=(inputs.low * (1 - 0.3 * sign)).astype(np.float32))
 
@@ -228,8 +228,8 @@ def test_a_category_that_earns_next_to_nothing_settles(cuda):
 
 
 @pytest.mark.parametrize("has_outside_option", [True, False])
-def test_an_empty_shelf_is_worth_nothing_on_cuda(cuda, has_outside_option):
-    inputs = random_offer(2, [3], has_outside_option=has_outside_option)
+def test_an_empty_shelf_earns_nothing_on_cuda(cuda, has_outside_option):
+    inputs = random_inputs(2, [3], has_outside_option=has_outside_option)
     hidden = replace(inputs, shelf=replace(inputs.shelf, on_shelf=np.zeros(3, bool)))
 
     gpu = price_cells(factor_demand(2, 4, 3), hidden, backend="cuda")

@@ -24,6 +24,9 @@ SUMS = 1e-5
 TINY = {"chunk_cells": 24, "threads": 4, "shared_bytes": 192, "sum_threads": 4}
 """Settings under which small tiles have several chunks and blocks, with rows in shared memory up to 4 products."""
 
+FORMULAS = ("kernels.formulas", "kernels.rungs")
+"""The modules whose functions CUDA shares with the CPU."""
+
 QUIET = [
     pytest.mark.filterwarnings("ignore:Grid size"),  # tiny grids, on purpose
     # In the simulator NumPy warns where a GPU only returns infinity, which `is_exact` then sees.
@@ -42,21 +45,22 @@ def require_cuda():
 
 
 def keep_types(monkeypatch):
-    """Let formulas return the type they are given: compiled for the CPU, they return Python's floats to the simulator.
+    """Let formulas return the type they are given, in the simulator; on a GPU change nothing.
 
-    These would turn all that follows into float64. On a GPU nothing is changed.
+    Formulas compiled for the CPU return Python's floats to the simulator, which would turn all that follows into
+    float64.
     """
     if not is_simulated():
         return
-    from kernels.cuda import category_solver, launched
+    from kernels.cuda import category_solver, outputs, price_kernel
 
-    for module in (launched, category_solver):
+    for module in (category_solver, outputs, price_kernel):
         for name, value in vars(module).copy().items():
-            if hasattr(value, "py_func") and value.py_func.__module__ == "kernels.formulas":
-                monkeypatch.setattr(module, name, keeping(value))
+            if hasattr(value, "py_func") and value.py_func.__module__ in FORMULAS:
+                monkeypatch.setattr(module, name, with_its_type(value))
 
 
-def keeping(formula):
+def with_its_type(formula):
     """Return the formula with every float it returns in the type of its first float."""
 
     def call(*arguments):

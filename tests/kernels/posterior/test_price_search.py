@@ -23,7 +23,7 @@ from kernels import (
 )
 from kernels.posterior import pricing as posterior_pricing
 from tests.kernels import oracle
-from tests.kernels.markets import LADDERS, category_of, factor_demand, positive, random_offer
+from tests.kernels.markets import LADDERS, category_of, factor_demand, positive, random_inputs
 
 SIZES = [3, 1, 2, 4]
 SEGMENTS = 3
@@ -38,7 +38,7 @@ def random_draws(seed, categories, segments, spread, count=9):
 
 def market(seed, kind="endings", has_outside_option=True, spread=0.5):
     """Return a demand of SEGMENTS for categories of SIZES, its inputs, its draws and the best cells without draws."""
-    inputs = random_offer(seed, SIZES, kind, has_outside_option)
+    inputs = random_inputs(seed, SIZES, kind, has_outside_option)
     demand = factor_demand(seed, SEGMENTS, inputs.shelf.product_count)
     return demand, inputs, random_draws(seed, len(SIZES), SEGMENTS, spread), price_cells(demand, inputs)
 
@@ -272,7 +272,7 @@ def test_parts_add_up_to_an_interior_price():
     [(-2000, 2, 1), (2000, 2, 1), (1e5, 1e5, 1), (0, 1e-9, 1), (0, 1e6, 3), (-3, 40, 6)],
 )
 def test_extreme_demand_gives_numbers(appeal, sensitivity, spread, has_outside_option):
-    inputs = random_offer(11, SIZES, "cents", has_outside_option)
+    inputs = random_inputs(11, SIZES, "cents", has_outside_option)
     shape = (SEGMENTS, sum(SIZES))
     demand = DenseDemand(
         *(np.full(shape, value, np.float32) for value in (appeal, sensitivity)), *np.zeros((2, shape[1]), np.float32)
