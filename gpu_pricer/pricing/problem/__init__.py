@@ -1,1 +1,4 @@
-"""A catalog, a demand and a policy as one pricing problem: who is priced, by which demand, within which prices."""
+"""A catalog, a demand artefact and a policy as one PricingProblem.
+
+The problem says which products are priced, by which demand, for which segments, and within which prices.
+"""
