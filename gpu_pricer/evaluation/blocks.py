@@ -1,4 +1,4 @@
-"""The blocks of metrics.json, from whatever there is to evaluate."""
+"""The blocks of metrics.json, from the inputs that are present."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -23,12 +23,13 @@ from gpu_pricer.tables.artefact import DemandArtefact
 
 @dataclass(frozen=True)
 class EvaluationInputs:
-    """What there is to evaluate; None for what is not there.
+    """The inputs of an evaluation; None for an input that is missing.
 
-    catalog: product_id, category_id, today's price, cost and the columns that the policy's rules read; sales: the
-    canonical log; held_out: predictions of the held-out periods; trained: the periods that training saw; demand: the
-    artefact on the catalog; members: the demand of every user as a segment of its own; segments: the artefact that the
-    members were aggregated to; truth: the true demand; learned: what is compared with the truth.
+    catalog: product_id, category_id, today's price, cost and the columns that the policy's rules read.
+    sales: the canonical log. held_out: predictions of the held-out periods. trained: the periods that training saw.
+    demand: the artefact on the catalog.
+    members: the demand of every user as a segment of its own; segments: the artefact of these users' segments.
+    truth: the true demand; learned: the artefact and the prices to compare with the truth.
     """
 
     policy: Policy
@@ -45,8 +46,11 @@ class EvaluationInputs:
 
 @dataclass(frozen=True)
 class Metrics:
-    """blocks: the content of metrics.json; probabilities: each model's of the held-out offers, [N] each; intervals:
-    elasticities with intervals by segment and category, None without a posterior."""
+    """The results of an evaluation.
+
+    blocks: the content of metrics.json. probabilities: by model, the probabilities [N] of the held-out offers.
+    intervals: elasticities with intervals by segment and category, None without a posterior.
+    """
 
     blocks: dict[str, dict]
     probabilities: dict[str, np.ndarray]
@@ -54,7 +58,7 @@ class Metrics:
 
 
 def evaluate_all(found: EvaluationInputs, settings: EvaluationSettings, seed: int) -> Metrics:
-    """Return every block for which there is something to evaluate."""
+    """Return every block whose inputs are present."""
     blocks, probabilities = _held_out_blocks(found, settings)
     intervals = None if found.demand is None else elasticity_intervals(found.demand)
     if found.demand is not None:
@@ -86,7 +90,7 @@ def _held_out_blocks(
 def _price_response(
     demand: CatalogDemand, observed: pl.DataFrame | None, intervals: pl.DataFrame | None
 ) -> dict[str, object]:
-    """Return the artefact's response to prices, with intervals where it has a posterior."""
+    """Return the block price_response of the artefact, with intervals where it has a posterior."""
     cells, posterior = demand.elasticities(), demand.artefact.posterior
     beside = [] if observed is None else [observed]
     if posterior is None or intervals is None:
@@ -97,5 +101,5 @@ def _price_response(
 
 def _segmentation(largest: CatalogDemand, held_out: HeldOut | None) -> dict[str, dict]:
     """Return profit per 1,000 visits and log loss by number of segments, in the largest categories."""
-    offers = None if held_out is None else held_out.of_artefact(largest.products["category_id"])
+    offers = None if held_out is None else held_out.artefact_offers(largest.products["category_id"])
     return {str(row.pop("segments")): row for row in segmentation_value(largest, offers).to_dicts()}

@@ -1,4 +1,4 @@
-"""A frontier as a figure: what the objective gives up for more of a measure."""
+"""The figure of a frontier: the loss of the objective for more of a measure."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,13 +12,13 @@ from matplotlib.ticker import EngFormatter, FuncFormatter, PercentFormatter
 from gpu_pricer.evaluation.plots import OURS, THEIRS, figure
 
 MARKED = 4
-"""How many points tell their multiplier."""
+"""Number of points that are labelled with their multiplier."""
 
 
 def draw_frontier(path: Path, table: pl.DataFrame, measure: str, currency: str) -> None:
-    """The objective of a period against the measure, with today's prices, the policy's, and some multipliers.
+    """Draw the objective of a period against the measure, with today's prices, the policy's, and some multipliers.
 
-    table: today's row, then the frontier's from the policy's on, see portfolio.frontier.trace.
+    table: from constraints.frontier.frontier_table: today's row, the policy's row, then the other points.
     """
     today, policy, traced = table.row(0, named=True), table.row(1, named=True), table[1:]
     objective = next(name for name in ("profit", "revenue", "objective") if table[name].equals(table["objective"]))
@@ -42,7 +42,7 @@ def draw_frontier(path: Path, table: pl.DataFrame, measure: str, currency: str) 
 
 
 def _mark_multipliers(axes: Axes, traced: pl.DataFrame, measure: str, currency: str) -> None:
-    """Write beside some points, other than the policy's, what one more of the measure costs there."""
+    """Label some points other than the policy's with the cost of one more unit of the measure."""
     per = {"units": "unit", "margin_rate": "percentage point"}.get(measure, currency)
     share = 100 if measure == "margin_rate" else 1
     moved = traced.filter(pl.col(measure) > traced[measure][0])
@@ -55,7 +55,7 @@ def _mark_multipliers(axes: Axes, traced: pl.DataFrame, measure: str, currency: 
 
 
 def _add_changes(axes: Axes, today: dict[str, float], measure: str) -> None:
-    """Changes from today on the far sides: per cent of it, or points of a margin rate."""
+    """Add axes at the top and the right with changes from today: in per cent, or in points for a margin rate."""
     is_rate = measure == "margin_rate"
     top = axes.secondary_xaxis("top", functions=_changes(today[measure], 0.01 if is_rate else today[measure] / 100))
     right = axes.secondary_yaxis("right", functions=_changes(today["objective"], today["objective"] / 100))
@@ -66,5 +66,5 @@ def _add_changes(axes: Axes, today: dict[str, float], measure: str) -> None:
 
 
 def _changes(base: float, size: float) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
-    """Amounts as changes from a base, of some size each, and back."""
+    """Return the functions from amounts to changes from `base` in units of `size`, and back."""
     return (lambda amount: (amount - base) / size), (lambda change: base + size * change)

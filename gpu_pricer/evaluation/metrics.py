@@ -4,13 +4,14 @@ import numpy as np
 from sklearn.metrics import log_loss, mean_poisson_deviance, roc_auc_score
 
 BINS = 20
-SMALLEST_MEAN = 1e-9  # a prediction of no buyer at all would make the deviance infinite
+SMALLEST_MEAN = 1e-9  # a predicted mean of 0 buyers would make the deviance infinite
 
 
 def evaluate_choices(outcomes: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> dict[str, float]:
-    """Scores of N offers: whether each was bought, with which probability, and how many offers it stands for.
+    """Return rows, log_loss, auc, ece and predicted_over_actual of N offers.
 
-    auc is NaN where only one outcome was seen. ValueError if there are no offers or the lengths differ.
+    outcomes [N]: whether each was bought; probabilities [N]: as predicted; weights [N]: how many offers each stands
+    for. auc is NaN where all outcomes are equal. Raises ValueError without offers or for lengths that differ.
     """
     if not len(outcomes) or not len(outcomes) == len(probabilities) == len(weights):
         lengths = [len(outcomes), len(probabilities), len(weights)]
@@ -26,7 +27,7 @@ def evaluate_choices(outcomes: np.ndarray, probabilities: np.ndarray, weights: n
 
 
 def calibration_error(outcomes: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> float:
-    """Expected calibration error: mean |bought − predicted| over 20 bins of equal weight."""
+    """Return the expected calibration error: mean |bought − predicted| over 20 bins of equal weight."""
     _, bought, predicted = calibration_bins(outcomes, probabilities, weights)
     return float(np.abs(bought - predicted).sum() / weights.sum(dtype=np.float64))
 
@@ -34,7 +35,7 @@ def calibration_error(outcomes: np.ndarray, probabilities: np.ndarray, weights: 
 def calibration_bins(
     outcomes: np.ndarray, probabilities: np.ndarray, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Weight of all offers, of the bought ones and of the predicted ones, in 20 bins by rising probability."""
+    """Return the weights [20] of all offers, of the bought and of the predicted, in bins of rising probability."""
     order = np.argsort(probabilities, kind="stable")
     weight = weights[order].astype(np.float64)
     middle = np.cumsum(weight) - weight / 2
@@ -45,7 +46,7 @@ def calibration_bins(
 
 
 def poisson_deviance(counts: np.ndarray, means: np.ndarray) -> float:
-    """2·mean(y ln(y/μ) − (y − μ)); NaN where there is nothing to compare."""
+    """Return 2·mean(y ln(y/μ) − (y − μ)) of counts y and means μ, both [N]; NaN for N = 0."""
     if not len(counts):
         return float("nan")
     return float(mean_poisson_deviance(counts, np.maximum(means, SMALLEST_MEAN)))

@@ -1,7 +1,7 @@
-"""What metrics.json says, as SVG figures.
+"""The contents of metrics.json as SVG figures.
 
-Matplotlib draws them: it is what the field reads, needs no browser, and writes SVG by itself (the object interface,
-no pyplot, so no global state and no display).
+Matplotlib draws them because it needs no browser and writes SVG itself. Only its object interface is used, not pyplot,
+so that there is no global state and no display.
 """
 
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ COLUMNS = 4
 
 @contextmanager
 def figure(path: Path, width: float, height: float) -> Iterator[Figure]:
-    """A figure of inches, written as SVG when the block ends; equal figures are equal files."""
+    """Yield a figure, sizes in inches, and write it as SVG when the block ends; equal figures give equal files."""
     with rc_context(STYLE):  # type: ignore[arg-type]
         drawn = Figure(figsize=(width, height), layout="constrained")
         yield drawn
@@ -37,7 +37,7 @@ def figure(path: Path, width: float, height: float) -> Iterator[Figure]:
 
 
 def draw_calibration(path: Path, outcomes: np.ndarray, weights: np.ndarray, models: dict[str, np.ndarray]) -> None:
-    """Bought against predicted rates of each model's probabilities [N], in 20 bins of equal weight."""
+    """Draw bought against predicted rates for each model's probabilities [N], in 20 bins of equal weight."""
     bins = {name: calibration_bins(outcomes, value, weights) for name, value in models.items()}
     rates = {
         name: (predicted[bought > 0] / offers[bought > 0], bought[bought > 0] / offers[bought > 0])
@@ -60,9 +60,9 @@ def draw_calibration(path: Path, outcomes: np.ndarray, weights: np.ndarray, mode
 
 
 def draw_response_curves(path: Path, curves: pl.DataFrame, by_category: dict[str, dict]) -> None:
-    """One small chart per category: purchases against prices, the training support shaded.
+    """Draw a small chart per category: purchases against prices, with the training support shaded.
 
-    curves: see response_curves; by_category: own-price elasticities, see artefact_response.
+    curves: from response_curves; by_category: elasticity_by_category of artefact_response.
     """
     categories = curves["category_id"].unique(maintain_order=True).to_list()
     levels, rows = curves["price_level"].to_numpy(), -(-len(categories) // COLUMNS)
@@ -82,7 +82,7 @@ def draw_response_curves(path: Path, curves: pl.DataFrame, by_category: dict[str
 
 
 def draw_elasticities(path: Path, cells: pl.DataFrame, mean: float) -> None:
-    """Histogram of own-price elasticities of product × segment cells, by expected purchases."""
+    """Draw the histogram of the own-price elasticities of product × segment cells, weighted with expected purchases."""
     with figure(path, 5.2, 3.4) as drawn:
         axes = drawn.subplots()
         values, weights = cells["elasticity"].to_numpy(), cells["purchases"].to_numpy()
@@ -99,7 +99,7 @@ def draw_elasticities(path: Path, cells: pl.DataFrame, mean: float) -> None:
 
 
 def draw_segmentation(path: Path, value: pl.DataFrame) -> None:
-    """Profit over one price list and held-out log loss against the number of segments (see segmentation_value)."""
+    """Draw profit over one price list and held-out log loss against the number of segments (see segmentation_value)."""
     with figure(path, 6.4, 3.0) as drawn:
         likelihood, profit = drawn.subplots(1, 2)
         segments = value["segments"].to_numpy()

@@ -1,4 +1,4 @@
-"""Metrics of repeated runs: what they are on average, and how far a seed moves them."""
+"""Metrics of repeated runs: their means, and their spread between seeds."""
 
 from collections.abc import Callable
 
@@ -6,10 +6,10 @@ import numpy as np
 
 
 def repeated_metrics(folds: dict[str, list[dict]]) -> dict[str, dict]:
-    """mean and spread of every number in the metrics of the folds' runs, over all and, under folds, of each.
+    """Return the mean and the spread of every number in the runs' metrics: over all folds, and under folds per fold.
 
-    spread is the standard deviation between the seeds of a fold; over all folds it is their root mean square, so
-    that the folds' own difference is no part of it. A number that a run lacks is null; intervals are left out.
+    The spread of a fold is the standard deviation between its seeds. The spread over all folds is the root mean square
+    of these, so differences between folds do not enter. A number that one run lacks is null; intervals are left out.
     """
     means = {name: _combined(runs, _mean) for name, runs in folds.items()}
     spreads = {name: _combined(runs, _deviation) for name, runs in folds.items()}
@@ -23,7 +23,7 @@ def repeated_metrics(folds: dict[str, list[dict]]) -> dict[str, dict]:
 
 
 def _combined(trees: list[dict], statistic: Callable[[list[float]], float | None]) -> dict:
-    """One tree of the numbers that all trees could hold, each combined."""
+    """Return one tree: every number of the trees, combined by the statistic; None where a tree lacks the number."""
     combined: dict = {}
     for name in dict.fromkeys(key for tree in trees for key in tree):
         values = [tree.get(name) for tree in trees]
@@ -41,7 +41,7 @@ def _mean(values: list[float]) -> float:
 
 
 def _deviation(values: list[float]) -> float | None:
-    """None for a single run, which tells nothing of spread."""
+    """Return the standard deviation, or None for a single run."""
     return float(np.std(values, ddof=1)) if len(values) > 1 else None
 
 

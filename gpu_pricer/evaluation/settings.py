@@ -1,4 +1,4 @@
-"""What conf/evaluate says."""
+"""The settings of conf/evaluate."""
 
 from dataclasses import dataclass
 
@@ -11,10 +11,13 @@ from gpu_pricer.network.encoding.loading import EncodingConfig
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """Which intervals, which share of the products is judged off policy, plots or not, and the baselines by name.
+    """The settings of an evaluation. Raises ValueError for values out of range, InputError for a baseline without fit.
 
-    categories: so many, the largest, are drawn and tell what segments are worth. encoding: the network's, for the
-    baselines that know of the past what it knows.
+    bootstrap: of the intervals. off_policy_share: share of the products in the off_policy scores.
+    categories: number of the largest categories that are drawn and whose segments are valued.
+    plots: whether figures are drawn.
+    encoding: the network's, for the baselines that see the network's features of the past.
+    baselines: models by name.
     """
 
     bootstrap: Bootstrap

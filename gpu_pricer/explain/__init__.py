@@ -1,11 +1,11 @@
-"""Why a price is what it is, and whether groups of users pay differently.
+"""Why a price is what it is, and whether groups of users pay different prices.
 
-`derivation` works one published price out again, `text` prints it, `fairness` audits a version.
+`derivation` computes the parts of one published price again, `text` prints them, `fairness` audits a version.
 """
 
-from gpu_pricer.explain.derivation import Explanation, category_at, explanation
+from gpu_pricer.explain.derivation import Explanation, category_at, explain_price
 from gpu_pricer.explain.fairness import Fairness
-from gpu_pricer.explain.text import change_lines, constraint_lines, lines_of
+from gpu_pricer.explain.text import change_lines, constraint_lines, explanation_lines
 
 __all__ = [
     "Explanation",
@@ -13,6 +13,6 @@ __all__ = [
     "category_at",
     "change_lines",
     "constraint_lines",
-    "explanation",
-    "lines_of",
+    "explain_price",
+    "explanation_lines",
 ]

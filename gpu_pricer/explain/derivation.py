@@ -1,4 +1,4 @@
-"""Why one published price is what it is, worked out again in float64 from the artefact, the catalog and the policy."""
+"""The derivation of one published price, in float64, from the artefact, the catalog and the policy."""
 
 from dataclasses import dataclass, replace
 
@@ -21,13 +21,16 @@ from kernels import (
 )
 
 CURVE_POINTS = 9
-STEP = 1e-4  # of the logarithm of a price, to either side, where an elasticity is a difference
+STEP = 1e-4  # change of a log price, up and down, over which an elasticity is a difference quotient
 
 
 @dataclass(frozen=True)
-class At:
-    """What a price leads to, the category's other prices as published: units and profit of the product, and what the
-    whole category is worth to the objective, all per 1,000 visits of the segment, in currency."""
+class PriceOutcome:
+    """What a price of a product leads to while the category's other prices stay, per 1,000 visits of the segment.
+
+    price: in currency. units, profit: of the product, profit in currency. category_value: the category's expected
+    profit in currency, weighted as in the policy's objective.
+    """
 
     price: float
     units: float
@@ -37,7 +40,10 @@ class At:
 
 @dataclass(frozen=True)
 class Interval:
-    """Ends of 90 % intervals over so many draws, at the price: its profit per 1,000 visits, and its own elasticity."""
+    """90 % intervals over the draws of the sensitivity, at the price of a product.
+
+    profit: in currency per 1,000 visits; elasticity: of the product's own price; draws: their number.
+    """
 
     profit: tuple[float, float]
     elasticity: tuple[float, float]
@@ -48,17 +54,19 @@ class Interval:
 class Explanation:
     """A price and its derivation; money in currency.
 
-    parts: unit_cost, shadow_price, sensitivity_markup, opportunity_value, adjustment, which add up to the price;
-    wanted: the first four; share: chance that a visit chooses it; elasticity: of its units to its price; low, high:
-    the prices allowed, with the rules behind them; runner_up: the next best rung, None where no other is allowed;
-    curve: the demand around; family: the products that share the price, itself included, none if it is alone;
-    interval: what the draws of the artefact's posterior say of it, where there are any.
+    now, today: outcomes of the price and of today's price. parts: the five PARTS, which add up to the price.
+    unconstrained_price: the sum of the parts without the adjustment. share: probability that a visit chooses the
+    product. elasticity: of its units to its price. sensitivity: b at the reference price. support: the least and the
+    largest price that training saw. low, high: the range of allowed prices, with the rules that set its ends.
+    runner_up: the outcome of the best other allowed price, None where no other is allowed. curve: outcomes of prices
+    around. neighbours: number of other products in the category. family: ids of the products that share the price,
+    itself included, empty without a family. visits: of the segment in a period. interval: None without draws.
     """
 
-    now: At
-    today: At
+    now: PriceOutcome
+    today: PriceOutcome
     parts: dict[str, float]
-    wanted: float
+    unconstrained_price: float
     share: float
     elasticity: float
     sensitivity: float
@@ -66,8 +74,8 @@ class Explanation:
     support: tuple[float, float]
     low: tuple[float, str]
     high: tuple[float, str]
-    runner_up: At | None
-    curve: list[At]
+    runner_up: PriceOutcome | None
+    curve: list[PriceOutcome]
     neighbours: int
     family: list[object]
     visits: float
@@ -76,9 +84,11 @@ class Explanation:
 
 @dataclass(frozen=True)
 class CategoryAtPrices:
-    """The category of a product for one segment, in float64: its demand, prices in cents [n] and what they maximise.
+    """A category of n products for one segment at given prices, in float64.
 
-    draws: of its sensitivity, over which shares are expected; None to trust the demand's own.
+    problem: the pricing problem; index, segment: positions of category and segment in the problem. demand, shelf: of
+    the category alone. price [n]: in cents. draws: of the category's sensitivity, over which probabilities are means;
+    None to use the demand's own sensitivity.
     """
 
     problem: PricingProblem
@@ -91,17 +101,17 @@ class CategoryAtPrices:
 
     @property
     def products(self) -> slice:
-        """Its products."""
+        """Return the category's products among all of the problem."""
         return self.problem.product_slice(self.index, self.index + 1)
 
-    def at(self, rows: np.ndarray, row: int, cents: float) -> At:
-        """What happens with some of its products at another price; of one of them."""
+    def outcome_at(self, cents: float, row: int, mates: np.ndarray) -> PriceOutcome:
+        """Return the outcome for product `row` when it and the products `mates` (rows) have a price in cents."""
         price = self.price.copy()
-        price[rows] = cents
+        price[mates] = cents
         share = self.shares(price)
         units = PER_VISITS * share * self.problem.products.units_per_choice[self.products]
         margin = price / CENTS - self.problem.products.cost[self.products]
-        return At(
+        return PriceOutcome(
             cents / CENTS,
             float(units[row]),
             float(units[row] * margin[row]),
@@ -109,19 +119,19 @@ class CategoryAtPrices:
         )
 
     def shares(self, price: np.ndarray) -> np.ndarray:
-        """The chance that a visit chooses each product, [n]."""
+        """Return the probability that a visit chooses each product, [n], at prices in cents [n]."""
         if self.draws is None:
             return choice_probabilities(self.demand, self.shelf, price[:, None])[:, 0]
         return expected_choices(self.demand, self.shelf, self.draws, price[:, None])[:, 0]
 
     def category_value(self, price: np.ndarray, share: np.ndarray) -> float:
-        """R in currency."""
+        """Return R, the category's expected weighted profit of a visit in currency, at prices in cents [n]."""
         weight = self.problem.products.units_per_choice[self.products]
         cost = self.problem.products.effective_cost[self.products]
         return float((weight * (price - cost) * share).sum()) / CENTS
 
     def elasticity(self, row: int, slope: float) -> float:
-        """How many % more units 1 % more on a product's price brings."""
+        """Return the change in % of a product's units for 1 % more on its price; slope: from slopes, of the product."""
         share = self.shares(self.price)[row]
         if self.draws is None or share == 0:
             return float(-slope * self.price[row] * (1 - share))
@@ -130,12 +140,12 @@ class CategoryAtPrices:
         return float(np.log(up / down) / (2 * STEP))
 
     def outcomes(self, draws: Draws, group: str) -> Outcomes:
-        """What its prices lead to under draws of its sensitivity."""
+        """Return a group of the kernels' outcomes of the prices under draws of the sensitivity."""
         inputs = self.problem.pricing_inputs(self.index, self.index + 1)
         return expected_outcomes(self.demand, inputs, draws, self.price[:, None], group)
 
     def interval(self, draws: Draws, row: int) -> Interval | None:
-        """What draws say of one of its products; None where they say nothing."""
+        """Return the intervals of product `row` under the draws; None where the category has no draws."""
         if draws.row[0] < 0:
             return None
         share = self.outcomes(draws, "probability_interval").probability_interval
@@ -147,12 +157,12 @@ class CategoryAtPrices:
         return Interval((float(least), float(most)), (float(low), float(high)), draws.factor.shape[2])
 
     def slopes(self) -> np.ndarray:
-        """How much the utilities fall with a cent more, [n, 1]."""
+        """Return the fall of each product's utility for one cent more, [n, 1]."""
         return utility_lines(self.demand, self.shelf)[1]
 
 
 def category_at(problem: PricingProblem, product: int, segment: int, price: np.ndarray) -> CategoryAtPrices:
-    """The category of a product (positions), at prices in cents of all its products [n]."""
+    """Return the category of a product (positions in the problem), at the prices in cents of all its products [n]."""
     index = int(np.searchsorted(problem.products.category_start, product, side="right")) - 1
     products = problem.product_slice(index, index + 1)
     demand = in_double(problem.demand.tile(products.start, products.stop, np.array([segment])))
@@ -162,7 +172,7 @@ def category_at(problem: PricingProblem, product: int, segment: int, price: np.n
     return CategoryAtPrices(problem, index, segment, demand, exact, price.astype(np.float64), draws)
 
 
-def explanation(
+def explain_price(
     category: CategoryAtPrices,
     product: int,
     ladder: Ladder,
@@ -170,28 +180,24 @@ def explanation(
     parts: dict[str, float] | None,
     posterior: Draws | None,
 ) -> Explanation:
-    """Why the product (position) has its price; parts: those of the price table, None to work them out.
+    """Return why a product (position in the problem) has its price.
 
-    posterior: draws for the category, one row and segment, whether it was priced with them or not.
+    support: prices in currency. parts: those of the price table, None to compute them. posterior: draws for the
+    category and the segment, None without; they do not have to be those that the price was set with.
     """
     problem, row = category.problem, product - category.products.start
     mates = _mates(problem, product, category.products)
     share, slope = category.shares(category.price), category.slopes()
-    cents, low, high = (
-        int(array[i])
-        for array, i in ((category.price, row), (problem.limits.low, product), (problem.limits.high, product))
-    )
     parts = parts or _parts(category, row, share, slope)
-    rules = problem.limits.rules
-    rungs = _rungs(ladder, low, high)
-    others = [category.at(mates, row, rung) for rung in rungs if rung != cents]
-    ends = np.array([low, high, cents, problem.products.today[product], *(100 * end for end in support)])
-    points = np.unique(np.round(np.append(np.linspace(ends.min(), ends.max(), CURVE_POINTS), cents)).astype(int))
+    cents, today, rules = int(category.price[row]), problem.products.today[product], problem.limits.rules
+    low, high = int(problem.limits.low[product]), int(problem.limits.high[product])
+    others = [category.outcome_at(rung, row, mates) for rung in _rungs(ladder, low, high) if rung != cents]
+    points = _curve_points(cents, np.array([low, high, cents, today, *(CENTS * end for end in support)]))
     return Explanation(
-        now=category.at(mates, row, cents),
-        today=category.at(mates, row, float(problem.products.today[product])),
+        now=category.outcome_at(cents, row, mates),
+        today=category.outcome_at(float(today), row, mates),
         parts=parts,
-        wanted=sum(list(parts.values())[:4]),
+        unconstrained_price=sum(amount for name, amount in parts.items() if name != "adjustment"),
         share=float(share[row]),
         elasticity=category.elasticity(row, slope[row, 0]),
         sensitivity=float(slope[row, 0] * problem.products.reference_price[product]),
@@ -200,12 +206,17 @@ def explanation(
         low=(low / CENTS, BINDINGS[rules.at_low[product]]),
         high=(high / CENTS, BINDINGS[rules.at_high[product]]),
         runner_up=max(others, key=lambda other: other.category_value, default=None),
-        curve=[category.at(mates, row, float(point)) for point in points],
+        curve=[category.outcome_at(float(point), row, mates) for point in points],
         neighbours=len(category.price) - 1,
         family=[] if len(mates) == 1 else problem.products.product_id[mates + category.products.start].to_list(),
         visits=float(problem.segments.visits[category.segment]),
         interval=None if posterior is None else category.interval(posterior, row),
     )
+
+
+def _curve_points(cents: int, ends: np.ndarray) -> np.ndarray:
+    """Return CURVE_POINTS prices in whole cents over the range of `ends`, and the price itself, ascending."""
+    return np.unique(np.round(np.append(np.linspace(ends.min(), ends.max(), CURVE_POINTS), cents)).astype(int))
 
 
 def _parts(category: CategoryAtPrices, row: int, share: np.ndarray, slope: np.ndarray) -> dict[str, float]:
@@ -225,14 +236,14 @@ def _parts(category: CategoryAtPrices, row: int, share: np.ndarray, slope: np.nd
 
 
 def _mates(problem: PricingProblem, product: int, products: slice) -> np.ndarray:
-    """The rows in the category of all that share the product's price, its own included."""
+    """Return the rows, in the category, of the products that share the product's price, its own included."""
     family = problem.limits.family[products]
     own = family[product - products.start]
     return np.array([product - products.start]) if own < 0 else np.flatnonzero(family == own)
 
 
 def _rungs(ladder: Ladder, low: int, high: int) -> list[int]:
-    """The rungs from low to high; low itself where it is the only price."""
+    """Return the rungs from low to high in cents; low itself where low equals high."""
     if low == high:
         return [low]
     cents = np.arange(low, high + 1)

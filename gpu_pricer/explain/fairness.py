@@ -1,9 +1,10 @@
-"""An audit of prices by attributes that the model never saw: what does the same basket cost each group of users?
+"""An audit of prices by attributes that the model never saw: the cost of the same basket for each group of users.
 
-The basket is what all segments together are expected to buy at the new prices; a segment's price index is what it pays
-for that basket, over what the mean visit pays (a Laspeyres index over people instead of time). A group's index is the
-mean of its users'. Groups differ by chance where segments say nothing of the attribute: a gap is proven as far as it
-exceeds 0 by an interval that holds for all pairs of groups at once (Bonferroni), and only what is proven is refused.
+The basket is what all segments together are expected to buy at the new prices. The price index of a segment is what
+the segment pays for this basket over what the mean visit pays (a Laspeyres index over people instead of time); the
+index of a group is the mean over its users. Groups differ by chance even where segments are unrelated to the attribute.
+The proven part of a gap is therefore the lower end of an interval that holds for all pairs of groups at once
+(Bonferroni), and only the proven part can refuse prices.
 """
 
 import itertools
@@ -24,13 +25,16 @@ from gpu_pricer.tables.replacing import replacing_file
 
 CONFIDENCE = 0.95
 MOST_GROUPS = 12
-"""Numbers with more distinct values are compared by quarter."""
+"""A numeric attribute with more distinct values than this is grouped by quartile."""
 
 
 @dataclass(frozen=True)
 class Fairness:
-    """users: the table with the attributes; protected: which of them are audited; max_gap: the largest proven gap
-    between two groups' indices that is no reason to refuse the prices, null for any."""
+    """Settings of the audit. Raises ValueError for a protected that is no list of names or a max_gap below 0.
+
+    users: the path of the table with the attributes. protected: the columns to audit.
+    max_gap: the largest proven gap between two groups' indices with which prices are accepted; None for no limit.
+    """
 
     users: str
     protected: list[str]
@@ -45,7 +49,7 @@ class Fairness:
 
 @dataclass(frozen=True)
 class Group:
-    """Users with the same value of an attribute: how many, their mean price index and an interval for it."""
+    """A group of users with the same value of an attribute: their number, mean price index and its interval."""
 
     name: str
     users: int
@@ -56,7 +60,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Gap:
-    """How much more the dearer group pays, as a share of the mean basket, and the least of it that is proven."""
+    """gap: how much more the dearer group pays, as a share of the mean basket; proven: the proven part of the gap."""
 
     dearer: str
     cheaper: str
@@ -65,9 +69,9 @@ class Gap:
 
 
 def price_index(folder: Path, visits: pl.DataFrame) -> pl.DataFrame:
-    """segment_id and price_index of a scored version in the long layout; visits: segment_id and visits.
+    """Return segment_id and price_index of a scored version in the long layout; visits: segment_id and visits.
 
-    InputError for a version in the wide layout, which does not say what is bought.
+    Raises InputError for a version in the wide layout, which has no expected units.
     """
     rows = scan_prices(folder)
     if "expected_units" not in rows.collect_schema():
@@ -87,9 +91,9 @@ def price_index(folder: Path, visits: pl.DataFrame) -> pl.DataFrame:
 def audit(
     index: pl.DataFrame, user_segments: pl.DataFrame, users: pl.DataFrame, fairness: Fairness
 ) -> dict[str, object]:
-    """The content of fairness.json: per attribute its groups, their largest proven gap, and whether it is too large.
+    """Return the content of fairness.json: for each attribute its groups, the best proven gap, and if it is too wide.
 
-    users: user_id and the protected attributes.
+    index: from price_index. user_segments: user_id, segment_id. users: user_id and the protected attributes.
     """
     members = user_segments.select("user_id", pl.col("segment_id").cast(index.schema["segment_id"]))
     known = members.join(index, on="segment_id").join(users, on="user_id")
@@ -105,7 +109,7 @@ def audit(
 
 
 def require_attributes(fairness: Fairness, columns: list[str]) -> None:
-    """Raise InputError unless the columns of the users' table include what is to be audited."""
+    """Raise InputError unless the columns of the users' table include the protected attributes."""
     missing = [name for name in fairness.protected if name not in columns]
     if missing:
         raise InputError(
@@ -115,7 +119,7 @@ def require_attributes(fairness: Fairness, columns: list[str]) -> None:
 
 
 def write_audit(content: dict[str, object], folder: Path) -> Path:
-    """Write fairness.json into the record of a version's folder, whole or not at all; its path."""
+    """Write fairness.json into the record of a version's folder, completely or not at all; return its path."""
     path = folder / FAIRNESS
     with replacing_file(path) as fresh:
         fresh.write_text(json.dumps(content, indent=2) + "\n")
@@ -123,7 +127,7 @@ def write_audit(content: dict[str, object], folder: Path) -> Path:
 
 
 def _compare(users: pl.DataFrame, attribute: str, max_gap: float | None) -> dict[str, object]:
-    """The groups of an attribute, dearest first, and the pair whose gap is proven best."""
+    """Return the groups of an attribute, dearest first, and the pair of groups with the largest proven gap."""
     known = users.select(group=_group_of(users[attribute]), index="price_index").drop_nulls()
     found = known.group_by("group").agg(pl.len(), pl.col("index").mean(), error=pl.col("index").std() / pl.len().sqrt())
     rows = found.filter(pl.col("len") > 1).sort("index", "group", descending=[True, False]).rows()
@@ -145,7 +149,7 @@ def _compare(users: pl.DataFrame, attribute: str, max_gap: float | None) -> dict
 
 
 def _group_of(values: pl.Series) -> pl.Series:
-    """Names of groups; of many numbers, quarters of them."""
+    """Return the name of each value's group: its quartile for more than MOST_GROUPS numbers, else the value."""
     if values.dtype.is_numeric() and values.n_unique() > MOST_GROUPS:
         edges = np.unique(np.nanquantile(values.drop_nulls().to_numpy(), [0.25, 0.5, 0.75]))
         names = [f"up to {edge:g}" for edge in edges] + [f"above {edges[-1]:g}"]

@@ -1,12 +1,13 @@
-"""An explanation as lines to read."""
+"""An explanation as lines of text."""
 
 from typing import Any
 
-from gpu_pricer.explain.derivation import At, Explanation
+from gpu_pricer.explain.derivation import Explanation, PriceOutcome
+from gpu_pricer.tables.price_table import PER_VISITS
 
-BAR = 24
+BAR = 24  # characters of the longest bar
 
-SAYS = {
+MEANINGS = {
     "unit_cost": "what a unit costs",
     "shadow_price": "what the policy's weights and limits add to the cost",
     "sensitivity_markup": "mark-up that this segment's price sensitivity allows",
@@ -15,8 +16,11 @@ SAYS = {
 }
 
 
-def lines_of(title: str, found: Explanation, binding: str, currency: str) -> list[str]:
-    """The derivation of a price: how it is made up, what is allowed, what else could be set, and the demand around."""
+def explanation_lines(title: str, found: Explanation, binding: str, currency: str) -> list[str]:
+    """Return the derivation of a price: its parts, the allowed prices, other choices, and the demand around it.
+
+    binding: the rule that sets the price, as in the price table.
+    """
     price = f"{found.now.price:,.2f} {currency}"
     return [
         f"{title}: {price}, today {found.today.price:,.2f} ({found.now.price / found.today.price - 1:+.1%})",
@@ -32,7 +36,7 @@ def lines_of(title: str, found: Explanation, binding: str, currency: str) -> lis
 
 
 def constraint_lines(certificate: dict[str, Any]) -> list[str]:
-    """What the constraints on the assortment ask for, reach and cost, by their certificate."""
+    """Return what the constraints on the assortment require, reach and cost, from certificate.json."""
     lines = [f"Constraints on the assortment ({certificate['status']}), which make the shadow price"]
     for name, entry in certificate["constraints"].items():
         limit = f"{entry['kind'].replace('_', ' ')} {entry['required']:,.4g}, reached {entry['achieved']:,.4g}"
@@ -44,15 +48,18 @@ def constraint_lines(certificate: dict[str, Any]) -> list[str]:
 def change_lines(
     before: dict[str, float], after: dict[str, float], bindings: tuple[str, str], runs: tuple[str, str]
 ) -> list[str]:
-    """What of a price changed between two versions, part by part; price and parts of both."""
+    """Return how a price changed between two versions, part by part.
+
+    before, after: the price and its parts in currency. bindings: the rule that sets each price; runs: the versions.
+    """
     lines = [f"From {runs[0]} to {runs[1]}:", f"  {'':<20}{'before':>10}{'after':>10}{'change':>10}"]
     for name, now in after.items():
         lines.append(f"  {name:<20}{before[name]:>10,.2f}{now:>10,.2f}{now - before[name]:>+10,.2f}")
     parts = {name: now - before[name] for name, now in after.items() if name != "price"}
     largest = max(parts, key=lambda name: abs(parts[name]))
     if parts[largest]:
-        lines.append(f"  most of it: {largest.replace('_', ' ')} ({SAYS[largest]})")
-    rule = "the same rule holds it" if bindings[0] == bindings[1] else "another rule holds it"
+        lines.append(f"  most of it: {largest.replace('_', ' ')} ({MEANINGS[largest]})")
+    rule = "the same rule sets the price" if bindings[0] == bindings[1] else "another rule sets the price"
     lines.append(f"  {rule}: {bindings[0]} before, {bindings[1]} after")
     return lines
 
@@ -61,8 +68,8 @@ def _parts(found: Explanation) -> list[str]:
     lines = ["How it is made up"]
     for name, amount in found.parts.items():
         if name == "adjustment":
-            lines.append(f"  {found.wanted:>10,.2f}  = what would be best without the rules, at these shares")
-        lines.append(f"  {amount:>+10,.2f}  {name.replace('_', ' ')}: {SAYS[name]}")
+            lines.append(f"  {found.unconstrained_price:>10,.2f}  = the best price without the rules, at these shares")
+        lines.append(f"  {amount:>+10,.2f}  {name.replace('_', ' ')}: {MEANINGS[name]}")
     lines.append(f"  {found.now.price:>10,.2f}  = the price")
     return lines
 
@@ -73,8 +80,8 @@ def _limits(found: Explanation, binding: str) -> list[str]:
         lines.append(f"  only {found.low[0]:,.2f} ({found.low[1]})")
     else:
         lines.append(f"  from {found.low[0]:,.2f} ({found.low[1]}) to {found.high[0]:,.2f} ({found.high[1]})")
-    is_free = binding == "none"
-    lines.append("  no rule holds this price" if is_free else f"  the price is held by: {binding}")
+    is_limited = binding != "none"
+    lines.append(f"  the rule that sets the price: {binding}" if is_limited else "  no rule limits this price")
     if found.family:
         lines.append(f"  it is one price for the family of {', '.join(map(str, found.family))}")
     least, most = found.support
@@ -92,13 +99,13 @@ def _choices(found: Explanation, currency: str) -> list[str]:
         f"What else could be set ({shown})",
         f"  {found.share:.2%} of visits choose it; 1 % more on the price is {found.elasticity:+.2f} % units",
         *_interval(found),
-        f"  at this price  {_of(found.now)}",
-        f"  at today's     {_of(found.today)}",
+        f"  at this price  {_outcome(found.now)}",
+        f"  at today's     {_outcome(found.today)}",
     ]
     if found.runner_up is None:
         return [*lines, "  no other price is allowed"]
     loss = found.now.category_value - found.runner_up.category_value
-    period = loss * found.visits / 1000
+    period = loss * found.visits / PER_VISITS
     verb, amount = ("loses", loss) if loss >= 0 else ("would gain", -loss)
     return [
         *lines,
@@ -117,18 +124,18 @@ def _interval(found: Explanation) -> list[str]:
     ]
 
 
-def _of(at: At) -> str:
-    return f"{at.units:,.2f} units, {at.profit:,.2f} profit; the category {at.category_value:,.2f} (per 1,000 visits)"
+def _outcome(outcome: PriceOutcome) -> str:
+    units, profit = f"{outcome.units:,.2f} units", f"{outcome.profit:,.2f} profit"
+    return f"{units}, {profit}; the category {outcome.category_value:,.2f} (per {PER_VISITS:,} visits)"
 
 
 def _curve(found: Explanation) -> list[str]:
     lines = [f"  {'price':>10}{'units':>10}{'profit':>10}{'category':>10}"]
-    least, most = (bound(at.category_value for at in found.curve) for bound in (min, max))
-    for at in found.curve:
-        bar = "█" * round(BAR * (at.category_value - least) / (most - least or 1))
-        allowed = " " if found.low[0] <= at.price <= found.high[0] else "·"
-        mark = " ◀ the price" if at.price == found.now.price else ""
-        lines.append(
-            f" {allowed}{at.price:>10,.2f}{at.units:>10,.2f}{at.profit:>10,.2f}{at.category_value:>10,.2f}  {bar}{mark}"
-        )
+    least, most = (end(point.category_value for point in found.curve) for end in (min, max))
+    for point in found.curve:
+        bar = "█" * round(BAR * (point.category_value - least) / (most - least or 1))
+        allowed = " " if found.low[0] <= point.price <= found.high[0] else "·"
+        mark = " ◀ the price" if point.price == found.now.price else ""
+        numbers = (point.price, point.units, point.profit, point.category_value)
+        lines.append(f" {allowed}{''.join(f'{number:>10,.2f}' for number in numbers)}  {bar}{mark}")
     return ["Demand around it, per 1,000 visits (· not allowed)", *lines]

@@ -1,4 +1,4 @@
-"""Where a pricing problem is computed, as asked for or found."""
+"""The backend that computes a pricing problem: as configured, or the best one present."""
 
 import logging
 
@@ -10,15 +10,19 @@ log = logging.getLogger(__name__)
 
 
 def resolved(backend: str) -> str:
-    """The backend that was asked for, auto being the best there is; InputError where it is not there."""
+    """Return the backend of the configuration, for auto the best one. Raises InputError where it is not available."""
     try:
         return resolve_backend(backend)
     except (BackendUnavailable, ValueError) as error:
         raise InputError(str(error)) from error
 
 
-def backend_of(problem: PricingProblem, asked: str, found: str) -> str:
-    """Where this problem can be priced: families, and draws of the sensitivity, only on the CPU."""
+def backend_of(problem: PricingProblem, requested: str, found: str) -> str:
+    """Return the backend for a problem; price families and draws of the sensitivity are priced on the CPU only.
+
+    requested: as configured; found: from resolved(requested). Raises InputError for a problem that only the CPU can
+    price when another backend is requested by name.
+    """
     on_cpu = {
         "price families (policy.bounds.family_column) need": bool((problem.limits.family >= 0).any()),
         "uncertainty=posterior needs": problem.draws is not None,
@@ -26,8 +30,8 @@ def backend_of(problem: PricingProblem, asked: str, found: str) -> str:
     for what, is_there in on_cpu.items():
         if not is_there or found == "cpu":
             continue
-        if asked != "auto":
-            raise InputError(f"{what} backend=cpu, found {asked}: set backend=cpu or auto")
+        if requested != "auto":
+            raise InputError(f"{what} backend=cpu, found {requested}: set backend=cpu or auto")
         log.info("backend auto: cpu (%s it)", what)
         return "cpu"
     return found

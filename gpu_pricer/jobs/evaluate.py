@@ -4,12 +4,17 @@ import json
 import logging
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from gpu_pricer.evaluation import plots
 from gpu_pricer.evaluation.blocks import evaluate_all
+from gpu_pricer.evaluation.demand import CatalogDemand
+from gpu_pricer.evaluation.demand.price_response import response_curves
+from gpu_pricer.evaluation.held_out import HeldOut
 from gpu_pricer.jobs.evaluation_inputs import held_out_file, read_evaluation_inputs
-from gpu_pricer.jobs.figures import draw_calibration, draw_demand
 from gpu_pricer.jobs.scoreboard import scoreboard, wide_console
 from gpu_pricer.tables.price_version import RUN_RECORD
 from gpu_pricer.tables.publishing import CURRENT
@@ -20,7 +25,7 @@ INTERVALS = "elasticities.parquet"
 
 
 def inputs(config: DictConfig) -> list[Path]:
-    """What `evaluate` reads; of the published table its record, which names all that it was made of."""
+    """Return the files that `evaluate` reads; for the published table its record, which names the table's sources."""
     published = Path(config.paths.prices) / CURRENT / RUN_RECORD
     return [
         held_out_file(config.paths),
@@ -30,38 +35,39 @@ def inputs(config: DictConfig) -> list[Path]:
 
 
 def main(config: DictConfig) -> None:
-    """Judge the demand model by choices it never saw and, where the truth is known, prices by their profit.
+    """Judge the demand model by choices that its training never saw and, where the truth is known, prices by profit.
 
     Reads   paths.work/train/held_out.parquet     predictions of the held-out periods, from `train`
             paths.truth                           the true demand, from `prepare data=synthetic`
-            paths.demand, paths.prices/_current   what was learned, and the prices published from it
-            paths.catalog, paths.data, policy     today's prices, costs, the log, the rules of all lists
+            paths.demand, paths.prices/_current   the learned demand, and the prices published from it
+            paths.catalog, paths.data, policy     today's prices and costs, the log, the rules of all price lists
     Writes  paths.work/metrics.json
-              test            rows, log_loss, auc, ece, predicted_over_actual, poisson_deviance, and
+              test            the network's rows, log_loss, auc, ece, predicted_over_actual, poisson_deviance and
                               poisson_deviance_by_segment; intervals: of the scores, from resampled users;
-                              off_policy: the same of the products whose price moved most
-              artefact        the same of what is priced, where the network is only its teacher; not with
-                              train.response, whose correction is of all the log
-              aggregation_regret  regret, the share of profit lost because the prices are those of the segments' moments
-                              and not of their members, by the members' own demand; both profits per 1,000 visits
+                              off_policy: the same scores of the products whose price moved most
+              artefact        the same scores of the demand artefact, which the network only teaches; absent with
+                              train.response, which corrects the artefact with the whole log
+              aggregation_regret  regret: the share of profit lost, by the demand of every user, because prices are
+                              best for a segment's moments and not for its members; both profits per 1,000 visits
               price_response  mean_elasticity, share_rising, elasticity_by_category: the artefact's elasticity,
-                              90 % of its posterior (posterior_low, posterior_high), the log's own (observed) and
-                              its interval (low, high); interval_90: by the posterior, the mean over the
-                              cells, segments x categories
-              segmentation    profit (per 1,000 visits, the artefact's opinion of its own prices) and log_loss for
+                              90 % of its posterior (posterior_low, posterior_high), the elasticity of the log alone
+                              (observed) and its interval (low, high); interval_90: number of cells, segments x
+                              categories, and the means of elasticity, low and high by the posterior
+              segmentation    profit (per 1,000 visits, expected by the artefact of its own prices) and log_loss for
                               1, 4, 16, … segments
-              baselines       the same blocks of the models in `evaluate` (evaluate=baselines: all of them), and
+              baselines       the same blocks for the models in `evaluate` (evaluate=baselines: all of them), and
                               ours_minus_theirs: intervals of the differences
-              truth           profit_per_1000_visits, profit_over_today, regret (the oracle's profit missed, a
-                              rate), share_of_attainable_gain, optimism_gap (predicted profit over the true one − 1),
+              truth           profit_per_1000_visits, profit_over_today, regret (share of the oracle's profit that is
+                              missed), share_of_attainable_gain, optimism_gap (predicted profit over true profit − 1),
                               gain_share of warm and cold products (cold ones never sold), elasticity_rmse,
-                              elasticity_coverage_90, visits_covered; naive: the same before train.response corrected
-                              it; baselines: gains
+                              elasticity_coverage_90, visits_covered; naive: the same elasticities before
+                              train.response corrected them; baselines: gains of the other price lists
 
             paths.work/elasticities.parquet   segment_id, category_id, elasticity, low, high: 90 % of the posterior
             paths.work/plots/*.svg            calibration, response_curves, elasticities, segmentation
 
-    Whatever is not there is left out of the file, and said; if nothing is there, the job ends with 2.
+    Blocks whose inputs are missing are left out of the file, and the log says so; with no input at all the job ends
+    with exit status 2.
 
     Example: gpu-pricer evaluate evaluate=baselines paths.work=work
     """
@@ -80,14 +86,33 @@ def main(config: DictConfig) -> None:
 
 
 def write_metrics(path: Path, metrics: dict) -> None:
-    """Write metrics as JSON; NaN, which JSON has not, as null."""
+    """Write metrics as JSON, with null for NaN, which JSON does not have."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(_json_ready(metrics), indent=2, allow_nan=False) + "\n")
     log.info("wrote %s", path)
 
 
+def draw_calibration(folder: Path, held_out: HeldOut, probabilities: dict[str, np.ndarray]) -> None:
+    """Draw predicted against bought rates of the held-out offers; probabilities: [N] by model."""
+    offers = held_out.offers
+    weight = offers["weight"].cast(pl.Float64).to_numpy()
+    plots.draw_calibration(folder / "calibration.svg", offers["bought"].to_numpy(), weight, probabilities)
+    log.info("drew %s", folder / "calibration.svg")
+
+
+def draw_demand(folder: Path, metrics: dict[str, dict], demand: CatalogDemand, categories: int) -> None:
+    """Draw response curves of the largest categories, elasticities, and the value of the segments."""
+    response = metrics["price_response"]
+    curves = response_curves(demand.largest(categories))
+    plots.draw_response_curves(folder / "response_curves.svg", curves, response["elasticity_by_category"])
+    plots.draw_elasticities(folder / "elasticities.svg", demand.elasticities(), response["mean_elasticity"])
+    value = pl.DataFrame([{"segments": int(count), **row} for count, row in metrics["segmentation"].items()])
+    plots.draw_segmentation(folder / "segmentation.svg", value)
+    log.info("drew response_curves, elasticities and segmentation in %s", folder)
+
+
 def _json_ready(value: object) -> object:
-    """NaN, which JSON has not, as null."""
+    """Return the value with None for every NaN."""
     if isinstance(value, dict):
         return {key: _json_ready(entry) for key, entry in value.items()}
     return None if isinstance(value, float) and value != value else value

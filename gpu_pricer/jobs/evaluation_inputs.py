@@ -1,4 +1,4 @@
-"""What `evaluate` finds to evaluate in the folders of the configuration."""
+"""The inputs of `evaluate`, read from the folders of the configuration."""
 
 import json
 import logging
@@ -31,9 +31,9 @@ LOG_TABLES = ("shelf", "choices", "visits")
 def read_evaluation_inputs(
     paths: DictConfig, policy: Policy, settings: EvaluationSettings, seed: int
 ) -> EvaluationInputs:
-    """Return everything that there is to evaluate; what is not there is said in the log.
+    """Return all inputs that are present; missing inputs are logged.
 
-    InputError for files that are torn, and where nothing is there.
+    Raises InputError for unreadable files, and where there is nothing to evaluate.
     """
     for folder in (Path(paths.work) / "train", Path(paths.data)):
         require_readable(folder)
@@ -64,7 +64,7 @@ def read_evaluation_inputs(
 
 
 def held_out_file(paths: DictConfig) -> Path:
-    """Return where `train` leaves its predictions of the held-out periods."""
+    """Return the file of the predictions of the held-out periods, which `train` writes."""
     return Path(paths.work) / "train" / "held_out.parquet"
 
 
@@ -83,7 +83,11 @@ def _held_out(file: Path, sales: Log | None, settings: EvaluationSettings, seed:
 
 
 def _trained_periods(data: Path, held_out: HeldOut) -> list[date]:
-    """Return the periods that training saw, so that no baseline sees more: neither history alone nor validation."""
+    """Return the periods that training saw, so that baselines see no more.
+
+    They are the periods before the held-out ones without those used only as history or for validation. Raises
+    InputError where summary.json does not say how the periods were split.
+    """
     summary = data / "summary.json"
     split = json.loads(summary.read_text()).get("split") if summary.is_file() else None
     if split is None:
@@ -103,7 +107,10 @@ def _catalog_demand(
 
 
 def _members(paths: DictConfig, artefact: DemandArtefact) -> tuple[DemandArtefact | None, DemandArtefact | None]:
-    """Return the demand of every user, and that of their segments before train.response corrected it."""
+    """Return the demand of every user and the demand of their segments, (None, None) where train did not keep them.
+
+    The segments' demand is the one before train.response corrected it, if it did.
+    """
     kept = Path(paths.work) / "train"
     if not (kept / MEMBERS).is_dir():
         log.info("no members' demand at %s: no aggregation_regret", kept / MEMBERS)
@@ -112,7 +119,7 @@ def _members(paths: DictConfig, artefact: DemandArtefact) -> tuple[DemandArtefac
 
 
 def _learned(paths: DictConfig, artefact: DemandArtefact | None) -> Learned | None:
-    """Return what is compared with the truth besides baselines."""
+    """Return the learned demand and the published prices, to be compared with the truth."""
     if artefact is None:
         return None
     kept = Path(paths.work) / "train" / NAIVE

@@ -11,79 +11,85 @@ from omegaconf import DictConfig
 
 from gpu_pricer.constraints.certificate import CERTIFICATE
 from gpu_pricer.errors import InputError
-from gpu_pricer.explain.derivation import category_at, explanation
-from gpu_pricer.explain.text import change_lines, constraint_lines, lines_of
+from gpu_pricer.explain.derivation import Explanation, category_at, explain_price
+from gpu_pricer.explain.text import change_lines, constraint_lines, explanation_lines
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.policy.rule_columns import with_rule_columns
 from gpu_pricer.pricing.problem.matching import match_products
 from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem, problem_of
 from gpu_pricer.tables.artefact import DemandArtefact, read_artefact
-from gpu_pricer.tables.price_table import PARTS, scan_cells, scan_prices
+from gpu_pricer.tables.price_table import CENTS, PARTS, scan_cells, scan_prices
 from gpu_pricer.tables.price_version import RECORD, RUN_RECORD, PriceVersion, read_version
 from gpu_pricer.tables.priced_products import catalog_fingerprint, read_catalog
 from gpu_pricer.tables.publishing import current_run
 from kernels import Draws
 
 
+class CellPosition(NamedTuple):
+    """A price's product and segment, as positions in the pricing problem."""
+
+    product: int
+    segment: int
+
+
 class PricedFrom(NamedTuple):
-    """What a version was priced from: the problem, and of each product [P] the support, in currency, and category."""
+    """What a version was priced from.
+
+    artefact: the demand. problem: the pricing problem. support [P, 2]: the least and the largest price of each product
+    that training saw, in currency. category_id [P].
+    """
 
     artefact: DemandArtefact
     problem: PricingProblem
     support: np.ndarray
     category_id: pl.Series
 
-    def draws(self, product: int, segment: int) -> Draws | None:
-        """The posterior of a segment's sensitivity to a product's category, if the artefact has one."""
+    def draws(self, cell: CellPosition) -> Draws | None:
+        """Return the draws of the segment's sensitivity in the product's category, None without a posterior."""
         if self.artefact.posterior is None:
             return None
-        return posterior_draws(self.artefact, self.category_id[product : product + 1]).of_segment(segment)
+        category_id = self.category_id[cell.product : cell.product + 1]
+        return posterior_draws(self.artefact, category_id).of_segment(cell.segment)
 
 
 def inputs(config: DictConfig) -> list[Path]:
-    """What `explain` reads, the price table's files apart."""
+    """Return the files that `explain` reads, except those of the price table."""
     return [Path(config.paths.demand), Path(config.paths.catalog), _version(config) / RUN_RECORD]
 
 
 def main(config: DictConfig) -> None:
-    """Print why one price is what it is: its parts, what is allowed, the runner-up, the demand around it.
+    """Print why one price is what it is: its parts, the allowed prices, the runner-up, the demand around it.
 
-    Reads   paths.prices    the published table, or of it the version explain.version; or paths.shards
+    Reads   paths.prices    the published table, or its version explain.version; or the version in paths.shards
             paths.demand, paths.catalog, policy     what that version was scored from
 
-    Where the artefact has a posterior, it says how far profit and elasticity may be off. With explain.against=<run>
-    it says too what of the price changed since that version, part by part; both versions need score.details=[parts].
+    If the artefact has a posterior, the job prints 90 % intervals of profit and elasticity. With explain.against=<run>
+    it also prints what changed in the price since that version, part by part; both versions need score.details=[parts].
+
     Example: gpu-pricer explain product=1082185 segment=3
     """
     folder = _version(config)
     version, policy = read_version(folder), instantiate(config.policy)
     origin = _priced_from(config, version, policy)
-    product = _position(origin.problem.products.product_id, "product", config.product)
-    segment = _position(origin.problem.segments.segment_id, "segment", config.segment)
-    prices = _category_prices(folder, origin.problem, product, segment)
-    row = _row(folder, origin.problem, product, segment)
-    parts = {name: float(row[name]) for name in PARTS} if set(PARTS) <= set(row) else None  # type: ignore[arg-type]
-    if policy.active_constraints and parts is None:
-        raise InputError(
-            f"a price under policy.constraints is explained by its parts, found {folder} without: "
-            "score with score.details=[parts]"
-        )
-    category = category_at(origin.problem, product, segment, prices)
-    support, ladder = origin.support[product], policy.ladders[origin.problem.limits.ladder[product]]
-    draws = origin.draws(product, segment)
-    found = explanation(category, product, ladder, (support[0], support[1]), parts, draws)
+    cell = CellPosition(
+        _position(origin.problem.products.product_id, "product", config.product),
+        _position(origin.problem.segments.segment_id, "segment", config.segment),
+    )
+    row = _row(folder, origin.problem, cell)
+    found = _explain(origin, policy, folder, cell, row)
     title = f"Product {config.product} for segment {config.segment} in {version.run}"
-    lines = lines_of(title, found, str(row.get("binding", "unknown (wide layout)")), version.currency)
+    lines = explanation_lines(title, found, str(row.get("binding", "unknown (wide layout)")), version.currency)
     if policy.active_constraints:
         lines += ["", *constraint_lines(json.loads((folder / RECORD / CERTIFICATE).read_text()))]
     if config.explain.against is not None:
-        lines += ["", *_changes(config, folder, origin.problem, product, segment)]
+        older = Path(config.paths.prices) / str(config.explain.against)
+        lines += ["", *_changes(older, folder, origin.problem, cell)]
     print("\n".join(lines))
 
 
 def _version(config: DictConfig) -> Path:
-    """The folder of the version to explain: explain.version, else paths.shards, else the published one."""
+    """Return the folder of the version to explain: explain.version, else paths.shards, else the published one."""
     prices = Path(config.paths.prices)
     if config.explain.version is not None:
         return prices / str(config.explain.version)
@@ -99,7 +105,10 @@ def _version(config: DictConfig) -> Path:
 
 
 def _priced_from(config: DictConfig, version: PriceVersion, policy: Policy) -> PricedFrom:
-    """InputError unless artefact, catalog and policy are those that the version was scored from."""
+    """Return what the version was priced from.
+
+    Raises InputError unless artefact, catalog and policy are those that the version was scored from.
+    """
     artefact = read_artefact(Path(config.paths.demand))
     catalog = read_catalog(Path(config.paths.catalog), policy.columns)
     origin = {
@@ -107,10 +116,10 @@ def _priced_from(config: DictConfig, version: PriceVersion, policy: Policy) -> P
         "demand": ("paths.demand", artefact.fingerprint(), version.artefact),
         "catalog": ("paths.catalog", catalog_fingerprint(catalog), version.catalog),
     }
-    for name, found, wanted in origin.values():
-        if found != wanted:
+    for name, found, expected in origin.values():
+        if found != expected:
             raise InputError(
-                f"{name} must be what {version.run} was scored from ({wanted}), found another ({found}): "
+                f"{name} must be what {version.run} was scored from ({expected}), found another ({found}): "
                 "repeat the settings of that run, see run.json of the score job, or score again"
             )
     matched = match_products(with_rule_columns(catalog, policy.bounds), artefact)
@@ -119,49 +128,73 @@ def _priced_from(config: DictConfig, version: PriceVersion, policy: Policy) -> P
     return PricedFrom(artefact, problem, support, matched.products["category_id"])
 
 
-def _position(ids: pl.Series, what: str, wanted: object) -> int:
-    """Where an id of the command line is; InputError when it is not there."""
-    if wanted is None:
+def _position(ids: pl.Series, what: str, requested: object) -> int:
+    """Return the position of an id of the command line. Raises InputError when the id is unknown or missing."""
+    if requested is None:
         raise InputError(f"{what} must be an id of the price table, found none: set {what}=ID, such as {what}={ids[0]}")
-    where = (ids.cast(pl.String) == str(wanted)).arg_true()
+    where = (ids.cast(pl.String) == str(requested)).arg_true()
     if not len(where):
         examples = ", ".join(ids.head(3).cast(pl.String))
-        raise InputError(f"{what} must be an id of the price table, found {wanted!r}: there are {examples}, ...")
+        raise InputError(f"{what} must be an id of the price table, found {requested!r}: there are {examples}, ...")
     return int(where[0])
 
 
-def _category_prices(folder: Path, problem: PricingProblem, product: int, segment: int) -> np.ndarray:
-    """The version's prices in cents of all products of the product's category, in their order [n]."""
-    index = int(np.searchsorted(problem.products.category_start, product, side="right")) - 1
+def _explain(
+    origin: PricedFrom, policy: Policy, folder: Path, cell: CellPosition, row: dict[str, object]
+) -> Explanation:
+    """Return the explanation of a cell's price; row: from _row.
+
+    Raises InputError for a price under constraints in a version without the parts of its prices.
+    """
+    parts = {name: float(row[name]) for name in PARTS} if set(PARTS) <= set(row) else None  # type: ignore[arg-type]
+    if policy.active_constraints and parts is None:
+        raise InputError(
+            f"a price under policy.constraints is explained by its parts, found {folder} without: "
+            "score with score.details=[parts]"
+        )
+    prices = _category_prices(folder, origin.problem, cell)
+    category = category_at(origin.problem, cell.product, cell.segment, prices)
+    ladder = policy.ladders[origin.problem.limits.ladder[cell.product]]
+    least, most = origin.support[cell.product]
+    return explain_price(category, cell.product, ladder, (least, most), parts, origin.draws(cell))
+
+
+def _category_prices(folder: Path, problem: PricingProblem, cell: CellPosition) -> np.ndarray:
+    """Return the version's prices in cents, [n], of the products of the cell's category, in the problem's order."""
+    index = int(np.searchsorted(problem.products.category_start, cell.product, side="right")) - 1
     ids = problem.products.product_id[problem.product_slice(index, index + 1)]
     cells = scan_cells(folder, problem.segments.segment_id.dtype)
     schema = cells.collect_schema()
-    wanted = pl.DataFrame({"product_id": ids.cast(schema["product_id"])})
-    mine = cells.filter(pl.col("segment_id") == pl.lit(problem.segments.segment_id[segment], schema["segment_id"]))
-    mine = mine.filter(pl.col("product_id").is_in(wanted["product_id"].implode()))
-    found = wanted.join(mine.collect(engine="streaming"), on="product_id", how="left", maintain_order="left")
+    products = pl.DataFrame({"product_id": ids.cast(schema["product_id"])})
+    segment = pl.lit(problem.segments.segment_id[cell.segment], schema["segment_id"])
+    mine = cells.filter(pl.col("segment_id") == segment)
+    mine = mine.filter(pl.col("product_id").is_in(products["product_id"].implode()))
+    found = products.join(mine.collect(engine="streaming"), on="product_id", how="left", maintain_order="left")
     if found["price"].null_count():
         raise InputError(f"{folder} must price every product of the category, found some missing: score again")
-    return (found["price"].cast(pl.Float64) * 100).round().to_numpy()
+    return (found["price"].cast(pl.Float64) * CENTS).round().to_numpy()
 
 
-def _row(folder: Path, problem: PricingProblem, product: int, segment: int) -> dict[str, object]:
-    """The price table's row of a cell; empty in the wide layout, which has none."""
+def _row(folder: Path, problem: PricingProblem, cell: CellPosition) -> dict[str, object]:
+    """Return the price table's row of a cell; empty for the wide layout, which has no row per cell."""
     table = scan_prices(folder)
     schema = table.collect_schema()
     if "segment_id" not in schema:
         return {}
-    keys = {"product_id": problem.products.product_id[product], "segment_id": problem.segments.segment_id[segment]}
+    ids = problem.products.product_id[cell.product], problem.segments.segment_id[cell.segment]
+    keys = dict(zip(("product_id", "segment_id"), ids, strict=True))
     rows = table.filter(pl.col(name) == pl.lit(value, schema[name]) for name, value in keys.items())
     found = rows.collect(engine="streaming")
     return found.row(0, named=True) if found.height else {}
 
 
-def _changes(config: DictConfig, folder: Path, problem: PricingProblem, product: int, segment: int) -> list[str]:
-    """What changed since the version explain.against."""
-    older = Path(config.paths.prices) / str(config.explain.against)
+def _changes(older: Path, folder: Path, problem: PricingProblem, cell: CellPosition) -> list[str]:
+    """Return the lines on what changed in a cell's price since the older version.
+
+    Raises InputError unless both versions have the parts of their prices.
+    """
     runs = (read_version(older).run, read_version(folder).run)
-    rows = [_row(path, problem, product, segment) for path in (older, folder)]
+    rows = [_row(path, problem, cell) for path in (older, folder)]
     for path, row in zip((older, folder), rows, strict=True):
         if not set(PARTS) <= set(row):
             raise InputError(

@@ -1,4 +1,4 @@
-"""Auditing a scored version: is the same basket dearer for some groups of users than for others?"""
+"""The audit of a scored version: whether the same basket costs some groups of users more than others."""
 
 import logging
 from pathlib import Path
@@ -14,17 +14,17 @@ log = logging.getLogger(__name__)
 
 
 def require_known_attributes(fairness: Fairness) -> None:
-    """Raise InputError unless the users' table, if there is one, has what is to be audited."""
+    """Raise InputError unless the users' table, if there is one, has the protected attributes."""
     users = Path(fairness.users)
     if users.exists():
         require_attributes(fairness, scan_table(users).collect_schema().names())
 
 
 def audit_version(folder: Path, demand: Path, fairness: Fairness) -> None:
-    """Write fairness.json into the version's record; Refused where a proven gap is too large.
+    """Write fairness.json into the version's record. Raises Refused where a proven gap exceeds fairness.max_gap.
 
-    Without protected attributes, users or their segments there is nothing to audit, which is an InputError if a
-    largest gap is set.
+    Without protected attributes, the users' table, their segments or the long layout no audit is possible: this is
+    logged, or raises InputError if fairness.max_gap is set.
     """
     segments, user_segments = read_segments(demand)
     users = Path(fairness.users)

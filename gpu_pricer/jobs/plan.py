@@ -1,4 +1,4 @@
-"""What `run` does: which steps, and whether once or for every fold and seed of a benchmark."""
+"""The plan of `run`: its steps, done once or for every fold and seed of a benchmark."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,8 +14,12 @@ REPEATED_PATHS = ("work", "prices")
 
 
 @dataclass(frozen=True)
-class Plan:
-    """steps: those to run, in order; folds: the overrides that make each, by name; seeds: one run of a fold each."""
+class RunPlan:
+    """The plan of a run. Raises InputError or ValueError for values out of range.
+
+    steps: those to run, in the order of STEPS. folds: by name, the overrides that make each fold. seeds: one run of
+    every fold for each; empty to use the configuration's seed.
+    """
 
     steps: list[str]
     folds: dict[str, list[str]]
@@ -36,11 +40,14 @@ class Plan:
 
     @property
     def is_repeated(self) -> bool:
-        """Whether there is more to do than one run in paths.work."""
+        """Return whether there are folds or seeds, so that runs need folders of their own."""
         return bool(self.folds or self.seeds)
 
     def configs(self, config: DictConfig) -> Iterator[tuple[str, str, DictConfig]]:
-        """The fold's name, the run's and the run's configuration, which writes to folders of its own."""
+        """Yield each run: the fold's name, the run's name, and a configuration that writes to the run's own folders.
+
+        Raises InputError for a trainer of several processes.
+        """
         if config.trainer.devices * config.trainer.num_nodes > 1:
             raise InputError("run.folds and run.seeds need a trainer of one process: use trainer=cpu or trainer=gpu")
         for fold, overrides in (self.folds or {"": []}).items():

@@ -12,31 +12,31 @@ from rich.console import Console
 from gpu_pricer.errors import InputError
 from gpu_pricer.evaluation.repetition import repeated_metrics
 from gpu_pricer.jobs import evaluate, prepare, publish, score, train
-from gpu_pricer.jobs.plan import Plan
+from gpu_pricer.jobs.plan import RunPlan
 from gpu_pricer.jobs.run_record import run_job
 from gpu_pricer.jobs.scoreboard import scoreboard, wide_console
 from gpu_pricer.jobs.summary import closing_lines
 
 log = logging.getLogger(__name__)
 
-# A process that is not the first by any of these only helps to train: Lightning, torchrun or srun started it.
+# Lightning, torchrun or srun start helper processes, which only train. A helper has one of these ranks above 0.
 RANKS = ("LOCAL_RANK", "RANK", "SLURM_PROCID")
 STEPS = {"prepare": prepare, "train": train, "score": score, "publish": publish, "evaluate": evaluate}
 
 
 def inputs(config: DictConfig) -> list[Path]:
-    """What the first step reads; every step writes a run.json of its own."""
+    """Return the files that the first step reads; every step writes its own run.json with its inputs."""
     return prepare.inputs(config)
 
 
 def main(config: DictConfig) -> dict[str, object]:
     """Prepare, train, score, publish and evaluate, in order; the first failure ends the run.
 
-    Whatever fails, the published table stays the last whole version; run it again. At the end it says
-    where the prices are, what they promise and how to read them.
+    After a failure the published table is still the last complete version, and the job can be run again. At its end
+    the job prints where the prices are, the profit they are expected to earn, and how to read them.
 
-    run.steps leaves steps out. run.folds and run.seeds repeat the steps for every fold and seed, each in
-    paths.work/<fold>/seed<k>; paths.work/metrics.json then holds the mean and the spread of all metrics.
+    run.steps=[...] runs only some of the steps. run.folds and run.seeds repeat the steps for every fold and seed, each
+    in paths.work/<fold>/seed<k>; paths.work/metrics.json then has the mean and the spread of all metrics.
 
     Example: gpu-pricer run data=synthetic paths.work=work-synthetic paths.prices=prices-synthetic
              gpu-pricer run experiment=grocery_benchmark paths.work=work-benchmark
@@ -46,7 +46,7 @@ def main(config: DictConfig) -> dict[str, object]:
     if measure is not None:
         raise InputError(f"frontier={measure} writes no prices to publish: use gpu-pricer score frontier={measure}")
     if "evaluate" in plan.steps:
-        instantiate(config.evaluate, _convert_="all")  # what it cannot do, it should not say after an hour
+        instantiate(config.evaluate, _convert_="all")  # refuses bad settings now, not after an hour of training
     if plan.is_repeated:
         return {"runs": _repeat(plan, config)}
     is_helper = any(os.environ.get(rank, "0") != "0" for rank in RANKS)
@@ -68,8 +68,8 @@ def _take(steps: list[str], config: DictConfig) -> dict[str, float]:
     return seconds
 
 
-def _repeat(plan: Plan, config: DictConfig) -> dict[str, dict[str, float]]:
-    """Run the steps for every fold and seed and write what their metrics have in common."""
+def _repeat(plan: RunPlan, config: DictConfig) -> dict[str, dict[str, float]]:
+    """Run the steps for every fold and seed, write the mean and spread of their metrics, and return the seconds."""
     seconds: dict[str, dict[str, float]] = {}
     metrics: dict[str, list[dict]] = {}
     for fold, name, changed in plan.configs(config):

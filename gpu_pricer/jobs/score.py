@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 def inputs(config: DictConfig) -> list[Path]:
-    """What `score` reads."""
+    """Return the files that `score` reads."""
     return [Path(config.paths.demand), Path(config.paths.catalog)]
 
 
@@ -48,18 +48,19 @@ def main(config: DictConfig) -> None:
             paths.catalog   product_id, category_id, price, cost; optional availability, and what the policy names
     Writes  paths.shards    the price table's files, and in _record/ run.json (totals) and unpriced.parquet;
                             by default a new folder in paths.prices, which `publish` takes from there;
-                            certificate.json if the policy has constraints: what they reach, cost and leave to gain;
-                            fairness.json if fairness.users has protected attributes. Exit status 3: they pay too
-                            differently (fairness.max_gap), and `publish` refuses the version too
-            With frontier=units (or another measure) no prices at all, but what more of it costs:
-            paths.work/frontier/units.parquet, and as a figure paths.work/plots/frontier_units.svg
+                            certificate.json if the policy has constraints: what they reach and cost, and the gap
+                            to the best profit; fairness.json if fairness.users has protected attributes. The job ends
+                            with exit status 3 if groups of users pay prices that differ by more than
+                            fairness.max_gap; `publish` then refuses the version too
+            With frontier=units (or another measure) the job writes no prices but the cost of more of the measure:
+            paths.work/frontier/units.parquet, and the figure paths.work/plots/frontier_units.svg
 
     Example: gpu-pricer score policy=profit policy.bounds.max_increase=0.10
-    Parts:   gpu-pricer score score.details=[parts,personalised,note]   why each price is what it is
-    Costs:   gpu-pricer score score.leave_one_out=true   what each rule costs, in certificate.json
-    Trade:   gpu-pricer score frontier=units   the most profit for every volume
+    Parts:   gpu-pricer score score.details=[parts,personalised,note]   columns that explain each price
+    Costs:   gpu-pricer score score.leave_one_out=true   the cost of each rule, in certificate.json
+    Trade:   gpu-pricer score frontier=units   the highest profit at every volume
     Unsure:  gpu-pricer score uncertainty=posterior score.details=[interval]   best on average over the posterior
-    Wide:    gpu-pricer score score.layout=wide   a row per product and a column per segment, prices alone
+    Wide:    gpu-pricer score score.layout=wide   a row per product and a column per segment, with prices only
     Array:   gpu-pricer score paths.shards=prices/tonight score.shards=8 score.shard=$SLURM_ARRAY_TASK_ID
     """
     policy, tiling, frontier = (instantiate(config[key]) for key in ("policy", "score", "frontier"))
@@ -104,7 +105,7 @@ def score(
 ) -> PriceVersion | None:
     """Write this process's shards into the folder; return the whole version, or None while other shards are missing.
 
-    warm_start: the record of an earlier version whose multipliers are a first guess.
+    warm_start: the record of an earlier version, whose multipliers are the first guess.
     """
     found, origin = resolved(backend), origin_of(artefact, policy, catalog)
     matched = match_products(with_rule_columns(catalog, policy.bounds), artefact)
@@ -114,7 +115,7 @@ def score(
     del artefact, matched
     backend = backend_of(problem, backend, found)
     version = empty_version(problem, origin, tiling, folder.name, backend, uncertainty)
-    table_columns(problem, tiling.layout, tiling.details)  # refuses what has none before anything is written
+    table_columns(problem, tiling.layout, tiling.details)  # refuses unknown columns before anything is written
     constraints = prepare_constraints(problem, policy, market, warm_start, backend)
     del market
     open_shard(folder, tiling.shard)
@@ -123,7 +124,7 @@ def score(
 
 
 def _market_of(artefact: DemandArtefact, catalog: pl.DataFrame, policy: Policy) -> MarketData:
-    """Return what the policy's constraints read of the catalog and of the segments."""
+    """Return the columns of the catalog and the segments that the policy's constraints read."""
     active = policy.active_constraints
     names = {"product_id", *columns_read(active)} if active else set()
     read = catalog.select(name for name in catalog.columns if name in names)
@@ -137,7 +138,7 @@ def _write_shards(
     version: PriceVersion,
     constraints: PreparedConstraints | None,
 ) -> PriceVersion | None:
-    """Solve the constraints, if there are any, then price and write this process's shards of the version."""
+    """Solve the constraints, if any, price and write this process's shards; return the version as `score` does."""
     segments, products = len(problem.segments.segment_id), len(problem.products.product_id)
     log.info("pricing %d products x %d segments on %s into %s", products, segments, version.backend, folder)
     lagrangian = solve_constraints(constraints, folder / RECORD)
@@ -158,13 +159,14 @@ def _write_shards(
 
 
 def _uncertainty(uncertainty: object, tiling: Tiling, frontier: Frontier) -> str:
-    """Return what prices make of the sensitivities' uncertainty; InputError where that does not fit the rest."""
+    """Return the checked uncertainty. Raises InputError where it does not fit the tiling or the frontier."""
     if uncertainty not in UNCERTAINTIES:
         raise InputError(f"uncertainty must be {' or '.join(UNCERTAINTIES)}, found {uncertainty!r}")
     if "interval" in tiling.details and uncertainty == POINT:
         raise InputError("score.details=[interval] needs uncertainty=posterior, found point: set it or leave that out")
     if frontier.measure is not None and uncertainty == POSTERIOR:
         raise InputError(
-            f"frontier={frontier.measure} needs uncertainty=point, found posterior: its multipliers steer one demand"
+            f"frontier={frontier.measure} needs uncertainty=point, found posterior: "
+            "its multipliers belong to one demand"
         )
     return str(uncertainty)

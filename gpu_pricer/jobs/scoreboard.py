@@ -1,4 +1,4 @@
-"""metrics.json on a terminal: how the models compare on held-out choices, and price lists under the truth."""
+"""The tables of metrics.json for a terminal: models on held-out choices, and price lists under the truth."""
 
 import sys
 
@@ -8,16 +8,16 @@ from rich.table import Table
 SCORES = ("log_loss", "auc", "ece", "predicted_over_actual")
 MOST_CATEGORIES = 12
 GAINS = ("profit_over_today", "regret", "share_of_attainable_gain")
-WIDTH = 160  # columns of a file, in which no number is cut short
+WIDTH = 160  # columns where the output is a file; wide enough for every number
 
 
 def wide_console() -> Console:
-    """Standard output, as wide as its terminal or, where it is none, as the widest table."""
+    """Return a console on standard output, as wide as the terminal, or WIDTH where there is no terminal."""
     return Console(width=None if sys.stdout.isatty() else WIDTH)
 
 
 def scoreboard(metrics: dict[str, dict]) -> list[Table]:
-    """The tables of the blocks that are there."""
+    """Return a table for each block of the metrics that has one."""
     boards = []
     if "test" in metrics:
         boards.append(_held_out(metrics))
@@ -29,7 +29,7 @@ def scoreboard(metrics: dict[str, dict]) -> list[Table]:
 
 
 def _held_out(metrics: dict[str, dict]) -> Table:
-    """One row per model; deviances of buyers per product and period."""
+    """Return a row per model: its scores, the deviances of buyers per product and period, and its elasticity."""
     judged = {"network": metrics["test"], "artefact": metrics.get("artefact"), **metrics.get("baselines", {})}
     deviances = list(metrics["test"]["poisson_deviance"])
     board = Table("held-out choices", *SCORES, *(f"deviance {name}" for name in deviances), "elasticity", "rising")
@@ -49,7 +49,7 @@ def _held_out(metrics: dict[str, dict]) -> Table:
 
 
 def _response(block: dict) -> Table:
-    """The categories where the log itself says something, the most certain first."""
+    """Return a row per category whose elasticity the log identifies, the narrowest interval of the log first."""
     board = Table("elasticity", "artefact", "its 90 %", "the log's own", "its 90 %")
     board.add_row("mean", f"{block['mean_elasticity']:.2f}", "", "", "")
     known = [(name, row) for name, row in block["elasticity_by_category"].items() if row.get("observed") is not None]
@@ -64,6 +64,7 @@ def _interval(low: float | None, high: float | None) -> str:
 
 
 def _under_truth(block: dict) -> Table:
+    """Return a row per price list, by rising profit under the truth."""
     board = Table("profit under the truth", "per 1,000 visits", "over today", "regret", "of attainable gain")
     judged = block["baselines"] | ({"ours": block} if "regret" in block else {})
     for name, profit in sorted(block["profit_per_1000_visits"].items(), key=lambda item: item[1]):

@@ -1,4 +1,4 @@
-"""The version of the price table that `score` writes: where it lies, and what it is made of."""
+"""The version of the price table that `score` writes: its folder, its sources and its record."""
 
 import logging
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class Origin(NamedTuple):
-    """What a version is made of: the demand, and the fingerprints of artefact, policy and catalog."""
+    """The sources of a version: the demand's demand.json, and the fingerprints of artefact, policy and catalog."""
 
     demand: DemandInfo
     artefact: str
@@ -29,12 +29,12 @@ class Origin(NamedTuple):
 
 
 def origin_of(artefact: DemandArtefact, policy: Policy, catalog: pl.DataFrame) -> Origin:
-    """Return what a version priced from these is made of."""
+    """Return the sources of a version that is priced from these."""
     return Origin(artefact.info, artefact.fingerprint(), policy.fingerprint(), catalog_fingerprint(catalog))
 
 
 def version_folder(prices: Path, shards: Path | None, tiling: Tiling) -> Path:
-    """Return the folder to write into; InputError for a version that was published."""
+    """Return the folder to write into. Raises InputError for a published version or a name that is not allowed."""
     if shards is None:
         if tiling.shard is not None:
             raise InputError(
@@ -56,7 +56,7 @@ def version_folder(prices: Path, shards: Path | None, tiling: Tiling) -> Path:
 def empty_version(
     problem: PricingProblem, origin: Origin, tiling: Tiling, run: str, backend: str, uncertainty: str
 ) -> PriceVersion:
-    """Return the version before any price of it is written."""
+    """Return the record of the version before any price is written."""
     return PriceVersion(
         run=run,
         created=datetime.now(UTC).isoformat(),
@@ -77,7 +77,7 @@ def empty_version(
 
 
 def write_unpriced(unpriced: pl.DataFrame, folder: Path) -> None:
-    """Write the products without a price into the record, so that <version>/*.parquet holds the price table alone."""
+    """Write the products without a price into the record, so that <version>/*.parquet has only the price table."""
     with replacing_file(folder / "unpriced.parquet") as fresh:
         unpriced.write_parquet(fresh)
     if unpriced.height:

@@ -1,4 +1,4 @@
-"""What a whole run says at its end: where the prices are, what they promise, and how to read them."""
+"""The last lines of a run: where the prices are, the profit they are expected to earn, and how to read them."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from gpu_pricer.tables.publishing import CURRENT, current_run, published_runs
 
 
 def closing_lines(prices: Path, catalog: Path) -> list[str]:
-    """The lines about the version that is published in prices, scored from the catalog."""
+    """Return the lines on the version published in `prices`, scored from the catalog; empty without a version."""
     run = current_run(prices)
     if run is None:
         return []
@@ -20,7 +20,7 @@ def closing_lines(prices: Path, catalog: Path) -> list[str]:
         f"The price table is version {number} of {prices.resolve()}",
         f"  {products:,} products x {version.segments:,} segments = {rows:,} prices in {version.currency}, "
         f"{version.tally.moved / (rows or 1):.0%} of them other than today's",
-        *_promise(version, catalog),
+        *_promised_profit(version, catalog),
         "",
         "Read it with Polars, pandas or DuckDB:",
         *(f"  {snippet}" for snippet in reading_snippets(prices.resolve())),
@@ -28,7 +28,7 @@ def closing_lines(prices: Path, catalog: Path) -> list[str]:
 
 
 def reading_snippets(prices: Path) -> list[str]:
-    """One line of Python per reader, each of the whole current version."""
+    """Return a line of Python for Polars, pandas and DuckDB each; it reads the whole current version."""
     current = prices / CURRENT
     query = "select * from read_parquet('{}')".format(str(current / "*.parquet").replace("'", "''"))
     return [
@@ -38,7 +38,8 @@ def reading_snippets(prices: Path) -> list[str]:
     ]
 
 
-def _promise(version: PriceVersion, catalog: Path) -> list[str]:
+def _promised_profit(version: PriceVersion, catalog: Path) -> list[str]:
+    """Return the lines on the expected profit, and on how many costs are assumed."""
     tally = version.tally
     today, new = (f"{profit:,.2f} {version.currency}" for profit in (tally.profit_today, tally.profit_new))
     gain = f" ({tally.profit_new / tally.profit_today - 1:+.1%})" if tally.profit_today > 0 else ""

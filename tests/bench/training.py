@@ -32,7 +32,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import Tensor
 
-from gpu_pricer.evaluation.held_out.offers import Log, described, offers_of, reference_prices
+from gpu_pricer.evaluation.held_out.offers import Log, describe_offers, offers_of, reference_prices
 from gpu_pricer.network.encoding.batches import Batch, IndexBatches
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.encoding.loading import load_choice_data
@@ -179,7 +179,7 @@ def trained_offers(folder: Path, data: ChoiceData) -> pl.DataFrame:
     """Return the described offers of the periods trained on."""
     log = Log(*(pl.read_parquet(folder / f"{name}.parquet") for name in ("shelf", "choices", "visits")))
     periods = data.calendar.periods[data.calendar.history_periods : data.calendar.trained_periods]
-    return described(offers_of(log, periods), log, reference_prices(log.shelf, periods))
+    return describe_offers(offers_of(log, periods), log, reference_prices(log.shelf, periods))
 
 
 def timed(work: Callable[[], object]) -> float:

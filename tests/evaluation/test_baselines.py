@@ -12,7 +12,7 @@ from gpu_pricer.evaluation.baselines import judging, trees
 from gpu_pricer.evaluation.baselines.frequency import Frequency
 from gpu_pricer.evaluation.baselines.logit import Logit
 from gpu_pricer.evaluation.baselines.trees import BoostedTrees
-from gpu_pricer.evaluation.demand.price_response import raised
+from gpu_pricer.evaluation.demand.price_response import raise_prices
 
 SLOPE = -2.0
 
@@ -57,7 +57,7 @@ def trees_of(monotone: bool, network_past: bool = False) -> BoostedTrees:
 def test_logit_finds_the_log_odds_that_it_is_made_for(offers):
     predict = Logit(spread=10.0).fit(offers)
 
-    before, after = (np.log(p / (1 - p)) for p in (predict(offers), predict(raised(offers))))
+    before, after = (np.log(p / (1 - p)) for p in (predict(offers), predict(raise_prices(offers))))
 
     assert (after - before) / np.log(1.1) == pytest.approx(np.full(offers.height, SLOPE), abs=0.25)
     assert predict(offers).mean() == pytest.approx(offers["bought"].mean(), rel=1e-3)
@@ -75,7 +75,7 @@ def test_frequency_moves_from_the_products_mean_to_the_users_own():
 def test_monotone_trees_never_sell_more_at_a_higher_price(offers):
     predict = trees_of(monotone=True).fit(offers)
 
-    before, after = predict(offers), predict(raised(offers))
+    before, after = predict(offers), predict(raise_prices(offers))
 
     assert (after <= before).all()
     assert after.mean() < 0.95 * before.mean()
@@ -119,15 +119,15 @@ def test_a_product_that_training_never_saw_gets_a_probability(offers, model):
 def test_a_baseline_learns_once_from_the_same_offers(offers, monkeypatch):
     taught = []
     learn, model = Frequency.fit, Frequency(prior_visits=10)
-    monkeypatch.setattr(judging, "_answers", {})
+    monkeypatch.setattr(judging, "_known_predictions", {})
     monkeypatch.setattr(Frequency, "fit", lambda model, rows: taught.append(rows.height) or learn(model, rows))
 
-    first, again = (judging.answer("frequency", model, offers, offers.head(9)) for _ in range(2))
-    other = judging.answer("frequency", model, offers.head(500), offers.head(9))
+    first, again = (judging.predict_offers("frequency", model, offers, offers.head(9)) for _ in range(2))
+    other = judging.predict_offers("frequency", model, offers.head(500), offers.head(9))
 
     assert taught == [offers.height, 500]
     assert first is again
-    assert (other[0] != first[0]).any()
+    assert (other.probability != first.probability).any()
 
 
 def test_boosted_trees_without_their_library_are_refused_in_one_line(monkeypatch):

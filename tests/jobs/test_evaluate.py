@@ -36,7 +36,7 @@ def configured(folder: Path, *overrides: str) -> DictConfig:
 
 
 def published_from_the_truth(config: DictConfig, layout: str = "long") -> None:
-    """Demand that is learned exactly, and the prices scored from it."""
+    """Make the truth the learned demand, and publish the prices scored from it."""
     shutil.copytree(config.paths.truth, config.paths.demand)
     folder = Path(config.paths.prices) / "first"
     artefact, catalog = read_artefact(Path(config.paths.demand)), read_catalog(Path(config.paths.catalog))
@@ -103,7 +103,7 @@ def test_profits_stand_in_the_order_that_theory_gives(config):
 
 
 def held_out_of(config: DictConfig) -> pl.DataFrame:
-    """Held-out offers of the last period, as `train` writes them, by a network that knows nothing."""
+    """Return held-out offers of the last period, as `train` writes them, with equal probabilities."""
     data = Path(config.paths.data)
     shelf = pl.read_parquet(data / "shelf.parquet").filter(pl.col("period") == date(2025, 3, 24))
     visits = pl.read_parquet(data / "visits.parquet").filter(pl.col("period") == date(2025, 3, 24))
@@ -154,17 +154,17 @@ def test_exact_demand_has_the_true_elasticities(config):
     )
 
 
-def test_segments_are_worth_what_rules_of_catalog_columns_leave(config, tmp_path):
+def test_rules_of_catalog_columns_lower_the_profit_of_segments(config, tmp_path):
     shutil.move(config.paths.truth, config.paths.demand)
     catalog = pl.read_parquet(config.paths.catalog)
     catalog.with_columns(most=pl.col("price") * 0.9).write_parquet(config.paths.catalog)
 
     evaluate.main(config)
-    free = metrics_of(config)["segmentation"]
+    unlimited = metrics_of(config)["segmentation"]
     evaluate.main(configured(tmp_path, "policy.bounds.ceiling_column=most"))
 
-    held = metrics_of(config)["segmentation"]
-    assert all(held[count]["profit"] < free[count]["profit"] for count in free)
+    limited = metrics_of(config)["segmentation"]
+    assert all(limited[count]["profit"] < unlimited[count]["profit"] for count in unlimited)
 
 
 def test_nothing_to_evaluate_is_refused(tmp_path):

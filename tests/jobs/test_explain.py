@@ -1,4 +1,4 @@
-"""explain: the derivation of a published price agrees with its columns, and wrong questions get one line."""
+"""explain: the derivation of a published price agrees with its columns, and bad arguments get one line."""
 
 import re
 from dataclasses import replace
@@ -44,8 +44,10 @@ def test_derivation_is_that_of_the_row(gpu_pricer, shop, product, segment):
         assert numbers(line)[0] == pytest.approx(float(row[part]), abs=0.011)
     found = [numbers(next(line for line in lines if f"  {p.replace('_', ' ')}:" in line))[0] for p in PARTS]
     assert sum(found) == pytest.approx(float(row["price"]), abs=1e-9)
-    held = "no rule holds" if row["binding"] == "none" else f"held by: {row['binding']}"
-    assert held in ended.out
+    limit = (
+        "no rule limits this price" if row["binding"] == "none" else f"the rule that sets the price: {row['binding']}"
+    )
+    assert limit in ended.out
 
 
 def test_runner_up_is_the_best_other_rung(gpu_pricer, shop):
@@ -59,20 +61,20 @@ def test_runner_up_is_the_best_other_rung(gpu_pricer, shop):
     cost = dict(CATALOG.select("product_id", "cost").iter_rows())["p007"]
     low = max(0.7 * today, cost / 0.95, support["min_price"])
     high = min(1.15 * today, support["max_price"])
-    worth = {}
+    value = {}
     for cents in range(9, 2000, 10):
         if low <= cents / 100 <= high and cents != round(100 * price[1]):
             moved = price.copy()
             moved[1] = cents / 100
-            worth[cents] = category_value(ARTEFACT, CATALOG, dense_demand(ARTEFACT).index("s2"), names, moved)
-    best = max(worth, key=worth.__getitem__)
+            value[cents] = category_value(ARTEFACT, CATALOG, dense_demand(ARTEFACT).index("s2"), names, moved)
+    best = max(value, key=value.__getitem__)
     now = category_value(ARTEFACT, CATALOG, dense_demand(ARTEFACT).index("s2"), names, price)
     line = next(line for line in ended.out.splitlines() if "runner-up" in line)
     assert numbers(line)[0] == best / 100
-    assert numbers(line)[1] == pytest.approx(1000 * abs(now - worth[best]), rel=1e-3, abs=2e-4)
+    assert numbers(line)[1] == pytest.approx(1000 * abs(now - value[best]), rel=1e-3, abs=2e-4)
 
 
-def test_change_between_versions_is_told_part_by_part(gpu_pricer, shop):
+def test_change_between_versions_is_shown_part_by_part(gpu_pricer, shop):
     dearer = pl.when(pl.col("product_id") == "p007").then(pl.col("cost") + 0.3).otherwise("cost").alias("cost")
     CATALOG.with_columns(dearer).write_parquet(shop / "work/data/products.parquet")
     gpu_pricer("score", "score.details=[parts]", "paths.shards=prices/two")
@@ -136,7 +138,7 @@ def test_wide_version_is_explained_too(gpu_pricer, shop):
         (("product=p007", "segment=s2", "paths.prices=elsewhere"), r"must hold a published version to explain, found"),
     ],
 )
-def test_question_that_cannot_be_answered_is_refused(refused, shop, arguments, message):
+def test_price_that_cannot_be_explained_is_refused(refused, shop, arguments, message):
     assert re.search(message, refused("explain", *arguments))
 
 

@@ -7,7 +7,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.jobs.plan import Plan
+from gpu_pricer.jobs.plan import RunPlan
 from tests.jobs.test_run import MARKET
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -43,7 +43,7 @@ def configured(*overrides: str):
 
 
 def test_a_run_has_folders_of_its_own_for_everything_it_writes():
-    plan = Plan(["prepare"], {"autumn": ["data.currency=EUR"]}, [2])
+    plan = RunPlan(["prepare"], {"autumn": ["data.currency=EUR"]}, [2])
 
     [(fold, name, config)] = plan.configs(configured())
 
@@ -53,7 +53,7 @@ def test_a_run_has_folders_of_its_own_for_everything_it_writes():
 
 
 def test_dates_in_overrides_stay_text():
-    plan = Plan(["prepare"], {"autumn": ["data.source.start=2017-11-06"]}, [])
+    plan = RunPlan(["prepare"], {"autumn": ["data.source.start=2017-11-06"]}, [])
 
     [(_, _, config)] = plan.configs(configured("data=synthetic"))
 
@@ -81,4 +81,4 @@ def test_a_plan_that_makes_no_sense_is_refused_before_anything_runs(refused, ove
 
 def test_distributed_training_is_no_part_of_a_benchmark():
     with pytest.raises(InputError, match="need a trainer of one process"):
-        next(Plan(["train"], {}, [1]).configs(configured("trainer=ddp")))
+        next(RunPlan(["train"], {}, [1]).configs(configured("trainer=ddp")))

@@ -1,1 +1,4 @@
-"""The models that a demand network must beat, each behind one interface."""
+"""The models that the demand network must beat, one file for each.
+
+`baseline` is their interface; `judging` fits them and scores them on the network's held-out offers.
+"""

@@ -1,4 +1,4 @@
-"""What a baseline is: it learns from described offers, and then knows how likely any such offer is bought."""
+"""The interface of a baseline: `fit` on described offers returns a function that predicts purchase probabilities."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -10,8 +10,11 @@ Predict = Callable[[pl.DataFrame], np.ndarray]
 
 
 class Baseline(Protocol):
-    """A model with its settings, which draws nothing; `offers` are described, with the network's past (held_out)."""
+    """A model and its settings, without random numbers, so that equal offers give equal predictions.
+
+    `offers` have the columns of held_out.describe_offers and of held_out.past.with_network_past.
+    """
 
     def fit(self, offers: pl.DataFrame) -> Predict:
-        """A function from described offers [N] to the probability [N] that each is bought in its visit."""
+        """Return a function from described offers [N] to the probability [N] that each is bought in its visit."""
         ...

@@ -1,4 +1,4 @@
-"""The baseline that knows habits and nothing else: how often this user bought this product so far."""
+"""A baseline of habits alone: how often this user has bought this product so far."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from gpu_pricer.evaluation.baselines.baseline import Predict
 
 @dataclass(frozen=True)
 class Frequency:
-    """Purchases per visit of user and product, shrunk to the product's mean, which counts for prior_visits."""
+    """Purchases per visit of a user and product, shrunk to the product's mean rate with the weight of prior_visits."""
 
     prior_visits: float
 
@@ -19,7 +19,10 @@ class Frequency:
         require_number("frequency.prior_visits", self.prior_visits, above=0)
 
     def fit(self, offers: pl.DataFrame) -> Predict:
-        """Learn the products' mean rates; the users' own counts come with each offer, up to its day."""
+        """Learn the mean rate of every product and return the predictor.
+
+        The users' own counts are columns of the offers and cover the periods before each offer.
+        """
         weight, bought = pl.col("weight"), (pl.col("weight") * pl.col("bought")).sum()
         overall = offers.select(bought / weight.sum()).item()
         rates = offers.group_by("product_id").agg(rate=bought / weight.sum())

@@ -1,4 +1,4 @@
-"""The baseline of every textbook: a logit of product effects, the log price in each category, and promotion."""
+"""The textbook baseline: a logit of product effects, of the log price in each category, and of promotion."""
 
 from dataclasses import dataclass
 
@@ -17,9 +17,10 @@ VALUES = ("price", "reference_price", "display", "mailer")
 
 @dataclass(frozen=True)
 class Logit:
-    """It knows no user, so all offers of a product and period are one binomial cell.
+    """A logit without user effects, so that all offers of a product and period form one binomial cell.
 
-    spread: prior standard deviation of every coefficient; it only keeps products that were never bought finite.
+    spread: prior standard deviation of every coefficient; its purpose is to keep the effects of products that were
+    never bought finite.
     """
 
     spread: float
@@ -28,7 +29,7 @@ class Logit:
         require_number("logit.spread", self.spread, above=0)
 
     def fit(self, offers: pl.DataFrame) -> Predict:
-        """Maximise the likelihood of the cells."""
+        """Maximise the likelihood of the cells and return the predictor."""
         weight = pl.col("weight")
         cells = offers.group_by(CELL, maintain_order=True).agg(
             *(pl.col(name).first() for name in VALUES),
@@ -45,11 +46,15 @@ class Logit:
 
 
 def _stacked(design: csr_array) -> csr_array:
+    """Return the rows [N] twice, [2N]: once for the bought and once for the not bought offers of each cell."""
     return csr_array(np.r_[design.toarray(), design.toarray()])
 
 
 def _design(rows: pl.DataFrame, products: pl.Series, categories: pl.Series) -> csr_array:
-    """Columns: products, log price ratio by category, display, mailer; an unknown product is an average one."""
+    """Return the design matrix [N, columns]: products, log price ratio by category, display, mailer.
+
+    A product that the fit did not see has zeros in the product columns, that is, an effect of 0.
+    """
     price = np.log((rows["price"] / rows["reference_price"]).to_numpy())
     promotion = rows.select(pl.col("display", "mailer").fill_null(0.0)).to_numpy()
     return hstack(
@@ -63,6 +68,7 @@ def _design(rows: pl.DataFrame, products: pl.Series, categories: pl.Series) -> c
 
 
 def _one_hot(ids: pl.Series, known: pl.Series, values: np.ndarray) -> csr_array:
+    """Return [N, known]: each row's value in the column of its id, and no entry for an unknown id."""
     column = known.search_sorted(ids).to_numpy().clip(max=len(known) - 1)
     is_known = (known.gather(column) == ids).fill_null(False).to_numpy()
     rows = np.flatnonzero(is_known)

@@ -1,4 +1,4 @@
-"""The baseline that usually wins: boosted trees over price, promotion and history (LightGBM, extra `baselines`)."""
+"""The strongest baseline as a rule: boosted trees over price, promotion and history (LightGBM, extra `baselines`)."""
 
 from dataclasses import dataclass
 from importlib import import_module
@@ -18,15 +18,18 @@ OTHERS = (
     "weeks_since_product", "weeks_since_category",
 )  # fmt: skip
 FEATURES = (*CODES, *FALLING, *OTHERS)
-RECENT = "recent_ratio"  # of the network's past: the price over what the product cost lately, falling too
+RECENT = "recent_ratio"  # a feature of network_past: price / recent price; demand may only fall with it, too
 
 
 @dataclass(frozen=True)
 class BoostedTrees:
-    """rounds trees of `leaves` leaves, each learning at `rate` and from at least min_rows offers per leaf.
+    """Settings of boosted trees.
 
-    monotone: whether demand may only fall with price; network_past: whether they know what the network knows of the
-    past as well (held_out.past), not only how often and how long ago.
+    monotone: whether the predicted demand may only fall with price.
+    network_past: whether the trees also see the network's features of the past (held_out.past), beside the counts and
+    ages of past purchases.
+    rounds: trees; leaves: per tree; rate: learning rate; min_rows: least offers in a leaf.
+    Raises InputError where LightGBM is not installed.
     """
 
     monotone: bool
@@ -45,7 +48,7 @@ class BoostedTrees:
         _lightgbm()
 
     def fit(self, offers: pl.DataFrame) -> Predict:
-        """Boost the log likelihood of the offers."""
+        """Boost the log likelihood of the offers and return the predictor."""
         lightgbm = _lightgbm()
         vocabulary = {name: offers[name].unique().sort() for name in CODES}
         features = self._features(offers, vocabulary)
@@ -79,7 +82,7 @@ class BoostedTrees:
 
 
 def _features(offers: pl.DataFrame, vocabulary: dict[str, pl.Series]) -> pl.DataFrame:
-    """The features [N, F] in float32; NaN where there is no history, −1 for an unknown id."""
+    """Return the features [N, F] in float32: NaN where there is no history, −1 for an id that training did not see."""
     codes = [
         offers.select(name)
         .join(known.to_frame().with_row_index("code"), on=name, how="left", maintain_order="left")["code"]
@@ -99,7 +102,7 @@ def _features(offers: pl.DataFrame, vocabulary: dict[str, pl.Series]) -> pl.Data
 
 
 def _network_past(offers: pl.DataFrame) -> pl.DataFrame:
-    """The recent price ratio and the network's features of the past, past_0, past_1, …, in float32."""
+    """Return the recent price ratio and the network's features of the past, past_0, past_1, …, in float32."""
     recent = offers.select((pl.col("price") / pl.col("recent_price")).cast(pl.Float32).alias(RECENT))
     past = offers["past"].to_numpy()
     return recent.hstack(pl.from_numpy(past, [f"past_{i}" for i in range(past.shape[1])]))
@@ -108,7 +111,7 @@ def _network_past(offers: pl.DataFrame) -> pl.DataFrame:
 def _lightgbm() -> Any:
     try:
         return import_module("lightgbm")
-    except (ImportError, OSError) as error:  # OSError: the package is there, the system's libgomp is not
+    except (ImportError, OSError) as error:  # OSError: the package is installed, the system library libgomp is not
         reason = first_line(error)
         raise InputError(
             f"boosted trees must find the package lightgbm, found {reason}: "

@@ -1,1 +1,8 @@
-"""What a demand artefact says: elasticities, response curves, and what its segments are worth."""
+"""What a demand artefact says: elasticities, response curves, and the value of its segments.
+
+`catalog_demand` puts an artefact on a catalog at today's prices; `observed_elasticity` reads the log without a model.
+"""
+
+from gpu_pricer.evaluation.demand.catalog_demand import CatalogDemand
+
+__all__ = ["CatalogDemand"]

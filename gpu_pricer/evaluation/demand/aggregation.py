@@ -1,4 +1,4 @@
-"""What it costs that prices are made for a segment as one shopper, when its members are many."""
+"""The profit lost because a segment is priced as one shopper although its members differ."""
 
 import numpy as np
 import polars as pl
@@ -10,17 +10,18 @@ from gpu_pricer.evaluation.profit.uniform import best_uniform_price
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.pricing.tiles.solving import reference_cells
 from gpu_pricer.tables.artefact import DemandArtefact
-from gpu_pricer.tables.price_table import PER_VISITS
+from gpu_pricer.tables.price_table import CENTS, PER_VISITS
 
 
 def aggregation_regret(
     members: DemandArtefact, segments: DemandArtefact, catalog: pl.DataFrame, policy: Policy
 ) -> dict[str, float]:
-    """regret, the share of profit lost, and the profits per 1,000 visits that it compares, under members' own demand.
+    """Return regret, profit_of_moments and profit_of_members, all under the members' own demand.
 
-    members: the demand of every user as a segment of its own, for some products; segments: that of the segments they
-    are in, of these products too, with user_segments. profit_of_moments is earned by the best prices for each segment's
-    demand, profit_of_members by the best prices found for the members together, still one per segment and product.
+    members: the demand of every user as a segment of its own, for some products; segments: the demand of the segments
+    of these users, with user_segments. profit_of_moments is what the best prices for each segment's demand earn,
+    profit_of_members what the best prices found for the members together earn, both in currency per 1,000 visits with
+    one price per segment and product. regret is the share of profit_of_members that profit_of_moments misses.
     """
     known = catalog.join(members.products.select("product_id"), on="product_id", how="semi")
     ours, theirs = (CatalogDemand.of(artefact, known, policy) for artefact in (segments, members))
@@ -35,16 +36,16 @@ def aggregation_regret(
             part = market.select_types(users)
             lists = np.column_stack([price[:, column], best_uniform_price(part, rungs, [price[:, column]])])
             earned += part.category_profit(lists).sum(axis=0) * part.visits.sum()
-    profit = PER_VISITS * earned / market.visits.sum() / 100
+    of_moments, of_members = PER_VISITS * earned / market.visits.sum() / CENTS
     return {
-        "regret": float(1 - profit[0] / profit[1]),
-        "profit_of_moments": float(profit[0]),
-        "profit_of_members": float(profit[1]),
+        "regret": float(1 - of_moments / of_members),
+        "profit_of_moments": float(of_moments),
+        "profit_of_members": float(of_members),
     }
 
 
 def _members_of(segments: DemandArtefact, segment_id: pl.Series, user_id: pl.Series) -> list[np.ndarray]:
-    """The positions of the users in every segment."""
+    """Return the positions of the users of every segment."""
     assert segments.user_segments is not None
     users = pl.DataFrame({"user_id": user_id}).with_row_index("user").join(segments.user_segments, on="user_id")
     return [users.filter(pl.col("segment_id") == segment)["user"].to_numpy() for segment in segment_id]

@@ -1,4 +1,4 @@
-"""A demand artefact on a catalog, to be asked what it says at today's prices."""
+"""A demand artefact on a catalog: probabilities, purchases and elasticities at today's prices."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +17,7 @@ from kernels import Demand, Shelf, choice_probabilities
 
 @dataclass(frozen=True)
 class CatalogDemand:
-    """The problem of pricing a catalog, and its products [P] in the problem's order (see Matched.products)."""
+    """A catalog's pricing problem, and its products [P] in the problem's order (see Matched.products)."""
 
     artefact: DemandArtefact
     policy: Policy
@@ -27,12 +27,12 @@ class CatalogDemand:
 
     @classmethod
     def of(cls, artefact: DemandArtefact, catalog: pl.DataFrame, policy: Policy) -> "CatalogDemand":
-        """Match the catalog, which has the columns of the policy's rules; InputError where the data forbid it."""
+        """Return the artefact on a catalog that has the columns the policy reads. Raises InputError for bad data."""
         matched = match_products(with_rule_columns(catalog, policy.bounds), artefact)
         return cls(artefact, policy, catalog, matched.products, problem_of(artefact, matched, policy))
 
     def largest(self, categories: int) -> "CatalogDemand":
-        """The same for the categories with the most expected purchases alone."""
+        """Return the demand of the `categories` categories with the most expected purchases, and of no other."""
         bought = self.products.select("category_id").with_columns(purchases=self.purchases(1.0).sum(axis=1))
         most = (
             bought.group_by("category_id")
@@ -44,17 +44,17 @@ class CatalogDemand:
         return CatalogDemand.of(self.artefact, self.catalog.join(kept, on="product_id", how="semi"), self.policy)
 
     def shares(self, level: float) -> np.ndarray:
-        """The chance [P, S] that a visit chooses the product, all prices being `level` times today's."""
+        """Return the probability [P, S] that a visit chooses the product when all prices are `level` times today's."""
         return choice_probabilities(self.demand, self.shelf, self.today[:, None] * level)
 
     def purchases(self, level: float) -> np.ndarray:
-        """Expected choices [P, S] in a period, all prices being `level` times today's."""
+        """Return the expected choices [P, S] in a period when all prices are `level` times today's."""
         return self.shares(level) * self.problem.segments.visits
 
     def elasticities(self) -> pl.DataFrame:
-        """Own-price elasticity of every product on the shelf and segment, at today's prices.
+        """Return the own-price elasticity of every segment and product on the shelf, at today's prices.
 
-        Columns category_id, segment_id, elasticity and purchases, the expected purchases of the cell in a period.
+        Columns: category_id, segment_id, elasticity, and purchases, the cell's expected purchases in a period.
         """
         elasticity = own_elasticity(self.demand, self.shelf, self.today)
         row, segment = (index.ravel() for index in np.indices(elasticity.shape))
@@ -70,15 +70,15 @@ class CatalogDemand:
 
     @cached_property
     def demand(self) -> Demand:
-        """The problem's demand in float64."""
+        """Return the problem's demand in float64."""
         return self.problem.exact_demand()
 
     @cached_property
     def shelf(self) -> Shelf:
-        """The problem's shelf in float64."""
+        """Return the problem's shelf in float64."""
         return self.problem.shelf(0, self.problem.category_count)
 
     @cached_property
     def today(self) -> np.ndarray:
-        """Today's prices in cents, float64 [P]."""
+        """Return today's prices in cents, float64 [P]."""
         return self.problem.products.today.astype(np.float64)

@@ -1,4 +1,4 @@
-"""Own-price elasticities of a demand, from the kernels' own choice model."""
+"""Own-price elasticities of a demand, from the choice model of the kernels."""
 
 import numpy as np
 
@@ -8,10 +8,10 @@ STEP = 0.01  # utility is linear in price, so the size of the step costs no accu
 
 
 def own_elasticity(demand: Demand, shelf: Shelf, price: np.ndarray) -> np.ndarray:
-    """−b x/r (1 − P) of each product and segment [P, S] at prices [P] in cents; NaN off the shelf.
+    """Return −b x/r (1 − P) of each product and segment [P, S] at prices x [P] in cents; NaN off the shelf.
 
-    b x/r is how much log odds against buying nothing fall when all prices rise by the step, divided by the
-    step; so the shelf must have an outside option (else ValueError).
+    b x/r is read from the choice probabilities: it is the fall of the log odds against buying nothing when all prices
+    rise by STEP, divided by STEP. Raises ValueError for a shelf without an outside option.
     """
     if not shelf.has_outside_option:
         raise ValueError("the shelf must have an outside option, found none: the elasticity is read from its odds")
@@ -22,15 +22,17 @@ def own_elasticity(demand: Demand, shelf: Shelf, price: np.ndarray) -> np.ndarra
 
 
 def _log_odds(probability: np.ndarray, category: np.ndarray) -> np.ndarray:
+    """Return the log odds [P, S] of each product against buying nothing in its category."""
     bought = np.zeros((category[-1] + 1, probability.shape[1]))
     np.add.at(bought, category, probability)
     return np.log(np.where(probability > 0, probability, 1.0)) - np.log1p(-bought)[category]
 
 
 def elasticity_rmse(ours: np.ndarray, truth: np.ndarray, visits: np.ndarray) -> float:
-    """Root mean square of ours [P, S] minus the true ones [P, T], over products and users.
+    """Return the root mean square of `ours` [P, S] minus `truth` [P, T], over products and users.
 
-    visits [S, T] weights the pairs; products that are NaN in one of the two are left out.
+    visits [S, T] are the weights of the pairs of a segment and a type. Products with NaN in `ours` or `truth` are left
+    out.
     """
     known = ~(np.isnan(ours).any(axis=1) | np.isnan(truth).any(axis=1))
     ours, truth = ours[known], truth[known]

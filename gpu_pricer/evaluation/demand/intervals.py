@@ -1,4 +1,4 @@
-"""How far the artefact's posterior leaves the elasticities of its segments open, category by category."""
+"""Intervals of the elasticities by category, from the posterior of a demand artefact."""
 
 import numpy as np
 import polars as pl
@@ -7,14 +7,14 @@ from gpu_pricer.evaluation.demand.catalog_demand import CatalogDemand
 from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
 from kernels import expected_outcomes
 
-TAIL = 0.05  # on either side of a 90 % interval
+TAIL = 0.05  # share of the draws beyond either end of a 90 % interval
 
 
 def elasticity_intervals(demand: CatalogDemand) -> pl.DataFrame | None:
-    """segment_id, category_id, elasticity, low, high: mean over the posterior's draws, and ends of a 90 % interval.
+    """Return segment_id, category_id, elasticity (the mean over the posterior's draws), low and high (90 % interval).
 
-    The elasticity of a category is that of its products on the shelf, by their purchases, at today's prices. None
-    without a posterior; categories without draws are left out.
+    The elasticity of a category is the mean over its products on the shelf, weighted with their purchases, at today's
+    prices. Returns None without a posterior; categories without draws are left out.
     """
     if demand.artefact.posterior is None:
         return None
@@ -42,10 +42,11 @@ def elasticity_intervals(demand: CatalogDemand) -> pl.DataFrame | None:
 
 
 def category_intervals(cells: pl.DataFrame, posterior: pl.DataFrame) -> pl.DataFrame:
-    """category_id, posterior_low, posterior_high: 90 % of the draws of a category's mean elasticity over its purchases.
+    """Return category_id, posterior_low, posterior_high: 90 % interval of each category's mean elasticity.
 
-    cells: those of CatalogDemand.elasticities; posterior: the artefact's. A draw of a segment's sensitivity scales its
-    elasticities, as it nearly does where most occasions buy nothing.
+    cells: from CatalogDemand.elasticities, the mean is weighted with their purchases. posterior: the artefact's. Each
+    draw is taken to scale a segment's elasticities by the same factor as its sensitivity, which nearly holds where most
+    occasions buy nothing.
     """
     purchases = pl.col("purchases")
     total = (pl.col("elasticity") * purchases).sum()
@@ -57,6 +58,6 @@ def category_intervals(cells: pl.DataFrame, posterior: pl.DataFrame) -> pl.DataF
 
 
 def interval_block(intervals: pl.DataFrame) -> dict[str, object]:
-    """cells, the segments × categories there are, and the mean of their elasticities and of their intervals' ends."""
+    """Return cells, the number of rows (segment × category), and the means of elasticity, low and high over them."""
     means = intervals.select(pl.col("elasticity", "low", "high").mean())
     return {"cells": intervals.height, **means.row(0, named=True)}

@@ -1,4 +1,4 @@
-"""What the log says about price by itself, and how sure it can be: a Poisson regression and the household bootstrap."""
+"""The price elasticities that the log alone shows, with intervals: a Poisson regression and the household bootstrap."""
 
 from dataclasses import dataclass
 
@@ -10,19 +10,20 @@ from gpu_pricer.evaluation.held_out.bootstrap import Bootstrap
 from gpu_pricer.evaluation.held_out.offers import Log
 
 COVARIATES = ("log_price", "rival_price", "display", "mailer")
+ELASTICITY = COVARIATES.index("log_price")
 STEPS = 50
 LONGEST_STEP = 2.0
-LEAST_VARIATION = 1e-9  # buyers × variance of log price, below which there is nothing to learn a slope from
+LEAST_VARIATION = 1e-9  # buyers × variance of log price; with less of it the log identifies no slope
 
 
 def observed_elasticities(log: Log, bootstrap: Bootstrap, seed: int) -> pl.DataFrame:
-    """category_id, observed, low and high: the elasticity of buyers per product and period, with its interval.
+    """Return category_id, observed, low and high: the elasticity of buyers per product and period, and its interval.
 
-    Buyers ~ Poisson(visits · exp(level of the product + elasticity · ln price + the rivals' ln price + display +
-    mailer)), one response per category, periods without a buyer kept (Santos Silva & Tenreyro 2006). A replicate of
-    the users moves the estimate by one Newton step from the optimum, the score bootstrap of Kline & Santos (2012).
-    Null where the log identifies no slope: no buyer, a price that never moved, or buyers so few, and all at low prices,
-    that any steeper one explains them too.
+    Buyers ~ Poisson(visits · exp(level of the product + elasticity · ln price + coefficients · (the rivals' ln price,
+    display, mailer))), with one set of coefficients per category. Periods without a buyer count as zeros (Santos Silva
+    & Tenreyro 2006). A replicate of the users moves the estimate by one Newton step from the optimum, which is the
+    score bootstrap of Kline & Santos (2012). Null where the log identifies no elasticity: no buyer, a price that never
+    moved, or few buyers, all at low prices, so that any steeper slope fits them as well.
     """
     cells = _cells(log)
     buyers = _buyers(log, cells)
@@ -31,18 +32,20 @@ def observed_elasticities(log: Log, bootstrap: Bootstrap, seed: int) -> pl.DataF
     shares = regression.shares(response)
     information = regression.information(np.asarray(buyers.sum(axis=0)), shares)
     times = bootstrap.multiplicities(buyers.shape[0], seed)
-    shifts = _solved(information, regression.scores(times @ buyers, shares))
-    low, high = np.quantile(response[:, 0] + shifts[:, :, 0], [(1 - bootstrap.level) / 2, (1 + bootstrap.level) / 2], 0)
-    known = is_settled & (information[:, 0, 0] > LEAST_VARIATION) & (high - low > LEAST_VARIATION)
+    elasticity, shifts = response[:, ELASTICITY], _solved(information, regression.scores(times @ buyers, shares))
+    low, high = np.quantile(
+        elasticity + shifts[:, :, ELASTICITY], [(1 - bootstrap.level) / 2, (1 + bootstrap.level) / 2], 0
+    )
+    known = is_settled & (information[:, ELASTICITY, ELASTICITY] > LEAST_VARIATION) & (high - low > LEAST_VARIATION)
     categories = cells["category_id"].unique().sort()
-    table = pl.DataFrame({"category_id": categories, "observed": response[:, 0], "low": low, "high": high})
+    table = pl.DataFrame({"category_id": categories, "observed": elasticity, "low": low, "high": high})
     return table.with_columns(pl.when(pl.Series(known)).then(pl.col("observed", "low", "high")))
 
 
 def _cells(log: Log) -> pl.DataFrame:
-    """Products and periods, sorted by product, with covariates and the log of the visits that could buy.
+    """Return a row per product and period, sorted by product: the covariates, and the log of the period's visits.
 
-    rival_price: how far the log prices of the category's other products are, on average, from their means.
+    rival_price is the mean deviation of the log prices of the category's other products from these products' means.
     """
     visited = log.visits.group_by("period").agg(log_visits=pl.len().log())
     move = pl.col("log_price") - pl.col("log_price").mean().over("product_id")
@@ -59,7 +62,7 @@ def _cells(log: Log) -> pl.DataFrame:
 
 
 def _buyers(log: Log, cells: pl.DataFrame) -> csr_array:
-    """Whether a user bought in a cell, [U, cells]."""
+    """Return 1 where a user bought in a cell, [U, cells]."""
     who = log.visits["user_id"].unique().sort()
     bought = log.purchases.join(
         cells.select("product_id", "period").with_row_index("cell"), on=["product_id", "period"]
@@ -70,7 +73,7 @@ def _buyers(log: Log, cells: pl.DataFrame) -> csr_array:
 
 @dataclass(frozen=True)
 class _Regression:
-    """Covariates [cells, K], offset [cells], and which product and category every cell is of."""
+    """Covariates [cells, K], offset [cells], and the numbers of the product and the category of every cell [cells]."""
 
     covariates: np.ndarray
     offset: np.ndarray
@@ -79,27 +82,31 @@ class _Regression:
 
     @classmethod
     def of(cls, cells: pl.DataFrame) -> "_Regression":
+        """Return the regression of the cells that _cells returns."""
         product, category = ((cells[name].rank("dense") - 1).to_numpy() for name in ("product_id", "category_id"))
         return cls(cells.select(COVARIATES).to_numpy(), cells["log_visits"].to_numpy(), product, category)
 
     def fitted(self, buyers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The response [G, K] that maximises the likelihood, the products' levels concentrated out, and where there is
-        one, [G]: it runs away where buyers and others are separated."""
+        """Return the coefficients [G, K] that maximise the likelihood, and whether a maximum exists, [G].
+
+        The products' levels are concentrated out. There is no maximum where a slope separates buyers from the others:
+        the coefficients then still move by LONGEST_STEP after the last step.
+        """
         response = np.zeros((int(self.category.max()) + 1, self.covariates.shape[1]))
         for _ in range(STEPS):
             shares = self.shares(response)
             step = _solved(self.information(buyers, shares), self.scores(buyers[None], shares))[0]
             response = response + np.clip(step, -LONGEST_STEP, LONGEST_STEP)
-        return response, np.abs(step[:, 0]) < LONGEST_STEP
+        return response, np.abs(step[:, ELASTICITY]) < LONGEST_STEP
 
     def shares(self, response: np.ndarray) -> np.ndarray:
-        """The share of each cell in its product's buyers, [cells]."""
+        """Return the share of each cell in its product's buyers, [cells]."""
         utility = self.offset + (self.covariates * response[self.category]).sum(axis=1)
         weight = np.exp(utility - utility.max())
         return weight / np.bincount(self.product, weight)[self.product]
 
     def scores(self, buyers: np.ndarray, shares: np.ndarray) -> np.ndarray:
-        """The gradients [B, G, K] for B lists of buyers [B, cells]."""
+        """Return the gradients [B, G, K] for B lists of buyers [B, cells]."""
         away = self._away(shares)
         groups = int(self.category.max()) + 1
         cell = np.arange(len(self.category))
@@ -107,7 +114,7 @@ class _Regression:
         return np.stack([buyers @ column for column in by_category], axis=2)
 
     def information(self, buyers: np.ndarray, shares: np.ndarray) -> np.ndarray:
-        """The curvature [G, K, K] at the buyers [cells] of every product."""
+        """Return the curvature [G, K, K] of the likelihood for the buyers [cells]."""
         expected = np.bincount(self.product, buyers)[self.product] * shares
         away = self._away(shares)
         products = expected[:, None, None] * away[:, :, None] * away[:, None, :]
@@ -116,12 +123,12 @@ class _Regression:
         return total
 
     def _away(self, shares: np.ndarray) -> np.ndarray:
-        """The covariates less their mean over the product's buyers."""
+        """Return the covariates [cells, K] minus their means over the product's buyers."""
         means = [np.bincount(self.product, shares * column)[self.product] for column in self.covariates.T]
         return self.covariates - np.stack(means, axis=1)
 
 
 def _solved(information: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Newton steps [B, G, K]; none along what the log does not identify."""
+    """Return the Newton steps [B, G, K], which are 0 in directions that the log does not identify."""
     inverse = np.linalg.pinv(information, rcond=1e-9, hermitian=True)
     return np.einsum("gkl,bgl->bgk", inverse, scores)

@@ -1,16 +1,20 @@
-"""The price_response blocks of metrics.json: what a demand says about price, whatever its likelihood."""
+"""The response of a demand to prices: the blocks price_response of metrics.json, and the response curves."""
 
 import numpy as np
 import polars as pl
 
+from gpu_pricer.evaluation.demand.catalog_demand import CatalogDemand
+from gpu_pricer.tables.price_table import PER_VISITS
+
 RAISE = 0.10
+PRICE_LEVELS = np.linspace(0.6, 1.4, 41)  # of today's prices
 
 
 def artefact_response(cells: pl.DataFrame, beside: list[pl.DataFrame]) -> dict[str, object]:
-    """mean_elasticity, share_rising of the cells, and elasticity_by_category; means count purchases.
+    """Return mean_elasticity, share_rising (of the cells) and elasticity_by_category; purchases weight the means.
 
-    cells: those of CatalogDemand.elasticities; beside: tables by category_id whose columns are told too, such as
-    posterior_low and posterior_high, or observed, low and high.
+    cells: from CatalogDemand.elasticities. beside: tables by category_id whose columns are added to
+    elasticity_by_category, such as posterior_low and posterior_high, or observed, low and high.
     """
     by_category = cells.group_by("category_id").agg(elasticity=_mean_elasticity()).sort("category_id")
     for table in beside:
@@ -22,15 +26,16 @@ def artefact_response(cells: pl.DataFrame, beside: list[pl.DataFrame]) -> dict[s
     }
 
 
-def raised(offers: pl.DataFrame) -> pl.DataFrame:
-    """The same offers with every price 10 % higher."""
+def raise_prices(offers: pl.DataFrame) -> pl.DataFrame:
+    """Return the offers with every price 10 % higher."""
     return offers.with_columns(pl.col("price") * (1 + RAISE))
 
 
 def arc_response(offers: pl.DataFrame, probability: np.ndarray, after: np.ndarray) -> dict[str, object]:
-    """The same block for a model without a formula, from its probabilities [N] before and after prices are raised.
+    """Return the same block for any model, from its probabilities [N] before and after raise_prices.
 
-    Elasticities are ln(purchases after / before) / ln(1.1); all prices rise, so substitution hardly shows.
+    Elasticities are ln(purchases after / purchases before) / ln(1.1). All prices rise together, so substitution
+    between products hardly changes them.
     """
     weight = offers["weight"].to_numpy()
     rows = pl.DataFrame({"category_id": offers["category_id"], "before": weight * probability, "after": weight * after})
@@ -41,6 +46,29 @@ def arc_response(offers: pl.DataFrame, probability: np.ndarray, after: np.ndarra
         "share_rising": rows.select((pl.col("after") > pl.col("before")).mean()).item(),
         "elasticity_by_category": _by_category(by_category),
     }
+
+
+def response_curves(demand: CatalogDemand) -> pl.DataFrame:
+    """Return category_id, price_level, purchases per 1,000 visits, support_low and support_high, sorted.
+
+    All prices of a category are price_level times today's. The support of a category is the mean of its products'
+    supports relative to today's prices, weighted with purchases.
+    """
+    per_visits = PER_VISITS / demand.problem.segments.visits.sum()
+    now = per_visits * demand.purchases(1.0).sum(axis=1)
+    low, high = (
+        (pl.col(end) / pl.col("price") * pl.col("now")).sum() / pl.col("now").sum()
+        for end in ("min_price", "max_price")
+    )
+    support = demand.products.with_columns(now=now).group_by("category_id").agg(support_low=low, support_high=high)
+    curves = [
+        demand.products.select("category_id")
+        .with_columns(purchases=per_visits * demand.purchases(level).sum(axis=1), price_level=level)
+        .group_by("category_id", "price_level")
+        .agg(pl.col("purchases").sum())
+        for level in PRICE_LEVELS
+    ]
+    return pl.concat(curves).join(support, on="category_id").sort("category_id", "price_level")
 
 
 def _mean_elasticity() -> pl.Expr:

@@ -1,4 +1,4 @@
-"""What segments are worth: fewer of them predict less well and earn less, by the artefact's own opinion."""
+"""The value of segments: profit and log loss for several numbers of segments, by the artefact's own demand."""
 
 from dataclasses import dataclass
 
@@ -13,20 +13,21 @@ from gpu_pricer.evaluation.profit.uniform import best_uniform_price
 from gpu_pricer.evaluation.profit.value import TrueMarket
 from gpu_pricer.pricing.tiles.solving import reference_cells
 
-RAREST = 1e-12  # choices per visit, or visits, below which nothing matters
+RAREST = 1e-12  # choices per visit, or visits; anything below counts as this much
 COUNTS = (1, 4, 16, 64, 256)
-NUDGE = 1.05  # of today's prices: how utilities differ there tells sensitivities apart
+NUDGE = 1.05  # of today's prices; utilities at this level separate segments of different sensitivity
 MEAN_CHANCE = ((pl.col("weight") * pl.col("artefact_probability")).sum() / pl.col("weight").sum()).alias("chance")
 
 
 def segmentation_value(demand: CatalogDemand, offers: pl.DataFrame | None) -> pl.DataFrame:
-    """segments, profit and log_loss for 1, 4, 16, 64 and 256 groups of the demand's segments, up to all of them.
+    """Return segments, profit and log_loss for 1, 4, 16, 64 and 256 groups of the demand's segments, and for all.
 
-    profit: expected per 1,000 visits, in currency, when a group's members share the best prices found for it, under
-    the demand of every segment. log_loss: of held-out offers (segment_id, period, product_id, artefact_probability,
-    bought, weight) when a member is given its group's mean probability; null without offers. Their segments are those
-    of the artefact before the held-out periods and have groups of their own.
-    Groups are nested (Ward's method), so a finer segmentation can always do what a coarser one does.
+    profit: expected profit per 1,000 visits, in currency, under the demand of every segment, when the segments of a
+    group share the best prices found for the group.
+    log_loss: of the held-out offers (segment_id, period, product_id, artefact_probability, bought, weight), when every
+    segment gets the mean probability of its group; null without offers. The segments of the offers are those of the
+    artefact trained before the held-out periods; they are grouped separately.
+    Groups are nested (Ward's method), so a finer segmentation can always use the prices of a coarser one.
     """
     segments = len(demand.problem.segments.visits)
     counts = sorted({*(count for count in COUNTS if count < segments), segments})
@@ -41,7 +42,7 @@ def segmentation_value(demand: CatalogDemand, offers: pl.DataFrame | None) -> pl
 
 
 def _shared_prices(demand: CatalogDemand, own: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """Return the best prices found [P, S] that are the same inside a group; own [P, S]: each segment's alone."""
+    """Return the best prices found [P, S] that are equal inside a group; own [P, S]: the best prices per segment."""
     market, rungs = (
         demand_as_truth(demand),
         legal_rungs(demand.problem.pricing_inputs(0, demand.problem.category_count)),
@@ -55,19 +56,19 @@ def _shared_prices(demand: CatalogDemand, own: np.ndarray, group: np.ndarray) ->
 
 
 def demand_as_truth(demand: CatalogDemand) -> TrueMarket:
-    """Return the market in which the demand is the truth; every segment counts at least RAREST visits."""
+    """Return the market in which this demand is the truth; every segment has at least RAREST visits."""
     return TrueMarket.of(demand.problem, np.maximum(demand.problem.segments.visits, RAREST))
 
 
 def _points_of(demand: CatalogDemand) -> np.ndarray:
-    """Segments as points, [S, D]: near are those whose log purchases are, at two levels of prices."""
+    """Return segments as points [S, D]; segments with similar log purchases at two price levels are near each other."""
     now, then = (np.log(np.maximum(demand.shares(level), RAREST)) for level in (1.0, NUDGE))
     importance = np.sqrt(np.exp(now).mean(axis=1, keepdims=True))
     return np.concatenate([importance * now, importance * (then - now) / np.log(NUDGE)]).T
 
 
 def _groups(points: np.ndarray, count: int) -> np.ndarray:
-    """The group of every point, [S], at most `count` of them."""
+    """Return the number of each point's group, [S], with at most `count` groups."""
     if count >= len(points):
         return np.arange(len(points))
     return fcluster(linkage(points, "ward"), count, "maxclust") - 1
@@ -75,14 +76,17 @@ def _groups(points: np.ndarray, count: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Predicted:
-    """Held-out offers (segment: a row number), and their segments as points [S, D]."""
+    """Held-out offers, whose column `segment` is a row of points, and their segments as points [S, D]."""
 
     offers: pl.DataFrame
     points: np.ndarray
 
     @classmethod
     def by(cls, offers: pl.DataFrame) -> "_Predicted":
-        """Near are segments that had like log chances to buy each product; where there is none, all segments' mean."""
+        """Return the offers' segments as points: segments with similar log chances to buy each product are near.
+
+        A segment without an offer of a product gets the mean chance of all segments.
+        """
         offers = offers.with_columns(segment=pl.col("segment_id").rank("dense") - 1)
         cells = offers.group_by("product_id", "segment").agg(MEAN_CHANCE)
         product, segment = (cells[name].rank("dense").to_numpy() - 1 for name in ("product_id", "segment"))
@@ -93,7 +97,7 @@ class _Predicted:
         return cls(offers, (np.sqrt(of_product) * log_chance).T)
 
     def log_loss(self, count: int) -> float:
-        """When every segment is given its group's mean chance of each product in each period."""
+        """Return the log loss when every segment gets its group's mean chance of each product in each period."""
         group = pl.Series(_groups(self.points, count))
         rows = self.offers.with_columns(group=group.gather(self.offers["segment"]))
         rows = rows.with_columns(MEAN_CHANCE.over("group", "period", "product_id"))

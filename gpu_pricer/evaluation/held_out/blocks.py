@@ -1,4 +1,4 @@
-"""The blocks of metrics.json that judge probabilities of held-out offers, whoever gave them."""
+"""The blocks of metrics.json that judge the probabilities of held-out offers, for any model."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -8,14 +8,17 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.evaluation.held_out.bootstrap import Bootstrap, Replicates, bootstrap_scores
-from gpu_pricer.evaluation.held_out.off_policy import moved_most
 from gpu_pricer.evaluation.held_out.offers import Log, reference_prices
-from gpu_pricer.evaluation.held_out.scores import evaluate_held_out, price_moves
+from gpu_pricer.evaluation.held_out.scores import evaluate_held_out, price_moves, select_moved_most
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Held-out offers, as `train` wrote them, the canonical log, and how they are judged."""
+    """Held-out offers and the settings of their judgement.
+
+    offers: as `train` wrote them. sales: the canonical log. off_policy_share: share of the products in off_policy.
+    seed: of the bootstrap.
+    """
 
     offers: pl.DataFrame
     sales: Log
@@ -25,30 +28,31 @@ class HeldOut:
 
     @cached_property
     def before(self) -> list[date]:
-        """The periods before the first that was held out."""
+        """Return the periods before the first held-out period."""
         first = self.offers["period"].min()
         return self.sales.shelf.filter(pl.col("period") < first)["period"].unique().sort().to_list()
 
     def probabilities(self) -> dict[str, np.ndarray]:
-        """What the network and, where the offers say it, the artefact think of every offer, [N] each."""
+        """Return by model, network and (where the offers have it) artefact, the probabilities [N] of the offers."""
         names = {"network": "probability", "artefact": "artefact_probability"}
         return {name: self.offers[column].to_numpy() for name, column in names.items() if column in self.offers.columns}
 
     def blocks(self) -> dict[str, dict]:
-        """The block test and, where the offers have an artefact_probability, the block artefact."""
+        """Return the block test and, where the offers have an artefact_probability, the block artefact."""
         names = {"network": "test"}
-        return {names.get(name, name): self.judged(pl.Series(value))[0] for name, value in self.probabilities().items()}
+        return {names.get(name, name): self.judge(pl.Series(value))[0] for name, value in self.probabilities().items()}
 
-    def of_artefact(self, categories: pl.Series) -> pl.DataFrame | None:
-        """The offers of some categories, if they say what the artefact thinks of them."""
+    def artefact_offers(self, categories: pl.Series) -> pl.DataFrame | None:
+        """Return the offers of these categories, or None where offers have no artefact_probability."""
         if "artefact_probability" not in self.offers.columns:
             return None
         return self.offers.filter(pl.col("category_id").is_in(categories.unique().to_list()))
 
-    def judged(self, probability: pl.Series) -> tuple[dict, Replicates]:
-        """Scores of probabilities [N], their intervals and those of the products whose price moved most.
+    def judge(self, probability: pl.Series) -> tuple[dict, Replicates]:
+        """Return the block of a model's probabilities [N], and the bootstrap's replicates of its scores.
 
-        The replicates behind the intervals are of the same users for every model.
+        The block has the scores, their intervals, and under off_policy the scores of the products whose prices moved
+        most. The replicates draw the same users for every model.
         """
         offers = self.offers.with_columns(probability=probability)
         replicates = bootstrap_scores(offers, self._moves, self.bootstrap, self.seed)
@@ -67,4 +71,4 @@ class HeldOut:
     def _moved_most(self) -> pl.DataFrame:
         cells = self.offers.select("period", "product_id").unique()
         shelf = self.sales.shelf.join(cells, on=["period", "product_id"], how="semi")
-        return moved_most(shelf, reference_prices(self.sales.shelf, self.before), self.off_policy_share)
+        return select_moved_most(shelf, reference_prices(self.sales.shelf, self.before), self.off_policy_share)

@@ -1,6 +1,6 @@
-"""How far held-out scores could be luck of who was in the log: the household bootstrap.
+"""Intervals of held-out scores by the household bootstrap.
 
-Offers of one user are no independent draws, so whole users are resampled (Efron & Tibshirani 1993, chapter 8).
+The offers of one user are not independent, so whole users are resampled (Efron & Tibshirani 1993, chapter 8).
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ Replicates = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """replicates: how often the users are drawn anew; level: share of the replicates inside an interval."""
+    """replicates: number of resamples of the users; level: share of the replicates inside an interval."""
 
     replicates: int
     level: float
@@ -29,20 +29,21 @@ class Bootstrap:
         require_number("bootstrap.level", self.level, above=0, below=1)
 
     def multiplicities(self, users: int, seed: int) -> np.ndarray:
-        """How often each user is in each replicate, [B, U]; the same for every model that is judged."""
+        """Return how often each user occurs in each replicate, [B, U]; equal for equal users and seed."""
         draws = np.random.default_rng(seed).multinomial(users, np.full(users, 1 / users), size=self.replicates)
         return draws.astype(np.float64)
 
     def intervals(self, replicates: Replicates) -> dict[str, list[float]]:
-        """The central interval [low, high] of every score."""
+        """Return the central interval [low, high] of every score."""
         tail = (1 - self.level) / 2
         return {name: np.quantile(value, [tail, 1 - tail]).tolist() for name, value in replicates.items()}
 
 
 def bootstrap_scores(offers: pl.DataFrame, moves: pl.DataFrame, bootstrap: Bootstrap, seed: int) -> Replicates:
-    """The scores of evaluate_held_out, [B] each, of resampled users; every one has the score itself as its mean.
+    """Return by name the scores [B] of evaluate_held_out for B resamples of the users, shifted to the score as mean.
 
-    Resampling adds noise to counts, which alone raises deviances and calibration errors; the shift takes it out.
+    Resampling adds noise to counts, and noise alone raises deviances and calibration errors; the shift removes this
+    bias.
     """
     times = bootstrap.multiplicities(offers["user_id"].n_unique(), seed)
     scores = replicated_scores(offers, moves, np.vstack([np.ones(times.shape[1]), times]))
@@ -50,9 +51,9 @@ def bootstrap_scores(offers: pl.DataFrame, moves: pl.DataFrame, bootstrap: Boots
 
 
 def replicated_scores(offers: pl.DataFrame, moves: pl.DataFrame, times: np.ndarray) -> Replicates:
-    """The scores [B] when every user, sorted by id, counts as often as times [B, U] say.
+    """Return by name the scores [B] when user u, in the order of ids, counts times[b, u] times; times [B, U].
 
-    offers as in evaluate_held_out, and user_id; deviances are named poisson_deviance.all and so on.
+    offers: as in evaluate_held_out, with user_id. Deviances are named poisson_deviance.all and so on.
     """
     offers = offers.sort("probability", maintain_order=True)
     user = (offers["user_id"].rank("dense") - 1).to_numpy()
@@ -79,7 +80,7 @@ class _Drawn:
     times: np.ndarray
 
     def means(self) -> Replicates:
-        """Scores that are ratios of sums over offers, hence of sums over users."""
+        """Return log_loss and predicted_over_actual, which are ratios of sums over offers, hence of sums over users."""
         loss = -xlogy(self.bought, self.probability) - xlogy(1 - self.bought, 1 - self.probability)
         weight, loss, predicted, bought = (
             self.times @ np.bincount(self.user, self.weight * value)
@@ -88,7 +89,7 @@ class _Drawn:
         return {"log_loss": loss / weight, "predicted_over_actual": predicted / np.maximum(bought, SMALLEST_MEAN)}
 
     def auc(self) -> np.ndarray:
-        """The chance that a bought offer has a higher probability than one that was not; ties count half."""
+        """Return [B]: the chance that a bought offer has a higher probability than another one; ties count half."""
         tie = np.cumsum(np.diff(self.probability, prepend=self.probability[0]) > 0)
         return np.array([self._auc(tie, self.weight * times[self.user]) for times in self.times])
 
@@ -98,13 +99,14 @@ class _Drawn:
         return float(positive @ (np.cumsum(negative) - negative / 2) / pairs) if pairs else float("nan")
 
     def ece(self) -> np.ndarray:
-        """The calibration error of every replicate."""
+        """Return the calibration error of every replicate, [B]."""
         return np.array(
             [calibration_error(self.bought, self.probability, self.weight * times[self.user]) for times in self.times]
         )
 
 
 def _deviances(offers: pl.DataFrame, moves: pl.DataFrame, user: np.ndarray, times: np.ndarray) -> Replicates:
+    """Return by name of a subset of cells the Poisson deviances [B] of buyers per product and period."""
     cells = offers.select(CELL).unique(maintain_order=True).join(moves, on=CELL, how="left", maintain_order="left")
     cell = offers.join(cells.with_row_index("cell"), on=CELL, how="left", maintain_order="left")["cell"].to_numpy()
     shape = times.shape[1], cells.height

@@ -1,4 +1,4 @@
-"""Offers as the baselines see them: a product on the shelf before a user, with what was known on that day."""
+"""Offers as the baselines see them: a user, a product on the shelf, and what was known before the period."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -11,7 +11,7 @@ SHELF_COLUMNS = ("price", "list_price", "display", "mailer")
 
 @dataclass(frozen=True)
 class Log:
-    """The canonical tables that offers are made of."""
+    """The canonical tables shelf, choices and visits."""
 
     shelf: pl.DataFrame
     choices: pl.DataFrame
@@ -19,14 +19,15 @@ class Log:
 
     @property
     def purchases(self) -> pl.DataFrame:
-        """Who bought what in which period: user_id, period, category_id, product_id, each once."""
+        """Return user_id, period, category_id and product_id of all purchases, each row once."""
         return self.choices.drop_nulls("product_id").select(*OCCASION, "product_id").unique()
 
 
 def offers_of(log: Log, periods: list[date]) -> pl.DataFrame:
-    """One row per offer of the periods: period, user_id, category_id, product_id, bought and weight.
+    """Return a row per offer of the periods: period, user_id, category_id, product_id, bought and weight.
 
-    A sampled occasion without purchase stands for weight = 1 / outside_rate occasions.
+    An occasion without purchase is sampled with probability outside_rate, so it stands for weight = 1 / outside_rate
+    occasions; an occasion with a purchase has weight 1.
     """
     occasions = (
         log.choices.filter(pl.col("period").is_in(periods))
@@ -45,12 +46,12 @@ def offers_of(log: Log, periods: list[date]) -> pl.DataFrame:
     )
 
 
-def described(offers: pl.DataFrame, log: Log, reference: pl.DataFrame) -> pl.DataFrame:
-    """The offers, in their order, with shelf, reference_price and the history of user, product and category.
+def describe_offers(offers: pl.DataFrame, log: Log, reference: pl.DataFrame) -> pl.DataFrame:
+    """Return the offers, in their order, with shelf, reference_price and the history of user, product and category.
 
-    reference: product_id and reference_price. The history is strictly past: visits, product_purchases and
-    category_purchases are how many periods with one there were before, weeks_since_product and
-    weeks_since_category how long ago the last purchase was, null where there was none.
+    reference: product_id and reference_price. The history covers the periods before the offer's. visits,
+    product_purchases and category_purchases are the numbers of periods with at least one; weeks_since_product and
+    weeks_since_category are the weeks since the last purchase, null where there was none.
     """
     shelf = log.shelf.select("period", "product_id", *SHELF_COLUMNS)
     rows = (
@@ -67,13 +68,16 @@ def described(offers: pl.DataFrame, log: Log, reference: pl.DataFrame) -> pl.Dat
 
 
 def reference_prices(shelf: pl.DataFrame, periods: list[date]) -> pl.DataFrame:
-    """product_id and reference_price: the median price in the periods."""
+    """Return product_id and reference_price, the median price in the periods."""
     seen = shelf.filter(pl.col("period").is_in(periods))
     return seen.group_by("product_id").agg(reference_price=pl.col("price").median())
 
 
 def _with_past(rows: pl.DataFrame, events: pl.DataFrame, who: list[str], count: str, since: str | None) -> pl.DataFrame:
-    """Add how many periods before a row's own had an event of the same who, and the weeks since the last one."""
+    """Return the rows with two more columns about the earlier events with the same columns `who`.
+
+    `count` is the number of periods with an event before the row's; `since`, unless None, the weeks since the last.
+    """
     past = (
         events.select(*who, "period")
         .unique()

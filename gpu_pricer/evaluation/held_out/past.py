@@ -1,4 +1,4 @@
-"""What the network knows of the past of every offer, for rivals that shall know as much."""
+"""The network's features of the past of every offer, for baselines that get the same information."""
 
 import numpy as np
 import polars as pl
@@ -12,16 +12,16 @@ from gpu_pricer.network.encoding.loading import EncodingConfig
 from gpu_pricer.network.encoding.price_memory import with_recent_price
 
 IDS = ("user_id", "product_id", "category_id", "period")
-ROWS = 1 << 17  # described at a time: meanwhile a row takes several times the memory of its features
+ROWS = 1 << 17  # computed at a time, because a row needs several times the memory of its features meanwhile
 
 
 def with_network_past(
     offers: pl.DataFrame, log: Log, reference: pl.DataFrame, encoding: EncodingConfig
 ) -> pl.DataFrame:
-    """The offers, in their order, with what the network would know of the log before their periods.
+    """Return the offers, in their order, with the network's features of the log before each offer's period.
 
-    reference: product_id and reference_price. Added: recent_price, the mean of the product's last
-    encoding.price_memory prices (the reference price where there were none), and past, an array column [N, F] of the
+    reference: product_id and reference_price. Added columns: recent_price, the mean of the product's last
+    encoding.price_memory prices (the reference price where there were none), and past, an array [N, F] of the
     features of network.encoding.history.
     """
     recent = _recent_prices(log.shelf, reference, encoding.price_memory)
@@ -31,6 +31,7 @@ def with_network_past(
 
 
 def _recent_prices(shelf: pl.DataFrame, reference: pl.DataFrame, memory: int) -> pl.DataFrame:
+    """Return product_id, period and recent_price, the mean of the last `memory` prices before the period."""
     rows = shelf.join(reference, on="product_id", how="left").select(
         "price",
         product="product_id",
@@ -41,6 +42,7 @@ def _recent_prices(shelf: pl.DataFrame, reference: pl.DataFrame, memory: int) ->
 
 
 def _history_features(offers: pl.DataFrame, log: Log, half_lives: list[float]) -> np.ndarray:
+    """Return the history features [N, F] of the offers, ROWS offers at a time."""
     known = _known_ids(log)
     history = _history(log, known, half_lives)
     features = np.empty((offers.height, history.width), np.float32)
@@ -51,24 +53,24 @@ def _history_features(offers: pl.DataFrame, log: Log, half_lives: list[float]) -
 
 
 def _known_ids(log: Log) -> dict[str, pl.Series]:
-    """The ids of the log by column, each once: an id's number is its place; the periods are in their order."""
+    """Return the sorted distinct ids of the log by column; the number of an id is its position."""
     users = pl.concat([log.visits["user_id"], log.choices["user_id"]])
     columns = {"user_id": users} | {name: log.shelf[name] for name in IDS[1:]}
     return {name: columns[name].unique().sort() for name in IDS}
 
 
 def _history(log: Log, known: dict[str, pl.Series], half_lives: list[float]) -> UserHistory:
-    """The history of all users of the log; nobody will ask it for baskets."""
+    """Return the history of all users of the log, with no basket requested."""
     users, products, categories, periods = (len(ids) for ids in known.values())
     purchases = Purchases(*(numbers.numpy() for numbers in _numbers(log.purchases, known)))
     user, period = (_number(log.visits[name], known[name]) for name in ("user_id", "period"))
-    is_visit, is_asked = np.zeros((users, periods), bool), np.zeros((users, periods + 1), bool)
+    is_visit, is_requested = np.zeros((users, periods), bool), np.zeros((users, periods + 1), bool)
     is_visit[user, period] = True
-    return build_history(purchases, is_visit, products, categories, half_lives, is_asked)
+    return build_history(purchases, is_visit, products, categories, half_lives, is_requested)
 
 
 def _numbers(rows: pl.DataFrame, known: dict[str, pl.Series]) -> list[Tensor]:
-    """User, product, category and period of n rows, as numbers [n] each."""
+    """Return the numbers [n] of user, product, category and period of n rows."""
     return [torch.from_numpy(_number(rows[name], ids)) for name, ids in known.items()]
 
 

@@ -1,4 +1,4 @@
-"""Every legal price of every product, written out."""
+"""Every legal price of every product, as arrays."""
 
 from dataclasses import dataclass
 
@@ -9,10 +9,11 @@ from kernels import PricingInputs
 
 @dataclass(frozen=True)
 class Rungs:
-    """The prices in cents that P products may take, and which products share one price.
+    """The legal prices of P products in cents, and the products that share one price.
 
-    price float64: product p has price[start[p]:start[p + 1]], ascending, at least one; start int64 [P + 1]; leader
-    int64 [P]: the first product of the same price family, or the product itself.
+    price float64: product p may take price[start[p]:start[p + 1]], ascending, at least one price.
+    start int64 [P + 1]: see price.
+    leader int64 [P]: the first product of the same price family, or the product itself.
     """
 
     price: np.ndarray
@@ -20,7 +21,7 @@ class Rungs:
     leader: np.ndarray
 
     def nearest(self, price: np.ndarray) -> np.ndarray:
-        """Return the position [P], among each product's rungs, of the one nearest to price [P]; the lower of two."""
+        """Return the position [P], among each product's rungs, of the rung nearest to price [P]; the lower in a tie."""
         product = np.repeat(np.arange(len(price)), np.diff(self.start))
         distance = np.abs(self.price - price[product])
         least = np.minimum.reduceat(distance, self.start[:-1])
@@ -29,11 +30,11 @@ class Rungs:
         return np.minimum.reduceat(found, self.start[:-1])
 
     def at(self, position: np.ndarray) -> np.ndarray:
-        """Return the price [P] at a position [P], which is clipped to the ends of the product's rungs."""
+        """Return the prices [P] at the positions [P], which are clipped to the ends of each product's rungs."""
         return self.price[self.start[:-1] + np.clip(position, 0, np.diff(self.start) - 1)]
 
     def shared(self, price: np.ndarray) -> np.ndarray:
-        """Return prices [P] that are the same inside every family: the mean of the family's prices [P]."""
+        """Return the prices [P] with every family's prices replaced by their mean."""
         size = np.bincount(self.leader, minlength=len(price))
         return np.bincount(self.leader, price, minlength=len(price))[self.leader] / size[self.leader]
 

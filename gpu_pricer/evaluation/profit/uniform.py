@@ -1,20 +1,19 @@
-"""The best price of every product that is the same for all types, found by search."""
+"""A search for the best prices that are equal for all types."""
 
 import numpy as np
 
 from gpu_pricer.evaluation.profit.rungs import Rungs
 from gpu_pricer.evaluation.profit.value import TrueMarket
 
-MOVES = np.array([0, -16, -4, -1, 1, 4, 16])  # rungs
+MOVES = np.array([0, -16, -4, -1, 1, 4, 16])  # in rungs
 MOST_SWEEPS = 30
 
 
 def best_uniform_price(market: TrueMarket, rungs: Rungs, starts: list[np.ndarray]) -> np.ndarray:
-    """Return one price per product in cents [P], the best found from several starts [P] per category.
+    """Return one price per product in cents [P], in every category the best found from several starts [P].
 
-    It is a pattern search that moves one product, or one price family, of every category at a time, so that it sees
-    substitution. The problem is not concave, and the optimum found may be local; it is never worse than the best legal
-    start.
+    A pattern search moves one product, or one price family, of every category at a time and takes substitution into
+    account. The problem is not concave, so the optimum found may be local; it is never worse than the best legal start.
     """
     best = rungs.at(rungs.nearest(rungs.shared(starts[0])))
     value = market.category_profit(best[:, None])[:, 0]
@@ -27,7 +26,7 @@ def best_uniform_price(market: TrueMarket, rungs: Rungs, starts: list[np.ndarray
 
 
 def _climb(market: TrueMarket, rungs: Rungs, position: np.ndarray) -> np.ndarray:
-    """Return positions [P] that no move of one product or family improves, or the best after MOST_SWEEPS."""
+    """Return positions [P] that no move of one product or family improves, or those after MOST_SWEEPS sweeps."""
     turn = rungs.turns(market.shelf.category_start)
     for _ in range(MOST_SWEEPS):
         before = position

@@ -1,4 +1,4 @@
-"""What prices are worth under the true demand, by the kernels' own choice model."""
+"""The expected profit of prices under a true demand, by the choice model of the kernels."""
 
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -13,9 +13,10 @@ from kernels import Demand, Shelf, choice_probabilities
 
 @dataclass(frozen=True)
 class TrueMarket:
-    """True demand of T types for P products sorted by category, in float64; money in cents.
+    """The true demand of T types for P products sorted by category, in float64; money in cents.
 
-    unit_cost [P]; units_per_choice [P] turns a choice into units; visits [T] weights the types.
+    demand, shelf: of the kernels. unit_cost [P]. units_per_choice [P]: units per choice of a product.
+    visits [T]: the weights of the types. Raises ValueError unless the demand is float64.
     """
 
     demand: Demand
@@ -30,7 +31,7 @@ class TrueMarket:
 
     @classmethod
     def of(cls, problem: PricingProblem, visits: np.ndarray | None = None) -> "TrueMarket":
-        """Return the market in which a problem's demand is the truth; visits [T]: None for the problem's own."""
+        """Return the market in which a problem's demand is the truth; visits [T], None for the problem's own."""
         return cls(
             demand=problem.exact_demand(),
             shelf=problem.shelf(0, problem.category_count),
@@ -41,33 +42,33 @@ class TrueMarket:
 
     @cached_property
     def category(self) -> np.ndarray:
-        """Category of each product [P], as a position."""
+        """Return the position of each product's category, [P]."""
         return np.repeat(np.arange(self.shelf.category_count), np.diff(self.shelf.category_start))
 
     def cell_profit(self, price: np.ndarray) -> np.ndarray:
-        """Expected profit [P, T] of one visit of each type at prices [P, 1] or [P, T], in cents."""
+        """Return the expected profit [P, T] of one visit of each type at prices [P, 1] or [P, T], in cents."""
         probability = choice_probabilities(self.demand, self.shelf, price)
         return (price - self.unit_cost[:, None]) * self.units_per_choice[:, None] * probability
 
     def category_profit(self, price: np.ndarray) -> np.ndarray:
-        """Expected profit [G, K] of a visit, over all types, for K lists of one price per product [P, K]."""
+        """Return the expected profit [G, K] of a visit, the mean over the types, for K lists of prices [P, K]."""
         lists, types = price.shape[1], len(self.visits)
         repeated = replace(self, demand=_repeated(self.demand, lists), visits=np.tile(self.visits, lists))
         cells = repeated.cell_profit(np.repeat(price, types, axis=1)).reshape(-1, lists, types)
         return np.add.reduceat(cells @ (self.visits / self.visits.sum()), self.shelf.category_start[:-1])
 
     def select_types(self, types: np.ndarray) -> "TrueMarket":
-        """The market of some types alone, by their positions."""
+        """Return the market of the types at these positions alone."""
         arrays: dict[str, Any] = {name: getattr(self.demand, name)[types] for name in _by_type(self.demand)}
         return replace(self, demand=replace(self.demand, **arrays), visits=self.visits[types])
 
     def profit(self, price: np.ndarray) -> float:
-        """Expected profit per 1,000 visits, in currency, when a type sees its column of price [P, T or 1]."""
+        """Return the expected profit per 1,000 visits, in currency, at prices [P, T] per type or [P, 1] for all."""
         cells = self.cell_profit(price) @ self.visits
         return float(PER_VISITS * cells.sum() / self.visits.sum() / CENTS)
 
     def profit_of_segments(self, price: np.ndarray, visits: np.ndarray) -> float:
-        """Expected profit per 1,000 visits, in currency, of prices [P, S] for segments that mix the types.
+        """Return the expected profit per 1,000 visits, in currency, of prices [P, S] for segments that mix the types.
 
         visits [S, T]: expected visits of the users in segment s who are of type t.
         """
@@ -79,12 +80,12 @@ class TrueMarket:
 
 
 def _by_type(demand: Demand) -> list[str]:
-    """The names of the arrays that have a row per type."""
+    """Return the names of the demand's arrays that have a row per type."""
     names = ("appeal", "sensitivity", "segment_appeal", "segment_sensitivity")
     return [field.name for field in fields(demand) if field.name in names]
 
 
 def _repeated(demand: Demand, times: int) -> Demand:
-    """The same types again and again: segment t + k·T is type t."""
+    """Return a demand that repeats the T types: segment t + k·T is type t, for k below `times`."""
     arrays: dict[str, Any] = {name: np.tile(getattr(demand, name), (times, 1)) for name in _by_type(demand)}
     return replace(demand, **arrays)

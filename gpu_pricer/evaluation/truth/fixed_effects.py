@@ -1,4 +1,4 @@
-"""A multinomial logit with fixed effects for groups of users that are known: what a careful analyst would fit.
+"""A multinomial logit with fixed effects for known groups of users, as a careful analyst would fit it.
 
 u = level[group, product] + level[product] + effect[category × period] + promotion · effect
     − (slope + slope[group] + slope[category]) · (price / reference − 1)
@@ -13,9 +13,9 @@ from scipy.optimize import minimize
 from gpu_pricer.tables.schemas import CHOICE_COUNT, PROMOTIONS
 
 MOST_STEPS = 500
-CARRY_PERIODS = 4  # whose mean effect the period after the log inherits
-# Light ridges, no more than what identifies every effect of a small market. A heavier one on the effects would leave
-# part of the season in the demand, for the prices to explain.
+CARRY_PERIODS = 4  # last periods, whose mean effect is that of the period after the log
+# Light ridges, just enough to identify every effect of a small market. A heavier ridge on the effects would leave part
+# of the season unexplained, and the prices would explain it.
 PRECISION = {
     "common": 0.01,
     "level": 1.0,
@@ -30,10 +30,11 @@ Parts = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Counts:
-    """What T groups of users chose from C choice sets (category × period) with R shelf rows, sorted by set.
+    """The choices of T groups of users from C choice sets (category × period) with R shelf rows, sorted by set.
 
-    set_start [C + 1]; set_category, set_period [C]; per row [R]: product, set, promotion [R, 2], move = price /
-    reference − 1; product_category [P]; bought [T, R]: choices, visits [T, C]: occasions, with a choice or without.
+    set_start [C + 1]: the rows of set c are set_start[c]:set_start[c + 1]; set_category, set_period [C].
+    product, set_of_row [R]: numbers; promotion [R, 2]; move [R]: price / reference − 1; product_category [P].
+    bought [T, R]: choices; visits [T, C]: occasions with or without a choice.
     """
 
     set_start: np.ndarray
@@ -50,7 +51,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class FixedEffectsLogit:
-    """appeal [T, P] at the reference price after the log's last period, without promotion; sensitivity [T, P]."""
+    """appeal [T, P]: at the reference price, after the log's last period, without promotion; sensitivity [T, P]."""
 
     appeal: np.ndarray
     sensitivity: np.ndarray
@@ -59,10 +60,10 @@ class FixedEffectsLogit:
 def count_choices(
     shelf: pl.DataFrame, choices: pl.DataFrame, user_group: pl.DataFrame, products: pl.DataFrame
 ) -> Counts:
-    """Count canonical shelf and choices by group (user_group: user_id, group: whole numbers from 0).
+    """Return the counts of the canonical shelf and choices by group.
 
-    products [P]: product_id, category_id, reference_price, sorted by category. A sampled occasion without purchase
-    counts for all that it stands for.
+    user_group: user_id and group, whole numbers from 0. products [P]: product_id, category_id, reference_price, sorted
+    by category. A sampled occasion without purchase counts as all the occasions that it stands for.
     """
     known = products.with_row_index("product").with_columns(category=pl.col("category_id").rle_id())
     rows = (
@@ -102,9 +103,9 @@ def count_choices(
 
 
 def fit_logit(counts: Counts) -> FixedEffectsLogit:
-    """Maximise the likelihood, which is concave (McFadden 1974), by L-BFGS.
+    """Return the logit that maximises the likelihood, which is concave (McFadden 1974), by L-BFGS.
 
-    A product that never was on the shelf has its category's level and slope.
+    A product that was never on the shelf gets the mean level and the slope of its category.
     """
     shapes = _shapes(counts)
     start = np.zeros(sum(int(np.prod(shape)) for shape in shapes.values()))
@@ -142,7 +143,7 @@ def _parts(theta: np.ndarray, shapes: dict[str, tuple[int, ...]]) -> Parts:
 
 
 def _loss(theta: np.ndarray, counts: Counts, shapes: dict[str, tuple[int, ...]]) -> tuple[float, np.ndarray]:
-    """The negative log likelihood per choice with its ridges, and its gradient."""
+    """Return the negative log likelihood per occasion, with the ridges, and its gradient."""
     part, category = _parts(theta, shapes), counts.product_category[counts.product]
     slope = part["slope"] + part["group_slope"][:, None] + part["category_slope"][category]
     everyone = part["common"][counts.product] + part["effect"][counts.set_of_row] + counts.promotion @ part["promotion"]

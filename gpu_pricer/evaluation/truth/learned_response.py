@@ -1,4 +1,4 @@
-"""The price response that was learned against the true one, on the products and users that both know."""
+"""The learned price response against the true one, on the products and users that both have."""
 
 from dataclasses import dataclass
 
@@ -15,9 +15,10 @@ from kernels import choice_probabilities
 
 @dataclass(frozen=True)
 class Elasticities:
-    """Own elasticities at today's prices: learned [n, S] and true [n, T]; share [n, T]: the true choice probability.
+    """Own elasticities of n products at today's prices, for S segments and T types.
 
-    visits [S, T]; segment_id [S]; category_id [n].
+    learned [n, S]; true [n, T]; share [n, T]: the true choice probability.
+    visits [S, T]: expected visits of users in segment s of type t; segment_id [S]; category_id [n].
     """
 
     learned: np.ndarray
@@ -28,19 +29,19 @@ class Elasticities:
     category_id: pl.Series
 
     def rmse(self) -> float:
-        """Over products and users; products off the shelf are left out."""
+        """Return the root mean square error over products on the shelf and users."""
         return elasticity_rmse(self.learned, self.true, self.visits)
 
     def mean(self) -> float:
-        """Of what was learned, over products and users."""
+        """Return the mean of the learned elasticities over products on the shelf and users."""
         known = ~np.isnan(self.learned).any(axis=1)
         return float((self.learned[known].mean(axis=0) * self.visits.sum(axis=1)).sum() / self.visits.sum())
 
     def coverage(self, posterior: pl.DataFrame) -> float:
-        """Share of the segments × categories whose true mean elasticity lies in its 90 % interval.
+        """Return the share of the segments × categories whose true mean elasticity lies in its 90 % interval.
 
         The true elasticity of a segment for a product is that of its members' summed demand. An interval reaches from
-        the 5 % to the 95 % quantile of the posterior's draws, which scale the learned mean elasticity.
+        the 5 % to the 95 % quantile of the posterior's draws times the learned mean elasticity.
         """
         summed = ((self.share * self.true) @ self.visits.T) / np.maximum(self.share @ self.visits.T, 1e-300)
         cells = pl.concat(
@@ -62,7 +63,10 @@ class Elasticities:
 def compare_elasticities(
     bench: Benchmark, problem: PricingProblem, category_id: pl.Series, table: CrossTab
 ) -> Elasticities:
-    """Match a learned demand's problem with the benchmark; category_id [P] of the benchmark's products, as learned."""
+    """Return the elasticities of a learned demand's problem and of the benchmark.
+
+    category_id [P]: the categories of the benchmark's products in the learned demand.
+    """
     learned = own_elasticity(
         problem.exact_demand(), problem.shelf(0, problem.category_count), problem.products.today.astype(np.float64)
     )

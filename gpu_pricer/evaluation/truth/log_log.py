@@ -1,4 +1,4 @@
-"""The baseline everybody knows: constant-elasticity demand of each product alone, and a price grid."""
+"""The textbook reference: constant-elasticity demand of each product alone, and the best legal price for it."""
 
 from typing import Literal
 
@@ -11,16 +11,16 @@ Pool = Literal["product", "category"]
 
 STEPS = 50
 STEEPEST, FLATTEST = -15.0, 5.0
-LEAST_VARIATION = 1e-9  # units × variance of log price, below which there is nothing to learn a slope from
+LEAST_VARIATION = 1e-9  # units × variance of log price; with less of it no slope is identified
 
 
 def fit_elasticities(shelf: pl.DataFrame, choices: pl.DataFrame, pool: Pool) -> pl.DataFrame:
-    """product_id and elasticity from units ~ exp(level of the product + elasticity · log price), per period.
+    """Return product_id and elasticity from units ~ exp(level of the product + elasticity · log price), per period.
 
-    A log-log regression that keeps the weeks without a sale as what they are: Poisson pseudo-likelihood
-    instead of least squares on logs (Santos Silva & Tenreyro 2006), one slope per product or, pooled, per
-    category; levels are always the product's own. No promotion, no season, no substitution: it is the naive
-    baseline. Null where a slope is not identified: no sale, or a price that never moved.
+    A log-log regression by Poisson pseudo-likelihood instead of least squares on logs, so that weeks without a sale
+    count as zeros (Santos Silva & Tenreyro 2006). pool: one slope per product or per category; every product has its
+    own level. There is no promotion, season or substitution in this naive baseline. Null where no slope is identified:
+    no sale, or a price that never moved.
     """
     units = choices.drop_nulls("product_id").group_by("period", "product_id").agg(pl.col("quantity").sum())
     rows = shelf.join(units, on=["period", "product_id"], how="left").with_columns(pl.col("quantity").fill_null(0.0))
@@ -34,9 +34,10 @@ def fit_elasticities(shelf: pl.DataFrame, choices: pl.DataFrame, pool: Pool) -> 
 
 
 def price_alone(elasticity: np.ndarray, cost: np.ndarray, today: np.ndarray, rungs: Rungs) -> np.ndarray:
-    """The most profitable legal price [P] of each product as if nothing substituted it; today's where NaN.
+    """Return the most profitable legal price [P] of each product in cents, without substitution.
 
-    Maximises (x − c) · x^elasticity over the rungs; money in cents; a tie goes to the lower price.
+    Maximises (x − c) · x^elasticity over the rungs; a tie goes to the lower price. Today's price where elasticity is
+    NaN. elasticity, cost, today: [P].
     """
     product = np.repeat(np.arange(len(cost)), np.diff(rungs.start))
     gain = rungs.price / today[product]
@@ -47,10 +48,10 @@ def price_alone(elasticity: np.ndarray, cost: np.ndarray, today: np.ndarray, run
 
 
 def _fit_slopes(product: np.ndarray, group: np.ndarray, units: np.ndarray, price: np.ndarray) -> np.ndarray:
-    """Slope per group by Newton's method, the products' levels concentrated out; NaN where not identified.
+    """Return the slope per group by Newton's method, with the products' levels concentrated out; NaN if unidentified.
 
-    Given a product's total units Y, its weeks are multinomial with shares ∝ price^slope, so that the gradient
-    is Σ y·ln p − Σ Y·E[ln p] and the curvature Σ Y·Var[ln p].
+    Given a product's total units Y, its weeks are multinomial with shares ∝ price^slope, so the gradient is
+    Σ y·ln p − Σ Y·E[ln p] and the curvature Σ Y·Var[ln p].
     """
     products, groups = int(product.max()) + 1, int(group.max()) + 1
     log_price = np.log(price)

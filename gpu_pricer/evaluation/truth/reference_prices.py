@@ -1,4 +1,4 @@
-"""What ours are compared with when the truth is known: today's, the best uniform and the oracle's prices."""
+"""The price lists to compare with when the truth is known: today's, the best uniform and the oracle's prices."""
 
 from dataclasses import dataclass
 
@@ -20,9 +20,9 @@ from gpu_pricer.tables.price_table import CENTS
 class Benchmark:
     """A market whose truth is known, for P products sorted by category and T types; prices are in cents.
 
-    problem: the truth priced under the policy; market: what prices earn under the truth; rungs: all prices that the
-    policy allows; today, uniform [P, 1] and oracle [P, T]: today's prices, the best prices found that are equal for all
-    types, and the best prices per type.
+    problem: the truth with the policy. market: computes what prices earn under the truth. rungs: all prices that the
+    policy allows.
+    today [P, 1]; uniform [P, 1]: the best prices found that are equal for all types; oracle [P, T]: the best per type.
     """
 
     problem: PricingProblem
@@ -34,27 +34,27 @@ class Benchmark:
 
     @property
     def product_id(self) -> pl.Series:
-        """The ids of the products [P]."""
+        """Return the ids of the products [P]."""
         return self.problem.products.product_id
 
     @property
     def type_id(self) -> pl.Series:
-        """The ids of the types [T]."""
+        """Return the ids of the types [T]."""
         return self.problem.segments.segment_id
 
     def best_of(self, is_priced: np.ndarray) -> np.ndarray:
-        """Return the best prices [P, T] per type when only the products is_priced [P] may leave today's price."""
+        """Return the best prices [P, T] per type when only products with is_priced [P] may leave today's price."""
         return reference_cells(self.problem, is_priced).price.astype(np.float64)
 
 
 def benchmark(
     truth: DemandArtefact, catalog: pl.DataFrame, policy: Policy, visits: np.ndarray | None = None
 ) -> Benchmark:
-    """Return the truth priced under the policy; visits [T], by sorted type id, default to the truth's own.
+    """Return the truth priced under the policy; visits [T] in the order of type ids, None for the truth's own.
 
-    Category and availability are the truth's, today's price and cost the catalog's. Oracle and uniform prices are
-    computed from the same pricing problem as ours, so bounds, ladders, families and overrides make no difference
-    between them.
+    Category and availability come from the truth, today's price and cost from the catalog. Oracle and uniform prices
+    come from a pricing problem like that of our prices, so all of them obey the same bounds, ladders, families and
+    overrides.
     """
     known = truth.products.select("product_id", "category_id", "availability").drop_nulls("product_id")
     problem = pricing_problem(truth, catalog.drop("category_id", "availability").join(known, on="product_id"), policy)
@@ -68,9 +68,9 @@ def benchmark(
 
 
 def price_matrix(prices: pl.DataFrame, product_id: pl.Series, today: np.ndarray, segment_id: pl.Series) -> np.ndarray:
-    """A price table (segment_id, product_id, price in currency) as cents [P, S]; today's [P, 1] where no row is.
+    """Return a price table (segment_id, product_id, price in currency) as cents [P, S].
 
-    InputError when no row fits.
+    Cells without a row get today's price [P, 1]. Raises InputError when no row fits.
     """
     product = pl.DataFrame({"product_id": product_id}).with_row_index("row")
     segment = pl.DataFrame({"segment_id": segment_id}).with_row_index("column")
@@ -87,9 +87,9 @@ def price_matrix(prices: pl.DataFrame, product_id: pl.Series, today: np.ndarray,
 
 
 def gains(profit: float, today: float, uniform: float, oracle: float) -> dict[str, float]:
-    """profit_over_today (a rate), regret (the oracle's profit missed, a rate), share_of_attainable_gain.
+    """Return profit_over_today (a rate), regret (the share of the oracle's profit missed), share_of_attainable_gain.
 
-    The last is (profit − best uniform's) / (oracle's − best uniform's), NaN where the oracle gains nothing.
+    The last is (profit − uniform) / (oracle − uniform), NaN where the oracle does not earn more than uniform prices.
     """
     attainable = oracle - uniform
     return {

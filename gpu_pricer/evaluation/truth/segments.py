@@ -1,4 +1,4 @@
-"""Our segments against the true types: who is in which, weighted by how often they come."""
+"""The cross table of our segments and the true types, weighted with the users' visits."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,11 @@ from gpu_pricer.errors import InputError
 
 @dataclass(frozen=True)
 class CrossTab:
-    """Expected visits [S, T] of users in segment s of type t; covered: share of all visits that have both."""
+    """Visits by segment and type.
+
+    visits [S, T]: expected visits of users in segment s of type t; segment_id [S].
+    covered: share of all visits whose users have both a segment and a type.
+    """
 
     visits: np.ndarray
     segment_id: pl.Series
@@ -18,9 +22,10 @@ class CrossTab:
 
 
 def cross_tab(user_segments: pl.DataFrame, user_types: pl.DataFrame, type_id: pl.Series) -> CrossTab:
-    """Join users by id; user_types also holds each user's expected visits. InputError when no user has both.
+    """Return the cross table of users joined by user_id.
 
-    Users whom no segment was given to are left out, of every number that is compared.
+    user_segments: user_id, segment_id; user_types: user_id, segment_id (the type), visits (expected). Users without a
+    segment are left out of every number that is compared. Raises InputError when no user has both.
     """
     segments = user_segments.select(pl.col("user_id").cast(pl.String), segment="segment_id")
     users = user_types.select(pl.col("user_id").cast(pl.String), "visits", type="segment_id").join(
@@ -38,6 +43,7 @@ def cross_tab(user_segments: pl.DataFrame, user_types: pl.DataFrame, type_id: pl
     return CrossTab(visits, segment_id, float(visits.sum() / user_types["visits"].to_numpy().sum()))
 
 
-def _positions(ids: pl.Series, wanted: pl.Series) -> np.ndarray:
+def _positions(ids: pl.Series, values: pl.Series) -> np.ndarray:
+    """Return the position in `ids`, which are distinct, of each of the values."""
     order = ids.arg_sort().to_numpy()
-    return order[ids.sort().search_sorted(wanted).to_numpy()]
+    return order[ids.sort().search_sorted(values).to_numpy()]

@@ -1,4 +1,4 @@
-"""The reference `true_types`: prices from a fixed-effects logit that is told which type every user is."""
+"""The reference `true_types`: prices from a fixed-effects logit that knows the type of every user."""
 
 from dataclasses import replace
 
@@ -11,15 +11,16 @@ from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
 from gpu_pricer.pricing.tiles.solving import reference_cells
 from gpu_pricer.tables.artefact import DemandArtefact
 
-LEAST_SENSITIVITY = 0.05  # a slope of the wrong sign is priced like hardly any
+LEAST_SENSITIVITY = 0.05  # a slope below this, or of the wrong sign, is replaced by it
 
 
 def true_types_price(
     truth: DemandArtefact, catalog: pl.DataFrame, policy: Policy, shelf: pl.DataFrame, choices: pl.DataFrame
 ) -> np.ndarray:
-    """Prices [P, T] in cents in the order of the benchmark: products by category, types by id.
+    """Return prices [P, T] in cents in the order of the benchmark: products by category, types by id.
 
-    The logit knows each user's type, promotions and every product's true reference price, and takes prices as they are.
+    The logit knows each user's type, promotions and every product's true reference price. It does not correct the
+    prices of the log for endogeneity.
     """
     assert truth.user_segments is not None
     types = truth.segments.select(pl.col("segment_id")).with_row_index("group")

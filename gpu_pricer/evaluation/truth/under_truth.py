@@ -1,4 +1,4 @@
-"""The truth block of metrics.json: what our prices and the baselines' are worth when demand is known."""
+"""The block truth of metrics.json: the profits of our prices and of reference prices under the true demand."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,7 @@ from gpu_pricer.evaluation.held_out.offers import Log
 from gpu_pricer.evaluation.profit.value import TrueMarket
 from gpu_pricer.evaluation.truth.learned_response import compare_elasticities
 from gpu_pricer.evaluation.truth.log_log import Pool, fit_elasticities, price_alone
-from gpu_pricer.evaluation.truth.reference_prices import (
-    Benchmark,
-    benchmark,
-    gains,
-    price_matrix,
-)
+from gpu_pricer.evaluation.truth.reference_prices import Benchmark, benchmark, gains, price_matrix
 from gpu_pricer.evaluation.truth.segments import CrossTab, cross_tab
 from gpu_pricer.evaluation.truth.true_types import true_types_price
 from gpu_pricer.policy.policy import Policy
@@ -27,9 +22,10 @@ LOG_LOG: dict[str, Pool] = {"log_log": "product", "log_log_pooled": "category"}
 
 @dataclass(frozen=True)
 class Learned:
-    """What we made of the log: the artefact, and the price table scored from it, if there is one yet.
+    """The results of training and scoring.
 
-    naive: the artefact before its price response was corrected for endogeneity, if it was.
+    artefact: the learned demand. prices: the price table scored from it, None if there is none yet.
+    naive: the artefact before the correction of its price response for endogeneity, None without that correction.
     """
 
     artefact: DemandArtefact
@@ -40,10 +36,10 @@ class Learned:
 def evaluate_under_truth(
     truth: DemandArtefact, catalog: pl.DataFrame, policy: Policy, learned: Learned | None, log: Log | None
 ) -> dict[str, object]:
-    """Profits per 1,000 visits in currency, and for every price list what it gains (see truth.gains).
+    """Return the block: profits per 1,000 visits in currency, and the gains of every price list (see gains).
 
-    Keys at the top are those of our prices, those of the others lie under baselines. What needs an artefact,
-    a price table or a log that is not there is left out.
+    The keys at the top are those of our prices; those of the other lists are under baselines. Entries that need a
+    missing artefact, price table or log are left out.
     """
     types = _user_segments(truth, "truth", ["user_id", "segment_id", "visits"])
     ours = types if learned is None else _user_segments(learned.artefact, "demand", ["user_id", "segment_id"])
@@ -78,7 +74,7 @@ def evaluate_under_truth(
 def _response(
     bench: Benchmark, catalog: pl.DataFrame, policy: Policy, learned: Learned, table: CrossTab
 ) -> dict[str, object]:
-    """elasticity_rmse, elasticity_coverage_90 where there is a posterior, and the same under naive, if it was kept."""
+    """Return elasticity_rmse, mean_elasticity, elasticity_coverage_90 (with a posterior), and naive: the same of it."""
     ids = pl.DataFrame({"product_id": bench.product_id})
     category_id = ids.join(catalog, on="product_id", how="left", maintain_order="left")["category_id"]
 
@@ -96,7 +92,7 @@ def _response(
 def _predicted_profit(
     artefact: DemandArtefact, catalog: pl.DataFrame, policy: Policy, prices: pl.DataFrame, table: CrossTab
 ) -> float:
-    """What the artefact expects of the price table, per 1,000 visits in currency, for the visits that are compared."""
+    """Return the profit per 1,000 visits, in currency, that the artefact expects of the prices, for table.visits."""
     problem = pricing_problem(artefact, catalog, policy)
     column = pl.DataFrame({"segment_id": table.segment_id}).with_row_index("row")
     joined = pl.DataFrame({"segment_id": problem.segments.segment_id}).join(
@@ -109,7 +105,10 @@ def _predicted_profit(
 
 
 def _gain_shares(bench: Benchmark, price: np.ndarray, log: Log, table: CrossTab) -> dict[str, float]:
-    """For warm and cold products (those that never sold): gained / attainable, the others left at today's prices."""
+    """Return for warm and cold products the profit gained over the profit attainable.
+
+    Cold products are those that never sold. All other products stay at today's prices.
+    """
     sold = log.choices["product_id"].drop_nulls().unique()
     is_warm = bench.product_id.is_in(sold.implode()).to_numpy() & bench.market.shelf.on_shelf
     today = bench.market.profit(bench.today)
@@ -122,6 +121,7 @@ def _gain_shares(bench: Benchmark, price: np.ndarray, log: Log, table: CrossTab)
 
 
 def _user_segments(artefact: DemandArtefact, path: str, columns: list[str]) -> pl.DataFrame:
+    """Return the artefact's user_segments. Raises InputError unless the table has these columns."""
     table = artefact.user_segments
     found = [] if table is None else table.columns
     if table is None or not set(columns) <= set(found):
@@ -133,6 +133,7 @@ def _user_segments(artefact: DemandArtefact, path: str, columns: list[str]) -> p
 
 
 def _log_log_price(bench: Benchmark, log: Log, pool: Pool) -> np.ndarray:
+    """Return the legal prices [P, 1] in cents that are best for log-log demand of each product alone."""
     ids = pl.DataFrame({"product_id": bench.product_id})
     fitted = ids.join(
         fit_elasticities(log.shelf, log.choices, pool), on="product_id", how="left", maintain_order="left"

@@ -7,8 +7,7 @@ import polars as pl
 import pytest
 
 from gpu_pricer.evaluation.demand.catalog_demand import CatalogDemand
-from gpu_pricer.evaluation.demand.price_response import arc_response, artefact_response, raised
-from gpu_pricer.evaluation.demand.response_curves import response_curves
+from gpu_pricer.evaluation.demand.price_response import arc_response, artefact_response, raise_prices, response_curves
 from gpu_pricer.evaluation.demand.segmentation import segmentation_value
 from tests.evaluation.markets import policy
 from tests.markets import NO_RULES, a_policy, catalog_of, small_artefact
@@ -66,7 +65,7 @@ def test_an_arc_elasticity_recovers_a_constant_one():
     offers = pl.DataFrame({"category_id": ["c", "d"], "price": [2.0, 3.0], "weight": [1.0, 5.0]})
     probability = 0.1 * offers["price"].to_numpy() ** -2.0
 
-    found = arc_response(offers, probability, 0.1 * raised(offers)["price"].to_numpy() ** -2.0)
+    found = arc_response(offers, probability, 0.1 * raise_prices(offers)["price"].to_numpy() ** -2.0)
 
     assert found["mean_elasticity"] == pytest.approx(-2.0)
     assert found["elasticity_by_category"]["d"]["elasticity"] == pytest.approx(-2.0)

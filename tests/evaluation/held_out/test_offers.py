@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import polars as pl
 import pytest
 
-from gpu_pricer.evaluation.held_out.offers import Log, described, offers_of, reference_prices
+from gpu_pricer.evaluation.held_out.offers import Log, describe_offers, offers_of, reference_prices
 
 WEEKS = [date(2025, 1, 6) + timedelta(weeks=week) for week in range(4)]
 
@@ -37,7 +37,7 @@ def test_an_occasion_offers_the_whole_shelf_and_counts_what_its_sample_stands_fo
 
 
 def test_history_counts_only_what_was_before(log):
-    rows = described(offers_of(log, WEEKS), log, reference_prices(log.shelf, WEEKS[:3]))
+    rows = describe_offers(offers_of(log, WEEKS), log, reference_prices(log.shelf, WEEKS[:3]))
     of_a = rows.filter(pl.col("user_id") == 1, pl.col("product_id") == "a").sort("period")
     of_b = rows.filter(pl.col("user_id") == 1, pl.col("product_id") == "b").sort("period")
 
@@ -55,7 +55,7 @@ def test_future_rows_cannot_change_past_features(log):
     shorter = Log(*(table.filter(pl.col("period") < WEEKS[2]) for table in (log.shelf, log.choices, log.visits)))
     first_weeks = past.filter(pl.col("period") < WEEKS[2])
 
-    assert described(first_weeks, log, reference).equals(described(first_weeks, shorter, reference))
+    assert describe_offers(first_weeks, log, reference).equals(describe_offers(first_weeks, shorter, reference))
 
 
 def test_the_reference_is_the_median_price_of_its_periods(log):
@@ -65,7 +65,7 @@ def test_the_reference_is_the_median_price_of_its_periods(log):
 def test_describing_keeps_rows_and_order(log):
     shuffled = offers_of(log, WEEKS).sample(fraction=1.0, shuffle=True, seed=4)
 
-    rows = described(shuffled, log, reference_prices(log.shelf, WEEKS))
+    rows = describe_offers(shuffled, log, reference_prices(log.shelf, WEEKS))
 
     assert rows.select(shuffled.columns).equals(shuffled)
     assert rows["price"].null_count() == 0

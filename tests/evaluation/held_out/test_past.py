@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 import torch
 
-from gpu_pricer.evaluation.held_out.offers import Log, described, offers_of, reference_prices
+from gpu_pricer.evaluation.held_out.offers import Log, describe_offers, offers_of, reference_prices
 from gpu_pricer.evaluation.held_out.past import with_network_past
 from gpu_pricer.network.encoding.loading import EncodingConfig, load_choice_data
 from tests.canonical import SPLIT, write_canonical
@@ -52,7 +52,7 @@ def test_the_past_is_what_the_network_reads(folder, log):
         "period": pl.Series(data.calendar.periods),
     }
     reference = reference_prices(log.shelf, data.calendar.periods[: data.calendar.trained_periods])
-    offers = described(all_offers(log), log, reference)
+    offers = describe_offers(all_offers(log), log, reference)
 
     rows = with_network_past(offers, log, reference, ENCODING)
 
@@ -87,8 +87,8 @@ def test_what_happens_from_an_offers_period_on_cannot_change_its_past(log, now):
 
 
 def test_who_never_bought_is_told_nothing_but_its_visits(log):
-    stranger = log.visits.select("period").unique().with_columns(user_id=pl.lit(99, pl.Int64))
-    visits = pl.concat([log.visits.select("user_id", "period"), stranger.select("user_id", "period")])
+    new_user = log.visits.select("period").unique().with_columns(user_id=pl.lit(99, pl.Int64))
+    visits = pl.concat([log.visits.select("user_id", "period"), new_user.select("user_id", "period")])
     offers = log.shelf.select("period", "product_id", "category_id").with_columns(user_id=pl.lit(99, pl.Int64))
 
     past = remembered(replace(log, visits=visits), offers)["past"].to_numpy()

@@ -1,4 +1,4 @@
-"""The test block: buyers per product and period, and what counts as a price move."""
+"""Scores of held-out choices, price moves, and the products whose prices moved most."""
 
 from datetime import date, timedelta
 
@@ -6,7 +6,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gpu_pricer.evaluation.held_out.scores import evaluate_held_out, price_moves
+from gpu_pricer.errors import InputError
+from gpu_pricer.evaluation.held_out.scores import evaluate_held_out, price_moves, select_moved_most
+
+DAY = date(2025, 1, 6)
+SHELF = pl.DataFrame({"period": [DAY] * 4, "product_id": ["a", "b", "c", "d"], "price": [1.0, 0.5, 1.3, 1.1]})
+REFERENCE = pl.DataFrame({"product_id": ["a", "b", "c", "d"], "reference_price": [1.0] * 4})
 
 
 def periods(count: int) -> list[date]:
@@ -66,3 +71,16 @@ def test_segments_have_a_deviance_of_their_own_cells():
     assert found["poisson_deviance_by_segment"] == pytest.approx(
         dict.fromkeys(["all", "moved_5pct", "moved_15pct"], apart)
     )
+
+
+def test_the_share_of_products_whose_price_left_the_reference_furthest():
+    assert select_moved_most(SHELF, REFERENCE, 0.5)["product_id"].to_list() == ["b", "c"]
+
+
+def test_at_least_one_product_is_judged():
+    assert select_moved_most(SHELF, REFERENCE, 0.01)["product_id"].to_list() == ["b"]
+
+
+def test_no_product_with_a_past_is_refused():
+    with pytest.raises(InputError, match="must have been on the shelf before, found none"):
+        select_moved_most(SHELF, REFERENCE.clear(), 0.5)

@@ -164,7 +164,7 @@ def test_uniform_prices_of_two_products_equal_brute_force(laddered):
     assert laddered.market.category_profit(laddered.uniform)[category, 0] == pytest.approx(brute, rel=1e-12)
 
 
-def test_segments_that_are_the_types_are_worth_what_the_types_are(drawn, bench):
+def test_segments_that_are_the_types_earn_what_the_types_earn(drawn, bench):
     table = cross_tab(drawn.truth.user_segments, drawn.truth.user_segments, bench.type_id)
 
     assert table.covered == pytest.approx(1.0)
@@ -174,7 +174,7 @@ def test_segments_that_are_the_types_are_worth_what_the_types_are(drawn, bench):
     )
 
 
-def test_segments_that_mix_types_are_worth_the_mix(drawn, bench):
+def test_segments_that_mix_types_earn_the_mean_of_the_types(drawn, bench):
     one = drawn.truth.user_segments.select("user_id", segment_id=pl.lit("everybody"))
     table = cross_tab(one, drawn.truth.user_segments, bench.type_id)
 
@@ -195,10 +195,10 @@ def test_users_without_a_segment_are_left_out_and_said(drawn):
 
 
 def test_segments_of_other_users_are_refused(drawn):
-    strangers = pl.DataFrame({"user_id": [1, 2], "segment_id": [0, 0]})
+    others = pl.DataFrame({"user_id": [1, 2], "segment_id": [0, 0]})
 
     with pytest.raises(InputError, match="must share users with the truth, found none"):
-        cross_tab(strangers, drawn.truth.user_segments, drawn.truth.segments["segment_id"])
+        cross_tab(others, drawn.truth.user_segments, drawn.truth.segments["segment_id"])
 
 
 def test_a_product_without_a_price_keeps_todays(bench):
