@@ -33,10 +33,11 @@ class Rungs:
         """Return the prices [P] at the positions [P], which are clipped to the ends of each product's rungs."""
         return self.price[self.start[:-1] + np.clip(position, 0, np.diff(self.start) - 1)]
 
-    def shared(self, price: np.ndarray) -> np.ndarray:
-        """Return the prices [P] with every family's prices replaced by their mean."""
+    def with_common_prices(self, price: np.ndarray) -> np.ndarray:
+        """Return the prices [P], each family at the rung nearest to the mean of its prices."""
         size = np.bincount(self.leader, minlength=len(price))
-        return np.bincount(self.leader, price, minlength=len(price))[self.leader] / size[self.leader]
+        mean = np.bincount(self.leader, price, minlength=len(price))[self.leader] / size[self.leader]
+        return np.where(size[self.leader] > 1, self.at(self.nearest(mean)), price)
 
     def turns(self, category_start: np.ndarray) -> np.ndarray:
         """Return int64 [P]: the number of each product's family, or of the product alone, inside its category."""

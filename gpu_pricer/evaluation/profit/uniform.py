@@ -15,10 +15,10 @@ def best_uniform_price(market: TrueMarket, rungs: Rungs, starts: list[np.ndarray
     A pattern search moves one product, or one price family, of every category at a time and takes substitution into
     account. The problem is not concave, so the optimum found may be local; it is never worse than the best legal start.
     """
-    best = rungs.at(rungs.nearest(rungs.shared(starts[0])))
+    best = rungs.at(rungs.nearest(rungs.with_common_prices(starts[0])))
     value = market.category_profit(best[:, None])[:, 0]
     for start in starts:
-        price = rungs.at(_climb(market, rungs, rungs.nearest(rungs.shared(start))))
+        price = rungs.at(_climb(market, rungs, rungs.nearest(rungs.with_common_prices(start))))
         found = market.category_profit(price[:, None])[:, 0]
         best = np.where((found > value)[market.category], price, best)
         value = np.maximum(found, value)
