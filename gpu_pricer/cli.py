@@ -108,7 +108,7 @@ def _launch(job: str, overrides: list[str]) -> None:
 def _call_hydra(job: str, task: Callable[[DictConfig], None]) -> None:
     """Let Hydra read sys.argv and call the task; InputError for a flag that is none of Hydra's.
 
-    Standard error is held back until the task begins: argparse, which reads the flags for Hydra, prints its usage there
+    Standard error is kept back until the task begins: argparse, which reads the flags for Hydra, prints its usage there
     where we owe one line.
     """
     stderr, held_back = sys.stderr, io.StringIO()

@@ -7,7 +7,7 @@ levels from a first-order model: with the expected profits R_s of the category g
     sum_s v_s / D_s * (omega (x_s - c) - R_s) * e^u_s(x_s),    D_s = 1 + sum of e^u over the category,
 
 to sum_s v_s R_s, where v_s are the visits of segment s. Each term has a single peak, the segment's unconstrained price.
-So the best x_s in [level, ratio * level] is that peak clipped to the range, and the levels worth trying lie between the
+So the best x_s in [level, ratio * level] is that peak clipped to the range, and the levels to try lie between the
 lowest peak and the highest peak / ratio. The true value of a level is known only after the category is priced with it.
 """
 

@@ -137,7 +137,7 @@ def price_columns(segment_id: pl.Series) -> list[str]:
     unfit = [name for name in names if UNFIT.search(name)]
     if unfit or len({name.lower() for name in names}) < len(names):
         raise InputError(
-            "score.layout=wide needs segments whose ids name columns (different without regard to case, free of spaces "
+            "score.layout=wide needs segments whose ids name columns (different without regard to case, without spaces "
             f"and ,;{{}}()=), found {', '.join(unfit[:3] or names[:3])}: rename the segments or set score.layout=long"
         )
     return names

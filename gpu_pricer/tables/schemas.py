@@ -177,7 +177,7 @@ class Context(dy.Schema):
     """One row per product and time: what else moved demand; any further numeric column is context too."""
 
     product_id = _id("the product")
-    time = _time("when it held: Date or Datetime")
+    time = _time("when it applied: Date or Datetime")
     display = _number("share of stores that displayed it, 0 to 1", optional=True)
     mailer = _number("share of stores that advertised it, 0 to 1", optional=True)
     competitor_price = _number("unit price elsewhere", optional=True)

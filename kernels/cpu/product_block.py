@@ -172,7 +172,7 @@ def set_beyond_better_end(product, row, state):
 
 @compiled()
 def add_at_rungs(product, row, state):
-    """Add the product at its best price for R to the sums, on evenly spaced rungs, without keeping price or share.
+    """Add the product at its best price for R to the sums, on evenly spaced rungs, without storing price or share.
 
     Does the work of set_unconstrained_rung, clip_row and add_row in one loop.
     """

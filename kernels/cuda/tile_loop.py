@@ -70,7 +70,7 @@ def reserve(tile_launch: TileLaunch) -> tuple[list[TileChunk], list[StreamBuffer
 @cache
 def _say_smaller(chunk_cells: int) -> None:
     """Log that chunks are smaller than the settings say, once for all tiles."""
-    _log.warning("the GPU has too little free memory; going on with chunks of %d cells", chunk_cells)
+    _log.warning("the GPU has too little memory left; going on with chunks of %d cells", chunk_cells)
 
 
 def new_tile_launch(

@@ -35,7 +35,7 @@ def blocked(market: Market, _: int) -> Pass:
 
 
 def in_blocks(segment_rows: np.ndarray) -> np.ndarray:
-    """Return the segments' factors [D, S] as [blocks, D, lanes]."""
+    """Return the segments' factors [D, S] as [blocks, D, LANES]."""
     width, segments = segment_rows.shape
     state = gcd(LANES, segments)
     return np.ascontiguousarray(segment_rows.reshape(width, segments // state, state).transpose(1, 0, 2))

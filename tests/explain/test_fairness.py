@@ -19,7 +19,7 @@ from gpu_pricer.tables.publication_gates import Gates, check_files
 from tests.markets import USUAL, a_policy, catalog_of, small_artefact
 
 USERS = 400
-WHOLE = Tiling("long", 10**6, 1, None, 1)
+ONE_SHARD = Tiling("long", 10**6, 1, None, 1)
 
 
 def market(tmp_path, discriminates, max_gap=0.01, **rules):
@@ -39,7 +39,7 @@ def market(tmp_path, discriminates, max_gap=0.01, **rules):
     )
     users.write_parquet(tmp_path / "users.parquet")
     write_artefact(artefact, tmp_path / "demand")
-    score(artefact, catalog_of(artefact), a_policy(replace(USUAL, **rules)), WHOLE, tmp_path / "run", "cpu")
+    score(artefact, catalog_of(artefact), a_policy(replace(USUAL, **rules)), ONE_SHARD, tmp_path / "run", "cpu")
     return tmp_path / "run", Fairness(str(tmp_path / "users.parquet"), ["age"], max_gap)
 
 

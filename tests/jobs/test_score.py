@@ -24,10 +24,10 @@ from tests.markets import NO_RULES, a_policy, catalog_of, small_artefact, with_p
 
 ARTEFACT = small_artefact(11, segments=19, products=60, categories=9)
 CATALOG = catalog_of(ARTEFACT)
-WHOLE = Tiling(layout="long", cells_per_file=10**6, shards=1, shard=None, writers=1)
+ONE_SHARD = Tiling(layout="long", cells_per_file=10**6, shards=1, shard=None, writers=1)
 
 
-def scored(folder, tiling=WHOLE, artefact=ARTEFACT, catalog=CATALOG, policy=None):
+def scored(folder, tiling=ONE_SHARD, artefact=ARTEFACT, catalog=CATALOG, policy=None):
     score(artefact, catalog, policy or a_policy(), tiling, folder, "cpu")
     return scan_prices(folder).sort("product_id", "segment_id").collect()
 
@@ -63,7 +63,7 @@ def test_rows_are_the_same_bits_for_any_tiling(tmp_path, form, cells, shards, wr
         }
         artefact = replace(artefact, offsets=pl.DataFrame(offsets))
 
-    one = scored(tmp_path / "one", WHOLE, artefact)
+    one = scored(tmp_path / "one", ONE_SHARD, artefact)
     cut = scored(tmp_path / "cut", Tiling("long", cells, shards, None, writers), artefact)
 
     assert one.equals(cut)
@@ -105,7 +105,7 @@ def test_version_of_the_time_before_layouts_and_posteriors_had_neither(tmp_path)
 @pytest.mark.parametrize(("cells", "shards", "writers"), [(1, 1, 1), (350, 4, 2)])
 def test_rows_under_a_posterior_are_the_same_bits_for_any_tiling(tmp_path, cells, shards, writers):
     artefact = with_posterior(ARTEFACT, 0.5)
-    for name, tiling in (("one", WHOLE), ("cut", Tiling("long", cells, shards, None, writers))):
+    for name, tiling in (("one", ONE_SHARD), ("cut", Tiling("long", cells, shards, None, writers))):
         tiling = replace(tiling, details=["parts", "interval"])
         score(artefact, CATALOG, a_policy(), tiling, tmp_path / name, "cpu", uncertainty="posterior")
 
@@ -122,7 +122,7 @@ def test_posterior_is_only_heard_when_asked_for(tmp_path, folder):
     artefact = with_posterior(ARTEFACT, 0.5)
 
     plain = scored(tmp_path / "plain", artefact=artefact)
-    score(artefact, CATALOG, a_policy(), WHOLE, tmp_path / "drawn", "cpu", uncertainty="posterior")
+    score(artefact, CATALOG, a_policy(), ONE_SHARD, tmp_path / "drawn", "cpu", uncertainty="posterior")
 
     drawn = scan_prices(tmp_path / "drawn").sort("product_id", "segment_id").collect()
     assert plain.equals(scan_prices(folder).sort("product_id", "segment_id").collect())
@@ -144,8 +144,8 @@ def test_posterior_stays_on_the_cpu(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(backends, "resolve_backend", lambda _: "cuda")
 
     with pytest.raises(InputError, match="uncertainty=posterior needs backend=cpu, found cuda"):
-        score(artefact, CATALOG, a_policy(), WHOLE, tmp_path / "run", "cuda", uncertainty="posterior")
-    version = score(artefact, CATALOG, a_policy(), WHOLE, tmp_path / "run", "auto", uncertainty="posterior")
+        score(artefact, CATALOG, a_policy(), ONE_SHARD, tmp_path / "run", "cuda", uncertainty="posterior")
+    version = score(artefact, CATALOG, a_policy(), ONE_SHARD, tmp_path / "run", "auto", uncertainty="posterior")
 
     assert version.backend == "cpu"
 
@@ -184,7 +184,7 @@ def test_second_attempt_leaves_nothing_of_the_first(tmp_path):
     stale = tmp_path / "run" / "run-00007-00000.parquet.part"
     stale.write_bytes(b"half")
 
-    scored(tmp_path / "run", WHOLE)
+    scored(tmp_path / "run", ONE_SHARD)
 
     names = {path.name for path in (tmp_path / "run").rglob("*") if path.is_file()}
     assert names == {
@@ -264,7 +264,7 @@ def test_totals_are_those_of_the_rows(folder):
 def test_totals_at_todays_prices_are_todays(tmp_path):
     stay = replace(NO_RULES, max_decrease=0.0, max_increase=0.0)
 
-    version = score(ARTEFACT, CATALOG, a_policy(stay, ladder=None), WHOLE, tmp_path / "run", "cpu")
+    version = score(ARTEFACT, CATALOG, a_policy(stay, ladder=None), ONE_SHARD, tmp_path / "run", "cpu")
 
     assert version.totals()["share_moved"] == 0
     assert version.tally.profit_new == version.tally.profit_today

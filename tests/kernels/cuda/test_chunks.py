@@ -83,7 +83,7 @@ def test_out_of_memory_halves_the_chunks_and_goes_on(cuda, memory, monkeypatch, 
         cpu, gpu = on_both(demand, inputs)
         assert_equally_good(demand, inputs, cpu, gpu)
 
-    message = "the GPU has too little free memory; going on with chunks of {} cells"
+    message = "the GPU has too little memory left; going on with chunks of {} cells"
     assert caplog.messages == [message.format(32), message.format(16)]  # once each, although both tiles met it
 
 
