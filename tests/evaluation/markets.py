@@ -74,7 +74,7 @@ def policy(endings: list[float] | None = None) -> Policy:
 
 
 def weekly_log(drawn: DrawnMarket) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Shelf and choices as `prepare` would write them, had it seen every price and every user in every week."""
+    """Return shelf and choices as `prepare` would write them if it saw every price and every user in every week."""
     history, products = drawn.history, drawn.truth.products
     week, product = np.nonzero(history.on_shelf[:-1])
     shelf = pl.DataFrame(

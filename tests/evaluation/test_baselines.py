@@ -1,4 +1,4 @@
-"""The baselines: what each of them may know, and what a missing library says."""
+"""The baselines: what each of them learns, and the error for a missing library."""
 
 from dataclasses import replace
 from datetime import date
@@ -19,7 +19,7 @@ SLOPE = -2.0
 
 @pytest.fixture(scope="module")
 def offers() -> pl.DataFrame:
-    """Described offers whose log odds are a level per product plus −2 log(price / reference) plus .5 display."""
+    """Return described offers with log odds: level of the product − 2 log(price / reference) + 0.5 display."""
     rng = np.random.default_rng(0)
     rows = 40_000
     cell = rng.integers(0, 40, rows)  # product x period
@@ -81,11 +81,11 @@ def test_monotone_trees_never_sell_more_at_a_higher_price(offers):
     assert after.mean() < 0.95 * before.mean()
 
 
-def test_trees_with_the_networks_past_find_what_only_it_tells(offers):
+def test_trees_with_the_networks_past_use_what_only_it_shows(offers):
     past = offers["bought"].to_numpy()[:, None] + np.random.default_rng(1).normal(size=(offers.height, 3))
-    told = offers.with_columns(past=pl.Series(past.astype(np.float32)))
+    described = offers.with_columns(past=pl.Series(past.astype(np.float32)))
 
-    poor, rich = (trees_of(True, network_past).fit(told)(told) for network_past in (False, True))
+    poor, rich = (trees_of(True, network_past).fit(described)(described) for network_past in (False, True))
 
     bought = offers["bought"].to_numpy()
     assert rich[bought].mean() - rich[~bought].mean() > 2 * (poor[bought].mean() - poor[~bought].mean())
@@ -93,10 +93,10 @@ def test_trees_with_the_networks_past_find_what_only_it_tells(offers):
 
 def test_monotone_trees_never_sell_more_where_a_product_was_cheaper_lately(offers):
     rng = np.random.default_rng(2)
-    told = offers.with_columns(recent_price=pl.col("price") * np.exp(rng.normal(0, 0.2, offers.height)))
-    predict = trees_of(monotone=True, network_past=True).fit(told)
+    described = offers.with_columns(recent_price=pl.col("price") * np.exp(rng.normal(0, 0.2, offers.height)))
+    predict = trees_of(monotone=True, network_past=True).fit(described)
 
-    before, after = predict(told), predict(told.with_columns(pl.col("recent_price") / 1.1))
+    before, after = predict(described), predict(described.with_columns(pl.col("recent_price") / 1.1))
 
     assert (after <= before).all()
 

@@ -1,4 +1,4 @@
-"""The figure of a frontier names today's prices, the policy's, and what more costs."""
+"""The figure of a frontier labels today's prices, the policy's, and the cost of more of the measure."""
 
 import xml.etree.ElementTree as ET
 
@@ -7,11 +7,11 @@ import pytest
 
 from gpu_pricer.evaluation.frontier_plot import draw_frontier
 
-STEPS = [0.0, 0.0, 0.1, 0.2, 0.3]  # a constraint holds the measure at the first multipliers
+STEPS = [0.0, 0.0, 0.1, 0.2, 0.3]  # a constraint keeps the measure the same at the first multipliers
 
 
 def table(measure: str, earned: str = "profit") -> pl.DataFrame:
-    """Today's row, then five points of which the first two are one."""
+    """Return today's row, then five points of which the first two are equal."""
     rows = {
         "multiplier": [None, 0.0, 0.25, 0.5, 0.75, 1.0],
         "units": [90.0, *(100 * (1 + step) for step in STEPS)],
@@ -27,24 +27,24 @@ def texts_of(path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("measure", "earned", "said"),
+    ("measure", "earned", "labels"),
     [
         ("units", "profit", {"units of a period", "profit of a period, USD", "0.5 USD per unit", "% over today's"}),
         ("profit", "revenue", {"profit of a period, USD", "revenue of a period, USD"}),
         ("margin_rate", "profit", {"margin rate of a period, profit / revenue", "percentage points over today's"}),
     ],
 )
-def test_axes_and_points_are_named(tmp_path, measure, earned, said):
+def test_axes_and_points_are_named(tmp_path, measure, earned, labels):
     draw_frontier(tmp_path / "frontier.svg", table(measure, earned), measure, "USD")
 
-    assert said | {"policy", "today's prices"} <= set(texts_of(tmp_path / "frontier.svg"))
+    assert labels | {"policy", "today's prices"} <= set(texts_of(tmp_path / "frontier.svg"))
 
 
-def test_points_that_are_still_the_policys_tell_no_multiplier(tmp_path):
+def test_points_equal_to_the_policys_have_no_label(tmp_path):
     draw_frontier(tmp_path / "frontier.svg", table("units"), "units", "USD")
 
-    told = [text for text in texts_of(tmp_path / "frontier.svg") if "USD per unit" in text]
-    assert told == ["0.5 USD per unit", "0.75 USD per unit", "1 USD per unit"]
+    labels = [text for text in texts_of(tmp_path / "frontier.svg") if "USD per unit" in text]
+    assert labels == ["0.5 USD per unit", "0.75 USD per unit", "1 USD per unit"]
 
 
 def test_a_frontier_of_one_point_can_be_drawn(tmp_path):

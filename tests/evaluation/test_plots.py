@@ -1,4 +1,4 @@
-"""The figures are whole SVG files, the same for the same numbers, whatever the numbers leave out."""
+"""The figures are valid SVG files, equal for equal numbers, also where numbers are missing."""
 
 import xml.etree.ElementTree as ET
 

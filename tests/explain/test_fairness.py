@@ -1,4 +1,4 @@
-"""The audit flags prices that discriminate and passes those that do not."""
+"""The audit refuses prices that discriminate and accepts those that do not."""
 
 import json
 from dataclasses import replace
@@ -23,7 +23,10 @@ ONE_SHARD = Tiling("long", 10**6, 1, None, 1)
 
 
 def market(tmp_path, discriminates, max_gap=0.01, **rules):
-    """A version priced for segments that differ in sensitivity, and users whose age decides their segment, or not."""
+    """Price a version for segments of different sensitivity; return its folder and the settings of the audit.
+
+    The age of the users decides their segment if discriminates, otherwise chance.
+    """
     rng = np.random.default_rng(3)
     artefact = small_artefact(5, segments=4, products=40, categories=8, form="dense")
     sensitivity = np.repeat([[1.2], [1.6], [2.4], [3.4]], 40, axis=1).astype(np.float32)
@@ -95,7 +98,7 @@ def test_index_is_what_the_same_basket_costs(tmp_path):
     assert (bought @ price / (bought @ price.mean(axis=1))).mean() == pytest.approx(1)
 
 
-def test_numbers_are_compared_by_quarter_and_nulls_by_nobody():
+def test_numbers_are_compared_by_quartile_and_nulls_are_left_out():
     index = pl.DataFrame({"segment_id": ["a", "b"], "price_index": [0.9, 1.1]})
     ages = [None if i % 10 == 0 else float(i) for i in range(200)]
     users = pl.DataFrame({"user_id": range(200), "age": ages})

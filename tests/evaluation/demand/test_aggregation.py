@@ -1,4 +1,4 @@
-"""What is lost where prices are made for segments and not for their members."""
+"""The profit lost when prices are set for segments and not for their members."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ CENTS = a_policy(bounds=replace(NO_RULES, max_decrease=0.6, max_increase=0.6), l
 
 
 def members_of(segments: DemandArtefact, spread: float) -> DemandArtefact:
-    """Four users in every segment: appeals are the segment's ± 3 spread, sensitivities those times 1 ± spread."""
+    """Return four users per segment: the segment's appeals ± 3 spread and its sensitivities times 1 ± spread."""
     rng = np.random.default_rng(1)
     sign = np.where(rng.permuted(np.tile([0, 0, 1, 1], (segments.segments.height, 1)), axis=1).ravel() == 0, -1, 1)
     appeal, sensitivity = (np.repeat(segments.factors[name], 4, axis=0) for name in ("appeal", "sensitivity"))
@@ -43,7 +43,7 @@ def test_nothing_is_lost_where_all_members_are_alike(segments, rules):
     assert found["profit_of_moments"] > 0
 
 
-def test_members_that_differ_lose_by_prices_for_their_middle(segments):
+def test_the_more_members_differ_the_more_profit_is_lost(segments):
     losses = [
         aggregation_regret(members_of(segments, spread), segments, catalog_of(segments), CENTS)["regret"]
         for spread in (0.2, 0.5)
@@ -52,7 +52,7 @@ def test_members_that_differ_lose_by_prices_for_their_middle(segments):
     assert 0.0001 < losses[0] < losses[1] < 1
 
 
-def test_products_whose_members_are_not_known_are_left_out(segments):
+def test_products_without_the_members_demand_are_left_out(segments):
     kept = segments.products["category_id"].is_in(["c0", "c1"]).to_numpy()
     members = members_of(segments, 0.3)
     some = replace(
@@ -61,6 +61,6 @@ def test_products_whose_members_are_not_known_are_left_out(segments):
         products=members.products.filter(pl.Series(kept)),
     )
 
-    part, whole = (aggregation_regret(known, segments, catalog_of(segments), CENTS) for known in (some, members))
+    part, complete = (aggregation_regret(known, segments, catalog_of(segments), CENTS) for known in (some, members))
 
-    assert 0 < part["profit_of_moments"] < whole["profit_of_moments"]
+    assert 0 < part["profit_of_moments"] < complete["profit_of_moments"]

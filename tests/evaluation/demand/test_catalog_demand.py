@@ -1,4 +1,4 @@
-"""What a demand says at today's prices: purchases, elasticities, response curves and the value of its segments."""
+"""A demand on a catalog: purchases, elasticities, response curves and the value of its segments."""
 
 from dataclasses import replace
 
@@ -105,7 +105,7 @@ def test_the_held_out_segments_may_have_any_ids(demand):
 
 
 def expected_offers(demand: CatalogDemand) -> pl.DataFrame:
-    """Every cell once bought and once not, weighted by how often the demand itself expects it."""
+    """Return every cell as a bought and as another offer, weighted with the numbers that the demand expects."""
     chance, visits = demand.shares(1.0).ravel(), np.tile(demand.problem.segments.visits, len(demand.products))
     products, segments = len(demand.products), len(demand.problem.segments.visits)
     cells = pl.DataFrame(

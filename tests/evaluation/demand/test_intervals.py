@@ -1,4 +1,4 @@
-"""Elasticities by segment and category, with what the posterior leaves open."""
+"""Elasticities by segment and category, with intervals from the posterior."""
 
 from dataclasses import replace
 
@@ -41,7 +41,7 @@ def test_wider_posterior_gives_wider_intervals():
     assert block["low"] < block["elasticity"] < block["high"] < 0
 
 
-def test_only_what_was_drawn_is_told():
+def test_only_categories_with_draws_have_intervals():
     artefact = with_posterior(small_artefact(73), 0.3)
     some = artefact.posterior.filter(pl.col("category_id").is_in(["c1", "c4"]))
 

@@ -1,4 +1,4 @@
-"""The log's own elasticities: against scikit-learn's Poisson regression, a known truth and a refit."""
+"""Elasticities of the log: against scikit-learn's Poisson regression and estimates from other users."""
 
 import numpy as np
 import polars as pl
@@ -45,7 +45,7 @@ def test_estimates_are_those_of_a_poisson_regression_with_product_effects(market
         assert row["observed"] == pytest.approx(oracle.coef_[effects.shape[1]], abs=1e-3)
 
 
-def test_intervals_hold_the_estimate_and_are_as_wide_as_a_fresh_sample_of_users_says(market):
+def test_intervals_contain_the_estimate_and_are_as_wide_as_other_users_estimates_spread(market):
     _, log = market
     found = observed_elasticities(log, BOOTSTRAP, seed=0)
     halves = [
@@ -75,7 +75,7 @@ def test_a_price_that_never_moved_identifies_nothing(market):
 
 
 def test_a_lone_purchase_at_the_lowest_price_identifies_nothing(market):
-    """Any slope steep enough explains it, and no replicate of the users says otherwise."""
+    """Any slope steep enough fits the purchase, in every replicate of the users."""
     _, log = market
     of_c1 = log.shelf.filter(pl.col("category_id") == "c1")
     lowest = of_c1.filter(pl.col("price") == pl.col("price").min()).row(0, named=True)

@@ -1,4 +1,4 @@
-"""The household bootstrap: replicates are what resampling rows of whole users would give."""
+"""The household bootstrap: replicates have the scores of a log in which users are resampled with all their rows."""
 
 from datetime import date
 
@@ -39,7 +39,7 @@ def scores_of(block: dict) -> dict[str, float]:
     return {name: block[name] for name in ("log_loss", "auc", "ece", "predicted_over_actual")} | deviances
 
 
-def test_a_replicate_of_everybody_has_the_scores_themselves(offers, moves):
+def test_a_replicate_with_every_user_once_has_the_scores_of_the_offers(offers, moves):
     replicates = replicated_scores(offers, moves, TIMES)
 
     expected = scores_of(evaluate_held_out(offers, moves))
@@ -79,7 +79,7 @@ def test_a_bootstrap_without_replicates_is_refused():
         Bootstrap(replicates=0, level=0.9)
 
 
-def test_intervals_hold_every_score_though_resampling_adds_noise(offers, moves):
+def test_intervals_contain_every_score_though_resampling_adds_noise(offers, moves):
     bootstrap = Bootstrap(replicates=100, level=0.9)
 
     intervals = bootstrap.intervals(bootstrap_scores(offers, moves, bootstrap, seed=0))

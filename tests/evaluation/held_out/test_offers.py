@@ -1,4 +1,4 @@
-"""Offers with their history: strictly past, sampled zeros weighted, every product of the shelf there."""
+"""Offers and their history: every product of the shelf, weights of sampled occasions, and only earlier periods."""
 
 from datetime import date, timedelta
 
@@ -28,7 +28,7 @@ def log() -> Log:
     return Log(shelf, choices, choices.select("user_id", "period").unique())
 
 
-def test_an_occasion_offers_the_whole_shelf_and_counts_what_its_sample_stands_for(log):
+def test_an_occasion_offers_every_product_of_the_shelf_with_the_weight_of_its_sample(log):
     offers = offers_of(log, WEEKS[1:3]).sort("period", "product_id")
 
     assert offers["product_id"].to_list() == ["a", "b", "a", "b"]

@@ -1,4 +1,4 @@
-"""What the rivals are told of the past: what the network itself reads, and never anything later."""
+"""The past that baselines see: the features that the network itself reads, and nothing later."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ ADDED = ("recent_price", "past")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Canonical tables of twelve weeks, in which two users in three come."""
+    """Write canonical tables of twelve weeks, in each of which two of three users visit; return their folder."""
     folder = tmp_path_factory.mktemp("market") / "data"
     write_canonical(folder, users=60, categories=3, size=3, periods=12, keep_zeros=0.5)
     for name in ("choices", "visits"):
@@ -79,14 +79,14 @@ def test_what_happens_from_an_offers_period_on_cannot_change_its_past(log, now):
         visits=log.visits.filter(~later),
     )
 
-    told, then = (remembered(world, offers).select(ADDED) for world in (log, changed))
+    original, after = (remembered(world, offers).select(ADDED) for world in (log, changed))
 
-    assert told.equals(then)
+    assert original.equals(after)
     everything = all_offers(log)
     assert not remembered(log, everything).select(ADDED).equals(remembered(changed, everything).select(ADDED))
 
 
-def test_who_never_bought_is_told_nothing_but_its_visits(log):
+def test_the_past_of_a_user_who_never_bought_has_only_visits(log):
     new_user = log.visits.select("period").unique().with_columns(user_id=pl.lit(99, pl.Int64))
     visits = pl.concat([log.visits.select("user_id", "period"), new_user.select("user_id", "period")])
     offers = log.shelf.select("period", "product_id", "category_id").with_columns(user_id=pl.lit(99, pl.Int64))

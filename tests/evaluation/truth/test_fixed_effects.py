@@ -1,4 +1,4 @@
-"""The fixed-effects logit finds the demand it was drawn from."""
+"""The fixed-effects logit recovers the demand that the choices were drawn from."""
 
 import numpy as np
 import polars as pl

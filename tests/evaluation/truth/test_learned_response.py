@@ -8,7 +8,7 @@ from gpu_pricer.evaluation.truth.learned_response import Elasticities
 
 
 def elasticities(factor):
-    """Two types, each a segment of its own, three products of two categories."""
+    """Return elasticities of two types, each a segment of its own, and of three products of two categories."""
     true = np.array([[-1.0, -2.0], [-3.0, -4.0], [-2.0, -2.0]])
     return Elasticities(
         learned=factor * true,

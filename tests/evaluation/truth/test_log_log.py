@@ -1,4 +1,4 @@
-"""The log-log baseline: it finds a constant elasticity, and confounding misleads it."""
+"""The log-log reference recovers a constant elasticity, and confounding biases it."""
 
 from dataclasses import replace
 

@@ -41,7 +41,7 @@ def laddered(drawn, catalog):
 
 
 def truth_rows(drawn, catalog, bench):
-    """The truth's own tables in the order of the benchmark: row numbers, and cost and units by product."""
+    """Return the truth's products in the order of the benchmark, with row number, cost and price."""
     joined = pl.DataFrame({"product_id": bench.product_id}).join(
         drawn.truth.products.with_row_index("row"), on="product_id", how="left", maintain_order="left"
     )
@@ -49,7 +49,7 @@ def truth_rows(drawn, catalog, bench):
 
 
 def by_bisection(appeal, slope, reference, cost, units, choices):
-    """Highest profit R of a category for a type, with its prices: bisection on R = Σ max (x − c − R)·e^u."""
+    """Return the highest profit R of a category for a type, and its prices: bisection on R = Σ max (x − c − R)·e^u."""
 
     def best(category_value):
         value = [
@@ -183,7 +183,7 @@ def test_segments_that_mix_types_earn_the_mean_of_the_types(drawn, bench):
     assert found == pytest.approx(bench.market.profit(bench.uniform), rel=1e-12)
 
 
-def test_users_without_a_segment_are_left_out_and_said(drawn):
+def test_users_without_a_segment_are_left_out_and_lower_the_coverage(drawn):
     types = drawn.truth.user_segments
     some = types.filter(pl.col("user_id") % 2 == 0).select("user_id", segment_id=pl.lit(0))
 
@@ -273,7 +273,7 @@ def test_an_artefact_that_assigns_no_user_is_refused(drawn, catalog):
         evaluate_under_truth(drawn.truth, catalog, policy(), learned, None)
 
 
-def test_what_is_not_there_is_left_out(drawn, catalog):
+def test_entries_without_inputs_are_left_out(drawn, catalog):
     block = evaluate_under_truth(drawn.truth, catalog, policy(), None, None)
 
     assert set(block) == {"profit_per_1000_visits", "baselines"}
@@ -281,7 +281,7 @@ def test_what_is_not_there_is_left_out(drawn, catalog):
 
 
 def with_ladders(drawn, usual, category_ladders):
-    """A policy of usual endings, and others for some of the market's categories, numbered as sorted."""
+    """Return a policy with usual endings, and with others for some categories, which are numbered in sorted order."""
     names = drawn.truth.products["category_id"].drop_nulls().unique().sort()
     by_category = {names[number]: {"endings": endings} for number, endings in category_ladders.items()}
     return a_policy(ladder=Ladder(endings=usual, prices=None), category_ladders=by_category)
@@ -298,7 +298,7 @@ def test_oracle_keeps_to_the_ladders_of_categories(drawn, catalog):
             assert np.isin(mine % 100, [*endings]).mean() > 0.5
 
 
-def test_oracle_has_no_rung_that_the_policy_has_not(drawn, catalog):
+def test_oracle_uses_no_rung_outside_the_ladders(drawn, catalog):
     found = benchmark(drawn.truth, catalog, with_ladders(drawn, ENDINGS, {0: [0.49, 0.99]}))
 
     first = found.rungs.price[: found.rungs.start[found.market.shelf.category_start[1]]]
@@ -353,12 +353,12 @@ def test_prices_set_by_hand_stand_in_every_reference(drawn, catalog, tmp_path):
 
 
 def catalog_type(drawn):
-    """The type of the truth's segment ids."""
+    """Return the data type of the truth's segment ids."""
     return drawn.truth.segments.schema["segment_id"]
 
 
 def with_families(catalog):
-    """A policy whose bounds name families, and the catalog with two families of neighbours in their categories."""
+    """Return a policy with price families, and the catalog with families of two neighbours inside every category."""
     rank = pl.int_range(pl.len()).over("category_id")
     name = pl.concat_str(pl.col("category_id"), pl.lit(" "), (rank // 2).cast(pl.String))
     rules = replace(a_policy(ladder=Ladder(endings=ENDINGS, prices=None)).bounds, family_column="family_id")
