@@ -103,6 +103,28 @@ def test_glossary_has_at_most_60_terms_and_each_says_where():
     assert len({row[0] for row in rows}) == len(rows)
 
 
+def test_code_among_the_terms_is_found_where_the_glossary_says():
+    lost = {
+        term: homes
+        for row in rows_of(GLOSSARY)
+        if (homes := [name for name in code_in(row[4]) if name.startswith(FOLDERS)])
+        for term in code_in(row[0])
+        if term not in "".join(text_of(ROOT / home) for home in homes)
+    }
+
+    assert lost == {}
+
+
+def code_in(cell):
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def text_of(path):
+    """The names and the contents of a file, or of the files in a folder."""
+    files = sorted(path.rglob("*.py")) if path.is_dir() else [path]
+    return "".join(f"{file.stem}\n{file.read_text()}" for file in files)
+
+
 def test_glossary_leads_to_every_room():
     rooms = {
         path.parent.relative_to(ROOT).as_posix()
@@ -110,7 +132,7 @@ def test_glossary_leads_to_every_room():
         for path in (ROOT / package).glob("*/__init__.py")
     }
 
-    homes = [span for row in rows_of(GLOSSARY) for span in re.findall(r"`([^`]+)`", row[4])]
+    homes = [name for row in rows_of(GLOSSARY) for name in code_in(row[4])]
 
     assert [room for room in sorted(rooms) if not any(home.startswith(f"{room}/") for home in homes)] == []
 
