@@ -1,4 +1,4 @@
-"""The table contracts in words, generated from the schemas so that the README cannot drift from the code.
+"""The table contracts in words, generated from the schemas so that README.md and docs/ cannot drift from the code.
 
 Print them with python -m gpu_pricer.tables.contract.
 """
