@@ -51,7 +51,7 @@ class TrueMarket:
         return np.repeat(np.arange(self.shelf.category_count), np.diff(self.shelf.category_start))
 
     def paid(self, price: np.ndarray) -> np.ndarray:
-        """Return the prices [P, T] that the types pay under a price list [P, 1] or [P, T]; the list if by_hand is None."""
+        """Return the prices [P, T] that types pay under a list [P, 1] or [P, T]; the list itself if by_hand is None."""
         return price if self.by_hand is None else np.where(np.isnan(self.by_hand), price, self.by_hand)
 
     def cell_profit(self, price: np.ndarray) -> np.ndarray:
