@@ -417,9 +417,9 @@ def test_ours_are_worth_what_the_truth_pays_and_no_more_than_the_oracle(case, me
     assert block["optimism_gap"] == pytest.approx(learned.profit(case.ours, case.visits) / profit - 1, abs=1e-5)
 
 
-def test_ours_of_draws_earn_most_on_average_over_the_draws(case, learned):
-    if case.learned.posterior is None or case.policy.bounds.family_column is not None:
-        pytest.skip("prices are made of draws only where there are some, and no families")
+def test_ours_of_draws_earn_most_on_average_over_the_draws(tmp_path):
+    case = a_case("draws", tmp_path)
+    learned = PlainLogit.of(case.learned, case.catalog)
     point = reference_cells(pricing_problem(case.learned, case.catalog, case.policy)).price / 100
 
     ours, others = (profit_over_draws(case, learned, price) for price in (case.ours, point))
