@@ -61,7 +61,7 @@ def test_a_price_that_never_moved_has_no_elasticity(exact):
 
 
 def test_price_alone_is_the_best_rung_or_todays_where_nothing_is_known():
-    rungs = Rungs(np.array([90.0, 100.0, 110.0, 90.0, 150.0, 200.0]), np.array([0, 3, 6]))
+    rungs = Rungs(np.array([90.0, 100.0, 110.0, 90.0, 150.0, 200.0]), np.array([0, 3, 6]), np.arange(2))
     cost, today = np.array([50.0, 50.0]), np.array([100.0, 95.0])
 
     price = price_alone(np.array([-2.0, np.nan]), cost, today, rungs)
