@@ -49,6 +49,10 @@ class Overrides:
         """Return the overrides of this segment alone."""
         return self._where(self.segment == segment)
 
+    def among(self, is_selected: np.ndarray) -> "Overrides":
+        """Return the overrides of the selected products alone, is_selected bool [P]."""
+        return self._where(is_selected[self.product])
+
     def kinds_of_segments(self, segments: int) -> np.ndarray:
         """Return a number for every segment, int64 [S]; segments with the same overrides of their own share it."""
         own = [self.of_segment(segment) for segment in range(segments)]

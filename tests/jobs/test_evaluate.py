@@ -167,6 +167,25 @@ def test_rules_of_catalog_columns_lower_the_profit_of_segments(config, tmp_path)
     assert all(limited[count]["profit"] < unlimited[count]["profit"] for count in unlimited)
 
 
+def test_families_and_ladders_of_categories_hold_in_every_block(config, tmp_path):
+    published_from_the_truth(config)
+    catalog = pl.read_parquet(config.paths.catalog)
+    pair = pl.int_range(pl.len()).over("category_id", order_by="price") // 2
+    catalog.with_columns(family_id=pl.format("{} {}", "category_id", pair)).write_parquet(config.paths.catalog)
+
+    evaluate.main(config)
+    free = metrics_of(config)
+    family, ladders = "policy.bounds.family_column=family_id", "+policy.category_ladders={C001:{endings:[0.50]}}"
+    evaluate.main(configured(tmp_path, family, ladders))
+
+    held = metrics_of(config)
+    assert set(held) == set(free) == {"price_response", "segmentation", "truth"}
+    for name in ("oracle", "best_uniform", "true_types"):
+        assert held["truth"]["profit_per_1000_visits"][name] < free["truth"]["profit_per_1000_visits"][name]
+    assert all(held["segmentation"][count]["profit"] < free["segmentation"][count]["profit"] for count in ("1", "3"))
+    assert held["price_response"] == free["price_response"]
+
+
 def test_nothing_to_evaluate_is_refused(tmp_path):
     with pytest.raises(InputError, match="something to evaluate must be there, found neither held-out choices at"):
         evaluate.main(configured(tmp_path))

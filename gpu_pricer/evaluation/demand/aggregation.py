@@ -1,5 +1,7 @@
 """The profit lost because a segment is priced as one shopper although its members differ."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 
@@ -7,6 +9,7 @@ from gpu_pricer.evaluation.demand.catalog_demand import CatalogDemand
 from gpu_pricer.evaluation.demand.segmentation import demand_as_truth
 from gpu_pricer.evaluation.profit.rungs import legal_rungs
 from gpu_pricer.evaluation.profit.uniform import best_uniform_price
+from gpu_pricer.evaluation.profit.value import hand_set_prices
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.pricing.tiles.solving import reference_cells
 from gpu_pricer.tables.artefact import DemandArtefact
@@ -18,22 +21,26 @@ def aggregation_regret(
 ) -> dict[str, float]:
     """Return regret, profit_of_moments and profit_of_members, all under the members' own demand.
 
-    members: the demand of every user as a segment of its own, for some products; segments: the demand of the segments
-    of these users, with user_segments. profit_of_moments is what the best prices for each segment's demand earn,
-    profit_of_members what the best prices found for the members together earn, both in currency per 1,000 visits with
-    one price per segment and product. regret is the share of profit_of_members that profit_of_moments misses.
+    members: the demand of every user as a segment of its own, for some products; segments: that of the segments they
+    are in, of these products too, with user_segments. profit_of_moments is earned by the best prices for each segment's
+    demand, profit_of_members by the best prices found for the members together, still one per segment and product.
+    Prices set by hand stand in both.
     """
     known = catalog.join(members.products.select("product_id"), on="product_id", how="semi")
-    ours, theirs = (CatalogDemand.of(artefact, known, policy) for artefact in (segments, members))
+    ours = CatalogDemand.of_part(segments, known, policy)
+    theirs = CatalogDemand.of_part(members, known, replace(policy, overrides=None))  # which name segments, not users
     problem, market = ours.problem, demand_as_truth(theirs)
     price = reference_cells(problem).price.astype(np.float64)
     rungs = legal_rungs(problem.pricing_inputs(0, problem.category_count))
+    by_hand = hand_set_prices(problem)
     earned = np.zeros(2)
     for column, users in enumerate(
         _members_of(segments, ours.problem.segments.segment_id, theirs.problem.segments.segment_id)
     ):
         if len(users):
             part = market.select_types(users)
+            if by_hand is not None:
+                part = replace(part, by_hand=np.repeat(by_hand[:, [column]], len(users), axis=1))
             lists = np.column_stack([price[:, column], best_uniform_price(part, rungs, [price[:, column]])])
             earned += part.category_profit(lists).sum(axis=0) * part.visits.sum()
     of_moments, of_members = PER_VISITS * earned / market.visits.sum() / CENTS

@@ -1,6 +1,6 @@
 """A demand artefact on a catalog: probabilities, purchases and elasticities at today's prices."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -12,6 +12,7 @@ from gpu_pricer.policy.rule_columns import with_rule_columns
 from gpu_pricer.pricing.problem.matching import match_products
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem, problem_of
 from gpu_pricer.tables.artefact import DemandArtefact
+from gpu_pricer.tables.schemas import category_key
 from kernels import Demand, Shelf, choice_probabilities
 
 
@@ -31,8 +32,15 @@ class CatalogDemand:
         matched = match_products(with_rule_columns(catalog, policy.bounds), artefact)
         return cls(artefact, policy, catalog, matched.products, problem_of(artefact, matched, policy))
 
+    @classmethod
+    def of_part(cls, artefact: DemandArtefact, part: pl.DataFrame, policy: Policy) -> "CatalogDemand":
+        """Return the same for a part of a catalog, which need not hold every category that has a ladder of its own."""
+        categories = {*part.select(category_key()).to_series()}
+        ladders = {name: ladder for name, ladder in policy.category_ladders.items() if name in categories}
+        return cls.of(artefact, part, replace(policy, category_ladders=ladders))
+
     def largest(self, categories: int) -> "CatalogDemand":
-        """Return the demand of the `categories` categories with the most expected purchases, and of no other."""
+        """Return the same for the categories with the most expected purchases alone."""
         bought = self.products.select("category_id").with_columns(purchases=self.purchases(1.0).sum(axis=1))
         most = (
             bought.group_by("category_id")
@@ -41,7 +49,8 @@ class CatalogDemand:
             .tail(categories)
         )
         kept = self.products.join(most, on="category_id", how="semi")
-        return CatalogDemand.of(self.artefact, self.catalog.join(kept, on="product_id", how="semi"), self.policy)
+        part = self.catalog.join(kept, on="product_id", how="semi")
+        return CatalogDemand.of_part(self.artefact, part, self.policy)
 
     def shares(self, level: float) -> np.ndarray:
         """Return the probability [P, S] that a visit chooses the product when all prices are `level` times today's."""

@@ -1,6 +1,6 @@
 """The value of segments: profit and log loss for several numbers of segments, by the artefact's own demand."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -10,7 +10,7 @@ from scipy.special import xlogy
 from gpu_pricer.evaluation.demand.catalog_demand import CatalogDemand
 from gpu_pricer.evaluation.profit.rungs import legal_rungs
 from gpu_pricer.evaluation.profit.uniform import best_uniform_price
-from gpu_pricer.evaluation.profit.value import TrueMarket
+from gpu_pricer.evaluation.profit.value import TrueMarket, hand_set_prices
 from gpu_pricer.pricing.tiles.solving import reference_cells
 
 RAREST = 1e-12  # choices per visit, or visits; anything below counts as this much
@@ -42,16 +42,17 @@ def segmentation_value(demand: CatalogDemand, offers: pl.DataFrame | None) -> pl
 
 
 def _shared_prices(demand: CatalogDemand, own: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """Return the best prices found [P, S] that are equal inside a group; own [P, S]: the best prices per segment."""
-    market, rungs = (
-        demand_as_truth(demand),
-        legal_rungs(demand.problem.pricing_inputs(0, demand.problem.category_count)),
-    )
+    """Return the best prices found [P, S] that are the same inside a group, but for prices set by hand for a segment.
+
+    own [P, S]: the best prices for each segment alone.
+    """
+    market = replace(demand_as_truth(demand), by_hand=hand_set_prices(demand.problem))
+    rungs = legal_rungs(demand.problem.pricing_inputs(0, demand.problem.category_count))
     price = np.empty_like(own)
     for members in (np.flatnonzero(group == g) for g in range(group.max() + 1)):
         part = market.select_types(members)
         middle = own[:, members] @ part.visits / part.visits.sum()
-        price[:, members] = best_uniform_price(part, rungs, [middle])[:, None]
+        price[:, members] = part.paid(best_uniform_price(part, rungs, [middle])[:, None])
     return price
 
 

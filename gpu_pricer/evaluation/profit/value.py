@@ -15,8 +15,8 @@ from kernels import Demand, Shelf, choice_probabilities
 class TrueMarket:
     """The true demand of T types for P products sorted by category, in float64; money in cents.
 
-    demand, shelf: of the kernels. unit_cost [P]. units_per_choice [P]: units per choice of a product.
-    visits [T]: the weights of the types. Raises ValueError unless the demand is float64.
+    unit_cost [P]; units_per_choice [P] turns a choice into units; visits [T] weights the types. by_hand [P, T]: prices
+    that stand in every price list, NaN where there is none; None: there are none at all.
     """
 
     demand: Demand
@@ -24,6 +24,7 @@ class TrueMarket:
     unit_cost: np.ndarray
     units_per_choice: np.ndarray
     visits: np.ndarray
+    by_hand: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.demand.dtype != np.float64:
@@ -31,7 +32,10 @@ class TrueMarket:
 
     @classmethod
     def of(cls, problem: PricingProblem, visits: np.ndarray | None = None) -> "TrueMarket":
-        """Return the market in which a problem's demand is the truth; visits [T], None for the problem's own."""
+        """Return the market in which a problem's demand is the truth, without prices that stand in every list.
+
+        visits [T]: None for the problem's own.
+        """
         return cls(
             demand=problem.exact_demand(),
             shelf=problem.shelf(0, problem.category_count),
@@ -45,22 +49,31 @@ class TrueMarket:
         """Return the position of each product's category, [P]."""
         return np.repeat(np.arange(self.shelf.category_count), np.diff(self.shelf.category_start))
 
+    def paid(self, price: np.ndarray) -> np.ndarray:
+        """Return what the types pay, [P, T], for a list [P, 1] or [P, T]; the list itself where no price is by hand."""
+        return price if self.by_hand is None else np.where(np.isnan(self.by_hand), price, self.by_hand)
+
     def cell_profit(self, price: np.ndarray) -> np.ndarray:
-        """Return the expected profit [P, T] of one visit of each type at prices [P, 1] or [P, T], in cents."""
+        """Expected profit [P, T] of one visit of each type at prices [P, 1] or [P, T], in cents."""
+        price = self.paid(price)
         probability = choice_probabilities(self.demand, self.shelf, price)
         return (price - self.unit_cost[:, None]) * self.units_per_choice[:, None] * probability
 
     def category_profit(self, price: np.ndarray) -> np.ndarray:
         """Return the expected profit [G, K] of a visit, the mean over the types, for K lists of prices [P, K]."""
         lists, types = price.shape[1], len(self.visits)
-        repeated = replace(self, demand=_repeated(self.demand, lists), visits=np.tile(self.visits, lists))
+        by_hand = None if self.by_hand is None else np.tile(self.by_hand, lists)
+        repeated = replace(
+            self, demand=_repeated(self.demand, lists), visits=np.tile(self.visits, lists), by_hand=by_hand
+        )
         cells = repeated.cell_profit(np.repeat(price, types, axis=1)).reshape(-1, lists, types)
         return np.add.reduceat(cells @ (self.visits / self.visits.sum()), self.shelf.category_start[:-1])
 
     def select_types(self, types: np.ndarray) -> "TrueMarket":
         """Return the market of the types at these positions alone."""
         arrays: dict[str, Any] = {name: getattr(self.demand, name)[types] for name in _by_type(self.demand)}
-        return replace(self, demand=replace(self.demand, **arrays), visits=self.visits[types])
+        by_hand = None if self.by_hand is None else self.by_hand[:, types]
+        return replace(self, demand=replace(self.demand, **arrays), visits=self.visits[types], by_hand=by_hand)
 
     def profit(self, price: np.ndarray) -> float:
         """Return the expected profit per 1,000 visits, in currency, at prices [P, T] per type or [P, 1] for all."""
@@ -77,6 +90,16 @@ class TrueMarket:
             for weight, column in zip(visits, price.T, strict=True)
         ]
         return float(PER_VISITS * sum(earned) / visits.sum() / CENTS)
+
+
+def hand_set_prices(problem: PricingProblem) -> np.ndarray | None:
+    """Return the prices in cents [P, S] set by hand for single segments, NaN elsewhere; None where there are none."""
+    cells = problem.overrides.of_cells()
+    if not len(cells):
+        return None
+    price = np.full((len(problem.products.product_id), len(problem.segments.segment_id)), np.nan)
+    price[cells.product, cells.segment] = cells.price
+    return price
 
 
 def _by_type(demand: Demand) -> list[str]:

@@ -1,6 +1,6 @@
 """The price lists to compare with when the truth is known: today's, the best uniform and the oracle's prices."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -8,7 +8,7 @@ import polars as pl
 from gpu_pricer.errors import InputError
 from gpu_pricer.evaluation.profit.rungs import Rungs, legal_rungs
 from gpu_pricer.evaluation.profit.uniform import best_uniform_price
-from gpu_pricer.evaluation.profit.value import TrueMarket
+from gpu_pricer.evaluation.profit.value import TrueMarket, hand_set_prices
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem, pricing_problem
 from gpu_pricer.pricing.tiles.solving import reference_cells
@@ -20,9 +20,9 @@ from gpu_pricer.tables.price_table import CENTS
 class Benchmark:
     """A market whose truth is known, for P products sorted by category and T types; prices are in cents.
 
-    problem: the truth with the policy. market: computes what prices earn under the truth. rungs: all prices that the
-    policy allows.
-    today [P, 1]; uniform [P, 1]: the best prices found that are equal for all types; oracle [P, T]: the best per type.
+    problem: the truth priced under the policy; market: what prices earn under the truth; rungs: all prices that the
+    policy allows; today [P, 1], uniform [P, 1] or [P, T] and oracle [P, T]: today's prices, the best prices found that
+    are equal for all types, but for prices set by hand for one type, and the best prices per type.
     """
 
     problem: PricingProblem
@@ -41,6 +41,10 @@ class Benchmark:
     def type_id(self) -> pl.Series:
         """Return the ids of the types [T]."""
         return self.problem.segments.segment_id
+
+    def offered(self, price: np.ndarray) -> np.ndarray:
+        """Return the list [P, 1] of one price per product [P], or [P, T] where prices are set by hand for one type."""
+        return replace(self.market, by_hand=hand_set_prices(self.problem)).paid(price[:, None])
 
     def best_of(self, is_priced: np.ndarray) -> np.ndarray:
         """Return the best prices [P, T] per type when only products with is_priced [P] may leave today's price."""
@@ -63,8 +67,9 @@ def benchmark(
     rungs, today = legal_rungs(inputs), problem.products.today.astype(np.float64)
     oracle = reference_cells(problem).price.astype(np.float64)
     starts = [today, oracle @ market.visits / market.visits.sum(), (inputs.low + inputs.high) / 2]
-    uniform = best_uniform_price(market, rungs, starts)
-    return Benchmark(problem, market, rungs, today[:, None], uniform[:, None], oracle)
+    searched = replace(market, by_hand=hand_set_prices(problem))
+    uniform = searched.paid(best_uniform_price(searched, rungs, starts)[:, None])
+    return Benchmark(problem, market, rungs, today[:, None], uniform, oracle)
 
 
 def price_matrix(prices: pl.DataFrame, product_id: pl.Series, today: np.ndarray, segment_id: pl.Series) -> np.ndarray:

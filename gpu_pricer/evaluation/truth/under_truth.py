@@ -17,6 +17,7 @@ from gpu_pricer.policy.policy import Policy
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
 from gpu_pricer.tables.artefact import DemandArtefact
 
+LEAST_GAIN = 1e-9  # of today's profit; less is rounding
 LOG_LOG: dict[str, Pool] = {"log_log": "product", "log_log_pooled": "category"}
 
 
@@ -51,7 +52,7 @@ def evaluate_under_truth(
         "oracle": bench.market.profit(bench.oracle),
     }
     if log is not None:
-        profit |= {name: bench.market.profit(_log_log_price(bench, log, pool)) for name, pool in LOG_LOG.items()}
+        profit |= {name: bench.market.profit(log_log_price(bench, log, pool)) for name, pool in LOG_LOG.items()}
         if truth.info.outside_option:
             price = true_types_price(truth, catalog, policy, log.shelf, log.choices)
             profit["true_types"] = bench.market.profit(price)
@@ -105,9 +106,9 @@ def _predicted_profit(
 
 
 def _gain_shares(bench: Benchmark, price: np.ndarray, log: Log, table: CrossTab) -> dict[str, float]:
-    """Return for warm and cold products the profit gained over the profit attainable.
+    """Return gained / attainable for warm and cold products (those that never sold), the others left at today's prices.
 
-    Cold products are those that never sold. All other products stay at today's prices.
+    NaN where the products can gain nothing.
     """
     sold = log.choices["product_id"].drop_nulls().unique()
     is_warm = bench.product_id.is_in(sold.implode()).to_numpy() & bench.market.shelf.on_shelf
@@ -116,7 +117,9 @@ def _gain_shares(bench: Benchmark, price: np.ndarray, log: Log, table: CrossTab)
     for name, is_priced in (("warm", is_warm), ("cold", ~is_warm & bench.market.shelf.on_shelf)):
         if is_priced.any():
             ours = bench.market.profit_of_segments(np.where(is_priced[:, None], price, bench.today), table.visits)
-            shares[name] = (ours - today) / (bench.market.profit(bench.best_of(is_priced)) - today)
+            attainable = bench.market.profit(bench.best_of(is_priced)) - today
+            has_gain = attainable > LEAST_GAIN * abs(today)
+            shares[name] = (ours - today) / attainable if has_gain else float("nan")
     return shares
 
 
@@ -132,12 +135,12 @@ def _user_segments(artefact: DemandArtefact, path: str, columns: list[str]) -> p
     return table
 
 
-def _log_log_price(bench: Benchmark, log: Log, pool: Pool) -> np.ndarray:
-    """Return the legal prices [P, 1] in cents that are best for log-log demand of each product alone."""
+def log_log_price(bench: Benchmark, log: Log, pool: Pool) -> np.ndarray:
+    """Return the prices in cents, [P, 1] or [P, T] (see Benchmark.offered), by elasticities of every product alone."""
     ids = pl.DataFrame({"product_id": bench.product_id})
     fitted = ids.join(
         fit_elasticities(log.shelf, log.choices, pool), on="product_id", how="left", maintain_order="left"
     )
     elasticity = fitted["elasticity"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
     alone = price_alone(elasticity, bench.market.unit_cost, bench.today[:, 0], bench.rungs)
-    return bench.rungs.with_common_prices(alone)[:, None]
+    return bench.offered(bench.rungs.at(bench.rungs.nearest(bench.rungs.shared(alone))))

@@ -62,9 +62,11 @@ def reference_cells(problem: PricingProblem, is_priced: np.ndarray | None = None
 
     Ladders, bounds, families and overrides of the policy and draws of the problem count as in scoring; a limit on the
     segment ratio and a budget of changes do not. is_priced bool [P]: products that may leave today's price, None: all.
+    The others keep today's price even where another one is set by hand.
     """
-    count = problem.category_count
-    tile = replace(tile_problem(problem, 0, count), demand=problem.exact_demand())
+    if is_priced is not None:
+        problem = replace(problem, overrides=problem.overrides.among(is_priced))
+    tile = replace(tile_problem(problem, 0, problem.category_count), demand=problem.exact_demand())
     if is_priced is None:
         return tile.priced(tile.inputs, "cpu")
     kept = np.flatnonzero(~is_priced)
