@@ -54,7 +54,7 @@ class TrueMarket:
         return price if self.by_hand is None else np.where(np.isnan(self.by_hand), price, self.by_hand)
 
     def cell_profit(self, price: np.ndarray) -> np.ndarray:
-        """Expected profit [P, T] of one visit of each type at prices [P, 1] or [P, T], in cents."""
+        """Return the expected profit [P, T] of one visit of each type at prices [P, 1] or [P, T], in cents."""
         price = self.paid(price)
         probability = choice_probabilities(self.demand, self.shelf, price)
         return (price - self.unit_cost[:, None]) * self.units_per_choice[:, None] * probability

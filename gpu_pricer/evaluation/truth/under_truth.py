@@ -143,4 +143,4 @@ def log_log_price(bench: Benchmark, log: Log, pool: Pool) -> np.ndarray:
     )
     elasticity = fitted["elasticity"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
     alone = price_alone(elasticity, bench.market.unit_cost, bench.today[:, 0], bench.rungs)
-    return bench.offered(bench.rungs.at(bench.rungs.nearest(bench.rungs.shared(alone))))
+    return bench.offered(bench.rungs.with_common_prices(alone))
