@@ -89,7 +89,7 @@ def _launch(job: str, overrides: list[str]) -> None:
 
     def task(config: DictConfig) -> None:
         sys.argv = command_line  # distributed training starts its other processes with it
-        status = _status(job, lambda: run_job(job, module, _checked(config)))
+        status = _status(job, lambda: run_job(job, module, checked_config(config)))
         if status:
             raise SystemExit(status)
 
@@ -170,7 +170,7 @@ def _fail(job: str, reason: object, status: int) -> int:
     return status
 
 
-def _checked(config: DictConfig) -> DictConfig:
+def checked_config(config: DictConfig) -> DictConfig:
     """Return the configuration; raise InputError if a key that every job reads is not valid."""
     if type(config.seed) is not int or config.seed < 0:
         raise InputError(f"seed must be a whole number from 0, found {config.seed!r}: set seed=0")

@@ -228,7 +228,7 @@ def _choose(demand: Demand, shelf: Shelf, price: np.ndarray, cells: Cells, sums:
 def _shared_out(tile: Tile, demand: Demand) -> tuple[WorkerMemory, np.ndarray]:
     """Return the workers' memory and edges int64 [T + 1], which cut the items into parts of about equal work."""
     sizes = np.diff(tile.category_start)
-    edges = worker_edges(sizes + ITEM_COST, tile.block_count, get_num_threads(), "left")
+    edges = worker_edges(sizes + ITEM_COST, tile.block_count, get_num_threads())
     longest = 1 << int(sizes.max(initial=0)).bit_length()
     return _work(len(edges) - 1, longest, demand.dtype), edges
 

@@ -47,8 +47,6 @@ def main(config: DictConfig) -> None:
     """
     directory = Path(config.paths.data)
     require_own(directory, OUR_FILES)
-    if type(config.seed) is not int or config.seed < 0:
-        raise InputError(f"seed must be a whole number from 0, found {config.seed!r}: set seed=0")
     data = instantiate(config.data, _convert_="all")
     period, last_period = Period(data["occasion_period"]), parse_day("data.last_period", data["last_period"])
     inputs = read_inputs(data["source"], Validation(data["on_invalid"], data["outliers"]), period, last_period)

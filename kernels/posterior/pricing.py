@@ -102,7 +102,7 @@ def _evaluate(
     records = product_records(product_columns(exact, shelf, inputs), tile.category_start, exact.dtype)
     sizes = np.diff(shelf.category_start)
     cost = np.where(draws.row < 0, 1, draws.factor.shape[2]) * (sizes + ITEM_COST)
-    edges = worker_edges(cost, segments, get_num_threads(), "right")
+    edges = worker_edges(cost, segments, get_num_threads())
     longest = int(sizes.max(initial=0))
     with ONE_AT_A_TIME:
         evaluate_tile(tile, records, demand_draws, search, price, requested, outcomes, TAIL, longest, edges)

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from hydra import compose, initialize_config_dir
 
+from gpu_pricer.cli import checked_config
 from gpu_pricer.data.preparation import SCHEMAS
 from gpu_pricer.errors import InputError
 from gpu_pricer.jobs.prepare import main
@@ -53,7 +54,7 @@ def prepare(tmp_path):
         own = ["data=parquet", f"data.path={raw}", f"paths.work={tmp_path / 'work'}", *SHORT, *overrides]
         with initialize_config_dir(CONF, version_base="1.3"):
             config = compose("config", own)
-        main(config)
+        main(checked_config(config))
         return tmp_path / "work" / "data"
 
     return run

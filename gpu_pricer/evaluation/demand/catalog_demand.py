@@ -40,7 +40,7 @@ class CatalogDemand:
         return cls.of(artefact, part, replace(policy, category_ladders=ladders))
 
     def largest(self, categories: int) -> "CatalogDemand":
-        """Return the demand of the `categories` categories with the most expected purchases, and of no other."""
+        """Return the same for the categories with the most expected purchases alone."""
         bought = self.products.select("category_id").with_columns(purchases=self.purchases(1.0).sum(axis=1))
         most = (
             bought.group_by("category_id")

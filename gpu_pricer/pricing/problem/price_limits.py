@@ -11,6 +11,7 @@ from gpu_pricer.policy.ladder import Ladder
 from gpu_pricer.policy.overrides import Overrides
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.policy.price_range import ABSENT, LARGEST, LEAST, MICROS_PER_CENT, Facts, PriceRange, price_range
+from gpu_pricer.policy.rates import MILLION
 from gpu_pricer.policy.rule_columns import IS_FROZEN, MONEY_RULES
 from gpu_pricer.tables.price_table import BINDINGS, CENTS, RULES
 from kernels import PRICE_LIMIT, Ladders
@@ -194,8 +195,8 @@ def _optional_parts(products: pl.DataFrame, name: str) -> np.ndarray:
     """Return a column in millionths of the currency, ABSENT where it is null, clipped at the largest price."""
     if name not in products.columns:
         return np.broadcast_to(np.int64(ABSENT), products.height)
-    amount = products[name].fill_null(ABSENT / 10**6).clip(upper_bound=LARGEST / CENTS)
-    return np.round(amount.to_numpy() * 10**6).astype(np.int64)
+    amount = products[name].fill_null(ABSENT / MILLION).clip(upper_bound=LARGEST / CENTS)
+    return np.round(amount.to_numpy() * MILLION).astype(np.int64)
 
 
 def _require_below_limit(products: pl.DataFrame, low: np.ndarray) -> None:
