@@ -108,7 +108,7 @@ def _predicted_profit(
 def _gain_shares(bench: Benchmark, price: np.ndarray, log: Log, table: CrossTab) -> dict[str, float]:
     """Return for warm and cold products the profit gained over the profit attainable, NaN where none is attainable.
 
-    NaN where the products can gain nothing.
+    Cold products are those that never sold. All other products stay at today's prices.
     """
     sold = log.choices["product_id"].drop_nulls().unique()
     is_warm = bench.product_id.is_in(sold.implode()).to_numpy() & bench.market.shelf.on_shelf
