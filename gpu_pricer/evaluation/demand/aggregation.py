@@ -7,9 +7,7 @@ import polars as pl
 
 from gpu_pricer.evaluation.demand.catalog_demand import CatalogDemand
 from gpu_pricer.evaluation.demand.segmentation import demand_as_truth
-from gpu_pricer.evaluation.profit.rungs import legal_rungs
-from gpu_pricer.evaluation.profit.uniform import best_uniform_price
-from gpu_pricer.evaluation.profit.value import hand_set_prices
+from gpu_pricer.evaluation.profit import best_uniform_price, hand_set_prices, legal_rungs
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.pricing.tiles.solving import reference_cells
 from gpu_pricer.tables.artefact import DemandArtefact

@@ -6,9 +6,7 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.evaluation.profit.rungs import Rungs, legal_rungs
-from gpu_pricer.evaluation.profit.uniform import best_uniform_price
-from gpu_pricer.evaluation.profit.value import TrueMarket, hand_set_prices
+from gpu_pricer.evaluation.profit import Rungs, TrueMarket, best_uniform_price, hand_set_prices, legal_rungs
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem, pricing_problem
 from gpu_pricer.pricing.tiles.solving import reference_cells
