@@ -50,7 +50,7 @@ def main(config: DictConfig) -> None:
                             by default a new folder in paths.prices, which `publish` takes from there;
                             certificate.json if the policy has constraints: what they reach and cost, and the gap
                             to the best profit; fairness.json if fairness.users has protected attributes. The job ends
-                            with exit status 3 if groups of users pay prices that differ by more than
+                            with exit status 3 if the proven gap between two groups of users exceeds
                             fairness.max_gap; `publish` then refuses the version too
             With frontier=units (or another measure) the job writes no prices but the cost of more of the measure:
             paths.work/frontier/units.parquet, and the figure paths.work/plots/frontier_units.svg
