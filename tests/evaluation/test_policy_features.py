@@ -137,12 +137,14 @@ class Case:
 
     def groups(self, products: pl.DataFrame) -> list[list[int]]:
         """Positions of the products that share one price; without the products whose price is set by hand."""
-        free = products.with_row_index("position").filter(~pl.col("product_id").is_in([*self.by_hand]))
+        movable = products.with_row_index("position").filter(~pl.col("product_id").is_in([*self.by_hand]))
         if "family_id" in self.catalog.columns:
-            free = free.join(self.catalog.select("product_id", "family_id"), on="product_id", maintain_order="left")
-            free = free.filter([bool(self.legal(row)) for row in free.iter_rows(named=True)])
-            return free.group_by("family_id").agg("position")["position"].to_list()
-        return [[position] for position in free["position"]]
+            movable = movable.join(
+                self.catalog.select("product_id", "family_id"), on="product_id", maintain_order="left"
+            )
+            movable = movable.filter([bool(self.legal(row)) for row in movable.iter_rows(named=True)])
+            return movable.group_by("family_id").agg("position")["position"].to_list()
+        return [[position] for position in movable["position"]]
 
 
 def drawn_market():
@@ -298,22 +300,22 @@ def require_legal(case: Case, logit: PlainLogit, price: np.ndarray) -> None:
     """Assert that prices [P, S] or [P, 1] in currency keep every rule of the case's policy."""
     cents = np.rint(100 * np.broadcast_to(price, logit.appeal.shape)).astype(int)
     today = np.rint(100 * logit.column("price")).astype(int)
-    is_free = np.ones(cents.shape, bool)
+    is_movable = np.ones(cents.shape, bool)
     place = {product: p for p, product in enumerate(logit.products["product_id"])}
     for product, amount in case.by_hand.items():
         assert (cents[place[product]] == round(100 * amount)).all()
-        is_free[place[product]] = False
+        is_movable[place[product]] = False
     for (product, segment), amount in case.by_hand_in.items():
         cell = place[product], logit.segment_id.index(segment)
         assert cents[cell] == round(100 * amount)
-        is_free[cell] = False
+        is_movable[cell] = False
     for p, row in enumerate(logit.products.iter_rows(named=True)):
-        assert {*cents[p][is_free[p]]} <= {*case.legal(row), today[p, 0]}
+        assert {*cents[p][is_movable[p]]} <= {*case.legal(row), today[p, 0]}
     for group in case.groups(logit.products):
         for s in range(cents.shape[1]):
-            mine = np.array(group)[is_free[group, s]]
+            mine = np.array(group)[is_movable[group, s]]
             assert len({*cents[mine, s]}) <= 1 or (cents[mine, s] == today[mine, 0]).all()
-    assert (cents != today)[is_free].mean() > 0.3
+    assert (cents != today)[is_movable].mean() > 0.3
 
 
 def largest_categories(logit: PlainLogit, visits: np.ndarray) -> np.ndarray:
@@ -471,15 +473,15 @@ def test_uniform_prices_keep_the_rules_and_no_step_of_one_improves_them(case, me
     require_legal(case, truth, price)
     best = truth.profit(price, case.visits)
     assert metrics.blocks["truth"]["profit_per_1000_visits"]["best_uniform"] == pytest.approx(best, rel=1e-5)
-    is_free = np.ones(price.shape, bool)
+    is_movable = np.ones(price.shape, bool)
     for product, segment in case.by_hand_in:
-        is_free[truth.products["product_id"].index_of(product), truth.segment_id.index(segment)] = False
-    assert all(len({*row[free]}) <= 1 for row, free in zip(price, is_free, strict=True))
+        is_movable[truth.products["product_id"].index_of(product), truth.segment_id.index(segment)] = False
+    assert all(len({*row[movable]}) <= 1 for row, movable in zip(price, is_movable, strict=True))
     for group in case.groups(truth.products):
         rungs = sorted(set.intersection(*({*case.legal(truth.products.row(p, named=True))} for p in group)))
         for cents in rungs:
             other = price.copy()
-            other[group] = np.where(is_free[group], cents / 100, price[group])
+            other[group] = np.where(is_movable[group], cents / 100, price[group])
             assert truth.profit(other, case.visits) <= best * (1 + 1e-6)
 
 

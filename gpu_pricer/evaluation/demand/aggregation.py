@@ -19,14 +19,15 @@ def aggregation_regret(
 ) -> dict[str, float]:
     """Return regret, profit_of_moments and profit_of_members, all under the members' own demand.
 
-    members: the demand of every user as a segment of its own, for some products; segments: that of the segments they
-    are in, of these products too, with user_segments. profit_of_moments is earned by the best prices for each segment's
-    demand, profit_of_members by the best prices found for the members together, still one per segment and product.
-    Prices set by hand stand in both.
+    members: the demand of every user as a segment of its own, for some products; segments: the demand of the segments
+    of these users, with user_segments. profit_of_moments is what the best prices for each segment's demand earn,
+    profit_of_members what the best prices found for the members together earn, both in currency per 1,000 visits with
+    one price per segment and product. regret is the share of profit_of_members that profit_of_moments misses. Both
+    price lists keep the prices that are set by hand.
     """
     known = catalog.join(members.products.select("product_id"), on="product_id", how="semi")
     ours = CatalogDemand.of_part(segments, known, policy)
-    theirs = CatalogDemand.of_part(members, known, replace(policy, overrides=None))  # which name segments, not users
+    theirs = CatalogDemand.of_part(members, known, replace(policy, overrides=None))  # overrides name no users
     problem, market = ours.problem, demand_as_truth(theirs)
     price = reference_cells(problem).price.astype(np.float64)
     rungs = legal_rungs(problem.pricing_inputs(0, problem.category_count))

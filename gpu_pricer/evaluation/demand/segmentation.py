@@ -40,7 +40,7 @@ def segmentation_value(demand: CatalogDemand, offers: pl.DataFrame | None) -> pl
 
 
 def _shared_prices(demand: CatalogDemand, own: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """Return the best prices found [P, S] that are the same inside a group, but for prices set by hand for a segment.
+    """Return the best prices found [P, S] that are equal inside a group, except prices set by hand for one segment.
 
     own [P, S]: the best prices for each segment alone.
     """

@@ -41,8 +41,8 @@ class Elasticities:
         """Return the share of the segments × categories whose true mean elasticity lies in its 90 % interval.
 
         The true elasticity of a segment for a product is that of its members' summed demand; segments whose members
-        make no visits have none, and are left out. An interval reaches from the 5 % to the 95 % quantile of the
-        posterior's draws, which scale the learned mean elasticity.
+        make no visits are left out. An interval reaches from the 5 % to the 95 % quantile of the posterior's draws
+        times the learned mean elasticity.
         """
         demand = self.share @ self.visits.T
         summed = ((self.share * self.true) @ self.visits.T) / np.where(demand > 0, demand, np.nan)

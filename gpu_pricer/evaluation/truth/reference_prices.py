@@ -18,9 +18,9 @@ from gpu_pricer.tables.price_table import CENTS
 class Benchmark:
     """A market whose truth is known, for P products sorted by category and T types; prices are in cents.
 
-    problem: the truth priced under the policy; market: what prices earn under the truth; rungs: all prices that the
-    policy allows; today [P, 1], uniform [P, 1] or [P, T] and oracle [P, T]: today's prices, the best prices found that
-    are equal for all types, but for prices set by hand for one type, and the best prices per type.
+    problem: the truth with the policy. market: computes what prices earn under the truth. rungs: all prices that the
+    policy allows. today [P, 1]: today's prices. uniform [P, 1], or [P, T] where prices are set by hand for one type:
+    the best prices found that are otherwise equal for all types. oracle [P, T]: the best prices per type.
     """
 
     problem: PricingProblem

@@ -17,7 +17,7 @@ from gpu_pricer.policy.policy import Policy
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
 from gpu_pricer.tables.artefact import DemandArtefact
 
-LEAST_GAIN = 1e-9  # of today's profit; less is rounding
+LEAST_GAIN = 1e-9  # of today's profit; a smaller attainable gain is rounding error
 LOG_LOG: dict[str, Pool] = {"log_log": "product", "log_log_pooled": "category"}
 
 
@@ -106,9 +106,9 @@ def _predicted_profit(
 
 
 def _gain_shares(bench: Benchmark, price: np.ndarray, log: Log, table: CrossTab) -> dict[str, float]:
-    """Return gained / attainable for warm and cold products (those that never sold), the others left at today's prices.
+    """Return for warm and cold products the profit gained over the profit attainable, NaN where none is attainable.
 
-    NaN where the products can gain nothing.
+    Cold products are those that never sold. All other products stay at today's prices.
     """
     sold = log.choices["product_id"].drop_nulls().unique()
     is_warm = bench.product_id.is_in(sold.implode()).to_numpy() & bench.market.shelf.on_shelf
