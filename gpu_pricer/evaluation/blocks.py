@@ -7,16 +7,15 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.evaluation.baselines.judging import baseline_blocks
+from gpu_pricer.evaluation.demand import CatalogDemand
 from gpu_pricer.evaluation.demand.aggregation import aggregation_regret
-from gpu_pricer.evaluation.demand.catalog_demand import CatalogDemand
 from gpu_pricer.evaluation.demand.intervals import category_intervals, elasticity_intervals, interval_block
 from gpu_pricer.evaluation.demand.observed_elasticity import observed_elasticities
 from gpu_pricer.evaluation.demand.price_response import artefact_response
 from gpu_pricer.evaluation.demand.segmentation import segmentation_value
-from gpu_pricer.evaluation.held_out.blocks import HeldOut
-from gpu_pricer.evaluation.held_out.offers import Log
+from gpu_pricer.evaluation.held_out import HeldOut, Log
 from gpu_pricer.evaluation.settings import EvaluationSettings
-from gpu_pricer.evaluation.truth.under_truth import Learned, evaluate_under_truth
+from gpu_pricer.evaluation.truth import Learned, evaluate_under_truth
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.tables.artefact import DemandArtefact
 

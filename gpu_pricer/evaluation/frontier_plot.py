@@ -22,7 +22,7 @@ def draw_frontier(path: Path, table: pl.DataFrame, measure: str, currency: str) 
     """
     today, policy, traced = table.row(0, named=True), table.row(1, named=True), table[1:]
     objective = next(name for name in ("profit", "revenue", "objective") if table[name].equals(table["objective"]))
-    said = measure.replace("_", " ")
+    label = measure.replace("_", " ")
     unit = {"units": "", "margin_rate": ", profit / revenue"}.get(measure, f", {currency}")
     with figure(path, 6.4, 4.6) as drawn:
         axes = drawn.subplots()
@@ -37,8 +37,8 @@ def draw_frontier(path: Path, table: pl.DataFrame, measure: str, currency: str) 
         axes.xaxis.set_major_formatter(PercentFormatter(1.0) if measure == "margin_rate" else EngFormatter())
         axes.yaxis.set_major_formatter(EngFormatter())
         _add_changes(axes, today, measure)
-        axes.set(xlabel=f"{said} of a period{unit}", ylabel=f"{objective} of a period, {currency}")
-        axes.set_title(f"The most {objective} at every level of {said}, and what one more of it costs")
+        axes.set(xlabel=f"{label} of a period{unit}", ylabel=f"{objective} of a period, {currency}")
+        axes.set_title(f"The most {objective} at every level of {label}, and what one more of it costs")
 
 
 def _mark_multipliers(axes: Axes, traced: pl.DataFrame, measure: str, currency: str) -> None:

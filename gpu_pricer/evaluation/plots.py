@@ -130,8 +130,8 @@ def _draw_response(axes: Axes, curve: pl.DataFrame, elasticity: dict) -> None:
 
 
 def _own_elasticity(row: dict) -> str:
-    said = f"own elasticity {row['elasticity']:.1f}"
-    return said if row.get("observed") is None else f"{said}\nthe log's {row['low']:.1f} … {row['high']:.1f}"
+    label = f"own elasticity {row['elasticity']:.1f}"
+    return label if row.get("observed") is None else f"{label}\nthe log's {row['low']:.1f} … {row['high']:.1f}"
 
 
 def _colours(count: int) -> list[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from gpu_pricer.checks import require_flag, require_integer, require_number
 from gpu_pricer.errors import InputError
 from gpu_pricer.evaluation.baselines.baseline import Baseline
-from gpu_pricer.evaluation.held_out.bootstrap import Bootstrap
+from gpu_pricer.evaluation.held_out import Bootstrap
 from gpu_pricer.network.encoding.loading import EncodingConfig
 
 

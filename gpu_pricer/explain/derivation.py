@@ -104,10 +104,10 @@ class CategoryAtPrices:
         """Return the category's products among all of the problem."""
         return self.problem.product_slice(self.index, self.index + 1)
 
-    def outcome_at(self, cents: float, row: int, mates: np.ndarray) -> PriceOutcome:
-        """Return the outcome for product `row` when it and the products `mates` (rows) have a price in cents."""
+    def outcome_at(self, cents: float, row: int, family: np.ndarray) -> PriceOutcome:
+        """Return the outcome for product `row` when the rows `family`, `row` among them, have this price in cents."""
         price = self.price.copy()
-        price[mates] = cents
+        price[family] = cents
         share = self.shares(price)
         units = PER_VISITS * share * self.problem.products.units_per_choice[self.products]
         margin = price / CENTS - self.problem.products.cost[self.products]
@@ -186,16 +186,16 @@ def explain_price(
     category and the segment, None without; they do not have to be those that the price was set with.
     """
     problem, row = category.problem, product - category.products.start
-    mates = _mates(problem, product, category.products)
+    family = _family_rows(problem, product, category.products)
     share, slope = category.shares(category.price), category.slopes()
     parts = parts or _parts(category, row, share, slope)
     cents, today, rules = int(category.price[row]), problem.products.today[product], problem.limits.rules
     low, high = int(problem.limits.low[product]), int(problem.limits.high[product])
-    others = [category.outcome_at(rung, row, mates) for rung in _rungs(ladder, low, high) if rung != cents]
+    others = [category.outcome_at(rung, row, family) for rung in _rungs(ladder, low, high) if rung != cents]
     points = _curve_points(cents, np.array([low, high, cents, today, *(CENTS * end for end in support)]))
     return Explanation(
-        now=category.outcome_at(cents, row, mates),
-        today=category.outcome_at(float(today), row, mates),
+        now=category.outcome_at(cents, row, family),
+        today=category.outcome_at(float(today), row, family),
         parts=parts,
         unconstrained_price=sum(amount for name, amount in parts.items() if name != "adjustment"),
         share=float(share[row]),
@@ -206,9 +206,9 @@ def explain_price(
         low=(low / CENTS, BINDINGS[rules.at_low[product]]),
         high=(high / CENTS, BINDINGS[rules.at_high[product]]),
         runner_up=max(others, key=lambda other: other.category_value, default=None),
-        curve=[category.outcome_at(float(point), row, mates) for point in points],
+        curve=[category.outcome_at(float(point), row, family) for point in points],
         neighbours=len(category.price) - 1,
-        family=[] if len(mates) == 1 else problem.products.product_id[mates + category.products.start].to_list(),
+        family=[] if len(family) == 1 else problem.products.product_id[family + category.products.start].to_list(),
         visits=float(problem.segments.visits[category.segment]),
         interval=None if posterior is None else category.interval(posterior, row),
     )
@@ -235,7 +235,7 @@ def _parts(category: CategoryAtPrices, row: int, share: np.ndarray, slope: np.nd
     return {name: int(part) / CENTS for name, part in zip(PARTS, parts[:, 0, 0], strict=True)}
 
 
-def _mates(problem: PricingProblem, product: int, products: slice) -> np.ndarray:
+def _family_rows(problem: PricingProblem, product: int, products: slice) -> np.ndarray:
     """Return the rows, in the category, of the products that share the product's price, its own included."""
     family = problem.limits.family[products]
     own = family[product - products.start]

@@ -10,11 +10,10 @@ from omegaconf import DictConfig
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.evaluation.blocks import EvaluationInputs
-from gpu_pricer.evaluation.demand.catalog_demand import CatalogDemand
-from gpu_pricer.evaluation.held_out.blocks import HeldOut
-from gpu_pricer.evaluation.held_out.offers import Log
+from gpu_pricer.evaluation.demand import CatalogDemand
+from gpu_pricer.evaluation.held_out import HeldOut, Log
 from gpu_pricer.evaluation.settings import EvaluationSettings
-from gpu_pricer.evaluation.truth.under_truth import Learned
+from gpu_pricer.evaluation.truth import Learned
 from gpu_pricer.jobs.run_record import MEMBERS, NAIVE
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.tables.artefact import DemandArtefact, read_artefact
@@ -88,11 +87,11 @@ def _trained_periods(data: Path, held_out: HeldOut) -> list[date]:
     They are the periods before the held-out ones without those used only as history or for validation. Raises
     InputError where summary.json does not say how the periods were split.
     """
-    summary = data / "summary.json"
+    summary, earlier = data / "summary.json", held_out.earlier_periods
     split = json.loads(summary.read_text()).get("split") if summary.is_file() else None
     if split is None:
         raise InputError(f"{summary} must say how the periods are split, found nothing: run `gpu-pricer prepare` again")
-    return held_out.before[split["history_periods"] : len(held_out.before) - split["validation_periods"]]
+    return earlier[split["history_periods"] : len(earlier) - split["validation_periods"]]
 
 
 def _catalog_demand(

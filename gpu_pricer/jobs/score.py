@@ -50,7 +50,7 @@ def main(config: DictConfig) -> None:
                             by default a new folder in paths.prices, which `publish` takes from there;
                             certificate.json if the policy has constraints: what they reach and cost, and the gap
                             to the best profit; fairness.json if fairness.users has protected attributes. The job ends
-                            with exit status 3 if groups of users pay prices that differ by more than
+                            with exit status 3 if the proven gap between two groups of users exceeds
                             fairness.max_gap; `publish` then refuses the version too
             With frontier=units (or another measure) the job writes no prices but the cost of more of the measure:
             paths.work/frontier/units.parquet, and the figure paths.work/plots/frontier_units.svg
@@ -74,7 +74,7 @@ def main(config: DictConfig) -> None:
     )
     folder, fairness = version_folder(Path(config.paths.prices), shards, tiling), instantiate(config.fairness)
     require_known_attributes(fairness)
-    whole = score(
+    version = score(
         read_artefact(demand),
         read_catalog(catalog, policy.columns),
         policy,
@@ -84,11 +84,11 @@ def main(config: DictConfig) -> None:
         None if warm_start is None else warm_start / RECORD,
         uncertainty,
     )
-    if whole is None:
+    if version is None:
         return
     if tiling.leave_one_out:
         made_of = read_artefact(demand), read_catalog(catalog, policy.columns), policy
-        costs = rule_costs(*made_of, tiling, whole.backend, certified_objective(folder / RECORD), uncertainty)
+        costs = rule_costs(*made_of, tiling, version.backend, certified_objective(folder / RECORD), uncertainty)
         log.info("what each rule costs is in %s", add_costs(folder / RECORD, costs))
     audit_version(folder, demand, fairness)
 
@@ -103,7 +103,7 @@ def score(
     warm_start: Path | None = None,
     uncertainty: str = POINT,
 ) -> PriceVersion | None:
-    """Write this process's shards into the folder; return the whole version, or None while other shards are missing.
+    """Write this process's shards into the folder; return the finished version, or None while other shards are missing.
 
     warm_start: the record of an earlier version, whose multipliers are the first guess.
     """
@@ -143,19 +143,19 @@ def _write_shards(
     log.info("pricing %d products x %d segments on %s into %s", products, segments, version.backend, folder)
     lagrangian = solve_constraints(constraints, folder / RECORD)
     problem = choose_changes(problem, tiling.all_tiles(problem.products.category_start, segments), version.backend)
-    whole = None
+    finished = None
     with progress("score", products * segments * len(tiling.own_shards) // tiling.shards) as on_tile:
         for shard in tiling.own_shards:
             files, tally = score_shard(
                 problem, tiling, shard, folder, version.metadata, version.backend, on_tile, lagrangian
             )
-            whole = close_shard(folder, shard, version.with_files(files, tally))
-    if whole is None:
+            finished = close_shard(folder, shard, version.with_files(files, tally))
+    if finished is None:
         log.info("wrote shard %s of %d; run.json follows when all are there", tiling.shard, tiling.shards)
     else:
-        moved = whole.tally.moved / (whole.tally.rows or 1)
+        moved = finished.tally.moved / (finished.tally.rows or 1)
         log.info("wrote %s: %.0f %% of the prices differ from today's", folder, 100 * moved)
-    return whole
+    return finished
 
 
 def _uncertainty(uncertainty: object, tiling: Tiling, frontier: Frontier) -> str:

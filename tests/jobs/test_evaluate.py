@@ -174,16 +174,18 @@ def test_families_and_ladders_of_categories_hold_in_every_block(config, tmp_path
     catalog.with_columns(family_id=pl.format("{} {}", "category_id", pair)).write_parquet(config.paths.catalog)
 
     evaluate.main(config)
-    without = metrics_of(config)
+    unlimited = metrics_of(config)
     family, ladders = "policy.bounds.family_column=family_id", "+policy.category_ladders={C001:{endings:[0.50]}}"
     evaluate.main(configured(tmp_path, family, ladders))
 
-    ruled = metrics_of(config)
-    assert set(ruled) == set(without) == {"price_response", "segmentation", "truth"}
+    limited = metrics_of(config)
+    assert set(limited) == set(unlimited) == {"price_response", "segmentation", "truth"}
     for name in ("oracle", "best_uniform", "true_types"):
-        assert ruled["truth"]["profit_per_1000_visits"][name] < without["truth"]["profit_per_1000_visits"][name]
-    assert all(ruled["segmentation"][n]["profit"] < without["segmentation"][n]["profit"] for n in ("1", "3"))
-    assert ruled["price_response"] == without["price_response"]
+        assert limited["truth"]["profit_per_1000_visits"][name] < unlimited["truth"]["profit_per_1000_visits"][name]
+    assert all(
+        limited["segmentation"][count]["profit"] < unlimited["segmentation"][count]["profit"] for count in ("1", "3")
+    )
+    assert limited["price_response"] == unlimited["price_response"]
 
 
 def test_nothing_to_evaluate_is_refused(tmp_path):

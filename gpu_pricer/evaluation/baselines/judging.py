@@ -10,8 +10,7 @@ import polars as pl
 
 from gpu_pricer.evaluation.baselines.baseline import Baseline
 from gpu_pricer.evaluation.demand.price_response import arc_response, raise_prices
-from gpu_pricer.evaluation.held_out.blocks import HeldOut
-from gpu_pricer.evaluation.held_out.offers import describe_offers, offers_of, reference_prices
+from gpu_pricer.evaluation.held_out import HeldOut, describe_offers, offers_of, reference_prices
 from gpu_pricer.evaluation.held_out.past import with_network_past
 from gpu_pricer.network.encoding.loading import EncodingConfig
 

@@ -7,9 +7,7 @@ import polars as pl
 
 from gpu_pricer.evaluation.demand.catalog_demand import CatalogDemand
 from gpu_pricer.evaluation.demand.segmentation import demand_as_truth
-from gpu_pricer.evaluation.profit.rungs import legal_rungs
-from gpu_pricer.evaluation.profit.uniform import best_uniform_price
-from gpu_pricer.evaluation.profit.value import hand_set_prices
+from gpu_pricer.evaluation.profit import best_uniform_price, hand_set_prices, legal_rungs
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.pricing.tiles.solving import reference_cells
 from gpu_pricer.tables.artefact import DemandArtefact
@@ -24,12 +22,12 @@ def aggregation_regret(
     members: the demand of every user as a segment of its own, for some products; segments: the demand of the segments
     of these users, with user_segments. profit_of_moments is what the best prices for each segment's demand earn,
     profit_of_members what the best prices found for the members together earn, both in currency per 1,000 visits with
-    one price per segment and product. Prices set by hand are in both. regret is the share of profit_of_members that
-    profit_of_moments misses.
+    one price per segment and product. regret is the share of profit_of_members that profit_of_moments misses. Both
+    price lists keep the prices that are set by hand.
     """
     known = catalog.join(members.products.select("product_id"), on="product_id", how="semi")
     ours = CatalogDemand.of_part(segments, known, policy)
-    theirs = CatalogDemand.of_part(members, known, replace(policy, overrides=None))  # which name segments, not users
+    theirs = CatalogDemand.of_part(members, known, replace(policy, overrides=None))  # overrides name no users
     problem, market = ours.problem, demand_as_truth(theirs)
     price = reference_cells(problem).price.astype(np.float64)
     rungs = legal_rungs(problem.pricing_inputs(0, problem.category_count))

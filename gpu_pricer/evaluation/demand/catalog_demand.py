@@ -34,13 +34,13 @@ class CatalogDemand:
 
     @classmethod
     def of_part(cls, artefact: DemandArtefact, part: pl.DataFrame, policy: Policy) -> "CatalogDemand":
-        """Return the same for a part of a catalog, which need not hold every category that has a ladder of its own."""
+        """Return the artefact on a part of a catalog, in which categories with ladders of their own may be missing."""
         categories = {*part.select(category_key()).to_series()}
         ladders = {name: ladder for name, ladder in policy.category_ladders.items() if name in categories}
         return cls.of(artefact, part, replace(policy, category_ladders=ladders))
 
     def largest(self, categories: int) -> "CatalogDemand":
-        """Return the same for the categories with the most expected purchases alone."""
+        """Return the demand of the `categories` categories with the most expected purchases, and of no other."""
         bought = self.products.select("category_id").with_columns(purchases=self.purchases(1.0).sum(axis=1))
         most = (
             bought.group_by("category_id")

@@ -6,8 +6,7 @@ import numpy as np
 import polars as pl
 from scipy.sparse import csr_array
 
-from gpu_pricer.evaluation.held_out.bootstrap import Bootstrap
-from gpu_pricer.evaluation.held_out.offers import Log
+from gpu_pricer.evaluation.held_out import Bootstrap, Log
 
 COVARIATES = ("log_price", "rival_price", "display", "mailer")
 ELASTICITY = COVARIATES.index("log_price")

@@ -8,9 +8,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.special import xlogy
 
 from gpu_pricer.evaluation.demand.catalog_demand import CatalogDemand
-from gpu_pricer.evaluation.profit.rungs import legal_rungs
-from gpu_pricer.evaluation.profit.uniform import best_uniform_price
-from gpu_pricer.evaluation.profit.value import TrueMarket, hand_set_prices
+from gpu_pricer.evaluation.profit import TrueMarket, best_uniform_price, hand_set_prices, legal_rungs
 from gpu_pricer.pricing.tiles.solving import reference_cells
 
 RAREST = 1e-12  # choices per visit, or visits; anything below counts as this much

@@ -27,7 +27,7 @@ class HeldOut:
     seed: int
 
     @cached_property
-    def before(self) -> list[date]:
+    def earlier_periods(self) -> list[date]:
         """Return the periods before the first held-out period."""
         first = self.offers["period"].min()
         return self.sales.shelf.filter(pl.col("period") < first)["period"].unique().sort().to_list()
@@ -71,4 +71,4 @@ class HeldOut:
     def _moved_most(self) -> pl.DataFrame:
         cells = self.offers.select("period", "product_id").unique()
         shelf = self.sales.shelf.join(cells, on=["period", "product_id"], how="semi")
-        return select_moved_most(shelf, reference_prices(self.sales.shelf, self.before), self.off_policy_share)
+        return select_moved_most(shelf, reference_prices(self.sales.shelf, self.earlier_periods), self.off_policy_share)

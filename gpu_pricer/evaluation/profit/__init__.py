@@ -5,6 +5,6 @@
 
 from gpu_pricer.evaluation.profit.rungs import Rungs, legal_rungs
 from gpu_pricer.evaluation.profit.uniform import best_uniform_price
-from gpu_pricer.evaluation.profit.value import TrueMarket
+from gpu_pricer.evaluation.profit.value import TrueMarket, hand_set_prices
 
-__all__ = ["Rungs", "TrueMarket", "best_uniform_price", "legal_rungs"]
+__all__ = ["Rungs", "TrueMarket", "best_uniform_price", "hand_set_prices", "legal_rungs"]

@@ -16,8 +16,8 @@ class TrueMarket:
     """The true demand of T types for P products sorted by category, in float64; money in cents.
 
     demand, shelf: of the kernels. unit_cost [P]. units_per_choice [P]: units per choice of a product.
-    visits [T]: the weights of the types. by_hand [P, T]: prices that replace those of every price list, NaN where the
-    list counts; None: the list counts everywhere. Raises ValueError unless the demand is float64.
+    visits [T]: the weights of the types. by_hand [P, T]: prices that replace those of every price list, NaN where a
+    cell has none, None without any. Raises ValueError unless the demand is float64.
     """
 
     demand: Demand
@@ -33,7 +33,7 @@ class TrueMarket:
 
     @classmethod
     def of(cls, problem: PricingProblem, visits: np.ndarray | None = None) -> "TrueMarket":
-        """Return the market in which a problem's demand is the truth, with by_hand None.
+        """Return the market in which a problem's demand is the truth, without prices set by hand.
 
         visits [T]: None for the problem's own.
         """
@@ -51,7 +51,7 @@ class TrueMarket:
         return np.repeat(np.arange(self.shelf.category_count), np.diff(self.shelf.category_start))
 
     def paid(self, price: np.ndarray) -> np.ndarray:
-        """Return the prices [P, T] that types pay under a list [P, 1] or [P, T]; the list itself if by_hand is None."""
+        """Return the prices that the types pay, [P, T], for a list [P, 1] or [P, T]: the list without by_hand."""
         return price if self.by_hand is None else np.where(np.isnan(self.by_hand), price, self.by_hand)
 
     def cell_profit(self, price: np.ndarray) -> np.ndarray:

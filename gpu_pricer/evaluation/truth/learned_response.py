@@ -40,9 +40,9 @@ class Elasticities:
     def coverage(self, posterior: pl.DataFrame) -> float:
         """Return the share of the segments × categories whose true mean elasticity lies in its 90 % interval.
 
-        The true elasticity of a segment for a product is that of its members' summed demand. Segments whose members
-        make no visits have no demand and are left out. An interval reaches from the 5 % to the 95 % quantile of the
-        posterior's draws times the learned mean elasticity.
+        The true elasticity of a segment for a product is that of its members' summed demand; segments whose members
+        make no visits are left out. An interval reaches from the 5 % to the 95 % quantile of the posterior's draws
+        times the learned mean elasticity.
         """
         demand = self.share @ self.visits.T
         summed = ((self.share * self.true) @ self.visits.T) / np.where(demand > 0, demand, np.nan)

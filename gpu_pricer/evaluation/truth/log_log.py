@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from gpu_pricer.evaluation.profit.rungs import Rungs
+from gpu_pricer.evaluation.profit import Rungs
 
 Pool = Literal["product", "category"]
 

@@ -6,9 +6,7 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.evaluation.profit.rungs import Rungs, legal_rungs
-from gpu_pricer.evaluation.profit.uniform import best_uniform_price
-from gpu_pricer.evaluation.profit.value import TrueMarket, hand_set_prices
+from gpu_pricer.evaluation.profit import Rungs, TrueMarket, best_uniform_price, hand_set_prices, legal_rungs
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem, pricing_problem
 from gpu_pricer.pricing.tiles.solving import reference_cells
@@ -21,9 +19,8 @@ class Benchmark:
     """A market whose truth is known, for P products sorted by category and T types; prices are in cents.
 
     problem: the truth with the policy. market: computes what prices earn under the truth. rungs: all prices that the
-    policy allows.
-    today [P, 1]; uniform [P, 1]: the best prices found that are equal for all types, [P, T] where prices are set by
-    hand for one type; oracle [P, T]: the best per type.
+    policy allows. today [P, 1]: today's prices. uniform [P, 1], or [P, T] where prices are set by hand for one type:
+    the best prices found that are otherwise equal for all types. oracle [P, T]: the best prices per type.
     """
 
     problem: PricingProblem

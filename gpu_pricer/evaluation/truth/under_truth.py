@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.evaluation.held_out.offers import Log
-from gpu_pricer.evaluation.profit.value import TrueMarket
+from gpu_pricer.evaluation.held_out import Log
+from gpu_pricer.evaluation.profit import TrueMarket
 from gpu_pricer.evaluation.truth.learned_response import compare_elasticities
 from gpu_pricer.evaluation.truth.log_log import Pool, fit_elasticities, price_alone
 from gpu_pricer.evaluation.truth.reference_prices import Benchmark, benchmark, gains, price_matrix
@@ -17,7 +17,7 @@ from gpu_pricer.policy.policy import Policy
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
 from gpu_pricer.tables.artefact import DemandArtefact
 
-LEAST_GAIN = 1e-9  # of today's profit; less is rounding
+LEAST_GAIN = 1e-9  # of today's profit; a smaller attainable gain is rounding error
 LOG_LOG: dict[str, Pool] = {"log_log": "product", "log_log_pooled": "category"}
 
 
