@@ -137,14 +137,12 @@ class Case:
 
     def groups(self, products: pl.DataFrame) -> list[list[int]]:
         """Positions of the products that share one price; without the products whose price is set by hand."""
-        movable = products.with_row_index("position").filter(~pl.col("product_id").is_in([*self.by_hand]))
+        rest = products.with_row_index("position").filter(~pl.col("product_id").is_in([*self.by_hand]))
         if "family_id" in self.catalog.columns:
-            movable = movable.join(
-                self.catalog.select("product_id", "family_id"), on="product_id", maintain_order="left"
-            )
-            movable = movable.filter([bool(self.legal(row)) for row in movable.iter_rows(named=True)])
-            return movable.group_by("family_id").agg("position")["position"].to_list()
-        return [[position] for position in movable["position"]]
+            rest = rest.join(self.catalog.select("product_id", "family_id"), on="product_id", maintain_order="left")
+            rest = rest.filter([bool(self.legal(row)) for row in rest.iter_rows(named=True)])
+            return rest.group_by("family_id").agg("position")["position"].to_list()
+        return [[position] for position in rest["position"]]
 
 
 def drawn_market():
