@@ -256,7 +256,7 @@ def test_totals_are_those_of_the_rows(folder):
         expected = (table[f"expected_{measure}"] * table["visits"] / 1000).sum()
         assert totals[f"{measure}_per_period"]["new"] == pytest.approx(expected, rel=1e-5)
     assert totals["profit_per_period"]["new"] > totals["profit_per_period"]["today"]
-    shelf = pricing_problem(ARTEFACT, CATALOG, a_policy()).is_on_shelf
+    shelf = pricing_problem(ARTEFACT, CATALOG, a_policy()).products.is_on_shelf
     no_rung = table.filter(binding="no_rung")["product_id"].n_unique()
     assert totals["share_without_rung"] <= no_rung / shelf.sum()
 
