@@ -12,7 +12,7 @@ from matplotlib.ticker import EngFormatter, FuncFormatter, PercentFormatter
 from gpu_pricer.evaluation.plots import OURS, THEIRS, figure
 
 MARKED = 4
-"""Number of points that are labelled with their multiplier."""
+"""Number of points that show their multiplier."""
 
 
 def draw_frontier(path: Path, table: pl.DataFrame, measure: str, currency: str) -> None:

@@ -104,12 +104,12 @@ def write_network(network: DemandNetwork, segments: Segmentation, tastes_until: 
     )
     product_columns = dict.fromkeys([*PRODUCT_COLUMNS, *settings.product_vocabulary.columns])
     parameters = _trained(network)
-    tensors = {name: labelled.values.detach().contiguous() for name, labelled in parameters.tensors.items()}
+    tensors = {name: parameter.values.detach().contiguous() for name, parameter in parameters.tensors.items()}
     labels = [pl.DataFrame({"label": pl.Series(known, dtype=pl.String)}).select(pl.lit(axis).alias("axis"), "label")
               for axis, known in parameters.labels.items()]  # fmt: skip
     directory.mkdir(parents=True, exist_ok=True)
     save_file(tensors | {CENTRE: torch.from_numpy(segments.centre)}, directory / "parameters.safetensors")
-    axes = {name: labelled.axes for name, labelled in parameters.tensors.items()}
+    axes = {name: parameter.axes for name, parameter in parameters.tensors.items()}
     (directory / "network.json").write_text(json.dumps(asdict(settings) | {"axes": axes}, indent=1) + "\n")
     pl.concat(labels).write_parquet(directory / "labels.parquet")
     data.products.table.select(*product_columns).write_parquet(directory / "products.parquet")
@@ -168,14 +168,14 @@ def _trained(network: DemandNetwork) -> LabelledParameters:
     tensors, labels = dict(parameters.tensors), dict(parameters.labels)
     shares = _word_shares(data)
     towers = {name: module for name, module in network.named_children() if isinstance(module, Tower)}
-    for name, labelled in parameters.tensors.items():
-        if labelled.axes[:1] in (("product",), ("user",)):
+    for name, parameter in parameters.tensors.items():
+        if parameter.axes[:1] in (("product",), ("user",)):
             tower = towers.get(name.partition(".")[0], network.product_taste)
-            tensors[name] = LabelledTensor(labelled.values * tower.is_trained, labelled.axes)
-        elif labelled.axes and labelled.axes[0] in shares:
-            values = labelled.values.clone()
-            values[UNKNOWN] = shares[labelled.axes[0]] @ values
-            tensors[name] = LabelledTensor(values, labelled.axes)
+            tensors[name] = LabelledTensor(parameter.values * tower.is_trained, parameter.axes)
+        elif parameter.axes and parameter.axes[0] in shares:
+            values = parameter.values.clone()
+            values[UNKNOWN] = shares[parameter.axes[0]] @ values
+            tensors[name] = LabelledTensor(values, parameter.axes)
     trained = (data.sets.period < data.calendar.trained_periods).nonzero().squeeze(1)
     tensors["season"] = LabelledTensor(tensors["season"].values[trained], tensors["season"].axes)
     labels["choice_set"] = [labels["choice_set"][place] for place in trained.tolist()]
