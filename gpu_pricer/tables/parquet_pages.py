@@ -6,10 +6,10 @@ pricing included (2 CPU cores, Polars 2.1, pyarrow 26, 2026-11). Pricing knows t
 hold codes (https://parquet.apache.org/docs/file-format/data-pages/encodings, RLE_DICTIONARY): either runs of equal
 codes, or packed codes, which at 8, 16 or 32 bits are the bytes of the array itself.
 
-pyarrow can be given codes too (DictionaryArray.from_arrays), but it expands and hashes all of them except texts. Per
-second of CPU time it then writes 8.5 million cells of the long layout and 26 million of the wide one, these pages 34
-and 186 million, with a file size within 2 % of each other (tests/bench/by_pyarrow.py; 50,000 products x 256 segments,
-Intel Xeon with AVX-512, pyarrow 26.0.1, 2026-11).
+pyarrow can be given codes too (DictionaryArray.from_arrays), but it expands and hashes all of them except texts. From
+the same codes it then writes 14 million cells of the long layout and 46 million of the wide one a second, these pages
+52 and 278 million, with a file size within 2 % of each other (`python -m tests.bench.writing`; 50,000 products x 256
+segments, 2 cores of an Intel Xeon with AVX-512, pyarrow 26.0.1, 2026-11). So these pages stay.
 """
 
 from dataclasses import dataclass
