@@ -79,7 +79,7 @@ def _status(job: str, work: Callable[[], object]) -> int:
 def _launch(job: str, overrides: list[str]) -> None:
     """Let Hydra compose the configuration, once or for every point of a sweep, and run the job with each.
 
-    A failed job leaves as SystemExit, the only exception that passes through Hydra without a line of its own.
+    A failed job raises SystemExit, the only exception for which Hydra prints no line of its own.
     """
     if job not in JOBS:
         raise InputError(_unknown_job(job))
@@ -106,10 +106,10 @@ def _launch(job: str, overrides: list[str]) -> None:
 
 
 def _call_hydra(job: str, task: Callable[[DictConfig], None]) -> None:
-    """Let Hydra read sys.argv and call the task; InputError for a flag that is none of Hydra's.
+    """Let Hydra read sys.argv and call the task; raise InputError for a flag that Hydra does not know.
 
-    Standard error is kept back until the task begins: argparse, which reads the flags for Hydra, prints its usage there
-    where we owe one line.
+    Standard error is kept back until the task begins, because argparse, which reads the flags for Hydra, prints its
+    usage there, and a failed job must print one line only.
     """
     stderr, held_back = sys.stderr, io.StringIO()
 

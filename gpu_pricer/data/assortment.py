@@ -11,11 +11,11 @@ from gpu_pricer.errors import InputError
 
 @dataclass(frozen=True)
 class AssortmentRule:
-    """What is kept; null keeps everything.
+    """The rule for the sales and products that are kept; null for one of the first two fields keeps all of them.
 
-    categories: only sales of these categories count, so that a visit is one that bought from them.
-    products_per_category: so many best sellers of the training periods are kept in each category.
-    min_coverage: a best seller must be sold in at least this share of the training periods.
+    categories: the categories whose sales count, so that a visit is one that bought from at least one of them.
+    products_per_category: how many best sellers of the training periods are kept in each category.
+    min_coverage: the least share of the training periods in which a best seller must have been sold.
     """
 
     categories: list[str] | None
@@ -47,8 +47,8 @@ def best_sellers(
 ) -> pl.DataFrame:
     """Return the products to keep, in order: in each category those with the most sales lines in the training periods.
 
-    `sales` has a column with the period of every line. Ties go to the smaller id. Raise InputError if no product is
-    left.
+    sales: sales lines, with a column period. training: first days of the training periods. Of products with equally
+    many lines, the smaller id counts as the better seller. Raise InputError if no product is left.
     """
     if rule.products_per_category is None:
         return products

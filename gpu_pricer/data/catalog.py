@@ -16,7 +16,7 @@ class CatalogRule:
     """What is assumed where the products table gives no cost or availability.
 
     cost_ratio: unit cost over list price, or over price if there is no list price; null: no cost is assumed.
-    availability_periods: availability is the share of so many last periods in which the product was on the shelf.
+    availability_periods: the number of last periods; availability is the share of them with the product on the shelf.
     """
 
     cost_ratio: float | None
@@ -38,8 +38,9 @@ def build_catalog(
 ) -> pl.DataFrame:
     """Return the products that have a price, sorted; values of the products table win over those from the sales.
 
-    Today's price is that of the last period in which the product was on the shelf, or else the modal price of the last
-    period with a sale. Raise InputError if a cost is missing and none may be assumed.
+    modal: from modal_prices. shelf: from imputed_shelf. Today's price is that of the last period in which the product
+    was on the shelf, or else the modal price of the last period with a sale. Raise InputError if a cost is missing and
+    the rule assumes none.
     """
     sold = _last_prices(modal).join(_last_prices(shelf), on="product_id", how="left", suffix="_on_shelf")
     recent = shelf.filter(pl.col("period").is_in(periods[-rule.availability_periods :]))

@@ -13,9 +13,9 @@ from gpu_pricer.errors import InputError
 class CategoryRule:
     """How large a category may be, and what happens to larger ones.
 
-    max_size: how many products of a category may ever be on the shelf. Independence of irrelevant alternatives is
-    absurd over thousands of products. on_larger: whether a larger category is split or refused. split_by: the columns
-    that it is split by, one after the other until its parts are small enough.
+    max_size: how many products of a category may ever be on the shelf; over thousands of products the logit's
+    independence of irrelevant alternatives is absurd. on_larger: whether a larger category is split or refused.
+    split_by: the columns by which a larger category is split, one after the other until its parts are small enough.
     """
 
     max_size: int

@@ -1,8 +1,8 @@
 """Choices: what each user chose from each category on each visit, and a sample of the visits that chose nothing.
 
-Occasions without a purchase matter: without them, elasticities are attenuated by two thirds. All of them do not fit in
-memory, so a sample of each category is kept together with its sampling rate. Adding log(rate) to the utility of buying
-nothing makes the conditional likelihood exact (choice-based sampling: Manski & McFadden 1981).
+Occasions without a purchase matter: without them, elasticities are attenuated by two thirds. They are too many for
+memory, so a sample of each category's is kept together with its sampling rate. Adding log(rate) to the utility of
+buying nothing makes the conditional likelihood exact (choice-based sampling: Manski & McFadden 1981).
 
 Purchases come from transactions or from an offers table, which says what each user saw on each occasion. The canonical
 tables have one shelf per period, so the offers of a period are folded into it: a product is on the shelf if anybody saw
@@ -29,8 +29,8 @@ class ChoiceRule:
 
     outside_option: whether occasions without purchase are kept at all. zeros_per_purchase, min_zeros: each category
     keeps zeros_per_purchase times its buying occasions, and at least min_zeros. keep_all_below: if all categories
-    together have no more occasions without purchase than this, all are kept. shrinkage: the mean over all categories
-    counts as so many buying occasions.
+    together have no more occasions without purchase than this, all are kept. shrinkage: for how many buying occasions
+    the mean over all categories counts when a category's rates are shrunk towards it.
     """
 
     outside_option: bool
@@ -48,9 +48,10 @@ class ChoiceRule:
 
 
 def purchases_on_shelf(lines: pl.DataFrame, shelf: pl.DataFrame) -> pl.DataFrame:
-    """Return the purchases of products on the shelf, sorted: occasion, product, quantity, size and weight.
+    """Return the purchases of products on the shelf, sorted by occasion and product.
 
-    size is the number of products bought on the occasion, and weight is 1/size.
+    lines: user_id, product_id, period, quantity (units). shelf: product_id, period, category_id. The columns are those
+    of OCCASION, product_id, quantity, size (the number of products bought on the occasion) and weight (1 / size).
     """
     return (
         lines.lazy()
@@ -67,7 +68,7 @@ def purchases_on_shelf(lines: pl.DataFrame, shelf: pl.DataFrame) -> pl.DataFrame
 def arranged(purchases: pl.DataFrame, zeros: pl.DataFrame, rates: pl.DataFrame) -> pl.DataFrame:
     """Return the canonical choices, which are the purchases and the occasions without purchase, in canonical order.
 
-    `rates` has the outside_rate of every category_id.
+    purchases, zeros: the two tables, with at least COLUMNS. rates: category_id and outside_rate.
     """
     rows = pl.concat([purchases.select(COLUMNS), zeros.select(COLUMNS)])
     return (
@@ -83,9 +84,10 @@ def arranged(purchases: pl.DataFrame, zeros: pl.DataFrame, rates: pl.DataFrame) 
 
 
 def category_rates(purchases: pl.DataFrame, categories: pl.Series, shrinkage: float) -> pl.DataFrame:
-    """Return each category's choices_per_purchase (products) and units_per_choice (units) of a buying occasion.
+    """Return category_id, choices_per_purchase and units_per_choice: mean products and units of a buying occasion.
 
-    A category's means are shrunk towards the mean over all occasions, which counts as `shrinkage` occasions.
+    purchases: from purchases_on_shelf. A category's means are shrunk towards the means over all occasions, which count
+    as `shrinkage` occasions.
     """
     occasions = pl.col("weight").sum().alias("occasions")  # the weights of an occasion sum to its own weight
     products = (pl.col("weight") * pl.col("size")).sum().alias("products")
@@ -112,7 +114,8 @@ def sampled_zeros(
     """Return the sampled occasions without purchase, and the outside_rate of every category on a shelf.
 
     An occasion without purchase is a visit that bought nothing of a category in a period whose shelf has the category.
-    The rows are in the order of the visits. outside_rate is the share of these occasions that is kept.
+    outside_rate is the share of a category's occasions without purchase that is kept. purchases: from
+    purchases_on_shelf. visits: user_id, period; within a category the sampled rows keep the order of the visits.
     """
     categories = shelf["category_id"].unique().sort()
     index = pl.DataFrame({"category_id": categories}).with_row_index("category")
@@ -137,7 +140,7 @@ def sampled_zeros(
 
 
 def purchases_from_offers(offers: pl.DataFrame, shelf: pl.DataFrame) -> pl.DataFrame:
-    """Return what purchases_on_shelf returns, for an offers table; weight is the occasion's own weight over size."""
+    """Return the purchases of an offers table, with size and weight: the occasion's own weight divided by size."""
     size = pl.len().over(OFFER_OCCASION).alias("size")
     bought = _with_category(offers, shelf).filter(pl.col("quantity") > 0).with_columns(size)
     return bought.with_columns(pl.col("weight") / pl.col("size"))

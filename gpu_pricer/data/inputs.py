@@ -29,7 +29,10 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
 
 @dataclass(frozen=True)
 class Validation:
-    """on_invalid: what happens to rows that break a rule; outliers: rules by name that plausible sales keep."""
+    """How rows are judged.
+
+    on_invalid: what happens to rows that break a rule. outliers: by name, further rules that plausible sales keep.
+    """
 
     on_invalid: Literal["quarantine", "refuse"]
     outliers: dict[str, OutlierRule]
@@ -47,7 +50,10 @@ class Validation:
 
 @dataclass(frozen=True)
 class Inputs:
-    """By table: the valid rows, the rows in quarantine, and how many rows break each rule."""
+    """The checked raw tables, each by the table's name.
+
+    tables: the valid rows. quarantine: the rows that broke a rule. broken: how many rows break each rule.
+    """
 
     tables: dict[str, pl.DataFrame]
     quarantine: dict[str, pl.DataFrame]

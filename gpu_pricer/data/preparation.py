@@ -63,7 +63,10 @@ class Canonical:
 
 
 def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical:
-    """Return the canonical tables, equal for equal inputs; raise InputError if the sales leave too little to learn."""
+    """Return the canonical tables, equal for equal inputs; raise InputError if the sales leave too little to learn.
+
+    seed: of the sample of occasions without purchase.
+    """
     sales = _sales(inputs, rules)
     periods = rules.period.whole_periods(*_days(sales))
     training = periods[: rules.split.training_periods(len(periods))]
@@ -110,7 +113,7 @@ def _days(sales: pl.DataFrame) -> tuple[date, date]:
 
 
 def _shelf_rule(inputs: Inputs, rules: Preparation) -> ShelfRule:
-    """Return the shelf's rule; in an offers table one offer shows a price, and no price is carried over."""
+    """Return the rule of the shelf; with an offers table one offer reveals a price and no price is carried over."""
     return replace(rules.shelf, min_lines=1, carry_periods=0) if "offers" in inputs.tables else rules.shelf
 
 

@@ -22,9 +22,9 @@ PRICES = ("price", "list_price")
 class ShelfRule:
     """When a product counts as on the shelf.
 
-    min_lines: a period with fewer lines reveals no price. carry_periods: a product stays on the shelf for so many
-    periods after its last known price. usual_of: an unknown price is replaced by the median of so many last known
-    prices, the higher one of the two middle ones if their number is even.
+    min_lines: the fewest sales lines of a product in a period that reveal its price. carry_periods: for how many
+    periods after its last known price a product stays on the shelf. usual_of: the number of last known prices whose
+    median replaces an unknown price; of an even number of prices the higher of the two middle ones is the median.
     """
 
     min_lines: int
@@ -58,8 +58,8 @@ def imputed_shelf(modal: pl.DataFrame, periods: list[date], period: Period, rule
     Any replacement of an unknown price biases the price response. The usual price hides promotions that sold nothing;
     the last price, if it was a promotion, invents weeks of a low price at which nothing sold. Measured on the synthetic
     market with a logit that is told the user types, for products seen in 70 % of the periods: a true mean sensitivity
-    of 3.39 is estimated as 3.37 (usual price) and 3.11 (last price), and one of .11 as .22 and .02. For products seen
-    in 95 % of the periods both are within .07.
+    of 3.39 is estimated as 3.37 (usual price) and 3.11 (last price), a true mean sensitivity of 0.11 as 0.22 and 0.02.
+    For products seen in 95 % of the periods the estimates with either price are within 0.07 of the truth.
     """
     known = modal.filter(pl.col("lines") >= rule.min_lines, pl.col("period").is_in(periods)).drop("lines").sort(KEY)
     usual = pl.col(PRICES).rolling_quantile(0.5, interpolation="higher", window_size=rule.usual_of, min_samples=1)

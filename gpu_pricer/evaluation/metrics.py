@@ -27,7 +27,7 @@ def evaluate_choices(outcomes: np.ndarray, probabilities: np.ndarray, weights: n
 
 
 def calibration_error(outcomes: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> float:
-    """Return the expected calibration error: mean |bought − predicted| over 20 bins of equal weight."""
+    """Return the expected calibration error of N offers: mean |bought − predicted| over 20 bins of equal weight."""
     _, bought, predicted = calibration_bins(outcomes, probabilities, weights)
     return float(np.abs(bought - predicted).sum() / weights.sum(dtype=np.float64))
 
@@ -35,7 +35,10 @@ def calibration_error(outcomes: np.ndarray, probabilities: np.ndarray, weights: 
 def calibration_bins(
     outcomes: np.ndarray, probabilities: np.ndarray, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the weights [20] of all offers, of the bought and of the predicted, in bins of rising probability."""
+    """Return the summed weights [20] of offers, of bought offers and of predicted purchases in bins of equal weight.
+
+    outcomes, probabilities, weights: [N], as in evaluate_choices. The bins are in the order of rising probability.
+    """
     order = np.argsort(probabilities, kind="stable")
     weight = weights[order].astype(np.float64)
     middle = np.cumsum(weight) - weight / 2

@@ -37,7 +37,10 @@ def figure(path: Path, width: float, height: float) -> Iterator[Figure]:
 
 
 def draw_calibration(path: Path, outcomes: np.ndarray, weights: np.ndarray, models: dict[str, np.ndarray]) -> None:
-    """Draw bought against predicted rates for each model's probabilities [N], in 20 bins of equal weight."""
+    """Draw bought against predicted rates for each model's probabilities [N], in 20 bins of equal weight.
+
+    outcomes [N]: whether each offer was bought. weights [N]: how many offers each stands for.
+    """
     bins = {name: calibration_bins(outcomes, value, weights) for name, value in models.items()}
     rates = {
         name: (predicted[bought > 0] / offers[bought > 0], bought[bought > 0] / offers[bought > 0])

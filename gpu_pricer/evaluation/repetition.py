@@ -9,7 +9,8 @@ def repeated_metrics(folds: dict[str, list[dict]]) -> dict[str, dict]:
     """Return the mean and the spread of every number in the runs' metrics: over all folds, and under folds per fold.
 
     The spread of a fold is the standard deviation between its seeds. The spread over all folds is the root mean square
-    of these, so differences between folds do not enter. A number that one run lacks is null; intervals are left out.
+    of the folds' spreads, so differences between folds do not enter. A number that one run lacks is null; intervals are
+    left out.
     """
     means = {name: _combined(runs, _mean) for name, runs in folds.items()}
     spreads = {name: _combined(runs, _deviation) for name, runs in folds.items()}

@@ -16,7 +16,7 @@ class EvaluationSettings:
     bootstrap: of the intervals. off_policy_share: share of the products in the off_policy scores.
     categories: number of the largest categories that are drawn and whose segments are valued.
     plots: whether figures are drawn.
-    encoding: the network's, for the baselines that see the network's features of the past.
+    encoding: the network's encoding, for the baselines that see the network's features of the past.
     baselines: models by name.
     """
 

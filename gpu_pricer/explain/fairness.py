@@ -30,7 +30,7 @@ MOST_GROUPS = 12
 
 @dataclass(frozen=True)
 class Fairness:
-    """Settings of the audit. Raises ValueError for a protected that is no list of names or a max_gap below 0.
+    """Settings of the audit. Raises ValueError unless protected is a list of names and max_gap at least 0.
 
     users: the path of the table with the attributes. protected: the columns to audit.
     max_gap: the largest proven gap between two groups' indices with which prices are accepted; None for no limit.
@@ -91,7 +91,7 @@ def price_index(folder: Path, visits: pl.DataFrame) -> pl.DataFrame:
 def audit(
     index: pl.DataFrame, user_segments: pl.DataFrame, users: pl.DataFrame, fairness: Fairness
 ) -> dict[str, object]:
-    """Return the content of fairness.json: for each attribute its groups, the best proven gap, and if it is too wide.
+    """Return the content of fairness.json: by attribute the groups, the largest proven gap, and whether it is too wide.
 
     index: from price_index. user_segments: user_id, segment_id. users: user_id and the protected attributes.
     """

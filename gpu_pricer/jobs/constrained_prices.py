@@ -29,7 +29,7 @@ def prepare_constraints(
 ) -> PreparedConstraints | None:
     """Return the policy's constraints on the problem, None for a policy without constraints; no file is changed.
 
-    warm_start: the record of an earlier version, if any. InputError for constraints that do not fit the market.
+    warm_start: the record of an earlier version, if any. Raise InputError for constraints that do not fit the market.
     """
     if not policy.active_constraints:
         if warm_start is not None:
@@ -42,8 +42,8 @@ def prepare_constraints(
 def solve_constraints(prepared: PreparedConstraints | None, record: Path) -> LagrangianWeights | None:
     """Return the Lagrangian under which scoring meets the constraints, None without constraints.
 
-    The certificate is written into the version's record. Refused where the constraints cannot be met and the policy
-    says to refuse the run then.
+    The certificate is written into the version's record. Raise Refused where the constraints cannot be met and the
+    policy's on_infeasible is refuse, or where the prices miss a limit.
     """
     clear(record)
     if prepared is None:

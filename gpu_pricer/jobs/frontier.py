@@ -26,8 +26,8 @@ log = logging.getLogger(__name__)
 def trace_frontier(paths: DictConfig, policy: Policy, tiling: Tiling, frontier: Frontier, backend: str) -> None:
     """Write the frontier of a measure as a table and a figure into the work folder.
 
-    InputError where the policy or the tiling does not go with a frontier, Refused where the policy's constraints
-    cannot be met together.
+    Raise InputError where the policy or the tiling does not go with a frontier, and Refused where the policy's
+    constraints cannot be met together.
     """
     _require_traceable(policy, tiling, frontier)
     found = resolved(backend)

@@ -59,8 +59,8 @@ def main(config: DictConfig) -> None:
 def publish(prices: Path, shards: Path | None, publication: Publication) -> str:
     """Publish a version unless it is the current one already, and return the run that is current afterwards.
 
-    Either way the link is pointed at the current version and old versions are removed, in case a killed run did not get
-    to it.
+    Unless it is a dry run, the link is pointed at the current version and old versions are removed in either case,
+    because an earlier run may have been killed before it did so. A dry run returns the current run, or "" for none.
     """
     folder = newest_version(prices) if shards is None else shards
     version, current = read_version(folder), current_run(prices)

@@ -16,9 +16,9 @@ from omegaconf import DictConfig, OmegaConf
 from gpu_pricer.tables.replacing import replacing_file
 
 NAIVE = "naive"
-"""In <work>/train: the artefact with prices taken as they are, beside the one corrected for endogeneity."""
+"""In <work>/train: the artefact without the correction of its price response for endogeneity."""
 MEMBERS = "members"
-"""In <work>/train: the artefact whose segments are single users, of the products bought most."""
+"""In <work>/train: the artefact whose segments are single users, for the categories bought most."""
 
 DRIVER = Path("/proc/driver/nvidia/gpus")
 LIBRARIES = (

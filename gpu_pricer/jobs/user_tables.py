@@ -34,7 +34,7 @@ def write_new(table: pl.DataFrame, path: Path) -> None:
 
 
 def checked_table(path: Path, schema: type[dy.Schema]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the table as it is and in the schema's types; InputError when a row breaks a rule."""
+    """Return the table twice, as given and in the schema's types; raise InputError when a row breaks a rule."""
     origin = str(path)
     given = collect(scan_table(path), origin)
     rows = conform(given.lazy(), schema, origin, keep_others=True).collect()

@@ -29,7 +29,7 @@ ARTEFACT_TABLES = ("segments", "products", "offsets", "user_segments", "posterio
 LARGEST = LARGEST_UTILITY / 2
 """The limit on the size of an appeal, of a sensitivity, and of the offset that is added to either of them."""
 NUMBERS_AT_ONCE = 2**22
-"""So many numbers of a factor are read at a time."""
+"""How many numbers of a factor are read at a time."""
 NETWORK = "network"
 ARTEFACT_FILES = ("demand.json", "factors.safetensors", *(f"{name}.parquet" for name in ARTEFACT_TABLES), NETWORK)
 FORMS = {
@@ -63,7 +63,8 @@ class DemandProducts(dy.Schema):
 
     @dy.rule()
     def product_is_unique(cls) -> pl.Expr:
-        # Not as unique pairs: hashing these takes 200 bytes a product (at a million), more than the table keeps.
+        # Not a test for unique pairs of product and category: hashing the pairs takes 200 bytes a product (at a million
+        # products), more than the table itself.
         is_fallback = pl.col("product_id").is_null()
         fallback_is_unique = pl.when(is_fallback).then("category_id").is_unique()
         return pl.when(is_fallback).then(fallback_is_unique).otherwise(is_unique("product_id"))

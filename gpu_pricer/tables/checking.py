@@ -33,7 +33,10 @@ class Checked:
 
 
 def check(frame: pl.DataFrame, schema: type[dy.Schema], rules: dict[str, pl.Expr] | None = None) -> Checked:
-    """Return the frame's rows divided by whether they keep the schema's rules and `rules`, expressions by name."""
+    """Return the frame's rows, divided into those that keep all rules and the others.
+
+    The rules are the schema's and `rules`: by name, expressions that are true where a row keeps the rule.
+    """
     others = [name for name in frame.columns if name not in schema.column_names()]
     members: dict[str, Any] = {f"attribute_{i}": dy.Any(alias=name) for i, name in enumerate(others)}
     members |= {name: _rule(expression) for name, expression in (rules or {}).items()}

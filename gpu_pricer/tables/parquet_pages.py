@@ -133,7 +133,7 @@ def codes_chunk(codes: np.ndarray, dictionary: Dictionary) -> ColumnChunk:
 
 
 def runs_chunk(codes: np.ndarray, length: int, dictionary: Dictionary) -> ColumnChunk:
-    """Return the chunk of a column that holds each code, in the dictionary's code_type, in `length` rows in a row."""
+    """Return the chunk of a column in which each code, in the dictionary's code_type, fills `length` rows in turn."""
     assert codes.dtype == dictionary.code_type
     header = varint(length << 1)
     runs = np.empty(len(codes), [("header", np.uint8, (len(header),)), ("code", codes.dtype)])

@@ -31,7 +31,8 @@ class Tally:
 
     products: all products; on_shelf: those on the shelf; no_rung: those on the shelf without a rung in their bounds.
     rows: all prices; moved: those that differ from today's; move, absolute_move: sums of relative moves.
-    units_today, units_new, profit_today, profit_new: of a period's visits, at today's and at the new prices (currency).
+    units_today, units_new: expected units of a period's visits at today's and at the new prices.
+    profit_today, profit_new: expected profit of a period's visits at today's and at the new prices, in currency.
     """
 
     products: int
@@ -55,7 +56,12 @@ class Tally:
 
 @dataclass(frozen=True)
 class PriceVersion:
-    """What was scored, from what and how; the shards of one version differ only in files and tally."""
+    """What was scored, from what and how; the shards of one version differ only in files and tally.
+
+    run: the id. created, valid_from: ISO time of scoring, and the first day that is priced. artefact, policy, catalog:
+    fingerprints of the sources. layout, backend, uncertainty: as configured or chosen. segments, shards, unpriced:
+    numbers of segments, of shards, and of products without a price. files: names. tally: sums over the files.
+    """
 
     run: str
     created: str
@@ -111,7 +117,7 @@ def file_name(run: str, shard: int, tile: int) -> str:
 
 
 def open_shard(folder: Path, shard: int | None) -> None:
-    """Prepare the folder for one shard, or for all if None, and remove what an earlier attempt left of it."""
+    """Prepare the folder for one shard, or for all if None, and remove the files that an earlier attempt left."""
     (folder / RECORD).mkdir(parents=True, exist_ok=True)
     (folder / RUN_RECORD).unlink(missing_ok=True)
     number = "" if shard is None else f"{shard:05d}-"

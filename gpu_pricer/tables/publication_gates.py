@@ -39,7 +39,7 @@ class FileFacts:
 
 
 def check_files(folder: Path, version: PriceVersion, gates: Gates) -> list[FileFacts]:
-    """Return what Delta needs to know of each file of the version, which are read one at a time.
+    """Return the facts that Delta needs of each file of the version; the files are read one at a time.
 
     Raise InputError if a file is missing or is not of the price table, and Refused if a gate is not passed.
     """

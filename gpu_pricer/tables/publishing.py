@@ -29,7 +29,7 @@ IDLE_SECONDS = 24 * 3600
 
 
 def published_runs(prices: Path) -> dict[str, int]:
-    """Return every published run with the last Delta version that it was, oldest first."""
+    """Return by published run the last Delta version in which that run was the table, oldest first."""
     if not DeltaTable.is_deltatable(str(prices)):
         return {}
     entries = sorted(DeltaTable(str(prices)).history(), key=lambda entry: entry["version"])
@@ -44,7 +44,7 @@ def published_runs(prices: Path) -> dict[str, int]:
 def current_run(prices: Path) -> str | None:
     """Return the run whose files readers of the Delta table see now, None if nothing is published.
 
-    It is the restored run if an older version was restored.
+    If an older version was restored, the current run is the run of that version.
     """
     if not DeltaTable.is_deltatable(str(prices)):
         return None

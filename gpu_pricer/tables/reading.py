@@ -32,7 +32,10 @@ def require_readable(folder: Path) -> None:
 
 
 def collect(frame: pl.LazyFrame, origin: str, remedy: str = "fill the table or remove it") -> pl.DataFrame:
-    """Return the rows of a lazy table; raise InputError if they are unreadable or (with the remedy) none."""
+    """Return the rows of a lazy table; raise InputError if it cannot be read or has no rows.
+
+    remedy: the advice in the message about a table without rows.
+    """
     try:
         rows = frame.collect(engine="streaming")
     except (OSError, pl.exceptions.PolarsError) as error:

@@ -31,7 +31,7 @@ def replacing_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing(directory: Path, ours: Collection[str]) -> Iterator[Path]:
-    """Yield an empty directory beside `directory`, which it replaces if the block does not fail.
+    """Yield a new empty directory, which replaces `directory` if the block does not fail.
 
     If an earlier run was killed between the two renames, the old directory is first put back.
     """

@@ -19,7 +19,7 @@ CHOICE_COUNT = (
 """How many choices a row of Choices stands for. An occasion without purchase also stands for those left out by
 sampling."""
 STRUCTURAL_RULES = frozenset({"product_is_unique", "user_is_unique"})
-"""Rules whose breach refuses the table: no choice of rows to quarantine is right."""
+"""Rules whose breach refuses the whole table, because nothing says which of the repeated rows to set aside."""
 
 
 def category_key() -> pl.Expr:
@@ -230,7 +230,7 @@ class Shelf(dy.Schema):
 
 
 class Choices(dy.Schema):
-    """Canonical choices: what one user chose on one occasion; a null product is bought nothing."""
+    """Canonical choices: what one user chose on one occasion; product_id is null where nothing was bought."""
 
     user_id = _id("as given")
     period = dy.Date(description="first day of the period")

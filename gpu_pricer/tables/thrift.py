@@ -38,7 +38,7 @@ def binary(content: bytes) -> Field:
 
 
 def listing(items: Sequence[Field]) -> Field:
-    """Return the field of a list of fields, all of one type; an empty list is one of structs."""
+    """Return the field of a list of fields, all of one type; an empty list counts as a list of structs."""
     kind, count = items[0][0] if items else 12, len(items)
     size = bytes([count << 4 | kind]) if count < 15 else bytes([0xF0 | kind]) + varint(count)
     return 9, b"".join([size, *(content for _, content in items)])

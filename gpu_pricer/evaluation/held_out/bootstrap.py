@@ -40,10 +40,10 @@ class Bootstrap:
 
 
 def bootstrap_scores(offers: pl.DataFrame, moves: pl.DataFrame, bootstrap: Bootstrap, seed: int) -> Replicates:
-    """Return by name the scores [B] of evaluate_held_out for B resamples of the users, shifted to the score as mean.
+    """Return by name the scores [B] of evaluate_held_out for B resamples, shifted so that their mean is the score.
 
-    Resampling adds noise to counts, and noise alone raises deviances and calibration errors; the shift removes this
-    bias.
+    offers, moves: as in evaluate_held_out, offers with user_id. Each resample draws whole users. Resampling
+    adds noise to counts, and noise alone raises deviances and calibration errors; the shift removes this bias.
     """
     times = bootstrap.multiplicities(offers["user_id"].n_unique(), seed)
     scores = replicated_scores(offers, moves, np.vstack([np.ones(times.shape[1]), times]))

@@ -12,7 +12,7 @@ from gpu_pricer.network.encoding.loading import EncodingConfig
 from gpu_pricer.network.encoding.price_memory import with_recent_price
 
 IDS = ("user_id", "product_id", "category_id", "period")
-ROWS = 1 << 17  # computed at a time, because a row needs several times the memory of its features meanwhile
+ROWS = 1 << 17  # offers computed at a time: computing a row takes several times the memory of its features
 
 
 def with_network_past(

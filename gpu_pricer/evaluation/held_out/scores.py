@@ -31,7 +31,10 @@ def evaluate_held_out(offers: pl.DataFrame, moves: pl.DataFrame) -> dict[str, ob
 
 
 def price_moves(shelf: pl.DataFrame) -> pl.DataFrame:
-    """Return period, product_id and move = |ln(price / mean price of the 8 periods before)|; null in the first."""
+    """Return period, product_id and move = |ln(price / mean price of the 8 periods before)|.
+
+    shelf: the canonical shelf. The move is null in a product's first period on the shelf.
+    """
     past = pl.col("price").shift(1).rolling_mean(PAST_PERIODS, min_samples=1).over("product_id", order_by="period")
     return shelf.select("period", "product_id", move=(pl.col("price") / past).log().abs())
 

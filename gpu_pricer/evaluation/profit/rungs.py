@@ -11,8 +11,8 @@ from kernels import PricingInputs
 class Rungs:
     """The legal prices of P products in cents, and the products that share one price.
 
-    price float64: product p may take price[start[p]:start[p + 1]], ascending, at least one price.
-    start int64 [P + 1]: see price.
+    price float64 [R]: product p may take price[start[p]:start[p + 1]], at least one price, in ascending order.
+    start int64 [P + 1]: where each product's prices begin, and R.
     leader int64 [P]: the first product of the same price family, or the product itself.
     """
 

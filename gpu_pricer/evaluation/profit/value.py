@@ -15,7 +15,7 @@ from kernels import Demand, Shelf, choice_probabilities
 class TrueMarket:
     """The true demand of T types for P products sorted by category, in float64; money in cents.
 
-    demand, shelf: of the kernels. unit_cost [P]. units_per_choice [P]: units per choice of a product.
+    demand, shelf: as the kernels take them. unit_cost [P]. units_per_choice [P]: units per choice of a product.
     visits [T]: the weights of the types. by_hand [P, T]: prices that replace those of every price list, NaN where a
     cell has none, None without any. Raises ValueError unless the demand is float64.
     """
@@ -51,7 +51,7 @@ class TrueMarket:
         return np.repeat(np.arange(self.shelf.category_count), np.diff(self.shelf.category_start))
 
     def paid(self, price: np.ndarray) -> np.ndarray:
-        """Return the prices that the types pay, [P, T], for a list [P, 1] or [P, T]: the list without by_hand."""
+        """Return the prices that the types pay [P, T] for a list [P, 1] or [P, T]; without by_hand the list itself."""
         return price if self.by_hand is None else np.where(np.isnan(self.by_hand), price, self.by_hand)
 
     def cell_profit(self, price: np.ndarray) -> np.ndarray:
@@ -71,7 +71,7 @@ class TrueMarket:
         return np.add.reduceat(cells @ (self.visits / self.visits.sum()), self.shelf.category_start[:-1])
 
     def select_types(self, types: np.ndarray) -> "TrueMarket":
-        """Return the market of the types at these positions alone."""
+        """Return the market that has only the types at these positions, integers [n] among the T types."""
         arrays: dict[str, Any] = {name: getattr(self.demand, name)[types] for name in _by_type(self.demand)}
         by_hand = None if self.by_hand is None else self.by_hand[:, types]
         return replace(self, demand=replace(self.demand, **arrays), visits=self.visits[types], by_hand=by_hand)

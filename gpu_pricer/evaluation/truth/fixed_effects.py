@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 from gpu_pricer.tables.schemas import CHOICE_COUNT, PROMOTIONS
 
 MOST_STEPS = 500
-CARRY_PERIODS = 4  # last periods, whose mean effect is that of the period after the log
+CARRY_PERIODS = 4  # the period after the log takes the mean effect of this many last periods
 # Light ridges, just enough to identify every effect of a small market. A heavier ridge on the effects would leave part
 # of the season unexplained, and the prices would explain it.
 PRECISION = {

@@ -75,7 +75,10 @@ def evaluate_under_truth(
 def _response(
     bench: Benchmark, catalog: pl.DataFrame, policy: Policy, learned: Learned, table: CrossTab
 ) -> dict[str, object]:
-    """Return elasticity_rmse, mean_elasticity, elasticity_coverage_90 (with a posterior), and naive: the same of it."""
+    """Return elasticity_rmse, mean_elasticity and, with a posterior, elasticity_coverage_90 of the learned artefact.
+
+    The key naive holds the same entries of the naive artefact, if there is one.
+    """
     ids = pl.DataFrame({"product_id": bench.product_id})
     category_id = ids.join(catalog, on="product_id", how="left", maintain_order="left")["category_id"]
 
@@ -138,7 +141,7 @@ def _user_segments(artefact: DemandArtefact, path: str, columns: list[str]) -> p
 def log_log_price(bench: Benchmark, log: Log, pool: Pool) -> np.ndarray:
     """Return the legal prices [P, 1] in cents that are best for log-log demand of each product alone.
 
-    [P, T] where prices are set by hand for one type.
+    The shape is [P, T] where prices are set by hand for one type.
     """
     ids = pl.DataFrame({"product_id": bench.product_id})
     fitted = ids.join(

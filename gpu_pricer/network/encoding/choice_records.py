@@ -28,7 +28,7 @@ class ShelfRows(OnDevice):
 
     @property
     def count(self) -> int:
-        """Return R."""
+        """Return R, the number of shelf rows."""
         return len(self.product)
 
     def price_moves(self, row: Tensor) -> Tensor:
@@ -52,7 +52,7 @@ class ChoiceSets(OnDevice):
 
     @property
     def count(self) -> int:
-        """Return G."""
+        """Return G, the number of choice sets."""
         return len(self.category)
 
     def of_rows(self) -> Tensor:
@@ -85,7 +85,7 @@ class LoggedChoices(OnDevice):
 
     @property
     def count(self) -> int:
-        """Return N."""
+        """Return N, the number of choices."""
         return len(self.user)
 
 
@@ -111,7 +111,7 @@ class EncodedProducts(OnDevice):
 
     @property
     def count(self) -> int:
-        """Return P."""
+        """Return P, the number of products."""
         return self.table.height
 
     @property
@@ -129,7 +129,7 @@ class EncodedUsers:
 
     @property
     def count(self) -> int:
-        """Return U."""
+        """Return U, the number of users."""
         return self.table.height
 
 

@@ -22,7 +22,7 @@ BEFORE_ALL = -1  # the place of an event that precedes all others
 
 @dataclass(frozen=True)
 class PurchaseState:
-    """What was known of n keys before n periods.
+    """The purchases of n keys before n periods; a key is a user × product or a user × category.
 
     decayed [n, H]: decayed number of purchases at each rate. count [n]: number of purchases.
     last [n], first [n]: periods of the last and the first purchase. Without a purchase, count is 0 and last is the

@@ -31,7 +31,7 @@ CHOICE_SET = ("period_index", "user", "occasion_id", "category")
 
 @dataclass(frozen=True)
 class UnseenTables:
-    """What to predict for.
+    """The tables to predict for.
 
     offers: the columns OFFER and numeric context columns, if any; may have no rows.
     users: user_id, attributes. products: as SavedNetwork.products.
@@ -97,7 +97,7 @@ def _choice_sets(rows: pl.DataFrame) -> ChoiceSets:
 
 
 def _choices(user: pl.Series, has_outside_option: bool) -> LoggedChoices:
-    """Return one choice per choice set, given the user of each [G]; as nothing is known to be chosen, it is nothing."""
+    """Return one choice per choice set, given the user of each [G]; what is chosen is unknown and set to nothing."""
     ones, number = torch.ones(len(user)), torch.arange(len(user))
     return LoggedChoices(
         user=to_tensor(user),

@@ -31,7 +31,7 @@ class Past:
         return first + pl.duration(days=(day - first).dt.total_days() // self.period_days * self.period_days)
 
     def index(self, period: pl.Series) -> pl.Series:
-        """Return how many periods come before each of these, [n]; gaps in the log do not count."""
+        """Return how many periods come before each of n periods, [n]; gaps in the log do not count."""
         known = pl.Series(self.periods).search_sorted(period, side="left")
         later = ((period - self.periods[-1]).dt.total_days() // self.period_days - 1).clip(lower_bound=0)
         return known.cast(pl.Int64) + later

@@ -26,8 +26,8 @@ NO_OFFERS = pl.DataFrame(schema={"occasion_id": pl.Int64, "price": pl.Float64, "
 def nearest_segments(saved: SavedNetwork, users: pl.DataFrame, past: Past) -> tuple[np.ndarray, np.ndarray]:
     """Return the segment whose centre is nearest to each user [U], and whether the user ever came [U].
 
-    users: user_id, attributes. Distances are between user_coordinates at reference prices, as in training. The
-    past counts up to its last period.
+    users: user_id, attributes. Distances are between user_coordinates at reference prices, as in training. All periods
+    of `past` count.
     """
     no_ids = [pl.Series("product_id", [], saved.products.schema["product_id"]), users["user_id"].clear()]
     now = max(len(past.periods), int(past.index(past.visits["period"]).max()) + 1)  # type: ignore[arg-type]
@@ -51,8 +51,8 @@ def likely_segments(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the segment that each user's attributes make most likely [U], and whether the user has attributes [U].
 
-    A multinomial logit of the members' segments (user_id, segment, attributes) on their attributes. Users without
-    attributes get the segment `largest`.
+    The model is a multinomial logit of the segments of `members` (user_id, segment, attributes) on their attributes.
+    Segments are numbers. Users without attributes get the segment `largest`.
     """
     is_described = has_attributes(users, vocabulary).numpy()
     if not is_described.any() or members["segment"].n_unique() < 2:

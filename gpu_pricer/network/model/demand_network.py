@@ -20,8 +20,8 @@ class NetworkConfig:
     taste_width, sensitivity_width: factors of the appeal and of the price sensitivity.
     start_sensitivity: mean price sensitivity at which training starts.
     season_spread: prior standard deviation of the effect of a category in a period.
-    carry_periods: a period that is not trained on takes its category's mean effect over so many last periods. The
-    pricing period also takes each product's mean promotion and each user's visits over so many last periods.
+    carry_periods: over how many last trained periods a category's season effects are averaged for a period that is not
+    trained on. The pricing period also takes each product's mean promotion and each user's visits over as many periods.
     history: how users' pasts are encoded; null: they are not used.
     """
 
@@ -50,7 +50,7 @@ class DemandNetwork(nn.Module):
     the period, 0 in periods that are not trained on.
     Sensitivity b = softplus(factors_u · factors_p + response_u + response_p). It is learned from products whose price
     was seen in nearly all periods: where prices are mostly imputed, a price move is seen only if the product sold then
-    (see data/shelf.py). In training the prices of other products count as unmoved; these products take their
+    (see data/shelf.py). In training the prices of all other products count as unmoved, so these products take their
     category's response.
     """
 
@@ -143,7 +143,7 @@ class DemandNetwork(nn.Module):
         return torch.where(unseen, carried, effect)
 
     def carried_season(self) -> Tensor:
-        """Return each category's mean season effect over the last carry_periods trained on, else 0, [categories]."""
+        """Return each category's mean season effect in the last carry_periods trained, 0 without one, [categories]."""
         last = self.data.calendar.trained_periods
         recent = (self.data.sets.period < last) & (self.data.sets.period >= last - self.config.carry_periods)
         category, effect = self.data.sets.category[recent], self.season.weight[recent, 0].detach()
@@ -163,7 +163,7 @@ class DemandNetwork(nn.Module):
 def _seen_in_training(data: ChoiceData, config: NetworkConfig) -> tuple[Tensor, Tensor, Tensor]:
     """Return the products [P] and users [U] that training sees, and the users [U] with a taste and level of their own.
 
-    Where the network knows the past, no user has them: beside the past, ids added only noise.
+    Where the network uses the past, no user has a taste or level of their own: beside the past, ids added only noise.
     """
     products = data.products.is_trained
     users = torch.zeros(data.users.count, dtype=torch.bool)

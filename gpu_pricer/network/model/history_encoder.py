@@ -89,7 +89,7 @@ class HistoryEncoder(nn.Module):
         return self.habit_of(features, self.category[product])
 
     def habits_of_unbought(self, data: ChoiceData, user: Tensor, category: Tensor, period: Tensor) -> Tensor:
-        """Return the same for any product of n categories that the user never bought, [n]."""
+        """Return what the past adds to the appeal of a product that n users never bought, of n categories, [n]."""
         features = data.history.features(user, torch.full_like(user, NO_PRODUCT), category, period)
         return self.habit_of(features, self.code_of_category[category])
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gpu_pricer.network.encoding.batches import Batch
 
-MOST = 0.999  # largest purchase probability: m is a mean, so P · m may exceed 1
+MOST = 0.999  # the largest purchase probability: choices_per_purchase m is a mean, so that P · m may exceed 1
 
 
 def log_denominator(utility: Tensor, occasion: Tensor, outside: Tensor) -> Tensor:
@@ -35,16 +35,19 @@ def log_probability(utility: Tensor, occasion: Tensor, chosen: Tensor, outside: 
 def purchase_probability(share: Tensor, choices_per_purchase: Tensor) -> Tensor:
     """Return the probability that a product is bought in the visit, below 1, from its choice probability `share`.
 
-    An occasion on which n products are bought gives each the weight 1/n, so the choice probabilities P_j sum to the
-    probability that anything is bought. With m = mean n (choices_per_purchase), product j is bought in the share
-    P_j · m of the visits. For probabilities of single draws, whose odds are m times as high, the same is
-    P m / (m − (m − 1) Σ P).
+    share [n], choices_per_purchase [n]. An occasion on which n products are bought gives each the weight 1/n, so the
+    choice probabilities P_j sum to the probability that anything is bought. With m = mean n (choices_per_purchase),
+    product j is bought in the share P_j · m of the visits. If each of the n products had the weight 1, the odds of
+    buying would be m times as high, and the purchase probability would be P m / (m − (m − 1) Σ P).
     """
     return (share * choices_per_purchase).clamp(max=MOST)
 
 
 def choice_likelihood(utility: Tensor, batch: Batch, choices_per_purchase: Tensor) -> Tensor:
-    """Return the weighted log probability of every choice [N], consistent under sampling of zeros and alternatives."""
+    """Return the weighted log probability of every choice [N], consistent under sampling of zeros and alternatives.
+
+    utility [A]. choices_per_purchase is not read; all likelihoods take the same arguments.
+    """
     return batch.weight * log_probability(utility + batch.correction, batch.occasion, batch.chosen, batch.outside)
 
 
@@ -54,7 +57,7 @@ def purchase_likelihood(utility: Tensor, batch: Batch, choices_per_purchase: Ten
     Every product of the choice set counts as bought or not bought with its purchase_probability (a composite
     likelihood: Varin, Reid & Firth 2011); this is what `evaluate` scores. The n choices of an occasion share the
     products that were not bought. A sampled occasion without purchase counts for all that it stands for. The batch must
-    hold complete choice sets. choices_per_purchase [N].
+    hold complete choice sets. utility [A]; choices_per_purchase [N].
     """
     outside = torch.where(torch.isfinite(batch.outside), 0.0, batch.outside)
     share = torch.exp(utility - log_denominator(utility, batch.occasion, outside)[batch.occasion])

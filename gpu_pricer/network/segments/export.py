@@ -79,7 +79,7 @@ def export_members(
 ) -> DemandArtefact | None:
     """Return an artefact with every user as a segment, for the most bought categories that fit into member_cells.
 
-    None if no category fits. `evaluate` reads from it what pricing by segment loses against pricing by user.
+    Return None if no category fits. `evaluate` reads from it what pricing by segment loses against pricing by user.
     """
     data = network.data
     product = _most_bought(data, config.member_cells // data.users.count)

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 def segment_factors(data: ChoiceData, moments: Moments, form: str, rank: int) -> dict[str, np.ndarray]:
     """Return the artefact's arrays by name for every product and then every fallback, in the form dense or factors.
 
-    Rank is that of the form factors.
+    rank: the number of factors of each matrix in the form factors; the form dense does not use it.
     """
     appeal, sensitivity = (_with_fallbacks(data, m.T).T for m in (moments.appeal, moments.sensitivity))
     dense = {"appeal": appeal, "sensitivity": sensitivity}
@@ -24,7 +24,7 @@ def segment_factors(data: ChoiceData, moments: Moments, form: str, rank: int) ->
 
 
 def _with_fallbacks(data: ChoiceData, rows: Tensor) -> Tensor:
-    """Append to rows [P, ·] the mean row of each category of more than one product.
+    """Return the rows [P, K], then the mean row of each category of more than one product.
 
     The mean is over the category's trained products, or over all of them where none is trained.
     """
@@ -42,7 +42,7 @@ def _low_rank(appeal: Tensor, sensitivity: Tensor, rank: int) -> dict[str, Tenso
     """Return the artefact's factors of appeal and sensitivity [S, P], and log their errors.
 
     Each matrix is approximated by its mean per product and the best `rank` factors of the rest, from a truncated
-    singular value decomposition (Eckart & Young 1936). Of the sensitivity b the raw value is approximated,
+    singular value decomposition (Eckart & Young 1936). For the sensitivity b the matrix is raw, where
     b = softplus(raw), so that b stays positive.
     """
     raw = sensitivity + torch.log(-torch.expm1(-sensitivity.clamp(min=1e-6)))

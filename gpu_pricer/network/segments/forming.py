@@ -22,9 +22,9 @@ from gpu_pricer.network.segments.members import Members
 class SegmentsConfig:
     """How segments are formed.
 
-    count: number of segments. restarts: of k-means.
-    price_spread: a difference in sensitivity counts as it changes utility at a price this far from the reference price
-    (relative).
+    count: number of segments. restarts: number of restarts of k-means.
+    price_spread: relative distance of a price from the reference price. A difference in sensitivity counts as much as
+    the utilities at that price differ because of it.
     """
 
     count: int

@@ -16,7 +16,7 @@ ALL_USERS = slice(None)
 
 @dataclass(frozen=True)
 class MarketPoint:
-    """A period as the P products enter it.
+    """The prices, availability and context of the P products in one period.
 
     period: row number. price_ratio [P]: price / reference price. reference_over_recent [P]: reference price / recent
     price. availability [P]: share of the time on the shelf. context [P, C]: scaled context.
@@ -129,7 +129,7 @@ class Members:
         return appeal + self.habits(block, users) - response * at_reference, response * (1 + at_reference)
 
     def habits(self, block: slice, users: slice = ALL_USERS) -> Tensor:
-        """Return what the past adds to the appeal, [users, block], or 0 [] where the network does not use the past.
+        """Return what the past adds to the appeal, [users, block]; a scalar 0 where the network does not use the past.
 
         A user has one value for all products of a category that the user never bought. Only the pairs of users and
         products that were bought are computed one by one.

@@ -42,7 +42,7 @@ class LabelledParameters:
 class Transferred:
     """What one network took from another.
 
-    labels: by axis, how many labels they share. layers: number of parameters without labels that were taken.
+    labels: by axis, how many labels both share. layers: number of parameters without labels that were taken.
     left: names of the modules that nothing was taken for.
     """
 
@@ -91,7 +91,7 @@ def set_label(period: date, category: str) -> str:
 
 
 def copy_shared(source: LabelledParameters, target: LabelledParameters) -> Transferred:
-    """Write into the target's parameters the rows that the source has under the same labels.
+    """Write into the target's parameters the source's rows of the same labels, and return what was taken.
 
     If a parameter's shapes differ on an axis without labels, its whole module is left alone, because a module's
     parameters only make sense together.
@@ -132,7 +132,7 @@ def _named(network: DemandNetwork) -> dict[str, tuple[str, Axes]]:
         named |= {"history.bought.weight": ("history.bought", ("product", None))}
         named |= {"history.of_category.weight": ("history.of_category", ("product category_id", None))}
         for name, (lasting, axes) in named.items():
-            if name.startswith("history."):  # its features depend on the half-lives
+            if name.startswith("history."):  # the history's features depend on the half-lives
                 named[name] = (f"{lasting} of {data.history.half_lives}", axes)
     return named
 

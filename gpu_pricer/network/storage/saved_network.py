@@ -142,7 +142,10 @@ def read_network(directory: Path) -> SavedNetwork:
 
 
 def restore_network(saved: SavedNetwork, data: ChoiceData) -> DemandNetwork:
-    """Return the saved network on other data: what they share with training is as learned there, the rest average."""
+    """Return the saved network on other data.
+
+    Products, users and words that training saw keep their learned parameters; all others get average ones.
+    """
     network = DemandNetwork(data, saved.settings.architecture)
     with torch.no_grad():
         for parameter in network.parameters():

@@ -40,9 +40,9 @@ def warn_of_foresight(saved: SavedNetwork, data: ChoiceData) -> None:
 
 
 def start_from(saved: SavedNetwork, network: DemandNetwork) -> None:
-    """Copy into the network what fits of the saved one, by product, user, word and choice set, and log how much.
+    """Copy into the network the saved rows of the products, users, words and choice sets that both have; log how many.
 
-    InputError when nothing fits.
+    Raise InputError when nothing fits.
     """
     target = parameters_of(network)
     shared = copy_shared(saved.parameters, target)

@@ -49,7 +49,9 @@ class Manager:
 
 @dataclass(frozen=True)
 class MarketHistory:
-    """All arrays are [W, P]; season and on_shelf are [W + 1, P], since they include the week to be priced.
+    """The W weeks of the log for P products: arrays [W, P].
+
+    season and on_shelf are [W + 1, P], since they include the week to be priced.
 
     cost, list_price and price are in integer cents; season and shock are added to the utility.
     """
@@ -72,7 +74,7 @@ def draw_history(
     weeks: int,
     rng: np.random.Generator,
 ) -> MarketHistory:
-    """Return the drawn weeks.
+    """Return the drawn history of `weeks` weeks.
 
     The same generator gives the same shocks, promotions and costs for any confounding.
     """

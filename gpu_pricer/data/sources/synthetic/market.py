@@ -26,10 +26,10 @@ class People:
 
 @dataclass(frozen=True)
 class Assortment:
-    """What is sold.
+    """The categories and products that are drawn.
 
     margin: range of the margin rates at which categories are priced, independently of their users' sensitivity.
-    margin_spread: standard deviation of a product's log price around its category's margin rate.
+    margin_spread: standard deviation of a product's log price around the price at its category's margin rate.
     part_time: share of products that are on the shelf in some of the weeks only.
     gap_rate: chance that a product misses a week.
     new_rate: chance that a product is new in the week to be priced, with attributes but without sales.
@@ -55,7 +55,7 @@ class Assortment:
 
 @dataclass(frozen=True)
 class Tastes:
-    """What users like.
+    """The users' tastes and price sensitivities, and what else moves demand.
 
     buying_rate: range of the shares of visits that buy from a category at its base prices.
     sensitivity: median price sensitivity b. sensitivity_spread: standard deviation of log b between types.
@@ -86,10 +86,11 @@ class Tastes:
 class SyntheticMarket:
     """The true market of T types, U users, P products sorted by category, and G categories.
 
-    user_type [U]: the type's index. visit_rate [U]: chance of a visit in a week. category [P], category_start [G + 1]:
-    the category's index, and the indices of the first products. traits [P, 3]: tier (-1, 0, 1), quality and size.
-    cost, base_price [P]: in currency. appeal, sensitivity [T, P]: at the base price. sensitivity_rank [T]: the type's
-    log sensitivity, standardised. season_peak [G]: the time of the seasonal peak as a share of the year.
+    user_type [U]: the type's index. visit_rate [U]: chance of a visit in a week. category [P]: the index of each
+    product's category. category_start [G + 1]: the index of each category's first product, and P.
+    traits [P, 3]: tier (-1, 0, 1), quality and size. cost, base_price [P]: in currency. appeal, sensitivity [T, P]: at
+    the base price. sensitivity_rank [T]: the type's log sensitivity, standardised. season_peak [G]: the time of the
+    seasonal peak as a share of the year.
     """
 
     user_type: np.ndarray
@@ -131,7 +132,7 @@ def draw_market(people: People, assortment: Assortment, tastes: Tastes, rng: np.
 
 
 def draw_between(ends: Sequence[float], size: int | tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """Return uniform draws between the two ends."""
+    """Return uniform draws of shape `size` between the two ends."""
     low, high = ends
     return rng.uniform(low, high, size)
 

@@ -14,7 +14,7 @@ DAYS = 7
 
 @dataclass(frozen=True)
 class Baskets:
-    """How much is bought.
+    """How much a buying occasion buys.
 
     second_choice: chance that a buying occasion chooses a second time, possibly the same product.
     extra_units: range of the categories' mean number of units beyond the first.
@@ -30,7 +30,10 @@ class Baskets:
 
 @dataclass(frozen=True)
 class Sales:
-    """N lines: the indices of user, product, week and day [N], and quantity [N]; units_per_choice [G] is the truth."""
+    """The N sales lines, and the true units_per_choice [G] of the categories.
+
+    user, product, week [N]: indices. day [N]: 0 to 6 within the week. quantity [N]: units.
+    """
 
     user: np.ndarray
     product: np.ndarray

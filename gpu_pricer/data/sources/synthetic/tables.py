@@ -33,7 +33,10 @@ def category_ids(market: SyntheticMarket) -> np.ndarray:
 def transactions_table(
     market: SyntheticMarket, history: MarketHistory, sales: Sales, ids: np.ndarray, start: date
 ) -> pl.DataFrame:
-    """Return one line per user, product and visit, at the product's price of the week."""
+    """Return one line per user, product and visit, at the product's price of the week in currency.
+
+    ids [P]: the product ids. start: the first day of the log.
+    """
     day = DAYS * sales.week + sales.day
     return pl.DataFrame(
         {
@@ -48,7 +51,10 @@ def transactions_table(
 
 
 def products_table(market: SyntheticMarket, history: MarketHistory, ids: np.ndarray) -> pl.DataFrame:
-    """Return the products on the day of pricing; today's price and cost are the last week's regular price and cost."""
+    """Return the products on the day of pricing, sorted by id; ids [P]: the product ids.
+
+    Today's price and cost are the last week's regular price and cost, in currency.
+    """
     return pl.DataFrame(
         {
             "product_id": ids,
@@ -81,7 +87,10 @@ def users_table(market: SyntheticMarket, rng: np.random.Generator) -> pl.DataFra
 
 
 def context_table(history: MarketHistory, ids: np.ndarray, start: date) -> pl.DataFrame:
-    """Return display, mailer and cost of every product-week on the shelf."""
+    """Return display, mailer and cost (in currency) of every product-week on the shelf.
+
+    ids [P]: the product ids. start: the first day of the log.
+    """
     week, product = np.nonzero(history.on_shelf[:-1])
     return pl.DataFrame(
         {

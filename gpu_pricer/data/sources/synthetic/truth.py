@@ -20,7 +20,8 @@ def true_demand(
 ) -> DemandArtefact:
     """Return the true demand in the week after the log: that week's season, without shocks and displays.
 
-    user_segments has each user's expected visits, so that any other segmentation can be valued exactly.
+    ids [P]: the product ids. start: the first day of the log. run, currency: as in the artefact. The artefact's table
+    user_segments has each user's expected visits in the week, so that any other segmentation can be valued exactly.
     """
     weeks = len(history.price)
     end = start + timedelta(days=DAYS * weeks)
