@@ -140,14 +140,20 @@ def sampled_zeros(
 
 
 def purchases_from_offers(offers: pl.DataFrame, shelf: pl.DataFrame) -> pl.DataFrame:
-    """Return the purchases of an offers table, with size and weight: the occasion's own weight divided by size."""
+    """Return the purchases of an offers table, with size and weight: the occasion's own weight divided by size.
+
+    offers: with the period of every row. shelf: product_id, period, category_id.
+    """
     size = pl.len().over(OFFER_OCCASION).alias("size")
     bought = _with_category(offers, shelf).filter(pl.col("quantity") > 0).with_columns(size)
     return bought.with_columns(pl.col("weight") / pl.col("size"))
 
 
 def zeros_from_offers(offers: pl.DataFrame, shelf: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the occasions that bought nothing of a category that they saw, and outside_rate 1 for every category."""
+    """Return the occasions that bought nothing of a category that they saw, and outside_rate 1 for every category.
+
+    offers, shelf: as in purchases_from_offers.
+    """
     seen = _with_category(offers, shelf).group_by(*OFFER_OCCASION, "user_id", "period")
     zeros = (
         seen.agg(pl.col("quantity").sum(), pl.col("weight").first())

@@ -1,4 +1,4 @@
-"""Outliers: configurable rules that every plausible line keeps; other lines are treated as invalid."""
+"""Outliers: configurable rules that every plausible sales line keeps; other lines are treated as invalid."""
 
 from dataclasses import dataclass
 from typing import Protocol

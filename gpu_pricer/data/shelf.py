@@ -51,9 +51,9 @@ def modal_prices(lines: pl.DataFrame) -> pl.DataFrame:
 def imputed_shelf(modal: pl.DataFrame, periods: list[date], period: Period, rule: ShelfRule) -> pl.DataFrame:
     """Return price, list_price and price_age for each product_id and period on the shelf, sorted.
 
-    A period with too few lines gets the product's usual price, from the known prices before that period. price_age
-    counts the periods since a price was seen. It is never a feature, because a fresh price tells that the product was
-    bought.
+    modal: from modal_prices. A period with too few lines gets the product's usual price, from the known prices before
+    that period. price_age counts the periods since a price was seen. It is never a feature, because a fresh price tells
+    that the product was bought.
 
     Any replacement of an unknown price biases the price response. The usual price hides promotions that sold nothing;
     the last price, if it was a promotion, invents weeks of a low price at which nothing sold. Measured on the synthetic

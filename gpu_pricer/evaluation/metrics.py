@@ -27,7 +27,10 @@ def evaluate_choices(outcomes: np.ndarray, probabilities: np.ndarray, weights: n
 
 
 def calibration_error(outcomes: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> float:
-    """Return the expected calibration error of N offers: mean |bought − predicted| over 20 bins of equal weight."""
+    """Return the expected calibration error: mean |bought − predicted| over 20 bins of equal weight.
+
+    outcomes, probabilities, weights: [N], as in evaluate_choices.
+    """
     _, bought, predicted = calibration_bins(outcomes, probabilities, weights)
     return float(np.abs(bought - predicted).sum() / weights.sum(dtype=np.float64))
 

@@ -59,8 +59,9 @@ class Explanation:
     product. elasticity: of its units to its price. sensitivity: b at the reference price. support: the least and the
     largest price that training saw. low, high: the range of allowed prices, with the rules that set its ends.
     runner_up: the outcome of the best other allowed price, None where no other is allowed. curve: outcomes of prices
-    around. neighbours: number of other products in the category. family: ids of the products that share the price,
-    itself included, empty without a family. visits: of the segment in a period. interval: None without draws.
+    below and above. neighbours: number of other products in the category. family: ids of the products that share the
+    price, this product included; empty without a family. visits: of the segment in a period. interval: None without
+    draws.
     """
 
     now: PriceOutcome
@@ -125,7 +126,10 @@ class CategoryAtPrices:
         return expected_choices(self.demand, self.shelf, self.draws, price[:, None])[:, 0]
 
     def category_value(self, price: np.ndarray, share: np.ndarray) -> float:
-        """Return R, the category's expected weighted profit of a visit in currency, at prices in cents [n]."""
+        """Return R, the category's expected weighted profit of a visit in currency.
+
+        price [n]: in cents. share [n]: the choice probabilities at these prices.
+        """
         weight = self.problem.products.units_per_choice[self.products]
         cost = self.problem.products.effective_cost[self.products]
         return float((weight * (price - cost) * share).sum()) / CENTS

@@ -60,7 +60,10 @@ class Group:
 
 @dataclass(frozen=True)
 class Gap:
-    """gap: how much more the dearer group pays, as a share of the mean basket; proven: the proven part of the gap."""
+    """A difference between two groups.
+
+    gap: how much more the dearer group pays, as a share of the mean basket. proven: the part of it that is not chance.
+    """
 
     dearer: str
     cheaper: str

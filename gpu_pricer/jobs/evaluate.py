@@ -45,7 +45,7 @@ def main(config: DictConfig) -> None:
               test            the network's rows, log_loss, auc, ece, predicted_over_actual, poisson_deviance and
                               poisson_deviance_by_segment; intervals: of the scores, from resampled users;
                               off_policy: the same scores of the products whose price moved most
-              artefact        the same scores of the demand artefact, which the network only teaches; absent with
+              artefact        the same scores of the demand artefact exported from the network; absent with
                               train.response, which corrects the artefact with the whole log
               aggregation_regret  regret: the share of profit lost, by the demand of every user, because prices are
                               best for a segment's moments and not for its members; both profits per 1,000 visits

@@ -43,7 +43,8 @@ def main(config: DictConfig) -> None:
 
     data.occasion_period, data.assortment, data.shelf, data.catalog, data.categories and
     data.choices say which sales count and how prices, costs, need groups and occasions without purchase come
-    about; `seed` draws the latter. `split` says which periods are trained on: only they choose products and rates.
+    about; `seed` draws the sample of these occasions. `split` says which periods are trained on: only they decide which
+    products are kept, and give the categories' mean products and units per purchase.
     """
     directory = Path(config.paths.data)
     require_own(directory, OUR_FILES)

@@ -24,7 +24,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Publication:
-    """dry_run: stop before the commit; keep: versions whose files stay; gates: limits that a version must keep."""
+    """The settings of `publish`.
+
+    dry_run: stop before the commit. keep: number of versions whose files stay. gates: limits that a version must keep.
+    """
 
     dry_run: bool
     keep: int

@@ -27,7 +27,7 @@ def add_rows(digest: Digest, table: pl.DataFrame, by: str | None = None) -> None
 
 
 def rows_of(requested: pl.Series, ids: pl.Series) -> np.ndarray:
-    """Return the row of each requested id in `ids`, int32; −1 where the requested id is null or not in `ids`.
+    """Return the row in `ids` of each of n requested ids, int32 [n]; −1 where the id is null or not in `ids`.
 
     `ids` must be unique except for nulls. The ids are joined a part at a time: a hash table of a million ids at once
     takes 100 MB more.

@@ -30,7 +30,7 @@ LENGTH = 4
 
 
 class Page(NamedTuple):
-    """content: the header and the page as written; uncompressed: bytes of both before compression."""
+    """The header and the page as written (content), and the number of bytes before compression (uncompressed)."""
 
     content: bytes
     uncompressed: int
@@ -38,7 +38,10 @@ class Page(NamedTuple):
 
 @dataclass(frozen=True)
 class Dictionary:
-    """values: `size` distinct values in Parquet's plain encoding; ends: the least and the largest, None if unknown."""
+    """The distinct values of a column: `size` values in Parquet's plain encoding.
+
+    ends: the least and the largest value in that encoding, None if they are not known.
+    """
 
     values: bytes
     size: int
@@ -87,7 +90,7 @@ class ColumnChunk(NamedTuple):
 
 
 def dictionary_of(values: pl.Series | np.ndarray, is_sorted: bool) -> Dictionary:
-    """Return the dictionary of distinct texts or integers, which Parquet stores in 64 or 32 bits.
+    """Return the dictionary of distinct values [size], texts or integers; integers are stored in 64 or 32 bits.
 
     is_sorted says that the first value is the least and the last one the largest.
     """
@@ -113,19 +116,19 @@ def _texts(values: pl.Series) -> bytes:
 
 
 def values_chunk(values: np.ndarray) -> ColumnChunk:
-    """Return the chunk of a column of numbers, one per row, in plain encoding."""
+    """Return the chunk of a column of numbers, values [rows], in plain encoding."""
     page = _page(DATA_PAGE, values.tobytes(), _data_detail(len(values), PLAIN), ZSTD)
     return ColumnChunk(len(values), ZSTD, page, None)
 
 
 def flags_chunk(flags: np.ndarray) -> ColumnChunk:
-    """Return the chunk of a column of booleans, one per row, in plain encoding: eight to a byte."""
+    """Return the chunk of a column of booleans, flags [rows], in plain encoding: eight to a byte."""
     packed = np.packbits(flags, bitorder="little").tobytes()
     return ColumnChunk(len(flags), ZSTD, _page(DATA_PAGE, packed, _data_detail(len(flags), PLAIN), ZSTD), None)
 
 
 def codes_chunk(codes: np.ndarray, dictionary: Dictionary) -> ColumnChunk:
-    """Return the chunk of a column of codes, one per row, in the dictionary's code_type."""
+    """Return the chunk of a column of codes [rows], in the dictionary's code_type."""
     assert codes.dtype == dictionary.code_type
     padding = bytes(-len(codes) % 8 * codes.itemsize)
     start = _start_of_packed(8 * codes.itemsize, len(codes))
@@ -133,7 +136,10 @@ def codes_chunk(codes: np.ndarray, dictionary: Dictionary) -> ColumnChunk:
 
 
 def runs_chunk(codes: np.ndarray, length: int, dictionary: Dictionary) -> ColumnChunk:
-    """Return the chunk of a column in which each code, in the dictionary's code_type, fills `length` rows in turn."""
+    """Return the chunk of a column in which each of the codes [n] fills `length` rows, n · length rows in all.
+
+    The codes are of the dictionary's code_type.
+    """
     assert codes.dtype == dictionary.code_type
     header = varint(length << 1)
     runs = np.empty(len(codes), [("header", np.uint8, (len(header),)), ("code", codes.dtype)])

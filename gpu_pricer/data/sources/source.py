@@ -9,7 +9,7 @@ import polars as pl
 
 @dataclass(frozen=True)
 class RawTable:
-    """rows: a lazy table that follows the input contract; origin: where it comes from, for messages."""
+    """A lazy table that follows the input contract (rows), and where it comes from, for messages (origin)."""
 
     rows: pl.LazyFrame
     origin: str

@@ -11,7 +11,7 @@ from gpu_pricer.evaluation.baselines.baseline import Predict
 
 @dataclass(frozen=True)
 class Frequency:
-    """Purchases per visit of a user and product, shrunk to the product's mean rate with the weight of prior_visits."""
+    """Purchases per visit of a user and product, shrunk to the product's mean rate, which counts as prior_visits."""
 
     prior_visits: float
 
@@ -19,7 +19,7 @@ class Frequency:
         require_number("frequency.prior_visits", self.prior_visits, above=0)
 
     def fit(self, offers: pl.DataFrame) -> Predict:
-        """Learn the mean rate of every product and return the predictor.
+        """Return the predictor with the mean rate of every product in the offers.
 
         The users' own counts are columns of the offers and cover the periods before each offer.
         """

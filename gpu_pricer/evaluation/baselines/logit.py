@@ -29,7 +29,7 @@ class Logit:
         require_number("logit.spread", self.spread, above=0)
 
     def fit(self, offers: pl.DataFrame) -> Predict:
-        """Maximise the likelihood of the cells and return the predictor."""
+        """Return the predictor that maximises the likelihood of the cells of the offers."""
         weight = pl.col("weight")
         cells = offers.group_by(CELL, maintain_order=True).agg(
             *(pl.col(name).first() for name in VALUES),

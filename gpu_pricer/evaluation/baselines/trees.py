@@ -48,7 +48,7 @@ class BoostedTrees:
         _lightgbm()
 
     def fit(self, offers: pl.DataFrame) -> Predict:
-        """Boost the log likelihood of the offers and return the predictor."""
+        """Return the predictor whose trees are boosted on the log likelihood of the offers."""
         lightgbm = _lightgbm()
         vocabulary = {name: offers[name].unique().sort() for name in CODES}
         features = self._features(offers, vocabulary)

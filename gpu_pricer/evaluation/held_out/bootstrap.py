@@ -19,7 +19,7 @@ Replicates = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """replicates: number of resamples of the users; level: share of the replicates inside an interval."""
+    """The number of resamples of the users (replicates), and the share of them inside an interval (level)."""
 
     replicates: int
     level: float

@@ -40,7 +40,10 @@ class Rungs:
         return np.where(size[self.leader] > 1, self.at(self.nearest(mean)), price)
 
     def turns(self, category_start: np.ndarray) -> np.ndarray:
-        """Return int64 [P]: the number of each product's family, or of the product alone, inside its category."""
+        """Return int64 [P]: the number inside its category of each product's family, or of the product without one.
+
+        category_start [G + 1]: the first product of each category, and P.
+        """
         is_leader = self.leader == np.arange(len(self.leader))
         count = np.cumsum(is_leader)
         first = np.repeat(category_start[:-1], np.diff(category_start))

@@ -51,7 +51,10 @@ class Counts:
 
 @dataclass(frozen=True)
 class FixedEffectsLogit:
-    """appeal [T, P]: at the reference price, after the log's last period, without promotion; sensitivity [T, P]."""
+    """The fitted appeal [T, P] and sensitivity [T, P].
+
+    The appeal is that at the reference price in the period after the log, without promotion.
+    """
 
     appeal: np.ndarray
     sensitivity: np.ndarray

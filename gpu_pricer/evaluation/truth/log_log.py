@@ -17,10 +17,10 @@ LEAST_VARIATION = 1e-9  # units × variance of log price; with less of it no slo
 def fit_elasticities(shelf: pl.DataFrame, choices: pl.DataFrame, pool: Pool) -> pl.DataFrame:
     """Return product_id and elasticity from units ~ exp(level of the product + elasticity · log price), per period.
 
-    A log-log regression by Poisson pseudo-likelihood instead of least squares on logs, so that weeks without a sale
-    count as zeros (Santos Silva & Tenreyro 2006). pool: one slope per product or per category; every product has its
-    own level. There is no promotion, season or substitution in this naive baseline. Null where no slope is identified:
-    no sale, or a price that never moved.
+    shelf, choices: the canonical tables. The log-log regression is fitted by Poisson pseudo-likelihood instead of least
+    squares on logs, so that weeks without a sale count as zeros (Santos Silva & Tenreyro 2006). pool: one slope per
+    product or per category; every product has its own level. This naive baseline has no promotion, season or
+    substitution. The elasticity is null where no slope is identified: no sale, or a price that never moved.
     """
     units = choices.drop_nulls("product_id").group_by("period", "product_id").agg(pl.col("quantity").sum())
     rows = shelf.join(units, on=["period", "product_id"], how="left").with_columns(pl.col("quantity").fill_null(0.0))
@@ -36,8 +36,8 @@ def fit_elasticities(shelf: pl.DataFrame, choices: pl.DataFrame, pool: Pool) -> 
 def price_alone(elasticity: np.ndarray, cost: np.ndarray, today: np.ndarray, rungs: Rungs) -> np.ndarray:
     """Return the most profitable legal price [P] of each product in cents, without substitution.
 
-    Maximises (x − c) · x^elasticity over the rungs; a tie goes to the lower price. Today's price where elasticity is
-    NaN. elasticity, cost, today: [P].
+    The price maximises (x − c) · x^elasticity over the rungs; a tie goes to the lower price. Where elasticity is NaN it
+    is today's price. elasticity [P]; cost, today [P]: in cents.
     """
     product = np.repeat(np.arange(len(cost)), np.diff(rungs.start))
     gain = rungs.price / today[product]

@@ -19,8 +19,8 @@ def true_types_price(
 ) -> np.ndarray:
     """Return prices [P, T] in cents in the order of the benchmark: products by category, types by id.
 
-    The logit knows each user's type, promotions and every product's true reference price. It does not correct the
-    prices of the log for endogeneity.
+    shelf, choices: the canonical tables. The logit knows each user's type, promotions and the true reference price of
+    every product. It does not correct the prices of the log for endogeneity.
     """
     assert truth.user_segments is not None
     types = truth.segments.select(pl.col("segment_id")).with_row_index("group")

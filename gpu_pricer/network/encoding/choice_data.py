@@ -58,7 +58,7 @@ class ChoiceData(OnDevice):
         return self.shelf.price_moves(row) * teaches[:, None]
 
     def choices_per_purchase(self, choice_set: Tensor) -> Tensor:
-        """Return the mean number of products in a purchase from each of n choice sets, [n]."""
+        """Return the mean number of products in a purchase from each choice_set [n], [n]."""
         return self.categories.choices_per_purchase[self.sets.category[choice_set]]
 
     def visits_before(self, period: int) -> np.ndarray:
@@ -101,7 +101,7 @@ class ChoiceData(OnDevice):
         )
 
     def split(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the indices of the choices for training, validation and test: by period, never by random rows."""
+        """Return the numbers [n] of the choices for training, validation and test, split by period, never at random."""
         calendar, period = self.calendar, self.sets.period[self.choices.choice_set]
         is_test = period >= calendar.validated_periods
         is_trained = (period >= calendar.history_periods) & (period < calendar.trained_periods)

@@ -15,7 +15,7 @@ from gpu_pricer.network.encoding.baskets import RARE, PastBaskets, Purchases, pa
 from gpu_pricer.network.encoding.on_device import OnDevice
 
 LONGEST_RATIO = 4.0  # largest ratio of the time since the last purchase to the usual interval
-LONGEST_TIME = 16.0  # periods; longer times count as this one: the last periods have longer ones than training saw
+LONGEST_TIME = 16.0  # periods; longer times count as this one, since the last periods have longer times than training
 NO_PRODUCT = -1  # stands for any product that the user never bought
 BEFORE_ALL = -1  # the place of an event that precedes all others
 

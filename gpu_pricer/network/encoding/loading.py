@@ -50,7 +50,7 @@ class EncodingConfig:
     min_price_coverage: share of its periods in which a product's price must have been seen to teach price response.
     price_memory: how many past prices the recent price is the mean of.
     half_lives: after how many periods a past purchase counts half, ascending.
-    User columns that `prepare` protects never enter.
+    User columns that `prepare` protects never enter the network.
     """
 
     min_count: int

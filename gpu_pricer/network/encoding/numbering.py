@@ -21,8 +21,8 @@ def numbered_products(products: pl.DataFrame, shelf: pl.DataFrame, trained_to: d
 
     reference_price: median price in the training periods, else the first price ever, else today's price.
     is_trained, is_seen: whether the product was on the shelf in the training periods, and ever.
-    price_coverage: share of its training periods on the shelf in which the price was seen; whole_price_coverage: of all
-    its periods.
+    price_coverage: share of its training periods on the shelf in which the price was seen;
+    whole_price_coverage: the same over all its periods on the shelf.
     """
     coverage = (pl.col("price_age") == 0).mean()
     trained = shelf.filter(pl.col("period") <= trained_to).group_by("product_id")
@@ -46,7 +46,10 @@ def numbered_products(products: pl.DataFrame, shelf: pl.DataFrame, trained_to: d
 def numbered_shelf(
     shelf: pl.DataFrame, products: pl.DataFrame, categories: pl.DataFrame, periods: list[date]
 ) -> pl.DataFrame:
-    """Return the shelf with row numbers of product, category, period and choice set, sorted by choice set."""
+    """Return the shelf with row numbers of product, category, period and choice set, sorted by choice set.
+
+    products, categories: from numbered_products and numbered_categories.
+    """
     return (
         shelf.drop("category_id")
         .join(
@@ -61,7 +64,10 @@ def numbered_shelf(
 
 
 def numbered_choices(choices: pl.DataFrame, shelf: pl.DataFrame, users: pl.DataFrame) -> pl.DataFrame:
-    """Return the choices with row numbers of user, choice set and the shelf row bought (-1 for nothing)."""
+    """Return the choices with row numbers of user, choice set and the shelf row bought (-1 for nothing).
+
+    shelf: from numbered_shelf. users: user_id, in the order of their row numbers.
+    """
     sets = shelf.select("period", "category_id", "choice_set").unique()
     rows = shelf.select("period", "product_id", pl.col("shelf_row").cast(pl.Int64))
     return (

@@ -42,7 +42,10 @@ def predict_offers(
 
 
 def choice_shares(utility: Tensor, batch: Batch) -> Tensor:
-    """Return the alternatives' choice probabilities [A] in the population, whatever share of the zeros was sampled."""
+    """Return the choice probabilities [A] of alternatives with this utility [A].
+
+    They hold in the population, whatever share of the occasions without purchase was sampled.
+    """
     outside = torch.where(torch.isfinite(batch.outside), 0.0, batch.outside)
     return torch.exp(utility - log_denominator(utility, batch.occasion, outside)[batch.occasion])
 

@@ -51,8 +51,8 @@ def likely_segments(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the segment that each user's attributes make most likely [U], and whether the user has attributes [U].
 
-    The model is a multinomial logit of the segments of `members` (user_id, segment, attributes) on their attributes.
-    Segments are numbers. Users without attributes get the segment `largest`.
+    users: user_id, attributes. The model is a multinomial logit of the segments of `members` (user_id, segment,
+    attributes) on their attributes. Segments are numbers. Users without attributes get the segment `largest`.
     """
     is_described = has_attributes(users, vocabulary).numpy()
     if not is_described.any() or members["segment"].n_unique() < 2:

@@ -136,7 +136,7 @@ class DemandNetwork(nn.Module):
         return taste if self.history is None else taste + self.history.taste(self.data, user, period)
 
     def season_effect(self, choice_set: Tensor) -> Tensor:
-        """Return the season effect of n choice sets [n]: the carried one in a period that is not trained on."""
+        """Return the season effect [n] of choice_set [n]: the carried effect in a period that is not trained on."""
         effect = self.season(choice_set).squeeze(1)
         unseen = self.data.sets.period[choice_set] >= self.data.calendar.trained_periods
         carried = self.carried_season()[self.data.sets.category[choice_set]] if bool(unseen.any()) else effect

@@ -89,7 +89,10 @@ class HistoryEncoder(nn.Module):
         return self.habit_of(features, self.category[product])
 
     def habits_of_unbought(self, data: ChoiceData, user: Tensor, category: Tensor, period: Tensor) -> Tensor:
-        """Return what the past adds to the appeal of a product that n users never bought, of n categories, [n]."""
+        """Return what the past of n users adds to the appeal of a product that they never bought, [n].
+
+        category [n]: the product's category. period [n]: the period before which the past ends.
+        """
         features = data.history.features(user, torch.full_like(user, NO_PRODUCT), category, period)
         return self.habit_of(features, self.code_of_category[category])
 

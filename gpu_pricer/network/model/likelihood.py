@@ -24,7 +24,8 @@ def log_denominator(utility: Tensor, occasion: Tensor, outside: Tensor) -> Tenso
 def log_probability(utility: Tensor, occasion: Tensor, chosen: Tensor, outside: Tensor) -> Tensor:
     """Return the log probability of every occasion's choice, [N] (McFadden 1974, eq. 12).
 
-    chosen [N] is the position of the alternative bought, -1 for nothing; the other arguments as in log_denominator.
+    chosen [N] is the position of the alternative bought, -1 for nothing; utility, occasion and outside are as in
+    log_denominator.
     Under choice-based sampling that keeps a share ρ of the occasions without purchase, outside = log ρ makes
     this the exact conditional likelihood of the sample (McFadden 1978; Manski & Lerman 1977).
     """

@@ -79,7 +79,8 @@ def export_members(
 ) -> DemandArtefact | None:
     """Return an artefact with every user as a segment, for the most bought categories that fit into member_cells.
 
-    Return None if no category fits. `evaluate` reads from it what pricing by segment loses against pricing by user.
+    Return None if no category fits. visits [U]: each user's expected visits in the pricing period. run, created: name
+    and time of the run. `evaluate` reads from the artefact what pricing by segment loses against pricing by user.
     """
     data = network.data
     product = _most_bought(data, config.member_cells // data.users.count)

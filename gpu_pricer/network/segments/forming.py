@@ -81,7 +81,10 @@ def keep_ids(previous: pl.DataFrame, users: pl.DataFrame, segmentation: Segmenta
 
 
 def overlap(previous: pl.DataFrame, users: pl.DataFrame, segment: np.ndarray, count: int) -> np.ndarray:
-    """Return how many users are now in segment i and were in segment j, [count, count]."""
+    """Return how many users are now in segment i and were in segment j, [count, count].
+
+    previous: user_id and the segment_id that they had. users: user_id, in the order of segment [U], the segments now.
+    """
     shared = np.zeros((count, count), np.int64)
     if not previous.schema["segment_id"].is_integer() or previous.schema["user_id"] != users.schema["user_id"]:
         return shared

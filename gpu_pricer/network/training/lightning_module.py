@@ -34,7 +34,7 @@ class DemandTraining(pl.LightningModule):
         torch.manual_seed((self.seed * 1_000_003 + self.global_step) * 4096 + self.global_rank)
 
     def training_step(self, index: Tensor) -> Tensor:
-        """Return the penalised negative log likelihood per unit of choice weight."""
+        """Return the penalised negative log likelihood of the choices `index` [N] per unit of choice weight."""
         batch = batch_of(self.network.data, index, self.optimiser, self.draws)
         loss = self.log_loss(batch)
         self.log("train/log_loss", loss.detach())
@@ -47,7 +47,10 @@ class DemandTraining(pl.LightningModule):
         return -log_likelihood(data, utility, batch, self.optimiser).sum() / batch.weight.sum()
 
     def validation_step(self, index: Tensor) -> None:
-        """Log the negative log likelihood over complete choice sets, averaged over the validation periods."""
+        """Log the negative log likelihood of the choices `index` [N] over complete choice sets, per choice weight.
+
+        Lightning averages it over the validation periods.
+        """
         data = self.network.data
         batch = gather_batch(data, index, EVERY_ALTERNATIVE, self.draws)
         loss = -log_likelihood(data, self.network(batch), batch, self.optimiser).sum() / batch.weight.sum()
