@@ -3,9 +3,17 @@
 Also what every rule costs, and the frontier between two measures.
 """
 
-from gpu_pricer.constraints.certificate import Certificate
+from gpu_pricer.constraints.certificate import Certificate, add_costs, certified_objective
 from gpu_pricer.constraints.constrained_problem import ConstrainedProblem, MarketData
 from gpu_pricer.constraints.frontier import Frontier
 from gpu_pricer.constraints.rule_costs import rule_costs
 
-__all__ = ["Certificate", "ConstrainedProblem", "Frontier", "MarketData", "rule_costs"]
+__all__ = [
+    "Certificate",
+    "ConstrainedProblem",
+    "Frontier",
+    "MarketData",
+    "add_costs",
+    "certified_objective",
+    "rule_costs",
+]

@@ -79,9 +79,9 @@ def main(config: DictConfig) -> None:
         metrics.intervals.write_parquet(work / INTERVALS)
     write_metrics(work / "metrics.json", metrics.blocks)
     if settings.plots and found.held_out is not None:
-        draw_calibration(work / "plots", found.held_out, metrics.probabilities)
+        _draw_calibration(work / "plots", found.held_out, metrics.probabilities)
     if settings.plots and found.demand is not None:
-        draw_demand(work / "plots", metrics.blocks, found.demand, settings.categories)
+        _draw_demand(work / "plots", metrics.blocks, found.demand, settings.categories)
     wide_console().print(*scoreboard(metrics.blocks), sep="\n")
 
 
@@ -92,7 +92,7 @@ def write_metrics(path: Path, metrics: dict) -> None:
     log.info("wrote %s", path)
 
 
-def draw_calibration(folder: Path, held_out: HeldOut, probabilities: dict[str, np.ndarray]) -> None:
+def _draw_calibration(folder: Path, held_out: HeldOut, probabilities: dict[str, np.ndarray]) -> None:
     """Draw predicted against bought rates of the held-out offers; probabilities: [N] by model."""
     offers = held_out.offers
     weight = offers["weight"].cast(pl.Float64).to_numpy()
@@ -100,7 +100,7 @@ def draw_calibration(folder: Path, held_out: HeldOut, probabilities: dict[str, n
     log.info("drew %s", folder / "calibration.svg")
 
 
-def draw_demand(folder: Path, metrics: dict[str, dict], demand: CatalogDemand, categories: int) -> None:
+def _draw_demand(folder: Path, metrics: dict[str, dict], demand: CatalogDemand, categories: int) -> None:
     """Draw response curves of the largest categories, elasticities, and the value of the segments."""
     response = metrics["price_response"]
     curves = response_curves(demand.largest(categories))

@@ -3,34 +3,17 @@
 import logging
 from pathlib import Path
 
-import polars as pl
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from gpu_pricer.constraints import Frontier, MarketData, rule_costs
-from gpu_pricer.constraints.certificate import add_costs, certified_objective
+from gpu_pricer.constraints import Frontier, add_costs, certified_objective, rule_costs
 from gpu_pricer.errors import InputError
-from gpu_pricer.jobs.backends import backend_of, resolved
-from gpu_pricer.jobs.constrained_prices import PreparedConstraints, prepare_constraints, solve_constraints
 from gpu_pricer.jobs.fairness_audit import audit_version, require_known_attributes
 from gpu_pricer.jobs.frontier import trace_frontier
-from gpu_pricer.jobs.progress import progress
-from gpu_pricer.jobs.scored_version import empty_version, origin_of, version_folder, write_unpriced
-from gpu_pricer.policy import Policy, columns_read, with_rule_columns
-from gpu_pricer.pricing import (
-    POINT,
-    POSTERIOR,
-    UNCERTAINTIES,
-    PricingProblem,
-    Tiling,
-    choose_changes,
-    match_products,
-    problem_of,
-    score_shard,
-    table_columns,
-)
-from gpu_pricer.tables.artefact import DemandArtefact, read_artefact
-from gpu_pricer.tables.price_version import RECORD, PriceVersion, close_shard, open_shard
+from gpu_pricer.jobs.scored_version import score, version_folder
+from gpu_pricer.pricing import POINT, POSTERIOR, UNCERTAINTIES, Tiling
+from gpu_pricer.tables.artefact import read_artefact
+from gpu_pricer.tables.price_version import RECORD
 from gpu_pricer.tables.priced_products import read_catalog
 
 log = logging.getLogger(__name__)
@@ -91,71 +74,6 @@ def main(config: DictConfig) -> None:
         costs = rule_costs(*made_of, tiling, version.backend, certified_objective(folder / RECORD), uncertainty)
         log.info("what each rule costs is in %s", add_costs(folder / RECORD, costs))
     audit_version(folder, demand, fairness)
-
-
-def score(
-    artefact: DemandArtefact,
-    catalog: pl.DataFrame,
-    policy: Policy,
-    tiling: Tiling,
-    folder: Path,
-    backend: str,
-    warm_start: Path | None = None,
-    uncertainty: str = POINT,
-) -> PriceVersion | None:
-    """Write this process's shards into the folder; return the finished version, or None while other shards are missing.
-
-    warm_start: the record of an earlier version, whose multipliers are the first guess.
-    """
-    found, origin = resolved(backend), origin_of(artefact, policy, catalog)
-    matched = match_products(with_rule_columns(catalog, policy.bounds), artefact)
-    market = _market_of(artefact, catalog, policy)
-    del catalog  # here and below: a million products take 50 MB of catalog, 110 of matches, 100 of artefact tables
-    problem = problem_of(artefact, matched, policy, uncertainty)
-    del artefact, matched
-    backend = backend_of(problem, backend, found)
-    version = empty_version(problem, origin, tiling, folder.name, backend, uncertainty)
-    table_columns(problem, tiling.layout, tiling.details)  # refuses unknown columns before anything is written
-    constraints = prepare_constraints(problem, policy, market, warm_start, backend)
-    del market
-    open_shard(folder, tiling.shard)
-    write_unpriced(problem.unpriced, folder / RECORD)
-    return _write_shards(problem, tiling, folder, version, constraints)
-
-
-def _market_of(artefact: DemandArtefact, catalog: pl.DataFrame, policy: Policy) -> MarketData:
-    """Return the columns of the catalog and the segments that the policy's constraints read."""
-    active = policy.active_constraints
-    names = {"product_id", *columns_read(active)} if active else set()
-    read = catalog.select(name for name in catalog.columns if name in names)
-    return MarketData(read, artefact.segments, artefact.info.currency)
-
-
-def _write_shards(
-    problem: PricingProblem,
-    tiling: Tiling,
-    folder: Path,
-    version: PriceVersion,
-    constraints: PreparedConstraints | None,
-) -> PriceVersion | None:
-    """Solve the constraints, if any, price and write this process's shards; return the version as `score` does."""
-    segments, products = len(problem.segments.segment_id), len(problem.products.product_id)
-    log.info("pricing %d products x %d segments on %s into %s", products, segments, version.backend, folder)
-    lagrangian = solve_constraints(constraints, folder / RECORD)
-    problem = choose_changes(problem, tiling.all_tiles(problem.products.category_start, segments), version.backend)
-    finished = None
-    with progress("score", products * segments * len(tiling.own_shards) // tiling.shards) as on_tile:
-        for shard in tiling.own_shards:
-            files, tally = score_shard(
-                problem, tiling, shard, folder, version.metadata, version.backend, on_tile, lagrangian
-            )
-            finished = close_shard(folder, shard, version.with_files(files, tally))
-    if finished is None:
-        log.info("wrote shard %s of %d; run.json follows when all are there", tiling.shard, tiling.shards)
-    else:
-        moved = finished.tally.moved / (finished.tally.rows or 1)
-        log.info("wrote %s: %.0f %% of the prices differ from today's", folder, 100 * moved)
-    return finished
 
 
 def _uncertainty(uncertainty: object, tiling: Tiling, frontier: Frontier) -> str:

@@ -1,4 +1,4 @@
-"""The version of the price table that `score` writes: its folder, its sources and its record."""
+"""The version of the price table that `score` makes: where it lies, what it is made of, and how it is written."""
 
 import logging
 from datetime import UTC, datetime
@@ -7,11 +7,24 @@ from typing import NamedTuple
 
 import polars as pl
 
+from gpu_pricer.constraints import MarketData
 from gpu_pricer.errors import InputError
-from gpu_pricer.policy import Policy
-from gpu_pricer.pricing import PricingProblem, Tiling
+from gpu_pricer.jobs.backends import backend_of, resolved
+from gpu_pricer.jobs.constrained_prices import PreparedConstraints, prepare_constraints, solve_constraints
+from gpu_pricer.jobs.progress import progress
+from gpu_pricer.policy import Policy, columns_read, with_rule_columns
+from gpu_pricer.pricing import (
+    POINT,
+    PricingProblem,
+    Tiling,
+    choose_changes,
+    match_products,
+    problem_of,
+    score_shard,
+    table_columns,
+)
 from gpu_pricer.tables.artefact import DemandArtefact, DemandInfo
-from gpu_pricer.tables.price_version import FOLDER_NAME, PriceVersion, Tally, new_run
+from gpu_pricer.tables.price_version import FOLDER_NAME, RECORD, PriceVersion, Tally, close_shard, new_run, open_shard
 from gpu_pricer.tables.priced_products import catalog_fingerprint
 from gpu_pricer.tables.publishing import published_runs
 from gpu_pricer.tables.replacing import replacing_file
@@ -31,6 +44,71 @@ class Origin(NamedTuple):
 def origin_of(artefact: DemandArtefact, policy: Policy, catalog: pl.DataFrame) -> Origin:
     """Return the sources of a version that is priced from these."""
     return Origin(artefact.info, artefact.fingerprint(), policy.fingerprint(), catalog_fingerprint(catalog))
+
+
+def score(
+    artefact: DemandArtefact,
+    catalog: pl.DataFrame,
+    policy: Policy,
+    tiling: Tiling,
+    folder: Path,
+    backend: str,
+    warm_start: Path | None = None,
+    uncertainty: str = POINT,
+) -> PriceVersion | None:
+    """Write this process's shards into the folder; return the finished version, or None while other shards are missing.
+
+    warm_start: the record of an earlier version, whose multipliers are the first guess.
+    """
+    found, origin = resolved(backend), origin_of(artefact, policy, catalog)
+    matched = match_products(with_rule_columns(catalog, policy.bounds), artefact)
+    market = _market_of(artefact, catalog, policy)
+    del catalog  # here and below: a million products take 50 MB of catalog, 110 of matches, 100 of artefact tables
+    problem = problem_of(artefact, matched, policy, uncertainty)
+    del artefact, matched
+    backend = backend_of(problem, backend, found)
+    version = empty_version(problem, origin, tiling, folder.name, backend, uncertainty)
+    table_columns(problem, tiling.layout, tiling.details)  # refuses unknown columns before anything is written
+    constraints = prepare_constraints(problem, policy, market, warm_start, backend)
+    del market
+    open_shard(folder, tiling.shard)
+    write_unpriced(problem.unpriced, folder / RECORD)
+    return _write_shards(problem, tiling, folder, version, constraints)
+
+
+def _market_of(artefact: DemandArtefact, catalog: pl.DataFrame, policy: Policy) -> MarketData:
+    """Return the columns of the catalog and the segments that the policy's constraints read."""
+    active = policy.active_constraints
+    names = {"product_id", *columns_read(active)} if active else set()
+    read = catalog.select(name for name in catalog.columns if name in names)
+    return MarketData(read, artefact.segments, artefact.info.currency)
+
+
+def _write_shards(
+    problem: PricingProblem,
+    tiling: Tiling,
+    folder: Path,
+    version: PriceVersion,
+    constraints: PreparedConstraints | None,
+) -> PriceVersion | None:
+    """Solve the constraints, if any, price and write this process's shards; return the version as `score` does."""
+    segments, products = len(problem.segments.segment_id), len(problem.products.product_id)
+    log.info("pricing %d products x %d segments on %s into %s", products, segments, version.backend, folder)
+    lagrangian = solve_constraints(constraints, folder / RECORD)
+    problem = choose_changes(problem, tiling.all_tiles(problem.products.category_start, segments), version.backend)
+    finished = None
+    with progress("score", products * segments * len(tiling.own_shards) // tiling.shards) as on_tile:
+        for shard in tiling.own_shards:
+            files, tally = score_shard(
+                problem, tiling, shard, folder, version.metadata, version.backend, on_tile, lagrangian
+            )
+            finished = close_shard(folder, shard, version.with_files(files, tally))
+    if finished is None:
+        log.info("wrote shard %s of %d; run.json follows when all are there", tiling.shard, tiling.shards)
+    else:
+        moved = finished.tally.moved / (finished.tally.rows or 1)
+        log.info("wrote %s: %.0f %% of the prices differ from today's", folder, 100 * moved)
+    return finished
 
 
 def version_folder(prices: Path, shards: Path | None, tiling: Tiling) -> Path:

@@ -122,8 +122,8 @@ def test_a_baseline_learns_once_from_the_same_offers(offers, monkeypatch):
     monkeypatch.setattr(judging, "_known_predictions", {})
     monkeypatch.setattr(Frequency, "fit", lambda model, rows: taught.append(rows.height) or learn(model, rows))
 
-    first, again = (judging.predict_offers("frequency", model, offers, offers.head(9)) for _ in range(2))
-    other = judging.predict_offers("frequency", model, offers.head(500), offers.head(9))
+    first, again = (judging.baseline_predictions("frequency", model, offers, offers.head(9)) for _ in range(2))
+    other = judging.baseline_predictions("frequency", model, offers.head(500), offers.head(9))
 
     assert taught == [offers.height, 500]
     assert first is again

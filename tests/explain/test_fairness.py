@@ -10,7 +10,7 @@ import pytest
 from gpu_pricer.errors import InputError, Refused
 from gpu_pricer.explain.fairness import Fairness, audit, price_index
 from gpu_pricer.jobs.fairness_audit import audit_version
-from gpu_pricer.jobs.score import score
+from gpu_pricer.jobs.scored_version import score
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.price_table import scan_prices

@@ -14,7 +14,7 @@ from gpu_pricer.cli import CONF
 from gpu_pricer.errors import InputError
 from gpu_pricer.jobs import backends
 from gpu_pricer.jobs import score as job
-from gpu_pricer.jobs.score import score
+from gpu_pricer.jobs.scored_version import score
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.artefact import write_artefact

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from gpu_pricer.errors import InputError, Refused
-from gpu_pricer.jobs.score import score
+from gpu_pricer.jobs.scored_version import score
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.artefact import write_artefact
 from tests.constraints.markets import AROUND_TODAY, QUARTERS, department_market

@@ -15,7 +15,7 @@ from deltalake import DeltaTable
 
 from gpu_pricer.errors import InputError, Refused
 from gpu_pricer.jobs.publish import Publication, publish
-from gpu_pricer.jobs.score import score
+from gpu_pricer.jobs.scored_version import score
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables import publishing
 from gpu_pricer.tables.price_table import scan_prices

@@ -48,7 +48,7 @@ def baseline_blocks(
     _, ours = held_out.judge(held_out.offers["probability"])
     blocks, probabilities = {}, {}
     for name, model in baselines.items():
-        predictions = predict_offers(name, model, training, offers)
+        predictions = baseline_predictions(name, model, training, offers)
         probabilities[name] = predictions.probability
         block, theirs = held_out.judge(pl.Series(predictions.probability))
         difference = {score: ours[score] - theirs[score] for score in ours}
@@ -59,7 +59,7 @@ def baseline_blocks(
     return blocks, probabilities
 
 
-def predict_offers(name: str, model: Baseline, training: pl.DataFrame, offers: pl.DataFrame) -> Predictions:
+def baseline_predictions(name: str, model: Baseline, training: pl.DataFrame, offers: pl.DataFrame) -> Predictions:
     """Return the predictions for the offers [N] by the model fitted on the training offers.
 
     A call with the model and offers of an earlier call returns the same arrays without fitting again.

@@ -60,7 +60,7 @@ class FixedEffectsLogit:
     sensitivity: np.ndarray
 
 
-def count_choices(
+def count_by_group(
     shelf: pl.DataFrame, choices: pl.DataFrame, user_group: pl.DataFrame, products: pl.DataFrame
 ) -> Counts:
     """Return the counts of the canonical shelf and choices by group.

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from gpu_pricer.evaluation.truth.fixed_effects import count_choices, fit_logit
+from gpu_pricer.evaluation.truth.fixed_effects import count_by_group, fit_logit
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
 from gpu_pricer.pricing.tiles.solving import reference_cells
@@ -28,7 +28,7 @@ def true_types_price(
     products = truth.products.select("product_id", "category_id", "reference_price").with_row_index("row")
     products = products.sort("category_id", "product_id")
     group = users.join(types, on="segment_id").select("user_id", pl.col("group").cast(pl.Int64))
-    fitted = fit_logit(count_choices(shelf, choices, group, products.drop("row")))
+    fitted = fit_logit(count_by_group(shelf, choices, group, products.drop("row")))
     order = products["row"].arg_sort().to_numpy()
     factors = {
         "appeal": fitted.appeal[:, order].astype(np.float32),

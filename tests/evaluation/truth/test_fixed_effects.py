@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from gpu_pricer.evaluation.truth.fixed_effects import count_choices, fit_logit
+from gpu_pricer.evaluation.truth.fixed_effects import count_by_group, fit_logit
 from tests.canonical import write_canonical
 
 
@@ -14,7 +14,7 @@ def test_slopes_and_levels_of_a_known_market_are_found(tmp_path):
     products = products.sort("category_id", "product_id")
     half = pl.DataFrame({"user_id": np.arange(600), "group": np.arange(600) % 2})
 
-    found = fit_logit(count_choices(shelf, choices, half, products))
+    found = fit_logit(count_by_group(shelf, choices, half, products))
 
     of_category = [drawn.sensitivity[5 * g : 5 * g + 5].mean() for g in range(4)]
     np.testing.assert_allclose(found.sensitivity.mean(axis=0)[::5], of_category, rtol=0.15)
