@@ -1,4 +1,4 @@
-"""Checks of arguments, whose messages say what must hold and what was found."""
+"""Checks of arguments; their error messages say what must hold and what was found."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def require(is_met: Any, must: str, found: object) -> None:
-    """Raise ValueError, with `must` and `found` in its message, unless the condition is met everywhere."""
+    """Raise ValueError with the message "`must`; found `found`" unless the condition is met everywhere."""
     if not np.all(is_met):
         raise ValueError(f"{must}; found {found}")
 

@@ -23,27 +23,28 @@ _SOURCES = sha256(b"".join(path.read_bytes() for path in sorted(_PACKAGE.rglob("
 class CpuFlags(dict[str, bool]):
     """Fast-math flags for the CPU alone.
 
-    They claim to be none: numba-cuda (0.30.4) asks whether there are any, and if so divides inexactly.
+    The dictionary tests as false even when it holds flags: numba-cuda (0.30.4) tests the flags of a function and, if
+    they are true, divides inexactly.
     """
 
     def __bool__(self) -> bool:
-        """Return False, whatever flags there are."""
+        """Return False, whatever flags the dictionary holds."""
         return False
 
 
 def compiled(parallel: bool = False, reassociate: bool = False) -> Callable[[Any], Any]:
     """Return the decorator for a CPU function of this package.
 
-    Two liberties of fast mathematics are allowed: `contract`, fused multiply-add, and if `reassociate` is true, sums in
-    the order of vectors, which LLVM fixes for a given length. error_model="numpy" keeps checks for zero division out of
-    the loops, which would stop them from vectorising. The GIL is released, so that other threads can write files while
-    this one computes. The key of the cache is the hash of *all* sources of the package: numba by itself looks only at
-    the function's own file and would go on running yesterday's formulas.
+    The compiler may use two liberties of fast mathematics: `contract`, which fuses multiply and add, and, if
+    `reassociate` is true, sums in the order of vectors, which LLVM fixes for a given length. error_model="numpy" keeps
+    checks for zero division out of the loops, because such checks prevent vectorising. The compiled function releases
+    the GIL, so that other threads can write files while it computes. The key of the cache is the hash of *all* sources
+    of the package: numba by itself hashes only the function's own file and would go on running old formulas.
     """
     fastmath: Any = CpuFlags(contract=True, reassoc=reassociate)
 
     def decorate(function: Any) -> Any:
-        """Return the function compiled on its first call, or taken from the cache."""
+        """Return a function that the first call compiles or loads from the cache."""
         given = _SETTINGS.CACHE_DIR
         _SETTINGS.CACHE_DIR = str(Path(given or _PACKAGE / "__pycache__") / f"kernels-{_SOURCES}")
         try:

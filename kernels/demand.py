@@ -1,4 +1,4 @@
-"""The demand of segments for products: how appealing a product is, and how its appeal falls with the price."""
+"""The demand of segments for products: each product's appeal, and how much utility a higher price takes off."""
 
 from dataclasses import dataclass, replace
 
@@ -7,7 +7,7 @@ import numpy as np
 from kernels.checks import require, require_array, require_each
 
 LARGEST_UTILITY = 1e7
-"""Limit of appeals and sensitivities: larger float32 numbers lie more than 1 apart, a factor of e in the odds."""
+"""Limit of appeals and sensitivities: larger float32 numbers are at least 1 apart, a factor of e in the odds."""
 
 
 @dataclass(frozen=True)

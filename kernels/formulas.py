@@ -8,14 +8,14 @@ Symbols, everywhere in this package:
     x, `price`: the price, in cents, like all money here;
     a, `appeal`: the utility at the reference price r;
     b, `sensitivity`: the price sensitivity, in utility per relative change of the price;
-    beta = b / r, `slope`: the price sensitivity per cent;
+    beta = b / r, `slope`: the utility lost when the price rises by one cent;
     u(0), `utility_at_zero`: the utility at a price of 0;
     c, `unit_cost`: the effective cost of one unit; omega, `weight`: the weight of the product's margin;
     R, `category_value`: the expected weighted profit of the product's whole category, in cents per visit;
     P, `share`: the probability that a visit chooses the product; before it is normalised, e^(u - shift).
-A *pass* computes every product's best price for one R and adds up the category at those prices; the sums are
-`total`, sum e^(u - shift) with the outside option, `outside`, the outside option's part of it, and `earned`,
-sum omega (x - c) e^(u - shift).
+A *pass* computes every product's best price for one R and adds up the category at those prices. A pass has three sums:
+`total`, the sum of e^(u - shift) with the outside option; `outside`, the outside option's part of `total`; and
+`earned`, the sum of omega (x - c) e^(u - shift).
 """
 
 import math
@@ -29,28 +29,28 @@ from kernels.compiled import compiled
 formula = compiled()
 
 MOST_PASSES = 64
-"""Cap of the iteration. 2 to 4 passes are usual, the one that fixes the prices included; a pass that only leads to
-another shift counts too."""
+"""The most passes of the iteration. 2 to 4 are usual, including the pass that fixes the prices. A pass that only leads
+to another shift counts too."""
 
 PATIENCE = 24
-"""Number of passes after which R may no longer fall: without it, rounding keeps a category that earns next to nothing
-from ever settling."""
+"""Number of passes after which R may no longer fall. Without this rule, rounding would keep a category that earns next
+to nothing from ever settling."""
 
 LEAST, MOST = np.float32(1e-20), np.float32(1e18)
 """A sum of e^(u - shift) outside this range is computed again with another shift."""
 
 LOWEST = np.float32(-1e38)
-"""Below any utility, and still finite after a subtraction."""
+"""A number below any utility, and still finite after a subtraction."""
 
 FAR = np.float32(2.0**30)
-"""Beyond any price, in cents: the unconstrained price of a product whose weight is not positive."""
+"""A number beyond any price, in cents: plus or minus FAR is the unconstrained price if the weight is not positive."""
 
 
 def whole_above(x: Any) -> Any:
     """Return the smallest whole number not below x, in the type of x.
 
-    `np.ceil` on the CPU, where `math.ceil` would go through a 64-bit integer and keep loops from vectorising;
-    `math.ceil` on CUDA, which keeps the type and knows no `np.ceil` (numba-cuda 0.30.4).
+    The CPU uses `np.ceil`, because `math.ceil` would go through a 64-bit integer and keep loops from vectorising. CUDA
+    uses `math.ceil`, which keeps the type there; numba-cuda (0.30.4) has no `np.ceil`.
     """
     return np.ceil(x)
 
@@ -155,7 +155,7 @@ def softplus(x: Any) -> Any:
 
 @formula
 def slope_of(sensitivity: Any, per_reference: Any) -> Any:
-    """Return beta = b / r, per cent, from b and 1 / r. A sensitivity below 1e-6 counts as 1e-6, so that beta > 0."""
+    """Return beta = b / r, in utility per cent of price, from b and 1 / r; b counts as at least 1e-6, so beta > 0."""
     return max(sensitivity, type(sensitivity)(1e-6)) * per_reference
 
 
@@ -296,7 +296,7 @@ def binding_side_of(unconstrained_price: Any, low: Any, high: Any) -> Any:
 
 @formula
 def rung_unless_outside(rung: Any, unconstrained_price: Any, low: Any, high: Any) -> Any:
-    """Return the rung, or the unconstrained price if that lies outside the bounds, where `binding_side_of` sees it."""
+    """Return the rung; or the unconstrained price if it lies outside the bounds, for `binding_side_of` to see."""
     return rung if low <= unconstrained_price and unconstrained_price <= high else unconstrained_price
 
 
@@ -308,7 +308,7 @@ def is_exact(total: Any) -> Any:
 
 @formula
 def inverse(total: Any) -> Any:
-    """Return 1 / total, and 0 for a total of 0: nobody chooses anything from an empty shelf."""
+    """Return 1 / total, and 0 for a total of 0, which an empty shelf without an outside option has."""
     return type(total)(1.0) / total if total > type(total)(0.0) else type(total)(0.0)
 
 
@@ -383,7 +383,7 @@ def is_settled(category_value: Any, reached: Any, bend: Any, tolerance: Any) -> 
 def advance(
     category_value: Any, attained: Any, earned: Any, total: Any, outside: Any, shift: Any, tolerance: Any, is_late: Any
 ) -> Any:
-    """Return the R of the next pass, the largest R attained so far, and 0 if that next R is right, else 1.
+    """Return the R of the next pass, the largest R attained so far, and 0 if the iteration has settled, else 1.
 
     earned, total and outside are the sums of a pass at the best prices for `category_value`, with utilities lowered by
     `shift`. If is_late, R may only rise (see PATIENCE). All three results have one type, because LLVM vectorises no
@@ -401,7 +401,7 @@ def advance(
 
 @formula
 def opening_category_value(earned: Any, total: Any, outside: Any) -> Any:
-    """Return the R to start from, given rough sums at R = 0; 0 if the sums are too large or too small to be exact."""
+    """Return the R to start from, computed from rough sums at R = 0; 0 if these sums are too large or too small."""
     zero = type(total)(0.0)
     share = inverse(total)
     reached, bought = earned * share, complement(outside * share)
@@ -413,7 +413,7 @@ def opening_category_value(earned: Any, total: Any, outside: Any) -> Any:
 
 @formula
 def is_reached(category_value: Any, earned: Any, total: Any, tolerance: Any, is_late: Any) -> Any:
-    """Return whether the sums of the pass that fixes the prices confirm R; if is_late, an R that is too high counts."""
+    """Return whether the pass that fixes the prices confirms R; if is_late, a too high R is confirmed too."""
     reached = earned * inverse(total)
     return is_confirmed(category_value, reached, tolerance) | (is_late & (reached <= category_value))
 

@@ -1,4 +1,4 @@
-"""What is for sale in a tile of complete categories, and what pricing needs to know of it."""
+"""The inputs of pricing for a tile of complete categories: the shelf, and the costs, weights and limits of prices."""
 
 from dataclasses import dataclass
 
@@ -50,12 +50,12 @@ class Shelf:
 
 @dataclass(frozen=True)
 class PricingInputs:
-    """A shelf of P products with all that pricing needs to know; money is in cents.
+    """A shelf of P products with the costs, weights and price limits that pricing needs; money is in cents.
 
     unit_cost float [P]: the effective cost c_eff, of any sign
     weight float [P]: omega, the weight of the margin, of any sign
-    low, high float [P]: the bounds of the price, both rungs of the product's ladder; or equal for a fixed price, which
-        may lie off the ladder
+    low, high float [P]: the bounds of the price. Both are rungs of the product's ladder; or they are equal, and this
+        fixed price may lie off the ladder
     ladder int [P]: the product's row in `ladders`
     family int [P], or None without families: products with the same number >= 0 share one price; they lie in one
         category and have one ladder, which is not continuous, and the same bounds. -1: the product has its own price

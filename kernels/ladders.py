@@ -9,7 +9,7 @@ import numpy as np
 from kernels.checks import require, require_array, require_each, require_offsets
 
 PRICE_LIMIT = 2**24
-"""In cents; above it a float32 does not hold every whole number, so that prices would be rounded."""
+"""In cents, exclusive. Above this limit a float32 does not hold every whole number, so prices would be rounded."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Ladders:
     """L ladders; the rungs of ladder l are k * period[l] + ending, in cents, for k >= 0 and each of its endings.
 
     period int [L]: in cents, up to PRICE_LIMIT; 0 for a ladder without endings, on which every price exists
-    endings int [E]: in cents, ascending, below the period; those of all ladders one after the other
+    endings int [E]: in cents, ascending, below the period; the endings of ladder 0, then those of ladder 1, and so on
     ending_start int [L + 1]: ladder l has the endings ending_start[l] to ending_start[l + 1] - 1
 
     Whole cents are period 1 with the ending 0; .29/.49/.79/.99 is period 100 with four endings; an explicit list of
@@ -82,7 +82,7 @@ class Ladders:
         return np.array([_spacing(self.endings[first:last], int(period)) for first, last, period in starts], np.int32)
 
     def has_rung(self, ladder: np.ndarray, price: np.ndarray) -> np.ndarray:
-        """Return bool [P]: whether each price [P], in cents, is a rung of its ladder [P]; if continuous, all are."""
+        """Return bool [P]: whether each price [P], in cents, is on its ladder [P]; on a continuous one all are."""
         is_rung = self.period[ladder] == 0
         for row in np.unique(ladder[~is_rung]):
             mine = ladder == row
@@ -92,7 +92,7 @@ class Ladders:
 
 
 def _spacing(endings: np.ndarray, period: int) -> int:
-    """Return the distance of the rungs of one ladder, or 0 if it differs or there is none."""
+    """Return the distance of one ladder's rungs in cents, or 0 if distances differ or the ladder is continuous."""
     if len(endings) == 0:
         return 0
     gaps = np.diff(np.append(endings, endings[0] + period))

@@ -1,4 +1,4 @@
-"""The arrays that a loop over a tile fills: cells, and their sums over segments."""
+"""The arrays that a loop over a tile fills: the cells, and the sums of the cells over segments."""
 
 from enum import IntEnum
 from typing import Any, NamedTuple
@@ -34,7 +34,7 @@ class Cells(NamedTuple):
     category_value [G, S']: R in cents per visit, S' as in tile.Tile. On entry the R to start from, 0 for none; on
         return the R that the prices earn if probabilities or totals are computed, else unspecified
     has_price, has_probability, has_binding_side: whether the loop fills the array of that name; where it does not,
-        the array has one element, which nobody reads or writes
+        the array has one element, which is neither read nor written
     """
 
     price: np.ndarray
@@ -70,7 +70,7 @@ def new_cells(
     probability: np.ndarray | None = None,
     binding_side: np.ndarray | None = None,
 ) -> Cells:
-    """Return cells in which the loop fills the given arrays and no others."""
+    """Return Cells in which the loop fills the given arrays, but not those that are None. Shapes: see Cells."""
     return Cells(
         price=_unused(np.int32) if price is None else price,
         probability=_unused(category_value.dtype) if probability is None else probability,
@@ -85,7 +85,7 @@ def new_cells(
 def new_block_sums(
     visits: np.ndarray | None, products: int, categories: int, segments: int, has_bound: bool
 ) -> BlockSums:
-    """Return zeros to be filled for visits [S] or [C, S], or, without visits, sums that are not computed.
+    """Return BlockSums of zeros for visits [S] or [C, S]; without visits, BlockSums that the loop does not fill.
 
     Raises ValueError unless visits are finite floats of one of these shapes with at least one class.
     """
@@ -107,5 +107,5 @@ def new_block_sums(
 
 
 def _unused(dtype: Any) -> np.ndarray:
-    """Return an array of one element, which gives numba a type where nothing is filled."""
+    """Return an array of one element: numba needs its type, although the loop does not fill it."""
     return np.empty((1, 1), dtype)

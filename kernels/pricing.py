@@ -21,11 +21,11 @@ from kernels.product_records import product_columns
 from kernels.tile import Tile, pad_segments, padded, tile_of
 
 ROUNDINGS = 32
-"""Relative tolerance of R in units of the type's rounding: R is a ratio of two sums, each right to a few roundings, so
-that a smaller improvement is noise."""
+"""Relative tolerance of R, in multiples of the float type's epsilon. R is a ratio of two sums, each of which is exact
+to a few epsilons, so a smaller improvement of R is noise."""
 
-# One call uses every core, numba's workqueue threads abort if two threads enter them, and BLAS may use only one thread
-# for each of ours.
+# Only one call computes at a time: a call uses every core, and numba's workqueue threading layer aborts the process if
+# two threads enter it. Inside a call BLAS gets one thread for each worker.
 ONE_AT_A_TIME = Lock()
 
 
@@ -50,11 +50,11 @@ class PricedCells:
     price [P, S]: in cents; int32, or the demand's type if some ladder is continuous (period 0)
     probability [P, S]: the demand's type, that a visit of the segment chooses the product at these prices; 0 for
         products off the shelf
-    binding_side int8 [P, S]: a BindingSide: LOW or HIGH if the best price without bounds lies below or above them, else
-        NONE; if the weight is not positive, which of the bounds was taken
+    binding_side int8 [P, S]: a BindingSide: LOW or HIGH if the best price without bounds lies below or above the
+        bounds, else NONE. If the weight is not positive: the bound that is the price
     category_value [G, S]: R, the expected weighted profit of the category at these prices, in cents per visit
-    totals: sums over segments, if visits were given
-    steps: the most passes that a category took
+    totals: sums over segments, if visits were given, else None
+    steps: the most passes that a category took (see formulas for a pass)
     """
 
     price: np.ndarray
@@ -94,9 +94,10 @@ def price_cells(
     start from, in cents; 0 for none. backend: see resolve_backend. The computation is in the demand's type. The result
     has the same bits for any tiling along categories and segments and for any number of threads.
 
-    A product off the shelf is priced with the R of the products on it, to which it contributes nothing; with R = 0 if
-    the shelf is empty. The iteration (Dinkelbach 1967) always ends with finite numbers: if utilities are so large that
-    their rounding decides who chooses what, prices are best for an R between the margins.
+    A product off the shelf is priced with the R that the products on the shelf earn, or with R = 0 if no product of the
+    category is on the shelf; it adds nothing to R. The iteration (Dinkelbach 1967) always ends with finite numbers: if
+    utilities are so large that their rounding decides which product is chosen, the prices are best for an R that lies
+    between the products' margins.
 
     Raises ValueError if demand and inputs differ in P, if visits or category_value have another shape or, with CUDA, if
     products share a price; BackendUnavailable for "cuda" without CUDA; MemoryError if the GPU's memory is too small.
@@ -123,9 +124,10 @@ def price_cells(
 def best_prices(
     demand: Demand, inputs: PricingInputs, backend: str = "cpu", out: np.ndarray | None = None
 ) -> np.ndarray:
-    """Return PricedCells.price [P, S] alone, in `out` if given; faster, because nothing else is computed or written.
+    """Return PricedCells.price [P, S] alone, written into `out` if it is given.
 
-    Raises what price_cells raises, and ValueError if `out` has another shape or type.
+    This is faster than price_cells, because nothing else is computed or written. Raises what price_cells raises, and
+    ValueError if `out` has another shape or type.
     """
     shape, dtype = (demand.product_count, demand.segment_count), _price_type(demand, inputs)
     price = np.empty(shape, dtype) if out is None else out
@@ -183,9 +185,9 @@ def choice_totals(demand: Demand, shelf: Shelf, price: np.ndarray, visits: np.nd
 
 
 def utility_lines(demand: Demand, shelf: Shelf) -> tuple[np.ndarray, np.ndarray]:
-    """Return u(0) and the slope per cent, both [P, S] in the demand's type, computed on the CPU.
+    """Return u(0) and the slope, both [P, S] in the demand's type, computed on the CPU.
 
-    Every utility is u(0) - slope * price. Raises ValueError if demand and shelf differ in P.
+    Every utility is u(0) - slope * price, with the price in cents. Raises ValueError if demand and shelf differ in P.
     """
     _require_same_products(demand, shelf)
     utility_at_zero, slope = (np.empty((demand.product_count, demand.segment_count), demand.dtype) for _ in range(2))
@@ -235,7 +237,7 @@ def _shared_out(tile: Tile, demand: Demand) -> tuple[WorkerMemory, np.ndarray]:
 
 @lru_cache(maxsize=1)
 def _work(workers: int, longest: int, real: np.dtype) -> WorkerMemory:
-    """Return working memory, the same one for similar tiles: touching fresh pages takes longer than a small tile."""
+    """Return the working memory, shared by similar tiles: touching fresh pages takes longer than a small tile does."""
     return new_worker_memory(workers, longest, real)
 
 
@@ -248,7 +250,7 @@ def _blas() -> ThreadpoolController:
 
 
 def _price_type(demand: Demand, inputs: PricingInputs) -> Any:
-    """Return the type of prices: int32 for whole cents, else the demand's."""
+    """Return the type of prices: int32 for whole cents, else the demand's type."""
     return np.dtype(np.int32) if inputs.is_whole_cents else demand.dtype
 
 
@@ -262,7 +264,7 @@ def _start(demand: Demand, shelf: Shelf, category_value: np.ndarray | None) -> n
 
 
 def _new_sums(demand: Demand, shelf: Shelf, visits: np.ndarray | None, has_bound: bool) -> BlockSums:
-    """Return sums to be filled for visits [S] or [C, S], or, without visits, sums that are not computed."""
+    """Return BlockSums of zeros for visits [S] or [C, S]; without visits, BlockSums that the loop does not fill."""
     return new_block_sums(visits, demand.product_count, shelf.category_count, demand.segment_count, has_bound)
 
 

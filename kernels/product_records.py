@@ -1,4 +1,4 @@
-"""What the loops read of each product, in one record per product."""
+"""One record per product, which holds all that the loops read of the product."""
 
 from typing import Any, NamedTuple
 
@@ -13,13 +13,13 @@ RUNGS, CONTINUOUS, ENDINGS, ENDS, FAMILY = range(5)
 
 
 class ProductColumns(NamedTuple):
-    """The columns that the records of P products are made of, in float64 and int64, so that each field is rounded once.
+    """The columns from which the records of P products are filled; float64 and int64, so that a field is rounded once.
 
     reference_price, appeal_offset, sensitivity_offset float64 [P], on_shelf bool [P]: see inputs.Shelf and demand
     unit_cost, weight, low, high float64 [P], ladder int64 [P]: see inputs.PricingInputs
     family int64 [P]: see inputs.PricingInputs
     period, spacing int64 [L], endings int64 [E], ending_start int64 [L + 1]: see ladders.Ladders
-    has_inputs: whether pricing inputs are known; without them, unit_cost and all that follows has one element
+    has_inputs: whether pricing inputs are known; if not, unit_cost and every array after it have one element
     has_families: whether some products share one price; otherwise family has one element
     """
 
@@ -89,8 +89,8 @@ def product_records(columns: ProductColumns, category_start: np.ndarray, real: n
         FAMILY: other products of the category have the same price
     per_unit: 1 / unit, and value_step: 1 / (weight * unit), where the unit is the spacing for RUNGS and a cent
         otherwise; for ENDS, value_step is 1 / unit
-    leader, next_mate: the first product of the family and the next one, counted from the category's first; -1 where
-        there is none
+    leader, next_mate: the family's first product and its next one after this, as positions in the category; -1 where
+        there is no such product
     Fields that only pricing inputs give are 0 without them.
     """
     records = np.zeros(len(columns.reference_price), record_type(real))
@@ -142,7 +142,7 @@ def fill_demand(columns, first, last, records):
 
 @compiled()
 def clear_pricing_inputs(records):
-    """Set the fields of records [n] that only pricing inputs give to 0."""
+    """Set to 0 those fields of records [n] that only pricing inputs give."""
     for p in range(len(records)):
         product = records[p]
         product.unit_cost = product.weight = product.weighted_cost = product.low = product.high = 0
@@ -172,7 +172,7 @@ def fill_pricing_inputs(columns, first, last, records):
             unit = np.float64(spacing)
             product.spacing, product.ending = unit, columns.endings[start]
         elif rule == ENDINGS and low // period == high // period:
-            # If both bounds lie in one period, only the endings between them matter, a few of a long list.
+            # If both bounds lie in one period, only the endings between them matter; a long list need not be scanned.
             mine = columns.endings[start:end]
             product.first_ending += np.searchsorted(mine, low % period)
             product.last_ending = start + np.searchsorted(mine, high % period, side="right")
@@ -184,7 +184,7 @@ def fill_pricing_inputs(columns, first, last, records):
 def fill_families(records, family):
     """Link the products of each family in one category's records [n]; family int64 [n], -1 for none.
 
-    The unit of a family's product is a cent, as without a ladder.
+    The unit (see product_records) of a product in a family is a cent, as for a product without a ladder.
     """
     for p in range(len(records) - 1, -1, -1):
         product = records[p]

@@ -1,9 +1,9 @@
 """The rungs of one product's ladder: those around a price, and their numbers.
 
 A product's record holds `period` and the range first_ending to last_ending - 1 of `endings` [E], in cents; its rungs
-are k * period + endings[e], numbered upwards from 0 at k = 0 and the first ending. Everything is scalar but `endings`.
-CUDA compiles these functions too. The CPU's loop over ordinary products has `bracket` a second time, in a form that
-vectorises over segments (cpu.product_block.move_to_best_rungs).
+are k * period + endings[e], numbered upwards from 0 at k = 0 and the first ending. All arguments except `endings` are
+scalars. CUDA compiles these functions too. The CPU's loop over ordinary products has `bracket` a second time, in a form
+that vectorises over segments (cpu.product_block.move_to_best_rungs).
 """
 
 from kernels.compiled import compiled
@@ -14,7 +14,7 @@ from kernels.formulas import FAR, rung_above, rung_below
 def bracket(product, endings, first, last):
     """Return the highest rung not above `first` and the lowest rung not below `last`, in cents.
 
-    Rungs outside the product's bounds count too: either may lie beyond them.
+    Rungs outside the product's bounds count too, so either result may lie outside the bounds.
     """
     below, above = -type(first)(FAR), type(first)(FAR)
     for e in range(product.first_ending, product.last_ending):
@@ -35,6 +35,6 @@ def number_of(product, endings, rung):
 
 @compiled()
 def rung_of(product, endings, number):
-    """Return the rung of that number, in cents."""
+    """Return the rung with the given number, in cents."""
     count = product.last_ending - product.first_ending
     return product.period * type(product.period)(number // count) + endings[product.first_ending + number % count]

@@ -49,14 +49,14 @@ class RatioTile(NamedTuple):
     ratio: int
 
     def rungs_at_or_below(self, price: np.ndarray) -> np.ndarray:
-        """Return the highest rungs inside the bounds not above prices [P]; the lower bound where there is none."""
+        """Return the highest rungs [P] inside the bounds not above prices [P] in cents; the low bound where none is."""
         rung = np.empty(len(self.products), self.utility_at_zero.dtype)
         with ONE_AT_A_TIME:
             fill_rungs(self, price.astype(rung.dtype), rung)
         return rung
 
     def highest_prices(self, level: np.ndarray) -> np.ndarray:
-        """Return the highest prices [P], in cents, that the ratio allows with levels [P]."""
+        """Return the highest prices [P], in cents, that the ratio allows for levels [P] in cents."""
         highest = np.empty_like(level)
         with ONE_AT_A_TIME:
             fill_highest_prices(self, level, highest)
@@ -92,7 +92,7 @@ class RatioTile(NamedTuple):
 
 
 class LevelStep(NamedTuple):
-    """What a step reads, category_value, scale and level, and what it fills: unconstrained_price, proposed and gain.
+    """The arrays of a step: it reads category_value, scale and level; it fills unconstrained_price, proposed and gain.
 
     category_value [G, S]: R in cents per visit; scale float64 [G, S]: v / D; unconstrained_price [P, S]: the best
     prices inside the bounds, without the ratio, for these R; level, proposed [P]: the present and the next levels, in
@@ -108,8 +108,10 @@ class LevelStep(NamedTuple):
 
 
 def ratio_tile(demand: Demand, inputs: PricingInputs, ratio: int) -> RatioTile:
-    """Return the tile of a search for levels. Raises ValueError if `ratio`, in millionths, is below one million, or if
-    some ladder is continuous."""
+    """Return the tile of a search for levels; `ratio` is in millionths.
+
+    Raises ValueError if the ratio is below one million, or if some ladder is continuous.
+    """
     require(ratio >= MILLION, "the ratio must be at least one million", ratio)
     require(inputs.is_whole_cents, "levels need ladders", inputs.ladders.period)
     tile, sizes = tile_of(demand, inputs.shelf, inputs), np.diff(inputs.shelf.category_start)
@@ -134,7 +136,7 @@ def set_unconstrained_prices(tile, step):
 
 @compiled()
 def set_unconstrained_prices_of(tile, step, p):
-    """Fill the row of product p."""
+    """Fill row p of unconstrained_price with product p's best prices [S] inside the bounds for R."""
     product, category_value = tile.products[p], step.category_value[tile.category[p]]
     low, high, unit_cost, weight = product.low, product.high, product.unit_cost, product.weight
     for s in range(len(category_value)):
@@ -148,9 +150,9 @@ def set_unconstrained_prices_of(tile, step, p):
 
 @compiled(parallel=True)
 def fill_proposed_levels(tile, step):
-    """Fill `proposed` with better levels than `level` where the model sees any, and `gain` with what it promises."""
+    """Fill `proposed` with better levels than `level` where the model sees any, and `gain` with the promised gain."""
     for p in prange(len(tile.products)):
-        # numba counts in unsigned numbers here, which become floats where signed ones are added.
+        # The index of a prange is unsigned; adding a signed integer to an unsigned one gives a float in numba.
         propose_level(tile, step, np.int64(p))
 
 
@@ -191,7 +193,7 @@ def next_member(tile, p):
 
 @compiled()
 def extreme_prices(tile, step, p):
-    """Return the lowest and the highest unconstrained price of product p, its family's included, over all segments."""
+    """Return the lowest and the highest unconstrained price of product p and its family over all segments."""
     least, most, k = step.unconstrained_price[p, 0], step.unconstrained_price[p, 0], p
     while k >= 0:
         for s in range(step.unconstrained_price.shape[1]):
@@ -203,7 +205,7 @@ def extreme_prices(tile, step, p):
 
 @compiled()
 def promised_value(tile, step, p, level):
-    """Return what the model expects of product p, its family's included, at a level; in float64."""
+    """Return the model's contribution of product p and its family at a level, in float64 (see the module's formula)."""
     total, k, high = 0.0, p, highest_price(tile, p, level)
     category_value, scale = step.category_value[tile.category[p]], step.scale[tile.category[p]]
     while k >= 0:
@@ -228,7 +230,7 @@ def highest_price(tile, p, level):
 
 @compiled()
 def fill_highest_prices(tile, level, highest):
-    """Fill highest [P] with the highest prices that the ratio allows with levels [P]; a fixed price is its own."""
+    """Fill highest [P] with the highest prices that the ratio allows for levels [P]; a fixed price stays as it is."""
     for p in range(len(level)):
         is_fixed = not tile.products[p].low < tile.products[p].high
         highest[p] = level[p] if is_fixed else highest_price(tile, p, level[p])

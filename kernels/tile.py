@@ -15,7 +15,7 @@ class Tile(NamedTuple):
     """G categories with P products for S segments, padded to S' = B * LANES segments in B blocks.
 
     segment_appeal [B, Da, LANES], segment_sensitivity [B, Db, LANES]: the segments' factors; one element if is_dense
-    product_appeal [P, Da], product_sensitivity [P, Db]: the products' factors; if is_dense, [P, S'], a and b themselves
+    product_appeal [P, Da], product_sensitivity [P, Db]: the products' factors; if is_dense, a and b themselves [P, S']
     is_dense: whether the demand gives a and b rather than factors
     category_start int64 [G + 1]: category g holds the products category_start[g] to category_start[g + 1] - 1
     endings [E]: the endings of all ladders, in cents; empty without pricing inputs
@@ -56,7 +56,7 @@ def padded(segment_count: int) -> int:
 
 
 def pad_segments(array: np.ndarray, dtype: Any) -> np.ndarray:
-    """Return the array [..., S] extended with zeros to [..., S'], converted to a type."""
+    """Return the array [..., S] extended with zeros to [..., S'] and converted to `dtype`."""
     filled = np.zeros((*array.shape[:-1], padded(array.shape[-1])), dtype)
     filled[..., : array.shape[-1]] = array
     return filled

@@ -1,4 +1,4 @@
-"""The proof that goes with constrained prices: certificate.json in a version's record, and prices of stock."""
+"""The proof that goes with constrained prices: certificate.json in a version's record, and shadow prices of stock."""
 
 import json
 from dataclasses import dataclass
@@ -30,8 +30,8 @@ ROUNDING = 1e-9
 class ProductLimits:
     """Limits per product, after solving.
 
-    names: of the constraints that set them; table: product_id, limit, units, rationed and shadow_price of every
-    product with a limit.
+    names: the constraints that set the limits; table: product_id, limit, units, rationed and shadow_price of every
+    product with a limit. limit, units and rationed are in units of a period, shadow_price is in currency.
     """
 
     names: list[str]
@@ -56,7 +56,7 @@ class ProductLimits:
 
 @dataclass(frozen=True)
 class Certificate:
-    """What is proved of a version's prices.
+    """The statements that are proved of a version's prices.
 
     summary: the content of certificate.json.
     product_limits: None where no constraint is per product.
@@ -105,9 +105,9 @@ def certificate_of(
 ) -> Certificate:
     """Return the certificate of a solution.
 
-    constraints: the K that are not per product; today [K, 3]: units, revenue and cost of their slices at today's
-    prices. A shadow_price is what a limit looser by one (unit, currency unit, or 1.0 of margin rate) would add to the
-    objective.
+    constraints: the K constraints that are not per product; today [K, 3]: units, revenue and cost of their slices at
+    today's prices; currency: of all amounts. A shadow_price is what a limit looser by one (unit, currency unit, or 1.0
+    of margin rate) would add to the objective.
     """
     sums = solution.sums.covered.sum(axis=0)
     entries = {
@@ -144,7 +144,7 @@ def certified_objective(folder: Path) -> float | None:
 def add_costs(folder: Path, costs: dict[str, object]) -> Path:
     """Add what each rule costs (see rule_costs) to the certificate of a record; return its path.
 
-    Where there is no certificate, because the policy has no constraints, the costs make one by themselves.
+    Where there is no certificate, because the policy has no constraints, the costs are written into a new one.
     """
     path = folder / CERTIFICATE
     summary = json.loads(path.read_text()) if path.is_file() else NOTHING_PROVEN

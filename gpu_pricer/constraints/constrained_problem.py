@@ -24,9 +24,9 @@ Constraints = dict[str, Constraint]
 
 @dataclass(frozen=True)
 class MarketData:
-    """What constraints read of the market, besides the pricing problem.
+    """The tables that constraints read besides the pricing problem.
 
-    catalog, segments: tables in any order, with the columns that the conditions name; currency: of the amounts.
+    catalog, segments: in any order, with the columns that the conditions name; currency: the name of the currency.
     """
 
     catalog: pl.DataFrame
@@ -36,7 +36,7 @@ class MarketData:
 
 @dataclass(frozen=True)
 class ConstrainedPrices:
-    """Prices under constraints, and what is proved of them."""
+    """Prices under constraints, and their certificate."""
 
     solution: Solution
     certificate: Certificate
@@ -84,7 +84,7 @@ class ConstrainedProblem:
         return ConstrainedPrices(solution, certificate)
 
     def read_start(self, folder: Path) -> Start:
-        """Return where a version's record says to start; InputError where the record has no certificate."""
+        """Return the start of the search that a version's record holds; InputError where it has no certificate."""
         return read_start(folder, list(self.on_sums), self.subproblems.problem.products.product_id)
 
     def _product_limits(self, solution: Solution) -> ProductLimits | None:

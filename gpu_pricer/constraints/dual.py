@@ -26,7 +26,7 @@ FLAT, MOST_STEPS = 1e-9, 40
 """Share of the objective below which a step of the search gains nothing, and the most steps."""
 
 LEAST_TURN = 1e-12
-"""Smallest cosine between a step and the change of slack that still says something of the curvature."""
+"""Smallest cosine between a step and its change of slack with which the pair updates the curvature."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class _CloseEnough(Exception):
 
 
 def priority_caps(priority: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return who belongs to each of Q priorities, bool [Q, K], the least important first, and the caps of Σ z [Q]."""
+    """Return which constraints have each of Q priorities, bool [Q, K], least important first; and caps of Σ z [Q]."""
     ranks = np.unique(priority)[::-1]
     return priority == ranks[:, None], CAP * CAP_RATIO ** np.arange(len(ranks))
 
@@ -89,8 +89,8 @@ def minimise_dual(evaluate: Callable[[np.ndarray], DualPoint], start: np.ndarray
 def estimate_curvature(points: list[DualPoint], around: np.ndarray, known: np.ndarray | None) -> np.ndarray:
     """Return the derivative of slack by z near z = around [K], positive definite [K, K].
 
-    BFGS updates over the points, the farthest first (Nocedal & Wright 2006, ch. 6.1). known [K, K]: the estimate to
-    update; without one the first update scales the identity.
+    The estimate comes from BFGS updates over the points, the farthest from `around` first (Nocedal & Wright 2006, ch.
+    6.1). known [K, K]: the estimate to update; if None, the first pair of points scales the identity.
     """
     ordered = sorted(points, key=lambda point: -float(np.linalg.norm(point.z - around)))
     pairs = [(b.z - a.z, b.slack - a.slack) for a, b in pairwise(ordered)]

@@ -29,8 +29,9 @@ class Frontier:
     """Which frontier to trace.
 
     measure: what the objective is traded for, one of MEASURES; null: no frontier.
-    points: how many, the first one without a multiplier.
-    largest: the last point's multiplier, as the share of today's objective that today's amount would earn.
+    points: the number of points; the first one has a multiplier of 0.
+    largest: the last point's multiplier, stated as a share: the multiplier times the measure at today's prices is this
+        share of the objective at today's prices.
     """
 
     measure: str | None
@@ -50,10 +51,10 @@ def trace_points(
     """Yield prices along the frontier with their rows of its table, from the policy's own objective on.
 
     objective [3]: the policy's weights of units, revenue and cost. Every search starts from the point before.
-    A row holds, for a period: multiplier, what one more of the measure costs (1.0 more of a margin rate) in the
-    objective's currency; objective, profit, units, revenue, margin_rate; share_changed, of the prices; gap, how far
-    the weighted sum may be from the best, as a share of it. InputError where today's measure is not above 0, or the
-    measure is the objective.
+    A row holds, for a period: multiplier, what one more unit of the measure (1.0 of a margin rate) costs in the
+    objective, in currency; objective, profit, units, revenue, margin_rate; share_changed, the share of prices that are
+    not today's; gap, how far the weighted sum may be from its best value, as a share of the sum. InputError where the
+    measure at today's prices is not above 0, or the measure is the objective.
     """
     coefficient, scale = _direction(constrained.today, objective, frontier)
     largest = frontier.largest * abs(float(constrained.today @ objective)) / scale

@@ -11,7 +11,7 @@ from gpu_pricer.policy.objective import Objective
 
 UNITS, REVENUE, COST = np.eye(3)
 COEFFICIENT = {"units": UNITS, "revenue": REVENUE, "profit": REVENUE - COST}
-"""What each measure counts of units, revenue and cost [3]; a margin rate is not a sum and has no entry."""
+"""Each measure's weights of units, revenue and cost [3]; a margin rate is not a sum and has no entry."""
 
 LEAST_SCALE, LEAST_RATE = 1e-6, 0.01
 """The smallest scale of a limit on a sum, and the smallest margin rate that sets the scale of a limit on a rate."""
@@ -78,7 +78,7 @@ def linear_constraints_of(constraints: dict[str, Constraint], today: np.ndarray)
 
 
 def measure_value(constraint: Constraint, sums: np.ndarray) -> float:
-    """Return the constraint's measure of units, revenue and cost [3]; the margin rate of no revenue is 0."""
+    """Return the constraint's measure for units, revenue and cost, sums [3]; without revenue a margin rate is 0."""
     if constraint.measure == "margin_rate":
         revenue = float(sums @ REVENUE)
         return float(sums @ (REVENUE - COST)) / revenue if revenue > 0 else 0.0

@@ -12,14 +12,14 @@ import numpy as np
 from scipy.optimize import linprog
 
 TRIES, TIGHTENING = 8, 1.5
-"""Most linear programmes, and how many times the shortfall of one mixture the next one adds to the right-hand sides."""
+"""The most linear programmes, and the multiple of one mixture's shortfall that the next one must make up."""
 
 LEAST_SHARE, TINY = 1e-9, 1e-300
-"""Share of the feasible iterate from which a category takes its prices; and what keeps a scale of 0 from dividing."""
+"""The share above which a category takes the feasible iterate's prices; and the least scale, above 0 for division."""
 
 
 class CategoryTotals(NamedTuple):
-    """What the prices of one dual iterate add up to, per category.
+    """The sums per category at the prices of one dual iterate.
 
     objective [G] in currency; achieved [G, K]: each category's part of the constraints' left-hand sides.
     """

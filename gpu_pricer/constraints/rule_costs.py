@@ -1,7 +1,7 @@
 """What each rule of a policy costs: the objective without the rule, all else equal, less the objective with it.
 
 The costs do not add up: of two rules that set the same prices, each costs little alone. A rule that overrules another
-one can even pay, where the other binds without it.
+rule can even have a negative cost, because without the first rule the other one binds.
 """
 
 from collections.abc import Iterator, Mapping
@@ -42,7 +42,7 @@ RULE_OFF: Mapping[str, object] = {
 
 
 def without_each(policy: Policy) -> Iterator[tuple[str, Policy]]:
-    """Yield every rule in force, by its key in the policy, with the policy without it."""
+    """Yield the key of every rule in force, and the policy without this rule."""
     bounds: Bounds = policy.bounds
     for name, off in RULE_OFF.items():
         if getattr(bounds, name) != off:
@@ -70,9 +70,9 @@ def rule_costs(
 ) -> dict[str, object]:
     """Return a period's objective in currency, and for every rule in force the objective without it and its cost.
 
-    certified: the objective with all rules, where it is known. Each rule takes one pass over all cells, a tile at a
-    time; under constraints each takes the passes that meeting them again needs. Where constraints are relaxed a rule
-    can seem to pay, because without it they are relaxed less.
+    certified: the objective with all rules, None if it is not known. Each rule takes one pass over all cells, a tile at
+    a time; under constraints it takes the passes of a new search for multipliers. Where constraints are relaxed, a rule
+    can seem to raise the objective, because the constraints are relaxed less without the rule.
     """
     market = MarketData(catalog, artefact.segments, artefact.info.currency)
 

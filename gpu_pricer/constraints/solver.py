@@ -32,13 +32,13 @@ AT_CAP = 0.999
 """Share of a priority's cap from which its multipliers count as capped."""
 
 ROUNDS = 4
-"""Most alternations between the multipliers and the shadow prices of stock, each sought with the other fixed."""
+"""Most alternations between the multipliers and the shadow prices of stock; each is sought with the other fixed."""
 
 STOCK_PASSES, FEASIBLE_PASSES, TRIES = 40, 6, 12
 """Most passes of one search for shadow prices of stock, and for a feasible iterate; most attempts to recover prices."""
 
 OVERSHOOT = 1.5
-"""How many times the margin a Newton step aims at, because prices move in jumps."""
+"""The multiple of the margin that a Newton step aims at, because prices move in jumps."""
 
 LEAST_SCALE = 1e-9
 """The smallest scale of the dual, in currency, for an objective of 0 at today's prices."""
@@ -46,14 +46,15 @@ LEAST_SCALE = 1e-9
 
 @dataclass(frozen=True)
 class Solution:
-    """Prices under constraints, as the Lagrangian that leads to them, and what is proved of them.
+    """Prices under constraints, given by their Lagrangian, with their sums, their objective and its upper bound.
 
-    linear_constraints: the inequalities that are met, relaxed ones with their eased right-hand sides.
-    is_relaxed bool [K]: which of them were eased.
-    sums: at the prices themselves, in float64.
+    lagrangian: the Lagrangian whose best prices these are.
+    linear_constraints: the inequalities to meet, relaxed ones with their eased right-hand sides.
+    is_relaxed bool [K]: which inequalities were eased.
+    sums: the sales at the prices, in float64.
     rationed [P]: units that demand asks for and stock cannot serve even at the highest price.
     objective: in currency, without what the rationed units would earn.
-    bound: no prices that meet the constraints reach more.
+    bound: in currency; no prices that meet the constraints have a higher objective.
     start: the multipliers and shadow prices found, from which the next search can start.
     passes: how often all cells were computed.
     """
@@ -81,9 +82,9 @@ class Solution:
 
 @dataclass(frozen=True)
 class DualIterate:
-    """The dual at some multipliers and shadow prices, and what the prices that are best there add up to.
+    """The dual at some multipliers and shadow prices, and the sums of the prices that are best for these.
 
-    units [P]: sold of every product.
+    totals: objective and left-hand sides per category; units [P]: the units sold of every product.
     """
 
     point: DualPoint
@@ -111,7 +112,7 @@ class Solver:
         self.iterates: list[DualIterate] = []
 
     def solve(self, start: Start | None) -> Solution:
-        """Find the multipliers, relax the limits that cannot be met, and recover prices that meet the rest."""
+        """Return prices that meet the limits, after relaxing those limits that cannot be met together."""
         z = np.zeros(len(self.linear_constraints.names))
         if start is not None:
             z = start.multiplier * self.linear_constraints.scale / self.scale
@@ -148,7 +149,7 @@ class Solver:
         return has_moved
 
     def _evaluate(self, z: np.ndarray) -> DualIterate:
-        """Compute the dual at z and the present shadow prices of stock, and keep the iterate; one pass."""
+        """Return the dual's iterate at z [K] and the present shadow prices of stock, and keep it; one pass."""
         required = self.linear_constraints.required / self.linear_constraints.scale
         sums, lagrangian_value = self.subproblems.solve(self._lagrangian(z))
         totals = CategoryTotals(sums.total @ self.objective, self.linear_constraints.achieved(sums.covered))

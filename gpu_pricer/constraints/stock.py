@@ -1,4 +1,4 @@
-"""Shadow prices of limits per product: what one more unit of a scarce product would earn, for all products at once."""
+"""Shadow prices of limits per product: what one more unit of a scarce product would earn."""
 
 from dataclasses import dataclass
 
@@ -30,7 +30,7 @@ FIRST_SHARE, SHARE = (0.02, 0.5), (0.05, 0.95)
 class Stock:
     """Limits of the units that each product may sell in a period.
 
-    limit [P]: in units, infinite where there is none.
+    limit [P]: in units, infinite for a product without a limit.
     highest_price [P]: the shadow price, in currency, from which on one more unit earns nothing even at the highest
     price allowed. Units above the limit at that shadow price are rationed: they are not sold and earn nothing.
     """
@@ -58,7 +58,10 @@ class Stock:
 
 
 def stock_of(problem: PricingProblem, objective: np.ndarray, limit: np.ndarray) -> Stock:
-    """Return the limits [P] with the most that one unit of each product can add to the objective, weighted by [3]."""
+    """Return the stock of limits [P] in units.
+
+    objective [3]: weights of units, revenue and cost, which give the most that one unit of a product can earn.
+    """
     of_unit, of_revenue, of_cost = objective
     highest = of_unit + of_revenue * highest_prices(problem) + of_cost * problem.products.cost
     return Stock(limit, np.maximum(highest, 0.0))
@@ -72,7 +75,7 @@ def highest_prices(problem: PricingProblem) -> np.ndarray:
 
 
 class StockSearch:
-    """Search of the lowest shadow price at which each product sells no more than its limit.
+    """Search for the lowest shadow price at which each product sells no more than its limit.
 
     Every product has its own bracket [low, high], and all brackets move in the same pass over the cells. Units fall
     with the product's own shadow price in jumps, one for every segment and rung. Units also rise with the shadow prices
@@ -80,7 +83,7 @@ class StockSearch:
     """
 
     def __init__(self, stock: Stock, today: np.ndarray) -> None:
-        """today [P]: prices in currency; a bracket is closed at a share of them, see CLOSE."""
+        """today [P]: today's prices in currency; a bracket narrower than CLOSE times today's price is not searched."""
         self.stock, self.step = stock, CLOSE * today
         self.price = np.zeros_like(today)
         self.low, self.high = np.zeros_like(today), stock.highest_price.copy()
@@ -88,7 +91,7 @@ class StockSearch:
         self.turns, self.lifts = 0, np.zeros(len(today))
 
     def start_at(self, price: np.ndarray) -> None:
-        """Start from the shadow prices [P] of an earlier problem, with narrow brackets around them."""
+        """Start from the shadow prices [P], in currency, of an earlier problem, with narrow brackets around them."""
         self.price = np.minimum(price, self.stock.highest_price)
         self.low = np.maximum(self.price - NEARBY * self.step, 0.0)
         self.high = np.minimum(self.price + NEARBY * self.step, self.stock.highest_price)

@@ -1,4 +1,4 @@
-"""The Lagrangian's subproblems, one per category and segment: their sums per category, and an upper bound."""
+"""The Lagrangian's subproblems, one per category and segment: sums per category at given prices, and an upper bound."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class CellBlock(NamedTuple):
 class LagrangianSubproblems:
     """A pricing problem, to be evaluated under one Lagrangian after another.
 
-    passes: how often every cell was computed so far.
+    passes: the number of computations of all cells so far.
     """
 
     def __init__(self, problem: PricingProblem, slices: Slices, backend: str) -> None:
@@ -81,7 +81,10 @@ class LagrangianSubproblems:
         return sums, value
 
     def compute_bound(self, lagrangian: LagrangianWeights) -> float:
-        """Return what no prices exceed of the Lagrangian, in currency: Σ visits · max(R, F(R)) in float64; one pass."""
+        """Return an upper bound of the Lagrangian over all prices, in currency; one pass.
+
+        The bound is Σ visits · max(R, F(R)) in float64.
+        """
         bound = 0.0
         for block in self._blocks():
             demand = in_double(self.problem.demand.tile(block.products.start, block.products.stop, block.members))
@@ -112,7 +115,7 @@ class LagrangianSubproblems:
         return changed / (len(today) * len(self.problem.segments.segment_id))
 
     def _choose(self, members: np.ndarray, categories: tuple[int, int], price: np.ndarray) -> Totals:
-        """Return what the members choose of the categories at prices [n, 1] or [n, members], in float64."""
+        """Return what the segments `members` choose of the categories at prices [n, 1] or [n, members], in cents."""
         products = self.problem.product_slice(*categories)
         demand = in_double(self.problem.demand.tile(products.start, products.stop, members))
         return choice_totals(demand, self.problem.shelf(*categories), price, self.problem.segments.visits[members])

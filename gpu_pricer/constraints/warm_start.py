@@ -19,7 +19,7 @@ class Start:
 
     multiplier [K]: in currency per unit of each left-hand side.
     stock_price [P]: shadow prices of stock in currency.
-    curvature [K, K]: the derivative of relative slack by the scaled multipliers, None if unknown.
+    curvature [K, K]: the derivative of relative slack by the scaled multipliers (see dual.py), None if unknown.
     """
 
     multiplier: np.ndarray

@@ -1,6 +1,6 @@
-"""What a policy says: objective, bounds, ladders, constraints, prices set by hand.
+"""The settings of a policy: objective, bounds, ladders, constraints, prices set by hand.
 
-Settings and their checks, and the prices that they allow; nothing here prices.
+This package checks the settings and computes which prices they allow; it does not choose prices.
 """
 
 from gpu_pricer.policy.bounds import Bounds

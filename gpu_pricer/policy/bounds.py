@@ -30,7 +30,7 @@ class Bounds:
     family_column: catalog column whose equal values, inside a category, mean one common price.
     frozen: condition in SQL over the catalog; the products for which it holds stay at today's price.
     max_changes: how many cells a run may move away from today's price.
-    max_segment_ratio: a product's dearest over its cheapest segment; 1: one price for all segments.
+    max_segment_ratio: the largest ratio of a product's highest to its lowest price over segments; 1: one price for all.
     """
 
     max_decrease: float | None

@@ -18,7 +18,8 @@ class Constraint:
     at_least, at_most: the limit, of which exactly one is set.
     relative_to: current_prices makes the limit a multiple of the measure at today's prices.
     where: condition in SQL over the columns of products and segments; null: the whole assortment.
-    per: product_id makes at_most the name of a catalog column with each product's most units; null there: no limit.
+    per: with product_id, every product has a limit of its own, and at_most names the catalog column that holds the
+        limits in units; null in the column: no limit.
     priority: 1 is the most important. Constraints that cannot be met together are relaxed from the largest number up.
     """
 

@@ -13,7 +13,7 @@ from kernels import PRICE_LIMIT, Ladders
 
 @dataclass(frozen=True)
 class Ladder:
-    """The prices that exist; with neither endings nor prices every whole cent.
+    """The prices that exist. With neither endings nor prices, every whole cent exists.
 
     endings: amounts below 1.00 in currency, with which every price must end.
     prices: all prices that exist, in currency.
@@ -57,7 +57,7 @@ class Ladder:
 
 
 def kernel_ladders(ladders: Sequence[Ladder]) -> Ladders:
-    """Return the ladders as the kernels' table, one row each."""
+    """Return the ladders as the kernels take them, one row per ladder."""
     return Ladders.of(*((ladder.period, [int(rung) for rung in ladder.rungs]) for ladder in ladders))
 
 

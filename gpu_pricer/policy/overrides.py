@@ -15,7 +15,7 @@ NO_SEGMENT = -1
 """The position of the segment of an override that holds for all segments."""
 
 MOST_ROUNDING = 1e-6
-"""Part of a cent by which a price in whole cents may differ from one through binary fractions."""
+"""The most, in cents, by which binary fractions may move a price away from whole cents."""
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class Overrides:
         return self._where(is_selected[self.product])
 
     def kinds_of_segments(self, segments: int) -> np.ndarray:
-        """Return a number for every segment, int64 [S]; segments with the same overrides of their own share it."""
+        """Return the kind of every segment, int64 [S]; segments with the same overrides of their own have one kind."""
         own = [self.of_segment(segment) for segment in range(segments)]
         keys = [(part.product.tobytes(), part.price.tobytes()) for part in own]
         numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}

@@ -18,7 +18,7 @@ WHOLE_CENTS = Ladder(endings=None, prices=None)
 
 @dataclass(frozen=True)
 class Policy:
-    """What is maximised, how far prices may go, and which prices exist.
+    """The objective of prices, how far prices may go, and which prices exist.
 
     objective: what the prices maximise.
     bounds: how far a price may go.
@@ -54,7 +54,7 @@ class Policy:
         self._check_constraints()
 
     def _check_constraints(self) -> None:
-        """Raise ValueError for constraints without sense, or beside rules that couple cells."""
+        """Raise ValueError for invalid constraints, and for constraints together with rules that couple cells."""
         if not isinstance(self.constraints, dict):
             raise ValueError(f"policy.constraints must be a mapping, found {self.constraints!r}")
         if self.active_constraints and self.coupling_rules:

@@ -59,7 +59,7 @@ class PriceRange:
     """The prices that rules allow P products, and the rules that set the ends, as indices into BINDINGS.
 
     low, high int64 [P]: in whole cents.
-    low_rule, high_rule [P]: the rules that set them.
+    low_rule, high_rule [P]: the rules that set low and high.
     broken [P]: the rule that a later one overruled, else `none`.
     pull [P]: -1 where only the lowest price and +1 where only the highest price may be set, because it is the nearest
     to the overruled rule; else 0.

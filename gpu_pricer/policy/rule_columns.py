@@ -18,7 +18,7 @@ IS_FROZEN, FAMILY = "rule_is_frozen", "rule_family"
 
 
 def with_rule_columns(catalog: pl.DataFrame, bounds: Bounds) -> pl.DataFrame:
-    """Return the catalog's columns that every pricing needs, with the columns above that the rules in force need.
+    """Return the catalog's columns that every pricing needs, with the rule columns that the rules in force need.
 
     InputError where the catalog lacks a column, or a column of prices holds something else than money.
     """

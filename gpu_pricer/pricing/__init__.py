@@ -1,7 +1,7 @@
 """The price of every product for every segment.
 
-`problem` says what is priced within which limits, `tiles` solve it some categories at a time, `layouts` turn solved
-tiles into columns, and `scoring` writes them.
+`problem` defines which products are priced and within which limits, `tiles` solves the problem some categories at a
+time, `layouts` turns solved tiles into columns, and `scoring` writes the columns to files.
 """
 
 from gpu_pricer.pricing.problem.matching import match_products

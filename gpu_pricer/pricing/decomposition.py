@@ -5,7 +5,7 @@ With m_k = ω_k (x_k − c_k), P the choice probabilities, R = Σ m_k P_k and β
     x_j = unit cost + shadow price + 1 / (β_j (1 − P_j)) + (R − m_j P_j) / (ω_j (1 − P_j))
 
 which is the equal adjusted mark-up of Gallego & Wang (2014) with R expanded. The third term is the sensitivity mark-up,
-the fourth the opportunity value; bounds, ladder and cent make the adjustment.
+the fourth the opportunity value. The fifth part, the adjustment, is what bounds, ladder and rounding to cents add.
 """
 
 from typing import NamedTuple
@@ -17,11 +17,11 @@ from gpu_pricer.tables.price_table import PARTS
 from kernels import PRICE_LIMIT
 
 TINY = 1e-9
-"""Least share of visits that do not choose the product, so that no part is a division by 0."""
+"""The least 1 − P with which parts are computed, so that no part is a division by 0."""
 
 
 class ObjectiveTerms(NamedTuple):
-    """What prices maximise, for C classes of segments.
+    """The costs and weights of the objective that prices maximise, for C classes of segments.
 
     effective_cost float64 cents [P, C]; weight float64 [P, C]: ω of a choice; class_of int64 [S]: each segment's class.
     """
@@ -34,8 +34,8 @@ class ObjectiveTerms(NamedTuple):
 class PricedChoices(NamedTuple):
     """Prices of P products of G categories for S segments, and the choices that they lead to.
 
-    price int [P, S], cents; probability [P, S] of a visit to choose the product; slope [P, S]: by how much the utility
-    falls with one cent more; category_value [G, S]: R, the category's expected weighted profit in cents per visit;
+    price int [P, S], cents; probability [P, S]: that a visit chooses the product; slope [P, S]: how much utility one
+    more cent takes off; category_value [G, S]: R, the category's expected weighted profit in cents per visit;
     category int64 [P]: each product's row of category_value.
     """
 
@@ -49,7 +49,7 @@ class PricedChoices(NamedTuple):
 def price_parts(choices: PricedChoices, terms: ObjectiveTerms, cost: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Return the parts int64 cents [5, n, S] of the prices of n products, in the order of PARTS.
 
-    The five add up to the price. cost float64 cents [P]: the unit cost; rows int64 [n]: which products.
+    The five parts add up to the price. cost float64 cents [P]: the unit cost; rows int64 [n]: the products' positions.
     """
     parts = np.empty((len(PARTS), len(rows), choices.price.shape[1]), np.int64)
     _fill(choices, terms, cost, rows, parts)
@@ -64,10 +64,10 @@ def expected_price_parts(
     cost: np.ndarray,
     rows: np.ndarray,
 ) -> np.ndarray:
-    """Return the same over posterior draws of the sensitivity.
+    """Return the parts int64 cents [5, n, S], as price_parts does, for prices over posterior draws of the sensitivity.
 
     price int cents [P, S]; markup, opportunity float64 cents [P, S]: see kernels.Outcomes; effective_cost, cost float64
-    cents [P]; rows int64 [n].
+    cents [P]; rows int64 [n]: the products' positions.
     """
     parts = np.empty((len(PARTS), len(rows), price.shape[1]), np.int64)
     _fill_expected(price, markup, opportunity, effective_cost, cost, rows, parts)
@@ -102,7 +102,7 @@ def _fill_expected(price, markup, opportunity, effective_cost, cost, rows, parts
 
 @numba.njit(nogil=True, cache=True)
 def _fill_cell(price, cost, effective_cost, markup, opportunity, parts):  # type: ignore[no-untyped-def]
-    """Fill the parts [5] of one price; all arguments in cents, the adjustment takes what rounding leaves."""
+    """Fill the parts [5] of one price; all arguments are in cents, and the adjustment takes up rounding."""
     parts[0] = _cents(cost)
     parts[1] = _cents(effective_cost) - parts[0]
     parts[2] = _cents(markup)
@@ -112,5 +112,5 @@ def _fill_cell(price, cost, effective_cost, markup, opportunity, parts):  # type
 
 @numba.njit(nogil=True, cache=True)
 def _cents(amount: float) -> int:
-    """Return whole cents, no further from 0 than PRICE_LIMIT: a share of 1 or a slope of 0 makes a part infinite."""
+    """Return whole cents within ± PRICE_LIMIT, because a share of 1 or a slope of 0 makes a part huge or infinite."""
     return int(np.round(min(max(amount, -PRICE_LIMIT), PRICE_LIMIT)))

@@ -1,4 +1,4 @@
-"""Pricing the whole catalog × segment matrix into files, in memory that does not grow with it."""
+"""Pricing the whole catalog × segment matrix into files, in memory that does not grow with the matrix."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ from gpu_pricer.tables.price_version import Tally, file_name
 
 
 class Layout(NamedTuple):
-    """How a layout makes the columns of a problem's price table, and the row groups of a tile."""
+    """The two functions of a layout: the columns of a problem's price table, and the row groups of a solved tile."""
 
     columns: Callable[[PricingProblem, Sequence[str]], list[Column]]
     groups: Callable[[SolvedTile, Sequence[str]], Iterable[Sequence[ColumnChunk]]]
@@ -53,9 +53,9 @@ def score_shard(
 ) -> tuple[list[str], Tally]:
     """Price one shard's categories into files of the folder; return the files' names and the shard's sums.
 
-    This thread computes, with every core, while other threads write; at most as many tiles as there are writers wait
-    to be written. on_tile is called with the number of cells of each tile that was written; lagrangian: the weights of
-    constraints, None without. The rows are the same, bit for bit, for any tiling.
+    The calling thread computes, with every core, while other threads write; at most as many tiles as there are writers
+    wait to be written. on_tile: called with the number of cells of each tile that was written; lagrangian: the weights
+    that constraints give, None without constraints. The rows are the same, bit for bit, for any tiling.
     """
     columns, groups = table_columns(problem, tiling.layout, tiling.details), LAYOUT[tiling.layout].groups
 

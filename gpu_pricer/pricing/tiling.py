@@ -13,10 +13,11 @@ from gpu_pricer.tables.price_table import DETAILS, LAYOUTS
 class Tiling:
     """The settings of conf/score.
 
-    layout: the columns of a row, one of LAYOUTS; cells_per_file: products × segments of a tile, which only a single
-    category exceeds; shards: into how many contiguous ranges the categories are divided; shard: the one that this
-    process writes, null for all; writers: threads that write files; details: further columns of the long layout, of
-    DETAILS; leave_one_out: whether to compute what each rule costs, which takes one more pass over all cells per rule.
+    layout: the columns of a row, one of LAYOUTS; cells_per_file: the most cells (products × segments) of a tile, which
+    only a tile of a single category exceeds; shards: the number of contiguous ranges into which the categories are
+    divided; shard: the range that this process writes, null for all; writers: threads that write files; details:
+    further columns of the long layout, names from DETAILS; leave_one_out: whether to compute what each rule costs,
+    which takes one more pass over all cells per rule.
     """
 
     layout: str
@@ -49,12 +50,15 @@ class Tiling:
         return list(range(self.shards)) if self.shard is None else [self.shard]
 
     def all_tiles(self, category_start: np.ndarray, segments: int) -> Iterator[tuple[int, int]]:
-        """Yield the ranges of categories of the tiles of every shard."""
+        """Yield the ranges of categories of the tiles of every shard; see `tiles`."""
         for shard in range(self.shards):
             yield from self.tiles(shard, category_start, segments)
 
     def tiles(self, shard: int, category_start: np.ndarray, segments: int) -> list[tuple[int, int]]:
-        """Return the ranges of categories (first, last + 1) of a shard's tiles; shards are about equally large."""
+        """Return the ranges of categories of a shard's tiles: pairs of the first category and the one after the last.
+
+        category_start int64 [G + 1]: the first product of each category. Shards have about equally many products.
+        """
         products = int(category_start[-1])
         edges = np.searchsorted(category_start, products * np.arange(self.shards + 1) // self.shards)
         first, end = int(edges[shard]), int(edges[shard + 1])
@@ -63,7 +67,10 @@ class Tiling:
 
 
 def tiles_of(category_start: np.ndarray, products: int) -> list[tuple[int, int]]:
-    """Return ranges of categories (first, last + 1) of at most so many products each, or of one category."""
+    """Return ranges of categories: pairs of the first category and the one after the last.
+
+    A range has at most `products` products, or is a single larger category. category_start int64 [G + 1].
+    """
     tiles, first, end = [], 0, len(category_start) - 1
     while first < end:
         most = category_start[first] + max(products, 1)

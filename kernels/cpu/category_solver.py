@@ -1,8 +1,8 @@
 """The price iteration of one category for a block of segments on the CPU; the twin of cuda.category_solver.
 
-products [n] are the category's records, rows [n] its worker_memory rows and `state` its worker_memory state, which hold
-one value per segment of the block; endings [E] are in cents. Every segment does the same operations in the same order
-whatever else is in its block, so results are the same bits for any tiling and any number of threads.
+products [n] are the category's records; rows [n] and `state` are its row records and its state record of worker_memory,
+whose fields hold one value per segment of the block; endings [E] are in cents. Every segment does the same operations
+in the same order whatever else is in its block, so results are the same bits for any tiling and any number of threads.
 """
 
 from kernels.compiled import compiled
@@ -42,11 +42,11 @@ def open_category(products, rows, state):
 
 @compiled()
 def solve_category(products, endings, has_outside_option, tolerance, rows, state):
-    """Iterate R and fill the rows with the best prices for it, and with shares on the shelf; return the passes.
+    """Iterate R, fill the rows with the best prices for R and with shares on the shelf, and return the passes.
 
-    Where `climb` stops, R is right if F is as smooth as it seems; on a coarse ladder a single rung may change more.
-    So the pass that fixes the prices also confirms R, and segments that it does not confirm climb on. tolerance is
-    relative to R.
+    The R at which `climb` stops is right if F is smooth. On a coarse ladder F is not: one price that moves to another
+    rung can change R by more than the tolerance. So the pass that fixes the prices also confirms R, and segments whose
+    R is not confirmed climb on. tolerance is relative to R.
     """
     passes = 0
     while True:
@@ -72,8 +72,8 @@ def solve_category(products, endings, has_outside_option, tolerance, rows, state
 def climb(products, endings, has_outside_option, tolerance, passes, rows, state):
     """Iterate R <- sum omega (x - c) e^u / (1 + sum e^u) at the best prices for R; return the passes so far.
 
-    Dinkelbach (1967): any R leads to an attainable one. A segment whose R is settled keeps it, so that the steps of
-    its neighbours do not move it.
+    From any R a pass leads to an R that its prices earn (Dinkelbach 1967). A segment whose R is settled keeps this R
+    while other segments of the block go on.
     """
     while is_any_open(state):
         passes += 1
@@ -103,7 +103,7 @@ def set_prices(products, endings, rows, state):
 
 @compiled()
 def set_price(products, r, endings, rows, state):
-    """Fill the price of row r with the best one for R; for a family, its first product sets the price of all."""
+    """Fill the price of row r with the best one for R; the first product of a family sets the price of all members."""
     if products[r].rule != FAMILY:
         set_unconstrained_price(products[r], endings, rows[r], state)
     elif products[r].leader == r:
@@ -113,7 +113,7 @@ def set_price(products, r, endings, rows, state):
 
 @compiled()
 def shift_utilities(products, rows, state, has_outside_option):
-    """Lower the utilities of segments with inaccurate sums so that the largest is 0; return whether there are any.
+    """Lower the utilities of segments with inaccurate sums so that the largest is 0; return whether any were.
 
     The utility of the outside option is lowered with them. Every shift counts as a pass of the segment, so that the
     iteration ends where utilities are too large for any shift to help.

@@ -75,7 +75,7 @@ def peak_of(product, row, s, category_value, otherwise):
 
 @compiled()
 def highest_utility(products, r, rows, s, price, is_gone):
-    """Return the highest utility in the family at a price; it is subtracted from all, so that none overflows.
+    """Return the highest utility in the family at a price; callers subtract it, so that no exponential overflows.
 
     Products off the shelf count only if is_gone, which says that the whole family is off the shelf.
     """

@@ -1,7 +1,7 @@
-"""How the CPU loop reads and writes one category's cells for a block of segments, and adds them up.
+"""How the CPU loop reads and writes one category's cells for a block of segments, and adds up these cells.
 
-Shapes as in kernels.outputs; rows [n] are the worker's records of the category's n products, `first` is the category's
-first product in the tile, and `block` is the number of the block of LANES segments.
+Shapes are those of kernels.outputs; rows [n] are the worker's records of the category's n products, `first` is the
+category's first product in the tile, and `block` is the number of the block of LANES segments.
 """
 
 from typing import Any
@@ -17,12 +17,12 @@ from kernels.formulas import binding_side_of, category_value_bound
 from kernels.tile import LANES
 
 FOR_WRITING, KEEP, DATA = 1, 3, 1
-"""What LLVM's prefetch is asked for."""
+"""Arguments of LLVM's prefetch: for writing, keep in all levels of the cache, in the data cache."""
 
 
 @compiled()
 def read_prices(given, first, block, rows):
-    """Fill the rows' prices from given ones in cents, [P, S], or [P, 1] for all segments; 0 for the padding."""
+    """Fill the rows' prices with given prices in cents, [P, S], or [P, 1] for all segments; 0 for the padding."""
     begin, segments = block * LANES, given.shape[1]
     for r in range(len(rows)):
         row = rows[r]
@@ -55,7 +55,7 @@ def write_shares(rows, probability, first, block):
 
 @compiled()
 def write_binding_sides(products, rows, binding_side, first, block):
-    """Write which bound of products [n] binds, without the padding, to its place in binding_side [P, S]."""
+    """Write the rows' BindingSides, without the padding, to their place in binding_side int8 [P, S]."""
     begin = block * LANES
     for r in range(len(rows)):
         row, out = rows[r], binding_side[first + r, begin : begin + LANES]
@@ -66,7 +66,7 @@ def write_binding_sides(products, rows, binding_side, first, block):
 
 @compiled()
 def write_lines(rows, utility_at_zero, slope, first, block):
-    """Copy the rows' u(0) and slope per cent, without the padding, to their places in utility_at_zero, slope [P, S]."""
+    """Copy the rows' u(0) and slope, without the padding, to their places in utility_at_zero and slope [P, S]."""
     begin = block * LANES
     for r in range(len(rows)):
         row = rows[r]
@@ -118,10 +118,10 @@ def bound_of(visits, state):
 
 @compiled()
 def fetch_row(out, p, block):
-    """Ask for the memory of product p and a block of segments in out [P, S], which is written soon.
+    """Prefetch the memory of product p and a block of segments in out [P, S], which is written soon.
 
-    Stores wait for their cache lines in order: copying prices out took 12 % of the time (2 CPU cores with AVX-512,
-    2026-11).
+    Stores wait for their cache lines in order. Without prefetching, copying the prices to `out` took 12 % of the time
+    (2 CPU cores with AVX-512, 2026-11).
     """
     begin = block * LANES
     for s in range(begin, min(begin + LANES, out.shape[1]), CACHE_LINE // out.itemsize):
@@ -130,7 +130,7 @@ def fetch_row(out, p, block):
 
 @intrinsic
 def prefetch(_: Any, array: Any, row: Any, column: Any) -> Any:
-    """Ask for the cache line of array[row, column], for an array [rows, columns]; nothing waits for it."""
+    """Prefetch the cache line of array[row, column] without waiting; array [rows, columns]."""
 
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         values = context.make_array(signature.args[0])(context, builder, given[0])

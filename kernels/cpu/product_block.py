@@ -40,9 +40,9 @@ from kernels.tile import LANES
 def multiply_factors(tile, first, last, block, appeal, sensitivity):
     """Fill appeal, sensitivity [n, LANES] with a and b before offsets, for the n products `first` to `last` - 1.
 
-    Unless the tile is dense, sensitivity is filled with the product of factors that b is the softplus of. BLAS sums
-    over the factors one after the other whatever the shape (tested), so that no tiling changes a bit. The exception is
-    a matrix of a single row, which BLAS gives to another routine; multiply_factor_row does that one.
+    Unless the tile is dense, sensitivity gets the product of the factors, and b is the softplus of this product. BLAS
+    sums over the factors one after the other whatever the shape (tested), so that no tiling changes a bit. Only a
+    matrix of a single row goes to another routine of BLAS; multiply_factor_row multiplies such a row instead.
     """
     if tile.is_dense:
         begin = block * LANES
@@ -76,7 +76,7 @@ def fill_rows(products, is_dense, appeal, sensitivity, rows, out, has_out, first
 
     The unconstrained price for R is then ending + spacing * ceil(target + R * value_step) on evenly spaced rungs, and
     target + R * value_step for continuous prices. appeal, sensitivity [n, LANES]: see multiply_factors. If has_out, the
-    cells of these rows are later written to out [P, S], from product `first` on; that memory is fetched meanwhile.
+    cells of these rows are later written to out [P, S], from product `first` on; that memory is prefetched here.
     """
     for r in range(len(products)):
         product, row = products[r], rows[r]
@@ -100,7 +100,7 @@ def fill_rows(products, is_dense, appeal, sensitivity, rows, out, has_out, first
 
 @compiled()
 def add_opening_row(product, row, state):
-    """Add the product at about its best price for R = 0 to the sums in `state`, roughly."""
+    """Add the product, at about its best price for R = 0 and with rough exponentials, to the sums in `state`."""
     low, high, weight, weighted_cost = product.low, product.high, product.weight, product.weighted_cost
     scale = product.spacing if product.rule == RUNGS else type(low)(1.0)
     middle = product.ending + type(low)(0.5) * product.spacing
@@ -163,7 +163,7 @@ def move_to_best_rungs(product, endings, row, state):
 
 @compiled()
 def set_beyond_better_end(product, row, state):
-    """Fill the row's unconstrained_price with one FAR beyond the better bound; the weight is not positive."""
+    """Fill the row's unconstrained_price with prices FAR beyond the better bound, for a weight that is not positive."""
     low, high, unit_cost, weight = product.low, product.high, product.unit_cost, product.weight
     for s in range(LANES):
         best = better_price(low, high, row.slope[s], unit_cost, weight, state.category_value[s])
@@ -174,7 +174,7 @@ def set_beyond_better_end(product, row, state):
 def add_at_rungs(product, row, state):
     """Add the product at its best price for R to the sums, on evenly spaced rungs, without storing price or share.
 
-    Does the work of set_unconstrained_rung, clip_row and add_row in one loop.
+    This one loop does the work of set_unconstrained_rung, clip_row and add_row.
     """
     spacing, ending, step = product.spacing, product.ending, product.value_step
     low, high, weight, weighted_cost = product.low, product.high, product.weight, product.weighted_cost
@@ -188,7 +188,7 @@ def add_at_rungs(product, row, state):
 
 @compiled()
 def set_prices_at_rungs(product, row, state):
-    """Do what add_at_rungs does, and keep the prices with and without bounds and the share in the row."""
+    """Do what add_at_rungs does, and write the prices with and without bounds and the shares into the row."""
     spacing, ending, step = product.spacing, product.ending, product.value_step
     low, high, weight, weighted_cost = product.low, product.high, product.weight, product.weighted_cost
     for s in range(LANES):
@@ -210,7 +210,7 @@ def clip_row(product, row):
 
 @compiled()
 def add_row(product, row, state):
-    """Fill the row's share with e^(u - shift) at its price, and add it and its weighted margin to the sums."""
+    """Fill the row's share with e^(u - shift) at its price; add the share, and share times margin, to the sums."""
     weight, weighted_cost = product.weight, product.weighted_cost
     for s in range(LANES):
         price = row.price[s]

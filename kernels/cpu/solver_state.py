@@ -14,8 +14,8 @@ from kernels.tile import LANES
 def start_state(state, category_value, width, has_outside_option):
     """Start every segment from a given R, category_value [LANES], without a shift of the utilities.
 
-    An R of 0 is open. Any other R is first to be confirmed. Segments from `width` on fill the block: they are
-    computed, but no pass is made for them.
+    An R of 0 is open. Any other R must first be confirmed. Segments from `width` on are padding of the block: they are
+    computed with the others, but no pass is made only for them.
     """
     for s in range(LANES):
         state.category_value[s] = category_value[s]
@@ -38,7 +38,7 @@ def is_any_open(state):
 
 @compiled()
 def set_opening_values(state):
-    """Move R of the open segments to the first guess that their sums at R = 0 give; these sums are rough."""
+    """Move R of the open segments to a first guess, computed from the rough sums at R = 0 in `state`."""
     for s in range(LANES):
         first = formulas.opening_category_value(state.earned[s], state.total[s], state.outside[s])
         state.category_value[s] = first if state.is_open[s] > 0 else state.category_value[s]
@@ -46,7 +46,7 @@ def set_opening_values(state):
 
 @compiled()
 def reopen(state, tolerance):
-    """Open the segments whose prices earn another R than the one they are best for; return whether there are any."""
+    """Open the segments whose prices earn another R than the R they are best for; return whether any is open."""
     for s in range(LANES):
         is_late = state.passes[s] >= PATIENCE
         is_done = is_reached(state.category_value[s], state.earned[s], state.total[s], tolerance, is_late)
@@ -57,7 +57,7 @@ def reopen(state, tolerance):
 
 @compiled()
 def reset_sums(state):
-    """Start the sums of a pass, with the outside option alone."""
+    """Set the sums of a pass to the outside option's part, before any product is added."""
     for s in range(LANES):
         state.total[s] = state.outside[s]
         state.earned[s] = 0
@@ -65,9 +65,9 @@ def reset_sums(state):
 
 @compiled()
 def advance(state, tolerance):
-    """Move the R of every open segment one step on, and close those that are then settled or out of passes.
+    """Move the R of every open segment one step, and close segments that are then settled or have used their passes.
 
-    Each segment counts its own passes, so that none depends on its neighbours.
+    Each segment counts its own passes, so that its result does not depend on its neighbours.
     """
     for s in range(LANES):
         is_late = state.passes[s] >= PATIENCE

@@ -2,7 +2,7 @@
 
 An *item* is one category for one block of segments: item i is block i % B of category i // B. Worker t does the items
 edges[t] to edges[t + 1] - 1, for edges int64 [T + 1]. Records: `tile` is a tile.Tile, `columns` a
-product_records.ProductColumns, `cells` and `sums` are an outputs.Cells and outputs.BlockSums, and `work` is a
+product_records.ProductColumns, `cells` an outputs.Cells, `sums` an outputs.BlockSums, and `work` a
 worker_memory.WorkerMemory.
 """
 
@@ -49,7 +49,7 @@ def choose_tile(tile, columns, price, cells, sums, work, edges):
 
 @compiled(parallel=True)
 def line_tile(tile, columns, utility_at_zero, slope, work, edges):
-    """Fill utility_at_zero and slope [P, S], per cent, with which every utility is utility_at_zero - slope * price."""
+    """Fill utility_at_zero and slope [P, S]: every utility is utility_at_zero - slope * price, the price in cents."""
     for worker in prange(edges.shape[0] - 1):
         line_items(tile, columns, utility_at_zero, slope, work, worker, edges[worker], edges[worker + 1])
 
@@ -70,7 +70,7 @@ def line_items(tile, columns, utility_at_zero, slope, work, worker, begin, end):
 
 @compiled()
 def price_items(tile, columns, tolerance, cells, sums, work, worker, begin, end):
-    """Do the items `begin` to `end` - 1 of price_tile, small categories together; return the most passes of one."""
+    """Do the items `begin` to `end` - 1 of price_tile, small categories together; return the most passes of an item."""
     blocks, most, item = tile.block_count, 0, begin
     while item < end:
         category, block = item // blocks, item % blocks
@@ -87,8 +87,8 @@ def price_items(tile, columns, tolerance, cells, sums, work, worker, begin, end)
 def end_of_run(category_start, category, complete):
     """Return the end of the run of categories that BLAS multiplies in one call, which starts at `category`.
 
-    A run of several categories has at most RUN products and ends before category `complete`, the first one of which
-    the worker does not do all blocks. category_start int64 [G + 1].
+    A run of several categories has at most RUN products and ends before category `complete`, the first category of
+    which this worker does not do all blocks. category_start int64 [G + 1].
     """
     stop = category + 1
     while stop < complete and category_start[stop + 1] - category_start[category] <= RUN:
@@ -107,7 +107,7 @@ def fill_run(columns, category_start, category, stop, products):
 
 @compiled()
 def price_run(tile, category, stop, block, tolerance, cells, sums, work, worker):
-    """Price categories `category` to `stop` - 1 for one block of segments; return the most passes that one took."""
+    """Price categories `category` to `stop` - 1 for one block of segments; return the most passes of a category."""
     begin, most, state = tile.category_start[category], 0, work.state[worker]
     has_shares = cells.has_probability or sums.has_totals
     if begin < tile.category_start[stop]:
@@ -169,7 +169,7 @@ def fill_item(tile, first, last, block, work, worker, out, has_out):
 
 @compiled()
 def write_choices(rows, state, cells, sums, category, first, block):
-    """Write the rows' probabilities to the cells and add them up, as far as either is computed."""
+    """Write the rows' probabilities to `cells`, and their totals to `sums`, where these are filled."""
     if cells.has_probability:
         write_shares(rows, cells.probability, first, block)
     if sums.has_totals:

@@ -1,8 +1,8 @@
 """The CPU loop's working memory: one block of segments of one category at a time, small enough to stay in the cache.
 
-The values are fields of records rather than arrays of their own. Their distances in memory are then known when the
-loops are compiled; otherwise the vectorised loops would first test at run time which of ten arrays overlap, which took
-as long as the work itself.
+The values are fields of records rather than separate arrays. The distances of fields in memory are known when the loops
+are compiled. With separate arrays the vectorised loops would first test at run time which of ten arrays overlap; these
+tests took as long as the work itself.
 """
 
 from typing import NamedTuple
@@ -13,23 +13,23 @@ from kernels.product_records import record_type
 from kernels.tile import LANES
 
 RUN = 64
-"""Products of small neighbouring categories that BLAS multiplies in one call: every call prepares the segments' factors
-anew."""
+"""The most products of small neighbouring categories that BLAS multiplies in one call. Few calls are faster, because
+each call prepares the segments' factors anew."""
 
 CACHE_LINE = 64
-"""Bytes; a vector that straddles two lines takes two loads."""
+"""Size in bytes; a vector that straddles two cache lines takes two loads."""
 
 ROW_FIELDS = ("utility_at_zero", "slope", "target", "unconstrained_price", "price", "share")
-"""Of a product, per segment: u(0) - shift, beta, the unconstrained price at R = 0 in units (formulas.target_of), the
-best prices for R without and with bounds in cents, and e^(u - shift), later the probability."""
+"""Fields of a product's row, one value per segment: u(0) - shift; beta; the unconstrained price at R = 0 in units
+(formulas.target_of); the best prices for R without and with bounds, in cents; e^(u - shift), later the probability."""
 
 STATE_FIELDS = (
     *("category_value", "attained", "shift", "outside", "total", "earned", "passes"),
     *("is_open", "is_padding", "below", "above", "is_out_of_range"),
 )
-"""Of a category, per segment: R and the largest R attained; the shift that utilities are lowered by; the sums of a pass
-(see formulas); the number of passes; flags, 0 or 1, for an R that is not settled, a segment that only fills the block,
-and sums that need another shift; below and above are scratch."""
+"""Fields of a category's state, one value per segment: R and the largest R attained; the shift that is subtracted from
+utilities; the sums of a pass (see formulas); the number of passes; flags, 0 or 1, for an R that is not settled, for a
+segment that is padding, and for sums that need another shift. below and above are scratch memory."""
 
 
 class WorkerMemory(NamedTuple):

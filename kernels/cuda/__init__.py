@@ -1,4 +1,4 @@
 """The CUDA loop over a tile: one GPU thread prices one category for one segment.
 
-Import it only where CUDA, or numba's simulator of it, is there to be used.
+Import this package only where CUDA, or numba's simulator of CUDA, is available.
 """

@@ -3,8 +3,8 @@
 products [n] are the category's records and endings [E] are in cents. Working memory and cells of many threads lie in
 flat arrays, by product, then segment: rows [LAYERS, ...] in shared memory or in the scratch, a and b in
 scratch [2, ...], results in a chunk.ChunkCells. A *place* or *column* is a pair: the index of this thread's first
-product in such an array, and the distance to its next one. There are no slices, because the compiler would no longer
-know in which kind of memory they lie.
+product in such an array, and the distance to its next product. The functions take no slices of arrays, because the
+compiler would no longer know in which kind of memory a slice lies.
 """
 
 from numba import cuda
@@ -57,8 +57,8 @@ def fill_rows(products, is_dense, scratch, column, rows, place):
     """Fill the rows at `place` from a and b before offsets at `column` of the scratch; return rough sums at R = 0.
 
     The sums are `earned`, and `total` without the outside option, of the products on the shelf at about their best
-    prices for R = 0. Unless is_dense, the scratch holds the product of factors that b is the softplus of. Rows and
-    scratch may be the same memory.
+    prices for R = 0. Unless is_dense, the scratch holds products of factors instead of b, and b is the softplus of
+    each. Rows and scratch may be the same memory.
     """
     earned = total = type(scratch[UTILITY_AT_ZERO, 0])(0.0)
     for r in range(len(products)):

@@ -40,7 +40,8 @@ class ChunkCells(NamedTuple):
     price, probability, binding_side [products * segments]: by product, then segment; see outputs.Cells
     category_value [categories * segments]: by category, then segment; on entry the R to start from, on return the R
         that the prices earn, if has_shares
-    left [4, categories * segments]: what a bound needs, in the layers CATEGORY_VALUE, EARNED, TOTAL and OUTSIDE
+    left [4, categories * segments]: R and the sums that the dual bound is computed from, in the layers CATEGORY_VALUE,
+        EARNED, TOTAL and OUTSIDE
     has_shares: whether probability and category_value are filled; has_binding_side: whether binding_side is filled
     """
 
@@ -56,8 +57,8 @@ class ChunkCells(NamedTuple):
 def chunks_of(category_start: np.ndarray, segments: int, chunk_cells: int, threads: int) -> Iterator[TileChunk]:
     """Yield chunks of about `chunk_cells` cells, which together cover all categories [G] for all segments.
 
-    A chunk has all segments, unless a category for all segments has more cells than that; then it has a multiple of
-    `threads` segments. category_start int64 [G + 1].
+    A chunk has all segments, unless some category for all segments has more cells than `chunk_cells`; then a chunk has
+    a multiple of `threads` segments. category_start int64 [G + 1].
     """
     count = np.maximum(np.diff(category_start), 1)  # an empty category is solved, too
     until = np.concatenate([[0], np.cumsum(count)])

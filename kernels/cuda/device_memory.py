@@ -57,14 +57,14 @@ class Gpu:
         set_precision(precision)
 
     def buffer(self, shape: tuple[int, ...], dtype: Any, has_host: bool = True) -> Buffer:
-        """Return new memory; without has_host it cannot be copied. Raises MemoryError, as CuPy does."""
+        """Return new memory, which is never copied if has_host is false. Raises MemoryError if too little is left."""
         array = self._cupy.empty(shape, dtype)
         # sync=False, because numba otherwise waits for an idle stream at every kernel argument that comes from CuPy.
         host = self._pinned(shape, dtype) if has_host else None
         return Buffer(array, cuda.as_cuda_array(array, sync=False), host)
 
     def upload(self, array: np.ndarray) -> Any:
-        """Return a copy on the device for CuPy; settle() before a stream uses it."""
+        """Return a copy on the device for CuPy; call settle() before a stream uses the copy."""
         return self._cupy.asarray(array)
 
     def for_kernels(self, array: np.ndarray) -> Any:
@@ -110,7 +110,7 @@ class Gpu:
 
 
 class SimulatedGpu:
-    """What Gpu offers, by NumPy in numba's simulator: every method does its work at once, in NumPy's precision."""
+    """The methods of Gpu, done by NumPy in numba's simulator: each does its work at once, in NumPy's precision."""
 
     def buffer(self, shape: tuple[int, ...], dtype: Any, has_host: bool = True) -> Buffer:
         """Return memory filled with values that would be noticed if they were read before they are written."""
@@ -170,8 +170,9 @@ def new_device(precision: Precision) -> Device:
 def set_precision(precision: Precision) -> None:
     """Let CuPy multiply float32 matrices in the given precision from now on, in the whole process.
 
-    The only public way is the environment variable CUPY_TF32, which CuPy reads once, at its first product; precision
-    is a setting of each call here. Raises ImportError where CuPy no longer has its private switch.
+    This function uses a private switch of CuPy. The only public way is the environment variable CUPY_TF32, which CuPy
+    reads once, at its first product, whereas here each call may set another precision. Raises ImportError where CuPy no
+    longer has the switch.
     """
     try:
         from cupy._core._routines_linalg import COMPUTE_TYPE_DEFAULT, COMPUTE_TYPE_TF32, set_compute_type

@@ -1,7 +1,7 @@
 """The CUDA kernels that add up a chunk's cells over its segments; the twin of cpu.outputs.
 
 Their arguments are a chunk.TileChunk, visits float64 [C, S'], a chunk.ChunkCells, and the flat array to fill. Import
-this module only where CUDA, or its simulator, is there to be used.
+this module only where CUDA, or its simulator, is available.
 """
 
 from functools import cache
@@ -19,8 +19,8 @@ def totals_kernel(threads: int) -> Any:
     """Return the kernel that fills totals float64, a flat [2, products, C]: expected choices, and choices * price.
 
     It is launched with a block of `threads`, a power of 2, for each product and class. It computes in float64, as the
-    CPU does, because totals over many segments are compared with constraints to the unit. It is apart from the pricing
-    kernel because that one is to have no float64.
+    CPU does, because totals over many segments are compared with constraints to the unit. It is a kernel of its own,
+    because the pricing kernel must contain no float64.
     """
 
     @cuda.jit

@@ -2,7 +2,7 @@
 
 Threads of a block are neighbouring segments of the same category: accesses to rows are coalesced, a product's record
 is a broadcast, branches on its rule do not diverge. No two threads share anything, so the kernel needs no barrier.
-Import this module only where CUDA, or its simulator, is there to be used.
+Import this module only where CUDA, or its simulator, is available.
 """
 
 from functools import cache

@@ -1,4 +1,4 @@
-"""One chunk on its way through the device: its a and b are computed, it is priced, added up, and copied back."""
+"""One chunk on its way through the device: computing its a and b, pricing it, adding it up, and copying it back."""
 
 from dataclasses import dataclass, field
 from typing import Any, get_args
@@ -86,7 +86,8 @@ class StreamBuffers:
     scratch [LAYERS, cells]: a and b, over which the pricing kernel may keep its rows
     price, probability, binding_side, category_value, left: see chunk.ChunkCells
     totals, bound: see cuda.outputs
-    due: the copies under way: memory on the host, where its content belongs, and whether it is added there
+    due: the copies under way, each as the host memory that is filled, the array that gets its content, and whether the
+        content is added to that array instead of replacing it
     """
 
     streams: tuple[Any, Any]
@@ -119,7 +120,7 @@ class StreamBuffers:
         self.due.clear()
 
     def score(self, tile_launch: TileLaunch, chunk: TileChunk) -> None:
-        """Fill the scratch with the chunk's a and b before offsets, b as what its softplus is taken of unless dense."""
+        """Fill the scratch with the chunk's a and b before offsets; unless dense, with the argument of b's softplus."""
         rows, columns = _slices(chunk)
         for layer, (products, segments) in zip((UTILITY_AT_ZERO, SLOPE), tile_launch.factors, strict=True):
             shape = (chunk.products, chunk.segments)
@@ -132,7 +133,7 @@ class StreamBuffers:
                 tile_launch.device.multiply(products[rows], segments[:, columns], out)
 
     def launch(self, tile_launch: TileLaunch, chunk: TileChunk) -> None:
-        """Send the R to start from, and the pricing kernel."""
+        """Send to the stream the R to start from, and the pricing kernel."""
         category_value = self.category_value.part(chunk.categories, chunk.segments)
         category_value[1][...] = tile_launch.cells.category_value[_solves(chunk)]
         tile_launch.device.send(category_value, self.streams[0])
@@ -162,7 +163,7 @@ class StreamBuffers:
         )
 
     def add_up(self, tile_launch: TileLaunch, chunk: TileChunk) -> None:
-        """Send the kernels that add up, and the copies of their results, as far as sums are computed."""
+        """Send to the stream the kernels that add up, and the copies of their results, for the sums that are filled."""
         threads, sums = tile_launch.settings.sum_threads, tile_launch.sums
         classes = len(sums.visits)
         rows, categories = _slices(chunk)[0], _solves(chunk)[0]
@@ -178,7 +179,7 @@ class StreamBuffers:
             self._bring(tile_launch, self.bound, sums.bound[0, categories], is_added=True)
 
     def bring_back(self, tile_launch: TileLaunch, chunk: TileChunk) -> None:
-        """Send the copies of the pricing kernel's results to the arrays that the launch fills."""
+        """Send to the stream the copies of the pricing kernel's results, due in the arrays that the launch fills."""
         cells, here = tile_launch.cells, _slices(chunk)
         if cells.has_price:
             self._bring(tile_launch, self.price, cells.price[here])
@@ -190,7 +191,7 @@ class StreamBuffers:
             self._bring(tile_launch, self.category_value, cells.category_value[_solves(chunk)])
 
     def _bring(self, tile_launch: TileLaunch, buffer: Buffer, destination: np.ndarray, is_added: bool = False) -> None:
-        """Send the copy of a buffer that is later written, or added, to the destination."""
+        """Send to the stream the copy of a buffer to the host; `collect` writes or adds it to the destination."""
         part = buffer.part(*destination.shape)
         tile_launch.device.fetch(part, self.streams[0])
         self.due.append((part[1], destination, is_added))

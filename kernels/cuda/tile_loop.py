@@ -1,7 +1,7 @@
 """The CUDA loop over a tile, the twin of cpu.tile_loop: a chunk is computed while the one before it is copied.
 
 CuPy owns memory, streams and matrix products; the kernels are numba's, over the same formulas as the CPU's. Import
-this module only where CUDA, or its simulator, is there to be used.
+this module only where CUDA, or its simulator, is available.
 """
 
 import logging
@@ -34,7 +34,7 @@ def price_tile(
 
     The arguments mean what they mean for cpu.tile_loop.price_tile, and the prices are equally good. The bits differ,
     because products of factors and fused multiply-adds round differently. Sums over all segments go to block 0 of
-    `sums`. Raises MemoryError if the device has not even memory for `threads` segments of one category.
+    `sums`. Raises MemoryError if the device's memory does not hold even `threads` segments of one category.
     """
     tile_launch = new_tile_launch(tile, columns, tolerance, cells, sums, settings or LaunchSettings())
     chunks, buffer_sets = reserve(tile_launch)
@@ -48,10 +48,10 @@ def price_tile(
 
 
 def reserve(tile_launch: TileLaunch) -> tuple[list[TileChunk], list[StreamBuffers]]:
-    """Return chunks and at most two streams with memory for them.
+    """Return the chunks of the tile, and at most two streams with memory for a chunk each.
 
-    The chunks have settings.chunk_cells cells, or half as many for as long as the device's memory is too small. Raises
-    MemoryError if it is too small for the smallest chunks.
+    The chunks have about settings.chunk_cells cells; this number is halved until the streams fit into the device's
+    memory. Raises MemoryError if the memory is too small for the smallest chunks.
     """
     settings, chunk_cells = tile_launch.settings, tile_launch.settings.chunk_cells
     while True:

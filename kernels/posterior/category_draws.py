@@ -22,8 +22,8 @@ class CategoryDraws(NamedTuple):
 
     These are given:
     products [n]: records (see product_records);
-    utility_at_zero, slope [n]: the utility at a price of 0 and what each cent takes off it, without draws;
-    factor [D]: what each draw multiplies the sensitivity by;
+    utility_at_zero, slope [n]: the utility at a price of 0 and the utility that each cent takes off, without draws;
+    factor [D]: the factor by which each draw multiplies the sensitivity;
     has_outside_option: whether a visit may choose nothing.
 
     `evaluate_prices` fills these, so that P_jd = scale_j odds_jd / total_d and R_d = earned_d / total_d:
@@ -57,7 +57,7 @@ class Workspace(NamedTuple):
     """One worker's memory, for categories of up to n products and D draws.
 
     price, trial, best [n] are for the price search; draw_value, bought, moved [D] for the outcomes (see fill_outcomes);
-    single_factor [1] is the factor 1 of a category without draws; the others are as in CategoryDraws.
+    single_factor [1] is the factor 1 of a category without draws; the other fields are as in CategoryDraws.
     """
 
     utility_at_zero: np.ndarray
@@ -105,7 +105,10 @@ def new_workspace(longest, draws):
 
 @compiled()
 def open_category_draws(workspace, products, has_outside_option, utility_at_zero, slope, factor, s):
-    """Return a category for segment s, of whose utility lines [n, S] it copies column s; not yet at any prices."""
+    """Return the CategoryDraws of a category for segment s, with its odds and sums not filled yet.
+
+    utility_at_zero, slope [n, S]: column s is copied into the workspace. factor [D]: see CategoryDraws.
+    """
     n, draws = len(products), len(factor)
     for j in range(n):
         workspace.utility_at_zero[j], workspace.slope[j] = utility_at_zero[j, s], slope[j, s]
@@ -196,7 +199,7 @@ def margin_of(category_draws, j, price):
 
 @compiled()
 def add_odds(category_draws, j, price, scale):
-    """Add product j's odds, times `scale`, to `total`, and these times its margin at the price to `earned`."""
+    """Add scale * odds of product j to `total`, and this times its margin at the price to `earned`."""
     odds, total, earned = category_draws.odds[j], category_draws.total, category_draws.earned
     margin = margin_of(category_draws, j, price)
     for d in range(len(total)):
@@ -206,7 +209,7 @@ def add_odds(category_draws, j, price, scale):
 
 @compiled()
 def stationary_price(category_draws, j):
-    """Return the price x_j of the module's formula for product j, at the present probabilities."""
+    """Return the price x_j in cents of the module's formula for product j, at the present probabilities."""
     product, slope, odds = category_draws.products[j], category_draws.slope[j], category_draws.odds[j]
     total, earned, upper, lower = category_draws.total, category_draws.earned, 0.0, 0.0
     for d in range(len(total)):
@@ -218,7 +221,7 @@ def stationary_price(category_draws, j):
 
 @compiled()
 def leave_out(category_draws, j, price):
-    """Fill rest_total and rest_value with the sums without product j, which is in the sums at `price`."""
+    """Fill rest_total and rest_value with the sums without product j; `price` is product j's price in the sums."""
     odds, scale = category_draws.odds[j], category_draws.scale[j]
     margin = margin_of(category_draws, j, price)
     for d in range(len(odds)):
@@ -248,7 +251,7 @@ def marginal_contribution(category_draws, j, price):
 
 @compiled()
 def change_price(category_draws, j, before, price):
-    """Change product j's odds, and the sums, from the price `before` to another price."""
+    """Change product j's odds, and the sums, from those at the price `before` to those at `price`, in cents."""
     odds, scale = category_draws.odds[j], category_draws.scale[j]
     add_odds(category_draws, j, before, -scale)
     for d in range(len(odds)):

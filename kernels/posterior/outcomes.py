@@ -24,7 +24,7 @@ class OutcomeGroups(NamedTuple):
 
 
 class Outcomes(NamedTuple):
-    """What prices lead to, float64, by group; the arrays of a group that is not requested are empty, and never read.
+    """What prices lead to, float64, by group; the arrays of a group that is not requested are empty.
 
     means: probability [P, S] and category_value [G, S], R in cents per visit, both means over the draws.
     probability_interval, elasticity_interval [2, P, S]: lower and upper quantile over the draws of the probability P
@@ -53,7 +53,7 @@ def groups_of(names: Sequence[str]) -> OutcomeGroups:
 
 
 def new_outcomes(products: int, segments: int, categories: int, requested: OutcomeGroups) -> Outcomes:
-    """Return unfilled outcomes."""
+    """Return outcomes to be filled: arrays of the requested groups, and empty arrays for the other groups."""
 
     def array(is_requested: bool, *shape: int) -> np.ndarray:
         return np.empty(shape if is_requested else (0,) * len(shape))
@@ -71,11 +71,11 @@ def new_outcomes(products: int, segments: int, categories: int, requested: Outco
 
 @compiled()
 def fill_outcomes(category_draws, price, tail, requested, outcomes, workspace, category, first, s):
-    """Fill the requested outcomes of one category and segment s at prices [n], but for category_value.
+    """Fill the requested outcomes of one category and segment s at prices [n], except category_value.
 
     The category's products are those from `first` on. tail: the lower quantile of the intervals; the upper one is
-    1 - tail. Of the workspace, bought [D] adds up the products' probabilities, moved [D] these times their
-    elasticities, and draw_value [D] is one quantity in all draws.
+    1 - tail. In the workspace, bought [D] is the sum of the products' probabilities, moved [D] the sum of probability
+    times elasticity, and draw_value [D] holds one quantity in all draws.
     """
     draws = len(category_draws.factor)
     values, bought, moved = workspace.draw_value[:draws], workspace.bought[:draws], workspace.moved[:draws]
@@ -126,7 +126,7 @@ def fill_probabilities(category_draws, j, values):
 
 @compiled()
 def fill_elasticities(category_draws, j, price, values):
-    """Fill values [D] with the own-price elasticity of product j in each draw, per cent per cent."""
+    """Fill values [D] with the own-price elasticity of product j in each draw; price in cents."""
     fill_probabilities(category_draws, j, values)
     for d in range(len(values)):
         values[d] = -category_draws.slope[j] * category_draws.factor[d] * price * (1.0 - values[d])
@@ -134,7 +134,7 @@ def fill_elasticities(category_draws, j, price, values):
 
 @compiled()
 def add_elasticity(category_draws, j, price, values, bought, moved):
-    """Add the probability of product j in each draw to bought [D], and this times its elasticity to moved [D]."""
+    """Add the probability of product j in each draw to bought [D], and probability times elasticity to moved [D]."""
     fill_elasticities(category_draws, j, price, values)
     for d in range(len(values)):
         share = probability_in_draw(category_draws, j, d)

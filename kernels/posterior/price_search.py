@@ -29,6 +29,7 @@ MOST_STEPS = 40
 """Steps of the climb at most; 3 to 8 are usual."""
 
 MOST_HALVINGS = 8
+"""Halvings of one step of the climb at most."""
 
 MOST_SWEEPS = 20
 """Sweeps over the products at most; 1 to 3 are usual, the last one included, which moves no product."""
@@ -39,10 +40,11 @@ CLOSE = 0.01
 
 @compiled()
 def improve_prices(category_draws, endings, tolerance, is_fixed, price, trial, best):
-    """Move prices [n], in cents, to better ones if these gain more than rounding; the sums are then at other prices.
+    """Move prices [n], in cents, to better prices if these gain more than rounding.
 
+    Afterwards the odds and sums of category_draws need not be those at `price`; evaluate_prices fills them again.
     endings: the ladders' endings; tolerance: the share of the gross margin that counts as rounding; is_fixed [n]: the
-    products whose price stays; trial, best [n]: memory.
+    products whose price stays; trial, best [n]: working memory.
     """
     start = evaluate_prices(category_draws, price)
     least = tolerance * gross_margin(category_draws, price)
@@ -161,8 +163,11 @@ def best_price_nearby(category_draws, endings, j, price):
 
 @compiled()
 def candidate_prices(category_draws, endings, j, price):
-    """Return four prices of product j to try: the rungs around its stationary price and the neighbours of its present
-    price on the ladder; the bounds where the weight is not positive. The present price stands in for a missing one."""
+    """Return four prices of product j to try, in cents; the present price stands in where there are fewer.
+
+    They are the rungs around the stationary price and the rungs next to the present price; on a continuous ladder, the
+    stationary price; for a weight that is not positive, the two bounds.
+    """
     product = category_draws.products[j]
     low, high = product.low, product.high
     if product.rule == ENDS:
@@ -179,8 +184,11 @@ def candidate_prices(category_draws, endings, j, price):
 
 @compiled()
 def binding_side_at(product, price, unconstrained_price):
-    """Return the BindingSide of a price: the bound that the unconstrained price passes by more than half a rung, or
-    NONE. With a weight that is not positive, return which end was taken."""
+    """Return the BindingSide of a price: LOW or HIGH if the unconstrained price passes that bound, else NONE.
+
+    To pass a bound the price must lie more than half a rung outside. For a weight that is not positive, the result is
+    the bound that is the price.
+    """
     if product.rule == ENDS:
         return np.int8(BindingSide.HIGH if price > product.low else BindingSide.LOW)
     slack = 0.5 * product.spacing

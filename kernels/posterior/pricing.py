@@ -17,7 +17,7 @@ from kernels.product_records import product_columns, product_records
 from kernels.tile import tile_of
 
 TAIL = 0.05
-"""The probability outside a 90 % interval, on either side."""
+"""The probability on each side of a 90 % interval."""
 
 
 def expected_cells(
@@ -25,11 +25,11 @@ def expected_cells(
 ) -> PricedCells:
     """Return cells at prices that maximise the mean expected profit over the draws, searched for from those of `cells`.
 
-    The prices are a local optimum (see price_search). Their mean is never below that of the given prices. These stay
-    where the gain is within their own rounding, where a category has no draws, and where is_fixed, bool [P, S], is
-    true; there binding_side stays too. Probabilities and category_value are means over the draws; there are no totals.
-    The result is the same bits for any tiling and number of threads. Raises ValueError for families, and where demand,
-    inputs and draws disagree on their shapes.
+    The prices are a local optimum (see price_search). Their mean profit is never below that of the given prices. A
+    given price stays where the category's gain is within rounding, where the category has no draws, and where is_fixed,
+    bool [P, S], is true; where is_fixed is true, binding_side stays too. Probabilities and category_value are means
+    over the draws; there are no totals. The result is the same bits for any tiling and number of threads. Raises
+    ValueError for families, and where demand, inputs and draws disagree on their shapes.
     """
     require(not inputs.has_families, "expected profit is not maximised over price families", inputs.has_families)
     shape = (demand.product_count, demand.segment_count)
@@ -70,8 +70,10 @@ def expected_choices(demand: Demand, shelf: Shelf, draws: Draws, price: np.ndarr
 
 
 def expected_totals(demand: Demand, shelf: Shelf, draws: Draws, price: np.ndarray, visits: np.ndarray) -> Totals:
-    """Return the sums over segments of visits [S] times the choices at prices [P, S] or [P, 1], and of their price in
-    cents; both are means over the draws, for one class of segments."""
+    """Return the expected choices and revenue at given prices, summed over segments, as means over the draws; C = 1.
+
+    price: in cents, [P, S] or [P, 1]; visits [S].
+    """
     chosen = expected_choices(demand, shelf, draws, price) * visits
     return Totals(chosen.sum(axis=1, keepdims=True), (chosen * price).sum(axis=1, keepdims=True))
 
@@ -85,8 +87,11 @@ def _evaluate(
     groups: Sequence[str],
     search: PriceSearch = NO_SEARCH,
 ) -> Outcomes:
-    """Return outcomes of prices [P, S] or [P, 1]. If `search` requests better prices, they are written into `price`,
-    which must be float64 [P, S] then, and the outcomes are theirs."""
+    """Return outcomes of prices [P, S] or [P, 1] in cents.
+
+    If `search` requests better prices, they are written into `price`, which must then be float64 [P, S], and the
+    outcomes are those of the better prices.
+    """
     products, segments, categories = demand.product_count, demand.segment_count, shelf.category_count
     require(draws.segment_count == segments, f"Draws must be of the demand's {segments} segments", draws.segment_count)
     require(len(draws.row) == categories, f"Draws must be of the shelf's {categories} categories", len(draws.row))

@@ -16,8 +16,11 @@ from kernels.posterior.price_search import binding_side_at, improve_prices
 
 
 class DemandDraws(NamedTuple):
-    """A tile's demand: utility_at_zero, slope [P, S], the utility at a price of 0 and what each cent takes off it;
-    factor [H, S, D] and row [G] as in draws.Draws."""
+    """A tile's demand with the draws of its price sensitivity.
+
+    utility_at_zero, slope [P, S]: the utility at a price of 0 and the utility that each cent takes off; factor
+    [H, S, D], row [G]: as in draws.Draws.
+    """
 
     utility_at_zero: np.ndarray
     slope: np.ndarray

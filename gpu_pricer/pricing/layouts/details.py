@@ -20,13 +20,13 @@ def detail_columns(details: Sequence[str]) -> list[Column]:
 
 
 def detail_chunks(tile: SolvedTile, order: np.ndarray, details: Sequence[str]) -> Iterator[ColumnChunk]:
-    """Yield a chunk for each of these columns, for some of the tile's products."""
+    """Yield a chunk for each column of the details; order [n]: the tile's rows, see row_encoding."""
     for detail in _ordered(details):
         yield from CHUNKS[detail](tile, order)
 
 
 def parts_of(tile: SolvedTile, order: np.ndarray) -> np.ndarray:
-    """Return the parts int64 cents [5, n, S] of the prices of some products; see pricing.decomposition."""
+    """Return the parts int64 cents [5, n, S] of the prices of the tile's rows order [n]; see pricing.decomposition."""
     terms, cost = tile.terms, CENTS * tile.problem.products.cost[tile.products]
     if tile.problem.draws is not None:
         return expected_price_parts(tile.cells.price, *tile.parts, terms.effective_cost[:, 0], cost, order)
@@ -62,7 +62,7 @@ def _notes(tile: SolvedTile, order: np.ndarray) -> Iterator[ColumnChunk]:
     distinct = pl.concat([pl.Series([""], dtype=pl.String), overrides.note]).unique().sort()
     dictionary = dictionary_of(distinct, is_sorted=True)
     codes = np.zeros((tile.products.stop - tile.products.start, tile.cells.price.shape[1]), dictionary.code_type)
-    for mine in (overrides.of_products(), overrides.of_cells()):  # those of single segments come last and stay
+    for mine in (overrides.of_products(), overrides.of_cells()):  # of single segments last: they overwrite
         is_here = (mine.product >= tile.products.start) & (mine.product < tile.products.stop)
         rows, segments = mine.product[is_here] - tile.products.start, mine.segment[is_here]
         code = np.array([distinct.search_sorted(note) for note in mine.note.filter(pl.Series(is_here))], codes.dtype)

@@ -9,12 +9,12 @@ from gpu_pricer.tables.parquet_pages import Dictionary, dictionary_of
 
 
 def signed(ids: pl.Series) -> pl.Series:
-    """Return the ids, unsigned ones as signed: Delta Lake knows no unsigned integers."""
+    """Return the ids, unsigned integers as signed ones, because Delta Lake has no unsigned integers."""
     return ids.cast(pl.Int64) if ids.dtype.is_unsigned_integer() else ids
 
 
 def price_codes(tile: SolvedTile, order: np.ndarray) -> tuple[Dictionary, np.ndarray]:
-    """Return the distinct prices of some rows, and an array that holds the code of each price in cents."""
+    """Return the distinct prices of the tile's rows order [n], and each price's code, an array indexed by cents."""
     is_there = np.zeros(tile.dearest + 1, np.bool_)
     mark_prices(tile.cells.price, order, is_there)
     distinct = np.flatnonzero(is_there)
@@ -25,7 +25,7 @@ def price_codes(tile: SolvedTile, order: np.ndarray) -> tuple[Dictionary, np.nda
 
 
 def today_codes(tile: SolvedTile, order: np.ndarray) -> tuple[Dictionary, np.ndarray]:
-    """Return the distinct prices of today of some rows, and each row's code [n]."""
+    """Return the distinct prices of today of the tile's rows order [n], and each row's code [n]."""
     today = tile.problem.products.today[tile.products]
     distinct, codes = np.unique(today[order], return_inverse=True)
     dictionary = dictionary_of(distinct.astype(np.int64), is_sorted=True)
@@ -33,7 +33,7 @@ def today_codes(tile: SolvedTile, order: np.ndarray) -> tuple[Dictionary, np.nda
 
 
 def product_codes(tile: SolvedTile, order: np.ndarray) -> tuple[Dictionary, np.ndarray]:
-    """Return the product ids of some rows, and each row's code [n]."""
+    """Return the product ids of the tile's rows order [n], and each row's code [n]."""
     ids = tile.problem.products.product_id[tile.products]
     dictionary = dictionary_of(signed(ids.gather(order)), is_sorted=True)
     return dictionary, np.arange(len(order), dtype=dictionary.code_type)

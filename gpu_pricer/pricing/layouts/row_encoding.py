@@ -19,7 +19,7 @@ OVERRIDE_RULE, CHANGE_BUDGET_RULE = BINDINGS.index("override"), BINDINGS.index("
 
 @numba.njit(nogil=True, cache=True)
 def mark_prices(price: Array, order: Array, is_there: Array) -> None:
-    """Set is_there [largest price + 1] at every price of the rows."""
+    """Set is_there bool [largest price + 1] to True at every price in cents of the rows; price int [P, S]."""
     for i in range(len(order)):
         row = price[order[i]]
         for s in range(len(row)):
@@ -37,7 +37,7 @@ def code_prices(price: Array, order: Array, code_of_price: Array, code: Array) -
 
 @numba.njit(nogil=True, cache=True)
 def pack_prices(price: Array, order: Array, code_of_price: Array, bits: int, together: int, packed: Array) -> None:
-    """Fill packed uint8 [S, ...], zeros, with the codes of the rows' prices, segment by segment and without gaps.
+    """Fill packed uint8 [S, bytes], which holds zeros, with the codes of the rows' prices, one row for each segment.
 
     `together` rows of `bits` bits each share a word of 64 bits and fill whole bytes of it.
     """
@@ -77,7 +77,11 @@ def code_bindings(binding_side: Array, order: Array, at_low: Array, inside: Arra
 def expect(
     price: Array, probability: Array, order: Array, units_per_choice: Array, cost: Array, units: Array, profit: Array
 ) -> None:
-    """Fill units and profit float32 [n, S], in the visits that units_per_choice float32 [P] is scaled to; cost [P]."""
+    """Fill units and profit float32 [n, S]: expected units, and profit in currency, of a number of visits.
+
+    price int [P, S]: in cents; probability [P, S]: that a visit chooses the product; units_per_choice float32 [P]:
+    units times the number of visits; cost [P]: of a unit, in currency.
+    """
     for i in range(len(order)):
         p = order[i]
         row, share, per_choice, unit_cost = price[p], probability[p], units_per_choice[p], cost[p]

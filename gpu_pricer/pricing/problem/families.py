@@ -16,9 +16,10 @@ LEAVE = tuple(BINDINGS.index(rule) for rule in ("frozen", "override", "no_rung")
 def shared(products: pl.DataFrame, limits: RuleLimits) -> tuple[np.ndarray, RuleLimits]:
     """Return the family int32 [P] of each product, ALONE for none, and limits that are the same inside each family.
 
-    A family may take the prices that every one of its products may take. Where no price is left, its products keep
-    today's prices as single products, with the rule no_common_price. Today's prices may stay in a family only if they
-    are one price. Raises InputError for a family with products of several categories.
+    products: the matched products (see Matched). A family may take the prices that every one of its products may take.
+    The products of a family for which no such price is left keep today's prices as single products, with the rule
+    no_common_price. In other families today's price may stay only if all products have the same one. Raises InputError
+    for a family with products of several categories.
     """
     if FAMILY not in products.columns:
         return np.broadcast_to(np.int32(ALONE), products.height), limits
@@ -41,7 +42,7 @@ def shared(products: pl.DataFrame, limits: RuleLimits) -> tuple[np.ndarray, Rule
 
 
 def _members(products: pl.DataFrame, limits: RuleLimits, is_in_family: np.ndarray) -> pl.DataFrame:
-    """Return the products that share a price with another: row, family, and the family's limits with their rules."""
+    """Return the products of families of at least two: row, family, and the family's limits with their rules."""
     table = pl.DataFrame(
         {
             "row": np.arange(products.height),

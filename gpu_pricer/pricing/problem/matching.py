@@ -27,7 +27,7 @@ class Matched:
 def match_products(catalog: pl.DataFrame, artefact: DemandArtefact) -> Matched:
     """Return each catalog product with its demand: its own row, else its category's fallback, else it is unpriced.
 
-    The support of a fallback is scaled so that the product's today price becomes its reference price. A product
+    The support of a fallback is scaled so that the product's price of today becomes its reference price. A product
     without a category is alone in the category `product:<product_id>`. Raises InputError when the ids of catalog and
     artefact are of different kinds, or when no product matches.
     """
@@ -64,7 +64,7 @@ def _with_demand(catalog: pl.DataFrame, demand: pl.DataFrame) -> pl.DataFrame:
 
 
 def _without_demand(catalog: pl.DataFrame, matched: pl.DataFrame) -> pl.DataFrame:
-    """Return product_id and reason of the catalog's other products."""
+    """Return product_id and reason of the catalog's products that are not matched."""
     others = catalog.clear()
     if matched.height < catalog.height:
         others = catalog.join(matched, on="product_id", how="anti")

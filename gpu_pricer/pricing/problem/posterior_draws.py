@@ -1,4 +1,4 @@
-"""Whether prices trust the demand's price sensitivities, or allow for what the log leaves open about them."""
+"""Posterior draws of the price sensitivities, and the setting `uncertainty`: price with draws or point estimates."""
 
 import logging
 
@@ -13,11 +13,11 @@ log = logging.getLogger(__name__)
 
 POINT, POSTERIOR = "point", "posterior"
 UNCERTAINTIES = (POINT, POSTERIOR)
-LARGEST = 20.0  # of a log deviation: half a billion times as sensitive
+LARGEST = 20.0  # the largest log deviation; e**20 is a factor of half a billion
 
 
 def posterior_draws(artefact: DemandArtefact, category_id: pl.Series) -> Draws:
-    """Return the artefact's posterior draws of the sensitivities, by category [G] and segment sorted by id.
+    """Return the artefact's posterior draws of the sensitivities for categories [G] and for segments sorted by id.
 
     A category without draws keeps the demand's sensitivity, and the log says so. Raises InputError where the artefact
     has no posterior, or where a category has other draws in one segment than in another.

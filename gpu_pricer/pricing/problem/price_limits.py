@@ -1,4 +1,4 @@
-"""The prices that each product may take: rules, ladder and prices set by hand, as the kernels want them."""
+"""The prices that each product may take by rules, ladder and prices set by hand, as the kernels take them."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -22,7 +22,7 @@ AMOUNTS = {"price": 1, "cost": MICROS_PER_CENT, "min_price": MICROS_PER_CENT, "m
 """Columns of money that every product has, in the order of Facts, and the parts of a cent in which they are exact."""
 
 BROKEN = np.array([BINDINGS.index(f"{rule}_broken" if rule in RULES[:-1] else rule) for rule in BINDINGS], np.int8)
-"""The binding [len(BINDINGS)] of a product one of whose rules was overruled."""
+"""For each position in BINDINGS, the position of the binding that names this rule as overruled."""
 
 
 class BindingRules(NamedTuple):
@@ -65,9 +65,9 @@ class PriceLimits:
 
 
 class RuleLimits(NamedTuple):
-    """What rules, ladders and prices set by hand leave of the prices of each product, before families; see PriceLimits.
+    """The limits that rules, ladders and prices set by hand leave to each product, before families.
 
-    today, low, high: int32 cents [P].
+    today, low, high: int32 cents [P]; rules, may_stay: see PriceLimits.
     """
 
     today: np.ndarray
@@ -78,9 +78,10 @@ class RuleLimits(NamedTuple):
 
 
 def bounded(products: pl.DataFrame, policy: Policy, ladder: np.ndarray, overrides: Overrides) -> RuleLimits:
-    """Return the limits of matched products, computed in blocks, because each product takes 200 bytes on the way.
+    """Return the limits of matched products.
 
-    ladder [P]: the row of policy.ladders; overrides: those of whole products. InputError where the data forbid it.
+    They are computed block by block, because each product needs 200 bytes of intermediate memory. ladder [P]: the row
+    of policy.ladders; overrides: those of whole products. InputError where the data forbid it.
     """
     for name, parts_per_cent in AMOUNTS.items():
         _require_amounts(products, name, parts_per_cent)
@@ -129,10 +130,10 @@ def ladder_rows(category_id: pl.Series, policy: Policy) -> np.ndarray:
 
 
 def on_ladder(bounds: PriceRange, ladder: Ladder, today: np.ndarray) -> tuple[np.ndarray, np.ndarray, BindingRules]:
-    """Return low, high [P] as rungs inside the bounds, and the rules that `binding` names.
+    """Return low and high [P] in cents as rungs inside the bounds, and the rules that `binding` names.
 
-    Where a rule was overruled, only the rung nearest to it is left, and the overruled rule is named; where no rung is
-    left, today's price stays.
+    today [P]: today's prices in cents. Where a rule was overruled, only the rung nearest to it is left, and the
+    overruled rule is named; where no rung is left, today's price stays.
     """
     low, high = ladder.at_or_above(bounds.low), ladder.at_or_below(bounds.high)
     has_no_rung = low > high
@@ -149,7 +150,7 @@ def on_ladder(bounds: PriceRange, ladder: Ladder, today: np.ndarray) -> tuple[np
 def _on_ladders(
     bounds: PriceRange, ladders: list[Ladder], row: np.ndarray, today: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, BindingRules]:
-    """Return the same where each product has the ladder of its row [P]."""
+    """Return what on_ladder returns, where each product has the ladder ladders[row], row int32 [P]."""
     low, high, rules = on_ladder(bounds, ladders[0], today)
     for number in np.unique(row[row > 0]):
         mine = row == number

@@ -52,11 +52,12 @@ class ProblemSegments:
 
 @dataclass(frozen=True)
 class PricingProblem:
-    """What is priced: products for segments, by their demand, within limits.
+    """The products and segments to price, their demand, and the limits of the prices.
 
-    overrides: prices set by hand; bounds: the policy's; moves int64: the places (category * S + segment), ascending,
-    that a budget of changes lets move, None without a budget; draws: posterior draws of the sensitivities, over which
-    profit is expected, None to trust the demand's own; unpriced: product_id and reason.
+    overrides: prices set by hand; bounds: the policy's bounds; moves int64: the places (category * S + segment),
+    ascending, that a budget of changes lets move, None without a budget; draws: posterior draws of the sensitivities,
+    over which the expectation of profit is taken, None to use the demand's own sensitivities; unpriced: product_id and
+    reason of the products that are not priced.
     """
 
     demand: SegmentDemand
@@ -72,11 +73,11 @@ class PricingProblem:
 
     @property
     def category_count(self) -> int:
-        """G."""
+        """G, the number of categories."""
         return len(self.products.category_start) - 1
 
     def product_slice(self, first: int, last: int) -> slice:
-        """Return the products of the categories first to last − 1."""
+        """Return the positions of the products of the categories first to last − 1."""
         start = self.products.category_start
         return slice(int(start[first]), int(start[last]))
 
@@ -96,7 +97,7 @@ class PricingProblem:
         )
 
     def pricing_inputs(self, first: int, last: int) -> PricingInputs:
-        """Return what the kernels price for the categories first to last − 1, in float64."""
+        """Return the kernels' pricing inputs of the categories first to last − 1, in float64."""
         products = self.product_slice(first, last)
         return PricingInputs(
             shelf=self.shelf(first, last),
@@ -114,7 +115,7 @@ class PricingProblem:
         return in_double(self.demand.tile(0, len(self.products.product_id)))
 
     def totals(self, demand: Demand, first: int, last: int, price: np.ndarray) -> Totals:
-        """Return what the choices of a period's visits add up to at prices [n, S] or [n, 1] in cents.
+        """Return the totals of the choices of a period's visits at prices [n, S] or [n, 1] in cents.
 
         The n products are those of the categories first to last − 1.
         """
@@ -127,18 +128,19 @@ class PricingProblem:
 def pricing_problem(
     artefact: DemandArtefact, catalog: pl.DataFrame, policy: Policy, uncertainty: str = POINT
 ) -> PricingProblem:
-    """Match the catalog with the demand and bound every price; InputError where the data forbid it.
+    """Return the problem of pricing a catalog by the artefact's demand within the policy's limits.
 
-    uncertainty: one of UNCERTAINTIES; with POSTERIOR, also for what makes no sense beside it.
+    uncertainty: one of UNCERTAINTIES. InputError where catalog, artefact and policy do not fit each other and, with
+    POSTERIOR, for policy rules that cannot be combined with draws.
     """
     matched = match_products(with_rule_columns(catalog, policy.bounds), artefact)
     return problem_of(artefact, matched, policy, uncertainty)
 
 
 def problem_of(artefact: DemandArtefact, matched: Matched, policy: Policy, uncertainty: str = POINT) -> PricingProblem:
-    """The same for a catalog that is matched already, and need not be kept."""
+    """Return what pricing_problem returns, for a catalog that is matched already; the caller may free the catalog."""
     products = matched.products.with_columns(pl.col("max_price").clip(upper_bound=LARGEST / CENTS))
-    demand = segment_demand(artefact, products)  # first: it needs the most memory, while little else is there
+    demand = segment_demand(artefact, products)  # first, because this step needs the most memory
     segments = artefact.segments.sort("segment_id")
     overrides = read_overrides(policy.overrides_file, products["product_id"], segments["segment_id"])
     ladder = ladder_rows(products["category_id"], policy)
@@ -182,7 +184,7 @@ def _problem_products(products: pl.DataFrame, today: np.ndarray, policy: Policy)
 
 
 def _draws(artefact: DemandArtefact, category_id: pl.Series, policy: Policy) -> Draws:
-    """The posterior; InputError beside rules whose solvers only know one demand."""
+    """Return the posterior draws; InputError if the policy has rules whose solvers take a single demand only."""
     others = {
         "policy.constraints": bool(policy.active_constraints),
         "policy.bounds.max_segment_ratio": policy.bounds.max_segment_ratio is not None,

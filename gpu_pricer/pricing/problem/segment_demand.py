@@ -15,10 +15,11 @@ from kernels import Demand, DenseDemand, FactorDemand, take_segments
 class SegmentDemand:
     """Demand of S segments, sorted by segment_id, for the P products to price.
 
-    factors: the artefact's arrays, segments reordered. row [P]: the demand row of each product; category [P]:
-    the index of its category. appeal_offset, sensitivity_offset float32 [P]: added to a and b for every
-    segment. cell_offsets: product, segment (indices), appeal_offset, sensitivity_offset, sorted by product;
-    None where no offset is a segment's own.
+    form: "factors" or "dense", see DemandArtefact. factors: the artefact's arrays, with the segments reordered.
+    row int [P]: the artefact's row of each product; category int [P]: the position of each product's category.
+    appeal_offset, sensitivity_offset float32 [P]: added to a and b for every segment. cell_offsets: a table of product,
+    segment (positions), appeal_offset and sensitivity_offset, sorted by product, then segment; None if no offset is for
+    a single segment.
     """
 
     form: str
@@ -30,7 +31,10 @@ class SegmentDemand:
     cell_offsets: pl.DataFrame | None
 
     def tile(self, first: int, last: int, segments: np.ndarray | None = None) -> Demand:
-        """Return the demand for the products first to last − 1, whole categories; segments: positions, None for all."""
+        """Return the demand for the products first to last − 1, which must be whole categories.
+
+        segments int [n]: positions of the segments to keep, None for all.
+        """
         demand = self._tile(first, last)
         is_all = segments is None or len(segments) == demand.segment_count
         return demand if is_all or segments is None else take_segments(demand, segments)

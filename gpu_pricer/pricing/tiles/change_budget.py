@@ -1,10 +1,10 @@
 """A budget of price changes: which categories of which segments may move in a run, and which keep today's prices.
 
-The change of a category for a segment is one decision, because its prices depend on each other. Its value is exact:
-what a period's visits earn at the best prices less what they earn where every price that may stay does, as measured by
-the objective. Per cell that leaves today's price the most valuable changes win (the
-greedy rule of Dantzig 1957 for the knapsack, short of its optimum by less than the first change that does not fit).
-A price that today breaks a rule moves in any case and counts first.
+The change of a category for a segment is one decision, because the prices of a category depend on each other. The value
+of a change is exact: it is the objective of a period's visits at the best prices, less the objective where every price
+that may stay today's stays. The changes with the most value per cell that leaves today's price win. This is the greedy
+rule of Dantzig (1957) for the knapsack problem; its loss is less than the value of the first change that does not fit.
+A price that breaks a rule today moves in any case and counts against the budget first.
 """
 
 from collections.abc import Iterable
@@ -26,10 +26,11 @@ class Changes(NamedTuple):
 
 
 def most_valuable(changes: Iterable[tuple[Changes, int]], budget: int) -> np.ndarray:
-    """Return the places, ascending, of the changes that a budget of cells allows.
+    """Return the places (see Changes.where) of the changes that the budget allows, int64, ascending.
 
-    Each batch of changes comes with its number of forced cells, which move in any case. Memory grows with the budget
-    and not with the number of changes, because the least valuable changes beyond the budget are dropped on the way.
+    changes: batches, each with its number of forced cells, which move in any case; budget: how many cells may move.
+    Memory grows with the budget and not with the number of changes, because changes beyond the budget are dropped after
+    every batch.
     """
     kept, forced = Changes(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)), 0
     for batch, in_any_case in changes:
@@ -40,7 +41,7 @@ def most_valuable(changes: Iterable[tuple[Changes, int]], budget: int) -> np.nda
 
 
 def _affordable(changes: Changes, budget: int) -> Changes:
-    """Return the changes of most value per cell that fit the budget; of equal ones those of the first places."""
+    """Return the changes with the most value per cell that fit the budget; among equal ones the first places win."""
     order = np.lexsort((changes.where, -changes.value / changes.cells))
     fits = np.cumsum(changes.cells[order]) <= budget
     return Changes(*(column[order[fits]] for column in changes))

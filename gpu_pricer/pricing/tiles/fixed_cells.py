@@ -1,4 +1,4 @@
-"""Prices that are set by hand for single segments: the rest of their categories is priced around them."""
+"""Prices set by hand for single segments: the other products of a category are priced around its fixed prices."""
 
 from dataclasses import replace
 
@@ -12,11 +12,11 @@ from kernels import BindingSide, Demand, PricedCells, PricingInputs, price_cells
 def fix_cells(
     cells: PricedCells, demand: Demand, inputs: PricingInputs, overrides: Overrides, backend: str
 ) -> PricedCells:
-    """Return the cells with the overridden ones at their prices, and the rest of their categories priced around them.
+    """Return the cells, changed in place: overridden cells at their prices, and their categories priced around them.
 
-    overrides: of single segments, products counted from the tile's first. The kernels take the same bounds for all
-    segments. So each segment with overrides is priced again, alone, in the categories concerned, with the overrides'
-    prices as bounds.
+    overrides: of single segments; product numbers count from the tile's first product. The kernels take the same bounds
+    for all segments. So each segment with overrides is priced again, alone, in the categories concerned, with the
+    overrides' prices as bounds.
     """
     start = inputs.shelf.category_start
     for segment in np.unique(overrides.segment):
@@ -35,7 +35,7 @@ def fix_cells(
 
 
 def inputs_at(inputs: PricingInputs, products: np.ndarray, price: np.ndarray) -> PricingInputs:
-    """Return the inputs with some products fixed at prices in cents, outside of their families."""
+    """Return the inputs with products [n], given by positions, fixed at price [n] in cents, without families."""
     low, high = inputs.low.copy(), inputs.high.copy()
     low[products] = high[products] = price
     family = None

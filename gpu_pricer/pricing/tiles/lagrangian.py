@@ -16,7 +16,8 @@ from gpu_pricer.tables.price_table import CENTS
 from kernels import BindingSide, PricedCells, PricingInputs, Totals, price_cells
 
 LEAST_WEIGHT = 1e-9
-"""Weight per unit that replaces 0, which has no effective cost; it changes the Lagrangian by 1e-9 of the revenue."""
+"""Weight per unit that replaces 0, because a weight of 0 has no effective cost; the replacement changes the Lagrangian
+by 1e-9 of the revenue."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,8 @@ class LagrangianWeights:
     objective [3]: weights of units, revenue and cost.
     slices: the cells that each of the K constraints counts.
     coefficient [K, 3]: each constraint's weights of units, revenue and cost.
-    multiplier [2, K]: of the two dual iterates that categories choose from, per unit of each left-hand side.
-    takes_second bool [P]: products, by whole categories, that are priced with the second iterate's multipliers.
+    multiplier [2, K]: the multipliers of two dual iterates, in currency per unit of each left-hand side.
+    takes_second bool [P]: whether a product is priced with the second iterate's multipliers; equal within a category.
     stock_price [P]: shadow price of a unit of stock, in currency.
     """
 
@@ -63,14 +64,20 @@ class LagrangianWeights:
         categories: tuple[int, int],
         dtype: type[np.floating] = np.float32,
     ) -> PricingInputs:
-        """Return the kernels' inputs for a class of segments, with weights and unit costs of the given dtype."""
+        """Return the kernels' inputs for a class of segments, with weights and unit costs of the given dtype.
+
+        categories: the first one and the one after the last.
+        """
         weight, unit_cost = self.product_weights(problem, class_number, problem.product_slice(*categories))
         fixed = self.overrides(problem, class_number, categories)
         inputs = inputs_at(problem.pricing_inputs(*categories), fixed.product, fixed.price)
         return replace(inputs, weight=weight.astype(dtype), unit_cost=unit_cost.astype(dtype))
 
     def overrides(self, problem: PricingProblem, class_number: int, categories: tuple[int, int]) -> Overrides:
-        """Return the prices set by hand for every segment of the class; products count from the categories' first."""
+        """Return the prices set by hand for single segments that every segment of the class has.
+
+        categories: the first one and the one after the last; products are numbered from the first of these categories.
+        """
         products = problem.product_slice(*categories)
         found = problem.overrides.of_cells(products.start, products.stop)
         found = found.of_segment(int(self.slices.members(class_number)[0]))

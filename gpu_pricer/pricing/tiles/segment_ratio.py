@@ -1,4 +1,4 @@
-"""The limit `max_segment_ratio`: no segment pays more than so many times what the cheapest segment pays for a product.
+"""The limit `max_segment_ratio` of a product's highest price over all segments, divided by its lowest.
 
 A ratio of 1.0 is one price for all segments. The level of a product is its lowest price over all segments. With the
 levels given, the kernels find the best price of every segment inside the ranges [level, ratio * level]; but the profit
@@ -16,18 +16,20 @@ from kernels import PricedCells, PricingInputs
 from kernels.segment_ratio import MILLION, RatioTile
 
 MOST_STEPS = 30
+"""Steps from one start at most."""
+
 NOISE = 1e-7
-"""Relative. The kernels sum in float32, so a smaller gain may be rounding."""
+"""Relative gain of profit that counts as rounding, because the kernels sum in float32."""
 
 PriceCells = Callable[[PricingInputs], PricedCells]
 
 
 @dataclass
 class PricedLevels:
-    """Levels, the best cells inside their ranges, and what these earn.
+    """Levels, the best cells inside the ranges of these levels, and the profit of these cells.
 
-    level [P]: in cents; cells: as the kernels price them; value float64 [G]: the expected profit of each category over
-    a period's visits, in cents.
+    level [P]: in cents; cells: as the kernels price them, of which only price and category_value are used; value
+    float64 [G]: the expected profit of each category over a period's visits, in cents.
     """
 
     level: np.ndarray
@@ -40,8 +42,8 @@ def limit_ratio(
 ) -> PricingInputs:
     """Return the inputs with the bounds [P] of the best ranges found, in categories whose best prices break the ratio.
 
-    Other categories keep their bounds. price: returns the kernels' best cells for inputs; visits [S]; today [P]: the
-    present prices in cents, one of the starts.
+    Other categories keep their bounds. price: a function that returns the kernels' best cells for pricing inputs;
+    visits [S]; today [P]: today's prices in cents, one of the starts.
     """
     unlimited = price(inputs)
     is_within = _is_within(unlimited.price, tile)
@@ -82,7 +84,7 @@ def _share_within_families(inputs: PricingInputs, price: np.ndarray) -> np.ndarr
 def _improve_levels(
     tile: RatioTile, inputs: PricingInputs, price: PriceCells, visits: np.ndarray, level: np.ndarray
 ) -> PricedLevels:
-    """Return levels that no step improves, or those after MOST_STEPS steps, from levels [P] on."""
+    """Return levels that no step improves, or the levels after MOST_STEPS steps; the search starts from `level` [P]."""
     best = _price_levels(tile, inputs, price, visits, level)
     is_open = np.ones(len(best.value), np.bool_)
     for _ in range(MOST_STEPS):
@@ -115,8 +117,10 @@ def _limit_to_ranges(tile: RatioTile, inputs: PricingInputs, level: np.ndarray) 
 def _move_most_promising(
     tile: RatioTile, inputs: PricingInputs, level: np.ndarray, proposed: np.ndarray, gain: np.ndarray
 ) -> np.ndarray:
-    """Return levels [P] in which only one product of each category, with its family, moves to its proposed level: the
-    one with the largest promised gain."""
+    """Return levels [P] in which one product of each category, with its family, moves to its proposed level.
+
+    This is the product with the largest promised gain [P]; level, proposed [P]: the present and the proposed levels.
+    """
     order = np.lexsort((gain, tile.category))
     last = np.flatnonzero(np.diff(tile.category[order], append=-1))
     is_best = np.zeros(len(level), np.bool_)

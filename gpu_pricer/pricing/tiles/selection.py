@@ -8,7 +8,7 @@ from kernels import Demand, DenseDemand, PricingInputs, take_segments
 
 
 def demand_of(demand: Demand, products: np.ndarray, segments: np.ndarray) -> Demand:
-    """Return the demand of some segments for some products, both given by positions."""
+    """Return the demand of some segments for some products; both are given by positions, int [n]."""
     demand = take_segments(demand, segments)
     offsets = {name: getattr(demand, name)[products] for name in ("appeal_offset", "sensitivity_offset")}
     if isinstance(demand, DenseDemand):
@@ -24,12 +24,15 @@ def demand_of(demand: Demand, products: np.ndarray, segments: np.ndarray) -> Dem
 
 
 def products_of(category_start: np.ndarray, categories: np.ndarray) -> np.ndarray:
-    """Return the positions of the products of some categories, category by category."""
+    """Return the positions, int64 [n], of the products of some categories, category by category.
+
+    category_start int64 [G + 1]; categories int: their positions.
+    """
     return np.concatenate([np.arange(category_start[g], category_start[g + 1]) for g in categories])
 
 
 def inputs_of(inputs: PricingInputs, categories: np.ndarray) -> PricingInputs:
-    """Return the pricing inputs of some categories."""
+    """Return the pricing inputs of some categories, which are given by positions, int."""
     start, products = inputs.shelf.category_start, products_of(inputs.shelf.category_start, categories)
     sizes = start[categories + 1] - start[categories]
     shelf = replace(

@@ -1,4 +1,4 @@
-"""A solved tile: its cells, and what every layout of its rows and its totals need."""
+"""A solved tile: its cells, and the quantities derived from them that layouts and totals read."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,8 +17,9 @@ from kernels import Demand, Outcomes, PricedCells, expected_outcomes, utility_li
 class SolvedTile:
     """The solved categories first to last − 1 of a problem.
 
-    cells: their best cells, with totals for the problem's visits; rules: what `binding` names of their n products;
-    lagrangian: what constraints on the assortment make the prices maximise, None without constraints.
+    cells: the best cells of the n products for S segments, with totals for the problem's visits; rules: the rules that
+    `binding` names for the n products; lagrangian: the Lagrangian that the prices maximise under constraints on the
+    assortment, None without constraints.
     """
 
     problem: PricingProblem
@@ -41,7 +42,7 @@ class SolvedTile:
 
     @cached_property
     def terms(self) -> ObjectiveTerms:
-        """What the tile's prices maximise."""
+        """The costs and weights of the objective that the tile's prices maximise."""
         problem = self.problem
         if self.lagrangian is not None:
             classes = range(self.lagrangian.slices.class_count)
@@ -57,11 +58,11 @@ class SolvedTile:
 
     @cached_property
     def slope(self) -> np.ndarray:
-        """By how much the utilities fall with one cent more, [n, S]."""
+        """The utility that one more cent takes off, [n, S]."""
         return utility_lines(self.demand, self.problem.shelf(self.first, self.last))[1]
 
     def outcomes(self, group: str) -> Outcomes:
-        """Return a group of the outcomes of the tile's prices over the problem's draws."""
+        """Return one group (see kernels.Outcomes) of the outcomes of the tile's prices over the problem's draws."""
         draws, inputs = self.problem.draws, self.problem.pricing_inputs(self.first, self.last)
         assert draws is not None
         return expected_outcomes(
@@ -70,7 +71,7 @@ class SolvedTile:
 
     @cached_property
     def share_interval(self) -> np.ndarray:
-        """The ends of the 90 % interval of the chance that a visit chooses a product, [2, n, S]."""
+        """The ends of the 90 % interval of the probability that a visit chooses a product, [2, n, S]."""
         return self.outcomes("probability_interval").probability_interval
 
     @cached_property

@@ -18,7 +18,10 @@ from kernels.segment_ratio import ratio_tile
 
 @dataclass(frozen=True)
 class TileProblem:
-    """The categories first to last − 1 of a problem as the kernels take them, and the rules that `binding` names."""
+    """The categories first to last − 1 of a problem, with their demand and pricing inputs as the kernels take them.
+
+    rules: the rules that `binding` names for the tile's products.
+    """
 
     problem: PricingProblem
     first: int
@@ -33,7 +36,7 @@ class TileProblem:
         return self.problem.product_slice(self.first, self.last)
 
     def priced(self, inputs: PricingInputs, backend: str) -> PricedCells:
-        """Return the best cells for pricing inputs of this tile: overrides of single segments and draws included."""
+        """Return the best cells for pricing inputs of this tile, with draws and overrides of single segments."""
         overrides = self.problem.overrides.of_cells(self.products.start, self.products.stop)
         is_expected = self.problem.draws is not None
         cells = price_cells(self.demand, inputs, backend, None if is_expected else self.problem.segments.visits)
@@ -62,7 +65,7 @@ def reference_cells(problem: PricingProblem, is_priced: np.ndarray | None = None
 
     Ladders, bounds, families and overrides of the policy and draws of the problem count as in scoring; a limit on the
     segment ratio and a budget of changes do not. is_priced bool [P]: products that may leave today's price, None: all.
-    The others keep today's price even where another one is set by hand.
+    The other products keep today's price even where another price is set by hand.
     """
     if is_priced is not None:
         problem = replace(problem, overrides=problem.overrides.among(is_priced))
@@ -74,7 +77,7 @@ def reference_cells(problem: PricingProblem, is_priced: np.ndarray | None = None
 
 
 def within_ratio(tile: TileProblem, backend: str) -> TileProblem:
-    """Return the tile with the bounds that bounds.max_segment_ratio leaves; the rule is named where it narrows."""
+    """Return the tile with bounds narrowed to bounds.max_segment_ratio; its rules name the limit at narrowed bounds."""
     ratio = tile.problem.bounds.max_segment_ratio
     if ratio is None:
         return tile
@@ -120,7 +123,10 @@ def solve_cells(tile: TileProblem, backend: str) -> PricedCells:
 
 
 def choose_changes(problem: PricingProblem, tiles: Iterator[tuple[int, int]], backend: str) -> PricingProblem:
-    """Return the problem with the places that may move, after one pass over all tiles; unchanged without a budget."""
+    """Return the problem with `moves` filled, after one pass over all tiles; unchanged without a budget of changes.
+
+    tiles: ranges of categories that cover the problem, see Tiling.all_tiles.
+    """
     if problem.bounds.max_changes is None:
         return problem
     batches = (_changes(within_ratio(tile_problem(problem, first, last), backend), backend) for first, last in tiles)

@@ -1,4 +1,4 @@
-"""A solved tile as the few numbers that a run adds up."""
+"""The sums of a solved tile that a run adds up over tiles."""
 
 import numba
 import numpy as np
@@ -52,7 +52,10 @@ def _units_and_profit(tile: SolvedTile, totals: Totals | None) -> tuple[float, f
 def add_moves(
     price: np.ndarray, today: np.ndarray, moved: np.ndarray, move: np.ndarray, absolute_move: np.ndarray
 ) -> None:
-    """Fill int64 [P] each: how many prices are not today's, the sum of their moves and of their sizes, in cents."""
+    """Fill moved, move and absolute_move, int64 [P] each, from price [P, S] and today [P] in cents.
+
+    moved: how many prices are not today's; move, absolute_move: the sums of the moves and of their sizes, in cents.
+    """
     for p in range(len(price)):
         row, before, count, total, absolute = price[p], today[p], 0, 0, 0
         for s in range(len(row)):
