@@ -138,7 +138,7 @@ def pricing_problem(
 
 
 def problem_of(artefact: DemandArtefact, matched: Matched, policy: Policy, uncertainty: str = POINT) -> PricingProblem:
-    """Return what pricing_problem returns, for a catalog that is matched already; the caller may free the catalog."""
+    """Return what pricing_problem returns, for a catalog that is matched already; the caller may drop the catalog."""
     products = matched.products.with_columns(pl.col("max_price").clip(upper_bound=LARGEST / CENTS))
     demand = segment_demand(artefact, products)  # first, because this step needs the most memory
     segments = artefact.segments.sort("segment_id")
