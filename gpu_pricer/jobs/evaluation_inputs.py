@@ -42,8 +42,8 @@ def read_evaluation_inputs(
     sales = _sales(Path(paths.data))
     held_out = _held_out(held_out_file(paths), sales, settings, seed)
     demand = _catalog_demand(artefact, catalog, policy)
-    members, segments = (None, None) if artefact is None else _members(paths, artefact)
-    if held_out is None and demand is None and members is None and truth is None:
+    members, segments = (None, None) if artefact is None or demand is None else _members(paths, artefact)
+    if held_out is None and demand is None and truth is None:
         raise InputError(
             f"something to evaluate must be there, found neither held-out choices at {held_out_file(paths)} nor an "
             f"artefact at {paths.demand} nor a truth at {paths.truth}: run `gpu-pricer train` first, or mend paths.work"

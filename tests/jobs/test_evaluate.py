@@ -193,3 +193,14 @@ def test_nothing_to_evaluate_is_refused(tmp_path):
         evaluate.main(configured(tmp_path))
 
     assert not (tmp_path / "work" / "metrics.json").exists()
+
+
+def test_members_of_a_demand_without_an_outside_option_are_not_judged(config):
+    demand, members = Path(config.paths.demand), Path(config.paths.work) / "train" / "members"
+    shutil.copytree(config.paths.truth, members)
+    shutil.move(config.paths.truth, demand)
+    info = json.loads((demand / "demand.json").read_text())
+    (demand / "demand.json").write_text(json.dumps(info | {"outside_option": False}))
+
+    with pytest.raises(InputError, match="something to evaluate must be there"):
+        evaluate.main(config)

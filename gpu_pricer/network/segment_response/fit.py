@@ -39,7 +39,7 @@ LEARNED_HERE = (  # widths of the priors that the categories' own parameters sho
 class FitConfig:
     """steps: at most; tolerance: stop when no log sensitivity moves by more; spread: where the priors' widths start.
 
-    level_spread: prior standard deviation of levels and seasons, wide, since they must be as good as free. What a
+    level_spread: prior standard deviation of levels and seasons, wide, since they must be nearly unpenalised. What a
     prior takes from a season stays in the demand, and the common part of a category's prices answers just that: with
     a width of 1 the sensitivities came out 4.5 % too low (12 types, prices that answer hidden demand), with 10 right.
     """

@@ -15,7 +15,7 @@ class Untaught:
 
     They answer like the category, give or take what its products differ by. But their usual price is not known either:
     today's stands for it, and is as far from it as prices are, so that their elasticity is off by as much (without that
-    90 % intervals held one to three points less, on markets whose prices answer hidden demand).
+    90 % intervals covered one to three points less, on markets whose prices answer hidden demand).
     """
 
     products: int

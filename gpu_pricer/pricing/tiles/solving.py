@@ -12,7 +12,7 @@ from gpu_pricer.pricing.tiles.change_budget import Changes, most_valuable
 from gpu_pricer.pricing.tiles.fixed_cells import fix_cells, inputs_at
 from gpu_pricer.pricing.tiles.segment_ratio import limit_ratio
 from gpu_pricer.tables.price_table import BINDINGS
-from kernels import BindingSide, Demand, PricedCells, PricingInputs, expected_cells, price_cells
+from kernels import BindingSide, Demand, PricedCells, PricingInputs, expected_cells, in_double, price_cells
 from kernels.segment_ratio import ratio_tile
 
 
@@ -69,7 +69,8 @@ def reference_cells(problem: PricingProblem, is_priced: np.ndarray | None = None
     """
     if is_priced is not None:
         problem = replace(problem, overrides=problem.overrides.among(is_priced))
-    tile = replace(tile_problem(problem, 0, problem.category_count), demand=problem.exact_demand())
+    tile = tile_problem(problem, 0, problem.category_count)
+    tile = replace(tile, demand=in_double(tile.demand))
     if is_priced is None:
         return tile.priced(tile.inputs, "cpu")
     kept = np.flatnonzero(~is_priced)
