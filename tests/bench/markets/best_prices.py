@@ -9,10 +9,12 @@ NEAR = (-4, -1, 1, 4)
 """Moves in rungs that are tried before all rungs are."""
 
 
-def oracle(truth: Truth, rungs: Rungs) -> np.ndarray:
-    """Return the best prices in cents [P, T] of each type, for the summed demand of its users."""
+def oracle(truth: Truth, rungs: Rungs, uniform: np.ndarray) -> np.ndarray:
+    """Return the best prices in cents [P, T] found of each type, for the summed demand of its users.
+
+    uniform [P, 1]: the prices to start from, so that the result is never worse.
+    """
     condensed = truth.condensed()
-    uniform = best_uniform(truth, rungs)
     return _best(condensed, rungs, condensed.types, np.repeat(uniform, int(truth.types.max()) + 1, axis=1))
 
 

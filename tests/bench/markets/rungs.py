@@ -38,35 +38,31 @@ def catalog_of(truth: Truth, products: pl.DataFrame) -> pl.DataFrame:
 
 def market_rungs(truth: Truth, products: pl.DataFrame) -> Rungs:
     """Return the legal rungs of every product; products: the raw table."""
-    flat = {name: np.ones((1, len(truth.product_id)), np.float32) for name in ("appeal", "sensitivity")}
-    problem = problem_of(truth, products, flat)
+    rows = products.select("product_id", "category_id", reference_price="price", units_per_choice=pl.lit(1.0))
+    flat = np.ones((1, products.height), np.float32)
+    problem = problem_of(flat, flat, rows, catalog_of(truth, products))
     assert problem.products.product_id.to_list() == truth.product_id.tolist()
     return legal_rungs(problem.pricing_inputs(0, problem.category_count))
 
 
-def problem_of(truth: Truth, products: pl.DataFrame, factors: dict[str, np.ndarray]) -> PricingProblem:
-    """Return the pricing problem of a dense demand [S, P] at today's prices as reference prices.
+def problem_of(
+    appeal: np.ndarray, sensitivity: np.ndarray, products: pl.DataFrame, catalog: pl.DataFrame
+) -> PricingProblem:
+    """Return the pricing problem of a dense demand, float32 [S, P], under the policy of the zoo.
 
-    factors: appeal and sensitivity, float32. products: the raw table.
+    products [P]: product_id, category_id, reference_price and units_per_choice. catalog: from catalog_of.
     """
-    segments = len(factors["appeal"])
     day = START.isoformat()
-    info = DemandInfo(FORMAT_VERSION, "mnl", "dense", "zoo", day, day, day, 7, day, True, "USD")
-    rows = products.sort("product_id").select(
-        "product_id",
-        "category_id",
-        reference_price="price",
-        min_price="price",
-        max_price="price",
-        availability=pl.lit(1.0),
-        choices_per_purchase=pl.lit(1.0),
-        units_per_choice=pl.lit(1.0),
-    )
-    names = [f"S{segment:03d}" for segment in range(segments)]
+    segments = pl.DataFrame({"segment_id": [f"S{s:03d}" for s in range(len(appeal))], "visits": 1.0})
     demand = DemandArtefact(
-        info=info,
-        factors=factors,
-        segments=pl.DataFrame({"segment_id": names, "visits": np.ones(segments)}),
-        products=rows,
+        info=DemandInfo(FORMAT_VERSION, "mnl", "dense", "zoo", day, day, day, 7, day, True, "USD"),
+        factors={"appeal": appeal, "sensitivity": sensitivity},
+        segments=segments,
+        products=products.with_columns(
+            min_price="reference_price",
+            max_price="reference_price",
+            availability=pl.lit(1.0),
+            choices_per_purchase=pl.lit(1.0),
+        ),
     )
-    return pricing_problem(demand, catalog_of(truth, products), zoo_policy())
+    return pricing_problem(demand, catalog, zoo_policy())
