@@ -14,7 +14,7 @@ from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.artefact import FORMAT_VERSION, DemandArtefact, DemandInfo
 from gpu_pricer.tables.price_table import CENTS
 from kernels import FactorDemand
-from tests.bench.markets import ENDING, PERIOD, Market, MarketSize, grocery_market
+from tests.bench.grocery_markets import ENDING, PERIOD, Market, MarketSize, grocery_market
 from tests.markets import USUAL, a_policy
 
 VISITS = 1000.0

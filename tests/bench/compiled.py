@@ -9,7 +9,7 @@ from torch._dynamo.exc import BackendCompilerFailed
 
 from tests.bench.coupled import TOLERANCE, Tile, tile_of
 from tests.bench.crew import Pass, Unavailable
-from tests.bench.markets import ENDING, PERIOD, Market
+from tests.bench.grocery_markets import ENDING, PERIOD, Market
 
 Score = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 """appeal, slope and start, [g, n, S], as in coupled.Room after coupled.find_least."""

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from tests.bench.crew import Pass
-from tests.bench.markets import ENDING, PERIOD, Market
+from tests.bench.grocery_markets import ENDING, PERIOD, Market
 
 TOLERANCE = 4e-6
 """Relative improvement of R below which a tile is done."""

@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-from tests.bench.markets import Market, MarketSize, grocery_market
+from tests.bench.grocery_markets import Market, MarketSize, grocery_market
 from tests.bench.timing import say, seconds_of
 
 Pass = Callable[[], Iterator[np.ndarray]]

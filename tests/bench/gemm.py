@@ -9,7 +9,7 @@ from numba import njit, prange
 from threadpoolctl import ThreadpoolController
 
 from tests.bench.crew import Pass
-from tests.bench.markets import Market
+from tests.bench.grocery_markets import Market
 from tests.bench.timing import cores
 
 LANES = 64

@@ -27,7 +27,7 @@ from kernels.outputs import new_block_sums, new_cells
 from kernels.pricing import ROUNDINGS
 from kernels.product_records import product_columns
 from kernels.tile import padded, tile_of
-from tests.bench.markets import Market, MarketSize, grocery_market
+from tests.bench.grocery_markets import Market, MarketSize, grocery_market
 from tests.bench.timing import arguments, report, rounded
 from tests.kernels.markets import LADDERS, factor_demand, random_inputs
 

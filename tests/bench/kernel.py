@@ -18,7 +18,7 @@ import numpy as np
 from kernels import price_cells
 from tests.bench import compiled, coupled, gemm, ladder, ours
 from tests.bench.crew import Contestant, Crew
-from tests.bench.markets import MarketSize, grocery_market
+from tests.bench.grocery_markets import MarketSize, grocery_market
 from tests.bench.timing import ROUNDS, arguments, cores, rates, report, rounded
 
 BOUGHT_MORE = 0.53

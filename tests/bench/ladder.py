@@ -12,7 +12,7 @@ from numba import njit, prange
 from kernels.formulas import exponential as polynomial
 from tests.bench.crew import Pass
 from tests.bench.gemm import in_blocks, with_blas_threads
-from tests.bench.markets import PERIOD, Market
+from tests.bench.grocery_markets import PERIOD, Market
 
 RUNGS = 32
 

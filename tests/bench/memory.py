@@ -22,7 +22,7 @@ import polars as pl
 
 from gpu_pricer.tables.artefact import write_artefact
 from tests.bench.catalogs import grocery_inputs
-from tests.bench.markets import MarketSize
+from tests.bench.grocery_markets import MarketSize
 from tests.bench.timing import ROUNDS, arguments, report, rounded, say
 
 PRODUCTS, SEGMENTS = 1_000_000, 100

@@ -7,7 +7,7 @@ import numpy as np
 
 from kernels import best_prices, price_cells
 from tests.bench.crew import Pass
-from tests.bench.markets import Market
+from tests.bench.grocery_markets import Market
 
 
 def prices_alone(market: Market, _: int = 0) -> Pass:

@@ -13,7 +13,7 @@ from functools import partial
 from statistics import median
 
 from tests.bench.crew import run_all
-from tests.bench.markets import Market, MarketSize, dense, grocery_market
+from tests.bench.grocery_markets import Market, MarketSize, dense, grocery_market
 from tests.bench.ours import prices_alone
 from tests.bench.timing import ROUNDS, arguments, rates, report, rounded
 

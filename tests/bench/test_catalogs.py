@@ -8,7 +8,7 @@ from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
 from gpu_pricer.pricing.tiles.solved_tile import solve_tile
 from kernels import price_cells
 from tests.bench.catalogs import grocery_inputs, grocery_policy
-from tests.bench.markets import MarketSize, grocery_market
+from tests.bench.grocery_markets import MarketSize, grocery_market
 
 
 def test_artefact_and_catalog_are_the_market():

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from tests.bench import gpu_check
-from tests.bench.markets import MarketSize
+from tests.bench.grocery_markets import MarketSize
 from tests.kernels.cuda.with_cuda import keep_types, require_cuda
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from kernels import DenseDemand, choice_probabilities, price_cells
 from tests.bench import compiled, coupled, gemm, ladder, ours
-from tests.bench.markets import ENDING, PERIOD, Market, MarketSize, dense, grocery_market
+from tests.bench.grocery_markets import ENDING, PERIOD, Market, MarketSize, dense, grocery_market
 
 SIZE = MarketSize(products=35, segments=24, category_size=5, factors=(9, 4))
 

@@ -7,7 +7,7 @@ import pytest
 
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
 from tests.bench.catalogs import grocery_inputs, grocery_policy, job_tiling
-from tests.bench.markets import MarketSize
+from tests.bench.grocery_markets import MarketSize
 from tests.bench.writing import tile_writers, write_ours
 
 

@@ -33,7 +33,7 @@ from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.price_table import LAYOUTS, write_prices
 from tests.bench.by_pyarrow import write_tile
 from tests.bench.catalogs import grocery_inputs, grocery_policy, job_tiling
-from tests.bench.markets import MarketSize
+from tests.bench.grocery_markets import MarketSize
 from tests.bench.timing import ROUNDS, arguments, cores, rates, report, rounded
 
 SAME = ("polars", "polars_threads", "polars_categories", "polars_categories_threads")
