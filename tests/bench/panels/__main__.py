@@ -7,11 +7,10 @@ experiment=grocery_benchmark, which take minutes. Unknown arguments are override
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from tests.bench.panels.comparison import compare_all, worst_ratio
 from tests.bench.panels.loading import JUDGED, PANELS
-from tests.bench.timing import report, say
+from tests.bench.timing import report, say, short
 
 MODELS = ("ours", "lightgbm", "loyalty", "logit")
 
@@ -26,7 +25,7 @@ def main() -> None:
     compared = compare_all(tuple(given.panels), given.folder, overrides, given.grocery)
     for name, block in compared.items():
         say(line(name, block))
-    report(**short({"benchmark": "panels", "panels": compared, "panels_worst_log_loss_ratio": worst_ratio(compared)}))
+    report(benchmark="panels", panels=short(compared), panels_worst_log_loss_ratio=round(worst_ratio(compared), 4))
 
 
 def line(name: str, block: dict) -> str:
@@ -34,15 +33,6 @@ def line(name: str, block: dict) -> str:
     losses = "  ".join(f"{model} {block[model]['log_loss']:.4f}" for model in MODELS if model in block)
     low, high = block["ours_minus_lightgbm"]
     return f"{name:16s} {losses}  ratio {block['ratio']:.3f}  ours - lightgbm [{low:+.4f}, {high:+.4f}]"
-
-
-def short(value: Any) -> Any:
-    """Return a tree of dicts and lists with every float to four decimals."""
-    if isinstance(value, dict):
-        return {key: short(entry) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [short(entry) for entry in value]
-    return round(value, 4) if isinstance(value, float) else value
 
 
 if __name__ == "__main__":

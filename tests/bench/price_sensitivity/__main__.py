@@ -21,7 +21,7 @@ from tests.bench.price_sensitivity.predicted import by_segment, by_user, elastic
 from tests.bench.price_sensitivity.regression import regression_elasticities
 from tests.bench.price_sensitivity.runs import LAST_TRAINED, TABLES, run_benchmark, train_until
 from tests.bench.price_sensitivity.thirds import counts_of, log_ratio_of_lifts
-from tests.bench.timing import report
+from tests.bench.timing import report, short
 
 SEED = 0
 Tables = dict[str, pl.DataFrame]
@@ -39,9 +39,9 @@ def main() -> None:
     offers = pl.read_parquet(benchmark / "train" / "held_out.parquet")
     report(
         benchmark="price_sensitivity",
-        thirds=judged_thirds(tables, until),
-        regression=judged_regressions(tables, benchmark / "metrics.json"),
-        predicted_over_actual=predicted_over_actual(offers, tables["shelf"]),
+        thirds=short(judged_thirds(tables, until)),
+        regression=short(judged_regressions(tables, benchmark / "metrics.json")),
+        predicted_over_actual=short(predicted_over_actual(offers, tables["shelf"])),
     )
 
 
