@@ -56,25 +56,26 @@ def boosted_trees(panel: Panel) -> tuple[np.ndarray, Chosen]:
     tried = [_early_stopped(panel, form, leaves) for form in forms.values() for leaves in LEAVES]
     best = min(tried, key=lambda found: found.validation_loss)
     form = forms[best.form]
-    booster = _train(panel, form, best.leaves, panel.stage != TEST, num_boost_round=best.rounds)
+    booster = _train(panel, form, best.leaves, panel.stage != TEST, {"num_boost_round": best.rounds})
     scores = booster.predict(form.rows(np.ones(len(panel.user), bool)), raw_score=True)
     return _softmax(scores, len(panel.products)), best
 
 
 def _early_stopped(panel: Panel, form: Form, leaves: int) -> Chosen:
     lightgbm, validated = import_module("lightgbm"), panel.stage == VALIDATION
-    booster = _train(
-        panel, form, leaves, panel.stage == TRAINING,
-        num_boost_round=MOST_ROUNDS,
-        valid_sets=[lightgbm.Dataset(form.rows(validated), label=np.zeros(len(form.rows(validated))))],
-        feval=_loss(panel.chosen[validated], len(panel.products)),
-        callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False)],
-    )  # fmt: skip
+    rows = form.rows(validated)
+    options = {
+        "num_boost_round": MOST_ROUNDS,
+        "valid_sets": [lightgbm.Dataset(rows, label=np.zeros(len(rows)))],
+        "feval": _loss(panel.chosen[validated], len(panel.products)),
+        "callbacks": [lightgbm.early_stopping(PATIENCE, verbose=False)],
+    }
+    booster = _train(panel, form, leaves, panel.stage == TRAINING, options)
     return Chosen(form.name, leaves, booster.best_iteration, booster.best_score["valid_0"]["loss"])
 
 
-def _train(panel: Panel, form: Form, leaves: int, choices: np.ndarray, **options: Any) -> Any:
-    """Return the booster fitted to the choices [N]; options of lightgbm.train."""
+def _train(panel: Panel, form: Form, leaves: int, choices: np.ndarray, options: dict[str, Any]) -> Any:
+    """Return the booster fitted to the choices [N], with options of lightgbm.train."""
     lightgbm, alternatives = import_module("lightgbm"), len(panel.products)
     classes = {"num_class": alternatives} if form.table.ndim == 2 else {}
     settings = SETTINGS | classes | {"num_leaves": leaves, "objective": _gradient(one_hot(panel)[choices])}
