@@ -89,6 +89,15 @@ def rounded(figures: Mapping[str, float]) -> dict[str, float]:
     return {name: float(f"{figure:.3g}") for name, figure in figures.items()}
 
 
+def short(value: Any) -> Any:
+    """Return a tree of dicts and lists with every float to four decimals."""
+    if isinstance(value, dict):
+        return {key: short(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [short(entry) for entry in value]
+    return round(value, 4) if isinstance(value, float) else value
+
+
 def report(**results: Any) -> None:
     """Print the machine and the results as one line of JSON on standard output."""
     print(json.dumps(machine() | results, ensure_ascii=False))

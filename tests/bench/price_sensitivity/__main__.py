@@ -1,0 +1,77 @@
+"""Are learned price sensitivities those of the buyers? python -m tests.bench.price_sensitivity
+
+On the grocery benchmark (Complete Journey, ten categories), one line of JSON:
+thirds: log ratio of the buying lifts in cuts of the most and the least sensitive third of the users, weeks 41-52, from
+a training that ends with week 40; users are split by their own sensitivity or by their segment's.
+regression: the artefact's elasticity of each category beside a regression of that category's log, and how many of them
+lie inside its 95 % interval.
+predicted_over_actual: held-out purchases in weeks of a cut, of a rise, and others.
+Unknown arguments are overrides of the runs.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import polars as pl
+
+from gpu_pricer.tables.artefact import read_artefact
+from tests.bench.price_sensitivity.calibration import predicted_over_actual
+from tests.bench.price_sensitivity.predicted import by_segment, by_user, elasticity, sensitivity
+from tests.bench.price_sensitivity.regression import regression_elasticities
+from tests.bench.price_sensitivity.runs import LAST_TRAINED, TABLES, run_benchmark, train_until
+from tests.bench.price_sensitivity.thirds import counts_of, log_ratio_of_lifts
+from tests.bench.timing import report, short
+
+SEED = 0
+Tables = dict[str, pl.DataFrame]
+
+
+def main() -> None:
+    """Print the JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, default=Path("work/price_sensitivity"), help="where the runs' files go")
+    parser.add_argument("--benchmark", type=Path, help="work folder of a fold and seed of the benchmark that has run")
+    given, overrides = parser.parse_known_args()
+    benchmark = run_benchmark((given.benchmark or given.folder / "benchmark").resolve(), overrides)
+    until = train_until(benchmark / "data", given.folder / "until_week_40", overrides)
+    tables = {name: pl.read_parquet(benchmark / "data" / f"{name}.parquet") for name in TABLES}
+    offers = pl.read_parquet(benchmark / "train" / "held_out.parquet")
+    report(
+        benchmark="price_sensitivity",
+        thirds=short(judged_thirds(tables, until)),
+        regression=short(judged_regressions(tables, benchmark / "metrics.json")),
+        predicted_over_actual=short(predicted_over_actual(offers, tables["shelf"])),
+    )
+
+
+def judged_thirds(tables: Tables, until: Path) -> dict[str, dict[str, float]]:
+    """Return the log ratios by user and by segment, split by sensitivity and by elasticity.
+
+    until: the work folder of a training that ends before the weeks that judge it.
+    """
+    weeks = tables["shelf"].filter(pl.col("period") > LAST_TRAINED)["period"].unique().to_list()
+    counts = counts_of(**tables, weeks=weeks)
+    members, segments = read_artefact(until / "train" / "members"), read_artefact(until / "demand")
+    predicted = {
+        "by_user": by_user(members, sensitivity, counts),
+        "by_segment": by_segment(segments, sensitivity, counts),
+        "by_user_elasticity": by_user(members, elasticity, counts),
+        "by_segment_elasticity": by_segment(segments, elasticity, counts),
+    }
+    return {name: vars(log_ratio_of_lifts(counts, value, SEED)) for name, value in predicted.items()}
+
+
+def judged_regressions(tables: Tables, metrics: Path) -> dict[str, object]:
+    """Return the elasticities of the regressions and of the artefact by category, and how many of these lie inside."""
+    response = json.loads(metrics.read_text())["price_response"]["elasticity_by_category"]
+    found = regression_elasticities(**tables)
+    ours = {category: response[category]["elasticity"] for category in found}
+    return {
+        "inside": sum(interval.holds(ours[category]) for category, interval in found.items()),
+        "categories": {category: vars(interval) | {"ours": ours[category]} for category, interval in found.items()},
+    }
+
+
+if __name__ == "__main__":
+    main()
