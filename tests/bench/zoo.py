@@ -1,7 +1,8 @@
 """How good is the demand estimator on markets that nobody tuned it for? python -m tests.bench.zoo
 
 Runs the real commands, with untouched defaults, on every family of tests.bench.markets and every seed, prints a row
-per family and ends in one line of JSON. A run whose numbers are in the folder is not run again. The seeds in SEEDS and
+per family and ends in one line of JSON. A run whose numbers are in the folder is not run again, so that other code or
+other overrides need another --folder. The seeds in SEEDS and
 the families behind --reserved judge only: whatever is tuned is tuned on seeds from 101 up of the open families.
 Unknown arguments are overrides of the runs.
 """
@@ -22,7 +23,6 @@ from tests.bench.markets.reserved import RESERVED
 from tests.bench.markets.rivals import RIVALS
 from tests.bench.markets.told import TOLD
 
-NUMBERS = "zoo.json"
 CONTESTANTS = ("ours", "told", *RIVALS)
 WIDTH = 160
 
@@ -30,12 +30,18 @@ WIDTH = 160
 def numbers_of(family: str, seed: int, folder: Path, told: str, overrides: list[str]) -> dict:
     """Return the numbers of one run (see judged), which are kept in a folder of its own."""
     own = folder / f"{family}-seed-{seed}"
-    file = own / NUMBERS
+    file = numbers_file(own, told)
     if not file.is_file():
         market = (FAMILIES | RESERVED)[family](seed)
         found = judged(market, own, told, overrides)
+        own.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(found, indent=2) + "\n")
     return json.loads(file.read_text())
+
+
+def numbers_file(run: Path, told: str) -> Path:
+    """Return the file of a run's numbers, which differ with the estimator that is told the types."""
+    return run / f"told-{told}.json"
 
 
 def family_summary(runs: list[dict]) -> dict:
