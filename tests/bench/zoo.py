@@ -2,9 +2,8 @@
 
 Runs the real commands, with untouched defaults, on every family of tests.bench.markets and every seed, prints a row
 per family and ends in one line of JSON. A run whose numbers are in the folder is not run again, so that other code or
-other overrides need another --folder. The seeds in SEEDS and
-the families behind --reserved judge only: whatever is tuned is tuned on seeds from 101 up of the open families.
-Unknown arguments are overrides of the runs.
+other overrides need another --folder. The seeds in SEEDS and the families behind --reserved judge only: whatever is
+tuned is tuned on seeds from 101 up of the open families. Unknown arguments are overrides of the runs.
 """
 
 import argparse
@@ -14,7 +13,7 @@ from pathlib import Path
 from statistics import fmean
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from tests.bench.markets import SEEDS
 from tests.bench.markets.families import FAMILIES
@@ -78,8 +77,8 @@ def zoo_summary(families: dict[str, dict]) -> dict[str, float | None]:
 def board(families: dict[str, dict]) -> Table:
     """Return a row per family: the share of attainable gain of every contestant, gains over today, and the response."""
     gains = ("ours", "best_uniform", "oracle")
-    heads = [*CONTESTANTS, *(f"{name} over today" for name in gains), "slope", "coverage"]
-    table = Table("share of attainable gain", *heads)
+    heads = [*CONTESTANTS, *(f"{name} / today" for name in gains), "slope", "coverage"]
+    table = Table(Column("share of attainable gain", no_wrap=True), *heads)
     for name, family in families.items():
         table.add_row(
             name,
