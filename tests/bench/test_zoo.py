@@ -48,6 +48,16 @@ def test_last_line_holds_the_means_of_families_and_the_worst_family(folder, monk
     assert all(any(name in row for row in table) for name in ("continuous", "by_weight"))
 
 
+def test_panels_are_compared_when_asked_for(folder, monkeypatch, capsys):
+    monkeypatch.setattr(zoo, "panels_worst_log_loss_ratio", lambda folder, overrides, grocery: 2.0 if grocery else 1.02)
+    arguments = ["--families", "continuous", "--seeds", "1", "--folder", str(folder), "--panels", "choices"]
+    monkeypatch.setattr("sys.argv", ["zoo", *arguments])
+
+    zoo.main()
+
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["panels_worst_log_loss_ratio"] == 1.02
+
+
 def test_run_whose_numbers_are_there_is_not_run_again(folder, monkeypatch):
     monkeypatch.setattr(zoo, "judged", None)
 

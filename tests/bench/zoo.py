@@ -21,9 +21,12 @@ from tests.bench.markets.judging import judged
 from tests.bench.markets.reserved import RESERVED
 from tests.bench.markets.rivals import RIVALS
 from tests.bench.markets.told import TOLD
+from tests.bench.panels.comparison import panels_worst_log_loss_ratio
 
 CONTESTANTS = ("ours", "told", *RIVALS)
 WIDTH = 160
+PANELS = ("none", "choices", "all")
+"""The real panels that are compared too: none, the four of choices, or the grocery benchmark as well."""
 
 
 def numbers_of(family: str, seed: int, folder: Path, told: str, overrides: list[str]) -> dict:
@@ -59,7 +62,7 @@ def zoo_summary(families: dict[str, dict]) -> dict[str, float | None]:
 
     share_over_told_mean: the mean share of ours over the mean share of told. share_worst_shortfall: how far ours is
     below the best rival in the family where that is worst. slope and coverage: the extremes of the families' means,
-    None where a family has none. panels_worst_log_loss_ratio: None without the real panels.
+    None where a family has none.
     """
     shares = [family["share"] for family in families.values()]
     slopes, coverages = ([family[name] for family in families.values()] for name in ("slope", "coverage"))
@@ -70,7 +73,6 @@ def zoo_summary(families: dict[str, dict]) -> dict[str, float | None]:
         "slope_high": None if None in slopes else max(slopes),
         "coverage_low": None if None in coverages else min(coverages),
         "coverage_high": None if None in coverages else max(coverages),
-        "panels_worst_log_loss_ratio": None,
     }
 
 
@@ -104,6 +106,7 @@ def main() -> None:
     parser.add_argument("--reserved", action="store_true", help="the reserved families instead, at the very end only")
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     parser.add_argument("--told", choices=TOLD, default="logit", help="the estimator that is told the types")
+    parser.add_argument("--panels", choices=PANELS, default="none", help="the real panels to compare with trees too")
     parser.add_argument("--folder", type=Path, default=Path("work/zoo"), help="where the runs' files go")
     arguments, overrides = parser.parse_known_args()
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
@@ -113,7 +116,11 @@ def main() -> None:
         families[family] = family_summary(runs)
     console.print(board(families))
     told = {"benchmark": "zoo", "seeds": list(arguments.seeds), "told": arguments.told, "reserved": arguments.reserved}
-    print(json.dumps(told | zoo_summary(families) | {"families": families}))
+    worst = None
+    if arguments.panels != "none":
+        worst = round(panels_worst_log_loss_ratio(arguments.folder / "panels", overrides, arguments.panels == "all"), 4)
+    panels = {"panels_worst_log_loss_ratio": worst}
+    print(json.dumps(told | zoo_summary(families) | panels | {"families": families}))
 
 
 if __name__ == "__main__":
