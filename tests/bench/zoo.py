@@ -1,9 +1,9 @@
 """How good is the demand estimator on markets that nobody tuned it for? python -m tests.bench.zoo
 
 Runs the real commands, with untouched defaults, on every family of tests.bench.markets and every seed, prints a row
-per family and ends in one line of JSON. A run whose numbers are in the folder is not run again. The seeds in SEEDS and
-the families behind --reserved judge only: whatever is tuned is tuned on seeds from 101 up of the open families.
-Unknown arguments are overrides of the runs.
+per family and ends in one line of JSON. A run whose numbers are in the folder is not run again, so that other code or
+other overrides need another --folder. The seeds in SEEDS and the families behind --reserved judge only: whatever is
+tuned is tuned on seeds from 101 up of the open families. Unknown arguments are overrides of the runs.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import fmean
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from tests.bench.markets import SEEDS
 from tests.bench.markets.families import FAMILIES
@@ -21,21 +21,29 @@ from tests.bench.markets.judging import judged
 from tests.bench.markets.reserved import RESERVED
 from tests.bench.markets.rivals import RIVALS
 from tests.bench.markets.told import TOLD
+from tests.bench.panels.comparison import panels_worst_log_loss_ratio
 
-NUMBERS = "zoo.json"
 CONTESTANTS = ("ours", "told", *RIVALS)
 WIDTH = 160
+PANELS = ("none", "choices", "all")
+"""The real panels that are compared too: none, the four of choices, or the grocery benchmark as well."""
 
 
 def numbers_of(family: str, seed: int, folder: Path, told: str, overrides: list[str]) -> dict:
     """Return the numbers of one run (see judged), which are kept in a folder of its own."""
     own = folder / f"{family}-seed-{seed}"
-    file = own / NUMBERS
+    file = numbers_file(own, told)
     if not file.is_file():
         market = (FAMILIES | RESERVED)[family](seed)
         found = judged(market, own, told, overrides)
+        own.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(found, indent=2) + "\n")
     return json.loads(file.read_text())
+
+
+def numbers_file(run: Path, told: str) -> Path:
+    """Return the file of a run's numbers, which differ with the estimator that is told the types."""
+    return run / f"told-{told}.json"
 
 
 def family_summary(runs: list[dict]) -> dict:
@@ -54,7 +62,7 @@ def zoo_summary(families: dict[str, dict]) -> dict[str, float | None]:
 
     share_over_told_mean: the mean share of ours over the mean share of told. share_worst_shortfall: how far ours is
     below the best rival in the family where that is worst. slope and coverage: the extremes of the families' means,
-    None where a family has none. panels_worst_log_loss_ratio: None without the real panels.
+    None where a family has none.
     """
     shares = [family["share"] for family in families.values()]
     slopes, coverages = ([family[name] for family in families.values()] for name in ("slope", "coverage"))
@@ -65,15 +73,14 @@ def zoo_summary(families: dict[str, dict]) -> dict[str, float | None]:
         "slope_high": None if None in slopes else max(slopes),
         "coverage_low": None if None in coverages else min(coverages),
         "coverage_high": None if None in coverages else max(coverages),
-        "panels_worst_log_loss_ratio": None,
     }
 
 
 def board(families: dict[str, dict]) -> Table:
     """Return a row per family: the share of attainable gain of every contestant, gains over today, and the response."""
     gains = ("ours", "best_uniform", "oracle")
-    heads = [*CONTESTANTS, *(f"{name} over today" for name in gains), "slope", "coverage"]
-    table = Table("share of attainable gain", *heads)
+    heads = [*CONTESTANTS, *(f"{name} / today" for name in gains), "slope", "coverage"]
+    table = Table(Column("share of attainable gain", no_wrap=True), *heads)
     for name, family in families.items():
         table.add_row(
             name,
@@ -99,6 +106,7 @@ def main() -> None:
     parser.add_argument("--reserved", action="store_true", help="the reserved families instead, at the very end only")
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     parser.add_argument("--told", choices=TOLD, default="logit", help="the estimator that is told the types")
+    parser.add_argument("--panels", choices=PANELS, default="none", help="the real panels to compare with trees too")
     parser.add_argument("--folder", type=Path, default=Path("work/zoo"), help="where the runs' files go")
     arguments, overrides = parser.parse_known_args()
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
@@ -108,7 +116,11 @@ def main() -> None:
         families[family] = family_summary(runs)
     console.print(board(families))
     told = {"benchmark": "zoo", "seeds": list(arguments.seeds), "told": arguments.told, "reserved": arguments.reserved}
-    print(json.dumps(told | zoo_summary(families) | {"families": families}))
+    worst = None
+    if arguments.panels != "none":
+        worst = round(panels_worst_log_loss_ratio(arguments.folder / "panels", overrides, arguments.panels == "all"), 4)
+    panels = {"panels_worst_log_loss_ratio": worst}
+    print(json.dumps(told | zoo_summary(families) | panels | {"families": families}))
 
 
 if __name__ == "__main__":

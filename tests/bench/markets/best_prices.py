@@ -7,6 +7,8 @@ from tests.bench.markets.truth import Truth
 
 NEAR = (-4, -1, 1, 4)
 """Moves in rungs that are tried before all rungs are."""
+ROUNDING = 1e-12
+"""Relative gain of profit below which a move is rounding error."""
 
 
 def oracle(truth: Truth, rungs: Rungs, uniform: np.ndarray) -> np.ndarray:
@@ -57,7 +59,7 @@ def _swept(
         for move in rungs_of_rank if moves is None else moves:
             moved = np.where(is_moved, np.clip(move if moves is None else kept + move, 0, last), kept)
             profit = _by_group(truth, _price(rungs, moved), groups)
-            is_better = profit > best * (1 + 1e-12)
+            is_better = profit - best > ROUNDING * np.abs(best)
             position = np.where(is_better[truth.category] & is_moved, moved, position)
             best = np.where(is_better, profit, best)
     return position

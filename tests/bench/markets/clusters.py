@@ -1,11 +1,11 @@
 """Users of like demand, for markets without types."""
 
 import numpy as np
-from scipy.cluster.vq import kmeans2
+from sklearn.cluster import KMeans
 
 from tests.bench.markets.truth import Truth
 
-CLUSTERS = 12
+CLUSTERS, STARTS = 12, 4
 TASTE = 0.3
 """Weight of what users buy beside how they respond; prices depend on the second far more."""
 
@@ -20,4 +20,4 @@ def clustered(truth: Truth) -> np.ndarray:
     taste = np.log(bought / bought.sum(axis=0))
     features = np.vstack([response, TASTE * taste])
     features = features - features.mean(axis=1, keepdims=True)
-    return kmeans2(features.T, CLUSTERS, minit="++", seed=0)[1].astype(np.int64)
+    return KMeans(CLUSTERS, n_init=STARTS, random_state=0).fit_predict(features.T).astype(np.int64)

@@ -31,7 +31,7 @@ def judged(market: Market, folder: Path, told: str, overrides: list[str]) -> dic
         "best_uniform": uniform,
         "oracle": oracle(truth, rungs, uniform)[:, truth.types],
     }
-    _require_legal(rungs, truth.today, prices)
+    require_legal(rungs, truth.today, prices)
     profit = {name: truth.profit(price) for name, price in prices.items()}
     today = truth.profit(truth.today[:, None])
     least, attainable = profit["best_uniform"], profit["oracle"] - profit["best_uniform"]
@@ -44,7 +44,7 @@ def judged(market: Market, folder: Path, told: str, overrides: list[str]) -> dic
     }
 
 
-def _require_legal(rungs: Rungs, today: np.ndarray, prices: dict[str, np.ndarray]) -> None:
+def require_legal(rungs: Rungs, today: np.ndarray, prices: dict[str, np.ndarray]) -> None:
     """Raise ValueError where a contestant sets a price that is neither a rung of the product nor today's [P]."""
     for product, own in enumerate(np.split(rungs.price, rungs.start[1:-1])):
         for name, price in prices.items():

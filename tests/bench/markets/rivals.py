@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from scipy.cluster.vq import kmeans2
+from sklearn.cluster import KMeans
 
 from gpu_pricer.evaluation.profit import Rungs
 from gpu_pricer.evaluation.truth.fixed_effects import count_by_group, fit_logit
@@ -15,8 +15,7 @@ from tests.bench.markets.rungs import catalog_of, problem_of
 from tests.bench.markets.truth import Truth
 
 RIVALS = ("pooled_logit", "logit_per_kmeans", "log_log_pooled")
-KMEANS = 12
-STARTS = 5
+KMEANS, STARTS = 12, 5
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ def log_log_prices(truth: Truth, tables: Canonical, rungs: Rungs) -> np.ndarray:
 
 
 def by_purchase_shares(truth: Truth, tables: Canonical) -> np.ndarray:
-    """Return a k-means cluster [U] of each user by the shares of the products among his choices, the best of STARTS."""
+    """Return a k-means cluster [U] of each user by the shares of the products among his choices."""
     users = pl.DataFrame({"user_id": truth.user_id}).with_row_index("user")
     ids = pl.DataFrame({"product_id": truth.product_id}).with_row_index("product")
     bought = tables.choices.drop_nulls("product_id").join(users, on="user_id").join(ids, on="product_id")
@@ -73,9 +72,7 @@ def by_purchase_shares(truth: Truth, tables: Canonical) -> np.ndarray:
     np.add.at(count, (bought["user"].to_numpy(), bought["product"].to_numpy()), 1.0)
     total = count.sum(axis=1, keepdims=True)
     share = np.where(total > 0, count / np.maximum(total, 1), count.sum(axis=0) / count.sum())
-    found = [kmeans2(share, KMEANS, minit="++", seed=seed) for seed in range(STARTS)]
-    best = min(found, key=lambda pair: ((share - pair[0][pair[1]]) ** 2).sum())
-    return np.unique(best[1], return_inverse=True)[1]
+    return KMeans(KMEANS, n_init=STARTS, random_state=0).fit_predict(share).astype(np.int64)
 
 
 def _products(tables: Canonical) -> pl.DataFrame:

@@ -14,12 +14,12 @@ import polars as pl
 from tests.bench.markets.contest import run_jobs
 from tests.bench.markets.market import Market
 from tests.bench.markets.rivals import Canonical, logit_prices
+from tests.bench.markets.truth import Truth
 
 
-def write_told(market: Market, folder: Path) -> None:
+def write_told(truth: Truth, folder: Path) -> None:
     """Write types.parquet and shocks.parquet to the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    truth = market.truth
     types = pl.DataFrame({"user_id": truth.user_id, "segment_id": [f"T{kind:02d}" for kind in truth.types]})
     types.write_parquet(folder / "types.parquet")
     truth.hidden.write_parquet(folder / "shocks.parquet")
@@ -30,7 +30,7 @@ def _by_logit(market: Market, tables: Canonical, folder: Path, overrides: list[s
 
 
 def _by_job(market: Market, tables: Canonical, folder: Path, overrides: list[str]) -> np.ndarray:
-    write_told(market, folder / "told")
+    write_told(market.truth, folder / "told")
     ours = run_jobs(market, folder, [*overrides, f"train.told={folder / 'told'}"])
     return ours.prices(market.truth.user_id, market.truth.product_id)
 
