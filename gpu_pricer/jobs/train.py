@@ -17,12 +17,21 @@ from gpu_pricer.network.encoding.loading import EncodingConfig, load_choice_data
 from gpu_pricer.network.inference.held_out import predict_held_out
 from gpu_pricer.network.model.demand_network import DemandNetwork, NetworkConfig
 from gpu_pricer.network.model.objective import OptimiserConfig
-from gpu_pricer.network.price_response.laplace import LaplacePosterior
 from gpu_pricer.network.price_response.settling import PriceResponseConfig, settle_price_response
-from gpu_pricer.network.segment_response.correction import ResponseConfig, learn_responses
+from gpu_pricer.network.response.applying import ResponseConfig, with_response, without_controls
+from gpu_pricer.network.response.fit import Fit, fit_response
+from gpu_pricer.network.response.loading import ResponseTables, load_response_data
 from gpu_pricer.network.segments.export import ExportConfig, export_artefact, export_members
-from gpu_pricer.network.segments.forming import Segmentation, SegmentsConfig, form_segments, keep_ids, overlap
-from gpu_pricer.network.segments.members import Members, period_to_judge, period_to_price
+from gpu_pricer.network.segments.forming import (
+    Membership,
+    Segmentation,
+    SegmentsConfig,
+    form_segments,
+    keep_ids,
+    overlap,
+    segmentation_of,
+)
+from gpu_pricer.network.segments.members import Members, period_to_price
 from gpu_pricer.network.storage.saved_network import write_network
 from gpu_pricer.network.training.fitting import TrainerConfig, fit_network
 from gpu_pricer.network.training.init_from import read_start, warn_of_foresight
@@ -65,19 +74,20 @@ class TrainSettings:
     optimiser: OptimiserConfig
     price_response: PriceResponseConfig
     trainer: TrainerConfig
-    response: ResponseConfig | None
+    response: ResponseConfig
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A network that is ready for export.
+    """A network and the price response of its segments, ready for export.
 
-    posterior: of its price response, if draws are configured. tastes_until: the last period that its tastes were
-    learned from; levels and price response may have been refitted to later periods.
+    tastes_until: the last period that its tastes were learned from; levels and price response may have been refitted to
+    later periods.
     """
 
     network: DemandNetwork
-    posterior: LaplacePosterior | None
+    segmentation: Segmentation
+    response: Fit
     tastes_until: date
 
 
@@ -88,7 +98,7 @@ def main(config: DictConfig) -> None:
             init_from       an artefact, or a work folder with one: training starts from its network where it fits
     Writes  paths.demand    the artefact: segments × products, appeal and price sensitivity; in network/ the network.
                             Segments keep the ids of the artefact that they replace, as far as members stay
-            paths.work/train/naive/   with train.response and instruments: the artefact without their correction
+            paths.work/train/naive/   with instruments: the artefact whose price response takes prices as they are
             paths.work/train/members/   the demand of every user in the categories bought most, for `evaluate`
             paths.work/train/   checkpoints, TensorBoard events, predictions of the held-out periods
 
@@ -100,19 +110,21 @@ def main(config: DictConfig) -> None:
     network = _fit(data, settings)
     if network is None:
         return
-    posterior = _settle(network, settings)
+    _settle(network, settings)
     _judge(network, settings)
     if settings.refit:
         network.go_on_with(data.with_every_period())
-        posterior = _settle(network, settings)
-    segmentation = _segment(network, settings)
-    _export(Trained(network, posterior, data.calendar.last_trained), segmentation, settings)
+        _settle(network, settings)
+    membership, response = _respond(network.data, settings, _known_segments(settings.demand))
+    visits = network.data.visits_before(network.data.calendar.count)
+    segmentation = segmentation_of(membership, Members(network, period_to_price(network)), visits)
+    _export(Trained(network, segmentation, response, data.calendar.last_trained), settings)
 
 
 def _settings(config: DictConfig) -> TrainSettings:
-    """Return the configuration as objects; InputError where two of them exclude each other."""
+    """Return the configuration as objects."""
     train, model = config.train, config.model
-    settings = TrainSettings(
+    return TrainSettings(
         demand=Path(config.paths.demand),
         data=Path(config.paths.data),
         work=Path(config.paths.work) / "train",
@@ -130,12 +142,6 @@ def _settings(config: DictConfig) -> TrainSettings:
         trainer=instantiate(config.trainer),
         response=instantiate(train.response),
     )
-    if settings.response is not None and settings.price_response.draws:
-        raise InputError(
-            "model.price_response.draws must be 0 with train.response, which draws its own, "
-            f"found {settings.price_response.draws}"
-        )
-    return settings
 
 
 def _load(settings: TrainSettings) -> ChoiceData:
@@ -168,65 +174,80 @@ def _fit(data: ChoiceData, settings: TrainSettings) -> DemandNetwork | None:
     return None if module.global_rank else module.network
 
 
-def _settle(network: DemandNetwork, settings: TrainSettings) -> LaplacePosterior | None:
-    return settle_price_response(network, settings.price_response, settings.optimiser, settings.seed)
+def _settle(network: DemandNetwork, settings: TrainSettings) -> None:
+    settle_price_response(network, settings.price_response, settings.optimiser, settings.seed)
+
+
+def _respond(data: ChoiceData, settings: TrainSettings, previous: pl.DataFrame | None = None) -> tuple[Membership, Fit]:
+    """Return the segments, and their price response, from the periods that are trained on.
+
+    previous: user_id and segment_id of earlier segments, whose ids are kept as far as members stay.
+    """
+    tables = ResponseTables(
+        products=data.products.table.select("product_id", "category_id", "reference_price"),
+        users=data.users.table["user_id"],
+        periods=data.calendar.periods,
+        taught=range(data.calendar.history_periods, data.calendar.trained_periods),
+        **{name: pl.read_parquet(settings.data / f"{name}.parquet") for name in ("shelf", "choices", "visits")},
+    )
+    config = settings.response
+    known = load_response_data(tables, config.endogeneity, config.min_price_coverage)
+    if known is None:
+        raise InputError(
+            f"training needs products whose price was seen in {config.min_price_coverage:.0%} of their periods, found "
+            "none: lower train.response.min_price_coverage"
+        )
+    pooled = fit_response(known.grid, known.log.pooled(known.grid), config.fit)
+    visits = data.visits_before(data.calendar.trained_periods)
+    membership = form_segments(pooled, known.log, settings.segments, visits, settings.seed)
+    if previous is not None:
+        membership = _with_ids_of(previous, data.users.table, membership)
+    counts = known.log.counts(known.grid, membership.by_period, membership.count)
+    return membership, fit_response(known.grid, counts, config.fit, pooled)
 
 
 def _judge(network: DemandNetwork, settings: TrainSettings) -> None:
     """Write the predictions of the test periods, if there are any.
 
-    Where the network's own price response is priced, they include those of an artefact whose segments are formed just
-    before the test periods.
+    They include those of an artefact whose segments and price response are those of the periods that are trained on.
     """
     data, path = network.data, settings.work / "held_out.parquet"
-    judged = data.calendar.validated_periods
-    if judged == data.calendar.count:
+    if data.calendar.validated_periods == data.calendar.count:
         path.unlink(missing_ok=True)
         return
-    if settings.response is not None:
-        log.info("train.response replaces the network's price response: the artefact is not judged on held-out periods")
-        predict_held_out(network, None, path)
-        return
-    members = Members(network, period_to_judge(network, judged))
-    formed = form_segments(members, settings.segments, data.visits_before(judged), settings.seed)
-    predict_held_out(network, formed.segment, path)
+    membership, response = _respond(data, settings)
+    predict_held_out(network, membership.segment, response, path)
 
 
-def _segment(network: DemandNetwork, settings: TrainSettings) -> Segmentation:
-    """Return the segments for the period to price, with the ids of the artefact that they replace."""
-    data = network.data
-    members = Members(network, period_to_price(network))
-    visits = data.visits_before(data.calendar.count)
-    formed = form_segments(members, settings.segments, visits, settings.seed)
-    return _with_stable_ids(formed, data.users.table, settings.demand)
-
-
-def _with_stable_ids(segmentation: Segmentation, users: pl.DataFrame, demand: Path) -> Segmentation:
-    """Return the segmentation with the ids of the artefact in `demand`, if there is one with user_segments."""
+def _known_segments(demand: Path) -> pl.DataFrame | None:
+    """Return user_segments of the artefact in `demand`, None where there is none that can be read."""
     if not (demand / "user_segments.parquet").is_file():
-        return segmentation
+        return None
     try:
-        previous = read_segments(demand)[1]
+        return read_segments(demand)[1]
     except InputError as error:
         log.warning("segments are numbered afresh: %s", error)
-        return segmentation
-    assert previous is not None
-    matched = keep_ids(previous, users, segmentation)
-    kept = overlap(previous, users, matched.segment, len(matched.centre))
+        return None
+
+
+def _with_ids_of(previous: pl.DataFrame, users: pl.DataFrame, membership: Membership) -> Membership:
+    matched = keep_ids(previous, users, membership)
+    kept = overlap(previous, users, matched.segment, matched.count)
     log.info("segments keep the ids of the last training: %d of %d known users stay", kept.trace(), kept.sum())
     return matched
 
 
-def _export(trained: Trained, segmentation: Segmentation, settings: TrainSettings) -> None:
+def _export(trained: Trained, settings: TrainSettings) -> None:
     """Write the artefact with its network, and beside it the naive artefact and the members' artefact."""
     network, calendar = trained.network, trained.network.data.calendar
     visits = network.data.expected_visits(calendar.count, network.config.carry_periods)
     now = datetime.now(UTC)
     run, created = f"{now:%Y%m%dT%H%M%S}", now.isoformat(timespec="seconds")
-    artefact = export_artefact(network, segmentation.segment, visits, settings.export, run, created, trained.posterior)
+    plain = export_artefact(network, trained.segmentation.segment, visits, settings.export, run, created)
     _replace(settings.work / MEMBERS, export_members(network, visits, settings.export, run, created))
-    artefact = _with_response(artefact, settings)
-    write_network(network, segmentation, trained.tastes_until, settings.work / NETWORK)
+    artefact = with_response(plain, trained.response, settings.response, settings.seed)
+    _replace(settings.work / NAIVE, _naive(plain, trained.response, settings))
+    write_network(network, trained.segmentation, trained.tastes_until, settings.work / NETWORK)
     write_artefact(artefact, settings.demand, settings.work / NETWORK)
     log.info(
         "wrote %s: %d segments × %d products, fingerprint %s",
@@ -234,20 +255,11 @@ def _export(trained: Trained, segmentation: Segmentation, settings: TrainSetting
     )  # fmt: skip
 
 
-def _with_response(artefact: DemandArtefact, settings: TrainSettings) -> DemandArtefact:
-    """Return the artefact with the price response that its segments showed, if train.response is set.
-
-    The artefact without the correction by instruments is written to paths.work/train/naive.
-    """
-    _replace(settings.work / NAIVE, None)
-    if settings.response is None:
-        return artefact
-    trained = pl.col("period") <= date.fromisoformat(artefact.info.training_end)
-    tables = (pl.read_parquet(settings.data / f"{name}.parquet") for name in ("shelf", "choices"))
-    shelf, choices = (table.filter(trained) for table in tables)
-    responses = learn_responses(artefact, shelf, choices, settings.response, settings.seed)
-    _replace(settings.work / NAIVE, responses.naive)
-    return responses.corrected
+def _naive(plain: DemandArtefact, response: Fit, settings: TrainSettings) -> DemandArtefact | None:
+    """Return the artefact whose price response takes prices as they are; None where no instrument corrects it."""
+    if settings.response.endogeneity.instruments is None:
+        return None
+    return with_response(plain, without_controls(response, settings.response.fit), settings.response, settings.seed)
 
 
 def _replace(directory: Path, artefact: DemandArtefact | None) -> None:

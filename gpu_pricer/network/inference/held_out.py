@@ -13,6 +13,7 @@ from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.inference.prediction import BATCH, choice_shares, purchase_probabilities
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.model.likelihood import log_denominator
+from gpu_pricer.network.response.fit import Fit
 from gpu_pricer.network.segments.members import Members, period_to_judge
 from gpu_pricer.network.segments.moments import member_weight, promotion_offset, segment_moments
 
@@ -29,31 +30,32 @@ class ArtefactShares:
         return self.share[batch.row, self.segment[batch.user][batch.occasion]]
 
 
-def predict_held_out(network: DemandNetwork, segment: np.ndarray | None, path: Path) -> None:
+def predict_held_out(network: DemandNetwork, segment: np.ndarray, response: Fit | None, path: Path) -> None:
     """Write one row per offer of the test periods: the probability that it was bought in the visit, and whether it was.
 
-    segment [U]: every user's segment, formed before the test periods; None leaves the artefact's predictions out.
-    Columns: period, category_id, user_id, product_id, price_ratio, probability, bought, and weight: how many occasions
-    the sampled one stands for. With segments also segment_id and artefact_probability: the prediction for the user's
-    segment by an artefact exported just before the period, with the period's promotion as offsets.
+    segment [U]: every user's segment, formed before the test periods. response: what those segments showed of their
+    price response until then, None where no product taught.
+    Columns: period, category_id, user_id, product_id, price_ratio, probability, bought, weight: how many occasions the
+    sampled one stands for, segment_id, and artefact_probability: the prediction for the user's segment by an artefact
+    exported just before the period, with the period's promotion as offsets.
     Several occasions of a user in one period and category count as one.
     """
     data = network.data
     test = data.split()[2]
     network.eval()
-    artefact = None if segment is None else _artefact_shares(network, segment)
+    artefact = _artefact_shares(network, segment, response)
     generator = torch.Generator().manual_seed(0)
     frames = []
     with torch.no_grad():
         for index in _first_of_each_occasion(data, test).split(BATCH):
             batch = gather_batch(data, index, EVERY_ALTERNATIVE, generator)
-            predicted = {"probability": choice_shares(network(batch), batch)}
-            if artefact is not None:
-                predicted["artefact_probability"] = artefact.of_batch(batch)
+            predicted = {
+                "probability": choice_shares(network(batch), batch),
+                "artefact_probability": artefact.of_batch(batch),
+            }
             frames.append(_offers(data, batch, predicted))
     offers = _described(network, pl.concat(frames), test)
-    if segment is not None:
-        offers = offers.with_columns(segment_id=pl.Series(segment).gather(offers["user"]))
+    offers = offers.with_columns(segment_id=pl.Series(segment).gather(offers["user"]))
     offers.drop("user", "choice_set", "shelf_row", "kept").write_parquet(path)
 
 
@@ -64,11 +66,15 @@ def _first_of_each_occasion(data: ChoiceData, test: Tensor) -> Tensor:
     return test[first]
 
 
-def _artefact_shares(network: DemandNetwork, segment: np.ndarray) -> ArtefactShares:
+def _artefact_shares(network: DemandNetwork, segment: np.ndarray, response: Fit | None) -> ArtefactShares:
     """Return the choice probabilities of the test periods' shelf rows; those of earlier rows are 0."""
     data = network.data
     period = data.sets.period_of_rows()
     share = torch.zeros(data.shelf.count, int(segment.max()) + 1)
+    taught = torch.full((data.products.count,), -1)
+    if response is not None:
+        taught[response.grid.row] = torch.arange(len(response.grid.row))
+        learned = response.utility().float()
     for judged in range(data.calendar.validated_periods, data.calendar.count):
         visits = data.expected_visits(judged, network.config.carry_periods)
         weight = member_weight(segment, visits)
@@ -80,6 +86,9 @@ def _artefact_shares(network: DemandNetwork, segment: np.ndarray) -> ArtefactSha
         offset = promotion_offset(members, moments, segment_visits, product, data.shelf.context[rows])
         move = data.shelf.price_ratio[rows] - 1
         utility = moments.appeal[:, product] + offset - moments.sensitivity[:, product] * move
+        if response is not None:
+            place = taught[product]
+            utility[:, place >= 0] = learned[place[place >= 0], :, judged].T
         outside = torch.full((data.sets.count,), 0.0 if data.has_outside_option else -torch.inf)
         for s, of_segment in enumerate(utility):
             share[rows, s] = torch.exp(of_segment - log_denominator(of_segment, choice_set, outside)[choice_set])

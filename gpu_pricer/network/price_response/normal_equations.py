@@ -1,4 +1,4 @@
-"""The equations of a Newton step for what all users share, and draws from the Gaussian that they describe."""
+"""The equations of a Newton step for what all users share."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,6 @@ from scipy.sparse import csr_array
 from scipy.sparse.linalg import LinearOperator, cg
 
 SEARCH = 1e-2, 300  # relative residual, most steps: a whole catalog climbs as fast with 1e-4 in twice the time
-DRAW = 1e-4, 3000  # a draw that is not solved is none
 
 
 class NormalEquations:
@@ -31,23 +30,8 @@ class NormalEquations:
         """
         absorbed = information / (information + self.shock)
         system = _System(self, self.shock * absorbed, steepness)
-        step, _ = system.solve(gradient - system.columns(absorbed * of_shocks), SEARCH)
+        step = system.solve(gradient - system.columns(absorbed * of_shocks))
         return step, (of_shocks - information * system.rows(step)) / (information + self.shock)
-
-    def draw(self, information: np.ndarray, steepness: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Parameters [n] from the zero-mean Gaussian with the inverse of the equations, the shocks integrated out.
-
-        Solves the equations of perturbed data, whose right side has them as its covariance (Papandreou & Yuille 2010).
-        ArithmeticError where the steps do not suffice.
-        """
-        left = self.shock * information / (information + self.shock)
-        system = _System(self, left, steepness)
-        noise = system.columns(np.sqrt(left) * rng.standard_normal(len(left)))
-        right = noise + np.sqrt(self.precision) * rng.standard_normal(len(self.precision))
-        drawn, is_solved = system.solve(right, DRAW)
-        if not is_solved:
-            raise ArithmeticError(f"a draw of the price response was not solved to {DRAW[0]:.0e} in {DRAW[1]} steps")
-        return drawn
 
 
 @dataclass(frozen=True)
@@ -66,15 +50,14 @@ class _System:
         """Xᵀ · vector, [n]."""
         return np.asarray(self.equations.levels.T @ vector + self.equations.slopes.T @ (self.steepness * vector))
 
-    def solve(self, right: np.ndarray, accuracy: tuple[float, int]) -> tuple[np.ndarray, bool]:
-        """The solution by conjugate gradients, scaled by the diagonal, and whether it is as accurate."""
+    def solve(self, right: np.ndarray) -> np.ndarray:
+        """Return the solution by conjugate gradients, scaled by the diagonal."""
         levels, slopes, precision = self.equations.levels, self.equations.slopes, self.equations.precision
         diagonal = _squares(levels).T @ self.left + _squares(slopes).T @ (self.steepness**2 * self.left) + precision
         shape = len(precision), len(precision)
         normal = LinearOperator(shape, lambda v: self.columns(self.left * self.rows(v)) + precision * v)
         scale = LinearOperator(shape, lambda v: v / diagonal)
-        solution, unsolved = cg(normal, right, rtol=accuracy[0], maxiter=accuracy[1], M=scale)
-        return np.asarray(solution), unsolved == 0
+        return np.asarray(cg(normal, right, rtol=SEARCH[0], maxiter=SEARCH[1], M=scale)[0])
 
 
 def _squares(matrix: csr_array) -> csr_array:

@@ -124,13 +124,6 @@ class ResponseParameters:
 
         return solve
 
-    def draw(self, curvature: Curvature, rng: np.random.Generator) -> np.ndarray:
-        """A deviation of θ from the Gaussian with the inverse information, the shocks integrated out and left at 0."""
-        shared = self.equations.draw(*_of_rows(curvature), rng)
-        users = self._of_users(curvature)
-        shocks = np.zeros(self.first_user - self.first_shock)
-        return np.concatenate([shared, shocks, rng.standard_normal(len(users)) / np.sqrt(users)])
-
     def _of_users(self, curvature: Curvature) -> np.ndarray:
         """The users' information with the prior's, [2 U]."""
         return np.asarray(curvature.of_user.flatten().double().numpy() + self.precision[self.first_user :])

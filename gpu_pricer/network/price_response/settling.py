@@ -14,7 +14,6 @@ import numpy as np
 from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.model.objective import OptimiserConfig
-from gpu_pricer.network.price_response.laplace import LaplacePosterior
 from gpu_pricer.network.price_response.likelihood import ResponseLikelihood
 from gpu_pricer.network.price_response.parameters import Curvature, PriorConfig, ResponseParameters
 
@@ -31,21 +30,16 @@ class PriceResponseConfig:
     """How long to search, and what is expected before any data are seen.
 
     passes: over the choices, at most (0: none); tolerance: stop when the estimated distance to the optimum, all
-    parameters together, is this many posterior standard deviations; draws: from the posterior at the optimum, for the
-    artefact (0: none).
+    parameters together, is this many posterior standard deviations.
     """
 
     passes: int
     tolerance: float
-    draws: int
     prior: PriorConfig
 
     def __post_init__(self) -> None:
         require_integer("price_response.passes", self.passes, 0)
         require_number("price_response.tolerance", self.tolerance, above=0)
-        require_integer("price_response.draws", self.draws, 0)
-        if self.draws and not self.passes:
-            raise ValueError(f"price_response.draws must be 0 where passes is 0, found {self.draws}")
 
 
 @dataclass(frozen=True)
@@ -61,15 +55,15 @@ class Place:
 
 def settle_price_response(
     network: DemandNetwork, config: PriceResponseConfig, optimiser: OptimiserConfig, seed: int
-) -> LaplacePosterior | None:
+) -> None:
     """Move levels, effects, seasons, shocks, memory and sensitivities to the most likely ones, given the tastes.
 
     L-BFGS on the penalised log likelihood of the training choices, with the Fisher information of products and users as
     its first guess (Nocedal & Wright 2006, alg. 7.4); every step must climb. The distance to the optimum is the root
-    of gradient · step (the Newton decrement). Returns what is left uncertain there, if draws of it are asked for.
+    of gradient · step (the Newton decrement).
     """
     if not config.passes:
-        return None
+        return
     problem = _Problem(network, config, optimiser, seed)
     place, memory = problem.look(problem.parameters.get()), deque[tuple[np.ndarray, np.ndarray]](maxlen=MEMORY)
     while True:
@@ -89,10 +83,6 @@ def settle_price_response(
         place = reached
     problem.parameters.put(place.theta)
     network.requires_grad_(True)
-    if not config.draws:
-        return None
-    there = ResponseParameters(network, config.prior)  # its equations are those of the optimum
-    return LaplacePosterior(network, there, place.theta, place.curvature, config.draws, seed)
 
 
 def _step(place: Place, memory: deque[tuple[np.ndarray, np.ndarray]], parameters: ResponseParameters) -> np.ndarray:

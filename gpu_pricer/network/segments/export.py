@@ -12,7 +12,6 @@ from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.model.demand_network import DemandNetwork
-from gpu_pricer.network.price_response.laplace import LaplacePosterior
 from gpu_pricer.network.segments.factors import segment_factors
 from gpu_pricer.network.segments.forming import segment_table
 from gpu_pricer.network.segments.members import Members, period_to_price
@@ -53,24 +52,21 @@ def export_artefact(
     config: ExportConfig,
     run: str,
     created: str,
-    posterior: LaplacePosterior | None = None,
 ) -> DemandArtefact:
-    """Return the artefact for the period after the last one in the data.
+    """Return the artefact for the period after the last one in the data, with the network's own price response.
 
     segment [U]: each user's segment. visits [U]: each user's expected visits in that period, the weight in the segment.
-    run, created: name and time of the run. posterior: of the price response, if the artefact is to hold draws from it.
+    run, created: name and time of the run.
     """
     data, weight = network.data, member_weight(segment, visits)
     segments, user_segments = segment_table(data, segment, visits)
     moments = segment_moments(Members(network, period_to_price(network)), weight)
-    drawn = None if posterior is None else posterior.table(segments["segment_id"], weight, moments.sensitivity)
     return DemandArtefact(
         info=_info(data, config.form, run, created),
         factors=segment_factors(data, moments, config.form, config.rank),
         segments=segments,
         products=pl.concat([_product_rows(data, config), _fallback_rows(data, config)], how="vertical_relaxed"),
         user_segments=user_segments,
-        posterior=drawn,
     )
 
 

@@ -1,47 +1,74 @@
-"""Customer segments: k-means on the users' learned demand, never on their identity; segment ids that stay.
+"""Customer segments: latent classes of users by how they answer prices and what they buy; segment ids that stay.
 
-A new training's segments take the ids of the last training's segments that share the most members with them.
+Segments never depend on who the users are. A new training's segments take the ids of the last training's segments that
+share the most members with them.
 """
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import polars as pl
 import torch
 from scipy.optimize import linear_sum_assignment
-from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from gpu_pricer.checks import require_integer, require_number
+from gpu_pricer.checks import require_integer
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.encoding.choice_data import ChoiceData
+from gpu_pricer.network.response.fit import Fit
+from gpu_pricer.network.response.grid import UserLog
+from gpu_pricer.network.segments.choosing import choose_classes, members
+from gpu_pricer.network.segments.latent_classes import LatentClasses, fit_classes
 from gpu_pricer.network.segments.members import Members
+from gpu_pricer.network.segments.user_scores import UserScores, user_scores
+
+AUTO = "auto"
+TASTE_WEIGHT = 0.1  # of a given number of segments
+RESTARTS = 4
+PRICE_SPREAD = 0.2
+"""Relative distance of a price from the reference price at which users' responses are compared with their tastes."""
 
 
 @dataclass(frozen=True)
 class SegmentsConfig:
-    """How segments are formed.
+    """How many segments are formed.
 
-    count: number of segments. restarts: number of restarts of k-means.
-    price_spread: relative distance of a price from the reference price. A difference in sensitivity counts as much as
-    the utilities at that price differ because of it.
+    count: the number, or auto: the number that best predicts price response in periods held out, at most `most`.
+    min_members: no segment has fewer users, unless all users together are fewer.
     """
 
-    count: int
-    price_spread: float
-    restarts: int
+    count: int | Literal["auto"]
+    most: int
+    min_members: int
 
     def __post_init__(self) -> None:
-        for name in ("count", "restarts"):
+        if self.count != AUTO:
+            require_integer("segments.count", self.count, 1)
+        for name in ("most", "min_members"):
             require_integer(f"segments.{name}", getattr(self, name), 1)
-        require_number("segments.price_spread", self.price_spread, least=0)
+
+
+@dataclass(frozen=True)
+class Membership:
+    """The `count` segments of U users, from 0: segment [U], and by_period [U, W], in which the period has no say.
+
+    A user's segment in a period is the one that the other periods' purchases make most likely. Counting by it, no
+    response is measured on the same noise that formed the segments: otherwise segments that are formed by their
+    response show more response than they have.
+    """
+
+    segment: np.ndarray
+    by_period: Tensor
+    count: int
 
 
 @dataclass(frozen=True)
 class Segmentation:
     """Users in segments.
 
-    segment [U]: int64 in 0 … S-1. centre [S, D]: the segments' centres in user_coordinates with this price_spread.
+    segment [U]: int64 in 0 … S-1. centre [S, D]: the members' mean user_coordinates with this price_spread.
     """
 
     segment: np.ndarray
@@ -49,35 +76,63 @@ class Segmentation:
     price_spread: float
 
 
-def form_segments(members: Members, config: SegmentsConfig, visits: np.ndarray, seed: int) -> Segmentation:
-    """Return config.count segments of the users, numbered from the most past visits down.
+def form_segments(pooled: Fit, log: UserLog, config: SegmentsConfig, visits: np.ndarray, seed: int) -> Membership:
+    """Return the segments of the log's users, numbered from the most past visits [U] down.
 
-    Users are compared by the root mean square difference of their utilities over the products trained on, and weighted
-    by visits [U]. InputError when there are fewer users than segments.
+    pooled: the response of all users as one segment. InputError when there are fewer users than segments.
     """
-    if len(visits) < config.count:
+    if config.count != AUTO and len(visits) < config.count:
         raise InputError(
             f"segments.count must be at most the number of users, found {config.count} for "
             f"{len(visits)}: lower segments.count"
         )
-    points = user_coordinates(members, config.price_spread)
-    means = KMeans(config.count, n_init=config.restarts, random_state=seed)  # type: ignore[arg-type]
-    label = means.fit_predict(points, sample_weight=visits)
-    order = np.argsort(-np.bincount(label, weights=visits, minlength=config.count), kind="stable")
-    rank = np.empty(config.count, np.int64)
-    rank[order] = np.arange(config.count)
-    return Segmentation(rank[label], means.cluster_centers_[order], config.price_spread)
+    scores = user_scores(pooled, log)
+    folds = list(range(len(scores.score)))
+    with threadpool_limits(1, "blas"):  # products of small matrices: threads would wait for each other
+        if config.count == AUTO:
+            count, taste_weight = choose_classes(scores, config.most, config.min_members, seed)
+        else:
+            count, taste_weight = config.count, TASTE_WEIGHT
+        classes = fit_classes(scores.of_folds(folds), count, taste_weight, seed, RESTARTS)
+        classes = _large_enough(classes, scores, config.min_members, visits)
+        segment = members(classes, scores, folds)
+        left_out = [members(classes, scores, [f for f in folds if f != fold]) for fold in folds]
+    by_period = np.stack(left_out if len(folds) > 1 else [segment], axis=1)[:, scores.fold]
+    return Membership(segment, torch.from_numpy(by_period), len(classes.share))
 
 
-def keep_ids(previous: pl.DataFrame, users: pl.DataFrame, segmentation: Segmentation) -> Segmentation:
+def segmentation_of(membership: Membership, users: Members, visits: np.ndarray) -> Segmentation:
+    """Return the segments with their centres; visits [U] are the members' weights."""
+    points = user_coordinates(users, PRICE_SPREAD)
+    weight = np.maximum(visits, 1e-9)[:, None]
+    total, size = np.zeros((membership.count, points.shape[1])), np.zeros((membership.count, 1))
+    np.add.at(total, membership.segment, weight * points)
+    np.add.at(size, membership.segment, weight)
+    return Segmentation(membership.segment, total / size, PRICE_SPREAD)
+
+
+def _large_enough(classes: LatentClasses, scores: UserScores, least: int, visits: np.ndarray) -> LatentClasses:
+    """Return the classes without those that fewer than `least` users belong to, in the order of their past visits."""
+    folds = list(range(len(scores.score)))
+    while len(classes.share) > 1:
+        size = np.bincount(members(classes, scores, folds), minlength=len(classes.share))
+        if size.min() >= least:
+            break
+        classes = classes.of(np.flatnonzero(np.arange(len(size)) != size.argmin()))
+    came = np.bincount(members(classes, scores, folds), weights=visits, minlength=len(classes.share))
+    return classes.of(np.argsort(-came, kind="stable"))
+
+
+def keep_ids(previous: pl.DataFrame, users: pl.DataFrame, membership: Membership) -> Membership:
     """Return the segments renumbered so that the most users keep the segment_id that they have in `previous`.
 
-    previous: user_id, segment_id. users: user_id, in the order of the segmentation. Ids stay in 0 … S-1; a previous id
+    previous: user_id, segment_id. users: user_id, in the order of the membership. Ids stay in 0 … S-1; a previous id
     outside that range is ignored. The matching is exact (Hungarian method: Kuhn 1955).
     """
-    count = len(segmentation.centre)
-    new_id = linear_sum_assignment(-overlap(previous, users, segmentation.segment, count))[1]
-    return replace(segmentation, segment=new_id[segmentation.segment], centre=segmentation.centre[np.argsort(new_id)])
+    shared = overlap(previous, users, membership.segment, membership.count)
+    new_id = linear_sum_assignment(-shared)[1]
+    by_period = torch.from_numpy(new_id)[membership.by_period]
+    return replace(membership, segment=new_id[membership.segment], by_period=by_period)
 
 
 def overlap(previous: pl.DataFrame, users: pl.DataFrame, segment: np.ndarray, count: int) -> np.ndarray:

@@ -1,14 +1,16 @@
-"""Prices that answer demand: the part of each price that no known cause explains, a control for what is hidden.
+"""Controls for demand that the log does not show and that prices answer.
 
-A manager who sees demand that the log does not show prices high when it is high; a model then takes people for less
-sensitive than they are. What a category has in common in a period is absorbed by its own effect. For the rest an
-instrument is needed: something that moves the price and not demand, such as the unit cost. The residual of the price
-given the instruments carries all that answers demand; with it in the utility, the price is as good as random (control
-function: Petrin & Train 2010, eq. 5-7).
+A manager who sees such demand prices high when it is high, and a model then takes people for less sensitive than they
+are. Three controls enter the utility beside the price; their effects are learned like those of a promotion.
 
-This takes hidden demand to be linear in the residual. A cut that answers no demand breaks that, so that planned cuts
-must be told from the rest: on markets with confounding 0.4 the sensitivities came out 11 to 17 % too low where the
-whole price was suspected, and within 2 % where the list price alone was.
+* The mean price move of a category in a period: what all its prices have in common may answer what all its products
+  have in common (correlated random effects: Mundlak 1978). Relative prices then teach the response.
+* The regular price: with planned promotions only the list price answers demand, and cuts from it are as good as random.
+  On synthetic markets whose prices follow hidden demand (log price 0.2 and 0.4 per unit of utility) this control alone
+  brings mean sensitivities from 28 and 51 % too low to within 7 and 20 % of the truth.
+* With instruments, which move the price and not demand, such as the unit cost: the residual of the price given the
+  instruments carries all that answers demand, and with it in the utility the price is as good as random (control
+  function: Petrin & Train 2010, eq. 5-7). It then stands for the regular price.
 """
 
 import logging
@@ -16,14 +18,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+import torch
+from torch import Tensor
 
-from gpu_pricer.checks import require_integer
+from gpu_pricer.checks import require_flag, require_integer
 from gpu_pricer.errors import InputError
 
 log = logging.getLogger(__name__)
 
 CONVERGED = 1e-9  # in logs of a price
 MOST_SWEEPS = 200
+LEAST_CUTS = 0.2  # share of the price moves within products that cuts must make, so that cuts alone can teach
+REGULAR_OF = 9  # periods whose median price is the regular one where the log has no list price
 WEAK = 10.0  # an F statistic below it names a weak instrument (Staiger & Stock 1997)
 
 
@@ -41,8 +47,7 @@ class EndogeneityConfig:
 
     def __post_init__(self) -> None:
         require_integer("endogeneity.folds", self.folds, 2)
-        if type(self.planned_promotions) is not bool:
-            raise InputError(f"endogeneity.planned_promotions must be true or false, found {self.planned_promotions!r}")
+        require_flag("endogeneity.planned_promotions", self.planned_promotions)
         if self.instruments is not None and not self.instruments:
             raise InputError("endogeneity.instruments must name columns, found none: name some, or say null")
 
@@ -91,6 +96,42 @@ def first_stage(rows: pl.DataFrame, context: list[str], config: EndogeneityConfi
     degrees = len(price) - sum(int(group.max()) for group in groups) - len(causes) - 1
     _say_strength(price, causes, len(config.instruments), degrees)
     return _cross_fitted(price, np.column_stack(causes), week * config.folds // (week.max() + 1))
+
+
+def category_move(move: Tensor, on_shelf: Tensor, sold: Tensor, category: Tensor) -> Tensor:
+    """Return the mean price move of each product's category in each period, [P, W], weighted by what was sold.
+
+    move, on_shelf [P, W]; sold, category [P]. It is 0 for the only product of a category, whose price it would repeat.
+    """
+    weight = on_shelf * sold.clamp(min=1e-9)[:, None]
+    zeros = torch.zeros(int(category.max()) + 1, move.shape[1], dtype=move.dtype)
+    total, size = zeros.index_add(0, category, weight), torch.bincount(category)[category]
+    mean = zeros.index_add(0, category, weight * move) / total.clamp(min=1e-12)
+    return mean[category] * on_shelf * (size > 1)[:, None]
+
+
+def regular_price_control(rows: pl.DataFrame, config: EndogeneityConfig) -> pl.Series:
+    """Return the log of the regular price less its mean over the product's periods, [R], or zeros without the control.
+
+    The regular price is the list price, or where no list price differs from the price, the median price of REGULAR_OF
+    periods. There is no control with instruments, without planned promotions, or where cuts are too few to teach alone.
+    """
+    nothing = pl.repeat(0.0, rows.height, eager=True)
+    if config.instruments is not None or not config.planned_promotions:
+        return nothing
+    price, listed = rows["price"].log(), rows["list_price"].log()
+    if ((price - listed).abs() < CONVERGED).all():
+        middle = pl.col("price").rolling_median(REGULAR_OF, center=True, min_samples=1)
+        listed = rows.select(middle.over("product_id", order_by="period").log()).to_series()
+    moves = pl.DataFrame({"product": rows["product_id"], "price": price, "listed": listed}).with_columns(
+        pl.col("price", "listed") - pl.col("price", "listed").mean().over("product")
+    )
+    cuts = pl.col("price") - pl.col("listed")
+    moved, cut = moves.select(moved=pl.col("price").pow(2).sum(), cut=cuts.pow(2).sum()).row(0)
+    if cut < LEAST_CUTS * moved:
+        log.info("cuts make %.0f %% of the price moves, too few to teach alone: all moves teach", 100 * cut / moved)
+        return nothing
+    return moves["listed"]
 
 
 def _require_instruments(rows: pl.DataFrame, instruments: list[str]) -> None:

@@ -1,0 +1,95 @@
+"""Fitting the response model: passes over all products, after each of which the prior widths are learned anew."""
+
+import logging
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from gpu_pricer.checks import require_integer, require_number
+from gpu_pricer.network.response.grid import Counts, Grid
+from gpu_pricer.network.response.model import Layout, State, start_state, utility
+from gpu_pricer.network.response.newton import learned_widths, newton_pass
+from gpu_pricer.network.response.widths import Widths, change_of, start_widths
+
+log = logging.getLogger(__name__)
+
+FIRST_PASSES, FIRST_DAMPING, DAMPING = 3, 0.5, 0.8
+SETTLED_WIDTH = 0.05  # relative change of a prior variance: widths need no more digits than they shrink by
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """passes: over the products, at most; tolerance: stop when no log sensitivity moves by more in a pass."""
+
+    passes: int
+    tolerance: float
+
+    def __post_init__(self) -> None:
+        require_integer("response.fit.passes", self.passes, 1)
+        require_number("response.fit.tolerance", self.tolerance, above=0)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The fitted model of a grid: posterior means, what is uncertain of them, and the learned widths."""
+
+    grid: Grid
+    counts: Counts
+    layout: Layout
+    state: State
+    widths: Widths
+
+    @property
+    def sensitivity(self) -> Tensor:
+        """Return the posterior mean of b of every segment and product, [S, P]."""
+        return self.state.sensitivity(self.layout).T
+
+    def category_sensitivity(self) -> Tensor:
+        """Return the expected b of a product that the log says nothing of, by segment and category, [S, G]."""
+        mean = self.state.theta[:, self.layout.log_sensitivity]
+        variance = self.widths.product.diagonal()[self.layout.log_sensitivity]
+        return torch.exp(mean + 0.5 * variance).T
+
+    def utility(self) -> Tensor:
+        """Return the utility of every segment, product and period, [P, S, W]; a forecast where a period taught nothing."""
+        return utility(self.grid, self.state, self.layout)
+
+    def next_appeal(self, context: Tensor) -> Tensor:
+        """Return the appeal at the reference price in the period after the last, [S, P].
+
+        context [P, C]: that period's. Season and shock are forecast by their autoregressions.
+        """
+        season = self.widths.season.persistence * self.state.season[self.grid.category, -1]
+        shock = self.widths.shock.persistence * self.state.shock[:, -1]
+        effect = (context * self.state.z[:, self.layout.effect]).sum(1)
+        return self.state.z[:, self.layout.appeal].T + season + shock + effect
+
+
+def fit_response(grid: Grid, counts: Counts, config: FitConfig, pooled: Fit | None = None) -> Fit:
+    """Return the fitted model; one line of the log says how it settled, a warning if it did not.
+
+    pooled: the response of the same users as one segment, from which the search starts.
+    """
+    layout = Layout(counts.segments, grid.context.shape[2])
+    state, widths = start_state(grid, counts, layout), start_widths(layout)
+    if pooled is not None:
+        state = state.like(pooled.state, pooled.layout, layout)
+        widths = replace(widths, season=pooled.widths.season, shock=pooled.widths.shock)
+    for passed in range(1, config.passes + 1):
+        is_first = passed <= FIRST_PASSES
+        moments = newton_pass(grid, counts, state, widths, FIRST_DAMPING if is_first else DAMPING)
+        if is_first:
+            continue
+        before, widths = widths, learned_widths(moments, grid, widths, layout)
+        change = change_of(before, widths)
+        if moments.largest < config.tolerance and change < SETTLED_WIDTH:
+            break
+    is_settled = passed < config.passes or moments.largest < config.tolerance
+    log.log(
+        logging.INFO if is_settled else logging.WARNING,
+        "price response of %d segments and %d products: mean sensitivity %.2f after %d passes, the last step %.3f%s",
+        counts.segments, len(grid.row), float(state.sensitivity(layout).mean()), passed, moments.largest,
+        "" if is_settled else ", not settled: raise train.response.fit.passes",
+    )  # fmt: skip
+    return Fit(grid, counts, layout, state, widths)

@@ -1,0 +1,123 @@
+"""Every taught product in every period: prices, context, and what each segment bought, as dense tensors.
+
+P is the number of products that teach, in the order of their categories, G that of the categories, W that of the
+periods and S that of the segments.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+FLOAT = torch.float64
+BLOCK = 400  # products in a block of categories: its normal equations take 20 MB at 80 unknowns a product
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The P × W cells of the taught products.
+
+    row [P]: rows of the products in the artefact. category [P]: ascending numbers from 0. on_shelf [P, W]: 1 or 0.
+    move [P, W]: price / reference price − 1. context [P, W, C]: what else moves the appeal; the last `controls` columns
+    are controls for demand that the log does not show, which are 0 in the period to price. offset [P, W]: a known part
+    of the appeal. has_outside_option: whether buying nothing is a choice. Off the shelf all values are 0.
+    """
+
+    row: Tensor
+    category: Tensor
+    on_shelf: Tensor
+    move: Tensor
+    context: Tensor
+    controls: int
+    offset: Tensor
+    has_outside_option: bool
+
+    @property
+    def categories(self) -> int:
+        """Return G."""
+        return int(self.category[-1]) + 1
+
+    @property
+    def periods(self) -> int:
+        """Return W."""
+        return self.move.shape[1]
+
+    def sum_by_category(self, values: Tensor) -> Tensor:
+        """Return the sums [G, …] of values [P, …] over the products of each category."""
+        return torch.zeros(self.categories, *values.shape[1:], dtype=values.dtype).index_add(0, self.category, values)
+
+    def is_open(self) -> Tensor:
+        """Return whether each category has a product on the shelf, [G, W], as 1 or 0."""
+        return (self.sum_by_category(self.on_shelf) > 0).to(FLOAT)
+
+    def blocks(self) -> Iterator[tuple[slice, slice]]:
+        """Yield slices of products and of categories that cut the products into complete categories."""
+        end_of = torch.searchsorted(self.category, torch.arange(1, self.categories + 1)).tolist()
+        first, start = 0, 0
+        for category, end in enumerate(end_of):
+            following = end_of[category + 1] if category + 1 < len(end_of) else None
+            if following is None or following - start > BLOCK:
+                yield slice(start, end), slice(first, category + 1)
+                first, start = category + 1, end
+
+    def part(self, products: slice, categories: slice) -> "Grid":
+        """Return the cells of a block from `blocks`, its categories numbered from 0."""
+        cut = ("row", "on_shelf", "move", "context", "offset")
+        parts = {name: getattr(self, name)[products] for name in cut}
+        return replace(self, category=self.category[products] - categories.start, **parts)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What S segments did: bought [P, S, W]: choices; visits [G, S, W]: occasions with or without a choice."""
+
+    bought: Tensor
+    visits: Tensor
+
+    @property
+    def segments(self) -> int:
+        """Return S."""
+        return self.bought.shape[1]
+
+    def part(self, products: slice, categories: slice) -> "Counts":
+        """Return the counts of a block of Grid.blocks."""
+        return Counts(self.bought[products], self.visits[categories])
+
+
+@dataclass(frozen=True)
+class UserLog:
+    """What U users did, for counting by any membership.
+
+    user, product, period [N]: of every choice of a taught product, as numbers; count [N]: how many choices it stands
+    for. visits [U, W]: occasions in each period, of every open category. seen: None where every visit looks at every
+    category; else the occasions that the log holds, as a log of the same users whose `product` is the category.
+    """
+
+    user: Tensor
+    product: Tensor
+    period: Tensor
+    count: Tensor
+    visits: Tensor
+    seen: "UserLog | None"
+
+    def pooled(self, grid: Grid) -> Counts:
+        """Return the counts of all users as one segment."""
+        return self.counts(grid, torch.zeros(self.visits.shape, dtype=torch.int64), 1)
+
+    def counts(self, grid: Grid, segment: Tensor, segments: int) -> Counts:
+        """Return the counts of the segments [U, W] that each user belongs to in each period, from 0 to segments − 1."""
+        periods = grid.periods
+        bought = _scatter(self, segment, (len(grid.row), segments, periods))
+        if self.seen is not None:
+            return Counts(bought, _scatter(self.seen, segment, (grid.categories, segments, periods)))
+        period = torch.arange(periods).expand_as(segment)
+        visits = torch.zeros(segments * periods, dtype=FLOAT)
+        visits.index_add_(0, (segment * periods + period).flatten(), self.visits.flatten())
+        return Counts(bought, visits.view(1, segments, periods) * grid.is_open()[:, None])
+
+
+def _scatter(log: UserLog, segment: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    """Return the counts of a log [products or categories, S, W]."""
+    flat = (log.product * shape[1] + segment[log.user, log.period]) * shape[2] + log.period
+    return torch.zeros(shape[0] * shape[1] * shape[2], dtype=FLOAT).index_add(0, flat, log.count).view(shape)

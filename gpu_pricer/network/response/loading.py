@@ -1,0 +1,168 @@
+"""The grid and the user log of the response model from the canonical tables."""
+
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from gpu_pricer.network.response.controls import (
+    EndogeneityConfig,
+    category_move,
+    first_stage,
+    regular_price_control,
+    with_known_prices,
+)
+from gpu_pricer.network.response.grid import FLOAT, Grid, UserLog
+from gpu_pricer.tables.schemas import CHOICE_COUNT, COST_SHIFTERS, PROMOTIONS, Shelf
+
+
+@dataclass(frozen=True)
+class ResponseTables:
+    """The canonical tables that the price response is learned from, and the periods that teach.
+
+    products: product_id, category_id and reference_price in the order of the artefact's rows, sorted by category.
+    shelf, choices, visits: as `prepare` writes them. users: user_id, in the order in which users are numbered.
+    periods [W]: the first day of every period; those with the numbers in `taught` teach, the others are predicted.
+    """
+
+    products: pl.DataFrame
+    shelf: pl.DataFrame
+    choices: pl.DataFrame
+    visits: pl.DataFrame
+    users: pl.Series
+    periods: list[date]
+    taught: range
+
+    def teaches(self) -> pl.Expr:
+        """Return whether a row is of a period that teaches."""
+        return pl.col("period").is_between(self.periods[self.taught[0]], self.periods[self.taught[-1]])
+
+
+@dataclass(frozen=True)
+class ResponseData:
+    """What the price response is learned from. context: names of the grid's context columns before its controls."""
+
+    grid: Grid
+    log: UserLog
+    context: list[str]
+
+
+def load_response_data(
+    tables: ResponseTables, endogeneity: EndogeneityConfig, min_price_coverage: float
+) -> ResponseData | None:
+    """Return the data, or None where no product teaches.
+
+    A product teaches that was sold and whose price was seen in at least min_price_coverage of its periods. The others
+    are no alternatives, and their purchases no choices: what is left is a logit again (independence of irrelevant
+    alternatives). Promotions enter as they are; other context is standardised, and 0 where it is not known.
+    """
+    rows, context = _shelf_rows(tables, endogeneity)
+    sold = tables.choices.filter(tables.teaches())["product_id"].drop_nulls().unique()
+    covered = (pl.col("price_age") == 0).filter(tables.teaches()).mean().over("product_id") >= min_price_coverage
+    rows = rows.filter(covered & pl.col("product_id").is_in(sold.implode()))
+    if rows.is_empty():
+        return None
+    taught = rows.select("row").unique().sort("row").with_row_index("product")
+    rows = rows.join(taught, on="row")
+    periods = pl.DataFrame({"period": tables.periods}).with_row_index("index")
+    where = (rows["product"].to_numpy(), _index(rows, periods))
+    names = [*context, "regular", "surprise"]
+    cells = {name: np.zeros((taught.height, periods.height)) for name in ("move", *names)}
+    for name, values in cells.items():
+        values[where] = rows[name].to_numpy()
+    on_shelf = np.zeros((taught.height, periods.height))
+    on_shelf[where] = 1.0
+    category = (
+        tables.products["category_id"].rle_id()[taught["row"].to_numpy()].rank("dense").to_numpy().astype(int) - 1
+    )
+    has_empty = tables.choices["product_id"].null_count() > 0
+    log = _user_log(tables, taught, periods, torch.from_numpy(category))
+    grid = _grid(taught, torch.from_numpy(category), torch.from_numpy(on_shelf), cells, context, log, has_empty)
+    return ResponseData(grid, log, context)
+
+
+def _shelf_rows(tables: ResponseTables, endogeneity: EndogeneityConfig) -> tuple[pl.DataFrame, list[str]]:
+    """Return the shelf rows with row, move, context and controls, and the names of the context."""
+    products = tables.products.select("product_id", "category_id", "reference_price").with_row_index("row")
+    rows = tables.shelf.drop("category_id").join(products, on="product_id")
+    own = {*Shelf.column_names(), *COST_SHIFTERS, *(endogeneity.instruments or []), "row", "reference_price"}
+    others = [name for name in rows.columns if name not in own]
+    scaled = [((pl.col(n) - pl.col(n).mean()) / pl.col(n).std()).fill_nan(0.0).fill_null(0.0) for n in others]
+    context = [name for name in (*PROMOTIONS, *others) if rows[name].n_unique() > 1]
+    rows = rows.with_columns(scaled)
+    taught = with_known_prices(rows.filter(tables.teaches()), context, endogeneity)
+    rows = pl.concat([taught, rows.filter(~tables.teaches())], how="diagonal_relaxed").sort("product_id", "period")
+    rows = rows.with_columns(pl.coalesce("list_price", "price").alias("list_price"))
+    return rows.with_columns(
+        move=pl.col("price") / pl.col("reference_price") - 1,
+        surprise=pl.Series(first_stage(rows, context, endogeneity)),
+        regular=regular_price_control(rows, endogeneity),
+    ), context
+
+
+def _grid(
+    taught: pl.DataFrame,
+    category: Tensor,
+    on_shelf: Tensor,
+    cells: dict[str, np.ndarray],
+    context: list[str],
+    log: UserLog,
+    has_outside_option: bool,
+) -> Grid:
+    values = {name: torch.from_numpy(cell) for name, cell in cells.items()}
+    sold = torch.zeros(taught.height, dtype=FLOAT).index_add(0, log.product, log.count)
+    columns = [values[name] for name in context]
+    controls = [category_move(values["move"], on_shelf, sold, category), values["regular"], values["surprise"]]
+    controls = [control for control in controls if bool(control.any())]
+    return Grid(
+        row=torch.from_numpy(taught["row"].to_numpy().astype(np.int64)),
+        category=category,
+        on_shelf=on_shelf,
+        move=values["move"],
+        context=torch.stack([*columns, *controls, *([] if columns or controls else [values["move"] * 0])], dim=2),
+        controls=len(controls),
+        offset=torch.zeros_like(on_shelf),
+        has_outside_option=has_outside_option,
+    )
+
+
+def _user_log(tables: ResponseTables, taught: pl.DataFrame, periods: pl.DataFrame, category: Tensor) -> UserLog:
+    """Return the log of the taught products.
+
+    Where no occasion was left out by sampling, occasions are those that the choices hold, because an offers table may
+    show a user some categories only. Otherwise every visit looks at every open category.
+    """
+    number = tables.users.to_frame("user_id").with_row_index("user")
+    ids = tables.products.select("product_id", "category_id").with_row_index("row").join(taught, on="row")
+    choices, visits = (table.filter(tables.teaches()) for table in (tables.choices, tables.visits))
+    choices = choices.join(number, on="user_id").with_columns(count=CHOICE_COUNT)
+    bought = choices.join(ids.select("product_id", "product"), on="product_id")
+    visits = visits.join(number, on="user_id")
+    came = torch.zeros(number.height, periods.height, dtype=FLOAT)
+    came[_tensor(visits["user"]), torch.from_numpy(_index(visits, periods))] = 1.0
+    seen = None
+    if (choices["outside_rate"] == 1.0).all():
+        of_category = ids.with_columns(category=pl.Series(category.numpy())).select("category_id", "category").unique()
+        is_known = pl.col("product_id").is_null() | pl.col("product_id").is_in(ids["product_id"].implode())
+        looks = choices.filter(is_known).join(of_category, on="category_id")
+        seen = _log(looks, "category", periods, came, None)
+    return _log(bought, "product", periods, came, seen)
+
+
+def _log(rows: pl.DataFrame, name: str, periods: pl.DataFrame, visits: Tensor, seen: UserLog | None) -> UserLog:
+    count = torch.from_numpy(rows["count"].to_numpy(writable=True))
+    return UserLog(
+        _tensor(rows["user"]), _tensor(rows[name]), torch.from_numpy(_index(rows, periods)), count, visits, seen
+    )
+
+
+def _index(rows: pl.DataFrame, periods: pl.DataFrame) -> np.ndarray:
+    found = rows.select("period").join(periods, on="period", how="left", maintain_order="left")
+    return found["index"].to_numpy().astype(np.int64)
+
+
+def _tensor(column: pl.Series) -> Tensor:
+    return torch.from_numpy(column.to_numpy().astype(np.int64))

@@ -1,0 +1,143 @@
+"""The response model: a multinomial logit of segments whose coefficients are drawn from categories'.
+
+Of product j of category g for segment s in period w, at the relative price move x = price / reference − 1:
+
+    u[s, j, w] = a[s, j] − exp(β[s, j]) · x[j, w] + context[j, w] · δ[j] + season[g, w] + shock[j, w] + offset[j, w]
+    z[j] = (a[·, j], β[·, j], δ[j]) ~ Normal(θ[g], product covariance),   θ[g] ~ Normal(μ, category covariance)
+
+Seasons and shocks are first-order autoregressions over the periods. A shock is what moves a product in one period and
+no table shows: without it every buyer would count as independent news about prices. All covariances are learned.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from gpu_pricer.network.response.grid import FLOAT, Counts, Grid
+
+START_SENSITIVITY = 2.0  # about the mean of published price elasticities (Bijmolt, van Heerde & Pieters 2005: 2.6)
+LARGEST_UTILITY = 30.0
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the D = 2 S + C coefficients of a product lie: appeals, log sensitivities, effects of context."""
+
+    segments: int
+    contexts: int
+
+    @property
+    def width(self) -> int:
+        """Return D."""
+        return 2 * self.segments + self.contexts
+
+    @property
+    def appeal(self) -> slice:
+        """Return where the appeals a lie."""
+        return slice(0, self.segments)
+
+    @property
+    def log_sensitivity(self) -> slice:
+        """Return where the log sensitivities β lie."""
+        return slice(self.segments, 2 * self.segments)
+
+    @property
+    def effect(self) -> slice:
+        """Return where the effects of context δ lie."""
+        return slice(2 * self.segments, self.width)
+
+
+@dataclass
+class State:
+    """The posterior means, which a pass changes in place, and what the last pass knew of their uncertainty.
+
+    z [P, D], theta [G, D], mu [D], season [G, W], shock [P, W]. variance [P, S]: posterior variance of β. pull [P, S]:
+    share of the information about β that the log gives (see newton.py). mu_variance
+    [D, D]: posterior covariance of μ. mu_start [D]: where μ started, the centre of its weak prior.
+    """
+
+    z: Tensor
+    theta: Tensor
+    mu: Tensor
+    season: Tensor
+    shock: Tensor
+    variance: Tensor
+    pull: Tensor
+    mu_variance: Tensor
+    mu_start: Tensor
+
+    def part(self, products: slice, categories: slice) -> "State":
+        """Return a view of a block of Grid.blocks."""
+        of_products = {name: getattr(self, name)[products] for name in ("z", "shock", "variance", "pull")}
+        of_categories = {name: getattr(self, name)[categories] for name in ("theta", "season")}
+        return replace(self, **of_products, **of_categories)
+
+    def like(self, pooled: "State", one: Layout, layout: Layout) -> "State":
+        """Return this state with every segment where the pooled one is; one: the layout of that single segment."""
+
+        def spread_out(values: Tensor) -> Tensor:
+            level, slope, effect = (values[..., part] for part in (one.appeal, one.log_sensitivity, one.effect))
+            shape = (*values.shape[:-1], layout.segments)
+            return torch.cat([level.expand(shape), slope.expand(shape), effect], dim=-1)
+
+        moved = {name: spread_out(getattr(pooled, name)) for name in ("z", "theta", "mu")}
+        return replace(self, **moved, season=pooled.season.clone(), shock=pooled.shock.clone())
+
+    def sensitivity(self, layout: Layout) -> Tensor:
+        """Return the posterior mean of exp(β), [P, S]."""
+        return torch.exp(self.z[:, layout.log_sensitivity] + 0.5 * self.variance)
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Where a block stands: sensitivity [P, S], and [P, S, W]: choice probability, and slope = du / dβ."""
+
+    sensitivity: Tensor
+    share: Tensor
+    slope: Tensor
+
+
+def start_state(grid: Grid, counts: Counts, layout: Layout) -> State:
+    """Return a state in which products differ by how much they sell, and all segments are alike."""
+    sold, seen = counts.bought.sum((1, 2)), counts.visits.sum(1)[grid.category]
+    offered = (seen * grid.on_shelf).sum(1)
+    level = (
+        torch.log((sold + 0.5) / (offered - sold).clamp(min=0.5)) if grid.has_outside_option else sold.clamp(1).log()
+    )
+    z = torch.zeros(len(level), layout.width, dtype=FLOAT)
+    z[:, layout.appeal] = level[:, None]
+    z[:, layout.log_sensitivity] = torch.tensor(START_SENSITIVITY).log()
+    theta = grid.sum_by_category(z) / torch.bincount(grid.category)[:, None]
+    zeros = torch.zeros(len(level), layout.segments, dtype=FLOAT)
+    return State(
+        z=z,
+        theta=theta,
+        mu=theta.mean(0),
+        mu_start=theta.mean(0),
+        season=torch.zeros(grid.categories, grid.periods, dtype=FLOAT),
+        shock=torch.zeros_like(grid.move),
+        variance=zeros,
+        pull=zeros.clone(),
+        mu_variance=torch.zeros(layout.width, layout.width, dtype=FLOAT),
+    )
+
+
+def utility(grid: Grid, state: State, layout: Layout) -> Tensor:
+    """Return u [P, S, W] at the posterior means, off the shelf too; grid and state are of the same products."""
+    effect = (grid.context * state.z[:, None, layout.effect]).sum(2)
+    common = effect + state.season[grid.category] + state.shock + grid.offset
+    response = state.sensitivity(layout)[:, :, None] * grid.move[:, None]
+    return state.z[:, layout.appeal, None] - response + common[:, None]
+
+
+def cells_of(grid: Grid, state: State, layout: Layout) -> Cells:
+    """Return the choice probabilities and slopes of the cells."""
+    weight = torch.exp(utility(grid, state, layout).clamp(max=LARGEST_UTILITY)) * grid.on_shelf[:, None]
+    total = float(grid.has_outside_option) + grid.sum_by_category(weight)
+    sensitivity = state.sensitivity(layout)
+    return Cells(
+        sensitivity=sensitivity,
+        share=weight / total.clamp(min=1e-30)[grid.category],
+        slope=-sensitivity[:, :, None] * grid.move[:, None],
+    )

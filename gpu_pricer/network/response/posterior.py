@@ -1,0 +1,69 @@
+"""What the log leaves open about the sensitivities: draws from the Gaussian approximation of their posterior."""
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from gpu_pricer.network.response.fit import Fit
+from gpu_pricer.network.response.grid import FLOAT
+from gpu_pricer.network.response.newton import equations
+
+
+def draw_deviations(fit: Fit, untaught: Tensor, draws: int, seed: int) -> np.ndarray:
+    """Return deviations [draws, S, G] of the log of a segment's mean sensitivity in a category.
+
+    The mean is over the category's products, taught or not, all counted alike, and is compared with that of the
+    posterior means. untaught [G]: how many products of each category taught nothing; their own coefficients are drawn
+    from the category's. What all categories share is drawn once; the prior widths are taken as known.
+    """
+    grid, layout, state = fit.grid, fit.layout, fit.state
+    beta = layout.log_sensitivity
+    generator = torch.Generator().manual_seed(seed)
+    common = _drawn(state.mu_variance[None], draws, generator)[:, 0]
+    prior = torch.linalg.cholesky(fit.widths.product[beta, beta])
+    drawn = []
+    for products, categories in grid.blocks():
+        part, block = grid.part(products, categories), state.part(products, categories)
+        solved = equations(part, fit.counts.part(products, categories), block, fit.widths, layout)
+        of_category = _drawn(solved.category_inverse, draws, generator)
+        of_category += torch.einsum("mfd,rd->rmf", solved.follows, common)
+        own = _drawn(solved.inverse[:, beta, beta], draws, generator)
+        own -= torch.einsum("nsf,rnf->rns", solved.lever[:, beta], of_category[:, part.category])
+        total = _by_category(torch.exp(block.z[:, beta] + own), part.category, part.categories)
+        settled = part.sum_by_category(block.sensitivity(layout))
+        theta = block.theta[:, beta] + of_category[:, :, beta]
+        expected = fit.category_sensitivity().T[categories]
+        for category, count in enumerate(untaught[categories].tolist()):
+            noise = torch.randn(draws, count, layout.segments, generator=generator, dtype=FLOAT) @ prior.T
+            total[:, category] += torch.exp(theta[:, category, None] + noise).sum(1)
+            settled[category] += count * expected[category]
+        drawn.append(torch.log(total / settled))
+    return torch.cat(drawn, dim=1).transpose(1, 2).numpy()
+
+
+def posterior_table(segment_id: pl.Series, category_id: list[str], drawn: np.ndarray) -> pl.DataFrame:
+    """Return the artefact's posterior: drawn [draws, S, G] as rows segment_id, category_id, draw, log_deviation."""
+    draw, segment, category = (index.ravel() for index in np.indices(drawn.shape))
+    return pl.DataFrame(
+        {
+            "segment_id": segment_id.gather(segment),
+            "category_id": pl.Series(category_id, dtype=pl.String).gather(category),
+            "draw": draw,
+            "log_deviation": drawn.ravel().astype(np.float32),
+        }
+    )
+
+
+def _drawn(covariance: Tensor, draws: int, generator: torch.Generator) -> Tensor:
+    """Return draws [draws, n, k] of n zero-mean Gaussians with the covariances [n, k, k]."""
+    values, vectors = torch.linalg.eigh(covariance)
+    root = vectors * values.clamp(min=0).sqrt()[:, None]
+    noise = torch.randn(draws, *covariance.shape[:2], generator=generator, dtype=FLOAT)
+    return (root @ noise[..., None])[..., 0]
+
+
+def _by_category(values: Tensor, category: Tensor, categories: int) -> Tensor:
+    """Return the sums [draws, G, S] of values [draws, n, S] over the products of each category."""
+    shape = values.shape[0], categories, values.shape[2]
+    return torch.zeros(shape, dtype=values.dtype).index_add(1, category, values)

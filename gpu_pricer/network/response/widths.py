@@ -1,0 +1,124 @@
+"""The prior widths of the response model, and how the log teaches them (empirical Bayes by EM: Laird 1982).
+
+A covariance is estimated from the second moments of the coefficients and of what is left unknown of them, and shrunk
+towards the same with one variance and one correlation for all segments (compound symmetry), since few products may have
+to teach many entries.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gpu_pricer.network.response.grid import FLOAT
+from gpu_pricer.network.response.model import Layout
+
+PSEUDO = 4.0  # products or categories for which compound symmetry counts
+START = {"appeal": 1.0, "log_sensitivity": 0.3, "effect": 0.1}  # standard deviations; they count as one product
+COMMON = {"appeal": 3.0, "log_sensitivity": 1.0, "effect": 5.0}  # of the prior of μ around the start
+START_SEASON, START_SHOCK, START_PERSISTENCE = 1.0, 0.3, 0.5
+LEAST_SPREAD, MOST_PERSISTENCE = 0.02, 0.95
+EXTRAPOLATED = 1.8  # EM creeps where little is known: widths take longer steps in its direction
+
+
+@dataclass(frozen=True)
+class Autoregression:
+    """A stationary first-order autoregression with mean 0: standard deviation and correlation with the period before."""
+
+    spread: float
+    persistence: float
+
+    def precision(self, periods: int) -> Tensor:
+        """Return the precision matrix over the periods, [W, W]."""
+        rho = self.persistence
+        matrix = torch.diag(torch.full((periods,), 1.0 + rho**2, dtype=FLOAT))
+        matrix[0, 0] = matrix[-1, -1] = 1.0
+        beside = torch.arange(periods - 1)
+        matrix[beside, beside + 1] = matrix[beside + 1, beside] = -rho
+        if periods == 1:
+            matrix[0, 0] = 1.0 - rho**2
+        return matrix / (1.0 - rho**2) / self.spread**2
+
+    @classmethod
+    def learned(cls, square: float, lagged: float) -> "Autoregression":
+        """Return the one with these mean squares and mean products with the period before."""
+        persistence = min(max(lagged / max(square, 1e-12), 0.0), MOST_PERSISTENCE)
+        return cls(max(square**0.5, LEAST_SPREAD), persistence)
+
+
+@dataclass(frozen=True)
+class Widths:
+    """Covariances of a product's coefficients around its category's and of a category's around μ, [D, D] each.
+
+    season, shock: what the effects of category × period and of product × period come from.
+    """
+
+    product: Tensor
+    category: Tensor
+    season: Autoregression
+    shock: Autoregression
+
+
+def start_widths(layout: Layout) -> Widths:
+    """Return the widths from which learning starts."""
+    base = torch.diag(_by_kind(layout, START).square())
+    return Widths(
+        product=base,
+        category=base,
+        season=Autoregression(START_SEASON, START_PERSISTENCE),
+        shock=Autoregression(START_SHOCK, START_PERSISTENCE),
+    )
+
+
+def common_precision(layout: Layout) -> Tensor:
+    """Return the prior precision of μ [D], weak: the log as a whole tells μ."""
+    return _by_kind(layout, COMMON) ** -2
+
+
+def learned_covariance(moments: Tensor, count: int, before: Tensor, layout: Layout) -> Tensor:
+    """Return a covariance [D, D] from the sum of the second moments of `count` products or categories.
+
+    before: the covariance of the last pass, from which the step is extrapolated where the result stays positive
+    definite. Effects of context are independent of each other and of the rest.
+    """
+    mean = _without_cross_effects(moments / max(count, 1), layout)
+    base = torch.diag(_by_kind(layout, START).square())
+    found = (count * mean + PSEUDO * _compound_symmetric(mean, layout) + base) / (count + PSEUDO + 1)
+    further = before + EXTRAPOLATED * (found - before)
+    is_positive = torch.linalg.eigvalsh(further)[0] > 0.2 * torch.linalg.eigvalsh(found)[0]
+    return further if bool(is_positive) else found
+
+
+def change_of(before: Widths, after: Widths) -> float:
+    """Return the largest relative change of a prior variance."""
+    pairs = ((before.product, after.product), (before.category, after.category))
+    return max(float((new.diagonal() / old.diagonal()).log().abs().max()) for old, new in pairs)
+
+
+def _by_kind(layout: Layout, values: dict[str, float]) -> Tensor:
+    """Return [D]: one value for each kind of coefficient."""
+    result = torch.empty(layout.width, dtype=FLOAT)
+    for kind, value in values.items():
+        result[getattr(layout, kind)] = value
+    return result
+
+
+def _without_cross_effects(matrix: Tensor, layout: Layout) -> Tensor:
+    both = slice(0, 2 * layout.segments)
+    result = torch.diag(matrix.diagonal())
+    result[both, both] = matrix[both, both]
+    return result
+
+
+def _compound_symmetric(matrix: Tensor, layout: Layout) -> Tensor:
+    """Return the matrix with one variance, and one covariance between segments, in each block of a and β."""
+    result = torch.diag(matrix.diagonal())
+    pairs = ((layout.appeal, layout.appeal), (layout.appeal, layout.log_sensitivity),
+             (layout.log_sensitivity, layout.log_sensitivity))  # fmt: skip
+    for rows, columns in pairs:
+        block = matrix[rows, columns]
+        own = block.diagonal().mean()
+        between = (block.sum() - block.diagonal().sum()) / max(layout.segments * (layout.segments - 1), 1)
+        symmetric = between + torch.eye(layout.segments, dtype=FLOAT) * (own - between)
+        result[rows, columns] = result[columns, rows] = symmetric
+    return result

@@ -1,1 +1,0 @@
-"""How segments respond to prices, from what they bought: corrected for endogeneity, with its uncertainty."""

@@ -1,0 +1,73 @@
+"""How many segments, and how much tastes count in them: what best predicts price response in periods held out."""
+
+import logging
+
+import numpy as np
+
+from gpu_pricer.network.segments.latent_classes import LatentClasses, fit_classes
+from gpu_pricer.network.segments.user_scores import UserScores
+
+log = logging.getLogger(__name__)
+
+COUNTS = (1, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
+TASTE_WEIGHTS = (0.0, 0.1, 0.3, 1.0)
+DECLINES = 2  # in a row, after which larger counts are not tried
+JUDGES = 5000  # users on whom choices are tried, at most
+
+
+def choose_classes(scores: UserScores, most: int, least_members: int, seed: int) -> tuple[int, float]:
+    """Return the number of classes, at most `most`, and the taste weight that predict the users' response best.
+
+    Each is judged by the log likelihood of the price response, of which profit is a function, in every fold, with
+    classes learned from the others. Of the counts that are no worse than the best by more than a standard error the
+    largest is taken: response is shrunk, so that too many segments cost less than too few. least_members: smallest mean
+    number of members that is tried.
+    """
+    generator = np.random.default_rng(seed)
+    users = np.sort(generator.permutation(scores.users)[:JUDGES])
+    folds = range(len(scores.score))
+    judged = scores.of_users(users)
+    learned = [judged.of_folds([fold for fold in folds if fold != left_out]) for left_out in folds]
+    most = max(min(most, len(users) // max(least_members, 1)), 1)
+    found = {}
+    for weight in TASTE_WEIGHTS:
+        means: list[float] = []
+        for count in (count for count in COUNTS if count <= most):
+            found[count, weight] = _held_out(judged, learned, count, weight, seed)
+            means.append(float(found[count, weight].mean()))
+            if len(means) > DECLINES and max(means[-DECLINES:]) < means[-DECLINES - 1]:
+                break
+    best, weight = max(found, key=lambda choice: found[choice].mean())
+    count = max(
+        count for count, other in found if other == weight and _is_as_good(found[count, weight], found[best, weight])
+    )
+    log.info(
+        "segments: %d, tastes count %.2f beside price response (held-out log likelihood %+.3f a user over one segment)",
+        count, weight, found[count, weight].mean(),
+    )  # fmt: skip
+    return count, weight
+
+
+def _is_as_good(gain: np.ndarray, best: np.ndarray) -> bool:
+    """Return whether the mean gain of the users [U] is within a standard error of the best one's."""
+    short = best - gain
+    return bool(short.mean() <= short.std() / np.sqrt(len(short)))
+
+
+def _held_out(judged: UserScores, learned: list[UserScores], count: int, taste_weight: float, seed: int) -> np.ndarray:
+    """Return the log likelihood of each user's price response in every fold, over that of everybody's, [U].
+
+    learned: for each fold the sums over the others, from which the classes are formed that predict it.
+    """
+    total = np.zeros(judged.users)
+    for fold, others in enumerate(learned if len(learned) > 1 else []):
+        classes = fit_classes(others, count, taste_weight, seed)
+        response = classes.response[members(classes, others, [0])]
+        total += (judged.score[fold] * response - 0.5 * judged.information[fold] * response**2).sum(axis=1)
+    return total
+
+
+def members(classes: LatentClasses, scores: UserScores, folds: list[int]) -> np.ndarray:
+    """Return the most likely class of each user [U], from some of the folds."""
+    value = sum(classes.log_likelihood(scores, fold) for fold in folds) + np.log(np.maximum(classes.share, 1e-9))
+    return np.asarray(np.argmax(value, axis=1))

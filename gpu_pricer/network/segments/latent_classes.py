@@ -1,0 +1,99 @@
+"""Latent classes of users who respond to prices alike, and as far as it helps also buy alike (EM: Dempster 1977)."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.special import logsumexp
+from sklearn.cluster import KMeans
+
+from gpu_pricer.network.segments.user_scores import UserScores
+
+MOST_STEPS, SETTLED = 40, 0.01  # mean change of a user's memberships
+START_SPREAD = 0.3, 0.2  # of a class's response, and of its response in a group of categories around it
+LEAST_VARIANCE = 1e-4
+PRIOR_CHOICES = 10.0  # of a product, for which everybody's rate counts in a class's
+
+
+@dataclass(frozen=True)
+class LatentClasses:
+    """S classes: relative response φ [S, H] (sensitivity is 1 + φ times everybody's), log relative rate [S, J], share [S].
+
+    taste_weight: what part of the log likelihood of what users buy counts, beside that of how they answer prices.
+    """
+
+    response: np.ndarray
+    log_rate: np.ndarray
+    share: np.ndarray
+    taste_weight: float
+
+    def log_likelihood(self, scores: UserScores, fold: int) -> np.ndarray:
+        """Return each user's log likelihood in each class, [U, S], from one fold, up to a constant of the user."""
+        value = scores.score[fold] @ self.response.T - 0.5 * scores.information[fold] @ (self.response**2).T
+        if self.taste_weight:
+            expected = scores.visits[fold] @ (scores.share @ np.exp(self.log_rate).T)
+            value += self.taste_weight * (scores.bought[fold] @ self.log_rate.T - expected)
+        return value
+
+    def of(self, numbers: np.ndarray) -> "LatentClasses":
+        """Return some of the classes, in this order."""
+        return replace(
+            self, response=self.response[numbers], log_rate=self.log_rate[numbers], share=self.share[numbers]
+        )
+
+
+def fit_classes(scores: UserScores, count: int, taste_weight: float, seed: int, restarts: int = 1) -> LatentClasses:
+    """Return `count` classes of the users, the most likely of several restarts; the scores are a single fold.
+
+    A class's response is a Gaussian of learned width around everybody's, and its response in a group of categories a
+    Gaussian of learned width around its own.
+    """
+    found = [_climbed(scores, count, taste_weight, seed + restart) for restart in range(restarts)]
+    return max(found, key=lambda pair: pair[1])[0]
+
+
+def _climbed(scores: UserScores, count: int, taste_weight: float, seed: int) -> tuple[LatentClasses, float]:
+    """Return the classes that EM finds from one start, and their log likelihood."""
+    member = np.eye(count)[_start(scores, count, taste_weight, seed)] * 0.8 + 0.2 / count
+    spread = START_SPREAD[0] ** 2, START_SPREAD[1] ** 2
+    for _ in range(MOST_STEPS):
+        response, spread = _response(member.T @ scores.score[0], member.T @ scores.information[0], spread)
+        log_rate = _log_rate(scores, member) if taste_weight else np.zeros((count, scores.share.shape[1]))
+        classes = LatentClasses(response, log_rate, member.mean(axis=0), taste_weight)
+        value = classes.log_likelihood(scores, 0) + np.log(np.maximum(classes.share, 1e-9))
+        found = np.exp(value - logsumexp(value, axis=1, keepdims=True))
+        change, member = np.abs(found - member).sum(axis=1).mean(), found
+        if change < SETTLED:
+            break
+    return classes, float(logsumexp(value, axis=1).sum())
+
+
+def _response(
+    score: np.ndarray, information: np.ndarray, spread: tuple[float, float]
+) -> tuple[np.ndarray, tuple[float, float]]:
+    """Return the posterior mean of φ [S, H] from the classes' sums, and the variances of its two parts learned anew."""
+    between, within = spread
+    left = 1 / (1 + within * information)
+    common_variance = 1 / ((information * left).sum(axis=1, keepdims=True) + 1 / between)
+    common = common_variance * (score * left).sum(axis=1, keepdims=True)
+    own_variance = 1 / (information + 1 / within)
+    own = own_variance * (score - information * common)
+    squares = own**2 + own_variance + (own_variance * information) ** 2 * common_variance
+    learned = float((common**2 + common_variance).mean()), float(squares.mean())
+    return common + own, (max(learned[0], LEAST_VARIANCE), max(learned[1], LEAST_VARIANCE))
+
+
+def _log_rate(scores: UserScores, member: np.ndarray) -> np.ndarray:
+    bought = (scores.bought[0].T @ member).T
+    expected = (member.T @ scores.visits[0]) @ scores.share
+    return np.asarray(np.log((bought + PRIOR_CHOICES) / (expected + PRIOR_CHOICES)))
+
+
+def _start(scores: UserScores, count: int, taste_weight: float, seed: int) -> np.ndarray:
+    """Return a class for every user [U], by k-means on standardised scores and on the main directions of tastes."""
+    score, known = scores.score[0], scores.information[0]
+    overall = score.sum(axis=1) / np.sqrt(known.sum(axis=1).mean() + 1e-9)
+    points = [1.5 * overall[:, None], 0.5 * score / np.sqrt(known.mean(axis=0) + 1e-9)]
+    if taste_weight:
+        points.append(np.sqrt(taste_weight) * scores.taste_directions)
+    means = KMeans(count, n_init=1, random_state=seed)  # type: ignore[arg-type]
+    return np.asarray(means.fit_predict(np.concatenate(points, axis=1)))

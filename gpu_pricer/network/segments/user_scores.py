@@ -1,0 +1,178 @@
+"""What each user's purchases say of the user's own price response and tastes, beside those of everybody.
+
+With everybody's response as the start, the log likelihood of a user whose sensitivity to a group of products is
+(1 + φ) times everybody's is close to score · φ − information · φ² / 2. A user's mean purchases of every product are
+taken as they are, so that tastes do not pass for sensitivity. Sums are kept by fold of the periods, so that segments can
+be formed and judged on different ones.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+from scipy.sparse import csr_array
+from scipy.sparse.linalg import LinearOperator, svds
+from torch import Tensor
+
+from gpu_pricer.network.response.fit import Fit
+from gpu_pricer.network.response.grid import UserLog
+from gpu_pricer.network.response.model import cells_of
+
+FOLDS = 4
+GROUPS = 64  # of categories; those about which the log says least share the last one
+TASTE_PRODUCTS = 1000  # the best sellers, which tell tastes
+TASTE_DIRECTIONS = 15
+PRIOR_PURCHASES = 1.0  # of a product, for which everybody's rate counts in a user's
+USERS, PRODUCTS = 4096, 512  # in a block, so that a [USERS, PRODUCTS] temporary has 16 MB
+
+
+@dataclass(frozen=True)
+class UserScores:
+    """Sums over the periods of K folds for U users, H groups of categories and the J products that tell tastes.
+
+    score, information [K, U, H]: of the price response. bought: of every fold, choices [U, J]. expected: of every fold,
+    visits [U, W]; share [W, J]: everybody's choice probabilities, so that visits @ share is what everybody would choose.
+    fold [W]: the fold of every period.
+    """
+
+    score: np.ndarray
+    information: np.ndarray
+    bought: list[csr_array]
+    visits: list[np.ndarray]
+    share: np.ndarray
+    fold: np.ndarray
+
+    @property
+    def users(self) -> int:
+        """Return U."""
+        return self.score.shape[1]
+
+    @cached_property
+    def taste_directions(self) -> np.ndarray:
+        """Return the users' coordinates [U, D] in the directions of what they buy that stand out from noise.
+
+        The scores are a single fold. Residuals of a Poisson count over the root of its mean have about unit variance,
+        and noise alone has singular values up to √U + √J (Marchenko & Pastur 1967).
+        """
+        bought, visits, share = self.bought[0], self.visits[0], self.share
+        scale = 1 / np.sqrt(np.maximum(visits.mean(axis=0) @ share, 1e-3))
+        users, products = bought.shape
+        directions = min(TASTE_DIRECTIONS, users - 1, products - 1)
+        if directions < 1:
+            return np.zeros((users, 0))
+        residual = LinearOperator(
+            (users, products),
+            matvec=lambda v: bought @ (scale * v.ravel()) - visits @ (share @ (scale * v.ravel())),
+            rmatvec=lambda v: scale * (bought.T @ v.ravel() - share.T @ (visits.T @ v.ravel())),
+            dtype=np.float64,
+        )
+        left, values, _ = svds(residual, k=directions, v0=np.ones(min(users, products)))
+        return np.asarray(left * np.sqrt(np.maximum(values**2 - (np.sqrt(users) + np.sqrt(products)) ** 2, 0.0)))
+
+    def of_folds(self, folds: list[int]) -> "UserScores":
+        """Return the sums over some of the folds, as a single one."""
+        return replace(
+            self,
+            score=self.score[folds].sum(0, keepdims=True),
+            information=self.information[folds].sum(0, keepdims=True),
+            bought=[sum((self.bought[k] for k in folds), start=csr_array(self.bought[0].shape))],
+            visits=[np.sum([self.visits[k] for k in folds], axis=0)],
+        )
+
+    def of_users(self, users: np.ndarray) -> "UserScores":
+        """Return the scores of some users."""
+        return replace(
+            self,
+            score=self.score[:, users],
+            information=self.information[:, users],
+            bought=[csr_array(rows[users]) for rows in self.bought],
+            visits=[visits[users] for visits in self.visits],
+        )
+
+
+def user_scores(pooled: Fit, log: UserLog) -> UserScores:
+    """Return the scores of the users of the log; pooled: the response of all users as one segment."""
+    grid, periods = pooled.grid, pooled.grid.periods
+    cells = cells_of(grid, pooled.state, pooled.layout)
+    share, slope = cells.share[:, 0], cells.slope[:, 0]
+    fold = torch.arange(periods) % min(FOLDS, periods)
+    folds = int(fold.max()) + 1
+    score = torch.zeros(folds, len(log.visits), grid.categories, dtype=share.dtype)
+    information = torch.zeros_like(score)
+    visits = log.visits[None] * (fold == torch.arange(folds)[:, None])[:, None]
+    for users, products in _blocks(len(log.visits), len(grid.row)):
+        part = _Block(visits[:, users], share[products], slope[products])
+        own = _purchases(log, users, products, fold, slope)
+        gained, known = part.sums(*own)
+        category = grid.category[products]
+        score[:, users] = score[:, users].index_add(2, category, gained)
+        information[:, users] = information[:, users].index_add(2, category, known)
+    merge = _groups(information.sum((0, 1)))
+    best = torch.argsort(_sold(log, len(grid.row)), descending=True, stable=True)[:TASTE_PRODUCTS]
+    return UserScores(
+        score=(score @ merge).numpy(),
+        information=(information @ merge).numpy(),
+        bought=[_bought(log, best, fold == k, len(grid.row)) for k in range(folds)],
+        visits=[part.numpy() for part in visits],
+        share=share[best].T.numpy().copy(),
+        fold=fold.numpy(),
+    )
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Visits of n users by fold [K, n, W], everybody's choice probabilities and slopes of k products [k, W]."""
+
+    visits: Tensor
+    share: Tensor
+    slope: Tensor
+
+    def sums(self, count: Tensor, steep: Tensor) -> tuple[Tensor, Tensor]:
+        """Return score and information [K, n, k]; count, steep [K, n, k]: choices, and sums of their slopes."""
+        expected, first, second = (self.visits @ (self.share * self.slope**power).T for power in range(3))
+        total = expected.sum(0)
+        mean = first.sum(0) / total.clamp(min=1e-9)  # centred slopes do not tell how much a user buys
+        rate = (count.sum(0) + PRIOR_PURCHASES) / (total + PRIOR_PURCHASES)
+        score = steep - mean * count - rate * (first - mean * expected)
+        return score, (rate * (second - 2 * mean * first + mean**2 * expected)).clamp(min=0)
+
+
+def _purchases(log: UserLog, users: slice, products: slice, fold: Tensor, slope: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the block's choices and the sums of their slopes, [K, n, k] each."""
+    inside = (log.user >= users.start) & (log.user < users.stop)
+    inside &= (log.product >= products.start) & (log.product < products.stop)
+    user, product, period, count = (values[inside] for values in (log.user, log.product, log.period, log.count))
+    shape = int(fold.max()) + 1, users.stop - users.start, products.stop - products.start
+    place = fold[period], user - users.start, product - products.start
+    zeros = torch.zeros(shape, dtype=count.dtype)
+    return (
+        zeros.index_put(place, count, accumulate=True),
+        zeros.index_put(place, count * slope[product, period], accumulate=True),
+    )
+
+
+def _blocks(users: int, products: int) -> Iterator[tuple[slice, slice]]:
+    for user in range(0, users, USERS):
+        for product in range(0, products, PRODUCTS):
+            yield slice(user, min(user + USERS, users)), slice(product, min(product + PRODUCTS, products))
+
+
+def _groups(information: Tensor) -> Tensor:
+    """Return [G, H], 1 where a category belongs to a group: those that the log says most of have one of their own."""
+    rank = torch.argsort(torch.argsort(information, descending=True, stable=True))
+    group = rank.clamp(max=GROUPS - 1)
+    return torch.nn.functional.one_hot(group).to(information.dtype)
+
+
+def _sold(log: UserLog, products: int) -> Tensor:
+    return torch.zeros(products, dtype=log.count.dtype).index_add(0, log.product, log.count)
+
+
+def _bought(log: UserLog, products: Tensor, is_inside: Tensor, count: int) -> csr_array:
+    """Return the choices [U, J] of the products in the periods that are inside [W]."""
+    column = torch.full((count,), -1).index_put((products,), torch.arange(len(products)))[log.product]
+    kept = (column >= 0) & is_inside[log.period]
+    place = (log.user[kept].numpy(), column[kept].numpy())
+    return csr_array((log.count[kept].numpy(), place), shape=(len(log.visits), len(products)))
