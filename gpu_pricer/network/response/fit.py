@@ -52,7 +52,7 @@ class Fit:
         return torch.exp(mean + 0.5 * variance).T
 
     def utility(self) -> Tensor:
-        """Return the utility of every segment, product and period, [P, S, W]; a forecast where a period taught nothing."""
+        """Return the utility of every product, segment and period, [P, S, W]: a forecast where nothing was taught."""
         return utility(self.grid, self.state, self.layout)
 
     def next_appeal(self, context: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ EXTRAPOLATED = 1.8  # EM creeps where little is known: widths take longer steps 
 
 @dataclass(frozen=True)
 class Autoregression:
-    """A stationary first-order autoregression with mean 0: standard deviation and correlation with the period before."""
+    """A stationary first-order autoregression of mean 0: standard deviation, and correlation with the period before."""
 
     spread: float
     persistence: float
