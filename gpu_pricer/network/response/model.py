@@ -102,9 +102,8 @@ def start_state(grid: Grid, counts: Counts, layout: Layout) -> State:
     """Return a state in which products differ by how much they sell, and all segments are alike."""
     sold, seen = counts.bought.sum((1, 2)), counts.visits.sum(1)[grid.category]
     offered = (seen * grid.on_shelf).sum(1)
-    level = (
-        torch.log((sold + 0.5) / (offered - sold).clamp(min=0.5)) if grid.has_outside_option else sold.clamp(1).log()
-    )
+    unsold = (offered - sold).clamp(min=0.5) if grid.has_outside_option else torch.ones_like(sold)
+    level = torch.log((sold + 0.5) / unsold)
     z = torch.zeros(len(level), layout.width, dtype=FLOAT)
     z[:, layout.appeal] = level[:, None]
     z[:, layout.log_sensitivity] = torch.tensor(START_SENSITIVITY).log()

@@ -38,9 +38,8 @@ def choose_classes(scores: UserScores, most: int, least_members: int, seed: int)
             if len(means) > DECLINES and max(means[-DECLINES:]) < means[-DECLINES - 1]:
                 break
     best, weight = max(found, key=lambda choice: found[choice].mean())
-    count = max(
-        count for count, other in found if other == weight and _is_as_good(found[count, weight], found[best, weight])
-    )
+    gains = {count: gain for (count, of_weight), gain in found.items() if of_weight == weight}
+    count = max(count for count, gain in gains.items() if _is_as_good(gain, gains[best]))
     log.info(
         "segments: %d, tastes count %.2f beside price response (held-out log likelihood %+.3f a user over one segment)",
         count, weight, found[count, weight].mean(),

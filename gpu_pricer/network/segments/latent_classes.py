@@ -16,8 +16,9 @@ PRIOR_CHOICES = 10.0  # of a product, for which everybody's rate counts in a cla
 
 @dataclass(frozen=True)
 class LatentClasses:
-    """S classes: relative response φ [S, H] (sensitivity is 1 + φ times everybody's), log relative rate [S, J], share [S].
+    """S classes of users, relative to everybody.
 
+    response φ [S, H]: the sensitivity is 1 + φ times everybody's. log_rate [S, J]: of buying. share [S]: of the users.
     taste_weight: what part of the log likelihood of what users buy counts, beside that of how they answer prices.
     """
 

@@ -2,8 +2,8 @@
 
 With everybody's response as the start, the log likelihood of a user whose sensitivity to a group of products is
 (1 + φ) times everybody's is close to score · φ − information · φ² / 2. A user's mean purchases of every product are
-taken as they are, so that tastes do not pass for sensitivity. Sums are kept by fold of the periods, so that segments can
-be formed and judged on different ones.
+taken as they are, so that tastes do not pass for sensitivity. Sums are kept by fold of the periods, so that segments are
+formed and judged on different ones.
 """
 
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ class UserScores:
     """Sums over the periods of K folds for U users, H groups of categories and the J products that tell tastes.
 
     score, information [K, U, H]: of the price response. bought: of every fold, choices [U, J]. expected: of every fold,
-    visits [U, W]; share [W, J]: everybody's choice probabilities, so that visits @ share is what everybody would choose.
+    visits [U, W]; share [W, J]: everybody's choice probabilities, so that visits @ share is what everybody would buy.
     fold [W]: the fold of every period.
     """
 
