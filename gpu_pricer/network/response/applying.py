@@ -71,10 +71,8 @@ def with_response(artefact: DemandArtefact, fit: Fit, config: ResponseConfig, se
 def without_controls(fit: Fit, config: FitConfig) -> Fit:
     """Return the fit of the same counts that takes prices as they are."""
     grid = fit.grid
-    kept = max(grid.context.shape[2] - grid.controls, 1)
-    context = (
-        grid.context[:, :, :kept] if grid.context.shape[2] > grid.controls else torch.zeros_like(grid.context[:, :, :1])
-    )
+    kept = grid.context.shape[2] - grid.controls
+    context = grid.context[:, :, :kept] if kept else torch.zeros_like(grid.context[:, :, :1])
     return fit_response(replace(grid, context=context, controls=0), fit.counts, config)
 
 

@@ -75,9 +75,7 @@ def load_response_data(
         values[where] = rows[name].to_numpy()
     on_shelf = np.zeros((taught.height, periods.height))
     on_shelf[where] = 1.0
-    category = (
-        tables.products["category_id"].rle_id()[taught["row"].to_numpy()].rank("dense").to_numpy().astype(int) - 1
-    )
+    category = tables.products["category_id"].rle_id().gather(taught["row"]).rle_id().to_numpy().astype(np.int64)
     has_empty = tables.choices["product_id"].null_count() > 0
     log = _user_log(tables, taught, periods, torch.from_numpy(category))
     grid = _grid(taught, torch.from_numpy(category), torch.from_numpy(on_shelf), cells, context, log, has_empty)

@@ -206,9 +206,8 @@ def _add_moments(block: State, solved: Equations, own: Tensor, layout: Layout, m
     block.variance[:] = rows[:, s, layout.segments + s]
     block.pull[:] = (rows * solved.information[:, beta]).sum(2)
     late = solved.lever[:, width:]
-    shocks = (
-        solved.inverse[:, width:, width:] + (late @ spread) @ late.mT + block.shock[:, :, None] * block.shock[:, None]
-    )
+    shocks = solved.inverse[:, width:, width:] + (late @ spread) @ late.mT
+    shocks = shocks + block.shock[:, :, None] * block.shock[:, None]
     moments.shock[0] += float(shocks.diagonal(dim1=1, dim2=2).sum())
     moments.shock[1] += float(shocks.diagonal(offset=1, dim1=1, dim2=2).sum())
     free = solved.follows - unit[:, :width]  # θ − μ for a unit of μ

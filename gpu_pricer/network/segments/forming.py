@@ -81,7 +81,7 @@ def form_segments(pooled: Fit, log: UserLog, config: SegmentsConfig, visits: np.
 
     pooled: the response of all users as one segment. InputError when there are fewer users than segments.
     """
-    if config.count != AUTO and len(visits) < config.count:
+    if isinstance(config.count, int) and len(visits) < config.count:
         raise InputError(
             f"segments.count must be at most the number of users, found {config.count} for "
             f"{len(visits)}: lower segments.count"
@@ -89,10 +89,10 @@ def form_segments(pooled: Fit, log: UserLog, config: SegmentsConfig, visits: np.
     scores = user_scores(pooled, log)
     folds = list(range(len(scores.score)))
     with threadpool_limits(1, "blas"):  # products of small matrices: threads would wait for each other
-        if config.count == AUTO:
-            count, taste_weight = choose_classes(scores, config.most, config.min_members, seed)
-        else:
+        if isinstance(config.count, int):
             count, taste_weight = config.count, TASTE_WEIGHT
+        else:
+            count, taste_weight = choose_classes(scores, config.most, config.min_members, seed)
         classes = fit_classes(scores.of_folds(folds), count, taste_weight, seed, RESTARTS)
         classes = _large_enough(classes, scores, config.min_members, visits)
         segment = members(classes, scores, folds)
