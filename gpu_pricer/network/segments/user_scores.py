@@ -2,7 +2,7 @@
 
 With everybody's response as the start, the log likelihood of a user whose sensitivity to a group of products is
 (1 + φ) times everybody's is close to score · φ − information · φ² / 2. A user's mean purchases of every product are
-taken as they are, so that tastes do not pass for sensitivity. Sums are kept by fold of the periods, so that segments are
+taken as they are, so that tastes do not pass for sensitivity. Sums are kept by fold of the periods: segments are
 formed and judged on different ones.
 """
 
