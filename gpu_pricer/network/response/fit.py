@@ -20,7 +20,11 @@ SETTLED_WIDTH = 0.05  # relative change of a prior variance: widths need no more
 
 @dataclass(frozen=True)
 class FitConfig:
-    """passes: over the products, at most; tolerance: stop when no log sensitivity moves by more in a pass."""
+    """How long to search.
+
+    passes: over the products, at most; tolerance: stop when the log sensitivities' steps are shorter, as the root of
+    their mean square in posterior standard deviations.
+    """
 
     passes: int
     tolerance: float
@@ -79,17 +83,18 @@ def fit_response(grid: Grid, counts: Counts, config: FitConfig, pooled: Fit | No
     for passed in range(1, config.passes + 1):
         is_first = passed <= FIRST_PASSES
         moments = newton_pass(grid, counts, state, widths, FIRST_DAMPING if is_first else DAMPING)
+        distance = (moments.distance / state.variance.numel()) ** 0.5
         if is_first:
             continue
         before, widths = widths, learned_widths(moments, grid, widths, layout)
         change = change_of(before, widths)
-        if moments.largest < config.tolerance and change < SETTLED_WIDTH:
+        if distance < config.tolerance and change < SETTLED_WIDTH:
             break
-    is_settled = passed < config.passes or moments.largest < config.tolerance
+    is_settled = passed < config.passes or distance < config.tolerance
     log.log(
         logging.INFO if is_settled else logging.WARNING,
-        "price response of %d segments and %d products: mean sensitivity %.2f after %d passes, the last step %.3f%s",
-        counts.segments, len(grid.row), float(state.sensitivity(layout).mean()), passed, moments.largest,
+        "price response of %d segments, %d products: mean sensitivity %.2f, %d passes, %.2f posterior sd to go%s",
+        counts.segments, len(grid.row), float(state.sensitivity(layout).mean()), passed, distance,
         "" if is_settled else ", not settled: raise train.response.fit.passes",
     )  # fmt: skip
     return Fit(grid, counts, layout, state, widths)

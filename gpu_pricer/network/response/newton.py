@@ -131,15 +131,15 @@ def _likelihood(grid: Grid, counts: Counts, state: State, layout: Layout) -> tup
 class Moments:
     """Sums over products or categories of second moments: of z − θ and θ − μ [D, D], and of shocks and seasons.
 
-    shock, season: sums of squares and of products with the period before. largest: the longest step of a log
-    sensitivity.
+    shock, season: sums of squares and of products with the period before. distance: sum of the squares of the log
+    sensitivities' steps in posterior standard deviations.
     """
 
     product: Tensor
     category: Tensor
     shock: list[float]
     season: list[float]
-    largest: float
+    distance: float
 
 
 def newton_pass(grid: Grid, counts: Counts, state: State, widths: Widths, damping: float) -> Moments:
@@ -187,7 +187,9 @@ def _move(block: State, solved: Equations, own: Tensor, layout: Layout, damping:
     block.shock += moved[:, width:]
     block.theta += moved_category[:, :width]
     block.season += moved_category[:, width:]
-    moments.largest = max(moments.largest, float(moved[:, layout.log_sensitivity].abs().max()))
+    beta = layout.log_sensitivity
+    variance = solved.inverse.diagonal(dim1=1, dim2=2)[:, beta]
+    moments.distance += float((step[:, beta].square() / variance).sum())
 
 
 def _add_moments(block: State, solved: Equations, own: Tensor, layout: Layout, moments: Moments) -> None:
