@@ -17,7 +17,7 @@ from torch import Tensor
 from gpu_pricer.checks import require_integer
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.encoding.choice_data import ChoiceData
-from gpu_pricer.network.response.fit import Fit
+from gpu_pricer.network.response.fit import Fit, single_thread
 from gpu_pricer.network.response.grid import UserLog
 from gpu_pricer.network.segments.choosing import choose_classes, members
 from gpu_pricer.network.segments.latent_classes import LatentClasses, fit_classes
@@ -86,7 +86,8 @@ def form_segments(pooled: Fit, log: UserLog, config: SegmentsConfig, visits: np.
             f"segments.count must be at most the number of users, found {config.count} for "
             f"{len(visits)}: lower segments.count"
         )
-    scores = user_scores(pooled, log)
+    with single_thread():
+        scores = user_scores(pooled, log)
     folds = list(range(len(scores.score)))
     with threadpool_limits(1, "blas"):  # products of small matrices: threads would wait for each other
         if isinstance(config.count, int):
