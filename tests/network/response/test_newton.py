@@ -55,9 +55,7 @@ def test_gradient_is_that_of_the_log_posterior(seed, has_outside_option):
     names = ("z", "shock", "theta", "season", "mu")
     for name in names:
         getattr(state, name).requires_grad_()
-    expected = torch.autograd.grad(
-        log_posterior(market, state, widths, weak), [getattr(state, name) for name in names]
-    )
+    expected = torch.autograd.grad(log_posterior(market, state, widths, weak), [getattr(state, name) for name in names])
     for name in names:
         getattr(state, name).requires_grad_(False)
 
