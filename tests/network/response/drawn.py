@@ -86,7 +86,7 @@ def autoregression(rng, rows, periods, spread, persistence=0.5):
 
 def choose(rng, utility, on_shelf, category, visits, has_outside_option):
     """Return Counts of multinomial choices by utility [P, S, W]; a closed category is not visited."""
-    products, segments, periods = utility.shape
+    _, segments, periods = utility.shape
     bought, seen = np.zeros_like(utility), np.zeros((category[-1] + 1, segments, periods))
     for g, s, w in np.ndindex(seen.shape):
         offered = np.flatnonzero((category == g) & (on_shelf[:, w] > 0))

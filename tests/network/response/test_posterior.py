@@ -83,7 +83,7 @@ def test_same_seed_gives_the_same_bits_and_another_seed_does_not(fit):
 
 
 def test_products_that_taught_nothing_widen_their_category_only():
-    market = draw_market(0, replace(RECIPE, visits=100_000))
+    market = draw_market(0, replace(RECIPE, visits=100_000, shock=0.02))
     fit = fit_response(market.grid, market.counts, CONFIG)
     narrow = draw_deviations(fit, ALL_TAUGHT, 4000, seed=0).std(axis=0)
 
