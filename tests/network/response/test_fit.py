@@ -179,7 +179,7 @@ def test_settled_fit_says_so_in_one_line(caplog):
 
     (record,) = caplog.records
     assert record.levelno == logging.INFO
-    assert record.getMessage().startswith("price response of 2 segments and 9 products: mean sensitivity ")
+    assert record.getMessage().startswith("price response of 2 segments, 9 products: mean sensitivity ")
 
 
 def test_fit_that_ran_out_of_passes_is_warned_of(caplog):
@@ -188,7 +188,7 @@ def test_fit_that_ran_out_of_passes_is_warned_of(caplog):
 
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
-    assert "after 1 passes" in record.getMessage()
+    assert ", 1 passes, " in record.getMessage()
     assert record.getMessage().endswith(", not settled: raise train.response.fit.passes")
 
 
