@@ -38,9 +38,9 @@ class ResponseConfig:
 def with_response(artefact: DemandArtefact, fit: Fit, config: ResponseConfig, seed: int) -> DemandArtefact:
     """Return the artefact with the sensitivities of the fit, levels to go with them, and draws of their posterior.
 
-    A product that taught nothing takes its category's sensitivity, or where none of the category taught the one expected over
-    all, and keeps its appeal at the reference price. InputError where the artefact is not dense, since factors cannot
-    hold a response for every segment and product.
+    A product that taught nothing takes its category's sensitivity, or where none of the category taught the one that
+    is expected of any product, and keeps its appeal at the reference price. InputError where the artefact is not
+    dense, since factors cannot hold a response for every segment and product.
     """
     if artefact.info.form != "dense":
         raise InputError(
