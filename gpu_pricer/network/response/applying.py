@@ -38,9 +38,9 @@ class ResponseConfig:
 def with_response(artefact: DemandArtefact, fit: Fit, config: ResponseConfig, seed: int) -> DemandArtefact:
     """Return the artefact with the sensitivities of the fit, levels to go with them, and draws of their posterior.
 
-    A product that taught nothing takes its category's sensitivity, or where none of the category taught the mean over
-    all, and keeps its appeal at the reference price. InputError where the artefact is not dense, since factors cannot
-    hold a response for every segment and product.
+    A product that taught nothing takes its category's sensitivity, or where none of the category taught the one that
+    is expected of any product, and keeps its appeal at the reference price. InputError where the artefact is not
+    dense, since factors cannot hold a response for every segment and product.
     """
     if artefact.info.form != "dense":
         raise InputError(
@@ -49,7 +49,7 @@ def with_response(artefact: DemandArtefact, fit: Fit, config: ResponseConfig, se
         )
     row = fit.grid.row.numpy()
     appeal, sensitivity = artefact.factors["appeal"].copy(), artefact.factors["sensitivity"].copy()
-    sensitivity[:] = torch.exp(fit.state.mu[fit.layout.log_sensitivity])[:, None].numpy()
+    sensitivity[:] = fit.common_sensitivity()[:, None].numpy()
     names = artefact.products["category_id"].to_list()
     taught = [names[row[first]] for first in np.flatnonzero(np.diff(fit.grid.category.numpy(), prepend=-1))]
     of_category = dict(zip(taught, fit.category_sensitivity().numpy().T, strict=True))

@@ -83,11 +83,17 @@ def _imputed(rows: pl.DataFrame, name: str, causes: list[pl.Expr]) -> pl.Series:
 def first_stage(rows: pl.DataFrame, context: list[str], config: EndogeneityConfig) -> np.ndarray:
     """Log price [R] beyond what product, category × period, context and instruments explain; 0 without instruments.
 
+    It is also 0 where an instrument is not known, as in a period that is predicted.
     rows: see with_known_prices. Products and category × periods have effects of their own, partialled out (Frisch &
     Waugh 1933); the other slopes come from other periods (Chernozhukov et al. 2018), so that no price explains itself.
     """
     if config.instruments is None:
         return np.zeros(rows.height)
+    is_known = rows.select(pl.all_horizontal(pl.col(config.instruments) > 0).fill_null(False)).to_series().to_numpy()
+    if not is_known.all():
+        surprise = np.zeros(rows.height)
+        surprise[is_known] = first_stage(rows.filter(is_known), context, config)
+        return surprise
     answering = "list_price" if config.planned_promotions else "price"
     columns = [rows[name].log() for name in (answering, *config.instruments)] + [rows[name] for name in context]
     groups = _groups(rows)

@@ -57,6 +57,12 @@ class Fit:
         variance = self.widths.product.diagonal()[self.layout.log_sensitivity]
         return torch.exp(mean + 0.5 * variance).T
 
+    def common_sensitivity(self) -> Tensor:
+        """Return the expected b of a product whose whole category the log says nothing of, by segment [S]."""
+        beta = self.layout.log_sensitivity
+        variance = (self.widths.product + self.widths.category).diagonal()[beta]
+        return torch.exp(self.state.mu[beta] + 0.5 * variance)
+
     def utility(self) -> Tensor:
         """Return the utility of every product, segment and period, [P, S, W]: a forecast where nothing was taught."""
         return utility(self.grid, self.state, self.layout)

@@ -18,6 +18,8 @@ from gpu_pricer.network.response.controls import (
 from gpu_pricer.network.response.grid import FLOAT, Grid, UserLog
 from gpu_pricer.tables.schemas import CHOICE_COUNT, COST_SHIFTERS, PROMOTIONS, Shelf
 
+ROUNDING = 1e-8  # in logs of a price: a control that never exceeds it is none
+
 
 @dataclass(frozen=True)
 class ResponseTables:
@@ -114,7 +116,7 @@ def _grid(
     sold = torch.zeros(taught.height, dtype=FLOAT).index_add(0, log.product, log.count)
     columns = [values[name] for name in context]
     controls = [category_move(values["move"], on_shelf, sold, category), values["regular"], values["surprise"]]
-    controls = [control for control in controls if bool(control.any())]
+    controls = [control for control in controls if float(control.abs().max()) > ROUNDING]
     return Grid(
         row=torch.from_numpy(taught["row"].to_numpy().astype(np.int64)),
         category=category,

@@ -1,99 +1,198 @@
-"""The mode that the fit finds, against the penalised likelihood written out and its central differences."""
+"""The fit, on choices drawn from the model itself."""
+
+import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
-from gpu_pricer.network.segment_response.counts import CategoryCounts
-from gpu_pricer.network.segment_response.fit import FitConfig, fit_response
-from gpu_pricer.network.segment_response.model import Priors
+from gpu_pricer.network.response.fit import FitConfig, fit_response
+from gpu_pricer.network.response.grid import Counts
+from gpu_pricer.network.response.model import Layout
+from tests.network.response.drawn import Recipe, draw_market
 
-SEGMENTS, WEEKS, PRODUCTS = 3, 16, 4
-STEP = 1e-5
-
-
-def a_category(seed, shared_shock=0.0):
-    """Counts of a logit whose prices answer a demand that the whole category shares."""
-    rng = np.random.default_rng(seed)
-    shock = shared_shock * rng.normal(size=(WEEKS, 1))
-    cost = rng.normal(0, 0.1, (WEEKS, PRODUCTS))
-    move = np.exp(0.4 * shock + cost) - 1
-    appeal = rng.normal(-3, 0.3, (SEGMENTS, PRODUCTS))
-    sensitivity = np.exp(rng.normal(1, 0.2, (SEGMENTS, 1)))
-    display = (rng.random((WEEKS, PRODUCTS)) < 0.2).astype(float)
-    weight = np.exp(appeal[:, None] + shock + 0.3 * display - sensitivity[:, :, None] * move)
-    visits = np.full((SEGMENTS, WEEKS), 4000.0)
-    share = weight / (1 + weight.sum(axis=2, keepdims=True))
-    return sensitivity, CategoryCounts(
-        row=np.arange(PRODUCTS),
-        on_shelf=np.ones((WEEKS, PRODUCTS), bool),
-        move=move,
-        surprise=np.zeros((WEEKS, PRODUCTS)),
-        context=display[None],
-        bought=rng.poisson(visits[:, :, None] * share).astype(float),
-        visits=visits,
-        appeal=appeal,
-        sensitivity=np.full((SEGMENTS, PRODUCTS), 2.0),
-    )
+CONFIG = FitConfig(passes=60, tolerance=0.002)
+MUCH = Recipe(sizes=(3, 3, 3), periods=14, visits=40_000, shock=0.05)
+LITTLE = replace(MUCH, visits=100)
 
 
-def penalised(counts, shared, own, shock, spread, persistence):
-    """The log of likelihood × priors of one category, cell by cell, with a dense autoregressive covariance."""
-    total = 0.0
-    for s in range(SEGMENTS):
-        typical = np.exp(shared["slope"][0] + shared["slope_of_segment"][s])
-        for w in range(WEEKS):
-            u = np.empty(PRODUCTS)
-            for j in range(PRODUCTS):
-                b = typical * (1 + own["slope_here"][0] + own["slope_of_segment_here"][s] + own["slope_of_product"][j])
-                control = shared["control"][0] + own["control_here"][0] + own["control_of_product"][j]
-                u[j] = counts.appeal[s, j] + own["level"][j] + own["taste"][s] + own["season"][w] + shock[j, w]
-                u[j] += counts.context[0, w, j] * shared["context"][0] + counts.surprise[w, j] * control
-                u[j] -= b * counts.move[w, j]
-            nothing = counts.visits[s, w] - counts.bought[s, w].sum()
-            total += counts.bought[s, w] @ u - (nothing + counts.bought[s, w].sum()) * np.log1p(np.exp(u).sum())
-    lag = np.abs(np.subtract.outer(np.arange(WEEKS), np.arange(WEEKS)))
-    precision = np.linalg.inv(spread["shock"] ** 2 * persistence**lag)
-    total -= sum(shock[j] @ precision @ shock[j] for j in range(PRODUCTS)) / 2
-    return total - sum((values**2).sum() / spread[name] ** 2 for name, values in own.items()) / 2
+def slope(x, y):
+    """Of y on x, both around their means."""
+    x, y = x - x.mean(), y - y.mean()
+    return float((x * y).sum() / (x * x).sum())
+
+
+def within(values, category):
+    """Values [P, S] less the mean of their category."""
+    return values - np.stack([values[category == own].mean(axis=0) for own in category])
+
+
+def fit_market(market, config=CONFIG):
+    return fit_response(market.grid, market.counts, config)
 
 
 @pytest.fixture(scope="module")
-def fitted():
-    counts = [a_category(seed)[1] for seed in range(4)]
-    return counts, fit_response(counts, FitConfig(steps=200, tolerance=1e-9, spread=0.3, level_spread=5.0))
+def taught():
+    market = draw_market(0, MUCH)
+    return market, fit_market(market)
 
 
-def test_a_categorys_own_parameters_are_at_the_top_of_its_penalised_likelihood(fitted):
-    (counts, *_), fit = fitted
-    state, spread, persistence = fit.categories[0], fit.priors.spread, fit.priors.persistence
+def test_sensitivities_of_segments_and_products_are_recovered(taught):
+    market, fit = taught
 
-    def value(name, place, step):
-        own = {n: values.copy() for n, values in state.own.items()}
-        shock = state.shock.copy()
-        (shock.ravel() if name == "shock" else own[name])[place] += step
-        return penalised(counts, fit.shared, own, shock, spread, persistence)
+    error = np.log(fit.sensitivity.numpy().T / market.sensitivity)
 
-    for name in (*state.own, "shock"):
-        middle, up, down = (value(name, 0, step) for step in (0.0, 0.01, -0.01))
-        curvature = (2 * middle - up - down) / 0.01**2
-        slope = (value(name, 0, STEP) - value(name, 0, -STEP)) / (2 * STEP)
-        assert abs(slope / curvature) < 2e-3, name  # of the parameter
+    assert np.abs(error).mean() < 0.1
+    assert abs(error.mean()) < 0.03
+    assert 0.9 < slope(np.log(fit.sensitivity.numpy().T), np.log(market.sensitivity)) < 1.1
 
 
-def test_everybodys_sensitivity_is_found_though_prices_follow_the_categorys_own_demand():
-    drawn = [a_category(seed, shared_shock=0.35) for seed in range(12)]
-    truth = np.mean([np.log(sensitivity).mean() for sensitivity, _ in drawn])
+def test_appeals_are_recovered(taught):
+    """Up to what a product's shock and a category's season are on average, which nothing tells apart."""
+    market, fit = taught
+    layout = fit.layout
 
-    fit = fit_response([part for _, part in drawn], FitConfig(steps=40, tolerance=0.005, spread=0.3, level_spread=5.0))
+    found = fit.state.z[:, layout.appeal].numpy()
 
-    found = fit.shared["slope"][0] + fit.shared["slope_of_segment"].mean()
-    found += np.mean([np.log(1 + state.own["slope_here"][0]) for state in fit.categories])
-    assert abs(found - truth) < 3 * np.sqrt(fit.covariance[0, 0]) < 0.15
+    assert slope(found[:, 0] - found[:, 1], market.appeal[:, 0] - market.appeal[:, 1]) == pytest.approx(1, abs=0.05)
 
 
-def test_shocks_have_the_precision_of_a_stationary_autoregression():
-    lag = np.abs(np.subtract.outer(np.arange(6), np.arange(6)))
+def test_expected_purchases_are_those_made(taught):
+    market, fit = taught
+    weight = fit.utility().exp() * market.grid.on_shelf[:, None]
+    total = 1 + market.grid.sum_by_category(weight)
+    expected = (market.counts.visits / total)[market.grid.category] * weight
 
-    found = Priors({"shock": 0.4}, 0.7).shock_precision(6)
+    np.testing.assert_allclose(expected.sum((1, 2)), market.counts.bought.sum((1, 2)), rtol=0.02)
 
-    np.testing.assert_allclose(found, np.linalg.inv(0.4**2 * 0.7**lag), atol=1e-9)
+
+def test_relative_shares_and_sensitivities_are_recovered_without_an_outside_option():
+    market = draw_market(1, replace(MUCH, has_outside_option=False, on_shelf=1.0))
+
+    fit = fit_market(market)
+
+    assert np.abs(np.log(fit.sensitivity.numpy().T / market.sensitivity)).mean() < 0.1
+    weight = fit.utility().exp()
+    share = weight / market.grid.sum_by_category(weight)[market.grid.category]
+    seen = market.counts.bought / market.counts.visits[market.grid.category]
+    assert float((share.mean(2) - seen.mean(2)).abs().max()) < 0.005
+
+
+def test_little_data_leaves_products_near_their_category():
+    """Products' estimates differ by less than the truth does, and so far as they differ the truth does too."""
+    market = draw_market(0, replace(LITTLE, sizes=(6,) * 12))
+
+    fit = fit_market(market)
+
+    category = market.grid.category.numpy()
+    found, truth = (within(np.log(b), category) for b in (fit.sensitivity.numpy().T, market.sensitivity))
+    assert found.std() < 0.7 * truth.std()
+    assert 0.8 < slope(found, truth) < 1.4
+
+
+def test_product_whose_price_never_moves_has_its_categorys_sensitivity():
+    market = draw_market(2, replace(MUCH, product=0.05))
+    move = market.grid.move.clone()
+    move[4] = 0.0
+
+    fit = fit_response(replace(market.grid, move=move), market.counts, CONFIG)
+
+    expected = fit.category_sensitivity()[:, market.grid.category[4]]
+    np.testing.assert_allclose(fit.sensitivity[:, 4], expected, rtol=0.05)
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_sensitivity_stays_above_0_whatever_prices_seem_to_do(sign):
+    """With the signs of all price moves turned, people seem to buy more of what is dear."""
+    market = draw_market(3, LITTLE)
+
+    fit = fit_response(replace(market.grid, move=sign * market.grid.move), market.counts, CONFIG)
+
+    assert bool((fit.sensitivity > 0).all())
+    assert bool(fit.sensitivity.isfinite().all())
+
+
+def test_segments_without_any_visit_take_what_the_others_teach():
+    market = draw_market(4, replace(MUCH, segments=3))
+    bought, visits = market.counts.bought.clone(), market.counts.visits.clone()
+    bought[:, 2], visits[:, 2] = 0.0, 0.0
+
+    fit = fit_response(market.grid, Counts(bought, visits), CONFIG)
+
+    assert bool(fit.sensitivity.isfinite().all())
+    assert float(fit.state.variance[:, 2].min()) > float(fit.state.variance[:, :2].max())
+
+
+def test_period_without_visits_is_forecast_by_the_autoregressions():
+    """So periods that do not teach may lie in the same grid as those that do."""
+    market = draw_market(5, MUCH)
+    bought, visits = market.counts.bought.clone(), market.counts.visits.clone()
+    bought[:, :, -2:], visits[:, :, -2:] = 0.0, 0.0
+
+    fit = fit_response(market.grid, Counts(bought, visits), replace(CONFIG, tolerance=1e-6, passes=100))
+
+    for values, process in ((fit.state.shock, fit.widths.shock), (fit.state.season, fit.widths.season)):
+        for age in (1, 2):
+            expected = process.persistence**age * values[:, -3]
+            np.testing.assert_allclose(values[:, age - 3], expected, atol=2e-3)
+
+
+def test_next_appeal_is_that_of_the_forecast_season_and_shock(taught):
+    _, fit = taught
+    context = torch.full((len(fit.grid.row), 1), 0.5, dtype=torch.float64)
+
+    found = fit.next_appeal(context)
+
+    state, widths = fit.state, fit.widths
+    for s, j in np.ndindex(tuple(found.shape)):
+        expected = state.z[j, s] + 0.5 * state.z[j, -1] + widths.shock.persistence * state.shock[j, -1]
+        expected = expected + widths.season.persistence * state.season[fit.grid.category[j], -1]
+        assert float(found[s, j]) == pytest.approx(float(expected))
+
+
+def test_start_from_the_pooled_fit_ends_where_a_cold_start_does():
+    market = draw_market(6, replace(MUCH, visits=4000))
+    config = FitConfig(passes=300, tolerance=1e-5)
+    pooled = fit_response(
+        market.grid, Counts(market.counts.bought.sum(1, True), market.counts.visits.sum(1, True)), config
+    )
+    before = pooled.state.season.clone()
+
+    cold = fit_response(market.grid, market.counts, config)
+    warm = fit_response(market.grid, market.counts, config, pooled)
+
+    assert torch.equal(pooled.state.season, before)
+    np.testing.assert_allclose(warm.sensitivity, cold.sensitivity, rtol=0.01)
+    assert warm.layout == Layout(2, 1)
+
+
+def test_same_counts_give_the_same_bits():
+    first, second = (fit_market(draw_market(7, LITTLE)) for _ in range(2))
+
+    assert torch.equal(first.sensitivity, second.sensitivity)
+
+
+def test_settled_fit_says_so_in_one_line(caplog):
+    with caplog.at_level(logging.INFO):
+        fit_market(draw_market(0, LITTLE))
+
+    (record,) = caplog.records
+    assert record.levelno == logging.INFO
+    assert record.getMessage().startswith("price response of 2 segments, 9 products: mean sensitivity ")
+
+
+def test_fit_that_ran_out_of_passes_is_warned_of(caplog):
+    with caplog.at_level(logging.INFO):
+        fit_market(draw_market(0, LITTLE), FitConfig(passes=1, tolerance=0.002))
+
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert ", 1 passes, " in record.getMessage()
+    assert record.getMessage().endswith(", not settled: raise train.response.fit.passes")
+
+
+@pytest.mark.parametrize(("passes", "tolerance"), [(0, 0.1), (10, 0.0), (1.5, 0.1)])
+def test_settings_out_of_range_are_refused(passes, tolerance):
+    with pytest.raises(ValueError, match=r"response\.fit\.(passes|tolerance) must be"):
+        FitConfig(passes, tolerance)

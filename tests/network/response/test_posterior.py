@@ -1,49 +1,148 @@
-"""Draws of a category's sensitivity, by hand where nothing is left uncertain but its untaught products."""
+"""Draws of what the log leaves open about a category's sensitivity."""
 
-from types import SimpleNamespace
+from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
+import torch
 
-from gpu_pricer.network.segment_response.model import CategoryState
-from gpu_pricer.network.segment_response.posterior import Untaught, draw_sensitivities
+from gpu_pricer.network.response import grid as grids
+from gpu_pricer.network.response.fit import FitConfig, fit_response
+from gpu_pricer.network.response.grid import Counts
+from gpu_pricer.network.response.posterior import draw_deviations, posterior_table
+from gpu_pricer.network.response.widths import common_precision
+from tests.network.response.dense import dense_system
+from tests.network.response.drawn import Recipe, draw_market
 
-SURE = 1e16  # information
+CONFIG = FitConfig(passes=80, tolerance=0.002)
+RECIPE = Recipe(sizes=(3, 2, 3), periods=8, visits=4000, on_shelf=1.0)
+ALL_TAUGHT = torch.zeros(3, dtype=torch.int64)
 
 
-@pytest.fixture
-def fit():
-    """Two segments and a category of three products that taught, all known exactly; products differ by 0.2."""
-    own = {
-        "slope_here": np.array([0.1]), "slope_of_segment_here": np.array([0.0, -0.3]),
-        "slope_of_product": np.array([0.2, 0.0, -0.1]),
-    }  # fmt: skip
-    equations = SimpleNamespace(own=SURE * np.eye(6), across=np.zeros((6, 3)))
-    return SimpleNamespace(
-        shared={"slope": np.zeros(1), "slope_of_segment": np.zeros(2)},
-        categories=[CategoryState(own, np.zeros((3, 1)))],
-        equations=[equations],
-        covariance=np.eye(3) / SURE,
-        priors=SimpleNamespace(spread={"slope_of_product": 0.2}),
+@pytest.fixture(scope="module")
+def market():
+    return draw_market(0, RECIPE)
+
+
+@pytest.fixture(scope="module")
+def fit(market):
+    return fit_response(market.grid, market.counts, CONFIG)
+
+
+def test_draws_are_around_what_the_artefact_says(fit):
+    drawn = draw_deviations(fit, ALL_TAUGHT, 4000, seed=0)
+
+    error_of_mean = drawn.std(axis=0) / np.sqrt(4000)
+    skew = drawn.var(axis=0)  # of the log of a mean
+    assert drawn.shape == (4000, 2, 3)
+    assert (np.abs(drawn.mean(axis=0)) < 4 * error_of_mean + skew).all()
+
+
+def test_draws_are_as_wide_as_the_whole_posterior(market, fit):
+    """Linearised: d log Σ b = Σ b dβ / Σ b, with the covariances of the dense system."""
+    layout = fit.layout
+    state = fit.state
+    dense = dense_system(market, state, fit.widths, common_precision(layout))
+
+    drawn = draw_deviations(fit, ALL_TAUGHT, 8000, seed=0)
+
+    category = market.grid.category.numpy()
+    for g in range(3):
+        own = np.flatnonzero(category == g)
+        rows = np.zeros((layout.segments, len(dense.gradient)))
+        for s in range(layout.segments):
+            sensitivity = fit.sensitivity[s, own].numpy()
+            for j, b in zip(own, sensitivity, strict=True):
+                rows[s, dense.product(j)[layout.segments + s]] = b / sensitivity.sum()
+        expected = dense.covariance(rows)
+        found = np.cov(drawn[:, :, g].T)
+        np.testing.assert_allclose(np.sqrt(found.diagonal()), np.sqrt(expected.diagonal()), rtol=0.08)
+        assert np.corrcoef(drawn[:, :, g].T)[0, 1] == pytest.approx(
+            expected[0, 1] / np.sqrt(expected[0, 0] * expected[1, 1]), abs=0.06
+        )
+
+
+def test_categories_share_what_is_not_known_of_the_whole(fit):
+    """With all else known, a deviation of μ moves all categories."""
+    drawn = draw_deviations(fit, ALL_TAUGHT, 2000, seed=0)
+    known = replace(fit, state=replace(fit.state, mu_variance=torch.zeros_like(fit.state.mu_variance)))
+    unknown = replace(fit, state=replace(fit.state, mu_variance=100 * fit.state.mu_variance))
+
+    apart, together = (draw_deviations(part, ALL_TAUGHT, 2000, seed=0) for part in (known, unknown))
+
+    assert (apart.std(axis=0) <= drawn.std(axis=0) * 1.05).all()
+    assert np.corrcoef(together[:, 0].T)[0, 1] > np.corrcoef(apart[:, 0].T)[0, 1]
+
+
+def test_same_seed_gives_the_same_bits_and_another_seed_does_not(fit):
+    first, second, other = (draw_deviations(fit, ALL_TAUGHT, 10, seed) for seed in (3, 3, 4))
+
+    np.testing.assert_array_equal(first, second)
+    assert not (first == other).any()
+
+
+def test_products_that_taught_nothing_widen_their_category_only():
+    market = draw_market(0, replace(RECIPE, visits=100_000, shock=0.02))
+    fit = fit_response(market.grid, market.counts, CONFIG)
+    narrow = draw_deviations(fit, ALL_TAUGHT, 4000, seed=0).std(axis=0)
+
+    wide = draw_deviations(fit, torch.tensor([0, 3, 0]), 4000, seed=0).std(axis=0)
+
+    assert (wide[:, 1] > 1.2 * narrow[:, 1]).all()
+    np.testing.assert_allclose(wide[:, [0, 2]], narrow[:, [0, 2]], rtol=0.1)
+
+
+def test_draws_stay_around_0_where_most_products_taught_nothing(fit):
+    drawn = draw_deviations(fit, torch.tensor([0, 30, 0]), 4000, seed=0)[:, :, 1]
+
+    assert (np.abs(drawn.mean(axis=0)) < 4 * drawn.std(axis=0) / np.sqrt(4000) + drawn.var(axis=0)).all()
+
+
+def test_blocks_leave_the_width_of_the_draws_alone(fit, monkeypatch):
+    whole = draw_deviations(fit, ALL_TAUGHT, 4000, seed=0).std(axis=0)
+    monkeypatch.setattr(grids, "BLOCK", 1)
+
+    np.testing.assert_allclose(draw_deviations(fit, ALL_TAUGHT, 4000, seed=0).std(axis=0), whole, rtol=0.08)
+
+
+def test_more_visits_narrow_the_draws(market, fit):
+    """With a twentieth of the visits."""
+    counts = market.counts
+    few = fit_response(market.grid, Counts((counts.bought / 20).round(), counts.visits / 20), CONFIG)
+
+    wide, narrow = (draw_deviations(part, ALL_TAUGHT, 2000, seed=0).std(axis=0) for part in (few, fit))
+
+    assert (wide > narrow).all()
+
+
+def test_nine_in_ten_intervals_of_90_percent_hold_the_truth():
+    """Over 60 markets, 6 intervals each; those of a market hang together, so 360 are worth about 150 independent."""
+    held = []
+    for seed in range(60):
+        market = draw_market(100 + seed, replace(RECIPE, visits=400))
+        fit = fit_response(market.grid, market.counts, FitConfig(passes=60, tolerance=0.01))
+        low, high = np.quantile(draw_deviations(fit, ALL_TAUGHT, 400, seed), [0.05, 0.95], axis=0)
+        truth, found = (
+            market.grid.sum_by_category(torch.from_numpy(np.ascontiguousarray(b))).numpy().T
+            for b in (market.sensitivity, fit.sensitivity.numpy().T)
+        )
+        deviation = np.log(truth / found)
+        held.append((low < deviation) & (deviation < high))
+
+    error = np.sqrt(0.9 * 0.1 / 150)
+    assert np.mean(held) == pytest.approx(0.9, abs=2.6 * error)
+
+
+def test_posterior_table_holds_every_draw_of_every_segment_and_category():
+    drawn = np.random.default_rng(0).normal(size=(4, 2, 3))
+
+    table = posterior_table(pl.Series(["s0", "s1"]), ["a", "b", "c"], drawn)
+
+    assert table.schema == pl.Schema(
+        {"segment_id": pl.String, "category_id": pl.String, "draw": pl.Int64, "log_deviation": pl.Float32}
     )
-
-
-def drawn(fit, untaught):
-    return draw_sensitivities(fit, [untaught], 4000, np.random.default_rng(0))
-
-
-def test_what_is_known_of_every_product_leaves_nothing_open(fit):
-    assert np.abs(drawn(fit, Untaught(0, 0.3))).max() < 1e-6
-
-
-@pytest.mark.parametrize(("products", "price_spread"), [(1, 0.0), (2, 0.1), (3, 0.3)])
-def test_untaught_products_differ_by_their_own_slopes_and_by_what_today_s_price_is_off(fit, products, price_spread):
-    found = drawn(fit, Untaught(products, price_spread))
-
-    everyone = np.array([1.1, 0.8])
-    of_one = np.sqrt(
-        0.2**2 * np.exp(2 * price_spread**2) + everyone**2 * (np.exp(2 * price_spread**2) - np.exp(price_spread**2))
-    )
-    mean = (3 * everyone + 0.1 + products * everyone) / (3 + products)
-    expected = np.sqrt(products) * of_one / (3 + products) / mean
-    np.testing.assert_allclose(np.exp(found[:, :, 0]).std(axis=0), expected, rtol=0.06)
+    for row in table.iter_rows(named=True):
+        expected = drawn[row["draw"], ["s0", "s1"].index(row["segment_id"]), "abc".index(row["category_id"])]
+        assert row["log_deviation"] == pytest.approx(expected, rel=1e-6)
+    assert table.select("segment_id", "category_id", "draw").n_unique() == table.height == 24

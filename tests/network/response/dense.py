@@ -1,0 +1,132 @@
+"""The response model's Gaussian system written out cell by cell, and its log posterior: slow, obvious oracles."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+
+@dataclass(frozen=True)
+class Dense:
+    """precision [K, K] and gradient [K] of all unknowns: of products (z, shock), of categories (θ, season), and μ."""
+
+    precision: np.ndarray
+    gradient: np.ndarray
+    products: int
+    categories: int
+    width: int
+    periods: int
+
+    def product(self, j):
+        """Return the places of z and shock of product j."""
+        return (self.width + self.periods) * j + np.arange(self.width + self.periods)
+
+    def category(self, g):
+        """Return the places of θ and season of category g."""
+        return self.product(self.products + g)
+
+    @property
+    def common(self):
+        """Return the places of μ."""
+        return np.arange(len(self.gradient) - self.width, len(self.gradient))
+
+    def step(self, is_common_free=True):
+        """Return the Newton step of all unknowns, [K]; 0 for μ where it is not free."""
+        kept = np.arange(len(self.gradient) - (0 if is_common_free else self.width))
+        step = np.zeros_like(self.gradient)
+        step[kept] = np.linalg.solve(self.precision[np.ix_(kept, kept)], self.gradient[kept])
+        return step
+
+    def covariance(self, rows):
+        """Return the posterior covariance of linear combinations [k, K] of the unknowns."""
+        return rows @ np.linalg.inv(self.precision) @ rows.T
+
+    def unit(self, places):
+        """Return the rows [k, K] that pick the unknowns at these places."""
+        return np.eye(len(self.gradient))[places]
+
+
+def autoregressive_covariance(process, periods):
+    """Return the covariance [W, W] of an Autoregression."""
+    lag = np.abs(np.subtract.outer(np.arange(periods), np.arange(periods)))
+    return process.spread**2 * process.persistence ** lag.astype(float)
+
+
+def dense_system(market, state, widths, common_precision):
+    """Return the system at a state, the information of the choices taken by its diagonal N p (1 − p)."""
+    grid, counts, layout = market.grid, market.counts, market.layout
+    products, categories, periods, width = len(grid.row), grid.categories, grid.periods, layout.width
+    size = (products + categories) * (width + periods) + width
+    dense = Dense(np.zeros((size, size)), np.zeros(size), products, categories, width, periods)
+    category, segments = grid.category.tolist(), layout.segments
+    for j, s, w in np.argwhere(np.broadcast_to(grid.on_shelf[:, None].numpy(), counts.bought.shape) > 0):
+        rivals = [k for k in range(products) if category[k] == category[j] and grid.on_shelf[k, w] > 0]
+        weight = {k: np.exp(utility_of(grid, state, segments, k, s, w)) for k in rivals}
+        share = weight[j] / (grid.has_outside_option + sum(weight.values()))
+        visits = float(counts.visits[category[j], s, w])
+        x = np.zeros(size)
+        own, shared = dense.product(j), dense.category(category[j])
+        x[own[s]] = x[own[width + w]] = x[shared[width + w]] = 1.0
+        x[own[segments + s]] = -sensitivity_of(state, segments, j, s) * float(grid.move[j, w])
+        x[own[2 * segments : width]] = grid.context[j, w].numpy()
+        dense.precision[:] += visits * share * (1 - share) * np.outer(x, x)
+        dense.gradient[:] += (float(counts.bought[j, s, w]) - visits * share) * x
+    for j in range(products):
+        of_product, of_category = dense.product(j), dense.category(category[j])
+        dense.gradient[of_product[segments : 2 * segments]] -= state.pull[j].numpy()
+        difference = dense.unit(of_product[:width]) - dense.unit(of_category[:width])
+        _add_prior(dense, difference, state.z[j] - state.theta[category[j]], widths.product.numpy())
+        covariance = autoregressive_covariance(widths.shock, periods)
+        _add_prior(dense, dense.unit(of_product[width:]), state.shock[j], covariance)
+    for g in range(categories):
+        difference = dense.unit(dense.category(g)[:width]) - dense.unit(dense.common)
+        _add_prior(dense, difference, state.theta[g] - state.mu, widths.category.numpy())
+        covariance = autoregressive_covariance(widths.season, periods)
+        _add_prior(dense, dense.unit(dense.category(g)[width:]), state.season[g], covariance)
+    weak = np.diag(1 / common_precision.numpy())
+    _add_prior(dense, dense.unit(dense.common), state.mu - state.mu_start, weak)
+    return dense
+
+
+def _add_prior(dense, rows, value, covariance):
+    precision = np.linalg.inv(covariance)
+    dense.precision[:] += rows.T @ precision @ rows
+    dense.gradient[:] -= rows.T @ precision @ value.numpy()
+
+
+def sensitivity_of(state, segments, j, s):
+    """Return E exp(β) of one product and segment."""
+    return np.exp(float(state.z[j, segments + s] + state.variance[j, s] / 2))
+
+
+def utility_of(grid, state, segments, j, s, w):
+    """Return the utility of one cell."""
+    common = grid.context[j, w] @ state.z[j, 2 * segments :] + state.season[grid.category[j], w] + state.shock[j, w]
+    return float(state.z[j, s] - sensitivity_of(state, segments, j, s) * grid.move[j, w] + common + grid.offset[j, w])
+
+
+def log_posterior(market, state, widths, common_precision):
+    """Return the log of likelihood × priors of the unknowns, which autograd can derive."""
+    grid, counts, segments = market.grid, market.counts, market.layout.segments
+    total = torch.zeros((), dtype=torch.float64)
+    level, slope, effect = state.z.split([segments, segments, state.z.shape[1] - 2 * segments], dim=1)
+    for g in range(grid.categories):
+        members = torch.nonzero(grid.category == g)[:, 0]
+        shared = (grid.context[members] * effect[members, None]).sum(2) + state.season[g] + state.shock[members]
+        u = level[members, :, None] - slope[members, :, None].exp() * grid.move[members, None] + shared[:, None]
+        u = u + grid.offset[members, None]
+        total = total + (counts.bought[members] * u).sum()
+        weight = (u.exp() * grid.on_shelf[members, None]).sum(0)
+        is_open = grid.on_shelf[members].sum(0) > 0
+        total = total - (counts.visits[g] * torch.log(grid.has_outside_option + weight))[:, is_open].sum()
+    priors = (
+        (state.z - state.theta[grid.category], widths.product.numpy()),
+        (state.theta - state.mu, widths.category.numpy()),
+        (state.season, autoregressive_covariance(widths.season, grid.periods)),
+        (state.shock, autoregressive_covariance(widths.shock, grid.periods)),
+        ((state.mu - state.mu_start)[None], np.diag(1 / common_precision.numpy())),
+    )
+    for value, covariance in priors:
+        precision = torch.from_numpy(np.linalg.inv(covariance))
+        total = total - 0.5 * ((value @ precision) * value).sum()
+    return total

@@ -1,0 +1,97 @@
+"""Tiny markets drawn from the response model itself, whose truth the tests know."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from gpu_pricer.network.response.grid import Counts, Grid
+from gpu_pricer.network.response.model import Layout
+
+
+@dataclass(frozen=True)
+class Market:
+    """A grid, what segments bought on it, and the truth [P, S]."""
+
+    grid: Grid
+    counts: Counts
+    appeal: np.ndarray
+    sensitivity: np.ndarray
+
+    @property
+    def layout(self):
+        """Return the layout of the coefficients."""
+        return Layout(self.counts.segments, self.grid.context.shape[2])
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a market is drawn. visits: of every segment in every period; move: standard deviation of log prices.
+
+    category, product: standard deviations of log sensitivities around the mean and around the category's.
+    """
+
+    sizes: tuple[int, ...] = (3, 2, 3)
+    segments: int = 2
+    periods: int = 10
+    visits: int = 4000
+    move: float = 0.15
+    category: float = 0.3
+    product: float = 0.3
+    shock: float = 0.1
+    on_shelf: float = 0.9
+    has_outside_option: bool = True
+
+
+def draw_market(seed, recipe=Recipe()):
+    """Return a market with one promotion as context."""
+    rng = np.random.default_rng(seed)
+    segments, periods, products = recipe.segments, recipe.periods, sum(recipe.sizes)
+    category = np.repeat(np.arange(len(recipe.sizes)), recipe.sizes)
+    of_category = rng.normal(0, recipe.category, (len(recipe.sizes), segments))
+    log_sensitivity = np.log(2.5) + np.linspace(-0.3, 0.3, segments) + of_category[category]
+    sensitivity = np.exp(log_sensitivity + rng.normal(0, recipe.product, (products, segments)))
+    appeal = rng.normal(-2.0, 0.5, (products, segments))
+    on_shelf = (rng.random((products, periods)) < recipe.on_shelf).astype(float)
+    move = (np.exp(rng.normal(0, recipe.move, (products, periods))) - 1) * on_shelf
+    display = (rng.random((products, periods)) < 0.2) * on_shelf
+    season = autoregression(rng, len(recipe.sizes), periods, 0.3)
+    shock = autoregression(rng, products, periods, recipe.shock)
+    utility = appeal[:, :, None] - sensitivity[:, :, None] * move[:, None]
+    utility += (0.5 * display + season[category] + shock)[:, None]
+    return Market(
+        Grid(
+            row=torch.arange(products),
+            category=torch.from_numpy(category),
+            on_shelf=torch.from_numpy(on_shelf),
+            move=torch.from_numpy(move),
+            context=torch.from_numpy(display[:, :, None]),
+            controls=0,
+            offset=torch.zeros(products, periods, dtype=torch.float64),
+            has_outside_option=recipe.has_outside_option,
+        ),
+        choose(rng, utility, on_shelf, category, recipe.visits, recipe.has_outside_option),
+        appeal,
+        sensitivity,
+    )
+
+
+def autoregression(rng, rows, periods, spread, persistence=0.5):
+    """Return [rows, periods] of a stationary first-order autoregression."""
+    values = rng.normal(size=(rows, periods))
+    for period in range(1, periods):
+        values[:, period] = persistence * values[:, period - 1] + np.sqrt(1 - persistence**2) * values[:, period]
+    return spread * values
+
+
+def choose(rng, utility, on_shelf, category, visits, has_outside_option):
+    """Return Counts of multinomial choices by utility [P, S, W]; a closed category is not visited."""
+    _, segments, periods = utility.shape
+    bought, seen = np.zeros_like(utility), np.zeros((category[-1] + 1, segments, periods))
+    for g, s, w in np.ndindex(seen.shape):
+        offered = np.flatnonzero((category == g) & (on_shelf[:, w] > 0))
+        if len(offered):
+            weight = np.append(np.exp(utility[offered, s, w]), float(has_outside_option))
+            seen[g, s, w] = visits
+            bought[offered, s, w] = rng.multinomial(visits, weight / weight.sum())[:-1]
+    return Counts(torch.from_numpy(bought), torch.from_numpy(seen))

@@ -1,0 +1,160 @@
+"""The fitted price response in a demand artefact."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from gpu_pricer.errors import InputError
+from gpu_pricer.network.response.applying import ResponseConfig, recent_context, with_response, without_controls
+from gpu_pricer.network.response.controls import EndogeneityConfig
+from gpu_pricer.network.response.fit import FitConfig, fit_response
+from tests.markets import small_artefact
+from tests.network.response.drawn import Recipe, draw_market
+
+CONFIG = ResponseConfig(
+    endogeneity=EndogeneityConfig(None, planned_promotions=True, folds=4),
+    fit=FitConfig(passes=60, tolerance=0.01),
+    min_price_coverage=0.3,
+    carry_periods=3,
+    draws=20,
+)
+ROWS = [0, 4, 1, 5, 9, 2]  # of c0, of c1 and of c2; c3 teaches nothing
+UNTAUGHT = {8: 0, 6: 2, 10: 2}  # row: number of its category
+
+
+@pytest.fixture(scope="module")
+def artefact():
+    return small_artefact(0, segments=2, products=12, categories=4, form="dense")
+
+
+@pytest.fixture(scope="module")
+def fit():
+    market = draw_market(0, Recipe(sizes=(2, 3, 1)))
+    return fit_response(replace(market.grid, row=torch.tensor(ROWS)), market.counts, CONFIG.fit)
+
+
+@pytest.fixture(scope="module")
+def applied(artefact, fit):
+    return with_response(artefact, fit, CONFIG, seed=0)
+
+
+def test_products_that_taught_have_the_sensitivity_of_the_fit(applied, fit):
+    np.testing.assert_allclose(applied.factors["sensitivity"][:, ROWS], fit.sensitivity, rtol=1e-6)
+
+
+def test_products_that_taught_have_the_appeal_forecast_for_the_next_period(applied, fit):
+    expected = fit.next_appeal(recent_context(fit.grid, CONFIG.carry_periods))
+
+    np.testing.assert_allclose(applied.factors["appeal"][:, ROWS], expected, rtol=1e-5)
+
+
+def test_products_that_taught_nothing_have_their_categorys_sensitivity(applied, fit):
+    expected = fit.category_sensitivity().numpy()
+
+    for row, category in UNTAUGHT.items():
+        np.testing.assert_allclose(applied.factors["sensitivity"][:, row], expected[:, category], rtol=1e-6)
+
+
+def test_category_that_taught_nothing_has_the_sensitivity_expected_of_any_product(applied, fit):
+    """As of a product drawn from the model: E exp(β), β's variance that of products and of categories."""
+    beta = fit.layout.log_sensitivity
+    variance = (fit.widths.product + fit.widths.category).diagonal()[beta]
+    expected = np.exp((fit.state.mu[beta] + 0.5 * variance).numpy())
+
+    for row in (3, 7, 11):
+        np.testing.assert_allclose(applied.factors["sensitivity"][:, row], expected, rtol=1e-6)
+
+
+def test_products_that_taught_nothing_keep_their_appeal(applied, artefact):
+    untaught = [row for row in range(12) if row not in ROWS]
+
+    np.testing.assert_array_equal(applied.factors["appeal"][:, untaught], artefact.factors["appeal"][:, untaught])
+
+
+def test_artefact_given_stays_as_it_was(artefact, fit):
+    before = {name: factor.copy() for name, factor in artefact.factors.items()}
+
+    with_response(artefact, fit, CONFIG, seed=0)
+
+    for name, factor in artefact.factors.items():
+        np.testing.assert_array_equal(factor, before[name])
+
+
+def test_factors_stay_float32(applied):
+    assert {factor.dtype for factor in applied.factors.values()} == {np.dtype(np.float32)}
+
+
+def test_posterior_has_every_draw_for_every_segment_and_category_that_taught(applied, artefact):
+    posterior = applied.posterior
+    segments = artefact.segments["segment_id"].to_list()
+
+    found = sorted(posterior.select("segment_id", "category_id", "draw").rows())
+
+    assert found == sorted((s, g, d) for s in segments for g in ("c0", "c1", "c2") for d in range(CONFIG.draws))
+    assert posterior["log_deviation"].is_finite().all()
+
+
+def test_same_seed_gives_the_same_artefact(artefact, fit, applied):
+    assert with_response(artefact, fit, CONFIG, seed=0).fingerprint() == applied.fingerprint()
+    assert with_response(artefact, fit, CONFIG, seed=1).fingerprint() != applied.fingerprint()
+
+
+def test_without_draws_there_is_no_posterior(artefact, fit):
+    assert with_response(artefact, fit, replace(CONFIG, draws=0), seed=0).posterior is None
+
+
+def test_factors_are_refused(fit):
+    factors = small_artefact(0, segments=2, products=12, categories=4, form="factors")
+
+    with pytest.raises(InputError, match=r"must be dense.* found 'factors': set train\.export\.form=dense") as error:
+        with_response(factors, fit, CONFIG, seed=0)
+
+    assert "\n" not in str(error.value)
+
+
+def with_control(market, seed=0):
+    """A grid whose last context column is a control."""
+    control = torch.from_numpy(np.random.default_rng(seed).normal(0, 0.2, market.grid.move.shape))
+    context = torch.cat([market.grid.context, (control * market.grid.on_shelf)[:, :, None]], dim=2)
+    return replace(market.grid, context=context, controls=1)
+
+
+def test_recent_context_is_the_mean_of_the_last_periods_on_the_shelf_and_0_for_controls():
+    grid = with_control(draw_market(1, Recipe(on_shelf=0.6)))
+
+    found = recent_context(grid, 3)
+
+    for j in range(len(grid.row)):
+        offered = [w for w in range(grid.periods - 3, grid.periods) if grid.on_shelf[j, w]]
+        expected = np.mean([float(grid.context[j, w, 0]) for w in offered]) if offered else 0.0
+        assert found[j].tolist() == pytest.approx([expected, 0.0])
+
+
+def test_without_controls_prices_are_taken_as_they_are():
+    market = draw_market(2)
+    controlled = fit_response(with_control(market), market.counts, CONFIG.fit)
+    plain = fit_response(market.grid, market.counts, CONFIG.fit)
+
+    found = without_controls(controlled, CONFIG.fit)
+
+    assert found.grid.controls == 0
+    assert torch.equal(found.sensitivity, plain.sensitivity)
+    assert not torch.equal(controlled.sensitivity, plain.sensitivity)
+
+
+def test_without_controls_one_column_of_zeros_stands_for_no_context():
+    market = draw_market(3)
+    grid = replace(market.grid, controls=1)
+
+    found = without_controls(fit_response(grid, market.counts, CONFIG.fit), CONFIG.fit)
+
+    assert found.grid.context.shape == grid.context.shape
+    assert not found.grid.context.any()
+
+
+@pytest.mark.parametrize(("name", "value"), [("min_price_coverage", 1.1), ("carry_periods", 0), ("draws", -1)])
+def test_settings_out_of_range_are_refused(name, value):
+    with pytest.raises(ValueError, match=rf"response\.{name} must be"):
+        replace(CONFIG, **{name: value})

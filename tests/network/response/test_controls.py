@@ -1,0 +1,278 @@
+"""Controls for hidden demand: surprises of prices, the category's move, the regular price, and prices nobody saw."""
+
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gpu_pricer.errors import InputError
+from gpu_pricer.network.response.controls import (
+    EndogeneityConfig,
+    category_move,
+    first_stage,
+    regular_price_control,
+    with_known_prices,
+)
+from gpu_pricer.network.response.fit import FitConfig, fit_response
+from gpu_pricer.network.response.grid import Grid
+from tests.network.response.drawn import autoregression, choose
+
+BY_COST = EndogeneityConfig(["cost"], planned_promotions=False, folds=4)
+PLANNED = EndogeneityConfig(None, planned_promotions=True, folds=4)
+ANY_PRICE_ANSWERS = EndogeneityConfig(None, planned_promotions=False, folds=4)
+
+
+def shelf(rng, noise, weeks=24, products=12):
+    """Log prices of product, category x week and cost effects, and noise [weeks, products]."""
+    category = np.arange(products) // 4
+    log_cost = rng.normal(0, 0.2, (weeks, products))
+    week, product = np.indices((weeks, products))
+    effects = rng.normal(0, 0.3, products) + rng.normal(0, 0.3, (weeks, 3))[:, category]
+    price = np.exp(effects + 0.7 * log_cost + noise)
+    return pl.DataFrame(
+        {
+            "product_id": product.ravel(),
+            "category_id": category[product.ravel()].astype(str),
+            "period": pl.Series([date(2024, 1, 1) + timedelta(weeks=int(w)) for w in week.ravel()]),
+            "price": price.ravel(),
+            "list_price": 2 * price.ravel(),
+            "price_age": np.zeros(price.size, np.int64),
+            "cost": np.exp(log_cost).ravel(),
+        }
+    )
+
+
+def test_nothing_is_left_of_prices_that_effects_and_instruments_explain():
+    rows = shelf(np.random.default_rng(0), 0.0)
+
+    np.testing.assert_allclose(first_stage(rows, [], BY_COST), 0, atol=1e-6)
+
+
+def test_what_is_left_is_the_least_squares_residual_with_dummies():
+    rng = np.random.default_rng(1)
+    rows = shelf(rng, rng.normal(0, 0.1, (24, 12)))
+    dummies = rows.select("product_id", pl.concat_str("category_id", "period").alias("set")).to_dummies(
+        ["product_id", "set"]
+    )
+    design = np.column_stack([rows["cost"].log(), dummies.to_numpy()])
+    price = rows["price"].log().to_numpy()
+    expected = price - design @ np.linalg.lstsq(design, price, rcond=None)[0]
+
+    found = first_stage(rows, [], BY_COST)
+
+    # Slopes come from the other folds, so they differ a little.
+    np.testing.assert_allclose(found, expected, atol=0.03)
+    assert np.corrcoef(found, expected)[0, 1] > 0.99
+
+
+def test_planned_promotions_leave_only_the_list_price_to_be_explained():
+    rng = np.random.default_rng(2)
+    rows = shelf(rng, rng.normal(0, 0.1, (24, 12)))
+    cut = rows.with_columns(price=pl.col("price") * pl.Series(rng.uniform(0.6, 1, rows.height)))
+    planned = EndogeneityConfig(["cost"], planned_promotions=True, folds=4)
+
+    np.testing.assert_allclose(first_stage(cut, [], planned), first_stage(rows, [], BY_COST), atol=1e-9)
+
+
+def test_without_instruments_nothing_is_a_surprise():
+    rows = shelf(np.random.default_rng(3), 0.1)
+
+    assert not first_stage(rows, [], EndogeneityConfig(None, True, 4)).any()
+
+
+def test_a_price_nobody_saw_follows_its_cost_between_those_seen():
+    rows = shelf(np.random.default_rng(4), 0.0)
+    rows = rows.with_columns(
+        price_age=pl.when((pl.col("product_id") == 5) & (pl.col("period") == date(2024, 1, 22))).then(1).otherwise(0)
+    )
+    product = rows.filter(pl.col("product_id") == 5).with_columns(
+        left=pl.col("price").log() - 0.7 * pl.col("cost").log()
+    )
+    expected = np.exp((product["left"][2] + product["left"][4]) / 2) * product["cost"][3] ** 0.7
+
+    known = with_known_prices(rows, [], BY_COST).filter(pl.col("product_id") == 5)
+
+    assert known["price"][3] == pytest.approx(expected, rel=1e-6)
+    assert known["price"][2] == pytest.approx(product["price"][2])
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [("diesel", "none called diesel: add them to it"), ("loss", "the instrument loss must be above 0.* found -1")],
+)
+def test_an_instrument_that_cannot_be_one_is_refused(column, message):
+    rows = shelf(np.random.default_rng(5), 0.0).with_columns(loss=pl.lit(-1.0))
+
+    with pytest.raises(InputError, match=message):
+        with_known_prices(rows, [], EndogeneityConfig([column], True, 4))
+
+
+def test_no_instruments_are_written_null():
+    with pytest.raises(InputError, match="must name columns, found none"):
+        EndogeneityConfig([], True, 4)
+
+
+@pytest.mark.parametrize(("name", "value"), [("folds", 1), ("planned_promotions", "yes")])
+def test_settings_out_of_range_are_refused(name, value):
+    with pytest.raises(ValueError, match=rf"endogeneity\.{name} must be"):
+        EndogeneityConfig(**{"instruments": None, "planned_promotions": True, "folds": 4, name: value})
+
+
+def test_strong_and_weak_instruments_are_told_apart(caplog):
+    rng = np.random.default_rng(6)
+    strong = shelf(rng, rng.normal(0, 0.02, (24, 12)))
+    weak = strong.with_columns(cost=pl.Series(np.exp(rng.normal(0, 0.2, strong.height))))
+
+    with caplog.at_level("INFO"):
+        first_stage(strong, [], BY_COST)
+    assert [record.levelname for record in caplog.records] == ["INFO"]
+    first_stage(weak, [], BY_COST)
+
+    assert caplog.records[-1].levelname == "WARNING"
+    assert "weak instruments" in caplog.records[-1].getMessage()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.lists(st.integers(1, 4), min_size=1, max_size=3), st.integers(1, 5))
+def test_move_of_a_category_is_the_mean_move_weighted_by_sales(seed, sizes, periods):
+    rng = np.random.default_rng(seed)
+    category = np.repeat(np.arange(len(sizes)), sizes)
+    on_shelf = (rng.random((len(category), periods)) < 0.7).astype(float)
+    move, sold = rng.normal(0, 0.2, on_shelf.shape) * on_shelf, rng.uniform(1, 9, len(category))
+
+    found = category_move(*(torch.from_numpy(values) for values in (move, on_shelf, sold, category))).numpy()
+
+    for (j, w), value in np.ndenumerate(found):
+        offered = [k for k in range(len(category)) if category[k] == category[j] and on_shelf[k, w]]
+        if on_shelf[j, w] == 0 or sizes[category[j]] == 1:
+            assert value == 0
+        else:
+            expected = sum(sold[k] * move[k, w] for k in offered) / sum(sold[k] for k in offered)
+            assert value == pytest.approx(expected, abs=1e-12)
+
+
+def test_unsold_category_has_the_plain_mean_move():
+    move = torch.tensor([[0.1], [0.3]], dtype=torch.float64)
+
+    found = category_move(move, torch.ones_like(move), torch.zeros(2, dtype=torch.float64), torch.tensor([0, 0]))
+
+    np.testing.assert_allclose(found, [[0.2], [0.2]])
+
+
+def prices(rng, weeks=30, products=4, cut=0.3, listed_spread=0.05):
+    """Shelf rows whose list prices wander, with a cut in every fifth week of a product."""
+    week, product = np.indices((weeks, products))
+    listed = np.exp(1.0 + listed_spread * np.cumsum(rng.normal(size=(weeks, products)), axis=0))
+    price = listed * np.where((week + product) % 5 == 0, 1 - cut, 1.0)
+    return pl.DataFrame(
+        {
+            "product_id": product.ravel(),
+            "period": pl.Series([date(2024, 1, 1) + timedelta(weeks=int(w)) for w in week.ravel()]),
+            "price": price.ravel(),
+            "list_price": listed.ravel(),
+        }
+    ).sort("product_id", "period")
+
+
+def around_product(rows, values):
+    """Values less their mean over the product's rows."""
+    return (values - values.mean().over("product_id")).pipe(lambda expr: rows.select(expr)).to_series().to_numpy()
+
+
+def test_regular_price_control_is_the_log_list_price_around_its_products_mean():
+    rows = prices(np.random.default_rng(7))
+
+    found = regular_price_control(rows, PLANNED).to_numpy()
+
+    np.testing.assert_allclose(found, around_product(rows, pl.col("list_price").log()), atol=1e-12)
+
+
+def test_median_of_nine_periods_stands_for_a_list_price_that_nobody_gives():
+    rows = prices(np.random.default_rng(8)).with_columns(list_price=pl.col("price"))
+
+    found = regular_price_control(rows, PLANNED).to_numpy().reshape(4, 30)
+
+    price = rows["price"].to_numpy().reshape(4, 30)
+    for j in range(4):
+        middle = np.log([np.median(price[j, max(w - 4, 0) : w + 5]) for w in range(30)])
+        np.testing.assert_allclose(found[j], middle - middle.mean(), atol=1e-12)
+
+
+@pytest.mark.parametrize("config", [BY_COST, ANY_PRICE_ANSWERS, EndogeneityConfig(["cost"], True, 4)])
+def test_regular_price_is_no_control_with_instruments_or_where_cuts_answer_demand(config):
+    assert not (regular_price_control(prices(np.random.default_rng(9)), config) != 0).any()
+
+
+def test_regular_price_is_no_control_where_cuts_are_too_few_to_teach(caplog):
+    rows = prices(np.random.default_rng(10), cut=0.02)
+
+    with caplog.at_level("INFO"):
+        found = regular_price_control(rows, PLANNED)
+
+    assert not (found != 0).any()
+    assert found.len() == rows.height
+    assert "too few to teach alone: all moves teach" in caplog.text
+
+
+def answering_market(seed, cut=0.0, cost_spread=0.0, products=9, weeks=40):
+    """Shelf rows whose prices answer each product's hidden demand, and what people bought.
+
+    Three categories, one segment, sensitivity 2.5; log list price 0.25 per unit of hidden demand, plus the log cost. A
+    quarter of the prices are cut by `cut`, whatever demand is.
+    """
+    rng = np.random.default_rng(seed)
+    hidden = autoregression(rng, products, weeks, 0.5, persistence=0.7)
+    cost = np.exp(rng.normal(0, cost_spread, hidden.shape))
+    listed = np.exp(0.25 * hidden + rng.normal(0, 0.05, hidden.shape)) * cost
+    price = listed * np.where(rng.random(hidden.shape) < 0.25, 1 - cut, 1.0)
+    product, week = np.indices(price.shape)
+    category = np.repeat(np.arange(3), products // 3)
+    rows = pl.DataFrame(
+        {
+            "product_id": product.ravel(),
+            "category_id": category[product.ravel()].astype(str),
+            "period": pl.Series([date(2024, 1, 1) + timedelta(weeks=int(w)) for w in week.ravel()]),
+            "price": price.ravel(),
+            "list_price": listed.ravel(),
+            "cost": cost.ravel(),
+        }
+    )
+    utility = rng.normal(-2, 0.3, (products, 1)) + hidden - 2.5 * (price - 1)
+    counts = choose(rng, utility[:, None], np.ones_like(price), category, 20_000, has_outside_option=True)
+    return rows, torch.from_numpy(price - 1), torch.from_numpy(category), counts
+
+
+def error_of_mean_log_sensitivity(move, category, counts, control):
+    control = np.zeros(tuple(move.shape)) if control is None else np.reshape(control, tuple(move.shape))
+    grid = Grid(
+        row=torch.arange(len(move)),
+        category=category,
+        on_shelf=torch.ones_like(move),
+        move=move,
+        context=torch.tensor(control)[:, :, None],
+        controls=1,
+        offset=torch.zeros_like(move),
+        has_outside_option=True,
+    )
+    found = fit_response(grid, counts, FitConfig(passes=60, tolerance=0.005)).sensitivity
+    return float(found.log().mean()) - np.log(2.5)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_regular_price_undoes_what_list_prices_that_answer_hidden_demand_do(seed):
+    rows, *bought = answering_market(seed, cut=0.25)
+
+    assert error_of_mean_log_sensitivity(*bought, None) < -0.2
+    assert abs(error_of_mean_log_sensitivity(*bought, regular_price_control(rows, PLANNED).to_numpy())) < 0.1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_surprise_beyond_costs_undoes_what_prices_that_answer_hidden_demand_do(seed):
+    rows, *bought = answering_market(seed, cost_spread=0.15)
+
+    assert error_of_mean_log_sensitivity(*bought, None) < -0.2
+    assert abs(error_of_mean_log_sensitivity(*bought, first_stage(rows, [], BY_COST))) < 0.15

@@ -1,0 +1,176 @@
+"""The elimination by blocks against the whole Gaussian system written out, and its gradient against autograd's."""
+
+import numpy as np
+import pytest
+import torch
+
+from gpu_pricer.network.response import grid as grids
+from gpu_pricer.network.response import newton
+from gpu_pricer.network.response.model import start_state
+from gpu_pricer.network.response.newton import equations, newton_pass
+from gpu_pricer.network.response.widths import Autoregression, Widths, common_precision
+from tests.network.response.dense import dense_system, log_posterior
+from tests.network.response.drawn import Recipe, draw_market
+
+SMALL = Recipe(sizes=(3, 1, 2), periods=6, visits=500)
+
+
+def a_covariance(rng, width, scale):
+    root = rng.normal(size=(width, width))
+    return torch.from_numpy(scale * (root @ root.T / width + 0.5 * np.eye(width)))
+
+
+def some_widths(seed, layout):
+    rng = np.random.default_rng(seed)
+    width = layout.width
+    return Widths(a_covariance(rng, width, 0.2), a_covariance(rng, width, 0.3),
+                  Autoregression(0.7, 0.6), Autoregression(0.2, 0.3))  # fmt: skip
+
+
+def some_state(seed, market, uncertain):
+    """A random state; with nothing known of its uncertainty unless it is to be uncertain."""
+    generator = torch.Generator().manual_seed(seed)
+    state = start_state(market.grid, market.counts, market.layout)
+    for name in ("z", "theta", "mu", "season", "shock"):
+        values = getattr(state, name)
+        values += 0.2 * torch.randn(values.shape, generator=generator, dtype=values.dtype)
+    if uncertain:
+        state.variance += 0.1 * torch.rand(state.variance.shape, generator=generator, dtype=torch.float64)
+        state.pull += torch.rand(state.pull.shape, generator=generator, dtype=torch.float64)
+    return state
+
+
+@pytest.fixture
+def unbounded(monkeypatch):
+    monkeypatch.setattr(newton, "LONGEST_STEP", float("inf"))
+
+
+@pytest.mark.parametrize("has_outside_option", [True, False])
+@pytest.mark.parametrize("seed", range(3))
+def test_gradient_is_that_of_the_log_posterior(seed, has_outside_option):
+    market = draw_market(seed, Recipe(**{**vars(SMALL), "has_outside_option": has_outside_option}))
+    layout = market.layout
+    widths, weak = some_widths(seed, layout), torch.full((layout.width,), 1e-12, dtype=torch.float64)
+    state = some_state(seed, market, uncertain=False)
+    names = ("z", "shock", "theta", "season", "mu")
+    for name in names:
+        getattr(state, name).requires_grad_()
+    expected = torch.autograd.grad(log_posterior(market, state, widths, weak), [getattr(state, name) for name in names])
+    for name in names:
+        getattr(state, name).requires_grad_(False)
+
+    solved = equations(market.grid, market.counts, state, widths, layout)
+
+    product = torch.linalg.solve(solved.inverse, solved.step)
+    eliminated = torch.linalg.solve(solved.category_inverse, solved.category_step)
+    category = eliminated + market.grid.sum_by_category((solved.lever * product[:, :, None]).sum(1))
+    common = solved.common_gradient - (solved.follows * eliminated[:, :, None]).sum((0, 1))
+    found = (product[:, : layout.width], product[:, layout.width :], category[:, : layout.width],
+             category[:, layout.width :], common)  # fmt: skip
+    for name, of_code, of_autograd in zip(names, found, expected, strict=True):
+        np.testing.assert_allclose(of_code, of_autograd, atol=1e-7, err_msg=name)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_pass_is_the_newton_step_of_the_whole_system(seed, unbounded):
+    """Products follow μ only in the next pass, so that their step is the one with μ held."""
+    market = draw_market(seed, SMALL)
+    layout, grid = market.layout, market.grid
+    widths, state = some_widths(seed, layout), some_state(seed, market, uncertain=True)
+    dense = dense_system(market, state, widths, common_precision(layout))
+    before = {name: getattr(state, name).clone() for name in ("z", "theta", "mu", "season", "shock")}
+
+    newton_pass(grid, market.counts, state, widths, 1.0)
+
+    moved = {name: (getattr(state, name) - values).numpy() for name, values in before.items()}
+    step, held = dense.step(), dense.step(is_common_free=False)
+    of_product = np.stack([held[dense.product(j)] for j in range(len(grid.row))])
+    of_category = np.stack([step[dense.category(g)] for g in range(grid.categories)])
+    np.testing.assert_allclose(np.concatenate([moved["z"], moved["shock"]], axis=1), of_product, atol=1e-9)
+    np.testing.assert_allclose(np.concatenate([moved["theta"], moved["season"]], axis=1), of_category, atol=1e-9)
+    np.testing.assert_allclose(moved["mu"], step[dense.common], atol=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_uncertainty_is_that_of_the_whole_system(seed):
+    market = draw_market(seed, SMALL)
+    layout, grid = market.layout, market.grid
+    widths, state = some_widths(seed, layout), some_state(seed, market, uncertain=True)
+    dense = dense_system(market, state, widths, common_precision(layout))
+    known = dense.covariance(dense.unit(dense.common))
+    state.mu_variance = torch.from_numpy(known)
+    information = equations(grid, market.counts, state, widths, layout).information.numpy()
+
+    moments = newton_pass(grid, market.counts, state, widths, 0.0)
+
+    np.testing.assert_allclose(state.mu_variance, known, atol=1e-10)
+    beta = np.arange(layout.segments, 2 * layout.segments)
+    for j, g in enumerate(grid.category.tolist()):
+        rows = dense.unit(dense.product(j))
+        rows[layout.width :] += dense.unit(dense.category(g)[layout.width :])  # the utility holds shock + season
+        covariance = dense.covariance(rows)
+        np.testing.assert_allclose(state.variance[j], covariance.diagonal()[beta], atol=1e-10)
+        np.testing.assert_allclose(state.pull[j], (covariance @ information[j]).diagonal()[beta], atol=1e-9)
+    for name, expected in expected_moments(dense, state, grid).items():
+        np.testing.assert_allclose(getattr(moments, name), expected, atol=1e-8, err_msg=name)
+
+
+def expected_moments(dense, state, grid):
+    """Second moments of z − θ, θ − μ, shocks and seasons, from the inverse of the whole precision."""
+    width, periods = dense.width, dense.periods
+    expected = {"product": 0.0, "category": 0.0, "shock": np.zeros(2), "season": np.zeros(2)}
+
+    def second(rows, value):
+        return dense.covariance(rows) + np.outer(value, value)
+
+    def by_lag(matrix):
+        return np.array([np.trace(matrix), np.trace(matrix, offset=1)])
+
+    for j, g in enumerate(grid.category.tolist()):
+        rows = dense.unit(dense.product(j)[:width]) - dense.unit(dense.category(g)[:width])
+        expected["product"] = expected["product"] + second(rows, state.z[j] - state.theta[g])
+        expected["shock"] += by_lag(second(dense.unit(dense.product(j)[width:]), state.shock[j]))
+    for g in range(grid.categories):
+        rows = dense.unit(dense.category(g)[:width]) - dense.unit(dense.common)
+        expected["category"] = expected["category"] + second(rows, state.theta[g] - state.mu)
+        expected["season"] += by_lag(second(dense.unit(dense.category(g)[width:]), state.season[g]))
+    assert periods == grid.periods
+    return expected
+
+
+@pytest.mark.parametrize("block", [1, 3, 4])
+def test_blocks_of_categories_change_nothing(block, monkeypatch):
+    market = draw_market(5, SMALL)
+    widths = some_widths(5, market.layout)
+
+    def after_two_passes():
+        state = some_state(5, market, uncertain=False)
+        moments = [newton_pass(market.grid, market.counts, state, widths, 0.7) for _ in range(2)][-1]
+        return {**vars(state), **vars(moments)}
+
+    whole = after_two_passes()
+    monkeypatch.setattr(grids, "BLOCK", block)
+    assert len(list(market.grid.blocks())) > 1
+
+    for name, values in after_two_passes().items():
+        np.testing.assert_allclose(values, whole[name], atol=1e-10, err_msg=name)
+
+
+def test_blocks_are_complete_categories_that_cover_all_products(monkeypatch):
+    grid = draw_market(0, SMALL).grid
+    monkeypatch.setattr(grids, "BLOCK", 4)
+
+    blocks = list(grid.blocks())
+
+    assert blocks == [(slice(0, 4), slice(0, 2)), (slice(4, 6), slice(2, 3))]
+
+
+def test_no_coefficient_moves_further_in_a_pass_than_allowed():
+    market = draw_market(1, SMALL)
+    state = some_state(1, market, uncertain=False)
+    state.z += 3.0
+    before = state.z.clone()
+
+    newton_pass(market.grid, market.counts, state, some_widths(1, market.layout), 1.0)
+
+    assert float((state.z - before).abs().max()) == pytest.approx(newton.LONGEST_STEP)
