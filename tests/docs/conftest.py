@@ -20,7 +20,7 @@ SMALL_MARKET = (
     "data.source.assortment.categories=4",
     "data.source.assortment.products=16",
 )
-SMALL_MODEL = ("model.optimiser.max_epochs=1", "train.segments.count=3")
+SMALL_MODEL = ("model.optimiser.max_epochs=1", "train.segments.count=3", "train.response.draws=5")
 STOCK = 1000.0
 
 
@@ -28,7 +28,7 @@ STOCK = 1000.0
 def first_run(tmp_path_factory):
     """The folder of a first run, which no test may change, and what the run printed."""
     folder = tmp_path_factory.mktemp("shop")
-    command = ["run", "data=synthetic", *SMALL_MARKET, "model=tiny", *SMALL_MODEL, "model.price_response.draws=5"]
+    command = ["run", "data=synthetic", *SMALL_MARKET, "model=tiny", *SMALL_MODEL]
     done = subprocess.run(
         [sys.executable, "-m", "gpu_pricer", *command, "run.steps=[prepare,train,score,publish]", "backend=cpu"],
         cwd=folder,

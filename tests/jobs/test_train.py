@@ -16,14 +16,6 @@ from tests.canonical import write_canonical
 
 SEED_NOISE = 0.001  # of a log loss
 TINY = ["model=tiny", "train.segments.count=3"]
-RESPONSE = (
-    "train.response={_target_: gpu_pricer.network.segment_response.correction.ResponseConfig, _convert_: all, "
-    "min_price_coverage: 0.5, carry_periods: 4, draws: 20, "
-    "endogeneity: {_target_: gpu_pricer.network.segment_response.endogeneity.EndogeneityConfig, "
-    "instruments: %s, planned_promotions: true, folds: 2}, "
-    "fit: {_target_: gpu_pricer.network.segment_response.fit.FitConfig, "
-    "steps: 30, tolerance: 0.01, spread: 0.3, level_spread: 5.0}}"
-)
 
 
 def command(*overrides):
@@ -114,41 +106,28 @@ def test_a_second_training_replaces_the_artefact(tmp_path):
     assert (before == now).sum() == max((np.array(order)[now] == before).sum() for order in permutations(range(3)))
 
 
-def test_a_response_from_what_segments_bought_comes_with_its_posterior(tmp_path):
+def test_the_price_response_comes_with_draws_of_its_posterior(one_process):
+    artefact = read_artefact(one_process / "work" / "demand")
+
+    assert artefact.posterior is not None
+    assert artefact.posterior.height == 100 * 3 * 4
+    assert sorted(artefact.posterior["segment_id"].unique()) == [0, 1, 2]
+    assert not (one_process / "work" / "train" / "naive").exists()
+
+
+def test_an_artefact_without_draws_has_no_posterior(gpu_pricer, tmp_path):
     write_canonical(tmp_path / "work" / "data", users=100)
 
-    finished = train(tmp_path, RESPONSE % "null")
+    ended = gpu_pricer("train", *TINY, "train.response.draws=0", "model.optimiser.max_epochs=1")
 
-    assert finished.returncode == 0, finished.stderr
-    posterior = read_artefact(tmp_path / "work" / "demand").posterior
-    assert posterior is not None
-    assert posterior.height == 20 * 3 * 4
-    assert not (tmp_path / "work" / "train" / "naive").exists()
-    assert "artefact_probability" not in held_out(tmp_path).columns  # that would be of a response never priced
-
-
-def test_two_ways_to_draw_exclude_each_other(tmp_path):
-    write_canonical(tmp_path / "work" / "data", users=100)
-
-    finished = train(tmp_path, RESPONSE % "null", "model.price_response.draws=15")
-
-    assert finished.returncode == 2
-    assert "model.price_response.draws must be 0 with train.response" in finished.stderr
-
-
-def test_the_network_s_own_response_comes_with_its_posterior_if_asked(tmp_path):
-    write_canonical(tmp_path / "work" / "data", users=100)
-
-    finished = train(tmp_path, "model.price_response.draws=15")
-
-    assert finished.returncode == 0, finished.stderr
-    assert read_artefact(tmp_path / "work" / "demand").posterior.height == 15 * 3 * 4
+    assert (ended.status, ended.said) == (0, [])
+    assert read_artefact(tmp_path / "work" / "demand").posterior is None
 
 
 def test_an_instrument_that_the_log_has_not_is_refused(tmp_path):
     write_canonical(tmp_path / "work" / "data", users=100)
 
-    finished = train(tmp_path, RESPONSE % "[cost]")
+    finished = train(tmp_path, "train.response.endogeneity.instruments=[cost]")
 
     assert finished.returncode == 2
     assert "found none called cost" in finished.stderr.splitlines()[-1]

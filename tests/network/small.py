@@ -16,7 +16,7 @@ NETWORK = NetworkConfig(
 )  # fmt: skip
 OPTIMISER = OptimiserConfig("choices", 0.005, 0.02, 0.01, 512, max_epochs=6, patience=3, max_alternatives=64)
 PRIOR = PriorConfig(level=1.0, effect=0.3, user_level=0.5, attribute=0.5, product=0.5, user=0.5, shock=0.1)
-PRICE_RESPONSE = PriceResponseConfig(passes=40, tolerance=0.3, draws=0, prior=PRIOR)
+PRICE_RESPONSE = PriceResponseConfig(passes=40, tolerance=0.3, prior=PRIOR)
 CPU = TrainerConfig("cpu", devices=1, num_nodes=1, strategy="auto", precision="32-true")
 
 

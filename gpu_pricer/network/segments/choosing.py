@@ -21,8 +21,10 @@ def choose_classes(scores: UserScores, most: int, least_members: int, seed: int)
     Each is judged by the log likelihood of the price response, of which profit is a function, in every fold, with
     classes learned from the others. Of the counts that are no worse than the best by more than a standard error the
     largest is taken: response is shrunk, so that too many segments cost less than too few. least_members: smallest mean
-    number of members that is tried.
+    number of members that is tried. A single fold judges nothing: one class.
     """
+    if len(scores.score) == 1:
+        return 1, 0.0
     generator = np.random.default_rng(seed)
     users = np.sort(generator.permutation(scores.users)[:JUDGES])
     folds = range(len(scores.score))
@@ -59,7 +61,7 @@ def _held_out(judged: UserScores, learned: list[UserScores], count: int, taste_w
     learned: for each fold the sums over the others, from which the classes are formed that predict it.
     """
     total = np.zeros(judged.users)
-    for fold, others in enumerate(learned if len(learned) > 1 else []):
+    for fold, others in enumerate(learned):
         classes = fit_classes(others, count, taste_weight, seed)
         response = classes.response[members(classes, others, [0])]
         total += (judged.score[fold] * response - 0.5 * judged.information[fold] * response**2).sum(axis=1)

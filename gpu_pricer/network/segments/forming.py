@@ -4,6 +4,7 @@ Segments never depend on who the users are. A new training's segments take the i
 share the most members with them.
 """
 
+import logging
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -23,6 +24,8 @@ from gpu_pricer.network.segments.choosing import choose_classes, members
 from gpu_pricer.network.segments.latent_classes import LatentClasses, fit_classes
 from gpu_pricer.network.segments.members import Members
 from gpu_pricer.network.segments.user_scores import UserScores, user_scores
+
+log = logging.getLogger(__name__)
 
 AUTO = "auto"
 TASTE_WEIGHT = 0.1  # of a given number of segments
@@ -76,8 +79,8 @@ class Segmentation:
     price_spread: float
 
 
-def form_segments(pooled: Fit, log: UserLog, config: SegmentsConfig, visits: np.ndarray, seed: int) -> Membership:
-    """Return the segments of the log's users, numbered from the most past visits [U] down.
+def form_segments(pooled: Fit, users: UserLog, config: SegmentsConfig, visits: np.ndarray, seed: int) -> Membership:
+    """Return the segments of the users of a log, numbered from the most past visits [U] down.
 
     pooled: the response of all users as one segment. InputError when there are fewer users than segments.
     """
@@ -87,7 +90,7 @@ def form_segments(pooled: Fit, log: UserLog, config: SegmentsConfig, visits: np.
             f"{len(visits)}: lower segments.count"
         )
     with single_thread():
-        scores = user_scores(pooled, log)
+        scores = user_scores(pooled, users)
     folds = list(range(len(scores.score)))
     with threadpool_limits(1, "blas"):  # products of small matrices: threads would wait for each other
         if isinstance(config.count, int):
@@ -97,9 +100,11 @@ def form_segments(pooled: Fit, log: UserLog, config: SegmentsConfig, visits: np.
         classes = fit_classes(scores.of_folds(folds), count, taste_weight, seed, RESTARTS)
         classes = _large_enough(classes, scores, config.min_members, visits)
         segment = members(classes, scores, folds)
-        left_out = [members(classes, scores, [f for f in folds if f != fold]) for fold in folds]
-    by_period = np.stack(left_out if len(folds) > 1 else [segment], axis=1)[:, scores.fold]
-    return Membership(segment, torch.from_numpy(by_period), len(classes.share))
+        others = [[f for f in folds if f != fold] or [fold] for fold in folds]  # a single fold has none but itself
+        by_fold = np.stack([members(classes, scores, left) for left in others], axis=1)
+    if len(classes.share) < count:
+        log.info("segments: %d, since not every one of %d kept enough members", len(classes.share), count)
+    return Membership(segment, torch.from_numpy(by_fold[:, scores.fold]), len(classes.share))
 
 
 def segmentation_of(membership: Membership, users: Members, visits: np.ndarray) -> Segmentation:

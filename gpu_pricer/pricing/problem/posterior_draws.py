@@ -24,8 +24,8 @@ def posterior_draws(artefact: DemandArtefact, category_id: pl.Series) -> Draws:
     """
     if artefact.posterior is None:
         raise InputError(
-            "uncertainty=posterior needs a demand artefact with posterior.parquet, found none: train with draws "
-            "(model.price_response.draws, or train.response.draws), or set uncertainty=point"
+            "uncertainty=posterior needs a demand artefact with posterior.parquet, found none: train with "
+            "train.response.draws=100, or set uncertainty=point"
         )
     segments = artefact.segments.select(pl.col("segment_id").sort()).with_row_index("segment")
     known = artefact.posterior["category_id"].unique()

@@ -5,20 +5,52 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
 from gpu_pricer.network.encoding.loading import load_choice_data
 from gpu_pricer.network.inference.held_out import predict_held_out
 from gpu_pricer.network.price_response.settling import settle_price_response
+from gpu_pricer.network.response.controls import EndogeneityConfig
+from gpu_pricer.network.response.fit import FitConfig, fit_response
+from gpu_pricer.network.response.loading import ResponseTables, load_response_data
 from gpu_pricer.network.training.fitting import fit_network
 from tests.canonical import SPLIT, write_canonical
 from tests.network.small import CPU, ENCODING, NETWORK, OPTIMISER, PRICE_RESPONSE
 
 SEGMENTS = np.arange(300) % 3
+TABLES = ("shelf", "choices", "visits")
 
 
-def test_held_out_rows_are_the_test_periods_and_probabilities_are_calibrated(market, trained, tmp_path):
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The tables that `market` was read from."""
+    directory = tmp_path_factory.mktemp("held_out") / "data"
+    write_canonical(directory)
+    return directory
+
+
+def response_of(data, tables):
+    """The response of SEGMENTS that the training periods' tables teach; product 0, whose price is never seen, does not.
+
+    tables: shelf, choices and visits.
+    """
+    taught = range(data.calendar.trained_periods)
+    columns = data.products.table.select("product_id", "category_id", "reference_price")
+    everything = ResponseTables(
+        columns, users=data.users.table["user_id"], periods=data.calendar.periods, taught=taught, **tables
+    )
+    known = load_response_data(everything, EndogeneityConfig(None, True, 2), 0.3)
+    segment = torch.from_numpy(SEGMENTS)[:, None].expand(-1, data.calendar.count)
+    return fit_response(known.grid, known.log.counts(known.grid, segment, 3), FitConfig(20, 0.02))
+
+
+def tables_of(folder):
+    return {name: pl.read_parquet(folder / f"{name}.parquet") for name in TABLES}
+
+
+def test_held_out_rows_are_the_test_periods_and_probabilities_are_calibrated(market, trained, folder, tmp_path):
     _, data = market
-    predict_held_out(trained, SEGMENTS, tmp_path / "held_out.parquet")
+    predict_held_out(trained, SEGMENTS, response_of(data, tables_of(folder)), tmp_path / "held_out.parquet")
 
     offers = pl.read_parquet(tmp_path / "held_out.parquet")
     assert offers["period"].unique().sort().to_list() == data.calendar.periods[-3:]
@@ -28,6 +60,40 @@ def test_held_out_rows_are_the_test_periods_and_probabilities_are_calibrated(mar
     assert offers["artefact_probability"].sum() == pytest.approx(offers["probability"].sum(), rel=0.05)
 
 
+def test_the_artefact_s_probability_is_the_logit_of_the_learned_response(market, trained, folder, tmp_path):
+    _, data = market
+    response = response_of(data, tables_of(folder))
+    utility = response.utility().numpy()
+
+    predict_held_out(trained, SEGMENTS, response, tmp_path / "held_out.parquet")
+
+    offers = pl.read_parquet(tmp_path / "held_out.parquet").sort("product_id")
+    ids = data.products.table["product_id"].gather(response.grid.row.numpy()).to_list()
+    assert len(ids) == 19
+    for user, period, category in [(0, 17, "c1"), (1, 18, "c2"), (5, 19, "c3")]:
+        taught = [ids.index(int(category[1]) * 5 + place) for place in range(5)]
+        weight = np.exp(utility[taught, SEGMENTS[user], period])
+        same = offers.filter(user_id=user, period=data.calendar.periods[period], category_id=category)
+        assert same["artefact_probability"].to_list() == pytest.approx(weight / (1 + weight.sum()), rel=1e-4)
+
+
+def test_sales_of_the_test_periods_do_not_enter_the_artefact_s_probability(market, trained, folder, tmp_path):
+    _, data = market
+    honest = tables_of(folder)
+    later = pl.col("period") >= data.calendar.periods[data.calendar.trained_periods]
+    other = honest["choices"].with_columns(
+        product_id=pl.when(later).then(pl.lit(None, pl.Int64)).otherwise("product_id"),
+        quantity=pl.when(later).then(0).otherwise("quantity"),
+    )
+    responses = [response_of(data, tables) for tables in (honest, honest | {"choices": other})]
+
+    for number, response in enumerate(responses):
+        predict_held_out(trained, SEGMENTS, response, tmp_path / f"{number}.parquet")
+
+    first, second = (pl.read_parquet(tmp_path / f"{number}.parquet") for number in range(2))
+    assert first["artefact_probability"].equals(second["artefact_probability"])
+
+
 def test_a_sample_of_the_zeros_predicts_as_many_purchases_as_all_of_them(tmp_path):
     write_canonical(tmp_path / "data", keep_zeros=0.3)
     data = load_choice_data(tmp_path / "data", ENCODING, SPLIT)
@@ -35,7 +101,7 @@ def test_a_sample_of_the_zeros_predicts_as_many_purchases_as_all_of_them(tmp_pat
     sampled = replace(OPTIMISER, max_alternatives=3)
     settle_price_response(network, PRICE_RESPONSE, sampled, seed=0)
 
-    predict_held_out(network, SEGMENTS, tmp_path / "held_out.parquet")
+    predict_held_out(network, SEGMENTS, None, tmp_path / "held_out.parquet")
 
     offers = pl.read_parquet(tmp_path / "held_out.parquet")
     predicted = (offers["probability"] * offers["weight"]).sum()

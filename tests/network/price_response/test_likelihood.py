@@ -11,7 +11,6 @@ from gpu_pricer.network.encoding.loading import EncodingConfig, load_choice_data
 from gpu_pricer.network.model.demand_network import DemandNetwork, NetworkConfig
 from gpu_pricer.network.model.history_encoder import HistoryConfig
 from gpu_pricer.network.model.objective import OptimiserConfig, batch_of, log_likelihood
-from gpu_pricer.network.price_response import normal_equations
 from gpu_pricer.network.price_response.likelihood import ResponseLikelihood
 from gpu_pricer.network.price_response.normal_equations import NormalEquations
 from gpu_pricer.network.price_response.parameters import PriorConfig, ResponseParameters
@@ -70,34 +69,6 @@ def test_the_normal_equations_are_solved_with_every_shock_in_them():
     assert found @ normal @ found == pytest.approx(expected @ normal @ expected, rel=1e-3)
     error = found - expected
     assert error @ normal @ error < 1e-3 * (expected @ normal @ expected)
-
-
-def test_draws_have_the_inverse_of_the_equations_as_their_covariance():
-    rng = np.random.default_rng(5)
-    columns = rng.normal(size=(30, 4))
-    levels, slopes = columns * [1, 1, 0, 0], columns * [0, 0, 1, 1]
-    information, steepness, precision = (rng.uniform(0.5, 2, n) for n in (30, 30, 4))
-    x = np.hstack([levels + steepness[:, None] * slopes, np.eye(30)])
-    normal = x.T @ (information[:, None] * x) + np.diag(np.append(precision, np.full(30, 5.0)))
-    equations = NormalEquations(csr_array(levels), csr_array(slopes), precision, shock=5.0)
-
-    drawn = np.stack([equations.draw(information, steepness, rng) for _ in range(4000)])
-
-    expected = np.linalg.inv(normal)[:4, :4]
-    scale = np.sqrt(np.diag(expected))
-    assert drawn.mean(axis=0) / scale == pytest.approx(np.zeros(4), abs=0.06)
-    assert np.cov(drawn.T) / np.outer(scale, scale) == pytest.approx(expected / np.outer(scale, scale), abs=0.08)
-
-
-def test_a_draw_that_is_not_solved_is_refused(monkeypatch):
-    rng = np.random.default_rng(6)
-    columns = rng.normal(size=(30, 4))
-    ones = np.ones(30)
-    equations = NormalEquations(csr_array(columns), csr_array(0 * columns), np.ones(4), shock=5.0)
-    monkeypatch.setattr(normal_equations, "DRAW", (1e-12, 1))
-
-    with pytest.raises(ArithmeticError, match="was not solved"):
-        equations.draw(ones, ones, rng)
 
 
 def _anywhere(data, config):

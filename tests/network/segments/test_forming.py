@@ -1,38 +1,167 @@
-"""Segments of the users of a market whose demand the test knows; segment ids stay as far as members do."""
+"""Segments of users whose types the test knows; no purchase tells the segment it is counted in; ids stay."""
 
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.network.segments.forming import Segmentation, SegmentsConfig, form_segments, keep_ids, overlap
+from gpu_pricer.network.response.fit import FitConfig, fit_response
+from gpu_pricer.network.segments.forming import (
+    Membership,
+    SegmentsConfig,
+    form_segments,
+    keep_ids,
+    overlap,
+    segmentation_of,
+    user_coordinates,
+)
+from gpu_pricer.network.segments.user_scores import user_scores
+from tests.network.segments.user_log import PERIODS, agreement, draw, of_users
 from tests.network.small import all_members
 
+ALIKE_SEEDS = (1, 2, 5)  # with which users of one type fall into two segments
+FOLD = np.arange(PERIODS) % 4
 
-def test_segments_number_from_the_most_visits_down_and_are_all_used(market, trained):
+
+def formed(drawn, count=4, min_members=10, visits=None):
+    visits = drawn.visits if visits is None else visits
+    return form_segments(drawn.pooled, drawn.log, SegmentsConfig(count, 64, min_members), visits, seed=0)
+
+
+@pytest.fixture(scope="module")
+def two_types():
+    return draw(sensitivity=(1.0, 4.0))
+
+
+def test_users_who_answer_prices_unlike_come_apart(two_types):
+    found = formed(two_types, count=2)
+
+    assert agreement(found.segment, two_types.type) > 0.95
+    counts = two_types.log.counts(two_types.grid, found.by_period, found.count)
+    response = fit_response(two_types.grid, counts, FitConfig(20, 0.02), two_types.pooled).sensitivity.mean(1)
+    assert sorted(response) == pytest.approx([1.0, 4.0], rel=0.15)
+
+
+def test_segments_number_from_the_most_visits_down(two_types):
     visits = np.linspace(1, 20, 300)
 
-    config = SegmentsConfig(count=8, price_spread=0.2, restarts=2)
-    formed = form_segments(all_members(trained), config, visits, seed=0)
+    found = formed(two_types, count="auto", visits=visits)
 
-    total = np.bincount(formed.segment, weights=visits)
-    assert len(total) == 8
-    assert (total > 0).all()
+    total = np.bincount(found.segment, weights=visits, minlength=found.count)
+    assert len(total) > 2
     assert (np.diff(total) <= 0).all()
 
 
-def test_more_segments_than_users_are_refused(trained):
-    config = SegmentsConfig(count=301, price_spread=0.2, restarts=1)
+@pytest.mark.parametrize("least", [1, 40, 90, 1000])
+def test_no_segment_has_fewer_members_than_it_must(two_types, least):
+    found = formed(two_types, count=6, min_members=least)
 
-    with pytest.raises(InputError, match=r"found 301 for 300: lower segments\.count"):
-        form_segments(all_members(trained), config, np.ones(300), seed=0)
+    size = np.bincount(found.segment, minlength=found.count)
+    assert size.min() >= min(least, 300)
+    assert len(size) == found.count
+    assert found.by_period.shape == (300, PERIODS)
+    assert 0 <= int(found.by_period.min()) <= int(found.by_period.max()) < found.count
 
 
-def segmentation(segment, count):
-    """Segments whose centre is their number."""
-    return Segmentation(np.array(segment), np.arange(count)[:, None] * 1.0, price_spread=0.2)
+@pytest.mark.parametrize("seed", ALIKE_SEEDS)
+def test_a_period_s_own_purchases_do_not_pass_for_response(seed):
+    drawn = draw(sensitivity=(2.5,), seed=seed)
+    scores = user_scores(drawn.pooled, drawn.log)
+
+    found = form_segments(drawn.pooled, drawn.log, SegmentsConfig(4, 64, 10), drawn.visits, seed)
+
+    assert found.count > 1
+    by_fold = found.by_period[:, :4].numpy()
+    assert _surprise(scores, by_fold, found.count) < 3  # it is about 1 where nothing but chance tells segments apart
+    assert _surprise(scores, np.repeat(found.segment[:, None], 4, axis=1), found.count) > 6
+
+
+def _surprise(scores, by_fold, count):
+    """Mean square of the segments' scores over their information, for the segment by_fold [U, K] of every user."""
+    score, information = np.zeros((2, count, scores.score.shape[2]))
+    for k in range(by_fold.shape[1]):
+        np.add.at(score, by_fold[:, k], scores.score[k])
+        np.add.at(information, by_fold[:, k], scores.information[k])
+    return (score**2 / information).mean()
+
+
+def test_purchases_of_a_fold_do_not_move_their_user_in_its_periods(two_types):
+    log, few = two_types.log, 6
+    before = formed(two_types, count=2)
+    is_moved = (log.user < few) & (torch.from_numpy(FOLD)[log.period] == 1)
+    cheap = _periods_by_price(two_types)
+    moved = replace(log, period=torch.where(is_moved, cheap[log.product], log.period))
+
+    after = formed(replace(two_types, log=moved), count=2)
+
+    in_fold = FOLD == 1
+    assert (after.segment[:few] != before.segment[:few]).any()
+    assert (after.by_period[:few, ~in_fold] != before.by_period[:few, ~in_fold]).any()
+    np.testing.assert_array_equal(after.by_period[:few, in_fold], before.by_period[:few, in_fold])
+
+
+def _periods_by_price(drawn):
+    """Return the period of fold 1 in which each product is cheapest, [P]."""
+    move = torch.where(torch.from_numpy(FOLD == 1) & (drawn.grid.on_shelf > 0), drawn.grid.move, torch.inf)
+    return move.argmin(1)
+
+
+def test_the_order_of_the_users_does_not_matter(two_types):
+    order = np.random.default_rng(0).permutation(300)
+    reordered = replace(two_types, log=of_users(two_types.log, order))
+
+    here, there = formed(two_types, count=2), formed(reordered, count=2)
+
+    np.testing.assert_array_equal(there.segment, here.segment[order])
+    np.testing.assert_array_equal(there.by_period, here.by_period[order])
+
+
+def test_the_same_seed_forms_the_same_segments(two_types):
+    here, there = (formed(two_types, count="auto") for _ in range(2))
+
+    np.testing.assert_array_equal(here.by_period, there.by_period)
+    assert here.count >= 2
+
+
+def test_a_single_period_can_be_segmented():
+    drawn = draw(sensitivity=(1.0, 4.0), periods=1)
+
+    found = formed(drawn, count="auto")
+
+    assert found.by_period.shape == (300, 1)
+    assert found.count == 1
+
+
+def test_fewer_segments_than_asked_for_are_said(two_types, caplog):
+    with caplog.at_level("INFO"):
+        found = formed(two_types, count=6, min_members=90)
+
+    assert f"segments: {found.count}, since not every one of 6 kept enough members" in caplog.text
+
+
+def test_more_segments_than_users_are_refused(two_types):
+    with pytest.raises(InputError, match=r"^segments\.count .* found 301 for 300: lower segments\.count$"):
+        formed(two_types, count=301)
+
+
+def test_a_centre_is_where_its_members_are_on_average(trained):
+    visits, segment = np.linspace(1, 20, 300), np.arange(300) % 3
+    membership = Membership(segment, torch.from_numpy(segment)[:, None], 3)
+
+    centre = segmentation_of(membership, all_members(trained), visits).centre
+
+    points = user_coordinates(all_members(trained), 0.2)
+    expected = [np.average(points[segment == s], axis=0, weights=visits[segment == s]) for s in range(3)]
+    np.testing.assert_allclose(centre, expected)
+
+
+def membership(segment, count):
+    """Segments of two periods; in the second one everybody is where the user before is in the first."""
+    return Membership(np.array(segment), torch.from_numpy(np.stack([segment, np.roll(segment, 1)], axis=1)), count)
 
 
 def table(user, segment):
@@ -47,28 +176,28 @@ def test_no_other_numbering_keeps_more_users(seed):
     rng = np.random.default_rng(seed)
     before, now = rng.integers(0, 4, 200), rng.integers(0, 4, 200)
 
-    kept = keep_ids(table(USERS["user_id"], before), USERS, segmentation(now, 4)).segment
+    kept = keep_ids(table(USERS["user_id"], before), USERS, membership(now, 4)).segment
 
     best = max((np.array(order)[now] == before).sum() for order in permutations(range(4)))
     assert (kept == before).sum() == best
     assert len(np.unique(np.stack([now, kept]), axis=1).T) == 4
 
 
-def test_centres_follow_their_segments():
+def test_segments_by_period_take_the_same_numbers():
     now = np.repeat([0, 1, 2], [50, 70, 80])
     before = np.array([2, 0, 1])[now]
 
-    kept = keep_ids(table(USERS["user_id"], before), USERS, segmentation(now, 3))
+    kept = keep_ids(table(USERS["user_id"], before), USERS, membership(now, 3))
 
     np.testing.assert_array_equal(kept.segment, before)
-    np.testing.assert_array_equal(kept.centre[kept.segment, 0], now)
+    np.testing.assert_array_equal(kept.by_period, np.stack([before, np.array([2, 0, 1])[np.roll(now, 1)]], axis=1))
 
 
 def test_more_or_fewer_segments_are_numbered_without_gaps():
     before = np.repeat([0, 4, 2, 7], 50)
     now = np.repeat([2, 1, 0], [50, 100, 50])
 
-    kept = keep_ids(table(USERS["user_id"], before), USERS, segmentation(now, 3)).segment
+    kept = keep_ids(table(USERS["user_id"], before), USERS, membership(now, 3)).segment
 
     assert kept[0] == 0
     assert kept[120] == 2
@@ -82,4 +211,4 @@ def test_artefacts_of_others_leave_the_numbers_alone(previous):
     now = np.arange(200) % 3
 
     assert overlap(previous, USERS, now, 3).sum() == 0
-    np.testing.assert_array_equal(keep_ids(previous, USERS, segmentation(now, 3)).segment, now)
+    np.testing.assert_array_equal(keep_ids(previous, USERS, membership(now, 3)).segment, now)

@@ -1,0 +1,74 @@
+"""What users of known types buy, drawn from a multinomial logit, as the response model counts it."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from gpu_pricer.network.response.fit import Fit, FitConfig, fit_response
+from gpu_pricer.network.response.grid import Grid, UserLog
+
+CATEGORIES, SIZE, PERIODS, OCCASIONS = 3, 4, 24, 4
+PRODUCTS = CATEGORIES * SIZE
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The log of users of known types [U], its grid, and the response of all users as one segment."""
+
+    grid: Grid
+    log: UserLog
+    type: np.ndarray
+    pooled: Fit
+
+    @property
+    def visits(self) -> np.ndarray:
+        """Each user's visits, [U]."""
+        return self.log.visits.sum(1).numpy()
+
+
+def draw(
+    sensitivity: tuple[float, ...], taste: float = 0.0, users: int = 300, periods: int = PERIODS, seed: int = 0
+) -> Drawn:
+    """Draw the log of as many types of equal size as there are sensitivities; taste: spread of their appeals."""
+    rng = np.random.default_rng(seed)
+    category = np.repeat(np.arange(CATEGORIES), SIZE)
+    move = rng.normal(0, 0.15, (PRODUCTS, periods))
+    on_shelf = (rng.random((PRODUCTS, periods)) < 0.95).astype(float)
+    appeal = rng.normal(-1.5, 0.4, PRODUCTS) + taste * rng.normal(size=(len(sensitivity), PRODUCTS))
+    utility = appeal[:, :, None] - np.array(sensitivity)[:, None, None] * move
+    weight = np.exp(utility) * on_shelf
+    kind = rng.permutation(np.arange(users) % len(sensitivity))
+    visits = rng.binomial(OCCASIONS, 0.7, (users, periods))
+    found = []
+    for g in range(CATEGORIES):
+        products = np.flatnonzero(category == g)
+        chance = weight[:, products] / (1 + weight[:, products].sum(axis=1, keepdims=True))
+        chance = np.concatenate([chance, 1 - chance.sum(axis=1, keepdims=True)], axis=1).transpose(0, 2, 1)
+        bought = rng.multinomial(visits, chance[kind])[:, :, :-1]
+        user, period, place = np.nonzero(bought)
+        found.append((user, products[place], period, bought[user, period, place]))
+    user, product, period, count = (torch.from_numpy(np.concatenate(part)) for part in zip(*found, strict=True))
+    log = UserLog(user, product, period, count.double(), torch.from_numpy(visits).double(), None)
+    grid = Grid(
+        row=torch.arange(PRODUCTS),
+        category=torch.from_numpy(category),
+        on_shelf=torch.from_numpy(on_shelf),
+        move=torch.from_numpy(move * on_shelf),
+        context=torch.zeros(PRODUCTS, periods, 1, dtype=torch.float64),
+        controls=0,
+        offset=torch.zeros(PRODUCTS, periods, dtype=torch.float64),
+        has_outside_option=True,
+    )
+    return Drawn(grid, log, kind, fit_response(grid, log.pooled(grid), FitConfig(20, 0.02)))
+
+
+def of_users(log: UserLog, order: np.ndarray) -> UserLog:
+    """Return the log with its users in another order."""
+    place = torch.from_numpy(np.argsort(order))
+    return replace(log, user=place[log.user], visits=log.visits[torch.from_numpy(order)])
+
+
+def agreement(found: np.ndarray, kind: np.ndarray) -> float:
+    """Return the share of users whose type is the most frequent one of their segment."""
+    return sum(np.bincount(kind[found == segment]).max() for segment in np.unique(found)) / len(kind)
