@@ -35,7 +35,8 @@ def main(config: DictConfig) -> None:
             paths.data            what was on the shelf, and what known users bought, from `prepare`
     Writes  assign.out            user_id, segment_id: every user once, those of assign.users first, in their order
 
-    Users who were in training and bought nothing since keep their segments. Users without any visit get the segment
+    Users who were in training and are not in assign.transactions keep their segments. Others get the segment whose
+    members' learned demand is nearest to what they bought. Users without any visit get the segment
     that their attributes make most likely, or without attributes the largest one; their number is logged.
 
     Example: gpu-pricer assign assign.transactions=lines.parquet assign.out=segments.parquet
@@ -47,8 +48,9 @@ def main(config: DictConfig) -> None:
     given, lines = _read_given(config, saved)
     users = with_new_users(saved, given["user_id"], known, given=given)
     segment = _segments(saved, users, past if lines is None else _with_lines(past, lines, saved), demand)
-    write_new(users.select("user_id", segment_id=segment), out)
-    log.info("wrote %s: %d users in %d segments", out, users.height, segment.n_unique())
+    placed = _stay(users.select("user_id", segment_id=segment), lines, demand)
+    write_new(placed, out)
+    log.info("wrote %s: %d users in %d segments", out, placed.height, placed["segment_id"].n_unique())
 
 
 def _read_given(config: DictConfig, saved: SavedNetwork) -> tuple[pl.DataFrame, pl.DataFrame | None]:
@@ -75,6 +77,15 @@ def _with_lines(past: Past, lines: pl.DataFrame, saved: SavedNetwork) -> Past:
     if known.height < lines.height:
         log.warning("%d of %d lines are of products that training never saw", lines.height - known.height, lines.height)
     return past.with_lines(known.select("user_id", "product_id", period=past.start(pl.col("time").dt.date())))
+
+
+def _stay(placed: pl.DataFrame, lines: pl.DataFrame | None, demand: Path) -> pl.DataFrame:
+    """Return user_id and segment_id of all users in their order; members without new lines are where they were."""
+    members = read_segments(demand)[1]
+    if members is None:
+        return placed
+    stay = members if lines is None else members.join(lines, on="user_id", how="anti")
+    return placed.update(stay.select("user_id", "segment_id"), on="user_id", how="left", maintain_order="left")
 
 
 def _segments(saved: SavedNetwork, users: pl.DataFrame, past: Past, demand: Path) -> pl.Series:

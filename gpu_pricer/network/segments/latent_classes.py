@@ -1,10 +1,12 @@
 """Latent classes of users who respond to prices alike, and as far as it helps also buy alike (EM: Dempster 1977)."""
 
+import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import logsumexp
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 
 from gpu_pricer.network.segments.user_scores import UserScores
 
@@ -97,4 +99,6 @@ def _start(scores: UserScores, count: int, taste_weight: float, seed: int) -> np
     if taste_weight:
         points.append(np.sqrt(taste_weight) * scores.taste_directions)
     means = KMeans(count, n_init=1, random_state=seed)  # type: ignore[arg-type]
-    return np.asarray(means.fit_predict(np.concatenate(points, axis=1)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # users may be alike: then some classes start empty
+        return np.asarray(means.fit_predict(np.concatenate(points, axis=1)))

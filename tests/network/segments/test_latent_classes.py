@@ -1,0 +1,93 @@
+"""Latent classes of users whose types the test knows, and how many of them are chosen."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from gpu_pricer.network.segments.choosing import choose_classes, members
+from gpu_pricer.network.segments.latent_classes import _climbed, fit_classes
+from gpu_pricer.network.segments.user_scores import user_scores
+from tests.network.segments.user_log import agreement, draw
+
+FOLDS = [0, 1, 2, 3]
+MARKETS = {
+    "one type": {"sensitivity": (2.5,)},
+    "responses": {"sensitivity": (1.0, 4.0)},
+    "tastes": {"sensitivity": (2.5, 2.5), "taste": 1.0},
+}
+
+
+@pytest.fixture(scope="module")
+def markets():
+    """Scores and types of the users of each market."""
+    drawn = {name: draw(**settings) for name, settings in MARKETS.items()}
+    return {name: (user_scores(market.pooled, market.log), market.type) for name, market in drawn.items()}
+
+
+def test_types_that_differ_only_in_response_are_found_without_tastes(markets):
+    scores, kind = markets["responses"]
+
+    classes = fit_classes(scores.of_folds(FOLDS), 2, 0.0, seed=0)
+
+    assert agreement(members(classes, scores, FOLDS), kind) > 0.95
+    low, high = sorted(1 + classes.response.mean(axis=1))
+    assert high / low == pytest.approx(4.0, rel=0.4)  # both are shrunk towards everybody's
+    assert classes.share.sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("taste_weight", "least", "most"), [(0.0, 0.5, 0.65), (0.1, 0.95, 1.0), (1.0, 0.95, 1.0)])
+def test_types_that_differ_only_in_tastes_are_found_where_tastes_count(markets, taste_weight, least, most):
+    scores, kind = markets["tastes"]
+
+    classes = fit_classes(scores.of_folds(FOLDS), 2, taste_weight, seed=0)
+
+    assert least <= agreement(members(classes, scores, FOLDS), kind) <= most
+    assert np.abs(classes.response).max() < 0.2
+
+
+def test_more_restarts_are_never_less_likely(markets):
+    whole = markets["responses"][0].of_folds(FOLDS)
+
+    climbed = [_climbed(whole, 6, 0.1, seed) for seed in range(4)]
+
+    assert len({likelihood for _, likelihood in climbed}) > 1
+    best = max(climbed, key=lambda pair: pair[1])[0]
+    np.testing.assert_array_equal(fit_classes(whole, 6, 0.1, seed=0, restarts=4).response, best.response)
+
+
+def test_classes_do_not_ask_who_the_users_are(markets):
+    scores, _ = markets["responses"]
+    order = np.random.default_rng(1).permutation(scores.users)
+    classes = fit_classes(scores.of_folds(FOLDS), 3, 0.1, seed=0)
+
+    np.testing.assert_array_equal(
+        members(classes, scores.of_users(order), FOLDS), members(classes, scores, FOLDS)[order]
+    )
+
+
+def test_classes_of_a_log_without_price_moves_respond_like_everybody(markets):
+    still = markets["one type"][0].of_folds(FOLDS)
+    still = replace(still, score=still.score * 0, information=still.information * 0)
+
+    classes = fit_classes(still, 3, 0.1, seed=0)
+
+    np.testing.assert_array_equal(classes.response, 0.0)
+
+
+@pytest.mark.parametrize(("market", "least"), [("one type", 1), ("responses", 2)])
+def test_at_least_as_many_classes_are_chosen_as_there_are_types(markets, market, least):
+    count, _ = choose_classes(markets[market][0], most=64, least_members=10, seed=0)
+
+    assert least <= count <= 30
+
+
+@pytest.mark.parametrize(("most", "least_members", "limit"), [(3, 10, 3), (64, 100, 3), (64, 1000, 1), (1, 1, 1)])
+def test_no_more_classes_are_chosen_than_users_and_settings_allow(markets, most, least_members, limit):
+    count, _ = choose_classes(markets["responses"][0], most, least_members, seed=0)
+
+    assert count <= limit
+
+
+def test_a_single_fold_judges_nothing(markets):
+    assert choose_classes(markets["responses"][0].of_folds(FOLDS), 64, 10, seed=0) == (1, 0.0)

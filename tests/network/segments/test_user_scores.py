@@ -1,0 +1,97 @@
+"""What users' purchases say of their own response, against numeric derivatives of their log likelihood."""
+
+import numpy as np
+import pytest
+
+from gpu_pricer.network.segments import user_scores as module
+from gpu_pricer.network.segments.user_scores import PRIOR_PURCHASES, user_scores
+from tests.network.segments.user_log import CATEGORIES, PERIODS, PRODUCTS, SIZE, draw
+
+STEP = 1e-3
+USERS = 25
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return draw(sensitivity=(1.0, 4.0), users=USERS)
+
+
+def log_likelihoods(drawn, phi):
+    """Poisson log likelihoods of users' choices [K, U, G] where b is (1 + φ) times everybody's, written out.
+
+    A user's mean rate of every product over all periods is known: the utilities' mean over what everybody would have
+    bought in the user's visits stays where it is.
+    """
+    utility = drawn.pooled.utility()[:, 0].numpy()
+    weight = np.exp(utility) * drawn.grid.on_shelf.numpy()
+    category = np.repeat(np.arange(CATEGORIES), SIZE)
+    share = weight / (1 + np.stack([weight[category == g].sum(0) for g in range(CATEGORIES)]))[category]
+    slope = -drawn.pooled.sensitivity[0].numpy()[:, None] * drawn.grid.move.numpy()
+    bought = np.zeros((USERS, PRODUCTS, PERIODS))
+    log = drawn.log
+    np.add.at(bought, (log.user.numpy(), log.product.numpy(), log.period.numpy()), log.count.numpy())
+    expected = log.visits.numpy()[:, None] * share
+    mean = (expected * slope).sum(2, keepdims=True) / expected.sum(2, keepdims=True)
+    rate = (bought.sum(2) + PRIOR_PURCHASES) / (expected.sum(2) + PRIOR_PURCHASES)
+    own = expected * rate[:, :, None] * np.exp(phi * (slope - mean))
+    value = bought * np.log(np.maximum(own, 1e-300)) * (own > 0) - own
+    by_fold = np.stack([value[:, :, np.arange(PERIODS) % 4 == k].sum(2) for k in range(4)])
+    return np.stack([by_fold[:, :, category == g].sum(2) for g in range(CATEGORIES)], axis=2)
+
+
+def test_scores_and_information_are_derivatives_of_the_log_likelihood(drawn):
+    low, here, high = (log_likelihoods(drawn, phi) for phi in (-STEP, 0.0, STEP))
+    first, second = (high - low) / (2 * STEP), (high - 2 * here + low) / STEP**2
+
+    found = user_scores(drawn.pooled, drawn.log)
+
+    order = np.argsort(second.sum((0, 1)))  # groups stand in the order of what the log says of them
+    np.testing.assert_allclose(found.score, first[:, :, order], atol=1e-4)
+    np.testing.assert_allclose(found.information, -second[:, :, order], atol=1e-3)
+
+
+def test_blocks_of_users_and_products_change_no_score(drawn, monkeypatch):
+    whole = user_scores(drawn.pooled, drawn.log)
+
+    monkeypatch.setattr(module, "USERS", 7)
+    monkeypatch.setattr(module, "PRODUCTS", 5)
+    blocks = user_scores(drawn.pooled, drawn.log)
+
+    np.testing.assert_allclose(blocks.score, whole.score, atol=1e-10)
+    np.testing.assert_allclose(blocks.information, whole.information, atol=1e-10)
+
+
+def test_categories_that_tell_least_share_the_last_group(drawn, monkeypatch):
+    apart = user_scores(drawn.pooled, drawn.log)
+
+    monkeypatch.setattr(module, "GROUPS", 2)
+    grouped = user_scores(drawn.pooled, drawn.log)
+
+    assert (np.diff(apart.information.sum((0, 1))) <= 0).all()
+    for name in ("score", "information"):
+        parts = getattr(apart, name)
+        expected = np.stack([parts[..., 0], parts[..., 1:].sum(2)], axis=2)
+        np.testing.assert_allclose(getattr(grouped, name), expected)
+
+
+def test_folds_add_up(drawn):
+    scores = user_scores(drawn.pooled, drawn.log)
+
+    whole, parts = scores.of_folds([0, 1, 2, 3]), [scores.of_folds([0, 2]), scores.of_folds([1, 3])]
+
+    np.testing.assert_allclose(whole.score, parts[0].score + parts[1].score)
+    np.testing.assert_allclose(whole.information, parts[0].information + parts[1].information)
+    np.testing.assert_allclose(whole.bought[0].toarray(), (parts[0].bought[0] + parts[1].bought[0]).toarray())
+    np.testing.assert_array_equal(whole.visits[0], drawn.log.visits.numpy())
+    assert whole.bought[0].sum() == float(drawn.log.count.sum())
+
+
+def test_scores_of_some_users_are_theirs(drawn):
+    scores, users = user_scores(drawn.pooled, drawn.log), np.array([3, 4, 17])
+
+    some = scores.of_users(users)
+
+    assert some.users == 3
+    np.testing.assert_array_equal(some.score, scores.score[:, users])
+    np.testing.assert_array_equal(some.visits[2], scores.visits[2][users])
+    np.testing.assert_array_equal(some.bought[1].toarray(), scores.bought[1].toarray()[users])
