@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from gpu_pricer.evaluation.baselines.judging import baseline_blocks
+from gpu_pricer.evaluation.baselines.verdict import better_rivals
 from gpu_pricer.evaluation.demand import CatalogDemand
 from gpu_pricer.evaluation.demand.aggregation import aggregation_regret
 from gpu_pricer.evaluation.demand.intervals import category_intervals, elasticity_intervals, interval_block
@@ -51,7 +53,7 @@ class Metrics:
     intervals: elasticities with intervals by segment and category, None without a posterior.
     """
 
-    blocks: dict[str, dict]
+    blocks: dict[str, Any]
     probabilities: dict[str, np.ndarray]
     intervals: pl.DataFrame | None
 
@@ -74,14 +76,18 @@ def evaluate_all(found: EvaluationInputs, settings: EvaluationSettings, seed: in
 
 def _held_out_blocks(
     found: EvaluationInputs, settings: EvaluationSettings
-) -> tuple[dict[str, dict], dict[str, np.ndarray]]:
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return the blocks that judge held-out probabilities, and the probabilities [N] of every model."""
     held_out = found.held_out
     if held_out is None:
         return {}, {}
-    blocks, probabilities = held_out.blocks(), held_out.probabilities()
+    blocks: dict[str, Any] = {**held_out.blocks()}
+    probabilities = held_out.probabilities()
     if settings.baselines:
-        blocks["baselines"], theirs = baseline_blocks(held_out, settings.baselines, settings.encoding, found.trained)
+        judged, theirs = baseline_blocks(
+            held_out, settings.baselines, settings.encoding, found.trained, settings.sample
+        )
+        blocks["baselines"], blocks["better_rivals"] = judged, better_rivals(judged)
         probabilities |= theirs
     return blocks, probabilities
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from gpu_pricer.checks import require_flag, require_integer, require_number
 from gpu_pricer.errors import InputError
 from gpu_pricer.evaluation.baselines.baseline import Baseline
+from gpu_pricer.evaluation.baselines.sample import Sample
 from gpu_pricer.evaluation.held_out import Bootstrap
 from gpu_pricer.network.encoding.loading import EncodingConfig
 
@@ -17,6 +18,7 @@ class EvaluationSettings:
     categories: number of the largest categories that are drawn and whose segments are valued.
     plots: whether figures are drawn.
     encoding: the network's encoding, for the baselines that see the network's features of the past.
+    sample: the part of the log on which the baselines are fitted and judged; None: all of it.
     baselines: models by name.
     """
 
@@ -25,6 +27,7 @@ class EvaluationSettings:
     categories: int
     plots: bool
     encoding: EncodingConfig
+    sample: Sample | None
     baselines: dict[str, Baseline]
 
     def __post_init__(self) -> None:

@@ -8,8 +8,10 @@ import numpy as np
 import polars as pl
 from hydra.utils import instantiate
 from omegaconf import DictConfig
+from rich.console import Console
 
 from gpu_pricer.evaluation import plots
+from gpu_pricer.evaluation.baselines.verdict import verdict_lines
 from gpu_pricer.evaluation.blocks import evaluate_all
 from gpu_pricer.evaluation.demand import CatalogDemand
 from gpu_pricer.evaluation.demand.price_response import response_curves
@@ -55,8 +57,9 @@ def main(config: DictConfig) -> None:
                               categories, and the means of elasticity, low and high by the posterior
               segmentation    profit (per 1,000 visits, expected by the artefact of its own prices) and log_loss for
                               1, 4, 16, … segments
-              baselines       the same blocks for the models in `evaluate` (evaluate=baselines: all of them), and
-                              ours_minus_theirs: intervals of the differences
+              baselines       the same blocks for the models in `evaluate` (evaluate=baselines: all of them);
+                              our_log_loss on the same rows; ours_minus_theirs: intervals of the differences
+              better_rivals   names of the baselines whose log loss is lower by the whole interval of the difference
               truth           profit_per_1000_visits, profit_over_today, regret (share of the oracle's profit that is
                               missed), share_of_attainable_gain, optimism_gap (predicted profit over true profit − 1),
                               gain_share of warm and cold products (cold ones never sold), elasticity_rmse,
@@ -83,6 +86,9 @@ def main(config: DictConfig) -> None:
     if settings.plots and found.demand is not None:
         _draw_demand(work / "plots", metrics.blocks, found.demand, settings.categories)
     wide_console().print(*scoreboard(metrics.blocks), sep="\n")
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    for line in verdict_lines(metrics.blocks.get("baselines", {}), settings.bootstrap.level):
+        console.print(line)
 
 
 def write_metrics(path: Path, metrics: dict) -> None:

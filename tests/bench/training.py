@@ -90,10 +90,10 @@ def feeding(data: ChoiceData, config: DictConfig, batches: int, repeats: int) ->
 
 def fitting(data: ChoiceData, config: DictConfig, folder: Path, repeats: int) -> dict[str, object]:
     """Return how long the whole training takes, and boosted trees on the same choices."""
-    trees, table = config.evaluate.baselines.lightgbm_monotone, trained_offers(folder / "data", data)
+    trees, (table, log) = config.evaluate.baselines.lightgbm_monotone, trained_offers(folder / "data", data)
     seconds = {
         "ours": median(timed(lambda: train(data, config, folder / "train")) for _ in range(repeats)),
-        "lightgbm": median(timed(lambda: instantiate(trees).fit(table)) for _ in range(repeats)),
+        "lightgbm": median(timed(lambda: instantiate(trees).fit(table, log)) for _ in range(repeats)),
     }
     return {
         "choices": len(data.split()[0]),
@@ -175,11 +175,11 @@ def train(data: ChoiceData, config: DictConfig, folder: Path) -> None:
     settle_price_response(module.network, price_response, optimiser, config.seed)
 
 
-def trained_offers(folder: Path, data: ChoiceData) -> pl.DataFrame:
-    """Return the described offers of the periods trained on."""
+def trained_offers(folder: Path, data: ChoiceData) -> tuple[pl.DataFrame, Log]:
+    """Return the described offers of the periods trained on, and their log."""
     log = Log(*(pl.read_parquet(folder / f"{name}.parquet") for name in ("shelf", "choices", "visits")))
     periods = data.calendar.periods[data.calendar.history_periods : data.calendar.trained_periods]
-    return describe_offers(offers_of(log, periods), log, reference_prices(log.shelf, periods))
+    return describe_offers(offers_of(log, periods), log, reference_prices(log.shelf, periods)), log
 
 
 def timed(work: Callable[[], object]) -> float:

@@ -13,8 +13,14 @@ from gpu_pricer.evaluation.baselines.frequency import Frequency
 from gpu_pricer.evaluation.baselines.logit import Logit
 from gpu_pricer.evaluation.baselines.trees import BoostedTrees
 from gpu_pricer.evaluation.demand.price_response import raise_prices
+from gpu_pricer.evaluation.held_out import Log
 
 SLOPE = -2.0
+NO_LOG = Log(
+    shelf=pl.DataFrame({"period": [date(2025, 1, 6)]}),
+    choices=pl.DataFrame({"product_id": [1, None]}),
+    visits=pl.DataFrame(),
+)
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +56,12 @@ def offers() -> pl.DataFrame:
     )
 
 
-def trees_of(monotone: bool, network_past: bool = False) -> BoostedTrees:
-    return BoostedTrees(monotone, network_past, rounds=30, leaves=7, rate=0.1, min_rows=50)
+def trees_of(monotone: bool, network_past: bool = False, optional: bool = False) -> BoostedTrees:
+    return BoostedTrees(monotone, network_past, optional, rounds=30, leaves=7, rate=0.1, min_rows=50)
 
 
 def test_logit_finds_the_log_odds_that_it_is_made_for(offers):
-    predict = Logit(spread=10.0).fit(offers)
+    predict = Logit(spread=10.0).fit(offers, NO_LOG)
 
     before, after = (np.log(p / (1 - p)) for p in (predict(offers), predict(raise_prices(offers))))
 
@@ -67,13 +73,13 @@ def test_frequency_moves_from_the_products_mean_to_the_users_own():
     offers = pl.DataFrame({"product_id": [1, 1, 2], "bought": [True, False, False], "weight": [1.0, 3.0, 1.0]})
     rows = pl.DataFrame({"product_id": [1, 1], "product_purchases": [0.0, 30.0], "visits": [0.0, 30.0]})
 
-    share = Frequency(prior_visits=10).fit(offers)(rows)
+    share = Frequency(prior_visits=10).fit(offers, NO_LOG)(rows)
 
     assert share == pytest.approx([0.25, (30 + 2.5) / 40])
 
 
 def test_monotone_trees_never_sell_more_at_a_higher_price(offers):
-    predict = trees_of(monotone=True).fit(offers)
+    predict = trees_of(monotone=True).fit(offers, NO_LOG)
 
     before, after = predict(offers), predict(raise_prices(offers))
 
@@ -85,7 +91,7 @@ def test_trees_with_the_networks_past_use_what_only_it_shows(offers):
     past = offers["bought"].to_numpy()[:, None] + np.random.default_rng(1).normal(size=(offers.height, 3))
     described = offers.with_columns(past=pl.Series(past.astype(np.float32)))
 
-    poor, rich = (trees_of(True, network_past).fit(described)(described) for network_past in (False, True))
+    poor, rich = (trees_of(True, network_past).fit(described, NO_LOG)(described) for network_past in (False, True))
 
     bought = offers["bought"].to_numpy()
     assert rich[bought].mean() - rich[~bought].mean() > 2 * (poor[bought].mean() - poor[~bought].mean())
@@ -94,14 +100,14 @@ def test_trees_with_the_networks_past_use_what_only_it_shows(offers):
 def test_monotone_trees_never_sell_more_where_a_product_was_cheaper_lately(offers):
     rng = np.random.default_rng(2)
     described = offers.with_columns(recent_price=pl.col("price") * np.exp(rng.normal(0, 0.2, offers.height)))
-    predict = trees_of(monotone=True, network_past=True).fit(described)
+    predict = trees_of(monotone=True, network_past=True).fit(described, NO_LOG)
 
     before, after = predict(described), predict(described.with_columns(pl.col("recent_price") / 1.1))
 
     assert (after <= before).all()
 
 
-@pytest.mark.parametrize("name", ["monotone", "network_past"])
+@pytest.mark.parametrize("name", ["monotone", "network_past", "optional"])
 def test_a_switch_of_the_trees_that_is_neither_on_nor_off_is_refused(name):
     with pytest.raises(ValueError, match=f"lightgbm.{name} must be true or false, found 1"):
         replace(trees_of(monotone=True), **{name: 1})
@@ -109,7 +115,7 @@ def test_a_switch_of_the_trees_that_is_neither_on_nor_off_is_refused(name):
 
 @pytest.mark.parametrize("model", [Logit(spread=10.0), trees_of(False), trees_of(True, network_past=True)])
 def test_a_product_that_training_never_saw_gets_a_probability(offers, model):
-    predict = model.fit(offers)
+    predict = model.fit(offers, NO_LOG)
 
     share = predict(offers.head(5).with_columns(product_id=pl.lit(99, pl.Int64)))
 
@@ -120,21 +126,28 @@ def test_a_baseline_learns_once_from_the_same_offers(offers, monkeypatch):
     taught = []
     learn, model = Frequency.fit, Frequency(prior_visits=10)
     monkeypatch.setattr(judging, "_known_predictions", {})
-    monkeypatch.setattr(Frequency, "fit", lambda model, rows: taught.append(rows.height) or learn(model, rows))
+    monkeypatch.setattr(
+        Frequency, "fit", lambda model, rows, log: taught.append(rows.height) or learn(model, rows, log)
+    )
 
-    first, again = (judging.baseline_predictions("frequency", model, offers, offers.head(9)) for _ in range(2))
-    other = judging.baseline_predictions("frequency", model, offers.head(500), offers.head(9))
+    first, again = (judging.baseline_predictions("frequency", model, offers, offers.head(9), NO_LOG) for _ in range(2))
+    other = judging.baseline_predictions("frequency", model, offers.head(500), offers.head(9), NO_LOG)
 
     assert taught == [offers.height, 500]
     assert first is again
     assert (other.probability != first.probability).any()
 
 
-def test_boosted_trees_without_their_library_are_refused_in_one_line(monkeypatch):
+@pytest.fixture
+def without_lightgbm(monkeypatch):
     def missing(name):
         raise ModuleNotFoundError(f"No module named {name!r}")
 
     monkeypatch.setattr(trees, "import_module", missing)
+
+
+@pytest.mark.usefixtures("without_lightgbm")
+def test_boosted_trees_without_their_library_are_refused_in_one_line():
 
     with pytest.raises(
         InputError, match=r"must find the package lightgbm, found No module named 'lightgbm': pip install"

@@ -140,6 +140,18 @@ def test_held_out_choices_make_blocks_of_the_network_and_the_artefact(config, of
     assert low < test["log_loss"] < high
 
 
+def test_rivals_are_fitted_by_default_and_the_last_lines_say_who_predicts_better(config, offers, capsys):
+    wild = pl.Series(0.9 - 0.8 * (offers["product_id"].hash(seed=0) % 2).cast(pl.Float64))
+    offers.with_columns(probability=wild).write_parquet(Path(config.paths.work) / "train" / "held_out.parquet")
+
+    evaluate.main(config)
+
+    metrics, last = metrics_of(config), capsys.readouterr().out.splitlines()[-2:]
+    assert list(metrics["baselines"]) == metrics["better_rivals"] == ["shrunken_logit", "lightgbm_monotone"]
+    assert all("predicts better than this demand model: log loss" in line for line in last)
+    assert last[0].endswith("; do not trust prices made from this model before you know why")
+
+
 def test_exact_demand_has_the_true_elasticities(config):
     published_from_the_truth(config)
 

@@ -62,7 +62,7 @@ def test_permuting_prices_within_product_destroys_the_price_response(honest, tmp
     # tests/network/price_response/test_price_leaks.py shows that it is no more than chance.
     assert honest["price_response"]["mean_elasticity"] < -1.0
     assert abs(permuted["price_response"]["mean_elasticity"]) < abs(honest["price_response"]["mean_elasticity"]) / 2
-    for name in ("logit", "lightgbm", "lightgbm_monotone", "lightgbm_rich"):
+    for name in ("logit", "shrunken_logit", "lightgbm", "lightgbm_monotone", "lightgbm_rich"):
         assert honest["baselines"][name]["price_response"]["mean_elasticity"] < -0.7, name
         assert abs(permuted["baselines"][name]["price_response"]["mean_elasticity"]) < 0.3, name
 

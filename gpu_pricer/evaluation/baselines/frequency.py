@@ -7,6 +7,7 @@ import polars as pl
 
 from gpu_pricer.checks import require_number
 from gpu_pricer.evaluation.baselines.baseline import Predict
+from gpu_pricer.evaluation.held_out.offers import Log
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Frequency:
     def __post_init__(self) -> None:
         require_number("frequency.prior_visits", self.prior_visits, above=0)
 
-    def fit(self, offers: pl.DataFrame) -> Predict:
+    def fit(self, offers: pl.DataFrame, sales: Log) -> Predict:
         """Return the predictor with the mean rate of every product in the offers.
 
         The users' own counts are columns of the offers and cover the periods before each offer.

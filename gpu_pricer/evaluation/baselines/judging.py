@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from dataclasses import replace
 from datetime import date
 from typing import NamedTuple
 
@@ -9,8 +10,11 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.evaluation.baselines.baseline import Baseline
+from gpu_pricer.evaluation.baselines.occasion_totals import buys_always, scaled_to_purchases
+from gpu_pricer.evaluation.baselines.sample import Sample
+from gpu_pricer.evaluation.baselines.trees import NotInstalledError
 from gpu_pricer.evaluation.demand.price_response import arc_response, raise_prices
-from gpu_pricer.evaluation.held_out import HeldOut, describe_offers, offers_of, reference_prices
+from gpu_pricer.evaluation.held_out import HeldOut, Log, describe_offers, offers_of, reference_prices
 from gpu_pricer.evaluation.held_out.past import with_network_past
 from gpu_pricer.network.encoding.loading import EncodingConfig
 
@@ -32,45 +36,67 @@ _known_predictions: dict[tuple[Baseline, str], Predictions] = {}
 
 
 def baseline_blocks(
-    held_out: HeldOut, baselines: dict[str, Baseline], encoding: EncodingConfig, trained: list[date]
+    held_out: HeldOut,
+    baselines: dict[str, Baseline],
+    encoding: EncodingConfig,
+    trained: list[date],
+    sample: Sample | None,
 ) -> tuple[dict[str, dict], dict[str, np.ndarray]]:
     """Return the block and the held-out probabilities [N] of every baseline, fitted on the offers of `trained`.
 
-    A block is that of HeldOut.judge with two more entries: price_response, and ours_minus_theirs, the intervals of the
-    differences between the demand model's scores and the baseline's.
+    sample: the part of the log on which baselines are fitted and judged; None: all of it. A block is that of
+    HeldOut.judge with three more entries: price_response, our_log_loss, which is the demand model's on the same offers,
+    and ours_minus_theirs, the intervals of the differences between the demand model's scores and the baseline's. A
+    sample of the held-out offers leaves the probabilities out.
+    A baseline whose library is not installed is left out, and the log says so.
     """
     sales = held_out.sales
+    judged = held_out if sample is None else replace(held_out, offers=sample.held_out(held_out.offers))
+    learned = offers_of(sales, trained) if sample is None else sample.training(sales, trained)
+    if not learned["bought"].any():
+        log.info("no purchase in the periods of the training: no baselines")
+        return {}, {}
     reference = reference_prices(sales.shelf, trained)
-    training, offers = (
-        with_network_past(describe_offers(rows, sales, reference), sales, reference, encoding)
-        for rows in (offers_of(sales, trained), held_out.offers.select(OFFER))
-    )
-    _, ours = held_out.judge(held_out.offers["probability"])
+    training, offers = (describe_offers(rows, sales, reference) for rows in (learned, judged.offers.select(OFFER)))
+    if any(getattr(model, "network_past", False) for model in baselines.values()):
+        training, offers = (with_network_past(rows, sales, reference, encoding) for rows in (training, offers))
+    block_of_ours, ours = judged.judge(judged.offers["probability"])
     blocks, probabilities = {}, {}
     for name, model in baselines.items():
-        predictions = baseline_predictions(name, model, training, offers)
-        probabilities[name] = predictions.probability
-        block, theirs = held_out.judge(pl.Series(predictions.probability))
+        try:
+            predictions = baseline_predictions(name, model, training, offers, sales)
+        except NotInstalledError as error:
+            log.info("baseline %s is left out: %s", name, error)
+            continue
+        block, theirs = judged.judge(pl.Series(predictions.probability))
         difference = {score: ours[score] - theirs[score] for score in ours}
+        probabilities[name] = predictions.probability
         blocks[name] = block | {
-            "ours_minus_theirs": held_out.bootstrap.intervals(difference),
+            "our_log_loss": block_of_ours["log_loss"],
+            "ours_minus_theirs": judged.bootstrap.intervals(difference),
             "price_response": arc_response(offers, predictions.probability, predictions.after_raise),
         }
-    return blocks, probabilities
+    return blocks, probabilities if judged.offers.height == held_out.offers.height else {}
 
 
-def baseline_predictions(name: str, model: Baseline, training: pl.DataFrame, offers: pl.DataFrame) -> Predictions:
+def baseline_predictions(
+    name: str, model: Baseline, training: pl.DataFrame, offers: pl.DataFrame, sales: Log
+) -> Predictions:
     """Return the predictions for the offers [N] by the model fitted on the training offers.
 
-    A call with the model and offers of an earlier call returns the same arrays without fitting again.
+    sales: the log of both; where every occasion buys something, the probabilities are scaled to that. A call with the
+    model, offers and log of an earlier call returns the same arrays without fitting again.
     """
-    key = model, _digest(training, offers)
+    key = model, _digest(training, offers, sales.shelf, sales.choices)
     if key in _known_predictions:
         log.info("baseline %s: same model and offers as before, the earlier predictions are used again", name)
-    else:
-        log.info("baseline %s learns from %s offers", name, f"{training.height:,}")
-        predict = model.fit(training)
-        _known_predictions[key] = Predictions(predict(offers), predict(raise_prices(offers)))
+        return _known_predictions[key]
+    log.info("baseline %s learns from %s offers", name, f"{training.height:,}")
+    predict = model.fit(training, sales)
+    probabilities = [predict(rows) for rows in (offers, raise_prices(offers))]
+    if buys_always(sales):
+        probabilities = [scaled_to_purchases(offers, value, training) for value in probabilities]
+    _known_predictions[key] = Predictions(*probabilities)
     return _known_predictions[key]
 
 

@@ -1,16 +1,18 @@
 """The textbook baseline: a logit of product effects, of the log price in each category, and of promotion."""
 
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import polars as pl
-from scipy.sparse import csr_array, hstack
+from scipy.sparse import csr_array, hstack, vstack
 from sklearn.linear_model import LogisticRegression
 
 from gpu_pricer.checks import require_number
 from gpu_pricer.evaluation.baselines.baseline import Predict
+from gpu_pricer.evaluation.held_out.offers import Log, occasions_of, reference_prices
 
-SETTLED = {"tol": 1e-8, "max_iter": 1000}
+SETTLED = {"tol": 1e-7, "max_iter": 1000}
 CELL = ("period", "category_id", "product_id")
 VALUES = ("price", "reference_price", "display", "mailer")
 
@@ -28,7 +30,7 @@ class Logit:
     def __post_init__(self) -> None:
         require_number("logit.spread", self.spread, above=0)
 
-    def fit(self, offers: pl.DataFrame) -> Predict:
+    def fit(self, offers: pl.DataFrame, sales: Log) -> Predict:
         """Return the predictor that maximises the likelihood of the cells of the offers."""
         weight = pl.col("weight")
         cells = offers.group_by(CELL, maintain_order=True).agg(
@@ -36,18 +38,34 @@ class Logit:
             bought=(weight * pl.col("bought")).sum(),
             not_bought=(weight * ~pl.col("bought")).sum(),
         )
+        return self.fit_cells(cells)
+
+    def fit_cells(self, cells: pl.DataFrame) -> Predict:
+        """Return the predictor that maximises the likelihood of cells.
+
+        cells: a row per product and period with the columns of CELL and VALUES, and the number of offers that were
+        bought and not_bought.
+        """
         products, categories = (cells[name].unique().sort() for name in ("product_id", "category_id"))
         design = _design(cells, products, categories)
         outcomes = np.repeat([1, 0], cells.height)
         weights = np.concatenate([cells["bought"].to_numpy(), cells["not_bought"].to_numpy()])
-        model = LogisticRegression(C=self.spread**2, solver="newton-cholesky", **SETTLED)
-        model.fit(csr_array(_stacked(design)), outcomes, sample_weight=weights)
+        model = LogisticRegression(C=self.spread**2, solver="newton-cg", **SETTLED)
+        model.fit(vstack([design, design], format="csr"), outcomes, sample_weight=weights)
         return lambda rows: model.predict_proba(_design(rows, products, categories))[:, 1]
 
 
-def _stacked(design: csr_array) -> csr_array:
-    """Return the rows [N] twice, [2N]: once for the bought and once for the not bought offers of each cell."""
-    return csr_array(np.r_[design.toarray(), design.toarray()])
+def logged_cells(sales: Log, periods: list[date]) -> pl.DataFrame:
+    """Return the cells, as in fit_cells, of all offers of these periods, whatever sample of them a baseline gets."""
+    shelves = occasions_of(sales, periods).group_by("period", "category_id", maintain_order=True)
+    bought = sales.purchases.group_by("period", "product_id").agg(bought=pl.len().cast(pl.Float64))
+    return (
+        sales.shelf.join(shelves.agg(pl.col("weight").sum()), on=["period", "category_id"], maintain_order="left")
+        .join(reference_prices(sales.shelf, periods), on="product_id", maintain_order="left")
+        .join(bought, on=["period", "product_id"], how="left", maintain_order="left")
+        .with_columns(pl.col("bought").fill_null(0.0))
+        .select(*CELL, *VALUES, "bought", not_bought=pl.col("weight") - pl.col("bought"))
+    )
 
 
 def _design(rows: pl.DataFrame, products: pl.Series, categories: pl.Series) -> csr_array:

@@ -10,6 +10,7 @@ import polars as pl
 from gpu_pricer.checks import require_flag, require_integer, require_number
 from gpu_pricer.errors import InputError, first_line
 from gpu_pricer.evaluation.baselines.baseline import Predict
+from gpu_pricer.evaluation.held_out.offers import Log
 
 FALLING = ("price_ratio", "discount")
 CODES = ("product_id", "category_id")
@@ -21,33 +22,40 @@ FEATURES = (*CODES, *FALLING, *OTHERS)
 RECENT = "recent_ratio"  # a feature of network_past, price / recent price; monotone demand may only fall with it
 
 
+class NotInstalledError(InputError):
+    """A model needs a library that is not installed."""
+
+
 @dataclass(frozen=True)
 class BoostedTrees:
     """Settings of boosted trees.
 
     monotone: whether the predicted demand may only fall with price.
+    optional: whether a missing LightGBM is allowed; fit then raises NotInstalledError.
     network_past: whether the trees also see the network's features of the past (held_out.past), beside the counts and
     ages of past purchases.
     rounds: trees; leaves: per tree; rate: learning rate; min_rows: least offers in a leaf.
-    Raises InputError where LightGBM is not installed.
+    Raises NotInstalledError where LightGBM is not installed, unless optional.
     """
 
     monotone: bool
     network_past: bool
+    optional: bool
     rounds: int
     leaves: int
     rate: float
     min_rows: int
 
     def __post_init__(self) -> None:
-        for name in ("monotone", "network_past"):
+        for name in ("monotone", "network_past", "optional"):
             require_flag(f"lightgbm.{name}", getattr(self, name))
         for name, least in (("rounds", 1), ("leaves", 2), ("min_rows", 1)):
             require_integer(f"lightgbm.{name}", getattr(self, name), least)
         require_number("lightgbm.rate", self.rate, above=0, most=1)
-        _lightgbm()
+        if not self.optional:
+            _lightgbm()
 
-    def fit(self, offers: pl.DataFrame) -> Predict:
+    def fit(self, offers: pl.DataFrame, sales: Log) -> Predict:
         """Return the predictor whose trees are boosted on the log likelihood of the offers."""
         lightgbm = _lightgbm()
         vocabulary = {name: offers[name].unique().sort() for name in CODES}
@@ -113,7 +121,7 @@ def _lightgbm() -> Any:
         return import_module("lightgbm")
     except (ImportError, OSError) as error:  # OSError: the package is installed, the system library libgomp is not
         reason = first_line(error)
-        raise InputError(
+        raise NotInstalledError(
             f"boosted trees must find the package lightgbm, found {reason}: "
             'pip install -e ".[baselines]" (and the system package libgomp1), or leave these baselines out'
         ) from error

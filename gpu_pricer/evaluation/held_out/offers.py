@@ -23,13 +23,13 @@ class Log:
         return self.choices.drop_nulls("product_id").select(*OCCASION, "product_id").unique()
 
 
-def offers_of(log: Log, periods: list[date]) -> pl.DataFrame:
-    """Return a row per offer of the periods: period, user_id, category_id, product_id, bought and weight.
+def occasions_of(log: Log, periods: list[date]) -> pl.DataFrame:
+    """Return a row per occasion of the periods: user_id, period, category_id and weight.
 
     An occasion without purchase is sampled with probability outside_rate, so it stands for weight = 1 / outside_rate
     occasions; an occasion with a purchase has weight 1.
     """
-    occasions = (
+    return (
         log.choices.filter(pl.col("period").is_in(periods))
         .group_by(OCCASION, maintain_order=True)
         .agg(has_bought=pl.col("product_id").is_not_null().any(), outside_rate=pl.col("outside_rate").first())
@@ -37,10 +37,15 @@ def offers_of(log: Log, periods: list[date]) -> pl.DataFrame:
             *OCCASION, weight=pl.when("has_bought").then(1.0).otherwise(1 / pl.col("outside_rate").cast(pl.Float64))
         )
     )
+
+
+def offers_of(log: Log, periods: list[date]) -> pl.DataFrame:
+    """Return a row per offer of the periods: its occasion and weight (occasions_of), product_id and bought."""
     shelf = log.shelf.select("period", "category_id", "product_id")
     bought = log.purchases.select(*OCCASION, "product_id", bought=pl.lit(True))
     return (
-        occasions.join(shelf, on=["period", "category_id"], maintain_order="left_right")
+        occasions_of(log, periods)
+        .join(shelf, on=["period", "category_id"], maintain_order="left_right")
         .join(bought, on=[*OCCASION, "product_id"], how="left", maintain_order="left")
         .with_columns(pl.col("bought").fill_null(False))
     )
