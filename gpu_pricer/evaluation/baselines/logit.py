@@ -57,10 +57,11 @@ class Logit:
 
 def logged_cells(sales: Log, periods: list[date]) -> pl.DataFrame:
     """Return the cells, as in fit_cells, of all offers of these periods, whatever sample of them a baseline gets."""
-    shelves = occasions_of(sales, periods).group_by("period", "category_id", maintain_order=True)
+    shelves = occasions_of(sales, periods).group_by("period", "category_id")
+    occasions = shelves.agg(pl.col("weight").sort().sum())  # sorted, since parallel sums differ in their last bits
     bought = sales.purchases.group_by("period", "product_id").agg(bought=pl.len().cast(pl.Float64))
     return (
-        sales.shelf.join(shelves.agg(pl.col("weight").sum()), on=["period", "category_id"], maintain_order="left")
+        sales.shelf.join(occasions, on=["period", "category_id"], maintain_order="left")
         .join(reference_prices(sales.shelf, periods), on="product_id", maintain_order="left")
         .join(bought, on=["period", "product_id"], how="left", maintain_order="left")
         .with_columns(pl.col("bought").fill_null(0.0))
