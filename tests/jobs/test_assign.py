@@ -50,15 +50,17 @@ def test_members_without_new_lines_keep_their_segments_in_the_given_order(assign
     assert by_lines[20:].equals(given[20:])
 
 
-def test_new_users_are_placed_by_what_they_bought(assign, members, lines, trained_work):
+def test_new_users_are_placed_like_known_ones_who_bought_the_same(assign, lines, trained_work):
     twins = lines.with_columns(user_id=pl.col("user_id") + 1000)
     towns = pl.read_parquet(trained_work / "data" / "users.parquet").select(pl.col("user_id") + 1000, "town")
 
-    placed, log = assign(users=towns, transactions=twins)
+    placed, log = assign(users=towns, transactions=pl.concat([twins, lines]))
 
-    same = placed.with_columns(pl.col("user_id") - 1000).join(members, on="user_id")
-    assert placed.height == members.height
+    new, known = (placed.filter(pl.col("user_id") // 1000 == block) for block in (1, 0))
+    same = new.with_columns(pl.col("user_id") - 1000).join(known, on="user_id")
+    assert same.height == known.height > 90
     assert (same["segment_id"] == same["segment_id_right"]).mean() > 0.9
+    assert same["segment_id"].n_unique() > 1
     assert not any("never came" in line for line in log)
 
 

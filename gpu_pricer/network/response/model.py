@@ -18,6 +18,7 @@ from gpu_pricer.network.response.grid import FLOAT, Counts, Grid
 
 START_SENSITIVITY = 2.0  # about the mean of published price elasticities (Bijmolt, van Heerde & Pieters 2005: 2.6)
 LARGEST_UTILITY = 30.0
+LARGEST_VARIANCE = 1.0  # of β in the mean of exp(β): beyond, prior widths and means drive each other apart
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class State:
 
     def sensitivity(self, layout: Layout) -> Tensor:
         """Return the posterior mean of exp(β), [P, S]."""
-        return torch.exp(self.z[:, layout.log_sensitivity] + 0.5 * self.variance)
+        return torch.exp(self.z[:, layout.log_sensitivity] + 0.5 * self.variance.clamp(max=LARGEST_VARIANCE))
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,8 @@ def form_segments(pooled: Fit, users: UserLog, config: SegmentsConfig, visits: n
         else:
             count, taste_weight = choose_classes(scores, config.most, config.min_members, seed)
         classes = fit_classes(scores.of_folds(folds), count, taste_weight, seed, RESTARTS)
+        if isinstance(config.count, int):  # who asks for a number gets it, also where little tells the classes apart
+            classes = replace(classes, share=np.full(count, 1 / count))
         classes = _large_enough(classes, scores, config.min_members, visits)
         segment = members(classes, scores, folds)
         others = [[f for f in folds if f != fold] or [fold] for fold in folds]  # a single fold has none but itself
