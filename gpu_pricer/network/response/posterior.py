@@ -9,6 +9,8 @@ from gpu_pricer.network.response.fit import Fit
 from gpu_pricer.network.response.grid import FLOAT
 from gpu_pricer.network.response.newton import equations
 
+LARGEST = 20.0  # log deviation that an artefact may hold; where the log shows no response, b has no lower end
+
 
 def draw_deviations(fit: Fit, untaught: Tensor, draws: int, seed: int) -> np.ndarray:
     """Return deviations [draws, S, G] of the log of a segment's mean sensitivity in a category.
@@ -50,7 +52,7 @@ def posterior_table(segment_id: pl.Series, category_id: list[str], drawn: np.nda
             "segment_id": segment_id.gather(segment),
             "category_id": pl.Series(category_id, dtype=pl.String).gather(category),
             "draw": draw,
-            "log_deviation": drawn.ravel().astype(np.float32),
+            "log_deviation": drawn.ravel().clip(-LARGEST, LARGEST).astype(np.float32),
         }
     )
 
