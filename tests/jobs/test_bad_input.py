@@ -221,7 +221,7 @@ def test_cuda_without_a_device_is_refused(refused, market):
         (["fairness.max_gap=-1"], "at fairness.*max_gap must be a number of at least 0, found -1"),
         (["score.details=[part]"], r"at score.*details must be a list of parts, .* found \['part'\]"),
         (["uncertainty=full"], "uncertainty must be point or posterior, found 'full'"),
-        (["uncertainty=posterior"], "uncertainty=posterior needs .* posterior.parquet, found none: train with train.resp"),
+        (["uncertainty=posterior"], "uncertainty=posterior needs .* posterior.parquet, found none: train with"),
         (["uncertainty=posterior", "frontier=units"], "frontier=units needs uncertainty=point, found posterior"),
         (["score.details=[interval]"], r"score.details=\[interval\] needs uncertainty=posterior, found point"),
         (["policy.bounds=null"], "policy.bounds must be a Bounds, found None"),

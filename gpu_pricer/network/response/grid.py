@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 FLOAT = torch.float64
+MOST_SPANS = 256  # a pass costs the cube of their number
 BLOCK = 400  # products in a block of categories: its normal equations take 20 MB at 80 unknowns a product
 
 
@@ -42,6 +43,22 @@ class Grid:
     def periods(self) -> int:
         """Return W."""
         return self.move.shape[1]
+
+    @property
+    def spans(self) -> int:
+        """Return V, the number of spans of equally many periods that have a season and a shock each."""
+        return min(self.periods, MOST_SPANS)
+
+    def span_of_periods(self) -> Tensor:
+        """Return the span of every period, [W]."""
+        return torch.arange(self.periods) * self.spans // self.periods
+
+    def sum_by_span(self, values: Tensor) -> Tensor:
+        """Return the sums [n, k, V] of values [n, k, W] over the periods of each span."""
+        if self.spans == self.periods:
+            return values
+        zeros = torch.zeros(*values.shape[:2], self.spans, dtype=values.dtype)
+        return zeros.index_add(2, self.span_of_periods(), values)
 
     def sum_by_category(self, values: Tensor) -> Tensor:
         """Return the sums [G, …] of values [P, …] over the products of each category."""

@@ -2,10 +2,11 @@
 
 Of product j of category g for segment s in period w, at the relative price move x = price / reference − 1:
 
-    u[s, j, w] = a[s, j] − exp(β[s, j]) · x[j, w] + context[j, w] · δ[j] + season[g, w] + shock[j, w] + offset[j, w]
+    u[s, j, w] = a[s, j] − exp(β[s, j]) · x[j, w] + context[j, w] · δ[j] + season[g, v] + shock[j, v] + offset[j, w]
     z[j] = (a[·, j], β[·, j], δ[j]) ~ Normal(θ[g], product covariance),   θ[g] ~ Normal(μ, category covariance)
 
-Seasons and shocks are first-order autoregressions over the periods. A shock is what moves a product in one period and
+Seasons and shocks are first-order autoregressions over the spans v of periods, which are the periods themselves unless
+there are many. A shock is what moves a product in one period and
 no table shows: without it every buyer would count as independent news about prices. All covariances are learned.
 """
 
@@ -53,7 +54,7 @@ class Layout:
 class State:
     """The posterior means, which a pass changes in place, and what the last pass knew of their uncertainty.
 
-    z [P, D], theta [G, D], mu [D], season [G, W], shock [P, W]. variance [P, S]: posterior variance of β. pull [P, S]:
+    z [P, D], theta [G, D], mu [D], season [G, V], shock [P, V]. variance [P, S]: posterior variance of β. pull [P, S]:
     share of the information about β that the log gives (see newton.py). mu_variance
     [D, D]: posterior covariance of μ. mu_start [D]: where μ started, the centre of its weak prior.
     """
@@ -115,8 +116,8 @@ def start_state(grid: Grid, counts: Counts, layout: Layout) -> State:
         theta=theta,
         mu=theta.mean(0),
         mu_start=theta.mean(0),
-        season=torch.zeros(grid.categories, grid.periods, dtype=FLOAT),
-        shock=torch.zeros_like(grid.move),
+        season=torch.zeros(grid.categories, grid.spans, dtype=FLOAT),
+        shock=torch.zeros(len(level), grid.spans, dtype=FLOAT),
         variance=zeros,
         pull=zeros.clone(),
         mu_variance=torch.zeros(layout.width, layout.width, dtype=FLOAT),
@@ -126,7 +127,7 @@ def start_state(grid: Grid, counts: Counts, layout: Layout) -> State:
 def utility(grid: Grid, state: State, layout: Layout) -> Tensor:
     """Return u [P, S, W] at the posterior means, off the shelf too; grid and state are of the same products."""
     effect = (grid.context * state.z[:, None, layout.effect]).sum(2)
-    common = effect + state.season[grid.category] + state.shock + grid.offset
+    common = effect + (state.season[grid.category] + state.shock)[:, grid.span_of_periods()] + grid.offset
     response = state.sensitivity(layout)[:, :, None] * grid.move[:, None]
     return state.z[:, layout.appeal, None] - response + common[:, None]
 

@@ -24,7 +24,7 @@ LONGEST_STEP = 1.0  # of any one coefficient in a pass
 
 @dataclass(frozen=True)
 class Equations:
-    """The equations of a block of n products in m categories, F = D + W unknowns each, solved.
+    """The equations of a block of n products in m categories, F = D + V unknowns each, solved.
 
     inverse [n, F, F]: of the products' equations, given their category. lever [n, F, F]: by how much the products'
     unknowns fall for a unit of their category's (θ, season). step [n, F]: the products' own step. information [n, F,
@@ -51,9 +51,9 @@ class Equations:
 def equations(grid: Grid, counts: Counts, state: State, widths: Widths, layout: Layout) -> Equations:
     """Return the equations of a block, of which grid, counts and state hold nothing else."""
     information, gradient, of_season = _likelihood(grid, counts, state, layout)
-    width, periods = layout.width, grid.periods
+    width, spans = layout.width, grid.spans
     product, category = torch.linalg.inv(widths.product), torch.linalg.inv(widths.category)
-    shock, season = widths.shock.precision(periods), widths.season.precision(periods)
+    shock, season = widths.shock.precision(spans), widths.season.precision(spans)
     away = state.z - state.theta[grid.category]
     gradient[:, :width] -= away @ product
     gradient[:, width:] -= state.shock @ shock
@@ -64,7 +64,7 @@ def equations(grid: Grid, counts: Counts, state: State, widths: Widths, layout: 
     coupling[:, :width, :width] = -product
     lever, step = inverse @ coupling, (inverse @ gradient[:, :, None])[:, :, 0]
     size = torch.bincount(grid.category, minlength=grid.categories)
-    matrix = torch.zeros(grid.categories, width + periods, width + periods, dtype=FLOAT)
+    matrix = torch.zeros(grid.categories, width + spans, width + spans, dtype=FLOAT)
     matrix[:, :width, :width] = size[:, None, None] * product + category
     matrix[:, width:, width:] = season + torch.diag_embed(
         grid.sum_by_category(information[:, width:, width:].diagonal(dim1=1, dim2=2))
@@ -90,36 +90,38 @@ def equations(grid: Grid, counts: Counts, state: State, widths: Widths, layout: 
 
 
 def _likelihood(grid: Grid, counts: Counts, state: State, layout: Layout) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the products' information [n, F, F], gradient [n, F] and gradient in their seasons [n, W] from the log."""
+    """Return the products' information [n, F, F], gradient [n, F] and gradient in their seasons [n, V] from the log."""
     cells = cells_of(grid, state, layout)
     visits = counts.visits[grid.category]
     residual = (counts.bought - visits * cells.share) * grid.on_shelf[:, None]
     weight = visits * cells.share * (1 - cells.share)
     steep, context = weight * cells.slope, grid.context
     segments, width = layout.segments, layout.width
-    matrix = torch.zeros(len(grid.row), width + grid.periods, width + grid.periods, dtype=FLOAT)
-    s, t = torch.arange(segments), width + torch.arange(grid.periods)
+    matrix = torch.zeros(len(grid.row), width + grid.spans, width + grid.spans, dtype=FLOAT)
+    s, t = torch.arange(segments), width + torch.arange(grid.spans)
     matrix[:, s, s] = weight.sum(2)
     matrix[:, s, segments + s] = matrix[:, segments + s, s] = steep.sum(2)
     matrix[:, segments + s, segments + s] = (steep * cells.slope).sum(2)
     total = weight.sum(1)
-    matrix[:, t, t] = total
+    matrix[:, t, t] = grid.sum_by_span(total[:, None])[:, 0]
+    driven = total[:, :, None] * context
     for rows, columns, values in (
         (layout.appeal, layout.effect, weight @ context),
         (layout.log_sensitivity, layout.effect, steep @ context),
-        (layout.appeal, slice(width, None), weight),
-        (layout.log_sensitivity, slice(width, None), steep),
-        (slice(width, None), layout.effect, total[:, :, None] * context),
+        (layout.appeal, slice(width, None), grid.sum_by_span(weight)),
+        (layout.log_sensitivity, slice(width, None), grid.sum_by_span(steep)),
+        (slice(width, None), layout.effect, grid.sum_by_span(driven.mT).mT),
     ):
         matrix[:, rows, columns] = values
         matrix[:, columns, rows] = values.mT
-    matrix[:, layout.effect, layout.effect] = context.mT @ (total[:, :, None] * context)
-    of_season = residual.sum(1)
+    matrix[:, layout.effect, layout.effect] = context.mT @ driven
+    of_period = residual.sum(1)
+    of_season = grid.sum_by_span(of_period[:, None])[:, 0]
     gradient = torch.cat(
         [
             residual.sum(2),
             (residual * cells.slope).sum(2) - state.pull,
-            (of_season[:, :, None] * context).sum(1),
+            (of_period[:, :, None] * context).sum(1),
             of_season,
         ],
         dim=1,
@@ -222,11 +224,11 @@ def _add_moments(block: State, solved: Equations, own: Tensor, layout: Layout, m
 
 def learned_widths(moments: Moments, grid: Grid, before: Widths, layout: Layout) -> Widths:
     """Return the widths that the second moments of a pass show."""
-    products, categories, periods = len(grid.row), grid.categories, grid.periods
-    later = max(periods - 1, 1)
+    products, categories, spans = len(grid.row), grid.categories, grid.spans
+    later = max(spans - 1, 1)
     return Widths(
         product=learned_covariance(moments.product, products, before.product, layout),
         category=learned_covariance(moments.category, categories, before.category, layout),
-        season=Autoregression.learned(moments.season[0] / categories / periods, moments.season[1] / categories / later),
-        shock=Autoregression.learned(moments.shock[0] / products / periods, moments.shock[1] / products / later),
+        season=Autoregression.learned(moments.season[0] / categories / spans, moments.season[1] / categories / later),
+        shock=Autoregression.learned(moments.shock[0] / products / spans, moments.shock[1] / products / later),
     )
