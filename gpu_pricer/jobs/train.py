@@ -18,7 +18,7 @@ from gpu_pricer.network.inference.held_out import predict_held_out
 from gpu_pricer.network.model.demand_network import DemandNetwork, NetworkConfig
 from gpu_pricer.network.model.objective import OptimiserConfig
 from gpu_pricer.network.price_response.settling import PriceResponseConfig, settle_price_response
-from gpu_pricer.network.response.applying import ResponseConfig, with_response, without_controls
+from gpu_pricer.network.response.applying import ResponseConfig, require_dense, with_response, without_controls
 from gpu_pricer.network.response.fit import Fit, fit_response
 from gpu_pricer.network.response.loading import ResponseTables, load_response_data
 from gpu_pricer.network.segments.export import ExportConfig, export_artefact, export_members
@@ -122,8 +122,9 @@ def main(config: DictConfig) -> None:
 
 
 def _settings(config: DictConfig) -> TrainSettings:
-    """Return the configuration as objects."""
+    """Return the configuration as objects; InputError where the artefact's form cannot hold the price response."""
     train, model = config.train, config.model
+    require_dense(train.export.form)
     return TrainSettings(
         demand=Path(config.paths.demand),
         data=Path(config.paths.data),

@@ -40,13 +40,9 @@ def with_response(artefact: DemandArtefact, fit: Fit, config: ResponseConfig, se
 
     A product that taught nothing takes its category's sensitivity, or where none of the category taught the one that
     is expected of any product, and keeps its appeal at the reference price. InputError where the artefact is not
-    dense, since factors cannot hold a response for every segment and product.
+    dense.
     """
-    if artefact.info.form != "dense":
-        raise InputError(
-            f"train.export.form must be dense, since factors cannot hold the learned price response, found "
-            f"{artefact.info.form!r}: set train.export.form=dense, and score.form"
-        )
+    require_dense(artefact.info.form)
     row = fit.grid.row.numpy()
     appeal, sensitivity = artefact.factors["appeal"].copy(), artefact.factors["sensitivity"].copy()
     sensitivity[:] = fit.common_sensitivity()[:, None].numpy()
@@ -66,6 +62,15 @@ def with_response(artefact: DemandArtefact, fit: Fit, config: ResponseConfig, se
         drawn = draw_deviations(fit, left, config.draws, seed)
         posterior = posterior_table(artefact.segments["segment_id"], taught, drawn)
     return replace(artefact, factors={"appeal": appeal, "sensitivity": sensitivity}, posterior=posterior)
+
+
+def require_dense(form: str) -> None:
+    """Raise InputError unless the form of an artefact can hold a response for every segment and product."""
+    if form != "dense":
+        raise InputError(
+            "train.export.form must be dense, since factors cannot hold the learned price response, found "
+            f"{form!r}: set train.export.form=dense"
+        )
 
 
 def without_controls(fit: Fit, config: FitConfig) -> Fit:
