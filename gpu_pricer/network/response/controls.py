@@ -6,8 +6,8 @@ are. Three controls enter the utility beside the price; their effects are learne
 * The mean price move of a category in a period: what all its prices have in common may answer what all its products
   have in common (correlated random effects: Mundlak 1978). Relative prices then teach the response.
 * The regular price: with planned promotions only the list price answers demand, and cuts from it are as good as random.
-  On synthetic markets whose prices follow hidden demand (log price 0.2 and 0.4 per unit of utility) this control alone
-  brings mean sensitivities from 28 and 51 % too low to within 7 and 20 % of the truth.
+  On synthetic markets whose prices follow hidden demand (data=synthetic seed=101, confounding 0.2 and 0.4, true types)
+  mean sensitivities are 31 and 50 % too low with the first control alone, and 7 and 17 % with this one too.
 * With instruments, which move the price and not demand, such as the unit cost: the residual of the price given the
   instruments carries all that answers demand, and with it in the utility the price is as good as random (control
   function: Petrin & Train 2010, eq. 5-7). It then stands for the regular price.

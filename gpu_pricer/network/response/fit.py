@@ -83,7 +83,7 @@ def single_thread() -> Iterator[None]:
     """Let PyTorch use one thread: batches of small matrices gain little from more, and on a busy machine wait for them.
 
     On two cores beside three other jobs, 40 passes over 2,000 products took more than 280 s with two threads and 25 s
-    with one (PyTorch 2.9, 2026-11).
+    with one (PyTorch 2.13, 2026-11).
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

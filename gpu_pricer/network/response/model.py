@@ -6,8 +6,8 @@ Of product j of category g for segment s in period w, at the relative price move
     z[j] = (a[·, j], β[·, j], δ[j]) ~ Normal(θ[g], product covariance),   θ[g] ~ Normal(μ, category covariance)
 
 Seasons and shocks are first-order autoregressions over the spans v of periods, which are the periods themselves unless
-there are many. A shock is what moves a product in one period and
-no table shows: without it every buyer would count as independent news about prices. All covariances are learned.
+there are many. A shock is what moves a product in one period and no table shows: without it every buyer would count as
+independent news about prices. All covariances are learned.
 """
 
 from dataclasses import dataclass, replace
@@ -55,8 +55,8 @@ class State:
     """The posterior means, which a pass changes in place, and what the last pass knew of their uncertainty.
 
     z [P, D], theta [G, D], mu [D], season [G, V], shock [P, V]. variance [P, S]: posterior variance of β. pull [P, S]:
-    share of the information about β that the log gives (see newton.py). mu_variance
-    [D, D]: posterior covariance of μ. mu_start [D]: where μ started, the centre of its weak prior.
+    share of the information about β that the log gives (see newton.py). mu_variance [D, D]: posterior covariance of μ.
+    mu_start [D]: where μ started, the centre of its weak prior.
     """
 
     z: Tensor

@@ -32,8 +32,8 @@ USERS, PRODUCTS = 4096, 512  # in a block, so that a [USERS, PRODUCTS] temporary
 class UserScores:
     """Sums over the periods of K folds for U users, H groups of categories and the J products that tell tastes.
 
-    score, information [K, U, H]: of the price response. bought: of every fold, choices [U, J]. expected: of every fold,
-    visits [U, W]; share [W, J]: everybody's choice probabilities, so that visits @ share is what everybody would buy.
+    score, information [K, U, H]: of the price response. bought, visits: of every fold, choices [U, J], visits [U, W].
+    share [W, J]: everybody's choice probabilities, so that visits @ share is what everybody would buy.
     fold [W]: the fold of every period.
     """
 
