@@ -17,7 +17,7 @@ from gpu_pricer.network.response.widths import Widths, change_of, start_widths
 log = logging.getLogger(__name__)
 
 FIRST_PASSES, FIRST_DAMPING, DAMPING = 3, 0.5, 0.8
-SETTLED_WIDTH = 0.1  # relative change of a prior variance: widths need no more digits than they shrink by
+SETTLED_WIDTH = 0.1  # relative change of a prior variance: sensitivities may rest for some passes while a width grows
 
 
 @dataclass(frozen=True)

@@ -164,15 +164,16 @@ def newton_pass(grid: Grid, counts: Counts, state: State, widths: Widths, dampin
         own = grid.category[products] - categories.start
         _move(block, solved, own, layout, damping, moments)
         _add_moments(block, solved, own, layout, moments)
-    variance = torch.linalg.inv(common)
+    variance, following = torch.linalg.inv(common), torch.cat(follows)
     step = variance @ gradient
-    moved = (damping * (torch.cat(follows) @ step)).clamp(-LONGEST_STEP, LONGEST_STEP)
+    moved = (damping * (following @ step)).clamp(-LONGEST_STEP, LONGEST_STEP)
     state.mu += damping * step
     state.theta += moved[:, :width]
     state.season += moved[:, width:]
     state.mu_variance = variance
     away = state.theta - state.mu
-    moments.category += away.T @ away
+    apart = following[:, :width] - torch.eye(width, dtype=FLOAT)  # θ − μ for a unit of μ
+    moments.category += away.T @ away + (apart @ variance @ apart.mT).sum(0)
     moments.season[0] += float(state.season.square().sum())
     moments.season[1] += float((state.season[:, 1:] * state.season[:, :-1]).sum())
     return moments
@@ -214,9 +215,7 @@ def _add_moments(block: State, solved: Equations, own: Tensor, layout: Layout, m
     shocks = shocks + block.shock[:, :, None] * block.shock[:, None]
     moments.shock[0] += float(shocks.diagonal(dim1=1, dim2=2).sum())
     moments.shock[1] += float(shocks.diagonal(offset=1, dim1=1, dim2=2).sum())
-    free = solved.follows - unit[:, :width]  # θ − μ for a unit of μ
-    beside = (solved.category_inverse + free @ block.mu_variance @ free.mT).sum(0)
-    moments.category += beside[:width, :width]
+    moments.category += solved.category_inverse[:, :width, :width].sum(0)
     seasons = covariance[:, width:, width:]
     moments.season[0] += float(seasons.diagonal(dim1=1, dim2=2).sum())
     moments.season[1] += float(seasons.diagonal(offset=1, dim1=1, dim2=2).sum())

@@ -192,6 +192,16 @@ def test_fit_that_ran_out_of_passes_is_warned_of(caplog):
     assert record.getMessage().endswith(", not settled: raise train.response.fit.passes")
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_log_of_one_category_settles(seed, caplog):
+    market = draw_market(seed, Recipe(sizes=(5,), segments=1, periods=200, visits=50))
+
+    with caplog.at_level(logging.INFO):
+        fit_market(market, FitConfig(passes=20, tolerance=0.05))
+
+    assert "not settled" not in caplog.text
+
+
 @pytest.mark.parametrize(("passes", "tolerance"), [(0, 0.1), (10, 0.0), (1.5, 0.1)])
 def test_settings_out_of_range_are_refused(passes, tolerance):
     with pytest.raises(ValueError, match=r"response\.fit\.(passes|tolerance) must be"):

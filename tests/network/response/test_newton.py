@@ -115,6 +115,20 @@ def test_uncertainty_is_that_of_the_whole_system(seed):
         np.testing.assert_allclose(getattr(moments, name), expected, atol=1e-8, err_msg=name)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_categories_moments_hold_what_this_pass_knows_of_mu(seed):
+    """With the uncertainty that the last pass left, the widths of a log of one category never come to rest."""
+    market = draw_market(seed, SMALL)
+    widths, state = some_widths(seed, market.layout), some_state(seed, market, uncertain=True)
+    dense = dense_system(market, state, widths, common_precision(market.layout))
+    state.mu_variance = 9 * torch.eye(market.layout.width, dtype=torch.float64)
+
+    moments = newton_pass(market.grid, market.counts, state, widths, 0.0)
+
+    expected = expected_moments(dense, state, market.grid)["category"]
+    np.testing.assert_allclose(moments.category, expected, atol=1e-8)
+
+
 def expected_moments(dense, state, grid):
     """Second moments of z − θ, θ − μ, shocks and seasons, from the inverse of the whole precision."""
     width, periods = dense.width, dense.periods
