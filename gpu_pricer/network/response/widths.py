@@ -15,7 +15,8 @@ from gpu_pricer.network.response.model import Layout
 
 PSEUDO = 4.0  # products or categories for which compound symmetry counts
 START = {"appeal": 1.0, "log_sensitivity": 0.3, "effect": 0.1}  # standard deviations; they count as one product
-COMMON = {"appeal": 3.0, "log_sensitivity": 1.0, "effect": 5.0}  # of the prior of μ around the start
+COMMON = {"appeal": 3.0, "log_sensitivity": 0.7, "effect": 5.0}  # of the prior of μ around the start
+MOST_SPREAD = 1.0  # of log sensitivities: without price response their second moments have no upper end
 START_SEASON, START_SHOCK, START_PERSISTENCE = 1.0, 0.3, 0.5
 LEAST_SPREAD, MOST_PERSISTENCE = 0.02, 0.95
 EXTRAPOLATED = 1.8  # EM creeps where little is known: widths take longer steps in its direction
@@ -71,7 +72,11 @@ def start_widths(layout: Layout) -> Widths:
 
 
 def common_precision(layout: Layout) -> Tensor:
-    """Return the prior precision of μ [D], weak: the log as a whole tells μ."""
+    """Return the prior precision of μ [D], weak: the log as a whole tells μ.
+
+    Mean log sensitivities have about the spread of published price elasticities (Bijmolt, van Heerde & Pieters 2005): a
+    log without price response says only that they are low, and without a prior they would fall for ever.
+    """
     return _by_kind(layout, COMMON) ** -2
 
 
@@ -79,14 +84,15 @@ def learned_covariance(moments: Tensor, count: int, before: Tensor, layout: Layo
     """Return a covariance [D, D] from the sum of the second moments of `count` products or categories.
 
     before: the covariance of the last pass, from which the step is extrapolated where the result stays positive
-    definite. Effects of context are independent of each other and of the rest.
+    definite. Effects of context are independent of each other and of the rest. No standard deviation of a log
+    sensitivity exceeds MOST_SPREAD.
     """
     mean = _without_cross_effects(moments / max(count, 1), layout)
     base = torch.diag(_by_kind(layout, START).square())
     found = (count * mean + PSEUDO * _compound_symmetric(mean, layout) + base) / (count + PSEUDO + 1)
     further = before + EXTRAPOLATED * (found - before)
     is_positive = torch.linalg.eigvalsh(further)[0] > 0.2 * torch.linalg.eigvalsh(found)[0]
-    return further if bool(is_positive) else found
+    return _limited(further if bool(is_positive) else found, layout)
 
 
 def change_of(before: Widths, after: Widths) -> float:
@@ -101,6 +107,14 @@ def _by_kind(layout: Layout, values: dict[str, float]) -> Tensor:
     for kind, value in values.items():
         result[getattr(layout, kind)] = value
     return result
+
+
+def _limited(covariance: Tensor, layout: Layout) -> Tensor:
+    """Return the covariance with no variance of a log sensitivity above the largest, all correlations kept."""
+    scale = torch.ones(layout.width, dtype=FLOAT)
+    beta = layout.log_sensitivity
+    scale[beta] = (MOST_SPREAD / covariance.diagonal()[beta].sqrt()).clamp(max=1.0)
+    return covariance * (scale[:, None] * scale)
 
 
 def _without_cross_effects(matrix: Tensor, layout: Layout) -> Tensor:

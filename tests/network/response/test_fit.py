@@ -202,6 +202,19 @@ def test_log_of_one_category_settles(seed, caplog):
     assert "not settled" not in caplog.text
 
 
+@pytest.mark.parametrize("sizes", [(5,), (4,) * 10])
+def test_log_without_price_response_settles_at_a_low_sensitivity(sizes, caplog):
+    market = draw_market(1, Recipe(sizes=sizes, periods=40, visits=200, move=0.0))
+    move = np.random.default_rng(1).normal(0, 0.15, market.grid.move.shape) * market.grid.on_shelf.numpy()
+
+    with caplog.at_level(logging.INFO):
+        fit = fit_response(replace(market.grid, move=torch.from_numpy(move)), market.counts, FitConfig(40, 0.05))
+
+    assert "not settled" not in caplog.text
+    assert 0 < float(fit.sensitivity.mean()) < 0.5
+    assert float(fit.state.variance.max()) < 3.0
+
+
 @pytest.mark.parametrize(("passes", "tolerance"), [(0, 0.1), (10, 0.0), (1.5, 0.1)])
 def test_settings_out_of_range_are_refused(passes, tolerance):
     with pytest.raises(ValueError, match=r"response\.fit\.(passes|tolerance) must be"):

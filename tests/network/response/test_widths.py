@@ -12,6 +12,7 @@ from gpu_pricer.network.response.model import Layout
 from gpu_pricer.network.response.widths import (
     LEAST_SPREAD,
     MOST_PERSISTENCE,
+    MOST_SPREAD,
     Autoregression,
     change_of,
     learned_covariance,
@@ -110,6 +111,17 @@ def test_steps_are_lengthened_where_the_result_stays_positive_definite():
 
     np.testing.assert_allclose(wider, (1 + 1.8 * 0.5) * start, rtol=1e-5, atol=1e-9)
     np.testing.assert_allclose(narrower, 0.1 * start, rtol=1e-5, atol=1e-9)
+
+
+def test_log_sensitivities_spread_no_further_than_allowed():
+    layout, count = Layout(2, 1), 10**7
+    wide = torch.diag(torch.tensor([9.0, 9.0, 9.0, 0.25, 9.0], dtype=torch.float64))
+    wide[0, 2] = wide[2, 0] = 4.5  # a correlation of one half
+
+    found = learned_covariance(count * wide, count, wide, layout)
+
+    np.testing.assert_allclose(found.diagonal(), [9.0, 9.0, MOST_SPREAD**2, 0.25, 9.0], rtol=1e-4)
+    assert float(found[0, 2]) == pytest.approx(0.5 * 3.0 * MOST_SPREAD, rel=1e-4)
 
 
 @few
