@@ -97,8 +97,11 @@ def single_thread() -> Iterator[None]:
 def fit_response(grid: Grid, counts: Counts, config: FitConfig, pooled: Fit | None = None) -> Fit:
     """Return the fitted model; one line of the log says how it settled, a warning if it did not.
 
-    pooled: the response of the same users as one segment, from which the search starts.
+    pooled: the response of the same users as one segment, from which the search starts; it is the answer where
+    the counts are its own.
     """
+    if pooled is not None and grid is pooled.grid and counts.equal(pooled.counts):
+        return pooled
     layout = Layout(counts.segments, grid.context.shape[2])
     state, widths = start_state(grid, counts, layout), start_widths(layout)
     if pooled is not None:

@@ -97,6 +97,10 @@ class Counts:
         """Return S."""
         return self.bought.shape[1]
 
+    def equal(self, other: "Counts") -> bool:
+        """Return whether the other counts are the same, of as many segments."""
+        return torch.equal(self.bought, other.bought) and torch.equal(self.visits, other.visits)
+
     def part(self, products: slice, categories: slice) -> "Counts":
         """Return the counts of a block of Grid.blocks."""
         return Counts(self.bought[products], self.visits[categories])

@@ -167,6 +167,17 @@ def test_start_from_the_pooled_fit_ends_where_a_cold_start_does():
     assert warm.layout == Layout(2, 1)
 
 
+def test_a_single_segment_has_the_pooled_response():
+    market = draw_market(6, replace(LITTLE, segments=1))
+    pooled = fit_market(market)
+    counts = Counts(market.counts.bought.clone(), market.counts.visits.clone())
+    more = Counts(2 * market.counts.bought, 2 * market.counts.visits)
+
+    assert fit_response(market.grid, counts, CONFIG, pooled) is pooled
+    assert fit_response(market.grid, more, CONFIG, pooled) is not pooled
+    assert fit_response(replace(market.grid), counts, CONFIG, pooled) is not pooled
+
+
 def test_same_counts_give_the_same_bits():
     first, second = (fit_market(draw_market(7, LITTLE)) for _ in range(2))
 
