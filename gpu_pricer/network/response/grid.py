@@ -12,7 +12,7 @@ from torch import Tensor
 
 FLOAT = torch.float64
 MOST_SPANS = 256  # a pass costs the cube of their number
-BLOCK = 400  # products in a block of categories: its normal equations take 20 MB at 80 unknowns a product
+BLOCK = 100  # products in a block of categories: its normal equations take 5 MB at 80 unknowns a product
 
 
 @dataclass(frozen=True)

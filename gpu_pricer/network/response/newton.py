@@ -26,71 +26,72 @@ LONGEST_STEP = 1.0  # of any one coefficient in a pass
 class Equations:
     """The equations of a block of n products in m categories, F = D + V unknowns each, solved.
 
-    inverse [n, F, F]: of the products' equations, given their category. lever [n, F, F]: by how much the products'
-    unknowns fall for a unit of their category's (θ, season). step [n, F]: the products' own step. information [n, F,
-    F]: what the log says of the products' unknowns. category_inverse [m, F, F]: of the categories' equations, their
-    products eliminated and μ given; category_step [m, F]; follows [m, F, D]: how they follow μ.
-    common, common_gradient: what the block adds to the equations of μ, [D, D] and [D].
+    A product's unknowns are z and its shocks, a category's θ and its seasons. The utility holds the sum shock + season
+    only, so that in the unknowns (z, shock + season) nothing but the prior ties a product to its category.
+
+    prior [F, F]: precision of a product's unknowns. inverse [n, F, F]: of the products' equations, given their
+    category. together [m, F, F]: sum of the inverses over a category's products. step [n, F]: the products' own step.
+    category_inverse [m, F, F]: of the categories' equations, their products eliminated and μ given; category_step [m,
+    F]; follows [m, F, D]: how they follow μ. common, common_gradient: what the block adds to the equations of μ, [D, D]
+    and [D].
     """
 
+    prior: Tensor
     inverse: Tensor
-    lever: Tensor
+    together: Tensor
     step: Tensor
-    information: Tensor
     category_inverse: Tensor
     category_step: Tensor
     follows: Tensor
     common: Tensor
     common_gradient: Tensor
 
+    @property
+    def width(self) -> int:
+        """Return D."""
+        return self.follows.shape[2]
+
     def covariance(self, mu_variance: Tensor) -> Tensor:
         """Return the posterior covariance of the categories' unknowns, [m, F, F], with that of μ."""
         return self.category_inverse + self.follows @ mu_variance @ self.follows.mT
 
+    def follow(self, moved: Tensor, unknowns: slice) -> Tensor:
+        """Return how some of the products' unknowns follow their categories', which move by moved [..., n, F]."""
+        rise = torch.einsum("nuf,...nf->...nu", self.inverse[:, unknowns], moved @ self.prior)
+        season = torch.cat([torch.zeros_like(moved[..., : self.width]), moved[..., self.width :]], dim=-1)
+        return rise - season[..., unknowns]  # the inverse is of shock + season, the unknown is the shock
+
 
 def equations(grid: Grid, counts: Counts, state: State, widths: Widths, layout: Layout) -> Equations:
     """Return the equations of a block, of which grid, counts and state hold nothing else."""
-    information, gradient, of_season = _likelihood(grid, counts, state, layout)
-    width, spans = layout.width, grid.spans
-    product, category = torch.linalg.inv(widths.product), torch.linalg.inv(widths.category)
-    shock, season = widths.shock.precision(spans), widths.season.precision(spans)
-    away = state.z - state.theta[grid.category]
-    gradient[:, :width] -= away @ product
-    gradient[:, width:] -= state.shock @ shock
-    prior = torch.block_diag(product, shock)
+    information, gradient = _likelihood(grid, counts, state, layout)
+    category = torch.linalg.inv(widths.category)
+    prior = torch.block_diag(torch.linalg.inv(widths.product), widths.shock.precision(grid.spans))
+    away = torch.cat([state.z - state.theta[grid.category], state.shock], dim=1)
     inverse = torch.linalg.inv(information + prior)
-    coupling = information.clone()  # of a product's unknowns with (θ, season): the season acts like the shock
-    coupling[:, :, :width] = 0.0
-    coupling[:, :width, :width] = -product
-    lever, step = inverse @ coupling, (inverse @ gradient[:, :, None])[:, :, 0]
+    step = (inverse @ (gradient - away @ prior)[:, :, None])[:, :, 0]
     size = torch.bincount(grid.category, minlength=grid.categories)
-    matrix = torch.zeros(grid.categories, width + spans, width + spans, dtype=FLOAT)
-    matrix[:, :width, :width] = size[:, None, None] * product + category
-    matrix[:, width:, width:] = season + torch.diag_embed(
-        grid.sum_by_category(information[:, width:, width:].diagonal(dim1=1, dim2=2))
-    )
-    matrix -= grid.sum_by_category(coupling.mT @ lever)
-    beside = state.theta - state.mu
-    right = torch.cat([grid.sum_by_category(away @ product) - beside @ category,
-                       grid.sum_by_category(of_season) - state.season @ season], dim=1)  # fmt: skip
-    right -= grid.sum_by_category((lever * gradient[:, :, None]).sum(1))
-    category_inverse = torch.linalg.inv(matrix)
-    follows = category_inverse[:, :, :width] @ category
+    together = grid.sum_by_category(inverse)
+    above = torch.block_diag(category, widths.season.precision(grid.spans))
+    beside = torch.cat([state.theta - state.mu, state.season], dim=1) @ above
+    right = grid.sum_by_category(away + step) @ prior - beside
+    category_inverse = torch.linalg.inv(size[:, None, None] * prior - prior @ together @ prior + above)
+    follows = category_inverse[:, :, : layout.width] @ category
     return Equations(
+        prior=prior,
         inverse=inverse,
-        lever=lever,
+        together=together,
         step=step,
-        information=information,
         category_inverse=category_inverse,
         category_step=(category_inverse @ right[:, :, None])[:, :, 0],
         follows=follows,
-        common=grid.categories * category - (category @ follows[:, :width]).sum(0),
-        common_gradient=(beside @ category).sum(0) + (follows * right[:, :, None]).sum((0, 1)),
+        common=grid.categories * category - (category @ follows[:, : layout.width]).sum(0),
+        common_gradient=beside[:, : layout.width].sum(0) + (follows * right[:, :, None]).sum((0, 1)),
     )
 
 
-def _likelihood(grid: Grid, counts: Counts, state: State, layout: Layout) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the products' information [n, F, F], gradient [n, F] and gradient in their seasons [n, V] from the log."""
+def _likelihood(grid: Grid, counts: Counts, state: State, layout: Layout) -> tuple[Tensor, Tensor]:
+    """Return the products' information [n, F, F] and gradient [n, F] from the log."""
     cells = cells_of(grid, state, layout)
     visits = counts.visits[grid.category]
     residual = (counts.bought - visits * cells.share) * grid.on_shelf[:, None]
@@ -116,17 +117,16 @@ def _likelihood(grid: Grid, counts: Counts, state: State, layout: Layout) -> tup
         matrix[:, columns, rows] = values.mT
     matrix[:, layout.effect, layout.effect] = context.mT @ driven
     of_period = residual.sum(1)
-    of_season = grid.sum_by_span(of_period[:, None])[:, 0]
     gradient = torch.cat(
         [
             residual.sum(2),
             (residual * cells.slope).sum(2) - state.pull,
             (of_period[:, :, None] * context).sum(1),
-            of_season,
+            grid.sum_by_span(of_period[:, None])[:, 0],
         ],
         dim=1,
     )
-    return matrix, gradient, of_season
+    return matrix, gradient
 
 
 @dataclass
@@ -182,7 +182,7 @@ def newton_pass(grid: Grid, counts: Counts, state: State, widths: Widths, dampin
 def _move(block: State, solved: Equations, own: Tensor, layout: Layout, damping: float, moments: Moments) -> None:
     """Move a block's state, in place, by its step given μ."""
     width = layout.width
-    step = solved.step - (solved.lever @ solved.category_step[own][:, :, None])[:, :, 0]
+    step = solved.step + solved.follow(solved.category_step[own], slice(None))
     moved, moved_category = (
         (damping * part).clamp(-LONGEST_STEP, LONGEST_STEP) for part in (step, solved.category_step)
     )
@@ -196,29 +196,32 @@ def _move(block: State, solved: Equations, own: Tensor, layout: Layout, damping:
 
 
 def _add_moments(block: State, solved: Equations, own: Tensor, layout: Layout, moments: Moments) -> None:
-    """Add the block's second moments, and renew what its state knows of the uncertainty of β."""
+    """Add the block's second moments, and renew what its state knows of the uncertainty of β.
+
+    The covariance of (z, shock + season) is H + H Π Σ Π H and that of its distance from the category's (θ, season) is
+    H + (H Π − 1) Σ (Π H − 1), with the inverse H, the prior Π and the category's covariance Σ.
+    """
     width, beta = layout.width, layout.log_sensitivity
-    covariance = solved.covariance(block.mu_variance)
-    unit = torch.eye(solved.inverse.shape[1], dtype=FLOAT)
-    spread, away = covariance[own], block.z - block.theta[own]
-    apart = solved.lever[:, :width] + unit[:width]  # z − θ falls by it for a unit of the category's unknowns
-    moments.product += away.T @ away + solved.inverse[:, :width, :width].sum(0)
-    moments.product += ((apart @ spread) @ apart.mT).sum(0)
-    reach = unit - solved.lever
-    reach[:, :, :width] -= unit[:, :width]  # of the utility: z and shock + season, for a unit of the category's
-    rows = solved.inverse[:, beta] + (reach[:, beta] @ spread) @ reach.mT
-    s = torch.arange(layout.segments)
-    block.variance[:] = rows[:, s, layout.segments + s]
-    block.pull[:] = (rows * solved.information[:, beta]).sum(2)
-    late = solved.lever[:, width:]
-    shocks = solved.inverse[:, width:, width:] + (late @ spread) @ late.mT
-    shocks = shocks + block.shock[:, :, None] * block.shock[:, None]
-    moments.shock[0] += float(shocks.diagonal(dim1=1, dim2=2).sum())
-    moments.shock[1] += float(shocks.diagonal(offset=1, dim1=1, dim2=2).sum())
+    inverse, covariance = solved.inverse, solved.covariance(block.mu_variance)
+    seen = covariance @ solved.prior  # Σ Π
+    reach = inverse @ (solved.prior @ seen)[own]  # H Π Σ Π
+    of_z = inverse[:, :width, :width] + reach[:, :width] @ inverse[:, :, :width]
+    block.variance[:] = of_z.diagonal(dim1=1, dim2=2)[:, beta]
+    s = torch.arange(layout.width)[beta]
+    block.pull[:] = 1 + reach[:, s, s] - (of_z[:, beta] * solved.prior[beta, :width]).sum(2)
+    size = torch.bincount(own, minlength=len(covariance)).to(FLOAT)
+    crossed = (seen @ solved.together).sum(0)
+    common = (size[:, None, None] * covariance).sum(0) - crossed - crossed.T
+    away = block.z - block.theta[own]
+    moments.product += away.T @ away + of_z.sum(0) + common[:width, :width]
+    late = slice(width, None)
+    shocks = solved.together.sum(0)[late, late] + common[late, late] + block.shock.T @ block.shock
+    moments.shock[0] += float(shocks.diagonal().sum() + (reach[:, late] * inverse[:, late]).sum())
+    moments.shock[1] += float(shocks.diagonal(1).sum() + (reach[:, width:-1] * inverse[:, width + 1 :]).sum())
     moments.category += solved.category_inverse[:, :width, :width].sum(0)
-    seasons = covariance[:, width:, width:]
-    moments.season[0] += float(seasons.diagonal(dim1=1, dim2=2).sum())
-    moments.season[1] += float(seasons.diagonal(offset=1, dim1=1, dim2=2).sum())
+    seasons = covariance.sum(0)[late, late]
+    moments.season[0] += float(seasons.diagonal().sum())
+    moments.season[1] += float(seasons.diagonal(1).sum())
 
 
 def learned_widths(moments: Moments, grid: Grid, before: Widths, layout: Layout) -> Widths:

@@ -31,7 +31,7 @@ def draw_deviations(fit: Fit, untaught: Tensor, draws: int, seed: int) -> np.nda
         of_category = _drawn(solved.category_inverse, draws, generator)
         of_category += torch.einsum("mfd,rd->rmf", solved.follows, common)
         own = _drawn(solved.inverse[:, beta, beta], draws, generator)
-        own -= torch.einsum("nsf,rnf->rns", solved.lever[:, beta], of_category[:, part.category])
+        own += solved.follow(of_category[:, part.category], beta)
         total = _by_category(torch.exp(block.z[:, beta] + own), part.category, part.categories)
         settled = part.sum_by_category(block.sensitivity(layout))
         theta = block.theta[:, beta] + of_category[:, :, beta]

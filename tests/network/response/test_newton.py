@@ -63,7 +63,8 @@ def test_gradient_is_that_of_the_log_posterior(seed, has_outside_option):
 
     product = torch.linalg.solve(solved.inverse, solved.step)
     eliminated = torch.linalg.solve(solved.category_inverse, solved.category_step)
-    category = eliminated + market.grid.sum_by_category((solved.lever * product[:, :, None]).sum(1))
+    beside = torch.cat([torch.zeros_like(product[:, : layout.width]), product[:, layout.width :]], dim=1)
+    category = eliminated + market.grid.sum_by_category(beside - solved.step @ solved.prior)
     common = solved.common_gradient - (solved.follows * eliminated[:, :, None]).sum((0, 1))
     found = (product[:, : layout.width], product[:, layout.width :], category[:, : layout.width],
              category[:, layout.width :], common)  # fmt: skip
@@ -99,7 +100,8 @@ def test_uncertainty_is_that_of_the_whole_system(seed):
     dense = dense_system(market, state, widths, common_precision(layout))
     known = dense.covariance(dense.unit(dense.common))
     state.mu_variance = torch.from_numpy(known)
-    information = equations(grid, market.counts, state, widths, layout).information.numpy()
+    solved = equations(grid, market.counts, state, widths, layout)
+    information = (torch.linalg.inv(solved.inverse) - solved.prior).numpy()
 
     moments = newton_pass(grid, market.counts, state, widths, 0.0)
 
