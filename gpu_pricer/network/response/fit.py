@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -12,11 +12,11 @@ from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.network.response.grid import Counts, Grid
 from gpu_pricer.network.response.model import Layout, State, start_state, utility
 from gpu_pricer.network.response.newton import learned_widths, newton_pass
-from gpu_pricer.network.response.widths import Widths, change_of, start_widths
+from gpu_pricer.network.response.widths import Widths, change_of, segments_widths, start_widths
 
 log = logging.getLogger(__name__)
 
-FIRST_PASSES, FIRST_DAMPING, DAMPING = 3, 0.5, 0.8
+FIRST_PASSES, FIRST_DAMPING, DAMPING = 3, 0.5, 0.8  # the first passes of a cold start keep the widths
 SETTLED_WIDTH = 0.1  # relative change of a prior variance: sensitivities may rest for some passes while a width grows
 
 
@@ -103,12 +103,12 @@ def fit_response(grid: Grid, counts: Counts, config: FitConfig, pooled: Fit | No
     if pooled is not None and grid is pooled.grid and counts.equal(pooled.counts):
         return pooled
     layout = Layout(counts.segments, grid.context.shape[2])
-    state, widths = start_state(grid, counts, layout), start_widths(layout)
+    state, widths, first = start_state(grid, counts, layout), start_widths(layout), FIRST_PASSES
     if pooled is not None:
         state = state.like(pooled.state, pooled.layout, layout)
-        widths = replace(widths, season=pooled.widths.season, shock=pooled.widths.shock)
+        widths, first = segments_widths(pooled.widths, layout), 0
     for passed in range(1, config.passes + 1):
-        is_first = passed <= FIRST_PASSES
+        is_first = passed <= first
         moments = newton_pass(grid, counts, state, widths, FIRST_DAMPING if is_first else DAMPING)
         distance = (moments.distance / state.variance.numel()) ** 0.5
         if is_first:

@@ -5,7 +5,7 @@ towards the same with one variance and one correlation for all segments (compoun
 to teach many entries.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ COMMON = {"appeal": 3.0, "log_sensitivity": 0.7, "effect": 5.0}  # of the prior 
 MOST_SPREAD = 1.0  # of log sensitivities: without price response their second moments have no upper end
 START_SEASON, START_SHOCK, START_PERSISTENCE = 1.0, 0.3, 0.5
 LEAST_SPREAD, MOST_PERSISTENCE = 0.02, 0.95
+ALIKE = 0.7  # correlation of segments' coefficients where their learning starts from the widths of all users
 EXTRAPOLATED = 1.8  # EM creeps where little is known: widths take longer steps in its direction
 
 
@@ -69,6 +70,16 @@ def start_widths(layout: Layout) -> Widths:
         season=Autoregression(START_SEASON, START_PERSISTENCE),
         shock=Autoregression(START_SHOCK, START_PERSISTENCE),
     )
+
+
+def segments_widths(pooled: Widths, layout: Layout) -> Widths:
+    """Return the widths from which learning of segments starts: of each segment those of all users as one segment."""
+    alike = ALIKE + (1 - ALIKE) * torch.eye(layout.segments, dtype=FLOAT)
+
+    def spread_out(covariance: Tensor) -> Tensor:
+        return torch.block_diag(torch.kron(covariance[:2, :2].contiguous(), alike), covariance[2:, 2:])
+
+    return replace(pooled, product=spread_out(pooled.product), category=spread_out(pooled.category))
 
 
 def common_precision(layout: Layout) -> Tensor:

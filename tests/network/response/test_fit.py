@@ -1,6 +1,7 @@
 """The fit, on choices drawn from the model itself."""
 
 import logging
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -165,6 +166,21 @@ def test_start_from_the_pooled_fit_ends_where_a_cold_start_does():
     assert torch.equal(pooled.state.season, before)
     np.testing.assert_allclose(warm.sensitivity, cold.sensitivity, rtol=0.01)
     assert warm.layout == Layout(2, 1)
+
+
+def test_start_from_the_pooled_fit_takes_fewer_passes(caplog):
+    market = draw_market(6, Recipe(sizes=(4,) * 20, segments=3, periods=20, visits=500))
+    config = FitConfig(passes=40, tolerance=0.05)
+    pooled = fit_response(
+        market.grid, Counts(market.counts.bought.sum(1, True), market.counts.visits.sum(1, True)), config
+    )
+
+    with caplog.at_level(logging.INFO):
+        fit_response(market.grid, market.counts, config)
+        fit_response(market.grid, market.counts, config, pooled)
+
+    cold, warm = (int(re.search(r"(\d+) passes", record.getMessage())[1]) for record in caplog.records[-2:])
+    assert warm <= cold - 2
 
 
 def test_a_single_segment_has_the_pooled_response():

@@ -16,6 +16,7 @@ from gpu_pricer.network.response.widths import (
     Autoregression,
     change_of,
     learned_covariance,
+    segments_widths,
     start_widths,
 )
 from tests.network.response.dense import autoregressive_covariance
@@ -55,6 +56,21 @@ def test_learned_autoregression_is_stationary_and_never_without_spread(square, l
 
     assert found.spread >= LEAST_SPREAD
     assert 0 <= found.persistence <= MOST_PERSISTENCE
+
+
+@few
+@given(st.integers(0, 1000), layouts)
+def test_segments_start_with_the_widths_of_all_users(seed, layout):
+    one = Layout(1, layout.contexts)
+    covariance = learned_covariance(moments_of(seed, one, 20), 20, start_widths(one).product, one)
+
+    found = segments_widths(replace(start_widths(one), product=covariance), layout).product
+
+    effects = list(range(2 * layout.segments, layout.width))
+    for s in range(layout.segments):
+        own = torch.tensor([s, layout.segments + s, *effects])
+        np.testing.assert_array_equal(found[own][:, own], covariance)
+    assert torch.linalg.eigvalsh(found)[0] > 0
 
 
 @few
