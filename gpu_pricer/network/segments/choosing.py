@@ -9,7 +9,7 @@ from gpu_pricer.network.segments.user_scores import UserScores
 
 log = logging.getLogger(__name__)
 
-COUNTS = (1, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
+COUNTS = (2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 TASTE_WEIGHTS = (0.0, 0.1, 0.3, 1.0)
 DECLINES = 2  # in a row, after which larger counts are not tried
 JUDGES = 5000  # users on whom choices are tried, at most
@@ -19,9 +19,10 @@ def choose_classes(scores: UserScores, most: int, least_members: int, seed: int)
     """Return the number of classes, at most `most`, and the taste weight that predict the users' response best.
 
     Each is judged by the log likelihood of the price response, of which profit is a function, in every fold, with
-    classes learned from the others. Of the counts that are no worse than the best by more than a standard error the
-    largest is taken: response is shrunk, so that too many segments cost less than too few. least_members: smallest mean
-    number of members that is tried. A single fold judges nothing: one class.
+    classes learned from the others. One class responds like everybody. It is taken where it is no worse than the best
+    number by more than a standard error (Breiman et al. 1984). Else the largest number is taken that is no worse:
+    response is shrunk, so that too many segments cost less than too few. least_members: smallest mean number of members
+    that is tried. A single fold judges nothing: one class.
     """
     if len(scores.score) == 1:
         return 1, 0.0
@@ -33,7 +34,7 @@ def choose_classes(scores: UserScores, most: int, least_members: int, seed: int)
     most = max(min(most, len(users) // max(least_members, 1)), 1)
     found = {}
     for weight in TASTE_WEIGHTS:
-        means: list[float] = []
+        found[1, weight], means = np.zeros(len(users)), [0.0]
         for count in (count for count in COUNTS if count <= most):
             found[count, weight] = _held_out(judged, learned, count, weight, seed)
             means.append(float(found[count, weight].mean()))
@@ -41,10 +42,11 @@ def choose_classes(scores: UserScores, most: int, least_members: int, seed: int)
                 break
     best, weight = max(found, key=lambda choice: found[choice].mean())
     gains = {count: gain for (count, of_weight), gain in found.items() if of_weight == weight}
-    count = max(count for count, gain in gains.items() if _is_as_good(gain, gains[best]))
+    as_good = [count for count, gain in gains.items() if _is_as_good(gain, gains[best])]
+    count = 1 if 1 in as_good else max(as_good)
     log.info(
         "segments: %d, tastes count %.2f beside price response (held-out log likelihood %+.3f a user over one segment)",
-        count, weight, found[count, weight].mean(),
+        count, weight, gains[count].mean(),
     )  # fmt: skip
     return count, weight
 

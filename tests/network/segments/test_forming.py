@@ -49,7 +49,7 @@ def test_users_who_answer_prices_unlike_come_apart(two_types):
 def test_segments_number_from_the_most_visits_down(two_types):
     visits = np.linspace(1, 20, 300)
 
-    found = formed(two_types, count="auto", visits=visits)
+    found = formed(two_types, visits=visits)
 
     total = np.bincount(found.segment, weights=visits, minlength=found.count)
     assert len(total) > 2

@@ -15,6 +15,7 @@ MARKETS = {
     "one type": {"sensitivity": (2.5,)},
     "responses": {"sensitivity": (1.0, 4.0)},
     "tastes": {"sensitivity": (2.5, 2.5), "taste": 1.0},
+    "four": {"sensitivity": (1.0, 2.0, 3.0, 5.0), "taste": 0.5},
 }
 
 
@@ -75,11 +76,18 @@ def test_classes_of_a_log_without_price_moves_respond_like_everybody(markets):
     np.testing.assert_array_equal(classes.response, 0.0)
 
 
-@pytest.mark.parametrize(("market", "least"), [("one type", 1), ("responses", 2)])
-def test_at_least_as_many_classes_are_chosen_as_there_are_types(markets, market, least):
+@pytest.mark.parametrize(("market", "types"), [("responses", 2), ("four", 4)])
+def test_at_least_as_many_classes_are_chosen_as_there_are_types(markets, market, types):
     count, _ = choose_classes(markets[market][0], most=64, least_members=10, seed=0)
 
-    assert least <= count <= 30
+    assert types <= count <= 30
+
+
+@pytest.mark.parametrize("market", ["one type", "tastes"])
+def test_one_class_is_chosen_where_all_users_respond_alike(markets, market):
+    count, _ = choose_classes(markets[market][0], most=64, least_members=10, seed=0)
+
+    assert count == 1
 
 
 @pytest.mark.parametrize(("most", "least_members", "limit"), [(3, 10, 3), (64, 100, 3), (64, 1000, 1), (1, 1, 1)])
