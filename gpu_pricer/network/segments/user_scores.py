@@ -33,8 +33,9 @@ class UserScores:
     """Sums over the periods of K folds for U users, H groups of categories and the J products that tell tastes.
 
     score, information [K, U, H]: of the price response. bought, visits: of every fold, choices [U, J], visits [U, W].
-    share [W, J]: everybody's choice probabilities, so that visits @ share is what everybody would buy.
-    fold [W]: the fold of every period.
+    share [W, J]: everybody's choice probabilities, so that visits @ share is what everybody would buy. Where J < W,
+    visits are these expected purchases [U, J] themselves, and share is the unit matrix. fold [W]: the fold of every
+    period.
     """
 
     score: np.ndarray
@@ -101,9 +102,8 @@ def user_scores(pooled: Fit, log: UserLog) -> UserScores:
     folds = int(fold.max()) + 1
     score = torch.zeros(folds, len(log.visits), grid.categories, dtype=share.dtype)
     information = torch.zeros_like(score)
-    visits = log.visits[None] * (fold == torch.arange(folds)[:, None])[:, None]
     for users, products in _blocks(len(log.visits), len(grid.row)):
-        part = _Block(visits[:, users], share[products], slope[products])
+        part = _Block(log.visits[users], share[products], slope[products], fold)
         own = _purchases(log, users, products, fold, slope)
         gained, known = part.sums(*own)
         category = grid.category[products]
@@ -111,32 +111,49 @@ def user_scores(pooled: Fit, log: UserLog) -> UserScores:
         information[:, users] = information[:, users].index_add(2, category, known)
     merge = _groups(information.sum((0, 1)))
     best = torch.argsort(_sold(log, len(grid.row)), descending=True, stable=True)[:TASTE_PRODUCTS]
+    inside = [fold == k for k in range(folds)]
+    visits, rate = _visits(log.visits, share[best].T.contiguous(), inside)
     return UserScores(
         score=(score @ merge).numpy(),
         information=(information @ merge).numpy(),
-        bought=[_bought(log, best, fold == k, len(grid.row)) for k in range(folds)],
+        bought=[_bought(log, best, is_inside, len(grid.row)) for is_inside in inside],
         visits=[part.numpy() for part in visits],
-        share=share[best].T.numpy().copy(),
+        share=rate.numpy(),
         fold=fold.numpy(),
     )
 
 
+def _visits(visits: Tensor, share: Tensor, inside: list[Tensor]) -> tuple[list[Tensor], Tensor]:
+    """Return visits and share of UserScores, whose product takes fewest numbers, for the periods inside every fold."""
+    periods, products = share.shape
+    if products < periods:
+        expected = [visits[:, is_inside] @ share[is_inside] for is_inside in inside]
+        return expected, torch.eye(products, dtype=share.dtype)
+    return [visits * is_inside for is_inside in inside], share
+
+
 @dataclass(frozen=True)
 class _Block:
-    """Visits of n users by fold [K, n, W], everybody's choice probabilities and slopes of k products [k, W]."""
+    """Visits of n users [n, W], choice probabilities and slopes of k products [k, W], and the periods' folds [W]."""
 
     visits: Tensor
     share: Tensor
     slope: Tensor
+    fold: Tensor
 
     def sums(self, count: Tensor, steep: Tensor) -> tuple[Tensor, Tensor]:
         """Return score and information [K, n, k]; count, steep [K, n, k]: choices, and sums of their slopes."""
-        expected, first, second = (self.visits @ (self.share * self.slope**power).T for power in range(3))
+        expected, first, second = (self._expected(self.share * self.slope**power) for power in range(3))
         total = expected.sum(0)
         mean = first.sum(0) / total.clamp(min=1e-9)  # centred slopes do not tell how much a user buys
         rate = (count.sum(0) + PRIOR_PURCHASES) / (total + PRIOR_PURCHASES)
         score = steep - mean * count - rate * (first - mean * expected)
         return score, (rate * (second - 2 * mean * first + mean**2 * expected)).clamp(min=0)
+
+    def _expected(self, value: Tensor) -> Tensor:
+        """Return the sums over the visits of each fold [K, n, k] of values [k, W]."""
+        inside = [self.fold == k for k in range(int(self.fold.max()) + 1)]
+        return torch.stack([self.visits[:, is_inside] @ value[:, is_inside].T for is_inside in inside])
 
 
 def _purchases(log: UserLog, users: slice, products: slice, fold: Tensor, slope: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+import torch
 
+from gpu_pricer.network.response.model import cells_of
 from gpu_pricer.network.segments import user_scores as module
 from gpu_pricer.network.segments.user_scores import PRIOR_PURCHASES, user_scores
 from tests.network.segments.user_log import CATEGORIES, PERIODS, PRODUCTS, SIZE, draw
@@ -82,8 +84,26 @@ def test_folds_add_up(drawn):
     np.testing.assert_allclose(whole.score, parts[0].score + parts[1].score)
     np.testing.assert_allclose(whole.information, parts[0].information + parts[1].information)
     np.testing.assert_allclose(whole.bought[0].toarray(), (parts[0].bought[0] + parts[1].bought[0]).toarray())
-    np.testing.assert_array_equal(whole.visits[0], drawn.log.visits.numpy())
+    np.testing.assert_allclose(whole.visits[0] @ whole.share, expected_purchases(drawn))
     assert whole.bought[0].sum() == float(drawn.log.count.sum())
+
+
+@pytest.mark.parametrize("periods", [8, 24])
+def test_visits_and_share_tell_what_everybody_would_buy(periods):
+    """With fewer and with more periods than the twelve products."""
+    drawn = draw(sensitivity=(1.0, 4.0), users=25, periods=periods)
+
+    scores = user_scores(drawn.pooled, drawn.log).of_folds([0, 1, 2, 3])
+
+    assert scores.visits[0].shape == (25, min(periods, 12))
+    np.testing.assert_allclose(scores.visits[0] @ scores.share, expected_purchases(drawn))
+
+
+def expected_purchases(drawn):
+    """By the pooled response, of the best sellers first, [U, J]."""
+    share = cells_of(drawn.grid, drawn.pooled.state, drawn.pooled.layout).share[:, 0]
+    sold = torch.zeros(len(share), dtype=torch.float64).index_add(0, drawn.log.product, drawn.log.count)
+    return drawn.log.visits @ share[torch.argsort(sold, descending=True, stable=True)].T
 
 
 def test_scores_of_some_users_are_theirs(drawn):
