@@ -25,6 +25,7 @@ GROUPS = 64  # of categories; those about which the log says least share the las
 TASTE_PRODUCTS = 1000  # the best sellers, which tell tastes
 TASTE_DIRECTIONS = 15
 PRIOR_PURCHASES = 1.0  # of a product, for which everybody's rate counts in a user's
+DENSE_SHARE, DENSE_CELLS = 1 / 8, 50_000_000  # of choices: products with a dense matrix of so many are faster
 USERS, PRODUCTS = 4096, 512  # in a block, so that a [USERS, PRODUCTS] temporary has 16 MB
 
 
@@ -40,7 +41,7 @@ class UserScores:
 
     score: np.ndarray
     information: np.ndarray
-    bought: list[csr_array]
+    bought: list[csr_array] | list[np.ndarray]
     visits: list[np.ndarray]
     share: np.ndarray
     fold: np.ndarray
@@ -78,7 +79,7 @@ class UserScores:
             self,
             score=self.score[folds].sum(0, keepdims=True),
             information=self.information[folds].sum(0, keepdims=True),
-            bought=[sum((self.bought[k] for k in folds), start=csr_array(self.bought[0].shape))],
+            bought=[_fastest(sum((self.bought[k] for k in folds), start=csr_array(self.bought[0].shape)))],
             visits=[np.sum([self.visits[k] for k in folds], axis=0)],
         )
 
@@ -181,6 +182,12 @@ def _groups(information: Tensor) -> Tensor:
     rank = torch.argsort(torch.argsort(information, descending=True, stable=True))
     group = rank.clamp(max=GROUPS - 1)
     return torch.nn.functional.one_hot(group).to(information.dtype)
+
+
+def _fastest(bought: csr_array) -> csr_array | np.ndarray:
+    """Return the choices [U, J] dense where many of them are not 0 and memory allows it."""
+    cells = bought.shape[0] * bought.shape[1]
+    return bought.toarray() if DENSE_SHARE * cells <= bought.nnz and cells <= DENSE_CELLS else bought
 
 
 def _sold(log: UserLog, products: int) -> Tensor:
