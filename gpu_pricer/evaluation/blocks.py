@@ -84,9 +84,7 @@ def _held_out_blocks(
     blocks: dict[str, Any] = {**held_out.blocks()}
     probabilities = held_out.probabilities()
     if settings.baselines:
-        judged, theirs = baseline_blocks(
-            held_out, settings.baselines, settings.encoding, found.trained, settings.sample
-        )
+        judged, theirs = baseline_blocks(held_out, settings.baselines, found.trained, settings.sample)
         blocks["baselines"], blocks["better_rivals"] = judged, better_rivals(judged)
         probabilities |= theirs
     return blocks, probabilities

@@ -7,7 +7,6 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.evaluation.baselines.baseline import Baseline
 from gpu_pricer.evaluation.baselines.sample import Sample
 from gpu_pricer.evaluation.held_out import Bootstrap
-from gpu_pricer.network.encoding.loading import EncodingConfig
 
 
 @dataclass(frozen=True)
@@ -17,7 +16,6 @@ class EvaluationSettings:
     bootstrap: of the intervals. off_policy_share: share of the products in the off_policy scores.
     categories: number of the largest categories that are drawn and whose segments are valued.
     plots: whether figures are drawn.
-    encoding: the network's encoding, for the baselines that see the network's features of the past.
     sample: the part of the log on which the baselines are fitted and judged; None: all of it.
     baselines: models by name.
     """
@@ -26,7 +24,6 @@ class EvaluationSettings:
     off_policy_share: float
     categories: int
     plots: bool
-    encoding: EncodingConfig
     sample: Sample | None
     baselines: dict[str, Baseline]
 

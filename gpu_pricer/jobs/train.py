@@ -15,12 +15,9 @@ from gpu_pricer.jobs.run_record import MEMBERS, NAIVE
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.encoding.loading import EncodingConfig, load_choice_data
 from gpu_pricer.network.inference.held_out import predict_held_out
-from gpu_pricer.network.model.demand_network import DemandNetwork, NetworkConfig
-from gpu_pricer.network.model.objective import OptimiserConfig
-from gpu_pricer.network.price_response.settling import PriceResponseConfig, settle_price_response
+from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.response.applying import ResponseConfig, require_dense, with_response, without_controls
 from gpu_pricer.network.response.fit import Fit, fit_response
-from gpu_pricer.network.response.loading import ResponseTables, load_response_data
 from gpu_pricer.network.segments.export import ExportConfig, export_artefact, export_members
 from gpu_pricer.network.segments.forming import (
     Membership,
@@ -33,8 +30,11 @@ from gpu_pricer.network.segments.forming import (
 )
 from gpu_pricer.network.segments.members import Members, period_to_price
 from gpu_pricer.network.storage.saved_network import write_network
-from gpu_pricer.network.training.fitting import TrainerConfig, fit_network
+from gpu_pricer.network.training.average_household import adopt
+from gpu_pricer.network.training.fitting import ModelConfig, TrainerConfig, fit_network
 from gpu_pricer.network.training.init_from import read_start, warn_of_foresight
+from gpu_pricer.network.training.market import Market, learn_market
+from gpu_pricer.network.training.told import Told, read_told
 from gpu_pricer.tables.artefact import ARTEFACT_FILES, NETWORK, DemandArtefact, read_segments, write_artefact
 from gpu_pricer.tables.periods import Split
 from gpu_pricer.tables.reading import require_readable
@@ -45,8 +45,8 @@ log = logging.getLogger(__name__)
 
 def inputs(config: DictConfig) -> list[Path]:
     """Return what `train` reads."""
-    start = [] if config.init_from is None else [Path(str(config.init_from))]
-    return [Path(config.paths.data), *start]
+    given = [Path(str(path)) for path in (config.init_from, config.train.told) if path is not None]
+    return [Path(config.paths.data), *given]
 
 
 @dataclass(frozen=True)
@@ -54,15 +54,16 @@ class TrainSettings:
     """The configuration of `train` as objects.
 
     demand, data, work: folders of the artefact, of the canonical tables, and of this job (paths.work/train).
-    init_from: the artefact or work folder whose network training starts from, if any.
+    init_from: the artefact or work folder whose network training starts from, if any. told: types and shocks, if any.
     seed, refit, resume, split, trainer: the configuration's values of that name.
-    encoding, segments, export, response: those of train. network, optimiser, price_response: those of model.
+    encoding, segments, export, response: those of train. model: the network and its training.
     """
 
     demand: Path
     data: Path
     work: Path
     init_from: Path | None
+    told: Told | None
     seed: int
     refit: bool
     resume: bool
@@ -70,9 +71,7 @@ class TrainSettings:
     encoding: EncodingConfig
     segments: SegmentsConfig
     export: ExportConfig
-    network: NetworkConfig
-    optimiser: OptimiserConfig
-    price_response: PriceResponseConfig
+    model: ModelConfig
     trainer: TrainerConfig
     response: ResponseConfig
 
@@ -96,6 +95,7 @@ def main(config: DictConfig) -> None:
 
     Reads   paths.data      what `prepare` wrote
             init_from       an artefact, or a work folder with one: training starts from its network where it fits
+            train.told      for studies: users' true types and hidden shocks, which are then not learned
     Writes  paths.demand    the artefact: segments × products, appeal and price sensitivity; in network/ the network.
                             Segments keep the ids of the artefact that they replace, as far as members stay
             paths.work/train/naive/   with instruments: the artefact whose price response takes prices as they are
@@ -107,15 +107,16 @@ def main(config: DictConfig) -> None:
     """
     settings = _settings(config)
     data = _load(settings)
-    network = _fit(data, settings)
+    market = learn_market(data, settings.data, settings.response, settings.told)
+    network = _fit(data, market, settings)
     if network is None:
         return
-    _settle(network, settings)
-    _judge(network, settings)
+    _judge(network, market, settings)
     if settings.refit:
         network.go_on_with(data.with_every_period())
-        _settle(network, settings)
-    membership, response = _respond(network.data, settings, _known_segments(settings.demand))
+        market = learn_market(network.data, settings.data, settings.response, settings.told)
+        adopt(network, market.household)
+    membership, response = _respond(network.data, market, settings, _known_segments(settings.demand))
     visits = network.data.visits_before(network.data.calendar.count)
     segmentation = segmentation_of(membership, Members(network, period_to_price(network)), visits)
     _export(Trained(network, segmentation, response, data.calendar.last_trained), settings)
@@ -123,13 +124,14 @@ def main(config: DictConfig) -> None:
 
 def _settings(config: DictConfig) -> TrainSettings:
     """Return the configuration as objects; InputError where the artefact's form cannot hold the price response."""
-    train, model = config.train, config.model
+    train = config.train
     require_dense(train.export.form)
     return TrainSettings(
         demand=Path(config.paths.demand),
         data=Path(config.paths.data),
         work=Path(config.paths.work) / "train",
         init_from=None if config.init_from is None else Path(str(config.init_from)),
+        told=None if train.told is None else read_told(Path(str(train.told))),
         seed=config.seed,
         refit=train.refit,
         resume=train.resume,
@@ -137,9 +139,7 @@ def _settings(config: DictConfig) -> TrainSettings:
         encoding=instantiate(train.encoding),
         segments=instantiate(train.segments),
         export=instantiate(train.export),
-        network=instantiate(model.network),
-        optimiser=instantiate(model.optimiser),
-        price_response=instantiate(model.price_response),
+        model=ModelConfig(instantiate(config.model.network), instantiate(config.model.optimiser)),
         trainer=instantiate(config.trainer),
         response=instantiate(train.response),
     )
@@ -157,15 +157,15 @@ def _load(settings: TrainSettings) -> ChoiceData:
     return data
 
 
-def _fit(data: ChoiceData, settings: TrainSettings) -> DemandNetwork | None:
+def _fit(data: ChoiceData, market: Market, settings: TrainSettings) -> DemandNetwork | None:
     """Return the trained network; None in all processes of a distributed training but the first."""
     start = None if settings.init_from is None else read_start(settings.init_from)
     if start is not None:
         warn_of_foresight(start, data)
     module = fit_network(
         data,
-        settings.network,
-        settings.optimiser,
+        market.household,
+        settings.model,
         settings.trainer,
         settings.work,
         settings.seed,
@@ -175,39 +175,26 @@ def _fit(data: ChoiceData, settings: TrainSettings) -> DemandNetwork | None:
     return None if module.global_rank else module.network
 
 
-def _settle(network: DemandNetwork, settings: TrainSettings) -> None:
-    settle_price_response(network, settings.price_response, settings.optimiser, settings.seed)
-
-
-def _respond(data: ChoiceData, settings: TrainSettings, previous: pl.DataFrame | None = None) -> tuple[Membership, Fit]:
+def _respond(
+    data: ChoiceData, market: Market, settings: TrainSettings, previous: pl.DataFrame | None = None
+) -> tuple[Membership, Fit]:
     """Return the segments, and their price response, from the periods that are trained on.
 
     previous: user_id and segment_id of earlier segments, whose ids are kept as far as members stay.
     """
-    tables = ResponseTables(
-        products=data.products.table.select("product_id", "category_id", "reference_price"),
-        users=data.users.table["user_id"],
-        periods=data.calendar.periods,
-        taught=range(data.calendar.history_periods, data.calendar.trained_periods),
-        **{name: pl.read_parquet(settings.data / f"{name}.parquet") for name in ("shelf", "choices", "visits")},
-    )
-    config = settings.response
-    known = load_response_data(tables, config.endogeneity, config.min_price_coverage)
-    if known is None:
-        raise InputError(
-            f"training needs products whose price was seen in {config.min_price_coverage:.0%} of their periods, found "
-            "none: lower train.response.min_price_coverage"
-        )
-    pooled = fit_response(known.grid, known.log.pooled(known.grid), config.fit)
+    known, pooled = market.known, market.household.fit
     visits = data.visits_before(data.calendar.trained_periods)
-    membership = form_segments(pooled, known.log, settings.segments, visits, settings.seed)
+    if settings.told is None:
+        membership = form_segments(market.scores, settings.segments, visits, settings.seed)
+    else:
+        membership = settings.told.membership(data)
     if previous is not None:
         membership = _with_ids_of(previous, data.users.table, membership)
     counts = known.log.counts(known.grid, membership.by_period, membership.count)
-    return membership, fit_response(known.grid, counts, config.fit, pooled)
+    return membership, fit_response(known.grid, counts, settings.response.fit, pooled)
 
 
-def _judge(network: DemandNetwork, settings: TrainSettings) -> None:
+def _judge(network: DemandNetwork, market: Market, settings: TrainSettings) -> None:
     """Write the predictions of the test periods, if there are any.
 
     They include those of an artefact whose segments and price response are those of the periods that are trained on.
@@ -216,7 +203,7 @@ def _judge(network: DemandNetwork, settings: TrainSettings) -> None:
     if data.calendar.validated_periods == data.calendar.count:
         path.unlink(missing_ok=True)
         return
-    membership, response = _respond(data, settings)
+    membership, response = _respond(data, market, settings)
     predict_held_out(network, membership.segment, response, path)
 
 

@@ -1,7 +1,7 @@
 """The plain way to feed the network: a torch DataLoader over a Dataset of rows that carry their own features.
 
 The table is made beforehand, as for boosted trees, and counts for nothing in the timing: of every offer its product,
-price moves, promotion and what its user did before, of every choice who chose, what and when. A row is an offer, or a
+price move, promotion and what its user did before, of every choice who chose, what and when. A row is an offer, or a
 choice with all its offers, padded to the largest choice set; a row is a dictionary of tensors, collated by default.
 From them the network computes the same utilities as from our batches. Only a user's past baskets, which have no common
 length, it looks up for the whole batch, as for ours.
@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, Batch, gather_batch
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.model.demand_network import DemandNetwork
+from gpu_pricer.network.model.loyalty import Frequencies
 
 AT_ONCE = 8192  # choices whose offers are described at once
 
@@ -47,11 +48,19 @@ def offer_table(data: ChoiceData, index: Tensor) -> OfferTable:
 def _offers(data: ChoiceData, batch: Batch) -> ProductColumns:
     user, choice_set = (values[batch.occasion] for values in (batch.user, batch.choice_set))
     product = data.shelf.product[batch.row]
+    period, category = data.sets.period[choice_set], data.sets.category[choice_set]
+    visits, since = (
+        data.history.visits_since(user, first, period)
+        for first in (torch.zeros_like(period), data.products.first_period[product])
+    )
     return {
         "product": product,
-        "moves": data.trusted_moves(batch.row),
+        "row": batch.row,
+        "move": data.trusted_move(batch.row),
         "context": data.shelf.context[batch.row],
-        "history": data.history.features(user, product, data.sets.category[choice_set], data.sets.period[choice_set]),
+        "history": data.history.features(user, product, category, period),
+        "bought": data.history.frequencies(user, product, category, period),
+        "visits": torch.stack([visits, visits, since], dim=1),
         "is_bought": torch.zeros_like(product, dtype=torch.bool).index_fill(0, batch.chosen[batch.chosen >= 0], True),
     }
 
@@ -131,14 +140,29 @@ def utility_of(network: DemandNetwork, batch: PlainBatch) -> Tensor:
     """Return the utility of every offer [R], from what the rows carry."""
     assert network.history is not None
     choices, offers, occasion = batch
-    user, product, choice_set = choices["user"], offers["product"], choices["choice_set"]
-    user_taste = network.user_tastes(user, network.data.sets.period[choice_set])
+    user, product = choices["user"], offers["product"]
+    user_taste = network.user_tastes(user, network.data.sets.period[choices["choice_set"]])
     taste = (user_taste[occasion] * network.product_taste(product)).sum(1)
     habit = network.history.habit_of(offers["history"], network.history.category[product])
-    of_choice = network.user_level(user)[:, 0] + network.season_effect(choice_set)
-    offered = network.offer_appeal(network.product_level(product), offers["context"])
-    sensitivity = network.sensitivity(network.user_sensitivity(user)[occasion], network.product_sensitivity(product))
-    return taste + habit + of_choice[occasion] + offered - sensitivity * network.remembered(offers["moves"])
+    common = _average_utility(network, batch) * network.log_scale.exp()
+    return common + network.user_level(user)[occasion, 0] + _loyalty(network, offers) + taste + habit
+
+
+def _average_utility(network: DemandNetwork, batch: PlainBatch) -> Tensor:
+    choices, offers, occasion = batch
+    product, response = offers["product"], network.response_of(offers["product"])
+    level = network.product_level(product)[:, 0] + network.mean_level + network.shelf_effect[offers["row"]]
+    promoted = (response[:, 1:] * offers["context"]).sum(1)
+    slope = network.user_slope[choices["user"], 0].exp()[occasion]
+    return level + promoted - slope * response[:, 0].exp() * offers["move"]
+
+
+def _loyalty(network: DemandNetwork, offers: ProductColumns) -> Tensor:
+    assert network.loyalty is not None
+    product, of_category = offers["product"], network.category_rate
+    category = network.data.products.category[product]
+    rates = of_category.sum().expand(len(product)), of_category[category], network.product_rate[product, 0]
+    return network.loyalty(Frequencies(offers["bought"], offers["visits"] * torch.stack(rates, dim=1)[:, :, None]))
 
 
 def as_batch(batch: PlainBatch) -> Batch:

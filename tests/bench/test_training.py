@@ -13,8 +13,8 @@ from tests.bench.plain_rows import as_batch, batches_of_choices, batches_of_offe
 from tests.canonical import write_canonical
 
 SMALL = [
-    "evaluate=baselines", "model=tiny", "model.optimiser.max_alternatives=null", "model.optimiser.batch_size=64",
-    "model.optimiser.max_epochs=1", "model.price_response.passes=2", "evaluate.baselines.lightgbm.rounds=2",
+    "evaluate=baselines", "model=tiny", "model.optimiser.max_alternatives=null", "model.optimiser.steps=20",
+    "evaluate.baselines.lightgbm.rounds=2",
 ]  # fmt: skip
 
 
@@ -40,13 +40,15 @@ def data(folder, config):
 def test_rows_of_a_dataset_have_the_utilities_and_the_loss_of_our_batches(data, config, batches_of):
     index = torch.tensor([3, 250, 500, 1500])
     steps = training.Steps(data, config, batches=1)
+    for values in (*steps.module.network.parameters(), steps.module.network.category_rate):
+        torch.nn.init.uniform_(values, 0.1, 0.5)  # an untrained network would have no response, rates or loyalty
     network, ours = steps.module.network.eval(), gather_batch(data, index, EVERY_ALTERNATIVE, torch.Generator())
 
     (plain,) = batches_of(offer_table(data, index), batch_size=9, workers=0)
 
     likelihood = log_likelihood(data, utility_of(network, plain), as_batch(plain), steps.optimiser_config)
     order = plain.choices["choice_set"].argsort()
-    expected = network.utility(ours, network.tastes(ours), data.trusted_moves(ours.row))
+    expected = network.utility(ours, data.trusted_move(ours.row))
     torch.testing.assert_close(
         likelihood[order], log_likelihood(data, expected, ours, steps.optimiser_config)[ours.choice_set.argsort()]
     )

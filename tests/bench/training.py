@@ -8,7 +8,7 @@ rows (tests/bench/plain_rows.py), for the same network and batch size; on the wh
 in training, and the rows have all of them (offers_per_choice). feeding: the share of our step that makes the batch.
 ratio_dataloader: ours over a Dataset of offers, as in a table for boosted trees; ratio_dataloader_choices: over one of
 choices with padded offers; of 0 and 2 worker processes the better.
-On the grocery benchmark alone train_s: the whole training, its price response included, against the boosted trees of
+On the grocery benchmark alone train_s: the whole training, the average household included, against the boosted trees of
 evaluate=baselines on the same choices; ratio_lightgbm: the trees' seconds over ours.
 Medians over rounds, in which every contestant runs once. On a busy machine run it with OMP_NUM_THREADS=1: waiting for
 each other, two threads make a step of 11 ms one of 250.
@@ -37,14 +37,14 @@ from gpu_pricer.network.encoding.batches import Batch, IndexBatches
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.encoding.loading import load_choice_data
 from gpu_pricer.network.model.objective import batch_of, log_likelihood
-from gpu_pricer.network.price_response.settling import settle_price_response
-from gpu_pricer.network.training.fitting import fit_network
+from gpu_pricer.network.training.fitting import ModelConfig, Plan, fit_network
 from gpu_pricer.network.training.lightning_module import DemandTraining
+from gpu_pricer.network.training.market import learn_market
 from tests.bench.plain_rows import PlainBatch, as_batch, batches_of_choices, batches_of_offers, offer_table, utility_of
 from tests.bench.timing import arguments, report, rounded, say
 
 BATCHES, REPEATS = 20, 3
-CATALOG_SHARE = 8  # its batches are as many times as large
+CATALOG_SHARE = 8  # it has a batch for so many of the benchmark: its choice sets are larger
 WORKERS = (0, 2)
 
 ROOT = Path(__file__).parents[2]
@@ -92,7 +92,7 @@ def fitting(data: ChoiceData, config: DictConfig, folder: Path, repeats: int) ->
     """Return how long the whole training takes, and boosted trees on the same choices."""
     trees, (table, log) = config.evaluate.baselines.lightgbm_monotone, trained_offers(folder / "data", data)
     seconds = {
-        "ours": median(timed(lambda: train(data, config, folder / "train")) for _ in range(repeats)),
+        "ours": median(timed(lambda: train(data, config, folder)) for _ in range(repeats)),
         "lightgbm": median(timed(lambda: instantiate(trees).fit(table, log)) for _ in range(repeats)),
     }
     return {
@@ -117,7 +117,8 @@ class Steps:
         network = instantiate(self.config.model.network)
         self.module = DemandTraining(self.data, network, self.optimiser_config, self.config.seed)
         self.optimiser = torch.optim.AdamW(self.module.parameters(), lr=self.optimiser_config.rate, fused=True)
-        trained, batch_size = self.data.split()[0], self.optimiser_config.batch_size
+        trained = self.data.split()[0]
+        batch_size = Plan.of(len(trained), self.optimiser_config.steps).batch_size
         drawn = trained[torch.randperm(len(trained))[: (self.batches + 1) * batch_size]]
         self.index, self.batch_size = drawn.sort().values, batch_size
         self.table = offer_table(self.data, self.index)
@@ -129,17 +130,17 @@ class Steps:
 
     def step(self, batch: Batch) -> None:
         """Take one step of the optimiser on a batch of ours."""
-        self._step(self.module.log_loss(batch), batch)
+        self._step(self.module.log_loss(batch))
 
     def plain_step(self, plain: PlainBatch) -> None:
         """Take one step of the optimiser on a batch of a DataLoader."""
         batch, utility = as_batch(plain), utility_of(self.module.network, plain)
         likelihood = log_likelihood(self.data, utility, batch, self.optimiser_config)
-        self._step(-likelihood.sum() / batch.weight.sum(), batch)
+        self._step(-likelihood.sum() / batch.weight.sum())
 
-    def _step(self, loss: Tensor, batch: Batch) -> None:
+    def _step(self, loss: Tensor) -> None:
         self.optimiser.zero_grad()
-        (loss + self.module.network.season_penalty(batch)).backward()
+        loss.backward()
         self.optimiser.step()
 
 
@@ -168,11 +169,10 @@ def contestants(steps: Steps) -> Iterator[tuple[str, Callable[[], Iterator], Cal
 
 
 def train(data: ChoiceData, config: DictConfig, folder: Path) -> None:
-    """Train as `gpu-pricer train` does, price response included."""
-    parts = (instantiate(config.model[name]) for name in ("network", "optimiser", "price_response"))
-    network, optimiser, price_response = parts
-    module = fit_network(data, network, optimiser, instantiate(config.trainer), folder, config.seed, resume=False)
-    settle_price_response(module.network, price_response, optimiser, config.seed)
+    """Train as `gpu-pricer train` does, the average household included, on the canonical tables in folder/data."""
+    household = learn_market(data, folder / "data", instantiate(config.train.response)).household
+    model = ModelConfig(instantiate(config.model.network), instantiate(config.model.optimiser))
+    fit_network(data, household, model, instantiate(config.trainer), folder / "train", config.seed, resume=False)
 
 
 def trained_offers(folder: Path, data: ChoiceData) -> tuple[pl.DataFrame, Log]:

@@ -20,7 +20,7 @@ SMALL_MARKET = (
     "data.source.assortment.categories=4",
     "data.source.assortment.products=16",
 )
-SMALL_MODEL = ("model.optimiser.max_epochs=1", "train.segments.count=3", "train.response.draws=5")
+SMALL_MODEL = ("model.optimiser.steps=20", "train.segments.count=3", "train.response.draws=5")
 STOCK = 1000.0
 
 

@@ -14,11 +14,9 @@ from gpu_pricer.evaluation.baselines.shrunken_logit import ShrunkenLogit
 from gpu_pricer.evaluation.baselines.trees import BoostedTrees
 from gpu_pricer.evaluation.baselines.verdict import better_rivals, verdict_lines
 from gpu_pricer.evaluation.held_out import Bootstrap, HeldOut, Log, offers_of
-from gpu_pricer.network.encoding.loading import EncodingConfig
 
 USERS, PRODUCTS = 200, 8
 WEEKS = [date(2025, 1, 6) + timedelta(weeks=i) for i in range(12)]
-ENCODING = EncodingConfig(min_count=1, min_price_coverage=0.0, price_memory=3, half_lives=[2, 8])
 RIVALS = {
     "shrunken_logit": ShrunkenLogit(10.0, (2.0, float("inf"))),
     "lightgbm_monotone": BoostedTrees(True, False, True, rounds=30, leaves=7, rate=0.1, min_rows=20),
@@ -63,7 +61,7 @@ def noise(log) -> HeldOut:
 
 
 def test_rivals_beat_a_model_that_knows_nothing_and_the_user_is_told(noise):
-    blocks, probabilities = baseline_blocks(noise, RIVALS, ENCODING, WEEKS[:9], None)
+    blocks, probabilities = baseline_blocks(noise, RIVALS, WEEKS[:9], None)
 
     assert better_rivals(blocks) == ["shrunken_logit", "lightgbm_monotone"]
     assert set(probabilities) == set(RIVALS)
@@ -80,7 +78,7 @@ def test_rivals_beat_a_model_that_knows_nothing_and_the_user_is_told(noise):
 def test_no_rival_beats_a_model_that_knows_all(log, noise):
     bought = noise.offers["bought"].cast(pl.Float64)
 
-    blocks, _ = baseline_blocks(judged(log, 0.9 * bought + 0.05, noise.offers), RIVALS, ENCODING, WEEKS[:9], None)
+    blocks, _ = baseline_blocks(judged(log, 0.9 * bought + 0.05, noise.offers), RIVALS, WEEKS[:9], None)
 
     assert better_rivals(blocks) == []
     assert all("predicts worse than this demand model" in line for line in verdict_lines(blocks, 0.9))
@@ -105,7 +103,7 @@ def test_trees_without_their_library_are_left_out_and_the_log_says_how_to_instal
     monkeypatch.setattr(trees, "import_module", missing)
     optional = BoostedTrees(True, False, True, rounds=31, leaves=7, rate=0.1, min_rows=20)
     with caplog.at_level(logging.INFO):
-        blocks, _ = baseline_blocks(noise, RIVALS | {"lightgbm_monotone": optional}, ENCODING, WEEKS[:9], None)
+        blocks, _ = baseline_blocks(noise, RIVALS | {"lightgbm_monotone": optional}, WEEKS[:9], None)
 
     assert list(blocks) == ["shrunken_logit"]
     [said] = [line for line in caplog.messages if "left out" in line]
@@ -118,7 +116,7 @@ def test_where_everybody_buys_the_probabilities_of_an_occasion_sum_to_one():
     offers = offers_of(log, WEEKS[9:])
     held_out = judged(log, pl.repeat(1 / PRODUCTS, offers.height, eager=True), offers)
 
-    blocks, probabilities = baseline_blocks(held_out, RIVALS, ENCODING, WEEKS[:9], None)
+    blocks, probabilities = baseline_blocks(held_out, RIVALS, WEEKS[:9], None)
 
     for probability in probabilities.values():
         sums = offers.with_columns(p=pl.Series(probability)).group_by("user_id", "period").agg(pl.col("p").sum())
@@ -157,7 +155,7 @@ def test_a_log_below_the_limit_is_used_whole(log, noise):
 
 
 def test_rivals_of_a_sample_are_judged_beside_the_model_on_the_same_users(noise):
-    blocks, probabilities = baseline_blocks(noise, RIVALS, ENCODING, WEEKS[:9], SAMPLE)
+    blocks, probabilities = baseline_blocks(noise, RIVALS, WEEKS[:9], SAMPLE)
 
     rows = blocks["shrunken_logit"]["rows"]
     assert rows == pytest.approx(1_000, rel=0.1)
@@ -169,6 +167,6 @@ def test_rivals_of_a_sample_are_judged_beside_the_model_on_the_same_users(noise)
 
 def test_without_purchases_in_training_there_is_no_rival(log, noise, caplog):
     with caplog.at_level(logging.INFO):
-        assert baseline_blocks(noise, RIVALS, ENCODING, [], None) == ({}, {})
+        assert baseline_blocks(noise, RIVALS, [], None) == ({}, {})
 
     assert "no purchase in the periods of the training: no baselines" in caplog.messages

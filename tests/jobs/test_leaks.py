@@ -58,8 +58,7 @@ def honest(tmp_path_factory) -> dict:
 def test_permuting_prices_within_product_destroys_the_price_response(honest, tmp_path):
     permuted = metrics_of(tmp_path, prices_permuted)
 
-    # Chance alone gives the network, whose sensitivity cannot be negative, 0 to 0.6 on a market this short:
-    # tests/network/price_response/test_price_leaks.py shows that it is no more than chance.
+    # Chance alone gives the artefact, whose sensitivity cannot be negative, 0 to 0.6 on a market this short.
     assert honest["price_response"]["mean_elasticity"] < -1.0
     assert abs(permuted["price_response"]["mean_elasticity"]) < abs(honest["price_response"]["mean_elasticity"]) / 2
     for name in ("logit", "shrunken_logit", "lightgbm", "lightgbm_monotone", "lightgbm_rich"):

@@ -28,7 +28,7 @@ MARKET = (
     "data.source.assortment.categories=4",
     "data.source.assortment.products=16",
     "model=tiny",
-    "model.optimiser.max_epochs=1",
+    "model.optimiser.steps=20",
     "train.segments.count=3",
     "backend=cpu",
 )
@@ -141,7 +141,7 @@ def test_every_job_leaves_a_record(first_run):
 
     for job, record in records.items():
         assert {"started", "seconds", "inputs", "device", "versions", "config"} <= set(record)
-        assert record["config"]["model"]["optimiser"]["max_epochs"] == 1
+        assert record["config"]["model"]["optimiser"]["steps"] == 20
         assert record["device"]["cpus"] == os.cpu_count()
         assert re.fullmatch(r"\d+\.\d+.*", record["versions"]["polars"]), job
     steps = records["run"]["steps"]

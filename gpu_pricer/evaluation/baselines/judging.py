@@ -16,7 +16,6 @@ from gpu_pricer.evaluation.baselines.trees import NotInstalledError
 from gpu_pricer.evaluation.demand.price_response import arc_response, raise_prices
 from gpu_pricer.evaluation.held_out import HeldOut, Log, describe_offers, offers_of, reference_prices
 from gpu_pricer.evaluation.held_out.past import with_network_past
-from gpu_pricer.network.encoding.loading import EncodingConfig
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +37,6 @@ _known_predictions: dict[tuple[Baseline, str], Predictions] = {}
 def baseline_blocks(
     held_out: HeldOut,
     baselines: dict[str, Baseline],
-    encoding: EncodingConfig,
     trained: list[date],
     sample: Sample | None,
 ) -> tuple[dict[str, dict], dict[str, np.ndarray]]:
@@ -59,7 +57,7 @@ def baseline_blocks(
     reference = reference_prices(sales.shelf, trained)
     training, offers = (describe_offers(rows, sales, reference) for rows in (learned, judged.offers.select(OFFER)))
     if any(getattr(model, "network_past", False) for model in baselines.values()):
-        training, offers = (with_network_past(rows, sales, reference, encoding) for rows in (training, offers))
+        training, offers = (with_network_past(rows, sales, reference) for rows in (training, offers))
     block_of_ours, ours = judged.judge(judged.offers["probability"])
     blocks, probabilities = {}, {}
     for name, model in baselines.items():

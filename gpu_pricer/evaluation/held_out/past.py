@@ -7,44 +7,37 @@ from torch import Tensor
 
 from gpu_pricer.evaluation.held_out.offers import Log
 from gpu_pricer.network.encoding.baskets import Purchases
-from gpu_pricer.network.encoding.history import UserHistory, build_history
-from gpu_pricer.network.encoding.loading import EncodingConfig
-from gpu_pricer.network.encoding.price_memory import with_recent_price
+from gpu_pricer.network.encoding.history import UserHistory, build_history, half_lives_of
 
 IDS = ("user_id", "product_id", "category_id", "period")
+REMEMBERED = 8  # past prices whose mean is the recent price
 ROWS = 1 << 17  # offers computed at a time: computing a row takes several times the memory of its features
 
 
-def with_network_past(
-    offers: pl.DataFrame, log: Log, reference: pl.DataFrame, encoding: EncodingConfig
-) -> pl.DataFrame:
+def with_network_past(offers: pl.DataFrame, log: Log, reference: pl.DataFrame) -> pl.DataFrame:
     """Return the offers, in their order, with the network's features of the log before each offer's period.
 
-    reference: product_id and reference_price. Added columns: recent_price, the mean of the product's last
-    encoding.price_memory prices (the reference price where there were none), and past, an array [N, F] of the
-    features of network.encoding.history.
+    reference: product_id and reference_price. Added columns: recent_price, the mean of the product's last REMEMBERED
+    prices (the reference price where there were none), which shoppers compare today's with (Winer 1986), and past, an
+    array [N, F] of the features of network.encoding.history.
     """
-    recent = _recent_prices(log.shelf, reference, encoding.price_memory)
+    recent = _recent_prices(log.shelf, reference)
     return offers.join(recent, on=["product_id", "period"], how="left", maintain_order="left").with_columns(
-        past=pl.Series(_history_features(offers, log, encoding.half_lives))
+        past=pl.Series(_history_features(offers, log))
     )
 
 
-def _recent_prices(shelf: pl.DataFrame, reference: pl.DataFrame, memory: int) -> pl.DataFrame:
-    """Return product_id, period and recent_price, the mean of the last `memory` prices before the period."""
-    rows = shelf.join(reference, on="product_id", how="left").select(
-        "price",
-        product="product_id",
-        period_index="period",
-        reference_price=pl.coalesce("reference_price", "price"),
-    )
-    return with_recent_price(rows, memory).select("recent_price", product_id="product", period="period_index")
+def _recent_prices(shelf: pl.DataFrame, reference: pl.DataFrame) -> pl.DataFrame:
+    """Return product_id, period and recent_price, the mean of the last REMEMBERED prices before the period."""
+    past = pl.col("price").shift(1).rolling_mean(REMEMBERED, min_samples=1).over("product_id", order_by="period")
+    known = shelf.join(reference, on="product_id", how="left")
+    return known.select("product_id", "period", recent_price=pl.coalesce(past, "reference_price", "price"))
 
 
-def _history_features(offers: pl.DataFrame, log: Log, half_lives: list[float]) -> np.ndarray:
+def _history_features(offers: pl.DataFrame, log: Log) -> np.ndarray:
     """Return the history features [N, F] of the offers, ROWS offers at a time."""
     known = _known_ids(log)
-    history = _history(log, known, half_lives)
+    history = _history(log, known)
     features = np.empty((offers.height, history.width), np.float32)
     for start in range(0, offers.height, ROWS):
         rows = slice(start, start + ROWS)
@@ -59,14 +52,14 @@ def _known_ids(log: Log) -> dict[str, pl.Series]:
     return {name: columns[name].unique().sort() for name in IDS}
 
 
-def _history(log: Log, known: dict[str, pl.Series], half_lives: list[float]) -> UserHistory:
+def _history(log: Log, known: dict[str, pl.Series]) -> UserHistory:
     """Return the history of all users of the log, with no basket requested."""
     users, products, categories, periods = (len(ids) for ids in known.values())
     purchases = Purchases(*(numbers.numpy() for numbers in _numbers(log.purchases, known)))
     user, period = (_number(log.visits[name], known[name]) for name in ("user_id", "period"))
     is_visit, is_requested = np.zeros((users, periods), bool), np.zeros((users, periods + 1), bool)
     is_visit[user, period] = True
-    return build_history(purchases, is_visit, products, categories, half_lives, is_requested)
+    return build_history(purchases, is_visit, products, categories, half_lives_of(periods), is_requested)
 
 
 def _numbers(rows: pl.DataFrame, known: dict[str, pl.Series]) -> list[Tensor]:

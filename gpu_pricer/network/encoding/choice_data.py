@@ -28,7 +28,6 @@ class ChoiceData(OnDevice):
     shelf [R], sets [G], choices [N], products [P], users [U], categories, calendar: see choice_records.py.
     history: what users did before each period.
     context_scale: names and scale of the C context columns.
-    price_memory: how many past prices the recent price is the mean of.
     currency: as in the tables; prices enter as ratios.
     """
 
@@ -41,7 +40,6 @@ class ChoiceData(OnDevice):
     calendar: Calendar
     history: UserHistory
     context_scale: ContextScale
-    price_memory: int
     currency: str
 
     @property
@@ -49,13 +47,10 @@ class ChoiceData(OnDevice):
         """Return whether buying nothing is one of the choices."""
         return bool(torch.isfinite(self.choices.outside).any())
 
-    def trusted_moves(self, row: Tensor) -> Tensor:
-        """Return the price moves of n shelf rows as ShelfRows.price_moves, [n, 2].
-
-        They are 0 for a product whose price was seen too rarely to teach price response.
-        """
+    def trusted_move(self, row: Tensor) -> Tensor:
+        """Return the price moves of n shelf rows, [n]; 0 for a product whose price was seen too rarely to teach."""
         teaches = self.products.teaches_price.index_select(0, self.shelf.product.index_select(0, row))
-        return self.shelf.price_moves(row) * teaches[:, None]
+        return self.shelf.price_move(row) * teaches
 
     def choices_per_purchase(self, choice_set: Tensor) -> Tensor:
         """Return the mean number of products in a purchase from each choice_set [n], [n]."""
@@ -99,6 +94,12 @@ class ChoiceData(OnDevice):
                 teaches_price=products.teaches_price_at_last,
             ),
         )
+
+    def is_user_trained(self) -> Tensor:
+        """Return whether each user made a choice that is trained on, bool [U]."""
+        users = torch.zeros(self.users.count, dtype=torch.bool)
+        users[self.choices.user[self.split()[0]]] = True
+        return users
 
     def split(self) -> tuple[Tensor, Tensor, Tensor]:
         """Return the numbers [n] of the choices for training, validation and test, split by period, never at random."""

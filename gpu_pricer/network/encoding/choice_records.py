@@ -17,13 +17,11 @@ class ShelfRows(OnDevice):
 
     product [R]: the product's row number.
     price_ratio [R]: price / reference price.
-    recent_ratio [R]: price / recent price (see price_memory.py).
     context [R, C]: promotion and other context, on the scale of ContextScale.
     """
 
     product: Tensor
     price_ratio: Tensor
-    recent_ratio: Tensor
     context: Tensor
 
     @property
@@ -31,9 +29,9 @@ class ShelfRows(OnDevice):
         """Return R, the number of shelf rows."""
         return len(self.product)
 
-    def price_moves(self, row: Tensor) -> Tensor:
-        """Return how far the prices of n rows are from the reference price and from the recent price, [n, 2]."""
-        return torch.stack([ratio.index_select(0, row) for ratio in (self.price_ratio, self.recent_ratio)], dim=1) - 1
+    def price_move(self, row: Tensor) -> Tensor:
+        """Return how far the prices of n rows are from the reference price, relative to it, [n]."""
+        return self.price_ratio.index_select(0, row) - 1
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,7 @@ class EncodedProducts(OnDevice):
     availability and others.
     attributes: the attribute columns as tensors.
     category [P]: row number of the category.
-    reference_over_recent [P]: reference price / recent price in the period to price.
+    first_period [P]: the first period on the shelf, the number of periods for a product that was never there.
     teaches_price [P]: whether the price was seen often enough in the training periods to teach price response.
     teaches_price_at_last [P]: the same for all periods.
     """
@@ -105,7 +103,7 @@ class EncodedProducts(OnDevice):
     table: pl.DataFrame
     attributes: Attributes
     category: Tensor
-    reference_over_recent: Tensor
+    first_period: Tensor
     teaches_price: Tensor
     teaches_price_at_last: Tensor
 

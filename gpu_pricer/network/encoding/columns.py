@@ -22,3 +22,11 @@ def starts(choice_set: pl.Series) -> np.ndarray:
     """Return where each run of equal numbers in an ascending column of R rows starts, and R, [G + 1]."""
     is_start = np.diff(choice_set.to_numpy(), prepend=-1) != 0
     return np.append(np.flatnonzero(is_start), len(choice_set))
+
+
+def first_periods(shelf: pl.DataFrame, products: int, periods: int) -> Tensor:
+    """Return the first period on the shelf (product, period_index) of each product, `periods` if there is none, [P]."""
+    first = shelf.group_by("product").agg(pl.col("period_index").min())
+    found = torch.full((products,), periods)
+    found[to_tensor(first["product"])] = to_tensor(first["period_index"])
+    return found

@@ -14,10 +14,19 @@ from torch import Tensor
 from gpu_pricer.network.encoding.baskets import RARE, PastBaskets, Purchases, past_baskets
 from gpu_pricer.network.encoding.on_device import OnDevice
 
+FIRST_HALF_LIFE, NEXT_HALF_LIFE = 2.0, 4.0  # periods; each is so many times the one before
 LONGEST_RATIO = 4.0  # largest ratio of the time since the last purchase to the usual interval
 LONGEST_TIME = 16.0  # periods; longer times count as this one, since the last periods have longer times than training
 NO_PRODUCT = -1  # stands for any product that the user never bought
 BEFORE_ALL = -1  # the place of an event that precedes all others
+
+
+def half_lives_of(periods: int) -> list[float]:
+    """Return half-lives from short ones to one that is no shorter than a log of so many periods."""
+    lives = [FIRST_HALF_LIFE]
+    while lives[-1] < periods:
+        lives.append(NEXT_HALF_LIFE * lives[-1])
+    return lives
 
 
 @dataclass(frozen=True)
@@ -59,6 +68,12 @@ class PastPurchases(OnDevice):
         decayed = self.decayed.index_select(0, event) * self.decay ** (period - last)[:, None] * is_known[:, None]
         first, count = self.first.index_select(0, event), self.count.index_select(0, event) * is_known
         return PurchaseState(decayed, last, first, count)
+
+    def events_before(self, period: int, count: int) -> Tensor:
+        """Return the events before a period of each of `count` products or categories, [count]."""
+        is_earlier = (self.place >= 0) & (self.place % self.periods < period)
+        of_key = torch.div(self.place[is_earlier], self.periods, rounding_mode="floor") % count
+        return torch.bincount(of_key, minlength=count)
 
     def is_known(self, key: Tensor, period: Tensor) -> Tensor:
         """Return whether each key [n] had a purchase before the period [n], [n]."""
@@ -102,6 +117,7 @@ class UserHistory(OnDevice):
     products, categories: purchase events by user × product and by user × category.
     baskets: what users had bought, where it is needed.
     visits [U, T + 1, H]: decayed number of visits before the period.
+    bought [U, T + 1, H]: decayed number of purchases before the period, one per category and period.
     visit_count [U, T + 1]: visits before the period. last_visit [U, T + 1]: period of the last one, -1 for none.
     product_count, category_count: numbers of products and categories.
     half_lives: the H half-lives in periods.
@@ -111,6 +127,7 @@ class UserHistory(OnDevice):
     categories: PastPurchases
     baskets: PastBaskets
     visits: Tensor
+    bought: Tensor
     visit_count: Tensor
     last_visit: Tensor
     product_count: int
@@ -126,6 +143,25 @@ class UserHistory(OnDevice):
         """Return whether n users had bought n products before n periods, [n]."""
         return self.products.is_known(user * self.product_count + product, period)
 
+    def frequencies(self, user: Tensor, product: Tensor, category: Tensor, period: Tensor) -> Tensor:
+        """Return the decayed purchases of n users before n periods, [n, 3, H]: of everything, category and product."""
+        of_category, of_product = self.of_category(user, category, period), self.of_product(user, product, period)
+        return torch.stack([self.bought[user, period], of_category.decayed, of_product.decayed], dim=1)
+
+    def of_product(self, user: Tensor, product: Tensor, period: Tensor) -> PurchaseState:
+        """Return what n users had bought of n products before n periods."""
+        return self.products.before(user * self.product_count + product, period)
+
+    def of_category(self, user: Tensor, category: Tensor, period: Tensor) -> PurchaseState:
+        """Return what n users had bought of n categories before n periods."""
+        return self.categories.before(user * self.category_count + category, period)
+
+    def visits_since(self, user: Tensor, first: Tensor, period: Tensor) -> Tensor:
+        """Return the decayed visits of n users before n periods and from the periods `first` [n] on, [n, H]."""
+        gone = (period - first).clamp(min=0)[:, None]
+        earlier = self.visits[user, torch.minimum(first, period)]
+        return self.visits[user, period] - earlier * self.products.decay**gone
+
     def features(self, user: Tensor, product: Tensor, category: Tensor, period: Tensor) -> Tensor:
         """Return the features of n offers, [n, width], all of the order of 1.
 
@@ -136,7 +172,7 @@ class UserHistory(OnDevice):
         of_product = self.products.before(
             torch.where(product < 0, product, user * self.product_count + product), period
         )
-        of_category = self.categories.before(user * self.category_count + category, period)
+        of_category = self.of_category(user, category, period)
         now = user * self.visits.shape[1] + period
         visits, visit_count, last_visit = (
             values.flatten(0, 1).index_select(0, now) for values in (self.visits, self.visit_count, self.last_visit)
@@ -191,8 +227,12 @@ def build_history(
     decay = 0.5 ** (1 / np.array(half_lives, dtype=np.float64))
     periods = is_visit.shape[1] + 1
     visits = np.zeros((len(is_visit), periods, len(decay)), np.float32)
+    bought = np.zeros_like(visits)
+    in_category = np.unique(np.stack([purchases.user, purchases.period, purchases.category]), axis=1)
+    np.add.at(bought, (in_category[0], in_category[1] + 1), 1.0)
     for t in range(1, periods):
         visits[:, t] = (visits[:, t - 1] + is_visit[:, t - 1, None]) * decay
+        bought[:, t] = (bought[:, t - 1] + bought[:, t]) * decay
     count = np.pad(is_visit.cumsum(axis=1), ((0, 0), (1, 0))).astype(np.float32)
     when = np.where(is_visit, np.arange(periods - 1), -1)
     last = np.pad(np.maximum.accumulate(when, axis=1), ((0, 0), (1, 0)), constant_values=-1)
@@ -201,6 +241,7 @@ def build_history(
         categories=past_purchases(purchases.user * categories + purchases.category, purchases.period, periods, decay),
         baskets=past_baskets(purchases, is_needed, products, visits[:, :, -1], decay[-1]),
         visits=torch.from_numpy(visits),
+        bought=torch.from_numpy(bought),
         visit_count=torch.from_numpy(count),
         last_visit=torch.from_numpy(last),
         product_count=products,

@@ -24,16 +24,15 @@ from gpu_pricer.network.encoding.choice_records import (
     LoggedChoices,
     ShelfRows,
 )
-from gpu_pricer.network.encoding.columns import context_tensor, starts, to_tensor
+from gpu_pricer.network.encoding.columns import context_tensor, first_periods, starts, to_tensor
 from gpu_pricer.network.encoding.context_scale import ContextScale, learn_context_scale, scale_context
-from gpu_pricer.network.encoding.history import UserHistory, build_history
+from gpu_pricer.network.encoding.history import UserHistory, build_history, half_lives_of
 from gpu_pricer.network.encoding.numbering import (
     numbered_categories,
     numbered_choices,
     numbered_products,
     numbered_shelf,
 )
-from gpu_pricer.network.encoding.price_memory import last_recent_price, with_recent_price
 from gpu_pricer.tables.periods import Split
 from gpu_pricer.tables.schemas import COST_SHIFTERS, PROMOTIONS, Catalog, Shelf
 
@@ -48,24 +47,15 @@ class EncodingConfig:
 
     min_count: a word that fewer rows carry counts as unknown.
     min_price_coverage: share of its periods in which a product's price must have been seen to teach price response.
-    price_memory: how many past prices the recent price is the mean of.
-    half_lives: after how many periods a past purchase counts half, ascending.
     User columns that `prepare` protects never enter the network.
     """
 
     min_count: int
     min_price_coverage: float
-    price_memory: int
-    half_lives: list[float]
 
     def __post_init__(self) -> None:
         require_integer("encoding.min_count", self.min_count, 1)
-        require_integer("encoding.price_memory", self.price_memory, 1)
         require_number("encoding.min_price_coverage", self.min_price_coverage, least=0, most=1)
-        if not self.half_lives or list(self.half_lives) != sorted(set(self.half_lives)):
-            raise ValueError(f"encoding.half_lives must be ascending numbers, found {self.half_lives!r}")
-        for half_life in self.half_lives:
-            require_number("encoding.half_lives", half_life, above=0)
 
 
 @dataclass(frozen=True)
@@ -100,16 +90,16 @@ def load_choice_data(directory: Path, config: EncodingConfig, split: Split) -> C
         )
     periods = pl.read_parquet(directory / "shelf.parquet", columns=["period"])["period"].unique().sort().to_list()
     trained = split.training_periods(len(periods))
-    return _tensors(_read_tables(directory, periods, trained, config.price_memory), config, split, summary)
+    return _tensors(_read_tables(directory, periods, trained), config, split, summary)
 
 
-def _read_tables(directory: Path, periods: list[date], trained: int, price_memory: int) -> Tables:
+def _read_tables(directory: Path, periods: list[date], trained: int) -> Tables:
     shelf = pl.read_parquet(directory / "shelf.parquet")
     products = numbered_products(pl.read_parquet(directory / "products.parquet"), shelf, periods[trained - 1])
     users = pl.read_parquet(directory / "users.parquet").sort("user_id")
     categories = numbered_categories(pl.read_parquet(directory / "categories.parquet"), products)
     context_names = [name for name in shelf.columns if name not in SHELF_COLUMNS]
-    shelf = with_recent_price(numbered_shelf(shelf, products, categories, periods), price_memory)
+    shelf = numbered_shelf(shelf, products, categories, periods)
     context = learn_context_scale(shelf, context_names, trained)
     shelf = scale_context(shelf, context)
     return Tables(
@@ -144,9 +134,8 @@ def _tensors(tables: Tables, config: EncodingConfig, split: Split, summary: dict
             trained_periods=trained,
             validated_periods=trained + split.validation_periods,
         ),
-        history=_history(tables, trained + split.validation_periods, config.half_lives),
+        history=_history(tables, trained + split.validation_periods),
         context_scale=tables.context,
-        price_memory=config.price_memory,
         currency=summary["currency"],
     )
 
@@ -156,7 +145,6 @@ def _shelf_rows(tables: Tables) -> ShelfRows:
     return ShelfRows(
         product=to_tensor(shelf["product"]),
         price_ratio=to_tensor(shelf["price"] / reference_price.gather(shelf["product"]), torch.float32),
-        recent_ratio=to_tensor(shelf["price"] / shelf["recent_price"], torch.float32),
         context=context_tensor(shelf, tables.context),
     )
 
@@ -185,22 +173,21 @@ def _logged_choices(choices: pl.DataFrame, has_outside_option: bool) -> LoggedCh
 
 
 def _encoded_products(tables: Tables, config: EncodingConfig) -> EncodedProducts:
-    products, memory = tables.products, config.price_memory
+    products = tables.products
     columns = ["category_id", *_attribute_names(products, MARKET_COLUMNS)]
     numbered = tables.categories.with_row_index("category")
     category = products.join(numbered, on="category_id", how="left", maintain_order="left")["category"]
-    recent_price = last_recent_price(tables.shelf, products, memory)
     return EncodedProducts(
         table=products,
         attributes=encode_attributes(products, learn_vocabulary(products, columns, config.min_count)),
         category=to_tensor(category),
-        reference_over_recent=to_tensor(products["reference_price"] / recent_price, torch.float32),
+        first_period=first_periods(tables.shelf, products.height, len(tables.periods)),
         teaches_price=to_tensor(products["price_coverage"] >= config.min_price_coverage, torch.bool),
         teaches_price_at_last=to_tensor(products["whole_price_coverage"] >= config.min_price_coverage, torch.bool),
     )
 
 
-def _history(tables: Tables, first_judged: int, half_lives: list[float]) -> UserHistory:
+def _history(tables: Tables, first_judged: int) -> UserHistory:
     """Return the history. Baskets are computed before each user's visits, and before the test periods for all users.
 
     Segments are judged with all users, whether they come in the period or not; the same holds for the period to price.
@@ -216,8 +203,9 @@ def _history(tables: Tables, first_judged: int, half_lives: list[float]) -> User
     is_visit[visits["user"].to_numpy(), visits["period_index"].to_numpy()] = True
     is_needed = np.pad(is_visit, ((0, 0), (0, 1)))
     is_needed[:, first_judged:] = True
+    half_lives = half_lives_of(len(tables.periods))
     return build_history(
-        Purchases(*columns), is_visit, tables.products.height, tables.categories.height, list(half_lives), is_needed
+        Purchases(*columns), is_visit, tables.products.height, tables.categories.height, half_lives, is_needed
     )
 
 

@@ -19,7 +19,7 @@ from gpu_pricer.network.encoding.choice_records import (
     LoggedChoices,
     ShelfRows,
 )
-from gpu_pricer.network.encoding.columns import context_tensor, starts, to_tensor
+from gpu_pricer.network.encoding.columns import context_tensor, first_periods, starts, to_tensor
 from gpu_pricer.network.encoding.history import UserHistory, build_history
 from gpu_pricer.network.inference.context import with_context
 from gpu_pricer.network.inference.past import Past
@@ -64,13 +64,12 @@ def encode_unseen(saved: SavedNetwork, unseen: UnseenTables) -> tuple[ChoiceData
         shelf=_shelf_rows(rows, settings),
         sets=sets,
         choices=_choices(rows[sets.start[:-1].numpy()]["user"], settings.has_outside_option),
-        products=_products(products, numbered["category"], settings),
+        products=_products(products, numbered["category"], _first_periods(unseen.past, numbered, periods), settings),
         users=EncodedUsers(unseen.users, encode_attributes(unseen.users, settings.user_vocabulary)),
         categories=EncodedCategories(categories, to_tensor(categories["choices_per_purchase"], torch.float32)),
         calendar=_calendar(unseen.past, periods),
         history=_history(unseen, numbered, rows, periods, settings.half_lives),
         context_scale=settings.context,
-        price_memory=settings.price_memory,
         currency="",  # has no effect: prices enter as ratios
     )
     return data, to_tensor(rows["offer"])
@@ -80,7 +79,6 @@ def _shelf_rows(rows: pl.DataFrame, settings: NetworkSettings) -> ShelfRows:
     return ShelfRows(
         product=to_tensor(rows["product"]),
         price_ratio=to_tensor(rows["price"] / rows["reference_price"], torch.float32),
-        recent_ratio=to_tensor(rows["price"] / rows["recent_price"], torch.float32),
         context=context_tensor(rows, settings.context),
     )
 
@@ -109,16 +107,23 @@ def _choices(user: pl.Series, has_outside_option: bool) -> LoggedChoices:
     )
 
 
-def _products(products: pl.DataFrame, category: pl.Series, settings: NetworkSettings) -> EncodedProducts:
+def _products(
+    products: pl.DataFrame, category: pl.Series, first_period: Tensor, settings: NetworkSettings
+) -> EncodedProducts:
     trusted = torch.ones(products.height, dtype=torch.bool)
     return EncodedProducts(
         table=products,
         attributes=encode_attributes(products, settings.product_vocabulary),
         category=to_tensor(category),
-        reference_over_recent=torch.ones(products.height),
+        first_period=first_period,
         teaches_price=trusted,
         teaches_price_at_last=trusted,
     )
+
+
+def _first_periods(past: Past, numbered: pl.DataFrame, periods: int) -> Tensor:
+    shelf = past.shelf.with_columns(period_index=past.index(past.shelf["period"]))
+    return first_periods(shelf.join(numbered, on="product_id"), numbered.height, periods)
 
 
 def _calendar(past: Past, periods: int) -> Calendar:
@@ -133,27 +138,24 @@ def _calendar(past: Past, periods: int) -> Calendar:
 
 
 def _categories(products: pl.DataFrame, saved: SavedNetwork) -> pl.DataFrame:
-    """Return the products' categories in their order; a new category has the mean rates and no season effect."""
+    """Return the products' categories in their order; a new category has the mean rates, no season and no buyers."""
     rates = ("choices_per_purchase", "units_per_choice")
     joined = products.select(pl.col("category_id").unique(maintain_order=True)).join(
         saved.categories, on="category_id", how="left", maintain_order="left"
     )
     means = {name: pl.lit(saved.categories[name].mean()) for name in rates}
-    return joined.with_columns(pl.col("season").fill_null(0.0), *(pl.col(n).fill_null(means[n]) for n in rates))
+    unknown = pl.col("season", "purchase_rate").fill_null(0.0)
+    return joined.with_columns(unknown, *(pl.col(n).fill_null(means[n]) for n in rates))
 
 
 def _offer_rows(unseen: UnseenTables, numbered: pl.DataFrame, settings: NetworkSettings) -> pl.DataFrame:
-    """Return the offers in the order of their choice sets, with row numbers, recent prices and scaled context."""
+    """Return the offers in the order of their choice sets, with row numbers and scaled context."""
     past, context = unseen.past, [name for name in settings.context.names if name in unseen.offers.columns]
     offers = unseen.offers.select(*OFFER, *context).with_row_index("offer")
     offers = offers.with_columns(period_index=past.index(offers["period"])).join(numbered, on="product_id")
-    recent = past.prices_before(settings.price_memory)
     return (
         with_context(offers, past, settings.context, settings.architecture.carry_periods)
         .join(unseen.users.select("user_id").with_row_index("user"), on="user_id")
-        .sort("period")
-        .join_asof(recent, on="period", by="product_id", allow_exact_matches=False, check_sortedness=False)
-        .with_columns(pl.coalesce("recent_price", "reference_price").alias("recent_price"))
         .sort(*CHOICE_SET, "product", "offer")
         .with_columns(choice_set=pl.struct(CHOICE_SET).rle_id().cast(pl.Int64))
     )

@@ -58,11 +58,6 @@ class Past:
             period_days=self.period_days,
         )
 
-    def prices_before(self, memory: int) -> pl.DataFrame:
-        """Return product_id, period and recent_price: the mean of the last `memory` prices, that period's included."""
-        recent = pl.col("price").rolling_mean(memory, min_samples=1).over("product_id", order_by="period")
-        return self.shelf.select("product_id", "period", recent_price=recent).sort("period")
-
 
 def read_past(directory: Path, period_days: int) -> Past:
     """Return the past of the canonical tables in the directory; InputError where a table is missing."""

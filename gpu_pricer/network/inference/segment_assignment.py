@@ -38,7 +38,6 @@ def nearest_segments(saved: SavedNetwork, users: pl.DataFrame, past: Past) -> tu
     point = MarketPoint(
         period=now,
         price_ratio=ones,
-        reference_over_recent=ones,
         availability=ones,
         context=torch.zeros(data.products.count, data.shelf.context.shape[1]),
     )

@@ -17,24 +17,19 @@ class OptimiserConfig:
 
     likelihood: choices (of one product or nothing) or purchases (of each product in the visit, from complete choice
     sets).
-    rate: learning rate of the tastes; level_rate: learning rate of levels and sensitivities.
-    weight_decay, batch_size, max_epochs: as in AdamW and Lightning.
-    patience: epochs without a better validation before training stops.
+    rate: the largest learning rate.
+    weight_decay: as in AdamW. steps: about how many there are; batches and epochs follow from it and from the log.
     max_alternatives: larger choice sets are sampled in training; null: none is sampled.
     """
 
     likelihood: str
     rate: float
-    level_rate: float
     weight_decay: float
-    batch_size: int
-    max_epochs: int
-    patience: int
+    steps: int
     max_alternatives: int | None
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "max_epochs", "patience"):
-            require_integer(f"optimiser.{name}", getattr(self, name), 1)
+        require_integer("optimiser.steps", self.steps, 1)
         if self.likelihood not in LIKELIHOODS:
             raise ValueError(f"optimiser.likelihood must be one of {sorted(LIKELIHOODS)}, found {self.likelihood!r}")
         if self.max_alternatives is not None:
@@ -44,8 +39,7 @@ class OptimiserConfig:
                     "optimiser.max_alternatives must be null for optimiser.likelihood=purchases, which needs whole "
                     f"choice sets, found {self.max_alternatives}"
                 )
-        for name in ("rate", "level_rate"):
-            require_number(f"optimiser.{name}", getattr(self, name), above=0, below=1)
+        require_number("optimiser.rate", self.rate, above=0, below=1)
         require_number("optimiser.weight_decay", self.weight_decay, least=0)
 
 

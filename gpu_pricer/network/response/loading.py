@@ -8,6 +8,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from gpu_pricer.network.encoding.context_scale import ContextScale, scale_context
 from gpu_pricer.network.response.controls import (
     EndogeneityConfig,
     category_move,
@@ -16,7 +17,7 @@ from gpu_pricer.network.response.controls import (
     with_known_prices,
 )
 from gpu_pricer.network.response.grid import FLOAT, Grid, UserLog
-from gpu_pricer.tables.schemas import CHOICE_COUNT, COST_SHIFTERS, PROMOTIONS, Shelf
+from gpu_pricer.tables.schemas import CHOICE_COUNT
 
 ROUNDING = 1e-8  # in logs of a price: a control that never exceeds it is none
 
@@ -26,7 +27,8 @@ class ResponseTables:
     """The canonical tables that the price response is learned from, and the periods that teach.
 
     products: product_id, category_id and reference_price in the order of the artefact's rows, sorted by category.
-    shelf, choices, visits: as `prepare` writes them. users: user_id, in the order in which users are numbered.
+    shelf, choices, visits: as `prepare` writes them. users: user_id, in the order in which users are numbered. context:
+    the scale of the shelf's context columns.
     periods [W]: the first day of every period; those with the numbers in `taught` teach, the others are predicted.
     """
 
@@ -35,6 +37,7 @@ class ResponseTables:
     choices: pl.DataFrame
     visits: pl.DataFrame
     users: pl.Series
+    context: ContextScale
     periods: list[date]
     taught: range
 
@@ -59,7 +62,7 @@ def load_response_data(
 
     A product teaches that was sold and whose price was seen in at least min_price_coverage of its periods. The others
     are no alternatives, and their purchases no choices: what is left is a logit again (independence of irrelevant
-    alternatives). Promotions enter as they are; other context is standardised, and 0 where it is not known.
+    alternatives). Instruments are no context.
     """
     rows, context = _shelf_rows(tables, endogeneity)
     sold = tables.choices.filter(tables.teaches())["product_id"].drop_nulls().unique()
@@ -88,10 +91,9 @@ def _shelf_rows(tables: ResponseTables, endogeneity: EndogeneityConfig) -> tuple
     """Return the shelf rows with row, move, context and controls, and the names of the context."""
     products = tables.products.select("product_id", "category_id", "reference_price").with_row_index("row")
     rows = tables.shelf.drop("category_id").join(products, on="product_id")
-    own = {*Shelf.column_names(), *COST_SHIFTERS, *(endogeneity.instruments or []), "row", "reference_price"}
-    others = [name for name in rows.columns if name not in own]
-    scaled = [((pl.col(n) - pl.col(n).mean()) / pl.col(n).std()).fill_nan(0.0).fill_null(0.0) for n in others]
-    context = [name for name in (*PROMOTIONS, *others) if rows[name].n_unique() > 1]
+    instruments = endogeneity.instruments or []
+    context = [name for name in tables.context.names if name not in instruments and rows[name].n_unique() > 1]
+    scaled = scale_context(rows, tables.context).select(context)
     rows = rows.with_columns(scaled)
     taught = with_known_prices(rows.filter(tables.teaches()), context, endogeneity)
     rows = pl.concat([taught, rows.filter(~tables.teaches())], how="diagonal_relaxed").sort("product_id", "period")

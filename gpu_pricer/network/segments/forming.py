@@ -18,12 +18,10 @@ from torch import Tensor
 from gpu_pricer.checks import require_integer
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.encoding.choice_data import ChoiceData
-from gpu_pricer.network.response.fit import Fit, single_thread
-from gpu_pricer.network.response.grid import UserLog
 from gpu_pricer.network.segments.choosing import choose_classes, members
 from gpu_pricer.network.segments.latent_classes import LatentClasses, fit_classes
 from gpu_pricer.network.segments.members import Members
-from gpu_pricer.network.segments.user_scores import UserScores, user_scores
+from gpu_pricer.network.segments.user_scores import UserScores
 
 log = logging.getLogger(__name__)
 
@@ -79,18 +77,16 @@ class Segmentation:
     price_spread: float
 
 
-def form_segments(pooled: Fit, users: UserLog, config: SegmentsConfig, visits: np.ndarray, seed: int) -> Membership:
-    """Return the segments of the users of a log, numbered from the most past visits [U] down.
+def form_segments(scores: UserScores, config: SegmentsConfig, visits: np.ndarray, seed: int) -> Membership:
+    """Return the segments of the scored users, numbered from the most past visits [U] down.
 
-    pooled: the response of all users as one segment. InputError when there are fewer users than segments.
+    InputError when there are fewer users than segments.
     """
     if isinstance(config.count, int) and len(visits) < config.count:
         raise InputError(
             f"segments.count must be at most the number of users, found {config.count} for "
             f"{len(visits)}: lower segments.count"
         )
-    with single_thread():
-        scores = user_scores(pooled, users)
     folds = list(range(len(scores.score)))
     with threadpool_limits(1, "blas"):  # products of small matrices: threads would wait for each other
         if isinstance(config.count, int):
@@ -167,28 +163,28 @@ def segment_table(data: ChoiceData, segment: np.ndarray, visits: np.ndarray) -> 
 def user_coordinates(members: Members, price_spread: float) -> np.ndarray:
     """Return coordinates of the users [U, D] whose Euclidean distance approximates the r.m.s. difference of utility.
 
-    Habits enter as their mean over each category's products.
+    Habits and loyalty enter as their mean over each category's products.
     """
     data = members.network.data
     trained = data.products.is_trained
     taste = _stretch(torch.cat([members.user_taste, members.user_level[:, None]], 1), members.product_taste[trained])
-    response = _stretch(members.user_response, members.product_response[trained, :-1])
-    parts = [taste, price_spread * response]
+    response = members.user_slope[:, None] * members.product_response[trained].square().mean().sqrt()
+    parts = [taste, price_spread * response.double().numpy()]
     if members.network.history is not None:
         parts.append(np.concatenate([_category_habits(members, block) for block in members.blocks()], axis=1))
     return np.concatenate(parts, axis=1)
 
 
 def _category_habits(members: Members, block: slice) -> np.ndarray:
-    """Return users' mean habits in the block's categories, times the root of a category's share of the products.
+    """Return users' mean habits and loyalty in the block's categories, [U, categories of the block].
 
-    [U, categories of the block].
+    They are multiplied by the root of the category's share of the products.
     """
     category = members.network.data.products.category[block]
     position = category - category[0]
     count = torch.bincount(position).float()
     total = [
-        torch.zeros(users.stop - users.start, len(count)).index_add(1, position, members.habits(block, users))
+        torch.zeros(users.stop - users.start, len(count)).index_add(1, position, members.past(block, users))
         for users in members.blocks_of_users()
     ]
     return (torch.cat(total) / (count * len(members.product_level)).sqrt()).numpy()

@@ -18,13 +18,12 @@ ALL_USERS = slice(None)
 class MarketPoint:
     """The prices, availability and context of the P products in one period.
 
-    period: row number. price_ratio [P]: price / reference price. reference_over_recent [P]: reference price / recent
-    price. availability [P]: share of the time on the shelf. context [P, C]: scaled context.
+    period: row number. price_ratio [P]: price / reference price. availability [P]: share of the time on the shelf.
+    context [P, C]: scaled context.
     """
 
     period: int
     price_ratio: Tensor
-    reference_over_recent: Tensor
     availability: Tensor
     context: Tensor
 
@@ -39,7 +38,6 @@ def period_to_price(network: DemandNetwork) -> MarketPoint:
     return MarketPoint(
         period=network.data.calendar.count,
         price_ratio=_tensor(products["price"] / products["reference_price"]),
-        reference_over_recent=network.data.products.reference_over_recent,
         availability=_tensor(products["availability"]),
         context=_recent_context(network, network.data.calendar.count),
     )
@@ -56,12 +54,9 @@ def period_to_judge(network: DemandNetwork, period: int) -> MarketPoint:
     earlier, now = (row_period < period).nonzero().squeeze(1), (row_period == period).nonzero().squeeze(1)
     last = torch.full((data.products.count,), -1).scatter_reduce(0, data.shelf.product[earlier], earlier, "amax")
     is_known, row = last >= 0, last.clamp(min=0)
-    over_recent = torch.where(is_known, data.shelf.recent_ratio[row] / data.shelf.price_ratio[row], 1.0)
-    over_recent[data.shelf.product[now]] = data.shelf.recent_ratio[now] / data.shelf.price_ratio[now]
     return MarketPoint(
         period=period,
         price_ratio=torch.where(is_known, data.shelf.price_ratio[row], 1.0),
-        reference_over_recent=over_recent,
         availability=torch.zeros_like(is_known).float().index_fill(0, data.shelf.product[now], 1.0),
         context=_recent_context(network, period),
     )
@@ -81,9 +76,8 @@ def _recent_context(network: DemandNetwork, before: int) -> Tensor:
 class Members:
     """Appeal and sensitivity of P products to U users at a point of the market, computed in blocks of both.
 
-    Appeal at the reference price: a = user_taste · product_taste + user_level + product_level + habit. The sensitivity
-    b is per unit of price / reference price and includes the response to the recent price.
-    effect [P, C]: what a unit of context adds to the appeal.
+    Appeal at the reference price: a = user_taste · product_taste + user_level + product_level + loyalty + habit. The
+    sensitivity b is per unit of price / reference price. effect [P, C]: what a unit of context adds to the appeal.
     """
 
     def __init__(self, network: DemandNetwork, point: MarketPoint) -> None:
@@ -91,16 +85,17 @@ class Members:
         self.network, self.point = network, point
         self.users = torch.arange(data.users.count)
         self.period = torch.full_like(self.users, point.period)
-        level = network.product_level.all_rows()
         with torch.no_grad():
-            self.effect = level[:, 1:] + network.mean_effect
-            season = network.carried_season()[data.products.category]
-            self.product_level = level[:, 0] + network.mean_level + season + (self.effect * point.context).sum(1)
+            scale, response = network.log_scale.exp(), network.response_of(torch.arange(data.products.count))
+            self.effect = scale * response[:, 1:]
+            season = network.next_season[data.products.category]
+            level = network.product_level.all_rows()[:, 0] + network.mean_level + season + network.next_shock[:, 0]
+            self.product_level = scale * level + (self.effect * point.context).sum(1)
+            self.product_response = scale * response[:, 0].exp()
+            self.user_slope = network.user_slope[:, 0].exp()
             self.user_taste = network.user_tastes(self.users, self.period)
         self.product_taste = network.product_taste.all_rows()
         self.user_level = network.user_level.all_rows()[:, 0]
-        self.product_response = network.product_sensitivity.all_rows()
-        self.user_response = network.user_sensitivity.all_rows()
         self._bought = None if network.history is None else _bought_pairs(data, point.period)
 
     def blocks(self) -> Iterator[slice]:
@@ -122,11 +117,39 @@ class Members:
         """Return the users' appeal at the reference price and sensitivity, [users, block] each."""
         appeal = self.user_taste[users] @ self.product_taste[block].T
         appeal = appeal + self.user_level[users, None] + self.product_level[block]
-        with torch.no_grad():
-            response = self.network.sensitivity(self.user_response[users, None], self.product_response[block])
-            over_recent = self.point.reference_over_recent[block] - 1
-            at_reference = self.network.remembered(torch.stack([torch.zeros_like(over_recent), over_recent], dim=1))
-        return appeal + self.habits(block, users) - response * at_reference, response * (1 + at_reference)
+        response = self.user_slope[users, None] * self.product_response[block]
+        return appeal + self.past(block, users), response
+
+    def past(self, block: slice, users: slice = ALL_USERS) -> Tensor:
+        """Return what loyalty and habits add to the appeal, [users, block]; a scalar 0 without the past."""
+        return self.loyalty(block, users) + self.habits(block, users)
+
+    @torch.no_grad()
+    def loyalty(self, block: slice, users: slice = ALL_USERS) -> Tensor:
+        """Return what loyalty adds to the appeal, [users, block]; a scalar 0 without the past."""
+        network, history, products = self.network, self.network.data.history, self.network.data.products
+        if network.loyalty is None or self._bought is None:
+            return torch.zeros(())
+        mixed, here, period = network.loyalty.mixed, self.users[users], self.period[users]
+        categories, of_category = torch.unique(products.category[block], return_inverse=True)
+        in_category = [mixed(history.of_category(here, category, period).decayed) for category in categories]
+        firsts, of_first = torch.unique(products.first_period[block], return_inverse=True)
+        since = torch.stack([mixed(history.visits_since(here, first.expand_as(here), period)) for first in firsts], 1)
+        visits = mixed(history.visits_since(here, torch.zeros_like(here), period))[:, None]
+        user, product, when = self._pairs_in(block, users)
+        own = torch.zeros(len(here), len(of_category))
+        own[user - here[0], product - block.start] = mixed(history.of_product(user, product, when).decayed)
+        bought = [
+            mixed(history.bought[here, period])[:, None],
+            torch.stack(in_category, dim=1)[:, of_category],
+            own,
+        ]
+        expected = [
+            visits * network.category_rate.sum(),
+            visits * network.category_rate[categories][of_category],
+            since[:, of_first] * network.product_rate[block, 0],
+        ]
+        return network.loyalty.of_mixed(bought, expected)
 
     def habits(self, block: slice, users: slice = ALL_USERS) -> Tensor:
         """Return what the past adds to the appeal, [users, block]; a scalar 0 where the network does not use the past.
@@ -145,12 +168,16 @@ class Members:
                 for category in categories
             ], dim=1)  # fmt: skip
             habits = unbought[:, first]
-            user, product = self._bought
-            inside = (product >= block.start) & (product < block.stop) & (user >= here[0]) & (user <= here[-1])
-            user, product = user[inside], product[inside]
-            own = network.history.habits(data, user, product, torch.full_like(user, self.point.period))
-        habits[user - here[0], product - block.start] = own
+            user, product, period = self._pairs_in(block, users)
+            habits[user - here[0], product - block.start] = network.history.habits(data, user, product, period)
         return habits
+
+    def _pairs_in(self, block: slice, users: slice) -> tuple[Tensor, Tensor, Tensor]:
+        """Return users and products of the pairs in the block that were bought, and the period, [n] each."""
+        assert self._bought is not None
+        (user, product), here = self._bought, self.users[users]
+        inside = (product >= block.start) & (product < block.stop) & (user >= here[0]) & (user <= here[-1])
+        return user[inside], product[inside], torch.full_like(user[inside], self.point.period)
 
 
 def _bought_pairs(data: ChoiceData, period: int) -> tuple[Tensor, Tensor]:

@@ -16,7 +16,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.linalg import LinearOperator, svds
 from torch import Tensor
 
-from gpu_pricer.network.response.fit import Fit
+from gpu_pricer.network.response.fit import Fit, single_thread
 from gpu_pricer.network.response.grid import UserLog
 from gpu_pricer.network.response.model import cells_of
 
@@ -94,6 +94,7 @@ class UserScores:
         )
 
 
+@single_thread()
 def user_scores(pooled: Fit, log: UserLog) -> UserScores:
     """Return the scores of the users of the log; pooled: the response of all users as one segment."""
     grid, periods = pooled.grid, pooled.grid.periods

@@ -6,7 +6,6 @@ shares.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import TypeAlias
 
 import polars as pl
@@ -16,8 +15,8 @@ from torch import Tensor
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.model.demand_network import DemandNetwork
 
-SHOCK = "shock"  # not transferred: its rows are products in periods of one log
-TOWERS = ("taste", "level", "sensitivity")
+SHELF_EFFECT = "shelf_effect"  # not transferred: its rows are products in periods of one log
+TOWERS = ("product_taste", "product_level", "product_response", "user_taste", "user_level")
 Labels: TypeAlias = Sequence[str | None]
 Axes: TypeAlias = tuple[str | None, ...]
 
@@ -58,7 +57,7 @@ class Transferred:
 def parameters_of(network: DemandNetwork) -> LabelledParameters:
     """Return the network's parameters, not copied, under names that do not depend on the order of attribute columns.
 
-    The shocks are left out: they belong to the log that they were learned from.
+    The shelf's effects are left out: they belong to the log that they were learned from.
     """
     named = _named(network).items()
     tensors = {name: LabelledTensor(network.get_parameter(own), axes) for own, (name, axes) in named}
@@ -67,27 +66,16 @@ def parameters_of(network: DemandNetwork) -> LabelledParameters:
 
 def labels_of(data: ChoiceData) -> dict[str, Labels]:
     """Return the labels of every named axis of a network on these data, in order."""
-    categories = data.categories.table["category_id"].to_list()
     labels: dict[str, Labels] = {
         "product": data.products.table["product_id"].cast(pl.String).to_list(),
         "user": data.users.table["user_id"].cast(pl.String).to_list(),
-        "context": data.context_scale.names,
-        "level": [None, *data.context_scale.names],
-        "choice_set": [
-            set_label(data.calendar.periods[period], categories[category])
-            for period, category in zip(data.sets.period.tolist(), data.sets.category.tolist(), strict=True)
-        ],
+        "response": [None, *data.context_scale.names],
     }
     for side, attributes in (("product", data.products.attributes), ("user", data.users.attributes)):
         words, scales = attributes.vocabulary.words, attributes.vocabulary.scales
         labels |= {f"{side} {column}": [None, *known] for column, known in words.items()}
         labels[f"{side} numbers"] = [f"{name} {i}" for name, scale in scales.items() for i in range(len(scale.centre))]
     return labels
-
-
-def set_label(period: date, category: str) -> str:
-    """Return the label of a category's choice set in a period."""
-    return f"{period.isoformat()} {category}"
 
 
 def copy_shared(source: LabelledParameters, target: LabelledParameters) -> Transferred:
@@ -115,24 +103,25 @@ def copy_shared(source: LabelledParameters, target: LabelledParameters) -> Trans
 def _named(network: DemandNetwork) -> dict[str, tuple[str, Axes]]:
     """Return the lasting name and the axes of every parameter, by its name in the network."""
     data = network.data
-    named: dict[str, tuple[str, Axes]] = {
-        name: (name, (None,) * parameter.ndim) for name, parameter in network.named_parameters() if name != SHOCK
-    }
+    kept = [(name, parameter) for name, parameter in network.named_parameters() if name != SHELF_EFFECT]
+    named: dict[str, tuple[str, Axes]] = {name: (name, (None,) * parameter.ndim) for name, parameter in kept}
     for side, attributes in (("product", data.products.attributes), ("user", data.users.attributes)):
-        for tower in (f"{side}_{part}" for part in TOWERS):
-            width = "level" if tower == "product_level" else None
+        for tower in (name for name in TOWERS if name.startswith(side)):
+            width = "response" if tower == "product_response" else None
             named[f"{tower}.own.weight"] = (f"{tower}.own", (side, width))
             for place, column in enumerate(attributes.vocabulary.words):
                 named[f"{tower}.values.{place}.weight"] = (f"{tower}.{column}", (f"{side} {column}", width))
             if attributes.vocabulary.scales:
                 named[f"{tower}.slope.weight"] = (f"{tower}.slope", (width, f"{side} numbers"))
                 named[f"{tower}.slope.bias"] = (f"{tower}.slope bias", (width,))
-    named |= {"mean_effect": ("mean_effect", ("context",)), "season.weight": ("season", ("choice_set", None))}
+    named |= {"mean_response": ("mean_response", ("response",))}
+    named |= {"user_slope": ("user_slope", ("user", None)), "product_rate": ("product_rate", ("product", None))}
+    named |= {"next_shock": ("next_shock", ("product", None))}
     if network.history is not None:
         named |= {"history.bought.weight": ("history.bought", ("product", None))}
         named |= {"history.of_category.weight": ("history.of_category", ("product category_id", None))}
         for name, (lasting, axes) in named.items():
-            if name.startswith("history."):  # the history's features depend on the half-lives
+            if name.startswith(("history.", "loyalty.")):  # the history's features depend on the half-lives
                 named[name] = (f"{lasting} of {data.history.half_lives}", axes)
     return named
 

@@ -37,16 +37,16 @@ from gpu_pricer.network.storage.parameter_transfer import (
 CENTRE = "segment centre"  # the name of the centres in parameters.safetensors
 PRODUCT_COLUMNS = ("product_id", "category_id", "reference_price", "is_trained")
 PLAIN = (  # settings that JSON stores as they are
-    "half_lives", "price_memory", "period_days", "has_outside_option", "price_spread", "tastes_until",
+    "half_lives", "period_days", "has_outside_option", "price_spread", "tastes_until",
 )  # fmt: skip
-TABLES = ("products", "users", "categories")
+TABLES = ("products", "users", "categories", "shelf")
 
 
 @dataclass(frozen=True)
 class NetworkSettings:
     """What the parameters mean: the architecture, and how tables are encoded.
 
-    half_lives, price_memory, context and the vocabularies: as in training (ChoiceData).
+    half_lives, context and the vocabularies: as in training (ChoiceData).
     period_days, has_outside_option: of the data.
     price_spread: of the coordinates in which users are compared (see forming.py).
     tastes_until: the last period that tastes were learned from, as an ISO date.
@@ -54,7 +54,6 @@ class NetworkSettings:
 
     architecture: NetworkConfig
     half_lives: list[float]
-    price_memory: int
     period_days: int
     has_outside_option: bool
     price_spread: float
@@ -70,7 +69,9 @@ class SavedNetwork:
 
     settings, parameters: what was learned.
     products: product_id, category_id, reference_price, is_trained, attributes. users: user_id, is_trained, attributes.
-    categories: category_id, choices_per_purchase, units_per_choice, season (the effect in a period not trained on).
+    categories: category_id, choices_per_purchase, units_per_choice, season (the effect in a period not trained on),
+    purchase_rate (the average user's purchases in a visit).
+    shelf: product_id, period and effect, the shelf effect of every row of the log that taught.
     centre [S, D]: the segments' centres in the coordinates in which users are compared, in the order of segment_id.
     fingerprint: hash of the parameters' file.
     """
@@ -80,6 +81,7 @@ class SavedNetwork:
     products: pl.DataFrame
     users: pl.DataFrame
     categories: pl.DataFrame
+    shelf: pl.DataFrame
     centre: np.ndarray
     fingerprint: str
 
@@ -93,7 +95,6 @@ def write_network(network: DemandNetwork, segments: Segmentation, tastes_until: 
     settings = NetworkSettings(
         architecture=network.config,
         half_lives=data.history.half_lives,
-        price_memory=data.price_memory,
         period_days=data.calendar.period_days,
         has_outside_option=data.has_outside_option,
         price_spread=segments.price_spread,
@@ -113,11 +114,14 @@ def write_network(network: DemandNetwork, segments: Segmentation, tastes_until: 
     (directory / "network.json").write_text(json.dumps(asdict(settings) | {"axes": axes}, indent=1) + "\n")
     pl.concat(labels).write_parquet(directory / "labels.parquet")
     data.products.table.select(*product_columns).write_parquet(directory / "products.parquet")
-    is_trained = pl.Series(network.user_sensitivity.is_trained[:, 0].bool().numpy())
+    is_trained = pl.Series(data.is_user_trained().numpy())
     users = data.users.table.with_columns(is_trained=is_trained)
     users.select("user_id", "is_trained", *settings.user_vocabulary.columns).write_parquet(directory / "users.parquet")
-    season = pl.Series(network.carried_season().numpy())
-    data.categories.table.with_columns(season=season).write_parquet(directory / "categories.parquet")
+    of_category = {"season": network.next_season, "purchase_rate": network.category_rate}
+    categories = data.categories.table.with_columns(pl.Series(k, v.numpy()) for k, v in of_category.items())
+    categories.write_parquet(directory / "categories.parquet")
+    effect = pl.Series("effect", network.shelf_effect.detach().numpy())
+    _shelf_keys(data).with_columns(effect).write_parquet(directory / "shelf.parquet")
 
 
 def read_network(directory: Path) -> SavedNetwork:
@@ -150,14 +154,33 @@ def restore_network(saved: SavedNetwork, data: ChoiceData) -> DemandNetwork:
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.zero_()
-        seasons = torch.from_numpy(data.categories.table["season"].to_numpy(writable=True))
-        network.season.weight.copy_(seasons[data.sets.category][:, None])
+        for name, values in (("season", network.next_season), ("purchase_rate", network.category_rate)):
+            values.copy_(torch.from_numpy(data.categories.table[name].to_numpy(writable=True)))
         transferred = copy_shared(saved.parameters, parameters_of(network))
+        network.shelf_effect.copy_(_shelf_effects(network, saved.shelf))
     assert not transferred.left, transferred.left
     for module in network.modules():
         if isinstance(module, Tower):
             module.is_trained.fill_(1.0)  # the deviations of new rows are zeros already
     return network.eval()
+
+
+def _shelf_keys(data: ChoiceData) -> pl.DataFrame:
+    """Return product_id and period of every shelf row."""
+    product, period = data.shelf.product.numpy(), data.sets.period_of_rows().numpy()
+    periods = pl.Series("period", data.calendar.periods).gather(period)
+    return pl.DataFrame({"product_id": data.products.table["product_id"].gather(product), "period": periods})
+
+
+def _shelf_effects(network: DemandNetwork, known: pl.DataFrame) -> Tensor:
+    """Return the shelf effect of every row [R]: the known one, else season and shock of the next period."""
+    data = network.data
+    category = data.products.category[data.shelf.product]
+    expected = network.next_season[category] + network.next_shock[data.shelf.product, 0]
+    keys = _shelf_keys(data)
+    found = keys.join(known, on=("product_id", "period"), how="left", maintain_order="left")
+    effect = found.select(pl.coalesce("effect", pl.Series("expected", expected.numpy())))
+    return torch.from_numpy(effect.to_series().to_numpy(writable=True))
 
 
 @torch.no_grad()
@@ -168,21 +191,18 @@ def _trained(network: DemandNetwork) -> LabelledParameters:
     where all words were known in training.
     """
     parameters, data = parameters_of(network), network.data
-    tensors, labels = dict(parameters.tensors), dict(parameters.labels)
+    tensors = dict(parameters.tensors)
     shares = _word_shares(data)
     towers = {name: module for name, module in network.named_children() if isinstance(module, Tower)}
     for name, parameter in parameters.tensors.items():
-        if parameter.axes[:1] in (("product",), ("user",)):
-            tower = towers.get(name.partition(".")[0], network.product_taste)
+        tower = towers.get(name.partition(".")[0], network.product_taste)
+        if parameter.axes[:1] == ("product",) or name in ("user_taste.own", "user_level.own"):
             tensors[name] = LabelledTensor(parameter.values * tower.is_trained, parameter.axes)
         elif parameter.axes and parameter.axes[0] in shares:
             values = parameter.values.clone()
             values[UNKNOWN] = shares[parameter.axes[0]] @ values
             tensors[name] = LabelledTensor(values, parameter.axes)
-    trained = (data.sets.period < data.calendar.trained_periods).nonzero().squeeze(1)
-    tensors["season"] = LabelledTensor(tensors["season"].values[trained], tensors["season"].axes)
-    labels["choice_set"] = [labels["choice_set"][place] for place in trained.tolist()]
-    return LabelledParameters(tensors, labels)
+    return LabelledParameters(tensors, parameters.labels)
 
 
 def _word_shares(data: ChoiceData) -> dict[str, Tensor]:

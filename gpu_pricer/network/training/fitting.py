@@ -1,5 +1,6 @@
 """Training the demand network: where it runs, where it resumes, and which epoch it returns."""
 
+import copy
 import hashlib
 import logging
 import shutil
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint
+from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint
 from pytorch_lightning.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
@@ -21,11 +22,16 @@ from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.model.demand_network import NetworkConfig
 from gpu_pricer.network.model.objective import OptimiserConfig
 from gpu_pricer.network.storage.saved_network import SavedNetwork
+from gpu_pricer.network.training.average_household import AverageHousehold, adopt
 from gpu_pricer.network.training.init_from import start_from
 from gpu_pricer.network.training.lightning_module import DemandTraining
+from gpu_pricer.network.training.loyalty_fitting import fit_loyalty
 
 log = logging.getLogger(__name__)
 
+STEPS_AN_EPOCH, SMALLEST_BATCH, LARGEST_BATCH = 50, 128, 8192
+MOST_EPOCHS = 12
+VALIDATED_AT_ONCE = 8192  # choices
 HARMLESS = (  # warnings of Lightning 2.6 about choices made on purpose: batches of row numbers, no worker processes
     ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated",
     ".*does not have many workers",
@@ -51,6 +57,29 @@ class TrainerConfig:
             raise InputError("trainer=gpu must find a CUDA device, found none: use trainer=cpu, or mend the driver")
 
 
+@dataclass(frozen=True)
+class ModelConfig:
+    """The network's architecture and how it is trained."""
+
+    network: NetworkConfig
+    optimiser: OptimiserConfig
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How many choices make a batch, which all processes share, and how many epochs there are."""
+
+    batch_size: int
+    epochs: int
+
+    @classmethod
+    def of(cls, choices: int, steps: int) -> "Plan":
+        """Return the plan for about so many steps: batches are small enough for STEPS_AN_EPOCH steps in an epoch."""
+        batch_size = min(max(choices // STEPS_AN_EPOCH, SMALLEST_BATCH), LARGEST_BATCH)
+        an_epoch = max(choices // batch_size, 1)
+        return cls(batch_size, min(max(round(steps / an_epoch), 1), MOST_EPOCHS))
+
+
 class _AdvanceEpoch(pl.Callback):
     """Sets the epoch and the process of the index batches before each epoch."""
 
@@ -64,8 +93,8 @@ class _AdvanceEpoch(pl.Callback):
 
 def fit_network(
     data: ChoiceData,
-    network: NetworkConfig,
-    optimiser: OptimiserConfig,
+    household: AverageHousehold,
+    model: ModelConfig,
     trainer: TrainerConfig,
     directory: Path,
     seed: int,
@@ -74,44 +103,55 @@ def fit_network(
 ) -> DemandTraining:
     """Return the trained network of the epoch with the best validation, in a LightningModule.
 
-    Training stops when validation no longer improves. directory receives checkpoints/ and TensorBoard's events.
+    Where no epoch predicts the validation periods better than the average household with loyalty, it is that one.
+    household: of the trained periods. directory receives checkpoints/ and TensorBoard's events.
     resume: go on from the last checkpoint in the directory if it belongs to the same choices and configuration;
     otherwise training starts afresh and logs so.
     start: a network of other tables, whose parameters training starts from where they fit.
     """
     pl.seed_everything(seed, workers=True, verbose=False)
-    module = DemandTraining(data, network, optimiser, seed)
+    optimiser = model.optimiser
+    module = DemandTraining(data, model.network, optimiser, seed)
     if start is not None:
         start_from(start, module.network)
+    adopt(module.network, household)
+    fit_loyalty(module.network, optimiser, seed)
     trained, validated, _ = data.split()
-    batches = IndexBatches(trained, optimiser.batch_size, seed, trainer.devices * trainer.num_nodes)
+    plan = Plan.of(len(trained), optimiser.steps)
+    processes = trainer.devices * trainer.num_nodes
+    batches = IndexBatches(trained, -(-plan.batch_size // processes), seed, processes)
+    judged = IndexBatches(validated, VALIDATED_AT_ONCE)
+    plain, plain_loss = copy.deepcopy(module.state_dict()), module.validation_loss(judged)
+    module.train()
     checkpoint = ModelCheckpoint(
         directory / "checkpoints", filename="best", monitor="validation/log_loss", save_last=True,
         enable_version_counter=False,
     )  # fmt: skip
-    engine = _engine(trainer, optimiser, directory, batches, checkpoint)
+    engine = _engine(trainer, plan.epochs, directory, batches, checkpoint)
     origin = start.fingerprint if start else None
-    inputs = hashlib.sha256(
-        f"{data.fingerprint()} {network} {optimiser} {trainer} {seed} {origin}".encode()
-    ).hexdigest()
+    inputs = hashlib.sha256(f"{data.fingerprint()} {model} {trainer} {seed} {origin}".encode()).hexdigest()
     resumed = _checkpoint_of(directory / "checkpoints", inputs) if resume else None
     if engine.is_global_zero and resumed is None:
         _start_afresh(directory, inputs)
-    _fit(engine, module, batches, IndexBatches(validated, optimiser.batch_size), resumed)
-    best = torch.load(checkpoint.best_model_path, map_location="cpu", weights_only=True)
-    module.load_state_dict(best["state_dict"])
-    log.info(
-        "validation log loss %.5f, best of %d epochs",
-        float(checkpoint.best_model_score or 0),
-        engine.current_epoch,
-    )
+    _fit(engine, module, batches, judged, resumed)
+    best_loss = float(checkpoint.best_model_score or 0)
+    if best_loss < plain_loss:
+        best = torch.load(checkpoint.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
+        log.info("validation log loss %.5f, %.5f without tastes, %d epochs", best_loss, plain_loss, plan.epochs)
+    else:
+        best = plain
+        log.warning(
+            "tastes do not pay: validation log loss %.5f, %.5f without them; loyalty and price response predict alone",
+            best_loss, plain_loss,
+        )  # fmt: skip
+    module.load_state_dict(best)
     module.network.data = data  # on_fit_start replaced it by a copy on the device
     return module.cpu().eval()
 
 
 def _engine(
     trainer: TrainerConfig,
-    optimiser: OptimiserConfig,
+    epochs: int,
     directory: Path,
     batches: IndexBatches,
     checkpoint: ModelCheckpoint,
@@ -122,12 +162,11 @@ def _engine(
         num_nodes=trainer.num_nodes,
         strategy=trainer.strategy,
         precision=trainer.precision,  # type: ignore[arg-type]
-        max_epochs=optimiser.max_epochs,
+        max_epochs=epochs,
         logger=TensorBoardLogger(directory, name="tensorboard", version=""),
         callbacks=[
             checkpoint,
             _AdvanceEpoch(batches),
-            EarlyStopping("validation/log_loss", patience=optimiser.patience),
             LearningRateMonitor("step"),
         ],
         num_sanity_val_steps=0,

@@ -1,5 +1,8 @@
 """One optimisation step and one validation of the demand network, in Lightning's terms."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
@@ -34,16 +37,16 @@ class DemandTraining(pl.LightningModule):
         torch.manual_seed((self.seed * 1_000_003 + self.global_step) * 4096 + self.global_rank)
 
     def training_step(self, index: Tensor) -> Tensor:
-        """Return the penalised negative log likelihood of the choices `index` [N] per unit of choice weight."""
+        """Return the negative log likelihood of the choices `index` [N] per unit of choice weight."""
         batch = batch_of(self.network.data, index, self.optimiser, self.draws)
         loss = self.log_loss(batch)
         self.log("train/log_loss", loss.detach())
-        return loss + self.network.season_penalty(batch)
+        return loss
 
     def log_loss(self, batch: Batch) -> Tensor:
         """Return the negative log likelihood of a training batch, per unit of choice weight."""
-        network, data = self.network, self.network.data
-        utility = network.utility(batch, network.tastes(batch), data.trusted_moves(batch.row))
+        data = self.network.data
+        utility = self.network.utility(batch, data.trusted_move(batch.row))
         return -log_likelihood(data, utility, batch, self.optimiser).sum() / batch.weight.sum()
 
     def validation_step(self, index: Tensor) -> None:
@@ -51,38 +54,32 @@ class DemandTraining(pl.LightningModule):
 
         Lightning averages it over the validation periods.
         """
+        misfit, weight = self._misfit(index)
+        self.log("validation/log_loss", misfit / weight, prog_bar=True, sync_dist=True, batch_size=int(weight))
+
+    @torch.no_grad()
+    def validation_loss(self, batches: Iterable[Tensor]) -> float:
+        """Return the negative log likelihood of all choices of the batches, per choice weight."""
+        self.eval()
+        misfits, weights = zip(*map(self._misfit, batches), strict=True)
+        return float(torch.stack(misfits).sum() / torch.stack(weights).sum())
+
+    def _misfit(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the negative log likelihood of the choices `index` [N] over complete choice sets, and their weight."""
         data = self.network.data
         batch = gather_batch(data, index, EVERY_ALTERNATIVE, self.draws)
-        loss = -log_likelihood(data, self.network(batch), batch, self.optimiser).sum() / batch.weight.sum()
-        self.log("validation/log_loss", loss, prog_bar=True, sync_dist=True, batch_size=int(batch.weight.sum()))
-
-    def on_train_epoch_end(self) -> None:
-        """Log the mean price sensitivity, which hardly shows in the likelihood."""
-        network = self.network
-        vector = network.product_sensitivity.all_rows()
-        mean = network.sensitivity(vector.new_zeros(1, network.config.sensitivity_width + 1), vector).mean(0).detach()
-        self.log("train/mean_sensitivity", mean, sync_dist=True)
+        return -log_likelihood(data, self.network(batch), batch, self.optimiser).sum(), batch.weight.sum()
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """Return AdamW in three groups: tastes, levels with sensitivities, and common means, which do not decay."""
+        """Return AdamW in two groups: tastes, and levels with loyalty, which do not decay."""
         o, network = self.optimiser, self.network
         tastes = [network.product_taste, network.user_taste, network.user_level, *filter(None, [network.history])]
-        levels = [
-            network.product_level,
-            network.season,
-            network.product_sensitivity,
-            network.user_sensitivity,
+        levels = [network.product_level, *filter(None, [network.loyalty])]
+        groups: list[dict[str, Any]] = [
+            {"params": nn.ModuleList(tastes).parameters()},
+            {"params": [network.mean_level, *nn.ModuleList(levels).parameters()], "weight_decay": 0.0},
         ]
-        groups = [
-            {"params": nn.ModuleList(tastes).parameters(), "lr": o.rate},
-            {"params": nn.ModuleList(levels).parameters(), "lr": o.level_rate},
-            {"params": [network.mean_level, network.mean_effect, network.mean_sensitivity, network.memory],
-             "lr": o.level_rate, "weight_decay": 0.0},
-        ]  # fmt: skip
-        optimiser = torch.optim.AdamW(groups, weight_decay=o.weight_decay, fused=True)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimiser,
-            max_lr=[o.rate, o.level_rate, o.level_rate],
-            total_steps=int(self.trainer.estimated_stepping_batches),
-        )
+        optimiser = torch.optim.AdamW(groups, lr=o.rate, weight_decay=o.weight_decay, fused=True)
+        steps = int(self.trainer.estimated_stepping_batches)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=o.rate, total_steps=steps)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

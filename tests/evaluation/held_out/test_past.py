@@ -9,10 +9,12 @@ import torch
 
 from gpu_pricer.evaluation.held_out.offers import Log, describe_offers, offers_of, reference_prices
 from gpu_pricer.evaluation.held_out.past import with_network_past
+from gpu_pricer.network.encoding.history import half_lives_of
 from gpu_pricer.network.encoding.loading import EncodingConfig, load_choice_data
 from tests.canonical import SPLIT, write_canonical
 
-ENCODING = EncodingConfig(min_count=1, min_price_coverage=0.0, price_memory=3, half_lives=[2, 8])
+ENCODING = EncodingConfig(min_count=1, min_price_coverage=0.0)
+PERIODS = 12
 ADDED = ("recent_price", "past")
 
 
@@ -20,7 +22,7 @@ ADDED = ("recent_price", "past")
 def folder(tmp_path_factory):
     """Write canonical tables of twelve weeks, in each of which two of three users visit; return their folder."""
     folder = tmp_path_factory.mktemp("market") / "data"
-    write_canonical(folder, users=60, categories=3, size=3, periods=12, keep_zeros=0.5)
+    write_canonical(folder, users=60, categories=3, size=3, periods=PERIODS, keep_zeros=0.5)
     for name in ("choices", "visits"):
         table = pl.read_parquet(folder / f"{name}.parquet")
         comes = pl.struct("user_id", "period").hash(seed=1) % 3 > 0
@@ -35,7 +37,7 @@ def log(folder) -> Log:
 
 def remembered(log: Log, offers: pl.DataFrame) -> pl.DataFrame:
     periods = log.shelf["period"].unique().sort().to_list()
-    return with_network_past(offers, log, reference_prices(log.shelf, periods[:4]), ENCODING)
+    return with_network_past(offers, log, reference_prices(log.shelf, periods[:4]))
 
 
 def all_offers(log: Log) -> pl.DataFrame:
@@ -54,15 +56,24 @@ def test_the_past_is_what_the_network_reads(folder, log):
     reference = reference_prices(log.shelf, data.calendar.periods[: data.calendar.trained_periods])
     offers = describe_offers(all_offers(log), log, reference)
 
-    rows = with_network_past(offers, log, reference, ENCODING)
+    rows = with_network_past(offers, log, reference)
 
     number = [torch.tensor([list(known).index(value) for value in rows[name]]) for name, known in ids.items()]
     assert rows.select(offers.columns).equals(offers)
     assert np.array_equal(rows["past"].to_numpy(), data.history.features(*number).numpy())
-    cells = zip(data.shelf.product.tolist(), data.sets.period_of_rows().tolist(), strict=True)
-    expected = dict(zip(cells, data.shelf.recent_ratio.tolist(), strict=True))
-    found = zip(number[1].tolist(), number[3].tolist(), rows["price"] / rows["recent_price"], strict=True)
-    assert all(ratio == pytest.approx(expected[product, period], rel=1e-6) for product, period, ratio in found)
+
+
+def test_the_recent_price_is_the_mean_of_the_last_eight_and_the_reference_before_there_was_any(log):
+    product, reference = 5, 2.5
+    shelf = log.shelf.filter(product_id=product).sort("period")
+    price = shelf["price"].to_numpy()
+    offers = shelf.select("period", "product_id", "category_id").with_columns(user_id=pl.lit(0, pl.Int64))
+
+    rows = with_network_past(offers, log, pl.DataFrame({"product_id": [product], "reference_price": [reference]}))
+
+    expected = [reference, *(price[max(t - 8, 0) : t].mean() for t in range(1, len(price)))]
+    assert len(price) > 9
+    assert rows["recent_price"].to_list() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("now", [4, 9])
@@ -93,6 +104,6 @@ def test_the_past_of_a_user_who_never_bought_has_only_visits(log):
 
     past = remembered(replace(log, visits=visits), offers)["past"].to_numpy()
 
-    of_purchases, of_visits = past[:, :6], past[:, 6]
+    of_purchases, of_visits = np.split(past, [3 * len(half_lives_of(PERIODS))], axis=1)
     assert (of_purchases == 0).all()
-    assert len(np.unique(of_visits)) == log.shelf["period"].n_unique()
+    assert len(np.unique(of_visits[:, 0])) == log.shelf["period"].n_unique()

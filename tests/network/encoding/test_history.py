@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from gpu_pricer.network.encoding.baskets import Purchases
-from gpu_pricer.network.encoding.history import NO_PRODUCT, build_history
+from gpu_pricer.network.encoding.history import NO_PRODUCT, build_history, half_lives_of
 
 USERS, PRODUCTS, CATEGORIES, PERIODS = 6, 4, 2, 12
 HALF_LIVES = [2.0, 8.0]
@@ -63,6 +63,33 @@ def test_decayed_counts_are_the_sums_over_the_past():
         past = history.products.before(torch.tensor([user * PRODUCTS + product]), torch.tensor([period]))
         np.testing.assert_allclose(past.decayed[0], expected, rtol=1e-5)
         assert int(past.count) == len(when)
+
+
+@pytest.mark.parametrize("first", [0, 3, 12])
+def test_frequencies_and_visits_are_the_sums_over_the_past(first):
+    purchases, is_visit = drawn(2)
+    history = history_of(purchases, is_visit)
+
+    for user, product, period in [(0, 1, 12), (3, 2, 7), (5, 0, 4), (1, 3, 0)]:
+        numbers = (torch.tensor([n]) for n in (user, product, CATEGORY[product], period))
+        bought = history.frequencies(*numbers)[0].numpy()
+        visits = history.visits_since(*(torch.tensor([n]) for n in (user, first, period)))[0].numpy()
+
+        mine = (purchases.user == user) & (purchases.period < period)
+        events = np.stack([purchases.category, purchases.period])[:, mine]
+        same = [mine & (purchases.category == CATEGORY[product]), mine & (purchases.product == product)]
+        when = [np.unique(events, axis=1)[1], *(np.unique(purchases.period[rows]) for rows in same)]
+        came = np.flatnonzero(is_visit[user, :period])
+        for place, half_life in enumerate(HALF_LIVES):
+            expected = [np.sum(0.5 ** ((period - periods) / half_life)) for periods in when]
+            np.testing.assert_allclose(bought[:, place], expected, rtol=1e-5)
+            since = np.sum(0.5 ** ((period - came[came >= first]) / half_life))
+            np.testing.assert_allclose(visits[place], since, rtol=1e-4, atol=1e-5)
+
+
+def test_half_lives_reach_as_far_as_the_log():
+    assert [half_lives_of(periods)[-1] for periods in (1, 2, 20, 52, 2412)] == [2, 2, 32, 128, 8192]
+    assert half_lives_of(52) == [2, 8, 32, 128]
 
 
 def test_a_product_never_bought_has_the_features_of_no_product():

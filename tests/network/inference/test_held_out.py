@@ -9,13 +9,11 @@ import torch
 
 from gpu_pricer.network.encoding.loading import load_choice_data
 from gpu_pricer.network.inference.held_out import predict_held_out
-from gpu_pricer.network.price_response.settling import settle_price_response
 from gpu_pricer.network.response.controls import EndogeneityConfig
 from gpu_pricer.network.response.fit import FitConfig, fit_response
 from gpu_pricer.network.response.loading import ResponseTables, load_response_data
-from gpu_pricer.network.training.fitting import fit_network
 from tests.canonical import SPLIT, write_canonical
-from tests.network.small import CPU, ENCODING, NETWORK, OPTIMISER, PRICE_RESPONSE
+from tests.network.small import ENCODING, OPTIMISER, trained_network
 
 SEGMENTS = np.arange(300) % 3
 TABLES = ("shelf", "choices", "visits")
@@ -37,7 +35,12 @@ def response_of(data, tables):
     taught = range(data.calendar.trained_periods)
     columns = data.products.table.select("product_id", "category_id", "reference_price")
     everything = ResponseTables(
-        columns, users=data.users.table["user_id"], periods=data.calendar.periods, taught=taught, **tables
+        columns,
+        users=data.users.table["user_id"],
+        context=data.context_scale,
+        periods=data.calendar.periods,
+        taught=taught,
+        **tables,
     )
     known = load_response_data(everything, EndogeneityConfig(None, True, 2), 0.3)
     segment = torch.from_numpy(SEGMENTS)[:, None].expand(-1, data.calendar.count)
@@ -97,9 +100,8 @@ def test_sales_of_the_test_periods_do_not_enter_the_artefact_s_probability(marke
 def test_a_sample_of_the_zeros_predicts_as_many_purchases_as_all_of_them(tmp_path):
     write_canonical(tmp_path / "data", keep_zeros=0.3)
     data = load_choice_data(tmp_path / "data", ENCODING, SPLIT)
-    network = fit_network(data, NETWORK, OPTIMISER, CPU, tmp_path / "train", seed=0, resume=False).network
     sampled = replace(OPTIMISER, max_alternatives=3)
-    settle_price_response(network, PRICE_RESPONSE, sampled, seed=0)
+    network = trained_network(data, tmp_path / "data", tmp_path / "train", optimiser=sampled)
 
     predict_held_out(network, SEGMENTS, None, tmp_path / "held_out.parquet")
 

@@ -44,9 +44,11 @@ def network(tables):
     torch.manual_seed(0)
     network = DemandNetwork(load_choice_data(tables, ENCODING, SPLIT), NETWORK)
     with torch.no_grad():
-        for name, parameter in network.named_parameters():
-            if name != "shock":  # it is that of the periods trained on alone
-                parameter.add_(0.15 * torch.randn_like(parameter))
+        for parameter in network.parameters():
+            parameter.add_(0.15 * torch.randn_like(parameter))
+        network.product_rate.abs_()
+        network.category_rate.uniform_()
+        network.next_season.normal_()
     return network.eval()
 
 

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from gpu_pricer.network.encoding.loading import load_choice_data
-from gpu_pricer.network.price_response.settling import settle_price_response
 from gpu_pricer.network.segments.members import Members, period_to_price
-from gpu_pricer.network.training.fitting import fit_network
+from gpu_pricer.network.training.average_household import adopt
+from gpu_pricer.network.training.market import learn_market
 from tests.canonical import SPLIT, write_canonical
-from tests.network.small import CPU, ENCODING, NETWORK, OPTIMISER, PRICE_RESPONSE
+from tests.network.small import ENCODING, RESPONSE, trained_network
 
 PERIODS = 26
 CHANCES = (0.01, 0.2)
@@ -44,8 +44,8 @@ def data(tables):
 
 
 @pytest.fixture(scope="module")
-def network(data, tmp_path_factory):
-    return fit_network(data, NETWORK, OPTIMISER, CPU, tmp_path_factory.mktemp("train"), 0, False).network.eval()
+def network(data, tables, tmp_path_factory):
+    return trained_network(data, tables, tmp_path_factory.mktemp("train"))
 
 
 def test_their_reference_price_is_the_first_one_and_not_todays(data):
@@ -61,9 +61,9 @@ def test_what_was_bought_of_them_does_not_tell_tastes_that_nobody_learned(data, 
     assert (network.history.bought.weight[~new] != 0).any(dim=1).all()
 
 
-def test_their_first_sales_count_once_all_periods_do(data, network):
+def test_their_first_sales_count_once_all_periods_do(data, tables, network):
     network.go_on_with(data.with_every_period())
-    settle_price_response(network, PRICE_RESPONSE, OPTIMISER, seed=0)
+    adopt(network, learn_market(network.data, tables, RESPONSE).household)
 
     new = (data.products.table["product_id"] > data.products.table["product_id"].max() - 2).to_numpy().nonzero()[0]
     appeal = Members(network, period_to_price(network)).demand(slice(0, data.products.count))[0]

@@ -8,11 +8,13 @@ import polars as pl
 import pytest
 import torch
 
+from gpu_pricer.network.encoding.context_scale import ContextScale
 from gpu_pricer.network.response.controls import EndogeneityConfig
 from gpu_pricer.network.response.loading import ResponseTables, load_response_data
 from tests.canonical import write_canonical
 
 AS_THEY_ARE = EndogeneityConfig(None, planned_promotions=True, folds=4)
+AS_IT_IS = ContextScale(["display", "mailer"], [0.0, 0.0], [1.0, 1.0])
 COVERAGE = 0.5
 SEGMENTS = 3
 
@@ -41,6 +43,7 @@ def tables_of(directory, keep_zeros):
         choices=choices.filter(~is_away.fill_null(False)),
         visits=visits.filter(pl.Series(rng.random(visits.height) < 0.8)) if keep_zeros < 1 else visits,
         users=users["user_id"].reverse(),
+        context=AS_IT_IS,
         periods=periods,
         taught=range(1, 6),
     )
@@ -239,18 +242,18 @@ def test_controls_are_the_last_columns_and_only_those_that_move(complete):
         assert bool(data.grid.context[:, :, 1:].flatten(0, 1).any(0).all())
 
 
-def test_other_context_is_standardised_and_0_where_nobody_knows(complete):
+def test_context_is_on_its_scale_and_0_where_nobody_knows(complete):
     rng = np.random.default_rng(3)
     known = pl.Series("rain", rng.normal(50, 7, complete.shelf.height)).scatter(0, [None])
-    tables = replace(complete, shelf=complete.shelf.with_columns(known))
+    scale = ContextScale(["display", "mailer", "rain"], [0.0, 0.0, 50.0], [1.0, 1.0, 7.0])
+    tables = replace(complete, shelf=complete.shelf.with_columns(known), context=scale)
 
     data = load(tables, coverage=0.0)
 
     assert data.context == ["display", "rain"]
     rain = data.grid.context[:, :, 1]
     of_shelf = rain[data.grid.on_shelf > 0].numpy()
-    assert of_shelf.mean() == pytest.approx(0, abs=1e-9)
-    assert of_shelf.std() == pytest.approx(1, abs=0.05)
+    assert sorted(of_shelf) == pytest.approx(sorted(((known - 50) / 7).fill_null(0.0).to_list()))
     assert float(rain[ids_of(tables, data).index(tables.shelf["product_id"][0]), 0]) == 0.0
 
 

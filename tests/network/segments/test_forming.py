@@ -29,7 +29,8 @@ FOLD = np.arange(PERIODS) % 4
 
 def formed(drawn, count=4, min_members=10, visits=None):
     visits = drawn.visits if visits is None else visits
-    return form_segments(drawn.pooled, drawn.log, SegmentsConfig(count, 64, min_members), visits, seed=0)
+    scores = user_scores(drawn.pooled, drawn.log)
+    return form_segments(scores, SegmentsConfig(count, 64, min_members), visits, seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,7 @@ def test_a_period_s_own_purchases_do_not_pass_for_response(seed):
     drawn = draw(sensitivity=(2.5,), seed=seed)
     scores = user_scores(drawn.pooled, drawn.log)
 
-    found = form_segments(drawn.pooled, drawn.log, SegmentsConfig(4, 64, 10), drawn.visits, seed)
+    found = form_segments(scores, SegmentsConfig(4, 64, 10), drawn.visits, seed)
 
     assert found.count > 1
     by_fold = found.by_period[:, :4].numpy()

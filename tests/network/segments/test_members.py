@@ -52,6 +52,23 @@ def test_the_demand_before_a_period_does_not_depend_on_who_comes_in_it(network, 
     assert all(torch.equal(*pair) for pair in zip(whole, left, strict=True))
 
 
+def test_loyalty_of_everybody_is_that_of_users_and_products_one_by_one(network):
+    with torch.no_grad():
+        network.product_rate.uniform_()
+        network.category_rate.uniform_()
+        network.loyalty.log_concentration.normal_()
+    members, block, users = Members(network, period_to_judge(network, JUDGED[1])), slice(5, 15), slice(40, 60)
+
+    found = members.loyalty(block, users)
+
+    user, product = torch.cartesian_prod(torch.arange(300)[users], torch.arange(20)[block]).T
+    with torch.no_grad():
+        frequencies = network.frequencies(user, product, torch.full_like(user, JUDGED[1]))
+        expected = network.loyalty(frequencies)
+    assert float(found.std()) > 0.1
+    torch.testing.assert_close(found, expected.view(20, 10))
+
+
 def test_a_basket_that_was_not_computed_is_an_error_and_not_empty(network, tables, tmp_path):
     data = left_by(tables, tmp_path / "left", JUDGED[0] - 1)
 

@@ -8,11 +8,22 @@ import torch
 from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, gather_batch
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.model.likelihood import log_probability
-from gpu_pricer.network.model.objective import OptimiserConfig
-from gpu_pricer.network.price_response.settling import settle_price_response
 from gpu_pricer.network.training import fitting as training
-from gpu_pricer.network.training.fitting import fit_network
-from tests.network.small import CPU, NETWORK, OPTIMISER, PRICE_RESPONSE, mean_sensitivity_of_products
+from gpu_pricer.network.training.fitting import ModelConfig, Plan, fit_network
+from gpu_pricer.network.training.market import learn_market
+from tests.network.small import (
+    CPU,
+    NETWORK,
+    OPTIMISER,
+    RESPONSE,
+    mean_sensitivity_of_products,
+    trained_network,
+)
+
+
+@pytest.fixture(scope="module")
+def household(market, tables):
+    return learn_market(market[1], tables[0], RESPONSE).household
 
 
 def test_training_beats_shares_that_know_no_user_and_no_price(market, trained):
@@ -34,11 +45,10 @@ def test_training_beats_shares_that_know_no_user_and_no_price(market, trained):
     assert ours > known.log().mean() + 0.02
 
 
-def test_fixed_effects_alone_learn_prices_and_no_tastes(market, tmp_path):
+def test_fixed_effects_alone_learn_prices_and_no_tastes(market, tables, tmp_path):
     drawn, data = market
-    linear, brief = replace(NETWORK, taste_width=0, sensitivity_width=0, history=None), replace(OPTIMISER, max_epochs=2)
-    network = fit_network(data, linear, brief, CPU, tmp_path, seed=0, resume=False).network
-    settle_price_response(network, PRICE_RESPONSE, OPTIMISER, seed=0)
+    linear = replace(NETWORK, taste_width=0, history=None)
+    network = trained_network(data, tables[0], tmp_path, linear)
 
     batch = gather_batch(data, data.split()[0][:100], EVERY_ALTERNATIVE, torch.Generator())
 
@@ -67,32 +77,40 @@ def test_protected_columns_never_enter_the_network(market):
     assert data.users.attributes.numbers.shape[1] == 0
 
 
-def test_a_resumed_training_ends_where_an_uninterrupted_one_does(market, tmp_path, monkeypatch):
+def test_a_resumed_training_ends_where_an_uninterrupted_one_does(market, household, tmp_path, monkeypatch):
     _, data = market
-    sampled = replace(OPTIMISER, max_alternatives=3)
-    whole = fit_network(data, NETWORK, sampled, CPU, tmp_path / "whole", seed=1, resume=False)
+    sampled = ModelConfig(NETWORK, replace(OPTIMISER, max_alternatives=3, steps=250))
+    whole = fit_network(data, household, sampled, CPU, tmp_path / "whole", seed=1, resume=False)
     with monkeypatch.context() as patch:
         patch.setattr(training, "DemandTraining", _LostAfterThreeEpochs)
         with pytest.raises(_Interrupted):
-            fit_network(data, NETWORK, sampled, CPU, tmp_path / "cut", seed=1, resume=False)
+            fit_network(data, household, sampled, CPU, tmp_path / "cut", seed=1, resume=False)
 
-    resumed = fit_network(data, NETWORK, sampled, CPU, tmp_path / "cut", seed=1, resume=True)
+    resumed = fit_network(data, household, sampled, CPU, tmp_path / "cut", seed=1, resume=True)
 
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], value, rtol=1e-3, atol=2e-3)
 
 
-def test_a_checkpoint_of_another_configuration_is_not_resumed(market, tmp_path, caplog):
+def test_a_checkpoint_of_another_configuration_is_not_resumed(market, household, tmp_path, caplog):
     _, data = market
-    short = OptimiserConfig(
-        "choices", 0.005, 0.02, 0.01, batch_size=4096, max_epochs=1, patience=3, max_alternatives=64
-    )
-    fit_network(data, NETWORK, short, CPU, tmp_path, seed=1, resume=False)
+    short = ModelConfig(NETWORK, replace(OPTIMISER, steps=10))
+    fit_network(data, household, short, CPU, tmp_path, seed=1, resume=False)
 
     with caplog.at_level("INFO"):
-        fit_network(data, NETWORK, short, CPU, tmp_path, seed=2, resume=True)
+        fit_network(data, household, short, CPU, tmp_path, seed=2, resume=True)
 
     assert "training starts afresh" in caplog.text
+
+
+@pytest.mark.parametrize("choices", [30, 2_000, 300_000, 50_000_000])
+def test_small_logs_have_small_batches_and_large_ones_the_steps_asked_for(choices):
+    plan = Plan.of(choices, steps=500)
+
+    steps = plan.epochs * max(choices // plan.batch_size, 1)
+    assert 128 <= plan.batch_size <= 8192
+    assert steps <= 750 or plan.epochs == 1
+    assert plan.epochs == 12 or steps >= 350
 
 
 def test_sampling_alternatives_keeps_the_likelihood_consistent(market):

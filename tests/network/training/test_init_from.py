@@ -8,25 +8,25 @@ import pytest
 import torch
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.network.encoding.loading import EncodingConfig, load_choice_data
+from gpu_pricer.network.encoding.loading import load_choice_data
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.segments.forming import Segmentation
 from gpu_pricer.network.storage.parameter_transfer import parameters_of
 from gpu_pricer.network.storage.saved_network import read_network, write_network
-from gpu_pricer.network.training.fitting import fit_network
+from gpu_pricer.network.training.fitting import ModelConfig, fit_network
 from gpu_pricer.network.training.init_from import read_start, start_from, warn_of_foresight
+from gpu_pricer.network.training.market import learn_market
 from tests.canonical import SPLIT, write_canonical
-from tests.network.small import CPU, ENCODING, NETWORK, OPTIMISER
+from tests.network.small import CPU, ENCODING, NETWORK, OPTIMISER, RESPONSE
 
 ONE_SEGMENT = Segmentation(np.zeros(300, np.int64), np.zeros((1, 3)), price_spread=0.2)
-BRIEF = replace(OPTIMISER, max_epochs=1)
 
 
-def validation_loss(data, directory, epochs, start=None):
-    """The validation log loss that so many epochs of training log last, and the network."""
-    module = fit_network(
-        data, NETWORK, replace(OPTIMISER, max_epochs=epochs), CPU, directory, seed=3, resume=False, start=start
-    )
+def validation_loss(data, tables, directory, steps, start=None):
+    """The validation log loss that training logs last, and the network; tables: folder of the data."""
+    household = learn_market(data, tables, RESPONSE).household
+    model = ModelConfig(NETWORK, replace(OPTIMISER, steps=steps))
+    module = fit_network(data, household, model, CPU, directory, seed=3, resume=False, start=start)
     return float(module.trainer.callback_metrics["validation/log_loss"]), module.network
 
 
@@ -36,7 +36,7 @@ def yesterday(tmp_path_factory):
     folder = tmp_path_factory.mktemp("yesterday")
     write_canonical(folder / "data")
     data = load_choice_data(folder / "data", ENCODING, SPLIT)
-    network = validation_loss(data, folder, 3)[1]
+    network = validation_loss(data, folder / "data", folder, 150)[1]
     write_network(network, ONE_SEGMENT, data.calendar.last_trained, folder / "demand" / "network")
     return data, network, folder
 
@@ -58,17 +58,17 @@ def test_what_was_saved_is_what_is_read(yesterday):
     saved, live = read_start(folder).parameters, parameters_of(network)
 
     assert saved.tensors.keys() == live.tensors.keys()
-    for name in ("product_taste.own", "mean_sensitivity", "user_sensitivity.own"):
+    for name in ("product_taste.own", "mean_response", "user_slope", "loyalty.exponent of [2.0, 8.0, 32.0]"):
         torch.testing.assert_close(saved.tensors[name].values, live.tensors[name].values.detach())
     assert saved.labels["product"] == live.labels["product"]
-    assert len(saved.labels["choice_set"]) == 14 * 4  # of the trained periods alone
 
 
 def test_a_retraining_is_after_one_epoch_where_a_cold_one_is_after_more(yesterday, tmp_path):
     data, _, folder = yesterday
 
-    warm, _ = validation_loss(data, tmp_path / "warm", 1, read_start(folder))
-    cold = [validation_loss(data, tmp_path / "cold", epochs)[0] for epochs in (1, 2)]
+    tables = folder / "data"
+    warm, _ = validation_loss(data, tables, tmp_path / "warm", 50, read_start(folder))
+    cold = [validation_loss(data, tables, tmp_path / "cold", steps)[0] for steps in (50, 100)]
 
     assert warm < min(cold)
 
@@ -88,15 +88,17 @@ def test_tastes_of_periods_that_are_held_out_now_are_said_to_flatter(yesterday, 
     )
 
 
-def test_a_second_market_with_other_ids_starts_ahead_of_a_cold_one(yesterday, elsewhere, tmp_path, caplog):
+def test_a_second_market_with_other_ids_takes_words_and_layers_and_is_none_the_worse(
+    yesterday, elsewhere, tmp_path, caplog
+):
     data = load_choice_data(elsewhere, ENCODING, SPLIT)
 
     with caplog.at_level("INFO"):
-        warm, _ = validation_loss(data, tmp_path / "warm", 1, read_start(yesterday[2]))
-    cold, _ = validation_loss(data, tmp_path / "cold", 1)
+        warm, _ = validation_loss(data, elsewhere, tmp_path / "warm", 50, read_start(yesterday[2]))
+    cold, _ = validation_loss(data, elsewhere, tmp_path / "cold", 50)
 
-    assert "fits 0 of 20 products, 0 of 300 users, 7 of 7 words of attributes, and 7 layers" in caplog.text
-    assert warm < cold - 0.02
+    assert "fits 0 of 20 products, 0 of 300 users, 7 of 7 words of attributes, and 10 layers" in caplog.text
+    assert warm < cold + 0.002  # loyalty and levels, which tell most here, start from the market's own log in both
 
 
 def test_rows_go_to_the_same_ids_and_words_wherever_they_stand(yesterday, elsewhere, tmp_path):
@@ -130,8 +132,9 @@ def test_a_network_that_shares_nothing_is_refused(yesterday, elsewhere, tmp_path
     for name in ("products", "shelf", "choices", "categories"):
         table = pl.read_parquet(tmp_path / f"{name}.parquet").with_columns(category_id="x" + pl.col("category_id"))
         table.drop("brand", strict=False).write_parquet(tmp_path / f"{name}.parquet")
-    encoding = EncodingConfig(min_count=2, min_price_coverage=0.7, price_memory=8, half_lives=[4])
-    network = DemandNetwork(load_choice_data(tmp_path, encoding, SPLIT), NETWORK)
+    shelf = pl.read_parquet(tmp_path / "shelf.parquet")  # a shorter log has other half-lives
+    shelf.filter(pl.col("period") < shelf["period"].unique().sort()[8]).write_parquet(tmp_path / "shelf.parquet")
+    network = DemandNetwork(load_choice_data(tmp_path, ENCODING, SPLIT), NETWORK)
 
     with pytest.raises(InputError, match=r"found 0 of 20 products, 0 of 300 users, 0 of 4 words .* init_from=null"):
         start_from(read_start(yesterday[2]), network)

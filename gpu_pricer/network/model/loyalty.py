@@ -1,0 +1,60 @@
+"""How much more a user buys of a product than the average user: shrunken ratios of frequencies.
+
+The ratio of what a user bought to what the average user would have bought on as many visits is shrunk to 1 as the
+posterior mean of a Poisson rate under a Gamma prior of mean 1 (Clayton & Kaldor 1987), with a concentration that
+training learns. A user's ratio is that of all purchases; a category's comes on top of it, and a product's on top of
+both. What was bought long ago counts less: training learns how much each half-life counts.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+LEVELS = 3  # user, user × category, user × product
+
+
+class Frequencies(NamedTuple):
+    """Of n users and products: decayed purchases and what the average user would have bought, [n, 3, H] each.
+
+    The second axis is everything, the category, the product.
+    """
+
+    bought: Tensor
+    expected: Tensor
+
+
+class Loyalty(nn.Module):
+    """Σ exponent · log ratio over the three levels; exponents, concentrations and half-lives' shares are learned.
+
+    With mixed purchases n, expected purchases E and concentration k of a level, its ratio is (n + k) / (A·E + k), where
+    A is the product of the ratios of the levels above.
+    """
+
+    def __init__(self, half_lives: int) -> None:
+        super().__init__()
+        self.mix = nn.Parameter(torch.zeros(half_lives))
+        self.log_concentration = nn.Parameter(torch.zeros(LEVELS))
+        self.exponent = nn.Parameter(torch.ones(LEVELS))
+
+    def forward(self, frequencies: Frequencies) -> Tensor:
+        """Return what loyalty adds to the appeal, [n]."""
+        bought, expected = (self.mixed(counts).unbind(1) for counts in frequencies)
+        return self.of_mixed(bought, expected)
+
+    def mixed(self, counts: Tensor) -> Tensor:
+        """Return the mean [...] of counts [..., H] over the half-lives."""
+        return counts @ self.mix.softmax(0)
+
+    def of_mixed(self, bought: Sequence[Tensor], expected: Sequence[Tensor]) -> Tensor:
+        """Return what loyalty adds from mixed purchases and expected purchases of the three levels.
+
+        The shapes are broadcast to each other.
+        """
+        above, appeal = torch.tensor(1.0), torch.tensor(0.0)
+        levels = zip(bought, expected, self.log_concentration.exp(), self.exponent, strict=True)
+        for own, average, concentration, exponent in levels:
+            ratio = (own + concentration) / (above * average + concentration)
+            above, appeal = above * ratio, appeal + exponent * torch.log(ratio)
+        return appeal

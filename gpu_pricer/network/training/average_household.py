@@ -1,0 +1,136 @@
+"""What the average household buys, from which the network starts: response, seasons and shocks, levels, rates.
+
+The hierarchical response model of all users as one segment gives the response to prices and promotions, seasons and
+shocks of the products that teach (see network/response/). Every product's level follows from how often it was bought,
+beside that response. The network then learns what makes a user different.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from gpu_pricer.network.model.demand_network import DemandNetwork
+from gpu_pricer.network.model.towers import Tower
+from gpu_pricer.network.response.fit import Fit
+from gpu_pricer.network.response.widths import Autoregression
+from gpu_pricer.network.training.levels import Sales, average_levels, start_levels
+
+
+@dataclass(frozen=True)
+class AverageHousehold:
+    """What all users do as one segment.
+
+    fit: their response. context: names of the first columns of its context, before the controls. slope [U]: price
+    sensitivity of every user relative to everybody's.
+    """
+
+    fit: Fit
+    context: list[str]
+    slope: Tensor
+
+
+@torch.no_grad()
+def adopt(network: DemandNetwork, household: AverageHousehold) -> None:
+    """Set the network's parameters of the average household.
+
+    Where they were set before, levels move by as much as those of the average household have moved; a product that is
+    new since then takes its level.
+    """
+    _adopt_response(network, household)
+    _adopt_seasons(network, household.fit)
+    _adopt_rates(network)
+    network.user_slope.copy_(torch.log(household.slope)[:, None])
+    before, sales = network.average_level, Sales.of(network.data)
+    level = average_levels(network, sales)
+    if before is None:
+        start_levels(network, level, sales)
+    else:
+        of_attributes = network.product_level.all_rows()[:, 0] + network.mean_level
+        moved = level - torch.where(before.isnan(), of_attributes, before)
+        network.product_level.own.weight += moved[:, None]
+    network.average_level = torch.where(network.data.products.is_trained, level, torch.nan)
+
+
+def _adopt_response(network: DemandNetwork, household: AverageHousehold) -> None:
+    """Set the responses; products that taught nothing respond as their category, or as any product."""
+    fit, product = household.fit, network.data.products
+    effect = fit.layout.effect
+    names = network.data.context_scale.names
+    columns = [0, *(1 + names.index(name) for name in household.context)]
+
+    def rows(log_sensitivity: Tensor, effects: Tensor) -> Tensor:
+        """Return [n, 1 + C] from log sensitivities [n] and effects [n, contexts and controls of the grid]."""
+        found = torch.zeros(len(effects), 1 + len(names))
+        given = torch.cat([log_sensitivity[:, None], effects[:, : len(columns) - 1]], dim=1)
+        found[:, columns] = given.float()
+        return found
+
+    common = rows(fit.common_sensitivity().log(), fit.state.mu[None, effect])[0]
+    of_category = common.repeat(network.data.categories.count, 1)
+    of_category[_taught_categories(network, fit)] = rows(
+        fit.category_sensitivity()[0].log(), fit.state.theta[:, effect]
+    )
+    target = of_category[product.category]
+    target[fit.grid.row] = rows(fit.sensitivity[0].log(), fit.state.z[:, effect])
+    network.mean_response.copy_(common)
+    _write_by_category(network.product_response, target - common, of_category - common, product.category)
+
+
+def _adopt_seasons(network: DemandNetwork, fit: Fit) -> None:
+    """Set what adds to each shelf row's appeal: season, shock, controls and known parts of the appeal.
+
+    Seasons and shocks are those that the period before lets expect, as in any period that is predicted.
+    """
+    data, grid, state, widths = network.data, fit.grid, fit.state, fit.widths
+    span, row, place = grid.span_of_periods(), grid.row, _taught_categories(network, fit)
+    season, next_season = _forecast(state.season, widths.season)
+    shock, next_shock = _forecast(state.shock, widths.shock)
+    network.next_season.zero_()[place] = next_season
+    network.next_shock.zero_()[row, 0] = next_shock
+    kept = grid.context.shape[2] - grid.controls
+    controls = (grid.context[:, :, kept:] * state.z[:, None, fit.layout.effect][:, :, kept:]).sum(2)
+    of_category = torch.zeros(data.categories.count, data.calendar.count)
+    of_product = torch.zeros(data.products.count, data.calendar.count)
+    of_category[place] = season[:, span]
+    of_product[row] = shock[:, span] + (controls + grid.offset).float()
+    period, product = data.sets.period_of_rows(), data.shelf.product
+    network.shelf_effect.copy_(of_category[data.products.category[product], period] + of_product[product, period])
+
+
+def _forecast(effects: Tensor, process: Autoregression) -> tuple[Tensor, Tensor]:
+    """Return what the effects [n, V] are expected to be given those of the span before, and those of the next [n]."""
+    expected = (process.persistence * torch.nn.functional.pad(effects, (1, 0))).float()
+    return expected[:, :-1], expected[:, -1]
+
+
+def _taught_categories(network: DemandNetwork, fit: Fit) -> Tensor:
+    """Return the rows [G] of the grid's categories in the network's data."""
+    first = torch.searchsorted(fit.grid.category, torch.arange(fit.grid.categories))
+    return network.data.products.category[fit.grid.row[first]]
+
+
+def _write_by_category(tower: Tower, target: Tensor, of_category: Tensor, category: Tensor) -> None:
+    """Set a tower whose vectors are target [P, K]: a category's word has its vector [G, K], a product the rest.
+
+    Words that stand for several categories stay at 0.
+    """
+    for parameter in tower.parameters():
+        parameter.zero_()
+    word = tower.codes[:, 0]
+    embedding = tower.values[0]
+    assert isinstance(embedding, nn.Embedding)
+    of_word = embedding.weight
+    of_word[word] = of_category[category]
+    of_word[0] = 0.0
+    tower.own.weight.copy_(target - of_word[word])
+
+
+def _adopt_rates(network: DemandNetwork) -> None:
+    """Set how often the average user buys, in a visit, of every category, and of every product once it was there."""
+    data, end = network.data, network.data.calendar.trained_periods
+    came = data.history.visit_count.sum(0)[: end + 1]
+    first = data.products.first_period.clamp(max=end)
+    bought = data.history.products.events_before(end, data.products.count)
+    network.product_rate.copy_((bought / (came[end] - came[first]).clamp(min=1))[:, None])
+    network.category_rate.copy_(data.history.categories.events_before(end, data.categories.count) / came[end])

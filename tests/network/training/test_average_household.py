@@ -1,0 +1,96 @@
+"""The average household that the network starts from, against its log."""
+
+import numpy as np
+import pytest
+import torch
+
+from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, gather_batch
+from gpu_pricer.network.inference.prediction import choice_shares
+from gpu_pricer.network.model.demand_network import DemandNetwork
+from gpu_pricer.network.training.average_household import adopt
+from gpu_pricer.network.training.levels import Sales, average_levels, start_levels
+from gpu_pricer.network.training.loyalty_fitting import fit_loyalty
+from gpu_pricer.network.training.market import learn_market
+from tests.network.small import NETWORK, OPTIMISER, RESPONSE
+
+
+@pytest.fixture(scope="module")
+def household(market, tables):
+    return learn_market(market[1], tables[0], RESPONSE).household
+
+
+@pytest.fixture
+def adopted(market, household):
+    torch.manual_seed(0)
+    network = DemandNetwork(market[1], NETWORK).eval()
+    adopt(network, household)
+    return network
+
+
+def trained_batch(data):
+    return gather_batch(data, data.split()[0], EVERY_ALTERNATIVE, torch.Generator())
+
+
+def test_it_buys_as_much_of_every_product_as_was_bought(market, adopted):
+    data = market[1]
+    batch = trained_batch(data)
+
+    with torch.no_grad():
+        average = adopted.average_utility(batch, data.trusted_move(batch.row))
+        share = choice_shares(average, batch).double()
+
+    product = data.shelf.product[batch.row]
+    expected = torch.zeros(data.products.count, dtype=share.dtype).index_add(0, product, share)
+    np.testing.assert_allclose(expected, Sales.of(data).bought, rtol=0.06)
+    assert float(expected.sum()) == pytest.approx(float(Sales.of(data).bought.sum()), rel=0.02)
+
+
+def test_it_answers_prices_as_the_response_model_found(adopted, household):
+    grid, taught = household.fit.grid, adopted.response_of(torch.arange(20))[:, 0].exp().detach()
+
+    torch.testing.assert_close(taught[grid.row], household.fit.sensitivity[0].float())
+    untaught = sorted(set(range(20)) - set(grid.row.tolist()))
+    expected = household.fit.category_sensitivity()[0, 0]  # product 0 is the only one whose price was never seen
+    assert untaught == [0]
+    assert float(taught[0]) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_adopting_it_again_changes_nothing(adopted, household):
+    before = {name: value.clone() for name, value in adopted.state_dict().items()}
+
+    adopt(adopted, household)
+
+    for name, value in adopted.state_dict().items():
+        torch.testing.assert_close(value, before[name], rtol=1e-5, atol=1e-5)
+
+
+def test_brands_of_another_market_set_the_level_of_a_product_that_was_never_sold(market, adopted):
+    sales = Sales.of(market[1])
+    sales.bought[1:] = 0.0  # a single product tells how it was bought
+    brands = adopted.product_level.values[1].weight
+    with torch.no_grad():
+        brands[1:, 0] = torch.tensor([-1.0, 0.0, 1.0])
+
+    start_levels(adopted, average_levels(adopted, sales), sales)
+
+    assert bool((brands[1:, 0].detach().diff() > 0.5).all())
+
+
+def test_loyalty_is_where_the_likelihood_is_flat_and_better_than_none(market, adopted):
+    data = market[1]
+    batch = trained_batch(data)
+
+    def mean_log_share():
+        shares = choice_shares(adopted(batch), batch)
+        return torch.log(shares[batch.chosen[batch.chosen >= 0]]).mean()
+
+    adopted.loyalty.requires_grad_(False)
+    adopted.loyalty.exponent.zero_()
+    without = float(mean_log_share().detach())
+    with torch.no_grad():
+        adopted.loyalty.exponent.fill_(1.0)
+    adopted.loyalty.requires_grad_(True)
+    fit_loyalty(adopted, OPTIMISER, seed=0)
+
+    assert float(mean_log_share().detach()) > without + 0.02
+    assert all(parameter.isfinite().all() for parameter in adopted.loyalty.parameters())
