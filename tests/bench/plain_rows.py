@@ -47,19 +47,20 @@ def offer_table(data: ChoiceData, index: Tensor) -> OfferTable:
 
 def _offers(data: ChoiceData, batch: Batch) -> ProductColumns:
     user, choice_set = (values[batch.occasion] for values in (batch.user, batch.choice_set))
-    product = data.shelf.product[batch.row]
+    product, history = data.shelf.product[batch.row], data.history
     period, category = data.sets.period[choice_set], data.sets.category[choice_set]
     visits, since = (
-        data.history.visits_since(user, first, period)
+        history.visits_since(user, first, period)
         for first in (torch.zeros_like(period), data.products.first_period[product])
     )
+    bought = history.of_category(user, category, period).decayed, history.of_product(user, product, period).decayed
     return {
         "product": product,
         "row": batch.row,
         "move": data.trusted_move(batch.row),
         "context": data.shelf.context[batch.row],
-        "history": data.history.features(user, product, category, period),
-        "bought": data.history.frequencies(user, product, category, period),
+        "history": history.features(user, product, category, period),
+        "bought": torch.stack([history.bought[user, period], *bought], dim=1),
         "visits": torch.stack([visits, visits, since], dim=1),
         "is_bought": torch.zeros_like(product, dtype=torch.bool).index_fill(0, batch.chosen[batch.chosen >= 0], True),
     }

@@ -143,11 +143,6 @@ class UserHistory(OnDevice):
         """Return whether n users had bought n products before n periods, [n]."""
         return self.products.is_known(user * self.product_count + product, period)
 
-    def frequencies(self, user: Tensor, product: Tensor, category: Tensor, period: Tensor) -> Tensor:
-        """Return the decayed purchases of n users before n periods, [n, 3, H]: of everything, category and product."""
-        of_category, of_product = self.of_category(user, category, period), self.of_product(user, product, period)
-        return torch.stack([self.bought[user, period], of_category.decayed, of_product.decayed], dim=1)
-
     def of_product(self, user: Tensor, product: Tensor, period: Tensor) -> PurchaseState:
         """Return what n users had bought of n products before n periods."""
         return self.products.before(user * self.product_count + product, period)

@@ -124,22 +124,25 @@ class DemandNetwork(nn.Module):
         return torch.as_tensor(self.loyalty(self.frequencies_in(batch)))
 
     def frequencies_in(self, batch: Batch) -> Frequencies:
-        """Return the frequencies of every alternative of the batch, [A, 3, H] each."""
-        period = self.data.sets.period[batch.choice_set].index_select(0, batch.occasion)
-        user = batch.user.index_select(0, batch.occasion)
-        return self.frequencies(user, batch.products.index_select(0, batch.place), period)
+        """Return the frequencies of every alternative of the batch, [A, 3, H] each.
 
-    def frequencies(self, user: Tensor, product: Tensor, period: Tensor) -> Frequencies:
-        """Return the frequencies of n users and products before n periods, [n, 3, H] each."""
-        history, category = self.data.history, self.data.products.category[product]
-        visits = history.visits_since(user, torch.zeros_like(period), period)
-        since = history.visits_since(user, self.data.products.first_period[product], period)
-        expected = [
-            visits * self.category_rate.sum(),
-            visits * self.category_rate[category, None],
-            since * self.product_rate[product],
-        ]
-        return Frequencies(history.frequencies(user, product, category, period), torch.stack(expected, dim=1))
+        Those of the user and of the category are looked up once for every choice.
+        """
+        data, history = self.data, self.data.history
+        category, period = data.sets.category[batch.choice_set], data.sets.period[batch.choice_set]
+        visits = history.visits[batch.user, period]
+        of_choice = torch.stack([
+            history.bought[batch.user, period], history.of_category(batch.user, category, period).decayed,
+            visits * self.category_rate.sum(), visits * self.category_rate[category, None],
+        ], dim=1).index_select(0, batch.occasion)  # fmt: skip
+        user, when = (values.index_select(0, batch.occasion) for values in (batch.user, period))
+        product = batch.products.index_select(0, batch.place)
+        bought = history.of_product(user, product, when).decayed
+        expected = history.visits_since(user, data.products.first_period[product], when) * self.product_rate[product]
+        return Frequencies(
+            torch.cat([of_choice[:, :2], bought[:, None]], dim=1),
+            torch.cat([of_choice[:, 2:], expected[:, None]], dim=1),
+        )
 
     def tastes(self, batch: Batch) -> Tensor:
         """Return the part of every alternative's appeal that factors and habits make of user and product, [A]."""

@@ -1,14 +1,17 @@
 """Levels of the products in the average household's appeal, from how often they were bought.
 
-A level is the most likely one around what the product's attributes say; attributes weigh by how well they explain the
-levels of the best sellers (Bayesian ridge regression: MacKay 1992).
+A level is the most likely one around what the product's attributes say (ridge regression: Hoerl & Kennard 1970), as
+closely as they predict the levels of other products in cross-validation.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from sklearn.linear_model import BayesianRidge
+from scipy.sparse import csr_array, hstack
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV, KFold
 from torch import Tensor, nn
 
 from gpu_pricer.network.encoding.attributes import Attributes
@@ -20,7 +23,7 @@ FIRST_SPREAD = 2.0  # prior standard deviation of a level around all products' m
 LEAST_SPREAD = 0.1  # around what attributes say
 STEPS = 30  # each closes most of what is left
 LONGEST_STEP = 1.0
-MOST_PRODUCTS = 4000  # the best sellers, which teach what attributes say of levels
+FOLDS, PENALTIES = 5, (0.3, 1.0, 3.0, 10.0, 30.0)  # of the cross-validation that chooses how much attributes say
 
 
 @dataclass(frozen=True)
@@ -105,15 +108,9 @@ def start_levels(network: DemandNetwork, level: Tensor, sales: Sales) -> None:
     tower, attributes = network.product_level, network.data.products.attributes
     tower.own.weight.zero_()
     rest = level - tower.all_rows()[:, 0]
-    best = torch.argsort(sales.bought, descending=True)[:MOST_PRODUCTS]
-    best = best[sales.bought[best] > 0]
-    features, spread = _features(attributes, best), FIRST_SPREAD
-    weights = torch.zeros(features.shape[1])
-    network.mean_level.fill_(float(rest[best].mean()))
-    if features.shape[1] and len(best) > 1:
-        told = BayesianRidge().fit(features, rest[best], sample_weight=_certainty(sales.bought[best]))
-        weights, spread = torch.from_numpy(told.coef_).float(), max(float(told.alpha_**-0.5), LEAST_SPREAD)
-        network.mean_level.fill_(float(told.intercept_))
+    told = _told_by_attributes(attributes, rest.numpy(), sales.bought.numpy())
+    network.mean_level.fill_(told.mean)
+    weights = torch.from_numpy(told.weights).float()
     words = sum(attributes.sizes) - len(attributes.sizes)
     of_words = weights[:words].split([size - 1 for size in attributes.sizes])
     for embedding, rows in zip(tower.values, of_words, strict=True):
@@ -122,19 +119,35 @@ def start_levels(network: DemandNetwork, level: Tensor, sales: Sales) -> None:
     if tower.slope is not None:
         tower.slope.weight += weights[None, words:]
     prior = (tower.all_rows()[:, 0] + network.mean_level).double()
-    settled = settle_levels(network, sales, beside_levels(network, sales), prior, spread)
+    settled = settle_levels(network, sales, beside_levels(network, sales), prior, told.spread)
     tower.own.weight.copy_(torch.where(network.data.products.is_trained, settled - prior, 0.0)[:, None])
 
 
-def _certainty(bought: Tensor) -> np.ndarray:
-    """Return the weight of levels that so many purchases tell, [n]: the variance is 1 / purchases + about 1."""
-    return (bought / (bought + 1)).numpy()
+class _Told(NamedTuple):
+    """Weights [F] of the attributes' features, the mean level, and the standard deviation of what they leave open."""
+
+    weights: np.ndarray
+    mean: float
+    spread: float
 
 
-def _features(attributes: Attributes, rows: Tensor) -> np.ndarray:
-    """Return a column for every known word and the numbers of n rows, float64 [n, F]."""
+def _told_by_attributes(attributes: Attributes, level: np.ndarray, bought: np.ndarray) -> _Told:
+    """Return what attributes say of levels [P]; a level that few purchases tell counts less."""
+    features, sold = _features(attributes), np.flatnonzero(bought > 0)
+    if not features.shape[1] or len(sold) < FOLDS:
+        return _Told(np.zeros(features.shape[1]), float(level[sold].mean()), FIRST_SPREAD)
+    folds = KFold(FOLDS, shuffle=True, random_state=0)
+    search = GridSearchCV(Ridge(solver="sparse_cg"), {"alpha": PENALTIES}, scoring="neg_mean_squared_error", cv=folds)
+    search.fit(features[sold], level[sold], sample_weight=bought[sold] / (bought[sold] + 1))
+    found = search.best_estimator_
+    return _Told(found.coef_, float(found.intercept_), max(float(np.sqrt(-search.best_score_)), LEAST_SPREAD))
+
+
+def _features(attributes: Attributes) -> csr_array:
+    """Return a column for every known word and the numbers, sparse [P, F]."""
+    rows = np.arange(len(attributes.codes))
     words = [
-        torch.nn.functional.one_hot(codes, size)[:, 1:]
-        for codes, size in zip(attributes.codes[rows].T, attributes.sizes, strict=True)
+        csr_array((np.ones(len(rows)), (rows, codes)), shape=(len(rows), size))[:, 1:]
+        for codes, size in zip(attributes.codes.numpy().T, attributes.sizes, strict=True)
     ]
-    return torch.cat([*words, attributes.numbers[rows]], dim=1).double().numpy()
+    return csr_array(hstack([*words, csr_array(attributes.numbers.numpy())]))

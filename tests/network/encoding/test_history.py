@@ -72,7 +72,9 @@ def test_frequencies_and_visits_are_the_sums_over_the_past(first):
 
     for user, product, period in [(0, 1, 12), (3, 2, 7), (5, 0, 4), (1, 3, 0)]:
         numbers = (torch.tensor([n]) for n in (user, product, CATEGORY[product], period))
-        bought = history.frequencies(*numbers)[0].numpy()
+        who, what, category, now = numbers
+        parts = history.of_category(who, category, now).decayed, history.of_product(who, what, now).decayed
+        bought = torch.cat([history.bought[who, now], *parts]).numpy()
         visits = history.visits_since(*(torch.tensor([n]) for n in (user, first, period)))[0].numpy()
 
         mine = (purchases.user == user) & (purchases.period < period)

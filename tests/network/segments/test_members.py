@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 import torch
 
+from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, gather_batch
 from gpu_pricer.network.encoding.loading import load_choice_data
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.segments.members import Members, period_to_judge
@@ -61,12 +62,17 @@ def test_loyalty_of_everybody_is_that_of_users_and_products_one_by_one(network):
 
     found = members.loyalty(block, users)
 
-    user, product = torch.cartesian_prod(torch.arange(300)[users], torch.arange(20)[block]).T
+    data = network.data
+    period = data.sets.period[data.choices.choice_set]
+    is_here = (period == JUDGED[1]) & (data.choices.user >= 40) & (data.choices.user < 60)
+    batch = gather_batch(data, is_here.nonzero().squeeze(1), EVERY_ALTERNATIVE, torch.Generator())
     with torch.no_grad():
-        frequencies = network.frequencies(user, product, torch.full_like(user, JUDGED[1]))
-        expected = network.loyalty(frequencies)
+        expected = network.loyalty_in(batch)
+    product, user = data.shelf.product[batch.row], batch.user[batch.occasion]
+    inside = (product >= 5) & (product < 15)
     assert float(found.std()) > 0.1
-    torch.testing.assert_close(found, expected.view(20, 10))
+    assert int(inside.sum()) >= found.numel()
+    torch.testing.assert_close(found[user[inside] - 40, product[inside] - 5], expected[inside])
 
 
 def test_a_basket_that_was_not_computed_is_an_error_and_not_empty(network, tables, tmp_path):
