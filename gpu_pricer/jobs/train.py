@@ -14,6 +14,7 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.jobs.run_record import MEMBERS, NAIVE
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.encoding.loading import EncodingConfig, load_choice_data
+from gpu_pricer.network.encoding.price_support import price_support
 from gpu_pricer.network.inference.held_out import predict_held_out
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.response.applying import ResponseConfig, require_dense, with_response, without_controls
@@ -111,9 +112,11 @@ def main(config: DictConfig) -> None:
     network = _fit(data, market, settings)
     if network is None:
         return
+    network.set_support(price_support(data, settings.export.support))
     _judge(network, market, settings)
     if settings.refit:
         network.go_on_with(data.with_every_period())
+        network.set_support(price_support(network.data, settings.export.support))
         market = learn_market(network.data, settings.data, settings.response, settings.told)
         adopt(network, market.household)
     membership, response = _respond(network.data, market, settings, _known_segments(settings.demand))

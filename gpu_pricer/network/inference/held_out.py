@@ -84,11 +84,16 @@ def _artefact_shares(network: DemandNetwork, segment: np.ndarray, response: Fit 
         rows = (period == judged).nonzero().squeeze(1)
         product, choice_set = data.shelf.product[rows], data.sets.of_rows()[rows]
         offset = promotion_offset(members, moments, segment_visits, product, data.shelf.context[rows])
-        move = data.shelf.price_ratio[rows] - 1
+        low, high = (network.support[product] - 1).T
+        move = data.shelf.price_move(rows)
+        beyond = move - move.clamp(low, high)
+        move = move - beyond
         utility = moments.appeal[:, product] + offset - moments.sensitivity[:, product] * move
         if response is not None:
             place = taught[product]
-            utility[:, place >= 0] = learned[place[place >= 0], :, judged].T
+            is_taught = place >= 0
+            back = response.sensitivity[:, place[is_taught]].float() * beyond[is_taught]
+            utility[:, is_taught] = learned[place[is_taught], :, judged].T + back
         outside = torch.full((data.sets.count,), 0.0 if data.has_outside_option else -torch.inf)
         for s, of_segment in enumerate(utility):
             share[rows, s] = torch.exp(of_segment - log_denominator(of_segment, choice_set, outside)[choice_set])

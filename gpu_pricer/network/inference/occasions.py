@@ -138,14 +138,19 @@ def _calendar(past: Past, periods: int) -> Calendar:
 
 
 def _categories(products: pl.DataFrame, saved: SavedNetwork) -> pl.DataFrame:
-    """Return the products' categories in their order; a new category has the mean rates, no season and no buyers."""
+    """Return the products' categories in their order.
+
+    A new category has the mean rates, no season, no buyers, and supports any price.
+    """
     rates = ("choices_per_purchase", "units_per_choice")
     joined = products.select(pl.col("category_id").unique(maintain_order=True)).join(
         saved.categories, on="category_id", how="left", maintain_order="left"
     )
     means = {name: pl.lit(saved.categories[name].mean()) for name in rates}
-    unknown = pl.col("season", "purchase_rate").fill_null(0.0)
-    return joined.with_columns(unknown, *(pl.col(n).fill_null(means[n]) for n in rates))
+    unknown = pl.col("season", "purchase_rate", "support_low").fill_null(0.0)
+    return joined.with_columns(
+        unknown, pl.col("support_high").fill_null(np.inf), *(pl.col(n).fill_null(means[n]) for n in rates)
+    )
 
 
 def _offer_rows(unseen: UnseenTables, numbered: pl.DataFrame, settings: NetworkSettings) -> pl.DataFrame:

@@ -1,5 +1,7 @@
 """The probability that each offer is bought in its visit."""
 
+import logging
+
 import numpy as np
 import polars as pl
 import torch
@@ -10,10 +12,14 @@ from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.inference.new_entities import log_new_entities, with_new_products, with_new_users
 from gpu_pricer.network.inference.occasions import UnseenTables, encode_unseen
 from gpu_pricer.network.inference.past import Past
+from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.model.likelihood import log_denominator, purchase_probability
 from gpu_pricer.network.storage.saved_network import SavedNetwork, restore_network
 
+log = logging.getLogger(__name__)
+
 BATCH = 8192  # choices
+ROUNDING = 1e-5  # relative, of a float32 price
 SMALLEST = 1e-30  # probability; float32 may underflow to 0
 
 
@@ -33,12 +39,25 @@ def predict_offers(
     log_new_entities(products.join(offers, on="product_id", how="semi"), buyers, saved)
     data, row = encode_unseen(saved, UnseenTables(offers, buyers, products, past, now=0))
     network = restore_network(saved, data)
+    _log_unsupported(network)
     probability = torch.empty(offers.height, dtype=torch.float64)
     with torch.no_grad():
         for index in torch.arange(data.choices.count).split(BATCH):
             batch = gather_batch(data, index, EVERY_ALTERNATIVE, torch.Generator())
             probability[row[batch.row]] = purchase_probabilities(data, batch, choice_shares(network(batch), batch))
     return probability.clamp(min=SMALLEST).numpy()
+
+
+def _log_unsupported(network: DemandNetwork) -> None:
+    """Log how many offers have prices that the demand was not learned from."""
+    shelf = network.data.shelf
+    low, high = network.support[shelf.product].T
+    outside = int(((shelf.price_ratio < low * (1 - ROUNDING)) | (shelf.price_ratio > high * (1 + ROUNDING))).sum())
+    if outside:
+        log.warning(
+            "%d of %d offers have prices outside those that the demand was learned from: they count as the nearest one",
+            outside, shelf.count,
+        )  # fmt: skip
 
 
 def choice_shares(utility: Tensor, batch: Batch) -> Tensor:

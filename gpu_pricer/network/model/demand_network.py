@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from gpu_pricer.checks import require_integer
 from gpu_pricer.network.encoding.batches import Batch
 from gpu_pricer.network.encoding.choice_data import ChoiceData
+from gpu_pricer.network.encoding.price_support import PriceSupport
 from gpu_pricer.network.model.history_encoder import HistoryConfig, HistoryEncoder
 from gpu_pricer.network.model.loyalty import Frequencies, Loyalty
 from gpu_pricer.network.model.towers import Tower
@@ -45,11 +46,13 @@ class DemandNetwork(nn.Module):
     c > 0, since a user decides more sharply than the average of many users seems to; loyalty and habit from the past of
     user and product; taste_u and level_u from the user's attributes and past purchases (from the user's id where the
     past is not used).
+    A price outside the product's support counts as the nearest one inside (see encoding/price_support.py).
     Where the price of a product is known too rarely to teach, its prices count as unmoved in training: such a price
     move is seen only if the product sold then (see data/shelf.py).
     """
 
     category_rate: Tensor
+    category_support: Tensor
     next_season: Tensor
 
     def __init__(self, data: ChoiceData, config: NetworkConfig) -> None:
@@ -70,17 +73,25 @@ class DemandNetwork(nn.Module):
         self.shelf_effect = nn.Parameter(torch.zeros(data.shelf.count))
         self.next_shock = nn.Parameter(torch.zeros(data.products.count, 1))
         self.user_slope = nn.Parameter(torch.zeros(data.users.count, 1))
+        self.support = nn.Parameter(torch.tensor([0.0, torch.inf]).repeat(data.products.count, 1))
         self.product_rate = nn.Parameter(torch.zeros(data.products.count, 1))
         self.average_level: Tensor | None = None  # [P], NaN where unknown
         self.register_buffer("category_rate", torch.zeros(data.categories.count), persistent=False)
+        self.register_buffer("category_support", self.support.new_zeros(data.categories.count, 2), persistent=False)
         self.register_buffer("next_season", torch.zeros(data.categories.count), persistent=False)
         for given in self.of_average_household():
             given.requires_grad_(False)
 
+    @torch.no_grad()
+    def set_support(self, support: PriceSupport) -> None:
+        """Take prices beyond the support for the nearest supported ones, from now on."""
+        self.support.copy_(support.product)
+        self.category_support.copy_(support.category)
+
     def of_average_household(self) -> list[nn.Parameter]:
         """Return the parameters that gradients leave alone."""
         own = [self.log_scale, self.mean_response, self.shelf_effect, self.next_shock, self.user_slope]
-        return [*own, self.product_rate, *self.product_response.parameters()]
+        return [*own, self.support, self.product_rate, *self.product_response.parameters()]
 
     def go_on_with(self, data: ChoiceData) -> None:
         """Replace the data by the same tables with more periods to train on.
@@ -111,7 +122,8 @@ class DemandNetwork(nn.Module):
         level = self.product_level(batch.products)[:, 0].index_select(0, batch.place) + self.mean_level
         promoted = (response[:, 1:] * self.data.shelf.context.index_select(0, batch.row)).sum(1)
         of_row = self.shelf_effect.index_select(0, batch.row)
-        return level + promoted + of_row - slope * response[:, 0].exp() * move
+        low, high = (self.support[batch.products] - 1).index_select(0, batch.place).T
+        return level + promoted + of_row - slope * response[:, 0].exp() * move.clamp(low, high)
 
     def response_of(self, product: Tensor) -> Tensor:
         """Return log sensitivity and effects of context of n products to the average household, [n, 1 + C]."""

@@ -8,9 +8,10 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from gpu_pricer.checks import require_integer, require_number
+from gpu_pricer.checks import require_integer
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.encoding.choice_data import ChoiceData
+from gpu_pricer.network.encoding.price_support import SupportConfig, price_support
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.segments.factors import segment_factors
 from gpu_pricer.network.segments.forming import segment_table
@@ -25,8 +26,7 @@ class ExportConfig:
 
     form: dense holds appeal and sensitivity of the members' exact mean shares and slopes, [S, P] each; factors
     approximates them by `rank` factors each, which is smaller for very many segments.
-    support_quantile, support_width: relative to the reference price, the support covers the product's own prices in
-    training, its category's prices from the support_quantile to 1 − support_quantile, and 1 ± support_width.
+    support_quantile, support_width: of the range of prices that the artefact supports, see SupportConfig.
     member_cells: largest number of user × product cells of export_members.
     """
 
@@ -40,9 +40,13 @@ class ExportConfig:
         if self.form not in FORMS:
             raise InputError(f"export.form must be one of {sorted(FORMS)}, found {self.form!r}")
         require_integer("export.rank", self.rank, 1)
-        require_number("export.support_quantile", self.support_quantile, least=0, below=0.5)
-        require_number("export.support_width", self.support_width, least=0, below=1)
         require_integer("export.member_cells", self.member_cells, 0)
+        assert self.support  # which refuses a quantile or a width out of range
+
+    @property
+    def support(self) -> SupportConfig:
+        """Return how the range of supported prices is found."""
+        return SupportConfig(self.support_quantile, self.support_width)
 
 
 def export_artefact(
@@ -124,7 +128,7 @@ def _info(data: ChoiceData, form: str, run: str, created: str) -> DemandInfo:
 
 def _product_rows(data: ChoiceData, config: ExportConfig) -> pl.DataFrame:
     """Return the artefact's row of every product, in the order of the factors."""
-    return _supported(data, config, data.products.table)
+    return _supported(data, data.products.table, price_support(data, config.support).product)
 
 
 def _fallback_rows(data: ChoiceData, config: ExportConfig) -> pl.DataFrame:
@@ -132,32 +136,19 @@ def _fallback_rows(data: ChoiceData, config: ExportConfig) -> pl.DataFrame:
     shared = (
         data.products.table.group_by("category_id", maintain_order=True)
         .agg(pl.len().alias("products"), pl.col("reference_price").median())
+        .with_row_index("category")
         .filter(pl.col("products") > 1)
     )
+    support = price_support(data, config.support).category[shared["category"].to_numpy(writable=True)]
     no_id = pl.lit(None, dtype=data.products.table.schema["product_id"])
-    return _supported(data, config, shared.with_columns(product_id=no_id, availability=pl.lit(1.0)))
+    return _supported(data, shared.with_columns(product_id=no_id, availability=pl.lit(1.0)), support)
 
 
-def _supported(data: ChoiceData, config: ExportConfig, rows: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows with the supported prices and their category's rates."""
-    trained = data.sets.period_of_rows() < data.calendar.trained_periods
-    product = data.shelf.product[trained].numpy()
-    ratio = pl.DataFrame({
-        "product_id": data.products.table["product_id"].gather(product),
-        "category_id": data.products.table["category_id"].gather(product),
-        "ratio": data.shelf.price_ratio[trained].numpy().astype(np.float64),
-    })  # fmt: skip
-    of_category = ratio.group_by("category_id").agg(
-        category_low=pl.col("ratio").quantile(config.support_quantile, "lower"),
-        category_high=pl.col("ratio").quantile(1 - config.support_quantile, "higher"),
-    )
-    own = ratio.group_by("product_id").agg(own_low=pl.col("ratio").min(), own_high=pl.col("ratio").max())
-    low = pl.min_horizontal("own_low", "category_low", pl.lit(1 - config.support_width))
-    high = pl.max_horizontal("own_high", "category_high", pl.lit(1 + config.support_width))
+def _supported(data: ChoiceData, rows: pl.DataFrame, support: Tensor) -> pl.DataFrame:
+    """Return the n rows with their supported prices, from the support [n, 2], and their category's rates."""
+    low, high = (pl.Series(end.double().numpy()) for end in support.T)
     return (
-        rows.join(data.categories.table, on="category_id", how="left", maintain_order="left")
-        .join(of_category, on="category_id", how="left", maintain_order="left")
-        .join(own, on="product_id", how="left", maintain_order="left")
-        .with_columns(min_price=pl.col("reference_price") * low, max_price=pl.col("reference_price") * high)
+        rows.with_columns(min_price=pl.col("reference_price") * low, max_price=pl.col("reference_price") * high)
+        .join(data.categories.table, on="category_id", how="left", maintain_order="left")
         .select(DemandProducts.column_names())
     )

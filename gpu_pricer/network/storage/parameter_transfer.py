@@ -116,7 +116,7 @@ def _named(network: DemandNetwork) -> dict[str, tuple[str, Axes]]:
                 named[f"{tower}.slope.bias"] = (f"{tower}.slope bias", (width,))
     named |= {"mean_response": ("mean_response", ("response",))}
     named |= {"user_slope": ("user_slope", ("user", None)), "product_rate": ("product_rate", ("product", None))}
-    named |= {"next_shock": ("next_shock", ("product", None))}
+    named |= {name: (name, ("product", None)) for name in ("next_shock", "support")}
     if network.history is not None:
         named |= {"history.bought.weight": ("history.bought", ("product", None))}
         named |= {"history.of_category.weight": ("history.of_category", ("product category_id", None))}

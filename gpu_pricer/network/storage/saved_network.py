@@ -39,6 +39,7 @@ PRODUCT_COLUMNS = ("product_id", "category_id", "reference_price", "is_trained")
 PLAIN = (  # settings that JSON stores as they are
     "half_lives", "period_days", "has_outside_option", "price_spread", "tastes_until",
 )  # fmt: skip
+OF_CATEGORY = ("season", "purchase_rate", "support_low", "support_high")
 TABLES = ("products", "users", "categories", "shelf")
 
 
@@ -70,7 +71,7 @@ class SavedNetwork:
     settings, parameters: what was learned.
     products: product_id, category_id, reference_price, is_trained, attributes. users: user_id, is_trained, attributes.
     categories: category_id, choices_per_purchase, units_per_choice, season (the effect in a period not trained on),
-    purchase_rate (the average user's purchases in a visit).
+    purchase_rate (the average user's purchases in a visit), support_low and support_high (see price_support.py).
     shelf: product_id, period and effect, the shelf effect of every row of the log that taught.
     centre [S, D]: the segments' centres in the coordinates in which users are compared, in the order of segment_id.
     fingerprint: hash of the parameters' file.
@@ -117,7 +118,7 @@ def write_network(network: DemandNetwork, segments: Segmentation, tastes_until: 
     is_trained = pl.Series(data.is_user_trained().numpy())
     users = data.users.table.with_columns(is_trained=is_trained)
     users.select("user_id", "is_trained", *settings.user_vocabulary.columns).write_parquet(directory / "users.parquet")
-    of_category = {"season": network.next_season, "purchase_rate": network.category_rate}
+    of_category = dict(zip(OF_CATEGORY, _of_categories(network), strict=True))
     categories = data.categories.table.with_columns(pl.Series(k, v.numpy()) for k, v in of_category.items())
     categories.write_parquet(directory / "categories.parquet")
     effect = pl.Series("effect", network.shelf_effect.detach().numpy())
@@ -154,8 +155,9 @@ def restore_network(saved: SavedNetwork, data: ChoiceData) -> DemandNetwork:
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.zero_()
-        for name, values in (("season", network.next_season), ("purchase_rate", network.category_rate)):
+        for name, values in zip(OF_CATEGORY, _of_categories(network), strict=True):
             values.copy_(torch.from_numpy(data.categories.table[name].to_numpy(writable=True)))
+        network.support.copy_(network.category_support[data.products.category])
         transferred = copy_shared(saved.parameters, parameters_of(network))
         network.shelf_effect.copy_(_shelf_effects(network, saved.shelf))
     assert not transferred.left, transferred.left
@@ -163,6 +165,11 @@ def restore_network(saved: SavedNetwork, data: ChoiceData) -> DemandNetwork:
         if isinstance(module, Tower):
             module.is_trained.fill_(1.0)  # the deviations of new rows are zeros already
     return network.eval()
+
+
+def _of_categories(network: DemandNetwork) -> list[Tensor]:
+    """Return what the network knows of each category, [G] each, in the order of OF_CATEGORY."""
+    return [network.next_season, network.category_rate, *network.category_support.T]
 
 
 def _shelf_keys(data: ChoiceData) -> pl.DataFrame:
@@ -196,7 +203,7 @@ def _trained(network: DemandNetwork) -> LabelledParameters:
     towers = {name: module for name, module in network.named_children() if isinstance(module, Tower)}
     for name, parameter in parameters.tensors.items():
         tower = towers.get(name.partition(".")[0], network.product_taste)
-        if parameter.axes[:1] == ("product",) or name in ("user_taste.own", "user_level.own"):
+        if (parameter.axes[:1] == ("product",) and name != "support") or name in ("user_taste.own", "user_level.own"):
             tensors[name] = LabelledTensor(parameter.values * tower.is_trained, parameter.axes)
         elif parameter.axes and parameter.axes[0] in shares:
             values = parameter.values.clone()

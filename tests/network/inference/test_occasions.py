@@ -9,6 +9,7 @@ import torch
 
 from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, gather_batch
 from gpu_pricer.network.encoding.loading import load_choice_data
+from gpu_pricer.network.encoding.price_support import SupportConfig, price_support
 from gpu_pricer.network.inference.occasions import UnseenTables, encode_unseen
 from gpu_pricer.network.inference.past import read_past
 from gpu_pricer.network.inference.prediction import choice_shares, predict_offers
@@ -49,6 +50,7 @@ def network(tables):
         network.product_rate.abs_()
         network.category_rate.uniform_()
         network.next_season.normal_()
+        network.set_support(price_support(network.data, SupportConfig(0.01, 0.1)))
     return network.eval()
 
 
@@ -138,3 +140,19 @@ def test_the_context_of_an_offer_overrides_that_of_the_log(past, predict):
 
     assert (with_humidity != predict(offers_of(shelf["product_id"], period), past)).all()
     np.testing.assert_allclose(with_humidity, predict(offers_of(shelf["product_id"], period), everywhere))
+
+
+def test_prices_beyond_the_support_count_as_the_nearest_and_are_counted(network, saved, past, predict, caplog):
+    period, product = past.periods[6], 7
+    place = network.data.products.table["product_id"].to_list().index(product)
+    reference = network.data.products.table["reference_price"][place]
+    low, high = (network.support[place].detach() * reference).tolist()
+    inside = offers_of([product], period).with_columns(price=pl.lit(reference))
+    outside = [inside.with_columns(price=pl.lit(price)) for price in (0.3 * low, low, high, 3 * high)]
+
+    chances = [float(predict(offers, past)[0]) for offers in outside]
+
+    assert chances[0] == pytest.approx(chances[1])
+    assert chances[2] == pytest.approx(chances[3])
+    assert chances[1] > float(predict(inside, past)[0]) > chances[2]
+    assert caplog.text.count("1 of 1 offers have prices outside those that the demand was learned from") == 2

@@ -1,0 +1,63 @@
+"""The range of prices that the log supports: beyond it, a price is taken for the nearest one that it supports.
+
+A response that was learned from cuts of a tenth says little of half the price, and an exponential carried that far
+predicts many times what people buy.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from gpu_pricer.checks import require_number
+from gpu_pricer.network.encoding.choice_data import ChoiceData
+
+
+@dataclass(frozen=True)
+class SupportConfig:
+    """The support covers the product's own prices in training, its category's from the `quantile` to 1 − quantile, and
+    1 ± width, all relative to the reference price.
+    """
+
+    quantile: float
+    width: float
+
+    def __post_init__(self) -> None:
+        require_number("export.support_quantile", self.quantile, least=0, below=0.5)
+        require_number("export.support_width", self.width, least=0, below=1)
+
+
+@dataclass(frozen=True)
+class PriceSupport:
+    """The least and the largest price over the reference price, of products [P, 2] and of categories [G, 2]."""
+
+    product: Tensor
+    category: Tensor
+
+
+def price_support(data: ChoiceData, config: SupportConfig) -> PriceSupport:
+    """Return the support of the trained periods' prices; a category without prices has 1 ± width."""
+    trained = (data.sets.period_of_rows() < data.calendar.trained_periods).nonzero().squeeze(1)
+    product = data.shelf.product[trained]
+    rows = pl.DataFrame({
+        "product": product.numpy(),
+        "category": data.products.category[product].numpy(),
+        "ratio": data.shelf.price_ratio[trained].numpy().astype(np.float64),
+    })  # fmt: skip
+    low, high = (pl.col("ratio").quantile(*at) for at in ((config.quantile, "lower"), (1 - config.quantile, "higher")))
+    narrow = torch.tensor([1 - config.width, 1 + config.width])
+    of_category = narrow.repeat(data.categories.count, 1)
+    _widen(of_category, rows.group_by("category").agg(low=low, high=high))
+    of_product = of_category[data.products.category]
+    _widen(of_product, rows.group_by("product").agg(low=pl.col("ratio").min(), high=pl.col("ratio").max()))
+    return PriceSupport(of_product, of_category)
+
+
+def _widen(support: Tensor, found: pl.DataFrame) -> None:
+    """Widen the support [n, 2] in place to what was found: row number, low and high."""
+    place = torch.from_numpy(found.to_series(0).to_numpy(writable=True))
+    low, high = (torch.from_numpy(found[name].to_numpy(writable=True)).float() for name in ("low", "high"))
+    support[place, 0] = torch.minimum(support[place, 0], low)
+    support[place, 1] = torch.maximum(support[place, 1], high)
