@@ -6,7 +6,6 @@ training learns. A user's ratio is that of all purchases; a category's comes on 
 both. What was bought long ago counts less: training learns how much each half-life counts.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -25,6 +24,16 @@ class Frequencies(NamedTuple):
     expected: Tensor
 
 
+class Ratios(NamedTuple):
+    """The product A of the ratios of some levels, and what they add to the appeal, of the same shape."""
+
+    product: Tensor
+    appeal: Tensor
+
+
+NO_PAST = Ratios(torch.tensor(1.0), torch.tensor(0.0))
+
+
 class Loyalty(nn.Module):
     """Σ exponent · log ratio over the three levels; exponents, concentrations and half-lives' shares are learned.
 
@@ -41,20 +50,20 @@ class Loyalty(nn.Module):
     def forward(self, frequencies: Frequencies) -> Tensor:
         """Return what loyalty adds to the appeal, [n]."""
         bought, expected = (self.mixed(counts).unbind(1) for counts in frequencies)
-        return self.of_mixed(bought, expected)
+        found = NO_PAST
+        for level in range(LEVELS):
+            found = self.add_level(level, bought[level], expected[level], found)
+        return found.appeal
 
     def mixed(self, counts: Tensor) -> Tensor:
         """Return the mean [...] of counts [..., H] over the half-lives."""
         return counts @ self.mix.softmax(0)
 
-    def of_mixed(self, bought: Sequence[Tensor], expected: Sequence[Tensor]) -> Tensor:
-        """Return what loyalty adds from mixed purchases and expected purchases of the three levels.
+    def add_level(self, level: int, bought: Tensor, expected: Tensor, above: Ratios) -> Ratios:
+        """Return the ratios with one more level, from its mixed purchases and expected purchases.
 
         The shapes are broadcast to each other.
         """
-        above, appeal = torch.tensor(1.0), torch.tensor(0.0)
-        levels = zip(bought, expected, self.log_concentration.exp(), self.exponent, strict=True)
-        for own, average, concentration, exponent in levels:
-            ratio = (own + concentration) / (above * average + concentration)
-            above, appeal = above * ratio, appeal + exponent * torch.log(ratio)
-        return appeal
+        concentration = self.log_concentration[level].exp()
+        ratio = (bought + concentration) / (above.product * expected + concentration)
+        return Ratios(above.product * ratio, above.appeal + self.exponent[level] * torch.log(ratio))

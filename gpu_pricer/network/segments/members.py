@@ -9,6 +9,7 @@ from torch import Tensor
 
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.model.demand_network import DemandNetwork
+from gpu_pricer.network.model.loyalty import NO_PAST, Ratios
 
 PRODUCTS, USERS = 2048, 2048  # per block, so that [USERS, PRODUCTS] temporaries have 16 MB for a market of any size
 ALL_USERS = slice(None)
@@ -130,26 +131,23 @@ class Members:
         network, history, products = self.network, self.network.data.history, self.network.data.products
         if network.loyalty is None or self._bought is None:
             return torch.zeros(())
-        mixed, here, period = network.loyalty.mixed, self.users[users], self.period[users]
+        mixed, add_level, here = network.loyalty.mixed, network.loyalty.add_level, self.users[users]
+        period = self.period[users]
         categories, of_category = torch.unique(products.category[block], return_inverse=True)
-        in_category = [mixed(history.of_category(here, category, period).decayed) for category in categories]
+        pairs = self._in_categories(users, categories)
+        in_category = mixed(history.of_category(*pairs).decayed).view(len(here), -1)
+        visits = mixed(history.visits[here, period])[:, None]
+        of_user = add_level(
+            0, mixed(history.bought[here, period])[:, None], visits * network.category_rate.sum(), NO_PAST
+        )
+        above = add_level(1, in_category, visits * network.category_rate[categories], of_user)
         firsts, of_first = torch.unique(products.first_period[block], return_inverse=True)
         since = torch.stack([mixed(history.visits_since(here, first.expand_as(here), period)) for first in firsts], 1)
-        visits = mixed(history.visits_since(here, torch.zeros_like(here), period))[:, None]
         user, product, when = self._pairs_in(block, users)
         own = torch.zeros(len(here), len(of_category))
         own[user - here[0], product - block.start] = mixed(history.of_product(user, product, when).decayed)
-        bought = [
-            mixed(history.bought[here, period])[:, None],
-            torch.stack(in_category, dim=1)[:, of_category],
-            own,
-        ]
-        expected = [
-            visits * network.category_rate.sum(),
-            visits * network.category_rate[categories][of_category],
-            since[:, of_first] * network.product_rate[block, 0],
-        ]
-        return network.loyalty.of_mixed(bought, expected)
+        expected = since.index_select(1, of_first) * network.product_rate[block, 0]
+        return add_level(2, own, expected, Ratios(*(part.index_select(1, of_category) for part in above))).appeal
 
     def habits(self, block: slice, users: slice = ALL_USERS) -> Tensor:
         """Return what the past adds to the appeal, [users, block]; a scalar 0 where the network does not use the past.
@@ -163,14 +161,16 @@ class Members:
         here = self.users[users]
         categories, first = torch.unique(data.products.category[block], return_inverse=True)
         with torch.no_grad():
-            unbought = torch.stack([
-                network.history.habits_of_unbought(data, here, category.expand_as(here), self.period[users])
-                for category in categories
-            ], dim=1)  # fmt: skip
-            habits = unbought[:, first]
+            unbought = network.history.habits_of_unbought(data, *self._in_categories(users, categories))
+            habits = unbought.view(len(here), -1)[:, first]
             user, product, period = self._pairs_in(block, users)
             habits[user - here[0], product - block.start] = network.history.habits(data, user, product, period)
         return habits
+
+    def _in_categories(self, users: slice, categories: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return user, category and the period of every pair of the users and the categories, users first."""
+        user, category = torch.cartesian_prod(self.users[users], categories).view(-1, 2).T
+        return user, category, torch.full_like(user, self.point.period)
 
     def _pairs_in(self, block: slice, users: slice) -> tuple[Tensor, Tensor, Tensor]:
         """Return users and products of the pairs in the block that were bought, and the period, [n] each."""
