@@ -37,7 +37,7 @@ def predict_held_out(network: DemandNetwork, segment: np.ndarray, response: Fit 
     price response until then, None where no product taught.
     Columns: period, category_id, user_id, product_id, price_ratio, probability, bought, weight: how many occasions the
     sampled one stands for, segment_id, and artefact_probability: the prediction for the user's segment by an artefact
-    exported just before the period, with the period's promotion as offsets.
+    exported just before the test periods, with the period's promotion as offsets.
     Several occasions of a user in one period and category count as one.
     """
     data = network.data
@@ -68,35 +68,31 @@ def _first_of_each_occasion(data: ChoiceData, test: Tensor) -> Tensor:
 
 def _artefact_shares(network: DemandNetwork, segment: np.ndarray, response: Fit | None) -> ArtefactShares:
     """Return the choice probabilities of the test periods' shelf rows; those of earlier rows are 0."""
-    data = network.data
-    period = data.sets.period_of_rows()
-    share = torch.zeros(data.shelf.count, int(segment.max()) + 1)
-    taught = torch.full((data.products.count,), -1)
+    data, first = network.data, network.data.calendar.validated_periods
+    period, of_rows = data.sets.period_of_rows(), data.sets.of_rows()
+    rows = (period >= first).nonzero().squeeze(1)
+    product, choice_set = data.shelf.product[rows], of_rows[rows]
+    visits = data.expected_visits(first, network.config.carry_periods)
+    members = Members(network, period_to_judge(network, first))
+    moments = segment_moments(members, member_weight(segment, visits))
+    segment_visits = torch.from_numpy(np.bincount(segment, weights=visits)).float()
+    offset = promotion_offset(members, moments, segment_visits, product, data.shelf.context[rows])
+    low, high = (network.support[product] - 1).T
+    move = data.shelf.price_move(rows)
+    supported = move.clamp(low, high)
+    utility = moments.appeal[:, product] + offset - moments.sensitivity[:, product] * supported
     if response is not None:
-        taught[response.grid.row] = torch.arange(len(response.grid.row))
-        learned = response.utility().float()
-    for judged in range(data.calendar.validated_periods, data.calendar.count):
-        visits = data.expected_visits(judged, network.config.carry_periods)
-        weight = member_weight(segment, visits)
-        segment_visits = torch.from_numpy(np.bincount(segment, weights=visits)).float()
-        members = Members(network, period_to_judge(network, judged))
-        moments = segment_moments(members, weight)
-        rows = (period == judged).nonzero().squeeze(1)
-        product, choice_set = data.shelf.product[rows], data.sets.of_rows()[rows]
-        offset = promotion_offset(members, moments, segment_visits, product, data.shelf.context[rows])
-        low, high = (network.support[product] - 1).T
-        move = data.shelf.price_move(rows)
-        beyond = move - move.clamp(low, high)
-        move = move - beyond
-        utility = moments.appeal[:, product] + offset - moments.sensitivity[:, product] * move
-        if response is not None:
-            place = taught[product]
-            is_taught = place >= 0
-            back = response.sensitivity[:, place[is_taught]].float() * beyond[is_taught]
-            utility[:, is_taught] = learned[place[is_taught], :, judged].T + back
-        outside = torch.full((data.sets.count,), 0.0 if data.has_outside_option else -torch.inf)
-        for s, of_segment in enumerate(utility):
-            share[rows, s] = torch.exp(of_segment - log_denominator(of_segment, choice_set, outside)[choice_set])
+        place = torch.full((data.products.count,), -1)
+        place[response.grid.row] = torch.arange(len(response.grid.row))
+        is_taught = place[product] >= 0
+        taught = place[product][is_taught]
+        learned = response.utility()[taught, :, period[rows][is_taught]].T.float()
+        beyond = (move - supported)[is_taught]
+        utility[:, is_taught] = learned + response.sensitivity[:, taught].float() * beyond
+    outside = torch.full((data.sets.count,), 0.0 if data.has_outside_option else -torch.inf)
+    share = torch.zeros(data.shelf.count, len(utility))
+    for s, of_segment in enumerate(utility):
+        share[rows, s] = torch.exp(of_segment - log_denominator(of_segment, choice_set, outside)[choice_set])
     return ArtefactShares(share, torch.from_numpy(segment))
 
 

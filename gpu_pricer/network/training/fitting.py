@@ -13,6 +13,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint
 from pytorch_lightning.loggers import TensorBoardLogger
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from gpu_pricer.checks import require_integer
@@ -31,7 +32,7 @@ log = logging.getLogger(__name__)
 
 STEPS_AN_EPOCH, SMALLEST_BATCH, LARGEST_BATCH = 50, 128, 8192
 MOST_EPOCHS = 12
-VALIDATED_AT_ONCE = 8192  # choices
+VALIDATED_AT_ONCE, MOST_VALIDATED = 8192, 131_072  # choices; so many tell two networks apart
 HARMLESS = (  # warnings of Lightning 2.6 about choices made on purpose: batches of row numbers, no worker processes
     ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated",
     ".*does not have many workers",
@@ -120,7 +121,7 @@ def fit_network(
     plan = Plan.of(len(trained), optimiser.steps)
     processes = trainer.devices * trainer.num_nodes
     batches = IndexBatches(trained, -(-plan.batch_size // processes), seed, processes)
-    judged = IndexBatches(validated, VALIDATED_AT_ONCE)
+    judged = IndexBatches(_sample(validated, MOST_VALIDATED, seed), VALIDATED_AT_ONCE)
     plain, plain_loss = copy.deepcopy(module.state_dict()), module.validation_loss(judged)
     module.train()
     checkpoint = ModelCheckpoint(
@@ -147,6 +148,12 @@ def fit_network(
     module.load_state_dict(best)
     module.network.data = data  # on_fit_start replaced it by a copy on the device
     return module.cpu().eval()
+
+
+def _sample(index: Tensor, most: int, seed: int) -> Tensor:
+    """Return at most so many of the numbers [n], in order."""
+    drawn = torch.randperm(len(index), generator=torch.Generator().manual_seed(seed))[:most]
+    return index[drawn.sort().values]
 
 
 def _engine(
