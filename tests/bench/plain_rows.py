@@ -154,8 +154,9 @@ def _average_utility(network: DemandNetwork, batch: PlainBatch) -> Tensor:
     product, response = offers["product"], network.response_of(offers["product"])
     level = network.product_level(product)[:, 0] + network.mean_level + network.shelf_effect[offers["row"]]
     promoted = (response[:, 1:] * offers["context"]).sum(1)
-    slope = network.user_slope[choices["user"], 0].exp()[occasion]
-    return level + promoted - slope * response[:, 0].exp() * offers["move"]
+    low, high = (network.support[product] - 1).T
+    slope = network.log_slope[choices["user"], 0].exp()[occasion]
+    return level + promoted - slope * response[:, 0].exp() * offers["move"].clamp(low, high)
 
 
 def _loyalty(network: DemandNetwork, offers: ProductColumns) -> Tensor:

@@ -37,7 +37,8 @@ def predict_held_out(network: DemandNetwork, segment: np.ndarray, response: Fit 
     price response until then, None where no product taught.
     Columns: period, category_id, user_id, product_id, price_ratio, probability, bought, weight: how many occasions the
     sampled one stands for, segment_id, and artefact_probability: the prediction for the user's segment by an artefact
-    exported just before the test periods, with the period's promotion as offsets.
+    exported just before the test periods, with the period's promotion as offsets; products that taught nothing keep the
+    network's own sensitivity.
     Several occasions of a user in one period and category count as one.
     """
     data = network.data

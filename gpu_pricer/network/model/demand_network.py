@@ -42,10 +42,10 @@ class DemandNetwork(nn.Module):
     Effects, slopes and responses are those of the average household, and so is the shelf effect, which holds season,
     shock and controls of a product in a period (`adopt` in training/average_household.py sets them); levels start
     there. next_season [G] and next_shock [P] are the shelf effect's parts in a period that no table shows.
-    What makes a user different is learned by gradients:
-    c > 0, since a user decides more sharply than the average of many users seems to; loyalty and habit from the past of
-    user and product; taste_u and level_u from the user's attributes and past purchases (from the user's id where the
-    past is not used).
+    The user's own choices tell what makes a user different: c > 0 (set by `fit_loyalty`, 1 without the past), since a
+    user decides more sharply than the average of many users seems to; loyalty and habit from the past of user and
+    product; taste_u and level_u from the user's attributes and past purchases (from the user's id where the past is not
+    used).
     A price outside the product's support counts as the nearest one inside (see encoding/price_support.py).
     Where the price of a product is known too rarely to teach, its prices count as unmoved in training: such a price
     move is seen only if the product sold then (see data/shelf.py).
@@ -72,12 +72,13 @@ class DemandNetwork(nn.Module):
         self.mean_response = nn.Parameter(torch.zeros(1 + contexts))
         self.shelf_effect = nn.Parameter(torch.zeros(data.shelf.count))
         self.next_shock = nn.Parameter(torch.zeros(data.products.count, 1))
-        self.user_slope = nn.Parameter(torch.zeros(data.users.count, 1))
+        self.log_slope = nn.Parameter(torch.zeros(data.users.count, 1))
         self.support = nn.Parameter(torch.tensor([0.0, torch.inf]).repeat(data.products.count, 1))
         self.product_rate = nn.Parameter(torch.zeros(data.products.count, 1))
         self.average_level: Tensor | None = None  # [P], NaN where unknown
         self.register_buffer("category_rate", torch.zeros(data.categories.count), persistent=False)
-        self.register_buffer("category_support", self.support.new_zeros(data.categories.count, 2), persistent=False)
+        any_price = torch.tensor([0.0, torch.inf]).repeat(data.categories.count, 1)
+        self.register_buffer("category_support", any_price, persistent=False)
         self.register_buffer("next_season", torch.zeros(data.categories.count), persistent=False)
         for given in self.of_average_household():
             given.requires_grad_(False)
@@ -90,7 +91,7 @@ class DemandNetwork(nn.Module):
 
     def of_average_household(self) -> list[nn.Parameter]:
         """Return the parameters that gradients leave alone."""
-        own = [self.log_scale, self.mean_response, self.shelf_effect, self.next_shock, self.user_slope]
+        own = [self.log_scale, self.mean_response, self.shelf_effect, self.next_shock, self.log_slope]
         return [*own, self.support, self.product_rate, *self.product_response.parameters()]
 
     def go_on_with(self, data: ChoiceData) -> None:
@@ -118,7 +119,7 @@ class DemandNetwork(nn.Module):
     def average_utility(self, batch: Batch, move: Tensor) -> Tensor:
         """Return the utility of every alternative [A] of a user of average appeal and the batch's users' slopes."""
         response = self.response_of(batch.products).index_select(0, batch.place)
-        slope = self.user_slope[batch.user, 0].exp().index_select(0, batch.occasion)
+        slope = self.log_slope[batch.user, 0].exp().index_select(0, batch.occasion)
         level = self.product_level(batch.products)[:, 0].index_select(0, batch.place) + self.mean_level
         promoted = (response[:, 1:] * self.data.shelf.context.index_select(0, batch.row)).sum(1)
         of_row = self.shelf_effect.index_select(0, batch.row)

@@ -53,6 +53,7 @@ class HistoryEncoder(nn.Module):
         )
         self.common = nn.Parameter(torch.zeros(hidden // 2 + 1))
         self.of_category = nn.Embedding(data.products.attributes.sizes[0], hidden // 2 + 1)
+        nn.init.zeros_(self.taste_head.weight)
         nn.init.normal_(self.bought.weight, std=0.05)
         with torch.no_grad():  # training never changes these rows: they would stay at their random start
             self.bought.weight[~data.products.is_trained] = 0.0

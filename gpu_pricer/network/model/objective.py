@@ -18,7 +18,7 @@ class OptimiserConfig:
     likelihood: choices (of one product or nothing) or purchases (of each product in the visit, from complete choice
     sets).
     rate: the largest learning rate.
-    weight_decay: as in AdamW. steps: about how many there are; batches and epochs follow from it and from the log.
+    weight_decay: as in AdamW. steps: about how many there are, in at least one epoch; batches and epochs follow.
     max_alternatives: larger choice sets are sampled in training; null: none is sampled.
     """
 
@@ -42,10 +42,15 @@ class OptimiserConfig:
         require_number("optimiser.rate", self.rate, above=0, below=1)
         require_number("optimiser.weight_decay", self.weight_decay, least=0)
 
+    @property
+    def most_alternatives(self) -> int:
+        """Return max_alternatives, or more than any choice set has."""
+        return self.max_alternatives or EVERY_ALTERNATIVE
+
 
 def batch_of(data: ChoiceData, index: Tensor, optimiser: OptimiserConfig, draws: torch.Generator) -> Batch:
     """Return the batch of the choices `index` [N], with at most optimiser.max_alternatives alternatives each."""
-    return gather_batch(data, index, optimiser.max_alternatives or EVERY_ALTERNATIVE, draws)
+    return gather_batch(data, index, optimiser.most_alternatives, draws)
 
 
 def log_likelihood(data: ChoiceData, utility: Tensor, batch: Batch, optimiser: OptimiserConfig) -> Tensor:

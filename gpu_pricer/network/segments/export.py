@@ -41,7 +41,7 @@ class ExportConfig:
             raise InputError(f"export.form must be one of {sorted(FORMS)}, found {self.form!r}")
         require_integer("export.rank", self.rank, 1)
         require_integer("export.member_cells", self.member_cells, 0)
-        assert self.support  # which refuses a quantile or a width out of range
+        SupportConfig(self.support_quantile, self.support_width)  # refuses what is out of range
 
     @property
     def support(self) -> SupportConfig:

@@ -38,7 +38,7 @@ def period_to_price(network: DemandNetwork) -> MarketPoint:
     products = network.data.products.table
     return MarketPoint(
         period=network.data.calendar.count,
-        price_ratio=_tensor(products["price"] / products["reference_price"]),
+        price_ratio=_tensor(products["price"] / products["reference_price"]).clamp(*network.support.detach().T),
         availability=_tensor(products["availability"]),
         context=_recent_context(network, network.data.calendar.count),
     )
@@ -93,7 +93,7 @@ class Members:
             level = network.product_level.all_rows()[:, 0] + network.mean_level + season + network.next_shock[:, 0]
             self.product_level = scale * level + (self.effect * point.context).sum(1)
             self.product_response = scale * response[:, 0].exp()
-            self.user_slope = network.user_slope[:, 0].exp()
+            self.user_slope = network.log_slope[:, 0].exp()
             self.user_taste = network.user_tastes(self.users, self.period)
         self.product_taste = network.product_taste.all_rows()
         self.user_level = network.user_level.all_rows()[:, 0]

@@ -1,5 +1,5 @@
 """A trained network as files, and the transfer of its parameters to another network.
 
-Every row of a parameter carries a label (a product, user, word or choice set), so that a network of other tables can
+Every row of a parameter carries a label (a product, user or word), so that a network of other tables can
 take the rows that it shares.
 """

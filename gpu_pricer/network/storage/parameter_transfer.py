@@ -1,4 +1,4 @@
-"""A network's parameters with a label on every row: the product, user, word or choice set that the row belongs to.
+"""A network's parameters with a label on every row: the product, user or word that the row belongs to.
 
 With labels, parameters outlive the tables that they were learned from: another network takes the rows whose labels it
 shares.
@@ -115,7 +115,7 @@ def _named(network: DemandNetwork) -> dict[str, tuple[str, Axes]]:
                 named[f"{tower}.slope.weight"] = (f"{tower}.slope", (width, f"{side} numbers"))
                 named[f"{tower}.slope.bias"] = (f"{tower}.slope bias", (width,))
     named |= {"mean_response": ("mean_response", ("response",))}
-    named |= {"user_slope": ("user_slope", ("user", None)), "product_rate": ("product_rate", ("product", None))}
+    named |= {"log_slope": ("log_slope", ("user", None)), "product_rate": ("product_rate", ("product", None))}
     named |= {name: (name, ("product", None)) for name in ("next_shock", "support")}
     if network.history is not None:
         named |= {"history.bought.weight": ("history.bought", ("product", None))}

@@ -5,6 +5,7 @@ shocks of the products that teach (see network/response/). Every product's level
 beside that response. The network then learns what makes a user different.
 """
 
+import hashlib
 from dataclasses import dataclass
 
 import torch
@@ -29,31 +30,39 @@ class AverageHousehold:
     context: list[str]
     slope: Tensor
 
+    def fingerprint(self) -> str:
+        """Return a hash that differs for another response of the users."""
+        known = (self.fit.state.z, self.fit.state.season, self.fit.state.shock, self.fit.grid.offset, self.slope)
+        return hashlib.sha256(b"".join(values.numpy().tobytes() for values in known)).hexdigest()
+
 
 @torch.no_grad()
 def adopt(network: DemandNetwork, household: AverageHousehold) -> None:
     """Set the network's parameters of the average household.
 
     Where they were set before, levels move by as much as those of the average household have moved; a product that is
-    new since then takes its level.
+    new since then is as far from its level in the average household as the others are on average.
     """
     _adopt_response(network, household)
     _adopt_seasons(network, household.fit)
     _adopt_rates(network)
-    network.user_slope.copy_(torch.log(household.slope)[:, None])
+    network.log_slope.copy_(torch.log(household.slope)[:, None])
     before, sales = network.average_level, Sales.of(network.data)
     level = average_levels(network, sales)
     if before is None:
         start_levels(network, level, sales)
     else:
-        of_attributes = network.product_level.all_rows()[:, 0] + network.mean_level
-        moved = level - torch.where(before.isnan(), of_attributes, before)
-        network.product_level.own.weight += moved[:, None]
+        learned, is_new = network.product_level.all_rows()[:, 0] + network.mean_level, before.isnan()
+        away = (learned - before)[~is_new].mean()
+        network.product_level.own.weight += torch.where(is_new, level + away - learned, level - before)[:, None]
     network.average_level = torch.where(network.data.products.is_trained, level, torch.nan)
 
 
 def _adopt_response(network: DemandNetwork, household: AverageHousehold) -> None:
-    """Set the responses; products that taught nothing respond as their category, or as any product."""
+    """Set the responses; products that taught nothing respond as their category, or as any product.
+
+    A product that training never saw responds as any product where its category is too small to have a word.
+    """
     fit, product = household.fit, network.data.products
     effect = fit.layout.effect
     names = network.data.context_scale.names

@@ -104,7 +104,8 @@ def fit_network(
 ) -> DemandTraining:
     """Return the trained network of the epoch with the best validation, in a LightningModule.
 
-    Where no epoch predicts the validation periods better than the average household with loyalty, it is that one.
+    Where no epoch predicts the validation periods better than what gradients start from, which is the average household
+    with loyalty and the tastes of `start`, it is that.
     household: of the trained periods. directory receives checkpoints/ and TensorBoard's events.
     resume: go on from the last checkpoint in the directory if it belongs to the same choices and configuration;
     otherwise training starts afresh and logs so.
@@ -130,24 +131,29 @@ def fit_network(
     )  # fmt: skip
     engine = _engine(trainer, plan.epochs, directory, batches, checkpoint)
     origin = start.fingerprint if start else None
-    inputs = hashlib.sha256(f"{data.fingerprint()} {model} {trainer} {seed} {origin}".encode()).hexdigest()
+    known = f"{data.fingerprint()} {household.fingerprint()} {model} {trainer} {seed} {origin}"
+    inputs = hashlib.sha256(known.encode()).hexdigest()
     resumed = _checkpoint_of(directory / "checkpoints", inputs) if resume else None
     if engine.is_global_zero and resumed is None:
         _start_afresh(directory, inputs)
     _fit(engine, module, batches, judged, resumed)
-    best_loss = float(checkpoint.best_model_score or 0)
-    if best_loss < plain_loss:
-        best = torch.load(checkpoint.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
-        log.info("validation log loss %.5f, %.5f without tastes, %d epochs", best_loss, plain_loss, plan.epochs)
-    else:
-        best = plain
-        log.warning(
-            "tastes do not pay: validation log loss %.5f, %.5f without them; loyalty and price response predict alone",
-            best_loss, plain_loss,
-        )  # fmt: skip
-    module.load_state_dict(best)
+    module.load_state_dict(_best(checkpoint, plain, plain_loss))
     module.network.data = data  # on_fit_start replaced it by a copy on the device
     return module.cpu().eval()
+
+
+def _best(checkpoint: ModelCheckpoint, start: dict[str, Tensor], start_loss: float) -> dict[str, Tensor]:
+    """Return the parameters of the best epoch, or those that gradients started from where no epoch predicts better."""
+    loss = float(checkpoint.best_model_score or 0)
+    if loss < start_loss:
+        log.info("validation log loss %.5f, %.5f before gradients", loss, start_loss)
+        found = torch.load(checkpoint.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
+        return dict(found)
+    log.warning(
+        "learning tastes does not pay: validation log loss %.5f, %.5f before; loyalty and response stay as they are",
+        loss, start_loss,
+    )  # fmt: skip
+    return start
 
 
 def _sample(index: Tensor, most: int, seed: int) -> Tensor:

@@ -4,6 +4,8 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.model.demand_network import DemandNetwork
@@ -29,7 +31,8 @@ def read_start(directory: Path) -> SavedNetwork:
 def warn_of_foresight(saved: SavedNetwork, data: ChoiceData) -> None:
     """Log a warning where the saved tastes were learned from periods that this training holds out.
 
-    Only tastes can leak: levels, seasons and price response are settled on the training periods wherever they start.
+    Tastes, loyalty and what attributes say of levels start from there and can leak; the average household's response,
+    seasons and levels are learned from the training periods alone.
     """
     held_out = data.calendar.periods[data.calendar.trained_periods :]
     if held_out and saved.settings.tastes_until >= held_out[0].isoformat():
@@ -40,12 +43,15 @@ def warn_of_foresight(saved: SavedNetwork, data: ChoiceData) -> None:
 
 
 def start_from(saved: SavedNetwork, network: DemandNetwork) -> None:
-    """Copy into the network the saved rows of the products, users, words and choice sets that both have; log how many.
+    """Copy into the network the saved rows of the products, users and words that both have; log how many.
 
-    Raise InputError when nothing fits.
+    The scale and the supported prices are those of another log: they start anew. Raise InputError when nothing fits.
     """
     target = parameters_of(network)
     shared = copy_shared(saved.parameters, target)
+    with torch.no_grad():
+        network.log_scale.zero_()
+        network.support.copy_(torch.tensor([0.0, torch.inf]))
     words = [axis for axis in target.labels if axis.startswith(("product ", "user "))]
     found = {
         "products": (shared.labels["product"], _count([target.labels["product"]])),

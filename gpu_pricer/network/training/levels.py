@@ -21,7 +21,7 @@ from gpu_pricer.network.model.likelihood import log_denominator
 
 FIRST_SPREAD = 2.0  # prior standard deviation of a level around all products' mean, before attributes are known
 LEAST_SPREAD = 0.1  # around what attributes say
-STEPS = 30  # each closes most of what is left
+STEPS, SETTLED = 100, 1e-3  # at most so many; they end when no level moves further
 LONGEST_STEP = 1.0
 FOLDS, PENALTIES = 5, (0.3, 1.0, 3.0, 10.0, 30.0)  # of the cross-validation that chooses how much attributes say
 
@@ -58,7 +58,8 @@ class Sales:
 def average_levels(network: DemandNetwork, sales: Sales) -> Tensor:
     """Return the level of every product [P] with which the average household buys what was bought.
 
-    They are the most likely ones under a Gaussian prior around their mean; a product without sales stands at it.
+    They are the most likely ones under a Gaussian prior around their mean, where a product stands that was never on
+    the shelf.
     """
     beside = beside_levels(network, sales)
     start = torch.full_like(sales.bought, float(_overall_level(network, sales, beside)))
@@ -94,7 +95,10 @@ def settle_levels(network: DemandNetwork, sales: Sales, beside: Tensor, prior: T
         share = torch.exp(utility - log_denominator(utility, sales.sets, outside.double())[sales.sets])
         expected = torch.zeros_like(level).index_add(0, sales.products, share * sales.occasions[sales.sets])
         score = sales.bought - expected - (level - prior) / spread**2
-        level += (score / (expected + 1 / spread**2)).clamp(-LONGEST_STEP, LONGEST_STEP)
+        step = (score / (expected + 1 / spread**2)).clamp(-LONGEST_STEP, LONGEST_STEP)
+        level += step
+        if float(step.abs().max()) < SETTLED:
+            break
     return level
 
 
@@ -102,8 +106,8 @@ def settle_levels(network: DemandNetwork, sales: Sales, beside: Tensor, prior: T
 def start_levels(network: DemandNetwork, level: Tensor, sales: Sales) -> None:
     """Set the level tower: what attributes say of the levels [P], and each product's own rest.
 
-    A product that was not sold has its attributes alone. What the tower said of attributes before, where training
-    starts from another network, is where the attributes' effects are expected.
+    A product that was never on the shelf has its attributes alone. What the tower said of attributes before, where
+    training starts from another network, is where the attributes' effects are expected.
     """
     tower, attributes = network.product_level, network.data.products.attributes
     tower.own.weight.zero_()

@@ -14,7 +14,7 @@ from gpu_pricer.network.response.fit import single_thread
 
 log = logging.getLogger(__name__)
 
-CHOICES = 40_000  # tell a dozen numbers well enough
+ALTERNATIVES = 400_000  # of about so many choices' alternatives; they tell a dozen numbers well enough
 CHUNK = 8192  # choices per pass of the arithmetic
 WIDTH = 2.0  # prior standard deviation of every parameter around its start, wide against what a log tells
 STEPS = 40
@@ -22,31 +22,35 @@ STEPS = 40
 
 @dataclass(frozen=True)
 class _Chunk:
-    """A batch, the average household's utility [A] and the frequencies [A, 3, H] of its alternatives."""
+    """A batch, and of its alternatives the average household's utility and tastes [A] and the frequencies [A, 3, H]."""
 
     batch: Batch
     average: Tensor
+    tastes: Tensor
     frequencies: Frequencies
 
 
 @single_thread()
 def fit_loyalty(network: DemandNetwork, optimiser: OptimiserConfig, seed: int) -> None:
-    """Move loyalty, the scale c and the overall level to the most likely ones by L-BFGS.
+    """Move loyalty, the scale c and the overall level to the most likely ones by L-BFGS (Nocedal & Wright 2006).
 
-    A network without the past has no loyalty and keeps what it has (Nocedal & Wright 2006, alg. 7.5).
+    Tastes stay as they are. A network without the past has no loyalty, and c stays 1.
     """
+    network.eval()
     loyalty = network.loyalty
     if loyalty is None:
         return
     data, draws = network.data, torch.Generator().manual_seed(seed)
     trained = data.split()[0]
-    sample = trained[torch.randperm(len(trained), generator=draws)[:CHOICES]]
+    sizes = data.sets.start.diff()[data.choices.choice_set[trained]].clamp(max=optimiser.most_alternatives)
+    choices = int(ALTERNATIVES / sizes.double().mean())
+    sample = trained[torch.randperm(len(trained), generator=draws)[:choices]]
     with torch.no_grad():
         chunks = []
         for index in sample.split(CHUNK):
             batch = batch_of(data, index, optimiser, draws)
             average = network.average_utility(batch, data.trusted_move(batch.row))
-            chunks.append(_Chunk(batch, average, network.frequencies_in(batch)))
+            chunks.append(_Chunk(batch, average, network.tastes(batch), network.frequencies_in(batch)))
     level = nn.Parameter(torch.zeros(()))
     parameters = [*loyalty.parameters(), network.log_scale.requires_grad_(True), level]
     starts: list[Tensor] = [parameter.detach().clone() for parameter in parameters]
@@ -56,7 +60,8 @@ def fit_loyalty(network: DemandNetwork, optimiser: OptimiserConfig, seed: int) -
         search.zero_grad()
         total = torch.zeros(())
         for chunk in chunks:
-            utility = network.log_scale.exp() * chunk.average + level + loyalty(chunk.frequencies)
+            common = network.log_scale.exp() * chunk.average + level
+            utility = common + chunk.tastes + loyalty(chunk.frequencies)
             loss = -log_likelihood(data, utility, chunk.batch, optimiser).sum()
             loss.backward()
             total = total + loss.detach()

@@ -43,8 +43,8 @@ def learn_market(data: ChoiceData, directory: Path, config: ResponseConfig, told
     known = load_response_data(tables, config.endogeneity, config.min_price_coverage)
     if known is None:
         raise InputError(
-            f"training needs products whose price was seen in {config.min_price_coverage:.0%} of their periods, found "
-            "none: lower train.response.min_price_coverage"
+            f"training needs products that were sold and whose price was seen in {config.min_price_coverage:.0%} of "
+            "their periods, found none: lower train.response.min_price_coverage"
         )
     if told is not None:
         known = told.with_shocks(known, data)

@@ -33,6 +33,12 @@ def test_users_who_are_alike_are_found_alike():
     assert np.abs(found - 1).max() < 0.2
 
 
+def test_prices_that_never_moved_tell_no_user_from_another():
+    nothing = np.zeros(5)
+
+    assert user_slopes(scores_of(np.ones(5), nothing)).tolist() == [1.0] * 5
+
+
 def test_slopes_stay_in_their_range_whatever_a_user_did():
     found = user_slopes(scores_of(np.array([-50.0, 1.0, 90.0]), np.array([40.0, 1.0, 40.0])))
 

@@ -64,6 +64,20 @@ def test_adopting_it_again_changes_nothing(adopted, household):
         torch.testing.assert_close(value, before[name], rtol=1e-5, atol=1e-5)
 
 
+def test_a_new_product_that_sells_as_an_old_one_ends_at_its_level(adopted, household):
+    """Users of the network decide more sharply than the average household, so that its levels lie elsewhere."""
+    with torch.no_grad():
+        adopted.mean_level += 1.5
+        adopted.product_level.own.weight[3] = 0.7
+    adopted.average_level[3] = torch.nan
+
+    adopt(adopted, household)
+
+    level = adopted.product_level.all_rows()[:, 0] + adopted.mean_level.detach()
+    assert float(level[3] - adopted.average_level[3]) == pytest.approx(1.5, abs=0.01)
+    assert float(level[4] - adopted.average_level[4]) == pytest.approx(1.5, abs=0.01)
+
+
 def test_brands_of_another_market_set_the_level_of_a_product_that_was_never_sold(market, adopted):
     sales = Sales.of(market[1])
     sales.bought[1:] = 0.0  # a single product tells how it was bought

@@ -58,7 +58,7 @@ def test_what_was_saved_is_what_is_read(yesterday):
     saved, live = read_start(folder).parameters, parameters_of(network)
 
     assert saved.tensors.keys() == live.tensors.keys()
-    for name in ("product_taste.own", "mean_response", "user_slope", "loyalty.exponent of [2.0, 8.0, 32.0]"):
+    for name in ("product_taste.own", "mean_response", "log_slope", "loyalty.exponent of [2.0, 8.0, 32.0]"):
         torch.testing.assert_close(saved.tensors[name].values, live.tensors[name].values.detach())
     assert saved.labels["product"] == live.labels["product"]
 
