@@ -82,16 +82,16 @@ def _held_out(file: Path, sales: Log | None, settings: EvaluationSettings, seed:
 
 
 def _trained_periods(data: Path, held_out: HeldOut) -> list[date]:
-    """Return the periods that training saw, so that baselines see no more.
+    """Return the periods that the judged demand was learned from, so that baselines see the same.
 
-    They are the periods before the held-out ones without those used only as history or for validation. Raises
-    InputError where summary.json does not say how the periods were split.
+    They are the periods before the held-out ones without those used only as history. Raises InputError where
+    summary.json does not say how the periods were split.
     """
     summary, earlier = data / "summary.json", held_out.earlier_periods
     split = json.loads(summary.read_text()).get("split") if summary.is_file() else None
     if split is None:
         raise InputError(f"{summary} must say how the periods are split, found nothing: run `gpu-pricer prepare` again")
-    return earlier[split["history_periods"] : len(earlier) - split["validation_periods"]]
+    return earlier[split["history_periods"] :]
 
 
 def _catalog_demand(

@@ -43,6 +43,8 @@ from gpu_pricer.tables.replacing import require_own
 
 log = logging.getLogger(__name__)
 
+HELD_OUT = "held_out.parquet"
+
 
 def inputs(config: DictConfig) -> list[Path]:
     """Return what `train` reads."""
@@ -113,12 +115,13 @@ def main(config: DictConfig) -> None:
     if network is None:
         return
     network.set_support(price_support(data, settings.export.support))
-    _judge(network, market, settings)
+    if data.calendar.validated_periods == data.calendar.count:
+        (settings.work / HELD_OUT).unlink(missing_ok=True)
+    else:
+        market = _learn_through(data.with_validation_periods(), network, settings)
+        _judge(network, market, settings)
     if settings.refit:
-        network.go_on_with(data.with_every_period())
-        network.set_support(price_support(network.data, settings.export.support))
-        market = learn_market(network.data, settings.data, settings.response, settings.told)
-        adopt(network, market.household)
+        market = _learn_through(data.with_every_period(), network, settings)
     membership, response = _respond(network.data, market, settings, _known_segments(settings.demand))
     visits = network.data.visits_before(network.data.calendar.count)
     segmentation = segmentation_of(membership, Members(network, period_to_price(network)), visits)
@@ -197,17 +200,25 @@ def _respond(
     return membership, fit_response(known.grid, counts, settings.response.fit, pooled)
 
 
+def _learn_through(data: ChoiceData, network: DemandNetwork, settings: TrainSettings) -> Market:
+    """Return the market of the trained periods of `data`, the network's tables with other such periods, and adopt it.
+
+    What gradients learned stays.
+    """
+    network.go_on_with(data)
+    network.set_support(price_support(data, settings.export.support))
+    market = learn_market(data, settings.data, settings.response, settings.told)
+    adopt(network, market.household)
+    return market
+
+
 def _judge(network: DemandNetwork, market: Market, settings: TrainSettings) -> None:
-    """Write the predictions of the test periods, if there are any.
+    """Write the predictions of the test periods.
 
     They include those of an artefact whose segments and price response are those of the periods that are trained on.
     """
-    data, path = network.data, settings.work / "held_out.parquet"
-    if data.calendar.validated_periods == data.calendar.count:
-        path.unlink(missing_ok=True)
-        return
-    membership, response = _respond(data, market, settings)
-    predict_held_out(network, membership.segment, response, path)
+    membership, response = _respond(network.data, market, settings)
+    predict_held_out(network, membership.segment, response, settings.work / HELD_OUT)
 
 
 def _known_segments(demand: Path) -> pl.DataFrame | None:

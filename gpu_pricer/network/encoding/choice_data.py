@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass, replace
 
 import numpy as np
+import polars as pl
 import torch
 from torch import Tensor
 
@@ -81,6 +82,16 @@ class ChoiceData(OnDevice):
         for tensor in tensors:
             digest.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode() + tensor.numpy().tobytes())
         return digest.hexdigest()
+
+    def with_validation_periods(self) -> "ChoiceData":
+        """Return the same data with the validation periods to train on too, and products first seen there."""
+        end, products = self.calendar.validated_periods, self.products
+        is_trained = pl.Series(products.is_trained.numpy() | (products.first_period < end).numpy())
+        return replace(
+            self,
+            calendar=replace(self.calendar, trained_periods=end),
+            products=replace(products, table=products.table.with_columns(is_trained=is_trained)),
+        )
 
     def with_every_period(self) -> "ChoiceData":
         """Return the same data with all periods to train on, and products first seen there; reference prices stay."""
