@@ -153,11 +153,13 @@ def printed_help(monkeypatch, capsys):
     """printed_help(module) is what `python -m module --help` prints."""
 
     def run(module):
-        assert 'if __name__ == "__main__":' in (ROOT / f"{module.replace('.', '/')}.py").read_text()
+        run_by_python = f"{module}.__main__" if (ROOT / module.replace(".", "/")).is_dir() else module
+        file = ROOT / f"{run_by_python.replace('.', '/')}.py"
+        assert 'if __name__ == "__main__":' in file.read_text()
         monkeypatch.setattr(sys, "argv", [module, "--help"])
         capsys.readouterr()
         with pytest.raises(SystemExit, match="0"):
-            importlib.import_module(module).main()
+            importlib.import_module(run_by_python).main()
         return capsys.readouterr().out
 
     return run
