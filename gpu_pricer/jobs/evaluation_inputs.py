@@ -14,7 +14,7 @@ from gpu_pricer.evaluation.demand import CatalogDemand
 from gpu_pricer.evaluation.held_out import HeldOut, Log
 from gpu_pricer.evaluation.settings import EvaluationSettings
 from gpu_pricer.evaluation.truth import Learned
-from gpu_pricer.jobs.run_record import MEMBERS, NAIVE
+from gpu_pricer.jobs.run_record import HELD_OUT, MEMBERS, NAIVE
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.tables.artefact import DemandArtefact, read_artefact
 from gpu_pricer.tables.price_table import scan_cells
@@ -64,7 +64,7 @@ def read_evaluation_inputs(
 
 def held_out_file(paths: DictConfig) -> Path:
     """Return the file of the predictions of the held-out periods, which `train` writes."""
-    return Path(paths.work) / "train" / "held_out.parquet"
+    return Path(paths.work) / "train" / HELD_OUT
 
 
 def _artefact(folder: Path, what: str) -> DemandArtefact | None:

@@ -19,6 +19,8 @@ NAIVE = "naive"
 """In <work>/train: the artefact without the correction of its price response for endogeneity."""
 MEMBERS = "members"
 """In <work>/train: the artefact whose segments are single users, for the categories bought most."""
+HELD_OUT = "held_out.parquet"
+"""In <work>/train: the predictions of the held-out periods."""
 
 DRIVER = Path("/proc/driver/nvidia/gpus")
 LIBRARIES = (

@@ -11,7 +11,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.jobs.run_record import MEMBERS, NAIVE
+from gpu_pricer.jobs.run_record import HELD_OUT, MEMBERS, NAIVE
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.encoding.loading import EncodingConfig, load_choice_data
 from gpu_pricer.network.encoding.price_support import price_support
@@ -42,8 +42,6 @@ from gpu_pricer.tables.reading import require_readable
 from gpu_pricer.tables.replacing import require_own
 
 log = logging.getLogger(__name__)
-
-HELD_OUT = "held_out.parquet"
 
 
 def inputs(config: DictConfig) -> list[Path]:

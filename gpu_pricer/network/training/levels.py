@@ -67,6 +67,7 @@ def average_levels(network: DemandNetwork, sales: Sales) -> Tensor:
 
 
 def _overall_level(network: DemandNetwork, sales: Sales, beside: Tensor) -> Tensor:
+    """Return the level at which all products together sell about as much as was bought, from equal levels."""
     if not network.data.has_outside_option:
         return torch.zeros(())
     one = torch.exp(beside).mean() * len(sales.rows) / (sales.occasions > 0).sum()

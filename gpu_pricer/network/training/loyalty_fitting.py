@@ -57,6 +57,7 @@ def fit_loyalty(network: DemandNetwork, optimiser: OptimiserConfig, seed: int) -
     search = torch.optim.LBFGS(parameters, max_iter=STEPS, line_search_fn="strong_wolfe")
 
     def misfit() -> float:
+        """Return the penalised negative log likelihood of the sample, and leave its gradients."""
         search.zero_grad()
         total = torch.zeros(())
         for chunk in chunks:
