@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
 
 from gpu_pricer.evaluation.metrics import calibration_bins
+from gpu_pricer.tables.replacing import replacing_file
 
 STYLE = {
     "font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 9, "legend.frameon": False,
@@ -33,7 +34,8 @@ def figure(path: Path, width: float, height: float) -> Iterator[Figure]:
         drawn = Figure(figsize=(width, height), layout="constrained")
         yield drawn
         path.parent.mkdir(parents=True, exist_ok=True)
-        drawn.savefig(path, format="svg", metadata={"Date": None})
+        with replacing_file(path) as fresh:
+            drawn.savefig(fresh, format="svg", metadata={"Date": None})
 
 
 def draw_calibration(path: Path, outcomes: np.ndarray, weights: np.ndarray, models: dict[str, np.ndarray]) -> None:

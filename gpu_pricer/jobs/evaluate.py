@@ -20,6 +20,7 @@ from gpu_pricer.jobs.evaluation_inputs import held_out_file, read_evaluation_inp
 from gpu_pricer.jobs.scoreboard import scoreboard, wide_console
 from gpu_pricer.tables.price_version import RUN_RECORD
 from gpu_pricer.tables.publishing import CURRENT
+from gpu_pricer.tables.replacing import replacing_file
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +80,8 @@ def main(config: DictConfig) -> None:
     found = read_evaluation_inputs(config.paths, policy, settings, config.seed)
     metrics = evaluate_all(found, settings, config.seed)
     if metrics.intervals is not None:
-        metrics.intervals.write_parquet(work / INTERVALS)
+        with replacing_file(work / INTERVALS) as fresh:
+            metrics.intervals.write_parquet(fresh)
     write_metrics(work / "metrics.json", metrics.blocks)
     if settings.plots and found.held_out is not None:
         _draw_calibration(work / "plots", found.held_out, metrics.probabilities)
@@ -94,7 +96,8 @@ def main(config: DictConfig) -> None:
 def write_metrics(path: Path, metrics: dict) -> None:
     """Write metrics as JSON, with null for NaN, which JSON does not have."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(_json_ready(metrics), indent=2, allow_nan=False) + "\n")
+    with replacing_file(path) as fresh:
+        fresh.write_text(json.dumps(_json_ready(metrics), indent=2, allow_nan=False) + "\n")
     log.info("wrote %s", path)
 
 

@@ -39,7 +39,7 @@ from gpu_pricer.network.training.told import Told, read_told
 from gpu_pricer.tables.artefact import ARTEFACT_FILES, NETWORK, DemandArtefact, read_segments, write_artefact
 from gpu_pricer.tables.periods import Split
 from gpu_pricer.tables.reading import require_readable
-from gpu_pricer.tables.replacing import require_own
+from gpu_pricer.tables.replacing import require_own, whole_or_absent
 
 log = logging.getLogger(__name__)
 
@@ -247,8 +247,9 @@ def _export(trained: Trained, settings: TrainSettings) -> None:
     _replace(settings.work / MEMBERS, export_members(network, visits, settings.export, run, created))
     artefact = with_response(plain, trained.response, settings.response, settings.seed)
     _replace(settings.work / NAIVE, _naive(plain, trained.response, settings))
-    write_network(network, trained.segmentation, trained.tastes_until, settings.work / NETWORK)
-    write_artefact(artefact, settings.demand, settings.work / NETWORK)
+    with whole_or_absent(settings.work / NETWORK):
+        write_network(network, trained.segmentation, trained.tastes_until, settings.work / NETWORK)
+        write_artefact(artefact, settings.demand, settings.work / NETWORK)
     log.info(
         "wrote %s: %d segments × %d products, fingerprint %s",
         settings.demand, artefact.segments.height, artefact.products.height, artefact.fingerprint(),

@@ -11,6 +11,7 @@ import polars as pl
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.parquet_file import Column, write_parquet
 from gpu_pricer.tables.parquet_pages import ColumnChunk
+from gpu_pricer.tables.replacing import whole_or_absent
 
 CENTS = 100
 """Cents per currency unit."""
@@ -152,9 +153,10 @@ def write_prices(
     says string (SchemaError of pl.scan_delta, Polars 2.1).
     """
     fresh = path.with_name(path.name + ".part")
-    with fresh.open("wb", buffering=BUFFER) as file:
-        write_parquet(file, columns, groups, metadata)
-    fresh.replace(path)
+    with whole_or_absent(fresh):
+        with fresh.open("wb", buffering=BUFFER) as file:
+            write_parquet(file, columns, groups, metadata)
+        fresh.replace(path)
 
 
 def scan_prices(folder: Path) -> pl.LazyFrame:

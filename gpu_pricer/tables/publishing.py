@@ -22,6 +22,7 @@ from deltalake.transaction import AddAction, create_table_with_add_actions
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.price_version import RUN_ID, RUN_RECORD, PriceVersion, read_version
 from gpu_pricer.tables.publication_gates import FileFacts
+from gpu_pricer.tables.replacing import whole_or_absent
 
 CURRENT = "_current"
 IDLE_SECONDS = 24 * 3600
@@ -85,8 +86,9 @@ def bring_inside(folder: Path, prices: Path) -> Path:
         raise InputError(f"{folder} must be published as {inside}, found another version there: rename it")
     fresh = prices / f"{inside.name}.part"
     shutil.rmtree(fresh, ignore_errors=True)
-    shutil.copytree(folder, fresh)
-    fresh.rename(inside)
+    with whole_or_absent(fresh):
+        shutil.copytree(folder, fresh)
+        fresh.rename(inside)
     return inside
 
 

@@ -22,11 +22,25 @@ def require_own(directory: Path, ours: Collection[str]) -> None:
 
 
 @contextmanager
+def whole_or_absent(path: Path) -> Iterator[None]:
+    """Remove the file or directory at `path` if the block that writes it fails or is interrupted."""
+    try:
+        yield
+    except BaseException:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
 def replacing_file(path: Path) -> Iterator[Path]:
     """Yield a new path beside `path`; what the block writes there replaces `path` if the block does not fail."""
     fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
-    yield fresh
-    fresh.replace(path)
+    with whole_or_absent(fresh):
+        yield fresh
+        fresh.replace(path)
 
 
 @contextmanager
@@ -41,9 +55,15 @@ def replacing(directory: Path, ours: Collection[str]) -> Iterator[Path]:
     require_own(directory, ours)
     for leftover in (fresh, stale):
         shutil.rmtree(leftover, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    yield fresh
-    if directory.exists():
-        directory.rename(stale)
-    fresh.rename(directory)
+    with whole_or_absent(fresh):
+        fresh.mkdir(parents=True)
+        yield fresh
+        try:
+            if directory.exists():
+                directory.rename(stale)
+            fresh.rename(directory)
+        except BaseException:
+            if not directory.exists():
+                stale.rename(directory)
+            raise
     shutil.rmtree(stale, ignore_errors=True)

@@ -3,7 +3,7 @@
 import pytest
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.tables.replacing import replacing
+from gpu_pricer.tables.replacing import replacing, replacing_file
 
 OURS = ("table.parquet",)
 
@@ -28,6 +28,40 @@ def test_a_failed_write_leaves_the_old_directory_whole(tmp_path):
         write(tmp_path / "data", 0)
 
     assert (tmp_path / "data" / "table.parquet").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def write_half(path):
+    with replacing_file(path) as fresh:
+        fresh.write_text("half")
+        raise KeyboardInterrupt
+
+
+def test_a_failed_file_leaves_the_old_one_and_no_other(tmp_path):
+    (tmp_path / "table.json").write_text("old")
+
+    with pytest.raises(KeyboardInterrupt):
+        write_half(tmp_path / "table.json")
+
+    assert (tmp_path / "table.json").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["table.json"]
+
+
+def test_an_interruption_between_the_renames_puts_the_old_directory_back(tmp_path, monkeypatch):
+    write(tmp_path / "data", "old")
+    rename = type(tmp_path).rename
+
+    def interrupted(path, target):
+        if path.name == "data.new":
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    monkeypatch.setattr(type(tmp_path), "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "data", "new")
+
+    assert (tmp_path / "data" / "table.parquet").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
 def test_a_run_killed_between_the_renames_loses_nothing(tmp_path):
