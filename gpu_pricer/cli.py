@@ -1,7 +1,7 @@
 """The command line: gpu-pricer JOB [hydra overrides].
 
 Exit status: 0 the job is done; 2 the user can remove the cause of the failure (one line, no traceback); 3 a gate or an
-infeasible policy refused; 1 a fault of this program.
+infeasible policy refused; 1 a fault of this program; 128 + its number: a signal ended the job.
 """
 
 import difflib
@@ -10,6 +10,7 @@ import inspect
 import io
 import logging
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -23,13 +24,13 @@ from rich.console import Console
 from rich.logging import RichHandler
 from yaml import YAMLError
 
-from gpu_pricer.errors import InputError, Refused
+from gpu_pricer.errors import InputError, Interrupted, Refused
 from gpu_pricer.jobs import JOBS
+from gpu_pricer.jobs.ending import farewell, interruptible, is_helper
 from gpu_pricer.jobs.run_record import run_job
 
 CONF = Path(__file__).parents[1] / "conf"
 OPTIONAL_PATHS = ("shards", "warm_start")
-INTERRUPTED = "interrupted; the published table is whole, run it again"
 
 
 def run() -> None:
@@ -48,7 +49,8 @@ def main(arguments: list[str]) -> int:
         return 0
     _start_logging()
     try:
-        return _status(job, lambda: _launch(job, overrides))
+        with interruptible():
+            return _status(job, lambda: _launch(job, overrides))
     except SystemExit as end:
         return int(end.code or 0)
 
@@ -66,10 +68,12 @@ def _status(job: str, work: Callable[[], object]) -> int:
         reason = f"files and folders must be there, with rights and room, found: {error}; mend that"
         return _fail(job, reason, InputError.exit_status)
     except KeyboardInterrupt:
-        return _fail(job, INTERRUPTED, 130)
+        return _interrupted(job, signal.SIGINT)
+    except Interrupted as error:
+        return _interrupted(job, error.number)
     except SystemExit as end:
         if isinstance(end.__context__, KeyboardInterrupt):  # Lightning ends interrupted training with 1
-            return _fail(job, INTERRUPTED, 130)
+            return _interrupted(job, signal.SIGINT)
         raise
     except Exception as error:
         traceback.print_exc()
@@ -168,6 +172,12 @@ def _is_shown(record: logging.LogRecord) -> bool:
 def _fail(job: str, reason: object, status: int) -> int:
     print(f"gpu-pricer {job}: {' '.join(str(reason).split())}", file=sys.stderr)
     return status
+
+
+def _interrupted(job: str, number: int) -> int:
+    """Return the exit status of a job that the signal ended; the first of several processes says so."""
+    status = 128 + number
+    return status if is_helper() else _fail(job, farewell(number), status)
 
 
 def checked_config(config: DictConfig) -> DictConfig:

@@ -1,7 +1,9 @@
-"""The errors that end a job; each class carries the exit status of the process.
+"""The errors that end a job; each carries the exit status of the process.
 
 A message is one line that says what must hold, what was found, where, and what to do.
 """
+
+import signal
 
 
 class InputError(Exception):
@@ -14,6 +16,15 @@ class Refused(Exception):
     """A gate or an infeasible policy stopped the job, as the configuration demands."""
 
     exit_status = 3
+
+
+class Interrupted(BaseException):
+    """A signal asked the process to end. It is no Exception, so that nothing that survives errors survives it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"ended by {signal.Signals(number).name}")
+        self.number = number
+        self.exit_status = 128 + number
 
 
 def first_line(error: Exception) -> str:

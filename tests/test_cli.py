@@ -126,7 +126,7 @@ def raising(error):
     [
         (Refused("the gate is shut"), 3, "gpu-pricer score: the gate is shut"),
         (KeyboardInterrupt(), 130,
-         "gpu-pricer score: interrupted; the published table is whole, run it again"),
+         "gpu-pricer score: ended by SIGINT; the published table is whole, run it again"),
         (PermissionError(13, "Permission denied", "prices"), 2,
          "gpu-pricer score: files and folders must be there, with rights and room, "
          "found: [Errno 13] Permission denied: 'prices'; mend that"),

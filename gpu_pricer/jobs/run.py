@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 from pathlib import Path
 
 from hydra.utils import instantiate
@@ -12,6 +11,7 @@ from rich.console import Console
 from gpu_pricer.errors import InputError
 from gpu_pricer.evaluation.repetition import repeated_metrics
 from gpu_pricer.jobs import evaluate, prepare, publish, score, train
+from gpu_pricer.jobs.ending import is_helper
 from gpu_pricer.jobs.plan import RunPlan
 from gpu_pricer.jobs.run_record import run_job
 from gpu_pricer.jobs.scoreboard import scoreboard, wide_console
@@ -19,8 +19,6 @@ from gpu_pricer.jobs.summary import closing_lines
 
 log = logging.getLogger(__name__)
 
-# Lightning, torchrun or srun start helper processes, which only train. A helper has one of these ranks above 0.
-RANKS = ("LOCAL_RANK", "RANK", "SLURM_PROCID")
 STEPS = {"prepare": prepare, "train": train, "score": score, "publish": publish, "evaluate": evaluate}
 
 
@@ -49,8 +47,7 @@ def main(config: DictConfig) -> dict[str, object]:
         instantiate(config.evaluate, _convert_="all")  # refuses bad settings now, not after an hour of training
     if plan.is_repeated:
         return {"runs": _repeat(plan, config)}
-    is_helper = any(os.environ.get(rank, "0") != "0" for rank in RANKS)
-    seconds = _take(["train"] if is_helper else plan.steps, config)
+    seconds = _take(["train"] if is_helper() else plan.steps, config)
     if "publish" in seconds and not config.publish.dry_run:
         console = Console(highlight=False, markup=False, soft_wrap=True)
         for line in closing_lines(Path(config.paths.prices), Path(config.paths.catalog)):

@@ -1,19 +1,22 @@
 """score: demand artefact + catalog + policy -> price table shards."""
 
 import logging
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from gpu_pricer.constraints import Frontier, add_costs, certified_objective, rule_costs
-from gpu_pricer.errors import InputError
+from gpu_pricer.errors import InputError, Interrupted
 from gpu_pricer.jobs.fairness_audit import audit_version, require_known_attributes
 from gpu_pricer.jobs.frontier import trace_frontier
 from gpu_pricer.jobs.scored_version import score, version_folder
 from gpu_pricer.pricing import POINT, POSTERIOR, UNCERTAINTIES, Tiling
 from gpu_pricer.tables.artefact import read_artefact
-from gpu_pricer.tables.price_version import RECORD
+from gpu_pricer.tables.price_version import RECORD, RUN_RECORD
 from gpu_pricer.tables.priced_products import read_catalog
 
 log = logging.getLogger(__name__)
@@ -57,23 +60,40 @@ def main(config: DictConfig) -> None:
     )
     folder, fairness = version_folder(Path(config.paths.prices), shards, tiling), instantiate(config.fairness)
     require_known_attributes(fairness)
-    version = score(
-        read_artefact(demand),
-        read_catalog(catalog, policy.columns),
-        policy,
-        tiling,
-        folder,
-        config.backend,
-        None if warm_start is None else warm_start / RECORD,
-        uncertainty,
-    )
-    if version is None:
-        return
-    if tiling.leave_one_out:
-        made_of = read_artefact(demand), read_catalog(catalog, policy.columns), policy
-        costs = rule_costs(*made_of, tiling, version.backend, certified_objective(folder / RECORD), uncertainty)
-        log.info("what each rule costs is in %s", add_costs(folder / RECORD, costs))
-    audit_version(folder, demand, fairness)
+    with _finished_or_absent(folder, is_new=shards is None):
+        version = score(
+            read_artefact(demand),
+            read_catalog(catalog, policy.columns),
+            policy,
+            tiling,
+            folder,
+            config.backend,
+            None if warm_start is None else warm_start / RECORD,
+            uncertainty,
+        )
+        if version is None:
+            return
+        if tiling.leave_one_out:
+            made_of = read_artefact(demand), read_catalog(catalog, policy.columns), policy
+            costs = rule_costs(*made_of, tiling, version.backend, certified_objective(folder / RECORD), uncertainty)
+            log.info("what each rule costs is in %s", add_costs(folder / RECORD, costs))
+        audit_version(folder, demand, fairness)
+
+
+@contextmanager
+def _finished_or_absent(folder: Path, is_new: bool) -> Iterator[None]:
+    """If a signal ends the block, remove the version: its folder if it is new, else its record.
+
+    A folder that paths.shards names keeps the other tasks' shards. Without the record nothing publishes it, least of
+    all before its audit.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, Interrupted):
+        (folder / RUN_RECORD).unlink(missing_ok=True)
+        if is_new:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _uncertainty(uncertainty: object, tiling: Tiling, frontier: Frontier) -> str:

@@ -1,0 +1,75 @@
+"""How a signal ends a job: as an exception, so that what is half-written is removed, and with a line that says so.
+
+A Slurm job that gets SIGUSR1, as by sbatch --signal=USR1@120 before its time is up, asks Slurm to run it again.
+"""
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from gpu_pricer.errors import Interrupted
+
+SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1)
+"""What ends a process without a word. SIGINT is left to Python, whose KeyboardInterrupt libraries know."""
+RANKS = ("LOCAL_RANK", "RANK", "SLURM_PROCID")
+"""Variables by which Lightning, torchrun or srun number the processes of a distributed training."""
+
+
+def is_helper() -> bool:
+    """Return whether this process only helps another one to train."""
+    return any(os.environ.get(rank, "0") != "0" for rank in RANKS)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Make the signals raise Interrupted in the block, except those that are ignored, as by nohup.
+
+    Only the main thread can set handlers; in another thread nothing changes.
+    """
+    before = {number: signal.getsignal(number) for number in (*SIGNALS, signal.SIGINT)}
+    _handle([number for number in SIGNALS if before[number] is signal.SIG_DFL], _interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            _handle([number], handler)
+
+
+def _handle(numbers: Iterable[int], handler: Callable[[int, FrameType | None], None] | int | None) -> None:
+    if threading.current_thread() is threading.main_thread():
+        for number in numbers:
+            signal.signal(number, handler)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise Interrupted(number)
+
+
+def farewell(number: int) -> str:
+    """Return what became of the job that the signal ended, and what to do; ask Slurm to requeue it where it should.
+
+    Further signals are ignored: Slurm ends a job that it requeues with SIGTERM.
+    """
+    _handle((*SIGNALS, signal.SIGINT), signal.SIG_IGN)
+    job = os.environ.get("SLURM_JOB_ID")
+    remedy = _requeue(job) if number == signal.SIGUSR1 and job is not None else "run it again"
+    return f"ended by {signal.Signals(number).name}; the published table is whole, {remedy}"
+
+
+def _requeue(job: str) -> str:
+    """Ask Slurm to run the job again, and return what it answered.
+
+    A task of an array is named by array and task, because the number of one task is also that of the whole array.
+    """
+    array = os.environ.get("SLURM_ARRAY_JOB_ID")
+    name = job if array is None else f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}"
+    try:
+        subprocess.run(["scontrol", "requeue", name], check=True, capture_output=True, text=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        answer = getattr(error, "stderr", None) or str(error)
+        return f"Slurm did not requeue job {name} ({answer.strip()}): submit it again"
+    return f"Slurm will run job {name} again"

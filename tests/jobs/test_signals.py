@@ -1,0 +1,149 @@
+"""Jobs that a signal ends: status 128 + its number, one line, nothing half-written, and a rerun that works."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from gpu_pricer.tables.artefact import write_artefact
+from tests.markets import catalog_of, small_artefact
+from tests.slurm import SLURM
+
+ROOT = Path(__file__).parents[2]
+MARKET = (
+    "data=synthetic", "data.source.weeks=20", "data.source.people.users=100", "data.source.people.types=2",
+    "data.source.assortment.categories=2", "data.source.assortment.products=8",
+)  # fmt: skip
+PATIENCE = 300  # seconds
+
+
+def start(folder, *words, before=(), **variables):
+    """A process of python -m WORDS in the folder."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | variables
+    command = [*before, sys.executable, "-m", *words]
+    return subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+
+
+def wait_for(path, process):
+    """Return once the file is there, while the process runs."""
+    deadline = time.monotonic() + PATIENCE
+    while not path.exists():
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline, f"{path} never came"
+        time.sleep(0.01)
+
+
+def ended_by(number, process, awaited):
+    """Send the signal once the awaited file is there; return the status and the lines that are no log lines."""
+    wait_for(awaited, process)
+    process.send_signal(number)
+    said = process.communicate(timeout=PATIENCE)[1].splitlines()
+    return process.returncode, [line for line in said if not line.startswith("20")]
+
+
+def finished(folder, *words, **variables):
+    """Run the command to its end, with success, and return its log."""
+    process = start(folder, "gpu_pricer", *words, **variables)
+    said = process.communicate(timeout=PATIENCE)[1]
+    assert process.returncode == 0, said
+    return said
+
+
+@pytest.fixture
+def priced(tmp_path):
+    """A folder with a demand artefact and a catalog, as `score` finds them."""
+    artefact = small_artefact(31, segments=3, products=12, categories=4)
+    write_artefact(artefact, tmp_path / "work/demand")
+    (tmp_path / "work/data").mkdir()
+    catalog_of(artefact).write_parquet(tmp_path / "work/data/products.parquet")
+    return tmp_path
+
+
+SMALL = ("model=tiny", "model.optimiser.steps=20", "train.segments.count=2", "train.response.draws=5")
+COMMANDS = {
+    "prepare": ("prepare", *MARKET, "data.outliers.quantity_is_plausible.limit=1"),
+    "run": ("run", *MARKET, *SMALL, "run.steps=[prepare,train]"),
+    "score": ("score",),
+    "publish": ("publish",),
+    "evaluate": ("evaluate",),
+}
+PLACES = {
+    "prepare": "gpu_pricer.jobs.prepare:_write_quarantine",
+    "run": "gpu_pricer.jobs.train:learn_market",
+    "score": "gpu_pricer.jobs.scored_version:close_shard",
+    "publish": "gpu_pricer.jobs.publish:commit_version",
+    "evaluate": "gpu_pricer.jobs.evaluate:_json_ready",
+}
+BEFORE = {"publish": ["score"], "evaluate": ["score", "publish"]}
+
+
+@pytest.mark.parametrize(
+    ("job", "number"),
+    [*((job, signal.SIGTERM) for job in COMMANDS), ("score", signal.SIGINT), ("publish", signal.SIGHUP)],
+    ids=lambda value: getattr(value, "name", value),
+)
+def test_signal_ends_the_job_with_its_status_and_leaves_no_half_output(priced, job, number):
+    for earlier in BEFORE.get(job, []):
+        finished(priced, earlier)
+    marker = priced / "halted"
+
+    process = start(priced, "tests.jobs.halting", PLACES[job], str(marker), *COMMANDS[job])
+    status, said = ended_by(number, process, marker)
+
+    assert status == 128 + number
+    assert said == [f"gpu-pricer {job}: ended by {number.name}; the published table is whole, run it again"]
+    assert half_written(priced) == []
+    finished(priced, *COMMANDS[job])
+
+
+def half_written(folder):
+    """Files and folders that a job has begun, and versions of the price table without their record."""
+    begun = [path for path in folder.rglob("*") if path.suffix in (".part", ".new", ".old")]
+    versions = [path for path in folder.glob("prices/*") if path.name not in ("_delta_log", "_current")]
+    return begun + [version for version in versions if not (version / "_record/run.json").is_file()]
+
+
+@pytest.fixture
+def slurm(tmp_path):
+    """slurm(answer) is the environment of a Slurm job whose scontrol notes what it is asked and answers so."""
+
+    def environment(answer="exit 0", **more):
+        scontrol = tmp_path / "bin" / "scontrol"
+        scontrol.parent.mkdir()
+        scontrol.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n{answer}\n')
+        scontrol.chmod(0o755)
+        return SLURM | {"PATH": f"{scontrol.parent}:{os.environ['PATH']}"} | more
+
+    return environment
+
+
+def test_requeue_that_slurm_refuses_is_said(priced, slurm):
+    environment, marker = slurm("echo 'Requested operation is disabled' >&2; exit 1"), priced / "halted"
+
+    process = start(priced, "tests.jobs.halting", PLACES["score"], str(marker), "score", **environment)
+    status, said = ended_by(signal.SIGUSR1, process, marker)
+
+    assert status == 128 + signal.SIGUSR1
+    assert said == [
+        "gpu-pricer score: ended by SIGUSR1; the published table is whole, "
+        "Slurm did not requeue job 7 (Requested operation is disabled): submit it again"
+    ]
+
+
+def test_signal_that_is_ignored_ends_nothing(priced):
+    marker = priced / "halted"
+    words = ("tests.jobs.halting", PLACES["score"], str(marker), "score")
+
+    process = start(priced, *words, before=["nohup"])
+    wait_for(marker, process)
+    process.send_signal(signal.SIGHUP)
+    status, said = ended_by(signal.SIGTERM, process, marker)
+
+    assert status == 143
+    assert said[-1] == "gpu-pricer score: ended by SIGTERM; the published table is whole, run it again"
