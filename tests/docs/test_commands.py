@@ -33,6 +33,7 @@ SMALLER = {"evaluate": QUICK, "run": [*QUICK, "model=tiny", *SMALL_MODEL]}
 """What makes a job quick in the shop."""
 
 ARRAY = re.compile(r"--array=(\d+)-(\d+)")
+REQUEUE = ["--signal=USR1@120"]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 
@@ -131,8 +132,9 @@ class Checks(NamedTuple):
         """The batch script runs, once per task of an array, with an srun that says what it was given."""
         *flags, script = command.arguments[: command.arguments.index("slurm/reprice.sbatch") + 1]
         words = command.arguments[len(flags) + 1 :]
-        assert all(ARRAY.fullmatch(flag) for flag in flags), flags
-        tasks = range(int(ARRAY.fullmatch(flags[0])[1]), int(ARRAY.fullmatch(flags[0])[2]) + 1) if flags else [None]
+        arrays = [ARRAY.fullmatch(flag) for flag in flags if flag not in REQUEUE]
+        assert all(arrays), flags
+        tasks = range(int(arrays[0][1]), int(arrays[0][2]) + 1) if arrays else [None]
         for task in tasks:
             program, *arguments = self.given_to_srun(script, words, task)
             assert program == ".venv/bin/gpu-pricer"

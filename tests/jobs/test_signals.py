@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gpu_pricer.tables.artefact import write_artefact
+from gpu_pricer.tables.artefact import read_artefact, write_artefact
+from tests.canonical import write_canonical
 from tests.markets import catalog_of, small_artefact
 from tests.slurm import SLURM
 
@@ -18,6 +19,7 @@ MARKET = (
     "data=synthetic", "data.source.weeks=20", "data.source.people.users=100", "data.source.people.types=2",
     "data.source.assortment.categories=2", "data.source.assortment.products=8",
 )  # fmt: skip
+TRAIN = ("train", "model=tiny", "train.segments.count=3", "model.optimiser.steps=200")
 PATIENCE = 300  # seconds
 
 
@@ -110,6 +112,14 @@ def half_written(folder):
 
 
 @pytest.fixture
+def untrained(tmp_path):
+    """A folder with canonical tables, and a checkpoint that Lightning left there for another job."""
+    write_canonical(tmp_path / "work/data", users=100)
+    (tmp_path / "hpc_ckpt_1.ckpt").write_text("another job's")
+    return tmp_path
+
+
+@pytest.fixture
 def slurm(tmp_path):
     """slurm(answer) is the environment of a Slurm job whose scontrol notes what it is asked and answers so."""
 
@@ -121,6 +131,49 @@ def slurm(tmp_path):
         return SLURM | {"PATH": f"{scontrol.parent}:{os.environ['PATH']}"} | more
 
     return environment
+
+
+@pytest.mark.parametrize("trainer", ["cpu", "ddp"])
+def test_signal_ends_training_and_a_resumed_one_goes_on(untrained, trainer):
+    command = (*TRAIN, f"trainer={trainer}")
+    last = untrained / "work/train/checkpoints/last.ckpt"
+
+    status, said = ended_by(signal.SIGTERM, start(untrained, "gpu_pricer", *command), last)
+
+    assert status == 143
+    assert said == ["gpu-pricer train: ended by SIGTERM; the published table is whole, run it again"]
+    assert not (untrained / "work/demand").exists()
+    log = finished(untrained, *command, "train.resume=true")
+    assert "training goes on from" in log
+    assert read_artefact(untrained / "work/demand").segments.height == 3
+
+
+def test_requeue_signal_leaves_a_checkpoint_and_asks_slurm_for_another_run(untrained, slurm):
+    environment, last = slurm(), untrained / "work/train/checkpoints/last.ckpt"
+
+    status, said = ended_by(signal.SIGUSR1, start(untrained, "gpu_pricer", *TRAIN, **environment), last)
+
+    assert status == 128 + signal.SIGUSR1
+    assert said == ["gpu-pricer train: ended by SIGUSR1; the published table is whole, Slurm will run job 7 again"]
+    assert (untrained / "asked").read_text() == "requeue 7\n"
+    assert "training goes on from" in finished(untrained, *TRAIN, "train.resume=true", **environment)
+    assert [path.name for path in untrained.rglob("hpc_ckpt_*")] == ["hpc_ckpt_1.ckpt"]
+
+
+def test_requeue_signal_after_the_last_step_keeps_what_was_learned(untrained, slurm):
+    environment, marker = slurm(SLURM_ARRAY_JOB_ID="5", SLURM_ARRAY_TASK_ID="2"), untrained / "halted"
+    place = "gpu_pricer.jobs.train:segmentation_of"
+
+    process = start(untrained, "tests.jobs.halting", place, str(marker), *TRAIN, **environment)
+    status, said = ended_by(signal.SIGUSR1, process, marker)
+    log = finished(untrained, *TRAIN, "train.resume=true", **environment)
+
+    assert status == 128 + signal.SIGUSR1
+    line = "gpu-pricer train: ended by SIGUSR1; the published table is whole, Slurm will run job 5_2 again"
+    assert said[-1] == line  # the driver imports Lightning early, which then logs for itself
+    assert (untrained / "asked").read_text() == "requeue 5_2\n"
+    assert "training goes on from" in log
+    assert "starts afresh" not in log
 
 
 def test_requeue_that_slurm_refuses_is_said(priced, slurm):

@@ -80,11 +80,12 @@ class IndexBatches(IterableDataset[Tensor]):
     """Yields batches of choice numbers, [batch_size] each: shuffled anew in each epoch with a seed, in order without.
 
     The process of number rank takes every world_size-th batch; all processes take equally many, and at least one.
+    The first ones of an epoch are left out, `first` of them, where training resumes within it.
     """
 
     def __init__(self, index: Tensor, batch_size: int, seed: int | None = None, world_size: int = 1) -> None:
         self.index, self.batch_size, self.seed, self.world_size = index, batch_size, seed, world_size
-        self.epoch, self.rank = 0, 0
+        self.epoch, self.rank, self.first = 0, 0, 0
 
     def __len__(self) -> int:
         batches = -(-len(self.index) // self.batch_size)
@@ -96,5 +97,5 @@ class IndexBatches(IterableDataset[Tensor]):
             generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
             order = order[torch.randperm(len(order), generator=generator)]
         chunks = order.split(self.batch_size)
-        for number in range(len(self)):
+        for number in range(self.first, len(self)):
             yield chunks[(number * self.world_size + self.rank) % len(chunks)]

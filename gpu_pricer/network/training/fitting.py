@@ -3,7 +3,6 @@
 import copy
 import hashlib
 import logging
-import shutil
 import sys
 import warnings
 from dataclasses import dataclass
@@ -24,9 +23,11 @@ from gpu_pricer.network.model.demand_network import NetworkConfig
 from gpu_pricer.network.model.objective import OptimiserConfig
 from gpu_pricer.network.storage.saved_network import SavedNetwork
 from gpu_pricer.network.training.average_household import AverageHousehold, adopt
+from gpu_pricer.network.training.checkpoints import LAST, Stamp, checkpoint_to_resume, start_afresh
 from gpu_pricer.network.training.init_from import start_from
 from gpu_pricer.network.training.lightning_module import DemandTraining
 from gpu_pricer.network.training.loyalty_fitting import fit_loyalty
+from gpu_pricer.network.training.stopping import StopAtSignal
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ HARMLESS = (  # warnings of Lightning 2.6 about choices made on purpose: batches
     ".*does not have many workers",
     "Your `IterableDataset` has `__len__` defined",
     "Checkpoint directory .* exists and is not empty",
+    "You're resuming from a checkpoint that ended before the epoch ended",  # _AdvanceEpoch skips what it has seen
 )
 
 
@@ -82,14 +84,24 @@ class Plan:
 
 
 class _AdvanceEpoch(pl.Callback):
-    """Sets the epoch and the process of the index batches before each epoch."""
+    """Sets the epoch, the process and the first batch of the index batches before each epoch.
+
+    Only an epoch that a checkpoint cut does not begin with batch 0; Lightning resumes it without a new start.
+    """
 
     def __init__(self, batches: IndexBatches) -> None:
         self.batches = batches
 
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self._set(trainer, trainer.global_step % len(self.batches))
+
     def on_train_epoch_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self._set(trainer, 0)
+
+    def _set(self, trainer: pl.Trainer, first: int) -> None:
         self.batches.epoch = trainer.current_epoch
         self.batches.rank = trainer.global_rank
+        self.batches.first = first
 
 
 def fit_network(
@@ -109,6 +121,7 @@ def fit_network(
     household: of the trained periods. directory receives checkpoints/ and TensorBoard's events.
     resume: go on from the last checkpoint in the directory if it belongs to the same choices and configuration;
     otherwise training starts afresh and logs so.
+    Raise Interrupted after a signal, once a checkpoint is written.
     start: a network of other tables, whose parameters training starts from where they fit.
     """
     pl.seed_everything(seed, workers=True, verbose=False)
@@ -129,14 +142,17 @@ def fit_network(
         directory / "checkpoints", filename="best", monitor="validation/log_loss", save_last=True,
         enable_version_counter=False,
     )  # fmt: skip
-    engine = _engine(trainer, plan.epochs, directory, batches, checkpoint)
     origin = start.fingerprint if start else None
     known = f"{data.fingerprint()} {household.fingerprint()} {model} {trainer} {seed} {origin}"
     inputs = hashlib.sha256(known.encode()).hexdigest()
-    resumed = _checkpoint_of(directory / "checkpoints", inputs) if resume else None
+    stop = StopAtSignal(directory / "checkpoints" / LAST)
+    callbacks = [checkpoint, Stamp(inputs), stop, _AdvanceEpoch(batches), LearningRateMonitor("step")]
+    engine = _engine(trainer, plan.epochs, directory, len(batches), callbacks)
+    resumed = checkpoint_to_resume(checkpoint, inputs, module) if resume else None
     if engine.is_global_zero and resumed is None:
-        _start_afresh(directory, inputs)
+        start_afresh(directory)
     _fit(engine, module, batches, judged, resumed)
+    stop.end()
     module.load_state_dict(_best(checkpoint, plain, plain_loss))
     module.network.data = data  # on_fit_start replaced it by a copy on the device
     return module.cpu().eval()
@@ -166,8 +182,8 @@ def _engine(
     trainer: TrainerConfig,
     epochs: int,
     directory: Path,
-    batches: IndexBatches,
-    checkpoint: ModelCheckpoint,
+    batches: int,
+    callbacks: list[pl.Callback],
 ) -> pl.Trainer:
     return pl.Trainer(
         accelerator=trainer.accelerator,
@@ -177,16 +193,14 @@ def _engine(
         precision=trainer.precision,  # type: ignore[arg-type]
         max_epochs=epochs,
         logger=TensorBoardLogger(directory, name="tensorboard", version=""),
-        callbacks=[
-            checkpoint,
-            _AdvanceEpoch(batches),
-            LearningRateMonitor("step"),
-        ],
+        callbacks=callbacks,
+        # Under Slurm, Lightning goes on from any hpc_ckpt_* here; training that starts afresh empties this folder.
+        default_root_dir=directory / "checkpoints",
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
         enable_progress_bar=sys.stderr.isatty(),
         enable_model_summary=False,
-        log_every_n_steps=min(20, len(batches)),
+        log_every_n_steps=min(20, batches),
     )
 
 
@@ -203,26 +217,3 @@ def _fit(
             ckpt_path=resumed,
             weights_only=True,
         )
-
-
-def _checkpoint_of(checkpoints: Path, inputs: str) -> Path | None:
-    """Return the last checkpoint, or None if there is none of a training with the same inputs."""
-    last, note = checkpoints / "last.ckpt", checkpoints.with_name("inputs")
-    if not last.is_file():
-        return None
-    if not note.is_file() or note.read_text() != inputs:
-        log.info(
-            "the checkpoint in %s is of other choices or another configuration: training starts afresh",
-            checkpoints,
-        )
-        return None
-    log.info("training goes on from %s", last)
-    return last
-
-
-def _start_afresh(directory: Path, inputs: str) -> None:
-    """Remove an earlier training's files, and note the inputs that this training's checkpoints belong to."""
-    for leftover in ("checkpoints", "tensorboard"):
-        shutil.rmtree(directory / leftover, ignore_errors=True)
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / "inputs").write_text(inputs)

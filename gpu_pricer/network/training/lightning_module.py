@@ -22,11 +22,22 @@ class DemandTraining(pl.LightningModule):
         self.network = DemandNetwork(data, network)
         self.optimiser = optimiser
         self.seed, self.draws = seed, torch.Generator()
+        self.resumed_draws: Tensor | None = None
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the state of the draws, for training that resumes within an epoch; of the first process if several."""
+        checkpoint["draws"] = self.draws.get_state()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the state of the draws."""
+        self.resumed_draws = checkpoint["draws"]
 
     def on_fit_start(self) -> None:
-        """Move the data to the device, once."""
+        """Move the data to the device, once, and take up the draws of the checkpoint."""
         self.network.data = self.network.data.to(self.device)
         self.draws = torch.Generator(self.device)
+        if self.resumed_draws is not None:
+            self.draws.set_state(self.resumed_draws.cpu())
 
     def on_train_epoch_start(self) -> None:
         """Seed the draws of alternatives by process and epoch, so that a resumed training draws the same ones."""

@@ -1,10 +1,14 @@
 """Training on markets whose demand the test knows."""
 
+import shutil
+import signal
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
+from gpu_pricer.errors import Interrupted
 from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, gather_batch
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.model.likelihood import log_probability
@@ -19,6 +23,7 @@ from tests.network.small import (
     mean_sensitivity_of_products,
     trained_network,
 )
+from tests.slurm import SLURM
 
 
 @pytest.fixture(scope="module")
@@ -77,30 +82,162 @@ def test_protected_columns_never_enter_the_network(market):
     assert data.users.attributes.numbers.shape[1] == 0
 
 
-def test_a_resumed_training_ends_where_an_uninterrupted_one_does(market, household, tmp_path, monkeypatch):
-    _, data = market
-    sampled = ModelConfig(NETWORK, replace(OPTIMISER, max_alternatives=3, steps=250))
-    whole = fit_network(data, household, sampled, CPU, tmp_path / "whole", seed=1, resume=False)
+SAMPLED = ModelConfig(NETWORK, replace(OPTIMISER, max_alternatives=3, steps=250))
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(market, household, tmp_path_factory):
+    return fit_network(market[1], household, SAMPLED, CPU, tmp_path_factory.mktemp("whole"), seed=1, resume=False)
+
+
+def end_in_the_middle(market, household, folder, monkeypatch, cut, error):
+    """Begin a training in the folder that the LightningModule `cut` ends with the error."""
     with monkeypatch.context() as patch:
-        patch.setattr(training, "DemandTraining", _LostAfterThreeEpochs)
-        with pytest.raises(_Interrupted):
-            fit_network(data, household, sampled, CPU, tmp_path / "cut", seed=1, resume=False)
+        patch.setattr(training, "DemandTraining", cut)
+        with pytest.raises(error):
+            fit_network(market[1], household, SAMPLED, CPU, folder, seed=1, resume=False)
 
-    resumed = fit_network(data, household, sampled, CPU, tmp_path / "cut", seed=1, resume=True)
 
-    for name, value in whole.state_dict().items():
+@pytest.mark.parametrize("way", ["a lost machine", "a signal within an epoch", "a signal at the end of an epoch"])
+def test_a_resumed_training_ends_where_an_uninterrupted_one_does(
+    market, household, uninterrupted, tmp_path, monkeypatch, caplog, way
+):
+    cut, error = WAYS[way]
+    end_in_the_middle(market, household, tmp_path, monkeypatch, cut, error)
+
+    with caplog.at_level("INFO"):
+        resumed = fit_network(market[1], household, SAMPLED, CPU, tmp_path, seed=1, resume=True)
+
+    assert "training goes on from" in caplog.text
+    for name, value in uninterrupted.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], value, rtol=1e-3, atol=2e-3)
 
 
-def test_a_checkpoint_of_another_configuration_is_not_resumed(market, household, tmp_path, caplog):
-    _, data = market
-    short = ModelConfig(NETWORK, replace(OPTIMISER, steps=10))
-    fit_network(data, household, short, CPU, tmp_path, seed=1, resume=False)
+def test_a_signal_ends_training_in_the_step_that_it_came_in(market, household, tmp_path, monkeypatch):
+    handlers = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)]
 
-    with caplog.at_level("INFO"):
-        fit_network(data, household, short, CPU, tmp_path, seed=2, resume=True)
+    end_in_the_middle(market, household, tmp_path, monkeypatch, _SignalledWithinAnEpoch, Interrupted)
 
-    assert "training starts afresh" in caplog.text
+    last = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
+    assert last["global_step"] == _SignalledWithinAnEpoch.step + 1
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)] == handlers
+
+
+def test_a_second_signal_ends_training_at_once(market, household, tmp_path, monkeypatch):
+    end_in_the_middle(market, household, tmp_path, monkeypatch, _SignalledTwice, Interrupted)
+
+    assert not (tmp_path / "checkpoints" / "last.ckpt").exists()
+
+
+def torn(path):
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def emptied(path):
+    path.write_bytes(b"")
+
+
+def foreign(path):
+    torch.save({"state_dict": {}, "weights": torch.zeros(3)}, path)
+
+
+def of_another_seed(path):
+    torch.save(torch.load(path, weights_only=True) | {"inputs": "another hash"}, path)
+
+
+def of_another_network(path):
+    saved = torch.load(path, weights_only=True)
+    saved["state_dict"].popitem()
+    torch.save(saved, path)
+
+
+@pytest.mark.parametrize(
+    ("damage", "name", "reason"),
+    [
+        (torn, "last.ckpt", "last.ckpt is torn or no checkpoint"),
+        (emptied, "last.ckpt", "last.ckpt is torn or no checkpoint"),
+        (foreign, "last.ckpt", "last.ckpt is of other choices or another configuration"),
+        (of_another_seed, "last.ckpt", "last.ckpt is of other choices or another configuration"),
+        (of_another_network, "last.ckpt", "last.ckpt is of another network"),
+        (torn, "best.ckpt", "best.ckpt is torn or no checkpoint"),
+        (Path.unlink, "best.ckpt", "best.ckpt is torn or no checkpoint"),
+    ],
+)
+def test_training_starts_afresh_where_no_checkpoint_can_be_resumed(
+    market, household, trained_once, tmp_path, caplog, damage, name, reason
+):
+    folder, config, whole = trained_once
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    point_at(tmp_path / "checkpoints")
+    damage(tmp_path / "checkpoints" / name)
+
+    with caplog.at_level("WARNING", "gpu_pricer.network.training.checkpoints"):
+        again = fit_network(market[1], household, config, CPU, tmp_path, seed=1, resume=True)
+
+    (said,) = [record.getMessage() for record in caplog.records if "checkpoints" in record.name]
+    assert reason in said
+    assert said.endswith(": training starts afresh")
+    for key, value in whole.state_dict().items():
+        torch.testing.assert_close(again.state_dict()[key], value, rtol=1e-3, atol=2e-3)
+
+
+def test_a_training_that_had_ended_is_resumed_without_a_step(market, household, trained_once, tmp_path, monkeypatch):
+    folder, config, whole = trained_once
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    point_at(tmp_path / "checkpoints")
+    monkeypatch.setattr(training, "DemandTraining", _LostInAnyStep)
+
+    again = fit_network(market[1], household, config, CPU, tmp_path, seed=1, resume=True)
+
+    for key, value in whole.state_dict().items():
+        torch.testing.assert_close(again.state_dict()[key], value)
+
+
+@pytest.fixture(scope="module")
+def trained_once(market, household, tmp_path_factory):
+    """A folder in which a short training has ended, its configuration, and what it returned."""
+    folder, config = tmp_path_factory.mktemp("once"), ModelConfig(NETWORK, replace(OPTIMISER, steps=10))
+    return folder, config, fit_network(market[1], household, config, CPU, folder, seed=1, resume=False)
+
+
+def point_at(checkpoints):
+    """Make the last checkpoint one that was written in this folder."""
+    saved = torch.load(checkpoints / "last.ckpt", weights_only=True)
+    (state,) = [state for key, state in saved["callbacks"].items() if key.startswith("ModelCheckpoint")]
+    state |= {"dirpath": str(checkpoints), "best_model_path": str(checkpoints / "best.ckpt")}
+    torch.save(saved, checkpoints / "last.ckpt")
+
+
+def test_training_starts_afresh_in_a_folder_that_was_moved(market, household, trained_once, tmp_path, caplog):
+    folder, config, _ = trained_once
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+
+    fit_network(market[1], household, config, CPU, tmp_path, seed=1, resume=True)
+
+    assert f"last.ckpt was written in {folder / 'checkpoints'}: training starts afresh" in caplog.text
+
+
+def test_a_checkpoint_of_another_configuration_is_not_resumed(market, household, trained_once, tmp_path, caplog):
+    folder, config, _ = trained_once
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+
+    fit_network(market[1], household, config, CPU, tmp_path, seed=2, resume=True)
+
+    assert "last.ckpt is of other choices or another configuration: training starts afresh" in caplog.text
+
+
+def test_lightning_goes_on_from_nothing_of_its_own_under_slurm(market, household, tmp_path, monkeypatch):
+    for name, value in SLURM.items():
+        monkeypatch.setenv(name, value)
+    for folder in (tmp_path, tmp_path / "train", tmp_path / "train" / "checkpoints"):
+        folder.mkdir(exist_ok=True)
+        (folder / "hpc_ckpt_1.ckpt").write_text("another job's")
+    monkeypatch.chdir(tmp_path)
+    config = ModelConfig(NETWORK, replace(OPTIMISER, steps=10))
+
+    fit_network(market[1], household, config, CPU, Path("train"), seed=1, resume=True)
+
+    assert (tmp_path / "hpc_ckpt_1.ckpt").read_text() == "another job's"
 
 
 @pytest.mark.parametrize("choices", [30, 2_000, 300_000, 50_000_000])
@@ -133,7 +270,7 @@ def _purchase_share(network, batch):
     return weight[batch.chosen < 0].mean()
 
 
-class _Interrupted(RuntimeError):
+class _Lost(RuntimeError):
     """What stands for a lost machine."""
 
 
@@ -141,4 +278,38 @@ class _LostAfterThreeEpochs(training.DemandTraining):
     def on_train_epoch_start(self):
         super().on_train_epoch_start()
         if self.current_epoch == 3:
-            raise _Interrupted
+            raise _Lost
+
+
+class _LostInAnyStep(training.DemandTraining):
+    def training_step(self, index):
+        raise _Lost
+
+
+class _SignalledTwice(training.DemandTraining):
+    def on_train_batch_start(self, index, batch_idx):
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+
+
+class _SignalledWithinAnEpoch(training.DemandTraining):
+    step = 75
+
+    def on_train_batch_start(self, index, batch_idx):
+        super().on_train_batch_start(index, batch_idx)
+        if self.global_step == self.step:
+            assert 0 < batch_idx < self.trainer.num_training_batches - 1
+            signal.raise_signal(signal.SIGUSR1)
+
+
+class _SignalledAtTheEndOfAnEpoch(training.DemandTraining):
+    def on_train_batch_end(self, *of_batch):
+        if self.trainer.is_last_batch and self.current_epoch == 2:
+            signal.raise_signal(signal.SIGTERM)
+
+
+WAYS = {
+    "a lost machine": (_LostAfterThreeEpochs, _Lost),
+    "a signal within an epoch": (_SignalledWithinAnEpoch, Interrupted),
+    "a signal at the end of an epoch": (_SignalledAtTheEndOfAnEpoch, Interrupted),
+}
