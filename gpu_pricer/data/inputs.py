@@ -11,6 +11,7 @@ import polars as pl
 from gpu_pricer.data.outliers import OutlierRule
 from gpu_pricer.data.sources.source import RawTable, Source
 from gpu_pricer.errors import InputError
+from gpu_pricer.tables.attributes import COMPUTED, require_free_names, with_attributes
 from gpu_pricer.tables.checking import Checked, check
 from gpu_pricer.tables.periods import Period
 from gpu_pricer.tables.reading import collect, conform
@@ -79,6 +80,10 @@ def read_inputs(source: Source, validation: Validation, period: Period, last_per
         if name in raw
     }
     frames = {name: _collect(rows, raw[name].origin, period, last_period) for name, rows in lazy.items()}
+    for name in (name for name in COMPUTED if name in frames):
+        others = [column for column in frames[name].columns if column not in SCHEMAS[name].column_names()]
+        require_free_names(others, name, raw[name].origin)
+        frames[name] = with_attributes(frames[name], others, raw[name].origin)
     frames = _with_equal_ids(frames, raw)
     checked = {name: check(rows, SCHEMAS[name], _rules(name, frames, validation)) for name, rows in frames.items()}
     for name, result in checked.items():

@@ -43,7 +43,8 @@ def main(config: DictConfig) -> None:
     """
     out, demand = new_file("assign.out", config.assign.out), Path(config.paths.demand)
     saved = read_network(demand / NETWORK)
-    known = read_known_table(Path(config.paths.data) / "users.parquet", Users, saved.users)
+    path, vocabulary = Path(config.paths.data) / "users.parquet", saved.settings.user_vocabulary
+    known = read_known_table(path, Users, saved.users, vocabulary)
     past = read_past(Path(config.paths.data), saved.settings.period_days)
     given, lines = _read_given(config, saved)
     users = with_new_users(saved, given["user_id"], known, given=given)
@@ -62,7 +63,7 @@ def _read_given(config: DictConfig, saved: SavedNetwork) -> tuple[pl.DataFrame, 
     users, lines = pl.DataFrame(schema={"user_id": saved.users.schema["user_id"]}), None
     if config.assign.users is not None:
         path = required_path("assign.users", config.assign.users)
-        users = with_ids_of({"user_id": saved.users}, checked_table(path, Users)[1], str(path))
+        users = read_known_table(path, Users, saved.users, saved.settings.user_vocabulary)
     if config.assign.transactions is not None:
         path = required_path("assign.transactions", config.assign.transactions)
         ids = {"user_id": saved.users, "product_id": saved.products}

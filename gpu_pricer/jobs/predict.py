@@ -52,8 +52,9 @@ def main(config: DictConfig) -> None:
         raise InputError(f"{path} must have no column probability, found one: predict adds it, so rename yours")
     saved = read_network(Path(config.paths.demand) / NETWORK)
     past = read_past(Path(config.paths.data), saved.settings.period_days)
-    catalog = read_known_table(Path(config.paths.catalog), Products, saved.products)
-    users = read_known_table(Path(config.paths.data) / "users.parquet", Users, saved.users)
+    known = saved.settings
+    catalog = read_known_table(Path(config.paths.catalog), Products, saved.products, known.product_vocabulary)
+    users = read_known_table(Path(config.paths.data) / "users.parquet", Users, saved.users, known.user_vocabulary)
     offers = with_ids_of({"product_id": saved.products, "user_id": saved.users}, offers, str(path))
     offers = offers.with_columns(period=past.start(pl.col("time").dt.date()))
     probability = predict_offers(saved, offers, past, catalog, users)

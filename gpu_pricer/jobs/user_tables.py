@@ -6,6 +6,8 @@ import dataframely as dy
 import polars as pl
 
 from gpu_pricer.errors import InputError
+from gpu_pricer.network.encoding.attributes import Vocabulary
+from gpu_pricer.tables.attributes import like_attributes
 from gpu_pricer.tables.checking import check
 from gpu_pricer.tables.reading import collect, conform, scan_table
 from gpu_pricer.tables.replacing import replacing_file
@@ -56,7 +58,12 @@ def with_ids_of(known: dict[str, pl.DataFrame], rows: pl.DataFrame, origin: str)
     return rows
 
 
-def read_known_table(path: Path, schema: type[dy.Schema], known: pl.DataFrame) -> pl.DataFrame:
-    """Return the products or users in a file, with ids in the types of `known`; InputError when a row breaks a rule."""
+def read_known_table(path: Path, schema: type[dy.Schema], known: pl.DataFrame, vocabulary: Vocabulary) -> pl.DataFrame:
+    """Return the products or users in a file, with ids and attributes in the types of `known`.
+
+    vocabulary: names the attributes. InputError when a row breaks a rule, or a column is of another kind.
+    """
     (column,) = {"product_id", "user_id"} & {*schema.column_names()}
-    return with_ids_of({column: known}, checked_table(path, schema)[1], str(path))
+    rows = with_ids_of({column: known}, checked_table(path, schema)[1], str(path))
+    names = [name for name in vocabulary.columns if name not in schema.column_names()]
+    return like_attributes(known, rows, names, str(path))

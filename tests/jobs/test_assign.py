@@ -105,3 +105,16 @@ def test_broken_tables_are_refused(refused, trained_work, tmp_path, members, lin
     refusal = refused("assign", *paths, "assign.transactions=timeless.parquet")
     assert "timeless.parquet must have the column time" in refusal
     assert "assign.out must be a Parquet file" in refused("assign", *paths[:2], "assign.users=twice.parquet")
+
+
+def test_attributes_of_another_kind_than_in_training_are_refused(refused, trained_work, tmp_path):
+    paths = (f"paths.data={trained_work / 'data'}", f"paths.demand={trained_work / 'demand'}", "assign.out=out.parquet")
+    pl.DataFrame({"user_id": [7001], "town": [0.5]}).write_parquet(tmp_path / "number.parquet")
+    pl.DataFrame({"user_id": [7001], "town": [{"name": "Ulm"}]}).write_parquet(tmp_path / "struct.parquet")
+
+    assert "number.parquet: the attribute town must be String as in the tables trained on, found Float64" in refused(
+        "assign", *paths, "assign.users=number.parquet"
+    )
+    assert "struct.parquet: the attribute town must be text, a number, a date" in refused(
+        "assign", *paths, "assign.users=struct.parquet"
+    )

@@ -7,6 +7,8 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from gpu_pricer.tables.attributes import holds_numbers
+
 UNKNOWN = 0  # the code of a word that is missing, rare or new
 
 
@@ -55,12 +57,11 @@ class Attributes:
 def learn_vocabulary(table: pl.DataFrame, columns: list[str], min_count: int) -> Vocabulary:
     """Return the words and scales of the named columns; a word that fewer than min_count rows carry stays unknown.
 
-    Text, enum, boolean and integer columns hold words; floats, decimals and fixed-size arrays hold numbers.
+    Which columns hold words and which hold numbers: see gpu_pricer.tables.attributes.
     """
     words, scales = {}, {}
     for name in columns:
-        dtype = table.schema[name]
-        if isinstance(dtype, pl.Array) or dtype.is_float() or dtype.is_decimal():
+        if holds_numbers(table.schema[name]):
             scales[name] = _scale(_numbers(table[name]))
         else:
             words[name] = _frequent(table[name], min_count)
@@ -85,8 +86,8 @@ def _column(table: pl.DataFrame, name: str) -> pl.Series:
 
 def _frequent(column: pl.Series, min_count: int) -> list[str]:
     """Return the words that at least min_count rows carry, sorted, so that codes do not depend on the row order."""
-    counts = column.cast(pl.String).drop_nulls().value_counts(name="rows")
-    return counts.filter(pl.col("rows") >= min_count).get_column(column.name).sort().to_list()
+    counts = column.cast(pl.String).drop_nulls().alias("word").value_counts(name="rows")
+    return counts.filter(pl.col("rows") >= min_count)["word"].sort().to_list()
 
 
 def _encode(column: pl.Series, words: list[str]) -> np.ndarray:
@@ -97,10 +98,16 @@ def _encode(column: pl.Series, words: list[str]) -> np.ndarray:
 
 
 def _numbers(column: pl.Series) -> np.ndarray:
-    """Return the column as float64 [N, entries], NaN where a value is missing."""
-    if isinstance(column.dtype, pl.Array):
+    """Return the column as float64 [N, entries], NaN where a value is missing; dates and times in seconds."""
+    dtype = column.dtype
+    if isinstance(dtype, pl.Array):
         return column.to_numpy().reshape(len(column), -1).astype(np.float64)
-    return column.cast(pl.Float64).to_numpy()[:, None]
+    if dtype == pl.Date:
+        column = column.cast(pl.Datetime("us"))
+    if not dtype.is_temporal():
+        return column.cast(pl.Float64).to_numpy()[:, None]
+    ticks = 10 ** {"ms": 3, "us": 6, "ns": 9}[getattr(column.dtype, "time_unit", "ns")]  # pl.Time counts nanoseconds
+    return column.to_physical().cast(pl.Float64).to_numpy()[:, None] / ticks
 
 
 def _scale(values: np.ndarray) -> Scale:

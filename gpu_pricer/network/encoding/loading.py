@@ -1,18 +1,19 @@
 """The canonical tables, read from files, numbered and turned into tensors."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import dataframely as dy
 import numpy as np
 import polars as pl
 import torch
 
 from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.errors import InputError
-from gpu_pricer.network.encoding.attributes import encode_attributes, learn_vocabulary
+from gpu_pricer.network.encoding.attributes import Vocabulary, encode_attributes, learn_vocabulary
 from gpu_pricer.network.encoding.baskets import Purchases
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.encoding.choice_records import (
@@ -27,17 +28,18 @@ from gpu_pricer.network.encoding.choice_records import (
 from gpu_pricer.network.encoding.columns import context_tensor, first_periods, starts, to_tensor
 from gpu_pricer.network.encoding.context_scale import ContextScale, learn_context_scale, scale_context
 from gpu_pricer.network.encoding.history import UserHistory, build_history, half_lives_of
+from gpu_pricer.network.encoding.idle_attributes import warn_of_idle_attributes
 from gpu_pricer.network.encoding.numbering import (
     numbered_categories,
     numbered_choices,
     numbered_products,
     numbered_shelf,
 )
+from gpu_pricer.tables.attributes import COMPUTED, with_attributes
 from gpu_pricer.tables.periods import Split
-from gpu_pricer.tables.schemas import COST_SHIFTERS, PROMOTIONS, Catalog, Shelf
+from gpu_pricer.tables.schemas import COST_SHIFTERS, PROMOTIONS, Catalog, Shelf, Users
 
-SHELF_RESULTS = ("reference_price", "is_trained", "is_seen", "price_coverage", "whole_price_coverage")
-MARKET_COLUMNS = {*Catalog.column_names(), *SHELF_RESULTS}  # other columns are attributes
+MARKET_COLUMNS = {*Catalog.column_names(), *COMPUTED["products"]}  # other columns are attributes
 SHELF_COLUMNS = {*Shelf.column_names(), *COST_SHIFTERS} - {*PROMOTIONS}  # other columns are context
 
 
@@ -95,8 +97,8 @@ def load_choice_data(directory: Path, config: EncodingConfig, split: Split) -> C
 
 def _read_tables(directory: Path, periods: list[date], trained: int) -> Tables:
     shelf = pl.read_parquet(directory / "shelf.parquet")
-    products = numbered_products(pl.read_parquet(directory / "products.parquet"), shelf, periods[trained - 1])
-    users = pl.read_parquet(directory / "users.parquet").sort("user_id")
+    products = numbered_products(_described(directory / "products.parquet", Catalog), shelf, periods[trained - 1])
+    users = _described(directory / "users.parquet", Users).sort("user_id")
     categories = numbered_categories(pl.read_parquet(directory / "categories.parquet"), products)
     context_names = [name for name in shelf.columns if name not in SHELF_COLUMNS]
     shelf = numbered_shelf(shelf, products, categories, periods)
@@ -117,7 +119,7 @@ def _read_tables(directory: Path, periods: list[date], trained: int) -> Tables:
 def _tensors(tables: Tables, config: EncodingConfig, split: Split, summary: dict[str, Any]) -> ChoiceData:
     trained = split.training_periods(len(tables.periods))
     user_columns = _attribute_names(tables.users, {"user_id", *summary["protected"]})
-    user_vocabulary = learn_vocabulary(tables.users, user_columns, config.min_count)
+    user_vocabulary = _vocabulary(tables.users, user_columns, "users", config.min_count)
     return ChoiceData(
         shelf=_shelf_rows(tables),
         sets=_choice_sets(tables),
@@ -174,13 +176,16 @@ def _logged_choices(choices: pl.DataFrame, has_outside_option: bool) -> LoggedCh
 
 def _encoded_products(tables: Tables, config: EncodingConfig) -> EncodedProducts:
     products = tables.products
-    columns = ["category_id", *_attribute_names(products, MARKET_COLUMNS)]
+    names = _attribute_names(products, MARKET_COLUMNS)
+    vocabulary = _vocabulary(products, names, "products", config.min_count)
+    categories = learn_vocabulary(products, ["category_id"], config.min_count)
+    vocabulary = replace(vocabulary, words=categories.words | vocabulary.words)
     numbered = tables.categories.with_row_index("category")
-    category = products.join(numbered, on="category_id", how="left", maintain_order="left")["category"]
+    of_products = products.select("category_id").join(numbered, on="category_id", how="left", maintain_order="left")
     return EncodedProducts(
         table=products,
-        attributes=encode_attributes(products, learn_vocabulary(products, columns, config.min_count)),
-        category=to_tensor(category),
+        attributes=encode_attributes(products, vocabulary),
+        category=to_tensor(of_products["category"]),
         first_period=first_periods(tables.shelf, products.height, len(tables.periods)),
         teaches_price=to_tensor(products["price_coverage"] >= config.min_price_coverage, torch.bool),
         teaches_price_at_last=to_tensor(products["whole_price_coverage"] >= config.min_price_coverage, torch.bool),
@@ -207,6 +212,19 @@ def _history(tables: Tables, first_judged: int) -> UserHistory:
     return build_history(
         Purchases(*columns), is_visit, tables.products.height, tables.categories.height, half_lives, is_needed
     )
+
+
+def _described(path: Path, schema: type[dy.Schema]) -> pl.DataFrame:
+    """Return products or users with their attributes; InputError for a column that can be none."""
+    table = pl.read_parquet(path)
+    return with_attributes(table, [name for name in table.columns if name not in schema.column_names()], str(path))
+
+
+def _vocabulary(table: pl.DataFrame, names: list[str], rows: str, min_count: int) -> Vocabulary:
+    """Return the vocabulary of the named columns; the log says which of them teach nothing. rows: users or products."""
+    vocabulary = learn_vocabulary(table, names, min_count)
+    warn_of_idle_attributes(table, vocabulary, rows, min_count)
+    return vocabulary
 
 
 def _attribute_names(table: pl.DataFrame, others: set[str]) -> list[str]:

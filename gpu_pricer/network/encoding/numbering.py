@@ -27,20 +27,21 @@ def numbered_products(products: pl.DataFrame, shelf: pl.DataFrame, trained_to: d
     coverage = (pl.col("price_age") == 0).mean()
     trained = shelf.filter(pl.col("period") <= trained_to).group_by("product_id")
     ever = shelf.sort("period").group_by("product_id")
-    return (
-        products.with_columns(category_key())
+    computed = (
+        products.select("product_id", "price")
         .join(trained.agg(median=pl.col("price").median(), price_coverage=coverage), on="product_id", how="left")
         .join(ever.agg(first=pl.col("price").first(), whole_price_coverage=coverage), on="product_id", how="left")
-        .with_columns(
+        .select(
+            "product_id",
             is_trained=pl.col("median").is_not_null(),
             is_seen=pl.col("first").is_not_null(),
             reference_price=pl.coalesce("median", "first", "price"),
             price_coverage=pl.col("price_coverage").fill_null(0.0),
             whole_price_coverage=pl.col("whole_price_coverage").fill_null(0.0),
         )
-        .drop("median", "first")
-        .sort("category_id", "product_id")
     )
+    numbered = products.with_columns(category_key()).join(computed, on="product_id", how="left")
+    return numbered.sort("category_id", "product_id")
 
 
 def numbered_shelf(
