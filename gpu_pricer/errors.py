@@ -5,6 +5,9 @@ A message is one line that says what must hold, what was found, where, and what 
 
 import signal
 
+SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1)
+"""What ends a process without a word. SIGINT is left to Python, whose KeyboardInterrupt libraries know."""
+
 
 class InputError(Exception):
     """The user can remove the cause: bad data, a bad configuration, a missing file or device."""

@@ -11,10 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from gpu_pricer.errors import Interrupted
+from gpu_pricer.errors import SIGNALS, Interrupted
 
-SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1)
-"""What ends a process without a word. SIGINT is left to Python, whose KeyboardInterrupt libraries know."""
 RANKS = ("LOCAL_RANK", "RANK", "SLURM_PROCID")
 """Variables by which Lightning, torchrun or srun number the processes of a distributed training."""
 
@@ -36,10 +34,11 @@ def interruptible() -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            _handle([number], handler)
+            if handler is not None:  # None: a handler that is not Python's
+                _handle([number], handler)
 
 
-def _handle(numbers: Iterable[int], handler: Callable[[int, FrameType | None], None] | int | None) -> None:
+def _handle(numbers: Iterable[int], handler: Callable[[int, FrameType | None], object] | int) -> None:
     if threading.current_thread() is threading.main_thread():
         for number in numbers:
             signal.signal(number, handler)

@@ -111,6 +111,19 @@ def half_written(folder):
     return begun + [version for version in versions if not (version / "_record/run.json").is_file()]
 
 
+def test_version_in_a_named_folder_keeps_its_shards_and_cannot_be_published(priced):
+    marker, command = priced / "halted", ("score", "paths.shards=prices/tonight")
+
+    process = start(priced, "tests.jobs.halting", "gpu_pricer.jobs.score:audit_version", str(marker), *command)
+    status, _ = ended_by(signal.SIGTERM, process, marker)
+
+    assert status == 143
+    assert [*priced.glob("prices/tonight/*.parquet")] != []
+    assert half_written(priced) == [priced / "prices/tonight"]
+    finished(priced, *command)
+    assert half_written(priced) == []
+
+
 @pytest.fixture
 def untrained(tmp_path):
     """A folder with canonical tables, and a checkpoint that Lightning left there for another job."""
@@ -133,15 +146,19 @@ def slurm(tmp_path):
     return environment
 
 
-@pytest.mark.parametrize("trainer", ["cpu", "ddp"])
-def test_signal_ends_training_and_a_resumed_one_goes_on(untrained, trainer):
+@pytest.mark.parametrize(
+    ("trainer", "number"),
+    [("cpu", signal.SIGTERM), ("cpu", signal.SIGINT), ("ddp", signal.SIGTERM)],
+    ids=lambda value: getattr(value, "name", value),
+)
+def test_signal_ends_training_and_a_resumed_one_goes_on(untrained, trainer, number):
     command = (*TRAIN, f"trainer={trainer}")
     last = untrained / "work/train/checkpoints/last.ckpt"
 
-    status, said = ended_by(signal.SIGTERM, start(untrained, "gpu_pricer", *command), last)
+    status, said = ended_by(number, start(untrained, "gpu_pricer", *command), last)
 
-    assert status == 143
-    assert said == ["gpu-pricer train: ended by SIGTERM; the published table is whole, run it again"]
+    assert status == 128 + number
+    assert said == [f"gpu-pricer train: ended by {number.name}; the published table is whole, run it again"]
     assert not (untrained / "work/demand").exists()
     log = finished(untrained, *command, "train.resume=true")
     assert "training goes on from" in log

@@ -121,8 +121,8 @@ def fit_network(
     household: of the trained periods. directory receives checkpoints/ and TensorBoard's events.
     resume: go on from the last checkpoint in the directory if it belongs to the same choices and configuration;
     otherwise training starts afresh and logs so.
-    Raise Interrupted after a signal, once a checkpoint is written.
     start: a network of other tables, whose parameters training starts from where they fit.
+    Raise Interrupted after a signal, once a checkpoint is written.
     """
     pl.seed_everything(seed, workers=True, verbose=False)
     optimiser = model.optimiser

@@ -8,9 +8,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from gpu_pricer.errors import Interrupted
-
-SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1)
+from gpu_pricer.errors import SIGNALS, Interrupted
 
 
 class StopAtSignal(pl.Callback):
