@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 from pathlib import Path
 
 import numpy as np
@@ -94,7 +95,7 @@ def main(config: DictConfig) -> None:
 
 
 def write_metrics(path: Path, metrics: dict) -> None:
-    """Write metrics as JSON, with null for NaN, which JSON does not have."""
+    """Write metrics as JSON, with null for NaN and infinity, which JSON does not have."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing_file(path) as fresh:
         fresh.write_text(json.dumps(_json_ready(metrics), indent=2, allow_nan=False) + "\n")
@@ -121,7 +122,9 @@ def _draw_demand(folder: Path, metrics: dict[str, dict], demand: CatalogDemand, 
 
 
 def _json_ready(value: object) -> object:
-    """Return the value with None for every NaN."""
+    """Return the value with None for every NaN and infinity."""
     if isinstance(value, dict):
         return {key: _json_ready(entry) for key, entry in value.items()}
-    return None if isinstance(value, float) and value != value else value
+    if isinstance(value, list | tuple):
+        return [_json_ready(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

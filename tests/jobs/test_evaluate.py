@@ -1,6 +1,7 @@
 """The evaluate job on a small market with known truth."""
 
 import json
+import math
 import shutil
 from datetime import date
 from pathlib import Path
@@ -216,3 +217,9 @@ def test_members_of_a_demand_without_an_outside_option_are_not_judged(config):
 
     with pytest.raises(InputError, match="something to evaluate must be there"):
         evaluate.main(config)
+
+
+def test_nan_and_infinity_become_null_at_any_depth(tmp_path):
+    evaluate.write_metrics(tmp_path / "metrics.json", {"a": [0.5, math.nan, {"b": (math.inf, 1)}], "c": -math.inf})
+
+    assert json.loads((tmp_path / "metrics.json").read_text()) == {"a": [0.5, None, {"b": [None, 1]}], "c": None}
