@@ -11,7 +11,7 @@ import polars as pl
 from gpu_pricer.data.outliers import OutlierRule
 from gpu_pricer.data.sources.source import RawTable, Source
 from gpu_pricer.errors import InputError
-from gpu_pricer.tables.attributes import COMPUTED, require_free_names, with_attributes
+from gpu_pricer.tables.attributes import with_attributes
 from gpu_pricer.tables.checking import Checked, check
 from gpu_pricer.tables.periods import Period
 from gpu_pricer.tables.reading import collect, conform
@@ -26,6 +26,7 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
     "offers": Offers,
     "context": Context,
 }
+DESCRIBED = ("products", "users")  # whose further columns are attributes
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,8 @@ def read_inputs(source: Source, validation: Validation, period: Period, last_per
         if name in raw
     }
     frames = {name: _collect(rows, raw[name].origin, period, last_period) for name, rows in lazy.items()}
-    for name in (name for name in COMPUTED if name in frames):
+    for name in (name for name in DESCRIBED if name in frames):
         others = [column for column in frames[name].columns if column not in SCHEMAS[name].column_names()]
-        require_free_names(others, name, raw[name].origin)
         frames[name] = with_attributes(frames[name], others, raw[name].origin)
     frames = _with_equal_ids(frames, raw)
     checked = {name: check(rows, SCHEMAS[name], _rules(name, frames, validation)) for name, rows in frames.items()}
@@ -126,9 +126,9 @@ def _with_equal_ids(frames: dict[str, pl.DataFrame], raw: dict[str, RawTable]) -
             continue
         expected = frames[owner].schema[column]
         for name, frame in frames.items():
-            found = frame.schema.get(column, expected)
-            if found == expected:
+            if column not in SCHEMAS[name].column_names() or frame.schema[column] == expected:
                 continue
+            found = frame.schema[column]
             if pl.String in (found, expected):
                 raise InputError(
                     f"{raw[name].origin}: {column} must be {expected} as in {owner}, found {found}: convert one of them"

@@ -27,7 +27,7 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.tables.checking import check
 from gpu_pricer.tables.periods import Period, Split
 from gpu_pricer.tables.reading import conform
-from gpu_pricer.tables.schemas import Catalog, Categories, Choices, Shelf, Users, Visits, category_key
+from gpu_pricer.tables.schemas import Catalog, Categories, Choices, Offers, Shelf, Users, Visits, category_key
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,8 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
     shelf = _shelf(prices, products, inputs, rules.period)
     lines = sales.filter(pl.col("period").is_in(periods))
     visits = lines.select("user_id", "period").unique().sort("period", "user_id")
-    purchases, choices = _choices(lines, visits, shelf, "offers" in inputs.tables, rules.choices, seed)
+    own = shelf.select(Shelf.column_names())
+    purchases, choices = _choices(lines, visits, own, "offers" in inputs.tables, rules.choices, seed)
     log.info("%s choices in %s categories", f"{choices.height:,}", f"{shelf['category_id'].n_unique():,}")
     tables = {
         "products": products,
@@ -100,7 +101,8 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
 
 def _sales(inputs: Inputs, rules: Preparation) -> pl.DataFrame:
     """Return the sales of the configured categories with their period; raise InputError if there are none."""
-    sales = inputs.sales.with_columns(rules.period.start(pl.col("time")).alias("period"))
+    own = [name for name in Offers.column_names() if name in inputs.sales.columns]
+    sales = inputs.sales.select(own).with_columns(rules.period.start(pl.col("time")).alias("period"))
     sales = sales_in_categories(sales, inputs.tables["products"], rules.assortment)
     if sales.is_empty():
         raise InputError("some sales must be of data.assortment.categories, found none: mend these")

@@ -19,6 +19,7 @@ from scipy.stats import norm
 
 from gpu_pricer.checks import require_number
 from gpu_pricer.errors import InputError
+from gpu_pricer.tables.canonical import name_apart, set_apart
 from gpu_pricer.tables.price_table import scan_prices
 from gpu_pricer.tables.price_version import FAIRNESS
 from gpu_pricer.tables.replacing import replacing_file
@@ -99,15 +100,16 @@ def audit(
     index: from price_index. user_segments: user_id, segment_id. users: user_id and the protected attributes.
     """
     members = user_segments.select("user_id", pl.col("segment_id").cast(index.schema["segment_id"]))
-    known = members.join(index, on="segment_id").join(users, on="user_id")
-    attributes = {name: _compare(known, name, fairness.max_gap) for name in fairness.protected}
+    attributes = set_apart(users, ("user_id",))
+    known = members.join(index, on="segment_id").join(attributes, on="user_id")
+    compared = {name: _compare(known, name_apart(name, ("user_id",)), fairness.max_gap) for name in fairness.protected}
     return {
         "users": known.height,
         "users_without_prices_or_attributes": user_segments.height - known.height,
         "confidence": CONFIDENCE,
         "max_gap": fairness.max_gap,
-        "is_refused": any(bool(entry["is_too_wide"]) for entry in attributes.values()),
-        "attributes": attributes,
+        "is_refused": any(bool(entry["is_too_wide"]) for entry in compared.values()),
+        "attributes": compared,
     }
 
 

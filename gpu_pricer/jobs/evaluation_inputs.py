@@ -17,6 +17,7 @@ from gpu_pricer.evaluation.truth import Learned
 from gpu_pricer.jobs.run_record import HELD_OUT, MEMBERS, NAIVE
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.tables.artefact import DemandArtefact, read_artefact
+from gpu_pricer.tables.canonical import read_canonical
 from gpu_pricer.tables.price_table import scan_cells
 from gpu_pricer.tables.priced_products import read_catalog
 from gpu_pricer.tables.publishing import CURRENT
@@ -134,4 +135,5 @@ def _sales(data: Path) -> Log | None:
     if not all((data / f"{name}.parquet").is_file() for name in LOG_TABLES):
         log.info("no canonical tables at %s: nothing is compared with the log", data)
         return None
-    return Log(*(pl.read_parquet(data / f"{name}.parquet") for name in LOG_TABLES))
+    shelf = read_canonical(data, "shelf")
+    return Log(shelf, *(pl.read_parquet(data / f"{name}.parquet") for name in LOG_TABLES[1:]))

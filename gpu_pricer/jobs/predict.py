@@ -12,6 +12,7 @@ from gpu_pricer.network.inference.past import read_past
 from gpu_pricer.network.inference.prediction import predict_offers
 from gpu_pricer.network.storage.saved_network import read_network
 from gpu_pricer.tables.artefact import NETWORK
+from gpu_pricer.tables.canonical import SHELF_OWN
 from gpu_pricer.tables.schemas import OffersToPredict, Products, Users
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ def main(config: DictConfig) -> None:
     path, out = required_path("predict.offers", config.predict.offers), new_file("predict.out", config.predict.out)
     if out.resolve() == path.resolve():
         raise InputError(f"predict.out must be another file than predict.offers, found {out} for both: name another")
-    given, offers = checked_table(path, OffersToPredict)
+    given, offers = checked_table(path, OffersToPredict, SHELF_OWN)
     if "probability" in given.columns:
         raise InputError(f"{path} must have no column probability, found one: predict adds it, so rename yours")
     saved = read_network(Path(config.paths.demand) / NETWORK)

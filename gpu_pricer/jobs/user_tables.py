@@ -1,5 +1,6 @@
 """Tables that users bring to `predict` and `assign`: read, checked, and with ids in the types of the trained tables."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import dataframely as dy
@@ -8,6 +9,7 @@ import polars as pl
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.encoding.attributes import Vocabulary
 from gpu_pricer.tables.attributes import like_attributes
+from gpu_pricer.tables.canonical import set_apart
 from gpu_pricer.tables.checking import check
 from gpu_pricer.tables.reading import collect, conform, scan_table
 from gpu_pricer.tables.replacing import replacing_file
@@ -35,15 +37,20 @@ def write_new(table: pl.DataFrame, path: Path) -> None:
         table.write_parquet(fresh)
 
 
-def checked_table(path: Path, schema: type[dy.Schema]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the table twice, as given and in the schema's types; raise InputError when a row breaks a rule."""
+def checked_table(
+    path: Path, schema: type[dy.Schema], context: Collection[str] = ()
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the table twice, as given and in the schema's types; raise InputError when a row breaks a rule.
+
+    In the second one the columns that neither the schema nor `context` names are set apart.
+    """
     origin = str(path)
     given = collect(scan_table(path), origin)
     rows = conform(given.lazy(), schema, origin, keep_others=True).collect()
     broken = check(rows, schema)
     if broken.broken:
         raise InputError(f"{origin} {broken.report()}: mend these rows")
-    return given, rows
+    return given, set_apart(rows, {*schema.column_names(), *context})
 
 
 def with_ids_of(known: dict[str, pl.DataFrame], rows: pl.DataFrame, origin: str) -> pl.DataFrame:

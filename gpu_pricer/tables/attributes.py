@@ -5,24 +5,7 @@ from collections.abc import Iterable
 import polars as pl
 
 from gpu_pricer.errors import InputError
-
-COMPUTED = {
-    "products": (
-        "cost_source", "reference_price", "is_trained", "is_seen", "price_coverage", "whole_price_coverage",
-    ),
-    "users": ("is_trained",),
-}  # fmt: skip
-"""By table with attributes, the names of the columns that preparation and training compute for it."""
-
-
-def require_free_names(names: Iterable[str], table: str, origin: str) -> None:
-    """Raise InputError for an attribute of the table that has the name of a computed column."""
-    taken = [name for name in names if name in COMPUTED[table]]
-    if taken:
-        raise InputError(
-            f"{origin}: an attribute must not be named like a column that training computes, found {', '.join(taken)}: "
-            "rename it, or leave it out"
-        )
+from gpu_pricer.tables.canonical import given_name
 
 
 def holds_numbers(dtype: pl.DataType) -> bool:
@@ -74,7 +57,7 @@ def _like(expected: pl.DataType, column: pl.Series, origin: str) -> pl.Series:
     except pl.exceptions.PolarsError:
         pass
     raise InputError(
-        f"{origin}: the attribute {column.name} must be {expected} as in the tables trained on, found {found}: "
+        f"{origin}: the attribute {given_name(column.name)} must be {expected} as in the tables trained on, found {found}: "
         "convert the column"
     )
 
@@ -111,6 +94,6 @@ def _innermost(dtype: pl.DataType) -> pl.DataType:
 def _require(holds: bool, column: pl.Series, origin: str, found: str, remedy: str) -> None:
     if not holds:
         raise InputError(
-            f"{origin}: the attribute {column.name} must be text, a number, a date or a list of numbers of one length, "
+            f"{origin}: the attribute {given_name(column.name)} must be text, a number, a date or a list of numbers of one length, "
             f"found {found}: {remedy}"
         )

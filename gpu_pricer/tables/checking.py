@@ -6,15 +6,19 @@ from typing import Any
 import dataframely as dy
 import polars as pl
 
+from gpu_pricer.tables.canonical import set_apart
+
 EXAMPLES = 3
+ROW = "checked:row"
+"""The column of row numbers during a check."""
 
 
 @dataclass(frozen=True)
 class Checked:
     """The result of checking a frame.
 
-    valid: the rows that break no rule; invalid: the others, with one more column per rule; broken: how many rows break
-    each rule.
+    valid: the rows that break no rule; invalid: the others, with one more column per rule, and with further columns set
+    apart if one has the name of a rule; broken: how many rows break each rule.
     """
 
     valid: pl.DataFrame
@@ -28,7 +32,11 @@ class Checked:
         )
 
     def _examples(self, rule: str) -> str:
-        rows = self.invalid.filter(pl.col(rule) == "invalid").head(EXAMPLES).select(self.valid.columns[:6])
+        rows = (
+            self.invalid.filter(pl.col(rule) == "invalid")
+            .head(EXAMPLES)
+            .select(self.invalid.columns[: min(self.valid.width, 6)])
+        )
         return ", ".join(_brief(row) for row in rows.iter_rows(named=True))
 
 
@@ -37,12 +45,20 @@ def check(frame: pl.DataFrame, schema: type[dy.Schema], rules: dict[str, pl.Expr
 
     The rules are the schema's and `rules`: by name, expressions that are true where a row keeps the rule.
     """
-    others = [name for name in frame.columns if name not in schema.column_names()]
-    members: dict[str, Any] = {f"attribute_{i}": dy.Any(alias=name) for i, name in enumerate(others)}
+    read = sorted({name for rule in (rules or {}).values() for name in rule.meta.root_names()})
+    others = [ROW, *(name for name in read if name not in schema.column_names())]
+    members: dict[str, Any] = {f"column_{i}": dy.Any(alias=name) for i, name in enumerate(others)}
     members |= {name: _rule(expression) for name, expression in (rules or {}).items()}
     extended: type[dy.Schema] = type(schema.__name__, (schema,), members)
-    valid, failure = extended.filter(frame)
-    return Checked(valid.select(frame.columns), failure.details(), failure.counts())
+    valid, failure = extended.filter(frame.with_row_index(ROW).select(*schema.column_names(), *others))
+    if not len(failure):
+        return Checked(frame, frame.clear(), {})
+    found = failure.details()
+    verdicts = found.drop(*schema.column_names(), *others)
+    invalid = frame[found[ROW]]
+    if not set(verdicts.columns).isdisjoint(frame.columns):
+        invalid = set_apart(invalid, schema.column_names())
+    return Checked(frame[valid[ROW]], invalid.hstack(verdicts), failure.counts())
 
 
 def _rule(expression: pl.Expr) -> Any:

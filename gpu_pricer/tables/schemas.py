@@ -134,6 +134,8 @@ class Offers(dy.Schema):
     quantity = _number("units bought; 0: seen and not bought")
     list_price = _number("unit price before discounts", optional=True)
     weight = _number("inverse sampling rate of the occasion; null or absent: 1", optional=True)
+    display = _number("share of stores that displayed it, 0 to 1", optional=True)
+    mailer = _number("share of stores that advertised it, 0 to 1", optional=True)
 
     occasion_is_given = _given("occasion_id")
     user_is_given = _given("user_id")
@@ -143,6 +145,8 @@ class Offers(dy.Schema):
     quantity_is_not_negative = _not_negative("quantity")
     list_price_is_positive = _positive_where_given("list_price")
     weight_is_positive = _positive_where_given("weight")
+    display_is_a_share = _share("display")
+    mailer_is_a_share = _share("mailer")
 
 
 class OffersToPredict(dy.Schema):

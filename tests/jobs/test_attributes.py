@@ -99,13 +99,3 @@ def test_attribute_that_no_encoder_takes_is_refused_before_anything_is_written(
 
     assert said.startswith(f"shop/{table}.parquet: the attribute {column} must be text, a number, a date or a list")
     assert re.search(found, said)
-
-
-@pytest.mark.parametrize(("table", "column"), [("products", "reference_price"), ("users", "is_trained")])
-def test_attribute_named_like_a_computed_column_is_refused(refused, shop, table, column):
-    add(shop / f"{table}.parquet", **{column: lambda row: 1.5})
-
-    assert refused("prepare", "data=parquet", "data.path=shop") == (
-        f"shop/{table}.parquet: an attribute must not be named like a column that training computes, found {column}: "
-        "rename it, or leave it out"
-    )

@@ -5,6 +5,7 @@ import logging
 import polars as pl
 
 from gpu_pricer.network.encoding.attributes import Scale, Vocabulary
+from gpu_pricer.tables.canonical import given_name
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +22,7 @@ def warn_of_idle_attributes(table: pl.DataFrame, vocabulary: Vocabulary, rows: s
     reasons |= {name: _of_numbers(table[name], scale) for name, scale in vocabulary.scales.items()}
     for name, reason in reasons.items():
         if reason:
-            log.warning("the attribute %s of %s teaches nothing: %s", name, rows, reason)
+            log.warning("the attribute %s of %s teaches nothing: %s", given_name(name), rows, reason)
 
 
 def _of_words(column: pl.Series, known: list[str], min_count: int) -> str:

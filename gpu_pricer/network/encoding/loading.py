@@ -6,7 +6,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import dataframely as dy
 import numpy as np
 import polars as pl
 import torch
@@ -35,11 +34,11 @@ from gpu_pricer.network.encoding.numbering import (
     numbered_products,
     numbered_shelf,
 )
-from gpu_pricer.tables.attributes import COMPUTED, with_attributes
+from gpu_pricer.tables.attributes import with_attributes
+from gpu_pricer.tables.canonical import FURTHER, name_apart, read_canonical
 from gpu_pricer.tables.periods import Split
-from gpu_pricer.tables.schemas import COST_SHIFTERS, PROMOTIONS, Catalog, Shelf, Users
+from gpu_pricer.tables.schemas import COST_SHIFTERS, PROMOTIONS, Shelf, Users
 
-MARKET_COLUMNS = {*Catalog.column_names(), *COMPUTED["products"]}  # other columns are attributes
 SHELF_COLUMNS = {*Shelf.column_names(), *COST_SHIFTERS} - {*PROMOTIONS}  # other columns are context
 
 
@@ -96,9 +95,9 @@ def load_choice_data(directory: Path, config: EncodingConfig, split: Split) -> C
 
 
 def _read_tables(directory: Path, periods: list[date], trained: int) -> Tables:
-    shelf = pl.read_parquet(directory / "shelf.parquet")
-    products = numbered_products(_described(directory / "products.parquet", Catalog), shelf, periods[trained - 1])
-    users = _described(directory / "users.parquet", Users).sort("user_id")
+    shelf = read_canonical(directory, "shelf")
+    products = numbered_products(_described(directory, "products"), shelf, periods[trained - 1])
+    users = _described(directory, "users").sort("user_id")
     categories = numbered_categories(pl.read_parquet(directory / "categories.parquet"), products)
     context_names = [name for name in shelf.columns if name not in SHELF_COLUMNS]
     shelf = numbered_shelf(shelf, products, categories, periods)
@@ -118,7 +117,8 @@ def _read_tables(directory: Path, periods: list[date], trained: int) -> Tables:
 
 def _tensors(tables: Tables, config: EncodingConfig, split: Split, summary: dict[str, Any]) -> ChoiceData:
     trained = split.training_periods(len(tables.periods))
-    user_columns = _attribute_names(tables.users, {"user_id", *summary["protected"]})
+    protected = {name_apart(name, Users.column_names()) for name in summary["protected"]}
+    user_columns = _attribute_names(tables.users, protected)
     user_vocabulary = _vocabulary(tables.users, user_columns, "users", config.min_count)
     return ChoiceData(
         shelf=_shelf_rows(tables),
@@ -176,7 +176,7 @@ def _logged_choices(choices: pl.DataFrame, has_outside_option: bool) -> LoggedCh
 
 def _encoded_products(tables: Tables, config: EncodingConfig) -> EncodedProducts:
     products = tables.products
-    names = _attribute_names(products, MARKET_COLUMNS)
+    names = _attribute_names(products, set())
     vocabulary = _vocabulary(products, names, "products", config.min_count)
     categories = learn_vocabulary(products, ["category_id"], config.min_count)
     vocabulary = replace(vocabulary, words=categories.words | vocabulary.words)
@@ -214,10 +214,10 @@ def _history(tables: Tables, first_judged: int) -> UserHistory:
     )
 
 
-def _described(path: Path, schema: type[dy.Schema]) -> pl.DataFrame:
+def _described(directory: Path, name: str) -> pl.DataFrame:
     """Return products or users with their attributes; InputError for a column that can be none."""
-    table = pl.read_parquet(path)
-    return with_attributes(table, [name for name in table.columns if name not in schema.column_names()], str(path))
+    table = read_canonical(directory, name)
+    return with_attributes(table, _attribute_names(table, set()), str(directory / f"{name}.parquet"))
 
 
 def _vocabulary(table: pl.DataFrame, names: list[str], rows: str, min_count: int) -> Vocabulary:
@@ -227,5 +227,6 @@ def _vocabulary(table: pl.DataFrame, names: list[str], rows: str, min_count: int
     return vocabulary
 
 
-def _attribute_names(table: pl.DataFrame, others: set[str]) -> list[str]:
-    return sorted(name for name in table.columns if name not in others)
+def _attribute_names(table: pl.DataFrame, hidden: set[str]) -> list[str]:
+    """Return the columns of users or products that are attributes: the further ones, but for the hidden."""
+    return sorted(name for name in table.columns if name.startswith(FURTHER) and name not in hidden)

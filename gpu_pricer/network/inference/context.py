@@ -18,11 +18,12 @@ def with_context(offers: pl.DataFrame, past: Past, scale: ContextScale, carry_pe
     shelf = scale_context(_with_columns(shelf, scale.names), scale).select("product_id", "period", *scale.names)
     before = _means_before(offers, shelf.with_columns(index=past.index(shelf["period"])), past, carry_periods)
     given = known_context(_with_columns(offers, scale.names), scale)
-    joined = given.join(shelf, on=("product_id", "period"), how="left", suffix=" on shelf")
-    joined = joined.join(before, on=("product_id", "period_index"), how="left", suffix=" before")
+    now, earlier = ({name: f"{when}:{name}" for name in scale.names} for when in ("now", "earlier"))
+    joined = given.join(shelf.rename(now), on=("product_id", "period"), how="left")
+    joined = joined.join(before.rename(earlier), on=("product_id", "period_index"), how="left")
     return joined.with_columns(
-        pl.coalesce(name, f"{name} on shelf", f"{name} before", pl.lit(0.0)).alias(name) for name in scale.names
-    )
+        pl.coalesce(name, now[name], earlier[name], pl.lit(0.0)).alias(name) for name in scale.names
+    ).drop(*now.values(), *earlier.values())
 
 
 def _means_before(offers: pl.DataFrame, shelf: pl.DataFrame, past: Past, carry_periods: int) -> pl.DataFrame:

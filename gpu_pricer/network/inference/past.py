@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from gpu_pricer.errors import InputError
+from gpu_pricer.tables.canonical import read_canonical
 
 TABLES = ("shelf", "choices", "visits")
 
@@ -15,7 +16,7 @@ TABLES = ("shelf", "choices", "visits")
 class Past:
     """The sales log of the canonical tables.
 
-    shelf: the canonical table. purchases: user_id, product_id, period. visits: user_id, period.
+    shelf: from read_canonical. purchases: user_id, product_id, period. visits: user_id, period.
     periods: first days of the shelf's periods, ascending. period_days: length of a period.
     """
 
@@ -66,7 +67,8 @@ def read_past(directory: Path, period_days: int) -> Past:
         raise InputError(
             f"canonical tables must lie in {directory}, found no {', '.join(missing)}: run `gpu-pricer prepare` first"
         )
-    shelf, choices, visits = (pl.read_parquet(directory / f"{name}.parquet") for name in TABLES)
+    shelf = read_canonical(directory, "shelf")
+    choices, visits = (pl.read_parquet(directory / f"{name}.parquet") for name in ("choices", "visits"))
     bought = choices.filter(pl.col("product_id").is_not_null())
     bought = bought.join(shelf, on=("product_id", "period"), how="semi").select("user_id", "product_id", "period")
     periods = shelf["period"].unique().sort().to_list()

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from gpu_pricer.checks import require_flag, require_integer
 from gpu_pricer.errors import InputError
+from gpu_pricer.tables.canonical import SHELF_OWN, given_name, name_apart
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,11 @@ class EndogeneityConfig:
         if self.instruments is not None and not self.instruments:
             raise InputError("endogeneity.instruments must name columns, found none: name some, or say null")
 
+    @property
+    def instrument_columns(self) -> list[str]:
+        """The names of the instruments in a shelf from read_canonical; none without instruments."""
+        return [name_apart(name, SHELF_OWN) for name in self.instruments or []]
+
 
 def with_known_prices(rows: pl.DataFrame, context: list[str], config: EndogeneityConfig) -> pl.DataFrame:
     """The shelf rows that have instruments, sorted by product and period, with a price and list_price for each.
@@ -60,11 +66,12 @@ def with_known_prices(rows: pl.DataFrame, context: list[str], config: Endogeneit
     prices look like low ones that sold nothing (a third of the sensitivity, on a market where prices answer demand).
     InputError where an instrument is missing or not positive.
     """
-    instruments = config.instruments or []
+    instruments = config.instrument_columns
     _require_instruments(rows, instruments)
     rows = rows.drop_nulls(instruments).sort("product_id", "period")
     if rows.is_empty():
-        raise InputError(f"{', '.join(instruments)} must be known somewhere on the shelf, found no row: mend context")
+        names = ", ".join(map(given_name, instruments))
+        raise InputError(f"{names} must be known somewhere on the shelf, found no row: mend context")
     rows = rows.with_columns(pl.coalesce("list_price", "price").alias("list_price"))
     causes = [pl.col(name).log() for name in instruments] + [pl.col(name).cast(pl.Float64) for name in context]
     return rows.with_columns(_imputed(rows, name, causes) for name in ("price", "list_price"))
@@ -89,18 +96,19 @@ def first_stage(rows: pl.DataFrame, context: list[str], config: EndogeneityConfi
     """
     if config.instruments is None:
         return np.zeros(rows.height)
-    is_known = rows.select(pl.all_horizontal(pl.col(config.instruments) > 0).fill_null(False)).to_series().to_numpy()
+    instruments = config.instrument_columns
+    is_known = rows.select(pl.all_horizontal(pl.col(instruments) > 0).fill_null(False)).to_series().to_numpy()
     if not is_known.all():
         surprise = np.zeros(rows.height)
         surprise[is_known] = first_stage(rows.filter(is_known), context, config)
         return surprise
     answering = "list_price" if config.planned_promotions else "price"
-    columns = [rows[name].log() for name in (answering, *config.instruments)] + [rows[name] for name in context]
+    columns = [rows[name].log() for name in (answering, *instruments)] + [rows[name] for name in context]
     groups = _groups(rows)
     price, *causes = (_within(column.cast(pl.Float64).to_numpy(), groups) for column in columns)
     week = rows["period"].rank("dense").to_numpy().astype(np.int64) - 1
     degrees = len(price) - sum(int(group.max()) for group in groups) - len(causes) - 1
-    _say_strength(price, causes, len(config.instruments), degrees)
+    _say_strength(price, causes, len(instruments), degrees)
     return _cross_fitted(price, np.column_stack(causes), week * config.folds // (week.max() + 1))
 
 
@@ -141,7 +149,7 @@ def regular_price_control(rows: pl.DataFrame, config: EndogeneityConfig) -> pl.S
 
 
 def _require_instruments(rows: pl.DataFrame, instruments: list[str]) -> None:
-    missing = [name for name in instruments if name not in rows.columns]
+    missing = [given_name(name) for name in instruments if name not in rows.columns]
     if missing:
         raise InputError(
             f"endogeneity.instruments must name columns of the context table, found none called {', '.join(missing)}: "
@@ -149,7 +157,9 @@ def _require_instruments(rows: pl.DataFrame, instruments: list[str]) -> None:
         )
     for name in instruments:
         if not (rows[name].drop_nulls() > 0).all():
-            raise InputError(f"the instrument {name} must be above 0, since its log counts, found {rows[name].min()!r}")
+            raise InputError(
+                f"the instrument {given_name(name)} must be above 0, since its log counts, found {rows[name].min()!r}"
+            )
 
 
 def _explained(seen: pl.DataFrame, name: str, causes: list[pl.Expr], rows: pl.DataFrame) -> np.ndarray:

@@ -91,7 +91,7 @@ def _shelf_rows(tables: ResponseTables, endogeneity: EndogeneityConfig) -> tuple
     """Return the shelf rows with row, move, context and controls, and the names of the context."""
     products = tables.products.select("product_id", "category_id", "reference_price").with_row_index("row")
     rows = tables.shelf.drop("category_id").join(products, on="product_id")
-    instruments = endogeneity.instruments or []
+    instruments = endogeneity.instrument_columns
     context = [name for name in tables.context.names if name not in instruments and rows[name].n_unique() > 1]
     scaled = scale_context(rows, tables.context).select(context)
     rows = rows.with_columns(scaled)

@@ -34,6 +34,7 @@ from gpu_pricer.network.storage.parameter_transfer import (
     parameters_of,
 )
 
+FORMAT_VERSION = 2
 CENTRE = "segment centre"  # the name of the centres in parameters.safetensors
 PRODUCT_COLUMNS = ("product_id", "category_id", "reference_price", "is_trained")
 PLAIN = (  # settings that JSON stores as they are
@@ -70,6 +71,7 @@ class SavedNetwork:
 
     settings, parameters: what was learned.
     products: product_id, category_id, reference_price, is_trained, attributes. users: user_id, is_trained, attributes.
+    The names of attributes carry the prefix of canonical.set_apart, here and in the vocabularies.
     categories: category_id, choices_per_purchase, units_per_choice, season (the effect in a period not trained on),
     purchase_rate (the average user's purchases in a visit), support_low and support_high (see price_support.py).
     shelf: product_id, period and effect, the shelf effect of every row of the log that taught.
@@ -112,7 +114,9 @@ def write_network(network: DemandNetwork, segments: Segmentation, tastes_until: 
     directory.mkdir(parents=True, exist_ok=True)
     save_file(tensors | {CENTRE: torch.from_numpy(segments.centre)}, directory / "parameters.safetensors")
     axes = {name: parameter.axes for name, parameter in parameters.tensors.items()}
-    (directory / "network.json").write_text(json.dumps(asdict(settings) | {"axes": axes}, indent=1) + "\n")
+    (directory / "network.json").write_text(
+        json.dumps({"format_version": FORMAT_VERSION} | asdict(settings) | {"axes": axes}, indent=1) + "\n"
+    )
     pl.concat(labels).write_parquet(directory / "labels.parquet")
     data.products.table.select(*product_columns).write_parquet(directory / "products.parquet")
     is_trained = pl.Series(data.is_user_trained().numpy())
@@ -131,6 +135,8 @@ def read_network(directory: Path) -> SavedNetwork:
         raise InputError(f"a trained network must lie in {directory}, found none: run `gpu-pricer train` first")
     try:
         raw = json.loads((directory / "network.json").read_text())
+        if raw.get("format_version") != FORMAT_VERSION:
+            raise ValueError(f"format_version {raw.get('format_version')} instead of {FORMAT_VERSION}")
         tensors = load_file(directory / "parameters.safetensors")
         tables = {name: pl.read_parquet(directory / f"{name}.parquet") for name in ("labels", *TABLES)}
         parts = tables.pop("labels").partition_by("axis", maintain_order=True)

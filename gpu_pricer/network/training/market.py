@@ -15,6 +15,7 @@ from gpu_pricer.network.segments.user_scores import UserScores, user_scores
 from gpu_pricer.network.segments.user_slopes import user_slopes
 from gpu_pricer.network.training.average_household import AverageHousehold
 from gpu_pricer.network.training.told import Told
+from gpu_pricer.tables.canonical import read_canonical
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ def learn_market(data: ChoiceData, directory: Path, config: ResponseConfig, told
         context=data.context_scale,
         periods=data.calendar.periods,
         taught=range(data.calendar.history_periods, data.calendar.trained_periods),
-        **{name: pl.read_parquet(directory / f"{name}.parquet") for name in ("shelf", "choices", "visits")},
+        shelf=read_canonical(directory, "shelf"),
+        **{name: pl.read_parquet(directory / f"{name}.parquet") for name in ("choices", "visits")},
     )
     known = load_response_data(tables, config.endogeneity, config.min_price_coverage)
     if known is None:

@@ -18,10 +18,12 @@ from gpu_pricer.network.model.likelihood import purchase_probability
 from gpu_pricer.network.segments.forming import Segmentation
 from gpu_pricer.network.segments.members import period_to_judge
 from gpu_pricer.network.storage.saved_network import read_network, write_network
+from gpu_pricer.tables.canonical import read_canonical
 from tests.canonical import SPLIT, write_canonical
 from tests.network.small import ENCODING, NETWORK
 
 USERS, PERIODS = 60, 12
+HUMIDITY = "further:humidity"
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +71,7 @@ def past(tables, saved):
 
 @pytest.fixture
 def predict(tables, saved):
-    users, catalog = (pl.read_parquet(tables / f"{name}.parquet") for name in ("users", "products"))
+    users, catalog = (read_canonical(tables, name) for name in ("users", "products"))
     return lambda offers, past: predict_offers(saved, offers, past, catalog, users)
 
 
@@ -99,9 +101,9 @@ def test_offers_of_the_shelf_are_as_likely_as_in_the_network_itself(network, pas
     }).with_columns(occasion_id=pl.struct("user_id", "period").rank("dense"))  # fmt: skip
     offers = offers.join(past.shelf, on=("product_id", "period"), maintain_order="left")
 
-    predicted = predict(offers.drop("humidity", "display", "mailer"), past)
+    predicted = predict(offers.drop(HUMIDITY, "display", "mailer"), past)
 
-    assert offers["humidity"].null_count() > 0
+    assert offers[HUMIDITY].null_count() > 0
     np.testing.assert_allclose(predicted, purchase_probability(share, per_purchase), rtol=1e-5)
 
 
@@ -109,7 +111,7 @@ def test_the_context_of_later_periods_changes_no_prediction(past, predict):
     period = past.periods[6]
     later = past.shelf.with_columns(
         pl.when(pl.col("period") > period).then(1.0).otherwise(name).alias(name)
-        for name in ("display", "mailer", "humidity")
+        for name in ("display", "mailer", HUMIDITY)
     )
     offers = offers_of(absent(past, 6), period)
 
@@ -134,9 +136,9 @@ def test_missing_context_is_that_of_the_periods_before_as_in_pricing(network, sa
 def test_the_context_of_an_offer_overrides_that_of_the_log(past, predict):
     period = past.periods[6]
     shelf = past.shelf.filter(pl.col("period") == period)
-    with_humidity = predict(offers_of(shelf["product_id"], period, humidity=9.0), past)
+    with_humidity = predict(offers_of(shelf["product_id"], period, **{HUMIDITY: 9.0}), past)
 
-    everywhere = replace(past, shelf=past.shelf.with_columns(humidity=pl.lit(9.0)))
+    everywhere = replace(past, shelf=past.shelf.with_columns(pl.lit(9.0).alias(HUMIDITY)))
 
     assert (with_humidity != predict(offers_of(shelf["product_id"], period), past)).all()
     np.testing.assert_allclose(with_humidity, predict(offers_of(shelf["product_id"], period), everywhere))

@@ -105,7 +105,7 @@ def test_a_price_nobody_saw_follows_its_cost_between_those_seen():
     [("diesel", "none called diesel: add them to it"), ("loss", "the instrument loss must be above 0.* found -1")],
 )
 def test_an_instrument_that_cannot_be_one_is_refused(column, message):
-    rows = shelf(np.random.default_rng(5), 0.0).with_columns(loss=pl.lit(-1.0))
+    rows = shelf(np.random.default_rng(5), 0.0).with_columns(pl.lit(-1.0).alias("further:loss"))
 
     with pytest.raises(InputError, match=message):
         with_known_prices(rows, [], EndogeneityConfig([column], True, 4))

@@ -119,11 +119,11 @@ def test_rows_go_to_the_same_ids_and_words_wherever_they_stand(yesterday, elsewh
     start_from(saved, network)
 
     mine, theirs = parameters_of(network), saved.parameters
-    for axis, name in (("product", "product_level.own"), ("product brand", "product_level.brand")):
+    for axis, name in (("product", "product_level.own"), ("product further:brand", "product_level.further:brand")):
         for label in set(mine.labels[axis]) & set(theirs.labels[axis]):
             here, there = (p.tensors[name].values[p.labels[axis].index(label)] for p in (mine, theirs))
             torch.testing.assert_close(here.detach(), there)
-    assert "product_level.aroma" in mine.tensors
+    assert "product_level.further:aroma" in mine.tensors
 
 
 def test_a_network_that_shares_nothing_is_refused(yesterday, elsewhere, tmp_path):
