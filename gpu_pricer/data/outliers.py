@@ -1,6 +1,7 @@
 """Outliers: configurable rules that every plausible sales line keeps; other lines are treated as invalid."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import polars as pl
@@ -44,3 +45,21 @@ class PriceNearMedian:
         price = pl.when(pl.col("price").is_finite() & (pl.col("price") > 0)).then(pl.col("price"))
         median = price.median().over("product_id")
         return price.is_between(median / self.ratio, median * self.ratio)
+
+
+@dataclass(frozen=True)
+class NotInTheFuture:
+    """The time of a line lies at most `hours_ahead` after now, on the clock of this machine.
+
+    The shelf of today is that of the last period, so a single line with a wrong year would empty it. Clocks of stores
+    may be ahead of this machine's.
+    """
+
+    hours_ahead: float
+
+    def __post_init__(self) -> None:
+        require_number("hours_ahead", self.hours_ahead, least=0)
+
+    def holds(self) -> pl.Expr:
+        """Return an expression that is true where the time has come."""
+        return pl.col("time") <= datetime.now() + timedelta(hours=self.hours_ahead)

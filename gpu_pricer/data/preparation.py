@@ -73,6 +73,8 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
     offered = best_sellers(sales, inputs.tables["products"], training, rules.assortment)
     modal = modal_prices(sales.join(offered, on="product_id", how="semi"))
     prices = imputed_shelf(modal, periods, rules.period, _shelf_rule(inputs, rules))
+    if prices.filter(pl.col("period") == periods[-1]).is_empty():
+        raise InputError(_empty_shelf(sales, periods[-1]))
     log.info("%s products were on a shelf of %s whole periods", f"{prices['product_id'].n_unique():,}", len(periods))
     products = build_catalog(offered, modal, prices, periods, rules.catalog, rules.categories)
     shelf = _shelf(prices, products, inputs, rules.period)
@@ -112,6 +114,16 @@ def _sales(inputs: Inputs, rules: Preparation) -> pl.DataFrame:
 def _days(sales: pl.DataFrame) -> tuple[date, date]:
     first, last = sales.select(pl.col("time").min().dt.date(), last=pl.col("time").max().dt.date()).row(0)
     return first, last
+
+
+def _empty_shelf(sales: pl.DataFrame, last: date) -> str:
+    """Return what to say where no product is on the shelf in the last period."""
+    earlier, later = (sales.filter(holds) for holds in (pl.col("period") < last, pl.col("period") >= last))
+    before = f"{earlier.height:,} end on {_days(earlier)[1]}" if earlier.height else "none are earlier"
+    return (
+        f"some product must be on the shelf in the last period, {last}, found none: {later.height:,} sales are "
+        f"of that time and {before}; mend their times, or set data.last_period to the last period that counts"
+    )
 
 
 def _shelf_rule(inputs: Inputs, rules: Preparation) -> ShelfRule:

@@ -1,9 +1,11 @@
 """The rules that plausible lines keep."""
 
+from datetime import datetime, timedelta
+
 import polars as pl
 import pytest
 
-from gpu_pricer.data.outliers import PriceNearMedian, QuantityAtMost
+from gpu_pricer.data.outliers import NotInTheFuture, PriceNearMedian, QuantityAtMost
 
 
 def test_quantity_above_the_limit_is_an_outlier():
@@ -41,3 +43,10 @@ def test_impossible_limit_is_refused(value):
 def test_impossible_ratio_is_refused(value):
     with pytest.raises(ValueError, match="ratio must be a number above 1"):
         PriceNearMedian(value)
+
+
+def test_time_that_has_not_come_is_an_outlier():
+    now = datetime.now()
+    lines = pl.DataFrame({"time": [now - timedelta(days=400), now + timedelta(hours=20), now + timedelta(days=2)]})
+
+    assert lines.select(NotInTheFuture(24).holds()).to_series().to_list() == [True, True, False]

@@ -322,3 +322,30 @@ def test_offers_take_the_place_of_transactions(prepare):
 def test_impossible_seed_is_refused(prepare, seed):
     with pytest.raises(InputError, match="seed must be a whole number from 0, found"):
         prepare(shop(), f"seed={seed}")
+
+
+def test_a_receipt_of_the_future_is_set_aside_and_changes_no_table(prepare):
+    tables = shop()
+    before = contents(prepare(tables))
+    line = {"user_id": 1, "product_id": 100, "time": date(2999, 1, 1), "quantity": 1, "price": 2.0, "list_price": 3.0}
+    tables["transactions"] = pl.concat([tables["transactions"], pl.DataFrame(line)], how="vertical_relaxed")
+
+    after = contents(prepare(tables))
+
+    summary = json.loads(after.pop(Path("summary.json")))
+    assert summary["broken_rules"]["transactions"] == {"time_has_come": 1}
+    assert after.pop(Path("quarantine/transactions.parquet"))
+    assert after == {path: content for path, content in before.items() if path != Path("summary.json")}
+
+
+def test_a_receipt_long_after_all_others_is_refused_because_the_shelf_is_empty(prepare):
+    tables = shop()
+    line = {"user_id": 1, "product_id": 100, "time": date(2024, 9, 15), "quantity": 1, "price": 2.0, "list_price": 3.0}
+    tables["transactions"] = pl.concat([tables["transactions"], pl.DataFrame(line)], how="vertical_relaxed")
+
+    message = (
+        "some product must be on the shelf in the last period, 2024-09-09, found none: 1 sales are of that time "
+        r"and 292 end on 2024-02-13; mend their times, or set data.last_period"
+    )
+    with pytest.raises(InputError, match=message):
+        prepare(tables)
