@@ -81,7 +81,13 @@ def read_overrides(path: Path | None, product_id: pl.Series, segment_id: pl.Seri
     if path is None:
         none = np.zeros(0, np.int64)
         return Overrides(none, none, none.astype(np.int32), pl.Series("note", [], pl.String))
-    table = _checked(_read(path), path, product_id.dtype, segment_id.dtype)
+    dtypes = {
+        "product_id": product_id.dtype,
+        "segment_id": segment_id.dtype,
+        "price": pl.Float64(),
+        "note": pl.String(),
+    }
+    table = _checked(_read(path, dtypes), path, dtypes)
     products = pl.DataFrame({"product_id": product_id}).with_row_index("product")
     segments = pl.DataFrame({"segment_id": segment_id}).with_row_index("segment")
     known = table.join(products, on="product_id").join(segments, on="segment_id", how="left")
@@ -99,18 +105,21 @@ def read_overrides(path: Path | None, product_id: pl.Series, segment_id: pl.Seri
     )
 
 
-def _read(path: Path) -> pl.DataFrame:
+def _read(path: Path, dtypes: dict[str, pl.DataType]) -> pl.DataFrame:
+    """Return the table as it lies in the file; text of a CSV file that has digits only, such as 007, stays text."""
     if path.suffix not in (".parquet", ".csv"):
         raise InputError(f"policy.overrides must be a .parquet or .csv file, found {path}: convert it")
     try:
-        return pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path)
+        if path.suffix == ".parquet":
+            return pl.read_parquet(path)
+        text = {name: dtype for name, dtype in dtypes.items() if dtype == pl.String}
+        return pl.read_csv(path, schema_overrides=text)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise InputError(f"policy.overrides must be readable, found {path}: {first_line(error)}; mend it") from error
 
 
-def _checked(table: pl.DataFrame, path: Path, product_id: pl.DataType, segment_id: pl.DataType) -> pl.DataFrame:
-    """Return the table with all four columns, ids in the given types; InputError where the table breaks a rule."""
-    dtypes = {"product_id": product_id, "segment_id": segment_id, "price": pl.Float64(), "note": pl.String()}
+def _checked(table: pl.DataFrame, path: Path, dtypes: dict[str, pl.DataType]) -> pl.DataFrame:
+    """Return the table with all four columns in the given types; InputError where the table breaks a rule."""
     absent = [name for name in dtypes if name not in table.columns]
     if {"product_id", "price"} & {*absent}:
         raise InputError(

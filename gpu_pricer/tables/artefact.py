@@ -44,6 +44,14 @@ class Segments(dy.Schema):
     segment_id = dy.Any()
     visits = dy.Float64(min=0)
 
+    @dy.rule()
+    def segment_is_given(cls) -> pl.Expr:
+        return pl.col("segment_id").is_not_null()
+
+    @dy.rule()
+    def segment_is_unique(cls) -> pl.Expr:
+        return pl.col("segment_id").is_unique()
+
 
 class DemandProducts(dy.Schema):
     """One row per product; a null product_id is its category's fallback for products never trained on."""
@@ -230,7 +238,10 @@ def read_artefact(directory: Path) -> DemandArtefact:
 
 def read_segments(directory: Path) -> tuple[pl.DataFrame, pl.DataFrame | None]:
     """Return the segments, and the table of the users in them, None if the artefact has none."""
-    segments = _checked(Segments, _read_table(directory / "segments.parquet"))
+    try:
+        segments = _checked(Segments, _read_table(directory / "segments.parquet"))
+    except ValueError as error:
+        raise InputError(f"the demand artefact in {directory} is not valid: {error}; train it again") from error
     return segments, _read_optional(directory / "user_segments.parquet")
 
 

@@ -27,6 +27,16 @@ def test_rows_come_out_by_position(tmp_path, kind):
     assert len(found.of_cells(0, 1)) == 0
 
 
+def test_ids_of_digits_keep_their_leading_zeros(tmp_path):
+    (tmp_path / "hand.csv").write_text("product_id,segment_id,price,note\n007,01,1.25,0042\n7,,2.00,\n")
+
+    found = read_overrides(tmp_path / "hand.csv", pl.Series(["007", "7"]), pl.Series(["01", "1"]))
+
+    assert found.product.tolist() == [0, 1]
+    assert found.segment.tolist() == [0, NO_SEGMENT]
+    assert found.note.to_list() == ["0042", ""]
+
+
 def test_no_file_is_no_override():
     assert len(read_overrides(None, PRODUCTS, SEGMENTS)) == 0
 

@@ -9,7 +9,7 @@ from safetensors.numpy import save_file
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables import artefact as tables_artefact
-from gpu_pricer.tables.artefact import read_artefact, write_artefact
+from gpu_pricer.tables.artefact import read_artefact, read_segments, write_artefact
 from tests.markets import small_artefact
 
 ARTEFACT = small_artefact(3)
@@ -81,3 +81,17 @@ def test_factors_read_in_parts_are_those_written(tmp_path, monkeypatch, form):
     assert {name: factor.tolist() for name, factor in found.items()} == {
         name: factor.tolist() for name, factor in artefact.factors.items()
     }
+
+
+@pytest.mark.parametrize(
+    ("ids", "broken"),
+    [([None, "a", "b"], "{'segment_is_given': 1}"), (["a", "a", "b"], "{'segment_is_unique': 2}")],
+)
+@pytest.mark.parametrize("read", [read_artefact, read_segments])
+def test_every_segment_has_an_id_of_its_own(tmp_path, ids, broken, read):
+    artefact = small_artefact(3, segments=3)
+    segments = artefact.segments.with_columns(segment_id=pl.Series(ids))
+    write_artefact(replace(artefact, segments=segments), tmp_path / "demand")
+
+    with pytest.raises(InputError, match=f"Segments breaks {broken}"):
+        read(tmp_path / "demand")
