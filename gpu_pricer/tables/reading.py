@@ -4,25 +4,67 @@ from pathlib import Path
 
 import dataframely as dy
 import polars as pl
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 
 from gpu_pricer.errors import InputError, first_line
 from gpu_pricer.tables.checking import check
 
+HIDDEN = ("_", ".")
+"""How names begin of files and folders that Spark and its kin do not count as part of a table."""
+OTHER_FORMATS = (".hoodie", "metadata/*.metadata.json")
+"""What Hudi and Iceberg keep beside the files of a table, of which not all are current."""
+
 
 def scan_table(path: Path) -> pl.LazyFrame:
-    """Return a lazy frame over one Parquet file or a folder of them; raise InputError if none can be read."""
+    """Return a lazy frame over a Parquet file, a folder of them or a Delta table.
+
+    Raise InputError if none can be read, or if the folder holds files that do not count: unfinished ones of Spark, and
+    old ones of table formats other than Delta.
+    """
     if not path.exists():
         raise InputError(f"{path} must be a Parquet file or a folder of them, found nothing: mend the path")
-    files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
-    if not files:
-        raise InputError(f"{path} must hold Parquet files, found none: put *.parquet files there")
+    if (path / "_delta_log").is_dir():
+        return _scan_delta(path)
+    files = _files_in(path) if path.is_dir() else [path]
+    _require_whole(files)
+    return pl.scan_parquet(files)
+
+
+def _require_whole(files: list[Path]) -> None:
+    """Raise InputError if one of the files is no Parquet file or cut off."""
     for file in files:
         try:
             pl.read_parquet_schema(file)
         except (OSError, pl.exceptions.PolarsError) as error:
             reason = first_line(error)
             raise InputError(f"{file} must be a whole Parquet file, found: {reason}; write it again") from error
-    return pl.scan_parquet(files)
+
+
+def _scan_delta(path: Path) -> pl.LazyFrame:
+    """Return a lazy frame over the current version of a Delta table."""
+    try:
+        table = DeltaTable(path)
+        names = pl.DataFrame(table.get_add_actions())["path"]
+        _require_whole([path / name for name in names if (path / name).exists()])  # reading reports the others
+        return pl.scan_delta(table)
+    except (OSError, DeltaError, pl.exceptions.PolarsError) as error:
+        raise InputError(f"{path} must be a whole Delta table, found: {first_line(error)}; write it again") from error
+
+
+def _files_in(folder: Path) -> list[Path]:
+    """Return the Parquet files in a folder and below; raise InputError if there is none, or one that may not count."""
+    files = sorted(folder.rglob("*.parquet"))
+    if not files:
+        raise InputError(f"{folder} must hold Parquet files, found none: put *.parquet files there")
+    hidden = [name for file in files for name in file.relative_to(folder).parts if name.startswith(HIDDEN)]
+    others = [*hidden[:1], *(other.name for pattern in OTHER_FORMATS for other in folder.glob(pattern))]
+    if others:
+        raise InputError(
+            f"{folder} must hold finished Parquet files only, or a Delta table, found {others[0]}, beside which lie "
+            "files that do not count: wait for its writer, or export the table to plain Parquet"
+        )
+    return files
 
 
 def require_readable(folder: Path) -> None:

@@ -156,3 +156,57 @@ def test_read_table_returns_sound_rows_with_attributes(tmp_path):
     users.write_parquet(path)
 
     assert read_table(path, Users).equals(users)
+
+
+def test_a_delta_table_is_read_in_its_current_version(tmp_path):
+    path = tmp_path / "transactions.parquet"
+    LINES.write_delta(path)
+    LINES.head(1).with_columns(price=pl.lit(9)).cast({"price": pl.Int64}).write_delta(path, mode="overwrite")
+
+    assert scan_table(path).collect()["price"].to_list() == [9]
+
+
+def test_a_delta_table_of_partitions_is_read_whatever_their_names_are(tmp_path):
+    lines = LINES.with_columns(product_id=pl.Series(["New York", "a/b%ü"]))
+    lines.write_delta(tmp_path / "lines", delta_write_options={"partition_by": ["product_id"]})
+
+    assert sorted(scan_table(tmp_path / "lines").collect()["product_id"]) == ["New York", "a/b%ü"]
+
+
+def test_a_damaged_delta_table_is_refused(tmp_path):
+    LINES.write_delta(tmp_path / "lines")
+    for log in (tmp_path / "lines/_delta_log").glob("*.json"):
+        log.write_text("{")
+
+    with pytest.raises(InputError, match=r"lines must be a whole Delta table, found: .*; write it again"):
+        scan_table(tmp_path / "lines").collect()
+
+
+@pytest.mark.parametrize(
+    ("stale", "named"),
+    [
+        ("_temporary/0/part-1.parquet", "_temporary"),
+        (".part-1.parquet", r"\.part-1\.parquet"),
+        (".hoodie/hoodie.properties", r"\.hoodie"),
+        ("metadata/v1.metadata.json", r"v1\.metadata\.json"),
+    ],
+)
+def test_a_folder_with_files_that_do_not_count_is_refused(tmp_path, stale, named):
+    folder = tmp_path / "lines"
+    (folder / stale).parent.mkdir(parents=True)
+    LINES.write_parquet(folder / "part-0.parquet")
+    LINES.write_parquet(folder / stale)
+
+    with pytest.raises(
+        InputError, match=f"lines must hold finished Parquet files only, or a Delta table, found {named}"
+    ):
+        scan_table(folder)
+
+
+@pytest.mark.parametrize("damage", [lambda file: file.unlink(), lambda file: file.write_bytes(file.read_bytes()[:-20])])
+def test_a_delta_table_without_one_of_its_files_is_refused(tmp_path, damage):
+    LINES.write_delta(tmp_path / "lines")
+    damage(next((tmp_path / "lines").glob("*.parquet")))
+
+    with pytest.raises(InputError, match=r"must be (a whole Parquet file|readable), found: .*; write it again"):
+        collect(scan_table(tmp_path / "lines"), "lines")

@@ -1,4 +1,4 @@
-"""The user's own tables: <path>/<table>.parquet, each of them a file or a folder of files."""
+"""The user's own tables: <path>/<table>.parquet, each of them a file, a folder of files or a Delta table."""
 
 from dataclasses import dataclass
 from pathlib import Path
