@@ -10,15 +10,16 @@ import inspect
 import io
 import logging
 import os
+import re
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hydra
 from hydra.errors import HydraException, InstantiationException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 from rich.logging import RichHandler
@@ -30,6 +31,9 @@ from gpu_pricer.jobs.ending import farewell, interruptible, is_helper
 from gpu_pricer.jobs.run_record import run_job
 
 CONF = Path(__file__).parents[1] / "conf"
+IDS = ("product", "segment")
+URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+"""How addresses of object stores begin, such as s3://bucket; as a path they would name a local folder `s3:`."""
 OPTIONAL_PATHS = ("shards", "warm_start")
 
 
@@ -187,7 +191,23 @@ def checked_config(config: DictConfig) -> DictConfig:
     for name, value in config.paths.items():
         if not (isinstance(value, str) and value) and not (name in OPTIONAL_PATHS and value is None):
             raise InputError(f"paths.{name} must be a path, found {value!r}: set paths.{name}=PATH")
+    for key, text in _texts(OmegaConf.to_container(config, resolve=True)):
+        if key not in IDS and URL.match(text):
+            raise InputError(
+                f"{key} must lie in a folder of this machine, found {text!r}: mount the object store or copy its "
+                f"files, and set {key}=PATH"
+            )
     return config
+
+
+def _texts(entry: object, key: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the dotted key and the text of every text in a configuration."""
+    if isinstance(entry, str):
+        yield key, entry
+    elif isinstance(entry, dict | list):
+        entries = entry.items() if isinstance(entry, dict) else enumerate(entry)
+        for name, value in entries:
+            yield from _texts(value, f"{key}.{name}".removeprefix("."))
 
 
 def _config_error(job: str, error: Exception) -> str:

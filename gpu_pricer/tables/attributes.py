@@ -57,8 +57,8 @@ def _like(expected: pl.DataType, column: pl.Series, origin: str) -> pl.Series:
     except pl.exceptions.PolarsError:
         pass
     raise InputError(
-        f"{origin}: the attribute {given_name(column.name)} must be {expected} as in the tables trained on, found {found}: "
-        "convert the column"
+        f"{origin}: the attribute {given_name(column.name)} must be {expected} as in the tables trained on, "
+        f"found {found}: convert the column"
     )
 
 
@@ -94,6 +94,6 @@ def _innermost(dtype: pl.DataType) -> pl.DataType:
 def _require(holds: bool, column: pl.Series, origin: str, found: str, remedy: str) -> None:
     if not holds:
         raise InputError(
-            f"{origin}: the attribute {given_name(column.name)} must be text, a number, a date or a list of numbers of one length, "
-            f"found {found}: {remedy}"
+            f"{origin}: the attribute {given_name(column.name)} must be text, a number, a date or a list of numbers "
+            f"of one length, found {found}: {remedy}"
         )
