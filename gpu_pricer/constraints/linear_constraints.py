@@ -63,7 +63,7 @@ def linear_constraints_of(constraints: dict[str, Constraint], today: np.ndarray)
     """Return the inequalities of K constraints, none of them per product.
 
     today [K, 3]: units, revenue and cost of each slice at today's prices. InputError where a limit is relative to a
-    measure that is not above 0 today.
+    measure that is not above 0 today, or a margin rate is of a slice without sales.
     """
     rows = [
         _inequality(name, constraint, sums) for (name, constraint), sums in zip(constraints.items(), today, strict=True)
@@ -100,6 +100,11 @@ def _inequality(name: str, constraint: Constraint, today: np.ndarray) -> Inequal
         raise InputError(
             f"constraints.{name} must be relative to something above 0, found {constraint.measure} {now:g} at today's "
             "prices: set an absolute limit"
+        )
+    if constraint.measure == "margin_rate" and today @ REVENUE <= 0:
+        raise InputError(
+            f"constraints.{name} must be of a slice with sales, found no expected revenue at today's prices: "
+            "mend its where, or the availability of its products"
         )
     limit = absolute_limit(constraint, today)
     sign = 1.0 if constraint.at_least is not None else -1.0

@@ -8,7 +8,9 @@ import polars as pl
 from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.data.categories import CategoryRule, sized_categories
 from gpu_pricer.errors import InputError
+from gpu_pricer.tables.price_table import CENTS
 from gpu_pricer.tables.schemas import Catalog, Products
+from kernels import PRICE_LIMIT
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,26 @@ def build_catalog(
         .filter(pl.col("price").is_not_null())
         .select(Products.column_names())
     )
+    _require_amounts(priced, "price", 0.5)
+    _require_amounts(priced, "cost", 0.0)
     offered = pl.concat([shelf["product_id"], priced.filter(pl.col("availability") > 0)["product_id"]]).unique()
     catalog = _with_cost(priced, rule).join(products.select("product_id", *attributes), on="product_id")
     return _arranged(sized_categories(catalog, offered, categories), attributes)
+
+
+def _require_amounts(products: pl.DataFrame, name: str, least: float) -> None:
+    """Raise InputError unless the given amounts are at least so many cents and below the largest price.
+
+    Scoring would refuse them, but only after the training.
+    """
+    cents = pl.col(name) * CENTS
+    bad = products.filter((cents < least) | (cents >= PRICE_LIMIT))
+    if bad.height:
+        limits = f"{'at least one cent and ' if least else ''}below {PRICE_LIMIT / CENTS:,.2f}"
+        raise InputError(
+            f"{name} of every product must be {limits}, found {bad.height} products where it is not, the first "
+            f"{bad.select('product_id', name).row(0)}: state amounts of a larger unit of sale, or another currency unit"
+        )
 
 
 def _last_prices(prices: pl.DataFrame) -> pl.DataFrame:

@@ -19,6 +19,8 @@ from gpu_pricer.tables.schemas import STRUCTURAL_RULES, Context, Offers, Product
 
 log = logging.getLogger(__name__)
 
+LEAST_REPEATED = 5
+"""How many different lines a day, or the whole table, must have so that no chance repeats all of them."""
 SCHEMAS: dict[str, type[dy.Schema]] = {
     "products": Products,
     "users": Users,
@@ -88,6 +90,8 @@ def read_inputs(source: Source, validation: Validation, period: Period, last_per
     checked = {name: check(rows, SCHEMAS[name], _rules(name, frames, validation)) for name, rows in frames.items()}
     for name, result in checked.items():
         _require_sound(result, raw[name].origin)
+        if name in ("transactions", "offers"):
+            _require_once(result.valid.select(SCHEMAS[name].column_names()), raw[name].origin)
     _settle(checked, raw, validation)
     return Inputs(
         tables={name: result.valid for name, result in checked.items()},
@@ -154,6 +158,23 @@ def _require_sound(checked: Checked, origin: str) -> None:
     if checked.valid.is_empty():
         raise InputError(
             f"{origin} must have rows that keep every rule, found none left; it {checked.report()}: mend it"
+        )
+
+
+def _require_once(lines: pl.DataFrame, origin: str) -> None:
+    """Raise InputError if a day was loaded more than once, so that each of its lines occurs twice, four times or so.
+
+    Lines may be equal by chance, where somebody bought the same twice; all the lines of a day are never.
+    """
+    line = pl.DataFrame({"day": lines["time"].dt.date(), "line": lines.hash_rows()})
+    copies = line.group_by("day", "line").len("copies")
+    of_day = copies.group_by("day").agg(pl.len().alias("lines"), is_repeated=(pl.col("copies") > 1).all())
+    is_whole = of_day["is_repeated"].all() and copies.height >= LEAST_REPEATED
+    days = of_day.filter("is_repeated", (pl.col("lines") >= LEAST_REPEATED) | is_whole)["day"].sort()
+    if len(days):
+        raise InputError(
+            f"{origin} must hold every line once, found all lines of {len(days)} days more than once, the first day "
+            f"{days[0]}: remove the copies, such as a file that lies there twice"
         )
 
 

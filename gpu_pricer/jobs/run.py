@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from gpu_pricer.errors import InputError
@@ -19,6 +19,14 @@ from gpu_pricer.jobs.summary import closing_lines
 
 log = logging.getLogger(__name__)
 
+SETTINGS = {
+    "prepare": (),
+    "train": ("split", "trainer", "model", "train.encoding", "train.segments", "train.export", "train.response"),
+    "score": ("policy", "score", "fairness"),
+    "publish": ("publish",),
+    "evaluate": ("policy", "evaluate"),
+}
+"""The parts of the configuration that each step makes objects of, beside what `prepare` checks first."""
 STEPS = {"prepare": prepare, "train": train, "score": score, "publish": publish, "evaluate": evaluate}
 
 
@@ -43,8 +51,7 @@ def main(config: DictConfig) -> dict[str, object]:
     measure = config.frontier.measure
     if measure is not None:
         raise InputError(f"frontier={measure} writes no prices to publish: use gpu-pricer score frontier={measure}")
-    if "evaluate" in plan.steps:
-        instantiate(config.evaluate, _convert_="all")  # refuses bad settings now, not after an hour of training
+    _check_settings(plan.steps, config)
     if plan.is_repeated:
         return {"runs": _repeat(plan, config)}
     seconds = _take(["train"] if is_helper() else plan.steps, config)
@@ -53,6 +60,14 @@ def main(config: DictConfig) -> dict[str, object]:
         for line in closing_lines(Path(config.paths.prices), Path(config.paths.catalog)):
             console.print(line)
     return {"steps": seconds}
+
+
+def _check_settings(steps: list[str], config: DictConfig) -> None:
+    """Instantiate what the steps will, so that bad settings are refused now and not after an hour of training."""
+    for key in dict.fromkeys(key for step in steps for key in SETTINGS[step]):
+        instantiate(OmegaConf.select(config, key), _convert_="all")
+    if "train" in steps:
+        train.require_flags(config.train)
 
 
 def _take(steps: list[str], config: DictConfig) -> dict[str, float]:

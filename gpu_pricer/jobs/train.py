@@ -27,6 +27,7 @@ from gpu_pricer.network.segments.forming import (
     form_segments,
     keep_ids,
     overlap,
+    require_enough_users,
     segmentation_of,
 )
 from gpu_pricer.network.segments.members import Members, period_to_price
@@ -129,6 +130,7 @@ def main(config: DictConfig) -> None:
 def _settings(config: DictConfig) -> TrainSettings:
     """Return the configuration as objects; InputError where the artefact's form cannot hold the price response."""
     train = config.train
+    require_flags(train)
     require_dense(train.export.form)
     return TrainSettings(
         demand=Path(config.paths.demand),
@@ -149,11 +151,20 @@ def _settings(config: DictConfig) -> TrainSettings:
     )
 
 
+def require_flags(train: DictConfig) -> None:
+    """Raise InputError unless the flags of the configuration `train` are true or false."""
+    for name in ("refit", "resume"):
+        if not isinstance(train[name], bool):
+            raise InputError(f"train.{name} must be true or false, found {train[name]!r}: set train.{name}=true")
+
+
 def _load(settings: TrainSettings) -> ChoiceData:
     """Return the canonical tables as tensors, once it is known that the artefact may be written."""
     require_own(settings.demand, ARTEFACT_FILES)
     require_readable(settings.data)
     data = load_choice_data(settings.data, settings.encoding, settings.split)
+    if settings.told is None:
+        require_enough_users(settings.segments, data.users.count)
     log.info(
         "%d choices of %d users in %d choice sets, %d products",
         data.choices.count, data.users.count, data.sets.count, data.products.count,

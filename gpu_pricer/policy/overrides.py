@@ -126,6 +126,8 @@ def _checked(table: pl.DataFrame, path: Path, dtypes: dict[str, pl.DataType]) ->
             f"{path} must have the columns product_id and price, and may have segment_id and note, "
             f"found {', '.join(table.columns)}: mend it"
         )
+    if table.schema["price"] == pl.Boolean:
+        raise InputError(f"{path} must hold prices in numbers, found true and false: mend it")
     table = table.with_columns(pl.lit(None, dtype=dtypes[name]).alias(name) for name in absent)
     try:
         table = table.select(pl.col(name).cast(dtype) for name, dtype in dtypes.items())

@@ -18,7 +18,7 @@ import polars as pl
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from gpu_pricer.checks import require_integer
+from gpu_pricer.checks import require_flag, require_integer
 from gpu_pricer.errors import InputError, first_line
 from gpu_pricer.tables.low_memory import add_rows, is_unique
 from gpu_pricer.tables.replacing import replacing
@@ -26,6 +26,8 @@ from kernels import LARGEST_UTILITY, largest_product
 
 FORMAT_VERSION = 1
 ARTEFACT_TABLES = ("segments", "products", "offsets", "user_segments", "posterior")
+MOST_VISITS = 1e15
+"""The most visits of a segment: sums of more would not be exact, and far more would overflow."""
 LARGEST = LARGEST_UTILITY / 2
 """The limit on the size of an appeal, of a sensitivity, and of the offset that is added to either of them."""
 NUMBERS_AT_ONCE = 2**22
@@ -42,7 +44,7 @@ class Segments(dy.Schema):
     """One row per segment; visits is how many visits (user-periods) it is expected to make in the pricing period."""
 
     segment_id = dy.Any()
-    visits = dy.Float64(min=0)
+    visits = dy.Float64(min=0, max=MOST_VISITS)
 
     @dy.rule()
     def segment_is_given(cls) -> pl.Expr:
@@ -115,6 +117,7 @@ class DemandInfo:
         if self.form not in FORMS:
             raise ValueError(f"form must be one of {sorted(FORMS)}, found {self.form!r}")
         require_integer("period_days", self.period_days, 1)
+        require_flag("outside_option", self.outside_option)
         for name in ("training_start", "training_end", "pricing_period"):
             if not _is_date(getattr(self, name)):
                 raise ValueError(f"{name} must be an ISO date, found {getattr(self, name)!r}")
@@ -286,6 +289,9 @@ def _checked(schema: type[dy.Schema], table: pl.DataFrame) -> pl.DataFrame:
     missing = [name for name in schema.column_names() if name not in table.columns]
     if missing:
         raise ValueError(f"{schema.__name__} must have the columns {missing}, found {table.columns}")
+    flags = [name for name in schema.column_names() if table.schema[name] == pl.Boolean]
+    if flags:
+        raise ValueError(f"{schema.__name__} must have numbers or ids in {flags}, found true and false")
     valid, failure = schema.filter(table, cast=True)
     if len(failure):
         raise ValueError(f"{schema.__name__} breaks {failure.counts()} (rule: rows)")

@@ -90,7 +90,8 @@ def collect(frame: pl.LazyFrame, origin: str, remedy: str = "fill the table or r
 def conform(frame: pl.LazyFrame, schema: type[dy.Schema], origin: str, keep_others: bool) -> pl.LazyFrame:
     """Return the frame with the schema's columns in its types, optional ones null if absent, then the others if kept.
 
-    Types are converted only within their kind: any number to Float64, Date to Datetime, categorical to string.
+    Types are converted only within their kind: any number to Float64, Date to Datetime, categorical to string, and true
+    and false to 1 and 0 where the column holds shares.
     Raise InputError for a missing column or a type of another kind.
     """
     try:
@@ -130,7 +131,7 @@ def _conformed(name: str, column: dy.Column, found: pl.Schema, origin: str) -> p
         is_time = dtype == pl.Date or isinstance(dtype, pl.Datetime)
         time = _accept(is_time, "Date or Datetime", name, dtype, origin)
         return (time.dt.replace_time_zone(None) if isinstance(dtype, pl.Datetime) else time).cast(expected)
-    is_number = dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)
+    is_number = dtype.is_numeric() or dtype == pl.Null or (dtype == pl.Boolean and bool(metadata.get("flag")))
     return _accept(is_number, "a number", name, dtype, origin).cast(expected)
 
 

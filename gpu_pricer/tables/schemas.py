@@ -46,6 +46,12 @@ def _number(description: str, optional: bool = False) -> dy.Float64:
     )
 
 
+def _fraction(description: str) -> dy.Float64:
+    """Return an optional share from 0 to 1, which may also be said by true and false."""
+    metadata = {"optional": True, "flag": True}
+    return dy.Float64(nullable=True, allow_inf=True, allow_nan=True, description=description, metadata=metadata)
+
+
 def _given(column: str) -> Any:
     return dy.rule()(lambda cls: pl.col(column).is_not_null())
 
@@ -102,7 +108,7 @@ class Products(dy.Schema):
     cost = _number("unit cost; null or absent: assumed from a configured ratio", optional=True)
     stock = _number("units that can be sold in one period", optional=True)
     competitor_price = _number("today's price elsewhere", optional=True)
-    availability = _number("share of visits that find it on the shelf, 0 to 1", optional=True)
+    availability = _fraction("share of visits that find it on the shelf, 0 to 1")
 
     product_is_given = _given("product_id")
     product_is_unique = _unique("product_id")
@@ -134,8 +140,8 @@ class Offers(dy.Schema):
     quantity = _number("units bought; 0: seen and not bought")
     list_price = _number("unit price before discounts", optional=True)
     weight = _number("inverse sampling rate of the occasion; null or absent: 1", optional=True)
-    display = _number("share of stores that displayed it, 0 to 1", optional=True)
-    mailer = _number("share of stores that advertised it, 0 to 1", optional=True)
+    display = _fraction("share of stores that displayed it, 0 to 1")
+    mailer = _fraction("share of stores that advertised it, 0 to 1")
 
     occasion_is_given = _given("occasion_id")
     user_is_given = _given("user_id")
@@ -182,8 +188,8 @@ class Context(dy.Schema):
 
     product_id = _id("the product")
     time = _time("when it applied: Date or Datetime")
-    display = _number("share of stores that displayed it, 0 to 1", optional=True)
-    mailer = _number("share of stores that advertised it, 0 to 1", optional=True)
+    display = _fraction("share of stores that displayed it, 0 to 1")
+    mailer = _fraction("share of stores that advertised it, 0 to 1")
     competitor_price = _number("unit price elsewhere", optional=True)
     cost = _number("unit cost then: tells price moves that answer demand from those that do not", optional=True)
 

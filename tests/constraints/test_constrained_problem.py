@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from gpu_pricer.constraints.constrained_problem import MarketData, solve_constrained
+from gpu_pricer.constraints.linear_constraints import linear_constraints_of
 from gpu_pricer.constraints.subproblems import LagrangianSubproblems
 from gpu_pricer.constraints.warm_start import read_start
 from gpu_pricer.errors import InputError
@@ -298,3 +299,13 @@ def test_sums_do_not_depend_on_how_the_market_is_cut(monkeypatch):
 
     assert cut.lagrangian.multiplier == pytest.approx(whole.lagrangian.multiplier, rel=1e-6)
     assert len(LagrangianSubproblems(MARKET.problem, cut.lagrangian.slices, "cpu")._tiles) > 10
+
+
+@pytest.mark.parametrize("relative_to", [TODAY, None])
+def test_margin_rate_of_a_slice_without_sales_is_refused(relative_to):
+    rate = Constraint("margin_rate", at_least=0.2, relative_to=relative_to)
+
+    with pytest.raises(
+        InputError, match=r"constraints.rate must be (of a slice with sales|relative to something above)"
+    ):
+        linear_constraints_of({"rate": rate}, np.zeros((1, 3)))

@@ -9,12 +9,15 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 from safetensors.numpy import load_file, save_file
 
 from gpu_pricer.tables.artefact import write_artefact
 from kernels.backend import missing_for_cuda
 from tests.markets import catalog_of, small_artefact
 
+CONF = Path(__file__).parents[2] / "conf"
 PREPARE = (
     "prepare", "data=parquet", "data.path=shop", "data.on_invalid=refuse", "split.validation_periods=1",
     "split.test_periods=1",
@@ -76,6 +79,27 @@ BROKEN_TABLES = {
         "transactions",
         lambda rows: rows.clear(),
         r"shop/transactions.parquet must hold at least one row, found none: fill the table or remove it",
+    ),
+    "price of a fraction of a cent": (
+        "products",
+        lambda rows: rows.with_columns(price=pl.lit(0.004)),
+        r"price of every product must be at least one cent and below .*, found 3 .* first \(10, 0.004\): state",
+    ),
+    "price of true and false": (
+        "transactions",
+        lambda rows: rows.with_columns(price=pl.lit(True)),
+        r"shop/transactions.parquet: the column price must be a number, found Boolean: convert the column",
+    ),
+    "receipts twice": (
+        "transactions",
+        lambda rows: pl.concat([rows, rows]),
+        r"shop/transactions.parquet must hold every line once, found all lines of 8 days more than once, the first day "
+        r"2024-01-01: remove the copies",
+    ),
+    "receipts of a day twice": (
+        "transactions",
+        lambda rows: pl.concat([rows, rows.filter(pl.col("time") == WEEKS[5])]),
+        r"must hold every line once, found all lines of 1 days more than once, the first day 2024-02-05: remove",
     ),
     "no cost": (
         "products",
@@ -207,6 +231,13 @@ def test_cuda_without_a_device_is_refused(refused, market):
         (["policy.bounds.max_decrease=-0.2", "policy.bounds.max_increase=0.1"],
          "at policy.bounds .*max_increase must not lie below -bounds.max_decrease, found 0.1 and -0.2"),
         (["policy.bounds.frozen='brand ='"], "at policy.bounds .*frozen must be a condition in SQL, found 'brand ='"),
+        (["policy.bounds.frozen='1 = 1'"], "bounds.frozen must read at least one column, found the constant '1 = 1'"),
+        (["policy.bounds.frozen='cost > AVG(cost)'"],
+         r"bounds.frozen must decide each row by its own columns, found 'AVG\(' over many rows in 'cost > AVG"),
+        (["+policy.constraints.a={measure: units, at_least: 1.0, where: 'max (cost) > 1'}"],
+         r"constraints.a: where must decide each row by its own columns, found 'max \(' over many rows"),
+        (["+policy.constraints.a={measure: units, at_least: 1.0, where: 'true'}"],
+         "constraints.a: where must read at least one column, found the constant 'true'"),
         (["policy.bounds.frozen='brand = 3'"], "the policy needs the columns brand of the catalog, found only"),
         (["policy.bounds.below_list_price=true"], "the policy needs the columns list_price of the catalog"),
         (["policy.bounds.max_above_competitor=0.1"], "the policy needs the columns competitor_price of the catalog"),
@@ -243,6 +274,35 @@ def test_cuda_without_a_device_is_refused(refused, market):
 )  # fmt: skip
 def test_bad_setting_is_refused_before_pricing(refused, market, overrides, message):
     assert re.search(message, refused("score", *overrides))
+
+
+def flags(entry, key=""):
+    """The dotted keys of all settings that are true or false."""
+    if isinstance(entry, dict):
+        return [name for part, value in entry.items() for name in flags(value, f"{key}.{part}".removeprefix("."))]
+    return [key] if isinstance(entry, bool) else []
+
+
+def flags_of(*overrides):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return flags(OmegaConf.to_container(compose("config", list(overrides)), resolve=True))
+
+
+@pytest.mark.parametrize("key", [key for key in flags_of("evaluate=baselines") if not key.startswith("hydra")])
+def test_flag_in_quotes_is_refused_before_the_first_step(refused, shop, key):
+    run = ("run", "evaluate=baselines", *PREPARE[1:])
+
+    said = refused(*run, f"{key}='false'")
+
+    assert re.search(rf"{key.rpartition('.')[2]} must be true or false, found 'false'", said)
+
+
+def test_more_segments_than_users_are_refused_before_training(gpu_pricer, refused, shop):
+    gpu_pricer(*PREPARE)
+
+    said = refused("train", *PREPARE[1:], "train.segments.count=5")
+
+    assert said == "segments.count must be at most the number of users, found 5 for 4: lower segments.count"
 
 
 def test_attribute_that_no_user_has_is_refused_before_pricing(refused, market):
@@ -318,6 +378,18 @@ CORRUPTIONS = {
     "json of another kind": (lambda folder: (folder / "demand.json").write_text("[]"), "demand.json"),
     "other model": (lambda folder: with_info(folder, kind="probit"), "kind must be 'mnl', found 'probit'"),
     "other format": (lambda folder: with_info(folder, format_version=9), "format_version must be 1, found 9"),
+    "flag in quotes": (
+        lambda folder: with_info(folder, outside_option="false"),
+        "outside_option must be true or false, found 'false'",
+    ),
+    "visits beyond counting": (
+        lambda folder: rewrite(folder / "segments.parquet", lambda rows: rows.with_columns(visits=pl.lit(1e300))),
+        r"Segments breaks {'visits\|max': 3}",
+    ),
+    "price of true and false": (
+        lambda folder: rewrite(folder / "products.parquet", lambda rows: rows.with_columns(min_price=pl.lit(True))),
+        r"DemandProducts must have numbers or ids in \['min_price'\], found true and false",
+    ),
     "no date": (lambda folder: with_info(folder, pricing_period="soon"), "pricing_period must .*'soon'"),
     "no table": (lambda folder: (folder / "segments.parquet").unlink(), "segments.parquet must be .*, found"),
     "wrong table": (

@@ -70,6 +70,7 @@ BAD = {
     "null price": (lambda t: t.with_columns(price=pl.lit(None)), r"must have prices in whole cents"),
     "no id": (lambda t: t.with_columns(product_id=pl.lit(None)), r"must have a product_id in every row"),
     "twice": (lambda t: pl.concat([t, t.head(1)]), r"must have one row per product and segment, found 2 rows"),
+    "true and false": (lambda t: t.with_columns(price=pl.lit(True)), r"must hold prices in numbers, found true and"),
     "text": (lambda t: t.with_columns(price=pl.lit("dear")), r"must hold ids like the catalog's and prices, found"),
 }
 

@@ -77,16 +77,21 @@ class Segmentation:
     price_spread: float
 
 
+def require_enough_users(config: SegmentsConfig, users: int) -> None:
+    """Raise InputError if more segments are asked for than there are users."""
+    if isinstance(config.count, int) and users < config.count:
+        raise InputError(
+            f"segments.count must be at most the number of users, found {config.count} for {users}: "
+            "lower segments.count"
+        )
+
+
 def form_segments(scores: UserScores, config: SegmentsConfig, visits: np.ndarray, seed: int) -> Membership:
     """Return the segments of the scored users, numbered from the most past visits [U] down.
 
     InputError when there are fewer users than segments.
     """
-    if isinstance(config.count, int) and len(visits) < config.count:
-        raise InputError(
-            f"segments.count must be at most the number of users, found {config.count} for "
-            f"{len(visits)}: lower segments.count"
-        )
+    require_enough_users(config, len(visits))
     folds = list(range(len(scores.score)))
     with threadpool_limits(1, "blas"):  # products of small matrices: threads would wait for each other
         if isinstance(config.count, int):
