@@ -8,6 +8,7 @@ import polars as pl
 from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.data.categories import CategoryRule, sized_categories
 from gpu_pricer.errors import InputError
+from gpu_pricer.tables.periods import Calendar
 from gpu_pricer.tables.price_table import CENTS
 from gpu_pricer.tables.schemas import Catalog, Products
 from kernels import PRICE_LIMIT
@@ -18,7 +19,8 @@ class CatalogRule:
     """What is assumed where the products table gives no cost or availability.
 
     cost_ratio: unit cost over list price, or over price if there is no list price; null: no cost is assumed.
-    availability_periods: the number of last periods; availability is the share of them with the product on the shelf.
+    availability_periods: the number of last periods; availability is the share of them with the product on the shelf. A
+        period that has begun counts with the share of it that has passed.
     """
 
     cost_ratio: float | None
@@ -34,19 +36,19 @@ def build_catalog(
     products: pl.DataFrame,
     modal: pl.DataFrame,
     shelf: pl.DataFrame,
-    periods: list[date],
+    calendar: Calendar,
     rule: CatalogRule,
     categories: CategoryRule,
 ) -> pl.DataFrame:
     """Return the products that have a price, sorted; values of the products table win over those from the sales.
 
-    modal: from modal_prices. shelf: from imputed_shelf. Today's price is that of the last period in which the product
-    was on the shelf, or else the modal price of the last period with a sale. Raise InputError if a cost is missing and
-    the rule assumes none.
+    modal: from modal_prices. shelf: from imputed_shelf, of all periods of the calendar. Today's price is that of the
+    last period in which the product was on the shelf, or else the modal price of the last period with a sale; the begun
+    period counts where it shows a price. Raise InputError if a cost is missing and the rule assumes none.
     """
-    sold = _last_prices(modal).join(_last_prices(shelf), on="product_id", how="left", suffix="_on_shelf")
-    recent = shelf.filter(pl.col("period").is_in(periods[-rule.availability_periods :]))
-    share = recent.group_by("product_id").agg(share=pl.len() / min(len(periods), rule.availability_periods))
+    shown = shelf.filter(pl.col("period").is_in(calendar.whole) | (pl.col("price_age") == 0))
+    sold = _last_prices(modal).join(_last_prices(shown), on="product_id", how="left", suffix="_on_shelf")
+    share = _shares_on_shelf(shelf, calendar.recent(rule.availability_periods))
     attributes = [name for name in products.columns if name not in {*Products.column_names(), *Catalog.column_names()}]
     priced = (
         products.select(Products.column_names())
@@ -80,6 +82,13 @@ def _require_amounts(products: pl.DataFrame, name: str, least: float) -> None:
             f"{name} of every product must be {limits}, found {bad.height} products where it is not, the first "
             f"{bad.select('product_id', name).row(0)}: state amounts of a larger unit of sale, or another currency unit"
         )
+
+
+def _shares_on_shelf(shelf: pl.DataFrame, weights: dict[date, float]) -> pl.DataFrame:
+    """Return product_id and share, the share of the weighted periods with the product on the shelf."""
+    weight = pl.DataFrame({"period": weights.keys(), "weight": weights.values()})
+    recent = shelf.join(weight, on="period", how="inner")
+    return recent.group_by("product_id").agg(share=(pl.col("weight").sum() / sum(weights.values())).clip(0, 1))
 
 
 def _last_prices(prices: pl.DataFrame) -> pl.DataFrame:

@@ -25,7 +25,7 @@ from gpu_pricer.data.inputs import Inputs
 from gpu_pricer.data.shelf import ShelfRule, imputed_shelf, modal_prices, period_context, with_context
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.checking import check
-from gpu_pricer.tables.periods import Period, Split
+from gpu_pricer.tables.periods import Calendar, Period, Split
 from gpu_pricer.tables.reading import conform
 from gpu_pricer.tables.schemas import Catalog, Categories, Choices, Offers, Shelf, Users, Visits, category_key
 
@@ -68,15 +68,17 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
     seed: of the sample of occasions without purchase.
     """
     sales = _sales(inputs, rules)
-    periods = rules.period.whole_periods(*_days(sales))
+    calendar = rules.period.calendar(*_days(sales))
+    periods = calendar.whole
     training = periods[: rules.split.training_periods(len(periods))]
     offered = best_sellers(sales, inputs.tables["products"], training, rules.assortment)
     modal = modal_prices(sales.join(offered, on="product_id", how="semi"))
-    prices = imputed_shelf(modal, periods, rules.period, _shelf_rule(inputs, rules))
+    shown = imputed_shelf(modal, calendar.all, rules.period, _shelf_rule(inputs, rules))
+    prices = shown.filter(pl.col("period") <= periods[-1])
     if prices.filter(pl.col("period") == periods[-1]).is_empty():
         raise InputError(_empty_shelf(sales, periods[-1]))
     log.info("%s products were on a shelf of %s whole periods", f"{prices['product_id'].n_unique():,}", len(periods))
-    products = build_catalog(offered, modal, prices, periods, rules.catalog, rules.categories)
+    products = build_catalog(offered, modal, shown, calendar, rules.catalog, rules.categories)
     shelf = _shelf(prices, products, inputs, rules.period)
     lines = sales.filter(pl.col("period").is_in(periods))
     visits = lines.select("user_id", "period").unique().sort("period", "user_id")
@@ -98,7 +100,7 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
     for name, table in tables.items():
         broken = check(conform(table.lazy(), SCHEMAS[name], name, keep_others=True).collect(), SCHEMAS[name]).broken
         assert not broken, f"canonical {name} breaks {broken}"
-    return Canonical(tables, _summary(inputs, tables, sales, lines, periods, rules))
+    return Canonical(tables, _summary(inputs, tables, sales, lines, calendar, rules))
 
 
 def _sales(inputs: Inputs, rules: Preparation) -> pl.DataFrame:
@@ -175,11 +177,11 @@ def _summary(
     tables: dict[str, pl.DataFrame],
     sales: pl.DataFrame,
     lines: pl.DataFrame,
-    periods: list[date],
+    calendar: Calendar,
     rules: Preparation,
 ) -> dict[str, Any]:
     """Return the content of summary.json: the calendar, the sizes, and what became of the input rows."""
-    shelf, choices = tables["shelf"], tables["choices"]
+    shelf, choices, periods = tables["shelf"], tables["choices"], calendar.whole
     sold = lines.filter(pl.col("quantity") > 0)
     kept = sold.join(shelf.select("product_id", "period"), on=("product_id", "period"), how="semi")
     sets = shelf.group_by("period", "category_id").len()["len"]
@@ -188,6 +190,8 @@ def _summary(
         "first_period": periods[0].isoformat(),
         "last_period": periods[-1].isoformat(),
         "periods": len(periods),
+        "begun_period": None if calendar.begun is None else calendar.begun.isoformat(),
+        "begun_share": calendar.share,
         "split": asdict(rules.split),
         "outside_option": rules.choices.outside_option,
         "rows": {name: table.height for name, table in tables.items()},

@@ -39,6 +39,9 @@ def main(config: DictConfig) -> None:
     products are always refused. Nothing is written before all inputs are checked, and the old tables stay
     until the new ones are whole.
 
+    Only whole periods are learned from. The period that has begun gives today's prices where its sales show them, and
+    counts in availability with the share of it that has passed.
+
     Rows of periods after data.last_period are not read at all, whatever table they are of.
 
     data.occasion_period, data.assortment, data.shelf, data.catalog, data.categories and

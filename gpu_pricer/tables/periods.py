@@ -13,6 +13,37 @@ LEAST_TRAINED = 2
 
 
 @dataclass(frozen=True)
+class Calendar:
+    """The periods of a log.
+
+    whole: first days of the periods that lie entirely in the log, in order. begun: first day of the period after them
+    if the log has days of it, else None. share: the share of that period's days that have passed, below 1.
+    """
+
+    whole: list[date]
+    begun: date | None
+    share: float
+
+    @property
+    def all(self) -> list[date]:
+        """The first days of all periods, whole and begun."""
+        return self.whole if self.begun is None else [*self.whole, self.begun]
+
+    def recent(self, count: int) -> dict[date, float]:
+        """Return the weight of each of the last periods, which together make `count` periods, or all that there are.
+
+        The begun period counts with its share, and the oldest one with what is left of it.
+        """
+        weights: dict[date, float] = {} if self.begun is None else {self.begun: self.share}
+        for start in reversed(self.whole):
+            left = count - sum(weights.values())
+            if left <= 0:
+                break
+            weights[start] = min(left, 1.0)
+        return weights
+
+
+@dataclass(frozen=True)
 class Period:
     """A period of whole days or weeks, such as "1w"; weeks start on Monday."""
 
@@ -32,6 +63,13 @@ class Period:
     def start(self, time: pl.Expr) -> pl.Expr:
         """Return an expression for the first day of the period that contains a time."""
         return time.dt.truncate(self.length).dt.date()
+
+    def calendar(self, first: date, last: date) -> Calendar:
+        """Return the periods of a log from the first to the last day; raise InputError if none is whole."""
+        whole = self.whole_periods(first, last)
+        begun = whole[-1] + timedelta(days=self.days)
+        passed = (last - begun).days + 1
+        return Calendar(whole, begun, passed / self.days) if passed > 0 else Calendar(whole, None, 0.0)
 
     def whole_periods(self, first: date, last: date) -> list[date]:
         """Return the first days of the periods that lie entirely between the first and the last day, both included.

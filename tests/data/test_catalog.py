@@ -7,18 +7,19 @@ from gpu_pricer.data.catalog import CatalogRule, build_catalog
 from gpu_pricer.data.categories import CategoryRule
 from gpu_pricer.data.shelf import ShelfRule, imputed_shelf, modal_prices
 from gpu_pricer.errors import InputError
-from gpu_pricer.tables.periods import Period
+from gpu_pricer.tables.periods import Calendar, Period
 from gpu_pricer.tables.reading import conform
 from gpu_pricer.tables.schemas import Products
 
 ANY_SIZE = CategoryRule(max_size=100, on_larger="refuse", split_by=[])
 
 
-def catalog_of(products, lines, weeks, cost_ratio=0.5, periods=4):
+def catalog_of(products, lines, weeks, cost_ratio=0.5, periods=4, begun=None):
     given = conform(pl.DataFrame(products).lazy(), Products, "products", keep_others=True).collect()
     modal = modal_prices(lines)
-    shelf = imputed_shelf(modal, weeks, Period("1w"), ShelfRule(2, 1, 5))
-    return build_catalog(given, modal, shelf, weeks, CatalogRule(cost_ratio, periods), ANY_SIZE)
+    calendar = Calendar(weeks, None, 0.0) if begun is None else Calendar(weeks[:-1], weeks[-1], begun)
+    shelf = imputed_shelf(modal, calendar.all, Period("1w"), ShelfRule(2, 1, 5))
+    return build_catalog(given, modal, shelf, calendar, CatalogRule(cost_ratio, periods), ANY_SIZE)
 
 
 PRODUCT = {"product_id": [10], "category_id": ["A"]}
@@ -50,6 +51,23 @@ def test_availability_is_the_share_of_the_last_periods_on_the_shelf(lines, weeks
     catalog = catalog_of(PRODUCT, lines({"week": 2}, {"week": 2}), weeks(8), periods=5)
 
     assert catalog["availability"].to_list() == [1 / 5]
+
+
+def test_a_begun_period_gives_the_price_of_today_and_counts_with_its_share(lines, weeks):
+    whole = [{"week": week, "price": 2.0} for week in range(4) for _ in range(2)]
+    sales = lines(*whole, {"week": 4, "price": 3.0}, {"week": 4, "price": 3.0}, *[{"week": 4, "product_id": 11}] * 2)
+    both = {"product_id": [10, 11], "category_id": ["A", "A"]}
+
+    catalog = catalog_of(both, sales, weeks(5), begun=1 / 7)
+
+    assert catalog["price"].to_list() == [3.0, 2.0]
+    assert catalog["availability"].to_list() == pytest.approx([1.0, 1 / 7 / 4])
+
+
+def test_a_begun_period_without_a_sale_leaves_the_price_of_today(lines, weeks):
+    sales = lines(*[{"price": 2.0}] * 2, *[{"week": 1, "price": 3.0}] * 2)
+
+    assert catalog_of(PRODUCT, sales, weeks(3), begun=1 / 7)["price"].to_list() == [3.0]
 
 
 def test_what_the_products_table_gives_wins(lines, weeks):

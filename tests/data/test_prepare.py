@@ -349,3 +349,28 @@ def test_a_receipt_long_after_all_others_is_refused_because_the_shelf_is_empty(p
     )
     with pytest.raises(InputError, match=message):
         prepare(tables)
+
+
+def test_sales_of_a_begun_period_give_the_prices_and_the_shelf_of_today(prepare):
+    tables = shop()
+    to_sunday = tables["transactions"].filter(pl.col("time") < date(2024, 2, 12))
+    before = prepare(tables | {"transactions": to_sunday})
+    products, learned = pl.read_parquet(before / "products.parquet"), contents(before)
+
+    after = prepare(tables | {"transactions": to_sunday.vstack(monday(to_sunday))})
+
+    now = pl.read_parquet(after / "products.parquet")
+    assert products["price"].to_list() == [2.0, 2.0, 2.0, 2.0]
+    assert now["price"].to_list() == [2.25, 2.25, 2.0, 2.0]
+    assert now["availability"].to_list() == [1.0, 1.0, 1.0, 1.0]
+    for name in ("shelf", "choices", "visits", "categories", "users"):
+        assert contents(after)[Path(f"{name}.parquet")] == learned[Path(f"{name}.parquet")]
+    summary = json.loads((after / "summary.json").read_text())
+    assert (summary["last_period"], summary["begun_period"]) == ("2024-02-05", "2024-02-12")
+    assert summary["begun_share"] == pytest.approx(1 / 7)
+
+
+def monday(lines):
+    """Sales of the day after the lines, of two products at a new price."""
+    sold = lines.filter(pl.col("time") == date(2024, 2, 8), pl.col("product_id") < 102)
+    return sold.with_columns(time=pl.lit(date(2024, 2, 12)), price=pl.lit(2.25))

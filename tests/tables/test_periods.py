@@ -52,3 +52,23 @@ def test_training_ends_before_validation():
 def test_too_few_periods_are_refused():
     with pytest.raises(InputError, match="found 8 in all"):
         Split(history_periods=1, validation_periods=3, test_periods=3).training_periods(8)
+
+
+def test_days_after_the_last_whole_period_begin_another():
+    calendar = Period("1w").calendar(date(2024, 1, 1), date(2024, 1, 16))
+
+    assert (calendar.begun, calendar.share) == (date(2024, 1, 15), pytest.approx(2 / 7))
+    assert calendar.all == [date(2024, 1, 1), date(2024, 1, 8), date(2024, 1, 15)]
+
+
+def test_no_period_has_begun_after_the_last_day_of_a_whole_one():
+    calendar = Period("1w").calendar(date(2024, 1, 1), date(2024, 1, 14))
+
+    assert (calendar.begun, calendar.all) == (None, calendar.whole)
+
+
+def test_the_last_periods_weigh_as_many_whole_ones():
+    calendar = Period("1w").calendar(date(2024, 1, 1), date(2024, 1, 23))
+
+    assert list(calendar.recent(2).values()) == pytest.approx([2 / 7, 1, 5 / 7])
+    assert list(calendar.recent(9).values()) == pytest.approx([2 / 7, 1, 1, 1])
