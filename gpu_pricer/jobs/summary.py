@@ -20,6 +20,7 @@ def closing_lines(prices: Path, catalog: Path) -> list[str]:
         f"The price table is version {number} of {prices.resolve()}",
         f"  {products:,} products x {version.segments:,} segments = {rows:,} prices in {version.currency}, "
         f"{version.tally.moved / (rows or 1):.0%} of them other than today's",
+        *_beyond_moves(version),
         *_promised_profit(version, catalog),
         "",
         "Read it with Polars, pandas or DuckDB:",
@@ -35,6 +36,17 @@ def reading_snippets(prices: Path) -> list[str]:
         f"import polars as pl; prices = pl.scan_delta({str(prices)!r}).collect()",
         f"import pandas as pd; prices = pd.read_parquet({str(current)!r})",
         f"import duckdb; prices = duckdb.sql({query!r})",
+    ]
+
+
+def _beyond_moves(version: PriceVersion) -> list[str]:
+    """Return the line on the prices beyond a limit on the move from today's price, none if there are none."""
+    count = version.tally.beyond_moves
+    if not count:
+        return []
+    return [
+        f"  {count:,} of them beyond a move limit, because a given cost (or a list price, ceiling or floor) demands "
+        "it: see the bindings max_…_broken"
     ]
 
 

@@ -3,9 +3,10 @@
 Rules contradict each other where the data are odd (a cost above today's price, today's price outside everything seen).
 Then the later rule of this list wins, and the product gets the price nearest to the losing rule that the winner allows:
 
-    within_support < competitor < move in % < move in money < min_margin_rate < list price < ceiling < floor
-    < frozen < override
+    within_support < competitor < min_margin_rate of an assumed cost < move in % < move in money
+    < min_margin_rate of a given cost < list price < ceiling < floor < frozen < override
 
+A cost that nobody gave is a share of a price. So it must not move a price further than the policy allows in a run.
 `_steps` yields the rules up to floor in this order. frozen and override fix a price; the pricing problem applies them,
 and the ladder, afterwards: a bound that is not a rung moves inward to the next one, and where no rung lies inside the
 bounds today's price stays.
@@ -42,6 +43,7 @@ class Facts:
     lowest_seen, highest_seen: the support of the training prices.
     list_price, competitor: of the catalog; may be ABSENT.
     lowest, highest: of the floor and ceiling columns; may be ABSENT.
+    is_cost_assumed: bool [P], whether the cost is assumed and not given.
     """
 
     today: np.ndarray
@@ -52,6 +54,7 @@ class Facts:
     competitor: np.ndarray
     lowest: np.ndarray
     highest: np.ndarray
+    is_cost_assumed: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -100,11 +103,12 @@ def _steps(bounds: Bounds, facts: Facts) -> Iterator[Step]:
         yield Step(floor, "within_support", ceiling, "within_support")
     if bounds.has_competitor:
         yield _competitor(bounds, facts.competitor)
+    if bounds.min_margin_rate is not None:
+        yield _margin(bounds.min_margin_rate, facts.cost, facts.is_cost_assumed)
     yield _move_rate(bounds, facts.today)
     yield _move_amount(bounds, facts.today)
     if bounds.min_margin_rate is not None:
-        cost_share = (MILLION - millionths(bounds.min_margin_rate)) * MICROS_PER_CENT
-        yield Step(-(-facts.cost * MILLION // cost_share), "min_margin_rate", None, "")
+        yield _margin(bounds.min_margin_rate, facts.cost, ~facts.is_cost_assumed)
     if bounds.below_list_price:
         yield Step(None, "", _ceiling(facts.list_price), "list_price")
     if bounds.ceiling_column is not None:
@@ -122,6 +126,12 @@ def _competitor(bounds: Bounds, price: np.ndarray) -> Step:
         share = MILLION + millionths(bounds.max_above_competitor)
         ceiling = np.where(price == ABSENT, LARGEST, price * share // (MILLION * MICROS_PER_CENT))
     return Step(floor, "max_below_competitor", ceiling, "max_above_competitor")
+
+
+def _margin(rate: float, cost: np.ndarray, is_bound: np.ndarray) -> Step:
+    """Return the least margin rate as a floor for the products that are bound by it, bool [P]."""
+    cost_share = (MILLION - millionths(rate)) * MICROS_PER_CENT
+    return Step(np.where(is_bound, -(-cost * MILLION // cost_share), LEAST), "min_margin_rate", None, "")
 
 
 def _move_rate(bounds: Bounds, today: np.ndarray) -> Step:

@@ -13,8 +13,12 @@ LIST_PRICE, COMPETITOR, FLOOR, CEILING = MONEY_RULES = (
     "rule_floor",
     "rule_ceiling",
 )
-IS_FROZEN, FAMILY = "rule_is_frozen", "rule_family"
-"""Names of columns: the first four hold money or null; then whether today's price stays; then a family id or null."""
+IS_FROZEN, IS_COST_ASSUMED, FAMILY = "rule_is_frozen", "rule_is_cost_assumed", "rule_family"
+"""Names of columns: the first four hold money or null; then whether today's price stays, and whether the cost is
+assumed; then a family id or null."""
+
+OPTIONAL = ("cost_source",)
+"""Columns of PricedProducts that the catalog of a caller may lack."""
 
 
 def with_rule_columns(catalog: pl.DataFrame, bounds: Bounds) -> pl.DataFrame:
@@ -35,7 +39,10 @@ def with_rule_columns(catalog: pl.DataFrame, bounds: Bounds) -> pl.DataFrame:
     rules = [joined(_money(catalog, name) for name in names).alias(rule) for rule, names in money.items()]
     if bounds.family_column is not None:
         rules.append(pl.col(bounds.family_column).alias(FAMILY))
-    table = catalog.select(*PricedProducts.column_names(), *rules)
+    if bounds.min_margin_rate is not None and "cost_source" in catalog.columns:
+        is_assumed = pl.col("cost_source").cast(pl.String) == "assumed"
+        rules.append(is_assumed.fill_null(False).alias(IS_COST_ASSUMED))
+    table = catalog.select(*(name for name in PricedProducts.column_names() if name not in OPTIONAL), *rules)
     if bounds.frozen is not None:
         table = table.with_columns(evaluate_condition("bounds.frozen", bounds.frozen, catalog).alias(IS_FROZEN))
     return table

@@ -55,6 +55,9 @@ the budget of changes is spent; max_segment_ratio: the limit on differences betw
 products of a family allow no price in common; no_rung: no price of the ladder lies inside the bounds, so today's price
 stays; price_limit: the largest price that can be set.
 """
+MOVE_LIMITS = ("max_decrease", "max_increase", "max_decrease_amount", "max_increase_amount")
+"""The rules that limit a price's move from today's."""
+
 MONEY = pl.Decimal(12, 2)
 BUFFER = 2**20
 """Bytes written at a time: a wide table has hundreds of small pages."""

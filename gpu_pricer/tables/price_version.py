@@ -30,7 +30,8 @@ class Tally:
     """Sums over a part of the price table.
 
     products: all products; on_shelf: those on the shelf; no_rung: those on the shelf without a rung in their bounds.
-    rows: all prices; moved: those that differ from today's; move, absolute_move: sums of relative moves.
+    rows: all prices; moved: those that differ from today's; beyond_moves: those for which a rule that outranks the
+    limits on moves, such as the margin over a given cost, overruled one; move, absolute_move: sums of relative moves.
     units_today, units_new: expected units of a period's visits at today's and at the new prices.
     profit_today, profit_new: expected profit of a period's visits at today's and at the new prices, in currency.
     """
@@ -38,6 +39,7 @@ class Tally:
     products: int
     rows: int
     moved: int
+    beyond_moves: int
     move: float
     absolute_move: float
     on_shelf: int
@@ -170,7 +172,7 @@ def _read_json(path: Path) -> PriceVersion:
     try:
         before = {"layout": "long", "uncertainty": "point"}  # versions written before these keys existed
         content = before | json.loads(path.read_text())
-        content["tally"] = Tally(**content["tally"])
+        content["tally"] = Tally(**{"beyond_moves": 0} | content["tally"])
         return PriceVersion(**{field.name: content[field.name] for field in fields(PriceVersion)})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} must be what `gpu-pricer score` wrote, found: {error}: score again") from error

@@ -10,6 +10,9 @@ import polars as pl
 from gpu_pricer.tables.low_memory import add_rows, is_unique
 from gpu_pricer.tables.reading import read_table
 
+COST_SOURCES = ("given", "assumed")
+"""Whether the shop gave a product's cost, or `prepare` computed it from data.catalog.cost_ratio."""
+
 
 class PricedProducts(dy.Schema):
     """The columns of a catalog that pricing needs; a catalog may have others."""
@@ -21,6 +24,9 @@ class PricedProducts(dy.Schema):
     availability = dy.Float64(
         nullable=True, min=0, max=1, description="null or absent: the artefact's", metadata={"optional": True}
     )
+    cost_source = dy.String(
+        nullable=True, description="given or assumed; null or absent: given", metadata={"optional": True}
+    )
 
     @dy.rule()
     def product_is_given(cls) -> pl.Expr:
@@ -29,6 +35,10 @@ class PricedProducts(dy.Schema):
     @dy.rule()
     def product_is_unique(cls) -> pl.Expr:
         return is_unique("product_id")
+
+    @dy.rule()
+    def cost_source_is_given_or_assumed(cls) -> pl.Expr:
+        return pl.col("cost_source").is_in(COST_SOURCES)
 
 
 def read_catalog(path: Path, columns: Sequence[str] = ()) -> pl.DataFrame:

@@ -9,6 +9,8 @@ from typing import Any
 import dataframely as dy
 import polars as pl
 
+from gpu_pricer.tables.priced_products import COST_SOURCES
+
 PROMOTIONS = ("display", "mailer")
 """Context columns that every shelf has, as shares of the stores."""
 COST_SHIFTERS = ("cost",)
@@ -209,7 +211,7 @@ class Catalog(dy.Schema):
     price = dy.Float64(min_exclusive=0, description="today's price")
     list_price = _number("today's price before discounts", optional=True)
     cost = dy.Float64(min=0, description="unit cost")
-    cost_source = dy.Enum(["given", "assumed"], description="where the cost comes from")
+    cost_source = dy.Enum(COST_SOURCES, description="where the cost comes from")
     stock = _number("units that can be sold in one period", optional=True)
     competitor_price = _number("today's price elsewhere", optional=True)
     availability = dy.Float64(min=0, max=1, description="0: not on the shelf now")

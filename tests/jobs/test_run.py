@@ -17,6 +17,8 @@ import pytest
 from gpu_pricer.jobs import JOBS, run
 from gpu_pricer.jobs.summary import closing_lines
 from gpu_pricer.tables.artefact import write_artefact
+from gpu_pricer.tables.price_version import RUN_RECORD
+from gpu_pricer.tables.publishing import current_run
 from tests.markets import catalog_of, small_artefact
 
 ROOT = Path(__file__).parents[2]
@@ -132,6 +134,19 @@ def test_assumed_costs_are_admitted(first_run, tmp_path):
     closing = "\n".join(closing_lines(first_run.directory / "prices", tmp_path / "assumed.parquet"))
 
     assert "the cost of 5 products is assumed, a configured share of their price" in closing
+
+
+def test_closing_lines_count_prices_that_a_given_cost_moves_beyond_a_limit(first_run, tmp_path):
+    shutil.copytree(first_run.directory / "prices", tmp_path / "prices", symlinks=True)
+    record = tmp_path / "prices" / current_run(tmp_path / "prices") / RUN_RECORD
+    content = json.loads(record.read_text())
+    catalog = first_run.directory / "work/data/products.parquet"
+
+    for count, said in ((0, False), (7, True)):
+        content["tally"]["beyond_moves"] = count
+        record.write_text(json.dumps(content))
+        closing = "\n".join(closing_lines(tmp_path / "prices", catalog))
+        assert ("7 of them beyond a move limit, because a given cost" in closing) == said
 
 
 def test_every_job_leaves_a_record(first_run):

@@ -21,13 +21,15 @@ def bounds(**rules):
 def facts(today, cost, lowest_seen, highest_seen, **amounts):
     """Facts of products, whose optional amounts are absent unless given."""
     optional = {name: np.full(len(today), ABSENT) for name in ("list_price", "competitor", "lowest", "highest")}
+    optional["is_cost_assumed"] = np.zeros(len(today), np.bool_)
     return Facts(today, cost, lowest_seen, highest_seen, **(optional | amounts))
 
 
-def interval(rules, today=1000, cost=500, seen=(1, 100_000), **cents):
+def interval(rules, today=1000, cost=500, seen=(1, 100_000), is_cost_assumed=False, **cents):
     """(low, high) in cents and the rule names behind them, for one product."""
     given = (np.array([v]) for v in (today, 10**4 * cost, 10**4 * seen[0], 10**4 * seen[1]))
-    found = price_range(rules, facts(*given, **{name: np.array([10**4 * v]) for name, v in cents.items()}))
+    amounts = {name: np.array([10**4 * v]) for name, v in cents.items()}
+    found = price_range(rules, facts(*given, **amounts, is_cost_assumed=np.array([is_cost_assumed])))
     names = [BINDINGS[int(rule[0])] for rule in (found.low_rule, found.high_rule, found.broken)]
     return int(found.low[0]), int(found.high[0]), *names
 
@@ -142,6 +144,25 @@ def test_minimum_margin_overrules_the_largest_move():
 
     assert low == 1800
     assert names == ["min_margin_rate", "price_limit", "max_increase"]
+
+
+@pytest.mark.parametrize("limit", [{"max_increase": 0.15}, {"max_increase_amount": 1.5}])
+def test_assumed_cost_never_overrules_the_largest_move(limit):
+    rules = bounds(**limit, min_margin_rate=0.5)
+
+    low, high, *names = interval(rules, cost=900, is_cost_assumed=True)
+
+    assert high == 1150
+    assert low <= high
+    assert names[1:] == [next(iter(limit)), "min_margin_rate"]
+
+
+def test_assumed_cost_still_overrules_the_support():
+    rules = bounds(max_increase=0.15, min_margin_rate=0.5, within_support=True)
+
+    assert interval(rules, cost=540, seen=(800, 1000), is_cost_assumed=True) == (
+        1080, 1150, "min_margin_rate", "max_increase", "within_support"
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from gpu_pricer.policy.ladder import Ladder
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
 from gpu_pricer.pricing.tiles.solved_tile import solve_tile
 from gpu_pricer.pricing.tiles.solving import choose_changes
+from gpu_pricer.pricing.tiles.tally import tally_of
 from gpu_pricer.tables.price_table import RULES
 from tests.markets import NO_RULES, USUAL, a_policy, catalog_of, one_product, small_artefact
 from tests.pricing.logit import best_of, category_value, dense_demand
@@ -74,6 +75,27 @@ def test_every_rule_is_switched_on_and_off():
     between_products = {"family_column", "max_segment_ratio"}  # see families below, and test_segment_ratio
 
     assert {name for rule, *_ in ON_AND_OFF for name in rule} >= RULE_OFF.keys() - between_products
+
+
+@pytest.mark.parametrize(
+    ("source", "price", "binding"),
+    [
+        (None, 1.05, "max_increase_broken"),  # the lowest cent at which 0.99 leaves a margin of 5 %
+        ("given", 1.05, "max_increase_broken"),
+        ("assumed", 0.28, "min_margin_rate_broken"),  # today's 0.25 and 15 %, in whole cents
+    ],
+)
+def test_only_a_given_cost_breaks_a_move_limit(source, price, binding):
+    artefact, catalog = one_product(0.25, 0.99, reference=0.25)
+    catalog = catalog.with_columns(cost_source=pl.lit(source, dtype=pl.String))
+    rules = replace(USUAL, within_support=False)
+
+    problem = pricing_problem(artefact, catalog, a_policy(rules, ladder=None))
+    tile = solve_tile(problem, 0, 1, "cpu")
+    row = rows_of(tile).row(0, named=True)
+
+    assert (float(row["price"]), row["binding"]) == (price, binding)
+    assert tally_of(tile).beyond_moves == (source != "assumed")
 
 
 @pytest.mark.parametrize("ladder", [Ladder([0.49], None), Ladder(None, [5.5, 7.49, 8.0])])

@@ -12,7 +12,7 @@ from gpu_pricer.policy.overrides import Overrides
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.policy.price_range import ABSENT, LARGEST, LEAST, MICROS_PER_CENT, Facts, PriceRange, price_range
 from gpu_pricer.policy.rates import MILLION
-from gpu_pricer.policy.rule_columns import IS_FROZEN, MONEY_RULES
+from gpu_pricer.policy.rule_columns import IS_COST_ASSUMED, IS_FROZEN, MONEY_RULES
 from gpu_pricer.tables.price_table import BINDINGS, CENTS, RULES
 from kernels import PRICE_LIMIT, Ladders
 
@@ -169,7 +169,13 @@ def _fix(limits: RuleLimits, products: np.ndarray, price: np.ndarray, rule: str)
 
 def _facts(products: pl.DataFrame) -> Facts:
     amounts = (_parts(products, name, parts_per_cent).astype(np.int64) for name, parts_per_cent in AMOUNTS.items())
-    return Facts(*amounts, *(_optional_parts(products, name) for name in MONEY_RULES))
+    optional = (_optional_parts(products, name) for name in MONEY_RULES)
+    return Facts(*(*amounts, *optional, _flags(products, IS_COST_ASSUMED)))
+
+
+def _flags(products: pl.DataFrame, name: str) -> np.ndarray:
+    """Return a column of flags, bool [P]; false where the table does not have it."""
+    return products[name].to_numpy() if name in products.columns else np.zeros(products.height, np.bool_)
 
 
 def _parts(products: pl.DataFrame, name: str, parts_per_cent: int) -> np.ndarray:

@@ -4,9 +4,11 @@ import numba
 import numpy as np
 
 from gpu_pricer.pricing.tiles.solved_tile import SolvedTile
-from gpu_pricer.tables.price_table import BINDINGS, CENTS
+from gpu_pricer.tables.price_table import BINDINGS, CENTS, MOVE_LIMITS
 from gpu_pricer.tables.price_version import Tally
-from kernels import Totals
+from kernels import BindingSide, Totals
+
+OVERRULED_MOVES = [BINDINGS.index(f"{rule}_broken") for rule in MOVE_LIMITS]
 
 
 def tally_of(tile: SolvedTile) -> Tally:
@@ -28,6 +30,7 @@ def tally_of(tile: SolvedTile) -> Tally:
         products=len(price),
         rows=price.size,
         moved=int(moved.sum()),
+        beyond_moves=_count_beyond_moves(tile),
         move=float((move / today).sum()),
         absolute_move=float((absolute_move / today).sum()),
         on_shelf=int(is_on_shelf.sum()),
@@ -37,6 +40,12 @@ def tally_of(tile: SolvedTile) -> Tally:
         profit_today=profit_today,
         profit_new=profit_new,
     )
+
+
+def _count_beyond_moves(tile: SolvedTile) -> int:
+    """Return for how many cells a later rule overruled a limit on the move; prices set by hand do not count."""
+    is_overruled = np.isin(tile.rules.at_low, OVERRULED_MOVES)
+    return int((tile.cells.binding_side[is_overruled] < BindingSide.OVERRIDE).sum())
 
 
 def _units_and_profit(tile: SolvedTile, totals: Totals | None) -> tuple[float, float]:

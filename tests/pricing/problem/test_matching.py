@@ -113,7 +113,14 @@ def test_catalog_of_another_market_is_refused():
 
 @pytest.mark.parametrize(
     ("column", "value"),
-    [("cost", None), ("cost", -1.0), ("price", 0.0), ("availability", 1.5), ("product_id", "p000")],
+    [
+        ("cost", None),
+        ("cost", -1.0),
+        ("price", 0.0),
+        ("availability", 1.5),
+        ("cost_source", "erp"),
+        ("product_id", "p000"),
+    ],
 )
 def test_catalog_that_breaks_a_rule_names_the_column(tmp_path, column, value):
     catalog = catalog_of(small_artefact(1)).with_columns(pl.lit(value).alias(column))
