@@ -54,8 +54,8 @@ class PricingInputs:
 
     unit_cost float [P]: the effective cost c_eff, of any sign
     weight float [P]: omega, the weight of the margin, of any sign
-    low, high float [P]: the bounds of the price. Both are rungs of the product's ladder; or they are equal, and this
-        fixed price may lie off the ladder
+    low, high float [P]: the bounds of the price. Both are rungs of the product's ladder, or one of them is a further
+        price off the ladder that may be set too; or they are equal, and this fixed price may lie off the ladder
     ladder int [P]: the product's row in `ladders`
     family int [P], or None without families: products with the same number >= 0 share one price; they lie in one
         category and have one ladder, which is not continuous, and the same bounds. -1: the product has its own price
@@ -89,9 +89,9 @@ class PricingInputs:
         for name, bound in (("low", self.low), ("high", self.high)):
             if self.is_whole_cents:
                 require_each(bound == np.floor(bound), f"PricingInputs.{name} must be whole cents", bound)
-            is_allowed = (self.low == self.high) | self.ladders.has_rung(self.ladder, bound)
-            require_each(is_allowed, f"PricingInputs.{name} must be a rung of its product's ladder", bound)
-
+        has_rung = [self.ladders.has_rung(self.ladder, bound) for bound in (self.low, self.high)]
+        is_allowed = (self.low == self.high) | has_rung[0] | has_rung[1]
+        require_each(is_allowed, "PricingInputs.low or high must be a rung of its product's ladder", self.low)
         self._check_families()
 
     def _check_families(self) -> None:

@@ -82,8 +82,9 @@ def product_records(columns: ProductColumns, category_start: np.ndarray, real: n
     reference_price, appeal_offset, sensitivity_offset, on_shelf, unit_cost, weight, low, high: as in ProductColumns
     per_reference: 1 / reference_price; weighted_cost: weight * unit_cost
     rule: how the best price is found.
-        RUNGS: the rungs lie `spacing` apart, from `ending` on
-        ENDINGS: the rungs are k * period + endings[e] for e from first_ending to last_ending - 1
+        RUNGS: the rungs lie `spacing` apart, from `ending` on, and both bounds are rungs
+        ENDINGS: the rungs are k * period + endings[e] for e from first_ending to last_ending - 1; a bound that is no
+            rung is one more price
         CONTINUOUS: there is no ladder, or the price is fixed
         ENDS: the weight is not positive, so that one of the bounds is best
         FAMILY: other products of the category have the same price
@@ -161,7 +162,9 @@ def fill_pricing_inputs(columns, first, last, records):
         product.unit_cost, product.weight, product.weighted_cost = unit_cost, weight, weight * unit_cost
         product.low, product.high, product.period = low, high, period
         product.first_ending, product.last_ending = start, end
-        rule = RUNGS if spacing > 0 else ENDINGS
+        rule = ENDINGS
+        if spacing > 0 and (low - columns.endings[start]) % spacing == 0 and (high - low) % spacing == 0:
+            rule = RUNGS
         if period == 0 or low == high:
             rule = CONTINUOUS
         if weight <= 0:

@@ -24,6 +24,16 @@ def bracket(product, endings, first, last):
 
 
 @compiled()
+def prices_around(product, endings, price):
+    """Return the allowed prices around a price inside the bounds, in cents; a rung is its own neighbour on both sides.
+
+    Allowed are the rungs inside the bounds, and the bounds.
+    """
+    below, above = bracket(product, endings, price, price)
+    return max(below, product.low), min(above, product.high)
+
+
+@compiled()
 def number_of(product, endings, rung):
     """Return the number of a rung, given in cents."""
     period, rest = divmod(int(rung), int(product.period))

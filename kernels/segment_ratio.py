@@ -23,7 +23,7 @@ from kernels.formulas import better_price, clip, exponential, margin_at, utility
 from kernels.inputs import PricingInputs
 from kernels.pricing import ONE_AT_A_TIME, utility_lines
 from kernels.product_records import product_columns, product_records
-from kernels.rungs import bracket, number_of, rung_of
+from kernels.rungs import bracket, number_of, prices_around, rung_of
 from kernels.tile import tile_of
 
 MILLION = 10**6
@@ -49,7 +49,7 @@ class RatioTile(NamedTuple):
     ratio: int
 
     def rungs_at_or_below(self, price: np.ndarray) -> np.ndarray:
-        """Return the highest rungs [P] inside the bounds not above prices [P] in cents; the low bound where none is."""
+        """Return the highest rungs [P] inside the bounds not above prices [P] in cents; a bound counts as a rung."""
         rung = np.empty(len(self.products), self.utility_at_zero.dtype)
         with ONE_AT_A_TIME:
             fill_rungs(self, price.astype(rung.dtype), rung)
@@ -143,8 +143,7 @@ def set_unconstrained_prices_of(tile, step, p):
         slope, below, above = tile.slope[p, s], low, high
         if weight > 0 and low < high:
             price = clip(unit_cost + type(low)(1.0) / slope + category_value[s] / weight, low, high)
-            below, above = bracket(product, tile.endings, price, price)
-            below, above = max(below, low), min(above, high)
+            below, above = prices_around(product, tile.endings, price)
         step.unconstrained_price[p, s] = better_price(below, above, slope, unit_cost, weight, category_value[s])
 
 
@@ -174,6 +173,10 @@ def propose_level(tile, step, p):
             break
         value = promised_value(tile, step, p, level)
         if value > best:
+            best, step.proposed[p] = value, level
+    for level in (product.low, product.high):  # a bound off the ladder is a level that has no number
+        value = promised_value(tile, step, p, level)
+        if bracket(product, tile.endings, level, level)[0] != level and value > best:
             best, step.proposed[p] = value, level
     step.gain[p] = best - before
     k = next_member(tile, p)
@@ -224,8 +227,14 @@ def highest_price(tile, p, level):
     """Return product p's highest rung inside the bounds that is at most `ratio` times the level."""
     product = tile.products[p]
     most = type(level)(min(int(level) * tile.ratio // MILLION, int(product.high)))
-    below, _ = bracket(product, tile.endings, most, most)
-    return max(below, level)
+    return max(highest_rung(product, tile.endings, most), level)
+
+
+@compiled()
+def highest_rung(product, endings, price):
+    """Return the highest rung inside the bounds not above a price in the bounds; a bound counts as a rung."""
+    below, above = prices_around(product, endings, price)
+    return above if above == price else below
 
 
 @compiled()
@@ -238,8 +247,9 @@ def fill_highest_prices(tile, level, highest):
 
 @compiled()
 def fill_rungs(tile, price, rung):
-    """Fill rung [P] with the highest rungs inside the bounds not above prices [P]; the lower bound where none is."""
+    """Fill rung [P] with the highest rungs inside the bounds not above prices [P]; a bound counts as a rung."""
     for p in range(len(price)):
         product = tile.products[p]
-        below, _ = bracket(product, tile.endings, clip(price[p], product.low, product.high), product.low)
-        rung[p] = max(below, product.low) if product.low < product.high else product.low
+        rung[p] = product.low
+        if product.low < product.high:
+            rung[p] = highest_rung(product, tile.endings, clip(price[p], product.low, product.high))

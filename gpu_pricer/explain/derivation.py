@@ -247,8 +247,6 @@ def _family_rows(problem: PricingProblem, product: int, products: slice) -> np.n
 
 
 def _rungs(ladder: Ladder, low: int, high: int) -> list[int]:
-    """Return the rungs from low to high in cents; low itself where low equals high."""
-    if low == high:
-        return [low]
+    """Return the rungs from low to high in cents, and low and high, which may lie off the ladder."""
     cents = np.arange(low, high + 1)
-    return [int(rung) for rung in cents[ladder.at_or_above(cents) == cents]]
+    return [int(price) for price in cents[(ladder.at_or_above(cents) == cents) | (cents == low) | (cents == high)]]

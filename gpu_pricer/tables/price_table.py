@@ -44,6 +44,7 @@ BINDINGS = (
     "override",
     "max_changes",
     "max_segment_ratio",
+    "family",
     "no_common_price",
     "no_rung",
     "price_limit",
@@ -51,7 +52,8 @@ BINDINGS = (
 """What keeps a price away from its unconstrained optimum.
 
 `<rule>_broken`: a later rule contradicted this one and won; frozen, override: the price is fixed by hand; max_changes:
-the budget of changes is spent; max_segment_ratio: the limit on differences between segments; no_common_price: the
+the budget of changes is spent; max_segment_ratio: the limit on differences between segments; family: the common price
+of a family whose products have different prices today, which moves this one against its own bound; no_common_price: the
 products of a family allow no price in common; no_rung: no price of the ladder lies inside the bounds, so today's price
 stays; price_limit: the largest price that can be set.
 """

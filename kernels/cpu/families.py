@@ -114,7 +114,7 @@ def term_of(product, row, s, category_value, price, scale):
 
 @compiled()
 def best_rung(products, r, endings, rows, s, category_value, first, last, scale, is_gone):
-    """Return the rung inside the bounds with the largest G, the lowest of equally good ones.
+    """Return the rung inside the bounds with the largest G, the lowest of equally good ones; a bound counts as a rung.
 
     first, last: the lowest and the highest peak; scale, is_gone: see highest_utility. The scan doubles its interval
     after every interval that it skips, and halves it where the bound leaves room for a better rung.
@@ -122,9 +122,13 @@ def best_rung(products, r, endings, rows, s, category_value, first, last, scale,
     leader = products[r]
     low, high = leader.low, leader.high
     below, above = bracket(leader, endings, clip(first, low, high), clip(last, low, high))
-    here, end = number_of(leader, endings, max(below, low)), number_of(leader, endings, min(above, high))
+    last_rung, _ = bracket(leader, endings, high, high)
+    here, end = number_of(leader, endings, max(below, low)), number_of(leader, endings, min(above, last_rung))
     price = low
     best = part_of(products, r, rows, s, category_value, low, low, scale, is_gone)
+    at_high = part_of(products, r, rows, s, category_value, high, high, scale, is_gone)
+    if at_high > best:
+        best, price = at_high, high
     width = 1
     while here <= end:
         until = min(here + width - 1, end)

@@ -141,8 +141,8 @@ def set_unconstrained_price(product, endings, row, state):
 def move_to_best_rungs(product, endings, row, state):
     """Move the row's unconstrained_price from stationary prices to the better of the two rungs around each.
 
-    endings [E], in cents. This is rungs.bracket for all segments at once: its loop over the endings is the outer one
-    here, so that the inner one runs over segments and vectorises.
+    endings [E], in cents. A bound counts as a rung. This is rungs.prices_around for all segments at once: its loop over
+    the endings is the outer one here, so that the inner one runs over segments and vectorises.
     """
     period, low, high = product.period, product.low, product.high
     unit_cost, weight = product.unit_cost, product.weight
@@ -157,7 +157,8 @@ def move_to_best_rungs(product, endings, row, state):
             state.above[s] = min(state.above[s], rung_above(price, period, ending))
     for s in range(LANES):
         unconstrained_price = row.unconstrained_price[s]
-        price = better_price(state.below[s], state.above[s], row.slope[s], unit_cost, weight, state.category_value[s])
+        below, above = max(state.below[s], low), min(state.above[s], high)
+        price = better_price(below, above, row.slope[s], unit_cost, weight, state.category_value[s])
         row.unconstrained_price[s] = rung_unless_outside(price, unconstrained_price, low, high)
 
 

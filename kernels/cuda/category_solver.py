@@ -136,10 +136,14 @@ def unconstrained_price_of(product, endings, slope, target, category_value):
 
 @cuda.jit(device=True)
 def best_rung(product, endings, slope, unconstrained_price, category_value):
-    """Return the better of the two rungs around a stationary price, or that price if it lies outside the bounds."""
+    """Return the better of the two rungs around a stationary price, or that price if it lies outside the bounds.
+
+    A bound counts as a rung, as in rungs.prices_around.
+    """
     low, high = product.low, product.high
     price = clip(unconstrained_price, low, high)
     below, above = bracket(product, endings, price, price)
+    below, above = max(below, low), min(above, high)
     best = better_price(below, above, slope, product.unit_cost, product.weight, category_value)
     return rung_unless_outside(best, unconstrained_price, low, high)
 

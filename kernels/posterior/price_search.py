@@ -23,7 +23,7 @@ from kernels.posterior.category_draws import (
     stationary_price,
 )
 from kernels.product_records import ENDS
-from kernels.rungs import bracket
+from kernels.rungs import bracket, prices_around
 
 MOST_STEPS = 40
 """Steps of the climb at most; 3 to 8 are usual."""
@@ -111,11 +111,11 @@ def climb(category_draws, is_fixed, price, trial, category_value):
 
 @compiled()
 def round_to_rungs(products, endings, is_fixed, price):
-    """Move prices [n] to the nearest rungs, the lower one on a tie."""
+    """Move prices [n] to the nearest rungs, the lower one on a tie; a bound counts as a rung."""
     for j in range(len(price)):
         product = products[j]
         if is_movable(product, is_fixed[j]) and product.rule != ENDS and product.period > 0:
-            below, above = bracket(product, endings, price[j], price[j])
+            below, above = prices_around(product, endings, price[j])
             price[j] = above if above - price[j] < price[j] - below else below
 
 
@@ -175,10 +175,11 @@ def candidate_prices(category_draws, endings, j, price):
     unconstrained_price = clip(stationary_price(category_draws, j), low, high)
     if product.period == 0:
         return unconstrained_price, price, price, price
-    below, above = bracket(product, endings, unconstrained_price, unconstrained_price)
+    below, above = prices_around(product, endings, unconstrained_price)
     lower, upper = bracket(product, endings, price - 1.0, price + 1.0)
-    lower = price if lower < low or lower in (below, above) else lower
-    upper = price if upper > high or upper in (below, above) else upper
+    lower, upper = max(lower, low), min(upper, high)
+    lower = price if lower in (below, above) else lower
+    upper = price if upper in (below, above) else upper
     return below, price if above == below else above, lower, upper
 
 

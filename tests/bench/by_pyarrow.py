@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from gpu_pricer.pricing.layouts.dictionaries import signed
 from gpu_pricer.pricing.layouts.long import GROUP_ROWS
-from gpu_pricer.pricing.layouts.row_encoding import code_bindings, code_prices, expect
+from gpu_pricer.pricing.layouts.row_encoding import PRICING_RULES, code_bindings, code_prices, expect
 from gpu_pricer.pricing.tiles.solved_tile import SolvedTile
 from gpu_pricer.tables.price_table import BINDINGS, PER_VISITS, price_columns
 
@@ -62,7 +62,7 @@ def _long_table(tile: SolvedTile, order: np.ndarray) -> pa.Table:
     units, profit = np.empty(shape, np.float32), np.empty(shape, np.float32)
     units_per_visit = (PER_VISITS * products.units_per_choice[tile.products]).astype(np.float32)
     code_prices(cells.price, order, code_of_price, price)
-    code_bindings(cells.binding_side, order, *tile.rules, binding)
+    code_bindings(cells.binding_side, order, *tile.rules, PRICING_RULES, binding)
     expect(cells.price, cells.probability, order, units_per_visit, products.cost[tile.products], units, profit)
     today, today_code = np.unique(products.today[tile.products][order], return_inverse=True)
     segment = np.tile(np.arange(shape[1], dtype=np.uint16), shape[0])

@@ -69,6 +69,17 @@ def random_inputs(seed, sizes, kind="endings", has_outside_option=True):
     )
 
 
+def with_an_end_off_the_ladder(inputs, seed):
+    """Return the inputs with the low bound of some products, and the high bound of others, up to 9 cents further out.
+
+    Every ladder of LADDERS but `cents` has a gap around each rung. So the moved bound is the one price off the ladder.
+    """
+    rng = np.random.default_rng(seed)
+    end, cents = rng.integers(0, 3, len(inputs.low)), rng.integers(1, 10, len(inputs.low))
+    low, high = inputs.low - cents * (end == 1), inputs.high + cents * (end == 2)
+    return replace(inputs, low=low.astype(np.float32), high=high.astype(np.float32))
+
+
 def steep_inputs(seed, sizes):
     """Return inputs without outside option, where rounding moves extreme utilities by more than odds can hold."""
     inputs = random_inputs(seed, sizes, "cents", has_outside_option=False)

@@ -29,7 +29,5 @@ def best_profit(rungs, category):
 
 
 def rungs_between(low, high, period, endings):
-    """Return the rungs in [low, high] by listing whole cents; low itself if the two are equal."""
-    if low == high:
-        return [low]
-    return [cents for cents in range(int(low), int(high) + 1) if cents % period in endings]
+    """Return the rungs in [low, high], and low and high, by listing whole cents."""
+    return [cents for cents in range(int(low), int(high) + 1) if cents % period in endings or cents in (low, high)]

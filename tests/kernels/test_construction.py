@@ -70,8 +70,8 @@ def test_a_ladder_knows_its_rungs():
         ({"low": np.float32([199, 399])}, r"low must not exceed PricingInputs.high; .* first 399.0 at \[1\]"),
         ({"low": np.float32([199.5, 199])}, r"low must be whole cents; .* first 199.5 at \[0\]"),
         (
-            {"low": np.float32([200, 199])},
-            r"low must be a rung of its product's ladder; .* first 200.0 at \[0\]",
+            {"low": np.float32([200, 199]), "high": np.float32([300, 299])},
+            r"low or high must be a rung of its product's ladder; .* first 200.0 at \[0\]",
         ),
         ({"ladder": np.int32([0, 1])}, r"ladder must lie in \[0, 1\); .* first 1 at \[1\]"),
         ({"weight": np.float32([1, np.inf])}, r"weight must be finite; .* inf at \[1\]"),

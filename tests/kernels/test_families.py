@@ -8,7 +8,14 @@ import pytest
 
 from kernels import price_cells, price_totals
 from tests.kernels import oracle
-from tests.kernels.markets import LADDERS, category_of, factor_demand, positive, random_inputs
+from tests.kernels.markets import (
+    LADDERS,
+    category_of,
+    factor_demand,
+    positive,
+    random_inputs,
+    with_an_end_off_the_ladder,
+)
 
 SINGLE_PRECISION = 1e-5
 
@@ -37,7 +44,7 @@ def best_together(rungs, family, category):
 @pytest.mark.parametrize("seed", range(8))
 def test_families_are_priced_as_well_as_the_best_of_every_combination(kind, seed):
     demand = factor_demand(seed, segments=5, products=5)
-    inputs = with_families(random_inputs(seed + 50, [5], kind), [0, 2], [1, 3])
+    inputs = with_families(with_an_end_off_the_ladder(random_inputs(seed + 50, [5], kind), seed), [0, 2], [1, 3])
     period, endings = LADDERS[kind]
 
     cells = price_cells(demand, inputs)

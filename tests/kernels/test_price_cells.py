@@ -8,7 +8,14 @@ from scipy.special import wrightomega
 
 from kernels import DenseDemand, Ladders, PricingInputs, Shelf, choice_probabilities, price_cells
 from tests.kernels import oracle
-from tests.kernels.markets import LADDERS, category_of, factor_demand, positive, random_inputs
+from tests.kernels.markets import (
+    LADDERS,
+    category_of,
+    factor_demand,
+    positive,
+    random_inputs,
+    with_an_end_off_the_ladder,
+)
 
 FLOAT32_REGRET = 2e-6
 """Share of a category's gross margin that float32 may lose to the float64 optimum: some 16 roundings."""
@@ -41,6 +48,20 @@ def test_no_combination_of_rungs_earns_more(seed, kind, has_outside_option):
     worst = max(regrets(demand, inputs))
 
     assert worst < FLOAT32_REGRET
+
+
+@pytest.mark.parametrize("kind", [(100, [9, 19, 29, 39, 49, 59, 69, 79, 89, 99]), *LADDERS.values()])
+@pytest.mark.parametrize("seed", range(6))
+def test_an_end_off_the_ladder_is_one_more_price(seed, kind):
+    inputs = random_inputs(seed, [3, 1, 2, 4], "endings" if kind[0] == 100 else "list" if kind[0] > 1 else "cents")
+    inputs = with_an_end_off_the_ladder(replace(inputs, ladders=Ladders.of(kind)), seed)
+    demand = factor_demand(seed, 5, inputs.shelf.product_count)
+
+    priced = price_cells(demand, inputs)
+
+    is_end = (priced.price == inputs.low[:, None]) | (priced.price == inputs.high[:, None])
+    assert (is_end | np.isin(priced.price % kind[0], kind[1])).all()
+    assert max(regrets(demand, inputs)) < FLOAT32_REGRET
 
 
 def test_float64_demand_is_priced_without_regret():

@@ -7,7 +7,7 @@ import polars as pl
 
 from gpu_pricer.pricing.layouts.details import detail_chunks, detail_columns
 from gpu_pricer.pricing.layouts.dictionaries import price_codes, product_codes, signed, today_codes
-from gpu_pricer.pricing.layouts.row_encoding import code_bindings, code_prices, expect
+from gpu_pricer.pricing.layouts.row_encoding import PRICING_RULES, code_bindings, code_prices, expect
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
 from gpu_pricer.pricing.tiles.solved_tile import SolvedTile
 from gpu_pricer.tables.parquet_file import Column
@@ -54,7 +54,7 @@ def _group(tile: SolvedTile, order: np.ndarray) -> list[ColumnChunk]:
     units, profit = np.empty(shape, np.float32), np.empty(shape, np.float32)
     units_per_visit = (PER_VISITS * problem.products.units_per_choice[tile.products]).astype(np.float32)
     code_prices(cells.price, order, code_of_price, price)
-    code_bindings(cells.binding_side, order, *tile.rules, binding)
+    code_bindings(cells.binding_side, order, *tile.rules, PRICING_RULES, binding)
     expect(cells.price, cells.probability, order, units_per_visit, problem.products.cost[tile.products], units, profit)
     return [
         codes_chunk(np.tile(np.arange(shape[1], dtype=segments.code_type), shape[0]), segments),

@@ -11,10 +11,11 @@ from gpu_pricer.tables.price_table import BINDINGS, CENTS
 from kernels import BindingSide
 
 Array = np.ndarray
-LOW, OVERRIDE, CHANGE_BUDGET = (
-    int(side) for side in (BindingSide.LOW, BindingSide.OVERRIDE, BindingSide.CHANGE_BUDGET)
-)
-OVERRIDE_RULE, CHANGE_BUDGET_RULE = BINDINGS.index("override"), BINDINGS.index("max_changes")
+LOW = int(BindingSide.LOW)
+RULE_OF_SIDE = {BindingSide.OVERRIDE: "override", BindingSide.CHANGE_BUDGET: "max_changes"}
+PRICING_RULES = np.array([BINDINGS.index(RULE_OF_SIDE[side]) for side in sorted(RULE_OF_SIDE)], np.int8)
+"""The positions in BINDINGS that the sides above BindingSide.HIGH name, in their order. They are an argument of
+code_bindings, because numba's cache keeps the value of a global after another module has changed it."""
 
 
 @numba.njit(nogil=True, cache=True)
@@ -58,13 +59,17 @@ def pack_prices(price: Array, order: Array, code_of_price: Array, bits: int, tog
 
 
 @numba.njit(nogil=True, cache=True)
-def code_bindings(binding_side: Array, order: Array, at_low: Array, inside: Array, at_high: Array, code: Array) -> None:
+def code_bindings(
+    binding_side: Array, order: Array, at_low: Array, inside: Array, at_high: Array, pricing_rules: Array, code: Array
+) -> None:
     """Fill code [n, S] with the positions in BINDINGS of the rules that set the rows' prices.
 
-    binding_side int8 [P, S]: a BindingSide each; at_low, inside, at_high int8 [P]: see BindingRules.
+    binding_side int8 [P, S]: a BindingSide each; at_low, inside, at_high int8 [P]: see BindingRules;
+    pricing_rules int8: PRICING_RULES.
     """
-    rules = np.empty(5, np.int8)
-    rules[OVERRIDE - LOW], rules[CHANGE_BUDGET - LOW] = OVERRIDE_RULE, CHANGE_BUDGET_RULE
+    rules = np.empty(3 + len(pricing_rules), np.int8)
+    for side in range(len(pricing_rules)):
+        rules[3 + side] = pricing_rules[side]
     for i in range(len(order)):
         p = order[i]
         row, out = binding_side[p], code[i]

@@ -50,8 +50,9 @@ class BindingRules(NamedTuple):
 class PriceLimits:
     """The prices that each of P products may take.
 
-    low, high int32 cents [P]: rungs of the product's ladder, or equal where one price is left; rules: what `binding`
-    names; may_stay bool [P]: whether today's price breaks no rule; ladder int32 [P]: the product's row of `ladders`;
+    low, high int32 cents [P]: rungs of the product's ladder, or one of them today's price off the ladder (see
+    on_ladder), or equal where one price is left; rules: what `binding` names; may_stay bool [P]: whether today's price
+    breaks no rule; ladder int32 [P]: the product's row of `ladders`;
     family int32 [P]: products with the same number share one price, -1: the product is alone.
     """
 
@@ -130,13 +131,17 @@ def ladder_rows(category_id: pl.Series, policy: Policy) -> np.ndarray:
 
 
 def on_ladder(bounds: PriceRange, ladder: Ladder, today: np.ndarray) -> tuple[np.ndarray, np.ndarray, BindingRules]:
-    """Return low and high [P] in cents as rungs inside the bounds, and the rules that `binding` names.
+    """Return low and high [P] in cents, the ends of what bounds and ladder allow, and the rules that `binding` names.
 
-    today [P]: today's prices in cents. Where a rule was overruled, only the rung nearest to it is left, and the
-    overruled rule is named; where no rung is left, today's price stays.
+    today [P]: today's prices in cents. Where the bounds hold today's price, but no rung between that price and one of
+    the bounds, today's price is that end: a price that may only move down to a rung stays if no lower rung earns more,
+    and the same for up. Where a rule was overruled, only the end nearest to it is left, and the overruled rule is
+    named; where no rung is left, today's price stays.
     """
     low, high = ladder.at_or_above(bounds.low), ladder.at_or_below(bounds.high)
     has_no_rung = low > high
+    may_stay = (bounds.low <= today) & (today <= bounds.high)
+    low, high = np.where(may_stay, np.minimum(low, today), low), np.where(may_stay, np.maximum(high, today), high)
     low, high = np.where(bounds.pull > 0, high, low), np.where(bounds.pull < 0, low, high)
     low, high = np.where(has_no_rung, today, low), np.where(has_no_rung, today, high)
     inside = np.full_like(bounds.low_rule, BINDINGS.index("none"))

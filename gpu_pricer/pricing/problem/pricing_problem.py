@@ -145,7 +145,7 @@ def problem_of(artefact: DemandArtefact, matched: Matched, policy: Policy, uncer
     overrides = read_overrides(policy.overrides_file, products["product_id"], segments["segment_id"])
     ladder = ladder_rows(products["category_id"], policy)
     limits = bounded(products, policy, ladder, overrides.of_products())
-    family, limits = shared(products, limits)
+    family, limits = shared(products, limits, policy.ladders, ladder)
     return PricingProblem(
         demand=demand,
         products=_problem_products(products, limits.today, policy),

@@ -29,6 +29,7 @@ from tests.kernels.markets import (
     positive,
     random_inputs,
     steep_inputs,
+    with_an_end_off_the_ladder,
 )
 
 pytestmark = [pytest.mark.gpu, pytest.mark.simulator, *QUIET]
@@ -43,6 +44,16 @@ def test_both_backends_price_alike(cuda, monkeypatch, kind, has_outside_option, 
     inputs = random_inputs(11, sizes, kind, has_outside_option)
     demand = factor_demand(11, segments, sum(sizes))
     cut(cuda, monkeypatch, threads=threads)
+
+    cpu, gpu = on_both(demand, inputs)
+
+    assert_equally_good(demand, inputs, cpu, gpu)
+
+
+@pytest.mark.parametrize("kind", LADDERS)
+def test_both_backends_price_alike_where_an_end_is_off_the_ladder(cuda, kind):
+    inputs = with_an_end_off_the_ladder(random_inputs(5, [3, 1, 6], kind), 5)
+    demand = factor_demand(5, 5, 10)
 
     cpu, gpu = on_both(demand, inputs)
 

@@ -23,7 +23,14 @@ from kernels import (
 )
 from kernels.posterior import pricing as posterior_pricing
 from tests.kernels import oracle
-from tests.kernels.markets import LADDERS, category_of, factor_demand, positive, random_inputs
+from tests.kernels.markets import (
+    LADDERS,
+    category_of,
+    factor_demand,
+    positive,
+    random_inputs,
+    with_an_end_off_the_ladder,
+)
 
 SIZES = [3, 1, 2, 4]
 SEGMENTS = 3
@@ -36,9 +43,11 @@ def random_draws(seed, categories, segments, spread, count=9):
     return Draws(np.exp(deviation), np.arange(categories))
 
 
-def market(seed, kind="endings", has_outside_option=True, spread=0.5):
+def market(seed, kind="endings", has_outside_option=True, spread=0.5, has_ends_off_the_ladder=False):
     """Return a demand of SEGMENTS for categories of SIZES, its inputs, its draws and the best cells without draws."""
     inputs = random_inputs(seed, SIZES, kind, has_outside_option)
+    if has_ends_off_the_ladder:
+        inputs = with_an_end_off_the_ladder(inputs, seed)
     demand = factor_demand(seed, SEGMENTS, inputs.shelf.product_count)
     return demand, inputs, random_draws(seed, len(SIZES), SEGMENTS, spread), price_cells(demand, inputs)
 
@@ -63,10 +72,11 @@ def places():
 
 @pytest.mark.parametrize("has_outside_option", [True, False])
 @pytest.mark.parametrize("kind", LADDERS)
-def test_hardly_any_combination_of_rungs_earns_more(kind, has_outside_option):
+@pytest.mark.parametrize("has_ends_off_the_ladder", [False, True])
+def test_hardly_any_combination_of_rungs_earns_more(kind, has_outside_option, has_ends_off_the_ladder):
     missed, regret = [], []
     for seed in range(3):
-        demand, inputs, draws, start = market(seed, kind, has_outside_option)
+        demand, inputs, draws, start = market(seed, kind, has_outside_option, 0.5, has_ends_off_the_ladder)
         found = expected_cells(demand, inputs, draws, start)
         period, endings = int(inputs.ladders.period[0]), inputs.ladders.endings.tolist()
         for g, s in places():
