@@ -17,6 +17,7 @@ NO_RULES = Bounds(
     max_increase=None,
     max_decrease_amount=None,
     max_increase_amount=None,
+    anchor=None,
     min_margin_rate=None,
     within_support=False,
     below_list_price=False,

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 from gpu_pricer.checks import require_flag, require_integer, require_number
+from gpu_pricer.policy.anchor import Anchor, anchor_of
 from gpu_pricer.policy.conditions import columns_in, require_condition
 from gpu_pricer.policy.rates import require_rate
 from gpu_pricer.tables.price_table import CENTS
@@ -25,6 +27,7 @@ class Bounds:
     within_support: whether prices stay inside the artefact's min_price and max_price.
     below_list_price: whether prices stay at or below the catalog's list_price.
     max_below_competitor, max_above_competitor: largest distance as a share of the competitors' price.
+    anchor: a mapping of Anchor, a price that the new price must stay near, so that moves of many runs do not add up.
     competitor_columns, competitor_of: the columns of competitors' prices, and whether the cheapest or the mean counts.
     floor_column, ceiling_column: catalog columns of each product's lowest and highest price.
     family_column: catalog column whose equal values, inside a category, mean one common price.
@@ -37,6 +40,7 @@ class Bounds:
     max_increase: float | None
     max_decrease_amount: float | None
     max_increase_amount: float | None
+    anchor: dict[str, Any] | None
     min_margin_rate: float | None
     within_support: bool
     below_list_price: bool
@@ -69,6 +73,7 @@ class Bounds:
             require_condition("bounds.frozen", self.frozen)
         if self.max_changes is not None:
             require_integer("bounds.max_changes", self.max_changes, 0)
+        anchor_of(self.anchor)
         self._check_competitor()
         _require_order("max_decrease", self.max_decrease, "max_increase", self.max_increase)
         _require_order(
@@ -91,6 +96,11 @@ class Bounds:
         return self.max_below_competitor is not None or self.max_above_competitor is not None
 
     @property
+    def price_anchor(self) -> Anchor | None:
+        """The price that new prices must stay near, if any."""
+        return anchor_of(self.anchor)
+
+    @property
     def columns(self) -> list[str]:
         """The columns that the rules read beyond those that every catalog has, sorted."""
         return sorted(set(self._columns()))
@@ -100,6 +110,8 @@ class Bounds:
             yield "list_price"
         if self.has_competitor:
             yield from self.competitor_columns
+        if self.price_anchor is not None:
+            yield self.price_anchor.catalog_column
         for column in (self.floor_column, self.ceiling_column, self.family_column):
             if column is not None:
                 yield column

@@ -3,7 +3,7 @@
 Rules contradict each other where the data are odd (a cost above today's price, today's price outside everything seen).
 Then the later rule of this list wins, and the product gets the price nearest to the losing rule that the winner allows:
 
-    within_support < competitor < min_margin_rate of an assumed cost < move in % < move in money
+    within_support < competitor < min_margin_rate of an assumed cost < anchor < move in % < move in money
     < min_margin_rate of a given cost < list price < ceiling < floor < frozen < override
 
 A cost that nobody gave is a share of a price. So it must not move a price further than the policy allows in a run.
@@ -41,7 +41,7 @@ class Facts:
     today: today's price in cents. All others are in millionths of the currency:
     cost: of one unit.
     lowest_seen, highest_seen: the support of the training prices.
-    list_price, competitor: of the catalog; may be ABSENT.
+    list_price, competitor, anchor: of the catalog; may be ABSENT.
     lowest, highest: of the floor and ceiling columns; may be ABSENT.
     is_cost_assumed: bool [P], whether the cost is assumed and not given.
     """
@@ -52,6 +52,7 @@ class Facts:
     highest_seen: np.ndarray
     list_price: np.ndarray
     competitor: np.ndarray
+    anchor: np.ndarray
     lowest: np.ndarray
     highest: np.ndarray
     is_cost_assumed: np.ndarray
@@ -102,9 +103,18 @@ def _steps(bounds: Bounds, facts: Facts) -> Iterator[Step]:
         floor, ceiling = _floor(facts.lowest_seen), facts.highest_seen // MICROS_PER_CENT
         yield Step(floor, "within_support", ceiling, "within_support")
     if bounds.has_competitor:
-        yield _competitor(bounds, facts.competitor)
+        yield _around(
+            facts.competitor,
+            (bounds.max_below_competitor, "max_below_competitor"),
+            (bounds.max_above_competitor, "max_above_competitor"),
+        )
     if bounds.min_margin_rate is not None:
         yield _margin(bounds.min_margin_rate, facts.cost, facts.is_cost_assumed)
+    anchor = bounds.price_anchor
+    if anchor is not None:
+        yield _around(
+            facts.anchor, (anchor.max_decrease, "anchor_max_decrease"), (anchor.max_increase, "anchor_max_increase")
+        )
     yield _move_rate(bounds, facts.today)
     yield _move_amount(bounds, facts.today)
     if bounds.min_margin_rate is not None:
@@ -117,15 +127,16 @@ def _steps(bounds: Bounds, facts: Facts) -> Iterator[Step]:
         yield Step(_floor(facts.lowest), "floor", None, "")
 
 
-def _competitor(bounds: Bounds, price: np.ndarray) -> Step:
+def _around(price: np.ndarray, below: tuple[float | None, str], above: tuple[float | None, str]) -> Step:
+    """Return the prices near another price [P] in millionths; below, above: the largest distance, and its rule."""
     floor = ceiling = None
-    if bounds.max_below_competitor is not None:
-        share = MILLION - millionths(bounds.max_below_competitor)
+    if below[0] is not None:
+        share = MILLION - millionths(below[0])
         floor = np.where(price == ABSENT, LEAST, -(-price * share // (MILLION * MICROS_PER_CENT)))
-    if bounds.max_above_competitor is not None:
-        share = MILLION + millionths(bounds.max_above_competitor)
+    if above[0] is not None:
+        share = MILLION + millionths(above[0])
         ceiling = np.where(price == ABSENT, LARGEST, price * share // (MILLION * MICROS_PER_CENT))
-    return Step(floor, "max_below_competitor", ceiling, "max_above_competitor")
+    return Step(floor, below[1], ceiling, above[1])
 
 
 def _margin(rate: float, cost: np.ndarray, is_bound: np.ndarray) -> Step:

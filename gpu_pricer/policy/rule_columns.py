@@ -7,14 +7,15 @@ from gpu_pricer.policy.bounds import Bounds
 from gpu_pricer.policy.conditions import evaluate_condition
 from gpu_pricer.tables.priced_products import PricedProducts
 
-LIST_PRICE, COMPETITOR, FLOOR, CEILING = MONEY_RULES = (
+LIST_PRICE, COMPETITOR, ANCHOR, FLOOR, CEILING = MONEY_RULES = (
     "rule_list_price",
     "rule_competitor",
+    "rule_anchor",
     "rule_floor",
     "rule_ceiling",
 )
 IS_FROZEN, IS_COST_ASSUMED, FAMILY = "rule_is_frozen", "rule_is_cost_assumed", "rule_family"
-"""Names of columns: the first four hold money or null; then whether today's price stays, and whether the cost is
+"""Names of columns: the first five hold money or null; then whether today's price stays, and whether the cost is
 assumed; then a family id or null."""
 
 OPTIONAL = ("cost_source",)
@@ -31,6 +32,8 @@ def with_rule_columns(catalog: pl.DataFrame, bounds: Bounds) -> pl.DataFrame:
         money[LIST_PRICE] = ["list_price"]
     if bounds.has_competitor:
         money[COMPETITOR] = bounds.competitor_columns
+    if bounds.price_anchor is not None:
+        money[ANCHOR] = [bounds.price_anchor.catalog_column]
     for rule, column in ((FLOOR, bounds.floor_column), (CEILING, bounds.ceiling_column)):
         if column is not None:
             money[rule] = [column]

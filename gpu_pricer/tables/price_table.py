@@ -25,6 +25,8 @@ RULES = (
     "within_support",
     "max_below_competitor",
     "max_above_competitor",
+    "anchor_max_decrease",
+    "anchor_max_increase",
     "max_decrease",
     "max_increase",
     "max_decrease_amount",

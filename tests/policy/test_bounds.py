@@ -42,6 +42,33 @@ from tests.markets import NO_RULES, USUAL
             "bounds.max_segment_ratio must be a number of at least 1 and at most 100, found 0.9",
         ),
         (
+            {"anchor": {"column": "list_price", "days": 3, "max_increase": 0.1}},
+            "bounds.anchor must have a column or days, and not both, found column 'list_price' and days 3",
+        ),
+        (
+            {"anchor": {"max_increase": 0.1}},
+            "bounds.anchor must have a column or days, and not both, found column None and days None",
+        ),
+        (
+            {"anchor": {"days": 0, "max_increase": 0.1}},
+            "bounds.anchor.days must be a whole number of at least 1, found 0",
+        ),
+        ({"anchor": {"days": 400, "max_increase": 0.1}}, "bounds.anchor.days must be at most 366, found 400"),
+        ({"anchor": {"days": 28}}, "bounds.anchor must have max_decrease, max_increase or both, found neither"),
+        (
+            {"anchor": {"column": "a", "max_increase": -0.1}},
+            "bounds.anchor.max_increase must be a number of at least 0 and at most 100, found -0.1",
+        ),
+        (
+            {"anchor": "list_price"},
+            "bounds.anchor must be null or a mapping of column, days, max_decrease, max_increase, found 'list_price'",
+        ),
+        (
+            {"anchor": {"column": "a", "cap": 0.1}},
+            "bounds.anchor must be null or a mapping of column, days, max_decrease, max_increase, "
+            "found {'column': 'a', 'cap': 0.1}",
+        ),
+        (
             {"max_below_competitor": -0.2, "max_above_competitor": 0.1},
             "bounds.max_above_competitor must not lie below -bounds.max_below_competitor, found 0.1 and -0.2",
         ),
@@ -73,7 +100,8 @@ def test_bounds_name_the_columns_that_they_need():
         ceiling_column="most",
         family_column="line",
         frozen="brand = 'own' and stock > 3",
+        anchor={"column": "regular", "max_increase": 0.1},
     )
 
     assert USUAL.columns == NO_RULES.columns == []
-    assert every.columns == ["brand", "least", "line", "list_price", "most", "others", "stock", "theirs"]
+    assert every.columns == ["brand", "least", "line", "list_price", "most", "others", "regular", "stock", "theirs"]

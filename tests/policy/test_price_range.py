@@ -20,7 +20,9 @@ def bounds(**rules):
 
 def facts(today, cost, lowest_seen, highest_seen, **amounts):
     """Facts of products, whose optional amounts are absent unless given."""
-    optional = {name: np.full(len(today), ABSENT) for name in ("list_price", "competitor", "lowest", "highest")}
+    optional = {
+        name: np.full(len(today), ABSENT) for name in ("list_price", "competitor", "anchor", "lowest", "highest")
+    }
     optional["is_cost_assumed"] = np.zeros(len(today), np.bool_)
     return Facts(today, cost, lowest_seen, highest_seen, **(optional | amounts))
 
@@ -81,6 +83,16 @@ def test_floors_round_up_and_ceilings_down_inside_a_cent():
         ({"ceiling_column": "x"}, {"highest": 900}, (1, 900, "price_limit", "ceiling", "none")),
         ({"floor_column": "x"}, {"lowest": 900}, (900, 2**24 - 1, "floor", "price_limit", "none")),
         (
+            {"anchor": {"column": "x", "max_decrease": 0.3, "max_increase": 0.15}},
+            {"anchor": 1111},
+            (778, 1277, "anchor_max_decrease", "anchor_max_increase", "none"),
+        ),
+        (
+            {"anchor": {"column": "x", "max_increase": 0.15}},
+            {"anchor": 1111},
+            (1, 1277, "price_limit", "anchor_max_increase", "none"),
+        ),
+        (
             {"max_below_competitor": 0.1, "max_above_competitor": 0.05},
             {"competitor": 1111},
             (1000, 1166, "max_below_competitor", "max_above_competitor", "none"),
@@ -103,6 +115,7 @@ def test_each_rule_of_a_column_sets_its_end(rules, cents, expected):
         {"floor_column": "x"},
         {"ceiling_column": "x"},
         {"max_below_competitor": 0.1, "max_above_competitor": 0.1},
+        {"anchor": {"days": 28, "max_decrease": 0.1, "max_increase": 0.1}},
     ],
 )
 def test_rule_says_nothing_where_its_column_is_null(rules):
@@ -115,6 +128,10 @@ def test_rule_says_nothing_where_its_column_is_null(rules):
         ({"within_support": True}, {"max_below_competitor": 0.0}, {"seen": (1, 900), "competitor": 1200}, 1200,
          "within_support"),
         ({"max_above_competitor": 0.1}, {"max_decrease": 0.1}, {"competitor": 500}, 900, "max_above_competitor"),
+        ({"anchor": {"column": "x", "max_increase": 0.1}}, {"max_decrease": 0.1}, {"anchor": 500}, 900,
+         "anchor_max_increase"),
+        ({"max_below_competitor": 0.0}, {"anchor": {"column": "x", "max_increase": 0.1}},
+         {"competitor": 1500, "anchor": 1000}, 1100, "max_below_competitor"),
         ({"max_decrease": -0.2}, {"max_increase_amount": 1.0}, {}, 1100, "max_decrease"),
         ({"max_increase_amount": 1.0}, {"min_margin_rate": 0.5}, {"cost": 900}, 1800, "max_increase_amount"),
         ({"min_margin_rate": 0.5}, {"below_list_price": True}, {"cost": 900, "list_price": 1200}, 1200,

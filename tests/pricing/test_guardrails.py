@@ -51,6 +51,8 @@ ON_AND_OFF = [
          "max_above_competitor"),
         ({"max_above_competitor": 0.0, "competitor_columns": ["a", "b"], "competitor_of": "mean"},
          {"a": 6.0, "b": 7.0}, 6.5, "max_above_competitor"),
+        ({"anchor": {"column": "list_price", "max_increase": 0.15}}, {"list_price": 4.0}, 4.6, "anchor_max_increase"),
+        ({"anchor": {"column": "usual", "max_decrease": 0.1}}, {"usual": 9.0}, 8.1, "anchor_max_decrease"),
         ({"floor_column": "least"}, {"least": 8.0}, 8.0, "floor"),
         ({"ceiling_column": "most"}, {"most": 6.0}, 6.0, "ceiling"),
         ({"frozen": "brand = 'own' and price < 6"}, {"brand": "own"}, 5.0, "frozen"),
@@ -185,6 +187,7 @@ def every_rule(artefact, seed, tmp_path):
         cost=pl.col("price") * pl.Series(rng.choice([0.2, 0.6, 0.97], n)),
         list_price=some(1.04),
         competitor_price=some(0.85, 1.3),
+        usual=some(1.02, 0.97),
         least=some(0.98),
         most=some(0.95, 1.03),
         is_promoted=pl.Series(rng.random(n) < 0.1),
@@ -194,6 +197,7 @@ def every_rule(artefact, seed, tmp_path):
     bounds = replace(
         USUAL, max_decrease=0.1, max_increase_amount=0.4, max_decrease_amount=0.5, below_list_price=True,
         max_above_competitor=0.1, max_below_competitor=0.2, floor_column="least", ceiling_column="most",
+        anchor={"column": "usual", "max_increase": 0.05, "max_decrease": 0.05},
         frozen="is_promoted",
     )  # fmt: skip
     ladder = Ladder([0.05, 0.25, 0.45, 0.65, 0.85], None)
