@@ -18,6 +18,7 @@ NO_RULES = Bounds(
     max_decrease_amount=None,
     max_increase_amount=None,
     anchor=None,
+    min_days_between_changes=None,
     min_margin_rate=None,
     within_support=False,
     below_list_price=False,

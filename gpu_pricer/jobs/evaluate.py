@@ -18,6 +18,7 @@ from gpu_pricer.evaluation.demand import CatalogDemand
 from gpu_pricer.evaluation.demand.price_response import response_curves
 from gpu_pricer.evaluation.held_out import HeldOut
 from gpu_pricer.jobs.evaluation_inputs import held_out_file, read_evaluation_inputs
+from gpu_pricer.jobs.priced_catalog import pricing_day
 from gpu_pricer.jobs.scoreboard import scoreboard, wide_console
 from gpu_pricer.tables.price_version import RUN_RECORD
 from gpu_pricer.tables.publishing import CURRENT
@@ -78,7 +79,7 @@ def main(config: DictConfig) -> None:
     """
     work, settings = Path(config.paths.work), instantiate(config.evaluate, _convert_="all")
     policy = instantiate(config.policy, _convert_="all")
-    found = read_evaluation_inputs(config.paths, policy, settings, config.seed)
+    found = read_evaluation_inputs(config.paths, policy, settings, config.seed, pricing_day(config.day))
     metrics = evaluate_all(found, settings, config.seed)
     if metrics.intervals is not None:
         with replacing_file(work / INTERVALS) as fresh:

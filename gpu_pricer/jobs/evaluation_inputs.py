@@ -14,12 +14,12 @@ from gpu_pricer.evaluation.demand import CatalogDemand
 from gpu_pricer.evaluation.held_out import HeldOut, Log
 from gpu_pricer.evaluation.settings import EvaluationSettings
 from gpu_pricer.evaluation.truth import Learned
+from gpu_pricer.jobs.priced_catalog import read_priced_catalog
 from gpu_pricer.jobs.run_record import HELD_OUT, MEMBERS, NAIVE
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.tables.artefact import DemandArtefact, read_artefact
 from gpu_pricer.tables.canonical import read_canonical
 from gpu_pricer.tables.price_table import scan_cells
-from gpu_pricer.tables.priced_products import read_catalog
 from gpu_pricer.tables.publishing import CURRENT
 from gpu_pricer.tables.reading import require_readable
 
@@ -29,9 +29,9 @@ LOG_TABLES = ("shelf", "choices", "visits")
 
 
 def read_evaluation_inputs(
-    paths: DictConfig, policy: Policy, settings: EvaluationSettings, seed: int
+    paths: DictConfig, policy: Policy, settings: EvaluationSettings, seed: int, day: date
 ) -> EvaluationInputs:
-    """Return all inputs that are present; missing inputs are logged.
+    """Return all inputs that are present, for prices that are set on a day; missing inputs are logged.
 
     Raises InputError for unreadable files, and where there is nothing to evaluate.
     """
@@ -39,7 +39,9 @@ def read_evaluation_inputs(
         require_readable(folder)
     artefact, truth = _artefact(Path(paths.demand), "artefact"), _artefact(Path(paths.truth), "truth")
     is_priced = artefact is not None or truth is not None
-    catalog = read_catalog(Path(paths.catalog), policy.bounds.columns) if is_priced else None
+    catalog = None
+    if is_priced:
+        catalog = read_priced_catalog(Path(paths.catalog), policy, Path(paths.prices), day).catalog
     sales = _sales(Path(paths.data))
     held_out = _held_out(held_out_file(paths), sales, settings, seed)
     demand = _catalog_demand(artefact, catalog, policy)

@@ -1,6 +1,7 @@
 """explain: one published price, derived."""
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,12 +14,14 @@ from gpu_pricer.constraints.certificate import CERTIFICATE
 from gpu_pricer.errors import InputError
 from gpu_pricer.explain.derivation import Explanation, category_at, explain_price
 from gpu_pricer.explain.text import change_lines, constraint_lines, explanation_lines
+from gpu_pricer.jobs.priced_catalog import with_history_columns
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.policy.rule_columns import with_rule_columns
 from gpu_pricer.pricing.problem.matching import match_products
 from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem, problem_of
 from gpu_pricer.tables.artefact import DemandArtefact, read_artefact
+from gpu_pricer.tables.price_history import recorded_history
 from gpu_pricer.tables.price_table import CENTS, PARTS, scan_cells, scan_prices
 from gpu_pricer.tables.price_version import RECORD, RUN_RECORD, PriceVersion, read_version
 from gpu_pricer.tables.priced_products import catalog_fingerprint, read_catalog
@@ -71,7 +74,7 @@ def main(config: DictConfig) -> None:
     """
     folder = _version(config)
     version, policy = read_version(folder), instantiate(config.policy)
-    origin = _priced_from(config, version, policy)
+    origin = _priced_from(config, folder, version, policy)
     cell = CellPosition(
         _position(origin.problem.products.product_id, "product", config.product),
         _position(origin.problem.segments.segment_id, "segment", config.segment),
@@ -104,13 +107,15 @@ def _version(config: DictConfig) -> Path:
     return prices / run
 
 
-def _priced_from(config: DictConfig, version: PriceVersion, policy: Policy) -> PricedFrom:
-    """Return what the version was priced from.
+def _priced_from(config: DictConfig, folder: Path, version: PriceVersion, policy: Policy) -> PricedFrom:
+    """Return what the version in a folder was priced from.
 
     Raises InputError unless artefact, catalog and policy are those that the version was scored from.
     """
     artefact = read_artefact(Path(config.paths.demand))
-    catalog = read_catalog(Path(config.paths.catalog), policy.columns)
+    catalog, history = read_catalog(Path(config.paths.catalog), policy.columns), recorded_history(folder)
+    if history is not None:
+        catalog = with_history_columns(catalog, policy, history, date.fromisoformat(version.day))
     origin = {
         "policy": ("policy and its overrides", policy.fingerprint(), version.policy),
         "demand": ("paths.demand", artefact.fingerprint(), version.artefact),

@@ -1,6 +1,7 @@
 """The part of `score` that shows what more of a measure costs, and writes no prices."""
 
 import logging
+from datetime import date
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -12,26 +13,29 @@ from gpu_pricer.constraints.linear_constraints import objective_weights
 from gpu_pricer.errors import InputError, Refused
 from gpu_pricer.evaluation.frontier_plot import draw_frontier
 from gpu_pricer.jobs.backends import backend_of, resolved
+from gpu_pricer.jobs.priced_catalog import read_priced_catalog
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.artefact import read_artefact
 from gpu_pricer.tables.price_version import RECORD
-from gpu_pricer.tables.priced_products import read_catalog
 from gpu_pricer.tables.replacing import replacing_file
 
 log = logging.getLogger(__name__)
 
 
-def trace_frontier(paths: DictConfig, policy: Policy, tiling: Tiling, frontier: Frontier, backend: str) -> None:
-    """Write the frontier of a measure as a table and a figure into the work folder.
+def trace_frontier(
+    paths: DictConfig, policy: Policy, tiling: Tiling, frontier: Frontier, backend: str, day: date
+) -> None:
+    """Write the frontier of a measure, for prices that are set on a day, as a table and a figure into the work folder.
 
     Raise InputError where the policy or the tiling does not go with a frontier, and Refused where the policy's
     constraints cannot be met together.
     """
     _require_traceable(policy, tiling, frontier)
     found = resolved(backend)
-    artefact, catalog = read_artefact(Path(paths.demand)), read_catalog(Path(paths.catalog), policy.columns)
+    artefact = read_artefact(Path(paths.demand))
+    catalog = read_priced_catalog(Path(paths.catalog), policy, Path(paths.prices), day).catalog
     problem = pricing_problem(artefact, catalog, policy)
     market = MarketData(catalog, artefact.segments, artefact.info.currency)
     backend = backend_of(problem, backend, found)

@@ -13,11 +13,11 @@ from gpu_pricer.constraints import Frontier, add_costs, certified_objective, rul
 from gpu_pricer.errors import InputError, Interrupted
 from gpu_pricer.jobs.fairness_audit import audit_version, require_known_attributes
 from gpu_pricer.jobs.frontier import trace_frontier
+from gpu_pricer.jobs.priced_catalog import pricing_day, read_priced_catalog
 from gpu_pricer.jobs.scored_version import score, version_folder
 from gpu_pricer.pricing import POINT, POSTERIOR, UNCERTAINTIES, Tiling
 from gpu_pricer.tables.artefact import read_artefact
 from gpu_pricer.tables.price_version import RECORD, RUN_RECORD
-from gpu_pricer.tables.priced_products import read_catalog
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +32,7 @@ def main(config: DictConfig) -> None:
 
     Reads   paths.demand    the demand artefact, from `train` or from anywhere
             paths.catalog   product_id, category_id, price, cost; optional availability, and what the policy names
+            paths.prices    the history of prices, in the published version, if a rule of the policy counts days
     Writes  paths.shards    the price table's files, and in _record/ run.json (totals) and unpriced.parquet;
                             by default a new folder in paths.prices, which `publish` takes from there;
                             certificate.json if the policy has constraints: what they reach and cost, and the gap
@@ -52,7 +53,7 @@ def main(config: DictConfig) -> None:
     policy, tiling, frontier = (instantiate(config[key]) for key in ("policy", "score", "frontier"))
     uncertainty = _uncertainty(config.uncertainty, tiling, frontier)
     if frontier.measure is not None:
-        trace_frontier(config.paths, policy, tiling, frontier, config.backend)
+        trace_frontier(config.paths, policy, tiling, frontier, config.backend, pricing_day(config.day))
         return
     demand, catalog = Path(config.paths.demand), Path(config.paths.catalog)
     shards, warm_start = (
@@ -60,21 +61,25 @@ def main(config: DictConfig) -> None:
     )
     folder, fairness = version_folder(Path(config.paths.prices), shards, tiling), instantiate(config.fairness)
     require_known_attributes(fairness)
+    day = pricing_day(config.day)
+    priced = read_priced_catalog(catalog, policy, Path(config.paths.prices), day)
     with _finished_or_absent(folder, is_new=shards is None):
         version = score(
             read_artefact(demand),
-            read_catalog(catalog, policy.columns),
+            priced.catalog,
             policy,
             tiling,
             folder,
             config.backend,
             None if warm_start is None else warm_start / RECORD,
             uncertainty,
+            day,
+            priced.history,
         )
         if version is None:
             return
         if tiling.leave_one_out:
-            made_of = read_artefact(demand), read_catalog(catalog, policy.columns), policy
+            made_of = read_artefact(demand), priced.catalog, policy
             costs = rule_costs(*made_of, tiling, version.backend, certified_objective(folder / RECORD), uncertainty)
             log.info("what each rule costs is in %s", add_costs(folder / RECORD, costs))
         audit_version(folder, demand, fairness)

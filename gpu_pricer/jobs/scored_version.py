@@ -1,7 +1,8 @@
 """The version of the price table that `score` makes: where it lies, what it is made of, and how it is written."""
 
 import logging
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ from gpu_pricer.pricing import (
     table_columns,
 )
 from gpu_pricer.tables.artefact import DemandArtefact, DemandInfo
+from gpu_pricer.tables.price_history import write_history
 from gpu_pricer.tables.price_version import FOLDER_NAME, RECORD, PriceVersion, Tally, close_shard, new_run, open_shard
 from gpu_pricer.tables.priced_products import catalog_fingerprint
 from gpu_pricer.tables.publishing import published_runs
@@ -55,10 +57,13 @@ def score(
     backend: str,
     warm_start: Path | None = None,
     uncertainty: str = POINT,
+    day: date | None = None,
+    history: pl.DataFrame | None = None,
 ) -> PriceVersion | None:
     """Write this process's shards into the folder; return the finished version, or None while other shards are missing.
 
-    warm_start: the record of an earlier version, whose multipliers are the first guess.
+    warm_start: the record of an earlier version, whose multipliers are the first guess. day: on which the prices are
+    set, None for today (UTC). history: of the catalog's prices up to this day, None if no rule counts days.
     """
     found, origin = resolved(backend), origin_of(artefact, policy, catalog)
     matched = match_products(with_rule_columns(catalog, policy.bounds), artefact)
@@ -68,11 +73,14 @@ def score(
     del artefact, matched
     backend = backend_of(problem, backend, found)
     version = empty_version(problem, origin, tiling, folder.name, backend, uncertainty)
+    version = version if day is None else replace(version, day=day.isoformat())
     table_columns(problem, tiling.layout, tiling.details)  # refuses unknown columns before anything is written
     constraints = prepare_constraints(problem, policy, market, warm_start, backend)
     del market
     open_shard(folder, tiling.shard)
     write_unpriced(problem.unpriced, folder / RECORD)
+    if history is not None:
+        write_history(history, folder)
     return _write_shards(problem, tiling, folder, version, constraints)
 
 
@@ -134,10 +142,12 @@ def version_folder(prices: Path, shards: Path | None, tiling: Tiling) -> Path:
 def empty_version(
     problem: PricingProblem, origin: Origin, tiling: Tiling, run: str, backend: str, uncertainty: str
 ) -> PriceVersion:
-    """Return the record of the version before any price is written."""
+    """Return the record of the version before any price is written, for prices that are set today."""
+    created = datetime.now(UTC).isoformat()
     return PriceVersion(
         run=run,
-        created=datetime.now(UTC).isoformat(),
+        created=created,
+        day=created[:10],
         layout=tiling.layout,
         currency=origin.demand.currency,
         valid_from=origin.demand.pricing_period,

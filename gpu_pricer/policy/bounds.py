@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 from gpu_pricer.checks import require_flag, require_integer, require_number
-from gpu_pricer.policy.anchor import Anchor, anchor_of
+from gpu_pricer.policy.anchor import DAYS_SINCE_CHANGE, Anchor, anchor_of, require_days
 from gpu_pricer.policy.conditions import columns_in, require_condition
 from gpu_pricer.policy.rates import require_rate
 from gpu_pricer.tables.price_table import CENTS
@@ -23,6 +23,7 @@ class Bounds:
 
     max_decrease, max_increase: largest move as a share of today's price; a negative value demands a move.
     max_decrease_amount, max_increase_amount: largest move in currency.
+    min_days_between_changes: days for which a price stays after it changed.
     min_margin_rate: the least (price − cost) / price.
     within_support: whether prices stay inside the artefact's min_price and max_price.
     below_list_price: whether prices stay at or below the catalog's list_price.
@@ -41,6 +42,7 @@ class Bounds:
     max_decrease_amount: float | None
     max_increase_amount: float | None
     anchor: dict[str, Any] | None
+    min_days_between_changes: int | None
     min_margin_rate: float | None
     within_support: bool
     below_list_price: bool
@@ -74,6 +76,8 @@ class Bounds:
         if self.max_changes is not None:
             require_integer("bounds.max_changes", self.max_changes, 0)
         anchor_of(self.anchor)
+        if self.min_days_between_changes is not None:
+            require_days("bounds.min_days_between_changes", self.min_days_between_changes)
         self._check_competitor()
         _require_order("max_decrease", self.max_decrease, "max_increase", self.max_increase)
         _require_order(
@@ -101,6 +105,13 @@ class Bounds:
         return anchor_of(self.anchor)
 
     @property
+    def days_needed(self) -> int | None:
+        """How many days of the history of prices the rules read; None if they read none."""
+        anchor = self.price_anchor
+        days = (None if anchor is None else anchor.days, self.min_days_between_changes)
+        return max((number for number in days if number is not None), default=None)
+
+    @property
     def columns(self) -> list[str]:
         """The columns that the rules read beyond those that every catalog has, sorted."""
         return sorted(set(self._columns()))
@@ -112,6 +123,8 @@ class Bounds:
             yield from self.competitor_columns
         if self.price_anchor is not None:
             yield self.price_anchor.catalog_column
+        if self.min_days_between_changes is not None:
+            yield DAYS_SINCE_CHANGE
         for column in (self.floor_column, self.ceiling_column, self.family_column):
             if column is not None:
                 yield column

@@ -4,7 +4,7 @@ Rules contradict each other where the data are odd (a cost above today's price, 
 Then the later rule of this list wins, and the product gets the price nearest to the losing rule that the winner allows:
 
     within_support < competitor < min_margin_rate of an assumed cost < anchor < move in % < move in money
-    < min_margin_rate of a given cost < list price < ceiling < floor < frozen < override
+    < min_days_between_changes < min_margin_rate of a given cost < list price < ceiling < floor < frozen < override
 
 A cost that nobody gave is a share of a price. So it must not move a price further than the policy allows in a run.
 `_steps` yields the rules up to floor in this order. frozen and override fix a price; the pricing problem applies them,
@@ -43,7 +43,8 @@ class Facts:
     lowest_seen, highest_seen: the support of the training prices.
     list_price, competitor, anchor: of the catalog; may be ABSENT.
     lowest, highest: of the floor and ceiling columns; may be ABSENT.
-    is_cost_assumed: bool [P], whether the cost is assumed and not given.
+    is_cost_assumed, is_resting: bool [P], whether the cost is assumed and not given, and whether the price changed too
+    recently to change again.
     """
 
     today: np.ndarray
@@ -56,6 +57,7 @@ class Facts:
     lowest: np.ndarray
     highest: np.ndarray
     is_cost_assumed: np.ndarray
+    is_resting: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,9 @@ def _steps(bounds: Bounds, facts: Facts) -> Iterator[Step]:
         )
     yield _move_rate(bounds, facts.today)
     yield _move_amount(bounds, facts.today)
+    if bounds.min_days_between_changes is not None:
+        floor, ceiling = (np.where(facts.is_resting, facts.today, end) for end in (LEAST, LARGEST))
+        yield Step(floor, "min_days_between_changes", ceiling, "min_days_between_changes")
     if bounds.min_margin_rate is not None:
         yield _margin(bounds.min_margin_rate, facts.cost, ~facts.is_cost_assumed)
     if bounds.below_list_price:

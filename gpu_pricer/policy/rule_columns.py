@@ -3,6 +3,7 @@
 import polars as pl
 
 from gpu_pricer.errors import InputError
+from gpu_pricer.policy.anchor import DAYS_SINCE_CHANGE
 from gpu_pricer.policy.bounds import Bounds
 from gpu_pricer.policy.conditions import evaluate_condition
 from gpu_pricer.tables.priced_products import PricedProducts
@@ -14,9 +15,10 @@ LIST_PRICE, COMPETITOR, ANCHOR, FLOOR, CEILING = MONEY_RULES = (
     "rule_floor",
     "rule_ceiling",
 )
-IS_FROZEN, IS_COST_ASSUMED, FAMILY = "rule_is_frozen", "rule_is_cost_assumed", "rule_family"
-"""Names of columns: the first five hold money or null; then whether today's price stays, and whether the cost is
-assumed; then a family id or null."""
+IS_FROZEN, IS_COST_ASSUMED, IS_RESTING = "rule_is_frozen", "rule_is_cost_assumed", "rule_is_resting"
+FAMILY = "rule_family"
+"""Names of columns: the first five hold money or null; then whether today's price stays, whether the cost is assumed,
+and whether the price changed too recently; then a family id or null."""
 
 OPTIONAL = ("cost_source",)
 """Columns of PricedProducts that the catalog of a caller may lack."""
@@ -40,6 +42,8 @@ def with_rule_columns(catalog: pl.DataFrame, bounds: Bounds) -> pl.DataFrame:
     require_columns(catalog, bounds.columns)
     joined = pl.min_horizontal if bounds.competitor_of == "cheapest" else pl.mean_horizontal
     rules = [joined(_money(catalog, name) for name in names).alias(rule) for rule, names in money.items()]
+    if bounds.min_days_between_changes is not None:
+        rules.append(_is_resting(catalog, bounds.min_days_between_changes))
     if bounds.family_column is not None:
         rules.append(pl.col(bounds.family_column).alias(FAMILY))
     if bounds.min_margin_rate is not None and "cost_source" in catalog.columns:
@@ -59,6 +63,14 @@ def require_columns(catalog: pl.DataFrame, columns: list[str]) -> None:
             f"the policy needs the columns {', '.join(missing)} of the catalog, found only "
             f"{', '.join(catalog.columns)}: add them to paths.catalog, or mend policy.bounds"
         )
+
+
+def _is_resting(catalog: pl.DataFrame, days: int) -> pl.Expr:
+    """Return whether a product's price changed less than `days` days ago; null counts as long ago."""
+    dtype = catalog.schema[DAYS_SINCE_CHANGE]
+    if not (dtype.is_numeric() or dtype == pl.Null):
+        raise InputError(f"{DAYS_SINCE_CHANGE} must be a number of days, found {dtype}: convert the catalog's column")
+    return (pl.col(DAYS_SINCE_CHANGE) < days).fill_null(False).alias(IS_RESTING)
 
 
 def _money(catalog: pl.DataFrame, name: str) -> pl.Expr:

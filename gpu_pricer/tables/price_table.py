@@ -31,6 +31,7 @@ RULES = (
     "max_increase",
     "max_decrease_amount",
     "max_increase_amount",
+    "min_days_between_changes",
     "min_margin_rate",
     "list_price",
     "ceiling",

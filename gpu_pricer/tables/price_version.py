@@ -60,13 +60,15 @@ class Tally:
 class PriceVersion:
     """What was scored, from what and how; the shards of one version differ only in files and tally.
 
-    run: the id. created, valid_from: ISO time of scoring, and the first day that is priced. artefact, policy, catalog:
+    run: the id. created, day, valid_from: ISO time of scoring, the day on which the prices were set, and the first day
+    of the demand that they are for. artefact, policy, catalog:
     fingerprints of the sources. layout, backend, uncertainty: as configured or chosen. segments, shards, unpriced:
     numbers of segments, of shards, and of products without a price. files: names. tally: sums over the files.
     """
 
     run: str
     created: str
+    day: str
     layout: str
     currency: str
     valid_from: str
@@ -172,6 +174,7 @@ def _read_json(path: Path) -> PriceVersion:
     try:
         before = {"layout": "long", "uncertainty": "point"}  # versions written before these keys existed
         content = before | json.loads(path.read_text())
+        content.setdefault("day", content["created"][:10])
         content["tally"] = Tally(**{"beyond_moves": 0} | content["tally"])
         return PriceVersion(**{field.name: content[field.name] for field in fields(PriceVersion)})
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -36,6 +36,10 @@ from tests.markets import NO_RULES, USUAL
         ({"competitor_columns": []}, "bounds.competitor_columns must be a list of at least one column, found []"),
         ({"floor_column": 3}, "bounds.floor_column must name columns of the catalog, found 3"),
         ({"frozen": True}, "bounds.frozen must be a condition in SQL, found True"),
+        (
+            {"min_days_between_changes": 0},
+            "bounds.min_days_between_changes must be a whole number of at least 1, found 0",
+        ),
         ({"max_changes": 1.5}, "bounds.max_changes must be a whole number of at least 0, found 1.5"),
         (
             {"max_segment_ratio": 0.9},
@@ -104,4 +108,6 @@ def test_bounds_name_the_columns_that_they_need():
     )
 
     assert USUAL.columns == NO_RULES.columns == []
+    assert replace(NO_RULES, anchor={"days": 28, "max_increase": 0.1}).columns == ["anchor_price"]
+    assert replace(NO_RULES, min_days_between_changes=7).columns == ["days_since_change"]
     assert every.columns == ["brand", "least", "line", "list_price", "most", "others", "regular", "stock", "theirs"]

@@ -23,15 +23,16 @@ def facts(today, cost, lowest_seen, highest_seen, **amounts):
     optional = {
         name: np.full(len(today), ABSENT) for name in ("list_price", "competitor", "anchor", "lowest", "highest")
     }
-    optional["is_cost_assumed"] = np.zeros(len(today), np.bool_)
+    optional |= {name: np.zeros(len(today), np.bool_) for name in ("is_cost_assumed", "is_resting")}
     return Facts(today, cost, lowest_seen, highest_seen, **(optional | amounts))
 
 
-def interval(rules, today=1000, cost=500, seen=(1, 100_000), is_cost_assumed=False, **cents):
+def interval(rules, today=1000, cost=500, seen=(1, 100_000), is_cost_assumed=False, is_resting=False, **cents):
     """(low, high) in cents and the rule names behind them, for one product."""
     given = (np.array([v]) for v in (today, 10**4 * cost, 10**4 * seen[0], 10**4 * seen[1]))
     amounts = {name: np.array([10**4 * v]) for name, v in cents.items()}
-    found = price_range(rules, facts(*given, **amounts, is_cost_assumed=np.array([is_cost_assumed])))
+    flags = {"is_cost_assumed": np.array([is_cost_assumed]), "is_resting": np.array([is_resting])}
+    found = price_range(rules, facts(*given, **amounts, **flags))
     names = [BINDINGS[int(rule[0])] for rule in (found.low_rule, found.high_rule, found.broken)]
     return int(found.low[0]), int(found.high[0]), *names
 
@@ -145,6 +146,24 @@ def test_later_rule_wins_and_the_price_is_the_nearest_to_the_loser(loser, winner
 
     assert price in found[:2]
     assert found[4] == broken
+
+
+@pytest.mark.parametrize(
+    ("others", "given", "expected"),
+    [
+        ({}, {}, (1000, "min_days_between_changes")),
+        ({"max_increase": 0.15, "within_support": True}, {"seen": (1500, 2000)}, (1000, "min_days_between_changes")),
+        ({"min_margin_rate": 0.5}, {"cost": 900}, (1800, "min_margin_rate")),
+        ({"below_list_price": True}, {"list_price": 800}, (800, "list_price")),
+    ],
+)
+def test_resting_price_moves_only_where_a_stronger_rule_demands_it(others, given, expected):
+    rules = bounds(min_days_between_changes=7, **others)
+
+    low, high, low_rule, high_rule, _ = interval(rules, is_resting=True, **given)
+
+    assert expected in ((low, low_rule), (high, high_rule))
+    assert interval(rules, is_resting=False, **given) != (low, high, low_rule, high_rule, _)
 
 
 def test_largest_move_overrules_the_support():

@@ -1,15 +1,21 @@
 """Prices fed back night after night: limits on each move let them walk away, limits around an anchor do not."""
 
 from dataclasses import replace
+from datetime import date, timedelta
+from itertools import pairwise
 
+import numpy as np
 import polars as pl
+import pytest
 
+from gpu_pricer.jobs.priced_catalog import with_history_columns
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
 from gpu_pricer.pricing.tiles.solved_tile import solve_tile
+from gpu_pricer.tables.price_history import continued_history
 from tests.markets import NO_RULES, a_policy, catalog_of, small_artefact
 from tests.pricing.tile_file import rows_of
 
-NIGHTS = 30
+NIGHTS, FIRST_NIGHT = 30, date(2026, 11, 1)
 EACH_NIGHT = replace(NO_RULES, max_decrease=0.30, max_increase=0.15)
 CAP = {"max_decrease": 0.30, "max_increase": 0.15}
 ARTEFACT = small_artefact(71, segments=1, products=24, categories=6)
@@ -32,8 +38,14 @@ def prices_of(catalog, policy):
 
 def nights(policy, catalog):
     """Yield tonight's prices for NIGHTS nights, each fed back as the next night's price of today."""
-    for _ in range(NIGHTS):
-        tonight = prices_of(catalog, policy)
+    history, days = None, policy.bounds.days_needed
+    for night in range(NIGHTS):
+        known = catalog
+        if days is not None:
+            day = FIRST_NIGHT + timedelta(night)
+            history = continued_history(history, catalog, day, days)
+            known = with_history_columns(catalog, policy, history, day)
+        tonight = prices_of(known, policy)
         yield tonight
         catalog = catalog.drop("price").join(tonight.select("product_id", "price"), on="product_id")
 
@@ -59,6 +71,33 @@ def test_no_price_leaves_the_window_around_its_anchor_on_any_night():
 
     assert 0.1 < rise <= 0.15 + 1e-9
     assert 0.2 < fall <= 0.30 + 1e-9
+
+
+@pytest.mark.parametrize("days", [7, 28])
+def test_no_price_leaves_the_window_around_its_price_of_some_days_ago(days):
+    rules = replace(EACH_NIGHT, anchor={"days": days, **CAP})
+    catalog = first_catalog()
+
+    found = [catalog.sort("product_id")["price"], *(night["price"] for night in nights(a_policy(rules), catalog))]
+
+    for night, price in enumerate(found):
+        ratio = price / found[max(night - 1 - days, 0)]
+        assert ratio.max() <= 1.15 + 1e-9
+        assert ratio.min() >= 0.70 - 1e-9
+    assert (found[-1] / found[0]).max() > (1.3 if days == 7 else 1.1)
+
+
+def test_price_that_changed_stays_for_the_days_between_changes():
+    rules = replace(EACH_NIGHT, min_days_between_changes=7)
+    catalog = first_catalog()
+
+    found = [catalog.sort("product_id")["price"], *(night["price"] for night in nights(a_policy(rules), catalog))]
+
+    changed = np.array([(price != before).to_list() for before, price in pairwise(found)])
+    assert changed[0].mean() > 0.5
+    for product in changed.T:
+        assert (np.diff(np.flatnonzero(product)) >= 7).all()
+    assert changed.sum(axis=0).max() > 2
 
 
 def test_price_outside_its_window_returns_by_the_largest_move():

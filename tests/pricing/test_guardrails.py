@@ -56,6 +56,7 @@ ON_AND_OFF = [
         ({"floor_column": "least"}, {"least": 8.0}, 8.0, "floor"),
         ({"ceiling_column": "most"}, {"most": 6.0}, 6.0, "ceiling"),
         ({"frozen": "brand = 'own' and price < 6"}, {"brand": "own"}, 5.0, "frozen"),
+        ({"min_days_between_changes": 7}, {"days_since_change": 6}, 5.0, "min_days_between_changes"),
         ({"max_changes": 0}, {}, 5.0, "max_changes"),
 ]  # fmt: skip
 
@@ -71,6 +72,19 @@ def test_every_rule_changes_a_price_and_is_named(rule, columns, side, binding):
     assert bound == (side, binding)
     assert unlimited[0] == pytest.approx(7.25, abs=0.3)
     assert unlimited[1] == "none"
+
+
+def test_a_price_that_rested_long_enough_moves():
+    artefact, catalog = one_product(5.0, 4.0)
+    rules = replace(NO_RULES, min_days_between_changes=7)
+    found = {}
+    for days in (6, 7, None):
+        known = catalog.with_columns(days_since_change=pl.lit(days, dtype=pl.Int64))
+        found[days] = price_and_binding(artefact, known, a_policy(rules))
+
+    assert found[6] == (5.0, "min_days_between_changes")  # off the ladder of nines, and not for want of a rung
+    assert found[7] == found[None]
+    assert found[7][0] > 6
 
 
 def test_every_rule_is_switched_on_and_off():
@@ -188,6 +202,7 @@ def every_rule(artefact, seed, tmp_path):
         list_price=some(1.04),
         competitor_price=some(0.85, 1.3),
         usual=some(1.02, 0.97),
+        days_since_change=pl.Series(rng.integers(0, 60, n)),
         least=some(0.98),
         most=some(0.95, 1.03),
         is_promoted=pl.Series(rng.random(n) < 0.1),
@@ -197,7 +212,7 @@ def every_rule(artefact, seed, tmp_path):
     bounds = replace(
         USUAL, max_decrease=0.1, max_increase_amount=0.4, max_decrease_amount=0.5, below_list_price=True,
         max_above_competitor=0.1, max_below_competitor=0.2, floor_column="least", ceiling_column="most",
-        anchor={"column": "usual", "max_increase": 0.05, "max_decrease": 0.05},
+        anchor={"column": "usual", "max_increase": 0.05, "max_decrease": 0.05}, min_days_between_changes=4,
         frozen="is_promoted",
     )  # fmt: skip
     ladder = Ladder([0.05, 0.25, 0.45, 0.65, 0.85], None)
@@ -207,7 +222,7 @@ def every_rule(artefact, seed, tmp_path):
 def test_all_rules_together_agree_with_the_best_of_every_combination(tmp_path):
     named = set()
     fixed = {("p006", "s1"): 275, ("p007", "s0"): 425}
-    for seed in range(20, 32):
+    for seed in range(20, 36):
         artefact = small_artefact(seed, segments=3, products=12, categories=4)
         catalog, policy = every_rule(artefact, seed, tmp_path)
         table, problem = priced(artefact, catalog, policy), pricing_problem(artefact, catalog, policy)

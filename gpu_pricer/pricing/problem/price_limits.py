@@ -12,7 +12,7 @@ from gpu_pricer.policy.overrides import Overrides
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.policy.price_range import ABSENT, LARGEST, LEAST, MICROS_PER_CENT, Facts, PriceRange, price_range
 from gpu_pricer.policy.rates import MILLION
-from gpu_pricer.policy.rule_columns import IS_COST_ASSUMED, IS_FROZEN, MONEY_RULES
+from gpu_pricer.policy.rule_columns import IS_COST_ASSUMED, IS_FROZEN, IS_RESTING, MONEY_RULES
 from gpu_pricer.tables.price_table import BINDINGS, CENTS, RULES
 from kernels import PRICE_LIMIT, Ladders
 
@@ -23,6 +23,9 @@ AMOUNTS = {"price": 1, "cost": MICROS_PER_CENT, "min_price": MICROS_PER_CENT, "m
 
 BROKEN = np.array([BINDINGS.index(f"{rule}_broken" if rule in RULES[:-1] else rule) for rule in BINDINGS], np.int8)
 """For each position in BINDINGS, the position of the binding that names this rule as overruled."""
+
+RESTING_RULE = "min_days_between_changes"
+RESTING = BINDINGS.index(RESTING_RULE)
 
 
 class BindingRules(NamedTuple):
@@ -149,6 +152,7 @@ def on_ladder(bounds: PriceRange, ladder: Ladder, today: np.ndarray) -> tuple[np
     is_broken = bounds.broken > 0
     rules.set_all(is_broken, BROKEN[bounds.broken[is_broken]])
     rules.set_all(has_no_rung, "no_rung")
+    rules.set_all((low == high) & (bounds.low_rule == RESTING) & (bounds.high_rule == RESTING), RESTING_RULE)
     return low, high, rules
 
 
@@ -175,7 +179,8 @@ def _fix(limits: RuleLimits, products: np.ndarray, price: np.ndarray, rule: str)
 def _facts(products: pl.DataFrame) -> Facts:
     amounts = (_parts(products, name, parts_per_cent).astype(np.int64) for name, parts_per_cent in AMOUNTS.items())
     optional = (_optional_parts(products, name) for name in MONEY_RULES)
-    return Facts(*(*amounts, *optional, _flags(products, IS_COST_ASSUMED)))
+    flags = (_flags(products, name) for name in (IS_COST_ASSUMED, IS_RESTING))
+    return Facts(*(*amounts, *optional, *flags))
 
 
 def _flags(products: pl.DataFrame, name: str) -> np.ndarray:

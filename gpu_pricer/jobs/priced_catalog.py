@@ -1,0 +1,61 @@
+"""The catalog as a policy reads it, with what the rules that count days need of the history of prices."""
+
+import logging
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+
+from gpu_pricer.errors import InputError
+from gpu_pricer.policy import Policy
+from gpu_pricer.policy.anchor import ANCHOR_PRICE, DAYS_SINCE_CHANGE
+from gpu_pricer.tables.price_history import continued_history, days_since_change, prices_on, published_history
+from gpu_pricer.tables.priced_products import read_catalog
+
+log = logging.getLogger(__name__)
+
+
+class PricedCatalog(NamedTuple):
+    """The catalog to price, and the history of its prices up to the day; None if no rule counts days."""
+
+    catalog: pl.DataFrame
+    history: pl.DataFrame | None
+
+
+def pricing_day(setting: object) -> date:
+    """Return the day on which prices are set: the setting as in 2026-11-26, today (UTC) for null."""
+    if setting is None:
+        return datetime.now(UTC).date()
+    try:
+        return date.fromisoformat(str(setting))
+    except ValueError as error:
+        raise InputError(f"day must be a date such as 2026-11-26, or null for today, found {setting!r}") from error
+
+
+def read_priced_catalog(path: Path, policy: Policy, prices: Path, day: date) -> PricedCatalog:
+    """Return the catalog with the columns that the policy's rules and constraints read.
+
+    prices: the published table, whose history the rules that count days continue.
+    """
+    catalog = read_catalog(path, policy.columns)
+    days = policy.bounds.days_needed
+    if days is None:
+        return PricedCatalog(catalog, None)
+    history = continued_history(published_history(prices), catalog, day, days)
+    first = history["since"].min()
+    if first > day - timedelta(days):  # type: ignore[operator]
+        log.info("the history of prices begins on %s, %d days are asked for: the first known price counts", first, days)
+    return PricedCatalog(with_history_columns(catalog, policy, history, day), history)
+
+
+def with_history_columns(catalog: pl.DataFrame, policy: Policy, history: pl.DataFrame, day: date) -> pl.DataFrame:
+    """Return the catalog with the columns that rules read from the history; columns that the catalog brings stay."""
+    anchor, missing = policy.bounds.price_anchor, [n for n in policy.bounds.columns if n not in catalog.columns]
+    if ANCHOR_PRICE in missing and anchor is not None and anchor.days is not None:
+        found = prices_on(history, day - timedelta(anchor.days)).rename({"price": ANCHOR_PRICE})
+        catalog = catalog.join(found, on="product_id", how="left", maintain_order="left")
+    if DAYS_SINCE_CHANGE in missing:
+        found = days_since_change(history, day).rename({"days": DAYS_SINCE_CHANGE})
+        catalog = catalog.join(found, on="product_id", how="left", maintain_order="left")
+    return catalog

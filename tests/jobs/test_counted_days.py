@@ -1,0 +1,81 @@
+"""Rules that count days, over published versions whose prices are fed back."""
+
+import polars as pl
+import pytest
+
+from gpu_pricer.tables.artefact import write_artefact
+from gpu_pricer.tables.price_table import scan_prices
+from tests.markets import catalog_of, small_artefact
+
+ARTEFACT = small_artefact(61, segments=1, products=24, categories=6)
+CATALOG = catalog_of(ARTEFACT)
+RULES = ("policy.bounds.anchor={days: 28, max_increase: 0.15, max_decrease: 0.3}",)
+REST = "policy.bounds.min_days_between_changes=3"
+OPEN = ("publish.gates.max_share_moved=1", "publish.gates.max_mean_move=1", "publish.keep=1")
+
+
+@pytest.fixture
+def shop(tmp_path):
+    """A folder with an artefact and a catalog of products whose costs have risen."""
+    write_artefact(ARTEFACT, tmp_path / "work/demand")
+    (tmp_path / "work/data").mkdir()
+    dearer = CATALOG.with_columns(cost=pl.col("price") * 0.95)
+    dearer.write_parquet(tmp_path / "work/data/products.parquet")
+    return tmp_path
+
+
+def night(gpu_pricer, shop, number, *rules):
+    """Score and publish on the night of 2026-11-<number>, feed the prices back, and return the price table."""
+    name = f"night{number}"
+    day = f"day=2026-11-{number:02d}"
+    ended = gpu_pricer("score", *rules, day, f"paths.shards=prices/{name}", "backend=cpu")
+    assert ended.status == 0, ended.said
+    assert gpu_pricer("publish", f"paths.shards=prices/{name}", *OPEN).status == 0
+    table = scan_prices(shop / "prices" / name).collect()
+    catalog = shop / "work/data/products.parquet"
+    prices = table.select("product_id", pl.col("price").cast(pl.Float64))
+    pl.read_parquet(catalog).drop("price").join(prices, on="product_id").write_parquet(catalog)
+    return table
+
+
+def test_prices_rest_between_changes_and_stay_in_their_window(gpu_pricer, shop):
+    first = dict(CATALOG.select("product_id", "price").iter_rows())
+
+    tables = [night(gpu_pricer, shop, number, *RULES, REST) for number in range(1, 7)]
+
+    moved = [(table["price"] != table["today_price"]).mean() for table in tables]
+    assert moved[0] > 0.5
+    assert [share > 0 for share in moved[1:4]] == [False, False, False]  # seen changed on the 2nd: rests until the 5th
+    assert "min_days_between_changes" in set(tables[1]["binding"])
+    last = dict(tables[-1].select("product_id", pl.col("price").cast(pl.Float64)).iter_rows())
+    assert all(0.7 - 1e-9 <= last[product] / first[product] <= 1.15 + 1e-9 for product in first)
+
+
+def test_price_under_a_rule_that_counts_days_is_explained(gpu_pricer, shop):
+    for number in (1, 2, 3):
+        kept = pl.read_parquet(shop / "work/data/products.parquet")
+        table = night(gpu_pricer, shop, number, *RULES)
+    kept.write_parquet(shop / "work/data/products.parquet")
+    row = table.filter(pl.col("binding") == "anchor_max_increase").row(0, named=True)
+
+    ended = gpu_pricer("explain", f"product={row['product_id']}", "segment=s0", *RULES)
+
+    assert ended.status == 0, ended.said
+    assert "the rule that sets the price: anchor_max_increase" in ended.out
+
+
+def test_history_begins_with_the_version_that_is_published_when_the_rule_is_set(gpu_pricer, shop):
+    night(gpu_pricer, shop, 1)
+    start = dict(scan_prices(shop / "prices/night1").select("product_id", "today_price").collect().iter_rows())
+
+    tables = [night(gpu_pricer, shop, number, *RULES) for number in range(2, 6)]
+
+    for table in tables:
+        for product, price in table.select("product_id", "price").iter_rows():
+            assert float(price / start[product]) <= 1.15 + 1e-9
+
+
+def test_day_that_is_no_date_is_refused(refused, shop):
+    expected = "day must be a date such as 2026-11-26, or null for today, found 'tomorrow'"
+
+    assert refused("score", "day=tomorrow") == expected
