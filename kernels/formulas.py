@@ -276,6 +276,25 @@ def rung_above(price: Any, period: Any, ending: Any) -> Any:
 
 
 @formula
+def allowed_below(rung: Any, price: Any, gap_low: Any, kept: Any, gap_high: Any, low: Any) -> Any:
+    """Return the highest allowed price not above a price, given the highest rung not above that price, in cents.
+
+    Inside the gap only `kept` is allowed; the gap's ends are, and so is the bound `low`; see product_records.
+    """
+    rung = gap_low if (rung > gap_low) & (rung < gap_high) else rung
+    rung = max(rung, kept) if kept <= price else rung
+    return max(rung, low)
+
+
+@formula
+def allowed_above(rung: Any, price: Any, gap_low: Any, kept: Any, gap_high: Any, high: Any) -> Any:
+    """Return the lowest allowed price not below a price, given the lowest rung not below that price, in cents."""
+    rung = gap_high if (rung > gap_low) & (rung < gap_high) else rung
+    rung = min(rung, kept) if kept >= price else rung
+    return min(rung, high)
+
+
+@formula
 def better_price(lower: Any, upper: Any, slope: Any, cost: Any, weight: Any, category_value: Any) -> Any:
     """Return whichever of two prices has the larger (omega (x - c) - R) e**u(x); the lower one on a tie.
 

@@ -59,6 +59,8 @@ class PricingInputs:
     ladder int [P]: the product's row in `ladders`
     family int [P], or None without families: products with the same number >= 0 share one price; they lie in one
         category and have one ladder, which is not continuous, and the same bounds. -1: the product has its own price
+    gap float [P, 3], or None without gaps: ascending; of the prices between the first and the last only the second is
+        allowed, on or off the ladder. Three equal prices are no gap; a family has none
 
     Raises ValueError unless types, shapes and ranges are these.
     """
@@ -71,6 +73,7 @@ class PricingInputs:
     ladder: np.ndarray
     ladders: Ladders
     family: np.ndarray | None = None
+    gap: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         products = (self.shelf.product_count,)
@@ -93,6 +96,9 @@ class PricingInputs:
         is_allowed = (self.low == self.high) | has_rung[0] | has_rung[1]
         require_each(is_allowed, "PricingInputs.low or high must be a rung of its product's ladder", self.low)
         self._check_families()
+        if self.gap is not None:
+            require_array("PricingInputs.gap", self.gap, (*products, 3), "f")
+            require_each(np.diff(self.gap) >= 0, "PricingInputs.gap must ascend", self.gap[:, 1:])
 
     def _check_families(self) -> None:
         """Raise ValueError unless the products of a family may take the same prices."""

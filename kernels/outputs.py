@@ -15,7 +15,8 @@ class BindingSide(IntEnum):
     LOW: the best price without bounds lies below the lower bound. NONE: it lies inside the bounds.
     HIGH: it lies above the upper bound. The kernels write these three.
     OVERRIDE: a person or a rule fixed the price. CHANGE_BUDGET: today's price stays because the policy limits how
-    many prices may change. Pricing writes these two after the kernels have run.
+    many prices may change. SMALL_MOVE: today's price stays because the policy makes no smaller moves. Pricing writes
+    these three after the kernels have run.
     """
 
     LOW = -1
@@ -23,6 +24,7 @@ class BindingSide(IntEnum):
     HIGH = 1
     OVERRIDE = 2
     CHANGE_BUDGET = 3
+    SMALL_MOVE = 4
 
 
 class Cells(NamedTuple):

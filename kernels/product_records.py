@@ -19,6 +19,7 @@ class ProductColumns(NamedTuple):
     unit_cost, weight, low, high float64 [P], ladder int64 [P]: see inputs.PricingInputs
     family int64 [P]: see inputs.PricingInputs
     period, spacing int64 [L], endings int64 [E], ending_start int64 [L + 1]: see ladders.Ladders
+    gap float64 [P, 3]: see inputs.PricingInputs; one row where there are no gaps, see has_gaps
     has_inputs: whether pricing inputs are known; if not, unit_cost and every array after it have one element
     has_families: whether some products share one price; otherwise family has one element
     """
@@ -37,8 +38,10 @@ class ProductColumns(NamedTuple):
     spacing: np.ndarray
     endings: np.ndarray
     ending_start: np.ndarray
+    gap: np.ndarray
     has_inputs: bool
     has_families: bool
+    has_gaps: bool
 
 
 def product_columns(demand: Demand, shelf: Shelf, inputs: PricingInputs | None = None) -> ProductColumns:
@@ -48,6 +51,7 @@ def product_columns(demand: Demand, shelf: Shelf, inputs: PricingInputs | None =
     unknown = dict.fromkeys(("unit_cost", "weight", "low", "high"), money) | dict.fromkeys(
         ("ladder", "family", "period", "spacing", "endings", "ending_start"), whole
     )
+    has_gaps = inputs is not None and inputs.gap is not None
     return ProductColumns(
         reference_price=_double(shelf.reference_price),
         on_shelf=shelf.on_shelf,
@@ -55,7 +59,9 @@ def product_columns(demand: Demand, shelf: Shelf, inputs: PricingInputs | None =
         sensitivity_offset=_double(demand.sensitivity_offset),
         **unknown | known,
         has_inputs=inputs is not None,
+        gap=_double(inputs.gap) if has_gaps else np.zeros((1, 3)),  # type: ignore[union-attr,arg-type]
         has_families=inputs is not None and inputs.has_families,
+        has_gaps=has_gaps,
     )
 
 
@@ -84,10 +90,11 @@ def product_records(columns: ProductColumns, category_start: np.ndarray, real: n
     rule: how the best price is found.
         RUNGS: the rungs lie `spacing` apart, from `ending` on, and both bounds are rungs
         ENDINGS: the rungs are k * period + endings[e] for e from first_ending to last_ending - 1; a bound that is no
-            rung is one more price
+            rung is one more price, and the product may have a gap
         CONTINUOUS: there is no ladder, or the price is fixed
         ENDS: the weight is not positive, so that one of the bounds is best
         FAMILY: other products of the category have the same price
+    gap_low, kept, gap_high: the columns of PricingInputs.gap; `low` without a gap
     per_unit: 1 / unit, and value_step: 1 / (weight * unit), where the unit is the spacing for RUNGS and a cent
         otherwise; for ENDS, value_step is 1 / unit
     leader, next_mate: the family's first product and its next one after this, as positions in the category; -1 where
@@ -102,7 +109,7 @@ def product_records(columns: ProductColumns, category_start: np.ndarray, real: n
 def record_type(real: np.dtype) -> np.dtype:
     """Return the type of a product's record, with numbers of type `real`; see product_records for the fields."""
     names = "reference_price per_reference appeal_offset sensitivity_offset unit_cost weight weighted_cost low high"
-    names += " period spacing ending per_unit value_step"
+    names += " gap_low kept gap_high period spacing ending per_unit value_step"
     fields: list[Any] = [(name, real) for name in names.split()]
     fields += [("rule", np.int32), ("first_ending", np.int32), ("last_ending", np.int32), ("on_shelf", np.bool_)]
     fields += [("leader", np.int32), ("next_mate", np.int32)]
@@ -147,6 +154,7 @@ def clear_pricing_inputs(records):
     for p in range(len(records)):
         product = records[p]
         product.unit_cost = product.weight = product.weighted_cost = product.low = product.high = 0
+        product.gap_low = product.kept = product.gap_high = 0
         product.period = product.spacing = product.ending = product.per_unit = product.value_step = 0
         product.rule = product.first_ending = product.last_ending = product.leader = product.next_mate = 0
 
@@ -161,10 +169,15 @@ def fill_pricing_inputs(columns, first, last, records):
         start, end = columns.ending_start[row], columns.ending_start[row + 1]
         product.unit_cost, product.weight, product.weighted_cost = unit_cost, weight, weight * unit_cost
         product.low, product.high, product.period = low, high, period
+        product.gap_low = product.kept = product.gap_high = low
+        if columns.has_gaps:
+            product.gap_low, product.kept, product.gap_high = columns.gap[p, 0], columns.gap[p, 1], columns.gap[p, 2]
         product.first_ending, product.last_ending = start, end
         rule = ENDINGS
         if spacing > 0 and (low - columns.endings[start]) % spacing == 0 and (high - low) % spacing == 0:
             rule = RUNGS
+        if product.gap_low < product.gap_high:
+            rule = ENDINGS
         if period == 0 or low == high:
             rule = CONTINUOUS
         if weight <= 0:

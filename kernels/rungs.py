@@ -7,7 +7,7 @@ that vectorises over segments (cpu.product_block.move_to_best_rungs).
 """
 
 from kernels.compiled import compiled
-from kernels.formulas import FAR, rung_above, rung_below
+from kernels.formulas import FAR, allowed_above, allowed_below, rung_above, rung_below
 
 
 @compiled()
@@ -27,10 +27,11 @@ def bracket(product, endings, first, last):
 def prices_around(product, endings, price):
     """Return the allowed prices around a price inside the bounds, in cents; a rung is its own neighbour on both sides.
 
-    Allowed are the rungs inside the bounds, and the bounds.
+    Allowed are the bounds, and the rungs inside the bounds and outside the product's gap; inside the gap, `kept` is.
     """
     below, above = bracket(product, endings, price, price)
-    return max(below, product.low), min(above, product.high)
+    gap = (product.gap_low, product.kept, product.gap_high)
+    return allowed_below(below, price, *gap, product.low), allowed_above(above, price, *gap, product.high)
 
 
 @compiled()

@@ -171,10 +171,12 @@ def propose_level(tile, step, p):
         level = rung_of(product, tile.endings, n)
         if level > product.high:
             break
+        if prices_around(product, tile.endings, level)[0] != level:
+            continue
         value = promised_value(tile, step, p, level)
         if value > best:
             best, step.proposed[p] = value, level
-    for level in (product.low, product.high):  # a bound off the ladder is a level that has no number
+    for level in (product.low, product.kept, product.high):  # one that is off the ladder is a level without a number
         value = promised_value(tile, step, p, level)
         if bracket(product, tile.endings, level, level)[0] != level and value > best:
             best, step.proposed[p] = value, level

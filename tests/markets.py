@@ -19,6 +19,7 @@ NO_RULES = Bounds(
     max_increase_amount=None,
     anchor=None,
     min_days_between_changes=None,
+    min_change=None,
     min_margin_rate=None,
     within_support=False,
     below_list_price=False,

@@ -195,7 +195,8 @@ def explain_price(
     parts = parts or _parts(category, row, share, slope)
     cents, today, rules = int(category.price[row]), problem.products.today[product], problem.limits.rules
     low, high = int(problem.limits.low[product]), int(problem.limits.high[product])
-    others = [category.outcome_at(rung, row, family) for rung in _rungs(ladder, low, high) if rung != cents]
+    allowed = _allowed_prices(ladder, low, high, None if problem.limits.gap is None else problem.limits.gap[product])
+    others = [category.outcome_at(price, row, family) for price in allowed if price != cents]
     points = _curve_points(cents, np.array([low, high, cents, today, *(CENTS * end for end in support)]))
     return Explanation(
         now=category.outcome_at(cents, row, family),
@@ -246,7 +247,13 @@ def _family_rows(problem: PricingProblem, product: int, products: slice) -> np.n
     return np.array([product - products.start]) if own < 0 else np.flatnonzero(family == own)
 
 
-def _rungs(ladder: Ladder, low: int, high: int) -> list[int]:
-    """Return the rungs from low to high in cents, and low and high, which may lie off the ladder."""
+def _allowed_prices(ladder: Ladder, low: int, high: int, gap: np.ndarray | None) -> list[int]:
+    """Return the rungs from low to high in cents, and low and high, which may lie off the ladder.
+
+    gap [3]: see small_moves; of the prices between its ends only the middle one is returned. None: no gap.
+    """
     cents = np.arange(low, high + 1)
-    return [int(price) for price in cents[(ladder.at_or_above(cents) == cents) | (cents == low) | (cents == high)]]
+    is_allowed = (ladder.at_or_above(cents) == cents) | (cents == low) | (cents == high)
+    if gap is not None:
+        is_allowed = (is_allowed & ((cents <= gap[0]) | (cents >= gap[2]))) | (cents == gap[1])
+    return [int(price) for price in cents[is_allowed]]

@@ -24,6 +24,7 @@ class Bounds:
     max_decrease, max_increase: largest move as a share of today's price; a negative value demands a move.
     max_decrease_amount, max_increase_amount: largest move in currency.
     min_days_between_changes: days for which a price stays after it changed.
+    min_change: the smallest move worth making, as a share of today's price.
     min_margin_rate: the least (price − cost) / price.
     within_support: whether prices stay inside the artefact's min_price and max_price.
     below_list_price: whether prices stay at or below the catalog's list_price.
@@ -43,6 +44,7 @@ class Bounds:
     max_increase_amount: float | None
     anchor: dict[str, Any] | None
     min_days_between_changes: int | None
+    min_change: float | None
     min_margin_rate: float | None
     within_support: bool
     below_list_price: bool
@@ -59,6 +61,7 @@ class Bounds:
 
     def __post_init__(self) -> None:
         limits = {"max_decrease": (-100, 1), "max_increase": (-1, 100), "min_margin_rate": (-100, 0.99)}
+        limits |= {"min_change": (0, 1)}
         limits |= {"max_below_competitor": (-10, 1), "max_above_competitor": (-1, 10), "max_segment_ratio": (1, 100)}
         for name, (least, most) in limits.items():
             if getattr(self, name) is not None:
@@ -78,6 +81,8 @@ class Bounds:
         anchor_of(self.anchor)
         if self.min_days_between_changes is not None:
             require_days("bounds.min_days_between_changes", self.min_days_between_changes)
+        if self.min_change is not None and self.family_column is not None:
+            raise ValueError("bounds.min_change cannot be kept beside bounds.family_column: set one of them to null")
         self._check_competitor()
         _require_order("max_decrease", self.max_decrease, "max_increase", self.max_increase)
         _require_order(

@@ -45,6 +45,7 @@ BINDINGS = (
     *(f"{rule}_broken" for rule in RULES[:-1]),
     "frozen",
     "override",
+    "min_change",
     "max_changes",
     "max_segment_ratio",
     "family",
@@ -54,11 +55,12 @@ BINDINGS = (
 )
 """What keeps a price away from its unconstrained optimum.
 
-`<rule>_broken`: a later rule contradicted this one and won; frozen, override: the price is fixed by hand; max_changes:
-the budget of changes is spent; max_segment_ratio: the limit on differences between segments; family: the common price
-of a family whose products have different prices today, which moves this one against its own bound; no_common_price: the
-products of a family allow no price in common; no_rung: no price of the ladder lies inside the bounds, so today's price
-stays; price_limit: the largest price that can be set.
+`<rule>_broken`: a later rule contradicted this one and won; frozen, override: the price is fixed by hand; min_change:
+only a smaller move than is worth making would earn more, so today's price stays; max_changes: the budget of changes
+is spent; max_segment_ratio: the limit on differences between segments; family: the common price of a family whose
+products have different prices today, which moves this one against its own bound; no_common_price: the products of a
+family allow no price in common; no_rung: no price of the ladder lies inside the bounds, so today's price stays;
+price_limit: the largest price that can be set.
 """
 MOVE_LIMITS = ("max_decrease", "max_increase", "max_decrease_amount", "max_increase_amount")
 """The rules that limit a price's move from today's."""

@@ -10,6 +10,8 @@ from kernels.compiled import compiled
 from kernels.cpu.outputs import fetch_row
 from kernels.formulas import (
     FAR,
+    allowed_above,
+    allowed_below,
     appeal_at_zero,
     better_price,
     between_rungs,
@@ -141,10 +143,12 @@ def set_unconstrained_price(product, endings, row, state):
 def move_to_best_rungs(product, endings, row, state):
     """Move the row's unconstrained_price from stationary prices to the better of the two rungs around each.
 
-    endings [E], in cents. A bound counts as a rung. This is rungs.prices_around for all segments at once: its loop over
-    the endings is the outer one here, so that the inner one runs over segments and vectorises.
+    endings [E], in cents. A bound counts as a rung, and the gap's rungs do not. This is rungs.prices_around for all
+    segments at once: its loop over the endings is the outer one here, so that the inner one runs over segments and
+    vectorises.
     """
     period, low, high = product.period, product.low, product.high
+    gap_low, kept, gap_high = product.gap_low, product.kept, product.gap_high
     unit_cost, weight = product.unit_cost, product.weight
     for s in range(LANES):
         state.below[s] = -FAR
@@ -157,7 +161,9 @@ def move_to_best_rungs(product, endings, row, state):
             state.above[s] = min(state.above[s], rung_above(price, period, ending))
     for s in range(LANES):
         unconstrained_price = row.unconstrained_price[s]
-        below, above = max(state.below[s], low), min(state.above[s], high)
+        price = clip(unconstrained_price, low, high)
+        below = allowed_below(state.below[s], price, gap_low, kept, gap_high, low)
+        above = allowed_above(state.above[s], price, gap_low, kept, gap_high, high)
         price = better_price(below, above, row.slope[s], unit_cost, weight, state.category_value[s])
         row.unconstrained_price[s] = rung_unless_outside(price, unconstrained_price, low, high)
 

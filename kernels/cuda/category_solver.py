@@ -14,6 +14,8 @@ from kernels.formulas import (
     MOST_PASSES,
     PATIENCE,
     advance,
+    allowed_above,
+    allowed_below,
     appeal_at_zero,
     better_price,
     between_rungs,
@@ -138,12 +140,13 @@ def unconstrained_price_of(product, endings, slope, target, category_value):
 def best_rung(product, endings, slope, unconstrained_price, category_value):
     """Return the better of the two rungs around a stationary price, or that price if it lies outside the bounds.
 
-    A bound counts as a rung, as in rungs.prices_around.
+    A bound counts as a rung, and the gap's rungs do not, as in rungs.prices_around.
     """
     low, high = product.low, product.high
     price = clip(unconstrained_price, low, high)
     below, above = bracket(product, endings, price, price)
-    below, above = max(below, low), min(above, high)
+    below = allowed_below(below, price, product.gap_low, product.kept, product.gap_high, low)
+    above = allowed_above(above, price, product.gap_low, product.kept, product.gap_high, high)
     best = better_price(below, above, slope, product.unit_cost, product.weight, category_value)
     return rung_unless_outside(best, unconstrained_price, low, high)
 

@@ -12,7 +12,7 @@ that is 1.0 (2026-11).
 import numpy as np
 
 from kernels.compiled import compiled
-from kernels.formulas import binding_side_of, clip
+from kernels.formulas import allowed_above, allowed_below, binding_side_of, clip
 from kernels.outputs import BindingSide
 from kernels.posterior.category_draws import (
     change_price,
@@ -177,7 +177,9 @@ def candidate_prices(category_draws, endings, j, price):
         return unconstrained_price, price, price, price
     below, above = prices_around(product, endings, unconstrained_price)
     lower, upper = bracket(product, endings, price - 1.0, price + 1.0)
-    lower, upper = max(lower, low), min(upper, high)
+    gap = (product.gap_low, product.kept, product.gap_high)
+    lower = price if price <= low else allowed_below(lower, price - 1.0, *gap, low)
+    upper = price if price >= high else allowed_above(upper, price + 1.0, *gap, high)
     lower = price if lower in (below, above) else lower
     upper = price if upper in (below, above) else upper
     return below, price if above == below else above, lower, upper

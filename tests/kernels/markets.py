@@ -80,6 +80,18 @@ def with_an_end_off_the_ladder(inputs, seed):
     return replace(inputs, low=low.astype(np.float32), high=high.astype(np.float32))
 
 
+def with_gaps(inputs, seed):
+    """Return the inputs in which half of the products with a wide range have a gap around a price off their ladder."""
+    rng = np.random.default_rng(seed)
+    gap = np.repeat(inputs.low[:, None], 3, axis=1)
+    for p in np.flatnonzero((inputs.high > inputs.low + 20) & (rng.random(len(inputs.low)) < 0.7)):
+        period, endings = inputs.ladders.period[0], inputs.ladders.endings
+        rungs = [c for c in range(int(inputs.low[p]), int(inputs.high[p]) + 1) if c % period in endings]
+        first, last = sorted(rng.choice(len(rungs), 2, replace=False))
+        gap[p] = rungs[first], rng.integers(rungs[first], rungs[last] + 1), rungs[last]
+    return replace(inputs, gap=gap)
+
+
 def steep_inputs(seed, sizes):
     """Return inputs without outside option, where rounding moves extreme utilities by more than odds can hold."""
     inputs = random_inputs(seed, sizes, "cents", has_outside_option=False)

@@ -31,3 +31,8 @@ def best_profit(rungs, category):
 def rungs_between(low, high, period, endings):
     """Return the rungs in [low, high], and low and high, by listing whole cents."""
     return [cents for cents in range(int(low), int(high) + 1) if cents % period in endings or cents in (low, high)]
+
+
+def outside(prices, gap_low, kept, gap_high):
+    """Return the prices outside the gap, and the kept one."""
+    return sorted({*(price for price in prices if not gap_low < price < gap_high), int(kept)})

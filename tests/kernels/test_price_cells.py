@@ -15,6 +15,7 @@ from tests.kernels.markets import (
     positive,
     random_inputs,
     with_an_end_off_the_ladder,
+    with_gaps,
 )
 
 FLOAT32_REGRET = 2e-6
@@ -32,6 +33,8 @@ def regrets(demand, inputs):
                 oracle.rungs_between(low, high, period, endings)
                 for low, high in zip(inputs.low[rows], inputs.high[rows], strict=True)
             ]
+            if inputs.gap is not None:
+                rungs = [oracle.outside(prices, *gap) for prices, gap in zip(rungs, inputs.gap[rows], strict=True)]
             best = oracle.best_profit(rungs, market)
             ours = oracle.profit(priced.price[rows, segment].astype(float), market)
             scale = abs(best) + np.abs(market["weight"] * (market["unit_cost"] - inputs.high[rows])).max()
@@ -61,6 +64,22 @@ def test_an_end_off_the_ladder_is_one_more_price(seed, kind):
 
     is_end = (priced.price == inputs.low[:, None]) | (priced.price == inputs.high[:, None])
     assert (is_end | np.isin(priced.price % kind[0], kind[1])).all()
+    assert max(regrets(demand, inputs)) < FLOAT32_REGRET
+
+
+@pytest.mark.parametrize("kind", ["endings", "list", "nines"])
+@pytest.mark.parametrize("seed", range(8))
+def test_only_the_kept_price_is_allowed_inside_a_gap(seed, kind):
+    ladder = (100, [9, 19, 29, 39, 49, 59, 69, 79, 89, 99]) if kind == "nines" else LADDERS[kind]
+    inputs = random_inputs(seed, [3, 1, 2, 4], "endings" if kind == "nines" else kind)
+    inputs = with_gaps(replace(inputs, ladders=Ladders.of(ladder)), seed)
+    demand = factor_demand(seed, 5, inputs.shelf.product_count)
+
+    priced = price_cells(demand, inputs)
+
+    gap_low, kept, gap_high = (inputs.gap[:, k, None] for k in range(3))
+    is_inside = (priced.price > gap_low) & (priced.price < gap_high)
+    assert (priced.price == kept)[is_inside].all()
     assert max(regrets(demand, inputs)) < FLOAT32_REGRET
 
 

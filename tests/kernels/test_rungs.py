@@ -41,7 +41,7 @@ def test_bracket_holds_the_price_between_neighbouring_rungs(price, below, above)
 
 @pytest.mark.parametrize(
     ("low", "high", "price", "below", "above"),
-    [(129, 137, 130, 129, 137), (140, 149, 140, 140, 149), (140, 149, 143, 140, 149), (129, 499, 200, 199, 229)],
+    [(129, 137, 130, 129, 137), (140, 149, 140, 140, 140), (140, 149, 143, 140, 149), (129, 499, 200, 199, 229)],
 )
 def test_a_bound_off_the_ladder_is_one_of_the_prices_around(low, high, price, below, above):
     product, endings = product_on(low, high)

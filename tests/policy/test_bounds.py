@@ -40,6 +40,11 @@ from tests.markets import NO_RULES, USUAL
             {"min_days_between_changes": 0},
             "bounds.min_days_between_changes must be a whole number of at least 1, found 0",
         ),
+        ({"min_change": 1.1}, "bounds.min_change must be a number of at least 0 and at most 1, found 1.1"),
+        (
+            {"min_change": 0.02, "family_column": "line"},
+            "bounds.min_change cannot be kept beside bounds.family_column: set one of them to null",
+        ),
         ({"max_changes": 1.5}, "bounds.max_changes must be a whole number of at least 0, found 1.5"),
         (
             {"max_segment_ratio": 0.9},

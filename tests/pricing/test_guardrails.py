@@ -57,6 +57,7 @@ ON_AND_OFF = [
         ({"ceiling_column": "most"}, {"most": 6.0}, 6.0, "ceiling"),
         ({"frozen": "brand = 'own' and price < 6"}, {"brand": "own"}, 5.0, "frozen"),
         ({"min_days_between_changes": 7}, {"days_since_change": 6}, 5.0, "min_days_between_changes"),
+        ({"min_change": 0.05}, {"price": 7.35}, 7.35, "min_change"),
         ({"max_changes": 0}, {}, 5.0, "max_changes"),
 ]  # fmt: skip
 

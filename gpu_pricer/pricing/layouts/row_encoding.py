@@ -12,7 +12,11 @@ from kernels import BindingSide
 
 Array = np.ndarray
 LOW = int(BindingSide.LOW)
-RULE_OF_SIDE = {BindingSide.OVERRIDE: "override", BindingSide.CHANGE_BUDGET: "max_changes"}
+RULE_OF_SIDE = {
+    BindingSide.OVERRIDE: "override",
+    BindingSide.CHANGE_BUDGET: "max_changes",
+    BindingSide.SMALL_MOVE: "min_change",
+}
 PRICING_RULES = np.array([BINDINGS.index(RULE_OF_SIDE[side]) for side in sorted(RULE_OF_SIDE)], np.int8)
 """The positions in BINDINGS that the sides above BindingSide.HIGH name, in their order. They are an argument of
 code_bindings, because numba's cache keeps the value of a global after another module has changed it."""

@@ -56,7 +56,8 @@ class PriceLimits:
     low, high int32 cents [P]: rungs of the product's ladder, or one of them today's price off the ladder (see
     on_ladder), or equal where one price is left; rules: what `binding` names; may_stay bool [P]: whether today's price
     breaks no rule; ladder int32 [P]: the product's row of `ladders`;
-    family int32 [P]: products with the same number share one price, -1: the product is alone.
+    family int32 [P]: products with the same number share one price, -1: the product is alone. gap int32 cents [P, 3]:
+    see small_moves, None without a smallest move.
     """
 
     low: np.ndarray
@@ -66,6 +67,7 @@ class PriceLimits:
     ladder: np.ndarray
     ladders: Ladders
     family: np.ndarray
+    gap: np.ndarray | None
 
 
 class RuleLimits(NamedTuple):

@@ -17,6 +17,7 @@ from gpu_pricer.pricing.problem.matching import Matched, match_products
 from gpu_pricer.pricing.problem.posterior_draws import POINT, posterior_draws
 from gpu_pricer.pricing.problem.price_limits import PriceLimits, bounded, ladder_rows
 from gpu_pricer.pricing.problem.segment_demand import SegmentDemand, segment_demand
+from gpu_pricer.pricing.problem.small_moves import without_small_moves
 from gpu_pricer.tables.artefact import DemandArtefact
 from gpu_pricer.tables.price_table import CENTS
 from kernels import Demand, Draws, PricingInputs, Shelf, Totals, choice_totals, expected_totals, in_double
@@ -108,6 +109,7 @@ class PricingProblem:
             ladder=self.limits.ladder[products],
             ladders=self.limits.ladders,
             family=self.limits.family[products],
+            gap=None if self.limits.gap is None else self.limits.gap[products].astype(np.float64),
         )
 
     def exact_demand(self) -> Demand:
@@ -146,6 +148,9 @@ def problem_of(artefact: DemandArtefact, matched: Matched, policy: Policy, uncer
     ladder = ladder_rows(products["category_id"], policy)
     limits = bounded(products, policy, ladder, overrides.of_products())
     family, limits = shared(products, limits, policy.ladders, ladder)
+    gap = None
+    if policy.bounds.min_change is not None:
+        limits, gap = without_small_moves(limits, policy.ladders, ladder, policy.bounds.min_change)
     return PricingProblem(
         demand=demand,
         products=_problem_products(products, limits.today, policy),
@@ -158,6 +163,7 @@ def problem_of(artefact: DemandArtefact, matched: Matched, policy: Policy, uncer
             ladder=ladder,
             ladders=kernel_ladders(policy.ladders),
             family=family,
+            gap=gap,
         ),
         overrides=overrides,
         bounds=policy.bounds,

@@ -43,4 +43,6 @@ def inputs_of(inputs: PricingInputs, categories: np.ndarray) -> PricingInputs:
     )
     columns = ("unit_cost", "weight", "low", "high", "ladder")
     family = None if inputs.family is None else inputs.family[products]
-    return replace(inputs, shelf=shelf, family=family, **{name: getattr(inputs, name)[products] for name in columns})
+    gap = None if inputs.gap is None else inputs.gap[products]
+    chosen = {name: getattr(inputs, name)[products] for name in columns}
+    return replace(inputs, shelf=shelf, family=family, gap=gap, **chosen)

@@ -9,7 +9,7 @@ from gpu_pricer.pricing.decomposition import ObjectiveTerms
 from gpu_pricer.pricing.problem.price_limits import BindingRules
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
 from gpu_pricer.pricing.tiles.lagrangian import LagrangianWeights, price_under_lagrangian
-from gpu_pricer.pricing.tiles.solving import solve_cells, tile_problem, within_ratio
+from gpu_pricer.pricing.tiles.solving import mark_small_moves, solve_cells, tile_problem, within_ratio
 from kernels import Demand, Outcomes, PricedCells, expected_outcomes, utility_lines
 
 
@@ -95,4 +95,5 @@ def solve_tile(
         price_under_lagrangian(problem, lagrangian, (first, last), backend) if lagrangian is not None else None
     )
     cells = solve_cells(tile, backend) if under_constraints is None else under_constraints
+    mark_small_moves(tile, cells)
     return SolvedTile(problem, first, last, tile.demand, cells, tile.rules, lagrangian)

@@ -123,6 +123,15 @@ def solve_cells(tile: TileProblem, backend: str) -> PricedCells:
     )
 
 
+def mark_small_moves(tile: TileProblem, cells: PricedCells) -> None:
+    """Set the binding side of cells that stay inside the gap around today's price, in place; see small_moves."""
+    if tile.inputs.gap is None:
+        return
+    kept = np.where(tile.inputs.gap[:, 0] < tile.inputs.gap[:, 2], tile.inputs.gap[:, 1], -1)
+    stays = (cells.price == kept[:, None]) & (cells.binding_side == BindingSide.NONE)
+    cells.binding_side[stays] = BindingSide.SMALL_MOVE
+
+
 def choose_changes(problem: PricingProblem, tiles: Iterator[tuple[int, int]], backend: str) -> PricingProblem:
     """Return the problem with `moves` filled, after one pass over all tiles; unchanged without a budget of changes.
 

@@ -30,6 +30,7 @@ from tests.kernels.markets import (
     random_inputs,
     steep_inputs,
     with_an_end_off_the_ladder,
+    with_gaps,
 )
 
 pytestmark = [pytest.mark.gpu, pytest.mark.simulator, *QUIET]
@@ -54,6 +55,16 @@ def test_both_backends_price_alike(cuda, monkeypatch, kind, has_outside_option, 
 def test_both_backends_price_alike_where_an_end_is_off_the_ladder(cuda, kind):
     inputs = with_an_end_off_the_ladder(random_inputs(5, [3, 1, 6], kind), 5)
     demand = factor_demand(5, 5, 10)
+
+    cpu, gpu = on_both(demand, inputs)
+
+    assert_equally_good(demand, inputs, cpu, gpu)
+
+
+@pytest.mark.parametrize("kind", ["endings", "list"])
+def test_both_backends_price_alike_around_a_gap(cuda, kind):
+    inputs = with_gaps(random_inputs(6, [3, 1, 6], kind), 6)
+    demand = factor_demand(6, 5, 10)
 
     cpu, gpu = on_both(demand, inputs)
 

@@ -30,6 +30,7 @@ from tests.kernels.markets import (
     positive,
     random_inputs,
     with_an_end_off_the_ladder,
+    with_gaps,
 )
 
 SIZES = [3, 1, 2, 4]
@@ -43,11 +44,11 @@ def random_draws(seed, categories, segments, spread, count=9):
     return Draws(np.exp(deviation), np.arange(categories))
 
 
-def market(seed, kind="endings", has_outside_option=True, spread=0.5, has_ends_off_the_ladder=False):
+def market(seed, kind="endings", has_outside_option=True, spread=0.5, change=None):
     """Return a demand of SEGMENTS for categories of SIZES, its inputs, its draws and the best cells without draws."""
     inputs = random_inputs(seed, SIZES, kind, has_outside_option)
-    if has_ends_off_the_ladder:
-        inputs = with_an_end_off_the_ladder(inputs, seed)
+    if change is not None:
+        inputs = change(inputs, seed)
     demand = factor_demand(seed, SEGMENTS, inputs.shelf.product_count)
     return demand, inputs, random_draws(seed, len(SIZES), SEGMENTS, spread), price_cells(demand, inputs)
 
@@ -72,11 +73,11 @@ def places():
 
 @pytest.mark.parametrize("has_outside_option", [True, False])
 @pytest.mark.parametrize("kind", LADDERS)
-@pytest.mark.parametrize("has_ends_off_the_ladder", [False, True])
-def test_hardly_any_combination_of_rungs_earns_more(kind, has_outside_option, has_ends_off_the_ladder):
+@pytest.mark.parametrize("change", [None, with_an_end_off_the_ladder, with_gaps])
+def test_hardly_any_combination_of_rungs_earns_more(kind, has_outside_option, change):
     missed, regret = [], []
     for seed in range(3):
-        demand, inputs, draws, start = market(seed, kind, has_outside_option, 0.5, has_ends_off_the_ladder)
+        demand, inputs, draws, start = market(seed, kind, has_outside_option, 0.5, change)
         found = expected_cells(demand, inputs, draws, start)
         period, endings = int(inputs.ladders.period[0]), inputs.ladders.endings.tolist()
         for g, s in places():
@@ -87,6 +88,9 @@ def test_hardly_any_combination_of_rungs_earns_more(kind, has_outside_option, ha
                     inputs.low[rows], inputs.high[rows], category["on_shelf"], strict=True
                 )
             ]
+            if inputs.gap is not None:
+                pairs = zip(rungs, inputs.gap[rows], strict=True)
+                rungs = [oracle.outside(prices, *gap) if len(prices) > 1 else prices for prices, gap in pairs]
             every = list(product(*rungs))
             if len(every) > 300:
                 continue
