@@ -17,10 +17,14 @@ log = logging.getLogger(__name__)
 
 
 class PricedCatalog(NamedTuple):
-    """The catalog to price, and the history of its prices up to the day; None if no rule counts days."""
+    """The catalog to price, the day on which its prices are set, and their history up to that day.
+
+    day: None for today (UTC). history: None if no rule counts days.
+    """
 
     catalog: pl.DataFrame
-    history: pl.DataFrame | None
+    day: date | None = None
+    history: pl.DataFrame | None = None
 
 
 def pricing_day(setting: object) -> date:
@@ -41,12 +45,12 @@ def read_priced_catalog(path: Path, policy: Policy, prices: Path, day: date) -> 
     catalog = read_catalog(path, policy.columns)
     days = policy.bounds.days_needed
     if days is None:
-        return PricedCatalog(catalog, None)
+        return PricedCatalog(catalog, day)
     history = continued_history(published_history(prices), catalog, day, days)
     first = history["since"].min()
     if first > day - timedelta(days):  # type: ignore[operator]
         log.info("the history of prices begins on %s, %d days are asked for: the first known price counts", first, days)
-    return PricedCatalog(with_history_columns(catalog, policy, history, day), history)
+    return PricedCatalog(with_history_columns(catalog, policy, history, day), day, history)
 
 
 def with_history_columns(catalog: pl.DataFrame, policy: Policy, history: pl.DataFrame, day: date) -> pl.DataFrame:

@@ -61,20 +61,17 @@ def main(config: DictConfig) -> None:
     )
     folder, fairness = version_folder(Path(config.paths.prices), shards, tiling), instantiate(config.fairness)
     require_known_attributes(fairness)
-    day = pricing_day(config.day)
-    priced = read_priced_catalog(catalog, policy, Path(config.paths.prices), day)
+    priced = read_priced_catalog(catalog, policy, Path(config.paths.prices), pricing_day(config.day))
     with _finished_or_absent(folder, is_new=shards is None):
         version = score(
             read_artefact(demand),
-            priced.catalog,
+            priced,
             policy,
             tiling,
             folder,
             config.backend,
             None if warm_start is None else warm_start / RECORD,
             uncertainty,
-            day,
-            priced.history,
         )
         if version is None:
             return

@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from gpu_pricer.constraints import MarketData
 from gpu_pricer.errors import InputError
 from gpu_pricer.jobs.backends import backend_of, resolved
 from gpu_pricer.jobs.constrained_prices import PreparedConstraints, prepare_constraints, solve_constraints
+from gpu_pricer.jobs.priced_catalog import PricedCatalog
 from gpu_pricer.jobs.progress import progress
 from gpu_pricer.policy import Policy, columns_read, with_rule_columns
 from gpu_pricer.pricing import (
@@ -50,25 +51,23 @@ def origin_of(artefact: DemandArtefact, policy: Policy, catalog: pl.DataFrame) -
 
 def score(
     artefact: DemandArtefact,
-    catalog: pl.DataFrame,
+    priced: PricedCatalog,
     policy: Policy,
     tiling: Tiling,
     folder: Path,
     backend: str,
     warm_start: Path | None = None,
     uncertainty: str = POINT,
-    day: date | None = None,
-    history: pl.DataFrame | None = None,
 ) -> PriceVersion | None:
     """Write this process's shards into the folder; return the finished version, or None while other shards are missing.
 
-    warm_start: the record of an earlier version, whose multipliers are the first guess. day: on which the prices are
-    set, None for today (UTC). history: of the catalog's prices up to this day, None if no rule counts days.
+    warm_start: the record of an earlier version, whose multipliers are the first guess.
     """
+    catalog, day, history = priced
     found, origin = resolved(backend), origin_of(artefact, policy, catalog)
     matched = match_products(with_rule_columns(catalog, policy.bounds), artefact)
     market = _market_of(artefact, catalog, policy)
-    del catalog  # here and below: a million products take 50 MB of catalog, 110 of matches, 100 of artefact tables
+    del priced, catalog  # here and below: a million products take 50 MB of catalog, 110 of matches, 100 of tables
     problem = problem_of(artefact, matched, policy, uncertainty)
     del artefact, matched
     backend = backend_of(problem, backend, found)

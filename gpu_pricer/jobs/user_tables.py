@@ -9,8 +9,8 @@ import polars as pl
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.encoding.attributes import Vocabulary
 from gpu_pricer.tables.attributes import like_attributes
-from gpu_pricer.tables.canonical import set_apart
 from gpu_pricer.tables.checking import check
+from gpu_pricer.tables.further_columns import set_apart
 from gpu_pricer.tables.reading import collect, conform, scan_table
 from gpu_pricer.tables.replacing import replacing_file
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import polars as pl
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.tables.canonical import given_name
+from gpu_pricer.tables.further_columns import given_name
 
 
 def holds_numbers(dtype: pl.DataType) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 import dataframely as dy
 import polars as pl
 
-from gpu_pricer.tables.canonical import set_apart
+from gpu_pricer.tables.further_columns import set_apart
 
 EXAMPLES = 3
 ROW = "checked:row"

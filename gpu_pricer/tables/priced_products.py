@@ -9,9 +9,7 @@ import polars as pl
 
 from gpu_pricer.tables.low_memory import add_rows, is_unique
 from gpu_pricer.tables.reading import read_table
-
-COST_SOURCES = ("given", "assumed")
-"""Whether the shop gave a product's cost, or `prepare` computed it from data.catalog.cost_ratio."""
+from gpu_pricer.tables.schemas import COST_SOURCES
 
 
 class PricedProducts(dy.Schema):

@@ -9,10 +9,10 @@ from typing import Any
 import dataframely as dy
 import polars as pl
 
-from gpu_pricer.tables.priced_products import COST_SOURCES
-
 PROMOTIONS = ("display", "mailer")
 """Context columns that every shelf has, as shares of the stores."""
+COST_SOURCES = ("given", "assumed")
+"""Whether the shop gave a product's cost, or `prepare` computed it from data.catalog.cost_ratio."""
 COST_SHIFTERS = ("cost",)
 """Context columns that move prices but not demand: instruments, never features (Berry 1994)."""
 CHOICE_COUNT = (

@@ -10,6 +10,7 @@ import pytest
 from gpu_pricer.errors import InputError, Refused
 from gpu_pricer.explain.fairness import Fairness, audit, price_index
 from gpu_pricer.jobs.fairness_audit import audit_version
+from gpu_pricer.jobs.priced_catalog import PricedCatalog
 from gpu_pricer.jobs.scored_version import score
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.artefact import write_artefact
@@ -42,7 +43,14 @@ def market(tmp_path, discriminates, max_gap=0.01, **rules):
     )
     users.write_parquet(tmp_path / "users.parquet")
     write_artefact(artefact, tmp_path / "demand")
-    score(artefact, catalog_of(artefact), a_policy(replace(USUAL, **rules)), ONE_SHARD, tmp_path / "run", "cpu")
+    score(
+        artefact,
+        PricedCatalog(catalog_of(artefact)),
+        a_policy(replace(USUAL, **rules)),
+        ONE_SHARD,
+        tmp_path / "run",
+        "cpu",
+    )
     return tmp_path / "run", Fairness(str(tmp_path / "users.parquet"), ["age"], max_gap)
 
 

@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.jobs import evaluate, prepare, score
+from gpu_pricer.jobs.priced_catalog import PricedCatalog
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.artefact import read_artefact
 from gpu_pricer.tables.priced_products import read_catalog
@@ -41,7 +42,7 @@ def published_from_the_truth(config: DictConfig, layout: str = "long") -> None:
     shutil.copytree(config.paths.truth, config.paths.demand)
     folder = Path(config.paths.prices) / "first"
     artefact, catalog = read_artefact(Path(config.paths.demand)), read_catalog(Path(config.paths.catalog))
-    score.score(artefact, catalog, policy(), Tiling(layout, 100_000, 1, None, 1), folder, "cpu")
+    score.score(artefact, PricedCatalog(catalog), policy(), Tiling(layout, 100_000, 1, None, 1), folder, "cpu")
     (folder.parent / "_current").symlink_to("first")
 
 

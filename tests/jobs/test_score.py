@@ -14,6 +14,7 @@ from gpu_pricer.cli import CONF
 from gpu_pricer.errors import InputError
 from gpu_pricer.jobs import backends
 from gpu_pricer.jobs import score as job
+from gpu_pricer.jobs.priced_catalog import PricedCatalog
 from gpu_pricer.jobs.scored_version import score
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
 from gpu_pricer.pricing.tiling import Tiling
@@ -24,11 +25,12 @@ from tests.markets import NO_RULES, a_policy, catalog_of, small_artefact, with_p
 
 ARTEFACT = small_artefact(11, segments=19, products=60, categories=9)
 CATALOG = catalog_of(ARTEFACT)
+PRICED = PricedCatalog(CATALOG)
 ONE_SHARD = Tiling(layout="long", cells_per_file=10**6, shards=1, shard=None, writers=1)
 
 
 def scored(folder, tiling=ONE_SHARD, artefact=ARTEFACT, catalog=CATALOG, policy=None):
-    score(artefact, catalog, policy or a_policy(), tiling, folder, "cpu")
+    score(artefact, PricedCatalog(catalog), policy or a_policy(), tiling, folder, "cpu")
     return scan_prices(folder).sort("product_id", "segment_id").collect()
 
 
@@ -73,7 +75,14 @@ def test_rows_are_the_same_bits_for_any_tiling(tmp_path, form, cells, shards, wr
 
 @pytest.mark.parametrize(("cells", "shards", "writers"), [(1, 1, 1), (200, 1, 3), (350, 4, 2), (10**6, 9, 1)])
 def test_wide_rows_are_the_same_for_any_tiling_and_those_of_the_long_table(tmp_path, folder, cells, shards, writers):
-    score(ARTEFACT, CATALOG, a_policy(), Tiling("wide", cells, shards, None, writers), tmp_path / "wide", "cpu")
+    score(
+        ARTEFACT,
+        PRICED,
+        a_policy(),
+        Tiling("wide", cells, shards, None, writers),
+        tmp_path / "wide",
+        "cpu",
+    )
 
     cells_of = [scan_cells(path, pl.String()).sort("product_id", "segment_id") for path in (folder, tmp_path / "wide")]
     assert cells_of[0].collect().equals(cells_of[1].collect())
@@ -85,10 +94,10 @@ def test_wide_rows_are_the_same_for_any_tiling_and_those_of_the_long_table(tmp_p
 
 
 def test_layouts_do_not_mix(tmp_path):
-    score(ARTEFACT, CATALOG, a_policy(), Tiling("wide", 200, 2, 0, 1), tmp_path / "run", "cpu")
+    score(ARTEFACT, PRICED, a_policy(), Tiling("wide", 200, 2, 0, 1), tmp_path / "run", "cpu")
 
     with pytest.raises(InputError, match="every shard must be scored from the same"):
-        score(ARTEFACT, CATALOG, a_policy(), Tiling("long", 200, 2, 1, 1), tmp_path / "run", "cpu")
+        score(ARTEFACT, PRICED, a_policy(), Tiling("long", 200, 2, 1, 1), tmp_path / "run", "cpu")
 
 
 def test_version_of_the_time_before_layouts_and_posteriors_had_neither(tmp_path):
@@ -107,7 +116,7 @@ def test_rows_under_a_posterior_are_the_same_bits_for_any_tiling(tmp_path, cells
     artefact = with_posterior(ARTEFACT, 0.5)
     for name, tiling in (("one", ONE_SHARD), ("cut", Tiling("long", cells, shards, None, writers))):
         tiling = replace(tiling, details=["parts", "interval"])
-        score(artefact, CATALOG, a_policy(), tiling, tmp_path / name, "cpu", uncertainty="posterior")
+        score(artefact, PRICED, a_policy(), tiling, tmp_path / name, "cpu", uncertainty="posterior")
 
     one, cut = (scan_prices(tmp_path / name).sort("product_id", "segment_id").collect() for name in ("one", "cut"))
     assert one.equals(cut)
@@ -122,7 +131,7 @@ def test_posterior_is_only_heard_when_asked_for(tmp_path, folder):
     artefact = with_posterior(ARTEFACT, 0.5)
 
     plain = scored(tmp_path / "plain", artefact=artefact)
-    score(artefact, CATALOG, a_policy(), ONE_SHARD, tmp_path / "drawn", "cpu", uncertainty="posterior")
+    score(artefact, PRICED, a_policy(), ONE_SHARD, tmp_path / "drawn", "cpu", uncertainty="posterior")
 
     drawn = scan_prices(tmp_path / "drawn").sort("product_id", "segment_id").collect()
     assert plain.equals(scan_prices(folder).sort("product_id", "segment_id").collect())
@@ -133,10 +142,10 @@ def test_posterior_is_only_heard_when_asked_for(tmp_path, folder):
 
 def test_shards_under_a_posterior_do_not_mix_with_others(tmp_path):
     artefact, tiling = with_posterior(ARTEFACT, 0.5), Tiling("long", 200, 2, 0, 1)
-    score(artefact, CATALOG, a_policy(), tiling, tmp_path / "run", "cpu", uncertainty="posterior")
+    score(artefact, PRICED, a_policy(), tiling, tmp_path / "run", "cpu", uncertainty="posterior")
 
     with pytest.raises(InputError, match="every shard must be scored from the same"):
-        score(artefact, CATALOG, a_policy(), replace(tiling, shard=1), tmp_path / "run", "cpu")
+        score(artefact, PRICED, a_policy(), replace(tiling, shard=1), tmp_path / "run", "cpu")
 
 
 def test_posterior_stays_on_the_cpu(tmp_path, monkeypatch, caplog):
@@ -144,8 +153,8 @@ def test_posterior_stays_on_the_cpu(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(backends, "resolve_backend", lambda _: "cuda")
 
     with pytest.raises(InputError, match="uncertainty=posterior needs backend=cpu, found cuda"):
-        score(artefact, CATALOG, a_policy(), ONE_SHARD, tmp_path / "run", "cuda", uncertainty="posterior")
-    version = score(artefact, CATALOG, a_policy(), ONE_SHARD, tmp_path / "run", "auto", uncertainty="posterior")
+        score(artefact, PRICED, a_policy(), ONE_SHARD, tmp_path / "run", "cuda", uncertainty="posterior")
+    version = score(artefact, PRICED, a_policy(), ONE_SHARD, tmp_path / "run", "auto", uncertainty="posterior")
 
     assert version.backend == "cpu"
 
@@ -161,11 +170,21 @@ def test_rows_of_a_file_are_sorted_by_product_then_segment(tmp_path):
 def test_separate_processes_write_one_version(tmp_path):
     whole = scored(tmp_path / "whole", Tiling("long", 200, 3, None, 1))
     for shard in (2, 0):
-        assert score(ARTEFACT, CATALOG, a_policy(), Tiling("long", 200, 3, shard, 1), tmp_path / "array", "cpu") is None
+        assert (
+            score(
+                ARTEFACT,
+                PRICED,
+                a_policy(),
+                Tiling("long", 200, 3, shard, 1),
+                tmp_path / "array",
+                "cpu",
+            )
+            is None
+        )
     with pytest.raises(InputError, match=r"found shard-00000-of-00003.json, shard-00002-of-00003.json"):
         read_version(tmp_path / "array")
 
-    version = score(ARTEFACT, CATALOG, a_policy(), Tiling("long", 200, 3, 1, 1), tmp_path / "array", "cpu")
+    version = score(ARTEFACT, PRICED, a_policy(), Tiling("long", 200, 3, 1, 1), tmp_path / "array", "cpu")
 
     assert version == read_version(tmp_path / "array")
     assert scan_prices(tmp_path / "array").sort("product_id", "segment_id").collect().equals(whole)
@@ -173,10 +192,17 @@ def test_separate_processes_write_one_version(tmp_path):
 
 
 def test_shards_of_different_policies_do_not_mix(tmp_path):
-    score(ARTEFACT, CATALOG, a_policy(), Tiling("long", 200, 2, 0, 1), tmp_path / "run", "cpu")
+    score(ARTEFACT, PRICED, a_policy(), Tiling("long", 200, 2, 0, 1), tmp_path / "run", "cpu")
 
     with pytest.raises(InputError, match="every shard must be scored from the same artefact, catalog and policy"):
-        score(ARTEFACT, CATALOG, a_policy(ladder=None), Tiling("long", 200, 2, 1, 1), tmp_path / "run", "cpu")
+        score(
+            ARTEFACT,
+            PRICED,
+            a_policy(ladder=None),
+            Tiling("long", 200, 2, 1, 1),
+            tmp_path / "run",
+            "cpu",
+        )
 
 
 def test_second_attempt_leaves_nothing_of_the_first(tmp_path):
@@ -264,7 +290,7 @@ def test_totals_are_those_of_the_rows(folder):
 def test_totals_at_todays_prices_are_todays(tmp_path):
     stay = replace(NO_RULES, max_decrease=0.0, max_increase=0.0)
 
-    version = score(ARTEFACT, CATALOG, a_policy(stay, ladder=None), ONE_SHARD, tmp_path / "run", "cpu")
+    version = score(ARTEFACT, PRICED, a_policy(stay, ladder=None), ONE_SHARD, tmp_path / "run", "cpu")
 
     assert version.totals()["share_moved"] == 0
     assert version.tally.profit_new == version.tally.profit_today

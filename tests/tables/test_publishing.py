@@ -14,6 +14,7 @@ import pytest
 from deltalake import DeltaTable
 
 from gpu_pricer.errors import InputError, Refused
+from gpu_pricer.jobs.priced_catalog import PricedCatalog
 from gpu_pricer.jobs.publish import Publication, publish
 from gpu_pricer.jobs.scored_version import score
 from gpu_pricer.pricing.tiling import Tiling
@@ -32,7 +33,14 @@ ROOT = Path(__file__).parents[2]
 
 def scored(prices, run, seed=0, layout="long"):
     """A finished version whose prices differ by seed."""
-    score(ARTEFACT, catalog_of(ARTEFACT, seed), a_policy(), Tiling(layout, 9, 2, None, 1), prices / run, "cpu")
+    score(
+        ARTEFACT,
+        PricedCatalog(catalog_of(ARTEFACT, seed)),
+        a_policy(),
+        Tiling(layout, 9, 2, None, 1),
+        prices / run,
+        "cpu",
+    )
     return prices / run
 
 
@@ -171,7 +179,9 @@ def test_killed_publication_leaves_a_whole_version_and_a_rerun_succeeds(tmp_path
 
 def test_scoring_that_was_killed_is_not_published(tmp_path):
     publish(tmp_path, scored(tmp_path, "first"), USUAL)
-    score(ARTEFACT, catalog_of(ARTEFACT), a_policy(), Tiling("long", 9, 2, 0, 1), tmp_path / "half", "cpu")
+    score(
+        ARTEFACT, PricedCatalog(catalog_of(ARTEFACT)), a_policy(), Tiling("long", 9, 2, 0, 1), tmp_path / "half", "cpu"
+    )
 
     assert publish(tmp_path, None, USUAL) == "first"
     with pytest.raises(

@@ -5,7 +5,7 @@ import logging
 import polars as pl
 
 from gpu_pricer.network.encoding.attributes import Scale, Vocabulary
-from gpu_pricer.tables.canonical import given_name
+from gpu_pricer.tables.further_columns import given_name
 
 log = logging.getLogger(__name__)
 

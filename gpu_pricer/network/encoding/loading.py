@@ -35,7 +35,8 @@ from gpu_pricer.network.encoding.numbering import (
     numbered_shelf,
 )
 from gpu_pricer.tables.attributes import with_attributes
-from gpu_pricer.tables.canonical import FURTHER, name_apart, read_canonical
+from gpu_pricer.tables.canonical import read_canonical
+from gpu_pricer.tables.further_columns import FURTHER, name_apart
 from gpu_pricer.tables.periods import Split
 from gpu_pricer.tables.schemas import COST_SHIFTERS, PROMOTIONS, Shelf, Users
 

@@ -23,7 +23,8 @@ from torch import Tensor
 
 from gpu_pricer.checks import require_flag, require_integer
 from gpu_pricer.errors import InputError
-from gpu_pricer.tables.canonical import SHELF_OWN, given_name, name_apart
+from gpu_pricer.tables.canonical import SHELF_OWN
+from gpu_pricer.tables.further_columns import given_name, name_apart
 
 log = logging.getLogger(__name__)
 
