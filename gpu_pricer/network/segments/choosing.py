@@ -5,6 +5,7 @@ import logging
 import numpy as np
 
 from gpu_pricer.network.segments.latent_classes import LatentClasses, fit_classes
+from gpu_pricer.network.segments.taste_prior import with_taste_prior
 from gpu_pricer.network.segments.user_scores import UserScores
 
 log = logging.getLogger(__name__)
@@ -20,9 +21,9 @@ def choose_classes(scores: UserScores, most: int, least_members: int, seed: int)
 
     Each is judged by the log likelihood of the price response, of which profit is a function, in every fold, with
     classes learned from the others. One class responds like everybody. It is taken where it is no worse than the best
-    number by more than a standard error (Breiman et al. 1984). Else the largest number is taken that is no worse:
-    response is shrunk, so that too many segments cost less than too few. least_members: smallest mean number of members
-    that is tried. A single fold judges nothing: one class.
+    number by more than a standard error (Breiman et al. 1984). Else, of the choices that are no worse, the one in which
+    tastes count most is taken, and of those the largest number: response is shrunk, so that too many segments cost less
+    than too few. least_members: smallest mean number of members that is tried. A single fold judges nothing: one class.
     """
     if len(scores.score) == 1:
         return 1, 0.0
@@ -30,7 +31,7 @@ def choose_classes(scores: UserScores, most: int, least_members: int, seed: int)
     users = np.sort(generator.permutation(scores.users)[:JUDGES])
     folds = range(len(scores.score))
     judged = scores.of_users(users)
-    learned = [judged.of_folds([fold for fold in folds if fold != left_out]) for left_out in folds]
+    learned = [with_taste_prior(judged.of_folds([fold for fold in folds if fold != left_out])) for left_out in folds]
     most = max(min(most, len(users) // max(least_members, 1)), 1)
     found = {}
     for weight in TASTE_WEIGHTS:
@@ -40,13 +41,13 @@ def choose_classes(scores: UserScores, most: int, least_members: int, seed: int)
             means.append(float(found[count, weight].mean()))
             if len(means) > DECLINES and max(means[-DECLINES:]) < means[-DECLINES - 1]:
                 break
-    best, weight = max(found, key=lambda choice: found[choice].mean())
-    gains = {count: gain for (count, of_weight), gain in found.items() if of_weight == weight}
-    as_good = [count for count, gain in gains.items() if _is_as_good(gain, gains[best])]
-    count = 1 if 1 in as_good else max(as_good)
+    best = max(found.values(), key=np.mean)
+    as_good = [choice for choice, gain in found.items() if _is_as_good(gain, best)]
+    alone = [choice for choice in as_good if choice[0] == 1]
+    count, weight = alone[0] if alone else max(as_good, key=lambda choice: (choice[1], choice[0]))
     log.info(
         "segments: %d, tastes count %.2f beside price response (held-out log likelihood %+.3f a user over one segment)",
-        count, weight, gains[count].mean(),
+        count, weight, found[count, weight].mean(),
     )  # fmt: skip
     return count, weight
 
@@ -65,12 +66,12 @@ def _held_out(judged: UserScores, learned: list[UserScores], count: int, taste_w
     total = np.zeros(judged.users)
     for fold, others in enumerate(learned):
         classes = fit_classes(others, count, taste_weight, seed)
-        response = classes.response[members(classes, others, [0])]
+        response = classes.response[members(classes, others), : judged.score.shape[2]]
         total += (judged.score[fold] * response - 0.5 * judged.information[fold] * response**2).sum(axis=1)
     return total
 
 
-def members(classes: LatentClasses, scores: UserScores, folds: list[int]) -> np.ndarray:
-    """Return the most likely class of each user [U], from some of the folds."""
-    value = sum(classes.log_likelihood(scores, fold) for fold in folds) + np.log(np.maximum(classes.share, 1e-9))
+def members(classes: LatentClasses, scores: UserScores) -> np.ndarray:
+    """Return the most likely class of each user [U], from scores of a single fold."""
+    value = classes.log_likelihood(scores) + np.log(np.maximum(classes.share, 1e-9))
     return np.asarray(np.argmax(value, axis=1))

@@ -21,6 +21,7 @@ from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.segments.choosing import choose_classes, members
 from gpu_pricer.network.segments.latent_classes import LatentClasses, fit_classes
 from gpu_pricer.network.segments.members import Members
+from gpu_pricer.network.segments.taste_prior import with_taste_prior
 from gpu_pricer.network.segments.user_scores import UserScores
 
 log = logging.getLogger(__name__)
@@ -98,13 +99,14 @@ def form_segments(scores: UserScores, config: SegmentsConfig, visits: np.ndarray
             count, taste_weight = config.count, TASTE_WEIGHT
         else:
             count, taste_weight = choose_classes(scores, config.most, config.min_members, seed)
-        classes = fit_classes(scores.of_folds(folds), count, taste_weight, seed, RESTARTS)
+        whole = with_taste_prior(scores.of_folds(folds))
+        classes = fit_classes(whole, count, taste_weight, seed, RESTARTS)
         if isinstance(config.count, int):  # who asks for a number gets it, also where little tells the classes apart
             classes = replace(classes, share=np.full(count, 1 / count))
-        classes = _large_enough(classes, scores, config.min_members, visits)
-        segment = members(classes, scores, folds)
+        classes = _large_enough(classes, whole, config.min_members, visits)
+        segment = members(classes, whole)
         others = [[f for f in folds if f != fold] or [fold] for fold in folds]  # a single fold has none but itself
-        by_fold = np.stack([members(classes, scores, left) for left in others], axis=1)
+        by_fold = np.stack([members(classes, with_taste_prior(scores.of_folds(left))) for left in others], axis=1)
     if len(classes.share) < count:
         log.info("segments: %d, since not every one of %d kept enough members", len(classes.share), count)
     return Membership(segment, torch.from_numpy(by_fold[:, scores.fold]), len(classes.share))
@@ -122,13 +124,12 @@ def segmentation_of(membership: Membership, users: Members, visits: np.ndarray) 
 
 def _large_enough(classes: LatentClasses, scores: UserScores, least: int, visits: np.ndarray) -> LatentClasses:
     """Return the classes without those that fewer than `least` users belong to, in the order of their past visits."""
-    folds = list(range(len(scores.score)))
     while len(classes.share) > 1:
-        size = np.bincount(members(classes, scores, folds), minlength=len(classes.share))
+        size = np.bincount(members(classes, scores), minlength=len(classes.share))
         if size.min() >= least:
             break
         classes = classes.of(np.flatnonzero(np.arange(len(size)) != size.argmin()))
-    came = np.bincount(members(classes, scores, folds), weights=visits, minlength=len(classes.share))
+    came = np.bincount(members(classes, scores), weights=visits, minlength=len(classes.share))
     return classes.of(np.argsort(-came, kind="stable"))
 
 

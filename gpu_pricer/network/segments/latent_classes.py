@@ -29,12 +29,12 @@ class LatentClasses:
     share: np.ndarray
     taste_weight: float
 
-    def log_likelihood(self, scores: UserScores, fold: int) -> np.ndarray:
-        """Return each user's log likelihood in each class, [U, S], from one fold, up to a constant of the user."""
-        value = scores.score[fold] @ self.response.T - 0.5 * scores.information[fold] @ (self.response**2).T
+    def log_likelihood(self, scores: UserScores) -> np.ndarray:
+        """Return each user's log likelihood in each class, [U, S], up to a constant of the user; of a single fold."""
+        value = scores.score[0] @ self.response.T - 0.5 * scores.information[0] @ (self.response**2).T
         if self.taste_weight:
-            expected = scores.visits[fold] @ (scores.share @ np.exp(self.log_rate).T)
-            value += self.taste_weight * (scores.bought[fold] @ self.log_rate.T - expected)
+            expected = scores.visits[0] @ (scores.share @ np.exp(self.log_rate).T)
+            value += self.taste_weight * (scores.bought[0] @ self.log_rate.T - expected)
         return value
 
     def of(self, numbers: np.ndarray) -> "LatentClasses":
@@ -62,7 +62,7 @@ def _climbed(scores: UserScores, count: int, taste_weight: float, seed: int) -> 
         response, spread = _response(member.T @ scores.score[0], member.T @ scores.information[0], spread)
         log_rate = _log_rate(scores, member) if taste_weight else np.zeros((count, scores.share.shape[1]))
         classes = LatentClasses(response, log_rate, member.mean(axis=0), taste_weight)
-        value = classes.log_likelihood(scores, 0) + np.log(np.maximum(classes.share, 1e-9))
+        value = classes.log_likelihood(scores) + np.log(np.maximum(classes.share, 1e-9))
         found = np.exp(value - logsumexp(value, axis=1, keepdims=True))
         change, member = np.abs(found - member).sum(axis=1).mean(), found
         if change < SETTLED:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from gpu_pricer.network.segments.taste_prior import variance_of_response, with_taste_prior
 from gpu_pricer.network.segments.user_scores import UserScores
 
 LEAST, MOST = 0.2, 5.0  # of a slope: beyond, the quadratic approximation of the log likelihood says nothing
@@ -10,12 +11,13 @@ LEAST, MOST = 0.2, 5.0  # of a slope: beyond, the quadratic approximation of the
 def user_slopes(scores: UserScores) -> np.ndarray:
     """Return every user's price sensitivity relative to everybody's, [U].
 
-    The posterior mean of a Gaussian around 1, whose variance is learned from the users' scores: a score has mean 0 and
-    variance I + I² τ² where I is its information (empirical Bayes by moments: Morris 1983). Where no price ever moved,
-    all are 1.
+    The posterior mean of a Gaussian around 1, whose variance is learned from the users' scores, given the user's own
+    score and what the user's tastes say (see taste_prior.py). Where no price ever moved, all are 1.
     """
-    score, information = scores.score.sum((0, 2)), scores.information.sum((0, 2))
-    if not information.any():
-        return np.ones(len(score))
-    variance = max(float(np.square(score).sum() - information.sum()) / float(np.square(information).sum()), 0.0)
+    whole = scores.of_folds(list(range(len(scores.score))))
+    if not whole.information.any():
+        return np.ones(scores.users)
+    variance = variance_of_response(whole.score[0].sum(axis=1), whole.information[0].sum(axis=1))
+    beside = with_taste_prior(whole)
+    score, information = beside.score[0].sum(axis=1), beside.information[0].sum(axis=1)
     return np.asarray(1 + score * variance / (1 + information * variance)).clip(LEAST, MOST)

@@ -31,7 +31,7 @@ def test_types_that_differ_only_in_response_are_found_without_tastes(markets):
 
     classes = fit_classes(scores.of_folds(FOLDS), 2, 0.0, seed=0)
 
-    assert agreement(members(classes, scores, FOLDS), kind) > 0.95
+    assert agreement(members(classes, scores.of_folds(FOLDS)), kind) > 0.95
     low, high = sorted(1 + classes.response.mean(axis=1))
     assert high / low == pytest.approx(4.0, rel=0.4)  # both are shrunk towards everybody's
     assert classes.share.sum() == pytest.approx(1)
@@ -43,7 +43,7 @@ def test_types_that_differ_only_in_tastes_are_found_where_tastes_count(markets, 
 
     classes = fit_classes(scores.of_folds(FOLDS), 2, taste_weight, seed=0)
 
-    assert least <= agreement(members(classes, scores, FOLDS), kind) <= most
+    assert least <= agreement(members(classes, scores.of_folds(FOLDS)), kind) <= most
     assert np.abs(classes.response).max() < 0.2
 
 
@@ -63,7 +63,7 @@ def test_classes_do_not_ask_who_the_users_are(markets):
     classes = fit_classes(scores.of_folds(FOLDS), 3, 0.1, seed=0)
 
     np.testing.assert_array_equal(
-        members(classes, scores.of_users(order), FOLDS), members(classes, scores, FOLDS)[order]
+        members(classes, scores.of_folds(FOLDS).of_users(order)), members(classes, scores.of_folds(FOLDS))[order]
     )
 
 

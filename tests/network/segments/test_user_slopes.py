@@ -1,18 +1,10 @@
 """Slopes of users whose true sensitivity the test drew."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
 from gpu_pricer.network.segments.user_slopes import LEAST, MOST, user_slopes
-
-
-def scores_of(slope, information, seed=0):
-    """Scores of one fold and group, exact to second order: information · (slope − 1) and its noise."""
-    rng = np.random.default_rng(seed)
-    score = information * (slope - 1) + np.sqrt(information) * rng.normal(size=len(slope))
-    return SimpleNamespace(score=score[None, :, None], information=information[None, :, None])
+from tests.network.segments.drawn_scores import scores_of
 
 
 def test_slopes_are_calibrated():
