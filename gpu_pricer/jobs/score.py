@@ -61,11 +61,11 @@ def main(config: DictConfig) -> None:
     )
     folder, fairness = version_folder(Path(config.paths.prices), shards, tiling), instantiate(config.fairness)
     require_known_attributes(fairness)
-    priced = read_priced_catalog(catalog, policy, Path(config.paths.prices), pricing_day(config.day))
+    prices, day = Path(config.paths.prices), pricing_day(config.day)
     with _finished_or_absent(folder, is_new=shards is None):
         version = score(
             read_artefact(demand),
-            priced,
+            read_priced_catalog(catalog, policy, prices, day),
             policy,
             tiling,
             folder,
@@ -76,7 +76,7 @@ def main(config: DictConfig) -> None:
         if version is None:
             return
         if tiling.leave_one_out:
-            made_of = read_artefact(demand), priced.catalog, policy
+            made_of = read_artefact(demand), read_priced_catalog(catalog, policy, prices, day).catalog, policy
             costs = rule_costs(*made_of, tiling, version.backend, certified_objective(folder / RECORD), uncertainty)
             log.info("what each rule costs is in %s", add_costs(folder / RECORD, costs))
         audit_version(folder, demand, fairness)

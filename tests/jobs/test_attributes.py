@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from hydra.utils import instantiate
 
+from gpu_pricer.tables.further_columns import given_name
 from tests.jobs.conftest import configuration
 
 MARKET = (
@@ -65,7 +66,10 @@ def test_every_kind_of_attribute_is_used_or_said_to_teach_nothing(gpu_pricer, sh
         ("title", "products"), ("volume", "products"),
     ]  # fmt: skip
     network = json.loads((tmp_path / "work/demand/network/network.json").read_text())
-    product, user = network["product_vocabulary"], network["user_vocabulary"]
+    product, user = (
+        {kind: {given_name(name): known for name, known in encoded.items()} for kind, encoded in network[of].items()}
+        for of in ("product_vocabulary", "user_vocabulary")
+    )
     assert product["words"]["aisle"] == ["0", "1", "2"]
     assert product["words"]["organic"] == ["false", "true"]
     assert user["words"]["town"] == ["Bonn", "Ulm"]
