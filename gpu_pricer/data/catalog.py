@@ -10,7 +10,7 @@ from gpu_pricer.data.categories import CategoryRule, sized_categories
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.periods import Calendar
 from gpu_pricer.tables.price_table import CENTS
-from gpu_pricer.tables.schemas import Catalog, Products
+from gpu_pricer.tables.schemas import Catalog, Products, has_unit_price
 from kernels import PRICE_LIMIT
 
 
@@ -115,7 +115,9 @@ def _with_cost(catalog: pl.DataFrame, rule: CatalogRule) -> pl.DataFrame:
 
 
 def _arranged(catalog: pl.DataFrame, attributes: list[str]) -> pl.DataFrame:
-    """Return the columns of the contract except those that are empty, then the attributes; sorted by product."""
+    """Return the columns of the contract except those that say nothing, then the attributes; sorted by product."""
     empty = {name for name in ("stock", "competitor_price") if catalog[name].is_null().all()}
+    if catalog.select(has_unit_price(catalog).all()).item():
+        empty.add("has_unit_price")
     columns = [name for name in Catalog.column_names() if name not in empty]
     return catalog.select(*columns, *attributes).sort("product_id")

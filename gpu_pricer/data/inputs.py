@@ -82,6 +82,8 @@ def read_inputs(source: Source, validation: Validation, period: Period, last_per
         for name, schema in SCHEMAS.items()
         if name in raw
     }
+    if "transactions" in lazy:
+        lazy["transactions"] = per_weight(lazy["transactions"])
     frames = {name: _collect(rows, raw[name].origin, period, last_period) for name, rows in lazy.items()}
     for name in (name for name in DESCRIBED if name in frames):
         others = [column for column in frames[name].columns if column not in SCHEMAS[name].column_names()]
@@ -98,6 +100,19 @@ def read_inputs(source: Source, validation: Validation, period: Period, last_per
         quarantine={name: result.invalid for name, result in checked.items() if result.broken},
         broken={name: result.broken for name, result in checked.items()},
     )
+
+
+def per_weight(lines: pl.LazyFrame) -> pl.LazyFrame:
+    """Return the lines; one with a net_weight has that as its quantity, and prices per unit of weight.
+
+    What the line cost, quantity times price, stays the same.
+    """
+    weight = pl.col("net_weight")
+    is_weighed = (weight.is_finite() & (weight > 0)).fill_null(False)
+    pieces = pl.col("quantity") / weight
+    return lines.with_columns(
+        pl.when(is_weighed).then(pl.col(name) * pieces).otherwise(name).alias(name) for name in ("price", "list_price")
+    ).with_columns(quantity=pl.when(is_weighed & (pl.col("quantity") > 0)).then(weight).otherwise("quantity"))
 
 
 def _require_tables(raw: dict[str, RawTable]) -> None:

@@ -23,11 +23,22 @@ from gpu_pricer.data.choices import (
 )
 from gpu_pricer.data.inputs import Inputs
 from gpu_pricer.data.shelf import ShelfRule, imputed_shelf, modal_prices, period_context, with_context
+from gpu_pricer.data.unit_prices import UnitPriceRule, with_constant_prices, with_unit_prices
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.checking import check
 from gpu_pricer.tables.periods import Calendar, Period, Split
 from gpu_pricer.tables.reading import conform
-from gpu_pricer.tables.schemas import Catalog, Categories, Choices, Offers, Shelf, Users, Visits, category_key
+from gpu_pricer.tables.schemas import (
+    Catalog,
+    Categories,
+    Choices,
+    Offers,
+    Shelf,
+    Users,
+    Visits,
+    category_key,
+    has_unit_price,
+)
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +63,7 @@ class Preparation:
     catalog: CatalogRule
     categories: CategoryRule
     choices: ChoiceRule
+    unit_prices: UnitPriceRule
 
 
 @dataclass(frozen=True)
@@ -72,7 +84,9 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
     periods = calendar.whole
     training = periods[: rules.split.training_periods(len(periods))]
     offered = best_sellers(sales, inputs.tables["products"], training, rules.assortment)
-    modal = modal_prices(sales.join(offered, on="product_id", how="semi"))
+    offers = sales.join(offered, on="product_id", how="semi")
+    offered = with_unit_prices(offered, offers, rules.unit_prices)
+    modal = with_constant_prices(modal_prices(offers), offered)
     shown = imputed_shelf(modal, calendar.all, rules.period, _shelf_rule(inputs, rules))
     prices = shown.filter(pl.col("period") <= periods[-1])
     if prices.filter(pl.col("period") == periods[-1]).is_empty():
@@ -196,6 +210,9 @@ def _summary(
         "outside_option": rules.choices.outside_option,
         "rows": {name: table.height for name, table in tables.items()},
         "products_without_price": inputs.tables["products"].height - tables["products"].height,
+        "products_without_unit_price": int(
+            tables["products"].select((~has_unit_price(tables["products"])).sum()).item()
+        ),
         "products_on_shelf_ever": shelf["product_id"].n_unique(),
         "products_on_shelf_now": shelf.filter(pl.col("period") == periods[-1]).height,
         "categories": shelf["category_id"].n_unique(),

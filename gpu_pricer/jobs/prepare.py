@@ -44,6 +44,9 @@ def main(config: DictConfig) -> None:
 
     Rows of periods after data.last_period are not read at all, whatever table they are of.
 
+    Goods sold by weight whose lines hold what was spent have no unit price (data.unit_prices): they teach no price
+    response and are not priced. A transaction's net_weight gives its price per weight.
+
     data.occasion_period, data.assortment, data.shelf, data.catalog, data.categories and
     data.choices say which sales count and how prices, costs, need groups and occasions without purchase come
     about; `seed` draws the sample of these occasions. `split` says which periods are trained on: only they decide which
@@ -54,7 +57,7 @@ def main(config: DictConfig) -> None:
     data = instantiate(config.data, _convert_="all")
     period, last_period = Period(data["occasion_period"]), parse_day("data.last_period", data["last_period"])
     inputs = read_inputs(data["source"], Validation(data["on_invalid"], data["outliers"]), period, last_period)
-    parts = (data[name] for name in ("assortment", "shelf", "catalog", "categories", "choices"))
+    parts = (data[name] for name in ("assortment", "shelf", "catalog", "categories", "choices", "unit_prices"))
     rules = Preparation(period, instantiate(config.split), *parts)
     canonical = canonical_tables(inputs, rules, config.seed)
     _require_columns(canonical.tables["users"].columns, data["protected"])

@@ -22,6 +22,9 @@ class PricedProducts(dy.Schema):
     availability = dy.Float64(
         nullable=True, min=0, max=1, description="null or absent: the artefact's", metadata={"optional": True}
     )
+    has_unit_price = dy.Float64(
+        nullable=True, description="0: not priced; null or absent: 1", metadata={"optional": True, "flag": True}
+    )
     cost_source = dy.String(
         nullable=True, description="given or assumed; null or absent: given", metadata={"optional": True}
     )

@@ -29,6 +29,12 @@ def category_key() -> pl.Expr:
     return pl.coalesce("category_id", "product:" + pl.col("product_id").cast(pl.String)).alias("category_id")
 
 
+def has_unit_price(products: pl.DataFrame) -> pl.Expr:
+    """Return whether a product has a unit price: it has unless the column has_unit_price says otherwise."""
+    is_told = "has_unit_price" in products.columns
+    return pl.col("has_unit_price").fill_null(1.0) > 0 if is_told else pl.lit(True)
+
+
 def _id(description: str) -> dy.Any:
     metadata: dict[str, Any] = {"id": True}
     return dy.Any(description=description, metadata=metadata)
@@ -56,6 +62,10 @@ def _fraction(description: str) -> dy.Float64:
 
 def _given(column: str) -> Any:
     return dy.rule()(lambda cls: pl.col(column).is_not_null())
+
+
+def _flag_where_given(column: str) -> Any:
+    return dy.rule()(lambda cls: pl.col(column).is_in([0.0, 1.0]))
 
 
 def _unique(column: str) -> Any:
@@ -91,6 +101,7 @@ class Transactions(dy.Schema):
     quantity = _number("units, above 0")
     price = _number("unit price paid, above 0")
     list_price = _number("unit price before discounts", optional=True)
+    net_weight = _number("weight of the line; quantity and prices are then taken per unit of weight", optional=True)
 
     user_is_given = _given("user_id")
     product_is_given = _given("product_id")
@@ -98,6 +109,12 @@ class Transactions(dy.Schema):
     quantity_is_positive = _positive("quantity")
     price_is_positive = _positive("price")
     list_price_is_positive = _positive_where_given("list_price")
+    net_weight_is_positive = _positive_where_given("net_weight")
+
+    @dy.rule()
+    def net_weight_is_given_on_all_lines_of_a_product_or_none(cls) -> pl.Expr:
+        is_given = pl.col("net_weight").is_not_null()
+        return is_given | ~is_given.any().over("product_id")
 
 
 class Products(dy.Schema):
@@ -111,6 +128,9 @@ class Products(dy.Schema):
     stock = _number("units that can be sold in one period", optional=True)
     competitor_price = _number("today's price elsewhere", optional=True)
     availability = _fraction("share of visits that find it on the shelf, 0 to 1")
+    has_unit_price = _fraction(
+        "false: its lines hold what was spent, not a price; null or absent: found from the sales"
+    )
 
     product_is_given = _given("product_id")
     product_is_unique = _unique("product_id")
@@ -120,6 +140,7 @@ class Products(dy.Schema):
     stock_is_not_negative = _not_negative_where_given("stock")
     competitor_price_is_positive = _positive_where_given("competitor_price")
     availability_is_a_share = _share("availability")
+    has_unit_price_is_true_or_false = _flag_where_given("has_unit_price")
 
 
 class Users(dy.Schema):
@@ -215,6 +236,7 @@ class Catalog(dy.Schema):
     stock = _number("units that can be sold in one period", optional=True)
     competitor_price = _number("today's price elsewhere", optional=True)
     availability = dy.Float64(min=0, max=1, description="0: not on the shelf now")
+    has_unit_price = _fraction("0: sold by weight without a unit price, so it is not priced; null or absent: 1")
 
     product_is_given = _given("product_id")
     product_is_unique = _unique("product_id")

@@ -144,3 +144,38 @@ def test_unknown_setting_of_on_invalid_is_refused():
 def test_outlier_without_a_rule_is_refused():
     with pytest.raises(InputError, match=r"data.outliers.quantity must be a rule with a _target_, found 5"):
         Validation("refuse", {"quantity": 5})
+
+
+def test_a_line_with_a_weight_has_a_price_per_weight(lines):
+    weighed = lines({"quantity": 2.0, "price": 3.0, "list_price": 4.0}, {"product_id": 11, "price": 5.0})
+    weighed = weighed.with_columns(net_weight=pl.Series([1.5, None]))
+
+    found = read("refuse", transactions=weighed).tables["transactions"]
+
+    assert found.select("quantity", "price", "list_price").rows() == [(1.5, 4.0, 16 / 3), (1.0, 5.0, None)]
+
+
+@pytest.mark.parametrize("weight", [0.0, -1.0, float("nan")])
+def test_a_line_whose_weight_is_none_is_set_aside_as_it_was(lines, weight):
+    weighed = lines({"price": 3.0}, {"price": 3.0}).with_columns(net_weight=pl.Series([1.5, weight]))
+
+    inputs = read(transactions=weighed)
+
+    assert inputs.broken["transactions"] == {"net_weight_is_positive": 1}
+    assert inputs.quarantine["transactions"]["price"].to_list() == [3.0]
+
+
+def test_a_product_has_weights_on_all_its_lines_or_on_none(lines):
+    weighed = lines({}, {}, {"product_id": 11}).with_columns(net_weight=pl.Series([1.5, None, None]))
+
+    inputs = read(transactions=weighed)
+
+    assert inputs.broken["transactions"] == {"net_weight_is_given_on_all_lines_of_a_product_or_none": 1}
+    assert inputs.tables["transactions"]["product_id"].to_list() == [10, 11]
+
+
+def test_has_unit_price_is_true_or_false(lines):
+    read_only({"products": PRODUCTS.with_columns(has_unit_price=pl.Series([True, None])), "transactions": lines({})})
+
+    with pytest.raises(InputError, match="has_unit_price_is_true_or_false"):
+        read_only({"products": PRODUCTS.with_columns(has_unit_price=0.5), "transactions": lines({})})

@@ -374,3 +374,31 @@ def monday(lines):
     """Sales of the day after the lines, of two products at a new price."""
     sold = lines.filter(pl.col("time") == date(2024, 2, 8), pl.col("product_id") < 102)
     return sold.with_columns(time=pl.lit(date(2024, 2, 12)), price=pl.lit(2.25))
+
+
+def test_goods_sold_by_weight_are_marked_in_the_catalog_and_their_price_never_moves(prepare):
+    tables = shop()
+    lines = tables["transactions"].with_row_index("line")
+    spend = 0.5 + (pl.col("line").cast(pl.Int64) * 37 % 101) / 20
+    scanned = lines.with_columns(price=pl.when(pl.col("product_id") == 101).then(spend).otherwise("price")).drop("line")
+
+    directory = prepare(tables | {"transactions": scanned})
+
+    products, shelf = (pl.read_parquet(directory / f"{name}.parquet") for name in ("products", "shelf"))
+    assert dict(products.select("product_id", "has_unit_price").iter_rows()) == {100: 1, 101: 0, 102: 1, 103: 1}
+    assert dict(shelf.group_by("product_id").agg(pl.col("price").n_unique()).iter_rows())[101] == 1
+    assert json.loads((directory / "summary.json").read_text())["products_without_unit_price"] == 1
+
+
+def test_weights_give_goods_sold_by_weight_their_price(prepare):
+    tables = shop()
+    weight = 0.5 + (pl.int_range(pl.len()) * 37 % 101) / 20
+    lines = tables["transactions"].with_columns(net_weight=pl.when(pl.col("product_id") == 101).then(weight))
+    scanned = pl.when(pl.col("product_id") == 101).then((pl.col("price") * weight).round(2)).otherwise("price")
+    lines = lines.with_columns(price=scanned, quantity=1)
+
+    with_weights = prepare(tables | {"transactions": lines})
+
+    assert "has_unit_price" not in pl.read_parquet(with_weights / "products.parquet").columns
+    shelf = pl.read_parquet(with_weights / "shelf.parquet").filter(product_id=101)
+    assert shelf["price"].to_list() == pytest.approx([2.0 + week % 2 / 2 for week in (1, 2, 3, 4, 5, 6)], rel=0.01)

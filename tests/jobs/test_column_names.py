@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from gpu_pricer.tables.schemas import Context, Offers, OffersToPredict, Products, Shelf, Users
+from gpu_pricer.tables.schemas import Context, Offers, OffersToPredict, Products, Shelf, Transactions, Users
 
 ROOT = Path(__file__).parents[2] / "gpu_pricer"
 NAME = re.compile(r"[A-Za-z_]\w*( \w+)?")
@@ -66,7 +66,7 @@ OWN = {
     "users": {*Users.column_names()},
     "context": {*Context.column_names(), *Offers.column_names(), *Shelf.column_names()},
     "offers": {*Offers.column_names()},
-    "transactions": {"user_id", "product_id", "time", "quantity", "price", "list_price"},
+    "transactions": {*Transactions.column_names()},
     "predict": {*OffersToPredict.column_names(), "probability"},
 }
 

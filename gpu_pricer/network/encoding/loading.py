@@ -183,13 +183,18 @@ def _encoded_products(tables: Tables, config: EncodingConfig) -> EncodedProducts
     vocabulary = replace(vocabulary, words=categories.words | vocabulary.words)
     numbered = tables.categories.with_row_index("category")
     of_products = products.select("category_id").join(numbered, on="category_id", how="left", maintain_order="left")
+    is_covered = (
+        products["has_unit_price"] & (products[name] >= config.min_price_coverage)
+        for name in ("price_coverage", "whole_price_coverage")
+    )
+    teaches, teaches_at_last = (to_tensor(column, torch.bool) for column in is_covered)
     return EncodedProducts(
         table=products,
         attributes=encode_attributes(products, vocabulary),
         category=to_tensor(of_products["category"]),
         first_period=first_periods(tables.shelf, products.height, len(tables.periods)),
-        teaches_price=to_tensor(products["price_coverage"] >= config.min_price_coverage, torch.bool),
-        teaches_price_at_last=to_tensor(products["whole_price_coverage"] >= config.min_price_coverage, torch.bool),
+        teaches_price=teaches,
+        teaches_price_at_last=teaches_at_last,
     )
 
 

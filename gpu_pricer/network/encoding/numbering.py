@@ -4,7 +4,7 @@ from datetime import date
 
 import polars as pl
 
-from gpu_pricer.tables.schemas import category_key
+from gpu_pricer.tables.schemas import category_key, has_unit_price
 
 
 def numbered_categories(rates: pl.DataFrame, products: pl.DataFrame) -> pl.DataFrame:
@@ -23,6 +23,7 @@ def numbered_products(products: pl.DataFrame, shelf: pl.DataFrame, trained_to: d
     is_trained, is_seen: whether the product was on the shelf in the training periods, and ever.
     price_coverage: share of its training periods on the shelf in which the price was seen;
     whole_price_coverage: the same over all its periods on the shelf.
+    has_unit_price: whether its prices can teach at all.
     """
     coverage = (pl.col("price_age") == 0).mean()
     trained = shelf.filter(pl.col("period") <= trained_to).group_by("product_id")
@@ -40,7 +41,9 @@ def numbered_products(products: pl.DataFrame, shelf: pl.DataFrame, trained_to: d
             whole_price_coverage=pl.col("whole_price_coverage").fill_null(0.0),
         )
     )
-    numbered = products.with_columns(category_key()).join(computed, on="product_id", how="left")
+    numbered = products.with_columns(category_key(), has_unit_price=has_unit_price(products)).join(
+        computed, on="product_id", how="left"
+    )
     return numbered.sort("category_id", "product_id")
 
 

@@ -26,7 +26,8 @@ ROUNDING = 1e-8  # in logs of a price: a control that never exceeds it is none
 class ResponseTables:
     """The canonical tables that the price response is learned from, and the periods that teach.
 
-    products: product_id, category_id and reference_price in the order of the artefact's rows, sorted by category.
+    products: product_id, category_id, reference_price and has_unit_price (false: it does not teach) in the order of the
+    artefact's rows, sorted by category.
     shelf, choices, visits: as `prepare` writes them. users: user_id, in the order in which users are numbered. context:
     the scale of the shelf's context columns.
     periods [W]: the first day of every period; those with the numbers in `taught` teach, the others are predicted.
@@ -60,9 +61,9 @@ def load_response_data(
 ) -> ResponseData | None:
     """Return the data, or None where no product teaches.
 
-    A product teaches that was sold and whose price was seen in at least min_price_coverage of its periods. The others
-    are no alternatives, and their purchases no choices: what is left is a logit again (independence of irrelevant
-    alternatives). Instruments are no context.
+    A product teaches that has a unit price, was sold, and whose price was seen in at least min_price_coverage of its
+    periods. The others are no alternatives, and their purchases no choices: what is left is a logit again (independence
+    of irrelevant alternatives). Instruments are no context.
     """
     rows, context = _shelf_rows(tables, endogeneity)
     sold = tables.choices.filter(tables.teaches())["product_id"].drop_nulls().unique()
@@ -89,7 +90,8 @@ def load_response_data(
 
 def _shelf_rows(tables: ResponseTables, endogeneity: EndogeneityConfig) -> tuple[pl.DataFrame, list[str]]:
     """Return the shelf rows with row, move, context and controls, and the names of the context."""
-    products = tables.products.select("product_id", "category_id", "reference_price").with_row_index("row")
+    products = tables.products.select("product_id", "category_id", "reference_price", "has_unit_price")
+    products = products.with_row_index("row").filter(pl.col("has_unit_price")).drop("has_unit_price")
     rows = tables.shelf.drop("category_id").join(products, on="product_id")
     instruments = endogeneity.instrument_columns
     context = [name for name in tables.context.names if name not in instruments and rows[name].n_unique() > 1]

@@ -31,10 +31,10 @@ def learn_market(data: ChoiceData, directory: Path, config: ResponseConfig, told
     """Return the market of the periods of `data` that are trained on; directory: of the canonical tables.
 
     told: types and shocks that need not be estimated, if any.
-    InputError where no product's price was seen often enough to teach.
+    InputError where no product with a unit price was seen often enough to teach.
     """
     tables = ResponseTables(
-        products=data.products.table.select("product_id", "category_id", "reference_price"),
+        products=data.products.table.select("product_id", "category_id", "reference_price", "has_unit_price"),
         users=data.users.table["user_id"],
         context=data.context_scale,
         periods=data.calendar.periods,
@@ -45,8 +45,8 @@ def learn_market(data: ChoiceData, directory: Path, config: ResponseConfig, told
     known = load_response_data(tables, config.endogeneity, config.min_price_coverage)
     if known is None:
         raise InputError(
-            f"training needs products that were sold and whose price was seen in {config.min_price_coverage:.0%} of "
-            "their periods, found none: lower train.response.min_price_coverage"
+            "training needs products with a unit price that were sold and whose price was seen in "
+            f"{config.min_price_coverage:.0%} of their periods, found none: lower train.response.min_price_coverage"
         )
     if told is not None:
         known = told.with_shocks(known, data)

@@ -7,8 +7,9 @@ import polars as pl
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.artefact import DemandArtefact
 from gpu_pricer.tables.low_memory import rows_of
-from gpu_pricer.tables.schemas import category_key
+from gpu_pricer.tables.schemas import category_key, has_unit_price
 
+NO_UNIT_PRICE = "no_unit_price: its lines hold what was spent and not a price, as of goods sold by weight"
 NO_DEMAND = "neither the product nor a fallback of its category is in the demand artefact"
 
 
@@ -27,6 +28,7 @@ class Matched:
 def match_products(catalog: pl.DataFrame, artefact: DemandArtefact) -> Matched:
     """Return each catalog product with its demand: its own row, else its category's fallback, else it is unpriced.
 
+    A product without a unit price is unpriced too.
     The support of a fallback is scaled so that the product's price of today becomes its reference price. A product
     without a category is alone in the category `product:<product_id>`. Raises InputError when the ids of catalog and
     artefact are of different kinds, or when no product matches.
@@ -35,7 +37,8 @@ def match_products(catalog: pl.DataFrame, artefact: DemandArtefact) -> Matched:
         pl.int_range(pl.len(), dtype=pl.Int32).alias("demand_row"),
         _id_like(catalog.schema["product_id"], artefact.products.schema["product_id"]),
     )
-    matched = _with_demand(catalog, demand)
+    priced = _with_unit_price(catalog)
+    matched = _with_demand(priced, demand)
     if matched.is_empty():
         raise InputError(
             f"the demand artefact must know a product or category of the catalog's {catalog.height} rows, "
@@ -43,7 +46,22 @@ def match_products(catalog: pl.DataFrame, artefact: DemandArtefact) -> Matched:
         )
     availability = pl.coalesce("availability", "availability_right")
     matched = matched.with_columns(availability=availability).drop("availability_right")
-    return Matched(matched, _without_demand(catalog, matched))
+    unpriced = [_unpriced(catalog, priced, NO_UNIT_PRICE), _unpriced(priced, matched, NO_DEMAND)]
+    return Matched(matched, pl.concat(unpriced).sort("product_id"))
+
+
+def _with_unit_price(catalog: pl.DataFrame) -> pl.DataFrame:
+    """Return the products that have a unit price, without the column that says so; raise InputError if none has."""
+    is_priced = catalog.select(has_unit_price(catalog)).to_series()
+    catalog = catalog.drop("has_unit_price", strict=False)
+    if is_priced.all():
+        return catalog
+    if not is_priced.any():
+        raise InputError(
+            f"some product of the catalog must have a unit price, found none in its {catalog.height} rows: mend its "
+            "column has_unit_price"
+        )
+    return catalog.filter(is_priced)
 
 
 def _with_demand(catalog: pl.DataFrame, demand: pl.DataFrame) -> pl.DataFrame:
@@ -63,12 +81,12 @@ def _with_demand(catalog: pl.DataFrame, demand: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([own, others.select(own.columns)]).sort("category_id", "product_id")
 
 
-def _without_demand(catalog: pl.DataFrame, matched: pl.DataFrame) -> pl.DataFrame:
-    """Return product_id and reason of the catalog's products that are not matched."""
-    others = catalog.clear()
-    if matched.height < catalog.height:
-        others = catalog.join(matched, on="product_id", how="anti")
-    return others.select("product_id", reason=pl.lit(NO_DEMAND)).sort("product_id")
+def _unpriced(products: pl.DataFrame, kept: pl.DataFrame, reason: str) -> pl.DataFrame:
+    """Return product_id and the reason of the products that are not among the kept ones."""
+    others = products.clear()
+    if kept.height < products.height:
+        others = products.join(kept, on="product_id", how="anti")
+    return others.select("product_id", reason=pl.lit(reason))
 
 
 def _by_fallback(rows: pl.DataFrame, demand: pl.DataFrame) -> pl.DataFrame:

@@ -33,7 +33,7 @@ def response_of(data, tables):
     tables: shelf, choices and visits.
     """
     taught = range(data.calendar.trained_periods)
-    columns = data.products.table.select("product_id", "category_id", "reference_price")
+    columns = data.products.table.select("product_id", "category_id", "reference_price", "has_unit_price")
     everything = ResponseTables(
         columns,
         users=data.users.table["user_id"],

@@ -38,7 +38,8 @@ def tables_of(directory, keep_zeros):
     return ResponseTables(
         products=pl.concat([products.select("product_id", "category_id"), fallback])
         .sort("category_id", "product_id", nulls_last=True)
-        .join(shelf.group_by("product_id").agg(reference_price=pl.col("price").median()), on="product_id", how="left"),
+        .join(shelf.group_by("product_id").agg(reference_price=pl.col("price").median()), on="product_id", how="left")
+        .with_columns(has_unit_price=pl.lit(True)),
         shelf=shelf.filter(~is_away),
         choices=choices.filter(~is_away.fill_null(False)),
         visits=visits.filter(pl.Series(rng.random(visits.height) < 0.8)) if keep_zeros < 1 else visits,

@@ -6,9 +6,10 @@ import polars as pl
 import pytest
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.pricing.problem.matching import NO_DEMAND, match_products
+from gpu_pricer.pricing.problem.matching import NO_DEMAND, NO_UNIT_PRICE, match_products
+from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
 from gpu_pricer.tables.priced_products import catalog_fingerprint, read_catalog
-from tests.markets import catalog_of, small_artefact
+from tests.markets import a_policy, catalog_of, small_artefact
 
 
 def with_fallback(artefact, category="c0"):
@@ -53,6 +54,38 @@ def test_product_without_demand_is_listed_with_the_reason():
 
     assert matched.unpriced.rows() == [("other", NO_DEMAND)]
     assert matched.products.height == catalog.height - 1
+
+
+def test_product_without_unit_price_is_listed_with_the_reason():
+    artefact = small_artefact(1)
+    catalog = catalog_of(artefact).with_columns(
+        product_id=pl.col("product_id").replace({"p003": "other"}),
+        has_unit_price=pl.when(pl.col("product_id") == "p001").then(0.0),
+    )
+
+    matched = match_products(catalog, artefact)
+
+    assert matched.unpriced.rows() == [("other", NO_DEMAND), ("p001", NO_UNIT_PRICE)]
+    assert NO_UNIT_PRICE.startswith("no_unit_price")
+    assert matched.products.height == catalog.height - 2
+
+
+def test_catalog_file_says_which_products_have_no_unit_price(tmp_path):
+    artefact = small_artefact(1)
+    catalog = catalog_of(artefact).with_columns(has_unit_price=pl.col("product_id") != "p001")
+    catalog.write_parquet(tmp_path / "catalog.parquet")
+
+    problem = pricing_problem(artefact, read_catalog(tmp_path / "catalog.parquet"), a_policy())
+
+    assert problem.unpriced.rows() == [("p001", NO_UNIT_PRICE)]
+    assert "p001" not in problem.products.product_id
+
+
+def test_catalog_without_any_unit_price_is_refused():
+    artefact = small_artefact(1)
+
+    with pytest.raises(InputError, match="some product of the catalog must have a unit price, found none in its 24"):
+        match_products(catalog_of(artefact).with_columns(has_unit_price=0.0), artefact)
 
 
 def test_product_without_category_is_alone():
