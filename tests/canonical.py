@@ -76,6 +76,7 @@ def write_canonical(
     kept = drawn["product_id"].is_not_null() | pl.Series(rng.random(drawn.height) < keep_zeros)
     drawn.filter(kept).with_columns(
         weight=pl.lit(1.0),
+        size=pl.lit(1, pl.Int32),
         quantity=pl.when(pl.col("product_id").is_null()).then(0).otherwise(1),
         outside_rate=pl.lit(keep_zeros),
     ).write_parquet(directory / "choices.parquet")

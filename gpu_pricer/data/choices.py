@@ -18,9 +18,9 @@ from gpu_pricer.checks import require_flag, require_integer, require_number
 
 OCCASION = ("user_id", "period", "category_id")
 """What identifies an occasion in transactions."""
-OFFER_OCCASION = ("occasion_id", "category_id")
-"""What identifies an occasion in an offers table."""
-COLUMNS = ("user_id", "period", "category_id", "product_id", "weight", "quantity")
+OFFER_OCCASION = (*OCCASION, "occasion_id")
+"""What identifies an occasion in an offers table; two users may have equal occasion ids."""
+COLUMNS = ("user_id", "period", "category_id", "product_id", "weight", "size", "quantity")
 
 
 @dataclass(frozen=True)
@@ -68,18 +68,21 @@ def purchases_on_shelf(lines: pl.DataFrame, shelf: pl.DataFrame) -> pl.DataFrame
 def arranged(purchases: pl.DataFrame, zeros: pl.DataFrame, rates: pl.DataFrame) -> pl.DataFrame:
     """Return the canonical choices, which are the purchases and the occasions without purchase, in canonical order.
 
-    purchases, zeros: the two tables, with at least COLUMNS. rates: category_id and outside_rate.
+    purchases: with at least COLUMNS. zeros: the same without size. rates: category_id and outside_rate.
     """
-    rows = pl.concat([purchases.select(COLUMNS), zeros.select(COLUMNS)])
+    size = pl.col("size").cast(pl.Int32)
+    bought, nothing = purchases.with_columns(size), zeros.with_columns(size=pl.lit(1, pl.Int32))
+    rows = pl.concat([bought.select(COLUMNS), nothing.select(COLUMNS)])
     return (
         rows.join(rates, on="category_id")
         .select(
             *COLUMNS[:4],
             pl.col("weight").cast(pl.Float32),
+            "size",
             "quantity",
             pl.col("outside_rate").cast(pl.Float32),
         )
-        .sort("period", "user_id", "category_id", "product_id", "quantity", "weight", nulls_last=True)
+        .sort("period", "user_id", "category_id", "product_id", "quantity", "weight", "size", nulls_last=True)
     )
 
 
@@ -154,7 +157,7 @@ def zeros_from_offers(offers: pl.DataFrame, shelf: pl.DataFrame) -> tuple[pl.Dat
 
     offers, shelf: as in purchases_from_offers.
     """
-    seen = _with_category(offers, shelf).group_by(*OFFER_OCCASION, "user_id", "period")
+    seen = _with_category(offers, shelf).group_by(OFFER_OCCASION)
     zeros = (
         seen.agg(pl.col("quantity").sum(), pl.col("weight").first())
         .filter(pl.col("quantity") == 0)

@@ -271,6 +271,7 @@ class Choices(dy.Schema):
     category_id = dy.String(description="need group")
     product_id = _id("the product bought, null: nothing")
     weight = dy.Float32(min_exclusive=0, description="1/n for each of the n products bought on the occasion")
+    size = dy.Int32(min=1, description="n, 1 where nothing was bought; a user may have several occasions in a period")
     quantity = dy.Float64(min=0, description="units bought")
     outside_rate = dy.Float32(
         min_exclusive=0,

@@ -109,11 +109,19 @@ def _read_tables(directory: Path, periods: list[date], trained: int) -> Tables:
         users=users,
         categories=categories,
         shelf=shelf,
-        choices=numbered_choices(pl.read_parquet(directory / "choices.parquet"), shelf, users),
+        choices=numbered_choices(_choices(directory / "choices.parquet"), shelf, users),
         visits=pl.read_parquet(directory / "visits.parquet"),
         periods=periods,
         context=context,
     )
+
+
+def _choices(file: Path) -> pl.DataFrame:
+    """Return the canonical choices; raise InputError if they were written before occasions had a size."""
+    choices = pl.read_parquet(file)
+    if "size" not in choices.columns:
+        raise InputError(f"{file} must have the column size, found none: run `gpu-pricer prepare` again")
+    return choices
 
 
 def _tensors(tables: Tables, config: EncodingConfig, split: Split, summary: dict[str, Any]) -> ChoiceData:

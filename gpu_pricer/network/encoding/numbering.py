@@ -79,6 +79,6 @@ def numbered_choices(choices: pl.DataFrame, shelf: pl.DataFrame, users: pl.DataF
         .join(sets, on=["period", "category_id"])
         .join(rows, on=["period", "product_id"], how="left")
         .filter(pl.col("product_id").is_null() | pl.col("shelf_row").is_not_null())
-        .with_columns(pl.col("shelf_row").fill_null(-1), size=pl.len().over("user", "choice_set"))
+        .with_columns(pl.col("shelf_row").fill_null(-1))
         .sort("choice_set", "user", "shelf_row")
     )
