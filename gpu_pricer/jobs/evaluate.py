@@ -48,7 +48,8 @@ def main(config: DictConfig) -> None:
             paths.catalog, paths.data, policy     today's prices and costs, the log, the rules of all price lists
     Writes  paths.work/metrics.json
               test            the network's rows, log_loss, auc, ece, predicted_over_actual, poisson_deviance and
-                              poisson_deviance_by_segment; intervals: of the scores, from resampled users;
+                              poisson_deviance_by_segment; intervals: of the scores, from resampled
+                              users and products in periods;
                               off_policy: the same scores of the products whose price moved most
               artefact        the same scores of the demand artefact exported from the network; absent with
                               train.response, which corrects the artefact with the whole log

@@ -1,4 +1,4 @@
-"""The price elasticities that the log alone shows, with intervals: a Poisson regression and the household bootstrap."""
+"""The price elasticities that the log alone shows, by a Poisson regression; their intervals know users and shocks."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,9 @@ def observed_elasticities(log: Log, bootstrap: Bootstrap, seed: int) -> pl.DataF
     Buyers ~ Poisson(visits · exp(level of the product + elasticity · ln price + coefficients · (the rivals' ln price,
     display, mailer))), with one set of coefficients per category. Periods without a buyer count as zeros (Santos Silva
     & Tenreyro 2006). A replicate of the users moves the estimate by one Newton step from the optimum, which is the
-    score bootstrap of Kline & Santos (2012). Null where the log identifies no elasticity: no buyer, a price that never
+    score bootstrap of Kline & Santos (2012). Shocks of a product in a period, which all its users share, add a normal
+    deviation: together they have the two-way clustered variance, users + cells − noise (Cameron, Gelbach & Miller
+    2011). Null where the log identifies no elasticity: no buyer, a price that never
     moved, or few buyers, all at low prices, so that any steeper slope fits them as well.
     """
     cells = _cells(log)
@@ -32,9 +34,10 @@ def observed_elasticities(log: Log, bootstrap: Bootstrap, seed: int) -> pl.DataF
     information = regression.information(np.asarray(buyers.sum(axis=0)), shares)
     times = bootstrap.multiplicities(buyers.shape[0], seed)
     elasticity, shifts = response[:, ELASTICITY], _solved(information, regression.scores(times @ buyers, shares))
-    low, high = np.quantile(
-        elasticity + shifts[:, :, ELASTICITY], [(1 - bootstrap.level) / 2, (1 + bootstrap.level) / 2], 0
-    )
+    spread = regression.spread_of_shocks(np.asarray(buyers.sum(axis=0)), shares, information)
+    of_shocks = spread * np.random.default_rng([seed, 1]).standard_normal(shifts.shape[:2])
+    tails = [(1 - bootstrap.level) / 2, (1 + bootstrap.level) / 2]
+    low, high = np.quantile(elasticity + shifts[:, :, ELASTICITY] + of_shocks, tails, 0)
     known = is_settled & (information[:, ELASTICITY, ELASTICITY] > LEAST_VARIATION) & (high - low > LEAST_VARIATION)
     categories = cells["category_id"].unique().sort()
     table = pl.DataFrame({"category_id": categories, "observed": elasticity, "low": low, "high": high})
@@ -121,6 +124,24 @@ class _Regression:
         np.add.at(total, self.category, products)
         return total
 
+    def spread_of_shocks(self, buyers: np.ndarray, shares: np.ndarray, information: np.ndarray) -> np.ndarray:
+        """Return the standard deviation [G] of the elasticities by shocks of cells, beyond the chance of who buys.
+
+        buyers [cells]; information [G, K, K]. By chance alone, as of Poisson counts, the elasticities have the variance
+        that is the inverse of the information; what the cells' residuals give above it comes from shocks.
+        """
+        inverse = _inverse(information)[:, ELASTICITY]
+        influence = (self._away(shares) * inverse[self.category]).sum(axis=1)
+        residual = buyers - np.bincount(self.product, buyers)[self.product] * shares
+        variance = np.bincount(self.category, (residual * influence) ** 2, minlength=len(inverse))
+        return np.sqrt(np.maximum(self._correction(len(inverse)) * variance - inverse[:, ELASTICITY], 0))
+
+    def _correction(self, groups: int) -> np.ndarray:
+        """Return cells / (cells − coefficients) of each category, [G]: residuals are smaller than shocks by as much."""
+        cells = np.bincount(self.category, minlength=groups)
+        levels = np.bincount(self.category[np.unique(self.product, return_index=True)[1]], minlength=groups)
+        return cells / np.maximum(cells - levels - len(COVARIATES), 1)
+
     def _away(self, shares: np.ndarray) -> np.ndarray:
         """Return the covariates [cells, K] minus their means over the product's buyers."""
         means = [np.bincount(self.product, shares * column)[self.product] for column in self.covariates.T]
@@ -129,5 +150,8 @@ class _Regression:
 
 def _solved(information: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Return the Newton steps [B, G, K], which are 0 in directions that the log does not identify."""
-    inverse = np.linalg.pinv(information, rcond=1e-9, hermitian=True)
-    return np.einsum("gkl,bgl->bgk", inverse, scores)
+    return np.einsum("gkl,bgl->bgk", _inverse(information), scores)
+
+
+def _inverse(information: np.ndarray) -> np.ndarray:
+    return np.asarray(np.linalg.pinv(information, rcond=1e-9, hermitian=True))

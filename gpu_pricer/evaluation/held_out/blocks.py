@@ -52,7 +52,7 @@ class HeldOut:
         """Return the block of a model's probabilities [N], and the bootstrap's replicates of its scores.
 
         The block has the scores, their intervals, and under off_policy the scores of the products whose prices moved
-        most. The replicates draw the same users for every model.
+        most. The replicates draw the same users and cells for every model.
         """
         offers = self.offers.with_columns(probability=probability)
         replicates = bootstrap_scores(offers, self._moves, self.bootstrap, self.seed)

@@ -45,10 +45,26 @@ def test_estimates_are_those_of_a_poisson_regression_with_product_effects(market
         assert row["observed"] == pytest.approx(oracle.coef_[effects.shape[1]], abs=1e-3)
 
 
-def test_intervals_contain_the_estimate_and_are_as_wide_as_other_users_estimates_spread(market):
-    _, log = market
+def drawn_log(shock):
+    """Forty categories of three products in 20 weeks, elasticity -2; shock: standard deviation of log demand."""
+    rng, categories, weeks, users = np.random.default_rng(5), 40, 20, 240
+    week, product = (index.ravel() for index in np.indices((weeks, 3 * categories)))
+    price = np.exp(rng.normal(0, 0.2, len(week)))
+    rate = np.minimum(0.1 * price**-2.0 * np.exp(rng.normal(0, shock, len(week))), 1)
+    cell, user = np.nonzero(rng.random((len(week), users)) < rate[:, None])
+    shelf = pl.DataFrame({
+        "period": np.datetime64("2024-01-01") + 7 * week, "category_id": product // 3, "product_id": product,
+        "price": price, "display": 0.0, "mailer": 0.0,
+    })  # fmt: skip
+    choices = shelf[cell].select("period", "category_id", "product_id", user_id=pl.Series(user))
+    visits = shelf.select("period").unique().join(pl.DataFrame({"user_id": range(users)}), how="cross")
+    return Log(shelf, choices, visits)
+
+
+def test_intervals_contain_the_estimate_and_without_shocks_are_as_wide_as_other_users_estimates_spread():
+    log = drawn_log(shock=0.0)
     found = observed_elasticities(log, BOOTSTRAP, seed=0)
-    halves = [
+    parts = [
         observed_elasticities(
             Log(log.shelf, *(table.filter(pl.col("user_id") % 6 == k) for table in (log.choices, log.visits))),
             BOOTSTRAP, seed=0,
@@ -57,9 +73,9 @@ def test_intervals_contain_the_estimate_and_are_as_wide_as_other_users_estimates
     ]  # fmt: skip
 
     assert ((found["low"] < found["observed"]) & (found["observed"] < found["high"])).all()
-    spread = np.std([half.to_numpy() for half in halves], axis=0, ddof=1) / np.sqrt(6)
+    spread = np.std([part.to_numpy() for part in parts], axis=0, ddof=1) / np.sqrt(6)
     width = (found["high"] - found["low"]).to_numpy() / (2 * 1.645)
-    assert width.mean() == pytest.approx(spread.mean(), rel=0.4)
+    assert width.mean() == pytest.approx(spread.mean(), rel=0.25)
 
 
 def test_a_price_that_never_moved_identifies_nothing(market):
@@ -87,3 +103,9 @@ def test_a_lone_purchase_at_the_lowest_price_identifies_nothing(market):
 
     assert lone.height == 1
     assert found.filter(pl.col("observed").is_null())["category_id"].to_list() == ["c1"]
+
+
+def test_intervals_cover_the_truth_where_shocks_exceed_the_chance_of_who_buys():
+    found = observed_elasticities(drawn_log(shock=0.6), BOOTSTRAP, seed=0)
+
+    assert found.select(pl.lit(-2.0).is_between("low", "high").mean()).item() >= 0.8

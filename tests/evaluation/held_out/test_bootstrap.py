@@ -1,4 +1,4 @@
-"""The household bootstrap: replicates have the scores of a log in which users are resampled with all their rows."""
+"""The pigeonhole bootstrap: replicates have the scores of a log in which whole users and whole cells are resampled."""
 
 from datetime import date
 
@@ -6,11 +6,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gpu_pricer.evaluation.held_out.bootstrap import Bootstrap, bootstrap_scores, replicated_scores
-from gpu_pricer.evaluation.held_out.scores import evaluate_held_out
+from gpu_pricer.evaluation.held_out.bootstrap import Bootstrap, Resample, bootstrap_scores, replicated_scores
+from gpu_pricer.evaluation.held_out.scores import CELL, evaluate_held_out
 
 USERS = 30
-TIMES = np.vstack([np.ones(USERS), np.arange(USERS) % 3]).astype(float)
+CELLS = 10
+TIMES = Resample(*(np.vstack([np.ones(n), np.arange(n) % 3]).astype(float) for n in (USERS, CELLS)))
 
 
 @pytest.fixture
@@ -46,20 +47,70 @@ def test_a_replicate_with_every_user_once_has_the_scores_of_the_offers(offers, m
     assert {name: value[0] for name, value in replicates.items()} == pytest.approx(expected)
 
 
-def test_a_replicate_counts_a_user_as_often_as_it_was_drawn(offers, moves):
+def test_a_replicate_counts_an_offer_as_often_as_its_user_and_its_cell_were_drawn(offers, moves):
     replicates = replicated_scores(offers, moves, TIMES)
 
-    times = offers["user_id"].rank("dense").cast(pl.Int64) - 1
-    twice = pl.concat([offers.filter(times % 3 > 0), offers.filter(times % 3 > 1)])
-    expected = scores_of(evaluate_held_out(twice, moves))
+    user, cell = (offers.select(pl.struct(names).rank("dense") - 1).to_series() for names in (["user_id"], CELL))
+    copies = pl.concat(  # a cell that was drawn twice is two cells
+        offers.filter(user % 3 > i, cell % 3 > k).with_columns(pl.col("period").dt.offset_by(f"{k}y"))
+        for i in range(2) for k in range(2)
+    )  # fmt: skip
+    all_moves = pl.concat(moves.with_columns(pl.col("period").dt.offset_by(f"{k}y")) for k in range(2))
+    expected = scores_of(evaluate_held_out(copies, all_moves))
     found = {name: value[1] for name, value in replicates.items()}
-    assert found.pop("ece") == pytest.approx(expected.pop("ece"), abs=0.01)  # a bin may end inside a doubled row
+    assert found.pop("ece") == pytest.approx(expected.pop("ece"), abs=0.02)  # a bin may end inside a doubled row
     assert found == pytest.approx(expected)
 
 
-def test_more_users_make_narrower_intervals(offers, moves):
+def drawn_log(shock, seed):
+    """Offers of 60 users and 40 products in three weeks, whose buyers have a shock in common; predicted on average."""
+    rng = np.random.default_rng(seed)
+    week, product, user = (index.ravel() for index in np.indices((3, 40, 60)))
+    factor = np.exp(rng.normal(0, shock, (3, 40)) - shock**2 / 2)
+    return pl.DataFrame({
+        "period": np.datetime64("2025-01-06") + 7 * week, "user_id": user, "product_id": product,
+        "probability": 0.1, "bought": rng.random(len(week)) < 0.1 * factor[week, product], "weight": 1.0,
+    })  # fmt: skip
+
+
+def covering(logs, interval):
+    """Share of the logs whose interval holds what is predicted over what is bought on average, 1."""
+    found = [interval(log)["predicted_over_actual"] for log in logs]
+    return np.mean([low < 1 < high for low, high in found])
+
+
+def test_intervals_cover_what_shocks_of_products_and_weeks_do_and_users_alone_do_not():
+    bootstrap = Bootstrap(replicates=200, level=0.9)
+    logs = [drawn_log(0.6, seed) for seed in range(60)]
+
+    def of_users(log):
+        moves = log.select(CELL).unique().with_columns(move=pl.lit(0.0))
+        users = bootstrap.multiplicities(60, 0)
+        return bootstrap.intervals(replicated_scores(log, moves, Resample(users, np.ones((200, 120)))))
+
+    def of_both(log):
+        moves = log.select(CELL).unique().with_columns(move=pl.lit(0.0))
+        return bootstrap.intervals(bootstrap_scores(log, moves, bootstrap, 0))
+
+    assert covering(logs, of_both) >= 0.85
+    assert covering(logs, of_users) < 0.7
+
+
+def test_a_score_of_cells_that_a_resample_may_miss_has_an_interval(offers):
+    one_moved = offers.select(CELL).unique().sort(CELL).with_columns(move=pl.Series([0.5] + [0.0] * (CELLS - 1)))
+
+    intervals = Bootstrap(100, 0.9).intervals(bootstrap_scores(offers, one_moved, Bootstrap(100, 0.9), 0))
+
+    score = evaluate_held_out(offers, one_moved)["poisson_deviance"]["moved_15pct"]
+    assert intervals["poisson_deviance.moved_15pct"][0] < score < intervals["poisson_deviance.moved_15pct"][1]
+
+
+def test_more_users_and_products_make_narrower_intervals(offers):
     bootstrap = Bootstrap(replicates=300, level=0.9)
-    many = pl.concat([offers.with_columns(pl.col("user_id") + 100 * copy) for copy in range(16)])
+    many = pl.concat([
+        offers.with_columns(pl.col("user_id") + 100 * copy, pl.col("product_id") + 100 * copy) for copy in range(16)
+    ])  # fmt: skip
+    moves = many.select(CELL).unique().with_columns(move=pl.lit(0.0))
 
     few, narrow = (bootstrap.intervals(bootstrap_scores(rows, moves, bootstrap, 0))["auc"] for rows in (offers, many))
 
