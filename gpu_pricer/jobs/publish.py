@@ -8,14 +8,16 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from gpu_pricer.checks import require_flag, require_integer
+from gpu_pricer.errors import InputError
+from gpu_pricer.jobs.last_scored import last_scored
 from gpu_pricer.tables.price_version import RUN_RECORD, read_version
 from gpu_pricer.tables.publication_gates import Gates, check_files
 from gpu_pricer.tables.publishing import (
     bring_inside,
     commit_version,
     current_run,
-    newest_version,
     point_current,
+    published_runs,
     remove_old_versions,
 )
 
@@ -42,30 +44,48 @@ class Publication:
 
 def inputs(config: DictConfig) -> list[Path]:
     """Return the record of the version to publish, which names its files and everything that they were made of."""
-    shards, prices = config.paths.shards, Path(config.paths.prices)
-    return [(newest_version(prices) if shards is None else Path(shards)) / RUN_RECORD]
+    return [_version_to_publish(config) / RUN_RECORD]
 
 
 def main(config: DictConfig) -> None:
     """Make a scored version the price table, in one transaction, if it passes the gates.
 
-    Reads   paths.shards    a folder that `score` finished; by default the newest in paths.prices
+    Reads   paths.shards    a folder that `score` finished; by default the version in paths.prices that `score` last
+                            finished for paths.work, unless it was published and then replaced
     Writes  paths.prices    a Delta Lake table; _current links to the folder of its current version
 
     A killed run leaves the published version as it was; run it again. Exit status 3: a gate refused.
     Example: gpu-pricer publish publish.dry_run=true
     """
-    shards = None if config.paths.shards is None else Path(config.paths.shards)
-    publish(Path(config.paths.prices), shards, instantiate(config.publish))
+    folder = _version_to_publish(config)
+    if config.paths.shards is None:
+        log.info("the last version scored for %s is %s", config.paths.work, folder)
+    publish(Path(config.paths.prices), folder, instantiate(config.publish))
 
 
-def publish(prices: Path, shards: Path | None, publication: Publication) -> str:
+def _version_to_publish(config: DictConfig) -> Path:
+    """Return the folder that paths.shards names, by default the last that `score` finished for the work folder.
+
+    Raises InputError where that one was published and then replaced, so that nothing undoes the replacement unasked.
+    """
+    if config.paths.shards is not None:
+        return Path(config.paths.shards)
+    prices = Path(config.paths.prices)
+    folder, current = last_scored(Path(config.paths.work), prices), current_run(prices)
+    if folder.name != current and folder.name in published_runs(prices):
+        raise InputError(
+            "the version to publish must be one that was not published before, found that the last one scored, "
+            f"{folder}, was published and then replaced by {current}: name the version to publish with paths.shards"
+        )
+    return folder
+
+
+def publish(prices: Path, folder: Path, publication: Publication) -> str:
     """Publish a version unless it is the current one already, and return the run that is current afterwards.
 
     Unless it is a dry run, the link is pointed at the current version and old versions are removed in either case,
     because an earlier run may have been killed before it did so. A dry run returns the current run, or "" for none.
     """
-    folder = newest_version(prices) if shards is None else shards
     version, current = read_version(folder), current_run(prices)
     if version.run == current and read_version(prices / current) == version:
         log.info("%s is the current version already", folder)

@@ -3,6 +3,7 @@
 import json
 import logging
 from pathlib import Path
+from typing import cast
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -68,14 +69,22 @@ def _check_settings(steps: list[str], config: DictConfig) -> None:
         instantiate(OmegaConf.select(config, key), _convert_="all")
     if "train" in steps:
         train.require_flags(config.train)
+    if {"score", "publish"} <= {*steps} and config.score.shard is not None:
+        raise InputError(
+            f"run publishes all that it scores, found score.shard={config.score.shard}, which is a part: "
+            "set score.shard=null, or use gpu-pricer score and gpu-pricer publish"
+        )
 
 
 def _take(steps: list[str], config: DictConfig) -> dict[str, float]:
-    """Run the steps and return the seconds of each."""
+    """Run the steps and return the seconds of each; `publish` is told the version that `score` made."""
     seconds = {}
     for name in steps:
         log.info("%s …", name)
-        seconds[name] = run_job(name, STEPS[name], config)
+        record = run_job(name, STEPS[name], config)
+        if "version" in record:
+            config = cast(DictConfig, OmegaConf.merge(config, {"paths": {"shards": record["version"]}}))
+        seconds[name] = record["seconds"]
         log.info("%s took %.1f s", name, seconds[name])
     return seconds
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -35,8 +36,8 @@ LIBRARIES = (
 )
 
 
-def run_job(name: str, job: ModuleType, config: DictConfig) -> float:
-    """Run the job, write its run.json if it succeeds, and return the seconds that it took.
+def run_job(name: str, job: ModuleType, config: DictConfig) -> dict[str, Any]:
+    """Run the job, write its record into run.json if it succeeds, and return the record.
 
     What job.main returns is added to the record. The files that job.inputs names are fingerprinted before the job can
     change them.
@@ -64,7 +65,7 @@ def run_job(name: str, job: ModuleType, config: DictConfig) -> float:
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing_file(path) as fresh:
         fresh.write_text(json.dumps(record, indent=2) + "\n")
-    return seconds
+    return record
 
 
 def fingerprints(paths: Iterable[Path]) -> dict[str, str]:

@@ -13,6 +13,7 @@ from gpu_pricer.constraints import Frontier, add_costs, certified_objective, rul
 from gpu_pricer.errors import InputError, Interrupted
 from gpu_pricer.jobs.fairness_audit import audit_version, require_known_attributes
 from gpu_pricer.jobs.frontier import trace_frontier
+from gpu_pricer.jobs.last_scored import remember_scored
 from gpu_pricer.jobs.priced_catalog import pricing_day, read_priced_catalog
 from gpu_pricer.jobs.scored_version import score, version_folder
 from gpu_pricer.pricing import POINT, POSTERIOR, UNCERTAINTIES, Tiling
@@ -27,14 +28,15 @@ def inputs(config: DictConfig) -> list[Path]:
     return [Path(config.paths.demand), Path(config.paths.catalog)]
 
 
-def main(config: DictConfig) -> None:
+def main(config: DictConfig) -> dict[str, object] | None:
     """Price every product of a catalog for every segment of a demand artefact.
 
     Reads   paths.demand    the demand artefact, from `train` or from anywhere
             paths.catalog   product_id, category_id, price, cost; optional availability, and what the policy names
             paths.prices    the history of prices, in the published version, if a rule of the policy counts days
     Writes  paths.shards    the price table's files, and in _record/ run.json (totals) and unpriced.parquet;
-                            by default a new folder in paths.prices, which `publish` takes from there;
+                            by default a new folder in paths.prices. `publish` takes the last version in
+                            paths.prices that was finished for paths.work; one that lies elsewhere is a what-if;
                             certificate.json if the policy has constraints: what they reach and cost, and the gap
                             to the best profit; fairness.json if fairness.users has protected attributes. The job ends
                             with exit status 3 if the proven gap between two groups of users exceeds
@@ -47,6 +49,7 @@ def main(config: DictConfig) -> None:
     Costs:   gpu-pricer score score.leave_one_out=true   the cost of each rule, in certificate.json
     Trade:   gpu-pricer score frontier=units   the highest profit at every volume
     Unsure:  gpu-pricer score uncertainty=posterior score.details=[interval]   best on average over the posterior
+    What-if: gpu-pricer score paths.shards=what-if/dearer policy.bounds.max_increase=0.3
     Wide:    gpu-pricer score score.layout=wide   a row per product and a column per segment, with prices only
     Array:   gpu-pricer score paths.shards=prices/tonight score.shards=8 score.shard=$SLURM_ARRAY_TASK_ID
     """
@@ -54,7 +57,7 @@ def main(config: DictConfig) -> None:
     uncertainty = _uncertainty(config.uncertainty, tiling, frontier)
     if frontier.measure is not None:
         trace_frontier(config.paths, policy, tiling, frontier, config.backend, pricing_day(config.day))
-        return
+        return None
     demand, catalog = Path(config.paths.demand), Path(config.paths.catalog)
     shards, warm_start = (
         None if path is None else Path(path) for path in (config.paths.shards, config.paths.warm_start)
@@ -74,12 +77,14 @@ def main(config: DictConfig) -> None:
             uncertainty,
         )
         if version is None:
-            return
+            return None
         if tiling.leave_one_out:
             made_of = read_artefact(demand), read_priced_catalog(catalog, policy, prices, day).catalog, policy
             costs = rule_costs(*made_of, tiling, version.backend, certified_objective(folder / RECORD), uncertainty)
             log.info("what each rule costs is in %s", add_costs(folder / RECORD, costs))
         audit_version(folder, demand, fairness)
+    remember_scored(Path(config.paths.work), Path(config.paths.prices), folder)
+    return {"version": str(folder)}
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, create_table_with_add_actions
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.tables.price_version import RUN_ID, RUN_RECORD, PriceVersion, read_version
+from gpu_pricer.tables.price_version import RUN_ID, PriceVersion, read_version
 from gpu_pricer.tables.publication_gates import FileFacts
 from gpu_pricer.tables.replacing import whole_or_absent
 
@@ -50,26 +50,6 @@ def current_run(prices: Path) -> str | None:
     if not DeltaTable.is_deltatable(str(prices)):
         return None
     return next((Path(uri).parent.name for uri in DeltaTable(str(prices)).file_uris()), None)
-
-
-def newest_version(prices: Path) -> Path:
-    """Return the newest finished folder in `prices` scored after the current version, or else the current version's.
-
-    Raise InputError if there is neither.
-    """
-    runs, current = published_runs(prices), current_run(prices)
-    finished = [path for path in prices.glob("*") if not path.is_symlink() and (path / RUN_RECORD).is_file()]
-    versions = {folder: read_version(folder) for folder in finished}
-    since = versions[prices / current].created if current and prices / current in versions else ""
-    fresh = [f for f, version in versions.items() if f.name not in runs and version.created > since]
-    if fresh:
-        return max(fresh, key=lambda folder: versions[folder].created)
-    if current is None:
-        raise InputError(
-            f"{prices} must hold a finished version to publish, found none: run `gpu-pricer score` first, "
-            "or point paths.shards at its folder"
-        )
-    return prices / current
 
 
 def bring_inside(folder: Path, prices: Path) -> Path:

@@ -98,16 +98,6 @@ def test_second_version_replaces_the_first_which_stays_readable(tmp_path):
     )
 
 
-def test_newest_finished_folder_is_published_by_default(tmp_path):
-    scored(tmp_path, "first")
-    scored(tmp_path, "second", seed=1)
-    (tmp_path / "unfinished").mkdir()
-
-    assert publish(tmp_path, None, USUAL) == "second"
-    assert publish(tmp_path, None, USUAL) == "second"  # `first` is older than what is published
-    assert DeltaTable(str(tmp_path)).version() == 0
-
-
 def test_older_version_can_be_published_again(tmp_path):
     first = scored(tmp_path, "first")
     publish(tmp_path, first, USUAL)
@@ -135,9 +125,8 @@ def test_shards_from_elsewhere_are_copied_into_the_table(tmp_path):
 
 def test_dry_run_says_what_would_change_and_changes_nothing(tmp_path, capsys):
     publish(tmp_path, scored(tmp_path, "first"), USUAL)
-    scored(tmp_path, "second", seed=1)
 
-    publish(tmp_path, None, replace(USUAL, dry_run=True))
+    publish(tmp_path, scored(tmp_path, "second", seed=1), replace(USUAL, dry_run=True))
 
     assert "dry run: second passes the gates and would replace first\n  share_moved: " in capsys.readouterr().out
     assert DeltaTable(str(tmp_path)).version() == 0
@@ -155,7 +144,7 @@ from gpu_pricer.jobs import publish as job
 from gpu_pricer.tables.publication_gates import Gates
 
 setattr(job, sys.argv[2], lambda *arguments: os.kill(os.getpid(), signal.SIGKILL))
-job.publish(Path(sys.argv[1]), None, job.Publication(False, 5, Gates(1.0, 1.0)))
+job.publish(Path(sys.argv[1]), Path(sys.argv[1]) / "second", job.Publication(False, 5, Gates(1.0, 1.0)))
 """
 
 
@@ -172,7 +161,7 @@ def test_killed_publication_leaves_a_whole_version_and_a_rerun_succeeds(tmp_path
     assert published_rows(tmp_path).equals(rows_of(tmp_path / now))
     link = "second" if step == "remove_old_versions" else "first"
     assert (tmp_path / "_current").readlink() == Path(link)
-    assert publish(tmp_path, None, USUAL) == "second"
+    assert publish(tmp_path, tmp_path / "second", USUAL) == "second"
     assert published_rows(tmp_path).equals(rows_of(tmp_path / "_current"))
     assert DeltaTable(str(tmp_path)).version() == 1
 
@@ -183,7 +172,6 @@ def test_scoring_that_was_killed_is_not_published(tmp_path):
         ARTEFACT, PricedCatalog(catalog_of(ARTEFACT)), a_policy(), Tiling("long", 9, 2, 0, 1), tmp_path / "half", "cpu"
     )
 
-    assert publish(tmp_path, None, USUAL) == "first"
     with pytest.raises(
         InputError, match=r"half must hold a finished _record/run.json, found shard-00000-of-00002.json"
     ):
@@ -304,10 +292,11 @@ def break_version(folder, how):
 )
 def test_gate_stops_a_broken_version(tmp_path, how, error, message):
     publish(tmp_path, scored(tmp_path, "first"), USUAL)
-    break_version(scored(tmp_path, "second", seed=1), how)
+    second = scored(tmp_path, "second", seed=1)
+    break_version(second, how)
 
     with pytest.raises(error, match=message):
-        publish(tmp_path, None, USUAL)
+        publish(tmp_path, second, USUAL)
 
     assert published_rows(tmp_path).equals(rows_of(tmp_path / "first"))
 
@@ -345,10 +334,11 @@ def break_wide_version(folder, how):
 )
 def test_gate_stops_a_broken_wide_version(tmp_path, how, error, message):
     publish(tmp_path, scored(tmp_path, "first"), USUAL)
-    break_wide_version(scored(tmp_path, "second", seed=1, layout="wide"), how)
+    second = scored(tmp_path, "second", seed=1, layout="wide")
+    break_wide_version(second, how)
 
     with pytest.raises(error, match=message):
-        publish(tmp_path, None, USUAL)
+        publish(tmp_path, second, USUAL)
 
     assert published_rows(tmp_path).equals(rows_of(tmp_path / "first"))
 
@@ -377,17 +367,12 @@ def test_layout_changes_nothing_that_the_gates_measure(tmp_path):
     ],
 )
 def test_gate_stops_prices_that_move_too_much(tmp_path, gates, message):
-    scored(tmp_path, "first")
+    first = scored(tmp_path, "first")
 
     with pytest.raises(Refused, match=message):
-        publish(tmp_path, None, replace(USUAL, gates=gates))
+        publish(tmp_path, first, replace(USUAL, gates=gates))
 
     assert not DeltaTable.is_deltatable(str(tmp_path))
-
-
-def test_nothing_to_publish_is_said_in_one_line(tmp_path):
-    with pytest.raises(InputError, match="must hold a finished version to publish, found none: run `gpu-pricer score`"):
-        publish(tmp_path, None, USUAL)
 
 
 @pytest.mark.parametrize(
