@@ -25,7 +25,7 @@ from gpu_pricer.tables.price_history import recorded_history
 from gpu_pricer.tables.price_table import CENTS, PARTS, scan_cells, scan_prices
 from gpu_pricer.tables.price_version import RECORD, RUN_RECORD, PriceVersion, read_version
 from gpu_pricer.tables.priced_products import catalog_fingerprint, read_catalog
-from gpu_pricer.tables.publishing import current_run
+from gpu_pricer.tables.published_table import current_run
 from kernels import Draws
 
 

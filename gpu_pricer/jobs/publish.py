@@ -7,37 +7,44 @@ from pathlib import Path
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from gpu_pricer.checks import require_flag, require_integer
+from gpu_pricer.checks import require_flag, require_integer, require_number
 from gpu_pricer.errors import InputError
 from gpu_pricer.jobs.last_scored import last_scored
-from gpu_pricer.tables.price_version import RUN_RECORD, read_version
+from gpu_pricer.tables.locking import locked
+from gpu_pricer.tables.price_version import LOCK, RUN_RECORD, read_version
 from gpu_pricer.tables.publication_gates import Gates, check_files
+from gpu_pricer.tables.published_table import current_run, open_table, published_runs, run_of
 from gpu_pricer.tables.publishing import (
     bring_inside,
     commit_version,
-    current_run,
     point_current,
-    published_runs,
-    remove_old_versions,
+    require_name,
 )
+from gpu_pricer.tables.retention import Retention, remove_old_versions
 
 log = logging.getLogger(__name__)
+
+PUBLISHING = "_publishing.lock"
+"""In paths.prices: held by the publisher."""
 
 
 @dataclass(frozen=True)
 class Publication:
     """The settings of `publish`.
 
-    dry_run: stop before the commit. keep: number of versions whose files stay. gates: limits that a version must keep.
+    dry_run: stop before the commit. keep: number of versions whose files stay. keep_hours: how long the files of a
+    version stay for slow readers after it was replaced. gates: limits that a version must keep.
     """
 
     dry_run: bool
     keep: int
+    keep_hours: float
     gates: Gates
 
     def __post_init__(self) -> None:
         require_flag("publish.dry_run", self.dry_run)
         require_integer("publish.keep", self.keep, 1)
+        require_number("publish.keep_hours", self.keep_hours, least=0)
         if not isinstance(self.gates, Gates):
             raise ValueError(f"publish.gates must be Gates, found {self.gates!r}")
 
@@ -85,23 +92,35 @@ def publish(prices: Path, folder: Path, publication: Publication) -> str:
 
     Unless it is a dry run, the link is pointed at the current version and old versions are removed in either case,
     because an earlier run may have been killed before it did so. A dry run returns the current run, or "" for none.
+    Raises InputError while another publisher works on `prices`, or the version is still being scored.
     """
-    version, current = read_version(folder), current_run(prices)
-    if version.run == current and read_version(prices / current) == version:
-        log.info("%s is the current version already", folder)
-    else:
+    require_name(folder, read_version(folder))
+    with locked(prices / PUBLISHING, "publish"), locked(folder / LOCK, "be published"):
+        table, version = open_table(prices), read_version(folder)
+        current = run_of(table, prices)
+        if version.run == current and read_version(prices / current) == version:
+            log.info("%s is the current version already", folder)
+            return current if publication.dry_run else _follow(prices, publication)
         files = check_files(folder, version, publication.gates)
         if publication.dry_run:
             print(_preview(version.run, current, version.totals()))
             return current or ""
-        folder = bring_inside(folder, prices)
-        number = commit_version(prices, folder, version, files)
+        inside = bring_inside(folder, prices, version)
+        number = commit_version(prices, table, inside, version, files)
         log.info("published %s as version %d of %s", version.run, number, prices)
-    if not publication.dry_run:
-        point_current(prices, version.run)
-        for name in remove_old_versions(prices, publication.keep):
-            log.info("removed %s", prices / name)
-    return version.run
+        try:
+            return _follow(prices, publication)
+        except (OSError, InputError) as error:  # no failure of the job, since readers of Delta see the new version
+            log.warning("%s is published, but not all followed: %s: publish it again", version.run, error)
+            return version.run
+
+
+def _follow(prices: Path, publication: Publication) -> str:
+    """Point the link at the current version, remove old versions, and return the current run."""
+    run = point_current(prices)
+    for name in remove_old_versions(prices, Retention(publication.keep, publication.keep_hours)):
+        log.info("removed %s", prices / name)
+    return str(run)
 
 
 def _preview(run: str, current: str | None, totals: dict[str, object]) -> str:

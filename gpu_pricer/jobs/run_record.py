@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 import platform
 import time
@@ -15,6 +16,8 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from gpu_pricer.tables.replacing import replacing_file
+
+log = logging.getLogger(__name__)
 
 NAIVE = "naive"
 """In <work>/train: the artefact without the correction of its price response for endogeneity."""
@@ -62,9 +65,12 @@ def run_job(name: str, job: ModuleType, config: DictConfig) -> dict[str, Any]:
         "config": settings,
     }
     path = Path(config.paths.work) / name / "run.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing_file(path) as fresh:
-        fresh.write_text(json.dumps(record, indent=2) + "\n")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing_file(path) as fresh:
+            fresh.write_text(json.dumps(record, indent=2) + "\n")
+    except OSError as error:  # the job is done, and what it published or wrote stays
+        log.warning("%s is done, but its record could not be written: %s", name, error)
     return record
 
 

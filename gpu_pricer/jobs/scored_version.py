@@ -26,10 +26,20 @@ from gpu_pricer.pricing import (
     table_columns,
 )
 from gpu_pricer.tables.artefact import DemandArtefact, DemandInfo
+from gpu_pricer.tables.locking import locked
 from gpu_pricer.tables.price_history import write_history
-from gpu_pricer.tables.price_version import FOLDER_NAME, RECORD, PriceVersion, Tally, close_shard, new_run, open_shard
+from gpu_pricer.tables.price_version import (
+    FOLDER_NAME,
+    LOCK,
+    RECORD,
+    PriceVersion,
+    Tally,
+    close_shard,
+    new_run,
+    open_shard,
+)
 from gpu_pricer.tables.priced_products import catalog_fingerprint
-from gpu_pricer.tables.publishing import published_runs
+from gpu_pricer.tables.published_table import current_run, published_runs
 from gpu_pricer.tables.replacing import replacing_file
 
 log = logging.getLogger(__name__)
@@ -76,11 +86,13 @@ def score(
     table_columns(problem, tiling.layout, tiling.details)  # refuses unknown columns before anything is written
     constraints = prepare_constraints(problem, policy, market, warm_start, backend)
     del market
-    open_shard(folder, tiling.shard)
-    write_unpriced(problem.unpriced, folder / RECORD)
-    if history is not None:
-        write_history(history, folder)
-    return _write_shards(problem, tiling, folder, version, constraints)
+    with locked(folder / LOCK, "score this version", shared=True):
+        require_unpublished(folder)  # again, for it may have been published since the command began
+        open_shard(folder, tiling.shard)
+        write_unpriced(problem.unpriced, folder / RECORD)
+        if history is not None:
+            write_history(history, folder)
+        return _write_shards(problem, tiling, folder, version, constraints)
 
 
 def _market_of(artefact: DemandArtefact, catalog: pl.DataFrame, policy: Policy) -> MarketData:
@@ -119,7 +131,12 @@ def _write_shards(
 
 
 def version_folder(prices: Path, shards: Path | None, tiling: Tiling) -> Path:
-    """Return the folder to write into. Raises InputError for a published version or a name that is not allowed."""
+    """Return the folder to write into.
+
+    Raises InputError for a published version, a name that is not allowed, or a table in `prices` that is not ours.
+    """
+    if shards is None or shards.resolve().parent == prices.resolve():
+        current_run(prices)
     if shards is None:
         if tiling.shard is not None:
             raise InputError(
@@ -133,9 +150,15 @@ def version_folder(prices: Path, shards: Path | None, tiling: Tiling) -> Path:
             "the folder of paths.shards must be named with letters, digits, '.', '_' and '-', "
             f"found {folder.name!r}: choose another, it becomes part of every file name"
         )
-    if folder.parent == prices.resolve() and folder.name in published_runs(prices):
-        raise InputError(f"paths.shards must be a new folder, found the published version {folder}: name another")
+    require_unpublished(shards)
     return shards
+
+
+def require_unpublished(folder: Path) -> None:
+    """Raise InputError if the folder holds a published version, whose files readers use."""
+    inside = folder.resolve()
+    if inside.name in published_runs(inside.parent):
+        raise InputError(f"paths.shards must be a new folder, found the published version {inside}: name another")
 
 
 def empty_version(

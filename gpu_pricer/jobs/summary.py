@@ -5,7 +5,8 @@ from pathlib import Path
 import polars as pl
 
 from gpu_pricer.tables.price_version import PriceVersion, read_version
-from gpu_pricer.tables.publishing import CURRENT, current_run, published_runs
+from gpu_pricer.tables.published_table import current_run, published_runs
+from gpu_pricer.tables.publishing import CURRENT
 
 
 def closing_lines(prices: Path, catalog: Path) -> list[str]:

@@ -12,7 +12,7 @@ import polars as pl
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.price_table import scan_prices
 from gpu_pricer.tables.price_version import RECORD, read_version
-from gpu_pricer.tables.publishing import current_run
+from gpu_pricer.tables.published_table import current_run
 from gpu_pricer.tables.replacing import replacing_file
 
 HISTORY = "price_history.parquet"

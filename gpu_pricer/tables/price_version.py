@@ -20,6 +20,8 @@ from gpu_pricer.tables.replacing import replacing_file
 
 RECORD = "_record"
 RUN_RECORD = f"{RECORD}/run.json"
+LOCK = f"{RECORD}/lock"
+"""Shared by those who score the version, and held alone by the one who publishes it."""
 FAIRNESS = f"{RECORD}/fairness.json"
 RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{6}")
 FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

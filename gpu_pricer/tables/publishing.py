@@ -6,9 +6,9 @@ the link; Delta's log decides which version is current.
 """
 
 import json
-import os
+import logging
+import secrets
 import shutil
-import time
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
@@ -16,113 +16,92 @@ from pathlib import Path
 
 import polars as pl
 from deltalake import CommitProperties, DeltaTable, Schema
-from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction, create_table_with_add_actions
 
-from gpu_pricer.errors import InputError
-from gpu_pricer.tables.price_version import RUN_ID, PriceVersion, read_version
+from gpu_pricer.errors import InputError, first_line
+from gpu_pricer.tables.price_version import FOLDER_NAME, LOCK, PriceVersion, read_version
 from gpu_pricer.tables.publication_gates import FileFacts
+from gpu_pricer.tables.published_table import current_run, published_runs
 from gpu_pricer.tables.replacing import whole_or_absent
 
+log = logging.getLogger(__name__)
+
 CURRENT = "_current"
-IDLE_SECONDS = 24 * 3600
-"""A folder that nobody wrote to for this long belongs to a run that died, not to one that is still scoring."""
 
 
-def published_runs(prices: Path) -> dict[str, int]:
-    """Return by published run the last Delta version in which that run was the table, oldest first."""
-    if not DeltaTable.is_deltatable(str(prices)):
-        return {}
-    entries = sorted(DeltaTable(str(prices)).history(), key=lambda entry: entry["version"])
-    runs: dict[str, int] = {}
-    for entry in entries:
-        if "run" in entry:
-            runs.pop(entry["run"], None)
-            runs[entry["run"]] = entry["version"]
-    return runs
+def require_name(folder: Path, version: PriceVersion) -> None:
+    """Raise InputError unless the version's folder has the name of its run, by which readers find its files."""
+    names = {folder.name, folder.resolve().name}
+    if version.run not in names or not FOLDER_NAME.fullmatch(version.run):
+        raise InputError(
+            f"the folder of a version must have the name of its run, {version.run}, found {folder}: rename it back, or "
+            "score again"
+        )
 
 
-def current_run(prices: Path) -> str | None:
-    """Return the run whose files readers of the Delta table see now, None if nothing is published.
-
-    If an older version was restored, the current run is the run of that version.
-    """
-    if not DeltaTable.is_deltatable(str(prices)):
-        return None
-    return next((Path(uri).parent.name for uri in DeltaTable(str(prices)).file_uris()), None)
-
-
-def bring_inside(folder: Path, prices: Path) -> Path:
+def bring_inside(folder: Path, prices: Path, version: PriceVersion) -> Path:
     """Return the version's folder inside `prices`, copied there, completely or not at all, if it lies elsewhere.
 
     Raise InputError if another version of that name is there.
     """
-    inside = prices / folder.resolve().name
+    inside = prices / version.run
     if folder.resolve() == inside.resolve():
         return inside
     if inside.exists():
-        if read_version(inside) == read_version(folder):
+        if read_version(inside) == version:
             return inside
         raise InputError(f"{folder} must be published as {inside}, found another version there: rename it")
-    fresh = prices / f"{inside.name}.part"
-    shutil.rmtree(fresh, ignore_errors=True)
+    fresh = prices / f"{inside.name}.{secrets.token_hex(4)}.part"
     with whole_or_absent(fresh):
-        shutil.copytree(folder, fresh)
+        shutil.copytree(folder, fresh, ignore=shutil.ignore_patterns(Path(LOCK).name))
         fresh.rename(inside)
     return inside
 
 
-def commit_version(prices: Path, folder: Path, version: PriceVersion, files: Sequence[FileFacts]) -> int:
+def commit_version(
+    prices: Path, table: DeltaTable | None, folder: Path, version: PriceVersion, files: Sequence[FileFacts]
+) -> int:
     """Make the folder's files the table, in one transaction, and return the new Delta version.
 
-    Raise InputError, with nothing changed, if somebody else committed meanwhile.
+    table: the Delta table as it was when the version was checked, None if there was none. Raise InputError, with
+    nothing changed, if somebody else committed since. An error of Delta after the commit, as in the upkeep of its log,
+    is logged, because the version is published then.
     """
     actions = [_add_action(prices, folder / facts.name, facts) for facts in files]
     schema = Schema.from_arrow(pl.read_parquet(folder / files[0].name, n_rows=0).to_arrow().schema)
     commit = CommitProperties(custom_metadata=version.metadata, max_commit_retries=0)
+    number = 0 if table is None else table.version() + 1
     try:
-        if DeltaTable.is_deltatable(str(prices)):
-            table = DeltaTable(str(prices))
+        if table is None:
+            create_table_with_add_actions(str(prices), schema, actions, mode="error", commit_properties=commit)
+        else:
             table.create_write_transaction([*actions], "overwrite", schema, commit_properties=commit)
-            return DeltaTable(str(prices)).version()
-        create_table_with_add_actions(str(prices), schema, actions, mode="error", commit_properties=commit)
-        return 0
-    except (CommitFailedError, DeltaError) as error:
-        raise InputError(
-            f"only one publisher may commit to {prices} at a time, found: {error}: nothing was published, run it again"
-        ) from error
+    except (OSError, DeltaError) as error:
+        if published_runs(prices).get(version.run) != number:
+            raise InputError(
+                f"only one publisher may commit to {prices} at a time, found: {first_line(error)}: nothing was "
+                "published, run it again"
+            ) from error
+        log.warning("%s is published, but Delta could not tidy its log: %s", version.run, first_line(error))
+    return number
 
 
-def point_current(prices: Path, run: str) -> None:
-    """Point `_current` at the run's folder, in one atomic step."""
-    fresh = prices / f"{CURRENT}.{os.getpid()}"
-    fresh.unlink(missing_ok=True)
-    fresh.symlink_to(run, target_is_directory=True)
-    fresh.replace(prices / CURRENT)
+def point_current(prices: Path) -> str | None:
+    """Point `_current` at the folder of the current run, each time in one atomic step, and return that run.
 
-
-def remove_old_versions(prices: Path, keep: int) -> list[str]:
-    """Delete the folders of all but the current and the last `keep` published versions; return the deleted names.
-
-    A folder that was never published is deleted only if its name is a run id, it is older than every kept version and
-    nobody wrote to it for a day. Delta's log stays: a deleted version is still listed there but no longer readable.
+    The link is pointed again if another publisher committed meanwhile, so that whoever writes it last writes the truth.
     """
-    runs = list(published_runs(prices))
-    current = current_run(prices)
-    if current is None:
-        return []
-    kept = {*runs[-keep:], current}
-    stale = set(runs) - kept
-    folders = [path for path in prices.iterdir() if path.is_dir() and not path.is_symlink()]
-    oldest_kept = min((_last_write(path) for path in folders if path.name in kept), default=0.0)
-    idle_since = min(oldest_kept, time.time() - IDLE_SECONDS)
-    removed = []
-    for folder in folders:
-        is_leftover = RUN_ID.fullmatch(folder.name.removesuffix(".part")) and _last_write(folder) < idle_since
-        if folder.name in stale or (is_leftover and folder.name not in kept):
-            shutil.rmtree(folder)
-            removed.append(folder.name)
-    return sorted(removed)
+    run = current_run(prices)
+    while run is not None:
+        fresh = prices / f"{CURRENT}.{secrets.token_hex(4)}"
+        with whole_or_absent(fresh):
+            fresh.symlink_to(run, target_is_directory=True)
+            fresh.replace(prices / CURRENT)
+        pointed, run = run, current_run(prices)
+        if run == pointed:
+            break
+    return run
 
 
 def _add_action(prices: Path, path: Path, facts: FileFacts) -> AddAction:
@@ -150,7 +129,3 @@ def _as_number(value: object) -> float | str:
     if isinstance(value, date):
         return value.isoformat()
     raise TypeError(f"no Delta statistic can hold {value!r}")
-
-
-def _last_write(folder: Path) -> float:
-    return max(path.stat().st_mtime for path in [folder, *folder.rglob("*")])

@@ -11,7 +11,7 @@ ARTEFACT = small_artefact(61, segments=1, products=24, categories=6)
 CATALOG = catalog_of(ARTEFACT)
 RULES = ("policy.bounds.anchor={days: 28, max_increase: 0.15, max_decrease: 0.3}",)
 REST = "policy.bounds.min_days_between_changes=3"
-OPEN = ("publish.gates.max_share_moved=1", "publish.gates.max_mean_move=1", "publish.keep=1")
+OPEN = ("publish.gates.max_share_moved=1", "publish.gates.max_mean_move=1", "publish.keep=1", "publish.keep_hours=0")
 
 
 @pytest.fixture

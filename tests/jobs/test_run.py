@@ -18,7 +18,7 @@ from gpu_pricer.jobs import JOBS, run
 from gpu_pricer.jobs.summary import closing_lines
 from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.price_version import RUN_RECORD
-from gpu_pricer.tables.publishing import current_run
+from gpu_pricer.tables.published_table import current_run
 from tests.markets import catalog_of, small_artefact
 
 ROOT = Path(__file__).parents[2]

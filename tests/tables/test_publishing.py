@@ -1,10 +1,8 @@
 """The published table: one whole version at a time, whatever happens in between."""
 
-import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,21 +10,25 @@ import duckdb
 import polars as pl
 import pytest
 from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 
 from gpu_pricer.errors import InputError, Refused
+from gpu_pricer.jobs import publish as job
 from gpu_pricer.jobs.priced_catalog import PricedCatalog
 from gpu_pricer.jobs.publish import Publication, publish
 from gpu_pricer.jobs.scored_version import score
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables import publishing
+from gpu_pricer.tables.locking import locked
 from gpu_pricer.tables.price_table import scan_prices
-from gpu_pricer.tables.price_version import file_name, new_run, read_version
+from gpu_pricer.tables.price_version import LOCK, file_name, read_version
 from gpu_pricer.tables.publication_gates import Gates, check_files
+from gpu_pricer.tables.published_table import open_table
 from tests.markets import a_policy, catalog_of, small_artefact
 
 ARTEFACT = small_artefact(21, segments=3, products=12, categories=4)
 OPEN = Gates(max_share_moved=1.0, max_mean_move=1.0)
-USUAL = Publication(dry_run=False, keep=5, gates=OPEN)
+USUAL = Publication(dry_run=False, keep=5, keep_hours=0, gates=OPEN)
 KEY = ["product_id", "segment_id"]
 ROOT = Path(__file__).parents[2]
 
@@ -144,7 +146,7 @@ from gpu_pricer.jobs import publish as job
 from gpu_pricer.tables.publication_gates import Gates
 
 setattr(job, sys.argv[2], lambda *arguments: os.kill(os.getpid(), signal.SIGKILL))
-job.publish(Path(sys.argv[1]), Path(sys.argv[1]) / "second", job.Publication(False, 5, Gates(1.0, 1.0)))
+job.publish(Path(sys.argv[1]), Path(sys.argv[1]) / "second", job.Publication(False, 5, 0, Gates(1.0, 1.0)))
 """
 
 
@@ -179,30 +181,131 @@ def test_scoring_that_was_killed_is_not_published(tmp_path):
 
 
 @pytest.mark.parametrize("has_first", [False, True])
-def test_two_publishers_at_once_end_in_one_clear_error(tmp_path, monkeypatch, has_first):
+def test_two_commits_at_once_end_in_one_clear_error(tmp_path, has_first):
     if has_first:
         publish(tmp_path, scored(tmp_path, "first"), USUAL)
     mine, theirs = scored(tmp_path, "mine", seed=1), scored(tmp_path, "theirs", seed=2)
-    name = "DeltaTable" if has_first else "create_table_with_add_actions"
-    original = getattr(publishing, name)
-
-    def overtaken(*arguments, **keywords):
-        """Another publisher commits between our reading of the table and our commit."""
-        table = original(*arguments, **keywords) if has_first else None
-        monkeypatch.setattr(publishing, name, original)
-        publish(tmp_path, theirs, USUAL)
-        return table if has_first else original(*arguments, **keywords)
-
-    version, files = read_version(mine), check_files(mine, read_version(mine), OPEN)
-    if has_first:
-        overtaken.is_deltatable = original.is_deltatable
-    monkeypatch.setattr(publishing, name, overtaken)
+    table, version = open_table(tmp_path), read_version(mine)
+    files = check_files(mine, version, OPEN)
+    publish(tmp_path, theirs, USUAL)
 
     with pytest.raises(InputError, match=r"only one publisher may commit .* nothing was published, run it again"):
-        publishing.commit_version(tmp_path, mine, version, files)
+        publishing.commit_version(tmp_path, table, mine, version, files)
 
     assert published_rows(tmp_path).equals(rows_of(theirs))
     assert publish(tmp_path, mine, USUAL) == "mine"
+
+
+def test_second_publisher_is_refused_before_any_work(tmp_path):
+    first = scored(tmp_path, "first")
+
+    with (
+        locked(tmp_path / job.PUBLISHING, "publish"),
+        pytest.raises(InputError, match="must be free to publish, found it in use: publish by process"),
+    ):
+        publish(tmp_path, first, USUAL)
+
+    assert not DeltaTable.is_deltatable(str(tmp_path))
+
+
+def test_version_that_is_still_scored_is_refused(tmp_path):
+    first = scored(tmp_path, "first")
+
+    with (
+        locked(first / LOCK, "score this version", shared=True),
+        pytest.raises(InputError, match="must be free to be published, found it in use: score this version by process"),
+    ):
+        publish(tmp_path, first, USUAL)
+
+
+def test_link_follows_the_table_even_if_another_publisher_commits_meanwhile(tmp_path, monkeypatch):
+    publish(tmp_path, scored(tmp_path, "first"), USUAL)
+    second = scored(tmp_path, "second", seed=1)
+    symlink_to = Path.symlink_to
+
+    def overtaken(link, target, target_is_directory=False):
+        monkeypatch.setattr(Path, "symlink_to", symlink_to)
+        publish(tmp_path, second, USUAL)
+        symlink_to(link, target, target_is_directory)
+
+    monkeypatch.setattr(Path, "symlink_to", overtaken)
+
+    assert publishing.point_current(tmp_path) == "second"
+    assert (tmp_path / "_current").readlink() == Path("second")
+
+
+def fail_after(function, error):
+    """The function, which raises the error after it has done its work."""
+
+    def failing(*arguments, **named):
+        function(*arguments, **named)
+        raise error
+
+    return failing
+
+
+@pytest.mark.parametrize("has_first", [False, True])
+def test_error_of_delta_after_the_commit_is_no_failure(tmp_path, monkeypatch, caplog, has_first):
+    if has_first:
+        publish(tmp_path, scored(tmp_path, "first"), USUAL)
+        failing = fail_after(DeltaTable.create_write_transaction, DeltaError("no checkpoint"))
+        monkeypatch.setattr(DeltaTable, "create_write_transaction", failing)
+    else:
+        failing = fail_after(publishing.create_table_with_add_actions, DeltaError("no checkpoint"))
+        monkeypatch.setattr(publishing, "create_table_with_add_actions", failing)
+
+    assert publish(tmp_path, scored(tmp_path, "second", seed=1), USUAL) == "second"
+
+    assert published_rows(tmp_path).equals(rows_of(tmp_path / "second"))
+    assert "second is published, but Delta could not tidy its log: no checkpoint" in caplog.text
+
+
+@pytest.mark.parametrize("step", ["point_current", "remove_old_versions"])
+def test_trouble_after_the_commit_is_no_failure_and_a_rerun_mends_it(tmp_path, monkeypatch, caplog, step):
+    publish(tmp_path, scored(tmp_path, "first"), USUAL)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(job, step, fail_after(lambda *arguments: None, OSError("no room")))
+        assert publish(tmp_path, scored(tmp_path, "second", seed=1), USUAL) == "second"
+
+    assert published_rows(tmp_path).equals(rows_of(tmp_path / "second"))
+    assert "second is published, but not all followed: no room: publish it again" in caplog.text
+    assert publish(tmp_path, tmp_path / "second", USUAL) == "second"
+    assert (tmp_path / "_current").readlink() == Path("second")
+
+
+@pytest.mark.parametrize("where", ["inside", "outside"])
+def test_folder_that_was_renamed_is_refused(tmp_path, where):
+    prices = tmp_path / "prices"
+    folder = scored(prices if where == "inside" else tmp_path, "first")
+    renamed = folder.rename(folder.with_name("other"))
+
+    with pytest.raises(InputError, match=r"must have the name of its run, first, found .*other: rename it back"):
+        publish(prices, renamed, USUAL)
+
+
+def test_corrupt_neighbours_stop_nothing(tmp_path):
+    publish(tmp_path, scored(tmp_path, "first"), USUAL)
+    for name, content in (("broken", "{"), ("late.part", '{"run": "late"}')):
+        (tmp_path / name / "_record").mkdir(parents=True)
+        (tmp_path / name / "_record/run.json").write_text(content)
+    (tmp_path / "note.txt").write_text("mine")
+    (tmp_path / "first/_record/run.json").write_text("{")  # even if the published one is broken
+
+    assert publish(tmp_path, scored(tmp_path, "second", seed=1), USUAL) == "second"
+    assert {"broken", "late.part", "note.txt"} <= {path.name for path in tmp_path.iterdir()}
+
+
+def test_shard_that_is_requeued_after_publication_changes_nothing(tmp_path):
+    first = scored(tmp_path, "first")
+    publish(tmp_path, first, USUAL)
+    before = published_rows(tmp_path)
+
+    with pytest.raises(InputError, match=r"must be a new folder, found the published version .*first: name another"):
+        scored(tmp_path, "first", seed=1)
+
+    assert published_rows(tmp_path).equals(before)
+    assert read_version(first).run == "first"
 
 
 def test_restored_version_is_what_the_link_follows_and_never_deleted(tmp_path):
@@ -214,34 +317,6 @@ def test_restored_version_is_what_the_link_follows_and_never_deleted(tmp_path):
     assert publish(tmp_path, tmp_path / "first", replace(USUAL, keep=1)) == "first"
     assert (tmp_path / "_current").readlink() == Path("first")
     assert published_rows(tmp_path).equals(rows_of(tmp_path / "first"))
-
-
-def test_only_the_last_versions_stay(tmp_path):
-    runs = [f"run{i}" for i in range(4)]
-    for i, run in enumerate(runs):
-        publish(tmp_path, scored(tmp_path, run, seed=i), replace(USUAL, keep=2))
-
-    assert sorted(path.name for path in tmp_path.glob("run*")) == runs[2:]
-    assert published_rows(tmp_path).equals(rows_of(tmp_path / "run3"))
-    assert pl.scan_delta(str(tmp_path), version=2).collect().height == 36
-
-
-def test_leftovers_go_only_when_old_and_ours(tmp_path):
-    names = {"old": "20200101T000000-abc123", "young": new_run(), "part": "20200102T000000-abc123.part"}
-    names["foreign"] = "keep-me"
-    for key, name in names.items():
-        (tmp_path / name).mkdir()
-        if key != "young":
-            (tmp_path / name / "half.parquet").write_bytes(b"")
-            for path in (tmp_path / name / "half.parquet", tmp_path / name):
-                os.utime(path, (time.time() - 10**6,) * 2)
-
-    publish(tmp_path, scored(tmp_path, "first"), USUAL)
-    before = {path.name for path in tmp_path.iterdir()}
-
-    assert names["young"] in before
-    assert names["foreign"] in before
-    assert not before & {names["old"], names["part"]}
 
 
 def break_version(folder, how):
@@ -378,9 +453,10 @@ def test_gate_stops_prices_that_move_too_much(tmp_path, gates, message):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Publication("yes", 5, OPEN), "publish.dry_run must be true or false, found 'yes'"),
-        (lambda: Publication(False, 0, OPEN), "publish.keep must be a whole number of at least 1, found 0"),
-        (lambda: Publication(False, 1, None), "publish.gates must be Gates, found None"),
+        (lambda: Publication("yes", 5, 0, OPEN), "publish.dry_run must be true or false, found 'yes'"),
+        (lambda: Publication(False, 0, 0, OPEN), "publish.keep must be a whole number of at least 1, found 0"),
+        (lambda: Publication(False, 1, -1, OPEN), "publish.keep_hours must be a number of at least 0, found -1"),
+        (lambda: Publication(False, 1, 0, None), "publish.gates must be Gates, found None"),
         (lambda: Gates(-1, 1), "publish.gates.max_share_moved must be a number of at least 0, found -1"),
         (lambda: Gates(1, "0.2"), "publish.gates.max_mean_move must be a number of at least 0, found '0.2'"),
     ],

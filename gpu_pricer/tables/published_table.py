@@ -1,0 +1,69 @@
+"""What Delta's log says of the published price table: which run it is now, and which runs it has been."""
+
+import re
+from pathlib import Path
+
+import polars as pl
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
+
+from gpu_pricer.errors import InputError, first_line
+
+FILE_OF_A_RUN = re.compile(r"(?P<run>[^/]+)/(?P=run)-\d{5,}-\d{5,}\.parquet")
+"""The path of a file of the published table: <run>/<run>-<shard>-<tile>.parquet."""
+
+
+def open_table(prices: Path) -> DeltaTable | None:
+    """Return the Delta table in `prices`, None if there is none; raise InputError if its log cannot be read."""
+    if not DeltaTable.is_deltatable(str(prices)):
+        return None
+    try:
+        return DeltaTable(str(prices))
+    except (OSError, DeltaError) as error:
+        raise InputError(
+            f"{prices} must hold a whole Delta table or none, found: {first_line(error)}: restore {prices}/_delta_log, "
+            "or point paths.prices at another folder"
+        ) from error
+
+
+def run_of(table: DeltaTable | None, prices: Path) -> str | None:
+    """Return the run whose files are the table in `prices`, None without a table.
+
+    Raise InputError if the table is anything but the files of one run, since publishing would replace what it is.
+    """
+    if table is None:
+        return None
+    paths = pl.DataFrame(table.get_add_actions())["path"].to_list()
+    matches = [FILE_OF_A_RUN.fullmatch(path) for path in paths]
+    runs = {match["run"] for match in matches if match}
+    if None in matches or len(runs) != 1:
+        others = [path for path, match in zip(paths, matches, strict=True) if match is None] or sorted(runs)
+        raise InputError(
+            f"{prices} must hold the published price table, which is the files of one run, found a Delta table of "
+            f"{', '.join(others[:3]) or 'no files'}: another program wrote it. Point paths.prices at another folder, "
+            "or restore the last version that `gpu-pricer publish` made"
+        )
+    return runs.pop()
+
+
+def current_run(prices: Path) -> str | None:
+    """Return the run whose files readers of the Delta table see now, None if nothing is published.
+
+    If an older version was restored, the current run is the run of that version.
+    """
+    return run_of(open_table(prices), prices)
+
+
+def published_runs(prices: Path) -> dict[str, int]:
+    """Return by published run the last Delta version in which that run became the table, oldest first.
+
+    Delta's log gives the order, no clock and no name does.
+    """
+    table = open_table(prices)
+    entries = [] if table is None else sorted(table.history(), key=lambda entry: entry["version"])
+    runs: dict[str, int] = {}
+    for entry in entries:
+        if "run" in entry:
+            runs.pop(entry["run"], None)
+            runs[entry["run"]] = entry["version"]
+    return runs

@@ -1,0 +1,83 @@
+"""Which old versions of the published table are removed, and what runs and copies that died have left."""
+
+import os
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from gpu_pricer.tables.locking import is_locked
+from gpu_pricer.tables.price_version import LOCK, RUN_ID
+from gpu_pricer.tables.published_table import current_run, published_runs
+
+IDLE_SECONDS = 24 * 3600
+"""A folder that nobody wrote to for this long belongs to a run that died, not to one that is still scoring."""
+LEFTOVER = re.compile(rf"{RUN_ID.pattern}(\.part)?|.+\.[0-9a-f]{{8}}\.part|_current\.[0-9a-f]{{8}}")
+"""Names that only jobs give: run ids, unfinished copies, and links that were not yet renamed."""
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How long versions stay. keep: the number of versions; hours: how long a version stays after it was replaced."""
+
+    keep: int
+    hours: float
+
+
+def remove_old_versions(prices: Path, retention: Retention) -> list[str]:
+    """Delete the folders of old versions, and leftovers of dead runs, and return the deleted names.
+
+    The current version, the last `keep` published ones, those replaced less than `hours` ago and those that a scorer
+    writes to stay; a link to a folder elsewhere stays too, since only its maker knows who else reads there. A folder
+    that was never published is deleted only if its name is one that jobs give, it is older than every kept version and
+    nobody wrote to it for a day. Ages are told by the clock of the file system, the order of versions by Delta's log,
+    which stays: a deleted version is listed there but no longer readable.
+    """
+    runs, current = published_runs(prices), current_run(prices)
+    if current is None:
+        return []
+    now = _now(prices)
+    kept = {*list(runs)[-retention.keep :], current}
+    stale = {run for run in runs if now - _replaced_at(prices, run, runs) >= 3600 * retention.hours} - kept
+    entries = [path for path in prices.iterdir() if path.name not in kept]
+    oldest_kept = min((_last_write(prices / run) for run in kept if (prices / run).exists()), default=0.0)
+    idle_since = min(oldest_kept, now - IDLE_SECONDS)
+    removed = []
+    for path in entries:
+        is_leftover = path.name not in runs and LEFTOVER.fullmatch(path.name) and _last_write(path) < idle_since
+        if not (path.name in stale or is_leftover) or is_locked(path / LOCK):
+            continue
+        if not path.is_symlink():
+            shutil.rmtree(path)
+        elif is_leftover:
+            path.unlink()
+        else:
+            continue
+        removed.append(path.name)
+    return sorted(removed)
+
+
+def _replaced_at(prices: Path, run: str, runs: dict[str, int]) -> float:
+    """Return the time at which the next version was committed; 0 if Delta has removed that entry of its log."""
+    entry = prices / "_delta_log" / f"{runs[run] + 1:020d}.json"
+    return entry.stat().st_mtime if entry.exists() else 0.0
+
+
+def _now(prices: Path) -> float:
+    """Return the time by the clock that stamps the files in `prices`."""
+    with tempfile.TemporaryFile(dir=prices) as file:
+        file.write(b"now")
+        file.flush()
+        return os.fstat(file.fileno()).st_mtime
+
+
+def _last_write(path: Path) -> float:
+    """Return when anything in a folder was last written; files that vanish meanwhile do not count."""
+    times = []
+    for entry in [path, *(path.rglob("*") if not path.is_symlink() else ())]:
+        try:
+            times.append(entry.lstat().st_mtime)
+        except FileNotFoundError:
+            continue
+    return max(times, default=0.0)
