@@ -16,6 +16,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import hydra
 from hydra.errors import HydraException, InstantiationException
@@ -29,12 +30,16 @@ from gpu_pricer.errors import InputError, Interrupted, Refused
 from gpu_pricer.jobs import JOBS
 from gpu_pricer.jobs.ending import farewell, interruptible, is_helper
 from gpu_pricer.jobs.run_record import run_job
+from gpu_pricer.tables.locking import locked
 
 CONF = Path(__file__).parents[1] / "conf"
 IDS = ("product", "segment")
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 """How addresses of object stores begin, such as s3://bucket; as a path they would name a local folder `s3:`."""
 OPTIONAL_PATHS = ("shards", "warm_start")
+WRITES_DEMAND = ("prepare", "train", "run")
+"""The jobs that write canonical tables or demand, of which one at a time may run in a work folder."""
+LOCK = ".lock"
 
 
 def run() -> None:
@@ -97,7 +102,7 @@ def _launch(job: str, overrides: list[str]) -> None:
 
     def task(config: DictConfig) -> None:
         sys.argv = command_line  # distributed training starts its other processes with it
-        status = _status(job, lambda: run_job(job, module, checked_config(config)))
+        status = _status(job, lambda: _alone(job, module, checked_config(config)))
         if status:
             raise SystemExit(status)
 
@@ -111,6 +116,18 @@ def _launch(job: str, overrides: list[str]) -> None:
         ) from error
     finally:
         sys.argv = command_line
+
+
+def _alone(job: str, module: ModuleType, config: DictConfig) -> None:
+    """Run the job; raise InputError while another job that writes demand or its tables runs in the same work folder.
+
+    A process that helps another to train works under that one's lock.
+    """
+    if job not in WRITES_DEMAND or is_helper():
+        run_job(job, module, config)
+        return
+    with locked(Path(config.paths.work) / LOCK, job):
+        run_job(job, module, config)
 
 
 def _call_hydra(job: str, task: Callable[[DictConfig], None]) -> None:

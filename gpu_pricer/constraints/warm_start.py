@@ -1,5 +1,6 @@
 """The start of the search for multipliers, read from the record of an earlier version."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,14 @@ def read_start(folder: Path, names: list[str], product_id: pl.Series) -> Start:
         raise InputError(
             f"paths.warm_start must be the record of a version scored under constraints, found {folder}: {found}"
         ) from error
+
+
+def start_fingerprint(folder: Path | None) -> str:
+    """Return a hash of the files that read_start reads in a version's record, "" without one."""
+    if folder is None:
+        return ""
+    files = [folder / name for name in (CERTIFICATE, STOCK_PRICES)]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files if file.is_file())).hexdigest()[:16]
 
 
 def _read_stock_prices(path: Path, product_id: pl.Series) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import polars as pl
 
 from gpu_pricer.constraints import MarketData
+from gpu_pricer.constraints.warm_start import start_fingerprint
 from gpu_pricer.errors import InputError
 from gpu_pricer.jobs.backends import backend_of, resolved
 from gpu_pricer.jobs.constrained_prices import PreparedConstraints, prepare_constraints, solve_constraints
@@ -26,6 +27,7 @@ from gpu_pricer.pricing import (
     table_columns,
 )
 from gpu_pricer.tables.artefact import DemandArtefact, DemandInfo
+from gpu_pricer.tables.code import code_fingerprint
 from gpu_pricer.tables.locking import locked
 from gpu_pricer.tables.price_history import write_history
 from gpu_pricer.tables.price_version import (
@@ -83,6 +85,7 @@ def score(
     backend = backend_of(problem, backend, found)
     version = empty_version(problem, origin, tiling, folder.name, backend, uncertainty)
     version = version if day is None else replace(version, day=day.isoformat())
+    version = replace(version, warm_start=start_fingerprint(warm_start))
     table_columns(problem, tiling.layout, tiling.details)  # refuses unknown columns before anything is written
     constraints = prepare_constraints(problem, policy, market, warm_start, backend)
     del market
@@ -176,6 +179,9 @@ def empty_version(
         artefact=origin.artefact,
         policy=origin.policy,
         catalog=origin.catalog,
+        code=code_fingerprint(),
+        warm_start="",
+        details=sorted(tiling.details),
         backend=backend,
         uncertainty=uncertainty,
         segments=len(problem.segments.segment_id),

@@ -275,7 +275,8 @@ def _naive(plain: DemandArtefact, response: Fit, settings: TrainSettings) -> Dem
 
 
 def _replace(directory: Path, artefact: DemandArtefact | None) -> None:
-    """Remove what the directory holds, and write the artefact there, if there is one."""
-    shutil.rmtree(directory, ignore_errors=True)
-    if artefact is not None:
+    """Let the artefact take the directory's place; without one the directory is removed."""
+    if artefact is None:
+        shutil.rmtree(directory, ignore_errors=True)
+    else:
         write_artefact(artefact, directory)

@@ -9,6 +9,7 @@ import dataframely as dy
 import polars as pl
 
 from gpu_pricer.errors import InputError
+from gpu_pricer.tables.durable import sync
 from gpu_pricer.tables.parquet_file import Column, write_parquet
 from gpu_pricer.tables.parquet_pages import ColumnChunk
 from gpu_pricer.tables.replacing import whole_or_absent
@@ -166,6 +167,7 @@ def write_prices(
     with whole_or_absent(fresh):
         with fresh.open("wb", buffering=BUFFER) as file:
             write_parquet(file, columns, groups, metadata)
+        sync(fresh)
         fresh.replace(path)
 
 

@@ -64,7 +64,8 @@ class PriceVersion:
 
     run: the id. created, day, valid_from: ISO time of scoring, the day on which the prices were set, and the first day
     of the demand that they are for. artefact, policy, catalog:
-    fingerprints of the sources. layout, backend, uncertainty: as configured or chosen. segments, shards, unpriced:
+    fingerprints of the sources; code, warm_start: those of the program and of the multipliers that the search began
+    with, "" for none. layout, details, backend, uncertainty: as configured or chosen. segments, shards, unpriced:
     numbers of segments, of shards, and of products without a price. files: names. tally: sums over the files.
     """
 
@@ -77,6 +78,9 @@ class PriceVersion:
     artefact: str
     policy: str
     catalog: str
+    code: str
+    warm_start: str
+    details: list[str]
     backend: str
     uncertainty: str
     segments: int
@@ -90,6 +94,12 @@ class PriceVersion:
         """The metadata that every file of the version carries."""
         names = ("run", "layout", "currency", "valid_from", "artefact", "policy", "catalog", "uncertainty")
         return {name: getattr(self, name) for name in names}
+
+    @property
+    def common(self) -> dict[str, object]:
+        """What all shards of one version have in common."""
+        names = ("segments", "details", "code", "warm_start")
+        return {**self.metadata, **{name: getattr(self, name) for name in names}}
 
     def with_files(self, files: list[str], tally: Tally) -> "PriceVersion":
         """Return the version with these files and their sums."""
@@ -135,7 +145,8 @@ def open_shard(folder: Path, shard: int | None) -> None:
 def close_shard(folder: Path, shard: int, part: PriceVersion) -> PriceVersion | None:
     """Record that one shard is complete; return the joined version once all shards are, else None.
 
-    Raise InputError if another shard was scored from a different artefact, catalog or policy.
+    Raise InputError if another shard was scored from a different artefact, catalog or policy, by other code or with
+    other settings.
     """
     record = folder / RECORD
     _write_json(record / f"shard-{shard:05d}-of-{part.shards:05d}.json", part)
@@ -144,10 +155,13 @@ def close_shard(folder: Path, shard: int, part: PriceVersion) -> PriceVersion | 
         return None
     parts = [_read_json(path) for path in found]
     for path, other in zip(found, parts, strict=True):
-        if other.metadata != part.metadata or other.segments != part.segments:
+        differing = [name for name, value in part.common.items() if other.common[name] != value]
+        if differing:
+            theirs, ours = ({name: version.common[name] for name in differing} for version in (other, part))
             raise InputError(
-                f"every shard must be scored from the same artefact, catalog and policy, found {path} from "
-                f"{other.metadata} and this one from {part.metadata}: score them again into a new folder"
+                "every shard must be scored from the same artefact, catalog and policy, by the same code and with the "
+                f"same settings, found {path} with {theirs} and this one with {ours}: score them again into a new "
+                "folder"
             )
     files = [name for other in parts for name in other.files]
     joined = part.with_files(files, Tally.sum(other.tally for other in parts))
@@ -174,7 +188,8 @@ def _write_json(path: Path, version: PriceVersion) -> None:
 
 def _read_json(path: Path) -> PriceVersion:
     try:
-        before = {"layout": "long", "uncertainty": "point"}  # versions written before these keys existed
+        before = {"layout": "long", "uncertainty": "point", "code": "", "warm_start": "", "details": []}
+        # `before`: what versions had that were written before these keys existed
         content = before | json.loads(path.read_text())
         content.setdefault("day", content["created"][:10])
         content["tally"] = Tally(**{"beyond_moves": 0} | content["tally"])

@@ -20,6 +20,7 @@ from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction, create_table_with_add_actions
 
 from gpu_pricer.errors import InputError, first_line
+from gpu_pricer.tables.durable import checksums, sync, sync_tree
 from gpu_pricer.tables.price_version import FOLDER_NAME, LOCK, PriceVersion, read_version
 from gpu_pricer.tables.publication_gates import FileFacts
 from gpu_pricer.tables.published_table import current_run, published_runs
@@ -43,20 +44,32 @@ def require_name(folder: Path, version: PriceVersion) -> None:
 def bring_inside(folder: Path, prices: Path, version: PriceVersion) -> Path:
     """Return the version's folder inside `prices`, copied there, completely or not at all, if it lies elsewhere.
 
-    Raise InputError if another version of that name is there.
+    All its files are on the disk then. Raise InputError if another version of that name is there.
     """
     inside = prices / version.run
-    if folder.resolve() == inside.resolve():
-        return inside
-    if inside.exists():
-        if read_version(inside) == version:
-            return inside
+    if folder.resolve() != inside.resolve() and not inside.exists():
+        _copy(folder, prices / f"{inside.name}.{secrets.token_hex(4)}.part", inside)
+    elif folder.resolve() != inside.resolve() and read_version(inside) != version:
         raise InputError(f"{folder} must be published as {inside}, found another version there: rename it")
-    fresh = prices / f"{inside.name}.{secrets.token_hex(4)}.part"
+    sync_tree(inside)
+    sync(prices)
+    return inside
+
+
+def _copy(folder: Path, fresh: Path, inside: Path) -> None:
+    """Copy the folder by way of the path `fresh`; raise InputError if the copy reads otherwise than the original."""
     with whole_or_absent(fresh):
         shutil.copytree(folder, fresh, ignore=shutil.ignore_patterns(Path(LOCK).name))
+        sync_tree(fresh)
+        original, copy = checksums(folder), checksums(fresh)
+        original.pop(LOCK, None)
+        if copy != original:
+            others = sorted(name for name in original | copy if original.get(name) != copy.get(name))
+            raise InputError(
+                f"the copy of {folder} must be the same bytes, found {', '.join(others[:3])} different: check the "
+                "disk, then publish again"
+            )
         fresh.rename(inside)
-    return inside
 
 
 def commit_version(

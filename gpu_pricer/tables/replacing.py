@@ -1,5 +1,6 @@
 """Files and directories that are replaced at once: a reader sees the old one or the new one, never half of one."""
 
+import logging
 import secrets
 import shutil
 from collections.abc import Collection, Iterator
@@ -7,6 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gpu_pricer.errors import InputError
+from gpu_pricer.tables.durable import exchange, sync, sync_tree
+
+log = logging.getLogger(__name__)
 
 
 def require_own(directory: Path, ours: Collection[str]) -> None:
@@ -36,19 +40,28 @@ def whole_or_absent(path: Path) -> Iterator[None]:
 
 @contextmanager
 def replacing_file(path: Path) -> Iterator[Path]:
-    """Yield a new path beside `path`; what the block writes there replaces `path` if the block does not fail."""
+    """Yield a new path beside `path`; what the block writes there replaces `path` if the block does not fail.
+
+    The new file is on the disk before it replaces the old one. Of a link the file that it names is replaced.
+    """
+    path = path.resolve()
     fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     with whole_or_absent(fresh):
         yield fresh
+        sync(fresh)
         fresh.replace(path)
+    sync(path.parent)
 
 
 @contextmanager
 def replacing(directory: Path, ours: Collection[str]) -> Iterator[Path]:
     """Yield a new empty directory, which replaces `directory` if the block does not fail.
 
-    If an earlier run was killed between the two renames, the old directory is first put back.
+    The new files are on the disk before they replace the old ones. Of a link the directory that it names is replaced.
+    If an earlier run was killed between the renames that a file system without exchanges needs, the old directory is
+    first put back.
     """
+    directory = directory.resolve()
     fresh, stale = directory.with_name(directory.name + ".new"), directory.with_name(directory.name + ".old")
     if stale.exists() and not directory.exists():
         stale.rename(directory)
@@ -58,12 +71,23 @@ def replacing(directory: Path, ours: Collection[str]) -> Iterator[Path]:
     with whole_or_absent(fresh):
         fresh.mkdir(parents=True)
         yield fresh
-        try:
-            if directory.exists():
-                directory.rename(stale)
+        sync_tree(fresh)
+        if not directory.exists():
             fresh.rename(directory)
-        except BaseException:
-            if not directory.exists():
-                stale.rename(directory)
-            raise
-    shutil.rmtree(stale, ignore_errors=True)
+        elif not exchange(fresh, directory):
+            log.info("%s cannot be replaced in one step on its file system: two renames do it", directory)
+            _swap(fresh, directory, stale)
+    sync(directory.parent)
+    for old in (fresh, stale):
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _swap(fresh: Path, directory: Path, stale: Path) -> None:
+    """Move the directory out of the way and the fresh one into its place; put the old one back if that fails."""
+    try:
+        directory.rename(stale)
+        fresh.rename(directory)
+    except BaseException:
+        if not directory.exists():
+            stale.rename(directory)
+        raise

@@ -12,7 +12,7 @@ from hydra import compose, initialize_config_dir
 
 from gpu_pricer.cli import CONF
 from gpu_pricer.errors import InputError
-from gpu_pricer.jobs import backends
+from gpu_pricer.jobs import backends, scored_version
 from gpu_pricer.jobs import score as job
 from gpu_pricer.jobs.priced_catalog import PricedCatalog
 from gpu_pricer.jobs.scored_version import score
@@ -203,6 +203,23 @@ def test_shards_of_different_policies_do_not_mix(tmp_path):
             tmp_path / "run",
             "cpu",
         )
+
+
+@pytest.mark.parametrize("what", ["code", "details", "warm_start"])
+def test_shards_of_different_making_do_not_mix(tmp_path, monkeypatch, what):
+    tiling = Tiling("long", 200, 2, 0, 1)
+    score(ARTEFACT, PRICED, a_policy(), tiling, tmp_path / "run", "cpu")
+    tiling, start = replace(tiling, shard=1), None
+    if what == "code":
+        monkeypatch.setattr(scored_version, "code_fingerprint", lambda: "another")
+    elif what == "details":
+        tiling = replace(tiling, details=["parts"])
+    else:
+        start = tmp_path
+        (start / "certificate.json").write_text("{}")
+
+    with pytest.raises(InputError, match=rf"by the same code and with the same settings, found .* with {{'{what}': "):
+        score(ARTEFACT, PRICED, a_policy(), tiling, tmp_path / "run", "cpu", start)
 
 
 def test_second_attempt_leaves_nothing_of_the_first(tmp_path):

@@ -125,6 +125,21 @@ def test_shards_from_elsewhere_are_copied_into_the_table(tmp_path):
         publish(tmp_path / "prices", outside, USUAL)
 
 
+def test_copy_that_reads_otherwise_is_not_published(tmp_path, monkeypatch):
+    outside = scored(tmp_path / "elsewhere", "OUT")
+
+    def tear(copy):
+        path = sorted(copy.glob("*.parquet"))[0]
+        path.write_bytes(path.read_bytes()[:-1] + b"x")
+
+    monkeypatch.setattr(publishing, "sync_tree", tear)
+
+    with pytest.raises(InputError, match=r"must be the same bytes, found OUT-00000-00000.parquet different"):
+        publish(tmp_path / "prices", outside, USUAL)
+
+    assert [*(tmp_path / "prices").glob("OUT*")] == []
+
+
 def test_dry_run_says_what_would_change_and_changes_nothing(tmp_path, capsys):
     publish(tmp_path, scored(tmp_path, "first"), USUAL)
 

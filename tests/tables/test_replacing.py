@@ -3,6 +3,7 @@
 import pytest
 
 from gpu_pricer.errors import InputError
+from gpu_pricer.tables import replacing as replacing_module
 from gpu_pricer.tables.replacing import replacing, replacing_file
 
 OURS = ("table.parquet",)
@@ -47,7 +48,73 @@ def test_a_failed_file_leaves_the_old_one_and_no_other(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["table.json"]
 
 
-def test_an_interruption_between_the_renames_puts_the_old_directory_back(tmp_path, monkeypatch):
+@pytest.fixture
+def no_exchange(monkeypatch):
+    """A file system that cannot exchange two directories."""
+    monkeypatch.setattr(replacing_module, "exchange", lambda one, other: False)
+
+
+def test_a_file_system_without_exchanges_needs_two_renames_and_the_log_says_so(tmp_path, no_exchange, caplog):
+    caplog.set_level("INFO")
+    write(tmp_path / "data", "old")
+    write(tmp_path / "data", "new")
+
+    assert (tmp_path / "data" / "table.parquet").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+    assert "data cannot be replaced in one step on its file system" in caplog.text
+
+
+def test_the_directory_is_there_at_every_moment(tmp_path, monkeypatch):
+    write(tmp_path / "data", "old")
+
+    def refuse(path, target):
+        raise AssertionError(f"{path} was renamed: between two renames there is no directory")
+
+    monkeypatch.setattr(type(tmp_path), "rename", refuse)
+    write(tmp_path / "data", "new")
+
+    assert (tmp_path / "data" / "table.parquet").read_text() == "new"
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_link_to_another_file_system_stays_a_link(tmp_path, is_there):
+    (tmp_path / "scratch").mkdir()
+    for name in ("data", "table.json"):
+        (tmp_path / name).symlink_to(tmp_path / "scratch" / name)
+    if is_there:
+        write(tmp_path / "scratch/data", "old")
+        (tmp_path / "scratch/table.json").write_text("old")
+
+    write(tmp_path / "data", "new")
+    with replacing_file(tmp_path / "table.json") as fresh:
+        fresh.write_text("new")
+
+    assert [(tmp_path / name).is_symlink() for name in ("data", "table.json")] == [True, True]
+    assert (tmp_path / "scratch/data/table.parquet").read_text() == "new"
+    assert (tmp_path / "scratch/table.json").read_text() == "new"
+
+
+def test_files_are_on_the_disk_before_they_replace_others(tmp_path, monkeypatch):
+    done = []
+    monkeypatch.setattr(replacing_module, "sync", lambda path: done.append(("sync", path.name)))
+    monkeypatch.setattr(replacing_module, "sync_tree", lambda path: done.append(("sync", path.name)))
+    replace, rename = type(tmp_path).replace, type(tmp_path).rename
+
+    def noting(move):
+        return lambda path, target: (done.append(("move", path.name)), move(path, target))
+
+    monkeypatch.setattr(type(tmp_path), "replace", noting(replace))
+    monkeypatch.setattr(type(tmp_path), "rename", noting(rename))
+    with replacing_file(tmp_path / "table.json") as fresh:
+        fresh.write_text("new")
+    write(tmp_path / "data", "new")
+
+    parent = ("sync", tmp_path.name)
+    part = fresh.name
+    assert done == [("sync", part), ("move", part), parent, ("sync", "data.new"), ("move", "data.new"), parent]
+
+
+def test_an_interruption_between_the_renames_puts_the_old_directory_back(tmp_path, monkeypatch, no_exchange):
     write(tmp_path / "data", "old")
     rename = type(tmp_path).rename
 
