@@ -1,30 +1,26 @@
 """explain: one published price, derived."""
 
 import json
-from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from gpu_pricer.constraints.certificate import CERTIFICATE
 from gpu_pricer.errors import InputError
 from gpu_pricer.explain.derivation import Explanation, category_at, explain_price
 from gpu_pricer.explain.text import change_lines, constraint_lines, explanation_lines
-from gpu_pricer.jobs.priced_catalog import with_history_columns
+from gpu_pricer.jobs.version_sources import Sources, read_sources, source_paths
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.policy.rule_columns import with_rule_columns
 from gpu_pricer.pricing.problem.matching import match_products
 from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem, problem_of
-from gpu_pricer.tables.artefact import DemandArtefact, read_artefact
-from gpu_pricer.tables.price_history import recorded_history
+from gpu_pricer.tables.artefact import DemandArtefact
 from gpu_pricer.tables.price_table import CENTS, PARTS, scan_cells, scan_prices
 from gpu_pricer.tables.price_version import RECORD, RUN_RECORD, PriceVersion, read_version
-from gpu_pricer.tables.priced_products import catalog_fingerprint, read_catalog
 from gpu_pricer.tables.published_table import current_run
 from kernels import Draws
 
@@ -58,14 +54,17 @@ class PricedFrom(NamedTuple):
 
 def inputs(config: DictConfig) -> list[Path]:
     """Return the files that `explain` reads, except those of the price table."""
-    return [Path(config.paths.demand), Path(config.paths.catalog), _version(config) / RUN_RECORD]
+    folder = _version(config)
+    return [*source_paths(config, folder, read_version(folder)), folder / RUN_RECORD]
 
 
 def main(config: DictConfig) -> None:
     """Print why one price is what it is: its parts, the allowed prices, the runner-up, the demand around it.
 
     Reads   paths.prices    the published table, or its version explain.version; or the version in paths.shards
-            paths.demand, paths.catalog, policy     what that version was scored from
+
+    What the version was scored from lies with it: policy and catalog in its _record/, the artefact in _artefacts/. The
+    policy of the configuration, paths.demand and paths.catalog count only for a version without these copies.
 
     If the artefact has a posterior, the job prints 90 % intervals of profit and elasticity. With explain.against=<run>
     it also prints what changed in the price since that version, part by part; both versions need score.details=[parts].
@@ -73,8 +72,9 @@ def main(config: DictConfig) -> None:
     Example: gpu-pricer explain product=1082185 segment=3
     """
     folder = _version(config)
-    version, policy = read_version(folder), instantiate(config.policy)
-    origin = _priced_from(config, folder, version, policy)
+    version = read_version(folder)
+    sources = read_sources(config, folder, version)
+    policy, origin = sources.policy, _priced_from(sources, version)
     cell = CellPosition(
         _position(origin.problem.products.product_id, "product", config.product),
         _position(origin.problem.segments.segment_id, "segment", config.segment),
@@ -107,26 +107,9 @@ def _version(config: DictConfig) -> Path:
     return prices / run
 
 
-def _priced_from(config: DictConfig, folder: Path, version: PriceVersion, policy: Policy) -> PricedFrom:
-    """Return what the version in a folder was priced from.
-
-    Raises InputError unless artefact, catalog and policy are those that the version was scored from.
-    """
-    artefact = read_artefact(Path(config.paths.demand))
-    catalog, history = read_catalog(Path(config.paths.catalog), policy.columns), recorded_history(folder)
-    if history is not None:
-        catalog = with_history_columns(catalog, policy, history, date.fromisoformat(version.day))
-    origin = {
-        "policy": ("policy and its overrides", policy.fingerprint(), version.policy),
-        "demand": ("paths.demand", artefact.fingerprint(), version.artefact),
-        "catalog": ("paths.catalog", catalog_fingerprint(catalog), version.catalog),
-    }
-    for name, found, expected in origin.values():
-        if found != expected:
-            raise InputError(
-                f"{name} must be what {version.run} was scored from ({expected}), found another ({found}): "
-                "repeat the settings of that run, see run.json of the score job, or score again"
-            )
+def _priced_from(sources: Sources, version: PriceVersion) -> PricedFrom:
+    """Return the pricing problem whose solution the version is, with the demand and the support of the prices."""
+    artefact, catalog, policy = sources
     matched = match_products(with_rule_columns(catalog, policy.bounds), artefact)
     support = matched.products.select("min_price", "max_price").to_numpy()
     problem = problem_of(artefact, matched, policy, version.uncertainty)

@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from gpu_pricer.checks import require_flag, require_integer, require_number
 from gpu_pricer.errors import InputError
 from gpu_pricer.jobs.last_scored import last_scored
+from gpu_pricer.tables.kept_artefacts import bring_artefact
 from gpu_pricer.tables.locking import locked
 from gpu_pricer.tables.price_version import LOCK, RUN_RECORD, read_version
 from gpu_pricer.tables.publication_gates import Gates, check_files
@@ -106,6 +107,8 @@ def publish(prices: Path, folder: Path, publication: Publication) -> str:
             print(_preview(version.run, current, version.totals()))
             return current or ""
         inside = bring_inside(folder, prices, version)
+        if not bring_artefact(folder.parent, prices, version.artefact):
+            log.warning("%s has no copy of its artefact: its prices are explained only beside paths.demand", folder)
         number = commit_version(prices, table, inside, version, files)
         log.info("published %s as version %d of %s", version.run, number, prices)
         try:

@@ -16,6 +16,7 @@ from gpu_pricer.jobs.frontier import trace_frontier
 from gpu_pricer.jobs.last_scored import remember_scored
 from gpu_pricer.jobs.priced_catalog import pricing_day, read_priced_catalog
 from gpu_pricer.jobs.scored_version import score, version_folder
+from gpu_pricer.jobs.version_sources import keep_sources
 from gpu_pricer.pricing import POINT, POSTERIOR, UNCERTAINTIES, Tiling
 from gpu_pricer.tables.artefact import read_artefact
 from gpu_pricer.tables.price_version import RECORD, RUN_RECORD
@@ -34,7 +35,8 @@ def main(config: DictConfig) -> dict[str, object] | None:
     Reads   paths.demand    the demand artefact, from `train` or from anywhere
             paths.catalog   product_id, category_id, price, cost; optional availability, and what the policy names
             paths.prices    the history of prices, in the published version, if a rule of the policy counts days
-    Writes  paths.shards    the price table's files, and in _record/ run.json (totals) and unpriced.parquet;
+    Writes  paths.shards    the price table's files, and in _record/ run.json (totals), unpriced.parquet and copies of
+                            the policy and the catalog; a copy of the artefact lies in _artefacts/ beside that folder;
                             by default a new folder in paths.prices. `publish` takes the last version in
                             paths.prices that was finished for paths.work; one that lies elsewhere is a what-if;
                             certificate.json if the policy has constraints: what they reach and cost, and the gap
@@ -78,6 +80,7 @@ def main(config: DictConfig) -> dict[str, object] | None:
         )
         if version is None:
             return None
+        keep_sources(folder, version, demand, priced.catalog, policy)
         if tiling.leave_one_out:
             made_of = read_artefact(demand), read_priced_catalog(catalog, policy, prices, day).catalog, policy
             costs = rule_costs(*made_of, tiling, version.backend, certified_objective(folder / RECORD), uncertainty)

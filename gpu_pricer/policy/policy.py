@@ -94,8 +94,12 @@ class Policy:
         return None if self.overrides is None else Path(self.overrides)
 
     def fingerprint(self) -> str:
-        """Return a hash of every setting and of the overrides' file; equal policies hash alike on any machine."""
-        digest = hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode())
+        """Return a hash of every setting and of the overrides' file; equal policies hash alike on any machine.
+
+        The content of that file counts, and not where it lies.
+        """
+        settings = asdict(self) | {"overrides": self.overrides and Path(self.overrides).suffix}
+        digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
         if self.overrides is not None:
             digest.update(_bytes_of(Path(self.overrides)))
         return digest.hexdigest()[:16]

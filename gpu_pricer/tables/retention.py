@@ -7,6 +7,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from gpu_pricer.tables.kept_artefacts import unneeded_artefacts
 from gpu_pricer.tables.locking import is_locked
 from gpu_pricer.tables.price_version import LOCK, RUN_ID
 from gpu_pricer.tables.published_table import current_run, published_runs
@@ -32,7 +33,8 @@ def remove_old_versions(prices: Path, retention: Retention) -> list[str]:
     writes to stay; a link to a folder elsewhere stays too, since only its maker knows who else reads there. A folder
     that was never published is deleted only if its name is one that jobs give, it is older than every kept version and
     nobody wrote to it for a day. Ages are told by the clock of the file system, the order of versions by Delta's log,
-    which stays: a deleted version is listed there but no longer readable.
+    which stays: a deleted version is listed there but no longer readable. A kept artefact goes with the last version
+    that needs it, once nobody used it for a day.
     """
     runs, current = published_runs(prices), current_run(prices)
     if current is None:
@@ -55,6 +57,10 @@ def remove_old_versions(prices: Path, retention: Retention) -> list[str]:
         else:
             continue
         removed.append(path.name)
+    for path in unneeded_artefacts(prices):
+        if _last_write(path) < now - IDLE_SECONDS:
+            shutil.rmtree(path)
+            removed.append(str(path.relative_to(prices)))
     return sorted(removed)
 
 

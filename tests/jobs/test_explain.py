@@ -1,12 +1,16 @@
 """explain: the derivation of a published price agrees with its columns, and bad arguments get one line."""
 
+import os
 import re
+import shutil
+import time
 from dataclasses import replace
 
 import numpy as np
 import polars as pl
 import pytest
 
+from gpu_pricer.tables import kept_artefacts
 from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.price_table import PARTS, scan_prices
 from tests.markets import catalog_of, small_artefact, with_posterior
@@ -133,13 +137,109 @@ def test_wide_version_is_explained_too(gpu_pricer, shop):
         (("segment=s2",), "product must be an id of the price table, found none: set product=ID, such as product=p000"),
         (("product=p007", "segment=s9"), r"segment must be an id of the price table, found 's9': there are s0, s1, s2"),
         (("product=p999", "segment=s2"), r"product must be an id of the price table, found 'p999': there are"),
-        (("product=p007", "segment=s2", "policy.bounds.max_increase=0.1"), "policy and its overrides must be what one"),
         (("product=p007", "segment=s2", "explain.version=none"), r"prices/none must hold a finished _record/run.json"),
         (("product=p007", "segment=s2", "paths.prices=elsewhere"), r"must hold a published version to explain, found"),
     ],
 )
 def test_price_that_cannot_be_explained_is_refused(refused, shop, arguments, message):
     assert re.search(message, refused("explain", *arguments))
+
+
+COPIES = ("_record/policy.json", "_record/catalog.parquet", "_artefacts")
+
+
+def without_copies(version):
+    """Remove the copies of what a version was priced from, as of one that was scored before there were any."""
+    (version / COPIES[0]).unlink()
+    (version / COPIES[1]).unlink()
+    shutil.rmtree(version.parent / COPIES[2])
+
+
+def test_version_without_copies_is_explained_from_the_configuration(gpu_pricer, refused, shop):
+    expected = gpu_pricer("explain", "product=p007", "segment=s2").out
+    without_copies(shop / "prices/one")
+
+    assert gpu_pricer("explain", "product=p007", "segment=s2").out == expected
+    said = refused("explain", "product=p007", "segment=s2", "policy.bounds.max_increase=0.1")
+    assert "policy and its overrides must be what one was scored from" in said
+
+
+@pytest.mark.parametrize("place", ["prices", "what-if"])
+def test_published_price_explains_itself_when_all_that_made_it_is_gone(gpu_pricer, shop, place):
+    by_hand = pl.DataFrame({"product_id": ["p001"], "price": [4.29]})
+    by_hand.write_csv(shop / "by-hand.csv")
+    rules = ("policy=growth", "policy.bounds.max_increase=0.05", "policy.overrides=by-hand.csv")
+    keep = "+policy.constraints.keep={measure: units, at_least: 0.9, relative_to: current_prices}"
+    gpu_pricer("score", *rules, keep, "score.details=[parts]", f"paths.shards={place}/two")
+    expected = gpu_pricer("explain", "product=p007", "segment=s2", f"paths.shards={place}/two").out
+    opened = ("publish.gates.max_share_moved=1", "publish.gates.max_mean_move=1")
+    assert gpu_pricer("publish", f"paths.shards={place}/two", *opened).status == 0
+    for folder in ("work", "what-if"):
+        shutil.rmtree(shop / folder, ignore_errors=True)
+    (shop / "by-hand.csv").unlink()
+
+    ended = gpu_pricer("explain", "product=p007", "segment=s2")
+
+    assert ended.status == 0, ended.said
+    assert ended.out == expected
+    assert "in two: " in ended.out
+    by_hand = gpu_pricer("explain", "product=p001", "segment=s0").out
+    assert "p001 for segment s0 in two: 4.29 USD" in by_hand
+    assert gpu_pricer("explain", "product=p007", "segment=s2", "explain.version=one").status == 0
+
+
+@pytest.mark.parametrize(
+    ("copy", "message"),
+    [
+        ("prices/one/_record/policy.json", r"policy.json must be the policy that `gpu-pricer score` wrote, found: "),
+        ("prices/one/_record/catalog.parquet", r"catalog.parquet must be a whole Parquet file, found: "),
+    ],
+)
+def test_torn_copy_is_refused(refused, shop, copy, message):
+    (shop / copy).write_text("{")
+
+    assert re.search(message, refused("explain", "product=p007", "segment=s2"))
+
+
+def test_copy_that_was_changed_is_refused(refused, shop):
+    path = shop / "prices/one/_record/policy.json"
+    path.write_text(path.read_text().replace('"max_increase": 0.15', '"max_increase": 0.14'))
+
+    assert "policy.json must be what one was scored from" in refused("explain", "product=p007", "segment=s2")
+
+
+def test_artefact_is_kept_once_and_goes_with_the_last_version_that_needs_it(gpu_pricer, shop):
+    opened = ("publish.gates.max_share_moved=1", "publish.gates.max_mean_move=1", "publish.keep_hours=0")
+    gpu_pricer("score", "paths.shards=prices/two")
+    assert len([*shop.glob("prices/_artefacts/*")]) == 1
+    write_artefact(small_artefact(62, segments=4, products=24, categories=6), shop / "work/demand")
+    gpu_pricer("score", "paths.shards=prices/three")
+    kept = [*shop.glob("prices/_artefacts/*")]
+    assert len(kept) == 2
+    assert not [*shop.glob("prices/_artefacts/*/network")]
+    for path in kept:
+        for entry in (*path.iterdir(), path):
+            os.utime(entry, (time.time() - 10**6,) * 2)
+
+    gpu_pricer("publish", *opened, "publish.keep=1")
+    assert len([*shop.glob("prices/_artefacts/*")]) == 2  # `two` was not published, but it is there
+    shutil.rmtree(shop / "prices/two")
+    gpu_pricer("publish", *opened, "publish.keep=1")
+
+    assert len([*shop.glob("prices/_artefacts/*")]) == 1
+    assert gpu_pricer("explain", "product=p007", "segment=s2").status == 0
+
+
+def test_artefact_that_changes_while_it_is_priced_is_refused(gpu_pricer, shop, monkeypatch):
+    shutil.rmtree(shop / "prices/_artefacts")
+    other = small_artefact(62, segments=4, products=24, categories=6)
+    monkeypatch.setattr(kept_artefacts, "read_artefact", lambda path: other)
+
+    ended = gpu_pricer("score", "paths.shards=prices/two")
+
+    assert ended.status == 2
+    assert "work/demand must stay as it is while it is priced" in ended.said[0]
+    assert gpu_pricer("publish").log[-1].endswith("prices/one is the current version already")
 
 
 def test_change_without_parts_is_refused(gpu_pricer, refused, shop):

@@ -340,7 +340,7 @@ def test_job_writes_a_new_folder_of_the_published_table_by_default(tmp_path):
     job.main(configured(tmp_path))
     job.main(configured(tmp_path))
 
-    runs = sorted(path.name for path in (tmp_path / "prices").iterdir())
+    runs = sorted(path.name for path in (tmp_path / "prices").glob("[!_]*"))
     assert len(runs) == 2
     for run in runs:
         assert read_version(tmp_path / "prices" / run).run == run

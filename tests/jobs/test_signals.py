@@ -107,7 +107,7 @@ def test_signal_ends_the_job_with_its_status_and_leaves_no_half_output(priced, j
 def half_written(folder):
     """Files and folders that a job has begun, and versions of the price table without their record."""
     begun = [path for path in folder.rglob("*") if path.suffix in (".part", ".new", ".old")]
-    versions = [path for path in folder.glob("prices/*") if path.name not in ("_delta_log", "_current")]
+    versions = [path for path in folder.glob("prices/*") if not path.name.startswith("_")]
     return begun + [version for version in versions if not (version / "_record/run.json").is_file()]
 
 

@@ -1,0 +1,53 @@
+"""A copy of a policy beside the prices that it made: every setting as JSON, and the file of prices set by hand."""
+
+import json
+import shutil
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from gpu_pricer.errors import InputError, first_line
+from gpu_pricer.policy.bounds import Bounds
+from gpu_pricer.policy.ladder import Ladder
+from gpu_pricer.policy.objective import Objective
+from gpu_pricer.policy.policy import Policy
+from gpu_pricer.tables.replacing import replacing_file
+
+POLICY_COPY = "policy.json"
+OVERRIDES_COPY = "overrides"
+"""The name of the copied file without its ending, which stays: .parquet or .csv."""
+
+
+def write_policy(policy: Policy, folder: Path) -> None:
+    """Write the policy, and the file of its overrides if there is one, into a folder."""
+    source = policy.overrides_file
+    if source is not None:
+        name = f"{OVERRIDES_COPY}{source.suffix}"
+        with replacing_file(folder / name) as fresh:
+            shutil.copyfile(source, fresh)
+        policy = replace(policy, overrides=name)
+    with replacing_file(folder / POLICY_COPY) as fresh:
+        fresh.write_text(json.dumps(asdict(policy), indent=2) + "\n")
+
+
+def read_policy(folder: Path) -> Policy | None:
+    """Return the policy that write_policy wrote into a folder, None if there is none; InputError if it is broken."""
+    path = folder / POLICY_COPY
+    if not path.is_file():
+        return None
+    try:
+        settings = json.loads(path.read_text())
+        ladder, overrides = settings["ladder"], settings["overrides"]
+        return Policy(
+            objective=Objective(**settings["objective"]),
+            bounds=Bounds(**settings["bounds"]),
+            ladder=None if ladder is None else Ladder(**ladder),
+            category_ladders=settings["category_ladders"],
+            overrides=None if overrides is None else str(folder / Path(overrides).name),
+            constraints=settings["constraints"],
+            on_infeasible=settings["on_infeasible"],
+        )
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        found = first_line(error)
+        raise InputError(
+            f"{path} must be the policy that `gpu-pricer score` wrote, found: {found}: score again"
+        ) from error
