@@ -4,11 +4,12 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+from deltalake.exceptions import DeltaError
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from gpu_pricer.checks import require_flag, require_integer, require_number
-from gpu_pricer.errors import InputError
+from gpu_pricer.errors import InputError, first_line
 from gpu_pricer.jobs.last_scored import last_scored
 from gpu_pricer.tables.kept_artefacts import bring_artefact
 from gpu_pricer.tables.locking import locked
@@ -113,8 +114,9 @@ def publish(prices: Path, folder: Path, publication: Publication) -> str:
         log.info("published %s as version %d of %s", version.run, number, prices)
         try:
             return _follow(prices, publication)
-        except (OSError, InputError) as error:  # no failure of the job, since readers of Delta see the new version
-            log.warning("%s is published, but not all followed: %s: publish it again", version.run, error)
+        except (OSError, InputError, DeltaError) as error:
+            # No failure of the job, since readers of Delta see the new version.
+            log.warning("%s is published, but not all followed: %s: publish it again", version.run, first_line(error))
             return version.run
 
 

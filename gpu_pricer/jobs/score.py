@@ -20,6 +20,7 @@ from gpu_pricer.jobs.version_sources import keep_sources
 from gpu_pricer.pricing import POINT, POSTERIOR, UNCERTAINTIES, Tiling
 from gpu_pricer.tables.artefact import read_artefact
 from gpu_pricer.tables.price_version import RECORD, RUN_RECORD
+from gpu_pricer.tables.replacing import whole_or_absent
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +81,8 @@ def main(config: DictConfig) -> dict[str, object] | None:
         )
         if version is None:
             return None
-        keep_sources(folder, version, demand, priced.catalog, policy)
+        with whole_or_absent(folder / RUN_RECORD):  # a version that cannot explain itself is not finished
+            keep_sources(folder, version, demand, priced.catalog, policy)
         if tiling.leave_one_out:
             made_of = read_artefact(demand), read_priced_catalog(catalog, policy, prices, day).catalog, policy
             costs = rule_costs(*made_of, tiling, version.backend, certified_objective(folder / RECORD), uncertainty)

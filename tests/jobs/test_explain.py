@@ -239,6 +239,7 @@ def test_artefact_that_changes_while_it_is_priced_is_refused(gpu_pricer, shop, m
 
     assert ended.status == 2
     assert "work/demand must stay as it is while it is priced" in ended.said[0]
+    assert not (shop / "prices/two/_record/run.json").exists()  # nothing can publish it
     assert gpu_pricer("publish").log[-1].endswith("prices/one is the current version already")
 
 

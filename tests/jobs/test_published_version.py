@@ -82,6 +82,15 @@ def test_work_folder_without_a_scored_version_is_told_so(refused, shop):
     assert "a version must have been scored for elsewhere into prices, found none" in said
 
 
+def test_record_of_the_job_that_cannot_be_written_is_no_failure_of_publishing(gpu_pricer, shop):
+    (shop / "work/publish").write_text("a file where the folder of run.json should be")
+
+    run, log = published(gpu_pricer, shop)
+
+    assert run == "night"
+    assert "publish is done, but its record could not be written" in log[-1]
+
+
 def test_version_that_is_gone_is_told_so(gpu_pricer, refused, shop):
     shutil.rmtree(shop / "prices/night")
 

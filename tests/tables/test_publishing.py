@@ -275,12 +275,13 @@ def test_error_of_delta_after_the_commit_is_no_failure(tmp_path, monkeypatch, ca
     assert "second is published, but Delta could not tidy its log: no checkpoint" in caplog.text
 
 
+@pytest.mark.parametrize("error", [OSError("no room"), DeltaError("no room"), InputError("no room")])
 @pytest.mark.parametrize("step", ["point_current", "remove_old_versions"])
-def test_trouble_after_the_commit_is_no_failure_and_a_rerun_mends_it(tmp_path, monkeypatch, caplog, step):
+def test_trouble_after_the_commit_is_no_failure_and_a_rerun_mends_it(tmp_path, monkeypatch, caplog, step, error):
     publish(tmp_path, scored(tmp_path, "first"), USUAL)
 
     with monkeypatch.context() as patched:
-        patched.setattr(job, step, fail_after(lambda *arguments: None, OSError("no room")))
+        patched.setattr(job, step, fail_after(lambda *arguments: None, error))
         assert publish(tmp_path, scored(tmp_path, "second", seed=1), USUAL) == "second"
 
     assert published_rows(tmp_path).equals(rows_of(tmp_path / "second"))
