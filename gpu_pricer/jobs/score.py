@@ -4,6 +4,7 @@ import logging
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from hydra.utils import instantiate
@@ -67,11 +68,11 @@ def main(config: DictConfig) -> dict[str, object] | None:
     )
     folder, fairness = version_folder(Path(config.paths.prices), shards, tiling), instantiate(config.fairness)
     require_known_attributes(fairness)
-    prices, day = Path(config.paths.prices), pricing_day(config.day)
+    priced = partial(read_priced_catalog, catalog, policy, Path(config.paths.prices), pricing_day(config.day))
     with _finished_or_absent(folder, is_new=shards is None):
         version = score(
             read_artefact(demand),
-            read_priced_catalog(catalog, policy, prices, day),
+            priced(),
             policy,
             tiling,
             folder,
@@ -82,9 +83,9 @@ def main(config: DictConfig) -> dict[str, object] | None:
         if version is None:
             return None
         with whole_or_absent(folder / RUN_RECORD):  # a version that cannot explain itself is not finished
-            keep_sources(folder, version, demand, priced.catalog, policy)
+            keep_sources(folder, version, demand, priced().catalog, policy)
         if tiling.leave_one_out:
-            made_of = read_artefact(demand), read_priced_catalog(catalog, policy, prices, day).catalog, policy
+            made_of = read_artefact(demand), priced().catalog, policy
             costs = rule_costs(*made_of, tiling, version.backend, certified_objective(folder / RECORD), uncertainty)
             log.info("what each rule costs is in %s", add_costs(folder / RECORD, costs))
         audit_version(folder, demand, fairness)

@@ -51,15 +51,22 @@ class Rungs:
 
 
 def legal_rungs(inputs: PricingInputs) -> Rungs:
-    """Return the rungs of each product's ladder inside its bounds; a fixed price (low = high) is its own rung."""
+    """Return the prices that each product may take: its bounds, and the rungs of its ladder between them.
+
+    Inside a product's gap (see PricingInputs) only the kept price is allowed.
+    """
     low, high = inputs.low.astype(np.int64), inputs.high.astype(np.int64)
     count = high - low + 1
     product = np.repeat(np.arange(len(low)), count)
     price = np.arange(len(product)) - np.repeat(np.cumsum(count) - count, count) + low[product]
-    is_legal = (low == high)[product]
+    is_legal = (price == low[product]) | (price == high[product])
     for row, period in enumerate(inputs.ladders.period):
         endings = inputs.ladders.endings[inputs.ladders.ending_start[row] : inputs.ladders.ending_start[row + 1]]
         is_legal |= (inputs.ladder == row)[product] & np.isin(price % period, endings)
+    if inputs.gap is not None:
+        below, kept, above = inputs.gap.T
+        is_legal &= (price <= below[product]) | (price >= above[product])
+        is_legal |= (price == kept[product]) & (below < above)[product]
     start = np.concatenate([[0], np.cumsum(np.bincount(product[is_legal], minlength=len(low)))])
     return Rungs(price[is_legal].astype(np.float64), start, _leaders(inputs))
 
