@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from gpu_pricer.constraints.linear_constraints import REVENUE, absolute_limit, measure_value
+from gpu_pricer.constraints.linear_constraints import RATIO, absolute_limit, measure_value
 from gpu_pricer.constraints.solver import Solution
 from gpu_pricer.constraints.warm_start import CERTIFICATE, STOCK_PRICES
 from gpu_pricer.policy.constraint import Constraint
@@ -105,9 +105,9 @@ def certificate_of(
 ) -> Certificate:
     """Return the certificate of a solution.
 
-    constraints: the K constraints that are not per product; today [K, 3]: units, revenue and cost of their slices at
+    constraints: the K constraints that are not per product; today [K, 4]: the sums of their slices at
     today's prices; currency: of all amounts. A shadow_price is what a limit looser by one (unit, currency unit, or 1.0
-    of margin rate) would add to the objective.
+    of a ratio) would add to the objective.
     """
     sums = solution.sums.covered.sum(axis=0)
     entries = {
@@ -166,10 +166,10 @@ def _write(folder: Path, summary: dict[str, object]) -> None:
 def _entry(
     constraint: Constraint, today: np.ndarray, sums: np.ndarray, solution: Solution, k: int
 ) -> dict[str, object]:
-    """Return the certificate's entry of constraint k, in the unit of its measure; today, sums [3]: of its slice."""
+    """Return the certificate's entry of constraint k, in the unit of its measure; today, sums [4]: of its slice."""
     required, achieved = absolute_limit(constraint, today), measure_value(constraint, sums)
     missing = required - achieved if constraint.at_least is not None else achieved - required
-    is_rate = constraint.measure == "margin_rate"
+    of_limit = float(sums @ RATIO[constraint.measure][1]) if constraint.measure in RATIO else 1.0
     multiplier = float(solution.start.multiplier[k])
     return {
         "measure": constraint.measure,
@@ -182,5 +182,5 @@ def _entry(
         "violation": max(missing, 0.0),
         "relaxed": bool(solution.is_relaxed[k]),
         "binding": multiplier > 0,
-        "shadow_price": multiplier * (float(sums @ REVENUE) if is_rate else 1.0),
+        "shadow_price": multiplier * of_limit,
     }

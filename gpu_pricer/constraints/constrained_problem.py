@@ -74,7 +74,7 @@ class ConstrainedProblem:
         self.unit_limit = unit_limits(constraints, products)
 
     def solve(self, objective: np.ndarray, start: Start | None = None) -> ConstrainedPrices:
-        """Return the best prices found for the objective's weights of units, revenue and cost [3]."""
+        """Return the best prices found for the objective's weights of units, revenue, cost and base revenue [4]."""
         stock = stock_of(self.subproblems.problem, objective, self.unit_limit)
         objective_today = float(self.today @ objective)
         solver = Solver(self.subproblems, objective, self.linear_constraints, stock, objective_today)

@@ -3,25 +3,31 @@
 Every point is optimal for its own weights, so no prices reach more of the measure without less of the objective: the
 points are the supported ones of the Pareto frontier (weighted sums, Ehrgott 2005, ch. 3). The multiplier is the
 frontier's slope. Where a constraint of the policy limits the measure, all multipliers up to the constraint's own lead
-to the same point.
+to the same point. The price index is traced downwards, because lower prices are what a retailer gives profit for.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
 from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.constraints.constrained_problem import ConstrainedPrices, ConstrainedProblem
-from gpu_pricer.constraints.linear_constraints import COST, REVENUE, linear_constraints_of, measure_value
+from gpu_pricer.constraints.linear_constraints import BASE_REVENUE, COST, REVENUE, linear_constraints_of, measure_of
 from gpu_pricer.constraints.stock import highest_prices
 from gpu_pricer.constraints.warm_start import Start
 from gpu_pricer.errors import InputError
 from gpu_pricer.policy.constraint import CURRENT_PRICES, MEASURES, Constraint
+from gpu_pricer.tables.price_table import CENTS
 
 PARALLEL = 1e-9
-"""Sine of the angle between two weightings of units, revenue and cost below which they are one."""
+"""Sine of the angle between two weightings of units, revenue, cost and base revenue below which they are one."""
+
+INDEX_TRIES, INDEX_CLOSE = 8, 1e-6
+"""The most solutions of one point of a price index, and the loss from a wrong index, as a share of the objective, that
+ends them."""
 
 
 @dataclass(frozen=True)
@@ -50,22 +56,71 @@ def trace_points(
 ) -> Iterator[tuple[ConstrainedPrices, dict[str, object]]]:
     """Yield prices along the frontier with their rows of its table, from the policy's own objective on.
 
-    objective [3]: the policy's weights of units, revenue and cost. Every search starts from the point before.
-    A row holds, for a period: multiplier, what one more unit of the measure (1.0 of a margin rate) costs in the
-    objective, in currency; objective, profit, units, revenue, margin_rate; share_changed, the share of prices that are
-    not today's; gap, how far the weighted sum may be from its best value, as a share of the sum. InputError where the
-    measure at today's prices is not above 0, or the measure is the objective.
+    objective [4]: the policy's weights of units, revenue, cost and base revenue. Every search starts from the point
+    before. A row holds, for a period: multiplier, what one more unit of the measure (1.0 more of a margin rate, 1.0
+    less of a price index) costs in the objective, in currency; objective, profit, units, revenue, margin_rate,
+    price_index; share_changed, the share of prices that are not today's; gap, how far the weighted sum may be from its
+    best value, as a share of the sum. InputError where the measure at today's prices is not above 0, or the measure is
+    the objective.
     """
     coefficient, scale = _direction(constrained.today, objective, frontier)
     largest = frontier.largest * abs(float(constrained.today @ objective)) / scale
+    index = 1.0
     for multiplier in np.linspace(0.0, largest, frontier.points):
-        weights = objective + multiplier * coefficient
-        found = constrained.solve(weights, start)
-        start, sums = found.solution.start, _served_sums(constrained, found)
-        is_rate = frontier.measure == "margin_rate"
-        slope = _rate_multiplier(objective, weights, sums) if is_rate else float(multiplier)
-        share_changed = constrained.subproblems.compute_share_changed(found.lagrangian)
-        yield found, _row(slope, objective, sums, share_changed, found.solution.gap)
+        if frontier.measure == "price_index" and multiplier > 0:
+            point, index = _solve_at_index(constrained, objective, float(multiplier), index, start)
+        else:
+            point = _solve_point(constrained, objective + multiplier * coefficient, start)
+            index = measure_of("price_index", point.sums)
+        start = point.found.solution.start
+        slope = float(multiplier) * (float(point.sums @ BASE_REVENUE) if frontier.measure == "price_index" else 1.0)
+        if frontier.measure == "margin_rate":
+            slope = _rate_multiplier(objective, point.weights, point.sums)
+        share_changed = constrained.subproblems.compute_share_changed(point.found.lagrangian)
+        yield point.found, _row(slope, objective, point.sums, share_changed, point.gap)
+
+
+class _Point(NamedTuple):
+    """The best prices for weights [4], their sums [4] without rationed units, and how far they may be from the best."""
+
+    found: ConstrainedPrices
+    weights: np.ndarray
+    sums: np.ndarray
+    gap: float
+
+
+def _solve_point(constrained: ConstrainedProblem, weights: np.ndarray, start: Start | None) -> _Point:
+    found = constrained.solve(weights, start)
+    return _Point(found, weights, _served_sums(constrained, found), found.solution.gap)
+
+
+def _solve_at_index(
+    constrained: ConstrainedProblem, objective: np.ndarray, multiplier: float, index: float, start: Start | None
+) -> tuple[_Point, float]:
+    """Return prices that are the best for the objective among all whose price index is no higher, and their guess.
+
+    The best prices for objective + multiplier · (guess · base revenue − revenue) are that where the guess is their
+    index. Where their index is lower, other prices with that index earn at most multiplier · (guess − index) · base
+    revenue more, which the gap includes. index: the first guess. With the guess of a smaller multiplier the index is
+    no higher than the guess, because a larger multiplier never lowers guess · base revenue − revenue.
+    """
+    best, best_guess, below = None, index, 0.0
+    for _ in range(INDEX_TRIES):
+        weights = objective + multiplier * (index * BASE_REVENUE - REVENUE)
+        point = _solve_point(constrained, weights, start)
+        start, reached = point.found.solution.start, measure_of("price_index", point.sums)
+        loss = multiplier * abs(index - reached) * float(point.sums @ BASE_REVENUE)
+        loss /= abs(float(point.sums @ weights)) or 1.0
+        point = point._replace(gap=point.gap + loss)
+        if best is None or (reached <= index and point.gap < best.gap):
+            best, best_guess = point, index
+        if reached > index:
+            below = max(below, index)
+        elif loss <= INDEX_CLOSE:
+            break
+        index = reached if below < reached < best_guess else (below + best_guess) / 2
+    assert best is not None
+    return best, best_guess
 
 
 def row_at_today(constrained: ConstrainedProblem, objective: np.ndarray) -> dict[str, object]:
@@ -79,13 +134,14 @@ def frontier_table(rows: list[dict[str, object]]) -> pl.DataFrame:
 
 
 def _direction(today: np.ndarray, objective: np.ndarray, frontier: Frontier) -> tuple[np.ndarray, float]:
-    """Return the measure's weights of units, revenue and cost [3], and its size at today's prices.
+    """Return the weights [4] of more of the measure, or of less of a price index, and its size at today's prices.
 
     A margin rate is not a sum. More of it is more profit beyond what today's rate makes of the revenue.
     """
     measure = str(frontier.measure)
-    constraint = Constraint(measure, at_least=1.0, relative_to=CURRENT_PRICES)
-    amount = measure_value(constraint, today)
+    way = "at_most" if measure == "price_index" else "at_least"
+    constraint = Constraint(measure, relative_to=CURRENT_PRICES, **{way: 1.0})  # type: ignore[arg-type]
+    amount = measure_of(measure, today)
     if amount <= 0:
         raise InputError(
             f"frontier={measure} needs a {measure} above 0 at today's prices, found {amount:g}: "
@@ -103,7 +159,7 @@ def _direction(today: np.ndarray, objective: np.ndarray, frontier: Frontier) -> 
 
 
 def _rate_multiplier(objective: np.ndarray, weights: np.ndarray, sums: np.ndarray) -> float:
-    """Return the shadow price, per 1.0 of the rate, of a floor at the very margin rate that the weights [3] lead to.
+    """Return the shadow price, per 1.0 of the rate, of a floor at the very margin rate that the weights [4] lead to.
 
     Under such a floor the weights are objective + multiplier · (REVENUE · (1 − rate) − COST). These lead to the same
     prices where they are a multiple of the given weights.
@@ -114,23 +170,25 @@ def _rate_multiplier(objective: np.ndarray, weights: np.ndarray, sums: np.ndarra
 
 
 def _served_sums(constrained: ConstrainedProblem, found: ConstrainedPrices) -> np.ndarray:
-    """Return units, revenue and cost [3] without the units that stock cannot serve."""
+    """Return units, revenue, cost and base revenue [4] without the units that stock cannot serve."""
     rationed, problem = found.solution.rationed, constrained.subproblems.problem
     unserved = [rationed.sum(), rationed @ highest_prices(problem), rationed @ problem.products.cost]
+    unserved.append(rationed @ problem.products.today / CENTS)
     return found.solution.sums.total.sum(axis=0) - np.array(unserved)
 
 
 def _row(
     multiplier: float | None, objective: np.ndarray, sums: np.ndarray, share_changed: float, gap: float | None
 ) -> dict[str, object]:
-    units, revenue, cost = sums.tolist()
+    units, revenue, cost, _ = sums.tolist()
     return {
         "multiplier": multiplier,
         "objective": float(sums @ objective),
         "profit": revenue - cost,
         "units": units,
         "revenue": revenue,
-        "margin_rate": (revenue - cost) / revenue if revenue > 0 else 0.0,
+        "margin_rate": measure_of("margin_rate", sums),
+        "price_index": measure_of("price_index", sums),
         "share_changed": share_changed,
         "gap": gap,
     }

@@ -103,7 +103,7 @@ class Solver:
         stock: Stock,
         objective_today: float,
     ) -> None:
-        """objective [3]: weights of units, revenue and cost; objective_today: its value at today's prices."""
+        """objective [4]: weights of units, revenue, cost, base revenue; objective_today: at today's prices."""
         self.subproblems, self.objective, self.stock = subproblems, objective, stock
         self.linear_constraints = linear_constraints
         self.scale = max(abs(objective_today), LEAST_SCALE)

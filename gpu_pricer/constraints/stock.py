@@ -60,10 +60,11 @@ class Stock:
 def stock_of(problem: PricingProblem, objective: np.ndarray, limit: np.ndarray) -> Stock:
     """Return the stock of limits [P] in units.
 
-    objective [3]: weights of units, revenue and cost, which give the most that one unit of a product can earn.
+    objective [4]: weights of units, revenue, cost and base revenue, which give the most that a unit can earn.
     """
-    of_unit, of_revenue, of_cost = objective
+    of_unit, of_revenue, of_cost, of_base = objective
     highest = of_unit + of_revenue * highest_prices(problem) + of_cost * problem.products.cost
+    highest += of_base * problem.products.today / CENTS
     return Stock(limit, np.maximum(highest, 0.0))
 
 

@@ -21,8 +21,8 @@ CELLS_AT_ONCE = 2_000_000
 class SalesSums:
     """Expected sales of a period in float64, money in currency.
 
-    total [G, 3]: units, revenue and cost of every category.
-    covered [G, K, 3]: the part of total that each constraint covers.
+    total [G, 4]: units, revenue, cost and base revenue (at today's prices) of every category.
+    covered [G, K, 4]: the part of total that each constraint covers.
     units [P]: of every product.
     """
 
@@ -134,8 +134,8 @@ class LagrangianSubproblems:
         products, constraints = self.problem.products, self.slices.constraint_count
         categories = len(products.category_start) - 1
         return SalesSums(
-            total=np.zeros((categories, 3)),
-            covered=np.zeros((categories, constraints, 3)),
+            total=np.zeros((categories, 4)),
+            covered=np.zeros((categories, constraints, 4)),
             units=np.zeros(len(products.cost)),
         )
 
@@ -144,7 +144,8 @@ class LagrangianSubproblems:
         problem, products, rows = self.problem, self.problem.product_slice(*categories), slice(*categories)
         per_choice = problem.products.units_per_choice[products]
         units, revenue = totals.chosen[:, 0] * per_choice, totals.revenue[:, 0] * per_choice / CENTS
-        values = np.stack([units, revenue, units * problem.products.cost[products]], axis=1)
+        cost, base_price = problem.products.cost[products], problem.products.today[products] / CENTS
+        values = np.stack([units, revenue, units * cost, units * base_price], axis=1)
         starts = problem.starts(*categories)[:-1]
         sums.units[products] += units
         sums.total[rows] += np.add.reduceat(values, starts)

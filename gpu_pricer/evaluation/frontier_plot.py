@@ -11,6 +11,9 @@ from matplotlib.ticker import EngFormatter, FuncFormatter, PercentFormatter
 
 from gpu_pricer.evaluation.plots import OURS, THEIRS, figure
 
+RATES = ("margin_rate", "price_index")
+"""Measures in per cent, whose changes are percentage points."""
+
 MARKED = 4
 """Number of points that show their multiplier."""
 
@@ -23,7 +26,8 @@ def draw_frontier(path: Path, table: pl.DataFrame, measure: str, currency: str) 
     today, policy, traced = table.row(0, named=True), table.row(1, named=True), table[1:]
     objective = next(name for name in ("profit", "revenue", "objective") if table[name].equals(table["objective"]))
     label = measure.replace("_", " ")
-    unit = {"units": "", "margin_rate": ", profit / revenue"}.get(measure, f", {currency}")
+    unit = {"units": "", "margin_rate": ", profit / revenue", "price_index": ", today's prices = 100%"}
+    more = "less" if measure == "price_index" else "more"
     with figure(path, 6.4, 4.6) as drawn:
         axes = drawn.subplots()
         axes.plot(traced[measure].to_numpy(), traced["objective"].to_numpy(), marker="o", ms=3.5, lw=1.6, color=OURS)
@@ -34,18 +38,21 @@ def draw_frontier(path: Path, table: pl.DataFrame, measure: str, currency: str) 
             )
         axes.margins(0.15)
         _mark_multipliers(axes, traced, measure, currency)
-        axes.xaxis.set_major_formatter(PercentFormatter(1.0) if measure == "margin_rate" else EngFormatter())
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0) if measure in RATES else EngFormatter())
         axes.yaxis.set_major_formatter(EngFormatter())
         _add_changes(axes, today, measure)
-        axes.set(xlabel=f"{label} of a period{unit}", ylabel=f"{objective} of a period, {currency}")
-        axes.set_title(f"The most {objective} at every level of {label}, and what one more of it costs")
+        axes.set(
+            xlabel=f"{label} of a period{unit.get(measure, f', {currency}')}",
+            ylabel=f"{objective} of a period, {currency}",
+        )
+        axes.set_title(f"The most {objective} at every level of {label}, and what one {more} of it costs")
 
 
 def _mark_multipliers(axes: Axes, traced: pl.DataFrame, measure: str, currency: str) -> None:
-    """Label some points other than the policy's with the cost of one more unit of the measure."""
-    per = {"units": "unit", "margin_rate": "percentage point"}.get(measure, currency)
-    share = 100 if measure == "margin_rate" else 1
-    moved = traced.filter(pl.col(measure) > traced[measure][0])
+    """Label some points other than the policy's with the cost of one more unit of the measure, or of one less."""
+    per = {"units": "unit"}.get(measure, "percentage point" if measure in RATES else currency)
+    share = 100 if measure in RATES else 1
+    moved = traced.filter(pl.col(measure) != traced[measure][0])
     steps = np.arange(1, MARKED + 1) * moved.height // MARKED
     for row in moved[np.unique(steps[steps > 0]) - 1].iter_rows(named=True):
         axes.annotate(
@@ -55,8 +62,8 @@ def _mark_multipliers(axes: Axes, traced: pl.DataFrame, measure: str, currency: 
 
 
 def _add_changes(axes: Axes, today: dict[str, float], measure: str) -> None:
-    """Add axes at the top and the right with changes from today: in per cent, or in points for a margin rate."""
-    is_rate = measure == "margin_rate"
+    """Add axes at the top and the right with changes from today: in per cent, or in points for a ratio."""
+    is_rate = measure in RATES
     top = axes.secondary_xaxis("top", functions=_changes(today[measure], 0.01 if is_rate else today[measure] / 100))
     right = axes.secondary_yaxis("right", functions=_changes(today["objective"], today["objective"] / 100))
     top.set_xlabel("percentage points over today's" if is_rate else "% over today's")

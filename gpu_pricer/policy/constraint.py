@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.policy.conditions import columns_in, require_condition
 
-MEASURES = ("units", "revenue", "profit", "margin_rate")
+MEASURES = ("units", "revenue", "profit", "margin_rate", "price_index")
 CURRENT_PRICES = "current_prices"
 PRODUCT = "product_id"
 
@@ -14,7 +14,8 @@ PRODUCT = "product_id"
 class Constraint:
     """A limit on a measure of a period's sales over a slice of the assortment.
 
-    measure: units, revenue, profit (both in currency) or margin_rate (profit / revenue).
+    measure: units, revenue, profit (both in currency), margin_rate (profit / revenue) or price_index (revenue over what
+        the same units would bring at today's prices; 1 at today's prices).
     at_least, at_most: the limit, of which exactly one is set.
     relative_to: current_prices makes the limit a multiple of the measure at today's prices.
     where: condition in SQL over the columns of products and segments; null: the whole assortment.
@@ -62,6 +63,8 @@ class Constraint:
         limit = self.at_least if self.at_most is None else self.at_most
         if is_signed:
             require_number(name, limit, below=1.0 if self.measure == "margin_rate" else float("inf"))
+        elif self.measure == "price_index":
+            require_number(name, limit, above=0.0)
         else:
             require_number(name, limit, least=0.0)
 

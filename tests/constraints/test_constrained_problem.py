@@ -1,5 +1,6 @@
 """Prices under constraints: their sums, the dual bound, and which limits are relaxed where not all can be met."""
 
+from dataclasses import replace
 from itertools import product
 from types import SimpleNamespace
 
@@ -29,6 +30,8 @@ CONSTRAINTS = {
     "a margin rate": Constraint("margin_rate", at_least=1.16, relative_to=TODAY, where="department = 'drinks'"),
     "a lower margin rate": Constraint("margin_rate", at_most=1.03, relative_to=TODAY, where="department = 'drinks'"),
     "a department's profit": Constraint("profit", at_most=1.02, relative_to=TODAY, where="department = 'pets'"),
+    "a lower price index": Constraint("price_index", at_most=0.97),
+    "a department's price index": Constraint("price_index", at_most=1.0, where="department = 'drinks'"),
     "a segment's units": Constraint("units", at_least=1.1, relative_to=TODAY, where="segment_id = 's001'"),
     "units of some for some": Constraint(
         "units", at_least=1.06, relative_to=TODAY, where="segment_id > 's003' and price > 5"
@@ -76,12 +79,16 @@ def measures(market, price, constraint):
         for segment in market.segments["segment_id"]
     ])  # fmt: skip
     today = np.repeat(market.products["price"].to_numpy()[:, None], market.segments.height, axis=1)
-    return [_measure(constraint, sums_at(market.artefact, market.catalog, at, covers)) for at in (price, today)]
+    return [_measure(constraint, market, at, covers) for at in (price, today)]
 
 
-def _measure(constraint, sums):
-    units, revenue, profit = sums
-    return {"units": units, "revenue": revenue, "profit": profit, "margin_rate": profit / revenue}[constraint.measure]
+def _measure(constraint, market, price, covers):
+    """Return the measure; the same units at today's prices come from the profit at costs of these."""
+    units, revenue, profit = sums_at(market.artefact, market.catalog, price, covers)
+    for_today = market.catalog.with_columns(cost=pl.col("price"))
+    at_today = revenue - sums_at(market.artefact, for_today, price, covers)[2]
+    of_all = {"units": units, "revenue": revenue, "profit": profit, "margin_rate": profit / revenue}
+    return (of_all | {"price_index": revenue / at_today})[constraint.measure]
 
 
 @pytest.mark.parametrize("name", CONSTRAINTS)
@@ -93,7 +100,7 @@ def test_every_kind_of_limit_binds_is_met_and_costs_what_the_certificate_says(na
     summary, price = found.certificate.summary, prices_of(MARKET, found)
     entry = summary["constraints"][name]
     reached, today = measures(MARKET, price, constraint)
-    limit = constraint.limit * today
+    limit = constraint.limit * (today if constraint.relative_to else 1.0)
     unconstrained = measures(MARKET, UNCONSTRAINED, constraint)[0]
     is_floor = constraint.at_least is not None
     assert (unconstrained < limit) == is_floor, "the limit must bind"
@@ -259,6 +266,31 @@ def test_stock_is_kept_up_to_what_the_highest_price_must_ration():
     assert summary["objective"] == pytest.approx(sold, rel=1e-9)
 
 
+def test_a_price_index_is_kept_beside_stock_and_families():
+    artefact, catalog = department_market(1, 600, 4)
+    catalog = catalog.with_columns(family_id=pl.col("category_id") + (pl.int_range(pl.len()) % 7).cast(pl.String))
+    rules = a_policy(replace(AROUND_TODAY, family_column="family_id"), QUARTERS)
+    products = catalog.sort("category_id", "product_id")
+    market = SimpleNamespace(
+        artefact=artefact, catalog=catalog, problem=pricing_problem(artefact, catalog, rules),
+        products=products, segments=artefact.segments,
+    )  # fmt: skip
+    index = Constraint("price_index", at_most=0.975)
+    stock = Constraint("units", at_most="stock", per="product_id")
+
+    found = solve(market, {"index": index, "stock": stock})
+
+    price, table = prices_of(market, found), found.certificate.product_limits.table
+    assert measures(market, prices_of(market, solve(market, {"stock": stock})), index)[0] > 0.975
+    assert measures(market, price, index)[0] <= 0.975 * (1 + 1e-12)
+    assert (table["units"] - table["rationed"] <= table["limit"] * (1 + 1e-9)).all()
+    is_shared = market.problem.limits.family >= 0
+    shared = pl.DataFrame({"family": products["family_id"], "price": price[:, 0]}).filter(is_shared)
+    assert shared.height > shared["family"].n_unique() == shared.unique().height
+    assert found.certificate.status == "met"
+    assert 0 <= found.certificate.summary["gap"] < 1e-3
+
+
 def test_a_start_from_the_last_certificate_saves_passes(tmp_path):
     constraints = {"units": CONSTRAINTS["more units"], "stock": Constraint("units", at_most="stock", per="product_id")}
     first = solve(MARKET, constraints)
@@ -301,11 +333,12 @@ def test_sums_do_not_depend_on_how_the_market_is_cut(monkeypatch):
     assert len(LagrangianSubproblems(MARKET.problem, cut.lagrangian.slices, "cpu")._tiles) > 10
 
 
+@pytest.mark.parametrize("measure", ["margin_rate", "price_index"])
 @pytest.mark.parametrize("relative_to", [TODAY, None])
-def test_margin_rate_of_a_slice_without_sales_is_refused(relative_to):
-    rate = Constraint("margin_rate", at_least=0.2, relative_to=relative_to)
+def test_a_ratio_of_a_slice_without_sales_is_refused(measure, relative_to):
+    rate = Constraint(measure, at_least=0.2, relative_to=relative_to)
 
     with pytest.raises(
         InputError, match=r"constraints.rate must be (of a slice with sales|relative to something above)"
     ):
-        linear_constraints_of({"rate": rate}, np.zeros((1, 3)))
+        linear_constraints_of({"rate": rate}, np.zeros((1, 4)))

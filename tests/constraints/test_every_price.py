@@ -17,7 +17,7 @@ from tests.markets import PROFIT, a_policy
 
 REVENUE = Objective(profit=0.0, revenue=1.0)
 ARTEFACT, CATALOG = department_market(5, 3, 2)
-COST = CATALOG.sort("product_id")["cost"].to_numpy()
+COST, TODAY = (CATALOG.sort("product_id")[name].to_numpy() for name in ("cost", "price"))
 PROBLEM = pricing_problem(ARTEFACT, CATALOG, a_policy(AROUND_TODAY, QUARTERS))
 MARKET = MarketData(CATALOG, ARTEFACT.segments, "USD")
 EVERYTHING = np.ones((3, 2))
@@ -43,29 +43,42 @@ def every_price() -> tuple[np.ndarray, np.ndarray]:
 
 
 @cache
-def sums(cells: bytes = EVERYTHING.tobytes()) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return units, revenue and cost [n] of some cells at every combination."""
+def sums(cells: bytes = EVERYTHING.tobytes()) -> tuple[np.ndarray, ...]:
+    """Return units, revenue, cost and the units' worth at today's prices, [n] each, of some cells everywhere."""
     price, units = every_price()
     units = units * np.frombuffer(cells).reshape(3, 2)
-    return units.sum((1, 2)), (units * price).sum((1, 2)), (units * COST[:, None]).sum((1, 2))
+    worth = (price, COST[:, None], TODAY[:, None])
+    return units.sum((1, 2)), *((units * of_unit).sum((1, 2)) for of_unit in worth)
 
 
 def measure_values(measure, cells):
-    units, revenue, cost = sums(np.asarray(cells, float).tobytes())
-    return {"units": units, "revenue": revenue, "profit": revenue - cost, "margin_rate": 1 - cost / revenue}[measure]
+    units, revenue, cost, at_today = sums(np.asarray(cells, float).tobytes())
+    return {
+        "units": units,
+        "revenue": revenue,
+        "profit": revenue - cost,
+        "margin_rate": 1 - cost / revenue,
+        "price_index": revenue / at_today,
+    }[measure]
 
 
 def coefficient(constraint):
-    """Return the constraint's weights of units, revenue and cost as a floor, and its right-hand side."""
+    """Return the constraint's weights of units, revenue, cost and units at today's prices, and its right-hand side."""
     limit = constraint.limit
-    counts = {"units": (1, 0, 0), "revenue": (0, 1, 0), "profit": (0, 1, -1), "margin_rate": (0, 1 - limit, -1)}
+    counts = {
+        "units": (1, 0, 0, 0),
+        "revenue": (0, 1, 0, 0),
+        "profit": (0, 1, -1, 0),
+        "margin_rate": (0, 1 - limit, -1, 0),
+        "price_index": (0, 1, 0, -limit),
+    }
     sign = 1 if constraint.at_least is not None else -1
-    needed = 0.0 if constraint.measure == "margin_rate" else limit
+    needed = 0.0 if constraint.measure in ("margin_rate", "price_index") else limit
     return sign * np.array(counts[constraint.measure]), sign * needed
 
 
 def earned_by(objective):
-    _, revenue, cost = sums()
+    _, revenue, cost, _ = sums()
     return objective.profit * (revenue - cost) + objective.revenue * revenue
 
 

@@ -39,10 +39,14 @@ def traced(market, measure, objective, constraints=None, points=9, largest=1.0):
 
 
 @cache
-def every_price():
-    """Return units, revenue and profit [n, 3] at every combination of rungs of the small market."""
+def every_price(are_costs_today=False):
+    """Return units, revenue and profit [n, 3] at every combination of rungs of the small market.
+
+    are_costs_today: today's prices take the place of the costs.
+    """
     artefact, catalog = SMALL
     problem = pricing_problem(artefact, catalog, a_policy(AROUND_TODAY, QUARTERS))
+    catalog = catalog.with_columns(cost=catalog["price"]) if are_costs_today else catalog
     bounds = zip(problem.limits.low, problem.limits.high, strict=True)
     rungs = [[c for c in range(a, b + 1) if c % 100 in (25, 49, 75, 99)] for a, b in bounds]
     return np.array([sums_at(artefact, catalog, np.array(price)[:, None] / 100) for price in product(*rungs)])
@@ -60,6 +64,36 @@ def test_no_price_of_a_small_market_reaches_more_of_both(measure, objective):
     for row in table.iter_rows(named=True):
         is_no_less = of_all[measure] >= row[measure] * (1 - 1e-9)
         assert row["objective"] == pytest.approx(earned[is_no_less].max(), rel=1e-9)
+
+
+def test_no_price_of_a_small_market_has_a_lower_index_and_earns_more_than_the_gap():
+    _, revenue, profit = every_price().T
+    _, _, surcharge = every_price(are_costs_today=True).T
+    index = revenue / (revenue - surcharge)
+
+    _, table = traced(SMALL, "price_index", PROFIT)
+
+    assert table["price_index"].n_unique() > 2
+    assert table["gap"].max() < 0.02
+    for row in table.iter_rows(named=True):
+        best = profit[index <= row["price_index"] * (1 + 1e-9)].max()
+        assert row["objective"] == pytest.approx(profit[np.abs(index - row["price_index"]).argmin()], rel=1e-9)
+        assert best * (1 - row["gap"] - 1e-9) <= row["objective"] <= best * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("objective", [PROFIT, REVENUE])
+def test_a_lower_index_costs_the_objective_and_the_multiplier_is_the_slope(objective):
+    _, table = traced(department_market(1, 2000, 5), "price_index", objective)
+
+    multiplier = table["multiplier"].to_numpy()
+    lost, saved = -np.diff(table["objective"].to_numpy()), -np.diff(table["price_index"].to_numpy())
+    assert multiplier[0] == 0
+    assert (np.diff(multiplier) > 0).all()
+    assert (lost > 0).all()
+    assert (saved > 0).all()
+    assert (lost / saved >= multiplier[:-1] * (1 - 1e-3)).all()
+    assert (lost / saved <= multiplier[1:] * (1 + 1e-3)).all()
+    assert table["gap"].max() < 1e-3
 
 
 @pytest.mark.parametrize(("measure", "objective"), TRADES)
@@ -148,7 +182,10 @@ def test_a_margin_rate_below_nothing_is_no_start():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (("joy", 5, 1.0), "frontier.measure must be one of units, revenue, profit, margin_rate or null, found 'joy'"),
+        (
+            ("joy", 5, 1.0),
+            "frontier.measure must be one of units, revenue, profit, margin_rate, price_index or null, found 'joy'",
+        ),
         (("units", 1, 1.0), "frontier.points must be a whole number of at least 2, found 1"),
         (("units", 5, 0), "frontier.largest must be a number above 0, found 0"),
     ],

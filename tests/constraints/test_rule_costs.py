@@ -71,6 +71,18 @@ def test_cost_of_a_constraint_is_reported_beside_the_rules():
     assert entry["objective_without"] == pytest.approx(plain["objective"], rel=1e-6)
 
 
+def test_cost_of_a_price_index_is_what_dearer_prices_would_earn():
+    artefact = small_artefact(55, segments=6, products=40, categories=8)
+    constraints = {"no_dearer": {"measure": "price_index", "at_most": 1.0}}
+
+    found = rule_costs(artefact, catalog_of(artefact), a_policy(constraints=constraints), TILES, "cpu")
+    plain = rule_costs(artefact, catalog_of(artefact), a_policy(), TILES, "cpu")
+
+    entry = found["costs"]["constraints.no_dearer"]
+    assert entry["cost"] > 0
+    assert entry["objective_without"] == pytest.approx(plain["objective"], rel=1e-6)
+
+
 def test_every_rule_of_the_bounds_can_be_left_out():
     settings = {"competitor_columns", "competitor_of"}
 

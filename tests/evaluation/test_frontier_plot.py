@@ -19,6 +19,7 @@ def table(measure: str, earned: str = "profit") -> pl.DataFrame:
         "profit": [70.0, *(80 * (1 - step**2) for step in STEPS)],
     }
     found = pl.DataFrame(rows).with_columns(margin_rate=pl.lit(0.4) + pl.col("multiplier").fill_null(0.0) / 10)
+    found = found.with_columns(price_index=1.05 - pl.Series([0.05, *STEPS]) / 3)
     return found.with_columns(objective=pl.col(earned))
 
 
@@ -32,6 +33,7 @@ def texts_of(path) -> list[str]:
         ("units", "profit", {"units of a period", "profit of a period, USD", "0.5 USD per unit", "% over today's"}),
         ("profit", "revenue", {"profit of a period, USD", "revenue of a period, USD"}),
         ("margin_rate", "profit", {"margin rate of a period, profit / revenue", "percentage points over today's"}),
+        ("price_index", "profit", {"price index of a period, today's prices = 100%", "0.005 USD per percentage point"}),
     ],
 )
 def test_axes_and_points_are_named(tmp_path, measure, earned, labels):

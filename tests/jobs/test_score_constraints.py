@@ -238,3 +238,15 @@ def test_constraints_without_sense_are_refused_in_one_line(constraints, message)
 
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_price_index_without_todays_price_is_refused_in_one_line(refused, tmp_path):
+    write_shop(tmp_path)
+    is_third = pl.int_range(pl.len()) == 2
+    unpriced = MARKET[1].with_columns(price=pl.when(is_third).then(None).otherwise("price"))
+    unpriced.write_parquet(tmp_path / "work/data/products.parquet")
+
+    said = refused("score", "+policy.constraints.index={measure: price_index, at_most: 1.0}", *FEW_RULES)
+
+    assert "price|nullability in 1 rows" in said
+    assert "p0000002" in said

@@ -38,10 +38,24 @@ def test_frontier_is_a_table_and_a_figure_and_no_price(gpu_pricer, shop):
     assert not (shop / "prices").exists()
 
 
+def test_frontier_of_the_price_index_shows_what_lower_prices_cost(gpu_pricer, shop):
+    ended = gpu_pricer("score", "frontier=price_index", "frontier.points=3", KEEP)
+
+    assert ended.status == 0, ended
+    table = pl.read_parquet(shop / "work/frontier/price_index.parquet")
+    assert table["price_index"][0] == 1.0
+    assert (table["price_index"].diff()[2:] < 0).all()
+    assert (table["objective"].diff()[2:] < 0).all()
+    assert (table["units"][1:] >= table["units"][0]).all()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("score", "frontier=joy"), "Could not find 'frontier/joy' Available options in 'frontier': margin_rate none"),
+        (
+            ("score", "frontier=joy"),
+            "Could not find 'frontier/joy' Available options in 'frontier': margin_rate none price_index",
+        ),
         (("score", "frontier=units", "frontier.points=1"), "frontier.points must be a whole number of at least 2"),
         (("score", "frontier=profit"), "frontier must be another measure than the policy's objective, found profit"),
         (("score", "frontier=units", "policy=safe"), "frontier=units cannot be traced beside bounds.max_segment_ratio"),

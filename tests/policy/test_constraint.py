@@ -10,13 +10,14 @@ from gpu_pricer.policy.constraint import Constraint
     [
         (
             {"measure": "joy", "at_least": 1.0},
-            "measure must be one of units, revenue, profit, margin_rate, found 'joy'",
+            "measure must be one of units, revenue, profit, margin_rate, price_index, found 'joy'",
         ),
         ({"measure": "units"}, "one of at_least and at_most must be set, found None and None"),
         ({"measure": "units", "at_least": 1.0, "at_most": 2.0}, "one of at_least and at_most must be set, found 1.0"),
         ({"measure": "units", "at_least": "many"}, "at_least must be a number of at least 0, found 'many'"),
         ({"measure": "units", "at_most": -1.0}, "at_most must be a number of at least 0, found -1.0"),
         ({"measure": "margin_rate", "at_least": 1.0}, "at_least must be a number below 1, found 1.0"),
+        ({"measure": "price_index", "at_most": 0}, "at_most must be a number above 0, found 0"),
         ({"measure": "units", "at_least": 1.0, "relative_to": "then"}, "relative_to must be current_prices or null"),
         (
             {"measure": "units", "at_least": 1.0, "where": "price >"},

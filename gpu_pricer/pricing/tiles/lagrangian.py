@@ -24,9 +24,9 @@ by 1e-9 of the revenue."""
 class LagrangianWeights:
     """The Lagrangian: objective + Σ_k multiplier_k · (coefficient_k · sums of slice k) − Σ_p stock_price_p · units_p.
 
-    objective [3]: weights of units, revenue and cost.
+    objective [4]: weights of units, revenue, cost and base revenue, which counts the units at today's prices.
     slices: the cells that each of the K constraints counts.
-    coefficient [K, 3]: each constraint's weights of units, revenue and cost.
+    coefficient [K, 4]: each constraint's weights of the same.
     multiplier [2, K]: the multipliers of two dual iterates, in currency per unit of each left-hand side.
     takes_second bool [P]: whether a product is priced with the second iterate's multipliers; equal within a category.
     stock_price [P]: shadow price of a unit of stock, in currency.
@@ -47,13 +47,14 @@ class LagrangianWeights:
         class_number: the class of segments (see Slices) for which the products are priced.
         """
         cost, iterate = problem.products.cost[products], self.takes_second[products].astype(np.int64)
-        of_unit, of_revenue, of_cost = self.objective
+        base_price = problem.products.today[products] / CENTS
+        of_unit, of_revenue, of_cost, of_base = self.objective
         weight = np.full(len(cost), of_revenue)
-        charge = self.stock_price[products] - of_unit - of_cost * cost
-        for k, (of_unit, of_revenue, of_cost) in enumerate(self.coefficient):
+        charge = self.stock_price[products] - of_unit - of_cost * cost - of_base * base_price
+        for k, (of_unit, of_revenue, of_cost, of_base) in enumerate(self.coefficient):
             multiplier = self.multiplier[iterate, k] * self.slices.covers(class_number, k)[products]
             weight += multiplier * of_revenue
-            charge -= multiplier * (of_unit + of_cost * cost)
+            charge -= multiplier * (of_unit + of_cost * cost + of_base * base_price)
         weight = np.where(np.abs(weight) < LEAST_WEIGHT, LEAST_WEIGHT, weight)
         return weight * problem.products.units_per_choice[products], CENTS * charge / weight
 
