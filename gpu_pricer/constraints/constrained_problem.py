@@ -14,6 +14,7 @@ from gpu_pricer.constraints.subproblems import LagrangianSubproblems
 from gpu_pricer.constraints.warm_start import Start, read_start
 from gpu_pricer.errors import InputError
 from gpu_pricer.policy.constraint import Constraint
+from gpu_pricer.policy.each import with_each_value
 from gpu_pricer.policy.objective import Objective
 from gpu_pricer.policy.slices import slices_of
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
@@ -63,6 +64,7 @@ class ConstrainedProblem:
         products = problem.products.product_id.to_frame("product_id")
         products = products.join(market.catalog, on="product_id", how="left", maintain_order="left")
         segments = market.segments.sort("segment_id")
+        constraints = with_each_value(constraints, products, problem.products.is_on_shelf)
         self.constraints, self.currency = constraints, market.currency
         self.on_sums = {name: constraint for name, constraint in constraints.items() if constraint.per is None}
         override_kind = problem.overrides.of_cells().kinds_of_segments(segments.height)

@@ -8,6 +8,8 @@ from gpu_pricer.policy.conditions import columns_in, require_condition
 MEASURES = ("units", "revenue", "profit", "margin_rate", "price_index")
 CURRENT_PRICES = "current_prices"
 PRODUCT = "product_id"
+REFUSE, EVERYTHING = "refuse", "everything"
+"""What becomes of a limit for each value of a column that the catalog lacks."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,8 @@ class Constraint:
     where: condition in SQL over the columns of products and segments; null: the whole assortment.
     per: with product_id, every product has a limit of its own, and at_most names the catalog column that holds the
         limits in units; null in the column: no limit.
+    each: a column of the catalog, each of whose values has the limit for its own part of the slice.
+    if_absent: refuse a catalog without this column, or let the limit hold over everything.
     priority: 1 is the most important. Constraints that cannot be met together are relaxed from the largest number up.
     """
 
@@ -30,6 +34,8 @@ class Constraint:
     relative_to: str | None = None
     where: str | None = None
     per: str | None = None
+    each: str | None = None
+    if_absent: str = REFUSE
     priority: int = 1
 
     def __post_init__(self) -> None:
@@ -44,6 +50,12 @@ class Constraint:
             raise ValueError(f"relative_to must be {CURRENT_PRICES} or null, found {self.relative_to!r}")
         if self.per not in (None, PRODUCT):
             raise ValueError(f"per must be {PRODUCT} or null, found {self.per!r}")
+        if self.each is not None and not (isinstance(self.each, str) and self.each):
+            raise ValueError(f"each must name a column of the catalog, found {self.each!r}")
+        if self.each is not None and self.per is not None:
+            raise ValueError("each cannot be set beside per, which has a limit for every product: leave each out")
+        if self.if_absent not in (REFUSE, EVERYTHING):
+            raise ValueError(f"if_absent must be {REFUSE} or {EVERYTHING}, found {self.if_absent!r}")
         if self.where is not None:
             require_condition("where", self.where)
         require_integer("priority", self.priority, 1)
@@ -82,4 +94,5 @@ def columns_read(constraints: dict[str, Constraint]) -> list[str]:
     for constraint in constraints.values():
         names |= set(columns_in(constraint.where) if constraint.where else ())
         names |= {str(constraint.at_most)} if constraint.per else set()
+        names |= {constraint.each} if constraint.each else set()
     return sorted(names)

@@ -250,3 +250,16 @@ def test_a_price_index_without_todays_price_is_refused_in_one_line(refused, tmp_
 
     assert "price|nullability in 1 rows" in said
     assert "p0000002" in said
+
+
+def test_certificate_lists_the_limit_of_each_department(gpu_pricer, tmp_path):
+    write_shop(tmp_path)
+    each = "+policy.constraints.no_dearer={measure: price_index, at_most: 1.0, each: department}"
+
+    ended = gpu_pricer("score", each, *FEW_RULES)
+
+    assert ended.status == 0, ended
+    certificate = json.loads(next(tmp_path.glob("prices/*/_record/certificate.json")).read_text())
+    departments = sorted(MARKET[1]["department"].unique())
+    assert list(certificate["constraints"]) == [f"no_dearer[{department}]" for department in departments]
+    assert all(entry["achieved"] <= 1 + 1e-12 for entry in certificate["constraints"].values())

@@ -27,6 +27,15 @@ from gpu_pricer.policy.constraint import Constraint
             {"measure": "units", "at_least": 1.0, "priority": 0},
             "priority must be a whole number of at least 1, found 0",
         ),
+        ({"measure": "units", "at_least": 1.0, "each": ""}, "each must name a column of the catalog, found ''"),
+        (
+            {"measure": "units", "at_most": "stock", "per": "product_id", "each": "department"},
+            "each cannot be set beside per",
+        ),
+        (
+            {"measure": "units", "at_least": 1.0, "each": "department", "if_absent": "guess"},
+            "if_absent must be refuse or everything, found 'guess'",
+        ),
         ({"measure": "units", "at_most": "stock"}, "at_most must be a number of at least 0, found 'stock'"),
         ({"measure": "units", "at_most": 3.0, "per": "product_id"}, "a limit per product must be measure: units"),
         ({"measure": "units", "at_most": "stock", "per": "segment_id"}, "per must be product_id or null"),
