@@ -263,3 +263,33 @@ def test_certificate_lists_the_limit_of_each_department(gpu_pricer, tmp_path):
     departments = sorted(MARKET[1]["department"].unique())
     assert list(certificate["constraints"]) == [f"no_dearer[{department}]" for department in departments]
     assert all(entry["achieved"] <= 1 + 1e-12 for entry in certificate["constraints"].values())
+
+
+def test_balanced_keeps_units_and_prices_of_every_department(gpu_pricer, tmp_path):
+    write_shop(tmp_path)
+
+    ended = gpu_pricer("score", "policy=balanced", *FEW_RULES)
+
+    assert ended.status == 0, ended
+    certificate = json.loads(next(tmp_path.glob("prices/*/_record/certificate.json")).read_text())
+    table = pl.read_parquet(tmp_path / "prices/*/*.parquet")
+    move = table["price"].cast(pl.Float64) / table["today_price"].cast(pl.Float64) - 1
+    assert certificate["status"] == "met"
+    assert len(certificate["constraints"]) == 2 * MARKET[1]["department"].n_unique()
+    assert (move.min(), move.max()) == (pytest.approx(-0.1, abs=0.01), pytest.approx(0.1, abs=0.01))
+    assert move.abs().max() <= 0.1 + 1e-9
+    for name, entry in certificate["constraints"].items():
+        is_units = name.startswith("keep_units")
+        assert entry["achieved"] >= entry["today"] * (1 - 1e-12) if is_units else entry["achieved"] <= 1 + 1e-12
+
+
+def test_balanced_without_departments_keeps_them_over_everything_and_says_so(gpu_pricer, tmp_path):
+    write_shop(tmp_path)
+    MARKET[1].drop("department").write_parquet(tmp_path / "work/data/products.parquet")
+
+    ended = gpu_pricer("score", "policy=balanced", *FEW_RULES)
+
+    assert ended.status == 0, ended
+    certificate = json.loads(next(tmp_path.glob("prices/*/_record/certificate.json")).read_text())
+    assert list(certificate["constraints"]) == ["keep_units", "no_dearer"]
+    assert sum("has no column department, one limit holds over everything" in line for line in ended.log) == 2
