@@ -13,10 +13,14 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.evaluation.repetition import repeated_metrics
 from gpu_pricer.jobs import evaluate, prepare, publish, score, train
 from gpu_pricer.jobs.ending import is_helper
+from gpu_pricer.jobs.outlook import Outlook, outlook_of
 from gpu_pricer.jobs.plan import RunPlan
 from gpu_pricer.jobs.run_record import run_job
 from gpu_pricer.jobs.scoreboard import scoreboard, wide_console
 from gpu_pricer.jobs.summary import closing_lines
+from gpu_pricer.tables.artefact import read_artefact
+from gpu_pricer.tables.price_version import read_version
+from gpu_pricer.tables.publishing import current_run
 
 log = logging.getLogger(__name__)
 
@@ -58,9 +62,18 @@ def main(config: DictConfig) -> dict[str, object]:
     seconds = _take(["train"] if is_helper() else plan.steps, config)
     if "publish" in seconds and not config.publish.dry_run:
         console = Console(highlight=False, markup=False, soft_wrap=True)
-        for line in closing_lines(Path(config.paths.prices), Path(config.paths.catalog)):
+        outlook = _outlook(config) if "score" in plan.steps else None
+        for line in closing_lines(Path(config.paths.prices), Path(config.paths.catalog), outlook):
             console.print(line)
     return {"steps": seconds}
+
+
+def _outlook(config: DictConfig) -> Outlook | None:
+    """Return the outlook of the version that the run has published; None where it is not computed."""
+    folder = Path(config.paths.prices) / str(current_run(Path(config.paths.prices)))
+    artefact = read_artefact(Path(config.paths.demand))
+    version, policy = read_version(folder), instantiate(config.policy)
+    return outlook_of(version, folder, artefact, Path(config.paths.catalog), policy)
 
 
 def _check_settings(steps: list[str], config: DictConfig) -> None:

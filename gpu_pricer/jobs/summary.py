@@ -1,28 +1,45 @@
-"""The last lines of a run: where the prices are, the profit they are expected to earn, and how to read them."""
+"""The last lines of a run: where the prices are, what they are expected to do, what that rests on, how to read them."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
-from gpu_pricer.tables.price_version import PriceVersion, read_version
+from gpu_pricer.constraints.warm_start import CERTIFICATE
+from gpu_pricer.jobs.outlook import MOST_CELLS, Outlook
+from gpu_pricer.tables.price_version import RECORD, PriceVersion, read_version
 from gpu_pricer.tables.published_table import current_run, published_runs
 from gpu_pricer.tables.publishing import CURRENT
 
+MOST_NAMED = 3
+"""Binding constraints that a line names."""
 
-def closing_lines(prices: Path, catalog: Path) -> list[str]:
-    """Return the lines on the version published in `prices`, scored from the catalog; empty without a version."""
+
+def closing_lines(prices: Path, catalog: Path, outlook: Outlook | None = None) -> list[str]:
+    """Return the lines on the version published in `prices`, scored from the catalog; empty without a version.
+
+    outlook: of this version, None where it is not computed.
+    """
     run = current_run(prices)
     if run is None:
         return []
     version, number = read_version(prices / run), published_runs(prices)[run]
     products, rows = version.tally.products, version.tally.rows
+    shares = [
+        count / (rows or 1) for count in (version.tally.raised, version.tally.lowered, rows - version.tally.moved)
+    ]
     return [
         "",
         f"The price table is version {number} of {prices.resolve()}",
-        f"  {products:,} products x {version.segments:,} segments = {rows:,} prices in {version.currency}, "
-        f"{version.tally.moved / (rows or 1):.0%} of them other than today's",
+        f"  {products:,} products x {version.segments:,} segments = {rows:,} prices in {version.currency}: "
+        "{:.0%} up, {:.0%} down, {:.0%} as today".format(*shares),
         *_beyond_moves(version),
-        *_promised_profit(version, catalog),
+        *_held(version),
+        *_units_and_index(version),
+        *_promised_profit(version, catalog, outlook),
+        *_constraints(prices / run / RECORD / CERTIFICATE, version.currency),
+        *_advice(outlook),
         "",
         "Read it with Polars, pandas or DuckDB:",
         *(f"  {snippet}" for snippet in reading_snippets(prices.resolve())),
@@ -51,20 +68,85 @@ def _beyond_moves(version: PriceVersion) -> list[str]:
     ]
 
 
-def _promised_profit(version: PriceVersion, catalog: Path) -> list[str]:
-    """Return the lines on the expected profit, and on how many costs are assumed."""
+def _held(version: PriceVersion) -> list[str]:
+    """Return the line on the prices that a bound of the policy holds."""
+    share = version.tally.held / (version.tally.rows or 1)
+    return [f"  {share:.0%} of them would go further without a rule of the policy (column binding names the rule)"]
+
+
+def _units_and_index(version: PriceVersion) -> list[str]:
+    tally = version.tally
+    change = f" ({tally.units_new / tally.units_today - 1:+.1%})" if tally.units_today > 0 else ""
+    index = "" if tally.price_index is None else f", bought at {tally.price_index:.1%} of today's prices"
+    return [
+        f"  expected units per period {tally.units_new:,.0f}, at today's prices {tally.units_today:,.0f}{change}{index}"
+    ]
+
+
+def _constraints(path: Path, currency: str) -> list[str]:
+    """Return the lines on the constraints: whether they are met, which bind, and what they cost if that is known."""
+    summary: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    entries = summary.get("constraints") or {}
+    if not entries:
+        return []
+    binding = [name for name, entry in entries.items() if entry["binding"]]
+    named = f": {', '.join(binding[:MOST_NAMED])}" if binding else ""
+    more = f" and {len(binding) - MOST_NAMED} more" if len(binding) > MOST_NAMED else ""
+    lines = [f"  {len(entries)} constraints {summary['status']}, {len(binding)} of them binding{named}{more}"]
+    costs = {name: rule["cost"] for name, rule in (summary.get("costs") or {}).items()}
+    return lines + [
+        f"  {name} costs {cost:,.2f} {currency} per period"
+        for name, cost in costs.items()
+        if name.startswith("constraints.")
+    ]
+
+
+def _advice(outlook: Outlook | None) -> list[str]:
+    """Return one sentence of advice where the data cannot support the prices of most categories."""
+    if outlook is None or 2 * outlook.vague <= outlook.categories:
+        return []
+    return [
+        f"  most of these categories ({outlook.vague:,} of {outlook.categories:,}) do not identify a price response: "
+        "run price tests before these prices"
+    ]
+
+
+def _promised_profit(version: PriceVersion, catalog: Path, outlook: Outlook | None) -> list[str]:
+    """Return the lines on the expected profit and what it rests on, and on how many costs are assumed."""
     tally = version.tally
     today, new = (f"{profit:,.2f} {version.currency}" for profit in (tally.profit_today, tally.profit_new))
     gain = f" ({tally.profit_new / tally.profit_today - 1:+.1%})" if tally.profit_today > 0 else ""
     lines = [
         f"  expected profit per period {new}, at today's prices {today}{gain}:",
         "  the demand model's own estimate of its own prices, not a measured gain; try some of them first",
+        *_spread_and_personalisation(version, outlook),
     ]
     assumed = _assumed_costs(catalog)
     if assumed:
         lines.append(
             f"  the cost of {assumed:,} products is assumed, a configured share of their price "
             "(data.catalog.cost_ratio): profit and prices stand or fall with it"
+        )
+    return lines
+
+
+def _spread_and_personalisation(version: PriceVersion, outlook: Outlook | None) -> list[str]:
+    """Return the lines on the interval of the gain, and on what prices by segment add."""
+    if outlook is None:
+        return [
+            f"  no interval of the gain: it needs a run that scores, in the long layout, at most {MOST_CELLS:,} prices"
+        ]
+    tally, lines = version.tally, []
+    if outlook.gain is not None and tally.profit_today > 0:
+        low, high = (end / tally.profit_today for end in outlook.gain)
+        lines.append(
+            f"  90% interval of the gain, by what the log leaves open of the price response: {low:+.1%} to {high:+.1%}"
+        )
+    if outlook.uniform_profit is not None:
+        added = tally.profit_new - outlook.uniform_profit
+        lines.append(
+            f"  one price per product for all segments would earn {outlook.uniform_profit:,.2f} {version.currency}: "
+            f"prices by segment add {added:,.2f}"
         )
     return lines
 

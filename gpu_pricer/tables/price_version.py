@@ -34,13 +34,17 @@ class Tally:
     products: all products; on_shelf: those on the shelf; no_rung: those on the shelf without a rung in their bounds.
     rows: all prices; moved: those that differ from today's; beyond_moves: those for which a rule that outranks the
     limits on moves, such as the margin over a given cost, overruled one; move, absolute_move: sums of relative moves.
+    raised: prices above today's; held: those that a bound keeps from the price that would be best without it.
     units_today, units_new: expected units of a period's visits at today's and at the new prices.
+    revenue_new: expected revenue at the new prices; base_revenue_new: of the same units at today's prices, in currency.
     profit_today, profit_new: expected profit of a period's visits at today's and at the new prices, in currency.
     """
 
     products: int
     rows: int
     moved: int
+    raised: int
+    held: int
     beyond_moves: int
     move: float
     absolute_move: float
@@ -48,8 +52,20 @@ class Tally:
     no_rung: int
     units_today: float
     units_new: float
+    revenue_new: float
+    base_revenue_new: float
     profit_today: float
     profit_new: float
+
+    @property
+    def lowered(self) -> int:
+        """The number of prices below today's."""
+        return self.moved - self.raised
+
+    @property
+    def price_index(self) -> float | None:
+        """The revenue over what the same units bring at today's prices (Paasche); None without sales."""
+        return self.revenue_new / self.base_revenue_new if self.base_revenue_new > 0 else None
 
     @classmethod
     def sum(cls, tallies: Iterable["Tally"]) -> "Tally":
@@ -114,6 +130,7 @@ class PriceVersion:
             "mean_absolute_move": tally.absolute_move / rows,
             "share_without_rung": tally.no_rung / (tally.on_shelf or 1),
             "profit_per_period": {"today": tally.profit_today, "new": tally.profit_new},
+            "price_index": tally.price_index,
             "units_per_period": {"today": tally.units_today, "new": tally.units_new},
         }
 
@@ -192,7 +209,8 @@ def _read_json(path: Path) -> PriceVersion:
         # `before`: what versions had that were written before these keys existed
         content = before | json.loads(path.read_text())
         content.setdefault("day", content["created"][:10])
-        content["tally"] = Tally(**{"beyond_moves": 0} | content["tally"])
+        sums = dict.fromkeys(("beyond_moves", "raised", "held", "revenue_new", "base_revenue_new"), 0)
+        content["tally"] = Tally(**sums | content["tally"])
         return PriceVersion(**{field.name: content[field.name] for field in fields(PriceVersion)})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} must be what `gpu-pricer score` wrote, found: {error}: score again") from error

@@ -15,6 +15,7 @@ import polars as pl
 import pytest
 
 from gpu_pricer.jobs import JOBS, run
+from gpu_pricer.jobs.outlook import Outlook
 from gpu_pricer.jobs.summary import closing_lines
 from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.price_version import RUN_RECORD
@@ -147,6 +148,54 @@ def test_closing_lines_count_prices_that_a_given_cost_moves_beyond_a_limit(first
         record.write_text(json.dumps(content))
         closing = "\n".join(closing_lines(tmp_path / "prices", catalog))
         assert ("7 of them beyond a move limit, because a given cost" in closing) == said
+
+
+def closing_of(first_run, outlook=None):
+    return "\n".join(
+        closing_lines(first_run.directory / "prices", first_run.directory / "work/data/products.parquet", outlook)
+    )
+
+
+def test_closing_lines_say_what_the_prices_do_and_what_that_rests_on(first_run):
+    rows = published_rows(first_run.directory / "prices")
+    up = (rows["price"] > rows["today_price"]).mean()
+    held = (~rows["binding"].is_in(["none", "frozen", "override"])).mean()
+
+    printed = first_run.out[first_run.out.index("The price table is") :]
+
+    assert f"48 prices in USD: {up:.0%} up, " in printed
+    assert f"{held:.0%} of them would go further without a rule of the policy" in printed
+    assert re.search(
+        r"expected units per period [\d,]+, at today's prices [\d,]+ \(.+\), bought at [\d.]+% of", printed
+    )
+    assert re.search(r"90% interval of the gain, by .*: [+-][\d.]+% to [+-][\d.]+%", printed)
+    assert "one price per product for all segments would earn" in printed
+
+
+@pytest.mark.parametrize(("vague", "said"), [(31, True), (30, False)])
+def test_closing_lines_advise_price_tests_where_most_categories_identify_nothing(first_run, vague, said):
+    closing = closing_of(first_run, Outlook(gain=None, uniform_profit=None, vague=vague, categories=60))
+
+    assert ("most of these categories (31 of 60) do not identify a price response: run price tests" in closing) == said
+
+
+def test_closing_lines_say_where_there_is_no_outlook(first_run):
+    assert "no interval of the gain: it needs a run that scores, in the long layout, at most" in closing_of(first_run)
+
+
+def test_closing_lines_name_constraints_that_bind_and_their_costs(first_run, tmp_path):
+    shutil.copytree(first_run.directory / "prices", tmp_path / "prices", symlinks=True)
+    certificate = tmp_path / "prices" / current_run(tmp_path / "prices") / "_record/certificate.json"
+    entries = {f"units[{value}]": {"binding": value != "d"} for value in "abcde"}
+    costs = {"constraints.units": {"cost": 1234.5}, "ladder": {"cost": 3.0}}
+    certificate.write_text(json.dumps({"status": "met", "constraints": entries, "costs": costs}))
+
+    catalog = first_run.directory / "work/data/products.parquet"
+    closing = "\n".join(closing_lines(tmp_path / "prices", catalog))
+
+    assert "5 constraints met, 4 of them binding: units[a], units[b], units[c] and 1 more" in closing
+    assert "constraints.units costs 1,234.50 USD per period" in closing
+    assert "ladder costs" not in closing
 
 
 def test_every_job_leaves_a_record(first_run):

@@ -295,6 +295,15 @@ def test_totals_are_those_of_the_rows(folder):
     assert totals["share_moved"] == pytest.approx((move != 0).mean())
     assert totals["mean_move"] == pytest.approx(move.mean())
     assert totals["mean_absolute_move"] == pytest.approx(np.abs(move).mean())
+    units, sums = (
+        table["expected_units"] * table["visits"],
+        json.loads((folder / "_record/run.json").read_text())["tally"],
+    )
+    index = (units * table["price"]).sum() / (units * table["today_price"]).sum()
+    assert totals["price_index"] == pytest.approx(index, rel=1e-5)
+    assert (sums["raised"], sums["moved"]) == ((move > 0).sum(), (move != 0).sum())
+    is_held = ~table["binding"].is_in(["none", "frozen", "override", "min_change", "max_changes"])
+    assert sums["held"] == is_held.sum() > 0
     for measure in ("units", "profit"):
         expected = (table[f"expected_{measure}"] * table["visits"] / 1000).sum()
         assert totals[f"{measure}_per_period"]["new"] == pytest.approx(expected, rel=1e-5)

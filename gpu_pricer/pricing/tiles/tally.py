@@ -19,26 +19,31 @@ def tally_of(tile: SolvedTile) -> Tally:
     """
     problem, products = tile.problem, tile.products
     today, price = problem.products.today[products], tile.cells.price
-    moved, move, absolute_move = (np.empty(len(price), np.int64) for _ in range(3))
-    add_moves(price, today, moved, move, absolute_move)
+    moved, raised, move, absolute_move = (np.empty(len(price), np.int64) for _ in range(4))
+    add_moves(price, today, moved, raised, move, absolute_move)
     is_on_shelf = problem.products.is_on_shelf[products]
     no_rung = tile.rules.at_low == BINDINGS.index("no_rung")
     before = problem.totals(tile.demand, tile.first, tile.last, today[:, None])
-    units_today, profit_today = _units_and_profit(tile, before)
-    units_new, profit_new = _units_and_profit(tile, tile.cells.totals)
+    side, base_price = tile.cells.binding_side, today / CENTS
+    units_today, revenue_today, cost_today = _product_sums(tile, before)
+    units_new, revenue_new, cost_new = _product_sums(tile, tile.cells.totals)
     return Tally(
         products=len(price),
         rows=price.size,
         moved=int(moved.sum()),
+        raised=int(raised.sum()),
+        held=sum(int(np.count_nonzero(side == bound)) for bound in (BindingSide.LOW, BindingSide.HIGH)),
         beyond_moves=_count_beyond_moves(tile),
         move=float((move / today).sum()),
         absolute_move=float((absolute_move / today).sum()),
         on_shelf=int(is_on_shelf.sum()),
         no_rung=int((no_rung & is_on_shelf).sum()),
-        units_today=units_today,
-        units_new=units_new,
-        profit_today=profit_today,
-        profit_new=profit_new,
+        units_today=float(units_today.sum()),
+        units_new=float(units_new.sum()),
+        revenue_new=float(revenue_new.sum()),
+        base_revenue_new=float(base_price @ units_new),
+        profit_today=float((revenue_today - cost_today).sum()),
+        profit_new=float((revenue_new - cost_new).sum()),
     )
 
 
@@ -48,28 +53,35 @@ def _count_beyond_moves(tile: SolvedTile) -> int:
     return int((tile.cells.binding_side[is_overruled] < BindingSide.OVERRIDE).sum())
 
 
-def _units_and_profit(tile: SolvedTile, totals: Totals | None) -> tuple[float, float]:
-    """Return expected units and profit (currency) of a period's visits."""
+def _product_sums(tile: SolvedTile, totals: Totals | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return expected units, revenue and cost (currency) of a period's visits, of every product [n]."""
     assert totals is not None
     products = tile.problem.products
     per_choice, cost = products.units_per_choice[tile.products], products.cost[tile.products]
     units, revenue = totals.chosen[:, 0] * per_choice, totals.revenue[:, 0] * per_choice / CENTS
-    return float(units.sum()), float((revenue - cost * units).sum())
+    return units, revenue, cost * units
 
 
 @numba.njit(nogil=True, cache=True)
 def add_moves(
-    price: np.ndarray, today: np.ndarray, moved: np.ndarray, move: np.ndarray, absolute_move: np.ndarray
+    price: np.ndarray,
+    today: np.ndarray,
+    moved: np.ndarray,
+    raised: np.ndarray,
+    move: np.ndarray,
+    absolute_move: np.ndarray,
 ) -> None:
-    """Fill moved, move and absolute_move, int64 [P] each, from price [P, S] and today [P] in cents.
+    """Fill moved, raised, move and absolute_move, int64 [P] each, from price [P, S] and today [P] in cents.
 
-    moved: how many prices are not today's; move, absolute_move: the sums of the moves and of their sizes, in cents.
+    moved: how many prices are not today's; raised: how many lie above; move, absolute_move: the sums of the moves and
+    of their sizes, in cents.
     """
     for p in range(len(price)):
-        row, before, count, total, absolute = price[p], today[p], 0, 0, 0
+        row, before, count, above, total, absolute = price[p], today[p], 0, 0, 0, 0
         for s in range(len(row)):
             cents = row[s] - before
             count += cents != 0
+            above += cents > 0
             total += cents
             absolute += abs(cents)
-        moved[p], move[p], absolute_move[p] = count, total, absolute
+        moved[p], raised[p], move[p], absolute_move[p] = count, above, total, absolute

@@ -1,0 +1,137 @@
+"""What a version may earn: its gain over posterior draws, the profit of one price list, what the data leave open."""
+
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from gpu_pricer.jobs.priced_catalog import with_history_columns
+from gpu_pricer.policy import Policy, with_rule_columns
+from gpu_pricer.pricing import POINT, PricingProblem, match_products, problem_of
+from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
+from gpu_pricer.pricing.tiles.solved_tile import solve_tile
+from gpu_pricer.pricing.tiles.tally import tally_of
+from gpu_pricer.tables.artefact import DemandArtefact
+from gpu_pricer.tables.price_history import recorded_history
+from gpu_pricer.tables.price_table import CENTS
+from gpu_pricer.tables.price_version import PriceVersion
+from gpu_pricer.tables.priced_products import read_catalog
+from kernels import DenseDemand, Draws, choice_totals, utility_lines
+
+MOST_CELLS = 100_000
+"""Products × segments up to which an outlook is computed: two passes over all cells for
+every draw take a minute for a million cells and ten draws on one core."""
+
+ENDS = (0.05, 0.95)
+"""The quantiles of the gain over the draws."""
+
+LEAST_DRAWS = 20
+"""Draws that a standard deviation over draws needs."""
+
+HARDLY, VAGUE = 0.8, 0.25
+"""A category does not identify its price response where the posterior standard deviation of its log sensitivity is at
+least this share of the prior's, and at least so large: a sensitivity known to 25 %."""
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a version of the price table may earn, in currency per period.
+
+    gain: the ends of the 90 % interval of the profit over today's; None without posterior draws.
+    uniform_profit: the most profit with one price per product for all segments; None where the policy's rules refuse
+    such a search, or have it already.
+    vague, categories: how many of how many categories do not identify a price response.
+    """
+
+    gain: tuple[float, float] | None
+    uniform_profit: float | None
+    vague: int
+    categories: int
+
+
+def outlook_of(
+    version: PriceVersion, folder: Path, artefact: DemandArtefact, path: Path, policy: Policy
+) -> Outlook | None:
+    """Return the outlook of a version in a folder; None in the wide layout, or with more than MOST_CELLS cells.
+
+    artefact, path (of the catalog), policy: those that the version was scored from.
+    """
+    if version.layout != "long" or version.tally.rows > MOST_CELLS:
+        return None
+    catalog, history = read_catalog(path, policy.columns), recorded_history(folder)
+    if history is not None:
+        catalog = with_history_columns(catalog, policy, history, date.fromisoformat(version.day))
+    matched = match_products(with_rule_columns(catalog, policy.bounds), artefact)
+    problem = problem_of(artefact, matched, policy)
+    gain, vague, categories = None, 0, problem.category_count
+    if artefact.posterior is not None:
+        draws = posterior_draws(artefact, matched.products["category_id"].rle().struct.field("value"))
+        gains = gain_of_draws(problem, draws, _prices(folder, problem))
+        gain = (float(np.quantile(gains, ENDS[0])), float(np.quantile(gains, ENDS[1])))
+        vague = count_vague(problem, draws)
+    uniform = None
+    if version.uncertainty == POINT and version.segments > 1 and not policy.active_constraints:
+        uniform = _uniform_profit(artefact, catalog, policy, version.backend)
+    return Outlook(gain, uniform, vague, categories)
+
+
+def gain_of_draws(problem: PricingProblem, draws: Draws, price: np.ndarray) -> np.ndarray:
+    """Return the profit at prices [P, S] in cents less that at today's, under each draw [D], in currency."""
+    everything, products = (0, problem.category_count), problem.products
+    shelf = problem.shelf(*everything)
+    at_zero, slope = utility_lines(problem.exact_demand(), shelf)
+    sensitivity = slope * products.reference_price[:, None]
+    appeal, none, gains = (at_zero - sensitivity).T, np.zeros(len(slope)), []
+    for draw in range(draws.factor.shape[2]):
+        factor = np.where((draws.row >= 0)[:, None], draws.factor[draws.row, :, draw], 1.0)
+        drawn = sensitivity * np.repeat(factor, np.diff(products.category_start), axis=0)
+        demand, profit = DenseDemand(appeal, drawn.T, none, none), []
+        for at in (price, products.today[:, None]):
+            totals = choice_totals(demand, shelf, at, problem.segments.visits)
+            earned = totals.revenue[:, 0] / CENTS - totals.chosen[:, 0] * products.cost
+            profit.append(float(earned @ products.units_per_choice))
+        gains.append(profit[0] - profit[1])
+    return np.array(gains)
+
+
+def count_vague(problem: PricingProblem, draws: Draws) -> int:
+    """Return how many categories do not identify a price response, see HARDLY; 0 with fewer than LEAST_DRAWS draws.
+
+    The variance of the prior is estimated as that between the categories' estimates plus the mean posterior variance.
+    """
+    if draws.factor.shape[2] < LEAST_DRAWS or not len(draws.factor):
+        return 0
+    visits = problem.segments.visits / problem.segments.visits.sum()
+    everything = (0, problem.category_count)
+    slope = utility_lines(problem.exact_demand(), problem.shelf(*everything))[1]
+    sensitivity = np.log(slope * problem.products.reference_price[:, None]) @ visits
+    starts = problem.products.category_start
+    estimate = np.add.reduceat(sensitivity, starts[:-1]) / np.diff(starts)
+    variance = np.einsum("hsd,s->hd", np.log(draws.factor), visits).var(axis=1)
+    prior = estimate[draws.row >= 0].var() + variance.mean()
+    return int(((variance >= HARDLY**2 * prior) & (variance >= VAGUE**2)).sum())
+
+
+def _prices(folder: Path, problem: PricingProblem) -> np.ndarray:
+    """Return the prices of a version in the long layout, int64 cents [P, S]."""
+    products, segments = problem.products.product_id, problem.segments.segment_id
+    table = pl.read_parquet(folder / "*.parquet", columns=["product_id", "segment_id", "price"])
+    cells = products.to_frame("product_id").with_row_index("p").join(
+        segments.to_frame("segment_id").with_row_index("s"), how="cross"
+    )  # fmt: skip
+    found = cells.join(table, on=["product_id", "segment_id"], how="left").sort("p", "s")
+    cents = (found["price"].cast(pl.Float64) * CENTS).round().cast(pl.Int64).to_numpy()
+    return cents.reshape(len(products), len(segments))
+
+
+def _uniform_profit(artefact: DemandArtefact, catalog: pl.DataFrame, policy: Policy, backend: str) -> float | None:
+    """Return the profit of one price per product for all segments; None where other rules couple the cells."""
+    bounds = policy.bounds
+    if bounds.max_segment_ratio == 1 or bounds.max_changes is not None or bounds.family_column is not None:
+        return None
+    tied = replace(policy, bounds=replace(bounds, max_segment_ratio=1.0))
+    matched = match_products(with_rule_columns(catalog, tied.bounds), artefact)
+    problem = problem_of(artefact, matched, tied)
+    return tally_of(solve_tile(problem, 0, problem.category_count, backend)).profit_new
