@@ -85,7 +85,7 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
     training = periods[: rules.split.training_periods(len(periods))]
     offered = best_sellers(sales, inputs.tables["products"], training, rules.assortment)
     offers = sales.join(offered, on="product_id", how="semi")
-    offered = with_unit_prices(offered, offers, rules.unit_prices)
+    offered = with_unit_prices(offered, offers, _unit_price_rule(inputs, rules))
     modal = with_constant_prices(modal_prices(offers), offered)
     shown = imputed_shelf(modal, calendar.all, rules.period, _shelf_rule(inputs, rules))
     prices = shown.filter(pl.col("period") <= periods[-1])
@@ -115,6 +115,11 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
         broken = check(conform(table.lazy(), SCHEMAS[name], name, keep_others=True).collect(), SCHEMAS[name]).broken
         assert not broken, f"canonical {name} breaks {broken}"
     return Canonical(tables, _summary(inputs, tables, sales, lines, calendar, rules))
+
+
+def _unit_price_rule(inputs: Inputs, rules: Preparation) -> UnitPriceRule:
+    """Return the rule; what an offers table shows are unit prices, also where shoppers see different ones."""
+    return replace(rules.unit_prices, min_agreement=0) if "offers" in inputs.tables else rules.unit_prices
 
 
 def _sales(inputs: Inputs, rules: Preparation) -> pl.DataFrame:

@@ -69,14 +69,15 @@ def price_agreement(products: pl.DataFrame, sales: pl.DataFrame, rule: UnitPrice
     """Return product_id, pairs and agreement in the order of the products.
 
     agreement is the share of the pairs of successive lines of a product and period whose prices agree, shrunk to the
-    category's share. Unlike the share of the lines at the period's price, it does not rise where lines are few.
+    category's share, and the share of all categories to 1: without pairs nothing speaks against a unit price. Unlike
+    the share of the lines at the period's price, it does not rise where lines are few.
     """
     counts = products.select("product_id", category_key()).join(
         _pairs(sales, rule.tolerance), on="product_id", how="left", maintain_order="left"
     )
     counts = counts.with_columns(pl.col("pairs", "agreeing").fill_null(0))
     agreeing, pairs = pl.col("agreeing"), pl.col("pairs")
-    total = agreeing.sum() / pairs.sum().clip(1)
+    total = (agreeing.sum() + rule.shrinkage) / (pairs.sum() + rule.shrinkage)
     category = (agreeing.sum() + rule.shrinkage * total) / (pairs.sum() + rule.shrinkage)
     share = (agreeing + rule.shrinkage * category.over("category_id")) / (pairs + rule.shrinkage)
     return counts.select("product_id", "pairs", agreement=share)

@@ -129,3 +129,9 @@ def test_a_rule_that_cannot_be_is_refused_with_its_key(name, value):
 
     with pytest.raises(ValueError, match=rf"data\.unit_prices\.{name} must be a number"):
         UnitPriceRule(**values)
+
+
+def test_lines_that_stand_alone_say_nothing_against_a_unit_price():
+    weeks = [sold(0, week, [price]) for week, price in enumerate([1.0, 2.0, 1.4, 3.1, 0.7, 2.2])]
+
+    assert found(products_of("tea"), *weeks) == [1.0]
