@@ -178,7 +178,7 @@ def test_bad_input_leaves_the_canonical_tables_of_yesterday(gpu_pricer, refused,
         (("pubish",), r"the first word must be a job, found 'pubish': did you mean 'publish'\?"),
         (("train",), r"canonical tables must lie in work/data, found none: run `gpu-pricer prepare` first"),
         (("score",), r"a demand artefact must lie in work/demand, .* run `gpu-pricer train` first"),
-        (("publish",), r"prices must hold a finished version to publish, found none: run `gpu-pricer score`"),
+        (("publish",), "a version must have been scored for work into prices, found none .*: run `gpu-pricer score`"),
         (("publish", "paths.shards=none"), r"none must hold a finished _record/run.json, found no finished"),
     ],
 )
