@@ -32,7 +32,7 @@ def test_every_job_explains_itself(gpu_pricer, job):
     assert ended.status == 0
     assert f"usage: gpu-pricer {job}" in ended.out
     assert "data=complete_journey, parquet, synthetic\n" in ended.out
-    assert "policy=clearance, growth, profit, safe\n" in ended.out
+    assert "policy=balanced, clearance, growth, profit, safe\n" in ended.out
 
 
 def test_configuration_is_shown_and_nothing_runs(gpu_pricer, tmp_path):
