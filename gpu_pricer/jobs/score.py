@@ -4,7 +4,6 @@ import logging
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 from hydra.utils import instantiate
@@ -19,7 +18,7 @@ from gpu_pricer.jobs.priced_catalog import pricing_day, read_priced_catalog
 from gpu_pricer.jobs.scored_version import score, version_folder
 from gpu_pricer.jobs.version_sources import keep_sources
 from gpu_pricer.pricing import POINT, POSTERIOR, UNCERTAINTIES, Tiling
-from gpu_pricer.tables.artefact import read_artefact
+from gpu_pricer.tables.artefact import read_artefact, require_artefact
 from gpu_pricer.tables.price_version import RECORD, RUN_RECORD
 from gpu_pricer.tables.replacing import whole_or_absent
 
@@ -68,11 +67,12 @@ def main(config: DictConfig) -> dict[str, object] | None:
     )
     folder, fairness = version_folder(Path(config.paths.prices), shards, tiling), instantiate(config.fairness)
     require_known_attributes(fairness)
-    priced = partial(read_priced_catalog, catalog, policy, Path(config.paths.prices), pricing_day(config.day))
+    require_artefact(demand)
+    priced = read_priced_catalog(catalog, policy, Path(config.paths.prices), pricing_day(config.day))
     with _finished_or_absent(folder, is_new=shards is None):
         version = score(
             read_artefact(demand),
-            priced(),
+            priced,
             policy,
             tiling,
             folder,
@@ -83,9 +83,9 @@ def main(config: DictConfig) -> dict[str, object] | None:
         if version is None:
             return None
         with whole_or_absent(folder / RUN_RECORD):  # a version that cannot explain itself is not finished
-            keep_sources(folder, version, demand, priced().catalog, policy)
+            keep_sources(folder, version, demand, priced.catalog, policy)
         if tiling.leave_one_out:
-            made_of = read_artefact(demand), priced().catalog, policy
+            made_of = read_artefact(demand), priced.catalog, policy
             costs = rule_costs(*made_of, tiling, version.backend, certified_objective(folder / RECORD), uncertainty)
             log.info("what each rule costs is in %s", add_costs(folder / RECORD, costs))
         audit_version(folder, demand, fairness)

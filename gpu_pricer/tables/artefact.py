@@ -210,20 +210,25 @@ def write_artefact(artefact: DemandArtefact, directory: Path, network: Path | No
             shutil.move(network, fresh / NETWORK)
 
 
-def read_artefact(directory: Path) -> DemandArtefact:
-    """Return the artefact in the directory; raise InputError if a file is missing or breaks a rule."""
+def require_artefact(directory: Path) -> None:
+    """Raise InputError unless the directory holds an artefact."""
     path = directory / "demand.json"
     if not path.is_file():
         raise InputError(
             f"a demand artefact must lie in {directory}, but {path} is not there: "
             "run `gpu-pricer train` first, or point paths.demand at one"
         )
+
+
+def read_artefact(directory: Path) -> DemandArtefact:
+    """Return the artefact in the directory; raise InputError if a file is missing or breaks a rule."""
+    require_artefact(directory)
     products = _read_table(directory / "products.parquet")
     defaults = {"availability": 1.0, "choices_per_purchase": 1.0, "units_per_choice": 1.0}
     products = products.with_columns(
         pl.lit(value).alias(name) for name, value in defaults.items() if name not in products.columns
     )
-    info = _read_info(path)
+    info = _read_info(directory / "demand.json")
     try:
         products = _checked(DemandProducts, products)  # before the factors are read, since checking takes much memory
         return DemandArtefact(

@@ -10,9 +10,13 @@ import numpy as np
 import polars as pl
 import pytest
 
+from gpu_pricer.jobs import score
+from gpu_pricer.jobs.version_sources import CATALOG_COPY
 from gpu_pricer.tables import kept_artefacts
 from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.price_table import PARTS, scan_prices
+from gpu_pricer.tables.price_version import RECORD, read_version
+from gpu_pricer.tables.priced_products import catalog_fingerprint
 from tests.markets import catalog_of, small_artefact, with_posterior
 from tests.pricing.logit import category_value, dense_demand
 
@@ -241,6 +245,22 @@ def test_artefact_that_changes_while_it_is_priced_is_refused(gpu_pricer, shop, m
     assert "work/demand must stay as it is while it is priced" in ended.said[0]
     assert not (shop / "prices/two/_record/run.json").exists()  # nothing can publish it
     assert gpu_pricer("publish").log[-1].endswith("prices/one is the current version already")
+
+
+def test_catalog_that_changes_while_it_is_priced_is_kept_as_it_was_priced(gpu_pricer, shop, monkeypatch):
+    catalog, priced = shop / "work/data/products.parquet", score.score
+
+    def and_change_the_catalog(*arguments):
+        version = priced(*arguments)
+        pl.read_parquet(catalog).with_columns(pl.col("cost") * 0.5).write_parquet(catalog)
+        return version
+
+    monkeypatch.setattr(score, "score", and_change_the_catalog)
+
+    assert gpu_pricer("score", "paths.shards=prices/two").status == 0
+
+    copy = pl.read_parquet(shop / "prices/two" / RECORD / CATALOG_COPY)
+    assert catalog_fingerprint(copy) == read_version(shop / "prices/two").catalog
 
 
 def test_change_without_parts_is_refused(gpu_pricer, refused, shop):
