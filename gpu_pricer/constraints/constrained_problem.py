@@ -54,8 +54,8 @@ class ConstrainedProblem:
     def __init__(self, problem: PricingProblem, constraints: Constraints, market: MarketData, backend: str) -> None:
         """Evaluate the constraints' conditions, and the sums at today's prices.
 
-        InputError for constraints that do not fit the market, or for a demand without an outside option, whose
-        number of purchases no price can change.
+        InputError for constraints that do not fit the market, for a demand without an outside option, whose number of
+        purchases no price can change, and for conditions on segments beside bounds.max_segment_ratio.
         """
         if not problem.has_outside_option:
             raise InputError(
@@ -69,6 +69,11 @@ class ConstrainedProblem:
         self.on_sums = {name: constraint for name, constraint in constraints.items() if constraint.per is None}
         override_kind = problem.overrides.of_cells().kinds_of_segments(segments.height)
         slices = slices_of(self.on_sums, products, segments, override_kind)
+        if problem.bounds.max_segment_ratio is not None and not slices.covers_segments_alike:
+            raise InputError(
+                "constraints must cover every segment alike beside bounds.max_segment_ratio, found a condition that "
+                "reads a column of the segments: name products only, or set bounds.max_segment_ratio to null"
+            )
         self.subproblems = LagrangianSubproblems(problem, slices, backend)
         today = self.subproblems.evaluate_today()
         self.today, self.covered_today = today.total.sum(axis=0), today.covered.sum(axis=0)

@@ -69,10 +69,12 @@ class LagrangianSubproblems:
 
         The kernel works in its own float type. Every block starts from the category values R that the last call found.
         """
-        sums, value = self._zero_sums(), 0.0
+        sums, value, within = self._zero_sums(), 0.0, None
         for block in self._blocks():
             demand = self.problem.demand.tile(block.products.start, block.products.stop, block.members)
-            inputs = lagrangian.inputs(self.problem, block.class_number, block.categories)
+            if block.class_number == 0:
+                within = lagrangian.ranges_within_ratio(self.problem, block.categories, self.backend)
+            inputs = lagrangian.inputs(self.problem, block.class_number, block.categories, within)
             visits, key = self.problem.segments.visits[block.members], (block.class_number, block.categories[0])
             found = price_totals(demand, inputs, visits, self.backend, self._category_value.get(key))
             self._category_value[key] = found.category_value
@@ -83,12 +85,12 @@ class LagrangianSubproblems:
     def compute_bound(self, lagrangian: LagrangianWeights) -> float:
         """Return an upper bound of the Lagrangian over all prices, in currency; one pass.
 
-        The bound is Σ visits · max(R, F(R)) in float64.
+        The bound is Σ visits · max(R, F(R)) in float64, without bounds.max_segment_ratio, which only lowers the best.
         """
         bound = 0.0
         for block in self._blocks():
             demand = in_double(self.problem.demand.tile(block.products.start, block.products.stop, block.members))
-            inputs = lagrangian.inputs(self.problem, block.class_number, block.categories, np.float64)
+            inputs = lagrangian.inputs(self.problem, block.class_number, block.categories, None, np.float64)
             known = self._category_value.get((block.class_number, block.categories[0]))
             start = None if known is None else known.astype(np.float64)
             found = price_totals(demand, inputs, self.problem.segments.visits[block.members], "cpu", start)
@@ -100,7 +102,7 @@ class LagrangianSubproblems:
         sums = self._zero_sums()
         self.passes += 2
         for categories in self._tiles:
-            price = price_under_lagrangian(self.problem, lagrangian, categories, self.backend).price
+            price = self._best_prices(lagrangian, categories)
             for class_number, members in self._classes():
                 self._add(sums, class_number, categories, self._choose(members, categories, price[:, members]))
         return sums
@@ -110,9 +112,14 @@ class LagrangianSubproblems:
         self.passes += 1
         today, changed = self.problem.products.today, 0
         for categories in self._tiles:
-            price = price_under_lagrangian(self.problem, lagrangian, categories, self.backend).price
+            price = self._best_prices(lagrangian, categories)
             changed += int(np.count_nonzero(price != today[self.problem.product_slice(*categories), None]))
         return changed / (len(today) * len(self.problem.segments.segment_id))
+
+    def _best_prices(self, lagrangian: LagrangianWeights, categories: tuple[int, int]) -> np.ndarray:
+        """Return the prices [n, S] in cents that scoring writes for the categories under the Lagrangian."""
+        within = lagrangian.ranges_within_ratio(self.problem, categories, self.backend)
+        return price_under_lagrangian(self.problem, lagrangian, categories, within, self.backend).price
 
     def _choose(self, members: np.ndarray, categories: tuple[int, int], price: np.ndarray) -> Totals:
         """Return what the segments `members` choose of the categories at prices [n, 1] or [n, members], in cents."""

@@ -57,8 +57,8 @@ class Policy:
         """Raise ValueError for invalid constraints, and for constraints together with rules that couple cells."""
         if not isinstance(self.constraints, dict):
             raise ValueError(f"policy.constraints must be a mapping, found {self.constraints!r}")
-        if self.active_constraints and self.coupling_rules:
-            raise ValueError(f"policy.constraints cannot be met beside bounds.{self.coupling_rules[0]}: set it to null")
+        if self.active_constraints and self.bounds.max_changes is not None:
+            raise ValueError("policy.constraints cannot be met beside bounds.max_changes: set it to null")
 
     @property
     def active_constraints(self) -> dict[str, Constraint]:
@@ -67,13 +67,14 @@ class Policy:
 
     @property
     def coupling_rules(self) -> list[str]:
-        """The bounds in force that couple segments or categories, so that multipliers prove nothing beside them.
+        """The bounds in force that couple segments or categories, so that Lagrangian prices are not exact beside them.
 
         Lagrangian prices are exact because, given the multipliers, every category of every segment is priced alone.
-        A segment ratio couples the segments of a product in a search that is not convex; ranges chosen before the
-        constraints are solved would leave these no room (at a ratio of 1 none at all). A budget of changes couples
-        all cells. As one more multiplier, on every price that moves, the budget would need kernels that compare
-        moving with staying; with moves chosen before, the dual bound would only hold for prices with those moves.
+        A segment ratio couples the segments of a product. Given the multipliers its ranges are searched again; the
+        search is local, and the dual bound holds for prices without the ratio, so the gap contains what the ratio
+        costs. A budget of changes couples all cells, and constraints are refused beside it. As one more multiplier, on
+        every price that moves, the budget would need kernels that compare moving with staying; with moves chosen
+        before, the dual bound would only hold for prices with those moves.
         """
         return [name for name in ("max_changes", "max_segment_ratio") if getattr(self.bounds, name) is not None]
 

@@ -33,6 +33,11 @@ class Slices:
         """The number of constraints, K."""
         return self.mask_number.shape[1]
 
+    @property
+    def covers_segments_alike(self) -> bool:
+        """Whether every constraint covers the same products for every class of segments."""
+        return bool((self.mask_number == self.mask_number[:1]).all())
+
     def members(self, class_number: int) -> np.ndarray:
         """Return the positions of the segments in a class, ascending."""
         return np.flatnonzero(self.segment_class == class_number)

@@ -39,10 +39,10 @@ CONSTRAINTS = {
 }
 
 
-def a_market(seed=1, products=3000, segments=8, overrides=None):
+def a_market(seed=1, products=3000, segments=8, overrides=None, rules=AROUND_TODAY):
     """Return a market with its problem, and the tables that conditions read."""
     artefact, catalog = department_market(seed, products, segments)
-    problem = pricing_problem(artefact, catalog, a_policy(AROUND_TODAY, QUARTERS, overrides=overrides))
+    problem = pricing_problem(artefact, catalog, a_policy(rules, QUARTERS, overrides=overrides))
     sorted_catalog, people = catalog.sort("category_id", "product_id"), artefact.segments.sort("segment_id")
     return SimpleNamespace(
         artefact=artefact, catalog=catalog, problem=problem, products=sorted_catalog, segments=people
@@ -58,7 +58,8 @@ def solve(market, constraints, start=None, objective=PROFIT):
 def prices_of(market, found) -> np.ndarray:
     """Return constrained prices in currency, [P, S]."""
     everything = (0, len(market.problem.products.category_start) - 1)
-    return price_under_lagrangian(market.problem, found.lagrangian, everything, "cpu").price / 100
+    within = found.lagrangian.ranges_within_ratio(market.problem, everything, "cpu")
+    return price_under_lagrangian(market.problem, found.lagrangian, everything, within, "cpu").price / 100
 
 
 def unconstrained_prices(market) -> np.ndarray:

@@ -12,6 +12,7 @@ from gpu_pricer.policy.overrides import Overrides
 from gpu_pricer.policy.slices import Slices
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
 from gpu_pricer.pricing.tiles.fixed_cells import inputs_at
+from gpu_pricer.pricing.tiles.segment_ratio import within_ratio
 from gpu_pricer.tables.price_table import CENTS
 from kernels import BindingSide, PricedCells, PricingInputs, Totals, price_cells
 
@@ -63,15 +64,41 @@ class LagrangianWeights:
         problem: PricingProblem,
         class_number: int,
         categories: tuple[int, int],
+        within: PricingInputs | None,
         dtype: type[np.floating] = np.float32,
     ) -> PricingInputs:
         """Return the kernels' inputs for a class of segments, with weights and unit costs of the given dtype.
 
-        categories: the first one and the one after the last.
+        categories: the first one and the one after the last; within: what ranges_within_ratio returns for them, or None
+        for the bounds without a limit on the segment ratio.
         """
+        inputs, fixed = problem.pricing_inputs(*categories), self.overrides(problem, class_number, categories)
+        if within is not None:
+            inputs = replace(inputs, low=within.low, high=within.high)
+        return self._weighed(inputs_at(inputs, fixed.product, fixed.price), problem, class_number, categories, dtype)
+
+    def ranges_within_ratio(
+        self, problem: PricingProblem, categories: tuple[int, int], backend: str
+    ) -> PricingInputs | None:
+        """Return inputs whose bounds keep bounds.max_segment_ratio at the Lagrangian's best prices; None without one.
+
+        Every constraint must cover all segments alike, see Slices.covers_segments_alike.
+        """
+        if problem.bounds.max_segment_ratio is None:
+            return None
+        products = problem.product_slice(*categories)
+        inputs = self._weighed(problem.pricing_inputs(*categories), problem, 0, categories, np.float32)
+        return within_ratio(problem, problem.demand.tile(products.start, products.stop), inputs, categories, backend)
+
+    def _weighed(
+        self,
+        inputs: PricingInputs,
+        problem: PricingProblem,
+        class_number: int,
+        categories: tuple[int, int],
+        dtype: type[np.floating],
+    ) -> PricingInputs:
         weight, unit_cost = self.product_weights(problem, class_number, problem.product_slice(*categories))
-        fixed = self.overrides(problem, class_number, categories)
-        inputs = inputs_at(problem.pricing_inputs(*categories), fixed.product, fixed.price)
         return replace(inputs, weight=weight.astype(dtype), unit_cost=unit_cost.astype(dtype))
 
     def overrides(self, problem: PricingProblem, class_number: int, categories: tuple[int, int]) -> Overrides:
@@ -86,18 +113,23 @@ class LagrangianWeights:
 
 
 def price_under_lagrangian(
-    problem: PricingProblem, lagrangian: LagrangianWeights, categories: tuple[int, int], backend: str
+    problem: PricingProblem,
+    lagrangian: LagrangianWeights,
+    categories: tuple[int, int],
+    within: PricingInputs | None,
+    backend: str,
 ) -> PricedCells:
     """Return the best prices for the Lagrangian of whole categories, for all segments, with totals over the visits.
 
-    categories: the first one and the one after the last. One kernel call per class of segments.
+    categories: the first one and the one after the last; within: what ranges_within_ratio returns for them. One kernel
+    call per class of segments.
     """
     products, slices = problem.product_slice(*categories), lagrangian.slices
     parts = []
     for class_number in range(slices.class_count):
         members = slices.members(class_number)
         demand = problem.demand.tile(products.start, products.stop, members)
-        inputs = lagrangian.inputs(problem, class_number, categories)
+        inputs = lagrangian.inputs(problem, class_number, categories, within)
         cells = price_cells(demand, inputs, backend, problem.segments.visits[members])
         cells.binding_side[lagrangian.overrides(problem, class_number, categories).product] = BindingSide.OVERRIDE
         parts.append((members, cells))

@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from kernels import PricedCells, PricingInputs
-from kernels.segment_ratio import MILLION, RatioTile
+from gpu_pricer.policy.rates import millionths
+from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
+from kernels import Demand, PricedCells, PricingInputs, price_cells
+from kernels.segment_ratio import MILLION, RatioTile, ratio_tile
 
 MOST_STEPS = 30
 """Steps from one start at most."""
@@ -22,6 +24,24 @@ NOISE = 1e-7
 """Relative gain of profit that counts as rounding, because the kernels sum in float32."""
 
 PriceCells = Callable[[PricingInputs], PricedCells]
+
+
+def within_ratio(
+    problem: PricingProblem, demand: Demand, inputs: PricingInputs, categories: tuple[int, int], backend: str
+) -> PricingInputs:
+    """Return the inputs with the bounds that keep the problem's bounds.max_segment_ratio; unchanged without one.
+
+    demand, inputs: of all segments and of the categories from the first one to the one before the last.
+    """
+    if problem.bounds.max_segment_ratio is None:
+        return inputs
+
+    def price(narrowed: PricingInputs) -> PricedCells:
+        return price_cells(demand, narrowed, backend)
+
+    levels = ratio_tile(demand, inputs, millionths(problem.bounds.max_segment_ratio))
+    today = problem.products.today[problem.product_slice(*categories)]
+    return limit_ratio(levels, inputs, price, problem.segments.visits, today)
 
 
 @dataclass

@@ -9,7 +9,7 @@ from gpu_pricer.pricing.decomposition import ObjectiveTerms
 from gpu_pricer.pricing.problem.price_limits import BindingRules
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
 from gpu_pricer.pricing.tiles.lagrangian import LagrangianWeights, price_under_lagrangian
-from gpu_pricer.pricing.tiles.solving import mark_small_moves, solve_cells, tile_problem, within_ratio
+from gpu_pricer.pricing.tiles.solving import mark_small_moves, narrow_to_ratio, solve_cells, tile_problem, with_narrowed
 from kernels import Demand, Outcomes, PricedCells, expected_outcomes, utility_lines
 
 
@@ -90,10 +90,13 @@ def solve_tile(
     problem: PricingProblem, first: int, last: int, backend: str, lagrangian: LagrangianWeights | None = None
 ) -> SolvedTile:
     """Return the categories first to last − 1 at their best prices; lagrangian: see SolvedTile."""
-    tile = within_ratio(tile_problem(problem, first, last), backend)
-    under_constraints = (
-        price_under_lagrangian(problem, lagrangian, (first, last), backend) if lagrangian is not None else None
-    )
-    cells = solve_cells(tile, backend) if under_constraints is None else under_constraints
+    tile = tile_problem(problem, first, last)
+    if lagrangian is None:
+        tile = narrow_to_ratio(tile, backend)
+        cells = solve_cells(tile, backend)
+    else:
+        within = lagrangian.ranges_within_ratio(problem, (first, last), backend)
+        tile = tile if within is None else with_narrowed(tile, within)
+        cells = price_under_lagrangian(problem, lagrangian, (first, last), within, backend)
     mark_small_moves(tile, cells)
     return SolvedTile(problem, first, last, tile.demand, cells, tile.rules, lagrangian)

@@ -5,15 +5,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gpu_pricer.policy.rates import millionths
 from gpu_pricer.pricing.problem.price_limits import BindingRules
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
 from gpu_pricer.pricing.tiles.change_budget import Changes, most_valuable
 from gpu_pricer.pricing.tiles.fixed_cells import fix_cells, inputs_at
-from gpu_pricer.pricing.tiles.segment_ratio import limit_ratio
+from gpu_pricer.pricing.tiles.segment_ratio import within_ratio
 from gpu_pricer.tables.price_table import BINDINGS
 from kernels import BindingSide, Demand, PricedCells, PricingInputs, expected_cells, in_double, price_cells
-from kernels.segment_ratio import ratio_tile
 
 
 @dataclass(frozen=True)
@@ -77,19 +75,14 @@ def reference_cells(problem: PricingProblem, is_priced: np.ndarray | None = None
     return tile.priced(inputs_at(tile.inputs, kept, problem.products.today[kept]), "cpu")
 
 
-def within_ratio(tile: TileProblem, backend: str) -> TileProblem:
+def narrow_to_ratio(tile: TileProblem, backend: str) -> TileProblem:
     """Return the tile with bounds narrowed to bounds.max_segment_ratio; its rules name the limit at narrowed bounds."""
-    ratio = tile.problem.bounds.max_segment_ratio
-    if ratio is None:
-        return tile
+    inputs = within_ratio(tile.problem, tile.demand, tile.inputs, (tile.first, tile.last), backend)
+    return tile if inputs is tile.inputs else with_narrowed(tile, inputs)
 
-    def price(inputs: PricingInputs) -> PricedCells:
-        return price_cells(tile.demand, inputs, backend)
 
-    levels = ratio_tile(tile.demand, tile.inputs, millionths(ratio))
-    inputs = limit_ratio(
-        levels, tile.inputs, price, tile.problem.segments.visits, tile.problem.products.today[tile.products]
-    )
+def with_narrowed(tile: TileProblem, inputs: PricingInputs) -> TileProblem:
+    """Return the tile with inputs whose bounds a limit on the segment ratio narrowed; its rules name the limit there."""
     rule = np.int8(BINDINGS.index("max_segment_ratio"))
     rules = tile.rules._replace(
         at_low=np.where(inputs.low > tile.inputs.low, rule, tile.rules.at_low),
@@ -139,7 +132,7 @@ def choose_changes(problem: PricingProblem, tiles: Iterator[tuple[int, int]], ba
     """
     if problem.bounds.max_changes is None:
         return problem
-    batches = (_changes(within_ratio(tile_problem(problem, first, last), backend), backend) for first, last in tiles)
+    batches = (_changes(narrow_to_ratio(tile_problem(problem, first, last), backend), backend) for first, last in tiles)
     return replace(problem, moves=most_valuable(batches, problem.bounds.max_changes))
 
 
