@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.constraints.linear_constraints import RATIO, absolute_limit, measure_value
-from gpu_pricer.constraints.solver import Solution
+from gpu_pricer.constraints.solver import EXACT, Solution
 from gpu_pricer.constraints.warm_start import CERTIFICATE, STOCK_PRICES
 from gpu_pricer.policy.constraint import Constraint
 from gpu_pricer.tables.replacing import replacing_file
@@ -114,7 +114,7 @@ def certificate_of(
         name: _entry(constraint, today[k], sums[k], solution, k)
         for k, (name, constraint) in enumerate(constraints.items())
     }
-    is_missed = (solution.linear_constraints.violation(solution.achieved) > 0).any()
+    is_missed = (solution.linear_constraints.violation(solution.achieved) > EXACT).any()
     is_short = product_limits is not None and product_limits.exceeded().height > 0
     status = MISSED if is_missed or is_short else RELAXED if solution.is_relaxed.any() else MET
     summary = {
@@ -127,10 +127,7 @@ def certificate_of(
         "stock": None if product_limits is None else product_limits.summary(),
         "costs": None,
         "passes": solution.passes,
-        "start": {
-            "multiplier": dict(zip(constraints, solution.start.multiplier.tolist(), strict=True)),
-            "curvature": None if solution.start.curvature is None else solution.start.curvature.tolist(),
-        },
+        "start": {"multiplier": dict(zip(constraints, solution.start.multiplier.tolist(), strict=True))},
     }
     return Certificate(summary, product_limits)
 
@@ -179,7 +176,7 @@ def _entry(
         "today": measure_value(constraint, today),
         "required": required,
         "achieved": achieved,
-        "violation": max(missing, 0.0),
+        "violation": missing if missing > EXACT * abs(required) else 0.0,
         "relaxed": bool(solution.is_relaxed[k]),
         "binding": multiplier > 0,
         "shadow_price": multiplier * of_limit,

@@ -75,16 +75,15 @@ class ConstrainedProblem:
                 "reads a column of the segments: name products only, or set bounds.max_segment_ratio to null"
             )
         self.subproblems = LagrangianSubproblems(problem, slices, backend)
-        today = self.subproblems.evaluate_today()
-        self.today, self.covered_today = today.total.sum(axis=0), today.covered.sum(axis=0)
+        self.sales_today = self.subproblems.evaluate_today()
+        self.today, self.covered_today = self.sales_today.total.sum(axis=0), self.sales_today.covered.sum(axis=0)
         self.linear_constraints = linear_constraints_of(self.on_sums, self.covered_today)
         self.unit_limit = unit_limits(constraints, products)
 
     def solve(self, objective: np.ndarray, start: Start | None = None) -> ConstrainedPrices:
         """Return the best prices found for the objective's weights of units, revenue, cost and base revenue [4]."""
         stock = stock_of(self.subproblems.problem, objective, self.unit_limit)
-        objective_today = float(self.today @ objective)
-        solver = Solver(self.subproblems, objective, self.linear_constraints, stock, objective_today)
+        solver = Solver(self.subproblems, objective, self.linear_constraints, stock, self.sales_today)
         solution = solver.solve(start)
         limits = self._product_limits(solution)
         certificate = certificate_of(solution, self.on_sums, self.covered_today, limits, self.currency)

@@ -5,9 +5,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gpu_pricer.constraints.dual import DualPoint, estimate_curvature, minimise_dual, priority_caps
 from gpu_pricer.constraints.linear_constraints import LinearConstraints
-from gpu_pricer.constraints.mixing import CategoryTotals, mix
+from gpu_pricer.constraints.master import (
+    DualIterate,
+    blocks_of,
+    caps_of_constraints,
+    caps_of_priorities,
+    round_up,
+    solve_master,
+)
 from gpu_pricer.constraints.stock import Stock, StockSearch
 from gpu_pricer.constraints.subproblems import LagrangianSubproblems, SalesSums
 from gpu_pricer.constraints.warm_start import Start
@@ -16,29 +22,43 @@ from gpu_pricer.tables.price_table import CENTS
 
 log = logging.getLogger(__name__)
 
+CLOSE = 2e-7
+"""Share of the objective from which the search for multipliers goes on; the kernel's float32 sums are no more exact."""
+
+FIRST_GUESS, NEARBY = 0.3, 0.02
+"""Scaled multipliers of the second pass, after one without any; and by which share the first two passes lie on either
+side of multipliers that are known."""
+
+MOST_PASSES, STALLED = 40, 3
+"""Most passes of one search for multipliers, 5 to 15 are usual; and after how many without progress it ends."""
+
 MARGIN = 2e-7
 """Relative slack that the kernel's float32 sums must show, so that the float64 sums meet the limit."""
-
-MOST_LOSS = 2e-7
-"""Share of the objective that the slack of a feasible iterate may cost."""
 
 EASED = 1e-3
 """Share by which a relaxed limit is eased further, so that meeting it does not cost everything else."""
 
+LEAST_VIOLATION, AT_CAP = 1e-6, 0.01
+"""Share of its scale from which a limit counts as one that cannot be met; and the share of its cap that its multiplier
+has then at least, while the multipliers of other limits are far smaller."""
+
+PROGRESS = 0.9
+"""The share of an earlier distance from the best multipliers, below which the distance has fallen."""
+
+EXACT = 1e-12
+"""Share of its scale by which rounding may move a float64 sum: a slice whose prices are all fixed may lie at its limit."""
+
 ROUNDING = 1e-13
 """Relative error of float64 sums over all cells, by which the dual bound is raised so that it stays a bound."""
-
-AT_CAP = 0.999
-"""Share of a priority's cap from which its multipliers count as capped."""
 
 ROUNDS = 4
 """Most alternations between the multipliers and the shadow prices of stock; each is sought with the other fixed."""
 
-STOCK_PASSES, FEASIBLE_PASSES, TRIES = 40, 6, 12
-"""Most passes of one search for shadow prices of stock, and for a feasible iterate; most attempts to recover prices."""
+STOCK_PASSES, TRIES = 40, 12
+"""Most passes of one search for shadow prices of stock; most attempts to recover prices, and to round a mixture."""
 
-OVERSHOOT = 1.5
-"""The multiple of the margin that a Newton step aims at, because prices move in jumps."""
+TIGHTENING = 1.5
+"""The multiple of one rounded mixture's shortfall that the next mixture must make up."""
 
 LEAST_SCALE = 1e-9
 """The smallest scale of the dual, in currency, for an objective of 0 at today's prices."""
@@ -80,20 +100,8 @@ class Solution:
         return (self.bound - self.objective) / abs(self.objective) if self.objective else float("inf")
 
 
-@dataclass(frozen=True)
-class DualIterate:
-    """The dual at some multipliers and shadow prices, and the sums of the prices that are best for these.
-
-    totals: objective and left-hand sides per category; units [P]: the units sold of every product.
-    """
-
-    point: DualPoint
-    totals: CategoryTotals
-    units: np.ndarray
-
-
 class Solver:
-    """Solver of one problem with one objective; the dual's variables z are scaled as in dual.py."""
+    """Solver of one problem with one objective; the dual's variables z are scaled as in master.py."""
 
     def __init__(
         self,
@@ -101,43 +109,47 @@ class Solver:
         objective: np.ndarray,
         linear_constraints: LinearConstraints,
         stock: Stock,
-        objective_today: float,
+        today: SalesSums,
     ) -> None:
-        """objective [4]: weights of units, revenue, cost, base revenue; objective_today: at today's prices."""
+        """objective [4]: weights of units, revenue, cost, base revenue; today: the sales at today's prices."""
         self.subproblems, self.objective, self.stock = subproblems, objective, stock
         self.linear_constraints = linear_constraints
-        self.scale = max(abs(objective_today), LEAST_SCALE)
+        self.scale = max(abs(float(today.total.sum(axis=0) @ objective)), LEAST_SCALE)
         self.search = StockSearch(stock, subproblems.problem.products.today / CENTS)
-        self.known_curvature: np.ndarray | None = None
+        self.block = blocks_of((today.covered != 0).any(axis=2))
         self.iterates: list[DualIterate] = []
 
     def solve(self, start: Start | None) -> Solution:
         """Return prices that meet the limits, after relaxing those limits that cannot be met together."""
-        z = np.zeros(len(self.linear_constraints.names))
+        z = None
         if start is not None:
             z = start.multiplier * self.linear_constraints.scale / self.scale
-            self.known_curvature = start.curvature
             self.search.start_at(start.stock_price)
-        best = self._find_multipliers(z)
-        is_relaxed = self._is_unattainable(best.point)
-        if is_relaxed.any():
-            self.linear_constraints, self.known_curvature = self._relax(best.point, is_relaxed), None
-            best = self._find_multipliers(np.minimum(best.point.z, 1.0))
-        return self._recover_prices(best, is_relaxed)
+        self._find_multipliers(self._around(z))
+        is_relaxed = np.zeros(len(self.linear_constraints.names), np.bool_)
+        while (unattainable := self._relax() & ~is_relaxed).any():
+            is_relaxed |= unattainable
+            self._find_multipliers(self._around(np.minimum(self._best().z, 1.0)))
+        return self._recover_prices(is_relaxed)
 
-    def _find_multipliers(self, z: np.ndarray) -> DualIterate:
-        """Seek multipliers and shadow prices of stock in turns; return the iterate with the lowest dual value."""
-        for turn in range(ROUNDS):
-            has_moved = self._find_stock_prices(z)
+    def _find_multipliers(self, first: list[np.ndarray]) -> None:
+        """Seek multipliers and shadow prices of stock in turns; first: the multipliers of the first passes."""
+        for turn in range(ROUNDS if self.stock.has_limits else 1):
+            has_moved = self._find_stock_prices(first[0])
             if turn and not has_moved:
                 break
-            self.iterates.clear()
-            if not len(z):
-                return self._evaluate(z)
-            z = minimise_dual(lambda at: self._evaluate(at).point, z, self.linear_constraints.priority).z
-            if not self.stock.has_limits:
-                break
-        return min(self.iterates, key=lambda iterate: iterate.point.value)
+            if has_moved:
+                self.iterates.clear()
+            first = self._around(self._search_multipliers(first))
+
+    def _around(self, z: np.ndarray | None) -> list[np.ndarray]:
+        """Return the multipliers of the first passes: two, which lie around z [K] if it is known."""
+        count = len(self.linear_constraints.names)
+        if not count:
+            return [np.zeros(0)]
+        if z is None or not z.any():
+            return [np.zeros(count), np.full(count, FIRST_GUESS)]
+        return [z * (1 - NEARBY), z * (1 + NEARBY)]
 
     def _find_stock_prices(self, z: np.ndarray) -> bool:
         """Seek the shadow prices of stock for fixed multipliers; return whether any moved."""
@@ -148,126 +160,159 @@ class Solver:
             has_moved = True
         return has_moved
 
+    def _search_multipliers(self, first: list[np.ndarray]) -> np.ndarray:
+        """Return the multipliers z [K] with the lowest dual value found, for the present shadow prices of stock."""
+        shorts: list[float] = []
+        for z in [] if self.iterates else first:
+            self._evaluate(z)
+        for _ in range(MOST_PASSES if len(first[0]) else 0):
+            mixture = solve_master(
+                self.iterates, self._required(), caps_of_priorities(self.linear_constraints.priority)
+            )
+            lowest = self._best().dual_value(self._required())
+            short = (lowest - mixture.value) / max(1.0, abs(lowest))
+            shorts.append(short)
+            log.info(
+                "constraints: pass %d, at most %.2g %% from the best multipliers", self.subproblems.passes, 100 * short
+            )
+            has_stalled = len(shorts) > STALLED and short > PROGRESS * shorts[-1 - STALLED]
+            if short <= CLOSE or has_stalled:
+                break
+            self._evaluate(mixture.z)
+        return self._best().z
+
+    def _best(self) -> DualIterate:
+        """Return the iterate with the lowest dual value."""
+        required = self._required()
+        return min(self.iterates, key=lambda iterate: iterate.dual_value(required))
+
+    def _required(self) -> np.ndarray:
+        """Return what the left-hand sides must reach, as shares of their scales [K]."""
+        return self.linear_constraints.required / self.linear_constraints.scale
+
     def _evaluate(self, z: np.ndarray) -> DualIterate:
         """Return the dual's iterate at z [K] and the present shadow prices of stock, and keep it; one pass."""
-        required = self.linear_constraints.required / self.linear_constraints.scale
-        sums, lagrangian_value = self.subproblems.solve(self._lagrangian(z))
-        totals = CategoryTotals(sums.total @ self.objective, self.linear_constraints.achieved(sums.covered))
-        value = (lagrangian_value + self.stock.limit_value(self.search.price)) / self.scale - z @ required
-        slack = -self.linear_constraints.violation(totals.achieved.sum(axis=0))
-        self.iterates.append(DualIterate(DualPoint(z.copy(), value, slack), totals, sums.units))
-        if len(z):
-            shown = np.array2string(slack, precision=2)
-            log.info("constraints: pass %d, relative slack %s", self.subproblems.passes, shown)
-        return self.iterates[-1]
+        sums, lagrangian_value = self.subproblems.solve(self._lagrangian(z[None]))
+        achieved, starts = (
+            self.linear_constraints.achieved(sums.covered),
+            self.subproblems.problem.products.category_start,
+        )
+        charge = np.add.reduceat(self.search.price * sums.units, starts[:-1])
+        iterate = DualIterate(
+            z=z.copy(),
+            lagrangian=lagrangian_value / self.scale,
+            objective=self._by_block(sums.total @ self.objective - charge) / self.scale,
+            achieved=self._by_block(achieved) / self.linear_constraints.scale,
+            units=sums.units,
+        )
+        self.iterates.append(iterate)
+        return iterate
+
+    def _by_block(self, values: np.ndarray) -> np.ndarray:
+        """Return values of categories [G] or [G, K] summed over blocks, [B] or [B, K]."""
+        summed = np.zeros((int(self.block.max(initial=-1)) + 1, *values.shape[1:]))
+        np.add.at(summed, self.block, values)
+        return summed
 
     def _multiplier(self, z: np.ndarray) -> np.ndarray:
-        """Return the multipliers [K] in currency per unit of each left-hand side."""
+        """Return multipliers [..., K] in currency per unit of each left-hand side."""
         return z * self.scale / self.linear_constraints.scale
 
-    def _lagrangian(
-        self, z: np.ndarray, second: np.ndarray | None = None, takes_second: np.ndarray | None = None
-    ) -> LagrangianWeights:
-        """Return the Lagrangian at z, and at z = second for the categories of takes_second, bool [G]."""
+    def _lagrangian(self, z: np.ndarray, taken: np.ndarray | None = None) -> LagrangianWeights:
+        """Return the Lagrangian in which every block takes one of the multipliers z [I, K], the first unless `taken`.
+
+        taken int64 [B]: which of them a block takes.
+        """
         problem = self.subproblems.problem
-        products_take_second = np.zeros(len(problem.products.cost), np.bool_)
-        if takes_second is not None:
-            products_take_second = np.repeat(takes_second, np.diff(problem.products.category_start))
+        iterate = np.zeros(len(problem.products.cost), np.int64)
+        if taken is not None:
+            iterate = np.repeat(taken[self.block], np.diff(problem.products.category_start))
         return LagrangianWeights(
             objective=self.objective,
             slices=self.subproblems.slices,
             coefficient=self.linear_constraints.coefficient,
-            multiplier=np.stack([self._multiplier(at) for at in (z, z if second is None else second)]),
-            takes_second=products_take_second,
+            multiplier=self._multiplier(z),
+            iterate=iterate,
             stock_price=self.search.price,
         )
 
-    def _is_unattainable(self, point: DualPoint) -> np.ndarray:
-        """Return which limits are missed although the multipliers of their priority have reached the cap, bool [K]."""
-        member, caps = priority_caps(self.linear_constraints.priority)
-        is_capped = (member & (member @ point.z >= AT_CAP * caps)[:, None]).any(axis=0)
-        return is_capped & (point.slack < 0) & (point.z > 0)
-
-    def _relax(self, point: DualPoint, is_relaxed: np.ndarray) -> LinearConstraints:
-        """Return the constraints with relaxed limits that can be met, all of one priority eased by the same share."""
+    def _relax(self) -> np.ndarray:
+        """Ease the limits that cannot be met, of one priority by the same share; return which they are, bool [K]."""
         constraints = self.linear_constraints
-        required = constraints.required.copy()
-        for priority in np.unique(constraints.priority[is_relaxed]):
-            chosen = is_relaxed & (constraints.priority == priority)
-            share = -point.slack[chosen].min() * (1 + EASED) + EASED
-            required[chosen] -= share * constraints.scale[chosen]
-        return replace(constraints, required=required)
+        is_relaxed = np.zeros(len(constraints.names), np.bool_)
+        if not len(is_relaxed):
+            return is_relaxed
+        caps = caps_of_priorities(constraints.priority)
+        mixture, required = solve_master(self.iterates, self._required(), caps), constraints.required.copy()
+        for member, most, violation in zip(*caps, mixture.violation, strict=True):
+            if violation > LEAST_VIOLATION:
+                chosen = member & (mixture.z > AT_CAP * most)
+                required[chosen] -= (violation * (1 + EASED) + EASED) * constraints.scale[chosen]
+                is_relaxed |= chosen
+        self.linear_constraints = replace(constraints, required=required)
+        return is_relaxed
 
-    def _recover_prices(self, best: DualIterate, is_relaxed: np.ndarray) -> Solution:
+    def _recover_prices(self, is_relaxed: np.ndarray) -> Solution:
         """Return prices whose float64 sums meet the constraints; a warning is logged where no attempt does."""
-        margin = np.full(len(best.point.z), MARGIN)
+        margin = np.full(len(is_relaxed), MARGIN)
         for _ in range(TRIES):
-            feasible = self._feasible_iterate(best, margin)
-            lagrangian = self._mix(best, feasible, margin)
+            lagrangian = self._mix(margin)
             sums = self.subproblems.evaluate(lagrangian)
             achieved = self.linear_constraints.achieved(sums.covered).sum(axis=0)
-            violation = np.maximum(self.linear_constraints.violation(achieved), 0.0)
+            violation = np.maximum(self.linear_constraints.violation(achieved) - EXACT, 0.0)
             excess = self.stock.excess(sums.units, self.search.price)
             if not violation.any() and not excess.any():
                 break
             margin += 2 * violation
             if excess.any():
                 self.search.lift(excess)
-                self.iterates.clear()
-                best = self._evaluate(best.point.z)
+                self._evaluate_again(lagrangian)
         else:
             short = max(violation.max(initial=0.0), (excess / np.maximum(self.stock.limit, 1.0)).max(initial=0.0))
             log.warning("prices miss a limit by %.2g of it after %d tries", short, TRIES)
-        return self._solution(feasible.point, lagrangian, sums, is_relaxed)
+        return self._solution(lagrangian, sums, is_relaxed)
 
-    def _mix(self, best: DualIterate, feasible: DualIterate, margin: np.ndarray) -> LagrangianWeights:
-        """Return the Lagrangian of the cheapest mixture whose relative slack in the kernel's sums is `margin` [K]."""
-        if feasible is best:
-            return self._lagrangian(best.point.z)
-        required = self.linear_constraints.required + margin * self.linear_constraints.scale
-        takes_feasible = mix(best.totals, feasible.totals, required)
-        return self._lagrangian(best.point.z, feasible.point.z, takes_feasible)
+    def _mix(self, margin: np.ndarray) -> LagrangianWeights:
+        """Return the Lagrangian of the best rounded mixture whose relative slack in the kernel's sums is `margin` [K].
 
-    def _feasible_iterate(self, best: DualIterate, margin: np.ndarray) -> DualIterate:
-        """Return the cheapest iterate near `best` whose relative slack is at least `margin` [K], by Newton steps.
-
-        Where no iterate has that slack, the last one comes back.
+        Where rounding misses more of a limit than the mixture, the next mixture must make up for it, and a pass at that
+        mixture's shadow prices adds the columns that it lacks. Where no attempt succeeds, the mixture that misses least
+        comes back.
         """
-        iterate, feasible, least = best, None, np.inf
-        for tries in range(FEASIBLE_PASSES + 1):
-            spare = iterate.point.slack - margin
-            cost = float(iterate.point.z @ spare)
-            if (spare >= 0).all() and cost < least:
-                feasible, least = iterate, cost
-            if least <= MOST_LOSS or tries == FEASIBLE_PASSES:
+        if not len(margin):
+            return self._lagrangian(np.zeros((1, 0)))
+        required, extra, least = self._required() + margin, np.zeros_like(margin), np.inf
+        for _ in range(TRIES):
+            mixture = solve_master(
+                self.iterates, required + extra, caps_of_constraints(self.linear_constraints.priority)
+            )
+            taken = round_up(self.iterates, mixture)
+            achieved = np.stack([at.achieved for at in self.iterates])[taken, np.arange(len(taken))].sum(axis=0)
+            missing = np.maximum(required - achieved - mixture.violation - EXACT, 0.0)
+            if missing.max() < least:
+                best, least = taken, missing.max()
+            if not missing.any():
                 break
-            iterate = self._evaluate(self._newton_step(iterate.point, OVERSHOOT * margin))
-        return feasible or iterate
+            extra += TIGHTENING * missing
+            self._evaluate(mixture.z)
+        used, taken = np.unique(best, return_inverse=True)
+        return self._lagrangian(np.stack([self.iterates[i].z for i in used]), taken.reshape(-1))
 
-    def _newton_step(self, point: DualPoint, slack: np.ndarray) -> np.ndarray:
-        """Return the z [K] that should lead to the slack [K] for every limit that binds or falls short of it."""
-        is_active = (point.z > 0) | (point.slack < slack)
-        step = np.zeros_like(slack)
-        curvature = self._curvature(point)[np.ix_(is_active, is_active)]
-        step[is_active] = np.linalg.solve(curvature, (slack - point.slack)[is_active])
-        return np.maximum(point.z + step, 0.0)
+    def _evaluate_again(self, lagrangian: LagrangianWeights) -> None:
+        """Search again from the Lagrangian's multipliers: the iterates are of outdated shadow prices of stock."""
+        self.iterates.clear()
+        self._search_multipliers(list(lagrangian.multiplier * self.linear_constraints.scale / self.scale))
 
-    def _curvature(self, point: DualPoint) -> np.ndarray:
-        return estimate_curvature([iterate.point for iterate in self.iterates], point.z, self.known_curvature)
-
-    def _solution(
-        self, point: DualPoint, lagrangian: LagrangianWeights, sums: SalesSums, is_relaxed: np.ndarray
-    ) -> Solution:
-        """Return the prices of the Lagrangian with their objective and the dual bound of the point, in float64."""
-        constraints, stock_price = self.linear_constraints, self.search.price
-        multiplier, rationed = self._multiplier(point.z), self.stock.rationed(sums.units, stock_price)
+    def _solution(self, lagrangian: LagrangianWeights, sums: SalesSums, is_relaxed: np.ndarray) -> Solution:
+        """Return the prices of the Lagrangian with their objective and the lowest dual bound found, in float64."""
+        constraints, stock_price, z = self.linear_constraints, self.search.price, self._best().z
+        multiplier, rationed = self._multiplier(z), self.stock.rationed(sums.units, stock_price)
         bound = (
-            self.subproblems.compute_bound(self._lagrangian(point.z))
+            self.subproblems.compute_bound(self._lagrangian(z[None]))
             + self.stock.limit_value(stock_price)
             - float(multiplier @ constraints.required)
         )
         objective = float((sums.total @ self.objective).sum() - rationed @ self.stock.highest_price)
         bound += ROUNDING * abs(objective)
-        start = Start(multiplier, stock_price, self._curvature(point))
-        passes = self.subproblems.passes
+        start, passes = Start(multiplier, stock_price), self.subproblems.passes
         return Solution(lagrangian, constraints, is_relaxed, sums, rationed, objective, bound, start, passes)

@@ -20,26 +20,22 @@ class Start:
 
     multiplier [K]: in currency per unit of each left-hand side.
     stock_price [P]: shadow prices of stock in currency.
-    curvature [K, K]: the derivative of relative slack by the scaled multipliers (see dual.py), None if unknown.
     """
 
     multiplier: np.ndarray
     stock_price: np.ndarray
-    curvature: np.ndarray | None
 
 
 def read_start(folder: Path, names: list[str], product_id: pl.Series) -> Start:
     """Return the multipliers of the named constraints and the products' shadow prices in a version's record.
 
-    Constraints and products that the record does not know start from 0. The curvature is used only if the record has
-    the same constraints in the same order. InputError where the folder holds no certificate with multipliers.
+    Constraints and products that the record does not know start from 0. InputError where the folder holds no
+    certificate with multipliers.
     """
     try:
         start = json.loads((folder / CERTIFICATE).read_text())["start"]
         multiplier = np.array([float(start["multiplier"].get(name, 0.0)) for name in names])
-        is_same = list(start["multiplier"]) == names and start["curvature"] is not None
-        curvature = np.array(start["curvature"], np.float64).reshape(len(names), len(names)) if is_same else None
-        return Start(multiplier, _read_stock_prices(folder / STOCK_PRICES, product_id), curvature)
+        return Start(multiplier, _read_stock_prices(folder / STOCK_PRICES, product_id))
     except (OSError, ValueError, LookupError, TypeError, AttributeError, pl.exceptions.PolarsError) as error:
         found = first_line(error)
         raise InputError(

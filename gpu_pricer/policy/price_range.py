@@ -111,7 +111,8 @@ def _steps(bounds: Bounds, facts: Facts) -> Iterator[Step]:
             (bounds.max_above_competitor, "max_above_competitor"),
         )
     if bounds.min_margin_rate is not None:
-        yield _margin(bounds.min_margin_rate, facts.cost, facts.is_cost_assumed)
+        # An assumption forbids cuts but forces no rise.
+        yield _margin(bounds.min_margin_rate, facts.cost, facts.is_cost_assumed, facts.today)
     anchor = bounds.price_anchor
     if anchor is not None:
         yield _around(
@@ -123,7 +124,7 @@ def _steps(bounds: Bounds, facts: Facts) -> Iterator[Step]:
         floor, ceiling = (np.where(facts.is_resting, facts.today, end) for end in (LEAST, LARGEST))
         yield Step(floor, "min_days_between_changes", ceiling, "min_days_between_changes")
     if bounds.min_margin_rate is not None:
-        yield _margin(bounds.min_margin_rate, facts.cost, ~facts.is_cost_assumed)
+        yield _margin(bounds.min_margin_rate, facts.cost, ~facts.is_cost_assumed, LARGEST)
     if bounds.below_list_price:
         yield Step(None, "", _ceiling(facts.list_price), "list_price")
     if bounds.ceiling_column is not None:
@@ -144,10 +145,11 @@ def _around(price: np.ndarray, below: tuple[float | None, str], above: tuple[flo
     return Step(floor, below[1], ceiling, above[1])
 
 
-def _margin(rate: float, cost: np.ndarray, is_bound: np.ndarray) -> Step:
-    """Return the least margin rate as a floor for the products that are bound by it, bool [P]."""
+def _margin(rate: float, cost: np.ndarray, is_bound: np.ndarray, most: np.ndarray | int) -> Step:
+    """Return the least margin rate as a floor of at most `most` cents, for the products bound by it, bool [P]."""
     cost_share = (MILLION - millionths(rate)) * MICROS_PER_CENT
-    return Step(np.where(is_bound, -(-cost * MILLION // cost_share), LEAST), "min_margin_rate", None, "")
+    floor = np.minimum(-(-cost * MILLION // cost_share), most)
+    return Step(np.where(is_bound, floor, LEAST), "min_margin_rate", None, "")
 
 
 def _move_rate(bounds: Bounds, today: np.ndarray) -> Step:

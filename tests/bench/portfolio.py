@@ -80,7 +80,7 @@ class Case:
             known = certificate.product_limits.table.select("product_id", "shadow_price")
             joined = self.products.select("product_id").join(known, on="product_id", how="left", maintain_order="left")
             price = joined["shadow_price"].fill_null(0.0).to_numpy(writable=True)
-        return Start(np.array(list(start["multiplier"].values())), price, np.array(start["curvature"]))
+        return Start(np.array(list(start["multiplier"].values())), price)
 
 
 if __name__ == "__main__":

@@ -183,21 +183,19 @@ def test_minimum_margin_overrules_the_largest_move():
 
 
 @pytest.mark.parametrize("limit", [{"max_increase": 0.15}, {"max_increase_amount": 1.5}])
-def test_assumed_cost_never_overrules_the_largest_move(limit):
+def test_assumed_cost_forbids_cuts_and_forces_no_rise(limit):
     rules = bounds(**limit, min_margin_rate=0.5)
 
-    low, high, *names = interval(rules, cost=900, is_cost_assumed=True)
+    found = interval(rules, cost=900, is_cost_assumed=True)
 
-    assert high == 1150
-    assert low <= high
-    assert names[1:] == [next(iter(limit)), "min_margin_rate"]
+    assert found == (1000, 1150, "min_margin_rate", next(iter(limit)), "none")
 
 
 def test_assumed_cost_still_overrules_the_support():
     rules = bounds(max_increase=0.15, min_margin_rate=0.5, within_support=True)
 
-    assert interval(rules, cost=540, seen=(800, 1000), is_cost_assumed=True) == (
-        1080, 1150, "min_margin_rate", "max_increase", "within_support"
+    assert interval(rules, cost=540, seen=(700, 900), is_cost_assumed=True) == (
+        1000, 1150, "min_margin_rate", "max_increase", "within_support"
     )  # fmt: skip
 
 

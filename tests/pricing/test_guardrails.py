@@ -99,7 +99,7 @@ def test_every_rule_is_switched_on_and_off():
     [
         (None, 1.05, "max_increase_broken"),  # the lowest cent at which 0.99 leaves a margin of 5 %
         ("given", 1.05, "max_increase_broken"),
-        ("assumed", 0.28, "min_margin_rate_broken"),  # today's 0.25 and 15 %, in whole cents
+        ("assumed", 0.28, "max_increase"),  # today's 0.25 and 15 %, in whole cents
     ],
 )
 def test_only_a_given_cost_breaks_a_move_limit(source, price, binding):

@@ -28,8 +28,8 @@ class LagrangianWeights:
     objective [4]: weights of units, revenue, cost and base revenue, which counts the units at today's prices.
     slices: the cells that each of the K constraints counts.
     coefficient [K, 4]: each constraint's weights of the same.
-    multiplier [2, K]: the multipliers of two dual iterates, in currency per unit of each left-hand side.
-    takes_second bool [P]: whether a product is priced with the second iterate's multipliers; equal within a category.
+    multiplier [I, K]: the multipliers of I dual iterates, in currency per unit of each left-hand side.
+    iterate int64 [P]: the iterate with whose multipliers a product is priced; equal within a category.
     stock_price [P]: shadow price of a unit of stock, in currency.
     """
 
@@ -37,7 +37,7 @@ class LagrangianWeights:
     slices: Slices
     coefficient: np.ndarray
     multiplier: np.ndarray
-    takes_second: np.ndarray
+    iterate: np.ndarray
     stock_price: np.ndarray
 
     def product_weights(
@@ -47,7 +47,7 @@ class LagrangianWeights:
 
         class_number: the class of segments (see Slices) for which the products are priced.
         """
-        cost, iterate = problem.products.cost[products], self.takes_second[products].astype(np.int64)
+        cost, iterate = problem.products.cost[products], self.iterate[products]
         base_price = problem.products.today[products] / CENTS
         of_unit, of_revenue, of_cost, of_base = self.objective
         weight = np.full(len(cost), of_revenue)

@@ -82,7 +82,7 @@ def narrow_to_ratio(tile: TileProblem, backend: str) -> TileProblem:
 
 
 def with_narrowed(tile: TileProblem, inputs: PricingInputs) -> TileProblem:
-    """Return the tile with inputs whose bounds a limit on the segment ratio narrowed; its rules name the limit there."""
+    """Return the tile with inputs whose bounds the segment ratio narrowed; its rules name the limit there."""
     rule = np.int8(BINDINGS.index("max_segment_ratio"))
     rules = tile.rules._replace(
         at_low=np.where(inputs.low > tile.inputs.low, rule, tile.rules.at_low),
