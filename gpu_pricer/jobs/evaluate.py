@@ -17,11 +17,10 @@ from gpu_pricer.evaluation.blocks import evaluate_all
 from gpu_pricer.evaluation.demand import CatalogDemand
 from gpu_pricer.evaluation.demand.price_response import response_curves
 from gpu_pricer.evaluation.held_out import HeldOut
-from gpu_pricer.jobs.evaluation_inputs import held_out_file, read_evaluation_inputs
+from gpu_pricer.jobs.evaluation_inputs import held_out_file, judged_version, read_evaluation_inputs
 from gpu_pricer.jobs.priced_catalog import pricing_day
 from gpu_pricer.jobs.scoreboard import scoreboard, wide_console
 from gpu_pricer.tables.price_version import RUN_RECORD
-from gpu_pricer.tables.publishing import CURRENT
 from gpu_pricer.tables.replacing import replacing_file
 
 log = logging.getLogger(__name__)
@@ -30,11 +29,11 @@ INTERVALS = "elasticities.parquet"
 
 
 def inputs(config: DictConfig) -> list[Path]:
-    """Return the files that `evaluate` reads; for the published table its record, which names the table's sources."""
-    published = Path(config.paths.prices) / CURRENT / RUN_RECORD
+    """Return the files that `evaluate` reads; for a version of the prices its record, which names its sources."""
+    version = judged_version(config.paths) / RUN_RECORD
     return [
         held_out_file(config.paths),
-        published,
+        version,
         *map(Path, (config.paths[key] for key in ("truth", "demand", "data", "catalog"))),
     ]
 
@@ -44,7 +43,8 @@ def main(config: DictConfig) -> None:
 
     Reads   paths.work/train/held_out.parquet     predictions of the held-out periods, from `train`
             paths.truth                           the true demand, from `prepare data=synthetic`
-            paths.demand, paths.prices/_current   the learned demand, and the prices published from it
+            paths.demand                          the learned demand
+            paths.prices/_current                 the published prices; with paths.shards that version's
             paths.catalog, paths.data, policy     today's prices and costs, the log, the rules of all price lists
     Writes  paths.work/metrics.json
               test            the network's rows, log_loss, auc, ece, predicted_over_actual, poisson_deviance and

@@ -20,6 +20,7 @@ from gpu_pricer.policy.policy import Policy
 from gpu_pricer.tables.artefact import DemandArtefact, read_artefact
 from gpu_pricer.tables.canonical import read_canonical
 from gpu_pricer.tables.price_table import scan_cells
+from gpu_pricer.tables.price_version import read_version
 from gpu_pricer.tables.publishing import CURRENT
 from gpu_pricer.tables.reading import require_readable
 
@@ -37,6 +38,8 @@ def read_evaluation_inputs(
     """
     for folder in (Path(paths.work) / "train", Path(paths.data)):
         require_readable(folder)
+    if paths.shards is not None:
+        read_version(Path(paths.shards))  # refuses a folder without a finished version
     artefact, truth = _artefact(Path(paths.demand), "artefact"), _artefact(Path(paths.truth), "truth")
     is_priced = artefact is not None or truth is not None
     catalog = None
@@ -68,6 +71,11 @@ def read_evaluation_inputs(
 def held_out_file(paths: DictConfig) -> Path:
     """Return the file of the predictions of the held-out periods, which `train` writes."""
     return Path(paths.work) / "train" / HELD_OUT
+
+
+def judged_version(paths: DictConfig) -> Path:
+    """Return the folder of the prices to judge: the version that paths.shards names, by default the published one."""
+    return Path(paths.prices) / CURRENT if paths.shards is None else Path(paths.shards)
 
 
 def _artefact(folder: Path, what: str) -> DemandArtefact | None:
@@ -121,16 +129,16 @@ def _members(paths: DictConfig, artefact: DemandArtefact) -> tuple[DemandArtefac
 
 
 def _learned(paths: DictConfig, artefact: DemandArtefact | None) -> Learned | None:
-    """Return the learned demand and the published prices, to be compared with the truth."""
+    """Return the learned demand and the prices of the judged version, to be compared with the truth."""
     if artefact is None:
         return None
     kept = Path(paths.work) / "train" / NAIVE
     naive = read_artefact(kept) if kept.is_dir() else None
-    current = Path(paths.prices) / CURRENT
-    if not current.exists():
-        log.info("no published prices at %s: ours are left out", current)
+    version = judged_version(paths)
+    if not version.exists():
+        log.info("no prices at %s: ours are left out", version)
         return Learned(artefact, None, naive)
-    return Learned(artefact, scan_cells(current, artefact.segments.schema["segment_id"]).collect(), naive)
+    return Learned(artefact, scan_cells(version, artefact.segments.schema["segment_id"]).collect(), naive)
 
 
 def _sales(data: Path) -> Log | None:

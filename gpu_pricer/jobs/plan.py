@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from gpu_pricer.checks import require_integer
 from gpu_pricer.errors import InputError
 
-STEPS = ("prepare", "train", "score", "publish", "evaluate")
+STEPS = ("prepare", "train", "score", "evaluate", "publish")
 REPEATED_PATHS = ("work", "prices")
 
 

@@ -1,4 +1,4 @@
-"""run: every job in order, from raw tables to a published, evaluated price table."""
+"""run: every job in order, from raw tables to an evaluated, published price table."""
 
 import json
 import logging
@@ -28,11 +28,11 @@ SETTINGS = {
     "prepare": (),
     "train": ("split", "trainer", "model", "train.encoding", "train.segments", "train.export", "train.response"),
     "score": ("policy", "score", "fairness"),
-    "publish": ("publish",),
     "evaluate": ("policy", "evaluate"),
+    "publish": ("publish",),
 }
 """The parts of the configuration that each step makes objects of, beside what `prepare` checks first."""
-STEPS = {"prepare": prepare, "train": train, "score": score, "publish": publish, "evaluate": evaluate}
+STEPS = {"prepare": prepare, "train": train, "score": score, "evaluate": evaluate, "publish": publish}
 
 
 def inputs(config: DictConfig) -> list[Path]:
@@ -41,7 +41,7 @@ def inputs(config: DictConfig) -> list[Path]:
 
 
 def main(config: DictConfig) -> dict[str, object]:
-    """Prepare, train, score, publish and evaluate, in order; the first failure ends the run.
+    """Prepare, train, score, evaluate and publish, in order; the first failure ends the run.
 
     After a failure the published table is still the last complete version, and the job can be run again. At its end
     the job prints where the prices are, the profit they are expected to earn, and how to read them.
@@ -90,7 +90,7 @@ def _check_settings(steps: list[str], config: DictConfig) -> None:
 
 
 def _take(steps: list[str], config: DictConfig) -> dict[str, float]:
-    """Run the steps and return the seconds of each; `publish` is told the version that `score` made."""
+    """Run the steps and return the seconds of each; `evaluate` and `publish` are told the version that `score` made."""
     seconds = {}
     for name in steps:
         log.info("%s …", name)

@@ -209,6 +209,13 @@ def test_nothing_to_evaluate_is_refused(tmp_path):
     assert not (tmp_path / "work" / "metrics.json").exists()
 
 
+def test_version_that_is_not_finished_is_refused(config, tmp_path):
+    config.paths.shards = str(tmp_path / "half")
+
+    with pytest.raises(InputError, match=r"half must hold a finished _record/run.json, found no finished shard"):
+        evaluate.main(config)
+
+
 def test_members_of_a_demand_without_an_outside_option_are_not_judged(config):
     demand, members = Path(config.paths.demand), Path(config.paths.work) / "train" / "members"
     shutil.copytree(config.paths.truth, members)

@@ -108,6 +108,16 @@ def test_second_run_publishes_the_next_version_beside_the_first(first_run, gpu_p
     assert second.equals(linked_rows(tmp_path / "prices"))
 
 
+def test_version_is_evaluated_before_a_gate_refuses_it(gpu_pricer, tmp_path):
+    ended = gpu_pricer("run", *MARKET, "publish.gates.max_share_moved=0")
+
+    assert ended.status == 3
+    assert ended.said[-1].startswith("gpu-pricer run: the share of prices moved must be at most 0, found ")
+    metrics = json.loads((tmp_path / "work/metrics.json").read_text())
+    assert {"regret", "profit_over_today"} <= set(metrics["truth"])
+    assert not (tmp_path / "prices/_delta_log").exists()
+
+
 def test_last_lines_tell_where_the_prices_are_what_they_promise_and_how_to_read_them(first_run):
     closing = first_run.out[first_run.out.index("The price table is") :]
 
@@ -209,7 +219,7 @@ def test_every_job_leaves_a_record(first_run):
         assert record["device"]["cpus"] == os.cpu_count()
         assert re.fullmatch(r"\d+\.\d+.*", record["versions"]["polars"]), job
     steps = records["run"]["steps"]
-    assert list(steps) == ["prepare", "train", "score", "publish", "evaluate"]
+    assert list(steps) == ["prepare", "train", "score", "evaluate", "publish"]
     assert steps == {job: records[job]["seconds"] for job in steps}
     assert sum(steps.values()) <= records["run"]["seconds"] + 0.05
     demand = records["score"]["inputs"]["work/demand/factors.safetensors"]

@@ -65,7 +65,7 @@ def test_dates_in_overrides_stay_text():
     [
         (
             "run.steps=[train,prepare]",
-            "run.steps must be some of prepare, train, score, publish, evaluate, in this order",
+            "run.steps must be some of prepare, train, score, evaluate, publish, in this order",
         ),
         ("+run.folds.a=week", "run.folds must map names to lists of key=value, found 'a': 'week'"),
         ("+run.folds.a-b=['seed=1']", "run.folds must map names to lists of key=value, found 'a-b'"),
