@@ -70,7 +70,7 @@ def _status(job: str, work: Callable[[], object]) -> int:
         work()
         return 0
     except (InputError, Refused) as error:
-        return _fail(job, error, error.exit_status)
+        return max(_fail(job, line, error.exit_status) for line in error.args or (error,))
     except (HydraException, OmegaConfBaseException) as error:
         return _fail(job, _config_error(job, error), InputError.exit_status)
     except OSError as error:

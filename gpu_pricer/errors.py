@@ -16,7 +16,7 @@ class InputError(Exception):
 
 
 class Refused(Exception):
-    """A gate or an infeasible policy stopped the job, as the configuration demands."""
+    """Gates or an infeasible policy stopped the job, as the configuration demands; each argument is one line."""
 
     exit_status = 3
 

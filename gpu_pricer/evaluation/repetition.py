@@ -9,8 +9,8 @@ def repeated_metrics(folds: dict[str, list[dict]]) -> dict[str, dict]:
     """Return the mean and the spread of every number in the runs' metrics: over all folds, and under folds per fold.
 
     The spread of a fold is the standard deviation between its seeds. The spread over all folds is the root mean square
-    of the folds' spreads, so differences between folds do not enter. A number that one run lacks is null; intervals are
-    left out.
+    of the folds' spreads, so differences between folds do not enter. A number that one run lacks is null; intervals
+    and names are left out.
     """
     means = {name: _combined(runs, _mean) for name, runs in folds.items()}
     spreads = {name: _combined(runs, _deviation) for name, runs in folds.items()}
@@ -31,7 +31,7 @@ def _combined(trees: list[dict], statistic: Callable[[list[float]], float | None
         branches = [value for value in values if isinstance(value, dict)]
         if branches:
             combined[name] = _combined([value if isinstance(value, dict) else {} for value in values], statistic)
-        elif not any(isinstance(value, list) for value in values):
+        elif not any(isinstance(value, list | str) for value in values):
             known = [float(value) for value in values if value is not None]
             combined[name] = statistic(known) if len(known) == len(values) else None
     return combined

@@ -9,5 +9,5 @@ JOBS = {
     "assign": "users -> the segments of the demand artefact",
     "explain": "one published price, derived",
     "evaluate": "held-out tests of the demand model and, on synthetic data, profit under the truth",
-    "run": "prepare, train, score, publish and evaluate, in order",
+    "run": "prepare, train, score, evaluate and publish, in order",
 }

@@ -9,12 +9,13 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from gpu_pricer.checks import require_flag, require_integer, require_number
-from gpu_pricer.errors import InputError, first_line
+from gpu_pricer.errors import InputError, Refused, first_line
+from gpu_pricer.gates import GATES, Evidence, Gates, Outcome, judge_version, keep_outcomes, known_metrics
+from gpu_pricer.gates.published import Published, read_published
 from gpu_pricer.jobs.last_scored import last_scored
 from gpu_pricer.tables.kept_artefacts import bring_artefact
 from gpu_pricer.tables.locking import locked
 from gpu_pricer.tables.price_version import LOCK, RUN_RECORD, read_version
-from gpu_pricer.tables.publication_gates import Gates, check_files
 from gpu_pricer.tables.published_table import current_run, open_table, published_runs, run_of
 from gpu_pricer.tables.publishing import (
     bring_inside,
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 
 PUBLISHING = "_publishing.lock"
 """In paths.prices: held by the publisher."""
+NO_EVIDENCE = Evidence()
 
 
 @dataclass(frozen=True)
@@ -35,13 +37,16 @@ class Publication:
     """The settings of `publish`.
 
     dry_run: stop before the commit. keep: number of versions whose files stay. keep_hours: how long the files of a
-    version stay for slow readers after it was replaced. gates: limits that a version must keep.
+    version stay for slow readers after it was replaced. gates: limits that a version must keep. accept: gates that
+    this version need not pass. reason: why, for its record; None where nothing is accepted.
     """
 
     dry_run: bool
     keep: int
     keep_hours: float
     gates: Gates
+    accept: list[str]
+    reason: str | None
 
     def __post_init__(self) -> None:
         require_flag("publish.dry_run", self.dry_run)
@@ -49,6 +54,14 @@ class Publication:
         require_number("publish.keep_hours", self.keep_hours, least=0)
         if not isinstance(self.gates, Gates):
             raise ValueError(f"publish.gates must be Gates, found {self.gates!r}")
+        if not isinstance(self.accept, list) or not {*self.accept} <= {*GATES}:
+            raise ValueError(f"publish.accept must be a list of gates ({', '.join(GATES)}), found {self.accept!r}")
+        has_reason = isinstance(self.reason, str) and bool(self.reason.strip())
+        if has_reason != bool(self.accept) or not (has_reason or self.reason is None):
+            raise ValueError(
+                "publish.accept and publish.reason must be given together, the gates and a text that says why, "
+                f"found {self.accept!r} and {self.reason!r}"
+            )
 
 
 def inputs(config: DictConfig) -> list[Path]:
@@ -63,13 +76,26 @@ def main(config: DictConfig) -> None:
                             finished for paths.work, unless it was published and then replaced
     Writes  paths.prices    a Delta Lake table; _current links to the folder of its current version
 
-    A killed run leaves the published version as it was; run it again. Exit status 3: a gate refused.
+    Gates   publish.gates measures the version, by itself and against the published one. A line names every gate that
+            it does not pass, its number and its limit, and nothing is published. publish.accept lets a version that
+            paths.shards names pass them once; the version's record, _record/publication.json, and Delta's log keep the
+            reason
+
+    A killed run leaves the published version as it was; run it again. Exit status 3: gates refused.
     Example: gpu-pricer publish publish.dry_run=true
+    Accept:  gpu-pricer publish paths.shards=prices/tonight publish.accept=[max_mean_move] publish.reason='new costs'
     """
+    publication = instantiate(config.publish, _convert_="all")
+    if publication.accept and config.paths.shards is None:
+        raise InputError(
+            f"publish.accept must be for a version that somebody has looked at, found {', '.join(publication.accept)} "
+            "without a version: name it with paths.shards"
+        )
     folder = _version_to_publish(config)
     if config.paths.shards is None:
         log.info("the last version scored for %s is %s", config.paths.work, folder)
-    publish(Path(config.paths.prices), folder, instantiate(config.publish))
+    evidence = Evidence(Path(config.paths.work) / "metrics.json", instantiate(config.fairness).max_gap)
+    publish(Path(config.paths.prices), folder, publication, evidence)
 
 
 def _version_to_publish(config: DictConfig) -> Path:
@@ -89,12 +115,15 @@ def _version_to_publish(config: DictConfig) -> Path:
     return folder
 
 
-def publish(prices: Path, folder: Path, publication: Publication) -> str:
+def publish(prices: Path, folder: Path, publication: Publication, evidence: Evidence = NO_EVIDENCE) -> str:
     """Publish a version unless it is the current one already, and return the run that is current afterwards.
 
-    Unless it is a dry run, the link is pointed at the current version and old versions are removed in either case,
-    because an earlier run may have been killed before it did so. A dry run returns the current run, or "" for none.
-    Raises InputError while another publisher works on `prices`, or the version is still being scored.
+    The gates compare the version with the table that the commit is based on: where somebody else commits after that,
+    nothing is published. Unless it is a dry run, the link is pointed at the current version and old versions are
+    removed in either case, because an earlier run may have been killed before it did so. A dry run returns the current
+    run, or "" for none.
+    Raises InputError while another publisher works on `prices`, or the version is still being scored; Refused with a
+    line for every gate that is neither passed nor accepted.
     """
     require_name(folder, read_version(folder))
     with locked(prices / PUBLISHING, "publish"), locked(folder / LOCK, "be published"):
@@ -103,14 +132,18 @@ def publish(prices: Path, folder: Path, publication: Publication) -> str:
         if version.run == current and read_version(prices / current) == version:
             log.info("%s is the current version already", folder)
             return current if publication.dry_run else _follow(prices, publication)
-        files = check_files(folder, version, publication.gates)
+        published = _published(prices, current, publication.gates)
+        files, outcomes = judge_version(folder, version, publication.gates, published, evidence)
+        _refuse(folder, outcomes, publication.accept)
         if publication.dry_run:
-            print(_preview(version.run, current, version.totals()))
+            print(_preview(version.run, current, version.totals(), outcomes))
             return current or ""
         inside = bring_inside(folder, prices, version)
         if not bring_artefact(folder.parent, prices, version.artefact):
             log.warning("%s has no copy of its artefact: its prices are explained only beside paths.demand", folder)
-        number = commit_version(prices, table, inside, version, files)
+        metrics = known_metrics(folder, version, published, evidence.metrics)
+        keep_outcomes(inside, outcomes, current, publication.reason, metrics)
+        number = commit_version(prices, table, inside, version, files, _notes(outcomes, publication.reason))
         log.info("published %s as version %d of %s", version.run, number, prices)
         try:
             return _follow(prices, publication)
@@ -128,6 +161,30 @@ def _follow(prices: Path, publication: Publication) -> str:
     return str(run)
 
 
-def _preview(run: str, current: str | None, totals: dict[str, object]) -> str:
+def _published(prices: Path, current: str | None, gates: Gates) -> Published | None:
+    """Return the version to compare with, None before the first publication or where no gate compares."""
+    if current is None:
+        log.info("%s has no published version to compare with", prices)
+    return read_published(prices, current) if current is not None and gates.has_comparison else None
+
+
+def _refuse(folder: Path, outcomes: list[Outcome], accept: list[str]) -> None:
+    """Raise Refused with a line for each gate that is neither passed nor accepted; log those that are accepted."""
+    failed = [outcome for outcome in outcomes if not outcome.is_passed]
+    lines = [outcome.refusal(folder) for outcome in failed if outcome.gate not in accept]
+    if lines:
+        raise Refused(*lines)
+    for outcome in failed:
+        log.warning("accepted: %s, found %s%s", outcome.rule, outcome.found, outcome.detail)
+
+
+def _notes(outcomes: list[Outcome], reason: str | None) -> dict[str, str]:
+    """Return what Delta's log is to say of the gates that were accepted, and why; empty if there are none."""
+    accepted = [outcome.gate for outcome in outcomes if not outcome.is_passed]
+    return {"accepted": ", ".join(accepted), "reason": str(reason)} if accepted else {}
+
+
+def _preview(run: str, current: str | None, totals: dict[str, object], outcomes: list[Outcome]) -> str:
     lines = [f"dry run: {run} passes the gates and would replace {current or 'nothing'}"]
-    return "\n".join(lines + [f"  {name}: {value}" for name, value in totals.items()])
+    lines += [f"  {name}: {value}" for name, value in totals.items()]
+    return "\n".join([*lines, "gates:", *(outcome.preview() for outcome in outcomes)])

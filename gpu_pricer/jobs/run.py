@@ -29,7 +29,7 @@ SETTINGS = {
     "train": ("split", "trainer", "model", "train.encoding", "train.segments", "train.export", "train.response"),
     "score": ("policy", "score", "fairness"),
     "evaluate": ("policy", "evaluate"),
-    "publish": ("publish",),
+    "publish": ("publish", "fairness"),
 }
 """The parts of the configuration that each step makes objects of, beside what `prepare` checks first."""
 STEPS = {"prepare": prepare, "train": train, "score": score, "evaluate": evaluate, "publish": publish}
@@ -82,6 +82,12 @@ def _check_settings(steps: list[str], config: DictConfig) -> None:
         instantiate(OmegaConf.select(config, key), _convert_="all")
     if "train" in steps:
         train.require_flags(config.train)
+    if {"score", "publish"} <= {*steps} and config.publish.accept:
+        raise InputError(
+            "publish.accept must be for a version that somebody has looked at, found "
+            f"{', '.join(config.publish.accept)} for one that this run scores first: use gpu-pricer publish for the "
+            "version that was refused"
+        )
     if {"score", "publish"} <= {*steps} and config.score.shard is not None:
         raise InputError(
             f"run publishes all that it scores, found score.shard={config.score.shard}, which is a part: "

@@ -19,13 +19,11 @@ from gpu_pricer.policy.policy_copy import POLICY_COPY, read_policy, write_policy
 from gpu_pricer.tables.artefact import DemandArtefact, read_artefact
 from gpu_pricer.tables.kept_artefacts import keep_artefact, kept_artefact
 from gpu_pricer.tables.price_history import recorded_history
-from gpu_pricer.tables.price_version import RECORD, PriceVersion
+from gpu_pricer.tables.price_version import CATALOG_COPY, RECORD, PriceVersion
 from gpu_pricer.tables.priced_products import catalog_fingerprint, read_catalog
 from gpu_pricer.tables.replacing import replacing_file
 
 log = logging.getLogger(__name__)
-
-CATALOG_COPY = "catalog.parquet"
 
 
 class Sources(NamedTuple):

@@ -99,6 +99,17 @@ def price_range(bounds: Bounds, facts: Facts) -> PriceRange:
     return prices
 
 
+def move_range(bounds: Bounds, today: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lowest and the highest price [n] that the limits on moves leave around today's prices [n], in cents.
+
+    Other rules do not enter, so that prices which these have moved further are found.
+    """
+    prices = _unlimited(len(today))
+    for step in (_move_rate(bounds, today), _move_amount(bounds, today)):
+        prices = _narrow(prices, step)
+    return prices.low, prices.high
+
+
 def _steps(bounds: Bounds, facts: Facts) -> Iterator[Step]:
     """Yield the rules in force, from the one that yields to all others to the one that no other overrules."""
     if bounds.within_support:

@@ -23,6 +23,10 @@ RUN_RECORD = f"{RECORD}/run.json"
 LOCK = f"{RECORD}/lock"
 """Shared by those who score the version, and held alone by the one who publishes it."""
 FAIRNESS = f"{RECORD}/fairness.json"
+PUBLICATION = f"{RECORD}/publication.json"
+METRICS = f"{RECORD}/metrics.json"
+CATALOG_COPY = "catalog.parquet"
+"""In the record: what pricing read of the catalog."""
 RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{6}")
 FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 

@@ -9,7 +9,7 @@ import json
 import logging
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -22,9 +22,9 @@ from deltalake.transaction import AddAction, create_table_with_add_actions
 from gpu_pricer.errors import InputError, first_line
 from gpu_pricer.tables.durable import checksums, sync, sync_tree
 from gpu_pricer.tables.price_version import FOLDER_NAME, LOCK, PriceVersion, read_version
-from gpu_pricer.tables.publication_gates import FileFacts
 from gpu_pricer.tables.published_table import current_run, published_runs
 from gpu_pricer.tables.replacing import whole_or_absent
+from gpu_pricer.tables.version_files import FileFacts
 
 log = logging.getLogger(__name__)
 
@@ -73,17 +73,23 @@ def _copy(folder: Path, fresh: Path, inside: Path) -> None:
 
 
 def commit_version(
-    prices: Path, table: DeltaTable | None, folder: Path, version: PriceVersion, files: Sequence[FileFacts]
+    prices: Path,
+    table: DeltaTable | None,
+    folder: Path,
+    version: PriceVersion,
+    files: Sequence[FileFacts],
+    notes: Mapping[str, str],
 ) -> int:
     """Make the folder's files the table, in one transaction, and return the new Delta version.
 
-    table: the Delta table as it was when the version was checked, None if there was none. Raise InputError, with
+    table: the Delta table as it was when the version was checked, None if there was none. notes: what else Delta's log
+    is to say of the version, which outlives the version's folder. Raise InputError, with
     nothing changed, if somebody else committed since. An error of Delta after the commit, as in the upkeep of its log,
     is logged, because the version is published then.
     """
     actions = [_add_action(prices, folder / facts.name, facts) for facts in files]
     schema = Schema.from_arrow(pl.read_parquet(folder / files[0].name, n_rows=0).to_arrow().schema)
-    commit = CommitProperties(custom_metadata=version.metadata, max_commit_retries=0)
+    commit = CommitProperties(custom_metadata=version.metadata | {**notes}, max_commit_retries=0)
     number = 0 if table is None else table.version() + 1
     try:
         if table is None:

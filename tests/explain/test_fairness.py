@@ -9,6 +9,7 @@ import pytest
 
 from gpu_pricer.errors import InputError, Refused
 from gpu_pricer.explain.fairness import Fairness, audit, price_index
+from gpu_pricer.gates import Evidence, judge_version
 from gpu_pricer.jobs.fairness_audit import audit_version
 from gpu_pricer.jobs.priced_catalog import PricedCatalog
 from gpu_pricer.jobs.scored_version import score
@@ -16,7 +17,7 @@ from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.price_table import scan_prices
 from gpu_pricer.tables.price_version import FAIRNESS, read_version
-from gpu_pricer.tables.publication_gates import Gates, check_files
+from tests.gates.limits import OFF
 from tests.markets import USUAL, a_policy, catalog_of, small_artefact
 
 USERS = 400
@@ -64,8 +65,8 @@ def test_market_that_discriminates_is_refused_here_and_by_publish(tmp_path):
     gap = content["attributes"]["age"]["largest_gap"]
     assert content["is_refused"]
     assert gap["proven"] > 0.01
-    with pytest.raises(Refused, match=r"the audit of .* must not refuse its prices"):
-        check_files(folder, read_version(folder), Gates(max_share_moved=1.0, max_mean_move=1.0))
+    [outcome] = judge_version(folder, read_version(folder), replace(OFF, audit=True), None, Evidence()).outcomes
+    assert outcome.refusal(folder).startswith(f"the audit of {folder} must not refuse its prices, found that it did")
 
 
 def test_market_that_does_not_discriminate_passes(tmp_path):
@@ -80,7 +81,8 @@ def test_market_that_does_not_discriminate_passes(tmp_path):
     assert sum(group["users"] for group in entry["groups"]) == USERS
     for group in entry["groups"]:
         assert group["low"] < group["price_index"] < group["high"]
-    check_files(folder, read_version(folder), Gates(max_share_moved=1.0, max_mean_move=1.0))
+    [outcome] = judge_version(folder, read_version(folder), replace(OFF, audit=True), None, Evidence()).outcomes
+    assert outcome.is_passed
 
 
 def test_one_price_for_all_leaves_no_gap(tmp_path):

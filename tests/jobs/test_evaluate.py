@@ -193,7 +193,7 @@ def test_families_and_ladders_of_categories_hold_in_every_block(config, tmp_path
     evaluate.main(configured(tmp_path, family, ladders))
 
     limited = metrics_of(config)
-    assert set(limited) == set(unlimited) == {"price_response", "segmentation", "truth"}
+    assert set(limited) == set(unlimited) == {"fingerprint", "price_response", "segmentation", "truth"}
     for name in ("oracle", "best_uniform", "true_types"):
         assert limited["truth"]["profit_per_1000_visits"][name] < unlimited["truth"]["profit_per_1000_visits"][name]
     assert all(

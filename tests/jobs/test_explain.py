@@ -11,11 +11,10 @@ import polars as pl
 import pytest
 
 from gpu_pricer.jobs import score
-from gpu_pricer.jobs.version_sources import CATALOG_COPY
 from gpu_pricer.tables import kept_artefacts
 from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.price_table import PARTS, scan_prices
-from gpu_pricer.tables.price_version import RECORD, read_version
+from gpu_pricer.tables.price_version import CATALOG_COPY, RECORD, read_version
 from gpu_pricer.tables.priced_products import catalog_fingerprint
 from tests.markets import catalog_of, small_artefact, with_posterior
 from tests.pricing.logit import category_value, dense_demand
@@ -213,7 +212,7 @@ def test_copy_that_was_changed_is_refused(refused, shop):
 
 
 def test_artefact_is_kept_once_and_goes_with_the_last_version_that_needs_it(gpu_pricer, shop):
-    opened = ("publish.gates.max_share_moved=1", "publish.gates.max_mean_move=1", "publish.keep_hours=0")
+    opened = ("publish=unguarded", "publish.gates.max_mean_move=1", "publish.keep_hours=0")
     gpu_pricer("score", "paths.shards=prices/two")
     assert len([*shop.glob("prices/_artefacts/*")]) == 1
     write_artefact(small_artefact(62, segments=4, products=24, categories=6), shop / "work/demand")

@@ -98,10 +98,13 @@ def test_second_run_publishes_the_next_version_beside_the_first(first_run, gpu_p
     for folder in ("work", "prices"):
         shutil.copytree(first_run.directory / folder, tmp_path / folder, symlinks=True)
 
-    ended = gpu_pricer("run", *MARKET, "policy.bounds.max_increase=0.05")
+    ended = gpu_pricer("run", *MARKET, "policy.bounds.max_increase=0.05", "train.segments.count=2")
 
     assert (ended.status, ended.said) == (0, [])
     assert f"version 1 of {tmp_path}/prices\n" in ended.out
+    [publication] = json.loads((tmp_path / "prices/_current/_record/publication.json").read_text())
+    assert publication["gates"]["max_loss_increase"]["is_passed"]
+    assert publication["accepted"] == {}
     first, second = (published_rows(tmp_path / "prices", version) for version in (0, 1))
     assert first.equals(published_rows(first_run.directory / "prices"))
     assert not second.equals(first)
@@ -233,6 +236,12 @@ def test_version_keeps_its_own_record(first_run):
 
     assert (version["currency"], version["backend"], version["segments"]) == ("USD", "cpu", 3)
     assert all(re.fullmatch("[0-9a-f]{16}", version[name]) for name in ("artefact", "policy", "catalog"))
+    kept, made = (
+        json.loads((first_run.directory / path / "metrics.json").read_text())
+        for path in ("prices/_current/_record", "work")
+    )
+    assert kept == made
+    assert kept["fingerprint"] == version["artefact"]
 
 
 @pytest.mark.parametrize("rank", ["LOCAL_RANK", "RANK", "SLURM_PROCID"])

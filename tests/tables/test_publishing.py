@@ -13,6 +13,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from gpu_pricer.errors import InputError, Refused
+from gpu_pricer.gates import Evidence, judge_version
 from gpu_pricer.jobs import publish as job
 from gpu_pricer.jobs.priced_catalog import PricedCatalog
 from gpu_pricer.jobs.publish import Publication, publish
@@ -22,13 +23,14 @@ from gpu_pricer.tables import publishing
 from gpu_pricer.tables.locking import locked
 from gpu_pricer.tables.price_table import scan_prices
 from gpu_pricer.tables.price_version import LOCK, file_name, read_version
-from gpu_pricer.tables.publication_gates import Gates, check_files
 from gpu_pricer.tables.published_table import open_table
+from gpu_pricer.tables.version_files import checked_files
+from tests.gates.limits import OFF
 from tests.markets import a_policy, catalog_of, small_artefact
 
 ARTEFACT = small_artefact(21, segments=3, products=12, categories=4)
-OPEN = Gates(max_share_moved=1.0, max_mean_move=1.0)
-USUAL = Publication(dry_run=False, keep=5, keep_hours=0, gates=OPEN)
+OPEN = replace(OFF, max_share_moved=1.0, max_mean_move=1.0)
+USUAL = Publication(dry_run=False, keep=5, keep_hours=0, gates=OPEN, accept=[], reason=None)
 KEY = ["product_id", "segment_id"]
 ROOT = Path(__file__).parents[2]
 
@@ -151,17 +153,17 @@ def test_dry_run_says_what_would_change_and_changes_nothing(tmp_path, capsys):
 
 
 # The publishing process is killed before the call of each of these functions.
-STEPS = ["check_files", "bring_inside", "commit_version", "point_current", "remove_old_versions"]
+STEPS = ["judge_version", "bring_inside", "commit_version", "point_current", "remove_old_versions"]
 
 
 DIE_AT = """
 import os, signal, sys
 from pathlib import Path
 from gpu_pricer.jobs import publish as job
-from gpu_pricer.tables.publication_gates import Gates
+from tests.gates.limits import OFF
 
 setattr(job, sys.argv[2], lambda *arguments: os.kill(os.getpid(), signal.SIGKILL))
-job.publish(Path(sys.argv[1]), Path(sys.argv[1]) / "second", job.Publication(False, 5, 0, Gates(1.0, 1.0)))
+job.publish(Path(sys.argv[1]), Path(sys.argv[1]) / "second", job.Publication(False, 5, 0, OFF, [], None))
 """
 
 
@@ -201,11 +203,11 @@ def test_two_commits_at_once_end_in_one_clear_error(tmp_path, has_first):
         publish(tmp_path, scored(tmp_path, "first"), USUAL)
     mine, theirs = scored(tmp_path, "mine", seed=1), scored(tmp_path, "theirs", seed=2)
     table, version = open_table(tmp_path), read_version(mine)
-    files = check_files(mine, version, OPEN)
+    files = [facts for facts, _ in checked_files(mine, version)]
     publish(tmp_path, theirs, USUAL)
 
     with pytest.raises(InputError, match=r"only one publisher may commit .* nothing was published, run it again"):
-        publishing.commit_version(tmp_path, table, mine, version, files)
+        publishing.commit_version(tmp_path, table, mine, version, files, {})
 
     assert published_rows(tmp_path).equals(rows_of(theirs))
     assert publish(tmp_path, mine, USUAL) == "mine"
@@ -438,23 +440,24 @@ def test_layout_changes_nothing_that_the_gates_measure(tmp_path):
     found = {}
     for layout in ("long", "wide"):
         version = read_version(scored(tmp_path, layout, layout=layout))
-        for name in ("max_share_moved", "max_mean_move"):
-            with pytest.raises(Refused) as refused:
-                check_files(tmp_path / layout, version, replace(OPEN, **{name: 0}))
-            found[layout, name] = str(refused.value)
+        judged = judge_version(tmp_path / layout, version, OPEN, None, Evidence())
+        found[layout] = {outcome.gate: outcome.found for outcome in judged.outcomes}
 
-    assert found["long", "max_share_moved"] == found["wide", "max_share_moved"]
-    assert found["long", "max_mean_move"] == found["wide", "max_mean_move"]
+    assert found["long"] == pytest.approx(found["wide"])
+    assert found["long"]["max_share_moved"] > 0.5
 
 
 @pytest.mark.parametrize(
     ("gates", "message"),
     [
         (
-            Gates(0.5, 1.0),
-            r"share of prices moved must be at most 0\.5, found .* publish\.gates\.max_share_moved",
+            replace(OPEN, max_share_moved=0.5),
+            r"share of prices moved must be at most 0\.5, found .* \(publish\.gates\.max_share_moved\)",
         ),
-        (Gates(1.0, 0.01), r"mean move must be at most 0\.01, found .* publish\.gates\.max_mean_move"),
+        (
+            replace(OPEN, max_mean_move=0.01),
+            r"mean move must be at most 0\.01, found .* \(publish\.gates\.max_mean_move\)",
+        ),
     ],
 )
 def test_gate_stops_prices_that_move_too_much(tmp_path, gates, message):
@@ -469,12 +472,33 @@ def test_gate_stops_prices_that_move_too_much(tmp_path, gates, message):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Publication("yes", 5, 0, OPEN), "publish.dry_run must be true or false, found 'yes'"),
-        (lambda: Publication(False, 0, 0, OPEN), "publish.keep must be a whole number of at least 1, found 0"),
-        (lambda: Publication(False, 1, -1, OPEN), "publish.keep_hours must be a number of at least 0, found -1"),
-        (lambda: Publication(False, 1, 0, None), "publish.gates must be Gates, found None"),
-        (lambda: Gates(-1, 1), "publish.gates.max_share_moved must be a number of at least 0, found -1"),
-        (lambda: Gates(1, "0.2"), "publish.gates.max_mean_move must be a number of at least 0, found '0.2'"),
+        (lambda: replace(USUAL, dry_run="yes"), "publish.dry_run must be true or false, found 'yes'"),
+        (lambda: replace(USUAL, keep=0), "publish.keep must be a whole number of at least 1, found 0"),
+        (lambda: replace(USUAL, keep_hours=-1), "publish.keep_hours must be a number of at least 0, found -1"),
+        (lambda: replace(USUAL, gates=None), "publish.gates must be Gates, found None"),
+        (
+            lambda: replace(OFF, max_share_moved=-1),
+            "publish.gates.max_share_moved must be a number of at least 0, found -1",
+        ),
+        (
+            lambda: replace(OFF, max_mean_move="0.2"),
+            "publish.gates.max_mean_move must be a number of at least 0, found '0.2'",
+        ),
+        (lambda: replace(OFF, audit="yes"), "publish.gates.audit must be true or false, found 'yes'"),
+        (
+            lambda: replace(OFF, certificate="missed"),
+            "publish.gates.certificate must be met, relaxed or null, found 'missed'",
+        ),
+        (
+            lambda: replace(USUAL, accept=["audit"]),
+            "publish.accept and publish.reason must be given together, the gates and a text that says why, "
+            "found ['audit'] and None",
+        ),
+        (
+            lambda: replace(USUAL, reason="costs"),
+            "publish.accept and publish.reason must be given together, the gates and a text that says why, "
+            "found [] and 'costs'",
+        ),
     ],
 )
 def test_bad_setting_is_refused_in_one_line(make, message):

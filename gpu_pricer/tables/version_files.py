@@ -1,30 +1,17 @@
-"""The gates that a scored version must pass before it may be published."""
+"""The files of a scored version, read one at a time and checked against the price table's contract."""
 
-import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
-from gpu_pricer.checks import require_number
 from gpu_pricer.errors import InputError, Refused, first_line
 from gpu_pricer.tables.checking import check
 from gpu_pricer.tables.price_table import PRICE_OF, schema_of
-from gpu_pricer.tables.price_version import FAIRNESS, PriceVersion
+from gpu_pricer.tables.price_version import PriceVersion
 
 KEY = ("product_id", "segment_id")
-
-
-@dataclass(frozen=True)
-class Gates:
-    """Limits on the share of prices that move, and on the mean absolute relative move over all prices."""
-
-    max_share_moved: float
-    max_mean_move: float
-
-    def __post_init__(self) -> None:
-        for name in ("max_share_moved", "max_mean_move"):
-            require_number(f"publish.gates.{name}", getattr(self, name), least=0)
 
 
 @dataclass(frozen=True)
@@ -38,32 +25,29 @@ class FileFacts:
     nulls: dict[str, int]
 
 
-def check_files(folder: Path, version: PriceVersion, gates: Gates) -> list[FileFacts]:
-    """Return the facts that Delta needs of each file of the version; the files are read one at a time.
+def checked_files(folder: Path, version: PriceVersion) -> Iterator[tuple[FileFacts, pl.DataFrame]]:
+    """Yield the facts that Delta needs of each file of the version, and the file's rows.
 
-    Raise InputError if a file is missing or is not of the price table, and Refused if a gate is not passed.
+    Raise InputError if a file is missing or is not of the price table, and Refused if a file breaks the contract or,
+    after the last file, unless each product × segment was there once.
     """
     _require_files(folder, version)
-    _require_fair(folder)
-    facts, found, moved, move = [], 0, 0, 0.0
+    found = 0
     ids: dict[str, list[pl.DataFrame]] = {name: [] for name in KEY}
     for name in version.files:
         table = _read(folder / name, version.layout)
-        facts.append(_facts(name, table))
-        prices = [column for column in table.columns if column == "price" or column.startswith(PRICE_OF)]
+        yield _facts(name, table), table
+        prices = price_names(table)
         segments = table["segment_id"].unique() if version.layout == "long" else pl.Series(prices)
         ids["product_id"].append(table.select(pl.col("product_id").unique()))
         ids["segment_id"].append(segments.alias("segment_id").to_frame())
         found += table.height * len(prices)
-        for price in prices:
-            moves = table[price].cast(pl.Float64) / table["today_price"].cast(pl.Float64) - 1
-            moved += int((table[price] != table["today_price"]).sum())
-            move += float(moves.abs().sum())
     _require_complete(folder, version, found, ids)
-    rows = version.tally.rows
-    _require_limit("share of prices moved", moved / rows, gates.max_share_moved, "max_share_moved")
-    _require_limit("mean move", move / rows, gates.max_mean_move, "max_mean_move")
-    return facts
+
+
+def price_names(table: pl.DataFrame) -> list[str]:
+    """Return the names of the columns that hold prices to set: `price`, or one for each segment."""
+    return [column for column in table.columns if column == "price" or column.startswith(PRICE_OF)]
 
 
 def _require_files(folder: Path, version: PriceVersion) -> None:
@@ -76,14 +60,6 @@ def _require_files(folder: Path, version: PriceVersion) -> None:
             f"{len(missing)} missing {missing[:3]} and {len(others)} others {others[:3]}: "
             "score into a new folder"
         )
-
-
-def _require_fair(folder: Path) -> None:
-    """Raise Refused if the fairness audit refused the prices; a version without an audit passes."""
-    path = folder / FAIRNESS
-    if path.is_file():
-        is_refused = json.loads(path.read_text())["is_refused"]
-        _require(not is_refused, f"the audit of {folder} must not refuse its prices, found that it did, see {path}")
 
 
 def _read(path: Path, layout: str) -> pl.DataFrame:
@@ -100,7 +76,8 @@ def _read(path: Path, layout: str) -> pl.DataFrame:
             f"found {dict(table.schema)}: score again"
         )
     checked = check(table, schema)
-    _require(not checked.broken, f"{path} must follow the price table's contract, found it {checked.report()}")
+    if checked.broken:
+        raise Refused(f"{path} must follow the price table's contract, found it {checked.report()}")
     return table
 
 
@@ -115,22 +92,9 @@ def _require_complete(folder: Path, version: PriceVersion, prices: int, ids: dic
     found = {key: pl.concat(parts)[key].n_unique() if parts else 0 for key, parts in ids.items()}
     products, expected = sum(part.height for part in ids["product_id"]), version.tally.products
     is_complete = prices == expected * version.segments > 0 and products == expected
-    _require(
-        is_complete and found == {"product_id": expected, "segment_id": version.segments},
-        f"{folder} must hold each of {expected} products x {version.segments} segments once, "
-        f"found {prices} prices of {found['product_id']} products "
-        f"and {found['segment_id']} segments: score again",
-    )
-
-
-def _require_limit(what: str, found: float, limit: float, key: str) -> None:
-    _require(
-        found <= limit,
-        f"the {what} must be at most {limit:g}, found {found:.4f}: look at the prices, then raise "
-        f"publish.gates.{key} or tighten the policy's bounds",
-    )
-
-
-def _require(holds: bool, message: str) -> None:
-    if not holds:
-        raise Refused(message)
+    if not is_complete or found != {"product_id": expected, "segment_id": version.segments}:
+        raise Refused(
+            f"{folder} must hold each of {expected} products x {version.segments} segments once, "
+            f"found {prices} prices of {found['product_id']} products "
+            f"and {found['segment_id']} segments: score again"
+        )

@@ -1,0 +1,12 @@
+"""The gates that a scored version must pass before it replaces the published one.
+
+`settings` has the limits; `judging` measures a version against all of them; the outcomes become part of its record.
+"""
+
+from gpu_pricer.gates.evidence import Evidence, known_metrics
+from gpu_pricer.gates.judging import judge_version
+from gpu_pricer.gates.outcome import Outcome
+from gpu_pricer.gates.record import keep_outcomes
+from gpu_pricer.gates.settings import GATES, Gates
+
+__all__ = ["GATES", "Evidence", "Gates", "Outcome", "judge_version", "keep_outcomes", "known_metrics"]

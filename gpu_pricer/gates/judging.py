@@ -1,0 +1,67 @@
+"""All gates at once: what a version is measured by before it may be published."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+
+from gpu_pricer.errors import InputError, first_line
+from gpu_pricer.gates.continuity import continuity_outcomes
+from gpu_pricer.gates.evidence import Evidence, held_out_outcomes, proof_outcomes
+from gpu_pricer.gates.moves import published_outcomes, today_outcomes
+from gpu_pricer.gates.outcome import Outcome
+from gpu_pricer.gates.published import Published
+from gpu_pricer.gates.settings import Gates
+from gpu_pricer.policy.policy_copy import read_policy
+from gpu_pricer.policy.price_range import move_range
+from gpu_pricer.tables.price_moves import price_moves
+from gpu_pricer.tables.price_version import CATALOG_COPY, RECORD, PriceVersion
+from gpu_pricer.tables.version_files import FileFacts, checked_files
+
+
+class Judged(NamedTuple):
+    """What Delta needs to know of a version's files, and the outcome of every gate that is on."""
+
+    files: list[FileFacts]
+    outcomes: list[Outcome]
+
+
+def judge_version(
+    folder: Path, version: PriceVersion, gates: Gates, published: Published | None, evidence: Evidence
+) -> Judged:
+    """Return the facts of the version's files and the outcomes of the gates; the files are read one at a time.
+
+    published: None before the first publication, when nothing is compared with it. Raise InputError or Refused where
+    the files break the contract of the price table, whatever the gates are.
+    """
+    policy = read_policy(folder / RECORD)
+    limits = None if policy is None else partial(move_range, policy.bounds)
+    cells = None if published is None else published.cells
+    files, parts = [], []
+    for facts, table in checked_files(folder, version):
+        files.append(facts)
+        parts.append(price_moves(table, limits, cells, gates.far))
+    moves = pl.concat(parts)
+
+    def outcomes() -> Iterator[Outcome]:
+        yield from today_outcomes(moves, gates, has_policy=policy is not None)
+        yield from proof_outcomes(folder, policy, gates, evidence.max_gap)
+        if published is not None:
+            yield from continuity_outcomes(folder, version, moves["product_id"], published, gates)
+            yield from published_outcomes(moves, gates, _categories(folder))
+            yield from held_out_outcomes(folder, version, published, gates, evidence.metrics)
+
+    return Judged(files, [*outcomes()])
+
+
+def _categories(folder: Path) -> pl.DataFrame | None:
+    """Return product_id as text and category_id of the version's catalog, None if it keeps no copy."""
+    path = folder / RECORD / CATALOG_COPY
+    if not path.is_file():
+        return None
+    try:
+        return pl.read_parquet(path, columns=["product_id", "category_id"]).cast({"product_id": pl.String})
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise InputError(f"{path} must be a whole Parquet file, found: {first_line(error)}: score again") from error

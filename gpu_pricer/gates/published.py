@@ -1,0 +1,57 @@
+"""The published version that a new one is compared with: its prices, its columns, its currency, its artefact."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+
+from gpu_pricer.errors import InputError, first_line
+from gpu_pricer.tables.price_moves import published_cells
+from gpu_pricer.tables.price_table import scan_prices
+
+
+class Published(NamedTuple):
+    """The published version.
+
+    folder, run: where it lies, its name. columns: type by column. currency, artefact: as its files say. products: their
+    ids as text. cells: from published_cells.
+    """
+
+    folder: Path
+    run: str
+    columns: dict[str, str]
+    currency: str
+    artefact: str
+    products: pl.Series
+    cells: pl.LazyFrame
+
+
+def read_published(prices: Path, run: str) -> Published:
+    """Return the version whose run is the published table; its files tell all, whatever became of its record.
+
+    Raise InputError if its files cannot be read.
+    """
+    folder = prices / run
+    try:
+        metadata = pl.read_parquet_metadata(min(folder.glob("*.parquet")))
+        rows = scan_prices(folder)
+        products = rows.select(pl.col("product_id").cast(pl.String).unique()).collect(engine="streaming")
+        return Published(
+            folder=folder,
+            run=run,
+            columns=columns_of(rows.collect_schema()),
+            currency=metadata["currency"],
+            artefact=metadata["artefact"],
+            products=products["product_id"],
+            cells=published_cells(folder),
+        )
+    except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
+        raise InputError(
+            f"{folder} must hold the published version, with which the next one is compared, found: "
+            f"{first_line(error)}: restore its files, or publish without this comparison: publish=unguarded"
+        ) from error
+
+
+def columns_of(schema: pl.Schema) -> dict[str, str]:
+    """Return the type of each column as text."""
+    return {name: str(dtype) for name, dtype in schema.items()}

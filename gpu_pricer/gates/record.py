@@ -1,0 +1,51 @@
+"""What a version's record says of its gates: the numbers, and who accepted which of them for what reason."""
+
+import getpass
+import json
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from gpu_pricer.gates.outcome import Outcome
+from gpu_pricer.tables.price_version import METRICS, PUBLICATION
+from gpu_pricer.tables.replacing import replacing_file
+
+
+def keep_outcomes(
+    folder: Path, outcomes: Sequence[Outcome], replaces: str | None, reason: str | None, metrics: dict[str, Any]
+) -> None:
+    """Add the outcomes, and the reason for which those not passed are accepted, to the version's record.
+
+    replaces: the run that was published when they were measured. A version that is published again keeps what was said
+    before. metrics: of its demand, kept beside so that the next version can be compared; empty if there are none.
+    """
+    path = folder / PUBLICATION
+    earlier = json.loads(path.read_text()) if path.is_file() else []
+    entry = {
+        "checked": datetime.now(UTC).isoformat(timespec="seconds"),
+        "by": _user(),
+        "replaces": replaces,
+        "accepted": {outcome.gate: reason for outcome in outcomes if not outcome.is_passed},
+        "gates": {
+            outcome.gate: {"found": outcome.found, "limit": outcome.limit, "is_passed": outcome.is_passed}
+            for outcome in outcomes
+        },
+    }
+    _write(path, [*earlier, entry])
+    if metrics:
+        _write(folder / METRICS, metrics)
+
+
+def _user() -> str:
+    """Return the name of the user, or the number of one who has no name, as in a container."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
+def _write(path: Path, content: object) -> None:
+    with replacing_file(path) as fresh:
+        fresh.write_text(json.dumps(content, indent=2) + "\n")

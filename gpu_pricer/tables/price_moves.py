@@ -1,0 +1,73 @@
+"""How far the prices of a version lie from today's prices and from the published ones, counted by product."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from gpu_pricer.tables.price_table import CENTS, PRICE_OF, scan_cells
+from gpu_pricer.tables.version_files import price_names
+
+CELL = ["product_id", "segment_id"]
+MoveRange = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""Returns the lowest and the highest price [n] that limits on moves leave around today's prices [n], in cents."""
+
+
+def price_moves(
+    table: pl.DataFrame, move_range: MoveRange | None, published: pl.LazyFrame | None, far: float
+) -> pl.DataFrame:
+    """Return a row per product of one file of the price table, with its product_id as text.
+
+    move_range: None where nothing limits moves. published: from published_cells, None without a published version.
+    far: the relative change from which a price has changed far.
+
+    cells, moved, move, beyond: numbers of prices, of those that differ from today's price, the sum of |price / today's
+    price − 1|, and the number of prices outside move_range. compared, changed, far, change: the number of cells that
+    the published version has too, of those whose price differs from the published one, of those that differ by more
+    than `far`, and the sum of |price / published price − 1|.
+    """
+    cells = _cells(table)
+    if published is None:
+        cells = cells.with_columns(before=pl.lit(None, pl.Float64))
+    else:
+        products = cells.select("product_id").unique().lazy()
+        before = published.join(products, on="product_id", how="semi").collect(engine="streaming")
+        cells = cells.join(before, on=CELL, how="left")
+    move, change = ((pl.col("price") / pl.col(name) - 1).abs() for name in ("today", "before"))
+    return cells.with_columns(beyond=_beyond(cells, move_range)).group_by("product_id").agg(
+        cells=pl.len(),
+        moved=(pl.col("price") != pl.col("today")).sum(),
+        move=move.sum(),
+        beyond=pl.col("beyond").sum(),
+        compared=pl.col("before").count(),
+        changed=(pl.col("price") != pl.col("before")).sum(),
+        far=(change > far).sum(),
+        change=change.sum(),
+    )  # fmt: skip
+
+
+def published_cells(folder: Path) -> pl.LazyFrame:
+    """Return product_id and segment_id as text, and the price `before`, of every cell of the published version."""
+    cells = scan_cells(folder, pl.String())
+    return cells.select(pl.col(CELL).cast(pl.String), before=pl.col("price").cast(pl.Float64))
+
+
+def _cells(table: pl.DataFrame) -> pl.DataFrame:
+    """Return product_id and segment_id as text, price and today's price of every cell, for either layout."""
+    prices = price_names(table)
+    if prices != ["price"]:
+        index = ["product_id", "today_price"]
+        table = table.unpivot(prices, index=index, variable_name="segment_id", value_name="price")
+        table = table.with_columns(pl.col("segment_id").str.strip_prefix(PRICE_OF))
+    price, today = (pl.col(name).cast(pl.Float64) for name in ("price", "today_price"))
+    return table.select(pl.col(CELL).cast(pl.String), price=price, today=today)
+
+
+def _beyond(cells: pl.DataFrame, move_range: MoveRange | None) -> pl.Series:
+    """Return whether the price of each cell lies outside the range that limits on moves leave, in whole cents."""
+    if move_range is None:
+        return pl.repeat(False, cells.height, eager=True)
+    price, today = ((cells[name] * CENTS).round().cast(pl.Int64).to_numpy() for name in ("price", "today"))
+    low, high = move_range(today)
+    return pl.Series((price < low) | (price > high))
