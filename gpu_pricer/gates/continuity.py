@@ -38,17 +38,18 @@ def continuity_outcomes(
 
 def _missing(folder: Path, products: pl.Series, published: Published, limit: float) -> Outcome:
     """Return the outcome for the published products that the version does not price, with the reasons."""
-    lost = published.products.filter(~published.products.is_in(products.implode())).sort().to_frame()
+    before, now = published.products.select("product_id"), products.to_frame("product_id")
+    lost = before.join(now, on="product_id", how="anti").sort("product_id")
     known = lost.join(_unpriced(folder), on="product_id", how="left")
     counts = known.group_by(pl.col("reason").fill_null("not in the catalog")).len()
     why = ", ".join(
         f"{count} {reason}" for reason, count in counts.sort("len", "reason", descending=[True, False]).rows()
     )
     named = f" ({why}){_named(lost['product_id'].to_list())}" if why else ""
-    detail = f", {lost.height} of {len(published.products)}{named}"
+    detail = f", {lost.height} of {before.height}{named}"
     what = f"share of the products of {published.run} that are no longer priced"
     remedy = "see unpriced.parquet in its _record, and look for the products in the catalog"
-    return limited("max_share_missing", what, lost.height / len(published.products), limit, remedy, detail)
+    return limited("max_share_missing", what, lost.height / before.height, limit, remedy, detail)
 
 
 def _unpriced(folder: Path) -> pl.DataFrame:

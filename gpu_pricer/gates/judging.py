@@ -38,11 +38,11 @@ def judge_version(
     """
     policy = read_policy(folder / RECORD)
     limits = None if policy is None else partial(move_range, policy.bounds)
-    cells = None if published is None else published.cells
     files, parts = [], []
     for facts, table in checked_files(folder, version):
         files.append(facts)
-        parts.append(price_moves(table, limits, cells, gates.far))
+        before = None if published is None else published.cells(table["product_id"].cast(pl.String))
+        parts.append(price_moves(table, limits, before, gates.far))
     moves = pl.concat(parts)
 
     def outcomes() -> Iterator[Outcome]:

@@ -13,8 +13,8 @@ from gpu_pricer.tables.price_table import scan_prices
 class Published(NamedTuple):
     """The published version.
 
-    folder, run: where it lies, its name. columns: type by column. currency, artefact: as its files say. products: their
-    ids as text. cells: from published_cells.
+    folder, run: where it lies, its name. columns: type by column. currency, artefact: as its files say. products:
+    product_id as text, and `file`, which holds the product's prices.
     """
 
     folder: Path
@@ -22,8 +22,16 @@ class Published(NamedTuple):
     columns: dict[str, str]
     currency: str
     artefact: str
-    products: pl.Series
-    cells: pl.LazyFrame
+    products: pl.DataFrame
+
+    def cells(self, products: pl.Series) -> pl.DataFrame:
+        """Return product_id and segment_id as text, and the price `before`, of the published cells of products.
+
+        products: ids as text. Only the files that hold them are read: a table of 100 million cells has 25.
+        """
+        wanted = self.products.join(products.unique().to_frame("product_id"), on="product_id", how="semi")
+        files = wanted["file"].unique().sort().to_list()
+        return published_cells([Path(file) for file in files], wanted["product_id"])
 
 
 def read_published(prices: Path, run: str) -> Published:
@@ -35,15 +43,15 @@ def read_published(prices: Path, run: str) -> Published:
     try:
         metadata = pl.read_parquet_metadata(min(folder.glob("*.parquet")))
         rows = scan_prices(folder)
-        products = rows.select(pl.col("product_id").cast(pl.String).unique()).collect(engine="streaming")
+        held = pl.scan_parquet(folder / "*.parquet", include_file_paths="file")
+        products = held.select(pl.col("product_id").cast(pl.String), "file").unique().collect(engine="streaming")
         return Published(
             folder=folder,
             run=run,
             columns=columns_of(rows.collect_schema()),
             currency=metadata["currency"],
             artefact=metadata["artefact"],
-            products=products["product_id"],
-            cells=published_cells(folder),
+            products=products,
         )
     except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
         raise InputError(

@@ -1,12 +1,12 @@
 """How far the prices of a version lie from today's prices and from the published ones, counted by product."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from gpu_pricer.tables.price_table import CENTS, PRICE_OF, scan_cells
+from gpu_pricer.tables.price_table import CENTS, PRICE_OF, cells_of
 from gpu_pricer.tables.version_files import price_names
 
 CELL = ["product_id", "segment_id"]
@@ -15,11 +15,12 @@ MoveRange = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 def price_moves(
-    table: pl.DataFrame, move_range: MoveRange | None, published: pl.LazyFrame | None, far: float
+    table: pl.DataFrame, move_range: MoveRange | None, published: pl.DataFrame | None, far: float
 ) -> pl.DataFrame:
     """Return a row per product of one file of the price table, with its product_id as text.
 
-    move_range: None where nothing limits moves. published: from published_cells, None without a published version.
+    move_range: None where nothing limits moves. published: the published cells of these products, from
+    published_cells; None without a published version.
     far: the relative change from which a price has changed far.
 
     cells, moved, move, beyond: numbers of prices, of those that differ from today's price, the sum of |price / today's
@@ -31,9 +32,7 @@ def price_moves(
     if published is None:
         cells = cells.with_columns(before=pl.lit(None, pl.Float64))
     else:
-        products = cells.select("product_id").unique().lazy()
-        before = published.join(products, on="product_id", how="semi").collect(engine="streaming")
-        cells = cells.join(before, on=CELL, how="left")
+        cells = cells.join(published, on=CELL, how="left")
     move, change = ((pl.col("price") / pl.col(name) - 1).abs() for name in ("today", "before"))
     return cells.with_columns(beyond=_beyond(cells, move_range)).group_by("product_id").agg(
         cells=pl.len(),
@@ -47,10 +46,16 @@ def price_moves(
     )  # fmt: skip
 
 
-def published_cells(folder: Path) -> pl.LazyFrame:
-    """Return product_id and segment_id as text, and the price `before`, of every cell of the published version."""
-    cells = scan_cells(folder, pl.String())
-    return cells.select(pl.col(CELL).cast(pl.String), before=pl.col("price").cast(pl.Float64))
+def published_cells(files: Sequence[Path], products: pl.Series) -> pl.DataFrame:
+    """Return product_id and segment_id as text, and the price `before`, of every cell of products in some files.
+
+    products: ids as text.
+    """
+    if not files:
+        return pl.DataFrame(schema=dict.fromkeys(CELL, pl.String) | {"before": pl.Float64})
+    cells = cells_of(pl.scan_parquet([*files]), pl.String())
+    cells = cells.select(pl.col(CELL).cast(pl.String), before=pl.col("price").cast(pl.Float64))
+    return cells.join(products.to_frame("product_id").lazy(), on="product_id", how="semi").collect(engine="streaming")
 
 
 def _cells(table: pl.DataFrame) -> pl.DataFrame:

@@ -178,7 +178,11 @@ def scan_prices(folder: Path) -> pl.LazyFrame:
 
 def scan_cells(folder: Path, segment_id: pl.DataType) -> pl.LazyFrame:
     """Return segment_id (cast to the given type), product_id and price of every cell, for either layout."""
-    table = scan_prices(folder)
+    return cells_of(scan_prices(folder), segment_id)
+
+
+def cells_of(table: pl.LazyFrame, segment_id: pl.DataType) -> pl.LazyFrame:
+    """Return the cells of a lazy price table as scan_cells does."""
     prices = [name for name in table.collect_schema() if name.startswith(PRICE_OF)]
     if prices:
         table = table.unpivot(prices, index="product_id", variable_name="segment_id", value_name="price")
