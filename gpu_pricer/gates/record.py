@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from gpu_pricer.errors import InputError, first_line
 from gpu_pricer.gates.outcome import Outcome
 from gpu_pricer.tables.price_version import METRICS, PUBLICATION
 from gpu_pricer.tables.replacing import replacing_file
@@ -22,7 +23,7 @@ def keep_outcomes(
     before. metrics: of its demand, kept beside so that the next version can be compared; empty if there are none.
     """
     path = folder / PUBLICATION
-    earlier = json.loads(path.read_text()) if path.is_file() else []
+    earlier = _earlier(path)
     entry = {
         "checked": datetime.now(UTC).isoformat(timespec="seconds"),
         "by": _user(),
@@ -36,6 +37,19 @@ def keep_outcomes(
     _write(path, [*earlier, entry])
     if metrics:
         _write(folder / METRICS, metrics)
+
+
+def _earlier(path: Path) -> list[object]:
+    """Return what the record says of earlier publications; InputError if the file holds something else."""
+    if not path.is_file():
+        return []
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        content = first_line(error)
+    if not isinstance(content, list):
+        raise InputError(f"{path} must hold a list of publications, found {content!r}: mend it or move it away")
+    return content
 
 
 def _user() -> str:

@@ -146,6 +146,19 @@ def test_setting_of_the_gates_that_makes_no_sense_is_refused_before_any_work(ref
     assert said in refused(job, *arguments)
 
 
+@pytest.mark.parametrize("content", ["[", "{}"])
+def test_broken_record_of_earlier_publications_is_not_overwritten(gpu_pricer, shop, content):
+    path = shop / "prices/second/_record/publication.json"
+    path.write_text(content)
+
+    ended = gpu_pricer("publish")
+
+    assert ended.status == 2
+    assert "second/_record/publication.json must hold a list of publications, found" in ended.said[-1]
+    assert path.read_text() == content
+    assert current_run(shop / "prices") == "first"
+
+
 def test_broken_record_of_the_scores_is_refused(gpu_pricer, shop):
     (shop / "prices/first/_record/metrics.json").write_text("{")
     write_artefact(small_artefact(32, segments=3, products=12, categories=4), shop / "work/demand")
