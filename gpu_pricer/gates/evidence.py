@@ -77,7 +77,7 @@ def held_out_outcomes(
         return
     now = _log_loss(known_metrics(folder, version, published, metrics))
     if now is None:
-        missing = "evaluation of it: run gpu-pricer evaluate first"
+        missing = "scores of it: run gpu-pricer train and evaluate first"
         yield unknown("max_loss_increase", "held-out log loss of the version's demand", limit, missing)
         return
     increase = now[0] / before[1] - 1

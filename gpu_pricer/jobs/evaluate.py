@@ -17,10 +17,9 @@ from gpu_pricer.evaluation.blocks import evaluate_all
 from gpu_pricer.evaluation.demand import CatalogDemand
 from gpu_pricer.evaluation.demand.price_response import response_curves
 from gpu_pricer.evaluation.held_out import HeldOut
-from gpu_pricer.jobs.evaluation_inputs import held_out_file, judged_version, read_evaluation_inputs
+from gpu_pricer.jobs.evaluation_inputs import held_out_file, judged_demand, judged_version, read_evaluation_inputs
 from gpu_pricer.jobs.priced_catalog import pricing_day
 from gpu_pricer.jobs.scoreboard import scoreboard, wide_console
-from gpu_pricer.tables.artefact import read_artefact
 from gpu_pricer.tables.price_version import RUN_RECORD
 from gpu_pricer.tables.replacing import replacing_file
 
@@ -48,8 +47,8 @@ def main(config: DictConfig) -> None:
             paths.prices/_current                 the published prices; with paths.shards that version's
             paths.catalog, paths.data, policy     today's prices and costs, the log, the rules of all price lists
     Writes  paths.work/metrics.json
-              fingerprint     the demand artefact that was judged; `publish` compares its scores with those of the
-                              published version's
+              fingerprint     the demand artefact of the training that the held-out scores are of; `publish` compares
+                              them with those of the published version's; null if paths.demand comes from elsewhere
               test            the network's rows, log_loss, auc, ece, predicted_over_actual, poisson_deviance and
                               poisson_deviance_by_segment; intervals: of the scores, from resampled
                               users and products in periods;
@@ -85,8 +84,8 @@ def main(config: DictConfig) -> None:
     policy = instantiate(config.policy, _convert_="all")
     found = read_evaluation_inputs(config.paths, policy, settings, config.seed, pricing_day(config.day))
     metrics = evaluate_all(found, settings, config.seed)
-    if (Path(config.paths.demand) / "demand.json").is_file():
-        metrics.blocks["fingerprint"] = read_artefact(Path(config.paths.demand)).fingerprint()
+    if found.held_out is not None:
+        metrics.blocks["fingerprint"] = judged_demand(config.paths)
     if metrics.intervals is not None:
         with replacing_file(work / INTERVALS) as fresh:
             metrics.intervals.write_parquet(fresh)

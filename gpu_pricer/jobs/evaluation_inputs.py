@@ -78,6 +78,23 @@ def judged_version(paths: DictConfig) -> Path:
     return Path(paths.prices) / CURRENT if paths.shards is None else Path(paths.shards)
 
 
+def judged_demand(paths: DictConfig) -> str | None:
+    """Return the fingerprint of the artefact in paths.demand if the last training made it, else None, which is logged.
+
+    The held-out choices were predicted by that training, and say nothing of an artefact from elsewhere.
+    """
+    record, demand = Path(paths.work) / "train" / "run.json", Path(paths.demand)
+    try:
+        trained = json.loads(record.read_text()).get("artefact") if record.is_file() else None
+    except (OSError, ValueError, AttributeError) as error:
+        raise InputError(f"{record} must hold what `gpu-pricer train` wrote, found: {error}: train again") from error
+    found = read_artefact(demand).fingerprint() if (demand / "demand.json").is_file() else None
+    if found is None or found != trained:
+        log.warning("%s was not made by the training in %s: its held-out scores are unknown", demand, record.parent)
+        return None
+    return found
+
+
 def _artefact(folder: Path, what: str) -> DemandArtefact | None:
     if not (folder / "demand.json").is_file():
         log.info("no %s at %s: its blocks are left out", what, folder)

@@ -37,7 +37,14 @@ from gpu_pricer.network.training.fitting import ModelConfig, TrainerConfig, fit_
 from gpu_pricer.network.training.init_from import read_start, warn_of_foresight
 from gpu_pricer.network.training.market import Market, learn_market
 from gpu_pricer.network.training.told import Told, read_told
-from gpu_pricer.tables.artefact import ARTEFACT_FILES, NETWORK, DemandArtefact, read_segments, write_artefact
+from gpu_pricer.tables.artefact import (
+    ARTEFACT_FILES,
+    NETWORK,
+    DemandArtefact,
+    read_artefact,
+    read_segments,
+    write_artefact,
+)
 from gpu_pricer.tables.periods import Split
 from gpu_pricer.tables.reading import require_readable
 from gpu_pricer.tables.replacing import require_own, whole_or_absent
@@ -92,7 +99,7 @@ class Trained:
     tastes_until: date
 
 
-def main(config: DictConfig) -> None:
+def main(config: DictConfig) -> dict[str, object] | None:
     """Learn demand from the canonical tables and write the demand artefact.
 
     Reads   paths.data      what `prepare` wrote
@@ -112,7 +119,7 @@ def main(config: DictConfig) -> None:
     market = learn_market(data, settings.data, settings.response, settings.told)
     network = _fit(data, market, settings)
     if network is None:
-        return
+        return None
     network.set_support(price_support(data, settings.export.support))
     if data.calendar.validated_periods == data.calendar.count:
         (settings.work / HELD_OUT).unlink(missing_ok=True)
@@ -125,6 +132,7 @@ def main(config: DictConfig) -> None:
     visits = network.data.visits_before(network.data.calendar.count)
     segmentation = segmentation_of(membership, Members(network, period_to_price(network)), visits)
     _export(Trained(network, segmentation, response, data.calendar.last_trained), settings)
+    return {"artefact": read_artefact(settings.demand).fingerprint()}
 
 
 def _settings(config: DictConfig) -> TrainSettings:

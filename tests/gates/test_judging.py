@@ -286,7 +286,7 @@ def test_demand_that_nobody_evaluated_does_not_replace_one_with_scores(market, t
 
     assert market.outcome(evidence, run="same", max_loss_increase=0.05) is None
     said = market.outcome(evidence, max_loss_increase=0.05).refusal(Path("x"))
-    assert "must be known, found no evaluation of it: run gpu-pricer evaluate first (" in said
+    assert "must be known, found no scores of it: run gpu-pricer train and evaluate first (" in said
 
 
 def test_published_version_without_scores_is_not_compared(market):

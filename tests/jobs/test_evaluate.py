@@ -13,12 +13,13 @@ from omegaconf import DictConfig
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.jobs import evaluate, prepare, score
+from gpu_pricer.jobs.evaluation_inputs import judged_demand
 from gpu_pricer.jobs.priced_catalog import PricedCatalog
 from gpu_pricer.pricing.tiling import Tiling
-from gpu_pricer.tables.artefact import read_artefact
+from gpu_pricer.tables.artefact import read_artefact, write_artefact
 from gpu_pricer.tables.priced_products import read_catalog
 from tests.evaluation.markets import policy
-from tests.markets import with_posterior
+from tests.markets import small_artefact, with_posterior
 
 CONF = Path(__file__).parents[2] / "conf"
 SMALL = [
@@ -193,7 +194,7 @@ def test_families_and_ladders_of_categories_hold_in_every_block(config, tmp_path
     evaluate.main(configured(tmp_path, family, ladders))
 
     limited = metrics_of(config)
-    assert set(limited) == set(unlimited) == {"fingerprint", "price_response", "segmentation", "truth"}
+    assert set(limited) == set(unlimited) == {"price_response", "segmentation", "truth"}
     for name in ("oracle", "best_uniform", "true_types"):
         assert limited["truth"]["profit_per_1000_visits"][name] < unlimited["truth"]["profit_per_1000_visits"][name]
     assert all(
@@ -207,6 +208,24 @@ def test_nothing_to_evaluate_is_refused(tmp_path):
         evaluate.main(configured(tmp_path))
 
     assert not (tmp_path / "work" / "metrics.json").exists()
+
+
+def test_scores_are_those_of_a_demand_only_if_they_came_from_one_training(config, caplog):
+    demand, record = Path(config.paths.demand), Path(config.paths.work) / "train" / "run.json"
+    trained = small_artefact(1)
+    write_artefact(trained, demand)
+    record.parent.mkdir(parents=True, exist_ok=True)
+    record.write_text(json.dumps({"artefact": trained.fingerprint()}))
+    assert judged_demand(config.paths) == trained.fingerprint()
+
+    shutil.rmtree(demand)
+    write_artefact(small_artefact(2), demand)
+
+    assert judged_demand(config.paths) is None
+    assert "demand was not made by the training in" in caplog.text
+    record.write_text("{")
+    with pytest.raises(InputError, match=r"train/run.json must hold what `gpu-pricer train` wrote, found: Expecting"):
+        judged_demand(config.paths)
 
 
 def test_version_that_is_not_finished_is_refused(config, tmp_path):
