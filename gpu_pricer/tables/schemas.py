@@ -20,6 +20,8 @@ CHOICE_COUNT = (
 )
 """How many choices a row of Choices stands for. An occasion without purchase also stands for those left out by
 sampling."""
+UNIT_COUNT = (pl.col("weight") * pl.col("size") * pl.col("quantity")).cast(pl.Float64)
+"""How many units a row of Choices stands for."""
 STRUCTURAL_RULES = frozenset({"product_is_unique", "user_is_unique"})
 """Rules whose breach refuses the whole table, because nothing says which of the repeated rows to set aside."""
 

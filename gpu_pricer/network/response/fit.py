@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gpu_pricer.checks import require_integer, require_number
-from gpu_pricer.network.response.grid import Counts, Grid
+from gpu_pricer.network.response.grid import Grid, Outcomes
 from gpu_pricer.network.response.model import Layout, State, start_state, utility
 from gpu_pricer.network.response.newton import learned_widths, newton_pass
 from gpu_pricer.network.response.widths import Widths, change_of, segments_widths, start_widths
@@ -41,7 +41,7 @@ class Fit:
     """The fitted model of a grid: posterior means, what is uncertain of them, and the learned widths."""
 
     grid: Grid
-    counts: Counts
+    counts: Outcomes
     layout: Layout
     state: State
     widths: Widths
@@ -94,7 +94,7 @@ def single_thread() -> Iterator[None]:
 
 
 @single_thread()
-def fit_response(grid: Grid, counts: Counts, config: FitConfig, pooled: Fit | None = None) -> Fit:
+def fit_response(grid: Grid, counts: Outcomes, config: FitConfig, pooled: Fit | None = None) -> Fit:
     """Return the fitted model; one line of the log says how it settled, a warning if it did not.
 
     pooled: the response of the same users as one segment, from which the search starts; it is the answer where
@@ -120,8 +120,8 @@ def fit_response(grid: Grid, counts: Counts, config: FitConfig, pooled: Fit | No
     is_settled = passed < config.passes or distance < config.tolerance
     log.log(
         logging.INFO if is_settled else logging.WARNING,
-        "price response of %d segments, %d products: mean sensitivity %.2f, %d passes, %.2f posterior sd to go%s",
-        counts.segments, len(grid.row), float(state.sensitivity(layout).mean()), passed, distance,
+        "%s of %d segments, %d products: mean sensitivity %.2f, %d passes, %.2f posterior sd to go%s",
+        counts.noun, counts.segments, len(grid.row), float(state.sensitivity(layout).mean()), passed, distance,
         "" if is_settled else ", not settled: raise train.response.fit.passes",
     )  # fmt: skip
     return Fit(grid, counts, layout, state, widths)

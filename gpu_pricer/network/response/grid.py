@@ -6,11 +6,13 @@ periods and S that of the segments.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import ClassVar, Protocol, Self
 
 import torch
 from torch import Tensor
 
 FLOAT = torch.float64
+LARGEST_UTILITY = 30.0
 MOST_SPANS = 256  # a pass costs the cube of their number
 BLOCK = 100  # products in a block of categories: its normal equations take 5 MB at 80 unknowns a product
 
@@ -68,6 +70,12 @@ class Grid:
         """Return whether each category has a product on the shelf, [G, W], as 1 or 0."""
         return (self.sum_by_category(self.on_shelf) > 0).to(FLOAT)
 
+    def shares(self, utility: Tensor) -> Tensor:
+        """Return the choice probabilities [P, S, W] of products with this utility [P, S, W]; 0 off the shelf."""
+        weight = torch.exp(utility.clamp(max=LARGEST_UTILITY)) * self.on_shelf[:, None]
+        total = float(self.has_outside_option) + self.sum_by_category(weight)
+        return weight / total.clamp(min=1e-30)[self.category]
+
     def blocks(self) -> Iterator[tuple[slice, slice]]:
         """Yield slices of products and of categories that cut the products into complete categories."""
         end_of = torch.searchsorted(self.category, torch.arange(1, self.categories + 1)).tolist()
@@ -85,25 +93,73 @@ class Grid:
         return replace(self, category=self.category[products] - categories.start, **parts)
 
 
+class Outcomes(Protocol):
+    """What S segments did on a grid, which a utility explains: how often they chose, or how much they then took."""
+
+    @property
+    def segments(self) -> int:
+        """Return S."""
+
+    @property
+    def noun(self) -> str:
+        """Return what the log calls the response of these outcomes."""
+
+    @property
+    def start_sensitivity(self) -> float:
+        """Return the prior median of a sensitivity to prices."""
+
+    def part(self, products: slice, categories: slice) -> Self:
+        """Return the outcomes of a block of Grid.blocks."""
+
+    def equal(self, other: "Outcomes") -> bool:
+        """Return whether the other outcomes are the same, of as many segments."""
+
+    def levels(self, grid: Grid) -> Tensor:
+        """Return the mean utility of each product, [P]."""
+
+    def score(self, grid: Grid, utility: Tensor) -> tuple[Tensor, Tensor]:
+        """Return gradient and curvature, [P, S, W] each, of the log likelihood by the utility of every cell."""
+
+
 @dataclass(frozen=True)
 class Counts:
-    """What S segments did: bought [P, S, W]: choices; visits [G, S, W]: occasions with or without a choice."""
+    """What S segments did: bought [P, S, W]: choices; visits [G, S, W]: occasions with or without a choice.
+
+    start_sensitivity: about the mean of published price elasticities (Bijmolt, van Heerde & Pieters 2005: 2.6).
+    """
 
     bought: Tensor
     visits: Tensor
+    noun: ClassVar[str] = "price response"
+    start_sensitivity: ClassVar[float] = 2.0
 
     @property
     def segments(self) -> int:
         """Return S."""
         return self.bought.shape[1]
 
-    def equal(self, other: "Counts") -> bool:
+    def equal(self, other: Outcomes) -> bool:
         """Return whether the other counts are the same, of as many segments."""
+        if not isinstance(other, Counts):
+            return False
         return torch.equal(self.bought, other.bought) and torch.equal(self.visits, other.visits)
 
     def part(self, products: slice, categories: slice) -> "Counts":
         """Return the counts of a block of Grid.blocks."""
         return Counts(self.bought[products], self.visits[categories])
+
+    def levels(self, grid: Grid) -> Tensor:
+        """Return the log odds of buying each product, [P]."""
+        sold, seen = self.bought.sum((1, 2)), self.visits.sum(1)[grid.category]
+        offered = (seen * grid.on_shelf).sum(1)
+        unsold = (offered - sold).clamp(min=0.5) if grid.has_outside_option else torch.ones_like(sold)
+        return torch.log((sold + 0.5) / unsold)
+
+    def score(self, grid: Grid, utility: Tensor) -> tuple[Tensor, Tensor]:
+        """Return gradient and curvature of the multinomial logit, its information taken by the diagonal N p (1 − p)."""
+        share, visits = grid.shares(utility), self.visits[grid.category]
+        residual = (self.bought - visits * share) * grid.on_shelf[:, None]
+        return residual, visits * share * (1 - share)
 
 
 @dataclass(frozen=True)
@@ -111,14 +167,16 @@ class UserLog:
     """What U users did, for counting by any membership.
 
     user, product, period [N]: of every choice of a taught product, as numbers; count [N]: how many choices it stands
-    for. visits [U, W]: occasions in each period, of every open category. seen: None where every visit looks at every
-    category; else the occasions that the log holds, as a log of the same users whose `product` is the category.
+    for. units [N]: taken in these choices, None where every purchase is of one unit. visits [U, W]: occasions in each
+    period, of every open category. seen: None where every visit looks at every category; else the occasions that the
+    log holds, as a log of the same users whose `product` is the category.
     """
 
     user: Tensor
     product: Tensor
     period: Tensor
     count: Tensor
+    units: Tensor | None
     visits: Tensor
     seen: "UserLog | None"
 

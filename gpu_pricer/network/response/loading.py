@@ -17,7 +17,7 @@ from gpu_pricer.network.response.controls import (
     with_known_prices,
 )
 from gpu_pricer.network.response.grid import FLOAT, Grid, UserLog
-from gpu_pricer.tables.schemas import CHOICE_COUNT
+from gpu_pricer.tables.schemas import CHOICE_COUNT, UNIT_COUNT
 
 ROUNDING = 1e-8  # in logs of a price: a control that never exceeds it is none
 
@@ -158,9 +158,15 @@ def _user_log(tables: ResponseTables, taught: pl.DataFrame, periods: pl.DataFram
 
 def _log(rows: pl.DataFrame, name: str, periods: pl.DataFrame, visits: Tensor, seen: UserLog | None) -> UserLog:
     count = torch.from_numpy(rows["count"].to_numpy(writable=True))
-    return UserLog(
-        _tensor(rows["user"]), _tensor(rows[name]), torch.from_numpy(_index(rows, periods)), count, visits, seen
-    )
+    place = _tensor(rows["user"]), _tensor(rows[name]), torch.from_numpy(_index(rows, periods))
+    return UserLog(*place, count, _units(rows), visits, seen)
+
+
+def _units(rows: pl.DataFrame) -> Tensor | None:
+    """Return the units of every purchase [N], as often as it counts; None where all are of one unit."""
+    if (rows.filter(pl.col("product_id").is_not_null())["quantity"] == 1).all():
+        return None
+    return torch.from_numpy(rows.select(UNIT_COUNT).to_series().to_numpy(writable=True))
 
 
 def _index(rows: pl.DataFrame, periods: pl.DataFrame) -> np.ndarray:

@@ -15,10 +15,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from gpu_pricer.network.response.grid import FLOAT, Counts, Grid
+from gpu_pricer.network.response.grid import FLOAT, Grid, Outcomes
 
-START_SENSITIVITY = 2.0  # about the mean of published price elasticities (Bijmolt, van Heerde & Pieters 2005: 2.6)
-LARGEST_UTILITY = 30.0
 LARGEST_VARIANCE = 1.0  # of β in the mean of exp(β): beyond, prior widths and means drive each other apart
 
 
@@ -100,15 +98,12 @@ class Cells:
     slope: Tensor
 
 
-def start_state(grid: Grid, counts: Counts, layout: Layout) -> State:
+def start_state(grid: Grid, counts: Outcomes, layout: Layout) -> State:
     """Return a state in which products differ by how much they sell, and all segments are alike."""
-    sold, seen = counts.bought.sum((1, 2)), counts.visits.sum(1)[grid.category]
-    offered = (seen * grid.on_shelf).sum(1)
-    unsold = (offered - sold).clamp(min=0.5) if grid.has_outside_option else torch.ones_like(sold)
-    level = torch.log((sold + 0.5) / unsold)
+    level = counts.levels(grid)
     z = torch.zeros(len(level), layout.width, dtype=FLOAT)
     z[:, layout.appeal] = level[:, None]
-    z[:, layout.log_sensitivity] = torch.tensor(START_SENSITIVITY).log()
+    z[:, layout.log_sensitivity] = torch.tensor(counts.start_sensitivity).log()
     theta = grid.sum_by_category(z) / torch.bincount(grid.category)[:, None]
     zeros = torch.zeros(len(level), layout.segments, dtype=FLOAT)
     return State(
@@ -132,13 +127,16 @@ def utility(grid: Grid, state: State, layout: Layout) -> Tensor:
     return state.z[:, layout.appeal, None] - response + common[:, None]
 
 
+def slopes(grid: Grid, sensitivity: Tensor) -> Tensor:
+    """Return du / dβ of every cell, [P, S, W]; sensitivity [P, S]."""
+    return -sensitivity[:, :, None] * grid.move[:, None]
+
+
 def cells_of(grid: Grid, state: State, layout: Layout) -> Cells:
     """Return the choice probabilities and slopes of the cells."""
-    weight = torch.exp(utility(grid, state, layout).clamp(max=LARGEST_UTILITY)) * grid.on_shelf[:, None]
-    total = float(grid.has_outside_option) + grid.sum_by_category(weight)
     sensitivity = state.sensitivity(layout)
     return Cells(
         sensitivity=sensitivity,
-        share=weight / total.clamp(min=1e-30)[grid.category],
-        slope=-sensitivity[:, :, None] * grid.move[:, None],
+        share=grid.shares(utility(grid, state, layout)),
+        slope=slopes(grid, sensitivity),
     )

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gpu_pricer.network.response.grid import FLOAT, Counts, Grid
-from gpu_pricer.network.response.model import Layout, State, cells_of
+from gpu_pricer.network.response.grid import FLOAT, Grid, Outcomes
+from gpu_pricer.network.response.model import Layout, State, slopes, utility
 from gpu_pricer.network.response.widths import Autoregression, Widths, common_precision, learned_covariance
 
 LONGEST_STEP = 1.0  # of any one coefficient in a pass
@@ -62,7 +62,7 @@ class Equations:
         return rise - season[..., unknowns]  # the inverse is of shock + season, the unknown is the shock
 
 
-def equations(grid: Grid, counts: Counts, state: State, widths: Widths, layout: Layout) -> Equations:
+def equations(grid: Grid, counts: Outcomes, state: State, widths: Widths, layout: Layout) -> Equations:
     """Return the equations of a block, of which grid, counts and state hold nothing else."""
     information, gradient = _likelihood(grid, counts, state, layout)
     category = torch.linalg.inv(widths.category)
@@ -90,19 +90,17 @@ def equations(grid: Grid, counts: Counts, state: State, widths: Widths, layout: 
     )
 
 
-def _likelihood(grid: Grid, counts: Counts, state: State, layout: Layout) -> tuple[Tensor, Tensor]:
+def _likelihood(grid: Grid, counts: Outcomes, state: State, layout: Layout) -> tuple[Tensor, Tensor]:
     """Return the products' information [n, F, F] and gradient [n, F] from the log."""
-    cells = cells_of(grid, state, layout)
-    visits = counts.visits[grid.category]
-    residual = (counts.bought - visits * cells.share) * grid.on_shelf[:, None]
-    weight = visits * cells.share * (1 - cells.share)
-    steep, context = weight * cells.slope, grid.context
+    residual, weight = counts.score(grid, utility(grid, state, layout))
+    slope, context = slopes(grid, state.sensitivity(layout)), grid.context
+    steep = weight * slope
     segments, width = layout.segments, layout.width
     matrix = torch.zeros(len(grid.row), width + grid.spans, width + grid.spans, dtype=FLOAT)
     s, t = torch.arange(segments), width + torch.arange(grid.spans)
     matrix[:, s, s] = weight.sum(2)
     matrix[:, s, segments + s] = matrix[:, segments + s, s] = steep.sum(2)
-    matrix[:, segments + s, segments + s] = (steep * cells.slope).sum(2)
+    matrix[:, segments + s, segments + s] = (steep * slope).sum(2)
     total = weight.sum(1)
     matrix[:, t, t] = grid.sum_by_span(total[:, None])[:, 0]
     driven = total[:, :, None] * context
@@ -120,7 +118,7 @@ def _likelihood(grid: Grid, counts: Counts, state: State, layout: Layout) -> tup
     gradient = torch.cat(
         [
             residual.sum(2),
-            (residual * cells.slope).sum(2) - state.pull,
+            (residual * slope).sum(2) - state.pull,
             (of_period[:, :, None] * context).sum(1),
             grid.sum_by_span(of_period[:, None])[:, 0],
         ],
@@ -144,7 +142,7 @@ class Moments:
     distance: float
 
 
-def newton_pass(grid: Grid, counts: Counts, state: State, widths: Widths, damping: float) -> Moments:
+def newton_pass(grid: Grid, counts: Outcomes, state: State, widths: Widths, damping: float) -> Moments:
     """Move the state by a step of all its unknowns, and return the second moments there.
 
     damping: the share of the step that is taken. Products, categories and μ are moved in one pass over the blocks, so

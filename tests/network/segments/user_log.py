@@ -49,7 +49,7 @@ def draw(
         user, period, place = np.nonzero(bought)
         found.append((user, products[place], period, bought[user, period, place]))
     user, product, period, count = (torch.from_numpy(np.concatenate(part)) for part in zip(*found, strict=True))
-    log = UserLog(user, product, period, count.double(), torch.from_numpy(visits).double(), None)
+    log = UserLog(user, product, period, count.double(), None, torch.from_numpy(visits).double(), None)
     grid = Grid(
         row=torch.arange(PRODUCTS),
         category=torch.from_numpy(category),

@@ -1,0 +1,134 @@
+"""The response of the units per choice, on quantities that answer prices as the test says."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from gpu_pricer.network.response.fit import FitConfig
+from gpu_pricer.network.response.grid import UserLog
+from gpu_pricer.network.response.quantities import Quantities, dispersion, fit_quantities, quantities_of
+from tests.network.response.drawn import Recipe, draw_market
+
+CONFIG = FitConfig(passes=60, tolerance=0.002)
+RECIPE = Recipe(sizes=(6,) * 10, segments=1, periods=30, visits=4000, shock=0.0, category=0.0, product=0.0)
+EXTRA = 1.0  # units beyond the first, at the reference price
+
+
+def draw_quantities(response, seed=0, recipe=RECIPE, extra=EXTRA):
+    """Return a market and a log of its purchases; the units beyond the first are Poisson, and fall by `response`."""
+    market = draw_market(seed, recipe)
+    rng = np.random.default_rng([seed, 1])
+    count = market.counts.bought[:, 0].long()
+    product, period = (place.repeat_interleave(count.flatten()) for place in _places(*count.shape))
+    mean = extra * np.exp(-response * market.grid.move[product, period].numpy())
+    units = torch.from_numpy(1.0 + rng.poisson(mean))
+    user, visits = torch.zeros_like(product), torch.ones(1, market.grid.periods, dtype=torch.float64)
+    return market, UserLog(user, product, period, torch.ones_like(units), units, visits, None)
+
+
+def _places(products, periods):
+    return (index.flatten() for index in torch.meshgrid(torch.arange(products), torch.arange(periods), indexing="ij"))
+
+
+def true_response(response, extra=EXTRA):
+    """Of the mean of 1 + Poisson(extra · exp(−response · x)) at x = 0."""
+    return response * extra / (1 + extra)
+
+
+@pytest.mark.parametrize("response", [0.6, 1.2])
+def test_response_of_the_units_is_recovered(response):
+    market, log = draw_quantities(response)
+
+    fit = fit_quantities(market.grid, log, CONFIG)
+
+    assert float(fit.sensitivity.mean()) == pytest.approx(true_response(response), rel=0.1)
+
+
+def test_units_per_choice_at_the_reference_price_are_recovered():
+    market, log = draw_quantities(1.2)
+
+    fit = fit_quantities(market.grid, log, CONFIG)
+
+    found = fit.next_appeal(torch.zeros(len(market.grid.row), 1, dtype=torch.float64)).exp()
+    np.testing.assert_allclose(found, 1 + EXTRA, rtol=0.05)
+
+
+def test_products_whose_units_answer_more_are_told_apart():
+    response = np.where(np.arange(60) % 6 < 3, 0.3, 1.5)
+    market = draw_market(0, RECIPE)
+    _, weak = draw_quantities(0.3)
+    _, strong = draw_quantities(1.5)
+    is_strong = torch.from_numpy(response > 1)
+    parts = [(weak, ~is_strong[weak.product]), (strong, is_strong[strong.product])]
+    joined = {
+        name: torch.cat([getattr(part, name)[kept] for part, kept in parts])
+        for name in ("user", "product", "period", "count", "units")
+    }
+
+    fit = fit_quantities(market.grid, UserLog(**joined, visits=weak.visits, seen=None), CONFIG)
+
+    found = fit.sensitivity[0].numpy()
+    assert found[response > 1].mean() > 0.5 > 0.35 > found[response < 1].mean()
+
+
+def test_units_that_do_not_answer_prices_have_hardly_a_response():
+    market, log = draw_quantities(0.0)
+
+    fit = fit_quantities(market.grid, log, CONFIG)
+
+    assert float(fit.sensitivity.min()) >= 0
+    assert float(fit.sensitivity.mean()) < 0.1
+
+
+def test_log_of_single_units_has_no_response_and_says_so(caplog):
+    market, log = draw_quantities(0.0, recipe=replace(RECIPE, sizes=(2, 2)))
+    caplog.set_level("INFO")
+
+    assert fit_quantities(market.grid, replace(log, units=None), CONFIG) is None
+    assert caplog.messages == ["every purchase is of one unit: units answer prices as purchases do"]
+
+
+def test_score_is_the_gradient_of_the_poisson_likelihood():
+    rng = torch.Generator().manual_seed(0)
+    choices, units, utility = (torch.rand(3, 1, 4, generator=rng, dtype=torch.float64) for _ in range(3))
+    utility.requires_grad_()
+    torch.distributions.Poisson(choices * utility.exp(), validate_args=False).log_prob(units).sum().backward()
+    market = draw_market(0, RECIPE)
+
+    gradient, curvature = Quantities(units, choices).score(market.grid, utility.detach())
+
+    torch.testing.assert_close(gradient, utility.grad)
+    torch.testing.assert_close(curvature, choices * utility.detach().exp())
+
+
+def test_dispersion_is_the_variance_over_the_mean():
+    """1 + Poisson(1) has variance 1 and mean 2."""
+    _, log = draw_quantities(0.0)
+
+    found = dispersion(log, 60)
+
+    np.testing.assert_allclose(found, 0.5, rtol=0.2)
+
+
+def test_selling_by_tens_adds_no_information():
+    """Ten times the units have ten times the mean and a hundred times the variance."""
+    market, log = draw_quantities(0.0, recipe=replace(RECIPE, sizes=(6,)))
+    packs = replace(log, units=10 * log.units)
+
+    one, ten = quantities_of(market.grid, log), quantities_of(market.grid, packs)
+
+    np.testing.assert_allclose(ten.units.sum() / one.units.sum(), 1, rtol=0.02)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_order_of_the_purchases_says_nothing(seed):
+    market, log = draw_quantities(1.0, recipe=replace(RECIPE, sizes=(3, 2), visits=400))
+    order = torch.randperm(len(log.user), generator=torch.Generator().manual_seed(seed))
+    names = ("user", "product", "period", "count", "units")
+    shuffled = replace(log, **{name: getattr(log, name)[order] for name in names})
+
+    first, second = (fit_quantities(market.grid, rows, CONFIG).sensitivity for rows in (log, shuffled))
+
+    torch.testing.assert_close(first, second)
