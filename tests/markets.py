@@ -88,6 +88,7 @@ def small_artefact(
                 "availability": np.where(rng.random(products) < 0.1, 0.0, rng.uniform(0.5, 1, products)),
                 "choices_per_purchase": np.full(products, 1.2),
                 "units_per_choice": rng.uniform(1, 2, products),
+                "quantity_sensitivity": 0.0,
             }
         ),
     )

@@ -56,7 +56,11 @@ class Segments(dy.Schema):
 
 
 class DemandProducts(dy.Schema):
-    """One row per product; a null product_id is its category's fallback for products never trained on."""
+    """One row per product; a null product_id is its category's fallback for products never trained on.
+
+    units_per_choice: at the reference price. quantity_sensitivity: the part of the price sensitivity by which the units
+    of a choice answer the price; what is left is that of choosing the product at all.
+    """
 
     product_id = dy.Any()
     category_id = dy.String()
@@ -66,6 +70,7 @@ class DemandProducts(dy.Schema):
     availability = dy.Float64(min=0, max=1)
     choices_per_purchase = dy.Float64(min=1)
     units_per_choice = dy.Float64(min_exclusive=0)
+    quantity_sensitivity = dy.Float64(min=0)
 
     @dy.rule()
     def support_holds_the_reference_price(cls) -> pl.Expr:
@@ -181,14 +186,15 @@ class DemandArtefact:
         """Return a hash of everything that decides a price.
 
         The time and the run that learned the demand are not part of it: equal trainings have equal fingerprints on any
-        machine.
+        machine. Nor is the quantity_sensitivity, which the sensitivity holds already.
         """
         info = {name: value for name, value in asdict(self.info).items() if name not in ("run", "created")}
         digest = hashlib.sha256(json.dumps(info, sort_keys=True).encode())
         for name in sorted(self.factors):
             digest.update(name.encode())
             digest.update(np.ascontiguousarray(self.factors[name]).data)
-        for table in (self.segments, self.products, self.offsets, self.posterior):
+        priced = self.products.drop("quantity_sensitivity", strict=False)
+        for table in (self.segments, priced, self.offsets, self.posterior):
             if table is not None:
                 add_rows(digest, table)
         return digest.hexdigest()[:16]
@@ -224,7 +230,7 @@ def read_artefact(directory: Path) -> DemandArtefact:
     """Return the artefact in the directory; raise InputError if a file is missing or breaks a rule."""
     require_artefact(directory)
     products = _read_table(directory / "products.parquet")
-    defaults = {"availability": 1.0, "choices_per_purchase": 1.0, "units_per_choice": 1.0}
+    defaults = {"availability": 1.0, "choices_per_purchase": 1.0, "units_per_choice": 1.0, "quantity_sensitivity": 0.0}
     products = products.with_columns(
         pl.lit(value).alias(name) for name, value in defaults.items() if name not in products.columns
     )

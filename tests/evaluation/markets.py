@@ -61,7 +61,7 @@ def small_source(truth: Path | str = "unused", seed: int = 0) -> Synthetic:
             cost_spread=0.0,
             pass_through=1.0,
         ),
-        baskets=Baskets(second_choice=0.15, extra_units=[0.05, 0.5]),
+        baskets=Baskets(second_choice=0.15, extra_units=[0.05, 0.5], quantity_sensitivity=0.0),
     )
 
 

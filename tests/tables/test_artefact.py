@@ -36,6 +36,33 @@ def test_fingerprint_changes_with_what_decides_a_price(other):
     assert other.fingerprint() != ARTEFACT.fingerprint()
 
 
+def test_fingerprint_holds_the_quantity_sensitivity_with_the_sensitivity_alone():
+    """So that an artefact from before that column keeps its fingerprint."""
+    known = replace(ARTEFACT, products=ARTEFACT.products.with_columns(quantity_sensitivity=pl.lit(0.4)))
+    before = replace(ARTEFACT, products=ARTEFACT.products.drop("quantity_sensitivity"))
+
+    assert known.fingerprint() == before.fingerprint() == ARTEFACT.fingerprint()
+
+
+def test_artefact_from_before_the_quantity_sensitivity_stays_readable(tmp_path):
+    before = replace(ARTEFACT, products=ARTEFACT.products.drop("quantity_sensitivity"))
+    write_artefact(before, tmp_path / "demand")
+
+    found = read_artefact(tmp_path / "demand")
+
+    assert found.fingerprint() == before.fingerprint()
+    assert found.products["quantity_sensitivity"].to_list() == [0.0] * found.products.height
+
+
+@pytest.mark.parametrize("value", [-0.1, float("nan")])
+def test_negative_or_unknown_quantity_sensitivity_is_refused(tmp_path, value):
+    products = ARTEFACT.products.with_columns(quantity_sensitivity=pl.lit(value))
+    write_artefact(replace(ARTEFACT, products=products), tmp_path / "demand")
+
+    with pytest.raises(InputError, match=r"quantity_sensitivity.*train it again"):
+        read_artefact(tmp_path / "demand")
+
+
 @pytest.mark.parametrize(
     ("ids", "categories", "broken"),
     [

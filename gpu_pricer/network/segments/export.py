@@ -148,7 +148,11 @@ def _supported(data: ChoiceData, rows: pl.DataFrame, support: Tensor) -> pl.Data
     """Return the n rows with their supported prices, from the support [n, 2], and their category's rates."""
     low, high = (pl.Series(end.double().numpy()) for end in support.T)
     return (
-        rows.with_columns(min_price=pl.col("reference_price") * low, max_price=pl.col("reference_price") * high)
+        rows.with_columns(
+            min_price=pl.col("reference_price") * low,
+            max_price=pl.col("reference_price") * high,
+            quantity_sensitivity=pl.lit(0.0),
+        )
         .join(data.categories.table, on="category_id", how="left", maintain_order="left")
         .select(DemandProducts.column_names())
     )

@@ -11,7 +11,7 @@ from hydra.utils import instantiate
 from polars.testing import assert_frame_equal
 
 from gpu_pricer.data.inputs import Validation, read_inputs
-from gpu_pricer.data.sources.synthetic import Assortment, DrawnMarket, Manager, People, Synthetic
+from gpu_pricer.data.sources.synthetic import Assortment, Baskets, DrawnMarket, Manager, People, Synthetic
 from gpu_pricer.data.sources.synthetic.sales import utility
 from gpu_pricer.tables.artefact import read_artefact
 from gpu_pricer.tables.periods import Period
@@ -102,6 +102,45 @@ def test_units_of_the_log_are_those_the_utilities_expect(drawn):
     error = np.sqrt(2.5 * expected)
     assert np.all(np.abs(units - expected) < 4 * error + 1)
     assert abs(units.sum() - expected.sum()) < 4 * np.sqrt(2.5 * expected.sum())
+
+
+def with_quantities(quantity_sensitivity: float) -> Synthetic:
+    source = small_source()
+    return replace(source, baskets=Baskets(0.15, [0.5, 1.5], quantity_sensitivity))
+
+
+def test_units_of_a_choice_answer_the_price_as_the_truth_says():
+    """At the reference price, by a central difference."""
+    drawn = with_quantities(2.0).draw()
+    market, sales, truth = drawn.market, drawn.sales, drawn.truth.products
+    reference = truth["reference_price"].to_numpy()
+    ends = [
+        sales.units_per_choice(market.category, reference * (1 + d) / market.base_price - 1)[0] for d in (-1e-4, 1e-4)
+    ]
+
+    np.testing.assert_allclose(truth["quantity_sensitivity"], -np.log(ends[1] / ends[0]) / 2e-4, rtol=1e-6)
+    np.testing.assert_allclose(truth["units_per_choice"], np.sqrt(ends[0] * ends[1]), rtol=1e-6)
+
+
+def test_lines_hold_more_units_where_the_price_is_low():
+    lines = {s: with_quantities(s).draw() for s in (0.0, 2.0)}
+    units = {}
+    for s, drawn in lines.items():
+        sales, history = drawn.sales, drawn.history
+        relative = (history.price / (100 * drawn.market.base_price))[sales.week, sales.product]
+        units[s] = sales.quantity[relative < 0.85].mean() / sales.quantity[relative > 0.95].mean()
+
+    assert units[2.0] > 1.15 * units[0.0]
+
+
+def test_quantities_leave_everything_but_the_units_as_it_was():
+    plain, answering = (with_quantities(s).draw() for s in (0.0, 2.0))
+
+    np.testing.assert_array_equal(plain.sales.product, answering.sales.product)
+    np.testing.assert_array_equal(plain.truth.factors["appeal"], answering.truth.factors["appeal"])
+    more = answering.truth.factors["sensitivity"] - plain.truth.factors["sensitivity"]
+    expected = np.broadcast_to(answering.truth.products["quantity_sensitivity"].to_numpy(), more.shape)
+    np.testing.assert_allclose(more, expected, rtol=1e-4)
 
 
 def test_categories_are_bought_at_about_their_buying_rate():

@@ -17,22 +17,29 @@ class Baskets:
     """How much a buying occasion buys.
 
     second_choice: chance that a buying occasion chooses a second time, possibly the same product.
-    extra_units: range of the categories' mean number of units beyond the first.
+    extra_units: range of the categories' mean number of units beyond the first, at the base price.
+    quantity_sensitivity: by how much the log of that mean falls per 100 % of the base price; 0: prices do not matter.
     """
 
     second_choice: float
     extra_units: Sequence[float]
+    quantity_sensitivity: float
 
     def __post_init__(self) -> None:
         require_number("second_choice", self.second_choice, least=0.0, most=1.0)
         require_range("extra_units", self.extra_units, 0.0, 10.0)
+        require_number("quantity_sensitivity", self.quantity_sensitivity, least=0.0, most=20.0)
+
+    def mean_extra_units(self, extra: np.ndarray, relative: np.ndarray) -> np.ndarray:
+        """Return the mean units of a choice beyond the first; extra: at the base price, relative: price / base − 1."""
+        return extra * np.exp(-self.quantity_sensitivity * relative)
 
 
 @dataclass(frozen=True)
 class Sales:
-    """The N sales lines, and the true units_per_choice [G] of the categories.
+    """The N sales lines, and extra_units [G]: the categories' mean units of a choice beyond the first, at base prices.
 
-    user, product, week [N]: indices. day [N]: 0 to 6 within the week. quantity [N]: units.
+    user, product, week [N]: indices. day [N]: 0 to 6 within the week. quantity [N]: units. baskets: the settings.
     """
 
     user: np.ndarray
@@ -40,16 +47,31 @@ class Sales:
     week: np.ndarray
     day: np.ndarray
     quantity: np.ndarray
-    units_per_choice: np.ndarray
+    extra_units: np.ndarray
+    baskets: Baskets
+
+    def units_per_choice(self, category: np.ndarray, relative: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the mean units of a choice, and by how much their log falls per 100 % of the base price, [P] each.
+
+        category [P]: of products whose price / base price − 1 is `relative` [P]. The choices of an occasion count once.
+        """
+        extra = self.baskets.mean_extra_units(self.extra_units[category], relative)
+        units = (1.0 + self.baskets.second_choice) * (1.0 + extra)
+        return units, self.baskets.quantity_sensitivity * extra / (1.0 + extra)
 
 
 def utility(market: SyntheticMarket, tastes: Tastes, history: MarketHistory, week: int) -> np.ndarray:
     """Return the true utility [T, P] in one week; minus infinity if a product is not on the shelf."""
-    relative = history.price[week] / (100.0 * market.base_price) - 1.0
+    relative = _relative_price(market, history)[week]
     promotion = tastes.display * history.display[week] + tastes.mailer * history.mailer[week]
     everyone = history.season[week] + history.shock[week] + promotion
     everyone = np.where(history.on_shelf[week], everyone, -np.inf)
     return market.appeal - market.sensitivity * relative + everyone
+
+
+def _relative_price(market: SyntheticMarket, history: MarketHistory) -> np.ndarray:
+    """Return price / base price − 1 of every week and product, [W, P]."""
+    return history.price / (100.0 * market.base_price) - 1.0
 
 
 def draw_sales(
@@ -64,7 +86,8 @@ def draw_sales(
         for line in [_draw_week(market, utility(market, tastes, history, week), baskets.second_choice, rng)]
     ]
     week, user, product, day = np.concatenate(weeks, axis=1)
-    quantity = 1 + rng.poisson(extra[market.category[product]])
+    relative = _relative_price(market, history)[week, product]
+    quantity = 1 + rng.poisson(baskets.mean_extra_units(extra[market.category[product]], relative))
     key = (week * len(market.user_type) + user) * len(market.category) + product
     _, first, line = np.unique(key, return_index=True, return_inverse=True)
     return Sales(
@@ -73,7 +96,8 @@ def draw_sales(
         week=week[first],
         day=day[first],
         quantity=np.bincount(line, weights=quantity).astype(np.int64),
-        units_per_choice=(1.0 + baskets.second_choice) * (1.0 + extra),
+        extra_units=extra,
+        baskets=baskets,
     )
 
 

@@ -20,6 +20,9 @@ def true_demand(
 ) -> DemandArtefact:
     """Return the true demand in the week after the log: that week's season, without shocks and displays.
 
+    Where units answer prices, the sensitivity is that of units: choices' and that of the units of a choice at the
+    reference price.
+
     ids [P]: the product ids. start: the first day of the log. run, currency: as in the artefact. The artefact's table
     user_segments has each user's expected visits in the week, so that any other segmentation can be valued exactly.
     """
@@ -27,6 +30,7 @@ def true_demand(
     end = start + timedelta(days=DAYS * weeks)
     reference = _reference_price(history)
     ratio = reference / market.base_price
+    quantity_sensitivity = ratio * sales.units_per_choice(market.category, ratio - 1)[1]
     return DemandArtefact(
         info=DemandInfo(
             format_version=FORMAT_VERSION,
@@ -43,7 +47,7 @@ def true_demand(
         ),
         factors={
             "appeal": (market.appeal + history.season[weeks] - market.sensitivity * (ratio - 1)).astype(np.float32),
-            "sensitivity": (market.sensitivity * ratio).astype(np.float32),
+            "sensitivity": (market.sensitivity * ratio + quantity_sensitivity).astype(np.float32),
         },
         segments=_segments(market),
         products=_products(market, history, sales, ids, reference),
@@ -69,6 +73,8 @@ def _products(
 ) -> pl.DataFrame:
     """Return the products of the artefact; the support is the range of the category's prices over the reference."""
     ratio = np.where(history.on_shelf[:-1], history.price / (100 * reference), 1.0)
+    base_ratio = reference / market.base_price
+    units, fall = sales.units_per_choice(market.category, base_ratio - 1)
     start = market.category_start[:-1]
     lowest = np.minimum(np.minimum.reduceat(ratio.min(axis=0), start), 1 - LEAST_SUPPORT)[market.category]
     highest = np.maximum(np.maximum.reduceat(ratio.max(axis=0), start), 1 + LEAST_SUPPORT)[market.category]
@@ -81,7 +87,8 @@ def _products(
             "max_price": highest * reference,
             "availability": history.on_shelf[-1].astype(np.float64),
             "choices_per_purchase": _choices_per_purchase(market, sales)[market.category],
-            "units_per_choice": sales.units_per_choice[market.category],
+            "units_per_choice": units,
+            "quantity_sensitivity": base_ratio * fall,
         }
     )
 
