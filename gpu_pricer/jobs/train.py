@@ -17,8 +17,15 @@ from gpu_pricer.network.encoding.loading import EncodingConfig, load_choice_data
 from gpu_pricer.network.encoding.price_support import price_support
 from gpu_pricer.network.inference.held_out import predict_held_out
 from gpu_pricer.network.model.demand_network import DemandNetwork
-from gpu_pricer.network.response.applying import ResponseConfig, require_dense, with_response, without_controls
+from gpu_pricer.network.response.applying import (
+    ResponseConfig,
+    require_dense,
+    with_response,
+    with_units_of,
+    without_controls,
+)
 from gpu_pricer.network.response.fit import Fit, fit_response
+from gpu_pricer.network.response.quantities import fit_quantities
 from gpu_pricer.network.segments.export import ExportConfig, export_artefact, export_members
 from gpu_pricer.network.segments.forming import (
     Membership,
@@ -89,6 +96,7 @@ class TrainSettings:
 class Trained:
     """A network and the price response of its segments, ready for export.
 
+    quantities: the response of the units per choice, None where all purchases are of one unit.
     tastes_until: the last period that its tastes were learned from; levels and price response may have been refitted to
     later periods.
     """
@@ -96,6 +104,7 @@ class Trained:
     network: DemandNetwork
     segmentation: Segmentation
     response: Fit
+    quantities: Fit | None
     tastes_until: date
 
 
@@ -129,9 +138,10 @@ def main(config: DictConfig) -> dict[str, object] | None:
     if settings.refit:
         market = _learn_through(data.with_every_period(), network, settings)
     membership, response = _respond(network.data, market, settings, _known_segments(settings.demand))
+    quantities = fit_quantities(market.known.grid, market.known.log, settings.response.fit)
     visits = network.data.visits_before(network.data.calendar.count)
     segmentation = segmentation_of(membership, Members(network, period_to_price(network)), visits)
-    _export(Trained(network, segmentation, response, data.calendar.last_trained), settings)
+    _export(Trained(network, segmentation, response, quantities, data.calendar.last_trained), settings)
     return {"artefact": read_artefact(settings.demand).fingerprint()}
 
 
@@ -263,9 +273,10 @@ def _export(trained: Trained, settings: TrainSettings) -> None:
     now = datetime.now(UTC)
     run, created = f"{now:%Y%m%dT%H%M%S}", now.isoformat(timespec="seconds")
     plain = export_artefact(network, trained.segmentation.segment, visits, settings.export, run, created)
-    _replace(settings.work / MEMBERS, export_members(network, visits, settings.export, run, created))
-    artefact = with_response(plain, trained.response, settings.response, settings.seed)
-    _replace(settings.work / NAIVE, _naive(plain, trained.response, settings))
+    members = export_members(network, visits, settings.export, run, created)
+    artefact = with_response(plain, trained.response, trained.quantities, settings.response, settings.seed)
+    _replace(settings.work / MEMBERS, None if members is None else with_units_of(artefact, members))
+    _replace(settings.work / NAIVE, _naive(plain, trained, settings))
     with whole_or_absent(settings.work / NETWORK):
         write_network(network, trained.segmentation, trained.tastes_until, settings.work / NETWORK)
         write_artefact(artefact, settings.demand, settings.work / NETWORK)
@@ -275,11 +286,14 @@ def _export(trained: Trained, settings: TrainSettings) -> None:
     )  # fmt: skip
 
 
-def _naive(plain: DemandArtefact, response: Fit, settings: TrainSettings) -> DemandArtefact | None:
+def _naive(plain: DemandArtefact, trained: Trained, settings: TrainSettings) -> DemandArtefact | None:
     """Return the artefact whose price response takes prices as they are; None where no instrument corrects it."""
-    if settings.response.endogeneity.instruments is None:
+    config = settings.response
+    if config.endogeneity.instruments is None:
         return None
-    return with_response(plain, without_controls(response, settings.response.fit), settings.response, settings.seed)
+    response = without_controls(trained.response, config.fit)
+    quantities = None if trained.quantities is None else without_controls(trained.quantities, config.fit)
+    return with_response(plain, response, quantities, config, settings.seed)
 
 
 def _replace(directory: Path, artefact: DemandArtefact | None) -> None:

@@ -35,33 +35,66 @@ class ResponseConfig:
         require_integer("response.draws", self.draws, 0)
 
 
-def with_response(artefact: DemandArtefact, fit: Fit, config: ResponseConfig, seed: int) -> DemandArtefact:
-    """Return the artefact with the sensitivities of the fit, levels to go with them, and draws of their posterior.
+def with_response(
+    artefact: DemandArtefact, fit: Fit, quantities: Fit | None, config: ResponseConfig, seed: int
+) -> DemandArtefact:
+    """Return the artefact with the sensitivities of the fits, levels to go with them, and draws of their posterior.
 
+    quantities: the response of the units per choice, None where all purchases are of one unit. Its sensitivity κ adds
+    to that of the choices: own elasticities at the reference price are then −(b + κ)(1 − P), where those of units are
+    −b(1 − P) − κ; the two differ by κP, which is small where most visits buy another product or none.
     A product that taught nothing takes its category's sensitivity, or where none of the category taught the one that
-    is expected of any product, and keeps its appeal at the reference price. InputError where the artefact is not
-    dense.
+    is expected of any product, and keeps its appeal and its units per choice at the reference price. InputError where
+    the artefact is not dense.
     """
     require_dense(artefact.info.form)
-    row = fit.grid.row.numpy()
-    appeal, sensitivity = artefact.factors["appeal"].copy(), artefact.factors["sensitivity"].copy()
-    sensitivity[:] = fit.common_sensitivity()[:, None].numpy()
-    names = artefact.products["category_id"].to_list()
-    taught = [names[row[first]] for first in np.flatnonzero(np.diff(fit.grid.category.numpy(), prepend=-1))]
-    of_category = dict(zip(taught, fit.category_sensitivity().numpy().T, strict=True))
-    for place, name in enumerate(names):
-        if name in of_category:
-            sensitivity[:, place] = of_category[name]
-    sensitivity[:, row] = fit.sensitivity.numpy()
-    appeal[:, row] = fit.next_appeal(recent_context(fit.grid, config.carry_periods)).numpy()
+    row, names = fit.grid.row.numpy(), artefact.products["category_id"]
+    taught = names.gather(row[np.diff(fit.grid.category.numpy(), prepend=-1) > 0]).to_list()
+    context = recent_context(fit.grid, config.carry_periods)
+    appeal, sensitivity = artefact.factors["appeal"].copy(), _sensitivities(fit, names, taught)
+    appeal[:, row] = fit.next_appeal(context).numpy()
+    products = artefact.products
+    if quantities is not None:
+        quantity_sensitivity = _sensitivities(quantities, names, taught)[0]
+        sensitivity += quantity_sensitivity
+        units = products["units_per_choice"].to_numpy(writable=True)
+        units[row] = quantities.next_appeal(context)[0].exp().numpy()
+        products = products.with_columns(
+            units_per_choice=pl.Series(units), quantity_sensitivity=pl.Series(quantity_sensitivity).cast(pl.Float64)
+        )
     posterior = None
     if config.draws:
-        untaught = pl.DataFrame({"category_id": names, "is_known": artefact.products["product_id"].is_not_null()})
-        size = dict(untaught.group_by("category_id").agg(pl.col("is_known").sum()).iter_rows())
-        left = torch.tensor([size[name] for name in taught]) - torch.bincount(fit.grid.category)
-        drawn = draw_deviations(fit, left, config.draws, seed)
+        drawn = draw_deviations(fit, _untaught(fit, artefact.products, taught), config.draws, seed, quantities)
         posterior = posterior_table(artefact.segments["segment_id"], taught, drawn)
-    return replace(artefact, factors={"appeal": appeal, "sensitivity": sensitivity}, posterior=posterior)
+    factors = {"appeal": appeal, "sensitivity": sensitivity}
+    return replace(artefact, factors=factors, products=products, posterior=posterior)
+
+
+def with_units_of(artefact: DemandArtefact, members: DemandArtefact) -> DemandArtefact:
+    """Return the dense members, whose demand is of choices, with the units per choice of the artefact's products."""
+    units = artefact.products.select("product_id", "units_per_choice", "quantity_sensitivity")
+    products = members.products.drop(units.columns[1:])
+    products = products.join(units, on="product_id", how="left", maintain_order="left")
+    added = products["quantity_sensitivity"].to_numpy().astype(np.float32)
+    factors = members.factors | {"sensitivity": members.factors["sensitivity"] + added}
+    return replace(members, factors=factors, products=products.select(members.products.columns))
+
+
+def _sensitivities(fit: Fit, names: pl.Series, taught: list[str]) -> np.ndarray:
+    """Return float32 sensitivities [S, P] of products of these categories [P]; taught [G]: names of the fit's own."""
+    beside = fit.common_sensitivity()[:, None]
+    known = torch.cat([fit.category_sensitivity(), beside], dim=1).float().numpy()
+    category = names.replace_strict(taught, range(len(taught)), default=len(taught), return_dtype=pl.Int64).to_numpy()
+    sensitivity = known[:, category]
+    sensitivity[:, fit.grid.row.numpy()] = fit.sensitivity.float().numpy()
+    return sensitivity
+
+
+def _untaught(fit: Fit, products: pl.DataFrame, taught: list[str]) -> torch.Tensor:
+    """Return how many known products of each taught category [G] taught nothing."""
+    known = products.select("category_id", is_known=pl.col("product_id").is_not_null())
+    size = dict(known.group_by("category_id").agg(pl.col("is_known").sum()).iter_rows())
+    return torch.tensor([size[name] for name in taught]) - torch.bincount(fit.grid.category)
 
 
 def require_dense(form: str) -> None:

@@ -12,19 +12,33 @@ from gpu_pricer.network.response.newton import equations
 LARGEST = 20.0  # log deviation that an artefact may hold; where the log shows no response, b has no lower end
 
 
-def draw_deviations(fit: Fit, untaught: Tensor, draws: int, seed: int) -> np.ndarray:
+def draw_deviations(fit: Fit, untaught: Tensor, draws: int, seed: int, quantities: Fit | None = None) -> np.ndarray:
     """Return deviations [draws, S, G] of the log of a segment's mean sensitivity in a category.
 
     The mean is over the category's products, taught or not, all counted alike, and is compared with that of the
     posterior means. untaught [G]: how many products of each category taught nothing; their own coefficients are drawn
     from the category's. What all categories share is drawn once; the prior widths are taken as known.
+    quantities: the response of the units per choice, which adds to the sensitivity of all segments. Units given choices
+    have a likelihood of their own, so that the two are drawn independently.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    total, settled = _draw_totals(fit, untaught, draws, generator)
+    if quantities is not None:
+        further, settled_further = _draw_totals(quantities, untaught, draws, generator)
+        total, settled = total + further, settled + settled_further
+    return torch.log(total / settled).transpose(1, 2).numpy()
+
+
+def _draw_totals(fit: Fit, untaught: Tensor, draws: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Return draws [draws, G, S] of the sums of the sensitivities in a category, and the sums at the posterior means.
+
+    untaught: as in draw_deviations.
     """
     grid, layout, state = fit.grid, fit.layout, fit.state
     beta = layout.log_sensitivity
-    generator = torch.Generator().manual_seed(seed)
     common = _drawn(state.mu_variance[None], draws, generator)[:, 0]
     prior = torch.linalg.cholesky(fit.widths.product[beta, beta])
-    drawn = []
+    drawn, means = [], []
     for products, categories in grid.blocks():
         part, block = grid.part(products, categories), state.part(products, categories)
         solved = equations(part, fit.counts.part(products, categories), block, fit.widths, layout)
@@ -40,8 +54,9 @@ def draw_deviations(fit: Fit, untaught: Tensor, draws: int, seed: int) -> np.nda
             noise = torch.randn(draws, count, layout.segments, generator=generator, dtype=FLOAT) @ prior.T
             total[:, category] += torch.exp(theta[:, category, None] + noise).sum(1)
             settled[category] += count * expected[category]
-        drawn.append(torch.log(total / settled))
-    return torch.cat(drawn, dim=1).transpose(1, 2).numpy()
+        drawn.append(total)
+        means.append(settled)
+    return torch.cat(drawn, dim=1), torch.cat(means)
 
 
 def posterior_table(segment_id: pl.Series, category_id: list[str], drawn: np.ndarray) -> pl.DataFrame:

@@ -3,13 +3,22 @@
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.network.response.applying import ResponseConfig, recent_context, with_response, without_controls
+from gpu_pricer.network.response.applying import (
+    ResponseConfig,
+    recent_context,
+    with_response,
+    with_units_of,
+    without_controls,
+)
 from gpu_pricer.network.response.controls import EndogeneityConfig
 from gpu_pricer.network.response.fit import FitConfig, fit_response
+from gpu_pricer.network.response.posterior import draw_deviations
+from gpu_pricer.network.response.quantities import Quantities
 from tests.markets import small_artefact
 from tests.network.response.drawn import Recipe, draw_market
 
@@ -37,11 +46,88 @@ def fit():
 
 @pytest.fixture(scope="module")
 def applied(artefact, fit):
-    return with_response(artefact, fit, CONFIG, seed=0)
+    return with_response(artefact, fit, None, CONFIG, seed=0)
 
 
 def test_products_that_taught_have_the_sensitivity_of_the_fit(applied, fit):
     np.testing.assert_allclose(applied.factors["sensitivity"][:, ROWS], fit.sensitivity, rtol=1e-6)
+
+
+def with_quantities(fit, units=1.5, response=0.6):
+    """Return the response of units that a choice takes in a log of these choices, on the same grid."""
+    choices = fit.counts.bought.sum(1, keepdim=True)
+    taken = units * choices * torch.exp(-response * fit.grid.move)[:, None]
+    return fit_response(fit.grid, Quantities(taken, choices), CONFIG.fit)
+
+
+@pytest.fixture(scope="module")
+def quantities(fit):
+    return with_quantities(fit)
+
+
+@pytest.fixture(scope="module")
+def of_units(artefact, fit, quantities):
+    return with_response(artefact, fit, quantities, CONFIG, seed=0)
+
+
+def test_sensitivity_of_units_is_that_of_choices_and_of_the_units_per_choice(of_units, applied, quantities):
+    """Of every segment and product, taught or not."""
+    more = of_units.factors["sensitivity"] - applied.factors["sensitivity"]
+
+    assert (more > 0).all()
+    np.testing.assert_allclose(more, np.broadcast_to(of_units.products["quantity_sensitivity"], more.shape), rtol=1e-4)
+    np.testing.assert_allclose(more[0, ROWS], quantities.sensitivity[0], rtol=1e-4)
+    np.testing.assert_allclose(of_units.factors["appeal"], applied.factors["appeal"], rtol=0)
+
+
+def test_units_per_choice_are_those_at_the_reference_price(of_units, artefact):
+    units, before = (table.products["units_per_choice"].to_numpy() for table in (of_units, artefact))
+    untaught = [row for row in range(12) if row not in ROWS]
+
+    np.testing.assert_allclose(units[ROWS], 1.5, rtol=0.03)
+    np.testing.assert_array_equal(units[untaught], before[untaught])
+
+
+def test_draws_of_units_are_around_the_sum_and_know_of_both(of_units, applied, fit, quantities):
+    """Linearised, the variance of log(b + κ) is that of b's and κ's shares."""
+    total = of_units.factors["sensitivity"][:, ROWS].mean(1) / applied.factors["sensitivity"][:, ROWS].mean(1)
+    many = replace(CONFIG, draws=2000)
+    both, alone = (
+        with_response(applied, fit, given, many, seed=0).posterior.filter(pl.col("category_id") == "c1")
+        for given in (quantities, None)
+    )
+    spread = [
+        table.group_by("segment_id").agg(pl.col("log_deviation").std()).sort("segment_id") for table in (both, alone)
+    ]
+
+    assert abs(both["log_deviation"].mean()) < 0.05
+    assert (spread[0]["log_deviation"] > 0.9 * spread[1]["log_deviation"] / total.max()).all()
+
+
+def test_without_quantities_the_artefact_is_that_of_the_choices_bit_for_bit(applied, artefact, fit):
+    left = torch.tensor([1, 0, 2])  # of UNTAUGHT
+    drawn = draw_deviations(fit, left, CONFIG.draws, seed=0)
+
+    assert applied.products.equals(artefact.products)
+    np.testing.assert_array_equal(applied.factors["sensitivity"][:, ROWS], fit.sensitivity.float())
+    np.testing.assert_array_equal(applied.posterior["log_deviation"].to_numpy(), drawn.ravel().astype(np.float32))
+
+
+def test_members_take_the_units_of_the_artefact(artefact, of_units):
+    products = [2, 8, 3]
+    members = replace(
+        artefact,
+        factors={name: factor[:, products] for name, factor in artefact.factors.items()},
+        products=artefact.products[products],
+    )
+
+    found = with_units_of(of_units, members)
+
+    added = of_units.products["quantity_sensitivity"].to_numpy()[products]
+    np.testing.assert_allclose(found.factors["sensitivity"] - members.factors["sensitivity"], [added] * 2, rtol=1e-5)
+    for name in ("quantity_sensitivity", "units_per_choice"):
+        assert found.products[name].equals(of_units.products[name][products])
+    assert with_units_of(artefact, members).fingerprint() == members.fingerprint()
 
 
 def test_products_that_taught_have_the_appeal_forecast_for_the_next_period(applied, fit):
@@ -76,7 +162,7 @@ def test_products_that_taught_nothing_keep_their_appeal(applied, artefact):
 def test_artefact_given_stays_as_it_was(artefact, fit):
     before = {name: factor.copy() for name, factor in artefact.factors.items()}
 
-    with_response(artefact, fit, CONFIG, seed=0)
+    with_response(artefact, fit, None, CONFIG, seed=0)
 
     for name, factor in artefact.factors.items():
         np.testing.assert_array_equal(factor, before[name])
@@ -97,19 +183,19 @@ def test_posterior_has_every_draw_for_every_segment_and_category_that_taught(app
 
 
 def test_same_seed_gives_the_same_artefact(artefact, fit, applied):
-    assert with_response(artefact, fit, CONFIG, seed=0).fingerprint() == applied.fingerprint()
-    assert with_response(artefact, fit, CONFIG, seed=1).fingerprint() != applied.fingerprint()
+    assert with_response(artefact, fit, None, CONFIG, seed=0).fingerprint() == applied.fingerprint()
+    assert with_response(artefact, fit, None, CONFIG, seed=1).fingerprint() != applied.fingerprint()
 
 
 def test_without_draws_there_is_no_posterior(artefact, fit):
-    assert with_response(artefact, fit, replace(CONFIG, draws=0), seed=0).posterior is None
+    assert with_response(artefact, fit, None, replace(CONFIG, draws=0), seed=0).posterior is None
 
 
 def test_factors_are_refused(fit):
     factors = small_artefact(0, segments=2, products=12, categories=4, form="factors")
 
     with pytest.raises(InputError, match=r"must be dense.* found 'factors': set train\.export\.form=dense") as error:
-        with_response(factors, fit, CONFIG, seed=0)
+        with_response(factors, fit, None, CONFIG, seed=0)
 
     assert "\n" not in str(error.value)
 
