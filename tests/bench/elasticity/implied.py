@@ -1,0 +1,42 @@
+"""What a regression would find if units answered prices as the artefact says."""
+
+import numpy as np
+import polars as pl
+
+from gpu_pricer.tables.artefact import DemandArtefact
+from tests.bench.elasticity.cells import Cells
+from tests.bench.elasticity.poisson import projected
+
+
+def responses(artefact: DemandArtefact) -> pl.DataFrame:
+    """Return product_id, reference_price and response: −d ln units / d(price / reference), of the products.
+
+    It is b(1 − P) of every segment at the reference price, weighted with the choices of the segment.
+    """
+    known = artefact.products.with_row_index("row").filter(
+        pl.col("product_id").is_not_null(), pl.col("availability") > 0
+    )
+    row = known["row"].to_numpy()
+    appeal, sensitivity = (artefact.factors[name][:, row].astype(np.float64) for name in ("appeal", "sensitivity"))
+    category = (known["category_id"].rank("dense") - 1).to_numpy().astype(np.int64)
+    weight = np.exp(appeal) * known["availability"].to_numpy()
+    total = np.stack([1 + np.bincount(category, of_segment) for of_segment in weight])
+    share = weight / total[:, category]
+    chosen = artefact.segments["visits"].to_numpy()[:, None] * share
+    response = (chosen * sensitivity * (1 - share)).sum(0) / chosen.sum(0)
+    return known.select("product_id", "reference_price", response=pl.Series(response))
+
+
+def implied_elasticity(cells: Cells, found: pl.DataFrame, mean: np.ndarray) -> float:
+    """Return the coefficient of the log price in a regression of the response's log units on price and promotion.
+
+    found: from responses. mean [n]: the expected units by which the regression weighs the cells. Products that the
+    artefact does not have are left out.
+    """
+    table = cells.table.with_columns(mean=pl.Series(mean)).join(found, on="product_id", maintain_order="left")
+    kept = Cells(table.filter(pl.col("mean") > 0))
+    rows, weight = kept.table, kept.table["mean"].to_numpy()
+    log_units = (-rows["response"] * (rows["price"] / rows["reference_price"] - 1)).to_numpy()
+    within = projected(np.column_stack([log_units, kept.log("price")]), weight, kept.effects)
+    root = np.sqrt(weight)[:, None]
+    return float(np.linalg.lstsq(root * within[:, 1:], root[:, 0] * within[:, 0], rcond=None)[0][0])
