@@ -50,7 +50,8 @@ def main(config: DictConfig) -> None:
               fingerprint     the demand artefact of the training that the held-out scores are of; `publish` compares
                               them with those of the published version's; null if paths.demand comes from elsewhere
               test            the network's rows, log_loss, auc, ece, predicted_over_actual, poisson_deviance and
-                              poisson_deviance_by_segment; intervals: of the scores, from resampled
+                              poisson_deviance_by_segment; units_poisson_deviance: of units in place of
+                              buyers; intervals: of the scores, from resampled
                               users and products in periods;
                               off_policy: the same scores of the products whose price moved most
               artefact        the same scores of the demand artefact exported from the network; absent with

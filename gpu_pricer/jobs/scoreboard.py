@@ -29,10 +29,11 @@ def scoreboard(metrics: dict[str, dict]) -> list[Table]:
 
 
 def _held_out(metrics: dict[str, dict]) -> Table:
-    """Return a row per model: its scores, the deviances of buyers per product and period, and its elasticity."""
+    """Return a row per model: its scores, the deviances of buyers and units per product and period, its elasticity."""
     judged = {"network": metrics["test"], "artefact": metrics.get("artefact"), **metrics.get("baselines", {})}
-    deviances = list(metrics["test"]["poisson_deviance"])
-    board = Table("held-out choices", *SCORES, *(f"deviance {name}" for name in deviances), "elasticity", "rising")
+    deviances, units = (list(metrics["test"].get(f"{of}poisson_deviance", {})) for of in ("", "units_"))
+    titles = [*(f"deviance {name}" for name in deviances), *(f"units' {name}" for name in units)]
+    board = Table("held-out choices", *SCORES, *titles, "elasticity", "rising")
     for name, block in judged.items():
         if block is None:
             continue
@@ -42,10 +43,15 @@ def _held_out(metrics: dict[str, dict]) -> Table:
             f"{block['log_loss']:.5f}", f"{block['auc']:.3f}", f"{block['ece']:.4f}",
             f"{block['predicted_over_actual']:.3f}",
             *(f"{block['poisson_deviance'][deviance]:.2f}" for deviance in deviances),
+            *(_number(block.get("units_poisson_deviance", {}).get(name)) for name in units),
             f"{response['mean_elasticity']:.2f}" if response else "",
             f"{response['share_rising']:.1%}" if response else "",
         )  # fmt: skip
     return board
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
 
 
 def _response(block: dict) -> Table:

@@ -138,7 +138,7 @@ def main(config: DictConfig) -> dict[str, object] | None:
     if settings.refit:
         market = _learn_through(data.with_every_period(), network, settings)
     membership, response = _respond(network.data, market, settings, _known_segments(settings.demand))
-    quantities = fit_quantities(market.known.grid, market.known.log, settings.response.fit)
+    quantities = _quantities(market, settings)
     visits = network.data.visits_before(network.data.calendar.count)
     segmentation = segmentation_of(membership, Members(network, period_to_price(network)), visits)
     _export(Trained(network, segmentation, response, quantities, data.calendar.last_trained), settings)
@@ -227,6 +227,11 @@ def _respond(
     return membership, fit_response(known.grid, counts, settings.response.fit, pooled)
 
 
+def _quantities(market: Market, settings: TrainSettings) -> Fit | None:
+    """Return the response of the units per choice in the periods that are trained on, None where all take one unit."""
+    return fit_quantities(market.known.grid, market.known.log, settings.response.fit)
+
+
 def _learn_through(data: ChoiceData, network: DemandNetwork, settings: TrainSettings) -> Market:
     """Return the market of the trained periods of `data`, the network's tables with other such periods, and adopt it.
 
@@ -245,7 +250,8 @@ def _judge(network: DemandNetwork, market: Market, settings: TrainSettings) -> N
     They include those of an artefact whose segments and price response are those of the periods that are trained on.
     """
     membership, response = _respond(network.data, market, settings)
-    predict_held_out(network, membership.segment, response, settings.work / HELD_OUT)
+    quantities = _quantities(market, settings)
+    predict_held_out(network, membership.segment, response, quantities, settings.work / HELD_OUT)
 
 
 def _known_segments(demand: Path) -> pl.DataFrame | None:

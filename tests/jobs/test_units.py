@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from gpu_pricer.evaluation.held_out import Bootstrap, HeldOut, Log
 from gpu_pricer.evaluation.truth.reference_prices import benchmark
 from gpu_pricer.evaluation.truth.under_truth import Learned, evaluate_under_truth
 from gpu_pricer.jobs import prepare, train
@@ -99,6 +100,22 @@ def test_prices_that_know_of_the_units_earn_more(learned, truth, catalog):
         profit.append(bench.market.profit(np.round(mean)[:, None]))
 
     assert profit[0] > profit[1]
+
+
+def test_units_of_held_out_weeks_are_foreseen_better_than_by_constant_units_per_choice(answering):
+    offers = pl.read_parquet(answering / "train" / "held_out.parquet")
+    tables = (pl.read_parquet(answering / "data" / f"{name}.parquet") for name in ("shelf", "choices", "visits"))
+    found = HeldOut(offers, Log(*tables), Bootstrap(5, 0.9), 0.5, seed=0)
+    rates = pl.read_parquet(answering / "data" / "categories.parquet")
+    joined = offers.join(rates, on="category_id", how="left", maintain_order="left")
+    constant = joined["probability"] / joined["choices_per_purchase"] * joined["units_per_choice"]
+
+    ours = found.blocks()["test"]["units_poisson_deviance"]
+    theirs = found.judge(offers["probability"], constant)[0]["units_poisson_deviance"]
+
+    assert found.blocks()["artefact"]["units_poisson_deviance"].keys() == ours.keys()
+    assert ours["moved_15pct"] < theirs["moved_15pct"]
+    assert ours["all"] < theirs["all"]
 
 
 def test_log_of_single_units_keeps_the_demand_of_choices(tmp_path):

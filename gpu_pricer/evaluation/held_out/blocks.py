@@ -39,8 +39,11 @@ class HeldOut:
 
     def blocks(self) -> dict[str, dict]:
         """Return the block test and, where the offers have an artefact_probability, the block artefact."""
-        names = {"network": "test"}
-        return {names.get(name, name): self.judge(pl.Series(value))[0] for name, value in self.probabilities().items()}
+        names, units = {"network": "test"}, {"network": "expected_units", "artefact": "artefact_expected_units"}
+        return {
+            names.get(name, name): self.judge(pl.Series(value), self._units(units[name]))[0]
+            for name, value in self.probabilities().items()
+        }
 
     def artefact_offers(self, categories: pl.Series) -> pl.DataFrame | None:
         """Return the offers of these categories, or None where offers have no artefact_probability."""
@@ -48,13 +51,17 @@ class HeldOut:
             return None
         return self.offers.filter(pl.col("category_id").is_in(categories.unique().to_list()))
 
-    def judge(self, probability: pl.Series) -> tuple[dict, Replicates]:
+    def judge(self, probability: pl.Series, units: pl.Series | None = None) -> tuple[dict, Replicates]:
         """Return the block of a model's probabilities [N], and the bootstrap's replicates of its scores.
+
+        units [N]: those that the model expects to be bought, None where it does not say.
 
         The block has the scores, their intervals, and under off_policy the scores of the products whose prices moved
         most. The replicates draw the same users and cells for every model.
         """
-        offers = self.offers.with_columns(probability=probability)
+        offers = self.offers.with_columns(probability=probability).drop("expected_units", strict=False)
+        if units is not None:
+            offers = offers.with_columns(expected_units=units, units=self._units_bought)
         replicates = bootstrap_scores(offers, self._moves, self.bootstrap, self.seed)
         off_policy = offers.join(self._moved_most, on="product_id", how="semi")
         block = evaluate_held_out(offers, self._moves) | {
@@ -62,6 +69,17 @@ class HeldOut:
             "off_policy": evaluate_held_out(off_policy, self._moves),
         }
         return block, replicates
+
+    def _units(self, name: str) -> pl.Series | None:
+        return self.offers[name] if name in self.offers.columns else None
+
+    @cached_property
+    def _units_bought(self) -> pl.Series:
+        """Return the units bought in each offer, [N]: the mean of several occasions in a period, which count as one."""
+        key = ["user_id", "period", "product_id"]
+        bought = self.sales.choices.drop_nulls("product_id").group_by(key).agg(pl.col("quantity").mean())
+        quantity = self.offers.join(bought, on=key, how="left", maintain_order="left")["quantity"]
+        return self.offers["bought"].cast(pl.Float64) * quantity.fill_null(0.0)
 
     @cached_property
     def _moves(self) -> pl.DataFrame:

@@ -17,7 +17,8 @@ def evaluate_held_out(offers: pl.DataFrame, moves: pl.DataFrame) -> dict[str, ob
 
     offers: a row per offer with period, product_id, probability, bought and weight (how many offers the row stands
     for). moves: from price_moves. Where offers have a segment_id, poisson_deviance_by_segment compares the buyers per
-    segment, product and period, the only score in which differences between segments show.
+    segment, product and period, the only score in which differences between segments show. Where they have units and
+    expected_units, units_poisson_deviance compares the units per product and period.
     """
     scores = evaluate_choices(
         offers["bought"].to_numpy(),
@@ -25,6 +26,8 @@ def evaluate_held_out(offers: pl.DataFrame, moves: pl.DataFrame) -> dict[str, ob
         offers["weight"].cast(pl.Float64).to_numpy(),
     )
     block: dict[str, object] = {**scores, "poisson_deviance": _deviances(offers, moves, CELL)}
+    if "expected_units" in offers.columns:
+        block["units_poisson_deviance"] = _deviances(offers, moves, CELL, "units", "expected_units")
     if "segment_id" in offers.columns:
         block["poisson_deviance_by_segment"] = _deviances(offers, moves, SEGMENT_CELL)
     return block
@@ -68,13 +71,19 @@ def select_moved_most(shelf: pl.DataFrame, reference: pl.DataFrame, share: float
     return products.head(max(1, round(share * products.height))).select("product_id")
 
 
-def _deviances(offers: pl.DataFrame, moves: pl.DataFrame, cell: tuple[str, ...]) -> dict[str, float]:
-    """Return by the name of a subset of cells the Poisson deviance of buyers per cell."""
+def _deviances(
+    offers: pl.DataFrame,
+    moves: pl.DataFrame,
+    cell: tuple[str, ...],
+    actual: str = "bought",
+    predicted: str = "probability",
+) -> dict[str, float]:
+    """Return by the name of a subset of cells the Poisson deviance of buyers, or of another column's sum, per cell."""
     weight = pl.col("weight")
     cells = (
         offers.group_by(cell, maintain_order=True)
-        .agg(buyers=(weight * pl.col("bought")).sum(), predicted=(weight * pl.col("probability")).sum())
+        .agg(actual=(weight * pl.col(actual)).sum(), predicted=(weight * pl.col(predicted)).sum())
         .join(moves, on=CELL, how="left", maintain_order="left")
     )
-    buyers, predicted = cells["buyers"].to_numpy(), cells["predicted"].to_numpy()
-    return {name: poisson_deviance(buyers[rows], predicted[rows]) for name, rows in moved_cells(cells["move"]).items()}
+    counts, means = cells["actual"].to_numpy(), cells["predicted"].to_numpy()
+    return {name: poisson_deviance(counts[rows], means[rows]) for name, rows in moved_cells(cells["move"]).items()}

@@ -11,6 +11,7 @@ from torch import Tensor
 from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, Batch, gather_batch
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.inference.prediction import BATCH, choice_shares, purchase_probabilities
+from gpu_pricer.network.inference.units import units_per_choice
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.model.likelihood import log_denominator
 from gpu_pricer.network.response.fit import Fit
@@ -31,31 +32,33 @@ class ArtefactShares:
         return self.share[batch.row, self.segment[batch.user][batch.occasion]]
 
 
-def predict_held_out(network: DemandNetwork, segment: np.ndarray, response: Fit | None, path: Path) -> None:
+def predict_held_out(
+    network: DemandNetwork, segment: np.ndarray, response: Fit | None, quantities: Fit | None, path: Path
+) -> None:
     """Write one row per offer of the test periods: the probability that it was bought in the visit, and whether it was.
 
     segment [U]: every user's segment, formed before the test periods. response: what those segments showed of their
-    price response until then, None where no product taught.
+    price response until then, None where no product taught. quantities: the response of the units per choice until
+    then, None where all purchases are of one unit.
     Columns: period, category_id, user_id, product_id, price_ratio, probability, bought, weight: how many occasions the
     sampled one stands for, segment_id, and artefact_probability: the prediction for the user's segment by an artefact
     exported just before the test periods, with the period's promotion as offsets; products that taught nothing keep the
-    network's own sensitivity.
+    network's own sensitivity. expected_units and artefact_expected_units: the units that each of the two expects the
+    user to buy of the product in the visit.
     Several occasions of a user in one period and category count as one.
     """
     data = network.data
     test = data.split()[2]
     network.eval()
     artefact = _artefact_shares(network, segment, response)
+    units = units_per_choice(data, quantities, network.support)
     generator = torch.Generator().manual_seed(0)
     frames = []
     with torch.no_grad():
         for index in _first_of_each_occasion(data, test).split(BATCH):
             batch = gather_batch(data, index, EVERY_ALTERNATIVE, generator)
-            predicted = {
-                "probability": choice_shares(network(batch), batch),
-                "artefact_probability": artefact.of_batch(batch),
-            }
-            frames.append(_offers(data, batch, predicted))
+            predicted = {"": choice_shares(network(batch), batch), "artefact_": artefact.of_batch(batch)}
+            frames.append(_offers(data, batch, predicted, units))
     offers = _described(network, pl.concat(frames), test)
     offers = offers.with_columns(segment_id=pl.Series(segment).gather(offers["user"]))
     with replacing_file(path) as fresh:
@@ -99,14 +102,18 @@ def _artefact_shares(network: DemandNetwork, segment: np.ndarray, response: Fit 
     return ArtefactShares(share, torch.from_numpy(segment))
 
 
-def _offers(data: ChoiceData, batch: Batch, predicted: dict[str, Tensor]) -> pl.DataFrame:
-    """Return the batch's offers, with the predicted choice shares turned into purchase probabilities."""
-    probabilities = {name: purchase_probabilities(data, batch, share) for name, share in predicted.items()}
+def _offers(data: ChoiceData, batch: Batch, predicted: dict[str, Tensor], units: Tensor) -> pl.DataFrame:
+    """Return the batch's offers, with the choice shares by model as purchase probabilities and as expected units.
+
+    units [R]: of a choice of every shelf row.
+    """
+    probabilities = {f"{of}probability": purchase_probabilities(data, batch, share) for of, share in predicted.items()}
+    expected = {f"{of}expected_units": share * units[batch.row] for of, share in predicted.items()}
     return pl.DataFrame({
         "user": batch.user[batch.occasion].numpy(),
         "choice_set": batch.choice_set[batch.occasion].numpy(),
         "shelf_row": batch.row.numpy(),
-        **{name: probability.numpy() for name, probability in probabilities.items()},
+        **{name: values.numpy() for name, values in (probabilities | expected).items()},
         "kept": batch.outside[batch.occasion].double().exp().numpy(),
     })  # fmt: skip
 

@@ -50,6 +50,28 @@ def test_deviance_is_over_buyers_per_product_and_period_with_weights():
     assert found["poisson_deviance"]["moved_15pct"] == pytest.approx(0.0)
 
 
+def test_units_have_a_deviance_beside_the_buyers():
+    first, second = periods(2)
+    offers = pl.DataFrame(
+        {
+            "period": [first, second, second],
+            "product_id": [1, 1, 1],
+            "probability": [0.5, 0.25, 0.5],
+            "bought": [True, False, True],
+            "units": [3.0, 0.0, 2.0],
+            "expected_units": [1.5, 0.25, 0.5],
+            "weight": [1.0, 2.0, 1.0],
+        }
+    )
+    moves = pl.DataFrame({"period": [first, second], "product_id": [1, 1], "move": [0.0, 0.2]})
+
+    found = evaluate_held_out(offers, moves)["units_poisson_deviance"]
+
+    cells = [2 * (3 * np.log(3 / 1.5) - 1.5), 2 * (2 * np.log(2 / 1.0) - 1.0)]
+    assert found["all"] == pytest.approx(np.mean(cells))
+    assert found["moved_15pct"] == pytest.approx(cells[1])
+
+
 def test_segments_have_a_deviance_of_their_own_cells():
     day = periods(1)[0]
     offers = pl.DataFrame(

@@ -12,6 +12,7 @@ from gpu_pricer.network.inference.held_out import predict_held_out
 from gpu_pricer.network.response.controls import EndogeneityConfig
 from gpu_pricer.network.response.fit import FitConfig, fit_response
 from gpu_pricer.network.response.loading import ResponseTables, load_response_data
+from gpu_pricer.network.response.quantities import Quantities
 from tests.canonical import SPLIT, write_canonical
 from tests.network.small import ENCODING, OPTIMISER, trained_network
 
@@ -53,7 +54,7 @@ def tables_of(folder):
 
 def test_held_out_rows_are_the_test_periods_and_probabilities_are_calibrated(market, trained, folder, tmp_path):
     _, data = market
-    predict_held_out(trained, SEGMENTS, response_of(data, tables_of(folder)), tmp_path / "held_out.parquet")
+    predict_held_out(trained, SEGMENTS, response_of(data, tables_of(folder)), None, tmp_path / "held_out.parquet")
 
     offers = pl.read_parquet(tmp_path / "held_out.parquet")
     assert offers["period"].unique().sort().to_list() == data.calendar.periods[-3:]
@@ -68,7 +69,7 @@ def test_the_artefact_s_probability_is_the_logit_of_the_learned_response(market,
     response = response_of(data, tables_of(folder))
     utility = response.utility().numpy()
 
-    predict_held_out(trained, SEGMENTS, response, tmp_path / "held_out.parquet")
+    predict_held_out(trained, SEGMENTS, response, None, tmp_path / "held_out.parquet")
 
     offers = pl.read_parquet(tmp_path / "held_out.parquet").sort("product_id")
     ids = data.products.table["product_id"].gather(response.grid.row.numpy()).to_list()
@@ -78,6 +79,30 @@ def test_the_artefact_s_probability_is_the_logit_of_the_learned_response(market,
         weight = np.exp(utility[taught, SEGMENTS[user], period])
         same = offers.filter(user_id=user, period=data.calendar.periods[period], category_id=category)
         assert same["artefact_probability"].to_list() == pytest.approx(weight / (1 + weight.sum()), rel=1e-4)
+
+
+def test_units_are_choices_times_the_units_of_a_choice_at_the_price(market, trained, folder, tmp_path):
+    """The units of a choice are those of a log that takes exp(−0.6 · (price / reference − 1)) units of everything."""
+    _, data = market
+    response = response_of(data, tables_of(folder))
+    choices = response.counts.bought.sum(1, keepdim=True)
+    taken = 2 * choices * torch.exp(-0.6 * response.grid.move)[:, None]
+    quantities = fit_response(response.grid, Quantities(taken, choices), FitConfig(60, 0.002))
+    place = {number: row for row, number in enumerate(response.grid.row.tolist())}
+
+    predict_held_out(trained, SEGMENTS, response, quantities, tmp_path / "held_out.parquet")
+
+    offers = pl.read_parquet(tmp_path / "held_out.parquet").with_columns(
+        units=pl.col("expected_units") / pl.col("probability")
+    )
+    number = dict(zip(data.products.table["product_id"], range(data.products.count), strict=True))
+    for product_id, ratio, units in offers.select("product_id", "price_ratio", "units").unique().rows():
+        if number[product_id] in place and 0.8 < ratio < 1.2:
+            assert units == pytest.approx(2 * np.exp(-0.6 * (ratio - 1)), rel=0.05)
+        elif number[product_id] not in place:
+            assert units == pytest.approx(1.0, rel=1e-5)
+    same = offers["artefact_expected_units"] / offers["artefact_probability"]
+    assert same.to_list() == pytest.approx(offers["units"].to_list(), rel=1e-5)
 
 
 def test_sales_of_the_test_periods_do_not_enter_the_artefact_s_probability(market, trained, folder, tmp_path):
@@ -91,7 +116,7 @@ def test_sales_of_the_test_periods_do_not_enter_the_artefact_s_probability(marke
     responses = [response_of(data, tables) for tables in (honest, honest | {"choices": other})]
 
     for number, response in enumerate(responses):
-        predict_held_out(trained, SEGMENTS, response, tmp_path / f"{number}.parquet")
+        predict_held_out(trained, SEGMENTS, response, None, tmp_path / f"{number}.parquet")
 
     first, second = (pl.read_parquet(tmp_path / f"{number}.parquet") for number in range(2))
     assert first["artefact_probability"].equals(second["artefact_probability"])
@@ -103,7 +128,7 @@ def test_a_sample_of_the_zeros_predicts_as_many_purchases_as_all_of_them(tmp_pat
     sampled = replace(OPTIMISER, max_alternatives=3)
     network = trained_network(data, tmp_path / "data", tmp_path / "train", optimiser=sampled)
 
-    predict_held_out(network, SEGMENTS, None, tmp_path / "held_out.parquet")
+    predict_held_out(network, SEGMENTS, None, None, tmp_path / "held_out.parquet")
 
     offers = pl.read_parquet(tmp_path / "held_out.parquet")
     predicted = (offers["probability"] * offers["weight"]).sum()

@@ -1,0 +1,30 @@
+"""The units that a choice of each offer takes, for predictions of the units that are bought."""
+
+import torch
+from torch import Tensor
+
+from gpu_pricer.network.encoding.choice_data import ChoiceData
+from gpu_pricer.network.response.fit import Fit
+
+
+def units_per_choice(data: ChoiceData, quantities: Fit | None, support: Tensor) -> Tensor:
+    """Return the expected units of a choice of the product of every shelf row, at the row's price, [R].
+
+    quantities: the response of the units per choice; products that it does not know, and all where it is None, take
+    their category's mean. support [P, 2]: a price outside this range, relative to the reference, counts as the nearest.
+    """
+    product = data.shelf.product
+    rates = torch.from_numpy(data.categories.table["units_per_choice"].to_numpy(writable=True))
+    units = rates[data.products.category[product]]
+    if quantities is None:
+        return units
+    place = torch.full((data.products.count,), -1)
+    place[quantities.grid.row] = torch.arange(len(quantities.grid.row))
+    is_known = place[product] >= 0
+    known, period = place[product][is_known], data.sets.period_of_rows()[is_known]
+    move = data.shelf.price_move(is_known.nonzero().squeeze(1)).double()
+    low, high = (support[product[is_known]] - 1).double().T
+    beyond = move - move.clamp(low, high)
+    log_units = quantities.utility()[known, 0, period] + quantities.sensitivity[0, known] * beyond
+    units[is_known] = log_units.exp()
+    return units
