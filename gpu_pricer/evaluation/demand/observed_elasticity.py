@@ -12,29 +12,31 @@ COVARIATES = ("log_price", "rival_price", "display", "mailer")
 ELASTICITY = COVARIATES.index("log_price")
 STEPS = 50
 LONGEST_STEP = 2.0
-LEAST_VARIATION = 1e-9  # buyers × variance of log price; with less of it the log identifies no slope
+LEAST_VARIATION = 1e-9  # units × variance of log price; with less of it the log identifies no slope
 
 
 def observed_elasticities(log: Log, bootstrap: Bootstrap, seed: int) -> pl.DataFrame:
-    """Return category_id, observed, low and high: the elasticity of buyers per product and period, and its interval.
+    """Return category_id, observed, low and high: the elasticity of units per product and period, and its interval.
 
-    Buyers ~ Poisson(visits · exp(level of the product + elasticity · ln price + coefficients · (the rivals' ln price,
-    display, mailer))), with one set of coefficients per category. Periods without a buyer count as zeros (Santos Silva
+    Units ~ Poisson(visits · exp(level of the product + elasticity · ln price + coefficients · (the rivals' ln price,
+    display, mailer))), with one set of coefficients per category. Periods without a sale count as zeros (Santos Silva
     & Tenreyro 2006). A replicate of the users moves the estimate by one Newton step from the optimum, which is the
     score bootstrap of Kline & Santos (2012). Shocks of a product in a period, which all its users share, add a normal
     deviation: together they have the two-way clustered variance, users + cells − noise (Cameron, Gelbach & Miller
-    2011). Null where the log identifies no elasticity: no buyer, a price that never
-    moved, or few buyers, all at low prices, so that any steeper slope fits them as well.
+    2011). Null where the log identifies no elasticity: no sale, a price that never
+    moved, or few sales, all at low prices, so that any steeper slope fits them as well.
     """
     cells = _cells(log)
-    buyers = _buyers(log, cells)
+    bought = _bought(log, cells)
+    units = np.asarray(bought.sum(axis=0))
     regression = _Regression.of(cells)
-    response, is_settled = regression.fitted(np.asarray(buyers.sum(axis=0)))
+    response, is_settled = regression.fitted(units)
     shares = regression.shares(response)
-    information = regression.information(np.asarray(buyers.sum(axis=0)), shares)
-    times = bootstrap.multiplicities(buyers.shape[0], seed)
-    elasticity, shifts = response[:, ELASTICITY], _solved(information, regression.scores(times @ buyers, shares))
-    spread = regression.spread_of_shocks(np.asarray(buyers.sum(axis=0)), shares, information)
+    information = regression.information(units, shares)
+    times = bootstrap.multiplicities(bought.shape[0], seed)
+    elasticity, shifts = response[:, ELASTICITY], _solved(information, regression.scores(times @ bought, shares))
+    noise = np.asarray(bought.power(2).sum(axis=0))
+    spread = regression.spread_of_shocks(units, noise, shares, information)
     of_shocks = spread * np.random.default_rng([seed, 1]).standard_normal(shifts.shape[:2])
     tails = [(1 - bootstrap.level) / 2, (1 + bootstrap.level) / 2]
     low, high = np.quantile(elasticity + shifts[:, :, ELASTICITY] + of_shocks, tails, 0)
@@ -63,14 +65,18 @@ def _cells(log: Log) -> pl.DataFrame:
     )
 
 
-def _buyers(log: Log, cells: pl.DataFrame) -> csr_array:
-    """Return 1 where a user bought in a cell, [U, cells]."""
+def _bought(log: Log, cells: pl.DataFrame) -> csr_array:
+    """Return the units that a user bought in a cell, [U, cells]; several occasions of a period count as their mean."""
     who = log.visits["user_id"].unique().sort()
-    bought = log.purchases.join(
-        cells.select("product_id", "period").with_row_index("cell"), on=["product_id", "period"]
-    ).join(who.to_frame().with_row_index("user"), on="user_id")
+    bought = (
+        log.choices.drop_nulls("product_id")
+        .group_by("user_id", "period", "product_id")
+        .agg(pl.col("quantity").mean())
+        .join(cells.select("product_id", "period").with_row_index("cell"), on=["product_id", "period"])
+        .join(who.to_frame().with_row_index("user"), on="user_id")
+    )
     place = bought["user"].to_numpy(), bought["cell"].to_numpy()
-    return csr_array((np.ones(bought.height), place), (len(who), cells.height))
+    return csr_array((bought["quantity"].cast(pl.Float64).to_numpy(), place), (len(who), cells.height))
 
 
 @dataclass(frozen=True)
@@ -88,53 +94,56 @@ class _Regression:
         product, category = ((cells[name].rank("dense") - 1).to_numpy() for name in ("product_id", "category_id"))
         return cls(cells.select(COVARIATES).to_numpy(), cells["log_visits"].to_numpy(), product, category)
 
-    def fitted(self, buyers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def fitted(self, units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the coefficients [G, K] that maximise the likelihood, and whether a maximum exists, [G].
 
-        The products' levels are concentrated out. There is no maximum where a slope separates buyers from the others:
+        The products' levels are concentrated out. There is no maximum where a slope separates sales from the others:
         the coefficients then still move by LONGEST_STEP after the last step.
         """
         response = np.zeros((int(self.category.max()) + 1, self.covariates.shape[1]))
         for _ in range(STEPS):
             shares = self.shares(response)
-            step = _solved(self.information(buyers, shares), self.scores(buyers[None], shares))[0]
+            step = _solved(self.information(units, shares), self.scores(units[None], shares))[0]
             response = response + np.clip(step, -LONGEST_STEP, LONGEST_STEP)
         return response, np.abs(step[:, ELASTICITY]) < LONGEST_STEP
 
     def shares(self, response: np.ndarray) -> np.ndarray:
-        """Return the share of each cell in its product's buyers, [cells]."""
+        """Return the share of each cell in its product's units, [cells]."""
         utility = self.offset + (self.covariates * response[self.category]).sum(axis=1)
         weight = np.exp(utility - utility.max())
         return weight / np.bincount(self.product, weight)[self.product]
 
-    def scores(self, buyers: np.ndarray, shares: np.ndarray) -> np.ndarray:
-        """Return the gradients [B, G, K] for B lists of buyers [B, cells]."""
+    def scores(self, units: np.ndarray, shares: np.ndarray) -> np.ndarray:
+        """Return the gradients [B, G, K] for B lists of units [B, cells]."""
         away = self._away(shares)
         groups = int(self.category.max()) + 1
         cell = np.arange(len(self.category))
         by_category = [csr_array((column, (cell, self.category)), (len(cell), groups)) for column in away.T]
-        return np.stack([buyers @ column for column in by_category], axis=2)
+        return np.stack([units @ column for column in by_category], axis=2)
 
-    def information(self, buyers: np.ndarray, shares: np.ndarray) -> np.ndarray:
-        """Return the curvature [G, K, K] of the likelihood for the buyers [cells]."""
-        expected = np.bincount(self.product, buyers)[self.product] * shares
+    def information(self, units: np.ndarray, shares: np.ndarray) -> np.ndarray:
+        """Return the curvature [G, K, K] of the likelihood for the units [cells]."""
+        expected = np.bincount(self.product, units)[self.product] * shares
         away = self._away(shares)
         products = expected[:, None, None] * away[:, :, None] * away[:, None, :]
         total = np.zeros((int(self.category.max()) + 1, *products.shape[1:]))
         np.add.at(total, self.category, products)
         return total
 
-    def spread_of_shocks(self, buyers: np.ndarray, shares: np.ndarray, information: np.ndarray) -> np.ndarray:
+    def spread_of_shocks(
+        self, units: np.ndarray, noise: np.ndarray, shares: np.ndarray, information: np.ndarray
+    ) -> np.ndarray:
         """Return the standard deviation [G] of the elasticities by shocks of cells, beyond the chance of who buys.
 
-        buyers [cells]; information [G, K, K]. By chance alone, as of Poisson counts, the elasticities have the variance
-        that is the inverse of the information; what the cells' residuals give above it comes from shocks.
+        units [cells]; noise [cells]: the variance of units by the chance of who buys, which is the sum of the squares
+        of what each user bought; information [G, K, K]. What the cells' residuals give above it comes from shocks.
         """
         inverse = _inverse(information)[:, ELASTICITY]
         influence = (self._away(shares) * inverse[self.category]).sum(axis=1)
-        residual = buyers - np.bincount(self.product, buyers)[self.product] * shares
+        residual = units - np.bincount(self.product, units)[self.product] * shares
         variance = np.bincount(self.category, (residual * influence) ** 2, minlength=len(inverse))
-        return np.sqrt(np.maximum(self._correction(len(inverse)) * variance - inverse[:, ELASTICITY], 0))
+        by_chance = np.bincount(self.category, noise * influence**2, minlength=len(inverse))
+        return np.sqrt(np.maximum(self._correction(len(inverse)) * variance - by_chance, 0))
 
     def _correction(self, groups: int) -> np.ndarray:
         """Return cells / (cells − coefficients) of each category, [G]: residuals are smaller than shocks by as much."""
@@ -143,7 +152,7 @@ class _Regression:
         return cells / np.maximum(cells - levels - len(COVARIATES), 1)
 
     def _away(self, shares: np.ndarray) -> np.ndarray:
-        """Return the covariates [cells, K] minus their means over the product's buyers."""
+        """Return the covariates [cells, K] minus their means over the product's units."""
         means = [np.bincount(self.product, shares * column)[self.product] for column in self.covariates.T]
         return self.covariates - np.stack(means, axis=1)
 

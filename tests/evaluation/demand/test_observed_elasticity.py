@@ -56,7 +56,7 @@ def drawn_log(shock):
         "period": np.datetime64("2024-01-01") + 7 * week, "category_id": product // 3, "product_id": product,
         "price": price, "display": 0.0, "mailer": 0.0,
     })  # fmt: skip
-    choices = shelf[cell].select("period", "category_id", "product_id", user_id=pl.Series(user))
+    choices = shelf[cell].select("period", "category_id", "product_id", user_id=pl.Series(user), quantity=1.0)
     visits = shelf.select("period").unique().join(pl.DataFrame({"user_id": range(users)}), how="cross")
     return Log(shelf, choices, visits)
 
@@ -109,3 +109,19 @@ def test_intervals_cover_the_truth_where_shocks_exceed_the_chance_of_who_buys():
     found = observed_elasticities(drawn_log(shock=0.6), BOOTSTRAP, seed=0)
 
     assert found.select(pl.lit(-2.0).is_between("low", "high").mean()).item() >= 0.8
+
+
+def test_elasticity_is_that_of_units():
+    """Buyers answer by -2, and what each takes by -1: about 3 units, at least one."""
+    log, rng = drawn_log(shock=0.0), np.random.default_rng(6)
+    bought = log.choices.join(log.shelf.select("period", "product_id", "price"), on=["period", "product_id"])
+    taken = 1.0 + rng.poisson(3 / bought["price"].to_numpy() - 1)
+    units = Log(log.shelf, bought.with_columns(quantity=pl.Series(taken)), log.visits)
+
+    found = observed_elasticities(units, BOOTSTRAP, seed=0)
+
+    assert found["observed"].mean() == pytest.approx(-3.0, abs=0.1)
+    assert found.select(pl.lit(-3.0).is_between("low", "high").mean()).item() >= 0.8
+    alone = observed_elasticities(log, BOOTSTRAP, seed=0)
+    width = [(table["high"] - table["low"]).mean() for table in (found, alone)]
+    assert width[0] < 1.5 * width[1]
