@@ -3,8 +3,8 @@
 On the grocery benchmark (Complete Journey, ten categories), one line of JSON:
 thirds: log ratio of the buying lifts in cuts of the most and the least sensitive third of the users, weeks 41-52, from
 a training that ends with week 40; users are split by their own sensitivity or by their segment's.
-regression: the artefact's elasticity of each category beside a regression of that category's log, and how many of them
-lie inside its 95 % interval.
+regression: the artefact's elasticity of each category beside a regression of that category's units, and how many of
+them lie inside its 95 % interval.
 predicted_over_actual: held-out purchases in weeks of a cut, of a rise, and others.
 Unknown arguments are overrides of the runs.
 """

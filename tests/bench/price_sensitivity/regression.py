@@ -16,7 +16,7 @@ class Cells:
     """The C cells (product and week on the shelf) of a category and the H households that visit.
 
     design [C, K]: the COVARIATES, then a dummy for every product and for every week but the first. week [C]: number of
-    the cell's week. bought [H, C]: 1 where the household bought. visits [H, W]: 1 where it visited in the week.
+    the cell's week. bought [H, C]: the units that the household bought. visits [H, W]: 1 where it visited in the week.
     """
 
     design: np.ndarray
@@ -39,10 +39,10 @@ class Elasticity:
 
 
 def regression_elasticities(shelf: pl.DataFrame, choices: pl.DataFrame, visits: pl.DataFrame) -> dict[str, Elasticity]:
-    """Return the elasticity of the buyers in every category of the canonical tables, by category.
+    """Return the elasticity of units in every category of the canonical tables, by category.
 
-    Buyers of product j in week t ~ Poisson(visits_t · exp(level_j + effect_t + e·ln price + d·display + m·mailer)).
-    There is one regression for each category, weeks without a buyer included (Santos Silva & Tenreyro 2006). The
+    Units of product j in week t ~ Poisson(visits_t · exp(level_j + effect_t + e·ln price + d·display + m·mailer)).
+    There is one regression for each category, weeks without a sale included (Santos Silva & Tenreyro 2006). The
     interval is that of the sandwich covariance with households as clusters (Liang & Zeger 1986).
     """
     return {
@@ -64,7 +64,7 @@ def cells_of(shelf: pl.DataFrame, choices: pl.DataFrame, visits: pl.DataFrame) -
     purchases = choices.join(
         shelf.select("period", "product_id").with_row_index("cell"), on=["period", "product_id"]
     ).filter(pl.col("user_id").is_in(who.implode()))
-    bought[who.search_sorted(purchases["user_id"]), purchases["cell"].to_numpy()] = 1
+    bought[who.search_sorted(purchases["user_id"]), purchases["cell"].to_numpy()] = purchases["quantity"].to_numpy()
     return Cells(np.column_stack([covariates, *dummies]), week, bought, came)
 
 
@@ -81,11 +81,11 @@ def fitted_elasticity(cells: Cells) -> Elasticity:
 
 def _coefficients(cells: Cells, exposure: np.ndarray) -> np.ndarray:
     """Return the coefficients [K] of the largest Poisson likelihood, by iteratively reweighted least squares."""
-    buyers = cells.bought.sum(axis=0)
-    expected = (buyers + exposure * buyers.sum() / exposure.sum()) / 2
+    units = cells.bought.sum(axis=0)
+    expected = (units + exposure * units.sum() / exposure.sum()) / 2
     coefficient = np.zeros(cells.design.shape[1])
     for _ in range(STEPS):
-        target = np.log(expected / exposure) + (buyers - expected) / expected
+        target = np.log(expected / exposure) + (units - expected) / expected
         root = np.sqrt(expected)
         last, coefficient = coefficient, np.linalg.lstsq(cells.design * root[:, None], target * root, rcond=None)[0]
         expected = exposure * np.exp(cells.design @ coefficient)

@@ -39,7 +39,9 @@ def log():
     names = ["period", "category_id", "product_id", "price", "display", "mailer"]
     return {
         "shelf": pl.DataFrame(shelf, schema=names, orient="row"),
-        "choices": pl.DataFrame(choices, schema=["user_id", "period", "product_id"], orient="row"),
+        "choices": pl.DataFrame(choices, schema=["user_id", "period", "product_id"], orient="row").with_columns(
+            quantity=1.0
+        ),
         "visits": visits,
     }
 
