@@ -65,7 +65,7 @@ def draw_calibration(path: Path, outcomes: np.ndarray, weights: np.ndarray, mode
 
 
 def draw_response_curves(path: Path, curves: pl.DataFrame, by_category: dict[str, dict]) -> None:
-    """Draw a small chart per category: purchases against prices, with the training support shaded.
+    """Draw a small chart per category: units against prices, with the training support shaded.
 
     curves: from response_curves; by_category: elasticity_by_category of artefact_response.
     """
@@ -81,7 +81,7 @@ def draw_response_curves(path: Path, curves: pl.DataFrame, by_category: dict[str
             axes.set_xlim(levels.min() - 0.05, levels.max() + 0.05)
             axes.tick_params(labelbottom=True)
         drawn.supxlabel("all prices of the category, relative to today's", fontsize=9)
-        drawn.supylabel("purchases per 1,000 visits", fontsize=9)
+        drawn.supylabel("units per 1,000 visits", fontsize=9)
         handles, labels = charts[0, 0].get_legend_handles_labels()
         drawn.legend(handles, labels, loc="outside upper left", ncols=len(labels))
 
@@ -122,15 +122,15 @@ def draw_segmentation(path: Path, value: pl.DataFrame) -> None:
 
 
 def _draw_response(axes: Axes, curve: pl.DataFrame, elasticity: dict) -> None:
-    level, purchases = curve["price_level"].to_numpy(), curve["purchases"].to_numpy()
+    level, units = curve["price_level"].to_numpy(), curve["units"].to_numpy()
     low, high = curve["support_low"][0], curve["support_high"][0]
     inside = (level >= low - 0.01) & (level <= high + 0.01)
     axes.axvspan(low, high, color=SUPPORT, lw=0, label="prices seen in training")
-    today = np.interp(1.0, level, purchases)
-    axes.plot(level, purchases, color=OURS, lw=0.9, ls=":")
-    axes.plot(level[inside], purchases[inside], color=OURS, lw=1.8, label="demand model")
+    today = np.interp(1.0, level, units)
+    axes.plot(level, units, color=OURS, lw=0.9, ls=":")
+    axes.plot(level[inside], units[inside], color=OURS, lw=1.8, label="demand model")
     axes.plot([1.0], [today], marker="o", ms=3.5, color=OURS)
-    axes.set_ylim(0, 1.35 * purchases.max())
+    axes.set_ylim(0, 1.35 * units.max())
     axes.text(0.97, 0.97, _own_elasticity(elasticity), transform=axes.transAxes, ha="right", va="top", fontsize=7.5)
 
 

@@ -55,20 +55,18 @@ class Explanation:
     """A price and its derivation; money in currency.
 
     now, today: outcomes of the price and of today's price. parts: the five PARTS, which add up to the price.
-    unconstrained_price: the sum of the parts without the adjustment. share: probability that a visit chooses the
-    product. elasticity: of its units to its price. sensitivity: b at the reference price. support: the least and the
-    largest price that training saw. low, high: the range of allowed prices, with the rules that set its ends.
-    runner_up: the outcome of the best other allowed price, None where no other is allowed. curve: outcomes of prices
-    below and above. neighbours: number of other products in the category. family: ids of the products that share the
-    price, this product included; empty without a family. visits: of the segment in a period. interval: None without
-    draws.
+    unconstrained_price: the sum of the parts without the adjustment. elasticity: of the units to the price.
+    sensitivity: b at the reference price. support: the least and the largest price that training saw. low, high: the
+    range of allowed prices, with the rules that set its ends. runner_up: the outcome of the best other allowed price,
+    None where no other is allowed. curve: outcomes of prices below and above. neighbours: number of other products in
+    the category. family: ids of the products that share the price, this product included; empty without a family.
+    visits: of the segment in a period. interval: None without draws.
     """
 
     now: PriceOutcome
     today: PriceOutcome
     parts: dict[str, float]
     unconstrained_price: float
-    share: float
     elasticity: float
     sensitivity: float
     reference_price: float
@@ -203,7 +201,6 @@ def explain_price(
         today=category.outcome_at(float(today), row, family),
         parts=parts,
         unconstrained_price=sum(amount for name, amount in parts.items() if name != "adjustment"),
-        share=float(share[row]),
         elasticity=category.elasticity(row, slope[row, 0]),
         sensitivity=float(slope[row, 0] * problem.products.reference_price[product]),
         reference_price=float(problem.products.reference_price[product] / CENTS),

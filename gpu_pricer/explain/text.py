@@ -95,9 +95,10 @@ def _limits(found: Explanation, binding: str) -> list[str]:
 
 def _choices(found: Explanation, currency: str) -> list[str]:
     shown = f"the {found.neighbours} other products of the category keep their prices"
+    per_visit = found.now.units / PER_VISITS
     lines = [
         f"What else could be set ({shown})",
-        f"  {found.share:.2%} of visits choose it; 1 % more on the price is {found.elasticity:+.2f} % units",
+        f"  {per_visit:.4f} units per visit; 1 % more on the price is {found.elasticity:+.2f} % units",
         *_interval(found),
         f"  at this price  {_outcome(found.now)}",
         f"  at today's     {_outcome(found.today)}",

@@ -12,7 +12,7 @@ CURVES = pl.DataFrame(
     {
         "category_id": ["tea"] * 3 + ["mate"] * 3,
         "price_level": [0.8, 1.0, 1.2] * 2,
-        "purchases": [30.0, 20.0, 15.0, 3.0, 2.0, 1.0],
+        "units": [30.0, 20.0, 15.0, 3.0, 2.0, 1.0],
         "support_low": 0.9,
         "support_high": 1.3,
     }

@@ -115,7 +115,7 @@ def test_posterior_says_how_far_elasticity_and_profit_may_be_off(gpu_pricer, sho
     line = next(line for line in ended.out.splitlines() if "nine in ten of the 20 sensitivities" in line)
     steepest, flattest, least, most = numbers(line)
     assert [least, most] == pytest.approx([row["profit_low"], row["profit_high"]], abs=0.006)
-    expected = numbers(next(line for line in ended.out.splitlines() if "of visits choose it" in line))[-1]
+    expected = numbers(next(line for line in ended.out.splitlines() if "units per visit" in line))[-1]
     assert steepest < expected < flattest < 0
     at_price = numbers(next(line for line in ended.out.splitlines() if "  at this price" in line))
     assert at_price[:2] == pytest.approx([row["expected_units"], row["expected_profit"]], abs=0.006)

@@ -60,8 +60,12 @@ class CatalogDemand:
         """Return the expected choices [P, S] in a period when all prices are `level` times today's."""
         return self.shares(level) * self.problem.segments.visits
 
+    def units(self, level: float) -> np.ndarray:
+        """Return the expected units [P, S] in a period when all prices are `level` times today's."""
+        return self.purchases(level) * self.problem.products.units_per_choice[:, None]
+
     def elasticities(self) -> pl.DataFrame:
-        """Return the own-price elasticity of every segment and product on the shelf, at today's prices.
+        """Return the own-price elasticity of units of every segment and product on the shelf, at today's prices.
 
         Columns: category_id, segment_id, elasticity, and purchases, the cell's expected purchases in a period.
         """

@@ -50,13 +50,13 @@ def arc_response(offers: pl.DataFrame, probability: np.ndarray, after: np.ndarra
 
 
 def response_curves(demand: CatalogDemand) -> pl.DataFrame:
-    """Return category_id, price_level, purchases per 1,000 visits, support_low and support_high, sorted.
+    """Return category_id, price_level, units per 1,000 visits, support_low and support_high, sorted.
 
     All prices of a category are price_level times today's. The support of a category is the mean of its products'
-    supports relative to today's prices, weighted with purchases.
+    supports relative to today's prices, weighted with units.
     """
     per_visits = PER_VISITS / demand.problem.segments.visits.sum()
-    now = per_visits * demand.purchases(1.0).sum(axis=1)
+    now = per_visits * demand.units(1.0).sum(axis=1)
     low, high = (
         (pl.col(end) / pl.col("price") * pl.col("now")).sum() / pl.col("now").sum()
         for end in ("min_price", "max_price")
@@ -64,9 +64,9 @@ def response_curves(demand: CatalogDemand) -> pl.DataFrame:
     support = demand.products.with_columns(now=now).group_by("category_id").agg(support_low=low, support_high=high)
     curves = [
         demand.products.select("category_id")
-        .with_columns(purchases=per_visits * demand.purchases(level).sum(axis=1), price_level=level)
+        .with_columns(units=per_visits * demand.units(level).sum(axis=1), price_level=level)
         .group_by("category_id", "price_level")
-        .agg(pl.col("purchases").sum())
+        .agg(pl.col("units").sum())
         for level in PRICE_LEVELS
     ]
     return pl.concat(curves).join(support, on="category_id").sort("category_id", "price_level")

@@ -76,10 +76,11 @@ def test_response_curves_fall_and_pass_through_today(demand):
     curves = response_curves(demand)
 
     for _, curve in curves.group_by("category_id"):
-        assert (np.diff(curve.sort("price_level")["purchases"]) < 0).all()
+        assert (np.diff(curve.sort("price_level")["units"]) < 0).all()
     today = curves.filter((pl.col("price_level") - 1).abs() < 1e-9)
-    expected = 1000 * demand.purchases(1.0).sum() / demand.problem.segments.visits.sum()
-    assert today["purchases"].sum() == pytest.approx(expected)
+    per_choice = demand.problem.products.units_per_choice[:, None]
+    expected = 1000 * (per_choice * demand.purchases(1.0)).sum() / demand.problem.segments.visits.sum()
+    assert today["units"].sum() == pytest.approx(expected)
     assert (curves["support_low"] < 1).all()
 
 
