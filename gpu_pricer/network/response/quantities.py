@@ -12,7 +12,7 @@ nearly everybody takes one, and more where some take many: the product's own var
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -67,12 +67,15 @@ class Quantities:
 
 
 def fit_quantities(grid: Grid, users: UserLog, config: FitConfig) -> Fit | None:
-    """Return the fitted response of the units per choice of all users as one segment; None without quantities."""
+    """Return the fitted response of the units per choice of all users as one segment; None without quantities.
+
+    The known part of the appeal is that of choices: the grid of the fit has none.
+    """
     quantities = quantities_of(grid, users)
     if quantities is None:
         log.info("every purchase is of one unit: units answer prices as purchases do")
         return None
-    return fit_response(grid, quantities, config)
+    return fit_response(replace(grid, offset=torch.zeros_like(grid.offset)), quantities, config)
 
 
 def quantities_of(grid: Grid, users: UserLog) -> Quantities | None:

@@ -82,6 +82,16 @@ def test_units_that_do_not_answer_prices_have_hardly_a_response():
     assert float(fit.sensitivity.mean()) < 0.1
 
 
+def test_known_part_of_the_appeal_moves_choices_and_not_their_units():
+    market, log = draw_quantities(1.0, recipe=replace(RECIPE, sizes=(3, 2), visits=400))
+    shocks = torch.randn(market.grid.offset.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+    plain, told = (fit_quantities(grid, log, CONFIG) for grid in (market.grid, replace(market.grid, offset=shocks)))
+
+    assert torch.equal(plain.sensitivity, told.sensitivity)
+    assert torch.equal(plain.utility(), told.utility())
+
+
 def test_log_of_single_units_has_no_response_and_says_so(caplog):
     market, log = draw_quantities(0.0, recipe=replace(RECIPE, sizes=(2, 2)))
     caplog.set_level("INFO")
