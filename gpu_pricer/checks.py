@@ -1,6 +1,7 @@
 """Checks of configuration values: Hydra passes a wrong type through in silence, so each object checks its own."""
 
 import math
+import sys
 from collections.abc import Sequence
 
 
@@ -39,3 +40,19 @@ def require_flag(name: str, value: object) -> None:
     """Raise ValueError unless the value is true or false."""
     if not isinstance(value, bool):
         raise ValueError(f"{name} must be true or false, found {value!r}")
+
+
+def require_type(name: str, value: object, expected: object) -> None:
+    """Raise ValueError unless the value is of the type str, int, float or list[str].
+
+    A float is finite and may be written as an integer; a bool is not a number.
+    """
+    if expected == list[str]:
+        holds = isinstance(value, list) and all(isinstance(entry, str) for entry in value)
+    elif expected is float:
+        holds = type(value) in (int, float) and abs(value) <= sys.float_info.max  # type: ignore[arg-type]
+    else:
+        holds = type(value) is expected
+    if not holds:
+        said = expected.__name__ if isinstance(expected, type) and expected != list[str] else expected
+        raise ValueError(f"{name} must be of type {said}, found {value!r}")

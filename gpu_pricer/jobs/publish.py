@@ -24,6 +24,7 @@ from gpu_pricer.tables.publishing import (
     require_name,
 )
 from gpu_pricer.tables.retention import Retention, remove_old_versions
+from gpu_pricer.tables.seal import require_sealed
 
 log = logging.getLogger(__name__)
 
@@ -132,6 +133,7 @@ def publish(prices: Path, folder: Path, publication: Publication, evidence: Evid
         if version.run == current and read_version(prices / current) == version:
             log.info("%s is the current version already", folder)
             return current if publication.dry_run else _follow(prices, publication)
+        require_sealed(folder)
         published = _published(prices, current, publication.gates)
         files, outcomes = judge_version(folder, version, publication.gates, published, evidence)
         _refuse(folder, outcomes, publication.accept)

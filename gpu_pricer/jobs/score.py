@@ -10,7 +10,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from gpu_pricer.constraints import Frontier, add_costs, certified_objective, rule_costs
-from gpu_pricer.errors import InputError, Interrupted
+from gpu_pricer.errors import InputError, Interrupted, Refused
 from gpu_pricer.jobs.fairness_audit import audit_version, require_known_attributes
 from gpu_pricer.jobs.frontier import trace_frontier
 from gpu_pricer.jobs.last_scored import remember_scored
@@ -21,6 +21,7 @@ from gpu_pricer.pricing import POINT, POSTERIOR, UNCERTAINTIES, Tiling
 from gpu_pricer.tables.artefact import read_artefact, require_artefact
 from gpu_pricer.tables.price_version import RECORD, RUN_RECORD
 from gpu_pricer.tables.replacing import whole_or_absent
+from gpu_pricer.tables.seal import seal
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,8 @@ def main(config: DictConfig) -> dict[str, object] | None:
                             the policy and the catalog; a copy of the artefact lies in _artefacts/ beside that folder;
                             by default a new folder in paths.prices. `publish` takes the last version in
                             paths.prices that was finished for paths.work; one that lies elsewhere is a what-if;
-                            certificate.json if the policy has constraints: what they reach and cost, and the gap
+                            SHA256SUMS, by which `publish` knows that no file has changed since;
+            certificate.json if the policy has constraints: what they reach and cost, and the gap
                             to the best profit; fairness.json if fairness.users has protected attributes. The job ends
                             with exit status 3 if the proven gap between two groups of users exceeds
                             fairness.max_gap; `publish` then refuses the version too
@@ -88,7 +90,12 @@ def main(config: DictConfig) -> dict[str, object] | None:
             made_of = read_artefact(demand), priced.catalog, policy
             costs = rule_costs(*made_of, tiling, version.backend, certified_objective(folder / RECORD), uncertainty)
             log.info("what each rule costs is in %s", add_costs(folder / RECORD, costs))
-        audit_version(folder, demand, fairness)
+        try:
+            audit_version(folder, demand, fairness)
+        except Refused:
+            seal(folder)  # the version is whole, and `publish` refuses it for the same reason
+            raise
+        seal(folder)
     remember_scored(Path(config.paths.work), Path(config.paths.prices), folder)
     return {"version": str(folder)}
 

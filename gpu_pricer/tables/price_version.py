@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from gpu_pricer.checks import require_type
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.replacing import replacing_file
 
@@ -22,6 +23,8 @@ RECORD = "_record"
 RUN_RECORD = f"{RECORD}/run.json"
 LOCK = f"{RECORD}/lock"
 """Shared by those who score the version, and held alone by the one who publishes it."""
+SEAL = f"{RECORD}/SHA256SUMS"
+"""Written last, by `seal`."""
 FAIRNESS = f"{RECORD}/fairness.json"
 PUBLICATION = f"{RECORD}/publication.json"
 METRICS = f"{RECORD}/metrics.json"
@@ -156,7 +159,8 @@ def file_name(run: str, shard: int, tile: int) -> str:
 def open_shard(folder: Path, shard: int | None) -> None:
     """Prepare the folder for one shard, or for all if None, and remove the files that an earlier attempt left."""
     (folder / RECORD).mkdir(parents=True, exist_ok=True)
-    (folder / RUN_RECORD).unlink(missing_ok=True)
+    for path in (folder / SEAL, folder / RUN_RECORD):
+        path.unlink(missing_ok=True)
     number = "" if shard is None else f"{shard:05d}-"
     leftovers = [*folder.glob(f"{folder.name}-{number}*"), *(folder / RECORD).glob(f"shard-{number}*")]
     for path in leftovers:
@@ -215,6 +219,10 @@ def _read_json(path: Path) -> PriceVersion:
         content.setdefault("day", content["created"][:10])
         sums = dict.fromkeys(("beyond_moves", "raised", "held", "revenue_new", "base_revenue_new"), 0)
         content["tally"] = Tally(**sums | content["tally"])
+        for record, kind in ((content, PriceVersion), (asdict(content["tally"]), Tally)):
+            for field in fields(kind):
+                if field.type is not Tally:
+                    require_type(field.name, record[field.name], field.type)
         return PriceVersion(**{field.name: content[field.name] for field in fields(PriceVersion)})
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{path} must be what `gpu-pricer score` wrote, found: {error}: score again") from error

@@ -10,6 +10,7 @@ from gpu_pricer.errors import InputError, Refused, first_line
 from gpu_pricer.tables.checking import check
 from gpu_pricer.tables.price_table import PRICE_OF, schema_of
 from gpu_pricer.tables.price_version import PriceVersion
+from gpu_pricer.tables.published_table import FILE_OF_A_RUN
 
 KEY = ("product_id", "segment_id")
 
@@ -36,6 +37,7 @@ def checked_files(folder: Path, version: PriceVersion) -> Iterator[tuple[FileFac
     ids: dict[str, list[pl.DataFrame]] = {name: [] for name in KEY}
     for name in version.files:
         table = _read(folder / name, version.layout)
+        _require_ids(folder / name, table, ids)
         yield _facts(name, table), table
         prices = price_names(table)
         segments = table["segment_id"].unique() if version.layout == "long" else pl.Series(prices)
@@ -43,6 +45,7 @@ def checked_files(folder: Path, version: PriceVersion) -> Iterator[tuple[FileFac
         ids["segment_id"].append(segments.alias("segment_id").to_frame())
         found += table.height * len(prices)
     _require_complete(folder, version, found, ids)
+    _require_metadata(folder, version)
 
 
 def price_names(table: pl.DataFrame) -> list[str]:
@@ -59,6 +62,11 @@ def _require_files(folder: Path, version: PriceVersion) -> None:
             f"{folder} must hold the {len(version.files)} files that its run.json lists, found "
             f"{len(missing)} missing {missing[:3]} and {len(others)} others {others[:3]}: "
             "score into a new folder"
+        )
+    foreign = [name for name in version.files if not FILE_OF_A_RUN.fullmatch(f"{version.run}/{name}")]
+    if foreign:
+        raise InputError(
+            f"{folder}: files must be named {version.run}-<shard>-<tile>.parquet, found {foreign[0]}: score again"
         )
 
 
@@ -81,6 +89,18 @@ def _read(path: Path, layout: str) -> pl.DataFrame:
     return table
 
 
+def _require_ids(path: Path, table: pl.DataFrame, ids: dict[str, list[pl.DataFrame]]) -> None:
+    """Raise InputError unless the ids are texts or integers, of the type that the files before have."""
+    for name, before in ids.items():
+        dtype = table.schema.get(name, pl.String())
+        is_id = dtype == pl.String or dtype.is_integer()
+        if not is_id or (before and before[0].schema[name] != dtype):
+            raise InputError(
+                f"{path} must have ids of text or integers, the same in every file, found {name} of {dtype}: "
+                "score again"
+            )
+
+
 def _facts(name: str, table: pl.DataFrame) -> FileFacts:
     columns = [c for c in table.columns if not table.schema[c].is_float()]
     least, largest = (table.select(getattr(pl.col(columns), how)()).row(0, named=True) for how in ("min", "max"))
@@ -88,13 +108,25 @@ def _facts(name: str, table: pl.DataFrame) -> FileFacts:
 
 
 def _require_complete(folder: Path, version: PriceVersion, prices: int, ids: dict[str, list[pl.DataFrame]]) -> None:
-    """Raise Refused unless each product × segment is there once, with no product in two files."""
+    """Raise Refused unless each product × segment is there once, with no product in two files, and counted so."""
     found = {key: pl.concat(parts)[key].n_unique() if parts else 0 for key, parts in ids.items()}
     products, expected = sum(part.height for part in ids["product_id"]), version.tally.products
-    is_complete = prices == expected * version.segments > 0 and products == expected
+    is_complete = prices == expected * version.segments == version.tally.rows > 0 and products == expected
     if not is_complete or found != {"product_id": expected, "segment_id": version.segments}:
         raise Refused(
             f"{folder} must hold each of {expected} products x {version.segments} segments once, "
-            f"found {prices} prices of {found['product_id']} products "
-            f"and {found['segment_id']} segments: score again"
+            f"found {prices} prices of {found['product_id']} products and {found['segment_id']} segments, "
+            f"{version.tally.rows} of them by its run.json: score again"
         )
+
+
+def _require_metadata(folder: Path, version: PriceVersion) -> None:
+    """Raise InputError unless every file carries what run.json says of currency, day and sources."""
+    for name in version.files:
+        found = pl.read_parquet_metadata(folder / name)
+        for key, value in version.metadata.items():
+            if found.get(key) != value:
+                raise InputError(
+                    f"{folder / name} must be of the {key} that run.json names, {value!r}, found {found.get(key)!r}: "
+                    "score again"
+                )

@@ -1,9 +1,10 @@
 """The published table: one whole version at a time, whatever happens in between."""
 
+import json
 import signal
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import duckdb
@@ -22,8 +23,9 @@ from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables import publishing
 from gpu_pricer.tables.locking import locked
 from gpu_pricer.tables.price_table import scan_prices
-from gpu_pricer.tables.price_version import LOCK, file_name, read_version
+from gpu_pricer.tables.price_version import FAIRNESS, LOCK, RUN_RECORD, file_name, read_version
 from gpu_pricer.tables.published_table import open_table
+from gpu_pricer.tables.seal import seal
 from gpu_pricer.tables.version_files import checked_files
 from tests.gates.limits import OFF
 from tests.markets import a_policy, catalog_of, small_artefact
@@ -45,6 +47,7 @@ def scored(prices, run, seed=0, layout="long"):
         prices / run,
         "cpu",
     )
+    seal(prices / run)
     return prices / run
 
 
@@ -387,11 +390,81 @@ def test_gate_stops_a_broken_version(tmp_path, how, error, message):
     publish(tmp_path, scored(tmp_path, "first"), USUAL)
     second = scored(tmp_path, "second", seed=1)
     break_version(second, how)
+    seal(second)
 
     with pytest.raises(error, match=message):
         publish(tmp_path, second, USUAL)
 
     assert published_rows(tmp_path).equals(rows_of(tmp_path / "first"))
+
+
+def edit_record(folder, **changes):
+    record = json.loads((folder / RUN_RECORD).read_text())
+    (folder / RUN_RECORD).write_text(json.dumps(record | changes))
+
+
+@pytest.mark.parametrize("rows", [0, 35, 10**400])
+def test_record_that_counts_other_rows_is_refused(tmp_path, rows):
+    second = scored(tmp_path, "second")
+    edit_record(second, tally=asdict(read_version(second).tally) | {"rows": rows})
+    seal(second)
+
+    with pytest.raises(Refused, match=f"once, found 36 prices .*, {rows} of them by its run.json"):
+        publish(tmp_path, second, USUAL)
+
+
+def test_files_of_another_run_are_refused(tmp_path):
+    publish(tmp_path, scored(tmp_path, "first"), USUAL)
+    other = scored(tmp_path, "second", seed=1).rename(tmp_path / "other")
+    edit_record(other, run="other")
+    seal(other)
+
+    with pytest.raises(InputError, match=r"files must be named other-<shard>-<tile>.parquet, found second-0.*: score"):
+        publish(tmp_path, other, USUAL)
+
+    assert publish(tmp_path, tmp_path / "first", USUAL) == "first"
+
+
+@pytest.mark.parametrize(
+    ("product", "where"),
+    [
+        (pl.struct("product_id"), [0]),
+        (pl.col("product_id").rank().cast(pl.Int64), [0]),
+        (pl.int_range(pl.len()).cast(pl.Float64), [0]),
+    ],
+)
+def test_ids_of_another_type_are_refused(tmp_path, product, where):
+    second = scored(tmp_path, "second")
+    for path in [sorted(second.glob("*.parquet"))[i] for i in where]:
+        pl.read_parquet(path).with_columns(product_id=product).write_parquet(path)
+    seal(second)
+
+    with pytest.raises(
+        InputError, match=r"parquet must have ids of text or integers, the same in every file, found .*"
+    ):
+        publish(tmp_path, second, USUAL)
+
+
+@pytest.mark.parametrize(("key", "value"), [("currency", "EUR"), ("valid_from", "2030-01-01"), ("policy", "other")])
+def test_record_that_contradicts_its_files_is_refused(tmp_path, key, value):
+    second = scored(tmp_path, "second")
+    edit_record(second, **{key: value})
+    seal(second)
+
+    with pytest.raises(
+        InputError, match=f"second-.*parquet must be of the {key} that run.json names, '{value}', found"
+    ):
+        publish(tmp_path, second, USUAL)
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"is_refused": "no"}'])
+def test_audit_that_cannot_be_read_is_refused(tmp_path, content):
+    first = scored(tmp_path, "first")
+    (first / FAIRNESS).write_text(content)
+    seal(first)
+
+    with pytest.raises(InputError, match=r"fairness.json must say in is_refused whether .*, found .*: score again"):
+        publish(tmp_path, first, USUAL)
 
 
 def break_wide_version(folder, how):
@@ -429,6 +502,7 @@ def test_gate_stops_a_broken_wide_version(tmp_path, how, error, message):
     publish(tmp_path, scored(tmp_path, "first"), USUAL)
     second = scored(tmp_path, "second", seed=1, layout="wide")
     break_wide_version(second, how)
+    seal(second)
 
     with pytest.raises(error, match=message):
         publish(tmp_path, second, USUAL)

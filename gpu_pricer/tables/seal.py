@@ -1,0 +1,51 @@
+"""The seal of a scored version: the SHA-256 of each of its files, by which `publish` knows that none has changed.
+
+The file has the form of GNU's sha256sum, so that `sha256sum --check _record/SHA256SUMS` verifies a version by hand.
+"""
+
+import re
+from pathlib import Path
+
+from gpu_pricer.errors import InputError
+from gpu_pricer.tables.durable import checksums
+from gpu_pricer.tables.price_version import LOCK, METRICS, PUBLICATION, SEAL
+from gpu_pricer.tables.replacing import replacing_file
+
+LINE = re.compile(r"(?P<sum>[0-9a-f]{64})  (?P<name>.+)")
+EXAMPLES = 3
+
+UNSEALED = (SEAL, LOCK, PUBLICATION, METRICS)
+"""Files of a version that change after it is scored: `publish` keeps there what its gates found."""
+
+
+def seal(folder: Path) -> None:
+    """Write the seal of a finished version; whatever changes in the folder afterwards, UNSEALED apart, breaks it."""
+    with replacing_file(folder / SEAL) as fresh:
+        fresh.write_text(_text(_sums(folder)))
+
+
+def require_sealed(folder: Path) -> None:
+    """Raise InputError unless the folder holds the files that its seal lists, byte for byte, and no others."""
+    path, found = folder / SEAL, _sums(folder)
+    if not path.is_file() or path.is_symlink():
+        raise InputError(f"{folder} must hold {SEAL}, which `score` writes last, found none: score again")
+    content = path.read_bytes()
+    if content == _text(found).encode():
+        return
+    lines = map(LINE.fullmatch, content.decode(errors="replace").splitlines())
+    listed = {line["name"]: line["sum"] for line in lines if line}
+    changed = sorted(name for name in listed | found if listed.get(name) != found.get(name))
+    raise InputError(
+        f"{folder} must be as `score` left it, byte for byte, found {len(changed) or 1} of its files changed, missing "
+        f"or added, such as {', '.join(changed[:EXAMPLES]) or SEAL}: restore them, or score again"
+    )
+
+
+def _sums(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of every file by its path in the folder, without those of UNSEALED and links."""
+    sums = checksums(folder)
+    return {name: sum_ for name, sum_ in sums.items() if name not in UNSEALED and not (folder / name).is_symlink()}
+
+
+def _text(sums: dict[str, str]) -> str:
+    return "".join(f"{sums[name]}  {name}\n" for name in sorted(sums))

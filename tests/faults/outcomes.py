@@ -1,0 +1,66 @@
+"""How a job ends in this process: its exit status and what it says, as the command line would have it."""
+
+import contextlib
+import io
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from gpu_pricer import cli
+from gpu_pricer.errors import InputError, Refused
+from tests.faults.counts import Counts
+
+EXAMPLES = 5
+SHOWN = 300
+"""Characters shown of what a job said."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The exit status of a job, None where not even the command line would have caught its error, and its words."""
+
+    status: int | None
+    said: str
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the job ended with one line that the user can act on."""
+        has_one_line = self.said.count("\n") == 1 and self.said.endswith("\n") and ": " in self.said
+        return self.status in (InputError.exit_status, Refused.exit_status) and has_one_line
+
+    def __str__(self) -> str:
+        return f"status {self.status}: {self.said.strip()[-SHOWN:]}"
+
+
+def outcome_of(job: str, work: Callable[[], object]) -> Outcome:
+    """Return how the job ends whose work is this; what it logs is no part of what it says."""
+    said = io.StringIO()
+    with _quiet(), contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
+        try:
+            status: int | None = cli._status(job, work)
+        except BaseException as error:  # such as a panic in a library's Rust code
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            return Outcome(None, f"{type(error).__name__}: {error}")
+    return Outcome(status, said.getvalue())
+
+
+def counted(name: str, faults: Iterable[str | None]) -> Counts:
+    """Return the counts of cases, each a line on what went wrong or None."""
+    done, wrong = 0, []
+    for fault in faults:
+        done += 1
+        if fault is not None:
+            wrong.append(fault)
+    return Counts(name, done, len(wrong), tuple(wrong[:EXAMPLES]))
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Keep the log from standard error, where Python prints warnings that no handler takes."""
+    handler = logging.NullHandler()
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
