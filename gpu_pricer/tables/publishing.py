@@ -24,6 +24,7 @@ from gpu_pricer.tables.durable import checksums, sync, sync_tree
 from gpu_pricer.tables.price_version import FOLDER_NAME, LOCK, PriceVersion, read_version
 from gpu_pricer.tables.published_table import current_run, published_runs
 from gpu_pricer.tables.replacing import whole_or_absent
+from gpu_pricer.tables.seal import require_sealed
 from gpu_pricer.tables.version_files import FileFacts
 
 log = logging.getLogger(__name__)
@@ -44,13 +45,16 @@ def require_name(folder: Path, version: PriceVersion) -> None:
 def bring_inside(folder: Path, prices: Path, version: PriceVersion) -> Path:
     """Return the version's folder inside `prices`, copied there, completely or not at all, if it lies elsewhere.
 
-    All its files are on the disk then. Raise InputError if another version of that name is there.
+    All its files are on the disk then. Raise InputError if another version of that name is there,
+    or the same with other files.
     """
     inside = prices / version.run
     if folder.resolve() != inside.resolve() and not inside.exists():
         _copy(folder, prices / f"{inside.name}.{secrets.token_hex(4)}.part", inside)
-    elif folder.resolve() != inside.resolve() and read_version(inside) != version:
-        raise InputError(f"{folder} must be published as {inside}, found another version there: rename it")
+    elif folder.resolve() != inside.resolve():
+        if read_version(inside) != version:
+            raise InputError(f"{folder} must be published as {inside}, found another version there: rename it")
+        require_sealed(inside)
     sync_tree(inside)
     sync(prices)
     return inside

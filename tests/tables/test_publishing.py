@@ -1,6 +1,7 @@
 """The published table: one whole version at a time, whatever happens in between."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -37,11 +38,11 @@ KEY = ["product_id", "segment_id"]
 ROOT = Path(__file__).parents[2]
 
 
-def scored(prices, run, seed=0, layout="long"):
+def scored(prices, run, seed=0, layout="long", artefact=ARTEFACT):
     """A finished version whose prices differ by seed."""
     score(
-        ARTEFACT,
-        PricedCatalog(catalog_of(ARTEFACT, seed)),
+        artefact,
+        PricedCatalog(catalog_of(artefact, seed)),
         a_policy(),
         Tiling(layout, 9, 2, None, 1),
         prices / run,
@@ -128,6 +129,18 @@ def test_shards_from_elsewhere_are_copied_into_the_table(tmp_path):
     scored(tmp_path / "elsewhere", "OUT", seed=1)
     with pytest.raises(InputError, match="found another version there: rename it"):
         publish(tmp_path / "prices", outside, USUAL)
+
+
+def test_copy_in_the_table_that_was_changed_is_refused(tmp_path):
+    outside = scored(tmp_path / "elsewhere", "OUT")
+    inside = shutil.copytree(outside, tmp_path / "prices/OUT")
+    path = sorted(inside.glob("*.parquet"))[0]
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+
+    with pytest.raises(InputError, match=r"prices/OUT must be as `score` left it, .* such as OUT-00000-00000.parquet"):
+        publish(tmp_path / "prices", outside, USUAL)
+
+    assert not DeltaTable.is_deltatable(str(tmp_path / "prices"))
 
 
 def test_copy_that_reads_otherwise_is_not_published(tmp_path, monkeypatch):
