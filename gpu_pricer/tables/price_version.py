@@ -178,7 +178,12 @@ def close_shard(folder: Path, shard: int, part: PriceVersion) -> PriceVersion | 
     found = [record / f"shard-{i:05d}-of-{part.shards:05d}.json" for i in range(part.shards)]
     if not all(path.exists() for path in found):
         return None
-    parts = [_read_json(path) for path in found]
+    try:
+        parts = [_read_json(path) for path in found]
+    except InputError:
+        if all(path.exists() for path in found):
+            raise
+        return None  # another task began its shard again, and joins the shards when it is done
     for path, other in zip(found, parts, strict=True):
         differing = [name for name, value in part.common.items() if other.common[name] != value]
         if differing:

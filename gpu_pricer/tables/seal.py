@@ -19,16 +19,31 @@ UNSEALED = (SEAL, LOCK, PUBLICATION, METRICS)
 
 
 def seal(folder: Path) -> None:
-    """Write the seal of a finished version; whatever changes in the folder afterwards, UNSEALED apart, breaks it."""
-    with replacing_file(folder / SEAL) as fresh:
-        fresh.write_text(_text(_sums(folder)))
+    """Write the seal of a finished version; whatever changes in the folder afterwards, UNSEALED apart, breaks it.
+
+    Another task of an array may score its shard again meanwhile: what it changes is read once more. Raise InputError if
+    a file vanishes, since that task then seals the version.
+    """
+    try:
+        before = None
+        while before != (now := _states(folder)):
+            before, text = now, _text(_sums(folder))
+            with replacing_file(folder / SEAL) as fresh:
+                fresh.write_text(text)
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{folder} must stay as it is until it is sealed, found that another task removed {error.filename}: let "
+            "that task finish"
+        ) from error
 
 
 def require_sealed(folder: Path) -> None:
     """Raise InputError unless the folder holds the files that its seal lists, byte for byte, and no others."""
     path, found = folder / SEAL, _sums(folder)
     if not path.is_file() or path.is_symlink():
-        raise InputError(f"{folder} must hold {SEAL}, which `score` writes last, found none: score again")
+        raise InputError(
+            f"{folder} must hold {SEAL}, which `score` writes last, found none: wait for it, or score again"
+        )
     content = path.read_bytes()
     if content == _text(found).encode():
         return
@@ -45,6 +60,13 @@ def _sums(folder: Path) -> dict[str, str]:
     """Return the SHA-256 of every file by its path in the folder, without those of UNSEALED and links."""
     sums = checksums(folder)
     return {name: sum_ for name, sum_ in sums.items() if name not in UNSEALED and not (folder / name).is_symlink()}
+
+
+def _states(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Return what changes with every file that is written: its number, size and time."""
+    paths = [path for path in folder.rglob("*") if path not in (folder / SEAL, folder / LOCK) and not path.is_dir()]
+    states = {str(path): path.lstat() for path in paths}
+    return {name: (state.st_ino, state.st_size, state.st_mtime_ns) for name, state in states.items()}
 
 
 def _text(sums: dict[str, str]) -> str:

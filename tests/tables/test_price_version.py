@@ -5,7 +5,8 @@ import json
 import pytest
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.tables.price_version import RUN_RECORD, SEAL, open_shard, read_version
+from gpu_pricer.tables import price_version
+from gpu_pricer.tables.price_version import RUN_RECORD, SEAL, close_shard, open_shard, read_version
 from tests.tables.test_publishing import scored
 
 
@@ -51,6 +52,19 @@ def test_record_that_is_no_record_is_refused(version, content):
 
     with pytest.raises(InputError, match=r"run.json must be what `gpu-pricer score` wrote, found: .*: score again"):
         read_version(version)
+
+
+def test_shard_that_begins_again_while_another_joins_is_left_to_join(version, monkeypatch):
+    read = price_version._read_json
+
+    def overtaken(path):
+        path.unlink()
+        return read(path)
+
+    part = read_version(version)
+    monkeypatch.setattr(price_version, "_read_json", overtaken)
+
+    assert close_shard(version, 0, part) is None
 
 
 def test_version_that_is_scored_again_loses_its_seal_first(version):

@@ -5,6 +5,7 @@ import subprocess
 import pytest
 
 from gpu_pricer.errors import InputError
+from gpu_pricer.tables import seal as sealing
 from gpu_pricer.tables.price_version import LOCK, SEAL
 from gpu_pricer.tables.seal import require_sealed, seal
 
@@ -47,10 +48,13 @@ CHANGES = {
         lambda folder: (folder / SEAL).write_text((folder / SEAL).read_text() + "\n"),
         "such as _record.SHA256SUMS",
     ),
-    "no seal": (lambda folder: (folder / SEAL).unlink(), "must hold _record/SHA256SUMS, .* found none: score again"),
+    "no seal": (
+        lambda folder: (folder / SEAL).unlink(),
+        "must hold _record/SHA256SUMS, .* found none: wait for it, or score again",
+    ),
     "seal elsewhere": (
         lambda folder: (folder / SEAL).rename(folder.parent / "seal") and (folder / SEAL).symlink_to("../../seal"),
-        "must hold _record/SHA256SUMS, .* found none: score again",
+        "must hold _record/SHA256SUMS, .* found none: wait for it, or score again",
     ),
 }
 
@@ -62,3 +66,28 @@ def test_changed_version_is_refused(version, change):
 
     with pytest.raises(InputError, match=message):
         require_sealed(version)
+
+
+def test_file_that_changes_while_it_is_sealed_is_read_again(version, monkeypatch):
+    checksums = sealing.checksums
+
+    def overtaken(folder):
+        monkeypatch.setattr(sealing, "checksums", checksums)
+        found = checksums(folder)
+        (version / "a.parquet").write_text("scored again")
+        return found
+
+    monkeypatch.setattr(sealing, "checksums", overtaken)
+    seal(version)
+
+    require_sealed(version)
+
+
+def test_file_that_vanishes_while_it_is_sealed_is_told(version, monkeypatch):
+    def overtaken(folder):
+        raise FileNotFoundError(2, "No such file", "a.parquet")
+
+    monkeypatch.setattr(sealing, "checksums", overtaken)
+
+    with pytest.raises(InputError, match=r"found that another task removed a.parquet: let that task finish"):
+        seal(version)
