@@ -5,8 +5,13 @@ A message is one line that says what must hold, what was found, where, and what 
 
 import signal
 
+import polars as pl
+
 SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1)
 """What ends a process without a word. SIGINT is left to Python, whose KeyboardInterrupt libraries know."""
+
+UNREADABLE = (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException)
+"""What Polars raises over a damaged file. A panic of its Rust code, as over some damaged pages, is no Exception."""
 
 
 class InputError(Exception):
@@ -30,7 +35,7 @@ class Interrupted(BaseException):
         self.exit_status = 128 + number
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """Return the first line of an error's text, or the error's type where the text is empty.
 
     Errors of libraries may span many lines; a message of ours is one line.

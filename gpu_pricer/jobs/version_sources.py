@@ -12,7 +12,7 @@ import polars as pl
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from gpu_pricer.errors import InputError, first_line
+from gpu_pricer.errors import UNREADABLE, InputError, first_line
 from gpu_pricer.jobs.priced_catalog import with_history_columns
 from gpu_pricer.policy import Policy
 from gpu_pricer.policy.policy_copy import POLICY_COPY, read_policy, write_policy
@@ -82,7 +82,7 @@ def source_paths(config: DictConfig, folder: Path, version: PriceVersion) -> tup
 def _read_copy(path: Path) -> pl.DataFrame:
     try:
         return pl.read_parquet(path)
-    except (OSError, pl.exceptions.PolarsError) as error:
+    except UNREADABLE as error:
         raise InputError(f"{path} must be a whole Parquet file, found: {first_line(error)}: score again") from error
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from gpu_pricer.errors import InputError, first_line
+from gpu_pricer.errors import UNREADABLE, InputError, first_line
 from gpu_pricer.tables.price_table import CENTS
 from kernels import PRICE_LIMIT
 
@@ -114,7 +114,7 @@ def _read(path: Path, dtypes: dict[str, pl.DataType]) -> pl.DataFrame:
             return pl.read_parquet(path)
         text = {name: dtype for name, dtype in dtypes.items() if dtype == pl.String}
         return pl.read_csv(path, schema_overrides=text)
-    except (OSError, pl.exceptions.PolarsError) as error:
+    except UNREADABLE as error:
         raise InputError(f"policy.overrides must be readable, found {path}: {first_line(error)}; mend it") from error
 
 

@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from gpu_pricer.checks import require_flag, require_integer
-from gpu_pricer.errors import InputError, first_line
+from gpu_pricer.errors import UNREADABLE, InputError, first_line
 from gpu_pricer.tables.low_memory import add_rows, is_unique
 from gpu_pricer.tables.replacing import replacing
 from kernels import LARGEST_UTILITY, largest_product
@@ -312,7 +312,7 @@ def _checked(schema: type[dy.Schema], table: pl.DataFrame) -> pl.DataFrame:
 def _read_table(path: Path) -> pl.DataFrame:
     try:
         return pl.read_parquet(path)
-    except (OSError, pl.exceptions.PolarsError) as error:
+    except UNREADABLE as error:
         raise InputError(f"{path} must be a readable Parquet file, found: {first_line(error)}; train again") from error
 
 

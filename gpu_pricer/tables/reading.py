@@ -4,10 +4,11 @@ from pathlib import Path
 
 import dataframely as dy
 import polars as pl
+import polars.selectors as cs
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
-from gpu_pricer.errors import InputError, first_line
+from gpu_pricer.errors import UNREADABLE, InputError, first_line
 from gpu_pricer.tables.checking import check
 
 HIDDEN = ("_", ".")
@@ -36,7 +37,7 @@ def _require_whole(files: list[Path]) -> None:
     for file in files:
         try:
             pl.read_parquet_schema(file)
-        except (OSError, pl.exceptions.PolarsError) as error:
+        except UNREADABLE as error:
             reason = first_line(error)
             raise InputError(f"{file} must be a whole Parquet file, found: {reason}; write it again") from error
 
@@ -48,7 +49,7 @@ def _scan_delta(path: Path) -> pl.LazyFrame:
         names = pl.DataFrame(table.get_add_actions())["path"]
         _require_whole([path / name for name in names if (path / name).exists()])  # reading reports the others
         return pl.scan_delta(table)
-    except (OSError, DeltaError, pl.exceptions.PolarsError) as error:
+    except (DeltaError, *UNREADABLE) as error:
         raise InputError(f"{path} must be a whole Delta table, found: {first_line(error)}; write it again") from error
 
 
@@ -80,7 +81,7 @@ def collect(frame: pl.LazyFrame, origin: str, remedy: str = "fill the table or r
     """
     try:
         rows = frame.collect(engine="streaming")
-    except (OSError, pl.exceptions.PolarsError) as error:
+    except UNREADABLE as error:
         raise InputError(f"{origin} must be readable, found: {first_line(error)}; write it again") from error
     if rows.is_empty():
         raise InputError(f"{origin} must hold at least one row, found none: {remedy}")
@@ -96,11 +97,11 @@ def conform(frame: pl.LazyFrame, schema: type[dy.Schema], origin: str, keep_othe
     """
     try:
         found = frame.collect_schema()
-    except (OSError, pl.exceptions.PolarsError) as error:
+    except UNREADABLE as error:
         raise InputError(f"{origin} must be readable, found: {first_line(error)}; write it again") from error
     expressions = [_conformed(name, column, found, origin) for name, column in schema.columns().items()]
     others = [name for name in found if name not in schema.column_names()] if keep_others else []
-    return frame.select(*expressions, *others)
+    return frame.select(*expressions, cs.by_name(others))  # pl.col takes a name such as * for a pattern
 
 
 def read_table(path: Path, schema: type[dy.Schema]) -> pl.DataFrame:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from gpu_pricer.errors import InputError, Refused, first_line
+from gpu_pricer.errors import UNREADABLE, InputError, Refused, first_line
 from gpu_pricer.tables.checking import check
 from gpu_pricer.tables.price_table import PRICE_OF, schema_of
 from gpu_pricer.tables.price_version import PriceVersion
@@ -74,7 +74,7 @@ def _read(path: Path, layout: str) -> pl.DataFrame:
     """Return the rows of one file; raise Refused if one breaks the price table's contract, such as a repeated cell."""
     try:
         table = pl.read_parquet(path)
-    except (OSError, pl.exceptions.PolarsError) as error:
+    except UNREADABLE as error:
         raise InputError(f"{path} must be a whole Parquet file, found: {first_line(error)}: score again") from error
     schema = schema_of(layout, table.columns)
     expected = {name: column.dtype for name, column in schema.columns().items() if name not in KEY}

@@ -10,7 +10,7 @@ from gpu_pricer import cli
 from gpu_pricer.errors import InputError, Refused
 from tests.faults.counts import Counts
 
-EXAMPLES = 30
+EXAMPLES = 10
 SHOWN = 300
 """Characters shown of what a job said."""
 

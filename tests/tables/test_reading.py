@@ -210,3 +210,32 @@ def test_a_delta_table_without_one_of_its_files_is_refused(tmp_path, damage):
 
     with pytest.raises(InputError, match=r"must be (a whole Parquet file|readable), found: .*; write it again"):
         collect(scan_table(tmp_path / "lines"), "lines")
+
+
+def panic(*arguments, **named):
+    """What Polars does with some damaged files."""
+    raise pl.exceptions.PanicException("range end index 4 out of range")
+
+
+@pytest.mark.parametrize("step", ["read_parquet_schema", "scan_parquet"])
+def test_file_over_which_polars_panics_is_refused(tmp_path, monkeypatch, step):
+    LINES.write_parquet(tmp_path / "lines.parquet")
+    if step == "scan_parquet":
+        frame = scan_table(tmp_path / "lines.parquet")
+        monkeypatch.setattr(pl.LazyFrame, "collect", panic)
+        with pytest.raises(InputError, match=r"^lines must be readable, found: range end index 4 out of range; write"):
+            collect(frame, "lines")
+        monkeypatch.setattr(pl.LazyFrame, "collect_schema", panic)
+        with pytest.raises(InputError, match=r"^lines must be readable, found: range end index 4 out of range; write"):
+            conform(frame, Transactions, "lines", keep_others=False)
+    else:
+        monkeypatch.setattr(pl, step, panic)
+        with pytest.raises(InputError, match="must be a whole Parquet file, found: range end index 4 out of range"):
+            scan_table(tmp_path / "lines.parquet")
+
+
+@pytest.mark.parametrize("name", ["*", "^.*$", "^user"])
+def test_column_with_the_name_of_a_pattern_is_one_column(name):
+    users = pl.DataFrame({"user_id": [1], name: ["x"]})
+
+    assert conformed(users, Users, keep_others=True).equals(users)
