@@ -9,12 +9,17 @@ RUN apt-get update \
 
 WORKDIR /app
 ENV PATH=/app/.venv/bin:$PATH
-COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY requirements requirements
+RUN python3 -m venv .venv \
+    && pip install --no-cache-dir --require-hashes --requirement requirements/build.txt \
+    && pip install --no-cache-dir --require-hashes --no-build-isolation --requirement requirements/image.txt \
+    && pip check
+COPY pyproject.toml README.md LICENSE ./
 COPY gpu_pricer gpu_pricer
 COPY kernels kernels
 COPY conf conf
-RUN python3 -m venv .venv \
-    && pip install --no-cache-dir --constraint constraints.txt --editable ".[example,baselines,cuda12]" \
+RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable . \
+    && pip inspect --local > bill_of_materials.json \
     && mkdir --mode=1777 /data
 
 # Any user id may run this: what has neither a name nor a home finds both here.

@@ -1,12 +1,17 @@
 # make prices   a published price table for the example catalog, from nothing
 # make test     everything that needs no GPU: lint, types, import floors, dependencies, tests, simulator
+# make bill     bill_of_materials.json: every installed distribution, its version and where it came from
+# make requirements   pins with hashes for the image, from the ranges and constraints.txt; needs uv and the registry
 PYTHON ?= python3
 BIN := .venv/bin
 COMMA := ,
 CUDA := $(if $(shell nvidia-smi -L 2>/dev/null),$(COMMA)cuda12)
 INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: prices test lint clean
+COMPILE = uv pip compile --quiet --generate-hashes --no-annotate --custom-compile-command "make requirements" \
+	--python-version 3.12 --python-platform x86_64-manylinux_2_39
+
+.PHONY: prices test lint bill requirements clean
 
 prices: .venv/prices
 	$(BIN)/gpu-pricer run
@@ -22,6 +27,14 @@ lint: .venv/dev
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
 
+bill: .venv/dev
+	$(BIN)/python -m pip inspect --local > bill_of_materials.json
+
+requirements:
+	$(COMPILE) requirements/build.in --output-file requirements/build.txt
+	$(COMPILE) pyproject.toml requirements/image.in --extra example --extra baselines --extra cuda12 \
+		--constraint constraints.txt --constraint requirements/build.txt --output-file requirements/image.txt
+
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
@@ -35,4 +48,4 @@ lint: .venv/dev
 	touch $@ .venv/prices
 
 clean:
-	rm -rf .venv work prices
+	rm -rf .venv work prices bill_of_materials.json
