@@ -42,12 +42,17 @@ def exchange(one: Path, other: Path) -> bool:
     raise OSError(number, os.strerror(number), str(one), None, str(other))
 
 
-def checksums(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file below a folder by relative path, read from the disk where the system allows."""
-    return {str(path.relative_to(folder)): _checksum(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+def checksums(folder: Path, from_disk: bool = True) -> dict[str, str]:
+    """Return the SHA-256 of every file below a folder by relative path.
+
+    from_disk: read the disk, where the system allows, and not what may still be in memory of what was just written.
+    """
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {str(path.relative_to(folder)): _checksum(path, from_disk) for path in files}
 
 
-def _checksum(path: Path) -> str:
+def _checksum(path: Path, from_disk: bool) -> str:
     with path.open("rb") as file:
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)  # what was just written is still in memory
+        if from_disk:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         return hashlib.file_digest(file, "sha256").hexdigest()

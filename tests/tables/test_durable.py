@@ -54,6 +54,16 @@ def test_checksums_tell_a_changed_byte(two):
     assert checksums(two[0]) != before
 
 
+@pytest.mark.parametrize("from_disk", [True, False])
+def test_checksums_read_the_disk_where_they_are_to(two, monkeypatch, from_disk):
+    dropped = []
+    monkeypatch.setattr(durable.os, "posix_fadvise", lambda *arguments: dropped.append(arguments[-1]))
+
+    checksums(two[0], from_disk)
+
+    assert dropped == ([durable.os.POSIX_FADV_DONTNEED] if from_disk else [])
+
+
 def test_every_file_and_folder_is_synchronised(two, monkeypatch):
     (two[0] / "below").mkdir()
     (two[0] / "below/file").write_text("x")

@@ -71,9 +71,9 @@ def test_changed_version_is_refused(version, change):
 def test_file_that_changes_while_it_is_sealed_is_read_again(version, monkeypatch):
     checksums = sealing.checksums
 
-    def overtaken(folder):
+    def overtaken(folder, from_disk):
         monkeypatch.setattr(sealing, "checksums", checksums)
-        found = checksums(folder)
+        found = checksums(folder, from_disk)
         (version / "a.parquet").write_text("scored again")
         return found
 
@@ -84,7 +84,7 @@ def test_file_that_changes_while_it_is_sealed_is_read_again(version, monkeypatch
 
 
 def test_file_that_vanishes_while_it_is_sealed_is_told(version, monkeypatch):
-    def overtaken(folder):
+    def overtaken(folder, from_disk):
         raise FileNotFoundError(2, "No such file", "a.parquet")
 
     monkeypatch.setattr(sealing, "checksums", overtaken)
