@@ -54,6 +54,33 @@ def locked(path: Path, purpose: str, shared: bool = False) -> Iterator[None]:
                 folder.rmdir()
 
 
+@contextmanager
+def owned(path: Path) -> Iterator[None]:
+    """Make the file at `path` and hold it during the block, so that remove_unowned passes it by.
+
+    On a file system without locks the block runs unguarded.
+    """
+    try:
+        file = _acquired(path, fcntl.LOCK_EX)
+    except OSError as error:
+        log.debug("nothing shows that %s is being written (%s)", path, error)
+        yield
+        return
+    try:
+        yield
+    finally:
+        os.close(file)
+
+
+def remove_unowned(path: Path) -> None:
+    """Remove the file unless a process holds it, or the file system cannot tell."""
+    try:
+        file = os.open(path, os.O_RDWR)
+    except OSError:
+        return
+    _release(path, file)
+
+
 def is_locked(path: Path) -> bool:
     """Return whether a process holds the lock file at `path`."""
     try:

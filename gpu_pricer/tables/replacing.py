@@ -1,16 +1,27 @@
 """Files and directories that are replaced at once: a reader sees the old one or the new one, never half of one."""
 
+import hashlib
 import logging
+import re
 import secrets
 import shutil
+import socket
+import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.durable import exchange, sync, sync_tree
+from gpu_pricer.tables.locking import owned, remove_unowned
 
 log = logging.getLogger(__name__)
+
+IDLE_SECONDS = 24 * 3600
+"""What nobody wrote to for this long belongs to a run that died, on whatever machine."""
+HOST = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:4]
+"""In the name of an unfinished file: only on its own machine is a lock sure to tell whether its writer lives."""
+PART = re.compile(r"\.(?P<host>[0-9a-f]{4})[0-9a-f]{4}([0-9a-f]{4})?\.part")
 
 
 def require_own(directory: Path, ours: Collection[str]) -> None:
@@ -31,7 +42,7 @@ def whole_or_absent(path: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
@@ -42,15 +53,32 @@ def whole_or_absent(path: Path) -> Iterator[None]:
 def replacing_file(path: Path) -> Iterator[Path]:
     """Yield a new path beside `path`; what the block writes there replaces `path` if the block does not fail.
 
-    The new file is on the disk before it replaces the old one. Of a link the file that it names is replaced.
+    The new file is on the disk before it replaces the old one. Of a link the file that it names is replaced. What
+    killed writers of the file left beside it is removed.
     """
     path = path.resolve()
-    fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
-    with whole_or_absent(fresh):
+    _remove_parts(path)
+    fresh = path.with_name(f"{path.name}.{HOST}{secrets.token_hex(4)}.part")
+    with whole_or_absent(fresh), owned(fresh):
         yield fresh
         sync(fresh)
         fresh.replace(path)
     sync(path.parent)
+
+
+def _remove_parts(path: Path) -> None:
+    """Remove the unfinished files beside `path` whose writers have died."""
+    parts = [(part, PART.fullmatch(part.name.removeprefix(path.name))) for part in path.parent.glob("*.part")]
+    for part, match in parts:
+        if match and (match["host"] == HOST or _is_idle(part)):
+            remove_unowned(part)
+
+
+def _is_idle(path: Path) -> bool:
+    try:
+        return time.time() - path.stat().st_mtime > IDLE_SECONDS
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager

@@ -11,10 +11,9 @@ from gpu_pricer.tables.kept_artefacts import unneeded_artefacts
 from gpu_pricer.tables.locking import is_locked
 from gpu_pricer.tables.price_version import LOCK, RUN_ID
 from gpu_pricer.tables.published_table import current_run, published_runs
+from gpu_pricer.tables.replacing import IDLE_SECONDS
 
-IDLE_SECONDS = 24 * 3600
-"""A folder that nobody wrote to for this long belongs to a run that died, not to one that is still scoring."""
-LEFTOVER = re.compile(rf"{RUN_ID.pattern}(\.part)?|.+\.[0-9a-f]{{8}}\.part|_current\.[0-9a-f]{{8}}")
+LEFTOVER = re.compile(rf"{RUN_ID.pattern}(\.part)?|.+\.[0-9a-f]{{8,12}}\.part|_current\.[0-9a-f]{{8}}")
 """Names that only jobs give: run ids, unfinished copies, and links that were not yet renamed."""
 
 

@@ -1,12 +1,28 @@
-"""A directory that is replaced as a whole."""
+"""Files and directories that are replaced as a whole."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables import replacing as replacing_module
-from gpu_pricer.tables.replacing import replacing, replacing_file
+from gpu_pricer.tables.replacing import replacing, replacing_file, whole_or_absent
 
 OURS = ("table.parquet",)
+ROOT = Path(__file__).parents[2]
+WRITE = """
+import sys, time
+from pathlib import Path
+from gpu_pricer.tables.replacing import replacing_file
+with replacing_file(Path(sys.argv[1])) as fresh:
+    fresh.write_text("half")
+    print(fresh.name, flush=True)
+    time.sleep(100)
+"""
 
 
 def write(directory, text):
@@ -149,3 +165,58 @@ def test_foreign_files_are_never_deleted(tmp_path):
         write(tmp_path / "data", "new")
 
     assert (tmp_path / "data" / "thesis.txt").exists()
+
+
+@pytest.fixture
+def writer(tmp_path):
+    """Another process that has written half of table.json, and the path where it did."""
+    command = [sys.executable, "-c", WRITE, str(tmp_path / "table.json")]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        yield process, tmp_path / process.stdout.readline().strip()
+        process.kill()
+
+
+def test_what_a_killed_writer_left_goes_when_the_file_is_written_again(tmp_path, writer):
+    process, half = writer
+    process.kill()
+    process.wait()
+    assert half.read_text() == "half"
+
+    with replacing_file(tmp_path / "table.json") as fresh:
+        fresh.write_text("new")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["table.json"]
+
+
+def test_what_another_writer_has_begun_stays(tmp_path, writer):
+    with replacing_file(tmp_path / "table.json") as fresh:
+        fresh.write_text("new")
+
+    assert writer[1].read_text() == "half"
+
+
+def test_what_a_writer_on_another_machine_left_goes_after_a_day(tmp_path):
+    young, old = (tmp_path / f"table.json.{name}.part" for name in ("0123456789ab", "1a2b3c4d"))
+    for path in (young, old):
+        path.write_text("half")
+    os.utime(old, (time.time() - 100_000,) * 2)
+
+    with replacing_file(tmp_path / "table.json") as fresh:
+        fresh.write_text("new")
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["table.json", young.name]
+
+
+def link_in_vain(path):
+    with whole_or_absent(path):
+        path.symlink_to("first")
+        raise KeyboardInterrupt
+
+
+def test_a_link_to_a_folder_that_a_failed_block_made_is_removed(tmp_path):
+    (tmp_path / "first").mkdir()
+
+    with pytest.raises(KeyboardInterrupt):
+        link_in_vain(tmp_path / "link")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["first"]
