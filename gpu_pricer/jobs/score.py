@@ -10,7 +10,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from gpu_pricer.constraints import Frontier, add_costs, certified_objective, rule_costs
-from gpu_pricer.errors import InputError, Interrupted, Refused
+from gpu_pricer.errors import InputError, Refused
 from gpu_pricer.jobs.fairness_audit import audit_version, require_known_attributes
 from gpu_pricer.jobs.frontier import trace_frontier
 from gpu_pricer.jobs.last_scored import remember_scored
@@ -19,9 +19,7 @@ from gpu_pricer.jobs.scored_version import score, version_folder
 from gpu_pricer.jobs.version_sources import keep_sources
 from gpu_pricer.pricing import POINT, POSTERIOR, UNCERTAINTIES, Tiling
 from gpu_pricer.tables.artefact import read_artefact, require_artefact
-from gpu_pricer.tables.price_version import RECORD, RUN_RECORD
-from gpu_pricer.tables.replacing import whole_or_absent
-from gpu_pricer.tables.seal import seal
+from gpu_pricer.tables.price_version import RECORD, PriceVersion
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +69,15 @@ def main(config: DictConfig) -> dict[str, object] | None:
     require_known_attributes(fairness)
     require_artefact(demand)
     priced = read_priced_catalog(catalog, policy, Path(config.paths.prices), pricing_day(config.day))
+
+    def complete(version: PriceVersion) -> None:
+        keep_sources(folder, version, demand, priced.catalog, policy)
+        if tiling.leave_one_out:
+            made_of = read_artefact(demand), priced.catalog, policy
+            costs = rule_costs(*made_of, tiling, version.backend, certified_objective(folder / RECORD), uncertainty)
+            log.info("what each rule costs is in %s", add_costs(folder / RECORD, costs))
+        audit_version(folder, demand, fairness)
+
     with _finished_or_absent(folder, is_new=shards is None):
         version = score(
             read_artefact(demand),
@@ -81,36 +88,26 @@ def main(config: DictConfig) -> dict[str, object] | None:
             config.backend,
             None if warm_start is None else warm_start / RECORD,
             uncertainty,
+            complete,
         )
-        if version is None:
-            return None
-        with whole_or_absent(folder / RUN_RECORD):  # a version that cannot explain itself is not finished
-            keep_sources(folder, version, demand, priced.catalog, policy)
-        if tiling.leave_one_out:
-            made_of = read_artefact(demand), priced.catalog, policy
-            costs = rule_costs(*made_of, tiling, version.backend, certified_objective(folder / RECORD), uncertainty)
-            log.info("what each rule costs is in %s", add_costs(folder / RECORD, costs))
-        try:
-            audit_version(folder, demand, fairness)
-        except Refused:
-            seal(folder)  # the version is whole, and `publish` refuses it for the same reason
-            raise
-        seal(folder)
+    if version is None:
+        return None
     remember_scored(Path(config.paths.work), Path(config.paths.prices), folder)
     return {"version": str(folder)}
 
 
 @contextmanager
 def _finished_or_absent(folder: Path, is_new: bool) -> Iterator[None]:
-    """If a signal ends the block, remove the version: its folder if it is new, else its record.
+    """If the block fails or a signal ends it, remove the version's folder, if it is new.
 
-    A folder that paths.shards names keeps the other tasks' shards. Without the record nothing publishes it, least of
-    all before its audit.
+    A folder that paths.shards names keeps the other tasks' shards; without its record nothing publishes it. A version
+    that was refused stays, because its certificate or its audit says why.
     """
     try:
         yield
-    except (KeyboardInterrupt, Interrupted):
-        (folder / RUN_RECORD).unlink(missing_ok=True)
+    except Refused:
+        raise
+    except BaseException:
         if is_new:
             shutil.rmtree(folder, ignore_errors=True)
         raise

@@ -1,6 +1,7 @@
 """The version of the price table that `score` makes: where it lies, what it is made of, and how it is written."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ import polars as pl
 
 from gpu_pricer.constraints import MarketData
 from gpu_pricer.constraints.warm_start import start_fingerprint
-from gpu_pricer.errors import InputError
+from gpu_pricer.errors import InputError, Refused
 from gpu_pricer.jobs.backends import backend_of, resolved
 from gpu_pricer.jobs.constrained_prices import PreparedConstraints, prepare_constraints, solve_constraints
 from gpu_pricer.jobs.priced_catalog import PricedCatalog
@@ -37,12 +38,14 @@ from gpu_pricer.tables.price_version import (
     PriceVersion,
     Tally,
     close_shard,
+    finish_version,
     new_run,
     open_shard,
 )
 from gpu_pricer.tables.priced_products import catalog_fingerprint
 from gpu_pricer.tables.published_table import current_run, published_runs
 from gpu_pricer.tables.replacing import replacing_file
+from gpu_pricer.tables.seal import seal
 
 log = logging.getLogger(__name__)
 
@@ -70,10 +73,12 @@ def score(
     backend: str,
     warm_start: Path | None = None,
     uncertainty: str = POINT,
+    complete: Callable[[PriceVersion], None] = lambda version: None,
 ) -> PriceVersion | None:
     """Write this process's shards into the folder; return the finished version, or None while other shards are missing.
 
-    warm_start: the record of an earlier version, whose multipliers are the first guess.
+    warm_start: the record of an earlier version, whose multipliers are the first guess. complete: what else belongs to
+    a finished version; it is called before the version's record is written, without which nothing publishes it.
     """
     catalog, day, history = priced
     found, origin = resolved(backend), origin_of(artefact, policy, catalog)
@@ -95,7 +100,26 @@ def score(
         write_unpriced(problem.unpriced, folder / RECORD)
         if history is not None:
             write_history(history, folder)
-        return _write_shards(problem, tiling, folder, version, constraints)
+        finished = _write_shards(problem, tiling, folder, version, constraints)
+        del problem, constraints
+        if finished is not None:
+            _finish(folder, finished, complete)
+        return finished
+
+
+def _finish(folder: Path, version: PriceVersion, complete: Callable[[PriceVersion], None]) -> None:
+    """Complete the version, then write its record and its seal, without which nothing publishes it."""
+    try:
+        complete(version)
+    except Refused:
+        _close(folder, version)  # so that `publish` says why it refuses the version too
+        raise
+    _close(folder, version)
+
+
+def _close(folder: Path, version: PriceVersion) -> None:
+    finish_version(folder, version)
+    seal(folder)
 
 
 def _market_of(artefact: DemandArtefact, catalog: pl.DataFrame, policy: Policy) -> MarketData:

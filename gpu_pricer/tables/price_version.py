@@ -2,7 +2,7 @@
 
 The folder holds the table's files and the folder `_record`, which pyarrow, Spark and Delta's vacuum ignore because of
 its underscore. Every shard writes _record/shard-<i>-of-<n>.json once its files are written; the shard that finishes
-last joins these records into _record/run.json.
+last joins these records into _record/run.json, after the audit and the copies of what the version was priced from.
 """
 
 import json
@@ -168,7 +168,7 @@ def open_shard(folder: Path, shard: int | None) -> None:
 
 
 def close_shard(folder: Path, shard: int, part: PriceVersion) -> PriceVersion | None:
-    """Record that one shard is complete; return the joined version once all shards are, else None.
+    """Record that one shard is complete; return the joined version, still without a record, once all are, else None.
 
     Raise InputError if another shard was scored from a different artefact, catalog or policy, by other code or with
     other settings.
@@ -194,9 +194,12 @@ def close_shard(folder: Path, shard: int, part: PriceVersion) -> PriceVersion | 
                 "folder"
             )
     files = [name for other in parts for name in other.files]
-    joined = part.with_files(files, Tally.sum(other.tally for other in parts))
-    _write_json(folder / RUN_RECORD, joined)
-    return joined
+    return part.with_files(files, Tally.sum(other.tally for other in parts))
+
+
+def finish_version(folder: Path, version: PriceVersion) -> None:
+    """Write the record of a version of which everything else is there, so that it can be published."""
+    _write_json(folder / RUN_RECORD, version)
 
 
 def read_version(folder: Path) -> PriceVersion:

@@ -1,5 +1,6 @@
 """score: the same rows however the work is cut, whole folders or none, and one line for what is wrong."""
 
+import errno
 import json
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from gpu_pricer.cli import CONF
-from gpu_pricer.errors import InputError
+from gpu_pricer.errors import InputError, Refused
 from gpu_pricer.jobs import backends, scored_version
 from gpu_pricer.jobs import score as job
 from gpu_pricer.jobs.priced_catalog import PricedCatalog
@@ -20,7 +21,7 @@ from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.price_table import BINDINGS, scan_cells, scan_prices
-from gpu_pricer.tables.price_version import read_version
+from gpu_pricer.tables.price_version import RUN_RECORD, read_version
 from tests.markets import NO_RULES, a_policy, catalog_of, small_artefact, with_posterior
 
 ARTEFACT = small_artefact(11, segments=19, products=60, categories=9)
@@ -371,3 +372,38 @@ def test_job_refuses_what_cannot_work(tmp_path, monkeypatch, overrides, message)
 
     with pytest.raises(InputError, match=message):
         job.main(configured(tmp_path, *overrides))
+
+
+def test_record_that_lets_a_version_be_published_comes_after_the_audit(tmp_path, monkeypatch):
+    recorded = []
+    monkeypatch.setattr(job, "audit_version", lambda folder, *_: recorded.append((folder / RUN_RECORD).exists()))
+
+    job.main(configured(tmp_path, f"paths.shards={tmp_path}/OUT"))
+
+    assert recorded == [False]
+    assert read_version(tmp_path / "OUT").run == "OUT"
+
+
+def test_new_version_that_cannot_be_finished_leaves_no_folder(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(job, "audit_version", full)
+
+    with pytest.raises(OSError, match="No space"):
+        job.main(configured(tmp_path))
+
+    assert [*(tmp_path / "prices").glob("[!_]*")] == []
+
+
+def test_version_that_the_audit_refuses_stays_so_that_publish_says_why(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise Refused("the same basket must cost the same")
+
+    monkeypatch.setattr(job, "audit_version", refuse)
+
+    with pytest.raises(Refused):
+        job.main(configured(tmp_path))
+
+    (folder,) = (tmp_path / "prices").glob("[!_]*")
+    assert read_version(folder).run == folder.name
