@@ -33,6 +33,7 @@ from gpu_pricer.network.storage.parameter_transfer import (
     copy_shared,
     parameters_of,
 )
+from gpu_pricer.tables.safetensors_file import writing_safetensors
 
 FORMAT_VERSION = 2
 CENTRE = "segment centre"  # the name of the centres in parameters.safetensors
@@ -112,7 +113,8 @@ def write_network(network: DemandNetwork, segments: Segmentation, tastes_until: 
     labels = [pl.DataFrame({"label": pl.Series(known, dtype=pl.String)}).select(pl.lit(axis).alias("axis"), "label")
               for axis, known in parameters.labels.items()]  # fmt: skip
     directory.mkdir(parents=True, exist_ok=True)
-    save_file(tensors | {CENTRE: torch.from_numpy(segments.centre)}, directory / "parameters.safetensors")
+    with writing_safetensors(directory / "parameters.safetensors") as path:
+        save_file(tensors | {CENTRE: torch.from_numpy(segments.centre)}, path)
     axes = {name: parameter.axes for name, parameter in parameters.tensors.items()}
     (directory / "network.json").write_text(
         json.dumps({"format_version": FORMAT_VERSION} | asdict(settings) | {"axes": axes}, indent=1) + "\n"
