@@ -16,6 +16,9 @@ from gpu_pricer.tables.replacing import IDLE_SECONDS
 LEFTOVER = re.compile(rf"{RUN_ID.pattern}(\.part)?|.+\.[0-9a-f]{{8,12}}\.part|_current\.[0-9a-f]{{8}}")
 """Names that only jobs give: run ids, unfinished copies, and links that were not yet renamed."""
 
+STAGED = re.compile(r".+#\d+")
+"""Names in Delta's log of entries that a killed publisher wrote and did not commit: delta-rs moves them into place."""
+
 
 @dataclass(frozen=True)
 class Retention:
@@ -33,7 +36,7 @@ def remove_old_versions(prices: Path, retention: Retention) -> list[str]:
     that was never published is deleted only if its name is one that jobs give, it is older than every kept version and
     nobody wrote to it for a day. Ages are told by the clock of the file system, the order of versions by Delta's log,
     which stays: a deleted version is listed there but no longer readable. A kept artefact goes with the last version
-    that needs it, once nobody used it for a day.
+    that needs it, once nobody used it for a day, and so does what a killed publisher left in Delta's log.
     """
     runs, current = published_runs(prices), current_run(prices)
     if current is None:
@@ -56,6 +59,10 @@ def remove_old_versions(prices: Path, retention: Retention) -> list[str]:
         else:
             continue
         removed.append(path.name)
+    for path in (prices / "_delta_log").iterdir():
+        if STAGED.fullmatch(path.name) and _last_write(path) < now - IDLE_SECONDS:
+            path.unlink()
+            removed.append(str(path.relative_to(prices)))
     for path in unneeded_artefacts(prices):
         if _last_write(path) < now - IDLE_SECONDS:
             shutil.rmtree(path)

@@ -112,6 +112,17 @@ def test_links_and_copies_of_killed_publishers_go(tmp_path):
     assert rows_of(tmp_path / "first").height == 36
 
 
+def test_log_entry_that_a_killed_publisher_did_not_commit_goes_after_a_day(tmp_path):
+    publish(tmp_path, scored(tmp_path, "first"), USUAL)
+    young, old = (tmp_path / "_delta_log" / f"00000000000000000001.json#{number}" for number in (1, 2))
+    for path in (young, old):
+        path.write_text("{}")
+    age(old, 10**6)
+
+    assert remove_old_versions(tmp_path, Retention(5, 24)) == ["_delta_log/00000000000000000001.json#2"]
+    assert young.exists()
+
+
 def test_file_that_vanishes_while_ages_are_told_is_no_failure(tmp_path, monkeypatch):
     publish(tmp_path, scored(tmp_path, "first"), USUAL)
     gone = tmp_path / "first/gone.parquet"
