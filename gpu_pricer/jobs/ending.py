@@ -44,6 +44,25 @@ def _handle(numbers: Iterable[int], handler: Callable[[int, FrameType | None], o
             signal.signal(number, handler)
 
 
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Let the signals that end a job wait until the block has ended; those that are ignored stay ignored.
+
+    Handlers note them instead of a mask holding them up, because other threads would still take what this one masks.
+    """
+    came: list[int] = []
+    before = {number: signal.getsignal(number) for number in (*SIGNALS, signal.SIGINT)}
+    heard = {number: handler for number, handler in before.items() if handler not in (signal.SIG_IGN, None)}
+    _handle(heard, lambda number, frame: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in heard.items():
+            _handle([number], handler)  # type: ignore[arg-type]
+        if came:
+            signal.raise_signal(came[0])
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise Interrupted(number)
 

@@ -1,6 +1,7 @@
 """publish: shards -> one atomic new version of the price table."""
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from gpu_pricer.checks import require_flag, require_integer, require_number
 from gpu_pricer.errors import InputError, Refused, first_line
 from gpu_pricer.gates import GATES, Evidence, Gates, Outcome, judge_version, keep_outcomes, known_metrics
 from gpu_pricer.gates.published import Published, read_published
+from gpu_pricer.jobs.ending import held_back
 from gpu_pricer.jobs.last_scored import last_scored
 from gpu_pricer.tables.kept_artefacts import bring_artefact
 from gpu_pricer.tables.locking import locked
@@ -145,8 +147,12 @@ def publish(prices: Path, folder: Path, publication: Publication, evidence: Evid
             log.warning("%s has no copy of its artefact: its prices are explained only beside paths.demand", folder)
         metrics = known_metrics(folder, version, published, evidence.metrics)
         keep_outcomes(inside, outcomes, current, publication.reason, metrics)
-        number = commit_version(prices, table, inside, version, files, _notes(outcomes, publication.reason))
-        log.info("published %s as version %d of %s", version.run, number, prices)
+        notes = _notes(outcomes, publication.reason)
+        with held_back():  # a signal between the two would leave readers of the link with the old version
+            number = commit_version(prices, table, inside, version, files, notes)
+            log.info("published %s as version %d of %s", version.run, number, prices)
+            with suppress(OSError, InputError, DeltaError):  # tried again below, where a failure is said
+                point_current(prices)
         try:
             return _follow(prices, publication)
         except (OSError, InputError, DeltaError) as error:

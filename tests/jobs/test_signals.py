@@ -79,7 +79,7 @@ PLACES = {
     "prepare": "gpu_pricer.jobs.prepare:_write_quarantine",
     "run": "gpu_pricer.jobs.train:learn_market",
     "score": "gpu_pricer.jobs.scored_version:close_shard",
-    "publish": "gpu_pricer.jobs.publish:commit_version",
+    "publish": "gpu_pricer.jobs.publish:bring_inside",
     "evaluate": "gpu_pricer.jobs.evaluate:_json_ready",
 }
 BEFORE = {"publish": ["score"], "evaluate": ["score", "publish"]}

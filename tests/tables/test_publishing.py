@@ -14,9 +14,10 @@ import pytest
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
-from gpu_pricer.errors import InputError, Refused
+from gpu_pricer.errors import InputError, Interrupted, Refused
 from gpu_pricer.gates import Evidence, judge_version
 from gpu_pricer.jobs import publish as job
+from gpu_pricer.jobs.ending import interruptible
 from gpu_pricer.jobs.priced_catalog import PricedCatalog
 from gpu_pricer.jobs.publish import Publication, publish
 from gpu_pricer.jobs.scored_version import score
@@ -58,6 +59,22 @@ def published_rows(prices):
 
 def rows_of(folder):
     return scan_prices(folder).sort(KEY).collect()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_after_the_commit_waits_until_the_link_follows(tmp_path, monkeypatch, number):
+    def interrupted(*arguments):
+        version = publishing.commit_version(*arguments)
+        signal.raise_signal(number)
+        return version
+
+    monkeypatch.setattr(job, "commit_version", interrupted)
+
+    with pytest.raises((Interrupted, KeyboardInterrupt)), interruptible():
+        publish(tmp_path, scored(tmp_path, "first"), USUAL)
+
+    assert published_rows(tmp_path).equals(rows_of(tmp_path / "first"))
+    assert (tmp_path / "_current").readlink() == Path("first")
 
 
 def test_three_readers_read_the_same_rows(tmp_path):
