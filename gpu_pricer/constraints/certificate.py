@@ -12,6 +12,7 @@ from gpu_pricer.constraints.linear_constraints import RATIO, absolute_limit, mea
 from gpu_pricer.constraints.solver import EXACT, Solution
 from gpu_pricer.constraints.warm_start import CERTIFICATE, STOCK_PRICES
 from gpu_pricer.policy.constraint import Constraint
+from gpu_pricer.tables.disk_errors import write_table
 from gpu_pricer.tables.replacing import replacing_file
 
 MET, RELAXED, MISSED = "met", "relaxed", "missed"
@@ -92,7 +93,7 @@ class Certificate:
         """Write certificate.json, and the shadow prices of stock beside it."""
         if self.product_limits is not None:
             with replacing_file(folder / STOCK_PRICES) as fresh:
-                self.product_limits.table.write_parquet(fresh)
+                write_table(self.product_limits.table, fresh)
         _write(folder, self.summary)
 
 

@@ -20,6 +20,7 @@ from gpu_pricer.evaluation.held_out import HeldOut
 from gpu_pricer.jobs.evaluation_inputs import held_out_file, judged_demand, judged_version, read_evaluation_inputs
 from gpu_pricer.jobs.priced_catalog import pricing_day
 from gpu_pricer.jobs.scoreboard import scoreboard, wide_console
+from gpu_pricer.tables.disk_errors import write_table
 from gpu_pricer.tables.price_version import RUN_RECORD
 from gpu_pricer.tables.replacing import replacing_file
 
@@ -89,7 +90,7 @@ def main(config: DictConfig) -> None:
         metrics.blocks["fingerprint"] = judged_demand(config.paths)
     if metrics.intervals is not None:
         with replacing_file(work / INTERVALS) as fresh:
-            metrics.intervals.write_parquet(fresh)
+            write_table(metrics.intervals, fresh)
     write_metrics(work / "metrics.json", metrics.blocks)
     if settings.plots and found.held_out is not None:
         _draw_calibration(work / "plots", found.held_out, metrics.probabilities)

@@ -18,6 +18,7 @@ from gpu_pricer.policy.policy import Policy
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.artefact import read_artefact
+from gpu_pricer.tables.disk_errors import write_table
 from gpu_pricer.tables.price_version import RECORD
 from gpu_pricer.tables.replacing import replacing_file
 
@@ -54,7 +55,7 @@ def trace_frontier(
     path = Path(paths.work) / "frontier" / f"{frontier.measure}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing_file(path) as fresh:
-        frontier_table(rows).write_parquet(fresh)
+        write_table(frontier_table(rows), fresh)
     figure = Path(paths.work) / "plots" / f"frontier_{frontier.measure}.svg"
     draw_frontier(figure, frontier_table(rows), str(frontier.measure), market.currency)
     log.info("wrote %s and %s; frontier=%s writes no prices", path, figure, frontier.measure)

@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from gpu_pricer.data.inputs import Inputs, Validation, read_inputs
 from gpu_pricer.data.preparation import SCHEMAS, Canonical, Preparation, canonical_tables
 from gpu_pricer.errors import InputError
+from gpu_pricer.tables.disk_errors import write_table
 from gpu_pricer.tables.periods import Period, parse_day
 from gpu_pricer.tables.replacing import replacing, require_own
 
@@ -83,7 +84,7 @@ def _require_columns(users: list[str], protected: list[str]) -> None:
 def _write(directory: Path, canonical: Canonical, inputs: Inputs, summary: dict[str, object]) -> None:
     with replacing(directory, OUR_FILES) as fresh:
         for name, table in canonical.tables.items():
-            table.write_parquet(fresh / f"{name}.parquet")
+            write_table(table, fresh / f"{name}.parquet")
         for name, rows in inputs.quarantine.items():
             _write_quarantine(fresh / "quarantine" / f"{name}.parquet", rows)
         (fresh / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
@@ -91,4 +92,4 @@ def _write(directory: Path, canonical: Canonical, inputs: Inputs, summary: dict[
 
 def _write_quarantine(path: Path, rows: pl.DataFrame) -> None:
     path.parent.mkdir(exist_ok=True)
-    rows.write_parquet(path)
+    write_table(rows, path)

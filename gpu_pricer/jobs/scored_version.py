@@ -29,6 +29,7 @@ from gpu_pricer.pricing import (
 )
 from gpu_pricer.tables.artefact import DemandArtefact, DemandInfo
 from gpu_pricer.tables.code import code_fingerprint
+from gpu_pricer.tables.disk_errors import write_table
 from gpu_pricer.tables.locking import locked
 from gpu_pricer.tables.price_history import write_history
 from gpu_pricer.tables.price_version import (
@@ -219,6 +220,6 @@ def empty_version(
 def write_unpriced(unpriced: pl.DataFrame, folder: Path) -> None:
     """Write the products without a price into the record, so that <version>/*.parquet has only the price table."""
     with replacing_file(folder / "unpriced.parquet") as fresh:
-        unpriced.write_parquet(fresh)
+        write_table(unpriced, fresh)
     if unpriced.height:
         log.warning("%d products cannot be priced, see %s", unpriced.height, folder / "unpriced.parquet")

@@ -10,6 +10,7 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.network.encoding.attributes import Vocabulary
 from gpu_pricer.tables.attributes import like_attributes
 from gpu_pricer.tables.checking import check
+from gpu_pricer.tables.disk_errors import write_table
 from gpu_pricer.tables.further_columns import set_apart
 from gpu_pricer.tables.reading import collect, conform, scan_table
 from gpu_pricer.tables.replacing import replacing_file
@@ -34,7 +35,7 @@ def write_new(table: pl.DataFrame, path: Path) -> None:
     """Write the table, replacing the file at once; the folder is made if it is absent."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing_file(path) as fresh:
-        table.write_parquet(fresh)
+        write_table(table, fresh)
 
 
 def checked_table(

@@ -17,6 +17,7 @@ from gpu_pricer.jobs.priced_catalog import with_history_columns
 from gpu_pricer.policy import Policy
 from gpu_pricer.policy.policy_copy import POLICY_COPY, read_policy, write_policy
 from gpu_pricer.tables.artefact import DemandArtefact, read_artefact
+from gpu_pricer.tables.disk_errors import write_table
 from gpu_pricer.tables.kept_artefacts import keep_artefact, kept_artefact
 from gpu_pricer.tables.price_history import recorded_history
 from gpu_pricer.tables.price_version import CATALOG_COPY, RECORD, PriceVersion
@@ -45,7 +46,7 @@ def keep_sources(folder: Path, version: PriceVersion, demand: Path, catalog: pl.
     if kept is None or kept.fingerprint() != version.policy:
         raise InputError(f"{policy.overrides} must stay as it is while it is priced, found it changed: score again")
     with replacing_file(record / CATALOG_COPY) as fresh:
-        catalog.write_parquet(fresh)
+        write_table(catalog, fresh)
     keep_artefact(demand, folder.parent, version.artefact)
 
 

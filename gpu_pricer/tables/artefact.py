@@ -20,9 +20,9 @@ from safetensors.numpy import save_file
 
 from gpu_pricer.checks import require_flag, require_integer
 from gpu_pricer.errors import UNREADABLE, InputError, first_line
+from gpu_pricer.tables.disk_errors import disk_errors, write_table
 from gpu_pricer.tables.low_memory import add_rows, is_unique
 from gpu_pricer.tables.replacing import replacing
-from gpu_pricer.tables.safetensors_file import writing_safetensors
 from kernels import LARGEST_UTILITY, largest_product
 
 FORMAT_VERSION = 1
@@ -208,12 +208,12 @@ def write_artefact(artefact: DemandArtefact, directory: Path, network: Path | No
     """
     with replacing(directory, ARTEFACT_FILES) as fresh:
         (fresh / "demand.json").write_text(json.dumps(asdict(artefact.info), indent=2) + "\n")
-        with writing_safetensors(fresh / "factors.safetensors") as path:
+        with disk_errors(fresh / "factors.safetensors") as path:
             save_file({k: np.ascontiguousarray(v) for k, v in artefact.factors.items()}, path)
         for name in ARTEFACT_TABLES:
             table: pl.DataFrame | None = getattr(artefact, name)
             if table is not None:
-                table.write_parquet(fresh / f"{name}.parquet")
+                write_table(table, fresh / f"{name}.parquet")
         if network is not None:
             shutil.move(network, fresh / NETWORK)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from gpu_pricer.errors import InputError
+from gpu_pricer.tables.disk_errors import write_table
 from gpu_pricer.tables.price_table import scan_prices
 from gpu_pricer.tables.price_version import RECORD, read_version
 from gpu_pricer.tables.published_table import current_run
@@ -43,7 +44,7 @@ def recorded_history(folder: Path) -> pl.DataFrame | None:
 def write_history(history: pl.DataFrame, folder: Path) -> None:
     """Write the history into the record of the version in a folder."""
     with replacing_file(folder / RECORD / HISTORY) as fresh:
-        history.write_parquet(fresh)
+        write_table(history, fresh)
 
 
 def continued_history(earlier: pl.DataFrame | None, catalog: pl.DataFrame, day: date, days: int) -> pl.DataFrame:

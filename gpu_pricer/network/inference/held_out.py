@@ -17,6 +17,7 @@ from gpu_pricer.network.model.likelihood import log_denominator
 from gpu_pricer.network.response.fit import Fit
 from gpu_pricer.network.segments.members import Members, period_to_judge
 from gpu_pricer.network.segments.moments import member_weight, promotion_offset, segment_moments
+from gpu_pricer.tables.disk_errors import write_table
 from gpu_pricer.tables.replacing import replacing_file
 
 
@@ -62,7 +63,7 @@ def predict_held_out(
     offers = _described(network, pl.concat(frames), test)
     offers = offers.with_columns(segment_id=pl.Series(segment).gather(offers["user"]))
     with replacing_file(path) as fresh:
-        offers.drop("user", "choice_set", "shelf_row", "kept").write_parquet(fresh)
+        write_table(offers.drop("user", "choice_set", "shelf_row", "kept"), fresh)
 
 
 def _first_of_each_occasion(data: ChoiceData, test: Tensor) -> Tensor:

@@ -33,7 +33,7 @@ from gpu_pricer.network.storage.parameter_transfer import (
     copy_shared,
     parameters_of,
 )
-from gpu_pricer.tables.safetensors_file import writing_safetensors
+from gpu_pricer.tables.disk_errors import disk_errors, write_table
 
 FORMAT_VERSION = 2
 CENTRE = "segment centre"  # the name of the centres in parameters.safetensors
@@ -113,22 +113,22 @@ def write_network(network: DemandNetwork, segments: Segmentation, tastes_until: 
     labels = [pl.DataFrame({"label": pl.Series(known, dtype=pl.String)}).select(pl.lit(axis).alias("axis"), "label")
               for axis, known in parameters.labels.items()]  # fmt: skip
     directory.mkdir(parents=True, exist_ok=True)
-    with writing_safetensors(directory / "parameters.safetensors") as path:
+    with disk_errors(directory / "parameters.safetensors") as path:
         save_file(tensors | {CENTRE: torch.from_numpy(segments.centre)}, path)
     axes = {name: parameter.axes for name, parameter in parameters.tensors.items()}
     (directory / "network.json").write_text(
         json.dumps({"format_version": FORMAT_VERSION} | asdict(settings) | {"axes": axes}, indent=1) + "\n"
     )
-    pl.concat(labels).write_parquet(directory / "labels.parquet")
-    data.products.table.select(*product_columns).write_parquet(directory / "products.parquet")
+    write_table(pl.concat(labels), directory / "labels.parquet")
+    write_table(data.products.table.select(*product_columns), directory / "products.parquet")
     is_trained = pl.Series(data.is_user_trained().numpy())
     users = data.users.table.with_columns(is_trained=is_trained)
-    users.select("user_id", "is_trained", *settings.user_vocabulary.columns).write_parquet(directory / "users.parquet")
+    write_table(users.select("user_id", "is_trained", *settings.user_vocabulary.columns), directory / "users.parquet")
     of_category = dict(zip(OF_CATEGORY, _of_categories(network), strict=True))
     categories = data.categories.table.with_columns(pl.Series(k, v.numpy()) for k, v in of_category.items())
-    categories.write_parquet(directory / "categories.parquet")
+    write_table(categories, directory / "categories.parquet")
     effect = pl.Series("effect", network.shelf_effect.detach().numpy())
-    _shelf_keys(data).with_columns(effect).write_parquet(directory / "shelf.parquet")
+    write_table(_shelf_keys(data).with_columns(effect), directory / "shelf.parquet")
 
 
 def read_network(directory: Path) -> SavedNetwork:

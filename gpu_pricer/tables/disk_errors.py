@@ -1,0 +1,36 @@
+"""What the disk refuses to write is an OSError, as with every other file, whichever library writes it."""
+
+import errno
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import polars as pl
+from safetensors import SafetensorError
+
+NUMBER = re.compile(r"\(os error (\d+)\)")
+"""How Rust names the system's error in the text of its own."""
+NO_NUMBER = "transport error"
+"""What Polars says where the disk refuses the end of a Parquet file."""
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[Path]:
+    """Yield the path for Polars or safetensors to write to; raise OSError where the disk refuses that."""
+    try:
+        yield path
+    except (SafetensorError, pl.exceptions.ComputeError) as error:
+        match = NUMBER.search(str(error))
+        if match is None and NO_NUMBER not in str(error):
+            raise
+        number = errno.EIO if match is None else int(match[1])
+        reason = "it cannot be written" if match is None else os.strerror(number)
+        raise OSError(number, reason, str(path)) from error
+
+
+def write_table(table: pl.DataFrame, path: Path) -> None:
+    """Write the table as a Parquet file; raise OSError where the disk refuses that."""
+    with disk_errors(path):
+        table.write_parquet(path)
