@@ -1,0 +1,58 @@
+"""A small sample of the faults, and proof that the harness sees a broken promise."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.faults.__main__ import ONE_THREAD
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 1200  # seconds; the first job in a checkout compiles kernels
+LEFT_BEHIND = """
+from gpu_pricer.tables import replacing
+from tests.faults import kills, scenes
+replacing._remove_parts = lambda path: None
+kills.scenes = lambda: scenes.scenes(("assign",))
+counts = kills.run(15, 0)
+print(counts.wrong, counts.examples)
+"""
+
+pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed, which inflicts faults")
+
+
+def told(*words):
+    """What python WORDS prints, in a process of its own, since one that has started threads cannot be forked."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | dict.fromkeys(ONE_THREAD, "1")
+    done = subprocess.run(
+        [sys.executable, *words],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.stdout, done.stderr
+    return done
+
+
+@pytest.mark.parametrize("part", ["kills", "storage_faults"])
+def test_sample_of_faults_breaks_no_promise(part):
+    done = told("-m", "tests.faults", "--part", part, "--limit", "20", "--seed", "3")
+
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found[f"wrong_{part}"] == 0, done.stdout
+    assert found[part] >= 15
+    assert done.returncode == 0
+
+
+def test_harness_sees_what_a_killed_writer_left():
+    found = told("-c", LEFT_BEHIND).stdout
+
+    assert int(found.split()[0]) > 0, found
+    assert "left over: work/assign/run.json" in found or "left over: out.parquet" in found
