@@ -29,8 +29,13 @@ def run(limit: int, seed: int) -> Counts:
     require_strace()
     warm()
     with scenes() as places:
-        kills = [[Kill(number, scene, point) for point in scene.points for number in SIGNALS] for scene in places]
-        return strike("kills", sample(kills, limit, seed), inflict)
+        return strike("kills", sample([*map(_kills, places)], limit, seed), inflict)
+
+
+def _kills(scene: Scene) -> list[Kill]:
+    """Return the kills at a scene; SIGKILL ends any thread's call alike, the others must not come before the job."""
+    kills = [Kill(number, scene, point) for point in scene.points for number in SIGNALS]
+    return [kill for kill in kills if kill.point.is_alone or kill.number == signal.SIGKILL]
 
 
 def inflict(kill: Kill) -> list[str] | None:

@@ -15,7 +15,7 @@ MARKET = (
     "data=synthetic", "data.source.weeks=20", "data.source.people.users=100", "data.source.people.types=2",
     "data.source.assortment.categories=2", "data.source.assortment.products=8", "backend=cpu",
     "model=tiny", "model.optimiser.steps=20", "train.segments.count=2", "train.response.draws=5",
-    "evaluate.baselines={}", "evaluate.bootstrap.replicates=20",
+    "~evaluate.baselines.shrunken_logit", "~evaluate.baselines.lightgbm_monotone", "evaluate.bootstrap.replicates=20",
 )  # fmt: skip
 QUANTITIES = "data.outliers.quantity_is_plausible.limit=1"  # so that some rows are set aside
 KEEP = "+policy.constraints.keep={measure: units, at_least: 0.9, relative_to: current_prices}"
