@@ -109,10 +109,10 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _tree(folder: Path) -> str:
-    if not folder.exists():
-        return ""
-    parts = [f"{path.relative_to(folder)} {_hash(_content(path))}" for path in sorted(_files(folder))]
-    return _hash("\n".join(parts).encode())
+    """Return a hash of the folder's files, "" without any; nobody reads a file that is not finished."""
+    paths = [path for path in sorted(_files(folder)) if path.suffix != ".part"]
+    parts = [f"{path.relative_to(folder)} {_hash(_content(path))}" for path in paths]
+    return _hash("\n".join(parts).encode()) if parts else ""
 
 
 def _content(path: Path) -> bytes:

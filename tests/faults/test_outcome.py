@@ -62,3 +62,12 @@ def test_other_prices_are_another_outcome(prices):
 
     assert after["published"] != before["published"]
     assert {name for name in after if after[name] != before[name]} == {"published"}
+
+
+def test_unfinished_file_is_nothing_that_anybody_reads(prices):
+    before = outcome()
+    folder = prices.parent / "work/frontier"
+    folder.mkdir(parents=True)
+    (folder / "units.parquet.0123456789ab.part").write_bytes(b"half")
+
+    assert outcome() == before
