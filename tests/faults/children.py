@@ -141,9 +141,12 @@ def _awaited(child: int, longest: float) -> int | str:
     waiting = select.poll()
     end = os.pidfd_open(child)
     waiting.register(end, select.POLLIN)
-    is_hung = not waiting.poll(longest * 1000)
-    os.close(end)
-    if is_hung:
-        os.kill(child, signal.SIGKILL)
+    is_hung = True
+    try:
+        is_hung = not waiting.poll(longest * 1000)
+    finally:
+        os.close(end)
+        if is_hung:
+            os.kill(child, signal.SIGKILL)
     status = os.waitpid(child, 0)[1]
     return HUNG if is_hung else os.waitstatus_to_exitcode(status)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from tests.faults.scenes import Scene
 
 CLONE_NEWNS, MS_REMOUNT, MS_PRIVATE_BELOW = 0x20000, 0x20, 0x44000
+MNT_DETACH = 2
 PAGE = 4096
 LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -61,7 +62,7 @@ def laid_out(disk: FullDisk) -> Iterator[Path]:
             _mount(field, MS_REMOUNT, f"size={(used.f_blocks - used.f_bfree + disk.pages) * PAGE or 1}")
         yield field
     finally:
-        LIBC.umount2(bytes(field), 0)
+        LIBC.umount2(bytes(field), MNT_DETACH)  # a job that SIGINT left behind may still be in it
 
 
 def make_room(field: Path) -> None:
