@@ -105,9 +105,11 @@ def replacing(directory: Path, ours: Collection[str]) -> Iterator[Path]:
         elif not exchange(fresh, directory):
             log.info("%s cannot be replaced in one step on its file system: two renames do it", directory)
             _swap(fresh, directory, stale)
-    sync(directory.parent)
-    for old in (fresh, stale):
-        shutil.rmtree(old, ignore_errors=True)
+    try:
+        sync(directory.parent)
+    finally:
+        for old in (fresh, stale):
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def _swap(fresh: Path, directory: Path, stale: Path) -> None:

@@ -220,3 +220,17 @@ def test_a_link_to_a_folder_that_a_failed_block_made_is_removed(tmp_path):
         link_in_vain(tmp_path / "link")
 
     assert [path.name for path in tmp_path.iterdir()] == ["first"]
+
+
+def test_replaced_directory_goes_even_where_the_disk_cannot_be_synced(tmp_path, monkeypatch):
+    write(tmp_path / "data", "old")
+
+    def full(path):
+        raise OSError("no room")
+
+    monkeypatch.setattr(replacing_module, "sync", full)
+    with pytest.raises(OSError, match="no room"):
+        write(tmp_path / "data", "new")
+
+    assert (tmp_path / "data" / "table.parquet").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
