@@ -46,7 +46,7 @@ PROGRESS = 0.9
 """The share of an earlier distance from the best multipliers, below which the distance has fallen."""
 
 EXACT = 1e-12
-"""Share of its scale by which rounding may move a float64 sum: a slice whose prices are all fixed may lie at its limit."""
+"""Share of its scale by which rounding may move a float64 sum: a slice of fixed prices may lie exactly at its limit."""
 
 ROUNDING = 1e-13
 """Relative error of float64 sums over all cells, by which the dual bound is raised so that it stays a bound."""

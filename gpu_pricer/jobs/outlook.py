@@ -13,16 +13,19 @@ from gpu_pricer.pricing import POINT, PricingProblem, match_products, problem_of
 from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
 from gpu_pricer.pricing.tiles.solved_tile import solve_tile
 from gpu_pricer.pricing.tiles.tally import tally_of
+from gpu_pricer.pricing.tiling import tiles_of
 from gpu_pricer.tables.artefact import DemandArtefact
 from gpu_pricer.tables.price_history import recorded_history
 from gpu_pricer.tables.price_table import CENTS
 from gpu_pricer.tables.price_version import PriceVersion
 from gpu_pricer.tables.priced_products import read_catalog
-from kernels import DenseDemand, Draws, choice_totals, utility_lines
+from kernels import Draws, expected_outcomes, utility_lines
 
-MOST_CELLS = 100_000
-"""Products × segments up to which an outlook is computed: two passes over all cells for every draw, which took 1.7 s
-for 13,000 cells and 100 draws (measured on one core, November 2026)."""
+MOST_CELLS = 10_000_000
+"""Products × segments up to which an outlook is computed, so that its prices fit into memory."""
+
+CELLS_AT_ONCE = 10_000_000
+"""Products × segments × draws of one kernel call."""
 
 ENDS = (0.05, 0.95)
 """The quantiles of the gain over the draws."""
@@ -79,21 +82,16 @@ def outlook_of(
 
 def gain_of_draws(problem: PricingProblem, draws: Draws, price: np.ndarray) -> np.ndarray:
     """Return the profit at prices [P, S] in cents less that at today's, under each draw [D], in currency."""
-    everything, products = (0, problem.category_count), problem.products
-    shelf = problem.shelf(*everything)
-    at_zero, slope = utility_lines(problem.exact_demand(), shelf)
-    sensitivity = slope * products.reference_price[:, None]
-    appeal, none, gains = (at_zero - sensitivity).T, np.zeros(len(slope)), []
-    for draw in range(draws.factor.shape[2]):
-        factor = np.where((draws.row >= 0)[:, None], draws.factor[draws.row, :, draw], 1.0)
-        drawn = sensitivity * np.repeat(factor, np.diff(products.category_start), axis=0)
-        demand, profit = DenseDemand(appeal, drawn.T, none, none), []
-        for at in (price, products.today[:, None]):
-            totals = choice_totals(demand, shelf, at, problem.segments.visits)
-            earned = totals.revenue[:, 0] / CENTS - totals.chosen[:, 0] * products.cost
-            profit.append(float(earned @ products.units_per_choice))
-        gains.append(profit[0] - profit[1])
-    return np.array(gains)
+    products, visits, cells = problem.products, problem.segments.visits, CELLS_AT_ONCE // draws.factor.shape[2]
+    gains = np.zeros(draws.factor.shape[2])
+    for first, last in tiles_of(products.category_start, max(cells // len(visits), 1)):
+        tile = problem.product_slice(first, last)
+        demand = problem.demand.tile(tile.start, tile.stop)
+        inputs = replace(problem.pricing_inputs(first, last), unit_cost=CENTS * products.cost[tile])
+        for sign, at in ((1, price[tile]), (-1, products.today[tile, None])):
+            found = expected_outcomes(demand, inputs, draws.of_categories(first, last), at, "draw_values")
+            gains += sign * (found.draw_value @ visits).sum(axis=1)
+    return gains / CENTS
 
 
 def count_vague(problem: PricingProblem, draws: Draws) -> int:

@@ -58,7 +58,9 @@ class Policy:
         if not isinstance(self.constraints, dict):
             raise ValueError(f"policy.constraints must be a mapping, found {self.constraints!r}")
         if self.active_constraints and self.bounds.max_changes is not None:
-            raise ValueError("policy.constraints cannot be met beside bounds.max_changes: set it to null")
+            raise ValueError(
+                "policy.constraints cannot be met beside bounds.max_changes: set it to null, or policy=profit"
+            )
 
     @property
     def active_constraints(self) -> dict[str, Constraint]:

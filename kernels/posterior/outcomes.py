@@ -21,6 +21,7 @@ class OutcomeGroups(NamedTuple):
     elasticity_interval: bool
     category_elasticity: bool
     price_parts: bool
+    draw_values: bool
 
 
 class Outcomes(NamedTuple):
@@ -34,6 +35,7 @@ class Outcomes(NamedTuple):
     price_parts: markup and opportunity [P, S], the sensitivity mark-up and the opportunity value of a stationary price
     in cents: sum P / sum w and sum P beta O / (omega sum w), sums over the draws, with w = P beta (1 - P) and O what
     the category's other products earn.
+    draw_values: draw_value [D, G, S], R in cents per visit in each draw.
     """
 
     probability: np.ndarray
@@ -43,6 +45,7 @@ class Outcomes(NamedTuple):
     category_elasticity: np.ndarray
     markup: np.ndarray
     opportunity: np.ndarray
+    draw_value: np.ndarray
 
 
 def groups_of(names: Sequence[str]) -> OutcomeGroups:
@@ -52,7 +55,7 @@ def groups_of(names: Sequence[str]) -> OutcomeGroups:
     return OutcomeGroups(**{name: name in names for name in known})
 
 
-def new_outcomes(products: int, segments: int, categories: int, requested: OutcomeGroups) -> Outcomes:
+def new_outcomes(products: int, segments: int, categories: int, draws: int, requested: OutcomeGroups) -> Outcomes:
     """Return outcomes to be filled: arrays of the requested groups, and empty arrays for the other groups."""
 
     def array(is_requested: bool, *shape: int) -> np.ndarray:
@@ -66,6 +69,7 @@ def new_outcomes(products: int, segments: int, categories: int, requested: Outco
         category_elasticity=array(requested.category_elasticity, 3, categories, segments),
         markup=array(requested.price_parts, products, segments),
         opportunity=array(requested.price_parts, products, segments),
+        draw_value=array(requested.draw_values, draws, categories, segments),
     )
 
 
@@ -81,6 +85,10 @@ def fill_outcomes(category_draws, price, tail, requested, outcomes, workspace, c
     values, bought, moved = workspace.draw_value[:draws], workspace.bought[:draws], workspace.moved[:draws]
     for d in range(draws):
         bought[d] = moved[d] = 0.0
+    if requested.draw_values:
+        for d in range(outcomes.draw_value.shape[0]):
+            own = d if draws > 1 else 0  # a category without draws has one value
+            outcomes.draw_value[d, category, s] = category_draws.earned[own] / category_draws.total[own]
     for j in range(len(price)):
         p = first + j
         if requested.means:

@@ -100,7 +100,7 @@ def _evaluate(
     if not search.is_requested:
         price = np.array(np.broadcast_to(price, (products, segments)), np.float64)
     exact, requested = in_double(demand), groups_of(groups)
-    outcomes = new_outcomes(products, segments, categories, requested)
+    outcomes = new_outcomes(products, segments, categories, draws.factor.shape[2], requested)
     utility_at_zero, slope = utility_lines(exact, shelf)
     demand_draws = DemandDraws(utility_at_zero, slope, np.ascontiguousarray(draws.factor), draws.row.astype(np.int64))
     tile = tile_of(exact, shelf, inputs)

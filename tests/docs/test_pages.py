@@ -160,7 +160,7 @@ def words_of(figure):
 
 
 def test_figure_is_one_that_the_program_draws(gpu_pricer, shop):
-    ended = gpu_pricer("score", "data=synthetic", "frontier=units", "frontier.points=5")
+    ended = gpu_pricer("score", "data=synthetic", "policy=profit", "frontier=units", "frontier.points=5")
 
     assert ended.status == 0
     drawn = words_of(shop / "work/plots/frontier_units.svg")

@@ -200,7 +200,7 @@ def _draws(artefact: DemandArtefact, category_id: pl.Series, policy: Policy) -> 
         if is_asked:
             raise InputError(
                 f"uncertainty=posterior cannot price beside {name}, found it set: "
-                "set it to null (constraints one by one), or set uncertainty=point"
+                "set it to null (policy=profit has no constraints), or set uncertainty=point"
             )
     return posterior_draws(artefact, category_id.rle().struct.field("value"))
 
