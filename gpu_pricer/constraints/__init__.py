@@ -3,9 +3,10 @@
 Also what every rule costs, and the frontier between two measures.
 """
 
-from gpu_pricer.constraints.certificate import Certificate, add_costs, certified_objective
+from gpu_pricer.constraints.certificate import Certificate, add_costs, certified_objective, is_met
 from gpu_pricer.constraints.constrained_problem import ConstrainedProblem, MarketData
 from gpu_pricer.constraints.frontier import Frontier
+from gpu_pricer.constraints.linear_constraints import objective_weights
 from gpu_pricer.constraints.rule_costs import rule_costs
 
 __all__ = [
@@ -15,5 +16,7 @@ __all__ = [
     "MarketData",
     "add_costs",
     "certified_objective",
+    "is_met",
+    "objective_weights",
     "rule_costs",
 ]

@@ -139,6 +139,11 @@ def certified_objective(folder: Path) -> float | None:
     return float(json.loads(path.read_text())["objective"]) if path.is_file() else None
 
 
+def is_met(folder: Path) -> bool:
+    """Return whether the certificate of a record says that every limit is met."""
+    return bool(json.loads((folder / CERTIFICATE).read_text())["status"] == MET)
+
+
 def add_costs(folder: Path, costs: dict[str, object]) -> Path:
     """Add what each rule costs (see rule_costs) to the certificate of a record; return its path.
 

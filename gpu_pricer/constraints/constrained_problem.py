@@ -89,6 +89,23 @@ class ConstrainedProblem:
         certificate = certificate_of(solution, self.on_sums, self.covered_today, limits, self.currency)
         return ConstrainedPrices(solution, certificate)
 
+    def value_at(self, objective: np.ndarray, start: Start) -> float:
+        """Return the most that prices which meet the constraints can earn, by the Lagrangian at known multipliers.
+
+        In currency; the objective's weights are those of `solve`. With bounds.max_segment_ratio the search for the best
+        prices is local, and so the value only nearly a bound. No constraint is per product.
+        """
+        problem = self.subproblems.problem
+        lagrangian = LagrangianWeights(
+            objective=objective,
+            slices=self.subproblems.slices,
+            coefficient=self.linear_constraints.coefficient,
+            multiplier=start.multiplier[None],
+            iterate=np.zeros(len(problem.products.cost), np.int64),
+            stock_price=start.stock_price,
+        )
+        return self.subproblems.solve(lagrangian)[1] - float(start.multiplier @ self.linear_constraints.required)
+
     def read_start(self, folder: Path) -> Start:
         """Return the start of the search that a version's record holds; InputError where it has no certificate."""
         return read_start(folder, list(self.on_sums), self.subproblems.problem.products.product_id)

@@ -8,11 +8,10 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.jobs.priced_catalog import with_history_columns
+from gpu_pricer.jobs.uniform_prices import UniformProfit, uniform_profit
 from gpu_pricer.policy import Policy, with_rule_columns
 from gpu_pricer.pricing import POINT, PricingProblem, match_products, problem_of
 from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
-from gpu_pricer.pricing.tiles.solved_tile import solve_tile
-from gpu_pricer.pricing.tiles.tally import tally_of
 from gpu_pricer.pricing.tiling import tiles_of
 from gpu_pricer.tables.artefact import DemandArtefact
 from gpu_pricer.tables.price_history import recorded_history
@@ -43,13 +42,12 @@ class Outlook:
     """What a version of the price table may earn, in currency per period.
 
     gain: the ends of the 90 % interval of the profit over today's; None without posterior draws.
-    uniform_profit: the most profit with one price per product for all segments; None where the policy's rules refuse
-    such a search, or have it already.
+    uniform: what one price per product for all segments would earn; None where that is not sought.
     vague, categories: how many of how many categories do not identify a price response.
     """
 
     gain: tuple[float, float] | None
-    uniform_profit: float | None
+    uniform: UniformProfit | None
     vague: int
     categories: int
 
@@ -75,8 +73,8 @@ def outlook_of(
         gain = (float(np.quantile(gains, ENDS[0])), float(np.quantile(gains, ENDS[1])))
         vague = count_vague(problem, draws)
     uniform = None
-    if version.uncertainty == POINT and version.segments > 1 and not policy.active_constraints:
-        uniform = _uniform_profit(artefact, catalog, policy, version.backend)
+    if version.uncertainty == POINT and version.segments > 1:
+        uniform = uniform_profit(artefact, catalog, policy, folder, version.backend)
     return Outlook(gain, uniform, vague, categories)
 
 
@@ -122,14 +120,3 @@ def _prices(folder: Path, problem: PricingProblem) -> np.ndarray:
     found = cells.join(table, on=["product_id", "segment_id"], how="left").sort("p", "s")
     cents = (found["price"].cast(pl.Float64) * CENTS).round().cast(pl.Int64).to_numpy()
     return cents.reshape(len(products), len(segments))
-
-
-def _uniform_profit(artefact: DemandArtefact, catalog: pl.DataFrame, policy: Policy, backend: str) -> float | None:
-    """Return the profit of one price per product for all segments; None where other rules couple the cells."""
-    bounds = policy.bounds
-    if bounds.max_segment_ratio == 1 or bounds.max_changes is not None or bounds.family_column is not None:
-        return None
-    tied = replace(policy, bounds=replace(bounds, max_segment_ratio=1.0))
-    matched = match_products(with_rule_columns(catalog, tied.bounds), artefact)
-    problem = problem_of(artefact, matched, tied)
-    return tally_of(solve_tile(problem, 0, problem.category_count, backend)).profit_new

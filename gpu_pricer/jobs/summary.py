@@ -142,11 +142,11 @@ def _spread_and_personalisation(version: PriceVersion, outlook: Outlook | None) 
         lines.append(
             f"  90% interval of the gain, by what the log leaves open of the price response: {low:+.1%} to {high:+.1%}"
         )
-    if outlook.uniform_profit is not None:
-        added = tally.profit_new - outlook.uniform_profit
+    if outlook.uniform is not None:
+        most, least = (" at most", " at least") if outlook.uniform.is_bound else ("", "")
         lines.append(
-            f"  one price per product for all segments would earn {outlook.uniform_profit:,.2f} {version.currency}: "
-            f"prices by segment add {added:,.2f}"
+            f"  one price per product for all segments would earn{most} {outlook.uniform.profit:,.2f} "
+            f"{version.currency}: prices by segment add{least} {tally.profit_new - outlook.uniform.profit:,.2f}"
         )
     return lines
 

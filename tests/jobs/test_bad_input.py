@@ -253,7 +253,7 @@ def test_cuda_without_a_device_is_refused(refused, market):
         (["+policy.constraints.a={measure: units, at_most: stock, per: product_id}"],
          "constraints.a.at_most must be a column of numbers in the catalog, found no such column for 'stock'"),
         (["+policy.constraints.a={measure: units, at_least: 1.0}", "policy.bounds.max_changes=3"],
-         "policy.constraints cannot be met beside bounds.max_changes: set it to null"),
+         "policy.constraints cannot stand beside bounds.max_changes: set it to null, or policy=profit"),
         (["+policy.constraints.a={measure: units, at_least: 1.0}", "paths.warm_start=none"],
          "paths.warm_start must be the record of a version scored under constraints, found none/_record"),
         (["policy.overrides=no.csv"], "policy.overrides must be a file, found none at no.csv"),

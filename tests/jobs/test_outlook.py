@@ -9,6 +9,7 @@ import pytest
 from gpu_pricer.jobs.outlook import count_vague, gain_of_draws, outlook_of
 from gpu_pricer.jobs.priced_catalog import PricedCatalog
 from gpu_pricer.jobs.scored_version import score
+from gpu_pricer.jobs.uniform_prices import UniformProfit
 from gpu_pricer.pricing import Tiling, pricing_problem
 from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
 from tests.markets import USUAL, a_policy, catalog_of, small_artefact, with_posterior
@@ -17,6 +18,7 @@ ARTEFACT = with_posterior(small_artefact(7, form="dense"), 0.2)
 CATALOG = catalog_of(ARTEFACT).with_columns(availability=pl.lit(1.0))
 PROBLEM = pricing_problem(ARTEFACT, CATALOG, a_policy())
 ONE_SHARD = Tiling("long", 10**6, 1, None, 1)
+VOLUME = {"units": {"measure": "units", "at_least": 1.0, "relative_to": "current_prices"}}
 
 
 def draws_of(artefact):
@@ -64,20 +66,30 @@ def test_outlook_holds_the_profit_of_one_price_list(tmp_path):
     version, found = scored(tmp_path / "own", a_policy())
     uniform, _ = scored(tmp_path / "one", a_policy(replace(USUAL, max_segment_ratio=1.0)))
 
-    assert found.uniform_profit == pytest.approx(uniform.tally.profit_new)
-    assert found.uniform_profit < version.tally.profit_new
+    assert found.uniform == UniformProfit(pytest.approx(uniform.tally.profit_new), is_bound=False)
+    assert found.uniform.profit < version.tally.profit_new
     assert found.gain[0] < version.tally.profit_new - version.tally.profit_today < found.gain[1]
     assert found.categories == 6
 
 
-def test_no_price_list_is_sought_beside_rules_that_couple_cells(tmp_path):
-    units = {"units": {"measure": "units", "at_least": 1.0, "relative_to": "current_prices"}}
+def test_outlook_bounds_the_profit_of_one_price_list_under_constraints(tmp_path):
+    version, found = scored(tmp_path / "own", a_policy(constraints=VOLUME))
+    one = a_policy(replace(USUAL, max_segment_ratio=1.0), constraints=VOLUME)
+    uniform, _ = scored(tmp_path / "one", one)
+
+    assert found.uniform.is_bound
+    assert uniform.tally.profit_new <= found.uniform.profit * (1 + 1e-6)
+    assert found.uniform.profit < version.tally.profit_new
+
+
+def test_no_price_list_is_sought_beside_rules_that_couple_cells_or_segments(tmp_path):
     coupled = {"max_segment_ratio": 1.0}, {"max_changes": 5}
+    one_segment = {"units": VOLUME["units"] | {"where": "segment_id = 's1'"}}
 
     found = [scored(tmp_path / str(i), a_policy(replace(USUAL, **rule)))[1] for i, rule in enumerate(coupled)]
-    found.append(scored(tmp_path / "constraints", a_policy(constraints=units))[1])
+    found.append(scored(tmp_path / "segment", a_policy(constraints=one_segment))[1])
 
-    assert [outlook.uniform_profit for outlook in found] == [None, None, None]
+    assert [outlook.uniform for outlook in found] == [None, None, None]
 
 
 def test_large_and_wide_tables_have_no_outlook(tmp_path, monkeypatch):

@@ -187,7 +187,7 @@ def test_closing_lines_say_what_the_prices_do_and_what_that_rests_on(first_run):
 
 @pytest.mark.parametrize(("vague", "said"), [(31, True), (30, False)])
 def test_closing_lines_advise_price_tests_where_most_categories_identify_nothing(first_run, vague, said):
-    closing = closing_of(first_run, Outlook(gain=None, uniform_profit=None, vague=vague, categories=60))
+    closing = closing_of(first_run, Outlook(gain=None, uniform=None, vague=vague, categories=60))
 
     assert ("most of these categories (31 of 60) do not identify a price response: run price tests" in closing) == said
 
