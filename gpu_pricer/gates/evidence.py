@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from gpu_pricer.checks import require_flag
 from gpu_pricer.constraints.warm_start import CERTIFICATE
-from gpu_pricer.errors import InputError
+from gpu_pricer.errors import InputError, first_line
 from gpu_pricer.gates.outcome import Outcome, limited, unknown
 from gpu_pricer.gates.published import Published
 from gpu_pricer.gates.settings import STATUSES, Gates
@@ -41,7 +42,7 @@ def proof_outcomes(folder: Path, policy: Policy | None, gates: Gates, max_gap: f
 
 def _audit(folder: Path, max_gap: float | None) -> Iterator[Outcome]:
     """Yield the outcome of the gate on the audit; none for a version without an audit that needs none."""
-    audit = _read(folder / FAIRNESS)
+    audit = _read_audit(folder / FAIRNESS)
     if not audit and max_gap is None:
         return
     limit, kept = "no limit" if max_gap is None else f"{max_gap:g}", audit.get("max_gap")
@@ -107,13 +108,28 @@ def _log_loss(metrics: dict[str, Any]) -> tuple[float, float] | None:
     return None if low is None or loss is None else (float(low), float(loss))
 
 
+def _read_audit(path: Path) -> dict[str, Any]:
+    """Return the audit of a version, empty without one; InputError if it does not say whether it refused the prices."""
+    if not path.is_file():
+        return {}
+    try:
+        audit: dict[str, Any] = json.loads(path.read_text())
+        require_flag("is_refused", audit["is_refused"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(
+            f"{path} must say in is_refused whether the audit refused the prices, found {first_line(error)}: "
+            "score again"
+        ) from error
+    return audit
+
+
 def _read(path: Path) -> dict[str, Any]:
     """Return the content of a JSON file, empty without the file; InputError if it is not an object of JSON."""
     if not path.is_file():
         return {}
     try:
         content = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} must hold JSON, found: {error}: score or evaluate again") from error
     if not isinstance(content, dict):
         raise InputError(f"{path} must hold an object, found {content!r}: score or evaluate again")

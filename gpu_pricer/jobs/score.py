@@ -15,7 +15,7 @@ from gpu_pricer.jobs.fairness_audit import audit_version, require_known_attribut
 from gpu_pricer.jobs.frontier import trace_frontier
 from gpu_pricer.jobs.last_scored import remember_scored
 from gpu_pricer.jobs.priced_catalog import pricing_day, read_priced_catalog
-from gpu_pricer.jobs.scored_version import score, version_folder
+from gpu_pricer.jobs.scored_version import Search, score, version_folder
 from gpu_pricer.jobs.version_sources import keep_sources
 from gpu_pricer.pricing import POINT, POSTERIOR, UNCERTAINTIES, Tiling
 from gpu_pricer.tables.artefact import read_artefact, require_artefact
@@ -86,8 +86,7 @@ def main(config: DictConfig) -> dict[str, object] | None:
             tiling,
             folder,
             config.backend,
-            None if warm_start is None else warm_start / RECORD,
-            uncertainty,
+            Search(None if warm_start is None else warm_start / RECORD, uncertainty),
             complete,
         )
     if version is None:

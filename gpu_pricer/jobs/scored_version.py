@@ -60,6 +60,20 @@ class Origin(NamedTuple):
     catalog: str
 
 
+class Search(NamedTuple):
+    """How the best prices are sought.
+
+    warm_start: the record of an earlier version, whose multipliers are the first guess, if any; uncertainty: one of
+    UNCERTAINTIES.
+    """
+
+    warm_start: Path | None = None
+    uncertainty: str = POINT
+
+
+BY_POINT_ESTIMATES = Search()
+
+
 def origin_of(artefact: DemandArtefact, policy: Policy, catalog: pl.DataFrame) -> Origin:
     """Return the sources of a version that is priced from these."""
     return Origin(artefact.info, artefact.fingerprint(), policy.fingerprint(), catalog_fingerprint(catalog))
@@ -72,16 +86,16 @@ def score(
     tiling: Tiling,
     folder: Path,
     backend: str,
-    warm_start: Path | None = None,
-    uncertainty: str = POINT,
+    search: Search = BY_POINT_ESTIMATES,
     complete: Callable[[PriceVersion], None] = lambda version: None,
 ) -> PriceVersion | None:
     """Write this process's shards into the folder; return the finished version, or None while other shards are missing.
 
-    warm_start: the record of an earlier version, whose multipliers are the first guess. complete: what else belongs to
-    a finished version; it is called before the version's record is written, without which nothing publishes it.
+    complete: what else belongs to a finished version; it is called before the version's record is written, without
+    which nothing publishes it.
     """
     catalog, day, history = priced
+    warm_start, uncertainty = search
     found, origin = resolved(backend), origin_of(artefact, policy, catalog)
     matched = match_products(with_rule_columns(catalog, policy.bounds), artefact)
     market = _market_of(artefact, catalog, policy)

@@ -79,6 +79,9 @@ class PriceRange:
     pull: np.ndarray
 
 
+UNBOUNDED = np.iinfo(np.int64).max
+
+
 class Step(NamedTuple):
     """A rule, or two of one rank: its floor and its ceiling in cents [P], None for no such limit, and their names."""
 
@@ -135,7 +138,7 @@ def _steps(bounds: Bounds, facts: Facts) -> Iterator[Step]:
         floor, ceiling = (np.where(facts.is_resting, facts.today, end) for end in (LEAST, LARGEST))
         yield Step(floor, "min_days_between_changes", ceiling, "min_days_between_changes")
     if bounds.min_margin_rate is not None:
-        yield _margin(bounds.min_margin_rate, facts.cost, ~facts.is_cost_assumed, LARGEST)
+        yield _margin(bounds.min_margin_rate, facts.cost, ~facts.is_cost_assumed, UNBOUNDED)
     if bounds.below_list_price:
         yield Step(None, "", _ceiling(facts.list_price), "list_price")
     if bounds.ceiling_column is not None:

@@ -79,6 +79,10 @@ class PlainLogit:
             chance[mine] = weight[mine] / (1 + weight[mine].sum(axis=0))
         return chance
 
+    def units(self, price: np.ndarray) -> np.ndarray:
+        """The expected units [P, S] of a visit, at prices [P, 1] or [P, S] in currency."""
+        return self.chances(price) * self.column("units_per_choice")
+
     def elasticities(self, price: np.ndarray) -> np.ndarray:
         """The own-price elasticities [P, S]; NaN off the shelf."""
         found = -self.slope * price / self.column("reference_price") * (1 - self.chances(price))
@@ -366,10 +370,10 @@ def test_response_curves_are_what_the_demand_buys(case, learned):
     for (category,), curve in curves.group_by("category_id"):
         mine = learned.in_category(category)
         expected = [
-            1000 * (learned.chances(level * learned.column("price")) @ visits)[mine].sum() / visits.sum()
+            1000 * (learned.units(level * learned.column("price")) @ visits)[mine].sum() / visits.sum()
             for level in curve["price_level"]
         ]
-        assert curve["purchases"].to_numpy() == pytest.approx(np.array(expected), rel=1e-5)
+        assert curve["units"].to_numpy() == pytest.approx(np.array(expected), rel=1e-5)
 
 
 def test_segments_of_their_own_earn_what_their_prices_do_and_no_less_than_all_in_one(case, metrics, learned):

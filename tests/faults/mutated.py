@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import polars as pl
+from hydra.utils import instantiate
 
 from gpu_pricer.jobs import publish, score
 from gpu_pricer.tables.artefact import write_artefact
@@ -64,7 +65,7 @@ def _fault(place: Path, version: Path, mutate: Callable) -> str | None:
     """Return what was wrong with how `publish` took the version, None if it refused it and changed nothing."""
     prices = place / "prices"
     before = _published(prices)
-    settings = publish.Publication(False, 5, 24, publish.Gates(1.0, 1.0))
+    settings = instantiate(configuration(version).publish, _convert_="all")
     outcome = outcome_of("publish", lambda: publish.publish(prices, version, settings))
     if outcome.is_refusal and _published(prices) == before:
         return None

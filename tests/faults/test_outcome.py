@@ -1,5 +1,7 @@
 """What the harness calls a broken promise."""
 
+from dataclasses import replace
+
 import pytest
 
 from gpu_pricer.jobs.priced_catalog import PricedCatalog
@@ -7,12 +9,13 @@ from gpu_pricer.jobs.publish import Publication, publish
 from gpu_pricer.jobs.scored_version import score
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.price_version import FAIRNESS, RUN_RECORD
-from gpu_pricer.tables.publication_gates import Gates
+from gpu_pricer.tables.seal import seal
 from tests.faults.outcome import broken_promises, outcome, unfinished, unfollowed
+from tests.gates.limits import OFF
 from tests.markets import a_policy, catalog_of, small_artefact
 
 ARTEFACT = small_artefact(21, segments=3, products=12, categories=4)
-USUAL = Publication(dry_run=False, keep=5, keep_hours=0, gates=Gates(max_share_moved=1.0, max_mean_move=1.0))
+USUAL = Publication(dry_run=False, keep=5, keep_hours=0, gates=replace(OFF, audit=True), accept=[], reason=None)
 
 
 @pytest.fixture
@@ -28,6 +31,7 @@ def scored(folder, seed=0):
     tiling = Tiling("long", 100, 1, None, 1)
     score(ARTEFACT, PricedCatalog(catalog_of(ARTEFACT, seed)), a_policy(), tiling, folder, "cpu")
     (folder / FAIRNESS).write_text('{"is_refused": false}')
+    seal(folder)
     return folder
 
 

@@ -57,7 +57,7 @@ def test_every_kind_of_attribute_is_used_or_said_to_teach_nothing(gpu_pricer, sh
     )
     add(shop / "users.parquet", income=lambda row: 20_000 + 13 * row, town=lambda row: ["Ulm", "Bonn"][row % 2])
 
-    ended = gpu_pricer("run", *LEARN, "run.steps=[prepare,train,score,publish,evaluate]")
+    ended = gpu_pricer("run", *LEARN, "run.steps=[prepare,train,score,evaluate,publish]")
 
     assert (ended.status, ended.said) == (0, [])
     said = [line.partition("WARNING ")[2] for line in ended.log if "teaches nothing" in line]

@@ -16,7 +16,7 @@ from gpu_pricer.errors import InputError, Refused
 from gpu_pricer.jobs import backends, scored_version
 from gpu_pricer.jobs import score as job
 from gpu_pricer.jobs.priced_catalog import PricedCatalog
-from gpu_pricer.jobs.scored_version import score
+from gpu_pricer.jobs.scored_version import Search, score
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.artefact import write_artefact
@@ -117,7 +117,7 @@ def test_rows_under_a_posterior_are_the_same_bits_for_any_tiling(tmp_path, cells
     artefact = with_posterior(ARTEFACT, 0.5)
     for name, tiling in (("one", ONE_SHARD), ("cut", Tiling("long", cells, shards, None, writers))):
         tiling = replace(tiling, details=["parts", "interval"])
-        score(artefact, PRICED, a_policy(), tiling, tmp_path / name, "cpu", uncertainty="posterior")
+        score(artefact, PRICED, a_policy(), tiling, tmp_path / name, "cpu", Search(uncertainty="posterior"))
 
     one, cut = (scan_prices(tmp_path / name).sort("product_id", "segment_id").collect() for name in ("one", "cut"))
     assert one.equals(cut)
@@ -132,7 +132,7 @@ def test_posterior_is_only_heard_when_asked_for(tmp_path, folder):
     artefact = with_posterior(ARTEFACT, 0.5)
 
     plain = scored(tmp_path / "plain", artefact=artefact)
-    score(artefact, PRICED, a_policy(), ONE_SHARD, tmp_path / "drawn", "cpu", uncertainty="posterior")
+    score(artefact, PRICED, a_policy(), ONE_SHARD, tmp_path / "drawn", "cpu", Search(uncertainty="posterior"))
 
     drawn = scan_prices(tmp_path / "drawn").sort("product_id", "segment_id").collect()
     assert plain.equals(scan_prices(folder).sort("product_id", "segment_id").collect())
@@ -143,7 +143,7 @@ def test_posterior_is_only_heard_when_asked_for(tmp_path, folder):
 
 def test_shards_under_a_posterior_do_not_mix_with_others(tmp_path):
     artefact, tiling = with_posterior(ARTEFACT, 0.5), Tiling("long", 200, 2, 0, 1)
-    score(artefact, PRICED, a_policy(), tiling, tmp_path / "run", "cpu", uncertainty="posterior")
+    score(artefact, PRICED, a_policy(), tiling, tmp_path / "run", "cpu", Search(uncertainty="posterior"))
 
     with pytest.raises(InputError, match="every shard must be scored from the same"):
         score(artefact, PRICED, a_policy(), replace(tiling, shard=1), tmp_path / "run", "cpu")
@@ -154,8 +154,8 @@ def test_posterior_stays_on_the_cpu(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(backends, "resolve_backend", lambda _: "cuda")
 
     with pytest.raises(InputError, match="uncertainty=posterior needs backend=cpu, found cuda"):
-        score(artefact, PRICED, a_policy(), ONE_SHARD, tmp_path / "run", "cuda", uncertainty="posterior")
-    version = score(artefact, PRICED, a_policy(), ONE_SHARD, tmp_path / "run", "auto", uncertainty="posterior")
+        score(artefact, PRICED, a_policy(), ONE_SHARD, tmp_path / "run", "cuda", Search(uncertainty="posterior"))
+    version = score(artefact, PRICED, a_policy(), ONE_SHARD, tmp_path / "run", "auto", Search(uncertainty="posterior"))
 
     assert version.backend == "cpu"
 
@@ -220,7 +220,7 @@ def test_shards_of_different_making_do_not_mix(tmp_path, monkeypatch, what):
         (start / "certificate.json").write_text("{}")
 
     with pytest.raises(InputError, match=rf"by the same code and with the same settings, found .* with {{'{what}': "):
-        score(ARTEFACT, PRICED, a_policy(), tiling, tmp_path / "run", "cpu", start)
+        score(ARTEFACT, PRICED, a_policy(), tiling, tmp_path / "run", "cpu", Search(start))
 
 
 def test_second_attempt_leaves_nothing_of_the_first(tmp_path):
@@ -235,6 +235,7 @@ def test_second_attempt_leaves_nothing_of_the_first(tmp_path):
         "run-00000-00000.parquet",
         "shard-00000-of-00001.json",
         "run.json",
+        "SHA256SUMS",
         "unpriced.parquet",
     }
 

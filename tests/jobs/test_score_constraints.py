@@ -10,7 +10,7 @@ import pytest
 
 from gpu_pricer.errors import InputError, Refused
 from gpu_pricer.jobs.priced_catalog import PricedCatalog
-from gpu_pricer.jobs.scored_version import score
+from gpu_pricer.jobs.scored_version import Search, score
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.artefact import write_artefact
 from tests.constraints.markets import AROUND_TODAY, QUARTERS, department_market
@@ -36,7 +36,7 @@ def scored(folder, constraints, cells_per_file=10**6, shards=1, warm_start=None,
     artefact, catalog = MARKET
     tiling = Tiling("long", cells_per_file, shards, shard=None, writers=1, details=details)
     rules = a_policy(AROUND_TODAY, QUARTERS, constraints=constraints, **policy)
-    score(artefact, PricedCatalog(catalog), rules, tiling, folder, "cpu", warm_start)
+    score(artefact, PricedCatalog(catalog), rules, tiling, folder, "cpu", Search(warm_start))
     table = pl.read_parquet(folder / "*.parquet").join(catalog.select("product_id", "category_id"), on="product_id")
     path = folder / "_record" / "certificate.json"
     return table.sort("category_id", "product_id", "segment_id"), json.loads(

@@ -494,7 +494,7 @@ def test_audit_that_cannot_be_read_is_refused(tmp_path, content):
     seal(first)
 
     with pytest.raises(InputError, match=r"fairness.json must say in is_refused whether .*, found .*: score again"):
-        publish(tmp_path, first, USUAL)
+        publish(tmp_path, first, replace(USUAL, gates=replace(OFF, audit=True)))
 
 
 def break_wide_version(folder, how):
