@@ -57,6 +57,9 @@ ROUNDS = 4
 STOCK_PASSES, TRIES = 40, 12
 """Most passes of one search for shadow prices of stock; most attempts to recover prices, and to round a mixture."""
 
+MOST_LOSS, REFINED = 2e-7, 4
+"""Share of the objective that rounding a mixture may cost, and most attempts to get there once all limits are met."""
+
 TIGHTENING = 1.5
 """The multiple of one rounded mixture's shortfall that the next mixture must make up."""
 
@@ -138,9 +141,11 @@ class Solver:
             has_moved = self._find_stock_prices(first[0])
             if turn and not has_moved:
                 break
-            if has_moved:
+            if self.stock.has_limits:
                 self.iterates.clear()
             first = self._around(self._search_multipliers(first))
+            if not len(first[0]):
+                break
 
     def _around(self, z: np.ndarray | None) -> list[np.ndarray]:
         """Return the multipliers of the first passes: two, which lie around z [K] if it is known."""
@@ -275,23 +280,24 @@ class Solver:
     def _mix(self, margin: np.ndarray) -> LagrangianWeights:
         """Return the Lagrangian of the best rounded mixture whose relative slack in the kernel's sums is `margin` [K].
 
-        Where rounding misses more of a limit than the mixture, the next mixture must make up for it, and a pass at that
-        mixture's shadow prices adds the columns that it lacks. Where no attempt succeeds, the mixture that misses least
-        comes back.
+        Where rounding misses more of a limit than the mixture, the next mixture must make up for it. A pass at the
+        mixture's shadow prices then adds the columns that it lacks, as after a mixture whose rounding costs more than
+        MOST_LOSS. Of all attempts the one comes back that misses least and, of these, costs least.
         """
         if not len(margin):
             return self._lagrangian(np.zeros((1, 0)))
-        required, extra, least = self._required() + margin, np.zeros_like(margin), np.inf
-        for _ in range(TRIES):
+        required, extra, least = self._required() + margin, np.zeros_like(margin), (np.inf, np.inf)
+        for tries in range(TRIES):
             mixture = solve_master(
                 self.iterates, required + extra, caps_of_constraints(self.linear_constraints.priority)
             )
             taken = round_up(self.iterates, mixture)
             achieved = np.stack([at.achieved for at in self.iterates])[taken, np.arange(len(taken))].sum(axis=0)
             missing = np.maximum(required - achieved - mixture.violation - EXACT, 0.0)
-            if missing.max() < least:
-                best, least = taken, missing.max()
-            if not missing.any():
+            found = missing.max(), float(mixture.z @ np.maximum(achieved - required, 0.0))
+            if found < least:
+                best, least = taken, found
+            if least <= (0.0, MOST_LOSS) or (least[0] == 0 and tries >= REFINED):
                 break
             extra += TIGHTENING * missing
             self._evaluate(mixture.z)

@@ -59,7 +59,7 @@ class Policy:
             raise ValueError(f"policy.constraints must be a mapping, found {self.constraints!r}")
         if self.active_constraints and self.bounds.max_changes is not None:
             raise ValueError(
-                "policy.constraints cannot be met beside bounds.max_changes: set it to null, or policy=profit"
+                "policy.constraints cannot stand beside bounds.max_changes: set it to null, or policy=profit"
             )
 
     @property

@@ -104,7 +104,9 @@ def test_every_preset_prices_a_market(name):
     policy = preset(name)
     artefact = small_artefact(53)
 
-    table = priced(artefact, catalog_of(artefact), policy)
+    catalog = catalog_of(artefact).with_columns(anchor_price=pl.col("price"))  # what the job adds on its first night
+
+    table = priced(artefact, catalog, policy)
 
     assert isinstance(policy, Policy)
     move = (table["price"].cast(pl.Float64) / table["today_price"].cast(pl.Float64) - 1).to_numpy()

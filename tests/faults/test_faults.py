@@ -43,7 +43,7 @@ def told(*words):
 
 @pytest.mark.parametrize("part", ["kills", "storage_faults"])
 def test_sample_of_faults_breaks_no_promise(part):
-    done = told("-m", "tests.faults", "--part", part, "--limit", "20", "--seed", "3")
+    done = told("-m", "tests.faults", "--part", part, "--limit", "10", "--seed", "3")
 
     found = json.loads(done.stdout.splitlines()[-1])
     assert found[f"wrong_{part}"] == 0, done.stdout
