@@ -24,9 +24,9 @@ PATIENCE = 300  # seconds
 
 
 def start(folder, *words, before=(), **variables):
-    """A process of python -m WORDS in the folder."""
+    """A process of python -m WORDS in the folder, which SIGHUP ends even where the tests run under nohup."""
     environment = os.environ | {"PYTHONPATH": str(ROOT)} | variables
-    command = [*before, sys.executable, "-m", *words]
+    command = ["env", "--default-signal=HUP", *before, sys.executable, "-m", *words]
     return subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
