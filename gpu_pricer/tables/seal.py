@@ -59,9 +59,16 @@ def require_sealed(folder: Path) -> None:
 
 
 def _sums(folder: Path, from_disk: bool) -> dict[str, str]:
-    """Return the SHA-256 of every file by its path in the folder, without those of UNSEALED and links."""
+    """Return the SHA-256 of every file by its path in the folder, without links, those of UNSEALED and their `.part`s.
+
+    A killed `publish` leaves such a part; the next one removes it.
+    """
     sums = checksums(folder, from_disk)
-    return {name: sum_ for name, sum_ in sums.items() if name not in UNSEALED and not (folder / name).is_symlink()}
+    return {name: sum_ for name, sum_ in sums.items() if not _is_unsealed(name) and not (folder / name).is_symlink()}
+
+
+def _is_unsealed(name: str) -> bool:
+    return name in UNSEALED or (name.endswith(".part") and name.startswith(UNSEALED))
 
 
 def _states(folder: Path) -> dict[str, tuple[int, ...]]:

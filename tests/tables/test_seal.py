@@ -27,6 +27,12 @@ def test_sealed_version_passes_whoever_locks_it(version):
     require_sealed(version)
 
 
+def test_what_a_killed_publish_left_breaks_no_seal(version):
+    (version / "_record/publication.json.5bce0ea85767.part").write_text("[")
+
+    require_sealed(version)
+
+
 def test_sha256sum_verifies_the_seal(version):
     subprocess.run(["sha256sum", "--check", "--strict", SEAL], cwd=version, check=True, capture_output=True)
 
