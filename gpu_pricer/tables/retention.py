@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gpu_pricer.tables.kept_artefacts import unneeded_artefacts
-from gpu_pricer.tables.locking import is_locked
+from gpu_pricer.tables.locking import is_locked, remove_unowned
 from gpu_pricer.tables.price_version import LOCK, RUN_ID
 from gpu_pricer.tables.published_table import current_run, published_runs
 from gpu_pricer.tables.replacing import IDLE_SECONDS
@@ -36,7 +36,8 @@ def remove_old_versions(prices: Path, retention: Retention) -> list[str]:
     that was never published is deleted only if its name is one that jobs give, it is older than every kept version and
     nobody wrote to it for a day. Ages are told by the clock of the file system, the order of versions by Delta's log,
     which stays: a deleted version is listed there but no longer readable. A kept artefact goes with the last version
-    that needs it, once nobody used it for a day, and so does what a killed publisher left in Delta's log.
+    that needs it, once nobody used it for a day, and so does what a killed publisher left in Delta's log. A lock file
+    that a killed publisher left in a version goes at once.
     """
     runs, current = published_runs(prices), current_run(prices)
     if current is None:
@@ -59,6 +60,8 @@ def remove_old_versions(prices: Path, retention: Retention) -> list[str]:
         else:
             continue
         removed.append(path.name)
+    for run in runs:
+        remove_unowned(prices / run / LOCK)
     for path in (prices / "_delta_log").iterdir():
         if STAGED.fullmatch(path.name) and _last_write(path) < now - IDLE_SECONDS:
             path.unlink()

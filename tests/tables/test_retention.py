@@ -112,6 +112,19 @@ def test_links_and_copies_of_killed_publishers_go(tmp_path):
     assert rows_of(tmp_path / "first").height == 36
 
 
+@pytest.mark.parametrize("is_held", [True, False])
+def test_lock_that_a_killed_publisher_left_goes_and_a_held_one_stays(tmp_path, is_held):
+    publish(tmp_path, scored(tmp_path, "first"), USUAL)
+    lock = tmp_path / "first" / LOCK
+    lock.write_text("be published by a process that was killed")
+
+    with locked(lock if is_held else tmp_path / "another", "read"):
+        removed = remove_old_versions(tmp_path, Retention(5, 24))
+        assert lock.exists() is is_held
+
+    assert removed == []
+
+
 def test_log_entry_that_a_killed_publisher_did_not_commit_goes_after_a_day(tmp_path):
     publish(tmp_path, scored(tmp_path, "first"), USUAL)
     young, old = (tmp_path / "_delta_log" / f"00000000000000000001.json#{number}" for number in (1, 2))
