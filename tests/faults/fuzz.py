@@ -21,7 +21,7 @@ from gpu_pricer.tables.seal import seal
 from tests.canonical import write_canonical
 from tests.faults import drawn_tables
 from tests.faults.counts import Counts
-from tests.faults.outcomes import Outcome, counted, outcome_of
+from tests.faults.endings import Ending, counted, ending_of
 from tests.jobs.conftest import configuration
 
 
@@ -57,8 +57,8 @@ def _faults(folder: Path, limit: int, rng: random.Random) -> Iterator[str | None
     expected = {}
     for target in targets:
         _write(target)
-        outcome = _outcome(target)
-        assert outcome.status == 0, f"{target.name} must accept the sound tables, found {outcome}"
+        ending = _ending(target)
+        assert ending.status == 0, f"{target.name} must accept the sound tables, found {ending}"
         expected[target.name] = target.results()
     for case in range(limit):
         target = targets[case % len(targets)]
@@ -81,15 +81,15 @@ def _fault(target: Target, expected: pl.DataFrame, rng: random.Random) -> str | 
         for _ in range(rng.choice((1, 1, 2))):
             table = drawn_tables.changed(table, rng) if table.width else table
         table.write_parquet(path)
-    outcome = _outcome(target)
-    fault = _wrong(target, outcome, expected if kind == "equal" else None)
+    ending = _ending(target)
+    fault = _wrong(target, ending, expected if kind == "equal" else None)
     shown = f"{dict(table.schema)} of {table.height} rows"[:300]
     return None if fault is None else f"{target.name} {path.name} {kind} ({state}): {fault}; {shown}"
 
 
-def _wrong(target: Target, outcome: Outcome, expected: pl.DataFrame | None) -> str | None:
-    if outcome.status != 0:
-        return None if outcome.is_refusal and expected is None else str(outcome)
+def _wrong(target: Target, ending: Ending, expected: pl.DataFrame | None) -> str | None:
+    if ending.status != 0:
+        return None if ending.is_refusal and expected is None else str(ending)
     try:
         found = target.results()
         if expected is not None:
@@ -112,13 +112,13 @@ def _require_sound(found: pl.DataFrame) -> None:
         assert (found["price"] > 0).all(), "price is not positive"
 
 
-def _outcome(target: Target) -> Outcome:
+def _ending(target: Target) -> Ending:
     def work() -> None:
         target.job.inputs(target.config)
         target.job.main(target.config)
 
     target.before()
-    return outcome_of(target.name, work)
+    return ending_of(target.name, work)
 
 
 def _write(target: Target) -> None:

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from tests.faults.children import answer_of, warm
 from tests.faults.counts import Counts
-from tests.faults.outcome import broken_promises, outcome, unfinished, unfollowed
 from tests.faults.points import Point, require_strace, tracing
+from tests.faults.remains import broken_promises, outcome, unfinished, unfollowed
 from tests.faults.scenes import Scene, scenes
 from tests.faults.striking import sample, strike
 

@@ -19,7 +19,7 @@ from gpu_pricer.tables.durable import checksums
 from gpu_pricer.tables.price_version import RUN_RECORD, SEAL
 from gpu_pricer.tables.seal import seal
 from tests.faults.counts import Counts
-from tests.faults.outcomes import counted, outcome_of
+from tests.faults.endings import counted, ending_of
 from tests.jobs.conftest import configuration
 from tests.markets import catalog_of, small_artefact
 
@@ -66,10 +66,10 @@ def _fault(place: Path, version: Path, mutate: Callable) -> str | None:
     prices = place / "prices"
     before = _published(prices)
     settings = instantiate(configuration(version).publish, _convert_="all")
-    outcome = outcome_of("publish", lambda: publish.publish(prices, version, settings))
-    if outcome.is_refusal and _published(prices) == before:
+    ending = ending_of("publish", lambda: publish.publish(prices, version, settings))
+    if ending.is_refusal and _published(prices) == before:
         return None
-    return f"{mutate.__name__}: {outcome}"
+    return f"{mutate.__name__}: {ending}"
 
 
 def _published(prices: Path) -> tuple[dict[str, str], ...]:

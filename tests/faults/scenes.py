@@ -8,8 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.faults.children import LONGEST_FIRST, answer_of, composed, job, status_of
-from tests.faults.outcome import Outcome, age_and_clean, broken_promises, names_below, outcome, unfollowed
 from tests.faults.points import Point, points_of, tracing
+from tests.faults.remains import Outcome, age_and_clean, broken_promises, names_below, outcome, unfollowed
 
 MARKET = (
     "data=synthetic", "data.source.weeks=20", "data.source.people.users=100", "data.source.people.types=2",

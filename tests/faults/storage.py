@@ -6,8 +6,8 @@ from typing import NamedTuple
 from tests.faults.children import answer_of, warm
 from tests.faults.counts import Counts
 from tests.faults.full_disk import FullDisk, can_mount, full_disks, laid_out, make_room
-from tests.faults.outcome import broken_promises, names_below, outcome, unfinished
 from tests.faults.points import NAMING, OPENING, Point, injected, require_strace, tracing
+from tests.faults.remains import broken_promises, names_below, outcome, unfinished
 from tests.faults.scenes import Scene, scenes
 from tests.faults.striking import sample, strike
 

@@ -27,7 +27,7 @@ from gpu_pricer.tables.parquet_pages import (
     values_chunk,
 )
 from tests.faults.counts import Counts
-from tests.faults.outcomes import counted
+from tests.faults.endings import counted
 
 MONEY = pl.Decimal(12, 2)
 INTEGERS = {pl.Int8(): 8, pl.Int16(): 16, pl.Int32(): 32, pl.Int64(): 64, MONEY: 39}

@@ -10,7 +10,7 @@ from gpu_pricer.jobs.scored_version import score
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.price_version import FAIRNESS, RUN_RECORD
 from gpu_pricer.tables.seal import seal
-from tests.faults.outcome import broken_promises, outcome, unfinished, unfollowed
+from tests.faults.remains import broken_promises, outcome, unfinished, unfollowed
 from tests.gates.limits import OFF
 from tests.markets import a_policy, catalog_of, small_artefact
 

@@ -16,7 +16,7 @@ SHOWN = 300
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Ending:
     """The exit status of a job, None where not even the command line would have caught its error, and its words."""
 
     status: int | None
@@ -24,15 +24,18 @@ class Outcome:
 
     @property
     def is_refusal(self) -> bool:
-        """Whether the job ended with one line that the user can act on."""
-        has_one_line = self.said.count("\n") == 1 and self.said.endswith("\n") and ": " in self.said
-        return self.status in (InputError.exit_status, Refused.exit_status) and has_one_line
+        """Whether the job ended with one line that the user can act on, or with such a line for each gate."""
+        lines = self.said.removesuffix("\n").split("\n")
+        is_whole = self.said.endswith("\n") and all(": " in line for line in lines)
+        if self.status == InputError.exit_status:
+            return is_whole and len(lines) == 1
+        return is_whole and self.status == Refused.exit_status
 
     def __str__(self) -> str:
         return f"status {self.status}: {self.said.strip()[-SHOWN:]}"
 
 
-def outcome_of(job: str, work: Callable[[], object]) -> Outcome:
+def ending_of(job: str, work: Callable[[], object]) -> Ending:
     """Return how the job ends whose work is this; what it logs is no part of what it says."""
     said = io.StringIO()
     with _quiet(), contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
@@ -41,8 +44,8 @@ def outcome_of(job: str, work: Callable[[], object]) -> Outcome:
         except BaseException as error:  # such as a panic in a library's Rust code
             if isinstance(error, KeyboardInterrupt):
                 raise
-            return Outcome(None, f"{type(error).__name__}: {error}")
-    return Outcome(status, said.getvalue())
+            return Ending(None, f"{type(error).__name__}: {error}")
+    return Ending(status, said.getvalue())
 
 
 def counted(name: str, faults: Iterable[str | None]) -> Counts:
