@@ -13,6 +13,8 @@ from types import FrameType
 
 from gpu_pricer.errors import SIGNALS, Interrupted
 
+MOST_RESTARTS = 20
+"""How often Slurm is asked to run one job again: a job that never gets to its end must not use the cluster for ever."""
 RANKS = ("LOCAL_RANK", "RANK", "SLURM_PROCID")
 """Variables by which Lightning, torchrun or srun number the processes of a distributed training."""
 
@@ -79,11 +81,14 @@ def farewell(number: int) -> str:
 
 
 def _requeue(job: str) -> str:
-    """Ask Slurm to run the job again, and return what it answered.
+    """Ask Slurm to run the job again, unless it has done so MOST_RESTARTS times, and return what became of that.
 
     A task of an array is named by array and task, because the number of one task is also that of the whole array.
     """
     array = os.environ.get("SLURM_ARRAY_JOB_ID")
+    restarts = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
+    if restarts >= MOST_RESTARTS:
+        return f"Slurm has run it again {restarts} times already: submit it with a longer --time"
     name = job if array is None else f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}"
     try:
         subprocess.run(["scontrol", "requeue", name], check=True, capture_output=True, text=True)

@@ -10,7 +10,7 @@ PATHS = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
 PAGES = {str(path.relative_to(ROOT)): path.read_text() for path in PATHS}
 """The text of every page, by its path."""
 
-PROGRAMS = ("gpu-pricer", "python", "make", "pip", "pytest", "docker", "sbatch")
+PROGRAMS = ("gpu-pricer", "python", "make", "pip", "pytest", "docker", "sbatch", "slurm/reprice.sh")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"`([^`]+)`")
 ASSIGNMENT = re.compile(r"[A-Z_]+=\S*")

@@ -140,6 +140,30 @@ class Checks(NamedTuple):
             assert program == ".venv/bin/gpu-pricer"
             self.job(arguments)
 
+    def reprice(self, command):
+        """Every job waits for the one before, and its settings exist; the tasks of the array are as many as asked."""
+        jobs = self.given_to_sbatch(command)
+        assert [words[0] for _, words in jobs] == ["prepare", "train", "score", "evaluate", "publish"]
+        waits = [[flag for flag in flags if flag.startswith("--dependency")] for flags, _ in jobs]
+        assert waits == [[], *([f"--dependency=afterok:{number}"] for number in range(1, 5))]
+        assert f"--array=0-{int(command.variables['TASKS']) - 1}" in jobs[2][0]
+        for _, words in jobs:
+            require_settings(words[1:])
+
+    def given_to_sbatch(self, command):
+        """Return the flags and the words of each job that a chain of jobs submits."""
+        sbatch, noted = self.folder / "sbatch", self.folder / "submitted"
+        noted.unlink(missing_ok=True)
+        sbatch.write_text(
+            f'#!/usr/bin/env bash\nprintf "%s\\t" "$@" >> {noted}\necho >> {noted}\nwc --lines < {noted}\n'
+        )
+        sbatch.chmod(0o755)
+        environment = os.environ | command.variables | {"PATH": f"{self.folder}:{os.environ['PATH']}"}
+        subprocess.run([ROOT / command.program, *command.arguments], env=environment, capture_output=True, check=True)
+        lines = [line.split("\t")[:-1] for line in noted.read_text().splitlines()]
+        places = [line.index("slurm/reprice.sbatch") for line in lines]
+        return [(line[:place], line[place + 1 :]) for line, place in zip(lines, places, strict=True)]
+
     def given_to_srun(self, script, words, task):
         srun = self.folder / "srun"
         srun.write_text('#!/usr/bin/env bash\nprintf "%s\\n" "$@"\n')
@@ -170,7 +194,7 @@ def printed_help(monkeypatch, capsys):
 def what_is_wrong(command: Command, checks: Checks) -> str | None:
     """Return the command with what is wrong with it, None if nothing is."""
     try:
-        getattr(checks, command.program.replace("-", "_"))(command)
+        getattr(checks, Path(command.program).stem.replace("-", "_"))(command)
     except Exception as error:
         return f"{command}: {type(error).__name__}: {error}"
     return None

@@ -11,8 +11,8 @@ import pytest
 
 from gpu_pricer.tables.artefact import read_artefact, write_artefact
 from tests.canonical import write_canonical
+from tests.cluster.environment import SLURM
 from tests.markets import catalog_of, small_artefact
-from tests.slurm import SLURM
 
 ROOT = Path(__file__).parents[2]
 MARKET = (
@@ -191,6 +191,17 @@ def test_requeue_signal_after_the_last_step_keeps_what_was_learned(untrained, sl
     assert (untrained / "asked").read_text() == "requeue 5_2\n"
     assert "training goes on from" in log
     assert "starts afresh" not in log
+
+
+def test_job_that_slurm_has_run_often_is_not_run_again(priced, slurm):
+    environment, marker = slurm(SLURM_RESTART_COUNT="20"), priced / "halted"
+
+    process = start(priced, "tests.jobs.halting", PLACES["score"], str(marker), "score", **environment)
+    status, said = ended_by(signal.SIGUSR1, process, marker)
+
+    assert status == 128 + signal.SIGUSR1
+    assert said[-1].endswith("Slurm has run it again 20 times already: submit it with a longer --time")
+    assert not (priced / "asked").exists()
 
 
 def test_requeue_that_slurm_refuses_is_said(priced, slurm):

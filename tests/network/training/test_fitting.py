@@ -15,6 +15,7 @@ from gpu_pricer.network.model.likelihood import log_probability
 from gpu_pricer.network.training import fitting as training
 from gpu_pricer.network.training.fitting import ModelConfig, Plan, fit_network
 from gpu_pricer.network.training.market import learn_market
+from tests.cluster.environment import SLURM
 from tests.network.small import (
     CPU,
     NETWORK,
@@ -23,7 +24,6 @@ from tests.network.small import (
     mean_sensitivity_of_products,
     trained_network,
 )
-from tests.slurm import SLURM
 
 
 @pytest.fixture(scope="module")
