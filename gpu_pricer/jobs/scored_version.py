@@ -158,7 +158,7 @@ def _write_shards(
     lagrangian = solve_constraints(constraints, folder / RECORD)
     problem = choose_changes(problem, tiling.all_tiles(problem.products.category_start, segments), version.backend)
     finished = None
-    with progress("score", products * segments * len(tiling.own_shards) // tiling.shards) as on_tile:
+    with progress("score", segments * tiling.own_products(problem.products.category_start)) as on_tile:
         for shard in tiling.own_shards:
             files, tally = score_shard(
                 problem, tiling, shard, folder, version.metadata, version.backend, on_tile, lagrangian

@@ -49,6 +49,11 @@ class Tiling:
         """Return the shards that this process writes."""
         return list(range(self.shards)) if self.shard is None else [self.shard]
 
+    def own_products(self, category_start: np.ndarray) -> int:
+        """Return how many products those shards have; category_start as in `tiles`."""
+        tiles = [tile for shard in self.own_shards for tile in self.tiles(shard, category_start, 1)]
+        return sum(int(category_start[end] - category_start[first]) for first, end in tiles)
+
     def all_tiles(self, category_start: np.ndarray, segments: int) -> Iterator[tuple[int, int]]:
         """Yield the ranges of categories of the tiles of every shard; see `tiles`."""
         for shard in range(self.shards):

@@ -39,9 +39,10 @@ class Checkout:
         return dict(JOB.findall(done.stdout))
 
     def run(self, *settings: str) -> None:
-        """Run all steps in one process without Slurm."""
+        """Run all steps in one process without Slurm, with as many threads as a job has, which the last bits follow."""
         words = [".venv/bin/gpu-pricer", "run", *SETTINGS, *settings]
-        done = subprocess.run(words, cwd=self.folder, env=self.cluster.environment, capture_output=True, text=True)
+        environment = self.cluster.environment | {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
+        done = subprocess.run(words, cwd=self.folder, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[-3000:]
 
     def said(self) -> str:

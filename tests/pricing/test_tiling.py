@@ -24,6 +24,14 @@ def test_tile_exceeds_its_budget_only_by_a_single_category():
     assert tiles == [(0, 3), (3, 4), (4, 5)]
 
 
+@pytest.mark.parametrize("shards", [1, 2, 3, 8])
+def test_products_of_uneven_shards_add_up(shards):
+    parts = [Tiling(layout="long", cells_per_file=20, shards=shards, shard=k, writers=1) for k in range(shards)]
+
+    assert sum(part.own_products(START) for part in parts) == START[-1]
+    assert max(part.own_products(START) for part in parts) >= 40  # a category is in one shard
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
