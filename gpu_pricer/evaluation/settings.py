@@ -31,6 +31,8 @@ class EvaluationSettings:
         require_number("evaluate.off_policy_share", self.off_policy_share, above=0, most=1)
         require_integer("evaluate.categories", self.categories, 1)
         require_flag("evaluate.plots", self.plots)
+        if not isinstance(self.baselines, dict):
+            raise InputError(f"evaluate.baselines must name models, found {self.baselines!r}: give {{}} for none")
         for name, model in self.baselines.items():
             if not hasattr(model, "fit"):
                 raise InputError(f"evaluate.baselines.{name} must be a model that fits offers, found {model!r}")
