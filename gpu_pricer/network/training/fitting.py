@@ -5,6 +5,8 @@ import hashlib
 import logging
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +41,7 @@ HARMLESS = (  # warnings of Lightning 2.6 about choices made on purpose: batches
     ".*does not have many workers",
     "Your `IterableDataset` has `__len__` defined",
     "Checkpoint directory .* exists and is not empty",
+    "The `srun` command is available on your system but is not used",  # as on a cluster's login node
     "You're resuming from a checkpoint that ended before the epoch ended",  # _AdvanceEpoch skips what it has seen
 )
 
@@ -147,7 +150,8 @@ def fit_network(
     inputs = hashlib.sha256(known.encode()).hexdigest()
     stop = StopAtSignal(directory / "checkpoints" / LAST)
     callbacks = [checkpoint, Stamp(inputs), stop, _AdvanceEpoch(batches), LearningRateMonitor("step")]
-    engine = _engine(trainer, plan.epochs, directory, len(batches), callbacks)
+    with _without_harmless_warnings():
+        engine = _engine(trainer, plan.epochs, directory, len(batches), callbacks)
     resumed = checkpoint_to_resume(checkpoint, inputs, module) if resume else None
     if engine.is_global_zero and resumed is None:
         start_afresh(directory)
@@ -204,12 +208,18 @@ def _engine(
     )
 
 
-def _fit(
-    engine: pl.Trainer, module: DemandTraining, training: IndexBatches, validation: IndexBatches, resumed: Path | None
-) -> None:
+@contextmanager
+def _without_harmless_warnings() -> Iterator[None]:
     with warnings.catch_warnings():
         for message in HARMLESS:
             warnings.filterwarnings("ignore", message)
+        yield
+
+
+def _fit(
+    engine: pl.Trainer, module: DemandTraining, training: IndexBatches, validation: IndexBatches, resumed: Path | None
+) -> None:
+    with _without_harmless_warnings():
         engine.fit(
             module,
             DataLoader(training, batch_size=None),
