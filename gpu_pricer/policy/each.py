@@ -21,17 +21,16 @@ def with_each_value(
 ) -> dict[str, Constraint]:
     """Return the constraints, with `name[value]` for every value on the shelf in the place of a constraint with `each`.
 
-    products [P]: with the columns of the catalog; is_on_shelf bool [P]. InputError where the column is absent and the
-    constraint's if_absent is refuse, or where the column has no values, too many, or none that can be a name.
+    products [P]: with the columns of the catalog; is_on_shelf bool [P]. A column that is null everywhere or whose
+    values cannot be names counts as absent. InputError where the column is absent and the constraint's if_absent is
+    refuse, or where the column has too many values, or none on the shelf.
     """
     found: dict[str, Constraint] = {}
     for name, constraint in constraints.items():
         if constraint.each is None:
             found[name] = constraint
-        elif constraint.each not in products.columns and constraint.if_absent == EVERYTHING:
-            log.warning(
-                "constraints.%s: the catalog has no column %s, one limit holds over everything", name, constraint.each
-            )
+        elif constraint.if_absent == EVERYTHING and (lack := _lack(constraint.each, products)) is not None:
+            log.warning("constraints.%s: %s, one limit holds over everything", name, lack)
             found[name] = replace(constraint, each=None)
         else:
             for value in _values(name, constraint, products, is_on_shelf):
@@ -69,20 +68,26 @@ def _values(name: str, constraint: Constraint, products: pl.DataFrame, is_on_she
 
 def _require_column(name: str, column: str, products: pl.DataFrame) -> pl.Series:
     """Return the column, categories as text; InputError where it is absent or of a type without names."""
-    if column not in products.columns:
+    lack = _lack(column, products)
+    if lack is not None:
         raise InputError(
-            f"constraints.{name}.each must be a column of the catalog, found no {column!r}: mend the name, add the "
-            "column, or set if_absent to everything"
+            f"constraints.{name}.each must be a column of text, whole numbers or true and false, found that {lack}: "
+            "mend the name, add or convert the column, or set if_absent to everything"
         )
     values = products[column]
-    if isinstance(values.dtype, pl.Categorical | pl.Enum):
-        return values.cast(pl.String)
-    if values.dtype not in (pl.String, pl.Boolean) and not values.dtype.is_integer():
-        raise InputError(
-            f"constraints.{name}.each must be a column of text, whole numbers or true and false, found "
-            f"{values.dtype} for {column!r}: convert the column"
-        )
-    return values
+    return values.cast(pl.String) if isinstance(values.dtype, pl.Categorical | pl.Enum) else values
+
+
+def _lack(column: str, products: pl.DataFrame) -> str | None:
+    """Return why no value of the column can name a part of the catalog, None where values can."""
+    if column not in products.columns:
+        return f"the catalog has no column {column}"
+    if products[column].null_count() == products.height:
+        return f"the catalog's column {column} is null everywhere"
+    dtype = products[column].dtype
+    if dtype in (pl.String, pl.Boolean, pl.Categorical, pl.Enum) or dtype.is_integer():
+        return None
+    return f"the catalog's column {column} holds {dtype} and no names"
 
 
 def _of_value(constraint: Constraint, value: str | int) -> Constraint:
