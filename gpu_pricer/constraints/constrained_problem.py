@@ -16,7 +16,7 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.policy.constraint import Constraint
 from gpu_pricer.policy.each import with_each_value
 from gpu_pricer.policy.objective import Objective
-from gpu_pricer.policy.slices import slices_of
+from gpu_pricer.policy.slices import Slices, slices_of
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
 from gpu_pricer.pricing.tiles.lagrangian import LagrangianWeights
 
@@ -33,6 +33,16 @@ class MarketData:
     catalog: pl.DataFrame
     segments: pl.DataFrame
     currency: str
+
+    def products_of(self, problem: PricingProblem) -> pl.DataFrame:
+        """Return the catalog's columns of the problem's products [P], in the problem's order."""
+        products = problem.products.product_id.to_frame("product_id")
+        return products.join(self.catalog, on="product_id", how="left", maintain_order="left")
+
+    def slices(self, problem: PricingProblem, constraints: Constraints) -> Slices:
+        """Return the cells of the problem that each constraint counts; none has `each` or `per`. See slices_of."""
+        override_kind = problem.overrides.of_cells().kinds_of_segments(self.segments.height)
+        return slices_of(constraints, self.products_of(problem), self.segments.sort("segment_id"), override_kind)
 
 
 @dataclass(frozen=True)
@@ -61,14 +71,11 @@ class ConstrainedProblem:
             raise InputError(
                 "constraints and frontiers need a demand with an outside option, found one without: remove them"
             )
-        products = problem.products.product_id.to_frame("product_id")
-        products = products.join(market.catalog, on="product_id", how="left", maintain_order="left")
-        segments = market.segments.sort("segment_id")
+        products = market.products_of(problem)
         constraints = with_each_value(constraints, products, problem.products.is_on_shelf)
         self.constraints, self.currency = constraints, market.currency
         self.on_sums = {name: constraint for name, constraint in constraints.items() if constraint.per is None}
-        override_kind = problem.overrides.of_cells().kinds_of_segments(segments.height)
-        slices = slices_of(self.on_sums, products, segments, override_kind)
+        slices = market.slices(problem, self.on_sums)
         if problem.bounds.max_segment_ratio is not None and not slices.covers_segments_alike:
             raise InputError(
                 "constraints must cover every segment alike beside bounds.max_segment_ratio, found a condition that "

@@ -5,14 +5,16 @@
 
 from gpu_pricer.explain.derivation import Explanation, category_at, explain_price
 from gpu_pricer.explain.fairness import Fairness
-from gpu_pricer.explain.text import change_lines, constraint_lines, explanation_lines
+from gpu_pricer.explain.limit_effects import limit_effects
+from gpu_pricer.explain.text import change_lines, explanation_lines, limit_lines
 
 __all__ = [
     "Explanation",
     "Fairness",
     "category_at",
     "change_lines",
-    "constraint_lines",
     "explain_price",
     "explanation_lines",
+    "limit_effects",
+    "limit_lines",
 ]

@@ -7,6 +7,8 @@ import numpy as np
 from gpu_pricer.policy.ladder import Ladder
 from gpu_pricer.pricing.decomposition import ObjectiveTerms, PricedChoices, expected_price_parts, price_parts
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
+from gpu_pricer.pricing.tiles.lagrangian import LagrangianWeights
+from gpu_pricer.pricing.tiles.objective_terms import objective_terms
 from gpu_pricer.tables.price_table import BINDINGS, CENTS, PARTS, PER_VISITS
 from kernels import (
     Demand,
@@ -29,7 +31,7 @@ class PriceOutcome:
     """What a price of a product leads to while the category's other prices stay, per 1,000 visits of the segment.
 
     price: in currency. units, profit: of the product, profit in currency. category_value: the category's expected
-    profit in currency, weighted as in the policy's objective.
+    profit in currency, weighted as in the policy's objective and, under constraints, by their multipliers.
     """
 
     price: float
@@ -86,7 +88,8 @@ class CategoryAtPrices:
     """A category of n products for one segment at given prices, in float64.
 
     problem: the pricing problem; index, segment: positions of category and segment in the problem. demand, shelf: of
-    the category alone. price [n]: in cents. draws: of the category's sensitivity, over which probabilities are means;
+    the category alone. terms: the costs and weights that prices maximise, for the one segment. price [n]: in cents.
+    draws: of the category's sensitivity, over which probabilities are means;
     None to use the demand's own sensitivity.
     """
 
@@ -95,6 +98,7 @@ class CategoryAtPrices:
     segment: int
     demand: Demand
     shelf: Shelf
+    terms: ObjectiveTerms
     price: np.ndarray
     draws: Draws | None
 
@@ -128,8 +132,7 @@ class CategoryAtPrices:
 
         price [n]: in cents. share [n]: the choice probabilities at these prices.
         """
-        weight = self.problem.products.units_per_choice[self.products]
-        cost = self.problem.products.effective_cost[self.products]
+        weight, cost = self.terms.weight[:, 0], self.terms.effective_cost[:, 0]
         return float((weight * (price - cost) * share).sum()) / CENTS
 
     def elasticity(self, row: int, slope: float) -> float:
@@ -163,15 +166,23 @@ class CategoryAtPrices:
         return utility_lines(self.demand, self.shelf)[1]
 
 
-def category_at(problem: PricingProblem, product: int, segment: int, price: np.ndarray) -> CategoryAtPrices:
-    """Return the category of a product (positions in the problem), at the prices in cents of all its products [n]."""
+def category_at(
+    problem: PricingProblem, product: int, segment: int, price: np.ndarray, lagrangian: LagrangianWeights | None
+) -> CategoryAtPrices:
+    """Return the category of a product (positions in the problem), at the prices in cents of all its products [n].
+
+    lagrangian: what the prices maximise under constraints on the assortment, None without constraints.
+    """
     index = int(np.searchsorted(problem.products.category_start, product, side="right")) - 1
     products = problem.product_slice(index, index + 1)
     demand = in_double(problem.demand.tile(products.start, products.stop, np.array([segment])))
     shelf = problem.shelf(index, index + 1)
     exact = replace(shelf, reference_price=shelf.reference_price.astype(np.float64))
     draws = None if problem.draws is None else problem.draws.of_categories(index, index + 1).of_segment(segment)
-    return CategoryAtPrices(problem, index, segment, demand, exact, price.astype(np.float64), draws)
+    terms = objective_terms(problem, products, lagrangian)
+    own = terms.class_of[[segment]]
+    terms = ObjectiveTerms(terms.effective_cost[:, own], terms.weight[:, own], np.zeros(1, np.int64))
+    return CategoryAtPrices(problem, index, segment, demand, exact, terms, price.astype(np.float64), draws)
 
 
 def explain_price(
@@ -225,15 +236,13 @@ def _parts(category: CategoryAtPrices, row: int, share: np.ndarray, slope: np.nd
     """Return the parts of a product's price in currency, by the formula of the price table's columns."""
     problem, products, rows = category.problem.products, category.products, np.array([row])
     price, cost = category.price.astype(np.int64)[:, None], CENTS * problem.cost[products]
-    effective_cost = problem.effective_cost[products]
     if category.draws is not None:
-        found = category.outcomes(category.draws, "price_parts")
+        found, effective_cost = category.outcomes(category.draws, "price_parts"), category.terms.effective_cost[:, 0]
         parts = expected_price_parts(price, found.markup, found.opportunity, effective_cost, cost, rows)
     else:
         value = np.array([[CENTS * category.category_value(category.price, share)]])
         choices = PricedChoices(price, share[:, None], slope, value, np.zeros(len(share), np.int64))
-        weight = problem.units_per_choice[products, None]
-        parts = price_parts(choices, ObjectiveTerms(effective_cost[:, None], weight, np.zeros(1, np.int64)), cost, rows)
+        parts = price_parts(choices, category.terms, cost, rows)
     return {name: int(part) / CENTS for name, part in zip(PARTS, parts[:, 0, 0], strict=True)}
 
 

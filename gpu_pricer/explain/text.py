@@ -3,6 +3,7 @@
 from typing import Any
 
 from gpu_pricer.explain.derivation import Explanation, PriceOutcome
+from gpu_pricer.explain.limit_effects import LimitEffect
 from gpu_pricer.tables.price_table import PER_VISITS
 
 BAR = 24  # characters of the longest bar
@@ -35,14 +36,29 @@ def explanation_lines(title: str, found: Explanation, binding: str, currency: st
     ]
 
 
-def constraint_lines(certificate: dict[str, Any]) -> list[str]:
-    """Return what the constraints on the assortment require, reach and cost, from certificate.json."""
-    lines = [f"Constraints on the assortment ({certificate['status']}), which make the shadow price"]
-    for name, entry in certificate["constraints"].items():
+def limit_lines(
+    effects: list[LimitEffect], stock_price: float, certificate: dict[str, Any], parts: dict[str, float], currency: str
+) -> list[str]:
+    """Return what each limit on the assortment that counts a price asks for, reaches and makes a unit worth.
+
+    effects: see limit_effects; stock_price: what a unit of the product's stock is worth, in currency; certificate: the
+    content of certificate.json; parts: of the price.
+    """
+    lines = [f"What the limits on the assortment make of it (all of them together: {certificate['status']})"]
+    for effect in effects:
+        entry = certificate["constraints"][effect.name]
         limit = f"{entry['kind'].replace('_', ' ')} {entry['required']:,.4g}, reached {entry['achieved']:,.4g}"
-        cost = f"one less would add {entry['shadow_price']:,.4g}" if entry["binding"] else "does not bind"
-        lines.append(f"  {name}: {entry['measure']} {limit}; {cost}")
-    return lines
+        lines.append(f"  {effect.name} asks for {entry['measure']} {limit}:")
+        lines.append(f"    {_worth(effect, entry, currency)}; here {effect.per_unit:+,.4f} a unit")
+    if stock_price:
+        lines.append(f"  its stock is scarce: a unit of it is worth {stock_price:,.4f} {currency}")
+    if len(lines) == 1:
+        return [*lines, "  none of those that count this price binds: they add nothing"]
+    cost, shadow = parts["unit_cost"], parts["shadow_price"]
+    return [
+        *lines,
+        f"  so a unit counts as if it cost {cost + shadow:,.2f} instead of {cost:,.2f}, here and in the category above",
+    ]
 
 
 def change_lines(
@@ -62,6 +78,20 @@ def change_lines(
     rule = "the same rule sets the price" if bindings[0] == bindings[1] else "another rule sets the price"
     lines.append(f"  {rule}: {bindings[0]} before, {bindings[1]} after")
     return lines
+
+
+def _worth(effect: LimitEffect, entry: dict[str, Any], currency: str) -> str:
+    """Return what a limit pays or charges, and for what, in words."""
+    where = "" if effect.constraint.where is None else f" where {effect.constraint.where}"
+    what = {
+        "units": f"each unit{where}",
+        "revenue": f"each {currency} of revenue{where}",
+        "profit": f"each {currency} of profit{where}",
+        "margin_rate": f"each {currency} of profit{where} above {entry['required']:.1%} of revenue",
+        "price_index": f"each {currency} of revenue{where} above {entry['required']:.1%} of it at today's prices",
+    }[entry["measure"]]
+    verb, kind = ("is worth", "floor") if entry["kind"] == "at_least" else ("costs", "ceiling")
+    return f"{what} {verb} {effect.multiplier:,.4f} more, because of this {kind}"
 
 
 def _parts(found: Explanation) -> list[str]:

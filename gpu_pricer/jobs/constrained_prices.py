@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from gpu_pricer.constraints.certificate import MET, MISSED, Certificate, clear
 from gpu_pricer.constraints.constrained_problem import ConstrainedProblem, MarketData
+from gpu_pricer.constraints.lagrangian_record import RecordedLagrangian, clear_lagrangian, write_lagrangian
 from gpu_pricer.constraints.linear_constraints import objective_weights
 from gpu_pricer.constraints.warm_start import Start
 from gpu_pricer.errors import Refused
@@ -42,15 +43,18 @@ def prepare_constraints(
 def solve_constraints(prepared: PreparedConstraints | None, record: Path) -> LagrangianWeights | None:
     """Return the Lagrangian under which scoring meets the constraints, None without constraints.
 
-    The certificate is written into the version's record. Raise Refused where the constraints cannot be met and the
-    policy's on_infeasible is refuse, or where the prices miss a limit.
+    The certificate and the Lagrangian are written into the version's record. Raise Refused where the constraints cannot
+    be met and the policy's on_infeasible is refuse, or where the prices miss a limit.
     """
     clear(record)
+    clear_lagrangian(record)
     if prepared is None:
         return None
     found = prepared.constrained.solve(objective_weights(prepared.policy.objective), prepared.start)
     _refuse_unmet(found.certificate, prepared.policy.on_infeasible)
     found.certificate.write(record)
+    product_id = prepared.constrained.subproblems.problem.products.product_id
+    write_lagrangian(RecordedLagrangian(found.lagrangian, prepared.constrained.on_sums), product_id, record)
     log.info(
         "constraints %s: within %.2g %% of the best, %s passes",
         found.certificate.status, 100 * found.solution.gap, found.solution.passes,

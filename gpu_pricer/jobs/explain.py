@@ -8,10 +8,13 @@ import numpy as np
 import polars as pl
 from omegaconf import DictConfig
 
+from gpu_pricer.constraints import MarketData
 from gpu_pricer.constraints.certificate import CERTIFICATE
+from gpu_pricer.constraints.lagrangian_record import RecordedLagrangian, read_lagrangian
 from gpu_pricer.errors import InputError
 from gpu_pricer.explain.derivation import Explanation, category_at, explain_price
-from gpu_pricer.explain.text import change_lines, constraint_lines, explanation_lines
+from gpu_pricer.explain.limit_effects import limit_effects
+from gpu_pricer.explain.text import change_lines, explanation_lines, limit_lines
 from gpu_pricer.jobs.version_sources import Sources, read_sources, source_paths
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.policy.rule_columns import with_rule_columns
@@ -36,13 +39,14 @@ class PricedFrom(NamedTuple):
     """What a version was priced from.
 
     artefact: the demand. problem: the pricing problem. support [P, 2]: the least and the largest price of each product
-    that training saw, in currency. category_id [P].
+    that training saw, in currency. category_id [P]. lagrangian: what the prices maximise, None without constraints.
     """
 
     artefact: DemandArtefact
     problem: PricingProblem
     support: np.ndarray
     category_id: pl.Series
+    lagrangian: RecordedLagrangian | None
 
     def draws(self, cell: CellPosition) -> Draws | None:
         """Return the draws of the segment's sensitivity in the product's category, None without a posterior."""
@@ -66,6 +70,9 @@ def main(config: DictConfig) -> None:
     What the version was scored from lies with it: policy and catalog in its _record/, the artefact in _artefacts/. The
     policy of the configuration, paths.demand and paths.catalog count only for a version without these copies.
 
+    Under constraints the job also prints which limits on the assortment count the price, and what each makes a unit
+    worth, from the multipliers that `score` kept with the version.
+
     If the artefact has a posterior, the job prints 90 % intervals of profit and elasticity. With explain.against=<run>
     it also prints what changed in the price since that version, part by part; both versions need score.details=[parts].
 
@@ -74,17 +81,17 @@ def main(config: DictConfig) -> None:
     folder = _version(config)
     version = read_version(folder)
     sources = read_sources(config, folder, version)
-    policy, origin = sources.policy, _priced_from(sources, version)
+    policy, origin = sources.policy, _priced_from(sources, version, folder)
     cell = CellPosition(
         _position(origin.problem.products.product_id, "product", config.product),
         _position(origin.problem.segments.segment_id, "segment", config.segment),
     )
     row = _row(folder, origin.problem, cell)
-    found = _explain(origin, policy, folder, cell, row)
+    found = derive(origin, policy, folder, cell, row)
     title = f"Product {config.product} for segment {config.segment} in {version.run}"
     lines = explanation_lines(title, found, str(row.get("binding", "unknown (wide layout)")), version.currency)
-    if policy.active_constraints:
-        lines += ["", *constraint_lines(json.loads((folder / RECORD / CERTIFICATE).read_text()))]
+    if origin.lagrangian is not None:
+        lines += ["", *_limits(origin, origin.lagrangian, folder, cell, found)]
     if config.explain.against is not None:
         older = Path(config.paths.prices) / str(config.explain.against)
         lines += ["", *_changes(older, folder, origin.problem, cell)]
@@ -107,13 +114,17 @@ def _version(config: DictConfig) -> Path:
     return prices / run
 
 
-def _priced_from(sources: Sources, version: PriceVersion) -> PricedFrom:
+def _priced_from(sources: Sources, version: PriceVersion, folder: Path) -> PricedFrom:
     """Return the pricing problem whose solution the version is, with the demand and the support of the prices."""
     artefact, catalog, policy = sources
     matched = match_products(with_rule_columns(catalog, policy.bounds), artefact)
     support = matched.products.select("min_price", "max_price").to_numpy()
     problem = problem_of(artefact, matched, policy, version.uncertainty)
-    return PricedFrom(artefact, problem, support, matched.products["category_id"])
+    lagrangian = None
+    if policy.active_constraints:
+        market = MarketData(catalog, artefact.segments, artefact.info.currency)
+        lagrangian = read_lagrangian(folder / RECORD, problem, policy.objective, market)
+    return PricedFrom(artefact, problem, support, matched.products["category_id"], lagrangian)
 
 
 def _position(ids: pl.Series, what: str, requested: object) -> int:
@@ -127,24 +138,26 @@ def _position(ids: pl.Series, what: str, requested: object) -> int:
     return int(where[0])
 
 
-def _explain(
-    origin: PricedFrom, policy: Policy, folder: Path, cell: CellPosition, row: dict[str, object]
-) -> Explanation:
-    """Return the explanation of a cell's price; row: from _row.
-
-    Raises InputError for a price under constraints in a version without the parts of its prices.
-    """
+def derive(origin: PricedFrom, policy: Policy, folder: Path, cell: CellPosition, row: dict[str, object]) -> Explanation:
+    """Return the explanation of a cell's price; row: from _row."""
     parts = {name: float(row[name]) for name in PARTS} if set(PARTS) <= set(row) else None  # type: ignore[arg-type]
-    if policy.active_constraints and parts is None:
-        raise InputError(
-            f"a price under policy.constraints is explained by its parts, found {folder} without: "
-            "score with score.details=[parts]"
-        )
     prices = _category_prices(folder, origin.problem, cell)
-    category = category_at(origin.problem, cell.product, cell.segment, prices)
+    lagrangian = None if origin.lagrangian is None else origin.lagrangian.weights
+    category = category_at(origin.problem, cell.product, cell.segment, prices, lagrangian)
     ladder = policy.ladders[origin.problem.limits.ladder[cell.product]]
     least, most = origin.support[cell.product]
     return explain_price(category, cell.product, ladder, (least, most), parts, origin.draws(cell))
+
+
+def _limits(
+    origin: PricedFrom, lagrangian: RecordedLagrangian, folder: Path, cell: CellPosition, found: Explanation
+) -> list[str]:
+    """Return the lines on the limits on the assortment that count the cell."""
+    weights, constraints = lagrangian
+    effects = limit_effects(weights, constraints, origin.problem, cell, found.now.price)
+    certificate = json.loads((folder / RECORD / CERTIFICATE).read_text())
+    stock_price = float(weights.stock_price[cell.product])
+    return limit_lines(effects, stock_price, certificate, found.parts, origin.artefact.info.currency)
 
 
 def _category_prices(folder: Path, problem: PricingProblem, cell: CellPosition) -> np.ndarray:

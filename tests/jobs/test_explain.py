@@ -270,23 +270,6 @@ def test_change_without_parts_is_refused(gpu_pricer, refused, shop):
     assert "explain.against needs two versions with the parts of this price, found prices/plain without" in said
 
 
-KEEP = "+policy.constraints.keep_volume={measure: units, at_least: 1.0, relative_to: current_prices}"
-
-
-def test_price_under_constraints_shows_what_they_cost(gpu_pricer, refused, shop):
-    gpu_pricer("score", KEEP, "score.details=[parts]", "paths.shards=prices/kept")
-    gpu_pricer("score", KEEP, "paths.shards=prices/plain")
-
-    ended = gpu_pricer("explain", KEEP, "product=p007", "segment=s2", "paths.shards=prices/kept")
-
-    shadow = next(line for line in ended.out.splitlines() if "  shadow price:" in line)
-    assert numbers(shadow)[0] < 0
-    assert "Constraints on the assortment (met), which make the shadow price" in ended.out
-    assert "  keep_volume: units at least" in ended.out
-    said = refused("explain", KEEP, "product=p007", "segment=s2", "paths.shards=prices/plain")
-    assert "a price under policy.constraints is explained by its parts, found prices/plain without" in said
-
-
 def test_integer_ids_are_found(gpu_pricer, tmp_path):
     numbered = ARTEFACT.products.with_columns(product_id=pl.int_range(pl.len(), dtype=pl.UInt32))
     segments = ARTEFACT.segments.with_columns(segment_id=np.arange(4, dtype=np.uint8))

@@ -9,6 +9,7 @@ from gpu_pricer.pricing.decomposition import ObjectiveTerms
 from gpu_pricer.pricing.problem.price_limits import BindingRules
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
 from gpu_pricer.pricing.tiles.lagrangian import LagrangianWeights, price_under_lagrangian
+from gpu_pricer.pricing.tiles.objective_terms import objective_terms
 from gpu_pricer.pricing.tiles.solving import mark_small_moves, narrow_to_ratio, solve_cells, tile_problem, with_narrowed
 from kernels import Demand, Outcomes, PricedCells, expected_outcomes, utility_lines
 
@@ -43,18 +44,7 @@ class SolvedTile:
     @cached_property
     def terms(self) -> ObjectiveTerms:
         """The costs and weights of the objective that the tile's prices maximise."""
-        problem = self.problem
-        if self.lagrangian is not None:
-            classes = range(self.lagrangian.slices.class_count)
-            weight, cost = zip(
-                *(self.lagrangian.product_weights(problem, c, self.products) for c in classes), strict=True
-            )
-            return ObjectiveTerms(
-                np.stack(cost, axis=1), np.stack(weight, axis=1), self.lagrangian.slices.segment_class
-            )
-        cost = problem.products.effective_cost[self.products, None]
-        weight = problem.products.units_per_choice[self.products, None]
-        return ObjectiveTerms(cost, weight, np.zeros(len(problem.segments.segment_id), np.int64))
+        return objective_terms(self.problem, self.products, self.lagrangian)
 
     @cached_property
     def slope(self) -> np.ndarray:

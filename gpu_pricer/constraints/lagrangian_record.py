@@ -1,0 +1,95 @@
+"""The Lagrangian of a version's prices in its record, so that `explain` derives every price from what made it."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from gpu_pricer.constraints.constrained_problem import Constraints, MarketData
+from gpu_pricer.constraints.linear_constraints import objective_weights
+from gpu_pricer.errors import InputError, first_line
+from gpu_pricer.policy.constraint import Constraint
+from gpu_pricer.policy.objective import Objective
+from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
+from gpu_pricer.pricing.tiles.lagrangian import LagrangianWeights
+from gpu_pricer.tables.disk_errors import write_table
+from gpu_pricer.tables.replacing import replacing_file
+
+LAGRANGIAN, ITERATES = "lagrangian.json", "iterates.parquet"
+"""The K constraints with their coefficients and a row of multipliers per dual iterate; and product_id, iterate and
+stock_price of every product, whose iterate is that of its category. Shapes and units as in LagrangianWeights."""
+
+
+class RecordedLagrangian(NamedTuple):
+    """The Lagrangian of a version's prices, and the K constraints on sums that it charges for, by name."""
+
+    weights: LagrangianWeights
+    constraints: Constraints
+
+
+def write_lagrangian(lagrangian: RecordedLagrangian, product_id: pl.Series, folder: Path) -> None:
+    """Write the Lagrangian into the record of a version; product_id [P]: the products in the problem's order."""
+    weights, constraints = lagrangian
+    content = {
+        "constraints": {name: asdict(constraint) for name, constraint in constraints.items()},
+        "coefficient": weights.coefficient.tolist(),
+        "multiplier": weights.multiplier.tolist(),
+    }
+    iterates = {"product_id": product_id, "iterate": weights.iterate, "stock_price": weights.stock_price}
+    with replacing_file(folder / ITERATES) as fresh:
+        write_table(pl.DataFrame(iterates), fresh)
+    with replacing_file(folder / LAGRANGIAN) as fresh:
+        fresh.write_text(json.dumps(content, allow_nan=False) + "\n")
+
+
+def read_lagrangian(
+    folder: Path, problem: PricingProblem, objective: Objective, market: MarketData
+) -> RecordedLagrangian:
+    """Return what write_lagrangian wrote into a version's record.
+
+    problem, objective, market: those that the version was scored from. InputError where the record has no Lagrangian,
+    as in versions that were scored before it was kept, or a broken one.
+    """
+    path = folder / LAGRANGIAN
+    if not path.is_file():
+        raise InputError(
+            f"a price under policy.constraints is explained by the multipliers in {path}, found none, as in versions "
+            "scored before they were kept: score again"
+        )
+    try:
+        content = json.loads(path.read_text())
+        constraints = {name: Constraint(**entry) for name, entry in content["constraints"].items()}
+        coefficient = np.array(content["coefficient"], np.float64).reshape(len(constraints), 4)
+        multiplier = np.array(content["multiplier"], np.float64).reshape(-1, len(constraints))
+        iterates = _of_products(pl.read_parquet(folder / ITERATES), problem.products.product_id)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, pl.exceptions.PolarsError) as error:
+        raise InputError(
+            f"{path} and {ITERATES} must be what `gpu-pricer score` wrote, found: {first_line(error)}: score again"
+        ) from error
+    weights = LagrangianWeights(
+        objective=objective_weights(objective),
+        slices=market.slices(problem, constraints),
+        coefficient=coefficient,
+        multiplier=multiplier,
+        iterate=iterates["iterate"].to_numpy(),
+        stock_price=iterates["stock_price"].to_numpy(),
+    )
+    return RecordedLagrangian(weights, constraints)
+
+
+def clear_lagrangian(folder: Path) -> None:
+    """Remove the Lagrangian that an earlier scoring into the same folder left of other prices."""
+    for name in (LAGRANGIAN, ITERATES):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _of_products(iterates: pl.DataFrame, product_id: pl.Series) -> pl.DataFrame:
+    """Return iterate and stock_price of the products [P]; ValueError where one is missing."""
+    joined = product_id.to_frame("product_id").join(iterates, on="product_id", how="left", maintain_order="left")
+    missing = joined.filter(pl.col("iterate").is_null() | pl.col("stock_price").is_null())
+    if missing.height:
+        raise ValueError(f"no iterate of {missing.height} products, such as {missing['product_id'][0]}")
+    return joined

@@ -1,0 +1,199 @@
+"""explain under constraints: the record holds what made every price, and words say what each limit makes of it."""
+
+import json
+import re
+import shutil
+
+import numpy as np
+import polars as pl
+import pytest
+from hydra.utils import instantiate
+
+from gpu_pricer.constraints import MarketData
+from gpu_pricer.constraints.lagrangian_record import ITERATES, LAGRANGIAN, read_lagrangian
+from gpu_pricer.jobs import score
+from gpu_pricer.jobs.explain import CellPosition, PricedFrom, derive
+from gpu_pricer.policy import with_rule_columns
+from gpu_pricer.pricing import match_products, problem_of
+from gpu_pricer.pricing.tiles.lagrangian import price_under_lagrangian
+from gpu_pricer.tables.artefact import write_artefact
+from gpu_pricer.tables.price_table import CENTS, PARTS, scan_prices
+from tests.constraints.markets import department_market
+from tests.jobs.conftest import configuration
+
+ARTEFACT, CATALOG = department_market(5, 18, 2, category_size=3)
+LIMITS = (
+    "policy=profit",
+    "+policy.constraints.keep={measure: units, at_least: 0.98, relative_to: current_prices, each: department}",
+    "+policy.constraints.index={measure: price_index, at_most: 1.01, where: \"department = 'pets'\"}",
+    "+policy.constraints.rate={measure: margin_rate, at_least: 0.375, where: \"segment_id = 's001'\"}",
+    "+policy.constraints.shelf={measure: units, at_most: stock, per: product_id}",
+)
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory):
+    """A folder with two versions under the limits, of the same prices: one with their parts, one without.
+
+    Two products have hardly any stock.
+    """
+    folder = tmp_path_factory.mktemp("shop")
+    write_artefact(ARTEFACT, folder / "work/demand")
+    (folder / "work/data").mkdir()
+    scarce = pl.when(pl.col("product_id").is_in(["p0000004", "p0000010"])).then(1.0)
+    CATALOG.with_columns(stock=scarce).write_parquet(folder / "work/data/products.parquet")
+    for name, details in (("parts", "[parts]"), ("plain", "[]")):
+        shards = f"paths.shards={folder}/prices/{name}"
+        score.main(configuration(folder / "work", *LIMITS, f"score.details={details}", shards))
+    return folder
+
+
+@pytest.fixture
+def limited(scored, tmp_path):
+    """A copy of the folder, where the jobs look for it."""
+    shutil.copytree(scored, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+def priced_from(folder):
+    """What `explain` reads of the version, made again from the sources that the test wrote."""
+    policy = instantiate(configuration(folder / "work", *LIMITS).policy)
+    catalog = pl.read_parquet(folder / "work/data/products.parquet")
+    matched = match_products(with_rule_columns(catalog, policy.bounds), ARTEFACT)
+    problem = problem_of(ARTEFACT, matched, policy)
+    market = MarketData(catalog, ARTEFACT.segments, "USD")
+    lagrangian = read_lagrangian(folder / "prices/plain/_record", problem, policy.objective, market)
+    support = matched.products.select("min_price", "max_price").to_numpy()
+    return PricedFrom(ARTEFACT, problem, support, matched.products["category_id"], lagrangian), policy
+
+
+def cells_of(folder, name, problem):
+    """The version's rows in the order of the problem's cells."""
+    order = problem.products.product_id.to_frame().with_row_index("p")
+    found = scan_prices(folder / "prices" / name).collect().join(order, on="product_id")
+    return found.sort("p", "segment_id")
+
+
+def numbers(text):
+    return [float(word.replace(",", "")) for word in re.findall(r"[-+]?[\d,]*\.\d+", text)]
+
+
+def test_recorded_multipliers_give_every_published_price(limited):
+    origin, _ = priced_from(limited)
+    problem, weights = origin.problem, origin.lagrangian.weights
+
+    cells = price_under_lagrangian(problem, weights, (0, problem.category_count), None, "cpu")
+
+    published = cells_of(limited, "plain", problem)["price"].cast(pl.Float64).to_numpy().reshape(18, 2)
+    assert (cells.price == np.round(CENTS * published)).all()
+    assert len(np.unique(weights.iterate)) > 1, "categories must differ in their multipliers"
+    assert (weights.multiplier > 0).any()
+    assert (weights.stock_price > 0).any()
+
+
+def test_derivation_is_that_of_every_cell(limited):
+    origin, policy = priced_from(limited)
+    table = cells_of(limited, "parts", origin.problem)
+    assert (table["shadow_price"] != 0).mean() > 0.5, "the limits must bind"
+
+    for place, row in enumerate(table.iter_rows(named=True)):
+        found = derive(origin, policy, limited / "prices/plain", CellPosition(*divmod(place, 2)), {})
+
+        assert sum(found.parts.values()) == pytest.approx(float(row["price"]), abs=1e-9)
+        assert found.now.price == float(row["price"])
+        for part in PARTS:
+            assert found.parts[part] == pytest.approx(float(row[part]), abs=0.011), (part, row)
+        if found.runner_up is not None:
+            assert found.runner_up.category_value <= found.now.category_value + 1e-4, row
+
+
+def test_words_say_what_each_limit_makes_a_unit_worth(gpu_pricer, limited):
+    ended = gpu_pricer("explain", "product=p0000012", "segment=s001", "paths.shards=prices/plain")
+
+    assert ended.status == 0, ended
+    record = json.loads((limited / "prices/plain/_record" / LAGRANGIAN).read_text())
+    iterates = pl.read_parquet(limited / "prices/plain/_record" / ITERATES)
+    row = iterates.row(by_predicate=pl.col("product_id") == "p0000012", named=True)
+    multiplier = dict(zip(record["constraints"], record["multiplier"][row["iterate"]], strict=True))
+    lines = ended.out.splitlines()
+    assert "What the limits on the assortment make of it (all of them together: met)" in lines, ended.out
+    product = CATALOG.row(by_predicate=pl.col("product_id") == "p0000012", named=True)
+    price, today, cost = numbers(lines[0])[0], product["price"], product["cost"]
+    assert product["department"] == "pets"
+    worth = {
+        "keep[pets]": ("each unit where \"department\" = 'pets' is worth", 1.0),
+        "index": (
+            "each USD of revenue where department = 'pets' above 101.0% of it at today's prices costs",
+            1.01 * today - price,
+        ),
+        "rate": (
+            "each USD of profit where segment_id = 's001' above 37.5% of revenue is worth",
+            price - cost - 0.375 * price,
+        ),
+    }
+    for name, (words, per_multiplier) in worth.items():
+        line = next((line for line in lines if words in line), None)
+        assert (line is not None) == (multiplier[name] > 0), name
+        if line is not None:
+            amount, here = numbers(line)[-2:]
+            assert amount == pytest.approx(multiplier[name], abs=5e-5)
+            assert here == pytest.approx(multiplier[name] * per_multiplier, abs=6e-5)
+    assert sum(words in ended.out for words, _ in worth.values()) > 1, ended.out
+    assert "keep[drinks]" not in ended.out, "a limit that does not count the price has no say in it"
+
+
+def test_scarce_stock_is_named(gpu_pricer, limited):
+    prices = pl.read_parquet(limited / "prices/plain/_record" / ITERATES).filter(pl.col("stock_price") > 0)
+
+    ended = gpu_pricer("explain", f"product={prices['product_id'][0]}", "segment=s000", "paths.shards=prices/plain")
+
+    line = next(line for line in ended.out.splitlines() if "its stock is scarce: a unit of it is worth" in line)
+    assert numbers(line)[0] == pytest.approx(prices["stock_price"][0], abs=5e-5)
+
+
+def test_shards_together_explain_themselves_as_one_file_does(gpu_pricer, limited):
+    whole = gpu_pricer("explain", "product=p0000012", "segment=s001", "paths.shards=prices/plain").out
+    for shard in range(2):
+        gpu_pricer("score", *LIMITS, "score.shards=2", f"score.shard={shard}", "paths.shards=prices/cut")
+
+    cut = gpu_pricer("explain", "product=p0000012", "segment=s001", "paths.shards=prices/cut")
+
+    assert cut.status == 0, cut
+    assert cut.out.replace(" in cut:", " in plain:") == whole
+
+
+def test_version_scored_before_multipliers_were_kept_is_refused(refused, limited):
+    (limited / "prices/parts/_record" / LAGRANGIAN).unlink()
+
+    said = refused("explain", "product=p0000012", "segment=s001", "paths.shards=prices/parts")
+
+    assert said == (
+        "a price under policy.constraints is explained by the multipliers in prices/parts/_record/lagrangian.json, "
+        "found none, as in versions scored before they were kept: score again"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil", "found"),
+    [
+        (LAGRANGIAN, lambda path: path.write_text("{"), "Expecting property name"),
+        (ITERATES, lambda path: path.unlink(), "No such file"),
+        (ITERATES, lambda path: pl.read_parquet(path).head(7).write_parquet(path), "no iterate of 11 products"),
+    ],
+)
+def test_broken_record_is_refused(refused, limited, name, spoil, found):
+    spoil(limited / "prices/plain/_record" / name)
+
+    said = refused("explain", "product=p0000012", "segment=s001", "paths.shards=prices/plain")
+
+    assert "lagrangian.json and iterates.parquet must be what `gpu-pricer score` wrote, found: " in said
+    assert found in said
+
+
+def test_scoring_again_without_constraints_removes_the_record(gpu_pricer, limited):
+    gpu_pricer("score", "policy=profit", "paths.shards=prices/plain")
+
+    record = limited / "prices/plain/_record"
+    assert not (record / LAGRANGIAN).exists()
+    assert not (record / ITERATES).exists()
+    assert gpu_pricer("explain", "product=p0000012", "segment=s001", "paths.shards=prices/plain").status == 0
