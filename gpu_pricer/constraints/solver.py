@@ -304,6 +304,13 @@ class Solver:
         used, taken = np.unique(best, return_inverse=True)
         return self._lagrangian(np.stack([self.iterates[i].z for i in used]), taken.reshape(-1))
 
+    def _is_movable(self) -> np.ndarray:
+        """Return which left-hand sides differ between the iterates, bool [K].
+
+        The others are of fixed prices: what the kernel's rounding makes them lack, no multiplier can buy.
+        """
+        return np.ptp(np.stack([at.achieved.sum(axis=0) for at in self.iterates]), axis=0) > MARGIN
+
     def _evaluate_again(self, lagrangian: LagrangianWeights) -> None:
         """Search again from the Lagrangian's multipliers: the iterates are of outdated shadow prices of stock."""
         self.iterates.clear()
@@ -311,7 +318,8 @@ class Solver:
 
     def _solution(self, lagrangian: LagrangianWeights, sums: SalesSums, is_relaxed: np.ndarray) -> Solution:
         """Return the prices of the Lagrangian with their objective and the lowest dual bound found, in float64."""
-        constraints, stock_price, z = self.linear_constraints, self.search.price, self._best().z
+        constraints, stock_price = self.linear_constraints, self.search.price
+        z = np.where(self._is_movable(), self._best().z, 0.0)
         multiplier, rationed = self._multiplier(z), self.stock.rationed(sums.units, stock_price)
         bound = (
             self.subproblems.compute_bound(self._lagrangian(z[None]))

@@ -1,5 +1,6 @@
 """One constraint for each value of a column: against every price, in a frontier, in rule costs, and where it fails."""
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -173,3 +174,17 @@ def test_leaving_one_out_leaves_out_all_of_its_values():
     cost = found["costs"]["constraints.index"]
     assert cost["cost"] > 0
     assert cost["objective_without"] == pytest.approx(plain["objective"], rel=1e-6)
+
+
+def test_limits_on_fixed_prices_have_no_shadow_price_whatever_the_kernel_rounds():
+    artefact, catalog = department_market(2, 30, 3, category_size=1)
+    rules = a_policy(replace(AROUND_TODAY, frozen="price > 0"), QUARTERS)
+    problem, market = pricing_problem(artefact, catalog, rules), MarketData(catalog, artefact.segments, "USD")
+    each = Constraint("units", at_least=1.0, relative_to=TODAY, each="product_id")
+
+    found = solve_constrained(problem, PROFIT, {"units": each}, market, "cpu").certificate.summary
+
+    assert found["status"] == "met"
+    assert len(found["constraints"]) == 30
+    assert [name for name, entry in found["constraints"].items() if entry["binding"] or entry["shadow_price"]] == []
+    assert found["gap"] == pytest.approx(0.0, abs=1e-9)
