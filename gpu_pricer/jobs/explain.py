@@ -49,10 +49,10 @@ class PricedFrom(NamedTuple):
     lagrangian: RecordedLagrangian | None
 
     def draws(self, cell: CellPosition) -> Draws | None:
-        """Return the draws of the segment's sensitivity in the product's category, None without a posterior."""
-        if self.artefact.posterior is None:
+        """Return the draws of the segment's sensitivity in the product's category, None where the artefact has none."""
+        posterior, category_id = self.artefact.posterior, self.category_id[cell.product : cell.product + 1]
+        if posterior is None or not posterior["category_id"].is_in(category_id.implode()).any():
             return None
-        category_id = self.category_id[cell.product : cell.product + 1]
         return posterior_draws(self.artefact, category_id).of_segment(cell.segment)
 
 

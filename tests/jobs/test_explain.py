@@ -29,7 +29,7 @@ def shop(gpu_pricer, tmp_path):
     write_artefact(ARTEFACT, tmp_path / "work/demand")
     (tmp_path / "work/data").mkdir()
     CATALOG.write_parquet(tmp_path / "work/data/products.parquet")
-    assert gpu_pricer("score", "score.details=[parts]", "paths.shards=prices/one").status == 0
+    assert gpu_pricer("score", "policy=profit", "score.details=[parts]", "paths.shards=prices/one").status == 0
     assert gpu_pricer("publish", "publish.gates.max_share_moved=1", "publish.gates.max_mean_move=1").status == 0
     return tmp_path
 
@@ -84,7 +84,7 @@ def test_runner_up_is_the_best_other_rung(gpu_pricer, shop):
 def test_change_between_versions_is_shown_part_by_part(gpu_pricer, shop):
     dearer = pl.when(pl.col("product_id") == "p007").then(pl.col("cost") + 0.3).otherwise("cost").alias("cost")
     CATALOG.with_columns(dearer).write_parquet(shop / "work/data/products.parquet")
-    gpu_pricer("score", "score.details=[parts]", "paths.shards=prices/two")
+    gpu_pricer("score", "policy=profit", "score.details=[parts]", "paths.shards=prices/two")
     gpu_pricer("publish", "publish.gates.max_share_moved=1", "publish.gates.max_mean_move=1")
 
     ended = gpu_pricer("explain", "product=p007", "segment=s2", "explain.against=one")
@@ -105,8 +105,8 @@ def test_posterior_says_how_far_elasticity_and_profit_may_be_off(gpu_pricer, sho
     assert "nine in ten" not in gpu_pricer("explain", "product=p007", "segment=s2").out
     write_artefact(with_posterior(ARTEFACT, 0.5), shop / "work/demand")
     gpu_pricer(
-        "score", "uncertainty=posterior", "score.details=[parts,interval]", "paths.shards=prices/drawn",
-        "policy.ladder=null",
+        "score", "policy=profit", "policy.ladder=null", "uncertainty=posterior", "score.details=[parts,interval]",
+        "paths.shards=prices/drawn",
     )  # fmt: skip
 
     ended = gpu_pricer("explain", "product=p007", "segment=s2", "paths.shards=prices/drawn", "policy.ladder=null")
@@ -124,8 +124,24 @@ def test_posterior_says_how_far_elasticity_and_profit_may_be_off(gpu_pricer, sho
         assert found == pytest.approx(float(row[part]), abs=0.011)
 
 
+def test_category_without_draws_is_explained_without_an_interval(gpu_pricer, shop):
+    drawn = with_posterior(ARTEFACT, 0.5)
+    some = replace(drawn, posterior=drawn.posterior.filter(pl.col("category_id") != "c1"))
+    write_artefact(some, shop / "work/demand")
+    gpu_pricer("score", "policy=profit", "paths.shards=prices/some")
+
+    with_draws, without = (
+        gpu_pricer("explain", f"product={product}", "segment=s2", "paths.shards=prices/some")
+        for product in ("p008", "p007")
+    )
+
+    assert (with_draws.status, without.status) == (0, 0), without
+    assert "nine in ten" in with_draws.out
+    assert "nine in ten" not in without.out
+
+
 def test_wide_version_is_explained_too(gpu_pricer, shop):
-    gpu_pricer("score", "score.layout=wide", "paths.shards=prices/wide")
+    gpu_pricer("score", "policy=profit", "score.layout=wide", "paths.shards=prices/wide")
 
     wide = gpu_pricer("explain", "product=p007", "segment=s2", "paths.shards=prices/wide")
     long = gpu_pricer("explain", "product=p007", "segment=s2")
@@ -162,8 +178,8 @@ def test_version_without_copies_is_explained_from_the_configuration(gpu_pricer, 
     expected = gpu_pricer("explain", "product=p007", "segment=s2").out
     without_copies(shop / "prices/one")
 
-    assert gpu_pricer("explain", "product=p007", "segment=s2").out == expected
-    said = refused("explain", "product=p007", "segment=s2", "policy.bounds.max_increase=0.1")
+    assert gpu_pricer("explain", "policy=profit", "product=p007", "segment=s2").out == expected
+    said = refused("explain", "policy=profit", "product=p007", "segment=s2", "policy.bounds.max_increase=0.1")
     assert "policy and its overrides must be what one was scored from" in said
 
 
@@ -213,10 +229,10 @@ def test_copy_that_was_changed_is_refused(refused, shop):
 
 def test_artefact_is_kept_once_and_goes_with_the_last_version_that_needs_it(gpu_pricer, shop):
     opened = ("publish=unguarded", "publish.gates.max_mean_move=1", "publish.keep_hours=0")
-    gpu_pricer("score", "paths.shards=prices/two")
+    gpu_pricer("score", "policy=profit", "paths.shards=prices/two")
     assert len([*shop.glob("prices/_artefacts/*")]) == 1
     write_artefact(small_artefact(62, segments=4, products=24, categories=6), shop / "work/demand")
-    gpu_pricer("score", "paths.shards=prices/three")
+    gpu_pricer("score", "policy=profit", "paths.shards=prices/three")
     kept = [*shop.glob("prices/_artefacts/*")]
     assert len(kept) == 2
     assert not [*shop.glob("prices/_artefacts/*/network")]
@@ -238,7 +254,7 @@ def test_artefact_that_changes_while_it_is_priced_is_refused(gpu_pricer, shop, m
     other = small_artefact(62, segments=4, products=24, categories=6)
     monkeypatch.setattr(kept_artefacts, "read_artefact", lambda path: other)
 
-    ended = gpu_pricer("score", "paths.shards=prices/two")
+    ended = gpu_pricer("score", "policy=profit", "paths.shards=prices/two")
 
     assert ended.status == 2
     assert "work/demand must stay as it is while it is priced" in ended.said[0]
@@ -256,14 +272,14 @@ def test_catalog_that_changes_while_it_is_priced_is_kept_as_it_was_priced(gpu_pr
 
     monkeypatch.setattr(score, "score", and_change_the_catalog)
 
-    assert gpu_pricer("score", "paths.shards=prices/two").status == 0
+    assert gpu_pricer("score", "policy=profit", "paths.shards=prices/two").status == 0
 
     copy = pl.read_parquet(shop / "prices/two" / RECORD / CATALOG_COPY)
     assert catalog_fingerprint(copy) == read_version(shop / "prices/two").catalog
 
 
 def test_change_without_parts_is_refused(gpu_pricer, refused, shop):
-    gpu_pricer("score", "paths.shards=prices/plain")
+    gpu_pricer("score", "policy=profit", "paths.shards=prices/plain")
 
     said = refused("explain", "product=p007", "segment=s2", "explain.against=plain")
 
@@ -277,7 +293,7 @@ def test_integer_ids_are_found(gpu_pricer, tmp_path):
     write_artefact(artefact, tmp_path / "work/demand")
     (tmp_path / "work/data").mkdir()
     catalog_of(artefact).write_parquet(tmp_path / "work/data/products.parquet")
-    gpu_pricer("score", "paths.shards=prices/one")
+    gpu_pricer("score", "policy=profit", "paths.shards=prices/one")
 
     ended = gpu_pricer("explain", "product=7", "segment=2", "paths.shards=prices/one")
 
