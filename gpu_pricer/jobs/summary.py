@@ -13,7 +13,7 @@ from gpu_pricer.tables.published_table import current_run, published_runs
 from gpu_pricer.tables.publishing import CURRENT
 
 MOST_NAMED = 3
-"""Binding constraints that a line names."""
+"""Values of a column that a line on their limits names."""
 
 
 def closing_lines(prices: Path, catalog: Path, outlook: Outlook | None = None) -> list[str]:
@@ -25,17 +25,11 @@ def closing_lines(prices: Path, catalog: Path, outlook: Outlook | None = None) -
     if run is None:
         return []
     version, number = read_version(prices / run), published_runs(prices)[run]
-    products, rows = version.tally.products, version.tally.rows
-    shares = [
-        count / (rows or 1) for count in (version.tally.raised, version.tally.lowered, rows - version.tally.moved)
-    ]
     return [
         "",
         f"The price table is version {number} of {prices.resolve()}",
-        f"  {products:,} products x {version.segments:,} segments = {rows:,} prices in {version.currency}: "
-        "{:.0%} up, {:.0%} down, {:.0%} as today".format(*shares),
+        *_moves(version),
         *_beyond_moves(version),
-        *_held(version),
         *_units_and_index(version),
         *_promised_profit(version, catalog, outlook),
         *_constraints(prices / run / RECORD / CERTIFICATE, version.currency),
@@ -68,37 +62,73 @@ def _beyond_moves(version: PriceVersion) -> list[str]:
     ]
 
 
-def _held(version: PriceVersion) -> list[str]:
-    """Return the line on the prices that a bound of the policy holds."""
-    share = version.tally.held / (version.tally.rows or 1)
-    return [f"  {share:.0%} of them would go further without a rule of the policy (column binding names the rule)"]
+def _moves(version: PriceVersion) -> list[str]:
+    """Return the lines on how many prices there are and, of those on the shelf, how many move and are held."""
+    tally, segments = version.tally, version.segments
+    shown = tally.on_shelf * segments or 1
+    counts = (tally.raised_on_shelf, tally.moved_on_shelf - tally.raised_on_shelf, shown - tally.moved_on_shelf)
+    up, down, kept = (f"{count / shown:.0%}" for count in counts)
+    return [
+        f"  {tally.products:,} products x {segments:,} segments = {tally.rows:,} prices in {version.currency}; of the "
+        f"{tally.on_shelf:,} products on the shelf,",
+        f"  {up} of the prices go up, {down} go down, {kept} stay as today; "
+        f"{tally.held_on_shelf / shown:.0%} would go further without a rule of the policy (column binding)",
+    ]
 
 
 def _units_and_index(version: PriceVersion) -> list[str]:
     tally = version.tally
     change = f" ({tally.units_new / tally.units_today - 1:+.1%})" if tally.units_today > 0 else ""
-    index = "" if tally.price_index is None else f", bought at {tally.price_index:.1%} of today's prices"
+    index = "" if tally.price_index is None else f"; what is bought costs {tally.price_index:.1%} of today's prices"
     return [
         f"  expected units per period {tally.units_new:,.0f}, at today's prices {tally.units_today:,.0f}{change}{index}"
     ]
 
 
 def _constraints(path: Path, currency: str) -> list[str]:
-    """Return the lines on the constraints: whether they are met, which bind, and what they cost if that is known."""
+    """Return the lines on the limits on the assortment: whether they hold, which of them hold profit back, their cost.
+
+    Limits for each value of a column share a line.
+    """
     summary: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
-    entries = summary.get("constraints") or {}
-    if not entries:
-        return []
-    binding = [name for name, entry in entries.items() if entry["binding"]]
-    named = f": {', '.join(binding[:MOST_NAMED])}" if binding else ""
-    more = f" and {len(binding) - MOST_NAMED} more" if len(binding) > MOST_NAMED else ""
-    lines = [f"  {len(entries)} constraints {summary['status']}, {len(binding)} of them binding{named}{more}"]
+    groups: dict[str, dict[str, dict[str, Any]]] = {}
+    for name, entry in (summary.get("constraints") or {}).items():
+        limit, _, value = name.partition("[")
+        groups.setdefault(limit, {})[value.removesuffix("]")] = entry
     costs = {name: rule["cost"] for name, rule in (summary.get("costs") or {}).items()}
-    return lines + [
+    return [_limit(name, of_values) for name, of_values in groups.items()] + [
         f"  {name} costs {cost:,.2f} {currency} per period"
         for name, cost in costs.items()
         if name.startswith("constraints.")
     ]
+
+
+def _limit(name: str, of_values: dict[str, dict[str, Any]]) -> str:
+    """Return the line on a limit; of_values: entries of the certificate by value of the limit's column, "" for none."""
+    entries = list(of_values.values())
+    missed = sum(entry["violation"] > 0 for entry in entries)
+    if "" in of_values:
+        cost = "costs profit" if entries[0]["binding"] else "costs nothing"
+        return f"  limit {name} ({_asked(entries)}): {'not reached' if missed else 'met'}; it {cost}"
+    state = f"{missed} of {len(entries)} not reached" if missed else f"{len(entries)} met"
+    dear = {value: _worth(entry) for value, entry in of_values.items() if entry["binding"]}
+    named = ", ".join(filter(None, sorted(dear, key=lambda value: -dear[value])[:MOST_NAMED]))
+    most = f", most in {named}" if len(dear) > MOST_NAMED else f", in {named}" if named else ""
+    cost = f"{len(dear)} of them cost profit{most}" if dear else "none of them costs profit"
+    return f"  limit {name} ({_asked(entries)}): {state}; {cost}"
+
+
+def _worth(entry: dict[str, Any]) -> float:
+    """Return what a limit looser by its own size would add to the objective, by its shadow price."""
+    return float(entry["shadow_price"] * abs(entry["required"]))
+
+
+def _asked(entries: list[dict[str, Any]]) -> str:
+    """Return what limits of one kind ask for, relative to today where all ask for the same share of it."""
+    shares = {round(entry["required"] / entry["today"], 6) if entry["today"] > 0 else None for entry in entries}
+    share = shares.pop()
+    asked = f"{entries[0]['measure']} {entries[0]['kind'].replace('_', ' ')}".replace("price_index", "price index")
+    return f"{asked} {share:.1%} of today's" if not shares and share is not None else f"{asked} a set amount"
 
 
 def _advice(outlook: Outlook | None) -> list[str]:

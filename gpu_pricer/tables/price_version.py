@@ -38,7 +38,8 @@ FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 class Tally:
     """Sums over a part of the price table.
 
-    products: all products; on_shelf: those on the shelf; no_rung: those on the shelf without a rung in their bounds.
+    products: all products; on_shelf: those on the shelf; moved_on_shelf, raised_on_shelf, held_on_shelf: as below, but
+    of these alone; no_rung: those on the shelf without a rung in their bounds.
     rows: all prices; moved: those that differ from today's; beyond_moves: those for which a rule that outranks the
     limits on moves, such as the margin over a given cost, overruled one; move, absolute_move: sums of relative moves.
     raised: prices above today's; held: those that a bound keeps from the price that would be best without it.
@@ -56,6 +57,9 @@ class Tally:
     move: float
     absolute_move: float
     on_shelf: int
+    moved_on_shelf: int
+    raised_on_shelf: int
+    held_on_shelf: int
     no_rung: int
     units_today: float
     units_new: float
@@ -225,7 +229,8 @@ def _read_json(path: Path) -> PriceVersion:
         # `before`: what versions had that were written before these keys existed
         content = before | json.loads(path.read_text())
         content.setdefault("day", content["created"][:10])
-        sums = dict.fromkeys(("beyond_moves", "raised", "held", "revenue_new", "base_revenue_new"), 0)
+        later = ("beyond_moves", "raised", "held", "moved_on_shelf", "raised_on_shelf", "held_on_shelf")
+        sums = dict.fromkeys((*later, "revenue_new", "base_revenue_new"), 0)
         content["tally"] = Tally(**sums | content["tally"])
         for record, kind in ((content, PriceVersion), (asdict(content["tally"]), Tally)):
             for field in fields(kind):

@@ -125,7 +125,7 @@ def test_last_lines_tell_where_the_prices_are_what_they_promise_and_how_to_read_
     closing = first_run.out[first_run.out.index("The price table is") :]
 
     assert f"version 0 of {first_run.directory}/prices\n" in closing
-    assert "16 products x 3 segments = 48 prices in USD" in closing
+    assert "16 products x 3 segments = 48 prices in USD; of the" in closing
     assert re.search(r"expected profit per period [\d.,]+ USD, at today's prices [\d.,]+ USD \([+-]", closing)
     assert "own estimate of its own prices, not a measured gain" in closing
     assert "assumed" not in closing
@@ -170,16 +170,18 @@ def closing_of(first_run, outlook=None):
 
 
 def test_closing_lines_say_what_the_prices_do_and_what_that_rests_on(first_run):
-    rows = published_rows(first_run.directory / "prices")
-    up = (rows["price"] > rows["today_price"]).mean()
+    catalog = pl.read_parquet(first_run.directory / "work/demand/products.parquet")
+    on_shelf = catalog.filter(pl.col("availability") > 0)["product_id"]
+    rows = published_rows(first_run.directory / "prices").filter(pl.col("product_id").is_in(on_shelf.implode()))
+    up, down = (rows["price"] > rows["today_price"]).mean(), (rows["price"] < rows["today_price"]).mean()
     held = (~rows["binding"].is_in(["none", "frozen", "override"])).mean()
 
     printed = first_run.out[first_run.out.index("The price table is") :]
 
-    assert f"48 prices in USD: {up:.0%} up, " in printed
-    assert f"{held:.0%} of them would go further without a rule of the policy" in printed
+    assert f"  {up:.0%} of the prices go up, {down:.0%} go down, {1 - up - down:.0%} stay as today; " in printed
+    assert f"; {held:.0%} would go further without a rule of the policy (column binding)" in printed
     assert re.search(
-        r"expected units per period [\d,]+, at today's prices [\d,]+ \(.+\), bought at [\d.]+% of", printed
+        r"expected units per period [\d,]+, at today's prices [\d,]+ \(.+\); what is bought costs [\d.]+% of", printed
     )
     assert re.search(r"90% interval of the gain, by .*: [+-][\d.]+% to [+-][\d.]+%", printed)
     assert "one price per product for all segments would earn" in printed
@@ -196,17 +198,27 @@ def test_closing_lines_say_where_there_is_no_outlook(first_run):
     assert "no interval of the gain: it needs a run that scores, in the long layout, at most" in closing_of(first_run)
 
 
-def test_closing_lines_name_constraints_that_bind_and_their_costs(first_run, tmp_path):
+def test_closing_lines_say_what_limits_ask_for_which_cost_profit_and_how_much(first_run, tmp_path):
     shutil.copytree(first_run.directory / "prices", tmp_path / "prices", symlinks=True)
     certificate = tmp_path / "prices" / current_run(tmp_path / "prices") / "_record/certificate.json"
-    entries = {f"units[{value}]": {"binding": value != "d"} for value in "abcde"}
+    entry = {"measure": "units", "kind": "at_least", "violation": 0.0}
+    worth = {"a": 1.0, "b": 3.0, "c": 4.0, "d": 0.0, "e": 2.0}
+    entries = {
+        f"units[{value}]": {**entry, "required": 98.0, "today": 100.0, "binding": worth > 0, "shadow_price": worth}
+        for value, worth in worth.items()
+    }
+    entries["rate"] = {
+        **entry, "measure": "margin_rate", "required": 0.2, "today": 0.1, "violation": 0.05, "binding": True,
+        "shadow_price": 9.0,
+    }  # fmt: skip
     costs = {"constraints.units": {"cost": 1234.5}, "ladder": {"cost": 3.0}}
     certificate.write_text(json.dumps({"status": "met", "constraints": entries, "costs": costs}))
 
     catalog = first_run.directory / "work/data/products.parquet"
     closing = "\n".join(closing_lines(tmp_path / "prices", catalog))
 
-    assert "5 constraints met, 4 of them binding: units[a], units[b], units[c] and 1 more" in closing
+    assert "  limit units (units at least 98.0% of today's): 5 met; 4 of them cost profit, most in c, b, e\n" in closing
+    assert "  limit rate (margin_rate at least 200.0% of today's): not reached; it costs profit\n" in closing
     assert "constraints.units costs 1,234.50 USD per period" in closing
     assert "ladder costs" not in closing
 

@@ -25,6 +25,7 @@ def tally_of(tile: SolvedTile) -> Tally:
     no_rung = tile.rules.at_low == BINDINGS.index("no_rung")
     before = problem.totals(tile.demand, tile.first, tile.last, today[:, None])
     side, base_price = tile.cells.binding_side, today / CENTS
+    is_held = (side == BindingSide.LOW) | (side == BindingSide.HIGH)
     units_today, revenue_today, cost_today = _product_sums(tile, before)
     units_new, revenue_new, cost_new = _product_sums(tile, tile.cells.totals)
     return Tally(
@@ -32,11 +33,14 @@ def tally_of(tile: SolvedTile) -> Tally:
         rows=price.size,
         moved=int(moved.sum()),
         raised=int(raised.sum()),
-        held=sum(int(np.count_nonzero(side == bound)) for bound in (BindingSide.LOW, BindingSide.HIGH)),
+        held=int(is_held.sum()),
         beyond_moves=_count_beyond_moves(tile),
         move=float((move / today).sum()),
         absolute_move=float((absolute_move / today).sum()),
         on_shelf=int(is_on_shelf.sum()),
+        moved_on_shelf=int(moved[is_on_shelf].sum()),
+        raised_on_shelf=int(raised[is_on_shelf].sum()),
+        held_on_shelf=int(is_held[is_on_shelf].sum()),
         no_rung=int((no_rung & is_on_shelf).sum()),
         units_today=float(units_today.sum()),
         units_new=float(units_new.sum()),
