@@ -68,8 +68,10 @@ def main(config: DictConfig) -> None:
               baselines       the same blocks for the models in `evaluate` (evaluate=baselines: all of them);
                               our_log_loss on the same rows; ours_minus_theirs: intervals of the differences
               better_rivals   names of the baselines whose log loss is lower by the whole interval of the difference
-              truth           profit_per_1000_visits, profit_over_today, regret (share of the oracle's profit that is
-                              missed), share_of_attainable_gain, optimism_gap (predicted profit over true profit − 1),
+              truth           of our prices, and of lists that keep the policy's bounds, ladders and families but not
+                              its constraints: profit_per_1000_visits, profit_over_today, regret (share of the
+                              oracle's profit that is missed), share_of_attainable_gain; and optimism_gap (predicted
+                              profit over true profit − 1),
                               gain_share of warm and cold products (cold ones never sold), elasticity_rmse,
                               elasticity_coverage_90, visits_covered; naive: the same elasticities before
                               train.response corrected them; baselines: gains of the other price lists

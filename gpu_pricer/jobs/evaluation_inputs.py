@@ -45,6 +45,11 @@ def read_evaluation_inputs(
     catalog = None
     if is_priced:
         catalog = read_priced_catalog(Path(paths.catalog), policy, Path(paths.prices), day).catalog
+    if truth is not None and (limits := policy.active_constraints):
+        log.info(
+            "truth: the price lists to compare with keep the policy's bounds, ladders and families, but not its limits "
+            "on the assortment (%s), which our prices keep", ", ".join(limits),
+        )  # fmt: skip
     sales = _sales(Path(paths.data))
     held_out = _held_out(held_out_file(paths), sales, settings, seed)
     demand = _catalog_demand(artefact, catalog, policy)

@@ -41,17 +41,20 @@ def main(config: DictConfig) -> dict[str, object] | None:
                             paths.prices that was finished for paths.work; one that lies elsewhere is a what-if;
                             SHA256SUMS, by which `publish` knows that no file has changed since;
             certificate.json if the policy has constraints: what they reach and cost, and the gap
-                            to the best profit; fairness.json if fairness.users has protected attributes. The job ends
-                            with exit status 3 if the proven gap between two groups of users exceeds
-                            fairness.max_gap; `publish` then refuses the version too
+                            to the best profit; and lagrangian.json with iterates.parquet, from which `explain`
+                            derives prices under constraints;
+            fairness.json   if fairness.users has protected attributes. The job ends with exit status 3 if the proven
+                            gap between two groups of users exceeds fairness.max_gap; `publish` then refuses the
+                            version too
             With frontier=units (or another measure) the job writes no prices but the cost of more of the measure:
             paths.work/frontier/units.parquet, and the figure paths.work/plots/frontier_units.svg
 
-    Example: gpu-pricer score policy=profit policy.bounds.max_increase=0.10
+    Example: gpu-pricer score policy=profit policy.bounds.max_increase=0.10   the default is policy=balanced
     Parts:   gpu-pricer score score.details=[parts,personalised,note]   columns that explain each price
     Costs:   gpu-pricer score score.leave_one_out=true   the cost of each rule, in certificate.json
     Trade:   gpu-pricer score frontier=units   the highest profit at every volume
-    Unsure:  gpu-pricer score uncertainty=posterior score.details=[interval]   best on average over the posterior
+    Unsure:  gpu-pricer score policy=profit uncertainty=posterior score.details=[interval]   best on average over the
+             posterior
     What-if: gpu-pricer score paths.shards=what-if/dearer policy.bounds.max_increase=0.3
     Wide:    gpu-pricer score score.layout=wide   a row per product and a column per segment, with prices only
     Array:   gpu-pricer score paths.shards=prices/tonight score.shards=8 score.shard=$SLURM_ARRAY_TASK_ID

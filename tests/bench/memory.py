@@ -72,7 +72,7 @@ def score(folder: Path) -> tuple[int, float]:
     """Run the job on the folder's inputs; the most bytes that its process used, and the seconds that it took."""
     paths = {"demand": "demand", "catalog": "products.parquet", "shards": "table", "prices": "prices", "work": "work"}
     overrides = [f"paths.{name}={folder / path}" for name, path in paths.items()]
-    command = [sys.executable, "-m", "gpu_pricer", "score", "backend=cpu", *overrides]
+    command = [sys.executable, "-m", "gpu_pricer", "score", "policy=profit", "backend=cpu", *overrides]
     start = perf_counter()
     job = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(job.pid, 0)

@@ -30,7 +30,7 @@ SENSITIVITY = 1.2
 DAYS, MAX_INCREASE, MAX_DECREASE = 28, 0.15, 0.30
 CAP = (f"policy.bounds.anchor={{days: {DAYS}, max_increase: {MAX_INCREASE}, max_decrease: {MAX_DECREASE}}}",)
 CAPPED, FREE = "within 15% of the price of 28 days ago", "without a cap"
-RULES = ("policy.bounds.max_increase=0.05", "policy.bounds.within_support=false", "policy.ladder=null")
+RULES = ("policy=profit", "policy.bounds.max_increase=0.05", "policy.bounds.within_support=false", "policy.ladder=null")
 SETTINGS = ("data=parquet", "model=tiny", "model.optimiser.steps=10", "train.segments.count=1", "backend=cpu")
 FAST = ("train.response.draws=0", "train.export.member_cells=0")
 

@@ -28,7 +28,7 @@ def night(gpu_pricer, shop, number, *rules):
     """Score and publish on the night of 2026-11-<number>, feed the prices back, and return the price table."""
     name = f"night{number}"
     day = f"day=2026-11-{number:02d}"
-    ended = gpu_pricer("score", *rules, day, f"paths.shards=prices/{name}", "backend=cpu")
+    ended = gpu_pricer("score", "policy=profit", *rules, day, f"paths.shards=prices/{name}", "backend=cpu")
     assert ended.status == 0, ended.said
     assert gpu_pricer("publish", f"paths.shards=prices/{name}", *OPEN).status == 0
     table = scan_prices(shop / "prices" / name).collect()

@@ -32,8 +32,8 @@ SMALL = [
 ]
 
 
-def configured(folder: Path, *overrides: str) -> DictConfig:
-    paths = [f"paths.work={folder / 'work'}", f"paths.prices={folder / 'prices'}"]
+def configured(folder: Path, *overrides: str, policy: str = "profit") -> DictConfig:
+    paths = [f"paths.work={folder / 'work'}", f"paths.prices={folder / 'prices'}", f"policy={policy}"]
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose("config", overrides=[*SMALL, *paths, "policy.ladder=null", "evaluate.categories=2", *overrides])
 
@@ -126,6 +126,20 @@ def offers(config) -> pl.DataFrame:
     folder.mkdir()
     offers.write_parquet(folder / "held_out.parquet")
     return offers
+
+
+def test_truth_compares_with_lists_that_keep_no_limits_on_the_assortment_and_says_so(config, tmp_path, caplog):
+    caplog.set_level("INFO")
+    balanced = configured(tmp_path, policy="balanced")
+    evaluate.main(balanced)
+    with_limits, said = metrics_of(config)["truth"], caplog.text
+    caplog.clear()
+
+    evaluate.main(configured(tmp_path, "policy.constraints={keep_units: null, no_dearer: null}", policy="balanced"))
+
+    assert metrics_of(config)["truth"] == with_limits
+    assert "but not its limits on the assortment (keep_units, no_dearer), which our prices keep" in said
+    assert "limits on the assortment" not in caplog.text
 
 
 def test_held_out_choices_make_blocks_of_the_network_and_the_artefact(config, offers):

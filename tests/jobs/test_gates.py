@@ -27,7 +27,7 @@ def shop(gpu_pricer, tmp_path):
     for run, risen in (("first", 1.0), ("second", 1.05)):
         catalog = catalog_of(ARTEFACT).with_columns(cost=pl.col("cost") * risen)
         catalog.write_parquet(tmp_path / "work/data/products.parquet")
-        assert gpu_pricer("score", f"paths.shards=prices/{run}", "backend=cpu").status == 0
+        assert gpu_pricer("score", "policy=profit", f"paths.shards=prices/{run}", "backend=cpu").status == 0
         if run == "first":
             assert gpu_pricer("publish").status == 0
     return tmp_path

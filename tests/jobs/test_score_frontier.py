@@ -73,7 +73,7 @@ def test_frontier_that_cannot_be_traced_is_refused(refused, shop, arguments, mes
 
 
 def test_frontier_under_constraints_that_cannot_be_met_ends_with_status_three(gpu_pricer, shop):
-    ended = gpu_pricer("score", "frontier=units", TOO_MUCH)
+    ended = gpu_pricer("score", "policy=profit", "frontier=units", TOO_MUCH)
 
     assert ended.status == 3
     assert (

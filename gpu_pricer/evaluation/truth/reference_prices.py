@@ -56,7 +56,8 @@ def benchmark(
 
     Category and availability come from the truth, today's price and cost from the catalog. Oracle and uniform prices
     come from a pricing problem like that of our prices, so all of them obey the same bounds, ladders, families and
-    overrides.
+    overrides. They keep no constraints on the assortment, which couple all products: with such constraints the regret
+    of our prices contains what the constraints cost.
     """
     known = truth.products.select("product_id", "category_id", "availability").drop_nulls("product_id")
     problem = pricing_problem(truth, catalog.drop("category_id", "availability").join(known, on="product_id"), policy)
