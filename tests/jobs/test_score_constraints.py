@@ -154,7 +154,7 @@ def test_command_ends_as_configured_where_constraints_cannot_be_met(gpu_pricer, 
         "+policy.constraints.rate={measure: margin_rate, at_least: 1.3, relative_to: current_prices, priority: 2}",
     )
 
-    ended = gpu_pricer("score", "paths.shards=prices/one", f"policy.on_infeasible={wish}", *overrides)
+    ended = gpu_pricer("score", "policy=profit", "paths.shards=prices/one", f"policy.on_infeasible={wish}", *overrides)
 
     said = ended.said if status else [line for line in ended.log if "WARNING" in line]
     assert ended.status == status
@@ -179,7 +179,7 @@ def test_certificate_holds_the_cost_of_every_rule_on_demand(gpu_pricer, tmp_path
     )
 
     kept, loose = (
-        gpu_pricer("score", f"paths.shards=prices/{name}", "score.leave_one_out=true", *rules)
+        gpu_pricer("score", "policy=profit", f"paths.shards=prices/{name}", "score.leave_one_out=true", *rules)
         for name, rules in (("with", constrained), ("without", FEW_RULES))
     )
 
@@ -256,7 +256,7 @@ def test_certificate_lists_the_limit_of_each_department(gpu_pricer, tmp_path):
     write_shop(tmp_path)
     each = "+policy.constraints.no_dearer={measure: price_index, at_most: 1.0, each: department}"
 
-    ended = gpu_pricer("score", each, *FEW_RULES)
+    ended = gpu_pricer("score", "policy=profit", each, *FEW_RULES)
 
     assert ended.status == 0, ended
     certificate = json.loads(next(tmp_path.glob("prices/*/_record/certificate.json")).read_text())
