@@ -8,13 +8,14 @@ import difflib
 import importlib
 import inspect
 import io
+import itertools
 import logging
 import os
 import re
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -98,6 +99,7 @@ def _launch(job: str, overrides: list[str]) -> None:
         raise InputError(_unknown_job(job))
     _check_kernels()
     module = importlib.import_module(f"gpu_pricer.jobs.{job}")
+    overrides = _keyed(overrides, getattr(module, "OPERANDS", ()))
     command_line = sys.argv
 
     def task(config: DictConfig) -> None:
@@ -116,6 +118,17 @@ def _launch(job: str, overrides: list[str]) -> None:
         ) from error
     finally:
         sys.argv = command_line
+
+
+def _keyed(words: list[str], operands: Sequence[str]) -> list[str]:
+    """Return the words with the first ones as values of the keys in `operands`, up to one that is Hydra's by its form.
+
+    So `diff 3 4` is `diff diff.before=3 diff.after=4`, with the values as quoted texts.
+    """
+    given = list(itertools.takewhile(lambda word: "=" not in word and word[:1] not in "-~+", words))[: len(operands)]
+    quoted = [word.replace("\\", "\\\\").replace("'", "\\'") for word in given]
+    keyed = [f"{key}='{value}'" for key, value in zip(operands, quoted, strict=False)]
+    return [*keyed, *words[len(given) :]]
 
 
 def _alone(job: str, module: ModuleType, config: DictConfig) -> None:

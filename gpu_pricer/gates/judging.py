@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import polars as pl
 
-from gpu_pricer.errors import InputError, first_line
 from gpu_pricer.gates.continuity import continuity_outcomes
 from gpu_pricer.gates.evidence import Evidence, held_out_outcomes, proof_outcomes
 from gpu_pricer.gates.moves import published_outcomes, today_outcomes
@@ -17,8 +16,8 @@ from gpu_pricer.gates.settings import Gates
 from gpu_pricer.policy.policy_copy import read_policy
 from gpu_pricer.policy.price_range import move_range
 from gpu_pricer.tables.price_moves import price_moves
-from gpu_pricer.tables.price_version import CATALOG_COPY, RECORD, PriceVersion
-from gpu_pricer.tables.version_files import FileFacts, checked_files
+from gpu_pricer.tables.price_version import RECORD, PriceVersion
+from gpu_pricer.tables.version_files import FileFacts, categories_of, checked_files
 
 
 class Judged(NamedTuple):
@@ -50,18 +49,7 @@ def judge_version(
         yield from proof_outcomes(folder, policy, gates, evidence.max_gap)
         if published is not None:
             yield from continuity_outcomes(folder, version, moves["product_id"], published, gates)
-            yield from published_outcomes(moves, gates, _categories(folder))
+            yield from published_outcomes(moves, gates, categories_of(folder))
             yield from held_out_outcomes(folder, version, published, gates, evidence.metrics)
 
     return Judged(files, [*outcomes()])
-
-
-def _categories(folder: Path) -> pl.DataFrame | None:
-    """Return product_id as text and category_id of the version's catalog, None if it keeps no copy."""
-    path = folder / RECORD / CATALOG_COPY
-    if not path.is_file():
-        return None
-    try:
-        return pl.read_parquet(path, columns=["product_id", "category_id"]).cast({"product_id": pl.String})
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise InputError(f"{path} must be a whole Parquet file, found: {first_line(error)}: score again") from error

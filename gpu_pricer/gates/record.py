@@ -3,7 +3,8 @@
 import getpass
 import json
 import os
-from collections.abc import Sequence
+import socket
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,24 +16,31 @@ from gpu_pricer.tables.replacing import replacing_file
 
 
 def keep_outcomes(
-    folder: Path, outcomes: Sequence[Outcome], replaces: str | None, reason: str | None, metrics: dict[str, Any]
+    folder: Path,
+    outcomes: Sequence[Outcome],
+    replaces: str | None,
+    reason: str | None,
+    metrics: dict[str, Any],
+    notes: Mapping[str, str],
 ) -> None:
     """Add the outcomes, and the reason for which those not passed are accepted, to the version's record.
 
     replaces: the run that was published when they were measured. A version that is published again keeps what was said
     before. metrics: of its demand, kept beside so that the next version can be compared; empty if there are none.
+    notes: what else to say of the publication, as why it goes back to an older version.
     """
     path = folder / PUBLICATION
     earlier = _earlier(path)
     entry = {
         "checked": datetime.now(UTC).isoformat(timespec="seconds"),
-        "by": _user(),
+        "by": publisher(),
         "replaces": replaces,
         "accepted": {outcome.gate: reason for outcome in outcomes if not outcome.is_passed},
         "gates": {
             outcome.gate: {"found": outcome.found, "limit": outcome.limit, "is_passed": outcome.is_passed}
             for outcome in outcomes
         },
+        **notes,
     }
     _write(path, [*earlier, entry])
     if metrics:
@@ -52,12 +60,13 @@ def _earlier(path: Path) -> list[object]:
     return content
 
 
-def _user() -> str:
-    """Return the name of the user, or the number of one who has no name, as in a container."""
+def publisher() -> str:
+    """Return user@host; the number of a user who has no name, as in a container."""
     try:
-        return getpass.getuser()
+        user = getpass.getuser()
     except (KeyError, OSError):
-        return str(os.getuid())
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
 
 
 def _write(path: Path, content: object) -> None:

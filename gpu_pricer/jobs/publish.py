@@ -1,9 +1,11 @@
 """publish: shards -> one atomic new version of the price table."""
 
 import logging
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from deltalake.exceptions import DeltaError
 from hydra.utils import instantiate
@@ -11,13 +13,13 @@ from omegaconf import DictConfig
 
 from gpu_pricer.checks import require_flag, require_integer, require_number
 from gpu_pricer.errors import InputError, Refused, first_line
-from gpu_pricer.gates import GATES, Evidence, Gates, Outcome, judge_version, keep_outcomes, known_metrics
+from gpu_pricer.gates import GATES, Evidence, Gates, Outcome, judge_version, keep_outcomes, known_metrics, publisher
 from gpu_pricer.gates.published import Published, read_published
 from gpu_pricer.jobs.ending import held_back
 from gpu_pricer.jobs.last_scored import last_scored
 from gpu_pricer.tables.kept_artefacts import bring_artefact
 from gpu_pricer.tables.locking import locked
-from gpu_pricer.tables.price_version import LOCK, RUN_RECORD, read_version
+from gpu_pricer.tables.price_version import LOCK, RUN_RECORD, PriceVersion, read_version
 from gpu_pricer.tables.published_table import current_run, open_table, published_runs, run_of
 from gpu_pricer.tables.publishing import (
     bring_inside,
@@ -118,13 +120,19 @@ def _version_to_publish(config: DictConfig) -> Path:
     return folder
 
 
-def publish(prices: Path, folder: Path, publication: Publication, evidence: Evidence = NO_EVIDENCE) -> str:
+def publish(
+    prices: Path,
+    folder: Path,
+    publication: Publication,
+    evidence: Evidence = NO_EVIDENCE,
+    notes: Mapping[str, str] = MappingProxyType({}),
+) -> str:
     """Publish a version unless it is the current one already, and return the run that is current afterwards.
 
     The gates compare the version with the table that the commit is based on: where somebody else commits after that,
     nothing is published. Unless it is a dry run, the link is pointed at the current version and old versions are
     removed in either case, because an earlier run may have been killed before it did so. A dry run returns the current
-    run, or "" for none.
+    run, or "" for none. notes: what else the version's record and Delta's log are to say of this publication.
     Raises InputError while another publisher works on `prices`, or the version is still being scored; Refused with a
     line for every gate that is neither passed nor accepted.
     """
@@ -146,10 +154,10 @@ def publish(prices: Path, folder: Path, publication: Publication, evidence: Evid
         if not bring_artefact(folder.parent, prices, version.artefact):
             log.warning("%s has no copy of its artefact: its prices are explained only beside paths.demand", folder)
         metrics = known_metrics(folder, version, published, evidence.metrics)
-        keep_outcomes(inside, outcomes, current, publication.reason, metrics)
-        notes = _notes(outcomes, publication.reason)
+        keep_outcomes(inside, outcomes, current, publication.reason, metrics, notes)
+        told = {**_notes(version, outcomes, publication.reason), **notes}
         with held_back():  # a signal between the two would leave readers of the link with the old version
-            number = commit_version(prices, table, inside, version, files, notes)
+            number = commit_version(prices, table, inside, version, files, told)
             log.info("published %s as version %d of %s", version.run, number, prices)
             with suppress(OSError, InputError, DeltaError):  # tried again below, where a failure is said
                 point_current(prices)
@@ -186,10 +194,12 @@ def _refuse(folder: Path, outcomes: list[Outcome], accept: list[str]) -> None:
         log.warning("accepted: %s, found %s%s", outcome.rule, outcome.found, outcome.detail)
 
 
-def _notes(outcomes: list[Outcome], reason: str | None) -> dict[str, str]:
-    """Return what Delta's log is to say of the gates that were accepted, and why; empty if there are none."""
+def _notes(version: PriceVersion, outcomes: list[Outcome], reason: str | None) -> dict[str, str]:
+    """Return what Delta's log is to say of the publication: who, how many rows, its gates, and why any was accepted."""
     accepted = [outcome.gate for outcome in outcomes if not outcome.is_passed]
-    return {"accepted": ", ".join(accepted), "reason": str(reason)} if accepted else {}
+    gates = f"{len(outcomes) - len(accepted)} passed" + (f", {len(accepted)} accepted" if accepted else "")
+    told = {"by": publisher(), "rows": str(version.tally.rows), "gates": gates}
+    return told | ({"accepted": ", ".join(accepted), "reason": str(reason)} if accepted else {})
 
 
 def _preview(run: str, current: str | None, totals: dict[str, object], outcomes: list[Outcome]) -> str:

@@ -3,6 +3,7 @@
 import os
 import secrets
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 from gpu_pricer.errors import InputError
@@ -54,14 +55,15 @@ def bring_artefact(versions: Path, prices: Path, fingerprint: str) -> bool:
     return True
 
 
-def unneeded_artefacts(prices: Path) -> list[Path]:
+def unneeded_artefacts(prices: Path, without: Collection[str] = ()) -> list[Path]:
     """Return the kept artefacts, and leftovers of killed copies, that no finished version in `prices` was priced from.
 
-    A version whose record cannot be read needs none, since it cannot be explained.
+    without: names of versions that need none any more. A version whose record cannot be read needs none, since it
+    cannot be explained.
     """
     needed = set()
     for path in prices.iterdir():
-        if (path / RUN_RECORD).is_file():
+        if path.name not in without and (path / RUN_RECORD).is_file():
             try:
                 needed.add(read_version(path).artefact)
             except InputError:

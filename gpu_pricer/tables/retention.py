@@ -29,15 +29,30 @@ class Retention:
 
 
 def remove_old_versions(prices: Path, retention: Retention) -> list[str]:
-    """Delete the folders of old versions, and leftovers of dead runs, and return the deleted names.
+    """Delete what `removable` names, and return the deleted names.
+
+    A lock file that a killed publisher left in a version goes too.
+    """
+    names = removable(prices, retention)
+    for path in (prices / name for name in names):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    for run in published_runs(prices):
+        remove_unowned(prices / run / LOCK)
+    return names
+
+
+def removable(prices: Path, retention: Retention) -> list[str]:
+    """Return the folders of old versions, and leftovers of dead runs, by their names in `prices`, sorted.
 
     The current version, the last `keep` published ones, those replaced less than `hours` ago and those that a scorer
     writes to stay; a link to a folder elsewhere stays too, since only its maker knows who else reads there. A folder
-    that was never published is deleted only if its name is one that jobs give, it is older than every kept version and
+    that was never published goes only if its name is one that jobs give, it is older than every kept version and
     nobody wrote to it for a day. Ages are told by the clock of the file system, the order of versions by Delta's log,
     which stays: a deleted version is listed there but no longer readable. A kept artefact goes with the last version
-    that needs it, once nobody used it for a day, and so does what a killed publisher left in Delta's log. A lock file
-    that a killed publisher left in a version goes at once.
+    that needs it, once nobody used it for a day, and so does what a killed publisher left in Delta's log.
     """
     runs, current = published_runs(prices), current_run(prices)
     if current is None:
@@ -48,29 +63,16 @@ def remove_old_versions(prices: Path, retention: Retention) -> list[str]:
     entries = [path for path in prices.iterdir() if path.name not in kept]
     oldest_kept = min((_last_write(prices / run) for run in kept if (prices / run).exists()), default=0.0)
     idle_since = min(oldest_kept, now - IDLE_SECONDS)
-    removed = []
+    names = []
     for path in entries:
         is_leftover = path.name not in runs and LEFTOVER.fullmatch(path.name) and _last_write(path) < idle_since
-        if not (path.name in stale or is_leftover) or is_locked(path / LOCK):
-            continue
-        if not path.is_symlink():
-            shutil.rmtree(path)
-        elif is_leftover:
-            path.unlink()
-        else:
-            continue
-        removed.append(path.name)
-    for run in runs:
-        remove_unowned(prices / run / LOCK)
-    for path in (prices / "_delta_log").iterdir():
-        if STAGED.fullmatch(path.name) and _last_write(path) < now - IDLE_SECONDS:
-            path.unlink()
-            removed.append(str(path.relative_to(prices)))
-    for path in unneeded_artefacts(prices):
-        if _last_write(path) < now - IDLE_SECONDS:
-            shutil.rmtree(path)
-            removed.append(str(path.relative_to(prices)))
-    return sorted(removed)
+        is_stale = path.name in stale and not path.is_symlink()
+        if (is_stale or is_leftover) and not is_locked(path / LOCK):
+            names.append(path.name)
+    staged = (path for path in (prices / "_delta_log").iterdir() if STAGED.fullmatch(path.name))
+    unneeded = unneeded_artefacts(prices, without=names)
+    old = [path for path in (*staged, *unneeded) if _last_write(path) < now - IDLE_SECONDS]
+    return sorted([*names, *(str(path.relative_to(prices)) for path in old)])
 
 
 def _replaced_at(prices: Path, run: str, runs: dict[str, int]) -> float:

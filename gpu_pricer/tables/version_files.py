@@ -9,7 +9,7 @@ import polars as pl
 from gpu_pricer.errors import UNREADABLE, InputError, Refused, first_line
 from gpu_pricer.tables.checking import check
 from gpu_pricer.tables.price_table import PRICE_OF, schema_of
-from gpu_pricer.tables.price_version import PriceVersion
+from gpu_pricer.tables.price_version import CATALOG_COPY, RECORD, PriceVersion
 from gpu_pricer.tables.published_table import FILE_OF_A_RUN
 
 KEY = ("product_id", "segment_id")
@@ -51,6 +51,17 @@ def checked_files(folder: Path, version: PriceVersion) -> Iterator[tuple[FileFac
 def price_names(table: pl.DataFrame) -> list[str]:
     """Return the names of the columns that hold prices to set: `price`, or one for each segment."""
     return [column for column in table.columns if column == "price" or column.startswith(PRICE_OF)]
+
+
+def categories_of(folder: Path) -> pl.DataFrame | None:
+    """Return product_id as text and category_id of the version's catalog, None if it keeps no copy."""
+    path = folder / RECORD / CATALOG_COPY
+    if not path.is_file():
+        return None
+    try:
+        return pl.read_parquet(path, columns=["product_id", "category_id"]).cast({"product_id": pl.String})
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise InputError(f"{path} must be a whole Parquet file, found: {first_line(error)}: score again") from error
 
 
 def _require_files(folder: Path, version: PriceVersion) -> None:

@@ -1,0 +1,38 @@
+"""vacuum: remove the files of old versions."""
+
+import logging
+from pathlib import Path
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from gpu_pricer.jobs.publish import PUBLISHING
+from gpu_pricer.tables.locking import locked
+from gpu_pricer.tables.retention import Retention, removable, remove_old_versions
+
+log = logging.getLogger(__name__)
+
+
+def inputs(config: DictConfig) -> list[Path]:
+    """Return no files: no price is read."""
+    return []
+
+
+def main(config: DictConfig) -> None:
+    """Remove the files of old versions, and what killed jobs left, by the rules by which `publish` does.
+
+    Writes  paths.prices    without the versions that neither publish.keep nor publish.keep_hours keeps
+
+    The current version stays in any case, and Delta's log goes on listing those that were removed. With
+    publish.dry_run=true the job names what it would remove, and removes nothing.
+
+    Example: gpu-pricer vacuum publish.keep=2 publish.dry_run=true
+    """
+    publication, prices = instantiate(config.publish, _convert_="all"), Path(config.paths.prices)
+    retention = Retention(publication.keep, publication.keep_hours)
+    with locked(prices / PUBLISHING, "vacuum"):
+        names = removable(prices, retention) if publication.dry_run else remove_old_versions(prices, retention)
+    for name in names:
+        print(f"{'would remove' if publication.dry_run else 'removed'} {prices / name}")
+    if not names:
+        print(f"nothing to remove in {prices}")
