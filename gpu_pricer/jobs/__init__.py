@@ -5,6 +5,7 @@ JOBS = {
     "train": "canonical tables -> demand artefact",
     "score": "demand artefact + catalog + policy -> price table shards",
     "publish": "shards -> one atomic new version of the price table",
+    "reprice": "events + the published version -> a new version, of the prices that they touch",
     "versions": "every version of the price table: when, by whom, what its gates found",
     "diff": "two versions -> what differs: columns, products, prices by category",
     "rollback": "an older version -> the price table again",

@@ -126,13 +126,15 @@ def publish(
     publication: Publication,
     evidence: Evidence = NO_EVIDENCE,
     notes: Mapping[str, str] = MappingProxyType({}),
+    replaces: str | None = None,
 ) -> str:
     """Publish a version unless it is the current one already, and return the run that is current afterwards.
 
     The gates compare the version with the table that the commit is based on: where somebody else commits after that,
     nothing is published. Unless it is a dry run, the link is pointed at the current version and old versions are
     removed in either case, because an earlier run may have been killed before it did so. A dry run returns the current
-    run, or "" for none. notes: what else the version's record and Delta's log are to say of this publication.
+    run, or "" for none. notes: what else the version's record and Delta's log are to say of this publication. replaces:
+    the run that must be the current one, None for any.
     Raises InputError while another publisher works on `prices`, or the version is still being scored; Refused with a
     line for every gate that is neither passed nor accepted.
     """
@@ -143,6 +145,10 @@ def publish(
         if version.run == current and read_version(prices / current) == version:
             log.info("%s is the current version already", folder)
             return current if publication.dry_run else _follow(prices, publication)
+        if replaces not in (None, current):
+            raise InputError(
+                f"{folder} must replace {replaces}, found that {current} was published meanwhile: run it again"
+            )
         require_sealed(folder)
         published = _published(prices, current, publication.gates)
         files, outcomes = judge_version(folder, version, publication.gates, published, evidence)

@@ -118,11 +118,11 @@ def score(
         finished = _write_shards(problem, tiling, folder, version, constraints)
         del problem, constraints
         if finished is not None:
-            _finish(folder, finished, complete)
+            finish(folder, finished, complete)
         return finished
 
 
-def _finish(folder: Path, version: PriceVersion, complete: Callable[[PriceVersion], None]) -> None:
+def finish(folder: Path, version: PriceVersion, complete: Callable[[PriceVersion], None]) -> None:
     """Complete the version, then write its record and its seal, without which nothing publishes it."""
     try:
         complete(version)
@@ -160,10 +160,10 @@ def _write_shards(
     finished = None
     with progress("score", segments * tiling.own_products(problem.products.category_start)) as on_tile:
         for shard in tiling.own_shards:
-            files, tally = score_shard(
+            tallies = score_shard(
                 problem, tiling, shard, folder, version.metadata, version.backend, on_tile, lagrangian
             )
-            finished = close_shard(folder, shard, version.with_files(files, tally))
+            finished = close_shard(folder, shard, version.with_files(tallies))
     if finished is None:
         log.info("wrote shard %s of %d; run.json follows when all are there", tiling.shard, tiling.shards)
     else:
@@ -227,6 +227,8 @@ def empty_version(
         shards=tiling.shards,
         unpriced=problem.unpriced.height,
         files=[],
+        origins=[],
+        file_tallies=[],
         tally=Tally.sum([]),
     )
 

@@ -50,8 +50,27 @@ def score_shard(
     backend: str,
     on_tile: Callable[[int], None],
     lagrangian: LagrangianWeights | None = None,
-) -> tuple[list[str], Tally]:
-    """Price one shard's categories into files of the folder; return the files' names and the shard's sums.
+) -> dict[str, Tally]:
+    """Price one shard's categories into files of the folder; return each file's sums by its name, in their order.
+
+    See score_tiles.
+    """
+    tiles = tiling.tiles(shard, problem.products.category_start, len(problem.segments.segment_id))
+    named = {file_name(folder.name, shard, number): tile for number, tile in enumerate(tiles)}
+    return score_tiles(problem, tiling, named, folder, metadata, backend, on_tile, lagrangian)
+
+
+def score_tiles(
+    problem: PricingProblem,
+    tiling: Tiling,
+    tiles: Mapping[str, tuple[int, int]],
+    folder: Path,
+    metadata: Mapping[str, str],
+    backend: str,
+    on_tile: Callable[[int], None],
+    lagrangian: LagrangianWeights | None = None,
+) -> dict[str, Tally]:
+    """Price ranges of categories into files of the folder, tiles by file name; return each file's sums.
 
     The calling thread computes, with every core, while other threads write; at most as many tiles as there are writers
     wait to be written. on_tile: called with the number of cells of each tile that was written; lagrangian: the weights
@@ -63,17 +82,15 @@ def score_shard(
         write_prices(path, columns, groups(tile, tiling.details), metadata)
         return tile.cells.price.size
 
-    names: list[str] = []
-    tallies: list[Tally] = []
+    tallies: dict[str, Tally] = {}
     pending: deque[Future[int]] = deque()
     with ThreadPoolExecutor(tiling.writers) as writers:
-        for first, last in tiling.tiles(shard, problem.products.category_start, len(problem.segments.segment_id)):
+        for name, (first, last) in tiles.items():
             tile = solve_tile(problem, first, last, backend, lagrangian)
-            tallies.append(tally_of(tile))
-            names.append(file_name(folder.name, shard, len(names)))
+            tallies[name] = tally_of(tile)
             if len(pending) == tiling.writers:
                 on_tile(pending.popleft().result())
-            pending.append(writers.submit(write, tile, folder / names[-1]))
+            pending.append(writers.submit(write, tile, folder / name))
         for written in pending:
             on_tile(written.result())
-    return names, Tally.sum(tallies)
+    return tallies

@@ -6,7 +6,7 @@ Print them with python -m gpu_pricer.tables.contract.
 import dataframely as dy
 
 from gpu_pricer.tables.price_table import DETAIL_COLUMNS, PRICE_OF, PriceTable, WidePriceTable
-from gpu_pricer.tables.schemas import Context, Offers, Products, Transactions, Users
+from gpu_pricer.tables.schemas import Context, Events, Offers, Products, Transactions, Users
 
 INPUTS = {
     "transactions": Transactions,
@@ -25,6 +25,11 @@ def describe_prices() -> str:
     for name, column in DETAIL_COLUMNS.items():
         lines.append(f"| [`{name}`] | {_type_of(column)} | {column.description} |")
     return "\n".join(lines)
+
+
+def describe_events() -> str:
+    """Return a sentence on the columns of events, for `gpu-pricer reprice`."""
+    return f"A file of events has {_summary(Events)}"
 
 
 def describe_wide_prices() -> str:
@@ -51,4 +56,4 @@ def _type_of(column: dy.Column) -> str:
 
 
 if __name__ == "__main__":
-    print(describe_prices(), describe_wide_prices(), describe_inputs(), sep="\n\n")
+    print(describe_prices(), describe_wide_prices(), describe_inputs(), describe_events(), sep="\n\n")

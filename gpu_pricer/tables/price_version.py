@@ -9,10 +9,11 @@ import json
 import math
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from gpu_pricer.checks import require_type
@@ -93,7 +94,8 @@ class PriceVersion:
     of the demand that they are for. artefact, policy, catalog:
     fingerprints of the sources; code, warm_start: those of the program and of the multipliers that the search began
     with, "" for none. layout, details, backend, uncertainty: as configured or chosen. segments, shards, unpriced:
-    numbers of segments, of shards, and of products without a price. files: names. tally: sums over the files.
+    numbers of segments, of shards, and of products without a price. files: names. origins: the run that wrote each
+    file; one that is not `run` was carried over. file_tallies: the sums over each file, and tally over all of them.
     """
 
     run: str
@@ -114,6 +116,8 @@ class PriceVersion:
     shards: int
     unpriced: int
     files: list[str]
+    origins: list[str]
+    file_tallies: list[Tally]
     tally: Tally
 
     @property
@@ -128,9 +132,29 @@ class PriceVersion:
         names = ("segments", "details", "code", "warm_start")
         return {**self.metadata, **{name: getattr(self, name) for name in names}}
 
-    def with_files(self, files: list[str], tally: Tally) -> "PriceVersion":
-        """Return the version with these files and their sums."""
-        return replace(self, files=files, tally=tally)
+    def with_files(
+        self, tallies: Mapping[str, Tally], origins: Mapping[str, str] = MappingProxyType({})
+    ) -> "PriceVersion":
+        """Return the version with these files and their sums, by name; origins: the runs of those carried over."""
+        return replace(
+            self,
+            files=[*tallies],
+            origins=[origins.get(name, self.run) for name in tallies],
+            file_tallies=[*tallies.values()],
+            tally=Tally.sum(tallies.values()),
+        )
+
+    @property
+    def tallies(self) -> dict[str, Tally]:
+        """The sums over each file by its name; empty for a version that was written before they were recorded."""
+        return dict(zip(self.files, self.file_tallies, strict=False))
+
+    def metadata_of(self, name: str) -> dict[str, str]:
+        """The metadata that a file carries: a carried one has those of the run that wrote it, from another catalog."""
+        origin = self.origins[self.files.index(name)]
+        if origin == self.run:
+            return self.metadata
+        return {key: value for key, value in self.metadata.items() if key != "catalog"} | {"run": origin}
 
     def totals(self) -> dict[str, object]:
         """Return the tally as shares and means, and units and profit at today's and the new prices."""
@@ -197,8 +221,8 @@ def close_shard(folder: Path, shard: int, part: PriceVersion) -> PriceVersion | 
                 f"same settings, found {path} with {theirs} and this one with {ours}: score them again into a new "
                 "folder"
             )
-    files = [name for other in parts for name in other.files]
-    return part.with_files(files, Tally.sum(other.tally for other in parts))
+    origins = {name: origin for other in parts for name, origin in zip(other.files, other.origins, strict=True)}
+    return part.with_files({name: tally for other in parts for name, tally in other.tallies.items()}, origins)
 
 
 def finish_version(folder: Path, version: PriceVersion) -> None:
@@ -217,6 +241,19 @@ def read_version(folder: Path) -> PriceVersion:
     )
 
 
+def _tally(content: dict[str, Any]) -> Tally:
+    later = ("beyond_moves", "raised", "held", "moved_on_shelf", "raised_on_shelf", "held_on_shelf")
+    tally = Tally(**dict.fromkeys((*later, "revenue_new", "base_revenue_new"), 0) | content)
+    _require_types(asdict(tally), Tally)
+    return tally
+
+
+def _require_types(record: dict[str, Any], kind: type[PriceVersion] | type[Tally]) -> None:
+    for field in fields(kind):
+        if field.type not in (Tally, list[Tally]):
+            require_type(field.name, record[field.name], field.type)
+
+
 def _write_json(path: Path, version: PriceVersion) -> None:
     content = asdict(version) | {"totals": version.totals()}
     with replacing_file(path) as fresh:
@@ -229,13 +266,11 @@ def _read_json(path: Path) -> PriceVersion:
         # `before`: what versions had that were written before these keys existed
         content = before | json.loads(path.read_text())
         content.setdefault("day", content["created"][:10])
-        later = ("beyond_moves", "raised", "held", "moved_on_shelf", "raised_on_shelf", "held_on_shelf")
-        sums = dict.fromkeys((*later, "revenue_new", "base_revenue_new"), 0)
-        content["tally"] = Tally(**sums | content["tally"])
-        for record, kind in ((content, PriceVersion), (asdict(content["tally"]), Tally)):
-            for field in fields(kind):
-                if field.type is not Tally:
-                    require_type(field.name, record[field.name], field.type)
+        require_type("files", content["files"], list[str])
+        content.setdefault("origins", [content["run"]] * len(content["files"]))
+        content["file_tallies"] = [_tally(entry) for entry in content.get("file_tallies", [])]
+        content["tally"] = _tally(content["tally"])
+        _require_types(content, PriceVersion)
         return PriceVersion(**{field.name: content[field.name] for field in fields(PriceVersion)})
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{path} must be what `gpu-pricer score` wrote, found: {error}: score again") from error

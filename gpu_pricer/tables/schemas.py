@@ -145,6 +145,29 @@ class Products(dy.Schema):
     has_unit_price_is_true_or_false = _flag_where_given("has_unit_price")
 
 
+class Events(dy.Schema):
+    """One row per change of a product, null where a value stays; any further column is one that the policy reads."""
+
+    product_id = _id("whose row changes; a new one needs price and cost")
+    category_id = dy.String(nullable=True, description="need group of a new product", metadata={"optional": True})
+    price = _number("today's price", optional=True)
+    list_price = _number("today's price before discounts", optional=True)
+    cost = _number("unit cost", optional=True)
+    stock = _number("units that can be sold in one period", optional=True)
+    competitor_price = _number("today's price elsewhere", optional=True)
+    availability = _fraction("share of visits that find it on the shelf, 0 to 1")
+    withdrawn = _fraction("true: it is no longer sold; false: it is again")
+
+    product_is_given = _given("product_id")
+    price_is_positive = _positive_where_given("price")
+    list_price_is_positive = _positive_where_given("list_price")
+    cost_is_not_negative = _not_negative_where_given("cost")
+    stock_is_not_negative = _not_negative_where_given("stock")
+    competitor_price_is_positive = _positive_where_given("competitor_price")
+    availability_is_a_share = _share("availability")
+    withdrawn_is_true_or_false = _flag_where_given("withdrawn")
+
+
 class Users(dy.Schema):
     """One row per user; any further column is an attribute."""
 

@@ -135,7 +135,7 @@ def _require_metadata(folder: Path, version: PriceVersion) -> None:
     """Raise InputError unless every file carries what run.json says of currency, day and sources."""
     for name in version.files:
         found = pl.read_parquet_metadata(folder / name)
-        for key, value in version.metadata.items():
+        for key, value in version.metadata_of(name).items():
             if found.get(key) != value:
                 raise InputError(
                     f"{folder / name} must be of the {key} that run.json names, {value!r}, found {found.get(key)!r}: "

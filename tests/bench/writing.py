@@ -81,7 +81,7 @@ def write_ours(problem: PricingProblem, tiling: Tiling, layout: str, folder: Pat
     into = folder / layout
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir()
-    names, _ = score_shard(problem, replace(tiling, layout=layout), 0, into, {}, "cpu", lambda cells: None)
+    names = score_shard(problem, replace(tiling, layout=layout), 0, into, {}, "cpu", lambda cells: None)
     return sum((into / name).stat().st_size for name in names)
 
 

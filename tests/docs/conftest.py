@@ -65,5 +65,9 @@ def write_tables(folder: Path) -> None:
     product, price = products.select("product_id", "price").row(0)
     pl.DataFrame({"product_id": [product], "price": [price], "note": ["by hand"]}).write_csv(folder / "overrides.csv")
     raw["transactions"].select("user_id", "product_id", "time").head(100).write_parquet(folder / "lines.parquet")
+    (folder / "incoming").mkdir()
+    for number, place in enumerate(("events", "incoming/events")):
+        event = products.slice(number, 1).select("product_id", cost=pl.col("cost") * 1.05)
+        event.write_parquet(folder / f"{place}.parquet")
     offers = raw["transactions"].select("user_id", "product_id", "time", "price").head(20).with_row_index("occasion_id")
     offers.write_parquet(folder / "offers.parquet")

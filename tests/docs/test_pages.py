@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from gpu_pricer.jobs import JOBS
-from gpu_pricer.tables.contract import describe_inputs, describe_prices, describe_wide_prices
+from gpu_pricer.tables.contract import describe_events, describe_inputs, describe_prices, describe_wide_prices
 from tests.docs.pages import PAGES, PROGRAMS, ROOT, fences, is_command, spans
 
 README = PAGES["README.md"]
 GLOSSARY = PAGES["docs/glossary.md"]
 CONTRACTS = {
     "inputs": (describe_inputs, "README.md"),
+    "events": (describe_events, "docs/operations.md"),
     "prices": (describe_prices, "docs/price-table.md"),
     "wide prices": (describe_wide_prices, "docs/price-table.md"),
 }

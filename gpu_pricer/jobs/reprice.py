@@ -1,0 +1,120 @@
+"""reprice: events -> a new version of the price table, of the published one."""
+
+import hashlib
+import json
+import logging
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from gpu_pricer.errors import InputError, Refused
+from gpu_pricer.gates import Evidence
+from gpu_pricer.jobs.fairness_audit import audit_version, require_known_attributes
+from gpu_pricer.jobs.publish import publish
+from gpu_pricer.jobs.repriced_version import Base, reprice, require_repriceable
+from gpu_pricer.jobs.version_sources import keep_sources, read_sources, source_paths
+from gpu_pricer.tables.events import event_files, read_events, updated_catalog
+from gpu_pricer.tables.price_version import PriceVersion, new_run, read_version
+from gpu_pricer.tables.published_table import current_run, open_table
+
+log = logging.getLogger(__name__)
+
+TAKEN = "events"
+"""In Delta's log, of a version made by reprice: the files of events that it contains, as a JSON list of texts."""
+
+
+class EventFile(NamedTuple):
+    """A file of events and the text by which Delta's log knows it: its name and the beginning of its SHA-256."""
+
+    path: Path
+    mark: str
+
+
+def inputs(config: DictConfig) -> list[Path]:
+    """Return the files of events; the version that they change is named in Delta's log."""
+    return _files(config)
+
+
+def main(config: DictConfig) -> dict[str, object] | None:
+    """Publish what events change of the published version: prices of the categories that they touch.
+
+    Reads   events          a Parquet file or a folder of them, one row per change of a product; see docs/operations.md
+            paths.prices    the published version, with the policy, the catalog and the demand that it was priced from
+    Writes  paths.prices    a new version, published in one transaction if it passes the gates of `publish`
+
+    The prices equal those of a full `score` on the catalog after the events, bit for bit. Files of the version without
+    a touched category are carried over without being read. Where rules couple categories (policy.constraints,
+    policy.bounds.max_changes) everything is priced again. Each file of events is taken once: Delta's log lists those
+    that each version contains. Prices are those of the version's policy; that of the configuration does not count.
+
+    Example: gpu-pricer reprice events=incoming
+    """
+    taken = taken_events(Path(config.paths.prices))
+    files = [_marked(path) for path in _files(config)]
+    fresh = [file for file in files if file.mark not in taken]
+    for file in files:
+        if file.mark in taken:
+            log.info("%s is in a published version already", file.path)
+    if not fresh:
+        print("no new events")
+        return None
+    return {"version": str(_publish_with(config, fresh))}
+
+
+def taken_events(prices: Path) -> set[str]:
+    """Return the marks of the files of events that published versions contain, as Delta's log lists them."""
+    table = open_table(prices)
+    history = [] if table is None else table.history()
+    return {mark for entry in history for mark in json.loads(entry.get(TAKEN, "[]"))}
+
+
+def _files(config: DictConfig) -> list[Path]:
+    if config.events is None:
+        raise InputError("reprice needs events, found none: set events=FILE_OR_FOLDER")
+    return event_files(Path(str(config.events)))
+
+
+def _marked(path: Path) -> EventFile:
+    with path.open("rb") as file:
+        return EventFile(path, f"{path.name}:{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}")
+
+
+def _publish_with(config: DictConfig, files: list[EventFile]) -> Path:
+    """Price and publish a version with the events of the files; return its folder, which stays if gates refuse it."""
+    prices = Path(config.paths.prices)
+    base, tiling = _base(config, prices), instantiate(config.score)
+    require_repriceable(base, tiling)
+    catalog = updated_catalog(base.sources.catalog, read_events([file.path for file in files]))
+    folder, fairness = prices / new_run(), instantiate(config.fairness)
+    require_known_attributes(fairness)
+    demand, _ = source_paths(config, base.folder, base.version)
+
+    def complete(version: PriceVersion) -> None:
+        keep_sources(folder, version, demand, catalog, base.sources.policy)
+        audit_version(folder, demand, fairness)
+
+    try:
+        reprice(base, catalog, folder, tiling, complete)
+    except Refused:
+        raise
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    publication = instantiate(config.publish, _convert_="all")
+    evidence = Evidence(Path(config.paths.work) / "metrics.json", fairness.max_gap)
+    notes = {"action": "reprice", "base": base.version.run, TAKEN: json.dumps([file.mark for file in files])}
+    publish(prices, folder, publication, evidence, notes, base.version.run)
+    return folder
+
+
+def _base(config: DictConfig, prices: Path) -> Base:
+    """Return the published version; raise InputError without one."""
+    run = current_run(prices)
+    if run is None:
+        raise InputError(f"{prices} must hold a published version for events to change, found none: publish one first")
+    folder = prices / run
+    version = read_version(folder)
+    return Base(folder, version, read_sources(config, folder, version))
