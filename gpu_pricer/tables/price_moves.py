@@ -28,11 +28,7 @@ def price_moves(
     the published version has too, of those whose price differs from the published one, of those that differ by more
     than `far`, and the sum of |price / published price − 1|.
     """
-    cells = _cells(table)
-    if published is None:
-        cells = cells.with_columns(before=pl.lit(None, pl.Float64))
-    else:
-        cells = cells.join(published, on=CELL, how="left")
+    cells = _with_before(_cells(table), published)
     move, change = ((pl.col("price") / pl.col(name) - 1).abs() for name in ("today", "before"))
     return cells.with_columns(beyond=_beyond(cells, move_range)).group_by("product_id").agg(
         cells=pl.len(),
@@ -55,7 +51,22 @@ def published_cells(files: Sequence[Path], products: pl.Series) -> pl.DataFrame:
         return pl.DataFrame(schema=dict.fromkeys(CELL, pl.String) | {"before": pl.Float64})
     cells = cells_of(pl.scan_parquet([*files]), pl.String())
     cells = cells.select(pl.col(CELL).cast(pl.String), before=pl.col("price").cast(pl.Float64))
-    return cells.join(products.to_frame("product_id").lazy(), on="product_id", how="semi").collect(engine="streaming")
+    return cells.join(
+        products.to_frame("product_id").lazy(), on="product_id", how="semi", maintain_order="left"
+    ).collect(engine="streaming")
+
+
+def _with_before(cells: pl.DataFrame, published: pl.DataFrame | None) -> pl.DataFrame:
+    """Return the cells with the published price `before`, null where there is none.
+
+    Where both have the same cells in the same order, as mostly after events, none is sought: comparing 3.8 million ids
+    takes a tenth of the time of joining them.
+    """
+    if published is None:
+        return cells.with_columns(before=pl.lit(None, pl.Float64))
+    if cells.select(CELL).equals(published.select(CELL)):
+        return cells.with_columns(published["before"])
+    return cells.join(published, on=CELL, how="left")
 
 
 def _cells(table: pl.DataFrame) -> pl.DataFrame:
@@ -74,5 +85,6 @@ def _beyond(cells: pl.DataFrame, move_range: MoveRange | None) -> pl.Series:
     if move_range is None:
         return pl.repeat(False, cells.height, eager=True)
     price, today = ((cells[name] * CENTS).round().cast(pl.Int64).to_numpy() for name in ("price", "today"))
-    low, high = move_range(today)
+    start = np.flatnonzero(np.diff(today, prepend=today[:1] - 1))  # a product's rows have one today's price
+    low, high = (np.repeat(bound, np.diff(start, append=len(today))) for bound in move_range(today[start]))
     return pl.Series((price < low) | (price > high))
