@@ -4,12 +4,14 @@ import hashlib
 import json
 import logging
 import shutil
+import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from gpu_pricer.checks import require_flag, require_number
 from gpu_pricer.errors import InputError, Refused
 from gpu_pricer.gates import Evidence
 from gpu_pricer.jobs.fairness_audit import audit_version, require_known_attributes
@@ -50,18 +52,56 @@ def main(config: DictConfig) -> dict[str, object] | None:
     policy.bounds.max_changes) everything is priced again. Each file of events is taken once: Delta's log lists those
     that each version contains. Prices are those of the version's policy; that of the configuration does not count.
 
+    With watch=true the job looks into the folder again and again, takes what has come as one version, and ends with a
+    signal, or with the status of the first version that cannot be made. Files must get there by renaming.
+
     Example: gpu-pricer reprice events=incoming
+             gpu-pricer reprice events=incoming watch=true
     """
+    if _is_watch(config):
+        _watch(config)
+    folder = _take(config, _files(config))
+    if folder is None:
+        print("no new events")
+    return None if folder is None else {"version": str(folder)}
+
+
+def _is_watch(config: DictConfig) -> bool:
+    """Return whether to watch a folder; raise InputError for settings that are not valid."""
+    try:
+        require_flag("watch", config.watch)
+        require_number("watch_seconds", config.watch_seconds, above=0)
+    except ValueError as error:
+        raise InputError(f"{error}: mend it") from error
+    if config.watch and not (config.events is not None and Path(str(config.events)).is_dir()):
+        raise InputError(f"watch=true needs a folder of events, found events={config.events}: set events=FOLDER")
+    return bool(config.watch)
+
+
+def _watch(config: DictConfig) -> NoReturn:
+    """Publish a version for the files that have come, again and again, until a signal or a refusal ends the job.
+
+    What comes while a version is made waits for the next one, all of it together, so that a watch that is behind makes
+    larger versions, not more of them.
+    """
+    seen: set[tuple[str, int, int]] = set()
+    while True:
+        files = _files(config)
+        states = {(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in files}
+        if states <= seen or _take(config, files) is None:
+            time.sleep(config.watch_seconds)
+        seen = states
+
+
+def _take(config: DictConfig, files: list[Path]) -> Path | None:
+    """Publish a version with the events of those files that no published version contains; return its folder."""
     taken = taken_events(Path(config.paths.prices))
-    files = [_marked(path) for path in _files(config)]
-    fresh = [file for file in files if file.mark not in taken]
-    for file in files:
+    marked = [_marked(path) for path in files]
+    for file in marked:
         if file.mark in taken:
             log.info("%s is in a published version already", file.path)
-    if not fresh:
-        print("no new events")
-        return None
-    return {"version": str(_publish_with(config, fresh))}
+    fresh = [file for file in marked if file.mark not in taken]
+    return _publish_with(config, fresh) if fresh else None
 
 
 def taken_events(prices: Path) -> set[str]:

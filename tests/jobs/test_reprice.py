@@ -18,6 +18,7 @@ from gpu_pricer.pricing import Tiling
 from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.events import updated_catalog
 from gpu_pricer.tables.published_table import current_run
+from gpu_pricer.tables.publishing import commit_version
 from gpu_pricer.tables.seal import require_sealed
 from gpu_pricer.tables.version_files import checked_files
 from tests.markets import USUAL, a_policy, catalog_of, small_artefact
@@ -181,6 +182,61 @@ def test_events_are_published_once_with_their_catalog(gpu_pricer, shop):
     assert current_run(shop / "prices") == run
 
 
+def put(shop, name, cost):
+    """Put a file of one event into the folder, whole at once."""
+    fresh = shop / "incoming" / f".{name}"
+    pl.DataFrame({"product_id": ["p005"], "cost": [cost]}).write_parquet(fresh)
+    fresh.rename(shop / "incoming" / name)
+
+
+def batches(shop):
+    """The names of the event files of each version that reprice published, oldest first."""
+    history = sorted(DeltaTable(str(shop / "prices")).history(), key=lambda entry: entry["version"])
+    marks = [json.loads(entry["events"]) for entry in history if "events" in entry]
+    return [[mark.partition(":")[0] for mark in names] for names in marks]
+
+
+@pytest.mark.parametrize("moment", ["before the commit", "after the commit"])
+def test_run_that_was_killed_loses_no_event_and_repeats_none(gpu_pricer, shop, monkeypatch, moment):
+    put(shop, "a.parquet", 1.0)
+
+    def killed(*arguments):
+        if moment == "after the commit":
+            commit_version(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("gpu_pricer.jobs.publish.commit_version", killed)
+        assert gpu_pricer("reprice", "events=incoming", "score.cells_per_file=30").status == 130
+    put(shop, "b.parquet", 1.1)
+    assert gpu_pricer("reprice", "events=incoming", "score.cells_per_file=30").status == 0
+
+    expected = [["a.parquet", "b.parquet"]] if moment == "before the commit" else [["a.parquet"], ["b.parquet"]]
+    assert batches(shop) == expected
+    catalog = pl.read_parquet(shop / "prices/_current/_record/catalog.parquet")
+    assert catalog.filter(product_id="p005")["cost"].item() == 1.1
+
+
+def test_watch_takes_what_has_come_together_and_each_file_once(gpu_pricer, shop, monkeypatch):
+    arrivals = iter([["b.parquet"], [], ["c.parquet", "d.parquet"], []])
+    put(shop, "a.parquet", 1.0)
+
+    def wait(seconds):
+        assert seconds == 0.5
+        for number, name in enumerate(next(arrivals, None) or ()):
+            put(shop, name, 1.1 + number)
+        monkeypatch.setattr("gpu_pricer.jobs.reprice.time.sleep", wait if len(batches(shop)) < 3 else end)
+
+    def end(seconds):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gpu_pricer.jobs.reprice.time.sleep", wait)
+    ended = gpu_pricer("reprice", "events=incoming", "watch=true", "watch_seconds=0.5", "score.cells_per_file=30")
+
+    assert ended.status == 130
+    assert batches(shop) == [["a.parquet"], ["b.parquet"], ["c.parquet", "d.parquet"]]
+
+
 @pytest.mark.parametrize(
     ("columns", "said"),
     [
@@ -205,6 +261,8 @@ def test_reprice_needs_events_and_a_published_version(refused, tmp_path):
 
     assert refused("reprice").startswith("reprice needs events, found none: set events=")
     assert refused("reprice", "events=gone").startswith("events must be a Parquet file or a folder of them")
+    assert refused("reprice", "events=a.parquet", "watch=true").startswith("watch=true needs a folder of events")
+    assert refused("reprice", "watch_seconds=0").startswith("watch_seconds must be a number above 0, found 0")
     assert refused("reprice", "events=a.parquet").startswith(
         "prices must hold a published version for events to change"
     )
