@@ -37,7 +37,7 @@ CONF = Path(__file__).parents[1] / "conf"
 IDS = ("product", "segment")
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 """How addresses of object stores begin, such as s3://bucket; as a path they would name a local folder `s3:`."""
-OPTIONAL_PATHS = ("shards", "warm_start")
+OPTIONAL_PATHS = ("shards", "warm_start", "metrics")
 WRITES_DEMAND = ("prepare", "train", "run")
 """The jobs that write canonical tables or demand, of which one at a time may run in a work folder."""
 LOCK = ".lock"

@@ -6,7 +6,17 @@
 from gpu_pricer.gates.evidence import Evidence, known_metrics
 from gpu_pricer.gates.judging import judge_version
 from gpu_pricer.gates.outcome import Outcome
-from gpu_pricer.gates.record import keep_outcomes, publisher
+from gpu_pricer.gates.record import keep_outcomes, last_gates, publisher
 from gpu_pricer.gates.settings import GATES, Gates
 
-__all__ = ["GATES", "Evidence", "Gates", "Outcome", "judge_version", "keep_outcomes", "known_metrics", "publisher"]
+__all__ = [
+    "GATES",
+    "Evidence",
+    "Gates",
+    "Outcome",
+    "judge_version",
+    "keep_outcomes",
+    "known_metrics",
+    "last_gates",
+    "publisher",
+]

@@ -47,6 +47,13 @@ def keep_outcomes(
         _write(folder / METRICS, metrics)
 
 
+def last_gates(folder: Path) -> dict[str, Any]:
+    """Return found, limit and is_passed of each gate at the version's last publication; empty if it has no record."""
+    entries = _earlier(folder / PUBLICATION)
+    last = entries[-1] if entries else {}
+    return dict(last["gates"]) if isinstance(last, dict) and "gates" in last else {}
+
+
 def _earlier(path: Path) -> list[object]:
     """Return what the record says of earlier publications; InputError if the file holds something else."""
     if not path.is_file():

@@ -15,6 +15,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from gpu_pricer.errors import InputError
+from gpu_pricer.jobs.metrics_file import write_metrics
 from gpu_pricer.tables.replacing import replacing_file
 
 log = logging.getLogger(__name__)
@@ -42,8 +44,8 @@ LIBRARIES = (
 def run_job(name: str, job: ModuleType, config: DictConfig) -> dict[str, Any]:
     """Run the job, write its record into run.json if it succeeds, and return the record.
 
-    What job.main returns is added to the record. The files that job.inputs names are fingerprinted before the job can
-    change them.
+    With paths.metrics it writes the job's metrics too. What job.main returns is added to the record. The files that
+    job.inputs names are fingerprinted before the job can change them.
     """
     started, clock = datetime.now(UTC), time.perf_counter()
     settings, inputs = OmegaConf.to_container(config, resolve=True), fingerprints(job.inputs(config))
@@ -71,6 +73,11 @@ def run_job(name: str, job: ModuleType, config: DictConfig) -> dict[str, Any]:
             fresh.write_text(json.dumps(record, indent=2) + "\n")
     except OSError as error:  # the job is done, and what it published or wrote stays
         log.warning("%s is done, but its record could not be written: %s", name, error)
+    if config.paths.metrics is not None:
+        try:
+            write_metrics(Path(config.paths.metrics), name, record, Path(config.paths.prices))
+        except (OSError, InputError) as error:
+            log.warning("%s is done, but its metrics could not be written: %s", name, error)
     return record
 
 
