@@ -17,6 +17,7 @@ from gpu_pricer.network.encoding.on_device import OnDevice
 FIRST_HALF_LIFE, NEXT_HALF_LIFE = 2.0, 4.0  # periods; each is so many times the one before
 LONGEST_RATIO = 4.0  # largest ratio of the time since the last purchase to the usual interval
 LONGEST_TIME = 16.0  # periods; longer times count as this one, since the last periods have longer times than training
+RECENCY = 3  # numbers that tell how lately a product was bought
 NO_PRODUCT = -1  # stands for any product that the user never bought
 BEFORE_ALL = -1  # the place of an event that precedes all others
 
@@ -156,6 +157,19 @@ class UserHistory(OnDevice):
         gone = (period - first).clamp(min=0)[:, None]
         earlier = self.visits[user, torch.minimum(first, period)]
         return self.visits[user, period] - earlier * self.products.decay**gone
+
+    def recency(self, user: Tensor, category: Tensor, own: PurchaseState, category_count: Tensor) -> Tensor:
+        """Return how lately n users bought n products, compared with the category's other products, [n, RECENCY].
+
+        Whether bought before; whether among the user's last purchase of the category; log(1 + the user's purchases of
+        the category since). All are 0 without a purchase. own: what the users had bought of the products;
+        category_count [n]: in how many periods they had bought the category.
+        """
+        found = torch.zeros(len(user), RECENCY, device=user.device)
+        known = (own.count > 0).nonzero().squeeze(1)
+        earlier = self.of_category(user[known], category[known], own.last[known])
+        since = (category_count[known] - earlier.count - 1).float()
+        return found.index_copy(0, known, torch.stack([torch.ones_like(since), since == 0, torch.log1p(since)], dim=1))
 
     def features(self, user: Tensor, product: Tensor, category: Tensor, period: Tensor) -> Tensor:
         """Return the features of n offers, [n, width], all of the order of 1.

@@ -143,18 +143,19 @@ class DemandNetwork(nn.Module):
         """
         data, history = self.data, self.data.history
         category, period = data.sets.category[batch.choice_set], data.sets.period[batch.choice_set]
-        visits = history.visits[batch.user, period]
+        visits, in_category = history.visits[batch.user, period], history.of_category(batch.user, category, period)
         of_choice = torch.stack([
-            history.bought[batch.user, period], history.of_category(batch.user, category, period).decayed,
+            history.bought[batch.user, period], in_category.decayed,
             visits * self.category_rate.sum(), visits * self.category_rate[category, None],
         ], dim=1).index_select(0, batch.occasion)  # fmt: skip
-        user, when = (values.index_select(0, batch.occasion) for values in (batch.user, period))
+        user, when, where = (values.index_select(0, batch.occasion) for values in (batch.user, period, category))
         product = batch.products.index_select(0, batch.place)
-        bought = history.of_product(user, product, when).decayed
+        own = history.of_product(user, product, when)
         expected = history.visits_since(user, data.products.first_period[product], when) * self.product_rate[product]
         return Frequencies(
-            torch.cat([of_choice[:, :2], bought[:, None]], dim=1),
+            torch.cat([of_choice[:, :2], own.decayed[:, None]], dim=1),
             torch.cat([of_choice[:, 2:], expected[:, None]], dim=1),
+            history.recency(user, where, own, in_category.count.index_select(0, batch.occasion)),
         )
 
     def tastes(self, batch: Batch) -> Tensor:

@@ -11,17 +11,21 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from gpu_pricer.network.encoding.history import RECENCY
+
 LEVELS = 3  # user, user × category, user × product
 
 
 class Frequencies(NamedTuple):
     """Of n users and products: decayed purchases and what the average user would have bought, [n, 3, H] each.
 
-    The second axis is everything, the category, the product.
+    The second axis is everything, the category, the product. recency [n, RECENCY]: of the product, see
+    UserHistory.recency.
     """
 
     bought: Tensor
     expected: Tensor
+    recency: Tensor
 
 
 class Ratios(NamedTuple):
@@ -35,10 +39,11 @@ NO_PAST = Ratios(torch.tensor(1.0), torch.tensor(0.0))
 
 
 class Loyalty(nn.Module):
-    """Σ exponent · log ratio over the three levels; exponents, concentrations and half-lives' shares are learned.
+    """Σ exponent · log ratio over the three levels, and effects of recency, all learned.
 
     With mixed purchases n, expected purchases E and concentration k of a level, its ratio is (n + k) / (A·E + k), where
-    A is the product of the ratios of the levels above.
+    A is the product of the ratios of the levels above. Concentrations and half-lives' shares are learned too. Who has
+    just bought a product tends to buy it again, beyond what frequencies tell (state dependence: Heckman 1981).
     """
 
     def __init__(self, half_lives: int) -> None:
@@ -46,14 +51,15 @@ class Loyalty(nn.Module):
         self.mix = nn.Parameter(torch.zeros(half_lives))
         self.log_concentration = nn.Parameter(torch.zeros(LEVELS))
         self.exponent = nn.Parameter(torch.ones(LEVELS))
+        self.recency = nn.Parameter(torch.zeros(RECENCY))
 
     def forward(self, frequencies: Frequencies) -> Tensor:
         """Return what loyalty adds to the appeal, [n]."""
-        bought, expected = (self.mixed(counts).unbind(1) for counts in frequencies)
+        bought, expected = (self.mixed(counts).unbind(1) for counts in (frequencies.bought, frequencies.expected))
         found = NO_PAST
         for level in range(LEVELS):
             found = self.add_level(level, bought[level], expected[level], found)
-        return found.appeal
+        return found.appeal + frequencies.recency @ self.recency
 
     def mixed(self, counts: Tensor) -> Tensor:
         """Return the mean [...] of counts [..., H] over the half-lives."""

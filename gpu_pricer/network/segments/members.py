@@ -144,10 +144,13 @@ class Members:
         firsts, of_first = torch.unique(products.first_period[block], return_inverse=True)
         since = torch.stack([mixed(history.visits_since(here, first.expand_as(here), period)) for first in firsts], 1)
         user, product, when = self._pairs_in(block, users)
-        own = torch.zeros(len(here), len(of_category))
-        own[user - here[0], product - block.start] = mixed(history.of_product(user, product, when).decayed)
+        place, bought = (user - here[0], product - block.start), history.of_product(user, product, when)
+        own = torch.zeros(len(here), len(of_category)).index_put(place, mixed(bought.decayed))
         expected = since.index_select(1, of_first) * network.product_rate[block, 0]
-        return add_level(2, own, expected, Ratios(*(part.index_select(1, of_category) for part in above))).appeal
+        ratios = add_level(2, own, expected, Ratios(*(part.index_select(1, of_category) for part in above)))
+        category = products.category[product]
+        recency = history.recency(user, category, bought, history.of_category(user, category, when).count)
+        return ratios.appeal.index_put(place, recency @ network.loyalty.recency, accumulate=True)
 
     def habits(self, block: slice, users: slice = ALL_USERS) -> Tensor:
         """Return what the past adds to the appeal, [users, block]; a scalar 0 where the network does not use the past.

@@ -35,7 +35,7 @@ from gpu_pricer.network.storage.parameter_transfer import (
 )
 from gpu_pricer.tables.disk_errors import disk_errors, write_table
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 CENTRE = "segment centre"  # the name of the centres in parameters.safetensors
 PRODUCT_COLUMNS = ("product_id", "category_id", "reference_price", "is_trained")
 PLAIN = (  # settings that JSON stores as they are

@@ -76,8 +76,9 @@ def fit_loyalty(network: DemandNetwork, optimiser: OptimiserConfig, seed: int) -
     with torch.no_grad():
         network.mean_level.add_(level / network.log_scale.exp())
     log.info(
-        "loyalty: exponents %s, concentrations %s, scale %.2f",
-        _rounded(loyalty.exponent), _rounded(loyalty.log_concentration.exp()), float(network.log_scale.exp()),
+        "loyalty: exponents %s, concentrations %s, recency %s, scale %.2f",
+        _rounded(loyalty.exponent), _rounded(loyalty.log_concentration.exp()), _rounded(loyalty.recency),
+        float(network.log_scale.exp()),
     )  # fmt: skip
 
 

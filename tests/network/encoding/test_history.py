@@ -113,3 +113,25 @@ def test_features_are_finite_before_anything_happened():
 
     assert torch.isfinite(features).all()
     assert features.shape[-1] == history_of(purchases, is_visit).width
+
+
+def test_recency_counts_the_purchases_of_the_category_since_that_of_the_product():
+    purchases, is_visit = drawn(4)
+    history = history_of(purchases, is_visit)
+    cells = [torch.from_numpy(index.ravel()) for index in np.indices((USERS, PRODUCTS, PERIODS + 1)).astype(np.int64)]
+    user, product, period = cells
+    category = torch.from_numpy(CATEGORY)[product]
+
+    own, beside = history.of_product(user, product, period), history.of_category(user, category, period)
+    found = history.recency(user, category, own, beside.count).numpy()
+
+    expected = np.zeros_like(found)
+    for row, (who, what, now) in enumerate(zip(*(cell.tolist() for cell in cells), strict=True)):
+        mine = (purchases.user == who) & (purchases.period < now)
+        bought = np.unique(purchases.period[mine & (purchases.product == what)])
+        if len(bought):
+            of_category = np.unique(purchases.period[mine & (purchases.category == CATEGORY[what])])
+            since = (of_category > bought[-1]).sum()
+            expected[row] = 1, since == 0, np.log(1 + since)
+    assert len(np.unique(expected[:, 2])) > 3
+    np.testing.assert_allclose(found, expected, rtol=1e-6)

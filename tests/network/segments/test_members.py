@@ -58,6 +58,7 @@ def test_loyalty_of_everybody_is_that_of_users_and_products_one_by_one(network):
         network.product_rate.uniform_()
         network.category_rate.uniform_()
         network.loyalty.log_concentration.normal_()
+        network.loyalty.recency.normal_()
     members, block, users = Members(network, period_to_judge(network, JUDGED[1])), slice(5, 15), slice(40, 60)
 
     found = members.loyalty(block, users)

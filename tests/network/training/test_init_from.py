@@ -97,7 +97,7 @@ def test_a_second_market_with_other_ids_takes_words_and_layers_and_is_none_the_w
         warm, _ = validation_loss(data, elsewhere, tmp_path / "warm", 50, read_start(yesterday[2]))
     cold, _ = validation_loss(data, elsewhere, tmp_path / "cold", 50)
 
-    assert "fits 0 of 20 products, 0 of 300 users, 7 of 7 words of attributes, and 10 layers" in caplog.text
+    assert "fits 0 of 20 products, 0 of 300 users, 7 of 7 words of attributes, and 11 layers" in caplog.text
     assert warm < cold + 0.002  # loyalty and levels, which tell most here, start from the market's own log in both
 
 
