@@ -24,7 +24,8 @@ from tests.bench.markets.told import TOLD
 from tests.bench.panels.comparison import panels_worst_log_loss_ratio
 
 CONTESTANTS = ("ours", "told", *RIVALS)
-WIDTH = 160
+RESPONSE = ("slope", "coverage", "coverage_at_today")
+WIDTH = 180
 PANELS = ("none", "choices", "all")
 """The real panels that are compared too: none, the four of choices, or the grocery benchmark as well."""
 
@@ -51,8 +52,7 @@ def family_summary(runs: list[dict]) -> dict:
     return {
         "share": _means([run["share"] for run in runs]),
         "profit_over_today": _means([run["profit_over_today"] for run in runs]),
-        "slope": _mean([run["slope"] for run in runs]),
-        "coverage": _mean([run["coverage"] for run in runs]),
+        **{name: _mean([run[name] for run in runs]) for name in RESPONSE},
         "share_of_seeds": [round(run["share"]["ours"], 4) for run in runs],
     }
 
@@ -79,14 +79,14 @@ def zoo_summary(families: dict[str, dict]) -> dict[str, float | None]:
 def board(families: dict[str, dict]) -> Table:
     """Return a row per family: the share of attainable gain of every contestant, gains over today, and the response."""
     gains = ("ours", "best_uniform", "oracle")
-    heads = [*CONTESTANTS, *(f"{name} / today" for name in gains), "slope", "coverage"]
+    heads = [*CONTESTANTS, *(f"{name} / today" for name in gains), *RESPONSE]
     table = Table(Column("share of attainable gain", no_wrap=True), *heads)
     for name, family in families.items():
         table.add_row(
             name,
             *(f"{family['share'][contestant]:+.2f}" for contestant in CONTESTANTS),
             *(f"{family['profit_over_today'][gain]:+.1%}" for gain in gains),
-            *("" if family[number] is None else f"{family[number]:.2f}" for number in ("slope", "coverage")),
+            *("" if family[number] is None else f"{family[number]:.2f}" for number in RESPONSE),
         )
     return table
 

@@ -8,7 +8,7 @@ from gpu_pricer.evaluation.profit import Rungs
 from tests.bench.markets.best_prices import best_uniform, oracle
 from tests.bench.markets.contest import run_jobs
 from tests.bench.markets.market import Market
-from tests.bench.markets.response import compare_response, within_product_slope
+from tests.bench.markets.response import compare_response, coverage_of_closest, within_product_slope
 from tests.bench.markets.rivals import rival_prices
 from tests.bench.markets.rungs import market_rungs
 from tests.bench.markets.told import TOLD
@@ -18,7 +18,9 @@ def judged(market: Market, folder: Path, told: str, overrides: list[str]) -> dic
     """Return the numbers of one market, whose runs write below `folder`.
 
     share: by contestant, the share of attainable gain: (profit − best uniform) / (oracle − best uniform).
-    profit_over_today: by contestant, best_uniform and oracle. slope, coverage: None where the artefact has none.
+    profit_over_today: by contestant, best_uniform and oracle. coverage: of the elasticities of the logits that come
+    closest to the segments' demand, and coverage_at_today: of the elasticities at today's prices themselves, which
+    differ where demand is no such logit. Coverage and slope are None where the artefact has none.
     """
     truth = market.truth
     rungs = market_rungs(truth, market.tables["products"])
@@ -40,7 +42,8 @@ def judged(market: Market, folder: Path, told: str, overrides: list[str]) -> dic
         "share": {name: (value - least) / attainable for name, value in profit.items()},
         "profit_over_today": {name: value / today - 1 for name, value in profit.items()},
         "slope": within_product_slope(response),
-        "coverage": None if posterior is None else response.coverage(posterior),
+        "coverage": None if posterior is None else coverage_of_closest(truth, ours, response, posterior),
+        "coverage_at_today": None if posterior is None else response.coverage(posterior),
     }
 
 

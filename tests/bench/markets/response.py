@@ -1,4 +1,6 @@
-"""The learned price response of a run against the true one, user by user."""
+"""The learned price response of a run against the true one, user by user and segment by segment."""
+
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -9,6 +11,9 @@ from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
 from tests.bench.markets.contest import Ours
 from tests.bench.markets.rungs import catalog_of, zoo_policy
 from tests.bench.markets.truth import Truth
+
+PRICES = 25
+"""Prices of a category, at evenly spaced quantiles, over which a response is compared."""
 
 
 def compare_response(truth: Truth, ours: Ours) -> Elasticities:
@@ -42,3 +47,57 @@ def within_product_slope(found: Elasticities) -> float | None:
     estimate, true = (values - values @ of_user[:, None] / of_user.sum() for values in (estimate, found.true))
     spread = (estimate**2 @ of_user).sum()
     return float((estimate * true @ of_user).sum() / spread) if spread > 0 else None
+
+
+def closest_logit(truth: Truth, shelf: pl.DataFrame, segment: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return own elasticities of units at today's prices, of the logits closest to the segments' true demand, [P, S].
+
+    Also return the segments' choice probabilities at these prices, [P, S]. A segment's demand is the sum of its
+    members', whose utility need not fall evenly with the price, so that it is no logit of the artefact's form. What a
+    log tells, and the posterior is of, is the logit that comes closest to it over the prices of the log (White 1982).
+    Its slope is that of a regression, on the price, of the log odds of a choice plus the log of its units, weighted by
+    the information of a choice. Each product takes in turn the prices that its category's products had, over their
+    median, since products whose own prices rested take their response from those.
+    shelf: product_id and price of the log. segment [U]: from 0 to S − 1.
+    """
+    reference, ratio = _logged_prices(truth, shelf)
+    today = truth.today[:, None].astype(np.float64)
+    member = np.eye(segment.max() + 1)[segment] * truth.visits[:, None]
+    member /= np.maximum(member.sum(axis=0), np.finfo(float).tiny)
+    sums = np.zeros((5, len(reference), member.shape[1]))
+    for at in ratio.T:
+        for rank in range(int(truth.rank.max()) + 1):
+            is_moved = (truth.rank == rank)[:, None]
+            share, units = _pooled(truth, np.where(is_moved, (reference * at)[:, None], today), member)
+            weight, outcome = is_moved * share * (1 - share), np.log(units / (1 - share))
+            move = np.broadcast_to(at[:, None] - 1, share.shape)
+            sums += weight * np.stack([np.ones_like(share), move, move**2, outcome, move * outcome])
+    total, first, second, height, tilt = sums
+    slope = (tilt - first * height / total) / (second - first**2 / total)
+    share = _pooled(truth, today, member)[0]
+    return slope * (1 - share) * (truth.today / reference)[:, None], share
+
+
+def coverage_of_closest(truth: Truth, ours: Ours, found: Elasticities, posterior: pl.DataFrame) -> float:
+    """Return the share of the posterior's 90 % intervals that hold the elasticity of the closest logit."""
+    elasticity, share = closest_logit(truth, ours.tables.shelf, ours.segment(truth.user_id))
+    visits = np.diag(found.visits.sum(axis=1))
+    return replace(found, true=elasticity, share=share, visits=visits).coverage(posterior)
+
+
+def _pooled(truth: Truth, price: np.ndarray, member: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return choice probability and units [P, S] of a mean visit at prices [P, 1]; member [U, S]: shares of visits."""
+    chosen = truth.choice.probability(price, truth.scene)
+    return chosen @ member, (chosen * truth.quantity.mean(price)) @ member
+
+
+def _logged_prices(truth: Truth, shelf: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Return each product's median price in cents [P], else today's, and its category's prices over it [P, PRICES]."""
+    rows = pl.DataFrame({"product_id": truth.product_id}).with_row_index("row")
+    seen = shelf.join(rows, on="product_id").select("row", "price", median=pl.col("price").median().over("row"))
+    reference = truth.today.astype(np.float64)
+    reference[seen["row"].to_numpy()] = 100 * seen["median"].to_numpy()
+    category, ratio = truth.category[seen["row"].to_numpy()], (seen["price"] / seen["median"]).to_numpy()
+    quantile = (np.arange(PRICES) + 0.5) / PRICES
+    of_category = [np.quantile(ratio[category == number], quantile) for number in range(len(truth.start) - 1)]
+    return reference, np.array(of_category)[truth.category]

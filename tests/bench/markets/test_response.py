@@ -1,0 +1,70 @@
+"""The response that a log can tell is that of the closest logit, which is the truth where the truth is a logit."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tests.bench.markets.market import drawn_market
+from tests.bench.markets.quantities import single_pieces
+from tests.bench.markets.response import closest_logit
+from tests.bench.markets.responses import Linear, Logarithmic
+from tests.bench.markets.small import small_scenario
+
+CUTS = (0.7, 0.8, 0.9, 1.0, 1.0, 1.0, 1.0)
+
+
+@pytest.fixture(scope="module")
+def truth():
+    """The truth of three types who take one piece each."""
+    scenario = small_scenario(6)
+    one_piece = replace(scenario, quantity=single_pieces(scenario.goods.base, 0.0))
+    return drawn_market(one_piece, np.random.default_rng(6)).truth
+
+
+@pytest.fixture(scope="module")
+def shelf(truth):
+    """A log in which all products but the first have cuts from today's prices."""
+    rows = [
+        {"product_id": name, "period": period, "price": today / 100 * (1.0 if place == 0 else cut)}
+        for place, (name, today) in enumerate(zip(truth.product_id.tolist(), truth.today.tolist(), strict=True))
+        for period, cut in enumerate(CUTS)
+    ]
+    return pl.DataFrame(rows)
+
+
+def test_a_logit_that_all_members_share_is_its_own_closest(truth, shelf):
+    base, sensitivity = truth.choice.response.base, truth.choice.response.sensitivity
+    assert isinstance(truth.choice.response, Linear)
+
+    elasticity, share = closest_logit(truth, shelf, truth.types)
+
+    first = [int(np.flatnonzero(truth.types == kind)[0]) for kind in range(3)]
+    own = truth.choice.probability(truth.today[:, None], truth.scene)[:, first]
+    expected = -sensitivity[:, first] * (truth.today / base)[:, None] * (1 - own)
+    np.testing.assert_allclose(share, own, rtol=1e-6)
+    np.testing.assert_allclose(elasticity, expected, rtol=1e-6)
+
+
+def test_a_logarithmic_response_looks_steeper_from_cuts_than_it_is_today(truth, shelf):
+    linear = truth.choice.response
+    response = Logarithmic(linear.base, linear.sensitivity)
+    curved = replace(truth, choice=replace(truth.choice, response=response))
+
+    found, _ = closest_logit(curved, shelf, truth.types)
+
+    first = [int(np.flatnonzero(truth.types == kind)[0]) for kind in range(3)]
+    ratio = found / curved.elasticity(truth.today[:, None])[:, first]
+    assert (ratio > 1.05).all()
+    assert (ratio < 1 / min(CUTS)).all()
+
+
+def test_a_mixed_segment_lies_between_its_types(truth, shelf):
+    apart, _ = closest_logit(truth, shelf, truth.types)
+
+    together, _ = closest_logit(truth, shelf, np.zeros_like(truth.types))
+
+    slack = 0.05 * np.abs(apart).max(axis=1)
+    assert (together[:, 0] >= apart.min(axis=1) - slack).all()
+    assert (together[:, 0] <= apart.max(axis=1) + slack).all()
