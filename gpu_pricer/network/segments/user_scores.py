@@ -17,14 +17,14 @@ from scipy.sparse.linalg import LinearOperator, svds
 from torch import Tensor
 
 from gpu_pricer.network.response.fit import Fit, single_thread
-from gpu_pricer.network.response.grid import UserLog
+from gpu_pricer.network.response.grid import Grid, UserLog
 from gpu_pricer.network.response.model import cells_of
+from gpu_pricer.network.segments.choice_scores import CELLS, PRIOR_PURCHASES, ChoiceBlock
 
 FOLDS = 4
 GROUPS = 64  # of categories; those about which the log says least share the last one
 TASTE_PRODUCTS = 1000  # the best sellers, which tell tastes
 TASTE_DIRECTIONS = 15
-PRIOR_PURCHASES = 1.0  # of a product, for which everybody's rate counts in a user's
 DENSE_SHARE, DENSE_CELLS = 1 / 8, 50_000_000  # of choices: products with a dense matrix of so many are faster
 USERS, PRODUCTS = 4096, 512  # in a block, so that a [USERS, PRODUCTS] temporary has 16 MB
 
@@ -104,13 +104,13 @@ def user_scores(pooled: Fit, log: UserLog) -> UserScores:
     folds = int(fold.max()) + 1
     score = torch.zeros(folds, len(log.visits), grid.categories, dtype=share.dtype)
     information = torch.zeros_like(score)
-    for users, products in _blocks(len(log.visits), len(grid.row)):
-        part = _Block(log.visits[users], share[products], slope[products], fold)
-        own = _purchases(log, users, products, fold, slope)
-        gained, known = part.sums(*own)
-        category = grid.category[products]
-        score[:, users] = score[:, users].index_add(2, category, gained)
-        information[:, users] = information[:, users].index_add(2, category, known)
+    for users, products in _blocks(len(log.visits), grid):
+        given = log.visits[users], share[products], slope[products], fold
+        of_category = grid.category[products]
+        block = _Block(*given) if grid.has_outside_option else ChoiceBlock(*given, of_category - of_category[0])
+        gained, known = block.sums(*_purchases(log, users, products, fold, slope))
+        score[:, users] = score[:, users].index_add(2, of_category, gained)
+        information[:, users] = information[:, users].index_add(2, of_category, known)
     merge = _groups(information.sum((0, 1)))
     best = torch.argsort(_sold(log, len(grid.row)), descending=True, stable=True)[:TASTE_PRODUCTS]
     inside = [fold == k for k in range(folds)]
@@ -172,10 +172,16 @@ def _purchases(log: UserLog, users: slice, products: slice, fold: Tensor, slope:
     )
 
 
-def _blocks(users: int, products: int) -> Iterator[tuple[slice, slice]]:
-    for user in range(0, users, USERS):
-        for product in range(0, products, PRODUCTS):
-            yield slice(user, min(user + USERS, users)), slice(product, min(product + PRODUCTS, products))
+def _blocks(users: int, grid: Grid) -> Iterator[tuple[slice, slice]]:
+    """Yield slices of users and of products; where nobody can buy nothing, of complete categories."""
+    if grid.has_outside_option:
+        products = [(slice(start, start + PRODUCTS), USERS) for start in range(0, len(grid.row), PRODUCTS)]
+    else:
+        whole = [own for own, _ in grid.blocks()]
+        products = [(own, max(CELLS // ((own.stop - own.start) * grid.periods), 1)) for own in whole]
+    for own, at_once in products:
+        for user in range(0, users, at_once):
+            yield slice(user, min(user + at_once, users)), slice(own.start, min(own.stop, len(grid.row)))
 
 
 def _groups(information: Tensor) -> Tensor:

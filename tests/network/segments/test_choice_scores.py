@@ -1,0 +1,115 @@
+"""Scores of choices without an outside option, against derivatives of the multinomial likelihood written out."""
+
+import numpy as np
+import pytest
+import torch
+
+from gpu_pricer.network.response.fit import FitConfig, fit_response
+from gpu_pricer.network.response.grid import Grid, UserLog
+from gpu_pricer.network.segments import user_scores as module
+from gpu_pricer.network.segments.choice_scores import PRIOR_PURCHASES
+from gpu_pricer.network.segments.user_scores import user_scores
+from gpu_pricer.network.segments.user_slopes import user_slopes
+
+USERS, PERIODS = 80, 60
+CATEGORY = np.array([0, 0, 0, 1, 1])
+STEP = 1e-3
+
+
+def draw(sensitivities, taste):
+    """The pooled response and the log of users of spread tastes, who choose of both categories in every period.
+
+    Also return whose b is which [U].
+    """
+    rng = np.random.default_rng(0)
+    kind = rng.integers(0, len(sensitivities), USERS)
+    move = np.where(rng.random((len(CATEGORY), PERIODS)) < 0.3, -0.3, 0.0)
+    utility = rng.normal(0, taste, (USERS, len(CATEGORY), 1)) - np.array(sensitivities)[kind][:, None, None] * move
+    found = []
+    for number in range(2):
+        products = np.flatnonzero(number == CATEGORY)
+        noisy = utility[:, products] + rng.gumbel(size=(USERS, len(products), PERIODS))
+        found.append(products[noisy.argmax(axis=1)])
+    user, period = np.indices((USERS, PERIODS)).reshape(2, -1)
+    place = [np.concatenate([part.ravel() for part in parts]) for parts in ((user, user), found, (period, period))]
+    tensors = [torch.from_numpy(values) for values in place]
+    log = UserLog(*tensors, torch.ones(len(place[0])).double(), None, torch.ones(USERS, PERIODS).double(), None)
+    grid = Grid(
+        row=torch.arange(len(CATEGORY)),
+        category=torch.from_numpy(CATEGORY),
+        on_shelf=torch.ones(len(CATEGORY), PERIODS).double(),
+        move=torch.from_numpy(move),
+        context=torch.zeros(len(CATEGORY), PERIODS, 1).double(),
+        controls=0,
+        offset=torch.zeros(len(CATEGORY), PERIODS).double(),
+        has_outside_option=False,
+    )
+    return fit_response(grid, log.pooled(grid), FitConfig(20, 0.02)), log, kind
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return draw((0.5, 8.0), taste=2.0)
+
+
+def log_likelihood(pooled, log, user, phi):
+    """Log likelihoods of a user's choices [K, 2] where b is (1 + φ) times everybody's, with the user's own rates."""
+    weight = np.exp(pooled.utility()[:, 0].numpy())
+    slope = -pooled.sensitivity[0].numpy()[:, None] * pooled.grid.move.numpy()
+    mine = log.user.numpy() == user
+    bought = np.zeros((len(CATEGORY), PERIODS))
+    np.add.at(bought, (log.product.numpy()[mine], log.period.numpy()[mine]), 1.0)
+    value = np.zeros((4, 2))
+    for number in range(2):
+        own, n, s = weight[number == CATEGORY], bought[number == CATEGORY], slope[number == CATEGORY]
+        everybodys = (own / own.sum(axis=0)).sum(axis=1)
+        wanted = everybodys * (n.sum(axis=1) + PRIOR_PURCHASES) / (everybodys + PRIOR_PURCHASES)
+        wanted *= PERIODS / wanted.sum()
+        for _ in range(300):
+            own = own * (wanted / (own / own.sum(axis=0)).sum(axis=1))[:, None]
+        share = own / own.sum(axis=0)
+        tilted = own * np.exp(phi * (s - ((share * s).sum(axis=1) / share.sum(axis=1))[:, None]))
+        gained = (n * np.log(tilted / tilted.sum(axis=0))).sum(axis=0)
+        value[:, number] = [gained[np.arange(PERIODS) % 4 == fold].sum() for fold in range(4)]
+    return value
+
+
+def test_scores_and_information_are_derivatives_of_the_multinomial_likelihood(drawn):
+    pooled, log, _ = drawn
+    low, here, high = (
+        np.stack([log_likelihood(pooled, log, user, phi) for user in range(10)], axis=1) for phi in (-STEP, 0.0, STEP)
+    )
+    first, second = (high - low) / (2 * STEP), (high - 2 * here + low) / STEP**2
+
+    found = user_scores(pooled, log)
+
+    order = np.argsort(second.sum((0, 1)))  # groups stand in the order of what the log says of them
+    np.testing.assert_allclose(found.information[:, :10], -second[..., order], atol=0.02)
+    np.testing.assert_allclose(found.score[:, :10], first[..., order], atol=0.02)
+
+
+def test_loyal_users_who_answer_prices_differently_are_told_apart(drawn):
+    pooled, log, kind = drawn
+
+    slope = user_slopes(user_scores(pooled, log))
+
+    assert slope[kind == 1].mean() > 1.5 * slope[kind == 0].mean()
+
+
+def test_users_who_are_all_alike_get_about_the_same_slope():
+    pooled, log, _ = draw((4.0,), taste=0.0)
+
+    slope = user_slopes(user_scores(pooled, log))
+
+    assert np.log(slope).std() < 0.15
+
+
+def test_blocks_of_users_change_no_score(drawn, monkeypatch):
+    pooled, log, _ = drawn
+    whole = user_scores(pooled, log)
+
+    monkeypatch.setattr(module, "CELLS", 7 * len(CATEGORY) * PERIODS)
+    blocks = user_scores(pooled, log)
+
+    np.testing.assert_allclose(blocks.score, whole.score, atol=1e-10)
+    np.testing.assert_allclose(blocks.information, whole.information, atol=1e-10)
