@@ -1,33 +1,26 @@
 """What a version may earn: its gain over posterior draws, the profit of one price list, what the data leave open."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 
 from gpu_pricer.jobs.priced_catalog import with_history_columns
 from gpu_pricer.jobs.uniform_prices import UniformProfit, uniform_profit
 from gpu_pricer.policy import Policy, with_rule_columns
 from gpu_pricer.pricing import POINT, PricingProblem, match_products, problem_of
 from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
-from gpu_pricer.pricing.tiling import tiles_of
+from gpu_pricer.report.drawn_profit import drawn_profit, interval
+from gpu_pricer.report.scored import read_prices
 from gpu_pricer.tables.artefact import DemandArtefact
 from gpu_pricer.tables.price_history import recorded_history
-from gpu_pricer.tables.price_table import CENTS
 from gpu_pricer.tables.price_version import PriceVersion
 from gpu_pricer.tables.priced_products import read_catalog
-from kernels import Draws, expected_outcomes, utility_lines
+from kernels import Draws, utility_lines
 
 MOST_CELLS = 10_000_000
 """Products × segments up to which an outlook is computed, so that its prices fit into memory."""
-
-CELLS_AT_ONCE = 10_000_000
-"""Products × segments × draws of one kernel call."""
-
-ENDS = (0.05, 0.95)
-"""The quantiles of the gain over the draws."""
 
 LEAST_DRAWS = 20
 """Draws that a standard deviation over draws needs."""
@@ -69,8 +62,7 @@ def outlook_of(
     gain, vague, categories = None, 0, problem.category_count
     if artefact.posterior is not None:
         draws = posterior_draws(artefact, matched.products["category_id"].rle().struct.field("value"))
-        gains = gain_of_draws(problem, draws, _prices(folder, problem))
-        gain = (float(np.quantile(gains, ENDS[0])), float(np.quantile(gains, ENDS[1])))
+        gain = interval(gain_of_draws(problem, draws, read_prices(folder, problem)))
         vague = count_vague(problem, draws)
     uniform = None
     if version.uncertainty == POINT and version.segments > 1:
@@ -80,16 +72,8 @@ def outlook_of(
 
 def gain_of_draws(problem: PricingProblem, draws: Draws, price: np.ndarray) -> np.ndarray:
     """Return the profit at prices [P, S] in cents less that at today's, under each draw [D], in currency."""
-    products, visits, cells = problem.products, problem.segments.visits, CELLS_AT_ONCE // draws.factor.shape[2]
-    gains = np.zeros(draws.factor.shape[2])
-    for first, last in tiles_of(products.category_start, max(cells // len(visits), 1)):
-        tile = problem.product_slice(first, last)
-        demand = problem.demand.tile(tile.start, tile.stop)
-        inputs = replace(problem.pricing_inputs(first, last), unit_cost=CENTS * products.cost[tile])
-        for sign, at in ((1, price[tile]), (-1, products.today[tile, None])):
-            found = expected_outcomes(demand, inputs, draws.of_categories(first, last), at, "draw_values")
-            gains += sign * (found.draw_value @ visits).sum(axis=1)
-    return gains / CENTS
+    today, cost = problem.products.today[:, None], problem.products.cost
+    return drawn_profit(problem, draws, price, cost) - drawn_profit(problem, draws, today, cost)
 
 
 def count_vague(problem: PricingProblem, draws: Draws) -> int:
@@ -108,15 +92,3 @@ def count_vague(problem: PricingProblem, draws: Draws) -> int:
     variance = np.einsum("hsd,s->hd", np.log(draws.factor), visits).var(axis=1)
     prior = estimate[draws.row >= 0].var() + variance.mean()
     return int(((variance >= HARDLY**2 * prior) & (variance >= VAGUE**2)).sum())
-
-
-def _prices(folder: Path, problem: PricingProblem) -> np.ndarray:
-    """Return the prices of a version in the long layout, int64 cents [P, S]."""
-    products, segments = problem.products.product_id, problem.segments.segment_id
-    table = pl.read_parquet(folder / "*.parquet", columns=["product_id", "segment_id", "price"])
-    cells = products.to_frame("product_id").with_row_index("p").join(
-        segments.to_frame("segment_id").with_row_index("s"), how="cross"
-    )  # fmt: skip
-    found = cells.join(table, on=["product_id", "segment_id"], how="left").sort("p", "s")
-    cents = (found["price"].cast(pl.Float64) * CENTS).round().cast(pl.Int64).to_numpy()
-    return cents.reshape(len(products), len(segments))

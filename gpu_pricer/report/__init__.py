@@ -1,0 +1,1 @@
+"""One self-contained HTML page on a scored version of the price table, for the people who decide about it."""

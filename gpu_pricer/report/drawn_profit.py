@@ -1,0 +1,53 @@
+"""The profit of given prices under each posterior draw of the price sensitivities, and what follows from it."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
+from gpu_pricer.pricing.tiling import tiles_of
+from gpu_pricer.tables.price_table import CENTS
+from kernels import Draws, expected_outcomes
+
+CELLS_AT_ONCE = 10_000_000
+"""Products × segments × draws of one kernel call."""
+
+ENDS = (0.05, 0.95)
+"""The quantiles over the draws that an interval lies between."""
+
+
+def drawn_profit(problem: PricingProblem, draws: Draws, price: np.ndarray, cost: np.ndarray) -> np.ndarray:
+    """Return the profit of a period's visits under each draw [D], in currency.
+
+    price int64 cents [P, S] or [P, 1]; cost float64 currency [P]: what a unit is counted to cost.
+    """
+    products, visits = problem.products, problem.segments.visits
+    cells = CELLS_AT_ONCE // draws.factor.shape[2]
+    profit = np.zeros(draws.factor.shape[2])
+    for first, last in tiles_of(products.category_start, max(cells // len(visits), 1)):
+        tile = problem.product_slice(first, last)
+        demand = problem.demand.tile(tile.start, tile.stop)
+        inputs = replace(problem.pricing_inputs(first, last), unit_cost=CENTS * cost[tile])
+        found = expected_outcomes(demand, inputs, draws.of_categories(first, last), price[tile], "draw_values")
+        profit += (found.draw_value @ visits).sum(axis=1)
+    return profit / CENTS
+
+
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """Return the quantiles ENDS of values [D]."""
+    return float(np.quantile(values, ENDS[0])), float(np.quantile(values, ENDS[1]))
+
+
+def drawn_intervals(problem: PricingProblem, draws: Draws, price: np.ndarray) -> dict[str, tuple[float, float]]:
+    """Return the 90 % intervals of a version's changes from today's prices: units and price_index; price [P, S] cents.
+
+    units: relative change of a period's units. price_index: revenue over what the same units bring at today's prices.
+    The profit with a cost of zero is revenue, and one currency unit of cost per unit takes off the units.
+    """
+    today = problem.products.today[:, None].astype(np.int64)
+    free, one = np.zeros(len(today)), np.ones(len(today))
+    revenue = drawn_profit(problem, draws, price, free)
+    units = revenue - drawn_profit(problem, draws, price, one)
+    at_today = drawn_profit(problem, draws, today, free) - drawn_profit(problem, draws, today, one)
+    moved = drawn_profit(problem, draws, price, problem.products.today / CENTS)
+    return {"units": interval(units / at_today - 1), "price_index": interval(revenue / (revenue - moved))}

@@ -1,0 +1,132 @@
+"""What the report calls the rules and gates of a run, in the words of a pricing manager."""
+
+from collections.abc import Mapping
+
+RULE_WORDS: Mapping[str, str] = {
+    "within_support": "prices seen before",
+    "max_below_competitor": "limit below the competitor",
+    "max_above_competitor": "limit above the competitor",
+    "anchor_max_decrease": "largest fall over several weeks",
+    "anchor_max_increase": "largest rise over several weeks",
+    "max_decrease": "largest decrease",
+    "max_increase": "largest increase",
+    "max_decrease_amount": "largest decrease in money",
+    "max_increase_amount": "largest increase in money",
+    "min_days_between_changes": "rest between two changes",
+    "min_margin_rate": "least margin",
+    "list_price": "list price",
+    "ceiling": "ceiling of the product",
+    "floor": "floor of the product",
+}
+OTHER_WORDS: Mapping[str, str] = {
+    "none": "no rule",
+    "frozen": "price frozen",
+    "override": "price set by hand",
+    "min_change": "move too small to be worth it",
+    "max_changes": "budget of changes spent",
+    "max_segment_ratio": "limit on differences between segments",
+    "family": "one price for the whole family",
+    "no_common_price": "family without a common price",
+    "no_rung": "no allowed price ending",
+    "price_limit": "largest price that exists",
+}
+BOUND_WORDS: Mapping[str, str] = {
+    "anchor": "limit on moves over several weeks",
+    "below_list_price": "list price",
+    "ceiling_column": "ceilings of products",
+    "floor_column": "floors of products",
+    "family_column": "one price for each family",
+    "frozen": "frozen prices",
+    "min_change": "least move worth making",
+    "max_changes": "budget of changes",
+}
+"""Keys of policy.bounds that are not rules of the price table's column binding."""
+BROKEN = "_broken"
+
+GATE_WORDS: Mapping[str, str] = {
+    "max_share_moved": "Share of prices that move",
+    "max_mean_move": "Mean move of a price",
+    "max_share_beyond_moves": "Share of prices beyond a limit on moves",
+    "max_share_missing": "Share of published products without a price now",
+    "same_columns": "The table keeps its columns",
+    "same_currency": "The currency stays",
+    "max_share_changed": "Share of prices that differ from the published ones",
+    "max_share_far": "Share of prices far from the published ones",
+    "max_category_share_changed": "Share of changed prices in the category with the most",
+    "max_category_change": "Mean change in the category that changes most",
+    "max_loss_increase": "Predictions get no worse than the published model's",
+    "certificate": "Limits on the assortment are met",
+    "audit": "Fairness audit accepts the prices",
+}
+"""Every gate; a number that it finds is a share."""
+
+MEASURE_WORDS: Mapping[str, str] = {
+    "units": "Units",
+    "revenue": "Revenue",
+    "profit": "Profit",
+    "margin_rate": "Margin rate",
+    "price_index": "Price index",
+}
+
+
+def rule_words(binding: str) -> str:
+    """Return the words for a value of the price table's column binding."""
+    rule = binding.removesuffix(BROKEN)
+    words = {**RULE_WORDS, **OTHER_WORDS}.get(rule, rule.replace("_", " "))
+    return f"{words} (overruled)" if binding.endswith(BROKEN) else words
+
+
+def gate_words(gate: str) -> str:
+    """Return the words for a gate of publish.gates."""
+    return GATE_WORDS.get(gate, gate.replace("_", " "))
+
+
+def cost_words(rule: str) -> str:
+    """Return the words for a key of the certificate's costs, such as bounds.max_increase or constraints.keep_units."""
+    kind, _, name = rule.partition(".")
+    if not name:
+        return {"ladder": "price endings", "category_ladders": "price endings of categories"}.get(kind, kind)
+    if kind == "bounds":
+        return BOUND_WORDS.get(name) or rule_words(name)
+    return f"limit {name}"
+
+
+def percent(value: float | None, digits: int = 1, signed: bool = True) -> str:
+    """Return a share as text, such as +3.2 %; a dash for None."""
+    if value is None:
+        return "–"
+    rounded = round(100 * value, digits) + 0.0  # no minus zero
+    return f"{rounded:{'+' if signed and rounded else ''},.{digits}f} %".replace("-", "−")
+
+
+def money(value: float | None, currency: str = "", signed: bool = False) -> str:
+    """Return an amount as text: cents below a thousand, whole units from there; a dash for None."""
+    if value is None:
+        return "–"
+    digits = 2 if abs(value) < 1000 else 0
+    return f"{value:{'+' if signed else ''},.{digits}f} {currency}".replace("-", "−").strip()
+
+
+def number(value: float | None, digits: int = 0, signed: bool = False) -> str:
+    """Return a number as text, with thousands; a dash for None."""
+    return "–" if value is None else f"{value:{'+' if signed else ''},.{digits}f}".replace("-", "−")
+
+
+def measure_words(measure: str) -> str:
+    """Return the words for a measure of a limit on the assortment."""
+    return MEASURE_WORDS.get(measure, measure.replace("_", " "))
+
+
+def gate_value(value: float | str) -> str:
+    """Return what a gate found, or its limit, as text: a number is a share."""
+    return percent(value, 2, signed=False) if isinstance(value, int | float) else str(value)
+
+
+def price(value: float) -> str:
+    """Return a price as text."""
+    return f"{value:,.2f}"
+
+
+def amount(value: float) -> str:
+    """Return a number of any size as text: whole from a thousand, else four digits."""
+    return number(value) if abs(value) >= 1000 else f"{value:.4g}".replace("-", "−")
