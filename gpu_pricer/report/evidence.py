@@ -1,0 +1,86 @@
+"""What speaks for the demand model: its scores beside its rivals', its calibration, and its elasticities."""
+
+from typing import Any
+
+import polars as pl
+
+from gpu_pricer.report.words import number
+
+SCORES = {
+    "log_loss": "Log loss",
+    "auc": "AUC",
+    "ece": "Calibration error",
+    "predicted_over_actual": "Predicted / bought",
+}
+MODELS = {
+    "network": "This model",
+    "shrunken_logit": "Logit with household history",
+    "lightgbm_monotone": "Boosted trees",
+}
+MOST_CATEGORIES = 12
+OURS, THE_LOGS = "Model, with the 90 % interval", "Sales log alone, with its 90 % interval"
+
+
+def model_rows(metrics: dict[str, Any]) -> list[dict[str, str]]:
+    """Return a row per model that the held-out sales judge: its name, its scores as text, and a verdict in words."""
+    if "test" not in metrics:
+        return []
+    judged = {"network": metrics["test"], **metrics.get("baselines", {})}
+    rows = []
+    for name, block in judged.items():
+        scores = {title: number(block.get(score), 4) for score, title in SCORES.items()}
+        rows.append({"Model": MODELS.get(name, name.replace("_", " ")), **scores, "Verdict": _verdict(block)})
+    return rows
+
+
+def _verdict(block: dict[str, Any]) -> str:
+    """Return in words whether a rival predicts better than the model, by the interval of the difference."""
+    if "ours_minus_theirs" not in block:
+        return ""
+    low, high = block["ours_minus_theirs"]["log_loss"]
+    return "predicts better" if low > 0 else "predicts worse" if high < 0 else "predicts about as well"
+
+
+def elasticity_rows(metrics: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the intervals of the elasticity by category for a chart, those with the narrowest interval first.
+
+    Each row has name, which (OURS or THE_LOGS), value, low and high. Categories whose own log identifies an elasticity
+    come first; where none does, those with the model's narrowest intervals.
+    """
+    by_category = (metrics.get("price_response") or {}).get("elasticity_by_category") or {}
+    ours = [row | {"name": name} for name, row in by_category.items() if row.get("posterior_low") is not None]
+    observed = [row for row in ours if row.get("observed") is not None]
+    chosen = sorted(observed, key=lambda row: row["high"] - row["low"])
+    chosen = chosen or sorted(ours, key=lambda row: row["posterior_high"] - row["posterior_low"])
+    rows = []
+    for row in chosen[:MOST_CATEGORIES]:
+        name = row["name"]
+        ends = (row["posterior_low"], row["posterior_high"])
+        rows.append({"name": name, "which": OURS, "value": row["elasticity"], "low": ends[0], "high": ends[1]})
+        if row.get("observed") is not None:
+            ends = (row["low"], row["high"])
+            rows.append({"name": name, "which": THE_LOGS, "value": row["observed"], "low": ends[0], "high": ends[1]})
+    return rows
+
+
+def calibration_rates(bins: pl.DataFrame) -> pl.DataFrame:
+    """Return model (in words), predicted and bought rates in %; bins: model, offers, bought, predicted."""
+    rates = (100 * pl.col(name) / pl.col("offers") for name in ("predicted", "bought"))
+    named = pl.col("model").replace(MODELS)
+    found = bins.filter(pl.col("bought") > 0, pl.col("predicted") > 0, pl.col("offers") > 0)
+    return found.select(named, *rates)
+
+
+def fairness_rows(audit: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the groups of the audit with their price indices in % and intervals, for a chart: see charts.intervals."""
+    return [
+        {
+            "name": f"{attribute.replace('_', ' ')}: {group['name']}",
+            "which": "",
+            **{
+                end: 100 * (group[key] - 1) for end, key in (("value", "price_index"), ("low", "low"), ("high", "high"))
+            },
+        }
+        for attribute, entry in (audit.get("attributes") or {}).items()
+        for group in entry["groups"]
+    ]

@@ -1,0 +1,91 @@
+"""What a manager decides on first: prices up, down and kept, the money moved, units, price index and profit."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import polars as pl
+
+from gpu_pricer.report.words import money, number, percent
+from gpu_pricer.tables.price_version import PriceVersion
+
+NO_INTERVAL = "no interval: the demand has no draws, or the table is too large"
+
+
+class Intervals(NamedTuple):
+    """The 90 % intervals by what the log leaves open of the price response; None where there are no draws.
+
+    units: relative change. price_index: as a ratio. profit: the gain over today's prices in currency.
+    """
+
+    units: tuple[float, float] | None
+    price_index: tuple[float, float] | None
+    profit: tuple[float, float] | None
+
+
+UNKNOWN = Intervals(None, None, None)
+
+
+class Figure(NamedTuple):
+    """One number of the page's head: its title, its value, what stands below, and whether the model estimates it."""
+
+    title: str
+    value: str
+    detail: str
+    is_estimate: bool
+
+
+def head_figures(version: PriceVersion, rows: pl.DataFrame, intervals: Intervals) -> list[Figure]:
+    """Return the figures of the page's head; rows: from product_figures."""
+    tally, currency = version.tally, version.currency
+    up, down = (float(rows[name].sum()) for name in ("money_up", "money_down"))
+    return [
+        *_counts(version),
+        Figure("Dearer", money(up, currency), "what the units sold cost more than today, in a period", True),
+        Figure("Cheaper", money(down, currency), "what the units sold cost less than today, in a period", True),
+        Figure(
+            "Units",
+            percent(_change(tally.units_new, tally.units_today)),
+            f"{number(tally.units_new)} in a period, {number(tally.units_today)} at today's prices"
+            + _between(intervals.units, percent),
+            True,
+        ),
+        Figure(
+            "Price index",
+            "–" if tally.price_index is None else percent(tally.price_index - 1),
+            "what shoppers pay for what they buy, against today's prices" + _between(
+                None if intervals.price_index is None else (intervals.price_index[0] - 1, intervals.price_index[1] - 1),
+                percent,
+            ),
+            True,
+        ),
+        Figure(
+            "Profit",
+            percent(_change(tally.profit_new, tally.profit_today)),
+            f"{money(tally.profit_new, currency)} in a period, {money(tally.profit_today, currency)} at today's prices"
+            + _between(_relative(intervals.profit, tally.profit_today), percent),
+            True,
+        ),
+    ]  # fmt: skip
+
+
+def _counts(version: PriceVersion) -> list[Figure]:
+    tally, rows = version.tally, version.tally.rows or 1
+    kept = tally.rows - tally.moved
+    return [
+        Figure(name, percent(count / rows, 0, signed=False), f"{number(count)} of {number(tally.rows)} prices", False)
+        for name, count in (("Prices up", tally.raised), ("Prices down", tally.lowered), ("As today", kept))
+    ]
+
+
+def _change(new: float, today: float) -> float | None:
+    return new / today - 1 if today > 0 else None
+
+
+def _relative(ends: tuple[float, float] | None, today: float) -> tuple[float, float] | None:
+    return None if ends is None or today <= 0 else (ends[0] / today, ends[1] / today)
+
+
+def _between(ends: tuple[float, float] | None, words: Callable[[float], str]) -> str:
+    if ends is None:
+        return f"; {NO_INTERVAL}"
+    return f"; nine times in ten {words(ends[0])} to {words(ends[1])}"

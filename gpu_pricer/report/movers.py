@@ -1,0 +1,104 @@
+"""The products whose prices move the most money: each with its reason in words, and the next best price."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from gpu_pricer.explain import Explanation, category_at, explain_price
+from gpu_pricer.report.product_figures import DOWN, KEPT, MIXED, UP
+from gpu_pricer.report.scored import Scored
+from gpu_pricer.report.words import percent, price, rule_words
+
+CENT = 0.01
+"""Below this much currency, limits on the whole assortment add nothing to a price."""
+
+WEAK, STRONG = 1.0, 2.0
+"""Sizes of an elasticity below which buyers react little to a price, and above which they react strongly."""
+
+
+@dataclass(frozen=True)
+class Mover:
+    """One of the top movers: its row of product_figures, why its price moves, and what the next best price would do."""
+
+    figures: dict[str, object]
+    reason: str
+    runner_up: str
+
+
+def top_movers(scored: Scored, rows: pl.DataFrame, count: int) -> list[Mover]:
+    """Return the movers among the first `count` rows of product_figures."""
+    moved = rows.head(count).filter(pl.col("money") > 0)
+    return [Mover(row, reason_of(row), _runner_up(scored, row)) for row in moved.to_dicts()]
+
+
+def reason_of(row: dict) -> str:
+    """Return one to three sentences on why a product's price moves as it does, from its row of product_figures."""
+    return " ".join(part for part in (_response(row), _limits(row), _rule(row)) if part)
+
+
+def _response(row: dict) -> str:
+    """Return the sentence on how buyers answer the price, and what therefore moves it."""
+    elasticity, direction = row["elasticity"], row["direction"]
+    if direction == KEPT:
+        return "The price stays."
+    act = _act(row)
+    if elasticity is None:
+        return f"{act[0].upper()}{act[1:]}."
+    size = abs(elasticity)
+    how = "little" if size < WEAK else "strongly" if size > STRONG else "moderately"
+    joint = ", but" if (direction == UP and size > STRONG) or (direction == DOWN and size < WEAK) else ":"
+    return f"Buyers react {how} (1 % more on the price loses {size:.1f} % of its units){joint} {act}."
+
+
+def _act(row: dict) -> str:
+    """Return the clause on what moves the price: the limits on the whole assortment, or the product's own profit."""
+    push = row.get("shadow_price") or 0.0
+    if row["direction"] == DOWN and push < -CENT:
+        return "it falls so that the limits on the whole assortment are met"
+    if row["direction"] == UP and push > CENT:
+        return "it rises so that the limits on the whole assortment are met"
+    return {
+        UP: "a higher price earns more than the units it loses",
+        DOWN: "a lower price sells enough more to be worth it",
+        MIXED: "it rises in some segments and falls in others",
+    }[row["direction"]]
+
+
+def _limits(row: dict) -> str:
+    """Return the sentence on limits on the whole assortment that work against the move, "" where none does."""
+    push = row.get("shadow_price") or 0.0
+    is_against = (row["direction"] == UP and push < -CENT) or (row["direction"] == DOWN and push > CENT)
+    return "The limits on the whole assortment hold it back." if is_against else ""
+
+
+def _rule(row: dict) -> str:
+    """Return the sentence on the rule that stops most segments' prices, "" where none does."""
+    if row["binding"] == "none":
+        return ""
+    return f"What stops it: {rule_words(row['binding'])}."
+
+
+def _runner_up(scored: Scored, row: dict) -> str:
+    """Return what the best other allowed price would do, in the segment with the most visits."""
+    found, segment = _explained(scored, int(row["row"]))
+    if found.runner_up is None:
+        return "No other price is allowed."
+    change = found.runner_up.category_value - found.now.category_value
+    share = change / abs(found.now.category_value) if found.now.category_value else 0.0
+    verdict = f"would earn {percent(abs(share), 2, signed=False)} {'more' if change > 0 else 'less'} in its category"
+    why = ", which the limits on the whole assortment forbid" if change > 0 and scored.policy.active_constraints else ""
+    return f"{price(found.runner_up.price)} {verdict}{why} (segment {segment})."
+
+
+def _explained(scored: Scored, row: int) -> tuple[Explanation, object]:
+    """Return the explanation of a product's price in the segment with the most visits, and the segment's id."""
+    problem = scored.problem
+    segment = int(np.argmax(problem.segments.visits))
+    index = int(np.searchsorted(problem.products.category_start, row, side="right")) - 1
+    prices = scored.price[problem.product_slice(index, index + 1), segment]
+    category = category_at(problem, row, segment, prices)
+    ladder = scored.policy.ladders[problem.limits.ladder[row]]
+    low, high = scored.support[row]
+    found = explain_price(category, row, ladder, (float(low), float(high)), None, None)
+    return found, problem.segments.segment_id[segment]

@@ -1,0 +1,123 @@
+"""Everything that the templates read, section by section, from a scored version and what lies beside it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from gpu_pricer.report import charts, evidence
+from gpu_pricer.report.comparison import against_published
+from gpu_pricer.report.demand_figures import demand_figures
+from gpu_pricer.report.headline import Intervals, head_figures
+from gpu_pricer.report.movers import top_movers
+from gpu_pricer.report.packing import pack
+from gpu_pricer.report.page import render_page
+from gpu_pricer.report.product_figures import product_figures
+from gpu_pricer.report.product_table import TableLimits, table_columns_of
+from gpu_pricer.report.rules import limits_of, rule_costs_of, rules_that_bind
+from gpu_pricer.report.scored import Scored
+from gpu_pricer.report.segment_figures import segment_figures
+from gpu_pricer.report.settings import ReportSettings
+
+MOST_EXAMPLES = 5
+"""Products named of each reason for which products have no price."""
+
+
+class GateRow(NamedTuple):
+    """A gate as the page shows it: its name, what was found and the limit, and whether it is passed or accepted."""
+
+    gate: str
+    found: float | str
+    limit: float | str
+    is_passed: bool
+    accepted_for: str | None
+
+
+class Surroundings(NamedTuple):
+    """What the report reads beside the version.
+
+    names: product_id and name. gates: their outcomes. published: when and by whom, None for a version that is not
+    published. older: the folder of the version published before, None without one. metrics: of the held-out sales,
+    empty without. bins: of the calibration, None without. intervals, uniform_profit: of the outlook. certificate,
+    audit, summary (of prepare), unpriced: as their files say. record: run.json of score, {} without.
+    """
+
+    names: pl.DataFrame
+    gates: Sequence[GateRow]
+    published: Mapping[str, Any] | None
+    older: Path | None
+    metrics: dict[str, Any]
+    bins: pl.DataFrame | None
+    intervals: Intervals
+    uniform_profit: float | None
+    certificate: dict[str, Any]
+    audit: dict[str, Any]
+    summary: dict[str, Any]
+    unpriced: pl.DataFrame
+    record: dict[str, Any]
+
+
+def report_page(scored: Scored, beside: Surroundings, settings: ReportSettings) -> str:
+    """Return the report as one HTML page."""
+    demand = demand_figures(scored.problem, scored.price, scored.support)
+    rows = product_figures(scored, demand, beside.names)
+    movers, segments = top_movers(scored, rows, settings.movers), segment_figures(scored, demand)
+    rules, costs = rules_that_bind(scored), rule_costs_of(beside.certificate)
+    table = table_columns_of(scored, rows, demand, TableLimits(settings.products, settings.cells))
+    older = None if beside.older is None else against_published(scored.folder, beside.older, rows, settings.movers)
+    sections = {
+        **beside._asdict(),
+        "version": scored.version,
+        "info": scored.artefact.info,
+        "currency": scored.version.currency,
+        "head": head_figures(scored.version, rows, beside.intervals),
+        "movers": movers,
+        "curves": [mover.figures for mover in movers[: settings.curves]],
+        "older": older,
+        "rules": rules.to_dicts(),
+        "costs": costs,
+        "limits": limits_of(beside.certificate),
+        "segments": segments.to_dicts(),
+        "models": evidence.model_rows(beside.metrics),
+        "products": {"shown": min(rows.height, settings.products), "on_shelf": rows.height},
+        "quality": _quality(scored, beside, rows),
+    }
+    drawn = _charts(rows, rules, costs, beside, scored.version.currency)
+    return render_page(sections | {"drawn": list(drawn)}, drawn | {"curve": charts.demand_curve()}, pack(table))
+
+
+def _charts(
+    rows: pl.DataFrame, rules: pl.DataFrame, costs: list[dict], beside: Surroundings, currency: str
+) -> dict[str, dict[str, Any]]:
+    """Return the specifications of the charts whose data there are, by the id of their place on the page."""
+    found = {"moves": charts.move_histogram(rows), "rules": charts.rule_bars(rules)}
+    if costs:
+        found["costs"] = charts.cost_bars(costs, currency)
+    elasticities = evidence.elasticity_rows(beside.metrics)
+    if elasticities:
+        names = (evidence.OURS, evidence.THE_LOGS)
+        found["elasticities"] = charts.intervals(elasticities, "% of the units for 1 % on the price", names)
+    if beside.bins is not None:
+        found["calibration"] = charts.calibration(evidence.calibration_rates(beside.bins))
+    groups = evidence.fairness_rows(beside.audit)
+    if groups:
+        title = "Price of the basket against the mean, in %"
+        found["fairness"] = charts.intervals(groups, title, ("", ""))
+    return found
+
+
+def _quality(scored: Scored, beside: Surroundings, rows: pl.DataFrame) -> dict[str, Any]:
+    """Return what is known of the data: assumed costs, prices outside what training saw, products without a price."""
+    ids = pl.col("product_id").cast(pl.String)
+    reasons = beside.unpriced.group_by("reason").agg(products=pl.len(), examples=ids.head(MOST_EXAMPLES))
+    outside = (pl.col("price") < pl.col("support_low") - 0.005) | (pl.col("price") > pl.col("support_high") + 0.005)
+    broken = beside.summary.get("broken_rules") or {}
+    return {
+        "reasons": reasons.sort("products", descending=True).to_dicts(),
+        "assumed": int(rows["is_cost_assumed"].sum()),
+        "outside": rows.filter(outside).height,
+        "on_shelf": rows.height,
+        "off_shelf": scored.version.tally.products - scored.version.tally.on_shelf,
+        "broken": [(table, rule, count) for table, rules in broken.items() for rule, count in rules.items() if count],
+    }
