@@ -14,5 +14,6 @@ JOBS = {
     "assign": "users -> the segments of the demand artefact",
     "explain": "one published price, derived",
     "evaluate": "held-out tests of the demand model and, on synthetic data, profit under the truth",
-    "run": "prepare, train, score, evaluate and publish, in order",
+    "report": "one HTML page on a scored version, for the people who decide about it",
+    "run": "prepare, train, score, evaluate, publish and report, in order",
 }

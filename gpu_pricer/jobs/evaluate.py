@@ -17,6 +17,7 @@ from gpu_pricer.evaluation.blocks import evaluate_all
 from gpu_pricer.evaluation.demand import CatalogDemand
 from gpu_pricer.evaluation.demand.price_response import response_curves
 from gpu_pricer.evaluation.held_out import HeldOut
+from gpu_pricer.evaluation.metrics import calibration_bins
 from gpu_pricer.jobs.evaluation_inputs import held_out_file, judged_demand, judged_version, read_evaluation_inputs
 from gpu_pricer.jobs.priced_catalog import pricing_day
 from gpu_pricer.jobs.scoreboard import scoreboard, wide_console
@@ -27,6 +28,7 @@ from gpu_pricer.tables.replacing import replacing_file
 log = logging.getLogger(__name__)
 
 INTERVALS = "elasticities.parquet"
+CALIBRATION = "calibration.parquet"
 
 
 def inputs(config: DictConfig) -> list[Path]:
@@ -77,6 +79,8 @@ def main(config: DictConfig) -> None:
                               train.response corrected them; baselines: gains of the other price lists
 
             paths.work/elasticities.parquet   segment_id, category_id, elasticity, low, high: 90 % of the posterior
+            paths.work/calibration.parquet    model, and in 20 bins of equal weight the weights of its offers, of those
+                                              bought and of the predicted purchases
             paths.work/plots/*.svg            calibration, response_curves, elasticities, segmentation
 
     Blocks whose inputs are missing are left out of the file, and the log says so; with no input at all the job ends
@@ -94,6 +98,9 @@ def main(config: DictConfig) -> None:
         with replacing_file(work / INTERVALS) as fresh:
             write_table(metrics.intervals, fresh)
     write_metrics(work / "metrics.json", metrics.blocks)
+    if found.held_out is not None:
+        with replacing_file(work / CALIBRATION) as fresh:
+            write_table(_calibration(found.held_out, metrics.probabilities), fresh)
     if settings.plots and found.held_out is not None:
         _draw_calibration(work / "plots", found.held_out, metrics.probabilities)
     if settings.plots and found.demand is not None:
@@ -110,6 +117,17 @@ def write_metrics(path: Path, metrics: dict) -> None:
     with replacing_file(path) as fresh:
         fresh.write_text(json.dumps(_json_ready(metrics), indent=2, allow_nan=False) + "\n")
     log.info("wrote %s", path)
+
+
+def _calibration(held_out: HeldOut, probabilities: dict[str, np.ndarray]) -> pl.DataFrame:
+    """Return model, offers, bought and predicted of each model's calibration bins; probabilities: [N] by model."""
+    bought, weight = held_out.offers["bought"].to_numpy(), held_out.offers["weight"].cast(pl.Float64).to_numpy()
+    bins = [
+        pl.DataFrame(dict(zip(("offers", "bought", "predicted"), calibration_bins(bought, found, weight), strict=True)))
+        .select(pl.lit(model).alias("model"), pl.all())
+        for model, found in probabilities.items()
+    ]  # fmt: skip
+    return pl.concat(bins)
 
 
 def _draw_calibration(folder: Path, held_out: HeldOut, probabilities: dict[str, np.ndarray]) -> None:

@@ -1,4 +1,4 @@
-"""run: every job in order, from raw tables to an evaluated, published price table."""
+"""run: every job in order, from raw tables to an evaluated, published price table and the report on it."""
 
 import json
 import logging
@@ -9,12 +9,13 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from gpu_pricer.errors import InputError
+from gpu_pricer.errors import InputError, Refused
 from gpu_pricer.evaluation.repetition import repeated_metrics
 from gpu_pricer.jobs import evaluate, prepare, publish, score, train
 from gpu_pricer.jobs.ending import is_helper
 from gpu_pricer.jobs.outlook import Outlook, outlook_of
 from gpu_pricer.jobs.plan import RunPlan
+from gpu_pricer.jobs.report import write_report
 from gpu_pricer.jobs.run_record import run_job
 from gpu_pricer.jobs.scoreboard import scoreboard, wide_console
 from gpu_pricer.jobs.summary import closing_lines
@@ -29,7 +30,7 @@ SETTINGS = {
     "train": ("split", "trainer", "model", "train.encoding", "train.segments", "train.export", "train.response"),
     "score": ("policy", "score", "fairness"),
     "evaluate": ("policy", "evaluate"),
-    "publish": ("publish", "fairness"),
+    "publish": ("publish", "fairness", "report"),
 }
 """The parts of the configuration that each step makes objects of, beside what `prepare` checks first."""
 STEPS = {"prepare": prepare, "train": train, "score": score, "evaluate": evaluate, "publish": publish}
@@ -44,7 +45,8 @@ def main(config: DictConfig) -> dict[str, object]:
     """Prepare, train, score, evaluate and publish, in order; the first failure ends the run.
 
     After a failure the published table is still the last complete version, and the job can be run again. At its end
-    the job prints where the prices are, the profit they are expected to earn, and how to read them.
+    the job writes paths.work/report.html (see gpu-pricer report --help), also where a gate refuses the version, and
+    prints where the prices are, the profit they are expected to earn, and how to read them.
 
     run.steps=[...] runs only some of the steps. run.folds and run.seeds repeat the steps for every fold and seed, each
     in paths.work/<fold>/seed<k>; paths.work/metrics.json then has the mean and the spread of all metrics.
@@ -61,19 +63,28 @@ def main(config: DictConfig) -> dict[str, object]:
         return {"runs": _repeat(plan, config)}
     seconds = _take(["train"] if is_helper() else plan.steps, config)
     if "publish" in seconds and not config.publish.dry_run:
+        folder = Path(config.paths.prices) / str(current_run(Path(config.paths.prices)))
+        outlook = _outlook(config, folder) if "score" in plan.steps else None
+        _report(config, folder, outlook)
         console = Console(highlight=False, markup=False, soft_wrap=True)
-        outlook = _outlook(config) if "score" in plan.steps else None
         for line in closing_lines(Path(config.paths.prices), Path(config.paths.catalog), outlook):
             console.print(line)
     return {"steps": seconds}
 
 
-def _outlook(config: DictConfig) -> Outlook | None:
-    """Return the outlook of the version that the run has published; None where it is not computed."""
-    folder = Path(config.paths.prices) / str(current_run(Path(config.paths.prices)))
+def _outlook(config: DictConfig, folder: Path) -> Outlook | None:
+    """Return the outlook of a version that the run has scored; None where it is not computed."""
     artefact = read_artefact(Path(config.paths.demand))
     version, policy = read_version(folder), instantiate(config.policy)
     return outlook_of(version, folder, artefact, Path(config.paths.catalog), policy)
+
+
+def _report(config: DictConfig, folder: Path, outlook: Outlook | None) -> None:
+    """Write the report on a version in the long layout; the wide one has neither units nor profit to report."""
+    if read_version(folder).layout == "long":
+        write_report(config, folder, outlook)
+    else:
+        log.info("no report: it needs score.layout=long")
 
 
 def _check_settings(steps: list[str], config: DictConfig) -> None:
@@ -100,7 +111,12 @@ def _take(steps: list[str], config: DictConfig) -> dict[str, float]:
     seconds = {}
     for name in steps:
         log.info("%s …", name)
-        record = run_job(name, STEPS[name], config)
+        try:
+            record = run_job(name, STEPS[name], config)
+        except Refused:
+            if name == "publish" and config.paths.shards is not None:
+                _report(config, Path(config.paths.shards), None)
+            raise
         if "version" in record:
             config = cast(DictConfig, OmegaConf.merge(config, {"paths": {"shards": record["version"]}}))
         seconds[name] = record["seconds"]

@@ -1,0 +1,196 @@
+"""report: one HTML page on a scored version, for the people who decide about it."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from gpu_pricer.constraints.warm_start import CERTIFICATE
+from gpu_pricer.errors import UNREADABLE, InputError, first_line
+from gpu_pricer.gates import Evidence, judge_version, known_metrics
+from gpu_pricer.gates.published import read_published
+from gpu_pricer.jobs.evaluate import CALIBRATION
+from gpu_pricer.jobs.outlook import Outlook, outlook_of
+from gpu_pricer.jobs.version_sources import read_sources, source_paths
+from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
+from gpu_pricer.report.drawn_profit import drawn_intervals
+from gpu_pricer.report.headline import UNKNOWN, Intervals
+from gpu_pricer.report.product_figures import product_names
+from gpu_pricer.report.scored import Scored, scored_version
+from gpu_pricer.report.sections import GateRow, Surroundings, report_page
+from gpu_pricer.report.settings import ReportSettings
+from gpu_pricer.tables.price_version import FAIRNESS, PUBLICATION, RECORD, RUN_RECORD, PriceVersion, read_version
+from gpu_pricer.tables.published_table import current_run, published_runs
+from gpu_pricer.tables.replacing import replacing_file
+
+log = logging.getLogger(__name__)
+
+PAGE = "report.html"
+"""In paths.work, and not in the version's folder, whose seal a further file would break."""
+
+
+def inputs(config: DictConfig) -> list[Path]:
+    """Return the files that `report` reads, except those of the price table."""
+    folder = _folder(config)
+    return [*source_paths(config, folder, read_version(folder)), folder / RUN_RECORD, _metrics_file(config)]
+
+
+def main(config: DictConfig) -> dict[str, object]:
+    """Write one self-contained HTML page on a version: what to decide on first, then why, then every product.
+
+    Reads   paths.prices          the published version; or the version in paths.shards
+            paths.work            metrics.json and calibration.parquet of `evaluate`, summary.json of `prepare`
+            paths.catalog         the columns of report.label, which name products to a person
+    Writes  paths.work/report.html
+
+    The page needs no network. It says which numbers are the demand model's own estimates. `run` writes it at its end,
+    also when a gate refuses the version, so that the page says why.
+
+    Example: gpu-pricer report
+             gpu-pricer report paths.shards=prices/tonight report.label=[brand,product_type]
+    """
+    return {"page": str(write_report(config, _folder(config)))}
+
+
+def write_report(config: DictConfig, folder: Path, outlook: Outlook | None = None) -> Path:
+    """Write the page on a version and return its path; outlook: of this version, None to compute it."""
+    settings: ReportSettings = instantiate(config.report)
+    version = read_version(folder)
+    sources = read_sources(config, folder, version)
+    scored = scored_version(folder, version, *sources)
+    if outlook is None:
+        catalog = source_paths(config, folder, version)[1]
+        outlook = outlook_of(version, folder, sources.artefact, catalog, sources.policy)
+    page = report_page(scored, _beside(config, scored, outlook, settings), settings)
+    path = Path(config.paths.work) / PAGE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing_file(path) as fresh:
+        fresh.write_text(page, encoding="utf-8")
+    log.info("wrote %s (%.1f MB)", path, path.stat().st_size / 1e6)
+    return path
+
+
+def _folder(config: DictConfig) -> Path:
+    """Return the version to report on: paths.shards, by default the published one."""
+    if config.paths.shards is not None:
+        return Path(config.paths.shards)
+    prices = Path(config.paths.prices)
+    run = current_run(prices)
+    if run is None:
+        raise InputError(
+            f"paths.prices must hold a published version to report on, found none in {prices}: publish one, or name a "
+            "scored one with paths.shards"
+        )
+    return prices / run
+
+
+def _beside(config: DictConfig, scored: Scored, outlook: Outlook | None, settings: ReportSettings) -> Surroundings:
+    """Return what the report reads beside the version."""
+    folder, version, work = scored.folder, scored.version, Path(config.paths.work)
+    publications = _json(folder / PUBLICATION, [])
+    is_published = version.run in published_runs(Path(config.paths.prices))
+    published = publications[-1] if is_published and publications else None
+    metrics = known_metrics(folder, version, None, _metrics_file(config))
+    if not metrics:
+        log.info("no held-out scores of the demand of %s: the report leaves them out", version.run)
+    is_drawn = outlook is not None and scored.artefact.posterior is not None
+    uniform = None if outlook is None else outlook.uniform
+    return Surroundings(
+        names=_names(config, scored, settings),
+        gates=_gates(config, folder, version) if published is None else _recorded_gates(published),
+        published=published,
+        older=_older(config, published),
+        metrics=metrics,
+        bins=_bins(work / CALIBRATION) if metrics else None,
+        intervals=_intervals(scored, outlook) if is_drawn and outlook is not None else UNKNOWN,
+        uniform_profit=None if uniform is None else uniform.profit,
+        certificate=_json(folder / RECORD / CERTIFICATE, {}),
+        audit=_json(folder / FAIRNESS, {}),
+        summary=_json(Path(config.paths.data) / "summary.json", {}),
+        unpriced=pl.read_parquet(folder / RECORD / "unpriced.parquet"),
+        record=_scoring(work, version),
+    )
+
+
+def _intervals(scored: Scored, outlook: Outlook) -> Intervals:
+    category_id = scored.products["category_id"].rle().struct.field("value")
+    draws = posterior_draws(scored.artefact, category_id)
+    return Intervals(**drawn_intervals(scored.problem, draws, scored.price), profit=outlook.gain)
+
+
+def _names(config: DictConfig, scored: Scored, settings: ReportSettings) -> pl.DataFrame:
+    """Return product_id and the products' names; InputError for a column that the catalog does not have."""
+    if not settings.label:
+        return product_names(scored.catalog, [])
+    path = Path(config.paths.catalog)
+    try:
+        columns = pl.read_parquet_schema(path)
+        missing = [name for name in settings.label if name not in columns]
+        if missing:
+            raise InputError(
+                f"report.label must name columns of {path}, found {', '.join(missing)} but only {', '.join(columns)}: "
+                "mend it, or set report.label=[]"
+            )
+        return product_names(pl.read_parquet(path, columns=["product_id", *settings.label]), settings.label)
+    except UNREADABLE as error:
+        raise InputError(
+            f"{path} must hold the columns of report.label, found: {first_line(error)}: set paths.catalog or "
+            "report.label=[]"
+        ) from error
+
+
+def _gates(config: DictConfig, folder: Path, version: PriceVersion) -> list[GateRow]:
+    """Return what the gates find of a version that is not published, against the version that is."""
+    prices, publication = Path(config.paths.prices), instantiate(config.publish, _convert_="all")
+    current = current_run(prices)
+    has_older = current not in (None, version.run) and publication.gates.has_comparison
+    published = read_published(prices, str(current)) if has_older else None
+    evidence = Evidence(_metrics_file(config), instantiate(config.fairness).max_gap)
+    outcomes = judge_version(folder, version, publication.gates, published, evidence).outcomes
+    return [GateRow(found.gate, found.found, found.limit, found.is_passed, None) for found in outcomes]
+
+
+def _recorded_gates(published: dict[str, Any]) -> list[GateRow]:
+    """Return what the gates found when the version was published."""
+    accepted = published["accepted"]
+    return [
+        GateRow(gate, entry["found"], entry["limit"], entry["is_passed"], accepted.get(gate))
+        for gate, entry in published["gates"].items()
+    ]
+
+
+def _older(config: DictConfig, published: dict[str, Any] | None) -> Path | None:
+    """Return the folder of the version that this one replaced or would replace, None if it is not there any more."""
+    prices = Path(config.paths.prices)
+    run = current_run(prices) if published is None else published["replaces"]
+    return prices / run if run is not None and any((prices / run).glob("*.parquet")) else None
+
+
+def _metrics_file(config: DictConfig) -> Path:
+    return Path(config.paths.work) / "metrics.json"
+
+
+def _scoring(work: Path, version: PriceVersion) -> dict[str, Any]:
+    """Return the run.json of the job that scored the version, {} where another version was scored since."""
+    record: dict[str, Any] = _json(work / "score" / "run.json", {})
+    return record if Path(record.get("version") or "").name == version.run else {}
+
+
+def _bins(path: Path) -> pl.DataFrame | None:
+    return pl.read_parquet(path) if path.is_file() else None
+
+
+def _json(path: Path, default: Any) -> Any:
+    """Return the content of a JSON file, the default without the file; InputError for a broken one."""
+    if not path.is_file():
+        return default
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path} must be whole JSON, found: {first_line(error)}: run the job that wrote it again"
+        ) from error

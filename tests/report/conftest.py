@@ -1,0 +1,71 @@
+"""A shop with two published versions and one that gates refuse, whose products have names that look like HTML."""
+
+import logging
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+import pytest
+
+from gpu_pricer.cli import main
+from gpu_pricer.tables.artefact import write_artefact
+from tests.markets import catalog_of, small_artefact, with_posterior
+
+HOSTILE = "</script><img src=x onerror=\"document.title='taken'\">"
+ARTEFACT = replace(
+    with_posterior(small_artefact(61, segments=4, products=30, categories=5), 0.2),
+    user_segments=pl.DataFrame({"user_id": np.arange(80), "segment_id": [f"s{k % 4}" for k in range(80)]}),
+)
+ASSUMED = pl.when(pl.int_range(pl.len()) % 9 == 0).then(pl.lit("assumed")).otherwise(pl.lit("given"))
+CATALOG = catalog_of(ARTEFACT).with_columns(
+    title=pl.lit(HOSTILE + " ") + pl.col("product_id"),
+    cost_source=ASSUMED,
+)
+UNKNOWN = CATALOG.head(1).with_columns(product_id=pl.lit("unheard"), category_id=pl.lit("<b>none</b>"))
+VOLUME = "+policy.constraints.volume={measure: units, at_least: 1.0, relative_to: current_prices}"
+SETTINGS = (VOLUME, "score.details=[parts]", "data.protected=[age]", "data.label=[title]", "backend=cpu")
+FREE = ("publish.gates.max_share_moved=1", "publish.gates.max_mean_move=1")
+
+
+class Shop(NamedTuple):
+    """The folder of a shop: one was published before two, which is current; refused holds what `run` wrote of three."""
+
+    folder: Path
+    page: str
+    refused: str
+
+
+def run_job(folder, *arguments):
+    """The exit status of a command in a folder; logging is left as it was."""
+    root = logging.getLogger()
+    handlers, level, before = root.handlers[:], root.level, Path.cwd()
+    try:
+        os.chdir(folder)
+        return main(list(arguments))
+    finally:
+        os.chdir(before)
+        root.handlers[:] = handlers
+        root.setLevel(level)
+
+
+@pytest.fixture(scope="session")
+def report_shop(tmp_path_factory):
+    """A shop that no test may change."""
+    folder = tmp_path_factory.mktemp("reported")
+    (folder / "work/data").mkdir(parents=True)
+    write_artefact(ARTEFACT, folder / "work/demand")
+    pl.concat([CATALOG, UNKNOWN]).write_parquet(folder / "work/data/products.parquet")
+    users = pl.DataFrame({"user_id": np.arange(80), "age": np.where(np.arange(80) % 2, "old", "young")})
+    users.write_parquet(folder / "work/data/users.parquet")
+    assert run_job(folder, "score", "data.protected=[]", "backend=cpu", "paths.shards=prices/one") == 0
+    assert run_job(folder, "publish", "data.protected=[]", *FREE) == 0
+    assert run_job(folder, "score", *SETTINGS, "score.leave_one_out=true", "paths.shards=prices/two") == 0
+    assert run_job(folder, "publish", *SETTINGS, *FREE) == 0
+    assert run_job(folder, "report", *SETTINGS) == 0
+    page = (folder / "work/report.html").read_text()
+    refused = (*SETTINGS, "run.steps=[score,publish]", "paths.shards=prices/three", "publish.gates.max_share_moved=0")
+    assert run_job(folder, "run", *refused) == 3
+    return Shop(folder, page, (folder / "work/report.html").read_text())

@@ -1,0 +1,193 @@
+"""The page holds everything itself, escapes what users' data say, and tells why a gate refuses."""
+
+import base64
+import gzip
+import json
+import re
+
+import numpy as np
+import pytest
+
+from gpu_pricer.gates import GATES
+from gpu_pricer.report.movers import reason_of
+from gpu_pricer.report.packing import TYPES, pack
+from gpu_pricer.report.page import script_json
+from gpu_pricer.report.settings import ReportSettings
+from gpu_pricer.report.words import (
+    BROKEN,
+    GATE_WORDS,
+    OTHER_WORDS,
+    RULE_WORDS,
+    cost_words,
+    gate_value,
+    gate_words,
+    money,
+    percent,
+    rule_words,
+)  # fmt: skip
+from gpu_pricer.tables.price_table import BINDINGS, RULES
+from tests.report.conftest import CATALOG, FREE, HOSTILE, SETTINGS, run_job
+
+
+def unpacked(text):
+    """Columns by name, read as the page's script reads them."""
+    content = gzip.decompress(base64.b64decode(text))
+    size = int.from_bytes(content[:4], "little")
+    kinds = {script: kind for kind, script in TYPES.items()}
+    found = {}
+    for entry in json.loads(content[4 : 4 + size]):
+        part = content[4 + size + entry["start"] :][: entry["length"]]
+        assert (4 + size + entry["start"]) % 8 == 0  # typed arrays of JavaScript begin at multiples of their size
+        is_json = entry["type"] == "json"
+        found[entry["name"]] = json.loads(part) if is_json else np.frombuffer(part, kinds[entry["type"]])
+    return found
+
+
+def script_of(page, name):
+    return re.search(rf'<script type="[^"]*" id="{name}">(.*?)</script>', page, re.DOTALL)[1]
+
+
+def test_packed_columns_come_out_as_they_went_in():
+    columns = {
+        "text": ["é", "</script>", ""],
+        "cents": np.array([1, -2, 2**30], np.int32),
+        "odd": np.array([7], np.uint8),
+        "share": np.array([[0.5, np.nan]], np.float32),
+    }
+
+    found = unpacked(pack(columns))
+
+    assert found.pop("text") == columns.pop("text")
+    for name, column in columns.items():
+        assert np.array_equal(found[name], column.ravel(), equal_nan=column.dtype.kind == "f")
+
+
+def test_every_product_on_the_shelf_is_in_the_page_with_its_text_id(report_shop):
+    found = unpacked(script_of(report_shop.page, "packed"))
+    today = dict(CATALOG.select("product_id", "price").iter_rows())
+
+    assert len(found["id"]) > 20
+    assert all(isinstance(name, str) for name in found["id"])
+    assert [round(100 * today[name]) for name in found["id"]] == found["today"].tolist()
+    assert found["name"] == [f"{HOSTILE} {name}" for name in found["id"]]
+    assert len(found["prices"]) == len(found["id"]) * len(found["segments"])
+    assert (found["prices"].reshape(len(found["id"]), -1).min(axis=1) == found["low"]).all()
+
+
+def markup_of(page):
+    """The page without the programs that it carries; the data between them stay."""
+    return re.sub(r"<script>.*?</script>", "<script></script>", page, flags=re.DOTALL)
+
+
+def test_names_from_the_users_data_are_never_html(report_shop):
+    page = markup_of(report_shop.page)
+
+    assert "<img" not in page
+    assert page.count("&lt;/script&gt;&lt;img") > 10
+    assert "<b>none</b>" not in page
+    assert page.count("<script") == page.count("</script>") == 4
+
+
+def test_json_in_a_script_holds_no_letter_that_ends_it():
+    text = script_json({"name": "</script><!--<script> & \u2028"})
+
+    assert json.loads(text) == {"name": "</script><!--<script> & \u2028"}
+    assert not {*"<>&\u2028"} & {*text}
+
+
+def test_page_asks_no_network(report_shop):
+    page = markup_of(report_shop.page)
+
+    assert "default-src 'none'" in page
+    assert re.findall(r'<(?:link|img|iframe)\b|\ssrc="', page) == []
+    assert len(report_shop.page.encode()) < 10e6
+
+
+def test_page_says_what_is_an_estimate_and_who_published(report_shop):
+    text = re.sub(r"<[^>]*>", " ", report_shop.page)
+
+    assert text.count("model's estimate") + text.count("model&#39;s estimate") >= 5
+    assert re.search(r"nine times in ten [+−\d.]+ % to [+−\d.]+ %", text)
+    assert re.search(r"Published \d{4}-\d\d-\d\d \d\d:\d\d UTC by \w+", text)
+    assert "Against  one" in re.sub(r" +", "  ", text)
+    assert "neither the product nor a fallback of its category" in text
+
+
+def test_page_of_a_refused_version_says_which_gate_and_that_readers_see_the_last_version(report_shop):
+    page = report_shop.refused
+
+    assert "Version three" in page
+    assert "not published: a gate refuses it" in page
+    assert re.search(r"1 of \d+ gates refuses this version", page)
+    row = re.search(r"<tr><td>Share of prices that move</td>.*?</tr>", page, re.DOTALL)[0]
+    assert "refused" in row
+    assert (report_shop.folder / "prices/_current").resolve().name == "two"
+
+
+def test_report_leaves_the_seal_of_the_version_whole(report_shop):
+    folder = report_shop.folder
+
+    assert list((folder / "prices").rglob("*.html")) == []
+    assert run_job(folder, "publish", *SETTINGS, *FREE, "paths.shards=prices/three", "publish.dry_run=true") == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("report.label=[colour]",), "report.label must name columns of"),
+        (("paths.prices=nowhere",), "paths.prices must hold a published version to report on"),
+        (("report.movers=0",), "report.movers"),
+    ],
+)
+def test_what_the_user_can_mend_is_one_line(report_shop, capsys, arguments, said):
+    assert run_job(report_shop.folder, "report", *SETTINGS, *arguments) == 2
+
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("gpu-pricer report:")]
+    assert len(lines) == 1
+    assert said in lines[0]
+
+
+def test_every_binding_and_every_gate_has_words():
+    assert {*RULE_WORDS} == {*RULES}
+    assert {*RULE_WORDS, *OTHER_WORDS} == {name.removesuffix(BROKEN) for name in BINDINGS}
+    assert {*GATE_WORDS} == {*GATES}
+    words = [rule_words(name) for name in BINDINGS]
+    assert len({*words}) == len(words)
+    assert not [text for text in words if "_" in text]
+
+
+def test_words_of_numbers_have_no_minus_zero_and_the_minus_sign():
+    assert percent(-0.0001) == "0.0 %"
+    assert percent(0.034) == "+3.4 %"
+    assert percent(-0.034, signed=False) == "−3.4 %"
+    assert percent(None) == "–"
+    assert money(1234.56, "USD") == "1,235 USD"
+    assert money(-2.5, signed=True) == "−2.50"
+    assert gate_value(0.05) == "5.00 %"
+    assert gate_value("USD") == "USD"
+    assert gate_words("audit") == "Fairness audit accepts the prices"
+    assert cost_words("constraints.keep_units") == "limit keep_units"
+    assert cost_words("bounds.anchor") == "limit on moves over several weeks"
+
+
+MOVER = {"elasticity": -1.5, "direction": "up", "binding": "max_increase", "shadow_price": 0.0}
+
+
+def test_reason_tells_the_response_the_limits_and_the_rule():
+    up = reason_of(MOVER)
+    pushed = reason_of(MOVER | {"direction": "down", "shadow_price": -0.5, "binding": "none"})
+    held = reason_of(MOVER | {"shadow_price": -0.5})
+
+    assert "1 % more on the price loses 1.5 % of its units): a higher price earns more" in up
+    assert up.endswith("What stops it: largest increase.")
+    assert pushed.endswith("it falls so that the limits on the whole assortment are met.")
+    assert "The limits on the whole assortment hold it back." in held
+    assert reason_of(MOVER | {"direction": "kept", "binding": "none"}) == "The price stays."
+
+
+@pytest.mark.parametrize("wrong", [{"movers": 0}, {"curves": 1.5}, {"products": -1}, {"label": "brand"}])
+def test_settings_refuse_what_makes_no_page(wrong):
+    settings = {"movers": 5, "curves": 2, "products": 10, "cells": 10, "label": []}
+
+    with pytest.raises(ValueError, match=f"report.{next(iter(wrong))}"):
+        ReportSettings(**settings | wrong)
