@@ -108,6 +108,7 @@ def _beside(config: DictConfig, scored: Scored, outlook: Outlook | None, setting
         bins=_bins(work / CALIBRATION) if metrics else None,
         intervals=_intervals(scored, outlook) if is_drawn and outlook is not None else UNKNOWN,
         uniform_profit=None if uniform is None else uniform.profit,
+        is_uniform_a_bound=uniform is not None and uniform.is_bound,
         certificate=_json(folder / RECORD / CERTIFICATE, {}),
         audit=_json(folder / FAIRNESS, {}),
         summary=_json(Path(config.paths.data) / "summary.json", {}),

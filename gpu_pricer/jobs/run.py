@@ -3,7 +3,7 @@
 import json
 import logging
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -11,11 +11,10 @@ from rich.console import Console
 
 from gpu_pricer.errors import InputError, Refused
 from gpu_pricer.evaluation.repetition import repeated_metrics
-from gpu_pricer.jobs import evaluate, prepare, publish, score, train
+from gpu_pricer.jobs import evaluate, prepare, publish, report, score, train
 from gpu_pricer.jobs.ending import is_helper
 from gpu_pricer.jobs.outlook import Outlook, outlook_of
 from gpu_pricer.jobs.plan import RunPlan
-from gpu_pricer.jobs.report import write_report
 from gpu_pricer.jobs.run_record import run_job
 from gpu_pricer.jobs.scoreboard import scoreboard, wide_console
 from gpu_pricer.jobs.summary import closing_lines
@@ -79,12 +78,26 @@ def _outlook(config: DictConfig, folder: Path) -> Outlook | None:
     return outlook_of(version, folder, artefact, Path(config.paths.catalog), policy)
 
 
+class _Report(NamedTuple):
+    """The job `report` on a version whose outlook is known, or None to compute it."""
+
+    folder: Path
+    outlook: Outlook | None
+
+    def inputs(self, config: DictConfig) -> list[Path]:
+        return report.inputs(config)
+
+    def main(self, config: DictConfig) -> dict[str, object]:
+        return {"page": str(report.write_report(config, self.folder, self.outlook))}
+
+
 def _report(config: DictConfig, folder: Path, outlook: Outlook | None) -> None:
     """Write the report on a version in the long layout; the wide one has neither units nor profit to report."""
-    if read_version(folder).layout == "long":
-        write_report(config, folder, outlook)
-    else:
+    if read_version(folder).layout != "long":
         log.info("no report: it needs score.layout=long")
+        return
+    told = cast(DictConfig, OmegaConf.merge(config, {"paths": {"shards": str(folder)}}))
+    run_job("report", _Report(folder, outlook), told)
 
 
 def _check_settings(steps: list[str], config: DictConfig) -> None:

@@ -6,12 +6,11 @@ import logging
 import os
 import platform
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -41,7 +40,17 @@ LIBRARIES = (
 )
 
 
-def run_job(name: str, job: ModuleType, config: DictConfig) -> dict[str, Any]:
+class Job(Protocol):
+    """A job: a module of gpu_pricer.jobs, or what stands for one."""
+
+    def inputs(self, config: DictConfig) -> list[Path]:
+        """Return the files and folders that the job reads."""
+
+    def main(self, config: DictConfig) -> Mapping[str, object] | None:
+        """Do the job; return what its record is to say."""
+
+
+def run_job(name: str, job: Job, config: DictConfig) -> dict[str, Any]:
     """Run the job, write its record into run.json if it succeeds, and return the record.
 
     With paths.metrics it writes the job's metrics too. What job.main returns is added to the record. The files that

@@ -8,7 +8,8 @@ import polars as pl
 from gpu_pricer.explain import Explanation, category_at, explain_price
 from gpu_pricer.report.product_figures import DOWN, KEPT, MIXED, UP
 from gpu_pricer.report.scored import Scored
-from gpu_pricer.report.words import percent, price, rule_words
+from gpu_pricer.report.words import money, price, rule_words
+from gpu_pricer.tables.price_table import PER_VISITS
 
 CENT = 0.01
 """Below this much currency, limits on the whole assortment add nothing to a price."""
@@ -66,9 +67,13 @@ def _act(row: dict) -> str:
 
 
 def _limits(row: dict) -> str:
-    """Return the sentence on limits on the whole assortment that work against the move, "" where none does."""
+    """Return the sentence on what limits on the whole assortment do beside what `_act` says, "" for nothing."""
     push = row.get("shadow_price") or 0.0
-    is_against = (row["direction"] == UP and push < -CENT) or (row["direction"] == DOWN and push > CENT)
+    if abs(push) <= CENT:
+        return ""
+    if row["direction"] in (MIXED, KEPT):
+        return f"The limits on the whole assortment push it {'up' if push > 0 else 'down'}."
+    is_against = (row["direction"] == UP) == (push < 0)
     return "The limits on the whole assortment hold it back." if is_against else ""
 
 
@@ -84,9 +89,10 @@ def _runner_up(scored: Scored, row: dict) -> str:
     found, segment = _explained(scored, int(row["row"]))
     if found.runner_up is None:
         return "No other price is allowed."
-    change = found.runner_up.category_value - found.now.category_value
-    share = change / abs(found.now.category_value) if found.now.category_value else 0.0
-    verdict = f"would earn {percent(abs(share), 2, signed=False)} {'more' if change > 0 else 'less'} in its category"
+    visits = float(scored.artefact.segments.filter(pl.col("segment_id") == segment)["visits"].item())
+    change = (found.runner_up.category_value - found.now.category_value) * visits / PER_VISITS
+    earned = money(abs(change), scored.version.currency)
+    verdict = f"would earn {earned} {'more' if change > 0 else 'less'} in its category and a period"
     why = ", which the limits on the whole assortment forbid" if change > 0 and scored.policy.active_constraints else ""
     return f"{price(found.runner_up.price)} {verdict}{why} (segment {segment})."
 

@@ -39,7 +39,8 @@ class Surroundings(NamedTuple):
 
     names: product_id and name. gates: their outcomes. published: when and by whom, None for a version that is not
     published. older: the folder of the version published before, None without one. metrics: of the held-out sales,
-    empty without. bins: of the calibration, None without. intervals, uniform_profit: of the outlook. certificate,
+    empty without. bins: of the calibration, None without. intervals, uniform_profit: of the outlook, the latter the
+    profit of one price list, at most if is_uniform_a_bound, None where it is not known. certificate,
     audit, summary (of prepare), unpriced: as their files say. record: run.json of score, {} without.
     """
 
@@ -51,6 +52,7 @@ class Surroundings(NamedTuple):
     bins: pl.DataFrame | None
     intervals: Intervals
     uniform_profit: float | None
+    is_uniform_a_bound: bool
     certificate: dict[str, Any]
     audit: dict[str, Any]
     summary: dict[str, Any]

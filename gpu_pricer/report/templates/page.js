@@ -170,6 +170,7 @@
         shown.push(row);
       }
       inside.replaceChildren(...shown);
+      head.style.paddingRight = `calc(1rem + ${viewport.offsetWidth - viewport.clientWidth}px)`; // of the scroll bar
     };
     const update = () => {
       const words = byId("search").value.toLowerCase().split(/\s+/).filter(Boolean);
