@@ -65,7 +65,7 @@ def elasticity_rows(metrics: dict[str, Any]) -> list[dict[str, Any]]:
 
 def calibration_rates(bins: pl.DataFrame) -> pl.DataFrame:
     """Return model (in words), predicted and bought rates in %; bins: model, offers, bought, predicted."""
-    rates = (100 * pl.col(name) / pl.col("offers") for name in ("predicted", "bought"))
+    rates = ((100 * pl.col(name) / pl.col("offers")).alias(name) for name in ("predicted", "bought"))
     named = pl.col("model").replace(MODELS)
     found = bins.filter(pl.col("bought") > 0, pl.col("predicted") > 0, pl.col("offers") > 0)
     return found.select(named, *rates)

@@ -1,0 +1,62 @@
+"""What speaks for the demand model is told as evaluate measured it, and its charts can be made."""
+
+import polars as pl
+import pytest
+
+from gpu_pricer.report import charts
+from gpu_pricer.report.evidence import OURS, THE_LOGS, calibration_rates, elasticity_rows, fairness_rows, model_rows
+
+SCORES = {"log_loss": 0.1, "auc": 0.8, "ece": 0.001, "predicted_over_actual": 1.02}
+METRICS = {
+    "test": SCORES,
+    "baselines": {
+        "logit": SCORES | {"ours_minus_theirs": {"log_loss": [0.001, 0.002]}},
+        "frequency": SCORES | {"ours_minus_theirs": {"log_loss": [-0.002, -0.001]}},
+        "trees": SCORES | {"ours_minus_theirs": {"log_loss": [-0.001, 0.001]}},
+    },
+    "price_response": {
+        "elasticity_by_category": {
+            "milk": {"elasticity": -1.5, "posterior_low": -1.7, "posterior_high": -1.3, "observed": -2.0, "low": -3.0,
+                     "high": -1.0},
+            "bread": {"elasticity": -1.1, "posterior_low": -1.2, "posterior_high": -1.0, "observed": -1.0, "low": -1.4,
+                      "high": -0.6},
+            "salt": {"elasticity": -0.4, "posterior_low": -0.5, "posterior_high": -0.3, "observed": None},
+        }
+    },
+}  # fmt: skip
+
+
+def test_calibration_rates_are_shares_of_the_offers_in_percent():
+    bins = pl.DataFrame({"model": ["network", "network"], "offers": [200.0, 50.0], "bought": [2.0, 0.0],
+                         "predicted": [3.0, 0.5]})  # fmt: skip
+
+    rates = calibration_rates(bins)
+
+    assert rates.to_dicts() == [{"model": "This model", "predicted": pytest.approx(1.5), "bought": pytest.approx(1.0)}]
+    assert charts.calibration(rates)["layer"]
+
+
+def test_verdict_on_a_rival_follows_the_interval_of_the_difference():
+    verdicts = [row["Verdict"] for row in model_rows(METRICS)]
+
+    assert verdicts == ["", "predicts better", "predicts worse", "predicts about as well"]
+    assert model_rows({}) == []
+
+
+def test_elasticities_that_the_log_identifies_come_first_with_both_intervals():
+    rows = elasticity_rows(METRICS)
+
+    assert [(row["name"], row["which"]) for row in rows] == [
+        ("bread", OURS), ("bread", THE_LOGS), ("milk", OURS), ("milk", THE_LOGS)
+    ]  # fmt: skip
+    assert rows[1] == {"name": "bread", "which": THE_LOGS, "value": -1.0, "low": -1.4, "high": -0.6}
+    assert charts.intervals(rows, "title", (OURS, THE_LOGS))["layer"]
+
+
+def test_groups_of_the_audit_are_shown_against_the_mean_shopper():
+    group = {"name": "old", "users": 3, "price_index": 1.02, "low": 1.0, "high": 1.04}
+
+    (row,) = fairness_rows({"attributes": {"age_band": {"groups": [group]}}})
+
+    assert row["name"] == "age band: old"
+    assert (row["value"], row["low"], row["high"]) == pytest.approx((2.0, 0.0, 4.0))
