@@ -50,7 +50,7 @@ def read_evaluation_inputs(
             "truth: the price lists to compare with keep the policy's bounds, ladders and families, but not its limits "
             "on the assortment (%s), which our prices keep", ", ".join(limits),
         )  # fmt: skip
-    sales = _sales(Path(paths.data))
+    sales = read_log(Path(paths.data))
     held_out = _held_out(held_out_file(paths), sales, settings, seed)
     demand = _catalog_demand(artefact, catalog, policy)
     members, segments = (None, None) if artefact is None or demand is None else _members(paths, artefact)
@@ -64,7 +64,7 @@ def read_evaluation_inputs(
         catalog=catalog,
         sales=sales,
         held_out=held_out,
-        trained=_trained_periods(Path(paths.data), held_out) if settings.baselines and held_out is not None else [],
+        trained=trained_periods(Path(paths.data), held_out) if settings.baselines and held_out is not None else [],
         demand=demand,
         members=members,
         segments=segments,
@@ -114,7 +114,7 @@ def _held_out(file: Path, sales: Log | None, settings: EvaluationSettings, seed:
     return HeldOut(pl.read_parquet(file), sales, settings.bootstrap, settings.off_policy_share, seed)
 
 
-def _trained_periods(data: Path, held_out: HeldOut) -> list[date]:
+def trained_periods(data: Path, held_out: HeldOut) -> list[date]:
     """Return the periods that the judged demand was learned from, so that baselines see the same.
 
     They are the periods before the held-out ones without those used only as history. Raises InputError where
@@ -163,7 +163,8 @@ def _learned(paths: DictConfig, artefact: DemandArtefact | None) -> Learned | No
     return Learned(artefact, scan_cells(version, artefact.segments.schema["segment_id"]).collect(), naive)
 
 
-def _sales(data: Path) -> Log | None:
+def read_log(data: Path) -> Log | None:
+    """Return the canonical log in the folder, None where a table of it is missing, which is logged."""
     if not all((data / f"{name}.parquet").is_file() for name in LOG_TABLES):
         log.info("no canonical tables at %s: nothing is compared with the log", data)
         return None

@@ -57,23 +57,30 @@ class BoostedTrees:
 
     def fit(self, offers: pl.DataFrame, sales: Log) -> Predict:
         """Return the predictor whose trees are boosted on the log likelihood of the offers."""
+        return self.boosted(offers, offers["bought"], "binary")
+
+    def boosted(self, offers: pl.DataFrame, outcome: pl.Series, objective: str) -> Predict:
+        """Return the predictor of an outcome [N] of the offers, whose trees are boosted by a LightGBM objective.
+
+        The objective is "binary" where the outcome is whether an offer was bought, "poisson" where it is the units.
+        """
         lightgbm = _lightgbm()
         vocabulary = {name: offers[name].unique().sort() for name in CODES}
         features = self._features(offers, vocabulary)
         table = lightgbm.Dataset(
             features.to_numpy(),
-            label=offers["bought"].to_numpy().astype(np.float32),
+            label=outcome.cast(pl.Float32).to_numpy(),
             weight=offers["weight"].to_numpy(),
             feature_name=features.columns,
             categorical_feature=list(CODES),
             free_raw_data=True,
         )
-        booster = lightgbm.train(self._settings(features.columns), table, num_boost_round=self.rounds)
+        settings = self._settings(features.columns) | {"objective": objective}
+        booster = lightgbm.train(settings, table, num_boost_round=self.rounds)
         return lambda rows: np.asarray(booster.predict(self._features(rows, vocabulary).to_numpy()))
 
     def _settings(self, names: list[str]) -> dict[str, Any]:
         settings = {
-            "objective": "binary",
             "num_leaves": self.leaves,
             "learning_rate": self.rate,
             "min_data_in_leaf": self.min_rows,

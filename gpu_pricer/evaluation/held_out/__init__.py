@@ -5,6 +5,6 @@
 
 from gpu_pricer.evaluation.held_out.blocks import HeldOut
 from gpu_pricer.evaluation.held_out.bootstrap import Bootstrap
-from gpu_pricer.evaluation.held_out.offers import Log, describe_offers, offers_of, reference_prices
+from gpu_pricer.evaluation.held_out.offers import Log, describe_offers, offers_of, reference_prices, units_bought
 
-__all__ = ["Bootstrap", "HeldOut", "Log", "describe_offers", "offers_of", "reference_prices"]
+__all__ = ["Bootstrap", "HeldOut", "Log", "describe_offers", "offers_of", "reference_prices", "units_bought"]

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.evaluation.held_out.bootstrap import Bootstrap, Replicates, bootstrap_scores
-from gpu_pricer.evaluation.held_out.offers import Log, reference_prices
+from gpu_pricer.evaluation.held_out.offers import Log, reference_prices, units_bought
 from gpu_pricer.evaluation.held_out.scores import evaluate_held_out, price_moves, select_moved_most
 
 
@@ -75,11 +75,7 @@ class HeldOut:
 
     @cached_property
     def _units_bought(self) -> pl.Series:
-        """Return the units bought in each offer, [N]: the mean of several occasions in a period, which count as one."""
-        key = ["user_id", "period", "product_id"]
-        bought = self.sales.choices.drop_nulls("product_id").group_by(key).agg(pl.col("quantity").mean())
-        quantity = self.offers.join(bought, on=key, how="left", maintain_order="left")["quantity"]
-        return self.offers["bought"].cast(pl.Float64) * quantity.fill_null(0.0)
+        return units_bought(self.offers, self.sales)
 
     @cached_property
     def _moves(self) -> pl.DataFrame:

@@ -51,6 +51,14 @@ def offers_of(log: Log, periods: list[date]) -> pl.DataFrame:
     )
 
 
+def units_bought(offers: pl.DataFrame, log: Log) -> pl.Series:
+    """Return the units bought in each offer, [N]: the mean of several occasions in a period, which count as one."""
+    key = ["user_id", "period", "product_id"]
+    bought = log.choices.drop_nulls("product_id").group_by(key).agg(pl.col("quantity").mean())
+    quantity = offers.join(bought, on=key, how="left", maintain_order="left")["quantity"]
+    return offers["bought"].cast(pl.Float64) * quantity.fill_null(0.0)
+
+
 def describe_offers(offers: pl.DataFrame, log: Log, reference: pl.DataFrame) -> pl.DataFrame:
     """Return the offers, in their order, with shelf, reference_price and the history of user, product and category.
 

@@ -4,7 +4,13 @@ On Complete Journey, goods with a unit price that are seen in most weeks, a last
 ratio_units: the artefact's elasticity of units over that of a Poisson regression of units on log price, with effects of
 product and category × week, display and mailer, on the same weeks. ratio_units_instrumented: over that of a regression
 in which the price that one half of the households paid tells what the other half was asked.
-ratio_base, ratio_deal: the same for the everyday price and the cut below it; null for the reason under `missing`.
+ratio_base, ratio_deal: the same for the everyday price, as list prices show it, and for the cut below it;
+ratio_base_paid, ratio_deal_paid: for the everyday price as the prices of the last weeks show it. The artefact has one
+response, whether the everyday price or a cut moves the price.
+fifths: elasticities of the fifths of products from the fewest units sold to the most, by the regression, with effects
+of display by fifth, and by the artefact.
+held_out_units: Poisson deviance of the units per product-week that training never saw, by the network, the artefact and
+boosted trees with a Poisson objective; deviance_over_trees: the network's over the trees'. Null without LightGBM.
 Unknown arguments are overrides of the runs.
 """
 
@@ -12,20 +18,22 @@ import argparse
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 
+from gpu_pricer.evaluation.baselines.trees import NotInstalledError
 from gpu_pricer.tables.artefact import read_artefact
-from tests.bench.elasticity.cells import Cells, cells_of, halves, lines_of
+from tests.bench.elasticity.cells import EVERYDAY, Cells, cells_of, halves, lines_of
 from tests.bench.elasticity.implied import implied_elasticity, responses
 from tests.bench.elasticity.poisson import poisson_regression, projected
+from tests.bench.elasticity.units import TREES, judged_units
 from tests.bench.panels.ours import ROOT
 from tests.bench.timing import report, short
 
 CATEGORY = "product_type"
 TABLES = ("products", "shelf", "choices")
-ONE_RESPONSE = "the artefact has one response to the price, whether the everyday price or a cut moves it"
 
 
 def main() -> None:
@@ -36,7 +44,8 @@ def main() -> None:
     work = trained(given.work.resolve(), overrides)
     cells = cells_of(*(pl.read_parquet(work / "data" / f"{name}.parquet") for name in TABLES))
     found = responses(read_artefact(work / "demand"))
-    report(benchmark="elasticity", **short(judged(cells, halves(cells, lines_of(CATEGORY)), found)))
+    block = judged(cells, halves(cells, lines_of(CATEGORY)), found) | units_block(work, cells)
+    report(benchmark="elasticity", **short(block))
 
 
 def trained(work: Path, overrides: list[str]) -> Path:
@@ -53,27 +62,54 @@ def judged(cells: Cells, parts: list[Cells], found: pl.DataFrame) -> dict[str, o
 
     parts: the cells of each half of the households, from halves.
     """
-    plain = poisson_regression(cells.table["units"].to_numpy(), cells.log("price"), cells.effects)
-    split = poisson_regression(cells.table["units"].to_numpy(), _split(cells), cells.effects)
-    ours = implied_elasticity(cells, found, plain.mean)
+    units = cells.table["units"].to_numpy()
+    plain = poisson_regression(units, cells.log("price"), cells.effects)
+    ours = float(implied_elasticity(cells, found, plain.mean, cells.log("price"))[0])
     pairs = [instrumented(half, found) for half in parts]
     theirs, implied, error = (float(np.mean(values)) for values in zip(*pairs, strict=True))
-    return {
+    block: dict[str, Any] = {
         "products": cells.table["product_id"].n_unique(),
         "cells": cells.table.height,
         "ours": ours,
         "regression": {
             "units": [plain.coefficient[0], plain.error[0]],
             "units_instrumented": [theirs, error],
-            "base": [split.coefficient[0], split.error[0]],
-            "deal": [split.coefficient[1], split.error[1]],
         },
         "ratio_units_instrumented": implied / theirs,
         "ratio_units": ours / plain.coefficient[0],
-        "ratio_base": None,
-        "ratio_deal": None,
-        "missing": {"ratio_base": ONE_RESPONSE, "ratio_deal": ONE_RESPONSE},
     }
+    for everyday in EVERYDAY:
+        split = poisson_regression(units, cells.split(everyday), cells.effects)
+        implied_both = implied_elasticity(cells, found, split.mean, cells.split(everyday))
+        for place, name in enumerate(("base", "deal")):
+            name += everyday.removeprefix("everyday")
+            block["regression"][name] = [split.coefficient[place], split.error[place]]
+            block[f"ratio_{name}"] = float(implied_both[place] / split.coefficient[place])
+    return block | {"fifths": by_fifth(cells, found)}
+
+
+def by_fifth(cells: Cells, found: pl.DataFrame) -> dict[str, list[float]]:
+    """Return the elasticities of the fifths of products by units sold, from the fewest to the most."""
+    fifth, logs = cells.fifth, cells.log("price")
+    is_own = fifth[:, None] == np.arange(fifth.max() + 1)
+    covariates = np.column_stack([logs[:, :1] * is_own, logs[:, 1:2] * is_own, logs[:, 2:]])
+    fitted = poisson_regression(cells.table["units"].to_numpy(), covariates, cells.effects)
+    implied, prices = implied_elasticity(cells, found, fitted.mean, covariates), slice(0, is_own.shape[1])
+    return {
+        "regression": fitted.coefficient[prices].tolist(),
+        "errors": fitted.error[prices].tolist(),
+        "ours": implied[prices].tolist(),
+    }
+
+
+def units_block(work: Path, cells: Cells) -> dict[str, object]:
+    """Return the deviances of held-out units, and the network's over the trees' of all weeks and of moves > 15 %."""
+    try:
+        found = judged_units(work, cells.table["product_id"].unique().sort())
+    except NotInstalledError as error:
+        return {"held_out_units": None, "deviance_over_trees": None, "missing": {"held_out_units": str(error)}}
+    ratio = {name: value / found[TREES][name] for name, value in found["network"].items()}
+    return {"held_out_units": found, "deviance_over_trees": ratio}
 
 
 def instrumented(half: Cells, found: pl.DataFrame) -> tuple[float, float, float]:
@@ -90,13 +126,8 @@ def instrumented(half: Cells, found: pl.DataFrame) -> tuple[float, float, float]
     slope = np.linalg.lstsq(root * within[:, 1:], root[:, 0] * within[:, 0], rcond=None)[0]
     covariates = np.column_stack([half.log("price"), within[:, 0] - within[:, 1:] @ slope])
     fitted = poisson_regression(units, covariates, effects)
-    return float(fitted.coefficient[0]), implied_elasticity(half, found, fitted.mean), float(fitted.error[0])
-
-
-def _split(cells: Cells) -> np.ndarray:
-    """Return the log of the everyday price, that of the price over it, and PROMOTION, [n, 4]."""
-    logs = cells.log("everyday", "price")
-    return np.column_stack([logs[:, 0], logs[:, 1] - logs[:, 0], logs[:, 2:]])
+    implied = implied_elasticity(half, found, fitted.mean, half.log("price"))
+    return float(fitted.coefficient[0]), float(implied[0]), float(fitted.error[0])
 
 
 if __name__ == "__main__":

@@ -11,22 +11,37 @@ from gpu_pricer.tables.schemas import has_unit_price
 
 LEAST_WEEKS, LEAST_LINES = 42, 250  # of a product: with fewer, its prices come from its sales
 USUAL_OF = 5  # weeks whose median list price is the everyday price
+PAID_OF, PAID_QUANTILE = 9, 0.8  # weeks to date and the quantile of their prices that is the everyday price as paid
 MOST_UNITS = 100  # of a line; as `prepare` has it
+FIFTHS = 5
 KEY = ["product_id", "period"]
 PROMOTION = ("display", "mailer")
+EVERYDAY = ("everyday", "everyday_paid")  # from list prices around a week; from prices paid until it
 
 
 @dataclass(frozen=True)
 class Cells:
-    """Product-weeks on the shelf, sorted: product_id, period, category_id, units, price, everyday, PROMOTION."""
+    """Product-weeks on the shelf, sorted: product_id, period, category_id, units, price, EVERYDAY, PROMOTION."""
 
     table: pl.DataFrame
+
+    def split(self, everyday: str) -> np.ndarray:
+        """Return the log of an everyday price, that of the price over it, and PROMOTION, [n, 4]."""
+        logs = self.log(everyday, "price")
+        return np.column_stack([logs[:, 0], logs[:, 1] - logs[:, 0], logs[:, 2:]])
 
     @property
     def effects(self) -> list[np.ndarray]:
         """Return the numbers [n] of product, and of category × week."""
         keys = (pl.col("product_id"), pl.struct("category_id", "period"))
         return [self.table.select(key.rank("dense") - 1).to_series().to_numpy().astype(np.int64) for key in keys]
+
+    @property
+    def fifth(self) -> np.ndarray:
+        """Return the fifth of the products by units sold, from 0 for the fewest, of every cell [n]."""
+        sold = self.table.group_by("product_id").agg(pl.col("units").sum()).sort("units", "product_id")
+        rank = sold.with_row_index("rank").select("product_id", fifth=pl.col("rank") * FIFTHS // sold.height)
+        return self.table.join(rank, on="product_id", maintain_order="left")["fifth"].to_numpy().astype(np.int64)
 
     def log(self, *names: str) -> np.ndarray:
         """Return the logs of columns, then PROMOTION, [n, K]."""
@@ -47,10 +62,15 @@ def cells_of(products: pl.DataFrame, shelf: pl.DataFrame, choices: pl.DataFrame)
     kept = fixed.join(often, on="product_id", how="semi").join(seen, on="product_id", how="semi")
     units = purchases.group_by(KEY).agg(units=pl.col("quantity").sum())
     listed = pl.coalesce("list_price", "price")
-    everyday = listed.rolling_median(USUAL_OF, center=True, min_samples=1).over("product_id", order_by="period")
+    usual = listed.rolling_median(USUAL_OF, center=True, min_samples=1)
+    paid = pl.col("price").rolling_quantile(PAID_QUANTILE, "nearest", window_size=PAID_OF, min_samples=1)
+    everyday = {
+        name: of_weeks.over("product_id", order_by="period")
+        for name, of_weeks in zip(EVERYDAY, (usual, paid), strict=True)
+    }
     table = shelf.join(kept, on="product_id", how="semi").join(units, on=KEY, how="left").sort(KEY)
-    table = table.with_columns(pl.col("units").fill_null(0.0), pl.col(*PROMOTION).fill_null(0.0), everyday=everyday)
-    return Cells(table.select(*KEY, "category_id", "units", "price", "everyday", *PROMOTION))
+    table = table.with_columns(pl.col("units").fill_null(0.0), pl.col(*PROMOTION).fill_null(0.0), **everyday)
+    return Cells(table.select(*KEY, "category_id", "units", "price", *EVERYDAY, *PROMOTION))
 
 
 def lines_of(category: str) -> pl.DataFrame:

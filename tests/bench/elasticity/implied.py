@@ -27,16 +27,19 @@ def responses(artefact: DemandArtefact) -> pl.DataFrame:
     return known.select("product_id", "reference_price", response=pl.Series(response))
 
 
-def implied_elasticity(cells: Cells, found: pl.DataFrame, mean: np.ndarray) -> float:
-    """Return the coefficient of the log price in a regression of the response's log units on price and promotion.
+def implied_elasticity(cells: Cells, found: pl.DataFrame, mean: np.ndarray, covariates: np.ndarray) -> np.ndarray:
+    """Return the coefficients [K] of covariates [n, K] in a regression of the response's log units on them.
 
     found: from responses. mean [n]: the expected units by which the regression weighs the cells. Products that the
     artefact does not have are left out.
     """
-    table = cells.table.with_columns(mean=pl.Series(mean)).join(found, on="product_id", maintain_order="left")
-    kept = Cells(table.filter(pl.col("mean") > 0))
-    rows, weight = kept.table, kept.table["mean"].to_numpy()
+    table = cells.table.with_columns(mean=pl.Series(mean)).join(
+        found, on="product_id", how="left", maintain_order="left"
+    )
+    is_kept = (table["mean"] > 0) & table["response"].is_not_null()
+    rows, kept = table.filter(is_kept), Cells(table.filter(is_kept))
+    weight = rows["mean"].to_numpy()
     log_units = (-rows["response"] * (rows["price"] / rows["reference_price"] - 1)).to_numpy()
-    within = projected(np.column_stack([log_units, kept.log("price")]), weight, kept.effects)
+    within = projected(np.column_stack([log_units, covariates[is_kept.to_numpy()]]), weight, kept.effects)
     root = np.sqrt(weight)[:, None]
-    return float(np.linalg.lstsq(root * within[:, 1:], root[:, 0] * within[:, 0], rcond=None)[0][0])
+    return np.asarray(np.linalg.lstsq(root * within[:, 1:], root[:, 0] * within[:, 0], rcond=None)[0])

@@ -9,7 +9,7 @@ import pytest
 from sklearn.linear_model import PoissonRegressor
 
 from tests.bench.elasticity.__main__ import judged
-from tests.bench.elasticity.cells import LEAST_LINES, Cells, cells_of, halves
+from tests.bench.elasticity.cells import EVERYDAY, LEAST_LINES, Cells, cells_of, halves
 from tests.bench.elasticity.implied import responses
 from tests.bench.elasticity.poisson import poisson_regression
 from tests.markets import small_artefact
@@ -22,7 +22,8 @@ def cells():
     """Units that answer the price by exp(−RESPONSE · (price / 2 − 1)), displays and the season, with no noise."""
     rng = np.random.default_rng(0)
     shape = WEEKS, PRODUCTS
-    price = 2 * np.exp(rng.normal(0, 0.15, shape)) * np.exp(rng.normal(0, 0.05, PRODUCTS))
+    everyday = 2 * np.exp(rng.normal(0.05, 0.1, shape)) * np.exp(rng.normal(0, 0.05, PRODUCTS))
+    price = everyday * np.exp(-np.abs(rng.normal(0, 0.15, shape)))
     display = rng.random(shape) < 0.2
     season = rng.normal(0, 0.4, (WEEKS, 2))[:, np.arange(PRODUCTS) % 2]
     units = 100 * np.exp(rng.normal(0, 0.5, PRODUCTS) + season + 0.5 * display - RESPONSE * (price / 2 - 1))
@@ -32,7 +33,7 @@ def cells():
             "product_id": [f"p{number:03d}" for number in product],
             "period": [date(2024, 1, 1) + timedelta(weeks=int(number)) for number in week],
             "category_id": [f"c{number % 2}" for number in product],
-            "units": units.ravel(), "price": price.ravel(), "everyday": 2 * price.max(0)[product],
+            "units": units.ravel(), "price": price.ravel(), **dict.fromkeys(EVERYDAY, everyday.ravel()),
             "display": display.ravel().astype(float), "mailer": rng.random(shape).ravel(),
         }).sort("product_id", "period")
     )  # fmt: skip
@@ -69,7 +70,32 @@ def test_ratio_is_how_much_of_the_response_the_artefact_has(cells, share):
 
     assert block["ratio_units"] == pytest.approx(share, rel=0.01)
     assert block["ratio_units_instrumented"] == pytest.approx(share, rel=0.01)
-    assert {name for name, value in block.items() if value is None} == {*block["missing"]}
+    for name in ("base", "deal", "base_paid", "deal_paid"):
+        assert block[f"ratio_{name}"] == pytest.approx(share, rel=0.02)
+    for fifth, own in zip(block["fifths"]["regression"], block["fifths"]["ours"], strict=True):
+        assert own / fifth == pytest.approx(share, rel=0.03)
+
+
+def test_everyday_price_and_cut_are_compared_each_with_its_own_response(cells):
+    """Units that answer the everyday price half as much as a cut, of which the artefact knows nothing."""
+    logs, units = cells.split("everyday"), cells.table["units"].to_numpy()
+    half = Cells(cells.table.with_columns(units=units * np.exp(0.5 * RESPONSE * logs[:, 0]), seen=pl.col("price")))
+    ids = cells.table["product_id"].unique().sort()
+    found = pl.DataFrame({"product_id": ids, "reference_price": 2.0, "response": RESPONSE})
+
+    block = judged(half, [half, half], found)
+
+    assert block["ratio_base"] == pytest.approx(2, rel=0.1)
+    assert block["ratio_deal"] == pytest.approx(1, rel=0.05)
+
+
+def test_fifths_of_the_products_are_ordered_by_units_sold(cells):
+    table = cells.table.with_columns(fifth=cells.fifth)
+
+    sold = table.group_by("product_id").agg(pl.col("units").sum(), pl.col("fifth").first()).sort("units")
+
+    assert sold["fifth"].is_sorted()
+    assert sold["fifth"].unique().sort().to_list() == [0, 1, 2, 3, 4]
 
 
 def test_instrument_undoes_what_errors_of_the_price_take_away(cells):
@@ -114,9 +140,13 @@ def test_cells_are_those_of_products_seen_often_and_halves_know_the_others_price
         "list_price": 2.5,
     })  # fmt: skip
 
+    shelf = shelf.with_columns(price=pl.when(pl.col("period") == days[-1]).then(1.5).otherwise("price"))
     cells = cells_of(products, shelf, choices)
     found = [part.table.select("units", "price", "seen").rows() for part in halves(cells, lines)]
 
     assert cells.table["product_id"].unique().to_list() == ["a"]
     assert cells.table["units"].sum() == 2 * LEAST_LINES
+    assert cells.table.row(-1, named=True) | {"price": 1.5, "everyday": 2.5, "everyday_paid": 2.0} == cells.table.row(
+        -1, named=True
+    )
     assert found == [[(1.0, 2.0, 2.2)], [(5.0, 2.2, 2.0)]]
