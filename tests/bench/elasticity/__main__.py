@@ -7,8 +7,8 @@ in which the price that one half of the households paid tells what the other hal
 ratio_base, ratio_deal: the same for the everyday price, as list prices show it, and for the cut below it;
 ratio_base_paid, ratio_deal_paid: for the everyday price as the prices of the last weeks show it. The artefact has one
 response, whether the everyday price or a cut moves the price.
-fifths: elasticities of the fifths of products from the fewest units sold to the most, by the regression, with effects
-of display by fifth, and by the artefact.
+fifths: elasticities of the fifths of products from the fewest units sold to the most, by the regression, with its
+effects of display, and by the artefact.
 held_out_units: Poisson deviance of the units per product-week that training never saw, by the network, the artefact and
 boosted trees with a Poisson objective; deviance_over_trees: the network's over the trees'. Null without LightGBM.
 Unknown arguments are overrides of the runs.
@@ -89,16 +89,18 @@ def judged(cells: Cells, parts: list[Cells], found: pl.DataFrame) -> dict[str, o
 
 
 def by_fifth(cells: Cells, found: pl.DataFrame) -> dict[str, list[float]]:
-    """Return the elasticities of the fifths of products by units sold, from the fewest to the most."""
+    """Return the elasticities and effects of display of the fifths of products by units sold, from the fewest."""
     fifth, logs = cells.fifth, cells.log("price")
     is_own = fifth[:, None] == np.arange(fifth.max() + 1)
     covariates = np.column_stack([logs[:, :1] * is_own, logs[:, 1:2] * is_own, logs[:, 2:]])
     fitted = poisson_regression(cells.table["units"].to_numpy(), covariates, cells.effects)
-    implied, prices = implied_elasticity(cells, found, fitted.mean, covariates), slice(0, is_own.shape[1])
+    implied, count = implied_elasticity(cells, found, fitted.mean, covariates), is_own.shape[1]
+    prices, displays = slice(0, count), slice(count, 2 * count)
     return {
         "regression": fitted.coefficient[prices].tolist(),
         "errors": fitted.error[prices].tolist(),
         "ours": implied[prices].tolist(),
+        "displays": fitted.coefficient[displays].tolist(),
     }
 
 

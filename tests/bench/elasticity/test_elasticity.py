@@ -74,6 +74,7 @@ def test_ratio_is_how_much_of_the_response_the_artefact_has(cells, share):
         assert block[f"ratio_{name}"] == pytest.approx(share, rel=0.02)
     for fifth, own in zip(block["fifths"]["regression"], block["fifths"]["ours"], strict=True):
         assert own / fifth == pytest.approx(share, rel=0.03)
+    assert block["fifths"]["displays"] == pytest.approx([0.5] * 5, abs=0.05)
 
 
 def test_everyday_price_and_cut_are_compared_each_with_its_own_response(cells):
