@@ -103,7 +103,7 @@ def _explained(scored: Scored, row: int) -> tuple[Explanation, object]:
     segment = int(np.argmax(problem.segments.visits))
     index = int(np.searchsorted(problem.products.category_start, row, side="right")) - 1
     prices = scored.price[problem.product_slice(index, index + 1), segment]
-    category = category_at(problem, row, segment, prices)
+    category = category_at(problem, row, segment, prices, None)  # in profit alone, which is what the sentence is about
     ladder = scored.policy.ladders[problem.limits.ladder[row]]
     low, high = scored.support[row]
     found = explain_price(category, row, ladder, (float(low), float(high)), None, None)
