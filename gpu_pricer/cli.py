@@ -20,6 +20,7 @@ from pathlib import Path
 from types import ModuleType
 
 import hydra
+import polars as pl
 from hydra.errors import HydraException, InstantiationException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -29,7 +30,7 @@ from yaml import YAMLError
 
 from gpu_pricer.errors import InputError, Interrupted, Refused
 from gpu_pricer.jobs import JOBS
-from gpu_pricer.jobs.ending import farewell, interruptible, is_helper
+from gpu_pricer.jobs.ending import farewell, interruptible, is_helper, signal_in
 from gpu_pricer.jobs.run_record import run_job
 from gpu_pricer.tables.locking import locked
 
@@ -85,7 +86,10 @@ def _status(job: str, work: Callable[[], object]) -> int:
         if isinstance(end.__context__, KeyboardInterrupt):  # Lightning ends interrupted training with 1
             return _interrupted(job, signal.SIGINT)
         raise
-    except Exception as error:
+    except (Exception, pl.exceptions.PanicException) as error:
+        number = signal_in(error)
+        if number is not None:
+            return _interrupted(job, number)
         traceback.print_exc()
         return _fail(job, f"this is a fault of gpu_pricer: {type(error).__name__}: {error}", 1)
 

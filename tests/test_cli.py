@@ -1,12 +1,14 @@
 """The command line as its user meets it: help, one-line errors, exit status."""
 
+import signal
 import sys
 from types import SimpleNamespace
 
+import polars as pl
 import pytest
 
 from gpu_pricer import cli
-from gpu_pricer.errors import Refused
+from gpu_pricer.errors import Interrupted, Refused
 from gpu_pricer.jobs import JOBS
 
 
@@ -127,6 +129,10 @@ def raising(error):
         (Refused("the gate is shut"), 3, "gpu-pricer score: the gate is shut"),
         (KeyboardInterrupt(), 130,
          "gpu-pricer score: ended by SIGINT; the published table is whole, run it again"),
+        (pl.exceptions.PanicException("Err value: PyErr { value: KeyboardInterrupt(), traceback: None }"), 130,
+         "gpu-pricer score: ended by SIGINT; the published table is whole, run it again"),
+        (pl.exceptions.PanicException(f"Err value: PyErr {{ value: {Interrupted(signal.SIGTERM)!r} }}"), 143,
+         "gpu-pricer score: ended by SIGTERM; the published table is whole, run it again"),
         (PermissionError(13, "Permission denied", "prices"), 2,
          "gpu-pricer score: files and folders must be there, with rights and room, "
          "found: [Errno 13] Permission denied: 'prices'; mend that"),

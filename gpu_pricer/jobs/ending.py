@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+import polars as pl
+
 from gpu_pricer.errors import SIGNALS, Interrupted
 
 MOST_RESTARTS = 20
@@ -67,6 +69,18 @@ def held_back() -> Iterator[None]:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise Interrupted(number)
+
+
+def signal_in(error: BaseException) -> int | None:
+    """Return the signal that ended a job inside Polars, whose Rust makes a panic of it; None for other errors.
+
+    The panic's text quotes the exception that the signal's handler raised.
+    """
+    if not isinstance(error, pl.exceptions.PanicException):
+        return None
+    if KeyboardInterrupt.__name__ in str(error):
+        return signal.SIGINT
+    return next((number for number in SIGNALS if str(Interrupted(number)) in str(error)), None)
 
 
 def farewell(number: int) -> str:
