@@ -43,14 +43,30 @@ def read_priced_catalog(path: Path, policy: Policy, prices: Path, day: date) -> 
     prices: the published table, whose history the rules that count days continue.
     """
     catalog = read_catalog(path, policy.columns)
+    earlier = None if policy.bounds.days_needed is None else published_history(prices)
+    return continued_catalog(catalog, policy, earlier, day)
+
+
+def continued_catalog(catalog: pl.DataFrame, policy: Policy, earlier: pl.DataFrame | None, day: date) -> PricedCatalog:
+    """Return a catalog that was read, with what the rules that count days need of it and of the history before."""
     days = policy.bounds.days_needed
     if days is None:
         return PricedCatalog(catalog, day)
-    history = continued_history(published_history(prices), catalog, day, days)
+    history = continued_history(earlier, catalog, day, days)
     first = history["since"].min()
     if first > day - timedelta(days):  # type: ignore[operator]
         log.info("the history of prices begins on %s, %d days are asked for: the first known price counts", first, days)
     return PricedCatalog(with_history_columns(catalog, policy, history, day), day, history)
+
+
+def columns_of_history(catalog: pl.DataFrame, policy: Policy, history: pl.DataFrame, day: date) -> list[str]:
+    """Return the columns that with_history_columns added to a catalog, none of those that the catalog brought.
+
+    history, day: those that the catalog was priced with.
+    """
+    bare = catalog.drop(ANCHOR_PRICE, DAYS_SINCE_CHANGE, strict=False)
+    made = with_history_columns(bare, policy, history, day)
+    return [name for name in made.columns if name not in bare.columns and made[name].equals(catalog[name])]
 
 
 def with_history_columns(catalog: pl.DataFrame, policy: Policy, history: pl.DataFrame, day: date) -> pl.DataFrame:

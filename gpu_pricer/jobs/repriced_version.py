@@ -20,7 +20,7 @@ import polars as pl
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.jobs.backends import resolved
-from gpu_pricer.jobs.priced_catalog import PricedCatalog
+from gpu_pricer.jobs.priced_catalog import PricedCatalog, columns_of_history, continued_catalog
 from gpu_pricer.jobs.progress import progress
 from gpu_pricer.jobs.scored_version import Search, empty_version, finish, origin_of, score, write_unpriced
 from gpu_pricer.jobs.version_sources import Sources
@@ -31,6 +31,7 @@ from gpu_pricer.tables.code import code_fingerprint
 from gpu_pricer.tables.durable import sync
 from gpu_pricer.tables.events import changed_products
 from gpu_pricer.tables.locking import locked
+from gpu_pricer.tables.price_history import recorded_history
 from gpu_pricer.tables.price_version import LOCK, RECORD, PriceVersion, close_shard, file_name, open_shard
 from gpu_pricer.tables.schemas import category_key
 
@@ -61,7 +62,7 @@ def reprice(
     day = date.fromisoformat(base.version.day)
     if reason is not None:
         log.info("everything is priced again: %s", reason)
-        priced, search = PricedCatalog(catalog, day), Search(None, base.version.uncertainty)
+        priced, search = _with_history(base, catalog, day), Search(None, base.version.uncertainty)
         made = score(artefact, priced, policy, tiling, folder, base.version.backend, search, complete)
         assert made is not None  # one shard holds everything
         return made
@@ -90,6 +91,15 @@ def reprice(
     return finished
 
 
+def _with_history(base: Base, catalog: pl.DataFrame, day: date) -> PricedCatalog:
+    """Return the catalog after events with what rules that count days read, as a full run on that day would find it."""
+    history, policy = recorded_history(base.folder), base.sources.policy
+    if history is None:
+        return PricedCatalog(catalog, day)
+    made = columns_of_history(base.sources.catalog, policy, history, day)
+    return continued_catalog(catalog.drop(made), policy, history, day)
+
+
 def why_everything(base: Base) -> str | None:
     """Return why events on some categories have all of them priced again; None if they do not."""
     policy, version = base.sources.policy, base.version
@@ -97,6 +107,8 @@ def why_everything(base: Base) -> str | None:
         return f"policy.constraints ({', '.join(policy.active_constraints)}) couple all categories and are solved again"
     if policy.bounds.max_changes is not None:
         return "policy.bounds.max_changes shares one budget among all categories"
+    if policy.bounds.days_needed is not None:
+        return "rules that count days go by the history of prices, which the events continue"
     if version.code != code_fingerprint():
         return f"{version.run} was priced by other code"
     if len(version.file_tallies) < len(version.files):
@@ -106,12 +118,7 @@ def why_everything(base: Base) -> str | None:
 
 def require_repriceable(base: Base, tiling: Tiling) -> None:
     """Raise InputError for a version that events cannot go on from."""
-    days, version = base.sources.policy.bounds.days_needed, base.version
-    if days is not None:
-        raise InputError(
-            f"reprice needs a policy whose rules count no days, found one of {base.version.run} that needs {days}: the "
-            "history of prices moves on with the day, so use gpu-pricer score"
-        )
+    version = base.version
     if (tiling.layout, sorted(tiling.details)) != (version.layout, version.details):
         raise InputError(
             f"reprice must keep the layout of {version.run}, {version.layout} with details {version.details}, found "

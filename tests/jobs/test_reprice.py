@@ -182,6 +182,26 @@ def test_events_are_published_once_with_their_catalog(gpu_pricer, shop):
     assert current_run(shop / "prices") == run
 
 
+def test_events_under_the_default_policy_give_the_prices_of_a_full_run(gpu_pricer, shop):
+    day = "day=2026-03-01"
+    assert gpu_pricer("score", "backend=cpu", day).status == 0
+    assert gpu_pricer("publish", "publish=unguarded").status == 0
+    after = OFFERED.with_columns(price=pl.when(pl.col("product_id") == "p006").then(4.0).otherwise("price"))
+    after.write_parquet(shop / "after.parquet")
+    changes = ["paths.catalog=after.parquet", "paths.shards=full/again", "backend=cpu", day]
+    assert gpu_pricer("score", *changes).status == 0
+    pl.DataFrame({"product_id": ["p006"], "price": [4.0]}).write_parquet(shop / "incoming/a.parquet")
+
+    ended = gpu_pricer("reprice", "events=incoming", "publish=unguarded")
+
+    assert ended.status == 0, ended.said
+    assert rows_of(shop / "prices/_current").equals(rows_of(shop / "full/again"))
+    history = [
+        pl.read_parquet(shop / place / "_record/price_history.parquet") for place in ("prices/_current", "full/again")
+    ]
+    assert history[0].equals(history[1])
+
+
 def put(shop, name, cost):
     """Put a file of one event into the folder, whole at once."""
     fresh = shop / "incoming" / f".{name}"
