@@ -9,7 +9,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from gpu_pricer.errors import InputError, Refused
+from gpu_pricer.errors import InputError, Refused, first_line
 from gpu_pricer.evaluation.repetition import repeated_metrics
 from gpu_pricer.jobs import evaluate, prepare, publish, report, score, train
 from gpu_pricer.jobs.ending import is_helper
@@ -92,12 +92,18 @@ class _Report(NamedTuple):
 
 
 def _report(config: DictConfig, folder: Path, outlook: Outlook | None) -> None:
-    """Write the report on a version in the long layout; the wide one has neither units nor profit to report."""
+    """Write the report on a version in the long layout; the wide one has neither units nor profit to report.
+
+    Where it cannot be written, the log says why and the run goes on.
+    """
     if read_version(folder).layout != "long":
         log.info("no report: it needs score.layout=long")
         return
     told = cast(DictConfig, OmegaConf.merge(config, {"paths": {"shards": str(folder)}}))
-    run_job("report", _Report(folder, outlook), told)
+    try:
+        run_job("report", _Report(folder, outlook), told)
+    except (InputError, OSError) as error:  # what happened to the prices stands, and its status is the run's
+        log.warning("no report: %s", first_line(error))
 
 
 def _check_settings(steps: list[str], config: DictConfig) -> None:

@@ -53,7 +53,8 @@ def _offers(data: ChoiceData, batch: Batch) -> ProductColumns:
         history.visits_since(user, first, period)
         for first in (torch.zeros_like(period), data.products.first_period[product])
     )
-    bought = history.of_category(user, category, period).decayed, history.of_product(user, product, period).decayed
+    in_category, own = history.of_category(user, category, period), history.of_product(user, product, period)
+    bought = in_category.decayed, own.decayed
     return {
         "product": product,
         "row": batch.row,
@@ -62,6 +63,7 @@ def _offers(data: ChoiceData, batch: Batch) -> ProductColumns:
         "history": history.features(user, product, category, period),
         "bought": torch.stack([history.bought[user, period], *bought], dim=1),
         "visits": torch.stack([visits, visits, since], dim=1),
+        "recency": history.recency(user, category, own, in_category.count),
         "is_bought": torch.zeros_like(product, dtype=torch.bool).index_fill(0, batch.chosen[batch.chosen >= 0], True),
     }
 
@@ -164,7 +166,8 @@ def _loyalty(network: DemandNetwork, offers: ProductColumns) -> Tensor:
     product, of_category = offers["product"], network.category_rate
     category = network.data.products.category[product]
     rates = of_category.sum().expand(len(product)), of_category[category], network.product_rate[product, 0]
-    return network.loyalty(Frequencies(offers["bought"], offers["visits"] * torch.stack(rates, dim=1)[:, :, None]))
+    expected = offers["visits"] * torch.stack(rates, dim=1)[:, :, None]
+    return network.loyalty(Frequencies(offers["bought"], expected, offers["recency"]))
 
 
 def as_batch(batch: PlainBatch) -> Batch:

@@ -282,7 +282,10 @@ def test_reprice_needs_events_and_a_published_version(refused, tmp_path):
     assert refused("reprice").startswith("reprice needs events, found none: set events=")
     assert refused("reprice", "events=gone").startswith("events must be a Parquet file or a folder of them")
     assert refused("reprice", "events=a.parquet", "watch=true").startswith("watch=true needs a folder of events")
-    assert refused("reprice", "watch_seconds=0").startswith("watch_seconds must be a number above 0, found 0")
+    assert "watch must be true or false, found 'false'" in refused("reprice", "events=a.parquet", "watch='false'")
+    assert refused("reprice", "events=a.parquet", "watch_seconds=0").startswith(
+        "watch_seconds must be a number above 0, found 0"
+    )
     assert refused("reprice", "events=a.parquet").startswith(
         "prices must hold a published version for events to change"
     )
