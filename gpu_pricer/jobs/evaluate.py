@@ -68,7 +68,7 @@ def main(config: DictConfig) -> None:
               segmentation    profit (per 1,000 visits, expected by the artefact of its own prices) and log_loss for
                               1, 4, 16, … segments
               baselines       the same blocks for the models in `evaluate` (evaluate=baselines: all of them);
-                              our_log_loss on the same rows; ours_minus_theirs: intervals of the differences
+                              ours: the network on the same rows; ours_minus_theirs: intervals of the differences
               better_rivals   names of the baselines whose log loss is lower by the whole interval of the difference
               truth           of our prices, and of lists that keep the policy's bounds, ladders and families but not
                               its constraints: profit_per_1000_visits, profit_over_today, regret (share of the

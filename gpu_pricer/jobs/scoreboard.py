@@ -20,7 +20,7 @@ def scoreboard(metrics: dict[str, dict]) -> list[Table]:
     """Return a table for each block of the metrics that has one."""
     boards = []
     if "test" in metrics:
-        boards.append(_held_out(metrics))
+        boards += _held_out(metrics)
     if "price_response" in metrics:
         boards.append(_response(metrics["price_response"]))
     if "truth" in metrics:
@@ -28,16 +28,31 @@ def scoreboard(metrics: dict[str, dict]) -> list[Table]:
     return boards
 
 
-def _held_out(metrics: dict[str, dict]) -> Table:
+def _held_out(metrics: dict[str, dict]) -> list[Table]:
+    """Return the table of the models' held-out scores; a second one where the baselines are judged on a sample.
+
+    Deviances grow with the number of users whose purchases a product and period sum over, so models are compared on
+    the same offers only: the network appears in both tables.
+    """
+    response, test = metrics.get("price_response", {}), metrics["test"]
+    ours = {"network": test}
+    if "artefact" in metrics:
+        ours["artefact"] = metrics["artefact"] | {"price_response": response}
+    rivals = metrics.get("baselines", {})
+    sampled = next((block["ours"] for block in rivals.values() if block["rows"] != test["rows"]), None)
+    if sampled is None:
+        return [_scores("held-out choices", ours | rivals)]
+    title = f"a sample of {sampled['rows']:,} of them"
+    return [_scores("held-out choices", ours), _scores(title, {"network": sampled} | rivals)]
+
+
+def _scores(title: str, blocks: dict[str, dict]) -> Table:
     """Return a row per model: its scores, the deviances of buyers and units per product and period, its elasticity."""
-    judged = {"network": metrics["test"], "artefact": metrics.get("artefact"), **metrics.get("baselines", {})}
-    deviances, units = (list(metrics["test"].get(f"{of}poisson_deviance", {})) for of in ("", "units_"))
+    deviances, units = (list(next(iter(blocks.values())).get(f"{of}poisson_deviance", {})) for of in ("", "units_"))
     titles = [*(f"deviance {name}" for name in deviances), *(f"units' {name}" for name in units)]
-    board = Table("held-out choices", *SCORES, *titles, "elasticity", "rising")
-    for name, block in judged.items():
-        if block is None:
-            continue
-        response = block.get("price_response") or (metrics.get("price_response", {}) if name == "artefact" else {})
+    board = Table(title, *SCORES, *titles, "elasticity", "rising")
+    for name, block in blocks.items():
+        response = block.get("price_response")
         board.add_row(
             name,
             f"{block['log_loss']:.5f}", f"{block['auc']:.3f}", f"{block['ece']:.4f}",

@@ -22,10 +22,14 @@ OURS, THE_LOGS = "Model, with the 90 % interval", "Sales log alone, with its 90 
 
 
 def model_rows(metrics: dict[str, Any]) -> list[dict[str, str]]:
-    """Return a row per model that the held-out sales judge: its name, its scores as text, and a verdict in words."""
+    """Return a row per model that the held-out sales judge: its name, its scores as text, and a verdict in words.
+
+    Where baselines are judged on a sample of the held-out offers, so is the network beside them.
+    """
     if "test" not in metrics:
         return []
-    judged = {"network": metrics["test"], **metrics.get("baselines", {})}
+    rivals = metrics.get("baselines", {})
+    judged = {"network": next((block["ours"] for block in rivals.values()), metrics["test"]), **rivals}
     rows = []
     for name, block in judged.items():
         scores = {title: number(block.get(score), 4) for score, title in SCORES.items()}

@@ -66,11 +66,11 @@ def test_rivals_beat_a_model_that_knows_nothing_and_the_user_is_told(noise):
     assert better_rivals(blocks) == ["shrunken_logit", "lightgbm_monotone"]
     assert set(probabilities) == set(RIVALS)
     block = blocks["shrunken_logit"]
-    assert block["our_log_loss"] == noise.blocks()["test"]["log_loss"] > 1.3 * block["log_loss"]
+    assert block["ours"]["log_loss"] == noise.blocks()["test"]["log_loss"] > 1.3 * block["log_loss"]
     low, high = block["ours_minus_theirs"]["log_loss"]
     assert verdict_lines(blocks, 0.9)[0] == (
         f"shrunken_logit predicts better than this demand model: log loss {block['log_loss']:.4f} against "
-        f"{block['our_log_loss']:.4f} (difference {block['our_log_loss'] - block['log_loss']:.4f}, "
+        f"{block['ours']['log_loss']:.4f} (difference {block['ours']['log_loss'] - block['log_loss']:.4f}, "
         f"90% interval {low:.4f} to {high:.4f}); do not trust prices made from this model before you know why"
     )
 
@@ -85,7 +85,7 @@ def test_no_rival_beats_a_model_that_knows_all(log, noise):
 
 
 def test_rivals_as_good_as_the_model_are_called_neither_better_nor_worse():
-    block = {"log_loss": 0.05, "our_log_loss": 0.051, "ours_minus_theirs": {"log_loss": [-0.001, 0.003]}}
+    block = {"log_loss": 0.05, "ours": {"log_loss": 0.051}, "ours_minus_theirs": {"log_loss": [-0.001, 0.003]}}
 
     [line] = verdict_lines({"rival": block}, 0.9)
 
@@ -160,7 +160,7 @@ def test_rivals_of_a_sample_are_judged_beside_the_model_on_the_same_users(noise)
     rows = blocks["shrunken_logit"]["rows"]
     assert rows == pytest.approx(1_000, rel=0.1)
     assert rows % PRODUCTS == 0
-    assert blocks["shrunken_logit"]["our_log_loss"] == pytest.approx(noise.blocks()["test"]["log_loss"], rel=0.2)
+    assert blocks["shrunken_logit"]["ours"]["log_loss"] == pytest.approx(noise.blocks()["test"]["log_loss"], rel=0.2)
     assert probabilities == {}
     assert "shrunken_logit" in better_rivals(blocks)
 

@@ -8,11 +8,11 @@ from gpu_pricer.report.evidence import OURS, THE_LOGS, calibration_rates, elasti
 
 SCORES = {"log_loss": 0.1, "auc": 0.8, "ece": 0.001, "predicted_over_actual": 1.02}
 METRICS = {
-    "test": SCORES,
+    "test": SCORES | {"log_loss": 0.2},
     "baselines": {
-        "logit": SCORES | {"ours_minus_theirs": {"log_loss": [0.001, 0.002]}},
-        "frequency": SCORES | {"ours_minus_theirs": {"log_loss": [-0.002, -0.001]}},
-        "trees": SCORES | {"ours_minus_theirs": {"log_loss": [-0.001, 0.001]}},
+        "logit": SCORES | {"ours": SCORES, "ours_minus_theirs": {"log_loss": [0.001, 0.002]}},
+        "frequency": SCORES | {"ours": SCORES, "ours_minus_theirs": {"log_loss": [-0.002, -0.001]}},
+        "trees": SCORES | {"ours": SCORES, "ours_minus_theirs": {"log_loss": [-0.001, 0.001]}},
     },
     "price_response": {
         "elasticity_by_category": {
@@ -41,6 +41,11 @@ def test_verdict_on_a_rival_follows_the_interval_of_the_difference():
 
     assert verdicts == ["", "predicts better", "predicts worse", "predicts about as well"]
     assert model_rows({}) == []
+
+
+def test_the_model_and_its_rivals_are_judged_on_the_same_offers():
+    assert {row["Log loss"] for row in model_rows(METRICS)} == {"0.1000"}
+    assert model_rows({"test": METRICS["test"]})[0]["Log loss"] == "0.2000"
 
 
 def test_elasticities_that_the_log_identifies_come_first_with_both_intervals():

@@ -43,8 +43,8 @@ def baseline_blocks(
     """Return the block and the held-out probabilities [N] of every baseline, fitted on the offers of `trained`.
 
     sample: the part of the log on which baselines are fitted and judged; None: all of it. A block is that of
-    HeldOut.judge with three more entries: price_response, our_log_loss, which is the demand model's on the same offers,
-    and ours_minus_theirs, the intervals of the differences between the demand model's scores and the baseline's. A
+    HeldOut.judge with three more entries: price_response; ours, the demand model's block on the same offers; and
+    ours_minus_theirs, the intervals of the differences between the demand model's scores and the baseline's. A
     sample of the held-out offers leaves the probabilities out.
     A baseline whose library is not installed is left out, and the log says so.
     """
@@ -70,7 +70,7 @@ def baseline_blocks(
         difference = {score: ours[score] - theirs[score] for score in ours}
         probabilities[name] = predictions.probability
         blocks[name] = block | {
-            "our_log_loss": block_of_ours["log_loss"],
+            "ours": block_of_ours,
             "ours_minus_theirs": judged.bootstrap.intervals(difference),
             "price_response": arc_response(offers, predictions.probability, predictions.after_raise),
         }

@@ -20,7 +20,7 @@ def verdict_lines(baselines: dict[str, dict], level: float) -> list[str]:
 
 
 def _line(name: str, block: dict, level: float) -> str:
-    theirs, ours = block[SCORE], block["our_log_loss"]
+    theirs, ours = block[SCORE], block["ours"][SCORE]
     low, high = block["ours_minus_theirs"][SCORE]
     words, advice = "predicts about as well as", ""
     if low > 0:
