@@ -6,7 +6,6 @@ times its cell (Owen 2007, The pigeonhole bootstrap). Where neither matters, and
 are too wide by up to the root of 3; they are not too narrow.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +14,9 @@ from scipy.sparse import csr_array
 from scipy.special import xlogy
 
 from gpu_pricer.checks import require_integer, require_number
+from gpu_pricer.evaluation.held_out.resampled_scores import resampled_scores
 from gpu_pricer.evaluation.held_out.scores import CELL, moved_cells
-from gpu_pricer.evaluation.metrics import SMALLEST_MEAN, calibration_error
+from gpu_pricer.evaluation.metrics import SMALLEST_MEAN
 
 Replicates = dict[str, np.ndarray]
 
@@ -91,9 +91,7 @@ def replicated_scores(offers: pl.DataFrame, moves: pl.DataFrame, times: Resample
     drawn = _Drawn(bought, probability, weight, user, cell, times)
     move = cells.join(moves, on=CELL, how="left", maintain_order="left")["move"]
     return {
-        **drawn.means(),
-        "auc": drawn.auc(),
-        "ece": drawn.ece(),
+        **drawn.scores(),
         **{f"poisson_deviance.{name}": value for name, value in drawn.deviances(move).items()},
     }
 
@@ -114,51 +112,20 @@ class _Drawn:
     cell: np.ndarray
     times: Resample
 
-    def weights(self) -> Iterator[np.ndarray]:
-        """Return the weights [N] of the offers in each resample."""
-        pairs = zip(self.times.user, self.times.cell, strict=True)
-        return (self.weight * of_user[self.user] * of_cell[self.cell] for of_user, of_cell in pairs)
-
-    def by_cell(self, value: np.ndarray) -> np.ndarray:
-        """Return the sums [B, C] over the offers of a cell of a value [N], when users are resampled."""
-        shape = self.times.user.shape[1], self.times.cell.shape[1]
-        return np.asarray(self.times.user @ csr_array((self.weight * value, (self.user, self.cell)), shape))
-
-    def means(self) -> Replicates:
-        """Return log_loss and predicted_over_actual, which are ratios of sums over offers."""
-        loss = -xlogy(self.bought, self.probability) - xlogy(1 - self.bought, 1 - self.probability)
-        weight, loss, predicted, bought = (
-            (self.by_cell(value) * self.times.cell).sum(axis=1)
-            for value in (np.ones_like(loss), loss, self.probability, self.bought)
-        )
+    def scores(self) -> Replicates:
+        """Return log_loss, auc, ece and predicted_over_actual of every resample, each [B]."""
+        offers = self.bought, self.probability, self.weight, self.user, self.cell
+        weight, loss, predicted, bought, auc, ece = resampled_scores(*offers, self.times.user, self.times.cell).T
         log_loss = np.divide(loss, weight, out=np.full_like(loss, np.nan), where=weight > 0)
-        return {"log_loss": log_loss, "predicted_over_actual": predicted / np.maximum(bought, SMALLEST_MEAN)}
-
-    def auc(self) -> np.ndarray:
-        """Return [B]: the chance that a bought offer has a higher probability than another one; ties count half."""
-        tie = np.cumsum(np.diff(self.probability, prepend=self.probability[0]) > 0)
-        return np.array([self._auc(tie, weight) for weight in self.weights()])
-
-    def _auc(self, tie: np.ndarray, weight: np.ndarray) -> float:
-        positive, negative = np.bincount(tie, weight * self.bought), np.bincount(tie, weight * (1 - self.bought))
-        pairs = positive.sum() * negative.sum()
-        return float(positive @ (np.cumsum(negative) - negative / 2) / pairs) if pairs else float("nan")
-
-    def ece(self) -> np.ndarray:
-        """Return the calibration error of every resample, [B]."""
-        return np.array(
-            [
-                calibration_error(self.bought, self.probability, weight) if weight.any() else np.nan
-                for weight in self.weights()
-            ]
-        )
+        over_actual = predicted / np.maximum(bought, SMALLEST_MEAN)
+        return {"log_loss": log_loss, "predicted_over_actual": over_actual, "auc": auc, "ece": ece}
 
     def deviances(self, move: pl.Series) -> Replicates:
         """Return by name of a subset of cells the Poisson deviances [B] of buyers per cell; move [C]: of their prices.
 
         A cell that was drawn twice counts twice in the mean over cells.
         """
-        buyers, predicted = self.by_cell(self.bought), np.maximum(self.by_cell(self.probability), SMALLEST_MEAN)
+        buyers, predicted = self._by_cell(self.bought), np.maximum(self._by_cell(self.probability), SMALLEST_MEAN)
         each = 2 * (xlogy(buyers, buyers / predicted) - (buyers - predicted)) * self.times.cell
         found = {}
         for name, rows in moved_cells(move).items():
@@ -166,3 +133,8 @@ class _Drawn:
             total = each[:, rows].sum(axis=1)
             found[name] = np.divide(total, cells, out=np.full_like(total, np.nan), where=cells > 0)
         return found
+
+    def _by_cell(self, value: np.ndarray) -> np.ndarray:
+        """Return the sums [B, C] over the offers of a cell of a value [N], when users are resampled."""
+        shape = self.times.user.shape[1], self.times.cell.shape[1]
+        return np.asarray(self.times.user @ csr_array((self.weight * value, (self.user, self.cell)), shape))
