@@ -6,7 +6,7 @@ from tests.bench.markets.assortment import draw_assortment
 from tests.bench.markets.choice import Choice
 from tests.bench.markets.history import Rule, draw_history, drawn_season, persistent
 from tests.bench.markets.market import Market, drawn_market, generator
-from tests.bench.markets.people import drawn_tastes, of_types, one_by_one
+from tests.bench.markets.people import drawn_tastes, one_by_one, typed_people
 from tests.bench.markets.quantities import single_pieces
 from tests.bench.markets.responses import Linear, Logarithmic
 from tests.bench.markets.scenario import Drift, Scenario
@@ -15,7 +15,7 @@ from tests.bench.markets.scenario import Drift, Scenario
 def lognormal_types(seed: int) -> Market:
     """Ten types whose sensitivity is log-normal and whose tastes follow from the type: the case that segments fit."""
     of_goods, of_people, of_weeks, of_sales = generator("lognormal_types", seed).spawn(4)
-    goods, people = draw_assortment(of_goods, 24, 240), of_types(of_people, 1500, 10, (0.35, 0.9))
+    goods, people = draw_assortment(of_goods, 24, 240), typed_people(of_people, 1500, 10, (0.35, 0.9))
     taste = drawn_tastes(of_people, goods, 10, 0.5)
     noise = of_people.normal(0, 0.2, (goods.categories, 1)) + of_people.normal(0, 0.1, (goods.categories, 10))
     thrift = np.array([people.thrift[people.kind == kind][0] for kind in range(10)])

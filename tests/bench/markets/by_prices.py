@@ -6,7 +6,7 @@ from tests.bench.markets.assortment import Assortment, draw_assortment
 from tests.bench.markets.choice import Choice
 from tests.bench.markets.history import Rule, draw_history, drawn_season, drawn_shock
 from tests.bench.markets.market import Market, drawn_market, generator
-from tests.bench.markets.people import People, drawn_tastes, of_types, one_by_one
+from tests.bench.markets.people import People, drawn_tastes, one_by_one, typed_people
 from tests.bench.markets.quantities import single_pieces
 from tests.bench.markets.responses import Linear
 from tests.bench.markets.scenario import Scenario
@@ -15,7 +15,7 @@ from tests.bench.markets.scenario import Scenario
 def displays(seed: int) -> Market:
     """Nearly every cut comes with a display that sells about as much as the cut, so that neither is seen alone."""
     of_goods, of_people, of_weeks, of_sales = generator("displays", seed).spawn(4)
-    goods, people = draw_assortment(of_goods, 15, 150), of_types(of_people, 1200, 8, (0.4, 0.9))
+    goods, people = draw_assortment(of_goods, 15, 150), typed_people(of_people, 1200, 8, (0.4, 0.9))
     season = drawn_season(of_weeks, goods, 50, 0.2)
     rule = Rule(promotion_rate=0.1, display=(0.03, 0.85))
     return drawn_market(
@@ -56,7 +56,7 @@ def shocks_with_cost(seed: int) -> Market:
 def shocks_without_cost(seed: int) -> Market:
     """Regular prices answer strong, lasting shocks of demand, most of them a product's own, and nothing tells."""
     of_goods, of_people, of_weeks, of_sales = generator("shocks_without_cost", seed).spawn(4)
-    goods, people = draw_assortment(of_goods, 20, 200), of_types(of_people, 1400, 12, (0.35, 0.9))
+    goods, people = draw_assortment(of_goods, 20, 200), typed_people(of_people, 1400, 12, (0.35, 0.9))
     shock = drawn_shock(of_weeks, goods, 52, spread=0.6, persistence=0.9, own=0.6)
     rule = Rule(answer=0.25, promotion_rate=0.06)
     return drawn_market(

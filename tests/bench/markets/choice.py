@@ -10,13 +10,13 @@ SMALLEST = 1e-300
 
 
 @dataclass(frozen=True)
-class Scene:
+class WeekState:
     """A week: offset [P, 1] or [P, U] is added to utility, −inf off the shelf; remembered [P]: prices in cents."""
 
     offset: np.ndarray
     remembered: np.ndarray
 
-    def of(self, users: np.ndarray) -> "Scene":
+    def of(self, users: np.ndarray) -> "WeekState":
         """Return the week as some users see it."""
         return self if self.offset.shape[1] == 1 else replace(self, offset=self.offset[:, users])
 
@@ -34,9 +34,9 @@ class Choice:
     response: Response
     dissimilarity: float = 1.0
 
-    def probability(self, price: np.ndarray, scene: Scene) -> np.ndarray:
+    def probability(self, price: np.ndarray, week_state: WeekState) -> np.ndarray:
         """Return the probability [P, U] that a visit takes the product, at prices [P, U] or [P, 1] in cents."""
-        utility = self.appeal + scene.offset + self.response.utility(price, scene.remembered)
+        utility = self.appeal + week_state.offset + self.response.utility(price, week_state.remembered)
         weight = np.exp(utility)
         total = np.maximum(np.add.reduceat(weight, self.start[:-1]), SMALLEST)
         inclusive = total**self.dissimilarity
@@ -49,11 +49,11 @@ class Choice:
 
     def at_rates(self, rate: np.ndarray, base: np.ndarray) -> "Choice":
         """Return the choice with levels at which visits buy of each category at rate [G] at usual prices base [P]."""
-        scene = Scene(np.zeros((len(base), 1)), base)
+        week_state = WeekState(np.zeros((len(base), 1)), base)
         low, high = np.full(len(rate), -30.0), np.full(len(rate), 30.0)
         for _ in range(40):
             middle = (low + high) / 2
-            bought = np.add.reduceat(self._raised(middle).probability(base[:, None], scene), self.start[:-1])
+            bought = np.add.reduceat(self._raised(middle).probability(base[:, None], week_state), self.start[:-1])
             is_high = bought.mean(axis=1) > rate
             low, high = np.where(is_high, low, middle), np.where(is_high, middle, high)
         return self._raised((low + high) / 2)

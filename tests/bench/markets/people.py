@@ -46,7 +46,7 @@ class People:
         )
 
 
-def of_types(rng: np.random.Generator, users: int, types: int, visits: tuple[float, float]) -> People:
+def typed_people(rng: np.random.Generator, users: int, types: int, visits: tuple[float, float]) -> People:
     """Return users of equally many types; thrift is the type's, and types differ in the range of visit rates."""
     score = rng.permutation(np.linspace(-1, 1, types))
     kind = rng.permutation(np.arange(users) % types)

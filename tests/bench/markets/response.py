@@ -87,7 +87,7 @@ def coverage_of_closest(truth: Truth, ours: Ours, found: Elasticities, posterior
 
 def _pooled(truth: Truth, price: np.ndarray, member: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return choice probability and units [P, S] of a mean visit at prices [P, 1]; member [U, S]: shares of visits."""
-    chosen = truth.choice.probability(price, truth.scene)
+    chosen = truth.choice.probability(price, truth.week_state)
     return chosen @ member, (chosen * truth.quantity.mean(price)) @ member
 
 

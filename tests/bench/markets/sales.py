@@ -32,7 +32,7 @@ def _week(scenario: Scenario, week: int, rng: np.random.Generator) -> tuple[np.n
     visitors = np.flatnonzero(rng.random(people.count) < people.visit_rate)
     choice, quantity = scenario.choice.of(visitors), scenario.quantity.of(visitors)
     day = rng.integers(0, DAYS, len(visitors))
-    product, visitor = chosen(choice.probability(price, scenario.scene(week).of(visitors)), choice.start, rng)
+    product, visitor = chosen(choice.probability(price, scenario.week_state(week).of(visitors)), choice.start, rng)
     mean = np.broadcast_to(quantity.mean(price), choice.appeal.shape)[product, visitor]
     units = quantity.draw(mean, product, rng)
     return visitors[visitor], product, np.full(len(product), week), day[visitor], units

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from tests.bench.markets.assortment import Assortment
-from tests.bench.markets.choice import Choice, Scene
+from tests.bench.markets.choice import Choice, WeekState
 from tests.bench.markets.history import History
 from tests.bench.markets.people import People
 from tests.bench.markets.quantities import Quantity
@@ -65,11 +65,11 @@ class Scenario:
             memory.append(np.where(is_seen, MEMORY * memory[-1] + (1 - MEMORY) * paid, memory[-1]))
         return np.array(memory)
 
-    def scene(self, week: int) -> Scene:
+    def week_state(self, week: int) -> WeekState:
         """Return a week of the log, or the priced week after it, which has no displays."""
         offset = self.hidden[week].copy()
         if week < self.history.weeks:
             offset += self.display * self.history.display[week]
             offset[~self.shelf[week]] = -np.inf
         drifted = offset[:, None] if self.drift is None else offset[:, None] + self.drift.week(week)
-        return Scene(drifted, self.remembered[week])
+        return WeekState(drifted, self.remembered[week])

@@ -41,7 +41,7 @@ def test_a_logit_that_all_members_share_is_its_own_closest(truth, shelf):
     elasticity, share = closest_logit(truth, shelf, truth.types)
 
     first = [int(np.flatnonzero(truth.types == kind)[0]) for kind in range(3)]
-    own = truth.choice.probability(truth.today[:, None], truth.scene)[:, first]
+    own = truth.choice.probability(truth.today[:, None], truth.week_state)[:, first]
     expected = -sensitivity[:, first] * (truth.today / base)[:, None] * (1 - own)
     np.testing.assert_allclose(share, own, rtol=1e-6)
     np.testing.assert_allclose(elasticity, expected, rtol=1e-6)

@@ -13,7 +13,7 @@ from tests.bench.markets.small import small_scenario
 def expected(scenario):
     """The probability [W, P, U] that a user comes and takes a product."""
     chance = [
-        scenario.choice.probability(paid[:, None], scenario.scene(week))
+        scenario.choice.probability(paid[:, None], scenario.week_state(week))
         for week, paid in enumerate(scenario.history.paid)
     ]
     return np.array(chance) * scenario.people.visit_rate
@@ -66,7 +66,9 @@ def test_elasticity_of_a_logit_is_its_formula():
     truth = drawn_market(small_scenario(5), np.random.default_rng(0)).truth
     price = truth.today[:, None]
     linear = truth.choice.response
-    formula = -linear.sensitivity * price / linear.base[:, None] * (1 - truth.choice.probability(price, truth.scene))
+    formula = (
+        -linear.sensitivity * price / linear.base[:, None] * (1 - truth.choice.probability(price, truth.week_state))
+    )
     mean = truth.quantity.mean(price)
     formula -= (mean - 1) / mean
 

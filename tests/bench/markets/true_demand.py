@@ -27,7 +27,7 @@ def true_demand(scenario: Scenario) -> Truth:
         types=np.zeros(people.count, np.int64) if people.kind is None else people.kind,
         choice=scenario.choice,
         quantity=scenario.quantity,
-        scene=scenario.scene(history.weeks),
+        week_state=scenario.week_state(history.weeks),
         hidden=_hidden(scenario),
     )
     return replace(unclustered, types=clustered(unclustered)) if people.kind is None else unclustered

@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from tests.bench.markets.choice import Choice, Scene
+from tests.bench.markets.choice import Choice, WeekState
 from tests.bench.markets.quantities import Quantity
 
 PER_VISITS = 1000
@@ -34,7 +34,7 @@ class Truth:
     types: np.ndarray
     choice: Choice
     quantity: Quantity
-    scene: Scene
+    week_state: WeekState
     hidden: pl.DataFrame
 
     @property
@@ -54,7 +54,7 @@ class Truth:
 
     def units(self, price: np.ndarray) -> np.ndarray:
         """Return the expected units [P, U] of a visit at prices [P, U], or [P, 1] for all users."""
-        return self.choice.probability(price, self.scene) * self.quantity.mean(price)
+        return self.choice.probability(price, self.week_state) * self.quantity.mean(price)
 
     def user_profit(self, price: np.ndarray) -> np.ndarray:
         """Return the expected profit [G, U] of every category and user in the week, in cents."""
@@ -86,5 +86,5 @@ class Truth:
     def of(self, users: np.ndarray) -> "Truth":
         """Return the truth of some users."""
         arrays = {name: getattr(self, name)[users] for name in ("user_id", "visits", "types")}
-        parts = {name: getattr(self, name).of(users) for name in ("choice", "quantity", "scene")}
+        parts = {name: getattr(self, name).of(users) for name in ("choice", "quantity", "week_state")}
         return replace(self, **arrays, **parts)
