@@ -3,6 +3,7 @@
 `settings` has the limits; `judging` measures a version against all of them; the outcomes become part of its record.
 """
 
+from gpu_pricer.gates.approval import Approval, approval_outcome, told_of
 from gpu_pricer.gates.evidence import Evidence, known_metrics
 from gpu_pricer.gates.judging import judge_version
 from gpu_pricer.gates.outcome import Outcome
@@ -11,12 +12,15 @@ from gpu_pricer.gates.settings import GATES, Gates
 
 __all__ = [
     "GATES",
+    "Approval",
     "Evidence",
     "Gates",
     "Outcome",
+    "approval_outcome",
     "judge_version",
     "keep_outcomes",
     "known_metrics",
     "last_gates",
     "publisher",
+    "told_of",
 ]

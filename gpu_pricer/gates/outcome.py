@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+APPROVAL = "approval"
+"""The gate whose setting is no limit in publish.gates but publish.approval."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -20,11 +23,16 @@ class Outcome:
     detail: str
     remedy: str
 
+    @property
+    def setting(self) -> str:
+        """The key of the gate in the configuration."""
+        return "publish.approval" if self.gate == APPROVAL else f"publish.gates.{self.gate}"
+
     def refusal(self, folder: Path) -> str:
         """Return the line that refuses the version in a folder because of this gate."""
         found = self.found if isinstance(self.found, str) else f"{self.found:.4f}"
         return (
-            f"{self.rule}, found {found}{self.detail} (publish.gates.{self.gate}): {self.remedy}, or accept this "
+            f"{self.rule}, found {found}{self.detail} ({self.setting}): {self.remedy}, or accept this "
             f"version once with paths.shards={folder} publish.accept=[{self.gate}] publish.reason=WHY"
         )
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 
 from gpu_pricer.checks import require_flag, require_number
+from gpu_pricer.gates.outcome import APPROVAL
 
 STATUSES = {"met": ("met",), "relaxed": ("met", "relaxed")}
 """The states of a certificate that each setting of the gate certificate lets pass."""
@@ -71,5 +72,5 @@ AGAINST_PUBLISHED = (
     "max_category_change",
     "max_loss_increase",
 )
-GATES = tuple(field.name for field in fields(Gates) if field.name != "far")
-"""The names of the gates."""
+GATES = (*(field.name for field in fields(Gates) if field.name != "far"), APPROVAL)
+"""The names of the gates; that on approval has its settings in publish.approval."""

@@ -7,19 +7,34 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+import polars as pl
 from deltalake.exceptions import DeltaError
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from gpu_pricer.checks import require_flag, require_integer, require_number
 from gpu_pricer.errors import InputError, Refused, first_line
-from gpu_pricer.gates import GATES, Evidence, Gates, Outcome, judge_version, keep_outcomes, known_metrics, publisher
+from gpu_pricer.gates import (
+    GATES,
+    Approval,
+    Evidence,
+    Gates,
+    Outcome,
+    approval_outcome,
+    judge_version,
+    keep_outcomes,
+    known_metrics,
+    publisher,
+    told_of,
+)
+from gpu_pricer.gates.approval import Approved
 from gpu_pricer.gates.published import Published, read_published
 from gpu_pricer.jobs.ending import held_back
 from gpu_pricer.jobs.last_scored import last_scored
+from gpu_pricer.tables.decisions import read_decided, write_decided
 from gpu_pricer.tables.kept_artefacts import bring_artefact
 from gpu_pricer.tables.locking import locked
-from gpu_pricer.tables.price_version import LOCK, RUN_RECORD, PriceVersion, read_version
+from gpu_pricer.tables.price_version import APPROVALS, LOCK, RUN_RECORD, PriceVersion, read_version
 from gpu_pricer.tables.published_table import current_run, open_table, published_runs, run_of
 from gpu_pricer.tables.publishing import (
     bring_inside,
@@ -43,7 +58,8 @@ class Publication:
 
     dry_run: stop before the commit. keep: number of versions whose files stay. keep_hours: how long the files of a
     version stay for slow readers after it was replaced. gates: limits that a version must keep. accept: gates that
-    this version need not pass. reason: why, for its record; None where nothing is accepted.
+    this version need not pass. reason: why, for its record; None where nothing is accepted. approval: what people
+    decide on before.
     """
 
     dry_run: bool
@@ -52,6 +68,7 @@ class Publication:
     gates: Gates
     accept: list[str]
     reason: str | None
+    approval: Approval
 
     def __post_init__(self) -> None:
         require_flag("publish.dry_run", self.dry_run)
@@ -59,6 +76,8 @@ class Publication:
         require_number("publish.keep_hours", self.keep_hours, least=0)
         if not isinstance(self.gates, Gates):
             raise ValueError(f"publish.gates must be Gates, found {self.gates!r}")
+        if not isinstance(self.approval, Approval):
+            raise ValueError(f"publish.approval must be an Approval, found {self.approval!r}")
         if not isinstance(self.accept, list) or not {*self.accept} <= {*GATES}:
             raise ValueError(f"publish.accept must be a list of gates ({', '.join(GATES)}), found {self.accept!r}")
         has_reason = isinstance(self.reason, str) and bool(self.reason.strip())
@@ -80,6 +99,9 @@ def main(config: DictConfig) -> None:
     Reads   paths.shards    a folder that `score` finished; by default the version in paths.prices that `score` last
                             finished for paths.work, unless it was published and then replaced
     Writes  paths.prices    a Delta Lake table; _current links to the folder of its current version
+
+    Approval  with publish.approval.asks=all, or some, people must have decided on the prices that move: see
+            gpu-pricer review --help; rejected prices stay as today's, others are set by hand
 
     Gates   publish.gates measures the version, by itself and against the published one. A line names every gate that
             it does not pass, its number and its limit, and nothing is published. publish.accept lets a version that
@@ -152,6 +174,8 @@ def publish(
         require_sealed(folder)
         published = _published(prices, current, publication.gates)
         files, outcomes = judge_version(folder, version, publication.gates, published, evidence)
+        approved = _approved(prices, folder, version, publication.approval)
+        outcomes += [] if approved.outcome is None else [approved.outcome]
         _refuse(folder, outcomes, publication.accept)
         if publication.dry_run:
             print(_preview(version.run, current, version.totals(), outcomes))
@@ -161,7 +185,9 @@ def publish(
             log.warning("%s has no copy of its artefact: its prices are explained only beside paths.demand", folder)
         metrics = known_metrics(folder, version, published, evidence.metrics)
         keep_outcomes(inside, outcomes, current, publication.reason, metrics, notes)
-        told = {**_notes(version, outcomes, publication.reason), **notes}
+        if not approved.decided.is_empty():
+            write_decided(approved.decided, inside, APPROVALS)
+        told = {**_notes(version, outcomes, publication.reason), **_decisions(approved.decided), **notes}
         with held_back():  # a signal between the two would leave readers of the link with the old version
             number = commit_version(prices, table, inside, version, files, told)
             log.info("published %s as version %d of %s", version.run, number, prices)
@@ -188,6 +214,18 @@ def _published(prices: Path, current: str | None, gates: Gates) -> Published | N
     if current is None:
         log.info("%s has no published version to compare with", prices)
     return read_published(prices, current) if current is not None and gates.has_comparison else None
+
+
+def _approved(prices: Path, folder: Path, version: PriceVersion, approval: Approval) -> Approved:
+    """Return what people decided of the version; one that was published before, as by a rollback, asks nobody again."""
+    if version.run in published_runs(prices):
+        return Approved(None, read_decided(folder, APPROVALS))
+    return approval_outcome(prices, folder, version, approval)
+
+
+def _decisions(decided: pl.DataFrame) -> dict[str, str]:
+    """Return what Delta's log is to say of people's decisions about the version."""
+    return {} if decided.is_empty() else {"decisions": told_of(decided)}
 
 
 def _refuse(folder: Path, outcomes: list[Outcome], accept: list[str]) -> None:

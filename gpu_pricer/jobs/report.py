@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from gpu_pricer.constraints.warm_start import CERTIFICATE
 from gpu_pricer.errors import UNREADABLE, InputError, first_line
-from gpu_pricer.gates import Evidence, judge_version, known_metrics
+from gpu_pricer.gates import Evidence, approval_outcome, judge_version, known_metrics
 from gpu_pricer.gates.published import read_published
 from gpu_pricer.jobs.evaluate import CALIBRATION
 from gpu_pricer.jobs.outlook import Outlook, outlook_of
@@ -100,7 +100,7 @@ def _beside(config: DictConfig, scored: Scored, outlook: Outlook | None, setting
     is_drawn = outlook is not None and scored.artefact.posterior is not None
     uniform = None if outlook is None else outlook.uniform
     return Surroundings(
-        names=_names(config, scored, settings),
+        names=names_of(config, scored),
         gates=_gates(config, folder, version) if published is None else _recorded_gates(published),
         published=published,
         older=_older(config, published),
@@ -123,8 +123,9 @@ def _intervals(scored: Scored, outlook: Outlook) -> Intervals:
     return Intervals(**drawn_intervals(scored.problem, draws, scored.price), profit=outlook.gain)
 
 
-def _names(config: DictConfig, scored: Scored, settings: ReportSettings) -> pl.DataFrame:
+def names_of(config: DictConfig, scored: Scored) -> pl.DataFrame:
     """Return product_id and the products' names; InputError for a column that the catalog does not have."""
+    settings: ReportSettings = instantiate(config.report)
     if not settings.label:
         return product_names(scored.catalog, [])
     path = Path(config.paths.catalog)
@@ -152,6 +153,8 @@ def _gates(config: DictConfig, folder: Path, version: PriceVersion) -> list[Gate
     published = read_published(prices, str(current)) if has_older else None
     evidence = Evidence(_metrics_file(config), instantiate(config.fairness).max_gap)
     outcomes = judge_version(folder, version, publication.gates, published, evidence).outcomes
+    approval = approval_outcome(prices, folder, version, publication.approval).outcome
+    outcomes += [] if approval is None else [approval]
     return [GateRow(found.gate, found.found, found.limit, found.is_passed, None) for found in outcomes]
 
 

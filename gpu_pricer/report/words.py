@@ -57,6 +57,7 @@ GATE_WORDS: Mapping[str, str] = {
     "max_loss_increase": "Predictions get no worse than the published model's",
     "certificate": "Limits on the assortment are met",
     "audit": "Fairness audit accepts the prices",
+    "approval": "People have decided",
 }
 """Every gate; a number that it finds is a share."""
 

@@ -29,6 +29,8 @@ SEAL = f"{RECORD}/SHA256SUMS"
 FAIRNESS = f"{RECORD}/fairness.json"
 PUBLICATION = f"{RECORD}/publication.json"
 METRICS = f"{RECORD}/metrics.json"
+DECIDED, APPROVALS = f"{RECORD}/decisions.parquet", f"{RECORD}/approvals.parquet"
+"""What people decided: the decisions that the version's prices contain, and all that let it be published."""
 CATALOG_COPY = "catalog.parquet"
 """In the record: what pricing read of the catalog."""
 RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{6}")

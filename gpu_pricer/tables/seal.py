@@ -8,14 +8,14 @@ from pathlib import Path
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.durable import checksums
-from gpu_pricer.tables.price_version import LOCK, METRICS, PUBLICATION, SEAL
+from gpu_pricer.tables.price_version import APPROVALS, LOCK, METRICS, PUBLICATION, SEAL
 from gpu_pricer.tables.replacing import replacing_file
 
 LINE = re.compile(r"(?P<sum>[0-9a-f]{64})  (?P<name>.+)")
 EXAMPLES = 3
 
-UNSEALED = (SEAL, LOCK, PUBLICATION, METRICS)
-"""Files of a version that change after it is scored: `publish` keeps there what its gates found."""
+UNSEALED = (SEAL, LOCK, PUBLICATION, METRICS, APPROVALS)
+"""Files of a version that change after it is scored: `publish` keeps there what its gates found and who approved."""
 
 
 def seal(folder: Path) -> None:

@@ -71,7 +71,7 @@ def find_version(prices: Path, name: str) -> Path:
 def _published(prices: Path, commit: dict, is_last: bool) -> VersionEntry:
     when = datetime.fromtimestamp(commit["timestamp"] / 1000, UTC).isoformat(timespec="seconds")
     told = {name: str(commit.get(name, UNKNOWN)) for name in ("rows", "policy", "by", "gates")}
-    notes = [f"{name}: {commit[name]}" for name in ("action", "accepted", "reason") if name in commit]
+    notes = [f"{name}: {commit[name]}" for name in ("action", "accepted", "reason", "decisions") if name in commit]
     return VersionEntry(
         number=commit["version"],
         run=commit["run"],

@@ -23,7 +23,7 @@ from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.price_version import RUN_RECORD
 from gpu_pricer.tables.seal import seal
 from tests.faults.counts import Counts
-from tests.gates.limits import OFF
+from tests.gates.limits import NOBODY, OFF
 from tests.markets import a_policy, catalog_of, small_artefact
 
 PUBLISHERS, SHARDS, READERS = 4, 4, 8
@@ -34,7 +34,7 @@ PAUSE = 0.5
 """The most seconds that a reader or a scorer rests between two rounds."""
 STAY = 6.0
 """Seconds that the files of a replaced version stay: a reader that takes less than half of them must not fail."""
-KEEP = Publication(dry_run=False, keep=2, keep_hours=STAY / 3600, gates=OFF, accept=[], reason=None)
+KEEP = Publication(dry_run=False, keep=2, keep_hours=STAY / 3600, gates=OFF, accept=[], reason=None, approval=NOBODY)
 CATALOGS = 5
 ARTEFACT = small_artefact(21, segments=3, products=12, categories=4)
 KEY = ("product_id", "segment_id")

@@ -11,11 +11,13 @@ from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.price_version import FAIRNESS, RUN_RECORD
 from gpu_pricer.tables.seal import seal
 from tests.faults.remains import broken_promises, outcome, unfinished, unfollowed
-from tests.gates.limits import OFF
+from tests.gates.limits import NOBODY, OFF
 from tests.markets import a_policy, catalog_of, small_artefact
 
 ARTEFACT = small_artefact(21, segments=3, products=12, categories=4)
-USUAL = Publication(dry_run=False, keep=5, keep_hours=0, gates=replace(OFF, audit=True), accept=[], reason=None)
+USUAL = Publication(
+    dry_run=False, keep=5, keep_hours=0, gates=replace(OFF, audit=True), accept=[], reason=None, approval=NOBODY
+)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from gpu_pricer.jobs import publish as job
 from gpu_pricer.jobs.publish import Publication
 from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.published_table import current_run, published_runs
-from tests.gates.limits import OFF
+from tests.gates.limits import NOBODY, OFF
 from tests.markets import catalog_of, small_artefact
 
 ARTEFACT = small_artefact(31, segments=3, products=12, categories=4)
@@ -102,7 +102,7 @@ def test_gates_hold_for_the_table_that_is_replaced(gpu_pricer, shop, monkeypatch
         with monkeypatch.context() as patched:
             patched.setattr(job, "judge_version", judge)
             patched.setattr(job, "PUBLISHING", "_other.lock")
-            job.publish(Path("prices"), Path("prices/third"), Publication(False, 5, 24, OFF, [], None))
+            job.publish(Path("prices"), Path("prices/third"), Publication(False, 5, 24, OFF, [], None, NOBODY))
         return judged
 
     monkeypatch.setattr(job, "judge_version", overtaken)

@@ -29,12 +29,12 @@ from gpu_pricer.tables.price_version import FAIRNESS, LOCK, RUN_RECORD, file_nam
 from gpu_pricer.tables.published_table import open_table
 from gpu_pricer.tables.seal import seal
 from gpu_pricer.tables.version_files import checked_files
-from tests.gates.limits import OFF
+from tests.gates.limits import NOBODY, OFF
 from tests.markets import a_policy, catalog_of, small_artefact
 
 ARTEFACT = small_artefact(21, segments=3, products=12, categories=4)
 OPEN = replace(OFF, max_share_moved=1.0, max_mean_move=1.0)
-USUAL = Publication(dry_run=False, keep=5, keep_hours=0, gates=OPEN, accept=[], reason=None)
+USUAL = Publication(dry_run=False, keep=5, keep_hours=0, gates=OPEN, accept=[], reason=None, approval=NOBODY)
 KEY = ["product_id", "segment_id"]
 ROOT = Path(__file__).parents[2]
 
@@ -193,10 +193,10 @@ DIE_AT = """
 import os, signal, sys
 from pathlib import Path
 from gpu_pricer.jobs import publish as job
-from tests.gates.limits import OFF
+from tests.gates.limits import NOBODY, OFF
 
 setattr(job, sys.argv[2], lambda *arguments: os.kill(os.getpid(), signal.SIGKILL))
-job.publish(Path(sys.argv[1]), Path(sys.argv[1]) / "second", job.Publication(False, 5, 0, OFF, [], None))
+job.publish(Path(sys.argv[1]), Path(sys.argv[1]) / "second", job.Publication(False, 5, 0, OFF, [], None, NOBODY))
 """
 
 
