@@ -1,6 +1,6 @@
 """A pricing problem under the constraints of a policy: its Lagrangian, its prices and their certificate."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +8,9 @@ import polars as pl
 
 from gpu_pricer.constraints.certificate import Certificate, ProductLimits, certificate_of
 from gpu_pricer.constraints.linear_constraints import linear_constraints_of, objective_weights
-from gpu_pricer.constraints.solver import Solution, Solver
+from gpu_pricer.constraints.solver import ROUNDING, Solution, Solver
 from gpu_pricer.constraints.stock import stock_of
-from gpu_pricer.constraints.subproblems import LagrangianSubproblems
+from gpu_pricer.constraints.subproblems import LagrangianSubproblems, PricesOf
 from gpu_pricer.constraints.warm_start import Start, read_start
 from gpu_pricer.errors import InputError
 from gpu_pricer.policy.constraint import Constraint
@@ -96,22 +96,59 @@ class ConstrainedProblem:
         certificate = certificate_of(solution, self.on_sums, self.covered_today, limits, self.currency)
         return ConstrainedPrices(solution, certificate)
 
+    def certify(
+        self,
+        objective: np.ndarray,
+        lagrangian: LagrangianWeights,
+        start: Start,
+        before: PricesOf,
+        prices: PricesOf,
+        eased: np.ndarray,
+    ) -> Certificate:
+        """Return the certificate of prices that no search found, as where people decided some of them.
+
+        objective [4]: weights of units, revenue, cost and base revenue. lagrangian, start: those of the prices before
+        the decisions. The bound is this problem's, whose limits hold the decided prices, at the multipliers of `start`:
+        any multipliers give one. Where the prices miss a limit, it bounds what prices can earn that reach as much as
+        these. eased bool [K]: limits that could not be met before the decisions, and that need to reach no more than
+        they did then.
+        """
+        subproblems, constraints = self.subproblems, self.linear_constraints
+        stock = stock_of(subproblems.problem, objective, self.unit_limit)
+        sums = subproblems.evaluate_at(prices)
+        if eased.any():
+            reached = constraints.achieved(subproblems.evaluate_at(before).covered).sum(axis=0)
+            required = np.where(eased, np.minimum(constraints.required, reached), constraints.required)
+            constraints = replace(constraints, required=required)
+        rationed = stock.rationed(sums.units, start.stock_price)
+        earned = float((sums.total @ objective).sum() - rationed @ stock.highest_price)
+        reached = np.minimum(constraints.required, constraints.achieved(sums.covered).sum(axis=0))
+        bound = subproblems.compute_bound(self._lagrangian(objective, start)) - float(start.multiplier @ reached)
+        bound += stock.limit_value(start.stock_price)
+        bound += ROUNDING * abs(earned)
+        solution = Solution(lagrangian, constraints, eased, sums, rationed, earned, bound, start, subproblems.passes)
+        limits = self._product_limits(solution)
+        return certificate_of(solution, self.on_sums, self.covered_today, limits, self.currency)
+
     def value_at(self, objective: np.ndarray, start: Start) -> float:
         """Return the most that prices which meet the constraints can earn, by the Lagrangian at known multipliers.
 
         In currency; the objective's weights are those of `solve`. With bounds.max_segment_ratio the search for the best
         prices is local, and so the value only nearly a bound. No constraint is per product.
         """
-        problem = self.subproblems.problem
-        lagrangian = LagrangianWeights(
+        value = self.subproblems.solve(self._lagrangian(objective, start))[1]
+        return value - float(start.multiplier @ self.linear_constraints.required)
+
+    def _lagrangian(self, objective: np.ndarray, start: Start) -> LagrangianWeights:
+        """Return the Lagrangian of one iterate with the multipliers and shadow prices of `start`."""
+        return LagrangianWeights(
             objective=objective,
             slices=self.subproblems.slices,
             coefficient=self.linear_constraints.coefficient,
             multiplier=start.multiplier[None],
-            iterate=np.zeros(len(problem.products.cost), np.int64),
+            iterate=np.zeros(len(self.subproblems.problem.products.cost), np.int64),
             stock_price=start.stock_price,
         )
-        return self.subproblems.solve(lagrangian)[1] - float(start.multiplier @ self.linear_constraints.required)
 
     def read_start(self, folder: Path) -> Start:
         """Return the start of the search that a version's record holds; InputError where it has no certificate."""

@@ -1,6 +1,6 @@
 """The Lagrangian's subproblems, one per category and segment: sums per category at given prices, and an upper bound."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,6 +15,9 @@ from kernels import Totals, choice_totals, in_double, price_totals
 
 CELLS_AT_ONCE = 2_000_000
 """Products × segments of one kernel call. It is fixed, so that no setting of the files changes a multiplier."""
+
+PricesOf = Callable[[tuple[int, int]], np.ndarray]
+"""The prices [n, S] in cents of the categories from the first to the one before the last."""
 
 
 @dataclass(frozen=True)
@@ -99,10 +102,15 @@ class LagrangianSubproblems:
 
     def evaluate(self, lagrangian: LagrangianWeights) -> SalesSums:
         """Return the sums in float64 at the very prices that scoring writes under the Lagrangian; two passes."""
+        self.passes += 1
+        return self.evaluate_at(lambda categories: self.best_prices(lagrangian, categories))
+
+    def evaluate_at(self, prices: PricesOf) -> SalesSums:
+        """Return the sums in float64 at any prices; one pass."""
         sums = self._zero_sums()
-        self.passes += 2
+        self.passes += 1
         for categories in self._tiles:
-            price = self._best_prices(lagrangian, categories)
+            price = prices(categories)
             for class_number, members in self._classes():
                 self._add(sums, class_number, categories, self._choose(members, categories, price[:, members]))
         return sums
@@ -112,11 +120,11 @@ class LagrangianSubproblems:
         self.passes += 1
         today, changed = self.problem.products.today, 0
         for categories in self._tiles:
-            price = self._best_prices(lagrangian, categories)
+            price = self.best_prices(lagrangian, categories)
             changed += int(np.count_nonzero(price != today[self.problem.product_slice(*categories), None]))
         return changed / (len(today) * len(self.problem.segments.segment_id))
 
-    def _best_prices(self, lagrangian: LagrangianWeights, categories: tuple[int, int]) -> np.ndarray:
+    def best_prices(self, lagrangian: LagrangianWeights, categories: tuple[int, int]) -> np.ndarray:
         """Return the prices [n, S] in cents that scoring writes for the categories under the Lagrangian."""
         within = lagrangian.ranges_within_ratio(self.problem, categories, self.backend)
         return price_under_lagrangian(self.problem, lagrangian, categories, within, self.backend).price

@@ -27,7 +27,9 @@ from gpu_pricer.jobs.version_sources import Sources
 from gpu_pricer.policy import with_rule_columns
 from gpu_pricer.pricing import PricingProblem, Tiling, match_products, problem_of, score_tiles
 from gpu_pricer.pricing.carrying import FilePlan, plan_files
+from gpu_pricer.pricing.tiles.solved_tile import SolvedTile, solve_tile
 from gpu_pricer.tables.code import code_fingerprint
+from gpu_pricer.tables.decisions import read_decided
 from gpu_pricer.tables.durable import sync
 from gpu_pricer.tables.events import changed_products
 from gpu_pricer.tables.locking import locked
@@ -103,6 +105,8 @@ def _with_history(base: Base, catalog: pl.DataFrame, day: date) -> PricedCatalog
 def why_everything(base: Base) -> str | None:
     """Return why events on some categories have all of them priced again; None if they do not."""
     policy, version = base.sources.policy, base.version
+    if not read_decided(base.folder).is_empty():
+        return f"people decided prices of {version.run}, around which others were not priced again"
     if policy.active_constraints:
         return f"policy.constraints ({', '.join(policy.active_constraints)}) couple all categories and are solved again"
     if policy.bounds.max_changes is not None:
@@ -157,8 +161,12 @@ def _write(
     tiles = {names[first + index]: tile for index, tile in enumerate(plan.tiles)}
     start = problem.products.category_start
     cells = sum(int(start[last] - start[first]) for first, last in tiles.values()) * len(problem.segments.segment_id)
+
+    def solve(first: int, last: int) -> SolvedTile:
+        return solve_tile(problem, first, last, version.backend)
+
     with progress("reprice", max(cells, 1)) as on_tile:
-        tallies |= score_tiles(problem, tiling, tiles, folder, version.metadata, version.backend, on_tile)
+        tallies |= score_tiles(problem, tiling, tiles, folder, version.metadata, on_tile, solve)
     return version.with_files({name: tallies[name] for name in sorted(tallies)}, origins)
 
 

@@ -1,7 +1,7 @@
 """How far a price may go: the rules of a policy, as the configuration states them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -98,6 +98,22 @@ class Bounds:
             )
         for column in self.competitor_columns:
             _require_column("bounds.competitor_columns", column)
+
+    @property
+    def for_people(self) -> "Bounds":
+        """The rules that hold for a price set by a person too: costs, list price, floor and ceiling of a product."""
+        return replace(
+            self,
+            max_decrease=None,
+            max_increase=None,
+            max_decrease_amount=None,
+            max_increase_amount=None,
+            anchor=None,
+            min_days_between_changes=None,
+            within_support=False,
+            max_below_competitor=None,
+            max_above_competitor=None,
+        )
 
     @property
     def has_competitor(self) -> bool:

@@ -81,13 +81,7 @@ def read_overrides(path: Path | None, product_id: pl.Series, segment_id: pl.Seri
     if path is None:
         none = np.zeros(0, np.int64)
         return Overrides(none, none, none.astype(np.int32), pl.Series("note", [], pl.String))
-    dtypes = {
-        "product_id": product_id.dtype,
-        "segment_id": segment_id.dtype,
-        "price": pl.Float64(),
-        "note": pl.String(),
-    }
-    table = _checked(_read(path, dtypes), path, dtypes)
+    table = read_override_table(path, product_id.dtype, segment_id.dtype)
     products = pl.DataFrame({"product_id": product_id}).with_row_index("product")
     segments = pl.DataFrame({"segment_id": segment_id}).with_row_index("segment")
     known = table.join(products, on="product_id").join(segments, on="segment_id", how="left")
@@ -103,6 +97,12 @@ def read_overrides(path: Path | None, product_id: pl.Series, segment_id: pl.Seri
         (known["price"] * CENTS).round().cast(pl.Int32).to_numpy(),
         known["note"],
     )
+
+
+def read_override_table(path: Path, product_id: pl.DataType, segment_id: pl.DataType) -> pl.DataFrame:
+    """Return product_id, segment_id, price and note of a file of overrides, ids of these types; errors as above."""
+    dtypes = {"product_id": product_id, "segment_id": segment_id, "price": pl.Float64(), "note": pl.String()}
+    return _checked(_read(path, dtypes), path, dtypes)
 
 
 def _read(path: Path, dtypes: dict[str, pl.DataType]) -> pl.DataFrame:

@@ -53,11 +53,15 @@ def score_shard(
 ) -> dict[str, Tally]:
     """Price one shard's categories into files of the folder; return each file's sums by its name, in their order.
 
-    See score_tiles.
+    lagrangian: the weights that constraints give, None without constraints. See score_tiles.
     """
     tiles = tiling.tiles(shard, problem.products.category_start, len(problem.segments.segment_id))
     named = {file_name(folder.name, shard, number): tile for number, tile in enumerate(tiles)}
-    return score_tiles(problem, tiling, named, folder, metadata, backend, on_tile, lagrangian)
+
+    def solve(first: int, last: int) -> SolvedTile:
+        return solve_tile(problem, first, last, backend, lagrangian)
+
+    return score_tiles(problem, tiling, named, folder, metadata, on_tile, solve)
 
 
 def score_tiles(
@@ -66,15 +70,15 @@ def score_tiles(
     tiles: Mapping[str, tuple[int, int]],
     folder: Path,
     metadata: Mapping[str, str],
-    backend: str,
     on_tile: Callable[[int], None],
-    lagrangian: LagrangianWeights | None = None,
+    solve: Callable[[int, int], SolvedTile],
 ) -> dict[str, Tally]:
     """Price ranges of categories into files of the folder, tiles by file name; return each file's sums.
 
     The calling thread computes, with every core, while other threads write; at most as many tiles as there are writers
-    wait to be written. on_tile: called with the number of cells of each tile that was written; lagrangian: the weights
-    that constraints give, None without constraints. The rows are the same, bit for bit, for any tiling.
+    wait to be written. on_tile: called with the number of cells of each tile that was written; solve: returns the tile
+    of the problem's categories from the first to the one before the last. The rows are the same, bit for bit, for any
+    tiling.
     """
     columns, groups = table_columns(problem, tiling.layout, tiling.details), LAYOUT[tiling.layout].groups
 
@@ -86,7 +90,7 @@ def score_tiles(
     pending: deque[Future[int]] = deque()
     with ThreadPoolExecutor(tiling.writers) as writers:
         for name, (first, last) in tiles.items():
-            tile = solve_tile(problem, first, last, backend, lagrangian)
+            tile = solve(first, last)
             tallies[name] = tally_of(tile)
             if len(pending) == tiling.writers:
                 on_tile(pending.popleft().result())

@@ -103,7 +103,7 @@ def bounded(products: pl.DataFrame, policy: Policy, ladder: np.ndarray, override
 
 def _limits_of(products: pl.DataFrame, policy: Policy, ladder: np.ndarray) -> RuleLimits:
     """Return the limits that rules and ladders set for a block of products."""
-    facts = _facts(products)
+    facts = facts_of(products)
     found = price_range(policy.bounds, facts)
     _require_below_limit(products, found.low)
     may_stay = (found.low <= facts.today) & (facts.today <= found.high)
@@ -178,7 +178,8 @@ def _fix(limits: RuleLimits, products: np.ndarray, price: np.ndarray, rule: str)
     limits.may_stay[products] = price == limits.today[products]
 
 
-def _facts(products: pl.DataFrame) -> Facts:
+def facts_of(products: pl.DataFrame) -> Facts:
+    """Return what the rules read of matched products."""
     amounts = (_parts(products, name, parts_per_cent).astype(np.int64) for name, parts_per_cent in AMOUNTS.items())
     optional = (_optional_parts(products, name) for name in MONEY_RULES)
     flags = (_flags(products, name) for name in (IS_COST_ASSUMED, IS_RESTING))
