@@ -5,6 +5,8 @@ JOBS = {
     "train": "canonical tables -> demand artefact",
     "score": "demand artefact + catalog + policy -> price table shards",
     "publish": "shards -> one atomic new version of the price table",
+    "review": "a scored version -> a sheet of what people must decide on, and their decisions back",
+    "explore": "a local page on which people decide: see, accept, reject, override, publish",
     "reprice": "events + the published version -> a new version, of the prices that they touch",
     "versions": "every version of the price table: when, by whom, what its gates found",
     "diff": "two versions -> what differs: columns, products, prices by category",

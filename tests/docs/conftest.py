@@ -65,6 +65,10 @@ def write_tables(folder: Path) -> None:
     product, price = products.select("product_id", "price").row(0)
     pl.DataFrame({"product_id": [product], "price": [price], "note": ["by hand"]}).write_csv(folder / "overrides.csv")
     raw["transactions"].select("user_id", "product_id", "time").head(100).write_parquet(folder / "lines.parquet")
+    priced = (
+        pl.scan_parquet(folder / "prices/_current/*.parquet").select(pl.col("product_id").unique().sort()).collect()
+    )
+    priced.with_columns(decision=pl.lit("accept")).write_csv(folder / "decisions.csv")
     (folder / "incoming").mkdir()
     for number, place in enumerate(("events", "incoming/events")):
         event = products.slice(number, 1).select("product_id", cost=pl.col("cost") * 1.05)

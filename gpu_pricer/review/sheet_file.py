@@ -1,0 +1,92 @@
+"""A filled sheet, read back: the answers of a CSV or Parquet file as decisions."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+
+from gpu_pricer.errors import UNREADABLE, InputError, first_line
+from gpu_pricer.tables.decisions import ACCEPT, OVERRIDE, REJECT
+
+ANSWERS = (ACCEPT, REJECT, OVERRIDE)
+
+
+class Answer(NamedTuple):
+    """One answered row: product_id as text, the decision, the price of an override, the note, and the proposal, if any.
+
+    place: the row's number in the file, for messages.
+    """
+
+    place: str
+    product_id: str
+    decision: str
+    price: float | None
+    note: str
+    proposal: str | None
+
+
+def read_answers(path: Path) -> list[Answer]:
+    """Return the answered rows of a filled sheet; rows without a decision are left out.
+
+    The file needs the columns product_id and decision, and price where a decision is override; note and proposal may
+    come. In a CSV file semicolons may separate, and a decimal comma may stand in prices. InputError for a row that is
+    no decision, or a product that is answered twice.
+    """
+    table = _read(path)
+    missing = [name for name in ("product_id", "decision") if name not in table.columns]
+    if missing:
+        raise InputError(
+            f"{path} must have the columns product_id and decision, found {', '.join(table.columns)}: fill the sheet "
+            "that gpu-pricer review writes"
+        )
+    absent = [name for name in ("price", "note", "proposal") if name not in table.columns]
+    table = table.with_columns(pl.lit(None, dtype=pl.String).alias(name) for name in absent)
+    answers = [*_answers(table, path)]
+    again = (
+        pl.Series([answer.product_id for answer in answers], dtype=pl.String).value_counts().filter(pl.col("count") > 1)
+    )
+    if again.height:
+        raise InputError(f"{path} must decide once about a product, found {again.row(0)[0]} again: leave one row")
+    return answers
+
+
+def _read(path: Path) -> pl.DataFrame:
+    """Return the file's columns as text."""
+    if path.suffix not in (".csv", ".parquet"):
+        raise InputError(f"review.decisions must be a .csv or .parquet file, found {path}: convert it")
+    try:
+        if path.suffix == ".parquet":
+            return pl.read_parquet(path).select(pl.all().cast(pl.String))
+        with path.open(encoding="utf-8-sig") as file:
+            separator = ";" if file.readline().count(";") else ","
+        return pl.read_csv(path, separator=separator, infer_schema=False)
+    except (*UNREADABLE, UnicodeDecodeError) as error:
+        raise InputError(
+            f"review.decisions must be a readable table, found {path}: {first_line(error)}: mend it"
+        ) from error
+
+
+def _answers(table: pl.DataFrame, path: Path) -> Iterator[Answer]:
+    columns = ("product_id", "decision", "price", "note", "proposal")
+    for number, (product_id, decision, price, note, proposal) in enumerate(table.select(columns).iter_rows(), 2):
+        word = (decision or "").strip().lower()
+        if not word:
+            continue
+        place = f"{path}, row {number}"
+        if word not in ANSWERS:
+            raise InputError(f"{place} must say accept, reject or override, found {decision!r}: mend it")
+        if not product_id:
+            raise InputError(f"{place} must name a product, found none: mend it")
+        amount = _price(place, price) if word == OVERRIDE else None
+        yield Answer(place, product_id, word, amount, (note or "").strip(), (proposal or "").strip() or None)
+
+
+def _price(place: str, text: str | None) -> float:
+    """Return the price of an override; a decimal comma counts as a point."""
+    try:
+        return float((text or "").strip().replace(",", "."))
+    except ValueError:
+        raise InputError(
+            f"{place} must give the price of the override, found {text!r}: fill the column price"
+        ) from None

@@ -1,0 +1,240 @@
+"""review: people decide on proposed prices, and the version that is published has exactly what they decided."""
+
+import json
+
+import polars as pl
+import pytest
+from deltalake import DeltaTable
+from polars.testing import assert_frame_equal
+
+from gpu_pricer.tables.artefact import write_artefact
+from gpu_pricer.tables.decisions import read_decided, read_decisions
+from gpu_pricer.tables.price_table import scan_prices
+from gpu_pricer.tables.price_version import APPROVALS
+from gpu_pricer.tables.published_table import current_run
+from gpu_pricer.tables.seal import require_sealed
+from tests.markets import catalog_of, small_artefact
+
+ARTEFACT = small_artefact(91, segments=3, products=24, categories=6)
+CATALOG = catalog_of(ARTEFACT)
+ASK = ("publish.approval.asks=all", "data.label=[]")
+ANN = "review.who=Ann"
+KEY = ["product_id", "segment_id"]
+
+
+@pytest.fixture
+def shop(tmp_path, gpu_pricer):
+    """A shop whose prices were scored as `one` with the policy profit, to be reviewed."""
+    write_artefact(ARTEFACT, tmp_path / "work/demand")
+    (tmp_path / "work/data").mkdir()
+    CATALOG.write_parquet(tmp_path / "work/data/products.parquet")
+    assert gpu_pricer("score", "policy=profit", "paths.shards=prices/one", "backend=cpu").status == 0
+    return tmp_path
+
+
+def table_of(shop, run):
+    return scan_prices(shop / "prices" / run).collect().sort(KEY)
+
+
+def sheet_of(shop):
+    return pl.read_csv(shop / "work/review.csv", infer_schema=False)
+
+
+def fill(shop, answers, name="filled.csv"):
+    """The sheet with these answers by product, every other row accepted; (decision, price) each."""
+    sheet = sheet_of(shop)
+    rows = [answers.get(product, ("accept", None)) for product in sheet["product_id"]]
+    filled = sheet.with_columns(
+        decision=pl.Series([row[0] for row in rows], dtype=pl.String),
+        price=pl.Series([row[1] for row in rows], dtype=pl.String),
+    )
+    filled.write_csv(shop / name)
+    return f"review.decisions={name}"
+
+
+def changed_products(shop):
+    """The ids of two products on the shelf whose prices move, of different categories."""
+    moved = sheet_of(shop).filter(pl.col("units_change").cast(pl.Float64).is_not_null())
+    first = moved.row(0, named=True)
+    other = moved.filter(pl.col("category_id") != first["category_id"]).row(0, named=True)
+    return first["product_id"], other["product_id"]
+
+
+def test_undecided_version_does_not_publish_and_one_line_says_why(gpu_pricer, shop):
+    ended = gpu_pricer("publish", *ASK)
+
+    assert ended.status == 3
+    assert len(ended.said) == 1
+    assert "24 of 24 products undecided" in ended.said[0]
+    assert "(publish.approval)" in ended.said[0]
+    assert current_run(shop / "prices") is None
+
+
+def test_published_table_has_exactly_what_was_decided_and_the_log_says_who(gpu_pricer, shop):
+    assert gpu_pricer("review", *ASK).status == 0
+    rejected, overridden = changed_products(shop)
+    given = round(float(sheet_of(shop).filter(pl.col("product_id") == overridden)["today_price"][0]) * 1.04, 2)
+
+    reviewed = gpu_pricer(
+        "review", *ASK, ANN, fill(shop, {rejected: ("reject", None), overridden: ("override", str(given))})
+    )
+    assert reviewed.status == 0, reviewed
+    assert gpu_pricer("publish", *ASK).status == 0
+
+    run = current_run(shop / "prices")
+    before, after = table_of(shop, "one"), table_of(shop, run)
+    is_rejected, is_overridden = pl.col("product_id") == rejected, pl.col("product_id") == overridden
+    columns = [*KEY, "price", "binding"]
+    others = ~(is_rejected | is_overridden)
+    assert_frame_equal(before.filter(others).select(columns), after.filter(others).select(columns))
+    assert after.filter(is_rejected).select((pl.col("price") == pl.col("today_price")).all()).item()
+    assert set(after.filter(is_rejected)["binding"]) == {"frozen"}
+    assert after.filter(is_overridden)["price"].cast(pl.Float64).to_list() == [given] * 3
+    assert set(after.filter(is_overridden)["binding"]) == {"override"}
+    told = DeltaTable(str(shop / "prices")).history(1)[0]["decisions"]
+    assert told == f"Ann accepted 22, rejected {rejected}, overrode {overridden}"
+    assert "Ann accepted" in " ".join(gpu_pricer("versions").out.split())
+    approvals = read_decided(shop / "prices" / run, APPROVALS)
+    assert approvals["decision"].value_counts().sort("decision").rows() == [
+        ("accept", 22),
+        ("override", 1),
+        ("reject", 1),
+    ]
+    require_sealed(shop / "prices" / run)
+
+
+def test_accepted_version_is_published_itself(gpu_pricer, shop):
+    assert gpu_pricer("review", *ASK).status == 0
+    assert gpu_pricer("review", *ASK, ANN, fill(shop, {})).status == 0
+
+    assert gpu_pricer("publish", *ASK).status == 0
+
+    assert current_run(shop / "prices") == "one"
+    require_sealed(shop / "prices/one")
+
+
+def test_decisions_hold_for_the_same_prices_scored_again_and_others_are_asked_again(gpu_pricer, shop):
+    assert gpu_pricer("review", *ASK).status == 0
+    rejected, _ = changed_products(shop)
+    assert gpu_pricer("review", *ASK, ANN, fill(shop, {rejected: ("reject", None)})).status == 0
+    dearer = pl.when(pl.col("product_id") == "p007").then(pl.col("price") + 0.1).otherwise("price").round(2)
+
+    assert gpu_pricer("score", "policy=profit", "paths.shards=prices/again", "backend=cpu").status == 0
+    same = gpu_pricer("review", *ASK)
+    CATALOG.with_columns(price=dearer).write_parquet(shop / "work/data/products.parquet")
+    assert gpu_pricer("score", "policy=profit", "paths.shards=prices/dearer", "backend=cpu").status == 0
+    other = gpu_pricer("review", *ASK)
+
+    assert "23 accepted, 1 rejected, 0 overridden, 0 open" in same.out
+    stale = sheet_of(shop).filter(pl.col("state") == "stale")["product_id"].to_list()
+    assert "p007" in stale
+    assert f"{len(stale)} open ({len(stale)} decided before at other prices)" in other.out
+    assert {*stale} <= {*CATALOG.filter(pl.col("category_id") == "c1")["product_id"]}
+    refused = gpu_pricer("publish", *ASK)
+    assert refused.status == 3
+    assert f"{len(stale)} of them decided before at other prices" in refused.said[0]
+
+
+def test_rejected_price_is_never_published_though_nobody_is_asked(gpu_pricer, shop):
+    assert gpu_pricer("review", *ASK).status == 0
+    sheet_of(shop).head(1).with_columns(decision=pl.lit("reject")).write_csv(shop / "one.csv")
+    assert gpu_pricer("review", *ASK, "review.decisions=one.csv").status == 0
+
+    refused = gpu_pricer("publish")
+
+    assert refused.status == 3
+    assert "1 products priced otherwise than decided" in refused.said[0]
+    assert gpu_pricer("review", "data.label=[]").status == 0
+    assert gpu_pricer("publish").status == 0
+
+
+def test_policy_names_who_is_asked_about(gpu_pricer, shop):
+    some = ["review", "data.label=[]", "publish.approval.asks=some", "publish.approval.moves_above=9"]
+
+    nobody = gpu_pricer(*some)
+    category = gpu_pricer(*some, "publish.approval.categories=[c2]")
+
+    assert "0 products to decide on" in nobody.out
+    moved = table_of(shop, "one").filter(pl.col("price") != pl.col("today_price"))["product_id"].unique()
+    expected = CATALOG.filter((pl.col("category_id") == "c2") & pl.col("product_id").is_in(moved.implode()))
+    assert {*sheet_of(shop)["product_id"]} == {*expected["product_id"]}
+    assert f"{expected.height} products to decide on" in category.out
+
+
+BAD = {
+    "perhaps": ({"decision": "perhaps"}, "row 2 must say accept, reject or override, found 'perhaps'"),
+    "no price": ({"decision": "override"}, "row 2 must give the price of the override, found None"),
+    "below the margin": ({"decision": "override", "price": "0.01"}, "is the lowest price: least margin"),
+    "half a cent": ({"decision": "override", "price": "3.495"}, "a price must be in whole cents"),
+    "unknown product": ({"decision": "accept", "product_id": "p999"}, "must name a product of one, found p999"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_answer_is_one_line_and_nothing_is_recorded(gpu_pricer, shop, case):
+    changes, message = BAD[case]
+    assert gpu_pricer("review", *ASK).status == 0
+    sheet_of(shop).head(2).with_columns(decision=pl.lit("accept")).with_columns(
+        pl.when(pl.int_range(2) == 0).then(pl.lit(value)).otherwise(name).alias(name) for name, value in changes.items()
+    ).write_csv(shop / "bad.csv")
+
+    ended = gpu_pricer("review", *ASK, "review.decisions=bad.csv")
+
+    assert ended.status == 2
+    assert len(ended.said) == 1
+    assert message in ended.said[0]
+    assert read_decisions(shop / "prices").is_empty()
+
+
+def test_answers_about_other_prices_do_not_count(gpu_pricer, shop):
+    assert gpu_pricer("review", *ASK).status == 0
+    sheet = sheet_of(shop).with_columns(decision=pl.lit("accept"), proposal=pl.lit("of another night"))
+    sheet.write_csv(shop / "old.csv", separator=";")
+
+    ended = gpu_pricer("review", *ASK, "review.decisions=old.csv")
+
+    assert "0 new decisions" in ended.out
+    assert "24 answers are about other prices and do not count" in ended.out
+    assert read_decisions(shop / "prices").is_empty()
+
+
+def test_certificate_says_what_the_limits_reach_with_the_decided_prices(gpu_pricer, tmp_path):
+    write_artefact(ARTEFACT, tmp_path / "work/demand")
+    (tmp_path / "work/data").mkdir()
+    CATALOG.write_parquet(tmp_path / "work/data/products.parquet")
+    limits = [
+        "policy=profit",
+        "+policy.constraints.volume={measure: units, at_least: 0.98, relative_to: current_prices}",
+    ]
+    details = ["score.details=[parts,note]", "paths.shards=prices/one", "backend=cpu"]
+    assert gpu_pricer("score", *limits, *details).status == 0
+    assert gpu_pricer("review", *ASK).status == 0
+    lowered = sheet_of(tmp_path).filter(pl.col("change").cast(pl.Float64) < 0)["product_id"].to_list()
+    given = dict.fromkeys(lowered[:2], ("reject", None))
+
+    ended = gpu_pricer("review", *ASK, ANN, fill(tmp_path, given))
+
+    assert ended.status == 0, ended
+    folder = tmp_path / ended.out.split("decided: ")[1].split(";")[0]
+    certificate = json.loads((folder / "_record/certificate.json").read_text())
+    assert certificate["decided"]["base"] == "one"
+    assert certificate["decided"]["products"] == 2
+    table = scan_prices(folder).collect()
+    visits = ARTEFACT.segments.select("segment_id", "visits")
+    units = (
+        table.join(visits, on="segment_id").select((pl.col("expected_units") * pl.col("visits") / 1000).sum()).item()
+    )
+    volume = certificate["constraints"]["volume"]
+    assert volume["achieved"] == pytest.approx(units, rel=1e-5)
+    assert volume["achieved"] < volume["required"]
+    assert certificate["status"] == "missed"
+    assert certificate["dual_bound"] >= certificate["objective"]
+    assert certificate["dual_bound"] <= certificate["decided"]["objective_before"] * 1.01
+    parts = ["unit_cost", "shadow_price", "sensitivity_markup", "opportunity_value", "adjustment"]
+    assert table.select((pl.sum_horizontal(parts) == pl.col("price")).all()).item()
+    refused = gpu_pricer("publish", *ASK)
+    assert refused.status == 3
+    assert "certificate must be met or relaxed, found missed" in refused.said[0]
+    told = gpu_pricer("explain", "data.label=[]", f"product={lowered[0]}", "segment=s0", f"paths.shards={folder}")
+    assert told.status == 0, told
+    assert "frozen" in told.out

@@ -1,0 +1,74 @@
+"""The desk says what prices lead to as the price table does, and counts only decisions that hold."""
+
+import polars as pl
+import pytest
+
+from gpu_pricer.errors import InputError
+from gpu_pricer.jobs.review import open_review
+from gpu_pricer.tables.price_table import scan_prices
+from tests.jobs.conftest import configuration
+from tests.review.conftest import ARTEFACT, SETTINGS
+
+
+@pytest.fixture
+def desk(review_shop):
+    config = configuration(review_shop / "work", *SETTINGS, f"paths.shards={review_shop / 'prices/one'}")
+    return open_review(config).desk
+
+
+def expected(desk):
+    """Units and profit of every product in a period, from the price table and the visits."""
+    visits = ARTEFACT.segments.select("segment_id", "visits").lazy()
+    sums = [(pl.col(name) * pl.col("visits") / 1000).sum() for name in ("expected_units", "expected_profit")]
+    return scan_prices(desk.scored.folder).join(visits, on="segment_id").group_by("product_id").agg(sums).collect()
+
+
+def test_proposed_prices_lead_to_what_the_price_table_expects(desk):
+    for product_id, units, profit in expected(desk).iter_rows():
+        found = desk.consequence(product_id, None).product
+
+        assert found.units == pytest.approx(units, rel=1e-4, abs=1e-6)
+        assert found.profit == pytest.approx(profit, rel=1e-4, abs=1e-6)
+
+
+def test_dearer_product_sells_less_and_its_neighbours_more(desk):
+    row = desk.figures.filter(pl.col("units") > 0).row(0, named=True)
+
+    cheap, dear = (desk.consequence(row["product_id"], round(row["today"] * share, 2)) for share in (0.9, 1.1))
+
+    assert dear.product.units < cheap.product.units
+    assert dear.category.units - dear.product.units > cheap.category.units - cheap.product.units
+
+
+def test_totals_are_todays_where_every_change_is_rejected(desk):
+    before = desk.totals()
+    assert before.profit_decided == before.profit_proposed == desk.scored.version.tally.profit_new
+
+    desk.decide(desk.figures["product_id"].to_list(), "reject")
+
+    assert desk.totals().profit_decided == pytest.approx(before.profit_today, rel=1e-4)
+    assert desk.totals().units_decided == pytest.approx(before.units_today, rel=1e-4)
+    assert desk.counts().rejected == 24
+
+
+def test_decision_that_is_taken_back_is_open_again(desk):
+    desk.decide(["p001"], "override", round(float(desk.proposals.row(1, named=True)["today"]) * 1.02, 2), "a test")
+    assert (desk.counts().overridden, desk.counts().waiting) == (1, 23)
+
+    desk.decide(["p001"], "reopen")
+
+    assert (desk.counts().overridden, desk.counts().waiting) == (0, 24)
+
+
+def test_price_below_the_margin_is_refused_and_one_beyond_a_move_is_said(desk):
+    cheap, today = 0.05, float(desk.proposals.row(1, named=True)["today"])
+
+    with pytest.raises(InputError, match="is the lowest price: least margin"):
+        desk.decide(["p001"], "override", cheap)
+    verdict = desk.guardrails.verdict(
+        desk.figures.filter(pl.col("product_id") == "p001")["row"][0], round(today * 3, 2)
+    )
+
+    assert verdict.refusal == ""
+    assert any(warning.startswith("above ") for warning in verdict.warnings)
+    assert desk.counts().waiting == 24
