@@ -33,6 +33,7 @@ from gpu_pricer.tables.disk_errors import write_table
 from gpu_pricer.tables.locking import locked
 from gpu_pricer.tables.price_history import write_history
 from gpu_pricer.tables.price_version import (
+    CONTRACT,
     FOLDER_NAME,
     LOCK,
     RECORD,
@@ -223,6 +224,7 @@ def empty_version(
         details=sorted(tiling.details),
         backend=backend,
         uncertainty=uncertainty,
+        contract=CONTRACT,
         segments=len(problem.segments.segment_id),
         shards=tiling.shards,
         unpriced=problem.unpriced.height,

@@ -33,6 +33,20 @@ DECIDED, APPROVALS = f"{RECORD}/decisions.parquet", f"{RECORD}/approvals.parquet
 """What people decided: the decisions that the version's prices contain, and all that let it be published."""
 CATALOG_COPY = "catalog.parquet"
 """In the record: what pricing read of the catalog."""
+CONTRACT = "1.0"
+"""The version of the price table's contract (tables.price_contract) that a table written now keeps."""
+FILE_METADATA = (
+    "run",
+    "layout",
+    "currency",
+    "valid_from",
+    "artefact",
+    "policy",
+    "catalog",
+    "uncertainty",
+    "contract",
+)
+"""The keys of the metadata of every file."""
 RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{6}")
 FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -96,7 +110,8 @@ class PriceVersion:
     of the demand that they are for. artefact, policy, catalog:
     fingerprints of the sources; code, warm_start: those of the program and of the multipliers that the search began
     with, "" for none. layout, details, backend, uncertainty: as configured or chosen. segments, shards, unpriced:
-    numbers of segments, of shards, and of products without a price. files: names. origins: the run that wrote each
+    numbers of segments, of shards, and of products without a price. contract: the version of the table's contract, ""
+    for a version from before there was one. files: names. origins: the run that wrote each
     file; one that is not `run` was carried over. file_tallies: the sums over each file, and tally over all of them.
     """
 
@@ -114,6 +129,7 @@ class PriceVersion:
     details: list[str]
     backend: str
     uncertainty: str
+    contract: str
     segments: int
     shards: int
     unpriced: int
@@ -125,8 +141,7 @@ class PriceVersion:
     @property
     def metadata(self) -> dict[str, str]:
         """The metadata that every file of the version carries."""
-        names = ("run", "layout", "currency", "valid_from", "artefact", "policy", "catalog", "uncertainty")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in FILE_METADATA if name != "contract" or self.contract}
 
     @property
     def common(self) -> dict[str, object]:
@@ -152,11 +167,15 @@ class PriceVersion:
         return dict(zip(self.files, self.file_tallies, strict=False))
 
     def metadata_of(self, name: str) -> dict[str, str]:
-        """The metadata that a file carries: a carried one has those of the run that wrote it, from another catalog."""
+        """The metadata that a file carries: a carried one has those of the run that wrote it, from another catalog.
+
+        Of a carried file the contract may also be an earlier one.
+        """
         origin = self.origins[self.files.index(name)]
         if origin == self.run:
             return self.metadata
-        return {key: value for key, value in self.metadata.items() if key != "catalog"} | {"run": origin}
+        shared = {key: value for key, value in self.metadata.items() if key not in ("catalog", "contract")}
+        return shared | {"run": origin}
 
     def totals(self) -> dict[str, object]:
         """Return the tally as shares and means, and units and profit at today's and the new prices."""
@@ -264,7 +283,7 @@ def _write_json(path: Path, version: PriceVersion) -> None:
 
 def _read_json(path: Path) -> PriceVersion:
     try:
-        before = {"layout": "long", "uncertainty": "point", "code": "", "warm_start": "", "details": []}
+        before = {"layout": "long", "uncertainty": "point", "code": "", "warm_start": "", "details": [], "contract": ""}
         # `before`: what versions had that were written before these keys existed
         content = before | json.loads(path.read_text())
         content.setdefault("day", content["created"][:10])
