@@ -1,32 +1,66 @@
-"""The progress of a job: a bar on a terminal, a log line after every tenth elsewhere."""
+"""The progress of a stage: on a terminal a bar with rate and time left once it lasts, elsewhere a line per tenth.
+
+A stage that is done sooner than PATIENCE says so in one line. A quiet job says nothing.
+"""
 
 import logging
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 TENTHS = 10
+PATIENCE = 3.0
+"""Seconds without a bar or a line of progress."""
 
 log = logging.getLogger(__name__)
+
+
+class RateColumn(ProgressColumn):
+    """How many units of work a stage does in a second."""
+
+    def render(self, task: Task) -> Text:
+        """Return the rate; empty before there is one."""
+        return Text("" if task.speed is None else f"{task.speed:,.0f}/s")
 
 
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
     """Yield a function to be called with the amount done since its last call; `total` is the amount of all calls."""
-    if sys.stderr.isatty():
-        with Progress(console=Console(stderr=True)) as bar:
-            task = bar.add_task(what, total=total)
-            yield lambda amount: bar.advance(task, amount)
-        return
-    done = 0
+    started, done = time.monotonic(), 0
+    bar = _bar() if sys.stderr.isatty() and log.isEnabledFor(logging.INFO) else None
+    task = None if bar is None else bar.add_task(what, total=total)
 
     def advance(amount: int) -> None:
         nonlocal done
         before, done = TENTHS * done // max(total, 1), done + amount
-        if TENTHS * done // max(total, 1) > before:
-            log.info("%s: %d %%", what, 100 * done // max(total, 1))
+        lasts = time.monotonic() - started >= PATIENCE
+        if bar is not None and task is not None:
+            bar.advance(task, amount)
+            if lasts and done < total:
+                bar.start()
+        elif lasts and done < total and TENTHS * done // max(total, 1) > before:
+            log.info("%s: %d %%%s", what, 100 * done // total, _pace(done, total, time.monotonic() - started))
 
-    yield advance
+    try:
+        yield advance
+    finally:
+        if bar is not None:
+            bar.stop()
+    seconds = time.monotonic() - started
+    log.info("%s: %s in %.1f s", what, f"{done:,}", seconds)
+
+
+def _bar() -> Progress:
+    """Return a bar, not yet shown; Rich leaves out colours where NO_COLOR is set."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), RateColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True), transient=True)
+
+
+def _pace(done: int, total: int, seconds: float) -> str:
+    """Return how much is done in a second and how long the rest will take."""
+    return f", {done / seconds:,.0f}/s, {seconds * (total - done) / done:,.0f} s left" if done else ""

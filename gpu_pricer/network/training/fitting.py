@@ -202,7 +202,7 @@ def _engine(
         default_root_dir=directory / "checkpoints",
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
-        enable_progress_bar=sys.stderr.isatty(),
+        enable_progress_bar=sys.stderr.isatty() and logging.getLogger().isEnabledFor(logging.INFO),
         enable_model_summary=False,
         log_every_n_steps=min(20, batches),
     )
