@@ -42,6 +42,8 @@ OPTIONAL_PATHS = ("shards", "warm_start", "metrics")
 WRITES_DEMAND = ("prepare", "train", "run")
 """The jobs that write canonical tables or demand, of which one at a time may run in a work folder."""
 LOCK = ".lock"
+EVERY = "..."
+"""How an operand ends that takes every word."""
 
 
 def run() -> None:
@@ -108,7 +110,7 @@ def _launch(job: str, overrides: list[str]) -> None:
 
     def task(config: DictConfig) -> None:
         sys.argv = command_line  # distributed training starts its other processes with it
-        status = _status(job, lambda: _alone(job, module, checked_config(config)))
+        status = _status(job, lambda: _alone(job, module, _quietened(checked_config(config))))
         if status:
             raise SystemExit(status)
 
@@ -127,12 +129,15 @@ def _launch(job: str, overrides: list[str]) -> None:
 def _keyed(words: list[str], operands: Sequence[str]) -> list[str]:
     """Return the words with the first ones as values of the keys in `operands`, up to one that is Hydra's by its form.
 
-    So `diff 3 4` is `diff diff.before=3 diff.after=4`, with the values as quoted texts.
+    So `diff 3 4` is `diff diff.before=3 diff.after=4`, with the values as quoted texts. A key that ends with ... takes
+    all of the words, as a list.
     """
-    given = list(itertools.takewhile(lambda word: "=" not in word and word[:1] not in "-~+", words))[: len(operands)]
-    quoted = [word.replace("\\", "\\\\").replace("'", "\\'") for word in given]
-    keyed = [f"{key}='{value}'" for key, value in zip(operands, quoted, strict=False)]
-    return [*keyed, *words[len(given) :]]
+    given = list(itertools.takewhile(lambda word: "=" not in word and word[:1] not in "-~+", words))
+    quoted = ["'{}'".format(word.replace("\\", "\\\\").replace("'", "\\'")) for word in given]
+    if operands and operands[0].endswith(EVERY):
+        return [*([f"{operands[0].removesuffix(EVERY)}=[{','.join(quoted)}]"] if given else []), *words[len(given) :]]
+    keyed = [f"{key}={value}" for key, value in zip(operands, quoted, strict=False)]
+    return [*keyed, *words[len(keyed) :]]
 
 
 def _alone(job: str, module: ModuleType, config: DictConfig) -> None:
@@ -202,6 +207,12 @@ def _start_logging() -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
 
 
+def _quietened(config: DictConfig) -> DictConfig:
+    """Keep what is no warning out of the log if the configuration asks for that, and return the configuration."""
+    logging.getLogger().setLevel(logging.WARNING if config.quiet else logging.INFO)
+    return config
+
+
 def _is_shown(record: logging.LogRecord) -> bool:
     """Return whether a record is one of ours or a warning."""
     return record.name.startswith(("gpu_pricer", "kernels")) or record.levelno >= logging.WARNING
@@ -220,6 +231,8 @@ def _interrupted(job: str, number: int) -> int:
 
 def checked_config(config: DictConfig) -> DictConfig:
     """Return the configuration; raise InputError if a key that every job reads is not valid."""
+    if not isinstance(config.quiet, bool):
+        raise InputError(f"quiet must be true or false, found {config.quiet!r}: set quiet=true")
     if type(config.seed) is not int or config.seed < 0:
         raise InputError(f"seed must be a whole number from 0, found {config.seed!r}: set seed=0")
     for name, value in config.paths.items():
@@ -262,7 +275,10 @@ def _unknown_job(job: str) -> str:
 
 def _overview() -> str:
     rows = "\n".join(f"  {name:<10}{line}" for name, line in JOBS.items())
-    return f"usage: gpu-pricer JOB [key=value ...]\n\n{rows}\n\ngpu-pricer JOB --help explains one of them."
+    return (
+        f"usage: gpu-pricer JOB [key=value ...]\n\n{rows}\n\ngpu-pricer JOB --help explains one of them. "
+        "Begin with files of your own:\n  gpu-pricer inspect FILE_OR_FOLDER..."
+    )
 
 
 def _help(job: str) -> str:

@@ -11,6 +11,9 @@ from gpu_pricer import cli
 from gpu_pricer.errors import Interrupted, Refused
 from gpu_pricer.jobs import JOBS
 
+SMALL_SHOP = ("data=synthetic", "data.source.people.users=50", "data.source.assortment.products=8",
+              "data.source.assortment.categories=2", "data.source.weeks=10")  # fmt: skip
+
 
 def test_no_job_shows_the_jobs(gpu_pricer):
     ended = gpu_pricer()
@@ -33,8 +36,22 @@ def test_every_job_explains_itself(gpu_pricer, job):
 
     assert ended.status == 0
     assert f"usage: gpu-pricer {job}" in ended.out
-    assert "data=complete_journey, parquet, synthetic\n" in ended.out
+    assert "data=complete_journey, files, parquet, synthetic\n" in ended.out
     assert "policy=balanced, clearance, growth, profit, safe\n" in ended.out
+
+
+def test_a_quiet_job_logs_nothing_but_warnings(gpu_pricer):
+    loud, quiet = (gpu_pricer("prepare", *SMALL_SHOP, f"quiet={quiet}") for quiet in ("false", "true"))
+
+    assert (loud.status, quiet.status) == (0, 0)
+    assert any(" INFO " in line for line in loud.log)
+    assert quiet.log == [line for line in quiet.log if " WARNING " in line]
+
+
+def test_quiet_must_be_true_or_false(gpu_pricer):
+    assert gpu_pricer("versions", "quiet=maybe").said == [
+        "gpu-pricer versions: quiet must be true or false, found 'maybe': set quiet=true"
+    ]
 
 
 def test_configuration_is_shown_and_nothing_runs(gpu_pricer, tmp_path):

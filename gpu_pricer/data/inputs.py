@@ -1,6 +1,5 @@
 """The inputs: every raw table is read, typed and checked before anything is computed or written."""
 
-import logging
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -9,15 +8,13 @@ import dataframely as dy
 import polars as pl
 
 from gpu_pricer.data.outliers import OutlierRule
-from gpu_pricer.data.sources.source import RawTable, Source
+from gpu_pricer.data.sources.source import CELLS, LINE, RawTable, Source
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.attributes import with_attributes
-from gpu_pricer.tables.checking import Checked, check
+from gpu_pricer.tables.checking import EXAMPLES, Checked, check
 from gpu_pricer.tables.periods import Period
 from gpu_pricer.tables.reading import collect, conform
 from gpu_pricer.tables.schemas import STRUCTURAL_RULES, Context, Offers, Products, Transactions, Users
-
-log = logging.getLogger(__name__)
 
 LEAST_REPEATED = 5
 """How many different lines a day, or the whole table, must have so that no chance repeats all of them."""
@@ -28,6 +25,8 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
     "offers": Offers,
     "context": Context,
 }
+CELLS_ARE_READABLE = "cells_are_readable"
+"""The rule that rows of text break that hold a cell of another kind than their column."""
 DESCRIBED = ("products", "users")  # whose further columns are attributes
 
 
@@ -56,12 +55,14 @@ class Validation:
 class Inputs:
     """The checked raw tables, each by the table's name.
 
-    tables: the valid rows. quarantine: the rows that broke a rule. broken: how many rows break each rule.
+    tables: the valid rows. quarantine: the rows that broke a rule. broken: how many rows break each rule. reports: a
+    line on each table with broken rules, with examples.
     """
 
     tables: dict[str, pl.DataFrame]
     quarantine: dict[str, pl.DataFrame]
     broken: dict[str, dict[str, int]]
+    reports: list[str]
 
     @property
     def sales(self) -> pl.DataFrame:
@@ -84,6 +85,9 @@ def read_inputs(source: Source, validation: Validation, period: Period, last_per
     }
     if "transactions" in lazy:
         lazy["transactions"] = per_weight(lazy["transactions"])
+    unreadable = _unreadable(raw)
+    for name in unreadable:
+        _require_readable_rows(lazy[name], unreadable[name], raw[name].origin)
     frames = {name: _collect(rows, raw[name].origin, period, last_period) for name, rows in lazy.items()}
     for name in (name for name in DESCRIBED if name in frames):
         others = [column for column in frames[name].columns if column not in SCHEMAS[name].column_names()]
@@ -94,12 +98,39 @@ def read_inputs(source: Source, validation: Validation, period: Period, last_per
         _require_sound(result, raw[name].origin)
         if name in ("transactions", "offers"):
             _require_once(result.valid.select(SCHEMAS[name].column_names()), raw[name].origin)
-    _settle(checked, raw, validation)
+    reports = _reports(checked, unreadable, raw)
+    if reports and validation.on_invalid == "refuse":
+        raise InputError(f"{'; '.join(reports)}: mend these rows or set data.on_invalid=quarantine")
+    quarantine = {name: result.invalid for name, result in checked.items() if result.broken}
+    counts = {name: {CELLS_ARE_READABLE: rows.height} for name, rows in unreadable.items()}
     return Inputs(
         tables={name: result.valid for name, result in checked.items()},
-        quarantine={name: result.invalid for name, result in checked.items() if result.broken},
-        broken={name: result.broken for name, result in checked.items()},
+        quarantine=quarantine | {f"{name}_unreadable": rows for name, rows in unreadable.items()},
+        broken={name: counts.get(name, {}) | result.broken for name, result in checked.items()},
+        reports=reports,
     )
+
+
+def _unreadable(raw: dict[str, RawTable]) -> dict[str, pl.DataFrame]:
+    """Return the rows of text that cannot be read, of each table that has some."""
+    lazy = {name: table.unreadable for name, table in raw.items() if table.unreadable is not None}
+    found = {name: rows.collect(engine="streaming") for name, rows in lazy.items()}
+    return {name: rows for name, rows in found.items() if rows.height}
+
+
+def _require_readable_rows(rows: pl.LazyFrame, unreadable: pl.DataFrame, origin: str) -> None:
+    if rows.limit(1).collect().is_empty():
+        raise InputError(
+            f"{origin} must have rows whose cells can all be read, found none; it {_unreadable_report(unreadable)}: "
+            "mend the file, or run gpu-pricer inspect again if it is now written in another way"
+        )
+
+
+def _unreadable_report(rows: pl.DataFrame) -> str:
+    """Return how many rows cannot be read, with the lines of the first ones and what is in them."""
+    first = rows.head(EXAMPLES).select(LINE, CELLS).iter_rows()
+    examples = "; ".join(f"line {line} {cells}" for line, cells in first)
+    return f"breaks {CELLS_ARE_READABLE} in {rows.height:,} rows, such as {examples}"
 
 
 def per_weight(lines: pl.LazyFrame) -> pl.LazyFrame:
@@ -193,9 +224,7 @@ def _require_once(lines: pl.DataFrame, origin: str) -> None:
         )
 
 
-def _settle(checked: dict[str, Checked], raw: dict[str, RawTable], validation: Validation) -> None:
-    reports = [f"{raw[name].origin} {result.report()}" for name, result in checked.items() if result.broken]
-    if reports and validation.on_invalid == "refuse":
-        raise InputError(f"{'; '.join(reports)}: mend these rows or set data.on_invalid=quarantine")
-    for report in reports:
-        log.warning("quarantined: %s", report)
+def _reports(checked: dict[str, Checked], unreadable: dict[str, pl.DataFrame], raw: dict[str, RawTable]) -> list[str]:
+    """Return a line on each table with rows that cannot be read, and on each with rows that break another rule."""
+    reports = [f"{raw[name].origin} {_unreadable_report(rows)}" for name, rows in unreadable.items()]
+    return reports + [f"{raw[name].origin} {result.report()}" for name, result in checked.items() if result.broken]

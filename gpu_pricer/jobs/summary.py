@@ -1,6 +1,7 @@
 """The last lines of a run: where the prices are, what they are expected to do, what that rests on, how to read them."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,10 @@ MOST_NAMED = 3
 """Values of a column that a line on their limits names."""
 
 
-def closing_lines(prices: Path, catalog: Path, outlook: Outlook | None = None) -> list[str]:
+def closing_lines(prices: Path, catalog: Path, outlook: Outlook | None = None, page: Path | None = None) -> list[str]:
     """Return the lines on the version published in `prices`, scored from the catalog; empty without a version.
 
-    outlook: of this version, None where it is not computed.
+    outlook: of this version, None where it is not computed. page: the report on it, None where there is none.
     """
     run = current_run(prices)
     if run is None:
@@ -37,7 +38,30 @@ def closing_lines(prices: Path, catalog: Path, outlook: Outlook | None = None) -
         "",
         "Read it with Polars, pandas or DuckDB:",
         *(f"  {snippet}" for snippet in reading_snippets(prices.resolve())),
+        *_where_next(version, prices, page),
     ]
+
+
+def _where_next(version: PriceVersion, prices: Path, page: Path | None) -> list[str]:
+    """Return the lines on the report, and on how to ask why a price is what it is."""
+    report = [] if page is None else ["", f"Look at it in a browser: {page.resolve()}"]
+    if version.layout != "long":
+        return report
+    product, segment = _dearest_move(prices / version.run)
+    command = shlex.join(["gpu-pricer", "explain", str(product), str(segment), f"paths.prices={prices}"])
+    return [
+        *(report or [""]),
+        "Ask why a price is what it is, such as the one that moves the most per visit:",
+        f"  {command}",
+    ]
+
+
+def _dearest_move(folder: Path) -> tuple[object, object]:
+    """Return the product and the segment whose price moves the most money per visit of the segment."""
+    money = (pl.col("price") - pl.col("today_price")).cast(pl.Float64).abs() * pl.col("expected_units")
+    cells = pl.scan_parquet(folder / "*.parquet").select("product_id", "segment_id", money=money)
+    first = cells.sort("money", "product_id", "segment_id", descending=[True, False, False]).head(1)
+    return first.collect(engine="streaming").select("product_id", "segment_id").row(0)
 
 
 def reading_snippets(prices: Path) -> list[str]:

@@ -45,10 +45,10 @@ def test_rows_that_break_a_rule_are_set_aside_with_the_rule(lines):
     ]  # fmt: skip
 
 
-def test_quarantine_is_logged_by_rule_count_and_example(lines, caplog):
-    read(transactions=lines({}, {"price": 0.0}))
+def test_quarantine_is_reported_by_rule_count_and_example(lines):
+    [report] = read(transactions=lines({}, {"price": 0.0})).reports
 
-    assert "transactions.parquet breaks price_is_positive in 1 rows, such as (user_id=1, product_id=10" in caplog.text
+    assert "transactions.parquet breaks price_is_positive in 1 rows, such as (user_id=1, product_id=10" in report
 
 
 def test_refusal_names_rule_count_example_and_remedy(lines):

@@ -1,13 +1,16 @@
 """README.md and docs/ state the contracts, the files and the output that the code has."""
 
+import json
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from gpu_pricer.jobs import JOBS
 from gpu_pricer.tables.contract import describe_events, describe_inputs, describe_prices, describe_wide_prices
+from gpu_pricer.tables.price_version import CONTRACT
 from tests.docs.pages import PAGES, PROGRAMS, ROOT, fences, is_command, spans
 
 README = PAGES["README.md"]
@@ -146,6 +149,19 @@ def test_closing_lines_are_what_a_run_prints(first_run):
 
     example = [line for line in shape_of(shown, Path("/tmp/market")) if "is assumed" not in line]
     assert example == shape_of(closing, folder)
+
+
+def test_published_files_have_the_columns_the_types_and_the_metadata_of_the_contract(first_run):
+    contract = json.loads((ROOT / f"docs/contracts/price-table-{CONTRACT}.json").read_text())
+    long = contract["$defs"]["long"]
+
+    schema = pq.read_schema(min((first_run[0] / "prices/_current").resolve().glob("*.parquet")))
+
+    assert schema.names == long["required"]
+    for field in schema:
+        types = long["properties"][field.name]["x-arrow"]
+        assert str(field.type) in (types if isinstance(types, list) else [types])
+    assert {key.decode() for key in schema.metadata} == {*contract["x-metadata"]}
 
 
 def shape_of(text, folder):

@@ -1,7 +1,10 @@
-"""The user's own tables: <path>/<table>.parquet, each of them a file, a folder of files or a Delta table."""
+"""The user's own tables in Parquet: a file, a folder of files or a Delta table each."""
 
 from dataclasses import dataclass
 from pathlib import Path
+
+import polars as pl
+import polars.selectors as cs
 
 from gpu_pricer.data.sources.source import RawTable
 from gpu_pricer.errors import InputError
@@ -30,4 +33,37 @@ class ParquetDirectory:
         if not directory.is_dir():
             raise InputError(f"data.path must be a directory, found no directory at {directory}: set data.path=DIR")
         paths = {name: directory / f"{name}.parquet" for name in TABLES}
-        return {name: RawTable(scan_table(path), str(path)) for name, path in paths.items() if path.exists()}
+        found = {name: RawTable(scan_table(path), str(path)) for name, path in paths.items() if path.exists()}
+        if not found and any(directory.glob("*.csv")):
+            raise InputError(
+                f"data.path must hold <table>.parquet, found CSV files in {directory}: "
+                f"run gpu-pricer inspect {directory}"
+            )
+        return found
+
+
+@dataclass(frozen=True)
+class ParquetFile:
+    """A Parquet file, a folder of them or a Delta table.
+
+    columns: by name in the input contract, the column of the file; null: the file has none, and the table's column is
+    empty.
+    """
+
+    path: str
+    columns: dict[str, str | None]
+
+    def rows(self) -> pl.LazyFrame:
+        """Return the rows in the contract's names; raise InputError if a column is missing."""
+        table = scan_table(Path(self.path))
+        found = table.collect_schema().names()
+        missing = [column for column in self.columns.values() if column is not None and column not in found]
+        if missing:
+            raise InputError(
+                f"{self.path} must have the columns {', '.join(missing)}, found only {', '.join(found)}: "
+                "mend the file, or run gpu-pricer inspect again"
+            )
+        return table.select(
+            pl.lit(None).alias(name) if column is None else cs.by_name(column).alias(name)
+            for name, column in self.columns.items()
+        )

@@ -6,13 +6,22 @@ from typing import Protocol
 
 import polars as pl
 
+FILE, LINE, CELLS = "csv:file", "csv:line", "csv:unreadable"
+"""Of a row that cannot be read: its file, its line there, and the cells. No column of a user's is called so."""
+
 
 @dataclass(frozen=True)
 class RawTable:
-    """A lazy table that follows the input contract (rows), and where it comes from, for messages (origin)."""
+    """A lazy table.
+
+    rows: those that follow the input contract. origin: where they come from, for messages. unreadable: rows of text
+    with a cell that cannot be read, as they are written, after the columns FILE, LINE and CELLS, which say where and
+    what; None for a format whose cells have types.
+    """
 
     rows: pl.LazyFrame
     origin: str
+    unreadable: pl.LazyFrame | None = None
 
 
 class Source(Protocol):

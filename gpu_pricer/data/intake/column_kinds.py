@@ -1,0 +1,77 @@
+"""The kind in which a file's column is read: numbers, days, true and false, or text; a question where two kinds fit."""
+
+from collections.abc import Iterable
+
+import dataframely as dy
+import polars as pl
+
+from gpu_pricer.data.intake.found_file import FORMATS, FoundColumn, FoundFile
+from gpu_pricer.data.intake.vocabulary import Answers, Question, override
+from gpu_pricer.data.sources.cells import DECIMAL, FLAG, TEXT
+from gpu_pricer.errors import InputError
+
+
+def kind_of(file: FoundFile, name: str, column: dy.Column, answers: Answers) -> tuple[str, list[Question]]:
+    """Return the kind in which the file's column is read as a column of the contract, and what must be asked."""
+    metadata, dtype, found = column.metadata or {}, column.dtype, file.columns[name]
+    if metadata.get("id") or dtype == pl.String:
+        return TEXT, []
+    if dtype.is_temporal():
+        return date_format(file, found, answers)
+    kinds = (*DECIMAL, FLAG) if metadata.get("flag") else tuple(DECIMAL)
+    return _number(file, found, kinds, answers)
+
+
+def best_kinds(found: FoundColumn, kinds: Iterable[str]) -> list[str]:
+    """Return those of the kinds that read the most cells of a column; none if no kind reads any."""
+    counts = {kind: found.readable[kind] for kind in kinds if found.readable.get(kind)}
+    return [kind for kind, count in counts.items() if count == max(counts.values())]
+
+
+def date_format(file: FoundFile, found: FoundColumn, answers: Answers) -> tuple[str, list[Question]]:
+    if answers.time_format is not None:
+        return answers.time_format, []
+    best = best_kinds(found, FORMATS)
+    if len(best) == 1 or found.filled == 0:
+        return (best or [FORMATS[0]])[0], []
+    seen = f"{found.name} of {file.path} (such as {', '.join(found.examples)})"
+    known = f"could be of {' or '.join(best)}" if best else "are of no format that is known"
+    answers_to_it = tuple(override("time_format", kind) for kind in best or FORMATS[:3])
+    return TEXT, [Question(f"how are the days in {seen} written? They {known}", answers_to_it)]
+
+
+def _number(
+    file: FoundFile, found: FoundColumn, kinds: tuple[str, ...], answers: Answers
+) -> tuple[str, list[Question]]:
+    best = best_kinds(found, kinds)
+    if not best and found.filled:
+        raise InputError(
+            f"{found.name} of {file.path} must hold numbers, found {', '.join(map(repr, found.examples))}: "
+            "mend its cells, or name another column"
+        )
+    is_open = {*DECIMAL} <= {*best} and found.has_decimals
+    if not is_open:
+        return (best or ["decimal_point"])[0], []
+    if answers.decimal is not None:
+        return f"decimal_{answers.decimal}", []
+    certain = {kind for other in file.columns.values() if (kind := certain_decimal(other)) is not None}
+    if len(certain) == 1:
+        return certain.pop(), []
+    seen = f"{found.name} of {file.path} (such as {', '.join(found.examples)})"
+    text = f"which sign stands before the decimals in {seen}?"
+    return best[0], [Question(text, tuple(override("decimal", word) for word in ("point", "comma")))]
+
+
+def certain_decimal(found: FoundColumn) -> str | None:
+    """Return the kind of number that a column with decimals can only be; None if it could be two, or is text."""
+    best = best_kinds(found, DECIMAL)
+    return best[0] if len(best) == 1 and found.has_decimals else None
+
+
+def attribute_kind(found: FoundColumn) -> str:
+    """Return the kind of an attribute: numbers if they have decimals, days if all are; whole numbers are words."""
+    numbers, dates = best_kinds(found, DECIMAL), best_kinds(found, FORMATS)
+    if numbers and found.has_decimals and found.readable[numbers[0]] == found.filled:
+        return numbers[0]
+    is_date = len(dates) == 1 and not numbers and found.readable[dates[0]] == found.filled
+    return dates[0] if is_date else TEXT

@@ -1,0 +1,181 @@
+"""What a file holds by itself: its columns, and of each the kinds of cells that it may be read as."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import polars.selectors as cs
+
+from gpu_pricer.data.sources.cells import CURRENCY_SIGNS, DECIMAL, FLAG, stripped, values
+from gpu_pricer.data.sources.csv import scan_text
+from gpu_pricer.data.sources.source import LINE
+from gpu_pricer.errors import UNREADABLE, InputError, first_line
+from gpu_pricer.tables.reading import scan_table
+
+SEPARATORS = (";", ",", "\t", "|")
+TEXT_FILES = (".csv", ".tsv", ".txt")
+SHEETS = (".xls", ".xlsx", ".xlsm", ".ods")
+NULL_WORDS = ("NA", "N/A", "NULL", "null", "None", "NaN", "nan", "-")
+"""Words that programs write where nothing is known."""
+FORMATS = (
+    *("%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y%m%d", "%d.%m.%y"),
+    *("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S%.f"),
+    *("%Y-%m-%dT%H:%M:%S%.f", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%d/%m/%Y %H:%M:%S"),
+    *("%m/%d/%Y %H:%M", "%m/%d/%Y %H:%M:%S"),
+)
+KINDS = (*DECIMAL, FLAG, *FORMATS)
+SAMPLE = 10_000
+"""Rows from which the plausible kinds are found; the others are counted in all rows."""
+LEAST_READ = 0.5
+"""Share of a sample's cells that a plausible kind reads: a column with many mistakes still has a kind."""
+FIRST_LINES = 20
+EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class FoundColumn:
+    """A column of a file.
+
+    filled: cells that hold something. distinct: different ones among them. readable: for each plausible kind, how many
+    cells it reads; empty: the column is text. has_decimals: whether a cell has decimals. currency: what its cells
+    are marked with. examples: the first cells.
+    """
+
+    name: str
+    filled: int
+    distinct: int
+    readable: dict[str, int]
+    has_decimals: bool
+    currency: str | None
+    examples: list[str]
+
+
+@dataclass(frozen=True)
+class FoundFile:
+    """A file with its rows and columns; separator: None where the file is Parquet, whose cells have types."""
+
+    path: Path
+    separator: str | None
+    rows: int
+    columns: dict[str, FoundColumn]
+
+    def texts(self, column: str) -> pl.Series:
+        """Return the different cells of a column as text, sorted."""
+        table = scan_table(self.path) if self.separator is None else scan_text(self.path, self.separator)
+        cells = cs.by_name(column).cast(pl.String).str.strip_chars().alias(column)
+        found = table.select(cells.unique()).collect().to_series()
+        return found.drop_nulls().sort()
+
+
+def look_at(path: Path) -> FoundFile:
+    """Return what a CSV file, a Parquet file or a folder of Parquet files holds; raise InputError if it is neither."""
+    if path.suffix.lower() in TEXT_FILES:
+        return _csv(path)
+    if path.suffix.lower() in SHEETS:
+        raise InputError(f"{path} must be CSV or Parquet, found a spreadsheet: save each sheet as `CSV UTF-8`")
+    table = scan_table(path)
+    rows = table.select(pl.len()).collect().item()
+    return FoundFile(path, None, rows, {name: _typed(table, name) for name in table.collect_schema()})
+
+
+def _csv(path: Path) -> FoundFile:
+    text = scan_text(path, ",")  # refuses what is no text in UTF-8
+    separator = _separator(path)
+    text = scan_text(path, separator)
+    names = [name for name in text.collect_schema() if name != LINE]
+    _require_header(path, names)
+    cells = text.with_columns(stripped(name) for name in names)
+    words = list(NULL_WORDS)
+    known = cells.with_columns(
+        pl.when(~cs.by_name(name).is_in(words)).then(cs.by_name(name)).alias(name) for name in names
+    ).filter(~pl.all_horizontal(cs.by_name(*names).is_null()))
+    try:
+        sample, rows = known.head(SAMPLE).collect(), known.select(pl.len()).collect().item()
+        plausible = {name: _plausible(sample, name) for name in names}
+        counts = _counts(known, plausible)
+    except UNREADABLE as error:
+        raise InputError(
+            f"{path} must have as many cells in each line as its first line names columns, {len(names)}, "
+            f"found: {first_line(error)}: mend that line"
+        ) from error
+    columns = {name: _column(sample, name, plausible[name], count) for name, count in zip(names, counts, strict=True)}
+    return FoundFile(path, separator, rows, columns)
+
+
+def _separator(path: Path) -> str:
+    """Return the sign that divides the first lines into the same number of cells, the more the better."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        lines = [line for line, _ in zip(file, range(FIRST_LINES), strict=False) if line.strip()]
+    if not lines:
+        raise InputError(f"{path} must have a first line that names its columns, found an empty file: write it again")
+
+    def fitness(separator: str) -> tuple[int, int]:
+        widths = [len(row) for row in csv.reader(lines, delimiter=separator) if row]
+        return (widths.count(widths[0]) if widths[0] > 1 else 0, widths[0])
+
+    return max(SEPARATORS, key=fitness)
+
+
+def _require_header(path: Path, names: list[str]) -> None:
+    header = pl.DataFrame({"name": names})
+    unnamed = header.filter(
+        values(pl.col("name"), "decimal_point").is_not_null() | (pl.col("name").str.len_bytes() == 0)
+    )
+    if unnamed.height:
+        raise InputError(
+            f"the first line of {path} must name the columns, found {unnamed['name'][0]!r} in it: add such a line"
+        )
+
+
+def _plausible(sample: pl.DataFrame, name: str) -> list[str]:
+    filled = sample.select(cs.by_name(name)).to_series().drop_nulls().to_frame()
+    if filled.is_empty():
+        return []
+    read = filled.select(values(cs.by_name(name), kind).count().alias(kind) for kind in KINDS).row(0, named=True)
+    return [kind for kind, count in read.items() if count >= LEAST_READ * filled.height]
+
+
+def _counts(cells: pl.LazyFrame, plausible: dict[str, list[str]]) -> list[dict[str, int]]:
+    """Return for each column, in all rows: how many cells are filled, differ, have decimals and are read as a kind."""
+    wanted = []
+    for name, kinds in plausible.items():
+        column = cs.by_name(name)
+        read = [values(column, kind).count().alias(kind) for kind in kinds]
+        filled, decimals = column.count().alias("filled"), column.str.contains(r"\d[.,]\d").sum().alias("decimals")
+        wanted.append(pl.struct(filled, column.drop_nulls().n_unique().alias("distinct"), decimals, *read).alias(name))
+    row = cells.select(wanted).collect(engine="streaming").row(0, named=True)
+    return [row[name] for name in plausible]
+
+
+def _column(sample: pl.DataFrame, name: str, plausible: list[str], counts: dict[str, int]) -> FoundColumn:
+    """Return a column; sample: its first rows. counts: from _counts."""
+    cells = sample.select(cs.by_name(name)).to_series().drop_nulls()
+    marked = [sign for sign in CURRENCY_SIGNS if len(cells) and cells.str.contains(sign, literal=True).all()]
+    return FoundColumn(
+        name=name,
+        filled=counts["filled"],
+        distinct=counts["distinct"],
+        readable={kind: counts[kind] for kind in plausible},
+        has_decimals=counts["decimals"] > 0,
+        currency=CURRENCY_SIGNS[marked[0]] if marked else None,
+        examples=cells.unique(maintain_order=True).head(EXAMPLES).to_list(),
+    )
+
+
+def _typed(table: pl.LazyFrame, name: str) -> FoundColumn:
+    """Return a column whose cells have a type; a type is the one kind that reads all of them."""
+    dtype = table.collect_schema()[name]
+    column = cs.by_name(name)
+    count, distinct = table.select(column.count(), distinct=column.n_unique()).collect().row(0)
+    kind = "decimal_point" if dtype.is_numeric() else "%Y-%m-%d" if dtype.is_temporal() else None
+    first = table.select(column).head(EXAMPLES).collect().to_series().to_list()
+    return FoundColumn(
+        name=name,
+        filled=count,
+        distinct=distinct,
+        readable={} if kind is None else {kind: count},
+        has_decimals=dtype.is_float() or dtype.is_decimal(),
+        currency=None,
+        examples=[str(cell) for cell in first],
+    )

@@ -1,0 +1,133 @@
+"""The inspection of files: each is taken for a table, its columns are matched, and open questions are collected."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gpu_pricer.data.intake.found_file import TEXT_FILES, FoundFile, look_at
+from gpu_pricer.data.intake.matching import (
+    TakenFile,
+    match_columns,
+    missing_columns,
+    take_file,
+    with_further_columns,
+    with_ids_by_values,
+    with_time_by_cells,
+)
+from gpu_pricer.data.intake.vocabulary import Answers, Question, Vocabulary, override, plain_word
+from gpu_pricer.errors import InputError
+
+SUFFIXES = (*TEXT_FILES, ".parquet")
+OWNERS = {"product_id": "products", "user_id": "users"}
+EXAMPLE_CURRENCIES = ("EUR", "USD", "GBP")
+EXAMPLE_RATIO = 0.65
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """The files as tables, in the order of the input contract, and the open questions; currency: None if it is open."""
+
+    files: list[TakenFile]
+    questions: list[Question]
+    currency: str | None
+
+    def of(self, table: str) -> list[TakenFile]:
+        """Return the files of a table."""
+        return [taken for taken in self.files if taken.table == table]
+
+
+def files_in(paths: Iterable[str]) -> list[Path]:
+    """Return the named files, and those in the named folders; raise InputError if one is missing or nothing is left."""
+    found: list[Path] = []
+    for path in map(Path, paths):
+        if not path.exists():
+            raise InputError(f"every word after inspect must be a file or a folder, found nothing at {path}: mend it")
+        is_table = not path.is_dir() or (path / "_delta_log").is_dir() or path.suffix == ".parquet"
+        found += [path] if is_table else sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+    if not found:
+        raise InputError(
+            f"inspect must be told files or folders with {', '.join(SUFFIXES)}, found none: "
+            "run gpu-pricer inspect FOLDER"
+        )
+    return found
+
+
+def inspect_files(paths: Iterable[Path], vocabulary: Vocabulary, answers: Answers) -> Inspection:
+    """Return what the files are; raise InputError if a file cannot be read or a needed table is not among them."""
+    taken, questions = _tables([look_at(path) for path in paths], vocabulary, answers)
+    for place, file in enumerate(taken):
+        taken[place], asked = match_columns(file, vocabulary, answers)
+        questions += asked
+    taken = [with_ids_by_values(file, _ids_of_others(file, taken)) for file in taken]
+    for place, file in enumerate(taken):
+        dated, asked = with_time_by_cells(file, answers)
+        named = {answer.split("=")[0] for question in questions for answer in question.answers}
+        open_columns = [
+            question for question in missing_columns(dated) if question.answers[0].split("=")[0] not in named
+        ]
+        questions += asked + open_columns
+        taken[place] = with_further_columns(dated, vocabulary)
+    currency = _currency(taken, answers)
+    if currency is None:
+        words = tuple(override("currency", name) for name in EXAMPLE_CURRENCIES)
+        questions.append(Question("which currency are the prices in?", words))
+    questions += _costs(taken, answers)
+    return Inspection(taken, list(dict.fromkeys(questions)), currency)
+
+
+def _tables(found: list[FoundFile], vocabulary: Vocabulary, answers: Answers) -> tuple[list[TakenFile], list[Question]]:
+    """Return each file as a table, in the contract's order; InputError if nothing is taken for one that is needed."""
+    answered = [take_file(file, vocabulary, answers) for file in found]
+    taken = [answer for answer in answered if isinstance(answer, TakenFile)]
+    questions = [answer for answer in answered if isinstance(answer, Question)]
+    have = {file.table for file in taken}
+    if not questions and not ({"products"} <= have and {"transactions", "offers"} & have):
+        seen = ", ".join(f"{file.found.path} ({file.table})" for file in taken)
+        raise InputError(
+            f"the files must hold products and transactions (or offers), found {seen}: add the file that is missing, "
+            "or say which one it is, as by inspect.products.file=NAME"
+        )
+    order = list(vocabulary.tables)
+    return sorted(taken, key=lambda file: order.index(file.table)), questions
+
+
+def _ids_of_others(file: TakenFile, taken: list[TakenFile]) -> dict:
+    """Return, for each id that another table owns and has found, its values."""
+    return {
+        name: owner.found.texts(str(owner.readings[name].column))
+        for name, table in OWNERS.items()
+        for owner in taken
+        if owner.table == table != file.table and name in owner.readings
+    }
+
+
+def _currency(taken: list[TakenFile], answers: Answers) -> str | None:
+    """Return the currency: what the user said, or what all amounts that are marked are marked with."""
+    if answers.currency is not None:
+        return answers.currency
+    marks = {column.currency for file in taken for column in file.found.columns.values() if column.currency}
+    return marks.pop() if len(marks) == 1 else None
+
+
+def _costs(taken: list[TakenFile], answers: Answers) -> list[Question]:
+    """Return the question on the costs that the products lack, if some do and no ratio is set."""
+    lacking = [
+        (file.found.path, file.found.rows - (0 if column is None else file.found.columns[column].filled))
+        for file in taken
+        if file.table == "products"
+        for column in [file.readings["cost"].column if "cost" in file.readings else None]
+    ]
+    path, count = max(lacking, key=lambda entry: entry[1], default=("", 0))
+    if not count or answers.cost_ratio is not None:
+        return []
+    text = (
+        f"what does a product cost you, of its list price, where no cost is known? {count:,} products of {path} have "
+        "none; prices and profit stand or fall with it"
+    )
+    return [Question(text, (override("cost_ratio", EXAMPLE_RATIO),))]
+
+
+def columns_called(inspection: Inspection, table: str, words: list[str]) -> list[str]:
+    """Return the attributes of a table whose names are among the words."""
+    read = [name for file in inspection.of(table) for name, reading in file.readings.items() if reading.column == name]
+    return [name for name in dict.fromkeys(read) if plain_word(name) in words]

@@ -1,0 +1,91 @@
+"""The words by which files and columns are known, and what the user has said about them."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+
+from gpu_pricer.errors import InputError
+
+NONE = "none"
+"""The answer that no column of the file holds a column of the contract."""
+PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+WORDS_OF_YAML = ("null", "true", "false", "nan", "inf")
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """How files and columns are called, in plain words (plain_word).
+
+    columns: by name in the contract. attributes: by name of an attribute that policies know. tables: by table. label,
+    protected, unread: columns that name a product to a person, that are audited only, and that name a person and are
+    not read.
+    """
+
+    columns: dict[str, list[str]]
+    attributes: dict[str, list[str]]
+    tables: dict[str, list[str]]
+    label: list[str]
+    protected: list[str]
+    unread: list[str]
+
+    def names(self, name: str, column: str) -> bool:
+        """Return whether a file's column is called as the contract's column `name` may be."""
+        return plain_word(column) in {plain_word(name), *self.columns.get(name, [])}
+
+    def attribute(self, column: str) -> str:
+        """Return the name of the attribute that a file's column holds: one that policies know, or its own."""
+        return next((name for name, words in self.attributes.items() if plain_word(column) in words), column)
+
+    def tables_called(self, path: Path) -> list[str]:
+        """Return the tables whose words are in the name of the file, such as transactions for sales-2025.csv."""
+        words = {plain_word(word) for word in re.split(r"[^\w]|[\d_]", path.stem)}
+        return [table for table, known in self.tables.items() if not words.isdisjoint(known)]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the user has said, None where nothing.
+
+    columns: by table, the file's column for a column of the contract, or `none`; by `file`, the table's file.
+    """
+
+    currency: str | None
+    cost_ratio: float | None
+    time_format: str | None
+    decimal: str | None
+    columns: dict[str, dict[str, str | None]]
+
+    def __post_init__(self) -> None:
+        if self.decimal not in (None, "point", "comma"):
+            raise InputError(f"inspect.decimal must be point or comma, found {self.decimal!r}: mend it")
+        if self.currency is not None and not (isinstance(self.currency, str) and self.currency):
+            raise InputError(f"inspect.currency must be a text such as EUR, found {self.currency!r}: mend it")
+
+    def table_of(self, path: Path) -> str | None:
+        """Return the table that the user takes the file for."""
+        told = {Path(said["file"]).name: table for table, said in self.columns.items() if said["file"]}
+        return told.get(path.name)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What only the user can tell; answers: the words of a command line that would each answer it."""
+
+    text: str
+    answers: tuple[str, ...]
+
+
+def override(key: str, value: object) -> str:
+    """Return the word of a command line that sets a key of the configuration; Hydra reads no sign of its own in it."""
+    text = str(value)
+    if isinstance(value, str) and (not PLAIN.fullmatch(text) or text.lower() in WORDS_OF_YAML):
+        text = "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return f"inspect.{key}={text}"
+
+
+def plain_word(text: str) -> str:
+    """Return the letters and digits of a text without accents, in small letters."""
+    spelled = text.lower().replace("ß", "ss")
+    bare = "".join(sign for sign in unicodedata.normalize("NFKD", spelled) if not unicodedata.combining(sign))
+    return re.sub(r"[^a-z0-9]", "", bare)

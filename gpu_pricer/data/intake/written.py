@@ -1,0 +1,51 @@
+"""The configuration that an inspection ends with: a file of the group `data` that says how each file is read."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gpu_pricer.data.intake.found_file import NULL_WORDS
+from gpu_pricer.data.intake.matching import TakenFile
+
+TABLES = "gpu_pricer.data.sources.files.TableFiles"
+CSV = "gpu_pricer.data.sources.csv.CsvFile"
+PARQUET = "gpu_pricer.data.sources.parquet.ParquetFile"
+GENERAL = "files"
+"""The configuration in conf/data that the written one begins with."""
+
+
+def source_of(files: list[TakenFile]) -> dict[str, Any]:
+    """Return the settings of data.source that read the files."""
+    contents: dict[str, list[dict[str, Any]]] = {}
+    for taken in files:
+        contents.setdefault(taken.table, []).append(_file(taken))
+    return {"_target_": TABLES, "contents": contents}
+
+
+def _file(taken: TakenFile) -> dict[str, Any]:
+    columns = {name: reading.column for name, reading in taken.readings.items()}
+    path = str(taken.found.path.resolve())
+    if taken.found.separator is None:
+        return {"_target_": PARQUET, "path": path, "columns": columns}
+    kinds = {name: reading.kind for name, reading in taken.readings.items() if reading.column is not None}
+    return {
+        "_target_": CSV,
+        "path": path,
+        "separator": taken.found.separator,
+        "columns": columns,
+        "kinds": kinds,
+        "null_words": list(NULL_WORDS),
+    }
+
+
+def settings_text(command: str, settings: dict[str, Any]) -> str:
+    """Return the text of the file; command: what writes it again."""
+    head = f"# Your files as `{command}` understood them; edit a line to read a column differently.\n"
+    body = {"defaults": [GENERAL, "_self_"], **settings}
+    return head + yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=120)
+
+
+def settings_path(folder: Path, name: str) -> Path:
+    """Return where the configuration data=<name> lies in a folder that --config-dir names."""
+    return folder / "data" / f"{name}.yaml"

@@ -1,0 +1,137 @@
+"""A CSV file as a table of the input contract: every column is read as the configuration says, none is guessed."""
+
+import codecs
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import polars.selectors as cs
+
+from gpu_pricer.data.sources.cells import TEXT, require_kind, stripped, values
+from gpu_pricer.data.sources.source import CELLS, FILE, LINE
+from gpu_pricer.errors import UNREADABLE, InputError, first_line
+
+CHUNK = 1 << 24
+"""Bytes decoded at once by the check of the encoding."""
+MARKS = {codecs.BOM_UTF16_LE: "UTF-16LE", codecs.BOM_UTF16_BE: "UTF-16BE"}
+"""How files begin that Excel writes as `Unicode text`."""
+
+
+@dataclass(frozen=True)
+class CsvFile:
+    """A text file with a header line, in UTF-8.
+
+    separator: the sign between cells. columns: by name in the input contract, the column of the file; null: the file
+    has none, and the table's column is empty. kinds: by name in the contract, how cells are written (sources.cells).
+    null_words: words that mean that nothing is known. Raises InputError for a kind or a separator that does not exist.
+    """
+
+    path: str
+    separator: str
+    columns: dict[str, str | None]
+    kinds: dict[str, str]
+    null_words: list[str]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.separator, str) or len(self.separator.encode()) != 1:
+            raise InputError(f"the separator of {self.path} must be one sign, found {self.separator!r}: mend it")
+        if set(self.kinds) != {name for name, column in self.columns.items() if column is not None}:
+            raise InputError(
+                f"each column of {self.path} must have a kind, found columns {', '.join(self.columns)} and kinds of "
+                f"{', '.join(self.kinds)}: mend one of them"
+            )
+        for name, kind in self.kinds.items():
+            require_kind(kind, f"{name} in {self.path}")
+
+    def rows(self) -> pl.LazyFrame:
+        """Return the rows whose cells can all be read, in the contract's names and types."""
+        cells = self._cells()
+        named = (self._value(name).alias(name) for name in self.columns)
+        return cells.filter(self._broken_cells().is_null()).select(*named)
+
+    def unreadable(self) -> pl.LazyFrame:
+        """Return the other rows as they are written: the file, its line, which cells cannot be read, and all cells."""
+        cells = self._cells().with_columns(self._broken_cells().alias(CELLS), pl.lit(self.path).alias(FILE))
+        return cells.filter(pl.col(CELLS).is_not_null()).select(FILE, LINE, CELLS, cs.by_name(*self._given))
+
+    @property
+    def _given(self) -> list[str]:
+        """The columns of the file that are read, each once."""
+        return list(dict.fromkeys(column for column in self.columns.values() if column is not None))
+
+    def _cells(self) -> pl.LazyFrame:
+        """Return the lines that hold anything, as stripped text, with their numbers in the file; InputError if lost."""
+        text = scan_text(Path(self.path), self.separator)
+        given = self._given
+        found = [name for name in text.collect_schema() if name != LINE]
+        missing = [name for name in given if name not in found]
+        if missing:
+            raise InputError(
+                f"{self.path} must have the columns {', '.join(given)}, found only {', '.join(found)}: "
+                "mend its first line, or run gpu-pricer inspect again"
+            )
+        cells = text.with_columns(stripped(column) for column in given)
+        words = (cs.by_name(column).is_in(self.null_words) for column in given)
+        known = (
+            pl.when(~is_word).then(cs.by_name(column)).alias(column)
+            for column, is_word in zip(given, words, strict=True)
+        )
+        return cells.with_columns(*known).filter(~pl.all_horizontal(cs.by_name(*found).is_null()))
+
+    def _value(self, name: str) -> pl.Expr:
+        column = self.columns[name]
+        return pl.lit(None, dtype=pl.String) if column is None else values(cs.by_name(column), self.kinds[name])
+
+    def _broken_cells(self) -> pl.Expr:
+        """Return what cannot be read in a row, such as `Preis='n/a'`; null where everything can."""
+        told = [
+            pl.when(cs.by_name(column).is_not_null() & self._value(name).is_null()).then(
+                pl.format("{}='{}'", pl.lit(column), cs.by_name(column))
+            )
+            for name, column in self.columns.items()
+            if column is not None and self.kinds[name] != TEXT
+        ]
+        if not told:
+            return pl.lit(None, dtype=pl.String)
+        together = pl.concat_str(told, separator=", ", ignore_nulls=True)
+        return pl.when(together != "").then(together)
+
+
+def scan_text(path: Path, separator: str) -> pl.LazyFrame:
+    """Return all columns of a CSV file as text and LINE, the row's line if no cell spans several.
+
+    Raise InputError if the file is missing, empty or not in UTF-8.
+    """
+    require_utf8(path)
+    try:
+        text = pl.scan_csv(path, separator=separator, infer_schema=False, row_index_name=LINE, row_index_offset=2)
+        text.collect_schema()
+    except UNREADABLE as error:
+        raise InputError(f"{path} must be a CSV file, found: {first_line(error)}; write it again") from error
+    return text
+
+
+def require_utf8(path: Path) -> None:
+    """Raise InputError if the file is missing or not in UTF-8, with the first line that is not and the remedy."""
+    if not path.is_file():
+        raise InputError(f"{path} must be a CSV file, found nothing: mend the path")
+    decoder, lines = codecs.getincrementaldecoder("utf-8")(), 1
+    with path.open("rb") as file:
+        while block := file.read(CHUNK):
+            for mark, name in MARKS.items():
+                if lines == 1 and block.startswith(mark):
+                    raise InputError(_not_utf8(path, f"{name}, as its first two bytes say", name))
+            try:
+                decoder.decode(block, final=len(block) < CHUNK)
+            except UnicodeDecodeError as error:
+                line = lines + error.object[: error.start].count(b"\n")
+                byte = error.object[error.start]
+                raise InputError(_not_utf8(path, f"byte 0x{byte:02X} in line {line}", "WINDOWS-1252")) from error
+            lines += block.count(b"\n")
+
+
+def _not_utf8(path: Path, found: str, encoding: str) -> str:
+    return (
+        f"{path} must be in UTF-8, found {found}: save it as `CSV UTF-8`, or convert it, as by "
+        f"iconv -f {encoding} -t UTF-8"
+    )

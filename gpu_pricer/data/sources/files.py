@@ -1,0 +1,44 @@
+"""The user's own files, CSV or Parquet, whose columns the configuration names: what `gpu-pricer inspect` writes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from gpu_pricer.data.sources.csv import CsvFile
+from gpu_pricer.data.sources.parquet import TABLES, ParquetFile
+from gpu_pricer.data.sources.source import RawTable
+from gpu_pricer.errors import InputError
+
+
+@dataclass(frozen=True)
+class TableFiles:
+    """The tables of the input contract: by name, the files that hold a table, each with some of its rows."""
+
+    contents: dict[str, list[CsvFile | ParquetFile]]
+
+    def __post_init__(self) -> None:
+        for name, files in self.contents.items():
+            if name not in TABLES or not files or not all(isinstance(file, CsvFile | ParquetFile) for file in files):
+                raise InputError(
+                    f"data.source.contents must map some of {', '.join(TABLES)} to lists of files, found {name!r}: "
+                    f"{files!r}; mend it, or let gpu-pricer inspect write it"
+                )
+
+    def files(self) -> list[Path]:
+        """Return the files of all tables."""
+        return [Path(file.path) for files in self.contents.values() for file in files]
+
+    def tables(self) -> dict[str, RawTable]:
+        """Return every table; raise InputError if there is none, or if a file is missing or lacks a column."""
+        if not self.contents:
+            raise InputError("data.source.contents must name your files, found none: run gpu-pricer inspect FOLDER")
+        return {name: _table(files) for name, files in self.contents.items()}
+
+
+def _table(files: list[CsvFile | ParquetFile]) -> RawTable:
+    """Return the rows of the files below each other, with those that cannot be read."""
+    origin = ", ".join(file.path for file in files)
+    unreadable = [file.unreadable() for file in files if isinstance(file, CsvFile)]
+    rows = pl.concat([file.rows() for file in files], how="diagonal_relaxed")
+    return RawTable(rows, origin, pl.concat(unreadable, how="diagonal") if unreadable else None)

@@ -1,0 +1,120 @@
+"""inspect: files of your own -> what they hold, and the configuration to go on with."""
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any, cast
+
+from hydra import compose
+from hydra.core.global_hydra import GlobalHydra
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from gpu_pricer.data.inputs import SCHEMAS, Validation, read_inputs
+from gpu_pricer.data.intake.inspection import columns_called, files_in, inspect_files
+from gpu_pricer.data.intake.keys import matched_keys
+from gpu_pricer.data.intake.vocabulary import Answers, Vocabulary, override
+from gpu_pricer.data.intake.written import settings_path, settings_text, source_of
+from gpu_pricer.data.sources.source import Source
+from gpu_pricer.errors import InputError
+from gpu_pricer.jobs.inspection_lines import file_lines, key_lines, question_lines, rule_lines, use_lines
+from gpu_pricer.tables.periods import Period
+from gpu_pricer.tables.replacing import replacing_file
+
+OPERANDS = ("inspect.files...",)
+COMMAND = "gpu-pricer inspect"
+
+
+def inputs(config: DictConfig) -> list[Path]:
+    """Return the files that are inspected."""
+    return files_in(config.inspect.files)
+
+
+def main(config: DictConfig) -> dict[str, object] | None:
+    """Say what files of your own hold, and write the configuration by which every job reads them.
+
+    The words after `inspect` are CSV files (with a header line, in UTF-8), Parquet files, Delta tables, or folders of
+    them. For each it prints the table of the input contract that it is taken for, what each column is taken for and
+    why, how numbers and days are written, and what is not read; then which ids match between the tables, and which
+    rows break a rule. Ids stay text.
+
+    What it cannot tell it asks: it prints the words that answer, writes nothing and ends with status 2. Once nothing is
+    open and a run would accept the files, it writes inspect.folder/data/<name>.yaml and prints how to go on.
+
+    Example: gpu-pricer inspect shop
+             gpu-pricer inspect sales.csv catalog.csv inspect.currency=EUR inspect.transactions.price=Preis
+    """
+    settings = config.inspect
+    _name(settings)
+    words = cast(dict[str, Any], OmegaConf.to_container(settings, resolve=True))
+    parts = ("vocabulary", "attributes", "tables", "label", "protected", "unread")
+    vocabulary = Vocabulary(*(words[part] for part in parts))
+    answers = _answers(words)
+    found = inspect_files(files_in(settings.files), vocabulary, answers)
+    for line in (line for taken in found.files for line in file_lines(taken)):
+        print(line)
+    command = shlex.join([*COMMAND.split(), *settings.files, *_said(words)])
+    if found.questions:
+        print(*question_lines(found.questions, command), sep="\n")
+        count = len(found.questions)
+        raise InputError(
+            f"every question above must be answered, found {count} open: run `{command}` again with one of the words "
+            "shown below each, or with your own value in it"
+        )
+    label = columns_called(found, "products", vocabulary.label)
+    protected = columns_called(found, "users", vocabulary.protected)
+    written = {"source": source_of(found.files), "currency": found.currency, "label": label, "protected": protected}
+    if answers.cost_ratio is not None:
+        written["catalog"] = {"cost_ratio": answers.cost_ratio}
+    print("", *use_lines(label, protected), sep="\n")
+    _check(written)
+    return _write(settings, written, command)
+
+
+def _name(settings: DictConfig) -> str:
+    """Return the name of the configuration to write; raise InputError for one that conf/data has."""
+    first = files_in(settings.files)[0].resolve()
+    name = settings.name or re.sub(r"\W", "_", first.parent.name)
+    if name in GlobalHydra.instance().config_loader().get_group_options("data"):
+        raise InputError(f"inspect.name must be new, found {name!r}, which conf/data has: set inspect.name=own")
+    return str(name)
+
+
+def _answers(words: dict[str, Any]) -> Answers:
+    told = {name: words[name] for name in ("currency", "cost_ratio", "time_format", "decimal")}
+    return Answers(**told, columns={table: words[table] for table in SCHEMAS})
+
+
+def _said(words: dict[str, Any]) -> list[str]:
+    """Return the words of a command line that repeat what the user has said."""
+    plain = {name: words[name] for name in ("folder", "name", "currency", "cost_ratio", "time_format", "decimal")}
+    told = plain | {f"{table}.{name}": said for table in SCHEMAS for name, said in words[table].items()}
+    usual = {"folder": "own"}
+    return [override(name, said) for name, said in told.items() if said is not None and said != usual.get(name)]
+
+
+def _check(written: dict[str, Any]) -> None:
+    """Print which ids match and which rules rows break; raise InputError if a run would refuse the files."""
+    data = compose("config", ["data=files"]).data
+    source: Source = instantiate(written["source"], _convert_="all")
+    for key in matched_keys(source.tables()):
+        print(*key_lines(key), sep="\n")
+    validation = Validation(data.on_invalid, instantiate(data.outliers, _convert_="all"))
+    checked = read_inputs(source, validation, Period(data.occasion_period), None)
+    print(*rule_lines(checked), sep="\n")
+
+
+def _write(settings: DictConfig, written: dict[str, Any], command: str) -> dict[str, object]:
+    """Write the configuration, print how to go on, and return where it lies."""
+    name = _name(settings)
+    path, text = settings_path(Path(settings.folder), name), settings_text(command, written)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and path.read_text() != text:
+        kept = path.with_suffix(".yaml.before")
+        path.replace(kept)
+        print(f"\nThe configuration that was there is now {kept}")
+    with replacing_file(path) as fresh:
+        fresh.write_text(text)
+    print(f"\nWrote {path}. Go on with:")
+    print(f"  {shlex.join(['gpu-pricer', 'run', '--config-dir', settings.folder, f'data={name}'])}")
+    return {"written": str(path)}

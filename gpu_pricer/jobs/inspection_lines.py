@@ -1,0 +1,84 @@
+"""What `inspect` prints: a block for each file, its ids and rules, and the open questions."""
+
+import shlex
+
+from gpu_pricer.data.inputs import Inputs
+from gpu_pricer.data.intake.keys import MatchedKey
+from gpu_pricer.data.intake.matching import TakenFile
+from gpu_pricer.data.intake.vocabulary import Question
+from gpu_pricer.data.sources.cells import DECIMAL
+
+KIND_WIDTH = 18
+
+
+def file_lines(taken: TakenFile) -> list[str]:
+    """Return the lines on a file: its table, and of each column what it is, how it is written, why, and examples."""
+    found = taken.found
+    sign = {None: "", "\t": ", cells divided by tabs"}.get(found.separator, f", cells divided by {found.separator}")
+    width = max(len(name) for name in found.columns)
+    lines = ["", f"{found.path} is {taken.table}, {taken.reason}: {found.rows:,} rows{sign}"]
+    for name, reading in taken.readings.items():
+        if reading.column is None:
+            lines.append(f"  {'':<{width}}  no column is {name}, {reading.reason}")
+            continue
+        column = found.columns[reading.column]
+        said = f"{name} ({reading.reason})"
+        kind = _kind_in_words(reading.kind, column.has_decimals) if found.separator else "as typed"
+        lost = column.filled - column.readable.get(reading.kind, column.filled)
+        lines.append(
+            f"  {reading.column:<{width}}  {said:<30}  {kind:<{KIND_WIDTH}}  {column.filled:,} filled, "
+            f"{f'{lost:,} of them unreadable so, ' if lost else ''}{column.distinct:,} different: "
+            f"{' | '.join(column.examples)}"
+        )
+    return lines + [f"  {name:<{width}}  not read" for name in taken.left_out]
+
+
+def _kind_in_words(kind: str, has_decimals: bool) -> str:
+    return (kind.replace("_", " ") if has_decimals else "number") if kind in DECIMAL else kind
+
+
+def key_lines(key: MatchedKey) -> list[str]:
+    """Return the lines on how the ids of one table match those of another."""
+    lines = [
+        f"  {key.share:.1%} of the {key.rows:,} rows of {key.table} have a {key.name} that {key.owner} knows; "
+        f"{key.unused:,} that {key.owner} knows occur nowhere in {key.table}"
+    ]
+    if key.unknown:
+        lines.append(f"    unknown to {key.owner}: {', '.join(key.unknown)}")
+    if key.without_zeros:
+        lines.append(
+            f"    {key.without_zeros:,} of the unknown ids would be known without leading zeros: export both tables "
+            "with their ids as text"
+        )
+    return lines
+
+
+def rule_lines(inputs: Inputs) -> list[str]:
+    """Return the lines on the rules that rows break, with examples, and on what a run would do with these rows."""
+    first, last = (inputs.sales["time"].dt.date().sort()[place] for place in (0, -1))
+    lines = ["", f"{inputs.sales.height:,} lines of sales keep every rule, from {first} to {last}"]
+    if not inputs.reports:
+        return lines
+    lines += [f"  {report}" for report in inputs.reports]
+    return [*lines, "  A run sets these rows aside; to keep them, mend them in the file and inspect again"]
+
+
+def use_lines(label: list[str], protected: list[str]) -> list[str]:
+    """Return the lines on the attributes that are used in their own way."""
+    return [
+        f"  {', '.join(names)}: {use}"
+        for names, use in (
+            (label, "names a product to a person, in the report (label)"),
+            (protected, "audited for fairness, and never fed to the model (protected)"),
+        )
+        if names
+    ]
+
+
+def question_lines(questions: list[Question], command: str) -> list[str]:
+    """Return each question with the words that answer it, and the command that they belong to."""
+    lines = ["", "Open questions, each with the words that answer it:"]
+    for number, question in enumerate(questions, 1):
+        lines.append(f"{number}. {question.text}")
+        lines += [f"     {shlex.quote(answer)}" for answer in question.answers]
+    return [*lines, "", "Run again with an answer to each:", f"  {command} ANSWER..."]

@@ -1,0 +1,184 @@
+"""What `inspect` understands, what it asks, and what it never guesses."""
+
+import re
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+
+SALES = {
+    "customer": ["a", "b", "a", "b"], "sku": ["01", "02", "01", "02"],
+    "sold_at": ["2025-01-06", "2025-01-07", "2025-01-13", "2025-01-14"],
+    "qty": [1, 1, 2, 1], "price": [1.5, 2.5, 1.6, 2.4],
+}  # fmt: skip
+CATALOG = {"sku": ["01", "02"], "category": ["tea", "tea"], "cost": [0.5, 1.0], "brand": ["x", "y"]}
+ANSWER = "inspect.currency=EUR"
+
+
+@pytest.fixture
+def shop(tmp_path):
+    """shop(sales={...}) writes shop/sales.csv and shop/catalog.csv with columns changed, added or left out (None)."""
+    (tmp_path / "shop").mkdir()
+
+    def write(sales=None, catalog=None):
+        for name, usual, changes in (("sales", SALES, sales or {}), ("catalog", CATALOG, catalog or {})):
+            columns = {column: cells for column, cells in (usual | changes).items() if cells is not None}
+            pl.DataFrame(columns).write_csv(tmp_path / "shop" / f"{name}.csv")
+
+    return write
+
+
+def written(folder):
+    return yaml.safe_load((folder / "own/data/shop.yaml").read_text())
+
+
+def test_what_can_be_told_is_written_and_said(gpu_pricer, shop, tmp_path):
+    shop()
+
+    ended = gpu_pricer("inspect", "shop", ANSWER)
+
+    assert ended.status == 0, ended.said
+    [sales] = written(tmp_path)["source"]["contents"]["transactions"]
+    assert sales["columns"] == {
+        "user_id": "customer", "product_id": "sku", "time": "sold_at", "quantity": "qty", "price": "price",
+    }  # fmt: skip
+    assert sales["kinds"]["time"] == "%Y-%m-%d"
+    assert re.search(r"customer +user_id \(by its name\) +text +4 filled, 2 different: a \| b", ended.out)
+    assert "100.0% of the 4 rows of transactions have a product_id that products knows" in ended.out
+    assert "4 lines of sales keep every rule, from 2025-01-06 to 2025-01-14" in ended.out
+
+
+def test_two_columns_that_could_be_one_are_asked_and_nothing_is_written(gpu_pricer, shop, tmp_path):
+    shop(sales={"price": None, "unit price": [1.5, 2.5, 1.6, 2.4], "sale_price": [1.5, 2.5, 1.6, 2.4]})
+
+    ended = gpu_pricer("inspect", "shop", ANSWER)
+
+    assert ended.status == 2
+    assert len(ended.said) == 1
+    assert "which column of shop/sales.csv is price (unit price paid, above 0)?" in ended.out
+    assert (
+        "     'inspect.transactions.price='\"'\"'unit price'\"'\"''\n     inspect.transactions.price=sale_price"
+        in ended.out
+    )
+    assert not (tmp_path / "own").exists()
+    assert gpu_pricer("inspect", "shop", ANSWER, "inspect.transactions.price='unit price'").status == 0
+    assert written(tmp_path)["source"]["contents"]["transactions"][0]["columns"]["price"] == "unit price"
+
+
+def test_days_that_could_be_months_are_asked(gpu_pricer, shop, tmp_path):
+    shop(sales={"sold_at": ["06/01/2025", "07/01/2025", "06/02/2025", "07/02/2025"]})
+
+    ended = gpu_pricer("inspect", "shop", ANSWER)
+
+    assert ended.status == 2
+    assert "They could be of %d/%m/%Y or %m/%d/%Y" in ended.out
+    assert gpu_pricer("inspect", "shop", ANSWER, "inspect.time_format='%d/%m/%Y'").status == 0
+    assert written(tmp_path)["source"]["contents"]["transactions"][0]["kinds"]["time"] == "%d/%m/%Y"
+
+
+def test_ids_and_days_of_unknown_names_are_found_by_their_values(gpu_pricer, shop):
+    shop(sales={"sku": None, "sold_at": None, "zz": SALES["sku"], "yy": SALES["sold_at"]})
+
+    ended = gpu_pricer("inspect", "shop", ANSWER)
+
+    assert ended.status == 0, ended.out
+    assert re.search(r"zz +product_id \(by its values\)", ended.out)
+    assert re.search(r"yy +time \(by its cells\)", ended.out)
+
+
+def test_a_column_that_no_name_tells_is_asked(gpu_pricer, shop):
+    shop(sales={"qty": None, "zz": [1, 1, 2, 1]}, catalog={"category": None})
+
+    ended = gpu_pricer("inspect", "shop", ANSWER)
+
+    assert "     inspect.transactions.quantity=zz\n" in ended.out
+    assert "     inspect.products.category_id=brand\n     inspect.products.category_id=none\n" in ended.out
+    answers = ("inspect.transactions.quantity=zz", "inspect.products.category_id=none")
+    assert gpu_pricer("inspect", "shop", ANSWER, *answers).status == 0
+
+
+def test_ids_that_lost_their_zeros_are_seen(gpu_pricer, shop):
+    shop(sales={"sku": ["1", "02", "1", "02"]})
+
+    ended = gpu_pricer("inspect", "shop", ANSWER)
+
+    assert "50.0% of the 4 rows of transactions have a product_id that products knows" in ended.out
+    assert "unknown to products: 1\n    1 of the unknown ids would be known without leading zeros" in ended.out
+    assert "breaks product_is_known in 2 rows" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("catalog", "said"),
+    [({"sku": ["01", "01"]}, r"catalog.csv breaks product_is_unique in 2 rows, .*: keep one row each"),
+     ({"cost": ["a", "b"]}, r"cost of shop/catalog.csv must hold numbers, found 'a', 'b': mend its cells")],
+)  # fmt: skip
+def test_what_a_run_would_refuse_is_refused_now(gpu_pricer, shop, tmp_path, catalog, said):
+    shop(catalog=catalog)
+
+    ended = gpu_pricer("inspect", "shop", ANSWER)
+
+    assert ended.status == 2
+    assert re.search(said, ended.said[0])
+    assert not (tmp_path / "own").exists()
+
+
+def test_parquet_with_names_of_its_own_is_taken_as_well(gpu_pricer, tmp_path):
+    (tmp_path / "shop").mkdir()
+    pl.DataFrame(SALES).with_columns(pl.col("sold_at").str.to_date()).write_parquet(tmp_path / "shop/sales.parquet")
+    pl.DataFrame(CATALOG).write_parquet(tmp_path / "shop/catalog.parquet")
+
+    ended = gpu_pricer("inspect", "shop", ANSWER)
+
+    assert ended.status == 0, ended.said
+    assert written(tmp_path)["source"]["contents"]["products"][0]["columns"]["category_id"] == "category"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(("lost",), "found nothing at lost"), ((), "must be told files or folders"),
+     (("shop/sales.csv",), "must hold products and transactions"),
+     (("shop", "inspect.transactions.price=zz"), "must name a column of shop/sales.csv, found 'zz'"),
+     (("shop", "inspect.decimal=dot"), "inspect.decimal must be point or comma"),
+     (("shop", "inspect.name=parquet"), "inspect.name must be new, found 'parquet'"),
+     (("shop/sales.xlsx",), "found a spreadsheet: save each sheet as `CSV UTF-8`")],
+)  # fmt: skip
+def test_words_that_lead_nowhere_are_one_line(gpu_pricer, shop, words, said):
+    shop()
+    Path("shop/sales.xlsx").touch()
+
+    ended = gpu_pricer("inspect", *words)
+
+    assert ended.status == 2
+    assert len(ended.said) == 1
+    assert said in ended.said[0]
+
+
+def test_a_configuration_that_somebody_has_edited_is_kept(gpu_pricer, shop, tmp_path):
+    shop()
+    gpu_pricer("inspect", "shop", ANSWER)
+    path = tmp_path / "own/data/shop.yaml"
+    path.write_text("edited: true\n")
+
+    ended = gpu_pricer("inspect", "shop", ANSWER)
+
+    assert "The configuration that was there is now own/data/shop.yaml.before" in ended.out
+    assert path.with_suffix(".yaml.before").read_text() == "edited: true\n"
+    assert written(tmp_path)["currency"] == "EUR"
+
+
+def test_a_column_called_line_is_a_column_as_any_other(gpu_pricer, shop, tmp_path):
+    shop(catalog={"line": ["a", "b"]})
+
+    assert gpu_pricer("inspect", "shop", ANSWER).status == 0
+    assert written(tmp_path)["source"]["contents"]["products"][0]["columns"]["line"] == "line"
+
+
+def test_data_files_without_an_inspection_names_inspect(refused):
+    assert "must name your files, found none: run gpu-pricer inspect FOLDER" in refused("prepare", "data=files")
+
+
+def test_data_parquet_on_a_folder_of_csv_files_names_inspect(refused, shop):
+    shop()
+
+    assert "run gpu-pricer inspect shop" in refused("prepare", "data=parquet", "data.path=shop")
