@@ -6,6 +6,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 import yaml
+from hydra import compose, initialize_config_dir
+
+from gpu_pricer.data.inputs import SCHEMAS
+from gpu_pricer.data.intake.vocabulary import plain_word
+from tests.docs.pages import ROOT
 
 SALES = {
     "customer": ["a", "b", "a", "b"], "sku": ["01", "02", "01", "02"],
@@ -27,6 +32,19 @@ def shop(tmp_path):
             pl.DataFrame(columns).write_csv(tmp_path / "shop" / f"{name}.csv")
 
     return write
+
+
+def test_every_column_of_the_contract_can_be_answered_and_has_its_words():
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        settings = compose("config").inspect
+
+    for table, schema in SCHEMAS.items():
+        assert list(settings[table]) == ["file", *schema.column_names()]
+    named = {name for schema in SCHEMAS.values() for name in schema.column_names()}
+    assert {*settings.vocabulary} == named
+    words = [word for names in settings.vocabulary.values() for word in names]
+    assert len({*words}) == len(words)
+    assert [word for word in words if plain_word(word) != word] == []
 
 
 def written(folder):
@@ -57,12 +75,9 @@ def test_two_columns_that_could_be_one_are_asked_and_nothing_is_written(gpu_pric
     assert ended.status == 2
     assert len(ended.said) == 1
     assert "which column of shop/sales.csv is price (unit price paid, above 0)?" in ended.out
-    assert (
-        "     'inspect.transactions.price='\"'\"'unit price'\"'\"''\n     inspect.transactions.price=sale_price"
-        in ended.out
-    )
+    assert "     'inspect.transactions.price=unit price'\n     inspect.transactions.price=sale_price\n" in ended.out
     assert not (tmp_path / "own").exists()
-    assert gpu_pricer("inspect", "shop", ANSWER, "inspect.transactions.price='unit price'").status == 0
+    assert gpu_pricer("inspect", "shop", ANSWER, "inspect.transactions.price=unit price").status == 0
     assert written(tmp_path)["source"]["contents"]["transactions"][0]["columns"]["price"] == "unit price"
 
 
@@ -73,7 +88,7 @@ def test_days_that_could_be_months_are_asked(gpu_pricer, shop, tmp_path):
 
     assert ended.status == 2
     assert "They could be of %d/%m/%Y or %m/%d/%Y" in ended.out
-    assert gpu_pricer("inspect", "shop", ANSWER, "inspect.time_format='%d/%m/%Y'").status == 0
+    assert gpu_pricer("inspect", "shop", ANSWER, "inspect.time_format=%d/%m/%Y").status == 0
     assert written(tmp_path)["source"]["contents"]["transactions"][0]["kinds"]["time"] == "%d/%m/%Y"
 
 
@@ -141,6 +156,8 @@ def test_parquet_with_names_of_its_own_is_taken_as_well(gpu_pricer, tmp_path):
      (("shop", "inspect.transactions.price=zz"), "must name a column of shop/sales.csv, found 'zz'"),
      (("shop", "inspect.decimal=dot"), "inspect.decimal must be point or comma"),
      (("shop", "inspect.name=parquet"), "inspect.name must be new, found 'parquet'"),
+     (("shop", "inspect.cost_ratio=65"), "inspect.cost_ratio must be a number from 0 and below 1, found 65"),
+     (("inspect.files=3",), "inspect.files must be a list of files and folders, found 3"),
      (("shop/sales.xlsx",), "found a spreadsheet: save each sheet as `CSV UTF-8`")],
 )  # fmt: skip
 def test_words_that_lead_nowhere_are_one_line(gpu_pricer, shop, words, said):

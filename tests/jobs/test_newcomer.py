@@ -8,6 +8,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
+from gpu_pricer.data.sources.source import CELLS, LINE
 from tests.docs.conftest import SMALL_MARKET, SMALL_MODEL
 from tests.docs.pages import ROOT, commands, fences
 
@@ -89,6 +90,13 @@ def test_three_csv_files_become_a_published_and_explained_price_by_what_is_print
     assert shown_but_not_printed(asked.out + inspected.out, tmp_path) == []
     mistakes = dict(re.findall(r"line (\d+) (\w+='[^']+')", inspected.out))
     assert mistakes == {"18": "Preis='auf Anfrage'", "41": "Datum='31.02.2025'"}
+
+    prepared = gpu_pricer("prepare", *advised(inspected.out, "run")[1:])
+
+    assert prepared.status == 0, prepared.said
+    assert any("quarantined: " in line and "cells_are_readable in 2 rows" in line for line in prepared.log)
+    aside = pl.read_parquet(tmp_path / "work/data/quarantine/transactions_unreadable.parquet")
+    assert aside.select(LINE, CELLS).rows() == [(int(line), cell) for line, cell in mistakes.items()]
 
     sales = shop / "verkaeufe.csv"
     sales.write_text(sales.read_text().replace("auf Anfrage", "1,99").replace("31.02.2025", "28.02.2025"))

@@ -226,6 +226,7 @@ def test_closing_lines_say_what_limits_ask_for_which_cost_profit_and_how_much(fi
 def test_every_job_leaves_a_record(first_run):
     work = first_run.directory / "work"
     on_their_own = {
+        "inspect",
         "explain",
         "predict",
         "assign",

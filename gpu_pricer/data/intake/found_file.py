@@ -8,7 +8,7 @@ import polars as pl
 import polars.selectors as cs
 
 from gpu_pricer.data.sources.cells import CURRENCY_SIGNS, DECIMAL, FLAG, stripped, values
-from gpu_pricer.data.sources.csv import scan_text
+from gpu_pricer.data.sources.csv import require_utf8, scan_text
 from gpu_pricer.data.sources.source import LINE
 from gpu_pricer.errors import UNREADABLE, InputError, first_line
 from gpu_pricer.tables.reading import scan_table
@@ -80,7 +80,7 @@ def look_at(path: Path) -> FoundFile:
 
 
 def _csv(path: Path) -> FoundFile:
-    text = scan_text(path, ",")  # refuses what is no text in UTF-8
+    require_utf8(path)
     separator = _separator(path)
     text = scan_text(path, separator)
     names = [name for name in text.collect_schema() if name != LINE]

@@ -1,6 +1,6 @@
 """The inspection of files: each is taken for a table, its columns are matched, and open questions are collected."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,8 +36,10 @@ class Inspection:
         return [taken for taken in self.files if taken.table == table]
 
 
-def files_in(paths: Iterable[str]) -> list[Path]:
+def files_in(paths: Sequence[str]) -> list[Path]:
     """Return the named files, and those in the named folders; raise InputError if one is missing or nothing is left."""
+    if isinstance(paths, str) or not isinstance(paths, Sequence):
+        raise InputError(f"inspect.files must be a list of files and folders, found {paths!r}: name them after inspect")
     found: list[Path] = []
     for path in map(Path, paths):
         if not path.exists():

@@ -9,7 +9,8 @@ from gpu_pricer.errors import InputError
 
 NONE = "none"
 """The answer that no column of the file holds a column of the contract."""
-PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+PLAIN = re.compile(r"[A-Za-z_%][\w%./:-]*( [\w%./:-]+)*", re.ASCII)
+"""Texts that Hydra takes as they are."""
 WORDS_OF_YAML = ("null", "true", "false", "nan", "inf")
 
 
@@ -59,6 +60,9 @@ class Answers:
     def __post_init__(self) -> None:
         if self.decimal not in (None, "point", "comma"):
             raise InputError(f"inspect.decimal must be point or comma, found {self.decimal!r}: mend it")
+        ratio = self.cost_ratio
+        if ratio is not None and not (type(ratio) in (int, float) and 0 <= ratio < 1):
+            raise InputError(f"inspect.cost_ratio must be a number from 0 and below 1, found {ratio!r}: mend it")
         if self.currency is not None and not (isinstance(self.currency, str) and self.currency):
             raise InputError(f"inspect.currency must be a text such as EUR, found {self.currency!r}: mend it")
 

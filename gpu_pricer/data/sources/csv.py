@@ -1,6 +1,8 @@
 """A CSV file as a table of the input contract: every column is read as the configuration says, none is guessed."""
 
 import codecs
+import csv
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,9 +102,14 @@ class CsvFile:
 def scan_text(path: Path, separator: str) -> pl.LazyFrame:
     """Return all columns of a CSV file as text and LINE, the row's line if no cell spans several.
 
-    Raise InputError if the file is missing, empty or not in UTF-8.
+    Raise InputError if the file is missing, empty or not in UTF-8, or if two columns have the same name.
     """
     require_utf8(path)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        names = next(csv.reader(file, delimiter=separator), [])
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise InputError(f"the columns of {path} must have different names, found {twice[0]!r} twice: rename one")
     try:
         text = pl.scan_csv(path, separator=separator, infer_schema=False, row_index_name=LINE, row_index_offset=2)
         text.collect_schema()

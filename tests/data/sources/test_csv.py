@@ -67,6 +67,11 @@ def test_a_lost_column_is_named(tmp_path):
         a_file(tmp_path, "Artikel;Datum;Prix\n1;05.02.2025;1\n").rows()
 
 
+def test_two_columns_of_one_name_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"verkaeufe.csv must have different names, found 'Preis' twice: rename one"):
+        a_file(tmp_path, "Artikel;Datum;Preis;Preis\n1;05.02.2025;1;2\n").rows()
+
+
 def test_a_column_that_the_file_has_not_is_empty(tmp_path):
     file = a_file(
         tmp_path, "Artikel\n1\n", columns={"product_id": "Artikel", "category_id": None}, kinds={"product_id": "text"}
