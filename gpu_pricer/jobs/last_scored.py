@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 from gpu_pricer.errors import InputError
+from gpu_pricer.tables.price_version import RUN_RECORD
+from gpu_pricer.tables.published_table import current_run, published_runs
 from gpu_pricer.tables.replacing import replacing_file
 
 LAST_SCORED = "score/version.json"
@@ -11,7 +13,7 @@ LAST_SCORED = "score/version.json"
 
 
 def remember_scored(work: Path, prices: Path, folder: Path) -> None:
-    """Note a finished version as the work folder's last; a version that lies outside `prices` is a what-if."""
+    """Note a finished version as the work folder's last; one that lies outside `prices` does not count."""
     if folder.resolve().parent != prices.resolve():
         return
     path = work / LAST_SCORED
@@ -32,3 +34,16 @@ def last_scored(work: Path, prices: Path) -> Path:
         return prices / str(json.loads(path.read_text())["run"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} must name a version, found: {error}: score again") from error
+
+
+def newest_version(work: Path, prices: Path) -> Path:
+    """Return the folder of the version scored last, unless it was published and then replaced: then the published one.
+
+    Raise InputError if there is neither.
+    """
+    run = current_run(prices)
+    if not (work / LAST_SCORED).is_file() and run is not None:
+        return prices / run
+    folder = last_scored(work, prices)
+    is_usable = (folder / RUN_RECORD).is_file() and folder.name not in published_runs(prices)
+    return folder if is_usable or run is None else prices / run

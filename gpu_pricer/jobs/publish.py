@@ -44,6 +44,7 @@ from gpu_pricer.tables.publishing import (
 )
 from gpu_pricer.tables.retention import Retention, remove_old_versions
 from gpu_pricer.tables.seal import require_sealed
+from gpu_pricer.tables.whatif_mark import require_no_whatif
 
 log = logging.getLogger(__name__)
 
@@ -161,6 +162,7 @@ def publish(
     line for every gate that is neither passed nor accepted.
     """
     require_name(folder, read_version(folder))
+    require_no_whatif(folder)
     with locked(prices / PUBLISHING, "publish"), locked(folder / LOCK, "be published"):
         table, version = open_table(prices), read_version(folder)
         current = run_of(table, prices)

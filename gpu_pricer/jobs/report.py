@@ -15,17 +15,18 @@ from gpu_pricer.gates import Evidence, approval_outcome, judge_version, known_me
 from gpu_pricer.gates.published import read_published
 from gpu_pricer.jobs.evaluate import CALIBRATION
 from gpu_pricer.jobs.outlook import Outlook, outlook_of
-from gpu_pricer.jobs.version_sources import read_sources, source_paths
+from gpu_pricer.jobs.version_sources import compared_version, read_sources, source_paths
 from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
 from gpu_pricer.report.drawn_profit import drawn_intervals
 from gpu_pricer.report.headline import UNKNOWN, Intervals
 from gpu_pricer.report.product_figures import product_names
 from gpu_pricer.report.scored import Scored, scored_version
-from gpu_pricer.report.sections import GateRow, Surroundings, report_page
+from gpu_pricer.report.sections import GateRow, Older, Surroundings, report_page
 from gpu_pricer.report.settings import ReportSettings
 from gpu_pricer.tables.price_version import FAIRNESS, PUBLICATION, RECORD, RUN_RECORD, PriceVersion, read_version
 from gpu_pricer.tables.published_table import current_run, published_runs
 from gpu_pricer.tables.replacing import replacing_file
+from gpu_pricer.tables.version_comparison import Compared
 
 log = logging.getLogger(__name__)
 
@@ -56,8 +57,18 @@ def main(config: DictConfig) -> dict[str, object]:
     return {"page": str(write_report(config, _folder(config)))}
 
 
-def write_report(config: DictConfig, folder: Path, outlook: Outlook | None = None) -> Path:
-    """Write the page on a version and return its path; outlook: of this version, None to compute it."""
+def write_report(
+    config: DictConfig,
+    folder: Path,
+    outlook: Outlook | None = None,
+    against: Path | None = None,
+    page: Path | None = None,
+) -> Path:
+    """Write the page on a version and return its path.
+
+    outlook: of this version, None to compute it. against: the version to compare with, None for the one published
+    before. page: where to write it, None for paths.work/report.html.
+    """
     settings: ReportSettings = instantiate(config.report)
     version = read_version(folder)
     sources = read_sources(config, folder, version)
@@ -65,11 +76,11 @@ def write_report(config: DictConfig, folder: Path, outlook: Outlook | None = Non
     if outlook is None:
         catalog = source_paths(config, folder, version)[1]
         outlook = outlook_of(version, folder, sources.artefact, catalog, sources.policy)
-    page = report_page(scored, _beside(config, scored, outlook, settings), settings)
-    path = Path(config.paths.work) / PAGE
+    text = report_page(scored, _beside(config, scored, outlook, settings, against), settings)
+    path = Path(config.paths.work) / PAGE if page is None else page
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing_file(path) as fresh:
-        fresh.write_text(page, encoding="utf-8")
+        fresh.write_text(text, encoding="utf-8")
     log.info("wrote %s (%.1f MB)", path, path.stat().st_size / 1e6)
     return path
 
@@ -88,8 +99,10 @@ def _folder(config: DictConfig) -> Path:
     return prices / run
 
 
-def _beside(config: DictConfig, scored: Scored, outlook: Outlook | None, settings: ReportSettings) -> Surroundings:
-    """Return what the report reads beside the version."""
+def _beside(
+    config: DictConfig, scored: Scored, outlook: Outlook | None, settings: ReportSettings, against: Path | None
+) -> Surroundings:
+    """Return what the report reads beside the version; against: see write_report."""
     folder, version, work = scored.folder, scored.version, Path(config.paths.work)
     publications = _json(folder / PUBLICATION, [])
     is_published = version.run in published_runs(Path(config.paths.prices))
@@ -103,7 +116,7 @@ def _beside(config: DictConfig, scored: Scored, outlook: Outlook | None, setting
         names=names_of(config, scored),
         gates=_gates(config, folder, version) if published is None else _recorded_gates(published),
         published=published,
-        older=_older(config, published),
+        older=_older(config, folder, _replaced(config, published) if against is None else against, against is not None),
         metrics=metrics,
         bins=_bins(work / CALIBRATION) if metrics else None,
         intervals=_intervals(scored, outlook) if is_drawn and outlook is not None else UNKNOWN,
@@ -167,11 +180,20 @@ def _recorded_gates(published: dict[str, Any]) -> list[GateRow]:
     ]
 
 
-def _older(config: DictConfig, published: dict[str, Any] | None) -> Path | None:
+def _replaced(config: DictConfig, published: dict[str, Any] | None) -> Path | None:
     """Return the folder of the version that this one replaced or would replace, None if it is not there any more."""
     prices = Path(config.paths.prices)
     run = current_run(prices) if published is None else published["replaces"]
     return prices / run if run is not None and any((prices / run).glob("*.parquet")) else None
+
+
+def _older(config: DictConfig, folder: Path, older: Path | None, is_chosen: bool) -> Older | None:
+    """Return the comparison of the version in a folder with an older one, None without that."""
+    if older is None:
+        return None
+    after = compared_version(config, folder)
+    before = compared_version(config, older) if (older / RUN_RECORD).is_file() else Compared(older, None)
+    return Older(before, after, is_chosen)
 
 
 def _metrics_file(config: DictConfig) -> Path:

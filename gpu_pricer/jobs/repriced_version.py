@@ -24,7 +24,7 @@ from gpu_pricer.jobs.priced_catalog import PricedCatalog, columns_of_history, co
 from gpu_pricer.jobs.progress import progress
 from gpu_pricer.jobs.scored_version import Search, empty_version, finish, origin_of, score, write_unpriced
 from gpu_pricer.jobs.version_sources import Sources
-from gpu_pricer.policy import with_rule_columns
+from gpu_pricer.policy import Policy, with_rule_columns
 from gpu_pricer.pricing import PricingProblem, Tiling, match_products, problem_of, score_tiles
 from gpu_pricer.pricing.carrying import FilePlan, plan_files
 from gpu_pricer.pricing.tiles.solved_tile import SolvedTile, solve_tile
@@ -61,10 +61,9 @@ def reprice(
     """
     artefact, _, policy = base.sources
     reason = why_everything(base)
-    day = date.fromisoformat(base.version.day)
     if reason is not None:
         log.info("everything is priced again: %s", reason)
-        priced, search = _with_history(base, catalog, day), Search(None, base.version.uncertainty)
+        priced, search = catalog_of_base(base, catalog, policy), Search(None, base.version.uncertainty)
         made = score(artefact, priced, policy, tiling, folder, base.version.backend, search, complete)
         assert made is not None  # one shard holds everything
         return made
@@ -93,13 +92,15 @@ def reprice(
     return finished
 
 
-def _with_history(base: Base, catalog: pl.DataFrame, day: date) -> PricedCatalog:
-    """Return the catalog after events with what rules that count days read, as a full run on that day would find it."""
-    history, policy = recorded_history(base.folder), base.sources.policy
-    if history is None:
-        return PricedCatalog(catalog, day)
-    made = columns_of_history(base.sources.catalog, policy, history, day)
-    return continued_catalog(catalog.drop(made), policy, history, day)
+def catalog_of_base(base: Base, catalog: pl.DataFrame, policy: Policy) -> PricedCatalog:
+    """Return a changed catalog of the base with what rules of `policy` that count days read on the base's day.
+
+    A full run on that day would find the same.
+    """
+    history, day = recorded_history(base.folder), date.fromisoformat(base.version.day)
+    if history is not None:
+        catalog = catalog.drop(columns_of_history(base.sources.catalog, base.sources.policy, history, day))
+    return continued_catalog(catalog, policy, history, day)
 
 
 def why_everything(base: Base) -> str | None:

@@ -38,7 +38,7 @@ def main(config: DictConfig) -> dict[str, object] | None:
     Writes  paths.shards    the price table's files, and in _record/ run.json (totals), unpriced.parquet and copies of
                             the policy and the catalog; a copy of the artefact lies in _artefacts/ beside that folder;
                             by default a new folder in paths.prices. `publish` takes the last version in
-                            paths.prices that was finished for paths.work; one that lies elsewhere is a what-if;
+                            paths.prices that was finished for paths.work, one that lies elsewhere only by name;
                             SHA256SUMS, by which `publish` knows that no file has changed since;
             certificate.json if the policy has constraints: what they reach and cost, and the gap
                             to the best profit; and lagrangian.json with iterates.parquet, from which `explain`
@@ -55,7 +55,6 @@ def main(config: DictConfig) -> dict[str, object] | None:
     Trade:   gpu-pricer score frontier=units   the highest profit at every volume
     Unsure:  gpu-pricer score policy=profit uncertainty=posterior score.details=[interval]   best on average over the
              posterior
-    What-if: gpu-pricer score paths.shards=what-if/dearer policy.bounds.max_increase=0.3
     Wide:    gpu-pricer score score.layout=wide   a row per product and a column per segment, with prices only
     Array:   gpu-pricer score paths.shards=prices/tonight score.shards=8 score.shard=$SLURM_ARRAY_TASK_ID
     """

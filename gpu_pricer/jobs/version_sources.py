@@ -16,13 +16,14 @@ from gpu_pricer.errors import UNREADABLE, InputError, first_line
 from gpu_pricer.jobs.priced_catalog import with_history_columns
 from gpu_pricer.policy import Policy
 from gpu_pricer.policy.policy_copy import POLICY_COPY, read_policy, write_policy
-from gpu_pricer.tables.artefact import DemandArtefact, read_artefact
+from gpu_pricer.tables.artefact import DemandArtefact, read_artefact, read_segments
 from gpu_pricer.tables.disk_errors import write_table
-from gpu_pricer.tables.kept_artefacts import keep_artefact, kept_artefact
+from gpu_pricer.tables.kept_artefacts import KEPT, keep_artefact, kept_artefact
 from gpu_pricer.tables.price_history import recorded_history
-from gpu_pricer.tables.price_version import CATALOG_COPY, RECORD, PriceVersion
+from gpu_pricer.tables.price_version import CATALOG_COPY, RECORD, PriceVersion, read_version
 from gpu_pricer.tables.priced_products import catalog_fingerprint, read_catalog
 from gpu_pricer.tables.replacing import replacing_file
+from gpu_pricer.tables.version_comparison import Compared
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,12 @@ def keep_sources(folder: Path, version: PriceVersion, demand: Path, catalog: pl.
 
     Raises InputError if the artefact or the file of overrides changed while they were priced.
     """
+    keep_settings(folder, version, catalog, policy)
+    keep_artefact(demand, folder.parent, version.artefact)
+
+
+def keep_settings(folder: Path, version: PriceVersion, catalog: pl.DataFrame, policy: Policy) -> None:
+    """Copy the policy and the catalog of the version in a folder; InputError if the file of overrides changed."""
     record = folder / RECORD
     write_policy(policy, record)
     kept = read_policy(record)
@@ -47,7 +54,6 @@ def keep_sources(folder: Path, version: PriceVersion, demand: Path, catalog: pl.
         raise InputError(f"{policy.overrides} must stay as it is while it is priced, found it changed: score again")
     with replacing_file(record / CATALOG_COPY) as fresh:
         write_table(catalog, fresh)
-    keep_artefact(demand, folder.parent, version.artefact)
 
 
 def read_sources(config: DictConfig, folder: Path, version: PriceVersion) -> Sources:
@@ -72,12 +78,27 @@ def read_sources(config: DictConfig, folder: Path, version: PriceVersion) -> Sou
 
 
 def source_paths(config: DictConfig, folder: Path, version: PriceVersion) -> tuple[Path, Path]:
-    """Return where the version's artefact and its catalog lie: the copies, or what the configuration names."""
-    demand, catalog = kept_artefact(folder.parent, version.artefact), folder / RECORD / CATALOG_COPY
+    """Return where the version's artefact and its catalog lie: the copies, or what the configuration names.
+
+    A what-if has no copy of its artefact; it lies among the published versions.
+    """
+    catalog = folder / RECORD / CATALOG_COPY
+    kept = (kept_artefact(place, version.artefact) for place in (folder.parent, Path(config.paths.prices)))
     return (
-        demand if demand.is_dir() else Path(config.paths.demand),
+        next((demand for demand in kept if demand.is_dir()), Path(config.paths.demand)),
         catalog if catalog.is_file() else Path(config.paths.catalog),
     )
+
+
+def compared_version(config: DictConfig, folder: Path) -> Compared:
+    """Return the version in a folder with its demand's expected visits, without these where its demand is gone."""
+    version = read_version(folder)
+    demand = source_paths(config, folder, version)[0]
+    is_kept = demand.name == version.artefact and demand.parent.name == KEPT
+    if not is_kept and (not demand.is_dir() or read_artefact(demand).fingerprint() != version.artefact):
+        log.info("no units and profit of %s: its demand is no longer there", version.run)
+        return Compared(folder, None)
+    return Compared(folder, read_segments(demand)[0].select(pl.col("segment_id").cast(pl.String), "visits"))
 
 
 def _read_copy(path: Path) -> pl.DataFrame:

@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from gpu_pricer.errors import InputError, first_line
 from gpu_pricer.policy.bounds import Bounds
@@ -36,18 +37,24 @@ def read_policy(folder: Path) -> Policy | None:
         return None
     try:
         settings = json.loads(path.read_text())
-        ladder, overrides = settings["ladder"], settings["overrides"]
-        return Policy(
-            objective=Objective(**settings["objective"]),
-            bounds=Bounds(**settings["bounds"]),
-            ladder=None if ladder is None else Ladder(**ladder),
-            category_ladders=settings["category_ladders"],
-            overrides=None if overrides is None else str(folder / Path(overrides).name),
-            constraints=settings["constraints"],
-            on_infeasible=settings["on_infeasible"],
-        )
+        overrides = settings["overrides"]
+        return policy_of(settings | {"overrides": None if overrides is None else str(folder / Path(overrides).name)})
     except (OSError, ValueError, LookupError, TypeError) as error:
         found = first_line(error)
         raise InputError(
             f"{path} must be the policy that `gpu-pricer score` wrote, found: {found}: score again"
         ) from error
+
+
+def policy_of(settings: dict[str, Any]) -> Policy:
+    """Return the policy with these settings, as asdict gives them; ValueError, TypeError or LookupError for others."""
+    ladder = settings["ladder"]
+    return Policy(
+        objective=Objective(**settings["objective"]),
+        bounds=Bounds(**settings["bounds"]),
+        ladder=None if ladder is None else Ladder(**ladder),
+        category_ladders=settings["category_ladders"],
+        overrides=settings["overrides"],
+        constraints=settings["constraints"],
+        on_infeasible=settings["on_infeasible"],
+    )

@@ -1,12 +1,12 @@
-"""What changed against the version published before: cells, products, and which of the sources differ."""
+"""What changed against another version: prices, products, categories, and which of the sources differ."""
 
 from pathlib import Path
 
 import polars as pl
 
-from gpu_pricer.tables.price_moves import CELL
-from gpu_pricer.tables.price_table import scan_cells
 from gpu_pricer.tables.price_version import RUN_RECORD, PriceVersion, read_version
+from gpu_pricer.tables.version_comparison import Compared, by_group, compare_versions
+from gpu_pricer.tables.version_files import categories_of
 
 SOURCES = {
     "artefact": "the demand model was learned anew",
@@ -16,53 +16,54 @@ SOURCES = {
 }
 
 
-def against_published(folder: Path, older: Path, rows: pl.DataFrame, most: int) -> dict[str, object]:
-    """Return how a version's prices differ from those of an older version.
+def changes_against(after: Compared, before: Compared, rows: pl.DataFrame, most: int) -> dict[str, object]:
+    """Return how a version's prices differ from those of another version.
 
-    run; compared, raised, lowered, same: numbers of prices that both have; added, removed: numbers of products; mean:
-    mean |price / earlier − 1|; products: the `most` products on the shelf whose mean price changed furthest, with name,
-    before, after and change; sources: what differs in words, None for a version without a record.
+    run: of the other; compared, raised, lowered, same: numbers of prices that both have; added, removed: numbers of
+    products; mean: mean |price / earlier − 1|; products: the `most` products on the shelf whose mean price changed
+    furthest, with name, before, after and change; categories: as many, those whose prices changed furthest, with the
+    sums of by_group; sources: what differs in words, None for a version without a record.
 
     rows: from product_figures.
     """
-    now, before = (_cells(path) for path in (folder, older))
-    both = now.join(before, on=CELL).rename({"price_right": "before"})
-    change = (pl.col("price") / pl.col("before") - 1).abs()
-    counts = both.select(
-        compared=pl.len(),
-        raised=(pl.col("price") > pl.col("before")).sum(),
-        lowered=(pl.col("price") < pl.col("before")).sum(),
-        same=(pl.col("price") == pl.col("before")).sum(),
-        mean=change.mean(),
-    ).row(0, named=True)
-    ids = [table["product_id"].unique() for table in (now, before)]
+    products = compare_versions(before, after).products
+    sums = products.select(pl.col("prices", "up", "down", "absolute_move").sum()).row(0, named=True)
     return {
-        "run": older.name,
-        **counts,
-        "added": ids[0].len() - ids[0].is_in(ids[1].implode()).sum(),
-        "removed": ids[1].len() - ids[1].is_in(ids[0].implode()).sum(),
-        "products": _furthest(both, rows, most),
-        "sources": _sources(folder, older),
+        "run": before.folder.name,
+        "compared": sums["prices"],
+        "raised": sums["up"],
+        "lowered": sums["down"],
+        "same": sums["prices"] - sums["up"] - sums["down"],
+        "mean": sums["absolute_move"] / sums["prices"] if sums["prices"] else 0.0,
+        "added": int((~products["is_before"]).sum()),
+        "removed": int((~products["is_after"]).sum()),
+        "products": _furthest(products, rows, most),
+        "categories": _categories(products, after.folder, most),
+        "sources": sources_changed(after.folder, before.folder),
     }
 
 
-def _cells(folder: Path) -> pl.DataFrame:
-    """Return product_id and segment_id as text and the price of every cell."""
-    cells = scan_cells(folder, pl.String())
-    return cells.select(pl.col(CELL).cast(pl.String), pl.col("price").cast(pl.Float64)).collect(engine="streaming")
-
-
-def _furthest(both: pl.DataFrame, rows: pl.DataFrame, most: int) -> list[dict]:
-    """Return the products on the shelf whose mean price over segments changed furthest."""
-    mean = both.group_by("product_id").agg(before=pl.col("before").mean(), after=pl.col("price").mean())
-    change = pl.col("after") / pl.col("before") - 1
+def _furthest(products: pl.DataFrame, rows: pl.DataFrame, most: int) -> list[dict]:
+    """Return the products on the shelf whose mean price over segments changed furthest, by the money that it moves."""
     known = rows.select(pl.col("product_id").cast(pl.String), "name", "category_id", "units")
-    found = known.join(mean, on="product_id").with_columns(change=change).filter(pl.col("change") != 0)
+    mean = products.filter(pl.col("prices") > 0).select("product_id", before="price_before", after="price_after")
+    found = known.join(mean, on="product_id").with_columns(change=pl.col("after") / pl.col("before") - 1)
+    found = found.filter(pl.col("change") != 0)
     order = pl.col("units") * (pl.col("after") - pl.col("before")).abs()
     return found.sort(order, "product_id", descending=[True, False]).head(most).to_dicts()
 
 
-def _sources(folder: Path, older: Path) -> list[str] | None:
+def _categories(products: pl.DataFrame, folder: Path, most: int) -> list[dict]:
+    """Return the categories whose prices changed, those with the largest sum of moves first."""
+    categories = categories_of(folder)
+    if categories is None:
+        return []
+    groups = by_group(products, categories.rename({"category_id": "group"})).filter(pl.col("absolute_move") > 0)
+    return groups.sort("absolute_move", "group", descending=[True, False]).head(most).to_dicts()
+
+
+def sources_changed(folder: Path, older: Path) -> list[str] | None:
+    """Return what differs between the sources of two versions in words, None for a version without a record."""
     if not (older / RUN_RECORD).is_file():
         return None
     versions: list[PriceVersion] = [read_version(path) for path in (folder, older)]

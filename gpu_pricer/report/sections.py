@@ -1,13 +1,12 @@
 """Everything that the templates read, section by section, from a scored version and what lies beside it."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import polars as pl
 
 from gpu_pricer.report import charts, evidence
-from gpu_pricer.report.comparison import against_published
+from gpu_pricer.report.comparison import changes_against
 from gpu_pricer.report.demand_figures import demand_figures
 from gpu_pricer.report.headline import Intervals, head_figures
 from gpu_pricer.report.movers import top_movers
@@ -19,6 +18,7 @@ from gpu_pricer.report.rules import limits_of, rule_costs_of, rules_that_bind
 from gpu_pricer.report.scored import Scored
 from gpu_pricer.report.segment_figures import segment_figures
 from gpu_pricer.report.settings import ReportSettings
+from gpu_pricer.tables.version_comparison import Compared
 
 MOST_EXAMPLES = 5
 """Products named of each reason for which products have no price."""
@@ -34,20 +34,32 @@ class GateRow(NamedTuple):
     accepted_for: str | None
 
 
+class Older(NamedTuple):
+    """The version that the page compares with: with its demand's visits, and those of the reported version.
+
+    is_chosen: whether somebody asked for this comparison; else it is the version published before.
+    """
+
+    before: Compared
+    after: Compared
+    is_chosen: bool
+
+
 class Surroundings(NamedTuple):
     """What the report reads beside the version.
 
     names: product_id and name. gates: their outcomes. published: when and by whom, None for a version that is not
-    published. older: the folder of the version published before, None without one. metrics: of the held-out sales,
-    empty without. bins: of the calibration, None without. intervals, uniform_profit: of the outlook, the latter the
-    profit of one price list, at most if is_uniform_a_bound, None where it is not known. certificate,
-    audit, summary (of prepare), unpriced: as their files say. record: run.json of score, {} without.
+    published. older: the version to compare with, None without one. metrics: of the held-out sales, empty without.
+    bins: of the calibration, None without. intervals, uniform_profit: of the outlook, the latter the profit of one
+    price list, at most if is_uniform_a_bound, None where it is not known. certificate, audit, summary (of prepare),
+    unpriced: as their files say. record: run.json of score, {}
+    without.
     """
 
     names: pl.DataFrame
     gates: Sequence[GateRow]
     published: Mapping[str, Any] | None
-    older: Path | None
+    older: Older | None
     metrics: dict[str, Any]
     bins: pl.DataFrame | None
     intervals: Intervals
@@ -67,7 +79,9 @@ def report_page(scored: Scored, beside: Surroundings, settings: ReportSettings) 
     movers, segments = top_movers(scored, rows, settings.movers), segment_figures(scored, demand)
     rules, costs = rules_that_bind(scored), rule_costs_of(beside.certificate)
     table = table_columns_of(scored, rows, demand, TableLimits(settings.products, settings.cells))
-    older = None if beside.older is None else against_published(scored.folder, beside.older, rows, settings.movers)
+    older = None
+    if beside.older is not None:
+        older = changes_against(beside.older.after, beside.older.before, rows, settings.movers)
     sections = {
         **beside._asdict(),
         "version": scored.version,
@@ -77,6 +91,7 @@ def report_page(scored: Scored, beside: Surroundings, settings: ReportSettings) 
         "movers": movers,
         "curves": [mover.figures for mover in movers[: settings.curves]],
         "older": older,
+        "is_chosen": beside.older is not None and beside.older.is_chosen,
         "rules": rules.to_dicts(),
         "costs": costs,
         "limits": limits_of(beside.certificate),

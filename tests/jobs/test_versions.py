@@ -1,4 +1,4 @@
-"""versions, diff, rollback, vacuum: what an operator sees and undoes, on three published versions and a what-if."""
+"""versions, compare, rollback, vacuum: what an operator sees and undoes, on three published versions."""
 
 import contextlib
 import json
@@ -93,8 +93,8 @@ def test_versions_of_an_empty_folder_are_none(gpu_pricer):
     assert (ended.status, ended.out) == (0, "no versions in prices\n")
 
 
-def test_diff_counts_products_and_moves(gpu_pricer, shop):
-    ended = gpu_pricer("diff", "0", "third")
+def test_comparison_counts_products_and_moves(gpu_pricer, shop):
+    ended = gpu_pricer("compare", "0", "third")
 
     assert ended.status == 0
     lines = ended.out.splitlines()
@@ -112,8 +112,8 @@ def test_diff_counts_products_and_moves(gpu_pricer, shop):
     )
 
 
-def test_diff_of_a_category_is_that_of_its_products(gpu_pricer, shop):
-    out = gpu_pricer("diff", "first", "second").out
+def test_comparison_of_a_category_is_that_of_its_products(gpu_pricer, shop):
+    out = gpu_pricer("compare", "first", "second").out
 
     before, after = prices_of(shop, "first"), prices_of(shop, "second")
     category = dict(CATALOG.select("product_id", "category_id").rows())
@@ -126,8 +126,8 @@ def test_diff_of_a_category_is_that_of_its_products(gpu_pricer, shop):
     assert any(move for move in moves)
 
 
-def test_details_of_a_diff_are_the_cells_that_differ(gpu_pricer, shop):
-    assert gpu_pricer("diff", "first", "second", "diff.details=moves.parquet").status == 0
+def test_cells_of_a_comparison_are_the_cells_that_differ(gpu_pricer, shop):
+    assert gpu_pricer("compare", "first", "second", "compare.cells=moves.parquet").status == 0
 
     found = pl.read_parquet(shop / "moves.parquet")
     before, after = prices_of(shop, "first"), prices_of(shop, "second")
@@ -137,10 +137,10 @@ def test_details_of_a_diff_are_the_cells_that_differ(gpu_pricer, shop):
     assert len(expected) >= 3
 
 
-def test_diff_compares_a_folder_outside(gpu_pricer, shop):
-    gpu_pricer("score", "policy=profit", "paths.shards=what-if/same", "backend=cpu")
+def test_comparison_takes_a_folder_outside(gpu_pricer, shop):
+    gpu_pricer("score", "policy=profit", "paths.shards=elsewhere/same", "backend=cpu")
 
-    lines = gpu_pricer("diff", "third", "what-if/same").out.splitlines()
+    lines = gpu_pricer("compare", "third", "elsewhere/same").out.splitlines()
 
     assert lines[2:4] == [
         "products: 0 out, 0 in",
@@ -192,10 +192,10 @@ def test_rollback_must_pass_the_gates_or_have_them_accepted(gpu_pricer, shop):
         (("rollback", "rollback.reason=why"), "rollback needs a version, found none"),
         (("rollback", "third", "rollback.reason=why"), "must name a version that is not the current one, found third"),
         (("rollback", "7", "rollback.reason=why"), "a version must be a run, its number or a folder, found '7'"),
-        (("diff", "first"), "diff needs two versions, found 1"),
-        (("diff", "first", "gone"), "a version must be a run, its number or a folder, found 'gone'"),
-        (("diff", "first", "it's"), 'a version must be a run, its number or a folder, found "it\'s"'),
-        (("diff", "first", "second", "third"), "Error parsing override 'third' missing EQUAL"),
+        (("compare", "first"), "compare needs two versions, found 1"),
+        (("compare", "first", "gone"), "a version must be a run, its number or a folder, found 'gone'"),
+        (("compare", "first", "it's"), 'a version must be a run, its number or a folder, found "it\'s"'),
+        (("compare", "first", "second", "third"), "Error parsing override 'third' missing EQUAL"),
     ],
 )
 def test_unclear_request_ends_with_one_line(refused, shop, arguments, said):

@@ -11,13 +11,14 @@ from gpu_pricer.jobs.priced_catalog import PricedCatalog
 from gpu_pricer.jobs.scored_version import score
 from gpu_pricer.pricing import Tiling
 from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
-from gpu_pricer.report.comparison import against_published
+from gpu_pricer.report.comparison import changes_against
 from gpu_pricer.report.demand_figures import POINTS, demand_figures
 from gpu_pricer.report.drawn_profit import drawn_intervals
 from gpu_pricer.report.product_figures import DOWN, KEPT, MIXED, UP, product_figures, product_names
 from gpu_pricer.report.rules import rules_that_bind
 from gpu_pricer.report.scored import scored_version
 from gpu_pricer.report.segment_figures import segment_figures
+from gpu_pricer.tables.version_comparison import Compared
 from tests.markets import a_policy, catalog_of, small_artefact, with_posterior
 
 ARTEFACT = with_posterior(small_artefact(61, segments=4, products=30, categories=5, form="dense"), 0.0)
@@ -195,7 +196,7 @@ def test_comparison_names_what_moved_and_what_differs(scored, rows, tmp_path):
     cells = [pl.read_parquet(folder / "*.parquet") for folder in (scored.folder, tmp_path / "older")]
     both = cells[0].join(cells[1], on=["product_id", "segment_id"])
 
-    found = against_published(scored.folder, tmp_path / "older", rows, 5)
+    found = changes_against(Compared(scored.folder, None), Compared(tmp_path / "older", None), rows, 5)
 
     assert found["compared"] == both.height == found["raised"] + found["lowered"] + found["same"]
     assert found["lowered"] == (both["price"] < both["price_right"]).sum() > 0
@@ -205,7 +206,7 @@ def test_comparison_names_what_moved_and_what_differs(scored, rows, tmp_path):
 
 
 def test_a_version_compared_with_itself_has_not_changed(scored, rows):
-    found = against_published(scored.folder, scored.folder, rows, 5)
+    found = changes_against(Compared(scored.folder, None), Compared(scored.folder, None), rows, 5)
 
     assert (found["raised"], found["lowered"], found["mean"]) == (0, 0, 0.0)
     assert found["products"] == []
