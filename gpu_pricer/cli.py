@@ -129,8 +129,8 @@ def _launch(job: str, overrides: list[str]) -> None:
 def _keyed(words: list[str], operands: Sequence[str]) -> list[str]:
     """Return the words with the first ones as values of the keys in `operands`, up to one that is Hydra's by its form.
 
-    So `compare 3 4` is `compare compare.before=3 compare.after=4`, with the values as quoted texts. A key that ends with ...
-    takes all of the words, as a list.
+    So `compare 3 4` is `compare compare.before=3 compare.after=4`, with the values as quoted texts. A key that ends
+    with ... takes all of the words, as a list.
     """
     given = list(itertools.takewhile(lambda word: "=" not in word and word[:1] not in "-~+", words))
     quoted = ["'{}'".format(word.replace("\\", "\\\\").replace("'", "\\'")) for word in given]

@@ -21,6 +21,7 @@ from gpu_pricer.data.choices import (
     sampled_zeros,
     zeros_from_offers,
 )
+from gpu_pricer.data.daily_sales import daily_sales, daily_shoppers
 from gpu_pricer.data.inputs import Inputs
 from gpu_pricer.data.shelf import ShelfRule, imputed_shelf, modal_prices, period_context, with_context
 from gpu_pricer.data.unit_prices import UnitPriceRule, with_constant_prices, with_unit_prices
@@ -33,7 +34,9 @@ from gpu_pricer.tables.schemas import (
     Categories,
     Choices,
     Offers,
+    Sales,
     Shelf,
+    Shoppers,
     Users,
     Visits,
     category_key,
@@ -48,6 +51,8 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
     "shelf": Shelf,
     "choices": Choices,
     "visits": Visits,
+    "sales": Sales,
+    "shoppers": Shoppers,
     "categories": Categories,
 }
 
@@ -105,6 +110,8 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
         "shelf": shelf,
         "choices": choices,
         "visits": visits,
+        "sales": daily_sales(sales),
+        "shoppers": daily_shoppers(sales),
         "categories": category_rates(
             purchases.filter(pl.col("period").is_in(training)),
             products.select(category_key())["category_id"],

@@ -12,6 +12,7 @@ JOBS = {
     "versions": "every version of the price table: when, by whom, what its gates found",
     "whatif": "another policy or catalog -> what the prices would be, for nobody to publish",
     "compare": "two versions or what-ifs -> what differs, by category or product, in a table or as a page",
+    "outcome": "what published versions promised and what the log shows since: the ledger",
     "rollback": "an older version -> the price table again",
     "vacuum": "remove the files of old versions",
     "predict": "an offers table -> the probability that each offer is bought",

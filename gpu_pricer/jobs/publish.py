@@ -31,10 +31,12 @@ from gpu_pricer.gates.approval import Approved
 from gpu_pricer.gates.published import Published, read_published
 from gpu_pricer.jobs.ending import held_back
 from gpu_pricer.jobs.last_scored import last_scored
+from gpu_pricer.jobs.priced_catalog import pricing_day
 from gpu_pricer.tables.decisions import read_decided, write_decided
 from gpu_pricer.tables.kept_artefacts import bring_artefact
 from gpu_pricer.tables.locking import locked
 from gpu_pricer.tables.price_version import APPROVALS, LOCK, RUN_RECORD, PriceVersion, read_version
+from gpu_pricer.tables.promises import DAY, keep_promise
 from gpu_pricer.tables.published_table import current_run, open_table, published_runs, run_of
 from gpu_pricer.tables.publishing import (
     bring_inside,
@@ -123,7 +125,12 @@ def main(config: DictConfig) -> None:
     if config.paths.shards is None:
         log.info("the last version scored for %s is %s", config.paths.work, folder)
     evidence = Evidence(Path(config.paths.work) / "metrics.json", instantiate(config.fairness).max_gap)
-    publish(Path(config.paths.prices), folder, publication, evidence)
+    publish(Path(config.paths.prices), folder, publication, evidence, in_force_from(config))
+
+
+def in_force_from(config: DictConfig) -> dict[str, str]:
+    """Return the note of the day from which prices that are published now are in force: `day`, by default today."""
+    return {DAY: pricing_day(config.day).isoformat()}
 
 
 def _version_to_publish(config: DictConfig) -> Path:
@@ -189,6 +196,10 @@ def publish(
         keep_outcomes(inside, outcomes, current, publication.reason, metrics, notes)
         if not approved.decided.is_empty():
             write_decided(approved.decided, inside, APPROVALS)
+        if not keep_promise(prices, inside, version):
+            log.info(
+                "what %s promises is not kept: it needs score.layout=long, a copy of its demand, and sales", version.run
+            )
         told = {**_notes(version, outcomes, publication.reason), **_decisions(approved.decided), **notes}
         with held_back():  # a signal between the two would leave readers of the link with the old version
             number = commit_version(prices, table, inside, version, files, told)

@@ -30,6 +30,9 @@ from gpu_pricer.tables.version_comparison import Compared
 
 log = logging.getLogger(__name__)
 
+LEDGER = "ledger.parquet"
+"""In paths.work: what earlier versions promised and what came of it."""
+MOST_PROMISES = 10
 PAGE = "report.html"
 """In paths.work, and not in the version's folder, whose seal a further file would break."""
 
@@ -126,6 +129,7 @@ def _beside(
         audit=_json(folder / FAIRNESS, {}),
         summary=_json(Path(config.paths.data) / "summary.json", {}),
         unpriced=pl.read_parquet(folder / RECORD / "unpriced.parquet"),
+        ledger=_ledger(work / LEDGER),
         record=_scoring(work, version),
     )
 
@@ -204,6 +208,13 @@ def _scoring(work: Path, version: PriceVersion) -> dict[str, Any]:
     """Return the run.json of the job that scored the version, {} where another version was scored since."""
     record: dict[str, Any] = _json(work / "score" / "run.json", {})
     return record if Path(record.get("version") or "").name == version.run else {}
+
+
+def _ledger(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of the last whole versions in the ledger, oldest first."""
+    if not path.is_file():
+        return []
+    return pl.read_parquet(path).filter(pl.col("category_id").is_null()).tail(MOST_PROMISES).to_dicts()
 
 
 def _bins(path: Path) -> pl.DataFrame | None:

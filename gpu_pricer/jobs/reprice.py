@@ -15,7 +15,7 @@ from gpu_pricer.checks import require_flag, require_number
 from gpu_pricer.errors import InputError, Refused
 from gpu_pricer.gates import Evidence
 from gpu_pricer.jobs.fairness_audit import audit_version, require_known_attributes
-from gpu_pricer.jobs.publish import publish
+from gpu_pricer.jobs.publish import in_force_from, publish
 from gpu_pricer.jobs.repriced_version import Base, reprice, require_repriceable
 from gpu_pricer.jobs.version_sources import keep_sources, read_sources, source_paths
 from gpu_pricer.tables.events import event_files, read_events, updated_catalog
@@ -145,7 +145,11 @@ def _publish_with(config: DictConfig, files: list[EventFile]) -> Path:
         raise
     publication = instantiate(config.publish, _convert_="all")
     evidence = Evidence(Path(config.paths.work) / "metrics.json", fairness.max_gap)
-    notes = {"action": "reprice", "base": base.version.run, TAKEN: json.dumps([file.mark for file in files])}
+    notes = in_force_from(config) | {
+        "action": "reprice",
+        "base": base.version.run,
+        TAKEN: json.dumps([file.mark for file in files]),
+    }
     publish(prices, folder, publication, evidence, notes, base.version.run)
     return folder
 

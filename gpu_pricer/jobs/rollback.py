@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.gates import Evidence
-from gpu_pricer.jobs.publish import publish
+from gpu_pricer.jobs.publish import in_force_from, publish
 from gpu_pricer.tables.price_version import RUN_RECORD
 from gpu_pricer.tables.published_table import current_run
 from gpu_pricer.tables.version_log import find_version
@@ -46,7 +46,7 @@ def main(config: DictConfig) -> None:
         settings = cast(DictConfig, OmegaConf.merge(settings, {"reason": reason}))
     publication = instantiate(settings, _convert_="all")
     evidence = Evidence(Path(config.paths.work) / "metrics.json", instantiate(config.fairness).max_gap)
-    publish(prices, folder, publication, evidence, {"action": "rollback", "reason": reason})
+    publish(prices, folder, publication, evidence, in_force_from(config) | {"action": "rollback", "reason": reason})
 
 
 def _version(config: DictConfig) -> Path:

@@ -13,6 +13,7 @@ from gpu_pricer.errors import InputError, Refused, first_line
 from gpu_pricer.evaluation.repetition import repeated_metrics
 from gpu_pricer.jobs import evaluate, prepare, publish, report, score, train
 from gpu_pricer.jobs.ending import is_helper
+from gpu_pricer.jobs.outcome import closing_line, write_ledger
 from gpu_pricer.jobs.outlook import Outlook, outlook_of
 from gpu_pricer.jobs.plan import RunPlan
 from gpu_pricer.jobs.run_record import run_job
@@ -64,9 +65,10 @@ def main(config: DictConfig) -> dict[str, object]:
     if "publish" in seconds and not config.publish.dry_run:
         folder = Path(config.paths.prices) / str(current_run(Path(config.paths.prices)))
         outlook = _outlook(config, folder) if "score" in plan.steps else None
+        promise = _last_promise(config)
         page = _report(config, folder, outlook)
         console = Console(highlight=False, markup=False, soft_wrap=True)
-        for line in closing_lines(Path(config.paths.prices), Path(config.paths.catalog), outlook, page):
+        for line in closing_lines(Path(config.paths.prices), Path(config.paths.catalog), outlook, page, promise):
             console.print(line)
     return {"steps": seconds}
 
@@ -76,6 +78,15 @@ def _outlook(config: DictConfig, folder: Path) -> Outlook | None:
     artefact = read_artefact(Path(config.paths.demand))
     version, policy = read_version(folder), instantiate(config.policy)
     return outlook_of(version, folder, artefact, Path(config.paths.catalog), policy)
+
+
+def _last_promise(config: DictConfig) -> list[str]:
+    """Write the ledger and return its closing line; where that fails, the log says why and the run goes on."""
+    try:
+        return closing_line(write_ledger(config))
+    except (InputError, OSError) as error:
+        log.warning("no ledger of promises: %s", first_line(error))
+        return []
 
 
 class _Report(NamedTuple):

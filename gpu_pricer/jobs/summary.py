@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,17 @@ MOST_NAMED = 3
 """Values of a column that a line on their limits names."""
 
 
-def closing_lines(prices: Path, catalog: Path, outlook: Outlook | None = None, page: Path | None = None) -> list[str]:
+def closing_lines(
+    prices: Path,
+    catalog: Path,
+    outlook: Outlook | None = None,
+    page: Path | None = None,
+    promise: Sequence[str] = (),
+) -> list[str]:
     """Return the lines on the version published in `prices`, scored from the catalog; empty without a version.
 
-    outlook: of this version, None where it is not computed. page: the report on it, None where there is none.
+    outlook: of this version, None where it is not computed. page: the report on it, None where there is none. promise:
+    what became of an earlier version's.
     """
     run = current_run(prices)
     if run is None:
@@ -35,6 +43,7 @@ def closing_lines(prices: Path, catalog: Path, outlook: Outlook | None = None, p
         *_promised_profit(version, catalog, outlook),
         *_constraints(prices / run / RECORD / CERTIFICATE, version.currency),
         *_advice(outlook),
+        *promise,
         "",
         "Read it with Polars, pandas or DuckDB:",
         *(f"  {snippet}" for snippet in reading_snippets(prices.resolve())),

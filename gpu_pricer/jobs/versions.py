@@ -37,7 +37,7 @@ def main(config: DictConfig) -> None:
 
     Reads   paths.prices    Delta's log, and run.json of the versions that it does not list
 
-    version: its number in Delta's log, by which `diff` and `rollback` know it. status: current, superseded,
+    version: its number in Delta's log, by which `compare` and `rollback` know it. status: current, superseded,
     unpublished. files: whether they are still there; only then can one go back to it. by: who published it. gates: what
     came of them. note: what else Delta's log says, such as why a gate was accepted.
 

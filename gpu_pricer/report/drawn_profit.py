@@ -21,15 +21,20 @@ def drawn_profit(problem: PricingProblem, draws: Draws, price: np.ndarray, cost:
 
     price int64 cents [P, S] or [P, 1]; cost float64 currency [P]: what a unit is counted to cost.
     """
+    return drawn_category_profit(problem, draws, price, cost).sum(axis=1)
+
+
+def drawn_category_profit(problem: PricingProblem, draws: Draws, price: np.ndarray, cost: np.ndarray) -> np.ndarray:
+    """Return the profit of each category under each draw [D, G]; see drawn_profit."""
     products, visits = problem.products, problem.segments.visits
     cells = CELLS_AT_ONCE // draws.factor.shape[2]
-    profit = np.zeros(draws.factor.shape[2])
+    profit = np.zeros((draws.factor.shape[2], problem.category_count))
     for first, last in tiles_of(products.category_start, max(cells // len(visits), 1)):
         tile = problem.product_slice(first, last)
         demand = problem.demand.tile(tile.start, tile.stop)
         inputs = replace(problem.pricing_inputs(first, last), unit_cost=CENTS * cost[tile])
         found = expected_outcomes(demand, inputs, draws.of_categories(first, last), price[tile], "draw_values")
-        profit += (found.draw_value @ visits).sum(axis=1)
+        profit[:, first:last] = found.draw_value @ visits
     return profit / CENTS
 
 

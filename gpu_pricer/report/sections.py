@@ -52,7 +52,7 @@ class Surroundings(NamedTuple):
     published. older: the version to compare with, None without one. metrics: of the held-out sales, empty without.
     bins: of the calibration, None without. intervals, uniform_profit: of the outlook, the latter the profit of one
     price list, at most if is_uniform_a_bound, None where it is not known. certificate, audit, summary (of prepare),
-    unpriced: as their files say. record: run.json of score, {}
+    unpriced: as their files say. ledger: its rows of whole versions, oldest first. record: run.json of score, {}
     without.
     """
 
@@ -69,6 +69,7 @@ class Surroundings(NamedTuple):
     audit: dict[str, Any]
     summary: dict[str, Any]
     unpriced: pl.DataFrame
+    ledger: list[dict[str, Any]]
     record: dict[str, Any]
 
 

@@ -236,7 +236,7 @@ def read_artefact(directory: Path) -> DemandArtefact:
     products = products.with_columns(
         pl.lit(value).alias(name) for name, value in defaults.items() if name not in products.columns
     )
-    info = _read_info(directory / "demand.json")
+    info = read_info(directory / "demand.json")
     try:
         products = _checked(DemandProducts, products)  # before the factors are read, since checking takes much memory
         return DemandArtefact(
@@ -261,7 +261,8 @@ def read_segments(directory: Path) -> tuple[pl.DataFrame, pl.DataFrame | None]:
     return segments, _read_optional(directory / "user_segments.parquet")
 
 
-def _read_info(path: Path) -> DemandInfo:
+def read_info(path: Path) -> DemandInfo:
+    """Return what a file demand.json says; raise InputError if that is not what it must be."""
     try:
         raw = json.loads(path.read_text())
         return DemandInfo(**{field.name: raw[field.name] for field in fields(DemandInfo)})

@@ -312,6 +312,23 @@ class Visits(dy.Schema):
     period = dy.Date(description="first day of the period")
 
 
+class Sales(dy.Schema):
+    """Canonical sales: what was sold on each day, also in the period that has begun."""
+
+    day = dy.Date(description="when, on the clock of the store")
+    product_id = _id("as given")
+    price = dy.Float64(min_exclusive=0, description="the unit price that was paid")
+    units = dy.Float64(min_exclusive=0, description="units sold at this price")
+    squared_units = dy.Float64(min_exclusive=0, description="sum over receipts' lines of their squared units")
+
+
+class Shoppers(dy.Schema):
+    """Canonical shoppers: how many users were there on each day."""
+
+    day = dy.Date(primary_key=True, description="when")
+    users = dy.Int64(min=1, description="users with a line")
+
+
 class Categories(dy.Schema):
     """Canonical categories: what turns a choice into purchases and units."""
 

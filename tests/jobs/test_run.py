@@ -232,7 +232,11 @@ def test_every_job_leaves_a_record(first_run):
         "assign",
         "reprice",
         "versions",
-        "diff",
+        "whatif",
+        "compare",
+        "outcome",
+        "review",
+        "explore",
         "rollback",
         "vacuum",
     }  # which `run` leaves out

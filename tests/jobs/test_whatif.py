@@ -218,7 +218,7 @@ def test_page_of_a_comparison_is_the_report_against_the_first(gpu_pricer, shop):
 
     assert ended.status == 0, ended.said
     page = (shop / "cmp/tight.html").read_text()
-    section = page[page.index('id="older"') : page.index('id="rules"')]
+    section = page[page.index('id="older"') : page.index('id="ledger"')]
     assert "What changed against version base" in section
     assert section.count("<tr>") > 4
     assert not (shop / "work/report.html").exists()

@@ -1,0 +1,219 @@
+"""The ledger: the promise of each publication beside what was sold while its prices were in force.
+
+A promise is for the visits that the demand model expects in a period. It is scaled to the visits that came, so that a
+week with few shoppers does not count as a broken promise. Its interval holds the chance of single purchases (a compound
+Poisson sum, whose dispersion is that of the log's lines), the drift of demand from period to period before the prices
+came into force, and the posterior of the price response. The interval of the outcome holds the chance alone.
+"""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from gpu_pricer.errors import UNREADABLE, InputError, first_line
+from gpu_pricer.evaluation.ledger.intervals import drift, normal_interval, predicted_interval
+from gpu_pricer.evaluation.ledger.words import verdict
+from gpu_pricer.tables.price_table import CENTS
+from gpu_pricer.tables.promises import MEASURES, InForce, Promise
+
+MOST_PERIODS = 26
+"""Periods before a version from which the drift of demand is estimated."""
+
+
+class SalesLog(NamedTuple):
+    """What was sold and who came.
+
+    sales: day, product_id (text), price, units, squared_units (sum over lines). shoppers: day, users. visits: period
+    (first day) and visits, of the whole periods.
+    """
+
+    sales: pl.DataFrame
+    shoppers: pl.DataFrame
+    visits: pl.DataFrame
+
+    @property
+    def last_day(self) -> date:
+        """The last day of the log."""
+        return self.shoppers["day"].max()  # type: ignore[return-value]
+
+    def visits_of(self, first: date, last: date, period_days: int) -> float:
+        """Return the visits from the first to the last day, both included.
+
+        A visit is a user in a period; a user who comes on several days of it counts for each of them with the share
+        that this has on average.
+        """
+        of_periods = float(self.visits["visits"].sum()) / self._shoppers_of_whole_periods(period_days)
+        return float(self._users(first, last) * of_periods)
+
+    def _shoppers_of_whole_periods(self, period_days: int) -> float:
+        last = self.visits["period"].max() + timedelta(days=period_days - 1)  # type: ignore[operator]
+        return self._users(self.visits["period"].min(), last)  # type: ignore[arg-type]
+
+    def _users(self, first: date, last: date) -> float:
+        return float(self.shoppers.filter(pl.col("day").is_between(first, last))["users"].sum())
+
+
+def read_sales_log(directory: Path) -> SalesLog:
+    """Return the sales in a folder of canonical tables; InputError where they are not there."""
+    try:
+        sales, shoppers, visits = (
+            pl.read_parquet(directory / f"{name}.parquet") for name in ("sales", "shoppers", "visits")
+        )
+    except UNREADABLE as error:
+        raise InputError(
+            f"{directory} must hold what `gpu-pricer prepare` writes, found: {first_line(error)}: run it again"
+        ) from error
+    visits = visits.group_by("period").agg(visits=pl.len()).sort("period")
+    return SalesLog(sales.cast({"product_id": pl.String}), shoppers, visits)
+
+
+def ledger_of(promises: Sequence[tuple[InForce, Promise]], log: SalesLog, least_applied: float) -> pl.DataFrame:
+    """Return the ledger: a row for each publication that was in force in the log, and each of its categories.
+
+    version, run, since, days (in force in the log), currency, category_id (null: all together), visits (that came),
+    visits_share (of those expected); for each measure (units, revenue, profit) promised_ (for the expected visits),
+    expected_ (for those that came) with its 90 % interval <measure>_low and _high, and actual_ with
+    actual_<measure>_low and _high; applied (share of the units sold at the version's prices, null without sales),
+    verdict.
+
+    least_applied: share of the units below which nothing is said of the promise.
+    """
+    tables = [
+        _version_ledger(in_force, promise, log, least_applied)
+        for in_force, promise in promises
+        if _days(in_force, log) > 0
+    ]
+    return pl.concat(tables) if tables else pl.DataFrame()
+
+
+def _days(in_force: InForce, log: SalesLog) -> int:
+    """Return on how many days of the log the prices of a publication were in force."""
+    end = log.last_day + timedelta(days=1)
+    return (min(in_force.until or end, end) - in_force.since).days
+
+
+def _version_ledger(in_force: InForce, promise: Promise, log: SalesLog, least_applied: float) -> pl.DataFrame:
+    days = _days(in_force, log)
+    last = in_force.since + timedelta(days=days - 1)
+    visits, periods = log.visits_of(in_force.since, last, promise.period_days), days / promise.period_days
+    lines = _lines(log.sales, promise)
+    found = _promised(promise).join(
+        _sums(lines, pl.col("day").is_between(in_force.since, last)), on="group", how="left"
+    )
+    chance = _dispersion(lines, found["group"])
+    drifting = _drift(lines, log, in_force.since, promise.period_days, found["group"], chance[:, 0])
+    scale = visits / promise.visits
+    columns: dict[str, np.ndarray] = {}
+    for k, measure in enumerate(MEASURES):
+        per_period = found[measure].to_numpy()
+        mean, spread = scale * per_period, _spread(promise, found["group"], measure)
+        per_unit = scale * found["units"].to_numpy() if measure == "profit" else mean
+        variance = chance[:, k] * per_unit + mean**2 * (spread**2 + drifting)
+        interval = normal_interval if measure == "profit" else predicted_interval
+        low, high = interval(mean, variance)
+        actual = found[f"actual_{measure}"].fill_null(0.0).to_numpy()
+        ends = normal_interval(actual, found[f"squared_{measure}"].fill_null(0.0).to_numpy())
+        columns |= {
+            f"promised_{measure}": periods * per_period,
+            f"expected_{measure}": mean,
+            f"{measure}_low": low,
+            f"{measure}_high": high,
+            f"actual_{measure}": actual,
+            f"actual_{measure}_low": ends[0] if measure == "profit" else np.maximum(ends[0], 0.0),
+            f"actual_{measure}_high": ends[1],
+        }
+    applied = found.select(pl.col("applied") / pl.col("actual_units"))["applied"].to_list()
+    table = found.select(
+        version=pl.lit(in_force.number),
+        run=pl.lit(in_force.run),
+        since=pl.lit(in_force.since),
+        days=pl.lit(days),
+        currency=pl.lit(in_force.currency),
+        category_id=pl.when(pl.col("group") != "").then("group"),
+        visits=pl.lit(visits),
+        visits_share=pl.lit(scale / periods),
+    ).with_columns(pl.Series(name, values) for name, values in columns.items())
+    profit = table.select("actual_profit", "profit_low", "profit_high").rows()
+    verdicts = [
+        verdict(actual, (low, high), share, least_applied)
+        for (actual, low, high), share in zip(profit, applied, strict=True)
+    ]
+    return table.with_columns(applied=pl.Series(applied, dtype=pl.Float64), verdict=pl.Series(verdicts))
+
+
+def _promised(promise: Promise) -> pl.DataFrame:
+    """Return group and the measures of a period; group "" is all categories together."""
+    rows = _twice(promise.products.select("category_id", *MEASURES))
+    return rows.group_by("group").agg(pl.col(MEASURES).sum()).sort("group")
+
+
+def _lines(sales: pl.DataFrame, promise: Promise) -> pl.DataFrame:
+    """Return the sales of the promise's products by group, with what each adds to the sums of each measure."""
+    known = promise.products.select("product_id", "category_id", "cost", "prices")
+    cents = (pl.col("price") * CENTS).round().cast(pl.Int64)
+    margin = pl.col("price") - pl.col("cost")
+    lines = sales.join(known, on="product_id").select(
+        "category_id",
+        "day",
+        actual_units=pl.col("units"),
+        actual_revenue=pl.col("units") * pl.col("price"),
+        actual_profit=pl.col("units") * margin,
+        squared_units=pl.col("squared_units"),
+        squared_revenue=pl.col("squared_units") * pl.col("price") ** 2,
+        squared_profit=pl.col("squared_units") * margin**2,
+        applied=pl.when(pl.col("prices").list.contains(cents)).then("units").otherwise(0.0),
+    )
+    return _twice(lines)
+
+
+def _twice(table: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows under their category as `group`, and once more under "", all categories together."""
+    groups = pl.col("category_id").alias("group"), pl.lit("").alias("group")
+    return pl.concat([table.with_columns(group).drop("category_id") for group in groups])
+
+
+def _sums(lines: pl.DataFrame, is_counted: pl.Expr) -> pl.DataFrame:
+    return lines.filter(is_counted).group_by("group").agg(pl.all().exclude("day").sum())
+
+
+def _dispersion(lines: pl.DataFrame, group: pl.Series) -> np.ndarray:
+    """Return the variance by chance of units and revenue over their means, and of profit over units, [n, 3].
+
+    Groups without sales have that of all together.
+    """
+    over = {"units": "units", "revenue": "revenue", "profit": "units"}
+    ratios = [(pl.col(f"squared_{name}") / pl.col(f"actual_{by}")).alias(name) for name, by in over.items()]
+    found = _sums(lines, pl.lit(True)).select("group", *ratios)
+    every = found.filter(pl.col("group") == "").select(*over)
+    rest = every.row(0) if every.height else (1.0, 1.0, 1.0)
+    rows = group.to_frame("group").join(found, on="group", how="left", maintain_order="left").select(*over)
+    return rows.with_columns(pl.col(name).fill_null(value) for name, value in zip(over, rest, strict=True)).to_numpy()
+
+
+def _drift(
+    lines: pl.DataFrame, log: SalesLog, since: date, period_days: int, group: pl.Series, dispersion: np.ndarray
+) -> np.ndarray:
+    """Return the relative variance [n] of each group's units per visit in the whole periods before a day."""
+    before = log.visits.filter(pl.col("period") <= since - timedelta(days=period_days)).tail(MOST_PERIODS)
+    if before.height < 2:
+        return np.zeros(len(group))
+    start = before["period"].min()
+    index = ((pl.col("day") - pl.lit(start)).dt.total_days() // period_days).alias("index")
+    end = before["period"].max() + timedelta(days=period_days)  # type: ignore[operator]
+    sold = (
+        lines.filter(pl.col("day") >= start, pl.col("day") < end)
+        .group_by("group", index)
+        .agg(pl.col("actual_units").sum())
+    )
+    cells = before.select(index=(pl.col("period") - pl.lit(start)).dt.total_days() // period_days)
+    grid = group.to_frame("group").join(cells, how="cross", maintain_order="left_right")
+    units = grid.join(sold, on=["group", "index"], how="left", maintain_order="left")["actual_units"].fill_null(0.0)
+    return drift(units.to_numpy().reshape(len(group), before.height), before["visits"].to_numpy(), dispersion)
+
+
+def _spread(promise: Promise, group: pl.Series, measure: str) -> np.ndarray:
+    return np.array([promise.spread.get(name, {}).get(measure, 0.0) for name in group])
