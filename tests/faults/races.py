@@ -5,6 +5,7 @@ Each of the versions has the prices of one of a few catalogs. What a reader sees
 
 import hashlib
 import random
+import sys
 import tempfile
 import threading
 import time
@@ -27,11 +28,12 @@ from tests.gates.limits import NOBODY, OFF
 from tests.markets import a_policy, catalog_of, small_artefact
 
 PUBLISHERS, SHARDS, READERS = 4, 4, 8
-ROUND = 100
+ROUND = 50
 """Commits to one table: each publishing reads the whole log, which in production grows by one a night."""
 EXAMPLES = 30
-PAUSE = 0.5
-"""The most seconds that a reader or a scorer rests between two rounds."""
+PAUSE, LONGEST_REST = 0.5, 5.0
+"""The most seconds that a reader or a scorer waits before it looks whether somebody has committed, and that it rests
+without a commit: on a machine with few cores, threads that never rest would leave the publishers next to nothing."""
 STAY = 6.0
 """Seconds that the files of a replaced version stay: a reader that takes less than half of them must not fail."""
 KEEP = Publication(dry_run=False, keep=2, keep_hours=STAY / 3600, gates=OFF, accept=[], reason=None, approval=NOBODY)
@@ -41,13 +43,14 @@ KEY = ("product_id", "segment_id")
 
 
 def run(limit: int, seed: int) -> Counts:
-    """Return the counts over `limit` commits; wrong is all that a thread did not expect."""
-    done, wrong = 0, []
+    """Return the counts over `limit` commits; wrong is all that a thread did not expect. Progress is on stderr."""
+    done, read, wrong = 0, 0, []
     while done < limit:
         with tempfile.TemporaryDirectory() as folder:
             table = _Race(Path(folder), min(ROUND, limit - done), seed + done)
             table.run()
-            done, wrong = done + table.commits, wrong + table.faults
+            done, wrong, read = done + table.commits, wrong + table.faults, read + table.reads
+            print(f"races: {done} commits, {read} reads, {len(wrong)} wrong", file=sys.stderr, flush=True)
     return Counts("races", done, len(wrong), tuple(wrong[:EXAMPLES]))
 
 
@@ -56,7 +59,7 @@ class _Race:
 
     def __init__(self, prices: Path, limit: int, seed: int) -> None:
         self.prices, self.limit, self.seed = prices, limit, seed
-        self.commits, self.faults = 0, []
+        self.commits, self.reads, self.faults = 0, 0, []
         self.whole = {self._digest(self._scored(prices / f"sole{i}", i, None)) for i in range(CATALOGS)}
         self.is_over = threading.Event()
         publish(prices, prices / "sole0", KEEP)
@@ -81,8 +84,17 @@ class _Race:
                 work(rng, number)
             except Exception as error:
                 self.faults.append(f"{work.__name__}: {type(error).__name__}: {error}"[:400])
+            if work != self._publish:
+                self._rest(rng)
             if self.commits >= self.limit or len(self.faults) > EXAMPLES:
                 self.is_over.set()
+
+    def _rest(self, rng: random.Random) -> None:
+        """Wait until somebody has committed, and then a moment that is not the same for all."""
+        commits, end = self.commits, time.monotonic() + LONGEST_REST
+        self.is_over.wait(PAUSE * rng.random())
+        while self.commits == commits and time.monotonic() < end and not self.is_over.is_set():
+            self.is_over.wait(PAUSE * rng.random())
 
     def _publish(self, rng: random.Random, number: int) -> None:
         """Publish one of the finished versions; another thread may have it, or the table."""
@@ -102,7 +114,6 @@ class _Race:
         except InputError as error:
             expected = ("must be a new folder, found the published version", "must be free to score", "another task")
             self._expect(True, any(words in str(error) for words in expected), f"refusal of a shard: {error}")
-        self.is_over.wait(PAUSE * rng.random())
 
     def _scored(self, folder: Path, catalog: int, shard: int | None) -> Path:
         """Score as the job does, and seal the version if this shard was its last one."""
@@ -114,7 +125,6 @@ class _Race:
 
     def _read(self, rng: random.Random, number: int) -> None:
         """Read the whole table, as a reader of Delta by Polars or as one of plain Parquet by DuckDB."""
-        self.is_over.wait(PAUSE * rng.random())
         begun = time.monotonic()
         try:
             table = self._rows(number)
@@ -122,6 +132,7 @@ class _Race:
             if time.monotonic() - begun < STAY / 2:
                 raise
             return  # nothing was promised to a reader as slow as this one
+        self.reads += 1
         self._expect(True, _digest_of(table) in self.whole, f"rows of one version, found a mixture of {table.height}")
 
     def _rows(self, number: int) -> pl.DataFrame:
