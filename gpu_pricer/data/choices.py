@@ -47,6 +47,25 @@ class ChoiceRule:
             require_integer(name, getattr(self, name), 0)
 
 
+def logged_choices(
+    lines: pl.DataFrame, visits: pl.DataFrame, shelf: pl.DataFrame, is_offers: bool, rule: ChoiceRule, seed: int
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the purchases, and the canonical choices made of them and the occasions without purchase.
+
+    lines: with the period of every row. visits: user_id, period. is_offers: whether the lines are of an offers table.
+    """
+    purchases = purchases_from_offers(lines, shelf) if is_offers else purchases_on_shelf(lines, shelf)
+    zeros, rates = zeros_from_offers(lines, shelf) if is_offers else sampled_zeros(purchases, visits, shelf, rule, seed)
+    if not rule.outside_option:
+        zeros, rates = zeros.clear(), rates.with_columns(outside_rate=pl.lit(1.0))
+    return purchases, arranged(purchases, zeros, rates)
+
+
+def visits_of(lines: pl.DataFrame) -> pl.DataFrame:
+    """Return user_id and period of every visit, sorted by period."""
+    return lines.select("user_id", "period").unique().sort("period", "user_id")
+
+
 def purchases_on_shelf(lines: pl.DataFrame, shelf: pl.DataFrame) -> pl.DataFrame:
     """Return the purchases of products on the shelf, sorted by occasion and product.
 

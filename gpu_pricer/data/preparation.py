@@ -9,18 +9,10 @@ import dataframely as dy
 import polars as pl
 
 from gpu_pricer.data.assortment import AssortmentRule, best_sellers, sales_in_categories
+from gpu_pricer.data.begun import begun_tables
 from gpu_pricer.data.catalog import CatalogRule, build_catalog
 from gpu_pricer.data.categories import CategoryRule
-from gpu_pricer.data.choices import (
-    ChoiceRule,
-    arranged,
-    category_rates,
-    off_modal_share,
-    purchases_from_offers,
-    purchases_on_shelf,
-    sampled_zeros,
-    zeros_from_offers,
-)
+from gpu_pricer.data.choices import ChoiceRule, category_rates, logged_choices, off_modal_share, visits_of
 from gpu_pricer.data.daily_sales import daily_sales, daily_shoppers
 from gpu_pricer.data.inputs import Inputs
 from gpu_pricer.data.shelf import ShelfRule, imputed_shelf, modal_prices, period_context, with_context
@@ -30,6 +22,7 @@ from gpu_pricer.tables.checking import check
 from gpu_pricer.tables.periods import Calendar, Period, Split
 from gpu_pricer.tables.reading import conform
 from gpu_pricer.tables.schemas import (
+    BegunCategories,
     Catalog,
     Categories,
     Choices,
@@ -54,7 +47,12 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
     "sales": Sales,
     "shoppers": Shoppers,
     "categories": Categories,
+    "begun_shelf": Shelf,
+    "begun_choices": Choices,
+    "begun_visits": Visits,
+    "begun_categories": BegunCategories,
 }
+"""The tables that `prepare` writes; those of a period that has begun only where one teaches."""
 
 
 @dataclass(frozen=True)
@@ -99,11 +97,20 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
     log.info("%s products were on a shelf of %s whole periods", f"{prices['product_id'].n_unique():,}", len(periods))
     products = build_catalog(offered, modal, shown, calendar, rules.catalog, rules.categories)
     shelf = _shelf(prices, products, inputs, rules.period)
-    lines = sales.filter(pl.col("period").is_in(periods))
-    visits = lines.select("user_id", "period").unique().sort("period", "user_id")
-    own = shelf.select(Shelf.column_names())
-    purchases, choices = _choices(lines, visits, own, "offers" in inputs.tables, rules.choices, seed)
+    lines, is_offers = sales.filter(pl.col("period").is_in(periods)), "offers" in inputs.tables
+    visits = visits_of(lines)
+    purchases, choices = logged_choices(lines, visits, _own(shelf), is_offers, rules.choices, seed)
+    if purchases.is_empty():
+        raise InputError(
+            "some sales must be of products on the shelf, found none: bring more sales, "
+            "or lower data.shelf.min_lines and raise data.shelf.carry_periods"
+        )
     log.info("%s choices in %s categories", f"{choices.height:,}", f"{shelf['category_id'].n_unique():,}")
+    begun = {}
+    if calendar.begun is not None:
+        now = _shelf(shown.filter(pl.col("period") == calendar.begun), products, inputs, rules.period)
+        days = round(calendar.share * rules.period.days)
+        begun = begun_tables(sales, _own(shelf), now, days, is_offers, rules.choices, seed)
     tables = {
         "products": products,
         "users": _users(inputs),
@@ -117,7 +124,7 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
             products.select(category_key())["category_id"],
             rules.choices.shrinkage,
         ),
-    }
+    } | begun
     for name, table in tables.items():
         broken = check(conform(table.lazy(), SCHEMAS[name], name, keep_others=True).collect(), SCHEMAS[name]).broken
         assert not broken, f"canonical {name} breaks {broken}"
@@ -169,25 +176,9 @@ def _shelf(prices: pl.DataFrame, products: pl.DataFrame, inputs: Inputs, period:
     return shelf.select(*first, *others).sort("period", "category_id", "product_id")
 
 
-def _choices(
-    lines: pl.DataFrame,
-    visits: pl.DataFrame,
-    shelf: pl.DataFrame,
-    is_offers: bool,
-    rule: ChoiceRule,
-    seed: int,
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the purchases, and the canonical choices made of them and the occasions without purchase."""
-    purchases = purchases_from_offers(lines, shelf) if is_offers else purchases_on_shelf(lines, shelf)
-    if purchases.is_empty():
-        raise InputError(
-            "some sales must be of products on the shelf, found none: bring more sales, "
-            "or lower data.shelf.min_lines and raise data.shelf.carry_periods"
-        )
-    zeros, rates = zeros_from_offers(lines, shelf) if is_offers else sampled_zeros(purchases, visits, shelf, rule, seed)
-    if not rule.outside_option:
-        zeros, rates = zeros.clear(), rates.with_columns(outside_rate=pl.lit(1.0))
-    return purchases, arranged(purchases, zeros, rates)
+def _own(shelf: pl.DataFrame) -> pl.DataFrame:
+    """Return the shelf without further columns."""
+    return shelf.select(Shelf.column_names())
 
 
 def _users(inputs: Inputs) -> pl.DataFrame:
@@ -218,6 +209,7 @@ def _summary(
         "periods": len(periods),
         "begun_period": None if calendar.begun is None else calendar.begun.isoformat(),
         "begun_share": calendar.share,
+        "begun_teaches": "begun_shelf" in tables,
         "split": asdict(rules.split),
         "outside_option": rules.choices.outside_option,
         "rows": {name: table.height for name, table in tables.items()},

@@ -41,8 +41,8 @@ def main(config: DictConfig) -> None:
     products are always refused. Nothing is written before all inputs are checked, and the old tables stay
     until the new ones are whole.
 
-    Only whole periods are learned from. The period that has begun gives today's prices where its sales show them, and
-    counts in availability with the share of it that has passed.
+    The period that has begun gives today's prices where its sales show them, and counts in availability with the share
+    of it that has passed. It teaches demand by what its days show of a whole period (tables begun_*).
 
     Rows of periods after data.last_period are not read at all, whatever table they are of.
 

@@ -14,9 +14,11 @@ OWN: dict[str, Collection[str]] = {
     "products": Catalog.column_names(),
     "users": Users.column_names(),
     "shelf": SHELF_OWN,
+    "begun_shelf": SHELF_OWN,
 }
 
 
 def read_canonical(directory: Path, name: str) -> pl.DataFrame:
-    """Return the canonical table products, users or shelf of the directory, with its further columns set apart."""
-    return set_apart(pl.read_parquet(directory / f"{name}.parquet"), OWN[name])
+    """Return a canonical table of the directory, the further columns of products, users and shelves set apart."""
+    table = pl.read_parquet(directory / f"{name}.parquet")
+    return set_apart(table, OWN[name]) if name in OWN else table

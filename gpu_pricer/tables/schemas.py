@@ -335,3 +335,11 @@ class Categories(dy.Schema):
     category_id = dy.String(primary_key=True, description="need group")
     choices_per_purchase = dy.Float64(min=1, description="mean number of products bought when any is")
     units_per_choice = dy.Float64(min_exclusive=0, description="mean units bought when any product is")
+
+
+class BegunCategories(dy.Schema):
+    """Canonical categories of the period that has begun: what its days so far show of a whole period."""
+
+    category_id = dy.String(primary_key=True, description="need group")
+    odds = dy.Float64(min_exclusive=0, description="odds that a visit buys, over those of a whole period")
+    units = dy.Float64(min_exclusive=0, description="units per choice, over those of a whole period")

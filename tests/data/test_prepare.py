@@ -368,6 +368,36 @@ def test_sales_of_a_begun_period_give_the_prices_and_the_shelf_of_today(prepare)
     summary = json.loads((after / "summary.json").read_text())
     assert (summary["last_period"], summary["begun_period"]) == ("2024-02-05", "2024-02-12")
     assert summary["begun_share"] == pytest.approx(1 / 7)
+    assert summary["begun_teaches"]
+
+
+def test_sales_of_a_begun_period_are_tables_of_their_own(prepare):
+    tables = shop()
+    to_sunday = tables["transactions"].filter(pl.col("time") < date(2024, 2, 12))
+    before = {path.name for path in prepare(tables | {"transactions": to_sunday}).iterdir()}
+    sold = monday(to_sunday)
+
+    after = prepare(tables | {"transactions": to_sunday.vstack(sold)})
+
+    begun = {name: pl.read_parquet(after / f"{name}.parquet") for name in TABLES if name.startswith("begun")}
+    assert {path.name for path in after.iterdir()} - before == {f"{name}.parquet" for name in begun}
+    bought = begun["begun_choices"].drop_nulls("product_id")
+    assert bought["quantity"].sum() == sold["quantity"].sum()
+    assert begun["begun_visits"]["user_id"].to_list() == sold["user_id"].unique().sort().to_list()
+    assert begun["begun_shelf"]["price"].to_list() == [2.25, 2.25, 2.0, 2.0]
+    # a user of this shop buys one product whenever he comes, on one day as in a week
+    assert begun["begun_categories"]["odds"].to_list() == pytest.approx([1.0] * 3, abs=0.1)
+
+
+def test_a_begun_period_whose_days_never_had_a_sale_before_does_not_teach(prepare):
+    tables = shop()
+    usual = tables["transactions"].filter(pl.col("time").dt.weekday() != 1, pl.col("time") < date(2024, 2, 12))
+
+    directory = prepare(tables | {"transactions": usual.vstack(monday(usual))})
+
+    assert not [*directory.glob("begun_*")]
+    summary = json.loads((directory / "summary.json").read_text())
+    assert (summary["begun_period"], summary["begun_teaches"]) == ("2024-02-12", False)
 
 
 def monday(lines):

@@ -94,7 +94,10 @@ class ChoiceData(OnDevice):
         )
 
     def with_every_period(self) -> "ChoiceData":
-        """Return the same data with all periods to train on, and products first seen there; reference prices stay."""
+        """Return the same data with all periods to train on, the begun one too, and products first seen there.
+
+        Reference prices stay, and products first seen in the begun period wait until it is whole.
+        """
         products, periods = self.products, len(self.calendar.periods)
         return replace(
             self,

@@ -154,6 +154,8 @@ class Calendar:
     periods: the first day of each. period_days: the length of each.
     The first history_periods periods only feed the users' histories. The periods from there up to trained_periods
     (exclusive) are trained on, those from there up to validated_periods are for validation, the rest for the test.
+    begun: first day of the period after them, which has begun; None where none teaches. The average household and the
+    price response learn from it once every period is trained on.
     """
 
     periods: list[date]
@@ -161,11 +163,19 @@ class Calendar:
     history_periods: int
     trained_periods: int
     validated_periods: int
+    begun: date | None
 
     @property
     def count(self) -> int:
         """Return T, which is also the row number of the period to price."""
         return len(self.periods)
+
+    @property
+    def with_begun(self) -> list[date]:
+        """Return the first days of the periods, and of the begun one once every period is trained on."""
+        if self.begun is None or self.trained_periods < self.count:
+            return self.periods
+        return [*self.periods, self.begun]
 
     @property
     def last_trained(self) -> date:

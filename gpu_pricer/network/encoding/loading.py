@@ -65,7 +65,7 @@ class Tables:
     """The canonical tables in the order of their row numbers.
 
     shelf and choices carry the row numbers of the products, users and others that they refer to; context is the scale
-    of the shelf's context columns.
+    of the shelf's context columns. begun: first day of a period that has begun, None where none teaches.
     """
 
     products: pl.DataFrame
@@ -75,6 +75,7 @@ class Tables:
     choices: pl.DataFrame
     visits: pl.DataFrame
     periods: list[date]
+    begun: date | None
     context: ContextScale
 
 
@@ -95,6 +96,12 @@ def load_choice_data(directory: Path, config: EncodingConfig, split: Split) -> C
     return _tensors(_read_tables(directory, periods, trained), config, split, summary)
 
 
+def _begun(directory: Path) -> date | None:
+    """Return the first day of the period that has begun; None where none teaches."""
+    path = directory / "begun_visits.parquet"
+    return pl.read_parquet(path, columns=["period"])["period"].to_list()[0] if path.is_file() else None
+
+
 def _read_tables(directory: Path, periods: list[date], trained: int) -> Tables:
     shelf = read_canonical(directory, "shelf")
     products = numbered_products(_described(directory, "products"), shelf, periods[trained - 1])
@@ -112,6 +119,7 @@ def _read_tables(directory: Path, periods: list[date], trained: int) -> Tables:
         choices=numbered_choices(_choices(directory / "choices.parquet"), shelf, users),
         visits=pl.read_parquet(directory / "visits.parquet"),
         periods=periods,
+        begun=_begun(directory),
         context=context,
     )
 
@@ -144,6 +152,7 @@ def _tensors(tables: Tables, config: EncodingConfig, split: Split, summary: dict
             history_periods=split.history_periods,
             trained_periods=trained,
             validated_periods=trained + split.validation_periods,
+            begun=tables.begun,
         ),
         history=_history(tables, trained + split.validation_periods),
         context_scale=tables.context,

@@ -134,6 +134,7 @@ def _calendar(past: Past, periods: int) -> Calendar:
         history_periods=0,
         trained_periods=periods,
         validated_periods=periods,
+        begun=None,
     )
 
 

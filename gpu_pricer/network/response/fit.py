@@ -68,12 +68,14 @@ class Fit:
         return utility(self.grid, self.state, self.layout)
 
     def next_appeal(self, context: Tensor) -> Tensor:
-        """Return the appeal at the reference price in the period after the last, [S, P].
+        """Return the appeal at the reference price in the period to price, [S, P].
 
-        context [P, C]: that period's. Season and shock are forecast by their autoregressions.
+        context [P, C]: that period's. Season and shock are forecast by their autoregressions; in a period that has
+        begun they are what its days show.
         """
-        season = self.widths.season.persistence * self.state.season[self.grid.category, -1]
-        shock = self.widths.shock.persistence * self.state.shock[:, -1]
+        ahead = self.grid.periods_ahead
+        season = self.widths.season.forecast(self.state.season[self.grid.category, -1], ahead)
+        shock = self.widths.shock.forecast(self.state.shock[:, -1], ahead)
         effect = (context * self.state.z[:, self.layout.effect]).sum(1)
         return self.state.z[:, self.layout.appeal].T + season + shock + effect
 

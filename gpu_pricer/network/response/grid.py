@@ -24,7 +24,9 @@ class Grid:
     row [P]: rows of the products in the artefact. category [P]: ascending numbers from 0. on_shelf [P, W]: 1 or 0.
     move [P, W]: price / reference price − 1. context [P, W, C]: what else moves the appeal; the last `controls` columns
     are controls for demand that the log does not show, which are 0 in the period to price. offset [P, W]: a known part
-    of the appeal. has_outside_option: whether buying nothing is a choice. Off the shelf all values are 0.
+    of the appeal; unit_offset [P, W]: of the log of the units per choice. has_outside_option: whether buying nothing is
+    a choice. periods_ahead: from the last period to the one to price; 0 where that one has begun and is the last here.
+    Off the shelf all values are 0.
     """
 
     row: Tensor
@@ -34,7 +36,9 @@ class Grid:
     context: Tensor
     controls: int
     offset: Tensor
+    unit_offset: Tensor
     has_outside_option: bool
+    periods_ahead: int
 
     @property
     def categories(self) -> int:
@@ -88,7 +92,7 @@ class Grid:
 
     def part(self, products: slice, categories: slice) -> "Grid":
         """Return the cells of a block from `blocks`, its categories numbered from 0."""
-        cut = ("row", "on_shelf", "move", "context", "offset")
+        cut = ("row", "on_shelf", "move", "context", "offset", "unit_offset")
         parts = {name: getattr(self, name)[products] for name in cut}
         return replace(self, category=self.category[products] - categories.start, **parts)
 

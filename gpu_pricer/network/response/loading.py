@@ -1,6 +1,6 @@
 """The grid and the user log of the response model from the canonical tables."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -31,6 +31,7 @@ class ResponseTables:
     shelf, choices, visits: as `prepare` writes them. users: user_id, in the order in which users are numbered. context:
     the scale of the shelf's context columns.
     periods [W]: the first day of every period; those with the numbers in `taught` teach, the others are predicted.
+    begun: category_id, odds and units, what the last period has shown of itself so far; None where it is whole.
     """
 
     products: pl.DataFrame
@@ -41,10 +42,15 @@ class ResponseTables:
     context: ContextScale
     periods: list[date]
     taught: range
+    begun: pl.DataFrame | None
 
     def teaches(self) -> pl.Expr:
         """Return whether a row is of a period that teaches."""
         return pl.col("period").is_between(self.periods[self.taught[0]], self.periods[self.taught[-1]])
+
+    def is_whole(self) -> pl.Expr:
+        """Return whether a row is of a whole period."""
+        return pl.lit(True) if self.begun is None else pl.col("period") < self.periods[-1]
 
 
 @dataclass(frozen=True)
@@ -62,12 +68,13 @@ def load_response_data(
     """Return the data, or None where no product teaches.
 
     A product teaches that has a unit price, was sold, and whose price was seen in at least min_price_coverage of its
-    periods. The others are no alternatives, and their purchases no choices: what is left is a logit again (independence
-    of irrelevant alternatives). Instruments are no context.
+    whole periods. The others are no alternatives, and their purchases no choices: what is left is a logit again
+    (independence of irrelevant alternatives). Instruments are no context.
     """
     rows, context = _shelf_rows(tables, endogeneity)
     sold = tables.choices.filter(tables.teaches())["product_id"].drop_nulls().unique()
-    covered = (pl.col("price_age") == 0).filter(tables.teaches()).mean().over("product_id") >= min_price_coverage
+    counted = tables.teaches() & tables.is_whole()
+    covered = (pl.col("price_age") == 0).filter(counted).mean().over("product_id") >= min_price_coverage
     rows = rows.filter(covered & pl.col("product_id").is_in(sold.implode()))
     if rows.is_empty():
         return None
@@ -85,7 +92,17 @@ def load_response_data(
     has_empty = tables.choices["product_id"].null_count() > 0
     log = _user_log(tables, taught, periods, torch.from_numpy(category))
     grid = _grid(taught, torch.from_numpy(category), torch.from_numpy(on_shelf), cells, context, log, has_empty)
-    return ResponseData(grid, log, context)
+    return ResponseData(grid if tables.begun is None else _begun(grid, tables, tables.begun), log, context)
+
+
+def _begun(grid: Grid, tables: ResponseTables, begun: pl.DataFrame) -> Grid:
+    """Return the grid with a last period that has begun, and so shows less of every category than a whole one would."""
+    categories = tables.products["category_id"].gather(grid.row.numpy()).to_frame()
+    rates = categories.join(begun, on="category_id", how="left", maintain_order="left")
+    odds, units = torch.zeros_like(grid.offset), torch.zeros_like(grid.offset)
+    for known, name in ((odds, "odds"), (units, "units")):
+        known[:, -1] = torch.from_numpy(rates[name].log().to_numpy(writable=True))
+    return replace(grid, offset=odds * grid.on_shelf, unit_offset=units * grid.on_shelf, periods_ahead=0)
 
 
 def _shelf_rows(tables: ResponseTables, endogeneity: EndogeneityConfig) -> tuple[pl.DataFrame, list[str]]:
@@ -129,7 +146,9 @@ def _grid(
         context=torch.stack([*columns, *controls, *([] if columns or controls else [values["move"] * 0])], dim=2),
         controls=len(controls),
         offset=torch.zeros_like(on_shelf),
+        unit_offset=torch.zeros_like(on_shelf),
         has_outside_option=has_outside_option,
+        periods_ahead=1,
     )
 
 

@@ -69,13 +69,13 @@ class Quantities:
 def fit_quantities(grid: Grid, users: UserLog, config: FitConfig) -> Fit | None:
     """Return the fitted response of the units per choice of all users as one segment; None without quantities.
 
-    The known part of the appeal is that of choices: the grid of the fit has none.
+    The offset of the fit's grid is that of the units per choice.
     """
     quantities = quantities_of(grid, users)
     if quantities is None:
         log.info("every purchase is of one unit: units answer prices as purchases do")
         return None
-    return fit_response(replace(grid, offset=torch.zeros_like(grid.offset)), quantities, config)
+    return fit_response(replace(grid, offset=grid.unit_offset), quantities, config)
 
 
 def quantities_of(grid: Grid, users: UserLog) -> Quantities | None:

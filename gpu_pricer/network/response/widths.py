@@ -41,6 +41,10 @@ class Autoregression:
             matrix[0, 0] = 1.0 - rho**2
         return matrix / (1.0 - rho**2) / self.spread**2
 
+    def forecast(self, last: Tensor, periods: int) -> Tensor:
+        """Return the mean of the effects so many periods after the last ones."""
+        return self.persistence**periods * last
+
     @classmethod
     def learned(cls, square: float, lagged: float) -> "Autoregression":
         """Return the one with these mean squares and mean products with the period before."""

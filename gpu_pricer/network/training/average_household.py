@@ -92,25 +92,29 @@ def _adopt_seasons(network: DemandNetwork, fit: Fit) -> None:
     Seasons and shocks are those that the period before lets expect, as in any period that is predicted.
     """
     data, grid, state, widths = network.data, fit.grid, fit.state, fit.widths
-    span, row, place = grid.span_of_periods(), grid.row, _taught_categories(network, fit)
-    season, next_season = _forecast(state.season, widths.season)
-    shock, next_shock = _forecast(state.shock, widths.shock)
+    count, row, place = data.calendar.count, grid.row, _taught_categories(network, fit)
+    span = grid.span_of_periods()[:count]
+    season, next_season = _forecast(state.season, widths.season, grid.periods_ahead)
+    shock, next_shock = _forecast(state.shock, widths.shock, grid.periods_ahead)
     network.next_season.zero_()[place] = next_season
     network.next_shock.zero_()[row, 0] = next_shock
     kept = grid.context.shape[2] - grid.controls
     controls = (grid.context[:, :, kept:] * state.z[:, None, fit.layout.effect][:, :, kept:]).sum(2)
-    of_category = torch.zeros(data.categories.count, data.calendar.count)
-    of_product = torch.zeros(data.products.count, data.calendar.count)
+    of_category = torch.zeros(data.categories.count, count)
+    of_product = torch.zeros(data.products.count, count)
     of_category[place] = season[:, span]
-    of_product[row] = shock[:, span] + (controls + grid.offset).float()
+    of_product[row] = shock[:, span] + (controls + grid.offset)[:, :count].float()
     period, product = data.sets.period_of_rows(), data.shelf.product
     network.shelf_effect.copy_(of_category[data.products.category[product], period] + of_product[product, period])
 
 
-def _forecast(effects: Tensor, process: Autoregression) -> tuple[Tensor, Tensor]:
-    """Return what the effects [n, V] are expected to be given those of the span before, and those of the next [n]."""
-    expected = (process.persistence * torch.nn.functional.pad(effects, (1, 0))).float()
-    return expected[:, :-1], expected[:, -1]
+def _forecast(effects: Tensor, process: Autoregression, ahead: int) -> tuple[Tensor, Tensor]:
+    """Return what the effects [n, V] are expected to be given those of the span before, and those to price with [n].
+
+    ahead: as periods_ahead of Grid.
+    """
+    before = torch.nn.functional.pad(effects, (1, 0))[:, :-1]
+    return process.forecast(before, 1).float(), process.forecast(effects[:, -1], ahead).float()
 
 
 def _taught_categories(network: DemandNetwork, fit: Fit) -> Tensor:

@@ -33,14 +33,16 @@ def learn_market(data: ChoiceData, directory: Path, config: ResponseConfig, told
     told: types and shocks that need not be estimated, if any.
     InputError where no product with a unit price was seen often enough to teach.
     """
+    calendar, periods = data.calendar, data.calendar.with_begun
+    is_whole = len(periods) == calendar.count
     tables = ResponseTables(
         products=data.products.table.select("product_id", "category_id", "reference_price", "has_unit_price"),
         users=data.users.table["user_id"],
         context=data.context_scale,
-        periods=data.calendar.periods,
-        taught=range(data.calendar.history_periods, data.calendar.trained_periods),
-        shelf=read_canonical(directory, "shelf"),
-        **{name: pl.read_parquet(directory / f"{name}.parquet") for name in ("choices", "visits")},
+        periods=periods,
+        taught=range(calendar.history_periods, calendar.trained_periods if is_whole else len(periods)),
+        begun=None if is_whole else pl.read_parquet(directory / "begun_categories.parquet"),
+        **_log_tables(directory, is_whole),
     )
     known = load_response_data(tables, config.endogeneity, config.min_price_coverage)
     if known is None:
@@ -54,3 +56,12 @@ def learn_market(data: ChoiceData, directory: Path, config: ResponseConfig, told
     scores = user_scores(pooled, known.log)
     slope = torch.from_numpy(user_slopes(scores)).float()
     return Market(known, scores, AverageHousehold(pooled, known.context, slope))
+
+
+def _log_tables(directory: Path, is_whole: bool) -> dict[str, pl.DataFrame]:
+    """Return shelf, choices and visits of the whole periods, with those of the begun one unless `is_whole`."""
+    tables = {}
+    for name in ("shelf", "choices", "visits"):
+        parts = [read_canonical(directory, part) for part in (name, *([] if is_whole else [f"begun_{name}"]))]
+        tables[name] = pl.concat(parts, how="diagonal_relaxed")
+    return tables

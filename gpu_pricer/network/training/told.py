@@ -34,18 +34,18 @@ class Told:
             )
         order = typed["segment_id"].value_counts(sort=True)["segment_id"]
         segment = typed["segment_id"].replace_strict(order, np.arange(len(order)), return_dtype=pl.Int64).to_numpy()
-        by_period = torch.from_numpy(segment.copy())[:, None].expand(-1, data.calendar.count)
+        by_period = torch.from_numpy(segment.copy())[:, None].expand(-1, len(data.calendar.with_begun))
         return Membership(segment, by_period, len(order))
 
     def with_shocks(self, known: ResponseData, data: ChoiceData) -> ResponseData:
         """Return the data with the shocks as offsets of their products and periods."""
         taught = data.products.table.select("product_id")[known.grid.row.numpy()].with_row_index("product")
-        periods = pl.DataFrame({"period": data.calendar.periods}).with_row_index("index")
+        periods = pl.DataFrame({"period": data.calendar.with_begun}).with_row_index("index")
         rows = self.shocks.join(taught, on="product_id").join(periods, on="period")
         offset = torch.zeros_like(known.grid.offset)
         place = (torch.from_numpy(rows[name].cast(pl.Int64).to_numpy(writable=True)) for name in ("product", "index"))
         offset[tuple(place)] = torch.from_numpy(rows["shock"].cast(pl.Float64).to_numpy(writable=True))
-        return replace(known, grid=replace(known.grid, offset=offset * known.grid.on_shelf))
+        return replace(known, grid=replace(known.grid, offset=known.grid.offset + offset * known.grid.on_shelf))
 
 
 def read_told(folder: Path) -> Told:

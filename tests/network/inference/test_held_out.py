@@ -41,6 +41,7 @@ def response_of(data, tables):
         context=data.context_scale,
         periods=data.calendar.periods,
         taught=taught,
+        begun=None,
         **tables,
     )
     known = load_response_data(everything, EndogeneityConfig(None, True, 2), 0.3)

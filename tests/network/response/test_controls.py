@@ -256,7 +256,9 @@ def error_of_mean_log_sensitivity(move, category, counts, control):
         context=torch.tensor(control)[:, :, None],
         controls=1,
         offset=torch.zeros_like(move),
+        unit_offset=torch.zeros_like(move),
         has_outside_option=True,
+        periods_ahead=1,
     )
     found = fit_response(grid, counts, FitConfig(passes=60, tolerance=0.005)).sensitivity
     return float(found.log().mean()) - np.log(2.5)

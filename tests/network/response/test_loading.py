@@ -47,6 +47,7 @@ def tables_of(directory, keep_zeros):
         context=AS_IT_IS,
         periods=periods,
         taught=range(1, 6),
+        begun=None,
     )
 
 

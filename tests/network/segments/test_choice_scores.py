@@ -42,7 +42,9 @@ def draw(sensitivities, taste):
         context=torch.zeros(len(CATEGORY), PERIODS, 1).double(),
         controls=0,
         offset=torch.zeros(len(CATEGORY), PERIODS).double(),
+        unit_offset=torch.zeros(len(CATEGORY), PERIODS).double(),
         has_outside_option=False,
+        periods_ahead=1,
     )
     return fit_response(grid, log.pooled(grid), FitConfig(20, 0.02)), log, kind
 

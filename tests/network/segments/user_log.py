@@ -58,7 +58,9 @@ def draw(
         context=torch.zeros(PRODUCTS, periods, 1, dtype=torch.float64),
         controls=0,
         offset=torch.zeros(PRODUCTS, periods, dtype=torch.float64),
+        unit_offset=torch.zeros(PRODUCTS, periods, dtype=torch.float64),
         has_outside_option=True,
+        periods_ahead=1,
     )
     return Drawn(grid, log, kind, fit_response(grid, log.pooled(grid), FitConfig(20, 0.02)))
 

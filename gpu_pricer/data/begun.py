@@ -1,0 +1,99 @@
+"""What the first days of a period show of it, so that a period that has begun can be compared with whole ones.
+
+A user who comes twice in a week is one visit to the week, and one to its first days. So a visit to a part of a period
+buys less than a visit to all of it, though not in proportion to the days, and each category differently. The whole
+periods of the log tell how much less: what would have been known of them on the same day.
+"""
+
+import logging
+
+import polars as pl
+
+from gpu_pricer.data.choices import ChoiceRule, logged_choices, purchases_on_shelf, visits_of
+from gpu_pricer.tables.schemas import UNIT_COUNT
+
+log = logging.getLogger(__name__)
+
+MOST_BUYING = 0.999
+"""A category that every visit buys has no odds; its rates are cut to this."""
+
+
+def begun_tables(
+    sales: pl.DataFrame,
+    shelf: pl.DataFrame,
+    begun_shelf: pl.DataFrame,
+    days: int,
+    is_offers: bool,
+    rule: ChoiceRule,
+    seed: int,
+) -> dict[str, pl.DataFrame]:
+    """Return the canonical tables of a period of which so many days have passed; none where it can teach nothing.
+
+    sales: of the whole periods and the begun one, with time and period. shelf: of the whole periods, begun_shelf: of
+    the begun one.
+    """
+    rates = unscaled(shelf["category_id"]) if is_offers else _rates_of(sales, shelf, days, rule.shrinkage)
+    own = begun_shelf.select(shelf.columns)
+    lines = sales.filter(pl.col("period").is_in(own["period"].implode()))
+    if rates is None or lines.join(own, on="product_id", how="semi").is_empty():
+        log.info("the period that has begun does not teach: no sale of its days, in it or in the whole periods")
+        return {}
+    visits = visits_of(lines)
+    choices = logged_choices(lines, visits, own, is_offers, rule, seed)[1]
+    tables = {"shelf": begun_shelf, "choices": choices, "visits": visits, "categories": rates}
+    return {f"begun_{name}": table for name, table in tables.items()}
+
+
+def _rates_of(sales: pl.DataFrame, shelf: pl.DataFrame, days: int, shrinkage: float) -> pl.DataFrame | None:
+    """Return the rates of the begun days in the whole periods, see begun_rates."""
+    whole = sales.filter(pl.col("period").is_in(shelf["period"].implode()))
+    first = whole.filter((pl.col("time").dt.date() - pl.col("period")).dt.total_days() < days)
+    entire, begun = ((purchases_on_shelf(lines, shelf), visits_of(lines)) for lines in (whole, first))
+    return begun_rates(entire, begun, shelf, shrinkage)
+
+
+def begun_rates(
+    whole: tuple[pl.DataFrame, pl.DataFrame],
+    first: tuple[pl.DataFrame, pl.DataFrame],
+    shelf: pl.DataFrame,
+    shrinkage: float,
+) -> pl.DataFrame | None:
+    """Return category_id, odds and units of the shelf's categories; None where nobody bought in the first days.
+
+    odds: the odds that a visit to the first days of a period buys from the category, over those of a visit to the whole
+    period. units: the units per choice, over those of the whole period. Both are shrunk to the ratio that all
+    categories have in common, which counts as `shrinkage` buying occasions, and units (Clayton & Kaldor 1987).
+    whole, first: purchases, as from purchases_on_shelf, and visits, of the same whole periods: entire, and their first
+    days only. shelf: period, category_id of these periods.
+    """
+    sums = _sums(*whole, shelf).join(_sums(*first, shelf), on="category_id", suffix="_first")
+    rate, per_choice = pl.col("occasions") / pl.col("visits"), pl.col("units") / pl.col("occasions")
+    sums = sums.with_columns(
+        rate=rate, expected=rate * pl.col("visits_first"), usual=per_choice * pl.col("occasions_first")
+    ).fill_nan(0.0)
+    if not sums["occasions_first"].sum():
+        return None
+    buying = _shrunk("occasions_first", "expected", shrinkage)
+    usual, now = (chance.clip(upper_bound=MOST_BUYING) for chance in (pl.col("rate"), pl.col("rate") * buying))
+    units = _shrunk("units_first", "usual", shrinkage)
+    return sums.select("category_id", odds=buying * (1 - usual) / (1 - now), units=units).sort("category_id")
+
+
+def unscaled(categories: pl.Series) -> pl.DataFrame:
+    """Return rates that say that an occasion of a begun period is like any other: it is, in an offers table."""
+    return pl.DataFrame({"category_id": categories.unique().sort()}).with_columns(odds=pl.lit(1.0), units=pl.lit(1.0))
+
+
+def _sums(purchases: pl.DataFrame, visits: pl.DataFrame, shelf: pl.DataFrame) -> pl.DataFrame:
+    """Return category_id, visits while it was on the shelf, buying occasions and units."""
+    came = visits.group_by("period").agg(visits=pl.len())
+    is_open = shelf.select("period", "category_id").unique()
+    seen = is_open.join(came, on="period", how="left").group_by("category_id").agg(pl.col("visits").sum())
+    bought = purchases.group_by("category_id").agg(occasions=pl.col("weight").sum(), units=UNIT_COUNT.sum())
+    return seen.join(bought, on="category_id", how="left").fill_null(0)
+
+
+def _shrunk(found: str, expected: str, shrinkage: float) -> pl.Expr:
+    """Return the ratio of the sums found to the expected ones; `shrinkage` of them are found at the common ratio."""
+    common = pl.col(found).sum() / pl.col(expected).sum()
+    return common * (pl.col(found) + shrinkage) / (pl.col(expected) * common + shrinkage)
