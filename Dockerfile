@@ -1,6 +1,6 @@
 # A job on a GPU or, without --gpus, on none; as you, so that it can write your folder:
 # docker run --gpus all --user "$(id -u):$(id -g)" -v "$PWD/data:/data" gpu-pricer run data=parquet data.path=/data/in
-FROM nvidia/cuda:12.9.1-runtime-ubuntu24.04
+FROM nvidia/cuda:12.9.1-runtime-ubuntu24.04@sha256:1287141d283b8f06f45681b56a48a85791398c615888b1f96bfb9fc981392d98
 
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends libgomp1 python3 python3-venv \

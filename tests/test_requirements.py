@@ -1,6 +1,9 @@
 """The pins of the image: complete, hashed, in the ranges that the project names, and what the Dockerfile installs."""
 
+import json
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -61,3 +64,31 @@ def test_dockerfile_installs_nothing_without_hashes():
     assert len(installs) == 3
     for options in installs:
         assert "--require-hashes" in options or {"--no-deps", "--no-build-isolation"} <= {*options.split()}
+
+
+def test_base_image_is_named_by_tag_and_digest():
+    bases = re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+
+    assert bases
+    for base in bases:
+        assert re.fullmatch(r"[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}", base)
+
+
+def test_docs_say_how_to_check_the_digest_of_the_very_base_image():
+    tag = re.search(r"^FROM (\S+)@", (ROOT / "Dockerfile").read_text(), re.MULTILINE)[1]
+    words = " ".join((ROOT / "docs" / "operations.md").read_text().split())
+
+    assert f"docker buildx imagetools inspect {tag}" in words
+
+
+def test_ci_writes_a_bill_of_materials_before_the_tests_that_names_every_dependency(tmp_path):
+    steps = [line.split(" #")[0].strip() for line in (ROOT / ".ci" / "run").read_text().splitlines()]
+    recipe = re.search(r"^bill: .*\n\t(.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
+    command = recipe.replace("$(BIN)/python", sys.executable)
+
+    subprocess.run(command, shell=True, check=True, cwd=tmp_path)
+
+    assert steps.index("make bill") < steps.index("make test")
+    bill = json.loads((tmp_path / "bill_of_materials.json").read_text())["installed"]
+    listed = {canonicalize_name(each["metadata"]["name"]) for each in bill}
+    assert {canonicalize_name(Requirement(line).name) for line in PROJECT["dependencies"]} <= listed
