@@ -29,6 +29,7 @@ from gpu_pricer.pricing.tiles.decided_cells import at_decided_prices
 from gpu_pricer.pricing.tiles.lagrangian import LagrangianWeights
 from gpu_pricer.pricing.tiles.solved_tile import SolvedTile, solve_tile
 from gpu_pricer.tables.decisions import write_decided
+from gpu_pricer.tables.finished_files import remove_leftovers
 from gpu_pricer.tables.locking import locked
 from gpu_pricer.tables.price_history import recorded_history, write_history
 from gpu_pricer.tables.price_table import scan_prices
@@ -76,6 +77,7 @@ def write_decided_version(
     record = folder / RECORD
     with locked(folder / LOCK, "score this version", shared=True):
         open_shard(folder, None)
+        remove_leftovers(folder, None, ())
         write_unpriced(problem.unpriced, record)
         history = recorded_history(base.folder)
         if history is not None:
@@ -121,8 +123,10 @@ def _write(
         return at_decided_prices(solve_tile(before, first, last, version.backend, lagrangian), problem, decided)
 
     tiles = {file_name(folder.name, 0, n): tile for n, tile in enumerate(tiling.tiles(0, start, segments))}
-    with progress("review", segments * len(problem.products.product_id)) as on_tile:
-        tallies = score_tiles(problem, tiling, tiles, folder, version.metadata, on_tile, solve)
+    with progress("review", segments * len(problem.products.product_id)) as done:
+        tallies = score_tiles(
+            problem, tiling, tiles, folder, version.metadata, lambda name, tally: done(tally.rows), solve
+        )
     return version.with_files(tallies)
 
 

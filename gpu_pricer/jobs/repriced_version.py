@@ -32,6 +32,7 @@ from gpu_pricer.tables.code import code_fingerprint
 from gpu_pricer.tables.decisions import read_decided
 from gpu_pricer.tables.durable import sync
 from gpu_pricer.tables.events import changed_products
+from gpu_pricer.tables.finished_files import remove_leftovers
 from gpu_pricer.tables.locking import locked
 from gpu_pricer.tables.price_history import recorded_history
 from gpu_pricer.tables.price_version import LOCK, RECORD, PriceVersion, close_shard, file_name, open_shard
@@ -85,6 +86,7 @@ def reprice(
     )  # fmt: skip
     with locked(folder / LOCK, "reprice this version", shared=True):
         open_shard(folder, None)
+        remove_leftovers(folder, None, ())
         write_unpriced(problem.unpriced, folder / RECORD)
         finished = close_shard(folder, 0, _write(problem, plan, base, tiling, folder, version))
         assert finished is not None  # there is one shard
@@ -166,8 +168,10 @@ def _write(
     def solve(first: int, last: int) -> SolvedTile:
         return solve_tile(problem, first, last, version.backend)
 
-    with progress("reprice", max(cells, 1)) as on_tile:
-        tallies |= score_tiles(problem, tiling, tiles, folder, version.metadata, on_tile, solve)
+    with progress("reprice", max(cells, 1)) as done:
+        tallies |= score_tiles(
+            problem, tiling, tiles, folder, version.metadata, lambda name, tally: done(tally.rows), solve
+        )
     return version.with_files({name: tallies[name] for name in sorted(tallies)}, origins)
 
 

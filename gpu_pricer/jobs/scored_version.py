@@ -13,18 +13,16 @@ from gpu_pricer.constraints import MarketData
 from gpu_pricer.constraints.warm_start import start_fingerprint
 from gpu_pricer.errors import InputError, Refused
 from gpu_pricer.jobs.backends import backend_of, resolved
-from gpu_pricer.jobs.constrained_prices import PreparedConstraints, prepare_constraints, solve_constraints
+from gpu_pricer.jobs.constrained_prices import prepare_constraints
 from gpu_pricer.jobs.priced_catalog import PricedCatalog
-from gpu_pricer.jobs.progress import progress
+from gpu_pricer.jobs.shard_files import write_shards
 from gpu_pricer.policy import Policy, columns_read, with_rule_columns
 from gpu_pricer.pricing import (
     POINT,
     PricingProblem,
     Tiling,
-    choose_changes,
     match_products,
     problem_of,
-    score_shard,
     table_columns,
 )
 from gpu_pricer.tables.artefact import DemandArtefact, DemandInfo
@@ -39,7 +37,6 @@ from gpu_pricer.tables.price_version import (
     RECORD,
     PriceVersion,
     Tally,
-    close_shard,
     finish_version,
     new_run,
     open_shard,
@@ -116,7 +113,7 @@ def score(
         write_unpriced(problem.unpriced, folder / RECORD)
         if history is not None:
             write_history(history, folder)
-        finished = _write_shards(problem, tiling, folder, version, constraints)
+        finished = write_shards(problem, tiling, folder, version, constraints)
         del problem, constraints
         if finished is not None:
             finish(folder, finished, complete)
@@ -144,33 +141,6 @@ def _market_of(artefact: DemandArtefact, catalog: pl.DataFrame, policy: Policy) 
     names = {"product_id", *columns_read(active)} if active else set()
     read = catalog.select(name for name in catalog.columns if name in names)
     return MarketData(read, artefact.segments, artefact.info.currency)
-
-
-def _write_shards(
-    problem: PricingProblem,
-    tiling: Tiling,
-    folder: Path,
-    version: PriceVersion,
-    constraints: PreparedConstraints | None,
-) -> PriceVersion | None:
-    """Solve the constraints, if any, price and write this process's shards; return the version as `score` does."""
-    segments, products = len(problem.segments.segment_id), len(problem.products.product_id)
-    log.info("pricing %d products x %d segments on %s into %s", products, segments, version.backend, folder)
-    lagrangian = solve_constraints(constraints, folder / RECORD)
-    problem = choose_changes(problem, tiling.all_tiles(problem.products.category_start, segments), version.backend)
-    finished = None
-    with progress("score", segments * tiling.own_products(problem.products.category_start)) as on_tile:
-        for shard in tiling.own_shards:
-            tallies = score_shard(
-                problem, tiling, shard, folder, version.metadata, version.backend, on_tile, lagrangian
-            )
-            finished = close_shard(folder, shard, version.with_files(tallies))
-    if finished is None:
-        log.info("wrote shard %s of %d; run.json follows when all are there", tiling.shard, tiling.shards)
-    else:
-        moved = finished.tally.moved / (finished.tally.rows or 1)
-        log.info("wrote %s: %.0f %% of the prices differ from today's", folder, 100 * moved)
-    return finished
 
 
 def version_folder(prices: Path, shards: Path | None, tiling: Tiling) -> Path:

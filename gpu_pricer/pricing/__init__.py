@@ -7,7 +7,7 @@ time, `layouts` turns solved tiles into columns, and `scoring` writes the column
 from gpu_pricer.pricing.problem.matching import match_products
 from gpu_pricer.pricing.problem.posterior_draws import POINT, POSTERIOR, UNCERTAINTIES
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem, pricing_problem, problem_of
-from gpu_pricer.pricing.scoring import score_shard, score_tiles, table_columns
+from gpu_pricer.pricing.scoring import score_tiles, table_columns, tiles_of_files
 from gpu_pricer.pricing.tiles.solving import choose_changes, reference_cells
 from gpu_pricer.pricing.tiling import Tiling
 
@@ -22,7 +22,7 @@ __all__ = [
     "pricing_problem",
     "problem_of",
     "reference_cells",
-    "score_shard",
     "score_tiles",
     "table_columns",
+    "tiles_of_files",
 ]

@@ -10,8 +10,7 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.pricing.layouts.long import long_columns, long_groups
 from gpu_pricer.pricing.layouts.wide import wide_columns, wide_groups
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
-from gpu_pricer.pricing.tiles.lagrangian import LagrangianWeights
-from gpu_pricer.pricing.tiles.solved_tile import SolvedTile, solve_tile
+from gpu_pricer.pricing.tiles.solved_tile import SolvedTile
 from gpu_pricer.pricing.tiles.tally import tally_of
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.parquet_file import TYPES, Column
@@ -41,27 +40,10 @@ def table_columns(problem: PricingProblem, layout: str, details: Sequence[str] =
     return columns
 
 
-def score_shard(
-    problem: PricingProblem,
-    tiling: Tiling,
-    shard: int,
-    folder: Path,
-    metadata: Mapping[str, str],
-    backend: str,
-    on_tile: Callable[[int], None],
-    lagrangian: LagrangianWeights | None = None,
-) -> dict[str, Tally]:
-    """Price one shard's categories into files of the folder; return each file's sums by its name, in their order.
-
-    lagrangian: the weights that constraints give, None without constraints. See score_tiles.
-    """
+def tiles_of_files(problem: PricingProblem, tiling: Tiling, shard: int, run: str) -> dict[str, tuple[int, int]]:
+    """Return the tiles of a shard's files, as ranges of categories, by file name, in order."""
     tiles = tiling.tiles(shard, problem.products.category_start, len(problem.segments.segment_id))
-    named = {file_name(folder.name, shard, number): tile for number, tile in enumerate(tiles)}
-
-    def solve(first: int, last: int) -> SolvedTile:
-        return solve_tile(problem, first, last, backend, lagrangian)
-
-    return score_tiles(problem, tiling, named, folder, metadata, on_tile, solve)
+    return {file_name(run, shard, number): tile for number, tile in enumerate(tiles)}
 
 
 def score_tiles(
@@ -70,31 +52,35 @@ def score_tiles(
     tiles: Mapping[str, tuple[int, int]],
     folder: Path,
     metadata: Mapping[str, str],
-    on_tile: Callable[[int], None],
+    on_file: Callable[[str, Tally], None],
     solve: Callable[[int, int], SolvedTile],
 ) -> dict[str, Tally]:
     """Price ranges of categories into files of the folder, tiles by file name; return each file's sums.
 
     The calling thread computes, with every core, while other threads write; at most as many tiles as there are writers
-    wait to be written. on_tile: called with the number of cells of each tile that was written; solve: returns the tile
-    of the problem's categories from the first to the one before the last. The rows are the same, bit for bit, for any
-    tiling.
+    wait to be written. on_file: called with the name and the sums of each file that was written; solve: returns the
+    tile of the problem's categories from the first to the one before the last. The rows are the same, bit for bit, for
+    any tiling.
     """
     columns, groups = table_columns(problem, tiling.layout, tiling.details), LAYOUT[tiling.layout].groups
 
-    def write(tile: SolvedTile, path: Path) -> int:
-        write_prices(path, columns, groups(tile, tiling.details), metadata)
-        return tile.cells.price.size
+    def write(tile: SolvedTile, name: str) -> str:
+        write_prices(folder / name, columns, groups(tile, tiling.details), metadata)
+        return name
+
+    def await_next() -> None:
+        name = pending.popleft().result()
+        on_file(name, tallies[name])
 
     tallies: dict[str, Tally] = {}
-    pending: deque[Future[int]] = deque()
+    pending: deque[Future[str]] = deque()
     with ThreadPoolExecutor(tiling.writers) as writers:
         for name, (first, last) in tiles.items():
             tile = solve(first, last)
             tallies[name] = tally_of(tile)
             if len(pending) == tiling.writers:
-                on_tile(pending.popleft().result())
-            pending.append(writers.submit(write, tile, folder / name))
-        for written in pending:
-            on_tile(written.result())
+                await_next()
+            pending.append(writers.submit(write, tile, name))
+        while pending:
+            await_next()
     return tallies

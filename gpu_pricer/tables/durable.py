@@ -48,10 +48,11 @@ def checksums(folder: Path, from_disk: bool = True) -> dict[str, str]:
     from_disk: read the disk, where the system allows, and not what may still be in memory of what was just written.
     """
     files = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    return {str(path.relative_to(folder)): _checksum(path, from_disk) for path in files}
+    return {str(path.relative_to(folder)): checksum(path, from_disk) for path in files}
 
 
-def _checksum(path: Path, from_disk: bool) -> str:
+def checksum(path: Path, from_disk: bool) -> str:
+    """Return the SHA-256 of a file; from_disk: see checksums."""
     with path.open("rb") as file:
         if from_disk:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)

@@ -206,13 +206,12 @@ def file_name(run: str, shard: int, tile: int) -> str:
 
 
 def open_shard(folder: Path, shard: int | None) -> None:
-    """Prepare the folder for one shard, or for all if None, and remove the files that an earlier attempt left."""
+    """Prepare the folder for one shard, or for all if None: what says that an earlier attempt is complete goes."""
     (folder / RECORD).mkdir(parents=True, exist_ok=True)
     for path in (folder / SEAL, folder / RUN_RECORD):
         path.unlink(missing_ok=True)
     number = "" if shard is None else f"{shard:05d}-"
-    leftovers = [*folder.glob(f"{folder.name}-{number}*"), *(folder / RECORD).glob(f"shard-{number}*")]
-    for path in leftovers:
+    for path in (folder / RECORD).glob(f"shard-{number}*"):
         path.unlink()
 
 

@@ -27,7 +27,7 @@ import polars.selectors as cs
 import pyarrow.parquet as pq
 
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem, pricing_problem
-from gpu_pricer.pricing.scoring import LAYOUT, score_shard, table_columns
+from gpu_pricer.pricing.scoring import LAYOUT, score_tiles, table_columns, tiles_of_files
 from gpu_pricer.pricing.tiles.solved_tile import SolvedTile, solve_tile
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.price_table import LAYOUTS, write_prices
@@ -81,7 +81,10 @@ def write_ours(problem: PricingProblem, tiling: Tiling, layout: str, folder: Pat
     into = folder / layout
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir()
-    names = score_shard(problem, replace(tiling, layout=layout), 0, into, {}, "cpu", lambda cells: None)
+    tiling = replace(tiling, layout=layout)
+    tiles = tiles_of_files(problem, tiling, 0, into.name)
+    solve = partial(solve_tile, problem, backend="cpu")
+    names = score_tiles(problem, tiling, tiles, into, {}, lambda name, tally: None, solve)
     return sum((into / name).stat().st_size for name in names)
 
 

@@ -21,7 +21,7 @@ from gpu_pricer.tables.retention import Retention, remove_old_versions
 
 Outcome = dict[str, str]
 
-WORK, PRICES = Path("work"), Path("prices")
+WORK, PRICES, NAMED = Path("work"), Path("prices"), Path("prices/tonight")
 TREES = ("work/data", "work/train/members", "work/train/naive", "work/demand", "work/truth", "work/frontier")
 FILES = ("work/train/held_out.parquet", "work/elasticities.parquet", "work/metrics.json", "out.parquet")
 OF_A_RUN = ("run", "created")
@@ -39,6 +39,7 @@ def outcome() -> Outcome:
     found["published"] = _rows(PRICES / str(current_run(PRICES))) if current_run(PRICES) else ""
     is_scored = (WORK / "score/version.json").exists()
     found["scored"] = _rows(last_scored(WORK, PRICES)) if is_scored else ""
+    found["named"] = _rows(NAMED) if (NAMED / RUN_RECORD).exists() else ""
     return found
 
 
@@ -93,8 +94,8 @@ def names_below() -> list[str]:
 
 
 def unfinished() -> list[str]:
-    """Return the folders of versions that were begun and have no record."""
-    versions = [path for path in PRICES.glob("[!_]*") if path.is_dir()]
+    """Return the folders of versions that were begun and have no record; one with a name given waits to go on."""
+    versions = [path for path in PRICES.glob("[!_]*") if path.is_dir() and path.name != NAMED.name]
     return [str(version) for version in versions if not (version / RUN_RECORD).exists()]
 
 

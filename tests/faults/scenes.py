@@ -25,6 +25,10 @@ JOBS = {
     "prepare": (LEARNED[:1], ("prepare", QUANTITIES)),
     "train": (LEARNED, ("train", "seed=2", "train.resume=true")),
     "score": (PRICED, ("score", "policy.bounds.max_increase=0.1", KEEP)),
+    "score into a named folder": (
+        PRICED,
+        ("score", "paths.shards=prices/tonight", "policy.bounds.max_increase=0.1", "score.cells_per_file=1", KEEP),
+    ),
     "publish first": ((*LEARNED, ("score",)), ("publish",)),
     "publish": ((*PRICED, ("score", "policy.bounds.max_increase=0.1")), ("publish",)),
     "publish from elsewhere": (

@@ -390,6 +390,13 @@ CORRUPTIONS = {
         lambda folder: rewrite(folder / "segments.parquet", lambda rows: rows.with_columns(visits=pl.lit(1e300))),
         r"Segments breaks {'visits\|max': 3}",
     ),
+    "segment without an id": (
+        lambda folder: rewrite(
+            folder / "segments.parquet",
+            lambda rows: rows.with_columns(pl.col("segment_id").replace(rows["segment_id"][0], None)),
+        ),
+        "Segments breaks {'segment_is_given': 1}",
+    ),
     "price of true and false": (
         lambda folder: rewrite(folder / "products.parquet", lambda rows: rows.with_columns(min_price=pl.lit(True))),
         r"DemandProducts must have numbers or ids in \['min_price'\], found true and false",

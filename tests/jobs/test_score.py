@@ -2,6 +2,8 @@
 
 import errno
 import json
+import math
+import re
 from dataclasses import replace
 
 import duckdb
@@ -17,12 +19,13 @@ from gpu_pricer.jobs import backends, scored_version
 from gpu_pricer.jobs import score as job
 from gpu_pricer.jobs.priced_catalog import PricedCatalog
 from gpu_pricer.jobs.scored_version import Search, score
+from gpu_pricer.pricing import scoring
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.artefact import write_artefact
-from gpu_pricer.tables.price_table import BINDINGS, scan_cells, scan_prices
+from gpu_pricer.tables.price_table import BINDINGS, scan_cells, scan_prices, write_prices
 from gpu_pricer.tables.price_version import RUN_RECORD, read_version
-from tests.markets import NO_RULES, a_policy, catalog_of, small_artefact, with_posterior
+from tests.markets import NO_RULES, USUAL, a_policy, catalog_of, small_artefact, with_posterior
 
 ARTEFACT = small_artefact(11, segments=19, products=60, categories=9)
 CATALOG = catalog_of(ARTEFACT)
@@ -238,6 +241,71 @@ def test_second_attempt_leaves_nothing_of_the_first(tmp_path):
         "SHA256SUMS",
         "unpriced.parquet",
     }
+
+
+def interrupt(monkeypatch, written, after):
+    """Let writing fail after so many files; the names of those written go into the list."""
+
+    def write(path, *arguments):
+        if len(written) >= after:
+            raise OSError(errno.EIO, "Input/output error")
+        write_prices(path, *arguments)
+        written.append(path.name)
+
+    monkeypatch.setattr(scoring, "write_prices", write)
+
+
+def contents(folder):
+    """What every file of a version holds, but for the time of its scoring."""
+    created = re.compile(rb'"created": "[^"]*"|^[0-9a-f]{64}  _record/(run|shard.*).json\n', re.MULTILINE)
+    return {path.name: created.sub(b"", path.read_bytes()) for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("tiling", [Tiling("long", 200, 1, None, 1), Tiling("wide", 200, 3, None, 1)])
+@pytest.mark.parametrize("is_torn", [False, True])
+def test_interrupted_scoring_goes_on_after_its_finished_files(tmp_path, monkeypatch, caplog, tiling, is_torn):
+    score(ARTEFACT, PRICED, a_policy(), tiling, tmp_path / "whole" / "run", "cpu")
+    before, after = [], []
+    interrupt(monkeypatch, before, 3)
+    with pytest.raises(OSError, match="Input/output error"):
+        score(ARTEFACT, PRICED, a_policy(), tiling, tmp_path / "run", "cpu")
+    finished = set(before)
+    if is_torn:
+        torn = tmp_path / "run" / before[0]
+        torn.write_bytes(torn.read_bytes()[:-1])
+        finished.remove(before[0])
+
+    interrupt(monkeypatch, after, math.inf)
+    with caplog.at_level("INFO"):
+        score(ARTEFACT, PRICED, a_policy(), tiling, tmp_path / "run", "cpu")
+
+    files = {path.name for path in (tmp_path / "whole" / "run").glob("*.parquet")}
+    assert len(files) > 5
+    assert {*after} == files - finished
+    assert "goes on after" in caplog.text
+    assert contents(tmp_path / "run") == contents(tmp_path / "whole" / "run")
+
+
+@pytest.mark.parametrize("changed", ["policy", "catalog", "demand", "tiling"])
+def test_interrupted_scoring_begins_anew_where_its_sources_changed(tmp_path, monkeypatch, changed):
+    tiling, before, after = Tiling("long", 200, 1, None, 1), [], []
+    interrupt(monkeypatch, before, 3)
+    with pytest.raises(OSError, match="Input/output error"):
+        score(ARTEFACT, PRICED, a_policy(), tiling, tmp_path / "run", "cpu")
+
+    interrupt(monkeypatch, after, math.inf)
+    dearer = PricedCatalog(CATALOG.with_columns(pl.col("price") * 1.5))
+    appeal = {name: factor + np.float32(0.01) for name, factor in ARTEFACT.factors.items()}
+    score(
+        replace(ARTEFACT, factors=appeal) if changed == "demand" else ARTEFACT,
+        dearer if changed == "catalog" else PRICED,
+        a_policy(replace(USUAL, max_increase=0.01)) if changed == "policy" else a_policy(),
+        replace(tiling, cells_per_file=400) if changed == "tiling" else tiling,
+        tmp_path / "run",
+        "cpu",
+    )
+
+    assert {*after} == {path.name for path in (tmp_path / "run").glob("*.parquet")}
 
 
 def test_products_without_demand_are_listed_beside_the_table(tmp_path):

@@ -78,7 +78,7 @@ COMMANDS = {
 PLACES = {
     "prepare": "gpu_pricer.jobs.prepare:_write_quarantine",
     "run": "gpu_pricer.jobs.train:learn_market",
-    "score": "gpu_pricer.jobs.scored_version:close_shard",
+    "score": "gpu_pricer.jobs.shard_files:close_shard",
     "publish": "gpu_pricer.jobs.publish:bring_inside",
     "evaluate": "gpu_pricer.jobs.evaluate:_json_ready",
 }
