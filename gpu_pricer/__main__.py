@@ -1,5 +1,18 @@
-"""The command `python -m gpu_pricer JOB ...`, which does the same as `gpu-pricer JOB ...`."""
+"""The command `gpu-pricer`, also by `python -m gpu_pricer`."""
 
-from gpu_pricer.cli import run
+import sys
 
-run()
+
+def run() -> None:
+    """Complete a line for a shell, or run the job that the command line names; end with the exit status."""
+    if sys.argv[1:2] == ["completion"]:
+        from gpu_pricer.completion import main  # without what jobs import: somebody waits for it
+
+        sys.exit(main(sys.argv[2:]))
+    from gpu_pricer import cli
+
+    cli.run()
+
+
+if __name__ == "__main__":
+    run()

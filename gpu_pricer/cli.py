@@ -5,6 +5,7 @@ infeasible policy refused; 1 a fault of this program; 128 + its number: a signal
 """
 
 import difflib
+import functools
 import importlib
 import inspect
 import io
@@ -21,21 +22,29 @@ from types import ModuleType
 
 import hydra
 import polars as pl
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, InstantiationException
+from hydra.types import RunMode
+from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 from rich.logging import RichHandler
 from yaml import YAMLError
 
+from gpu_pricer.completion import main as complete
 from gpu_pricer.errors import InputError, Interrupted, Refused
 from gpu_pricer.jobs import JOBS
 from gpu_pricer.jobs.ending import farewell, interruptible, is_helper, signal_in
 from gpu_pricer.jobs.run_record import run_job
 from gpu_pricer.tables.locking import locked
+from gpu_pricer.tuning.objective import Objective
+from gpu_pricer.tuning.trials import SWEPT, in_folder, read_trial, read_trials, recorded, steps_of
+from gpu_pricer.words import divided
 
 CONF = Path(__file__).parents[1] / "conf"
-IDS = ("product", "segment")
+ADDRESSES = ("product", "segment", "logger.store")
+"""The keys whose values may look like the address of an object store: ids, and the address of a logger's server."""
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 """How addresses of object stores begin, such as s3://bucket; as a path they would name a local folder `s3:`."""
 OPTIONAL_PATHS = ("shards", "warm_start", "metrics")
@@ -56,14 +65,17 @@ def main(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_overview())
         return 0 if arguments else InputError.exit_status
-    job, overrides = arguments[0], arguments[1:]
-    if {"-h", "--help"} & {*overrides} and job in JOBS:
+    if arguments[0] == "completion":
+        return complete(arguments[1:])
+    flags, words = divided(arguments)
+    job, overrides = words[0] if words else flags[0], words[1:]
+    if {"-h", "--help"} & {*flags} and job in JOBS:
         print(_help(job))
         return 0
     _start_logging()
     try:
         with interruptible():
-            return _status(job, lambda: _launch(job, overrides))
+            return _status(job, lambda: _launch(job, flags, overrides))
     except SystemExit as end:
         return int(end.code or 0)
 
@@ -96,7 +108,7 @@ def _status(job: str, work: Callable[[], object]) -> int:
         return _fail(job, f"this is a fault of gpu_pricer: {type(error).__name__}: {error}", 1)
 
 
-def _launch(job: str, overrides: list[str]) -> None:
+def _launch(job: str, flags: list[str], overrides: list[str]) -> None:
     """Let Hydra compose the configuration, once or for every point of a sweep, and run the job with each.
 
     A failed job raises SystemExit, the only exception for which Hydra prints no line of its own.
@@ -107,15 +119,19 @@ def _launch(job: str, overrides: list[str]) -> None:
     module = importlib.import_module(f"gpu_pricer.jobs.{job}")
     overrides = _keyed(overrides, getattr(module, "OPERANDS", ()))
     command_line = sys.argv
+    sweeps: dict[Path, Objective] = {}
 
-    def task(config: DictConfig) -> None:
+    def task(config: DictConfig) -> float | None:
         sys.argv = command_line  # distributed training starts its other processes with it
-        status = _status(job, lambda: _alone(job, module, _quietened(checked_config(config))))
+        is_trial = job in SWEPT and HydraConfig.get().mode == RunMode.MULTIRUN
+        work = functools.partial(_take_trial, sweeps) if is_trial else _alone
+        status = _status(job, lambda: work(job, module, _quietened(checked_config(config))))
         if status:
             raise SystemExit(status)
+        return read_trial(_trial_folder()).value if is_trial else None
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises what is wrong with an override instead of printing it
-    sys.argv = ["gpu-pricer", *overrides]
+    sys.argv = ["gpu-pricer", *flags, *overrides]
     try:
         _call_hydra(job, task)
     except (ValueError, YAMLError) as error:  # Hydra checks some overrides with bare ValueErrors
@@ -124,6 +140,35 @@ def _launch(job: str, overrides: list[str]) -> None:
         ) from error
     finally:
         sys.argv = command_line
+        for sweep, objective in sweeps.items():
+            _rank(sweep, objective)
+
+
+def _take_trial(sweeps: dict[Path, Objective], job: str, module: ModuleType, config: DictConfig) -> None:
+    """Run the job as one trial of a sweep, in a folder of its own; note the sweep's folder in `sweeps`."""
+    told, folder, objective = HydraConfig.get(), _trial_folder(), instantiate(config.objective)
+    sweeps[folder.parent] = objective
+    trial = in_folder(config, steps_of(job, config), folder)
+    with recorded(told.job.num, folder, list(told.overrides.task), objective):
+        _alone(job, module, trial)
+
+
+def _trial_folder() -> Path:
+    """Return the folder that Hydra names for the trial that it runs now."""
+    sweep = HydraConfig.get().sweep
+    return Path(sweep.dir) / sweep.subdir
+
+
+def _rank(sweep: Path, objective: Objective) -> None:
+    """Write the ranking of a sweep's trials, and print it where the objective was measured."""
+    from gpu_pricer.jobs.scoreboard import wide_console
+    from gpu_pricer.tuning.ranking import ranking_board, write_ranking  # matplotlib would slow every command's start
+
+    if not read_trials(sweep):
+        return
+    table = write_ranking(sweep, objective)
+    if table["value"].is_not_null().any():
+        wide_console().print(ranking_board(table, objective))
 
 
 def _keyed(words: list[str], operands: Sequence[str]) -> list[str]:
@@ -152,7 +197,7 @@ def _alone(job: str, module: ModuleType, config: DictConfig) -> None:
         run_job(job, module, config)
 
 
-def _call_hydra(job: str, task: Callable[[DictConfig], None]) -> None:
+def _call_hydra(job: str, task: Callable[[DictConfig], object]) -> None:
     """Let Hydra read sys.argv and call the task; raise InputError for a flag that Hydra does not know.
 
     Standard error is kept back until the task begins, because argparse, which reads the flags for Hydra, prints its
@@ -165,9 +210,9 @@ def _call_hydra(job: str, task: Callable[[DictConfig], None]) -> None:
             sys.stderr = stderr
             stderr.write(held_back.getvalue())
 
-    def released_task(config: DictConfig) -> None:
+    def released_task(config: DictConfig) -> object:
         release()
-        task(config)
+        return task(config)
 
     sys.stderr = held_back
     try:
@@ -239,7 +284,7 @@ def checked_config(config: DictConfig) -> DictConfig:
         if not (isinstance(value, str) and value) and not (name in OPTIONAL_PATHS and value is None):
             raise InputError(f"paths.{name} must be a path, found {value!r}: set paths.{name}=PATH")
     for key, text in _texts(OmegaConf.to_container(config, resolve=True)):
-        if key not in IDS and URL.match(text):
+        if key not in ADDRESSES and URL.match(text):
             raise InputError(
                 f"{key} must lie in a folder of this machine, found {text!r}: mount the object store or copy its "
                 f"files, and set {key}=PATH"
@@ -277,7 +322,8 @@ def _overview() -> str:
     rows = "\n".join(f"  {name:<10}{line}" for name, line in JOBS.items())
     return (
         f"usage: gpu-pricer JOB [key=value ...]\n\n{rows}\n\ngpu-pricer JOB --help explains one of them. "
-        "Begin with files of your own:\n  gpu-pricer inspect FILE_OR_FOLDER..."
+        "Begin with files of your own:\n  gpu-pricer inspect FILE_OR_FOLDER...\n"
+        'eval "$(gpu-pricer completion bash)" lets the Tab key complete jobs, groups and keys; or zsh.'
     )
 
 

@@ -26,6 +26,14 @@ class Refused(Exception):
     exit_status = 3
 
 
+class Pruned(Exception):
+    """A search ended a training that falls behind those before; loss: its last validation loss. It ends no job."""
+
+    def __init__(self, loss: float) -> None:
+        super().__init__(f"pruned at a validation loss of {loss:.5f}")
+        self.loss = loss
+
+
 class Interrupted(BaseException):
     """A signal asked the process to end. It is no Exception, so that nothing that survives errors survives it."""
 

@@ -62,6 +62,14 @@ def test_configuration_is_shown_and_nothing_runs(gpu_pricer, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_script_of_a_shell_is_printed(gpu_pricer):
+    assert gpu_pricer("completion", "bash").out.endswith("complete -o nospace -F _gpu_pricer gpu-pricer\n")
+    assert gpu_pricer("completion", "fish").said == [
+        "gpu-pricer completion: the next word must be bash or zsh, found fish: "
+        'put eval "$(gpu-pricer completion bash)" into ~/.bashrc'
+    ]
+
+
 def test_an_unknown_job_is_one_line_with_the_nearest_name(gpu_pricer):
     ended = gpu_pricer("trian")
 
@@ -128,7 +136,7 @@ def job(monkeypatch):
     monkeypatch.setattr(
         cli.importlib,
         "import_module",
-        lambda name: module if name == "gpu_pricer.jobs.score" else original(name),
+        lambda name, package=None: module if name == "gpu_pricer.jobs.score" else original(name, package),
     )
     return module
 
@@ -194,6 +202,40 @@ def test_sweep_runs_every_point(gpu_pricer, job):
 
     assert (ended.status, ended.said) == (0, [])
     assert seeds == [1, 2, 3]
+
+
+def test_every_trial_of_a_sweep_has_folders_of_its_own(gpu_pricer, job, tmp_path):
+    seen = []
+    job.main = lambda config: seen.append((config.paths.work, config.paths.prices, config.paths.demand))
+
+    for _ in range(2):
+        assert gpu_pricer("score", "seed=1,2", "-m").status == 0
+
+    works, prices, demands = zip(*seen, strict=True)
+    assert len({*works}) == len({*prices}) == 4
+    assert all(price == f"{work}/prices" for work, price in zip(works, prices, strict=True))
+    assert {*demands} == {"work/demand"}
+    assert all((tmp_path / work / "trial.json").is_file() for work in works)
+
+
+def test_a_sweep_without_an_objective_is_one_line(gpu_pricer, job):
+    ended = gpu_pricer("score", "-m", "seed=1,2", "objective.goal=up")
+
+    assert (ended.status, len(ended.said)) == (2, 1)
+    assert "objective.goal must be minimise or maximise, found 'up'" in ended.said[0]
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_flags_of_hydra_may_stand_anywhere(gpu_pricer, tmp_path, before):
+    (tmp_path / "own/policy").mkdir(parents=True)
+    (tmp_path / "own/policy/mine.yaml").write_text("defaults: [profit]\nladder: null\n")
+    flags = ("--config-dir", "own", "-c", "job")
+
+    ended = gpu_pricer(*(flags if before else ()), "score", "policy=mine", *(() if before else flags), "seed=7")
+
+    assert (ended.status, ended.said) == (0, [])
+    assert ended.out.startswith("seed: 7\n")
+    assert "ladder: null" in ended.out
 
 
 def test_sweep_ends_with_its_first_failure(gpu_pricer, job):

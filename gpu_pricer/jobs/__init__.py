@@ -20,5 +20,7 @@ JOBS = {
     "explain": "one published price, derived",
     "evaluate": "held-out tests of the demand model and, on synthetic data, profit under the truth",
     "report": "one HTML page on a scored version, for the people who decide about it",
+    "config": "the settings of a job, each with the file that it comes from",
+    "tune": "a search for the settings with the best objective, each trial in a folder of its own",
     "run": "prepare, train, score, evaluate, publish and report, in order",
 }

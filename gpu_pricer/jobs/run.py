@@ -27,7 +27,16 @@ log = logging.getLogger(__name__)
 
 SETTINGS = {
     "prepare": (),
-    "train": ("split", "trainer", "model", "train.encoding", "train.segments", "train.export", "train.response"),
+    "train": (
+        "split",
+        "trainer",
+        "logger",
+        "model",
+        "train.encoding",
+        "train.segments",
+        "train.export",
+        "train.response",
+    ),
     "score": ("policy", "score", "fairness"),
     "evaluate": ("policy", "evaluate"),
     "publish": ("publish", "fairness", "report"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.jobs.run_record import HELD_OUT, MEMBERS, NAIVE
@@ -40,8 +40,10 @@ from gpu_pricer.network.segments.forming import (
 from gpu_pricer.network.segments.members import Members, period_to_price
 from gpu_pricer.network.storage.saved_network import write_network
 from gpu_pricer.network.training.average_household import adopt
-from gpu_pricer.network.training.fitting import ModelConfig, TrainerConfig, fit_network
+from gpu_pricer.network.training.fitting import ModelConfig, TrainerConfig, Workplace, fit_network
 from gpu_pricer.network.training.init_from import read_start, warn_of_foresight
+from gpu_pricer.network.training.lightning_module import DemandTraining
+from gpu_pricer.network.training.loggers import LoggerConfig, Settings
 from gpu_pricer.network.training.market import Market, learn_market
 from gpu_pricer.network.training.told import Told, read_told
 from gpu_pricer.tables.artefact import (
@@ -58,6 +60,9 @@ from gpu_pricer.tables.replacing import require_own, whole_or_absent
 
 log = logging.getLogger(__name__)
 
+RECORDED = ("model", "train", "split", "trainer")
+"""The parts of the configuration that the logger records with a training."""
+
 
 def inputs(config: DictConfig) -> list[Path]:
     """Return what `train` reads."""
@@ -73,6 +78,7 @@ class TrainSettings:
     init_from: the artefact or work folder whose network training starts from, if any. told: types and shocks, if any.
     seed, refit, resume, split, trainer: the configuration's values of that name.
     encoding, segments, export, response: those of train. model: the network and its training.
+    logger: records the training; recorded: the settings that it records.
     """
 
     demand: Path
@@ -90,6 +96,8 @@ class TrainSettings:
     model: ModelConfig
     trainer: TrainerConfig
     response: ResponseConfig
+    logger: LoggerConfig
+    recorded: Settings
 
 
 @dataclass(frozen=True)
@@ -118,17 +126,22 @@ def main(config: DictConfig) -> dict[str, object] | None:
                             Segments keep the ids of the artefact that they replace, as far as members stay
             paths.work/train/naive/   with instruments: the artefact whose price response takes prices as they are
             paths.work/train/members/   the demand of every user in the categories bought most, for `evaluate`
-            paths.work/train/   checkpoints, TensorBoard events, predictions of the held-out periods
+            paths.work/train/   checkpoints, predictions of the held-out periods, and what `logger` records there
+
+    logger=tensorboard records curves and settings (tensorboard --logdir work/train), logger=mlflow also the artefact,
+    and with logger.model=NAME a version of it in MLflow's registry. The record, run.json, has validation_loss: the
+    negative log likelihood per choice of the best epoch in the validation periods, by which trials are ranked.
 
     Example: gpu-pricer train model=tiny trainer=cpu train.segments.count=16
-    Watch:   tensorboard --logdir work/train
+             gpu-pricer train -m model.network.taste_width=4,8,16
     """
     settings = _settings(config)
     data = _load(settings)
     market = learn_market(data, settings.data, settings.response, settings.told)
-    network = _fit(data, market, settings)
-    if network is None:
+    fitted = _fit(data, market, settings)
+    if fitted.global_rank:  # one of the helpers of a distributed training
         return None
+    network = fitted.network
     network.set_support(price_support(data, settings.export.support))
     if data.calendar.validated_periods == data.calendar.count:
         (settings.work / HELD_OUT).unlink(missing_ok=True)
@@ -142,7 +155,8 @@ def main(config: DictConfig) -> dict[str, object] | None:
     visits = network.data.visits_before(network.data.calendar.count)
     segmentation = segmentation_of(membership, Members(network, period_to_price(network)), visits)
     _export(Trained(network, segmentation, response, quantities, data.calendar.last_trained), settings)
-    return {"artefact": read_artefact(settings.demand).fingerprint()}
+    settings.logger.keep(fitted.trainer.logger, settings.demand)
+    return {"artefact": read_artefact(settings.demand).fingerprint(), "validation_loss": fitted.best_loss}
 
 
 def _settings(config: DictConfig) -> TrainSettings:
@@ -166,7 +180,26 @@ def _settings(config: DictConfig) -> TrainSettings:
         model=ModelConfig(instantiate(config.model.network), instantiate(config.model.optimiser)),
         trainer=instantiate(config.trainer),
         response=instantiate(train.response),
+        logger=instantiate(config.logger),
+        recorded=_recorded(config),
     )
+
+
+def _recorded(config: DictConfig) -> Settings:
+    """Return the settings that tell one training from another, by dotted key; lists and nulls as text."""
+    found: Settings = {"seed": config.seed}
+    for part in RECORDED:
+        _flatten(part, OmegaConf.to_container(config[part], resolve=True), found)
+    return found
+
+
+def _flatten(key: str, entry: object, found: Settings) -> None:
+    if isinstance(entry, dict):
+        for name, value in entry.items():
+            if not name.startswith("_"):  # _target_ and its like are no settings
+                _flatten(f"{key}.{name}", value, found)
+    else:
+        found[key] = entry if isinstance(entry, str | int | float) else str(entry)
 
 
 def require_flags(train: DictConfig) -> None:
@@ -190,22 +223,13 @@ def _load(settings: TrainSettings) -> ChoiceData:
     return data
 
 
-def _fit(data: ChoiceData, market: Market, settings: TrainSettings) -> DemandNetwork | None:
-    """Return the trained network; None in all processes of a distributed training but the first."""
+def _fit(data: ChoiceData, market: Market, settings: TrainSettings) -> DemandTraining:
+    """Return the trained network; in all processes of a distributed training but the first it counts for nothing."""
     start = None if settings.init_from is None else read_start(settings.init_from)
     if start is not None:
         warn_of_foresight(start, data)
-    module = fit_network(
-        data,
-        market.household,
-        settings.model,
-        settings.trainer,
-        settings.work,
-        settings.seed,
-        settings.resume,
-        start,
-    )
-    return None if module.global_rank else module.network
+    place = Workplace(settings.work, settings.resume, settings.logger, settings.recorded)
+    return fit_network(data, market.household, settings.model, settings.trainer, place, settings.seed, start)
 
 
 def _respond(

@@ -37,7 +37,7 @@ from gpu_pricer.network.encoding.batches import Batch, IndexBatches
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.encoding.loading import load_choice_data
 from gpu_pricer.network.model.objective import batch_of, log_likelihood
-from gpu_pricer.network.training.fitting import ModelConfig, Plan, fit_network
+from gpu_pricer.network.training.fitting import ModelConfig, Plan, Workplace, fit_network
 from gpu_pricer.network.training.lightning_module import DemandTraining
 from gpu_pricer.network.training.market import learn_market
 from tests.bench.plain_rows import PlainBatch, as_batch, batches_of_choices, batches_of_offers, offer_table, utility_of
@@ -172,7 +172,8 @@ def train(data: ChoiceData, config: DictConfig, folder: Path) -> None:
     """Train as `gpu-pricer train` does, the average household included, on the canonical tables in folder/data."""
     household = learn_market(data, folder / "data", instantiate(config.train.response)).household
     model = ModelConfig(instantiate(config.model.network), instantiate(config.model.optimiser))
-    fit_network(data, household, model, instantiate(config.trainer), folder / "train", config.seed, resume=False)
+    place = Workplace(folder / "train", resume=False, logger=instantiate(config.logger), settings={})
+    fit_network(data, household, model, instantiate(config.trainer), place, config.seed)
 
 
 def trained_offers(folder: Path, data: ChoiceData) -> tuple[pl.DataFrame, Log]:

@@ -16,16 +16,29 @@ from typing import NamedTuple
 import polars as pl
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from tests.docs.conftest import SMALL_MODEL
 from tests.docs.pages import PAGES, ROOT, Command, command_of, commands, fences, spans
 
-LEARNING = ("train", "run")
+LEARNING = ("train", "tune", "run")
 """Jobs whose commands are composed, not run, unless they read the user's own tables."""
 
-SETTINGS = ("policy", "score", "frontier", "fairness", "publish", "evaluate", "run", "split")
+SETTINGS = (
+    "policy",
+    "score",
+    "frontier",
+    "fairness",
+    "publish",
+    "evaluate",
+    "run",
+    "split",
+    "objective",
+    "tune",
+    "logger",
+)
 """The parts of a configuration that become objects without any file, and then check their values."""
 
 QUICK = ["evaluate.plots=false", "evaluate.bootstrap.replicates=2"]
@@ -43,9 +56,10 @@ def job(gpu_pricer):
     """job(arguments) runs `gpu-pricer arguments` in the shop; a job that learns at length is only composed."""
 
     def run(arguments):
+        arguments = first_of_a_sweep(arguments) if "-m" in arguments else arguments
         name, overrides = arguments[0], arguments[1:]
         groups = {override.partition("=")[0] for override in overrides}
-        if {"--help", "--cfg"} & {*arguments}:
+        if {"--help", "--cfg", "completion"} & {*arguments}:
             smaller = []
         elif (name in LEARNING and not reads_own_tables(overrides)) or "evaluate=baselines" in overrides:
             require_settings(overrides)
@@ -57,6 +71,16 @@ def job(gpu_pricer):
         assert ended.status == 0, ended.said
 
     return run
+
+
+def first_of_a_sweep(arguments):
+    """The command of a sweep's first trial."""
+    name, *overrides = (argument for argument in arguments if argument != "-m")
+    parsed = OverridesParser.create().parse_overrides(overrides)
+    assert any(entry.is_sweep_override() for entry in parsed)
+    first = [next(entry.sweep_string_iterator()) if entry.is_sweep_override() else None for entry in parsed]
+    pairs = zip(parsed, first, strict=True)
+    return [name, *(entry.input_line if value is None else f"{entry.key_or_group}={value}" for entry, value in pairs)]
 
 
 def reads_own_tables(overrides):

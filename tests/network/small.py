@@ -8,7 +8,8 @@ from gpu_pricer.network.response.applying import ResponseConfig
 from gpu_pricer.network.response.controls import EndogeneityConfig
 from gpu_pricer.network.response.fit import FitConfig
 from gpu_pricer.network.segments.members import Members, period_to_price
-from gpu_pricer.network.training.fitting import ModelConfig, TrainerConfig, fit_network
+from gpu_pricer.network.training.fitting import ModelConfig, TrainerConfig, Workplace, fit_network
+from gpu_pricer.network.training.loggers import NoLogger
 from gpu_pricer.network.training.market import learn_market
 
 ENCODING = EncodingConfig(min_count=2, min_price_coverage=0.7)
@@ -18,6 +19,16 @@ RESPONSE = ResponseConfig(
     EndogeneityConfig(None, planned_promotions=True, folds=4), FitConfig(passes=40, tolerance=0.05), 0.7, 4, draws=0
 )
 CPU = TrainerConfig("cpu", devices=1, num_nodes=1, strategy="auto", precision="32-true")
+
+
+def fresh(folder):
+    """A folder for a training that starts afresh and is not recorded."""
+    return Workplace(folder, False, NoLogger(), {})
+
+
+def continued(folder):
+    """A folder for a training that goes on from its checkpoints and is not recorded."""
+    return Workplace(folder, True, NoLogger(), {})
 
 
 def all_members(network):
@@ -33,7 +44,5 @@ def mean_sensitivity_of_products(network):
 def trained_network(data, directory, folder, network=NETWORK, optimiser=OPTIMISER, start=None):
     """A network trained on the canonical tables in `directory`; its files go to `folder`."""
     household = learn_market(data, directory, RESPONSE).household
-    trained = fit_network(
-        data, household, ModelConfig(network, optimiser), CPU, folder, seed=0, resume=False, start=start
-    )
+    trained = fit_network(data, household, ModelConfig(network, optimiser), CPU, fresh(folder), seed=0, start=start)
     return trained.network.eval()

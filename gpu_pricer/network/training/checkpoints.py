@@ -11,6 +11,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from torch import nn
 
 from gpu_pricer.errors import first_line
+from gpu_pricer.network.training.loggers import EVENTS
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +69,6 @@ def _checked(path: Path, inputs: str, module: nn.Module) -> dict[str, Any]:
 
 def start_afresh(directory: Path) -> None:
     """Remove an earlier training's checkpoints and TensorBoard events."""
-    for leftover in ("checkpoints", "tensorboard"):
+    for leftover in ("checkpoints", EVENTS):
         shutil.rmtree(directory / leftover, ignore_errors=True)
     directory.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint
-from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.loggers import Logger
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -28,7 +28,9 @@ from gpu_pricer.network.training.average_household import AverageHousehold, adop
 from gpu_pricer.network.training.checkpoints import LAST, Stamp, checkpoint_to_resume, start_afresh
 from gpu_pricer.network.training.init_from import start_from
 from gpu_pricer.network.training.lightning_module import DemandTraining
+from gpu_pricer.network.training.loggers import BEST, LoggerConfig, Settings
 from gpu_pricer.network.training.loyalty_fitting import fit_loyalty
+from gpu_pricer.network.training.reporting import TellEpoch
 from gpu_pricer.network.training.stopping import StopAtSignal
 
 log = logging.getLogger(__name__)
@@ -72,6 +74,20 @@ class ModelConfig:
 
 
 @dataclass(frozen=True)
+class Workplace:
+    """The folder of a training, and what is recorded there.
+
+    directory receives checkpoints/. resume: go on from the last checkpoint there if it belongs to the same choices and
+    configuration; otherwise training starts afresh and logs so. logger: records the course, and `settings` with it.
+    """
+
+    directory: Path
+    resume: bool
+    logger: LoggerConfig
+    settings: Settings
+
+
+@dataclass(frozen=True)
 class Plan:
     """How many choices make a batch, which all processes share, and how many epochs there are."""
 
@@ -112,23 +128,20 @@ def fit_network(
     household: AverageHousehold,
     model: ModelConfig,
     trainer: TrainerConfig,
-    directory: Path,
+    place: Workplace,
     seed: int,
-    resume: bool,
     start: SavedNetwork | None = None,
 ) -> DemandTraining:
-    """Return the trained network of the epoch with the best validation, in a LightningModule.
+    """Return the trained network of the epoch with the best validation, in a LightningModule, which tells its loss.
 
     Where no epoch predicts the validation periods better than what gradients start from, which is the average household
     with loyalty and the tastes of `start`, it is that.
-    household: of the trained periods. directory receives checkpoints/ and TensorBoard's events.
-    resume: go on from the last checkpoint in the directory if it belongs to the same choices and configuration;
-    otherwise training starts afresh and logs so.
+    household: of the trained periods.
     start: a network of other tables, whose parameters training starts from where they fit.
-    Raise Interrupted after a signal, once a checkpoint is written.
+    Raise Interrupted after a signal, once a checkpoint is written, and Pruned where a search ends the training.
     """
     pl.seed_everything(seed, workers=True, verbose=False)
-    optimiser = model.optimiser
+    directory, optimiser = place.directory, model.optimiser
     module = DemandTraining(data, model.network, optimiser, seed)
     if start is not None:
         start_from(start, module.network)
@@ -149,31 +162,38 @@ def fit_network(
     known = f"{data.fingerprint()} {household.fingerprint()} {model} {trainer} {seed} {origin}"
     inputs = hashlib.sha256(known.encode()).hexdigest()
     stop = StopAtSignal(directory / "checkpoints" / LAST)
-    callbacks = [checkpoint, Stamp(inputs), stop, _AdvanceEpoch(batches), LearningRateMonitor("step")]
+    callbacks = [checkpoint, Stamp(inputs), stop, _AdvanceEpoch(batches), TellEpoch()]
     with _without_harmless_warnings():
-        engine = _engine(trainer, plan.epochs, directory, len(batches), callbacks)
-    resumed = checkpoint_to_resume(checkpoint, inputs, module) if resume else None
+        engine = _engine(trainer, plan.epochs, place, len(batches), callbacks)
+    resumed = checkpoint_to_resume(checkpoint, inputs, module) if place.resume else None
     if engine.is_global_zero and resumed is None:
         start_afresh(directory)
+    place.logger.describe(engine.logger, place.settings)
     _fit(engine, module, batches, judged, resumed)
     stop.end()
-    module.load_state_dict(_best(checkpoint, plain, plain_loss))
+    parameters, module.best_loss = _best(checkpoint, plain, plain_loss)
+    module.load_state_dict(parameters)
+    if engine.logger is not None:
+        engine.logger.log_metrics({BEST: module.best_loss}, engine.global_step)
     module.network.data = data  # on_fit_start replaced it by a copy on the device
     return module.cpu().eval()
 
 
-def _best(checkpoint: ModelCheckpoint, start: dict[str, Tensor], start_loss: float) -> dict[str, Tensor]:
-    """Return the parameters of the best epoch, or those that gradients started from where no epoch predicts better."""
+def _best(checkpoint: ModelCheckpoint, start: dict[str, Tensor], start_loss: float) -> tuple[dict[str, Tensor], float]:
+    """Return the parameters and the validation loss of the best epoch.
+
+    Where no epoch predicts better than what gradients started from, it is that.
+    """
     loss = float(checkpoint.best_model_score or 0)
     if loss < start_loss:
         log.info("validation log loss %.5f, %.5f before gradients", loss, start_loss)
         found = torch.load(checkpoint.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
-        return dict(found)
+        return dict(found), loss
     log.warning(
         "learning tastes does not pay: validation log loss %.5f, %.5f before; loyalty and response stay as they are",
         loss, start_loss,
     )  # fmt: skip
-    return start
+    return start, start_loss
 
 
 def _sample(index: Tensor, most: int, seed: int) -> Tensor:
@@ -185,10 +205,12 @@ def _sample(index: Tensor, most: int, seed: int) -> Tensor:
 def _engine(
     trainer: TrainerConfig,
     epochs: int,
-    directory: Path,
+    place: Workplace,
     batches: int,
     callbacks: list[pl.Callback],
 ) -> pl.Trainer:
+    logger: Logger | None = place.logger.start(place.directory)
+    monitors = [] if logger is None else [LearningRateMonitor("step")]
     return pl.Trainer(
         accelerator=trainer.accelerator,
         devices=trainer.devices,
@@ -196,10 +218,10 @@ def _engine(
         strategy=trainer.strategy,
         precision=trainer.precision,  # type: ignore[arg-type]
         max_epochs=epochs,
-        logger=TensorBoardLogger(directory, name="tensorboard", version=""),
-        callbacks=callbacks,
+        logger=logger or False,
+        callbacks=[*callbacks, *monitors],
         # Under Slurm, Lightning goes on from any hpc_ckpt_* here; training that starts afresh empties this folder.
-        default_root_dir=directory / "checkpoints",
+        default_root_dir=place.directory / "checkpoints",
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
         enable_progress_bar=sys.stderr.isatty() and logging.getLogger().isEnabledFor(logging.INFO),

@@ -1,5 +1,6 @@
 """One optimisation step and one validation of the demand network, in Lightning's terms."""
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -23,6 +24,7 @@ class DemandTraining(pl.LightningModule):
         self.optimiser = optimiser
         self.seed, self.draws = seed, torch.Generator()
         self.resumed_draws: Tensor | None = None
+        self.best_loss = math.nan  # validation loss of the parameters, once training has ended
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the state of the draws, for training that resumes within an epoch; of the first process if several."""

@@ -8,19 +8,22 @@ from pathlib import Path
 import pytest
 import torch
 
-from gpu_pricer.errors import Interrupted
+from gpu_pricer.errors import Interrupted, Pruned
 from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, gather_batch
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.model.likelihood import log_probability
 from gpu_pricer.network.training import fitting as training
 from gpu_pricer.network.training.fitting import ModelConfig, Plan, fit_network
 from gpu_pricer.network.training.market import learn_market
+from gpu_pricer.network.training.reporting import told_every_epoch
 from tests.cluster.environment import SLURM
 from tests.network.small import (
     CPU,
     NETWORK,
     OPTIMISER,
     RESPONSE,
+    continued,
+    fresh,
     mean_sensitivity_of_products,
     trained_network,
 )
@@ -87,7 +90,7 @@ SAMPLED = ModelConfig(NETWORK, replace(OPTIMISER, max_alternatives=3, steps=250)
 
 @pytest.fixture(scope="module")
 def uninterrupted(market, household, tmp_path_factory):
-    return fit_network(market[1], household, SAMPLED, CPU, tmp_path_factory.mktemp("whole"), seed=1, resume=False)
+    return fit_network(market[1], household, SAMPLED, CPU, fresh(tmp_path_factory.mktemp("whole")), seed=1)
 
 
 def end_in_the_middle(market, household, folder, monkeypatch, cut, error):
@@ -95,7 +98,7 @@ def end_in_the_middle(market, household, folder, monkeypatch, cut, error):
     with monkeypatch.context() as patch:
         patch.setattr(training, "DemandTraining", cut)
         with pytest.raises(error):
-            fit_network(market[1], household, SAMPLED, CPU, folder, seed=1, resume=False)
+            fit_network(market[1], household, SAMPLED, CPU, fresh(folder), seed=1)
 
 
 @pytest.mark.parametrize("way", ["a lost machine", "a signal within an epoch", "a signal at the end of an epoch"])
@@ -106,7 +109,7 @@ def test_a_resumed_training_ends_where_an_uninterrupted_one_does(
     end_in_the_middle(market, household, tmp_path, monkeypatch, cut, error)
 
     with caplog.at_level("INFO"):
-        resumed = fit_network(market[1], household, SAMPLED, CPU, tmp_path, seed=1, resume=True)
+        resumed = fit_network(market[1], household, SAMPLED, CPU, continued(tmp_path), seed=1)
 
     assert "training goes on from" in caplog.text
     for name, value in uninterrupted.state_dict().items():
@@ -172,7 +175,7 @@ def test_training_starts_afresh_where_no_checkpoint_can_be_resumed(
     damage(tmp_path / "checkpoints" / name)
 
     with caplog.at_level("WARNING", "gpu_pricer.network.training.checkpoints"):
-        again = fit_network(market[1], household, config, CPU, tmp_path, seed=1, resume=True)
+        again = fit_network(market[1], household, config, CPU, continued(tmp_path), seed=1)
 
     (said,) = [record.getMessage() for record in caplog.records if "checkpoints" in record.name]
     assert reason in said
@@ -187,7 +190,7 @@ def test_a_training_that_had_ended_is_resumed_without_a_step(market, household, 
     point_at(tmp_path / "checkpoints")
     monkeypatch.setattr(training, "DemandTraining", _LostInAnyStep)
 
-    again = fit_network(market[1], household, config, CPU, tmp_path, seed=1, resume=True)
+    again = fit_network(market[1], household, config, CPU, continued(tmp_path), seed=1)
 
     for key, value in whole.state_dict().items():
         torch.testing.assert_close(again.state_dict()[key], value)
@@ -197,7 +200,7 @@ def test_a_training_that_had_ended_is_resumed_without_a_step(market, household, 
 def trained_once(market, household, tmp_path_factory):
     """A folder in which a short training has ended, its configuration, and what it returned."""
     folder, config = tmp_path_factory.mktemp("once"), ModelConfig(NETWORK, replace(OPTIMISER, steps=10))
-    return folder, config, fit_network(market[1], household, config, CPU, folder, seed=1, resume=False)
+    return folder, config, fit_network(market[1], household, config, CPU, fresh(folder), seed=1)
 
 
 def point_at(checkpoints):
@@ -212,7 +215,7 @@ def test_training_starts_afresh_in_a_folder_that_was_moved(market, household, tr
     folder, config, _ = trained_once
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
 
-    fit_network(market[1], household, config, CPU, tmp_path, seed=1, resume=True)
+    fit_network(market[1], household, config, CPU, continued(tmp_path), seed=1)
 
     assert f"last.ckpt was written in {folder / 'checkpoints'}: training starts afresh" in caplog.text
 
@@ -221,7 +224,7 @@ def test_a_checkpoint_of_another_configuration_is_not_resumed(market, household,
     folder, config, _ = trained_once
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
 
-    fit_network(market[1], household, config, CPU, tmp_path, seed=2, resume=True)
+    fit_network(market[1], household, config, CPU, continued(tmp_path), seed=2)
 
     assert "last.ckpt is of other choices or another configuration: training starts afresh" in caplog.text
 
@@ -235,9 +238,24 @@ def test_lightning_goes_on_from_nothing_of_its_own_under_slurm(market, household
     monkeypatch.chdir(tmp_path)
     config = ModelConfig(NETWORK, replace(OPTIMISER, steps=10))
 
-    fit_network(market[1], household, config, CPU, Path("train"), seed=1, resume=True)
+    fit_network(market[1], household, config, CPU, continued(Path("train")), seed=1)
 
     assert (tmp_path / "hpc_ckpt_1.ckpt").read_text() == "another job's"
+
+
+def test_whoever_listens_hears_every_epoch_and_can_end_the_training(market, household, tmp_path):
+    heard = []
+
+    def listen(epoch, loss):
+        heard.append((epoch, loss))
+        if epoch == 1:
+            raise Pruned(loss)
+
+    with told_every_epoch(listen), pytest.raises(Pruned) as pruned:
+        fit_network(market[1], household, SAMPLED, CPU, fresh(tmp_path), seed=1)
+
+    assert [epoch for epoch, _ in heard] == [0, 1]
+    assert pruned.value.loss == heard[1][1]
 
 
 @pytest.mark.parametrize("choices", [30, 2_000, 300_000, 50_000_000])

@@ -17,7 +17,7 @@ from gpu_pricer.network.training.fitting import ModelConfig, fit_network
 from gpu_pricer.network.training.init_from import read_start, start_from, warn_of_foresight
 from gpu_pricer.network.training.market import learn_market
 from tests.canonical import SPLIT, write_canonical
-from tests.network.small import CPU, ENCODING, NETWORK, OPTIMISER, RESPONSE
+from tests.network.small import CPU, ENCODING, NETWORK, OPTIMISER, RESPONSE, fresh
 
 ONE_SEGMENT = Segmentation(np.zeros(300, np.int64), np.zeros((1, 3)), price_spread=0.2)
 
@@ -26,7 +26,7 @@ def validation_loss(data, tables, directory, steps, start=None):
     """The validation log loss that training logs last, and the network; tables: folder of the data."""
     household = learn_market(data, tables, RESPONSE).household
     model = ModelConfig(NETWORK, replace(OPTIMISER, steps=steps))
-    module = fit_network(data, household, model, CPU, directory, seed=3, resume=False, start=start)
+    module = fit_network(data, household, model, CPU, fresh(directory), seed=3, start=start)
     return float(module.trainer.callback_metrics["validation/log_loss"]), module.network
 
 
