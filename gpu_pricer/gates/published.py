@@ -7,7 +7,7 @@ import polars as pl
 
 from gpu_pricer.errors import InputError, first_line
 from gpu_pricer.tables.price_moves import published_cells
-from gpu_pricer.tables.price_table import scan_prices
+from gpu_pricer.tables.price_table import products_in, scan_prices
 
 
 class Published(NamedTuple):
@@ -30,8 +30,10 @@ class Published(NamedTuple):
         products: ids as text. Only the files that hold them are read: a table of 100 million cells has 25.
         """
         wanted = self.products.join(products.unique().to_frame("product_id"), on="product_id", how="semi")
-        files = wanted["file"].unique().sort().to_list()
-        return published_cells([Path(file) for file in files], wanted["product_id"])
+        files = wanted["file"].unique().sort()
+        held = self.products.filter(pl.col("file").is_in(files.implode()))
+        needed = None if held.height == wanted.height else wanted["product_id"]
+        return published_cells([Path(file) for file in files], needed)
 
 
 def read_published(prices: Path, run: str) -> Published:
@@ -43,15 +45,17 @@ def read_published(prices: Path, run: str) -> Published:
     try:
         metadata = pl.read_parquet_metadata(min(folder.glob("*.parquet")))
         rows = scan_prices(folder)
-        held = pl.scan_parquet(folder / "*.parquet", include_file_paths="file")
-        products = held.select(pl.col("product_id").cast(pl.String), "file").unique().collect(engine="streaming")
+        held = [
+            products_in(file).cast(pl.String).to_frame("product_id").with_columns(file=pl.lit(str(file)))
+            for file in sorted(folder.glob("*.parquet"))
+        ]
         return Published(
             folder=folder,
             run=run,
             columns=columns_of(rows.collect_schema()),
             currency=metadata["currency"],
             artefact=metadata["artefact"],
-            products=products,
+            products=pl.concat(held),
         )
     except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
         raise InputError(

@@ -30,7 +30,9 @@ def price_moves(
     """
     cells = _with_before(_cells(table), published)
     move, change = ((pl.col("price") / pl.col(name) - 1).abs() for name in ("today", "before"))
-    return cells.with_columns(beyond=_beyond(cells, move_range)).group_by("product_id").agg(
+    run = pl.col("product_id").rle_id().set_sorted()  # numbers in order group in a third of the time of texts
+    runs = cells.with_columns(_beyond(cells, move_range).alias("beyond"), run=run).group_by("run").agg(
+        pl.col("product_id").first(),
         cells=pl.len(),
         moved=(pl.col("price") != pl.col("today")).sum(),
         move=move.sum(),
@@ -40,20 +42,22 @@ def price_moves(
         far=(change > far).sum(),
         change=change.sum(),
     )  # fmt: skip
+    return runs.drop("run").group_by("product_id").agg(pl.all().sum())
 
 
-def published_cells(files: Sequence[Path], products: pl.Series) -> pl.DataFrame:
+def published_cells(files: Sequence[Path], products: pl.Series | None) -> pl.DataFrame:
     """Return product_id and segment_id as text, and the price `before`, of every cell of products in some files.
 
-    products: ids as text.
+    products: ids as text, None for all.
     """
     if not files:
         return pl.DataFrame(schema=dict.fromkeys(CELL, pl.String) | {"before": pl.Float64})
     cells = cells_of(pl.scan_parquet([*files]), pl.String())
     cells = cells.select(pl.col(CELL).cast(pl.String), before=pl.col("price").cast(pl.Float64))
-    return cells.join(
-        products.to_frame("product_id").lazy(), on="product_id", how="semi", maintain_order="left"
-    ).collect(engine="streaming")
+    if products is not None:
+        wanted = products.to_frame("product_id").lazy()
+        cells = cells.join(wanted, on="product_id", how="semi", maintain_order="left")
+    return cells.collect(engine="streaming")
 
 
 def _with_before(cells: pl.DataFrame, published: pl.DataFrame | None) -> pl.DataFrame:

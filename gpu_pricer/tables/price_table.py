@@ -10,6 +10,7 @@ import polars as pl
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.durable import sync
+from gpu_pricer.tables.low_memory import are_unique
 from gpu_pricer.tables.parquet_file import Column, write_parquet
 from gpu_pricer.tables.parquet_pages import ColumnChunk
 from gpu_pricer.tables.replacing import whole_or_absent
@@ -92,7 +93,7 @@ class PriceTable(dy.Schema):
 
     @dy.rule()
     def cell_is_unique(cls) -> pl.Expr:
-        return pl.struct("product_id", "segment_id").is_unique()
+        return are_unique("product_id", "segment_id")
 
     @dy.rule()
     def binding_is_a_rule(cls) -> pl.Expr:
@@ -174,6 +175,12 @@ def write_prices(
 def scan_prices(folder: Path) -> pl.LazyFrame:
     """Return a lazy frame over the price table's files in a folder, such as prices/_current."""
     return pl.scan_parquet(folder / "*.parquet")
+
+
+def products_in(path: Path) -> pl.Series:
+    """Return the ids of the products of one file, each once; a sorted file's runs of equal ids are not hashed."""
+    runs = pl.col("product_id").rle().struct.field("value").unique().alias("product_id")
+    return pl.scan_parquet(path).select(runs).collect().to_series()
 
 
 def scan_cells(folder: Path, segment_id: pl.DataType) -> pl.LazyFrame:

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from gpu_pricer.tables import low_memory
-from gpu_pricer.tables.low_memory import add_rows, is_unique, rows_of
+from gpu_pricer.tables.low_memory import add_rows, are_unique, is_unique, rows_of
 
 
 @pytest.mark.parametrize("dtype", [pl.String, pl.Int64])
@@ -29,6 +29,26 @@ def test_unique_values_are_those_that_polars_finds(values):
     found = table.select(is_unique("id")).to_series()
 
     assert found.to_list() == table["id"].is_unique().to_list()
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        [("a", 1), ("a", 2), ("b", 1)],
+        [("a", 1), ("a", 1), ("b", 1)],
+        [("b", 1), ("a", 1), ("b", 1)],
+        [("b", 1), ("a", 2), ("a", 1)],
+        [("a", None), ("a", 1), (None, 1), (None, 1)],
+        [("a", 1)],
+        [],
+    ],
+)
+def test_unique_pairs_are_those_that_polars_finds(pairs):
+    table = pl.DataFrame(pairs, schema={"id": pl.String, "number": pl.Int64}, orient="row")
+
+    found = table.select(are_unique("id", "number")).to_series()
+
+    assert found.to_list() == table.select(pl.struct("id", "number").is_unique()).to_series().to_list()
 
 
 @pytest.mark.parametrize("height", [0, 1, 6, 7])
