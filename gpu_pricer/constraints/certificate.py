@@ -103,19 +103,21 @@ def certificate_of(
     today: np.ndarray,
     product_limits: ProductLimits | None,
     currency: str,
+    tolerance: float = 0.0,
 ) -> Certificate:
     """Return the certificate of a solution.
 
     constraints: the K constraints that are not per product; today [K, 4]: the sums of their slices at
     today's prices; currency: of all amounts. A shadow_price is what a limit looser by one (unit, currency unit, or 1.0
-    of a ratio) would add to the objective.
+    of a ratio) would add to the objective. tolerance: the share of its scale by which a limit may be missed.
     """
     sums = solution.sums.covered.sum(axis=0)
     entries = {
         name: _entry(constraint, today[k], sums[k], solution, k)
         for k, (name, constraint) in enumerate(constraints.items())
     }
-    is_missed = (solution.linear_constraints.violation(solution.achieved) > EXACT).any()
+    violation = solution.linear_constraints.violation(solution.achieved)
+    is_missed = (violation > max(EXACT, tolerance)).any()
     is_short = product_limits is not None and product_limits.exceeded().height > 0
     status = MISSED if is_missed or is_short else RELAXED if solution.is_relaxed.any() else MET
     summary = {
@@ -127,6 +129,7 @@ def certificate_of(
         "constraints": entries,
         "stock": None if product_limits is None else product_limits.summary(),
         "costs": None,
+        "kept": None,
         "passes": solution.passes,
         "start": {"multiplier": dict(zip(constraints, solution.start.multiplier.tolist(), strict=True))},
     }

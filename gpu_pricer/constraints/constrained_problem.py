@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from gpu_pricer.constraints.category_sums import KnownCategories
 from gpu_pricer.constraints.certificate import Certificate, ProductLimits, certificate_of
 from gpu_pricer.constraints.linear_constraints import linear_constraints_of, objective_weights
 from gpu_pricer.constraints.solver import ROUNDING, Solution, Solver
@@ -61,9 +62,17 @@ class ConstrainedPrices:
 class ConstrainedProblem:
     """A pricing problem with its constraints, to be solved for one objective or for several."""
 
-    def __init__(self, problem: PricingProblem, constraints: Constraints, market: MarketData, backend: str) -> None:
+    def __init__(
+        self,
+        problem: PricingProblem,
+        constraints: Constraints,
+        market: MarketData,
+        backend: str,
+        known: KnownCategories | None = None,
+    ) -> None:
         """Evaluate the constraints' conditions, and the sums at today's prices.
 
+        known: the categories of which an earlier version's record has the sums, which are not evaluated.
         InputError for constraints that do not fit the market, for a demand without an outside option, whose number of
         purchases no price can change, and for conditions on segments beside bounds.max_segment_ratio.
         """
@@ -81,8 +90,12 @@ class ConstrainedProblem:
                 "constraints must cover every segment alike beside bounds.max_segment_ratio, found a condition that "
                 "reads a column of the segments: name products only, or set bounds.max_segment_ratio to null"
             )
-        self.subproblems = LagrangianSubproblems(problem, slices, backend)
+        self.earlier = None if known is None else known.read(problem.products, list(self.on_sums))
+        self.is_evaluated = np.ones(problem.category_count, np.bool_) if known is None else ~known.is_known
+        self.subproblems = LagrangianSubproblems(problem, slices, backend, self.is_evaluated)
         self.sales_today = self.subproblems.evaluate_today()
+        if self.earlier is not None:
+            self.sales_today += self.earlier.today
         self.today, self.covered_today = self.sales_today.total.sum(axis=0), self.sales_today.covered.sum(axis=0)
         self.linear_constraints = linear_constraints_of(self.on_sums, self.covered_today)
         self.unit_limit = unit_limits(constraints, products)
@@ -91,9 +104,12 @@ class ConstrainedProblem:
         """Return the best prices found for the objective's weights of units, revenue, cost and base revenue [4]."""
         stock = stock_of(self.subproblems.problem, objective, self.unit_limit)
         solver = Solver(self.subproblems, objective, self.linear_constraints, stock, self.sales_today)
-        solution = solver.solve(start)
+        return self.certified(solver.solve(start))
+
+    def certified(self, solution: Solution, tolerance: float = 0.0) -> ConstrainedPrices:
+        """Return the prices of a solution with their certificate; tolerance: see certificate_of."""
         limits = self._product_limits(solution)
-        certificate = certificate_of(solution, self.on_sums, self.covered_today, limits, self.currency)
+        certificate = certificate_of(solution, self.on_sums, self.covered_today, limits, self.currency, tolerance)
         return ConstrainedPrices(solution, certificate)
 
     def certify(

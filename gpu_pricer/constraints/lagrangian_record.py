@@ -30,6 +30,14 @@ class RecordedLagrangian(NamedTuple):
     constraints: Constraints
 
 
+class RecordedMultipliers(NamedTuple):
+    """The K constraints on sums by name, their coefficients [K, 4], and multipliers [I, K] as in LagrangianWeights."""
+
+    constraints: Constraints
+    coefficient: np.ndarray
+    multiplier: np.ndarray
+
+
 def write_lagrangian(lagrangian: RecordedLagrangian, product_id: pl.Series, folder: Path) -> None:
     """Write the Lagrangian into the record of a version; product_id [P]: the products in the problem's order."""
     weights, constraints = lagrangian
@@ -53,6 +61,25 @@ def read_lagrangian(
     problem, objective, market: those that the version was scored from. InputError where the record has no Lagrangian,
     as in versions that were scored before it was kept, or a broken one.
     """
+    multipliers = read_multipliers(folder)
+    iterates = read_iterates(folder, problem.products.product_id)
+    missing = iterates.filter(pl.col("iterate").is_null() | pl.col("stock_price").is_null())
+    if missing.height:
+        found = f"none of {missing.height} products, such as {missing['product_id'][0]}"
+        raise InputError(f"{folder / ITERATES} must hold the iterate of every product, found {found}: score again")
+    weights = LagrangianWeights(
+        objective=objective_weights(objective),
+        slices=market.slices(problem, multipliers.constraints),
+        coefficient=multipliers.coefficient,
+        multiplier=multipliers.multiplier,
+        iterate=iterates["iterate"].to_numpy(),
+        stock_price=iterates["stock_price"].to_numpy(),
+    )
+    return RecordedLagrangian(weights, multipliers.constraints)
+
+
+def read_multipliers(folder: Path) -> RecordedMultipliers:
+    """Return the constraints and multipliers in a version's record; InputError as read_lagrangian."""
     path = folder / LAGRANGIAN
     if not path.is_file():
         raise InputError(
@@ -63,33 +90,28 @@ def read_lagrangian(
         content = json.loads(path.read_text())
         constraints = {name: Constraint(**entry) for name, entry in content["constraints"].items()}
         coefficient = np.array(content["coefficient"], np.float64).reshape(len(constraints), 4)
-        multiplier = np.array(content["multiplier"], np.float64).reshape(-1, len(constraints))
-        iterates = _of_products(pl.read_parquet(folder / ITERATES), problem.products.product_id)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, pl.exceptions.PolarsError) as error:
+        multiplier = np.array(content["multiplier"], np.float64).reshape(len(content["multiplier"]), len(constraints))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise InputError(
-            f"{path} and {ITERATES} must be what `gpu-pricer score` wrote, found: {first_line(error)}: score again"
+            f"{path} must be what `gpu-pricer score` wrote, found: {first_line(error)}: score again"
         ) from error
-    weights = LagrangianWeights(
-        objective=objective_weights(objective),
-        slices=market.slices(problem, constraints),
-        coefficient=coefficient,
-        multiplier=multiplier,
-        iterate=iterates["iterate"].to_numpy(),
-        stock_price=iterates["stock_price"].to_numpy(),
-    )
-    return RecordedLagrangian(weights, constraints)
+    return RecordedMultipliers(constraints, coefficient, multiplier)
+
+
+def read_iterates(folder: Path, product_id: pl.Series) -> pl.DataFrame:
+    """Return product_id, iterate and stock_price of products [P], null for those that the record does not know."""
+    path = folder / ITERATES
+    try:
+        table = product_id.to_frame("product_id")
+        joined = table.join(pl.read_parquet(path), on="product_id", how="left", maintain_order="left")
+        return joined.cast({"iterate": pl.Int64, "stock_price": pl.Float64})
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise InputError(
+            f"{path} must be what `gpu-pricer score` wrote, found: {first_line(error)}: score again"
+        ) from error
 
 
 def clear_lagrangian(folder: Path) -> None:
     """Remove the Lagrangian that an earlier scoring into the same folder left of other prices."""
     for name in (LAGRANGIAN, ITERATES):
         (folder / name).unlink(missing_ok=True)
-
-
-def _of_products(iterates: pl.DataFrame, product_id: pl.Series) -> pl.DataFrame:
-    """Return iterate and stock_price of the products [P]; ValueError where one is missing."""
-    joined = product_id.to_frame("product_id").join(iterates, on="product_id", how="left", maintain_order="left")
-    missing = joined.filter(pl.col("iterate").is_null() | pl.col("stock_price").is_null())
-    if missing.height:
-        raise ValueError(f"no iterate of {missing.height} products, such as {missing['product_id'][0]}")
-    return joined

@@ -74,9 +74,10 @@ class Solution:
     lagrangian: the Lagrangian whose best prices these are.
     linear_constraints: the inequalities to meet, relaxed ones with their eased right-hand sides.
     is_relaxed bool [K]: which inequalities were eased.
-    sums: the sales at the prices, in float64.
+    sums: the sales at the prices, in float64. sales_today: at today's prices.
     rationed [P]: units that demand asks for and stock cannot serve even at the highest price.
     objective: in currency, without what the rationed units would earn.
+    category_bound [G]: in currency; the most that each category can add to the Lagrangian at `start`.
     bound: in currency; no prices that meet the constraints have a higher objective.
     start: the multipliers and shadow prices found, from which the next search can start.
     passes: how often all cells were computed.
@@ -86,8 +87,10 @@ class Solution:
     linear_constraints: LinearConstraints
     is_relaxed: np.ndarray
     sums: SalesSums
+    sales_today: SalesSums
     rationed: np.ndarray
     objective: float
+    category_bound: np.ndarray
     bound: float
     start: Start
     passes: int
@@ -116,7 +119,7 @@ class Solver:
     ) -> None:
         """objective [4]: weights of units, revenue, cost, base revenue; today: the sales at today's prices."""
         self.subproblems, self.objective, self.stock = subproblems, objective, stock
-        self.linear_constraints = linear_constraints
+        self.linear_constraints, self.today = linear_constraints, today
         self.scale = max(abs(float(today.total.sum(axis=0) @ objective)), LEAST_SCALE)
         self.search = StockSearch(stock, subproblems.problem.products.today / CENTS)
         self.block = blocks_of((today.covered != 0).any(axis=2))
@@ -321,12 +324,39 @@ class Solver:
         constraints, stock_price = self.linear_constraints, self.search.price
         z = np.where(self._is_movable(), self._best().z, 0.0)
         multiplier, rationed = self._multiplier(z), self.stock.rationed(sums.units, stock_price)
-        bound = (
-            self.subproblems.compute_bound(self._lagrangian(z[None]))
-            + self.stock.limit_value(stock_price)
-            - float(multiplier @ constraints.required)
+        category_bound = self.subproblems.category_bounds(self._lagrangian(z[None]))
+        start = Start(multiplier, stock_price)
+        objective = objective_at(self.objective, sums, rationed, self.stock)
+        return Solution(
+            lagrangian=lagrangian,
+            linear_constraints=constraints,
+            is_relaxed=is_relaxed,
+            sums=sums,
+            sales_today=self.today,
+            rationed=rationed,
+            objective=objective,
+            category_bound=category_bound,
+            bound=dual_bound(category_bound, start, constraints, self.stock, objective),
+            start=start,
+            passes=self.subproblems.passes,
         )
-        objective = float((sums.total @ self.objective).sum() - rationed @ self.stock.highest_price)
-        bound += ROUNDING * abs(objective)
-        start, passes = Start(multiplier, stock_price), self.subproblems.passes
-        return Solution(lagrangian, constraints, is_relaxed, sums, rationed, objective, bound, start, passes)
+
+
+def objective_at(objective: np.ndarray, sums: SalesSums, rationed: np.ndarray, stock: Stock) -> float:
+    """Return the objective in currency, without what the rationed units [P] would earn.
+
+    objective [4]: weights of units, revenue, cost and base revenue.
+    """
+    return float((sums.total @ objective).sum() - rationed @ stock.highest_price)
+
+
+def dual_bound(
+    category_bound: np.ndarray, start: Start, constraints: LinearConstraints, stock: Stock, objective: float
+) -> float:
+    """Return an objective in currency that no prices which meet the constraints exceed (weak duality).
+
+    category_bound [G]: of the Lagrangian at the multipliers and shadow prices of `start`, see category_bounds.
+    objective: in currency, by which rounding is allowed for.
+    """
+    most = float(category_bound.sum()) + stock.limit_value(start.stock_price)
+    return most - float(start.multiplier @ constraints.required) + ROUNDING * abs(objective)

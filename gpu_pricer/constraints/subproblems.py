@@ -9,7 +9,7 @@ import numpy as np
 from gpu_pricer.policy.slices import Slices
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
 from gpu_pricer.pricing.tiles.lagrangian import LagrangianWeights, price_under_lagrangian
-from gpu_pricer.pricing.tiling import tiles_of
+from gpu_pricer.pricing.tiling import ranges_of, tiles_of
 from gpu_pricer.tables.price_table import CENTS
 from kernels import Totals, choice_totals, in_double, price_totals
 
@@ -33,6 +33,10 @@ class SalesSums:
     covered: np.ndarray
     units: np.ndarray
 
+    def __add__(self, other: "SalesSums") -> "SalesSums":
+        """Return the sums of two parts of the assortment that have no category in common."""
+        return SalesSums(self.total + other.total, self.covered + other.covered, self.units + other.units)
+
 
 class CellBlock(NamedTuple):
     """The cells of one kernel call: a class of segments (its number and members) × the products of some categories.
@@ -49,15 +53,24 @@ class CellBlock(NamedTuple):
 class LagrangianSubproblems:
     """A pricing problem, to be evaluated under one Lagrangian after another.
 
-    passes: the number of computations of all cells so far.
+    passes: the number of computations of all its cells so far.
     """
 
-    def __init__(self, problem: PricingProblem, slices: Slices, backend: str) -> None:
+    def __init__(
+        self, problem: PricingProblem, slices: Slices, backend: str, is_evaluated: np.ndarray | None = None
+    ) -> None:
+        """is_evaluated bool [G]: the categories to evaluate, None for all; the sums of the others are 0."""
         self.problem, self.slices, self.backend = problem, slices, backend
         self.passes = 0
         self._category_value: dict[tuple[int, int], np.ndarray] = {}
         products_at_once = CELLS_AT_ONCE // max(len(problem.segments.segment_id), 1)
-        self._tiles = tiles_of(problem.products.category_start, products_at_once)
+        start = problem.products.category_start
+        everything = [(0, problem.category_count)]
+        self._tiles = [
+            (first + a, first + b)
+            for first, end in (everything if is_evaluated is None else ranges_of(is_evaluated))
+            for a, b in tiles_of(start[first : end + 1], products_at_once)
+        ]
 
     def evaluate_today(self) -> SalesSums:
         """Return the sums at today's prices, in float64; one pass."""
@@ -85,20 +98,20 @@ class LagrangianSubproblems:
             value += float(found.bound.sum()) / CENTS
         return sums, value
 
-    def compute_bound(self, lagrangian: LagrangianWeights) -> float:
-        """Return an upper bound of the Lagrangian over all prices, in currency; one pass.
+    def category_bounds(self, lagrangian: LagrangianWeights) -> np.ndarray:
+        """Return an upper bound of each category's part of the Lagrangian over all prices, in currency [G]; one pass.
 
         The bound is Σ visits · max(R, F(R)) in float64, without bounds.max_segment_ratio, which only lowers the best.
         """
-        bound = 0.0
+        bounds = np.zeros(self.problem.category_count)
         for block in self._blocks():
             demand = in_double(self.problem.demand.tile(block.products.start, block.products.stop, block.members))
             inputs = lagrangian.inputs(self.problem, block.class_number, block.categories, None, np.float64)
             known = self._category_value.get((block.class_number, block.categories[0]))
             start = None if known is None else known.astype(np.float64)
             found = price_totals(demand, inputs, self.problem.segments.visits[block.members], "cpu", start)
-            bound += float(found.bound.sum()) / CENTS
-        return bound
+            bounds[slice(*block.categories)] += found.bound.sum(axis=1) / CENTS
+        return bounds
 
     def evaluate(self, lagrangian: LagrangianWeights) -> SalesSums:
         """Return the sums in float64 at the very prices that scoring writes under the Lagrangian; two passes."""

@@ -4,8 +4,9 @@ import logging
 from pathlib import Path
 from typing import NamedTuple
 
+from gpu_pricer.constraints.category_sums import CATEGORY_SUMS, CategorySums, write_category_sums
 from gpu_pricer.constraints.certificate import MET, MISSED, Certificate, clear
-from gpu_pricer.constraints.constrained_problem import ConstrainedProblem, MarketData
+from gpu_pricer.constraints.constrained_problem import ConstrainedPrices, ConstrainedProblem, MarketData
 from gpu_pricer.constraints.lagrangian_record import RecordedLagrangian, clear_lagrangian, write_lagrangian
 from gpu_pricer.constraints.linear_constraints import objective_weights
 from gpu_pricer.constraints.warm_start import Start
@@ -48,18 +49,26 @@ def solve_constraints(prepared: PreparedConstraints | None, record: Path) -> Lag
     """
     clear(record)
     clear_lagrangian(record)
+    (record / CATEGORY_SUMS).unlink(missing_ok=True)
     if prepared is None:
         return None
     found = prepared.constrained.solve(objective_weights(prepared.policy.objective), prepared.start)
     _refuse_unmet(found.certificate, prepared.policy.on_infeasible)
-    found.certificate.write(record)
-    product_id = prepared.constrained.subproblems.problem.products.product_id
-    write_lagrangian(RecordedLagrangian(found.lagrangian, prepared.constrained.on_sums), product_id, record)
+    record_constrained(prepared.constrained, found, record)
     log.info(
         "constraints %s: within %.2g %% of the best, %s passes",
         found.certificate.status, 100 * found.solution.gap, found.solution.passes,
     )  # fmt: skip
     return found.lagrangian
+
+
+def record_constrained(constrained: ConstrainedProblem, found: ConstrainedPrices, record: Path) -> None:
+    """Write the certificate, the Lagrangian and each category's part of the sums into a version's record."""
+    solution, products = found.solution, constrained.subproblems.problem.products
+    found.certificate.write(record)
+    write_lagrangian(RecordedLagrangian(found.lagrangian, constrained.on_sums), products.product_id, record)
+    sums = CategorySums(solution.sales_today, solution.sums, solution.category_bound)
+    write_category_sums(sums, products, list(constrained.on_sums), record)
 
 
 def _refuse_unmet(certificate: Certificate, on_infeasible: str) -> None:

@@ -16,7 +16,8 @@ from gpu_pricer.errors import InputError, Refused
 from gpu_pricer.gates import Evidence
 from gpu_pricer.jobs.fairness_audit import audit_version, require_known_attributes
 from gpu_pricer.jobs.publish import in_force_from, publish
-from gpu_pricer.jobs.repriced_version import Base, reprice, require_repriceable
+from gpu_pricer.jobs.repriced_version import Base, catalog_of_base, reprice, require_repriceable
+from gpu_pricer.jobs.run_record import run_job
 from gpu_pricer.jobs.version_sources import keep_sources, read_sources, source_paths
 from gpu_pricer.tables.events import event_files, read_events, updated_catalog
 from gpu_pricer.tables.price_version import PriceVersion, new_run, read_version
@@ -48,8 +49,9 @@ def main(config: DictConfig) -> dict[str, object] | None:
     Writes  paths.prices    a new version, published in one transaction if it passes the gates of `publish`
 
     The prices equal those of a full `score` on the catalog after the events, bit for bit. Files of the version without
-    a touched category are carried over without being read. Where rules couple categories (policy.constraints,
-    policy.bounds.max_changes) everything is priced again. Each file of events is taken once: Delta's log lists those
+    a touched category are carried over without being read. Under policy.constraints the version's multipliers stay, and
+    certificate.json says what that costs; beyond reprice.max_violation or reprice.max_gap_increase, and under
+    policy.bounds.max_changes, everything is priced again. Each file of events is taken once: Delta's log lists those
     that each version contains. Prices are those of the version's policy; that of the configuration does not count.
 
     With watch=true the job looks into the folder again and again, takes what has come as one version, and ends with a
@@ -60,10 +62,23 @@ def main(config: DictConfig) -> dict[str, object] | None:
     """
     if _is_watch(config):
         _watch(config)
-    folder = _take(config, _files(config))
-    if folder is None:
+    fresh = _fresh(config, _files(config))
+    if not fresh:
         print("no new events")
-    return None if folder is None else {"version": str(folder)}
+        return None
+    return _Batch(fresh).main(config)
+
+
+class _Batch(NamedTuple):
+    """The job on files of events that no published version contains."""
+
+    files: list[EventFile]
+
+    def inputs(self, config: DictConfig) -> list[Path]:
+        return [file.path for file in self.files]
+
+    def main(self, config: DictConfig) -> dict[str, object]:
+        return {"version": str(_publish_with(config, self.files))}
 
 
 def _is_watch(config: DictConfig) -> bool:
@@ -82,26 +97,28 @@ def _watch(config: DictConfig) -> NoReturn:
     """Publish a version for the files that have come, again and again, until a signal or a refusal ends the job.
 
     What comes while a version is made waits for the next one, all of it together, so that a watch that is behind makes
-    larger versions, not more of them.
+    larger versions, not more of them. Each version leaves a record and metrics, as a job does.
     """
     seen: set[tuple[str, int, int]] = set()
     while True:
         files = _files(config)
         states = {(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in files}
-        if states <= seen or _take(config, files) is None:
+        fresh = [] if states <= seen else _fresh(config, files)
+        if fresh:
+            run_job("reprice", _Batch(fresh), config)
+        else:
             time.sleep(config.watch_seconds)
         seen = states
 
 
-def _take(config: DictConfig, files: list[Path]) -> Path | None:
-    """Publish a version with the events of those files that no published version contains; return its folder."""
+def _fresh(config: DictConfig, files: list[Path]) -> list[EventFile]:
+    """Return those of the files that no published version contains."""
     taken = taken_events(Path(config.paths.prices))
     marked = [_marked(path) for path in files]
     for file in marked:
         if file.mark in taken:
             log.info("%s is in a published version already", file.path)
-    fresh = [file for file in marked if file.mark not in taken]
-    return _publish_with(config, fresh) if fresh else None
+    return [file for file in marked if file.mark not in taken]
 
 
 def taken_events(prices: Path) -> set[str]:
@@ -127,17 +144,18 @@ def _publish_with(config: DictConfig, files: list[EventFile]) -> Path:
     prices = Path(config.paths.prices)
     base, tiling = _base(config, prices), instantiate(config.score)
     require_repriceable(base, tiling)
-    catalog = updated_catalog(base.sources.catalog, read_events([file.path for file in files]))
+    events = read_events([file.path for file in files])
+    priced = catalog_of_base(base, updated_catalog(base.sources.catalog, events), base.sources.policy)
     folder, fairness = prices / new_run(), instantiate(config.fairness)
     require_known_attributes(fairness)
     demand, _ = source_paths(config, base.folder, base.version)
 
     def complete(version: PriceVersion) -> None:
-        keep_sources(folder, version, demand, catalog, base.sources.policy)
+        keep_sources(folder, version, demand, priced.catalog, base.sources.policy)
         audit_version(folder, demand, fairness)
 
     try:
-        reprice(base, catalog, folder, tiling, complete)
+        reprice(base, priced, folder, tiling, instantiate(config.reprice), complete)
     except Refused:
         raise
     except BaseException:

@@ -1,6 +1,6 @@
 """A version that differs from an earlier one by events: files that they do not touch are carried over.
 
-Given a policy without rules that couple categories, the prices of a category depend on nothing but its own products. So
+The prices of a category depend on nothing but its own products and, under constraints, the multipliers, which stay. So
 the rows of a file without a touched category are what pricing it again would write. It is carried over as a hard link:
 no byte of it is read or written, the new version's folder holds the whole version, as readers of `_current` and the
 rules for old versions need it, and the file goes with the last folder that has it.
@@ -16,17 +16,32 @@ from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 
+from gpu_pricer.constraints import ConstrainedProblem, objective_weights
+from gpu_pricer.constraints.category_sums import KnownCategories
+from gpu_pricer.constraints.constrained_problem import ConstrainedPrices
+from gpu_pricer.constraints.kept_multipliers import NotKept, Tolerance, keep_multipliers, require_kept
 from gpu_pricer.errors import InputError
 from gpu_pricer.jobs.backends import resolved
+from gpu_pricer.jobs.constrained_prices import record_constrained
 from gpu_pricer.jobs.priced_catalog import PricedCatalog, columns_of_history, continued_catalog
 from gpu_pricer.jobs.progress import progress
-from gpu_pricer.jobs.scored_version import Search, empty_version, finish, origin_of, score, write_unpriced
+from gpu_pricer.jobs.scored_version import (
+    Search,
+    empty_version,
+    finish,
+    market_of,
+    origin_of,
+    score,
+    write_unpriced,
+)
 from gpu_pricer.jobs.version_sources import Sources
 from gpu_pricer.policy import Policy, with_rule_columns
 from gpu_pricer.pricing import PricingProblem, Tiling, match_products, problem_of, score_tiles
 from gpu_pricer.pricing.carrying import FilePlan, plan_files
+from gpu_pricer.pricing.tiles.lagrangian import LagrangianWeights
 from gpu_pricer.pricing.tiles.solved_tile import SolvedTile, solve_tile
 from gpu_pricer.tables.code import code_fingerprint
 from gpu_pricer.tables.decisions import read_decided
@@ -34,7 +49,8 @@ from gpu_pricer.tables.durable import sync
 from gpu_pricer.tables.events import changed_products
 from gpu_pricer.tables.finished_files import remove_leftovers
 from gpu_pricer.tables.locking import locked
-from gpu_pricer.tables.price_history import recorded_history
+from gpu_pricer.tables.price_history import recorded_history, write_history
+from gpu_pricer.tables.price_table import products_in
 from gpu_pricer.tables.price_version import LOCK, RECORD, PriceVersion, close_shard, file_name, open_shard
 from gpu_pricer.tables.schemas import category_key
 
@@ -53,45 +69,30 @@ class Base(NamedTuple):
 
 
 def reprice(
-    base: Base, catalog: pl.DataFrame, folder: Path, tiling: Tiling, complete: Callable[[PriceVersion], None]
+    base: Base,
+    priced: PricedCatalog,
+    folder: Path,
+    tiling: Tiling,
+    tolerance: Tolerance,
+    complete: Callable[[PriceVersion], None],
 ) -> PriceVersion:
-    """Write the version for the catalog after events into a new folder, equal to a full run on it, bit for bit.
+    """Write the version for the catalog after events into a new folder.
 
-    tiling: how new files are cut; its layout and details must be the base's. complete: see `score`. Rules that couple
-    categories, and code that has changed since, have everything priced again; the log says so.
+    Without constraints its prices equal those of a full run on that catalog, bit for bit. Under constraints they are
+    those of the base's multipliers, as long as that costs no more than the tolerance. Otherwise, and where rules share
+    a budget among all categories or the code has changed, everything is priced again; the log says so.
+    priced: from catalog_of_base. tiling: how new files are cut; its layout and details must be the base's. complete: see
+    `score`.
     """
-    artefact, _, policy = base.sources
-    reason = why_everything(base)
-    if reason is not None:
+    try:
+        require_carriable(base)
+        return _reprice_touched(base, priced, folder, tiling, tolerance, complete)
+    except NotKept as reason:
         log.info("everything is priced again: %s", reason)
-        priced, search = catalog_of_base(base, catalog, policy), Search(None, base.version.uncertainty)
-        made = score(artefact, priced, policy, tiling, folder, base.version.backend, search, complete)
-        assert made is not None  # one shard holds everything
-        return made
-    resolved(base.version.backend)
-    matched = match_products(with_rule_columns(catalog, policy.bounds), artefact)
-    problem = problem_of(artefact, matched, policy, base.version.uncertainty)
-    origin = origin_of(artefact, policy, catalog)
-    version = empty_version(problem, origin, tiling, folder.name, base.version.backend, base.version.uncertainty)
-    version = replace(version, day=base.version.day)
-    categories = matched.products["category_id"].gather(problem.products.category_start[:-1]).to_list()
-    changed = changed_products(base.sources.catalog, catalog)
-    touched = {*changed.select(category_key())["category_id"]}
-    most = tiling.cells_per_file // len(problem.segments.segment_id)
-    files = categories_of_files(base)
-    plan = plan_files(files, touched, categories, problem.products.category_start, most)
-    log.info(
-        "%d products changed in %d categories: %d of %d files are carried over",
-        changed["product_id"].n_unique(), len(touched), len(plan.carried), len(files),
-    )  # fmt: skip
-    with locked(folder / LOCK, "reprice this version", shared=True):
-        open_shard(folder, None)
-        remove_leftovers(folder, None, ())
-        write_unpriced(problem.unpriced, folder / RECORD)
-        finished = close_shard(folder, 0, _write(problem, plan, base, tiling, folder, version))
-        assert finished is not None  # there is one shard
-        finish(folder, finished, complete)
-    return finished
+    artefact, policy, version = base.sources.artefact, base.sources.policy, base.version
+    made = score(artefact, priced, policy, tiling, folder, version.backend, Search(None, version.uncertainty), complete)
+    assert made is not None  # one shard holds everything
+    return made
 
 
 def catalog_of_base(base: Base, catalog: pl.DataFrame, policy: Policy) -> PricedCatalog:
@@ -105,22 +106,86 @@ def catalog_of_base(base: Base, catalog: pl.DataFrame, policy: Policy) -> Priced
     return continued_catalog(catalog, policy, history, day)
 
 
-def why_everything(base: Base) -> str | None:
-    """Return why events on some categories have all of them priced again; None if they do not."""
-    policy, version = base.sources.policy, base.version
+def require_carriable(base: Base) -> None:
+    """Raise NotKept where prices of untouched categories cannot stay, whatever the events are."""
+    version = base.version
     if not read_decided(base.folder).is_empty():
-        return f"people decided prices of {version.run}, around which others were not priced again"
-    if policy.active_constraints:
-        return f"policy.constraints ({', '.join(policy.active_constraints)}) couple all categories and are solved again"
-    if policy.bounds.max_changes is not None:
-        return "policy.bounds.max_changes shares one budget among all categories"
-    if policy.bounds.days_needed is not None:
-        return "rules that count days go by the history of prices, which the events continue"
+        raise NotKept(f"people decided prices of {version.run}, around which others were not priced again")
+    if base.sources.policy.bounds.max_changes is not None:
+        raise NotKept("policy.bounds.max_changes shares one budget among all categories")
     if version.code != code_fingerprint():
-        return f"{version.run} was priced by other code"
+        raise NotKept(f"{version.run} was priced by other code")
     if len(version.file_tallies) < len(version.files):
-        return f"{version.run} does not record the sums over its files"
-    return None
+        raise NotKept(f"{version.run} does not record the sums over its files")
+
+
+def _reprice_touched(
+    base: Base,
+    priced: PricedCatalog,
+    folder: Path,
+    tiling: Tiling,
+    tolerance: Tolerance,
+    complete: Callable[[PriceVersion], None],
+) -> PriceVersion:
+    """Write the version with new files for touched categories and the base's files for the others; see `reprice`."""
+    artefact, before, policy = base.sources
+    resolved(base.version.backend)
+    matched = match_products(with_rule_columns(priced.catalog, policy.bounds), artefact)
+    problem = problem_of(artefact, matched, policy, base.version.uncertainty)
+    categories = matched.products["category_id"].gather(problem.products.category_start[:-1]).to_list()
+    changed = changed_products(before, priced.catalog)
+    touched = {*changed.select(category_key())["category_id"]}
+    is_known = np.array([category not in touched for category in categories], np.bool_)
+    kept = _at_kept_multipliers(base, priced.catalog, problem, is_known, tolerance)
+    most = tiling.cells_per_file // len(problem.segments.segment_id)
+    files = categories_of_files(base)
+    plan = plan_files(files, touched, categories, problem.products.category_start, most)
+    log.info(
+        "%d products changed in %d categories: %d of %d files are carried over",
+        changed["product_id"].n_unique(), len(touched), len(plan.carried), len(files),
+    )  # fmt: skip
+    origin = origin_of(artefact, policy, priced.catalog)
+    version = empty_version(problem, origin, tiling, folder.name, base.version.backend, base.version.uncertainty)
+    version = replace(version, day=base.version.day)
+    with locked(folder / LOCK, "reprice this version", shared=True):
+        open_shard(folder, None)
+        remove_leftovers(folder, None, ())
+        write_unpriced(problem.unpriced, folder / RECORD)
+        if priced.history is not None:
+            write_history(priced.history, folder)
+        if kept is not None:
+            record_constrained(*kept, folder / RECORD)
+        lagrangian = None if kept is None else kept.prices.lagrangian
+        made = _write(problem, plan, base, tiling, folder, version, lagrangian)
+        finished = close_shard(folder, 0, made)
+        assert finished is not None  # there is one shard
+        finish(folder, finished, complete)
+    return finished
+
+
+class Kept(NamedTuple):
+    """A problem with constraints, and its prices at the multipliers of an earlier version."""
+
+    constrained: ConstrainedProblem
+    prices: ConstrainedPrices
+
+
+def _at_kept_multipliers(
+    base: Base, catalog: pl.DataFrame, problem: PricingProblem, is_known: np.ndarray, tolerance: Tolerance
+) -> Kept | None:
+    """Return the prices under constraints at the base's multipliers, None without constraints; NotKept if these go.
+
+    is_known bool [G]: the categories that no event touches.
+    """
+    artefact, _, policy = base.sources
+    if not policy.active_constraints:
+        return None
+    record = base.folder / RECORD
+    solved, known = require_kept(record, base.version.run), KnownCategories(record, is_known)
+    market = market_of(artefact, catalog, policy)
+    constrained = ConstrainedProblem(problem, policy.active_constraints, market, base.version.backend, known)
+    found = keep_multipliers(constrained, objective_weights(policy.objective), record, solved, tolerance)
+    return Kept(constrained, found)
 
 
 def require_repriceable(base: Base, tiling: Tiling) -> None:
@@ -144,14 +209,19 @@ def categories_of_files(base: Base) -> dict[str, set[str]]:
     known = base.sources.catalog.select("product_id", category_key())
     found = {}
     for name in base.version.files:
-        ids = pl.scan_parquet(base.folder / name).select(pl.col("product_id").unique()).collect()
-        ids = ids.cast({"product_id": known.schema["product_id"]})
+        ids = products_in(base.folder / name).cast(known.schema["product_id"]).to_frame("product_id")
         found[name] = {*known.join(ids, on="product_id", how="semi")["category_id"]}
     return found
 
 
 def _write(
-    problem: PricingProblem, plan: FilePlan, base: Base, tiling: Tiling, folder: Path, version: PriceVersion
+    problem: PricingProblem,
+    plan: FilePlan,
+    base: Base,
+    tiling: Tiling,
+    folder: Path,
+    version: PriceVersion,
+    lagrangian: LagrangianWeights | None,
 ) -> PriceVersion:
     """Link the carried files, price the others, and return the version with the files in the plan's order."""
     names = {index: file_name(folder.name, 0, number) for number, index in enumerate(plan.order)}
@@ -166,7 +236,7 @@ def _write(
     cells = sum(int(start[last] - start[first]) for first, last in tiles.values()) * len(problem.segments.segment_id)
 
     def solve(first: int, last: int) -> SolvedTile:
-        return solve_tile(problem, first, last, version.backend)
+        return solve_tile(problem, first, last, version.backend, lagrangian)
 
     with progress("reprice", max(cells, 1)) as done:
         tallies |= score_tiles(

@@ -96,7 +96,7 @@ def score(
     warm_start, uncertainty = search
     found, origin = resolved(backend), origin_of(artefact, policy, catalog)
     matched = match_products(with_rule_columns(catalog, policy.bounds), artefact)
-    market = _market_of(artefact, catalog, policy)
+    market = market_of(artefact, catalog, policy)
     del priced, catalog  # here and below: a million products take 50 MB of catalog, 110 of matches, 100 of tables
     problem = problem_of(artefact, matched, policy, uncertainty)
     del artefact, matched
@@ -135,7 +135,7 @@ def _close(folder: Path, version: PriceVersion) -> None:
     seal(folder)
 
 
-def _market_of(artefact: DemandArtefact, catalog: pl.DataFrame, policy: Policy) -> MarketData:
+def market_of(artefact: DemandArtefact, catalog: pl.DataFrame, policy: Policy) -> MarketData:
     """Return the columns of the catalog and the segments that the policy's constraints read."""
     active = policy.active_constraints
     names = {"product_id", *columns_read(active)} if active else set()

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gpu_pricer.pricing.tiling import tiles_of
+from gpu_pricer.pricing.tiling import ranges_of, tiles_of
 
 
 class FilePlan(NamedTuple):
@@ -32,10 +32,9 @@ def plan_files(
     carried = {name: held for name, held in files.items() if held and not held & touched}
     file_of = {category: name for name, held in carried.items() for category in held}
     is_priced = np.array([category not in file_of for category in categories], np.bool_)
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], is_priced, [False]]).astype(np.int8)))
     tiles = [
-        (int(first) + a, int(first) + b)
-        for first, end in edges.reshape(-1, 2)
+        (first + a, first + b)
+        for first, end in ranges_of(is_priced)
         for a, b in tiles_of(category_start[first : end + 1], products)
     ]
     position: dict[str, int] = {}

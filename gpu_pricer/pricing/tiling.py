@@ -71,6 +71,12 @@ class Tiling:
         return [(first + a, first + b) for a, b in tiles_of(starts, self.cells_per_file // segments)]
 
 
+def ranges_of(is_chosen: np.ndarray) -> list[tuple[int, int]]:
+    """Return the runs of neighbours that are chosen, bool [G]: pairs of the first one and the one after the last."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], is_chosen, [False]]).astype(np.int8)))
+    return [(int(first), int(end)) for first, end in edges.reshape(-1, 2)]
+
+
 def tiles_of(category_start: np.ndarray, products: int) -> list[tuple[int, int]]:
     """Return ranges of categories: pairs of the first category and the one after the last.
 

@@ -10,8 +10,10 @@ def sums_at(
     artefact: DemandArtefact, catalog: pl.DataFrame, price: np.ndarray, covers: np.ndarray | None = None
 ) -> tuple[float, float, float]:
     """Return units, revenue and profit of a period; price and covers [P, S], both sorted by category and product."""
-    products = artefact.products.join(catalog.select("product_id", "price", "cost"), on="product_id")
-    products = products.with_row_index("row").sort("category_id", "product_id")
+    products = artefact.products.with_row_index("row").join(
+        catalog.select("product_id", "price", "cost"), on="product_id"
+    )
+    products = products.sort("category_id", "product_id")
     segments = artefact.segments.with_row_index("row").sort("segment_id")
     factors = {name: factor.astype(np.float64) for name, factor in artefact.factors.items()}
     rows, people = products["row"].to_numpy(), segments["row"].to_numpy()

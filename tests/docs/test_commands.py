@@ -32,6 +32,7 @@ SETTINGS = (
     "frontier",
     "fairness",
     "publish",
+    "reprice",
     "evaluate",
     "run",
     "split",

@@ -1,142 +1,64 @@
 """reprice: after any events the prices are those of a full run on the updated catalog, bit for bit."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
 from deltalake import DeltaTable
-from polars.testing import assert_frame_equal
 
-from gpu_pricer.jobs.priced_catalog import PricedCatalog
-from gpu_pricer.jobs.repriced_version import Base, reprice
-from gpu_pricer.jobs.scored_version import score
-from gpu_pricer.jobs.version_sources import Sources
-from gpu_pricer.pricing import Tiling
 from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.events import updated_catalog
 from gpu_pricer.tables.published_table import current_run
 from gpu_pricer.tables.publishing import commit_version
 from gpu_pricer.tables.seal import require_sealed
 from gpu_pricer.tables.version_files import checked_files
-from tests.markets import USUAL, a_policy, catalog_of, small_artefact
-
-ARTEFACT = small_artefact(71, segments=3, products=36, categories=9)
-ALL = catalog_of(ARTEFACT).with_columns(
-    competitor_price=pl.col("price") * 1.02, frozen=pl.lit(False), family=pl.col("product_id").str.tail(1)
+from tests.jobs.event_chains import (
+    ARTEFACT,
+    COUPLING,
+    OFFERED,
+    POLICIES,
+    Chain,
+    after,
+    catalog_for,
+    full_run,
+    rows_of,
 )
-OFFERED = ALL.filter(~pl.col("product_id").is_in(["p004", "p017", "p030"]))
-TILING = Tiling(layout="long", cells_per_file=30, shards=1, shard=None, writers=2, details=["parts", "note"])
-
-POLICIES = {
-    "usual": a_policy(),
-    "rules": a_policy(replace(USUAL, max_above_competitor=0.05, frozen="frozen", max_segment_ratio=1.1)),
-    "whole cents and families": a_policy(replace(USUAL, family_column="same"), None),
-    "constraints": a_policy(
-        constraints={"volume": {"measure": "units", "at_least": 0.99, "relative_to": "current_prices"}}
-    ),
-    "a budget of changes": a_policy(replace(USUAL, max_changes=20)),
-}
-COUPLING = ("constraints", "a budget of changes")
-
-
-def catalog_for(policy):
-    """The offered products with the columns that the policy reads."""
-    catalog = OFFERED.with_columns(same=pl.col("category_id") + pl.col("family").cast(pl.Int64).mod(2).cast(pl.String))
-    needed = ["product_id", "category_id", "price", "cost", "availability", *policy.columns]
-    return catalog.select([*dict.fromkeys(needed)])
-
-
-def random_events(rng, catalog):
-    """A few changes of one or two products' rows, at times a withdrawn product, a new one or one without demand."""
-    known = catalog["product_id"].to_list()
-    rows = []
-    for product in rng.choice(known, rng.integers(1, 4), replace=False):
-        price = round(float(rng.uniform(2, 8)), 2)
-        change = {"cost": price * 0.6} if rng.random() < 0.5 else {"price": price, "cost": price * 0.55}
-        if rng.random() < 0.2:
-            change = {"availability": float(rng.choice([0.0, 0.7]))}
-        if rng.random() < 0.15:
-            change = {"withdrawn": True}
-        if "competitor_price" in catalog.columns and rng.random() < 0.3:
-            change |= {"competitor_price": price * 0.97, "frozen": bool(rng.random() < 0.5)}
-        rows.append({"product_id": str(product), **change})
-    absent = [name for name in [*ALL["product_id"], "unheard of"] if name not in known]
-    if absent and rng.random() < 0.4:
-        name = str(rng.choice(absent))
-        category = dict(ALL.select("product_id", "category_id").rows()).get(name, "c2")
-        rows.append({"product_id": name, "category_id": category, "price": 4.5, "cost": 2.25})
-    schema = {"product_id": pl.String, "category_id": pl.String, "withdrawn": pl.Boolean, "frozen": pl.Boolean}
-    schema |= dict.fromkeys(("price", "cost", "availability", "competitor_price"), pl.Float64)
-    events = pl.DataFrame(rows, schema=schema)
-    is_read = [name for name in schema if name in (*catalog.columns, "withdrawn")]
-    return events.select(is_read).with_columns(pl.col("withdrawn").cast(pl.Float64))
-
-
-def catalog_after(catalog, events):
-    """The catalog after events, row by row in plain Python."""
-    table = {row["product_id"]: row for row in catalog.iter_rows(named=True)}
-    for event in events.iter_rows(named=True):
-        given = {name: value for name, value in event.items() if value is not None and name in catalog.columns}
-        if event["withdrawn"]:
-            table.pop(event["product_id"], None)
-        else:
-            empty = dict.fromkeys(catalog.columns)
-            table[event["product_id"]] = table.get(event["product_id"], empty) | given
-    return pl.DataFrame([*table.values()], schema=catalog.schema).sort("product_id")
-
-
-def rows_of(folder):
-    return pl.read_parquet(folder / "*.parquet").sort("product_id", "segment_id")
-
-
-def full_run(folder, catalog, policy):
-    return score(ARTEFACT, PricedCatalog(catalog), policy, TILING, folder, "cpu")
+from tests.markets import a_policy
 
 
 @pytest.mark.parametrize("name", POLICIES)
 def test_any_events_give_the_prices_of_a_full_run(tmp_path, name):
-    policy, rng = POLICIES[name], np.random.default_rng(5)
-    catalog = catalog_for(policy)
-    base = Base(tmp_path / "base", full_run(tmp_path / "base", catalog, policy), Sources(ARTEFACT, catalog, policy))
-    carried = 0
+    chain, carried = Chain(tmp_path, name, 5), 0
 
-    for number in range(2 if name in COUPLING else 12):
-        events = random_events(rng, catalog)
-        catalog = updated_catalog(catalog, events)
-        assert_frame_equal(catalog.sort("product_id"), catalog_after(base.sources.catalog, events))
+    for _ in range(2 if name in COUPLING else 12):
+        full = chain.advance()
 
-        version = reprice(base, catalog, tmp_path / f"event{number}", TILING, lambda version: None)
-
-        full = full_run(tmp_path / f"full{number}", catalog, policy)
-        assert rows_of(tmp_path / f"event{number}").equals(rows_of(tmp_path / f"full{number}"))
-        assert pl.read_parquet(tmp_path / f"event{number}/_record/unpriced.parquet").equals(
-            pl.read_parquet(tmp_path / f"full{number}/_record/unpriced.parquet")
+        base, version = chain.base, chain.base.version
+        assert rows_of(base.folder).equals(rows_of(full.folder))
+        assert pl.read_parquet(base.folder / "_record/unpriced.parquet").equals(
+            pl.read_parquet(full.folder / "_record/unpriced.parquet")
         )
-        assert version.catalog == full.catalog
-        assert version.tally.moved == full.tally.moved
-        assert version.tally.profit_new == pytest.approx(full.tally.profit_new, rel=1e-12)
-        assert len([*checked_files(tmp_path / f"event{number}", version)]) == len(version.files)
-        require_sealed(tmp_path / f"event{number}")
+        assert version.catalog == full.version.catalog
+        assert version.tally.moved == full.version.tally.moved
+        assert version.tally.profit_new == pytest.approx(full.version.tally.profit_new, rel=1e-12)
+        assert len([*checked_files(base.folder, version)]) == len(version.files)
+        require_sealed(base.folder)
         carried += sum(origin != version.run for origin in version.origins)
-        base = Base(tmp_path / f"event{number}", version, Sources(ARTEFACT, catalog, policy))
 
     assert (carried > 0) == (name not in COUPLING)
 
 
 def test_only_files_of_touched_categories_are_written(tmp_path):
     policy, catalog = a_policy(), catalog_for(a_policy())
-    version = full_run(tmp_path / "base", catalog, policy)
-    base = Base(tmp_path / "base", version, Sources(ARTEFACT, catalog, policy))
+    base = full_run(tmp_path / "base", catalog, policy)
     event = pl.DataFrame({"product_id": ["p005"], "cost": [1.0], "withdrawn": [None]})
 
-    made = reprice(base, updated_catalog(catalog, event), tmp_path / "next", TILING, lambda version: None)
+    made = after(base, updated_catalog(catalog, event), tmp_path / "next").version
 
     nodes = {path.stat().st_ino for path in (tmp_path / "base").glob("*.parquet")}
     new = [path for path in (tmp_path / "next").glob("*.parquet") if path.stat().st_ino not in nodes]
-    assert len(version.files) == 4
+    assert len(base.version.files) == 4
     assert len(new) == 1
     assert "p005" in pl.read_parquet(new[0])["product_id"].unique()
     assert [name for name, origin in zip(made.files, made.origins, strict=True) if origin == "next"] == [new[0].name]
@@ -200,6 +122,25 @@ def test_events_under_the_default_policy_give_the_prices_of_a_full_run(gpu_price
         pl.read_parquet(shop / place / "_record/price_history.parquet") for place in ("prices/_current", "full/again")
     ]
     assert history[0].equals(history[1])
+
+
+def test_chain_of_events_under_the_default_policy_keeps_its_multipliers_and_explains_its_prices(gpu_pricer, shop):
+    assert gpu_pricer("score", "backend=cpu", "score.cells_per_file=30").status == 0
+    assert gpu_pricer("publish", "publish=unguarded").status == 0
+    solved = current_run(shop / "prices")
+
+    for name, price in (("a", 4.0), ("b", 4.1)):
+        pl.DataFrame({"product_id": ["p006"], "price": [price]}).write_parquet(shop / f"incoming/{name}.parquet")
+        allowed = ["reprice.max_violation=1", "reprice.max_gap_increase=10", "score.cells_per_file=30"]
+        ended = gpu_pricer("reprice", "events=incoming", "publish=unguarded", *allowed)
+        assert ended.status == 0, ended.said
+
+    record = shop / "prices/_current/_record"
+    assert json.loads((record / "certificate.json").read_text())["kept"]["solved"] == solved
+    price = rows_of(shop / "prices/_current").filter(product_id="p006", segment_id="s1")["price"].item()
+    told = gpu_pricer("explain", "product=p006", "segment=s1")
+    assert told.status == 0, told.said
+    assert f"{price:.2f}" in told.out
 
 
 def put(shop, name, cost):
