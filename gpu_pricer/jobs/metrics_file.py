@@ -11,7 +11,6 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
 from gpu_pricer.gates import last_gates
-from gpu_pricer.tables.price_version import read_version
 from gpu_pricer.tables.version_log import CURRENT, VersionEntry, version_entries
 
 
@@ -36,9 +35,15 @@ def _of_job(job: str, record: Mapping[str, object]) -> CollectorRegistry:
     seconds, started = float(str(record["seconds"])), datetime.fromisoformat(str(record["started"])).timestamp()
     tell("seconds", "seconds that the job took when it last succeeded", seconds)
     tell("success_timestamp_seconds", "time at which the job last succeeded", started + seconds)
-    if job == "score" and "version" in record:
-        rows = read_version(Path(str(record["version"]))).tally.rows
-        tell("prices_per_second", "prices that the job made per second, reading and writing included", rows / seconds)
+    cost = record["cost"]
+    assert isinstance(cost, dict)
+    tell("core_seconds", "seconds that processor cores worked for the job when it last succeeded", cost["core_seconds"])
+    if "prices" in cost:
+        made = cost["prices"] / seconds
+        tell("prices_per_second", "prices that the job made per second, reading and writing included", made)
+        for kind in ("core", "gpu"):
+            name = f"{kind}_seconds_per_million_prices"
+            tell(name, f"seconds of {kind}s that a million prices of the job cost", cost[name])
     return registry
 
 

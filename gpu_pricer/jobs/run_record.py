@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from omegaconf import DictConfig, OmegaConf
 
 from gpu_pricer.errors import InputError
+from gpu_pricer.jobs.cost import core_seconds, cost_of_prices
 from gpu_pricer.jobs.metrics_file import write_metrics
 from gpu_pricer.tables.replacing import replacing_file
 
@@ -56,14 +57,18 @@ def run_job(name: str, job: Job, config: DictConfig) -> dict[str, Any]:
     With paths.metrics it writes the job's metrics too. What job.main returns is added to the record. The files that
     job.inputs names are fingerprinted before the job can change them.
     """
-    started, clock = datetime.now(UTC), time.perf_counter()
+    started, clock, cores = datetime.now(UTC), time.perf_counter(), core_seconds()
     settings, inputs = OmegaConf.to_container(config, resolve=True), fingerprints(job.inputs(config))
     added = job.main(config) or {}
     seconds = round(time.perf_counter() - clock, 2)
+    cost = {"core_seconds": round(core_seconds() - cores, 2)}
+    if "version" in added and config.score.shard is None:
+        cost |= cost_of_prices(Path(str(added["version"])), seconds, cost["core_seconds"])
     record = {
         "job": name,
         "started": started.isoformat(timespec="seconds"),
         "seconds": seconds,
+        "cost": cost,
         **added,
         "inputs": inputs,
         "device": {

@@ -42,6 +42,10 @@ def test_each_job_tells_of_itself_and_the_table_of_its_gates(gpu_pricer, shop):
     assert score["gpu_pricer_job_prices_per_second", "score"] * score[
         "gpu_pricer_job_seconds", "score"
     ] == pytest.approx(36)
+    cores = score["gpu_pricer_job_core_seconds", "score"]
+    assert 0 < cores < 600
+    assert score["gpu_pricer_job_core_seconds_per_million_prices", "score"] == pytest.approx(1e6 * cores / 36)
+    assert score["gpu_pricer_job_gpu_seconds_per_million_prices", "score"] == 0
     assert score["gpu_pricer_job_success_timestamp_seconds", "score"] == pytest.approx(before, abs=60)
     table = samples(shop / "metrics/gpu_pricer_table.prom")
     assert table["gpu_pricer_table_rows",] == 36
