@@ -13,11 +13,13 @@ import sys
 
 PARTS = {
     "kills": "tests.faults.kills",
+    "watch_kills": "tests.faults.watch_kills",
     "races": "tests.faults.races",
     "storage_faults": "tests.faults.storage",
     "fuzzed": "tests.faults.fuzz",
     "mutated_versions": "tests.faults.mutated",
     "writer_files": "tests.faults.writer_files",
+    "batches": "tests.faults.batches",
 }
 ONE_THREAD = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "POLARS_MAX_THREADS", "TOKIO_WORKER_THREADS", "RAYON_NUM_THREADS")
 """Set to 1 before any library is imported: a process is forked without its threads, and many jobs share few cores."""

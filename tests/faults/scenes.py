@@ -105,7 +105,7 @@ def scenes(names: tuple[str, ...] = tuple(JOBS)) -> Iterator[list[Scene]]:
 
 def _scene(root: Path, name: str) -> Scene:
     earlier, command = JOBS[name]
-    template, field = _template(root, earlier), root / "field"
+    template, field = template_after(root, earlier), root / "field"
     said, log = root / "said", root / "trace"
     shutil.rmtree(field, ignore_errors=True)
     shutil.copytree(template, field, symlinks=True)
@@ -116,14 +116,14 @@ def _scene(root: Path, name: str) -> Scene:
     return Scene(name, command, template, field, said, before, after, *every_name, tuple(points_of(log, field)))
 
 
-def _template(root: Path, commands: tuple[tuple[str, ...], ...]) -> Path:
+def template_after(root: Path, commands: tuple[tuple[str, ...], ...]) -> Path:
     """Return a folder in which the commands were run; it is made once."""
     folder = root / f"after-{abs(hash(commands)):x}"
     if not commands:
         folder.mkdir(exist_ok=True)
     elif not folder.exists():
         field = root / "field"
-        earlier = _template(root, commands[:-1])
+        earlier = template_after(root, commands[:-1])
         shutil.rmtree(field, ignore_errors=True)
         shutil.copytree(earlier, field, symlinks=True)
         status = status_of(job_of(commands[-1]), field, root / "said", longest=LONGEST_FIRST)
