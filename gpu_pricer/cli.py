@@ -15,7 +15,6 @@ import os
 import re
 import signal
 import sys
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -28,14 +27,13 @@ from hydra.types import RunMode
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from rich.console import Console
-from rich.logging import RichHandler
 from yaml import YAMLError
 
 from gpu_pricer.completion import main as complete
 from gpu_pricer.errors import InputError, Interrupted, Refused
 from gpu_pricer.jobs import JOBS
 from gpu_pricer.jobs.ending import farewell, interruptible, is_helper, signal_in
+from gpu_pricer.jobs.logs import say_fault, say_last, start_logging
 from gpu_pricer.jobs.run_record import run_job
 from gpu_pricer.tables.locking import locked
 from gpu_pricer.tuning.objective import Objective
@@ -72,7 +70,7 @@ def main(arguments: list[str]) -> int:
     if {"-h", "--help"} & {*flags} and job in JOBS:
         print(_help(job))
         return 0
-    _start_logging()
+    start_logging()
     try:
         with interruptible():
             return _status(job, lambda: _launch(job, flags, overrides))
@@ -104,7 +102,7 @@ def _status(job: str, work: Callable[[], object]) -> int:
         number = signal_in(error)
         if number is not None:
             return _interrupted(job, number)
-        traceback.print_exc()
+        say_fault()
         return _fail(job, f"this is a fault of gpu_pricer: {type(error).__name__}: {error}", 1)
 
 
@@ -125,7 +123,7 @@ def _launch(job: str, flags: list[str], overrides: list[str]) -> None:
         sys.argv = command_line  # distributed training starts its other processes with it
         is_trial = job in SWEPT and HydraConfig.get().mode == RunMode.MULTIRUN
         work = functools.partial(_take_trial, sweeps) if is_trial else _alone
-        status = _status(job, lambda: work(job, module, _quietened(checked_config(config))))
+        status = _status(job, lambda: work(job, module, _with_log(checked_config(config))))
         if status:
             raise SystemExit(status)
         return read_trial(_trial_folder()).value if is_trial else None
@@ -240,31 +238,15 @@ def _check_kernels() -> None:
         )
 
 
-def _start_logging() -> None:
-    """Log to standard error, by Rich on a terminal and in plain dated lines elsewhere."""
-    if sys.stderr.isatty():
-        handler: logging.Handler = RichHandler(console=Console(stderr=True), show_path=False)
-        handler.setFormatter(logging.Formatter("%(message)s"))
-    else:
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    handler.addFilter(_is_shown)  # a filter, because Lightning resets the level of its logger
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-
-
-def _quietened(config: DictConfig) -> DictConfig:
-    """Keep what is no warning out of the log if the configuration asks for that, and return the configuration."""
+def _with_log(config: DictConfig) -> DictConfig:
+    """Log in the form, and from the level, that the configuration asks for, and return the configuration."""
+    start_logging(config.log)
     logging.getLogger().setLevel(logging.WARNING if config.quiet else logging.INFO)
     return config
 
 
-def _is_shown(record: logging.LogRecord) -> bool:
-    """Return whether a record is one of ours or a warning."""
-    return record.name.startswith(("gpu_pricer", "kernels")) or record.levelno >= logging.WARNING
-
-
 def _fail(job: str, reason: object, status: int) -> int:
-    print(f"gpu-pricer {job}: {' '.join(str(reason).split())}", file=sys.stderr)
+    say_last(job, reason, status)
     return status
 
 

@@ -1,7 +1,9 @@
 """The command line as its user meets it: help, one-line errors, exit status."""
 
+import json
 import signal
 import sys
+from datetime import datetime
 from types import SimpleNamespace
 
 import polars as pl
@@ -270,3 +272,20 @@ def test_checkout_that_was_never_installed_is_no_obstacle(gpu_pricer, job, tmp_p
     assert gpu_pricer("score").status == 0
 
     assert '"no-such-distribution": null' in (tmp_path / "work/score/run.json").read_text()
+
+
+def test_log_is_json_on_request_to_the_last_line(gpu_pricer):
+    ended = gpu_pricer("publish", "log=json")
+
+    assert ended.status == 2
+    *_, last = map(json.loads, ended.said)
+    assert (last["level"], last["job"], last["status"]) == ("ERROR", "publish", 2)
+    assert datetime.fromisoformat(last["time"]).tzinfo is not None
+    assert gpu_pricer("publish", "log=plain").said[-1] == f"gpu-pricer publish: {last['message']}"
+
+
+def test_form_of_the_log_must_be_known(gpu_pricer):
+    ended = gpu_pricer("publish", "log=xml")
+
+    assert ended.status == 2
+    assert ended.said == ["gpu-pricer publish: log must be plain or json, found 'xml': set log=plain"]
