@@ -84,7 +84,7 @@ def keep_multipliers(
     _require_within(tolerance, found, solved)
     missed = float(_violation(found.solution).max(initial=0.0))
     log.info(
-        "the multipliers of %s stay: limits are missed by %.2g %% at most, within %.2g %% of the best (%.2g %% then)",
+        "the multipliers of %s stay: limits are missed by %.2g %% at most, the gap is %.2g %% (%.2g %% then)",
         solved.run, 100 * missed, 100 * found.solution.gap, 100 * solved.gap,
     )  # fmt: skip
     cost = {
