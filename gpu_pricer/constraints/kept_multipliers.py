@@ -24,6 +24,7 @@ from gpu_pricer.constraints.solver import EXACT, STOCK_PASSES, TRIES, Solution, 
 from gpu_pricer.constraints.stock import Stock, StockSearch, stock_of
 from gpu_pricer.constraints.subproblems import LagrangianSubproblems, SalesSums
 from gpu_pricer.constraints.warm_start import CERTIFICATE, STOCK_PRICES, Start
+from gpu_pricer.errors import InputError, first_line
 from gpu_pricer.pricing.tiles.lagrangian import LagrangianWeights
 from gpu_pricer.tables.price_table import CENTS
 
@@ -58,15 +59,20 @@ class Solved(NamedTuple):
 
 
 def require_kept(record: Path, run: str) -> Solved:
-    """Return for which version the multipliers in the record of `run` were found; NotKept if they cannot stay."""
+    """Return for which version the multipliers in the record of `run` were found.
+
+    NotKept if they cannot stay; InputError where the record has no certificate.
+    """
     path = record / CERTIFICATE
-    certificate: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
-    kept = certificate.get("kept")
-    if kept is not None:
-        return Solved(kept["solved"], float(kept["gap_when_solved"]))
-    if certificate.get("status") != MET:
+    try:
+        certificate: dict[str, Any] = json.loads(path.read_text())
+        kept, status = certificate["kept"], certificate["status"]
+        solved = Solved(run, certificate["gap"]) if kept is None else Solved(kept["solved"], kept["gap_when_solved"])
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise InputError(f"{path} must be what `gpu-pricer score` wrote, found: {first_line(error)}") from error
+    if kept is None and status != MET:
         raise NotKept(f"{run} does not meet all limits, and which give way is settled anew")
-    return Solved(run, float(certificate["gap"]))
+    return solved
 
 
 def keep_multipliers(
