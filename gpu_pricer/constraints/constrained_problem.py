@@ -9,7 +9,7 @@ import polars as pl
 from gpu_pricer.constraints.category_sums import KnownCategories
 from gpu_pricer.constraints.certificate import Certificate, ProductLimits, certificate_of
 from gpu_pricer.constraints.linear_constraints import linear_constraints_of, objective_weights
-from gpu_pricer.constraints.solver import ROUNDING, Solution, Solver
+from gpu_pricer.constraints.solver import Solution, Solver, dual_bound
 from gpu_pricer.constraints.stock import stock_of
 from gpu_pricer.constraints.subproblems import LagrangianSubproblems, PricesOf
 from gpu_pricer.constraints.warm_start import Start, read_start
@@ -139,10 +139,20 @@ class ConstrainedProblem:
         rationed = stock.rationed(sums.units, start.stock_price)
         earned = float((sums.total @ objective).sum() - rationed @ stock.highest_price)
         reached = np.minimum(constraints.required, constraints.achieved(sums.covered).sum(axis=0))
-        bound = subproblems.compute_bound(self._lagrangian(objective, start)) - float(start.multiplier @ reached)
-        bound += stock.limit_value(start.stock_price)
-        bound += ROUNDING * abs(earned)
-        solution = Solution(lagrangian, constraints, eased, sums, rationed, earned, bound, start, subproblems.passes)
+        category_bound = subproblems.category_bounds(self._lagrangian(objective, start))
+        solution = Solution(
+            lagrangian=lagrangian,
+            linear_constraints=constraints,
+            is_relaxed=eased,
+            sums=sums,
+            sales_today=self.sales_today,
+            rationed=rationed,
+            objective=earned,
+            category_bound=category_bound,
+            bound=dual_bound(category_bound, start, replace(constraints, required=reached), stock, earned),
+            start=start,
+            passes=subproblems.passes,
+        )
         limits = self._product_limits(solution)
         return certificate_of(solution, self.on_sums, self.covered_today, limits, self.currency)
 
