@@ -81,8 +81,8 @@ def reprice(
     Without constraints its prices equal those of a full run on that catalog, bit for bit. Under constraints they are
     those of the base's multipliers, as long as that costs no more than the tolerance. Otherwise, and where rules share
     a budget among all categories or the code has changed, everything is priced again; the log says so.
-    priced: from catalog_of_base. tiling: how new files are cut; its layout and details must be the base's. complete: see
-    `score`.
+    priced: from catalog_of_base. tiling: how new files are cut; its layout and details must be the base's.
+    complete: see `score`.
     """
     try:
         require_carriable(base)
