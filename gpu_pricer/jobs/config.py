@@ -15,8 +15,8 @@ from gpu_pricer.jobs import JOBS
 log = logging.getLogger(__name__)
 
 OPERANDS = ("job",)
-SHARED = ("paths", "backend", "seed", "quiet")
-"""The keys that every job reads: its folders, what its record says, and whether it is quiet."""
+SHARED = ("paths", "backend", "seed", "quiet", "log")
+"""The keys that every job reads: its folders, what its record says, and what it says meanwhile."""
 TRAINING = ("split", "init_from", "model", "trainer", "logger", "train")
 SCORING = ("day", "uncertainty", "policy", "score", "frontier", "fairness")
 READS = {
@@ -24,12 +24,14 @@ READS = {
     "prepare": ("data", "split"),
     "train": TRAINING,
     "score": SCORING,
-    "publish": ("publish", "fairness"),
+    "publish": ("day", "publish", "fairness"),
     "review": ("review", "policy", "score", "publish", "fairness"),
     "explore": ("explore", "review", "policy", "score", "publish", "fairness"),
-    "reprice": ("events", "watch", "watch_seconds", "day", "score", "fairness", "publish", "policy"),
+    "reprice": ("events", "watch", "watch_seconds", "day", "reprice", "score", "fairness", "publish", "policy"),
+    "whatif": ("whatif", "events", "day", "policy", "score"),
+    "compare": ("compare",),
+    "outcome": ("outcome",),
     "versions": (),
-    "diff": ("diff",),
     "rollback": ("rollback", "publish", "fairness"),
     "vacuum": ("publish",),
     "predict": ("predict",),

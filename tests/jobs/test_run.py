@@ -235,6 +235,8 @@ def test_every_job_leaves_a_record(first_run):
         "whatif",
         "compare",
         "outcome",
+        "config",
+        "tune",
         "review",
         "explore",
         "rollback",
