@@ -1,13 +1,12 @@
 """The best price of every cell of a tile, the sums over its segments, and the choices at given prices."""
 
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from threading import Lock
 from typing import Any
 
 import numpy as np
 from numba import get_num_threads
-from threadpoolctl import ThreadpoolController
 
 from kernels.backend import resolve_backend
 from kernels.checks import require, require_array
@@ -25,7 +24,7 @@ ROUNDINGS = 32
 to a few epsilons, so a smaller improvement of R is noise."""
 
 # Only one call computes at a time: a call uses every core, and numba's workqueue threading layer aborts the process if
-# two threads enter it. Inside a call BLAS gets one thread for each worker.
+# two threads enter it.
 ONE_AT_A_TIME = Lock()
 
 
@@ -192,7 +191,7 @@ def utility_lines(demand: Demand, shelf: Shelf) -> tuple[np.ndarray, np.ndarray]
     _require_same_products(demand, shelf)
     utility_at_zero, slope = (np.empty((demand.product_count, demand.segment_count), demand.dtype) for _ in range(2))
     tile, columns = tile_of(demand, shelf), product_columns(demand, shelf)
-    with ONE_AT_A_TIME, _blas().limit(limits=1, user_api="blas"):
+    with ONE_AT_A_TIME:
         work, edges = _shared_out(tile, demand)
         cpu.line_tile(tile, columns, utility_at_zero, slope, work, edges)
     return utility_at_zero, slope
@@ -208,7 +207,7 @@ def _price(demand: Demand, inputs: PricingInputs, backend: str, cells: Cells, su
         from kernels.cuda import tile_loop as cuda
 
         return cuda.price_tile(tile, columns, tolerance, cells, sums)
-    with ONE_AT_A_TIME, _blas().limit(limits=1, user_api="blas"):
+    with ONE_AT_A_TIME:
         work, edges = _shared_out(tile, demand)
         steps = cpu.price_tile(tile, columns, tolerance, cells, sums, work, edges)
     return int(steps.max(initial=0))
@@ -222,7 +221,7 @@ def _choose(demand: Demand, shelf: Shelf, price: np.ndarray, cells: Cells, sums:
     require(is_shaped, f"price must have shape {shape} or {(shape[0], 1)}", np.shape(price))
     tile, columns = tile_of(demand, shelf), product_columns(demand, shelf)
     given = np.ascontiguousarray(price, demand.dtype)
-    with ONE_AT_A_TIME, _blas().limit(limits=1, user_api="blas"):
+    with ONE_AT_A_TIME:
         work, edges = _shared_out(tile, demand)
         cpu.choose_tile(tile, columns, given, cells, sums, work, edges)
 
@@ -239,14 +238,6 @@ def _shared_out(tile: Tile, demand: Demand) -> tuple[WorkerMemory, np.ndarray]:
 def _work(workers: int, longest: int, real: np.dtype) -> WorkerMemory:
     """Return the working memory, shared by similar tiles: touching fresh pages takes longer than a small tile does."""
     return new_worker_memory(workers, longest, real)
-
-
-@cache
-def _blas() -> ThreadpoolController:
-    """Return the handle on the BLAS that numba calls, which is SciPy's; this function loads it."""
-    import scipy.linalg  # noqa: F401
-
-    return ThreadpoolController()
 
 
 def _price_type(demand: Demand, inputs: PricingInputs) -> Any:

@@ -41,11 +41,11 @@ def test_jobs_come_first():
     [
         (["train", "model="], ["model=linear", "model=tiny", "model=two_tower"]),
         (["train", "-m", "seed=1,2", "trainer=g"], ["trainer=gpu"]),
-        (["score", "data="], ["data=complete_journey", "data=parquet", "data=synthetic"]),
+        (["score", "data="], ["data=complete_journey", "data=files", "data=parquet", "data=synthetic"]),
         (["score", "policy.bounds.max_in"], ["policy.bounds.max_increase=", "policy.bounds.max_increase_amount="]),
         (["train", "model=two_tower", "model.network.his"], ["model.network.history."]),
         (["train", "model=linear", "model.network.his"], ["model.network.history="]),
-        (["diff", "3", "4", "diff.bef"], ["diff.before="]),
+        (["compare", "3", "4", "compare.bef"], ["compare.before="]),
         (["train", "--cfg", "j"], ["job"]),
         (["train", "--mu"], ["--multirun"]),
         (["completion", "z"], ["zsh"]),

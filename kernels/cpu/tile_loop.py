@@ -85,7 +85,7 @@ def price_items(tile, columns, tolerance, cells, sums, work, worker, begin, end)
 
 @compiled()
 def end_of_run(category_start, category, complete):
-    """Return the end of the run of categories that BLAS multiplies in one call, which starts at `category`.
+    """Return the end of the run of categories whose factors are multiplied in one call, which starts at `category`.
 
     A run of several categories has at most RUN products and ends before category `complete`, the first category of
     which this worker does not do all blocks. category_start int64 [G + 1].

@@ -13,8 +13,7 @@ from kernels.product_records import record_type
 from kernels.tile import LANES
 
 RUN = 64
-"""The most products of small neighbouring categories that BLAS multiplies in one call. Few calls are faster, because
-each call prepares the segments' factors anew."""
+"""The most products of small neighbouring categories whose factors are multiplied in one call."""
 
 CACHE_LINE = 64
 """Size in bytes; a vector that straddles two cache lines takes two loads."""

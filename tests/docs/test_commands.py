@@ -38,7 +38,6 @@ SETTINGS = (
     "split",
     "objective",
     "tune",
-    "logger",
 )
 """The parts of a configuration that become objects without any file, and then check their values."""
 

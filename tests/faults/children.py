@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
-from omegaconf import DictConfig
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
 
 from gpu_pricer import cli
 from gpu_pricer.jobs import JOBS
@@ -61,6 +63,7 @@ def job(config: DictConfig, name: str) -> Callable[[], int]:
     """Return a function that runs the job as the command line does, on a configuration that is composed already."""
 
     def run() -> int:
+        HydraConfig.instance().cfg = OmegaConf.create({"hydra": {"mode": RunMode.RUN}})
         cli._call_hydra = lambda job, task: task(config)
         return cli.main([name])
 

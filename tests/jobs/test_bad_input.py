@@ -288,7 +288,7 @@ def flags_of(*overrides):
         return flags(OmegaConf.to_container(compose("config", list(overrides)), resolve=True))
 
 
-OF_OTHER_JOBS = ("hydra", "watch")
+OF_OTHER_JOBS = ("hydra", "watch", "tune")
 """The beginnings of flags that `run` does not read."""
 
 

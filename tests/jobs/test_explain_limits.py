@@ -176,9 +176,17 @@ def test_version_scored_before_multipliers_were_kept_is_refused(refused, limited
 @pytest.mark.parametrize(
     ("name", "spoil", "found"),
     [
-        (LAGRANGIAN, lambda path: path.write_text("{"), "Expecting property name"),
-        (ITERATES, lambda path: path.unlink(), "No such file"),
-        (ITERATES, lambda path: pl.read_parquet(path).head(7).write_parquet(path), "no iterate of 11 products"),
+        (
+            LAGRANGIAN,
+            lambda path: path.write_text("{"),
+            "be what `gpu-pricer score` wrote, found: Expecting property name",
+        ),
+        (ITERATES, lambda path: path.unlink(), "be what `gpu-pricer score` wrote, found: No such file"),
+        (
+            ITERATES,
+            lambda path: pl.read_parquet(path).head(7).write_parquet(path),
+            "hold the iterate of every product, found none of 11 products",
+        ),
     ],
 )
 def test_broken_record_is_refused(refused, limited, name, spoil, found):
@@ -186,8 +194,7 @@ def test_broken_record_is_refused(refused, limited, name, spoil, found):
 
     said = refused("explain", "product=p0000012", "segment=s001", "paths.shards=prices/plain")
 
-    assert "lagrangian.json and iterates.parquet must be what `gpu-pricer score` wrote, found: " in said
-    assert found in said
+    assert said.startswith(f"prices/plain/_record/{name} must {found}")
 
 
 def test_scoring_again_without_constraints_removes_the_record(gpu_pricer, limited):
