@@ -24,6 +24,7 @@ Outcome = dict[str, str]
 WORK, PRICES, NAMED = Path("work"), Path("prices"), Path("prices/tonight")
 TREES = ("work/data", "work/train/members", "work/train/naive", "work/demand", "work/truth", "work/frontier")
 FILES = ("work/train/held_out.parquet", "work/elasticities.parquet", "work/metrics.json", "out.parquet")
+JOURNALS = f"{NAMED}/_record/finished-*.jsonl"
 OF_A_RUN = ("run", "created")
 """Keys of demand.json that differ between equal trainings."""
 TWO_DAYS = 2 * 24 * 3600
@@ -89,8 +90,8 @@ def age_and_clean() -> None:
 
 
 def names_below() -> list[str]:
-    """Return the paths of all files, without what differs between equal runs."""
-    return sorted({_common(path) for path in _files(Path())})
+    """Return the paths of all files, without what differs between equal runs and what lets scoring into NAMED go on."""
+    return sorted({_common(path) for path in _files(Path()) if not path.match(JOURNALS)})
 
 
 def unfinished() -> list[str]:
