@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.faults.scenes import Scene
+from tests.faults.scenes import FaultSite
 
 CLONE_NEWNS, MS_REMOUNT, MS_PRIVATE_BELOW = 0x20000, 0x20, 0x44000
 MNT_DETACH = 2
@@ -20,7 +20,7 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 class FullDisk(NamedTuple):
     """A disk with room for so many more pages, or names, than the job finds on it."""
 
-    scene: Scene
+    scene: FaultSite
     pages: int | None
     names: int | None
 
@@ -34,7 +34,7 @@ def can_mount() -> bool:
     return LIBC.unshare(CLONE_NEWNS) == 0 and LIBC.mount(b"none", b"/", None, MS_PRIVATE_BELOW, None) == 0
 
 
-def full_disks(scene: Scene) -> list[FullDisk]:
+def full_disks(scene: FaultSite) -> list[FullDisk]:
     """Return the disks that are too small for what the scene's command writes, from no room at all to nearly enough."""
     scene.lay_out()
     before = {path: path.lstat().st_mtime for path in scene.field.rglob("*")}

@@ -7,7 +7,7 @@ from tests.faults.children import answer_of, warm
 from tests.faults.counts import Counts
 from tests.faults.points import Point, require_strace, tracing
 from tests.faults.remains import broken_promises, outcome, unfinished, unfollowed
-from tests.faults.scenes import Scene, scenes
+from tests.faults.scenes import FaultSite, scenes
 from tests.faults.striking import sample, strike
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
@@ -17,7 +17,7 @@ class Kill(NamedTuple):
     """A signal as a job comes to a change; the change is then not made if the signal is SIGKILL."""
 
     number: signal.Signals
-    scene: Scene
+    scene: FaultSite
     point: Point
 
     def __str__(self) -> str:
@@ -32,7 +32,7 @@ def run(limit: int, seed: int) -> Counts:
         return strike("kills", sample([*map(_kills, places)], limit, seed), inflict)
 
 
-def _kills(scene: Scene) -> list[Kill]:
+def _kills(scene: FaultSite) -> list[Kill]:
     """Return the kills at a scene; SIGKILL ends any thread's call alike, the others must not come before the job."""
     kills = [Kill(number, scene, point) for point in scene.points for number in SIGNALS]
     return [kill for kill in kills if kill.point.is_alone or kill.number == signal.SIGKILL]

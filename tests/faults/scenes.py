@@ -45,7 +45,7 @@ JOBS = {
 
 
 @dataclass(frozen=True)
-class Scene:
+class FaultSite:
     """A command, the folder that it finds and what it makes of it undisturbed.
 
     field: where the folder is laid out anew for each fault. names, names_before: the paths of files after and before.
@@ -97,13 +97,13 @@ def job_of(command: tuple[str, ...]) -> Callable[[], int]:
 
 
 @contextmanager
-def scenes(names: tuple[str, ...] = tuple(JOBS)) -> Iterator[list[Scene]]:
+def scenes(names: tuple[str, ...] = tuple(JOBS)) -> Iterator[list[FaultSite]]:
     """Yield the scenes of those names, in a temporary folder."""
     with TemporaryDirectory(prefix="faults-") as root:
         yield [_scene(Path(root), name) for name in names]
 
 
-def _scene(root: Path, name: str) -> Scene:
+def _scene(root: Path, name: str) -> FaultSite:
     earlier, command = JOBS[name]
     template, field = template_after(root, earlier), root / "field"
     said, log = root / "said", root / "trace"
@@ -113,7 +113,7 @@ def _scene(root: Path, name: str) -> Scene:
     _require_success(name, status_of(job_of(command), field, said, tracing(log), LONGEST_FIRST), said)
     after, names = answer_of(outcome, field, said), answer_of(names_below, field, said)
     every_name = frozenset(names), frozenset(names_before)
-    return Scene(name, command, template, field, said, before, after, *every_name, tuple(points_of(log, field)))
+    return FaultSite(name, command, template, field, said, before, after, *every_name, tuple(points_of(log, field)))
 
 
 def template_after(root: Path, commands: tuple[tuple[str, ...], ...]) -> Path:

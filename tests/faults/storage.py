@@ -8,7 +8,7 @@ from tests.faults.counts import Counts
 from tests.faults.full_disk import FullDisk, can_mount, full_disks, laid_out, make_room
 from tests.faults.points import NAMING, OPENING, Point, injected, require_strace, tracing
 from tests.faults.remains import broken_promises, names_below, outcome, unfinished
-from tests.faults.scenes import Scene, scenes
+from tests.faults.scenes import FaultSite, scenes
 from tests.faults.striking import sample, strike
 
 REMOVING = ("unlink", "unlinkat", "rmdir")
@@ -18,7 +18,7 @@ class StorageFault(NamedTuple):
     """The system's answer to a change that a job makes."""
 
     error: str
-    scene: Scene
+    scene: FaultSite
     point: Point
 
     def __str__(self) -> str:
@@ -95,7 +95,7 @@ def _said_wrong(status: int | str, said: str) -> list[str]:
     return []
 
 
-def _left(scene: Scene, status: int | str, could_remove: bool = True) -> list[str]:
+def _left(scene: FaultSite, status: int | str, could_remove: bool = True) -> list[str]:
     """Return what is wrong with what the fault left; what could not be removed stays until the job runs again."""
     found = broken_promises() + scene.neither(outcome(), status)
     if could_remove:
