@@ -1,6 +1,6 @@
 """Small markets for tests: a demand artefact and the catalog that goes with it."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import polars as pl
@@ -13,26 +13,13 @@ from gpu_pricer.tables.artefact import FORMAT_VERSION, DemandArtefact, DemandInf
 
 PROFIT = Objective(profit=1.0, revenue=0.0)
 NO_RULES = Bounds(
-    max_decrease=None,
-    max_increase=None,
-    max_decrease_amount=None,
-    max_increase_amount=None,
-    anchor=None,
-    min_days_between_changes=None,
-    min_change=None,
-    min_margin_rate=None,
-    within_support=False,
-    below_list_price=False,
-    max_below_competitor=None,
-    max_above_competitor=None,
-    competitor_columns=["competitor_price"],
-    competitor_of="cheapest",
-    floor_column=None,
-    ceiling_column=None,
-    family_column=None,
-    frozen=None,
-    max_changes=None,
-    max_segment_ratio=None,
+    **dict.fromkeys(field.name for field in fields(Bounds))
+    | {
+        "within_support": False,
+        "below_list_price": False,
+        "competitor_columns": ["competitor_price"],
+        "competitor_of": "cheapest",
+    }
 )
 USUAL = replace(NO_RULES, max_decrease=0.30, max_increase=0.15, min_margin_rate=0.05, within_support=True)
 NINES = Ladder(endings=[0.09, 0.19, 0.29, 0.39, 0.49, 0.59, 0.69, 0.79, 0.89, 0.99], prices=None)

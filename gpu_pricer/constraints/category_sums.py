@@ -62,11 +62,11 @@ class KnownCategories:
     def _rows(self, products: ProblemProducts, names: list[str]) -> pl.DataFrame:
         """Return the record's rows of the known categories, with the numbers of category and constraint as `place`."""
         path, known = self.record / CATEGORY_SUMS, np.flatnonzero(self.is_known)
-        wanted = first_products(products)[known].to_frame("product_id").with_columns(category=pl.Series(known))
+        categories = first_products(products)[known].to_frame("product_id").with_columns(category=pl.Series(known))
         places = pl.DataFrame({"constraint": [*names, None], "place": [*range(len(names) + 1)]})
         places = places.cast({"constraint": pl.String})
         try:
-            rows = pl.read_parquet(path).join(wanted, on="product_id")
+            rows = pl.read_parquet(path).join(categories, on="product_id")
             rows = rows.join(places, on="constraint", how="left", nulls_equal=True)
         except (OSError, pl.exceptions.PolarsError) as error:
             raise InputError(f"{path} must be what `gpu-pricer score` wrote, found: {first_line(error)}") from error

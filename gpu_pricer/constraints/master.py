@@ -140,8 +140,8 @@ def solve_master(iterates: Sequence[DualIterate], required: np.ndarray, caps: Ca
 def round_up(iterates: Sequence[DualIterate], mixture: Mixture) -> np.ndarray:
     """Return which iterate's prices each block takes, int64 [B].
 
-    At most as many blocks are split as there are limits and priorities. The columns that a split block takes are worth
-    the same at the mixture's shadow prices; of them the block takes the one that does most for the limits.
+    At most as many blocks are split as there are limits and priorities. The columns that a split block takes have
+    the same value at the mixture's shadow prices; of them the block takes the one that does most for the limits.
     """
     achieved = np.stack([at.achieved @ mixture.z for at in iterates])
     return np.where(mixture.share > LEAST_SHARE, achieved, -np.inf).argmax(axis=0)

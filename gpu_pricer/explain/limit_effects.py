@@ -1,4 +1,4 @@
-"""What each limit on sums over the assortment makes a unit of one product worth, beside what the unit earns."""
+"""What each limit on sums over the assortment adds to the value of a product's unit, beside what the unit earns."""
 
 from dataclasses import dataclass
 

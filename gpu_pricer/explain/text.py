@@ -39,17 +39,17 @@ def explanation_lines(title: str, found: Explanation, binding: str, currency: st
 def limit_lines(
     effects: list[LimitEffect], stock_price: float, certificate: dict[str, Any], parts: dict[str, float], currency: str
 ) -> list[str]:
-    """Return what each limit on the assortment that counts a price asks for, reaches and makes a unit worth.
+    """Return what each limit on the assortment that counts a price asks for, reaches and adds to a unit's value.
 
-    effects: see limit_effects; stock_price: what a unit of the product's stock is worth, in currency; certificate: the
-    content of certificate.json; parts: of the price.
+    effects: see limit_effects; stock_price: the shadow price of the product's stock, in currency per unit; certificate:
+    the content of certificate.json; parts: of the price.
     """
     lines = [f"What the limits on the assortment make of it (all of them together: {certificate['status']})"]
     for effect in effects:
         entry = certificate["constraints"][effect.name]
         limit = f"{entry['kind'].replace('_', ' ')} {entry['required']:,.4g}, reached {entry['achieved']:,.4g}"
         lines.append(f"  {effect.name} asks for {entry['measure']} {limit}:")
-        lines.append(f"    {_worth(effect, entry, currency)}; here {effect.per_unit:+,.4f} a unit")
+        lines.append(f"    {_priced_limit(effect, entry, currency)}; here {effect.per_unit:+,.4f} a unit")
     if stock_price:
         lines.append(f"  its stock is scarce: a unit of it is worth {stock_price:,.4f} {currency}")
     if len(lines) == 1:
@@ -80,7 +80,7 @@ def change_lines(
     return lines
 
 
-def _worth(effect: LimitEffect, entry: dict[str, Any], currency: str) -> str:
+def _priced_limit(effect: LimitEffect, entry: dict[str, Any], currency: str) -> str:
     """Return what a limit pays or charges, and for what, in words."""
     where = "" if effect.constraint.where is None else f" where {effect.constraint.where}"
     what = {

@@ -29,10 +29,10 @@ class Published(NamedTuple):
 
         products: ids as text. Only the files that hold them are read: a table of 100 million cells has 25.
         """
-        wanted = self.products.join(products.unique().to_frame("product_id"), on="product_id", how="semi")
-        files = wanted["file"].unique().sort()
-        held = self.products.filter(pl.col("file").is_in(files.implode()))
-        needed = None if held.height == wanted.height else wanted["product_id"]
+        asked = self.products.join(products.unique().to_frame("product_id"), on="product_id", how="semi")
+        files = asked["file"].unique().sort()
+        in_files = self.products.filter(pl.col("file").is_in(files.implode()))
+        needed = None if in_files.height == asked.height else asked["product_id"]
         return published_cells([Path(file) for file in files], needed)
 
 
@@ -45,7 +45,7 @@ def read_published(prices: Path, run: str) -> Published:
     try:
         metadata = pl.read_parquet_metadata(min(folder.glob("*.parquet")))
         rows = scan_prices(folder)
-        held = [
+        products = [
             products_in(file).cast(pl.String).to_frame("product_id").with_columns(file=pl.lit(str(file)))
             for file in sorted(folder.glob("*.parquet"))
         ]
@@ -55,7 +55,7 @@ def read_published(prices: Path, run: str) -> Published:
             columns=columns_of(rows.collect_schema()),
             currency=metadata["currency"],
             artefact=metadata["artefact"],
-            products=pl.concat(held),
+            products=pl.concat(products),
         )
     except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
         raise InputError(

@@ -72,8 +72,8 @@ def main(config: DictConfig) -> None:
     What the version was scored from lies with it: policy and catalog in its _record/, the artefact in _artefacts/. The
     policy of the configuration, paths.demand and paths.catalog count only for a version without these copies.
 
-    Under constraints the job also prints which limits on the assortment count the price, and what each makes a unit
-    worth, from the multipliers that `score` kept with the version.
+    Under constraints the job also prints which limits on the assortment count the price, and what each adds to the
+    value of a unit, from the multipliers that `score` kept with the version.
 
     If the artefact has a posterior, the job prints 90 % intervals of profit and elasticity. With explain.against=<run>
     it also prints what changed in the price since that version, part by part; both versions need score.details=[parts].

@@ -137,8 +137,8 @@ def _complete(prices: Path, run: str) -> None:
     problem = problem_of(artefact, matched, policy)
     category_id = matched.products["category_id"].rle().struct.field("value")
     draws, price = posterior_draws(artefact, category_id), read_prices(folder, problem)
-    free, one = np.zeros(len(price)), np.ones(len(price))
-    revenue = drawn_category_profit(problem, draws, price, free)
+    no_cost, one = np.zeros(len(price)), np.ones(len(price))
+    revenue = drawn_category_profit(problem, draws, price, no_cost)
     values = {
         "units": revenue - drawn_category_profit(problem, draws, price, one),
         "revenue": revenue,

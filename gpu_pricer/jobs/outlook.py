@@ -85,7 +85,7 @@ def count_vague(problem: PricingProblem, draws: Draws) -> int:
         return 0
     visits = problem.segments.visits / problem.segments.visits.sum()
     everything = (0, problem.category_count)
-    slope = utility_lines(problem.exact_demand(), problem.shelf(*everything))[1]
+    slope = utility_lines(problem.demand_in_double(), problem.shelf(*everything))[1]
     sensitivity = np.log(slope * problem.products.reference_price[:, None]) @ visits
     starts = problem.products.category_start
     estimate = np.add.reduceat(sensitivity, starts[:-1]) / np.diff(starts)

@@ -144,14 +144,14 @@ def _limit(name: str, of_values: dict[str, dict[str, Any]]) -> str:
         cost = "costs profit" if entries[0]["binding"] else "costs nothing"
         return f"  limit {name} ({_asked(entries)}): {'not reached' if missed else 'met'}; it {cost}"
     state = f"{missed} of {len(entries)} not reached" if missed else f"{len(entries)} met"
-    dear = {value: _worth(entry) for value, entry in of_values.items() if entry["binding"]}
+    dear = {value: _gain_if_looser(entry) for value, entry in of_values.items() if entry["binding"]}
     named = ", ".join(filter(None, sorted(dear, key=lambda value: -dear[value])[:MOST_NAMED]))
     most = f", most in {named}" if len(dear) > MOST_NAMED else f", in {named}" if named else ""
     cost = f"{len(dear)} of them cost profit{most}" if dear else "none of them costs profit"
     return f"  limit {name} ({_asked(entries)}): {state}; {cost}"
 
 
-def _worth(entry: dict[str, Any]) -> float:
+def _gain_if_looser(entry: dict[str, Any]) -> float:
     """Return what a limit looser by its own size would add to the objective, by its shadow price."""
     return float(entry["shadow_price"] * abs(entry["required"]))
 

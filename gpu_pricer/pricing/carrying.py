@@ -29,8 +29,8 @@ def plan_files(
     in the new version, and the first product of each. products: the most products of a new file, which only one of a
     single category exceeds.
     """
-    carried = {name: held for name, held in files.items() if held and not held & touched}
-    file_of = {category: name for name, held in carried.items() for category in held}
+    carried = {name: inside for name, inside in files.items() if inside and not inside & touched}
+    file_of = {category: name for name, inside in carried.items() for category in inside}
     is_priced = np.array([category not in file_of for category in categories], np.bool_)
     tiles = [
         (first + a, first + b)

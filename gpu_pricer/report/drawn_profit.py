@@ -50,9 +50,9 @@ def drawn_intervals(problem: PricingProblem, draws: Draws, price: np.ndarray) ->
     The profit with a cost of zero is revenue, and one currency unit of cost per unit takes off the units.
     """
     today = problem.products.today[:, None].astype(np.int64)
-    free, one = np.zeros(len(today)), np.ones(len(today))
-    revenue = drawn_profit(problem, draws, price, free)
+    no_cost, one = np.zeros(len(today)), np.ones(len(today))
+    revenue = drawn_profit(problem, draws, price, no_cost)
     units = revenue - drawn_profit(problem, draws, price, one)
-    at_today = drawn_profit(problem, draws, today, free) - drawn_profit(problem, draws, today, one)
+    at_today = drawn_profit(problem, draws, today, no_cost) - drawn_profit(problem, draws, today, one)
     moved = drawn_profit(problem, draws, price, problem.products.today / CENTS)
     return {"units": interval(units / at_today - 1), "price_index": interval(revenue / (revenue - moved))}

@@ -13,7 +13,7 @@ from gpu_pricer.report.scored import Scored
 from gpu_pricer.review.consequences import CategoryMarket, Consequence
 from gpu_pricer.review.guardrails import Guardrails
 from gpu_pricer.review.sheet import figures_of
-from gpu_pricer.review.sheet_file import Answer
+from gpu_pricer.review.sheet_file import SheetRow
 from gpu_pricer.tables.decisions import (
     CHANGES,
     OVERRIDE,
@@ -82,8 +82,8 @@ class Desk:
         if decision == OVERRIDE:
             for product_id in product_ids:
                 self.require_allowed(product_id, price)
-        wanted = self.proposals.filter(pl.col("product_id").is_in([*product_ids]))
-        proposal = dict(wanted.select("product_id", "proposal").iter_rows())
+        decided = self.proposals.filter(pl.col("product_id").is_in([*product_ids]))
+        proposal = dict(decided.select("product_id", "proposal").iter_rows())
         when, run = now(), self.scored.version.run
         amount = price if decision == OVERRIDE else None
         append_decisions(
@@ -92,7 +92,7 @@ class Desk:
         )
         self.refresh()
 
-    def record(self, answers: Sequence[Answer]) -> tuple[int, int]:
+    def record(self, answers: Sequence[SheetRow]) -> tuple[int, int]:
         """Record a sheet's answers; return how many were new, and how many were about other prices and do not count.
 
         Nothing is recorded where one cannot be: InputError.

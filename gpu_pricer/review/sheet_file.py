@@ -12,7 +12,7 @@ from gpu_pricer.tables.decisions import ACCEPT, OVERRIDE, REJECT
 ANSWERS = (ACCEPT, REJECT, OVERRIDE)
 
 
-class Answer(NamedTuple):
+class SheetRow(NamedTuple):
     """One answered row: product_id as text, the decision, the price of an override, the note, and the proposal, if any.
 
     place: the row's number in the file, for messages.
@@ -26,7 +26,7 @@ class Answer(NamedTuple):
     proposal: str | None
 
 
-def read_answers(path: Path) -> list[Answer]:
+def read_answers(path: Path) -> list[SheetRow]:
     """Return the answered rows of a filled sheet; rows without a decision are left out.
 
     The file needs the columns product_id and decision, and price where a decision is override; note and proposal may
@@ -67,7 +67,7 @@ def _read(path: Path) -> pl.DataFrame:
         ) from error
 
 
-def _answers(table: pl.DataFrame, path: Path) -> Iterator[Answer]:
+def _answers(table: pl.DataFrame, path: Path) -> Iterator[SheetRow]:
     columns = ("product_id", "decision", "price", "note", "proposal")
     for number, (product_id, decision, price, note, proposal) in enumerate(table.select(columns).iter_rows(), 2):
         word = (decision or "").strip().lower()
@@ -79,7 +79,7 @@ def _answers(table: pl.DataFrame, path: Path) -> Iterator[Answer]:
         if not product_id:
             raise InputError(f"{place} must name a product, found none: mend it")
         amount = _price(place, price) if word == OVERRIDE else None
-        yield Answer(place, product_id, word, amount, (note or "").strip(), (proposal or "").strip() or None)
+        yield SheetRow(place, product_id, word, amount, (note or "").strip(), (proposal or "").strip() or None)
 
 
 def _price(place: str, text: str | None) -> float:

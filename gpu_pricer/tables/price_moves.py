@@ -55,8 +55,8 @@ def published_cells(files: Sequence[Path], products: pl.Series | None) -> pl.Dat
     cells = cells_of(pl.scan_parquet([*files]), pl.String())
     cells = cells.select(pl.col(CELL).cast(pl.String), before=pl.col("price").cast(pl.Float64))
     if products is not None:
-        wanted = products.to_frame("product_id").lazy()
-        cells = cells.join(wanted, on="product_id", how="semi", maintain_order="left")
+        of_products = products.to_frame("product_id").lazy()
+        cells = cells.join(of_products, on="product_id", how="semi", maintain_order="left")
     return cells.collect(engine="streaming")
 
 

@@ -28,11 +28,11 @@ def scan_table(path: Path) -> pl.LazyFrame:
     if (path / "_delta_log").is_dir():
         return _scan_delta(path)
     files = _files_in(path) if path.is_dir() else [path]
-    _require_whole(files)
+    _require_readable(files)
     return pl.scan_parquet(files)
 
 
-def _require_whole(files: list[Path]) -> None:
+def _require_readable(files: list[Path]) -> None:
     """Raise InputError if one of the files is no Parquet file or cut off."""
     for file in files:
         try:
@@ -47,7 +47,7 @@ def _scan_delta(path: Path) -> pl.LazyFrame:
     try:
         table = DeltaTable(path)
         names = pl.DataFrame(table.get_add_actions())["path"]
-        _require_whole([path / name for name in names if (path / name).exists()])  # reading reports the others
+        _require_readable([path / name for name in names if (path / name).exists()])  # reading reports the others
         return pl.scan_delta(table)
     except (DeltaError, *UNREADABLE) as error:
         raise InputError(f"{path} must be a whole Delta table, found: {first_line(error)}; write it again") from error

@@ -1,8 +1,8 @@
-"""python -m tests.cluster [--kills N] [--scene NAME]: disturb nights on a Slurm of this machine.
+"""python -m tests.cluster [--kills N] [--night NAME]: disturb nights on a Slurm of this machine.
 
-Each scene is a night in which something happens to its jobs; what it publishes must equal what one process publishes
-without Slurm. The last line is JSON: for each scene whether it does, and how often jobs were disturbed. Exit status 1
-if one does not.
+In each night something happens to its jobs; what the night publishes must equal what one process publishes without
+Slurm. The last line is JSON: for each night whether it does, and how often jobs were disturbed. Exit status 1 if one
+does not.
 """
 
 import argparse
@@ -68,8 +68,8 @@ def killed(shop: Checkout, jobs: Jobs, kills: int) -> int:
     return done
 
 
-SCENES: dict[str, Callable[[Checkout, Jobs, int], int]] = {
-    scene.__name__: scene for scene in (undisturbed, node_lost, time_up_in_training, time_up_in_refit, killed)
+NIGHTS: dict[str, Callable[[Checkout, Jobs, int], int]] = {
+    night.__name__: night for night in (undisturbed, node_lost, time_up_in_training, time_up_in_refit, killed)
 }
 
 
@@ -90,10 +90,10 @@ def _await_checkpoint(shop: Checkout) -> None:
 
 
 def main() -> int:
-    """Run the scenes and print what they published."""
+    """Run the nights and print what they published."""
     parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
-    parser.add_argument("--scene", action="append", choices=[*SCENES], help="this scene only; may be repeated")
-    parser.add_argument("--kills", type=int, default=20, help="how often the scene `killed` kills a process")
+    parser.add_argument("--night", action="append", choices=[*NIGHTS], help="this night only; may be repeated")
+    parser.add_argument("--kills", type=int, default=20, help="how often the night `killed` kills a process")
     given = parser.parse_args()
     if not can_start():
         parser.error("needs root and Slurm: apt-get install slurm-wlm munge")
@@ -102,17 +102,17 @@ def main() -> int:
         alone = checkout(Path(folder, "alone"), cluster)
         alone.run()
         expected = published(alone.folder / "prices")
-        for name in given.scene or SCENES:
+        for name in given.night or NIGHTS:
             shop = checkout(Path(folder, name), cluster)
             jobs = shop.night()
-            disturbed = SCENES[name](shop, jobs, given.kills)
+            disturbed = NIGHTS[name](shop, jobs, given.kills)
             state = cluster.ended(jobs["publish"], longest=3600)
             is_equal = state == "COMPLETED" and published(shop.folder / "prices") == expected
             if not is_equal:
                 print(f"{name}: publish is {state}\n{shop.said()}", flush=True)
             summary |= {name: is_equal, f"disturbed_{name}": disturbed}
     print(json.dumps(summary))
-    return int(not all(summary[name] for name in given.scene or SCENES))
+    return int(not all(summary[name] for name in given.night or NIGHTS))
 
 
 if __name__ == "__main__":

@@ -47,8 +47,8 @@ def sums(cells: bytes = EVERYTHING.tobytes()) -> tuple[np.ndarray, ...]:
     """Return units, revenue, cost and the units' worth at today's prices, [n] each, of some cells everywhere."""
     price, units = every_price()
     units = units * np.frombuffer(cells).reshape(3, 2)
-    worth = (price, COST[:, None], TODAY[:, None])
-    return units.sum((1, 2)), *((units * of_unit).sum((1, 2)) for of_unit in worth)
+    money_of_unit = (price, COST[:, None], TODAY[:, None])
+    return units.sum((1, 2)), *((units * of_unit).sum((1, 2)) for of_unit in money_of_unit)
 
 
 def measure_values(measure, cells):

@@ -93,7 +93,7 @@ def test_slopes_are_those_of_central_differences():
     slopes = _slopes(Choices(counts, average, np.zeros(50), np.ones(50)), habits)
 
     for number, step in enumerate(1e-5 * np.eye(12)):
-        above, below = (Habits(habits.free + sign * step).log_odds(counts, average) for sign in (1, -1))
+        above, below = (Habits(habits.parameters + sign * step).log_odds(counts, average) for sign in (1, -1))
         assert slopes[:, number] == pytest.approx((above - below) / 2e-5, abs=1e-7)
 
 

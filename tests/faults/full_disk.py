@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.faults.scenes import FaultSite
+from tests.faults.fault_sites import FaultSite
 
 CLONE_NEWNS, MS_REMOUNT, MS_PRIVATE_BELOW = 0x20000, 0x20, 0x44000
 MNT_DETACH = 2
@@ -20,13 +20,13 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 class FullDisk(NamedTuple):
     """A disk with room for so many more pages, or names, than the job finds on it."""
 
-    scene: FaultSite
+    site: FaultSite
     pages: int | None
     names: int | None
 
     def __str__(self) -> str:
         room = f"{self.names} names" if self.pages is None else f"{self.pages} pages"
-        return f"a disk with room for {room} in {self.scene.name}"
+        return f"a disk with room for {room} in {self.site.name}"
 
 
 def can_mount() -> bool:
@@ -34,27 +34,27 @@ def can_mount() -> bool:
     return LIBC.unshare(CLONE_NEWNS) == 0 and LIBC.mount(b"none", b"/", None, MS_PRIVATE_BELOW, None) == 0
 
 
-def full_disks(scene: FaultSite) -> list[FullDisk]:
-    """Return the disks that are too small for what the scene's command writes, from no room at all to nearly enough."""
-    scene.lay_out()
-    before = {path: path.lstat().st_mtime for path in scene.field.rglob("*")}
-    if scene.run() != 0:
-        raise RuntimeError(f"{scene.name} must end with status 0 undisturbed")
-    made = [path for path in scene.field.rglob("*") if path not in before or before[path] != path.lstat().st_mtime]
+def full_disks(site: FaultSite) -> list[FullDisk]:
+    """Return the disks that are too small for what the site's command writes, from no room at all to nearly enough."""
+    site.lay_out()
+    before = {path: path.lstat().st_mtime for path in site.field.rglob("*")}
+    if site.run() != 0:
+        raise RuntimeError(f"{site.name} must end with status 0 undisturbed")
+    made = [path for path in site.field.rglob("*") if path not in before or before[path] != path.lstat().st_mtime]
     pages = sum(-(-path.lstat().st_size // PAGE) for path in made if not path.is_dir())
-    by_pages = [FullDisk(scene, room, None) for room in range(pages)]
-    return by_pages + [FullDisk(scene, None, room) for room in range(len(made))]
+    by_pages = [FullDisk(site, room, None) for room in range(pages)]
+    return by_pages + [FullDisk(site, None, room) for room in range(len(made))]
 
 
 @contextmanager
 def laid_out(disk: FullDisk) -> Iterator[Path]:
-    """Yield the scene's field with the room that the disk has left."""
-    field = disk.scene.field
+    """Yield the site's field with the room that the disk has left."""
+    field = disk.site.field
     shutil.rmtree(field, ignore_errors=True)
     field.mkdir()
     _mount(field, 0, "mode=755")
     try:
-        shutil.copytree(disk.scene.template, field, symlinks=True, dirs_exist_ok=True)
+        shutil.copytree(disk.site.template, field, symlinks=True, dirs_exist_ok=True)
         used = os.statvfs(field)
         if disk.pages is None:
             _mount(field, MS_REMOUNT, f"nr_inodes={used.f_files - used.f_ffree + (disk.names or 0)}")

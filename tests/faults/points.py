@@ -39,7 +39,7 @@ def require_strace() -> None:
         raise FileNotFoundError("faults are inflicted by strace, found none: apt-get install strace")
 
 
-def tracing(log: Path, *inject: str) -> list[str]:
+def strace_command(log: Path, *inject: str) -> list[str]:
     """Return the words that make strace note all changes of files in a log, and inject what is said."""
     faults = [f"--inject={fault}" for fault in inject]
     return ["--decode-fds=path", "--string-limit=200", f"--trace={','.join(CHANGES)}", f"--output={log}", *faults]

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 from tests.faults.children import answer_of, warm
 from tests.faults.counts import Counts
+from tests.faults.fault_sites import FaultSite, fault_sites
 from tests.faults.full_disk import FullDisk, can_mount, full_disks, laid_out, make_room
-from tests.faults.points import NAMING, OPENING, Point, injected, require_strace, tracing
+from tests.faults.points import NAMING, OPENING, Point, injected, require_strace, strace_command
 from tests.faults.remains import broken_promises, names_below, outcome, unfinished
-from tests.faults.scenes import FaultSite, scenes
 from tests.faults.striking import sample, strike
 
 REMOVING = ("unlink", "unlinkat", "rmdir")
@@ -18,11 +18,11 @@ class StorageFault(NamedTuple):
     """The system's answer to a change that a job makes."""
 
     error: str
-    scene: FaultSite
+    site: FaultSite
     point: Point
 
     def __str__(self) -> str:
-        return f"{self.error} in {self.scene.name} at {self.point}"
+        return f"{self.error} in {self.site.name} at {self.point}"
 
 
 def run(limit: int, seed: int) -> Counts:
@@ -32,18 +32,18 @@ def run(limit: int, seed: int) -> Counts:
     is_mounted = can_mount()
     if not is_mounted:
         print("storage_faults: no disk is filled, because this system lets no process mount one", file=sys.stderr)
-    with scenes() as places:
+    with fault_sites() as places:
         faults: list[list[StorageFault | FullDisk]] = [
             [
-                StorageFault(error, scene, point)
-                for point in scene.points
+                StorageFault(error, site, point)
+                for point in site.points
                 if point.is_alone
                 for error in _errors(point.call)
             ]
-            for scene in places
+            for site in places
         ]
         if is_mounted:
-            faults += [[*full_disks(scene)] for scene in places]
+            faults += [[*full_disks(site)] for site in places]
         return strike("storage_faults", sample(faults, limit, seed), inflict)
 
 
@@ -61,28 +61,28 @@ def inflict(fault: StorageFault | FullDisk) -> list[str] | None:
 
 def _fill(disk: FullDisk) -> list[str] | None:
     """Return the promises that a job on a full disk broke; None if there was room enough."""
-    scene = disk.scene
+    site = disk.site
     with laid_out(disk) as field:
-        status, said = scene.run(), scene.said.read_text()
+        status, said = site.run(), site.said.read_text()
         if status == 0 and "No space left" not in said:
             return None
-        found = _said_wrong(status, said) + answer_of(lambda: _left(scene, status), field, scene.said)
+        found = _said_wrong(status, said) + answer_of(lambda: _left(site, status), field, site.said)
         make_room(field)
-        return found + answer_of(scene.again, field, scene.said)
+        return found + answer_of(site.again, field, site.said)
 
 
 def _fail(fault: StorageFault) -> list[str] | None:
     """Return the promises that a change that failed broke; None if no change in the folder did."""
-    error, scene, point = fault
-    log = scene.said.with_name("trace")
-    scene.lay_out()
-    status = scene.run(tracing(log, f"{point.call}:error={error}:when={point.number}"))
-    if injected(log, scene.field) < 1:
+    error, site, point = fault
+    log = site.said.with_name("trace")
+    site.lay_out()
+    status = site.run(strace_command(log, f"{point.call}:error={error}:when={point.number}"))
+    if injected(log, site.field) < 1:
         return None
-    found = _said_wrong(status, scene.said.read_text())
+    found = _said_wrong(status, site.said.read_text())
     could_remove = point.call not in REMOVING
-    found += answer_of(lambda: _left(scene, status, could_remove), scene.field, scene.said)
-    return found + answer_of(scene.again, scene.field, scene.said)
+    found += answer_of(lambda: _left(site, status, could_remove), site.field, site.said)
+    return found + answer_of(site.again, site.field, site.said)
 
 
 def _said_wrong(status: int | str, said: str) -> list[str]:
@@ -95,10 +95,10 @@ def _said_wrong(status: int | str, said: str) -> list[str]:
     return []
 
 
-def _left(scene: FaultSite, status: int | str, could_remove: bool = True) -> list[str]:
+def _left(site: FaultSite, status: int | str, could_remove: bool = True) -> list[str]:
     """Return what is wrong with what the fault left; what could not be removed stays until the job runs again."""
-    found = broken_promises() + scene.neither(outcome(), status)
+    found = broken_promises() + site.neither(outcome(), status)
     if could_remove:
-        names = {*names_below()} - scene.names - scene.names_before
+        names = {*names_below()} - site.names - site.names_before
         found += [f"left over at once: {name}" for name in [*sorted(names), *unfinished()]]
     return found

@@ -1,4 +1,4 @@
-"""Many faults, one after the other, of each scene in turn."""
+"""Many faults, one after the other, of each site in turn."""
 
 import random
 import sys
@@ -12,7 +12,7 @@ SAID_EVERY = 50
 
 
 def sample(by_scene: Sequence[list[Fault]], limit: int, seed: int) -> list[Fault]:
-    """Return so many faults in random order, of each scene in turn while it has any left."""
+    """Return so many faults in random order, of each site in turn while it has any left."""
     rng = random.Random(seed)
     shuffled = [rng.sample(faults, len(faults)) for faults in by_scene]
     turns = range(max(map(len, shuffled)))

@@ -15,9 +15,9 @@ ROOT = Path(__file__).parents[2]
 PATIENCE = 1200  # seconds; the first job in a checkout compiles kernels
 LEFT_BEHIND = """
 from gpu_pricer.tables import replacing
-from tests.faults import kills, scenes
+from tests.faults import kills, fault_sites
 replacing._remove_parts = lambda path: None
-kills.scenes = lambda: scenes.scenes(("assign",))
+kills.fault_sites = lambda: fault_sites.fault_sites(("assign",))
 counts = kills.run(15, 0)
 print(counts.wrong, counts.examples)
 """

@@ -16,9 +16,9 @@ from deltalake import DeltaTable
 from gpu_pricer.jobs import reprice
 from tests.faults.children import LONGEST_FIRST, answer_of, composed, job, status_of, warm
 from tests.faults.counts import Counts
-from tests.faults.points import Point, points_of, require_strace, tracing
+from tests.faults.fault_sites import LEARNED, MARKET, template_after
+from tests.faults.points import Point, points_of, require_strace, strace_command
 from tests.faults.remains import broken_promises, outcome, unfollowed
-from tests.faults.scenes import LEARNED, MARKET, template_after
 from tests.faults.striking import sample, strike
 
 POLICY = "policy=profit"  # whose prices do not depend on which files came together
@@ -70,7 +70,7 @@ def _undisturbed(root: Path) -> tuple[Place, list[Point]]:
     place = Place(template_after(root, BEFORE), root / "field", root / "said", "")
     place.lay_out()
     log = root / "trace"
-    status = status_of(watched, place.field, place.said, tracing(log), LONGEST_FIRST)
+    status = status_of(watched, place.field, place.said, strace_command(log), LONGEST_FIRST)
     wrong = answer_of(_wrong, place.field, place.said)
     if status != 0 or wrong:
         raise RuntimeError(
@@ -86,7 +86,10 @@ def inflict(place: Place, kill: Kill) -> list[str] | None:
     log, point = place.said.with_name("trace"), kill.point
     place.lay_out()
     status = status_of(
-        watched, place.field, place.said, tracing(log, f"{point.call}:signal={kill.number.name}:when={point.number}")
+        watched,
+        place.field,
+        place.said,
+        strace_command(log, f"{point.call}:signal={kill.number.name}:when={point.number}"),
     )
     is_killed = kill.number == signal.SIGKILL
     if not (status == -signal.SIGKILL if is_killed else f"--- {kill.number.name} " in log.read_text()):

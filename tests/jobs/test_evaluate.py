@@ -81,7 +81,7 @@ def test_posterior_gives_every_elasticity_an_interval(config, capsys):
 
 
 @pytest.mark.parametrize("layout", ["long", "wide"])
-def test_exact_demand_has_no_regret(config, capsys, layout):
+def test_the_true_demand_has_no_regret(config, capsys, layout):
     published_from_the_truth(config, layout)
 
     evaluate.main(config)
@@ -169,7 +169,7 @@ def test_rivals_are_fitted_by_default_and_the_last_lines_say_who_predicts_better
     assert last[0].endswith("; do not trust prices made from this model before you know why")
 
 
-def test_exact_demand_has_the_true_elasticities(config):
+def test_the_true_demand_has_the_true_elasticities(config):
     published_from_the_truth(config)
 
     evaluate.main(config)

@@ -120,7 +120,7 @@ def test_words_say_what_each_limit_makes_a_unit_worth(gpu_pricer, limited):
     product = CATALOG.row(by_predicate=pl.col("product_id") == "p0000012", named=True)
     price, today, cost = numbers(lines[0])[0], product["price"], product["cost"]
     assert product["department"] == "pets"
-    worth = {
+    pays = {
         "keep[pets]": ("each unit where \"department\" = 'pets' is worth", 1.0),
         "index": (
             "each USD of revenue where department = 'pets' above 101.0% of it at today's prices costs",
@@ -131,14 +131,14 @@ def test_words_say_what_each_limit_makes_a_unit_worth(gpu_pricer, limited):
             price - cost - 0.375 * price,
         ),
     }
-    for name, (words, per_multiplier) in worth.items():
+    for name, (words, per_multiplier) in pays.items():
         line = next((line for line in lines if words in line), None)
         assert (line is not None) == (multiplier[name] > 0), name
         if line is not None:
             amount, here = numbers(line)[-2:]
             assert amount == pytest.approx(multiplier[name], abs=5e-5)
             assert here == pytest.approx(multiplier[name] * per_multiplier, abs=6e-5)
-    assert sum(words in ended.out for words, _ in worth.values()) > 1, ended.out
+    assert sum(words in ended.out for words, _ in pays.values()) > 1, ended.out
     assert "keep[drinks]" not in ended.out, "a limit that does not count the price has no say in it"
 
 

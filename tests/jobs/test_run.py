@@ -202,10 +202,10 @@ def test_closing_lines_say_what_limits_ask_for_which_cost_profit_and_how_much(fi
     shutil.copytree(first_run.directory / "prices", tmp_path / "prices", symlinks=True)
     certificate = tmp_path / "prices" / current_run(tmp_path / "prices") / "_record/certificate.json"
     entry = {"measure": "units", "kind": "at_least", "violation": 0.0}
-    worth = {"a": 1.0, "b": 3.0, "c": 4.0, "d": 0.0, "e": 2.0}
+    shadow_prices = {"a": 1.0, "b": 3.0, "c": 4.0, "d": 0.0, "e": 2.0}
     entries = {
-        f"units[{value}]": {**entry, "required": 98.0, "today": 100.0, "binding": worth > 0, "shadow_price": worth}
-        for value, worth in worth.items()
+        f"units[{value}]": {**entry, "required": 98.0, "today": 100.0, "binding": price > 0, "shadow_price": price}
+        for value, price in shadow_prices.items()
     }
     entries["rate"] = {
         **entry, "measure": "margin_rate", "required": 0.2, "today": 0.1, "violation": 0.05, "binding": True,

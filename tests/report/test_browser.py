@@ -122,11 +122,11 @@ def test_a_product_has_a_page_of_its_own(show, report_shop):
 def test_search_sort_and_filter_leave_the_rows_that_match(show, report_shop):
     tab = show(report_shop.page)
     found = unpacked(script_of(report_shop.page, "packed"))
-    wanted = found["id"][5]
+    product_id = found["id"][5]
 
-    tab.fill("#search", wanted.upper())
+    tab.fill("#search", product_id.upper())
     assert tab.locator("#count").inner_text() == f"1 of {len(found['id'])} products"
-    assert tab.locator("#table [data-product]").get_attribute("data-product") == wanted
+    assert tab.locator("#table [data-product]").get_attribute("data-product") == product_id
     tab.fill("#search", "")
     tab.get_by_role("button", name="Today", exact=True).click()
     dearest = found["id"][int(np.argmax(found["today"]))]

@@ -138,13 +138,13 @@ def _plausible(sample: pl.DataFrame, name: str) -> list[str]:
 
 def _counts(cells: pl.LazyFrame, plausible: dict[str, list[str]]) -> list[dict[str, int]]:
     """Return for each column, in all rows: how many cells are filled, differ, have decimals and are read as a kind."""
-    wanted = []
+    counts = []
     for name, kinds in plausible.items():
         column = cs.by_name(name)
         read = [values(column, kind).count().alias(kind) for kind in kinds]
         filled, decimals = column.count().alias("filled"), column.str.contains(r"\d[.,]\d").sum().alias("decimals")
-        wanted.append(pl.struct(filled, column.drop_nulls().n_unique().alias("distinct"), decimals, *read).alias(name))
-    row = cells.select(wanted).collect(engine="streaming").row(0, named=True)
+        counts.append(pl.struct(filled, column.drop_nulls().n_unique().alias("distinct"), decimals, *read).alias(name))
+    row = cells.select(counts).collect(engine="streaming").row(0, named=True)
     return [row[name] for name in plausible]
 
 

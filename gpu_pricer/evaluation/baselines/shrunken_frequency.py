@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import expit, softmax
 
 LEVELS = 3  # household, household × category, household × product
-WIDTH = 2.0  # prior standard deviation of every free parameter, wide against what a log tells
+WIDTH = 2.0  # prior standard deviation of every parameter, wide against what a log tells
 STEPS = 60
 SETTLED = 0.3  # expected gain of a step, in log likelihood, at which the search ends
 FIRST_DAMPING = 1e-3  # relative to the information
@@ -29,33 +29,34 @@ class Choices:
 
 @dataclass(frozen=True)
 class Habits:
-    """The learned parameters, all in one vector whose values are free.
+    """The learned parameters, all in one vector that no bound limits.
 
-    free [H + 8]: mixing weights of the H half-lives (their softmax is the share of each), logs of the concentrations
-    of the 3 levels, exponents of their ratios, a factor of the average household's log odds, and a constant.
+    parameters [H + 8]: mixing weights of the H half-lives (their softmax is the share of each), logs of the
+    concentrations of the 3 levels, exponents of their ratios, a factor of the average household's log odds, and a
+    constant.
     """
 
-    free: np.ndarray
+    parameters: np.ndarray
 
     @property
     def mix(self) -> np.ndarray:
         """Return the share of each half-life, [H]."""
-        return softmax(self.free[:-8])
+        return softmax(self.parameters[:-8])
 
     @property
     def concentration(self) -> np.ndarray:
         """Return for how many purchases the ratio 1 counts, by level, [3]."""
-        return np.exp(self.free[-8:-5])
+        return np.exp(self.parameters[-8:-5])
 
     @property
     def exponent(self) -> np.ndarray:
         """Return the exponents of the ratios, [3]."""
-        return self.free[-5:-2]
+        return self.parameters[-5:-2]
 
     def log_odds(self, counts: np.ndarray, average: np.ndarray) -> np.ndarray:
         """Return the log odds [N] of a purchase; arguments as in Choices."""
         ratios = shrunken_ratios(counts, self.mix, self.concentration)
-        return self.free[-2] * average + self.free[-1] + ratios.log @ self.exponent
+        return self.parameters[-2] * average + self.parameters[-1] + ratios.log @ self.exponent
 
 
 class Ratios(NamedTuple):
@@ -95,7 +96,7 @@ def learn_habits(choices: Choices) -> Habits:
     score, information = _score_and_information(choices, habits, start)
     for _ in range(STEPS):
         step = np.linalg.solve(information + damping * np.diag(np.diag(information)), score)
-        new = Habits(habits.free + step)
+        new = Habits(habits.parameters + step)
         new_value = _penalised_misfit(choices, new, start)
         if new_value < value:
             habits, value, damping = new, new_value, damping / 3
@@ -110,19 +111,19 @@ def learn_habits(choices: Choices) -> Habits:
 def _penalised_misfit(choices: Choices, habits: Habits, start: np.ndarray) -> float:
     odds = habits.log_odds(choices.counts, choices.average)
     misfit = choices.weight @ (np.logaddexp(0, odds) - choices.bought * odds)
-    return float(misfit + np.square((habits.free - start) / WIDTH).sum() / 2)
+    return float(misfit + np.square((habits.parameters - start) / WIDTH).sum() / 2)
 
 
 def _score_and_information(choices: Choices, habits: Habits, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     slopes = _slopes(choices, habits)
     chance = expit(habits.log_odds(choices.counts, choices.average))
-    score = (choices.weight * (choices.bought - chance)) @ slopes - (habits.free - start) / WIDTH**2
+    score = (choices.weight * (choices.bought - chance)) @ slopes - (habits.parameters - start) / WIDTH**2
     weight = choices.weight * chance * (1 - chance)
     return score, (slopes * weight[:, None]).T @ slopes + np.eye(len(start)) / WIDTH**2
 
 
 def _slopes(choices: Choices, habits: Habits) -> np.ndarray:
-    """Return the derivatives [N, H + 8] of the log odds with respect to the free parameters."""
+    """Return the derivatives [N, H + 8] of the log odds with respect to the parameters."""
     mix, concentration = habits.mix, habits.concentration
     ratios = shrunken_ratios(choices.counts, mix, concentration)
     shrunk = 1 - concentration / ratios.expected  # minus the slope of a level's log ratio in those of the levels above

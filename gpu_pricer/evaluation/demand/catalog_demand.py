@@ -84,7 +84,7 @@ class CatalogDemand:
     @cached_property
     def demand(self) -> Demand:
         """Return the problem's demand in float64."""
-        return self.problem.exact_demand()
+        return self.problem.demand_in_double()
 
     @cached_property
     def shelf(self) -> Shelf:

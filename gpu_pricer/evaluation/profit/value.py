@@ -38,7 +38,7 @@ class TrueMarket:
         visits [T]: None for the problem's own.
         """
         return cls(
-            demand=problem.exact_demand(),
+            demand=problem.demand_in_double(),
             shelf=problem.shelf(0, problem.category_count),
             unit_cost=CENTS * problem.products.cost,
             units_per_choice=problem.products.units_per_choice,

@@ -70,7 +70,7 @@ def compare_elasticities(
     category_id [P]: the categories of the benchmark's products in the learned demand.
     """
     learned = own_elasticity(
-        problem.exact_demand(), problem.shelf(0, problem.category_count), problem.products.today.astype(np.float64)
+        problem.demand_in_double(), problem.shelf(0, problem.category_count), problem.products.today.astype(np.float64)
     )
     true = own_elasticity(bench.market.demand, bench.market.shelf, bench.today[:, 0])
     share = choice_probabilities(bench.market.demand, bench.market.shelf, bench.today)

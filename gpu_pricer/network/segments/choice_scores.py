@@ -47,12 +47,12 @@ class ChoiceBlock:
         everybodys = self.visits @ self.share.T
         shrunken = everybodys * (bought + PRIOR_PURCHASES) / (everybodys + PRIOR_PURCHASES)
         size = self.visits.sum(1)[:, None]
-        wanted = size * shrunken / self._by_category(shrunken)[:, self.category].clamp(min=1e-9)
-        rate = torch.ones_like(wanted)
+        choices = size * shrunken / self._by_category(shrunken)[:, self.category].clamp(min=1e-9)
+        rate = torch.ones_like(choices)
         for _ in range(ROUNDS):
             weight = rate[:, :, None] * self.share
             own = self.visits[:, None] * weight / self._by_category(weight)[:, self.category].clamp(min=1e-30)
-            rate = rate * wanted / own.sum(2).clamp(min=1e-9)
+            rate = rate * choices / own.sum(2).clamp(min=1e-9)
         return own
 
     def _by_category(self, values: Tensor) -> Tensor:

@@ -112,7 +112,7 @@ class PricingProblem:
             gap=None if self.limits.gap is None else self.limits.gap[products].astype(np.float64),
         )
 
-    def exact_demand(self) -> Demand:
+    def demand_in_double(self) -> Demand:
         """Return the demand for all products in float64, for references."""
         return in_double(self.demand.tile(0, len(self.products.product_id)))
 

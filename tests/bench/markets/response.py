@@ -21,7 +21,7 @@ def compare_response(truth: Truth, ours: Ours) -> Elasticities:
     problem = pricing_problem(ours.artefact, catalog_of(truth, ours.tables.products), zoo_policy())
     assert problem.products.product_id.to_list() == truth.product_id.tolist()
     today = truth.today[:, None]
-    learned = own_elasticity(problem.exact_demand(), problem.shelf(0, problem.category_count), truth.today)
+    learned = own_elasticity(problem.demand_in_double(), problem.shelf(0, problem.category_count), truth.today)
     column = pl.DataFrame({"segment_id": problem.segments.segment_id}).with_row_index("column")
     order = ours.artefact.segments.join(column, on="segment_id", maintain_order="left")["column"].to_numpy()
     segment = ours.segment(truth.user_id)

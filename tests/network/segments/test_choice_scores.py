@@ -65,10 +65,10 @@ def log_likelihood(pooled, log, user, phi):
     for number in range(2):
         own, n, s = weight[number == CATEGORY], bought[number == CATEGORY], slope[number == CATEGORY]
         everybodys = (own / own.sum(axis=0)).sum(axis=1)
-        wanted = everybodys * (n.sum(axis=1) + PRIOR_PURCHASES) / (everybodys + PRIOR_PURCHASES)
-        wanted *= PERIODS / wanted.sum()
+        choices = everybodys * (n.sum(axis=1) + PRIOR_PURCHASES) / (everybodys + PRIOR_PURCHASES)
+        choices *= PERIODS / choices.sum()
         for _ in range(300):
-            own = own * (wanted / (own / own.sum(axis=0)).sum(axis=1))[:, None]
+            own = own * (choices / (own / own.sum(axis=0)).sum(axis=1))[:, None]
         share = own / own.sum(axis=0)
         tilted = own * np.exp(phi * (s - ((share * s).sum(axis=1) / share.sum(axis=1))[:, None]))
         gained = (n * np.log(tilted / tilted.sum(axis=0))).sum(axis=0)

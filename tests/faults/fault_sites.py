@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.faults.children import LONGEST_FIRST, answer_of, composed, job, status_of
-from tests.faults.points import Point, points_of, tracing
+from tests.faults.points import Point, points_of, strace_command
 from tests.faults.remains import Outcome, age_and_clean, broken_promises, names_below, outcome, unfollowed
 
 MARKET = (
@@ -41,7 +41,7 @@ JOBS = {
     "frontier": (LEARNED, ("score", "frontier=units", "frontier.points=2")),
     "run": (PRICED, ("run", "seed=2", "run.steps=[prepare,train,score,publish]", "publish=unguarded")),
 }  # fmt: skip
-"""By scene the commands that come before, and the one that the fault strikes."""
+"""By name of a fault site the commands that come before, and the one that the fault strikes."""
 
 
 @dataclass(frozen=True)
@@ -97,20 +97,20 @@ def job_of(command: tuple[str, ...]) -> Callable[[], int]:
 
 
 @contextmanager
-def scenes(names: tuple[str, ...] = tuple(JOBS)) -> Iterator[list[FaultSite]]:
-    """Yield the scenes of those names, in a temporary folder."""
+def fault_sites(names: tuple[str, ...] = tuple(JOBS)) -> Iterator[list[FaultSite]]:
+    """Yield the fault sites of those names, in a temporary folder."""
     with TemporaryDirectory(prefix="faults-") as root:
-        yield [_scene(Path(root), name) for name in names]
+        yield [_fault_site(Path(root), name) for name in names]
 
 
-def _scene(root: Path, name: str) -> FaultSite:
+def _fault_site(root: Path, name: str) -> FaultSite:
     earlier, command = JOBS[name]
     template, field = template_after(root, earlier), root / "field"
     said, log = root / "said", root / "trace"
     shutil.rmtree(field, ignore_errors=True)
     shutil.copytree(template, field, symlinks=True)
     before, names_before = answer_of(outcome, field, said), answer_of(names_below, field, said)
-    _require_success(name, status_of(job_of(command), field, said, tracing(log), LONGEST_FIRST), said)
+    _require_success(name, status_of(job_of(command), field, said, strace_command(log), LONGEST_FIRST), said)
     after, names = answer_of(outcome, field, said), answer_of(names_below, field, said)
     every_name = frozenset(names), frozenset(names_before)
     return FaultSite(name, command, template, field, said, before, after, *every_name, tuple(points_of(log, field)))
