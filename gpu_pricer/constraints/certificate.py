@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.constraints.linear_constraints import RATIO, absolute_limit, measure_value
-from gpu_pricer.constraints.solver import EXACT, Solution
+from gpu_pricer.constraints.solution import EXACT, Solution
 from gpu_pricer.constraints.warm_start import CERTIFICATE, STOCK_PRICES
 from gpu_pricer.policy.constraint import Constraint
 from gpu_pricer.tables.disk_errors import write_table

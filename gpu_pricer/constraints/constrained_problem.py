@@ -9,7 +9,8 @@ import polars as pl
 from gpu_pricer.constraints.category_sums import KnownCategories
 from gpu_pricer.constraints.certificate import Certificate, ProductLimits, certificate_of
 from gpu_pricer.constraints.linear_constraints import linear_constraints_of, objective_weights
-from gpu_pricer.constraints.solver import Solution, Solver, dual_bound
+from gpu_pricer.constraints.solution import Solution, Valuation
+from gpu_pricer.constraints.solver import Solver
 from gpu_pricer.constraints.stock import stock_of
 from gpu_pricer.constraints.subproblems import LagrangianSubproblems, PricesOf
 from gpu_pricer.constraints.warm_start import Start, read_start
@@ -102,9 +103,12 @@ class ConstrainedProblem:
 
     def solve(self, objective: np.ndarray, start: Start | None = None) -> ConstrainedPrices:
         """Return the best prices found for the objective's weights of units, revenue, cost and base revenue [4]."""
+        return self.certified(Solver(self.valuation(objective), self.linear_constraints).solve(start))
+
+    def valuation(self, objective: np.ndarray) -> Valuation:
+        """Return what prices are valued by for the objective's weights [4]."""
         stock = stock_of(self.subproblems.problem, objective, self.unit_limit)
-        solver = Solver(self.subproblems, objective, self.linear_constraints, stock, self.sales_today)
-        return self.certified(solver.solve(start))
+        return Valuation(self.subproblems, objective, stock, self.sales_today)
 
     def certified(self, solution: Solution, tolerance: float = 0.0) -> ConstrainedPrices:
         """Return the prices of a solution with their certificate; tolerance: see certificate_of."""
@@ -130,28 +134,15 @@ class ConstrainedProblem:
         they did then.
         """
         subproblems, constraints = self.subproblems, self.linear_constraints
-        stock = stock_of(subproblems.problem, objective, self.unit_limit)
         sums = subproblems.evaluate_at(prices)
         if eased.any():
             reached = constraints.achieved(subproblems.evaluate_at(before).covered).sum(axis=0)
             required = np.where(eased, np.minimum(constraints.required, reached), constraints.required)
             constraints = replace(constraints, required=required)
-        rationed = stock.rationed(sums.units, start.stock_price)
-        earned = float((sums.total @ objective).sum() - rationed @ stock.highest_price)
         reached = np.minimum(constraints.required, constraints.achieved(sums.covered).sum(axis=0))
         category_bound = subproblems.category_bounds(self._lagrangian(objective, start))
-        solution = Solution(
-            lagrangian=lagrangian,
-            linear_constraints=constraints,
-            is_relaxed=eased,
-            sums=sums,
-            sales_today=self.sales_today,
-            rationed=rationed,
-            objective=earned,
-            category_bound=category_bound,
-            bound=dual_bound(category_bound, start, replace(constraints, required=reached), stock, earned),
-            start=start,
-            passes=subproblems.passes,
+        solution = self.valuation(objective).solution(
+            lagrangian, constraints, eased, sums, start, category_bound, replace(constraints, required=reached)
         )
         limits = self._product_limits(solution)
         return certificate_of(solution, self.on_sums, self.covered_today, limits, self.currency)

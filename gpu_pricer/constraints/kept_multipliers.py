@@ -20,8 +20,9 @@ from gpu_pricer.constraints.category_sums import CategorySums
 from gpu_pricer.constraints.certificate import MET, MISSED
 from gpu_pricer.constraints.constrained_problem import ConstrainedPrices, ConstrainedProblem
 from gpu_pricer.constraints.lagrangian_record import read_iterates, read_multipliers
-from gpu_pricer.constraints.solver import EXACT, STOCK_PASSES, TRIES, Solution, dual_bound, objective_at
-from gpu_pricer.constraints.stock import Stock, StockSearch, stock_of
+from gpu_pricer.constraints.solution import EXACT, Solution
+from gpu_pricer.constraints.solver import STOCK_PASSES, TRIES
+from gpu_pricer.constraints.stock import Stock, StockSearch
 from gpu_pricer.constraints.subproblems import LagrangianSubproblems, SalesSums
 from gpu_pricer.constraints.warm_start import CERTIFICATE, STOCK_PRICES, Start
 from gpu_pricer.errors import InputError, first_line
@@ -85,7 +86,7 @@ def keep_multipliers(
     Shadow prices of stock are sought anew in the categories that are not known. NotKept where a limit or the gap goes
     beyond the tolerance, or the constraints are others.
     """
-    kept = _Keeping(constrained, objective, record)
+    kept = _KeptSolution(constrained, objective, record)
     found = constrained.certified(kept.solution(), tolerance.max_violation)
     _require_within(tolerance, found, solved)
     missed = float(_violation(found.solution).max(initial=0.0))
@@ -102,7 +103,7 @@ def keep_multipliers(
     return replace(found, certificate=replace(found.certificate, summary=found.certificate.summary | {"kept": cost}))
 
 
-class _Keeping:
+class _KeptSolution:
     """The parts of the solution at kept multipliers: of known categories from the record, of the others evaluated."""
 
     def __init__(self, constrained: ConstrainedProblem, objective: np.ndarray, record: Path) -> None:
@@ -113,30 +114,18 @@ class _Keeping:
         self.is_touched = constrained.is_evaluated
         self.is_product_touched = np.repeat(self.is_touched, np.diff(self.problem.products.category_start))
         self.start = constrained.read_start(record)
-        self.stock = stock_of(self.problem, objective, constrained.unit_limit)
+        self.valuation = constrained.valuation(objective)
+        self.stock = self.valuation.stock
 
     def solution(self) -> Solution:
         """Return the prices at the kept multipliers with their sums, objective and bound."""
         lagrangian, fresh = self._with_stock_prices(self._recorded())
         sums = fresh + self._with_units(self.earlier)
         start = Start(self.start.multiplier, lagrangian.stock_price)
-        rationed = self.stock.rationed(sums.units, start.stock_price)
-        value, category_bound = objective_at(self.objective, sums, rationed, self.stock), self._category_bound(start)
         constraints = self.constrained.linear_constraints
-        achieved = constraints.achieved(sums.covered).sum(axis=0)
-        return Solution(
-            lagrangian=lagrangian,
-            linear_constraints=constraints,
-            is_relaxed=constraints.violation(achieved) > EXACT,
-            sums=sums,
-            sales_today=self.constrained.sales_today,
-            rationed=rationed,
-            objective=value,
-            category_bound=category_bound,
-            bound=dual_bound(category_bound, start, constraints, self.stock, value),
-            start=start,
-            passes=self.subproblems.passes,
-        )
+        is_missed = constraints.violation(constraints.achieved(sums.covered).sum(axis=0)) > EXACT
+        bound = self._category_bound(start)
+        return self.valuation.solution(lagrangian, constraints, is_missed, sums, start, bound)
 
     def _recorded(self) -> LagrangianWeights:
         """Return the Lagrangian of the record, for the problem after events; NotKept where constraints are others."""

@@ -1,0 +1,97 @@
+"""The dual of one problem with one objective: evaluated at scaled multipliers, it keeps every iterate."""
+
+import numpy as np
+
+from gpu_pricer.constraints.linear_constraints import LinearConstraints
+from gpu_pricer.constraints.master import DualIterate, blocks_of
+from gpu_pricer.constraints.solution import Valuation
+from gpu_pricer.constraints.stock import StockSearch
+from gpu_pricer.pricing.tiles.lagrangian import LagrangianWeights
+from gpu_pricer.tables.price_table import CENTS
+
+MARGIN = 2e-7
+"""Relative slack that the kernel's float32 sums must show, so that the float64 sums meet the limit."""
+
+LEAST_SCALE = 1e-9
+"""The smallest scale of the dual, in currency, for an objective of 0 at today's prices."""
+
+
+class Dual:
+    """The dual of one problem with one objective, and its iterates; the variables z are scaled as in master.py.
+
+    linear_constraints: the inequalities as they are now, relaxed ones with their eased right-hand sides.
+    """
+
+    def __init__(self, valuation: Valuation, linear_constraints: LinearConstraints) -> None:
+        self.valuation, self.linear_constraints = valuation, linear_constraints
+        self.subproblems, today = valuation.subproblems, valuation.sales_today
+        self.scale = max(abs(float(today.total.sum(axis=0) @ valuation.objective)), LEAST_SCALE)
+        self.search = StockSearch(valuation.stock, self.subproblems.problem.products.today / CENTS)
+        self.block = blocks_of((today.covered != 0).any(axis=2))
+        self.iterates: list[DualIterate] = []
+
+    def scaled(self, multiplier: np.ndarray) -> np.ndarray:
+        """Return the variables z [..., K] of multipliers [..., K] in currency per unit of each left-hand side."""
+        return multiplier * self.linear_constraints.scale / self.scale
+
+    def multiplier(self, z: np.ndarray) -> np.ndarray:
+        """Return multipliers [..., K] in currency per unit of each left-hand side."""
+        return z * self.scale / self.linear_constraints.scale
+
+    def best(self) -> DualIterate:
+        """Return the iterate with the lowest dual value."""
+        required = self.required()
+        return min(self.iterates, key=lambda iterate: iterate.dual_value(required))
+
+    def required(self) -> np.ndarray:
+        """Return what the left-hand sides must reach, as shares of their scales [K]."""
+        return self.linear_constraints.required / self.linear_constraints.scale
+
+    def evaluate(self, z: np.ndarray) -> DualIterate:
+        """Return the dual's iterate at z [K] and the present shadow prices of stock, and keep it; one pass."""
+        sums, lagrangian_value = self.subproblems.solve(self.lagrangian(z[None]))
+        achieved, starts = (
+            self.linear_constraints.achieved(sums.covered),
+            self.subproblems.problem.products.category_start,
+        )
+        charge = np.add.reduceat(self.search.price * sums.units, starts[:-1])
+        iterate = DualIterate(
+            z=z.copy(),
+            lagrangian=lagrangian_value / self.scale,
+            objective=self._by_block(sums.total @ self.valuation.objective - charge) / self.scale,
+            achieved=self._by_block(achieved) / self.linear_constraints.scale,
+            units=sums.units,
+        )
+        self.iterates.append(iterate)
+        return iterate
+
+    def _by_block(self, values: np.ndarray) -> np.ndarray:
+        """Return values of categories [G] or [G, K] summed over blocks, [B] or [B, K]."""
+        summed = np.zeros((int(self.block.max(initial=-1)) + 1, *values.shape[1:]))
+        np.add.at(summed, self.block, values)
+        return summed
+
+    def lagrangian(self, z: np.ndarray, taken: np.ndarray | None = None) -> LagrangianWeights:
+        """Return the Lagrangian in which every block takes one of the multipliers z [I, K], the first unless `taken`.
+
+        taken int64 [B]: which of them a block takes.
+        """
+        problem = self.subproblems.problem
+        iterate = np.zeros(len(problem.products.cost), np.int64)
+        if taken is not None:
+            iterate = np.repeat(taken[self.block], np.diff(problem.products.category_start))
+        return LagrangianWeights(
+            objective=self.valuation.objective,
+            slices=self.subproblems.slices,
+            coefficient=self.linear_constraints.coefficient,
+            multiplier=self.multiplier(z),
+            iterate=iterate,
+            stock_price=self.search.price,
+        )
+
+    def is_movable(self) -> np.ndarray:
+        """Return which left-hand sides differ between the iterates, bool [K].
+
+        The others are of fixed prices: what the kernel's rounding makes them lack, no multiplier can buy.
+        """
+        return np.ptp(np.stack([at.achieved.sum(axis=0) for at in self.iterates]), axis=0) > MARGIN
