@@ -4,7 +4,6 @@ Exit status: 0 the job is done; 2 the user can remove the cause of the failure (
 infeasible policy refused; 1 a fault of this program; 128 + its number: a signal ended the job.
 """
 
-import difflib
 import functools
 import importlib
 import inspect
@@ -12,10 +11,9 @@ import io
 import itertools
 import logging
 import os
-import re
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -24,28 +22,25 @@ import polars as pl
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, InstantiationException
 from hydra.types import RunMode
-from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from gpu_pricer import CONF
+from gpu_pricer.checked_config import checked_config
 from gpu_pricer.completion import main as complete
 from gpu_pricer.errors import InputError, Interrupted, Refused
+from gpu_pricer.job_help import help_of, overview, unknown_job
 from gpu_pricer.jobs import JOBS
 from gpu_pricer.jobs.ending import farewell, interruptible, is_helper, signal_in
 from gpu_pricer.jobs.logs import say_fault, say_last, start_logging
 from gpu_pricer.jobs.run_record import run_job
+from gpu_pricer.jobs.sweep import rank, take_trial, trial_folder
 from gpu_pricer.tables.locking import locked
 from gpu_pricer.tuning.objective import Objective
-from gpu_pricer.tuning.trials import SWEPT, in_folder, read_trial, read_trials, recorded, steps_of
+from gpu_pricer.tuning.trials import SWEPT, read_trial
 from gpu_pricer.words import divided
 
-CONF = Path(__file__).parents[1] / "conf"
-ADDRESSES = ("product", "segment", "logger.store")
-"""The keys whose values may look like the address of an object store: ids, and the address of a logger's server."""
-URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
-"""How addresses of object stores begin, such as s3://bucket; as a path they would name a local folder `s3:`."""
-OPTIONAL_PATHS = ("shards", "warm_start", "metrics")
 WRITES_DEMAND = ("prepare", "train", "run")
 """The jobs that write canonical tables or demand, of which one at a time may run in a work folder."""
 LOCK = ".lock"
@@ -61,14 +56,14 @@ def run() -> None:
 def main(arguments: list[str]) -> int:
     """Run one job and return its exit status."""
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(_overview())
+        print(overview())
         return 0 if arguments else InputError.exit_status
     if arguments[0] == "completion":
         return complete(arguments[1:])
     flags, words = divided(arguments)
     job, overrides = words[0] if words else flags[0], words[1:]
     if {"-h", "--help"} & {*flags} and job in JOBS:
-        print(_help(job))
+        print(help_of(job))
         return 0
     start_logging()
     try:
@@ -112,7 +107,7 @@ def _launch(job: str, flags: list[str], overrides: list[str]) -> None:
     A failed job raises SystemExit, the only exception for which Hydra prints no line of its own.
     """
     if job not in JOBS:
-        raise InputError(_unknown_job(job))
+        raise InputError(unknown_job(job))
     _check_kernels()
     module = importlib.import_module(f"gpu_pricer.jobs.{job}")
     overrides = _keyed(overrides, getattr(module, "OPERANDS", ()))
@@ -120,13 +115,15 @@ def _launch(job: str, flags: list[str], overrides: list[str]) -> None:
     sweeps: dict[Path, Objective] = {}
 
     def task(config: DictConfig) -> float | None:
+        """Run the job with one composed configuration; return a trial's value, None where it is no trial."""
         sys.argv = command_line  # distributed training starts its other processes with it
         is_trial = job in SWEPT and HydraConfig.get().mode == RunMode.MULTIRUN
-        work = functools.partial(_take_trial, sweeps) if is_trial else _alone
-        status = _status(job, lambda: work(job, module, _with_log(checked_config(config))))
+        alone = functools.partial(_alone, job, module)
+        work = functools.partial(take_trial, sweeps, job, alone) if is_trial else alone
+        status = _status(job, lambda: work(_with_log(checked_config(config))))
         if status:
             raise SystemExit(status)
-        return read_trial(_trial_folder()).value if is_trial else None
+        return read_trial(trial_folder()).value if is_trial else None
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises what is wrong with an override instead of printing it
     sys.argv = ["gpu-pricer", *flags, *overrides]
@@ -139,34 +136,7 @@ def _launch(job: str, flags: list[str], overrides: list[str]) -> None:
     finally:
         sys.argv = command_line
         for sweep, objective in sweeps.items():
-            _rank(sweep, objective)
-
-
-def _take_trial(sweeps: dict[Path, Objective], job: str, module: ModuleType, config: DictConfig) -> None:
-    """Run the job as one trial of a sweep, in a folder of its own; note the sweep's folder in `sweeps`."""
-    told, folder, objective = HydraConfig.get(), _trial_folder(), instantiate(config.objective)
-    sweeps[folder.parent] = objective
-    trial = in_folder(config, steps_of(job, config), folder)
-    with recorded(told.job.num, folder, list(told.overrides.task), objective):
-        _alone(job, module, trial)
-
-
-def _trial_folder() -> Path:
-    """Return the folder that Hydra names for the trial that it runs now."""
-    sweep = HydraConfig.get().sweep
-    return Path(sweep.dir) / sweep.subdir
-
-
-def _rank(sweep: Path, objective: Objective) -> None:
-    """Write the ranking of a sweep's trials, and print it where the objective was measured."""
-    from gpu_pricer.jobs.scoreboard import wide_console
-    from gpu_pricer.tuning.ranking import ranking_board, write_ranking  # matplotlib would slow every command's start
-
-    if not read_trials(sweep):
-        return
-    table = write_ranking(sweep, objective)
-    if table["value"].is_not_null().any():
-        wide_console().print(ranking_board(table, objective))
+            rank(sweep, objective)
 
 
 def _keyed(words: list[str], operands: Sequence[str]) -> list[str]:
@@ -256,34 +226,6 @@ def _interrupted(job: str, number: int) -> int:
     return status if is_helper() else _fail(job, farewell(number), status)
 
 
-def checked_config(config: DictConfig) -> DictConfig:
-    """Return the configuration; raise InputError if a key that every job reads is not valid."""
-    if not isinstance(config.quiet, bool):
-        raise InputError(f"quiet must be true or false, found {config.quiet!r}: set quiet=true")
-    if type(config.seed) is not int or config.seed < 0:
-        raise InputError(f"seed must be a whole number from 0, found {config.seed!r}: set seed=0")
-    for name, value in config.paths.items():
-        if not (isinstance(value, str) and value) and not (name in OPTIONAL_PATHS and value is None):
-            raise InputError(f"paths.{name} must be a path, found {value!r}: set paths.{name}=PATH")
-    for key, text in _texts(OmegaConf.to_container(config, resolve=True)):
-        if key not in ADDRESSES and URL.match(text):
-            raise InputError(
-                f"{key} must lie in a folder of this machine, found {text!r}: mount the object store or copy its "
-                f"files, and set {key}=PATH"
-            )
-    return config
-
-
-def _texts(entry: object, key: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the dotted key and the text of every text in a configuration."""
-    if isinstance(entry, str):
-        yield key, entry
-    elif isinstance(entry, dict | list):
-        entries = entry.items() if isinstance(entry, dict) else enumerate(entry)
-        for name, value in entries:
-            yield from _texts(value, f"{key}.{name}".removeprefix("."))
-
-
 def _config_error(job: str, error: Exception) -> str:
     """Return one line on what Hydra or OmegaConf refused; the cause inside an instantiation comes first."""
     if isinstance(error, InstantiationException):
@@ -292,32 +234,3 @@ def _config_error(job: str, error: Exception) -> str:
         return f"the configuration at {key} is not valid: {cause}{remedy}"
     reason = str(error).partition("Config search path:")[0].strip()
     return f"the configuration is not valid: {reason}; gpu-pricer {job} --help lists the groups"
-
-
-def _unknown_job(job: str) -> str:
-    close = difflib.get_close_matches(job, JOBS, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"choose one of {', '.join(JOBS)}"
-    return f"the first word must be a job, found {job!r}: {hint}"
-
-
-def _overview() -> str:
-    rows = "\n".join(f"  {name:<10}{line}" for name, line in JOBS.items())
-    return (
-        f"usage: gpu-pricer JOB [key=value ...]\n\n{rows}\n\ngpu-pricer JOB --help explains one of them. "
-        "Begin with files of your own:\n  gpu-pricer inspect FILE_OR_FOLDER...\n"
-        'eval "$(gpu-pricer completion bash)" lets the Tab key complete jobs, groups and keys; or zsh.'
-    )
-
-
-def _help(job: str) -> str:
-    text = inspect.getdoc(importlib.import_module(f"gpu_pricer.jobs.{job}").main)
-    options = {
-        folder.name: ", ".join(sorted(path.stem for path in folder.glob("[!_]*.yaml")))
-        for folder in sorted(CONF.iterdir())
-        if folder.is_dir() and folder.name != "hydra"
-    }
-    groups = "\n".join(f"  {group}={names}" for group, names in options.items())
-    return (
-        f"usage: gpu-pricer {job} [key=value ...]\n\n{text}\n\nGroups, from the folder conf/:\n{groups}\n\n"
-        f"gpu-pricer {job} --cfg job prints every key with its value and runs nothing."
-    )

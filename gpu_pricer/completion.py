@@ -14,10 +14,10 @@ from pathlib import Path
 
 import hydra
 
+from gpu_pricer import CONF
 from gpu_pricer.jobs import JOBS
 from gpu_pricer.words import PLAIN, VALUED, divided
 
-CONF = Path(__file__).parents[1] / "conf"
 SCRIPTS = {shell: Path(__file__).parent / "shell" / f"gpu-pricer.{shell}" for shell in ("bash", "zsh")}
 FOLDERS = ("--config-dir", "-cd", "--config-path", "-cp")
 DO_NOTHING = 2

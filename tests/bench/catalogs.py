@@ -7,7 +7,7 @@ import polars as pl
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
-from gpu_pricer.cli import CONF
+from gpu_pricer import CONF
 from gpu_pricer.policy.ladder import Ladder
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.pricing.tiling import Tiling

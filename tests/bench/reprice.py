@@ -19,7 +19,7 @@ import polars as pl
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from gpu_pricer.cli import CONF
+from gpu_pricer import CONF
 from gpu_pricer.jobs import publish, reprice, score
 from gpu_pricer.tables.artefact import write_artefact
 from tests.bench.timing import report, rounded, say

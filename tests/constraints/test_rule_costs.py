@@ -8,7 +8,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
-from gpu_pricer.cli import CONF
+from gpu_pricer import CONF
 from gpu_pricer.constraints.certificate import add_costs
 from gpu_pricer.constraints.rule_costs import RULE_OFF, rule_costs, without_each
 from gpu_pricer.policy.policy import Policy

@@ -14,7 +14,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
-from gpu_pricer.cli import CONF
+from gpu_pricer import CONF
 from gpu_pricer.evaluation.blocks import EvaluationInputs, Metrics, evaluate_all
 from gpu_pricer.evaluation.demand.aggregation import aggregation_regret
 from gpu_pricer.evaluation.demand.catalog_demand import CatalogDemand

@@ -23,7 +23,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from gpu_pricer import cli
+from gpu_pricer import CONF, cli
 from gpu_pricer.jobs import JOBS
 
 LONGEST = 180
@@ -55,7 +55,7 @@ def warm() -> None:
 @cache
 def composed(words: tuple[str, ...]) -> DictConfig:
     """Return the configuration that Hydra composes of a command's overrides, which takes it a second."""
-    with initialize_config_dir(str(cli.CONF), version_base="1.3"):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose("config", overrides=list(words))
 
 

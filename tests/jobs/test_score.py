@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from hydra import compose, initialize_config_dir
 
-from gpu_pricer.cli import CONF
+from gpu_pricer import CONF
 from gpu_pricer.errors import InputError, Refused
 from gpu_pricer.jobs import backends, scored_version
 from gpu_pricer.jobs import score as job

@@ -5,7 +5,7 @@ import pytest
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from gpu_pricer.cli import CONF
+from gpu_pricer import CONF
 from gpu_pricer.policy.ladder import Ladder
 from gpu_pricer.policy.objective import Objective
 from gpu_pricer.policy.policy import Policy

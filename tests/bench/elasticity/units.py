@@ -11,7 +11,7 @@ import polars as pl
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
-from gpu_pricer.cli import CONF
+from gpu_pricer import CONF
 from gpu_pricer.evaluation.baselines.sample import Sample
 from gpu_pricer.evaluation.baselines.trees import BoostedTrees
 from gpu_pricer.evaluation.held_out import Bootstrap, HeldOut, describe_offers, reference_prices, units_bought
