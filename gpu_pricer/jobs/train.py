@@ -1,36 +1,24 @@
 """train: canonical tables -> demand artefact."""
 
 import logging
-import shutil
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
-from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.jobs.run_record import HELD_OUT, MEMBERS, NAIVE
+from gpu_pricer.jobs.run_record import HELD_OUT
+from gpu_pricer.jobs.train_settings import TrainSettings, train_settings
+from gpu_pricer.jobs.trained import Trained, write_trained
 from gpu_pricer.network.encoding.choice_data import ChoiceData
-from gpu_pricer.network.encoding.loading import EncodingConfig, load_choice_data
+from gpu_pricer.network.encoding.loading import load_choice_data
 from gpu_pricer.network.encoding.price_support import price_support
 from gpu_pricer.network.inference.held_out import predict_held_out
 from gpu_pricer.network.model.demand_network import DemandNetwork
-from gpu_pricer.network.response.applying import (
-    ResponseConfig,
-    require_dense,
-    with_response,
-    with_units_of,
-    without_controls,
-)
 from gpu_pricer.network.response.fit import Fit, fit_response
 from gpu_pricer.network.response.quantities import fit_quantities
-from gpu_pricer.network.segments.export import ExportConfig, export_artefact, export_members
 from gpu_pricer.network.segments.forming import (
     Membership,
-    Segmentation,
-    SegmentsConfig,
     form_segments,
     keep_ids,
     overlap,
@@ -38,82 +26,26 @@ from gpu_pricer.network.segments.forming import (
     segmentation_of,
 )
 from gpu_pricer.network.segments.members import Members, period_to_price
-from gpu_pricer.network.storage.saved_network import write_network
 from gpu_pricer.network.training.average_household import adopt
-from gpu_pricer.network.training.fitting import ModelConfig, TrainerConfig, Workplace, fit_network
+from gpu_pricer.network.training.fitting import Workplace, fit_network
 from gpu_pricer.network.training.init_from import read_start, warn_of_foresight
 from gpu_pricer.network.training.lightning_module import DemandTraining
-from gpu_pricer.network.training.loggers import LoggerConfig, Settings
 from gpu_pricer.network.training.market import Market, learn_market
-from gpu_pricer.network.training.told import Told, read_told
 from gpu_pricer.tables.artefact import (
     ARTEFACT_FILES,
-    NETWORK,
-    DemandArtefact,
     read_artefact,
     read_segments,
-    write_artefact,
 )
-from gpu_pricer.tables.periods import Split
 from gpu_pricer.tables.reading import require_readable
-from gpu_pricer.tables.replacing import require_own, whole_or_absent
+from gpu_pricer.tables.replacing import require_own
 
 log = logging.getLogger(__name__)
-
-RECORDED = ("model", "train", "split", "trainer")
-"""The parts of the configuration that the logger records with a training."""
 
 
 def inputs(config: DictConfig) -> list[Path]:
     """Return what `train` reads."""
     given = [Path(str(path)) for path in (config.init_from, config.train.told) if path is not None]
     return [Path(config.paths.data), *given]
-
-
-@dataclass(frozen=True)
-class TrainSettings:
-    """The configuration of `train` as objects.
-
-    demand, data, work: folders of the artefact, of the canonical tables, and of this job (paths.work/train).
-    init_from: the artefact or work folder whose network training starts from, if any. told: types and shocks, if any.
-    seed, refit, resume, split, trainer: the configuration's values of that name.
-    encoding, segments, export, response: those of train. model: the network and its training.
-    logger: records the training; recorded: the settings that it records.
-    """
-
-    demand: Path
-    data: Path
-    work: Path
-    init_from: Path | None
-    told: Told | None
-    seed: int
-    refit: bool
-    resume: bool
-    split: Split
-    encoding: EncodingConfig
-    segments: SegmentsConfig
-    export: ExportConfig
-    model: ModelConfig
-    trainer: TrainerConfig
-    response: ResponseConfig
-    logger: LoggerConfig
-    recorded: Settings
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A network and the price response of its segments, ready for export.
-
-    quantities: the response of the units per choice, None where all purchases are of one unit.
-    tastes_until: the last period that its tastes were learned from; levels and price response may have been refitted to
-    later periods.
-    """
-
-    network: DemandNetwork
-    segmentation: Segmentation
-    response: Fit
-    quantities: Fit | None
-    tastes_until: date
 
 
 def main(config: DictConfig) -> dict[str, object] | None:
@@ -135,7 +67,7 @@ def main(config: DictConfig) -> dict[str, object] | None:
     Example: gpu-pricer train model=tiny trainer=cpu train.segments.count=16
              gpu-pricer train -m model.network.taste_width=4,8,16
     """
-    settings = _settings(config)
+    settings = train_settings(config)
     data = _load(settings)
     market = learn_market(data, settings.data, settings.response, settings.told)
     fitted = _fit(data, market, settings)
@@ -154,59 +86,9 @@ def main(config: DictConfig) -> dict[str, object] | None:
     quantities = _quantities(market, settings)
     visits = network.data.visits_before(network.data.calendar.count)
     segmentation = segmentation_of(membership, Members(network, period_to_price(network)), visits)
-    _export(Trained(network, segmentation, response, quantities, data.calendar.last_trained), settings)
+    write_trained(Trained(network, segmentation, response, quantities, data.calendar.last_trained), settings)
     settings.logger.keep(fitted.trainer.logger, settings.demand)
     return {"artefact": read_artefact(settings.demand).fingerprint(), "validation_loss": fitted.best_loss}
-
-
-def _settings(config: DictConfig) -> TrainSettings:
-    """Return the configuration as objects; InputError where the artefact's form cannot hold the price response."""
-    train = config.train
-    require_flags(train)
-    require_dense(train.export.form)
-    return TrainSettings(
-        demand=Path(config.paths.demand),
-        data=Path(config.paths.data),
-        work=Path(config.paths.work) / "train",
-        init_from=None if config.init_from is None else Path(str(config.init_from)),
-        told=None if train.told is None else read_told(Path(str(train.told))),
-        seed=config.seed,
-        refit=train.refit,
-        resume=train.resume,
-        split=instantiate(config.split),
-        encoding=instantiate(train.encoding),
-        segments=instantiate(train.segments),
-        export=instantiate(train.export),
-        model=ModelConfig(instantiate(config.model.network), instantiate(config.model.optimiser)),
-        trainer=instantiate(config.trainer),
-        response=instantiate(train.response),
-        logger=instantiate(config.logger),
-        recorded=_recorded(config),
-    )
-
-
-def _recorded(config: DictConfig) -> Settings:
-    """Return the settings that tell one training from another, by dotted key; lists and nulls as text."""
-    found: Settings = {"seed": config.seed}
-    for part in RECORDED:
-        _flatten(part, OmegaConf.to_container(config[part], resolve=True), found)
-    return found
-
-
-def _flatten(key: str, entry: object, found: Settings) -> None:
-    if isinstance(entry, dict):
-        for name, value in entry.items():
-            if not name.startswith("_"):  # _target_ and its like are no settings
-                _flatten(f"{key}.{name}", value, found)
-    else:
-        found[key] = entry if isinstance(entry, str | int | float) else str(entry)
-
-
-def require_flags(train: DictConfig) -> None:
-    """Raise InputError unless the flags of the configuration `train` are true or false."""
-    for name in ("refit", "resume"):
-        if not isinstance(train[name], bool):
-            raise InputError(f"train.{name} must be true or false, found {train[name]!r}: set train.{name}=true")
 
 
 def _load(settings: TrainSettings) -> ChoiceData:
@@ -294,41 +176,3 @@ def _with_ids_of(previous: pl.DataFrame, users: pl.DataFrame, membership: Member
     kept = overlap(previous, users, matched.segment, matched.count)
     log.info("segments keep the ids of the last training: %d of %d known users stay", kept.trace(), kept.sum())
     return matched
-
-
-def _export(trained: Trained, settings: TrainSettings) -> None:
-    """Write the artefact with its network, and beside it the naive artefact and the members' artefact."""
-    network, calendar = trained.network, trained.network.data.calendar
-    visits = network.data.expected_visits(calendar.count, network.config.carry_periods)
-    now = datetime.now(UTC)
-    run, created = f"{now:%Y%m%dT%H%M%S}", now.isoformat(timespec="seconds")
-    plain = export_artefact(network, trained.segmentation.segment, visits, settings.export, run, created)
-    members = export_members(network, visits, settings.export, run, created)
-    artefact = with_response(plain, trained.response, trained.quantities, settings.response, settings.seed)
-    _replace(settings.work / MEMBERS, None if members is None else with_units_of(artefact, members))
-    _replace(settings.work / NAIVE, _naive(plain, trained, settings))
-    with whole_or_absent(settings.work / NETWORK):
-        write_network(network, trained.segmentation, trained.tastes_until, settings.work / NETWORK)
-        write_artefact(artefact, settings.demand, settings.work / NETWORK)
-    log.info(
-        "wrote %s: %d segments × %d products, fingerprint %s",
-        settings.demand, artefact.segments.height, artefact.products.height, artefact.fingerprint(),
-    )  # fmt: skip
-
-
-def _naive(plain: DemandArtefact, trained: Trained, settings: TrainSettings) -> DemandArtefact | None:
-    """Return the artefact whose price response takes prices as they are; None where no instrument corrects it."""
-    config = settings.response
-    if config.endogeneity.instruments is None:
-        return None
-    response = without_controls(trained.response, config.fit)
-    quantities = None if trained.quantities is None else without_controls(trained.quantities, config.fit)
-    return with_response(plain, response, quantities, config, settings.seed)
-
-
-def _replace(directory: Path, artefact: DemandArtefact | None) -> None:
-    """Let the artefact take the directory's place; without one the directory is removed."""
-    if artefact is None:
-        shutil.rmtree(directory, ignore_errors=True)
-    else:
-        write_artefact(artefact, directory)

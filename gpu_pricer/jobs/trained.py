@@ -1,0 +1,74 @@
+"""What `train` has learned, written as the demand artefact and the artefacts beside it."""
+
+import logging
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from gpu_pricer.jobs.run_record import MEMBERS, NAIVE
+from gpu_pricer.jobs.train_settings import TrainSettings
+from gpu_pricer.network.model.demand_network import DemandNetwork
+from gpu_pricer.network.response.applying import with_response, with_units_of, without_controls
+from gpu_pricer.network.response.fit import Fit
+from gpu_pricer.network.segments.export import export_artefact, export_members
+from gpu_pricer.network.segments.forming import Segmentation
+from gpu_pricer.network.storage.saved_network import write_network
+from gpu_pricer.tables.artefact import NETWORK, DemandArtefact, write_artefact
+from gpu_pricer.tables.replacing import whole_or_absent
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network and the price response of its segments, ready for export.
+
+    quantities: the response of the units per choice, None where all purchases are of one unit.
+    tastes_until: the last period that its tastes were learned from; levels and price response may have been refitted to
+    later periods.
+    """
+
+    network: DemandNetwork
+    segmentation: Segmentation
+    response: Fit
+    quantities: Fit | None
+    tastes_until: date
+
+
+def write_trained(trained: Trained, settings: TrainSettings) -> None:
+    """Write the artefact with its network, and beside it the naive artefact and the members' artefact."""
+    network, calendar = trained.network, trained.network.data.calendar
+    visits = network.data.expected_visits(calendar.count, network.config.carry_periods)
+    now = datetime.now(UTC)
+    run, created = f"{now:%Y%m%dT%H%M%S}", now.isoformat(timespec="seconds")
+    plain = export_artefact(network, trained.segmentation.segment, visits, settings.export, run, created)
+    members = export_members(network, visits, settings.export, run, created)
+    artefact = with_response(plain, trained.response, trained.quantities, settings.response, settings.seed)
+    _replace(settings.work / MEMBERS, None if members is None else with_units_of(artefact, members))
+    _replace(settings.work / NAIVE, _naive(plain, trained, settings))
+    with whole_or_absent(settings.work / NETWORK):
+        write_network(network, trained.segmentation, trained.tastes_until, settings.work / NETWORK)
+        write_artefact(artefact, settings.demand, settings.work / NETWORK)
+    log.info(
+        "wrote %s: %d segments × %d products, fingerprint %s",
+        settings.demand, artefact.segments.height, artefact.products.height, artefact.fingerprint(),
+    )  # fmt: skip
+
+
+def _naive(plain: DemandArtefact, trained: Trained, settings: TrainSettings) -> DemandArtefact | None:
+    """Return the artefact whose price response takes prices as they are; None where no instrument corrects it."""
+    config = settings.response
+    if config.endogeneity.instruments is None:
+        return None
+    response = without_controls(trained.response, config.fit)
+    quantities = None if trained.quantities is None else without_controls(trained.quantities, config.fit)
+    return with_response(plain, response, quantities, config, settings.seed)
+
+
+def _replace(directory: Path, artefact: DemandArtefact | None) -> None:
+    """Let the artefact take the directory's place; without one the directory is removed."""
+    if artefact is None:
+        shutil.rmtree(directory, ignore_errors=True)
+    else:
+        write_artefact(artefact, directory)
