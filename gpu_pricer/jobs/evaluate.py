@@ -1,34 +1,19 @@
 """evaluate: held-out tests of the demand model and, on synthetic data, profit under the truth."""
 
-import json
-import logging
-import math
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import polars as pl
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from rich.console import Console
 
-from gpu_pricer.evaluation import plots
 from gpu_pricer.evaluation.baselines.verdict import verdict_lines
 from gpu_pricer.evaluation.blocks import evaluate_all
-from gpu_pricer.evaluation.demand import CatalogDemand
-from gpu_pricer.evaluation.demand.price_response import response_curves
-from gpu_pricer.evaluation.held_out import HeldOut
-from gpu_pricer.evaluation.metrics import calibration_bins
+from gpu_pricer.jobs.evaluation_files import draw_evaluation, write_evaluation
 from gpu_pricer.jobs.evaluation_inputs import held_out_file, judged_demand, judged_version, read_evaluation_inputs
 from gpu_pricer.jobs.priced_catalog import pricing_day
 from gpu_pricer.jobs.scoreboard import scoreboard, wide_console
-from gpu_pricer.tables.disk_errors import write_table
 from gpu_pricer.tables.price_version import RUN_RECORD
-from gpu_pricer.tables.replacing import replacing_file
-
-log = logging.getLogger(__name__)
-
-INTERVALS = "elasticities.parquet"
-CALIBRATION = "calibration.parquet"
 
 
 def inputs(config: DictConfig) -> list[Path]:
@@ -94,65 +79,15 @@ def main(config: DictConfig) -> None:
     metrics = evaluate_all(found, settings, config.seed)
     if found.held_out is not None:
         metrics.blocks["fingerprint"] = judged_demand(config.paths)
-    if metrics.intervals is not None:
-        with replacing_file(work / INTERVALS) as fresh:
-            write_table(metrics.intervals, fresh)
-    write_metrics(work / "metrics.json", metrics.blocks)
-    if found.held_out is not None:
-        with replacing_file(work / CALIBRATION) as fresh:
-            write_table(_calibration(found.held_out, metrics.probabilities), fresh)
-    if settings.plots and found.held_out is not None:
-        _draw_calibration(work / "plots", found.held_out, metrics.probabilities)
-    if settings.plots and found.demand is not None:
-        _draw_demand(work / "plots", metrics.blocks, found.demand, settings.categories)
-    wide_console().print(*scoreboard(metrics.blocks), sep="\n")
+    write_evaluation(work, metrics, found.held_out)
+    if settings.plots:
+        draw_evaluation(work / "plots", metrics, found.held_out, found.demand, settings.categories)
+    _print(metrics.blocks, settings.bootstrap.level)
+
+
+def _print(blocks: dict[str, Any], level: float) -> None:
+    """Print the tables of the scores and the verdict on the baselines; level: of the intervals."""
+    wide_console().print(*scoreboard(blocks), sep="\n")
     console = Console(highlight=False, markup=False, soft_wrap=True)
-    for line in verdict_lines(metrics.blocks.get("baselines", {}), settings.bootstrap.level):
+    for line in verdict_lines(blocks.get("baselines", {}), level):
         console.print(line)
-
-
-def write_metrics(path: Path, metrics: dict) -> None:
-    """Write metrics as JSON, with null for NaN and infinity, which JSON does not have."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing_file(path) as fresh:
-        fresh.write_text(json.dumps(_json_ready(metrics), indent=2, allow_nan=False) + "\n")
-    log.info("wrote %s", path)
-
-
-def _calibration(held_out: HeldOut, probabilities: dict[str, np.ndarray]) -> pl.DataFrame:
-    """Return model, offers, bought and predicted of each model's calibration bins; probabilities: [N] by model."""
-    bought, weight = held_out.offers["bought"].to_numpy(), held_out.offers["weight"].cast(pl.Float64).to_numpy()
-    bins = [
-        pl.DataFrame(dict(zip(("offers", "bought", "predicted"), calibration_bins(bought, found, weight), strict=True)))
-        .select(pl.lit(model).alias("model"), pl.all())
-        for model, found in probabilities.items()
-    ]  # fmt: skip
-    return pl.concat(bins)
-
-
-def _draw_calibration(folder: Path, held_out: HeldOut, probabilities: dict[str, np.ndarray]) -> None:
-    """Draw predicted against bought rates of the held-out offers; probabilities: [N] by model."""
-    offers = held_out.offers
-    weight = offers["weight"].cast(pl.Float64).to_numpy()
-    plots.draw_calibration(folder / "calibration.svg", offers["bought"].to_numpy(), weight, probabilities)
-    log.info("drew %s", folder / "calibration.svg")
-
-
-def _draw_demand(folder: Path, metrics: dict[str, dict], demand: CatalogDemand, categories: int) -> None:
-    """Draw response curves of the largest categories, elasticities, and the value of the segments."""
-    response = metrics["price_response"]
-    curves = response_curves(demand.largest(categories))
-    plots.draw_response_curves(folder / "response_curves.svg", curves, response["elasticity_by_category"])
-    plots.draw_elasticities(folder / "elasticities.svg", demand.elasticities(), response["mean_elasticity"])
-    value = pl.DataFrame([{"segments": int(count), **row} for count, row in metrics["segmentation"].items()])
-    plots.draw_segmentation(folder / "segmentation.svg", value)
-    log.info("drew response_curves, elasticities and segmentation in %s", folder)
-
-
-def _json_ready(value: object) -> object:
-    """Return the value with None for every NaN and infinity."""
-    if isinstance(value, dict):
-        return {key: _json_ready(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_json_ready(entry) for entry in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

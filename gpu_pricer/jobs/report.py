@@ -13,7 +13,7 @@ from gpu_pricer.constraints.warm_start import CERTIFICATE
 from gpu_pricer.errors import UNREADABLE, InputError, first_line
 from gpu_pricer.gates import Evidence, approval_outcome, judge_version, known_metrics
 from gpu_pricer.gates.published import read_published
-from gpu_pricer.jobs.evaluate import CALIBRATION
+from gpu_pricer.jobs.evaluation_files import CALIBRATION
 from gpu_pricer.jobs.outlook import Outlook, outlook_of
 from gpu_pricer.jobs.version_sources import compared_version, read_sources, source_paths
 from gpu_pricer.pricing.problem.posterior_draws import posterior_draws

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import shutil
 import time
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -12,15 +11,15 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from gpu_pricer.checks import require_flag, require_number
-from gpu_pricer.errors import InputError, Refused
+from gpu_pricer.errors import InputError
 from gpu_pricer.gates import Evidence
-from gpu_pricer.jobs.fairness_audit import audit_version, require_known_attributes
+from gpu_pricer.jobs.new_version import completion_from, finished_or_absent
 from gpu_pricer.jobs.publish import in_force_from, publish
 from gpu_pricer.jobs.repriced_version import Base, catalog_of_base, reprice, require_repriceable
 from gpu_pricer.jobs.run_record import run_job
-from gpu_pricer.jobs.version_sources import keep_sources, read_sources, source_paths
+from gpu_pricer.jobs.version_sources import read_sources
 from gpu_pricer.tables.events import event_files, read_events, updated_catalog
-from gpu_pricer.tables.price_version import PriceVersion, new_run, read_version
+from gpu_pricer.tables.price_version import new_run, read_version
 from gpu_pricer.tables.published_table import current_run, open_table
 
 log = logging.getLogger(__name__)
@@ -146,23 +145,12 @@ def _publish_with(config: DictConfig, files: list[EventFile]) -> Path:
     require_repriceable(base, tiling)
     events = read_events([file.path for file in files])
     priced = catalog_of_base(base, updated_catalog(base.sources.catalog, events), base.sources.policy)
-    folder, fairness = prices / new_run(), instantiate(config.fairness)
-    require_known_attributes(fairness)
-    demand, _ = source_paths(config, base.folder, base.version)
-
-    def complete(version: PriceVersion) -> None:
-        keep_sources(folder, version, demand, priced.catalog, base.sources.policy)
-        audit_version(folder, demand, fairness)
-
-    try:
+    folder = prices / new_run()
+    complete = completion_from(base, config, folder, priced.catalog, base.sources.policy)
+    with finished_or_absent(folder):
         reprice(base, priced, folder, tiling, instantiate(config.reprice), complete)
-    except Refused:
-        raise
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
     publication = instantiate(config.publish, _convert_="all")
-    evidence = Evidence(Path(config.paths.work) / "metrics.json", fairness.max_gap)
+    evidence = Evidence(Path(config.paths.work) / "metrics.json", instantiate(config.fairness).max_gap)
     notes = in_force_from(config) | {
         "action": "reprice",
         "base": base.version.run,

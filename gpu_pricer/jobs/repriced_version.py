@@ -86,9 +86,11 @@ def reprice(
     """
     try:
         require_carriable(base)
-        return _reprice_touched(base, priced, folder, tiling, tolerance, complete)
+        touched = _touched(base, priced.catalog, tiling, tolerance)
     except NotKept as reason:
         log.info("everything is priced again: %s", reason)
+    else:
+        return _reprice_touched(base, priced, touched, folder, tiling, complete)
     artefact, policy, version = base.sources.artefact, base.sources.policy, base.version
     made = score(artefact, priced, policy, tiling, folder, version.backend, Search(None, version.uncertainty), complete)
     assert made is not None  # one shard holds everything
@@ -119,24 +121,32 @@ def require_carriable(base: Base) -> None:
         raise NotKept(f"{version.run} does not record the sums over its files")
 
 
-def _reprice_touched(
-    base: Base,
-    priced: PricedCatalog,
-    folder: Path,
-    tiling: Tiling,
-    tolerance: Tolerance,
-    complete: Callable[[PriceVersion], None],
-) -> PriceVersion:
-    """Write the version with new files for touched categories and the base's files for the others; see `reprice`."""
+class Kept(NamedTuple):
+    """A problem with constraints, and its prices at the multipliers of an earlier version."""
+
+    constrained: ConstrainedProblem
+    prices: ConstrainedPrices
+
+
+class Touched(NamedTuple):
+    """What is priced again after events, which files stay, and the prices under constraints, if there are any."""
+
+    problem: PricingProblem
+    plan: FilePlan
+    kept: Kept | None
+
+
+def _touched(base: Base, catalog: pl.DataFrame, tiling: Tiling, tolerance: Tolerance) -> Touched:
+    """Return what events touch of the base, for the catalog after them; NotKept if everything must be priced again."""
     artefact, before, policy = base.sources
     resolved(base.version.backend)
-    matched = match_products(with_rule_columns(priced.catalog, policy.bounds), artefact)
+    matched = match_products(with_rule_columns(catalog, policy.bounds), artefact)
     problem = problem_of(artefact, matched, policy, base.version.uncertainty)
     categories = matched.products["category_id"].gather(problem.products.category_start[:-1]).to_list()
-    changed = changed_products(before, priced.catalog)
+    changed = changed_products(before, catalog)
     touched = {*changed.select(category_key())["category_id"]}
     is_known = np.array([category not in touched for category in categories], np.bool_)
-    kept = _at_kept_multipliers(base, priced.catalog, problem, is_known, tolerance)
+    kept = _at_kept_multipliers(base, catalog, problem, is_known, tolerance)
     most = tiling.cells_per_file // len(problem.segments.segment_id)
     files = categories_of_files(base)
     plan = plan_files(files, touched, categories, problem.products.category_start, most)
@@ -144,7 +154,20 @@ def _reprice_touched(
         "%d products changed in %d categories: %d of %d files are carried over",
         changed["product_id"].n_unique(), len(touched), len(plan.carried), len(files),
     )  # fmt: skip
-    origin = origin_of(artefact, policy, priced.catalog)
+    return Touched(problem, plan, kept)
+
+
+def _reprice_touched(
+    base: Base,
+    priced: PricedCatalog,
+    touched: Touched,
+    folder: Path,
+    tiling: Tiling,
+    complete: Callable[[PriceVersion], None],
+) -> PriceVersion:
+    """Write the version with new files for touched categories and the base's files for the others; see `reprice`."""
+    problem, plan, kept = touched
+    origin = origin_of(base.sources.artefact, base.sources.policy, priced.catalog)
     version = empty_version(problem, origin, tiling, folder.name, base.version.backend, base.version.uncertainty)
     version = replace(version, day=base.version.day)
     with locked(folder / LOCK, "reprice this version", shared=True):
@@ -161,13 +184,6 @@ def _reprice_touched(
         assert finished is not None  # there is one shard
         finish(folder, finished, complete)
     return finished
-
-
-class Kept(NamedTuple):
-    """A problem with constraints, and its prices at the multipliers of an earlier version."""
-
-    constrained: ConstrainedProblem
-    prices: ConstrainedPrices
 
 
 def _at_kept_multipliers(

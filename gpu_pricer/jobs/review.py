@@ -1,7 +1,6 @@
 """review: what needs a decision -> a sheet to fill; a filled sheet -> decisions, and the version that has them."""
 
 import logging
-import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -11,14 +10,14 @@ import polars as pl
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from gpu_pricer.errors import InputError, Refused
+from gpu_pricer.errors import InputError
 from gpu_pricer.gates import publisher
 from gpu_pricer.jobs.decided_version import base_run, write_decided_version
-from gpu_pricer.jobs.fairness_audit import audit_version, require_known_attributes
 from gpu_pricer.jobs.last_scored import last_scored, remember_scored
+from gpu_pricer.jobs.new_version import completion_from, finished_or_absent
 from gpu_pricer.jobs.report import names_of
 from gpu_pricer.jobs.repriced_version import Base
-from gpu_pricer.jobs.version_sources import keep_sources, read_sources, source_paths
+from gpu_pricer.jobs.version_sources import read_sources, source_paths
 from gpu_pricer.policy.decided_policy import decided_policy
 from gpu_pricer.report.scored import scored_version
 from gpu_pricer.review.desk import Desk
@@ -26,7 +25,7 @@ from gpu_pricer.review.sheet import sheet_of
 from gpu_pricer.review.sheet_file import read_answers
 from gpu_pricer.tables.decisions import CHANGES, OVERRIDE, REJECT, SCHEMA, read_decided
 from gpu_pricer.tables.disk_errors import write_table
-from gpu_pricer.tables.price_version import RUN_RECORD, PriceVersion, new_run, read_version
+from gpu_pricer.tables.price_version import RUN_RECORD, new_run, read_version
 from gpu_pricer.tables.published_table import published_runs
 from gpu_pricer.tables.replacing import replacing_file
 
@@ -171,32 +170,19 @@ def _made_before(prices: Path, base: Base, changes: pl.DataFrame) -> Path | None
 
 def _make(config: DictConfig, base: Base, changes: pl.DataFrame, folder: Path) -> None:
     """Write the version with the decided prices into a new folder."""
-    fairness = instantiate(config.fairness)
-    require_known_attributes(fairness)
     tiling = replace(
         instantiate(config.score), layout=base.version.layout, details=base.version.details, shards=1, shard=None,
         leave_one_out=False,
     )  # fmt: skip
-    demand, _ = source_paths(config, base.folder, base.version)
     artefact, catalog, policy = base.sources
     ids = catalog.select("product_id", text=pl.col("product_id").cast(pl.String))
     typed = changes.rename({"product_id": "text"}).join(ids, on="text", maintain_order="left")
     rejected = typed.filter(pl.col("decision") == REJECT)["product_id"]
     note = pl.format("set by {}: {}", "who", "note").str.strip_suffix(": ").alias("note")
     overridden = typed.filter(pl.col("decision") == OVERRIDE).select("product_id", "price", note)
-    try:
-        with tempfile.TemporaryDirectory() as place:
-            dtype = artefact.segments.schema["segment_id"]
-            decided = decided_policy(policy, rejected, overridden, dtype, Path(place) / "overrides.parquet")
-
-            def complete(version: PriceVersion) -> None:
-                keep_sources(folder, version, demand, catalog, decided)
-                audit_version(folder, demand, fairness)
-
-            write_decided_version(base, decided, changes, folder, tiling, complete)
-    except Refused:
-        raise
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+    with finished_or_absent(folder), tempfile.TemporaryDirectory() as place:
+        dtype = artefact.segments.schema["segment_id"]
+        decided = decided_policy(policy, rejected, overridden, dtype, Path(place) / "overrides.parquet")
+        complete = completion_from(base, config, folder, catalog, decided)
+        write_decided_version(base, decided, changes, folder, tiling, complete)
     log.info("wrote %s: %d prices kept, %d set by hand", folder, len(rejected), overridden.height)

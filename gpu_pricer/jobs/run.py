@@ -13,12 +13,14 @@ from gpu_pricer.errors import InputError, Refused, first_line
 from gpu_pricer.evaluation.repetition import repeated_metrics
 from gpu_pricer.jobs import evaluate, prepare, publish, report, score, train
 from gpu_pricer.jobs.ending import is_helper
+from gpu_pricer.jobs.evaluation_files import write_metrics
 from gpu_pricer.jobs.outcome import closing_line, write_ledger
 from gpu_pricer.jobs.outlook import Outlook, outlook_of
 from gpu_pricer.jobs.plan import RunPlan
 from gpu_pricer.jobs.run_record import run_job
 from gpu_pricer.jobs.scoreboard import scoreboard, wide_console
 from gpu_pricer.jobs.summary import closing_lines
+from gpu_pricer.jobs.train_settings import require_flags
 from gpu_pricer.tables.artefact import read_artefact
 from gpu_pricer.tables.price_version import read_version
 from gpu_pricer.tables.publishing import current_run
@@ -133,7 +135,7 @@ def _check_settings(steps: list[str], config: DictConfig) -> None:
     for key in dict.fromkeys(key for step in steps for key in SETTINGS[step]):
         instantiate(OmegaConf.select(config, key), _convert_="all")
     if "train" in steps:
-        train.require_flags(config.train)
+        require_flags(config.train)
     if {"score", "publish"} <= {*steps} and config.publish.accept:
         raise InputError(
             "publish.accept must be for a version that somebody has looked at, found "
@@ -177,7 +179,7 @@ def _repeat(plan: RunPlan, config: DictConfig) -> dict[str, dict[str, float]]:
             metrics.setdefault(fold or "all", []).append(found)
     if metrics:
         together = repeated_metrics(metrics)
-        evaluate.write_metrics(Path(config.paths.work) / "metrics.json", together)
+        write_metrics(Path(config.paths.work) / "metrics.json", together)
         console = wide_console()
         for fold, block in together["folds"].items():
             console.print(f"{fold}: mean of {block['runs']} runs", *scoreboard(block["mean"]), sep="\n")

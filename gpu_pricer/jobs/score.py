@@ -1,22 +1,24 @@
 """score: demand artefact + catalog + policy -> price table shards."""
 
 import logging
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from gpu_pricer.constraints import Frontier, add_costs, certified_objective, rule_costs
-from gpu_pricer.errors import InputError, Refused
+from gpu_pricer.errors import InputError
+from gpu_pricer.explain.fairness import Fairness
 from gpu_pricer.jobs.fairness_audit import audit_version, require_known_attributes
 from gpu_pricer.jobs.frontier import trace_frontier
 from gpu_pricer.jobs.last_scored import remember_scored
+from gpu_pricer.jobs.new_version import finished_or_absent
 from gpu_pricer.jobs.priced_catalog import pricing_day, read_priced_catalog
 from gpu_pricer.jobs.scored_version import Search, score, version_folder
 from gpu_pricer.jobs.version_sources import keep_sources
+from gpu_pricer.policy import Policy
 from gpu_pricer.pricing import POINT, POSTERIOR, UNCERTAINTIES, Tiling
 from gpu_pricer.tables.artefact import read_artefact, require_artefact
 from gpu_pricer.tables.price_version import RECORD, PriceVersion
@@ -63,55 +65,39 @@ def main(config: DictConfig) -> dict[str, object] | None:
     if frontier.measure is not None:
         trace_frontier(config.paths, policy, tiling, frontier, config.backend, pricing_day(config.day))
         return None
-    demand, catalog = Path(config.paths.demand), Path(config.paths.catalog)
     shards, warm_start = (
         None if path is None else Path(path) for path in (config.paths.shards, config.paths.warm_start)
     )
     folder, fairness = version_folder(Path(config.paths.prices), shards, tiling), instantiate(config.fairness)
     require_known_attributes(fairness)
+    demand = Path(config.paths.demand)
     require_artefact(demand)
-    priced = read_priced_catalog(catalog, policy, Path(config.paths.prices), pricing_day(config.day))
-
-    def complete(version: PriceVersion) -> None:
-        keep_sources(folder, version, demand, priced.catalog, policy)
-        if tiling.leave_one_out:
-            made_of = read_artefact(demand), priced.catalog, policy
-            costs = rule_costs(*made_of, tiling, version.backend, certified_objective(folder / RECORD), uncertainty)
-            log.info("what each rule costs is in %s", add_costs(folder / RECORD, costs))
-        audit_version(folder, demand, fairness)
-
-    with _finished_or_absent(folder, is_new=shards is None):
-        version = score(
-            read_artefact(demand),
-            priced,
-            policy,
-            tiling,
-            folder,
-            config.backend,
-            Search(None if warm_start is None else warm_start / RECORD, uncertainty),
-            complete,
-        )
+    day = pricing_day(config.day)
+    priced = read_priced_catalog(Path(config.paths.catalog), policy, Path(config.paths.prices), day)
+    search = Search(None if warm_start is None else warm_start / RECORD, uncertainty)
+    complete = _completion(folder, demand, priced.catalog, policy, tiling, fairness)
+    with finished_or_absent(folder, is_new=shards is None):
+        version = score(read_artefact(demand), priced, policy, tiling, folder, config.backend, search, complete)
     if version is None:
         return None
     remember_scored(Path(config.paths.work), Path(config.paths.prices), folder)
     return {"version": str(folder)}
 
 
-@contextmanager
-def _finished_or_absent(folder: Path, is_new: bool) -> Iterator[None]:
-    """If the block fails or a signal ends it, remove the version's folder, if it is new.
+def _completion(
+    folder: Path, demand: Path, catalog: pl.DataFrame, policy: Policy, tiling: Tiling, fairness: Fairness
+) -> Callable[[PriceVersion], None]:
+    """Return what completes the version: copies of its sources, the cost of each rule if asked for, and the audit."""
 
-    A folder that paths.shards names keeps the other tasks' shards; without its record nothing publishes it. A version
-    that was refused stays, because its certificate or its audit says why.
-    """
-    try:
-        yield
-    except Refused:
-        raise
-    except BaseException:
-        if is_new:
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
+    def complete(version: PriceVersion) -> None:
+        keep_sources(folder, version, demand, catalog, policy)
+        if tiling.leave_one_out:
+            made_of, objective = (read_artefact(demand), catalog, policy), certified_objective(folder / RECORD)
+            costs = rule_costs(*made_of, tiling, version.backend, objective, version.uncertainty)
+            log.info("what each rule costs is in %s", add_costs(folder / RECORD, costs))
+        audit_version(folder, demand, fairness)
+
+    return complete
 
 
 def _uncertainty(uncertainty: object, tiling: Tiling, frontier: Frontier) -> str:

@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.jobs import evaluate, prepare, score
+from gpu_pricer.jobs.evaluation_files import write_metrics
 from gpu_pricer.jobs.evaluation_inputs import judged_demand
 from gpu_pricer.jobs.priced_catalog import PricedCatalog
 from gpu_pricer.pricing.tiling import Tiling
@@ -261,6 +262,6 @@ def test_members_of_a_demand_without_an_outside_option_are_not_judged(config):
 
 
 def test_nan_and_infinity_become_null_at_any_depth(tmp_path):
-    evaluate.write_metrics(tmp_path / "metrics.json", {"a": [0.5, math.nan, {"b": (math.inf, 1)}], "c": -math.inf})
+    write_metrics(tmp_path / "metrics.json", {"a": [0.5, math.nan, {"b": (math.inf, 1)}], "c": -math.inf})
 
     assert json.loads((tmp_path / "metrics.json").read_text()) == {"a": [0.5, None, {"b": [None, 1]}], "c": None}

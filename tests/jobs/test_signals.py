@@ -80,7 +80,7 @@ PLACES = {
     "run": "gpu_pricer.jobs.train:learn_market",
     "score": "gpu_pricer.jobs.shard_files:close_shard",
     "publish": "gpu_pricer.jobs.publish:bring_inside",
-    "evaluate": "gpu_pricer.jobs.evaluate:_json_ready",
+    "evaluate": "gpu_pricer.jobs.evaluation_files:_json_ready",
 }
 BEFORE = {"publish": ["score"], "evaluate": ["score", "publish"]}
 
