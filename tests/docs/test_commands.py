@@ -5,6 +5,7 @@ compose their configuration; what needs another machine is checked by its parts.
 """
 
 import importlib
+import importlib.util
 import os
 import re
 import subprocess
@@ -17,6 +18,7 @@ import polars as pl
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
@@ -40,6 +42,9 @@ SETTINGS = (
     "tune",
 )
 """The parts of a configuration that become objects without any file, and then check their values."""
+
+OPTIONAL_LOGGERS = {"MLflow": "mlflow", "WandB": "wandb"}
+"""The package that a logger needs beyond what every installation has; the extra has the same name."""
 
 QUICK = ["evaluate.plots=false", "evaluate.bootstrap.replicates=2"]
 SMALLER = {"evaluate": QUICK, "run": [*QUICK, "model=tiny", *SMALL_MODEL]}
@@ -91,9 +96,21 @@ def reads_own_tables(overrides):
 def require_settings(overrides):
     """Make the objects of a configuration, which check their values."""
     config = composed(overrides)
+    require_logger(config.logger)
     for part in (*(config[name] for name in SETTINGS), *config.model.values(), *config.train.values()):
         if OmegaConf.is_config(part):
             instantiate(part, _convert_="all")
+
+
+def require_logger(settings):
+    """Make the logger; where the package that it needs is missing, it must say how to install it, and only there."""
+    package = OPTIONAL_LOGGERS.get(settings["_target_"].rpartition(".")[2])
+    if package is None or importlib.util.find_spec(package) is not None:
+        instantiate(settings, _convert_="all")
+        return
+    with pytest.raises(InstantiationException) as refusal:
+        instantiate(settings, _convert_="all")
+    assert f'pip install -e ".[{package}]"' in str(refusal.value.__cause__)
 
 
 def composed(overrides):
@@ -139,9 +156,13 @@ class Checks(NamedTuple):
         assert [name for name in command.variables if name not in sources] == []
 
     def docker(self, command):
-        """The image is built from the Dockerfile; what follows its name in docker run is a job."""
+        """The image is built from the Dockerfile, on the base that is looked up; docker run names a job after it."""
         if command.arguments[0] == "build":
             assert command.arguments[1:] == ["-t", "gpu-pricer", "."]
+            return
+        if command.arguments[:3] == ["buildx", "imagetools", "inspect"]:
+            (image,) = command.arguments[3:]
+            assert f"\nFROM {image}@sha256:" in DOCKERFILE
             return
         options = command.arguments[1 : command.arguments.index("gpu-pricer")]
         mounted = options[options.index("-v") + 1].partition(":")[2]
@@ -259,6 +280,12 @@ def test_setting_named_in_a_sentence_exists_and_takes_the_value(setting):
 
     for name in SETTINGS:
         instantiate(config[name], _convert_="all")
+    require_logger(config.logger)
+
+
+@pytest.mark.parametrize("choice", sorted(path.stem for path in (ROOT / "conf/logger").glob("*.yaml")))
+def test_every_logger_is_made_or_says_what_to_install(choice):
+    require_logger(composed([f"logger={choice}"]).logger)
 
 
 KEY = re.compile(r"(policy|score|publish|fairness|data|train|model|run|paths|split)(\.(?!json)\w+)+")

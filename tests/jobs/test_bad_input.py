@@ -289,7 +289,7 @@ def flags_of(*overrides):
 
 
 OF_OTHER_JOBS = ("hydra", "watch", "tune")
-"""The beginnings of flags that `run` does not read."""
+"""The beginnings of flags that `run` does not read; `reprice` reads watch, see test_reprice.py."""
 
 
 @pytest.mark.parametrize("key", [key for key in flags_of("evaluate=baselines") if not key.startswith(OF_OTHER_JOBS)])
@@ -299,6 +299,13 @@ def test_flag_in_quotes_is_refused_before_the_first_step(refused, shop, key):
     said = refused(*run, f"{key}='false'")
 
     assert re.search(rf"{key.rpartition('.')[2]} must be true or false, found 'false'", said)
+
+
+@pytest.mark.parametrize("key", [key for key in flags_of() if key.startswith("tune")])
+def test_flag_in_quotes_is_refused_before_the_first_trial(refused, key):
+    said = refused("tune", "tune.space=['model.optimiser.rate=interval(0.001,0.01)']", f"{key}='false'")
+
+    assert f"{key} must be true or false, found 'false'" in said
 
 
 def test_more_segments_than_users_are_refused_before_training(gpu_pricer, refused, shop):
