@@ -35,9 +35,10 @@ def like_attributes(known: pl.DataFrame, table: pl.DataFrame, names: Iterable[st
     A word that the known type cannot hold is missing. InputError where words stand for numbers, or lists have another
     length. origin: the file, for the message.
     """
-    shared = [name for name in names if name in table.columns]
+    found, expected = {*table.columns}, known.schema
+    shared = [name for name in names if name in found]
     table = with_attributes(table, shared, origin)
-    return table.with_columns(_like(known.schema[name], table[name], origin) for name in shared)
+    return table.with_columns(_like(expected[name], table[name], origin) for name in shared)
 
 
 def _like(expected: pl.DataType, column: pl.Series, origin: str) -> pl.Series:

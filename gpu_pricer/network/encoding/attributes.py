@@ -59,9 +59,9 @@ def learn_vocabulary(table: pl.DataFrame, columns: list[str], min_count: int) ->
 
     Which columns hold words and which hold numbers: see gpu_pricer.tables.attributes.
     """
-    words, scales = {}, {}
+    words, scales, schema = {}, {}, table.schema  # Polars makes it anew for every look
     for name in columns:
-        if holds_numbers(table.schema[name]):
+        if holds_numbers(schema[name]):
             scales[name] = _scale(_numbers(table[name]))
         else:
             words[name] = _frequent(table[name], min_count)
@@ -70,18 +70,16 @@ def learn_vocabulary(table: pl.DataFrame, columns: list[str], min_count: int) ->
 
 def encode_attributes(table: pl.DataFrame, vocabulary: Vocabulary) -> Attributes:
     """Return the table's columns in the vocabulary's codes and scales; a column that the table lacks is all unknown."""
-    codes = [_encode(_column(table, name), words) for name, words in vocabulary.words.items()]
-    numbers = [_standardise(_column(table, name), scale) for name, scale in vocabulary.scales.items()]
     rows = table.height
+    absent = {name: pl.Series(name, [None] * rows) for name in {*vocabulary.columns} - {*table.columns}}
+    column = absent | {name: table[name] for name in {*vocabulary.columns} - {*absent}}
+    codes = [_encode(column[name], words) for name, words in vocabulary.words.items()]
+    numbers = [_standardise(column[name], scale) for name, scale in vocabulary.scales.items()]
     return Attributes(
         codes=torch.from_numpy(np.stack(codes, axis=1) if codes else np.zeros((rows, 0), np.int64)),
         numbers=torch.from_numpy(np.concatenate(numbers, axis=1) if numbers else np.zeros((rows, 0), np.float32)),
         vocabulary=vocabulary,
     )
-
-
-def _column(table: pl.DataFrame, name: str) -> pl.Series:
-    return table[name] if name in table.columns else pl.Series(name, [None] * table.height)
 
 
 def _frequent(column: pl.Series, min_count: int) -> list[str]:

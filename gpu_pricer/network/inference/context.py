@@ -42,7 +42,8 @@ def _means_before(offers: pl.DataFrame, shelf: pl.DataFrame, past: Past, carry_p
 
 def _with_columns(table: pl.DataFrame, names: list[str]) -> pl.DataFrame:
     """Return the table with all these columns, null where it has no column of that name that can be context."""
-    absent = [name for name in names if name not in table.columns or not _is_context(table.schema[name])]
+    found = table.schema
+    absent = [name for name in names if name not in found or not _is_context(found[name])]
     return table.with_columns(pl.lit(None, pl.Float64).alias(name) for name in absent)
 
 

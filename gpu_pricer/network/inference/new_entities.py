@@ -42,10 +42,10 @@ def with_new_users(
 
 def stack_tables(known: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
     """Return the rows of both tables with the columns of the first; null where `new` has no column of that type."""
+    found = new.schema
     columns = [
         pl.col(name).cast(dtype, strict=False)
-        if name in new.columns
-        and (dtype == new.schema[name] or not (dtype.is_nested() or new.schema[name].is_nested()))
+        if name in found and (dtype == found[name] or not (dtype.is_nested() or found[name].is_nested()))
         else pl.lit(None, dtype=dtype).alias(name)
         for name, dtype in known.schema.items()
     ]
