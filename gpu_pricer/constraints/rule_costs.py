@@ -80,6 +80,7 @@ def rule_costs(
     market = MarketData(catalog, artefact.segments, artefact.info.currency)
 
     def objective(of: Policy) -> float:
+        """Return the objective in currency of the best prices under a policy."""
         problem = pricing_problem(artefact, catalog, of, uncertainty)
         if not of.active_constraints:
             return _objective(problem, of, tiling, backend)

@@ -45,6 +45,7 @@ def judge_version(
     moves = pl.concat(parts)
 
     def outcomes() -> Iterator[Outcome]:
+        """Yield the outcome of every gate in the order in which they are shown."""
         yield from today_outcomes(moves, gates, has_policy=policy is not None)
         yield from proof_outcomes(folder, policy, gates, evidence.max_gap)
         if published is not None:

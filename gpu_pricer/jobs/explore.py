@@ -37,6 +37,7 @@ def main(config: DictConfig) -> None:
     opened = review.open_review(config)
 
     def publish_as_decided() -> list[str]:
+        """Publish the version as decided and return lines on what came of it, refusals included."""
         try:
             folder = review.settle(config, opened)
             publish.main(cast(DictConfig, OmegaConf.merge(config, {"paths": {"shards": str(folder)}})))

@@ -47,6 +47,7 @@ def completion_from(
     demand, _ = source_paths(config, base.folder, base.version)
 
     def complete(version: PriceVersion) -> None:
+        """Complete the finished version; raise Refused where the audit finds too wide a gap."""
         keep_sources(folder, version, demand, catalog, policy)
         audit_version(folder, demand, fairness)
 

@@ -36,6 +36,7 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
     task = None if bar is None else bar.add_task(what, total=total)
 
     def advance(amount: int) -> None:
+        """Count so much work as done, and show it on the bar, or in the log at every tenth of a long stage."""
         nonlocal done
         before, done = TENTHS * done // max(total, 1), done + amount
         lasts = time.monotonic() - started >= PATIENCE

@@ -90,6 +90,7 @@ def _completion(
     """Return what completes the version: copies of its sources, the cost of each rule if asked for, and the audit."""
 
     def complete(version: PriceVersion) -> None:
+        """Complete the finished version; raise Refused where the audit finds too wide a gap."""
         keep_sources(folder, version, demand, catalog, policy)
         if tiling.leave_one_out:
             made_of, objective = (read_artefact(demand), catalog, policy), certified_objective(folder / RECORD)

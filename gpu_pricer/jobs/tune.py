@@ -52,6 +52,7 @@ def main(config: DictConfig) -> dict[str, object]:
     given = list(HydraConfig.get().overrides.task)
 
     def trial(work: Path, overrides: list[str]) -> None:
+        """Run a trial's steps in its work folder with the values that the search drew."""
         run_job("run", run, _trial_config(settings, [*given, *overrides], work))
 
     search = importlib.import_module("gpu_pricer.tuning.search").search  # Optuna is optional

@@ -151,6 +151,7 @@ def _price(base: Base, asked: Asked, tiling: Tiling, backend: str) -> None:
 
 def _completion(base: Base, asked: Asked) -> Callable[[PriceVersion], None]:
     def complete(version: PriceVersion) -> None:
+        """Complete the scenario's version with its settings and the mark by which `publish` refuses it."""
         keep_settings(asked.folder, version, asked.priced.catalog, asked.policy)
         mark_whatif(asked.folder, base.version.run, asked.scenario.changes)
 

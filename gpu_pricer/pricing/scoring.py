@@ -65,10 +65,12 @@ def score_tiles(
     columns, groups = table_columns(problem, tiling.layout, tiling.details), LAYOUT[tiling.layout].groups
 
     def write(tile: SolvedTile, name: str) -> str:
+        """Write a tile into the file and return the file's name."""
         write_prices(folder / name, columns, groups(tile, tiling.details), metadata)
         return name
 
     def await_next() -> None:
+        """Wait for the oldest file that is being written, and report it."""
         name = pending.popleft().result()
         on_file(name, tallies[name])
 

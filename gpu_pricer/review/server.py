@@ -35,6 +35,7 @@ def serve(desk: Desk, settings: ExploreSettings, publish: Callable[[], list[str]
 
     @ui.page(path, title="Decide on prices", dark=None)
     def page() -> None:
+        """Build the page anew for the browser that asks."""
         DeskPage(desk, settings.rows, publish).build()
 
     ui.run_with(application, language="en-US", tailwind=False, show_welcome_message=False)

@@ -133,6 +133,7 @@ def prefetch(_: Any, array: Any, row: Any, column: Any) -> Any:
     """Prefetch the cache line of array[row, column] without waiting; array [rows, columns]."""
 
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        """Emit LLVM's prefetch of the place, and return the value of None."""
         values = context.make_array(signature.args[0])(context, builder, given[0])
         place = cgutils.get_item_pointer(context, builder, signature.args[0], values, given[1:])
         number, pointer = cgutils.int32_t, cgutils.voidptr_t

@@ -59,6 +59,7 @@ def new_outcomes(products: int, segments: int, categories: int, draws: int, requ
     """Return outcomes to be filled: arrays of the requested groups, and empty arrays for the other groups."""
 
     def array(is_requested: bool, *shape: int) -> np.ndarray:
+        """Return an array of the shape to be filled, empty unless requested."""
         return np.empty(shape if is_requested else (0,) * len(shape))
 
     return Outcomes(

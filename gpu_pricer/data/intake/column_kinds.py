@@ -29,6 +29,10 @@ def best_kinds(found: FoundColumn, kinds: Iterable[str]) -> list[str]:
 
 
 def date_format(file: FoundFile, found: FoundColumn, answers: Answers) -> tuple[str, list[Question]]:
+    """Return the format of the days in a column of text, by the answer given or by what reads the most cells.
+
+    Where several formats read as many, or none reads any, the kind is TEXT and a question asks which it is.
+    """
     if answers.time_format is not None:
         return answers.time_format, []
     best = best_kinds(found, FORMATS)

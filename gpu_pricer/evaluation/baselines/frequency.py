@@ -29,6 +29,7 @@ class Frequency:
         rates = offers.group_by("product_id").agg(rate=bought / weight.sum())
 
         def predict(rows: pl.DataFrame) -> np.ndarray:
+            """Return the probability [N] that each row's user buys its product: shares shrunken to the mean rate."""
             known = rows.select("product_id", "product_purchases", "visits").join(
                 rates, on="product_id", how="left", maintain_order="left"
             )

@@ -51,6 +51,7 @@ class ShrunkenLogit:
         of_cells, is_always = Logit(self.spread).fit_cells(logged_cells(sales, periods)), buys_always(sales)
 
         def average(rows: pl.DataFrame, occasion: tuple[str, ...]) -> np.ndarray:
+            """Return the average household's probability [N] to buy each row's product; occasion: its columns."""
             probability = of_cells(rows)
             return share_of_total(rows, probability, occasion) if is_always else probability
 
@@ -62,6 +63,7 @@ class ShrunkenLogit:
         )
 
         def described(rows: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+            """Return the users' counts before each row, and the average household's log odds [N]."""
             odds = logit(average(rows, OCCASION).clip(SMALLEST, 1 - SMALLEST))
             return household_counts(rows, sales, expected, list(self.half_lives)), odds
 

@@ -83,6 +83,7 @@ def _response(
     category_id = ids.join(catalog, on="product_id", how="left", maintain_order="left")["category_id"]
 
     def judged(artefact: DemandArtefact) -> dict[str, object]:
+        """Return the scores of an artefact's elasticities against those of the truth."""
         problem = pricing_problem(artefact, catalog, policy)
         found = compare_elasticities(bench, problem, category_id, table)
         block: dict[str, object] = {"elasticity_rmse": found.rmse(), "mean_elasticity": found.mean()}

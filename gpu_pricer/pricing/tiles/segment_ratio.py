@@ -37,6 +37,7 @@ def within_ratio(
         return inputs
 
     def price(narrowed: PricingInputs) -> PricedCells:
+        """Return the best prices within narrowed bounds."""
         return price_cells(demand, narrowed, backend)
 
     levels = ratio_tile(demand, inputs, millionths(problem.bounds.max_segment_ratio))
