@@ -24,12 +24,14 @@ SETTINGS = (
 
 
 def names_in_code():
-    """Every word that the code may use as the name of a column: its string constants and keyword arguments."""
+    """Every word that may name a column of ours: the code's string constants, keyword arguments and classes' fields."""
     names = set()
     for path in ROOT.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and NAME.fullmatch(node.value):
                 names.add(node.value)
+            if isinstance(node, ast.ClassDef):  # the rules of a schema, as which quarantined rows have columns
+                names |= {rule.id for part in node.body if isinstance(part, ast.Assign) for rule in part.targets}
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 names |= {keyword.arg for keyword in node.keywords if keyword.arg}
     return {*names, *(f"{name}_right" for name in names), "further:median", "heat", "heat before"}
@@ -78,12 +80,15 @@ def with_every_name(name, table):
     )
 
 
+def write(raw, folder):
+    folder.mkdir(parents=True)
+    for name, table in raw.items():
+        table.write_parquet(folder / f"{name}.parquet")
+
+
 def run_all(gpu_pricer, raw, folder, widen=lambda name, table: table):
     """Run every job on the raw tables and on tables to predict for and to assign, all widened; return the folder."""
-    folder.mkdir()
-    (folder / "raw").mkdir()
-    for name, table in raw.items():
-        widen(name, table).write_parquet(folder / "raw" / f"{name}.parquet")
+    write({name: widen(name, table) for name, table in raw.items()}, folder / "raw")
     paths = [f"paths.work={folder}/work", f"paths.prices={folder}/prices", f"data.path={folder}/raw"]
     offers = pl.DataFrame({"occasion_id": [1, 1], "user_id": [1, 1], "product_id": [10, 11], "price": [2.0, 3.0]})
     offers = offers.with_columns(time=pl.lit(WEEKS[-1]))
@@ -122,8 +127,10 @@ def test_quarantined_rows_keep_a_column_with_the_name_of_a_rule(gpu_pricer, tmp_
     raw = tables("offers")
     broken = raw["offers"].with_columns(price=pl.when(pl.int_range(pl.len()) == 0).then(-1.0).otherwise("price"))
     raw["offers"] = broken.with_columns(price_is_positive=pl.lit(3.0))
+    write(raw, tmp_path / "raw")
 
-    folder = run_all(gpu_pricer, raw, tmp_path / "shop")
+    ended = gpu_pricer("prepare", *SETTINGS)
 
-    found = pl.read_parquet(folder / "work/data/quarantine/offers.parquet")
+    assert ended.status == 0, "\n".join(ended.said)
+    found = pl.read_parquet(tmp_path / "work/data/quarantine/offers.parquet")
     assert found.select("price_is_positive", "further:price_is_positive").rows() == [("invalid", 3.0)]
