@@ -18,20 +18,25 @@ from gpu_pricer.tables.price_version import CATALOG_COPY, RECORD, read_version
 from gpu_pricer.tables.priced_products import catalog_fingerprint
 from tests.markets import catalog_of, small_artefact, with_posterior
 from tests.pricing.logit import category_value, dense_demand
+from tests.shops import copied, lay_out, run_job
 
 ARTEFACT = small_artefact(61, segments=4, products=24, categories=6)
 CATALOG = catalog_of(ARTEFACT)
 
 
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """A shop with a published version that has the parts of its prices, which no test may change."""
+    folder = lay_out(tmp_path_factory.mktemp("explained"), ARTEFACT, CATALOG)
+    assert run_job(folder, "score", "policy=profit", "score.details=[parts]", "paths.shards=prices/one") == 0
+    assert run_job(folder, "publish", "publish.gates.max_share_moved=1", "publish.gates.max_mean_move=1") == 0
+    return folder
+
+
 @pytest.fixture
-def shop(gpu_pricer, tmp_path):
-    """A published version with the parts of its prices, where the jobs look for it."""
-    write_artefact(ARTEFACT, tmp_path / "work/demand")
-    (tmp_path / "work/data").mkdir()
-    CATALOG.write_parquet(tmp_path / "work/data/products.parquet")
-    assert gpu_pricer("score", "policy=profit", "score.details=[parts]", "paths.shards=prices/one").status == 0
-    assert gpu_pricer("publish", "publish.gates.max_share_moved=1", "publish.gates.max_mean_move=1").status == 0
-    return tmp_path
+def shop(published, tmp_path):
+    """A copy of that shop, where the jobs look for it."""
+    return copied(published, tmp_path)
 
 
 def numbers(text):

@@ -1,6 +1,5 @@
 """outcome: promises of published versions beside a log that is drawn at their prices, or at others."""
 
-import contextlib
 import shutil
 from datetime import date, timedelta
 from pathlib import Path
@@ -8,13 +7,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from hydra import compose, initialize_config_dir
 
-from gpu_pricer.jobs import publish, score
 from gpu_pricer.jobs.outcome import closing_line
-from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.published_table import published_runs
 from tests.markets import catalog_of, small_artefact, with_posterior
+from tests.shops import copied, lay_out, run_job
 
 CONF = Path(__file__).parents[2] / "conf"
 ARTEFACT = with_posterior(small_artefact(31, segments=1, products=12, categories=4), 0.1)
@@ -28,23 +25,17 @@ DAYS = [FIRST + timedelta(weeks=4), FIRST + timedelta(weeks=6)]
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
     """A folder with two published versions, the second with higher costs."""
-    folder = tmp_path_factory.mktemp("promised")
-    write_artefact(ARTEFACT, folder / "work/demand")
-    (folder / "work/data").mkdir()
-    with contextlib.chdir(folder), initialize_config_dir(str(CONF), version_base="1.3"):
-        for day, factor in zip(DAYS, (1.0, 1.3), strict=True):
-            CATALOG.with_columns(pl.col("cost") * factor).write_parquet("work/data/products.parquet")
-            config = compose("config", [*FREE, f"day={day}"])
-            score.main(config)
-            publish.main(config)
+    folder = lay_out(tmp_path_factory.mktemp("promised"), ARTEFACT, CATALOG)
+    for day, factor in zip(DAYS, (1.0, 1.3), strict=True):
+        CATALOG.with_columns(pl.col("cost") * factor).write_parquet(folder / "work/data/products.parquet")
+        assert [run_job(folder, job, *FREE, f"day={day}") for job in ("score", "publish")] == [0, 0]
     return folder
 
 
 @pytest.fixture
 def shop(published, tmp_path):
     """A copy of that folder, as working directory of the gpu_pricer fixture."""
-    shutil.copytree(published, tmp_path, symlinks=True, dirs_exist_ok=True)
-    return tmp_path
+    return copied(published, tmp_path)
 
 
 def write_log(folder, price_of, weeks=8):

@@ -14,6 +14,7 @@ from gpu_pricer.tables.price_version import APPROVALS
 from gpu_pricer.tables.published_table import current_run
 from gpu_pricer.tables.seal import require_sealed
 from tests.markets import catalog_of, small_artefact
+from tests.shops import copied, lay_out, run_job
 
 ARTEFACT = small_artefact(91, segments=3, products=24, categories=6)
 CATALOG = catalog_of(ARTEFACT)
@@ -22,14 +23,18 @@ ANN = "review.who=Ann"
 KEY = ["product_id", "segment_id"]
 
 
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory):
+    """A shop whose prices were scored as `one` with the policy profit, which no test may change."""
+    folder = lay_out(tmp_path_factory.mktemp("reviewed"), ARTEFACT, CATALOG)
+    assert run_job(folder, "score", "policy=profit", "paths.shards=prices/one", "backend=cpu") == 0
+    return folder
+
+
 @pytest.fixture
-def shop(tmp_path, gpu_pricer):
-    """A shop whose prices were scored as `one` with the policy profit, to be reviewed."""
-    write_artefact(ARTEFACT, tmp_path / "work/demand")
-    (tmp_path / "work/data").mkdir()
-    CATALOG.write_parquet(tmp_path / "work/data/products.parquet")
-    assert gpu_pricer("score", "policy=profit", "paths.shards=prices/one", "backend=cpu").status == 0
-    return tmp_path
+def shop(scored, tmp_path):
+    """A copy of that shop, to be reviewed."""
+    return copied(scored, tmp_path)
 
 
 def table_of(shop, run):

@@ -1,20 +1,17 @@
 """whatif and compare: what prices would be, priced as `score` prices, and what differs between two versions."""
 
-import contextlib
 import json
 import shutil
 from pathlib import Path
 
 import polars as pl
 import pytest
-from hydra import compose, initialize_config_dir
 
-from gpu_pricer.jobs import publish, score
-from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.price_version import read_version
 from gpu_pricer.tables.published_table import current_run
 from tests.jobs.conftest import snapshot
 from tests.markets import catalog_of, small_artefact
+from tests.shops import copied, lay_out, run_job
 
 CONF = Path(__file__).parents[2] / "conf"
 ARTEFACT = small_artefact(31, segments=3, products=12, categories=4)
@@ -29,22 +26,16 @@ TIGHT = "policy.bounds.max_increase=0.03"
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
     """A folder with one published version under the default policy, whose limits hold in each department."""
-    folder = tmp_path_factory.mktemp("asked")
-    write_artefact(ARTEFACT, folder / "work/demand")
-    (folder / "work/data").mkdir()
-    with contextlib.chdir(folder), initialize_config_dir(str(CONF), version_base="1.3"):
-        DEPARTMENTS.write_parquet("work/data/products.parquet")
-        config = compose("config", ["backend=cpu", "paths.shards=prices/base", "data.label=[]"])
-        score.main(config)
-        publish.main(config)
+    folder = lay_out(tmp_path_factory.mktemp("asked"), ARTEFACT, DEPARTMENTS)
+    settings = ("backend=cpu", "paths.shards=prices/base", "data.label=[]")
+    assert [run_job(folder, job, *settings) for job in ("score", "publish")] == [0, 0]
     return folder
 
 
 @pytest.fixture
 def shop(published, tmp_path):
     """A copy of that folder, as working directory of the gpu_pricer fixture."""
-    shutil.copytree(published, tmp_path, symlinks=True, dirs_exist_ok=True)
-    return tmp_path
+    return copied(published, tmp_path)
 
 
 def prices_of(folder):

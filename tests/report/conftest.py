@@ -1,7 +1,5 @@
 """A shop with two published versions and one that gates refuse, whose products have names that look like HTML."""
 
-import logging
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -10,9 +8,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gpu_pricer.cli import main
 from gpu_pricer.tables.artefact import write_artefact
 from tests.markets import catalog_of, small_artefact, with_posterior
+from tests.shops import run_job
 
 HOSTILE = "</script><img src=x onerror=\"document.title='taken'\">"
 ARTEFACT = replace(
@@ -36,19 +34,6 @@ class Shop(NamedTuple):
     folder: Path
     page: str
     refused: str
-
-
-def run_job(folder, *arguments):
-    """The exit status of a command in a folder; logging is left as it was."""
-    root = logging.getLogger()
-    handlers, level, before = root.handlers[:], root.level, Path.cwd()
-    try:
-        os.chdir(folder)
-        return main(list(arguments))
-    finally:
-        os.chdir(before)
-        root.handlers[:] = handlers
-        root.setLevel(level)
 
 
 @pytest.fixture(scope="session")

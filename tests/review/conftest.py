@@ -3,8 +3,8 @@
 import polars as pl
 import pytest
 
-from gpu_pricer.tables.artefact import write_artefact
 from tests.markets import catalog_of, small_artefact
+from tests.shops import copied, lay_out, run_job
 
 ARTEFACT = small_artefact(91, segments=3, products=24, categories=6)
 GOODS = ("Oat drink", "Whole milk", "Butter", "Espresso", "Green tea", "<b>Pasta</b>")
@@ -13,11 +13,15 @@ CATALOG = catalog_of(ARTEFACT).sort("product_id").with_columns(TITLE)
 SETTINGS = ("backend=cpu", "data.label=[title]", "publish.approval.asks=all")
 
 
+@pytest.fixture(scope="session")
+def scored(tmp_path_factory):
+    """A shop whose prices were scored as `one`, without constraints, which no test may change."""
+    folder = lay_out(tmp_path_factory.mktemp("reviewed"), ARTEFACT, CATALOG)
+    assert run_job(folder, "score", "policy=profit", "paths.shards=prices/one", "backend=cpu") == 0
+    return folder
+
+
 @pytest.fixture
-def review_shop(tmp_path, gpu_pricer):
-    """The folder of a shop whose prices were scored as `one`, without constraints."""
-    write_artefact(ARTEFACT, tmp_path / "work/demand")
-    (tmp_path / "work/data").mkdir()
-    CATALOG.write_parquet(tmp_path / "work/data/products.parquet")
-    assert gpu_pricer("score", "policy=profit", "paths.shards=prices/one", "backend=cpu").status == 0
-    return tmp_path
+def review_shop(scored, tmp_path):
+    """A copy of that shop in the folder where the test's commands run."""
+    return copied(scored, tmp_path)
