@@ -157,7 +157,9 @@ def _judge(network: DemandNetwork, market: Market, settings: TrainSettings) -> N
     """
     membership, response = _respond(network.data, market, settings)
     quantities = _quantities(market, settings)
-    predict_held_out(network, membership.segment, response, quantities, settings.work / HELD_OUT)
+    predict_held_out(
+        network, membership.segment, response, quantities, settings.export.segment_members, settings.work / HELD_OUT
+    )
 
 
 def _known_segments(demand: Path) -> pl.DataFrame | None:

@@ -16,7 +16,7 @@ from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.model.likelihood import log_denominator
 from gpu_pricer.network.response.fit import Fit
 from gpu_pricer.network.segments.members import Members, period_to_judge
-from gpu_pricer.network.segments.moments import member_weight, promotion_offset, segment_moments
+from gpu_pricer.network.segments.moments import promotion_offset, segment_moments, weighted_members
 from gpu_pricer.tables.disk_errors import write_table
 from gpu_pricer.tables.replacing import replacing_file
 
@@ -34,13 +34,18 @@ class ArtefactShares:
 
 
 def predict_held_out(
-    network: DemandNetwork, segment: np.ndarray, response: Fit | None, quantities: Fit | None, path: Path
+    network: DemandNetwork,
+    segment: np.ndarray,
+    response: Fit | None,
+    quantities: Fit | None,
+    segment_members: int,
+    path: Path,
 ) -> None:
     """Write one row per offer of the test periods: the probability that it was bought in the visit, and whether it was.
 
     segment [U]: every user's segment, formed before the test periods. response: what those segments showed of their
     price response until then, None where no product taught. quantities: the response of the units per choice until
-    then, None where all purchases are of one unit.
+    then, None where all purchases are of one unit. segment_members: see weighted_members.
     Columns: period, category_id, user_id, product_id, price_ratio, probability, bought, weight: how many occasions the
     sampled one stands for, segment_id, and artefact_probability: the prediction for the user's segment by an artefact
     exported just before the test periods, with the period's promotion as offsets; products that taught nothing keep the
@@ -51,7 +56,7 @@ def predict_held_out(
     data = network.data
     test = data.split()[2]
     network.eval()
-    artefact = _artefact_shares(network, segment, response)
+    artefact = _artefact_shares(network, segment, response, segment_members)
     units = units_per_choice(data, quantities, network.support)
     generator = torch.Generator().manual_seed(0)
     frames = []
@@ -73,7 +78,9 @@ def _first_of_each_occasion(data: ChoiceData, test: Tensor) -> Tensor:
     return test[first]
 
 
-def _artefact_shares(network: DemandNetwork, segment: np.ndarray, response: Fit | None) -> ArtefactShares:
+def _artefact_shares(
+    network: DemandNetwork, segment: np.ndarray, response: Fit | None, segment_members: int
+) -> ArtefactShares:
     """Return the choice probabilities of the test periods' shelf rows; those of earlier rows are 0."""
     data, first = network.data, network.data.calendar.validated_periods
     period, of_rows = data.sets.period_of_rows(), data.sets.of_rows()
@@ -81,7 +88,7 @@ def _artefact_shares(network: DemandNetwork, segment: np.ndarray, response: Fit 
     product, choice_set = data.shelf.product[rows], of_rows[rows]
     visits = data.expected_visits(first, network.config.carry_periods)
     members = Members(network, period_to_judge(network, first))
-    moments = segment_moments(members, member_weight(segment, visits))
+    moments = segment_moments(members, weighted_members(segment, visits, segment_members))
     segment_visits = torch.from_numpy(np.bincount(segment, weights=visits)).float()
     offset = promotion_offset(members, moments, segment_visits, product, data.shelf.context[rows])
     low, high = (network.support[product] - 1).T

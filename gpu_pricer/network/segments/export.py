@@ -16,7 +16,7 @@ from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.segments.factors import segment_factors
 from gpu_pricer.network.segments.forming import segment_table
 from gpu_pricer.network.segments.members import Members, period_to_price
-from gpu_pricer.network.segments.moments import member_weight, segment_moments
+from gpu_pricer.network.segments.moments import segment_moments, weighted_members
 from gpu_pricer.tables.artefact import FORMAT_VERSION, FORMS, DemandArtefact, DemandInfo, DemandProducts
 
 
@@ -27,6 +27,7 @@ class ExportConfig:
     form: dense holds appeal and sensitivity of the members' exact mean shares and slopes, [S, P] each; factors
     approximates them by `rank` factors each, which is smaller for very many segments.
     support_quantile, support_width: of the range of prices that the artefact supports, see SupportConfig.
+    segment_members: a segment's demand is the mean of so many of its members at most, see weighted_members.
     member_cells: largest number of user × product cells of export_members.
     """
 
@@ -34,12 +35,14 @@ class ExportConfig:
     rank: int
     support_quantile: float
     support_width: float
+    segment_members: int
     member_cells: int
 
     def __post_init__(self) -> None:
         if self.form not in FORMS:
             raise InputError(f"export.form must be one of {sorted(FORMS)}, found {self.form!r}")
         require_integer("export.rank", self.rank, 1)
+        require_integer("export.segment_members", self.segment_members, 1)
         require_integer("export.member_cells", self.member_cells, 0)
         SupportConfig(self.support_quantile, self.support_width)  # refuses what is out of range
 
@@ -62,9 +65,9 @@ def export_artefact(
     segment [U]: each user's segment. visits [U]: each user's expected visits in that period, the weight in the segment.
     run, created: name and time of the run.
     """
-    data, weight = network.data, member_weight(segment, visits)
+    data, chosen = network.data, weighted_members(segment, visits, config.segment_members)
     segments, user_segments = segment_table(data, segment, visits)
-    moments = segment_moments(Members(network, period_to_price(network)), weight)
+    moments = segment_moments(Members(network, period_to_price(network)), chosen)
     return DemandArtefact(
         info=_info(data, config.form, run, created),
         factors=segment_factors(data, moments, config.form, config.rank),

@@ -1,6 +1,7 @@
 """The demand of every user at one point of the market, from which segments are formed and exported."""
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
 
 import polars as pl
@@ -99,6 +100,20 @@ class Members:
         self.user_level = network.user_level.all_rows()[:, 0]
         self._bought = None if network.history is None else _bought_pairs(data, point.period)
 
+    def of(self, users: Tensor) -> "Members":
+        """Return these users alone; users [n]: their places among these members, ascending."""
+        if len(users) == len(self.users):
+            return self
+        part = copy(self)
+        part.users, part.period = self.users[users], self.period[users]
+        part.user_taste, part.user_level = self.user_taste[users], self.user_level[users]
+        part.user_slope = self.user_slope[users]
+        if self._bought is not None:
+            user, product = self._bought
+            is_kept = torch.isin(user, part.users)
+            part._bought = user[is_kept], product[is_kept]
+        return part
+
     def blocks(self) -> Iterator[slice]:
         """Yield slices of complete categories, of about PRODUCTS products."""
         category = self.network.data.products.category
@@ -144,7 +159,8 @@ class Members:
         firsts, of_first = torch.unique(products.first_period[block], return_inverse=True)
         since = torch.stack([mixed(history.visits_since(here, first.expand_as(here), period)) for first in firsts], 1)
         user, product, when = self._pairs_in(block, users)
-        place, bought = (user - here[0], product - block.start), history.of_product(user, product, when)
+        place = torch.searchsorted(here, user), product - block.start
+        bought = history.of_product(user, product, when)
         own = torch.zeros(len(here), len(of_category)).index_put(place, mixed(bought.decayed))
         expected = since.index_select(1, of_first) * network.product_rate[block, 0]
         ratios = add_level(2, own, expected, Ratios(*(part.index_select(1, of_category) for part in above)))
@@ -167,7 +183,8 @@ class Members:
             unbought = network.history.habits_of_unbought(data, *self._in_categories(users, categories))
             habits = unbought.view(len(here), -1)[:, first]
             user, product, period = self._pairs_in(block, users)
-            habits[user - here[0], product - block.start] = network.history.habits(data, user, product, period)
+            place = torch.searchsorted(here, user), product - block.start
+            habits[place] = network.history.habits(data, user, product, period)
         return habits
 
     def _in_categories(self, users: slice, categories: Tensor) -> tuple[Tensor, Tensor, Tensor]:

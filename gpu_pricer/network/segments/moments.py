@@ -25,23 +25,56 @@ class Moments:
     damping: Tensor
 
 
-def member_weight(segment: np.ndarray, visits: np.ndarray) -> Tensor:
-    """Return the share of each user in the visits of each segment, [S, U]; a user has at least LEAST_VISITS."""
-    weight = torch.zeros(int(segment.max()) + 1, len(segment))
-    of_users = torch.from_numpy(visits).float().clamp(min=LEAST_VISITS)
-    weight[torch.from_numpy(segment), torch.arange(len(segment))] = of_users
-    return weight / weight.sum(1, keepdim=True)
+@dataclass(frozen=True)
+class WeightedMembers:
+    """The users whose averages a segment has.
+
+    users [n]: int64, ascending. weight [S, n]: their weights in each of S segments, which sum to 1.
+    """
+
+    users: Tensor
+    weight: Tensor
 
 
-def segment_moments(members: Members, weight: Tensor) -> Moments:
+def weighted_members(segment: np.ndarray, visits: np.ndarray, most: int) -> WeightedMembers:
+    """Return the users with their shares in the visits of their segments; a user has at least LEAST_VISITS.
+
+    Of a segment with more than `most` members every most-th part of its visits brings the user who makes it (systematic
+    sampling with probabilities proportional to size: Madow 1949), so that time and memory do not grow with the users.
+    segment [U]: int64. visits [U]: each user's expected visits.
+    """
+    visits = np.maximum(visits, LEAST_VISITS)
+    order = np.argsort(segment, kind="stable")
+    parts = np.split(order, np.searchsorted(segment[order], np.arange(1, int(segment.max()) + 1)))
+    chosen = [part if len(part) <= most else part[_systematic(visits[part], most)] for part in parts]
+    users, column = np.unique(np.concatenate(chosen), return_inverse=True)
+    row = np.repeat(np.arange(len(parts)), [len(of_segment) for of_segment in chosen])
+    of_users = np.concatenate(
+        [visits[of] if len(of) == len(part) else np.ones(most) for of, part in zip(chosen, parts, strict=True)]
+    )
+    weight = torch.zeros(len(parts), len(users))
+    weight.index_put_(
+        (torch.from_numpy(row), torch.from_numpy(column)), torch.from_numpy(of_users).float(), accumulate=True
+    )
+    return WeightedMembers(torch.from_numpy(users), weight / weight.sum(1, keepdim=True))
+
+
+def _systematic(size: np.ndarray, count: int) -> np.ndarray:
+    """Return `count` places, ascending, each as often as its size demands within one."""
+    total = np.cumsum(size)
+    return np.searchsorted(total, (np.arange(count) + 0.5) / count * total[-1])
+
+
+def segment_moments(everyone: Members, chosen: WeightedMembers) -> Moments:
     """Return the logit that has the members' mean shares and own-price slopes at the prices of the market point.
 
-    weight [S, U] sums to 1 over each segment's members. With P_uj the probability that member u chooses product j and
+    With P_uj the probability that member u chooses product j and
     P_u0 that of buying nothing, a_sj = log E[P_uj] − log E[P_u0] + b_sj (x / r − 1) and
     b_sj = E[b_uj P_uj (1 − P_uj)] / (E[P_uj] (1 − E[P_uj])). The mean of the members' appeals would predict far too few
     purchases, since the exponential is convex. A product of availability q has P = q e^u / (1 + Σ q e^u); a product off
     the shelf takes the share that it would have if it joined the choice set.
     """
+    members, weight = everyone.of(chosen.users), chosen.weight
     shape = weight.shape[0], members.network.data.products.count
     moments = Moments(*(torch.empty(shape) for _ in range(3)))
     for block in members.blocks():

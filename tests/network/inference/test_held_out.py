@@ -55,7 +55,7 @@ def tables_of(folder):
 
 def test_held_out_rows_are_the_test_periods_and_probabilities_are_calibrated(market, trained, folder, tmp_path):
     _, data = market
-    predict_held_out(trained, SEGMENTS, response_of(data, tables_of(folder)), None, tmp_path / "held_out.parquet")
+    predict_held_out(trained, SEGMENTS, response_of(data, tables_of(folder)), None, 300, tmp_path / "held_out.parquet")
 
     offers = pl.read_parquet(tmp_path / "held_out.parquet")
     assert offers["period"].unique().sort().to_list() == data.calendar.periods[-3:]
@@ -70,7 +70,7 @@ def test_the_artefact_s_probability_is_the_logit_of_the_learned_response(market,
     response = response_of(data, tables_of(folder))
     utility = response.utility().numpy()
 
-    predict_held_out(trained, SEGMENTS, response, None, tmp_path / "held_out.parquet")
+    predict_held_out(trained, SEGMENTS, response, None, 300, tmp_path / "held_out.parquet")
 
     offers = pl.read_parquet(tmp_path / "held_out.parquet").sort("product_id")
     ids = data.products.table["product_id"].gather(response.grid.row.numpy()).to_list()
@@ -91,7 +91,7 @@ def test_units_are_choices_times_the_units_of_a_choice_at_the_price(market, trai
     quantities = fit_response(response.grid, Quantities(taken, choices), FitConfig(60, 0.002))
     place = {number: row for row, number in enumerate(response.grid.row.tolist())}
 
-    predict_held_out(trained, SEGMENTS, response, quantities, tmp_path / "held_out.parquet")
+    predict_held_out(trained, SEGMENTS, response, quantities, 300, tmp_path / "held_out.parquet")
 
     offers = pl.read_parquet(tmp_path / "held_out.parquet").with_columns(
         units=pl.col("expected_units") / pl.col("probability")
@@ -117,7 +117,7 @@ def test_sales_of_the_test_periods_do_not_enter_the_artefact_s_probability(marke
     responses = [response_of(data, tables) for tables in (honest, honest | {"choices": other})]
 
     for number, response in enumerate(responses):
-        predict_held_out(trained, SEGMENTS, response, None, tmp_path / f"{number}.parquet")
+        predict_held_out(trained, SEGMENTS, response, None, 300, tmp_path / f"{number}.parquet")
 
     first, second = (pl.read_parquet(tmp_path / f"{number}.parquet") for number in range(2))
     assert first["artefact_probability"].equals(second["artefact_probability"])
@@ -129,7 +129,7 @@ def test_a_sample_of_the_zeros_predicts_as_many_purchases_as_all_of_them(tmp_pat
     sampled = replace(OPTIMISER, max_alternatives=3)
     network = trained_network(data, tmp_path / "data", tmp_path / "train", optimiser=sampled)
 
-    predict_held_out(network, SEGMENTS, None, None, tmp_path / "held_out.parquet")
+    predict_held_out(network, SEGMENTS, None, None, 300, tmp_path / "held_out.parquet")
 
     offers = pl.read_parquet(tmp_path / "held_out.parquet")
     predicted = (offers["probability"] * offers["weight"]).sum()

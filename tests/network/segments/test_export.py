@@ -7,14 +7,16 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gpu_pricer.network.segments import members as members_module
 from gpu_pricer.network.segments.export import ExportConfig, export_artefact, export_members
 from gpu_pricer.network.segments.forming import user_coordinates
-from gpu_pricer.network.segments.moments import member_weight, segment_moments
+from gpu_pricer.network.segments.moments import WeightedMembers, segment_moments, weighted_members
 from tests.network.small import all_members
 
-DENSE = ExportConfig("dense", rank=3, support_quantile=0.01, support_width=0.10, member_cells=3000)
+DENSE = ExportConfig("dense", rank=3, support_quantile=0.01, support_width=0.10, segment_members=300, member_cells=3000)
 SEGMENTS = np.arange(300) % 3
 
 
@@ -96,7 +98,7 @@ def test_without_an_outside_option_the_artefact_keeps_the_mean_shares(market, tr
     inside = replace(data, choices=replace(data.choices, outside=torch.full_like(data.choices.outside, -torch.inf)))
     members = all_members(trained)
     monkeypatch.setattr(trained, "data", inside)
-    moments = segment_moments(members, torch.full((1, 300), 1 / 300))
+    moments = segment_moments(members, WeightedMembers(torch.arange(300), torch.full((1, 300), 1 / 300)))
     ratio = (data.products.table["price"] / data.products.table["reference_price"]).to_numpy()
     category = data.products.category.numpy()
     weight = np.exp(moments.appeal[0].numpy() - moments.sensitivity[0].numpy() * (ratio - 1))
@@ -126,18 +128,50 @@ def test_the_members_are_kept_as_segments_of_one_for_the_categories_bought_most(
     assert export_members(trained, visits, replace(DENSE, member_cells=10), "run", "now") is None
 
 
-def test_blocks_of_users_and_products_change_no_moment(trained, monkeypatch):
-    weight = member_weight(np.arange(300) % 3, np.linspace(1, 20, 300))
-    whole = segment_moments(all_members(trained), weight)
+@pytest.mark.parametrize("most", [100, 40])
+def test_blocks_of_users_and_products_change_no_moment(trained, monkeypatch, most):
+    chosen = weighted_members(np.arange(300) % 3, np.linspace(1, 20, 300), most)
+    whole = segment_moments(all_members(trained), chosen)
     where = user_coordinates(all_members(trained), price_spread=0.2)
 
     monkeypatch.setattr(members_module, "USERS", 77)
     monkeypatch.setattr(members_module, "PRODUCTS", 5)
-    blocks = segment_moments(all_members(trained), weight)
+    blocks = segment_moments(all_members(trained), chosen)
 
     for name in ("appeal", "sensitivity", "damping"):
         torch.testing.assert_close(getattr(blocks, name), getattr(whole, name), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(user_coordinates(all_members(trained), price_spread=0.2), where, rtol=1e-4, atol=1e-5)
+
+
+def test_members_that_are_drawn_have_the_moments_of_all(trained):
+    segment, visits = np.arange(300) % 2, np.linspace(1, 20, 300)
+    members = all_members(trained)
+    exact = segment_moments(members, weighted_members(segment, visits, most=150))
+
+    drawn = segment_moments(members, weighted_members(segment, visits, most=120))
+
+    share = (drawn.appeal - exact.appeal).exp()
+    torch.testing.assert_close(share, torch.ones_like(share), rtol=0.1, atol=0)
+    torch.testing.assert_close(drawn.sensitivity, exact.sensitivity, rtol=0.05, atol=0)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.floats(0, 100)), min_size=5, max_size=60),
+    st.integers(1, 12),
+)
+def test_members_stand_for_the_visits_of_their_segment(users, most):
+    segment, visits = (np.array(column) for column in zip(*[(s, 1.0) for s in range(5)], *users, strict=True))
+    chosen = weighted_members(segment.astype(int), visits, most)
+
+    weight, users_of = chosen.weight.numpy(), chosen.users.numpy()
+    assert (np.diff(users_of) > 0).all()
+    np.testing.assert_allclose(weight.sum(1), 1, rtol=1e-5)
+    assert ((weight > 0) == (segment[users_of] == np.arange(5)[:, None])).all()
+    for s, of_segment in enumerate(weight):
+        size = np.maximum(visits[segment == s], 1e-4)
+        assert (of_segment > 0).sum() <= most
+        share = np.maximum(visits[users_of], 1e-4) / size.sum()
+        np.testing.assert_allclose(of_segment[of_segment > 0], share[of_segment > 0], atol=1 / most + 1e-6)
 
 
 def test_who_came_lately_is_expected_to_come_again(market):
