@@ -3,11 +3,11 @@
     python -m tests.bench.scale [--lines N] [--products N] [--segments N] [--through JOB]
 
 The real commands price a synthetic log (tests/bench/large_log.py) of a million lines, then of four times as many, up to
---lines. --segments: of the users; 0: as the program chooses. --through: the last job that runs. The line has, for each number of lines and job,
-the peak of the job's memory in GiB and its seconds; largest_lines: of the largest log that all jobs went through;
-memory_bytes_per_line: the largest slope of a job's peak between the smallest and the largest log; seconds_exponent: the
-power of the lines by which the seconds of all jobs together grow; seconds_per_million_lines: those of the largest log.
-Where a job fails, the line says in `stopped` which one, and why.
+--lines. --segments: of the users; 0: as the program chooses. --through: the last job that runs. The line has, for each
+number of lines and job, the peak of the job's memory in GiB and its seconds; largest_lines: of the largest log that all
+jobs went through; memory_bytes_per_line: the largest slope of a job's peak between the smallest and the largest log;
+seconds_exponent: the power of the lines by which the seconds of all jobs together grow; seconds_per_million_lines:
+those of the largest log. Where a job fails, the line says in `stopped` which one, and why.
 """
 
 import argparse
