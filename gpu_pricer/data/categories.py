@@ -36,21 +36,27 @@ def sized_categories(products: pl.DataFrame, offered: pl.Series, rule: CategoryR
     A part is named after its category and its attribute, such as `POTATO CHIPS / National`. Raise InputError if a
     category stays too large.
     """
-    is_offered = pl.col("product_id").is_in(offered.implode())
-    is_large = (is_offered.sum().over("category_id") > rule.max_size) & pl.col("category_id").is_not_null()
     for column in rule.split_by if rule.on_larger == "split" else []:
         if column not in products.columns:
             raise InputError(
                 f"data.categories.split_by must name columns of products, found {column} "
                 f"but only {', '.join(products.columns)}: mend data.categories.split_by"
             )
+        is_large = pl.col("category_id").is_in(_large(products, offered, rule)["category_id"].implode())
         part = pl.concat_str("category_id", pl.col(column).cast(pl.String).fill_null("unknown"), separator=" / ")
         products = products.with_columns(pl.when(is_large).then(part).otherwise("category_id").alias("category_id"))
-    large = products.filter(is_large, is_offered).group_by("category_id").len().sort("len", "category_id").tail(1)
-    for category, size in large.iter_rows():
+    for category, size in _large(products, offered, rule).sort("len", "category_id").tail(1).iter_rows():
         raise InputError(
             f"a category must have at most {rule.max_size} products, found {size} in {category!r} "
             "of products: name finer categories, set data.categories.on_larger=split and add columns to "
             "data.categories.split_by, or raise data.categories.max_size"
         )
     return products
+
+
+def _large(products: pl.DataFrame, offered: pl.Series, rule: CategoryRule) -> pl.DataFrame:
+    """Return category_id and len of the categories that have more of the offered products than the rule allows."""
+    in_category = products.lazy().select("product_id", "category_id").filter(pl.col("category_id").is_not_null())
+    known = pl.LazyFrame({"product_id": offered})
+    sizes = in_category.join(known, on="product_id", how="semi").group_by("category_id").len()
+    return sizes.filter(pl.col("len") > rule.max_size).collect()

@@ -20,6 +20,8 @@ OCCASION = ("user_id", "period", "category_id")
 """What identifies an occasion in transactions."""
 OFFER_OCCASION = (*OCCASION, "occasion_id")
 """What identifies an occasion in an offers table; two users may have equal occasion ids."""
+ORDER = ("period", "user_id", "category_id", "product_id", "quantity", "weight", "size")
+"""The keys of the canonical order of choices."""
 COLUMNS = ("user_id", "period", "category_id", "product_id", "weight", "size", "quantity")
 
 
@@ -91,9 +93,13 @@ def arranged(purchases: pl.DataFrame, zeros: pl.DataFrame, rates: pl.DataFrame) 
     """
     size = pl.col("size").cast(pl.Int32)
     bought, nothing = purchases.with_columns(size), zeros.with_columns(size=pl.lit(1, pl.Int32))
-    rows = pl.concat([bought.select(COLUMNS), nothing.select(COLUMNS)])
+    words = [name for name in ORDER[:4] if bought.schema[name] == pl.String]
+    numbers = {name: pl.col(name).cast(_numbered(name, [bought, nothing]), strict=False) for name in words}
+    rows = [part.lazy().select(COLUMNS).with_columns(**numbers) for part in (bought, nothing)]
+    of_category = {name: numbers[name] for name in words if name == "category_id"}
     return (
-        rows.join(rates, on="category_id")
+        pl.concat(rows)
+        .join(rates.lazy().with_columns(**of_category), on="category_id")
         .select(
             *COLUMNS[:4],
             pl.col("weight").cast(pl.Float32),
@@ -101,8 +107,18 @@ def arranged(purchases: pl.DataFrame, zeros: pl.DataFrame, rates: pl.DataFrame) 
             "quantity",
             pl.col("outside_rate").cast(pl.Float32),
         )
-        .sort("period", "user_id", "category_id", "product_id", "quantity", "weight", "size", nulls_last=True)
+        .sort(ORDER, nulls_last=True)
+        .collect()
+        .with_columns(pl.col(words).cast(pl.String))
     )
+
+
+def _numbered(name: str, parts: list[pl.DataFrame]) -> pl.Enum:
+    """Return the type of a column of text in which equal words are one number, of the words' order.
+
+    Sorted as numbers, rows take half the memory and time that they take as text.
+    """
+    return pl.Enum(pl.concat([part[name].unique() for part in parts]).unique().drop_nulls().sort())
 
 
 def category_rates(purchases: pl.DataFrame, categories: pl.Series, shrinkage: float) -> pl.DataFrame:

@@ -159,6 +159,15 @@ def test_choices_have_one_order_whatever_that_of_their_parts(lines, shop):
     assert choices["period"].is_sorted()
 
 
+def test_rate_of_a_category_without_an_occasion_is_left_out(lines, shop):
+    shelf, visits = shop
+    purchases = purchases_on_shelf(lines({}), shelf)
+    zeros, rates = sampled_zeros(purchases, visits, shelf, rule(), seed=0)
+    unseen = pl.DataFrame({"category_id": ["never visited"], "outside_rate": [1.0]}).cast(rates.schema)
+
+    assert arranged(purchases, zeros, pl.concat([rates, unseen])).equals(arranged(purchases, zeros, rates))
+
+
 def test_rates_of_a_category_are_means_over_its_buying_occasions(lines, shop):
     sales = lines({"quantity": 3}, {"product_id": 11}, {"user_id": 2, "quantity": 2})
 
