@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from gpu_pricer.constraints.linear_constraints import SUMS
 from gpu_pricer.constraints.subproblems import SalesSums
 from gpu_pricer.errors import InputError, first_line
 from gpu_pricer.pricing.problem.pricing_problem import ProblemProducts
@@ -17,8 +18,6 @@ CATEGORY_SUMS = "category_sums.parquet"
 """A row per category and constraint that covers it, and one per category without a constraint, for all its sales:
 product_id (of the category's first product), constraint, SUMS at the version's prices, the same at today's prices with
 the suffix _today, and bound, in the rows without a constraint."""
-
-SUMS = ("units", "revenue", "cost", "base_revenue")
 
 
 class CategorySums(NamedTuple):

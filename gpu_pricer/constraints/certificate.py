@@ -18,8 +18,8 @@ from gpu_pricer.tables.replacing import replacing_file
 MET, RELAXED, MISSED = "met", "relaxed", "missed"
 
 NOTHING_PROVEN: dict[str, object] = {
-    "status": MET, "currency": None, "objective": None, "dual_bound": None, "gap": None, "constraints": {},
-    "stock": None,
+    "status": MET, "currency": None, "includes_vat": None, "objective": None, "dual_bound": None, "gap": None,
+    "constraints": {}, "stock": None,
 }  # fmt: skip
 """The certificate of a policy without constraints."""
 
@@ -103,13 +103,15 @@ def certificate_of(
     today: np.ndarray,
     product_limits: ProductLimits | None,
     currency: str,
+    includes_vat: bool,
     tolerance: float = 0.0,
 ) -> Certificate:
     """Return the certificate of a solution.
 
-    constraints: the K constraints that are not per product; today [K, 4]: the sums of their slices at
-    today's prices; currency: of all amounts. A shadow_price is what a limit looser by one (unit, currency unit, or 1.0
-    of a ratio) would add to the objective. tolerance: the share of its scale by which a limit may be missed.
+    constraints: the K constraints that are not per product; today [K, 5]: the sums of their slices at today's prices;
+    currency: of all amounts; includes_vat: whether prices do, so that objective, revenue and profit are after it. A
+    shadow_price is what a limit looser by one (unit, currency unit, or 1.0 of a ratio) would add to the objective.
+    tolerance: the share of its scale by which a limit may be missed.
     """
     sums = solution.sums.covered.sum(axis=0)
     entries = {
@@ -123,6 +125,7 @@ def certificate_of(
     summary = {
         "status": status,
         "currency": currency,
+        "includes_vat": includes_vat,
         "objective": solution.objective,
         "dual_bound": solution.bound,
         "gap": solution.gap,
@@ -172,7 +175,7 @@ def _write(folder: Path, summary: dict[str, object]) -> None:
 def _entry(
     constraint: Constraint, today: np.ndarray, sums: np.ndarray, solution: Solution, k: int
 ) -> dict[str, object]:
-    """Return the certificate's entry of constraint k, in the unit of its measure; today, sums [4]: of its slice."""
+    """Return the certificate's entry of constraint k, in the unit of its measure; today, sums [5]: of its slice."""
     required, achieved = absolute_limit(constraint, today), measure_value(constraint, sums)
     missing = required - achieved if constraint.at_least is not None else achieved - required
     of_limit = float(sums @ RATIO[constraint.measure][1]) if constraint.measure in RATIO else 1.0

@@ -102,19 +102,17 @@ class ConstrainedProblem:
         self.unit_limit = unit_limits(constraints, products)
 
     def solve(self, objective: np.ndarray, start: Start | None = None) -> ConstrainedPrices:
-        """Return the best prices found for the objective's weights of units, revenue, cost and base revenue [4]."""
+        """Return the best prices found for the objective's weights of SUMS [5]."""
         return self.certified(Solver(self.valuation(objective), self.linear_constraints).solve(start))
 
     def valuation(self, objective: np.ndarray) -> Valuation:
-        """Return what prices are valued by for the objective's weights [4]."""
+        """Return what prices are valued by for the objective's weights of SUMS [5]."""
         stock = stock_of(self.subproblems.problem, objective, self.unit_limit)
         return Valuation(self.subproblems, objective, stock, self.sales_today)
 
     def certified(self, solution: Solution, tolerance: float = 0.0) -> ConstrainedPrices:
         """Return the prices of a solution with their certificate; tolerance: see certificate_of."""
-        limits = self._product_limits(solution)
-        certificate = certificate_of(solution, self.on_sums, self.covered_today, limits, self.currency, tolerance)
-        return ConstrainedPrices(solution, certificate)
+        return ConstrainedPrices(solution, self._certificate(solution, tolerance))
 
     def certify(
         self,
@@ -127,7 +125,7 @@ class ConstrainedProblem:
     ) -> Certificate:
         """Return the certificate of prices that no search found, as where people decided some of them.
 
-        objective [4]: weights of units, revenue, cost and base revenue. lagrangian, start: those of the prices before
+        objective [5]: weights of SUMS. lagrangian, start: those of the prices before
         the decisions. The bound is this problem's, whose limits hold the decided prices, at the multipliers of `start`:
         any multipliers give one. Where the prices miss a limit, it bounds what prices can earn that reach as much as
         these. eased bool [K]: limits that could not be met before the decisions, and that need to reach no more than
@@ -144,8 +142,7 @@ class ConstrainedProblem:
         solution = self.valuation(objective).solution(
             lagrangian, constraints, eased, sums, start, category_bound, replace(constraints, required=reached)
         )
-        limits = self._product_limits(solution)
-        return certificate_of(solution, self.on_sums, self.covered_today, limits, self.currency)
+        return self._certificate(solution, tolerance=0.0)
 
     def value_at(self, objective: np.ndarray, start: Start) -> float:
         """Return the most that prices which meet the constraints can earn, by the Lagrangian at known multipliers.
@@ -170,6 +167,12 @@ class ConstrainedProblem:
     def read_start(self, folder: Path) -> Start:
         """Return the start of the search that a version's record holds; InputError where it has no certificate."""
         return read_start(folder, list(self.on_sums), self.subproblems.problem.products.product_id)
+
+    def _certificate(self, solution: Solution, tolerance: float) -> Certificate:
+        limits, includes_vat = self._product_limits(solution), self.subproblems.problem.includes_vat
+        return certificate_of(
+            solution, self.on_sums, self.covered_today, limits, self.currency, includes_vat, tolerance
+        )
 
     def _product_limits(self, solution: Solution) -> ProductLimits | None:
         names = [name for name in self.constraints if name not in self.on_sums]

@@ -15,7 +15,16 @@ import polars as pl
 
 from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.constraints.constrained_problem import ConstrainedPrices, ConstrainedProblem
-from gpu_pricer.constraints.linear_constraints import BASE_REVENUE, COST, REVENUE, linear_constraints_of, measure_of
+from gpu_pricer.constraints.linear_constraints import (
+    BASE_REVENUE,
+    COST,
+    NET_REVENUE,
+    PROFIT,
+    REVENUE,
+    UNITS,
+    linear_constraints_of,
+    measure_of,
+)
 from gpu_pricer.constraints.stock import highest_prices
 from gpu_pricer.constraints.warm_start import Start
 from gpu_pricer.errors import InputError
@@ -23,7 +32,7 @@ from gpu_pricer.policy.constraint import CURRENT_PRICES, MEASURES, Constraint
 from gpu_pricer.tables.price_table import CENTS
 
 PARALLEL = 1e-9
-"""Sine of the angle between two weightings of units, revenue, cost and base revenue below which they are one."""
+"""Sine of the angle between two weightings of SUMS below which they are one."""
 
 INDEX_TRIES, INDEX_CLOSE = 8, 1e-6
 """The most solutions of one point of a price index, and the loss from a wrong index, as a share of the objective, that
@@ -56,7 +65,7 @@ def trace_points(
 ) -> Iterator[tuple[ConstrainedPrices, dict[str, object]]]:
     """Yield prices along the frontier with their rows of its table, from the policy's own objective on.
 
-    objective [4]: the policy's weights of units, revenue, cost and base revenue. Every search starts from the point
+    objective [5]: the policy's weights of SUMS. Every search starts from the point
     before. A row holds, for a period: multiplier, what one more unit of the measure (1.0 more of a margin rate, 1.0
     less of a price index) costs in the objective, in currency; objective, profit, units, revenue, margin_rate,
     price_index; share_changed, the share of prices that are not today's; gap, how far the weighted sum may be from its
@@ -81,7 +90,7 @@ def trace_points(
 
 
 class _Point(NamedTuple):
-    """The best prices for weights [4], their sums [4] without rationed units, and how far they may be from the best."""
+    """The best prices for weights [5], their sums [5] without rationed units, and how far they may be from the best."""
 
     found: ConstrainedPrices
     weights: np.ndarray
@@ -134,7 +143,7 @@ def frontier_table(rows: list[dict[str, object]]) -> pl.DataFrame:
 
 
 def _direction(today: np.ndarray, objective: np.ndarray, frontier: Frontier) -> tuple[np.ndarray, float]:
-    """Return the weights [4] of more of the measure, or of less of a price index, and its size at today's prices.
+    """Return the weights [5] of more of the measure, or of less of a price index, and its size at today's prices.
 
     A margin rate is not a sum. More of it is more profit beyond what today's rate makes of the revenue.
     """
@@ -159,34 +168,37 @@ def _direction(today: np.ndarray, objective: np.ndarray, frontier: Frontier) -> 
 
 
 def _rate_multiplier(objective: np.ndarray, weights: np.ndarray, sums: np.ndarray) -> float:
-    """Return the shadow price, per 1.0 of the rate, of a floor at the very margin rate that the weights [4] lead to.
+    """Return the shadow price, per 1.0 of the rate, of a floor at the very margin rate that the weights [5] lead to.
 
-    Under such a floor the weights are objective + multiplier · (REVENUE · (1 − rate) − COST). These lead to the same
-    prices where they are a multiple of the given weights.
+    Under such a floor the weights are objective + multiplier · (NET_REVENUE · (1 − rate) − COST). These lead to the
+    same prices where they are a multiple of the given weights.
     """
-    revenue, cost = float(sums @ REVENUE), float(sums @ COST)
+    revenue, cost = float(sums @ NET_REVENUE), float(sums @ COST)
     across = objective[2] * weights[1] - objective[1] * weights[2]
     return float(revenue * across / (weights[1] + weights[2] * cost / revenue))
 
 
 def _served_sums(constrained: ConstrainedProblem, found: ConstrainedPrices) -> np.ndarray:
-    """Return units, revenue, cost and base revenue [4] without the units that stock cannot serve."""
+    """Return SUMS [5] without the units that stock cannot serve."""
     rationed, problem = found.solution.rationed, constrained.subproblems.problem
-    unserved = [rationed.sum(), rationed @ highest_prices(problem), rationed @ problem.products.cost]
-    unserved.append(rationed @ problem.products.today / CENTS)
+    price = highest_prices(problem)
+    unserved = [rationed.sum(), rationed @ price, rationed @ problem.products.cost]
+    unserved += [
+        rationed @ problem.products.today / CENTS,
+        rationed @ (price * problem.products.vat_share()),
+    ]
     return found.solution.sums.total.sum(axis=0) - np.array(unserved)
 
 
 def _row(
     multiplier: float | None, objective: np.ndarray, sums: np.ndarray, share_changed: float, gap: float | None
 ) -> dict[str, object]:
-    units, revenue, cost, _ = sums.tolist()
     return {
         "multiplier": multiplier,
         "objective": float(sums @ objective),
-        "profit": revenue - cost,
-        "units": units,
-        "revenue": revenue,
+        "profit": float(sums @ PROFIT),
+        "units": float(sums @ UNITS),
+        "revenue": float(sums @ NET_REVENUE),
         "margin_rate": measure_of("margin_rate", sums),
         "price_index": measure_of("price_index", sums),
         "share_changed": share_changed,

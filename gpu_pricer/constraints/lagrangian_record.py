@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.constraints.constrained_problem import Constraints, MarketData
-from gpu_pricer.constraints.linear_constraints import objective_weights
+from gpu_pricer.constraints.linear_constraints import SUMS, objective_weights
 from gpu_pricer.errors import InputError, first_line
 from gpu_pricer.policy.constraint import Constraint
 from gpu_pricer.policy.objective import Objective
@@ -31,7 +31,7 @@ class RecordedLagrangian(NamedTuple):
 
 
 class RecordedMultipliers(NamedTuple):
-    """The K constraints on sums by name, their coefficients [K, 4], and multipliers [I, K] as in LagrangianWeights."""
+    """The K constraints on sums by name, their coefficients [K, 5], and multipliers [I, K] as in LagrangianWeights."""
 
     constraints: Constraints
     coefficient: np.ndarray
@@ -89,13 +89,18 @@ def read_multipliers(folder: Path) -> RecordedMultipliers:
     try:
         content = json.loads(path.read_text())
         constraints = {name: Constraint(**entry) for name, entry in content["constraints"].items()}
-        coefficient = np.array(content["coefficient"], np.float64).reshape(len(constraints), 4)
+        coefficient = _coefficients(content["coefficient"]).reshape(len(constraints), len(SUMS))
         multiplier = np.array(content["multiplier"], np.float64).reshape(len(content["multiplier"]), len(constraints))
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path} must be what `gpu-pricer score` wrote, found: {first_line(error)}: score again"
         ) from error
     return RecordedMultipliers(constraints, coefficient, multiplier)
+
+
+def _coefficients(rows: list[list[float]]) -> np.ndarray:
+    """Return the rows as an array; those written before prices could include VAT lack its weight, which is then 0."""
+    return np.array([(*row, 0.0)[: len(SUMS)] for row in rows], np.float64)
 
 
 def read_iterates(folder: Path, product_id: pl.Series) -> pl.DataFrame:

@@ -60,11 +60,12 @@ class Stock:
 def stock_of(problem: PricingProblem, objective: np.ndarray, limit: np.ndarray) -> Stock:
     """Return the stock of limits [P] in units.
 
-    objective [4]: weights of units, revenue, cost and base revenue, which give the most that a unit can earn.
+    objective [5]: weights of SUMS, which give the most that a unit can earn.
     """
-    of_unit, of_revenue, of_cost, of_base = objective
-    highest = of_unit + of_revenue * highest_prices(problem) + of_cost * problem.products.cost
-    highest += of_base * problem.products.today / CENTS
+    of_unit, of_revenue, of_cost, of_base, of_vat = objective
+    price = highest_prices(problem)
+    highest = of_unit + of_revenue * price + of_cost * problem.products.cost
+    highest += of_base * problem.products.today / CENTS + of_vat * price * problem.products.vat_share()
     return Stock(limit, np.maximum(highest, 0.0))
 
 

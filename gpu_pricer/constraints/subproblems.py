@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gpu_pricer.constraints.linear_constraints import SUMS
 from gpu_pricer.policy.slices import Slices
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
 from gpu_pricer.pricing.tiles.lagrangian import LagrangianWeights, price_under_lagrangian
@@ -28,8 +29,8 @@ PricesOf = Callable[[tuple[int, int]], np.ndarray]
 class SalesSums:
     """Expected sales of a period in float64, money in currency.
 
-    total [G, 4]: units, revenue, cost and base revenue (at today's prices) of every category.
-    covered [G, K, 4]: the part of total that each constraint covers.
+    total [G, 5]: units, revenue, cost, base revenue (at today's prices) and VAT of every category, see SUMS.
+    covered [G, K, 5]: the part of total that each constraint covers.
     units [P]: of every product.
     """
 
@@ -174,8 +175,8 @@ class LagrangianSubproblems:
         products, constraints = self.problem.products, self.slices.constraint_count
         categories = len(products.category_start) - 1
         return SalesSums(
-            total=np.zeros((categories, 4)),
-            covered=np.zeros((categories, constraints, 4)),
+            total=np.zeros((categories, len(SUMS))),
+            covered=np.zeros((categories, constraints, len(SUMS))),
             units=np.zeros(len(products.cost)),
         )
 
@@ -185,7 +186,8 @@ class LagrangianSubproblems:
         per_choice = problem.products.units_per_choice[products]
         units, revenue = totals.chosen[:, 0] * per_choice, totals.revenue[:, 0] * per_choice / CENTS
         cost, base_price = problem.products.cost[products], problem.products.today[products] / CENTS
-        values = np.stack([units, revenue, units * cost, units * base_price], axis=1)
+        vat = revenue * problem.products.vat_share(products)
+        values = np.stack([units, revenue, units * cost, units * base_price, vat], axis=1)
         starts = problem.starts(*categories)[:-1]
         sums.units[products] += units
         sums.total[rows] += np.add.reduceat(values, starts)

@@ -11,6 +11,7 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.tables.periods import Calendar
 from gpu_pricer.tables.price_table import CENTS
 from gpu_pricer.tables.schemas import Catalog, Products, has_unit_price
+from gpu_pricer.tables.vat import VAT_RATE, require_vat_rates, require_vat_settings
 from kernels import PRICE_LIMIT
 
 
@@ -18,18 +19,25 @@ from kernels import PRICE_LIMIT
 class CatalogRule:
     """What is assumed where the products table gives no cost or availability.
 
-    cost_ratio: unit cost over list price, or over price if there is no list price; null: no cost is assumed.
+    cost_ratio: unit cost over list price, or over price if there is no list price, both without VAT; null: no cost is
+        assumed.
     availability_periods: the number of last periods; availability is the share of them with the product on the shelf. A
         period that has begun counts with the share of it that has passed.
+    price_includes_vat: whether all prices, those of the sales too, include VAT; costs never do. null: not stated, which
+        is refused where the products have VAT rates.
+    vat_rate: the rate, such as 0.19, of products that have none; null: a missing rate is an error.
     """
 
     cost_ratio: float | None
     availability_periods: int
+    price_includes_vat: bool | None
+    vat_rate: float | None
 
     def __post_init__(self) -> None:
         if self.cost_ratio is not None:
             require_number("cost_ratio", self.cost_ratio, least=0, below=1)
         require_integer("availability_periods", self.availability_periods, 1)
+        require_vat_settings(self.price_includes_vat, self.vat_rate)
 
 
 def build_catalog(
@@ -62,6 +70,7 @@ def build_catalog(
         .filter(pl.col("price").is_not_null())
         .select(Products.column_names())
     )
+    priced = _with_vat_rate(priced, rule)
     _require_amounts(priced, "price", 0.5)
     _require_amounts(priced, "cost", 0.0)
     offered = pl.concat([shelf["product_id"], priced.filter(pl.col("availability") > 0)["product_id"]]).unique()
@@ -99,6 +108,21 @@ def _last_prices(prices: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _with_vat_rate(catalog: pl.DataFrame, rule: CatalogRule) -> pl.DataFrame:
+    """Return the catalog with the VAT rate that each product's price includes, null where prices include none."""
+    rates = catalog[VAT_RATE].count()
+    if rule.price_includes_vat is None and rates:
+        raise InputError(
+            f"products with a vat_rate need to be told whether prices include VAT, found {rates:,} rates: set "
+            "data.catalog.price_includes_vat to true, or to false"
+        )
+    if not rule.price_includes_vat:
+        return catalog.with_columns(pl.lit(None, pl.Float64).alias(VAT_RATE))
+    catalog = catalog.with_columns(pl.col(VAT_RATE).fill_null(pl.lit(rule.vat_rate, pl.Float64)))
+    require_vat_rates(catalog, "products", "fill the column vat_rate of products or set data.catalog.vat_rate")
+    return catalog
+
+
 def _with_cost(catalog: pl.DataFrame, rule: CatalogRule) -> pl.DataFrame:
     missing = catalog.filter(pl.col("cost").is_null())
     if rule.cost_ratio is None and not missing.is_empty():
@@ -107,7 +131,8 @@ def _with_cost(catalog: pl.DataFrame, rule: CatalogRule) -> pl.DataFrame:
             f"{missing['product_id'].head(3).to_list()}: "
             "fill the column cost of products or set data.catalog.cost_ratio"
         )
-    assumed = (pl.coalesce("list_price", "price") * pl.lit(rule.cost_ratio, dtype=pl.Float64)).round(4)
+    without_vat = pl.coalesce("list_price", "price") / (1 + pl.col(VAT_RATE).fill_null(0.0))
+    assumed = (without_vat * pl.lit(rule.cost_ratio, dtype=pl.Float64)).round(4)
     source = pl.when(pl.col("cost").is_null()).then(pl.lit("assumed")).otherwise(pl.lit("given"))
     return catalog.with_columns(
         source.cast(Catalog.columns()["cost_source"].dtype).alias("cost_source"), pl.coalesce("cost", assumed)
@@ -116,7 +141,7 @@ def _with_cost(catalog: pl.DataFrame, rule: CatalogRule) -> pl.DataFrame:
 
 def _arranged(catalog: pl.DataFrame, attributes: list[str]) -> pl.DataFrame:
     """Return the columns of the contract except those that say nothing, then the attributes; sorted by product."""
-    empty = {name for name in ("stock", "competitor_price") if catalog[name].is_null().all()}
+    empty = {name for name in ("stock", "competitor_price", VAT_RATE) if catalog[name].is_null().all()}
     if catalog.select(has_unit_price(catalog).all()).item():
         empty.add("has_unit_price")
     columns = [name for name in Catalog.column_names() if name not in empty]

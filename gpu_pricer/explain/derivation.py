@@ -5,11 +5,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gpu_pricer.policy.ladder import Ladder
-from gpu_pricer.pricing.decomposition import ObjectiveTerms, PricedChoices, expected_price_parts, price_parts
+from gpu_pricer.pricing.decomposition import (
+    ObjectiveTerms,
+    PricedChoices,
+    UnitCosts,
+    expected_price_parts,
+    price_parts,
+)
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
 from gpu_pricer.pricing.tiles.lagrangian import LagrangianWeights
 from gpu_pricer.pricing.tiles.objective_terms import objective_terms
-from gpu_pricer.tables.price_table import BINDINGS, CENTS, PARTS, PER_VISITS
+from gpu_pricer.tables.price_table import BINDINGS, CENTS, PER_VISITS, VAT_PART, part_names
 from kernels import (
     Demand,
     Draws,
@@ -56,13 +62,13 @@ class Interval:
 class Explanation:
     """A price and its derivation; money in currency.
 
-    now, today: outcomes of the price and of today's price. parts: the five PARTS, which add up to the price.
-    unconstrained_price: the sum of the parts without the adjustment. elasticity: of the units to the price.
-    sensitivity: b at the reference price. support: the least and the largest price that training saw. low, high: the
-    range of allowed prices, with the rules that set its ends. runner_up: the outcome of the best other allowed price,
-    None where no other is allowed. curve: outcomes of prices below and above. neighbours: number of other products in
-    the category. family: ids of the products that share the price, this product included; empty without a family.
-    visits: of the segment in a period. interval: None without draws.
+    now, today: outcomes of the price and of today's price. parts: PARTS, and the VAT where prices include it, which add
+    up to the price. unconstrained_price: the sum of the parts without adjustment and VAT. elasticity: of the units to
+    the price. sensitivity: b at the reference price. support: the least and the largest price that training saw. low,
+    high: the range of allowed prices, with the rules that set its ends. runner_up: the outcome of the best other
+    allowed price, None where no other is allowed. curve: outcomes of prices below and above. neighbours: number of
+    other products in the category. family: ids of the products that share the price, this product included; empty
+    without a family. visits: of the segment in a period. interval: None without draws.
     """
 
     now: PriceOutcome
@@ -113,7 +119,7 @@ class CategoryAtPrices:
         price[family] = cents
         share = self.shares(price)
         units = PER_VISITS * share * self.problem.products.units_per_choice[self.products]
-        margin = price / CENTS - self.problem.products.cost[self.products]
+        margin = self.problem.products.margin(price / CENTS, self.products)
         return PriceOutcome(
             cents / CENTS,
             float(units[row]),
@@ -156,7 +162,7 @@ class CategoryAtPrices:
         share = self.outcomes(draws, "probability_interval").probability_interval
         elasticity = self.outcomes(draws, "elasticity_interval").elasticity_interval
         product = self.products.start + row
-        margin = self.price[row] / CENTS - self.problem.products.cost[product]
+        margin = self.problem.products.margin(self.price[[row]] / CENTS, np.array([product]))[0]
         least, most = np.sort(PER_VISITS * self.problem.products.units_per_choice[product] * margin * share[:, row, 0])
         low, high = elasticity[:, row, 0]
         return Interval((float(least), float(most)), (float(low), float(high)), draws.factor.shape[2])
@@ -211,7 +217,7 @@ def explain_price(
         now=category.outcome_at(cents, row, family),
         today=category.outcome_at(float(today), row, family),
         parts=parts,
-        unconstrained_price=sum(amount for name, amount in parts.items() if name != "adjustment"),
+        unconstrained_price=sum(amount for name, amount in parts.items() if name not in ("adjustment", VAT_PART)),
         elasticity=category.elasticity(row, slope[row, 0]),
         sensitivity=float(slope[row, 0] * problem.products.reference_price[product]),
         reference_price=float(problem.products.reference_price[product] / CENTS),
@@ -235,15 +241,17 @@ def _curve_points(cents: int, ends: np.ndarray) -> np.ndarray:
 def _parts(category: CategoryAtPrices, row: int, share: np.ndarray, slope: np.ndarray) -> dict[str, float]:
     """Return the parts of a product's price in currency, by the formula of the price table's columns."""
     problem, products, rows = category.problem.products, category.products, np.array([row])
-    price, cost = category.price.astype(np.int64)[:, None], CENTS * problem.cost[products]
+    price = category.price.astype(np.int64)[:, None]
+    unit = UnitCosts(CENTS * problem.cost[products], problem.net_share[products])
     if category.draws is not None:
         found, effective_cost = category.outcomes(category.draws, "price_parts"), category.terms.effective_cost[:, 0]
-        parts = expected_price_parts(price, found.markup, found.opportunity, effective_cost, cost, rows)
+        parts = expected_price_parts(price, found.markup, found.opportunity, effective_cost, unit, rows)
     else:
         value = np.array([[CENTS * category.category_value(category.price, share)]])
         choices = PricedChoices(price, share[:, None], slope, value, np.zeros(len(share), np.int64))
-        parts = price_parts(choices, category.terms, cost, rows)
-    return {name: int(part) / CENTS for name, part in zip(PARTS, parts[:, 0, 0], strict=True)}
+        parts = price_parts(choices, category.terms, unit, rows)
+    names = part_names(category.problem.includes_vat)
+    return {name: int(part) / CENTS for name, part in zip(names, parts[: len(names), 0, 0], strict=True)}
 
 
 def _family_rows(problem: PricingProblem, product: int, products: slice) -> np.ndarray:

@@ -38,7 +38,9 @@ def limit_effects(
     """
     product, segment = cell
     class_number = int(lagrangian.slices.segment_class[segment])
-    sums = np.array([1.0, price, problem.products.cost[product], problem.products.today[product] / CENTS])
+    products = problem.products
+    base_price, vat = products.today[product] / CENTS, price * (1.0 - products.net_share[product])
+    sums = np.array([1.0, price, products.cost[product], base_price, vat])
     multiplier = lagrangian.multiplier[lagrangian.iterate[product]]
     return [
         LimitEffect(name, constraint, float(multiplier[k]), float(multiplier[k] * (lagrangian.coefficient[k] @ sums)))

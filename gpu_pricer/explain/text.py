@@ -4,7 +4,7 @@ from typing import Any
 
 from gpu_pricer.explain.derivation import Explanation, PriceOutcome
 from gpu_pricer.explain.limit_effects import LimitEffect
-from gpu_pricer.tables.price_table import PER_VISITS
+from gpu_pricer.tables.price_table import PER_VISITS, VAT_PART
 
 BAR = 24  # characters of the longest bar
 
@@ -14,6 +14,7 @@ MEANINGS = {
     "sensitivity_markup": "mark-up that this segment's price sensitivity allows",
     "opportunity_value": "what the same visit would earn from the category's other products",
     "adjustment": "bounds, ladder and cent",
+    "vat": "the VAT that the price includes",
 }
 
 
@@ -98,7 +99,10 @@ def _parts(found: Explanation) -> list[str]:
     lines = ["How it is made up"]
     for name, amount in found.parts.items():
         if name == "adjustment":
-            lines.append(f"  {found.unconstrained_price:>10,.2f}  = the best price without the rules, at these shares")
+            before = ", before VAT" if VAT_PART in found.parts else ""
+            lines.append(
+                f"  {found.unconstrained_price:>10,.2f}  = the best price without the rules, at these shares{before}"
+            )
         lines.append(f"  {amount:>+10,.2f}  {name.replace('_', ' ')}: {MEANINGS[name]}")
     lines.append(f"  {found.now.price:>10,.2f}  = the price")
     return lines
@@ -130,6 +134,7 @@ def _choices(found: Explanation, currency: str) -> list[str]:
         f"What else could be set ({shown})",
         f"  {per_visit:.4f} units per visit; 1 % more on the price is {found.elasticity:+.2f} % units",
         *_interval(found),
+        *(["  profit is after VAT"] if VAT_PART in found.parts else []),
         f"  at this price  {_outcome(found.now)}",
         f"  at today's     {_outcome(found.today)}",
     ]

@@ -6,7 +6,7 @@ import polars as pl
 from rich import box
 from rich.table import Table
 
-from gpu_pricer.tables.price_version import read_version
+from gpu_pricer.tables.price_version import PriceVersion, read_version
 from gpu_pricer.tables.version_comparison import ADDED_UP, SUMS, Compared, Comparison
 
 EXAMPLES = 3
@@ -28,7 +28,7 @@ def summary_lines(before: Compared, after: Compared, found: Comparison, sources:
         f"mean move {sums['move'] / prices:+.2%}, mean size {sums['absolute_move'] / prices:.2%}",
     ]
     if is_known(products):
-        lines += _money_lines(sums, read_version(after.folder).currency)
+        lines += _money_lines(sums, read_version(before.folder), read_version(after.folder))
     if sources is not None:
         why = "; ".join(sources) or "nothing, both were priced from the same demand, catalog, policy and program"
         lines.append(f"what differs between their sources: {why}")
@@ -53,13 +53,17 @@ def group_table(groups: pl.DataFrame, title: str) -> Table:
     return table
 
 
-def _money_lines(sums: dict[str, Any], currency: str) -> list[str]:
+def _money_lines(sums: dict[str, Any], before: PriceVersion, after: PriceVersion) -> list[str]:
+    """Return the lines on units, revenue and profit; before, after: the versions whose sums they are."""
     pairs = {name: (sums[f"{name}_before"], sums[f"{name}_after"]) for name in SUMS}
     units, revenue, profit = (f"{old:,.0f} -> {new:,.0f}{_change(old, new)}" for old, new in pairs.values())
     index = f"; what is bought costs {_index(sums)} of the first's prices" if sums["base_revenue"] > 0 else ""
+    is_alike = before.includes_vat == after.includes_vat
+    vat = "" if is_alike else f"; only those of the {'second' if after.includes_vat else 'first'} are after VAT"
     return [
         f"expected per period: units {units}{index}",
-        f"expected per period: revenue {revenue} {currency}, profit {profit} {currency}, each by its own demand model",
+        f"expected per period: revenue {revenue} {after.currency}, {after.profit_name} {profit} {after.currency}, each "
+        f"by its own demand model{vat}",
     ]
 
 

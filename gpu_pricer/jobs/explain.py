@@ -22,7 +22,7 @@ from gpu_pricer.pricing.problem.matching import match_products
 from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem, problem_of
 from gpu_pricer.tables.artefact import DemandArtefact
-from gpu_pricer.tables.price_table import CENTS, PARTS, scan_cells, scan_prices
+from gpu_pricer.tables.price_table import CENTS, PARTS, VAT_PART, part_names, scan_cells, scan_prices
 from gpu_pricer.tables.price_version import RECORD, RUN_RECORD, PriceVersion, read_version
 from gpu_pricer.tables.published_table import current_run
 from kernels import Draws
@@ -143,7 +143,8 @@ def _position(ids: pl.Series, what: str, requested: object) -> int:
 
 def derive(origin: PricedFrom, policy: Policy, folder: Path, cell: CellPosition, row: dict[str, object]) -> Explanation:
     """Return the explanation of a cell's price; row: from _row."""
-    parts = {name: float(row[name]) for name in PARTS} if set(PARTS) <= set(row) else None  # type: ignore[arg-type]
+    names = part_names(origin.problem.includes_vat)
+    parts = {name: float(row[name]) for name in names} if set(names) <= set(row) else None  # type: ignore[arg-type]
     prices = _category_prices(folder, origin.problem, cell)
     lagrangian = None if origin.lagrangian is None else origin.lagrangian.weights
     category = category_at(origin.problem, cell.product, cell.segment, prices, lagrangian)
@@ -205,5 +206,6 @@ def _changes(older: Path, folder: Path, problem: PricingProblem, cell: CellPosit
                 f"explain.against needs two versions with the parts of this price, found {path} without: "
                 "score with score.details=[parts]"
             )
-    before, after = ({name: float(row[name]) for name in (*PARTS, "price")} for row in rows)  # type: ignore[arg-type]
+    names = (*part_names(includes_vat=any(VAT_PART in row for row in rows)), "price")
+    before, after = ({name: float(row.get(name, 0)) for name in names} for row in rows)  # type: ignore[arg-type]
     return change_lines(before, after, (str(rows[0]["binding"]), str(rows[1]["binding"])), runs)

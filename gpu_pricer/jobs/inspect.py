@@ -20,9 +20,12 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.jobs.inspection_lines import file_lines, key_lines, question_lines, rule_lines, use_lines
 from gpu_pricer.tables.periods import Period
 from gpu_pricer.tables.replacing import replacing_file
+from gpu_pricer.tables.vat import VAT_RATE, require_vat_rates
 
 OPERANDS = ("inspect.files...",)
 COMMAND = "gpu-pricer inspect"
+SAID = ("currency", "cost_ratio", "price_includes_vat", "vat_rate", "time_format", "decimal")
+"""What the user may say of the files besides their tables and columns."""
 
 
 def inputs(config: DictConfig) -> list[Path]:
@@ -64,8 +67,9 @@ def main(config: DictConfig) -> dict[str, object] | None:
     label = columns_called(found, "products", vocabulary.label)
     protected = columns_called(found, "users", vocabulary.protected)
     written = {"source": source_of(found.files), "currency": found.currency, "label": label, "protected": protected}
-    if answers.cost_ratio is not None:
-        written["catalog"] = {"cost_ratio": answers.cost_ratio}
+    told = {name: getattr(answers, name) for name in ("cost_ratio", "price_includes_vat", "vat_rate")}
+    if catalog := {name: value for name, value in told.items() if value is not None}:
+        written["catalog"] = catalog
     print("", *use_lines(label, protected), sep="\n")
     _check(written)
     return _write(settings, written, command)
@@ -81,13 +85,13 @@ def _name(settings: DictConfig) -> str:
 
 
 def _answers(words: dict[str, Any]) -> Answers:
-    told = {name: words[name] for name in ("currency", "cost_ratio", "time_format", "decimal")}
+    told = {name: words[name] for name in SAID}
     return Answers(**told, columns={table: words[table] for table in SCHEMAS})
 
 
 def _said(words: dict[str, Any]) -> list[str]:
     """Return the words of a command line that repeat what the user has said."""
-    plain = {name: words[name] for name in ("folder", "name", "currency", "cost_ratio", "time_format", "decimal")}
+    plain = {name: words[name] for name in ("folder", "name", *SAID)}
     told = plain | {f"{table}.{name}": said for table in SCHEMAS for name, said in words[table].items()}
     usual = {"folder": "own"}
     return [override(name, said) for name, said in told.items() if said is not None and said != usual.get(name)]
@@ -101,6 +105,9 @@ def _check(written: dict[str, Any]) -> None:
         print(*key_lines(key), sep="\n")
     validation = Validation(data.on_invalid, instantiate(data.outliers, _convert_="all"))
     checked = read_inputs(source, validation, Period(data.occasion_period), None)
+    if (written.get("catalog") or {}).get("price_includes_vat"):
+        rates = checked.tables["products"].select("product_id", VAT_RATE).drop_nulls(VAT_RATE)
+        require_vat_rates(rates, "products", "")
     print(*rule_lines(checked), sep="\n")
 
 

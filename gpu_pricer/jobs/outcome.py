@@ -19,7 +19,7 @@ from gpu_pricer.policy.policy_copy import read_policy
 from gpu_pricer.policy.rule_columns import with_rule_columns
 from gpu_pricer.pricing import match_products, problem_of
 from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
-from gpu_pricer.report.drawn_profit import drawn_category_profit
+from gpu_pricer.report.drawn_profit import UnitValue, drawn_category_profit, profit_of
 from gpu_pricer.report.scored import read_prices
 from gpu_pricer.tables.artefact import read_artefact
 from gpu_pricer.tables.disk_errors import write_table
@@ -137,12 +137,13 @@ def _complete(prices: Path, run: str) -> None:
     problem = problem_of(artefact, matched, policy)
     category_id = matched.products["category_id"].rle().struct.field("value")
     draws, price = posterior_draws(artefact, category_id), read_prices(folder, problem)
-    no_cost, one = np.zeros(len(price)), np.ones(len(price))
-    revenue = drawn_category_profit(problem, draws, price, no_cost)
+    nothing, whole = np.zeros(len(price)), np.ones(len(price))
+    paid = drawn_category_profit(problem, draws, price, UnitValue(whole, nothing))
+    kept = UnitValue(problem.products.net_share, nothing)
     values = {
-        "units": revenue - drawn_category_profit(problem, draws, price, one),
-        "revenue": revenue,
-        "profit": drawn_category_profit(problem, draws, price, problem.products.cost),
+        "units": paid - drawn_category_profit(problem, draws, price, UnitValue(whole, whole)),
+        "revenue": drawn_category_profit(problem, draws, price, kept) if problem.includes_vat else paid,
+        "profit": drawn_category_profit(problem, draws, price, profit_of(problem)),
     }
     keep_spread(prices, run, _spread(values, category_id.to_list()))
 

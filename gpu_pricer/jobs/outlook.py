@@ -11,7 +11,7 @@ from gpu_pricer.jobs.uniform_prices import UniformProfit, uniform_profit
 from gpu_pricer.policy import Policy, with_rule_columns
 from gpu_pricer.pricing import POINT, PricingProblem, match_products, problem_of
 from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
-from gpu_pricer.report.drawn_profit import drawn_profit, interval
+from gpu_pricer.report.drawn_profit import drawn_profit, interval, profit_of
 from gpu_pricer.report.scored import read_prices
 from gpu_pricer.tables.artefact import DemandArtefact
 from gpu_pricer.tables.price_history import recorded_history
@@ -72,8 +72,8 @@ def outlook_of(
 
 def gain_of_draws(problem: PricingProblem, draws: Draws, price: np.ndarray) -> np.ndarray:
     """Return the profit at prices [P, S] in cents less that at today's, under each draw [D], in currency."""
-    today, cost = problem.products.today[:, None], problem.products.cost
-    return drawn_profit(problem, draws, price, cost) - drawn_profit(problem, draws, today, cost)
+    today, value = problem.products.today[:, None], profit_of(problem)
+    return drawn_profit(problem, draws, price, value) - drawn_profit(problem, draws, today, value)
 
 
 def count_vague(problem: PricingProblem, draws: Draws) -> int:

@@ -49,6 +49,9 @@ def main(config: DictConfig) -> None:
     Goods sold by weight whose lines hold what was spent have no unit price (data.unit_prices): they teach no price
     response and are not priced. A transaction's net_weight gives its price per weight.
 
+    Prices include VAT with data.catalog.price_includes_vat=true, at the vat_rate of products or data.catalog.vat_rate;
+    costs never do. Profit is then after VAT.
+
     data.occasion_period, data.assortment, data.shelf, data.catalog, data.categories and
     data.choices say which sales count and how prices, costs, need groups and occasions without purchase come
     about; `seed` draws the sample of these occasions. `split` says which periods are trained on: only they decide which

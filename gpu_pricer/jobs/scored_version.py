@@ -195,6 +195,7 @@ def empty_version(
         backend=backend,
         uncertainty=uncertainty,
         contract=CONTRACT,
+        includes_vat=problem.includes_vat,
         segments=len(problem.segments.segment_id),
         shards=tiling.shards,
         unpriced=problem.unpriced.height,

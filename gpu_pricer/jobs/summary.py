@@ -180,7 +180,7 @@ def _promised_profit(version: PriceVersion, catalog: Path, outlook: Outlook | No
     today, new = (f"{profit:,.2f} {version.currency}" for profit in (tally.profit_today, tally.profit_new))
     gain = f" ({tally.profit_new / tally.profit_today - 1:+.1%})" if tally.profit_today > 0 else ""
     lines = [
-        f"  expected profit per period {new}, at today's prices {today}{gain}:",
+        f"  expected {version.profit_name} per period {new}, at today's prices {today}{gain}:",
         "  the demand model's own estimate of its own prices, not a measured gain; try some of them first",
         *_spread_and_personalisation(version, outlook),
     ]

@@ -28,7 +28,9 @@ def closing_lines(base: Path, scenarios: Mapping[str, Path]) -> list[str]:
     """Return what each scenario's prices are expected to earn against the base's, and where they lie."""
     before = read_version(base)
     lines = [_line(name, before, read_version(folder)) for name, folder in scenarios.items()]
-    lines.append("Units and profit are the demand model's own estimate, for a period, and no measured gains.")
+    lines.append(
+        f"Units and {before.profit_name} are the demand model's own estimate, for a period, and no measured gains."
+    )
     places = [str(folder) for folder in scenarios.values()]
     if places:
         lines.append(

@@ -39,7 +39,7 @@ class Facts:
     """What the rules read of P products, int64 [P] each.
 
     today: today's price in cents. All others are in millionths of the currency:
-    cost: of one unit.
+    cost: the price at which one unit earns nothing, which contains VAT where prices do.
     lowest_seen, highest_seen: the support of the training prices.
     list_price, competitor, anchor: of the catalog; may be ABSENT.
     lowest, highest: of the floor and ceiling columns; may be ABSENT.

@@ -7,6 +7,7 @@ from gpu_pricer.policy.anchor import DAYS_SINCE_CHANGE
 from gpu_pricer.policy.bounds import Bounds
 from gpu_pricer.policy.conditions import evaluate_condition
 from gpu_pricer.tables.priced_products import PricedProducts
+from gpu_pricer.tables.vat import VAT_RATE
 
 LIST_PRICE, COMPETITOR, ANCHOR, FLOOR, CEILING = MONEY_RULES = (
     "rule_list_price",
@@ -20,7 +21,7 @@ FAMILY = "rule_family"
 """Names of columns: the first five hold money or null; then whether today's price stays, whether the cost is assumed,
 and whether the price changed too recently; then a family id or null."""
 
-OPTIONAL = ("cost_source", "has_unit_price")
+OPTIONAL = ("cost_source", "has_unit_price", VAT_RATE)
 """Columns of PricedProducts that the catalog of a caller may lack."""
 
 
@@ -49,8 +50,7 @@ def with_rule_columns(catalog: pl.DataFrame, bounds: Bounds) -> pl.DataFrame:
     if bounds.min_margin_rate is not None and "cost_source" in catalog.columns:
         is_assumed = pl.col("cost_source").cast(pl.String) == "assumed"
         rules.append(is_assumed.fill_null(False).alias(IS_COST_ASSUMED))
-    if "has_unit_price" in catalog.columns:
-        rules.append(pl.col("has_unit_price"))
+    rules += [pl.col(name) for name in ("has_unit_price", VAT_RATE) if name in catalog.columns]
     table = catalog.select(*(name for name in PricedProducts.column_names() if name not in OPTIONAL), *rules)
     if bounds.frozen is not None:
         table = table.with_columns(evaluate_condition("bounds.frozen", bounds.frozen, catalog).alias(IS_FROZEN))

@@ -1,4 +1,4 @@
-"""A price as the sum of its five parts, for the price table and for `explain`.
+"""A price as the sum of its parts, for the price table and for `explain`.
 
 With m_k = ω_k (x_k − c_k), P the choice probabilities, R = Σ m_k P_k and β the slope of utility, a stationary price is
 
@@ -6,6 +6,7 @@ With m_k = ω_k (x_k − c_k), P the choice probabilities, R = Σ m_k P_k and β
 
 which is the equal adjusted mark-up of Gallego & Wang (2014) with R expanded. The third term is the sensitivity mark-up,
 the fourth the opportunity value. The fifth part, the adjustment, is what bounds, ladder and rounding to cents add.
+Where prices include VAT, these parts are what is left of them after it, and the sixth part is the VAT in the price.
 """
 
 from typing import NamedTuple
@@ -13,11 +14,14 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from gpu_pricer.tables.price_table import PARTS
+from gpu_pricer.tables.price_table import part_names
 from kernels import PRICE_LIMIT
 
 TINY = 1e-9
 """The least 1 − P with which parts are computed, so that no part is a division by 0."""
+
+ROUNDING = 1e-6
+"""Cents by which rounding may move a cost that is counted with VAT and again without."""
 
 
 class ObjectiveTerms(NamedTuple):
@@ -29,6 +33,13 @@ class ObjectiveTerms(NamedTuple):
     effective_cost: np.ndarray
     weight: np.ndarray
     class_of: np.ndarray
+
+
+class UnitCosts(NamedTuple):
+    """What of a price of P products goes to others: cost float64 cents [P], without VAT; net_share [P]: after VAT."""
+
+    cost: np.ndarray
+    net_share: np.ndarray
 
 
 class PricedChoices(NamedTuple):
@@ -46,13 +57,13 @@ class PricedChoices(NamedTuple):
     category: np.ndarray
 
 
-def price_parts(choices: PricedChoices, terms: ObjectiveTerms, cost: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Return the parts int64 cents [5, n, S] of the prices of n products, in the order of PARTS.
+def price_parts(choices: PricedChoices, terms: ObjectiveTerms, unit: UnitCosts, rows: np.ndarray) -> np.ndarray:
+    """Return the parts int64 cents [6, n, S] of the prices of n products, in the order of PARTS, and then the VAT.
 
-    The five parts add up to the price. cost float64 cents [P]: the unit cost; rows int64 [n]: the products' positions.
+    The parts add up to the price; without VAT the last is 0. rows int64 [n]: the products' positions.
     """
-    parts = np.empty((len(PARTS), len(rows), choices.price.shape[1]), np.int64)
-    _fill(choices, terms, cost, rows, parts)
+    parts = np.empty((len(part_names(includes_vat=True)), len(rows), choices.price.shape[1]), np.int64)
+    _fill(choices, terms, unit, rows, parts)
     return parts
 
 
@@ -61,22 +72,22 @@ def expected_price_parts(
     markup: np.ndarray,
     opportunity: np.ndarray,
     effective_cost: np.ndarray,
-    cost: np.ndarray,
+    unit: UnitCosts,
     rows: np.ndarray,
 ) -> np.ndarray:
-    """Return the parts int64 cents [5, n, S], as price_parts does, for prices over posterior draws of the sensitivity.
+    """Return the parts int64 cents [6, n, S], as price_parts does, for prices over posterior draws of the sensitivity.
 
-    price int cents [P, S]; markup, opportunity float64 cents [P, S]: see kernels.Outcomes; effective_cost, cost float64
+    price int cents [P, S]; markup, opportunity float64 cents [P, S]: see kernels.Outcomes; effective_cost float64
     cents [P]; rows int64 [n]: the products' positions.
     """
-    parts = np.empty((len(PARTS), len(rows), price.shape[1]), np.int64)
-    _fill_expected(price, markup, opportunity, effective_cost, cost, rows, parts)
+    parts = np.empty((len(part_names(includes_vat=True)), len(rows), price.shape[1]), np.int64)
+    _fill_expected(price, markup, opportunity, effective_cost, unit, rows, parts)
     return parts
 
 
 @numba.njit(nogil=True, cache=True)
-def _fill(choices, terms, cost, rows, parts):  # type: ignore[no-untyped-def]
-    """Fill parts [5, n, S] of the prices of PricedChoices under ObjectiveTerms."""
+def _fill(choices, terms, unit, rows, parts):  # type: ignore[no-untyped-def]
+    """Fill parts [6, n, S] of the prices of PricedChoices under ObjectiveTerms."""
     price, probability, value = choices.price, choices.probability, choices.category_value
     for i in range(len(rows)):
         p = rows[i]
@@ -88,26 +99,37 @@ def _fill(choices, terms, cost, rows, parts):  # type: ignore[no-untyped-def]
             of_category = np.float64(value[choices.category[p], s])
             opportunity = (of_category - earned * probability[p, s]) / others / weight
             markup = 1 / (np.float64(choices.slope[p, s]) * others)
-            _fill_cell(price[p, s], cost[p], effective_cost, markup, opportunity, parts[:, i, s])
+            kept = unit.net_share[p]
+            net = (kept * effective_cost, kept * markup, kept * opportunity)
+            _fill_cell(price[p, s], kept * price[p, s], unit.cost[p], net, parts[:, i, s])
 
 
 @numba.njit(nogil=True, cache=True)
-def _fill_expected(price, markup, opportunity, effective_cost, cost, rows, parts):  # type: ignore[no-untyped-def]
-    """Fill parts [5, n, S] from mark-ups and opportunity values over draws."""
+def _fill_expected(price, markup, opportunity, effective_cost, unit, rows, parts):  # type: ignore[no-untyped-def]
+    """Fill parts [6, n, S] from mark-ups and opportunity values over draws."""
     for i in range(len(rows)):
         p = rows[i]
         for s in range(price.shape[1]):
-            _fill_cell(price[p, s], cost[p], effective_cost[p], markup[p, s], opportunity[p, s], parts[:, i, s])
+            kept = unit.net_share[p]
+            net = (kept * effective_cost[p], kept * markup[p, s], kept * opportunity[p, s])
+            _fill_cell(price[p, s], kept * price[p, s], unit.cost[p], net, parts[:, i, s])
 
 
 @numba.njit(nogil=True, cache=True)
-def _fill_cell(price, cost, effective_cost, markup, opportunity, parts):  # type: ignore[no-untyped-def]
-    """Fill the parts [5] of one price; all arguments are in cents, and the adjustment takes up rounding."""
+def _fill_cell(price, kept, cost, net, parts):  # type: ignore[no-untyped-def]
+    """Fill the parts [6] of one price; all arguments are in cents, and the adjustment takes up rounding.
+
+    kept: what is left of the price after VAT; net: effective cost, mark-up and opportunity value after VAT.
+    """
+    effective_cost, markup, opportunity = net
+    if abs(effective_cost - cost) < ROUNDING:  # after VAT it is the cost only nearly, and half a cent could round apart
+        effective_cost = cost
     parts[0] = _cents(cost)
     parts[1] = _cents(effective_cost) - parts[0]
     parts[2] = _cents(markup)
     parts[3] = _cents(opportunity)
-    parts[4] = price - parts[:4].sum()
+    parts[5] = price - _cents(kept)
+    parts[4] = price - parts[5] - parts[:4].sum()
 
 
 @numba.njit(nogil=True, cache=True)

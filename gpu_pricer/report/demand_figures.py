@@ -56,7 +56,7 @@ def demand_figures(problem: PricingProblem, price: np.ndarray, support: np.ndarr
         step = CENTS * curve_price[tile, None, :] - price[tile, :, None]
         moved = share_after(share[..., None], slope[..., None] * step)
         curve_units[tile] = (weight[..., None] * moved).sum(axis=1)
-    margin = products.today / CENTS - products.cost
+    margin = products.margin(products.today / CENTS)
     with np.errstate(invalid="ignore"):
         elasticity = response.sum(axis=1) / units.sum(axis=1)
         by_segment = response.sum(axis=0) / units.sum(axis=0)

@@ -1,6 +1,7 @@
 """The profit of given prices under each posterior draw of the price sensitivities, and what follows from it."""
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,23 +17,34 @@ ENDS = (0.05, 0.95)
 """The quantiles over the draws that an interval lies between."""
 
 
-def drawn_profit(problem: PricingProblem, draws: Draws, price: np.ndarray, cost: np.ndarray) -> np.ndarray:
-    """Return the profit of a period's visits under each draw [D], in currency.
+class UnitValue(NamedTuple):
+    """What a unit of P products counts at a price in currency, share · price − cost: share [P], above 0; cost [P]."""
 
-    price int64 cents [P, S] or [P, 1]; cost float64 currency [P]: what a unit is counted to cost.
-    """
-    return drawn_category_profit(problem, draws, price, cost).sum(axis=1)
+    share: np.ndarray
+    cost: np.ndarray
 
 
-def drawn_category_profit(problem: PricingProblem, draws: Draws, price: np.ndarray, cost: np.ndarray) -> np.ndarray:
-    """Return the profit of each category under each draw [D, G]; see drawn_profit."""
+def profit_of(problem: PricingProblem) -> UnitValue:
+    """Return what a unit earns after VAT."""
+    return UnitValue(problem.products.net_share, problem.products.cost)
+
+
+def drawn_profit(problem: PricingProblem, draws: Draws, price: np.ndarray, value: UnitValue) -> np.ndarray:
+    """Return what a period's visits are worth under each draw [D], in currency; price int64 cents [P, S] or [P, 1]."""
+    return drawn_category_profit(problem, draws, price, value).sum(axis=1)
+
+
+def drawn_category_profit(problem: PricingProblem, draws: Draws, price: np.ndarray, value: UnitValue) -> np.ndarray:
+    """Return what each category is worth under each draw [D, G]; see drawn_profit."""
     products, visits = problem.products, problem.segments.visits
     cells = CELLS_AT_ONCE // draws.factor.shape[2]
     profit = np.zeros((draws.factor.shape[2], problem.category_count))
     for first, last in tiles_of(products.category_start, max(cells // len(visits), 1)):
         tile = problem.product_slice(first, last)
         demand = problem.demand.tile(tile.start, tile.stop)
-        inputs = replace(problem.pricing_inputs(first, last), unit_cost=CENTS * cost[tile])
+        weight = products.units_per_choice[tile] * value.share[tile]
+        unit_cost = CENTS * value.cost[tile] / value.share[tile]
+        inputs = replace(problem.pricing_inputs(first, last), weight=weight, unit_cost=unit_cost)
         found = expected_outcomes(demand, inputs, draws.of_categories(first, last), price[tile], "draw_values")
         profit[:, first:last] = found.draw_value @ visits
     return profit / CENTS
@@ -47,12 +59,14 @@ def drawn_intervals(problem: PricingProblem, draws: Draws, price: np.ndarray) ->
     """Return the 90 % intervals of a version's changes from today's prices: units and price_index; price [P, S] cents.
 
     units: relative change of a period's units. price_index: revenue over what the same units bring at today's prices.
-    The profit with a cost of zero is revenue, and one currency unit of cost per unit takes off the units.
+    The profit with a cost of zero is revenue, with the VAT that shoppers pay, and one currency unit of cost per unit
+    takes off the units.
     """
     today = problem.products.today[:, None].astype(np.int64)
-    no_cost, one = np.zeros(len(today)), np.ones(len(today))
+    whole = np.ones(len(today))
+    no_cost, one = UnitValue(whole, np.zeros(len(today))), UnitValue(whole, whole)
     revenue = drawn_profit(problem, draws, price, no_cost)
     units = revenue - drawn_profit(problem, draws, price, one)
     at_today = drawn_profit(problem, draws, today, no_cost) - drawn_profit(problem, draws, today, one)
-    moved = drawn_profit(problem, draws, price, problem.products.today / CENTS)
+    moved = drawn_profit(problem, draws, price, UnitValue(whole, problem.products.today / CENTS))
     return {"units": interval(units / at_today - 1), "price_index": interval(revenue / (revenue - moved))}

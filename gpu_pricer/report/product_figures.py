@@ -5,7 +5,7 @@ import polars as pl
 
 from gpu_pricer.report.demand_figures import DemandFigures
 from gpu_pricer.report.scored import Scored
-from gpu_pricer.tables.price_table import BINDINGS, CENTS, PARTS
+from gpu_pricer.tables.price_table import BINDINGS, CENTS, PARTS, VAT_PART
 
 UP, DOWN, KEPT, MIXED = "up", "down", "kept", "mixed"
 DIRECTIONS = (UP, DOWN, KEPT, MIXED)
@@ -20,7 +20,7 @@ def product_figures(scored: Scored, demand: DemandFigures, names: pl.DataFrame) 
     today − 1), direction, raised, lowered (numbers of segments), units, profit (of a period), units_today,
     profit_today, money (units × |price − today|), money_up, money_down (its parts), binding (the rule that sets most
     segments' prices), allowed_low, allowed_high, low_rule, high_rule, support_low, support_high, elasticity, and the
-    means of PARTS over units where the version has them.
+    means of PARTS, and of the VAT, over units where the version has them.
     """
     sums = _sums(scored)
     fixed = _facts(scored, demand)
@@ -34,7 +34,7 @@ def _sums(scored: Scored) -> pl.DataFrame:
     """Return product_id and what the cells of each product add up to."""
     price, today, units = pl.col("price"), pl.col("today_price"), pl.col("units")
     gain = units * (price - today)
-    parts = [name for name in PARTS if name in scored.cells().collect_schema()]
+    parts = [name for name in (*PARTS, VAT_PART) if name in scored.cells().collect_schema()]
     cells = scored.cells().group_by("product_id").agg(
         *(_mean(name).alias(name) for name in ("price", *parts)),
         low=price.min(),

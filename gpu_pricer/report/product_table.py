@@ -9,7 +9,7 @@ from gpu_pricer.report.demand_figures import DemandFigures
 from gpu_pricer.report.product_figures import DIRECTIONS
 from gpu_pricer.report.scored import Scored
 from gpu_pricer.report.words import rule_words
-from gpu_pricer.tables.price_table import CENTS, PARTS
+from gpu_pricer.tables.price_table import CENTS, PARTS, VAT_PART
 
 STEPS = 65_535
 """Steps between no units and the most units of a demand curve."""
@@ -48,7 +48,7 @@ def table_columns_of(
         **{name: _positions(shown[name], rules) for name in ("binding", "low_rule", "high_rule")},
         **{name: _cents(shown[name]) for name in _MONEY},
         **{name: _floats(shown[name]) for name in _FLOATS},
-        **{name: _cents(shown[name]) for name in PARTS if name in shown.columns},
+        **{name: _cents(shown[name]) for name in (*PARTS, VAT_PART) if name in shown.columns},
         "curve_low": _cents(pl.Series(demand.curve_price[at, 0])),
         "curve_high": _cents(pl.Series(demand.curve_price[at, -1])),
         "curve_most": most.astype(np.float32),

@@ -12,7 +12,7 @@ from gpu_pricer.policy.rule_columns import with_rule_columns
 from gpu_pricer.pricing.problem.matching import match_products
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem, problem_of
 from gpu_pricer.tables.artefact import DemandArtefact
-from gpu_pricer.tables.price_table import CENTS, PARTS, PER_VISITS, scan_prices
+from gpu_pricer.tables.price_table import CENTS, PARTS, PER_VISITS, VAT_PART, scan_prices
 from gpu_pricer.tables.price_version import PriceVersion
 
 
@@ -52,7 +52,7 @@ class Scored(NamedTuple):
         visits = self.artefact.segments.select("segment_id", "visits")
         table = scan_prices(self.folder)
         of_period = pl.col("visits") / PER_VISITS
-        money = [name for name in ("price", "today_price", *PARTS) if name in table.collect_schema()]
+        money = [name for name in ("price", "today_price", *PARTS, VAT_PART) if name in table.collect_schema()]
         return table.join(visits.lazy(), on="segment_id").with_columns(
             pl.col(money).cast(pl.Float64),
             units=pl.col("expected_units").cast(pl.Float64) * of_period,

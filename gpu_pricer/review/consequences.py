@@ -10,7 +10,7 @@ from kernels import in_double
 
 
 class Sales(NamedTuple):
-    """Expected sales of a period: units, and revenue and profit in currency."""
+    """Expected sales of a period: units, and revenue and profit in currency, after VAT where prices include it."""
 
     units: float
     revenue: float
@@ -37,9 +37,10 @@ class CategoryMarket:
     def consequence(self, row: int, price: np.ndarray) -> Consequence:
         """Return the sales at prices [n, S] or [n, 1] in cents of the category's n products; row: of a product."""
         totals = self.problem.totals(self.demand, self.index, self.index + 1, price.astype(np.float64))
-        per_choice = self.problem.products.units_per_choice[self.products]
-        units, revenue = totals.chosen[:, 0] * per_choice, totals.revenue[:, 0] * per_choice / CENTS
-        profit = revenue - self.problem.products.cost[self.products] * units
+        products = self.problem.products
+        per_choice, net_share = products.units_per_choice[self.products], products.net_share[self.products]
+        units, revenue = totals.chosen[:, 0] * per_choice, totals.revenue[:, 0] * per_choice / CENTS * net_share
+        profit = revenue - products.cost[self.products] * units
         mine = row - self.products.start
         own = Sales(float(units[mine]), float(revenue[mine]), float(profit[mine]))
         return Consequence(own, Sales(float(units.sum()), float(revenue.sum()), float(profit.sum())))

@@ -58,9 +58,10 @@ class Guardrails:
         ladder = self.scored.policy.ladders[limits.ladder[row]]
         if int(ladder.at_or_above(np.array([cents]))[0]) != cents:
             found.append("no usual price ending")
-        cost = self.scored.problem.products.cost[row] * CENTS
-        if cents < cost:
-            found.append(f"below the cost of {price_words(cost / CENTS)}")
+        cost = self.scored.problem.products.cost_with_vat()[row] * CENTS
+        if cents < cost - CLOSE:
+            vat = " and its VAT" if self.scored.problem.includes_vat else ""
+            found.append(f"below the cost of {price_words(cost / CENTS)}{vat}")
         return found
 
 

@@ -10,6 +10,7 @@ from gpu_pricer.tables.checking import check
 from gpu_pricer.tables.priced_products import PricedProducts
 from gpu_pricer.tables.reading import collect, conform, read_table
 from gpu_pricer.tables.schemas import Events
+from gpu_pricer.tables.vat import require_vat_rates
 
 log = logging.getLogger(__name__)
 
@@ -102,4 +103,6 @@ def _checked(table: pl.DataFrame) -> pl.DataFrame:
     checked = check(collect(conform(table.lazy(), PricedProducts, origin, keep_others=True), origin), PricedProducts)
     if checked.broken:
         raise InputError(f"{origin} {checked.report()}: mend the events")
-    return checked.valid.select(table.columns)
+    found = checked.valid.select(table.columns)
+    require_vat_rates(found, origin, "state the vat_rate of a new product")
+    return found

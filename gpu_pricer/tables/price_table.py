@@ -84,7 +84,7 @@ class PriceTable(dy.Schema):
     price = dy.Decimal(12, 2, min_exclusive=0, description="the price to set")
     today_price = dy.Decimal(12, 2, min_exclusive=0, description="the catalog's price")
     expected_units = dy.Float32(min=0, description="units per 1,000 visits of the segment at `price`")
-    expected_profit = dy.Float32(description="profit per 1,000 visits of the segment at `price`")
+    expected_profit = dy.Float32(description="profit (after VAT) per 1,000 visits of the segment at `price`")
     binding = dy.String(description="the rule that limits the price, one of: " + ", ".join(BINDINGS))
 
     @dy.rule()
@@ -101,6 +101,8 @@ class PriceTable(dy.Schema):
 
 
 PARTS = ("unit_cost", "shadow_price", "sensitivity_markup", "opportunity_value", "adjustment")
+VAT_PART = "vat"
+"""The part of prices that include VAT beside PARTS, which are then parts of what is left after it."""
 INTERVAL = ("profit_low", "profit_high")
 DETAILS = {"parts": PARTS, "personalised": ("personalised",), "note": ("note",), "interval": INTERVAL}
 """Columns of the long layout on request, by what score.details calls them."""
@@ -110,7 +112,8 @@ DETAIL_COLUMNS: dict[str, dy.Column] = {
     "shadow_price": dy.Decimal(12, 2, description="part: what weights and limits of the policy add to the cost"),
     "sensitivity_markup": dy.Decimal(12, 2, description="part: 1 / (slope of utility × share that does not choose it)"),
     "opportunity_value": dy.Decimal(12, 2, description="part: what the visit would earn from the category's others"),
-    "adjustment": dy.Decimal(12, 2, description="part: bounds, ladder and cent; the five add up to `price`"),
+    "adjustment": dy.Decimal(12, 2, description="part: bounds, ladder and cent; the parts add up to `price`"),
+    "vat": dy.Decimal(12, 2, description="part: the VAT in `price`; only where prices include it"),
     "personalised": dy.Bool(description="whether segments see different prices of this product"),
     "note": dy.String(description="the note of a price set by hand, else empty"),
     "profit_low": dy.Float32(description="5 % quantile of the profit over the draws of `uncertainty=posterior`"),
@@ -138,10 +141,16 @@ def schema_of(layout: str, columns: Sequence[str]) -> type[dy.Schema]:
     if layout == "long":
         members: dict[str, Any] = {name: column for name, column in DETAIL_COLUMNS.items() if name in columns}
         if set(PARTS) <= {*columns}:
-            members["parts_add_up"] = dy.rule()(lambda cls: pl.sum_horizontal(PARTS) == pl.col("price"))
+            parts = part_names(includes_vat=VAT_PART in columns)
+            members["parts_add_up"] = dy.rule()(lambda cls: pl.sum_horizontal(parts) == pl.col("price"))
         return type("PriceTable", (PriceTable,), members)
     prices: dict[str, Any] = {n: dy.Decimal(12, 2, min_exclusive=0) for n in columns if n.startswith(PRICE_OF)}
     return type("WidePriceTable", (WidePriceTable,), prices)
+
+
+def part_names(includes_vat: bool) -> tuple[str, ...]:
+    """Return the names of the parts that add up to a price, in the order of the table's columns."""
+    return (*PARTS, VAT_PART) if includes_vat else PARTS
 
 
 def price_columns(segment_id: pl.Series) -> list[str]:

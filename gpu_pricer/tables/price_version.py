@@ -33,7 +33,7 @@ DECIDED, APPROVALS = f"{RECORD}/decisions.parquet", f"{RECORD}/approvals.parquet
 """What people decided: the decisions that the version's prices contain, and all that let it be published."""
 CATALOG_COPY = "catalog.parquet"
 """In the record: what pricing read of the catalog."""
-CONTRACT = "1.0"
+CONTRACT = "1.1"
 """The version of the price table's contract (tables.price_contract) that a table written now keeps."""
 FILE_METADATA = (
     "run",
@@ -61,8 +61,10 @@ class Tally:
     limits on moves, such as the margin over a given cost, overruled one; move, absolute_move: sums of relative moves.
     raised: prices above today's; held: those that a bound keeps from the price that would be best without it.
     units_today, units_new: expected units of a period's visits at today's and at the new prices.
-    revenue_new: expected revenue at the new prices; base_revenue_new: of the same units at today's prices, in currency.
-    profit_today, profit_new: expected profit of a period's visits at today's and at the new prices, in currency.
+    revenue_new: expected revenue at the new prices; base_revenue_new: of the same units at today's prices, in currency,
+    with VAT where prices include it.
+    profit_today, profit_new: expected profit of a period's visits at today's and at the new prices, in currency, after
+    VAT where prices include it.
     """
 
     products: int
@@ -109,7 +111,8 @@ class PriceVersion:
     run: the id. created, day, valid_from: ISO time of scoring, the day on which the prices were set, and the first day
     of the demand that they are for. artefact, policy, catalog:
     fingerprints of the sources; code, warm_start: those of the program and of the multipliers that the search began
-    with, "" for none. layout, details, backend, uncertainty: as configured or chosen. segments, shards, unpriced:
+    with, "" for none. layout, details, backend, uncertainty: as configured or chosen. includes_vat: whether prices
+    include VAT, so that profit is after it. segments, shards, unpriced:
     numbers of segments, of shards, and of products without a price. contract: the version of the table's contract, ""
     for a version from before there was one. files: names. origins: the run that wrote each
     file; one that is not `run` was carried over. file_tallies: the sums over each file, and tally over all of them.
@@ -130,6 +133,7 @@ class PriceVersion:
     backend: str
     uncertainty: str
     contract: str
+    includes_vat: bool
     segments: int
     shards: int
     unpriced: int
@@ -160,6 +164,11 @@ class PriceVersion:
             file_tallies=[*tallies.values()],
             tally=Tally.sum(tallies.values()),
         )
+
+    @property
+    def profit_name(self) -> str:
+        """What the version's profit is called."""
+        return "profit after VAT" if self.includes_vat else "profit"
 
     @property
     def tallies(self) -> dict[str, Tally]:
@@ -282,8 +291,11 @@ def _write_json(path: Path, version: PriceVersion) -> None:
 
 def _read_json(path: Path) -> PriceVersion:
     try:
-        before = {"layout": "long", "uncertainty": "point", "code": "", "warm_start": "", "details": [], "contract": ""}
-        # `before`: what versions had that were written before these keys existed
+        # what versions had that were written before these keys existed
+        before = {
+            "layout": "long", "uncertainty": "point", "code": "", "warm_start": "", "details": [], "contract": "",
+            "includes_vat": False,
+        }  # fmt: skip
         content = before | json.loads(path.read_text())
         content.setdefault("day", content["created"][:10])
         require_type("files", content["files"], list[str])

@@ -10,6 +10,7 @@ import polars as pl
 from gpu_pricer.tables.low_memory import add_rows, is_unique
 from gpu_pricer.tables.reading import read_table
 from gpu_pricer.tables.schemas import COST_SOURCES
+from gpu_pricer.tables.vat import VAT_RATE, require_vat_rates
 
 
 class PricedProducts(dy.Schema):
@@ -28,6 +29,13 @@ class PricedProducts(dy.Schema):
     cost_source = dy.String(
         nullable=True, description="given or assumed; null or absent: given", metadata={"optional": True}
     )
+    vat_rate = dy.Float64(
+        nullable=True,
+        allow_inf=True,
+        allow_nan=True,
+        description="from 0 to below 1, of all products: their prices include VAT; absent: they do not",
+        metadata={"optional": True},
+    )
 
     @dy.rule()
     def product_is_given(cls) -> pl.Expr:
@@ -45,9 +53,11 @@ class PricedProducts(dy.Schema):
 def read_catalog(path: Path, columns: Sequence[str] = ()) -> pl.DataFrame:
     """Return the catalog's columns that pricing needs, and those of `columns` that it has.
 
-    Raise InputError if the catalog breaks a rule.
+    Without any VAT rate there is no column of them. Raise InputError if the catalog breaks a rule.
     """
     table = read_table(path, PricedProducts)
+    table = table.drop(VAT_RATE) if table[VAT_RATE].is_null().all() else table
+    require_vat_rates(table, str(path), "fill the column vat_rate")
     requested = (*PricedProducts.column_names(), *columns)
     return table.select(name for name in dict.fromkeys(requested) if name in table.columns)
 

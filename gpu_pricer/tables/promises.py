@@ -20,6 +20,7 @@ from gpu_pricer.tables.price_version import CATALOG_COPY, RECORD, PriceVersion
 from gpu_pricer.tables.published_table import open_table
 from gpu_pricer.tables.replacing import replacing_file
 from gpu_pricer.tables.schemas import category_key
+from gpu_pricer.tables.vat import net_share
 
 PROMISES = "_promises"
 DAY = "day"
@@ -32,8 +33,9 @@ MEASURES = ("units", "revenue", "profit")
 class Promise(NamedTuple):
     """The promise of a version.
 
-    products: product_id (text), category_id, cost, prices (list of the different prices over segments, in cents), and
-    units, revenue and profit of a period for the expected visits. period_days, visits: length of a period, and the
+    products: product_id (text), category_id, cost, net_share (of the price, after VAT), prices (list of the different
+    prices over segments, in cents), and units, revenue and profit of a period for the expected visits, the latter two
+    after VAT. period_days, visits: length of a period, and the
     visits expected in it. spread: by category_id, and "" for all together, the relative standard deviation of each of
     MEASURES over the posterior draws; empty where that is not known.
     """
@@ -101,6 +103,8 @@ def read_promise(prices: Path, run: str) -> Promise | None:
         return None
     try:
         table = pl.read_parquet(path)
+        if "net_share" not in table.columns:  # written before prices could include VAT
+            table = table.with_columns(net_share=pl.lit(1.0))
         known = json.loads(spread.read_text()) if spread.is_file() else {}
         period_days, visits = table.select("period_days", "visits").row(0)
     except (*UNREADABLE, ValueError) as error:
@@ -149,12 +153,14 @@ def _promised_products(folder: Path, segments: pl.DataFrame) -> pl.DataFrame:
     ).filter(pl.col("units") > 0).collect(engine="streaming")  # fmt: skip
     catalog = _read_catalog(folder / RECORD / CATALOG_COPY)
     found = catalog.join(sums, on="product_id").cast({"product_id": pl.String})
+    found = found.with_columns(pl.col("revenue") * pl.col("net_share"))
     return found.with_columns(pl.col(MEASURES).round_sig_figs(DIGITS)).sort("product_id")
 
 
 def _read_catalog(path: Path) -> pl.DataFrame:
     try:
-        return pl.read_parquet(path).select("product_id", category_key(), "cost")
+        catalog = pl.read_parquet(path)
+        return catalog.select("product_id", category_key(), "cost", net_share(catalog))
     except UNREADABLE as error:
         raise InputError(f"{path} must be a whole Parquet file, found: {first_line(error)}: score again") from error
 

@@ -133,6 +133,7 @@ class Products(dy.Schema):
     has_unit_price = _fraction(
         "false: its lines hold what was spent, not a price; null or absent: found from the sales"
     )
+    vat_rate = _number("VAT rate, such as 0.19; counts where prices include VAT", optional=True)
 
     product_is_given = _given("product_id")
     product_is_unique = _unique("product_id")
@@ -156,6 +157,7 @@ class Events(dy.Schema):
     stock = _number("units that can be sold in one period", optional=True)
     competitor_price = _number("today's price elsewhere", optional=True)
     availability = _fraction("share of visits that find it on the shelf, 0 to 1")
+    vat_rate = _number("VAT rate, where the catalog's prices include VAT", optional=True)
     withdrawn = _fraction("true: it is no longer sold; false: it is again")
 
     product_is_given = _given("product_id")
@@ -262,6 +264,7 @@ class Catalog(dy.Schema):
     competitor_price = _number("today's price elsewhere", optional=True)
     availability = dy.Float64(min=0, max=1, description="0: not on the shelf now")
     has_unit_price = _fraction("0: sold by weight without a unit price, so it is not priced; null or absent: 1")
+    vat_rate = _number("VAT rate that its price includes; absent: prices without VAT", optional=True)
 
     product_is_given = _given("product_id")
     product_is_unique = _unique("product_id")

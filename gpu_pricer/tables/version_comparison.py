@@ -8,6 +8,8 @@ import polars as pl
 
 from gpu_pricer.tables.price_moves import CELL, published_cells
 from gpu_pricer.tables.price_table import PER_VISITS, cells_of, scan_prices
+from gpu_pricer.tables.price_version import CATALOG_COPY, RECORD
+from gpu_pricer.tables.vat import VAT_RATE, net_share
 
 NO_GROUP = "(none)"
 SUMS = ("units", "revenue", "profit")
@@ -36,9 +38,9 @@ class Comparison(NamedTuple):
     sorted: product_id (text), is_before, is_after (which of the versions have it), price_before, price_after (means
     over segments); over the cells that both have, prices (their number), up, down (how many rose and fell), move,
     absolute_move (sums of after / before − 1 and of its size), common_revenue and base_revenue (what the units of the
-    second version bring at its prices and at those of the first); and units, revenue, profit of a period, each _before
-    and _after, 0 for a product that the version does not price. Revenues, units and profit are null where the visits
-    are not known, and in the wide layout.
+    second version bring at its prices and at those of the first); and units, revenue, profit of a period, the latter
+    two after VAT, each _before and _after, 0 for a product that the version does not price. Revenues, units and profit
+    are null where the visits are not known, and in the wide layout.
     """
 
     gone: list[str]
@@ -115,7 +117,19 @@ def _sums(side: Compared, end: str) -> pl.DataFrame:
     cells = cells.with_columns(revenue=pl.col("units") * pl.col("price"))
     sums = [pl.when(pl.col(name).count() > 0).then(pl.col(name).sum()).alias(name) for name in SUMS]
     found = cells.group_by("product_id").agg(pl.col("price").mean(), *sums).collect(engine="streaming")
+    found = _after_vat(found, side.folder)
     return found.select("product_id", pl.lit(True).alias(f"is_{end}"), pl.col("price", *SUMS).name.suffix(f"_{end}"))
+
+
+def _after_vat(products: pl.DataFrame, folder: Path) -> pl.DataFrame:
+    """Return the products with what is left of their revenue after VAT; folder: of the version that they are of."""
+    path = folder / RECORD / CATALOG_COPY
+    if not path.is_file() or VAT_RATE not in pl.read_parquet_schema(path):
+        return products
+    catalog = pl.read_parquet(path, columns=["product_id", VAT_RATE])
+    shares = catalog.select(pl.col("product_id").cast(pl.String), net_share(catalog))
+    joined = products.join(shares, on="product_id", how="left", maintain_order="left")
+    return joined.with_columns(pl.col("revenue") * pl.col("net_share")).drop("net_share")
 
 
 def _moves(cells: pl.DataFrame) -> pl.DataFrame:

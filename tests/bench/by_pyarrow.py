@@ -63,7 +63,8 @@ def _long_table(tile: SolvedTile, order: np.ndarray) -> pa.Table:
     units_per_visit = (PER_VISITS * products.units_per_choice[tile.products]).astype(np.float32)
     code_prices(cells.price, order, code_of_price, price)
     code_bindings(cells.binding_side, order, *tile.rules, PRICING_RULES, binding)
-    expect(cells.price, cells.probability, order, units_per_visit, products.cost[tile.products], units, profit)
+    cost, net_share = products.cost[tile.products], products.net_share[tile.products]
+    expect(cells.price, cells.probability, order, units_per_visit, cost, net_share, units, profit)
     today, today_code = np.unique(products.today[tile.products][order], return_inverse=True)
     segment = np.tile(np.arange(shape[1], dtype=np.uint16), shape[0])
     product = np.arange(shape[0], dtype=np.uint16).repeat(shape[1])

@@ -9,9 +9,13 @@ from gpu_pricer.tables.artefact import DemandArtefact
 def sums_at(
     artefact: DemandArtefact, catalog: pl.DataFrame, price: np.ndarray, covers: np.ndarray | None = None
 ) -> tuple[float, float, float]:
-    """Return units, revenue and profit of a period; price and covers [P, S], both sorted by category and product."""
+    """Return units, revenue and profit of a period; price and covers [P, S], both sorted by category and product.
+
+    Revenue and profit are after VAT, if the catalog has the column vat_rate.
+    """
     products = artefact.products.with_row_index("row").join(
-        catalog.select("product_id", "price", "cost"), on="product_id"
+        catalog.select("product_id", "price", "cost", *(n for n in ("vat_rate",) if n in catalog.columns)),
+        on="product_id",
     )
     products = products.sort("category_id", "product_id")
     segments = artefact.segments.with_row_index("row").sort("segment_id")
@@ -26,7 +30,8 @@ def sums_at(
     np.add.at(total, category, utility)
     units = utility / (1 + total[category]) * segments["visits"].to_numpy()
     units = units * products["units_per_choice"].to_numpy()[:, None] * (1 if covers is None else covers)
-    revenue = units * price
+    rate = products["vat_rate"].to_numpy() if "vat_rate" in products.columns else np.zeros(products.height)
+    revenue = units * price / (1 + rate)[:, None]
     return (
         float(units.sum()),
         float(revenue.sum()),

@@ -342,4 +342,4 @@ def test_a_ratio_of_a_slice_without_sales_is_refused(measure, relative_to):
     with pytest.raises(
         InputError, match=r"constraints.rate must be (of a slice with sales|relative to something above)"
     ):
-        linear_constraints_of({"rate": rate}, np.zeros((1, 4)))
+        linear_constraints_of({"rate": rate}, np.zeros((1, 5)))

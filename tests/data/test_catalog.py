@@ -14,12 +14,12 @@ from gpu_pricer.tables.schemas import Products
 ANY_SIZE = CategoryRule(max_size=100, on_larger="refuse", split_by=[])
 
 
-def catalog_of(products, lines, weeks, cost_ratio=0.5, periods=4, begun=None):
+def catalog_of(products, lines, weeks, cost_ratio=0.5, periods=4, begun=None, vat=(None, None)):
     given = conform(pl.DataFrame(products).lazy(), Products, "products", keep_others=True).collect()
     modal = modal_prices(lines)
     calendar = Calendar(weeks, None, 0.0) if begun is None else Calendar(weeks[:-1], weeks[-1], begun)
     shelf = imputed_shelf(modal, calendar.all, Period("1w"), ShelfRule(2, 1, 5))
-    return build_catalog(given, modal, shelf, calendar, CatalogRule(cost_ratio, periods), ANY_SIZE)
+    return build_catalog(given, modal, shelf, calendar, CatalogRule(cost_ratio, periods, *vat), ANY_SIZE)
 
 
 PRODUCT = {"product_id": [10], "category_id": ["A"]}
@@ -125,4 +125,31 @@ def test_unfilled_optional_columns_are_left_out(lines, weeks):
 @pytest.mark.parametrize("cost_ratio", [1.0, -0.1, "0.7", True])
 def test_impossible_cost_ratio_is_refused(cost_ratio):
     with pytest.raises(ValueError, match="cost_ratio must be a number of at least 0 and below 1"):
-        CatalogRule(cost_ratio, 4)
+        CatalogRule(cost_ratio, 4, None, None)
+
+
+def test_rates_of_the_products_count_before_the_one_for_all_and_assumed_costs_are_without_vat(lines, weeks):
+    products = {"product_id": [10, 11], "category_id": ["A", "A"], "price": [2.5, 1.07], "vat_rate": [0.25, None]}
+
+    catalog = catalog_of(products, lines({}, {}), weeks(1), vat=(True, 0.07))
+
+    assert catalog.select("price", "vat_rate", "cost").rows() == [(2.5, 0.25, 1.0), (1.07, 0.07, 0.5)]
+
+
+def test_rates_beside_prices_without_vat_are_left_out(lines, weeks):
+    catalog = catalog_of(PRODUCT | {"vat_rate": [0.25]}, lines({}, {}), weeks(1), vat=(False, None))
+
+    assert "vat_rate" not in catalog.columns
+
+
+@pytest.mark.parametrize(
+    ("rates", "vat", "message"),
+    [
+        ([0.25], (None, None), "found 1 rates: set data.catalog.price_includes_vat to true, or to false"),
+        ([None], (True, None), r"such as \[10\]: fill the column vat_rate of products or set data.catalog.vat_rate"),
+        ([19.0], (True, None), r"the first \(10, 19.0\): did you mean 0.19\?"),
+    ],
+)
+def test_rates_that_leave_the_prices_open_are_refused(lines, weeks, rates, vat, message):
+    with pytest.raises(InputError, match=message):
+        catalog_of(PRODUCT | {"vat_rate": rates}, lines({}, {}), weeks(1), vat=vat)

@@ -51,6 +51,39 @@ def written(folder):
     return yaml.safe_load((folder / "own/data/shop.yaml").read_text())
 
 
+def test_a_column_of_vat_rates_is_known_and_whether_prices_include_vat_is_asked(gpu_pricer, shop, tmp_path):
+    shop(catalog={"MwSt-Satz": [0.19, 0.07]})
+
+    ended = gpu_pricer("inspect", "shop", ANSWER)
+
+    assert ended.status == 2
+    assert re.search(r"MwSt-Satz +vat_rate \(by its name\) +decimal point", ended.out)
+    assert (
+        "do the prices include VAT? MwSt-Satz seems to hold its rates\n     inspect.price_includes_vat=true"
+        in ended.out
+    )
+    assert gpu_pricer("inspect", "shop", ANSWER, "inspect.price_includes_vat=true").status == 0
+    assert written(tmp_path)["catalog"] == {"price_includes_vat": True}
+    assert written(tmp_path)["source"]["contents"]["products"][0]["columns"]["vat_rate"] == "MwSt-Satz"
+
+
+def test_one_vat_rate_for_all_can_be_said_and_rates_in_percent_are_refused(gpu_pricer, shop, tmp_path):
+    shop()
+    asked = gpu_pricer("inspect", "shop", ANSWER, "inspect.price_includes_vat=true")
+
+    assert "2 products of shop/catalog.csv have none\n     inspect.vat_rate=0.19\n" in asked.out
+    said = ("inspect.price_includes_vat=true", "inspect.vat_rate=0.19")
+    assert gpu_pricer("inspect", "shop", ANSWER, *said).status == 0
+    assert written(tmp_path)["catalog"] == {"price_includes_vat": True, "vat_rate": 0.19}
+
+    in_percent = gpu_pricer("inspect", "shop", ANSWER, "inspect.price_includes_vat=true", "inspect.vat_rate=19")
+    assert "inspect.vat_rate must be at least 0 and below 1, found 19: did you mean 0.19?" in in_percent.said[-1]
+    shop(catalog={"vat": [19, 7]})
+    in_percent = gpu_pricer("inspect", "shop", ANSWER, "inspect.price_includes_vat=true")
+    assert in_percent.status == 2
+    assert "found 2 products where it is not, the first ('01', 19.0): did you mean 0.19?" in in_percent.said[-1]
+
+
 def test_what_can_be_told_is_written_and_said(gpu_pricer, shop, tmp_path):
     shop()
 

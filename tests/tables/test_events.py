@@ -55,6 +55,21 @@ def test_event_that_repeats_what_is_known_changes_no_product():
     assert {*changed_products(CATALOG, found)["product_id"]} == {1}
 
 
+def test_an_event_changes_a_vat_rate_and_a_new_product_needs_one_where_the_others_have():
+    catalog = CATALOG.with_columns(vat_rate=0.19)
+    new = {"product_id": [9], "category_id": ["a"], "price": [1.0], "cost": [0.5]}
+
+    found = updated_catalog(catalog, events(product_id=[2], vat_rate=[0.07]))
+
+    assert found["vat_rate"].to_list() == [0.19, 0.07, 0.19]
+    with pytest.raises(
+        InputError, match=r"found none for 1 products such as \[9\]: state the vat_rate of a new product"
+    ):
+        updated_catalog(catalog, events(**new))
+    with pytest.raises(InputError, match=r"did you mean 0.07\?"):
+        updated_catalog(catalog, events(product_id=[2], vat_rate=[7.0]))
+
+
 def test_product_that_changes_its_category_touches_both():
     found = updated_catalog(CATALOG, events(product_id=[2], category_id=["b"]))
 

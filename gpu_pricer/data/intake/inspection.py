@@ -21,6 +21,7 @@ SUFFIXES = (*TEXT_FILES, ".parquet")
 OWNERS = {"product_id": "products", "user_id": "users"}
 EXAMPLE_CURRENCIES = ("EUR", "USD", "GBP")
 EXAMPLE_RATIO = 0.65
+EXAMPLE_VAT_RATE = 0.19
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def inspect_files(paths: Iterable[Path], vocabulary: Vocabulary, answers: Answer
     if currency is None:
         words = tuple(override("currency", name) for name in EXAMPLE_CURRENCIES)
         questions.append(Question("which currency are the prices in?", words))
-    questions += _costs(taken, answers)
+    questions += _costs(taken, answers) + _vat(taken, answers)
     return Inspection(taken, list(dict.fromkeys(questions)), currency)
 
 
@@ -113,13 +114,7 @@ def _currency(taken: list[TakenFile], answers: Answers) -> str | None:
 
 def _costs(taken: list[TakenFile], answers: Answers) -> list[Question]:
     """Return the question on the costs that the products lack, if some do and no ratio is set."""
-    lacking = [
-        (file.found.path, file.found.rows - (0 if column is None else file.found.columns[column].filled))
-        for file in taken
-        if file.table == "products"
-        for column in [file.readings["cost"].column if "cost" in file.readings else None]
-    ]
-    path, count = max(lacking, key=lambda entry: entry[1], default=("", 0))
+    path, count = _lacking(taken, "cost")
     if not count or answers.cost_ratio is not None:
         return []
     text = (
@@ -127,6 +122,37 @@ def _costs(taken: list[TakenFile], answers: Answers) -> list[Question]:
         "none; prices and profit stand or fall with it"
     )
     return [Question(text, (override("cost_ratio", EXAMPLE_RATIO),))]
+
+
+def _lacking(taken: list[TakenFile], name: str) -> tuple[Path | str, int]:
+    """Return the file of products with the most rows that have no value in a column of the contract, and their number.
+
+    The number is 0 where all have one.
+    """
+    lacking = [
+        (file.found.path, file.found.rows - (0 if column is None else file.found.columns[column].filled))
+        for file in taken
+        if file.table == "products"
+        for column in [file.readings[name].column if name in file.readings else None]
+    ]
+    return max(lacking, key=lambda entry: entry[1], default=("", 0))
+
+
+def _vat(taken: list[TakenFile], answers: Answers) -> list[Question]:
+    """Return the question whether prices include VAT, if products have rates, or which rate products without one have.
+
+    Prices of files without any rate are taken as without VAT, unless the user says otherwise.
+    """
+    rates = [file.readings["vat_rate"].column for file in taken if "vat_rate" in file.readings]
+    if answers.price_includes_vat is None and any(rates):
+        text = f"do the prices include VAT? {' and '.join(filter(None, rates))} seems to hold its rates"
+        words = tuple(override("price_includes_vat", is_so) for is_so in (True, False))
+        return [Question(text, words)]
+    path, count = _lacking(taken, "vat_rate")
+    if not answers.price_includes_vat or answers.vat_rate is not None or not count:
+        return []
+    text = f"which VAT rate do products have where none is known? {count:,} products of {path} have none"
+    return [Question(text, (override("vat_rate", EXAMPLE_VAT_RATE),))]
 
 
 def columns_called(inspection: Inspection, table: str, words: list[str]) -> list[str]:

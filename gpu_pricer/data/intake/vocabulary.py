@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gpu_pricer.errors import InputError
+from gpu_pricer.tables.vat import require_vat_settings
 
 NONE = "none"
 """The answer that no column of the file holds a column of the contract."""
@@ -53,6 +54,8 @@ class Answers:
 
     currency: str | None
     cost_ratio: float | None
+    price_includes_vat: bool | None
+    vat_rate: float | None
     time_format: str | None
     decimal: str | None
     columns: dict[str, dict[str, str | None]]
@@ -63,6 +66,10 @@ class Answers:
         ratio = self.cost_ratio
         if ratio is not None and not (type(ratio) in (int, float) and 0 <= ratio < 1):
             raise InputError(f"inspect.cost_ratio must be a number from 0 and below 1, found {ratio!r}: mend it")
+        try:
+            require_vat_settings(self.price_includes_vat, self.vat_rate)
+        except ValueError as error:
+            raise InputError(f"inspect.{error}") from error
         if self.currency is not None and not (isinstance(self.currency, str) and self.currency):
             raise InputError(f"inspect.currency must be a text such as EUR, found {self.currency!r}: mend it")
 
@@ -82,7 +89,7 @@ class Question:
 
 def override(key: str, value: object) -> str:
     """Return the word of a command line that sets a key of the configuration; Hydra reads no sign of its own in it."""
-    text = str(value)
+    text = str(value).lower() if isinstance(value, bool) else str(value)
     if isinstance(value, str) and (not PLAIN.fullmatch(text) or text.lower() in WORDS_OF_YAML):
         text = "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
     return f"inspect.{key}={text}"

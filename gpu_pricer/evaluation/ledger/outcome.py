@@ -153,17 +153,18 @@ def _promised(promise: Promise) -> pl.DataFrame:
 
 def _lines(sales: pl.DataFrame, promise: Promise) -> pl.DataFrame:
     """Return the sales of the promise's products by group, with what each adds to the sums of each measure."""
-    known = promise.products.select("product_id", "category_id", "cost", "prices")
+    known = promise.products.select("product_id", "category_id", "cost", "net_share", "prices")
     cents = (pl.col("price") * CENTS).round().cast(pl.Int64)
-    margin = pl.col("price") - pl.col("cost")
+    kept = pl.col("price") * pl.col("net_share")
+    margin = kept - pl.col("cost")
     lines = sales.join(known, on="product_id").select(
         "category_id",
         "day",
         actual_units=pl.col("units"),
-        actual_revenue=pl.col("units") * pl.col("price"),
+        actual_revenue=pl.col("units") * kept,
         actual_profit=pl.col("units") * margin,
         squared_units=pl.col("squared_units"),
-        squared_revenue=pl.col("squared_units") * pl.col("price") ** 2,
+        squared_revenue=pl.col("squared_units") * kept**2,
         squared_profit=pl.col("squared_units") * margin**2,
         applied=pl.when(pl.col("prices").list.contains(cents)).then("units").otherwise(0.0),
     )

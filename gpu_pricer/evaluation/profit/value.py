@@ -15,7 +15,9 @@ from kernels import Demand, Shelf, choice_probabilities
 class TrueMarket:
     """The true demand of T types for P products sorted by category, in float64; money in cents.
 
-    demand, shelf: as the kernels take them. unit_cost [P]. units_per_choice [P]: units per choice of a product.
+    demand, shelf: as the kernels take them. unit_cost [P]: the price at which a unit earns nothing, VAT included where
+    prices include it. weight [P]: what a choice of a product earns for each cent above it, the units per choice after
+    VAT.
     visits [T]: the weights of the types. by_hand [P, T]: prices that replace those of every price list, NaN where a
     cell has none, None without any. Raises ValueError unless the demand is float64.
     """
@@ -23,7 +25,7 @@ class TrueMarket:
     demand: Demand
     shelf: Shelf
     unit_cost: np.ndarray
-    units_per_choice: np.ndarray
+    weight: np.ndarray
     visits: np.ndarray
     by_hand: np.ndarray | None = None
 
@@ -40,8 +42,8 @@ class TrueMarket:
         return cls(
             demand=problem.demand_in_double(),
             shelf=problem.shelf(0, problem.category_count),
-            unit_cost=CENTS * problem.products.cost,
-            units_per_choice=problem.products.units_per_choice,
+            unit_cost=CENTS * problem.products.cost_with_vat(),
+            weight=problem.products.weight(),
             visits=problem.segments.visits if visits is None else visits,
         )
 
@@ -58,7 +60,7 @@ class TrueMarket:
         """Return the expected profit [P, T] of one visit of each type at prices [P, 1] or [P, T], in cents."""
         price = self.paid(price)
         probability = choice_probabilities(self.demand, self.shelf, price)
-        return (price - self.unit_cost[:, None]) * self.units_per_choice[:, None] * probability
+        return (price - self.unit_cost[:, None]) * self.weight[:, None] * probability
 
     def category_profit(self, price: np.ndarray) -> np.ndarray:
         """Return the expected profit [G, K] of a visit, the mean over the types, for K lists of prices [P, K]."""

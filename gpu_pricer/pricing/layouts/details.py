@@ -6,17 +6,18 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.policy.overrides import NO_SEGMENT
-from gpu_pricer.pricing.decomposition import PricedChoices, expected_price_parts, price_parts
+from gpu_pricer.pricing.decomposition import PricedChoices, UnitCosts, expected_price_parts, price_parts
 from gpu_pricer.pricing.layouts.row_encoding import differ
 from gpu_pricer.pricing.tiles.solved_tile import SolvedTile
 from gpu_pricer.tables.parquet_file import Column
 from gpu_pricer.tables.parquet_pages import ColumnChunk, codes_chunk, dictionary_of, flags_chunk, values_chunk
-from gpu_pricer.tables.price_table import CENTS, DETAIL_COLUMNS, DETAILS, PER_VISITS
+from gpu_pricer.tables.price_table import CENTS, DETAIL_COLUMNS, DETAILS, PER_VISITS, part_names
 
 
-def detail_columns(details: Sequence[str]) -> list[Column]:
-    """Return the columns of the details, in the order of DETAILS."""
-    return [Column(name, DETAIL_COLUMNS[name].dtype) for detail in _ordered(details) for name in DETAILS[detail]]
+def detail_columns(details: Sequence[str], includes_vat: bool) -> list[Column]:
+    """Return the columns of the details, in the order of DETAILS; the parts have one more where prices include VAT."""
+    names = DETAILS | {"parts": part_names(includes_vat)}
+    return [Column(name, DETAIL_COLUMNS[name].dtype) for detail in _ordered(details) for name in names[detail]]
 
 
 def detail_chunks(tile: SolvedTile, order: np.ndarray, details: Sequence[str]) -> Iterator[ColumnChunk]:
@@ -26,19 +27,20 @@ def detail_chunks(tile: SolvedTile, order: np.ndarray, details: Sequence[str]) -
 
 
 def parts_of(tile: SolvedTile, order: np.ndarray) -> np.ndarray:
-    """Return the parts int64 cents [5, n, S] of the prices of the tile's rows order [n]; see pricing.decomposition."""
-    terms, cost = tile.terms, CENTS * tile.problem.products.cost[tile.products]
+    """Return the parts int64 cents [6, n, S] of the prices of the tile's rows order [n]; see pricing.decomposition."""
+    terms, products = tile.terms, tile.problem.products
+    unit = UnitCosts(CENTS * products.cost[tile.products], products.net_share[tile.products])
     if tile.problem.draws is not None:
-        return expected_price_parts(tile.cells.price, *tile.parts, terms.effective_cost[:, 0], cost, order)
+        return expected_price_parts(tile.cells.price, *tile.parts, terms.effective_cost[:, 0], unit, order)
     starts = tile.problem.starts(tile.first, tile.last)
     category = np.repeat(np.arange(tile.last - tile.first), np.diff(starts))
     cells = tile.cells
     choices = PricedChoices(cells.price, cells.probability, tile.slope, cells.category_value, category)
-    return price_parts(choices, terms, cost, order)
+    return price_parts(choices, terms, unit, order)
 
 
 def _parts(tile: SolvedTile, order: np.ndarray) -> Iterator[ColumnChunk]:
-    for part in parts_of(tile, order):
+    for part in parts_of(tile, order)[: len(part_names(tile.problem.includes_vat))]:
         yield values_chunk(part.ravel())
 
 
@@ -50,7 +52,7 @@ def _personalised(tile: SolvedTile, order: np.ndarray) -> Iterator[ColumnChunk]:
 
 def _interval(tile: SolvedTile, order: np.ndarray) -> Iterator[ColumnChunk]:
     problem, products = tile.problem, tile.products
-    margin = tile.cells.price[order] / CENTS - problem.products.cost[products][order, None]
+    margin = problem.products.margin(tile.cells.price[order] / CENTS, products.start + order)
     units = PER_VISITS * problem.products.units_per_choice[products][order, None] * tile.share_interval[:, order]
     ends = np.sort(units * margin, axis=0)  # below cost the larger share loses more
     for end in ends.astype(np.float32):

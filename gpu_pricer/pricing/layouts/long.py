@@ -31,7 +31,7 @@ def long_columns(problem: PricingProblem, details: Sequence[str] = ()) -> list[C
         Column("expected_units", pl.Float32()),
         Column("expected_profit", pl.Float32()),
         Column("binding", pl.String()),
-        *detail_columns(details),
+        *detail_columns(details, problem.includes_vat),
     ]
 
 
@@ -55,7 +55,8 @@ def _group(tile: SolvedTile, order: np.ndarray) -> list[ColumnChunk]:
     units_per_visit = (PER_VISITS * problem.products.units_per_choice[tile.products]).astype(np.float32)
     code_prices(cells.price, order, code_of_price, price)
     code_bindings(cells.binding_side, order, *tile.rules, PRICING_RULES, binding)
-    expect(cells.price, cells.probability, order, units_per_visit, problem.products.cost[tile.products], units, profit)
+    cost, net_share = problem.products.cost[tile.products], problem.products.net_share[tile.products]
+    expect(cells.price, cells.probability, order, units_per_visit, cost, net_share, units, profit)
     return [
         codes_chunk(np.tile(np.arange(shape[1], dtype=segments.code_type), shape[0]), segments),
         runs_chunk(product, shape[1], ids),

@@ -84,19 +84,27 @@ def code_bindings(
 
 @numba.njit(nogil=True, cache=True)
 def expect(
-    price: Array, probability: Array, order: Array, units_per_choice: Array, cost: Array, units: Array, profit: Array
+    price: Array,
+    probability: Array,
+    order: Array,
+    units_per_choice: Array,
+    cost: Array,
+    net_share: Array,
+    units: Array,
+    profit: Array,
 ) -> None:
     """Fill units and profit float32 [n, S]: expected units, and profit in currency, of a number of visits.
 
     price int [P, S]: in cents; probability [P, S]: that a visit chooses the product; units_per_choice float32 [P]:
-    units times the number of visits; cost [P]: of a unit, in currency.
+    units times the number of visits; cost [P]: of a unit, in currency; net_share [P]: of the price, after VAT.
     """
     for i in range(len(order)):
         p = order[i]
         row, share, per_choice, unit_cost = price[p], probability[p], units_per_choice[p], cost[p]
+        kept = net_share[p]
         for s in range(len(row)):
             units[i, s] = share[s] * per_choice
-            profit[i, s] = units[i, s] * np.float32(row[s] / CENTS - unit_cost)
+            profit[i, s] = units[i, s] * np.float32(kept * (row[s] / CENTS) - unit_cost)
 
 
 @numba.njit(nogil=True, cache=True)

@@ -18,7 +18,8 @@ class Matched:
     """The products that can be priced, sorted by category, then product, and those that cannot.
 
     products: product_id, category_id (never null), price, cost, demand_row, reference_price, min_price,
-    max_price (currency), availability, units_per_choice, and the catalog's rule columns. unpriced: product_id, reason.
+    max_price (currency), availability, units_per_choice, vat_rate where prices include VAT, and the catalog's rule
+    columns. unpriced: product_id, reason.
     """
 
     products: pl.DataFrame

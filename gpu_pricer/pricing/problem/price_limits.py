@@ -14,6 +14,7 @@ from gpu_pricer.policy.price_range import ABSENT, LARGEST, LEAST, MICROS_PER_CEN
 from gpu_pricer.policy.rates import MILLION
 from gpu_pricer.policy.rule_columns import IS_COST_ASSUMED, IS_FROZEN, IS_RESTING, MONEY_RULES
 from gpu_pricer.tables.price_table import BINDINGS, CENTS, RULES
+from gpu_pricer.tables.vat import net_share
 from kernels import PRICE_LIMIT, Ladders
 
 PRODUCTS_AT_ONCE = 2**16
@@ -179,7 +180,8 @@ def _fix(limits: RuleLimits, products: np.ndarray, price: np.ndarray, rule: str)
 
 
 def facts_of(products: pl.DataFrame) -> Facts:
-    """Return what the rules read of matched products."""
+    """Return what the rules read of matched products; the cost is the price at which a unit earns nothing after VAT."""
+    products = products.with_columns(cost=products["cost"] / net_share(products))
     amounts = (_parts(products, name, parts_per_cent).astype(np.int64) for name, parts_per_cent in AMOUNTS.items())
     optional = (_optional_parts(products, name) for name in MONEY_RULES)
     flags = (_flags(products, name) for name in (IS_COST_ASSUMED, IS_RESTING))

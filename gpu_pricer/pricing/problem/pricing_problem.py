@@ -20,7 +20,11 @@ from gpu_pricer.pricing.problem.segment_demand import SegmentDemand, segment_dem
 from gpu_pricer.pricing.problem.small_moves import without_small_moves
 from gpu_pricer.tables.artefact import DemandArtefact
 from gpu_pricer.tables.price_table import CENTS
+from gpu_pricer.tables.vat import VAT_RATE, net_share
 from kernels import Demand, Draws, PricingInputs, Shelf, Totals, choice_totals, expected_totals, in_double
+
+EVERY = slice(None)
+"""The positions of all products."""
 
 
 @dataclass(frozen=True)
@@ -28,19 +32,42 @@ class ProblemProducts:
     """The P products of G categories to price, sorted by category, then product.
 
     product_id [P]; category_start int64 [G + 1]: category g holds the products category_start[g] to
-    category_start[g + 1] − 1; today int32 cents [P]: today's price; cost float64 currency [P]; effective_cost float64
-    cents [P]: the cost that the objective's mark-up is counted from; reference_price float64 cents [P];
-    units_per_choice float64 [P], which is also each product's weight in its category; is_on_shelf bool [P].
+    category_start[g + 1] − 1; today int32 cents [P]: today's price; cost float64 currency [P]: of a unit, without VAT;
+    net_share float64 [P]: the share of the price that is left after VAT, 1 where prices include none; effective_cost
+    float64 cents [P]: the price that the objective's mark-up is counted from; reference_price float64 cents [P];
+    units_per_choice float64 [P]; is_on_shelf bool [P].
     """
 
     product_id: pl.Series
     category_start: np.ndarray
     today: np.ndarray
     cost: np.ndarray
+    net_share: np.ndarray
     effective_cost: np.ndarray
     reference_price: np.ndarray
     units_per_choice: np.ndarray
     is_on_shelf: np.ndarray
+
+    def weight(self, rows: slice = EVERY) -> np.ndarray:
+        """Return what a choice of `rows` earns for each cent of its price above the effective cost, [n].
+
+        With k the net share, a choice earns units · (k x − c) = units · k · (x − c / k), so that VAT is a weight on
+        the price and a higher cost, and products of one category may have unlike rates.
+        """
+        return self.units_per_choice[rows] * self.net_share[rows]
+
+    def vat_share(self, rows: slice = EVERY) -> np.ndarray:
+        """Return the share of the price of `rows` that is VAT, [n]."""
+        return 1.0 - self.net_share[rows]
+
+    def cost_with_vat(self, rows: slice = EVERY) -> np.ndarray:
+        """Return the price in currency at which a unit of `rows` earns nothing after VAT, [n]."""
+        return self.cost[rows] / self.net_share[rows]
+
+    def margin(self, price: np.ndarray, rows: slice | np.ndarray = EVERY) -> np.ndarray:
+        """Return what a unit of `rows` earns after VAT at prices [n] or [n, S], both in currency."""
+        share, cost = self.net_share[rows], self.cost[rows]
+        return price * share - cost if price.ndim == 1 else price * share[:, None] - cost[:, None]
 
 
 @dataclass(frozen=True)
@@ -57,8 +84,9 @@ class PricingProblem:
 
     overrides: prices set by hand; bounds: the policy's bounds; moves int64: the places (category * S + segment),
     ascending, that a budget of changes lets move, None without a budget; draws: posterior draws of the sensitivities,
-    over which the expectation of profit is taken, None to use the demand's own sensitivities; unpriced: product_id and
-    reason of the products that are not priced.
+    over which the expectation of profit is taken, None to use the demand's own sensitivities; includes_vat: whether
+    prices include VAT, so that profit and revenue are after it; unpriced: product_id and reason of the products that
+    are not priced.
     """
 
     demand: SegmentDemand
@@ -70,6 +98,7 @@ class PricingProblem:
     moves: np.ndarray | None
     draws: Draws | None
     has_outside_option: bool
+    includes_vat: bool
     unpriced: pl.DataFrame
 
     @property
@@ -103,7 +132,7 @@ class PricingProblem:
         return PricingInputs(
             shelf=self.shelf(first, last),
             unit_cost=self.products.effective_cost[products],
-            weight=self.products.units_per_choice[products],
+            weight=self.products.weight(products),
             low=self.limits.low[products].astype(np.float64),
             high=self.limits.high[products].astype(np.float64),
             ladder=self.limits.ladder[products],
@@ -170,19 +199,21 @@ def problem_of(artefact: DemandArtefact, matched: Matched, policy: Policy, uncer
         moves=None,
         draws=None if uncertainty == POINT else _draws(artefact, products["category_id"], policy),
         has_outside_option=artefact.info.outside_option,
+        includes_vat=VAT_RATE in products.columns,
         unpriced=matched.unpriced,
     )
 
 
 def _problem_products(products: pl.DataFrame, today: np.ndarray, policy: Policy) -> ProblemProducts:
     """Return the matched products as arrays; today [P]: today's prices in cents."""
-    cost = products["cost"].to_numpy()
+    cost, share = products["cost"].to_numpy(), net_share(products).to_numpy()
     return ProblemProducts(
         product_id=products["product_id"],
         category_start=_category_start(products["category_id"]),
         today=today,
         cost=cost,
-        effective_cost=CENTS * policy.objective.effective_cost(cost),
+        net_share=share,
+        effective_cost=CENTS * policy.objective.effective_cost(cost / share),
         reference_price=CENTS * products["reference_price"].to_numpy(),
         units_per_choice=products["units_per_choice"].to_numpy(),
         is_on_shelf=products["availability"].to_numpy() > 0,

@@ -25,9 +25,9 @@ by 1e-9 of the revenue."""
 class LagrangianWeights:
     """The Lagrangian: objective + Σ_k multiplier_k · (coefficient_k · sums of slice k) − Σ_p stock_price_p · units_p.
 
-    objective [4]: weights of units, revenue, cost and base revenue, which counts the units at today's prices.
+    objective [5]: weights of units, revenue, cost, base revenue, which counts the units at today's prices, and VAT.
     slices: the cells that each of the K constraints counts.
-    coefficient [K, 4]: each constraint's weights of the same.
+    coefficient [K, 5]: each constraint's weights of the same.
     multiplier [I, K]: the multipliers of I dual iterates, in currency per unit of each left-hand side.
     iterate int64 [P]: the iterate with whose multipliers a product is priced; equal within a category.
     stock_price [P]: shadow price of a unit of stock, in currency.
@@ -48,13 +48,13 @@ class LagrangianWeights:
         class_number: the class of segments (see Slices) for which the products are priced.
         """
         cost, iterate = problem.products.cost[products], self.iterate[products]
-        base_price = problem.products.today[products] / CENTS
-        of_unit, of_revenue, of_cost, of_base = self.objective
-        weight = np.full(len(cost), of_revenue)
+        base_price, vat = problem.products.today[products] / CENTS, problem.products.vat_share(products)
+        of_unit, of_revenue, of_cost, of_base, of_vat = self.objective
+        weight = of_revenue + of_vat * vat
         charge = self.stock_price[products] - of_unit - of_cost * cost - of_base * base_price
-        for k, (of_unit, of_revenue, of_cost, of_base) in enumerate(self.coefficient):
+        for k, (of_unit, of_revenue, of_cost, of_base, of_vat) in enumerate(self.coefficient):
             multiplier = self.multiplier[iterate, k] * self.slices.covers(class_number, k)[products]
-            weight += multiplier * of_revenue
+            weight += multiplier * (of_revenue + of_vat * vat)
             charge -= multiplier * (of_unit + of_cost * cost + of_base * base_price)
         weight = np.where(np.abs(weight) < LEAST_WEIGHT, LEAST_WEIGHT, weight)
         return weight * problem.products.units_per_choice[products], CENTS * charge / weight

@@ -13,5 +13,5 @@ def objective_terms(problem: PricingProblem, products: slice, lagrangian: Lagran
         classes = range(lagrangian.slices.class_count)
         weight, cost = zip(*(lagrangian.product_weights(problem, c, products) for c in classes), strict=True)
         return ObjectiveTerms(np.stack(cost, axis=1), np.stack(weight, axis=1), lagrangian.slices.segment_class)
-    cost, weight = problem.products.effective_cost[products, None], problem.products.units_per_choice[products, None]
+    cost, weight = problem.products.effective_cost[products, None], problem.products.weight(products)[:, None]
     return ObjectiveTerms(cost, weight, np.zeros(len(problem.segments.segment_id), np.int64))

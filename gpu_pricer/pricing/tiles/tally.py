@@ -24,7 +24,7 @@ def tally_of(tile: SolvedTile) -> Tally:
     is_on_shelf = problem.products.is_on_shelf[products]
     no_rung = tile.rules.at_low == BINDINGS.index("no_rung")
     before = problem.totals(tile.demand, tile.first, tile.last, today[:, None])
-    side, base_price = tile.cells.binding_side, today / CENTS
+    side, base_price, share = tile.cells.binding_side, today / CENTS, problem.products.net_share[products]
     is_held = (side == BindingSide.LOW) | (side == BindingSide.HIGH)
     units_today, revenue_today, cost_today = _product_sums(tile, before)
     units_new, revenue_new, cost_new = _product_sums(tile, tile.cells.totals)
@@ -46,8 +46,8 @@ def tally_of(tile: SolvedTile) -> Tally:
         units_new=float(units_new.sum()),
         revenue_new=float(revenue_new.sum()),
         base_revenue_new=float(base_price @ units_new),
-        profit_today=float((revenue_today - cost_today).sum()),
-        profit_new=float((revenue_new - cost_new).sum()),
+        profit_today=float((revenue_today * share - cost_today).sum()),
+        profit_new=float((revenue_new * share - cost_new).sum()),
     )
 
 
@@ -58,7 +58,7 @@ def _count_beyond_moves(tile: SolvedTile) -> int:
 
 
 def _product_sums(tile: SolvedTile, totals: Totals | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return expected units, revenue and cost (currency) of a period's visits, of every product [n]."""
+    """Return expected units, revenue with VAT and cost (currency) of a period's visits, of every product [n]."""
     assert totals is not None
     products = tile.problem.products
     per_choice, cost = products.units_per_choice[tile.products], products.cost[tile.products]

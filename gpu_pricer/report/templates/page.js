@@ -106,7 +106,7 @@
     return list;
   };
 
-  const PARTS = [["unit_cost", "Unit cost"], ["shadow_price", "Limits on the assortment"], ["sensitivity_markup", "Mark-up that price sensitivity allows"], ["opportunity_value", "What the visit would earn from other products"], ["adjustment", "Rules, price endings and rounding"]];
+  const PARTS = [["unit_cost", "Unit cost"], ["shadow_price", "Limits on the assortment"], ["sensitivity_markup", "Mark-up that price sensitivity allows"], ["opportunity_value", "What the visit would earn from other products"], ["adjustment", "Rules, price endings and rounding"], ["vat", "VAT"]];
   const table = (titles, rows) => make("table", {},
     make("thead", {}, make("tr", {}, ...titles.map((title, c) => make("th", c ? { scope: "col", class: "num" } : { scope: "col" }, title)))),
     make("tbody", {}, ...rows.map((row) => make("tr", {}, ...row.map((text, c) => make("td", c ? { class: "num" } : {}, text))))));
@@ -118,7 +118,7 @@
     const chart = make("div", { class: "chart" }), segments = data.segments.length;
     const title = make("div", {}, make("h2", { id: "panel-title" }, data.name[i] || data.id[i]), make("p", { class: "meta" }, `${data.id[i]} · ${data.categories[data.category[i]]}`));
     const right = make("div", {}, make("h3", {}, "Demand"), chart);
-    if (data.unit_cost) right.append(boxed("How the price is made up", table(["Part", "Amount"], PARTS.map(([name, words]) => [words, price(data[name][i]).replace("-", "−")]))));
+    if (data.unit_cost) right.append(boxed("How the price is made up", table(["Part", "Amount"], PARTS.filter(([name]) => data[name]).map(([name, words]) => [words, price(data[name][i]).replace("-", "−")]))));
     const left = make("div", {}, make("h3", {}, "Price"), facts(data, i));
     if (data.prices) left.append(boxed("Price by segment", table(["Segment", "Price", "Move"], data.segments.map((name, s) => {
       const cents = data.prices[i * segments + s];

@@ -21,18 +21,19 @@ RATE = np.array([0.8, 0.3, 1.5, 0.2, 0.6, 0.1])
 """Units that a visit buys of each of six products at the version's prices."""
 
 
-def promise(spread=0.0):
-    """The promise of a version whose demand model is right."""
+def promise(spread=0.0, net_share=1.0):
+    """The promise of a version whose demand model is right; net_share: of its prices, after VAT."""
     units = RATE * 7 * USERS
     products = pl.DataFrame(
         {
             "product_id": [f"p{k}" for k in range(6)],
             "category_id": ["a", "a", "a", "b", "b", "b"],
-            "cost": COST,
+            "cost": net_share * COST,
+            "net_share": net_share,
             "prices": [[round(100 * price), round(110 * price)] for price in PRICE],
             "units": units,
-            "revenue": units * PRICE,
-            "profit": units * (PRICE - COST),
+            "revenue": net_share * units * PRICE,
+            "profit": net_share * units * (PRICE - COST),
         }
     )
     known = {name: dict.fromkeys(("units", "revenue", "profit"), spread) for name in ("", "a", "b")}
@@ -73,6 +74,19 @@ def test_interval_covers_the_outcome_about_as_often_as_it_says_where_the_model_i
         inside = rows.select(pl.col(f"actual_{measure}").is_between(f"{measure}_low", f"{measure}_high").mean()).item()
         assert 0.84 <= inside <= 0.97, measure
     assert rows["applied"].to_list() == [1.0] * rows.height
+
+
+def test_money_of_the_ledger_is_after_vat():
+    log = drawn_log(np.random.default_rng(7))
+
+    plain, taxed = (ledger_of([(IN_FORCE, promise(0.1, share))], log, 0.8) for share in (1.0, 0.8))
+
+    money = [name for name in plain.columns if "revenue" in name or "profit" in name]
+    assert len(money) == 14
+    for name in money:
+        assert (taxed[name] / plain[name]).to_list() == pytest.approx([0.8] * plain.height, rel=1e-9), name
+    units = [name for name in plain.columns if "units" in name or name in ("applied", "verdict")]
+    assert taxed.select(units).equals(plain.select(units))
 
 
 def test_interval_of_the_outcome_covers_the_mean_that_it_was_drawn_from():

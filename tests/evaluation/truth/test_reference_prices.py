@@ -233,7 +233,7 @@ def test_elasticity_is_the_slope_of_log_demand(bench):
 
     up, down = price.copy(), price.copy()
     up[p], down[p] = price[p] * np.exp(1e-4), price[p] * np.exp(-1e-4)
-    margin = (bench.market.units_per_choice * (price - bench.market.unit_cost))[p]
+    margin = (bench.market.weight * (price - bench.market.unit_cost))[p]
     sold = [bench.market.cell_profit(x[:, None])[p] / (x[p] - bench.market.unit_cost[p]) * margin for x in (up, down)]
     np.testing.assert_allclose(found[p], (np.log(sold[0]) - np.log(sold[1])) / 2e-4, rtol=1e-6)
 
