@@ -148,7 +148,7 @@ def _version_ledger(in_force: InForce, promise: Promise, log: SalesLog, least_ap
 def _promised(promise: Promise) -> pl.DataFrame:
     """Return group and the measures of a period; group "" is all categories together."""
     rows = _twice(promise.products.select("category_id", *MEASURES))
-    return rows.group_by("group").agg(pl.col(MEASURES).sum()).sort("group")
+    return rows.group_by("group", maintain_order=True).agg(pl.col(MEASURES).sum()).sort("group")
 
 
 def _lines(sales: pl.DataFrame, promise: Promise) -> pl.DataFrame:
@@ -178,7 +178,7 @@ def _twice(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def _sums(lines: pl.DataFrame, is_counted: pl.Expr) -> pl.DataFrame:
-    return lines.filter(is_counted).group_by("group").agg(pl.all().exclude("day").sum())
+    return lines.filter(is_counted).group_by("group", maintain_order=True).agg(pl.all().exclude("day").sum())
 
 
 def _dispersion(lines: pl.DataFrame, group: pl.Series) -> np.ndarray:
@@ -207,7 +207,7 @@ def _drift(
     end = before["period"].max() + timedelta(days=period_days)  # type: ignore[operator]
     sold = (
         lines.filter(pl.col("day") >= start, pl.col("day") < end)
-        .group_by("group", index)
+        .group_by("group", index, maintain_order=True)
         .agg(pl.col("actual_units").sum())
     )
     cells = before.select(index=(pl.col("period") - pl.lit(start)).dt.total_days() // period_days)

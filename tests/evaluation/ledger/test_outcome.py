@@ -76,6 +76,16 @@ def test_interval_covers_the_outcome_about_as_often_as_it_says_where_the_model_i
     assert rows["applied"].to_list() == [1.0] * rows.height
 
 
+def test_one_log_has_one_ledger_in_whatever_order_threads_add_up():
+    log = drawn_log(np.random.default_rng(3), price=1.0137 * PRICE)
+    prices = [log.sales.with_columns(pl.col("price") + 0.01 * k) for k in range(8)]
+    log = log._replace(sales=pl.concat(prices))
+
+    first, *others = (ledger_of([(IN_FORCE, promise())], log, 0.8) for _ in range(40))
+
+    assert all(other.equals(first) for other in others)
+
+
 def test_money_of_the_ledger_is_after_vat():
     log = drawn_log(np.random.default_rng(7))
 
