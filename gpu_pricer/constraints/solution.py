@@ -60,7 +60,7 @@ class Solution:
 class Valuation:
     """What all prices of one problem are valued by for one objective.
 
-    objective [4]: weights of units, revenue, cost and base revenue. stock: the limits per product.
+    objective [5]: weights of SUMS. stock: the limits per product.
     sales_today: the sales at today's prices, in float64.
     """
 
