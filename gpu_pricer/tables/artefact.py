@@ -1,7 +1,8 @@
 """The demand artefact: a directory that any demand model may write and any pricer may read.
 
 It holds demand.json, factors.safetensors, segments.parquet, products.parquet and, optionally, offsets.parquet,
-user_segments.parquet and posterior.parquet. The rows of segments and products are in the order of the factors' rows.
+user_segments.parquet, posterior.parquet and categories.parquet. The rows of segments and products are in the order of
+the factors' rows.
 The folder network/ holds the network that the artefact was exported from, if there is one; `score` never reads it.
 """
 
@@ -26,7 +27,7 @@ from gpu_pricer.tables.replacing import replacing
 from kernels import LARGEST_UTILITY, largest_product
 
 FORMAT_VERSION = 1
-ARTEFACT_TABLES = ("segments", "products", "offsets", "user_segments", "posterior")
+ARTEFACT_TABLES = ("segments", "products", "offsets", "user_segments", "posterior", "categories")
 MOST_VISITS = 1e15
 """The most visits of a segment: sums of more would not be exact, and far more would overflow."""
 LARGEST = LARGEST_UTILITY / 2
@@ -99,6 +100,21 @@ class Posterior(dy.Schema):
     log_deviation = dy.Float32()
 
 
+class DemandCategories(dy.Schema):
+    """One row per category that taught the price response; for people, no price depends on it.
+
+    season: what the season adds to the appeal of all its products in the pricing period, against a mean period, with
+    its 5 % and 95 % quantiles; the appeal holds it already. sensitivity_from_log: how far the log told its products'
+    sensitivities, from 0 (they are those of any category) to 1.
+    """
+
+    category_id = dy.String(primary_key=True)
+    season = dy.Float64()
+    season_low = dy.Float64()
+    season_high = dy.Float64()
+    sensitivity_from_log = dy.Float64(min=0, max=1)
+
+
 @dataclass(frozen=True)
 class DemandInfo:
     """The content of demand.json; dates are ISO strings, pricing_period is the first day that is priced."""
@@ -153,6 +169,7 @@ class DemandArtefact:
     offsets: pl.DataFrame | None = None
     user_segments: pl.DataFrame | None = None
     posterior: pl.DataFrame | None = None
+    categories: pl.DataFrame | None = None
 
     def __post_init__(self) -> None:
         expected = set(FORMS[self.info.form])
@@ -187,7 +204,7 @@ class DemandArtefact:
         """Return a hash of everything that decides a price.
 
         The time and the run that learned the demand are not part of it: equal trainings have equal fingerprints on any
-        machine. Nor is the quantity_sensitivity, which the sensitivity holds already.
+        machine. Nor is the quantity_sensitivity, which the sensitivity holds already, nor are the categories.
         """
         info = {name: value for name, value in asdict(self.info).items() if name not in ("run", "created")}
         digest = hashlib.sha256(json.dumps(info, sort_keys=True).encode())
@@ -246,7 +263,8 @@ def read_artefact(directory: Path) -> DemandArtefact:
             products=products,
             offsets=_read_optional(directory / "offsets.parquet"),
             user_segments=_read_optional(directory / "user_segments.parquet"),
-            posterior=_read_posterior(directory / "posterior.parquet"),
+            posterior=_read_checked(directory / "posterior.parquet", Posterior),
+            categories=_read_checked(directory / "categories.parquet", DemandCategories),
         )
     except ValueError as error:
         raise InputError(f"the demand artefact in {directory} is not valid: {error}; train it again") from error
@@ -323,5 +341,6 @@ def _read_optional(path: Path) -> pl.DataFrame | None:
     return _read_table(path) if path.exists() else None
 
 
-def _read_posterior(path: Path) -> pl.DataFrame | None:
-    return _checked(Posterior, _read_table(path)) if path.exists() else None
+def _read_checked(path: Path, schema: type[dy.Schema]) -> pl.DataFrame | None:
+    """Return an optional table in the schema's types, None without the file; ValueError if it breaks a rule."""
+    return _checked(schema, _read_table(path)) if path.exists() else None

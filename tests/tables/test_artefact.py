@@ -54,6 +54,20 @@ def test_artefact_from_before_the_quantity_sensitivity_stays_readable(tmp_path):
     assert found.products["quantity_sensitivity"].to_list() == [0.0] * found.products.height
 
 
+def test_what_is_known_of_categories_is_kept_and_decides_no_price(tmp_path):
+    known = pl.DataFrame({"category_id": ["c0"], "season": [0.1], "season_low": [0.0], "season_high": [0.2],
+                          "sensitivity_from_log": [0.5]})  # fmt: skip
+    write_artefact(replace(ARTEFACT, categories=known), tmp_path / "demand")
+
+    found = read_artefact(tmp_path / "demand")
+
+    assert found.categories.equals(known)
+    assert found.fingerprint() == ARTEFACT.fingerprint()
+    known.with_columns(sensitivity_from_log=1.5).write_parquet(tmp_path / "demand/categories.parquet")
+    with pytest.raises(InputError, match="sensitivity_from_log"):
+        read_artefact(tmp_path / "demand")
+
+
 @pytest.mark.parametrize("value", [-0.1, float("nan")])
 def test_negative_or_unknown_quantity_sensitivity_is_refused(tmp_path, value):
     products = ARTEFACT.products.with_columns(quantity_sensitivity=pl.lit(value))

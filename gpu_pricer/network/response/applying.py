@@ -8,6 +8,7 @@ import torch
 
 from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.errors import InputError
+from gpu_pricer.network.response.category_outlook import category_outlook
 from gpu_pricer.network.response.controls import EndogeneityConfig
 from gpu_pricer.network.response.fit import Fit, FitConfig, fit_response
 from gpu_pricer.network.response.grid import FLOAT, Grid
@@ -40,6 +41,8 @@ def with_response(
 ) -> DemandArtefact:
     """Return the artefact with the sensitivities of the fits, levels to go with them, and draws of their posterior.
 
+    It also says of each category what season the levels hold, and how far its own sales told its sensitivities.
+
     quantities: the response of the units per choice, None where all purchases are of one unit. Its sensitivity κ adds
     to that of the choices: own elasticities at the reference price are then −(b + κ)(1 − P), where those of units are
     −b(1 − P) − κ; the two differ by κP, which is small where most visits buy another product or none.
@@ -67,7 +70,8 @@ def with_response(
         drawn = draw_deviations(fit, _untaught(fit, artefact.products, taught), config.draws, seed, quantities)
         posterior = posterior_table(artefact.segments["segment_id"], taught, drawn)
     factors = {"appeal": appeal, "sensitivity": sensitivity}
-    return replace(artefact, factors=factors, products=products, posterior=posterior)
+    categories = category_outlook(fit, taught)
+    return replace(artefact, factors=factors, products=products, posterior=posterior, categories=categories)
 
 
 def with_units_of(artefact: DemandArtefact, members: DemandArtefact) -> DemandArtefact:

@@ -1,0 +1,49 @@
+"""What the fit says of whole categories: the season of the period to price, and how far the log told sensitivities."""
+
+from statistics import NormalDist
+
+import polars as pl
+import torch
+from torch import Tensor
+
+from gpu_pricer.network.response.fit import Fit
+from gpu_pricer.network.response.newton import equations
+
+WIDE = NormalDist().inv_cdf(0.95)
+"""Standard deviations of a Gaussian between its median and its 95 % quantile."""
+
+
+def category_outlook(fit: Fit, category_id: list[str]) -> pl.DataFrame:
+    """Return the artefact's table of the fit's categories [G], whose ids are given.
+
+    season: what the period to price adds to the utility of all products of the category, against a mean period of the
+    log; season_low, season_high: its 5 % and 95 % quantiles. The season is forecast by its autoregression, so that what
+    is not known of the last period and what may come after it both widen the interval. sensitivity_from_log: the share
+    by which the log lowers the variance of the log sensitivities of the category's products below that of any product,
+    the mean over products and segments. At 0 they are what all categories have in common.
+    """
+    grid, season, ahead = fit.grid, fit.widths.season, fit.grid.periods_ahead
+    kept = season.persistence ** (2 * ahead)
+    mean = season.forecast(fit.state.season[:, -1], ahead)
+    reach = WIDE * (kept * _last_season_variance(fit) + (1 - kept) * season.spread**2).sqrt()
+    beta = fit.layout.log_sensitivity
+    prior = (fit.widths.product + fit.widths.category)[beta, beta].diagonal()
+    told = 1 - grid.sum_by_category((fit.state.variance / prior).mean(1)) / torch.bincount(grid.category)
+    columns = {
+        "season": mean,
+        "season_low": mean - reach,
+        "season_high": mean + reach,
+        "sensitivity_from_log": told.clamp(0, 1),
+    }
+    ids = pl.Series(category_id, dtype=pl.String)
+    return pl.DataFrame({"category_id": ids} | {name: values.numpy() for name, values in columns.items()})
+
+
+def _last_season_variance(fit: Fit) -> Tensor:
+    """Return the posterior variance of each category's season in the last period, [G]."""
+    grid, variances = fit.grid, []
+    for products, categories in grid.blocks():
+        part, block = grid.part(products, categories), fit.state.part(products, categories)
+        solved = equations(part, fit.counts.part(products, categories), block, fit.widths, fit.layout)
+        variances.append(solved.covariance(fit.state.mu_variance)[:, -1, -1])
+    return torch.cat(variances)
