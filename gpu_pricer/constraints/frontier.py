@@ -142,6 +142,11 @@ def frontier_table(rows: list[dict[str, object]]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=dict.fromkeys(rows[0], pl.Float64))
 
 
+def objective_name(table: pl.DataFrame) -> str:
+    """Return which amount of a frontier's table its objective is: profit, revenue, or `objective` for a mixture."""
+    return next(name for name in ("profit", "revenue", "objective") if table[name].equals(table["objective"]))
+
+
 def _direction(today: np.ndarray, objective: np.ndarray, frontier: Frontier) -> tuple[np.ndarray, float]:
     """Return the weights [5] of more of the measure, or of less of a price index, and its size at today's prices.
 

@@ -9,6 +9,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, FuncFormatter, PercentFormatter
 
+from gpu_pricer.constraints.frontier import objective_name
 from gpu_pricer.evaluation.plots import OURS, THEIRS, figure
 
 RATES = ("margin_rate", "price_index")
@@ -24,7 +25,7 @@ def draw_frontier(path: Path, table: pl.DataFrame, measure: str, currency: str) 
     table: from constraints.frontier.frontier_table: today's row, the policy's row, then the other points.
     """
     today, policy, traced = table.row(0, named=True), table.row(1, named=True), table[1:]
-    objective = next(name for name in ("profit", "revenue", "objective") if table[name].equals(table["objective"]))
+    objective = objective_name(table)
     label = measure.replace("_", " ")
     unit = {"units": "", "margin_rate": ", profit / revenue", "price_index": ", today's prices = 100%"}
     more = "less" if measure == "price_index" else "more"

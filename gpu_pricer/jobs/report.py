@@ -9,20 +9,23 @@ import polars as pl
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from gpu_pricer.constraints.warm_start import CERTIFICATE
-from gpu_pricer.errors import UNREADABLE, InputError, first_line
+from gpu_pricer.constraints.warm_start import CERTIFICATE, STOCK_PRICES
+from gpu_pricer.errors import InputError, first_line
 from gpu_pricer.gates import Evidence, approval_outcome, judge_version, known_metrics
 from gpu_pricer.gates.published import read_published
 from gpu_pricer.jobs.evaluation_files import CALIBRATION
+from gpu_pricer.jobs.frontier import frontier_obstacle, recorded_frontiers, trace_frontier_of
 from gpu_pricer.jobs.outlook import Outlook, outlook_of
+from gpu_pricer.jobs.shop_columns import columns_of_products, has_rivals_in_log, names_of
 from gpu_pricer.jobs.version_sources import compared_version, read_sources, source_paths
 from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
 from gpu_pricer.report.drawn_profit import drawn_intervals
 from gpu_pricer.report.headline import UNKNOWN, Intervals
-from gpu_pricer.report.product_figures import product_names
+from gpu_pricer.report.market_sections import Market
 from gpu_pricer.report.scored import Scored, scored_version
 from gpu_pricer.report.sections import GateRow, Older, Surroundings, report_page
 from gpu_pricer.report.settings import ReportSettings
+from gpu_pricer.report.shop_figures import shop_columns
 from gpu_pricer.tables.price_version import FAIRNESS, PUBLICATION, RECORD, RUN_RECORD, PriceVersion, read_version
 from gpu_pricer.tables.published_table import current_run, published_runs
 from gpu_pricer.tables.replacing import replacing_file
@@ -48,16 +51,26 @@ def main(config: DictConfig) -> dict[str, object]:
 
     Reads   paths.prices          the published version; or the version in paths.shards
             paths.work            metrics.json and calibration.parquet of `evaluate`, summary.json of `prepare`
-            paths.catalog         the columns of report.label, which name products to a person
+            paths.work/frontier   what more of a measure costs around these prices, where that was traced
+            paths.catalog         the columns of report.label, which name products to a person; the stock and the
+                                  competitors' prices, where the policy reads none
     Writes  paths.work/report.html
 
     The page needs no network. It says which numbers are the demand model's own estimates. `run` writes it at its end,
-    also when a gate refuses the version, so that the page says why.
+    also when a gate refuses the version, so that the page says why. With frontier=units (or another measure) the job
+    first traces what more of the measure costs around the version's prices, unless paths.work/frontier has that, and
+    the page shows it from then on.
 
     Example: gpu-pricer report
+             gpu-pricer report frontier=units
              gpu-pricer report paths.shards=prices/tonight report.label=[brand,product_type]
     """
-    return {"page": str(write_report(config, _folder(config)))}
+    folder, frontier = _folder(config), instantiate(config.frontier)
+    if frontier.measure is not None:
+        version = read_version(folder)
+        sources, work = read_sources(config, folder, version), Path(config.paths.work)
+        trace_frontier_of(folder, version, sources, frontier, work, config.backend)
+    return {"page": str(write_report(config, folder))}
 
 
 def write_report(
@@ -121,7 +134,7 @@ def _beside(
         published=published,
         older=_older(config, folder, _replaced(config, published) if against is None else against, against is not None),
         metrics=metrics,
-        bins=_bins(work / CALIBRATION) if metrics else None,
+        bins=_table(work / CALIBRATION) if metrics else None,
         intervals=_intervals(scored, outlook) if is_drawn and outlook is not None else UNKNOWN,
         uniform_profit=None if uniform is None else uniform.profit,
         is_uniform_a_bound=uniform is not None and uniform.is_bound,
@@ -131,6 +144,13 @@ def _beside(
         unpriced=pl.read_parquet(folder / RECORD / "unpriced.parquet"),
         ledger=_ledger(work / LEDGER),
         record=_scoring(work, version),
+        market=Market(
+            frontiers=recorded_frontiers(work, version),
+            frontier_obstacle=frontier_obstacle(version, scored.policy),
+            shop=columns_of_products(config, scored, shop_columns(scored.policy)),
+            stock_prices=_table(folder / RECORD / STOCK_PRICES),
+            has_rivals_in_log=has_rivals_in_log(config),
+        ),
     )
 
 
@@ -138,28 +158,6 @@ def _intervals(scored: Scored, outlook: Outlook) -> Intervals:
     category_id = scored.products["category_id"].rle().struct.field("value")
     draws = posterior_draws(scored.artefact, category_id)
     return Intervals(**drawn_intervals(scored.problem, draws, scored.price), profit=outlook.gain)
-
-
-def names_of(config: DictConfig, scored: Scored) -> pl.DataFrame:
-    """Return product_id and the products' names; InputError for a column that the catalog does not have."""
-    settings: ReportSettings = instantiate(config.report)
-    if not settings.label:
-        return product_names(scored.catalog, [])
-    path = Path(config.paths.catalog)
-    try:
-        columns = pl.read_parquet_schema(path)
-        missing = [name for name in settings.label if name not in columns]
-        if missing:
-            raise InputError(
-                f"report.label must name columns of {path}, found {', '.join(missing)} but only {', '.join(columns)}: "
-                "mend it, or set report.label=[]"
-            )
-        return product_names(pl.read_parquet(path, columns=["product_id", *settings.label]), settings.label)
-    except UNREADABLE as error:
-        raise InputError(
-            f"{path} must hold the columns of report.label, found: {first_line(error)}: set paths.catalog or "
-            "report.label=[]"
-        ) from error
 
 
 def _gates(config: DictConfig, folder: Path, version: PriceVersion) -> list[GateRow]:
@@ -217,7 +215,8 @@ def _ledger(path: Path) -> list[dict[str, Any]]:
     return pl.read_parquet(path).filter(pl.col("category_id").is_null()).tail(MOST_PROMISES).to_dicts()
 
 
-def _bins(path: Path) -> pl.DataFrame | None:
+def _table(path: Path) -> pl.DataFrame | None:
+    """Return a table, None without the file."""
     return pl.read_parquet(path) if path.is_file() else None
 
 

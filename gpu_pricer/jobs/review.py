@@ -15,8 +15,8 @@ from gpu_pricer.gates import publisher
 from gpu_pricer.jobs.decided_version import base_run, write_decided_version
 from gpu_pricer.jobs.last_scored import last_scored, remember_scored
 from gpu_pricer.jobs.new_version import completion_from, finished_or_absent
-from gpu_pricer.jobs.report import names_of
 from gpu_pricer.jobs.repriced_version import Base
+from gpu_pricer.jobs.shop_columns import names_of
 from gpu_pricer.jobs.version_sources import read_sources, source_paths
 from gpu_pricer.policy.decided_policy import decided_policy
 from gpu_pricer.report.scored import scored_version

@@ -13,7 +13,7 @@ INK, MUTED, ACCENT, WARM, BAND, GRID = (f"var(--{name})" for name in ("ink", "mu
 TICKS = 5
 PLAIN = ",~f"
 """d3's format without trailing zeros: two different ticks never get the same label."""
-FORMATS = dict.fromkeys(("price", "cost"), ",.2~f") | dict.fromkeys(
+FORMATS = dict.fromkeys(("price", "cost", "x", "y"), ",.2~f") | dict.fromkeys(
     ("units", "percent", "value", "low", "high", "predicted", "bought"), ",.4~r"
 )
 """d3's formats of numbers in tooltips, by field."""
@@ -101,6 +101,33 @@ def intervals(rows: list[dict], title: str, names: tuple[str, str]) -> dict[str,
     )  # fmt: skip
     count = len({row["name"] for row in rows})
     return _finished(alt.layer(rule, point), 40 + 30 * count)
+
+
+def frontier(points: list[dict], marks: list[dict], titles: tuple[str, str]) -> dict[str, Any]:
+    """Return the chart of a frontier with prices marked on it, from FrontierFigures; titles: of x and of y."""
+    x = alt.X("x:Q", title=titles[0], scale=alt.Scale(zero=False), axis=_axis())
+    y = alt.Y("y:Q", title=titles[1], scale=alt.Scale(zero=False), axis=_axis())
+    tips = {"x": titles[0], "y": titles[1]}
+    line = alt.Chart(alt.Data(values=points)).mark_line(
+        color=ACCENT, strokeWidth=2.5, point=alt.OverlayMarkDef(color=ACCENT, filled=True, size=35)
+    ).encode(x=x, y=y, tooltip=_tips({**tips, "cost": "One more costs"}))  # fmt: skip
+    names = [mark["what"] for mark in marks]
+    mark = alt.Chart(alt.Data(values=marks)).mark_point(filled=True, size=130, opacity=1).encode(
+        x=x,
+        y=y,
+        color=alt.Color(
+            "what:N", title=None, scale=alt.Scale(domain=names, range=[MUTED, WARM]), legend=alt.Legend(orient="top")
+        ),
+        tooltip=_tips({"what": "", **tips}),
+    )  # fmt: skip
+    return _finished(alt.layer(line, mark), 280)
+
+
+def cover_bars(cover: pl.DataFrame) -> dict[str, Any]:
+    """Return the chart of how long the stock of products lasts, from StockFigures.cover."""
+    return _bars(
+        cover, "words", "percent", "Share of the products with stock, in %", alt.value(ACCENT), {"products": "Products"}
+    )
 
 
 def calibration(bins: pl.DataFrame) -> dict[str, Any]:

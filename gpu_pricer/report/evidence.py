@@ -1,6 +1,6 @@
 """What speaks for the demand model: its scores beside its rivals', its calibration, and its elasticities."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -24,12 +24,16 @@ OURS, THE_LOGS = "Model, with the 90 % interval", "Sales log alone, with its 90 
 def model_rows(metrics: dict[str, Any]) -> list[dict[str, str]]:
     """Return a row per model that the held-out sales judge: its name, its scores as text, and a verdict in words.
 
-    Where baselines are judged on a sample of the held-out offers, so is the network beside them.
+    Where baselines are judged on a sample of the held-out offers, so is the network beside them; metrics that an
+    earlier program wrote have its scores on all of them only.
     """
     if "test" not in metrics:
         return []
     rivals = metrics.get("baselines", {})
-    judged = {"network": next((block["ours"] for block in rivals.values()), metrics["test"]), **rivals}
+    judged = {
+        "network": next((block["ours"] for block in rivals.values() if "ours" in block), metrics["test"]),
+        **rivals,
+    }
     rows = []
     for name, block in judged.items():
         scores = {title: number(block.get(score), 4) for score, title in SCORES.items()}
@@ -65,6 +69,38 @@ def elasticity_rows(metrics: dict[str, Any]) -> list[dict[str, Any]]:
             ends = (row["low"], row["high"])
             rows.append({"name": name, "which": THE_LOGS, "value": row["observed"], "low": ends[0], "high": ends[1]})
     return rows
+
+
+class ToldByLog(NamedTuple):
+    """Whence the price response of the categories on the shelf is known.
+
+    own: categories whose own sales told more than half of it; borrowed: others, which have more of it from what all
+    categories have in common; untaught: those that taught nothing. units: the share of a period's units in `own`.
+    """
+
+    own: int
+    borrowed: int
+    untaught: int
+    units: float | None
+
+
+def told_by_log(categories: pl.DataFrame | None, rows: pl.DataFrame) -> ToldByLog | None:
+    """Return whence the price response of the categories is known, None where the artefact does not say.
+
+    categories: of the artefact. rows: product_figures.
+    """
+    if categories is None:
+        return None
+    sold = rows.group_by("category_id").agg(pl.col("units").sum())
+    found = sold.join(categories.select("category_id", told="sensitivity_from_log"), on="category_id", how="left")
+    is_own = pl.col("told") > 0.5
+    total = float(found["units"].sum())
+    return ToldByLog(
+        own=found.filter(is_own).height,
+        borrowed=found.filter(~is_own).height,
+        untaught=found["told"].null_count(),
+        units=float(found.filter(is_own)["units"].sum()) / total if total > 0 else None,
+    )
 
 
 def calibration_rates(bins: pl.DataFrame) -> pl.DataFrame:

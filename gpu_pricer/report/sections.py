@@ -1,5 +1,6 @@
 """Everything that the templates read, section by section, from a scored version and what lies beside it."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ from gpu_pricer.report import charts, evidence
 from gpu_pricer.report.comparison import changes_against
 from gpu_pricer.report.demand_figures import demand_figures
 from gpu_pricer.report.headline import Intervals, head_figures
+from gpu_pricer.report.market_sections import Market, market_charts, market_sections
 from gpu_pricer.report.movers import top_movers
 from gpu_pricer.report.packing import pack
 from gpu_pricer.report.page import render_page
@@ -18,6 +20,7 @@ from gpu_pricer.report.rules import limits_of, rule_costs_of, rules_that_bind
 from gpu_pricer.report.scored import Scored
 from gpu_pricer.report.segment_figures import segment_figures
 from gpu_pricer.report.settings import ReportSettings
+from gpu_pricer.report.shop_figures import with_shop_figures
 from gpu_pricer.tables.version_comparison import Compared
 
 MOST_EXAMPLES = 5
@@ -53,7 +56,7 @@ class Surroundings(NamedTuple):
     bins: of the calibration, None without. intervals, uniform_profit: of the outlook, the latter the profit of one
     price list, at most if is_uniform_a_bound, None where it is not known. certificate, audit, summary (of prepare),
     unpriced: as their files say. ledger: its rows of whole versions, oldest first. record: run.json of score, {}
-    without.
+    without. market: the frontiers, the stock and the competitors.
     """
 
     names: pl.DataFrame
@@ -71,20 +74,24 @@ class Surroundings(NamedTuple):
     unpriced: pl.DataFrame
     ledger: list[dict[str, Any]]
     record: dict[str, Any]
+    market: Market
 
 
 def report_page(scored: Scored, beside: Surroundings, settings: ReportSettings) -> str:
     """Return the report as one HTML page."""
     demand = demand_figures(scored.problem, scored.price, scored.support)
     rows = product_figures(scored, demand, beside.names)
+    rows = with_shop_figures(rows, beside.market.shop, scored.policy, scored.artefact.info.period_days)
     movers, segments = top_movers(scored, rows, settings.movers), segment_figures(scored, demand)
     rules, costs = rules_that_bind(scored), rule_costs_of(beside.certificate)
     table = table_columns_of(scored, rows, demand, TableLimits(settings.products, settings.cells))
+    around = market_sections(scored, beside.market, beside.certificate, rows, settings.movers)
     older = None
     if beside.older is not None:
         older = changes_against(beside.older.after, beside.older.before, rows, settings.movers)
     sections = {
         **beside._asdict(),
+        **around._asdict(),
         "version": scored.version,
         "info": scored.artefact.info,
         "currency": scored.version.currency,
@@ -98,10 +105,14 @@ def report_page(scored: Scored, beside: Surroundings, settings: ReportSettings) 
         "limits": limits_of(beside.certificate),
         "segments": segments.to_dicts(),
         "models": evidence.model_rows(beside.metrics),
+        "folder": shlex.quote(str(scored.folder)),
+        "competitor_rules": scored.policy.bounds.has_competitor,
+        "told": evidence.told_by_log(scored.artefact.categories, rows),
         "products": {"shown": min(rows.height, settings.products), "on_shelf": rows.height},
         "quality": _quality(scored, beside, rows),
     }
     drawn = _charts(rows, rules, costs, beside, scored.version.currency)
+    drawn |= market_charts(around, scored.version.currency)
     return render_page(sections | {"drawn": list(drawn)}, drawn | {"curve": charts.demand_curve()}, pack(table))
 
 

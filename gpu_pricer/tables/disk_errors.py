@@ -3,7 +3,7 @@
 import errno
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def disk_errors(path: Path) -> Iterator[Path]:
         raise OSError(number, reason, str(path)) from error
 
 
-def write_table(table: pl.DataFrame, path: Path) -> None:
-    """Write the table as a Parquet file; raise OSError where the disk refuses that."""
+def write_table(table: pl.DataFrame, path: Path, metadata: Mapping[str, str] | None = None) -> None:
+    """Write the table as a Parquet file with metadata of its own; raise OSError where the disk refuses that."""
     with disk_errors(path):
-        table.write_parquet(path)
+        table.write_parquet(path, metadata=None if metadata is None else dict(metadata))

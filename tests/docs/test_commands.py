@@ -8,6 +8,7 @@ import importlib
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -258,16 +259,34 @@ def test_commands_of_a_page_run_one_after_the_other(page, job, printed_help, sho
     assert "\n".join(filter(None, found)) == ""
 
 
+READERS = [block.text for page in PAGES for block in fences(page) if block.language == "python"]
+SPARK = "pyspark"
+
+
 def test_python_of_a_page_runs_where_prices_are_published(shop, monkeypatch):
     monkeypatch.chdir(shop)
-    blocks = [block.text for page in PAGES for block in fences(page) if block.language == "python"]
+    blocks = [block for block in READERS if SPARK not in block]
 
     for block in blocks:
-        names = {}
-        exec(block, names)
-
-        assert len(names["prices"]) == pl.scan_delta("prices").collect().height
+        assert prices_read_by(block) == pl.scan_delta("prices").collect().height
     assert len(blocks) > 1
+
+
+def test_spark_reads_what_is_published(shop, monkeypatch):
+    pytest.importorskip("pyspark", reason="needs pyspark, which is 0.5 GB: pip install pyspark")
+    if shutil.which("java") is None:
+        pytest.skip("needs Java: apt-get install default-jre-headless")
+    monkeypatch.chdir(shop)
+    (block,) = (block for block in READERS if SPARK in block)
+
+    assert prices_read_by(block) == pl.scan_delta("prices").collect().height
+
+
+def prices_read_by(block):
+    """How many rows the prices have that a page's reader reads."""
+    names = {}
+    exec(block, names)
+    return len(names["prices"])
 
 
 SETTING = re.compile(r"[+]?[a-z_]+(\.\w+)*=\S+")

@@ -13,17 +13,30 @@ from tests.markets import catalog_of, small_artefact, with_posterior
 from tests.shops import run_job
 
 HOSTILE = "</script><img src=x onerror=\"document.title='taken'\">"
+SEASON = np.array([-0.4, -0.1, 0.0, 0.1, 0.3])
 ARTEFACT = replace(
     with_posterior(small_artefact(61, segments=4, products=30, categories=5), 0.2),
+    categories=pl.DataFrame(
+        {
+            "category_id": [f"c{k}" for k in range(5)],
+            "season": SEASON,
+            "season_low": SEASON - 0.2,
+            "season_high": SEASON + 0.2,
+            "sensitivity_from_log": [0.9, 0.7, 0.6, 0.3, 0.0],
+        }
+    ),
     user_segments=pl.DataFrame({"user_id": np.arange(80), "segment_id": [f"s{k % 4}" for k in range(80)]}),
 )
 ASSUMED = pl.when(pl.int_range(pl.len()) % 9 == 0).then(pl.lit("assumed")).otherwise(pl.lit("given"))
 CATALOG = catalog_of(ARTEFACT).with_columns(
     title=pl.lit(HOSTILE + " ") + pl.col("product_id"),
     cost_source=ASSUMED,
+    stock=pl.when(pl.int_range(pl.len()) % 3 > 0).then(8.0 * (1 + pl.int_range(pl.len()) % 5)),
+    competitor_price=pl.when(pl.int_range(pl.len()) % 4 > 0).then(pl.col("price") * 0.97),
 )
 UNKNOWN = CATALOG.head(1).with_columns(product_id=pl.lit("unheard"), category_id=pl.lit("<b>none</b>"))
 VOLUME = "+policy.constraints.volume={measure: units, at_least: 1.0, relative_to: current_prices}"
+STOCK = "+policy.constraints.stock={measure: units, at_most: stock, per: product_id}"
 SETTINGS = (VOLUME, "score.details=[parts]", "data.protected=[age]", "data.label=[title]", "backend=cpu")
 FREE = ("publish.gates.max_share_moved=1", "publish.gates.max_mean_move=1")
 
@@ -49,8 +62,14 @@ def report_shop(tmp_path_factory):
     assert run_job(folder, "publish", "data.protected=[]", *FREE) == 0
     assert run_job(folder, "score", *SETTINGS, "score.leave_one_out=true", "paths.shards=prices/two") == 0
     assert run_job(folder, "publish", *SETTINGS, *FREE) == 0
-    assert run_job(folder, "report", *SETTINGS) == 0
+    assert run_job(folder, "report", *SETTINGS, "frontier=units", "frontier.points=4") == 0
     page = (folder / "work/report.html").read_text()
-    refused = (*SETTINGS, "run.steps=[score,publish]", "paths.shards=prices/three", "publish.gates.max_share_moved=0")
+    refused = (
+        *SETTINGS,
+        STOCK,
+        "run.steps=[score,publish]",
+        "paths.shards=prices/three",
+        "publish.gates.max_share_moved=0",
+    )
     assert run_job(folder, "run", *refused) == 3
     return Shop(folder, page, (folder / "work/report.html").read_text())

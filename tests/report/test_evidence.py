@@ -48,6 +48,12 @@ def test_the_model_and_its_rivals_are_judged_on_the_same_offers():
     assert model_rows({"test": METRICS["test"]})[0]["Log loss"] == "0.2000"
 
 
+def test_metrics_of_an_earlier_program_have_no_scores_on_the_rivals_sample():
+    old = {"test": METRICS["test"], "baselines": {"logit": SCORES}}
+
+    assert [row["Log loss"] for row in model_rows(old)] == ["0.2000", "0.1000"]
+
+
 def test_elasticities_that_the_log_identifies_come_first_with_both_intervals():
     rows = elasticity_rows(METRICS)
 

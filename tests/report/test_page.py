@@ -1,14 +1,17 @@
 """The page holds everything itself, escapes what users' data say, and tells why a gate refuses."""
 
 import base64
+import dataclasses
 import gzip
 import json
 import re
 
 import numpy as np
+import polars as pl
 import pytest
 
 from gpu_pricer.gates import GATES
+from gpu_pricer.jobs.frontier import recorded_frontiers
 from gpu_pricer.report.movers import reason_of
 from gpu_pricer.report.packing import TYPES, pack
 from gpu_pricer.report.page import script_json
@@ -26,6 +29,7 @@ from gpu_pricer.report.words import (
     rule_words,
 )  # fmt: skip
 from gpu_pricer.tables.price_table import BINDINGS, RULES
+from gpu_pricer.tables.price_version import read_version
 from tests.report.conftest import CATALOG, FREE, HOSTILE, SETTINGS, run_job
 
 
@@ -113,6 +117,47 @@ def test_page_says_what_is_an_estimate_and_who_published(report_shop):
     assert "neither the product nor a fallback of its category" in text
 
 
+def text_of(page, section):
+    """The words of one section, with single spaces."""
+    found = re.search(rf'<section id="{section}".*?</section>', page, re.DOTALL)[0]
+    return " ".join(re.sub(r"<[^>]*>", " ", found).split())
+
+
+def test_page_tells_the_frontier_the_stock_the_competitor_and_the_season(report_shop):
+    frontier, stock, market, evidence = (
+        text_of(report_shop.page, name) for name in ("frontier", "stock", "market", "evidence")
+    )
+    specs = json.loads(script_of(report_shop.page, "charts"))
+    found = unpacked(script_of(report_shop.page, "packed"))
+
+    assert "Profit against units" in frontier
+    assert {"frontier-units", "cover", "season"} <= {*specs}
+    assert "The policy does not look at the stock" in stock
+    limited = text_of(report_shop.refused, "stock")
+    assert re.search(r"\(limit stock\): it raises the prices of [1-9]\d* of \d+ products", limited)
+    assert "One more earns" in limited
+    assert re.search(r"Of \d+ products on the shelf a competitor's price is known", market)
+    assert "wholly above a mean period in 1 of 5 categories, and wholly below in 1." in market
+    assert "in 3 categories whose own sales told more than half" in evidence
+    known = dict(CATALOG.select("product_id", "stock").drop_nulls().iter_rows())
+    assert [known.get(name) for name in found["id"]] == [None if np.isnan(x) else x for x in found["stock"]]
+
+
+def test_page_without_a_frontier_says_how_to_get_it(report_shop):
+    assert "gpu-pricer report paths.shards=prices/three frontier=units finds" in text_of(
+        report_shop.refused, "frontier"
+    )
+
+
+def test_frontier_of_other_sources_is_not_shown(report_shop):
+    folder, path = report_shop.folder, "work/frontier/units.parquet"
+    version = read_version(folder / "prices/two")
+
+    assert recorded_frontiers(folder / "work", version).keys() == {"units"}
+    assert recorded_frontiers(folder / "work", dataclasses.replace(version, policy="another")) == {}
+    assert pl.read_parquet(folder / path).height == 5
+
+
 def test_page_of_a_refused_version_says_which_gate_and_that_readers_see_the_last_version(report_shop):
     page = report_shop.refused
 
@@ -137,6 +182,7 @@ def test_report_leaves_the_seal_of_the_version_whole(report_shop):
         (("report.label=[colour]",), "report.label must name columns of"),
         (("paths.prices=nowhere",), "paths.prices must hold a published version to report on"),
         (("report.movers=0",), "report.movers"),
+        (("frontier=profit",), "frontier must be another measure than the policy's objective, found profit"),
     ],
 )
 def test_what_the_user_can_mend_is_one_line(report_shop, capsys, arguments, said):
