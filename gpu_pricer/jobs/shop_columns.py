@@ -54,7 +54,8 @@ def columns_of_products(config: DictConfig, scored: Scored, names: list[str]) ->
         added = pl.read_parquet(path, columns=["product_id", *further])
     except UNREADABLE as error:
         raise InputError(f"{path} must be a whole Parquet file, found: {first_line(error)}: mend it") from error
-    added = added.with_columns(pl.col(further).cast(pl.Float64))
+    same_ids = pl.col("product_id").cast(table.schema["product_id"], strict=False)
+    added = added.with_columns(same_ids, pl.col(further).cast(pl.Float64))
     return table.join(added, on="product_id", how="left", maintain_order="left")
 
 

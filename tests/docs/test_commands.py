@@ -268,7 +268,7 @@ def test_python_of_a_page_runs_where_prices_are_published(shop, monkeypatch):
     blocks = [block for block in READERS if SPARK not in block]
 
     for block in blocks:
-        assert prices_read_by(block) == pl.scan_delta("prices").collect().height
+        assert len(read_by(block)["prices"]) == pl.scan_delta("prices").collect().height
     assert len(blocks) > 1
 
 
@@ -279,14 +279,17 @@ def test_spark_reads_what_is_published(shop, monkeypatch):
     monkeypatch.chdir(shop)
     (block,) = (block for block in READERS if SPARK in block)
 
-    assert prices_read_by(block) == pl.scan_delta("prices").collect().height
+    found = read_by(block)
+
+    assert found["prices"].count() == pl.scan_delta("prices").collect().height
+    found["spark"].stop()
 
 
-def prices_read_by(block):
-    """How many rows the prices have that a page's reader reads."""
+def read_by(block):
+    """What a page's reader leaves, by name."""
     names = {}
     exec(block, names)
-    return len(names["prices"])
+    return names
 
 
 SETTING = re.compile(r"[+]?[a-z_]+(\.\w+)*=\S+")

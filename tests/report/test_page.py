@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from gpu_pricer.gates import GATES
-from gpu_pricer.jobs.frontier import recorded_frontiers
+from gpu_pricer.jobs.frontier import frontier_obstacle, recorded_frontiers
 from gpu_pricer.report.movers import reason_of
 from gpu_pricer.report.packing import TYPES, pack
 from gpu_pricer.report.page import script_json
@@ -30,6 +30,7 @@ from gpu_pricer.report.words import (
 )  # fmt: skip
 from gpu_pricer.tables.price_table import BINDINGS, RULES
 from gpu_pricer.tables.price_version import read_version
+from tests.markets import USUAL, a_policy
 from tests.report.conftest import CATALOG, FREE, HOSTILE, SETTINGS, run_job
 
 
@@ -156,6 +157,17 @@ def test_frontier_of_other_sources_is_not_shown(report_shop):
     assert recorded_frontiers(folder / "work", version).keys() == {"units"}
     assert recorded_frontiers(folder / "work", dataclasses.replace(version, policy="another")) == {}
     assert pl.read_parquet(folder / path).height == 5
+
+
+def test_no_frontier_lies_around_prices_that_rules_tie_together_or_that_draws_made(report_shop):
+    version = read_version(report_shop.folder / "prices/two")
+    tied = a_policy(bounds=dataclasses.replace(USUAL, max_segment_ratio=1.0))
+
+    assert frontier_obstacle(version, a_policy()) is None
+    assert frontier_obstacle(version, tied) == "the rule max_segment_ratio ties prices together"
+    assert "uncertainty=posterior" in frontier_obstacle(
+        dataclasses.replace(version, uncertainty="posterior"), a_policy()
+    )
 
 
 def test_page_of_a_refused_version_says_which_gate_and_that_readers_see_the_last_version(report_shop):
