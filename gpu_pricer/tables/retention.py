@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,21 +59,37 @@ def removable(prices: Path, retention: Retention) -> list[str]:
     if current is None:
         return []
     now = _now(prices)
-    kept = {*list(runs)[-retention.keep :], current}
-    stale = {run for run in runs if now - _replaced_at(prices, run, runs) >= 3600 * retention.hours} - kept
-    entries = [path for path in prices.iterdir() if path.name not in kept]
-    oldest_kept = min((_last_write(prices / run) for run in kept if (prices / run).exists()), default=0.0)
-    idle_since = min(oldest_kept, now - IDLE_SECONDS)
-    names = []
-    for path in entries:
-        is_leftover = path.name not in runs and LEFTOVER.fullmatch(path.name) and _last_write(path) < idle_since
-        is_stale = path.name in stale and not path.is_symlink()
-        if (is_stale or is_leftover) and not is_locked(path / LOCK):
-            names.append(path.name)
-    staged = (path for path in (prices / "_delta_log").iterdir() if STAGED.fullmatch(path.name))
+    written = {path.name: _last_write(path) for path in prices.iterdir()}
+    names = [
+        name
+        for name in outdated(runs, current, retention, written, lambda run: _replaced_at(prices, run, runs), now)
+        if not (name in runs and (prices / name).is_symlink()) and not is_locked(prices / name / LOCK)
+    ]
+    staged = (path for path in (prices / "_delta_log").glob("*") if STAGED.fullmatch(path.name))
     unneeded = unneeded_artefacts(prices, without=names)
     old = [path for path in (*staged, *unneeded) if _last_write(path) < now - IDLE_SECONDS]
     return sorted([*names, *(str(path.relative_to(prices)) for path in old)])
+
+
+def outdated(
+    runs: Collection[str],
+    current: str,
+    retention: Retention,
+    written: Mapping[str, float],
+    replaced_at: Callable[[str], float],
+    now: float,
+) -> list[str]:
+    """Return the names of old versions, and of leftovers of dead runs, by the rule that `removable` states.
+
+    runs: that were published, oldest first. written: when anything below each name was last written, in seconds.
+    replaced_at: the time at which the version after a run was committed.
+    """
+    kept = {*list(runs)[-retention.keep :], current}
+    stale = {run for run in runs if now - replaced_at(run) >= 3600 * retention.hours} - kept
+    oldest_kept = min((written[run] for run in kept if run in written), default=0.0)
+    idle_since = min(oldest_kept, now - IDLE_SECONDS)
+    leftovers = {name for name in written if LEFTOVER.fullmatch(name) and written[name] < idle_since} - {*runs}
+    return [name for name in written if name in stale | leftovers]
 
 
 def _replaced_at(prices: Path, run: str, runs: dict[str, int]) -> float:
