@@ -1,6 +1,7 @@
 # make prices   a published price table for the example catalog, from nothing
 # make test     everything that needs no GPU: lint, types, import floors, dependencies, tests, simulator
 # make bill     bill_of_materials.json: every installed distribution, its version and where it came from
+# make s3-server   the S3 server of tests/stores, in .venv/s3-server
 # make requirements   pins with hashes for the image, from the ranges and constraints.txt; needs uv and the registry
 PYTHON ?= python3
 BIN := .venv/bin
@@ -11,7 +12,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt
 COMPILE = uv pip compile --quiet --generate-hashes --no-annotate --custom-compile-command "make requirements" \
 	--python-version 3.12 --python-platform x86_64-manylinux_2_39
 
-.PHONY: prices test lint bill requirements clean
+.PHONY: prices test lint bill requirements s3-server clean
 
 prices: .venv/prices
 	$(BIN)/gpu-pricer run
@@ -32,8 +33,16 @@ bill: .venv/dev
 
 requirements:
 	$(COMPILE) requirements/build.in --output-file requirements/build.txt
+	$(COMPILE) requirements/s3-server.in --output-file requirements/s3-server.txt
 	$(COMPILE) pyproject.toml requirements/image.in --extra example --extra baselines --extra cuda12 \
 		--constraint constraints.txt --constraint requirements/build.txt --output-file requirements/image.txt
+
+s3-server: .venv/s3-server/bin/flask
+
+.venv/s3-server/bin/flask: .venv/bin/python requirements/s3-server.txt
+	$(BIN)/python -m venv .venv/s3-server
+	.venv/s3-server/bin/python -m pip install --quiet --require-hashes --requirement requirements/s3-server.txt
+	touch $@
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'

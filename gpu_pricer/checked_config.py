@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from omegaconf import DictConfig, OmegaConf
 
 from gpu_pricer.errors import InputError
+from gpu_pricer.jobs.local_copies import STORED, STORED_AS
+from gpu_pricer.tables.stores.address import SCHEMES, is_address, parse_address
 
 ADDRESSES = ("product", "segment", "logger.store")
 """The keys whose values may look like the address of an object store: ids, and the address of a logger's server."""
@@ -23,11 +25,15 @@ def checked_config(config: DictConfig) -> DictConfig:
     for name, value in config.paths.items():
         if not (isinstance(value, str) and value) and not (name in OPTIONAL_PATHS and value is None):
             raise InputError(f"paths.{name} must be a path, found {value!r}: set paths.{name}=PATH")
+    stored = [str(OmegaConf.select(config, key)) for key in STORED]
     for key, text in _texts(OmegaConf.to_container(config, resolve=True)):
-        if key not in ADDRESSES and URL.match(text):
+        if key in STORED_AS and text in stored and is_address(text):
+            parse_address(text)
+        elif key not in ADDRESSES and URL.match(text):
+            stores = f", or at an address that begins with {SCHEMES}" if key in STORED else ""
             raise InputError(
-                f"{key} must lie in a folder of this machine, found {text!r}: mount the object store or copy its "
-                f"files, and set {key}=PATH"
+                f"{key} must lie in a folder of this machine{stores}, found {text!r}: mount the object store or copy "
+                f"its files, and set {key}=PATH"
             )
     return config
 

@@ -22,6 +22,7 @@ from gpu_pricer.pricing.problem.matching import match_products
 from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem, problem_of
 from gpu_pricer.tables.artefact import DemandArtefact
+from gpu_pricer.tables.price_store import bring_version
 from gpu_pricer.tables.price_table import CENTS, PARTS, VAT_PART, part_names, scan_cells, scan_prices
 from gpu_pricer.tables.price_version import RECORD, RUN_RECORD, PriceVersion, read_version
 from gpu_pricer.tables.published_table import current_run
@@ -96,7 +97,7 @@ def main(config: DictConfig) -> None:
     if origin.lagrangian is not None:
         lines += ["", *_limits(origin, origin.lagrangian, folder, cell, found)]
     if config.explain.against is not None:
-        older = Path(config.paths.prices) / str(config.explain.against)
+        older = bring_version(Path(config.paths.prices), str(config.explain.against))
         lines += ["", *_changes(older, folder, origin.problem, cell)]
     print("\n".join(lines))
 
@@ -105,7 +106,7 @@ def _version(config: DictConfig) -> Path:
     """Return the folder of the version to explain: explain.version, else paths.shards, else the published one."""
     prices = Path(config.paths.prices)
     if config.explain.version is not None:
-        return prices / str(config.explain.version)
+        return bring_version(prices, str(config.explain.version))
     if config.paths.shards is not None:
         return Path(config.paths.shards)
     run = current_run(prices)

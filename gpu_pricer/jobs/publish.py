@@ -35,17 +35,18 @@ from gpu_pricer.jobs.priced_catalog import pricing_day
 from gpu_pricer.tables.decisions import read_decided, write_decided
 from gpu_pricer.tables.kept_artefacts import bring_artefact
 from gpu_pricer.tables.locking import locked
+from gpu_pricer.tables.price_store import bring_version, store_of
 from gpu_pricer.tables.price_version import APPROVALS, LOCK, RUN_RECORD, PriceVersion, read_version
 from gpu_pricer.tables.promises import DAY, keep_promise
 from gpu_pricer.tables.published_table import current_run, open_table, published_runs, run_of
 from gpu_pricer.tables.publishing import (
     bring_inside,
     commit_version,
-    point_current,
     require_name,
 )
-from gpu_pricer.tables.retention import Retention, remove_old_versions
+from gpu_pricer.tables.retention import Retention
 from gpu_pricer.tables.seal import require_sealed
+from gpu_pricer.tables.stores.local_copy import shown
 from gpu_pricer.tables.whatif_mark import require_no_whatif
 
 log = logging.getLogger(__name__)
@@ -171,8 +172,10 @@ def publish(
     require_name(folder, read_version(folder))
     require_no_whatif(folder)
     with locked(prices / PUBLISHING, "publish"), locked(folder / LOCK, "be published"):
-        table, version = open_table(prices), read_version(folder)
+        store, table, version = store_of(prices), open_table(prices), read_version(folder)
         current = run_of(table, prices)
+        if current is not None:
+            bring_version(prices, current)
         if version.run == current and read_version(prices / current) == version:
             log.info("%s is the current version already", folder)
             return current if publication.dry_run else _follow(prices, publication)
@@ -189,6 +192,7 @@ def publish(
         if publication.dry_run:
             print(_preview(version.run, current, version.totals(), outcomes))
             return current or ""
+        bring_version(prices, version.run)
         inside = bring_inside(folder, prices, version)
         if not bring_artefact(folder.parent, prices, version.artefact):
             log.warning("%s has no copy of its artefact: its prices are explained only beside paths.demand", folder)
@@ -201,11 +205,12 @@ def publish(
                 "what %s promises is not kept: it needs score.layout=long, a copy of its demand, and sales", version.run
             )
         told = {**_notes(version, outcomes, publication.reason), **_decisions(approved.decided), **notes}
+        store.send(table, inside, version)
         with held_back():  # a signal between the two would leave readers of the link with the old version
             number = commit_version(prices, table, inside, version, files, told)
-            log.info("published %s as version %d of %s", version.run, number, prices)
+            log.info("published %s as version %d of %s", version.run, number, shown(prices))
             with suppress(OSError, InputError, DeltaError):  # tried again below, where a failure is said
-                point_current(prices)
+                store.point()
         try:
             return _follow(prices, publication)
         except (OSError, InputError, DeltaError) as error:
@@ -215,17 +220,18 @@ def publish(
 
 
 def _follow(prices: Path, publication: Publication) -> str:
-    """Point the link at the current version, remove old versions, and return the current run."""
-    run = point_current(prices)
-    for name in remove_old_versions(prices, Retention(publication.keep, publication.keep_hours)):
-        log.info("removed %s", prices / name)
+    """Point readers at the current version, remove old versions, and return the current run."""
+    store = store_of(prices)
+    run = store.point()
+    for name in store.remove_old(Retention(publication.keep, publication.keep_hours)):
+        log.info("removed %s/%s", shown(prices), name)
     return str(run)
 
 
 def _published(prices: Path, current: str | None, gates: Gates) -> Published | None:
     """Return the version to compare with, None before the first publication or where no gate compares."""
     if current is None:
-        log.info("%s has no published version to compare with", prices)
+        log.info("%s has no published version to compare with", shown(prices))
     return read_published(prices, current) if current is not None and gates.has_comparison else None
 
 

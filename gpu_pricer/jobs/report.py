@@ -26,6 +26,7 @@ from gpu_pricer.report.scored import Scored, scored_version
 from gpu_pricer.report.sections import GateRow, Older, Surroundings, report_page
 from gpu_pricer.report.settings import ReportSettings
 from gpu_pricer.report.shop_figures import shop_columns
+from gpu_pricer.tables.price_store import bring_version
 from gpu_pricer.tables.price_version import FAIRNESS, PUBLICATION, RECORD, RUN_RECORD, PriceVersion, read_version
 from gpu_pricer.tables.published_table import current_run, published_runs
 from gpu_pricer.tables.replacing import replacing_file
@@ -186,7 +187,7 @@ def _replaced(config: DictConfig, published: dict[str, Any] | None) -> Path | No
     """Return the folder of the version that this one replaced or would replace, None if it is not there any more."""
     prices = Path(config.paths.prices)
     run = current_run(prices) if published is None else published["replaces"]
-    return prices / run if run is not None and any((prices / run).glob("*.parquet")) else None
+    return prices / run if run is not None and any(bring_version(prices, run).glob("*.parquet")) else None
 
 
 def _older(config: DictConfig, folder: Path, older: Path | None, is_chosen: bool) -> Older | None:

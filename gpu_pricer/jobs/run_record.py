@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.jobs.cost import core_seconds, cost_of_prices
+from gpu_pricer.jobs.local_copies import with_local_copies
 from gpu_pricer.jobs.metrics_file import write_metrics
 from gpu_pricer.tables.replacing import replacing_file
 
@@ -55,10 +56,13 @@ def run_job(name: str, job: Job, config: DictConfig) -> dict[str, Any]:
     """Run the job, write its record into run.json if it succeeds, and return the record.
 
     With paths.metrics it writes the job's metrics too. What job.main returns is added to the record. The files that
-    job.inputs names are fingerprinted before the job can change them.
+    job.inputs names are fingerprinted before the job can change them. Of what lies in an object store the job gets a
+    local copy.
     """
     started, clock, cores = datetime.now(UTC), time.perf_counter(), core_seconds()
-    settings, inputs = OmegaConf.to_container(config, resolve=True), fingerprints(job.inputs(config))
+    settings = OmegaConf.to_container(config, resolve=True)
+    config = with_local_copies(name, config)
+    inputs = fingerprints(job.inputs(config))
     added = job.main(config) or {}
     seconds = round(time.perf_counter() - clock, 2)
     cost = {"core_seconds": round(core_seconds() - cores, 2)}

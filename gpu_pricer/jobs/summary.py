@@ -13,6 +13,7 @@ from gpu_pricer.jobs.outlook import MOST_CELLS, Outlook
 from gpu_pricer.tables.price_version import RECORD, PriceVersion, read_version
 from gpu_pricer.tables.published_table import current_run, published_runs
 from gpu_pricer.tables.publishing import CURRENT
+from gpu_pricer.tables.stores.local_copy import address_of, shown
 
 MOST_NAMED = 3
 """Values of a column that a line on their limits names."""
@@ -36,7 +37,7 @@ def closing_lines(
     version, number = read_version(prices / run), published_runs(prices)[run]
     return [
         "",
-        f"The price table is version {number} of {prices.resolve()}",
+        f"The price table is version {number} of {address_of(prices) or prices.resolve()}",
         *_moves(version),
         *_beyond_moves(version),
         *_units_and_index(version),
@@ -45,8 +46,8 @@ def closing_lines(
         *_advice(outlook),
         *promise,
         "",
-        "Read it with Polars, pandas or DuckDB:",
-        *(f"  {snippet}" for snippet in reading_snippets(prices.resolve())),
+        f"Read it with {'Polars, pandas or DuckDB' if address_of(prices) is None else 'Polars or DuckDB'}:",
+        *(f"  {snippet}" for snippet in reading_snippets(prices)),
         *_where_next(version, prices, page),
     ]
 
@@ -57,7 +58,7 @@ def _where_next(version: PriceVersion, prices: Path, page: Path | None) -> list[
     if version.layout != "long":
         return report
     product, segment = _dearest_move(prices / version.run)
-    command = shlex.join(["gpu-pricer", "explain", str(product), str(segment), f"paths.prices={prices}"])
+    command = shlex.join(["gpu-pricer", "explain", str(product), str(segment), f"paths.prices={shown(prices)}"])
     return [
         *(report or [""]),
         "Ask why a price is what it is, such as the one that moves the most per visit:",
@@ -74,7 +75,17 @@ def _dearest_move(folder: Path) -> tuple[object, object]:
 
 
 def reading_snippets(prices: Path) -> list[str]:
-    """Return a line of Python for Polars, pandas and DuckDB each; it reads the whole current version."""
+    """Return a line of Python for Polars, pandas and DuckDB each; it reads the whole current version.
+
+    In an object store, which has no links, Polars and DuckDB read the Delta table.
+    """
+    address = address_of(prices)
+    if address is not None:
+        return [
+            f"import polars as pl; prices = pl.scan_delta({address!r}).collect()",
+            f"import duckdb; prices = duckdb.sql(\"select * from delta_scan('{address}')\")",
+        ]
+    prices = prices.resolve()
     current = prices / CURRENT
     query = "select * from read_parquet('{}')".format(str(current / "*.parquet").replace("'", "''"))
     return [

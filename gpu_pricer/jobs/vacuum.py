@@ -8,7 +8,9 @@ from omegaconf import DictConfig
 
 from gpu_pricer.jobs.publish import PUBLISHING
 from gpu_pricer.tables.locking import locked
-from gpu_pricer.tables.retention import Retention, removable, remove_old_versions
+from gpu_pricer.tables.price_store import store_of
+from gpu_pricer.tables.retention import Retention
+from gpu_pricer.tables.stores.local_copy import shown
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +33,9 @@ def main(config: DictConfig) -> None:
     publication, prices = instantiate(config.publish, _convert_="all"), Path(config.paths.prices)
     retention = Retention(publication.keep, publication.keep_hours)
     with locked(prices / PUBLISHING, "vacuum"):
-        names = removable(prices, retention) if publication.dry_run else remove_old_versions(prices, retention)
+        store = store_of(prices)
+        names = store.removable(retention) if publication.dry_run else store.remove_old(retention)
     for name in names:
-        print(f"{'would remove' if publication.dry_run else 'removed'} {prices / name}")
+        print(f"{'would remove' if publication.dry_run else 'removed'} {shown(prices)}/{name}")
     if not names:
-        print(f"nothing to remove in {prices}")
+        print(f"nothing to remove in {shown(prices)}")

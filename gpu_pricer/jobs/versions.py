@@ -8,6 +8,7 @@ from rich import box
 from rich.table import Table
 
 from gpu_pricer.jobs.scoreboard import wide_console
+from gpu_pricer.tables.stores.local_copy import shown
 from gpu_pricer.tables.version_log import UNKNOWN, VersionEntry, version_entries
 
 
@@ -45,7 +46,7 @@ def main(config: DictConfig) -> None:
     """
     entries = version_entries(Path(config.paths.prices))
     if not entries:
-        print(f"no versions in {config.paths.prices}")
+        print(f"no versions in {shown(Path(config.paths.prices))}")
         return
     table = Table(*(name for name in Row.__dataclass_fields__), box=box.SIMPLE)
     for entry in entries:

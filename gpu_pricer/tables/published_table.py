@@ -8,22 +8,35 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from gpu_pricer.errors import InputError, first_line
+from gpu_pricer.tables.stores.address import delta_options
+from gpu_pricer.tables.stores.bucket import store_error
+from gpu_pricer.tables.stores.local_copy import address_of, shown
 
 FILE_OF_A_RUN = re.compile(r"(?P<run>[^/]+)/(?P=run)-\d{5,}-\d{5,}\.parquet")
 """The path of a file of the published table: <run>/<run>-<shard>-<tile>.parquet."""
 
 
 def open_table(prices: Path) -> DeltaTable | None:
-    """Return the Delta table in `prices`, None if there is none; raise InputError if its log cannot be read."""
-    if not DeltaTable.is_deltatable(str(prices)):
-        return None
+    """Return the Delta table in `prices`, or at the address that `prices` is a copy of; None if there is none.
+
+    Raise InputError if its log cannot be read.
+    """
+    place, options = delta_place(prices)
     try:
-        return DeltaTable(str(prices))
+        return DeltaTable(place, storage_options=options) if DeltaTable.is_deltatable(place, options) else None
     except (OSError, DeltaError) as error:
+        if options is not None and isinstance(error, OSError):
+            raise InputError(f"{place} must be in an object store that answers, found: {store_error(error)}") from error
         raise InputError(
-            f"{prices} must hold a whole Delta table or none, found: {first_line(error)}: restore {prices}/_delta_log, "
+            f"{place} must hold a whole Delta table or none, found: {first_line(error)}: restore {place}/_delta_log, "
             "or point paths.prices at another folder"
         ) from error
+
+
+def delta_place(prices: Path) -> tuple[str, dict[str, str] | None]:
+    """Return where Delta's log of the table lies, and the options by which delta-rs reaches it."""
+    address = address_of(prices)
+    return (str(prices), None) if address is None else (address, delta_options(address))
 
 
 def run_of(table: DeltaTable | None, prices: Path) -> str | None:
@@ -39,8 +52,8 @@ def run_of(table: DeltaTable | None, prices: Path) -> str | None:
     if None in matches or len(runs) != 1:
         others = [path for path, match in zip(paths, matches, strict=True) if match is None] or sorted(runs)
         raise InputError(
-            f"{prices} must hold the published price table, which is the files of one run, found a Delta table of "
-            f"{', '.join(others[:3]) or 'no files'}: another program wrote it. Point paths.prices at another folder, "
+            f"{shown(prices)} must hold the published price table, which is the files of one run, found a Delta table "
+            f"of {', '.join(others[:3]) or 'no files'}: another program wrote it. Point paths.prices at another place, "
             "or restore the last version that `gpu-pricer publish` made"
         )
     return runs.pop()
@@ -67,3 +80,9 @@ def published_runs(prices: Path) -> dict[str, int]:
             runs.pop(entry["run"], None)
             runs[entry["run"]] = entry["version"]
     return runs
+
+
+def removed_runs(table: DeltaTable | None) -> set[str]:
+    """Return the folders that Delta's log names as removed by somebody, as it does in an object store."""
+    entries = [] if table is None else table.history()
+    return {name for entry in entries for name in str(entry.get("removed", "")).split(",") if name}

@@ -22,9 +22,10 @@ from deltalake.transaction import AddAction, create_table_with_add_actions
 from gpu_pricer.errors import InputError, first_line
 from gpu_pricer.tables.durable import checksums, sync, sync_tree
 from gpu_pricer.tables.price_version import FOLDER_NAME, LOCK, PriceVersion, read_version
-from gpu_pricer.tables.published_table import current_run, published_runs
+from gpu_pricer.tables.published_table import current_run, delta_place, published_runs
 from gpu_pricer.tables.replacing import whole_or_absent
 from gpu_pricer.tables.seal import require_sealed
+from gpu_pricer.tables.stores.local_copy import shown
 from gpu_pricer.tables.version_files import FileFacts
 
 log = logging.getLogger(__name__)
@@ -97,13 +98,16 @@ def commit_version(
     number = 0 if table is None else table.version() + 1
     try:
         if table is None:
-            create_table_with_add_actions(str(prices), schema, actions, mode="error", commit_properties=commit)
+            place, options = delta_place(prices)
+            create_table_with_add_actions(
+                place, schema, actions, mode="error", storage_options=options, commit_properties=commit
+            )
         else:
             table.create_write_transaction([*actions], "overwrite", schema, commit_properties=commit)
     except (OSError, DeltaError) as error:
         if published_runs(prices).get(version.run) != number:
             raise InputError(
-                f"only one publisher may commit to {prices} at a time, found: {first_line(error)}: nothing was "
+                f"only one publisher may commit to {shown(prices)} at a time, found: {first_line(error)}: nothing was "
                 "published, run it again"
             ) from error
         log.warning("%s is published, but Delta could not tidy its log: %s", version.run, first_line(error))

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gpu_pricer.errors import InputError
+from gpu_pricer.tables.price_store import bring_version
 from gpu_pricer.tables.price_version import RUN_RECORD, read_version
 from gpu_pricer.tables.published_table import open_table, run_of
+from gpu_pricer.tables.stores.local_copy import shown
 
 UNKNOWN = "-"
 CURRENT, SUPERSEDED, UNPUBLISHED = "current", "superseded", "unpublished"
@@ -55,16 +57,16 @@ def find_version(prices: Path, name: str) -> Path:
     runs = {str(entry.number): entry.run for entry in entries if entry.number is not None}
     for folder in (prices / runs.get(name, name), Path(name)):
         if (folder / RUN_RECORD).is_file():
-            return folder
+            return bring_version(folder.parent, folder.name)
     if name in (runs.keys() | runs.values()):
         raise InputError(
-            f"the files of {name} must still be in {prices}, found that they were removed: name a later version (see "
-            "gpu-pricer versions), and keep more of them with publish.keep and publish.keep_hours"
+            f"the files of {name} must still be in {shown(prices)}, found that they were removed: name a later version "
+            "(see gpu-pricer versions), and keep more of them with publish.keep and publish.keep_hours"
         )
     known = ", ".join(f"{number} ({run})" for number, run in list(runs.items())[-3:]) or "none"
     raise InputError(
-        f"a version must be a run, its number or a folder, found {name!r}: the last published ones in {prices} are "
-        f"{known}, see gpu-pricer versions"
+        f"a version must be a run, its number or a folder, found {name!r}: the last published ones in {shown(prices)} "
+        f"are {known}, see gpu-pricer versions"
     )
 
 

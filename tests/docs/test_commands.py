@@ -59,7 +59,8 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text()
 
 @pytest.fixture
 def job(gpu_pricer):
-    """job(arguments) runs `gpu-pricer arguments` in the shop; a job that learns at length is only composed."""
+    """job(arguments) runs `gpu-pricer arguments` in the shop; a job that learns at length is only composed, and so is
+    one that needs an object store."""
 
     def run(arguments):
         arguments = first_of_a_sweep(arguments) if "-m" in arguments else arguments
@@ -67,6 +68,8 @@ def job(gpu_pricer):
         groups = {override.partition("=")[0] for override in overrides}
         if {"--help", "--cfg", "completion"} & {*arguments}:
             smaller = []
+        elif any("=s3://" in override for override in overrides):  # tests/stores runs these
+            smaller = ["--cfg", "job"]
         elif (name in LEARNING and not reads_own_tables(overrides)) or "evaluate=baselines" in overrides:
             require_settings(overrides)
             smaller = ["--cfg", "job"]

@@ -22,7 +22,7 @@ from gpu_pricer.jobs.priced_catalog import PricedCatalog
 from gpu_pricer.jobs.publish import Publication, publish
 from gpu_pricer.jobs.scored_version import score
 from gpu_pricer.pricing.tiling import Tiling
-from gpu_pricer.tables import publishing
+from gpu_pricer.tables import price_store, publishing
 from gpu_pricer.tables.locking import locked
 from gpu_pricer.tables.price_table import scan_prices
 from gpu_pricer.tables.price_version import FAIRNESS, LOCK, RUN_RECORD, file_name, read_version
@@ -193,9 +193,11 @@ DIE_AT = """
 import os, signal, sys
 from pathlib import Path
 from gpu_pricer.jobs import publish as job
+from gpu_pricer.tables import price_store
 from tests.gates.limits import NOBODY, OFF
 
-setattr(job, sys.argv[2], lambda *arguments: os.kill(os.getpid(), signal.SIGKILL))
+place = job if hasattr(job, sys.argv[2]) else price_store
+setattr(place, sys.argv[2], lambda *arguments: os.kill(os.getpid(), signal.SIGKILL))
 job.publish(Path(sys.argv[1]), Path(sys.argv[1]) / "second", job.Publication(False, 5, 0, OFF, [], None, NOBODY))
 """
 
@@ -316,7 +318,7 @@ def test_trouble_after_the_commit_is_no_failure_and_a_rerun_mends_it(tmp_path, m
     publish(tmp_path, scored(tmp_path, "first"), USUAL)
 
     with monkeypatch.context() as patched:
-        patched.setattr(job, step, fail_after(lambda *arguments: None, error))
+        patched.setattr(price_store, step, fail_after(lambda *arguments: None, error))
         assert publish(tmp_path, scored(tmp_path, "second", seed=1), USUAL) == "second"
 
     assert published_rows(tmp_path).equals(rows_of(tmp_path / "second"))

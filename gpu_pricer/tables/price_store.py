@@ -1,0 +1,245 @@
+"""Where the published price table lies: a folder of this machine, or an object store of which the folder is a copy.
+
+Both do the same four things in their own way: have a version's files where readers find them, point readers that know
+only Parquet at the current version, say which old versions can go, and remove these.
+"""
+
+import json
+import shutil
+import time
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from deltalake import CommitProperties, DeltaTable
+from deltalake.exceptions import DeltaError
+
+from gpu_pricer.errors import InputError
+from gpu_pricer.tables.kept_artefacts import KEPT, kept_artefact
+from gpu_pricer.tables.price_version import LOCK, RECORD, RUN_RECORD, SEAL, PriceVersion
+from gpu_pricer.tables.promises import PROMISES
+from gpu_pricer.tables.published_table import current_run, open_table, published_runs, removed_runs, run_of
+from gpu_pricer.tables.publishing import point_current
+from gpu_pricer.tables.retention import Retention, outdated, removable, remove_old_versions
+from gpu_pricer.tables.seal import UNSEALED, require_sealed
+from gpu_pricer.tables.stores.bucket import Bucket, Stored
+from gpu_pricer.tables.stores.local_copy import address_of, bring, is_fetched, refresh
+
+POINTER = "_current.json"
+"""In an object store, which has no links: names the current version's folder and files."""
+DELTA_LOG = "_delta_log"
+BESIDE = (KEPT, PROMISES, "_decisions")
+"""The folders beside the versions that a copy holds."""
+
+
+class PriceStore(Protocol):
+    """Where the published price table lies."""
+
+    def send(self, table: DeltaTable | None, folder: Path, version: PriceVersion) -> None:
+        """Have all files of a version in `folder`, and what explains it, where the commit says that they are.
+
+        table: the one that the commit is based on.
+        """
+
+    def point(self) -> str | None:
+        """Point readers that know only Parquet at the current version, and return its run, None without one."""
+
+    def removable(self, retention: Retention) -> list[str]:
+        """Return the names of what the rule lets go."""
+
+    def remove_old(self, retention: Retention) -> list[str]:
+        """Remove what the rule lets go, and return the names."""
+
+
+def store_of(prices: Path) -> PriceStore:
+    """Return where the table of `prices` lies: in that folder, or at the address that the folder is a copy of."""
+    address = address_of(prices)
+    return FolderStore(prices) if address is None else BucketStore(prices, Bucket(address))
+
+
+def bring_version(prices: Path, run: str) -> Path:
+    """Return the folder of a version with all its files in it, fetched and verified if `prices` is a copy.
+
+    Raise InputError if the copy has another version of that name, which was scored on this machine.
+    """
+    folder, address = prices / run, address_of(prices)
+    if address is None:
+        return folder
+    if _is_another(prices, Bucket(address), run):
+        raise InputError(f"{folder} must be {address}/{run}, found another version of that name: move it away")
+    if bring(prices, run):
+        require_sealed(folder)
+    return folder
+
+
+def refresh_copy(prices: Path, with_current: bool) -> None:
+    """Let a copy hold what the store has beside the prices themselves, and the current version whole if asked for.
+
+    Versions that were removed from the store are removed from the copy; those that were only scored stay.
+    """
+    bucket = Bucket(str(address_of(prices)))
+    others = [path.parents[1].name for path in prices.glob(f"*/{SEAL}")]
+    others = [run for run in others if _is_another(prices, bucket, run)]
+    for key in refresh(prices, lambda key: _is_beside_prices(key) and key.partition("/")[0] not in others):
+        run, _, inner = key.partition("/")
+        if inner == RUN_RECORD:
+            shutil.rmtree(prices / run, ignore_errors=True)
+    current = current_run(prices) if with_current else None
+    if current is not None:
+        bring_version(prices, current)
+        point_current(prices)
+
+
+def _is_another(prices: Path, bucket: Bucket, run: str) -> bool:
+    """Return whether the copy has a version that was scored here and the store another one of the same name."""
+    seal = prices / run / SEAL
+    if not seal.is_file() or is_fetched(prices, f"{run}/{SEAL}"):
+        return False
+    return bucket.read(f"{run}/{SEAL}") not in (None, seal.read_bytes())
+
+
+def _is_beside_prices(key: str) -> bool:
+    folder, _, inner = key.partition("/")
+    return folder in BESIDE or inner.startswith(f"{RECORD}/")
+
+
+@dataclass(frozen=True)
+class FolderStore:
+    """The table in a folder of this machine."""
+
+    prices: Path
+
+    def send(self, table: DeltaTable | None, folder: Path, version: PriceVersion) -> None:
+        """Do nothing: the files of a version are written where readers find them."""
+
+    def point(self) -> str | None:
+        """Point the link `_current`; see publishing.point_current."""
+        return point_current(self.prices)
+
+    def removable(self, retention: Retention) -> list[str]:
+        """Return names in the folder; see retention.removable."""
+        return removable(self.prices, retention)
+
+    def remove_old(self, retention: Retention) -> list[str]:
+        """Delete what `removable` names."""
+        return remove_old_versions(self.prices, retention)
+
+
+@dataclass(frozen=True)
+class BucketStore:
+    """The table in an object store; prices: the copy of it on this machine.
+
+    Delta's log in the store is all that several machines agree by. Whoever removes versions therefore says so with a
+    commit before, so that a publisher who meanwhile goes back to one of them fails and finds it named there.
+    """
+
+    prices: Path
+    bucket: Bucket
+
+    def send(self, table: DeltaTable | None, folder: Path, version: PriceVersion) -> None:
+        """Send the version's files, its artefact and its promise.
+
+        The seal, which names the SHA-256 of every file, is created first: it claims the version's name for these bytes,
+        so that no other version can mix with it. Raise InputError if the name is another version's, or was removed.
+        """
+        run = folder.name
+        if run in removed_runs(table):
+            raise InputError(
+                f"{run} must still be in {self.bucket.address}, found that its files were removed: score again"
+            )
+        seal = (folder / SEAL).read_bytes()
+        if not self.bucket.create(f"{run}/{SEAL}", seal) and self.bucket.read(f"{run}/{SEAL}") != seal:
+            raise InputError(
+                f"{folder} must be published as {self.bucket.address}/{run}, found another version there: rename it"
+            )
+        inner = _files_below(folder, without=(SEAL, LOCK))
+        changing = {name for name in inner if name in UNSEALED}
+        self._send(f"{run}/", {name: path for name, path in inner.items() if name not in changing}, only_new=True)
+        self._send(f"{run}/", {name: inner[name] for name in changing}, only_new=False)
+        artefact = kept_artefact(self.prices, version.artefact)
+        self._send(f"{KEPT}/{version.artefact}/", _files_below(artefact), only_new=True)
+        promises = {path.name: path for path in (self.prices / PROMISES).glob(f"{run}.*")}
+        self._send(f"{PROMISES}/", promises, only_new=False)
+        bring(self.prices, run)  # what was sent counts as fetched from now on, so that it goes when the store's goes
+
+    def point(self) -> str | None:
+        """Write `_current.json`, again if another publisher committed meanwhile; and point the copy's link."""
+        run = current_run(self.prices)
+        while run is not None:
+            folder = f"{self.bucket.address}/{run}"
+            files = [key.rpartition("/")[2] for key in self.bucket.list(run) if _is_table_file(key)]
+            content = {"run": run, "folder": folder, "files": files}
+            self.bucket.write(POINTER, (json.dumps(content, indent=2) + "\n").encode())
+            pointed, run = run, current_run(self.prices)
+            if run == pointed:
+                break
+        with suppress(OSError):  # the link is for jobs on this machine, which refresh it
+            point_current(self.prices)
+        return run
+
+    def removable(self, retention: Retention) -> list[str]:
+        """Return the names of old versions in the store, and of what killed publishers left there for a day.
+
+        Ages are by the store's clock, with this machine's for now. Artefacts and promises stay.
+        """
+        return self._removable(open_table(self.prices), self.bucket.list(), retention)
+
+    def remove_old(self, retention: Retention) -> list[str]:
+        """Remove what `removable` names, from the store and then from the copy.
+
+        Where somebody else commits meanwhile nothing is removed, since that may bring an old version back.
+        """
+        table, found = open_table(self.prices), self.bucket.list()
+        names = self._removable(table, found, retention)
+        if table is not None and names:
+            if not _announce(table, names):
+                return []
+            self.bucket.remove([key for key in found if key.partition("/")[0] in names])
+        remove_old_versions(self.prices, retention)
+        return names
+
+    def _removable(self, table: DeltaTable | None, found: dict[str, Stored], retention: Retention) -> list[str]:
+        current = run_of(table, self.prices)
+        if current is None:
+            return []
+        written: dict[str, float] = {}
+        for key, facts in found.items():
+            name, _, inner = key.partition("/")
+            if inner:
+                written[name] = max(written.get(name, 0.0), facts.last_write)
+        runs = published_runs(self.prices)
+        commits = sorted(runs.values())
+
+        def replaced_at(run: str) -> float:
+            later = [number for number in commits if number > runs[run]]
+            entry = found.get(f"{DELTA_LOG}/{later[0]:020d}.json") if later else None
+            return 0.0 if entry is None else entry.last_write
+
+        return outdated(runs, current, retention, written, replaced_at, time.time())
+
+    def _send(self, folder: str, files: dict[str, Path], only_new: bool) -> None:
+        there = self.bucket.list(folder.rstrip("/")) if only_new else {}
+        wanted = {f"{folder}{name}": path for name, path in files.items()}
+        self.bucket.send({key: path for key, path in wanted.items() if key not in there})
+
+
+def _announce(table: DeltaTable, names: Collection[str]) -> bool:
+    """Say in Delta's log which folders go, and return whether nobody committed since the table was opened."""
+    commit = CommitProperties(custom_metadata={"removed": ",".join(names)}, max_commit_retries=0)
+    try:
+        table.create_write_transaction([], "append", table.schema(), commit_properties=commit)
+    except DeltaError:
+        return False
+    return True
+
+
+def _files_below(folder: Path, without: Collection[str] = ()) -> dict[str, Path]:
+    """Return the files below a folder by relative path, without unfinished ones."""
+    files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {name: path for name, path in files.items() if name not in without and not name.endswith(".part")}
+
+
+def _is_table_file(key: str) -> bool:
+    return key.count("/") == 1 and key.endswith(".parquet")

@@ -1,0 +1,148 @@
+"""Publishers on two machines, and one that is killed: the table in the store is always one whole version."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from gpu_pricer.errors import InputError
+from gpu_pricer.jobs import publish as job
+from gpu_pricer.tables import price_store
+from gpu_pricer.tables.published_table import current_run, published_runs
+from gpu_pricer.tables.stores.address import delta_options
+from gpu_pricer.tables.stores.bucket import Bucket
+
+ROOT = Path(__file__).parents[2]
+
+
+def rows_of(folder):
+    return pl.read_parquet(folder / "*.parquet").sort("product_id", "segment_id")
+
+
+def pointed_run(machine):
+    return json.loads(Bucket(machine.address).read("_current.json"))["run"]
+
+
+@pytest.mark.parametrize("has_first", [False, True])
+def test_of_two_publishers_at_once_one_wins_and_the_other_says_so(machines, monkeypatch, has_first):
+    one, two = machines
+    if has_first:
+        one.publish(one.scored("first"))
+    loser, winner = one.scored("loser", 1), two.scored("winner", 2)
+    commit_version = job.commit_version
+
+    def after_the_other(*arguments):
+        monkeypatch.setattr(job, "commit_version", commit_version)
+        two.publish(winner)
+        return commit_version(*arguments)
+
+    monkeypatch.setattr(job, "commit_version", after_the_other)
+
+    with pytest.raises(InputError, match=rf"only one publisher may commit to {one.address} at a time, .* run it again"):
+        one.publish(loser)
+
+    assert one.rows().equals(rows_of(winner))
+    assert pointed_run(one) == current_run(one.prices) == "winner"
+    assert one.publish(loser) == "loser"
+    assert two.rows().equals(rows_of(loser))
+
+
+DIE_AT = """
+import os, signal, sys
+from pathlib import Path
+from gpu_pricer.jobs import publish as job
+from gpu_pricer.tables.price_store import BucketStore
+from tests.stores.conftest import Machine
+
+place = job if hasattr(job, sys.argv[3]) else BucketStore
+setattr(place, sys.argv[3], lambda *arguments: os.kill(os.getpid(), signal.SIGKILL))
+machine = Machine(sys.argv[1], Path(sys.argv[2]))
+machine.publish(machine.prices / "second")
+"""
+
+
+@pytest.mark.parametrize("step", ["commit_version", "point"])
+def test_killed_publication_leaves_a_whole_version_and_a_rerun_succeeds(machines, step):
+    one, two = machines
+    one.publish(one.scored("first"))
+    second = one.scored("second", 1)
+
+    killed = subprocess.run([sys.executable, "-c", DIE_AT, one.address, one.prices, step], cwd=ROOT, check=False)
+
+    assert killed.returncode == -signal.SIGKILL
+    assert two.rows().equals(rows_of(second if step == "point" else one.prices / "first"))
+    assert pointed_run(two) == "first"
+    assert one.publish(second) == "second"
+    assert two.rows().equals(rows_of(second))
+    assert pointed_run(two) == "second"
+    assert published_runs(two.prices) == {"first": 0, "second": 1}
+
+
+def test_version_of_a_name_that_another_has_is_refused_and_neither_changes(machines):
+    one, two = machines
+    ours = two.scored("tonight", 2)
+    before = rows_of(ours)
+    one.publish(one.scored("tonight", 1))
+
+    for attempt in (two.refresh, lambda: two.publish(ours)):
+        with pytest.raises(InputError, match=r"two/tonight must be s3://.*, found another version of that name: move"):
+            attempt()
+
+    assert rows_of(ours).equals(before)
+    assert two.rows().equals(rows_of(one.prices / "tonight"))
+
+
+def test_removed_version_is_not_published_again_by_a_machine_that_still_has_it(machines):
+    one, two = machines
+    first = one.scored("first")
+    one.publish(first)
+    two.publish(two.scored("second", 1), keep=1)
+
+    with pytest.raises(InputError, match=r"first must still be in s3://.*, found that its files were removed"):
+        one.publish(first)
+
+    assert two.rows().equals(rows_of(two.prices / "second"))
+    assert not Bucket(one.address).list("first")
+
+
+def test_rollback_while_another_machine_removes_leaves_the_version_whole(machines, monkeypatch):
+    one, two = machines
+    first = one.scored("first")
+    one.publish(first)
+    one.publish(one.scored("second", 1))
+    two.refresh()
+    announce = price_store._announce
+
+    def after_the_rollback(*arguments):
+        one.publish(first)
+        return announce(*arguments)
+
+    monkeypatch.setattr(price_store, "_announce", after_the_rollback)
+
+    removed = price_store.store_of(two.prices).remove_old(price_store.Retention(1, 0))
+
+    assert removed == []
+    assert two.rows().equals(rows_of(first))
+
+
+def test_file_that_changed_in_the_store_is_noticed(machines):
+    one, two = machines
+    one.publish(one.scored("first"))
+    store = Bucket(one.address)
+    [name, *_] = [key for key in store.list("first") if key.endswith(".parquet")]
+    store.write(name, b"other")
+
+    with pytest.raises(InputError, match=r"first must be as `score` left it, byte for byte, found 1 of its files"):
+        two.refresh()
+
+
+@pytest.mark.usefixtures("bucket")
+def test_commits_without_conditions_are_refused(monkeypatch):
+    monkeypatch.setenv("AWS_S3_ALLOW_UNSAFE_RENAME", "true")
+
+    with pytest.raises(InputError, match=r"AWS_S3_ALLOW_UNSAFE_RENAME must not be set, found true"):
+        delta_options("s3://shop/prices")
