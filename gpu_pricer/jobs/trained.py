@@ -47,9 +47,11 @@ def write_trained(trained: Trained, settings: TrainSettings) -> None:
     artefact = with_response(plain, trained.response, trained.quantities, settings.response, settings.seed)
     _replace(settings.work / MEMBERS, None if members is None else with_units_of(artefact, members))
     _replace(settings.work / NAIVE, _naive(plain, trained, settings))
-    with whole_or_absent(settings.work / NETWORK):
-        write_network(network, trained.segmentation, trained.tastes_until, settings.work / NETWORK)
-        write_artefact(artefact, settings.demand, settings.work / NETWORK)
+    folder = settings.work / NETWORK
+    shutil.rmtree(folder, ignore_errors=True)  # what a killed training left would become part of the artefact
+    with whole_or_absent(folder):
+        write_network(network, trained.segmentation, trained.tastes_until, folder)
+        write_artefact(artefact, settings.demand, folder)
     log.info(
         "wrote %s: %d segments × %d products, fingerprint %s",
         settings.demand, artefact.segments.height, artefact.products.height, artefact.fingerprint(),

@@ -92,6 +92,17 @@ def test_a_killed_training_goes_on_to_the_same_metrics(tmp_path):
     )
 
 
+def test_what_a_killed_training_left_of_its_network_is_in_no_artefact(one_process):
+    leftover = one_process / "work" / "train" / "network" / ".tmpKilled"
+    leftover.parent.mkdir()
+    leftover.write_bytes(b"half a file")
+
+    assert train(one_process).returncode == 0
+
+    assert not leftover.exists()
+    assert not (one_process / "work" / "demand" / "network" / ".tmpKilled").exists()
+
+
 def test_a_second_training_replaces_the_artefact(tmp_path):
     write_canonical(tmp_path / "work" / "data", users=100)
 
