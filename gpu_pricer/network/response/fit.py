@@ -17,7 +17,7 @@ from gpu_pricer.network.response.widths import Widths, change_of, segments_width
 log = logging.getLogger(__name__)
 
 FIRST_PASSES, FIRST_DAMPING, DAMPING = 3, 0.5, 0.8  # the first passes of a cold start keep the widths
-SETTLED_WIDTH = 0.1  # relative change of a prior variance: sensitivities may rest for some passes while a width grows
+SETTLED_WIDTH = 0.1  # change of the log of a prior variance: sensitivities may rest while a width grows
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from gpu_pricer.network.response.grid import FLOAT, Grid, Outcomes
 
+MEANS = ("z", "theta", "mu", "season", "shock")  # fields of a State
 LARGEST_VARIANCE = 1.0  # of β in the mean of exp(β): beyond, prior widths and means drive each other apart
 
 
@@ -83,6 +84,15 @@ class State:
 
         moved = {name: spread_out(getattr(pooled, name)) for name in ("z", "theta", "mu")}
         return replace(self, **moved, season=pooled.season.clone(), shock=pooled.shock.clone())
+
+    def copy(self) -> "State":
+        """Return a state that no pass over this one changes."""
+        return replace(self, **{name: getattr(self, name).clone() for name in MEANS})
+
+    def take_share(self, share: float, before: "State") -> None:
+        """Take a share of the way from an earlier state."""
+        for name in MEANS:
+            getattr(self, name).lerp_(getattr(before, name), 1 - share)
 
     def sensitivity(self, layout: Layout) -> Tensor:
         """Return the posterior mean of exp(β), [P, S]."""

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gpu_pricer.network.response.autoregression import OpenSeries
 from gpu_pricer.network.response.grid import FLOAT, Grid, Outcomes
 from gpu_pricer.network.response.model import Layout, State, slopes, utility
-from gpu_pricer.network.response.widths import Autoregression, Widths, common_precision, learned_covariance
+from gpu_pricer.network.response.widths import Widths, common_precision, learned_covariance
 
 LONGEST_STEP = 1.0  # of any one coefficient in a pass
 
@@ -30,7 +31,7 @@ class Equations:
     only, so that in the unknowns (z, shock + season) nothing but the prior ties a product to its category.
 
     prior [F, F]: precision of a product's unknowns. inverse [n, F, F]: of the products' equations, given their
-    category. together [m, F, F]: sum of the inverses over a category's products. step [n, F]: the products' own step.
+    category. step [n, F]: the products' own step.
     category_inverse [m, F, F]: of the categories' equations, their products eliminated and μ given; category_step [m,
     F]; follows [m, F, D]: how they follow μ. common, common_gradient: what the block adds to the equations of μ, [D, D]
     and [D].
@@ -38,7 +39,6 @@ class Equations:
 
     prior: Tensor
     inverse: Tensor
-    together: Tensor
     step: Tensor
     category_inverse: Tensor
     category_step: Tensor
@@ -80,7 +80,6 @@ def equations(grid: Grid, counts: Outcomes, state: State, widths: Widths, layout
     return Equations(
         prior=prior,
         inverse=inverse,
-        together=together,
         step=step,
         category_inverse=category_inverse,
         category_step=(category_inverse @ right[:, :, None])[:, :, 0],
@@ -129,28 +128,40 @@ def _likelihood(grid: Grid, counts: Outcomes, state: State, layout: Layout) -> t
 
 @dataclass
 class Moments:
-    """Sums over products or categories of second moments: of z − θ and θ − μ [D, D], and of shocks and seasons.
+    """What a pass tells of the widths: sums over products or categories.
 
-    shock, season: sums of squares and of products with the period before. distance: sum of the squares of the log
-    sensitivities' steps in posterior standard deviations.
+    product, category [D, D]: second moments of z − θ and of θ − μ. told_product, told_category [D]: squares of the
+    share of a coefficient's prior variance that the log has settled. shock, season: what is open of the
+    autoregressions. distance: squares of the log sensitivities' steps in posterior standard deviations.
     """
 
     product: Tensor
     category: Tensor
-    shock: list[float]
-    season: list[float]
+    told_product: Tensor
+    told_category: Tensor
+    shock: OpenSeries
+    season: OpenSeries
     distance: float
+
+    @classmethod
+    def none(cls, width: int, spans: int) -> "Moments":
+        """Return the sums over nothing."""
+        product, category = (torch.zeros(width, width, dtype=FLOAT) for _ in range(2))
+        told, told_above = (torch.zeros(width, dtype=FLOAT) for _ in range(2))
+        return cls(product, category, told, told_above, OpenSeries.none(spans), OpenSeries.none(spans), 0.0)
 
 
 def newton_pass(grid: Grid, counts: Outcomes, state: State, widths: Widths, damping: float) -> Moments:
-    """Move the state by a step of all its unknowns, and return the second moments there.
+    """Move the state by a step of all its unknowns, and return the moments where the whole step leads.
 
-    damping: the share of the step that is taken. Products, categories and μ are moved in one pass over the blocks, so
-    that memory does not grow with the products; products follow μ in the next pass.
+    damping: the share of the step that is taken: the diagonal information makes it too long where few products share
+    all choices. The moments are those of the whole step: if they lagged behind the widths, these would swing.
+    Products, categories and μ are moved in one pass over the blocks, so that memory does not grow with the products;
+    products follow μ in the next pass.
     """
     layout = Layout(counts.segments, grid.context.shape[2])
     width = layout.width
-    moments = Moments(torch.zeros(width, width, dtype=FLOAT), torch.zeros(width, width, dtype=FLOAT), [0, 0], [0, 0], 0)
+    moments, before = Moments.none(width, grid.spans), state.copy()
     common = torch.diag(common_precision(layout))
     gradient = -(state.mu - state.mu_start) * common.diagonal()
     follows = []
@@ -160,30 +171,29 @@ def newton_pass(grid: Grid, counts: Outcomes, state: State, widths: Widths, damp
         common, gradient = common + solved.common, gradient + solved.common_gradient
         follows.append(solved.follows)
         own = grid.category[products] - categories.start
-        _move(block, solved, own, layout, damping, moments)
-        _add_moments(block, solved, own, layout, moments)
+        _move(block, solved, own, layout, moments)
+        _add_moments(block, solved, own, layout, widths, moments)
     variance, following = torch.linalg.inv(common), torch.cat(follows)
     step = variance @ gradient
-    moved = (damping * (following @ step)).clamp(-LONGEST_STEP, LONGEST_STEP)
-    state.mu += damping * step
+    moved = (following @ step).clamp(-LONGEST_STEP, LONGEST_STEP)
+    state.mu += step
     state.theta += moved[:, :width]
     state.season += moved[:, width:]
     state.mu_variance = variance
     away = state.theta - state.mu
     apart = following[:, :width] - torch.eye(width, dtype=FLOAT)  # θ − μ for a unit of μ
     moments.category += away.T @ away + (apart @ variance @ apart.mT).sum(0)
-    moments.season[0] += float(state.season.square().sum())
-    moments.season[1] += float((state.season[:, 1:] * state.season[:, :-1]).sum())
+    for series, effects in ((moments.shock, state.shock), (moments.season, state.season)):
+        series.second_moments += effects.T @ effects
+    state.take_share(damping, before)
     return moments
 
 
-def _move(block: State, solved: Equations, own: Tensor, layout: Layout, damping: float, moments: Moments) -> None:
+def _move(block: State, solved: Equations, own: Tensor, layout: Layout, moments: Moments) -> None:
     """Move a block's state, in place, by its step given μ."""
     width = layout.width
     step = solved.step + solved.follow(solved.category_step[own], slice(None))
-    moved, moved_category = (
-        (damping * part).clamp(-LONGEST_STEP, LONGEST_STEP) for part in (step, solved.category_step)
-    )
+    moved, moved_category = (part.clamp(-LONGEST_STEP, LONGEST_STEP) for part in (step, solved.category_step))
     block.z += moved[:, :width]
     block.shock += moved[:, width:]
     block.theta += moved_category[:, :width]
@@ -193,7 +203,9 @@ def _move(block: State, solved: Equations, own: Tensor, layout: Layout, damping:
     moments.distance += float((step[:, beta].square() / variance).sum())
 
 
-def _add_moments(block: State, solved: Equations, own: Tensor, layout: Layout, moments: Moments) -> None:
+def _add_moments(
+    block: State, solved: Equations, own: Tensor, layout: Layout, widths: Widths, moments: Moments
+) -> None:
     """Add the block's second moments, and renew what its state knows of the uncertainty of β.
 
     The covariance of (z, shock + season) is H + H Π Σ Π H and that of its distance from the category's (θ, season) is
@@ -201,34 +213,35 @@ def _add_moments(block: State, solved: Equations, own: Tensor, layout: Layout, m
     """
     width, beta = layout.width, layout.log_sensitivity
     inverse, covariance = solved.inverse, solved.covariance(block.mu_variance)
-    seen = covariance @ solved.prior  # Σ Π
-    reach = inverse @ (solved.prior @ seen)[own]  # H Π Σ Π
-    of_z = inverse[:, :width, :width] + reach[:, :width] @ inverse[:, :, :width]
+    crossed = inverse @ (solved.prior @ covariance)[own]  # H Π Σ
+    reach = crossed @ solved.prior
+    spread = inverse + reach @ inverse
+    of_z = spread[:, :width, :width]
     block.variance[:] = of_z.diagonal(dim1=1, dim2=2)[:, beta]
     s = torch.arange(layout.width)[beta]
     block.pull[:] = 1 + reach[:, s, s] - (of_z[:, beta] * solved.prior[beta, :width]).sum(2)
-    size = torch.bincount(own, minlength=len(covariance)).to(FLOAT)
-    crossed = (seen @ solved.together).sum(0)
-    common = (size[:, None, None] * covariance).sum(0) - crossed - crossed.T
+    apart = spread - crossed - crossed.mT + covariance[own]
     away = block.z - block.theta[own]
-    moments.product += away.T @ away + of_z.sum(0) + common[:width, :width]
-    late = slice(width, None)
-    shocks = solved.together.sum(0)[late, late] + common[late, late] + block.shock.T @ block.shock
-    moments.shock[0] += float(shocks.diagonal().sum() + (reach[:, late] * inverse[:, late]).sum())
-    moments.shock[1] += float(shocks.diagonal(1).sum() + (reach[:, width:-1] * inverse[:, width + 1 :]).sum())
+    moments.product += away.T @ away + apart[:, :width, :width].sum(0)
+    moments.told_product += _told(apart, widths.product)
+    moments.shock.add(apart[:, width:, width:], widths.shock)
     moments.category += solved.category_inverse[:, :width, :width].sum(0)
-    seasons = covariance.sum(0)[late, late]
-    moments.season[0] += float(seasons.diagonal().sum())
-    moments.season[1] += float(seasons.diagonal(1).sum())
+    moments.told_category += _told(solved.category_inverse, widths.category)
+    moments.season.add(covariance[:, width:, width:], widths.season)
+
+
+def _told(left: Tensor, prior: Tensor) -> Tensor:
+    """Return the sums [D] of the squared shares of the prior variances that covariances [n, F, F] have settled."""
+    variance = prior.diagonal()
+    return (1 - left.diagonal(dim1=1, dim2=2)[:, : len(variance)] / variance).clamp(0, 1).square().sum(0)
 
 
 def learned_widths(moments: Moments, grid: Grid, before: Widths, layout: Layout) -> Widths:
-    """Return the widths that the second moments of a pass show."""
-    products, categories, spans = len(grid.row), grid.categories, grid.spans
-    later = max(spans - 1, 1)
+    """Return the widths that the moments of a pass show."""
+    told, told_above = moments.told_product, moments.told_category
     return Widths(
-        product=learned_covariance(moments.product, products, before.product, layout),
-        category=learned_covariance(moments.category, categories, before.category, layout),
-        season=Autoregression.learned(moments.season[0] / categories / spans, moments.season[1] / categories / later),
-        shock=Autoregression.learned(moments.shock[0] / products / spans, moments.shock[1] / products / later),
+        product=learned_covariance(moments.product, len(grid.row), told, before.product, layout),
+        category=learned_covariance(moments.category, grid.categories, told_above, before.category, layout),
+        season=moments.season.teach(before.season),
+        shock=moments.shock.teach(before.shock),
     )

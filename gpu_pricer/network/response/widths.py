@@ -1,4 +1,7 @@
-"""The prior widths of the response model, and how the log teaches them (empirical Bayes by EM: Laird 1982).
+"""The prior widths of the response model, and how the log teaches them (empirical Bayes).
+
+EM (Laird 1982) would creep for hundreds of passes wherever single products or periods tell little: of the distance to
+the evidence's maximum a step goes the share that the log tells of a width. So steps are divided by that share.
 
 A covariance is estimated from the second moments of the coefficients and of what is left unknown of them, and shrunk
 towards the same with one variance and one correlation for all segments (compound symmetry), since few products may have
@@ -10,6 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from gpu_pricer.network.response.autoregression import LONGEST_STEP, RELAXED, Autoregression
 from gpu_pricer.network.response.grid import FLOAT
 from gpu_pricer.network.response.model import Layout
 
@@ -17,39 +21,9 @@ PSEUDO = 4.0  # products or categories for which compound symmetry counts
 START = {"appeal": 1.0, "log_sensitivity": 0.3, "effect": 0.1}  # standard deviations; they count as one product
 COMMON = {"appeal": 3.0, "log_sensitivity": 0.7, "effect": 5.0}  # of the prior of μ around the start
 MOST_SPREAD = 1.0  # of log sensitivities: without price response their second moments have no upper end
-START_SEASON, START_SHOCK, START_PERSISTENCE = 1.0, 0.3, 0.5
-LEAST_SPREAD, MOST_PERSISTENCE = 0.02, 0.95
+START_SEASON, START_SHOCK = Autoregression(1.0, 0.5), Autoregression(0.3, 0.5)
 ALIKE = 0.7  # correlation of segments' coefficients where their learning starts from the widths of all users
-EXTRAPOLATED = 1.8  # EM creeps where little is known: widths take longer steps in its direction
-
-
-@dataclass(frozen=True)
-class Autoregression:
-    """A stationary first-order autoregression of mean 0: standard deviation, and correlation with the period before."""
-
-    spread: float
-    persistence: float
-
-    def precision(self, periods: int) -> Tensor:
-        """Return the precision matrix over the periods, [W, W]."""
-        rho = self.persistence
-        matrix = torch.diag(torch.full((periods,), 1.0 + rho**2, dtype=FLOAT))
-        matrix[0, 0] = matrix[-1, -1] = 1.0
-        beside = torch.arange(periods - 1)
-        matrix[beside, beside + 1] = matrix[beside + 1, beside] = -rho
-        if periods == 1:
-            matrix[0, 0] = 1.0 - rho**2
-        return matrix / (1.0 - rho**2) / self.spread**2
-
-    def forecast(self, last: Tensor, periods: int) -> Tensor:
-        """Return the mean of the effects so many periods after the last ones."""
-        return self.persistence**periods * last
-
-    @classmethod
-    def learned(cls, square: float, lagged: float) -> "Autoregression":
-        """Return the one with these mean squares and mean products with the period before."""
-        persistence = min(max(lagged / max(square, 1e-12), 0.0), MOST_PERSISTENCE)
-        return cls(max(square**0.5, LEAST_SPREAD), persistence)
+EXTRAPOLATED = 1.8  # correlations take longer steps in EM's direction
 
 
 @dataclass(frozen=True)
@@ -64,6 +38,11 @@ class Widths:
     season: Autoregression
     shock: Autoregression
 
+    def coordinates(self) -> Tensor:
+        """Return the logs of all variances, and artanh of the persistences, [2 D + 4]."""
+        variances = torch.cat([self.product.diagonal(), self.category.diagonal()])
+        return torch.cat([variances.log(), self.season.coordinates(), self.shock.coordinates()])
+
 
 def start_widths(layout: Layout) -> Widths:
     """Return the widths from which learning starts."""
@@ -71,8 +50,8 @@ def start_widths(layout: Layout) -> Widths:
     return Widths(
         product=base,
         category=base,
-        season=Autoregression(START_SEASON, START_PERSISTENCE),
-        shock=Autoregression(START_SHOCK, START_PERSISTENCE),
+        season=START_SEASON,
+        shock=START_SHOCK,
     )
 
 
@@ -95,25 +74,39 @@ def common_precision(layout: Layout) -> Tensor:
     return _by_kind(layout, COMMON) ** -2
 
 
-def learned_covariance(moments: Tensor, count: int, before: Tensor, layout: Layout) -> Tensor:
+def learned_covariance(moments: Tensor, count: int, told: Tensor, before: Tensor, layout: Layout) -> Tensor:
     """Return a covariance [D, D] from the sum of the second moments of `count` products or categories.
 
-    before: the covariance of the last pass, from which the step is extrapolated where the result stays positive
-    definite. Effects of context are independent of each other and of the rest. No standard deviation of a log
-    sensitivity exceeds MOST_SPREAD.
+    told [D]: sums of the squared shares of the prior variances that the log has settled. before: the covariance of the
+    last pass, from which the step is lengthened. Effects of context are independent of each other and of the rest. No
+    standard deviation of a log sensitivity exceeds MOST_SPREAD.
     """
     mean = _without_cross_effects(moments / max(count, 1), layout)
     base = torch.diag(_by_kind(layout, START).square())
     found = (count * mean + PSEUDO * _compound_symmetric(mean, layout) + base) / (count + PSEUDO + 1)
     further = before + EXTRAPOLATED * (found - before)
     is_positive = torch.linalg.eigvalsh(further)[0] > 0.2 * torch.linalg.eigvalsh(found)[0]
-    return _limited(further if bool(is_positive) else found, layout)
+    further = further if bool(is_positive) else found
+    step = _step(found, before, count, told, layout).clamp(-LONGEST_STEP, LONGEST_STEP)
+    scale = (before.diagonal() * step.exp() / further.diagonal()).sqrt()
+    return _limited(further * (scale[:, None] * scale), layout)
+
+
+def _step(found: Tensor, before: Tensor, count: int, told: Tensor, layout: Layout) -> Tensor:
+    """Return the steps of the logs of the variances, [D]: from `before` to what EM has found, lengthened.
+
+    What segments have in common goes further than what they differ by, which compound symmetry ties down.
+    """
+    step, told = (found.diagonal() / before.diagonal()).log(), _by_block(told, layout)
+    common, weight = _by_block(step, layout), count + PSEUDO + 1
+    start = (_by_kind(layout, START).square() / before.diagonal()).clamp(min=1)
+    apart = weight / (PSEUDO + start + told) * (step - common)
+    return RELAXED * (weight / (start + told * (1 + PSEUDO / count)) * common + apart)
 
 
 def change_of(before: Widths, after: Widths) -> float:
-    """Return the largest relative change of a prior variance."""
-    pairs = ((before.product, after.product), (before.category, after.category))
-    return max(float((new.diagonal() / old.diagonal()).log().abs().max()) for old, new in pairs)
+    """Return the largest relative change of a prior variance, or change of artanh of a persistence."""
+    return float((after.coordinates() - before.coordinates()).abs().max())
 
 
 def _by_kind(layout: Layout, values: dict[str, float]) -> Tensor:
@@ -121,6 +114,14 @@ def _by_kind(layout: Layout, values: dict[str, float]) -> Tensor:
     result = torch.empty(layout.width, dtype=FLOAT)
     for kind, value in values.items():
         result[getattr(layout, kind)] = value
+    return result
+
+
+def _by_block(values: Tensor, layout: Layout) -> Tensor:
+    """Return the values [D] with the means over the segments in place of the segments' own."""
+    result = values.clone()
+    for part in (layout.appeal, layout.log_sensitivity):
+        result[part] = values[part].mean()
     return result
 
 

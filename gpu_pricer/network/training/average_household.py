@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.model.towers import Tower
+from gpu_pricer.network.response.autoregression import Autoregression
 from gpu_pricer.network.response.fit import Fit
-from gpu_pricer.network.response.widths import Autoregression
 from gpu_pricer.network.training.levels import Sales, average_levels, start_levels
 
 

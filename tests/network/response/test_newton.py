@@ -6,9 +6,10 @@ import torch
 
 from gpu_pricer.network.response import grid as grids
 from gpu_pricer.network.response import newton
+from gpu_pricer.network.response.autoregression import Autoregression
 from gpu_pricer.network.response.model import start_state
 from gpu_pricer.network.response.newton import equations, newton_pass
-from gpu_pricer.network.response.widths import Autoregression, Widths, common_precision
+from gpu_pricer.network.response.widths import Widths, common_precision
 from tests.network.response.dense import dense_system, log_posterior
 from tests.network.response.drawn import Recipe, draw_market
 
@@ -93,7 +94,7 @@ def test_pass_is_the_newton_step_of_the_whole_system(seed, unbounded):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_uncertainty_is_that_of_the_whole_system(seed):
+def test_uncertainty_is_that_of_the_whole_system(seed, unbounded):
     market = draw_market(seed, SMALL)
     layout, grid = market.layout, market.grid
     widths, state = some_widths(seed, layout), some_state(seed, market, uncertain=True)
@@ -102,8 +103,9 @@ def test_uncertainty_is_that_of_the_whole_system(seed):
     state.mu_variance = torch.from_numpy(known)
     solved = equations(grid, market.counts, state, widths, layout)
     information = (torch.linalg.inv(solved.inverse) - solved.prior).numpy()
+    expected = expected_moments(dense, state, grid, widths)
 
-    moments = newton_pass(grid, market.counts, state, widths, 0.0)
+    moments = newton_pass(grid, market.counts, state, widths, 1.0)
 
     np.testing.assert_allclose(state.mu_variance, known, atol=1e-10)
     beta = np.arange(layout.segments, 2 * layout.segments)
@@ -113,45 +115,94 @@ def test_uncertainty_is_that_of_the_whole_system(seed):
         covariance = dense.covariance(rows)
         np.testing.assert_allclose(state.variance[j], covariance.diagonal()[beta], atol=1e-10)
         np.testing.assert_allclose(state.pull[j], (covariance @ information[j]).diagonal()[beta], atol=1e-9)
-    for name, expected in expected_moments(dense, state, grid).items():
-        np.testing.assert_allclose(getattr(moments, name), expected, atol=1e-8, err_msg=name)
+    found = vars(moments) | {
+        "shock": (moments.shock.second_moments, moments.shock.covariance),
+        "season": (moments.season.second_moments, moments.season.covariance),
+    }
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, atol=1e-8, err_msg=name)
+
+
+def test_moments_are_those_of_the_whole_step_however_much_of_it_is_taken():
+    market = draw_market(0, SMALL)
+    widths = some_widths(0, market.layout)
+
+    whole, none = (
+        newton_pass(market.grid, market.counts, some_state(0, market, uncertain=True), widths, damping)
+        for damping in (1.0, 0.0)
+    )
+
+    assert_same_moments(whole, none)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_the_share_of_the_step_is_taken(share):
+    market = draw_market(0, SMALL)
+    widths = some_widths(0, market.layout)
+    before, whole, part = (some_state(0, market, uncertain=True) for _ in range(3))
+
+    newton_pass(market.grid, market.counts, whole, widths, 1.0)
+    newton_pass(market.grid, market.counts, part, widths, share)
+
+    for name in ("z", "theta", "mu", "season", "shock"):
+        start, end = getattr(before, name), getattr(whole, name)
+        np.testing.assert_allclose(getattr(part, name), start + share * (end - start), atol=1e-12, err_msg=name)
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_categories_moments_hold_what_this_pass_knows_of_mu(seed):
+def test_categories_moments_hold_what_this_pass_knows_of_mu(seed, unbounded):
     """With the uncertainty that the last pass left, the widths of a log of one category never come to rest."""
     market = draw_market(seed, SMALL)
     widths, state = some_widths(seed, market.layout), some_state(seed, market, uncertain=True)
     dense = dense_system(market, state, widths, common_precision(market.layout))
     state.mu_variance = 9 * torch.eye(market.layout.width, dtype=torch.float64)
 
-    moments = newton_pass(market.grid, market.counts, state, widths, 0.0)
+    expected = expected_moments(dense, state, market.grid, widths)["category"]
 
-    expected = expected_moments(dense, state, market.grid)["category"]
+    moments = newton_pass(market.grid, market.counts, state, widths, 1.0)
+
     np.testing.assert_allclose(moments.category, expected, atol=1e-8)
 
 
-def expected_moments(dense, state, grid):
-    """Second moments of z − θ, θ − μ, shocks and seasons, from the inverse of the whole precision."""
+def expected_moments(dense, state, grid, widths):
+    """Return the moments after a whole step from the state, from the inverse of the whole precision.
+
+    They are second moments of z − θ and θ − μ, the settled shares of z − θ, and of shocks and seasons the moments of
+    their means and their covariance. Products, and what they are compared with, follow μ only in the next pass.
+    """
     width, periods = dense.width, dense.periods
-    expected = {"product": 0.0, "category": 0.0, "shock": np.zeros(2), "season": np.zeros(2)}
-
-    def second(rows, value):
-        return dense.covariance(rows) + np.outer(value, value)
-
-    def by_lag(matrix):
-        return np.array([np.trace(matrix), np.trace(matrix, offset=1)])
-
+    expected = dict.fromkeys(("product", "category", "told_product"), 0.0)
+    expected |= {"shock": np.zeros((2, periods, periods)), "season": np.zeros((2, periods, periods))}
+    at = [(state.z, state.shock), (state.theta, state.season)]
+    at = np.concatenate([*(torch.cat(pair, dim=1).flatten() for pair in at), state.mu])
+    held, moved = at + dense.step(is_common_free=False), at + dense.step()
     for j, g in enumerate(grid.category.tolist()):
         rows = dense.unit(dense.product(j)[:width]) - dense.unit(dense.category(g)[:width])
-        expected["product"] = expected["product"] + second(rows, state.z[j] - state.theta[g])
-        expected["shock"] += by_lag(second(dense.unit(dense.product(j)[width:]), state.shock[j]))
+        covariance = dense.covariance(rows)
+        expected["product"] += covariance + square(rows @ held)
+        expected["told_product"] += (1 - covariance.diagonal() / widths.product.diagonal().numpy()) ** 2
+        rows = dense.unit(dense.product(j)[width:])
+        expected["shock"] += np.stack([square(rows @ held), dense.covariance(rows)])
     for g in range(grid.categories):
         rows = dense.unit(dense.category(g)[:width]) - dense.unit(dense.common)
-        expected["category"] = expected["category"] + second(rows, state.theta[g] - state.mu)
-        expected["season"] += by_lag(second(dense.unit(dense.category(g)[width:]), state.season[g]))
-    assert periods == grid.periods
+        expected["category"] += dense.covariance(rows) + square(rows @ moved)
+        rows = dense.unit(dense.category(g)[width:])
+        expected["season"] += np.stack([square(rows @ moved), dense.covariance(rows)])
     return expected
+
+
+def square(value):
+    """The outer product of a vector with itself."""
+    return np.outer(value, value)
+
+
+def assert_same_moments(found, expected):
+    for name, values in vars(expected).items():
+        pairs = [(getattr(found, name), values)]
+        if name in ("shock", "season"):
+            pairs = list(zip(vars(getattr(found, name)).values(), vars(values).values(), strict=True))
+        for mine, theirs in pairs:
+            np.testing.assert_allclose(mine, theirs, atol=1e-10, err_msg=name)
 
 
 @pytest.mark.parametrize("block", [1, 3, 4])
@@ -162,13 +213,15 @@ def test_blocks_of_categories_change_nothing(block, monkeypatch):
     def after_two_passes():
         state = some_state(5, market, uncertain=False)
         moments = [newton_pass(market.grid, market.counts, state, widths, 0.7) for _ in range(2)][-1]
-        return {**vars(state), **vars(moments)}
+        return vars(state), moments
 
-    whole = after_two_passes()
+    whole, of_whole = after_two_passes()
     monkeypatch.setattr(grids, "BLOCK", block)
     assert len(list(market.grid.blocks())) > 1
 
-    for name, values in after_two_passes().items():
+    found, moments = after_two_passes()
+    assert_same_moments(moments, of_whole)
+    for name, values in found.items():
         np.testing.assert_allclose(values, whole[name], atol=1e-10, err_msg=name)
 
 
