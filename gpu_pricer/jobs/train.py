@@ -75,15 +75,17 @@ def main(config: DictConfig) -> dict[str, object] | None:
         return None
     network = fitted.network
     network.set_support(price_support(data, settings.export.support))
+    quantities = None
     if data.calendar.validated_periods == data.calendar.count:
         (settings.work / HELD_OUT).unlink(missing_ok=True)
     else:
-        market = _learn_through(data.with_validation_periods(), network, settings)
-        _judge(network, market, settings)
+        market = _learn_through(data.with_validation_periods(), network, market, settings)
+        quantities = _quantities(market, settings)
+        _judge(network, market, quantities, settings)
     if settings.refit:
-        market = _learn_through(data.with_every_period(), network, settings)
+        market = _learn_through(data.with_every_period(), network, market, settings)
     membership, response = _respond(network.data, market, settings, _known_segments(settings.demand))
-    quantities = _quantities(market, settings)
+    quantities = _quantities(market, settings, quantities)
     visits = network.data.visits_before(network.data.calendar.count)
     segmentation = segmentation_of(membership, Members(network, period_to_price(network)), visits)
     write_trained(Trained(network, segmentation, response, quantities, data.calendar.last_trained), settings)
@@ -133,30 +135,32 @@ def _respond(
     return membership, fit_response(known.grid, counts, settings.response.fit, pooled)
 
 
-def _quantities(market: Market, settings: TrainSettings) -> Fit | None:
-    """Return the response of the units per choice in the periods that are trained on, None where all take one unit."""
-    return fit_quantities(market.known.grid, market.known.log, settings.response.fit)
+def _quantities(market: Market, settings: TrainSettings, start: Fit | None = None) -> Fit | None:
+    """Return the response of the units per choice in the periods that are trained on, None where all take one unit.
+
+    start: that of other periods, from which the search starts.
+    """
+    return fit_quantities(market.known.grid, market.known.log, settings.response.fit, start)
 
 
-def _learn_through(data: ChoiceData, network: DemandNetwork, settings: TrainSettings) -> Market:
+def _learn_through(data: ChoiceData, network: DemandNetwork, before: Market, settings: TrainSettings) -> Market:
     """Return the market of the trained periods of `data`, the network's tables with other such periods, and adopt it.
 
-    What gradients learned stays.
+    before: the market of the network's periods, from which the search starts. What gradients learned stays.
     """
     network.go_on_with(data)
     network.set_support(price_support(data, settings.export.support))
-    market = learn_market(data, settings.data, settings.response, settings.told)
+    market = learn_market(data, settings.data, settings.response, settings.told, before)
     adopt(network, market.household)
     return market
 
 
-def _judge(network: DemandNetwork, market: Market, settings: TrainSettings) -> None:
+def _judge(network: DemandNetwork, market: Market, quantities: Fit | None, settings: TrainSettings) -> None:
     """Write the predictions of the test periods.
 
     They include those of an artefact whose segments and price response are those of the periods that are trained on.
     """
     membership, response = _respond(network.data, market, settings)
-    quantities = _quantities(market, settings)
     predict_held_out(
         network, membership.segment, response, quantities, settings.export.segment_members, settings.work / HELD_OUT
     )

@@ -96,19 +96,16 @@ def single_thread() -> Iterator[None]:
 
 
 @single_thread()
-def fit_response(grid: Grid, counts: Outcomes, config: FitConfig, pooled: Fit | None = None) -> Fit:
+def fit_response(grid: Grid, counts: Outcomes, config: FitConfig, start: Fit | None = None) -> Fit:
     """Return the fitted model; one line of the log says how it settled, a warning if it did not.
 
-    pooled: the response of the same users as one segment, from which the search starts; it is the answer where
-    the counts are its own.
+    start: an earlier fit from which the search starts, of the same users as one segment or of other periods; it is the
+    answer where the counts are its own.
     """
-    if pooled is not None and grid is pooled.grid and counts.equal(pooled.counts):
-        return pooled
+    if start is not None and grid is start.grid and counts.equal(start.counts):
+        return start
     layout = Layout(counts.segments, grid.context.shape[2])
-    state, widths, first = start_state(grid, counts, layout), start_widths(layout), FIRST_PASSES
-    if pooled is not None:
-        state = state.like(pooled.state, pooled.layout, layout)
-        widths, first = segments_widths(pooled.widths, layout), 0
+    state, widths, first = _first_guess(grid, counts, layout, start)
     for passed in range(1, config.passes + 1):
         is_first = passed <= first
         moments = newton_pass(grid, counts, state, widths, FIRST_DAMPING if is_first else DAMPING)
@@ -127,3 +124,15 @@ def fit_response(grid: Grid, counts: Outcomes, config: FitConfig, pooled: Fit | 
         "" if is_settled else ", not settled: raise train.response.fit.passes",
     )  # fmt: skip
     return Fit(grid, counts, layout, state, widths)
+
+
+def _first_guess(grid: Grid, counts: Outcomes, layout: Layout, start: Fit | None) -> tuple[State, Widths, int]:
+    """Return state and widths from which the search starts, and how many passes keep these widths."""
+    state = start_state(grid, counts, layout)
+    if start is not None and start.grid is grid:
+        return state.like(start.state, start.layout, layout), segments_widths(start.widths, layout), 0
+    if start is not None and start.layout == layout and start.grid.spans == grid.spans:
+        own, theirs = grid.products_of(start.grid)
+        of_category = grid.category[own], start.grid.category[theirs]
+        return state.going_on(start.state, (own, theirs), of_category), start.widths, 0
+    return state, start_widths(layout), FIRST_PASSES

@@ -80,6 +80,12 @@ class Grid:
         total = float(self.has_outside_option) + self.sum_by_category(weight)
         return weight / total.clamp(min=1e-30)[self.category]
 
+    def products_of(self, other: "Grid") -> tuple[Tensor, Tensor]:
+        """Return the numbers here and there of the products that both grids have."""
+        place = torch.searchsorted(other.row, self.row).clamp(max=len(other.row) - 1)
+        is_there = other.row[place] == self.row
+        return is_there.nonzero().squeeze(1), place[is_there]
+
     def blocks(self) -> Iterator[tuple[slice, slice]]:
         """Yield slices of products and of categories that cut the products into complete categories."""
         end_of = torch.searchsorted(self.category, torch.arange(1, self.categories + 1)).tolist()

@@ -18,7 +18,10 @@ from torch import Tensor
 from gpu_pricer.network.response.grid import FLOAT, Grid, Outcomes
 
 MEANS = ("z", "theta", "mu", "season", "shock")  # fields of a State
+OF_PRODUCTS, OF_CATEGORIES = ("z", "shock", "variance", "pull"), ("theta", "season")
 LARGEST_VARIANCE = 1.0  # of β in the mean of exp(β): beyond, prior widths and means drive each other apart
+
+Pairs = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,8 @@ class State:
 
     def part(self, products: slice, categories: slice) -> "State":
         """Return a view of a block of Grid.blocks."""
-        of_products = {name: getattr(self, name)[products] for name in ("z", "shock", "variance", "pull")}
-        of_categories = {name: getattr(self, name)[categories] for name in ("theta", "season")}
+        of_products = {name: getattr(self, name)[products] for name in OF_PRODUCTS}
+        of_categories = {name: getattr(self, name)[categories] for name in OF_CATEGORIES}
         return replace(self, **of_products, **of_categories)
 
     def like(self, pooled: "State", one: Layout, layout: Layout) -> "State":
@@ -93,6 +96,16 @@ class State:
         """Take a share of the way from an earlier state."""
         for name in MEANS:
             getattr(self, name).lerp_(getattr(before, name), 1 - share)
+
+    def going_on(self, earlier: "State", products: Pairs, categories: Pairs) -> "State":
+        """Return this state with what an earlier one knows of the same products and categories.
+
+        products, categories: their numbers here and there.
+        """
+        moved: dict[str, Tensor] = {}
+        for names, (own, theirs) in ((OF_PRODUCTS, products), (OF_CATEGORIES, categories)):
+            moved |= {name: getattr(self, name).index_copy(0, own, getattr(earlier, name)[theirs]) for name in names}
+        return replace(self, **moved, mu=earlier.mu.clone(), mu_variance=earlier.mu_variance)
 
     def sensitivity(self, layout: Layout) -> Tensor:
         """Return the posterior mean of exp(β), [P, S]."""

@@ -66,16 +66,17 @@ class Quantities:
         return self.units - expected, expected
 
 
-def fit_quantities(grid: Grid, users: UserLog, config: FitConfig) -> Fit | None:
+def fit_quantities(grid: Grid, users: UserLog, config: FitConfig, start: Fit | None = None) -> Fit | None:
     """Return the fitted response of the units per choice of all users as one segment; None without quantities.
 
-    The offset of the fit's grid is that of the units per choice.
+    The offset of the fit's grid is that of the units per choice. start: the response of other periods, from which the
+    search starts.
     """
     quantities = quantities_of(grid, users)
     if quantities is None:
         log.info("every purchase is of one unit: units answer prices as purchases do")
         return None
-    return fit_response(replace(grid, offset=grid.unit_offset), quantities, config)
+    return fit_response(replace(grid, offset=grid.unit_offset), quantities, config, start)
 
 
 def quantities_of(grid: Grid, users: UserLog) -> Quantities | None:

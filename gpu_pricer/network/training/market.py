@@ -27,10 +27,13 @@ class Market:
     household: AverageHousehold
 
 
-def learn_market(data: ChoiceData, directory: Path, config: ResponseConfig, told: Told | None = None) -> Market:
+def learn_market(
+    data: ChoiceData, directory: Path, config: ResponseConfig, told: Told | None = None, start: Market | None = None
+) -> Market:
     """Return the market of the periods of `data` that are trained on; directory: of the canonical tables.
 
-    told: types and shocks that need not be estimated, if any.
+    told: types and shocks that need not be estimated, if any. start: the market of other periods, from whose response
+    the search starts.
     InputError where no product with a unit price was seen often enough to teach.
     """
     calendar, periods = data.calendar, data.calendar.with_begun
@@ -52,7 +55,8 @@ def learn_market(data: ChoiceData, directory: Path, config: ResponseConfig, told
         )
     if told is not None:
         known = told.with_shocks(known, data)
-    pooled = fit_response(known.grid, known.log.pooled(known.grid), config.fit)
+    before = None if start is None else start.household.fit
+    pooled = fit_response(known.grid, known.log.pooled(known.grid), config.fit, before)
     scores = user_scores(pooled, known.log)
     slope = torch.from_numpy(user_slopes(scores)).float()
     return Market(known, scores, AverageHousehold(pooled, known.context, slope))

@@ -33,6 +33,12 @@ def fit_market(market, config=CONFIG):
     return fit_response(market.grid, market.counts, config)
 
 
+def only(grid, kept):
+    """The grid of some of its products."""
+    names = ("row", "category", "on_shelf", "move", "context", "offset")
+    return replace(grid, **{name: getattr(grid, name)[kept] for name in names})
+
+
 @pytest.fixture(scope="module")
 def taught():
     market = draw_market(0, MUCH)
@@ -181,6 +187,36 @@ def test_start_from_the_pooled_fit_takes_fewer_passes(caplog):
 
     cold, warm = (int(re.search(r"(\d+) passes", record.getMessage())[1]) for record in caplog.records[-2:])
     assert warm <= cold - 2
+
+
+def test_start_from_other_periods_ends_where_a_cold_start_does():
+    """The later log has a product that the earlier one lacks, and lacks one that the earlier one has."""
+    earlier, market = (draw_market(6, replace(MUCH, visits=visits)) for visits in (1000, 4000))
+    config = FitConfig(passes=300, tolerance=1e-5)
+    known, teaching = torch.arange(9) != 4, torch.arange(9) != 2
+    first = fit_response(only(earlier.grid, known), Counts(earlier.counts.bought[known], earlier.counts.visits), config)
+    grid, counts = only(market.grid, teaching), Counts(market.counts.bought[teaching], market.counts.visits)
+    before = first.state.z.clone()
+
+    cold = fit_response(grid, counts, config)
+    warm = fit_response(grid, counts, config, first)
+
+    assert torch.equal(first.state.z, before)
+    np.testing.assert_allclose(warm.sensitivity, cold.sensitivity, rtol=0.01)
+
+
+def test_start_from_other_periods_takes_few_passes(caplog):
+    market = draw_market(6, Recipe(sizes=(4,) * 20, segments=3, periods=20, visits=500))
+    bought, visits = market.counts.bought.clone(), market.counts.visits.clone()
+    bought[:, :, -2:], visits[:, :, -2:] = 0.0, 0.0
+    config = FitConfig(passes=40, tolerance=0.05)
+
+    with caplog.at_level(logging.INFO):
+        first = fit_response(market.grid, Counts(bought, visits), config)
+        fit_response(replace(market.grid), market.counts, config, first)
+
+    cold, warm = (int(re.search(r"(\d+) passes", record.getMessage())[1]) for record in caplog.records)
+    assert warm <= cold / 2
 
 
 def test_a_single_segment_has_the_pooled_response():
