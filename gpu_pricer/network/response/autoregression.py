@@ -94,14 +94,17 @@ class OpenSeries:
         """Return the autoregression after a step of Fisher scoring on the evidence, from the one that was the prior.
 
         The gradient is exact for the Gaussian posteriors, the information leaves out what series tell of each other.
-        Where a limit holds one of the two, the step is that of the other alone.
+        Evidence that falls with a small variance falls in proportion to it, more than the information of a small one
+        tells: steps would swing around the maximum. Where a limit holds one of the two, the step is that of the other.
         """
         precision, slopes = prior.precision(len(self.covariance)), prior.slopes(len(self.covariance))
         surplus = precision @ (self.second_moments + self.covariance) @ precision - self.count * precision
         gradient = (slopes * surplus).sum((1, 2)) / 2
+        fall = (-gradient[0]).clamp(min=0)
         at, weak = prior.coordinates(), torch.tensor(PRIOR_WIDTH, dtype=FLOAT) ** -2
         gradient -= weak * (at - torch.tensor(PRIOR, dtype=FLOAT))
         information = self.information + torch.diag(weak)
+        information[0, 0] += fall
         step = torch.linalg.solve(information, gradient)
         beyond = Autoregression.at(at + step.clamp(-LONGEST_STEP, LONGEST_STEP))
         is_held = beyond.coordinates() == at  # by a limit

@@ -141,6 +141,13 @@ def test_persistence_stays_where_there_is_nothing_to_persist():
     assert open_series(np.zeros((300, 12)), start).teach(start) == start
 
 
+def test_steps_of_a_small_spread_do_not_swing():
+    calm = np.random.default_rng(2).normal(0, 0.9 * NOISE, (4, 120))
+
+    assert learned(calm, 20).spread > LEAST_SPREAD
+    assert float((learned(calm, 21).coordinates() - learned(calm, 20).coordinates()).abs().max()) < 0.05
+
+
 def test_spread_is_learned_beside_a_persistence_at_its_limit():
     rng = np.random.default_rng(1)
     walk = np.repeat(rng.normal(0, 0.5, (300, 1)), 12, axis=1) + rng.normal(0, NOISE, (300, 12))
