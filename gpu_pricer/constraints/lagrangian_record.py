@@ -99,7 +99,7 @@ def read_multipliers(folder: Path) -> RecordedMultipliers:
 
 
 def _coefficients(rows: list[list[float]]) -> np.ndarray:
-    """Return the rows as an array; those written before prices could include VAT lack its weight, which is then 0."""
+    """Return the rows as an array; a row of an older record has no weight of VAT, which is then 0."""
     return np.array([(*row, 0.0)[: len(SUMS)] for row in rows], np.float64)
 
 

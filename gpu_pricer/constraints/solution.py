@@ -81,8 +81,8 @@ class Valuation:
     ) -> Solution:
         """Return the prices of the Lagrangian, whose sums are known, with their objective and its bound, in float64.
 
-        category_bound [G]: see Solution, at the multipliers of `start`. bounded: the constraints that the prices meet
-        whose objective the bound limits; linear_constraints unless given.
+        category_bound [G]: see Solution, at the multipliers of `start`. bounded: the constraints for which the bound
+        holds; linear_constraints unless given.
         """
         rationed = self.stock.rationed(sums.units, start.stock_price)
         objective = float((sums.total @ self.objective).sum() - rationed @ self.stock.highest_price)

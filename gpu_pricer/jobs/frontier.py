@@ -31,9 +31,11 @@ from gpu_pricer.tables.replacing import replacing_file
 log = logging.getLogger(__name__)
 
 FRONTIERS = "frontier"
-"""In paths.work: a table per measure, with the fingerprints SOURCES of what it was traced from in its metadata."""
+"""In paths.work: a table per measure. Its metadata has the fingerprints SOURCES of what it was traced from, and under
+TRACED which frontier was asked for."""
 
 SOURCES = ("artefact", "catalog", "policy")
+TRACED = "traced"
 
 
 def trace_frontier(
@@ -55,11 +57,11 @@ def trace_frontier(
 def trace_frontier_of(
     folder: Path, version: PriceVersion, sources: Sources, frontier: Frontier, work: Path, backend: str
 ) -> None:
-    """Write the frontier around the prices of a version into the work folder, unless one of its sources is there.
+    """Write the frontier around the prices of a version into the work folder, unless the same one is there.
 
     Raise InputError where there is none around such prices, see frontier_obstacle.
     """
-    if str(frontier.measure) in recorded_frontiers(work, version):
+    if _is_recorded(work, version, frontier):
         return
     obstacle = frontier_obstacle(version, sources.policy)
     if obstacle is not None:
@@ -95,7 +97,7 @@ def write_frontier(sources: Sources, frontier: Frontier, work: Path, backend: st
     path.parent.mkdir(parents=True, exist_ok=True)
     made_of = (artefact.fingerprint(), catalog_fingerprint(catalog), policy.fingerprint())
     with replacing_file(path) as fresh:
-        write_table(table, fresh, dict(zip(SOURCES, made_of, strict=True)))
+        write_table(table, fresh, dict(zip(SOURCES, made_of, strict=True)) | {TRACED: repr(frontier)})
     figure = work / "plots" / f"frontier_{frontier.measure}.svg"
     draw_frontier(figure, table, str(frontier.measure), market.currency)
     log.info("wrote %s and %s", path, figure)
@@ -114,6 +116,13 @@ def recorded_frontiers(work: Path, version: PriceVersion) -> dict[str, pl.DataFr
                 f"{path} must be a whole Parquet file, found: {first_line(error)}: remove it, or trace it again"
             ) from error
     return found
+
+
+def _is_recorded(work: Path, version: PriceVersion, frontier: Frontier) -> bool:
+    """Return whether this frontier was traced from the version's own sources, with as many points and as far."""
+    path = work / FRONTIERS / f"{frontier.measure}.parquet"
+    is_of_version = str(frontier.measure) in recorded_frontiers(work, version)
+    return is_of_version and pl.read_parquet_metadata(path).get(TRACED) == repr(frontier)
 
 
 def _rows(

@@ -72,7 +72,7 @@ def elasticity_rows(metrics: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 class ToldByLog(NamedTuple):
-    """Whence the price response of the categories on the shelf is known.
+    """Where the price response of the categories on the shelf comes from.
 
     own: categories whose own sales told more than half of it; borrowed: others, which have more of it from what all
     categories have in common; untaught: those that taught nothing. units: the share of a period's units in `own`.

@@ -74,8 +74,8 @@ def _change(row: dict[str, Any], today: dict[str, Any], measure: str) -> dict[st
 
 
 def _of_version(tally: Tally, objective: Objective) -> dict[str, float]:
-    """Return the measures of a version's prices."""
-    profit, revenue = tally.profit_new, tally.revenue_new
+    """Return the measures of a version's prices, after VAT like the frontier's."""
+    profit, revenue = tally.profit_new, tally.net_revenue_new
     return {
         "objective": objective.profit * profit + objective.revenue * revenue,
         "profit": profit,

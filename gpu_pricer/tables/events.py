@@ -10,7 +10,7 @@ from gpu_pricer.tables.checking import check
 from gpu_pricer.tables.priced_products import PricedProducts
 from gpu_pricer.tables.reading import collect, conform, read_table
 from gpu_pricer.tables.schemas import Events
-from gpu_pricer.tables.vat import require_vat_rates
+from gpu_pricer.tables.vat import VAT_RATE, require_vat_rates
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +83,8 @@ def _columns(catalog: pl.DataFrame, changes: pl.DataFrame) -> list[str]:
     given = [name for name in changes.columns if changes[name].null_count() < changes.height]
     others = [name for name in given if name not in (*catalog.columns, *NO_COLUMNS_OF_A_CATALOG)]
     unknown = [name for name in others if name not in IGNORED]
+    if VAT_RATE in unknown:
+        raise InputError("events must have no vat_rate, since the version's prices include no VAT: leave it out")
     if unknown:
         raise InputError(
             f"events must have columns that the version's policy reads, found {', '.join(unknown)}: leave them out, or "

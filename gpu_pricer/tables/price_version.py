@@ -62,7 +62,7 @@ class Tally:
     raised: prices above today's; held: those that a bound keeps from the price that would be best without it.
     units_today, units_new: expected units of a period's visits at today's and at the new prices.
     revenue_new: expected revenue at the new prices; base_revenue_new: of the same units at today's prices, in currency,
-    with VAT where prices include it.
+    with VAT where prices include it. net_revenue_new: expected revenue at the new prices after VAT.
     profit_today, profit_new: expected profit of a period's visits at today's and at the new prices, in currency, after
     VAT where prices include it.
     """
@@ -83,6 +83,7 @@ class Tally:
     units_today: float
     units_new: float
     revenue_new: float
+    net_revenue_new: float
     base_revenue_new: float
     profit_today: float
     profit_new: float
@@ -272,7 +273,9 @@ def read_version(folder: Path) -> PriceVersion:
 
 def _tally(content: dict[str, Any]) -> Tally:
     later = ("beyond_moves", "raised", "held", "moved_on_shelf", "raised_on_shelf", "held_on_shelf")
-    tally = Tally(**dict.fromkeys((*later, "revenue_new", "base_revenue_new"), 0) | content)
+    content = dict.fromkeys((*later, "revenue_new", "base_revenue_new"), 0) | content
+    content.setdefault("net_revenue_new", content["revenue_new"])  # before it was counted, no price included VAT
+    tally = Tally(**content)
     _require_types(asdict(tally), Tally)
     return tally
 

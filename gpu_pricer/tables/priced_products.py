@@ -1,6 +1,7 @@
 """The catalog as pricing reads it: the columns that pricing needs, and their fingerprint."""
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from gpu_pricer.tables.low_memory import add_rows, is_unique
 from gpu_pricer.tables.reading import read_table
 from gpu_pricer.tables.schemas import COST_SOURCES
 from gpu_pricer.tables.vat import VAT_RATE, require_vat_rates
+
+log = logging.getLogger(__name__)
 
 
 class PricedProducts(dy.Schema):
@@ -58,6 +61,8 @@ def read_catalog(path: Path, columns: Sequence[str] = ()) -> pl.DataFrame:
     table = read_table(path, PricedProducts)
     table = table.drop(VAT_RATE) if table[VAT_RATE].is_null().all() else table
     require_vat_rates(table, str(path), "fill the column vat_rate")
+    if VAT_RATE in table.columns:
+        log.info("%s has VAT rates: its prices include VAT, its costs do not", path)
     requested = (*PricedProducts.column_names(), *columns)
     return table.select(name for name in dict.fromkeys(requested) if name in table.columns)
 

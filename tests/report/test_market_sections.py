@@ -147,7 +147,13 @@ FRONTIER = pl.DataFrame(
     }
 )
 TALLY = replace(
-    Tally.sum([]), profit_new=119.0, units_new=51.0, revenue_new=325.0, base_revenue_new=325.0, units_today=50.0
+    Tally.sum([]),
+    profit_new=119.0,
+    units_new=51.0,
+    revenue_new=390.0,
+    net_revenue_new=325.0,
+    base_revenue_new=390.0,
+    units_today=50.0,
 )
 
 
@@ -160,6 +166,12 @@ def test_frontier_is_told_as_changes_from_todays_prices_which_are_marked():
     ]  # fmt: skip
     assert (found.objective, found.rows) == ("Profit", found.points)
     assert charts.frontier(found.points, found.marks, ("x", "y"))["layer"]
+
+
+def test_frontier_marks_the_versions_revenue_after_vat_as_its_table_states_it():
+    found = frontier_figures("revenue", FRONTIER, TALLY, Objective(profit=0.0, revenue=1.0))
+
+    assert found.marks[1] == {"what": THESE, "x": pytest.approx(100 * (325 / 300 - 1)), "y": 325.0 - 100.0}
 
 
 def test_frontier_of_a_ratio_is_told_in_points():

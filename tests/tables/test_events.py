@@ -55,6 +55,13 @@ def test_event_that_repeats_what_is_known_changes_no_product():
     assert {*changed_products(CATALOG, found)["product_id"]} == {1}
 
 
+def test_a_vat_rate_for_prices_without_vat_is_refused():
+    events = pl.DataFrame({"product_id": CATALOG["product_id"][:1], "vat_rate": [0.07]})
+
+    with pytest.raises(InputError, match="no vat_rate, since the version's prices include no VAT: leave it out"):
+        updated_catalog(CATALOG, events)
+
+
 def test_an_event_changes_a_vat_rate_and_a_new_product_needs_one_where_the_others_have():
     catalog = CATALOG.with_columns(vat_rate=0.19)
     new = {"product_id": [9], "category_id": ["a"], "price": [1.0], "cost": [0.5]}

@@ -94,8 +94,9 @@ class OpenSeries:
         """Return the autoregression after a step of Fisher scoring on the evidence, from the one that was the prior.
 
         The gradient is exact for the Gaussian posteriors, the information leaves out what series tell of each other.
-        Evidence that falls with a small variance falls in proportion to it, more than the information of a small one
-        tells: steps would swing around the maximum. Where a limit holds one of the two, the step is that of the other.
+        Near a variance of zero the evidence changes in proportion to the variance. The information there promises a
+        longer step than that, and such steps would swing around the maximum. Where a limit holds one of the two
+        parameters, only the other one moves.
         """
         precision, slopes = prior.precision(len(self.covariance)), prior.slopes(len(self.covariance))
         surplus = precision @ (self.second_moments + self.covariance) @ precision - self.count * precision

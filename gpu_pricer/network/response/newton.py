@@ -155,7 +155,7 @@ def newton_pass(grid: Grid, counts: Outcomes, state: State, widths: Widths, damp
     """Move the state by a step of all its unknowns, and return the moments where the whole step leads.
 
     damping: the share of the step that is taken: the diagonal information makes it too long where few products share
-    all choices. The moments are those of the whole step: if they lagged behind the widths, these would swing.
+    all choices. The moments are taken at the end of the whole step, since widths from older ones would swing.
     Products, categories and μ are moved in one pass over the blocks, so that memory does not grow with the products;
     products follow μ in the next pass.
     """

@@ -1,7 +1,8 @@
 """The prior widths of the response model, and how the log teaches them (empirical Bayes).
 
-EM (Laird 1982) would creep for hundreds of passes wherever single products or periods tell little: of the distance to
-the evidence's maximum a step goes the share that the log tells of a width. So steps are divided by that share.
+EM (Laird 1982) needs hundreds of passes where single products or periods tell little. The reason: a step covers only
+that share of the distance to the evidence's maximum which the log, and not the prior, tells of a width. So each step is
+divided by that share.
 
 A covariance is estimated from the second moments of the coefficients and of what is left unknown of them, and shrunk
 towards the same with one variance and one correlation for all segments (compound symmetry), since few products may have
@@ -95,7 +96,8 @@ def learned_covariance(moments: Tensor, count: int, told: Tensor, before: Tensor
 def _step(found: Tensor, before: Tensor, count: int, told: Tensor, layout: Layout) -> Tensor:
     """Return the steps of the logs of the variances, [D]: from `before` to what EM has found, lengthened.
 
-    What segments have in common goes further than what they differ by, which compound symmetry ties down.
+    The variance of what segments have in common takes longer steps than that of their differences, because compound
+    symmetry gives the differences more data.
     """
     step, told = (found.diagonal() / before.diagonal()).log(), _by_block(told, layout)
     common, weight = _by_block(step, layout), count + PSEUDO + 1

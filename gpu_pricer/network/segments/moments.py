@@ -39,8 +39,8 @@ class WeightedMembers:
 def weighted_members(segment: np.ndarray, visits: np.ndarray, most: int) -> WeightedMembers:
     """Return the users with their shares in the visits of their segments; a user has at least LEAST_VISITS.
 
-    Of a segment with more than `most` members every most-th part of its visits brings the user who makes it (systematic
-    sampling with probabilities proportional to size: Madow 1949), so that time and memory do not grow with the users.
+    Of a segment with more than `most` members, `most` are drawn with probabilities proportional to their visits
+    (systematic sampling: Madow 1949), so that time and memory do not grow with the users.
     segment [U]: int64. visits [U]: each user's expected visits.
     """
     visits = np.maximum(visits, LEAST_VISITS)

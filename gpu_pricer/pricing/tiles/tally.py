@@ -45,6 +45,7 @@ def tally_of(tile: SolvedTile) -> Tally:
         units_today=float(units_today.sum()),
         units_new=float(units_new.sum()),
         revenue_new=float(revenue_new.sum()),
+        net_revenue_new=float((revenue_new * share).sum()),
         base_revenue_new=float(base_price @ units_new),
         profit_today=float((revenue_today * share - cost_today).sum()),
         profit_new=float((revenue_new * share - cost_new).sum()),
