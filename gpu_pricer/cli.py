@@ -77,11 +77,14 @@ def _status(job: str, work: Callable[[], object]) -> int:
     """Call `work` and return the exit status; print a failure as one line, with a traceback if it is our fault."""
     try:
         work()
+        sys.stdout.flush()
         return 0
     except (InputError, Refused) as error:
         return max(_fail(job, line, error.exit_status) for line in error.args or (error,))
     except (HydraException, OmegaConfBaseException) as error:
         return _fail(job, _config_error(job, error), InputError.exit_status)
+    except BrokenPipeError:  # such as in `gpu-pricer versions | head -1`
+        return _unread()
     except OSError as error:
         reason = f"files and folders must be there, with rights and room, found: {error}; mend that"
         return _fail(job, reason, InputError.exit_status)
@@ -218,6 +221,15 @@ def _with_log(config: DictConfig) -> DictConfig:
 def _fail(job: str, reason: object, status: int) -> int:
     say_last(job, reason, status)
     return status
+
+
+def _unread() -> int:
+    """Return the exit status of a job whose output nobody reads any more, that of a process which SIGPIPE ends.
+
+    The rest of the output goes nowhere, so that writing it as Python ends cannot fail again.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 128 + signal.SIGPIPE
 
 
 def _interrupted(job: str, number: int) -> int:

@@ -1,7 +1,9 @@
 """The command line as its user meets it: help, one-line errors, exit status."""
 
 import json
+import os
 import signal
+import subprocess
 import sys
 from datetime import datetime
 from types import SimpleNamespace
@@ -62,6 +64,21 @@ def test_configuration_is_shown_and_nothing_runs(gpu_pricer, tmp_path):
     assert (ended.status, ended.said) == (0, [])
     assert ended.out.startswith("seed: 7\n")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_output_that_nobody_reads_ends_a_job_without_a_word(tmp_path):
+    reading, writing = os.pipe()
+    os.close(reading)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "gpu_pricer", "config", "job=train"],
+        cwd=tmp_path,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+    )
+
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
 
 
 def test_the_script_of_a_shell_is_printed(gpu_pricer):
