@@ -115,12 +115,13 @@ def approval_outcome(prices: Path, folder: Path, version: PriceVersion, approval
     """Return what the gate finds of the version in a folder.
 
     Where publish.approval asks nobody, the gate still applies to a version about which somebody decided, so that a
-    rejected price is never published for want of a setting.
+    rejected price is never published for want of a setting. Decisions beside the version count like those in `prices`.
     """
-    if approval.asks == NONE and (version.layout != "long" or read_decisions(prices).is_empty()):
+    log = read_decisions(prices, folder.parent)
+    if approval.asks == NONE and (version.layout != "long" or log.is_empty()):
         return Approved(None, read_decided(folder))
     proposals, applied = proposals_of(folder, version), read_decided(folder)
-    products, unapplied = standing_of(proposals, read_decisions(prices), applied, approval)
+    products, unapplied = standing_of(proposals, log, applied, approval)
     decided = products.filter(pl.col("decision").is_not_null()).with_columns(run=pl.lit(version.run))
     if approval.asks == NONE and decided.is_empty() and unapplied.is_empty():
         return Approved(None, decided)

@@ -32,7 +32,7 @@ from gpu_pricer.gates.published import Published, read_published
 from gpu_pricer.jobs.ending import held_back
 from gpu_pricer.jobs.last_scored import last_scored
 from gpu_pricer.jobs.priced_catalog import pricing_day
-from gpu_pricer.tables.decisions import read_decided, write_decided
+from gpu_pricer.tables.decisions import bring_decisions, read_decided, write_decided
 from gpu_pricer.tables.kept_artefacts import bring_artefact
 from gpu_pricer.tables.locking import locked
 from gpu_pricer.tables.price_store import bring_version, store_of
@@ -196,6 +196,7 @@ def publish(
         inside = bring_inside(folder, prices, version)
         if not bring_artefact(folder.parent, prices, version.artefact):
             log.warning("%s has no copy of its artefact: its prices are explained only beside paths.demand", folder)
+        bring_decisions(folder.parent, prices)
         metrics = known_metrics(folder, version, published, evidence.metrics)
         keep_outcomes(inside, outcomes, current, publication.reason, metrics, notes)
         if not approved.decided.is_empty():

@@ -96,10 +96,26 @@ def _end_of_lines(file: int) -> int:
     return 0
 
 
-def read_decisions(prices: Path) -> pl.DataFrame:
-    """Return the log, oldest first; an unfinished last line of a file is no decision. InputError for a broken line."""
-    parts = [_read(path) for path in sorted((prices / LOG).glob("*.jsonl"))]
-    return pl.concat([SCHEMA.to_frame(), *parts]).sort("when", maintain_order=True)
+def read_decisions(*places: Path) -> pl.DataFrame:
+    """Return the log in one folder of versions, or those in several as one, oldest first.
+
+    An unfinished last line of a file is no decision. InputError for a broken line.
+    """
+    parts = [_read(path) for prices in places for path in decision_files(prices).values()]
+    log = pl.concat([SCHEMA.to_frame(), *parts])
+    return log.unique(maintain_order=True).sort("when", maintain_order=True)
+
+
+def bring_decisions(versions: Path, prices: Path) -> None:
+    """Add to the log in `prices` what the one beside other versions says and it does not."""
+    fresh = read_decisions(versions).join(read_decisions(prices), on=SCHEMA.names(), how="anti", nulls_equal=True)
+    for part in fresh.partition_by("run", maintain_order=True):
+        append_decisions(prices, [*each(part)])
+
+
+def decision_files(prices: Path) -> dict[str, Path]:
+    """Return the files of the log by name."""
+    return {path.name: path for path in sorted((prices / LOG).glob("*.jsonl"))}
 
 
 def _read(path: Path) -> pl.DataFrame:

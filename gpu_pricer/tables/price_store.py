@@ -6,6 +6,7 @@ only Parquet at the current version, say which old versions can go, and remove t
 
 import json
 import shutil
+import tempfile
 import time
 from collections.abc import Collection
 from contextlib import suppress
@@ -17,6 +18,8 @@ from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import DeltaError
 
 from gpu_pricer.errors import InputError
+from gpu_pricer.tables.decisions import LOG as DECISIONS
+from gpu_pricer.tables.decisions import bring_decisions, decision_files
 from gpu_pricer.tables.kept_artefacts import KEPT, kept_artefact
 from gpu_pricer.tables.price_version import LOCK, RECORD, RUN_RECORD, SEAL, PriceVersion
 from gpu_pricer.tables.promises import PROMISES
@@ -30,7 +33,7 @@ from gpu_pricer.tables.stores.local_copy import address_of, bring, is_fetched, r
 POINTER = "_current.json"
 """In an object store, which has no links: names the current version's folder and files."""
 DELTA_LOG = "_delta_log"
-BESIDE = (KEPT, PROMISES, "_decisions")
+BESIDE = (KEPT, PROMISES, DECISIONS)
 """The folders beside the versions that a copy holds."""
 
 
@@ -139,7 +142,7 @@ class BucketStore:
     bucket: Bucket
 
     def send(self, table: DeltaTable | None, folder: Path, version: PriceVersion) -> None:
-        """Send the version's files, its artefact and its promise.
+        """Send the version's files, its artefact, its promise, and what people decided.
 
         The seal, which names the SHA-256 of every file, is created first: it claims the version's name for these bytes,
         so that no other version can mix with it. Raise InputError if the name is another version's, or was removed.
@@ -162,6 +165,7 @@ class BucketStore:
         self._send(f"{KEPT}/{version.artefact}/", _files_below(artefact), only_new=True)
         promises = {path.name: path for path in (self.prices / PROMISES).glob(f"{run}.*")}
         self._send(f"{PROMISES}/", promises, only_new=False)
+        self._send_decisions()
         bring(self.prices, run)  # what was sent counts as fetched from now on, so that it goes when the store's goes
 
     def point(self) -> str | None:
@@ -218,6 +222,14 @@ class BucketStore:
             return 0.0 if entry is None else entry.last_write
 
         return outdated(runs, current, retention, written, replaced_at, time.time())
+
+    def _send_decisions(self) -> None:
+        """Send the log of decisions, with what others sent since it was fetched."""
+        with tempfile.TemporaryDirectory() as theirs:
+            found = self.bucket.list(DECISIONS)
+            self.bucket.fetch({key: Path(theirs) / key for key in found}, found)
+            bring_decisions(Path(theirs), self.prices)
+        self._send(f"{DECISIONS}/", decision_files(self.prices), only_new=False)
 
     def _send(self, folder: str, files: dict[str, Path], only_new: bool) -> None:
         there = self.bucket.list(folder.rstrip("/")) if only_new else {}

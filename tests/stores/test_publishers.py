@@ -9,9 +9,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from gpu_pricer.errors import InputError
+from gpu_pricer.errors import InputError, Refused
 from gpu_pricer.jobs import publish as job
 from gpu_pricer.tables import price_store
+from gpu_pricer.tables.decisions import Decision, append_decisions, now, read_decisions
+from gpu_pricer.tables.price_version import read_version
+from gpu_pricer.tables.proposals import read_proposals
 from gpu_pricer.tables.published_table import current_run, published_runs
 from gpu_pricer.tables.stores.address import delta_options
 from gpu_pricer.tables.stores.bucket import Bucket
@@ -138,6 +141,31 @@ def test_file_that_changed_in_the_store_is_noticed(machines):
 
     with pytest.raises(InputError, match=r"first must be as `score` left it, byte for byte, found 1 of its files"):
         two.refresh()
+
+
+def test_decisions_go_with_a_version_to_the_store_and_hold_for_all_publishers(machines):
+    one, two = machines
+    reviewed = one.prices.with_name("prices")
+    reviewed.mkdir()
+    folder = one.scored("tonight").rename(reviewed / "tonight")
+    first = read_proposals(folder, read_version(folder)).row(0, named=True)
+
+    def decide(decision):
+        told = (now(), "Ann", "tonight", first["product_id"], first["proposal"], decision, None, "")
+        append_decisions(reviewed, [Decision(*told)])
+
+    decide("reject")
+    with pytest.raises(Refused, match=r"found 1 products priced otherwise than decided"):
+        one.publish(folder)
+    decide("accept")
+    assert one.publish(folder) == "tonight"
+
+    decide("reject")
+    one.publish(one.scored("other", 1).rename(reviewed / "other"))
+    two.refresh()
+    assert read_decisions(two.prices).equals(read_decisions(reviewed))
+    with pytest.raises(Refused, match=r"found 1 products priced otherwise than decided"):
+        two.publish(two.scored("again"))
 
 
 @pytest.mark.usefixtures("bucket")
