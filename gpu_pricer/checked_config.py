@@ -7,7 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.jobs.local_copies import STORED, STORED_AS
-from gpu_pricer.tables.stores.address import SCHEMES, is_address, parse_address
+from gpu_pricer.tables.stores.address import SCHEMES, is_address, parse_address, without_credentials
 
 ADDRESSES = ("product", "segment", "logger.store")
 """The keys whose values may look like the address of an object store: ids, and the address of a logger's server."""
@@ -32,8 +32,8 @@ def checked_config(config: DictConfig) -> DictConfig:
         elif key not in ADDRESSES and URL.match(text):
             stores = f", or at an address that begins with {SCHEMES}" if key in STORED else ""
             raise InputError(
-                f"{key} must lie in a folder of this machine{stores}, found {text!r}: mount the object store or copy "
-                f"its files, and set {key}=PATH"
+                f"{key} must lie in a folder of this machine{stores}, found {without_credentials(text)!r}: mount the "
+                f"object store or copy its files, and set {key}=PATH"
             )
     return config
 

@@ -5,6 +5,7 @@ only Parquet at the current version, say which old versions can go, and remove t
 """
 
 import json
+import math
 import shutil
 import tempfile
 import time
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from deltalake import CommitProperties, DeltaTable
-from deltalake.exceptions import DeltaError
+from deltalake.exceptions import CommitFailedError, DeltaError
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.decisions import LOG as DECISIONS
@@ -27,7 +28,7 @@ from gpu_pricer.tables.published_table import current_run, open_table, published
 from gpu_pricer.tables.publishing import point_current
 from gpu_pricer.tables.retention import Retention, outdated, removable, remove_old_versions
 from gpu_pricer.tables.seal import UNSEALED, require_sealed
-from gpu_pricer.tables.stores.bucket import Bucket, Stored
+from gpu_pricer.tables.stores.bucket import Bucket, Stored, store_error
 from gpu_pricer.tables.stores.local_copy import address_of, bring, is_fetched, refresh
 
 POINTER = "_current.json"
@@ -191,18 +192,35 @@ class BucketStore:
         return self._removable(open_table(self.prices), self.bucket.list(), retention)
 
     def remove_old(self, retention: Retention) -> list[str]:
-        """Remove what `removable` names, from the store and then from the copy.
+        """Remove what `removable` names, from the store and then from the copy, and what died on this machine.
 
-        Where somebody else commits meanwhile nothing is removed, since that may bring an old version back.
+        Raise InputError, with nothing removed, where somebody else commits meanwhile, since that may bring an old
+        version back.
         """
         table, found = open_table(self.prices), self.bucket.list()
         names = self._removable(table, found, retention)
         if table is not None and names:
-            if not _announce(table, names):
-                return []
+            self._announce(table, names)
             self.bucket.remove([key for key in found if key.partition("/")[0] in names])
-        remove_old_versions(self.prices, retention)
+            for name in names:
+                shutil.rmtree(self.prices / name, ignore_errors=True)
+        remove_old_versions(self.prices, Retention(retention.keep, math.inf))  # other versions go as the store's do
         return names
+
+    def _announce(self, table: DeltaTable, names: Collection[str]) -> None:
+        """Say in Delta's log which folders go; raise InputError if somebody committed since the table was opened."""
+        commit = CommitProperties(custom_metadata={"removed": ",".join(names)}, max_commit_retries=0)
+        try:
+            table.create_write_transaction([], "append", table.schema(), commit_properties=commit)
+        except CommitFailedError as error:
+            raise InputError(
+                f"{self.bucket.address} must stay as it is while old versions go, found that somebody committed "
+                "meanwhile: nothing was removed, run it again"
+            ) from error
+        except (OSError, DeltaError) as error:
+            raise InputError(
+                f"{self.bucket.address} must be in an object store that answers, found: {store_error(error)}"
+            ) from error
 
     def _removable(self, table: DeltaTable | None, found: dict[str, Stored], retention: Retention) -> list[str]:
         current = run_of(table, self.prices)
@@ -235,16 +253,6 @@ class BucketStore:
         there = self.bucket.list(folder.rstrip("/")) if only_new else {}
         wanted = {f"{folder}{name}": path for name, path in files.items()}
         self.bucket.send({key: path for key, path in wanted.items() if key not in there})
-
-
-def _announce(table: DeltaTable, names: Collection[str]) -> bool:
-    """Say in Delta's log which folders go, and return whether nobody committed since the table was opened."""
-    commit = CommitProperties(custom_metadata={"removed": ",".join(names)}, max_commit_retries=0)
-    try:
-        table.create_write_transaction([], "append", table.schema(), commit_properties=commit)
-    except DeltaError:
-        return False
-    return True
 
 
 def _files_below(folder: Path, without: Collection[str] = ()) -> dict[str, Path]:

@@ -2,6 +2,7 @@
 
 import re
 import time
+import urllib.request
 
 import pytest
 
@@ -77,6 +78,20 @@ def test_copy_fetches_what_changed_and_drops_what_has_gone(store, tmp_path, monk
     assert files == {"same": "old", "changed": "new", "ours": "ours"}
 
 
+def test_objects_that_mark_folders_are_no_files(bucket, endpoint, tmp_path):
+    for key in ("raw/", "raw/products/", "raw/products/shoes/", "raw/products/shoes/part.parquet", "raw/sales.parquet"):
+        content = key.encode() * (not key.endswith("/"))
+        with urllib.request.urlopen(urllib.request.Request(f"{endpoint}/{bucket}/{key}", content, method="PUT")):
+            pass
+    copy = tmp_path / "copy"
+    begin_copy(copy, f"s3://{bucket}/raw")
+
+    refresh(copy, lambda key: True)
+
+    files = {path.relative_to(copy).as_posix() for path in copy.rglob("*") if path.is_file()}
+    assert files == {"_copy.json", "products/shoes/part.parquet", "sales.parquet"}
+
+
 @pytest.mark.parametrize(
     ("changed", "address", "message"),
     [
@@ -106,8 +121,17 @@ def test_store_that_does_not_answer_is_said_in_one_line_and_soon(monkeypatch, ch
 
 @pytest.mark.parametrize(
     "address",
-    ["s3://", "s3:///prices", "s3://shop/a/../b", "s3://shop//prices", "s3://us:secret@shop/prices", "s3://shop/a?b=c"],
+    [
+        "s3://",
+        "s3:///prices",
+        "s3://shop/a/../b",
+        "s3://shop//prices",
+        "s3://us:secret@shop/prices",
+        "s3://us:secret@x@shop/a?b=secret",
+    ],
 )
 def test_what_is_no_address_is_refused(address):
-    with pytest.raises(InputError, match=r"without credentials, found .*: write it like s3://bucket/prices"):
+    with pytest.raises(InputError, match=r"without credentials, found .*: write it like s3://bucket/prices") as raised:
         parse_address(address)
+
+    assert "secret" not in str(raised.value)

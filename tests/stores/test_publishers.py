@@ -118,17 +118,17 @@ def test_rollback_while_another_machine_removes_leaves_the_version_whole(machine
     one.publish(first)
     one.publish(one.scored("second", 1))
     two.refresh()
-    announce = price_store._announce
+    announce = price_store.BucketStore._announce
 
     def after_the_rollback(*arguments):
         one.publish(first)
         return announce(*arguments)
 
-    monkeypatch.setattr(price_store, "_announce", after_the_rollback)
+    monkeypatch.setattr(price_store.BucketStore, "_announce", after_the_rollback)
 
-    removed = price_store.store_of(two.prices).remove_old(price_store.Retention(1, 0))
+    with pytest.raises(InputError, match=r"found that somebody committed meanwhile: nothing was removed, run it again"):
+        price_store.store_of(two.prices).remove_old(price_store.Retention(1, 0))
 
-    assert removed == []
     assert two.rows().equals(rows_of(first))
 
 
@@ -168,9 +168,21 @@ def test_decisions_go_with_a_version_to_the_store_and_hold_for_all_publishers(ma
         two.publish(two.scored("again"))
 
 
-@pytest.mark.usefixtures("bucket")
-def test_commits_without_conditions_are_refused(monkeypatch):
-    monkeypatch.setenv("AWS_S3_ALLOW_UNSAFE_RENAME", "true")
+def test_versions_within_their_hours_stay_in_the_copy_as_in_the_store(machines):
+    one, _ = machines
+    for k, run in enumerate(["first", "second", "third"]):
+        one.publish(one.scored(run, k), keep=1, keep_hours=1)
 
-    with pytest.raises(InputError, match=r"AWS_S3_ALLOW_UNSAFE_RENAME must not be set, found true"):
+    assert {"first", "second", "third"} <= {path.name for path in one.prices.iterdir()}
+
+    assert price_store.store_of(one.prices).remove_old(price_store.Retention(1, 0)) == ["first", "second"]
+    assert not {"first", "second"} & {path.name for path in one.prices.iterdir()}
+
+
+@pytest.mark.usefixtures("bucket")
+@pytest.mark.parametrize("value", ["true", "yes", "on", "T"])
+def test_commits_without_conditions_are_refused(monkeypatch, value):
+    monkeypatch.setenv("AWS_S3_ALLOW_UNSAFE_RENAME", value)
+
+    with pytest.raises(InputError, match=rf"AWS_S3_ALLOW_UNSAFE_RENAME must not be set, found {value}:"):
         delta_options("s3://shop/prices")

@@ -32,13 +32,23 @@ def is_address(text: str) -> bool:
     return text.startswith(("s3://", "gs://", "az://"))
 
 
+def without_credentials(text: str) -> str:
+    """Return an address as it may be shown: of `user:password@host/folder?token=...` the host and the folder."""
+    scheme, mark, rest = text.partition("://")
+    if not mark:
+        scheme, rest = "", text
+    *hidden, shown = rest.split("@")
+    return f"{scheme}{mark}{'...@' if hidden else ''}{shown.partition('?')[0]}"
+
+
 def parse_address(text: str) -> Address:
     """Return the parts of an address; raise InputError if it names no folder of a bucket."""
     match = ADDRESS.fullmatch(text)
     prefix = (match["prefix"] or "").rstrip("/") if match else ""
     if match is None or {".", "..", ""} & {*(prefix or "whole").split("/")}:
         raise InputError(
-            f"an address must be {SCHEMES}, a bucket and a folder in it, without credentials, found {text!r}: write it "
+            f"an address must be {SCHEMES}, a bucket and a folder in it, without credentials, found "
+            f"{without_credentials(text)!r}: write it "
             "like s3://bucket/prices"
         )
     return Address(match["kind"], match["bucket"], prefix)
@@ -56,7 +66,7 @@ def delta_options(text: str) -> dict[str, str]:
     S3 has such conditional writes since 2024, Google's and Azure's stores always had. Raise InputError where the
     environment asks for commits without that.
     """
-    if os.environ.get(UNSAFE, "").lower() in ("1", "true"):
+    if os.environ.get(UNSAFE, "").strip().lower() not in ("", "0", "false"):
         raise InputError(
             f"{UNSAFE} must not be set, found {os.environ[UNSAFE]}: one of two publishers would overwrite "
             "the other's commit"

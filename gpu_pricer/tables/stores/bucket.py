@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 import obstore
@@ -66,14 +66,16 @@ class Bucket:
             self._store = _opened(parse_address(self.address))
 
     def list(self, folder: str = "") -> dict[str, Stored]:
-        """Return the objects below a folder by key, sorted."""
+        """Return the objects below a folder by key, sorted, without those that mark a folder, as consoles make them."""
         with self._told():
             found = [entry for batch in obstore.list(self._store, folder or None) for entry in batch]
         facts = {
             entry["path"]: Stored(entry["size"], entry["last_modified"].timestamp(), str(entry["e_tag"]))
             for entry in found
         }
-        return dict(sorted(facts.items()))
+        folders = {key.rpartition("/")[0] for key in facts}
+        folders |= {parent.as_posix() for folder in folders for parent in PurePosixPath(folder).parents} | {""}
+        return {key: facts[key] for key in sorted(facts) if key not in folders and not key.endswith("/")}
 
     def read(self, key: str) -> bytes | None:
         """Return the content of a small object, None if there is none."""
