@@ -24,17 +24,20 @@ from gpu_pricer.report.scored import read_prices
 from gpu_pricer.tables.artefact import read_artefact
 from gpu_pricer.tables.disk_errors import write_table
 from gpu_pricer.tables.kept_artefacts import kept_artefact
-from gpu_pricer.tables.price_version import CATALOG_COPY, RECORD, RUN_RECORD, read_version
+from gpu_pricer.tables.price_store import bring_version, store_of
+from gpu_pricer.tables.price_version import CATALOG_COPY, RECORD, RUN_RECORD, PriceVersion, read_version
 from gpu_pricer.tables.promises import (
     InForce,
     has_promise,
     has_spread,
     keep_promise,
     keep_spread,
+    promise_files,
     publications,
     read_promise,
 )
 from gpu_pricer.tables.replacing import replacing_file
+from gpu_pricer.tables.stores.local_copy import shown
 
 log = logging.getLogger(__name__)
 
@@ -124,9 +127,25 @@ def _complete(prices: Path, run: str) -> None:
     folder = prices / run
     if not (folder / RUN_RECORD).is_file():
         return
-    version = read_version(folder)
-    is_kept = has_promise(prices, run) or keep_promise(prices, folder, version)
-    if not is_kept or has_spread(prices, run) or version.tally.rows > MOST_CELLS:
+    version, known = read_version(folder), promise_files(prices, run)
+    if has_promise(prices, run) and (has_spread(prices, run) or version.tally.rows > MOST_CELLS):
+        return
+    if not any(bring_version(prices, run).glob("*.parquet")):
+        log.info("no more is known of what %s promises: its prices are no longer in %s", run, shown(prices))
+        return
+    if has_promise(prices, run) or keep_promise(prices, folder, version):
+        _complete_spread(prices, folder, version)
+    if promise_files(prices, run) == known:
+        return
+    try:
+        store_of(prices).send_promise(run)
+    except InputError as error:
+        log.warning("what %s promises is known on this machine alone: %s", run, error)
+
+
+def _complete_spread(prices: Path, folder: Path, version: PriceVersion) -> None:
+    """Keep how uncertain the promise of a version is, where its demand and policy tell."""
+    if has_spread(prices, version.run) or version.tally.rows > MOST_CELLS:
         return
     policy, demand = read_policy(folder / RECORD), kept_artefact(prices, version.artefact)
     artefact = read_artefact(demand) if demand.is_dir() else None
@@ -145,7 +164,7 @@ def _complete(prices: Path, run: str) -> None:
         "revenue": drawn_category_profit(problem, draws, price, kept) if problem.includes_vat else paid,
         "profit": drawn_category_profit(problem, draws, price, profit_of(problem)),
     }
-    keep_spread(prices, run, _spread(values, category_id.to_list()))
+    keep_spread(prices, version.run, _spread(values, category_id.to_list()))
 
 
 def _spread(values: dict[str, np.ndarray], categories: list[str]) -> dict[str, dict[str, float]]:

@@ -9,7 +9,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from gpu_pricer.errors import InputError, Refused, first_line
+from gpu_pricer.errors import UNREADABLE, InputError, Refused, first_line
 from gpu_pricer.evaluation.repetition import repeated_metrics
 from gpu_pricer.jobs import evaluate, prepare, publish, report, score, train
 from gpu_pricer.jobs.ending import is_helper
@@ -95,7 +95,7 @@ def _last_promise(config: DictConfig) -> list[str]:
     """Write the ledger and return its closing line; where that fails, the log says why and the run goes on."""
     try:
         return closing_line(write_ledger(config))
-    except (InputError, OSError) as error:
+    except (InputError, *UNREADABLE) as error:
         log.warning("no ledger of promises: %s", first_line(error))
         return []
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -22,8 +23,8 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.tables.decisions import LOG as DECISIONS
 from gpu_pricer.tables.decisions import bring_decisions, decision_files
 from gpu_pricer.tables.kept_artefacts import KEPT, kept_artefact
-from gpu_pricer.tables.price_version import LOCK, RECORD, RUN_RECORD, SEAL, PriceVersion
-from gpu_pricer.tables.promises import PROMISES
+from gpu_pricer.tables.price_version import LOCK, RECORD, RUN_RECORD, SEAL, PriceVersion, read_version
+from gpu_pricer.tables.promises import PROMISES, promise_files
 from gpu_pricer.tables.published_table import current_run, open_table, published_runs, removed_runs, run_of
 from gpu_pricer.tables.publishing import point_current
 from gpu_pricer.tables.retention import Retention, outdated, removable, remove_old_versions
@@ -34,8 +35,9 @@ from gpu_pricer.tables.stores.local_copy import address_of, bring, is_fetched, r
 POINTER = "_current.json"
 """In an object store, which has no links: names the current version's folder and files."""
 DELTA_LOG = "_delta_log"
-BESIDE = (KEPT, PROMISES, DECISIONS)
-"""The folders beside the versions that a copy holds."""
+BESIDE = (PROMISES, DECISIONS)
+"""The folders beside the versions that a copy holds; of KEPT it holds what belongs to the versions that it was asked
+for."""
 
 
 class PriceStore(Protocol):
@@ -46,6 +48,9 @@ class PriceStore(Protocol):
 
         table: the one that the commit is based on.
         """
+
+    def send_promise(self, run: str) -> None:
+        """Have what is kept of a run's promise where other machines find it."""
 
     def point(self) -> str | None:
         """Point readers that know only Parquet at the current version, and return its run, None without one."""
@@ -66,27 +71,34 @@ def store_of(prices: Path) -> PriceStore:
 def bring_version(prices: Path, run: str) -> Path:
     """Return the folder of a version with all its files in it, fetched and verified if `prices` is a copy.
 
-    Raise InputError if the copy has another version of that name, which was scored on this machine.
+    The artefact that it was priced from is fetched too. Raise InputError if the copy has another version of that name,
+    which was scored on this machine.
     """
     folder, address = prices / run, address_of(prices)
     if address is None:
         return folder
     if _is_another(prices, Bucket(address), run):
         raise InputError(f"{folder} must be {address}/{run}, found another version of that name: move it away")
-    if bring(prices, run):
+    if bring(prices, run, partial(_is_sealed, prices)):
         require_sealed(folder)
+    if (folder / RUN_RECORD).is_file():
+        bring(prices, f"{KEPT}/{read_version(folder).artefact}")
     return folder
 
 
 def refresh_copy(prices: Path, with_current: bool) -> None:
-    """Let a copy hold what the store has beside the prices themselves, and the current version whole if asked for.
+    """Let a copy hold the records, promises and decisions of the store, and the current version whole if asked for.
 
     Versions that were removed from the store are removed from the copy; those that were only scored stay.
     """
     bucket = Bucket(str(address_of(prices)))
     others = [path.parents[1].name for path in prices.glob(f"*/{SEAL}")]
     others = [run for run in others if _is_another(prices, bucket, run)]
-    for key in refresh(prices, lambda key: _is_beside_prices(key) and key.partition("/")[0] not in others):
+
+    def is_wanted(key: str) -> bool:
+        return _is_told(key) and key.partition("/")[0] not in others
+
+    for key in refresh(prices, is_wanted, partial(_is_sealed, prices)):
         run, _, inner = key.partition("/")
         if inner == RUN_RECORD:
             shutil.rmtree(prices / run, ignore_errors=True)
@@ -104,9 +116,15 @@ def _is_another(prices: Path, bucket: Bucket, run: str) -> bool:
     return bucket.read(f"{run}/{SEAL}") not in (None, seal.read_bytes())
 
 
-def _is_beside_prices(key: str) -> bool:
+def _is_told(key: str) -> bool:
     folder, _, inner = key.partition("/")
     return folder in BESIDE or inner.startswith(f"{RECORD}/")
+
+
+def _is_sealed(prices: Path, key: str) -> bool:
+    """Return whether the seal of a finished version here names a key, so that it is as in a store with that seal."""
+    run, _, inner = key.partition("/")
+    return (inner == SEAL or inner not in UNSEALED) and (prices / run / SEAL).is_file()
 
 
 @dataclass(frozen=True)
@@ -117,6 +135,9 @@ class FolderStore:
 
     def send(self, table: DeltaTable | None, folder: Path, version: PriceVersion) -> None:
         """Do nothing: the files of a version are written where readers find them."""
+
+    def send_promise(self, run: str) -> None:
+        """Do nothing: it was written there."""
 
     def point(self) -> str | None:
         """Point the link `_current`; see publishing.point_current."""
@@ -164,10 +185,12 @@ class BucketStore:
         self._send(f"{run}/", {name: inner[name] for name in changing}, only_new=False)
         artefact = kept_artefact(self.prices, version.artefact)
         self._send(f"{KEPT}/{version.artefact}/", _files_below(artefact), only_new=True)
-        promises = {path.name: path for path in (self.prices / PROMISES).glob(f"{run}.*")}
-        self._send(f"{PROMISES}/", promises, only_new=False)
+        self.send_promise(run)
         self._send_decisions()
-        bring(self.prices, run)  # what was sent counts as fetched from now on, so that it goes when the store's goes
+        sent = {f"{run}/{name}" for name in inner} | {f"{run}/{SEAL}"}
+        bring(
+            self.prices, run, sent.__contains__
+        )  # what was sent counts as fetched from now on, so that it goes when the store's goes
 
     def point(self) -> str | None:
         """Write `_current.json`, again if another publisher committed meanwhile; and point the copy's link."""
@@ -240,6 +263,10 @@ class BucketStore:
             return 0.0 if entry is None else entry.last_write
 
         return outdated(runs, current, retention, written, replaced_at, time.time())
+
+    def send_promise(self, run: str) -> None:
+        """Send what is kept of a run's promise."""
+        self._send(f"{PROMISES}/", promise_files(self.prices, run), only_new=False)
 
     def _send_decisions(self) -> None:
         """Send the log of decisions, with what others sent since it was fetched."""

@@ -96,6 +96,12 @@ def has_spread(prices: Path, run: str) -> bool:
     return _spread_file(prices, run).is_file()
 
 
+def promise_files(prices: Path, run: str) -> dict[str, Path]:
+    """Return by name the files that were written of the promise of a run."""
+    files = (_products_file(prices, run), _spread_file(prices, run))
+    return {path.name: path for path in files if path.is_file()}
+
+
 def read_promise(prices: Path, run: str) -> Promise | None:
     """Return the promise of a run, None where none was kept; InputError for a broken file."""
     path, spread = _products_file(prices, run), _spread_file(prices, run)

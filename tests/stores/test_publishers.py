@@ -1,6 +1,7 @@
 """Publishers on two machines, and one that is killed: the table in the store is always one whole version."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,14 +11,23 @@ import polars as pl
 import pytest
 
 from gpu_pricer.errors import InputError, Refused
+from gpu_pricer.jobs import outcome
 from gpu_pricer.jobs import publish as job
+from gpu_pricer.policy.policy_copy import write_policy
 from gpu_pricer.tables import price_store
+from gpu_pricer.tables.artefact import read_artefact, write_artefact
 from gpu_pricer.tables.decisions import Decision, append_decisions, now, read_decisions
-from gpu_pricer.tables.price_version import read_version
+from gpu_pricer.tables.kept_artefacts import keep_artefact, kept_artefact
+from gpu_pricer.tables.price_store import bring_version, refresh_copy
+from gpu_pricer.tables.price_version import CATALOG_COPY, RECORD, read_version
+from gpu_pricer.tables.promises import has_spread, read_promise
 from gpu_pricer.tables.proposals import read_proposals
 from gpu_pricer.tables.published_table import current_run, published_runs
+from gpu_pricer.tables.seal import seal
 from gpu_pricer.tables.stores.address import delta_options
 from gpu_pricer.tables.stores.bucket import Bucket
+from tests.markets import a_policy, catalog_of, with_posterior
+from tests.stores.conftest import ARTEFACT
 
 ROOT = Path(__file__).parents[2]
 
@@ -166,6 +176,59 @@ def test_decisions_go_with_a_version_to_the_store_and_hold_for_all_publishers(ma
     assert read_decisions(two.prices).equals(read_decisions(reviewed))
     with pytest.raises(Refused, match=r"found 1 products priced otherwise than decided"):
         two.publish(two.scored("again"))
+
+
+def test_artefact_and_prices_come_with_the_versions_that_are_asked_for(machines, tmp_path):
+    one, two = machines
+    first = one.scored("first")
+    write_artefact(ARTEFACT, tmp_path / "demand")
+    keep_artefact(tmp_path / "demand", one.prices, ARTEFACT.fingerprint())
+    one.publish(first)
+
+    refresh_copy(two.prices, with_current=False)
+
+    assert not (two.prices / "_artefacts").exists()
+    assert not [*two.prices.glob("first/*.parquet")]
+    bring_version(two.prices, "first")
+    assert read_artefact(kept_artefact(two.prices, ARTEFACT.fingerprint())).fingerprint() == ARTEFACT.fingerprint()
+    assert rows_of(two.prices / "first").equals(rows_of(first))
+
+
+def test_spread_of_a_promise_is_told_by_one_machine_for_all_and_left_out_without_prices(machines, tmp_path):
+    one, two = machines
+    folder = one.scored("first")
+    write_policy(a_policy(), folder / RECORD)
+    catalog_of(ARTEFACT).sort("product_id").write_parquet(folder / RECORD / CATALOG_COPY)
+    seal(folder)
+    write_artefact(with_posterior(ARTEFACT, 0.1), kept_artefact(one.prices, read_version(folder).artefact))
+    one.publish(folder)
+    refresh_copy(two.prices, with_current=False)
+    plain = tmp_path / "plain"
+    for name in (f"first/{RECORD}", "_promises"):
+        shutil.copytree(two.prices / name, plain / name)
+
+    for prices in (two.prices, plain):
+        outcome._complete(prices, "first")
+
+    assert has_spread(two.prices, "first")
+    assert not has_spread(plain, "first")
+    one.refresh()
+    assert read_promise(one.prices, "first").spread == read_promise(two.prices, "first").spread != {}
+
+
+def test_file_written_here_is_not_taken_for_that_of_the_store_because_it_is_as_large(machines):
+    one, two = machines
+    one.publish(one.scored("first"))
+    store = Bucket(one.address)
+    store.write("_promises/first.json", b"theirs")
+    for name in ("_promises/first.json", "first/_record/publication.json"):
+        (two.prices / name).parent.mkdir(parents=True, exist_ok=True)
+        (two.prices / name).write_bytes(b"x" * store.list()[name].size)
+
+    two.refresh()
+
+    assert (two.prices / "_promises/first.json").read_bytes() == b"theirs"
+    assert (two.prices / "first/_record/publication.json").read_bytes() == store.read("first/_record/publication.json")
 
 
 def test_versions_within_their_hours_stay_in_the_copy_as_in_the_store(machines):

@@ -1,8 +1,8 @@
 """The copy on this machine of a folder of an object store, which jobs read and write in its place.
 
 `_copy.json` in the copy names the address; a folder without that file is no copy. Beside the copy lies for each fetched
-object a file with the tag of its content, so that only what changed is fetched again. What was not fetched, such as a
-version that was scored and not published yet, is never replaced or removed.
+object a file with the tag of its content, so that only what changed is fetched again. What the store never had, as of a
+version that was scored and not published yet, is not replaced or removed.
 """
 
 import hashlib
@@ -57,10 +57,15 @@ def begin_copy(folder: Path, address: str) -> None:
             fresh.write_text(json.dumps({"address": address}) + "\n")
 
 
-def refresh(folder: Path, is_wanted: Callable[[str], bool]) -> set[str]:
+def never(key: str) -> bool:
+    """Return False: nothing that was written here is known to be what the store has."""
+    return False
+
+
+def refresh(folder: Path, is_wanted: Callable[[str], bool], is_sent: Callable[[str], bool] = never) -> set[str]:
     """Let a copy hold the wanted objects as they are now; return the keys of those that have gone since.
 
-    The files of these are removed.
+    The files of these are removed. is_sent: see bring.
     """
     bucket, tags = Bucket(str(address_of(folder))), _tags(folder)
     found = bucket.list()
@@ -68,15 +73,18 @@ def refresh(folder: Path, is_wanted: Callable[[str], bool]) -> set[str]:
     for key in gone:
         (folder / key).unlink(missing_ok=True)
         _tag_file(folder, key).unlink(missing_ok=True)
-    _fetch(folder, bucket, {key: facts for key, facts in found.items() if is_wanted(key)}, tags)
+    _fetch(folder, bucket, {key: facts for key, facts in found.items() if is_wanted(key)}, tags, is_sent)
     return gone
 
 
-def bring(folder: Path, inner: str) -> bool:
-    """Let a copy hold the objects below an inner folder; return whether the store has any."""
+def bring(folder: Path, inner: str, is_sent: Callable[[str], bool] = never) -> bool:
+    """Let a copy hold the objects below an inner folder; return whether the store has any.
+
+    is_sent: whether the store has the content of a file that was written here; such a file is not fetched.
+    """
     bucket = Bucket(str(address_of(folder)))
     found = bucket.list(inner)
-    _fetch(folder, bucket, found, _tags(folder))
+    _fetch(folder, bucket, found, _tags(folder), is_sent)
     return bool(found)
 
 
@@ -85,12 +93,14 @@ def is_fetched(folder: Path, key: str) -> bool:
     return _tag_file(folder, key).is_file()
 
 
-def _fetch(folder: Path, bucket: Bucket, wanted: dict[str, Stored], tags: dict[str, str]) -> None:
-    """Fetch what the copy does not have yet or has with another content; adopt what it had before, if it is as large.
+def _fetch(
+    folder: Path, bucket: Bucket, wanted: dict[str, Stored], tags: dict[str, str], is_sent: Callable[[str], bool]
+) -> None:
+    """Fetch what the copy does not have yet or has with another content; adopt what was sent, if it is as large.
 
     A file counts as fetched from before it is written, in case the process is killed.
     """
-    own = {key for key in wanted if key not in tags and (folder / key).exists()}
+    own = {key for key in wanted if key not in tags and is_sent(key) and (folder / key).exists()}
     theirs = {key: facts for key, facts in wanted.items() if key not in own}
     changed = [key for key, facts in theirs.items() if tags.get(key) != facts.tag or not _has(folder / key, facts)]
     _write_tags(folder, [(key, "") for key in changed])
