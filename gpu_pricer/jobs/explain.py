@@ -22,7 +22,7 @@ from gpu_pricer.pricing.problem.matching import match_products
 from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem, problem_of
 from gpu_pricer.tables.artefact import DemandArtefact
-from gpu_pricer.tables.price_store import bring_version
+from gpu_pricer.tables.price_copy import bring_version
 from gpu_pricer.tables.price_table import CENTS, PARTS, VAT_PART, part_names, scan_cells, scan_prices
 from gpu_pricer.tables.price_version import RECORD, RUN_RECORD, PriceVersion, read_version
 from gpu_pricer.tables.published_table import current_run

@@ -7,7 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.jobs.ending import is_helper
-from gpu_pricer.tables.price_store import refresh_copy
+from gpu_pricer.tables.price_copy import refresh_copy
 from gpu_pricer.tables.stores.address import is_address
 from gpu_pricer.tables.stores.local_copy import begin_copy, copy_folder, refresh
 

@@ -24,7 +24,8 @@ from gpu_pricer.report.scored import read_prices
 from gpu_pricer.tables.artefact import read_artefact
 from gpu_pricer.tables.disk_errors import write_table
 from gpu_pricer.tables.kept_artefacts import kept_artefact
-from gpu_pricer.tables.price_store import bring_version, store_of
+from gpu_pricer.tables.price_copy import bring_version
+from gpu_pricer.tables.price_store import store_of
 from gpu_pricer.tables.price_version import CATALOG_COPY, RECORD, RUN_RECORD, PriceVersion, read_version
 from gpu_pricer.tables.promises import (
     InForce,

@@ -35,7 +35,8 @@ from gpu_pricer.jobs.priced_catalog import pricing_day
 from gpu_pricer.tables.decisions import bring_decisions, read_decided, write_decided
 from gpu_pricer.tables.kept_artefacts import bring_artefact
 from gpu_pricer.tables.locking import locked
-from gpu_pricer.tables.price_store import bring_version, store_of
+from gpu_pricer.tables.price_copy import bring_version
+from gpu_pricer.tables.price_store import store_of
 from gpu_pricer.tables.price_version import APPROVALS, LOCK, RUN_RECORD, PriceVersion, read_version
 from gpu_pricer.tables.promises import DAY, keep_promise
 from gpu_pricer.tables.published_table import current_run, open_table, published_runs, run_of

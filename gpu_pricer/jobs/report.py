@@ -26,7 +26,7 @@ from gpu_pricer.report.scored import Scored, scored_version
 from gpu_pricer.report.sections import GateRow, Older, Surroundings, report_page
 from gpu_pricer.report.settings import ReportSettings
 from gpu_pricer.report.shop_figures import shop_columns
-from gpu_pricer.tables.price_store import bring_version
+from gpu_pricer.tables.price_copy import bring_version
 from gpu_pricer.tables.price_version import FAIRNESS, PUBLICATION, RECORD, RUN_RECORD, PriceVersion, read_version
 from gpu_pricer.tables.published_table import current_run, published_runs
 from gpu_pricer.tables.replacing import replacing_file

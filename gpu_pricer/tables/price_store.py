@@ -12,7 +12,6 @@ import time
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -23,21 +22,18 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.tables.decisions import LOG as DECISIONS
 from gpu_pricer.tables.decisions import bring_decisions, decision_files
 from gpu_pricer.tables.kept_artefacts import KEPT, kept_artefact
-from gpu_pricer.tables.price_version import LOCK, RECORD, RUN_RECORD, SEAL, PriceVersion, read_version
+from gpu_pricer.tables.price_version import LOCK, SEAL, PriceVersion
 from gpu_pricer.tables.promises import PROMISES, promise_files
 from gpu_pricer.tables.published_table import current_run, open_table, published_runs, removed_runs, run_of
 from gpu_pricer.tables.publishing import point_current
 from gpu_pricer.tables.retention import Retention, outdated, removable, remove_old_versions
-from gpu_pricer.tables.seal import UNSEALED, require_sealed
+from gpu_pricer.tables.seal import UNSEALED
 from gpu_pricer.tables.stores.bucket import Bucket, Stored, store_error
-from gpu_pricer.tables.stores.local_copy import address_of, bring, is_fetched, refresh
+from gpu_pricer.tables.stores.local_copy import address_of, bring
 
 POINTER = "_current.json"
 """In an object store, which has no links: names the current version's folder and files."""
 DELTA_LOG = "_delta_log"
-BESIDE = (PROMISES, DECISIONS)
-"""The folders beside the versions that a copy holds; of KEPT it holds what belongs to the versions that it was asked
-for."""
 
 
 class PriceStore(Protocol):
@@ -66,65 +62,6 @@ def store_of(prices: Path) -> PriceStore:
     """Return where the table of `prices` lies: in that folder, or at the address that the folder is a copy of."""
     address = address_of(prices)
     return FolderStore(prices) if address is None else BucketStore(prices, Bucket(address))
-
-
-def bring_version(prices: Path, run: str) -> Path:
-    """Return the folder of a version with all its files in it, fetched and verified if `prices` is a copy.
-
-    The artefact that it was priced from is fetched too. Raise InputError if the copy has another version of that name,
-    which was scored on this machine.
-    """
-    folder, address = prices / run, address_of(prices)
-    if address is None:
-        return folder
-    if _is_another(prices, Bucket(address), run):
-        raise InputError(f"{folder} must be {address}/{run}, found another version of that name: move it away")
-    if bring(prices, run, partial(_is_sealed, prices)):
-        require_sealed(folder)
-    if (folder / RUN_RECORD).is_file():
-        bring(prices, f"{KEPT}/{read_version(folder).artefact}")
-    return folder
-
-
-def refresh_copy(prices: Path, with_current: bool) -> None:
-    """Let a copy hold the records, promises and decisions of the store, and the current version whole if asked for.
-
-    Versions that were removed from the store are removed from the copy; those that were only scored stay.
-    """
-    bucket = Bucket(str(address_of(prices)))
-    others = [path.parents[1].name for path in prices.glob(f"*/{SEAL}")]
-    others = [run for run in others if _is_another(prices, bucket, run)]
-
-    def is_wanted(key: str) -> bool:
-        return _is_told(key) and key.partition("/")[0] not in others
-
-    for key in refresh(prices, is_wanted, partial(_is_sealed, prices)):
-        run, _, inner = key.partition("/")
-        if inner == RUN_RECORD:
-            shutil.rmtree(prices / run, ignore_errors=True)
-    current = current_run(prices) if with_current else None
-    if current is not None:
-        bring_version(prices, current)
-        point_current(prices)
-
-
-def _is_another(prices: Path, bucket: Bucket, run: str) -> bool:
-    """Return whether the copy has a version that was scored here and the store another one of the same name."""
-    seal = prices / run / SEAL
-    if not seal.is_file() or is_fetched(prices, f"{run}/{SEAL}"):
-        return False
-    return bucket.read(f"{run}/{SEAL}") not in (None, seal.read_bytes())
-
-
-def _is_told(key: str) -> bool:
-    folder, _, inner = key.partition("/")
-    return folder in BESIDE or inner.startswith(f"{RECORD}/")
-
-
-def _is_sealed(prices: Path, key: str) -> bool:
-    """Return whether the seal of a finished version here names a key, so that it is as in a store with that seal."""
-    run, _, inner = key.partition("/")
-    return (inner == SEAL or inner not in UNSEALED) and (prices / run / SEAL).is_file()
 
 
 @dataclass(frozen=True)

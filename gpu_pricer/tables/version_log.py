@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.tables.price_store import bring_version
+from gpu_pricer.tables.price_copy import bring_version
 from gpu_pricer.tables.price_version import RUN_RECORD, read_version
 from gpu_pricer.tables.published_table import open_table, run_of
 from gpu_pricer.tables.stores.local_copy import shown

@@ -15,7 +15,7 @@ from gpu_pricer.jobs.priced_catalog import PricedCatalog
 from gpu_pricer.jobs.publish import Publication, publish
 from gpu_pricer.jobs.scored_version import score
 from gpu_pricer.pricing.tiling import Tiling
-from gpu_pricer.tables.price_store import refresh_copy
+from gpu_pricer.tables.price_copy import refresh_copy
 from gpu_pricer.tables.seal import seal
 from gpu_pricer.tables.stores.local_copy import begin_copy
 from tests.gates.limits import NOBODY, OFF

@@ -18,7 +18,7 @@ from gpu_pricer.tables import price_store
 from gpu_pricer.tables.artefact import read_artefact, write_artefact
 from gpu_pricer.tables.decisions import Decision, append_decisions, now, read_decisions
 from gpu_pricer.tables.kept_artefacts import keep_artefact, kept_artefact
-from gpu_pricer.tables.price_store import bring_version, refresh_copy
+from gpu_pricer.tables.price_copy import bring_version, refresh_copy
 from gpu_pricer.tables.price_version import CATALOG_COPY, RECORD, read_version
 from gpu_pricer.tables.promises import has_spread, read_promise
 from gpu_pricer.tables.proposals import read_proposals
