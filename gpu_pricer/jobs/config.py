@@ -38,7 +38,7 @@ READS = {
     "assign": ("assign",),
     "explain": ("product", "segment", "explain", "policy"),
     "evaluate": ("day", "policy", "evaluate"),
-    "report": ("report", "publish", "fairness", "policy"),
+    "report": ("report", "frontier", "publish", "fairness", "policy"),
     "config": ("job",),
     "tune": ("tune", "objective", "run", *TRAINING),
     "run": ("run", "data", *TRAINING, *SCORING, "evaluate", "publish", "report"),

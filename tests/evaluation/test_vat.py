@@ -24,7 +24,7 @@ def problem_of_market(catalog=CATALOG):
 def test_profit_under_a_truth_and_under_draws_without_spread_is_that_of_the_units_after_vat():
     problem = problem_of_market()
     today = problem.products.today[:, None].astype(np.int64)
-    chosen = problem.totals(problem.exact_demand(), 0, problem.category_count, today.astype(float)).chosen[:, 0]
+    chosen = problem.totals(problem.demand_in_double(), 0, problem.category_count, today.astype(float)).chosen[:, 0]
     rate = problem.products.product_id.to_frame().join(CATALOG, on="product_id", maintain_order="left")["vat_rate"]
     units = chosen * problem.products.units_per_choice
     earned = today[:, 0] / 100 / (1 + rate.to_numpy()) - problem.products.cost
@@ -56,5 +56,5 @@ def test_worth_of_units_is_their_number():
 
     free, one = (drawn_profit(problem, draws, today, UnitValue(whole, cost)) for cost in (0 * whole, whole))
 
-    totals = problem.totals(problem.exact_demand(), 0, problem.category_count, today.astype(float))
+    totals = problem.totals(problem.demand_in_double(), 0, problem.category_count, today.astype(float))
     assert free - one == pytest.approx(np.full(20, totals.chosen[:, 0] @ problem.products.units_per_choice), rel=1e-4)

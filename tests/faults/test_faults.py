@@ -47,7 +47,7 @@ def test_sample_of_faults_breaks_no_promise(part):
 
     found = json.loads(done.stdout.splitlines()[-1])
     assert found[f"wrong_{part}"] == 0, done.stdout
-    assert found[part] >= 10
+    assert found[part] >= 8  # a job may end before it comes to a point, whose number threads can shift
     assert done.returncode == 0
 
 
