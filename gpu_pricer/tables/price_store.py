@@ -215,8 +215,8 @@ class BucketStore:
 
     def _send(self, folder: str, files: dict[str, Path], only_new: bool) -> None:
         there = self.bucket.list(folder.rstrip("/")) if only_new else {}
-        wanted = {f"{folder}{name}": path for name, path in files.items()}
-        self.bucket.send({key: path for key, path in wanted.items() if key not in there})
+        keyed = {f"{folder}{name}": path for name, path in files.items()}
+        self.bucket.send({key: path for key, path in keyed.items() if key not in there})
 
 
 def _files_below(folder: Path, without: Collection[str] = ()) -> dict[str, Path]:

@@ -48,7 +48,7 @@ def test_intervals_of_units_and_price_index_are_those_without_vat():
     assert found[0] == found[1]
 
 
-def test_worth_of_units_is_their_number():
+def test_units_are_valued_by_their_number():
     problem = problem_of_market()
     whole = np.ones(len(problem.products.cost))
     draws = posterior_draws(replace(ARTEFACT), pl.Series(["c0", "c1"]))

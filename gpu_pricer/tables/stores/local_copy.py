@@ -62,8 +62,8 @@ def never(key: str) -> bool:
     return False
 
 
-def refresh(folder: Path, is_wanted: Callable[[str], bool], is_sent: Callable[[str], bool] = never) -> set[str]:
-    """Let a copy hold the wanted objects as they are now; return the keys of those that have gone since.
+def refresh(folder: Path, is_chosen: Callable[[str], bool], is_sent: Callable[[str], bool] = never) -> set[str]:
+    """Let a copy hold the chosen objects as they are now; return the keys of those that have gone since.
 
     The files of these are removed. is_sent: see bring.
     """
@@ -73,7 +73,7 @@ def refresh(folder: Path, is_wanted: Callable[[str], bool], is_sent: Callable[[s
     for key in gone:
         (folder / key).unlink(missing_ok=True)
         _tag_file(folder, key).unlink(missing_ok=True)
-    _fetch(folder, bucket, {key: facts for key, facts in found.items() if is_wanted(key)}, tags, is_sent)
+    _fetch(folder, bucket, {key: facts for key, facts in found.items() if is_chosen(key)}, tags, is_sent)
     return gone
 
 
@@ -94,19 +94,20 @@ def is_fetched(folder: Path, key: str) -> bool:
 
 
 def _fetch(
-    folder: Path, bucket: Bucket, wanted: dict[str, Stored], tags: dict[str, str], is_sent: Callable[[str], bool]
+    folder: Path, bucket: Bucket, objects: dict[str, Stored], tags: dict[str, str], is_sent: Callable[[str], bool]
 ) -> None:
-    """Fetch what the copy does not have yet or has with another content; adopt what was sent, if it is as large.
+    """Fetch what the copy does not have yet or has with another content; take over what was sent from here,
+    if it is as large.
 
     A file counts as fetched from before it is written, in case the process is killed.
     """
-    own = {key for key in wanted if key not in tags and is_sent(key) and (folder / key).exists()}
-    theirs = {key: facts for key, facts in wanted.items() if key not in own}
+    own = {key for key in objects if key not in tags and is_sent(key) and (folder / key).exists()}
+    theirs = {key: facts for key, facts in objects.items() if key not in own}
     changed = [key for key, facts in theirs.items() if tags.get(key) != facts.tag or not _has(folder / key, facts)]
     _write_tags(folder, [(key, "") for key in changed])
-    bucket.fetch({key: folder / key for key in changed}, wanted)
-    known = [*changed, *(key for key in own if _has(folder / key, wanted[key]))]
-    _write_tags(folder, [(key, wanted[key].tag) for key in known])
+    bucket.fetch({key: folder / key for key in changed}, objects)
+    known = [*changed, *(key for key in own if _has(folder / key, objects[key]))]
+    _write_tags(folder, [(key, objects[key].tag) for key in known])
 
 
 def _has(path: Path, facts: Stored) -> bool:
