@@ -49,10 +49,10 @@ def refresh_copy(prices: Path, with_current: bool) -> None:
     others = [path.parents[1].name for path in prices.glob(f"*/{SEAL}")]
     others = [run for run in others if _is_another(prices, bucket, run)]
 
-    def is_wanted(key: str) -> bool:
+    def is_chosen(key: str) -> bool:
         return _is_told(key) and key.partition("/")[0] not in others
 
-    for key in refresh(prices, is_wanted, partial(_is_sealed, prices)):
+    for key in refresh(prices, is_chosen, partial(_is_sealed, prices)):
         run, _, inner = key.partition("/")
         if inner == RUN_RECORD:
             shutil.rmtree(prices / run, ignore_errors=True)

@@ -96,8 +96,8 @@ def is_fetched(folder: Path, key: str) -> bool:
 def _fetch(
     folder: Path, bucket: Bucket, objects: dict[str, Stored], tags: dict[str, str], is_sent: Callable[[str], bool]
 ) -> None:
-    """Fetch what the copy does not have yet or has with another content; take over what was sent from here,
-    if it is as large.
+    """Fetch what the copy does not have yet or has with another content; take over what was sent from here, if
+    it is as large.
 
     A file counts as fetched from before it is written, in case the process is killed.
     """
