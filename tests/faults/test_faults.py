@@ -43,11 +43,11 @@ def told(*words):
 
 @pytest.mark.parametrize("part", ["kills", "storage_faults"])
 def test_sample_of_faults_breaks_no_promise(part):
-    done = told("-m", "tests.faults", "--part", part, "--limit", "10", "--seed", "3")
+    done = told("-m", "tests.faults", "--part", part, "--limit", "13", "--seed", "3")
 
     found = json.loads(done.stdout.splitlines()[-1])
     assert found[f"wrong_{part}"] == 0, done.stdout
-    assert found[part] >= 8  # a job may end before it comes to a point, whose number threads can shift
+    assert found[part] >= 10  # a job may end before it comes to a point, whose number threads can shift
     assert done.returncode == 0
 
 
