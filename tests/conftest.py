@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from gpu_pricer.cli import main
+from gpu_pricer.command_line.cli import main
 
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (INFO|WARNING) ")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from gpu_pricer.cli import main
+from gpu_pricer.command_line.cli import main
 from gpu_pricer.tables.artefact import DemandArtefact, write_artefact
 
 

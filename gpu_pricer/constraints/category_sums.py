@@ -11,8 +11,8 @@ from gpu_pricer.constraints.linear_constraints import SUMS
 from gpu_pricer.constraints.subproblems import SalesSums
 from gpu_pricer.errors import InputError, first_line
 from gpu_pricer.pricing.problem.pricing_problem import ProblemProducts
-from gpu_pricer.tables.disk_errors import write_table
-from gpu_pricer.tables.replacing import replacing_file
+from gpu_pricer.tables.files.disk_errors import write_table
+from gpu_pricer.tables.files.replacing import replacing_file
 
 CATEGORY_SUMS = "category_sums.parquet"
 """A row per category and constraint that covers it, and one per category without a constraint, for all its sales:

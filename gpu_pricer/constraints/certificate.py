@@ -12,8 +12,8 @@ from gpu_pricer.constraints.linear_constraints import RATIO, absolute_limit, mea
 from gpu_pricer.constraints.solution import EXACT, Solution
 from gpu_pricer.constraints.warm_start import CERTIFICATE, STOCK_PRICES
 from gpu_pricer.policy.constraint import Constraint
-from gpu_pricer.tables.disk_errors import write_table
-from gpu_pricer.tables.replacing import replacing_file
+from gpu_pricer.tables.files.disk_errors import write_table
+from gpu_pricer.tables.files.replacing import replacing_file
 
 MET, RELAXED, MISSED = "met", "relaxed", "missed"
 

@@ -15,8 +15,8 @@ from gpu_pricer.policy.constraint import Constraint
 from gpu_pricer.policy.objective import Objective
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
 from gpu_pricer.pricing.tiles.lagrangian import LagrangianWeights
-from gpu_pricer.tables.disk_errors import write_table
-from gpu_pricer.tables.replacing import replacing_file
+from gpu_pricer.tables.files.disk_errors import write_table
+from gpu_pricer.tables.files.replacing import replacing_file
 
 LAGRANGIAN, ITERATES = "lagrangian.json", "iterates.parquet"
 """The K constraints with their coefficients and a row of multipliers per dual iterate; and product_id, iterate and

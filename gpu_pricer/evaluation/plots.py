@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
 
 from gpu_pricer.evaluation.metrics import calibration_bins
-from gpu_pricer.tables.replacing import replacing_file
+from gpu_pricer.tables.files.replacing import replacing_file
 
 STYLE = {
     "font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 9, "legend.frameon": False,

@@ -9,7 +9,7 @@ import polars as pl
 
 from gpu_pricer.checks import require_number
 from gpu_pricer.gates.outcome import APPROVAL, Outcome
-from gpu_pricer.tables.decisions import (
+from gpu_pricer.tables.version.decisions import (
     ACCEPT,
     CHANGES,
     OVERRIDE,
@@ -18,9 +18,9 @@ from gpu_pricer.tables.decisions import (
     read_decisions,
     standing_decisions,
 )
-from gpu_pricer.tables.price_version import PriceVersion
-from gpu_pricer.tables.proposals import read_proposals
-from gpu_pricer.tables.version_files import categories_of
+from gpu_pricer.tables.version.price_version import PriceVersion
+from gpu_pricer.tables.version.proposals import read_proposals
+from gpu_pricer.tables.version.version_files import categories_of
 
 NONE, ALL, SOME = "none", "all", "some"
 ASKS = (NONE, ALL, SOME)

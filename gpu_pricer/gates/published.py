@@ -6,8 +6,8 @@ from typing import NamedTuple
 import polars as pl
 
 from gpu_pricer.errors import InputError, first_line
-from gpu_pricer.tables.price_moves import published_cells
 from gpu_pricer.tables.price_table import products_in, scan_prices
+from gpu_pricer.tables.version.price_moves import published_cells
 
 
 class Published(NamedTuple):

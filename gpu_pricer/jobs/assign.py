@@ -8,10 +8,17 @@ import polars as pl
 from omegaconf import DictConfig
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.jobs.user_tables import checked_table, new_file, read_known_table, required_path, with_ids_of, write_new
 from gpu_pricer.network.inference.new_entities import with_new_users
 from gpu_pricer.network.inference.past import Past, read_past
 from gpu_pricer.network.inference.segment_assignment import likely_segments, nearest_segments
+from gpu_pricer.network.inference.user_tables import (
+    checked_table,
+    new_file,
+    read_known_table,
+    required_path,
+    with_ids_of,
+    write_new,
+)
 from gpu_pricer.network.storage.saved_network import SavedNetwork, read_network
 from gpu_pricer.tables.artefact import NETWORK, read_segments
 from gpu_pricer.tables.schemas import LinesToAssign, Users

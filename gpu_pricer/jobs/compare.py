@@ -7,17 +7,17 @@ import polars as pl
 from omegaconf import DictConfig
 
 from gpu_pricer.errors import UNREADABLE, InputError, first_line
-from gpu_pricer.jobs.compare_board import group_table, summary_lines
 from gpu_pricer.jobs.report import write_report
-from gpu_pricer.jobs.scoreboard import wide_console
-from gpu_pricer.jobs.version_sources import compared_version
 from gpu_pricer.jobs.whatif import FOLDER
 from gpu_pricer.report.comparison import sources_changed
-from gpu_pricer.tables.disk_errors import disk_errors
-from gpu_pricer.tables.price_version import CATALOG_COPY, RECORD, RUN_RECORD
-from gpu_pricer.tables.replacing import replacing_file
-from gpu_pricer.tables.version_comparison import by_group, changed_cells, compare_versions
-from gpu_pricer.tables.version_log import find_version
+from gpu_pricer.tables.files.disk_errors import disk_errors
+from gpu_pricer.tables.files.replacing import replacing_file
+from gpu_pricer.tables.published.version_log import find_version
+from gpu_pricer.tables.version.price_version import CATALOG_COPY, RECORD, RUN_RECORD
+from gpu_pricer.tables.version.version_comparison import by_group, changed_cells, compare_versions
+from gpu_pricer.terminal.compare_board import group_table, summary_lines
+from gpu_pricer.terminal.scoreboard import wide_console
+from gpu_pricer.versions.version_sources import compared_version
 
 OPERANDS = ("compare.before", "compare.after")
 SCORING = "score/run.json"

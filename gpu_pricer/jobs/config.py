@@ -8,9 +8,9 @@ import yaml
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from gpu_pricer.config_origins import Origins
 from gpu_pricer.errors import InputError
 from gpu_pricer.jobs import JOBS
+from gpu_pricer.jobs.config_origins import Origins
 
 log = logging.getLogger(__name__)
 

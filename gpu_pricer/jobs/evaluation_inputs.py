@@ -14,15 +14,15 @@ from gpu_pricer.evaluation.demand import CatalogDemand
 from gpu_pricer.evaluation.held_out import HeldOut, Log
 from gpu_pricer.evaluation.settings import EvaluationSettings
 from gpu_pricer.evaluation.truth import Learned
-from gpu_pricer.jobs.priced_catalog import read_priced_catalog
-from gpu_pricer.jobs.run_record import HELD_OUT, MEMBERS, NAIVE
 from gpu_pricer.policy.policy import Policy
+from gpu_pricer.process.run_record import HELD_OUT, MEMBERS, NAIVE
 from gpu_pricer.tables.artefact import DemandArtefact, read_artefact
 from gpu_pricer.tables.canonical import read_canonical
 from gpu_pricer.tables.price_table import scan_cells
-from gpu_pricer.tables.price_version import read_version
-from gpu_pricer.tables.publishing import CURRENT
+from gpu_pricer.tables.published.publishing import CURRENT
 from gpu_pricer.tables.reading import require_readable
+from gpu_pricer.tables.version.price_version import read_version
+from gpu_pricer.versions.priced_catalog import read_priced_catalog
 
 log = logging.getLogger(__name__)
 

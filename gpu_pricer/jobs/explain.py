@@ -15,17 +15,17 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.explain.derivation import Explanation, category_at, explain_price
 from gpu_pricer.explain.limit_effects import limit_effects
 from gpu_pricer.explain.text import change_lines, explanation_lines, limit_lines
-from gpu_pricer.jobs.version_sources import Sources, read_sources, source_paths
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.policy.rule_columns import with_rule_columns
 from gpu_pricer.pricing.problem.matching import match_products
 from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem, problem_of
 from gpu_pricer.tables.artefact import DemandArtefact
-from gpu_pricer.tables.price_copy import bring_version
+from gpu_pricer.tables.delta_log import current_run
 from gpu_pricer.tables.price_table import CENTS, PARTS, VAT_PART, part_names, scan_cells, scan_prices
-from gpu_pricer.tables.price_version import RECORD, RUN_RECORD, PriceVersion, read_version
-from gpu_pricer.tables.published_table import current_run
+from gpu_pricer.tables.published.price_copy import bring_version
+from gpu_pricer.tables.version.price_version import RECORD, RUN_RECORD, PriceVersion, read_version
+from gpu_pricer.versions.version_sources import Sources, read_sources, source_paths
 from kernels import Draws
 
 OPERANDS = ("product", "segment")

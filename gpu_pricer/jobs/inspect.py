@@ -17,10 +17,10 @@ from gpu_pricer.data.intake.vocabulary import Answers, Vocabulary, override
 from gpu_pricer.data.intake.written import settings_path, settings_text, source_of
 from gpu_pricer.data.sources.source import Source
 from gpu_pricer.errors import InputError
-from gpu_pricer.jobs.inspection_lines import file_lines, key_lines, question_lines, rule_lines, use_lines
+from gpu_pricer.tables.files.replacing import replacing_file
 from gpu_pricer.tables.periods import Period
-from gpu_pricer.tables.replacing import replacing_file
 from gpu_pricer.tables.vat import VAT_RATE, require_vat_rates
+from gpu_pricer.terminal.inspection_lines import file_lines, key_lines, question_lines, rule_lines, use_lines
 
 OPERANDS = ("inspect.files...",)
 COMMAND = "gpu-pricer inspect"

@@ -12,9 +12,7 @@ from rich.table import Table
 from gpu_pricer.checks import require_number
 from gpu_pricer.errors import InputError
 from gpu_pricer.evaluation.ledger import ledger_of, read_sales_log, sentence
-from gpu_pricer.jobs.outlook import MOST_CELLS
 from gpu_pricer.jobs.report import LEDGER
-from gpu_pricer.jobs.scoreboard import wide_console
 from gpu_pricer.policy.policy_copy import read_policy
 from gpu_pricer.policy.rule_columns import with_rule_columns
 from gpu_pricer.pricing import match_products, problem_of
@@ -22,12 +20,12 @@ from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
 from gpu_pricer.report.drawn_profit import UnitValue, drawn_category_profit, profit_of
 from gpu_pricer.report.scored import read_prices
 from gpu_pricer.tables.artefact import read_artefact
-from gpu_pricer.tables.disk_errors import write_table
-from gpu_pricer.tables.kept_artefacts import kept_artefact
-from gpu_pricer.tables.price_copy import bring_version
-from gpu_pricer.tables.price_store import store_of
-from gpu_pricer.tables.price_version import CATALOG_COPY, RECORD, RUN_RECORD, PriceVersion, read_version
-from gpu_pricer.tables.promises import (
+from gpu_pricer.tables.files.disk_errors import write_table
+from gpu_pricer.tables.files.replacing import replacing_file
+from gpu_pricer.tables.published.kept_artefacts import kept_artefact
+from gpu_pricer.tables.published.price_copy import bring_version
+from gpu_pricer.tables.published.price_store import store_of
+from gpu_pricer.tables.published.promises import (
     InForce,
     has_promise,
     has_spread,
@@ -37,8 +35,10 @@ from gpu_pricer.tables.promises import (
     publications,
     read_promise,
 )
-from gpu_pricer.tables.replacing import replacing_file
 from gpu_pricer.tables.stores.local_copy import shown
+from gpu_pricer.tables.version.price_version import CATALOG_COPY, RECORD, RUN_RECORD, PriceVersion, read_version
+from gpu_pricer.terminal.scoreboard import wide_console
+from gpu_pricer.versions.outlook import MOST_CELLS
 
 log = logging.getLogger(__name__)
 

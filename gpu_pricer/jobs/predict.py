@@ -7,9 +7,16 @@ import polars as pl
 from omegaconf import DictConfig
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.jobs.user_tables import checked_table, new_file, read_known_table, required_path, with_ids_of, write_new
 from gpu_pricer.network.inference.past import read_past
 from gpu_pricer.network.inference.prediction import predict_offers
+from gpu_pricer.network.inference.user_tables import (
+    checked_table,
+    new_file,
+    read_known_table,
+    required_path,
+    with_ids_of,
+    write_new,
+)
 from gpu_pricer.network.storage.saved_network import read_network
 from gpu_pricer.tables.artefact import NETWORK
 from gpu_pricer.tables.canonical import SHELF_OWN

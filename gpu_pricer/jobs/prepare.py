@@ -11,9 +11,9 @@ from omegaconf import DictConfig
 from gpu_pricer.data.inputs import Inputs, Validation, read_inputs
 from gpu_pricer.data.preparation import SCHEMAS, Canonical, Preparation, canonical_tables
 from gpu_pricer.errors import InputError
-from gpu_pricer.tables.disk_errors import write_table
+from gpu_pricer.tables.files.disk_errors import write_table
+from gpu_pricer.tables.files.replacing import replacing, require_own
 from gpu_pricer.tables.periods import Period, parse_day
-from gpu_pricer.tables.replacing import replacing, require_own
 
 log = logging.getLogger(__name__)
 

@@ -29,26 +29,26 @@ from gpu_pricer.gates import (
 )
 from gpu_pricer.gates.approval import Approved
 from gpu_pricer.gates.published import Published, read_published
-from gpu_pricer.jobs.ending import held_back
-from gpu_pricer.jobs.last_scored import last_scored
-from gpu_pricer.jobs.priced_catalog import pricing_day
-from gpu_pricer.tables.decisions import bring_decisions, read_decided, write_decided
-from gpu_pricer.tables.kept_artefacts import bring_artefact
-from gpu_pricer.tables.locking import locked
-from gpu_pricer.tables.price_copy import bring_version
-from gpu_pricer.tables.price_store import store_of
-from gpu_pricer.tables.price_version import APPROVALS, LOCK, RUN_RECORD, PriceVersion, read_version
-from gpu_pricer.tables.promises import DAY, keep_promise
-from gpu_pricer.tables.published_table import current_run, open_table, published_runs, run_of
-from gpu_pricer.tables.publishing import (
+from gpu_pricer.process.ending import held_back
+from gpu_pricer.tables.delta_log import current_run, open_table, published_runs, run_of
+from gpu_pricer.tables.files.locking import locked
+from gpu_pricer.tables.published.kept_artefacts import bring_artefact
+from gpu_pricer.tables.published.price_copy import bring_version
+from gpu_pricer.tables.published.price_store import store_of
+from gpu_pricer.tables.published.promises import DAY, keep_promise
+from gpu_pricer.tables.published.publishing import (
     bring_inside,
     commit_version,
     require_name,
 )
-from gpu_pricer.tables.retention import Retention
-from gpu_pricer.tables.seal import require_sealed
+from gpu_pricer.tables.published.retention import Retention
 from gpu_pricer.tables.stores.local_copy import shown
-from gpu_pricer.tables.whatif_mark import require_no_whatif
+from gpu_pricer.tables.version.decisions import bring_decisions, read_decided, write_decided
+from gpu_pricer.tables.version.price_version import APPROVALS, LOCK, RUN_RECORD, PriceVersion, read_version
+from gpu_pricer.tables.version.seal import require_sealed
+from gpu_pricer.tables.version.whatif_mark import require_no_whatif
+from gpu_pricer.versions.last_scored import last_scored
+from gpu_pricer.versions.priced_catalog import pricing_day
 
 log = logging.getLogger(__name__)
 

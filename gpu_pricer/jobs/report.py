@@ -11,13 +11,9 @@ from omegaconf import DictConfig
 
 from gpu_pricer.constraints.warm_start import CERTIFICATE, STOCK_PRICES
 from gpu_pricer.errors import InputError, first_line
+from gpu_pricer.evaluation.evaluation_files import CALIBRATION
 from gpu_pricer.gates import Evidence, approval_outcome, judge_version, known_metrics
 from gpu_pricer.gates.published import read_published
-from gpu_pricer.jobs.evaluation_files import CALIBRATION
-from gpu_pricer.jobs.frontier import frontier_obstacle, recorded_frontiers, trace_frontier_of
-from gpu_pricer.jobs.outlook import Outlook, outlook_of
-from gpu_pricer.jobs.shop_columns import columns_of_products, has_rivals_in_log, names_of
-from gpu_pricer.jobs.version_sources import compared_version, read_sources, source_paths
 from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
 from gpu_pricer.report.drawn_profit import drawn_intervals
 from gpu_pricer.report.headline import UNKNOWN, Intervals
@@ -25,12 +21,23 @@ from gpu_pricer.report.market_sections import Market
 from gpu_pricer.report.scored import Scored, scored_version
 from gpu_pricer.report.sections import GateRow, Older, Surroundings, report_page
 from gpu_pricer.report.settings import ReportSettings
+from gpu_pricer.report.shop_columns import columns_of_products, has_rivals_in_log, names_of
 from gpu_pricer.report.shop_figures import shop_columns
-from gpu_pricer.tables.price_copy import bring_version
-from gpu_pricer.tables.price_version import FAIRNESS, PUBLICATION, RECORD, RUN_RECORD, PriceVersion, read_version
-from gpu_pricer.tables.published_table import current_run, published_runs
-from gpu_pricer.tables.replacing import replacing_file
-from gpu_pricer.tables.version_comparison import Compared
+from gpu_pricer.tables.delta_log import current_run, published_runs
+from gpu_pricer.tables.files.replacing import replacing_file
+from gpu_pricer.tables.published.price_copy import bring_version
+from gpu_pricer.tables.version.price_version import (
+    FAIRNESS,
+    PUBLICATION,
+    RECORD,
+    RUN_RECORD,
+    PriceVersion,
+    read_version,
+)
+from gpu_pricer.tables.version.version_comparison import Compared
+from gpu_pricer.versions.frontier import frontier_obstacle, recorded_frontiers, trace_frontier_of
+from gpu_pricer.versions.outlook import Outlook, outlook_of
+from gpu_pricer.versions.version_sources import compared_version, read_sources, source_paths
 
 log = logging.getLogger(__name__)
 

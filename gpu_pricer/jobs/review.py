@@ -12,22 +12,22 @@ from omegaconf import DictConfig
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.gates import publisher
-from gpu_pricer.jobs.decided_version import base_run, write_decided_version
-from gpu_pricer.jobs.last_scored import last_scored, remember_scored
-from gpu_pricer.jobs.new_version import completion_from, finished_or_absent
-from gpu_pricer.jobs.repriced_version import Base
-from gpu_pricer.jobs.shop_columns import names_of
-from gpu_pricer.jobs.version_sources import read_sources, source_paths
 from gpu_pricer.policy.decided_policy import decided_policy
 from gpu_pricer.report.scored import scored_version
+from gpu_pricer.report.shop_columns import names_of
 from gpu_pricer.review.desk import Desk
 from gpu_pricer.review.sheet import sheet_of
 from gpu_pricer.review.sheet_file import read_answers
-from gpu_pricer.tables.decisions import CHANGES, OVERRIDE, REJECT, SCHEMA, read_decided
-from gpu_pricer.tables.disk_errors import write_table
-from gpu_pricer.tables.price_version import RUN_RECORD, new_run, read_version
-from gpu_pricer.tables.published_table import published_runs
-from gpu_pricer.tables.replacing import replacing_file
+from gpu_pricer.tables.delta_log import published_runs
+from gpu_pricer.tables.files.disk_errors import write_table
+from gpu_pricer.tables.files.replacing import replacing_file
+from gpu_pricer.tables.version.decisions import CHANGES, OVERRIDE, REJECT, SCHEMA, read_decided
+from gpu_pricer.tables.version.price_version import RUN_RECORD, new_run, read_version
+from gpu_pricer.versions.decided_version import base_run, write_decided_version
+from gpu_pricer.versions.last_scored import last_scored, remember_scored
+from gpu_pricer.versions.new_version import completion_from, finished_or_absent
+from gpu_pricer.versions.repriced_version import Base
+from gpu_pricer.versions.version_sources import read_sources, source_paths
 
 log = logging.getLogger(__name__)
 

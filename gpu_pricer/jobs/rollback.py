@@ -9,9 +9,9 @@ from omegaconf import DictConfig, OmegaConf
 from gpu_pricer.errors import InputError
 from gpu_pricer.gates import Evidence
 from gpu_pricer.jobs.publish import in_force_from, publish
-from gpu_pricer.tables.price_version import RUN_RECORD
-from gpu_pricer.tables.published_table import current_run
-from gpu_pricer.tables.version_log import find_version
+from gpu_pricer.tables.delta_log import current_run
+from gpu_pricer.tables.published.version_log import find_version
+from gpu_pricer.tables.version.price_version import RUN_RECORD
 
 OPERANDS = ("rollback.to",)
 

@@ -10,20 +10,20 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from gpu_pricer.errors import UNREADABLE, InputError, Refused, first_line
+from gpu_pricer.evaluation.evaluation_files import write_metrics
 from gpu_pricer.evaluation.repetition import repeated_metrics
 from gpu_pricer.jobs import evaluate, prepare, publish, report, score, train
-from gpu_pricer.jobs.ending import is_helper
-from gpu_pricer.jobs.evaluation_files import write_metrics
 from gpu_pricer.jobs.outcome import closing_line, write_ledger
-from gpu_pricer.jobs.outlook import Outlook, outlook_of
 from gpu_pricer.jobs.plan import RunPlan
-from gpu_pricer.jobs.run_record import run_job
-from gpu_pricer.jobs.scoreboard import scoreboard, wide_console
-from gpu_pricer.jobs.summary import closing_lines
 from gpu_pricer.jobs.train_settings import require_flags
+from gpu_pricer.process.ending import is_helper
+from gpu_pricer.process.run_record import run_job
 from gpu_pricer.tables.artefact import read_artefact
-from gpu_pricer.tables.price_version import read_version
-from gpu_pricer.tables.publishing import current_run
+from gpu_pricer.tables.published.publishing import current_run
+from gpu_pricer.tables.version.price_version import read_version
+from gpu_pricer.terminal.scoreboard import scoreboard, wide_console
+from gpu_pricer.terminal.summary import closing_lines
+from gpu_pricer.versions.outlook import Outlook, outlook_of
 
 log = logging.getLogger(__name__)
 

@@ -11,17 +11,17 @@ from omegaconf import DictConfig
 from gpu_pricer.constraints import Frontier, add_costs, certified_objective, rule_costs
 from gpu_pricer.errors import InputError
 from gpu_pricer.explain.fairness import Fairness
-from gpu_pricer.jobs.fairness_audit import audit_version, require_known_attributes
-from gpu_pricer.jobs.frontier import trace_frontier
-from gpu_pricer.jobs.last_scored import remember_scored
-from gpu_pricer.jobs.new_version import finished_or_absent
-from gpu_pricer.jobs.priced_catalog import pricing_day, read_priced_catalog
-from gpu_pricer.jobs.scored_version import Search, score, version_folder
-from gpu_pricer.jobs.version_sources import keep_sources
 from gpu_pricer.policy import Policy
 from gpu_pricer.pricing import POINT, POSTERIOR, UNCERTAINTIES, Tiling
 from gpu_pricer.tables.artefact import read_artefact, require_artefact
-from gpu_pricer.tables.price_version import RECORD, PriceVersion
+from gpu_pricer.tables.version.price_version import RECORD, PriceVersion
+from gpu_pricer.versions.fairness_audit import audit_version, require_known_attributes
+from gpu_pricer.versions.frontier import trace_frontier
+from gpu_pricer.versions.last_scored import remember_scored
+from gpu_pricer.versions.new_version import finished_or_absent
+from gpu_pricer.versions.priced_catalog import pricing_day, read_priced_catalog
+from gpu_pricer.versions.scored_version import Search, score, version_folder
+from gpu_pricer.versions.version_sources import keep_sources
 
 log = logging.getLogger(__name__)
 

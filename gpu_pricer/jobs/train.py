@@ -7,7 +7,6 @@ import polars as pl
 from omegaconf import DictConfig
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.jobs.run_record import HELD_OUT
 from gpu_pricer.jobs.train_settings import TrainSettings, train_settings
 from gpu_pricer.jobs.trained import Trained, write_trained
 from gpu_pricer.network.encoding.choice_data import ChoiceData
@@ -31,13 +30,14 @@ from gpu_pricer.network.training.fitting import Workplace, fit_network
 from gpu_pricer.network.training.init_from import read_start, warn_of_foresight
 from gpu_pricer.network.training.lightning_module import DemandTraining
 from gpu_pricer.network.training.market import Market, learn_market
+from gpu_pricer.process.run_record import HELD_OUT
 from gpu_pricer.tables.artefact import (
     ARTEFACT_FILES,
     read_artefact,
     read_segments,
 )
+from gpu_pricer.tables.files.replacing import require_own
 from gpu_pricer.tables.reading import require_readable
-from gpu_pricer.tables.replacing import require_own
 
 log = logging.getLogger(__name__)
 

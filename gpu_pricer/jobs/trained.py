@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from gpu_pricer.jobs.run_record import MEMBERS, NAIVE
 from gpu_pricer.jobs.train_settings import TrainSettings
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.response.applying import with_response, with_units_of, without_controls
@@ -14,8 +13,9 @@ from gpu_pricer.network.response.fit import Fit
 from gpu_pricer.network.segments.export import export_artefact, export_members
 from gpu_pricer.network.segments.forming import Segmentation
 from gpu_pricer.network.storage.saved_network import write_network
+from gpu_pricer.process.run_record import MEMBERS, NAIVE
 from gpu_pricer.tables.artefact import NETWORK, DemandArtefact, write_artefact
-from gpu_pricer.tables.replacing import whole_or_absent
+from gpu_pricer.tables.files.replacing import whole_or_absent
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from omegaconf import DictConfig
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.jobs import run
-from gpu_pricer.jobs.run_record import run_job
-from gpu_pricer.jobs.scoreboard import wide_console
+from gpu_pricer.process.run_record import run_job
+from gpu_pricer.terminal.scoreboard import wide_console
 from gpu_pricer.tuning.objective import Objective
 from gpu_pricer.tuning.ranking import ranking_board, write_ranking
 from gpu_pricer.tuning.settings import TuneSettings

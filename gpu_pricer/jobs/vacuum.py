@@ -7,9 +7,9 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from gpu_pricer.jobs.publish import PUBLISHING
-from gpu_pricer.tables.locking import locked
-from gpu_pricer.tables.price_store import store_of
-from gpu_pricer.tables.retention import Retention
+from gpu_pricer.tables.files.locking import locked
+from gpu_pricer.tables.published.price_store import store_of
+from gpu_pricer.tables.published.retention import Retention
 from gpu_pricer.tables.stores.local_copy import shown
 
 log = logging.getLogger(__name__)

@@ -7,9 +7,9 @@ from omegaconf import DictConfig
 from rich import box
 from rich.table import Table
 
-from gpu_pricer.jobs.scoreboard import wide_console
+from gpu_pricer.tables.published.version_log import UNKNOWN, VersionEntry, version_entries
 from gpu_pricer.tables.stores.local_copy import shown
-from gpu_pricer.tables.version_log import UNKNOWN, VersionEntry, version_entries
+from gpu_pricer.terminal.scoreboard import wide_console
 
 
 @dataclass(frozen=True)

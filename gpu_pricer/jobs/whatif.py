@@ -13,22 +13,22 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from gpu_pricer.errors import Refused
-from gpu_pricer.jobs.last_scored import newest_version
-from gpu_pricer.jobs.priced_catalog import PricedCatalog
-from gpu_pricer.jobs.repriced_version import Base, catalog_of_base
-from gpu_pricer.jobs.scenarios import Scenario, changed_events, changed_policy, scenarios_of
-from gpu_pricer.jobs.scoreboard import wide_console
-from gpu_pricer.jobs.scored_version import Search, score
-from gpu_pricer.jobs.version_sources import keep_settings, read_sources
-from gpu_pricer.jobs.whatif_board import board, closing_lines
 from gpu_pricer.policy import Policy
 from gpu_pricer.pricing import Tiling
-from gpu_pricer.tables.code import code_fingerprint
 from gpu_pricer.tables.events import event_files, read_events, updated_catalog
-from gpu_pricer.tables.price_version import RUN_RECORD, PriceVersion, read_version
 from gpu_pricer.tables.priced_products import read_catalog
-from gpu_pricer.tables.version_log import find_version
-from gpu_pricer.tables.whatif_mark import mark_whatif
+from gpu_pricer.tables.published.version_log import find_version
+from gpu_pricer.tables.version.code import code_fingerprint
+from gpu_pricer.tables.version.price_version import RUN_RECORD, PriceVersion, read_version
+from gpu_pricer.tables.version.whatif_mark import mark_whatif
+from gpu_pricer.terminal.scoreboard import wide_console
+from gpu_pricer.terminal.whatif_board import board, closing_lines
+from gpu_pricer.versions.last_scored import newest_version
+from gpu_pricer.versions.priced_catalog import PricedCatalog
+from gpu_pricer.versions.repriced_version import Base, catalog_of_base
+from gpu_pricer.versions.scenarios import Scenario, changed_events, changed_policy, scenarios_of
+from gpu_pricer.versions.scored_version import Search, score
+from gpu_pricer.versions.version_sources import keep_settings, read_sources
 
 log = logging.getLogger(__name__)
 

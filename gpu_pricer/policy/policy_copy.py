@@ -11,7 +11,7 @@ from gpu_pricer.policy.bounds import Bounds
 from gpu_pricer.policy.ladder import Ladder
 from gpu_pricer.policy.objective import Objective
 from gpu_pricer.policy.policy import Policy
-from gpu_pricer.tables.replacing import replacing_file
+from gpu_pricer.tables.files.replacing import replacing_file
 
 POLICY_COPY = "policy.json"
 OVERRIDES_COPY = "overrides"

@@ -13,10 +13,10 @@ from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
 from gpu_pricer.pricing.tiles.solved_tile import SolvedTile
 from gpu_pricer.pricing.tiles.tally import tally_of
 from gpu_pricer.pricing.tiling import Tiling
-from gpu_pricer.tables.parquet_file import TYPES, Column
-from gpu_pricer.tables.parquet_pages import ColumnChunk
+from gpu_pricer.tables.parquet.file import TYPES, Column
+from gpu_pricer.tables.parquet.pages import ColumnChunk
 from gpu_pricer.tables.price_table import write_prices
-from gpu_pricer.tables.price_version import Tally, file_name
+from gpu_pricer.tables.version.price_version import Tally, file_name
 
 
 class Layout(NamedTuple):

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import polars as pl
 
-from gpu_pricer.tables.price_version import RUN_RECORD, PriceVersion, read_version
-from gpu_pricer.tables.version_comparison import Compared, by_group, compare_versions
-from gpu_pricer.tables.version_files import categories_of
+from gpu_pricer.tables.version.price_version import RUN_RECORD, PriceVersion, read_version
+from gpu_pricer.tables.version.version_comparison import Compared, by_group, compare_versions
+from gpu_pricer.tables.version.version_files import categories_of
 
 SOURCES = {
     "artefact": "the demand model was learned anew",

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import polars as pl
 
 from gpu_pricer.report.words import money, number, percent
-from gpu_pricer.tables.price_version import PriceVersion
+from gpu_pricer.tables.version.price_version import PriceVersion
 
 NO_INTERVAL = "no interval: the demand has no draws, or the table is too large"
 

@@ -13,7 +13,7 @@ from gpu_pricer.pricing.problem.matching import match_products
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem, problem_of
 from gpu_pricer.tables.artefact import DemandArtefact
 from gpu_pricer.tables.price_table import CENTS, PARTS, PER_VISITS, VAT_PART, scan_prices
-from gpu_pricer.tables.price_version import PriceVersion
+from gpu_pricer.tables.version.price_version import PriceVersion
 
 
 class Scored(NamedTuple):

@@ -21,7 +21,7 @@ from gpu_pricer.report.scored import Scored
 from gpu_pricer.report.segment_figures import segment_figures
 from gpu_pricer.report.settings import ReportSettings
 from gpu_pricer.report.shop_figures import with_shop_figures
-from gpu_pricer.tables.version_comparison import Compared
+from gpu_pricer.tables.version.version_comparison import Compared
 
 MOST_EXAMPLES = 5
 """Products named of each reason for which products have no price."""

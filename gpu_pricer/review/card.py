@@ -10,7 +10,7 @@ from gpu_pricer.report.words import money, number, percent
 from gpu_pricer.report.words import price as price_words
 from gpu_pricer.review.elements import text
 from gpu_pricer.review.sheet import reason_words
-from gpu_pricer.tables.decisions import ACCEPT, OVERRIDE, REJECT, REOPEN
+from gpu_pricer.tables.version.decisions import ACCEPT, OVERRIDE, REJECT, REOPEN
 
 STATE_WORDS = {
     OPEN: "open",

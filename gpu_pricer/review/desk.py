@@ -14,7 +14,8 @@ from gpu_pricer.review.consequences import CategoryMarket, Consequence
 from gpu_pricer.review.guardrails import Guardrails
 from gpu_pricer.review.sheet import figures_of
 from gpu_pricer.review.sheet_file import SheetRow
-from gpu_pricer.tables.decisions import (
+from gpu_pricer.tables.price_table import CENTS
+from gpu_pricer.tables.version.decisions import (
     CHANGES,
     OVERRIDE,
     REJECT,
@@ -24,7 +25,6 @@ from gpu_pricer.tables.decisions import (
     now,
     read_decisions,
 )
-from gpu_pricer.tables.price_table import CENTS
 
 
 class Counts(NamedTuple):

@@ -16,7 +16,7 @@ from gpu_pricer.review.panel import ProductPanel
 from gpu_pricer.review.publication import PublicationDialog
 from gpu_pricer.review.selection import ANY_CATEGORY, DIRECTIONS, ORDERS, SHOWN, Selection
 from gpu_pricer.review.summary import add_summary
-from gpu_pricer.tables.decisions import ACCEPT
+from gpu_pricer.tables.version.decisions import ACCEPT
 
 LABELS = {"shown": "Show", "category": "Category", "direction": "Direction", "order": "Sort by"}
 

@@ -9,8 +9,8 @@ from gpu_pricer.report.words import price as price_words
 from gpu_pricer.review.consequences import Consequence
 from gpu_pricer.review.desk import Desk
 from gpu_pricer.review.elements import main_button, text
-from gpu_pricer.tables.decisions import ACCEPT, OVERRIDE, REJECT
 from gpu_pricer.tables.price_table import CENTS
+from gpu_pricer.tables.version.decisions import ACCEPT, OVERRIDE, REJECT
 
 WIDER = 0.25
 """Share of today's price by which the slider reaches beyond today's and the proposed prices."""

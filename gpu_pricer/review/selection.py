@@ -6,7 +6,7 @@ import polars as pl
 
 from gpu_pricer.gates.approval import OPEN, STALE
 from gpu_pricer.review.desk import Desk
-from gpu_pricer.tables.decisions import CHANGES
+from gpu_pricer.tables.version.decisions import CHANGES
 
 TO_DECIDE, ASKED, DECIDED, CHANGED, EVERYTHING = (
     "To decide",

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import polars as pl
 
 from gpu_pricer.errors import UNREADABLE, InputError, first_line
-from gpu_pricer.tables.decisions import ACCEPT, OVERRIDE, REJECT
+from gpu_pricer.tables.version.decisions import ACCEPT, OVERRIDE, REJECT
 
 ANSWERS = (ACCEPT, REJECT, OVERRIDE)
 

@@ -21,9 +21,9 @@ from safetensors.numpy import save_file
 
 from gpu_pricer.checks import require_flag, require_integer
 from gpu_pricer.errors import UNREADABLE, InputError, first_line
-from gpu_pricer.tables.disk_errors import disk_errors, write_table
-from gpu_pricer.tables.low_memory import add_rows, is_unique
-from gpu_pricer.tables.replacing import replacing
+from gpu_pricer.tables.files.disk_errors import disk_errors, write_table
+from gpu_pricer.tables.files.low_memory import add_rows, is_unique
+from gpu_pricer.tables.files.replacing import replacing
 from kernels import LARGEST_UTILITY, largest_product
 
 FORMAT_VERSION = 1

@@ -11,7 +11,7 @@ import dataframely as dy
 import polars as pl
 
 from gpu_pricer.tables.price_table import BINDINGS, DETAIL_COLUMNS, PRICE_OF, PriceTable, WidePriceTable
-from gpu_pricer.tables.price_version import CONTRACT, FILE_METADATA
+from gpu_pricer.tables.version.price_version import CONTRACT, FILE_METADATA
 
 IDS = {"type": ["integer", "string"], "x-arrow": ["int8", "int16", "int32", "int64", "string"]}
 """How ids come out: as they went in."""

@@ -9,11 +9,11 @@ import dataframely as dy
 import polars as pl
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.tables.durable import sync
-from gpu_pricer.tables.low_memory import are_unique
-from gpu_pricer.tables.parquet_file import Column, write_parquet
-from gpu_pricer.tables.parquet_pages import ColumnChunk
-from gpu_pricer.tables.replacing import whole_or_absent
+from gpu_pricer.tables.files.durable import sync
+from gpu_pricer.tables.files.low_memory import are_unique
+from gpu_pricer.tables.files.replacing import whole_or_absent
+from gpu_pricer.tables.parquet.file import Column, write_parquet
+from gpu_pricer.tables.parquet.pages import ColumnChunk
 
 CENTS = 100
 """Cents per currency unit."""

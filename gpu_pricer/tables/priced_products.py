@@ -8,7 +8,7 @@ from pathlib import Path
 import dataframely as dy
 import polars as pl
 
-from gpu_pricer.tables.low_memory import add_rows, is_unique
+from gpu_pricer.tables.files.low_memory import add_rows, is_unique
 from gpu_pricer.tables.reading import read_table
 from gpu_pricer.tables.schemas import COST_SOURCES
 from gpu_pricer.tables.vat import VAT_RATE, require_vat_rates

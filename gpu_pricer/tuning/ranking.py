@@ -7,8 +7,8 @@ from pathlib import Path
 import polars as pl
 from rich.table import Table
 
-from gpu_pricer.tables.disk_errors import write_table
-from gpu_pricer.tables.replacing import replacing_file
+from gpu_pricer.tables.files.disk_errors import write_table
+from gpu_pricer.tables.files.replacing import replacing_file
 from gpu_pricer.tuning.objective import MAXIMISE, Objective
 from gpu_pricer.tuning.ranking_plot import draw_ranking
 from gpu_pricer.tuning.trials import COMPLETE, Trial, read_trials

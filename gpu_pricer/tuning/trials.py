@@ -11,7 +11,7 @@ from typing import cast
 from omegaconf import DictConfig, OmegaConf
 
 from gpu_pricer.errors import Pruned
-from gpu_pricer.tables.replacing import replacing_file
+from gpu_pricer.tables.files.replacing import replacing_file
 from gpu_pricer.tuning.objective import Objective
 
 COMPLETE, PRUNED, FAILED = "complete", "pruned", "failed"

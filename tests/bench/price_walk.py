@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 from matplotlib.ticker import PercentFormatter
 
-from gpu_pricer.cli import main as gpu_pricer
+from gpu_pricer.command_line.cli import main as gpu_pricer
 from gpu_pricer.evaluation.plots import OURS, THEIRS, figure
 from gpu_pricer.tables.price_table import scan_prices
 

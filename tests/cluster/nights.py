@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from gpu_pricer.tables.published_table import current_run
+from gpu_pricer.tables.delta_log import current_run
 from tests.cluster.local_slurm import Cluster
 
 ROOT = Path(__file__).parents[2]

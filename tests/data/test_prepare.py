@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from hydra import compose, initialize_config_dir
 
-from gpu_pricer.checked_config import checked_config
+from gpu_pricer.command_line.checked_config import checked_config
 from gpu_pricer.data.preparation import SCHEMAS
 from gpu_pricer.errors import InputError
 from gpu_pricer.jobs.prepare import main

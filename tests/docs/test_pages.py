@@ -10,7 +10,7 @@ import pytest
 
 from gpu_pricer.jobs import JOBS
 from gpu_pricer.tables.contract import describe_events, describe_inputs, describe_prices, describe_wide_prices
-from gpu_pricer.tables.price_version import CONTRACT
+from gpu_pricer.tables.version.price_version import CONTRACT
 from tests.docs.pages import PAGES, PROGRAMS, ROOT, fences, is_command, spans
 
 README = PAGES["README.md"]

@@ -10,13 +10,13 @@ import pytest
 from gpu_pricer.errors import InputError, Refused
 from gpu_pricer.explain.fairness import Fairness, audit, price_index
 from gpu_pricer.gates import Evidence, judge_version
-from gpu_pricer.jobs.fairness_audit import audit_version
-from gpu_pricer.jobs.priced_catalog import PricedCatalog
-from gpu_pricer.jobs.scored_version import score
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.price_table import scan_prices
-from gpu_pricer.tables.price_version import FAIRNESS, read_version
+from gpu_pricer.tables.version.price_version import FAIRNESS, read_version
+from gpu_pricer.versions.fairness_audit import audit_version
+from gpu_pricer.versions.priced_catalog import PricedCatalog
+from gpu_pricer.versions.scored_version import score
 from tests.gates.limits import OFF
 from tests.markets import USUAL, a_policy, catalog_of, small_artefact
 

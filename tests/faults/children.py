@@ -23,7 +23,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from gpu_pricer import CONF, cli
+from gpu_pricer import CONF
+from gpu_pricer.command_line import cli
 from gpu_pricer.jobs import JOBS
 
 LONGEST = 180

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from gpu_pricer import cli
+from gpu_pricer.command_line import cli
 from gpu_pricer.errors import InputError, Refused
 from tests.faults.counts import Counts
 

@@ -17,7 +17,7 @@ from polars.testing import assert_frame_equal
 
 from gpu_pricer.jobs import assign, predict, prepare, publish, score, train
 from gpu_pricer.tables.price_table import scan_prices
-from gpu_pricer.tables.seal import seal
+from gpu_pricer.tables.version.seal import seal
 from tests.canonical import write_canonical
 from tests.faults import drawn_tables
 from tests.faults.counts import Counts

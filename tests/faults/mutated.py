@@ -15,9 +15,9 @@ from hydra.utils import instantiate
 
 from gpu_pricer.jobs import publish, score
 from gpu_pricer.tables.artefact import write_artefact
-from gpu_pricer.tables.durable import checksums
-from gpu_pricer.tables.price_version import RUN_RECORD, SEAL
-from gpu_pricer.tables.seal import seal
+from gpu_pricer.tables.files.durable import checksums
+from gpu_pricer.tables.version.price_version import RUN_RECORD, SEAL
+from gpu_pricer.tables.version.seal import seal
 from tests.faults.counts import Counts
 from tests.faults.endings import counted, ending_of
 from tests.jobs.conftest import configuration

@@ -17,12 +17,12 @@ import polars as pl
 from deltalake import DeltaTable
 
 from gpu_pricer.errors import InputError, Refused
-from gpu_pricer.jobs.priced_catalog import PricedCatalog
 from gpu_pricer.jobs.publish import Publication, publish
-from gpu_pricer.jobs.scored_version import score
 from gpu_pricer.pricing.tiling import Tiling
-from gpu_pricer.tables.price_version import RUN_RECORD
-from gpu_pricer.tables.seal import seal
+from gpu_pricer.tables.version.price_version import RUN_RECORD
+from gpu_pricer.tables.version.seal import seal
+from gpu_pricer.versions.priced_catalog import PricedCatalog
+from gpu_pricer.versions.scored_version import score
 from tests.faults.counts import Counts
 from tests.gates.limits import NOBODY, OFF
 from tests.markets import a_policy, catalog_of, small_artefact

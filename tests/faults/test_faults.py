@@ -14,7 +14,7 @@ from tests.faults.__main__ import ONE_THREAD
 ROOT = Path(__file__).parents[2]
 PATIENCE = 1200  # seconds; the first job in a checkout compiles kernels
 LEFT_BEHIND = """
-from gpu_pricer.tables import replacing
+from gpu_pricer.tables.files import replacing
 from tests.faults import kills, fault_sites
 replacing._remove_parts = lambda path: None
 kills.fault_sites = lambda: fault_sites.fault_sites(("assign",))

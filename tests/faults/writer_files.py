@@ -16,8 +16,8 @@ from deltalake import DeltaTable, QueryBuilder, convert_to_deltalake
 
 from gpu_pricer.pricing.layouts.row_encoding import pack_prices
 from gpu_pricer.pricing.layouts.wide import _width
-from gpu_pricer.tables.parquet_file import TYPES, Column, write_parquet
-from gpu_pricer.tables.parquet_pages import (
+from gpu_pricer.tables.parquet.file import TYPES, Column, write_parquet
+from gpu_pricer.tables.parquet.pages import (
     ColumnChunk,
     codes_chunk,
     dictionary_of,

@@ -12,13 +12,13 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.gates import Evidence, judge_version
 from gpu_pricer.gates.moves import LEAST_PRODUCTS
 from gpu_pricer.gates.published import read_published
-from gpu_pricer.jobs.priced_catalog import PricedCatalog
-from gpu_pricer.jobs.scored_version import score
-from gpu_pricer.jobs.version_sources import keep_sources
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.price_table import scan_prices
-from gpu_pricer.tables.price_version import CATALOG_COPY, FAIRNESS, METRICS, RECORD, PriceVersion, read_version
+from gpu_pricer.tables.version.price_version import CATALOG_COPY, FAIRNESS, METRICS, RECORD, PriceVersion, read_version
+from gpu_pricer.versions.priced_catalog import PricedCatalog
+from gpu_pricer.versions.scored_version import score
+from gpu_pricer.versions.version_sources import keep_sources
 from tests.gates.limits import OFF
 from tests.markets import USUAL, a_policy, catalog_of, small_artefact
 

@@ -8,12 +8,12 @@ import polars as pl
 from polars.testing import assert_frame_equal
 
 from gpu_pricer.constraints.kept_multipliers import Tolerance
-from gpu_pricer.jobs.priced_catalog import continued_catalog
-from gpu_pricer.jobs.repriced_version import Base, catalog_of_base, reprice
-from gpu_pricer.jobs.scored_version import score
-from gpu_pricer.jobs.version_sources import Sources
 from gpu_pricer.pricing import Tiling
 from gpu_pricer.tables.events import updated_catalog
+from gpu_pricer.versions.priced_catalog import continued_catalog
+from gpu_pricer.versions.repriced_version import Base, catalog_of_base, reprice
+from gpu_pricer.versions.scored_version import score
+from gpu_pricer.versions.version_sources import Sources
 from tests.markets import USUAL, a_policy, catalog_of, small_artefact
 
 ARTEFACT = small_artefact(71, segments=3, products=36, categories=9)

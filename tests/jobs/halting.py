@@ -27,4 +27,4 @@ def halt_at(place: str, marker: Path) -> None:
 if __name__ == "__main__":
     place, marker, *sys.argv[1:] = sys.argv[1:]
     halt_at(place, Path(marker))
-    importlib.import_module("gpu_pricer.cli").run()
+    importlib.import_module("gpu_pricer.command_line.cli").run()

@@ -12,13 +12,13 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from gpu_pricer.errors import InputError
+from gpu_pricer.evaluation.evaluation_files import write_metrics
 from gpu_pricer.jobs import evaluate, prepare, score
-from gpu_pricer.jobs.evaluation_files import write_metrics
 from gpu_pricer.jobs.evaluation_inputs import judged_demand
-from gpu_pricer.jobs.priced_catalog import PricedCatalog
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.artefact import read_artefact, write_artefact
 from gpu_pricer.tables.priced_products import read_catalog
+from gpu_pricer.versions.priced_catalog import PricedCatalog
 from tests.evaluation.markets import policy
 from tests.markets import small_artefact, with_posterior
 

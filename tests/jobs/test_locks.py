@@ -3,7 +3,7 @@
 import pytest
 
 from gpu_pricer.jobs import train
-from gpu_pricer.tables.locking import locked
+from gpu_pricer.tables.files.locking import locked
 
 
 @pytest.mark.parametrize("job", ["prepare", "train", "run"])

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from gpu_pricer.jobs.outcome import closing_line
-from gpu_pricer.tables.published_table import published_runs
+from gpu_pricer.tables.delta_log import published_runs
 from tests.markets import catalog_of, small_artefact, with_posterior
 from tests.shops import copied, lay_out, run_job
 

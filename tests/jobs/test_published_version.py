@@ -6,9 +6,9 @@ import shutil
 import pytest
 
 from gpu_pricer.jobs import score
-from gpu_pricer.jobs.last_scored import last_scored
 from gpu_pricer.tables.artefact import write_artefact
-from gpu_pricer.tables.published_table import current_run
+from gpu_pricer.tables.delta_log import current_run
+from gpu_pricer.versions.last_scored import last_scored
 from tests.markets import catalog_of, small_artefact
 
 ARTEFACT = small_artefact(31, segments=3, products=12, categories=4)

@@ -8,11 +8,11 @@ import pytest
 from deltalake import DeltaTable
 
 from gpu_pricer.tables.artefact import write_artefact
+from gpu_pricer.tables.delta_log import current_run
 from gpu_pricer.tables.events import updated_catalog
-from gpu_pricer.tables.published_table import current_run
-from gpu_pricer.tables.publishing import commit_version
-from gpu_pricer.tables.seal import require_sealed
-from gpu_pricer.tables.version_files import checked_files
+from gpu_pricer.tables.published.publishing import commit_version
+from gpu_pricer.tables.version.seal import require_sealed
+from gpu_pricer.tables.version.version_files import checked_files
 from tests.jobs.event_chains import (
     ARTEFACT,
     COUPLING,

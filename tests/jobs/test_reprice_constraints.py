@@ -9,14 +9,14 @@ import polars as pl
 import pytest
 
 from gpu_pricer.constraints.kept_multipliers import Tolerance, of_categories
-from gpu_pricer.jobs.priced_catalog import PricedCatalog
-from gpu_pricer.jobs.repriced_version import Base, catalog_of_base, reprice
-from gpu_pricer.jobs.scored_version import score
-from gpu_pricer.jobs.version_sources import Sources
 from gpu_pricer.policy.ladder import Ladder
 from gpu_pricer.pricing import Tiling
 from gpu_pricer.tables.events import updated_catalog
-from gpu_pricer.tables.seal import require_sealed
+from gpu_pricer.tables.version.seal import require_sealed
+from gpu_pricer.versions.priced_catalog import PricedCatalog
+from gpu_pricer.versions.repriced_version import Base, catalog_of_base, reprice
+from gpu_pricer.versions.scored_version import score
+from gpu_pricer.versions.version_sources import Sources
 from tests.constraints.markets import AROUND_TODAY, QUARTERS, department_market
 from tests.constraints.oracle import sums_at
 from tests.markets import NO_RULES, a_policy

@@ -8,11 +8,11 @@ from deltalake import DeltaTable
 from polars.testing import assert_frame_equal
 
 from gpu_pricer.tables.artefact import write_artefact
-from gpu_pricer.tables.decisions import read_decided, read_decisions
+from gpu_pricer.tables.delta_log import current_run
 from gpu_pricer.tables.price_table import scan_prices
-from gpu_pricer.tables.price_version import APPROVALS
-from gpu_pricer.tables.published_table import current_run
-from gpu_pricer.tables.seal import require_sealed
+from gpu_pricer.tables.version.decisions import read_decided, read_decisions
+from gpu_pricer.tables.version.price_version import APPROVALS
+from gpu_pricer.tables.version.seal import require_sealed
 from tests.markets import catalog_of, small_artefact
 from tests.shops import copied, lay_out, run_job
 

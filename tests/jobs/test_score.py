@@ -15,16 +15,16 @@ from hydra import compose, initialize_config_dir
 
 from gpu_pricer import CONF
 from gpu_pricer.errors import InputError, Refused
-from gpu_pricer.jobs import backends, scored_version
 from gpu_pricer.jobs import score as job
-from gpu_pricer.jobs.priced_catalog import PricedCatalog
-from gpu_pricer.jobs.scored_version import Search, score
 from gpu_pricer.pricing import scoring
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.price_table import BINDINGS, scan_cells, scan_prices, write_prices
-from gpu_pricer.tables.price_version import RUN_RECORD, read_version
+from gpu_pricer.tables.version.price_version import RUN_RECORD, read_version
+from gpu_pricer.versions import backends, scored_version
+from gpu_pricer.versions.priced_catalog import PricedCatalog
+from gpu_pricer.versions.scored_version import Search, score
 from tests.markets import NO_RULES, USUAL, a_policy, catalog_of, small_artefact, with_posterior
 
 ARTEFACT = small_artefact(11, segments=19, products=60, categories=9)

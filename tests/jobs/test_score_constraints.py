@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 
 from gpu_pricer.errors import InputError, Refused
-from gpu_pricer.jobs.priced_catalog import PricedCatalog
-from gpu_pricer.jobs.scored_version import Search, score
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.artefact import write_artefact
+from gpu_pricer.versions.priced_catalog import PricedCatalog
+from gpu_pricer.versions.scored_version import Search, score
 from tests.constraints.markets import AROUND_TODAY, QUARTERS, department_market
 from tests.constraints.oracle import sums_at
 from tests.markets import a_policy

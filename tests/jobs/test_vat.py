@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from gpu_pricer.tables.artefact import write_artefact
+from gpu_pricer.tables.delta_log import current_run
 from gpu_pricer.tables.price_table import PARTS, scan_prices
-from gpu_pricer.tables.published_table import current_run
 from tests.jobs.test_explain import numbers
 from tests.markets import catalog_of, small_artefact
 

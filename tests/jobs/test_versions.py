@@ -13,7 +13,7 @@ from hydra import compose, initialize_config_dir
 
 from gpu_pricer.jobs import publish, score
 from gpu_pricer.tables.artefact import write_artefact
-from gpu_pricer.tables.published_table import current_run
+from gpu_pricer.tables.delta_log import current_run
 from tests.markets import catalog_of, small_artefact
 
 CONF = Path(__file__).parents[2] / "conf"

@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gpu_pricer.jobs.priced_catalog import with_history_columns
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
 from gpu_pricer.pricing.tiles.solved_tile import solve_tile
-from gpu_pricer.tables.price_history import continued_history
+from gpu_pricer.tables.version.price_history import continued_history
+from gpu_pricer.versions.priced_catalog import with_history_columns
 from tests.markets import NO_RULES, a_policy, catalog_of, small_artefact
 from tests.pricing.tile_file import rows_of
 

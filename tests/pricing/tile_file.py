@@ -5,7 +5,7 @@ from io import BytesIO
 import polars as pl
 
 from gpu_pricer.pricing.scoring import LAYOUT, table_columns
-from gpu_pricer.tables.parquet_file import write_parquet
+from gpu_pricer.tables.parquet.file import write_parquet
 
 
 def rows_of(tile, layout="long", details=()) -> pl.DataFrame:

@@ -7,8 +7,6 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gpu_pricer.jobs.priced_catalog import PricedCatalog
-from gpu_pricer.jobs.scored_version import score
 from gpu_pricer.pricing import Tiling
 from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
 from gpu_pricer.report.comparison import changes_against
@@ -18,7 +16,9 @@ from gpu_pricer.report.product_figures import DOWN, KEPT, MIXED, UP, product_fig
 from gpu_pricer.report.rules import rules_that_bind
 from gpu_pricer.report.scored import scored_version
 from gpu_pricer.report.segment_figures import segment_figures
-from gpu_pricer.tables.version_comparison import Compared
+from gpu_pricer.tables.version.version_comparison import Compared
+from gpu_pricer.versions.priced_catalog import PricedCatalog
+from gpu_pricer.versions.scored_version import score
 from tests.markets import a_policy, catalog_of, small_artefact, with_posterior
 
 ARTEFACT = with_posterior(small_artefact(61, segments=4, products=30, categories=5, form="dense"), 0.0)

@@ -11,7 +11,6 @@ import polars as pl
 import pytest
 
 from gpu_pricer.gates import GATES
-from gpu_pricer.jobs.frontier import frontier_obstacle, recorded_frontiers
 from gpu_pricer.report.movers import reason_of
 from gpu_pricer.report.packing import TYPES, pack
 from gpu_pricer.report.page import script_json
@@ -29,7 +28,8 @@ from gpu_pricer.report.words import (
     rule_words,
 )  # fmt: skip
 from gpu_pricer.tables.price_table import BINDINGS, RULES
-from gpu_pricer.tables.price_version import read_version
+from gpu_pricer.tables.version.price_version import read_version
+from gpu_pricer.versions.frontier import frontier_obstacle, recorded_frontiers
 from tests.markets import USUAL, a_policy
 from tests.report.conftest import CATALOG, FREE, HOSTILE, SETTINGS, run_job
 

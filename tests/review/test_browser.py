@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable
 
-from gpu_pricer.tables.decisions import read_decisions
 from gpu_pricer.tables.price_table import scan_prices
+from gpu_pricer.tables.version.decisions import read_decisions
 from tests.report.test_browser import DESKTOP, PHONE, SWITCHES
 from tests.review.conftest import SETTINGS
 

@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 from obstore.fsspec import FsspecStore
 
-from gpu_pricer.jobs.summary import reading_snippets
 from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.stores.bucket import Bucket
+from gpu_pricer.terminal.summary import reading_snippets
 from tests.docs.pages import commands
 from tests.jobs.test_bad_input import PREPARE, shop  # noqa: F401
 from tests.markets import catalog_of

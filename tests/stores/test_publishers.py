@@ -14,18 +14,18 @@ from gpu_pricer.errors import InputError, Refused
 from gpu_pricer.jobs import outcome
 from gpu_pricer.jobs import publish as job
 from gpu_pricer.policy.policy_copy import write_policy
-from gpu_pricer.tables import price_store
 from gpu_pricer.tables.artefact import read_artefact, write_artefact
-from gpu_pricer.tables.decisions import Decision, append_decisions, now, read_decisions
-from gpu_pricer.tables.kept_artefacts import keep_artefact, kept_artefact
-from gpu_pricer.tables.price_copy import bring_version, refresh_copy
-from gpu_pricer.tables.price_version import CATALOG_COPY, RECORD, read_version
-from gpu_pricer.tables.promises import has_spread, read_promise
-from gpu_pricer.tables.proposals import read_proposals
-from gpu_pricer.tables.published_table import current_run, published_runs
-from gpu_pricer.tables.seal import seal
+from gpu_pricer.tables.delta_log import current_run, published_runs
+from gpu_pricer.tables.published import price_store
+from gpu_pricer.tables.published.kept_artefacts import keep_artefact, kept_artefact
+from gpu_pricer.tables.published.price_copy import bring_version, refresh_copy
+from gpu_pricer.tables.published.promises import has_spread, read_promise
 from gpu_pricer.tables.stores.address import delta_options
 from gpu_pricer.tables.stores.bucket import Bucket
+from gpu_pricer.tables.version.decisions import Decision, append_decisions, now, read_decisions
+from gpu_pricer.tables.version.price_version import CATALOG_COPY, RECORD, read_version
+from gpu_pricer.tables.version.proposals import read_proposals
+from gpu_pricer.tables.version.seal import seal
 from tests.markets import a_policy, catalog_of, with_posterior
 from tests.stores.conftest import ARTEFACT
 
@@ -68,7 +68,7 @@ DIE_AT = """
 import os, signal, sys
 from pathlib import Path
 from gpu_pricer.jobs import publish as job
-from gpu_pricer.tables.price_store import BucketStore
+from gpu_pricer.tables.published.price_store import BucketStore
 from tests.stores.conftest import Machine
 
 place = job if hasattr(job, sys.argv[3]) else BucketStore

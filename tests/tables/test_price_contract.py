@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from gpu_pricer.tables.price_contract import contract_text
-from gpu_pricer.tables.price_version import CONTRACT
+from gpu_pricer.tables.version.price_version import CONTRACT
 from tests.docs.pages import ROOT
 
 FOLDER = ROOT / "docs/contracts"

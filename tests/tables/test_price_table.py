@@ -5,8 +5,8 @@ import polars as pl
 import pytest
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.tables.parquet_file import Column
-from gpu_pricer.tables.parquet_pages import values_chunk
+from gpu_pricer.tables.parquet.file import Column
+from gpu_pricer.tables.parquet.pages import values_chunk
 from gpu_pricer.tables.price_table import price_columns, write_prices
 
 

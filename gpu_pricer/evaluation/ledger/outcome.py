@@ -18,7 +18,7 @@ from gpu_pricer.errors import UNREADABLE, InputError, first_line
 from gpu_pricer.evaluation.ledger.intervals import drift, normal_interval, predicted_interval
 from gpu_pricer.evaluation.ledger.words import verdict
 from gpu_pricer.tables.price_table import CENTS
-from gpu_pricer.tables.promises import MEASURES, InForce, Promise
+from gpu_pricer.tables.published.promises import MEASURES, InForce, Promise
 
 MOST_PERIODS = 26
 """Periods before a version from which the drift of demand is estimated."""

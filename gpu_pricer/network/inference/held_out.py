@@ -17,8 +17,8 @@ from gpu_pricer.network.model.likelihood import log_denominator
 from gpu_pricer.network.response.fit import Fit
 from gpu_pricer.network.segments.members import Members, period_to_judge
 from gpu_pricer.network.segments.moments import promotion_offset, segment_moments, weighted_members
-from gpu_pricer.tables.disk_errors import write_table
-from gpu_pricer.tables.replacing import replacing_file
+from gpu_pricer.tables.files.disk_errors import write_table
+from gpu_pricer.tables.files.replacing import replacing_file
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ from gpu_pricer.network.storage.parameter_transfer import (
     copy_shared,
     parameters_of,
 )
-from gpu_pricer.tables.disk_errors import disk_errors, write_table
+from gpu_pricer.tables.files.disk_errors import disk_errors, write_table
 
 FORMAT_VERSION = 3
 CENTRE = "segment centre"  # the name of the centres in parameters.safetensors

@@ -9,8 +9,8 @@ from gpu_pricer.policy.overrides import NO_SEGMENT
 from gpu_pricer.pricing.decomposition import PricedChoices, UnitCosts, expected_price_parts, price_parts
 from gpu_pricer.pricing.layouts.row_encoding import differ
 from gpu_pricer.pricing.tiles.solved_tile import SolvedTile
-from gpu_pricer.tables.parquet_file import Column
-from gpu_pricer.tables.parquet_pages import ColumnChunk, codes_chunk, dictionary_of, flags_chunk, values_chunk
+from gpu_pricer.tables.parquet.file import Column
+from gpu_pricer.tables.parquet.pages import ColumnChunk, codes_chunk, dictionary_of, flags_chunk, values_chunk
 from gpu_pricer.tables.price_table import CENTS, DETAIL_COLUMNS, DETAILS, PER_VISITS, part_names
 
 

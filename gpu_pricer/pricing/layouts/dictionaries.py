@@ -5,7 +5,7 @@ import polars as pl
 
 from gpu_pricer.pricing.layouts.row_encoding import mark_prices
 from gpu_pricer.pricing.tiles.solved_tile import SolvedTile
-from gpu_pricer.tables.parquet_pages import Dictionary, dictionary_of
+from gpu_pricer.tables.parquet.pages import Dictionary, dictionary_of
 
 
 def signed(ids: pl.Series) -> pl.Series:

@@ -6,7 +6,7 @@ import polars as pl
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.artefact import DemandArtefact
-from gpu_pricer.tables.low_memory import rows_of
+from gpu_pricer.tables.files.low_memory import rows_of
 from gpu_pricer.tables.schemas import category_key, has_unit_price
 
 NO_UNIT_PRICE = "no_unit_price: its lines hold what was spent and not a price, as of goods sold by weight"

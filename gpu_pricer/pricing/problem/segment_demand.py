@@ -7,7 +7,7 @@ import polars as pl
 
 from gpu_pricer.errors import InputError, first_line
 from gpu_pricer.tables.artefact import LARGEST, DemandArtefact
-from gpu_pricer.tables.low_memory import is_unique, rows_of
+from gpu_pricer.tables.files.low_memory import is_unique, rows_of
 from kernels import Demand, DenseDemand, FactorDemand, take_segments
 
 

@@ -19,7 +19,7 @@ from obstore.exceptions import (
 from obstore.store import AzureStore, GCSStore, S3Store
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.tables.replacing import whole_or_absent
+from gpu_pricer.tables.files.replacing import whole_or_absent
 from gpu_pricer.tables.stores.address import (
     CONNECT_SECONDS,
     REQUEST_SECONDS,

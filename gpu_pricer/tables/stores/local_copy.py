@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.tables.replacing import replacing_file
+from gpu_pricer.tables.files.replacing import replacing_file
 from gpu_pricer.tables.stores.address import parse_address
 from gpu_pricer.tables.stores.bucket import Bucket, Stored
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from gpu_pricer.tables.artefact import DemandArtefact, read_artefact
 from gpu_pricer.tables.price_table import scan_cells
-from gpu_pricer.tables.publishing import CURRENT
+from gpu_pricer.tables.published.publishing import CURRENT
 from tests.bench.markets.market import Market
 from tests.bench.markets.rivals import Canonical
 from tests.bench.markets.rungs import LIMITS, catalog_of

@@ -8,7 +8,7 @@ import pytest
 
 from gpu_pricer.evaluation.ledger import BEATEN, KEPT, MISSED, NOT_APPLIED, SalesLog, ledger_of, sentence
 from gpu_pricer.evaluation.ledger.intervals import drift, predicted_interval
-from gpu_pricer.tables.promises import InForce, Promise
+from gpu_pricer.tables.published.promises import InForce, Promise
 
 FIRST = date(2026, 1, 5)
 WEEKS, BEFORE = 10, 8

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from hydra import compose, initialize_config_dir
 
-from gpu_pricer.checked_config import checked_config
+from gpu_pricer.command_line.checked_config import checked_config
 from gpu_pricer.jobs.prepare import main
 from gpu_pricer.network.encoding.loading import load_choice_data
 from gpu_pricer.network.training.market import learn_market

@@ -1,0 +1,91 @@
+"""What `evaluate` writes into the work folder: metrics.json, elasticities, calibration, and the figures."""
+
+import json
+import logging
+import math
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from gpu_pricer.evaluation import plots
+from gpu_pricer.evaluation.blocks import Metrics
+from gpu_pricer.evaluation.demand import CatalogDemand
+from gpu_pricer.evaluation.demand.price_response import response_curves
+from gpu_pricer.evaluation.held_out import HeldOut
+from gpu_pricer.evaluation.metrics import calibration_bins
+from gpu_pricer.tables.files.disk_errors import write_table
+from gpu_pricer.tables.files.replacing import replacing_file
+
+log = logging.getLogger(__name__)
+
+INTERVALS = "elasticities.parquet"
+CALIBRATION = "calibration.parquet"
+
+
+def write_evaluation(work: Path, metrics: Metrics, held_out: HeldOut | None) -> None:
+    """Write the metrics and, as far as they are known, the posterior of the elasticities and the calibration."""
+    if metrics.intervals is not None:
+        with replacing_file(work / INTERVALS) as fresh:
+            write_table(metrics.intervals, fresh)
+    write_metrics(work / "metrics.json", metrics.blocks)
+    if held_out is not None:
+        with replacing_file(work / CALIBRATION) as fresh:
+            write_table(_calibration(held_out, metrics.probabilities), fresh)
+
+
+def draw_evaluation(
+    folder: Path, metrics: Metrics, held_out: HeldOut | None, demand: CatalogDemand | None, categories: int
+) -> None:
+    """Draw what is known: calibration, and of the demand its elasticities and its curves in that many categories."""
+    if held_out is not None:
+        _draw_calibration(folder, held_out, metrics.probabilities)
+    if demand is not None:
+        _draw_demand(folder, metrics.blocks, demand, categories)
+
+
+def write_metrics(path: Path, metrics: dict) -> None:
+    """Write metrics as JSON, with null for NaN and infinity, which JSON does not have."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing_file(path) as fresh:
+        fresh.write_text(json.dumps(_json_ready(metrics), indent=2, allow_nan=False) + "\n")
+    log.info("wrote %s", path)
+
+
+def _calibration(held_out: HeldOut, probabilities: dict[str, np.ndarray]) -> pl.DataFrame:
+    """Return model, offers, bought and predicted of each model's calibration bins; probabilities: [N] by model."""
+    bought, weight = held_out.offers["bought"].to_numpy(), held_out.offers["weight"].cast(pl.Float64).to_numpy()
+    bins = [
+        pl.DataFrame(dict(zip(("offers", "bought", "predicted"), calibration_bins(bought, found, weight), strict=True)))
+        .select(pl.lit(model).alias("model"), pl.all())
+        for model, found in probabilities.items()
+    ]  # fmt: skip
+    return pl.concat(bins)
+
+
+def _draw_calibration(folder: Path, held_out: HeldOut, probabilities: dict[str, np.ndarray]) -> None:
+    """Draw predicted against bought rates of the held-out offers; probabilities: [N] by model."""
+    offers = held_out.offers
+    weight = offers["weight"].cast(pl.Float64).to_numpy()
+    plots.draw_calibration(folder / "calibration.svg", offers["bought"].to_numpy(), weight, probabilities)
+    log.info("drew %s", folder / "calibration.svg")
+
+
+def _draw_demand(folder: Path, metrics: dict[str, dict], demand: CatalogDemand, categories: int) -> None:
+    """Draw response curves of the largest categories, elasticities, and the value of the segments."""
+    response = metrics["price_response"]
+    curves = response_curves(demand.largest(categories))
+    plots.draw_response_curves(folder / "response_curves.svg", curves, response["elasticity_by_category"])
+    plots.draw_elasticities(folder / "elasticities.svg", demand.elasticities(), response["mean_elasticity"])
+    value = pl.DataFrame([{"segments": int(count), **row} for count, row in metrics["segmentation"].items()])
+    plots.draw_segmentation(folder / "segmentation.svg", value)
+    log.info("drew response_curves, elasticities and segmentation in %s", folder)
+
+
+def _json_ready(value: object) -> object:
+    """Return the value with None for every NaN and infinity."""
+    if isinstance(value, dict):
+        return {key: _json_ready(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json_ready(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

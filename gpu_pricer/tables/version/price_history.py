@@ -1,0 +1,86 @@
+"""The history of today's prices: since when each product has had which price, as the runs found it in the catalog.
+
+Each version of the price table keeps the history in its record and carries it on from the version that was current
+when it was scored. So the history needs no old versions, whose files `publish` removes.
+"""
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from gpu_pricer.errors import InputError
+from gpu_pricer.tables.delta_log import current_run
+from gpu_pricer.tables.files.disk_errors import write_table
+from gpu_pricer.tables.files.replacing import replacing_file
+from gpu_pricer.tables.price_table import scan_prices
+from gpu_pricer.tables.version.price_version import RECORD, read_version
+
+HISTORY = "price_history.parquet"
+
+
+def published_history(prices: Path) -> pl.DataFrame | None:
+    """Return the history up to the published version: product_id, price, since; None if nothing is published.
+
+    A version without a history of its own says only what the prices were on its day.
+    """
+    run = current_run(prices)
+    if run is None:
+        return None
+    folder = prices / run
+    if (folder / RECORD / HISTORY).is_file():
+        return recorded_history(folder)
+    price = pl.col("today_price").cast(pl.Float64).alias("price")
+    known = scan_prices(folder).select("product_id", price).unique("product_id").collect(engine="streaming")
+    return known.with_columns(since=pl.lit(date.fromisoformat(read_version(folder).day)))
+
+
+def recorded_history(folder: Path) -> pl.DataFrame | None:
+    """Return the history that the version in a folder was scored with, None if it has none."""
+    path = folder / RECORD / HISTORY
+    return pl.read_parquet(path) if path.is_file() else None
+
+
+def write_history(history: pl.DataFrame, folder: Path) -> None:
+    """Write the history into the record of the version in a folder."""
+    with replacing_file(folder / RECORD / HISTORY) as fresh:
+        write_table(history, fresh)
+
+
+def continued_history(earlier: pl.DataFrame | None, catalog: pl.DataFrame, day: date, days: int) -> pl.DataFrame:
+    """Return the history with the catalog's prices of a day, a row per product and price, sorted by product and day.
+
+    earlier: from published_history; what it says of the day itself, or of later days, is replaced. Prices that were
+    replaced more than `days` days before are left out. InputError where ids are of another kind than before.
+    """
+    today = catalog.select("product_id", pl.col("price").round(2), since=pl.lit(day))
+    known = today.clear() if earlier is None else _with_ids_of(earlier, catalog).filter(pl.col("since") < day)
+    rows = pl.concat([known, today]).sort("product_id", "since")
+    is_new = (pl.col("price") != pl.col("price").shift().over("product_id")).fill_null(True)
+    rows = rows.filter(is_new).with_columns(until=pl.col("since").shift(-1).over("product_id"))
+    is_needed = pl.col("until").is_null() | (pl.col("until") > day - timedelta(days))
+    return rows.filter(is_needed).drop("until")
+
+
+def prices_on(history: pl.DataFrame, day: date) -> pl.DataFrame:
+    """Return product_id and price of each product on a day; where the history begins later, its first price."""
+    known = pl.col("price").filter(pl.col("since") <= day).last()
+    ordered = history.sort("product_id", "since")
+    return ordered.group_by("product_id", maintain_order=True).agg(pl.coalesce(known, pl.col("price").first()))
+
+
+def days_since_change(history: pl.DataFrame, day: date) -> pl.DataFrame:
+    """Return product_id and days since the product's last change of price, null where the history has none."""
+    last = pl.when(pl.len() > 1).then(pl.col("since").max())
+    return history.group_by("product_id").agg(days=(pl.lit(day) - last).dt.total_days())
+
+
+def _with_ids_of(history: pl.DataFrame, catalog: pl.DataFrame) -> pl.DataFrame:
+    dtype = catalog.schema["product_id"]
+    try:
+        return history.select(pl.col("product_id").cast(dtype), "price", "since")
+    except pl.exceptions.PolarsError as error:
+        raise InputError(
+            f"product_id must be of the kind that the published prices have ({history.schema['product_id']}), "
+            f"found {dtype}: write the catalog's ids as before, or point paths.prices at another folder"
+        ) from error

@@ -1,0 +1,143 @@
+"""The files of a scored version, read one at a time and checked against the price table's contract."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from gpu_pricer.errors import UNREADABLE, InputError, Refused, first_line
+from gpu_pricer.tables.checking import check
+from gpu_pricer.tables.delta_log import FILE_OF_A_RUN
+from gpu_pricer.tables.price_table import PRICE_OF, schema_of
+from gpu_pricer.tables.version.price_version import CATALOG_COPY, RECORD, PriceVersion
+
+KEY = ("product_id", "segment_id")
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """The rows of one file, and per column its least and largest value and its number of nulls."""
+
+    name: str
+    rows: int
+    least: dict[str, object]
+    largest: dict[str, object]
+    nulls: dict[str, int]
+
+
+def checked_files(folder: Path, version: PriceVersion) -> Iterator[tuple[FileFacts, pl.DataFrame]]:
+    """Yield the facts that Delta needs of each file of the version, and the file's rows.
+
+    Raise InputError if a file is missing or is not of the price table, and Refused if a file breaks the contract or,
+    after the last file, unless each product × segment was there once.
+    """
+    _require_files(folder, version)
+    found = 0
+    ids: dict[str, list[pl.DataFrame]] = {name: [] for name in KEY}
+    for name in version.files:
+        table = _read(folder / name, version.layout)
+        _require_ids(folder / name, table, ids)
+        yield _facts(name, table), table
+        prices = price_names(table)
+        segments = table["segment_id"].unique() if version.layout == "long" else pl.Series(prices)
+        ids["product_id"].append(table.select(pl.col("product_id").unique()))
+        ids["segment_id"].append(segments.alias("segment_id").to_frame())
+        found += table.height * len(prices)
+    _require_complete(folder, version, found, ids)
+    _require_metadata(folder, version)
+
+
+def price_names(table: pl.DataFrame) -> list[str]:
+    """Return the names of the columns that hold prices to set: `price`, or one for each segment."""
+    return [column for column in table.columns if column == "price" or column.startswith(PRICE_OF)]
+
+
+def categories_of(folder: Path) -> pl.DataFrame | None:
+    """Return product_id as text and category_id of the version's catalog, None if it keeps no copy."""
+    path = folder / RECORD / CATALOG_COPY
+    if not path.is_file():
+        return None
+    try:
+        return pl.read_parquet(path, columns=["product_id", "category_id"]).cast({"product_id": pl.String})
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise InputError(f"{path} must be a whole Parquet file, found: {first_line(error)}: score again") from error
+
+
+def _require_files(folder: Path, version: PriceVersion) -> None:
+    """Raise InputError unless the folder holds exactly the version's files, since readers read all that lie there."""
+    found = {path.name for path in folder.glob("*.parquet")}
+    missing, others = sorted(set(version.files) - found), sorted(found - set(version.files))
+    if missing or others:
+        raise InputError(
+            f"{folder} must hold the {len(version.files)} files that its run.json lists, found "
+            f"{len(missing)} missing {missing[:3]} and {len(others)} others {others[:3]}: "
+            "score into a new folder"
+        )
+    foreign = [name for name in version.files if not FILE_OF_A_RUN.fullmatch(f"{version.run}/{name}")]
+    if foreign:
+        raise InputError(
+            f"{folder}: files must be named {version.run}-<shard>-<tile>.parquet, found {foreign[0]}: score again"
+        )
+
+
+def _read(path: Path, layout: str) -> pl.DataFrame:
+    """Return the rows of one file; raise Refused if one breaks the price table's contract, such as a repeated cell."""
+    try:
+        table = pl.read_parquet(path)
+    except UNREADABLE as error:
+        raise InputError(f"{path} must be a whole Parquet file, found: {first_line(error)}: score again") from error
+    schema = schema_of(layout, table.columns)
+    expected = {name: column.dtype for name, column in schema.columns().items() if name not in KEY}
+    if table.columns != schema.column_names() or expected != {name: table.schema[name] for name in expected}:
+        raise InputError(
+            f"{path} must be a price table with the columns {schema.column_names()}, "
+            f"found {dict(table.schema)}: score again"
+        )
+    checked = check(table, schema)
+    if checked.broken:
+        raise Refused(f"{path} must follow the price table's contract, found it {checked.report()}")
+    return table
+
+
+def _require_ids(path: Path, table: pl.DataFrame, ids: dict[str, list[pl.DataFrame]]) -> None:
+    """Raise InputError unless the ids are texts or integers, of the type that the files before have."""
+    for name, before in ids.items():
+        dtype = table.schema.get(name, pl.String())
+        is_id = dtype == pl.String or dtype.is_integer()
+        if not is_id or (before and before[0].schema[name] != dtype):
+            raise InputError(
+                f"{path} must have ids of text or integers, the same in every file, found {name} of {dtype}: "
+                "score again"
+            )
+
+
+def _facts(name: str, table: pl.DataFrame) -> FileFacts:
+    columns = [c for c in table.columns if not table.schema[c].is_float()]
+    least, largest = (table.select(getattr(pl.col(columns), how)()).row(0, named=True) for how in ("min", "max"))
+    return FileFacts(name, table.height, least, largest, table.null_count().row(0, named=True))
+
+
+def _require_complete(folder: Path, version: PriceVersion, prices: int, ids: dict[str, list[pl.DataFrame]]) -> None:
+    """Raise Refused unless each product × segment is there once, with no product in two files, and counted so."""
+    found = {key: pl.concat(parts)[key].n_unique() if parts else 0 for key, parts in ids.items()}
+    products, expected = sum(part.height for part in ids["product_id"]), version.tally.products
+    is_complete = prices == expected * version.segments == version.tally.rows > 0 and products == expected
+    if not is_complete or found != {"product_id": expected, "segment_id": version.segments}:
+        raise Refused(
+            f"{folder} must hold each of {expected} products x {version.segments} segments once, "
+            f"found {prices} prices of {found['product_id']} products and {found['segment_id']} segments, "
+            f"{version.tally.rows} of them by its run.json: score again"
+        )
+
+
+def _require_metadata(folder: Path, version: PriceVersion) -> None:
+    """Raise InputError unless every file carries what run.json says of currency, day and sources."""
+    for name in version.files:
+        found = pl.read_parquet_metadata(folder / name)
+        for key, value in version.metadata_of(name).items():
+            if found.get(key) != value:
+                raise InputError(
+                    f"{folder / name} must be of the {key} that run.json names, {value!r}, found {found.get(key)!r}: "
+                    "score again"
+                )

@@ -1,0 +1,1 @@
+"""What jobs show on a terminal when they end: summaries, scores and comparisons as tables."""

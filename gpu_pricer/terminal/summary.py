@@ -1,0 +1,232 @@
+"""The last lines of a run: where the prices are, what they are expected to do, what that rests on, how to read them."""
+
+import json
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from gpu_pricer.constraints.warm_start import CERTIFICATE
+from gpu_pricer.tables.delta_log import current_run, published_runs
+from gpu_pricer.tables.published.publishing import CURRENT
+from gpu_pricer.tables.stores.local_copy import address_of, shown
+from gpu_pricer.tables.version.price_version import RECORD, PriceVersion, read_version
+from gpu_pricer.versions.outlook import MOST_CELLS, Outlook
+
+MOST_NAMED = 3
+"""Values of a column that a line on their limits names."""
+
+
+def closing_lines(
+    prices: Path,
+    catalog: Path,
+    outlook: Outlook | None = None,
+    page: Path | None = None,
+    promise: Sequence[str] = (),
+) -> list[str]:
+    """Return the lines on the version published in `prices`, scored from the catalog; empty without a version.
+
+    outlook: of this version, None where it is not computed. page: the report on it, None where there is none. promise:
+    what became of an earlier version's.
+    """
+    run = current_run(prices)
+    if run is None:
+        return []
+    version, number = read_version(prices / run), published_runs(prices)[run]
+    return [
+        "",
+        f"The price table is version {number} of {address_of(prices) or prices.resolve()}",
+        *_moves(version),
+        *_beyond_moves(version),
+        *_units_and_index(version),
+        *_promised_profit(version, catalog, outlook),
+        *_constraints(prices / run / RECORD / CERTIFICATE, version.currency),
+        *_advice(outlook),
+        *promise,
+        "",
+        f"Read it with {'Polars, pandas or DuckDB' if address_of(prices) is None else 'Polars or DuckDB'}:",
+        *(f"  {snippet}" for snippet in reading_snippets(prices)),
+        *_where_next(version, prices, page),
+    ]
+
+
+def _where_next(version: PriceVersion, prices: Path, page: Path | None) -> list[str]:
+    """Return the lines on the report, and on how to ask why a price is what it is."""
+    report = [] if page is None else ["", f"Look at it in a browser: {page.resolve()}"]
+    if version.layout != "long":
+        return report
+    product, segment = _dearest_move(prices / version.run)
+    command = shlex.join(["gpu-pricer", "explain", str(product), str(segment), f"paths.prices={shown(prices)}"])
+    return [
+        *(report or [""]),
+        "Ask why a price is what it is, such as the one that moves the most per visit:",
+        f"  {command}",
+    ]
+
+
+def _dearest_move(folder: Path) -> tuple[object, object]:
+    """Return the product and the segment whose price moves the most money per visit of the segment."""
+    money = (pl.col("price") - pl.col("today_price")).cast(pl.Float64).abs() * pl.col("expected_units")
+    cells = pl.scan_parquet(folder / "*.parquet").select("product_id", "segment_id", money=money)
+    first = cells.sort("money", "product_id", "segment_id", descending=[True, False, False]).head(1)
+    return first.collect(engine="streaming").select("product_id", "segment_id").row(0)
+
+
+def reading_snippets(prices: Path) -> list[str]:
+    """Return a line of Python for Polars, pandas and DuckDB each; it reads the whole current version.
+
+    In an object store, which has no links, Polars and DuckDB read the Delta table.
+    """
+    address = address_of(prices)
+    if address is not None:
+        return [
+            f"import polars as pl; prices = pl.scan_delta({address!r}).collect()",
+            f"import duckdb; prices = duckdb.sql(\"select * from delta_scan('{address}')\")",
+        ]
+    prices = prices.resolve()
+    current = prices / CURRENT
+    query = "select * from read_parquet('{}')".format(str(current / "*.parquet").replace("'", "''"))
+    return [
+        f"import polars as pl; prices = pl.scan_delta({str(prices)!r}).collect()",
+        f"import pandas as pd; prices = pd.read_parquet({str(current)!r})",
+        f"import duckdb; prices = duckdb.sql({query!r})",
+    ]
+
+
+def _beyond_moves(version: PriceVersion) -> list[str]:
+    """Return the line on the prices beyond a limit on the move from today's price, none if there are none."""
+    count = version.tally.beyond_moves
+    if not count:
+        return []
+    return [
+        f"  {count:,} of them beyond a move limit, because a given cost (or a list price, ceiling or floor) demands "
+        "it: see the bindings max_…_broken"
+    ]
+
+
+def _moves(version: PriceVersion) -> list[str]:
+    """Return the lines on how many prices there are and, of those on the shelf, how many move and are held."""
+    tally, segments = version.tally, version.segments
+    shown = tally.on_shelf * segments or 1
+    counts = (tally.raised_on_shelf, tally.moved_on_shelf - tally.raised_on_shelf, shown - tally.moved_on_shelf)
+    up, down, kept = (f"{count / shown:.0%}" for count in counts)
+    return [
+        f"  {tally.products:,} products x {segments:,} segments = {tally.rows:,} prices in {version.currency}; of the "
+        f"{tally.on_shelf:,} products on the shelf,",
+        f"  {up} of the prices go up, {down} go down, {kept} stay as today; "
+        f"{tally.held_on_shelf / shown:.0%} would go further without a rule of the policy (column binding)",
+    ]
+
+
+def _units_and_index(version: PriceVersion) -> list[str]:
+    tally = version.tally
+    change = f" ({tally.units_new / tally.units_today - 1:+.1%})" if tally.units_today > 0 else ""
+    index = "" if tally.price_index is None else f"; what is bought costs {tally.price_index:.1%} of today's prices"
+    return [
+        f"  expected units per period {tally.units_new:,.0f}, at today's prices {tally.units_today:,.0f}{change}{index}"
+    ]
+
+
+def _constraints(path: Path, currency: str) -> list[str]:
+    """Return the lines on the limits on the assortment: whether they hold, which of them hold profit back, their cost.
+
+    Limits for each value of a column share a line.
+    """
+    summary: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    groups: dict[str, dict[str, dict[str, Any]]] = {}
+    for name, entry in (summary.get("constraints") or {}).items():
+        limit, _, value = name.partition("[")
+        groups.setdefault(limit, {})[value.removesuffix("]")] = entry
+    costs = {name: rule["cost"] for name, rule in (summary.get("costs") or {}).items()}
+    return [_limit(name, of_values) for name, of_values in groups.items()] + [
+        f"  {name} costs {cost:,.2f} {currency} per period"
+        for name, cost in costs.items()
+        if name.startswith("constraints.")
+    ]
+
+
+def _limit(name: str, of_values: dict[str, dict[str, Any]]) -> str:
+    """Return the line on a limit; of_values: entries of the certificate by value of the limit's column, "" for none."""
+    entries = list(of_values.values())
+    missed = sum(entry["violation"] > 0 for entry in entries)
+    if "" in of_values:
+        cost = "costs profit" if entries[0]["binding"] else "costs nothing"
+        return f"  limit {name} ({_asked(entries)}): {'not reached' if missed else 'met'}; it {cost}"
+    state = f"{missed} of {len(entries)} not reached" if missed else f"{len(entries)} met"
+    dear = {value: _gain_if_looser(entry) for value, entry in of_values.items() if entry["binding"]}
+    named = ", ".join(filter(None, sorted(dear, key=lambda value: -dear[value])[:MOST_NAMED]))
+    most = f", most in {named}" if len(dear) > MOST_NAMED else f", in {named}" if named else ""
+    cost = f"{len(dear)} of them cost profit{most}" if dear else "none of them costs profit"
+    return f"  limit {name} ({_asked(entries)}): {state}; {cost}"
+
+
+def _gain_if_looser(entry: dict[str, Any]) -> float:
+    """Return what a limit looser by its own size would add to the objective, by its shadow price."""
+    return float(entry["shadow_price"] * abs(entry["required"]))
+
+
+def _asked(entries: list[dict[str, Any]]) -> str:
+    """Return what limits of one kind ask for, relative to today where all ask for the same share of it."""
+    shares = {round(entry["required"] / entry["today"], 6) if entry["today"] > 0 else None for entry in entries}
+    share = shares.pop()
+    asked = f"{entries[0]['measure']} {entries[0]['kind'].replace('_', ' ')}".replace("price_index", "price index")
+    return f"{asked} {share:.1%} of today's" if not shares and share is not None else f"{asked} a set amount"
+
+
+def _advice(outlook: Outlook | None) -> list[str]:
+    """Return one sentence of advice where the data cannot support the prices of most categories."""
+    if outlook is None or 2 * outlook.vague <= outlook.categories:
+        return []
+    return [
+        f"  most of these categories ({outlook.vague:,} of {outlook.categories:,}) do not identify a price response: "
+        "run price tests before these prices"
+    ]
+
+
+def _promised_profit(version: PriceVersion, catalog: Path, outlook: Outlook | None) -> list[str]:
+    """Return the lines on the expected profit and what it rests on, and on how many costs are assumed."""
+    tally = version.tally
+    today, new = (f"{profit:,.2f} {version.currency}" for profit in (tally.profit_today, tally.profit_new))
+    gain = f" ({tally.profit_new / tally.profit_today - 1:+.1%})" if tally.profit_today > 0 else ""
+    lines = [
+        f"  expected {version.profit_name} per period {new}, at today's prices {today}{gain}:",
+        "  the demand model's own estimate of its own prices, not a measured gain; try some of them first",
+        *_spread_and_personalisation(version, outlook),
+    ]
+    assumed = _assumed_costs(catalog)
+    if assumed:
+        lines.append(
+            f"  the cost of {assumed:,} products is assumed, a configured share of their price "
+            "(data.catalog.cost_ratio): profit and prices stand or fall with it"
+        )
+    return lines
+
+
+def _spread_and_personalisation(version: PriceVersion, outlook: Outlook | None) -> list[str]:
+    """Return the lines on the interval of the gain, and on what prices by segment add."""
+    if outlook is None:
+        return [
+            f"  no interval of the gain: it needs a run that scores, in the long layout, at most {MOST_CELLS:,} prices"
+        ]
+    tally, lines = version.tally, []
+    if outlook.gain is not None and tally.profit_today > 0:
+        low, high = (end / tally.profit_today for end in outlook.gain)
+        lines.append(
+            f"  90% interval of the gain, by what the log leaves open of the price response: {low:+.1%} to {high:+.1%}"
+        )
+    if outlook.uniform is not None:
+        most, least = (" at most", " at least") if outlook.uniform.is_bound else ("", "")
+        lines.append(
+            f"  one price per product for all segments would earn{most} {outlook.uniform.profit:,.2f} "
+            f"{version.currency}: prices by segment add{least} {tally.profit_new - outlook.uniform.profit:,.2f}"
+        )
+    return lines
+
+
+def _assumed_costs(catalog: Path) -> int:
+    table = pl.read_parquet(catalog)
+    if "cost_source" not in table.columns:
+        return 0
+    return table.filter(pl.col("cost_source").cast(pl.String) == "assumed").height

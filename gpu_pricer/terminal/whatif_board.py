@@ -1,0 +1,77 @@
+"""What a what-if prints: a line per scenario beside the version that it changes, and what each change costs."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from gpu_pricer.constraints.warm_start import CERTIFICATE
+from gpu_pricer.tables.version.price_version import RECORD, PriceVersion, read_version
+
+LEAST = 0.005
+"""Currency units that a change of profit is told from."""
+COLUMNS = ("", "up", "down", "as today", "units", "against today", "price index", "profit", "against today", "limits")
+
+
+def board(base: Path, scenarios: Mapping[str, Path]) -> Table:
+    """Return a row for the base and for each scenario, of a period; shares are of the prices on the shelf."""
+    table = Table(*COLUMNS, box=box.SIMPLE)
+    for name, folder in {f"base: {base.name}": base, **scenarios}.items():
+        table.add_row(name, *_cells(read_version(folder), folder))
+    return table
+
+
+def closing_lines(base: Path, scenarios: Mapping[str, Path]) -> list[str]:
+    """Return what each scenario's prices are expected to earn against the base's, and where they lie."""
+    before = read_version(base)
+    lines = [_line(name, before, read_version(folder)) for name, folder in scenarios.items()]
+    lines.append(
+        f"Units and {before.profit_name} are the demand model's own estimate, for a period, and no measured gains."
+    )
+    places = [str(folder) for folder in scenarios.values()]
+    if places:
+        lines.append(
+            f"Prices are in {', '.join(places)}; nothing publishes them. More: gpu-pricer compare {base} {places[0]}"
+        )
+    return lines
+
+
+def _cells(version: PriceVersion, folder: Path) -> list[str]:
+    tally, shown = version.tally, version.tally.on_shelf * version.segments or 1
+    counts = tally.raised_on_shelf, tally.moved_on_shelf - tally.raised_on_shelf, shown - tally.moved_on_shelf
+    return [
+        *(f"{count / shown:.0%}" for count in counts),
+        f"{tally.units_new:,.0f}",
+        _change(tally.units_new, tally.units_today),
+        "-" if tally.price_index is None else f"{tally.price_index:.1%}",
+        f"{tally.profit_new:,.2f}",
+        _change(tally.profit_new, tally.profit_today),
+        _limits(folder / RECORD / CERTIFICATE),
+    ]
+
+
+def _change(new: float, old: float) -> str:
+    return f"{new / old - 1:+.1%}" if old > 0 else "-"
+
+
+def _limits(path: Path) -> str:
+    """Return how many limits on the assortment are met."""
+    summary: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    entries = list((summary.get("constraints") or {}).values())
+    if not entries:
+        return "none"
+    met = sum(entry["violation"] <= 0 for entry in entries)
+    return f"{met} of {len(entries)} met"
+
+
+def _line(name: str, base: PriceVersion, version: PriceVersion) -> str:
+    change = version.tally.profit_new - base.tally.profit_new
+    if abs(change) < LEAST:
+        return f"{name} earns the same"
+    verb = "costs" if change < 0 else "adds"
+    share = f" ({change / base.tally.profit_new:+.1%})" if base.tally.profit_new > 0 else ""
+    units = version.tally.units_new - base.tally.units_new
+    return f"{name} {verb} {abs(change):,.2f} {version.currency} of profit{share}, and sells {units:+,.0f} units"

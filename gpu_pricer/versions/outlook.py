@@ -1,0 +1,94 @@
+"""What a version may earn: its gain over posterior draws, the profit of one price list, what the data leave open."""
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+
+from gpu_pricer.policy import Policy, with_rule_columns
+from gpu_pricer.pricing import POINT, PricingProblem, match_products, problem_of
+from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
+from gpu_pricer.report.drawn_profit import drawn_profit, interval, profit_of
+from gpu_pricer.report.scored import read_prices
+from gpu_pricer.tables.artefact import DemandArtefact
+from gpu_pricer.tables.priced_products import read_catalog
+from gpu_pricer.tables.version.price_history import recorded_history
+from gpu_pricer.tables.version.price_version import PriceVersion
+from gpu_pricer.versions.priced_catalog import with_history_columns
+from gpu_pricer.versions.uniform_prices import UniformProfit, uniform_profit
+from kernels import Draws, utility_lines
+
+MOST_CELLS = 10_000_000
+"""Products × segments up to which an outlook is computed, so that its prices fit into memory."""
+
+LEAST_DRAWS = 20
+"""Draws that a standard deviation over draws needs."""
+
+HARDLY, VAGUE = 0.8, 0.25
+"""A category does not identify its price response where the posterior standard deviation of its log sensitivity is at
+least this share of the prior's, and at least so large: a sensitivity known to 25 %."""
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a version of the price table may earn, in currency per period.
+
+    gain: the ends of the 90 % interval of the profit over today's; None without posterior draws.
+    uniform: what one price per product for all segments would earn; None where that is not sought.
+    vague, categories: how many of how many categories do not identify a price response.
+    """
+
+    gain: tuple[float, float] | None
+    uniform: UniformProfit | None
+    vague: int
+    categories: int
+
+
+def outlook_of(
+    version: PriceVersion, folder: Path, artefact: DemandArtefact, path: Path, policy: Policy
+) -> Outlook | None:
+    """Return the outlook of a version in a folder; None in the wide layout, or with more than MOST_CELLS cells.
+
+    artefact, path (of the catalog), policy: those that the version was scored from.
+    """
+    if version.layout != "long" or version.tally.rows > MOST_CELLS:
+        return None
+    catalog, history = read_catalog(path, policy.columns), recorded_history(folder)
+    if history is not None:
+        catalog = with_history_columns(catalog, policy, history, date.fromisoformat(version.day))
+    matched = match_products(with_rule_columns(catalog, policy.bounds), artefact)
+    problem = problem_of(artefact, matched, policy)
+    gain, vague, categories = None, 0, problem.category_count
+    if artefact.posterior is not None:
+        draws = posterior_draws(artefact, matched.products["category_id"].rle().struct.field("value"))
+        gain = interval(gain_of_draws(problem, draws, read_prices(folder, problem)))
+        vague = count_vague(problem, draws)
+    uniform = None
+    if version.uncertainty == POINT and version.segments > 1:
+        uniform = uniform_profit(artefact, catalog, policy, folder, version.backend)
+    return Outlook(gain, uniform, vague, categories)
+
+
+def gain_of_draws(problem: PricingProblem, draws: Draws, price: np.ndarray) -> np.ndarray:
+    """Return the profit at prices [P, S] in cents less that at today's, under each draw [D], in currency."""
+    today, value = problem.products.today[:, None], profit_of(problem)
+    return drawn_profit(problem, draws, price, value) - drawn_profit(problem, draws, today, value)
+
+
+def count_vague(problem: PricingProblem, draws: Draws) -> int:
+    """Return how many categories do not identify a price response, see HARDLY; 0 with fewer than LEAST_DRAWS draws.
+
+    The variance of the prior is estimated as that between the categories' estimates plus the mean posterior variance.
+    """
+    if draws.factor.shape[2] < LEAST_DRAWS or not len(draws.factor):
+        return 0
+    visits = problem.segments.visits / problem.segments.visits.sum()
+    everything = (0, problem.category_count)
+    slope = utility_lines(problem.demand_in_double(), problem.shelf(*everything))[1]
+    sensitivity = np.log(slope * problem.products.reference_price[:, None]) @ visits
+    starts = problem.products.category_start
+    estimate = np.add.reduceat(sensitivity, starts[:-1]) / np.diff(starts)
+    variance = np.einsum("hsd,s->hd", np.log(draws.factor), visits).var(axis=1)
+    prior = estimate[draws.row >= 0].var() + variance.mean()
+    return int(((variance >= HARDLY**2 * prior) & (variance >= VAGUE**2)).sum())

@@ -1,0 +1,81 @@
+"""The catalog as a policy reads it, with what the rules that count days need of the history of prices."""
+
+import logging
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+
+from gpu_pricer.errors import InputError
+from gpu_pricer.policy import Policy
+from gpu_pricer.policy.anchor import ANCHOR_PRICE, DAYS_SINCE_CHANGE
+from gpu_pricer.tables.priced_products import read_catalog
+from gpu_pricer.tables.version.price_history import continued_history, days_since_change, prices_on, published_history
+
+log = logging.getLogger(__name__)
+
+
+class PricedCatalog(NamedTuple):
+    """The catalog to price, the day on which its prices are set, and their history up to that day.
+
+    day: None for today (UTC). history: None if no rule counts days.
+    """
+
+    catalog: pl.DataFrame
+    day: date | None = None
+    history: pl.DataFrame | None = None
+
+
+def pricing_day(setting: object) -> date:
+    """Return the day on which prices are set: the setting as in 2026-11-26, today (UTC) for null."""
+    if setting is None:
+        return datetime.now(UTC).date()
+    try:
+        return date.fromisoformat(str(setting))
+    except ValueError as error:
+        raise InputError(f"day must be a date such as 2026-11-26, or null for today, found {setting!r}") from error
+
+
+def read_priced_catalog(path: Path, policy: Policy, prices: Path, day: date) -> PricedCatalog:
+    """Return the catalog with the columns that the policy's rules and constraints read.
+
+    prices: the published table, whose history the rules that count days continue.
+    """
+    catalog = read_catalog(path, policy.columns)
+    earlier = None if policy.bounds.days_needed is None else published_history(prices)
+    return continued_catalog(catalog, policy, earlier, day)
+
+
+def continued_catalog(catalog: pl.DataFrame, policy: Policy, earlier: pl.DataFrame | None, day: date) -> PricedCatalog:
+    """Return a catalog that was read, with what the rules that count days need of it and of the history before."""
+    days = policy.bounds.days_needed
+    if days is None:
+        return PricedCatalog(catalog, day)
+    history = continued_history(earlier, catalog, day, days)
+    first = history["since"].min()
+    if first > day - timedelta(days):  # type: ignore[operator]
+        log.info("the history of prices begins on %s, %d days are asked for: the first known price counts", first, days)
+    return PricedCatalog(with_history_columns(catalog, policy, history, day), day, history)
+
+
+def columns_of_history(catalog: pl.DataFrame, policy: Policy, history: pl.DataFrame, day: date) -> list[str]:
+    """Return the columns that with_history_columns added to a catalog, none of those that the catalog brought.
+
+    history, day: those that the catalog was priced with.
+    """
+    bare = catalog.drop(ANCHOR_PRICE, DAYS_SINCE_CHANGE, strict=False)
+    made = with_history_columns(bare, policy, history, day)
+    return [name for name in made.columns if name not in bare.columns and made[name].equals(catalog[name])]
+
+
+def with_history_columns(catalog: pl.DataFrame, policy: Policy, history: pl.DataFrame, day: date) -> pl.DataFrame:
+    """Return the catalog with the columns that rules read from the history; columns that the catalog brings stay."""
+    anchor, missing = policy.bounds.price_anchor, [n for n in policy.bounds.columns if n not in catalog.columns]
+    if ANCHOR_PRICE in missing and anchor is not None and anchor.days is not None:
+        found = prices_on(history, day - timedelta(anchor.days)).rename({"price": ANCHOR_PRICE})
+        catalog = catalog.join(found, on="product_id", how="left", maintain_order="left")
+    if DAYS_SINCE_CHANGE in missing:
+        found = days_since_change(history, day).rename({"days": DAYS_SINCE_CHANGE})
+        catalog = catalog.join(found, on="product_id", how="left", maintain_order="left")
+    return catalog

@@ -1,0 +1,214 @@
+"""The version of the price table that `score` makes: where it lies, what it is made of, and how it is written."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+
+from gpu_pricer.constraints import MarketData
+from gpu_pricer.constraints.warm_start import start_fingerprint
+from gpu_pricer.errors import InputError, Refused
+from gpu_pricer.policy import Policy, columns_read, with_rule_columns
+from gpu_pricer.pricing import (
+    POINT,
+    PricingProblem,
+    Tiling,
+    match_products,
+    problem_of,
+    table_columns,
+)
+from gpu_pricer.tables.artefact import DemandArtefact, DemandInfo
+from gpu_pricer.tables.delta_log import current_run, published_runs
+from gpu_pricer.tables.files.disk_errors import write_table
+from gpu_pricer.tables.files.locking import locked
+from gpu_pricer.tables.files.replacing import replacing_file
+from gpu_pricer.tables.priced_products import catalog_fingerprint
+from gpu_pricer.tables.version.code import code_fingerprint
+from gpu_pricer.tables.version.price_history import write_history
+from gpu_pricer.tables.version.price_version import (
+    CONTRACT,
+    FOLDER_NAME,
+    LOCK,
+    RECORD,
+    PriceVersion,
+    Tally,
+    finish_version,
+    new_run,
+    open_shard,
+)
+from gpu_pricer.tables.version.seal import seal
+from gpu_pricer.versions.backends import backend_of, resolved
+from gpu_pricer.versions.constrained_prices import prepare_constraints
+from gpu_pricer.versions.priced_catalog import PricedCatalog
+from gpu_pricer.versions.shard_files import write_shards
+
+log = logging.getLogger(__name__)
+
+
+class Origin(NamedTuple):
+    """The sources of a version: the demand's demand.json, and the fingerprints of artefact, policy and catalog."""
+
+    demand: DemandInfo
+    artefact: str
+    policy: str
+    catalog: str
+
+
+class Search(NamedTuple):
+    """How the best prices are sought.
+
+    warm_start: the record of an earlier version, whose multipliers are the first guess, if any; uncertainty: one of
+    UNCERTAINTIES.
+    """
+
+    warm_start: Path | None = None
+    uncertainty: str = POINT
+
+
+BY_POINT_ESTIMATES = Search()
+
+
+def origin_of(artefact: DemandArtefact, policy: Policy, catalog: pl.DataFrame) -> Origin:
+    """Return the sources of a version that is priced from these."""
+    return Origin(artefact.info, artefact.fingerprint(), policy.fingerprint(), catalog_fingerprint(catalog))
+
+
+def score(
+    artefact: DemandArtefact,
+    priced: PricedCatalog,
+    policy: Policy,
+    tiling: Tiling,
+    folder: Path,
+    backend: str,
+    search: Search = BY_POINT_ESTIMATES,
+    complete: Callable[[PriceVersion], None] = lambda version: None,
+) -> PriceVersion | None:
+    """Write this process's shards into the folder; return the finished version, or None while other shards are missing.
+
+    complete: what else belongs to a finished version; it is called before the version's record is written, without
+    which nothing publishes it.
+    """
+    catalog, day, history = priced
+    warm_start, uncertainty = search
+    found, origin = resolved(backend), origin_of(artefact, policy, catalog)
+    matched = match_products(with_rule_columns(catalog, policy.bounds), artefact)
+    market = market_of(artefact, catalog, policy)
+    del priced, catalog  # here and below: a million products take 50 MB of catalog, 110 of matches, 100 of tables
+    problem = problem_of(artefact, matched, policy, uncertainty)
+    del artefact, matched
+    backend = backend_of(problem, backend, found)
+    version = empty_version(problem, origin, tiling, folder.name, backend, uncertainty)
+    version = version if day is None else replace(version, day=day.isoformat())
+    version = replace(version, warm_start=start_fingerprint(warm_start))
+    table_columns(problem, tiling.layout, tiling.details)  # refuses unknown columns before anything is written
+    constraints = prepare_constraints(problem, policy, market, warm_start, backend)
+    del market
+    with locked(folder / LOCK, "score this version", shared=True):
+        require_unpublished(folder)  # again, for it may have been published since the command began
+        open_shard(folder, tiling.shard)
+        write_unpriced(problem.unpriced, folder / RECORD)
+        if history is not None:
+            write_history(history, folder)
+        finished = write_shards(problem, tiling, folder, version, constraints)
+        del problem, constraints
+        if finished is not None:
+            finish(folder, finished, complete)
+        return finished
+
+
+def finish(folder: Path, version: PriceVersion, complete: Callable[[PriceVersion], None]) -> None:
+    """Complete the version, then write its record and its seal, without which nothing publishes it."""
+    try:
+        complete(version)
+    except Refused:
+        _close(folder, version)  # so that `publish` says why it refuses the version too
+        raise
+    _close(folder, version)
+
+
+def _close(folder: Path, version: PriceVersion) -> None:
+    finish_version(folder, version)
+    seal(folder)
+
+
+def market_of(artefact: DemandArtefact, catalog: pl.DataFrame, policy: Policy) -> MarketData:
+    """Return the columns of the catalog and the segments that the policy's constraints read."""
+    active = policy.active_constraints
+    names = {"product_id", *columns_read(active)} if active else set()
+    read = catalog.select(name for name in catalog.columns if name in names)
+    return MarketData(read, artefact.segments, artefact.info.currency)
+
+
+def version_folder(prices: Path, shards: Path | None, tiling: Tiling) -> Path:
+    """Return the folder to write into.
+
+    Raises InputError for a published version, a name that is not allowed, or a table in `prices` that is not ours.
+    """
+    if shards is None or shards.resolve().parent == prices.resolve():
+        current_run(prices)
+    if shards is None:
+        if tiling.shard is not None:
+            raise InputError(
+                "score.shard needs paths.shards, so that every shard goes into the same folder, found null: "
+                "set it, for example to prices/tonight"
+            )
+        return prices / new_run()
+    folder = shards.resolve()
+    if not FOLDER_NAME.fullmatch(folder.name):
+        raise InputError(
+            "the folder of paths.shards must be named with letters, digits, '.', '_' and '-', "
+            f"found {folder.name!r}: choose another, it becomes part of every file name"
+        )
+    require_unpublished(shards)
+    return shards
+
+
+def require_unpublished(folder: Path) -> None:
+    """Raise InputError if the folder holds a published version, whose files readers use."""
+    inside = folder.resolve()
+    if inside.name in published_runs(inside.parent):
+        raise InputError(f"paths.shards must be a new folder, found the published version {inside}: name another")
+
+
+def empty_version(
+    problem: PricingProblem, origin: Origin, tiling: Tiling, run: str, backend: str, uncertainty: str
+) -> PriceVersion:
+    """Return the record of the version before any price is written, for prices that are set today."""
+    created = datetime.now(UTC).isoformat()
+    return PriceVersion(
+        run=run,
+        created=created,
+        day=created[:10],
+        layout=tiling.layout,
+        currency=origin.demand.currency,
+        valid_from=origin.demand.pricing_period,
+        artefact=origin.artefact,
+        policy=origin.policy,
+        catalog=origin.catalog,
+        code=code_fingerprint(),
+        warm_start="",
+        details=sorted(tiling.details),
+        backend=backend,
+        uncertainty=uncertainty,
+        contract=CONTRACT,
+        includes_vat=problem.includes_vat,
+        segments=len(problem.segments.segment_id),
+        shards=tiling.shards,
+        unpriced=problem.unpriced.height,
+        files=[],
+        origins=[],
+        file_tallies=[],
+        tally=Tally.sum([]),
+    )
+
+
+def write_unpriced(unpriced: pl.DataFrame, folder: Path) -> None:
+    """Write the products without a price into the record, so that <version>/*.parquet has only the price table."""
+    with replacing_file(folder / "unpriced.parquet") as fresh:
+        write_table(unpriced, fresh)
+    if unpriced.height:
+        log.warning("%d products cannot be priced, see %s", unpriced.height, folder / "unpriced.parquet")

@@ -1,0 +1,86 @@
+"""Writing the files of the shards that a process prices, from where an interrupted attempt left them."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from gpu_pricer.constraints.lagrangian_record import ITERATES, LAGRANGIAN
+from gpu_pricer.pricing import PricingProblem, Tiling, choose_changes, score_tiles, tiles_of_files
+from gpu_pricer.pricing.tiles.lagrangian import LagrangianWeights
+from gpu_pricer.pricing.tiles.solved_tile import SolvedTile, solve_tile
+from gpu_pricer.process.progress import progress
+from gpu_pricer.tables.files.durable import checksum
+from gpu_pricer.tables.version.finished_files import FinishedFiles, finished_files, remove_leftovers
+from gpu_pricer.tables.version.price_history import HISTORY
+from gpu_pricer.tables.version.price_version import RECORD, PriceVersion, Tally, close_shard
+from gpu_pricer.versions.constrained_prices import PreparedConstraints, solve_constraints
+
+log = logging.getLogger(__name__)
+
+WRITTEN_BEFORE = (LAGRANGIAN, ITERATES, HISTORY)
+"""Files of the record that prices depend on."""
+
+
+def write_shards(
+    problem: PricingProblem,
+    tiling: Tiling,
+    folder: Path,
+    version: PriceVersion,
+    constraints: PreparedConstraints | None,
+) -> PriceVersion | None:
+    """Solve the constraints, if any, price and write this process's shards; return the version as `score` does."""
+    segments, products = len(problem.segments.segment_id), len(problem.products.product_id)
+    log.info("pricing %d products x %d segments on %s into %s", products, segments, version.backend, folder)
+    lagrangian = solve_constraints(constraints, folder / RECORD)
+    problem = choose_changes(problem, tiling.all_tiles(problem.products.category_start, segments), version.backend)
+    tiles = {shard: tiles_of_files(problem, tiling, shard, version.run) for shard in tiling.own_shards}
+    done = {shard: finished_files(folder, shard, _made_of(version, folder, tiles[shard])) for shard in tiles}
+    remove_leftovers(folder, tiling.shard, done.values())
+    with progress("score", segments * tiling.own_products(problem.products.category_start)) as advance:
+        for shard in tiles:
+            _finish_files(problem, tiling, tiles[shard], folder, version, done[shard], advance, lagrangian)
+    finished = None
+    for journal in done.values():
+        journal.forget()  # before the shards are complete, for whoever completes the last one seals the folder
+    for shard, names in tiles.items():
+        finished = close_shard(folder, shard, version.with_files({name: done[shard].tallies[name] for name in names}))
+    if finished is None:
+        log.info("wrote shard %s of %d; run.json follows when all are there", tiling.shard, tiling.shards)
+    else:
+        moved = finished.tally.moved / (finished.tally.rows or 1)
+        log.info("wrote %s: %.0f %% of the prices differ from today's", folder, 100 * moved)
+    return finished
+
+
+def _finish_files(
+    problem: PricingProblem,
+    tiling: Tiling,
+    tiles: dict[str, tuple[int, int]],
+    folder: Path,
+    version: PriceVersion,
+    done: FinishedFiles,
+    advance: Callable[[int], None],
+    lagrangian: LagrangianWeights | None,
+) -> None:
+    """Price those of the shard's tiles that an earlier attempt did not finish, and add their files to `done`."""
+    if done.tallies:
+        log.info("goes on after %d of %d files of an earlier attempt", len(done.tallies), len(tiles))
+        advance(sum(tally.rows for tally in done.tallies.values()))
+
+    def add(name: str, tally: Tally) -> None:
+        done.add(name, tally)
+        advance(tally.rows)
+
+    def solve(first: int, last: int) -> SolvedTile:
+        return solve_tile(problem, first, last, version.backend, lagrangian)
+
+    left = {name: tile for name, tile in tiles.items() if name not in done.tallies}
+    score_tiles(problem, tiling, left, folder, version.metadata, add, solve)
+
+
+def _made_of(version: PriceVersion, folder: Path, tiles: dict[str, tuple[int, int]]) -> dict[str, object]:
+    """Return all that the bytes of a shard's files depend on; what is written before them counts by its SHA-256."""
+    paths = [folder / RECORD / name for name in WRITTEN_BEFORE]
+    written = {path.name: checksum(path, from_disk=False) for path in paths if path.is_file()}
+    own = {"backend": version.backend, "day": version.day, "tiles": tiles, "written": written}
+    return {**version.common, **own}

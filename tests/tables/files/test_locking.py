@@ -1,0 +1,91 @@
+"""Lock files: one owner at a time, or several that share, and none once its process has ended."""
+
+import errno
+import fcntl
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gpu_pricer.errors import InputError
+from gpu_pricer.tables.files import locking
+from gpu_pricer.tables.files.locking import is_locked, locked
+
+ROOT = Path(__file__).parents[3]
+HOLD = """
+import sys, time
+from pathlib import Path
+from gpu_pricer.tables.files.locking import locked
+with locked(Path(sys.argv[1]), "train", shared=sys.argv[2] == "shared"):
+    print("held", flush=True)
+    time.sleep(100)
+"""
+
+
+@pytest.fixture
+def lock(tmp_path, monkeypatch):
+    monkeypatch.setattr(locking, "PATIENCE", 0.1)
+    return tmp_path / "work/.lock"
+
+
+def holder(lock, kind):
+    """Another process that holds the lock."""
+    command = [sys.executable, "-c", HOLD, lock, kind]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def acquire(lock, shared=False):
+    with locked(lock, "train", shared):
+        return True
+
+
+def test_second_owner_is_told_who_the_first_is(lock):
+    with holder(lock, "alone") as process:
+        with pytest.raises(InputError) as refused:
+            acquire(lock)
+        process.kill()
+
+    expected = r"work must be free to train, found it in use: train by process \d+ on \S+ since \S+ \(0 minutes\): wait"
+    assert re.search(expected, str(refused.value))
+
+
+@pytest.mark.parametrize(("theirs", "ours", "is_free"), [("shared", True, True), ("shared", False, False)])
+def test_lock_is_shared_only_among_those_who_share(lock, theirs, ours, is_free):
+    with holder(lock, theirs) as process:
+        if is_free:
+            assert acquire(lock, ours)
+        else:
+            with pytest.raises(InputError, match="found it in use"):
+                acquire(lock, ours)
+        assert is_locked(lock)
+        process.kill()
+
+
+def test_lock_of_a_killed_process_is_free(lock):
+    with holder(lock, "alone") as process:
+        process.send_signal(signal.SIGKILL)
+
+    assert not is_locked(lock)
+    assert acquire(lock)
+
+
+def test_nothing_stays_behind(lock):
+    with locked(lock, "train"):
+        assert is_locked(lock)
+
+    assert not lock.parent.exists()
+
+
+def test_file_system_without_locks_is_named(lock, monkeypatch, caplog):
+    def refuse(file, kind):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+
+    assert acquire(lock)
+    assert "work against a second job ([Errno 37] No locks available)" in caplog.text

@@ -1,0 +1,62 @@
+"""What a version promises is replaced with the version, and says nothing where nothing is known."""
+
+import pytest
+
+from gpu_pricer.errors import InputError
+from gpu_pricer.pricing.tiling import Tiling
+from gpu_pricer.tables.artefact import write_artefact
+from gpu_pricer.tables.published.promises import (
+    has_promise,
+    has_spread,
+    keep_promise,
+    keep_spread,
+    publications,
+    read_promise,
+)
+from gpu_pricer.versions.priced_catalog import PricedCatalog
+from gpu_pricer.versions.scored_version import score
+from gpu_pricer.versions.version_sources import keep_sources
+from tests.markets import a_policy, catalog_of, small_artefact
+
+ARTEFACT = small_artefact(21, segments=3, products=12, categories=4)
+
+
+def scored(folder, layout="long", seed=0):
+    demand, catalog, policy = folder / "demand", catalog_of(ARTEFACT, seed), a_policy()
+    if not demand.is_dir():
+        write_artefact(ARTEFACT, demand)
+    return score(
+        ARTEFACT, PricedCatalog(catalog), policy, Tiling(layout, 100, 1, None, 1), folder / "prices/one", "cpu",
+        complete=lambda version: keep_sources(folder / "prices/one", version, demand, catalog, policy),
+    )  # fmt: skip
+
+
+def test_promise_of_a_version_that_is_scored_again_is_the_new_one(tmp_path):
+    prices = tmp_path / "prices"
+    assert keep_promise(prices, prices / "one", scored(tmp_path))
+    keep_spread(prices, "one", {"": {"units": 0.1}})
+    before = read_promise(prices, "one")
+
+    assert keep_promise(prices, prices / "one", scored(tmp_path, seed=5))
+
+    after = read_promise(prices, "one")
+    assert before.spread == {"": {"units": 0.1}}
+    assert (after.spread, has_spread(prices, "one")) == ({}, False)
+    assert after.products["cost"].sum() != before.products["cost"].sum()
+    assert (after.period_days, after.visits) == (7, pytest.approx(ARTEFACT.segments["visits"].sum()))
+
+
+def test_wide_table_promises_nothing(tmp_path):
+    prices = tmp_path / "prices"
+
+    assert not keep_promise(prices, prices / "one", scored(tmp_path, layout="wide"))
+    assert (has_promise(prices, "one"), read_promise(prices, "one"), publications(prices)) == (False, None, [])
+
+
+def test_broken_promise_is_named(tmp_path):
+    prices = tmp_path / "prices"
+    assert keep_promise(prices, prices / "one", scored(tmp_path))
+    (prices / "_promises/one.parquet").write_bytes(b"half")
+
+    with pytest.raises(InputError, match=r"must hold whole promises, found: .*: remove the files of one"):
+        read_promise(prices, "one")

@@ -1,0 +1,43 @@
+"""The tables of metrics.json compare models on the same offers only."""
+
+from rich.console import Console
+
+from gpu_pricer.terminal.scoreboard import scoreboard
+
+
+def block(rows: int, log_loss: float, deviance: float) -> dict:
+    """Return a model's block of metrics.json on so many offers."""
+    scores = {"rows": rows, "log_loss": log_loss, "auc": 0.8, "ece": 0.001, "predicted_over_actual": 1.0}
+    return scores | {"poisson_deviance": {"all": deviance}}
+
+
+def printed(metrics: dict) -> list[str]:
+    """Return the titles and rows of the printed tables, one line each."""
+    console = Console(width=160)
+    with console.capture() as capture:
+        console.print(*scoreboard(metrics), sep="\n")
+    return capture.get().splitlines()
+
+
+def test_baselines_of_a_sample_stand_beside_the_network_on_that_sample():
+    rival = block(50, 0.0085, 0.37) | {"ours": block(50, 0.0078, 0.31)}
+
+    lines = printed({"test": block(4000, 0.0091, 1.96), "baselines": {"logit": rival}})
+
+    whole, sample = "\n".join(lines).split("a sample of 50 of them")
+    assert "0.00910" in whole
+    assert "logit" not in whole
+    assert "0.00780" in sample
+    assert "0.31" in sample
+    assert "0.00850" in sample
+    assert "0.00910" not in sample
+
+
+def test_baselines_of_all_offers_share_the_table_of_the_network():
+    ours = block(4000, 0.0091, 1.96)
+
+    lines = printed({"test": ours, "baselines": {"logit": block(4000, 0.0085, 1.37) | {"ours": ours}}})
+
+    assert sum("log_loss" in line for line in lines) == 1
+    assert sum("network" in line for line in lines) == 1
+    assert any("logit" in line for line in lines)

@@ -1,0 +1,109 @@
+"""The outlook of a version: the gain of every draw, the profit of one price list, and what the data leave open."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from gpu_pricer.pricing import Tiling, pricing_problem
+from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
+from gpu_pricer.versions.outlook import count_vague, gain_of_draws, outlook_of
+from gpu_pricer.versions.priced_catalog import PricedCatalog
+from gpu_pricer.versions.scored_version import score
+from gpu_pricer.versions.uniform_prices import UniformProfit
+from tests.markets import USUAL, a_policy, catalog_of, small_artefact, with_posterior
+
+ARTEFACT = with_posterior(small_artefact(7, form="dense"), 0.2)
+CATALOG = catalog_of(ARTEFACT).with_columns(availability=pl.lit(1.0))
+PROBLEM = pricing_problem(ARTEFACT, CATALOG, a_policy())
+ONE_SHARD = Tiling("long", 10**6, 1, None, 1)
+VOLUME = {"units": {"measure": "units", "at_least": 1.0, "relative_to": "current_prices"}}
+
+
+def draws_of(artefact):
+    categories = artefact.products["category_id"].unique().sort()
+    return posterior_draws(artefact, categories)
+
+
+def profit_by_hand(draw, price):
+    """Return the profit at prices [P, S] in currency, products by category and id, from the artefact's own tables."""
+    products = ARTEFACT.products.with_row_index("row").join(CATALOG.select("product_id", "cost"), on="product_id")
+    products = products.sort("category_id", "product_id")
+    total = 0.0
+    for s, segment in enumerate(sorted(ARTEFACT.segments["segment_id"])):
+        row = ARTEFACT.segments["segment_id"].index_of(segment)
+        seen = ARTEFACT.posterior.filter(segment_id=segment, draw=draw).select("category_id", "log_deviation")
+        cells = products.join(seen, on="category_id", how="left", maintain_order="left")
+        at = products["row"].to_numpy()
+        sensitivity = ARTEFACT.factors["sensitivity"][row, at] * np.exp(cells["log_deviation"].to_numpy())
+        utility = ARTEFACT.factors["appeal"][row, at] - sensitivity * (price[:, s] / cells["reference_price"] - 1)
+        cells = cells.with_columns(weight=np.exp(utility), price=price[:, s])
+        share = pl.col("weight") / (1 + pl.col("weight").sum().over("category_id"))
+        earned = share * pl.col("units_per_choice") * (pl.col("price") - pl.col("cost"))
+        total += ARTEFACT.segments["visits"][row] * cells.select(earned.sum()).item()
+    return total
+
+
+def test_gain_of_a_draw_is_what_its_demand_earns_more_than_at_todays_prices():
+    rng = np.random.default_rng(1)
+    today = np.repeat(PROBLEM.products.today[:, None], 5, axis=1).astype(np.int64)
+    price = (today * rng.uniform(0.8, 1.1, today.shape)).astype(np.int64)
+
+    gains = gain_of_draws(PROBLEM, draws_of(ARTEFACT), price)
+
+    by_hand = [profit_by_hand(draw, price / 100) - profit_by_hand(draw, today / 100) for draw in range(20)]
+    assert gains == pytest.approx(np.array(by_hand), rel=1e-6)
+
+
+def scored(folder, policy):
+    version = score(ARTEFACT, PricedCatalog(CATALOG), policy, ONE_SHARD, folder, "cpu")
+    CATALOG.write_parquet(folder.parent / "catalog.parquet")
+    return version, outlook_of(version, folder, ARTEFACT, folder.parent / "catalog.parquet", policy)
+
+
+def test_outlook_holds_the_profit_of_one_price_list(tmp_path):
+    version, found = scored(tmp_path / "own", a_policy())
+    uniform, _ = scored(tmp_path / "one", a_policy(replace(USUAL, max_segment_ratio=1.0)))
+
+    assert found.uniform == UniformProfit(pytest.approx(uniform.tally.profit_new), is_bound=False)
+    assert found.uniform.profit < version.tally.profit_new
+    assert found.gain[0] < version.tally.profit_new - version.tally.profit_today < found.gain[1]
+    assert found.categories == 6
+
+
+def test_outlook_bounds_the_profit_of_one_price_list_under_constraints(tmp_path):
+    version, found = scored(tmp_path / "own", a_policy(constraints=VOLUME))
+    one = a_policy(replace(USUAL, max_segment_ratio=1.0), constraints=VOLUME)
+    uniform, _ = scored(tmp_path / "one", one)
+
+    assert found.uniform.is_bound
+    assert uniform.tally.profit_new <= found.uniform.profit * (1 + 1e-6)
+    assert found.uniform.profit < version.tally.profit_new
+
+
+def test_no_price_list_is_sought_beside_rules_that_couple_cells_or_segments(tmp_path):
+    coupled = {"max_segment_ratio": 1.0}, {"max_changes": 5}
+    one_segment = {"units": VOLUME["units"] | {"where": "segment_id = 's1'"}}
+
+    found = [scored(tmp_path / str(i), a_policy(replace(USUAL, **rule)))[1] for i, rule in enumerate(coupled)]
+    found.append(scored(tmp_path / "segment", a_policy(constraints=one_segment))[1])
+
+    assert [outlook.uniform for outlook in found] == [None, None, None]
+
+
+def test_large_and_wide_tables_have_no_outlook(tmp_path, monkeypatch):
+    version, _ = scored(tmp_path / "v", a_policy())
+    of = tmp_path / "v", ARTEFACT, tmp_path / "catalog.parquet", a_policy()
+    monkeypatch.setattr("gpu_pricer.versions.outlook.MOST_CELLS", version.tally.rows - 1)
+
+    assert outlook_of(version, *of) is None
+    assert outlook_of(replace(version, layout="wide"), *of) is None
+
+
+@pytest.mark.parametrize(("spread", "draws", "vague"), [(2.0, 40, 6), (0.05, 40, 0), (2.0, 10, 0)])
+def test_a_category_is_vague_where_its_draws_are_as_wide_as_all_categories_together(spread, draws, vague):
+    artefact = with_posterior(small_artefact(7, form="dense", segments=1), spread, draws)
+    problem = pricing_problem(artefact, catalog_of(artefact), a_policy())
+
+    assert count_vague(problem, draws_of(artefact)) == pytest.approx(vague, abs=2 if vague else 0)
