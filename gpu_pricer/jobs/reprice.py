@@ -13,12 +13,12 @@ from omegaconf import DictConfig
 from gpu_pricer.checks import require_flag, require_number
 from gpu_pricer.errors import InputError
 from gpu_pricer.gates import Evidence
-from gpu_pricer.jobs.publish import in_force_from, publish
 from gpu_pricer.process.run_record import run_job
 from gpu_pricer.tables.delta_log import current_run, open_table
 from gpu_pricer.tables.events import event_files, read_events, updated_catalog
 from gpu_pricer.tables.version.price_version import new_run, read_version
 from gpu_pricer.versions.new_version import completion_from, finished_or_absent
+from gpu_pricer.versions.publication import in_force_from, publish
 from gpu_pricer.versions.repriced_version import Base, catalog_of_base, reprice, require_repriceable
 from gpu_pricer.versions.version_sources import read_sources
 
@@ -151,7 +151,7 @@ def _publish_with(config: DictConfig, files: list[EventFile]) -> Path:
         reprice(base, priced, folder, tiling, instantiate(config.reprice), complete)
     publication = instantiate(config.publish, _convert_="all")
     evidence = Evidence(Path(config.paths.work) / "metrics.json", instantiate(config.fairness).max_gap)
-    notes = in_force_from(config) | {
+    notes = in_force_from(config.day) | {
         "action": "reprice",
         "base": base.version.run,
         TAKEN: json.dumps([file.mark for file in files]),

@@ -8,10 +8,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.gates import Evidence
-from gpu_pricer.jobs.publish import in_force_from, publish
 from gpu_pricer.tables.delta_log import current_run
 from gpu_pricer.tables.published.version_log import find_version
 from gpu_pricer.tables.version.price_version import RUN_RECORD
+from gpu_pricer.versions.publication import in_force_from, publish
 
 OPERANDS = ("rollback.to",)
 
@@ -46,7 +46,7 @@ def main(config: DictConfig) -> None:
         settings = cast(DictConfig, OmegaConf.merge(settings, {"reason": reason}))
     publication = instantiate(settings, _convert_="all")
     evidence = Evidence(Path(config.paths.work) / "metrics.json", instantiate(config.fairness).max_gap)
-    publish(prices, folder, publication, evidence, in_force_from(config) | {"action": "rollback", "reason": reason})
+    publish(prices, folder, publication, evidence, in_force_from(config.day) | {"action": "rollback", "reason": reason})
 
 
 def _version(config: DictConfig) -> Path:

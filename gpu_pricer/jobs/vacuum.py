@@ -6,11 +6,11 @@ from pathlib import Path
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from gpu_pricer.jobs.publish import PUBLISHING
 from gpu_pricer.tables.files.locking import locked
 from gpu_pricer.tables.published.price_store import store_of
 from gpu_pricer.tables.published.retention import Retention
 from gpu_pricer.tables.stores.local_copy import shown
+from gpu_pricer.versions.publication import PUBLISHING
 
 log = logging.getLogger(__name__)
 

@@ -18,6 +18,7 @@ from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.files.durable import checksums
 from gpu_pricer.tables.version.price_version import RUN_RECORD, SEAL
 from gpu_pricer.tables.version.seal import seal
+from gpu_pricer.versions import publication
 from tests.faults.counts import Counts
 from tests.faults.endings import counted, ending_of
 from tests.jobs.conftest import configuration
@@ -66,7 +67,7 @@ def _fault(place: Path, version: Path, mutate: Callable) -> str | None:
     prices = place / "prices"
     before = _published(prices)
     settings = instantiate(configuration(version).publish, _convert_="all")
-    ending = ending_of("publish", lambda: publish.publish(prices, version, settings))
+    ending = ending_of("publish", lambda: publication.publish(prices, version, settings))
     if ending.is_refusal and _published(prices) == before:
         return None
     return f"{mutate.__name__}: {ending}"

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from gpu_pricer.jobs.publish import Publication, publish
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.version.price_version import FAIRNESS, RUN_RECORD
 from gpu_pricer.tables.version.seal import seal
 from gpu_pricer.versions.priced_catalog import PricedCatalog
+from gpu_pricer.versions.publication import Publication, publish
 from gpu_pricer.versions.scored_version import score
 from tests.faults.remains import broken_promises, outcome, unfinished, unfollowed
 from tests.gates.limits import NOBODY, OFF

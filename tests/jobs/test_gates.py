@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable
 
-from gpu_pricer.jobs import publish as job
-from gpu_pricer.jobs.publish import Publication
 from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.delta_log import current_run, published_runs
+from gpu_pricer.versions import publication as job
+from gpu_pricer.versions.publication import Publication
 from tests.gates.limits import NOBODY, OFF
 from tests.markets import catalog_of, small_artefact
 

@@ -167,7 +167,7 @@ def test_run_that_was_killed_loses_no_event_and_repeats_none(gpu_pricer, shop, m
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("gpu_pricer.jobs.publish.commit_version", killed)
+        patch.setattr("gpu_pricer.versions.publication.commit_version", killed)
         assert gpu_pricer("reprice", "events=incoming", "score.cells_per_file=30").status == 130
     put(shop, "b.parquet", 1.1)
     assert gpu_pricer("reprice", "events=incoming", "score.cells_per_file=30").status == 0

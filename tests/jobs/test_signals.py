@@ -79,7 +79,7 @@ PLACES = {
     "prepare": "gpu_pricer.jobs.prepare:_write_quarantine",
     "run": "gpu_pricer.jobs.train:learn_market",
     "score": "gpu_pricer.versions.shard_files:close_shard",
-    "publish": "gpu_pricer.jobs.publish:bring_inside",
+    "publish": "gpu_pricer.versions.publication:bring_inside",
     "evaluate": "gpu_pricer.evaluation.evaluation_files:_json_ready",
 }
 BEFORE = {"publish": ["score"], "evaluate": ["score", "publish"]}

@@ -11,12 +11,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from gpu_pricer.jobs.publish import Publication, publish
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.published.price_copy import refresh_copy
 from gpu_pricer.tables.stores.local_copy import begin_copy
 from gpu_pricer.tables.version.seal import seal
 from gpu_pricer.versions.priced_catalog import PricedCatalog
+from gpu_pricer.versions.publication import Publication, publish
 from gpu_pricer.versions.scored_version import score
 from tests.gates.limits import NOBODY, OFF
 from tests.markets import a_policy, catalog_of, small_artefact

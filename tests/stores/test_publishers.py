@@ -12,7 +12,6 @@ import pytest
 
 from gpu_pricer.errors import InputError, Refused
 from gpu_pricer.jobs import outcome
-from gpu_pricer.jobs import publish as job
 from gpu_pricer.policy.policy_copy import write_policy
 from gpu_pricer.tables.artefact import read_artefact, write_artefact
 from gpu_pricer.tables.delta_log import current_run, published_runs
@@ -26,6 +25,7 @@ from gpu_pricer.tables.version.decisions import Decision, append_decisions, now,
 from gpu_pricer.tables.version.price_version import CATALOG_COPY, RECORD, read_version
 from gpu_pricer.tables.version.proposals import read_proposals
 from gpu_pricer.tables.version.seal import seal
+from gpu_pricer.versions import publication as job
 from tests.markets import a_policy, catalog_of, with_posterior
 from tests.stores.conftest import ARTEFACT
 
@@ -67,7 +67,7 @@ def test_of_two_publishers_at_once_one_wins_and_the_other_says_so(machines, monk
 DIE_AT = """
 import os, signal, sys
 from pathlib import Path
-from gpu_pricer.jobs import publish as job
+from gpu_pricer.versions import publication as job
 from gpu_pricer.tables.published.price_store import BucketStore
 from tests.stores.conftest import Machine
 

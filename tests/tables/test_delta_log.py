@@ -5,9 +5,9 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.jobs.publish import publish
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.delta_log import current_run, published_runs
+from gpu_pricer.versions.publication import publish
 from gpu_pricer.versions.scored_version import version_folder
 from tests.tables.published.test_publishing import USUAL, published_rows, rows_of, scored
 

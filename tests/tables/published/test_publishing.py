@@ -16,8 +16,6 @@ from deltalake.exceptions import DeltaError
 
 from gpu_pricer.errors import InputError, Interrupted, Refused
 from gpu_pricer.gates import Evidence, judge_version
-from gpu_pricer.jobs import publish as job
-from gpu_pricer.jobs.publish import Publication, publish
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.process.ending import interruptible
 from gpu_pricer.tables.delta_log import open_table
@@ -27,7 +25,9 @@ from gpu_pricer.tables.published import price_store, publishing
 from gpu_pricer.tables.version.price_version import FAIRNESS, LOCK, RUN_RECORD, file_name, read_version
 from gpu_pricer.tables.version.seal import seal
 from gpu_pricer.tables.version.version_files import checked_files
+from gpu_pricer.versions import publication as job
 from gpu_pricer.versions.priced_catalog import PricedCatalog
+from gpu_pricer.versions.publication import Publication, publish
 from gpu_pricer.versions.scored_version import score
 from tests.gates.limits import NOBODY, OFF
 from tests.markets import a_policy, catalog_of, small_artefact
@@ -192,7 +192,7 @@ STEPS = ["judge_version", "bring_inside", "commit_version", "point_current", "re
 DIE_AT = """
 import os, signal, sys
 from pathlib import Path
-from gpu_pricer.jobs import publish as job
+from gpu_pricer.versions import publication as job
 from gpu_pricer.tables.published import price_store
 from tests.gates.limits import NOBODY, OFF
 
