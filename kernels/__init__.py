@@ -13,7 +13,7 @@ from kernels.demand import (
     largest_product,
     take_segments,
 )
-from kernels.inputs import PricingInputs, Shelf
+from kernels.inputs import LEAST_DISSIMILARITY, PricingInputs, Shelf
 from kernels.ladders import PRICE_LIMIT, Ladders
 from kernels.outputs import BindingSide
 from kernels.posterior.draws import Draws
@@ -30,9 +30,11 @@ from kernels.pricing import (
     price_totals,
     utility_lines,
 )
+from kernels.substitution import switching_factors
 
 __all__ = [
     "LARGEST_UTILITY",
+    "LEAST_DISSIMILARITY",
     "PRICE_LIMIT",
     "BackendUnavailable",
     "BindingSide",
@@ -59,6 +61,7 @@ __all__ = [
     "price_cells",
     "price_totals",
     "resolve_backend",
+    "switching_factors",
     "take_segments",
     "utility_lines",
 ]

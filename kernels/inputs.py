@@ -7,6 +7,9 @@ import numpy as np
 from kernels.checks import require, require_array, require_each, require_offsets
 from kernels.ladders import PRICE_LIMIT, Ladders
 
+LEAST_DISSIMILARITY = 0.01
+"""Below this limit float32 does not hold how a category's purchases answer its prices."""
+
 
 @dataclass(frozen=True)
 class Shelf:
@@ -16,6 +19,8 @@ class Shelf:
     reference_price float [P]: r, in cents, positive
     on_shelf bool [P]: whether a visit can choose the product now
     has_outside_option: whether a visit may also buy nothing (the 1 in the denominator of the logit)
+    dissimilarity float [G], or None for 1 everywhere: gamma of each category, above 0 and at most 1 (see nesting);
+        without an outside option it changes nothing
 
     Raises ValueError unless types, shapes and ranges are these.
     """
@@ -24,6 +29,7 @@ class Shelf:
     reference_price: np.ndarray
     on_shelf: np.ndarray
     has_outside_option: bool
+    dissimilarity: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         require_offsets("Shelf.category_start", self.category_start)
@@ -36,6 +42,11 @@ class Shelf:
             "Shelf.has_outside_option must be a bool",
             type(self.has_outside_option).__name__,
         )
+        if self.dissimilarity is not None:
+            require_array("Shelf.dissimilarity", self.dissimilarity, (self.category_count,), "f")
+            is_valid = (self.dissimilarity >= LEAST_DISSIMILARITY) & (self.dissimilarity <= 1)
+            must = f"Shelf.dissimilarity must lie in [{LEAST_DISSIMILARITY}, 1]"
+            require_each(is_valid, must, self.dissimilarity)
 
     @property
     def product_count(self) -> int:

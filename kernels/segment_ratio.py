@@ -7,8 +7,9 @@ levels from a first-order model: with the expected profits R_s of the category g
     sum_s v_s / D_s * (omega (x_s - c) - R_s) * e^u_s(x_s),    D_s = 1 + sum of e^u over the category,
 
 to sum_s v_s R_s, where v_s are the visits of segment s. Each term has a single peak, the segment's unconstrained price.
-So the best x_s in [level, ratio * level] is that peak clipped to the range, and the levels to try lie between the
-lowest peak and the highest peak / ratio. The true value of a level is known only after the category is priced with it.
+In a nested category D_s = V + V^(1 - gamma), and T stands for R_s (see nesting). So the best x_s in
+[level, ratio * level] is that peak clipped to the range, and the levels to try lie between the lowest peak and the
+highest peak / ratio. The true value of a level is known only after the category is priced with it.
 """
 
 from typing import NamedTuple
@@ -36,14 +37,16 @@ class RatioTile(NamedTuple):
     """A tile of P products in G categories for S segments, whose prices must keep the ratio.
 
     products [P]: records (see product_records); endings: the ladders' endings in cents; category int64 [P]: the
-    category of each product; category_start int64 [G + 1]: the first product of each category; utility_at_zero,
-    slope [P, S]: the utility at a price of 0 and what each cent takes off it; ratio: in millionths.
+    category of each product; category_start int64 [G + 1]: the first product of each category; dissimilarity float64
+    [G]: as in tile.Tile; utility_at_zero, slope [P, S]: the utility at a price of 0 and what each cent takes off it;
+    ratio: in millionths.
     """
 
     products: np.ndarray
     endings: np.ndarray
     category: np.ndarray
     category_start: np.ndarray
+    dissimilarity: np.ndarray
     utility_at_zero: np.ndarray
     slope: np.ndarray
     ratio: int
@@ -70,9 +73,11 @@ class RatioTile(NamedTuple):
         price [P, S]: the best prices in cents for the present levels [P]; category_value [G, S]: the expected profits R
         at these prices; visits [S].
         """
+        total = self._totals(price)
+        inner_value = category_value * self._inner_weights(total)
         step = LevelStep(
-            category_value=np.ascontiguousarray(category_value),
-            scale=visits / self._denominators(price),
+            category_value=np.ascontiguousarray(inner_value.astype(category_value.dtype)),
+            scale=visits / (total + total ** (1 - self.dissimilarity[:, None])),
             unconstrained_price=np.empty_like(self.utility_at_zero),
             level=level,
             proposed=level.copy(),
@@ -83,12 +88,18 @@ class RatioTile(NamedTuple):
             fill_proposed_levels(self, step)
         return step.proposed, step.gain
 
-    def _denominators(self, price: np.ndarray) -> np.ndarray:
-        """Return 1 + the sum of e^u over the products on the shelf, float64 [G, S]."""
+    def _totals(self, price: np.ndarray) -> np.ndarray:
+        """Return V, the sum of e^u over the products on the shelf, float64 [G, S]."""
         odds = np.exp(self.utility_at_zero.astype(np.float64) - self.slope * price.astype(np.float64))
         on_shelf = odds * self.products["on_shelf"][:, None]
         until = np.concatenate([np.zeros((1, odds.shape[1])), np.cumsum(on_shelf, axis=0)])
-        return 1 + until[self.category_start[1:]] - until[self.category_start[:-1]]
+        return np.maximum(until[self.category_start[1:]] - until[self.category_start[:-1]], 0)
+
+    def _inner_weights(self, total: np.ndarray) -> np.ndarray:
+        """Return T / R, float64 [G, S]: 1 + (1 - gamma) V^-gamma, and 1 for an empty shelf; total: V."""
+        dissimilarity = self.dissimilarity[:, None]
+        depth = np.log(np.where(total > 0, total, 1.0))
+        return np.where(total > 0, 1 + (1 - dissimilarity) * np.exp(-dissimilarity * depth), 1.0)
 
 
 class LevelStep(NamedTuple):
@@ -121,6 +132,7 @@ def ratio_tile(demand: Demand, inputs: PricingInputs, ratio: int) -> RatioTile:
         endings=tile.endings,
         category=np.repeat(np.arange(len(sizes)), sizes),
         category_start=tile.category_start,
+        dissimilarity=tile.dissimilarity.astype(np.float64),
         utility_at_zero=utility_at_zero,
         slope=slope,
         ratio=ratio,

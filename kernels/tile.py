@@ -20,6 +20,7 @@ class Tile(NamedTuple):
     category_start int64 [G + 1]: category g holds the products category_start[g] to category_start[g + 1] - 1
     endings [E]: the endings of all ladders, in cents; empty without pricing inputs
     has_outside_option: whether a visit may buy nothing
+    dissimilarity [G]: gamma of each category, 1 everywhere without an outside option, which changes no choice then
     segment_count: S; block_count: B
     Everything else about the products is in product_records.ProductColumns.
     """
@@ -32,6 +33,7 @@ class Tile(NamedTuple):
     category_start: np.ndarray
     endings: np.ndarray
     has_outside_option: bool
+    dissimilarity: np.ndarray
     segment_count: int
     block_count: int
 
@@ -45,9 +47,17 @@ def tile_of(demand: Demand, shelf: Shelf, inputs: PricingInputs | None = None) -
         category_start=shelf.category_start.astype(np.int64),
         endings=np.zeros(0, demand.dtype) if inputs is None else inputs.ladders.endings.astype(demand.dtype),
         has_outside_option=shelf.has_outside_option,
+        dissimilarity=dissimilarity_of(shelf, demand.dtype),
         segment_count=demand.segment_count,
         block_count=padded(demand.segment_count) // LANES,
     )
+
+
+def dissimilarity_of(shelf: Shelf, dtype: Any) -> np.ndarray:
+    """Return Tile.dissimilarity of a shelf."""
+    if shelf.dissimilarity is None or not shelf.has_outside_option:
+        return np.ones(shelf.category_count, dtype)
+    return shelf.dissimilarity.astype(dtype)
 
 
 def padded(segment_count: int) -> int:

@@ -51,15 +51,7 @@ def solve_category(products, endings, has_outside_option, tolerance, rows, state
     passes = 0
     while True:
         passes = climb(products, endings, has_outside_option, tolerance, passes, rows, state)
-        reset_sums(state)
-        for r in range(len(products)):
-            product, row = products[r], rows[r]
-            if product.on_shelf and product.rule == RUNGS:
-                set_prices_at_rungs(product, row, state)
-                continue
-            set_price(products, r, endings, rows, state)
-            if product.on_shelf:
-                add_row(product, row, state)
+        fix_prices(products, endings, rows, state)
         passes += 1
         if is_out_of_range(state) and shift_utilities(products, rows, state, has_outside_option):
             continue
@@ -77,21 +69,41 @@ def climb(products, endings, has_outside_option, tolerance, passes, rows, state)
     """
     while is_any_open(state):
         passes += 1
-        reset_sums(state)
-        for r in range(len(products)):
-            product = products[r]
-            if product.on_shelf and product.rule == RUNGS:
-                add_at_rungs(product, rows[r], state)
-            elif product.on_shelf or product.rule == FAMILY:
-                set_price(products, r, endings, rows, state)
-                if product.on_shelf:
-                    add_row(product, rows[r], state)
+        add_best(products, endings, rows, state)
         if is_out_of_range(state):
             set_prices(products, endings, rows, state)
             if shift_utilities(products, rows, state, has_outside_option):
                 continue
         advance(state, tolerance)
     return passes
+
+
+@compiled()
+def add_best(products, endings, rows, state):
+    """Fill the sums at the best prices for R, and the prices and shares of the rows only where these are needed."""
+    reset_sums(state)
+    for r in range(len(products)):
+        product = products[r]
+        if product.on_shelf and product.rule == RUNGS:
+            add_at_rungs(product, rows[r], state)
+        elif product.on_shelf or product.rule == FAMILY:
+            set_price(products, r, endings, rows, state)
+            if product.on_shelf:
+                add_row(product, rows[r], state)
+
+
+@compiled()
+def fix_prices(products, endings, rows, state):
+    """Fill the rows with the best prices for R and, on the shelf, with shares, and the sums at these prices."""
+    reset_sums(state)
+    for r in range(len(products)):
+        product, row = products[r], rows[r]
+        if product.on_shelf and product.rule == RUNGS:
+            set_prices_at_rungs(product, row, state)
+            continue
+        set_price(products, r, endings, rows, state)
+        if product.on_shelf:
+            add_row(product, row, state)
 
 
 @compiled()

@@ -17,6 +17,7 @@ from kernels.cpu.category_solver import (
     shift_utilities,
     solve_category,
 )
+from kernels.cpu.nested_solver import add_outside, nest_category
 from kernels.cpu.outputs import add_up, read_prices, write_binding_sides, write_lines, write_prices, write_shares
 from kernels.cpu.product_block import fill_rows, multiply_factors
 from kernels.cpu.solver_state import is_out_of_range, start_state
@@ -119,9 +120,15 @@ def price_run(tile, category, stop, block, tolerance, cells, sums, work, worker)
         appeal, sensitivity = work.appeal[worker, here], work.sensitivity[worker, here]
         category_value = cells.category_value[c, block * LANES : (block + 1) * LANES]
         fill_rows(products, tile.is_dense, appeal, sensitivity, rows, cells.price, cells.has_price, first, block)
-        start_state(state, category_value, tile.segment_count - block * LANES, tile.has_outside_option)
-        open_category(products, rows, state)
-        most = max(most, solve_category(products, tile.endings, tile.has_outside_option, tolerance, rows, state))
+        is_nested, width = tile.dissimilarity[c] < 1, tile.segment_count - block * LANES
+        start_state(state, category_value, width, tile.has_outside_option and not is_nested)
+        if is_nested:
+            search, dissimilarity = work.search[worker], tile.dissimilarity[c]
+            passes = nest_category(products, tile.endings, dissimilarity, tolerance, rows, state, search)
+        else:
+            open_category(products, rows, state)
+            passes = solve_category(products, tile.endings, tile.has_outside_option, tolerance, rows, state)
+        most = max(most, passes)
         if cells.has_price:
             write_prices(rows, cells.price, first, block)
         if cells.has_binding_side:
@@ -144,11 +151,15 @@ def choose_items(tile, columns, given, cells, sums, work, worker, begin, end):
             fill_records(columns, first, last, products)
         category_value = cells.category_value[category, block * LANES : (block + 1) * LANES]
         fill_item(tile, first, last, block, work, worker, cells.probability, cells.has_probability)
-        start_state(state, category_value, tile.segment_count - block * LANES, tile.has_outside_option)
+        is_nested = tile.dissimilarity[category] < 1
+        has_outside = tile.has_outside_option and not is_nested
+        start_state(state, category_value, tile.segment_count - block * LANES, has_outside)
         read_prices(given, first, block, rows)
         add_shelf(products, rows, state)
-        if is_out_of_range(state) and shift_utilities(products, rows, state, tile.has_outside_option):
+        if is_out_of_range(state) and shift_utilities(products, rows, state, has_outside):
             add_shelf(products, rows, state)
+        if is_nested:
+            add_outside(state, tile.dissimilarity[category])
         normalise_shares(products, rows, state, category_value)
         write_choices(rows, state, cells, sums, category, first, block)
 

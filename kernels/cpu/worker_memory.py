@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kernels.nesting import FIELDS
 from kernels.product_records import record_type
 from kernels.tile import LANES
 
@@ -37,12 +38,14 @@ class WorkerMemory(NamedTuple):
     products [T, n]: records of one category, see product_records.product_records
     rows [T, n]: a record per product with ROW_FIELDS, each [LANES]
     state [T]: a record per worker with STATE_FIELDS, each [LANES]
+    search [T, FIELDS, LANES]: the searches of a category whose dissimilarity is below 1, see nesting
     appeal, sensitivity [T, n, LANES]: products of the factors
     """
 
     products: np.ndarray
     rows: np.ndarray
     state: np.ndarray
+    search: np.ndarray
     appeal: np.ndarray
     sensitivity: np.ndarray
 
@@ -55,6 +58,7 @@ def new_worker_memory(workers: int, longest: int, real: np.dtype) -> WorkerMemor
         products=_aligned((workers, longest), record_type(real)),
         rows=_aligned((workers, longest), row),
         state=_aligned((workers,), state),
+        search=_aligned((workers, FIELDS, LANES), real),
         appeal=_aligned((workers, longest, LANES), real),
         sensitivity=_aligned((workers, longest, LANES), real),
     )

@@ -9,6 +9,7 @@ from kernels.checks import require
 from kernels.cuda.category_solver import LAYERS, SLOPE, UTILITY_AT_ZERO
 from kernels.cuda.chunk import ChunkCells, TileChunk
 from kernels.cuda.device_memory import Buffer, Device, Precision
+from kernels.cuda.nested_kernel import nested_kernel
 from kernels.cuda.outputs import bound_kernel, totals_kernel
 from kernels.cuda.price_kernel import DeviceTile, price_kernel
 from kernels.outputs import BlockSums, Cells
@@ -73,6 +74,11 @@ class TileLaunch:
         return self.tile.product_appeal.dtype
 
     @property
+    def has_nested(self) -> bool:
+        """Whether the dissimilarity of some category is below 1."""
+        return bool((self.tile.dissimilarity < 1).any())
+
+    @property
     def has_shares(self) -> bool:
         """Whether probabilities, or sums of them, are computed."""
         return self.cells.has_probability or self.sums.has_totals
@@ -133,22 +139,25 @@ class StreamBuffers:
                 tile_launch.device.multiply(products[rows], segments[:, columns], out)
 
     def launch(self, tile_launch: TileLaunch, chunk: TileChunk) -> None:
-        """Send to the stream the R to start from, and the pricing kernel."""
+        """Send to the stream the R to start from, and the pricing kernels."""
         category_value = self.category_value.part(chunk.categories, chunk.segments)
         category_value[1][...] = tile_launch.cells.category_value[_solves(chunk)]
         tile_launch.device.send(category_value, self.streams[0])
         threads, real = tile_launch.settings.threads, tile_launch.real
         sizes = np.diff(tile_launch.tile.category_start[chunk.category : chunk.category + chunk.categories + 1])
-        kernel = price_kernel(real, threads, shared_rows(int(sizes.max()), real, tile_launch.settings))
+        kernels = [price_kernel(real, threads, shared_rows(int(sizes.max()), real, tile_launch.settings))]
+        if tile_launch.has_nested:
+            kernels.append(nested_kernel(real, threads))
         blocks = chunk.categories * -(-chunk.segments // threads)
-        kernel[blocks, threads, self.streams[1]](
-            tile_launch.device_tile,
-            chunk,
-            tile_launch.tolerance,
-            self.scratch.view,
-            self.views(tile_launch),
-            tile_launch.passes,
-        )
+        for kernel in kernels:
+            kernel[blocks, threads, self.streams[1]](
+                tile_launch.device_tile,
+                chunk,
+                tile_launch.tolerance,
+                self.scratch.view,
+                self.views(tile_launch),
+                tile_launch.passes,
+            )
 
     def views(self, tile_launch: TileLaunch) -> ChunkCells:
         """Return the chunk's cells as the kernels take them."""

@@ -90,6 +90,7 @@ def new_tile_launch(
             products=device.for_kernels(product_records(columns, tile.category_start, tile.endings.dtype)),
             category_start=device.for_kernels(tile.category_start),
             endings=device.for_kernels(endings),
+            dissimilarity=device.for_kernels(tile.dissimilarity),
             has_outside_option=bool(tile.has_outside_option),
             is_dense=bool(tile.is_dense),
         ),

@@ -6,7 +6,8 @@ derivative of R_d with respect to x_j is P_jd (omega_j - beta_jd (m_j - R_d)), a
 
     x_j = c_j + sum_d P_jd (omega_j + beta_jd R_d) / (omega_j sum_d P_jd beta_jd)
 
-With a single draw this is the stationary price of Gallego and Wang (2014), x_j = c_j + 1 / beta_j + R / omega_j.
+With a single draw this is the stationary price of Gallego and Wang (2014), x_j = c_j + 1 / beta_j + R / omega_j. In a
+category whose dissimilarity is below 1 (see nesting) prices are evaluated, but not searched for.
 """
 
 from typing import NamedTuple
@@ -15,6 +16,7 @@ import numpy as np
 
 from kernels.compiled import compiled
 from kernels.formulas import LOWEST, drawn_utility, exponential, margin_at
+from kernels.nesting import logarithm, outside_weight, switching_factor
 
 
 class CategoryDraws(NamedTuple):
@@ -24,15 +26,17 @@ class CategoryDraws(NamedTuple):
     products [n]: records (see product_records);
     utility_at_zero, slope [n]: the utility at a price of 0 and the utility that each cent takes off, without draws;
     factor [D]: the factor by which each draw multiplies the sensitivity;
-    has_outside_option: whether a visit may choose nothing.
+    has_outside_option: whether a visit may choose nothing;
+    dissimilarity: gamma, 1 without an outside option.
 
     `evaluate_prices` fills these, so that P_jd = scale_j odds_jd / total_d and R_d = earned_d / total_d:
     odds [n, D]: e^(u - shift - top), at most 1;
     top [n]: the largest u - shift of a product over the draws;
     scale [n]: e^top, but 0 for a product off the shelf;
     shift [D]: the largest utility on the shelf, the outside option's 0 included;
-    total [D]: the sum of scale * odds over the products, and e^-shift for the outside option;
-    earned [D]: the sum of m * scale * odds, in cents.
+    total [D]: the sum of scale * odds over the products, and the outside option's weight: e^-shift, unless nested;
+    earned [D]: the sum of m * scale * odds, in cents;
+    switching [D]: what P_jd is multiplied with where it stands for the choosers that a higher x_j moves to rivals.
 
     `leave_out` fills these:
     rest_total, rest_value [D]: total and R_d without one product.
@@ -43,12 +47,14 @@ class CategoryDraws(NamedTuple):
     slope: np.ndarray
     factor: np.ndarray
     has_outside_option: bool
+    dissimilarity: float
     odds: np.ndarray
     top: np.ndarray
     scale: np.ndarray
     shift: np.ndarray
     total: np.ndarray
     earned: np.ndarray
+    switching: np.ndarray
     rest_total: np.ndarray
     rest_value: np.ndarray
 
@@ -71,6 +77,7 @@ class Workspace(NamedTuple):
     shift: np.ndarray
     total: np.ndarray
     earned: np.ndarray
+    switching: np.ndarray
     rest_total: np.ndarray
     rest_value: np.ndarray
     draw_value: np.ndarray
@@ -94,6 +101,7 @@ def new_workspace(longest, draws):
         shift=np.empty(draws),
         total=np.empty(draws),
         earned=np.empty(draws),
+        switching=np.empty(draws),
         rest_total=np.empty(draws),
         rest_value=np.empty(draws),
         draw_value=np.empty(draws),
@@ -104,7 +112,7 @@ def new_workspace(longest, draws):
 
 
 @compiled()
-def open_category_draws(workspace, products, has_outside_option, utility_at_zero, slope, factor, s):
+def open_category_draws(workspace, products, has_outside_option, dissimilarity, utility_at_zero, slope, factor, s):
     """Return the CategoryDraws of a category for segment s, with its odds and sums not filled yet.
 
     utility_at_zero, slope [n, S]: column s is copied into the workspace. factor [D]: see CategoryDraws.
@@ -118,12 +126,14 @@ def open_category_draws(workspace, products, has_outside_option, utility_at_zero
         slope=workspace.slope[:n],
         factor=factor,
         has_outside_option=has_outside_option,
+        dissimilarity=dissimilarity,
         odds=workspace.odds[:n, :draws],
         top=workspace.top[:n],
         scale=workspace.scale[:n],
         shift=workspace.shift[:draws],
         total=workspace.total[:draws],
         earned=workspace.earned[:draws],
+        switching=workspace.switching[:draws],
         rest_total=workspace.rest_total[:draws],
         rest_value=workspace.rest_value[:draws],
     )
@@ -161,9 +171,10 @@ def fill_utilities(category_draws, price):
 def fill_odds(category_draws, price):
     """Turn utilities into odds and fill the sums; the total of an empty shelf without outside option is set to 1."""
     shift, total, earned = category_draws.shift, category_draws.total, category_draws.earned
+    is_nested = category_draws.dissimilarity < 1.0
     for d in range(len(shift)):
-        total[d] = exponential(-shift[d]) if category_draws.has_outside_option else 0.0
-        earned[d] = 0.0
+        total[d] = exponential(-shift[d]) if category_draws.has_outside_option and not is_nested else 0.0
+        earned[d], category_draws.switching[d] = 0.0, 1.0
     for j in range(len(price)):
         product, odds = category_draws.products[j], category_draws.odds[j]
         top = odds[0] - shift[0]
@@ -173,8 +184,21 @@ def fill_odds(category_draws, price):
             odds[d] = exponential(odds[d] - shift[d] - top)
         category_draws.top[j], category_draws.scale[j] = top, exponential(top) if product.on_shelf else 0.0
         add_odds(category_draws, j, price[j], category_draws.scale[j])
+    if is_nested:
+        add_outside(category_draws)
     for d in range(len(shift)):
         total[d] = 1.0 if total[d] == 0.0 else total[d]
+
+
+@compiled()
+def add_outside(category_draws):
+    """Add the weight of a nested category's outside option to `total`, and fill `switching`."""
+    dissimilarity, total = category_draws.dissimilarity, category_draws.total
+    for d in range(len(total)):
+        if total[d] > 0.0:
+            depth = logarithm(total[d]) + category_draws.shift[d]
+            category_draws.switching[d] = switching_factor(depth, dissimilarity)
+            total[d] += outside_weight(total[d], depth, dissimilarity)
 
 
 @compiled()

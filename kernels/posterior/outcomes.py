@@ -29,7 +29,8 @@ class Outcomes(NamedTuple):
 
     means: probability [P, S] and category_value [G, S], R in cents per visit, both means over the draws.
     probability_interval, elasticity_interval [2, P, S]: lower and upper quantile over the draws of the probability P
-    and of the own-price elasticity -beta x (1 - P).
+    and of the own-price elasticity -beta x (1 - P); in a nested category, see nesting, P times `switching` stands here
+    and below for P in 1 - P.
     category_elasticity [3, G, S]: mean, lower and upper quantile over the draws of a category's elasticity, which is
     the mean of its products' elasticities weighted with their probabilities; NaN where nothing is on the shelf.
     price_parts: markup and opportunity [P, S], the sensitivity mark-up and the opportunity value of a stationary price
@@ -138,7 +139,8 @@ def fill_elasticities(category_draws, j, price, values):
     """Fill values [D] with the own-price elasticity of product j in each draw; price in cents."""
     fill_probabilities(category_draws, j, values)
     for d in range(len(values)):
-        values[d] = -category_draws.slope[j] * category_draws.factor[d] * price * (1.0 - values[d])
+        kept = 1.0 - values[d] * category_draws.switching[d]
+        values[d] = -category_draws.slope[j] * category_draws.factor[d] * price * kept
 
 
 @compiled()
@@ -172,8 +174,9 @@ def parts_of(category_draws, j, price):
     chosen, braked, others = 0.0, 0.0, 0.0
     for d in range(len(category_draws.factor)):
         weight, steep = category_draws.odds[j, d] / category_draws.total[d], slope * category_draws.factor[d]
-        share = scale * weight
+        switching = category_draws.switching[d]
+        share = scale * weight * switching
         chosen += weight
         braked += weight * steep * max(1.0 - share, TINY)
-        others += weight * steep * (category_draws.earned[d] / category_draws.total[d] - margin * share)
+        others += weight * steep * (category_draws.earned[d] / category_draws.total[d] * switching - margin * share)
     return chosen / braked, others / (category_draws.products[j].weight * braked)

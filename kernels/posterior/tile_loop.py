@@ -69,8 +69,8 @@ def evaluate_items(tile, products, demand, search, price, requested, outcomes, t
         first, last, row = start[category], start[category + 1], demand.row[category]
         factor = workspace.single_factor if row < 0 else demand.factor[row, s]
         category_draws = open_category_draws(
-            workspace, products[first:last], tile.has_outside_option, demand.utility_at_zero[first:last],
-            demand.slope[first:last], factor, s,
+            workspace, products[first:last], tile.has_outside_option, tile.dissimilarity[category],
+            demand.utility_at_zero[first:last], demand.slope[first:last], factor, s,
         )  # fmt: skip
         own_price = workspace.price[: last - first]
         for j in range(last - first):

@@ -69,6 +69,12 @@ def random_inputs(seed, sizes, kind="endings", has_outside_option=True):
     )
 
 
+def nested(inputs, *dissimilarity):
+    """Return the inputs with these dissimilarities of the categories, one for all or one for each."""
+    given = np.broadcast_to(np.array(dissimilarity, float), inputs.shelf.category_count)
+    return replace(inputs, shelf=replace(inputs.shelf, dissimilarity=given))
+
+
 def with_an_end_off_the_ladder(inputs, seed):
     """Return the inputs with the low bound of some products, and the high bound of others, up to 9 cents further out.
 
@@ -127,4 +133,5 @@ def category_of(demand, inputs, category, segment):
         "weight": inputs.weight[rows].astype(float),
         "on_shelf": inputs.shelf.on_shelf[rows],
         "has_outside_option": inputs.shelf.has_outside_option,
+        "dissimilarity": 1.0 if inputs.shelf.dissimilarity is None else inputs.shelf.dissimilarity[category],
     }, rows

@@ -3,10 +3,15 @@
 from itertools import product
 
 import numpy as np
+from scipy.optimize import minimize
 
 
-def choice(utility, on_shelf, has_outside_option):
-    """Return the logit probabilities [n] of the products on the shelf."""
+def choice(utility, on_shelf, has_outside_option, dissimilarity=1.0):
+    """Return the (nested) logit probabilities [n] of the products on the shelf."""
+    if has_outside_option and dissimilarity < 1 and on_shelf.any():
+        within = choice(utility, on_shelf, False)
+        inclusive = np.logaddexp.reduce(utility[on_shelf])
+        return within / (1 + np.exp(-dissimilarity * inclusive))
     peak = max([0.0] * has_outside_option + list(utility[on_shelf]), default=0.0)
     weight = np.where(on_shelf, np.exp(utility - peak), 0.0)
     total = weight.sum() + (np.exp(-peak) if has_outside_option else 0.0)
@@ -16,7 +21,8 @@ def choice(utility, on_shelf, has_outside_option):
 def profit(price, category):
     """Return sum omega (x - c) P at the prices [n]."""
     utility = category["appeal"] - category["sensitivity"] * (price / category["reference_price"] - 1)
-    probability = choice(utility, category["on_shelf"], category["has_outside_option"])
+    dissimilarity = category.get("dissimilarity", 1.0)
+    probability = choice(utility, category["on_shelf"], category["has_outside_option"], dissimilarity)
     return float(np.sum(category["weight"] * (price - category["unit_cost"]) * probability))
 
 
@@ -26,6 +32,17 @@ def best_profit(rungs, category):
         prices if is_on_shelf else prices[:1] for prices, is_on_shelf in zip(rungs, category["on_shelf"], strict=True)
     ]
     return max(profit(np.array(prices, float), category) for prices in product(*candidates))
+
+
+def best_interior_profit(category, low, high, starts):
+    """Return the highest profit over continuous prices in [low, high], by L-BFGS-B from every one of the starts."""
+    scale = high - low
+
+    def loss(place):
+        return -profit(low + scale * place, category)
+
+    found = [minimize(loss, start, method="L-BFGS-B", bounds=[(0, 1)] * len(low)).fun for start in starts]
+    return -min(found)
 
 
 def rungs_between(low, high, period, endings):

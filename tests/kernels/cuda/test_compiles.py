@@ -12,7 +12,7 @@ import pytest
 
 from kernels import price_cells, price_totals
 from kernels.backend import is_simulated
-from tests.kernels.markets import factor_demand, random_inputs
+from tests.kernels.markets import factor_demand, nested, random_inputs
 
 MOST_REGISTERS = {np.float32: 64, np.float64: 96}
 """A multiprocessor has 65,536: with 64 each, 1,024 threads can take turns to hide what they wait for."""
@@ -76,12 +76,15 @@ def ptx_of(capability, monkeypatch):
     launches = Launches()
     monkeypatch.setattr(tile_loop, "new_device", lambda _: device_memory.SimulatedGpu())
     monkeypatch.setattr(pricing, "resolve_backend", lambda name: name)
-    kernels = {name: getattr(stream_buffers, name) for name in ("price_kernel", "totals_kernel", "bound_kernel")}
+    kernels = {
+        name: getattr(stream_buffers, name)
+        for name in ("price_kernel", "nested_kernel", "totals_kernel", "bound_kernel")
+    }
     for name in kernels:
         monkeypatch.setattr(stream_buffers, name, launches.record(name))
 
     def ptx(name, real, *how):
-        demand, inputs, visits = factor_demand(0, 2, 2, real=real), random_inputs(0, [2]), np.ones(2)
+        demand, inputs, visits = factor_demand(0, 2, 2, real=real), nested(random_inputs(0, [2]), 0.5), np.ones(2)
         price_totals(demand, inputs, visits, "cuda")
         price_cells(demand, inputs, "cuda", visits)
         kernel = kernels[name](*how)
@@ -145,6 +148,22 @@ def test_the_pricing_kernel_fits_the_machine(ptx_of, capability, ptxas, tmp_path
 
     assert needs.registers <= MOST_REGISTERS[real]
     assert needs.shared == 64 * 3 * longest * np.dtype(real).itemsize <= MOST_SHARED
+    assert (needs.stack, needs.spilled) == (0, 0)
+
+
+def test_the_kernel_of_nested_categories_computes_in_float32(ptx_of):
+    found = instructions(ptx_of("nested_kernel", np.float32, np.dtype(np.float32), 64))
+
+    assert sum(".f32" in line for line in found) > 100
+    assert [line for line in found if re.search(r"\.f64\b", line)] == []
+
+
+@pytest.mark.parametrize("real", [np.float32, np.float64])
+def test_the_kernel_of_nested_categories_fits_the_machine(ptx_of, capability, ptxas, tmp_path, real):
+    needs = assemble(ptx_of("nested_kernel", real, np.dtype(real), 64), capability, ptxas, tmp_path)
+
+    assert needs.registers <= 2 * MOST_REGISTERS[real]
+    assert needs.shared == 0
     assert (needs.stack, needs.spilled) == (0, 0)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from kernels import LARGEST_UTILITY, DenseDemand, Ladders, best_prices, price_cells, price_totals
 from kernels.formulas import MOST_PASSES
+from kernels.nesting import SLACK
 from tests.kernels import oracle
 from tests.kernels.cuda.with_cuda import (
     CATEGORY_VALUE,
@@ -26,12 +27,16 @@ from tests.kernels.markets import (
     category_of,
     extreme_demand,
     factor_demand,
+    nested,
     positive,
     random_inputs,
     steep_inputs,
     with_an_end_off_the_ladder,
     with_gaps,
 )
+
+NESTED_PASSES = 10
+"""An interval of a sweep whose bound is a rounding from the limit is halved by one backend and not by the other."""
 
 pytestmark = [pytest.mark.gpu, pytest.mark.simulator, *QUIET]
 
@@ -71,6 +76,40 @@ def test_both_backends_price_alike_around_a_gap(cuda, kind):
     assert_equally_good(demand, inputs, cpu, gpu)
 
 
+@pytest.mark.parametrize("kind", LADDERS)
+@pytest.mark.parametrize(("sizes", "segments", "threads"), [([3, 1, 0, 6], 5, 3), ([2, 5], 1, 32)])
+def test_both_backends_price_nested_categories_alike(cuda, monkeypatch, kind, sizes, segments, threads):
+    inputs = nested(random_inputs(12, sizes, kind), *[0.2, 1.0, 0.5, 0.7][: len(sizes)])
+    demand = factor_demand(12, segments, sum(sizes))
+    cut(cuda, monkeypatch, threads=threads)
+
+    cpu, gpu = on_both(demand, inputs)
+
+    assert_equally_good(demand, inputs, cpu, gpu, passes=NESTED_PASSES)
+
+
+@pytest.mark.parametrize("cost", [0, 500])
+def test_both_backends_bound_nested_categories_alike(cuda, cost):
+    inputs = nested(positive(random_inputs(13, [3, 1, 4])), 0.2, 0.5, 0.9)
+    inputs = replace(inputs, unit_cost=inputs.unit_cost + np.float32(cost))
+    demand, visits = factor_demand(13, 5, 8), visits_of(5)
+
+    cpu, gpu = (price_totals(demand, inputs, visits, backend) for backend in ("cpu", "cuda"))
+
+    assert_same_totals(cpu.totals, gpu.totals)
+    assert gpu.bound == pytest.approx(cpu.bound, rel=2 * SLACK)
+
+
+def test_nested_categories_of_extreme_utilities_end_with_finite_numbers(cuda):
+    inputs, demand = nested(random_inputs(1, [3, 2]), 0.05, 0.95), extreme_demand(1, (3, 5), -1e6, 1e5)
+
+    cells = price_cells(demand, inputs, backend="cuda")
+
+    assert np.isfinite(cells.category_value).all()
+    assert (cells.price >= inputs.low[:, None]).all()
+    assert (cells.price <= inputs.high[:, None]).all()
+
+
 CHANGES = {
     "segment_appeal": np.negative,
     "product_appeal": np.negative,
@@ -86,6 +125,7 @@ CHANGES = {
     "reference_price": lambda given: given * np.float32(0.8),
     "on_shelf": np.logical_not,
     "has_outside_option": lambda given: not given,
+    "dissimilarity": lambda given: np.array([0.3, 0.7]),
 }
 """Another value for every field of a demand and of pricing inputs."""
 
