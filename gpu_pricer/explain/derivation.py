@@ -25,6 +25,7 @@ from kernels import (
     expected_choices,
     expected_outcomes,
     in_double,
+    switching_factors,
     utility_lines,
 )
 
@@ -143,12 +144,16 @@ class CategoryAtPrices:
 
     def elasticity(self, row: int, slope: float) -> float:
         """Return the change in % of a product's units for 1 % more on its price; slope: from slopes, of the product."""
-        share = self.shares(self.price)[row]
-        if self.draws is None or share == 0:
-            return float(-slope * self.price[row] * (1 - share))
+        share = self.shares(self.price)
+        if self.draws is None or share[row] == 0:
+            return float(-slope * self.price[row] * (1 - (share * self.switching(share))[row]))
         step = np.where(np.arange(len(self.price)) == row, STEP, 0.0)
         up, down = (self.shares(self.price * np.exp(sign * step))[row] for sign in (1, -1))
         return float(np.log(up / down) / (2 * STEP))
+
+    def switching(self, share: np.ndarray) -> float:
+        """Return the factor of the probabilities [n] in elasticities and parts of prices, see kernels."""
+        return float(switching_factors(share[:, None], self.shelf)[0, 0])
 
     def outcomes(self, draws: Draws, group: str) -> Outcomes:
         """Return a group of the kernels' outcomes of the prices under draws of the sensitivity."""
@@ -247,8 +252,9 @@ def _parts(category: CategoryAtPrices, row: int, share: np.ndarray, slope: np.nd
         found, effective_cost = category.outcomes(category.draws, "price_parts"), category.terms.effective_cost[:, 0]
         parts = expected_price_parts(price, found.markup, found.opportunity, effective_cost, unit, rows)
     else:
-        value = np.array([[CENTS * category.category_value(category.price, share)]])
-        choices = PricedChoices(price, share[:, None], slope, value, np.zeros(len(share), np.int64))
+        switching = category.switching(share)
+        value = np.array([[CENTS * category.category_value(category.price, share) * switching]])
+        choices = PricedChoices(price, switching * share[:, None], slope, value, np.zeros(len(share), np.int64))
         parts = price_parts(choices, category.terms, unit, rows)
     names = part_names(category.problem.includes_vat)
     return {name: int(part) / CENTS for name, part in zip(names, parts[: len(names), 0, 0], strict=True)}

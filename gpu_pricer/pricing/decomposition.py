@@ -47,7 +47,8 @@ class PricedChoices(NamedTuple):
 
     price int [P, S], cents; probability [P, S]: that a visit chooses the product; slope [P, S]: how much utility one
     more cent takes off; category_value [G, S]: R, the category's expected weighted profit in cents per visit;
-    category int64 [P]: each product's row of category_value.
+    category int64 [P]: each product's row of category_value. In a nested category probability and category_value are
+    multiplied with kernels.switching_factors, after which its stationary price has the formula of a logit.
     """
 
     price: np.ndarray

@@ -10,7 +10,8 @@ import numpy as np
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
 from gpu_pricer.pricing.tiling import tiles_of
 from gpu_pricer.tables.price_table import CENTS
-from kernels import choice_probabilities, in_double, utility_lines
+from kernels import Shelf, choice_probabilities, in_double, switching_factors, utility_lines
+from kernels.tile import dissimilarity_of
 
 POINTS = 9
 """Prices of a demand curve."""
@@ -52,15 +53,46 @@ def demand_figures(problem: PricingProblem, price: np.ndarray, support: np.ndarr
         share = choice_probabilities(demand, shelf, price[tile].astype(np.float64))
         slope = utility_lines(demand, shelf)[1]
         units_today[tile], units[tile] = (weight * today).sum(axis=1), weight * share
-        response[tile] = -slope * price[tile] * (1 - share) * units[tile]
+        switching = np.repeat(switching_factors(share, shelf), np.diff(shelf.category_start), axis=0)
+        response[tile] = -slope * price[tile] * (1 - share * switching) * units[tile]
         step = CENTS * curve_price[tile, None, :] - price[tile, :, None]
-        moved = share_after(share[..., None], slope[..., None] * step)
+        moved = moved_shares(shelf, share, slope[..., None] * step)
         curve_units[tile] = (weight[..., None] * moved).sum(axis=1)
     margin = products.margin(products.today / CENTS)
     with np.errstate(invalid="ignore"):
         elasticity = response.sum(axis=1) / units.sum(axis=1)
         by_segment = response.sum(axis=0) / units.sum(axis=0)
     return DemandFigures(units_today, units_today * margin, elasticity, by_segment, curve_price, curve_units)
+
+
+def moved_shares(shelf: Shelf, share: np.ndarray, loss: np.ndarray) -> np.ndarray:
+    """Return the choice probabilities [n, S, K] of products, each when its own utility alone falls by `loss` [n, S, K].
+
+    share [n, S]: before.
+    """
+    moved = share_after(share[..., None], loss)
+    sizes = np.diff(shelf.category_start)
+    dissimilarity = np.repeat(dissimilarity_of(shelf, share.dtype), sizes)
+    bought = np.repeat(np.add.reduceat(share, shelf.category_start[:-1]), sizes, axis=0)
+    nested = np.flatnonzero(dissimilarity < 1)
+    if len(nested):
+        before = (share[nested, :, None], bought[nested, :, None], dissimilarity[nested, None, None])
+        moved[nested] = nested_share_after(*before, loss[nested])
+    return moved
+
+
+def nested_share_after(
+    share: np.ndarray, bought: np.ndarray, dissimilarity: np.ndarray, loss: np.ndarray
+) -> np.ndarray:
+    """Return what share_after returns where the odds of buying in the category are those of V^dissimilarity.
+
+    bought: the probability that the category is bought before. V, the sum of e^u, falls to the share `rest` of itself.
+    """
+    within = share / np.maximum(bought, np.finfo(np.float64).tiny)
+    kept = within * np.exp(-loss)
+    rest = np.maximum(1 - within + kept, np.finfo(np.float64).tiny)
+    odds = bought / (1 - bought) * rest**dissimilarity
+    return kept / rest * odds / (1 + odds)
 
 
 def share_after(share: np.ndarray, loss: np.ndarray) -> np.ndarray:

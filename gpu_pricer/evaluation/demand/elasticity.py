@@ -2,31 +2,19 @@
 
 import numpy as np
 
-from kernels import Demand, Shelf, choice_probabilities
-
-STEP = 0.01  # utility is linear in price, so the size of the step costs no accuracy
+from kernels import Demand, Shelf, choice_probabilities, switching_factors, utility_lines
 
 
 def own_elasticity(demand: Demand, shelf: Shelf, price: np.ndarray) -> np.ndarray:
     """Return the own-price elasticity [P, S] of each product and segment at prices x [P] in cents; NaN off the shelf.
 
-    It is −b x/r (1 − P), with sensitivity b, reference price r and choice probability P.
-    b x/r is read from the choice probabilities: it is the fall of the log odds against buying nothing when all prices
-    rise by STEP, divided by STEP. Raises ValueError for a shelf without an outside option.
+    It is −b x/r (1 − P), with sensitivity b, reference price r and choice probability P; in a nested category P is
+    multiplied with kernels.switching_factors.
     """
-    if not shelf.has_outside_option:
-        raise ValueError("the shelf must have an outside option, found none: the elasticity is read from its odds")
-    before, after = (choice_probabilities(demand, shelf, price[:, None] * factor) for factor in (1.0, 1.0 + STEP))
-    category = np.repeat(np.arange(shelf.category_count), np.diff(shelf.category_start))
-    fall = (_log_odds(before, category) - _log_odds(after, category)) / STEP
-    return np.where(shelf.on_shelf[:, None], -fall * (1.0 - before), np.nan)
-
-
-def _log_odds(probability: np.ndarray, category: np.ndarray) -> np.ndarray:
-    """Return the log odds [P, S] of each product against buying nothing in its category."""
-    bought = np.zeros((category[-1] + 1, probability.shape[1]))
-    np.add.at(bought, category, probability)
-    return np.log(np.where(probability > 0, probability, 1.0)) - np.log1p(-bought)[category]
+    probability = choice_probabilities(demand, shelf, price[:, None])
+    factor = np.repeat(switching_factors(probability, shelf), np.diff(shelf.category_start), axis=0)
+    slope = utility_lines(demand, shelf)[1]
+    return np.where(shelf.on_shelf[:, None], -slope * price[:, None] * (1.0 - probability * factor), np.nan)
 
 
 def elasticity_rmse(ours: np.ndarray, truth: np.ndarray, visits: np.ndarray) -> float:

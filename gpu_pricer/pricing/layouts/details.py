@@ -34,8 +34,9 @@ def parts_of(tile: SolvedTile, order: np.ndarray) -> np.ndarray:
         return expected_price_parts(tile.cells.price, *tile.parts, terms.effective_cost[:, 0], unit, order)
     starts = tile.problem.starts(tile.first, tile.last)
     category = np.repeat(np.arange(tile.last - tile.first), np.diff(starts))
-    cells = tile.cells
-    choices = PricedChoices(cells.price, cells.probability, tile.slope, cells.category_value, category)
+    cells, factor = tile.cells, tile.switching
+    switching, value = cells.probability * factor[category], cells.category_value * factor
+    choices = PricedChoices(cells.price, switching, tile.slope, value, category)
     return price_parts(choices, terms, unit, order)
 
 

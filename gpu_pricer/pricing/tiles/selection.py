@@ -40,6 +40,7 @@ def inputs_of(inputs: PricingInputs, categories: np.ndarray) -> PricingInputs:
         category_start=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
         reference_price=inputs.shelf.reference_price[products],
         on_shelf=inputs.shelf.on_shelf[products],
+        dissimilarity=None if inputs.shelf.dissimilarity is None else inputs.shelf.dissimilarity[categories],
     )
     columns = ("unit_cost", "weight", "low", "high", "ladder")
     family = None if inputs.family is None else inputs.family[products]

@@ -11,7 +11,7 @@ from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
 from gpu_pricer.pricing.tiles.lagrangian import LagrangianWeights, price_under_lagrangian
 from gpu_pricer.pricing.tiles.objective_terms import objective_terms
 from gpu_pricer.pricing.tiles.solving import mark_small_moves, narrow_to_ratio, solve_cells, tile_problem, with_narrowed
-from kernels import Demand, Outcomes, PricedCells, expected_outcomes, utility_lines
+from kernels import Demand, Outcomes, PricedCells, expected_outcomes, switching_factors, utility_lines
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,12 @@ class SolvedTile:
     def slope(self) -> np.ndarray:
         """The utility that one more cent takes off, [n, S]."""
         return utility_lines(self.demand, self.problem.shelf(self.first, self.last))[1]
+
+    @cached_property
+    def switching(self) -> np.ndarray:
+        """The factor of each category's probabilities in the parts of its prices, [G, S], see kernels."""
+        shelf, cells = self.problem.shelf(self.first, self.last), self.cells
+        return switching_factors(cells.probability, shelf).astype(cells.probability.dtype)
 
     def outcomes(self, group: str) -> Outcomes:
         """Return one group (see kernels.Outcomes) of the outcomes of the tile's prices over the problem's draws."""
