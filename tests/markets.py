@@ -91,6 +91,13 @@ def with_posterior(artefact: DemandArtefact, spread: float, draws: int = 20, see
     return replace(artefact, posterior=rows.with_columns(log_deviation=pl.Series(deviation, dtype=pl.Float32)))
 
 
+def with_dissimilarity(artefact: DemandArtefact, dissimilarity: dict[str, float]) -> DemandArtefact:
+    """The artefact with these dissimilarities of categories."""
+    table = pl.DataFrame({"category_id": [*dissimilarity], "dissimilarity": [*dissimilarity.values()]})
+    said = dict.fromkeys(("season", "season_low", "season_high", "sensitivity_from_log"), pl.lit(0.0))
+    return replace(artefact, categories=table.with_columns(**said))
+
+
 def demand_info(form: str = "factors", outside_option: bool = True) -> DemandInfo:
     """What demand.json of a small artefact says."""
     return DemandInfo(

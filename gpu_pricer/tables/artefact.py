@@ -24,7 +24,7 @@ from gpu_pricer.errors import UNREADABLE, InputError, first_line
 from gpu_pricer.tables.files.disk_errors import disk_errors, write_table
 from gpu_pricer.tables.files.low_memory import add_rows, is_unique
 from gpu_pricer.tables.files.replacing import replacing
-from kernels import LARGEST_UTILITY, largest_product
+from kernels import LARGEST_UTILITY, LEAST_DISSIMILARITY, largest_product
 
 FORMAT_VERSION = 1
 ARTEFACT_TABLES = ("segments", "products", "offsets", "user_segments", "posterior", "categories")
@@ -101,11 +101,13 @@ class Posterior(dy.Schema):
 
 
 class DemandCategories(dy.Schema):
-    """One row per category that taught the price response; for people, no price depends on it.
+    """One row per category that taught the price response; of all this only the dissimilarity decides a price.
 
     season: what the season adds to the appeal of all its products in the pricing period, against a mean period, with
     its 5 % and 95 % quantiles; the appeal holds it already. sensitivity_from_log: how far the log told its products'
-    sensitivities, from 0 (they are those of any category) to 1.
+    sensitivities, from 0 (they are those of any category) to 1. dissimilarity: how far prices move buyers into and out
+    of the category, beside between its products; 1, the default and that of categories without a row, is the logit
+    (see kernels/nesting.py).
     """
 
     category_id = dy.String(primary_key=True)
@@ -113,6 +115,7 @@ class DemandCategories(dy.Schema):
     season_low = dy.Float64()
     season_high = dy.Float64()
     sensitivity_from_log = dy.Float64(min=0, max=1)
+    dissimilarity = dy.Float64(min=LEAST_DISSIMILARITY, max=1)
 
 
 @dataclass(frozen=True)
@@ -204,7 +207,8 @@ class DemandArtefact:
         """Return a hash of everything that decides a price.
 
         The time and the run that learned the demand are not part of it: equal trainings have equal fingerprints on any
-        machine. Nor is the quantity_sensitivity, which the sensitivity holds already, nor are the categories.
+        machine. Nor is the quantity_sensitivity, which the sensitivity holds already, nor are the categories, but for
+        dissimilarities below 1.
         """
         info = {name: value for name, value in asdict(self.info).items() if name not in ("run", "created")}
         digest = hashlib.sha256(json.dumps(info, sort_keys=True).encode())
@@ -212,10 +216,25 @@ class DemandArtefact:
             digest.update(name.encode())
             digest.update(np.ascontiguousarray(self.factors[name]).data)
         priced = self.products.drop("quantity_sensitivity", strict=False)
-        for table in (self.segments, priced, self.offsets, self.posterior):
+        for table in (self.segments, priced, self.offsets, self.posterior, self._nested()):
             if table is not None:
                 add_rows(digest, table)
         return digest.hexdigest()[:16]
+
+    def _nested(self) -> pl.DataFrame | None:
+        """Return category_id and dissimilarity of the categories whose dissimilarity is below 1; None without any."""
+        if self.categories is None or "dissimilarity" not in self.categories.columns:
+            return None
+        found = self.categories.filter(pl.col("dissimilarity") < 1).select("category_id", "dissimilarity")
+        return None if found.is_empty() else found.sort("category_id")
+
+    def dissimilarity_of(self, category_id: pl.Series) -> np.ndarray:
+        """Return the dissimilarities of categories [G], float64; 1 where the artefact says nothing."""
+        nested = self._nested()
+        if nested is None:
+            return np.ones(len(category_id))
+        found = category_id.to_frame("category_id").join(nested, on="category_id", how="left", maintain_order="left")
+        return found["dissimilarity"].fill_null(1.0).to_numpy()
 
 
 def write_artefact(artefact: DemandArtefact, directory: Path, network: Path | None = None) -> None:
@@ -248,11 +267,8 @@ def require_artefact(directory: Path) -> None:
 def read_artefact(directory: Path) -> DemandArtefact:
     """Return the artefact in the directory; raise InputError if a file is missing or breaks a rule."""
     require_artefact(directory)
-    products = _read_table(directory / "products.parquet")
     defaults = {"availability": 1.0, "choices_per_purchase": 1.0, "units_per_choice": 1.0, "quantity_sensitivity": 0.0}
-    products = products.with_columns(
-        pl.lit(value).alias(name) for name, value in defaults.items() if name not in products.columns
-    )
+    products = _with_defaults(_read_table(directory / "products.parquet"), defaults)
     info = read_info(directory / "demand.json")
     try:
         products = _checked(DemandProducts, products)  # before the factors are read, since checking takes much memory
@@ -264,7 +280,7 @@ def read_artefact(directory: Path) -> DemandArtefact:
             offsets=_read_optional(directory / "offsets.parquet"),
             user_segments=_read_optional(directory / "user_segments.parquet"),
             posterior=_read_checked(directory / "posterior.parquet", Posterior),
-            categories=_read_checked(directory / "categories.parquet", DemandCategories),
+            categories=_read_categories(directory / "categories.parquet"),
         )
     except ValueError as error:
         raise InputError(f"the demand artefact in {directory} is not valid: {error}; train it again") from error
@@ -344,3 +360,17 @@ def _read_optional(path: Path) -> pl.DataFrame | None:
 def _read_checked(path: Path, schema: type[dy.Schema]) -> pl.DataFrame | None:
     """Return an optional table in the schema's types, None without the file; ValueError if it breaks a rule."""
     return _checked(schema, _read_table(path)) if path.exists() else None
+
+
+def _read_categories(path: Path) -> pl.DataFrame | None:
+    """Return the optional table of the categories, None without the file; ValueError if it breaks a rule."""
+    return (
+        _checked(DemandCategories, _with_defaults(_read_table(path), {"dissimilarity": 1.0})) if path.exists() else None
+    )
+
+
+def _with_defaults(table: pl.DataFrame, defaults: dict[str, float]) -> pl.DataFrame:
+    """Return the table with a column of the default value for each name that it lacks."""
+    return table.with_columns(
+        pl.lit(value).alias(name) for name, value in defaults.items() if name not in table.columns
+    )

@@ -45,8 +45,17 @@ def category_value(artefact, catalog, s, names, price):
     row = rows["row"].to_numpy()
     utility = demand.appeal[s, row] - demand.sensitivity[s, row] * (price / rows["reference_price"].to_numpy() - 1)
     odds = np.exp(utility) * rows["availability"].to_numpy()
-    chance = odds / (1 + odds.sum(-1, keepdims=True))
+    total = odds.sum(-1, keepdims=True)
+    chance = odds / (total ** (1 - _dissimilarity(artefact, names)) + total)
     return (chance * rows["units_per_choice"].to_numpy() * (price - rows["cost"].to_numpy())).sum(-1)
+
+
+def _dissimilarity(artefact, names):
+    """The dissimilarity of the category of the products."""
+    if artefact.categories is None:
+        return 1.0
+    known = artefact.products.filter(pl.col("product_id").is_in(names)).join(artefact.categories, on="category_id")
+    return known["dissimilarity"].unique().item() if known.height else 1.0
 
 
 def best_of(artefact, catalog, s, names, rungs):

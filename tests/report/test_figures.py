@@ -19,9 +19,11 @@ from gpu_pricer.report.segment_figures import segment_figures
 from gpu_pricer.tables.version.version_comparison import Compared
 from gpu_pricer.versions.priced_catalog import PricedCatalog
 from gpu_pricer.versions.scored_version import score
-from tests.markets import a_policy, catalog_of, small_artefact, with_posterior
+from tests.markets import a_policy, catalog_of, small_artefact, with_dissimilarity, with_posterior
 
+DISSIMILARITY = {"c1": 0.3, "c3": 0.7}
 ARTEFACT = with_posterior(small_artefact(61, segments=4, products=30, categories=5, form="dense"), 0.0)
+ARTEFACT = with_dissimilarity(ARTEFACT, DISSIMILARITY)
 CATALOG = catalog_of(ARTEFACT)
 TILING = Tiling("long", 10**6, 1, None, 1, details=["parts"])
 
@@ -44,12 +46,13 @@ def rows(scored, demand):
 
 
 def units_by_hand(price):
-    """Return the units [S, P] of a period at prices [S, P], products as in the artefact, by the textbook's logit."""
+    """Return the units [S, P] of a period at prices [S, P], products as in the artefact, by the nested logit."""
     products = ARTEFACT.products
     reference, category = products["reference_price"].to_numpy(), products["category_id"].to_numpy()
     utility = ARTEFACT.factors["appeal"] + np.log(np.maximum(products["availability"].to_numpy(), 1e-300))
     weight = np.exp(utility - ARTEFACT.factors["sensitivity"] * (price / reference - 1))
-    total = 1 + np.stack([weight[:, category == name].sum(axis=1) for name in category], axis=1)
+    total = np.stack([weight[:, category == name].sum(axis=1) for name in category], axis=1)
+    total += total ** (1 - np.array([DISSIMILARITY.get(name, 1.0) for name in category]))
     visits = ARTEFACT.segments["visits"].to_numpy()[:, None]
     return visits * products["units_per_choice"].to_numpy() * weight / total
 

@@ -10,7 +10,7 @@ from safetensors.numpy import save_file
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables import artefact as tables_artefact
 from gpu_pricer.tables.artefact import read_artefact, read_segments, write_artefact
-from tests.markets import small_artefact
+from tests.markets import small_artefact, with_dissimilarity
 
 ARTEFACT = small_artefact(3)
 
@@ -61,7 +61,7 @@ def test_what_is_known_of_categories_is_kept_and_decides_no_price(tmp_path):
 
     found = read_artefact(tmp_path / "demand")
 
-    assert found.categories.equals(known)
+    assert found.categories.equals(known.with_columns(dissimilarity=1.0))
     assert found.fingerprint() == ARTEFACT.fingerprint()
     known.with_columns(sensitivity_from_log=1.5).write_parquet(tmp_path / "demand/categories.parquet")
     with pytest.raises(InputError, match="sensitivity_from_log"):
@@ -136,3 +136,24 @@ def test_every_segment_has_an_id_of_its_own(tmp_path, ids, broken, read):
 
     with pytest.raises(InputError, match=f"Segments breaks {broken}"):
         read(tmp_path / "demand")
+
+
+def test_dissimilarities_decide_prices_and_come_back_by_category(tmp_path):
+    nested = with_dissimilarity(ARTEFACT, {"c1": 0.4, "c0": 1.0, "gone": 0.2})
+    write_artefact(nested, tmp_path / "demand")
+
+    found = read_artefact(tmp_path / "demand")
+
+    assert found.dissimilarity_of(pl.Series(["c0", "c1", "c5"])).tolist() == [1.0, 0.4, 1.0]
+    assert found.fingerprint() == nested.fingerprint() != ARTEFACT.fingerprint()
+    other = with_dissimilarity(ARTEFACT, {"c2": 0.4})
+    assert other.fingerprint() != nested.fingerprint()
+    assert with_dissimilarity(ARTEFACT, {"c1": 1.0}).fingerprint() == ARTEFACT.fingerprint()
+
+
+@pytest.mark.parametrize("wrong", [0.0, 1.5, None])
+def test_dissimilarities_out_of_range_are_refused(tmp_path, wrong):
+    write_artefact(with_dissimilarity(ARTEFACT, {"c1": wrong}), tmp_path / "demand")
+
+    with pytest.raises(InputError, match=r"DemandCategories breaks .*dissimilarity"):
+        read_artefact(tmp_path / "demand")

@@ -85,7 +85,8 @@ class PricingProblem:
     overrides: prices set by hand; bounds: the policy's bounds; moves int64: the places (category * S + segment),
     ascending, that a budget of changes lets move, None without a budget; draws: posterior draws of the sensitivities,
     over which the expectation of profit is taken, None to use the demand's own sensitivities; includes_vat: whether
-    prices include VAT, so that profit and revenue are after it; unpriced: product_id and reason of the products that
+    prices include VAT, so that profit and revenue are after it; dissimilarity float64 [G]: of every category, see
+    kernels/nesting.py; unpriced: product_id and reason of the products that
     are not priced.
     """
 
@@ -98,6 +99,7 @@ class PricingProblem:
     moves: np.ndarray | None
     draws: Draws | None
     has_outside_option: bool
+    dissimilarity: np.ndarray
     includes_vat: bool
     unpriced: pl.DataFrame
 
@@ -124,6 +126,7 @@ class PricingProblem:
             self.products.reference_price[products],
             self.products.is_on_shelf[products],
             self.has_outside_option,
+            self.dissimilarity[first:last],
         )
 
     def pricing_inputs(self, first: int, last: int) -> PricingInputs:
@@ -180,6 +183,8 @@ def problem_of(artefact: DemandArtefact, matched: Matched, policy: Policy, uncer
     gap = None
     if policy.bounds.min_change is not None:
         limits, gap = without_small_moves(limits, policy.ladders, ladder, policy.bounds.min_change)
+    category_id = products["category_id"].rle().struct.field("value")
+    dissimilarity = artefact.dissimilarity_of(category_id)
     return PricingProblem(
         demand=demand,
         products=_problem_products(products, limits.today, policy),
@@ -197,8 +202,9 @@ def problem_of(artefact: DemandArtefact, matched: Matched, policy: Policy, uncer
         overrides=overrides,
         bounds=policy.bounds,
         moves=None,
-        draws=None if uncertainty == POINT else _draws(artefact, products["category_id"], policy),
+        draws=None if uncertainty == POINT else _draws(artefact, category_id, dissimilarity, policy),
         has_outside_option=artefact.info.outside_option,
+        dissimilarity=dissimilarity,
         includes_vat=VAT_RATE in products.columns,
         unpriced=matched.unpriced,
     )
@@ -220,8 +226,14 @@ def _problem_products(products: pl.DataFrame, today: np.ndarray, policy: Policy)
     )
 
 
-def _draws(artefact: DemandArtefact, category_id: pl.Series, policy: Policy) -> Draws:
-    """Return the posterior draws; InputError if the policy has rules whose solvers take a single demand only."""
+def _draws(artefact: DemandArtefact, category_id: pl.Series, dissimilarity: np.ndarray, policy: Policy) -> Draws:
+    """Return the posterior draws for categories [G]; InputError where solvers take a single demand or a logit only."""
+    nested = category_id.filter(pl.Series(artefact.info.outside_option & (dissimilarity < 1)))
+    if len(nested):
+        raise InputError(
+            "uncertainty=posterior needs a dissimilarity of 1 in every category of the demand artefact, found "
+            f"{len(nested)} categories below 1, the first {nested[0]!r}: set uncertainty=point"
+        )
     others = {
         "policy.constraints": bool(policy.active_constraints),
         "policy.bounds.max_segment_ratio": policy.bounds.max_segment_ratio is not None,
@@ -233,7 +245,7 @@ def _draws(artefact: DemandArtefact, category_id: pl.Series, policy: Policy) -> 
                 f"uncertainty=posterior cannot price beside {name}, found it set: "
                 "set it to null (policy=profit has no constraints), or set uncertainty=point"
             )
-    return posterior_draws(artefact, category_id.rle().struct.field("value"))
+    return posterior_draws(artefact, category_id)
 
 
 def _category_start(category_id: pl.Series) -> np.ndarray:

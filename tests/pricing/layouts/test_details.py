@@ -12,7 +12,7 @@ from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
 from gpu_pricer.pricing.tiles.solved_tile import solve_tile
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.price_table import PARTS
-from tests.markets import NO_RULES, USUAL, a_policy, catalog_of, small_artefact
+from tests.markets import NO_RULES, USUAL, a_policy, catalog_of, small_artefact, with_dissimilarity
 from tests.pricing.logit import dense_demand
 from tests.pricing.tile_file import rows_of
 
@@ -44,7 +44,7 @@ def test_parts_add_up_to_the_cent_on_every_row(policy, outside_option):
 
 
 def test_interior_price_needs_no_adjustment_but_the_cent():
-    artefact = small_artefact(42, segments=7)
+    artefact = with_dissimilarity(small_artefact(42, segments=7), {"c1": 0.3, "c2": 0.7})
 
     for policy in (a_policy(NO_RULES, None), a_policy(NO_RULES, None, Objective(1.0, 2.0))):
         table = detailed(artefact, policy).filter(binding="none")

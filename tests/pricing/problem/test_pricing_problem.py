@@ -12,7 +12,15 @@ from gpu_pricer.policy.ladder import Ladder
 from gpu_pricer.policy.objective import Objective
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
 from gpu_pricer.pricing.tiles.solved_tile import solve_tile
-from tests.markets import NO_RULES, a_policy, catalog_of, one_product, small_artefact
+from tests.markets import (
+    NO_RULES,
+    a_policy,
+    catalog_of,
+    one_product,
+    small_artefact,
+    with_dissimilarity,
+    with_posterior,
+)
 from tests.pricing.tile_file import rows_of
 
 # Float32 prices may differ from the float64 optimum where two rungs earn the same to about this much.
@@ -288,3 +296,40 @@ def test_without_outside_option_shares_of_a_category_add_up_to_one():
         (pl.col("expected_units") / pl.col("units_per_choice")).sum()
     )
     assert shares["expected_units"].to_numpy() == pytest.approx(1000, rel=1e-4)
+
+
+def test_nested_categories_are_priced_as_well_as_the_best_of_every_combination():
+    artefact = with_dissimilarity(small_artefact(3, segments=3, products=9, categories=3, form="dense"), {"c1": 0.2})
+    catalog = catalog_of(artefact).with_columns(availability=pl.lit(0.8))
+    problem = pricing_problem(artefact, catalog, a_policy(ladder=Ladder([0.09, 0.59], None)))
+
+    table = rows_of(solve_tile(problem, 1, 2, "cpu"))
+
+    known = artefact.products.with_row_index("row").filter(category_id="c1").join(catalog, on="product_id")
+    known, rungs = known.sort("product_id"), np.arange(1, 2000)
+    rungs = rungs[np.isin(rungs % 100, (9, 59))] / 100
+    low = np.maximum.reduce([0.7 * known["price"], known["cost"] / 0.95, known["min_price"]])
+    high = np.minimum(1.15 * known["price"], known["max_price"])
+    legal = [rungs[(rungs >= lo - 1e-9) & (rungs <= hi + 1e-9)] for lo, hi in zip(low, high, strict=True)]
+    every = np.array(list(itertools.product(*legal)))
+    assert min(map(len, legal)) > 0
+    for s, segment in enumerate(artefact.segments["segment_id"]):
+        row, appeal, sensitivity = known["row"].to_numpy(), *utilities(artefact)
+
+        def profit(price, s=s, row=row, appeal=appeal, sensitivity=sensitivity):
+            """Return the nested logit's profit at prices [..., n]."""
+            relative = price / known["reference_price"].to_numpy() - 1
+            weight = 0.8 * np.exp(appeal[s, row] - sensitivity[s, row] * relative)
+            total = weight.sum(-1)
+            earned = (weight * known["units_per_choice"].to_numpy() * (price - known["cost"].to_numpy())).sum(-1)
+            return earned / total / (1 + total**-0.2)
+
+        found = table.filter(segment_id=segment).sort("product_id")
+        assert profit(found["price"].cast(pl.Float64).to_numpy()) >= profit(every).max() * (1 - SINGLE_PRECISION)
+
+
+def test_posterior_draws_of_nested_categories_are_refused():
+    artefact = with_posterior(with_dissimilarity(small_artefact(3), {"c1": 0.2}), 0.1)
+
+    with pytest.raises(InputError, match=r"needs a dissimilarity of 1 .* found 1 categories below 1, the first 'c1'"):
+        pricing_problem(artefact, catalog_of(artefact), a_policy(), "posterior")

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from gpu_pricer.policy.ladder import Ladder
-from tests.markets import NO_RULES, USUAL, a_policy, catalog_of, small_artefact
+from tests.markets import NO_RULES, USUAL, a_policy, catalog_of, small_artefact, with_dissimilarity
 from tests.pricing.logit import category_value, dense_demand
 from tests.pricing.test_guardrails import _prices, priced, with_families
 
@@ -45,10 +45,10 @@ def test_ratio_is_kept_by_every_product(ratio, ladder):
     assert "max_segment_ratio" in kept["binding"].to_list()
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(("seed", "dissimilarity"), [*((seed, 1.0) for seed in range(5)), (0, 0.2), (1, 0.6)])
 @pytest.mark.parametrize("ratio", [1.0, 1.2])
-def test_levels_are_nearly_as_good_as_the_best_of_every_combination(seed, ratio):
-    artefact = spread(seed, products=4, categories=2)
+def test_levels_are_nearly_as_good_as_the_best_of_every_combination(seed, dissimilarity, ratio):
+    artefact = with_dissimilarity(spread(seed, products=4, categories=2), {"c0": dissimilarity})
     catalog, ladder = catalog_of(artefact), Ladder([0.15, 0.65], None)
     wide = replace(NO_RULES, max_decrease=0.4, max_increase=0.5, max_segment_ratio=ratio)
 
