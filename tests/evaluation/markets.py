@@ -42,6 +42,7 @@ def small_source(truth: Path | str = "unused", seed: int = 0) -> Synthetic:
         ),
         tastes=Tastes(
             buying_rate=[0.1, 0.3],
+            dissimilarity=[1.0, 1.0],
             sensitivity=3.0,
             sensitivity_spread=0.4,
             taste_spread=0.4,

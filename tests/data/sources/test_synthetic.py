@@ -143,17 +143,49 @@ def test_quantities_leave_everything_but_the_units_as_it_was():
     np.testing.assert_allclose(more, expected, rtol=1e-4)
 
 
-def test_categories_are_bought_at_about_their_buying_rate():
-    source = small_source()
+def calm_source(dissimilarity):
+    """The small source without noise, whose categories are bought by a fifth of the visits, once in each."""
+    source, ends = small_source(), [dissimilarity, dissimilarity]
     calm = replace(source.tastes, shock=0.0, season=0.0, display=0.0, mailer=0.0, buying_rate=[0.2, 0.2])
     steady = Manager(0.0, [0.1, 0.2], 0.0, 0.0, [0.0, 0.0], 0.0, 0.0, 1.0)
-    full = replace(source.assortment, part_time=0.0, gap_rate=0.0)
-    drawn = replace(source, tastes=calm, manager=steady, assortment=full).draw()
+    full, once = replace(source.assortment, part_time=0.0, gap_rate=0.0), replace(source.baskets, second_choice=0.0)
+    return replace(source, tastes=replace(calm, dissimilarity=ends), manager=steady, assortment=full, baskets=once)
 
-    weight = np.exp(utility(drawn.market, calm, drawn.history, 0))
-    total = np.add.reduceat(weight, drawn.market.category_start[:-1], axis=1)
+
+@pytest.mark.parametrize("dissimilarity", [1.0, 0.3, 0.05])
+def test_categories_are_bought_at_about_their_buying_rate(dissimilarity):
+    source = calm_source(dissimilarity)
+    drawn = source.draw()
+
+    weight = np.exp(utility(drawn.market, source.tastes, drawn.history, 0))
+    total = np.add.reduceat(weight, drawn.market.category_start[:-1], axis=1) ** dissimilarity
 
     np.testing.assert_allclose((total / (1 + total)).mean(axis=0), 0.2, atol=0.002)
+    lines = np.bincount(drawn.market.category[drawn.sales.product])
+    visits = drawn.market.visit_rate.sum() * len(drawn.history.price)
+    assert (np.abs(lines / visits - 0.2) < 5 * np.sqrt(0.2 * 0.8 / visits)).all()
+
+
+def test_the_truth_has_the_dissimilarities_of_the_market():
+    source = small_source()
+
+    nested = replace(source, tastes=replace(source.tastes, dissimilarity=[0.2, 0.6])).draw()
+
+    ids = nested.truth.products["category_id"].unique().sort()
+    assert nested.truth.dissimilarity_of(ids).tolist() == nested.market.dissimilarity.tolist()
+    assert nested.market.dissimilarity.min() >= 0.2
+    assert nested.market.dissimilarity.max() <= 0.6
+    assert source.draw().truth.categories is None
+
+
+def test_dissimilarities_leave_all_other_draws_of_the_market_as_they_were():
+    source = small_source()
+
+    plain = source.draw().market
+    nested = replace(source, tastes=replace(source.tastes, dissimilarity=[0.2, 0.6])).draw().market
+
+    for name in ("user_type", "traits", "cost", "base_price", "sensitivity", "season_peak"):
+        np.testing.assert_array_equal(getattr(plain, name), getattr(nested, name))
 
 
 @pytest.mark.parametrize(("strength", "least", "most"), [(0.0, -0.06, 0.06), (0.3, 0.3, 1.0)])

@@ -225,7 +225,10 @@ def test_gains_are_rates_of_plain_profits():
     assert found == pytest.approx({"profit_over_today": 0.12, "regret": 4 / 116, "share_of_attainable_gain": 0.5})
 
 
-def test_elasticity_is_the_slope_of_log_demand(bench):
+@pytest.mark.parametrize("dissimilarity", [1.0, 0.3])
+def test_elasticity_is_the_slope_of_log_demand(bench, dissimilarity):
+    shelf = replace(bench.market.shelf, dissimilarity=np.full(bench.market.shelf.category_count, dissimilarity))
+    bench = replace(bench, market=replace(bench.market, shelf=shelf))
     p = int(np.flatnonzero(bench.market.shelf.on_shelf)[0])
     price = bench.today[:, 0]
 
@@ -366,3 +369,18 @@ def with_families(catalog):
     name = pl.concat_str(pl.col("category_id"), pl.lit(" "), (rank // 2).cast(pl.String))
     rules = replace(a_policy(ladder=Ladder(endings=ENDINGS, prices=None)).bounds, family_column="family_id")
     return a_policy(rules, Ladder(endings=ENDINGS, prices=None)), catalog.with_columns(family_id=name)
+
+
+def test_the_oracle_of_a_nested_market_earns_more_than_any_prices_nearby():
+    source = small_source()
+    nested = replace(source, tastes=replace(source.tastes, dissimilarity=[0.2, 0.6])).draw()
+    catalog = nested.tables["products"].select("product_id", "category_id", "price", "cost", "availability")
+    bench = benchmark(nested.truth, catalog, policy(ENDINGS))
+    profit, rng = bench.market.profit(bench.oracle), np.random.default_rng(0)
+
+    for _ in range(50):
+        moved = bench.rungs.nearest(bench.oracle[:, 0]) + (rng.random(len(bench.oracle)) < 0.2) * rng.choice([-1, 1])
+        price = np.where(rng.random(bench.oracle.shape) < 0.5, bench.rungs.at(moved)[:, None], bench.oracle)
+        assert bench.market.profit(price) <= profit * (1 + 1e-9)
+    assert profit > bench.market.profit(bench.uniform) > bench.market.profit(bench.today)
+    assert (bench.market.shelf.dissimilarity < 1).all()

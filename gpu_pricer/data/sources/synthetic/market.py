@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gpu_pricer.checks import require_integer, require_number, require_range
+from kernels import LEAST_DISSIMILARITY
 
 LEAST_PER_CATEGORY = 2
 
@@ -58,6 +59,8 @@ class Tastes:
     """The users' tastes and price sensitivities, and what else moves demand.
 
     buying_rate: range of the shares of visits that buy from a category at its base prices.
+    dissimilarity: range of the categories' gamma (see kernels/nesting.py): how far prices move buyers into and out of a
+    category, beside between its products; 1 is the logit.
     sensitivity: median price sensitivity b. sensitivity_spread: standard deviation of log b between types.
     taste_spread: standard deviation of a type's taste for one attribute. season: amplitude of the seasonal wave.
     display, mailer: what each adds to the appeal. shock: standard deviation of demand shocks, which no log shows.
@@ -65,6 +68,7 @@ class Tastes:
     """
 
     buying_rate: Sequence[float]
+    dissimilarity: Sequence[float]
     sensitivity: float
     sensitivity_spread: float
     taste_spread: float
@@ -76,6 +80,7 @@ class Tastes:
 
     def __post_init__(self) -> None:
         require_range("buying_rate", self.buying_rate, 0.001, 0.9)
+        require_range("dissimilarity", self.dissimilarity, LEAST_DISSIMILARITY, 1.0)
         require_number("sensitivity", self.sensitivity, least=0.1, most=20.0)
         for name in ("sensitivity_spread", "taste_spread", "season", "display", "mailer", "shock"):
             require_number(name, getattr(self, name), least=0.0, most=5.0)
@@ -90,7 +95,7 @@ class SyntheticMarket:
     product's category. category_start [G + 1]: the index of each category's first product, and P.
     traits [P, 3]: tier (-1, 0, 1), quality and size. cost, base_price [P]: in currency. appeal, sensitivity [T, P]: at
     the base price. sensitivity_rank [T]: the type's log sensitivity, standardised. season_peak [G]: the time of the
-    seasonal peak as a share of the year.
+    seasonal peak as a share of the year. dissimilarity [G]: gamma, see kernels/nesting.py.
     """
 
     user_type: np.ndarray
@@ -104,6 +109,7 @@ class SyntheticMarket:
     sensitivity: np.ndarray
     sensitivity_rank: np.ndarray
     season_peak: np.ndarray
+    dissimilarity: np.ndarray
 
 
 def draw_market(people: People, assortment: Assortment, tastes: Tastes, rng: np.random.Generator) -> SyntheticMarket:
@@ -112,6 +118,7 @@ def draw_market(people: People, assortment: Assortment, tastes: Tastes, rng: np.
     start = np.searchsorted(category, np.arange(assortment.categories + 1))
     traits = _draw_traits(assortment.products, rng)
     cost, base_price = _draw_prices(assortment, category, traits, rng)
+    dissimilarity = draw_between(tastes.dissimilarity, assortment.categories, rng.spawn(1)[0])
     rank = rng.permutation(_normal_scores(people.types))
     lowest, highest = people.visit_rate
     user_type = rng.permutation(np.arange(people.users) % people.types)
@@ -124,10 +131,11 @@ def draw_market(people: People, assortment: Assortment, tastes: Tastes, rng: np.
         traits=traits,
         cost=cost,
         base_price=base_price,
-        appeal=_draw_appeal(tastes, rank, category, start, traits, rng),
+        appeal=_draw_appeal(tastes, rank, start, traits, dissimilarity, rng),
         sensitivity=_draw_sensitivity(tastes, rank, category, traits, rng),
         sensitivity_rank=rank,
         season_peak=rng.uniform(0.0, 1.0, assortment.categories),
+        dissimilarity=dissimilarity,
     )
 
 
@@ -166,29 +174,29 @@ def _draw_prices(
 def _draw_appeal(
     tastes: Tastes,
     rank: np.ndarray,
-    category: np.ndarray,
     start: np.ndarray,
     traits: np.ndarray,
+    dissimilarity: np.ndarray,
     rng: np.random.Generator,
 ) -> np.ndarray:
     """Return the appeal [T, P] at the base price, shifted so that each category is bought at its buying rate."""
-    types, products = len(rank), len(category)
+    types, products, category = len(rank), len(traits), np.repeat(np.arange(len(start) - 1), np.diff(start))
     common = 0.4 * traits[:, 1] + rng.normal(0.0, 0.5, products)
     taste = tastes.taste_spread * rng.standard_normal((types, traits.shape[1]))
     taste[:, 0] -= 0.6 * tastes.taste_spread * rank
     habit = tastes.taste_spread * rng.standard_normal((types, len(start) - 1))
     appeal = common + taste @ traits.T + habit[:, category]
     rate = draw_between(tastes.buying_rate, len(start) - 1, rng)
-    return appeal + _level_for(rate, appeal, start)[category]
+    return appeal + _level_for(rate, appeal, start, dissimilarity)[category]
 
 
-def _level_for(rate: np.ndarray, appeal: np.ndarray, start: np.ndarray) -> np.ndarray:
+def _level_for(rate: np.ndarray, appeal: np.ndarray, start: np.ndarray, dissimilarity: np.ndarray) -> np.ndarray:
     """Return the shift [G] of all appeals at which types buy at the given rate [G] on average, by bisection."""
     inclusive = np.add.reduceat(np.exp(appeal), start[:-1], axis=1)
-    low, high = np.full(len(rate), -40.0), np.full(len(rate), 40.0)
+    low, high = -40.0 / dissimilarity, 40.0 / dissimilarity
     for _ in range(60):
         middle = (low + high) / 2
-        attraction = inclusive * np.exp(middle)
+        attraction = (inclusive * np.exp(middle)) ** dissimilarity
         too_high = (attraction / (1.0 + attraction)).mean(axis=0) > rate
         low, high = np.where(too_high, low, middle), np.where(too_high, middle, high)
     return (low + high) / 2

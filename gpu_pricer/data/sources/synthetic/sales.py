@@ -1,4 +1,4 @@
-"""The log of purchases: every visit chooses once per category from the true multinomial logit."""
+"""The log of purchases: every visit chooses once per category from the true (nested) multinomial logit."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -108,7 +108,8 @@ def _draw_week(
     start = market.category_start
     weight = np.exp(utilities)
     total = np.add.reduceat(weight, start[:-1], axis=1)
-    share = weight / (1.0 + total)[:, market.category]
+    nothing = np.where(total > 0, total, 1.0) ** (1.0 - market.dissimilarity)
+    share = weight / (nothing + total)[:, market.category]
     before = np.cumsum(share, axis=1)
     before = before - np.repeat((before - share)[:, start[:-1]], np.diff(start), axis=1)
 
@@ -116,7 +117,7 @@ def _draw_week(
     day = rng.integers(0, DAYS, len(visitor))
     occasion = market.user_type[visitor][:, None] * (len(start) - 1) + np.arange(len(start) - 1)
     draw = rng.random(occasion.shape)
-    bought = (total / (1.0 + total)).ravel()[occasion]
+    bought = (total / (nothing + total)).ravel()[occasion]
     is_bought = draw < bought
     again = is_bought & (rng.random(occasion.shape) < second_choice)
     second = rng.random(occasion.shape) * bought

@@ -31,6 +31,7 @@ def true_demand(
     reference = _reference_price(history)
     ratio = reference / market.base_price
     quantity_sensitivity = ratio * sales.units_per_choice(market.category, ratio - 1)[1]
+    nested = market.dissimilarity < 1
     return DemandArtefact(
         info=DemandInfo(
             format_version=FORMAT_VERSION,
@@ -51,6 +52,7 @@ def true_demand(
         },
         segments=_segments(market),
         products=_products(market, history, sales, ids, reference),
+        categories=_categories(market) if nested.any() else None,
         user_segments=pl.DataFrame(
             {
                 "user_id": user_ids(market),
@@ -90,6 +92,15 @@ def _products(
             "units_per_choice": units,
             "quantity_sensitivity": base_ratio * fall,
         }
+    )
+
+
+def _categories(market: SyntheticMarket) -> pl.DataFrame:
+    """Return the artefact's table of the categories, whose appeal holds the season already."""
+    ids = pl.Series(category_ids(market)).unique(maintain_order=True)
+    known = {"season": 0.0, "season_low": 0.0, "season_high": 0.0, "sensitivity_from_log": 1.0}
+    return pl.DataFrame({"category_id": ids, "dissimilarity": market.dissimilarity}).with_columns(
+        **{name: pl.lit(value) for name, value in known.items()}
     )
 
 
