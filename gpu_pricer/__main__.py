@@ -1,6 +1,9 @@
 """The command `gpu-pricer`, also by `python -m gpu_pricer`."""
 
+import os
+import signal
 import sys
+from types import FrameType
 
 
 def run() -> None:
@@ -9,9 +12,17 @@ def run() -> None:
         from gpu_pricer.command_line.completion import main  # without what jobs import: somebody waits for it
 
         sys.exit(main(sys.argv[2:]))
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _end)
     from gpu_pricer.command_line import cli
 
     cli.run()
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    """End the process at once with one line: until all is imported, a KeyboardInterrupt could be raised anywhere."""
+    os.write(sys.stderr.fileno(), f"gpu-pricer: ended by {signal.Signals(number).name} before it began\n".encode())
+    os._exit(128 + number)
 
 
 if __name__ == "__main__":

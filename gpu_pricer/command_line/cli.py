@@ -50,7 +50,9 @@ EVERY = "..."
 
 def run() -> None:
     """Run the job that the command line names, and end the process with its exit status."""
-    sys.exit(main(sys.argv[1:]))
+    status = main(sys.argv[1:])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the job has ended, and its status stands
+    sys.exit(status)
 
 
 def main(arguments: list[str]) -> int:

@@ -30,10 +30,13 @@ def is_helper() -> bool:
 def interruptible() -> Iterator[None]:
     """Make the signals raise Interrupted in the block, except those that are ignored, as by nohup.
 
+    SIGINT raises KeyboardInterrupt, whatever it did before.
     Only the main thread can set handlers; in another thread nothing changes.
     """
     before = {number: signal.getsignal(number) for number in (*SIGNALS, signal.SIGINT)}
     _handle([number for number in SIGNALS if before[number] is signal.SIG_DFL], _interrupt)
+    if callable(before[signal.SIGINT]):
+        _handle([signal.SIGINT], signal.default_int_handler)
     try:
         yield
     finally:

@@ -104,6 +104,17 @@ def test_signal_ends_the_job_with_its_status_and_leaves_no_half_output(priced, j
     finished(priced, *COMMANDS[job])
 
 
+def test_interruption_while_the_program_is_imported_is_one_line(tmp_path):
+    marker = tmp_path / "halted"
+    waits = f"import pathlib, threading\npathlib.Path({str(marker)!r}).touch()\nthreading.Event().wait({PATIENCE})\n"
+    (tmp_path / "hydra.py").write_text(waits)  # found before the library, which is among the first imports
+
+    process = start(tmp_path, "gpu_pricer", "score", PYTHONPATH=f"{tmp_path}:{ROOT}")
+    status, said = ended_by(signal.SIGINT, process, marker)
+
+    assert (status, said) == (130, ["gpu-pricer: ended by SIGINT before it began"])
+
+
 def half_written(folder):
     """Files and folders that a job has begun, and versions of the price table without their record."""
     begun = [path for path in folder.rglob("*") if path.suffix in (".part", ".new", ".old")]
