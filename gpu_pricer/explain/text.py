@@ -3,10 +3,11 @@
 from typing import Any
 
 from gpu_pricer.explain.derivation import Explanation, PriceOutcome
-from gpu_pricer.explain.limit_effects import LimitEffect
+from gpu_pricer.explain.limit_effects import AddedCosts, LimitEffect
 from gpu_pricer.tables.price_table import PER_VISITS, VAT_PART
 
 BAR = 24  # characters of the longest bar
+DIGITS = 4  # of currency, in the sum of an effective cost
 
 MEANINGS = {
     "unit_cost": "what a unit costs",
@@ -38,12 +39,12 @@ def explanation_lines(title: str, found: Explanation, binding: str, currency: st
 
 
 def limit_lines(
-    effects: list[LimitEffect], stock_price: float, certificate: dict[str, Any], parts: dict[str, float], currency: str
+    effects: list[LimitEffect], added: AddedCosts, certificate: dict[str, Any], parts: dict[str, float], currency: str
 ) -> list[str]:
-    """Return what each limit on the assortment that counts a price asks for, reaches and adds to a unit's value.
+    """Return what each limit on the assortment that counts a price asks for, reaches and adds to what a unit costs.
 
-    effects: see limit_effects; stock_price: the shadow price of the product's stock, in currency per unit; certificate:
-    the content of certificate.json; parts: of the price.
+    effects: see limit_effects; added: what makes of the cost the effective one; certificate: the content of
+    certificate.json; parts: of the price.
     """
     lines = [f"What the limits on the assortment make of it (all of them together: {certificate['status']})"]
     for effect in effects:
@@ -51,15 +52,33 @@ def limit_lines(
         limit = f"{entry['kind'].replace('_', ' ')} {entry['required']:,.4g}, reached {entry['achieved']:,.4g}"
         lines.append(f"  {effect.name} asks for {entry['measure']} {limit}:")
         lines.append(f"    {_priced_limit(effect, entry, currency)}; here {effect.per_unit:+,.4f} a unit")
-    if stock_price:
-        lines.append(f"  its stock is scarce: a unit of it is worth {stock_price:,.4f} {currency}")
+    if added.stock_price:
+        lines.append(f"  its stock is scarce: a unit of it is worth {added.stock_price:,.4f} {currency}")
     if len(lines) == 1:
         return [*lines, "  none of those that count this price binds: they add nothing"]
-    cost, shadow = parts["unit_cost"], parts["shadow_price"]
+    return [*lines, *_effective_cost(added, parts, currency)]
+
+
+def _effective_cost(added: AddedCosts, parts: dict[str, float], currency: str) -> list[str]:
+    """Return the sum that makes of a unit's cost the effective one; what is printed adds up to the last digit."""
+    before, after = parts["unit_cost"], parts["unit_cost"] + parts["shadow_price"]
+    named = {"the policy's weight of revenue": added.objective, **added.limits, "its scarce stock": added.stock}
+    shown = _adding_up({"the cost of a unit": added.cost, **named})
     return [
-        *lines,
-        f"  so a unit counts as if it cost {cost + shadow:,.2f} instead of {cost:,.2f}, here and in the category above",
+        f"  so a unit counts as if it cost {after:,.2f} instead of {before:,.2f}, here and in the category above:",
+        *(f"    {amount:>+12,.4f}  {name}" for name, amount in shown.items() if amount),
+        f"    {sum(shown.values()):>12,.4f}  = {after:,.2f}, unit cost and shadow price, in whole cents",
+        "  each limit takes what it counts for a unit sold at its cost, divided by what one "
+        f"{currency} of its price counts: {added.weight:,.4f}",
     ]
+
+
+def _adding_up(amounts: dict[str, float]) -> dict[str, float]:
+    """Return the amounts rounded to DIGITS, the largest changed by a digit so that they add up to their rounded sum."""
+    shown = {name: round(amount, DIGITS) for name, amount in amounts.items()}
+    largest = max(shown, key=lambda name: abs(shown[name]))
+    shown[largest] = round(shown[largest] + round(sum(amounts.values()), DIGITS) - sum(shown.values()), DIGITS)
+    return shown
 
 
 def change_lines(

@@ -13,7 +13,7 @@ from gpu_pricer.constraints.certificate import CERTIFICATE
 from gpu_pricer.constraints.lagrangian_record import RecordedLagrangian, read_lagrangian
 from gpu_pricer.errors import InputError
 from gpu_pricer.explain.derivation import Explanation, category_at, explain_price
-from gpu_pricer.explain.limit_effects import limit_effects
+from gpu_pricer.explain.limit_effects import added_costs, limit_effects
 from gpu_pricer.explain.text import change_lines, explanation_lines, limit_lines
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.policy.rule_columns import with_rule_columns
@@ -161,8 +161,8 @@ def _limits(
     weights, constraints = lagrangian
     effects = limit_effects(weights, constraints, origin.problem, cell, found.now.price)
     certificate = json.loads((folder / RECORD / CERTIFICATE).read_text())
-    stock_price = float(weights.stock_price[cell.product])
-    return limit_lines(effects, stock_price, certificate, found.parts, origin.artefact.info.currency)
+    added = added_costs(weights, [*constraints], origin.problem, cell)
+    return limit_lines(effects, added, certificate, found.parts, origin.artefact.info.currency)
 
 
 def _category_prices(folder: Path, problem: PricingProblem, cell: CellPosition) -> np.ndarray:

@@ -13,7 +13,7 @@ from gpu_pricer.constraints.lagrangian_record import (
     write_lagrangian,
 )
 from gpu_pricer.constraints.linear_constraints import objective_weights
-from gpu_pricer.explain.limit_effects import limit_effects
+from gpu_pricer.explain.limit_effects import added_costs, limit_effects
 from gpu_pricer.policy.constraint import Constraint
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
 from gpu_pricer.pricing.tiles.lagrangian import price_under_lagrangian
@@ -103,6 +103,11 @@ def test_an_explained_limit_on_revenue_pays_for_what_is_left_of_a_price_after_va
 
     kept = 9.99 * problem.products.net_share[product]
     assert effect.per_unit == pytest.approx(effect.multiplier * kept, rel=1e-12)
+    added = added_costs(found.lagrangian, [*limits], problem, (product, 0))
+    _, effective = found.lagrangian.product_weights(problem, 0, slice(product, product + 1))
+    after_vat = effective[0] / 100 * problem.products.net_share[product]
+    assert added.cost + added.limits["revenue"] == pytest.approx(after_vat, rel=1e-9)
+    assert (added.objective, added.stock) == pytest.approx((0, 0), abs=1e-12)
 
 
 def test_multipliers_that_were_recorded_before_prices_could_include_vat_are_read(tmp_path):

@@ -11,6 +11,7 @@ from hydra.utils import instantiate
 
 from gpu_pricer.constraints import MarketData
 from gpu_pricer.constraints.lagrangian_record import ITERATES, LAGRANGIAN, read_lagrangian
+from gpu_pricer.explain.limit_effects import added_costs
 from gpu_pricer.jobs import score
 from gpu_pricer.jobs.explain import CellPosition, PricedFrom, derive
 from gpu_pricer.policy import with_rule_columns
@@ -140,6 +141,38 @@ def test_words_say_what_each_limit_makes_a_unit_worth(gpu_pricer, limited):
             assert here == pytest.approx(multiplier[name] * per_multiplier, abs=6e-5)
     assert sum(words in ended.out for words, _ in pays.values()) > 1, ended.out
     assert "keep[drinks]" not in ended.out, "a limit that does not count the price has no say in it"
+
+
+def test_what_the_limits_add_sums_to_the_cost_that_the_price_was_made_with(limited):
+    origin, _ = priced_from(limited)
+    weights, names = origin.lagrangian.weights, [*origin.lagrangian.constraints]
+    table = cells_of(limited, "parts", origin.problem)
+    for place in range(table.height):
+        cell = CellPosition(*divmod(place, 2))
+        class_number = int(weights.slices.segment_class[cell.segment])
+        _, effective = weights.product_weights(origin.problem, class_number, slice(cell.product, cell.product + 1))
+
+        found = added_costs(weights, names, origin.problem, cell)
+
+        together = found.cost + found.objective + sum(found.limits.values()) + found.stock
+        assert together == pytest.approx(effective[0] / CENTS, rel=1e-9)
+        assert (found.stock > 0) == (weights.stock_price[cell.product] > 0)
+
+
+@pytest.mark.parametrize("product", ["p0000012", "p0000004"])
+def test_the_printed_sum_of_a_limited_price_adds_up_to_the_digit(gpu_pricer, limited, product):
+    ended = gpu_pricer("explain", product, "s001", "paths.shards=prices/parts")
+
+    lines = ended.out.splitlines()
+    start = next(place for place, line in enumerate(lines) if "so a unit counts as if it cost" in line)
+    end = next(place for place, line in enumerate(lines) if "= " in line and place > start)
+    amounts = [numbers(line)[0] for line in lines[start + 1 : end]]
+    total, cents = numbers(lines[end])
+    assert len(amounts) > 1
+    assert round(sum(amounts), 4) == total
+    parts = [numbers(next(line for line in lines if f"  {p.replace('_', ' ')}:" in line))[0] for p in PARTS]
+    assert cents == pytest.approx(parts[0] + parts[1], abs=1e-9) == pytest.approx(total, abs=0.00501)
+    assert sum(parts) == pytest.approx(numbers(lines[0])[0], abs=1e-9)
 
 
 def test_scarce_stock_is_named(gpu_pricer, limited):
