@@ -14,7 +14,7 @@ from gpu_pricer.checks import require_flag, require_number
 from gpu_pricer.errors import InputError
 from gpu_pricer.gates import Evidence
 from gpu_pricer.process.run_record import run_job
-from gpu_pricer.tables.delta_log import current_run, open_table
+from gpu_pricer.tables.delta_log import current_run, log_entries, open_table
 from gpu_pricer.tables.events import event_files, read_events, updated_catalog
 from gpu_pricer.tables.version.price_version import new_run, read_version
 from gpu_pricer.versions.new_version import completion_from, finished_or_absent
@@ -122,8 +122,7 @@ def _fresh(config: DictConfig, files: list[Path]) -> list[EventFile]:
 
 def taken_events(prices: Path) -> set[str]:
     """Return the marks of the files of events that published versions contain, as Delta's log lists them."""
-    table = open_table(prices)
-    history = [] if table is None else table.history()
+    history = log_entries(open_table(prices), prices)
     return {mark for entry in history for mark in json.loads(entry.get(TAKEN, "[]"))}
 
 

@@ -1,7 +1,10 @@
 """What Delta's log says of the published price table: which run it is now, and which runs it has been."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from deltalake import DeltaTable
@@ -22,15 +25,37 @@ def open_table(prices: Path) -> DeltaTable | None:
     Raise InputError if its log cannot be read.
     """
     place, options = delta_place(prices)
-    try:
+    with _told(place, options is not None):
         return DeltaTable(place, storage_options=options) if DeltaTable.is_deltatable(place, options) else None
+
+
+@contextmanager
+def _told(place: str, is_stored: bool) -> Iterator[None]:
+    """Raise InputError for what delta-rs could not read at the place, in an object store or in a folder.
+
+    delta-rs reads the log piece by piece: a store may answer when the table is opened, and no more after that.
+    """
+    try:
+        yield
     except (OSError, DeltaError) as error:
-        if options is not None and isinstance(error, OSError):
+        if is_stored and isinstance(error, OSError):
             raise InputError(f"{place} must be in an object store that answers, found: {store_error(error)}") from error
         raise InputError(
             f"{place} must hold a whole Delta table or none, found: {first_line(error)}: restore {place}/_delta_log, "
             "or point paths.prices at another folder"
         ) from error
+
+
+def log_entries(table: DeltaTable | None, prices: Path) -> list[dict[str, Any]]:
+    """Return the entries of the log of the table in `prices`, oldest first; none without a table.
+
+    Raise InputError if the log cannot be read.
+    """
+    if table is None:
+        return []
+    place, options = delta_place(prices)
+    with _told(place, options is not None):
+        return sorted(table.history(), key=lambda entry: entry["version"])
 
 
 def delta_place(prices: Path) -> tuple[str, dict[str, str] | None]:
@@ -46,7 +71,9 @@ def run_of(table: DeltaTable | None, prices: Path) -> str | None:
     """
     if table is None:
         return None
-    paths = pl.DataFrame(table.get_add_actions())["path"].to_list()
+    place, options = delta_place(prices)
+    with _told(place, options is not None):
+        paths = pl.DataFrame(table.get_add_actions())["path"].to_list()
     matches = [FILE_OF_A_RUN.fullmatch(path) for path in paths]
     runs = {match["run"] for match in matches if match}
     if None in matches or len(runs) != 1:
@@ -72,17 +99,15 @@ def published_runs(prices: Path) -> dict[str, int]:
 
     Delta's log gives the order, no clock and no name does.
     """
-    table = open_table(prices)
-    entries = [] if table is None else sorted(table.history(), key=lambda entry: entry["version"])
     runs: dict[str, int] = {}
-    for entry in entries:
+    for entry in log_entries(open_table(prices), prices):
         if "run" in entry:
             runs.pop(entry["run"], None)
             runs[entry["run"]] = entry["version"]
     return runs
 
 
-def removed_runs(table: DeltaTable | None) -> set[str]:
+def removed_runs(table: DeltaTable | None, prices: Path) -> set[str]:
     """Return the folders that Delta's log names as removed by somebody, as it does in an object store."""
-    entries = [] if table is None else table.history()
+    entries = log_entries(table, prices)
     return {name for entry in entries for name in str(entry.get("removed", "")).split(",") if name}

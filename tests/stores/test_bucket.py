@@ -119,6 +119,20 @@ def test_store_that_does_not_answer_is_said_in_one_line_and_soon(monkeypatch, ch
     assert time.monotonic() - begun < PATIENCE
 
 
+@pytest.mark.parametrize("endpoint", ["foo", "http://", "http://shop:99999", "ftp://shop", "http://a b"])
+@pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"])
+def test_endpoint_that_is_no_url_is_refused_in_one_line(gpu_pricer, monkeypatch, name, endpoint):
+    monkeypatch.setenv(name, endpoint)
+
+    ended = gpu_pricer("versions", "paths.prices=s3://shop/prices")
+
+    assert ended.status == 2
+    assert ended.said == [
+        f"gpu-pricer versions: {name} must be a URL with http:// or https:// and a host, found '{endpoint}': "
+        "mend it, or unset it"
+    ]
+
+
 @pytest.mark.parametrize(
     "address",
     [

@@ -6,7 +6,10 @@ from deltalake import DeltaTable, write_deltalake
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.pricing.tiling import Tiling
-from gpu_pricer.tables.delta_log import current_run, published_runs
+from gpu_pricer.tables.delta_log import current_run, published_runs, removed_runs
+from gpu_pricer.tables.published.promises import publications
+from gpu_pricer.tables.published.version_log import version_entries
+from gpu_pricer.tables.stores.local_copy import begin_copy
 from gpu_pricer.versions.publication import publish
 from gpu_pricer.versions.scored_version import version_folder
 from tests.tables.published.test_publishing import USUAL, published_rows, rows_of, scored
@@ -28,6 +31,34 @@ def test_foreign_table_is_neither_replaced_nor_scored_beside(tmp_path):
 
     assert pl.read_delta(str(tmp_path / "prices")).to_dict(as_series=False) == {"customer": [1]}
     assert version_folder(tmp_path / "prices", tmp_path / "what-if", ONE) == tmp_path / "what-if"
+
+
+STOPPED = OSError("Generic S3 error: Error performing GET http://shop/prices/_delta_log in 60.1s - operation timed out")
+
+
+@pytest.mark.parametrize(
+    ("asked", "read"),
+    [
+        ("history", published_runs),
+        ("history", version_entries),
+        ("history", publications),
+        ("history", lambda prices: removed_runs(DeltaTable(str(prices)), prices)),
+        ("get_add_actions", current_run),
+    ],
+)
+def test_a_store_that_stops_answering_is_named_with_what_to_do(tmp_path, monkeypatch, asked, read):
+    publish(tmp_path, scored(tmp_path, "first"), USUAL)
+    table = DeltaTable(str(tmp_path))
+    monkeypatch.setattr("gpu_pricer.tables.delta_log.open_table", lambda prices: table)
+    begin_copy(tmp_path, "s3://shop/prices")
+    monkeypatch.setattr(DeltaTable, asked, lambda self: (_ for _ in ()).throw(STOPPED))
+    for name in ("tables.published.version_log", "tables.published.promises"):
+        monkeypatch.setattr(f"gpu_pricer.{name}.open_table", lambda prices: table)
+
+    with pytest.raises(
+        InputError, match=r"^s3://shop/prices must be in an object store that answers, found: .*: check"
+    ):
+        read(tmp_path)
 
 
 def test_rows_that_another_program_appended_are_not_replaced_in_silence(tmp_path):

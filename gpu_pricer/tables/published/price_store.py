@@ -107,7 +107,7 @@ class BucketStore:
         so that no other version can mix with it. Raise InputError if the name is another version's, or was removed.
         """
         run = folder.name
-        if run in removed_runs(table):
+        if run in removed_runs(table, self.prices):
             raise InputError(
                 f"{run} must still be in {self.bucket.address}, found that its files were removed: score again"
             )

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.tables.delta_log import open_table, run_of
+from gpu_pricer.tables.delta_log import log_entries, open_table, run_of
 from gpu_pricer.tables.published.price_copy import bring_version
 from gpu_pricer.tables.stores.local_copy import shown
 from gpu_pricer.tables.version.price_version import RUN_RECORD, read_version
@@ -38,8 +38,7 @@ def version_entries(prices: Path) -> list[VersionEntry]:
     """Return the publications of the price table, oldest first, then the finished versions that were not published."""
     table = open_table(prices)
     run_of(table, prices)
-    history = [] if table is None else sorted(table.history(), key=lambda entry: entry["version"])
-    commits = [entry for entry in history if "run" in entry]
+    commits = [entry for entry in log_entries(table, prices) if "run" in entry]
     entries = [_published(prices, commit, is_last=commit is commits[-1]) for commit in commits]
     published = {entry.run for entry in entries}
     folders = sorted(path.parents[1] for path in prices.glob(f"*/{RUN_RECORD}"))

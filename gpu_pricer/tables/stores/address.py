@@ -7,10 +7,13 @@ credentials from the environment. Nothing of that is configured here.
 import os
 import re
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from gpu_pricer.errors import InputError
 
 ADDRESS = re.compile(r"(?P<kind>s3|gs|az)://(?P<bucket>[A-Za-z0-9][A-Za-z0-9._-]*)(/(?P<prefix>[^?#\s]*))?")
+ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT", "GOOGLE_BASE_URL")
+"""Variables that name the server of a store."""
 SCHEMES = "s3://, gs:// or az://"
 RETRIES = 3
 CONNECT_SECONDS, REQUEST_SECONDS, RETRY_SECONDS = 5, 60, 20
@@ -54,6 +57,25 @@ def parse_address(text: str) -> Address:
     return Address(match["kind"], match["bucket"], prefix)
 
 
+def require_endpoints() -> None:
+    """Raise InputError for an endpoint in the environment that is no URL, with which the stores' library panics."""
+    for name, value in ((name, os.environ.get(name)) for name in ENDPOINTS):
+        if value and not _is_url(value):
+            raise InputError(
+                f"{name} must be a URL with http:// or https:// and a host, found {without_credentials(value)!r}: "
+                "mend it, or unset it"
+            )
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        has_port = parts.port != 0
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and has_port and not re.search(r"\s", text)
+
+
 def is_plain_http() -> bool:
     """Return whether the environment names an S3 endpoint without TLS, as of a server in one's own network."""
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
@@ -64,8 +86,9 @@ def delta_options(text: str) -> dict[str, str]:
     """Return what delta-rs needs to commit safely at an address: a log entry is written only if it is not there yet.
 
     S3 has such conditional writes since 2024, Google's and Azure's stores always had. Raise InputError where the
-    environment asks for commits without that.
+    environment asks for commits without that, or names an endpoint that is no URL.
     """
+    require_endpoints()
     if os.environ.get(UNSAFE, "").strip().lower() not in ("", "0", "false"):
         raise InputError(
             f"{UNSAFE} must not be set, found {os.environ[UNSAFE]}: one of two publishers would overwrite "

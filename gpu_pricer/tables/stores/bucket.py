@@ -28,6 +28,7 @@ from gpu_pricer.tables.stores.address import (
     Address,
     is_plain_http,
     parse_address,
+    require_endpoints,
 )
 
 if TYPE_CHECKING:
@@ -144,6 +145,7 @@ class Bucket:
 
 def _opened(place: Address) -> "ObjectStore":
     """Return the store; S3 is told the SHA-256 of what it gets, and refuses other bytes."""
+    require_endpoints()
     client: ClientConfig = {
         "connect_timeout": timedelta(seconds=CONNECT_SECONDS),
         "timeout": timedelta(seconds=REQUEST_SECONDS),
