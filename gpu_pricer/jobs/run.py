@@ -19,6 +19,7 @@ from gpu_pricer.jobs.train_settings import require_flags
 from gpu_pricer.process.ending import is_helper
 from gpu_pricer.process.run_record import run_job
 from gpu_pricer.tables.artefact import read_artefact
+from gpu_pricer.tables.files.disk_errors import require_writable
 from gpu_pricer.tables.published.publishing import current_run
 from gpu_pricer.tables.version.price_version import read_version
 from gpu_pricer.terminal.scoreboard import scoreboard, wide_console
@@ -44,6 +45,14 @@ SETTINGS = {
     "publish": ("publish", "fairness", "report"),
 }
 """The parts of the configuration that each step makes objects of, beside what `prepare` checks first."""
+OUTPUTS = {
+    "prepare": ("paths.data",),
+    "train": ("paths.demand",),
+    "score": ("paths.shards", "paths.prices"),
+    "evaluate": (),
+    "publish": ("paths.prices",),
+}
+"""The places that each step writes to, beside paths.work and paths.metrics; null: none."""
 STEPS = {"prepare": prepare, "train": train, "score": score, "evaluate": evaluate, "publish": publish}
 
 
@@ -70,6 +79,7 @@ def main(config: DictConfig) -> dict[str, object]:
     if measure is not None:
         raise InputError(f"frontier={measure} writes no prices to publish: use gpu-pricer score frontier={measure}")
     _check_settings(plan.steps, config)
+    _check_outputs(plan.steps, config)
     if plan.is_repeated:
         return {"runs": _repeat(plan, config)}
     seconds = _take(["train"] if is_helper() else plan.steps, config)
@@ -147,6 +157,15 @@ def _check_settings(steps: list[str], config: DictConfig) -> None:
             f"run publishes all that it scores, found score.shard={config.score.shard}, which is a part: "
             "set score.shard=null, or use gpu-pricer score and gpu-pricer publish"
         )
+
+
+def _check_outputs(steps: list[str], config: DictConfig) -> None:
+    """Raise InputError where a step could not write, so that nothing is computed for a folder that is read-only."""
+    keys = ("paths.work", *(key for step in steps for key in OUTPUTS[step]), "paths.metrics")
+    for key in dict.fromkeys(keys):
+        folder = OmegaConf.select(config, key)
+        if folder is not None:
+            require_writable(Path(folder), key)
 
 
 def _take(steps: list[str], config: DictConfig) -> dict[str, float]:

@@ -304,6 +304,13 @@ def test_flag_in_quotes_is_refused_before_the_first_step(refused, shop, key):
     assert re.search(rf"{key.rpartition('.')[2]} must be true or false, found 'false'", said)
 
 
+@pytest.mark.parametrize("key", ["paths.data", "paths.demand", "paths.prices", "paths.shards", "paths.metrics"])
+def test_place_that_cannot_be_written_is_refused_before_the_first_step(refused, shop, key):
+    said = refused("run", *PREPARE[1:], f"{key}=/proc/shop/prices")  # where not even root can write
+
+    assert re.fullmatch(rf"{key} must lie where files can be written, found .* in /proc: set {key} to .*", said)
+
+
 @pytest.mark.parametrize("key", [key for key in flags_of() if key.startswith("tune")])
 def test_flag_in_quotes_is_refused_before_the_first_trial(refused, key):
     said = refused("tune", "tune.space=['model.optimiser.rate=interval(0.001,0.01)']", f"{key}='false'")

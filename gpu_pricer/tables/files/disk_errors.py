@@ -3,12 +3,15 @@
 import errno
 import os
 import re
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
 from safetensors import SafetensorError
+
+from gpu_pricer.errors import InputError
 
 NUMBER = re.compile(r"\(os error (\d+)\)")
 """How Rust names the system's error in the text of its own."""
@@ -34,3 +37,20 @@ def write_table(table: pl.DataFrame, path: Path, metadata: Mapping[str, str] | N
     """Write the table as a Parquet file with metadata of its own; raise OSError where the disk refuses that."""
     with disk_errors(path):
         table.write_parquet(path, metadata=None if metadata is None else dict(metadata))
+
+
+def require_writable(folder: Path, key: str) -> None:
+    """Raise InputError unless files can be written in the folder, or where it would be made; nothing is left there.
+
+    key: of the configuration, which names the folder. A file is tried, since no question about rights answers for root,
+    for a disk that is mounted read-only and for one of another machine.
+    """
+    place = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"{key} must lie where files can be written, found {error.strerror} in {place.absolute()}: set {key} to "
+            "another folder, or mend the rights"
+        ) from error
