@@ -115,7 +115,9 @@ def _launch(job: str, flags: list[str], overrides: list[str]) -> None:
         raise InputError(unknown_job(job))
     _check_kernels()
     module = importlib.import_module(f"gpu_pricer.jobs.{job}")
-    overrides = _keyed(overrides, getattr(module, "OPERANDS", ()))
+    operands = getattr(module, "OPERANDS", ())
+    overrides = _keyed(overrides, operands)
+    _require_keys(job, operands, overrides)
     command_line = sys.argv
     sweeps: dict[Path, Objective] = {}
 
@@ -156,6 +158,18 @@ def _keyed(words: list[str], operands: Sequence[str]) -> list[str]:
         return [*([f"{operands[0].removesuffix(EVERY)}=[{','.join(quoted)}]"] if given else []), *words[len(given) :]]
     keyed = [f"{key}={value}" for key, value in zip(operands, quoted, strict=False)]
     return [*keyed, *words[len(keyed) :]]
+
+
+def _require_keys(job: str, operands: Sequence[str], overrides: Sequence[str]) -> None:
+    """Raise InputError for a word that is neither an operand nor an override, of which Hydra says only where it is."""
+    stray = [word for word in overrides if "=" not in word and word[:1] not in ("-", "~", "+")]
+    if stray:
+        plain = (
+            f"at most {len(operands)} plain words ({', '.join(operands)}), then key=value" if operands else "key=value"
+        )
+        raise InputError(
+            f"after {job} there must be {plain}, found {' '.join(stray)}: leave it out, or see gpu-pricer {job} --help"
+        )
 
 
 def _alone(job: str, module: ModuleType, config: DictConfig) -> None:
