@@ -23,7 +23,7 @@ READS = {
     "inspect": ("inspect",),
     "prepare": ("data", "split"),
     "train": TRAINING,
-    "score": SCORING,
+    "score": ("data", *SCORING),
     "publish": ("day", "publish", "fairness"),
     "review": ("review", "policy", "score", "publish", "fairness"),
     "explore": ("explore", "review", "policy", "score", "publish", "fairness"),

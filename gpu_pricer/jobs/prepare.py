@@ -14,6 +14,7 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.tables.files.disk_errors import write_table
 from gpu_pricer.tables.files.replacing import replacing, require_own
 from gpu_pricer.tables.periods import Period, parse_day
+from gpu_pricer.tables.vat import VAT_MARK, VAT_RATE
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +91,8 @@ def _require_columns(users: list[str], protected: list[str]) -> None:
 def _write(directory: Path, canonical: Canonical, inputs: Inputs, summary: dict[str, object]) -> None:
     with replacing(directory, OUR_FILES) as fresh:
         for name, table in canonical.tables.items():
-            write_table(table, fresh / f"{name}.parquet")
+            is_marked = name == "products" and VAT_RATE in table.columns
+            write_table(table, fresh / f"{name}.parquet", VAT_MARK if is_marked else None)
         for name, rows in inputs.quarantine.items():
             _write_quarantine(fresh / "quarantine" / f"{name}.parquet", rows)
         (fresh / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")

@@ -14,6 +14,7 @@ from gpu_pricer.explain.fairness import Fairness
 from gpu_pricer.policy import Policy
 from gpu_pricer.pricing import POINT, POSTERIOR, UNCERTAINTIES, Tiling
 from gpu_pricer.tables.artefact import read_artefact, require_artefact
+from gpu_pricer.tables.vat import require_vat_told
 from gpu_pricer.tables.version.price_version import RECORD, PriceVersion
 from gpu_pricer.versions.fairness_audit import audit_version, require_known_attributes
 from gpu_pricer.versions.frontier import trace_frontier
@@ -36,6 +37,7 @@ def main(config: DictConfig) -> dict[str, object] | None:
 
     Reads   paths.demand    the demand artefact, from `train` or from anywhere
             paths.catalog   product_id, category_id, price, cost; optional availability, and what the policy names
+                            and vat_rate where data.catalog.price_includes_vat=true, or where `prepare` wrote it
             paths.prices    the history of prices, in the published version, if a rule of the policy counts days
     Writes  paths.shards    the price table's files, and in _record/ run.json (totals), unpriced.parquet and copies of
                             the policy and the catalog; a copy of the artefact lies in _artefacts/ beside that folder;
@@ -74,6 +76,7 @@ def main(config: DictConfig) -> dict[str, object] | None:
     require_artefact(demand)
     day = pricing_day(config.day)
     priced = read_priced_catalog(Path(config.paths.catalog), policy, Path(config.paths.prices), day)
+    require_vat_told(priced.catalog, Path(config.paths.catalog), config.data.catalog.price_includes_vat)
     search = Search(None if warm_start is None else warm_start / RECORD, uncertainty)
     complete = _completion(folder, demand, priced.catalog, policy, tiling, fairness)
     with finished_or_absent(folder, is_new=shards is None):

@@ -1,12 +1,16 @@
 """Value-added tax: the rate that a product's price includes, and the share of the price that the shop keeps."""
 
+from pathlib import Path
+
 import polars as pl
 
-from gpu_pricer.errors import InputError
+from gpu_pricer.errors import UNREADABLE, InputError
 
 VAT_RATE = "vat_rate"
 """The column of a catalog whose prices include VAT, such as 0.19; a catalog without it has prices without VAT."""
 
+VAT_MARK = {"prices_include_vat": "true"}
+"""Metadata of a catalog's file that `prepare` wrote with rates, because the user said that prices include VAT."""
 PERCENT = 100
 
 
@@ -31,6 +35,28 @@ def require_vat_rates(products: pl.DataFrame, origin: str, remedy: str) -> None:
             f"{origin}: vat_rate must be at least 0 and below 1, found {bad.height:,} products where it is not, the "
             f"first {(product, found)}: {_meant(found) or 'mend the column'}"
         )
+
+
+def require_vat_told(catalog: pl.DataFrame, path: Path, price_includes_vat: bool | None) -> None:
+    """Raise InputError where a catalog has VAT rates and nobody has said that its prices include VAT.
+
+    A column of that name may be an attribute as any other, and profit depends on it. price_includes_vat: what the
+    configuration says; a catalog that `prepare` wrote says so itself.
+    """
+    if VAT_RATE not in catalog.columns or price_includes_vat or (price_includes_vat is None and _is_marked(path)):
+        return
+    raise InputError(
+        f"whether prices include VAT must be told where the catalog has the column {VAT_RATE}, found "
+        f"data.catalog.price_includes_vat={str(price_includes_vat).lower().replace('none', 'null')} beside {path}: set "
+        "it to true, or leave the column out or call it something else"
+    )
+
+
+def _is_marked(path: Path) -> bool:
+    try:
+        return pl.read_parquet_metadata(path).items() >= VAT_MARK.items()
+    except UNREADABLE:  # such as a folder of files, which `prepare` does not write
+        return False
 
 
 def require_vat_settings(price_includes_vat: object, vat_rate: object) -> None:

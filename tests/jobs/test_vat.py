@@ -10,6 +10,7 @@ import pytest
 from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.delta_log import current_run
 from gpu_pricer.tables.price_table import PARTS, scan_prices
+from gpu_pricer.tables.vat import VAT_MARK
 from tests.jobs.test_explain import numbers
 from tests.markets import catalog_of, small_artefact
 
@@ -18,7 +19,8 @@ BARE = catalog_of(ARTEFACT).sort("product_id").with_columns(pl.lit(1.0).alias("a
 CATALOG = BARE.with_columns(vat_rate=pl.Series(np.resize([0.19, 0.07, 0.0, 0.19, 0.07], BARE.height)))
 FREE = "publish=unguarded"
 WEEKS = [f"2025-{month:02d}-{day:02d}" for month in (1, 2, 3) for day in (6, 13, 20, 27)]
-PROFIT = ("policy=profit", "score.details=[parts]", "backend=cpu")
+INCLUDED = "data.catalog.price_includes_vat=true"
+PROFIT = ("policy=profit", "score.details=[parts]", "backend=cpu", INCLUDED)
 
 
 @pytest.fixture
@@ -80,6 +82,7 @@ def test_rates_in_a_csv_file_of_the_shop_come_into_the_catalog(gpu_pricer, tmp_p
     assert catalog.select("product_id", "price", "cost", "vat_rate").rows() == [
         ("01", 1.5, 0.5, 0.07), ("02", 2.5, 1.0, 0.19)
     ]  # fmt: skip
+    assert pl.read_parquet_metadata(tmp_path / "work/data/products.parquet").items() >= VAT_MARK.items()
 
 
 def test_an_event_that_changes_a_rate_gives_the_prices_of_a_full_run(gpu_pricer, shop):
@@ -115,3 +118,26 @@ def test_rates_that_cannot_be_are_refused_before_anything_is_written(refused, tm
     BARE.with_columns(vat_rate=rates).write_parquet(tmp_path / "work/data/products.parquet")
 
     assert re.search(message, refused("score", *PROFIT, "paths.shards=prices/one"))
+
+
+@pytest.mark.parametrize("said", ["null", "false"])
+def test_a_column_called_vat_rate_is_no_statement_that_prices_include_vat(refused, tmp_path, said):
+    write_artefact(ARTEFACT, tmp_path / "work/demand")
+    CATALOG.write_parquet(tmp_path / "catalog.parquet")
+    words = ("policy=profit", "paths.catalog=catalog.parquet", f"data.catalog.price_includes_vat={said}")
+
+    assert refused("score", *words) == (
+        "whether prices include VAT must be told where the catalog has the column vat_rate, found "
+        f"data.catalog.price_includes_vat={said} beside catalog.parquet: set it to true, or leave the column out or "
+        "call it something else"
+    )
+
+
+def test_a_catalog_that_prepare_wrote_says_itself_that_prices_include_vat(gpu_pricer, tmp_path):
+    write_artefact(ARTEFACT, tmp_path / "work/demand")
+    CATALOG.write_parquet(tmp_path / "catalog.parquet", metadata=VAT_MARK)
+
+    ended = gpu_pricer("score", "policy=profit", "paths.catalog=catalog.parquet", "paths.shards=prices/one")
+
+    assert ended.status == 0, ended.said
+    assert json.loads((tmp_path / "prices/one/_record/run.json").read_text())["includes_vat"]
