@@ -27,6 +27,8 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
 }
 CELLS_ARE_READABLE = "cells_are_readable"
 """The rule that rows of text break that hold a cell of another kind than their column."""
+RATES_ARE_READABLE = "vat_rates_are_readable"
+"""The rule that products of text break whose VAT rate cannot be read: they stay, without a rate of their own."""
 DESCRIBED = ("products", "users")  # whose further columns are attributes
 
 
@@ -56,13 +58,24 @@ class Inputs:
     """The checked raw tables, each by the table's name.
 
     tables: the valid rows. quarantine: the rows that broke a rule. broken: how many rows break each rule. reports: a
-    line on each table with broken rules, with examples.
+    line on each table with broken rules, with examples. unread_rates: the products, by their line in the file, whose
+    VAT rate cannot be read; they are among the valid rows. unread_report: a line on these, "" without any.
     """
 
     tables: dict[str, pl.DataFrame]
     quarantine: dict[str, pl.DataFrame]
     broken: dict[str, dict[str, int]]
     reports: list[str]
+    unread_rates: pl.DataFrame
+    unread_report: str
+
+    def require_rates(self, price_includes_vat: bool | None, vat_rate: float | None) -> None:
+        """Raise InputError where prices include VAT and no configured rate stands in for those that cannot be read."""
+        if price_includes_vat and vat_rate is None and self.unread_rates.height:
+            raise InputError(
+                f"every product must have a VAT rate where prices include VAT, found that {self.unread_report}: mend "
+                "these cells, or set data.catalog.vat_rate to the rate of products without one"
+            )
 
     @property
     def sales(self) -> pl.DataFrame:
@@ -85,7 +98,7 @@ def read_inputs(source: Source, validation: Validation, period: Period, last_per
     }
     if "transactions" in lazy:
         lazy["transactions"] = per_weight(lazy["transactions"])
-    unreadable = _unreadable(raw)
+    unreadable, unread = _of_text(raw, "unreadable"), _of_text(raw, "unread").get("products", pl.DataFrame())
     for name in unreadable:
         _require_readable_rows(lazy[name], unreadable[name], raw[name].origin)
     frames = {name: _collect(rows, raw[name].origin, period, last_period) for name, rows in lazy.items()}
@@ -99,38 +112,45 @@ def read_inputs(source: Source, validation: Validation, period: Period, last_per
         if name in ("transactions", "offers"):
             _require_once(result.valid.select(SCHEMAS[name].column_names()), raw[name].origin)
     reports = _reports(checked, unreadable, raw)
-    if reports and validation.on_invalid == "refuse":
-        raise InputError(f"{'; '.join(reports)}: mend these rows or set data.on_invalid=quarantine")
+    unread_report = f"{raw['products'].origin} {_cells_report(unread, RATES_ARE_READABLE)}" if unread.height else ""
+    if (reports or unread_report) and validation.on_invalid == "refuse":
+        told = "; ".join(filter(None, (*reports, unread_report)))
+        raise InputError(f"{told}: mend these rows or set data.on_invalid=quarantine")
     quarantine = {name: result.invalid for name, result in checked.items() if result.broken}
     counts = {name: {CELLS_ARE_READABLE: rows.height} for name, rows in unreadable.items()}
+    if unread.height:
+        counts["products"] = counts.get("products", {}) | {RATES_ARE_READABLE: unread.height}
     return Inputs(
         tables={name: result.valid for name, result in checked.items()},
         quarantine=quarantine | {f"{name}_unreadable": rows for name, rows in unreadable.items()},
         broken={name: counts.get(name, {}) | result.broken for name, result in checked.items()},
         reports=reports,
+        unread_rates=unread,
+        unread_report=unread_report,
     )
 
 
-def _unreadable(raw: dict[str, RawTable]) -> dict[str, pl.DataFrame]:
-    """Return the rows of text that cannot be read, of each table that has some."""
-    lazy = {name: table.unreadable for name, table in raw.items() if table.unreadable is not None}
+def _of_text(raw: dict[str, RawTable], which: Literal["unreadable", "unread"]) -> dict[str, pl.DataFrame]:
+    """Return the rows of text that cannot be read, or those that stay all the same, of each table that has some."""
+    lazy = {name: rows for name, table in raw.items() if (rows := getattr(table, which)) is not None}
     found = {name: rows.collect(engine="streaming") for name, rows in lazy.items()}
     return {name: rows for name, rows in found.items() if rows.height}
 
 
 def _require_readable_rows(rows: pl.LazyFrame, unreadable: pl.DataFrame, origin: str) -> None:
     if rows.limit(1).collect().is_empty():
+        found = _cells_report(unreadable, CELLS_ARE_READABLE)
         raise InputError(
-            f"{origin} must have rows whose cells can all be read, found none; it {_unreadable_report(unreadable)}: "
+            f"{origin} must have rows whose cells can all be read, found none; it {found}: "
             "mend the file, or run gpu-pricer inspect again if it is now written in another way"
         )
 
 
-def _unreadable_report(rows: pl.DataFrame) -> str:
-    """Return how many rows cannot be read, with the lines of the first ones and what is in them."""
+def _cells_report(rows: pl.DataFrame, rule: str) -> str:
+    """Return how many rows break a rule on what can be read, with the lines of the first ones and what is in them."""
     first = rows.head(EXAMPLES).select(LINE, CELLS).iter_rows()
     examples = "; ".join(f"line {line} {cells}" for line, cells in first)
-    return f"breaks {CELLS_ARE_READABLE} in {rows.height:,} rows, such as {examples}"
+    return f"breaks {rule} in {rows.height:,} rows, such as {examples}"
 
 
 def per_weight(lines: pl.LazyFrame) -> pl.LazyFrame:
@@ -226,5 +246,5 @@ def _require_once(lines: pl.DataFrame, origin: str) -> None:
 
 def _reports(checked: dict[str, Checked], unreadable: dict[str, pl.DataFrame], raw: dict[str, RawTable]) -> list[str]:
     """Return a line on each table with rows that cannot be read, and on each with rows that break another rule."""
-    reports = [f"{raw[name].origin} {_unreadable_report(rows)}" for name, rows in unreadable.items()]
+    reports = [f"{raw[name].origin} {_cells_report(rows, CELLS_ARE_READABLE)}" for name, rows in unreadable.items()]
     return reports + [f"{raw[name].origin} {result.report()}" for name, result in checked.items() if result.broken]

@@ -105,7 +105,9 @@ def _check(written: dict[str, Any]) -> None:
         print(*key_lines(key), sep="\n")
     validation = Validation(data.on_invalid, instantiate(data.outliers, _convert_="all"))
     checked = read_inputs(source, validation, Period(data.occasion_period), None)
-    if (written.get("catalog") or {}).get("price_includes_vat"):
+    catalog = written.get("catalog") or {}
+    checked.require_rates(catalog.get("price_includes_vat"), catalog.get("vat_rate"))
+    if catalog.get("price_includes_vat"):
         rates = checked.tables["products"].select("product_id", VAT_RATE).drop_nulls(VAT_RATE)
         require_vat_rates(rates, "products", "")
     print(*rule_lines(checked), sep="\n")

@@ -66,6 +66,9 @@ def main(config: DictConfig) -> None:
     for report in inputs.reports:
         log.warning("quarantined: %s", report)
     parts = (data[name] for name in ("assortment", "shelf", "catalog", "categories", "choices", "unit_prices"))
+    inputs.require_rates(data["catalog"].price_includes_vat, data["catalog"].vat_rate)
+    if inputs.unread_report:
+        log.warning("kept, with data.catalog.vat_rate if prices include VAT: %s", inputs.unread_report)
     rules = Preparation(period, instantiate(config.split), *parts)
     canonical = canonical_tables(inputs, rules, config.seed)
     _require_columns(canonical.tables["users"].columns, data["protected"])

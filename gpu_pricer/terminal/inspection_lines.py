@@ -57,6 +57,8 @@ def rule_lines(inputs: Inputs) -> list[str]:
     """Return the lines on the rules that rows break, with examples, and on what a run would do with these rows."""
     first, last = (inputs.sales["time"].dt.date().sort()[place] for place in (0, -1))
     lines = ["", f"{inputs.sales.height:,} lines of sales keep every rule, from {first} to {last}"]
+    if inputs.unread_report:
+        lines += [f"  {inputs.unread_report}", "  These products stay; where prices include VAT, theirs is vat_rate"]
     if not inputs.reports:
         return lines
     lines += [f"  {report}" for report in inputs.reports]

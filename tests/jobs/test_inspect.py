@@ -84,6 +84,26 @@ def test_one_vat_rate_for_all_can_be_said_and_rates_in_percent_are_refused(gpu_p
     assert "found 2 products where it is not, the first ('01', 19.0): did you mean 0.19?" in in_percent.said[-1]
 
 
+def test_a_vat_rate_that_cannot_be_read_is_asked_for_and_its_product_stays(gpu_pricer, shop, tmp_path):
+    shop(catalog={"vat": ["0.07", "full"]})
+    included = "inspect.price_includes_vat=true"
+
+    asked = gpu_pricer("inspect", "shop", ANSWER, included)
+
+    assert asked.status == 2
+    assert (
+        "1 products of shop/catalog.csv have none, of those that fill the cell such as line 3 vat='full'" in asked.out
+    )
+    assert "     inspect.vat_rate=0.19\n" in asked.out
+
+    told = gpu_pricer("inspect", "shop", ANSWER, included, "inspect.vat_rate=0.19")
+
+    assert told.status == 0, told.said
+    assert "shop/catalog.csv breaks vat_rates_are_readable in 1 rows, such as line 3 vat='full'" in told.out
+    assert "4 lines of sales keep every rule" in told.out
+    assert written(tmp_path)["catalog"] == {"price_includes_vat": True, "vat_rate": 0.19}
+
+
 def test_what_can_be_told_is_written_and_said(gpu_pricer, shop, tmp_path):
     shop()
 

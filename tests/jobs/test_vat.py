@@ -85,6 +85,32 @@ def test_rates_in_a_csv_file_of_the_shop_come_into_the_catalog(gpu_pricer, tmp_p
     assert pl.read_parquet_metadata(tmp_path / "work/data/products.parquet").items() >= VAT_MARK.items()
 
 
+def test_one_rate_that_cannot_be_read_loses_neither_the_product_nor_its_sales(gpu_pricer, tmp_path):
+    (tmp_path / "shop").mkdir()
+    sold = [f"k{k % 5};0{k % 2 + 1};{day};1;{k % 2 + 1},50" for day in WEEKS for k in range(10)]
+    (tmp_path / "shop/sales.csv").write_text("\n".join(["customer;sku;sold_at;qty;price", *sold, ""]))
+    catalog = tmp_path / "shop/catalog.csv"
+    catalog.write_text("sku;category;cost;MwSt\n01;tea;0,50;0,07\n02;tea;1,00;0,07\n")
+    assert gpu_pricer("inspect", "shop", "inspect.currency=EUR", "inspect.price_includes_vat=true").status == 0
+    catalog.write_text("sku;category;cost;MwSt\n01;tea;0,50;0,07\n02;tea;1,00;voll\n")
+    prepare = ("prepare", "--config-dir", "own", "data=shop")
+
+    refused = gpu_pricer(*prepare)
+
+    assert (refused.status, len(refused.said)) == (2, 1)
+    assert "vat_rates_are_readable in 1 rows, such as line 3 MwSt='voll': mend these cells, or set" in refused.said[0]
+
+    prepared = gpu_pricer(*prepare, "data.catalog.vat_rate=0.19")
+
+    assert prepared.status == 0, prepared.said
+    assert any("kept, with data.catalog.vat_rate" in line and "MwSt='voll'" in line for line in prepared.log)
+    assert pl.read_parquet(tmp_path / "work/data/products.parquet")["vat_rate"].to_list() == [0.07, 0.19]
+    summary = json.loads((tmp_path / "work/data/summary.json").read_text())
+    assert summary["broken_rules"]["products"] == {"vat_rates_are_readable": 1}
+    assert summary["broken_rules"]["transactions"] == {}
+    assert "data.on_invalid" in gpu_pricer(*prepare, "data.catalog.vat_rate=0.19", "data.on_invalid=refuse").said[0]
+
+
 def test_an_event_that_changes_a_rate_gives_the_prices_of_a_full_run(gpu_pricer, shop):
     after = CATALOG.with_columns(vat_rate=pl.when(pl.col("product_id") == "p001").then(0.25).otherwise("vat_rate"))
     after.write_parquet(shop / "after.parquet")

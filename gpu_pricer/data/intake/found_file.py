@@ -67,6 +67,15 @@ class FoundFile:
         found = table.select(cells.unique()).collect().to_series()
         return found.drop_nulls().sort()
 
+    def unread(self, column: str, kind: str) -> list[str]:
+        """Return the first cells of a column that a kind cannot read, such as `line 3 VAT='x'`; none of a typed one."""
+        if self.separator is None:
+            return []
+        cells = scan_text(self.path, self.separator).select(LINE, stripped(column))
+        cell = cs.by_name(column)
+        lost = cells.filter(cell.is_not_null() & ~cell.is_in(list(NULL_WORDS)) & values(cell, kind).is_null())
+        return [f"line {line} {column}='{text}'" for line, text in lost.head(EXAMPLES).collect().iter_rows()]
+
 
 def look_at(path: Path) -> FoundFile:
     """Return what a CSV file, a Parquet file or a folder of Parquet files holds; raise InputError if it is neither."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gpu_pricer.data.intake.found_file import TEXT_FILES, FoundFile, look_at
+from gpu_pricer.data.intake.found_file import EXAMPLES, TEXT_FILES, FoundFile, look_at
 from gpu_pricer.data.intake.matching import (
     TakenFile,
     match_columns,
@@ -15,6 +15,7 @@ from gpu_pricer.data.intake.matching import (
     with_time_by_cells,
 )
 from gpu_pricer.data.intake.vocabulary import Answers, Question, Vocabulary, override, plain_word
+from gpu_pricer.data.sources.source import SET_ELSEWHERE
 from gpu_pricer.errors import InputError
 
 SUFFIXES = (*TEXT_FILES, ".parquet")
@@ -129,13 +130,16 @@ def _lacking(taken: list[TakenFile], name: str) -> tuple[Path | str, int]:
 
     The number is 0 where all have one.
     """
-    lacking = [
-        (file.found.path, file.found.rows - (0 if column is None else file.found.columns[column].filled))
-        for file in taken
-        if file.table == "products"
-        for column in [file.readings[name].column if name in file.readings else None]
-    ]
+    lacking = [(file.found.path, file.found.rows - _known(file, name)) for file in taken if file.table == "products"]
     return max(lacking, key=lambda entry: entry[1], default=("", 0))
+
+
+def _known(file: TakenFile, name: str) -> int:
+    """Return how many rows have a value in a column of the contract; one of SET_ELSEWHERE counts if it can be read."""
+    if name not in file.readings or file.readings[name].column is None:
+        return 0
+    column, kind = file.found.columns[str(file.readings[name].column)], file.readings[name].kind
+    return column.readable.get(kind, column.filled) if name in SET_ELSEWHERE else column.filled
 
 
 def _vat(taken: list[TakenFile], answers: Answers) -> list[Question]:
@@ -152,7 +156,15 @@ def _vat(taken: list[TakenFile], answers: Answers) -> list[Question]:
     if not answers.price_includes_vat or answers.vat_rate is not None or not count:
         return []
     text = f"which VAT rate do products have where none is known? {count:,} products of {path} have none"
+    if unread := [cell for file in taken if file.table == "products" for cell in _unread_rates(file)]:
+        text += f", of those that fill the cell such as {'; '.join(unread[:EXAMPLES])}"
     return [Question(text, (override("vat_rate", EXAMPLE_VAT_RATE),))]
+
+
+def _unread_rates(file: TakenFile) -> list[str]:
+    """Return the first cells, with their lines, in which a file's VAT rates cannot be read."""
+    reading = file.readings.get("vat_rate")
+    return [] if reading is None or reading.column is None else file.found.unread(reading.column, reading.kind)
 
 
 def columns_called(inspection: Inspection, table: str, words: list[str]) -> list[str]:

@@ -10,7 +10,7 @@ import polars as pl
 import polars.selectors as cs
 
 from gpu_pricer.data.sources.cells import TEXT, require_kind, stripped, values
-from gpu_pricer.data.sources.source import CELLS, FILE, LINE
+from gpu_pricer.data.sources.source import CELLS, FILE, LINE, SET_ELSEWHERE
 from gpu_pricer.errors import UNREADABLE, InputError, first_line
 
 CHUNK = 1 << 24
@@ -49,12 +49,27 @@ class CsvFile:
         """Return the rows whose cells can all be read, in the contract's names and types."""
         cells = self._cells()
         named = (self._value(name).alias(name) for name in self.columns)
-        return cells.filter(self._broken_cells().is_null()).select(*named)
+        return cells.filter(self._broken_cells(self._needed).is_null()).select(*named)
 
     def unreadable(self) -> pl.LazyFrame:
         """Return the other rows as they are written: the file, its line, which cells cannot be read, and all cells."""
-        cells = self._cells().with_columns(self._broken_cells().alias(CELLS), pl.lit(self.path).alias(FILE))
-        return cells.filter(pl.col(CELLS).is_not_null()).select(FILE, LINE, CELLS, cs.by_name(*self._given))
+        return self._rows_with(self._broken_cells(self._needed)).select(FILE, LINE, CELLS, cs.by_name(*self._given))
+
+    def unread(self) -> pl.LazyFrame:
+        """Return the file, the line and the cells of rows that stay though a cell of SET_ELSEWHERE cannot be read."""
+        stay = self._broken_cells(self._needed).is_null()
+        others = [name for name in self.columns if name in SET_ELSEWHERE]
+        return self._rows_with(pl.when(stay).then(self._broken_cells(others))).select(FILE, LINE, CELLS)
+
+    def _rows_with(self, broken: pl.Expr) -> pl.LazyFrame:
+        """Return the rows in which cells are broken, with what these are and the file."""
+        cells = self._cells().with_columns(broken.alias(CELLS), pl.lit(self.path).alias(FILE))
+        return cells.filter(pl.col(CELLS).is_not_null())
+
+    @property
+    def _needed(self) -> list[str]:
+        """The columns without which a row is set aside if it cannot be read there."""
+        return [name for name in self.columns if name not in SET_ELSEWHERE]
 
     @property
     def _given(self) -> list[str]:
@@ -84,13 +99,13 @@ class CsvFile:
         column = self.columns[name]
         return pl.lit(None, dtype=pl.String) if column is None else values(cs.by_name(column), self.kinds[name])
 
-    def _broken_cells(self) -> pl.Expr:
-        """Return what cannot be read in a row, such as `Preis='n/a'`; null where everything can."""
+    def _broken_cells(self, names: list[str]) -> pl.Expr:
+        """Return what cannot be read of these columns in a row, such as `Preis='n/a'`; null where everything can."""
         told = [
             pl.when(cs.by_name(column).is_not_null() & self._value(name).is_null()).then(
                 pl.format("{}='{}'", pl.lit(column), cs.by_name(column))
             )
-            for name, column in self.columns.items()
+            for name, column in ((name, self.columns[name]) for name in names)
             if column is not None and self.kinds[name] != TEXT
         ]
         if not told:

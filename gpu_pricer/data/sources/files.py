@@ -39,6 +39,9 @@ class TableFiles:
 def _table(files: list[CsvFile | ParquetFile]) -> RawTable:
     """Return the rows of the files below each other, with those that cannot be read."""
     origin = ", ".join(file.path for file in files)
-    unreadable = [file.unreadable() for file in files if isinstance(file, CsvFile)]
+    texts = [file for file in files if isinstance(file, CsvFile)]
     rows = pl.concat([file.rows() for file in files], how="diagonal_relaxed")
-    return RawTable(rows, origin, pl.concat(unreadable, how="diagonal") if unreadable else None)
+    if not texts:
+        return RawTable(rows, origin)
+    unreadable, unread = ([method(file) for file in texts] for method in (CsvFile.unreadable, CsvFile.unread))
+    return RawTable(rows, origin, pl.concat(unreadable, how="diagonal"), pl.concat(unread))

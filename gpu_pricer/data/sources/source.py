@@ -8,6 +8,8 @@ import polars as pl
 
 FILE, LINE, CELLS = "csv:file", "csv:line", "csv:unreadable"
 """Of a row that cannot be read: its file, its line there, and the cells. No column of a user's is called so."""
+SET_ELSEWHERE = ("vat_rate",)
+"""Columns whose value the configuration gives where a row has none, so that a row stays if it cannot be read there."""
 
 
 @dataclass(frozen=True)
@@ -16,12 +18,14 @@ class RawTable:
 
     rows: those that follow the input contract. origin: where they come from, for messages. unreadable: rows of text
     with a cell that cannot be read, as they are written, after the columns FILE, LINE and CELLS, which say where and
-    what; None for a format whose cells have types.
+    what; None for a format whose cells have types. unread: FILE, LINE and CELLS of the rows among `rows` that have no
+    value in a column of SET_ELSEWHERE because the cell there cannot be read.
     """
 
     rows: pl.LazyFrame
     origin: str
     unreadable: pl.LazyFrame | None = None
+    unread: pl.LazyFrame | None = None
 
 
 class Source(Protocol):
