@@ -69,11 +69,11 @@ def head_figures(version: PriceVersion, rows: pl.DataFrame, intervals: Intervals
 
 
 def _counts(version: PriceVersion) -> list[Figure]:
-    tally, rows = version.tally, version.tally.rows or 1
-    kept = tally.rows - tally.moved
+    moves = version.moves
+    told = f" of {number(moves.shown)} prices on the shelf"
     return [
-        Figure(name, percent(count / rows, 0, signed=False), f"{number(count)} of {number(tally.rows)} prices", False)
-        for name, count in (("Prices up", tally.raised), ("Prices down", tally.lowered), ("As today", kept))
+        Figure(name, percent(moves.share(count), 0, signed=False), f"{number(count)}{told}", False)
+        for name, count in (("Prices up", moves.raised), ("Prices down", moves.lowered), ("As today", moves.kept))
     ]
 
 

@@ -53,8 +53,10 @@ def _response(row: dict) -> str:
 
 
 def _act(row: dict) -> str:
-    """Return the clause on what moves the price: the limits on the whole assortment, or the product's own profit."""
-    push = row.get("shadow_price") or 0.0
+    """Return the clause on what moves the price: scarce stock, limits on the whole assortment, or its own profit."""
+    push = _push(row)
+    if row["direction"] == UP and _is_scarce(row):
+        return "it rises so that its stock lasts the period"
     if row["direction"] == DOWN and push < -CENT:
         return "it falls so that the limits on the whole assortment are met"
     if row["direction"] == UP and push > CENT:
@@ -68,13 +70,25 @@ def _act(row: dict) -> str:
 
 def _limits(row: dict) -> str:
     """Return the sentence on what limits on the whole assortment do beside what `_act` says, "" for nothing."""
-    push = row.get("shadow_price") or 0.0
+    push = _push(row)
+    if _is_scarce(row) and row["direction"] != UP:
+        return f"Its stock is scarce, which keeps the price up: one more unit would earn {price(row['stock_price'])}."
     if abs(push) <= CENT:
         return ""
     if row["direction"] in (MIXED, KEPT):
         return f"The limits on the whole assortment push it {'up' if push > 0 else 'down'}."
     is_against = (row["direction"] == UP) == (push < 0)
     return "The limits on the whole assortment hold it back." if is_against else ""
+
+
+def _push(row: dict) -> float:
+    """Return what the limits on the whole assortment add to the unit cost, in currency; 0 where it is not known."""
+    shadow = row.get("shadow_price")
+    return 0.0 if shadow is None else shadow - (row.get("stock_price") or 0.0)
+
+
+def _is_scarce(row: dict) -> bool:
+    return (row.get("stock_price") or 0.0) > CENT
 
 
 def _rule(row: dict) -> str:
@@ -93,7 +107,8 @@ def _runner_up(scored: Scored, row: dict) -> str:
     change = (found.runner_up.category_value - found.now.category_value) * visits / PER_VISITS
     earned = money(abs(change), scored.version.currency)
     verdict = f"would earn {earned} {'more' if change > 0 else 'less'} in its category and a period"
-    why = ", which the limits on the whole assortment forbid" if change > 0 and scored.policy.active_constraints else ""
+    forbids = "its stock forbids" if _is_scarce(row) else "the limits on the whole assortment forbid"
+    why = f", which {forbids}" if change > 0 and scored.policy.active_constraints else ""
     return f"{price(found.runner_up.price)} {verdict}{why} (segment {segment})."
 
 

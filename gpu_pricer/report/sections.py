@@ -21,6 +21,7 @@ from gpu_pricer.report.scored import Scored
 from gpu_pricer.report.segment_figures import segment_figures
 from gpu_pricer.report.settings import ReportSettings
 from gpu_pricer.report.shop_figures import with_shop_figures
+from gpu_pricer.report.stock_figures import with_stock_prices
 from gpu_pricer.tables.version.version_comparison import Compared
 
 MOST_EXAMPLES = 5
@@ -82,7 +83,8 @@ def report_page(scored: Scored, beside: Surroundings, settings: ReportSettings) 
     demand = demand_figures(scored.problem, scored.price, scored.support)
     rows = product_figures(scored, demand, beside.names)
     rows = with_shop_figures(rows, beside.market.shop, scored.policy, scored.artefact.info.period_days)
-    movers, segments = top_movers(scored, rows, settings.movers), segment_figures(scored, demand)
+    priced = with_stock_prices(rows, beside.market.stock_prices)
+    movers, segments = top_movers(scored, priced, settings.movers), segment_figures(scored, demand)
     rules, costs = rules_that_bind(scored), rule_costs_of(beside.certificate)
     table = table_columns_of(scored, rows, demand, TableLimits(settings.products, settings.cells))
     around = market_sections(scored, beside.market, beside.certificate, rows, settings.movers)

@@ -81,12 +81,17 @@ def scarce_products(known: pl.DataFrame, stock_prices: pl.DataFrame | None) -> p
 
     Columns of product_figures, and stock_price: what one more unit of stock would earn, in currency, 0 without limits.
     """
-    if stock_prices is None:
-        priced = known.with_columns(stock_price=pl.lit(0.0))
-    else:
-        prices = stock_prices.select("product_id", stock_price="shadow_price")
-        priced = known.join(prices, on="product_id", how="left").with_columns(pl.col("stock_price").fill_null(0.0))
+    priced = with_stock_prices(known, stock_prices)
     missing = (pl.col("units") - pl.col(STOCK)).clip(lower_bound=0) * pl.col("price")
     scarce = priced.filter((pl.col("stock_price") > 0) | (pl.col("units") > pl.col(STOCK)))
     value = pl.col("stock_price") * pl.col(STOCK)
     return scarce.sort(value + missing, "product_id", descending=[True, False])
+
+
+def with_stock_prices(rows: pl.DataFrame, stock_prices: pl.DataFrame | None) -> pl.DataFrame:
+    """Return the rows with stock_price: what one more unit of stock would earn, in currency, 0 without limits."""
+    if stock_prices is None:
+        return rows.with_columns(stock_price=pl.lit(0.0))
+    prices = stock_prices.select("product_id", stock_price="shadow_price")
+    found = rows.join(prices, on="product_id", how="left", maintain_order="left")
+    return found.with_columns(pl.col("stock_price").fill_null(0.0))

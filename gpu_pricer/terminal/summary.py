@@ -108,15 +108,13 @@ def _beyond_moves(version: PriceVersion) -> list[str]:
 
 def _moves(version: PriceVersion) -> list[str]:
     """Return the lines on how many prices there are and, of those on the shelf, how many move and are held."""
-    tally, segments = version.tally, version.segments
-    shown = tally.on_shelf * segments or 1
-    counts = (tally.raised_on_shelf, tally.moved_on_shelf - tally.raised_on_shelf, shown - tally.moved_on_shelf)
-    up, down, kept = (f"{count / shown:.0%}" for count in counts)
+    tally, segments, moves = version.tally, version.segments, version.moves
+    up, down, kept = (f"{moves.share(count):.0%}" for count in (moves.raised, moves.lowered, moves.kept))
     return [
         f"  {tally.products:,} products x {segments:,} segments = {tally.rows:,} prices in {version.currency}; of the "
         f"{tally.on_shelf:,} products on the shelf,",
         f"  {up} of the prices go up, {down} go down, {kept} stay as today; "
-        f"{tally.held_on_shelf / shown:.0%} would go further without a rule of the policy (column binding)",
+        f"{moves.share(moves.held):.0%} would go further without a rule of the policy (column binding)",
     ]
 
 

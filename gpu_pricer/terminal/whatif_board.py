@@ -40,10 +40,9 @@ def closing_lines(base: Path, scenarios: Mapping[str, Path]) -> list[str]:
 
 
 def _cells(version: PriceVersion, folder: Path) -> list[str]:
-    tally, shown = version.tally, version.tally.on_shelf * version.segments or 1
-    counts = tally.raised_on_shelf, tally.moved_on_shelf - tally.raised_on_shelf, shown - tally.moved_on_shelf
+    tally, moves = version.tally, version.moves
     return [
-        *(f"{count / shown:.0%}" for count in counts),
+        *(f"{moves.share(count):.0%}" for count in (moves.raised, moves.lowered, moves.kept)),
         f"{tally.units_new:,.0f}",
         _change(tally.units_new, tally.units_today),
         "-" if tally.price_index is None else f"{tally.price_index:.1%}",

@@ -5,12 +5,14 @@ import dataclasses
 import gzip
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 import pytest
 
 from gpu_pricer.gates import GATES
+from gpu_pricer.report.headline import _counts
 from gpu_pricer.report.movers import reason_of
 from gpu_pricer.report.packing import TYPES, pack
 from gpu_pricer.report.page import script_json
@@ -27,8 +29,9 @@ from gpu_pricer.report.words import (
     percent,
     rule_words,
 )  # fmt: skip
-from gpu_pricer.tables.price_table import BINDINGS, RULES
+from gpu_pricer.tables.price_table import BINDINGS, RULES, scan_prices
 from gpu_pricer.tables.version.price_version import read_version
+from gpu_pricer.terminal.summary import _moves
 from gpu_pricer.versions.frontier import frontier_obstacle, recorded_frontiers
 from tests.markets import USUAL, a_policy
 from tests.report.conftest import CATALOG, FREE, HOSTILE, SETTINGS, run_job
@@ -214,6 +217,29 @@ def test_every_binding_and_every_gate_has_words():
     assert not [text for text in words if "_" in text]
 
 
+def test_head_counts_the_prices_of_products_on_the_shelf_as_the_closing_lines_do(report_shop):
+    table = scan_prices(report_shop.folder / "prices/two").collect()
+    shelf = CATALOG.filter(pl.col("availability").fill_null(1) > 0).select("product_id")
+    shown = table.join(shelf, on="product_id", how="semi")
+    counts = [shown.filter(holds).height for holds in (
+        pl.col("price") > pl.col("today_price"), pl.col("price") < pl.col("today_price"),
+        pl.col("price") == pl.col("today_price"),
+    )]  # fmt: skip
+
+    found = re.findall(r"([\d,]+) of ([\d,]+) prices on the shelf", report_shop.page)
+
+    assert found == [(f"{count:,}", f"{shown.height:,}") for count in counts]
+    version = read_version(report_shop.folder / "prices/two")
+    closing = " ".join(_moves(version))
+    up, down, kept = (f"{count / shown.height:.0%}" for count in counts)
+    assert f"{up} of the prices go up, {down} go down, {kept} stay as today" in closing
+    tally = version.tally
+    more = replace(
+        tally, products=tally.products + 1, rows=tally.rows + 4, moved=tally.moved + 4, raised=tally.raised + 4
+    )
+    assert _counts(replace(version, tally=more)) == _counts(version), "a product off the shelf counts for nothing"
+
+
 def test_words_of_numbers_have_no_minus_zero_and_the_minus_sign():
     assert percent(-0.0001) == "0.0 %"
     assert percent(0.034) == "+3.4 %"
@@ -241,6 +267,21 @@ def test_reason_tells_the_response_the_limits_and_the_rule():
     assert pushed.endswith("it falls so that the limits on the whole assortment are met.")
     assert "The limits on the whole assortment hold it back." in held
     assert reason_of(MOVER | {"direction": "kept", "binding": "none"}) == "The price stays."
+
+
+def test_reason_names_scarce_stock_and_not_the_assortment_for_it():
+    scarce = MOVER | {"binding": "none", "shadow_price": 0.6, "stock_price": 0.6}
+
+    assert reason_of(scarce).endswith("it rises so that its stock lasts the period.")
+    assert reason_of(scarce | {"direction": "mixed"}).endswith("keeps the price up: one more unit would earn 0.60.")
+    assert "limits on the whole assortment" not in reason_of(scarce) + reason_of(scarce | {"direction": "mixed"})
+    assert "assortment" in reason_of(MOVER | {"shadow_price": 0.6, "stock_price": 0.0})
+
+
+def test_movers_of_a_version_under_stock_limits_name_their_stock(report_shop):
+    [movers] = re.findall(r'<section id="movers".*?</section>', markup_of(report_shop.refused), re.DOTALL)
+
+    assert re.search("so that its stock lasts the period|Its stock is scarce", movers)
 
 
 @pytest.mark.parametrize("wrong", [{"movers": 0}, {"curves": 1.5}, {"products": -1}, {"label": "brand"}])

@@ -14,7 +14,7 @@ from dataclasses import asdict, astuple, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from gpu_pricer.checks import require_type
 from gpu_pricer.errors import InputError
@@ -89,11 +89,6 @@ class Tally:
     profit_new: float
 
     @property
-    def lowered(self) -> int:
-        """The number of prices below today's."""
-        return self.moved - self.raised
-
-    @property
     def price_index(self) -> float | None:
         """The revenue over what the same units bring at today's prices (Paasche); None without sales."""
         return self.revenue_new / self.base_revenue_new if self.base_revenue_new > 0 else None
@@ -103,6 +98,20 @@ class Tally:
         """Return the sum of every field; sums of floats are exactly rounded, so that the order does not matter."""
         columns = [astuple(tally) for tally in tallies] or [(0,) * len(fields(cls))]
         return cls(*(_sum(column) for column in zip(*columns, strict=True)))
+
+
+class Moves(NamedTuple):
+    """Prices of products on the shelf: shown: all of them; raised, lowered, kept: against today's; held: by a bound."""
+
+    shown: int
+    raised: int
+    lowered: int
+    kept: int
+    held: int
+
+    def share(self, count: int) -> float:
+        """Return a count as a share of all prices shown, 0 where there are none."""
+        return count / (self.shown or 1)
 
 
 @dataclass(frozen=True)
@@ -165,6 +174,13 @@ class PriceVersion:
             file_tallies=[*tallies.values()],
             tally=Tally.sum(tallies.values()),
         )
+
+    @property
+    def moves(self) -> Moves:
+        """What becomes of the prices of products on the shelf, which alone anybody sees."""
+        shown, tally = self.tally.on_shelf * self.segments, self.tally
+        moved, raised = tally.moved_on_shelf, tally.raised_on_shelf
+        return Moves(shown, raised, moved - raised, shown - moved, tally.held_on_shelf)
 
     @property
     def profit_name(self) -> str:
