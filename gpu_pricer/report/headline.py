@@ -59,7 +59,7 @@ def head_figures(version: PriceVersion, rows: pl.DataFrame, intervals: Intervals
             True,
         ),
         Figure(
-            f"{version.profit_name[0].upper()}{version.profit_name[1:]}",
+            f"Profit{version.after_vat}",
             percent(_change(tally.profit_new, tally.profit_today)),
             f"{money(tally.profit_new, currency)} in a period, {money(tally.profit_today, currency)} at today's prices"
             + _between(_relative(intervals.profit, tally.profit_today), percent),

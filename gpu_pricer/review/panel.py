@@ -15,14 +15,19 @@ from gpu_pricer.tables.version.decisions import ACCEPT, OVERRIDE, REJECT
 WIDER = 0.25
 """Share of today's price by which the slider reaches beyond today's and the proposed prices."""
 
-OUTCOMES: list[tuple[str, Callable[[Consequence], float], Callable[[float], str]]] = [
-    ("Units", lambda found: found.product.units, lambda units: number(units, 1)),
-    ("Profit", lambda found: found.product.profit, money),
-    ("Category's units", lambda found: found.category.units, lambda units: number(units, 1)),
-    ("Category's revenue", lambda found: found.category.revenue, money),
-    ("Category's profit", lambda found: found.category.profit, money),
-]
-"""The rows of the table of consequences: the title, what is shown, and its words."""
+Outcome = tuple[str, Callable[[Consequence], float], Callable[[float], str]]
+"""A row of the table of consequences: the title, what is shown, and its words."""
+
+
+def outcomes(after_vat: str) -> list[Outcome]:
+    """Return the rows of the table of consequences; after_vat: see PriceVersion."""
+    return [
+        ("Units", lambda found: found.product.units, lambda units: number(units, 1)),
+        (f"Profit{after_vat}", lambda found: found.product.profit, money),
+        ("Category's units", lambda found: found.category.units, lambda units: number(units, 1)),
+        (f"Category's revenue{after_vat}", lambda found: found.category.revenue, money),
+        (f"Category's profit{after_vat}", lambda found: found.category.profit, money),
+    ]
 
 
 class ProductPanel:
@@ -119,7 +124,7 @@ class ProductPanel:
                 for name in columns:
                     text(name, "th").classes("num")
             with ui.element("tbody"):
-                for title, read, words in OUTCOMES:
+                for title, read, words in outcomes(self.desk.scored.version.after_vat):
                     with ui.element("tr"):
                         text(title, "td")
                         for found in columns.values():

@@ -9,15 +9,15 @@ from gpu_pricer.review.elements import text
 
 def add_summary(desk: Desk) -> None:
     """Add the cards."""
-    counts, totals, currency = desk.counts(), desk.totals(), desk.scored.version.currency
+    counts, totals, version = desk.counts(), desk.totals(), desk.scored.version
     stale = f", {number(counts.stale)} of them decided before at other prices" if counts.stale else ""
     decided = counts.accepted + counts.rejected + counts.overridden
     kinds = f"{number(counts.accepted)} accepted, {number(counts.rejected)} rejected"
     with ui.element("section").classes("cards").props('aria-label="Summary"'):
         _add_card("To decide", number(counts.waiting), f"of {number(counts.asked)} that need a decision{stale}")
         _add_card("Decided", number(decided), f"{kinds}, {number(counts.overridden)} set by hand")
-        profit = money(totals.profit_decided - totals.profit_proposed, currency, signed=True)
-        _add_estimate("Profit", totals.profit_decided, totals.profit_today, profit)
+        profit = money(totals.profit_decided - totals.profit_proposed, version.currency, signed=True)
+        _add_estimate(f"Profit{version.after_vat}", totals.profit_decided, totals.profit_today, profit)
         units = number(totals.units_decided - totals.units_proposed, 1, signed=True)
         _add_estimate("Units", totals.units_decided, totals.units_today, units)
 

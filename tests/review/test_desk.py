@@ -1,10 +1,13 @@
 """The desk says what prices lead to as the price table does, and counts only decisions that hold."""
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.jobs.review import open_review
+from gpu_pricer.review.panel import outcomes
 from gpu_pricer.tables.price_table import scan_prices
 from tests.jobs.conftest import configuration
 from tests.review.conftest import ARTEFACT, SETTINGS
@@ -29,6 +32,16 @@ def test_proposed_prices_lead_to_what_the_price_table_expects(desk):
 
         assert found.units == pytest.approx(units, rel=1e-4, abs=1e-6)
         assert found.profit == pytest.approx(profit, rel=1e-4, abs=1e-6)
+
+
+def test_profit_is_named_after_vat_where_prices_include_it(desk):
+    plain = desk.scored.version
+    with_vat = replace(plain, includes_vat=True)
+
+    assert [title for title, _, _ in outcomes(with_vat.after_vat)] == [
+        "Units", "Profit after VAT", "Category's units", "Category's revenue after VAT", "Category's profit after VAT",
+    ]  # fmt: skip
+    assert outcomes(plain.after_vat)[1][0] == "Profit"
 
 
 def test_dearer_product_sells_less_and_its_neighbours_more(desk):

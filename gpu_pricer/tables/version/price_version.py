@@ -185,7 +185,12 @@ class PriceVersion:
     @property
     def profit_name(self) -> str:
         """What the version's profit is called."""
-        return "profit after VAT" if self.includes_vat else "profit"
+        return f"profit{self.after_vat}"
+
+    @property
+    def after_vat(self) -> str:
+        """What follows the word profit or revenue where they are after VAT, else nothing."""
+        return " after VAT" if self.includes_vat else ""
 
     @property
     def tallies(self) -> dict[str, Tally]:
