@@ -21,7 +21,8 @@ SWITCHES = [
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 MANY = 60_000
 READY_WITHIN = 30_000  # ms; 600 were measured, on a machine that others used
-KEY_WITHIN = 1_000  # ms for one key of the search over MANY rows
+KEY_WITHIN = 100  # ms, the median over the keys of a search over MANY rows; 3 to 55 for one key were measured
+A4 = {"width": 794, "height": 1123}  # of a sheet at 96 points an inch
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +99,9 @@ def test_page_prints_with_its_charts_and_without_the_table(show, report_shop, tm
     assert tab.evaluate("document.documentElement.dataset.theme") == "light"
     assert not tab.locator("#table").is_visible()
     assert tab.locator(".print-only").is_visible()
+    tab.set_viewport_size(A4)
+    tab.screenshot(path=tmp_path / "print.png", full_page=True)
+    assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
     tab.pdf(path=tmp_path / "print.pdf", format="A4")
     assert (tmp_path / "print.pdf").stat().st_size > 20_000
 
@@ -170,15 +174,19 @@ def test_sixty_thousand_rows_stay_quick(show, report_shop):
     page = many_products(report_shop.page)
     tab = show(page)
 
-    seconds = tab.evaluate("""() => ["p", "p0", "p01", "p012", "p012-599"].map((words) => {
+    typed = [text[:end] for text in ("p012-599", "p003-5", "oat", "c1 p0") for end in range(1, len(text) + 1)]
+    milliseconds = tab.evaluate(
+        """(typed) => [...typed, "p012-599"].map((words) => {
         const search = document.getElementById("search"), begin = performance.now();
         search.value = words;
         search.dispatchEvent(new Event("input"));
         document.getElementById("table").getBoundingClientRect();
         return performance.now() - begin;
-    })""")
+    })""",
+        typed,
+    )
 
     assert len(page.encode()) < 10e6
     assert tab.locator("#count").inner_text().endswith(f"of {MANY:,} products")
-    assert max(seconds) < KEY_WITHIN
+    assert np.median(milliseconds) < KEY_WITHIN, milliseconds
     assert tab.locator("#table [role=row]").count() < 60
