@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A night as Slurm jobs, each after the one before: prepare, train, score (an array), evaluate, publish.
+# A night as Slurm jobs, each after the one before: prepare, train, score (an array), evaluate, publish, outcome.
 # slurm/reprice.sh [--OPTION-OF-SBATCH=VALUE ...] [key=value ...]   with TASKS=8 tasks that score, GPU=1 on GPUs
 set -euo pipefail
 
@@ -33,3 +33,4 @@ submit train "${gpu[@]}" -- "${device[@]}"
 submit score "${gpu[@]}" --array="0-$((tasks - 1))" -- "${device[@]}" "${version[@]}"
 submit evaluate -- "${version[@]}"
 submit publish -- "${version[@]}"
+submit outcome --

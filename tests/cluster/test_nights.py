@@ -30,15 +30,16 @@ def kill_a_task(cluster, job):
 def test_two_nights_publish_what_one_process_does(cluster, tmp_path):
     shop = checkout(tmp_path / "shop", cluster)
     first = shop.night(tasks=2)
-    assert cluster.ended(first["publish"]) == "COMPLETED", shop.said()
+    assert cluster.ended(first["outcome"]) == "COMPLETED", shop.said()
     second = shop.night(tasks=2)
     kill_a_task(cluster, second["train"])
 
-    assert cluster.ended(second["publish"]) == "COMPLETED", shop.said()
+    assert cluster.ended(second["outcome"]) == "COMPLETED", shop.said()
 
     shop.run("paths.work=alone", "paths.prices=alone/prices")
     assert published(tmp_path / "shop/prices") == published(tmp_path / "shop/alone/prices")
     assert len(list((tmp_path / "shop/prices").glob("2*"))) == 2
+    assert (tmp_path / "shop/work/outcome/run.json").is_file()
 
 
 def test_night_whose_training_fails_publishes_nothing_and_leaves_no_job(cluster, tmp_path):
