@@ -107,7 +107,14 @@ def published_runs(prices: Path) -> dict[str, int]:
     return runs
 
 
-def removed_runs(table: DeltaTable | None, prices: Path) -> set[str]:
-    """Return the folders that Delta's log names as removed by somebody, as it does in an object store."""
-    entries = log_entries(table, prices)
-    return {name for entry in entries for name in str(entry.get("removed", "")).split(",") if name}
+def removals(table: DeltaTable | None, prices: Path) -> dict[str, float]:
+    """Return the folders that Delta's log names as removed by somebody, as it does in an object store.
+
+    With each the time of that, the last one, in seconds by the committer's clock.
+    """
+    return {
+        name: entry["timestamp"] / 1000
+        for entry in log_entries(table, prices)
+        for name in str(entry.get("removed", "")).split(",")
+        if name
+    }

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from gpu_pricer.pricing.tiling import Tiling
+from gpu_pricer.tables.artefact import DemandArtefact
 from gpu_pricer.tables.published.price_copy import refresh_copy
 from gpu_pricer.tables.stores.local_copy import begin_copy
 from gpu_pricer.tables.version.seal import seal
@@ -59,11 +60,11 @@ class Machine:
         self.address, self.prices = address, prices
         begin_copy(prices, address)
 
-    def scored(self, run: str, catalog: int = 0) -> Path:
+    def scored(self, run: str, catalog: int = 0, artefact: DemandArtefact = ARTEFACT) -> Path:
         """The folder of a finished version whose prices differ by catalog."""
         folder = self.prices / run
         score(
-            ARTEFACT,
+            artefact,
             PricedCatalog(catalog_of(ARTEFACT, catalog)),
             a_policy(),
             Tiling("long", 9, 2, None, 1),

@@ -18,7 +18,9 @@ from gpu_pricer.tables.delta_log import current_run, published_runs
 from gpu_pricer.tables.published import price_store
 from gpu_pricer.tables.published.kept_artefacts import keep_artefact, kept_artefact
 from gpu_pricer.tables.published.price_copy import bring_version, refresh_copy
+from gpu_pricer.tables.published.price_store import store_of
 from gpu_pricer.tables.published.promises import has_spread, read_promise
+from gpu_pricer.tables.published.retention import Retention
 from gpu_pricer.tables.stores.address import delta_options
 from gpu_pricer.tables.stores.bucket import Bucket
 from gpu_pricer.tables.version.decisions import Decision, append_decisions, now, read_decisions
@@ -176,6 +178,35 @@ def test_decisions_go_with_a_version_to_the_store_and_hold_for_all_publishers(ma
     assert read_decisions(two.prices).equals(read_decisions(reviewed))
     with pytest.raises(Refused, match=r"found 1 products priced otherwise than decided"):
         two.publish(two.scored("again"))
+
+
+def made_of(artefact, machine, run, demand):
+    """A version scored on the machine, with its artefact beside it."""
+    write_artefact(artefact, demand)
+    keep_artefact(demand, machine.prices, artefact.fingerprint())
+    return machine.scored(run, artefact=artefact)
+
+
+def test_artefact_goes_from_the_store_with_the_last_version_that_needs_it(machines, monkeypatch, tmp_path):
+    one, two = machines
+    old, new = ARTEFACT, with_posterior(ARTEFACT, 0.2)
+    for run, artefact in (("first", old), ("second", new), ("third", new)):
+        one.publish(made_of(artefact, one, run, tmp_path / run), keep=5)
+    two.refresh()
+    bucket, last = Bucket(one.address), Retention(1, 0)
+    gone = {"first", "second", f"_artefacts/{old.fingerprint()}"}
+
+    assert {*store_of(two.prices).removable(last)} == {"first", "second"}, "an artefact that is young stays"
+    monkeypatch.setattr(price_store, "IDLE_SECONDS", -60)
+    assert {*store_of(two.prices).remove_old(last)} == gone
+
+    assert {key.split("/")[1] for key in bucket.list("_artefacts")} == {new.fingerprint()}
+    again = made_of(old, two, "again", tmp_path / "again")
+    with pytest.raises(InputError, match=r"found that somebody began to \d+ seconds ago: run it again in 10 minutes"):
+        two.publish(again)
+    monkeypatch.setattr(price_store, "REMOVING_SECONDS", -60)
+    two.publish(again)
+    assert len({key.split("/")[1] for key in bucket.list("_artefacts")}) == 2
 
 
 def test_artefact_and_prices_come_with_the_versions_that_are_asked_for(machines, tmp_path):

@@ -6,7 +6,7 @@ from deltalake import DeltaTable, write_deltalake
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.pricing.tiling import Tiling
-from gpu_pricer.tables.delta_log import current_run, published_runs, removed_runs
+from gpu_pricer.tables.delta_log import current_run, published_runs, removals
 from gpu_pricer.tables.published.promises import publications
 from gpu_pricer.tables.published.version_log import version_entries
 from gpu_pricer.tables.stores.local_copy import begin_copy
@@ -42,7 +42,7 @@ STOPPED = OSError("Generic S3 error: Error performing GET http://shop/prices/_de
         ("history", published_runs),
         ("history", version_entries),
         ("history", publications),
-        ("history", lambda prices: removed_runs(DeltaTable(str(prices)), prices)),
+        ("history", lambda prices: removals(DeltaTable(str(prices)), prices)),
         ("get_add_actions", current_run),
     ],
 )

@@ -71,6 +71,21 @@ def unneeded_artefacts(prices: Path, without: Collection[str] = ()) -> list[Path
     return [path for path in prices.glob(f"{KEPT}/*") if path.name not in needed]
 
 
+def unneeded_in_store(prices: Path, keys: Collection[str], runs: Collection[str], without: Collection[str]) -> set[str]:
+    """Return the folders of kept artefacts in an object store that no version there needs, as `_artefacts/NAME`.
+
+    prices: the copy of the store; keys: of the objects there. runs: that were published. without: names of versions
+    that go. Nothing where the copy lacks the record of a version that is in the store, as one that came since.
+    """
+    there = {key.partition("/")[0] for key in keys if key.endswith(RUN_RECORD)} - {*without}
+    known = {run for run in there if (prices / run / RUN_RECORD).is_file()}
+    if not there & {*runs} <= known:
+        return set()
+    needed = {read_version(prices / run).artefact for run in known}
+    kept = {key.split("/")[1] for key in keys if key.startswith(f"{KEPT}/") and key.count("/") > 1}
+    return {f"{KEPT}/{name}" for name in kept - needed}
+
+
 def _is_renewed(place: Path) -> bool:
     """Return whether the artefact is there, with its time set to now, so that it counts as young."""
     if not place.is_dir():

@@ -19,8 +19,9 @@ from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.tables.delta_log import current_run, open_table, published_runs, removed_runs, run_of
-from gpu_pricer.tables.published.kept_artefacts import KEPT, kept_artefact
+from gpu_pricer.tables.delta_log import current_run, open_table, published_runs, removals, run_of
+from gpu_pricer.tables.files.replacing import IDLE_SECONDS
+from gpu_pricer.tables.published.kept_artefacts import KEPT, kept_artefact, unneeded_in_store
 from gpu_pricer.tables.published.promises import PROMISES, promise_files
 from gpu_pricer.tables.published.publishing import point_current
 from gpu_pricer.tables.published.retention import Retention, outdated, removable, remove_old_versions
@@ -34,6 +35,8 @@ from gpu_pricer.tables.version.seal import UNSEALED
 POINTER = "_current.json"
 """In an object store, which has no links: names the current version's folder and files."""
 DELTA_LOG = "_delta_log"
+REMOVING_SECONDS = 600
+"""How long after somebody said so an artefact may still be being removed: what is sent meanwhile could go with it."""
 
 
 class PriceStore(Protocol):
@@ -106,10 +109,17 @@ class BucketStore:
         The seal, which names the SHA-256 of every file, is created first: it claims the version's name for these bytes,
         so that no other version can mix with it. Raise InputError if the name is another version's, or was removed.
         """
-        run = folder.name
-        if run in removed_runs(table, self.prices):
+        run, removed = folder.name, removals(table, self.prices)
+        if run in removed:
             raise InputError(
                 f"{run} must still be in {self.bucket.address}, found that its files were removed: score again"
+            )
+        age = time.time() - removed.get(f"{KEPT}/{version.artefact}", 0.0)
+        if age < REMOVING_SECONDS:
+            raise InputError(
+                f"{self.bucket.address}/{KEPT}/{version.artefact} must not be removed while a version that needs it is "
+                f"sent, found that somebody began to {age:.0f} seconds ago: run it again in "
+                f"{REMOVING_SECONDS / 60:.0f} minutes"
             )
         seal = (folder / SEAL).read_bytes()
         if not self.bucket.create(f"{run}/{SEAL}", seal) and self.bucket.read(f"{run}/{SEAL}") != seal:
@@ -147,7 +157,8 @@ class BucketStore:
     def removable(self, retention: Retention) -> list[str]:
         """Return the names of old versions in the store, and of what killed publishers left there for a day.
 
-        Ages are by the store's clock, with this machine's for now. Artefacts and promises stay.
+        Ages are by the store's clock, with this machine's for now. An artefact goes with the last version that needs
+        it, once nobody wrote it for a day. Promises stay: the sales that they are compared with come later.
         """
         return self._removable(open_table(self.prices), self.bucket.list(), retention)
 
@@ -161,7 +172,7 @@ class BucketStore:
         names = self._removable(table, found, retention)
         if table is not None and names:
             self._announce(table, names)
-            self.bucket.remove([key for key in found if key.partition("/")[0] in names])
+            self.bucket.remove([key for key in found if _folder_of(key) in names])
             for name in names:
                 shutil.rmtree(self.prices / name, ignore_errors=True)
         remove_old_versions(self.prices, Retention(retention.keep, math.inf))  # other versions go as the store's do
@@ -199,7 +210,10 @@ class BucketStore:
             entry = found.get(f"{DELTA_LOG}/{later[0]:020d}.json") if later else None
             return 0.0 if entry is None else entry.last_write
 
-        return outdated(runs, current, retention, written, replaced_at, time.time())
+        gone = outdated(runs, current, retention, written, replaced_at, time.time())
+        unneeded = unneeded_in_store(self.prices, found, runs, without=gone)
+        last_write = {name: max(found[key].last_write for key in found if _folder_of(key) == name) for name in unneeded}
+        return [*gone, *sorted(name for name in unneeded if last_write[name] < time.time() - IDLE_SECONDS)]
 
     def send_promise(self, run: str) -> None:
         """Send what is kept of a run's promise."""
@@ -223,6 +237,12 @@ def _files_below(folder: Path, without: Collection[str] = ()) -> dict[str, Path]
     """Return the files below a folder by relative path, without unfinished ones."""
     files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
     return {name: path for name, path in files.items() if name not in without and not name.endswith(".part")}
+
+
+def _folder_of(key: str) -> str:
+    """Return the version's folder that an object lies in, or the artefact's, as `_artefacts/NAME`."""
+    first, *others = key.split("/")
+    return f"{first}/{others[0]}" if first == KEPT and len(others) > 1 else first
 
 
 def _is_table_file(key: str) -> bool:
