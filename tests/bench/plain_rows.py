@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, Batch, gather_batch
+from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, Batch, Share, gather_batch
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.model.loyalty import Frequencies
@@ -177,5 +177,6 @@ def as_batch(batch: PlainBatch) -> Batch:
     chosen = torch.full_like(choices["user"], -1).index_put((occasion[bought],), bought)
     nowhere, correction = occasion.new_empty(0), torch.zeros(len(occasion))
     return Batch(
-        **choices, chosen=chosen, occasion=occasion, row=nowhere, correction=correction, products=nowhere, place=nowhere
-    )
+        **choices, share=Share.of(len(choices["user"]), 0, 1), chosen=chosen, occasion=occasion, row=nowhere,
+        correction=correction, products=nowhere, place=nowhere,
+    )  # fmt: skip

@@ -130,7 +130,7 @@ class Steps:
 
     def step(self, batch: Batch) -> None:
         """Take one step of the optimiser on a batch of ours."""
-        self._step(self.module.log_loss(batch))
+        self._step(self.module.log_loss(batch, batch.weight.sum()))
 
     def plain_step(self, plain: PlainBatch) -> None:
         """Take one step of the optimiser on a batch of a DataLoader."""

@@ -14,8 +14,31 @@ EVERY_ALTERNATIVE = 1 << 30  # as max_alternatives: larger than any choice set
 
 
 @dataclass(frozen=True)
+class Share:
+    """The part of a batch that one of several processes takes: choices first … last - 1 of `whole`."""
+
+    first: int
+    last: int
+    whole: int
+
+    @classmethod
+    def of(cls, whole: int, rank: int, processes: int) -> "Share":
+        """Return the share of process number rank in a batch of `whole` choices; shares differ by one choice at most.
+
+        A batch of fewer choices than processes leaves empty shares.
+        """
+        return cls(whole * rank // processes, whole * (rank + 1) // processes, whole)
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """Return the share's rows of values [whole, ...]."""
+        return values[self.first : self.last]
+
+
+@dataclass(frozen=True)
 class Batch:
     """N choices and their A alternatives laid end to end.
+
+    share: which choices of a batch that processes share these are.
 
     user, choice_set, weight, size, outside [N]: as in LoggedChoices.
     chosen [N]: position of the chosen one among the A alternatives, -1 for nothing.
@@ -24,6 +47,7 @@ class Batch:
     products [D]: the distinct products of the batch. place [A]: which of them an alternative is.
     """
 
+    share: Share
     user: Tensor
     choice_set: Tensor
     weight: Tensor
@@ -37,16 +61,24 @@ class Batch:
     place: Tensor
 
 
-def gather_batch(data: ChoiceData, index: Tensor, max_alternatives: int, generator: torch.Generator) -> Batch:
+def gather_batch(
+    data: ChoiceData, index: Tensor, max_alternatives: int, generator: torch.Generator, share: Share | None = None
+) -> Batch:
     """Return the batch of the choices `index` [N], each with at most max_alternatives alternatives.
+
+    share: return only these of the choices. Alternatives are drawn for all of them, so that processes with equal
+    generators that share a batch draw what one process would.
 
     A choice set with more products is cut into that many strata. From each stratum one product is drawn; from the
     stratum of the product that was bought, that product is taken. An alternative from a stratum of k products stands
     for all k, so log k is added to its utility, which keeps the likelihood consistent (McFadden 1978, positive
     conditioning).
     """
+    share = share or Share.of(len(index), 0, 1)
+    chance = _chances(data, index, max_alternatives, generator, share)
+    index = share(index)
     choices, choice_set = data.choices, data.choices.choice_set[index]
-    first, size = data.sets.start[choice_set], data.sets.start[choice_set + 1] - data.sets.start[choice_set]
+    first, size = data.sets.start[choice_set], _sizes(data, choice_set)
     drawn = size.clamp(max=max_alternatives)
     occasion = torch.repeat_interleave(drawn)
     of_occasion = partial(torch.index_select, dim=0, index=occasion)
@@ -54,7 +86,6 @@ def gather_batch(data: ChoiceData, index: Tensor, max_alternatives: int, generat
     stratum = torch.arange(len(occasion), device=index.device) - of_occasion(drawn.cumsum(0) - drawn)
     low = stratum * size_there // drawn_there
     width = (stratum + 1) * size_there // drawn_there - low
-    chance = torch.rand(len(occasion), generator=generator, device=index.device)
     pick = low + (chance * width).long().clamp(max=width - 1)
     bought = of_occasion(torch.where(choices.chosen[index] >= 0, choices.chosen[index] - first, -1))
     is_bought = (bought >= low) & (bought < low + width)
@@ -62,6 +93,7 @@ def gather_batch(data: ChoiceData, index: Tensor, max_alternatives: int, generat
     row = of_occasion(first) + torch.where(is_bought, bought, pick)
     products, place = torch.unique(data.shelf.product.index_select(0, row), return_inverse=True)
     return Batch(
+        share=share,
         user=choices.user[index],
         choice_set=choice_set,
         weight=choices.weight[index],
@@ -76,26 +108,38 @@ def gather_batch(data: ChoiceData, index: Tensor, max_alternatives: int, generat
     )
 
 
+def _chances(
+    data: ChoiceData, index: Tensor, max_alternatives: int, generator: torch.Generator, share: Share
+) -> Tensor:
+    """Return the share's part of uniform draws for every alternative of the choices `index`, [A]."""
+    drawn = _sizes(data, data.choices.choice_set[index]).clamp(max=max_alternatives)
+    before, own = int(drawn[: share.first].sum()), int(share(drawn).sum())
+    chance = torch.rand(int(drawn.sum()), generator=generator, device=index.device)
+    return chance[before : before + own]
+
+
+def _sizes(data: ChoiceData, choice_set: Tensor) -> Tensor:
+    """Return how many products each choice_set [n] has, [n]."""
+    return data.sets.start[choice_set + 1] - data.sets.start[choice_set]
+
+
 class IndexBatches(IterableDataset[Tensor]):
     """Yields batches of choice numbers, [batch_size] each: shuffled anew in each epoch with a seed, in order without.
 
-    The process of number rank takes every world_size-th batch; all processes take equally many, and at least one.
+    Processes that train together get the same batches, of which each takes its Share.
     The first ones of an epoch are left out, `first` of them, where training resumes within it.
     """
 
-    def __init__(self, index: Tensor, batch_size: int, seed: int | None = None, world_size: int = 1) -> None:
-        self.index, self.batch_size, self.seed, self.world_size = index, batch_size, seed, world_size
-        self.epoch, self.rank, self.first = 0, 0, 0
+    def __init__(self, index: Tensor, batch_size: int, seed: int | None = None) -> None:
+        self.index, self.batch_size, self.seed = index, batch_size, seed
+        self.epoch, self.first = 0, 0
 
     def __len__(self) -> int:
-        batches = -(-len(self.index) // self.batch_size)
-        return max(batches // self.world_size, 1)
+        return max(-(-len(self.index) // self.batch_size), 1)
 
     def __iter__(self) -> Iterator[Tensor]:
         order = self.index
         if self.seed is not None:
             generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
             order = order[torch.randperm(len(order), generator=generator)]
-        chunks = order.split(self.batch_size)
-        for number in range(self.first, len(self)):
-            yield chunks[(number * self.world_size + self.rank) % len(chunks)]
+        yield from order.split(self.batch_size)[self.first :]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from gpu_pricer.checks import require_integer
-from gpu_pricer.network.encoding.batches import Batch
+from gpu_pricer.network.encoding.batches import Batch, Share
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.encoding.price_support import PriceSupport
 from gpu_pricer.network.model.history_encoder import HistoryConfig, HistoryEncoder
@@ -160,15 +160,18 @@ class DemandNetwork(nn.Module):
 
     def tastes(self, batch: Batch) -> Tensor:
         """Return the part of every alternative's appeal that factors and habits make of user and product, [A]."""
-        user_taste = self.user_tastes(batch.user, self.data.sets.period[batch.choice_set])
+        user_taste = self.user_tastes(batch.user, self.data.sets.period[batch.choice_set], batch.share)
         product_taste = self.product_taste(batch.products).index_select(0, batch.place)
         appeal = (user_taste.index_select(0, batch.occasion) * product_taste).sum(1)
         return appeal if self.history is None else appeal + self.history.habits_in(self.data, batch)
 
-    def user_tastes(self, user: Tensor, period: Tensor) -> Tensor:
-        """Return the taste vectors of n users before n periods, [n, taste_width]."""
+    def user_tastes(self, user: Tensor, period: Tensor, share: Share | None = None) -> Tensor:
+        """Return the taste vectors of n users before n periods, [n, taste_width].
+
+        share: of which batch the n are, where processes share one.
+        """
         taste = self.user_taste(user)
-        return taste if self.history is None else taste + self.history.taste(self.data, user, period)
+        return taste if self.history is None else taste + self.history.taste(self.data, user, period, share)
 
 
 def _seen_in_training(data: ChoiceData, config: NetworkConfig) -> tuple[Tensor, Tensor]:

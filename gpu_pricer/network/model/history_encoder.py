@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gpu_pricer.checks import require_integer, require_number
-from gpu_pricer.network.encoding.batches import Batch
+from gpu_pricer.network.encoding.batches import Batch, Share
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.encoding.history import NO_PRODUCT
 from gpu_pricer.network.model.towers import rows_of
@@ -46,7 +46,7 @@ class HistoryEncoder(nn.Module):
         self.register_buffer("code_of_category", of_category, persistent=False)
         self.bought = nn.EmbeddingBag(data.products.count, hidden, mode="sum")
         self.bias = nn.Parameter(torch.zeros(hidden))
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = config.dropout
         self.taste_head = nn.Linear(hidden, taste_width, bias=False)
         self.habit = nn.Sequential(
             nn.Linear(data.history.width, hidden), nn.SiLU(), nn.Linear(hidden, hidden // 2), nn.SiLU()
@@ -62,13 +62,17 @@ class HistoryEncoder(nn.Module):
     category: Tensor
     code_of_category: Tensor
 
-    def taste(self, data: ChoiceData, user: Tensor, period: Tensor) -> Tensor:
-        """Return the taste vectors of n users before n periods, [n, taste_width]."""
+    def taste(self, data: ChoiceData, user: Tensor, period: Tensor, share: Share | None = None) -> Tensor:
+        """Return the taste vectors of n users before n periods, [n, taste_width].
+
+        share: of which batch the n are, where processes share one.
+        """
         periods = data.history.visits.shape[1]
         visit, place = torch.unique(user * periods + period, return_inverse=True)
         product, weight, begin = data.history.baskets.gather(visit // periods, visit % periods)
         total = weighted_sums(self.bought.weight, product, weight, begin).index_select(0, place)
-        return self.taste_head(self.dropout(functional.silu(total + self.bias)))
+        hidden = functional.silu(total + self.bias)
+        return self.taste_head(drop_out(hidden, self.dropout, share) if self.training else hidden)
 
     def habits_in(self, data: ChoiceData, batch: Batch) -> Tensor:
         """Return what the past adds to the appeal of every alternative of the batch, [A].
@@ -101,6 +105,17 @@ class HistoryEncoder(nn.Module):
         """Return what n rows of history features [n, width] of categories with the codes [n] add to the appeal, [n]."""
         weight = self.common + rows_of(self.of_category, code)
         return (self.habit(features) * weight[:, :-1]).sum(1) + weight[:, -1]
+
+
+def drop_out(values: Tensor, chance: float, share: Share | None) -> Tensor:
+    """Return values [n, width], each zeroed with this chance below 1, the others scaled up by as much (dropout).
+
+    The mask is drawn for all rows of the batch that the n are a share of, so that processes with equal seeds that share
+    a batch zero what one process would.
+    """
+    share = share or Share.of(len(values), 0, 1)
+    kept = values.new_empty(share.whole, values.shape[1]).bernoulli_(1 - chance)
+    return values * share(kept).div_(1 - chance)
 
 
 def weighted_sums(table: Tensor, index: Tensor, weight: Tensor, begin: Tensor) -> Tensor:

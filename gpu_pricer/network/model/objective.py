@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from gpu_pricer.checks import require_integer, require_number
-from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, Batch, gather_batch
+from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, Batch, Share, gather_batch
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.model.likelihood import LIKELIHOODS
 
@@ -48,9 +48,14 @@ class OptimiserConfig:
         return self.max_alternatives or EVERY_ALTERNATIVE
 
 
-def batch_of(data: ChoiceData, index: Tensor, optimiser: OptimiserConfig, draws: torch.Generator) -> Batch:
-    """Return the batch of the choices `index` [N], with at most optimiser.max_alternatives alternatives each."""
-    return gather_batch(data, index, optimiser.most_alternatives, draws)
+def batch_of(
+    data: ChoiceData, index: Tensor, optimiser: OptimiserConfig, draws: torch.Generator, share: Share | None = None
+) -> Batch:
+    """Return the batch of the choices `index` [N], or a share of it.
+
+    Each choice has at most optimiser.max_alternatives alternatives.
+    """
+    return gather_batch(data, index, optimiser.most_alternatives, draws, share)
 
 
 def log_likelihood(data: ChoiceData, utility: Tensor, batch: Batch, optimiser: OptimiserConfig) -> Tensor:

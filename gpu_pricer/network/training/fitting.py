@@ -103,7 +103,7 @@ class Plan:
 
 
 class _AdvanceEpoch(pl.Callback):
-    """Sets the epoch, the process and the first batch of the index batches before each epoch.
+    """Sets the epoch and the first batch of the index batches before each epoch.
 
     Only an epoch that a checkpoint cut does not begin with batch 0; Lightning resumes it without a new start.
     """
@@ -119,7 +119,6 @@ class _AdvanceEpoch(pl.Callback):
 
     def _set(self, trainer: pl.Trainer, first: int) -> None:
         self.batches.epoch = trainer.current_epoch
-        self.batches.rank = trainer.global_rank
         self.batches.first = first
 
 
@@ -149,8 +148,7 @@ def fit_network(
     fit_loyalty(module.network, optimiser, seed)
     trained, validated, _ = data.split()
     plan = Plan.of(len(trained), optimiser.steps)
-    processes = trainer.devices * trainer.num_nodes
-    batches = IndexBatches(trained, -(-plan.batch_size // processes), seed, processes)
+    batches = IndexBatches(trained, plan.batch_size, seed)
     judged = IndexBatches(_sample(validated, MOST_VALIDATED, seed), VALIDATED_AT_ONCE)
     plain, plain_loss = copy.deepcopy(module.state_dict()), module.validation_loss(judged)
     module.train()

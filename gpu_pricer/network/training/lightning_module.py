@@ -9,14 +9,18 @@ import torch
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 
-from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, Batch, gather_batch
+from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, Batch, Share, gather_batch
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.model.demand_network import DemandNetwork, NetworkConfig
 from gpu_pricer.network.model.objective import OptimiserConfig, batch_of, log_likelihood
 
 
 class DemandTraining(pl.LightningModule):
-    """Steps and validations of the network; a batch is a tensor of choice numbers [N]."""
+    """Steps and validations of the network; a batch is a tensor of choice numbers [N].
+
+    Processes that train together get the same batch. Each draws for all of it and computes its share, so that a step's
+    gradient is that of one process, but for the order of sums. Each validates for itself.
+    """
 
     def __init__(self, data: ChoiceData, network: NetworkConfig, optimiser: OptimiserConfig, seed: int) -> None:
         super().__init__()
@@ -27,7 +31,7 @@ class DemandTraining(pl.LightningModule):
         self.best_loss = math.nan  # validation loss of the parameters, once training has ended
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the state of the draws, for training that resumes within an epoch; of the first process if several."""
+        """Add the state of the draws, the same in all processes, for training that resumes within an epoch."""
         checkpoint["draws"] = self.draws.get_state()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -42,25 +46,38 @@ class DemandTraining(pl.LightningModule):
             self.draws.set_state(self.resumed_draws.cpu())
 
     def on_train_epoch_start(self) -> None:
-        """Seed the draws of alternatives by process and epoch, so that a resumed training draws the same ones."""
-        self.draws.manual_seed((self.seed * 1_000_003 + self.current_epoch) * 4096 + self.global_rank)
+        """Seed the draws of alternatives by epoch, so that a resumed training draws the same ones."""
+        self.draws.manual_seed(self._seed_of(self.current_epoch))
 
     def on_train_batch_start(self, index: Tensor, batch_idx: int) -> None:
-        """Seed dropout by process and step, so that a resumed training draws the same."""
-        torch.manual_seed((self.seed * 1_000_003 + self.global_step) * 4096 + self.global_rank)
+        """Seed dropout by step, so that a resumed training draws the same."""
+        torch.manual_seed(self._seed_of(self.global_step))
+
+    def _seed_of(self, number: int) -> int:
+        return (self.seed * 1_000_003 + number) * 4096
 
     def training_step(self, index: Tensor) -> Tensor:
-        """Return the negative log likelihood of the choices `index` [N] per unit of choice weight."""
-        batch = batch_of(self.network.data, index, self.optimiser, self.draws)
-        loss = self.log_loss(batch)
-        self.log("train/log_loss", loss.detach())
+        """Return the loss of this process, whose mean over all processes is the log_loss of the choices `index` [N]."""
+        processes = self.trainer.world_size
+        loss = self.share_of_loss(index, Share.of(len(index), self.global_rank, processes), processes)
+        self.log("train/log_loss", loss.detach(), sync_dist=True)
         return loss
 
-    def log_loss(self, batch: Batch) -> Tensor:
-        """Return the negative log likelihood of a training batch, per unit of choice weight."""
+    def share_of_loss(self, index: Tensor, share: Share, processes: int) -> Tensor:
+        """Return the share's part of the log_loss of the choices `index` [N], times the number of processes.
+
+        Distributed training takes the mean of the processes' gradients: that is then the gradient of the whole batch,
+        whatever the shares weigh.
+        """
+        data = self.network.data
+        batch = batch_of(data, index, self.optimiser, self.draws, share)
+        return self.log_loss(batch, data.choices.weight[index].sum() / processes)
+
+    def log_loss(self, batch: Batch, weight: Tensor) -> Tensor:
+        """Return the negative log likelihood of a training batch per unit of choice weight, if it has this weight."""
         data = self.network.data
         utility = self.network.utility(batch, data.trusted_move(batch.row))
-        return -log_likelihood(data, utility, batch, self.optimiser).sum() / batch.weight.sum()
+        return -log_likelihood(data, utility, batch, self.optimiser).sum() / weight
 
     def validation_step(self, index: Tensor) -> None:
         """Log the negative log likelihood of the choices `index` [N] over complete choice sets, per choice weight.
