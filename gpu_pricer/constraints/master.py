@@ -17,8 +17,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import linprog
-from scipy.sparse import csr_matrix, hstack, vstack
 
 CAP, CAP_RATIO = 100.0, 30.0
 """The cap of the least important priority, at which a violation of 1 % costs as much as the whole objective; and how
@@ -114,6 +112,9 @@ def solve_master(iterates: Sequence[DualIterate], required: np.ndarray, caps: Ca
     required [K]: what the left-hand sides must reach, as shares of their scales. RuntimeError where HiGHS fails. The
     programme is solved for z and the blocks' values, scaled so that an average block has the value 1.
     """
+    from scipy.optimize import linprog  # half a second of every start, for those who price under constraints alone
+    from scipy.sparse import csr_matrix, hstack, vstack
+
     iterate, block = np.nonzero(_is_new(iterates))
     blocks = iterates[0].objective.shape[0]
     objective = np.stack([at.objective for at in iterates])[iterate, block]

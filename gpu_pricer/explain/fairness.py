@@ -12,10 +12,10 @@ import json
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 import polars as pl
-from scipy.stats import norm
 
 from gpu_pricer.checks import require_number
 from gpu_pricer.errors import InputError
@@ -136,10 +136,10 @@ def _compare(users: pl.DataFrame, attribute: str, max_gap: float | None) -> dict
     known = users.select(group=_group_of(users[attribute]), index="price_index").drop_nulls()
     found = known.group_by("group").agg(pl.len(), pl.col("index").mean(), error=pl.col("index").std() / pl.len().sqrt())
     rows = found.filter(pl.col("len") > 1).sort("index", "group", descending=[True, False]).rows()
-    once = float(norm.ppf((1 + CONFIDENCE) / 2))
+    once = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
     groups = [Group(name, users, mean, mean - once * error, mean + once * error) for name, users, mean, error in rows]
     pairs = list(itertools.combinations(rows, 2))
-    wide = float(norm.ppf(1 - (1 - CONFIDENCE) / 2 / max(len(pairs), 1)))
+    wide = NormalDist().inv_cdf(1 - (1 - CONFIDENCE) / 2 / max(len(pairs), 1))
     gaps = [
         Gap(dear[0], cheap[0], dear[2] - cheap[2], max(dear[2] - cheap[2] - wide * math.hypot(dear[3], cheap[3]), 0.0))
         for dear, cheap in pairs

@@ -17,7 +17,6 @@ from gpu_pricer.tables.artefact import read_artefact, require_artefact
 from gpu_pricer.tables.vat import require_vat_told
 from gpu_pricer.tables.version.price_version import RECORD, PriceVersion
 from gpu_pricer.versions.fairness_audit import audit_version, require_known_attributes
-from gpu_pricer.versions.frontier import trace_frontier
 from gpu_pricer.versions.last_scored import remember_scored
 from gpu_pricer.versions.new_version import finished_or_absent
 from gpu_pricer.versions.priced_catalog import pricing_day, read_priced_catalog
@@ -65,6 +64,8 @@ def main(config: DictConfig) -> dict[str, object] | None:
     policy, tiling, frontier = (instantiate(config[key]) for key in ("policy", "score", "frontier"))
     uncertainty = _uncertainty(config.uncertainty, tiling, frontier)
     if frontier.measure is not None:
+        from gpu_pricer.versions.frontier import trace_frontier  # which draws a figure, and prices need none
+
         trace_frontier(config.paths, policy, tiling, frontier, config.backend, pricing_day(config.day))
         return None
     shards, warm_start = (

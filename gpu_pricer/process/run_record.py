@@ -17,7 +17,6 @@ from omegaconf import DictConfig, OmegaConf
 from gpu_pricer.errors import InputError
 from gpu_pricer.process.cost import core_seconds, cost_of_prices
 from gpu_pricer.process.local_copies import with_local_copies
-from gpu_pricer.process.metrics_file import write_metrics
 from gpu_pricer.tables.files.replacing import replacing_file
 
 log = logging.getLogger(__name__)
@@ -92,6 +91,8 @@ def run_job(name: str, job: Job, config: DictConfig) -> dict[str, Any]:
     except OSError as error:  # the job is done, and what it published or wrote stays
         log.warning("%s is done, but its record could not be written: %s", name, error)
     if config.paths.metrics is not None:
+        from gpu_pricer.process.metrics_file import write_metrics  # Prometheus' client and the gates, for few runs
+
         try:
             write_metrics(Path(config.paths.metrics), name, record, Path(config.paths.prices))
         except (OSError, InputError) as error:

@@ -4,6 +4,8 @@ import errno
 import json
 import math
 import re
+import subprocess
+import sys
 from dataclasses import replace
 
 import duckdb
@@ -30,6 +32,8 @@ from tests.markets import NO_RULES, USUAL, a_policy, catalog_of, small_artefact,
 ARTEFACT = small_artefact(11, segments=19, products=60, categories=9)
 CATALOG = catalog_of(ARTEFACT)
 PRICED = PricedCatalog(CATALOG)
+UNUSED = {"cupy", "matplotlib", "numba.cuda", "pandas", "prometheus_client", "scipy.optimize", "scipy.stats", "sklearn",
+          "torch"}  # fmt: skip
 ONE_SHARD = Tiling(layout="long", cells_per_file=10**6, shards=1, shard=None, writers=1)
 
 
@@ -476,3 +480,12 @@ def test_version_that_the_audit_refuses_stays_so_that_publish_says_why(tmp_path,
 
     (folder,) = (tmp_path / "prices").glob("[!_]*")
     assert read_version(folder).run == folder.name
+
+
+def test_start_of_a_task_imports_nothing_that_prices_do_not_need():
+    start = "import sys, gpu_pricer.command_line.cli, gpu_pricer.jobs.score"
+    code = f"{start}; print(sorted({UNUSED} & set(sys.modules)))"
+
+    done = subprocess.run([sys.executable, "-c", code], cwd=CONF.parent, capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"
