@@ -20,9 +20,10 @@ def add_rows(digest: Digest, table: pl.DataFrame, by: str | None = None) -> None
 
     The rows are written a part at a time, so that no second copy of the table is made.
     """
-    order = pl.int_range(table.height, eager=True) if by is None else table[by].arg_sort()
+    order = None if by is None else table[by].arg_sort()
     for first in range(0, max(table.height, 1), ROWS_AT_ONCE):
-        part = table[order[first : first + ROWS_AT_ONCE]]
+        rows = slice(first, first + ROWS_AT_ONCE)
+        part = table[rows] if order is None else table[order[rows]]
         digest.update(part.write_csv(include_header=first == 0).encode())
 
 
@@ -30,15 +31,25 @@ def rows_of(requested: pl.Series, ids: pl.Series) -> np.ndarray:
     """Return the row in `ids` of each of n requested ids, int32 [n]; −1 where the id is null or not in `ids`.
 
     `ids` must be unique except for nulls. The ids are joined a part at a time: a hash table of a million ids at once
-    takes 100 MB more.
+    takes 100 MB more. A part that stands in `ids` in the same order needs no join: a million ids of the same order take
+    0.05 core-seconds, joined 0.5.
     """
     rows = np.full(len(requested), -1, np.int32)
     table = pl.DataFrame({"id": ids}).with_row_index("row")
     for first in range(0, len(requested), ROWS_AT_ONCE):
-        part = pl.DataFrame({"id": requested[first : first + ROWS_AT_ONCE]}).with_row_index("place", offset=first)
-        found = part.join(table, on="id", how="inner")
+        part = requested[first : first + ROWS_AT_ONCE]
+        expected = int(rows[first - 1]) + 1 if first else 0
+        if _are_equal(part, ids[expected : expected + len(part)]):
+            rows[first : first + len(part)] = np.arange(expected, expected + len(part))
+            continue
+        found = pl.DataFrame({"id": part}).with_row_index("place", offset=first).join(table, on="id", how="inner")
         rows[found["place"].to_numpy()] = found["row"].to_numpy()
     return rows
+
+
+def _are_equal(some: pl.Series, others: pl.Series) -> bool:
+    """Return whether the values are equal one by one, and none is null."""
+    return some.dtype == others.dtype and not some.has_nulls() and some.equals(others)
 
 
 def is_unique(name: str) -> pl.Expr:

@@ -20,6 +20,20 @@ def test_rows_are_those_of_the_same_id_over_all_parts(monkeypatch, dtype):
     assert rows_of(requested, ids.clear()).tolist() == [-1] * 7
 
 
+@pytest.mark.parametrize("left_out", [[], [0], [3], [4, 5], [8, 9], [1, 2, 6]])
+@pytest.mark.parametrize("put_in", [{}, {0: 77}, {4: None}, {5: 77, 8: 78}, {10: 3}])
+def test_rows_of_ids_in_the_same_order_are_those_of_the_same_id(monkeypatch, left_out, put_in):
+    monkeypatch.setattr(low_memory, "ROWS_AT_ONCE", 2)
+    ids = [5, 9, 3, 7, 1, 8, 2, 6, 4, 0]
+    requested = [number for place, number in enumerate(ids) if place not in left_out]
+    for place, number in put_in.items():
+        requested.insert(place, number)
+
+    found = rows_of(pl.Series(requested, dtype=pl.Int64), pl.Series(ids))
+
+    assert found.tolist() == [ids.index(number) if number in ids else -1 for number in requested]
+
+
 @pytest.mark.parametrize(
     "values", [[1, 2, 3], [1, None, 2], [1, None, None], [1, 1, 2], [1, 1, None, None], [None], []]
 )
