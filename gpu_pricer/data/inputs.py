@@ -8,6 +8,13 @@ import dataframely as dy
 import polars as pl
 
 from gpu_pricer.data.outliers import OutlierRule
+from gpu_pricer.data.short_ids import (
+    ID_OWNERS,
+    type_as_given,
+    with_ids_as_given,
+    with_ordered_ids,
+    with_short_ids,
+)
 from gpu_pricer.data.sources.source import CELLS, LINE, RawTable, Source
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.attributes import with_attributes
@@ -30,6 +37,8 @@ CELLS_ARE_READABLE = "cells_are_readable"
 RATES_ARE_READABLE = "vat_rates_are_readable"
 """The rule that products of text break whose VAT rate cannot be read: they stay, without a rate of their own."""
 DESCRIBED = ("products", "users")  # whose further columns are attributes
+LINES = ("transactions", "offers")
+"""The tables that grow with every day."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +66,10 @@ class Validation:
 class Inputs:
     """The checked raw tables, each by the table's name.
 
-    tables: the valid rows. quarantine: the rows that broke a rule. broken: how many rows break each rule. reports: a
-    line on each table with broken rules, with examples. unread_rates: the products, by their line in the file, whose
-    VAT rate cannot be read; they are among the valid rows. unread_report: a line on these, "" without any.
+    tables: the valid rows, with user and product ids of text as short ids in order. quarantine: the rows that broke a
+    rule. broken: how many rows break each rule. reports: a line on each table with broken rules, with examples.
+    unread_rates: the products, by their line in the file, whose VAT rate cannot be read; they are among the valid rows.
+    unread_report: a line on these, "" without any.
     """
 
     tables: dict[str, pl.DataFrame]
@@ -101,6 +111,8 @@ def read_inputs(source: Source, validation: Validation, period: Period, last_per
     unreadable, unread = _of_text(raw, "unreadable"), _of_text(raw, "unread").get("products", pl.DataFrame())
     for name in unreadable:
         _require_readable_rows(lazy[name], unreadable[name], raw[name].origin)
+    for name in (name for name in LINES if name in lazy):
+        lazy[name] = with_short_ids(lazy[name])
     frames = {name: _collect(rows, raw[name].origin, period, last_period) for name, rows in lazy.items()}
     for name in (name for name in DESCRIBED if name in frames):
         others = [column for column in frames[name].columns if column not in SCHEMAS[name].column_names()]
@@ -109,19 +121,19 @@ def read_inputs(source: Source, validation: Validation, period: Period, last_per
     checked = {name: check(rows, SCHEMAS[name], _rules(name, frames, validation)) for name, rows in frames.items()}
     for name, result in checked.items():
         _require_sound(result, raw[name].origin)
-        if name in ("transactions", "offers"):
+        if name in LINES:
             _require_once(result.valid.select(SCHEMAS[name].column_names()), raw[name].origin)
     reports = _reports(checked, unreadable, raw)
     unread_report = f"{raw['products'].origin} {_cells_report(unread, RATES_ARE_READABLE)}" if unread.height else ""
     if (reports or unread_report) and validation.on_invalid == "refuse":
         told = "; ".join(filter(None, (*reports, unread_report)))
         raise InputError(f"{told}: mend these rows or set data.on_invalid=quarantine")
-    quarantine = {name: result.invalid for name, result in checked.items() if result.broken}
+    quarantine = {name: with_ids_as_given(result.invalid) for name, result in checked.items() if result.broken}
     counts = {name: {CELLS_ARE_READABLE: rows.height} for name, rows in unreadable.items()}
     if unread.height:
         counts["products"] = counts.get("products", {}) | {RATES_ARE_READABLE: unread.height}
     return Inputs(
-        tables={name: result.valid for name, result in checked.items()},
+        tables=with_ordered_ids({name: result.valid for name, result in checked.items()}),
         quarantine=quarantine | {f"{name}_unreadable": rows for name, rows in unreadable.items()},
         broken={name: counts.get(name, {}) | result.broken for name, result in checked.items()},
         reports=reports,
@@ -191,14 +203,14 @@ def _with_equal_ids(frames: dict[str, pl.DataFrame], raw: dict[str, RawTable]) -
 
     Raise InputError if one table has text where another has numbers.
     """
-    for column, owner in (("product_id", "products"), ("user_id", "users")):
+    for column, owner in ID_OWNERS.items():
         if owner not in frames:
             continue
-        expected = frames[owner].schema[column]
+        expected = type_as_given(frames[owner].schema[column])
         for name, frame in frames.items():
-            if column not in SCHEMAS[name].column_names() or frame.schema[column] == expected:
+            if column not in SCHEMAS[name].column_names() or type_as_given(frame.schema[column]) == expected:
                 continue
-            found = frame.schema[column]
+            found = type_as_given(frame.schema[column])
             if pl.String in (found, expected):
                 raise InputError(
                     f"{raw[name].origin}: {column} must be {expected} as in {owner}, found {found}: convert one of them"
@@ -210,10 +222,10 @@ def _with_equal_ids(frames: dict[str, pl.DataFrame], raw: dict[str, RawTable]) -
 def _rules(name: str, frames: dict[str, pl.DataFrame], validation: Validation) -> dict[str, pl.Expr]:
     """Return the rules beyond a table's own schema: products are known and lines are plausible."""
     rules: dict[str, pl.Expr] = {}
-    if name in ("transactions", "offers", "context"):
+    if name in (*LINES, "context"):
         known = frames["products"]["product_id"].drop_nulls().unique()
         rules["product_is_known"] = pl.col("product_id").is_in(known.implode())
-    if name in ("transactions", "offers"):
+    if name in LINES:
         rules |= {rule: outlier.holds() for rule, outlier in validation.outliers.items()}
     return rules
 

@@ -16,6 +16,7 @@ from gpu_pricer.data.choices import ChoiceRule, category_rates, logged_choices, 
 from gpu_pricer.data.daily_sales import daily_sales, daily_shoppers
 from gpu_pricer.data.inputs import Inputs
 from gpu_pricer.data.shelf import ShelfRule, imputed_shelf, modal_prices, period_context, with_context
+from gpu_pricer.data.short_ids import with_ids_as_given
 from gpu_pricer.data.unit_prices import UnitPriceRule, with_constant_prices, with_unit_prices
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.checking import check
@@ -96,7 +97,8 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
         raise InputError(_empty_shelf(sales, periods[-1]))
     log.info("%s products were on a shelf of %s whole periods", f"{prices['product_id'].n_unique():,}", len(periods))
     products = build_catalog(offered, modal, shown, calendar, rules.catalog, rules.categories)
-    shelf = _shelf(prices, products, inputs, rules.period)
+    categories = _categories(products)
+    shelf = _shelf(prices, categories, inputs, rules.period)
     lines, is_offers = sales.filter(pl.col("period").is_in(periods)), "offers" in inputs.tables
     visits = visits_of(lines)
     purchases, choices = logged_choices(lines, visits, _own(shelf), is_offers, rules.choices, seed)
@@ -108,7 +110,7 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
     log.info("%s choices in %s categories", f"{choices.height:,}", f"{shelf['category_id'].n_unique():,}")
     begun = {}
     if calendar.begun is not None:
-        now = _shelf(shown.filter(pl.col("period") == calendar.begun), products, inputs, rules.period)
+        now = _shelf(shown.filter(pl.col("period") == calendar.begun), categories, inputs, rules.period)
         days = round(calendar.share * rules.period.days)
         begun = begun_tables(sales, _own(shelf), now, days, is_offers, rules.choices, seed)
     tables = {
@@ -121,14 +123,16 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
         "shoppers": daily_shoppers(sales),
         "categories": category_rates(
             purchases.filter(pl.col("period").is_in(training)),
-            products.select(category_key())["category_id"],
+            categories["category_id"],
             rules.choices.shrinkage,
         ),
     } | begun
+    summary = _summary(inputs, tables, sales, lines, calendar, rules)
+    tables = {name: with_ids_as_given(table) for name, table in tables.items()}
     for name, table in tables.items():
         broken = check(conform(table.lazy(), SCHEMAS[name], name, keep_others=True).collect(), SCHEMAS[name]).broken
         assert not broken, f"canonical {name} breaks {broken}"
-    return Canonical(tables, _summary(inputs, tables, sales, lines, calendar, rules))
+    return Canonical(tables, summary)
 
 
 def _unit_price_rule(inputs: Inputs, rules: Preparation) -> UnitPriceRule:
@@ -166,10 +170,15 @@ def _shelf_rule(inputs: Inputs, rules: Preparation) -> ShelfRule:
     return replace(rules.shelf, min_lines=1, carry_periods=0) if "offers" in inputs.tables else rules.shelf
 
 
-def _shelf(prices: pl.DataFrame, products: pl.DataFrame, inputs: Inputs, period: Period) -> pl.DataFrame:
+def _categories(products: pl.DataFrame) -> pl.DataFrame:
+    """Return product_id and category_id, an Enum of all categories in order: short, and sorted as their names are."""
+    keys = products.select("product_id", category_key())
+    return keys.with_columns(pl.col("category_id").cast(pl.Enum(keys["category_id"].unique().sort())))
+
+
+def _shelf(prices: pl.DataFrame, categories: pl.DataFrame, inputs: Inputs, period: Period) -> pl.DataFrame:
     """Return the canonical shelf: prices with their category and context, in canonical order."""
     contexts = [period_context(inputs.tables[name], period) for name in ("context", "offers") if name in inputs.tables]
-    categories = products.select("product_id", category_key())
     shelf = with_context(prices.join(categories, on="product_id"), contexts)
     first = [name for name in Shelf.column_names() if name in shelf.columns]
     others = [name for name in shelf.columns if name not in first]
