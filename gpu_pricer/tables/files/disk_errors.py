@@ -5,10 +5,14 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
+from queue import Full, Queue
 
 import polars as pl
+from polars.io.plugins import register_io_source
 from safetensors import SafetensorError
 
 from gpu_pricer.errors import InputError
@@ -17,6 +21,8 @@ NUMBER = re.compile(r"\(os error (\d+)\)")
 """How Rust names the system's error in the text of its own."""
 NO_NUMBER = "transport error"
 """What Polars says where the disk refuses the end of a Parquet file."""
+POLL_SECONDS = 0.1
+"""How soon a writer that failed is noticed."""
 
 
 @contextmanager
@@ -54,3 +60,40 @@ def require_writable(folder: Path, key: str) -> None:
             f"{key} must lie where files can be written, found {error.strerror} in {place.absolute()}: set {key} to "
             "another folder, or mend the rights"
         ) from error
+
+
+def write_parts(parts: Iterator[pl.DataFrame], path: Path) -> int:
+    """Write the parts below each other as one Parquet file, in the memory of a few of them, and return the rows.
+
+    There must be at least one part. Raise OSError where the disk refuses the file. The parts are made in the calling
+    thread while another one writes: a signal, which only the main thread hears, need not wait for the last part.
+    """
+    first, rows = next(parts), 0
+    waiting: Queue[pl.DataFrame | None] = Queue(1)
+
+    def read(*_: object) -> Iterator[pl.DataFrame]:
+        while (part := waiting.get()) is not None:
+            yield part
+
+    with ThreadPoolExecutor(1) as threads, disk_errors(path):
+        written = threads.submit(register_io_source(read, schema=first.schema).sink_parquet, path)
+        try:
+            for part in chain([first], parts):
+                rows += part.height
+                if not _put(waiting, part, written):
+                    break
+        finally:
+            _put(waiting, None, written)
+        written.result()
+    return rows
+
+
+def _put(waiting: "Queue[pl.DataFrame | None]", part: pl.DataFrame | None, written: "Future[None]") -> bool:
+    """Put a part into the queue as soon as it has room, and return whether its reader still reads."""
+    while not written.done():
+        try:
+            waiting.put(part, timeout=POLL_SECONDS)
+            return True
+        except Full:
+            continue
+    return False
