@@ -9,8 +9,9 @@ import logging
 
 import polars as pl
 
-from gpu_pricer.data.choices import ChoiceRule, logged_choices, purchases_on_shelf, visits_of
-from gpu_pricer.tables.schemas import UNIT_COUNT
+from gpu_pricer.data.choices import ChoiceRule, occasion_sums, total_sums
+from gpu_pricer.data.logged_choices import logged_choices
+from gpu_pricer.data.period_log import PeriodLog
 
 log = logging.getLogger(__name__)
 
@@ -19,37 +20,31 @@ MOST_BUYING = 0.999
 
 
 def begun_tables(
-    sales: pl.DataFrame,
-    shelf: pl.DataFrame,
-    begun_shelf: pl.DataFrame,
-    days: int,
-    is_offers: bool,
-    rule: ChoiceRule,
-    seed: int,
+    whole: PeriodLog, begun: PeriodLog, shelf: pl.DataFrame, days: int, rule: ChoiceRule, seed: int
 ) -> dict[str, pl.DataFrame]:
     """Return the canonical tables of a period of which so many days have passed; none where it can teach nothing.
 
-    sales: of the whole periods and the begun one, with time and period. shelf: of the whole periods, begun_shelf: of
-    the begun one.
+    whole: the log of the whole periods, with the time of each line. begun: the log of the one period. shelf: canonical,
+    of that period.
     """
-    rates = unscaled(shelf["category_id"]) if is_offers else _rates_of(sales, shelf, days, rule.shrinkage)
-    own = begun_shelf.select(shelf.columns)
-    lines = sales.filter(pl.col("period").is_in(own["period"].implode()))
+    rates = unscaled(whole.categories) if whole.is_offers else _rates_of(whole, days, rule.shrinkage)
+    (lines,), (own,) = begun.lines.values(), begun.shelves.values()
     if rates is None or lines.join(own, on="product_id", how="semi").is_empty():
         log.info("the period that has begun does not teach: no sale of its days, in it or in the whole periods")
         return {}
-    visits = visits_of(lines)
-    choices = logged_choices(lines, visits, own, is_offers, rule, seed)[1]
-    tables = {"shelf": begun_shelf, "choices": choices, "visits": visits, "categories": rates}
+    found = logged_choices(begun, rule, seed)
+    tables = {"shelf": shelf, "choices": pl.concat(found.parts()), "visits": found.visits, "categories": rates}
     return {f"begun_{name}": table for name, table in tables.items()}
 
 
-def _rates_of(sales: pl.DataFrame, shelf: pl.DataFrame, days: int, shrinkage: float) -> pl.DataFrame | None:
+def _rates_of(whole: PeriodLog, days: int, shrinkage: float) -> pl.DataFrame | None:
     """Return the rates of the begun days in the whole periods, see begun_rates."""
-    whole = sales.filter(pl.col("period").is_in(shelf["period"].implode()))
-    first = whole.filter((pl.col("time").dt.date() - pl.col("period")).dt.total_days() < days)
-    entire, begun = ((purchases_on_shelf(lines, shelf), visits_of(lines)) for lines in (whole, first))
-    return begun_rates(entire, begun, shelf, shrinkage)
+    shelf = pl.concat([part.select("period", "category_id").unique() for part in whole.shelves.values()])
+    entire, first = (
+        (total_sums([occasion_sums(part.purchases(period)) for period in part.lines]), part.visits())
+        for part in (whole, whole.first_days(days))
+    )
+    return begun_rates(entire, first, shelf, shrinkage)
 
 
 def begun_rates(
@@ -63,10 +58,10 @@ def begun_rates(
     odds: the odds that a visit to the first days of a period buys from the category, over those of a visit to the whole
     period. units: the units per choice, over those of the whole period. Both are shrunk to the ratio that all
     categories have in common, which counts as `shrinkage` buying occasions, and units (Clayton & Kaldor 1987).
-    whole, first: purchases, as from purchases_on_shelf, and visits, of the same whole periods: entire, and their first
-    days only. shelf: period, category_id of these periods.
+    whole, first: the sums of the purchases (occasion_sums) and the visits of the same whole periods: entire, and their
+    first days only. shelf: period, category_id of these periods.
     """
-    sums = _sums(*whole, shelf).join(_sums(*first, shelf), on="category_id", suffix="_first")
+    sums = _sums(*whole, shelf).join(_sums(*first, shelf), on="category_id", suffix="_first").sort("category_id")
     rate, per_choice = pl.col("occasions") / pl.col("visits"), pl.col("units") / pl.col("occasions")
     sums = sums.with_columns(
         rate=rate, expected=rate * pl.col("visits_first"), usual=per_choice * pl.col("occasions_first")
@@ -76,7 +71,7 @@ def begun_rates(
     buying = _shrunk("occasions_first", "expected", shrinkage)
     usual, now = (chance.clip(upper_bound=MOST_BUYING) for chance in (pl.col("rate"), pl.col("rate") * buying))
     units = _shrunk("units_first", "usual", shrinkage)
-    return sums.select("category_id", odds=buying * (1 - usual) / (1 - now), units=units).sort("category_id")
+    return sums.select("category_id", odds=buying * (1 - usual) / (1 - now), units=units)
 
 
 def unscaled(categories: pl.Series) -> pl.DataFrame:
@@ -84,13 +79,12 @@ def unscaled(categories: pl.Series) -> pl.DataFrame:
     return pl.DataFrame({"category_id": categories.unique().sort()}).with_columns(odds=pl.lit(1.0), units=pl.lit(1.0))
 
 
-def _sums(purchases: pl.DataFrame, visits: pl.DataFrame, shelf: pl.DataFrame) -> pl.DataFrame:
+def _sums(bought: pl.DataFrame, visits: pl.DataFrame, shelf: pl.DataFrame) -> pl.DataFrame:
     """Return category_id, visits while it was on the shelf, buying occasions and units."""
     came = visits.group_by("period").agg(visits=pl.len())
     is_open = shelf.select("period", "category_id").unique()
     seen = is_open.join(came, on="period", how="left").group_by("category_id").agg(pl.col("visits").sum())
-    bought = purchases.group_by("category_id").agg(occasions=pl.col("weight").sum(), units=UNIT_COUNT.sum())
-    return seen.join(bought, on="category_id", how="left").fill_null(0)
+    return seen.join(bought.drop("products"), on="category_id", how="left").fill_null(0)
 
 
 def _shrunk(found: str, expected: str, shrinkage: float) -> pl.Expr:

@@ -96,8 +96,10 @@ def _require_amounts(products: pl.DataFrame, name: str, least: float) -> None:
 def _shares_on_shelf(shelf: pl.DataFrame, weights: dict[date, float]) -> pl.DataFrame:
     """Return product_id and share, the share of the weighted periods with the product on the shelf."""
     weight = pl.DataFrame({"period": weights.keys(), "weight": weights.values()})
-    recent = shelf.join(weight, on="period", how="inner")
-    return recent.group_by("product_id").agg(share=(pl.col("weight").sum() / sum(weights.values())).clip(0, 1))
+    recent = shelf.join(weight, on="period", how="inner").sort("period")
+    return recent.group_by("product_id", maintain_order=True).agg(
+        share=(pl.col("weight").sum() / sum(weights.values())).clip(0, 1)
+    )
 
 
 def _last_prices(prices: pl.DataFrame) -> pl.DataFrame:

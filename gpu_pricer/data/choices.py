@@ -1,8 +1,8 @@
-"""Choices: what each user chose from each category on each visit, and a sample of the visits that chose nothing.
+"""Choices: what each user chose from each category on each visit, nothing included.
 
-Occasions without a purchase matter: without them, elasticities are attenuated by two thirds. They are too many for
-memory, so a sample of each category's is kept together with its sampling rate. Adding log(rate) to the utility of
-buying nothing makes the conditional likelihood exact (choice-based sampling: Manski & McFadden 1981).
+Occasions without a purchase matter: without them, elasticities are attenuated by two thirds. A sample of them is kept
+(`zeros.py`) together with its sampling rate. Adding log(rate) to the utility of buying nothing makes the conditional
+likelihood exact (choice-based sampling: Manski & McFadden 1981).
 
 Purchases come from transactions or from an offers table, which says what each user saw on each occasion. The canonical
 tables have one shelf per period, so the offers of a period are folded into it: a product is on the shelf if anybody saw
@@ -11,10 +11,10 @@ it. The offers table itself holds the occasions without a purchase, so none is d
 
 from dataclasses import dataclass
 
-import numpy as np
 import polars as pl
 
 from gpu_pricer.checks import require_flag, require_integer, require_number
+from gpu_pricer.tables.schemas import UNIT_COUNT
 
 OCCASION = ("user_id", "period", "category_id")
 """What identifies an occasion in transactions."""
@@ -22,6 +22,8 @@ OFFER_OCCASION = (*OCCASION, "occasion_id")
 """What identifies an occasion in an offers table; two users may have equal occasion ids."""
 ORDER = ("period", "user_id", "category_id", "product_id", "quantity", "weight", "size")
 """The keys of the canonical order of choices."""
+SUMS = ("occasions", "products", "units")
+"""What the purchases of a category add up to."""
 COLUMNS = ("user_id", "period", "category_id", "product_id", "weight", "size", "quantity")
 
 
@@ -49,20 +51,6 @@ class ChoiceRule:
             require_integer(name, getattr(self, name), 0)
 
 
-def logged_choices(
-    lines: pl.DataFrame, visits: pl.DataFrame, shelf: pl.DataFrame, is_offers: bool, rule: ChoiceRule, seed: int
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the purchases, and the canonical choices made of them and the occasions without purchase.
-
-    lines: with the period of every row. visits: user_id, period. is_offers: whether the lines are of an offers table.
-    """
-    purchases = purchases_from_offers(lines, shelf) if is_offers else purchases_on_shelf(lines, shelf)
-    zeros, rates = zeros_from_offers(lines, shelf) if is_offers else sampled_zeros(purchases, visits, shelf, rule, seed)
-    if not rule.outside_option:
-        zeros, rates = zeros.clear(), rates.with_columns(outside_rate=pl.lit(1.0))
-    return purchases, arranged(purchases, zeros, rates)
-
-
 def visits_of(lines: pl.DataFrame) -> pl.DataFrame:
     """Return user_id and period of every visit, sorted by period."""
     return lines.select("user_id", "period").unique().sort("period", "user_id")
@@ -77,12 +65,12 @@ def purchases_on_shelf(lines: pl.DataFrame, shelf: pl.DataFrame) -> pl.DataFrame
     return (
         lines.lazy()
         .join(shelf.lazy().select("product_id", "period", "category_id"), on=("product_id", "period"))
-        .group_by(*OCCASION, "product_id")
+        .group_by(*OCCASION, "product_id", maintain_order=True)  # or the sums' last bits change from run to run
         .agg(pl.col("quantity").sum())
         .with_columns(pl.len().over(OCCASION).alias("size"))
         .with_columns((1 / pl.col("size")).alias("weight"))
         .sort(*OCCASION, "product_id")
-        .collect()
+        .collect(engine="in-memory")
     )
 
 
@@ -108,60 +96,42 @@ def arranged(purchases: pl.DataFrame, zeros: pl.DataFrame, rates: pl.DataFrame) 
     )
 
 
-def category_rates(purchases: pl.DataFrame, categories: pl.Series, shrinkage: float) -> pl.DataFrame:
-    """Return category_id, choices_per_purchase and units_per_choice: mean products and units of a buying occasion.
+def occasion_sums(purchases: pl.DataFrame) -> pl.DataFrame:
+    """Return category_id, occasions, products and units: how many buying occasions each category had, and of what.
 
-    purchases: from purchases_on_shelf. A category's means are shrunk towards the means over all occasions, which count
-    as `shrinkage` occasions.
+    purchases: from purchases_on_shelf. The sums are taken in the order of the purchases, so that they are equal to the
+    last bit.
     """
     occasions = pl.col("weight").sum().alias("occasions")  # the weights of an occasion sum to its own weight
     products = (pl.col("weight") * pl.col("size")).sum().alias("products")
-    units = (pl.col("weight") * pl.col("size") * pl.col("quantity")).sum().alias("units")
-    total, total_products, total_units = purchases.select(occasions, products, units).row(0)
+    units = UNIT_COUNT.sum().alias("units")
+    return purchases.group_by("category_id", maintain_order=True).agg(occasions, products, units)
+
+
+def total_sums(parts: list[pl.DataFrame]) -> pl.DataFrame:
+    """Return the sums of all parts, in their order; parts: from occasion_sums."""
+    return pl.concat(parts).group_by("category_id", maintain_order=True).agg(pl.col(SUMS).sum())
+
+
+def category_rates(sums: pl.DataFrame, categories: pl.Series, shrinkage: float) -> pl.DataFrame:
+    """Return category_id, choices_per_purchase and units_per_choice: mean products and units of a buying occasion.
+
+    sums: from occasion_sums. A category's means are shrunk towards the means over all occasions, which count as
+    `shrinkage` occasions.
+    """
+    total, total_products, total_units = sums.sort("category_id").select(pl.col(SUMS).sum()).row(0)
     mean_products, mean_units = total_products / total, total_units / total
-    sums = purchases.group_by("category_id").agg(occasions, products, units)
     weight = pl.col("occasions") + shrinkage
     return (
         pl.DataFrame({"category_id": categories.unique().sort()})
         .join(sums, on="category_id", how="left", maintain_order="left")
-        .with_columns(pl.col("occasions", "products", "units").fill_null(0))
+        .with_columns(pl.col(SUMS).fill_null(0))
         .select(
             "category_id",
             choices_per_purchase=(pl.col("products") + shrinkage * mean_products) / weight,
             units_per_choice=(pl.col("units") + shrinkage * mean_units) / weight,
         )
     )
-
-
-def sampled_zeros(
-    purchases: pl.DataFrame, visits: pl.DataFrame, shelf: pl.DataFrame, rule: ChoiceRule, seed: int
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the sampled occasions without purchase, and the outside_rate of every category on a shelf.
-
-    An occasion without purchase is a visit that bought nothing of a category in a period whose shelf has the category.
-    outside_rate is the share of a category's occasions without purchase that is kept. purchases: from
-    purchases_on_shelf. visits: user_id, period; within a category the sampled rows keep the order of the visits.
-    """
-    categories = shelf["category_id"].unique().sort()
-    index = pl.DataFrame({"category_id": categories}).with_row_index("category")
-    is_open, visit_period = _open_periods(visits, shelf.join(index, on="category_id"), len(categories))
-    buyers = _buying_visits(purchases.join(index, on="category_id"), visits, len(categories))
-    bought = np.array([len(rows) for rows in buyers])
-    available = is_open @ np.bincount(visit_period, minlength=is_open.shape[1]) - bought
-    required = np.maximum(np.ceil(rule.zeros_per_purchase * bought).astype(np.int64), rule.min_zeros)
-    kept = available if available.sum() <= rule.keep_all_below else np.minimum(required, available)
-    rows = [
-        _draw(is_open[g][visit_period], buyers[g], count, np.random.default_rng([seed, g]))
-        for g, count in enumerate(kept)
-    ]
-    zeros = visits[np.concatenate(rows)].with_columns(
-        categories.gather(np.repeat(np.arange(len(categories)), kept)).alias("category_id"),
-        pl.lit(None, dtype=purchases.schema["product_id"]).alias("product_id"),
-        pl.lit(0.0).alias("quantity"),
-        pl.lit(1.0).alias("weight"),
-    )
-    rate = np.divide(kept, available, out=np.ones(len(kept)), where=kept > 0)
-    return zeros, pl.DataFrame({"category_id": categories, "outside_rate": rate})
 
 
 def purchases_from_offers(offers: pl.DataFrame, shelf: pl.DataFrame) -> pl.DataFrame:
@@ -174,54 +144,27 @@ def purchases_from_offers(offers: pl.DataFrame, shelf: pl.DataFrame) -> pl.DataF
     return bought.with_columns(pl.col("weight") / pl.col("size"))
 
 
-def zeros_from_offers(offers: pl.DataFrame, shelf: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the occasions that bought nothing of a category that they saw, and outside_rate 1 for every category.
+def zeros_from_offers(offers: pl.DataFrame, shelf: pl.DataFrame) -> pl.DataFrame:
+    """Return the occasions that bought nothing of a category that they saw.
 
     offers, shelf: as in purchases_from_offers.
     """
-    seen = _with_category(offers, shelf).group_by(OFFER_OCCASION)
-    zeros = (
+    seen = _with_category(offers, shelf).group_by(OFFER_OCCASION, maintain_order=True)
+    return (
         seen.agg(pl.col("quantity").sum(), pl.col("weight").first())
         .filter(pl.col("quantity") == 0)
         .with_columns(pl.lit(None, dtype=offers.schema["product_id"]).alias("product_id"))
     )
-    return zeros, shelf.select("category_id").unique().with_columns(outside_rate=pl.lit(1.0))
 
 
-def off_modal_share(offers: pl.DataFrame, shelf: pl.DataFrame) -> float:
-    """Return the share of offers shown at another price than their product has on the period's shelf."""
+def off_modal_count(offers: pl.DataFrame, shelf: pl.DataFrame) -> tuple[int, int]:
+    """Return how many offers were shown at another price than their product has on the shelf, and how many in all."""
     on_shelf = offers.join(shelf.select("product_id", "period", shelf_price="price"), on=("product_id", "period"))
-    return float(on_shelf.select((pl.col("price") != pl.col("shelf_price")).mean()).item() or 0.0)
-
-
-def _draw(is_zero: np.ndarray, buyers: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Return the sorted rows of `count` visits that could have bought but did not; every subset is equally likely."""
-    is_zero[buyers] = False
-    return np.sort(rng.choice(np.flatnonzero(is_zero), count, replace=False, shuffle=False))
-
-
-def _open_periods(visits: pl.DataFrame, shelf: pl.DataFrame, categories: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return whether a category is on the shelf, bool [category, period], and the period's index of every visit."""
-    periods = visits.select("period").unique().sort("period").with_row_index("column")
-    is_open = np.zeros((categories, periods.height), dtype=bool)
-    cells = shelf.select("category", "period").unique().join(periods, on="period")
-    is_open[cells["category"].to_numpy(), cells["column"].to_numpy()] = True
-    column = visits.join(periods, on="period", maintain_order="left")["column"]
-    return is_open, column.cast(pl.Int64).to_numpy()
-
-
-def _buying_visits(purchases: pl.DataFrame, visits: pl.DataFrame, categories: int) -> list[np.ndarray]:
-    """Return for each category the rows of the visits that bought from it."""
-    pairs = (
-        purchases.select("category", "user_id", "period")
-        .unique()
-        .join(visits.with_row_index("visit"), on=("user_id", "period"))
-        .sort("category", "visit")
-    )
-    ends = np.searchsorted(pairs["category"].to_numpy(), np.arange(1, categories))
-    return np.split(pairs["visit"].cast(pl.Int64).to_numpy(), ends)
+    return int((on_shelf["price"] != on_shelf["shelf_price"]).sum()), on_shelf.height
 
 
 def _with_category(offers: pl.DataFrame, shelf: pl.DataFrame) -> pl.DataFrame:
     category = shelf.select("product_id", "period", "category_id")
-    return offers.join(category, on=("product_id", "period")).with_columns(pl.col("weight").fill_null(1.0))
+    return offers.join(category, on=("product_id", "period"), maintain_order="left").with_columns(
+        pl.col("weight").fill_null(1.0)
+    )

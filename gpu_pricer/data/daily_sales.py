@@ -11,7 +11,7 @@ def daily_sales(sales: pl.DataFrame) -> pl.DataFrame:
     sold = sales.filter(pl.col("quantity") > 0)
     units = pl.col("quantity").cast(pl.Float64)
     key = (pl.col("time").dt.date().alias("day"), "product_id", pl.col("price").cast(pl.Float64))
-    found = sold.group_by(*key).agg(units=units.sum(), squared_units=(units**2).sum())
+    found = sold.group_by(*key, maintain_order=True).agg(units=units.sum(), squared_units=(units**2).sum())
     return found.sort("day", "product_id", "price")
 
 

@@ -19,7 +19,7 @@ from gpu_pricer.data.sources.source import CELLS, LINE, RawTable, Source
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.attributes import with_attributes
 from gpu_pricer.tables.checking import EXAMPLES, Checked, check
-from gpu_pricer.tables.periods import Period
+from gpu_pricer.tables.periods import Period, by_period
 from gpu_pricer.tables.reading import collect, conform
 from gpu_pricer.tables.schemas import STRUCTURAL_RULES, Context, Offers, Products, Transactions, Users
 
@@ -66,10 +66,10 @@ class Validation:
 class Inputs:
     """The checked raw tables, each by the table's name.
 
-    tables: the valid rows, with user and product ids of text as short ids in order. quarantine: the rows that broke a
-    rule. broken: how many rows break each rule. reports: a line on each table with broken rules, with examples.
-    unread_rates: the products, by their line in the file, whose VAT rate cannot be read; they are among the valid rows.
-    unread_report: a line on these, "" without any.
+    tables: the valid rows, lines in order of their periods, with user and product ids of text as short ids in order.
+    quarantine: the rows that broke a rule. broken: how many rows break each rule. reports: a line on each table with
+    broken rules, with examples. unread_rates: the products, by their line in the file, whose VAT rate cannot be read;
+    they are among the valid rows. unread_report: a line on these, "" without any.
     """
 
     tables: dict[str, pl.DataFrame]
@@ -121,8 +121,9 @@ def read_inputs(source: Source, validation: Validation, period: Period, last_per
     checked = {name: check(rows, SCHEMAS[name], _rules(name, frames, validation)) for name, rows in frames.items()}
     for name, result in checked.items():
         _require_sound(result, raw[name].origin)
-        if name in LINES:
-            _require_once(result.valid.select(SCHEMAS[name].column_names()), raw[name].origin)
+    valid = {name: _in_periods(name, result.valid, period) for name, result in checked.items()}
+    for name in (name for name in LINES if name in valid):
+        _require_once(valid[name].select(SCHEMAS[name].column_names()), raw[name].origin, period)
     reports = _reports(checked, unreadable, raw)
     unread_report = f"{raw['products'].origin} {_cells_report(unread, RATES_ARE_READABLE)}" if unread.height else ""
     if (reports or unread_report) and validation.on_invalid == "refuse":
@@ -133,7 +134,7 @@ def read_inputs(source: Source, validation: Validation, period: Period, last_per
     if unread.height:
         counts["products"] = counts.get("products", {}) | {RATES_ARE_READABLE: unread.height}
     return Inputs(
-        tables=with_ordered_ids({name: result.valid for name, result in checked.items()}),
+        tables=with_ordered_ids(valid),
         quarantine=quarantine | {f"{name}_unreadable": rows for name, rows in unreadable.items()},
         broken={name: counts.get(name, {}) | result.broken for name, result in checked.items()},
         reports=reports,
@@ -239,21 +240,36 @@ def _require_sound(checked: Checked, origin: str) -> None:
         )
 
 
-def _require_once(lines: pl.DataFrame, origin: str) -> None:
+def _in_periods(name: str, rows: pl.DataFrame, period: Period) -> pl.DataFrame:
+    """Return the rows of a table of lines in the order of their periods, else as they are."""
+    if name not in LINES:
+        return rows
+    start = period.start(pl.col("time"))
+    is_sorted = rows.select(start).to_series().is_sorted()
+    return rows if is_sorted else rows.sort(start, maintain_order=True)
+
+
+def _require_once(lines: pl.DataFrame, origin: str, period: Period) -> None:
     """Raise InputError if a day was loaded more than once, so that each of its lines occurs twice, four times or so.
 
     Lines may be equal by chance, where somebody bought the same twice; all the lines of a day are never.
     """
-    line = pl.DataFrame({"day": lines["time"].dt.date(), "line": lines.hash_rows()})
-    copies = line.group_by("day", "line").len("copies")
-    of_day = copies.group_by("day").agg(pl.len().alias("lines"), is_repeated=(pl.col("copies") > 1).all())
-    is_whole = of_day["is_repeated"].all() and copies.height >= LEAST_REPEATED
+    parts = by_period(lines.with_columns(period.start(pl.col("time")).alias("period")))
+    of_day = pl.concat([_repeated_days(part) for part in parts.values()])
+    is_whole = of_day["is_repeated"].all() and of_day["lines"].sum() >= LEAST_REPEATED
     days = of_day.filter("is_repeated", (pl.col("lines") >= LEAST_REPEATED) | is_whole)["day"].sort()
     if len(days):
         raise InputError(
             f"{origin} must hold every line once, found all lines of {len(days)} days more than once, the first day "
             f"{days[0]}: remove the copies, such as a file that lies there twice"
         )
+
+
+def _repeated_days(lines: pl.DataFrame) -> pl.DataFrame:
+    """Return day, lines and is_repeated: how many different lines each day has, and whether all of them have copies."""
+    line = pl.DataFrame({"day": lines["time"].dt.date(), "line": lines.hash_rows()})
+    copies = line.group_by("day", "line").len("copies")
+    return copies.group_by("day").agg(pl.len().alias("lines"), is_repeated=(pl.col("copies") > 1).all())
 
 
 def _reports(checked: dict[str, Checked], unreadable: dict[str, pl.DataFrame], raw: dict[str, RawTable]) -> list[str]:

@@ -1,6 +1,7 @@
 """The preparation: valid inputs become the canonical tables."""
 
 import logging
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any
@@ -12,15 +13,17 @@ from gpu_pricer.data.assortment import AssortmentRule, best_sellers, sales_in_ca
 from gpu_pricer.data.begun import begun_tables
 from gpu_pricer.data.catalog import CatalogRule, build_catalog
 from gpu_pricer.data.categories import CategoryRule
-from gpu_pricer.data.choices import ChoiceRule, category_rates, logged_choices, off_modal_share, visits_of
+from gpu_pricer.data.choices import ChoiceRule, category_rates, off_modal_count, total_sums
 from gpu_pricer.data.daily_sales import daily_sales, daily_shoppers
 from gpu_pricer.data.inputs import Inputs
-from gpu_pricer.data.shelf import ShelfRule, imputed_shelf, modal_prices, period_context, with_context
+from gpu_pricer.data.logged_choices import ChoicesByPeriod, logged_choices
+from gpu_pricer.data.period_log import period_log
+from gpu_pricer.data.shelf import KEY, ShelfRule, imputed_shelf, modal_prices, period_context, with_context
 from gpu_pricer.data.short_ids import with_ids_as_given
-from gpu_pricer.data.unit_prices import UnitPriceRule, with_constant_prices, with_unit_prices
+from gpu_pricer.data.unit_prices import UnitPriceRule, price_pairs, with_constant_prices, with_unit_prices
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.checking import check
-from gpu_pricer.tables.periods import Calendar, Period, Split
+from gpu_pricer.tables.periods import Calendar, Period, Split, by_period
 from gpu_pricer.tables.reading import conform
 from gpu_pricer.tables.schemas import (
     BegunCategories,
@@ -72,10 +75,24 @@ class Preparation:
 
 @dataclass(frozen=True)
 class Canonical:
-    """The canonical tables by name, and the content of summary.json."""
+    """The canonical tables by name, and the content of summary.json.
+
+    tables: all but the choices, whose ids of text may be short ids. choices: parts of them, one after the other.
+    """
 
     tables: dict[str, pl.DataFrame]
+    choices: ChoicesByPeriod
     summary: dict[str, Any]
+
+    def parts(self, name: str) -> Iterator[pl.DataFrame]:
+        """Yield the parts of a table, checked, with ids as they were given."""
+        parts = self.choices.parts() if name == "choices" else [self.tables[name]]
+        for part in parts:
+            table = with_ids_as_given(part)
+            conformed = conform(table.lazy(), SCHEMAS[name], name, keep_others=True).collect()
+            broken = check(conformed, SCHEMAS[name]).broken
+            assert not broken, f"canonical {name} breaks {broken}"
+            yield table
 
 
 def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical:
@@ -83,14 +100,11 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
 
     seed: of the sample of occasions without purchase.
     """
-    sales = _sales(inputs, rules)
+    sales, is_offers = _sales(inputs, rules), "offers" in inputs.tables
     calendar = rules.period.calendar(*_days(sales))
     periods = calendar.whole
     training = periods[: rules.split.training_periods(len(periods))]
-    offered = best_sellers(sales, inputs.tables["products"], training, rules.assortment)
-    offers = sales.join(offered, on="product_id", how="semi")
-    offered = with_unit_prices(offered, offers, _unit_price_rule(inputs, rules))
-    modal = with_constant_prices(modal_prices(offers), offered)
+    offered, modal = _offered(sales, training, inputs, rules)
     shown = imputed_shelf(modal, calendar.all, rules.period, _shelf_rule(inputs, rules))
     prices = shown.filter(pl.col("period") <= periods[-1])
     if prices.filter(pl.col("period") == periods[-1]).is_empty():
@@ -99,10 +113,9 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
     products = build_catalog(offered, modal, shown, calendar, rules.catalog, rules.categories)
     categories = _categories(products)
     shelf = _shelf(prices, categories, inputs, rules.period)
-    lines, is_offers = sales.filter(pl.col("period").is_in(periods)), "offers" in inputs.tables
-    visits = visits_of(lines)
-    purchases, choices = logged_choices(lines, visits, _own(shelf), is_offers, rules.choices, seed)
-    if purchases.is_empty():
+    whole = period_log(sales, _own(shelf), periods, is_offers)
+    choices = logged_choices(whole, rules.choices, seed)
+    if not choices.bought:
         raise InputError(
             "some sales must be of products on the shelf, found none: bring more sales, "
             "or lower data.shelf.min_lines and raise data.shelf.carry_periods"
@@ -111,28 +124,34 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
     begun = {}
     if calendar.begun is not None:
         now = _shelf(shown.filter(pl.col("period") == calendar.begun), categories, inputs, rules.period)
-        days = round(calendar.share * rules.period.days)
-        begun = begun_tables(sales, _own(shelf), now, days, is_offers, rules.choices, seed)
+        own = period_log(sales, _own(now), [calendar.begun], is_offers)
+        begun = begun_tables(whole, own, now, round(calendar.share * rules.period.days), rules.choices, seed)
+    sums = total_sums([choices.sums[period] for period in training])
+    days = by_period(sales).values()
     tables = {
         "products": products,
         "users": _users(inputs),
         "shelf": shelf,
-        "choices": choices,
-        "visits": visits,
-        "sales": daily_sales(sales),
-        "shoppers": daily_shoppers(sales),
-        "categories": category_rates(
-            purchases.filter(pl.col("period").is_in(training)),
-            categories["category_id"],
-            rules.choices.shrinkage,
-        ),
+        "visits": choices.visits,
+        "sales": pl.concat([daily_sales(part) for part in days]),
+        "shoppers": pl.concat([daily_shoppers(part) for part in days]),
+        "categories": category_rates(sums, categories["category_id"], rules.choices.shrinkage),
     } | begun
-    summary = _summary(inputs, tables, sales, lines, calendar, rules)
-    tables = {name: with_ids_as_given(table) for name, table in tables.items()}
-    for name, table in tables.items():
-        broken = check(conform(table.lazy(), SCHEMAS[name], name, keep_others=True).collect(), SCHEMAS[name]).broken
-        assert not broken, f"canonical {name} breaks {broken}"
-    return Canonical(tables, summary)
+    return Canonical(tables, choices, _summary(inputs, tables, sales, choices, calendar, rules))
+
+
+def _offered(
+    sales: pl.DataFrame, training: list[date], inputs: Inputs, rules: Preparation
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the products that are kept, with has_unit_price, and the modal prices of their lines."""
+    offered = best_sellers(sales, inputs.tables["products"], training, rules.assortment)
+    rule, modal, pairs = _unit_price_rule(inputs, rules), [], []
+    for part in by_period(sales).values():
+        lines = part.join(offered, on="product_id", how="semi", maintain_order="left")
+        modal.append(modal_prices(lines))
+        pairs.append(price_pairs(lines, rule.tolerance))
+    offered = with_unit_prices(offered, pl.concat(pairs), rule)
+    return offered, with_constant_prices(pl.concat(modal).sort(KEY), offered)
 
 
 def _unit_price_rule(inputs: Inputs, rules: Preparation) -> UnitPriceRule:
@@ -192,7 +211,7 @@ def _own(shelf: pl.DataFrame) -> pl.DataFrame:
 
 def _users(inputs: Inputs) -> pl.DataFrame:
     """Return every user of the users table or the sales; attributes are null for users who are not in the table."""
-    buyers = inputs.sales.select("user_id").unique()
+    buyers = inputs.sales.lazy().select("user_id").unique().collect(engine="streaming")
     given = inputs.tables.get("users")
     users = buyers if given is None else buyers.join(given, on="user_id", how="full", coalesce=True)
     return users.sort("user_id")
@@ -202,15 +221,16 @@ def _summary(
     inputs: Inputs,
     tables: dict[str, pl.DataFrame],
     sales: pl.DataFrame,
-    lines: pl.DataFrame,
+    choices: ChoicesByPeriod,
     calendar: Calendar,
     rules: Preparation,
 ) -> dict[str, Any]:
     """Return the content of summary.json: the calendar, the sizes, and what became of the input rows."""
-    shelf, choices, periods = tables["shelf"], tables["choices"], calendar.whole
-    sold = lines.filter(pl.col("quantity") > 0)
-    kept = sold.join(shelf.select("product_id", "period"), on=("product_id", "period"), how="semi")
+    shelf, periods, whole = tables["shelf"], calendar.whole, choices.log
     sets = shelf.group_by("period", "category_id").len()["len"]
+    sold = {period: part.filter(pl.col("quantity") > 0) for period, part in whole.lines.items()}
+    kept = [part.join(whole.shelves[period], on="product_id", how="semi").height for period, part in sold.items()]
+    heights = {name: table.height for name, table in tables.items()} | {"choices": choices.height}
     summary = {
         "period_days": rules.period.days,
         "first_period": periods[0].isoformat(),
@@ -221,7 +241,7 @@ def _summary(
         "begun_teaches": "begun_shelf" in tables,
         "split": asdict(rules.split),
         "outside_option": rules.choices.outside_option,
-        "rows": {name: table.height for name, table in tables.items()},
+        "rows": {name: heights[name] for name in SCHEMAS if name in heights},
         "products_without_price": inputs.tables["products"].height - tables["products"].height,
         "products_without_unit_price": int(
             tables["products"].select((~has_unit_price(tables["products"])).sum()).item()
@@ -230,13 +250,15 @@ def _summary(
         "products_on_shelf_now": shelf.filter(pl.col("period") == periods[-1]).height,
         "categories": shelf["category_id"].n_unique(),
         "largest_choice_set": sets.max(),
-        "purchases": sold.height,
-        "purchases_on_shelf": kept.height,
-        "lines_outside_whole_periods": sales.height - lines.height,
-        "choices_of_a_product": choices.height - choices["product_id"].null_count(),
-        "choices_of_nothing": choices["product_id"].null_count(),
+        "purchases": sum(part.height for part in sold.values()),
+        "purchases_on_shelf": sum(kept),
+        "lines_outside_whole_periods": sales.height - sum(part.height for part in whole.lines.values()),
+        "choices_of_a_product": choices.bought,
+        "choices_of_nothing": choices.nothing,
         "broken_rules": inputs.broken,
     }
-    if "offers" in inputs.tables:
-        summary["offers_off_modal_price"] = off_modal_share(lines, shelf)
+    if whole.is_offers:
+        counts = [off_modal_count(part, whole.shelves[period]) for period, part in whole.lines.items()]
+        off, shown = (sum(count) for count in zip(*counts, strict=True))
+        summary["offers_off_modal_price"] = off / shown if shown else 0.0
     return summary

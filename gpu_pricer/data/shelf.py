@@ -89,7 +89,7 @@ def period_context(context: pl.DataFrame, period: Period) -> pl.DataFrame:
         if (dtype.is_numeric() or dtype == pl.Boolean) and name not in own and not context[name].is_null().all()
     ]
     start = period.start(pl.col("time")).alias("period")
-    return context.group_by("product_id", start).agg(pl.col(numeric).cast(pl.Float64).mean())
+    return context.group_by("product_id", start, maintain_order=True).agg(pl.col(numeric).cast(pl.Float64).mean())
 
 
 def with_context(shelf: pl.DataFrame, contexts: list[pl.DataFrame]) -> pl.DataFrame:

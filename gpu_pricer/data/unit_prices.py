@@ -38,18 +38,19 @@ class UnitPriceRule:
         require_number("data.unit_prices.shrinkage", self.shrinkage, above=0)
 
 
-def with_unit_prices(products: pl.DataFrame, sales: pl.DataFrame, rule: UnitPriceRule) -> pl.DataFrame:
+def with_unit_prices(products: pl.DataFrame, pairs: pl.DataFrame, rule: UnitPriceRule) -> pl.DataFrame:
     """Return the products with has_unit_price 1 or 0; a given value wins over what the sales show.
 
-    products: product_id, category_id, has_unit_price. sales: product_id, period, time, user_id, price. Raise InputError
-    if no product that sold has a unit price.
+    products: product_id, category_id, has_unit_price. pairs: from price_pairs, of any periods. Raise InputError if no
+    product that sold has a unit price.
     """
-    shares = price_agreement(products, sales, rule)
+    shares = price_agreement(products, pairs, rule)
     is_agreed = (shares["agreement"] >= rule.min_agreement).cast(pl.Float64)
     found = products.with_columns(has_unit_price=pl.col("has_unit_price").fill_null(is_agreed))
     by_weight = found.filter(~has_unit_price(found))["product_id"]
-    lines = sales.select(pl.col("product_id").is_in(by_weight.implode()).mean()).item()
-    if lines == 1:
+    is_by_weight = pl.col("product_id").is_in(by_weight.implode())
+    lines, sold = pairs.select(pl.col("lines").filter(is_by_weight).sum(), sold=pl.col("lines").sum()).row(0)
+    if lines == sold:
         raise InputError(
             "some product that sold must have a unit price, found none: in no product do the lines of a period agree "
             "on one; state quantity and unit price of every line, or set data.unit_prices.min_agreement=0"
@@ -60,26 +61,27 @@ def with_unit_prices(products: pl.DataFrame, sales: pl.DataFrame, rule: UnitPric
             "response and are not priced (products.has_unit_price, transactions.net_weight and data.unit_prices say "
             "otherwise)",
             f"{len(by_weight):,}",
-            100 * lines,
+            100 * lines / sold,
         )
     return found
 
 
-def price_agreement(products: pl.DataFrame, sales: pl.DataFrame, rule: UnitPriceRule) -> pl.DataFrame:
+def price_agreement(products: pl.DataFrame, pairs: pl.DataFrame, rule: UnitPriceRule) -> pl.DataFrame:
     """Return product_id, pairs and agreement in the order of the products.
 
     agreement is the share of the pairs of successive lines of a product and period whose prices agree, shrunk to the
     category's share, and the share of all categories to 1: without pairs nothing speaks against a unit price. Unlike
     the share of the lines at the period's price, it does not rise where lines are few.
     """
+    found = pairs.group_by("product_id").agg(pl.col("pairs", "agreeing").sum())
     counts = products.select("product_id", category_key()).join(
-        _pairs(sales, rule.tolerance), on="product_id", how="left", maintain_order="left"
+        found, on="product_id", how="left", maintain_order="left"
     )
     counts = counts.with_columns(pl.col("pairs", "agreeing").fill_null(0))
-    agreeing, pairs = pl.col("agreeing"), pl.col("pairs")
-    total = (agreeing.sum() + rule.shrinkage) / (pairs.sum() + rule.shrinkage)
-    category = (agreeing.sum() + rule.shrinkage * total) / (pairs.sum() + rule.shrinkage)
-    share = (agreeing + rule.shrinkage * category.over("category_id")) / (pairs + rule.shrinkage)
+    agreeing, count = pl.col("agreeing"), pl.col("pairs")
+    total = (agreeing.sum() + rule.shrinkage) / (count.sum() + rule.shrinkage)
+    category = (agreeing.sum() + rule.shrinkage * total) / (count.sum() + rule.shrinkage)
+    share = (agreeing + rule.shrinkage * category.over("category_id")) / (count + rule.shrinkage)
     return counts.select("product_id", "pairs", agreement=share)
 
 
@@ -97,8 +99,11 @@ def with_constant_prices(modal: pl.DataFrame, products: pl.DataFrame) -> pl.Data
     )
 
 
-def _pairs(sales: pl.DataFrame, tolerance: float) -> pl.DataFrame:
-    """Return product_id, pairs and agreeing: how many lines follow another in the period, and agree with its price."""
+def price_pairs(sales: pl.DataFrame, tolerance: float) -> pl.DataFrame:
+    """Return product_id, lines, pairs and agreeing: how many lines follow another in the period, and agree with it.
+
+    sales: product_id, period, time, user_id, price, of any periods that are whole.
+    """
     before = pl.col("price").shift().over(KEY)
     ratio = pl.min_horizontal("price", before) / pl.max_horizontal("price", before)
     return (
@@ -106,5 +111,5 @@ def _pairs(sales: pl.DataFrame, tolerance: float) -> pl.DataFrame:
         .sort(*KEY, "time", "user_id", "price")
         .with_columns(ratio=pl.when(before.is_not_null()).then(ratio))
         .group_by("product_id")
-        .agg(pairs=pl.col("ratio").count(), agreeing=(pl.col("ratio") >= 1 - tolerance).sum())
+        .agg(lines=pl.len(), pairs=pl.col("ratio").count(), agreeing=(pl.col("ratio") >= 1 - tolerance).sum())
     )

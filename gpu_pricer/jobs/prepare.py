@@ -3,6 +3,7 @@
 import json
 import logging
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from hydra.utils import instantiate
@@ -11,7 +12,7 @@ from omegaconf import DictConfig
 from gpu_pricer.data.inputs import Inputs, Validation, read_inputs
 from gpu_pricer.data.preparation import SCHEMAS, Canonical, Preparation, canonical_tables
 from gpu_pricer.errors import InputError
-from gpu_pricer.tables.files.disk_errors import write_table
+from gpu_pricer.tables.files.disk_errors import write_parts, write_table
 from gpu_pricer.tables.files.replacing import replacing, require_own
 from gpu_pricer.tables.periods import Period, parse_day
 from gpu_pricer.tables.vat import VAT_MARK, VAT_RATE
@@ -72,11 +73,11 @@ def main(config: DictConfig) -> None:
     rules = Preparation(period, instantiate(config.split), *parts)
     canonical = canonical_tables(inputs, rules, config.seed)
     _require_columns(canonical.tables["users"].columns, data["protected"])
-    summary = {"currency": data["currency"], "protected": data["protected"]} | canonical.summary
+    summary: dict[str, Any] = {"currency": data["currency"], "protected": data["protected"]} | canonical.summary
     _write(directory, canonical, inputs, summary)
     log.info(
         "wrote %s products, %s choices of %s users to %s",
-        *(f"{canonical.tables[name].height:,}" for name in ("products", "choices", "users")),
+        *(f"{summary['rows'][name]:,}" for name in ("products", "choices", "users")),
         directory,
     )
 
@@ -93,9 +94,11 @@ def _require_columns(users: list[str], protected: list[str]) -> None:
 
 def _write(directory: Path, canonical: Canonical, inputs: Inputs, summary: dict[str, object]) -> None:
     with replacing(directory, OUR_FILES) as fresh:
-        for name, table in canonical.tables.items():
-            is_marked = name == "products" and VAT_RATE in table.columns
-            write_table(table, fresh / f"{name}.parquet", VAT_MARK if is_marked else None)
+        for name, rows in canonical.summary["rows"].items():
+            is_marked = name == "products" and VAT_RATE in canonical.tables[name].columns
+            metadata = VAT_MARK if is_marked else None
+            written = write_parts(canonical.parts(name), fresh / f"{name}.parquet", metadata)
+            assert written == rows, f"canonical {name} has {written} rows instead of {rows}"
         for name, rows in inputs.quarantine.items():
             _write_quarantine(fresh / "quarantine" / f"{name}.parquet", rows)
         (fresh / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")

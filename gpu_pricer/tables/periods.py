@@ -115,6 +115,17 @@ class Split:
         return trained
 
 
+def by_period(rows: pl.DataFrame) -> dict[date, pl.DataFrame]:
+    """Return the rows of each period, in order, as slices of `rows`, which are sorted by their column period."""
+    runs = rows["period"].rle().struct.unnest()
+    firsts = runs["len"].cum_sum() - runs["len"]
+    assert runs["value"].is_sorted(), "rows are not sorted by their period"
+    return {
+        period: rows.slice(first, count)
+        for period, first, count in zip(runs["value"], firsts, runs["len"], strict=True)
+    }
+
+
 def parse_day(name: str, text: str | None) -> date | None:
     """Return the day that an ISO date names, None for null; raise InputError for anything else."""
     try:

@@ -38,3 +38,16 @@ def lines():
 def weeks():
     """The first days of so many weeks."""
     return lambda count: [MONDAY + timedelta(days=7 * week) for week in range(count)]
+
+
+def shelf_of(*rows):
+    return pl.DataFrame(rows, schema=["period", "category_id", "product_id"], orient="row")
+
+
+@pytest.fixture
+def shop(weeks):
+    """Category A in weeks 0 and 1, B in week 1 only; forty users come every week."""
+    week = weeks(2)
+    shelf = shelf_of((week[0], "A", 10), (week[0], "A", 11), (week[1], "A", 10), (week[1], "B", 20))
+    visits = pl.DataFrame({"user_id": range(40)}).join(pl.DataFrame({"period": week}), how="cross")
+    return shelf, visits.sort("period", "user_id")

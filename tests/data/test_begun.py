@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from gpu_pricer.data.begun import begun_rates, unscaled
-from gpu_pricer.data.choices import purchases_on_shelf, visits_of
+from gpu_pricer.data.choices import occasion_sums, purchases_on_shelf, visits_of
 
 LITTLE = 1e-9
 """Of shrinkage: every category stands for itself."""
@@ -17,7 +17,7 @@ def shelf_of(weeks):
 
 
 def log_of(sales, shelf):
-    return purchases_on_shelf(sales, shelf), visits_of(sales)
+    return occasion_sums(purchases_on_shelf(sales, shelf)), visits_of(sales)
 
 
 @pytest.fixture

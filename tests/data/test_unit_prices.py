@@ -6,7 +6,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gpu_pricer.data.unit_prices import UnitPriceRule, price_agreement, with_constant_prices, with_unit_prices
+from gpu_pricer.data.unit_prices import (
+    UnitPriceRule,
+    price_agreement,
+    price_pairs,
+    with_constant_prices,
+    with_unit_prices,
+)
 from gpu_pricer.errors import InputError
 from tests.bench.markets.by_goods import by_weight
 
@@ -30,7 +36,7 @@ def products_of(*categories, given=None):
 
 
 def found(products, *lines, rule=RULE):
-    return with_unit_prices(products, pl.concat(lines), rule)["has_unit_price"].to_list()
+    return with_unit_prices(products, price_pairs(pl.concat(lines), rule.tolerance), rule)["has_unit_price"].to_list()
 
 
 @pytest.fixture
@@ -73,7 +79,7 @@ def test_agreement_does_not_rise_where_lines_are_few(spend):
     few = UnitPriceRule(0.3, 0.05, shrinkage=1e-9)
     by_two = pl.concat(sold(0, week, spend[2 * week : 2 * week + 2]) for week in range(20))
 
-    agreement = price_agreement(products_of("a"), by_two, few)
+    agreement = price_agreement(products_of("a"), price_pairs(by_two, few.tolerance), few)
 
     ratio = spend[::2] / spend[1::2]
     expected = np.mean(np.minimum(ratio, 1 / ratio) >= 0.95)
@@ -114,10 +120,10 @@ def test_goods_whose_quantity_is_their_weight_have_a_unit_price():
     lines = market.tables["transactions"].with_columns(period=pl.col("time").cast(pl.Date).dt.truncate("1w"))
     products = market.tables["products"].with_columns(has_unit_price=pl.lit(None, pl.Float64))
 
-    found = with_unit_prices(products, lines, RULE)
+    found = with_unit_prices(products, price_pairs(lines, RULE.tolerance), RULE)
     scanned = lines.with_columns(price=(pl.col("price") * pl.col("quantity")).round(2).clip(0.01))
     weighed = lines.filter(pl.col("quantity") % 1 > 0)["product_id"].unique()
-    by_scan = with_unit_prices(products, scanned, RULE)
+    by_scan = with_unit_prices(products, price_pairs(scanned, RULE.tolerance), RULE)
 
     assert found["has_unit_price"].to_list() == [1.0] * products.height
     assert set(by_scan.filter(has_unit_price=0)["product_id"]) == set(weighed)

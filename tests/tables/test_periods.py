@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.tables.periods import Period, Split
+from gpu_pricer.tables.periods import Period, Split, by_period
 
 
 def test_weeks_start_on_monday():
@@ -72,3 +72,13 @@ def test_the_last_periods_weigh_as_many_whole_ones():
 
     assert list(calendar.recent(2).values()) == pytest.approx([2 / 7, 1, 5 / 7])
     assert list(calendar.recent(9).values()) == pytest.approx([2 / 7, 1, 1, 1])
+
+
+def test_rows_of_each_period_are_slices_in_order():
+    rows = pl.DataFrame({"period": [date(2024, 1, 1)] * 2 + [date(2024, 1, 15)], "row": [0, 1, 2]})
+
+    parts = by_period(rows)
+
+    assert list(parts) == [date(2024, 1, 1), date(2024, 1, 15)]
+    assert [part["row"].to_list() for part in parts.values()] == [[0, 1], [2]]
+    assert by_period(rows.clear()) == {}

@@ -62,7 +62,7 @@ def require_writable(folder: Path, key: str) -> None:
         ) from error
 
 
-def write_parts(parts: Iterator[pl.DataFrame], path: Path) -> int:
+def write_parts(parts: Iterator[pl.DataFrame], path: Path, metadata: Mapping[str, str] | None = None) -> int:
     """Write the parts below each other as one Parquet file, in the memory of a few of them, and return the rows.
 
     There must be at least one part. Raise OSError where the disk refuses the file. The parts are made in the calling
@@ -76,7 +76,10 @@ def write_parts(parts: Iterator[pl.DataFrame], path: Path) -> int:
             yield part
 
     with ThreadPoolExecutor(1) as threads, disk_errors(path):
-        written = threads.submit(register_io_source(read, schema=first.schema).sink_parquet, path)
+        rows_of_parts = register_io_source(read, schema=first.schema)
+        written = threads.submit(
+            rows_of_parts.sink_parquet, path, metadata=None if metadata is None else dict(metadata)
+        )
         try:
             for part in chain([first], parts):
                 rows += part.height

@@ -24,8 +24,9 @@ def choices_of(*offers):
     schema = {"occasion_id": pl.String, "user_id": pl.Int64, "product_id": pl.Int64, "quantity": pl.Float64,
               "weight": pl.Float64}  # fmt: skip
     log = pl.DataFrame(offers, schema=schema, orient="row").with_columns(period=pl.lit(MONDAY))
-    zeros, rates = zeros_from_offers(log, SHELF)
-    return numbered_choices(arranged(purchases_from_offers(log, SHELF), zeros, rates), SHELF, USERS)
+    rates = pl.DataFrame({"category_id": ["A"], "outside_rate": [1.0]})
+    choices = arranged(purchases_from_offers(log, SHELF), zeros_from_offers(log, SHELF), rates)
+    return numbered_choices(choices, SHELF, USERS)
 
 
 def test_size_is_the_number_of_products_of_the_occasion_and_not_of_the_period():

@@ -1,0 +1,66 @@
+"""The canonical choices of a log, made one period at a time: they are up to three rows for each of its lines."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+
+from gpu_pricer.data.choices import ChoiceRule, arranged, occasion_sums
+from gpu_pricer.data.period_log import PeriodLog
+from gpu_pricer.data.zeros import SampledZeros, buying_visits, sampled_zeros
+from gpu_pricer.tables.periods import by_period
+
+
+@dataclass(frozen=True)
+class ChoicesByPeriod:
+    """The choices of a log, which are the purchases and the occasions without purchase.
+
+    visits: user_id, period. sums: by period, what its purchases add up to (occasion_sums). zeros: the sampled
+    occasions without purchase; None: those that the offers table shows. bought, nothing: how many choices are of a
+    product, and of nothing.
+    """
+
+    log: PeriodLog
+    visits: pl.DataFrame
+    sums: dict[date, pl.DataFrame]
+    zeros: SampledZeros | None
+    has_outside_option: bool
+    bought: int
+    nothing: int
+
+    @property
+    def height(self) -> int:
+        """How many choices there are."""
+        return self.bought + self.nothing
+
+    def parts(self) -> Iterator[pl.DataFrame]:
+        """Yield the choices of one period after the other, in canonical order."""
+        rates = self._rates()
+        for period in self.log.lines:
+            zeros = _zeros(self.log, self.zeros, period)
+            yield arranged(self.log.purchases(period), zeros if self.has_outside_option else zeros.clear(), rates)
+
+    def _rates(self) -> pl.DataFrame:
+        if self.zeros is not None and self.has_outside_option:
+            return self.zeros.rates
+        return pl.DataFrame({"category_id": self.log.categories}).with_columns(outside_rate=pl.lit(1.0))
+
+
+def logged_choices(log: PeriodLog, rule: ChoiceRule, seed: int) -> ChoicesByPeriod:
+    """Return the choices of a log; seed: of the sample of occasions without purchase."""
+    visits, categories = log.visits(), log.categories
+    came, sums, buyers, bought = by_period(visits), {}, [], 0
+    for period in log.lines:
+        purchases = log.purchases(period)
+        sums[period] = occasion_sums(purchases)
+        bought += purchases.height
+        if not log.is_offers:
+            buyers.append(buying_visits(purchases, came.get(period, visits.clear()), categories))
+    zeros = None if log.is_offers else sampled_zeros(buyers, visits, log.shelves, rule, seed)
+    shown = (_zeros(log, zeros, period).height for period in log.lines) if rule.outside_option else ()
+    return ChoicesByPeriod(log, visits, sums, zeros, rule.outside_option, bought, sum(shown))
+
+
+def _zeros(log: PeriodLog, sampled: SampledZeros | None, period: date) -> pl.DataFrame:
+    return log.zeros_shown(period) if sampled is None else sampled.of(period)

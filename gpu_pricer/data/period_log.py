@@ -1,0 +1,59 @@
+"""A log of sales, one period at a time: what is found in a period needs the lines of no other.
+
+So no step holds more of a log than its lines, which are slices of one table, and what it makes of one period.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+
+from gpu_pricer.data.choices import purchases_from_offers, purchases_on_shelf, visits_of, zeros_from_offers
+from gpu_pricer.tables.periods import by_period
+
+
+@dataclass(frozen=True)
+class PeriodLog:
+    """The lines of a log and the shelves that they were bought from.
+
+    lines: by the first day of a period, in order. shelves: period, product_id, category_id of the period, and price.
+    is_offers: whether the lines are of an offers table.
+    """
+
+    lines: dict[date, pl.DataFrame]
+    shelves: dict[date, pl.DataFrame]
+    is_offers: bool
+
+    @property
+    def categories(self) -> pl.Series:
+        """The categories that are ever on the shelf, in order."""
+        return pl.concat([shelf["category_id"].unique() for shelf in self.shelves.values()]).unique().sort()
+
+    def visits(self) -> pl.DataFrame:
+        """Return user_id and period of every visit, sorted by period and user."""
+        return pl.concat([visits_of(lines) for lines in self.lines.values()])
+
+    def purchases(self, period: date) -> pl.DataFrame:
+        """Return the purchases of a period, sorted by occasion and product where they are of transactions."""
+        found = purchases_from_offers if self.is_offers else purchases_on_shelf
+        return found(self.lines[period], self.shelves[period])
+
+    def zeros_shown(self, period: date) -> pl.DataFrame:
+        """Return the occasions of an offers table in a period that bought nothing of a category that they saw."""
+        return zeros_from_offers(self.lines[period], self.shelves[period])
+
+    def first_days(self, days: int) -> "PeriodLog":
+        """Return the log of the first days of each period."""
+        passed = (pl.col("time").dt.date() - pl.col("period")).dt.total_days()
+        lines = {period: part.filter(passed < days) for period, part in self.lines.items()}
+        return PeriodLog(lines, self.shelves, self.is_offers)
+
+
+def period_log(sales: pl.DataFrame, shelf: pl.DataFrame, periods: list[date], is_offers: bool) -> PeriodLog:
+    """Return the log of the given periods; sales and shelf: with their period, sorted by it."""
+    lines, shelves = by_period(sales), by_period(shelf)
+    return PeriodLog(
+        {period: lines.get(period, sales.clear()) for period in periods},
+        {period: shelves.get(period, shelf.clear()) for period in periods},
+        is_offers,
+    )
