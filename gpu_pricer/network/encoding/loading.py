@@ -37,10 +37,12 @@ from gpu_pricer.network.encoding.numbering import (
 from gpu_pricer.tables.attributes import with_attributes
 from gpu_pricer.tables.canonical import read_canonical
 from gpu_pricer.tables.further_columns import FURTHER, name_apart
-from gpu_pricer.tables.periods import Split
+from gpu_pricer.tables.periods import Split, by_period
 from gpu_pricer.tables.schemas import COST_SHIFTERS, PROMOTIONS, Shelf, Users
 
 SHELF_COLUMNS = {*Shelf.column_names(), *COST_SHIFTERS} - {*PROMOTIONS}  # other columns are context
+CHOICE_COLUMNS = ("user", "choice_set", "shelf_row", "weight", "size", "outside_rate")
+"""What is kept of numbered choices."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ def _read_tables(directory: Path, periods: list[date], trained: int) -> Tables:
         users=users,
         categories=categories,
         shelf=shelf,
-        choices=numbered_choices(_choices(directory / "choices.parquet"), shelf, users),
+        choices=_choices(directory / "choices.parquet", shelf, users),
         visits=pl.read_parquet(directory / "visits.parquet"),
         periods=periods,
         begun=_begun(directory),
@@ -124,12 +126,18 @@ def _read_tables(directory: Path, periods: list[date], trained: int) -> Tables:
     )
 
 
-def _choices(file: Path) -> pl.DataFrame:
-    """Return the canonical choices; raise InputError if they were written before occasions had a size."""
-    choices = pl.read_parquet(file)
-    if "size" not in choices.columns:
+def _choices(file: Path, shelf: pl.DataFrame, users: pl.DataFrame) -> pl.DataFrame:
+    """Return the numbered choices, without the text of their ids; InputError if they are older than their sizes.
+
+    They are read and numbered one period at a time, because their text takes several times the memory of the numbers.
+    """
+    choices = pl.scan_parquet(file)
+    if "size" not in choices.collect_schema():
         raise InputError(f"{file} must have the column size, found none: run `gpu-pricer prepare` again")
-    return choices
+    return pl.concat([
+        numbered_choices(choices.filter(pl.col("period") == period).collect(), on_shelf, users).select(CHOICE_COLUMNS)
+        for period, on_shelf in by_period(shelf).items()
+    ])  # fmt: skip
 
 
 def _tensors(tables: Tables, config: EncodingConfig, split: Split, summary: dict[str, Any]) -> ChoiceData:

@@ -80,5 +80,5 @@ def numbered_choices(choices: pl.DataFrame, shelf: pl.DataFrame, users: pl.DataF
         .join(rows, on=["period", "product_id"], how="left")
         .filter(pl.col("product_id").is_null() | pl.col("shelf_row").is_not_null())
         .with_columns(pl.col("shelf_row").fill_null(-1))
-        .sort("choice_set", "user", "shelf_row")
+        .sort("choice_set", "user", "shelf_row", "weight", "size")  # an offers table may repeat the first three
     )
