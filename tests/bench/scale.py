@@ -48,7 +48,7 @@ def main() -> None:
     stopped = None
     jobs = JOBS[: JOBS.index(given.through) + 1]
     for lines in _sizes(given.lines):
-        runs = _runs(LogSize(lines, given.products), given.segments, jobs)
+        runs = job_runs(LogSize(lines, given.products), given.segments, jobs)
         failed = [f"{job} of {lines} lines: {run.reason}" for job, run in runs.items() if run.reason is not None]
         if failed:
             stopped = failed[0]
@@ -78,7 +78,7 @@ def _sizes(largest: int) -> list[int]:
     return [SMALLEST * FACTOR**k for k in range(32) if SMALLEST * FACTOR**k <= largest]
 
 
-def _runs(size: LogSize, segments: int, jobs: Sequence[str]) -> dict[str, JobRun]:
+def job_runs(size: LogSize, segments: int, jobs: Sequence[str]) -> dict[str, JobRun]:
     """Return what each job took on a new log, up to the first that failed."""
     runs: dict[str, JobRun] = {}
     with TemporaryDirectory() as text:
