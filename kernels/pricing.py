@@ -70,7 +70,7 @@ class PricedTotals:
 
     totals: expected choices and revenue
     bound float64 [G, C]: visits * max(R, F(R)) of each category and class, in cents; no prices earn more, wherever the
-        iteration stopped
+        iteration stopped; in a nested category, visits times the bound of its search (see nesting)
     category_value [G, S], steps: as in PricedCells
     """
 
@@ -90,8 +90,9 @@ def price_cells(
     """Return the most profitable price of every product for every segment, exactly, with substitution.
 
     visits: float [S], or [C, S] for C classes of segments, asks for totals. category_value: float [G, S], the R to
-    start from, in cents; 0 for none. backend: see resolve_backend. The computation is in the demand's type. The result
-    has the same bits for any tiling along categories and segments and for any number of threads.
+    start from, in cents; 0 for none; the search of a nested category does not read it. backend: see resolve_backend.
+    The computation is in the demand's type. The result has the same bits for any tiling along categories and segments
+    and for any number of threads.
 
     A product off the shelf is priced with the R that the products on the shelf earn, or with R = 0 if no product of the
     category is on the shelf; it adds nothing to R. The iteration (Dinkelbach 1967) always ends with finite numbers: if
