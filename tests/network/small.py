@@ -16,7 +16,12 @@ ENCODING = EncodingConfig(min_count=2, min_price_coverage=0.7)
 NETWORK = NetworkConfig(taste_width=4, carry_periods=4, history=HistoryConfig(hidden=16, dropout=0.5))
 OPTIMISER = OptimiserConfig("choices", 0.005, 0.01, steps=150, max_alternatives=64)
 RESPONSE = ResponseConfig(
-    EndogeneityConfig(None, planned_promotions=True, folds=4), FitConfig(passes=40, tolerance=0.05), 0.7, 4, draws=0
+    EndogeneityConfig(None, planned_promotions=True, folds=4),
+    FitConfig(passes=40, tolerance=0.05),
+    False,
+    0.7,
+    4,
+    draws=0,
 )
 CPU = TrainerConfig("cpu", devices=1, num_nodes=1, strategy="auto", precision="32-true")
 

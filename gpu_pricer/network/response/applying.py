@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import torch
 
-from gpu_pricer.checks import require_integer, require_number
+from gpu_pricer.checks import require_flag, require_integer, require_number
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.response.category_outlook import category_outlook
 from gpu_pricer.network.response.controls import EndogeneityConfig
@@ -20,17 +20,20 @@ from gpu_pricer.tables.artefact import DemandArtefact
 class ResponseConfig:
     """How the segments' price response is learned from what they bought.
 
+    nested: whether how far prices move buyers into and out of a category is learned too (see dissimilarity.py).
     min_price_coverage: products whose price was seen less often teach nothing; carry_periods: the pricing period takes
     the mean promotion of so many last ones; draws: of the posterior, 0 for none.
     """
 
     endogeneity: EndogeneityConfig
     fit: FitConfig
+    nested: bool
     min_price_coverage: float
     carry_periods: int
     draws: int
 
     def __post_init__(self) -> None:
+        require_flag("response.nested", self.nested)
         require_number("response.min_price_coverage", self.min_price_coverage, least=0, most=1)
         require_integer("response.carry_periods", self.carry_periods, 1)
         require_integer("response.draws", self.draws, 0)
@@ -70,18 +73,40 @@ def with_response(
         drawn = draw_deviations(fit, _untaught(fit, artefact.products, taught), config.draws, seed, quantities)
         posterior = posterior_table(artefact.segments["segment_id"], taught, drawn)
     factors = {"appeal": appeal, "sensitivity": sensitivity}
-    categories = category_outlook(fit, taught)
-    return replace(artefact, factors=factors, products=products, posterior=posterior, categories=categories)
+    learned = replace(artefact, factors=factors, products=products, posterior=posterior)
+    return with_nests(learned, category_outlook(fit, taught))
+
+
+def with_nests(artefact: DemandArtefact, categories: pl.DataFrame) -> DemandArtefact:
+    """Return the dense artefact with the categories, its appeals moved so that demand at reference prices stays.
+
+    A nested logit has the odds V^γ of buying in a category, where the logit has V, the sum of exp(appeal) over the
+    products on the shelf: (1 / γ − 1) log V adds to all appeals of the category.
+    """
+    dissimilarity = dict(
+        categories.filter(pl.col("dissimilarity") < 1).select("category_id", "dissimilarity").iter_rows()
+    )
+    appeal = artefact.factors["appeal"].copy()
+    products = artefact.products.with_row_index("row").filter(pl.col("category_id").is_in([*dissimilarity]))
+    for (name,), rows in products.partition_by("category_id", as_dict=True).items():
+        known = rows.filter(pl.col("product_id").is_not_null(), pl.col("availability") > 0)
+        if known.is_empty():
+            continue
+        weight = np.log(known["availability"].to_numpy())
+        total = np.logaddexp.reduce(appeal[:, known["row"]].astype(np.float64) + weight, axis=1)
+        appeal[:, rows["row"]] += ((1 / dissimilarity[name] - 1) * total)[:, None].astype(np.float32)
+    return replace(artefact, factors=artefact.factors | {"appeal": appeal}, categories=categories)
 
 
 def with_units_of(artefact: DemandArtefact, members: DemandArtefact) -> DemandArtefact:
-    """Return the dense members, whose demand is of choices, with the units per choice of the artefact's products."""
+    """Return the dense members, whose demand is of choices, with the artefact's units per choice and its nests."""
     units = artefact.products.select("product_id", "units_per_choice", "quantity_sensitivity")
     products = members.products.drop(units.columns[1:])
     products = products.join(units, on="product_id", how="left", maintain_order="left")
     added = products["quantity_sensitivity"].to_numpy().astype(np.float32)
     factors = members.factors | {"sensitivity": members.factors["sensitivity"] + added}
-    return replace(members, factors=factors, products=products.select(members.products.columns))
+    plain = replace(members, factors=factors, products=products.select(members.products.columns))
+    return plain if artefact.categories is None else with_nests(plain, artefact.categories)
 
 
 def _sensitivities(fit: Fit, names: pl.Series, taught: list[str]) -> np.ndarray:

@@ -34,6 +34,7 @@ def category_outlook(fit: Fit, category_id: list[str]) -> pl.DataFrame:
         "season_low": mean - reach,
         "season_high": mean + reach,
         "sensitivity_from_log": told.clamp(0, 1),
+        "dissimilarity": fit.dissimilarity,
     }
     ids = pl.Series(category_id, dtype=pl.String)
     return pl.DataFrame({"category_id": ids} | {name: values.numpy() for name, values in columns.items()})

@@ -4,13 +4,14 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from gpu_pricer.checks import require_integer, require_number
-from gpu_pricer.network.response.grid import Grid, Outcomes
-from gpu_pricer.network.response.model import Layout, State, start_state, utility
+from gpu_pricer.network.response.grid import FLOAT, Grid, Outcomes
+from gpu_pricer.network.response.model import Layout, State, inclusive_values, start_state, utility
 from gpu_pricer.network.response.newton import learned_widths, newton_pass
 from gpu_pricer.network.response.widths import Widths, change_of, segments_widths, start_widths
 
@@ -38,13 +39,18 @@ class FitConfig:
 
 @dataclass(frozen=True)
 class Fit:
-    """The fitted model of a grid: posterior means, what is uncertain of them, and the learned widths."""
+    """The fitted model of a grid: posterior means, what is uncertain of them, and the learned widths.
+
+    dissimilarity [G]: how far prices move purchases into and out of each category (see dissimilarity.py), 1 where that
+    was not learned.
+    """
 
     grid: Grid
     counts: Outcomes
     layout: Layout
     state: State
     widths: Widths
+    dissimilarity: Tensor
 
     @property
     def sensitivity(self) -> Tensor:
@@ -64,8 +70,19 @@ class Fit:
         return torch.exp(self.state.mu[beta] + 0.5 * variance)
 
     def utility(self) -> Tensor:
-        """Return the utility of every product, segment and period, [P, S, W]: a forecast where nothing was taught."""
-        return utility(self.grid, self.state, self.layout)
+        """Return the utility of every product, segment and period, [P, S, W]: a forecast where nothing was taught.
+
+        It is that of a multinomial logit with the same choice probabilities at the period's prices.
+        """
+        return utility(self.grid, self.state, self.layout) + self.nest_effect[self.grid.category]
+
+    @cached_property
+    def nest_effect(self) -> Tensor:
+        """Return what the dissimilarity adds to the utility of all products of a category, [G, S, W]: (γ − 1) x."""
+        shortfall = self.dissimilarity - 1
+        if not bool(shortfall.any()):
+            return torch.zeros(self.grid.categories, self.layout.segments, self.grid.periods, dtype=FLOAT)
+        return shortfall[:, None, None] * inclusive_values(self.grid, self.state, self.layout)[1]
 
     def next_appeal(self, context: Tensor) -> Tensor:
         """Return the appeal at the reference price in the period to price, [S, P].
@@ -77,7 +94,14 @@ class Fit:
         season = self.widths.season.forecast(self.state.season[self.grid.category, -1], ahead)
         shock = self.widths.shock.forecast(self.state.shock[:, -1], ahead)
         effect = (context * self.state.z[:, self.layout.effect]).sum(1)
-        return self.state.z[:, self.layout.appeal].T + season + shock + effect
+        appeal = self.state.z[:, self.layout.appeal].T
+        return appeal + season + shock + effect + self._next_nest_effect(appeal, effect)
+
+    def _next_nest_effect(self, appeal: Tensor, effect: Tensor) -> Tensor:
+        """Return what the dissimilarity adds at these effects of promotions [P] on appeals [S, P], [S, P]."""
+        grid = self.grid
+        promoted, usual = (grid.sum_by_category((appeal + add).exp().T).log() for add in (effect, 0.0))
+        return ((self.dissimilarity[:, None] - 1) * (promoted - usual))[grid.category].T
 
 
 @contextmanager
@@ -123,7 +147,7 @@ def fit_response(grid: Grid, counts: Outcomes, config: FitConfig, start: Fit | N
         counts.noun, counts.segments, len(grid.row), float(state.sensitivity(layout).mean()), passed, distance,
         "" if is_settled else ", not settled: raise train.response.fit.passes",
     )  # fmt: skip
-    return Fit(grid, counts, layout, state, widths)
+    return Fit(grid, counts, layout, state, widths, torch.ones(grid.categories, dtype=FLOAT))
 
 
 def _first_guess(grid: Grid, counts: Outcomes, layout: Layout, start: Fit | None) -> tuple[State, Widths, int]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from gpu_pricer.network.response.grid import FLOAT, Grid, Outcomes
+from gpu_pricer.network.response.grid import FLOAT, LARGEST_UTILITY, Grid, Outcomes
 
 MEANS = ("z", "theta", "mu", "season", "shock")  # fields of a State
 OF_PRODUCTS, OF_CATEGORIES = ("z", "shock", "variance", "pull"), ("theta", "season")
@@ -148,6 +148,26 @@ def utility(grid: Grid, state: State, layout: Layout) -> Tensor:
     common = effect + (state.season[grid.category] + state.shock)[:, grid.span_of_periods()] + grid.offset
     response = state.sensitivity(layout)[:, :, None] * grid.move[:, None]
     return state.z[:, layout.appeal, None] - response + common[:, None]
+
+
+def inclusive_values(grid: Grid, state: State, layout: Layout) -> tuple[Tensor, Tensor]:
+    """Return log V, and what prices and promotions add to it, [G, S, W] each; V: the sum of exp(utility) by category.
+
+    The first is at reference prices without promotions. Both are of the period's shelf, and 0 where it is empty.
+    Controls, seasons and shocks are left out.
+    """
+    kept = grid.context.shape[2] - grid.controls
+    effect = (grid.context[:, :, :kept] * state.z[:, None, layout.effect][:, :, :kept]).sum(2)
+    level = state.z[:, layout.appeal, None]
+    moved = level + effect[:, None] - state.sensitivity(layout)[:, :, None] * grid.move[:, None]
+    base = _log_total(grid, level.expand_as(moved))
+    return base, _log_total(grid, moved) - base
+
+
+def _log_total(grid: Grid, utility: Tensor) -> Tensor:
+    """Return log V [G, S, W] of utilities [P, S, W], 0 where the shelf is empty."""
+    total = grid.sum_by_category(utility.clamp(max=LARGEST_UTILITY).exp() * grid.on_shelf[:, None])
+    return torch.where(grid.is_open()[:, None] > 0, total.clamp(min=1e-300).log(), 0.0)
 
 
 def slopes(grid: Grid, sensitivity: Tensor) -> Tensor:

@@ -32,7 +32,8 @@ class AverageHousehold:
 
     def fingerprint(self) -> str:
         """Return a hash that differs for another response of the users."""
-        known = (self.fit.state.z, self.fit.state.season, self.fit.state.shock, self.fit.grid.offset, self.slope)
+        fit = self.fit
+        known = (fit.state.z, fit.state.season, fit.state.shock, fit.grid.offset, fit.dissimilarity, self.slope)
         return hashlib.sha256(b"".join(values.numpy().tobytes() for values in known)).hexdigest()
 
 
@@ -87,7 +88,7 @@ def _adopt_response(network: DemandNetwork, household: AverageHousehold) -> None
 
 
 def _adopt_seasons(network: DemandNetwork, fit: Fit) -> None:
-    """Set what adds to each shelf row's appeal: season, shock, controls and known parts of the appeal.
+    """Set what adds to each shelf row's appeal: season, shock, controls, nest and known parts of the appeal.
 
     Seasons and shocks are those that the period before lets expect, as in any period that is predicted.
     """
@@ -102,7 +103,7 @@ def _adopt_seasons(network: DemandNetwork, fit: Fit) -> None:
     controls = (grid.context[:, :, kept:] * state.z[:, None, fit.layout.effect][:, :, kept:]).sum(2)
     of_category = torch.zeros(data.categories.count, count)
     of_product = torch.zeros(data.products.count, count)
-    of_category[place] = season[:, span]
+    of_category[place] = season[:, span] + fit.nest_effect[:, 0, :count].float()
     of_product[row] = shock[:, span] + (controls + grid.offset)[:, :count].float()
     period, product = data.sets.period_of_rows(), data.shelf.product
     network.shelf_effect.copy_(of_category[data.products.category[product], period] + of_product[product, period])

@@ -1,6 +1,6 @@
 """What the log says of all users as one segment, and of each user's price response beside it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -9,6 +9,7 @@ import torch
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.response.applying import ResponseConfig
+from gpu_pricer.network.response.dissimilarity import learn_dissimilarity
 from gpu_pricer.network.response.fit import fit_response
 from gpu_pricer.network.response.loading import ResponseData, ResponseTables, load_response_data
 from gpu_pricer.network.segments.user_scores import UserScores, user_scores
@@ -57,6 +58,8 @@ def learn_market(
         known = told.with_shocks(known, data)
     before = None if start is None else start.household.fit
     pooled = fit_response(known.grid, known.log.pooled(known.grid), config.fit, before)
+    if config.nested:
+        pooled = replace(pooled, dissimilarity=learn_dissimilarity(pooled).value)
     scores = user_scores(pooled, known.log)
     slope = torch.from_numpy(user_slopes(scores)).float()
     return Market(known, scores, AverageHousehold(pooled, known.context, slope))

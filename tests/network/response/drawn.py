@@ -29,6 +29,7 @@ class Recipe:
     """How a market is drawn. visits: of every segment in every period; move: standard deviation of log prices.
 
     category, product: standard deviations of log sensitivities around the mean and around the category's.
+    dissimilarity: of the categories in turn; with it they are nests, whose seasons lie outside them.
     """
 
     sizes: tuple[int, ...] = (3, 2, 3)
@@ -41,6 +42,7 @@ class Recipe:
     shock: float = 0.1
     on_shelf: float = 0.9
     has_outside_option: bool = True
+    dissimilarity: tuple[float, ...] = (1.0,)
 
 
 def draw_market(seed, recipe=Recipe()):
@@ -58,7 +60,9 @@ def draw_market(seed, recipe=Recipe()):
     season = autoregression(rng, len(recipe.sizes), periods, 0.3)
     shock = autoregression(rng, products, periods, recipe.shock)
     utility = appeal[:, :, None] - sensitivity[:, :, None] * move[:, None]
-    utility += (0.5 * display + season[category] + shock)[:, None]
+    utility += (0.5 * display + shock)[:, None]
+    utility += nest_effect(utility, appeal, on_shelf, category, recipe.dissimilarity)
+    utility += season[category][:, None]
     return Market(
         Grid(
             row=torch.arange(products),
@@ -84,6 +88,17 @@ def autoregression(rng, rows, periods, spread, persistence=0.5):
     for period in range(1, periods):
         values[:, period] = persistence * values[:, period - 1] + np.sqrt(1 - persistence**2) * values[:, period]
     return spread * values
+
+
+def nest_effect(utility, appeal, on_shelf, category, dissimilarity):
+    """Return [P, S, W]: added to utilities, it gives a logit the choices of nests that start as the logit's."""
+    effect = np.zeros_like(utility)
+    for g, s, w in np.ndindex(category[-1] + 1, *utility.shape[1:]):
+        offered = np.flatnonzero((category == g) & (on_shelf[:, w] > 0))
+        if len(offered):
+            lift = np.log(np.exp(utility[offered, s, w]).sum() / np.exp(appeal[offered, s]).sum())
+            effect[offered, s, w] = (dissimilarity[g % len(dissimilarity)] - 1) * lift
+    return effect
 
 
 def choose(rng, utility, on_shelf, category, visits, has_outside_option):
