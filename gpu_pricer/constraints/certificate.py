@@ -10,10 +10,11 @@ import polars as pl
 
 from gpu_pricer.constraints.linear_constraints import RATIO, absolute_limit, measure_value
 from gpu_pricer.constraints.solution import EXACT, Solution
-from gpu_pricer.constraints.warm_start import CERTIFICATE, STOCK_PRICES
+from gpu_pricer.constraints.warm_start import CERTIFICATE
 from gpu_pricer.policy.constraint import Constraint
 from gpu_pricer.tables.files.disk_errors import write_table
 from gpu_pricer.tables.files.replacing import replacing_file
+from gpu_pricer.tables.version.stock_record import STOCK_PRICES
 
 MET, RELAXED, MISSED = "met", "relaxed", "missed"
 
@@ -23,26 +24,16 @@ NOTHING_PROVEN: dict[str, object] = {
 }  # fmt: skip
 """The certificate of a policy without constraints."""
 
-ROUNDING = 1e-9
-"""Share by which the units of one product may exceed its limit through rounding."""
-
 
 @dataclass(frozen=True)
 class ProductLimits:
     """Limits per product, after solving.
 
-    names: the constraints that set the limits; table: product_id, limit, units, rationed and shadow_price of every
-    product with a limit. limit, units and rationed are in units of a period, shadow_price is in currency.
+    names: the constraints that set the limits; table: of every product with a limit, see STOCK_PRICES.
     """
 
     names: list[str]
     table: pl.DataFrame
-
-    def exceeded(self) -> pl.DataFrame:
-        """Return the products that sell more than their limit, with the units sold, the worst first."""
-        sold = self.table.with_columns(sold=pl.col("units") - pl.col("rationed"))
-        over = sold.filter(pl.col("sold") > pl.col("limit") * (1 + ROUNDING))
-        return over.sort(pl.col("sold") / pl.col("limit"), descending=True)
 
     def summary(self) -> dict[str, object]:
         """Return the entry `stock` of the certificate."""
@@ -72,22 +63,13 @@ class Certificate:
         return str(self.summary["status"])
 
     def shortfalls(self) -> list[str]:
-        """Return a sentence for every limit that is not met, in its own unit; of limits per product, for the worst."""
+        """Return a sentence for every limit that is not met, in its own unit."""
         entries: dict[str, Any] = self.summary["constraints"]  # type: ignore[assignment]
-        found = [
+        return [
             f"{name} asks for {entry['measure']} {entry['kind']} {entry['required']:.6g}, gets {entry['achieved']:.6g}"
             for name, entry in entries.items()
             if entry["violation"] > 0
         ]
-        limits = self.product_limits
-        exceeded = None if limits is None else limits.exceeded()
-        if limits is not None and exceeded is not None and exceeded.height:
-            worst = exceeded.row(0, named=True)
-            found.append(
-                f"{' and '.join(limits.names)} asks for units at_most {worst['limit']:.6g} of product "
-                f"{worst['product_id']}, gets {worst['sold']:.6g} (the worst of {exceeded.height} products)"
-            )
-        return found
 
     def write(self, folder: Path) -> None:
         """Write certificate.json, and the shadow prices of stock beside it."""
@@ -120,8 +102,7 @@ def certificate_of(
     }
     violation = solution.linear_constraints.violation(solution.achieved)
     is_missed = (violation > max(EXACT, tolerance)).any()
-    is_short = product_limits is not None and product_limits.exceeded().height > 0
-    status = MISSED if is_missed or is_short else RELAXED if solution.is_relaxed.any() else MET
+    status = MISSED if is_missed else RELAXED if solution.is_relaxed.any() else MET
     summary = {
         "status": status,
         "currency": currency,

@@ -11,7 +11,6 @@ from gpu_pricer.constraints.certificate import Certificate, ProductLimits, certi
 from gpu_pricer.constraints.linear_constraints import linear_constraints_of, objective_weights
 from gpu_pricer.constraints.solution import Solution, Valuation
 from gpu_pricer.constraints.solver import Solver
-from gpu_pricer.constraints.stock import stock_of
 from gpu_pricer.constraints.subproblems import LagrangianSubproblems, PricesOf
 from gpu_pricer.constraints.warm_start import Start, read_start
 from gpu_pricer.errors import InputError
@@ -93,13 +92,13 @@ class ConstrainedProblem:
             )
         self.earlier = None if known is None else known.read(problem.products, list(self.on_sums))
         self.is_evaluated = np.ones(problem.category_count, np.bool_) if known is None else ~known.is_known
-        self.subproblems = LagrangianSubproblems(problem, slices, backend, self.is_evaluated)
+        self.unit_limit = unit_limits(constraints, products)
+        self.subproblems = LagrangianSubproblems(problem, slices, backend, self.is_evaluated, self.unit_limit)
         self.sales_today = self.subproblems.evaluate_today()
         if self.earlier is not None:
             self.sales_today += self.earlier.today
         self.today, self.covered_today = self.sales_today.total.sum(axis=0), self.sales_today.covered.sum(axis=0)
         self.linear_constraints = linear_constraints_of(self.on_sums, self.covered_today)
-        self.unit_limit = unit_limits(constraints, products)
 
     def solve(self, objective: np.ndarray, start: Start | None = None) -> ConstrainedPrices:
         """Return the best prices found for the objective's weights of SUMS [5]."""
@@ -107,8 +106,7 @@ class ConstrainedProblem:
 
     def valuation(self, objective: np.ndarray) -> Valuation:
         """Return what prices are valued by for the objective's weights of SUMS [5]."""
-        stock = stock_of(self.subproblems.problem, objective, self.unit_limit)
-        return Valuation(self.subproblems, objective, stock, self.sales_today)
+        return Valuation(self.subproblems, objective, self.sales_today)
 
     def certified(self, solution: Solution, tolerance: float = 0.0) -> ConstrainedPrices:
         """Return the prices of a solution with their certificate; tolerance: see certificate_of."""
@@ -162,6 +160,7 @@ class ConstrainedProblem:
             multiplier=start.multiplier[None],
             iterate=np.zeros(len(self.subproblems.problem.products.cost), np.int64),
             stock_price=start.stock_price,
+            unit_limit=self.subproblems.stock.limit,
         )
 
     def read_start(self, folder: Path) -> Start:

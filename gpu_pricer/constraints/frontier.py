@@ -25,11 +25,9 @@ from gpu_pricer.constraints.linear_constraints import (
     linear_constraints_of,
     measure_of,
 )
-from gpu_pricer.constraints.stock import highest_prices
 from gpu_pricer.constraints.warm_start import Start
 from gpu_pricer.errors import InputError
 from gpu_pricer.policy.constraint import CURRENT_PRICES, MEASURES, Constraint
-from gpu_pricer.tables.price_table import CENTS
 
 PARALLEL = 1e-9
 """Sine of the angle between two weightings of SUMS below which they are one."""
@@ -90,7 +88,7 @@ def trace_points(
 
 
 class _Point(NamedTuple):
-    """The best prices for weights [5], their sums [5] without rationed units, and how far they may be from the best."""
+    """The best prices for weights [5], their sums [5] of what stock can serve, and their distance from the best."""
 
     found: ConstrainedPrices
     weights: np.ndarray
@@ -100,7 +98,7 @@ class _Point(NamedTuple):
 
 def _solve_point(constrained: ConstrainedProblem, weights: np.ndarray, start: Start | None) -> _Point:
     found = constrained.solve(weights, start)
-    return _Point(found, weights, _served_sums(constrained, found), found.solution.gap)
+    return _Point(found, weights, found.solution.sums.total.sum(axis=0), found.solution.gap)
 
 
 def _solve_at_index(
@@ -181,18 +179,6 @@ def _rate_multiplier(objective: np.ndarray, weights: np.ndarray, sums: np.ndarra
     revenue, cost = float(sums @ NET_REVENUE), float(sums @ COST)
     across = objective[2] * weights[1] - objective[1] * weights[2]
     return float(revenue * across / (weights[1] + weights[2] * cost / revenue))
-
-
-def _served_sums(constrained: ConstrainedProblem, found: ConstrainedPrices) -> np.ndarray:
-    """Return SUMS [5] without the units that stock cannot serve."""
-    rationed, problem = found.solution.rationed, constrained.subproblems.problem
-    price = highest_prices(problem)
-    unserved = [rationed.sum(), rationed @ price, rationed @ problem.products.cost]
-    unserved += [
-        rationed @ problem.products.today / CENTS,
-        rationed @ (price * problem.products.vat_share()),
-    ]
-    return found.solution.sums.total.sum(axis=0) - np.array(unserved)
 
 
 def _row(

@@ -22,12 +22,13 @@ from gpu_pricer.constraints.constrained_problem import ConstrainedPrices, Constr
 from gpu_pricer.constraints.lagrangian_record import read_iterates, read_multipliers
 from gpu_pricer.constraints.solution import EXACT, Solution
 from gpu_pricer.constraints.solver import STOCK_PASSES, TRIES
-from gpu_pricer.constraints.stock import Stock, StockSearch
+from gpu_pricer.constraints.stock import StockSearch, worth_of
 from gpu_pricer.constraints.subproblems import LagrangianSubproblems, SalesSums
-from gpu_pricer.constraints.warm_start import CERTIFICATE, STOCK_PRICES, Start
+from gpu_pricer.constraints.warm_start import CERTIFICATE, Start
 from gpu_pricer.errors import InputError, first_line
 from gpu_pricer.pricing.tiles.lagrangian import LagrangianWeights
 from gpu_pricer.tables.price_table import CENTS
+from gpu_pricer.tables.version.stock_record import STOCK_PRICES
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +116,7 @@ class _KeptSolution:
         self.is_product_touched = np.repeat(self.is_touched, np.diff(self.problem.products.category_start))
         self.start = constrained.read_start(record)
         self.valuation = constrained.valuation(objective)
-        self.stock = self.valuation.stock
+        self.stock = self.subproblems.stock
 
     def solution(self) -> Solution:
         """Return the prices at the kept multipliers with their sums, objective and bound."""
@@ -142,25 +143,32 @@ class _KeptSolution:
             multiplier=recorded.multiplier,
             iterate=of_categories(iterate, self.problem.products.category_start, len(recorded.multiplier)),
             stock_price=price,
+            unit_limit=self.stock.limit,
         )
 
     def _with_stock_prices(self, lagrangian: LagrangianWeights) -> tuple[LagrangianWeights, SalesSums]:
         """Return the Lagrangian with shadow prices that keep touched products to their limits, and their sales."""
-        limit = np.where(self.is_product_touched, self.stock.limit, np.inf)
-        stock = Stock(limit, self.stock.highest_price)
-        search = StockSearch(stock, self.problem.products.today / CENTS)
-        search.start_at(lagrangian.stock_price)
-        for _ in range(STOCK_PASSES if stock.has_limits else 0):
-            if not search.advance(self.subproblems.solve(replace(lagrangian, stock_price=search.price))[0].units):
+        search = StockSearch(self.stock, self.problem.products.today / CENTS)
+        worth = worth_of(self.problem, lagrangian)
+        search.start_at(lagrangian.stock_price, worth)
+        price = search.shadow_price(worth)
+        for _ in range(STOCK_PASSES if self.stock.has_limits else 0):
+            sums = self.subproblems.solve(replace(lagrangian, stock_price=self._touched(price, lagrangian)))[0]
+            if not search.advance(sums.units, price, worth):
                 break
+            price = search.shadow_price(worth)
+        price = self._touched(price, lagrangian)
         for _ in range(TRIES):
-            priced = replace(lagrangian, stock_price=search.price)
+            priced = replace(lagrangian, stock_price=price)
             sums = self.subproblems.evaluate(priced)
-            excess = stock.excess(sums.units, search.price)
-            if not excess.any():
+            price = search.lift(sums.units, price, worth)
+            if price is priced.stock_price:
                 break
-            search.lift(excess)
         return priced, sums
+
+    def _touched(self, price: np.ndarray, lagrangian: LagrangianWeights) -> np.ndarray:
+        """Return the shadow prices [P] of touched products, and the recorded ones of the others."""
+        return np.where(self.is_product_touched, price, lagrangian.stock_price)
 
     def _with_units(self, earlier: CategorySums) -> SalesSums:
         """Return the known categories' sales, with the units of the products that have a limit."""
@@ -188,8 +196,11 @@ class _KeptSolution:
             multiplier=start.multiplier[None],
             iterate=np.zeros(len(self.is_product_touched), np.int64),
             stock_price=start.stock_price,
+            unit_limit=self.stock.limit,
         )
-        stale = LagrangianSubproblems(self.problem, self.subproblems.slices, self.subproblems.backend, is_stale)
+        stale = LagrangianSubproblems(
+            self.problem, self.subproblems.slices, self.subproblems.backend, is_stale, self.constrained.unit_limit
+        )
         return np.where(is_stale, stale.category_bounds(weights), self.earlier.bound)
 
 

@@ -29,6 +29,9 @@ blocks took longer than all passes over 640,000 cells (measured on one core, Nov
 TOLERANCE = 1e-9
 """Feasibility tolerance of the linear programme, in which the value of an average block is 1."""
 
+GAP, NODES = 1e-4, 1
+"""Share of the objective that the integer programme may leave, and the nodes of its tree after which it ends."""
+
 LEAST_SHARE = 1e-9
 """The share of a block above which a column counts as taken."""
 
@@ -37,10 +40,11 @@ LEAST_SHARE = 1e-9
 class DualIterate:
     """The Lagrangian dual at some scaled multipliers, and the sales of the prices that are best for these, by block.
 
-    z [K]; lagrangian: the objective plus z times the left-hand sides, as a share of the objective at today's prices.
-    objective [B], achieved [B, K]: each block's part of the objective less the shadow prices of the stock sold, as a
-    share of the objective at today's prices, and its part of the left-hand sides, as shares of their scales.
-    units [P]: the units sold of every product.
+    z [K]; lagrangian: the objective plus z times the left-hand sides and the shadow prices times the stock left, as a
+    share of the objective at today's prices.
+    objective [B], achieved [B, K]: each block's part of the objective, as a share of the objective at today's prices,
+    and its part of the left-hand sides, as shares of their scales, both of what the stock can serve.
+    units [P]: the units asked for of every product. stock_price [P]: the shadow prices of stock, in currency.
     """
 
     z: np.ndarray
@@ -48,9 +52,10 @@ class DualIterate:
     objective: np.ndarray
     achieved: np.ndarray
     units: np.ndarray
+    stock_price: np.ndarray
 
     def dual_value(self, required: np.ndarray) -> float:
-        """Return the dual's value for left-hand sides of at least required [K], without a constant of limits of stock.
+        """Return the dual's value for left-hand sides of at least required [K].
 
         required: as shares of the scales; the value is a share of the objective at today's prices.
         """
@@ -146,6 +151,46 @@ def round_up(iterates: Sequence[DualIterate], mixture: Mixture) -> np.ndarray:
     """
     achieved = np.stack([at.achieved @ mixture.z for at in iterates])
     return np.where(mixture.share > LEAST_SHARE, achieved, -np.inf).argmax(axis=0)
+
+
+def round_best(iterates: Sequence[DualIterate], required: np.ndarray, mixture: Mixture) -> np.ndarray | None:
+    """Return which iterate's prices each block takes for the most objective, int64 [B]; None where none is found.
+
+    The limits hold as far as in the mixture, which bounds the objective: columns that are worth less at its shadow
+    prices than the rounded mixture loses in all cannot be taken. An integer programme, ended at NODES or GAP.
+    """
+    from scipy.optimize import Bounds, LinearConstraint, milp  # see solve_master
+    from scipy.sparse import csr_matrix
+
+    objective, achieved = (np.stack([getattr(at, name) for at in iterates]) for name in ("objective", "achieved"))
+    value = objective + achieved @ mixture.z
+    rounded = round_up(iterates, mixture)
+    at = rounded, np.arange(len(rounded))
+    least = (
+        value.max(axis=0)
+        - float((value.max(axis=0) - objective[at] - achieved[at] @ mixture.z).sum())
+        - float(mixture.z @ np.maximum(achieved[at].sum(axis=0) - required, 0.0))
+    )
+    iterate, block = np.nonzero(_is_new(iterates) & (value >= least))
+    count = len(block)
+    one_each = csr_matrix((np.ones(count), (block, np.arange(count))), (len(rounded), count))
+    slack = required - mixture.violation
+    found = milp(
+        -objective[iterate, block],
+        integrality=np.ones(count),
+        bounds=Bounds(0, 1),
+        constraints=[
+            LinearConstraint(one_each, 1, 1),
+            LinearConstraint(csr_matrix(achieved[iterate, block].T), slack, np.inf),
+        ],
+        options={"mip_rel_gap": GAP, "node_limit": NODES},
+    )
+    if found.x is None:
+        return None
+    taken = np.full(len(rounded), -1)
+    chosen = found.x > 0.5
+    taken[block[chosen]] = iterate[chosen]
+    return taken
 
 
 def _is_new(iterates: Sequence[DualIterate]) -> np.ndarray:

@@ -25,8 +25,8 @@ class Solution:
     linear_constraints: the inequalities to meet, relaxed ones with their eased right-hand sides.
     is_relaxed bool [K]: which inequalities were eased.
     sums: the sales at the prices, in float64. sales_today: at today's prices.
-    rationed [P]: units that demand asks for and stock cannot serve even at the highest price.
-    objective: in currency, without what the rationed units would earn.
+    rationed [P]: units that demand asks for and stock cannot serve.
+    objective: in currency, of what stock can serve.
     category_bound [G]: in currency; the most that each category can add to the Lagrangian at `start`.
     bound: in currency; no prices that meet the constraints have a higher objective.
     start: the multipliers and shadow prices found, from which the next search can start.
@@ -60,13 +60,12 @@ class Solution:
 class Valuation:
     """What all prices of one problem are valued by for one objective.
 
-    objective [5]: weights of SUMS. stock: the limits per product.
+    objective [5]: weights of SUMS.
     sales_today: the sales at today's prices, in float64.
     """
 
     subproblems: LagrangianSubproblems
     objective: np.ndarray
-    stock: Stock
     sales_today: SalesSums
 
     def solution(
@@ -84,8 +83,7 @@ class Valuation:
         category_bound [G]: see Solution, at the multipliers of `start`. bounded: the constraints for which the bound
         holds; linear_constraints unless given.
         """
-        rationed = self.stock.rationed(sums.units, start.stock_price)
-        objective = float((sums.total @ self.objective).sum() - rationed @ self.stock.highest_price)
+        stock, objective = self.subproblems.stock, float((sums.total @ self.objective).sum())
         bounded = linear_constraints if bounded is None else bounded
         return Solution(
             lagrangian=lagrangian,
@@ -93,10 +91,10 @@ class Valuation:
             is_relaxed=is_relaxed,
             sums=sums,
             sales_today=self.sales_today,
-            rationed=rationed,
+            rationed=stock.rationed(sums.units),
             objective=objective,
             category_bound=category_bound,
-            bound=_dual_bound(category_bound, start, bounded, self.stock, objective),
+            bound=_dual_bound(category_bound, start, bounded, stock, objective),
             start=start,
             passes=self.subproblems.passes,
         )

@@ -1,17 +1,27 @@
-"""Shadow prices of limits per product: what one more unit of a scarce product would earn."""
+"""Limits of what each product can sell, and their shadow prices: what one more unit of a scarce product would earn.
+
+Of product p the stock L_p serves min(D_p, L_p) of the D_p units that all segments together ask for, the same share of
+each segment's. The Lagrangian charges every unit the shadow price μ_p and adds μ_p L_p. A unit is never charged more
+than it is worth at the highest price allowed, because stock need not serve it (see LagrangianWeights); so the search
+for μ_p ends there, and the units above the limit are rationed.
+"""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
-from gpu_pricer.tables.price_table import CENTS
+from gpu_pricer.pricing.tiles.lagrangian import LagrangianWeights
 
 CLOSE = 1e-4
-"""Share of today's price below which two shadow prices are the same."""
+"""Share of today's price below which two effective costs are the same."""
+
+SAME = 1e-6
+"""Share of today's price by which rounding may move an effective cost."""
 
 NEARBY = 30
-"""Steps to either side of a former shadow price within which the new one is sought first."""
+"""Steps to either side of a former effective cost within which the new one is sought first."""
 
 LIFT = 3.0
 """How many times further each lift of a shadow price goes than the one before."""
@@ -22,8 +32,17 @@ ENOUGH = 0.999
 LEAST_UNITS = 1e-12
 """Units that replace 0 in a logarithm."""
 
-FIRST_SHARE, SHARE = (0.02, 0.5), (0.05, 0.95)
-"""How far into a bracket the next shadow price lies: while the bracket's upper end was never tried, and afterwards."""
+STEADY = 1e-3
+"""Change of log units at one effective cost from which on other prices have moved them, and a bracket is outdated."""
+
+ELASTICITY = 2.0
+"""Own-price elasticity of units that guesses the first step from a shadow price, and the steps towards no known end."""
+
+FURTHER, SHARE = 2.0, (0.05, 0.95)
+"""How many times further each step towards an end that is not known goes; how far into a bracket the next step goes."""
+
+LEAST_WEIGHT = 0.1
+"""Share of a price's weight in the objective that its weight in a Lagrangian counts as, where it is smaller."""
 
 
 @dataclass(frozen=True)
@@ -31,25 +50,22 @@ class Stock:
     """Limits of the units that each product may sell in a period.
 
     limit [P]: in units, infinite for a product without a limit.
-    highest_price [P]: the shadow price, in currency, from which on one more unit earns nothing even at the highest
-    price allowed. Units above the limit at that shadow price are rationed: they are not sold and earn nothing.
     """
 
     limit: np.ndarray
-    highest_price: np.ndarray
 
     @property
     def has_limits(self) -> bool:
         """Whether any product has a limit."""
         return bool(np.isfinite(self.limit).any())
 
-    def rationed(self, units: np.ndarray, shadow_price: np.ndarray) -> np.ndarray:
-        """Return the units [P] that demand asks for and stock cannot serve, at the highest shadow price."""
-        return np.where(shadow_price >= self.highest_price, np.maximum(units - self.limit, 0.0), 0.0)
+    def rationed(self, units: np.ndarray) -> np.ndarray:
+        """Return the units [P] that demand asks for and stock cannot serve."""
+        return np.maximum(units - self.limit, 0.0)
 
-    def excess(self, units: np.ndarray, shadow_price: np.ndarray) -> np.ndarray:
-        """Return the units [P] above the limit that are not rationed."""
-        return np.maximum(units - self.limit, 0.0) - self.rationed(units, shadow_price)
+    def served_share(self, units: np.ndarray) -> np.ndarray:
+        """Return the share of the units [P] asked for that stock can serve."""
+        return np.where(units > self.limit, self.limit / np.maximum(units, LEAST_UNITS), 1.0)
 
     def limit_value(self, shadow_price: np.ndarray) -> float:
         """Return Σ shadow price · limit in currency, the constant that the limits add to the Lagrangian."""
@@ -57,93 +73,129 @@ class Stock:
         return float(shadow_price[is_limited] @ self.limit[is_limited])
 
 
-def stock_of(problem: PricingProblem, objective: np.ndarray, limit: np.ndarray) -> Stock:
-    """Return the stock of limits [P] in units.
+class Worth(NamedTuple):
+    """What a unit of each product adds to a Lagrangian before it pays for its stock, in currency, [P] each.
 
-    objective [5]: weights of SUMS, which give the most that a unit can earn.
+    at_highest, weight: at its highest price, and for each currency unit of the price, in the mean over the visits.
+    most: the most that it adds at its highest price in any class of segments, at least 0: the highest shadow price.
+    is_rising bool [P]: whether it adds clearly more the higher the price, as where shadow prices of stock move prices.
     """
-    of_unit, of_revenue, of_cost, of_base, of_vat = objective
-    price = highest_prices(problem)
-    highest = of_unit + of_revenue * price + of_cost * problem.products.cost
-    highest += of_base * problem.products.today / CENTS + of_vat * price * problem.products.vat_share()
-    return Stock(limit, np.maximum(highest, 0.0))
+
+    at_highest: np.ndarray
+    weight: np.ndarray
+    most: np.ndarray
+    is_rising: np.ndarray
 
 
-def highest_prices(problem: PricingProblem) -> np.ndarray:
-    """Return each product's highest price [P] in currency that bounds, or overrides of single segments, allow."""
-    high, overrides = problem.limits.high.copy(), problem.overrides.of_cells()
-    np.maximum.at(high, overrides.product, overrides.price)
-    return high / CENTS
+def worth_of(problem: PricingProblem, lagrangian: LagrangianWeights) -> Worth:
+    """Return the worth of a unit of each product under a Lagrangian."""
+    everything, visits = slice(0, len(problem.products.cost)), problem.segments.visits
+    mean_worth, mean_weight = np.zeros((2, everything.stop))
+    most = np.zeros(everything.stop)
+    for number in range(lagrangian.slices.class_count):
+        weight, worth = lagrangian.highest_worth(problem, number, everything)
+        share = visits[lagrangian.slices.members(number)].sum() / visits.sum()
+        mean_worth += share * worth
+        mean_weight += share * weight
+        most = np.maximum(most, worth)
+    of_revenue, of_vat = lagrangian.objective[1], lagrangian.objective[4]
+    least = LEAST_WEIGHT * np.abs(of_revenue + of_vat * problem.products.vat_share())
+    return Worth(mean_worth, np.maximum(mean_weight, 0.0), most, mean_weight > np.maximum(least, LEAST_UNITS))
 
 
 class StockSearch:
     """Search for the lowest shadow price at which each product sells no more than its limit.
 
-    Every product has its own bracket [low, high], and all brackets move in the same pass over the cells. Units fall
-    with the product's own shadow price in jumps, one for every segment and rung. Units also rise with the shadow prices
-    of the product's neighbours, so a bracket can turn out to be wrong; the search then widens it.
+    The search is in the effective cost of a product, counted from its highest price: (shadow price − worth at the
+    highest price) / weight. At the same effective cost a product keeps its price whatever the multipliers of the other
+    limits are, so that both can be sought in the same passes. Every product has its own bracket [low, high], and all
+    brackets move in the same pass. Units fall with the effective cost in jumps, one for every segment and rung. They
+    also rise with the prices of the product's neighbours, so an end can turn out to be wrong; it is then forgotten.
     """
 
     def __init__(self, stock: Stock, today: np.ndarray) -> None:
         """today [P]: today's prices in currency; a bracket narrower than CLOSE times today's price is not searched."""
-        self.stock, self.step = stock, CLOSE * today
-        self.price = np.zeros_like(today)
-        self.low, self.high = np.zeros_like(today), stock.highest_price.copy()
+        self.stock, self.today, self.step = stock, today, CLOSE * today
+        self.cost = np.full_like(today, -np.inf)
+        self.low, self.high = np.full_like(today, np.nan), np.full_like(today, np.nan)
         self.log_low, self.log_high = np.full_like(today, np.nan), np.full_like(today, np.nan)
-        self.turns, self.lifts = 0, np.zeros(len(today))
+        self.reach, self.turns, self.lifts = self.step.copy(), 0, np.zeros(len(today))
 
-    def start_at(self, price: np.ndarray) -> None:
-        """Start from the shadow prices [P], in currency, of an earlier problem, with narrow brackets around them."""
-        self.price = np.minimum(price, self.stock.highest_price)
-        self.low = np.maximum(self.price - NEARBY * self.step, 0.0)
-        self.high = np.minimum(self.price + NEARBY * self.step, self.stock.highest_price)
+    def start_at(self, shadow_price: np.ndarray, worth: Worth) -> None:
+        """Start from the shadow prices [P] in currency of an earlier problem, with small steps around them."""
+        is_known = worth.is_rising & (shadow_price > 0)
+        self.cost = np.where(is_known, _effective_cost(shadow_price, worth), -np.inf)
+        self.reach = np.where(is_known, NEARBY * self.step, self.step)
 
-    def advance(self, units: np.ndarray) -> bool:
-        """Move the shadow prices, given the units [P] sold under the present ones; return whether any moved."""
-        stock, is_limited = self.stock, np.isfinite(self.stock.limit)
+    def shadow_price(self, worth: Worth, discount: float = 0.0) -> np.ndarray:
+        """Return the present shadow prices [P] in currency under a Lagrangian.
+
+        discount: by which share of today's price the effective costs are lower.
+        """
+        is_free = ~np.isfinite(self.stock.limit) | np.isinf(self.cost)
+        price = worth.at_highest + worth.weight * np.where(is_free, 0.0, self.cost - discount * self.today)
+        return np.where(is_free, 0.0, np.clip(price, 0.0, worth.most))
+
+    def advance(self, units: np.ndarray, shadow_price: np.ndarray, worth: Worth) -> bool:
+        """Move on, given the units [P] asked for at shadow prices [P] under a Lagrangian; return whether any moved."""
+        is_limited, limit = np.isfinite(self.stock.limit) & worth.is_rising, self.stock.limit
         log_ratio = np.log(
-            np.maximum(units, LEAST_UNITS) / np.maximum(stock.limit, LEAST_UNITS),
-            where=is_limited,
-            out=np.zeros_like(units),
+            np.maximum(units, LEAST_UNITS) / np.maximum(limit, LEAST_UNITS), where=is_limited, out=np.zeros_like(units)
         )
-        is_over = is_limited & (log_ratio > 0) & (self.price < stock.highest_price)
-        is_under = is_limited & ~is_over & (self.price > 0)
-        self._update_brackets(is_over, is_under, log_ratio)
-        is_wide = self.high - self.low > self.step
-        is_open = (is_over | is_under) & is_wide & ~(is_under & (units >= ENOUGH * stock.limit))
+        at = _effective_cost(shadow_price, worth)
+        is_over = is_limited & (log_ratio > 0) & (shadow_price < worth.most)
+        is_under = is_limited & (log_ratio <= 0) & (shadow_price > 0)
+        self._update_brackets(at, is_over, is_under, log_ratio)
+        is_wide = ~(self.high - self.low <= self.step)
+        is_open = (is_over | is_under) & is_wide & ~(is_under & (units >= ENOUGH * limit))
         self.turns += 1
-        following = np.where(is_open, self._between(), np.where(is_over, self.high, self.price))
-        has_moved = following != self.price
-        self.price = following
-        return bool(has_moved.any())
+        least, most = _effective_cost(np.zeros_like(units), worth), _effective_cost(worth.most, worth)
+        following = np.where(is_open, np.clip(self._next(at, is_over, log_ratio), least, most), at)
+        following = np.where(is_over & ~is_open, self.high, following)
+        is_sought = is_limited & ((log_ratio > 0) | (shadow_price > 0))
+        self.cost = np.where(is_sought, following, self.cost)
+        return bool((is_sought & (np.abs(following - at) > SAME * self.today)).any())
 
-    def lift(self, excess: np.ndarray) -> None:
-        """Raise the shadow prices of products with excess units [P] above 0, further each time."""
-        is_over = excess > 0
+    def lift(self, units: np.ndarray, shadow_price: np.ndarray, worth: Worth) -> np.ndarray:
+        """Return shadow prices [P] that are higher where units [P] exceed the limit, by more each time."""
+        is_over = (units > self.stock.limit) & (shadow_price < worth.most)
+        if not is_over.any():
+            return shadow_price
         self.lifts = np.where(is_over, self.lifts + 1, self.lifts)
-        higher = np.minimum(self.price + self.step * LIFT**self.lifts, self.stock.highest_price)
-        self.price = np.where(is_over, higher, self.price)
+        ratio = np.log(units / np.maximum(self.stock.limit, LEAST_UNITS), where=is_over, out=np.zeros_like(units))
+        further = np.maximum(self.step, ratio * self.today / ELASTICITY) * LIFT ** (self.lifts - 1) * worth.weight
+        return np.where(is_over, np.minimum(shadow_price + further, worth.most), shadow_price)
 
-    def _update_brackets(self, is_over: np.ndarray, is_under: np.ndarray, log_ratio: np.ndarray) -> None:
-        """Make the present prices ends of their brackets; first widen a bracket whose far end proved wrong.
+    def _update_brackets(
+        self, at: np.ndarray, is_over: np.ndarray, is_under: np.ndarray, log_ratio: np.ndarray
+    ) -> None:
+        """Make the effective costs [P] ends of their brackets; an end that proves wrong is forgotten.
 
         log_ratio [P]: the logarithm of units over limit.
         """
-        is_high_wrong, is_low_wrong = is_over & (self.price >= self.high), is_under & (self.price <= self.low)
-        self.high[is_high_wrong], self.log_high[is_high_wrong] = self.stock.highest_price[is_high_wrong], np.nan
-        self.low[is_low_wrong], self.log_low[is_low_wrong] = 0.0, np.nan
-        self.low[is_over], self.log_low[is_over] = self.price[is_over], log_ratio[is_over]
-        self.high[is_under], self.log_high[is_under] = self.price[is_under], log_ratio[is_under]
+        is_closed = is_under & (self.high - self.low <= self.step)
+        is_other = is_closed & (np.abs(log_ratio - self.log_high) > STEADY)
+        is_high_wrong, is_low_wrong = is_over & (at >= self.high), (is_under & (at <= self.low)) | is_other
+        self.high[is_high_wrong], self.log_high[is_high_wrong] = np.nan, np.nan
+        self.low[is_low_wrong], self.log_low[is_low_wrong] = np.nan, np.nan
+        self.low[is_over], self.log_low[is_over] = at[is_over], log_ratio[is_over]
+        self.high[is_under], self.log_high[is_under] = at[is_under], log_ratio[is_under]
 
-    def _between(self) -> np.ndarray:
-        """Return a price inside each bracket [P]: the secant of log units through both ends, or the middle.
+    def _next(self, at: np.ndarray, is_over: np.ndarray, log_ratio: np.ndarray) -> np.ndarray:
+        """Return where to look next [P]: inside each bracket by the secant of log units, or beyond a known end.
 
         Every third turn takes the middle, so that a curved function does not stall the secant.
         """
         with np.errstate(invalid="ignore", divide="ignore"):
             share = self.log_low / (self.log_low - self.log_high)
         is_known = np.isfinite(share) & (self.turns % 3 > 0)
-        # Without an upper end the first guess assumes an own-price elasticity of units of about -2.
-        guess = np.clip(np.nan_to_num(self.log_low) / 2, *FIRST_SHARE)
-        share = np.where(is_known, np.clip(share, *SHARE), np.where(np.isnan(self.log_high), guess, 0.5))
-        return self.low + share * (self.high - self.low)
+        inside = self.low + np.where(is_known, np.clip(share, *SHARE), 0.5) * (self.high - self.low)
+        guess = np.maximum(np.abs(log_ratio) * self.today / ELASTICITY, self.reach)
+        is_closed = ~np.isnan(self.low) & ~np.isnan(self.high)
+        self.reach = np.where(is_closed, self.step, FURTHER * guess)
+        return np.where(is_closed, inside, np.where(is_over, at + guess, at - guess))
+
+
+def _effective_cost(shadow_price: np.ndarray, worth: Worth) -> np.ndarray:
+    """Return effective costs [P] in currency, counted from the highest prices, at shadow prices [P]."""
+    return (shadow_price - worth.at_highest) / np.where(worth.is_rising, worth.weight, 1.0)

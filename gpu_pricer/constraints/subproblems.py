@@ -1,18 +1,19 @@
 """The Lagrangian's subproblems, one per category and segment: sums per category at given prices, and an upper bound."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from gpu_pricer.constraints.linear_constraints import SUMS
+from gpu_pricer.constraints.stock import Stock
 from gpu_pricer.policy.slices import Slices
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
 from gpu_pricer.pricing.tiles.lagrangian import LagrangianWeights, price_under_lagrangian
 from gpu_pricer.pricing.tiling import joined_ranges, ranges_of, tiles_of
 from gpu_pricer.tables.price_table import CENTS
-from kernels import Totals, choice_totals, in_double, price_totals
+from kernels import PricingInputs, Totals, choice_totals, in_double, price_totals
 
 CELLS_AT_ONCE = 2_000_000
 """Products × segments of one kernel call. It is fixed, so that no setting of the files changes a multiplier."""
@@ -29,9 +30,10 @@ PricesOf = Callable[[tuple[int, int]], np.ndarray]
 class SalesSums:
     """Expected sales of a period in float64, money in currency.
 
-    total [G, 5]: units, revenue, cost, base revenue (at today's prices) and VAT of every category, see SUMS.
+    total [G, 5]: units, revenue, cost, base revenue (at today's prices) and VAT of every category, see SUMS, of what
+    the stock can serve.
     covered [G, K, 5]: the part of total that each constraint covers.
-    units [P]: of every product.
+    units [P]: what is asked for of every product, whatever its stock.
     """
 
     total: np.ndarray
@@ -55,16 +57,32 @@ class CellBlock(NamedTuple):
     products: slice
 
 
+class ClassTotals(NamedTuple):
+    """What one class of segments (its number) chooses of some categories."""
+
+    class_number: int
+    totals: Totals
+
+
 class LagrangianSubproblems:
     """A pricing problem, to be evaluated under one Lagrangian after another.
 
-    passes: the number of computations of all its cells so far.
+    passes: the number of computations of all its cells so far. stock: the limits of the products that may run out.
     """
 
     def __init__(
-        self, problem: PricingProblem, slices: Slices, backend: str, is_evaluated: np.ndarray | None = None
+        self,
+        problem: PricingProblem,
+        slices: Slices,
+        backend: str,
+        is_evaluated: np.ndarray | None = None,
+        unit_limit: np.ndarray | None = None,
     ) -> None:
-        """is_evaluated bool [G]: the categories to evaluate, None for all; the sums of the others are 0."""
+        """is_evaluated bool [G]: the categories to evaluate, None for all; the sums of the others are 0.
+
+        unit_limit [P]: the most units that can be served of each product, infinite where there is no limit; None for no
+        limits.
+        """
         self.problem, self.slices, self.backend = problem, slices, backend
         self.passes = 0
         self._category_value: dict[tuple[int, int], np.ndarray] = {}
@@ -77,46 +95,75 @@ class LagrangianSubproblems:
             for first, end in joined_ranges(ranges_of(self.is_evaluated), start, apart)
             for a, b in tiles_of(start[first : end + 1], products_at_once)
         ]
+        limit = np.full(len(problem.products.cost), np.inf) if unit_limit is None else unit_limit
+        self.stock = Stock(limit)
+        if self.stock.has_limits:
+            self.stock = Stock(np.where(self._most_units() > limit, limit, np.inf))
 
     def evaluate_today(self) -> SalesSums:
         """Return the sums at today's prices, in float64; one pass."""
-        sums = self._zero_sums()
-        for block in self._blocks():
-            price = self.problem.products.today[block.products, None]
-            self._add(sums, block.class_number, block.categories, self._choose(block.members, block.categories, price))
-        return self._of_evaluated(sums)
+        return self.evaluate_at(lambda categories: self.problem.products.today[self._products(categories), None])
+
+    def _most_units(self) -> np.ndarray:
+        """Return more units [P] than any allowed prices sell of a product, infinite if not evaluated; one pass.
+
+        They are those of the product alone in its category at its lowest price: no rival's price makes them more.
+        """
+        products, low = self.problem.products, self.problem.limits.low.astype(np.float64)
+        units, fixed = np.full(len(low), np.inf), self.problem.overrides.of_cells()
+        np.minimum.at(low, fixed.product, fixed.price)
+        self.passes += 1
+        for categories in self._tiles:
+            rows, shelf = self._products(categories), self.problem.shelf(*categories)
+            alone = replace(shelf, category_start=np.arange(len(shelf.on_shelf) + 1))
+            demand = in_double(self.problem.demand.tile(rows.start, rows.stop))
+            totals = choice_totals(demand, alone, low[rows, None], self.problem.segments.visits)
+            units[rows] = totals.chosen[:, 0] * products.units_per_choice[rows]
+        return units
 
     def solve(self, lagrangian: LagrangianWeights) -> tuple[SalesSums, float]:
         """Return the sums at the Lagrangian's best prices and its value there in currency; one pass.
 
-        The kernel works in its own float type. Every block starts from the category values R that the last call found.
+        The value is without the constant of the stock. The kernel works in its own float type. Every block starts from
+        the category values R that the last call found.
         """
         sums, value, within = self._zero_sums(), 0.0, None
-        for block in self._blocks():
-            demand = self.problem.demand.tile(block.products.start, block.products.stop, block.members)
-            if block.class_number == 0:
-                within = lagrangian.ranges_within_ratio(self.problem, block.categories, self.backend)
-            inputs = lagrangian.inputs(self.problem, block.class_number, block.categories, within)
-            visits, key = self.problem.segments.visits[block.members], (block.class_number, block.categories[0])
-            found = price_totals(demand, inputs, visits, self.backend, self._category_value.get(key))
-            self._category_value[key] = found.category_value
-            self._add(sums, block.class_number, block.categories, found.totals)
-            value += float(found.bound.sum()) / CENTS
+        self.passes += 1
+        for categories in self._tiles:
+            found_here = []
+            for block in self._blocks(categories):
+                demand = self.problem.demand.tile(block.products.start, block.products.stop, block.members)
+                if block.class_number == 0:
+                    within = lagrangian.ranges_within_ratio(self.problem, block.categories, self.backend)
+                inputs = lagrangian.inputs(self.problem, block.class_number, block.categories, within)
+                visits, key = self.problem.segments.visits[block.members], (block.class_number, block.categories[0])
+                found = price_totals(demand, inputs, visits, self.backend, self._category_value.get(key))
+                self._category_value[key] = found.category_value
+                found_here.append(ClassTotals(block.class_number, found.totals))
+                value += float(found.bound.sum()) / CENTS
+            self._add(sums, categories, found_here)
         return self._of_evaluated(sums), value
 
     def category_bounds(self, lagrangian: LagrangianWeights) -> np.ndarray:
         """Return an upper bound of each category's part of the Lagrangian over all prices, in currency [G]; one pass.
 
         The bound is Σ visits · max(R, F(R)) in float64, without bounds.max_segment_ratio, which only lowers the best.
+        Units that stock cannot serve count as 0, see `served_inputs`.
         """
-        bounds = np.zeros(self.problem.category_count)
-        for block in self._blocks():
-            demand = in_double(self.problem.demand.tile(block.products.start, block.products.stop, block.members))
-            inputs = lagrangian.inputs(self.problem, block.class_number, block.categories, None, np.float64)
-            known = self._category_value.get((block.class_number, block.categories[0]))
-            start = None if known is None else known.astype(np.float64)
-            found = price_totals(demand, inputs, self.problem.segments.visits[block.members], "cpu", start)
-            bounds[slice(*block.categories)] += found.bound.sum(axis=1) / CENTS
+        bounds, is_limited = np.zeros(self.problem.category_count), np.isfinite(self.stock.limit)
+        self.passes += 1
+        for categories in self._tiles:
+            has_limit = np.logical_or.reduceat(is_limited[self._products(categories)], self._starts(categories))
+            for block in self._blocks(categories):
+                demand = in_double(self.problem.demand.tile(block.products.start, block.products.stop, block.members))
+                inputs = lagrangian.inputs(self.problem, block.class_number, block.categories, None, np.float64)
+                inputs = served_inputs(inputs, is_limited[block.products])
+                known = self._category_value.get((block.class_number, block.categories[0]))
+                start = None if known is None else known.astype(np.float64)
+                visits = self.problem.segments.visits[block.members]
+                found = price_totals(demand, inputs, visits, "cpu", start)
+                below = np.where(has_limit, np.maximum(-found.category_value, 0.0) @ visits, 0.0)
+                bounds[slice(*block.categories)] += (found.bound.sum(axis=1) + below) / CENTS
         return bounds
 
     def evaluate(self, lagrangian: LagrangianWeights) -> SalesSums:
@@ -130,8 +177,14 @@ class LagrangianSubproblems:
         self.passes += 1
         for categories in self._tiles:
             price = prices(categories)
-            for class_number, members in self._classes():
-                self._add(sums, class_number, categories, self._choose(members, categories, price[:, members]))
+            found = [
+                ClassTotals(
+                    block.class_number,
+                    self._choose(block.members, categories, price if price.shape[1] == 1 else price[:, block.members]),
+                )
+                for block in self._blocks(categories)
+            ]
+            self._add(sums, categories, found)
         return self._of_evaluated(sums)
 
     def compute_share_changed(self, lagrangian: LagrangianWeights) -> float:
@@ -161,15 +214,17 @@ class LagrangianSubproblems:
         demand = in_double(self.problem.demand.tile(products.start, products.stop, members))
         return choice_totals(demand, self.problem.shelf(*categories), price, self.problem.segments.visits[members])
 
-    def _blocks(self) -> Iterator[CellBlock]:
-        """Yield every class of segments of every tile; counts as one pass."""
-        self.passes += 1
-        for categories in self._tiles:
-            for class_number, members in self._classes():
-                yield CellBlock(class_number, members, categories, self.problem.product_slice(*categories))
+    def _blocks(self, categories: tuple[int, int]) -> Iterator[CellBlock]:
+        """Yield every class of segments of the categories from the first to the one before the last."""
+        for number in range(self.slices.class_count):
+            yield CellBlock(number, self.slices.members(number), categories, self._products(categories))
 
-    def _classes(self) -> list[tuple[int, np.ndarray]]:
-        return [(number, self.slices.members(number)) for number in range(self.slices.class_count)]
+    def _products(self, categories: tuple[int, int]) -> slice:
+        return self.problem.product_slice(*categories)
+
+    def _starts(self, categories: tuple[int, int]) -> np.ndarray:
+        """Return the first product of each of the categories, counted from the first of them all."""
+        return self.problem.starts(*categories)[:-1]
 
     def _zero_sums(self) -> SalesSums:
         products, constraints = self.problem.products, self.slices.constraint_count
@@ -180,18 +235,44 @@ class LagrangianSubproblems:
             units=np.zeros(len(products.cost)),
         )
 
-    def _add(self, sums: SalesSums, class_number: int, categories: tuple[int, int], totals: Totals) -> None:
-        """Add what one class of segments buys of some categories to the sums, in place."""
-        problem, products, rows = self.problem, self.problem.product_slice(*categories), slice(*categories)
-        per_choice = problem.products.units_per_choice[products]
+    def _add(self, sums: SalesSums, categories: tuple[int, int], found: list[ClassTotals]) -> None:
+        """Add what the classes of segments buy of some categories to the sums, in place."""
+        products, rows, starts = self._products(categories), slice(*categories), self._starts(categories)
+        parts = [(class_number, self._product_sums(totals, products)) for class_number, totals in found]
+        for _, values in parts:
+            sums.units[products] += values[:, 0]
+        share = self.stock.served_share(sums.units)[products] if self.stock.has_limits else None
+        for class_number, values in parts:
+            served = values if share is None else values * share[:, None]
+            sums.total[rows] += np.add.reduceat(served, starts)
+            for k in range(self.slices.constraint_count):
+                covered = self.slices.covers(class_number, k)[products]
+                if covered.any():
+                    sums.covered[rows, k] += np.add.reduceat(served * covered[:, None], starts)
+
+    def _product_sums(self, totals: Totals, products: slice) -> np.ndarray:
+        """Return SUMS of what is asked for of every product [n, 5]."""
+        problem, per_choice = self.problem, self.problem.products.units_per_choice[products]
         units, revenue = totals.chosen[:, 0] * per_choice, totals.revenue[:, 0] * per_choice / CENTS
         cost, base_price = problem.products.cost[products], problem.products.today[products] / CENTS
         vat = revenue * problem.products.vat_share(products)
-        values = np.stack([units, revenue, units * cost, units * base_price, vat], axis=1)
-        starts = problem.starts(*categories)[:-1]
-        sums.units[products] += units
-        sums.total[rows] += np.add.reduceat(values, starts)
-        for k in range(self.slices.constraint_count):
-            covered = self.slices.covers(class_number, k)[products]
-            if covered.any():
-                sums.covered[rows, k] += np.add.reduceat(values * covered[:, None], starts)
+        return np.stack([units, revenue, units * cost, units * base_price, vat], axis=1)
+
+
+def served_inputs(inputs: PricingInputs, is_limited: np.ndarray) -> PricingInputs:
+    """Return inputs whose best value no prices exceed where of a product with limited stock not every unit is served.
+
+    is_limited bool [n]. A unit that is not served adds 0 to the Lagrangian, so a served one must add at least 0 for the
+    kernel's value to be a bound: at the highest price where it adds the more the higher the price, at every price where
+    it adds less. A family binds its members to one price, which need not be the highest one of a member; a member that
+    its lowest price leaves below 0 gets a price of its own, which bounds the family's value from above.
+    """
+    if not is_limited.any():
+        return inputs
+    is_rising, cost = inputs.weight > 0, inputs.unit_cost
+    limited = np.where(is_rising, np.minimum(cost, inputs.high), np.maximum(cost, inputs.high))
+    inputs = replace(inputs, unit_cost=np.where(is_limited, limited, cost))
+    if inputs.family is None:
+        return inputs
+    is_apart = is_limited & is_rising & (inputs.unit_cost > inputs.low)
+    return replace(inputs, family=np.where(is_apart, -1, inputs.family).astype(inputs.family.dtype))

@@ -9,9 +9,10 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.errors import InputError, first_line
+from gpu_pricer.tables.version.stock_record import STOCK_PRICES
 
-CERTIFICATE, STOCK_PRICES = "certificate.json", "stock_prices.parquet"
-"""Files of a version's record that hold the multipliers and the shadow prices of stock."""
+CERTIFICATE = "certificate.json"
+"""The file of a version's record that holds the multipliers; STOCK_PRICES holds the shadow prices of stock."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import polars as pl
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from gpu_pricer.constraints.warm_start import CERTIFICATE, STOCK_PRICES
+from gpu_pricer.constraints.warm_start import CERTIFICATE
 from gpu_pricer.errors import InputError, first_line
 from gpu_pricer.evaluation.evaluation_files import CALIBRATION
 from gpu_pricer.gates import Evidence, approval_outcome, judge_version, known_metrics
@@ -34,6 +34,7 @@ from gpu_pricer.tables.version.price_version import (
     PriceVersion,
     read_version,
 )
+from gpu_pricer.tables.version.stock_record import STOCK_PRICES
 from gpu_pricer.tables.version.version_comparison import Compared
 from gpu_pricer.versions.frontier import frontier_obstacle, recorded_frontiers, trace_frontier_of
 from gpu_pricer.versions.outlook import Outlook, outlook_of

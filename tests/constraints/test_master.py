@@ -14,6 +14,7 @@ from gpu_pricer.constraints.master import (
     blocks_of,
     caps_of_constraints,
     caps_of_priorities,
+    round_best,
     round_up,
     solve_master,
 )
@@ -33,7 +34,8 @@ def iterate_at(z: np.ndarray, menu: tuple[np.ndarray, np.ndarray]) -> DualIterat
     value = objective + achieved @ z
     best = value.argmax(axis=1)
     rows = np.arange(len(best))
-    return DualIterate(z, float(value.max(axis=1).sum()), objective[rows, best], achieved[rows, best], np.zeros(0))
+    none = np.zeros(0)
+    return DualIterate(z, float(value.max(axis=1).sum()), objective[rows, best], achieved[rows, best], none, none)
 
 
 def converged(menu, required, caps) -> list[DualIterate]:
@@ -82,6 +84,26 @@ def test_rounding_takes_the_column_that_does_most_for_the_limits(seed):
     earned = sum(iterates[i].objective[b] for b, i in enumerate(taken))
     assert reached >= required - found.violation - 1e-9
     assert earned >= found.value - 2 / 12, "one block is split"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_best_rounding_meets_the_limits_and_earns_no_less_than_rounding_up(seed):
+    menu, required = random_menu(seed, 12, 2, 6), np.full(2, 0.05)
+    caps = caps_of_constraints(np.ones(2, np.int64))
+    iterates = converged(menu, required, caps)
+    found = solve_master(iterates, required, caps)
+
+    best, up = round_best(iterates, required, found), round_up(iterates, found)
+
+    def sums(taken):
+        rows = [iterates[i] for i in taken]
+        achieved = sum(row.achieved[b] for b, row in enumerate(rows))
+        return achieved, sum(row.objective[b] for b, row in enumerate(rows))
+
+    assert (sums(best)[0] >= required - found.violation - 1e-6).all()
+    assert sums(best)[1] <= found.value + 1e-6
+    if (sums(up)[0] >= required - found.violation).all():
+        assert sums(best)[1] >= sums(up)[1] * (1 - 2e-4)
 
 
 def test_limits_of_one_priority_that_cannot_be_met_give_way_by_one_share():

@@ -25,12 +25,16 @@ by 1e-9 of the revenue."""
 class LagrangianWeights:
     """The Lagrangian: objective + Σ_k multiplier_k · (coefficient_k · sums of slice k) − Σ_p stock_price_p · units_p.
 
+    A unit never pays more for its stock than it is worth at the highest price that its product may have, because units
+    that stock cannot serve earn nothing and cost nothing.
+
     objective [5]: weights of units, revenue, cost, base revenue, which counts the units at today's prices, and VAT.
     slices: the cells that each of the K constraints counts.
     coefficient [K, 5]: each constraint's weights of the same.
     multiplier [I, K]: the multipliers of I dual iterates, in currency per unit of each left-hand side.
     iterate int64 [P]: the iterate with whose multipliers a product is priced; equal within a category.
     stock_price [P]: shadow price of a unit of stock, in currency.
+    unit_limit [P]: the most units that stock can serve in a period, infinite where there is no limit.
     """
 
     objective: np.ndarray
@@ -39,6 +43,7 @@ class LagrangianWeights:
     multiplier: np.ndarray
     iterate: np.ndarray
     stock_price: np.ndarray
+    unit_limit: np.ndarray
 
     def product_weights(
         self, problem: PricingProblem, class_number: int, products: slice
@@ -47,17 +52,44 @@ class LagrangianWeights:
 
         class_number: the class of segments (see Slices) for which the products are priced.
         """
+        weight, charge = self._unit_terms(problem, class_number, products)
+        if self.stock_price[products].any():
+            worth = np.maximum(weight * self._highest_price(problem, class_number, products) - charge, 0.0)
+            charge += np.minimum(self.stock_price[products], worth)
+        weight = np.where(np.abs(weight) < LEAST_WEIGHT, LEAST_WEIGHT, weight)
+        return weight * problem.products.units_per_choice[products], CENTS * charge / weight
+
+    def highest_worth(
+        self, problem: PricingProblem, class_number: int, products: slice
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return what a currency unit of the price adds to the Lagrangian per unit sold, and what a unit adds [n].
+
+        A unit: in currency, at the highest price that the product may have for the class of segments, before it pays
+        for its stock.
+        """
+        weight, charge = self._unit_terms(problem, class_number, products)
+        return weight, weight * self._highest_price(problem, class_number, products) - charge
+
+    def _highest_price(self, problem: PricingProblem, class_number: int, products: slice) -> np.ndarray:
+        """Return the highest prices [n] in currency that bounds, or prices set by hand, allow the class of segments."""
+        high = problem.limits.high[products].astype(np.float64)
+        fixed = problem.overrides.of_cells(products.start, products.stop)
+        fixed = fixed.of_segment(int(self.slices.members(class_number)[0]))
+        high[fixed.product - products.start] = fixed.price
+        return high / CENTS
+
+    def _unit_terms(self, problem: PricingProblem, class_number: int, products: slice) -> tuple[np.ndarray, np.ndarray]:
+        """Return the weight of a unit's price and what a unit costs in currency [n] each, without the stock."""
         cost, iterate = problem.products.cost[products], self.iterate[products]
         base_price, vat = problem.products.today[products] / CENTS, problem.products.vat_share(products)
         of_unit, of_revenue, of_cost, of_base, of_vat = self.objective
         weight = of_revenue + of_vat * vat
-        charge = self.stock_price[products] - of_unit - of_cost * cost - of_base * base_price
+        charge = -of_unit - of_cost * cost - of_base * base_price
         for k, (of_unit, of_revenue, of_cost, of_base, of_vat) in enumerate(self.coefficient):
             multiplier = self.multiplier[iterate, k] * self.slices.covers(class_number, k)[products]
             weight += multiplier * (of_revenue + of_vat * vat)
             charge -= multiplier * (of_unit + of_cost * cost + of_base * base_price)
-        weight = np.where(np.abs(weight) < LEAST_WEIGHT, LEAST_WEIGHT, weight)
-        return weight * problem.products.units_per_choice[products], CENTS * charge / weight
+        return weight, charge
 
     def inputs(
         self,

@@ -1,0 +1,28 @@
+"""The limits per product in a version's record: what stock can serve of the demand that the price table states."""
+
+from pathlib import Path
+
+import polars as pl
+
+STOCK_PRICES = "stock_prices.parquet"
+"""A row per product with a limit: product_id, limit, units (asked for), rationed (the part that stock cannot serve), in
+units of a period, and shadow_price, what one more unit would earn, in currency."""
+
+
+def read_unit_limits(record: Path) -> pl.DataFrame | None:
+    """Return product_id and limit of the products with a limit in a version's record, None where none was set."""
+    path = record / STOCK_PRICES
+    return pl.read_parquet(path, columns=["product_id", "limit"]) if path.is_file() else None
+
+
+def with_served_share(products: pl.DataFrame, limits: pl.DataFrame | None, units: str = "units") -> pl.DataFrame:
+    """Return the products with the column `served`: the share of the column `units` that stock can serve.
+
+    The same share of every segment's units is served. limits: see read_unit_limits.
+    """
+    if limits is None:
+        return products.with_columns(served=pl.lit(1.0))
+    found = products.join(limits.select("product_id", "limit"), on="product_id", how="left", maintain_order="left")
+    is_short = pl.col(units) > pl.col("limit")
+    share = pl.when(is_short).then(pl.col("limit") / pl.col(units)).otherwise(1.0)
+    return found.with_columns(served=share).drop("limit")
