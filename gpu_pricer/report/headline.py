@@ -35,9 +35,9 @@ class Figure(NamedTuple):
 
 
 def head_figures(version: PriceVersion, rows: pl.DataFrame, intervals: Intervals) -> list[Figure]:
-    """Return the figures of the page's head; rows: from product_figures."""
+    """Return the figures of the page's head; rows: from product_figures, with the share `served` by the stock."""
     tally, currency = version.tally, version.currency
-    up, down = (float(rows[name].sum()) for name in ("money_up", "money_down"))
+    up, down = (float((rows[name] * rows["served"]).sum()) for name in ("money_up", "money_down"))
     return [
         *_counts(version),
         Figure("Dearer", money(up, currency), "what the units sold cost more than today, in a period", True),

@@ -22,6 +22,7 @@ from gpu_pricer.report.segment_figures import segment_figures
 from gpu_pricer.report.settings import ReportSettings
 from gpu_pricer.report.shop_figures import with_shop_figures
 from gpu_pricer.report.stock_figures import with_stock_prices
+from gpu_pricer.tables.version.stock_record import with_served_share
 from gpu_pricer.tables.version.version_comparison import Compared
 
 MOST_EXAMPLES = 5
@@ -97,7 +98,7 @@ def report_page(scored: Scored, beside: Surroundings, settings: ReportSettings) 
         "version": scored.version,
         "info": scored.artefact.info,
         "currency": scored.version.currency,
-        "head": head_figures(scored.version, rows, beside.intervals),
+        "head": head_figures(scored.version, with_served_share(rows, beside.market.stock_prices), beside.intervals),
         "movers": movers,
         "curves": [mover.figures for mover in movers[: settings.curves]],
         "older": older,

@@ -138,10 +138,21 @@ def _constraints(path: Path, currency: str) -> list[str]:
         limit, _, value = name.partition("[")
         groups.setdefault(limit, {})[value.removesuffix("]")] = entry
     costs = {name: rule["cost"] for name, rule in (summary.get("costs") or {}).items()}
-    return [_limit(name, of_values) for name, of_values in groups.items()] + [
+    lines = [_limit(name, of_values) for name, of_values in groups.items()] + _rationed(summary.get("stock"))
+    return lines + [
         f"  {name} costs {cost:,.2f} {currency} per period"
         for name, cost in costs.items()
         if name.startswith("constraints.")
+    ]
+
+
+def _rationed(stock: dict[str, Any] | None) -> list[str]:
+    """Return the line on what stock cannot serve, none where it serves everything; stock: of the certificate."""
+    if stock is None or not stock["rationed_products"]:
+        return []
+    return [
+        f"  limit {' and '.join(stock['names'])}: {stock['rationed_products']:,} of {stock['limited']:,} products sell "
+        f"out, and {stock['rationed_units']:,.0f} units asked for do not count above"
     ]
 
 

@@ -14,6 +14,8 @@ OVERRULED_MOVES = [BINDINGS.index(f"{rule}_broken") for rule in MOVE_LIMITS]
 def tally_of(tile: SolvedTile) -> Tally:
     """Return the tile's sums: moves of its prices, and units and profit of a period at the new and at today's prices.
 
+    Units that the limits per product leave unserved do not count.
+
     New and today's prices are evaluated alike, with choice probabilities in the demand's float type and sums in
     float64, so that rounding favours neither.
     """
@@ -59,12 +61,24 @@ def _count_beyond_moves(tile: SolvedTile) -> int:
 
 
 def _product_sums(tile: SolvedTile, totals: Totals | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return expected units, revenue with VAT and cost (currency) of a period's visits, of every product [n]."""
+    """Return expected units, revenue with VAT and cost (currency) of a period's visits, of every product [n].
+
+    They are those that the stock can serve, if the policy limits units to it.
+    """
     assert totals is not None
     products = tile.problem.products
     per_choice, cost = products.units_per_choice[tile.products], products.cost[tile.products]
     units, revenue = totals.chosen[:, 0] * per_choice, totals.revenue[:, 0] * per_choice / CENTS
-    return units, revenue, cost * units
+    served = _served_share(tile, units)
+    return served * units, served * revenue, served * (cost * units)
+
+
+def _served_share(tile: SolvedTile, units: np.ndarray) -> np.ndarray:
+    """Return the share of the units [n] asked for that stock can serve, 1 where the policy does not limit them."""
+    if tile.lagrangian is None:
+        return np.ones(len(units))
+    limit = tile.lagrangian.unit_limit[tile.products]
+    return np.divide(limit, units, where=units > limit, out=np.ones(len(units)))
 
 
 @numba.njit(nogil=True, cache=True)

@@ -21,6 +21,7 @@ from gpu_pricer.tables.published.kept_artefacts import kept_artefact
 from gpu_pricer.tables.schemas import category_key
 from gpu_pricer.tables.vat import net_share
 from gpu_pricer.tables.version.price_version import CATALOG_COPY, RECORD, PriceVersion
+from gpu_pricer.tables.version.stock_record import read_unit_limits, with_served_share
 
 PROMISES = "_promises"
 DAY = "day"
@@ -35,9 +36,9 @@ class Promise(NamedTuple):
 
     products: product_id (text), category_id, cost, net_share (of the price, after VAT), prices (list of the different
     prices over segments, in cents), and units, revenue and profit of a period for the expected visits, the latter two
-    after VAT. period_days, visits: length of a period, and the
-    visits expected in it. spread: by category_id, and "" for all together, the relative standard deviation of each of
-    MEASURES over the posterior draws; empty where that is not known.
+    after VAT, of what the stock can serve if the policy limits units to it. period_days, visits: length of a period,
+    and the visits expected in it. spread: by category_id, and "" for all together, the relative standard deviation of
+    each of MEASURES over the posterior draws; empty where that is not known.
     """
 
     products: pl.DataFrame
@@ -156,6 +157,8 @@ def _promised_products(folder: Path, segments: pl.DataFrame) -> pl.DataFrame:
         profit=(pl.col("expected_profit") * pl.col("of_period")).sum(),
     ).filter(pl.col("units") > 0).collect(engine="streaming")  # fmt: skip
     catalog = _read_catalog(folder / RECORD / CATALOG_COPY)
+    sums = with_served_share(sums, read_unit_limits(folder / RECORD))
+    sums = sums.with_columns(pl.col(MEASURES) * pl.col("served")).drop("served")
     found = catalog.join(sums, on="product_id").cast({"product_id": pl.String})
     found = found.with_columns(pl.col("revenue") * pl.col("net_share"))
     return found.with_columns(pl.col(MEASURES).round_sig_figs(DIGITS)).sort("product_id")

@@ -63,6 +63,7 @@ class Tally:
     units_today, units_new: expected units of a period's visits at today's and at the new prices.
     revenue_new: expected revenue at the new prices; base_revenue_new: of the same units at today's prices, in currency,
     with VAT where prices include it. net_revenue_new: expected revenue at the new prices after VAT.
+    Units, revenue and profit are those that the stock can serve, if the policy limits units to it.
     profit_today, profit_new: expected profit of a period's visits at today's and at the new prices, in currency, after
     VAT where prices include it.
     """

@@ -1,5 +1,8 @@
 """What a version promises is replaced with the version, and says nothing where nothing is known."""
 
+import json
+
+import polars as pl
 import pytest
 
 from gpu_pricer.errors import InputError
@@ -21,8 +24,9 @@ from tests.markets import a_policy, catalog_of, small_artefact
 ARTEFACT = small_artefact(21, segments=3, products=12, categories=4)
 
 
-def scored(folder, layout="long", seed=0):
-    demand, catalog, policy = folder / "demand", catalog_of(ARTEFACT, seed), a_policy()
+def scored(folder, layout="long", seed=0, stock=None, **policy):
+    demand, catalog, policy = folder / "demand", catalog_of(ARTEFACT, seed), a_policy(**policy)
+    catalog = catalog if stock is None else catalog.with_columns(stock=pl.lit(stock))
     if not demand.is_dir():
         write_artefact(ARTEFACT, demand)
     return score(
@@ -44,6 +48,26 @@ def test_promise_of_a_version_that_is_scored_again_is_the_new_one(tmp_path):
     assert (after.spread, has_spread(prices, "one")) == ({}, False)
     assert after.products["cost"].sum() != before.products["cost"].sum()
     assert (after.period_days, after.visits) == (7, pytest.approx(ARTEFACT.segments["visits"].sum()))
+
+
+def test_a_promise_is_what_the_stock_can_serve_where_the_policy_heeds_it(tmp_path):
+    limit = {"stock": {"measure": "units", "at_most": "stock", "per": "product_id"}}
+    prices = tmp_path / "prices"
+    assert keep_promise(prices, prices / "one", scored(tmp_path, stock=2.0))
+    heedless = read_promise(prices, "one").products
+
+    version = scored(tmp_path, stock=2.0, constraints=limit)
+    assert keep_promise(prices, prices / "one", version)
+
+    found = read_promise(prices, "one").products
+    certificate = json.loads((prices / "one/_record/certificate.json").read_text())
+    assert heedless["units"].max() > 2.0
+    assert found["units"].max() == pytest.approx(2.0, rel=1e-6)
+    assert certificate["stock"]["rationed_products"] > 0
+    for total in (found["profit"].sum(), version.tally.profit_new):
+        assert total == pytest.approx(certificate["objective"], rel=1e-5)
+    assert found["units"].sum() == pytest.approx(version.tally.units_new, rel=1e-5)
+    assert version.tally.units_today < heedless["units"].sum()
 
 
 def test_wide_table_promises_nothing(tmp_path):
