@@ -107,7 +107,8 @@ class LagrangianSubproblems:
     def _most_units(self) -> np.ndarray:
         """Return more units [P] than any allowed prices sell of a product, infinite if not evaluated; one pass.
 
-        They are those of the product alone in its category at its lowest price: no rival's price makes them more.
+        They are those of the product alone in its category at its lowest price: no rival's price makes them more, in a
+        nest neither.
         """
         products, low = self.problem.products, self.problem.limits.low.astype(np.float64)
         units, fixed = np.full(len(low), np.inf), self.problem.overrides.of_cells()
@@ -115,9 +116,11 @@ class LagrangianSubproblems:
         self.passes += 1
         for categories in self._tiles:
             rows, shelf = self._products(categories), self.problem.shelf(*categories)
-            alone = replace(shelf, category_start=np.arange(len(shelf.on_shelf) + 1))
+            assert shelf.dissimilarity is not None
+            nest = np.repeat(shelf.dissimilarity, np.diff(shelf.category_start))
+            shelf = replace(shelf, category_start=np.arange(len(shelf.on_shelf) + 1), dissimilarity=nest)
             demand = in_double(self.problem.demand.tile(rows.start, rows.stop))
-            totals = choice_totals(demand, alone, low[rows, None], self.problem.segments.visits)
+            totals = choice_totals(demand, shelf, low[rows, None], self.problem.segments.visits)
             units[rows] = totals.chosen[:, 0] * products.units_per_choice[rows]
         return units
 

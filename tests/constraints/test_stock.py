@@ -42,7 +42,7 @@ TENS = Ladder(
 )
 FEW = 5
 """Outcomes that meet the limits, of thousands, that the search may miss in a market of one category."""
-LARGEST_GAP, LARGEST_LOSS = 0.12, 0.05
+LARGEST_GAP, LARGEST_LOSS = 0.12, 0.08
 """Of one category of two products, whose prices no mixture of blocks can approach finely."""
 WITHIN_TEN = replace(AROUND_TODAY, max_decrease=0.10, max_increase=0.10)
 

@@ -132,6 +132,18 @@ def test_broken_offers_are_refused(refused, offers, trained_work, tmp_path, faul
     assert message in message_found
 
 
+@pytest.mark.parametrize("value", [1e300, float("inf"), -(2.0**31)])
+def test_context_that_no_training_can_have_seen_is_refused(refused, offers, trained_work, tmp_path, value):
+    display = pl.when(pl.int_range(pl.len()) == 3).then(value).otherwise(0.0)
+    offers.with_columns(display=display).write_parquet(tmp_path / "offers.parquet")
+    paths = (f"paths.data={trained_work / 'data'}", f"paths.demand={trained_work / 'demand'}")
+
+    found = refused("predict", "predict.offers=offers.parquet", "predict.out=out.parquet", *paths)
+
+    assert found.startswith("predict.offers: display must lie within 1000 standard deviations of what training saw")
+    assert "in 1 rows: mend them" in found
+
+
 def test_what_is_missing_is_named(refused, offers, trained_work, tmp_path):
     offers.write_parquet(tmp_path / "offers.parquet")
     files = ("predict.offers=offers.parquet", "predict.out=out.parquet")

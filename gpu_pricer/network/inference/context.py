@@ -2,8 +2,12 @@
 
 import polars as pl
 
+from gpu_pricer.errors import InputError
 from gpu_pricer.network.encoding.context_scale import ContextScale, known_context, scale_context
 from gpu_pricer.network.inference.past import Past
+
+MOST = 1000.0
+"""Context further than so many standard deviations from the mean of training is a mistake; promotion shares from 0."""
 
 
 def with_context(offers: pl.DataFrame, past: Past, scale: ContextScale, carry_periods: int) -> pl.DataFrame:
@@ -11,13 +15,16 @@ def with_context(offers: pl.DataFrame, past: Past, scale: ContextScale, carry_pe
 
     A value that an offer lacks is that of its period's shelf, where unknown values are the average, as in training. A
     product off that shelf takes its mean over the shelves of the carry_periods periods before, as the pricing period
-    does, or the average where it was on none of them. No later period counts.
+    does, or the average where it was on none of them. No later period counts. Raises InputError for a value that is
+    infinite or far from all that training saw.
     """
     references = offers.select("product_id", "reference_price").unique()
     shelf = past.shelf.join(references, on="product_id", maintain_order="left")
     shelf = scale_context(_with_columns(shelf, scale.names), scale).select("product_id", "period", *scale.names)
     before = _means_before(offers, shelf.with_columns(index=past.index(shelf["period"])), past, carry_periods)
     given = known_context(_with_columns(offers, scale.names), scale)
+    for name in scale.names:
+        _require_known(name, offers, given)
     now, earlier = ({name: f"{when}:{name}" for name in scale.names} for when in ("now", "earlier"))
     joined = given.join(shelf.rename(now), on=("product_id", "period"), how="left")
     joined = joined.join(before.rename(earlier), on=("product_id", "period_index"), how="left")
@@ -38,6 +45,15 @@ def _means_before(offers: pl.DataFrame, shelf: pl.DataFrame, past: Past, carry_p
     shelves = needed.select("product_id", "period_index", index=end - pl.col("age"))
     shelves = shelves.join(shelf.drop("period"), on=("product_id", "index"), maintain_order="left")
     return shelves.drop("index").group_by("product_id", "period_index").mean()
+
+
+def _require_known(name: str, offers: pl.DataFrame, scaled: pl.DataFrame) -> None:
+    is_beyond = (scaled[name].abs() > MOST).fill_null(False)
+    if is_beyond.any():
+        raise InputError(
+            f"predict.offers: {name} must lie within {MOST:.0f} standard deviations of what training saw, found "
+            f"{offers[name].filter(is_beyond)[0]} in {is_beyond.sum()} rows: mend them"
+        )
 
 
 def _with_columns(table: pl.DataFrame, names: list[str]) -> pl.DataFrame:

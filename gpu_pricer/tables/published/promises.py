@@ -146,7 +146,13 @@ def _promised_products(folder: Path, segments: pl.DataFrame) -> pl.DataFrame:
     """Return the products of Promise, those with expected units alone."""
     cents = (pl.col("price").cast(pl.Float64) * CENTS).round().cast(pl.Int64)
     visits = segments.select("segment_id", of_period=pl.col("visits") / PER_VISITS)
-    cells = scan_prices(folder).select(
+    priced = scan_prices(folder)
+    if priced.collect_schema()["segment_id"] != visits.schema["segment_id"]:
+        raise InputError(
+            f"{folder} must have segments of the type {visits.schema['segment_id']} as in its demand artefact, found "
+            f"{priced.collect_schema()['segment_id']}: score again"
+        )
+    cells = priced.select(
         "product_id", "segment_id", pl.col("price", "expected_units", "expected_profit").cast(pl.Float64), cents=cents
     ).join(visits.lazy(), on="segment_id")  # fmt: skip
     cells = cells.with_columns(units=pl.col("expected_units") * pl.col("of_period"))

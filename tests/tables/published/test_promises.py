@@ -77,6 +77,16 @@ def test_wide_table_promises_nothing(tmp_path):
     assert (has_promise(prices, "one"), read_promise(prices, "one"), publications(prices)) == (False, None, [])
 
 
+def test_segments_of_another_type_than_the_demands_are_refused(tmp_path):
+    prices = tmp_path / "prices"
+    version = scored(tmp_path)
+    for path in (prices / "one").glob("*.parquet"):
+        pl.read_parquet(path).with_columns(pl.col("segment_id").cast(pl.String)).write_parquet(path)
+
+    with pytest.raises(InputError, match=r"must have segments of the type Int64 as in its demand artefact, found Str"):
+        keep_promise(prices, prices / "one", version)
+
+
 def test_broken_promise_is_named(tmp_path):
     prices = tmp_path / "prices"
     assert keep_promise(prices, prices / "one", scored(tmp_path))
