@@ -32,7 +32,7 @@ READS = {
     "compare": ("compare",),
     "outcome": ("outcome",),
     "versions": (),
-    "rollback": ("rollback", "publish", "fairness"),
+    "rollback": ("day", "rollback", "publish", "fairness"),
     "vacuum": ("publish",),
     "predict": ("predict",),
     "assign": ("assign",),
