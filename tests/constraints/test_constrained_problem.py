@@ -300,7 +300,8 @@ def test_a_start_from_the_last_certificate_saves_passes(tmp_path):
     again = solve(MARKET, constraints, read_start(tmp_path, ["units"], MARKET.products["product_id"]))
 
     assert again.certificate.summary["passes"] < first.certificate.summary["passes"]
-    assert again.certificate.summary["objective"] == pytest.approx(first.certificate.summary["objective"], rel=1e-4)
+    found, expected = (at.certificate.summary["objective"] for at in (again, first))
+    assert expected * (1 - 1e-5) <= found <= expected * (1 + 1e-4)
 
 
 @pytest.mark.parametrize("content", ["", "{}", '{"start": {"multiplier": 3}}'])

@@ -86,6 +86,8 @@ def with_nests(artefact: DemandArtefact, categories: pl.DataFrame) -> DemandArte
     dissimilarity = dict(
         categories.filter(pl.col("dissimilarity") < 1).select("category_id", "dissimilarity").iter_rows()
     )
+    if not dissimilarity:
+        return replace(artefact, categories=categories)
     appeal = artefact.factors["appeal"].copy()
     products = artefact.products.with_row_index("row").filter(pl.col("category_id").is_in([*dissimilarity]))
     for (name,), rows in products.partition_by("category_id", as_dict=True).items():

@@ -131,11 +131,12 @@ class _Nests:
         driven = effects * weight[:, None]
         beside = grid.sum_by_span(driven)
         seasonal = torch.diag_embed(beside[:, 1]) + usual / self.scale[categories, None, None]
-        own = driven @ effects.mT + torch.diag(torch.tensor([self.spread, LEVEL_SPREAD], dtype=FLOAT) ** -2)
+        prior = torch.tensor([self.spread, LEVEL_SPREAD], dtype=FLOAT) ** -2
+        own = driven @ effects.mT + torch.diag(prior)
         precision = torch.cat([torch.cat([own, beside], dim=2), torch.cat([beside.mT, seasonal], dim=2)], dim=1)
         of_seasons = grid.sum_by_span(residual[:, None])[:, 0]
         gradient = torch.cat([(effects @ residual[:, :, None])[:, :, 0], of_seasons], dim=1)
-        gradient[:, :2] -= now[:, :2] * torch.tensor([self.spread, LEVEL_SPREAD], dtype=FLOAT) ** -2
+        gradient[:, :2] -= now[:, :2] * prior
         gradient[:, 2:] -= now[:, 2:] @ usual / self.scale[categories, None]
         covariance = torch.linalg.inv(precision)
         return (covariance @ gradient[:, :, None])[:, :, 0].clamp(-LONGEST_STEP, LONGEST_STEP), covariance
