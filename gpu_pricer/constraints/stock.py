@@ -93,7 +93,7 @@ def worth_of(problem: PricingProblem, lagrangian: LagrangianWeights) -> Worth:
     mean_worth, mean_weight = np.zeros((2, everything.stop))
     most = np.zeros(everything.stop)
     for number in range(lagrangian.slices.class_count):
-        weight, worth = lagrangian.highest_worth(problem, number, everything)
+        weight, worth = lagrangian.highest_unit_value(problem, number, everything)
         share = visits[lagrangian.slices.members(number)].sum() / visits.sum()
         mean_worth += share * worth
         mean_weight += share * weight

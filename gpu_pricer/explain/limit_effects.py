@@ -49,8 +49,9 @@ class AddedCosts(NamedTuple):
     """What makes a unit count as if it had another cost, in currency after VAT: the cost and all of these add up to it.
 
     cost: of a unit. objective: by the policy's weight of revenue. limits: by the name of the limit, those of
-    limit_effects. stock: by the product's scarcity, whose unit is worth stock_price. weight: what the objective and the
-    limits make one currency unit of the price count.
+    limit_effects. stock: by the product's scarcity. stock_price: the shadow price of a unit of stock; a unit sold pays
+    stock_charge of it, at most what it earns at the highest price. weight: what the objective and the limits make one
+    currency unit of the price count.
     """
 
     cost: float
@@ -58,6 +59,7 @@ class AddedCosts(NamedTuple):
     limits: dict[str, float]
     stock: float
     stock_price: float
+    stock_charge: float
     weight: float
 
 
@@ -70,20 +72,23 @@ def added_costs(
     the net share. A unit sold at the price at which it earns nothing has the value v = Σ v_k of the parts, so that the
     effective cost is the cost − Σ v_k · net share / w. names: of the K constraints; cell: as in limit_effects.
     """
-    product = cell[0]
+    product, segment = cell
     share = problem.products.net_share[product]
     at_cost = _sums_of_unit(problem, product, problem.products.cost_with_vat()[product])
     of_price = np.array([0.0, 1.0, 0.0, 0.0, 1.0 - share])
     multiplier = _multipliers(lagrangian, cell)
     weight = float((lagrangian.objective + multiplier @ lagrangian.coefficient) @ of_price)
     scale = share / weight
+    class_number = int(lagrangian.slices.segment_class[segment])
+    charge = float(lagrangian.stock_charge(problem, class_number, slice(product, product + 1))[0])
     limits = -scale * multiplier * (lagrangian.coefficient @ at_cost)
     return AddedCosts(
         cost=float(problem.products.cost[product]),
         objective=float(-scale * (lagrangian.objective @ at_cost)),
         limits={name: float(limits[k]) for k, name in enumerate(names) if multiplier[k] > 0},
-        stock=float(scale * lagrangian.stock_price[product]),
+        stock=scale * charge,
         stock_price=float(lagrangian.stock_price[product]),
+        stock_charge=charge,
         weight=weight / share,
     )
 

@@ -53,10 +53,17 @@ def limit_lines(
         lines.append(f"  {effect.name} asks for {entry['measure']} {limit}:")
         lines.append(f"    {_priced_limit(effect, entry, currency)}; here {effect.per_unit:+,.4f} a unit")
     if added.stock_price:
-        lines.append(f"  its stock is scarce: a unit of it is worth {added.stock_price:,.4f} {currency}")
+        lines.append(f"  its stock is scarce: a unit of it is worth {added.stock_price:,.4f} {currency}{_charged(added)}")
     if len(lines) == 1:
         return [*lines, "  none of those that count this price binds: they add nothing"]
     return [*lines, *_effective_cost(added, parts, currency)]
+
+
+def _charged(added: AddedCosts) -> str:
+    """Return what to add to the shadow price of the stock where a unit sold to the segment pays less than that."""
+    if added.stock_charge == added.stock_price:
+        return ""
+    return f", but counts {added.stock_charge:,.4f} here: at no price that it may have does a unit earn more"
 
 
 def _effective_cost(added: AddedCosts, parts: dict[str, float], currency: str) -> list[str]:

@@ -181,7 +181,10 @@ def test_scarce_stock_is_named(gpu_pricer, limited):
     ended = gpu_pricer("explain", f"product={prices['product_id'][0]}", "segment=s000", "paths.shards=prices/plain")
 
     line = next(line for line in ended.out.splitlines() if "its stock is scarce: a unit of it is worth" in line)
-    assert numbers(line)[0] == pytest.approx(prices["stock_price"][0], abs=5e-5)
+    worth, charge = numbers(line)
+    assert worth == pytest.approx(prices["stock_price"][0], abs=5e-5)
+    added = next(line for line in ended.out.splitlines() if line.endswith("its scarce stock"))
+    assert 0 < numbers(added)[0] == pytest.approx(charge, abs=5e-3) and charge < worth
 
 
 def test_shards_together_explain_themselves_as_one_file_does(gpu_pricer, limited):

@@ -53,13 +53,19 @@ class LagrangianWeights:
         class_number: the class of segments (see Slices) for which the products are priced.
         """
         weight, charge = self._unit_terms(problem, class_number, products)
-        if self.stock_price[products].any():
-            worth = np.maximum(weight * self._highest_price(problem, class_number, products) - charge, 0.0)
-            charge += np.minimum(self.stock_price[products], worth)
+        charge += self.stock_charge(problem, class_number, products)
         weight = np.where(np.abs(weight) < LEAST_WEIGHT, LEAST_WEIGHT, weight)
         return weight * problem.products.units_per_choice[products], CENTS * charge / weight
 
-    def highest_worth(
+    def stock_charge(self, problem: PricingProblem, class_number: int, products: slice) -> np.ndarray:
+        """Return what a unit pays for its stock, in currency [n]: the stock price, at most the unit's highest value."""
+        stock_price = self.stock_price[products]
+        if not stock_price.any():
+            return stock_price
+        _, highest = self.highest_unit_value(problem, class_number, products)
+        return np.minimum(stock_price, np.maximum(highest, 0.0))
+
+    def highest_unit_value(
         self, problem: PricingProblem, class_number: int, products: slice
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return what a currency unit of the price adds to the Lagrangian per unit sold, and what a unit adds [n].
