@@ -5,7 +5,8 @@ import numpy as np
 from gpu_pricer.constraints.linear_constraints import LinearConstraints
 from gpu_pricer.constraints.master import DualIterate, blocks_of
 from gpu_pricer.constraints.solution import Valuation
-from gpu_pricer.constraints.stock import StockSearch, Worth, worth_of
+from gpu_pricer.constraints.stock_search import StockSearch
+from gpu_pricer.constraints.unit_value import UnitValue, unit_value_of
 from gpu_pricer.pricing.tiles.lagrangian import LagrangianWeights
 from gpu_pricer.tables.price_table import CENTS
 
@@ -71,16 +72,16 @@ class Dual:
         """Return the present shadow prices of stock [P] in currency beside the multipliers z [K]."""
         if not self.stock.has_limits:
             return np.zeros(len(self.stock.limit))
-        return self.search.shadow_price(self.worth(z), discount)
+        return self.search.shadow_price(self.unit_value(z), discount)
 
-    def worth(self, z: np.ndarray) -> Worth:
+    def unit_value(self, z: np.ndarray) -> UnitValue:
         """Return what a unit of each product adds to the Lagrangian at z [K] before it pays for its stock."""
-        return worth_of(self.subproblems.problem, self.lagrangian(z[None], np.zeros(len(self.stock.limit))))
+        return unit_value_of(self.subproblems.problem, self.lagrangian(z[None], np.zeros(len(self.stock.limit))))
 
     def advance_stock(self) -> bool:
         """Move the shadow prices of stock by what the last iterate sells; return whether any moved."""
         last = self.iterates[-1]
-        return self.stock.has_limits and self.search.advance(last.units, last.stock_price, self.worth(last.z))
+        return self.stock.has_limits and self.search.advance(last.units, last.stock_price, self.unit_value(last.z))
 
     def _by_block(self, values: np.ndarray) -> np.ndarray:
         """Return values of categories [G] or [G, K] summed over blocks, [B] or [B, K]."""

@@ -22,8 +22,9 @@ from gpu_pricer.constraints.constrained_problem import ConstrainedPrices, Constr
 from gpu_pricer.constraints.lagrangian_record import read_iterates, read_multipliers
 from gpu_pricer.constraints.solution import EXACT, Solution
 from gpu_pricer.constraints.solver import STOCK_PASSES, TRIES
-from gpu_pricer.constraints.stock import StockSearch, worth_of
+from gpu_pricer.constraints.stock_search import StockSearch
 from gpu_pricer.constraints.subproblems import LagrangianSubproblems, SalesSums
+from gpu_pricer.constraints.unit_value import unit_value_of
 from gpu_pricer.constraints.warm_start import CERTIFICATE, Start
 from gpu_pricer.errors import InputError, first_line
 from gpu_pricer.pricing.tiles.lagrangian import LagrangianWeights
@@ -149,19 +150,19 @@ class _KeptSolution:
     def _with_stock_prices(self, lagrangian: LagrangianWeights) -> tuple[LagrangianWeights, SalesSums]:
         """Return the Lagrangian with shadow prices that keep touched products to their limits, and their sales."""
         search = StockSearch(self.stock, self.problem.products.today / CENTS)
-        worth = worth_of(self.problem, lagrangian)
-        search.start_at(lagrangian.stock_price, worth)
-        price = search.shadow_price(worth)
+        unit_value = unit_value_of(self.problem, lagrangian)
+        search.start_at(lagrangian.stock_price, unit_value)
+        price = search.shadow_price(unit_value)
         for _ in range(STOCK_PASSES if self.stock.has_limits else 0):
             sums = self.subproblems.solve(replace(lagrangian, stock_price=self._touched(price, lagrangian)))[0]
-            if not search.advance(sums.units, price, worth):
+            if not search.advance(sums.units, price, unit_value):
                 break
-            price = search.shadow_price(worth)
+            price = search.shadow_price(unit_value)
         price = self._touched(price, lagrangian)
         for _ in range(TRIES):
             priced = replace(lagrangian, stock_price=price)
             sums = self.subproblems.evaluate(priced)
-            price = search.lift(sums.units, price, worth)
+            price = search.lift(sums.units, price, unit_value)
             if price is priced.stock_price:
                 break
         return priced, sums

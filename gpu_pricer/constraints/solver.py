@@ -16,8 +16,8 @@ from gpu_pricer.constraints.master import (
     solve_master,
 )
 from gpu_pricer.constraints.solution import EXACT, Solution, Valuation
-from gpu_pricer.constraints.stock import worth_of
 from gpu_pricer.constraints.subproblems import SalesSums
+from gpu_pricer.constraints.unit_value import unit_value_of
 from gpu_pricer.constraints.warm_start import Start
 from gpu_pricer.pricing.tiles.lagrangian import LagrangianWeights
 
@@ -76,7 +76,7 @@ class Solver:
         if start is not None:
             z = self.dual.scaled(start.multiplier)
             if self.stock.has_limits:
-                self.dual.search.start_at(start.stock_price, self.dual.worth(z))
+                self.dual.search.start_at(start.stock_price, self.dual.unit_value(z))
         self._search_multipliers(self._around(z))
         is_relaxed = np.zeros(len(self.dual.linear_constraints.names), np.bool_)
         while (unattainable := self._relax() & ~is_relaxed).any():
@@ -211,8 +211,8 @@ class Solver:
         """Return the Lagrangian with higher shadow prices where demand exceeds stock, None where that is nowhere."""
         if not self.stock.has_limits:
             return None
-        worth = worth_of(self.subproblems.problem, lagrangian)
-        price = self.dual.search.lift(sums.units, lagrangian.stock_price, worth)
+        unit_value = unit_value_of(self.subproblems.problem, lagrangian)
+        price = self.dual.search.lift(sums.units, lagrangian.stock_price, unit_value)
         return None if price is lagrangian.stock_price else replace(lagrangian, stock_price=price)
 
     def _mix(self, margin: np.ndarray) -> LagrangianWeights:
@@ -251,7 +251,7 @@ class Solver:
         z = np.where(dual.is_movable(), dual.best().z, 0.0)
         price = dual.best().stock_price
         if self.stock.has_limits:
-            price = np.minimum(price, dual.worth(z).most)
+            price = np.minimum(price, dual.unit_value(z).most)
         start = Start(dual.multiplier(z), price)
         category_bound = self.subproblems.category_bounds(dual.lagrangian(z[None], price))
         return self.valuation.solution(lagrangian, dual.linear_constraints, is_relaxed, sums, start, category_bound)

@@ -22,7 +22,7 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.tables.files.replacing import replacing_file
 from gpu_pricer.tables.further_columns import name_apart, set_apart
 from gpu_pricer.tables.price_table import scan_prices
-from gpu_pricer.tables.version.price_version import FAIRNESS
+from gpu_pricer.tables.version.names import FAIRNESS
 
 CONFIDENCE = 0.95
 MOST_GROUPS = 12

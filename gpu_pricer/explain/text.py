@@ -53,7 +53,9 @@ def limit_lines(
         lines.append(f"  {effect.name} asks for {entry['measure']} {limit}:")
         lines.append(f"    {_priced_limit(effect, entry, currency)}; here {effect.per_unit:+,.4f} a unit")
     if added.stock_price:
-        lines.append(f"  its stock is scarce: a unit of it is worth {added.stock_price:,.4f} {currency}{_charged(added)}")
+        lines.append(
+            f"  its stock is scarce: a unit of it is worth {added.stock_price:,.4f} {currency}{_charged(added)}"
+        )
     if len(lines) == 1:
         return [*lines, "  none of those that count this price binds: they add nothing"]
     return [*lines, *_effective_cost(added, parts, currency)]

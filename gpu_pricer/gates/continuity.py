@@ -10,7 +10,8 @@ from gpu_pricer.gates.outcome import Outcome, limited
 from gpu_pricer.gates.published import Published, columns_of
 from gpu_pricer.gates.settings import Gates
 from gpu_pricer.tables.price_table import scan_prices
-from gpu_pricer.tables.version.price_version import RECORD, PriceVersion
+from gpu_pricer.tables.version.names import RECORD
+from gpu_pricer.tables.version.price_version import PriceVersion
 
 MOST_NAMED = 3
 """Products, or columns, that a line names."""

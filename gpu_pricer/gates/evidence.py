@@ -13,7 +13,8 @@ from gpu_pricer.gates.outcome import Outcome, limited, unknown
 from gpu_pricer.gates.published import Published
 from gpu_pricer.gates.settings import STATUSES, Gates
 from gpu_pricer.policy import Policy
-from gpu_pricer.tables.version.price_version import FAIRNESS, METRICS, RECORD, PriceVersion
+from gpu_pricer.tables.version.names import FAIRNESS, METRICS, RECORD
+from gpu_pricer.tables.version.price_version import PriceVersion
 
 log = logging.getLogger(__name__)
 

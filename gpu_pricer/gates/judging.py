@@ -15,8 +15,9 @@ from gpu_pricer.gates.published import Published
 from gpu_pricer.gates.settings import Gates
 from gpu_pricer.policy.policy_copy import read_policy
 from gpu_pricer.policy.price_range import move_range
+from gpu_pricer.tables.version.names import RECORD
 from gpu_pricer.tables.version.price_moves import price_moves
-from gpu_pricer.tables.version.price_version import RECORD, PriceVersion
+from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.tables.version.version_files import FileFacts, categories_of, checked_files
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from gpu_pricer.errors import InputError, first_line
 from gpu_pricer.gates.outcome import Outcome
 from gpu_pricer.tables.files.replacing import replacing_file
-from gpu_pricer.tables.version.price_version import METRICS, PUBLICATION
+from gpu_pricer.tables.version.names import METRICS, PUBLICATION
 
 
 def keep_outcomes(

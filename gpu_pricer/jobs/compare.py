@@ -13,7 +13,7 @@ from gpu_pricer.report.comparison import sources_changed
 from gpu_pricer.tables.files.disk_errors import disk_errors
 from gpu_pricer.tables.files.replacing import replacing_file
 from gpu_pricer.tables.published.version_log import find_version
-from gpu_pricer.tables.version.price_version import CATALOG_COPY, RECORD, RUN_RECORD
+from gpu_pricer.tables.version.names import CATALOG_COPY, RECORD, RUN_RECORD
 from gpu_pricer.tables.version.version_comparison import by_group, changed_cells, compare_versions
 from gpu_pricer.terminal.compare_board import group_table, summary_lines
 from gpu_pricer.terminal.scoreboard import wide_console

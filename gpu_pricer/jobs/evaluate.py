@@ -11,7 +11,7 @@ from gpu_pricer.evaluation.baselines.verdict import verdict_lines
 from gpu_pricer.evaluation.blocks import evaluate_all
 from gpu_pricer.evaluation.evaluation_files import draw_evaluation, write_evaluation
 from gpu_pricer.jobs.evaluation_inputs import held_out_file, judged_demand, judged_version, read_evaluation_inputs
-from gpu_pricer.tables.version.price_version import RUN_RECORD
+from gpu_pricer.tables.version.names import RUN_RECORD
 from gpu_pricer.terminal.scoreboard import scoreboard, wide_console
 from gpu_pricer.versions.priced_catalog import pricing_day
 

@@ -21,7 +21,7 @@ from gpu_pricer.tables.canonical import read_canonical
 from gpu_pricer.tables.price_table import scan_cells
 from gpu_pricer.tables.published.publishing import CURRENT
 from gpu_pricer.tables.reading import require_readable
-from gpu_pricer.tables.version.price_version import read_version
+from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.versions.priced_catalog import read_priced_catalog
 
 log = logging.getLogger(__name__)

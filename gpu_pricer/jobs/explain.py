@@ -24,7 +24,9 @@ from gpu_pricer.tables.artefact import DemandArtefact
 from gpu_pricer.tables.delta_log import current_run
 from gpu_pricer.tables.price_table import CENTS, PARTS, VAT_PART, part_names, scan_cells, scan_prices
 from gpu_pricer.tables.published.price_copy import bring_version
-from gpu_pricer.tables.version.price_version import RECORD, RUN_RECORD, PriceVersion, read_version
+from gpu_pricer.tables.version.names import RECORD, RUN_RECORD
+from gpu_pricer.tables.version.price_version import PriceVersion
+from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.versions.version_sources import Sources, read_sources, source_paths
 from kernels import Draws
 

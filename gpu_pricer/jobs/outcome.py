@@ -36,7 +36,9 @@ from gpu_pricer.tables.published.promises import (
     read_promise,
 )
 from gpu_pricer.tables.stores.local_copy import shown
-from gpu_pricer.tables.version.price_version import CATALOG_COPY, RECORD, RUN_RECORD, PriceVersion, read_version
+from gpu_pricer.tables.version.names import CATALOG_COPY, RECORD, RUN_RECORD
+from gpu_pricer.tables.version.price_version import PriceVersion
+from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.terminal.scoreboard import wide_console
 from gpu_pricer.versions.outlook import MOST_CELLS
 

@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 from gpu_pricer.errors import InputError
 from gpu_pricer.gates import Evidence
 from gpu_pricer.tables.delta_log import current_run, published_runs
-from gpu_pricer.tables.version.price_version import RUN_RECORD
+from gpu_pricer.tables.version.names import RUN_RECORD
 from gpu_pricer.versions.last_scored import last_scored
 from gpu_pricer.versions.publication import in_force_from, publish
 

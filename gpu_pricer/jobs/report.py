@@ -26,16 +26,11 @@ from gpu_pricer.report.shop_figures import shop_columns
 from gpu_pricer.tables.delta_log import current_run, published_runs
 from gpu_pricer.tables.files.replacing import replacing_file
 from gpu_pricer.tables.published.price_copy import bring_version
-from gpu_pricer.tables.version.price_version import (
-    FAIRNESS,
-    PUBLICATION,
-    RECORD,
-    RUN_RECORD,
-    PriceVersion,
-    read_version,
-)
+from gpu_pricer.tables.version.names import FAIRNESS, PUBLICATION, RECORD, RUN_RECORD
+from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.tables.version.stock_record import STOCK_PRICES
 from gpu_pricer.tables.version.version_comparison import Compared
+from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.versions.frontier import frontier_obstacle, recorded_frontiers, trace_frontier_of
 from gpu_pricer.versions.outlook import Outlook, outlook_of
 from gpu_pricer.versions.version_sources import compared_version, read_sources, source_paths

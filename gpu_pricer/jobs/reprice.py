@@ -16,7 +16,8 @@ from gpu_pricer.gates import Evidence
 from gpu_pricer.process.run_record import run_job
 from gpu_pricer.tables.delta_log import current_run, log_entries, open_table
 from gpu_pricer.tables.events import event_files, read_events, updated_catalog
-from gpu_pricer.tables.version.price_version import new_run, read_version
+from gpu_pricer.tables.version.names import new_run
+from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.versions.new_version import completion_from, finished_or_absent
 from gpu_pricer.versions.publication import in_force_from, publish
 from gpu_pricer.versions.repriced_version import Base, catalog_of_base, reprice, require_repriceable

@@ -22,7 +22,8 @@ from gpu_pricer.tables.delta_log import published_runs
 from gpu_pricer.tables.files.disk_errors import write_table
 from gpu_pricer.tables.files.replacing import replacing_file
 from gpu_pricer.tables.version.decisions import CHANGES, OVERRIDE, REJECT, SCHEMA, read_decided
-from gpu_pricer.tables.version.price_version import RUN_RECORD, new_run, read_version
+from gpu_pricer.tables.version.names import RUN_RECORD, new_run
+from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.versions.decided_version import base_run, write_decided_version
 from gpu_pricer.versions.last_scored import last_scored, remember_scored
 from gpu_pricer.versions.new_version import completion_from, finished_or_absent

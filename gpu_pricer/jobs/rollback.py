@@ -10,7 +10,7 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.gates import Evidence
 from gpu_pricer.tables.delta_log import current_run
 from gpu_pricer.tables.published.version_log import find_version
-from gpu_pricer.tables.version.price_version import RUN_RECORD
+from gpu_pricer.tables.version.names import RUN_RECORD
 from gpu_pricer.versions.publication import in_force_from, publish
 
 OPERANDS = ("rollback.to",)

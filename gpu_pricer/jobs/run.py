@@ -21,7 +21,7 @@ from gpu_pricer.process.run_record import run_job
 from gpu_pricer.tables.artefact import read_artefact
 from gpu_pricer.tables.files.disk_errors import require_writable
 from gpu_pricer.tables.published.publishing import current_run
-from gpu_pricer.tables.version.price_version import read_version
+from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.terminal.scoreboard import scoreboard, wide_console
 from gpu_pricer.terminal.summary import closing_lines
 from gpu_pricer.versions.outlook import Outlook, outlook_of

@@ -15,7 +15,8 @@ from gpu_pricer.policy import Policy
 from gpu_pricer.pricing import POINT, POSTERIOR, UNCERTAINTIES, Tiling
 from gpu_pricer.tables.artefact import read_artefact, require_artefact
 from gpu_pricer.tables.vat import require_vat_told
-from gpu_pricer.tables.version.price_version import RECORD, PriceVersion
+from gpu_pricer.tables.version.names import RECORD
+from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.versions.fairness_audit import audit_version, require_known_attributes
 from gpu_pricer.versions.last_scored import remember_scored
 from gpu_pricer.versions.new_version import finished_or_absent

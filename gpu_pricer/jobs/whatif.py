@@ -19,7 +19,9 @@ from gpu_pricer.tables.events import event_files, read_events, updated_catalog
 from gpu_pricer.tables.priced_products import read_catalog
 from gpu_pricer.tables.published.version_log import find_version
 from gpu_pricer.tables.version.code import code_fingerprint
-from gpu_pricer.tables.version.price_version import RUN_RECORD, PriceVersion, read_version
+from gpu_pricer.tables.version.names import RUN_RECORD
+from gpu_pricer.tables.version.price_version import PriceVersion
+from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.tables.version.whatif_mark import mark_whatif
 from gpu_pricer.terminal.scoreboard import wide_console
 from gpu_pricer.terminal.whatif_board import board, closing_lines

@@ -16,7 +16,8 @@ from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.parquet.file import TYPES, Column
 from gpu_pricer.tables.parquet.pages import ColumnChunk
 from gpu_pricer.tables.price_table import write_prices
-from gpu_pricer.tables.version.price_version import Tally, file_name
+from gpu_pricer.tables.version.names import file_name
+from gpu_pricer.tables.version.tally import Tally
 
 
 class Layout(NamedTuple):

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from gpu_pricer.tables.version.price_version import read_version
+from gpu_pricer.tables.version.version_record import read_version
 
 MILLION = 1e6
 

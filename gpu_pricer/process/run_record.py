@@ -41,7 +41,7 @@ LIBRARIES = (
 )
 
 
-class Job(Protocol):
+class JobModule(Protocol):
     """A job: a module of gpu_pricer.jobs, or what stands for one."""
 
     def inputs(self, config: DictConfig) -> list[Path]:
@@ -51,7 +51,7 @@ class Job(Protocol):
         """Do the job; return what its record is to say."""
 
 
-def run_job(name: str, job: Job, config: DictConfig) -> dict[str, Any]:
+def run_job(name: str, job: JobModule, config: DictConfig) -> dict[str, Any]:
     """Run the job, write its record into run.json if it succeeds, and return the record.
 
     With paths.metrics it writes the job's metrics too. What job.main returns is added to the record. The files that

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import polars as pl
 
-from gpu_pricer.tables.version.price_version import RUN_RECORD, PriceVersion, read_version
+from gpu_pricer.tables.version.names import RUN_RECORD
+from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.tables.version.version_comparison import Compared, by_group, compare_versions
 from gpu_pricer.tables.version.version_files import categories_of
+from gpu_pricer.tables.version.version_record import read_version
 
 SOURCES = {
     "artefact": "the demand model was learned anew",

@@ -7,7 +7,7 @@ import polars as pl
 from gpu_pricer.constraints.frontier import objective_name
 from gpu_pricer.policy.objective import Objective
 from gpu_pricer.report.words import MEASURE_WORDS, measure_words
-from gpu_pricer.tables.version.price_version import Tally
+from gpu_pricer.tables.version.tally import Tally
 
 TODAY, THESE = "Today's prices", "These prices"
 RATES = ("margin_rate", "price_index")

@@ -6,8 +6,9 @@ import polars as pl
 from rich import box
 from rich.table import Table
 
-from gpu_pricer.tables.version.price_version import PriceVersion, read_version
+from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.tables.version.version_comparison import ADDED_UP, SUMS, Compared, Comparison
+from gpu_pricer.tables.version.version_record import read_version
 
 EXAMPLES = 3
 MOST_GROUPS = 20

@@ -12,7 +12,9 @@ from gpu_pricer.constraints.warm_start import CERTIFICATE
 from gpu_pricer.tables.delta_log import current_run, published_runs
 from gpu_pricer.tables.published.publishing import CURRENT
 from gpu_pricer.tables.stores.local_copy import address_of, shown
-from gpu_pricer.tables.version.price_version import RECORD, PriceVersion, read_version
+from gpu_pricer.tables.version.names import RECORD
+from gpu_pricer.tables.version.price_version import PriceVersion
+from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.versions.outlook import MOST_CELLS, Outlook
 
 MOST_NAMED = 3

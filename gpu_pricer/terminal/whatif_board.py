@@ -9,7 +9,9 @@ from rich import box
 from rich.table import Table
 
 from gpu_pricer.constraints.warm_start import CERTIFICATE
-from gpu_pricer.tables.version.price_version import RECORD, PriceVersion, read_version
+from gpu_pricer.tables.version.names import RECORD
+from gpu_pricer.tables.version.price_version import PriceVersion
+from gpu_pricer.tables.version.version_record import read_version
 
 LEAST = 0.005
 """Currency units that a change of profit is told from."""

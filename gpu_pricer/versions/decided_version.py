@@ -30,8 +30,10 @@ from gpu_pricer.tables.files.locking import locked
 from gpu_pricer.tables.price_table import scan_prices
 from gpu_pricer.tables.version.decisions import write_decided
 from gpu_pricer.tables.version.finished_files import remove_leftovers
+from gpu_pricer.tables.version.names import LOCK, RECORD, file_name
 from gpu_pricer.tables.version.price_history import recorded_history, write_history
-from gpu_pricer.tables.version.price_version import LOCK, RECORD, PriceVersion, close_shard, file_name, open_shard
+from gpu_pricer.tables.version.price_version import PriceVersion
+from gpu_pricer.tables.version.version_record import close_shard, open_shard
 from gpu_pricer.versions.repriced_version import Base
 from gpu_pricer.versions.scored_version import empty_version, finish, origin_of, write_unpriced
 

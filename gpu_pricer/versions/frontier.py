@@ -23,7 +23,8 @@ from gpu_pricer.tables.artefact import read_artefact
 from gpu_pricer.tables.files.disk_errors import write_table
 from gpu_pricer.tables.files.replacing import replacing_file
 from gpu_pricer.tables.priced_products import catalog_fingerprint
-from gpu_pricer.tables.version.price_version import RECORD, PriceVersion
+from gpu_pricer.tables.version.names import RECORD
+from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.versions.backends import backend_of, resolved
 from gpu_pricer.versions.priced_catalog import read_priced_catalog
 from gpu_pricer.versions.version_sources import Sources

@@ -6,7 +6,7 @@ from pathlib import Path
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.delta_log import current_run, published_runs
 from gpu_pricer.tables.files.replacing import replacing_file
-from gpu_pricer.tables.version.price_version import RUN_RECORD
+from gpu_pricer.tables.version.names import RUN_RECORD
 
 LAST_SCORED = "score/version.json"
 """In the work folder: the run of the last finished version that lies in the published table's folder."""

@@ -39,9 +39,11 @@ from gpu_pricer.tables.published.publishing import bring_inside, commit_version,
 from gpu_pricer.tables.published.retention import Retention
 from gpu_pricer.tables.stores.local_copy import shown
 from gpu_pricer.tables.version.decisions import bring_decisions, read_decided, write_decided
-from gpu_pricer.tables.version.price_version import APPROVALS, LOCK, PriceVersion, read_version
+from gpu_pricer.tables.version.names import APPROVALS, LOCK
+from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.tables.version.seal import require_sealed
 from gpu_pricer.tables.version.version_files import FileFacts
+from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.tables.version.whatif_mark import require_no_whatif
 from gpu_pricer.versions.priced_catalog import pricing_day
 

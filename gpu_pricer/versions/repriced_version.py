@@ -38,8 +38,10 @@ from gpu_pricer.tables.schemas import category_key
 from gpu_pricer.tables.version.code import code_fingerprint
 from gpu_pricer.tables.version.decisions import read_decided
 from gpu_pricer.tables.version.finished_files import remove_leftovers
+from gpu_pricer.tables.version.names import LOCK, RECORD, file_name
 from gpu_pricer.tables.version.price_history import recorded_history, write_history
-from gpu_pricer.tables.version.price_version import LOCK, RECORD, PriceVersion, close_shard, file_name, open_shard
+from gpu_pricer.tables.version.price_version import PriceVersion
+from gpu_pricer.tables.version.version_record import close_shard, open_shard
 from gpu_pricer.versions.backends import resolved
 from gpu_pricer.versions.constrained_prices import record_constrained
 from gpu_pricer.versions.priced_catalog import PricedCatalog, columns_of_history, continued_catalog

@@ -17,7 +17,7 @@ from yaml import YAMLError
 from gpu_pricer.errors import InputError, first_line
 from gpu_pricer.policy import Policy
 from gpu_pricer.policy.policy_copy import policy_of
-from gpu_pricer.tables.version.price_version import FOLDER_NAME
+from gpu_pricer.tables.version.names import FOLDER_NAME
 
 POLICY, EVENTS = "policy", "events"
 UNFIT = re.compile(r"[^A-Za-z0-9.]+")

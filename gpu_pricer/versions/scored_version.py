@@ -28,19 +28,12 @@ from gpu_pricer.tables.files.locking import locked
 from gpu_pricer.tables.files.replacing import replacing_file
 from gpu_pricer.tables.priced_products import catalog_fingerprint
 from gpu_pricer.tables.version.code import code_fingerprint
+from gpu_pricer.tables.version.names import FOLDER_NAME, LOCK, RECORD, new_run
 from gpu_pricer.tables.version.price_history import write_history
-from gpu_pricer.tables.version.price_version import (
-    CONTRACT,
-    FOLDER_NAME,
-    LOCK,
-    RECORD,
-    PriceVersion,
-    Tally,
-    finish_version,
-    new_run,
-    open_shard,
-)
+from gpu_pricer.tables.version.price_version import CONTRACT, PriceVersion
 from gpu_pricer.tables.version.seal import seal
+from gpu_pricer.tables.version.tally import Tally
+from gpu_pricer.tables.version.version_record import finish_version, open_shard
 from gpu_pricer.versions.backends import backend_of, resolved
 from gpu_pricer.versions.constrained_prices import prepare_constraints
 from gpu_pricer.versions.priced_catalog import PricedCatalog

@@ -11,8 +11,11 @@ from gpu_pricer.pricing.tiles.solved_tile import SolvedTile, solve_tile
 from gpu_pricer.process.progress import progress
 from gpu_pricer.tables.files.durable import checksum
 from gpu_pricer.tables.version.finished_files import FinishedFiles, finished_files, remove_leftovers
+from gpu_pricer.tables.version.names import RECORD
 from gpu_pricer.tables.version.price_history import HISTORY
-from gpu_pricer.tables.version.price_version import RECORD, PriceVersion, Tally, close_shard
+from gpu_pricer.tables.version.price_version import PriceVersion
+from gpu_pricer.tables.version.tally import Tally
+from gpu_pricer.tables.version.version_record import close_shard
 from gpu_pricer.versions.constrained_prices import PreparedConstraints, solve_constraints
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from gpu_pricer.pricing import match_products, problem_of
 from gpu_pricer.pricing.tiles.solved_tile import solve_tile
 from gpu_pricer.pricing.tiles.tally import tally_of
 from gpu_pricer.tables.artefact import DemandArtefact
-from gpu_pricer.tables.version.price_version import RECORD
+from gpu_pricer.tables.version.names import RECORD
 
 MOST_CELLS = 1_000_000
 """Products on the shelf × segments up to which uniform prices are sought: a search of some seconds."""

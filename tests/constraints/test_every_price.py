@@ -44,7 +44,7 @@ def every_price() -> tuple[np.ndarray, np.ndarray]:
 
 @cache
 def sums(cells: bytes = EVERYTHING.tobytes()) -> tuple[np.ndarray, ...]:
-    """Return units, revenue, cost and the units' worth at today's prices, [n] each, of some cells everywhere."""
+    """Return units, revenue, cost and the units' value at today's prices, [n] each, of some cells everywhere."""
     price, units = every_price()
     units = units * np.frombuffer(cells).reshape(3, 2)
     money_of_unit = (price, COST[:, None], TODAY[:, None])

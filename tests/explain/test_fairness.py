@@ -13,7 +13,8 @@ from gpu_pricer.gates import Evidence, judge_version
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.price_table import scan_prices
-from gpu_pricer.tables.version.price_version import FAIRNESS, read_version
+from gpu_pricer.tables.version.names import FAIRNESS
+from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.versions.fairness_audit import audit_version
 from gpu_pricer.versions.priced_catalog import PricedCatalog
 from gpu_pricer.versions.scored_version import score

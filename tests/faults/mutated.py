@@ -16,7 +16,7 @@ from hydra.utils import instantiate
 from gpu_pricer.jobs import publish, score
 from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.files.durable import checksums
-from gpu_pricer.tables.version.price_version import RUN_RECORD, SEAL
+from gpu_pricer.tables.version.names import RUN_RECORD, SEAL
 from gpu_pricer.tables.version.seal import seal
 from gpu_pricer.versions import publication
 from tests.faults.counts import Counts

@@ -18,7 +18,7 @@ from deltalake import DeltaTable
 
 from gpu_pricer.errors import InputError, Refused
 from gpu_pricer.pricing.tiling import Tiling
-from gpu_pricer.tables.version.price_version import RUN_RECORD
+from gpu_pricer.tables.version.names import RUN_RECORD
 from gpu_pricer.tables.version.seal import seal
 from gpu_pricer.versions.priced_catalog import PricedCatalog
 from gpu_pricer.versions.publication import Publication, publish

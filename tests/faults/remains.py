@@ -16,7 +16,7 @@ import polars as pl
 from gpu_pricer.tables.artefact import read_artefact
 from gpu_pricer.tables.delta_log import current_run, published_runs
 from gpu_pricer.tables.published.retention import Retention, remove_old_versions
-from gpu_pricer.tables.version.price_version import FAIRNESS, RUN_ID, RUN_RECORD
+from gpu_pricer.tables.version.names import FAIRNESS, RUN_ID, RUN_RECORD
 from gpu_pricer.versions.last_scored import last_scored
 
 Outcome = dict[str, str]

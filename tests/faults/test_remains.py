@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gpu_pricer.pricing.tiling import Tiling
-from gpu_pricer.tables.version.price_version import FAIRNESS, RUN_RECORD
+from gpu_pricer.tables.version.names import FAIRNESS, RUN_RECORD
 from gpu_pricer.tables.version.seal import seal
 from gpu_pricer.versions.priced_catalog import PricedCatalog
 from gpu_pricer.versions.publication import Publication, publish

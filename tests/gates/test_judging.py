@@ -15,7 +15,9 @@ from gpu_pricer.gates.published import read_published
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.price_table import scan_prices
-from gpu_pricer.tables.version.price_version import CATALOG_COPY, FAIRNESS, METRICS, RECORD, PriceVersion, read_version
+from gpu_pricer.tables.version.names import CATALOG_COPY, FAIRNESS, METRICS, RECORD
+from gpu_pricer.tables.version.price_version import PriceVersion
+from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.versions.priced_catalog import PricedCatalog
 from gpu_pricer.versions.scored_version import score
 from gpu_pricer.versions.version_sources import keep_sources

@@ -15,7 +15,8 @@ from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.price_table import PARTS, scan_prices
 from gpu_pricer.tables.priced_products import catalog_fingerprint
 from gpu_pricer.tables.published import kept_artefacts
-from gpu_pricer.tables.version.price_version import CATALOG_COPY, RECORD, read_version
+from gpu_pricer.tables.version.names import CATALOG_COPY, RECORD
+from gpu_pricer.tables.version.version_record import read_version
 from tests.markets import catalog_of, small_artefact, with_posterior
 from tests.pricing.logit import category_value, dense_demand
 from tests.shops import copied, lay_out, run_job

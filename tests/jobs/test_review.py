@@ -11,7 +11,7 @@ from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.delta_log import current_run
 from gpu_pricer.tables.price_table import scan_prices
 from gpu_pricer.tables.version.decisions import read_decided, read_decisions
-from gpu_pricer.tables.version.price_version import APPROVALS
+from gpu_pricer.tables.version.names import APPROVALS
 from gpu_pricer.tables.version.seal import require_sealed
 from tests.markets import catalog_of, small_artefact
 from tests.shops import copied, lay_out, run_job

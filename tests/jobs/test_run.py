@@ -17,7 +17,7 @@ import pytest
 from gpu_pricer.jobs import JOBS, run
 from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.delta_log import current_run
-from gpu_pricer.tables.version.price_version import RUN_RECORD
+from gpu_pricer.tables.version.names import RUN_RECORD
 from gpu_pricer.terminal.summary import closing_lines
 from gpu_pricer.versions.outlook import Outlook
 from tests.markets import catalog_of, small_artefact

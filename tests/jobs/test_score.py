@@ -23,7 +23,8 @@ from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.price_table import BINDINGS, scan_cells, scan_prices, write_prices
-from gpu_pricer.tables.version.price_version import RUN_RECORD, read_version
+from gpu_pricer.tables.version.names import RUN_RECORD
+from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.versions import backends, scored_version
 from gpu_pricer.versions.priced_catalog import PricedCatalog
 from gpu_pricer.versions.scored_version import Search, score

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from gpu_pricer.tables.delta_log import current_run
-from gpu_pricer.tables.version.price_version import read_version
+from gpu_pricer.tables.version.version_record import read_version
 from tests.jobs.conftest import snapshot
 from tests.markets import catalog_of, small_artefact
 from tests.shops import copied, lay_out, run_job

@@ -14,7 +14,7 @@ from gpu_pricer.report.rival_figures import rival_figures
 from gpu_pricer.report.season_figures import season_figures
 from gpu_pricer.report.shop_figures import shop_columns, with_shop_figures
 from gpu_pricer.report.stock_figures import lost_units, stock_figures
-from gpu_pricer.tables.version.price_version import Tally
+from gpu_pricer.tables.version.tally import Tally
 from tests.markets import USUAL, a_policy
 
 ROWS = pl.DataFrame(

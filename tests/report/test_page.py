@@ -30,7 +30,7 @@ from gpu_pricer.report.words import (
     rule_words,
 )  # fmt: skip
 from gpu_pricer.tables.price_table import BINDINGS, RULES, scan_prices
-from gpu_pricer.tables.version.price_version import read_version
+from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.terminal.summary import _moves
 from gpu_pricer.versions.frontier import frontier_obstacle, recorded_frontiers
 from tests.markets import USUAL, a_policy

@@ -24,9 +24,10 @@ from gpu_pricer.tables.published.retention import Retention
 from gpu_pricer.tables.stores.address import delta_options
 from gpu_pricer.tables.stores.bucket import Bucket
 from gpu_pricer.tables.version.decisions import Decision, append_decisions, now, read_decisions
-from gpu_pricer.tables.version.price_version import CATALOG_COPY, RECORD, read_version
+from gpu_pricer.tables.version.names import CATALOG_COPY, RECORD
 from gpu_pricer.tables.version.proposals import read_proposals
 from gpu_pricer.tables.version.seal import seal
+from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.versions import publication as job
 from tests.markets import a_policy, catalog_of, with_posterior
 from tests.stores.conftest import ARTEFACT

@@ -5,7 +5,7 @@ import numpy as np
 
 from gpu_pricer.pricing.tiles.solved_tile import SolvedTile
 from gpu_pricer.tables.price_table import BINDINGS, CENTS, MOVE_LIMITS
-from gpu_pricer.tables.version.price_version import Tally
+from gpu_pricer.tables.version.tally import Tally
 from kernels import BindingSide, Totals
 
 OVERRULED_MOVES = [BINDINGS.index(f"{rule}_broken") for rule in MOVE_LIMITS]

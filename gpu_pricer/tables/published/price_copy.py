@@ -15,8 +15,9 @@ from gpu_pricer.tables.published.publishing import point_current
 from gpu_pricer.tables.stores.bucket import Bucket
 from gpu_pricer.tables.stores.local_copy import address_of, bring, is_fetched, refresh
 from gpu_pricer.tables.version.decisions import LOG as DECISIONS
-from gpu_pricer.tables.version.price_version import RECORD, RUN_RECORD, SEAL, read_version
+from gpu_pricer.tables.version.names import RECORD, RUN_RECORD, SEAL
 from gpu_pricer.tables.version.seal import UNSEALED, require_sealed
+from gpu_pricer.tables.version.version_record import read_version
 
 BESIDE = (PROMISES, DECISIONS)
 """The folders beside the versions that a copy holds whole."""

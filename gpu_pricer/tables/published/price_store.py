@@ -29,7 +29,8 @@ from gpu_pricer.tables.stores.bucket import Bucket, Stored, store_error
 from gpu_pricer.tables.stores.local_copy import address_of, bring
 from gpu_pricer.tables.version.decisions import LOG as DECISIONS
 from gpu_pricer.tables.version.decisions import bring_decisions, decision_files
-from gpu_pricer.tables.version.price_version import LOCK, SEAL, PriceVersion
+from gpu_pricer.tables.version.names import LOCK, SEAL
+from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.tables.version.seal import UNSEALED
 
 POINTER = "_current.json"

@@ -24,9 +24,11 @@ from gpu_pricer.tables.delta_log import current_run, delta_place, published_runs
 from gpu_pricer.tables.files.durable import checksums, sync, sync_tree
 from gpu_pricer.tables.files.replacing import whole_or_absent
 from gpu_pricer.tables.stores.local_copy import shown
-from gpu_pricer.tables.version.price_version import FOLDER_NAME, LOCK, PriceVersion, read_version
+from gpu_pricer.tables.version.names import FOLDER_NAME, LOCK
+from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.tables.version.seal import require_sealed
 from gpu_pricer.tables.version.version_files import FileFacts
+from gpu_pricer.tables.version.version_record import read_version
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from gpu_pricer.tables.delta_log import current_run, published_runs
 from gpu_pricer.tables.files.locking import is_locked, remove_unowned
 from gpu_pricer.tables.files.replacing import IDLE_SECONDS
 from gpu_pricer.tables.published.kept_artefacts import unneeded_artefacts
-from gpu_pricer.tables.version.price_version import LOCK, RUN_ID
+from gpu_pricer.tables.version.names import LOCK, RUN_ID
 
 LEFTOVER = re.compile(rf"{RUN_ID.pattern}(\.part)?|.+\.[0-9a-f]{{8,12}}\.part|_current\.[0-9a-f]{{8}}")
 """Names that only jobs give: run ids, unfinished copies, and links that were not yet renamed."""

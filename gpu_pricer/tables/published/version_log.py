@@ -8,7 +8,8 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.tables.delta_log import log_entries, open_table, run_of
 from gpu_pricer.tables.published.price_copy import bring_version
 from gpu_pricer.tables.stores.local_copy import shown
-from gpu_pricer.tables.version.price_version import RUN_RECORD, read_version
+from gpu_pricer.tables.version.names import RUN_RECORD
+from gpu_pricer.tables.version.version_record import read_version
 
 UNKNOWN = "-"
 CURRENT, SUPERSEDED, UNPUBLISHED = "current", "superseded", "unpublished"

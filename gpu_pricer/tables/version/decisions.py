@@ -19,7 +19,7 @@ from gpu_pricer.tables.files.disk_errors import write_table
 from gpu_pricer.tables.files.durable import sync
 from gpu_pricer.tables.files.locking import locked
 from gpu_pricer.tables.files.replacing import replacing_file
-from gpu_pricer.tables.version.price_version import DECIDED, FOLDER_NAME
+from gpu_pricer.tables.version.names import DECIDED, FOLDER_NAME
 
 LOG = "_decisions"
 """In the folder of the versions; the underscore keeps Delta's vacuum away."""

@@ -13,7 +13,8 @@ from typing import Any
 
 from gpu_pricer.tables.files.durable import checksum
 from gpu_pricer.tables.files.replacing import replacing_file
-from gpu_pricer.tables.version.price_version import RECORD, Tally
+from gpu_pricer.tables.version.names import RECORD
+from gpu_pricer.tables.version.tally import Tally
 
 
 @dataclass(frozen=True)

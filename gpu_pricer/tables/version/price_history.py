@@ -14,7 +14,8 @@ from gpu_pricer.tables.delta_log import current_run
 from gpu_pricer.tables.files.disk_errors import write_table
 from gpu_pricer.tables.files.replacing import replacing_file
 from gpu_pricer.tables.price_table import scan_prices
-from gpu_pricer.tables.version.price_version import RECORD, read_version
+from gpu_pricer.tables.version.names import RECORD
+from gpu_pricer.tables.version.version_record import read_version
 
 HISTORY = "price_history.parquet"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.files.durable import checksums
 from gpu_pricer.tables.files.replacing import replacing_file
-from gpu_pricer.tables.version.price_version import APPROVALS, LOCK, METRICS, PUBLICATION, SEAL
+from gpu_pricer.tables.version.names import APPROVALS, LOCK, METRICS, PUBLICATION, SEAL
 
 LINE = re.compile(r"(?P<sum>[0-9a-f]{64})  (?P<name>.+)")
 EXAMPLES = 3

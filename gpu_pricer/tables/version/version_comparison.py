@@ -8,8 +8,8 @@ import polars as pl
 
 from gpu_pricer.tables.price_table import PER_VISITS, cells_of, scan_prices
 from gpu_pricer.tables.vat import VAT_RATE, net_share
+from gpu_pricer.tables.version.names import CATALOG_COPY, RECORD
 from gpu_pricer.tables.version.price_moves import CELL, published_cells
-from gpu_pricer.tables.version.price_version import CATALOG_COPY, RECORD
 
 NO_GROUP = "(none)"
 SUMS = ("units", "revenue", "profit")

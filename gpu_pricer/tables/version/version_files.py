@@ -10,7 +10,8 @@ from gpu_pricer.errors import UNREADABLE, InputError, Refused, first_line
 from gpu_pricer.tables.checking import check
 from gpu_pricer.tables.delta_log import FILE_OF_A_RUN
 from gpu_pricer.tables.price_table import PRICE_OF, schema_of
-from gpu_pricer.tables.version.price_version import CATALOG_COPY, RECORD, PriceVersion
+from gpu_pricer.tables.version.names import CATALOG_COPY, RECORD
+from gpu_pricer.tables.version.price_version import PriceVersion
 
 KEY = ("product_id", "segment_id")
 

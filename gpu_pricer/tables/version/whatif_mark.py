@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.files.replacing import replacing_file
-from gpu_pricer.tables.version.price_version import RECORD
+from gpu_pricer.tables.version.names import RECORD
 
 WHATIF = f"{RECORD}/whatif.json"
 """In a what-if's record: the run that it changes, and the changes."""

@@ -34,7 +34,7 @@ def solved(artefact, catalog, policy, **options):
     return solve_tile(problem, 0, problem.category_count, "cpu")
 
 
-def worth(artefact, rows, segment, price, objective=PROFIT):
+def value_of(artefact, rows, segment, price, objective=PROFIT):
     """What a visit of a segment is worth after VAT at prices [..., n] of `rows`: written out in NumPy."""
     demand, row = dense_demand(artefact), rows["row"].to_numpy()
     utility = demand.appeal[segment, row]
@@ -67,8 +67,8 @@ def test_prices_of_unlike_rates_in_one_category_are_the_best_of_every_combinatio
         assert rows["vat_rate"].n_unique() > 1
         for segment, name in enumerate(artefact.segments["segment_id"]):
             mine = rows.select("product_id").join(table.filter(segment_id=name), on="product_id", maintain_order="left")
-            found = worth(artefact, rows, segment, mine["price"].cast(pl.Float64).to_numpy(), objective)
-            best = worth(artefact, rows, segment, every, objective).max()
+            found = value_of(artefact, rows, segment, mine["price"].cast(pl.Float64).to_numpy(), objective)
+            best = value_of(artefact, rows, segment, every, objective).max()
             assert found == pytest.approx(best, rel=1e-5)
             if objective == PROFIT:
                 assert mine["expected_profit"].sum() == pytest.approx(1000 * found, rel=1e-4)

@@ -22,9 +22,10 @@ from gpu_pricer.tables.delta_log import open_table
 from gpu_pricer.tables.files.locking import locked
 from gpu_pricer.tables.price_table import scan_prices
 from gpu_pricer.tables.published import price_store, publishing
-from gpu_pricer.tables.version.price_version import FAIRNESS, LOCK, RUN_RECORD, file_name, read_version
+from gpu_pricer.tables.version.names import FAIRNESS, LOCK, RUN_RECORD, file_name
 from gpu_pricer.tables.version.seal import seal
 from gpu_pricer.tables.version.version_files import checked_files
+from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.versions import publication as job
 from gpu_pricer.versions.priced_catalog import PricedCatalog
 from gpu_pricer.versions.publication import Publication, publish

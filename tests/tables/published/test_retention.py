@@ -10,7 +10,7 @@ import pytest
 from gpu_pricer.tables.files.locking import locked
 from gpu_pricer.tables.published import retention
 from gpu_pricer.tables.published.retention import Retention, remove_old_versions
-from gpu_pricer.tables.version.price_version import LOCK, new_run
+from gpu_pricer.tables.version.names import LOCK, new_run
 from gpu_pricer.versions.publication import publish
 from tests.tables.published.test_publishing import USUAL, published_rows, rows_of, scored
 

@@ -5,7 +5,8 @@ from dataclasses import fields
 import pytest
 
 from gpu_pricer.tables.version.finished_files import finished_files, remove_leftovers
-from gpu_pricer.tables.version.price_version import RECORD, Tally
+from gpu_pricer.tables.version.names import RECORD
+from gpu_pricer.tables.version.tally import Tally
 
 TALLY = Tally(*range(len(fields(Tally))))
 SOURCES = {"policy": "abc", "tiles": {"run-00002-00000.parquet": (0, 3)}}

@@ -6,7 +6,8 @@ import pytest
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.version import price_version
-from gpu_pricer.tables.version.price_version import RUN_RECORD, SEAL, close_shard, open_shard, read_version
+from gpu_pricer.tables.version.names import RUN_RECORD, SEAL
+from gpu_pricer.tables.version.version_record import close_shard, open_shard, read_version
 from tests.tables.published.test_publishing import scored
 
 

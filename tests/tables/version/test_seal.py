@@ -6,7 +6,7 @@ import pytest
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.version import seal as sealing
-from gpu_pricer.tables.version.price_version import LOCK, SEAL
+from gpu_pricer.tables.version.names import LOCK, SEAL
 from gpu_pricer.tables.version.seal import require_sealed, seal
 
 

@@ -1,0 +1,154 @@
+"""Reading and writing a demand artefact's directory."""
+
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+import dataframely as dy
+import numpy as np
+import polars as pl
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from gpu_pricer.errors import UNREADABLE, InputError, first_line
+from gpu_pricer.tables.artefact.demand_artefact import DemandArtefact
+from gpu_pricer.tables.artefact.demand_info import read_info
+from gpu_pricer.tables.artefact.demand_tables import DemandCategories, DemandProducts, Posterior, Segments
+from gpu_pricer.tables.files.disk_errors import disk_errors, write_table
+from gpu_pricer.tables.files.replacing import replacing
+
+ARTEFACT_TABLES = ("segments", "products", "offsets", "user_segments", "posterior", "categories")
+NUMBERS_AT_ONCE = 2**22
+"""How many numbers of a factor are read at a time."""
+NETWORK = "network"
+ARTEFACT_FILES = ("demand.json", "factors.safetensors", *(f"{name}.parquet" for name in ARTEFACT_TABLES), NETWORK)
+
+
+def write_artefact(artefact: DemandArtefact, directory: Path, network: Path | None = None) -> None:
+    """Write the artefact, replacing the directory at once; `network` is a folder that is moved to network/ inside it.
+
+    Raise InputError if the directory holds anything but an artefact.
+    """
+    with replacing(directory, ARTEFACT_FILES) as fresh:
+        (fresh / "demand.json").write_text(json.dumps(asdict(artefact.info), indent=2) + "\n")
+        with disk_errors(fresh / "factors.safetensors") as path:
+            save_file({k: np.ascontiguousarray(v) for k, v in artefact.factors.items()}, path)
+        for name in ARTEFACT_TABLES:
+            table: pl.DataFrame | None = getattr(artefact, name)
+            if table is not None:
+                write_table(table, fresh / f"{name}.parquet")
+        if network is not None:
+            shutil.move(network, fresh / NETWORK)
+
+
+def require_artefact(directory: Path) -> None:
+    """Raise InputError unless the directory holds an artefact."""
+    path = directory / "demand.json"
+    if not path.is_file():
+        raise InputError(
+            f"a demand artefact must lie in {directory}, but {path} is not there: "
+            "run `gpu-pricer train` first, or point paths.demand at one"
+        )
+
+
+def read_artefact(directory: Path) -> DemandArtefact:
+    """Return the artefact in the directory; raise InputError if a file is missing or breaks a rule."""
+    require_artefact(directory)
+    defaults = {"availability": 1.0, "choices_per_purchase": 1.0, "units_per_choice": 1.0, "quantity_sensitivity": 0.0}
+    products = _with_defaults(_read_table(directory / "products.parquet"), defaults)
+    info = read_info(directory / "demand.json")
+    try:
+        products = _checked(DemandProducts, products)  # before the factors are read, since checking takes much memory
+        return DemandArtefact(
+            info=info,
+            factors=_read_factors(directory / "factors.safetensors"),
+            segments=_checked(Segments, _read_table(directory / "segments.parquet")),
+            products=products,
+            offsets=_read_optional(directory / "offsets.parquet"),
+            user_segments=_read_optional(directory / "user_segments.parquet"),
+            posterior=_read_checked(directory / "posterior.parquet", Posterior),
+            categories=_read_categories(directory / "categories.parquet"),
+        )
+    except ValueError as error:
+        raise InputError(f"the demand artefact in {directory} is not valid: {error}; train it again") from error
+
+
+def read_segments(directory: Path) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+    """Return the segments, and the table of the users in them, None if the artefact has none."""
+    try:
+        segments = _checked(Segments, _read_table(directory / "segments.parquet"))
+    except ValueError as error:
+        raise InputError(f"the demand artefact in {directory} is not valid: {error}; train it again") from error
+    return segments, _read_optional(directory / "user_segments.parquet")
+
+
+def _read_factors(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with safe_open(path, "numpy") as file:
+            names = [*file.keys()]
+        return {name: _read_factor(path, name) for name in names}
+    except (OSError, TypeError, SafetensorError) as error:  # TypeError: a dtype that NumPy does not know
+        raise InputError(f"{path} must be a whole safetensors file, found: {error}; train it again") from error
+
+
+def _read_factor(path: Path, name: str) -> np.ndarray:
+    """Return a factor, read some rows at a time.
+
+    The file is opened anew for each part, because what was read stays mapped into memory until the file is closed.
+    """
+    with safe_open(path, "numpy") as file:
+        shape = file.get_slice(name).get_shape()
+        if len(shape) != 2 or np.prod(shape) <= NUMBERS_AT_ONCE:
+            return file.get_tensor(name)
+        factor = np.empty(shape, file.get_slice(name)[:1].dtype)
+    rows = max(NUMBERS_AT_ONCE // shape[1], 1)
+    for first in range(0, shape[0], rows):
+        last = min(first + rows, shape[0])
+        with safe_open(path, "numpy") as file:
+            factor[first:last] = file.get_slice(name)[first:last]
+    return factor
+
+
+def _checked(schema: type[dy.Schema], table: pl.DataFrame) -> pl.DataFrame:
+    """Return the schema's columns of the table in its types; raise ValueError if one is missing or a rule is broken."""
+    missing = [name for name in schema.column_names() if name not in table.columns]
+    if missing:
+        raise ValueError(f"{schema.__name__} must have the columns {missing}, found {table.columns}")
+    flags = [name for name in schema.column_names() if table.schema[name] == pl.Boolean]
+    if flags:
+        raise ValueError(f"{schema.__name__} must have numbers or ids in {flags}, found true and false")
+    valid, failure = schema.filter(table, cast=True)
+    if len(failure):
+        raise ValueError(f"{schema.__name__} breaks {failure.counts()} (rule: rows)")
+    return valid
+
+
+def _read_table(path: Path) -> pl.DataFrame:
+    try:
+        return pl.read_parquet(path)
+    except UNREADABLE as error:
+        raise InputError(f"{path} must be a readable Parquet file, found: {first_line(error)}; train again") from error
+
+
+def _read_optional(path: Path) -> pl.DataFrame | None:
+    return _read_table(path) if path.exists() else None
+
+
+def _read_checked(path: Path, schema: type[dy.Schema]) -> pl.DataFrame | None:
+    """Return an optional table in the schema's types, None without the file; ValueError if it breaks a rule."""
+    return _checked(schema, _read_table(path)) if path.exists() else None
+
+
+def _read_categories(path: Path) -> pl.DataFrame | None:
+    """Return the optional table of the categories, None without the file; ValueError if it breaks a rule."""
+    return (
+        _checked(DemandCategories, _with_defaults(_read_table(path), {"dissimilarity": 1.0})) if path.exists() else None
+    )
+
+
+def _with_defaults(table: pl.DataFrame, defaults: dict[str, float]) -> pl.DataFrame:
+    """Return the table with a column of the default value for each name that it lacks."""
+    return table.with_columns(
+        pl.lit(value).alias(name) for name, value in defaults.items() if name not in table.columns
+    )

@@ -1,0 +1,63 @@
+"""What demand.json says of a demand artefact: its form, its periods and its currency."""
+
+import json
+from dataclasses import dataclass, fields
+from datetime import date
+from pathlib import Path
+
+from gpu_pricer.checks import require_flag, require_integer
+from gpu_pricer.errors import InputError
+
+FORMAT_VERSION = 1
+FORMS = {
+    "factors": ("segment_appeal", "product_appeal", "segment_sensitivity", "product_sensitivity"),
+    "dense": ("appeal", "sensitivity"),
+}
+"""The factors of each form of an artefact."""
+
+
+@dataclass(frozen=True)
+class DemandInfo:
+    """The content of demand.json; dates are ISO strings, pricing_period is the first day that is priced."""
+
+    format_version: int
+    kind: str
+    form: str
+    run: str
+    created: str
+    training_start: str
+    training_end: str
+    period_days: int
+    pricing_period: str
+    outside_option: bool
+    currency: str
+
+    def __post_init__(self) -> None:
+        if self.format_version != FORMAT_VERSION:
+            raise ValueError(f"format_version must be {FORMAT_VERSION}, found {self.format_version!r}")
+        if self.kind != "mnl":
+            raise ValueError(f"kind must be 'mnl', found {self.kind!r}")
+        if self.form not in FORMS:
+            raise ValueError(f"form must be one of {sorted(FORMS)}, found {self.form!r}")
+        require_integer("period_days", self.period_days, 1)
+        require_flag("outside_option", self.outside_option)
+        for name in ("training_start", "training_end", "pricing_period"):
+            if not _is_date(getattr(self, name)):
+                raise ValueError(f"{name} must be an ISO date, found {getattr(self, name)!r}")
+
+
+def read_info(path: Path) -> DemandInfo:
+    """Return what a file demand.json says; raise InputError if that is not what it must be."""
+    try:
+        raw = json.loads(path.read_text())
+        return DemandInfo(**{field.name: raw[field.name] for field in fields(DemandInfo)})
+    except (KeyError, TypeError, ValueError, OSError) as error:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise InputError(f"{path} must describe a demand artefact, found: {reason}; train it again") from error
+
+
+def _is_date(text: object) -> bool:
+    try:
+        return isinstance(text, str) and bool(date.fromisoformat(text))
+    except ValueError:
+        return False
