@@ -95,7 +95,7 @@ def with_dissimilarity(artefact: DemandArtefact, dissimilarity: dict[str, float]
     """The artefact with these dissimilarities of categories."""
     table = pl.DataFrame({"category_id": [*dissimilarity], "dissimilarity": [*dissimilarity.values()]})
     said = dict.fromkeys(("season", "season_low", "season_high", "sensitivity_from_log"), pl.lit(0.0))
-    return replace(artefact, categories=table.with_columns(**said))
+    return replace(artefact, categories=table.with_columns(**said, prior_elasticity=pl.lit(None, pl.Float64)))
 
 
 def demand_info(form: str = "factors", outside_option: bool = True) -> DemandInfo:

@@ -76,12 +76,14 @@ class ToldByLog(NamedTuple):
 
     own: categories whose own sales told more than half of it; borrowed: others, which have more of it from what all
     categories have in common; untaught: those that taught nothing. units: the share of a period's units in `own`.
+    prior_elasticity: the mean of the published elasticities that stood beside the log, None without.
     """
 
     own: int
     borrowed: int
     untaught: int
     units: float | None
+    prior_elasticity: float | None
 
 
 def told_by_log(categories: pl.DataFrame | None, rows: pl.DataFrame) -> ToldByLog | None:
@@ -100,6 +102,7 @@ def told_by_log(categories: pl.DataFrame | None, rows: pl.DataFrame) -> ToldByLo
         borrowed=found.filter(~is_own).height,
         untaught=found["told"].null_count(),
         units=float(found.filter(is_own)["units"].sum()) / total if total > 0 else None,
+        prior_elasticity=next(iter(categories["prior_elasticity"].drop_nulls()), None),
     )
 
 

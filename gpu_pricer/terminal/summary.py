@@ -212,6 +212,11 @@ def _promised_profit(version: PriceVersion, catalog: Path, outlook: Outlook | No
             f"  the cost of {assumed:,} products is assumed, a configured share of their price "
             "(data.catalog.cost_ratio): profit and prices stand or fall with it"
         )
+    if outlook is not None and outlook.published:
+        lines.append(
+            f"  the price response of {outlook.published:,} of {outlook.categories:,} categories is more that of "
+            "published elasticities than that of the log (train.response.fit.prior_elasticity)"
+        )
     return lines
 
 

@@ -5,6 +5,7 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from gpu_pricer.policy import Policy, with_rule_columns
 from gpu_pricer.pricing import POINT, PricingProblem, match_products, problem_of
@@ -29,6 +30,9 @@ HARDLY, VAGUE = 0.8, 0.25
 """A category does not identify its price response where the posterior standard deviation of its log sensitivity is at
 least this share of the prior's, and at least so large: a sensitivity known to 25 %."""
 
+FROM_LOG = 0.5
+"""Share of what is known of a category's response from which on the log tells most of it."""
+
 
 @dataclass(frozen=True)
 class Outlook:
@@ -36,13 +40,15 @@ class Outlook:
 
     gain: the ends of the 90 % interval of the profit over today's; None without posterior draws.
     uniform: what one price per product for all segments would earn; None where that is not sought.
-    vague, categories: how many of how many categories do not identify a price response.
+    vague, categories: how many of how many categories do not identify a price response. published: in how many of them
+    published elasticities tell more of it than the log does.
     """
 
     gain: tuple[float, float] | None
     uniform: UniformProfit | None
     vague: int
     categories: int
+    published: int
 
 
 def outlook_of(
@@ -67,13 +73,22 @@ def outlook_of(
     uniform = None
     if version.uncertainty == POINT and version.segments > 1:
         uniform = uniform_profit(artefact, catalog, policy, folder, version.backend)
-    return Outlook(gain, uniform, vague, categories)
+    return Outlook(gain, uniform, vague, categories, count_published(artefact, matched.products["category_id"]))
 
 
 def gain_of_draws(problem: PricingProblem, draws: Draws, price: np.ndarray) -> np.ndarray:
     """Return the profit at prices [P, S] in cents less that at today's, under each draw [D], in currency."""
     today, value = problem.products.today[:, None], profit_of(problem)
     return drawn_profit(problem, draws, price, value) - drawn_profit(problem, draws, today, value)
+
+
+def count_published(artefact: DemandArtefact, category_id: pl.Series) -> int:
+    """Return in how many of the categories published elasticities tell more of the price response than the log does."""
+    known = artefact.categories
+    if known is None or known["prior_elasticity"].null_count() == known.height:
+        return 0
+    told = category_id.unique().to_frame("category_id").join(known, on="category_id", how="left")
+    return told.filter(pl.col("sensitivity_from_log").fill_null(0.0) < FROM_LOG).height
 
 
 def count_vague(problem: PricingProblem, draws: Draws) -> int:

@@ -17,7 +17,7 @@ NETWORK = NetworkConfig(taste_width=4, carry_periods=4, history=HistoryConfig(hi
 OPTIMISER = OptimiserConfig("choices", 0.005, 0.01, steps=150, max_alternatives=64)
 RESPONSE = ResponseConfig(
     EndogeneityConfig(None, planned_promotions=True, folds=4),
-    FitConfig(passes=40, tolerance=0.05),
+    FitConfig(passes=40, tolerance=0.05, prior_elasticity=None),
     False,
     0.7,
     4,

@@ -23,6 +23,7 @@ ARTEFACT = replace(
             "season_low": SEASON - 0.2,
             "season_high": SEASON + 0.2,
             "sensitivity_from_log": [0.9, 0.7, 0.6, 0.3, 0.0],
+            "prior_elasticity": [2.62] * 5,
         }
     ),
     user_segments=pl.DataFrame({"user_id": np.arange(80), "segment_id": [f"s{k % 4}" for k in range(80)]}),

@@ -109,7 +109,9 @@ CATEGORIES = pl.DataFrame(
         "season_low": [0.02, -0.3, 0.9],
         "season_high": [0.18, 0.1, 1.1],
         "sensitivity_from_log": [0.8, 0.2, 1.0],
-    }
+        "prior_elasticity": [None, None, None],
+    },
+    schema_overrides={"prior_elasticity": pl.Float64},
 )
 
 

@@ -8,8 +8,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.tables import artefact as tables_artefact
-from gpu_pricer.tables.artefact import read_artefact, read_segments, write_artefact
+from gpu_pricer.tables.artefact import artefact_files, read_artefact, read_segments, write_artefact
 from tests.markets import small_artefact, with_dissimilarity
 
 ARTEFACT = small_artefact(3)
@@ -61,7 +60,8 @@ def test_what_is_known_of_categories_is_kept_and_decides_no_price(tmp_path):
 
     found = read_artefact(tmp_path / "demand")
 
-    assert found.categories.equals(known.with_columns(dissimilarity=1.0))
+    later = {"prior_elasticity": pl.lit(None, pl.Float64), "dissimilarity": pl.lit(1.0)}
+    assert found.categories.equals(known.with_columns(**later))
     assert found.fingerprint() == ARTEFACT.fingerprint()
     known.with_columns(sensitivity_from_log=1.5).write_parquet(tmp_path / "demand/categories.parquet")
     with pytest.raises(InputError, match="sensitivity_from_log"):
@@ -113,7 +113,7 @@ def test_appeals_that_are_no_demand_are_refused(tmp_path, form, value, found):
 
 @pytest.mark.parametrize("form", ["factors", "dense"])
 def test_factors_read_in_parts_are_those_written(tmp_path, monkeypatch, form):
-    monkeypatch.setattr(tables_artefact, "NUMBERS_AT_ONCE", 7)
+    monkeypatch.setattr(artefact_files, "NUMBERS_AT_ONCE", 7)
     artefact = small_artefact(3, form=form)
     write_artefact(artefact, tmp_path / "demand")
 

@@ -8,7 +8,7 @@ import pytest
 
 from gpu_pricer.pricing import Tiling, pricing_problem
 from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
-from gpu_pricer.versions.outlook import count_vague, gain_of_draws, outlook_of
+from gpu_pricer.versions.outlook import count_published, count_vague, gain_of_draws, outlook_of
 from gpu_pricer.versions.priced_catalog import PricedCatalog
 from gpu_pricer.versions.scored_version import score
 from gpu_pricer.versions.uniform_prices import UniformProfit
@@ -107,3 +107,14 @@ def test_a_category_is_vague_where_its_draws_are_as_wide_as_all_categories_toget
     problem = pricing_problem(artefact, catalog_of(artefact), a_policy())
 
     assert count_vague(problem, draws_of(artefact)) == pytest.approx(vague, abs=2 if vague else 0)
+
+
+@pytest.mark.parametrize(("prior", "expected"), [(2.62, 2), (None, 0)])
+def test_published_elasticities_tell_most_where_the_log_tells_less_than_half(prior, expected):
+    """One category is told by the log, one is not, and one is unknown to the response model."""
+    known = pl.DataFrame({"category_id": ["c0", "c1"], "sensitivity_from_log": [0.9, 0.2]})
+    known = known.with_columns(prior_elasticity=pl.lit(prior, pl.Float64))
+    priced = pl.Series(["c0", "c0", "c1", "c2"])
+
+    assert count_published(replace(ARTEFACT, categories=known), priced) == expected
+    assert count_published(replace(ARTEFACT, categories=None), priced) == 0

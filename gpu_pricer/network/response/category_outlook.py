@@ -20,14 +20,16 @@ def category_outlook(fit: Fit, category_id: list[str]) -> pl.DataFrame:
     log; season_low, season_high: its 5 % and 95 % quantiles. The season is forecast by its autoregression, so that what
     is not known of the last period and what may come after it both widen the interval. sensitivity_from_log: the share
     by which the log lowers the variance of the log sensitivities of the category's products below that of any product,
-    the mean over products and segments. At 0 they are what all categories have in common.
+    the mean over products and segments. At 0 they are what all categories have in common, and what published
+    elasticities say. prior_elasticity: the mean of these, null where the log alone teaches.
     """
     grid, season, ahead = fit.grid, fit.widths.season, fit.grid.periods_ahead
     kept = season.persistence ** (2 * ahead)
     mean = season.forecast(fit.state.season[:, -1], ahead)
     reach = WIDE * (kept * _last_season_variance(fit) + (1 - kept) * season.spread**2).sqrt()
     beta = fit.layout.log_sensitivity
-    prior = (fit.widths.product + fit.widths.category)[beta, beta].diagonal()
+    _, of_category = fit.widths.category_prior(fit.state.mu, fit.layout)
+    prior = (fit.widths.product + of_category)[beta, beta].diagonal()
     told = 1 - grid.sum_by_category((fit.state.variance / prior).mean(1)) / torch.bincount(grid.category)
     columns = {
         "season": mean,
@@ -36,8 +38,11 @@ def category_outlook(fit: Fit, category_id: list[str]) -> pl.DataFrame:
         "sensitivity_from_log": told.clamp(0, 1),
         "dissimilarity": fit.dissimilarity,
     }
+    known = fit.widths.elasticity
+    published = pl.lit(None if known is None else known.mean, pl.Float64)
     ids = pl.Series(category_id, dtype=pl.String)
-    return pl.DataFrame({"category_id": ids} | {name: values.numpy() for name, values in columns.items()})
+    table = pl.DataFrame({"category_id": ids} | {name: values.numpy() for name, values in columns.items()})
+    return table.with_columns(prior_elasticity=published)
 
 
 def _last_season_variance(fit: Fit) -> Tensor:

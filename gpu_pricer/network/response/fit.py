@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -13,6 +13,7 @@ from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.network.response.grid import FLOAT, Grid, Outcomes
 from gpu_pricer.network.response.model import Layout, State, inclusive_values, start_state, utility
 from gpu_pricer.network.response.newton import learned_widths, newton_pass
+from gpu_pricer.network.response.prior_elasticity import PriorElasticity
 from gpu_pricer.network.response.widths import Widths, change_of, segments_widths, start_widths
 
 log = logging.getLogger(__name__)
@@ -23,14 +24,15 @@ SETTLED_WIDTH = 0.1  # change of the log of a prior variance: sensitivities may 
 
 @dataclass(frozen=True)
 class FitConfig:
-    """How long to search.
+    """How long to search, and what is known beside the log.
 
     passes: over the products, at most; tolerance: stop when the log sensitivities' steps are shorter, as the root of
-    their mean square in posterior standard deviations.
+    their mean square in posterior standard deviations. prior_elasticity: published elasticities, None without.
     """
 
     passes: int
     tolerance: float
+    prior_elasticity: PriorElasticity | None
 
     def __post_init__(self) -> None:
         require_integer("response.fit.passes", self.passes, 1)
@@ -66,8 +68,9 @@ class Fit:
     def common_sensitivity(self) -> Tensor:
         """Return the expected b of a product whose whole category the log says nothing of, by segment [S]."""
         beta = self.layout.log_sensitivity
-        variance = (self.widths.product + self.widths.category).diagonal()[beta]
-        return torch.exp(self.state.mu[beta] + 0.5 * variance)
+        mean, covariance = self.widths.category_prior(self.state.mu, self.layout)
+        variance = (self.widths.product + covariance).diagonal()[beta]
+        return torch.exp(mean[beta] + 0.5 * variance)
 
     def utility(self) -> Tensor:
         """Return the utility of every product, segment and period, [P, S, W]: a forecast where nothing was taught.
@@ -130,6 +133,7 @@ def fit_response(grid: Grid, counts: Outcomes, config: FitConfig, start: Fit | N
         return start
     layout = Layout(counts.segments, grid.context.shape[2])
     state, widths, first = _first_guess(grid, counts, layout, start)
+    widths = replace(widths, elasticity=config.prior_elasticity)
     for passed in range(1, config.passes + 1):
         is_first = passed <= first
         moments = newton_pass(grid, counts, state, widths, FIRST_DAMPING if is_first else DAMPING)

@@ -10,7 +10,7 @@ Archambeau 2009): the mode is 10 % too high where the log says little, because b
 the mean of exp(β) in every utility, and in the gradient of β the share of its information that comes from the log.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -75,6 +75,9 @@ def equations(grid: Grid, counts: Outcomes, state: State, widths: Widths, layout
     above = torch.block_diag(category, widths.season.precision(grid.spans))
     beside = torch.cat([state.theta - state.mu, state.season], dim=1) @ above
     right = grid.sum_by_category(away + step) @ prior - beside
+    if widths.elasticity is not None:
+        right[:, : layout.width] += widths.elasticity.gradient(state.theta, layout)
+        above[: layout.width, : layout.width] += widths.elasticity.precision(layout)
     category_inverse = torch.linalg.inv(size[:, None, None] * prior - prior @ together @ prior + above)
     follows = category_inverse[:, :, : layout.width] @ category
     return Equations(
@@ -239,7 +242,8 @@ def _told(left: Tensor, prior: Tensor) -> Tensor:
 def learned_widths(moments: Moments, grid: Grid, before: Widths, layout: Layout) -> Widths:
     """Return the widths that the moments of a pass show."""
     told, told_above = moments.told_product, moments.told_category
-    return Widths(
+    return replace(
+        before,
         product=learned_covariance(moments.product, len(grid.row), told, before.product, layout),
         category=learned_covariance(moments.category, grid.categories, told_above, before.category, layout),
         season=moments.season.teach(before.season),

@@ -76,7 +76,8 @@ def fit_quantities(grid: Grid, users: UserLog, config: FitConfig, start: Fit | N
     if quantities is None:
         log.info("every purchase is of one unit: units answer prices as purchases do")
         return None
-    return fit_response(replace(grid, offset=grid.unit_offset), quantities, config, start)
+    own = replace(config, prior_elasticity=None)  # which speaks of choices
+    return fit_response(replace(grid, offset=grid.unit_offset), quantities, own, start)
 
 
 def quantities_of(grid: Grid, users: UserLog) -> Quantities | None:

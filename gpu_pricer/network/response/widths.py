@@ -17,6 +17,7 @@ from torch import Tensor
 from gpu_pricer.network.response.autoregression import LONGEST_STEP, RELAXED, Autoregression
 from gpu_pricer.network.response.grid import FLOAT
 from gpu_pricer.network.response.model import Layout
+from gpu_pricer.network.response.prior_elasticity import PriorElasticity
 
 PSEUDO = 4.0  # products or categories for which compound symmetry counts
 START = {"appeal": 1.0, "log_sensitivity": 0.3, "effect": 0.1}  # standard deviations; they count as one product
@@ -31,13 +32,22 @@ EXTRAPOLATED = 1.8  # correlations take longer steps in EM's direction
 class Widths:
     """Covariances of a product's coefficients around its category's and of a category's around μ, [D, D] each.
 
-    season, shock: what the effects of category × period and of product × period come from.
+    season, shock: what the effects of category × period and of product × period come from. elasticity: what is known
+    of a category's response beside the log, None for nothing; it is given, not learned.
     """
 
     product: Tensor
     category: Tensor
     season: Autoregression
     shock: Autoregression
+    elasticity: PriorElasticity | None
+
+    def category_prior(self, mu: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
+        """Return mean [D] and covariance [D, D] of the coefficients of a category that the log says nothing of."""
+        if self.elasticity is None:
+            return mu, self.category
+        covariance = torch.linalg.inv(torch.linalg.inv(self.category) + self.elasticity.precision(layout))
+        return mu + covariance @ self.elasticity.gradient(mu[None], layout)[0], covariance
 
     def coordinates(self) -> Tensor:
         """Return the logs of all variances, and artanh of the persistences, [2 D + 4]."""
@@ -53,6 +63,7 @@ def start_widths(layout: Layout) -> Widths:
         category=base,
         season=START_SEASON,
         shock=START_SHOCK,
+        elasticity=None,
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -142,12 +143,13 @@ def _read_checked(path: Path, schema: type[dy.Schema]) -> pl.DataFrame | None:
 
 def _read_categories(path: Path) -> pl.DataFrame | None:
     """Return the optional table of the categories, None without the file; ValueError if it breaks a rule."""
-    return (
-        _checked(DemandCategories, _with_defaults(_read_table(path), {"dissimilarity": 1.0})) if path.exists() else None
-    )
+    if not path.exists():
+        return None
+    defaults = {"dissimilarity": 1.0, "prior_elasticity": None}
+    return _checked(DemandCategories, _with_defaults(_read_table(path), defaults))
 
 
-def _with_defaults(table: pl.DataFrame, defaults: dict[str, float]) -> pl.DataFrame:
+def _with_defaults(table: pl.DataFrame, defaults: Mapping[str, float | None]) -> pl.DataFrame:
     """Return the table with a column of the default value for each name that it lacks."""
     return table.with_columns(
         pl.lit(value).alias(name) for name, value in defaults.items() if name not in table.columns

@@ -73,9 +73,10 @@ class DemandCategories(dy.Schema):
 
     season: what the season adds to the appeal of all its products in the pricing period, against a mean period, with
     its 5 % and 95 % quantiles; the appeal holds it already. sensitivity_from_log: how far the log told its products'
-    sensitivities, from 0 (they are those of any category) to 1. dissimilarity: how far prices move buyers into and out
-    of the category, beside between its products; 1, the default and that of categories without a row, is the logit
-    (see kernels/nesting.py).
+    sensitivities, from 0 (they are those of any category) to 1. prior_elasticity: the mean of the published
+    elasticities that training took as known beside the log, null where the log alone taught. dissimilarity: how far
+    prices move buyers into and out of the category, beside between its products; 1, the default and that of categories
+    without a row, is the logit (see kernels/nesting.py).
     """
 
     category_id = dy.String(primary_key=True)
@@ -83,4 +84,5 @@ class DemandCategories(dy.Schema):
     season_low = dy.Float64()
     season_high = dy.Float64()
     sensitivity_from_log = dy.Float64(min=0, max=1)
+    prior_elasticity = dy.Float64(nullable=True, min_exclusive=0)
     dissimilarity = dy.Float64(min=LEAST_DISSIMILARITY, max=1)

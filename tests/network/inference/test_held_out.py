@@ -46,7 +46,7 @@ def response_of(data, tables):
     )
     known = load_response_data(everything, EndogeneityConfig(None, True, 2), 0.3)
     segment = torch.from_numpy(SEGMENTS)[:, None].expand(-1, data.calendar.count)
-    return fit_response(known.grid, known.log.counts(known.grid, segment, 3), FitConfig(20, 0.02))
+    return fit_response(known.grid, known.log.counts(known.grid, segment, 3), FitConfig(20, 0.02, None))
 
 
 def tables_of(folder):
@@ -88,7 +88,7 @@ def test_units_are_choices_times_the_units_of_a_choice_at_the_price(market, trai
     response = response_of(data, tables_of(folder))
     choices = response.counts.bought.sum(1, keepdim=True)
     taken = 2 * choices * torch.exp(-0.6 * response.grid.move)[:, None]
-    quantities = fit_response(response.grid, Quantities(taken, choices), FitConfig(60, 0.002))
+    quantities = fit_response(response.grid, Quantities(taken, choices), FitConfig(60, 0.002, None))
     place = {number: row for row, number in enumerate(response.grid.row.tolist())}
 
     predict_held_out(trained, SEGMENTS, response, quantities, 300, tmp_path / "held_out.parquet")

@@ -83,9 +83,23 @@ def dense_system(market, state, widths, common_precision):
         _add_prior(dense, difference, state.theta[g] - state.mu, widths.category.numpy())
         covariance = autoregressive_covariance(widths.season, periods)
         _add_prior(dense, dense.unit(dense.category(g)[width:]), state.season[g], covariance)
+        if widths.elasticity is not None:
+            over_segments = dense.unit(dense.category(g)[segments : 2 * segments]).mean(0, keepdims=True)
+            _add_prior(dense, over_segments, _from_published(state.theta[[g]], widths, segments), _published(widths))
     weak = np.diag(1 / common_precision.numpy())
     _add_prior(dense, dense.unit(dense.common), state.mu - state.mu_start, weak)
     return dense
+
+
+def _from_published(theta, widths, segments):
+    """Return by how much the mean log sensitivities of categories exceed what published elasticities say, [G]."""
+    prior = widths.elasticity
+    expected = np.log(prior.mean * prior.of_choices) - prior.spread**2 / 2
+    return theta[:, segments : 2 * segments].mean(1) - expected
+
+
+def _published(widths):
+    return np.array([[widths.elasticity.spread**2]])
 
 
 def _add_prior(dense, rows, value, covariance):
@@ -126,6 +140,8 @@ def log_posterior(market, state, widths, common_precision):
         (state.shock, autoregressive_covariance(widths.shock, grid.periods)),
         ((state.mu - state.mu_start)[None], np.diag(1 / common_precision.numpy())),
     )
+    if widths.elasticity is not None:
+        priors += ((_from_published(state.theta, widths, segments)[:, None], _published(widths)),)
     for value, covariance in priors:
         precision = torch.from_numpy(np.linalg.inv(covariance))
         total = total - 0.5 * ((value @ precision) * value).sum()

@@ -24,7 +24,7 @@ from tests.network.response.drawn import Recipe, draw_market
 
 CONFIG = ResponseConfig(
     endogeneity=EndogeneityConfig(None, planned_promotions=True, folds=4),
-    fit=FitConfig(passes=60, tolerance=0.01),
+    fit=FitConfig(passes=60, tolerance=0.01, prior_elasticity=None),
     nested=False,
     min_price_coverage=0.3,
     carry_periods=3,

@@ -12,7 +12,7 @@ from gpu_pricer.network.response.widths import common_precision
 from tests.network.response.dense import dense_system
 from tests.network.response.drawn import Recipe, draw_market
 
-CONFIG = FitConfig(passes=60, tolerance=0.005)
+CONFIG = FitConfig(passes=60, tolerance=0.005, prior_elasticity=None)
 NAMES = ["a", "b", "c"]
 
 

@@ -260,7 +260,7 @@ def error_of_mean_log_sensitivity(move, category, counts, control):
         has_outside_option=True,
         periods_ahead=1,
     )
-    found = fit_response(grid, counts, FitConfig(passes=60, tolerance=0.005)).sensitivity
+    found = fit_response(grid, counts, FitConfig(passes=60, tolerance=0.005, prior_elasticity=None)).sensitivity
     return float(found.log().mean()) - np.log(2.5)
 
 

@@ -13,7 +13,7 @@ from gpu_pricer.network.response.fit import FitConfig, fit_response
 from tests.markets import small_artefact
 from tests.network.response.drawn import Recipe, draw_market
 
-CONFIG = FitConfig(passes=30, tolerance=0.05)
+CONFIG = FitConfig(passes=30, tolerance=0.05, prior_elasticity=None)
 NESTS = Recipe(sizes=(4,) * 14, segments=1, periods=40, visits=2000, move=0.25, on_shelf=1.0)
 
 

@@ -13,7 +13,7 @@ from gpu_pricer.network.response.grid import Counts
 from gpu_pricer.network.response.model import Layout
 from tests.network.response.drawn import Recipe, draw_market
 
-CONFIG = FitConfig(passes=60, tolerance=0.002)
+CONFIG = FitConfig(passes=60, tolerance=0.002, prior_elasticity=None)
 MUCH = Recipe(sizes=(3, 3, 3), periods=14, visits=40_000, shock=0.05)
 LITTLE = replace(MUCH, visits=100)
 
@@ -160,7 +160,7 @@ def test_next_appeal_is_that_of_the_forecast_season_and_shock(taught):
 
 def test_start_from_the_pooled_fit_ends_where_a_cold_start_does():
     market = draw_market(6, replace(MUCH, visits=4000))
-    config = FitConfig(passes=300, tolerance=1e-5)
+    config = FitConfig(passes=300, tolerance=1e-5, prior_elasticity=None)
     pooled = fit_response(
         market.grid, Counts(market.counts.bought.sum(1, True), market.counts.visits.sum(1, True)), config
     )
@@ -176,7 +176,7 @@ def test_start_from_the_pooled_fit_ends_where_a_cold_start_does():
 
 def test_start_from_the_pooled_fit_takes_fewer_passes(caplog):
     market = draw_market(6, Recipe(sizes=(4,) * 20, segments=3, periods=20, visits=500))
-    config = FitConfig(passes=40, tolerance=0.05)
+    config = FitConfig(passes=40, tolerance=0.05, prior_elasticity=None)
     pooled = fit_response(
         market.grid, Counts(market.counts.bought.sum(1, True), market.counts.visits.sum(1, True)), config
     )
@@ -192,7 +192,7 @@ def test_start_from_the_pooled_fit_takes_fewer_passes(caplog):
 def test_start_from_other_periods_ends_where_a_cold_start_does():
     """The later log has a product that the earlier one lacks, and lacks one that the earlier one has."""
     earlier, market = (draw_market(6, replace(MUCH, visits=visits)) for visits in (1000, 4000))
-    config = FitConfig(passes=300, tolerance=1e-5)
+    config = FitConfig(passes=300, tolerance=1e-5, prior_elasticity=None)
     known, teaching = torch.arange(9) != 4, torch.arange(9) != 2
     first = fit_response(only(earlier.grid, known), Counts(earlier.counts.bought[known], earlier.counts.visits), config)
     grid, counts = only(market.grid, teaching), Counts(market.counts.bought[teaching], market.counts.visits)
@@ -209,7 +209,7 @@ def test_start_from_other_periods_takes_few_passes(caplog):
     market = draw_market(6, Recipe(sizes=(4,) * 20, segments=3, periods=20, visits=500))
     bought, visits = market.counts.bought.clone(), market.counts.visits.clone()
     bought[:, :, -2:], visits[:, :, -2:] = 0.0, 0.0
-    config = FitConfig(passes=40, tolerance=0.05)
+    config = FitConfig(passes=40, tolerance=0.05, prior_elasticity=None)
 
     with caplog.at_level(logging.INFO):
         first = fit_response(market.grid, Counts(bought, visits), config)
@@ -247,7 +247,7 @@ def test_settled_fit_says_so_in_one_line(caplog):
 
 def test_fit_that_ran_out_of_passes_is_warned_of(caplog):
     with caplog.at_level(logging.INFO):
-        fit_market(draw_market(0, LITTLE), FitConfig(passes=1, tolerance=0.002))
+        fit_market(draw_market(0, LITTLE), FitConfig(passes=1, tolerance=0.002, prior_elasticity=None))
 
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
@@ -260,7 +260,7 @@ def test_log_of_one_category_settles(seed, caplog):
     market = draw_market(seed, Recipe(sizes=(5,), segments=1, periods=200, visits=50))
 
     with caplog.at_level(logging.INFO):
-        fit_market(market, FitConfig(passes=20, tolerance=0.05))
+        fit_market(market, FitConfig(passes=20, tolerance=0.05, prior_elasticity=None))
 
     assert "not settled" not in caplog.text
 
@@ -271,7 +271,7 @@ def test_log_without_price_response_settles_at_a_low_sensitivity(sizes, caplog):
     move = np.random.default_rng(1).normal(0, 0.15, market.grid.move.shape) * market.grid.on_shelf.numpy()
 
     with caplog.at_level(logging.INFO):
-        fit = fit_response(replace(market.grid, move=torch.from_numpy(move)), market.counts, FitConfig(40, 0.05))
+        fit = fit_response(replace(market.grid, move=torch.from_numpy(move)), market.counts, FitConfig(40, 0.05, None))
 
     assert "not settled" not in caplog.text
     assert 0 < float(fit.sensitivity.mean()) < 0.5
@@ -281,4 +281,4 @@ def test_log_without_price_response_settles_at_a_low_sensitivity(sizes, caplog):
 @pytest.mark.parametrize(("passes", "tolerance"), [(0, 0.1), (10, 0.0), (1.5, 0.1)])
 def test_settings_out_of_range_are_refused(passes, tolerance):
     with pytest.raises(ValueError, match=r"response\.fit\.(passes|tolerance) must be"):
-        FitConfig(passes, tolerance)
+        FitConfig(passes, tolerance, None)

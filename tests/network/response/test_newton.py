@@ -9,6 +9,7 @@ from gpu_pricer.network.response import newton
 from gpu_pricer.network.response.autoregression import Autoregression
 from gpu_pricer.network.response.model import start_state
 from gpu_pricer.network.response.newton import equations, newton_pass
+from gpu_pricer.network.response.prior_elasticity import PriorElasticity
 from gpu_pricer.network.response.widths import Widths, common_precision
 from tests.network.response.dense import dense_system, log_posterior
 from tests.network.response.drawn import Recipe, draw_market
@@ -24,8 +25,9 @@ def a_covariance(rng, width, scale):
 def some_widths(seed, layout):
     rng = np.random.default_rng(seed)
     width = layout.width
+    elasticity = PriorElasticity(2.0, 0.4, 0.8) if seed % 2 else None
     return Widths(a_covariance(rng, width, 0.2), a_covariance(rng, width, 0.3),
-                  Autoregression(0.7, 0.6), Autoregression(0.2, 0.3))  # fmt: skip
+                  Autoregression(0.7, 0.6), Autoregression(0.2, 0.3), elasticity)  # fmt: skip
 
 
 def some_state(seed, market, uncertain):

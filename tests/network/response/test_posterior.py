@@ -15,7 +15,7 @@ from gpu_pricer.network.response.widths import common_precision
 from tests.network.response.dense import dense_system
 from tests.network.response.drawn import Recipe, draw_market
 
-CONFIG = FitConfig(passes=80, tolerance=0.002)
+CONFIG = FitConfig(passes=80, tolerance=0.002, prior_elasticity=None)
 RECIPE = Recipe(sizes=(3, 2, 3), periods=8, visits=4000, on_shelf=1.0)
 ALL_TAUGHT = torch.zeros(3, dtype=torch.int64)
 
@@ -123,7 +123,7 @@ def test_nine_in_ten_intervals_of_90_percent_hold_the_truth():
     held = []
     for seed in range(60):
         market = draw_market(100 + seed, replace(RECIPE, visits=400))
-        fit = fit_response(market.grid, market.counts, FitConfig(passes=60, tolerance=0.01))
+        fit = fit_response(market.grid, market.counts, FitConfig(passes=60, tolerance=0.01, prior_elasticity=None))
         low, high = np.quantile(draw_deviations(fit, ALL_TAUGHT, 400, seed), [0.05, 0.95], axis=0)
         truth, found = (
             market.grid.sum_by_category(torch.from_numpy(np.ascontiguousarray(b))).numpy().T

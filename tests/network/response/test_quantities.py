@@ -11,7 +11,7 @@ from gpu_pricer.network.response.grid import UserLog
 from gpu_pricer.network.response.quantities import Quantities, dispersion, fit_quantities, quantities_of
 from tests.network.response.drawn import Recipe, draw_market
 
-CONFIG = FitConfig(passes=60, tolerance=0.002)
+CONFIG = FitConfig(passes=60, tolerance=0.002, prior_elasticity=None)
 RECIPE = Recipe(sizes=(6,) * 10, segments=1, periods=30, visits=4000, shock=0.0, category=0.0, product=0.0)
 EXTRA = 1.0  # units beyond the first, at the reference price
 

@@ -16,10 +16,10 @@ def test_periods_of_a_span_that_are_alike_count_like_one(monkeypatch):
     cut = Counts(*(part.repeat_interleave(3, dim=2) / 3 for part in (counts.bought, counts.visits)))
     cells = {name: getattr(drawn.grid, name).repeat_interleave(3, dim=1) for name in ("on_shelf", "move", "offset")}
     longer = replace(drawn.grid, context=drawn.grid.context.repeat_interleave(3, dim=1), **cells)
-    expected = fit_response(drawn.grid, counts, FitConfig(10, 0.01))
+    expected = fit_response(drawn.grid, counts, FitConfig(10, 0.01, None))
 
     monkeypatch.setattr(module, "MOST_SPANS", 8)
-    found = fit_response(longer, cut, FitConfig(10, 0.01))
+    found = fit_response(longer, cut, FitConfig(10, 0.01, None))
 
     assert found.state.shock.shape == (len(longer.row), 8)
     torch.testing.assert_close(found.sensitivity, expected.sensitivity)

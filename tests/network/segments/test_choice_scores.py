@@ -46,7 +46,7 @@ def draw(sensitivities, taste):
         has_outside_option=False,
         periods_ahead=1,
     )
-    return fit_response(grid, log.pooled(grid), FitConfig(20, 0.02)), log, kind
+    return fit_response(grid, log.pooled(grid), FitConfig(20, 0.02, None)), log, kind
 
 
 @pytest.fixture(scope="module")

@@ -43,7 +43,7 @@ def test_users_who_answer_prices_unlike_come_apart(two_types):
 
     assert agreement(found.segment, two_types.type) > 0.95
     counts = two_types.log.counts(two_types.grid, found.by_period, found.count)
-    response = fit_response(two_types.grid, counts, FitConfig(20, 0.02), two_types.pooled).sensitivity.mean(1)
+    response = fit_response(two_types.grid, counts, FitConfig(20, 0.02, None), two_types.pooled).sensitivity.mean(1)
     assert sorted(response) == pytest.approx([1.0, 4.0], rel=0.2)  # some users are misplaced
 
 

@@ -62,7 +62,7 @@ def draw(
         has_outside_option=True,
         periods_ahead=1,
     )
-    return Drawn(grid, log, kind, fit_response(grid, log.pooled(grid), FitConfig(20, 0.02)))
+    return Drawn(grid, log, kind, fit_response(grid, log.pooled(grid), FitConfig(20, 0.02, None)))
 
 
 def of_users(log: UserLog, order: np.ndarray) -> UserLog:

@@ -100,7 +100,7 @@ def _categories(market: SyntheticMarket) -> pl.DataFrame:
     ids = pl.Series(category_ids(market)).unique(maintain_order=True)
     known = {"season": 0.0, "season_low": 0.0, "season_high": 0.0, "sensitivity_from_log": 1.0}
     return pl.DataFrame({"category_id": ids, "dissimilarity": market.dissimilarity}).with_columns(
-        **{name: pl.lit(value) for name, value in known.items()}
+        **{name: pl.lit(value) for name, value in known.items()}, prior_elasticity=pl.lit(None, pl.Float64)
     )
 
 
