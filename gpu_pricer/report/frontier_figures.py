@@ -43,22 +43,25 @@ class FrontierFigures(NamedTuple):
     rows: list[dict[str, Any]]
 
 
-def frontier_figures(measure: str, table: pl.DataFrame, tally: Tally, objective: Objective) -> FrontierFigures:
+def frontier_figures(
+    measure: str, table: pl.DataFrame, tally: Tally, objective: Objective, after_vat: str
+) -> FrontierFigures:
     """Return the figures of a table of constraints.frontier: today's row, the policy's, and those of further points.
 
-    tally, objective: of the version, whose prices are marked on it.
+    tally, objective, after_vat: of the version, whose prices are marked on it.
     """
     today, share = table.row(0, named=True), 100.0 if measure in RATES else 1.0
     points = [
         {**_change(row, today, measure), "cost": row["multiplier"] / share, "share_changed": row["share_changed"]}
         for row in table[1:].to_dicts()
     ]
+    name = objective_name(table)
     marks = [(TODAY, today), (THESE, _of_version(tally, objective))]
     steps = sorted({round(k * (len(points) - 1) / (MOST_ROWS - 1)) for k in range(MOST_ROWS)})
     return FrontierFigures(
         key=f"frontier-{measure}",
-        measure=measure_words(measure),
-        objective=MEASURE_WORDS.get(objective_name(table), "Objective"),
+        measure=measure_words(measure, after_vat),
+        objective=measure_words(name, after_vat) if name in MEASURE_WORDS else "Objective",
         unit="points" if measure in RATES else "%",
         step=STEP_WORDS[measure],
         points=points,

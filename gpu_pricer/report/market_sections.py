@@ -41,10 +41,13 @@ def market_sections(
     scored: Scored, market: Market, certificate: dict[str, Any], rows: pl.DataFrame, most: int
 ) -> MarketSections:
     """Return the sections of a version; rows: product_figures with shop figures; most: rows of each table."""
-    objective, tally = scored.policy.objective, scored.version.tally
+    objective, version = scored.policy.objective, scored.version
     period = scored.artefact.info.period_days
     return MarketSections(
-        frontiers=[frontier_figures(name, table, tally, objective) for name, table in market.frontiers.items()],
+        frontiers=[
+            frontier_figures(name, table, version.tally, objective, version.after_vat)
+            for name, table in market.frontiers.items()
+        ],
         stock=stock_figures(rows, certificate, market.stock_prices, period, most),
         rivals=rival_figures(rows, most),
         season=season_figures(scored.artefact.categories, rows),

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from gpu_pricer.report import words
 
 TEMPLATE = "page.html"
-FILTERS = ("amount", "gate_value", "gate_words", "measure_words", "money", "number", "percent", "price")
+FILTERS = ("amount", "gate_limit", "gate_value", "gate_words", "measure_words", "money", "number", "percent", "price")
 """The functions of `words` that templates call."""
 
 

@@ -113,14 +113,20 @@ def number(value: float | None, digits: int = 0, signed: bool = False) -> str:
     return "–" if value is None else f"{value:{'+' if signed else ''},.{digits}f}".replace("-", "−")
 
 
-def measure_words(measure: str) -> str:
-    """Return the words for a measure of a limit on the assortment."""
-    return MEASURE_WORDS.get(measure, measure.replace("_", " "))
+def measure_words(measure: str, after_vat: str = "") -> str:
+    """Return the words for a measure of a limit on the assortment; after_vat: of the version, follows sums of money."""
+    words = MEASURE_WORDS.get(measure, measure.replace("_", " "))
+    return f"{words}{after_vat}" if measure in ("profit", "revenue") else words
 
 
 def gate_value(value: float | str) -> str:
     """Return what a gate found, or its limit, as text: a number is a share."""
     return percent(value, 2, signed=False) if isinstance(value, int | float) else str(value)
+
+
+def gate_limit(limit: float | str) -> str:
+    """Return the limit of a gate as text; that on the certificate is the weakest status that passes."""
+    return "met or relaxed" if limit == "relaxed" else gate_value(limit)
 
 
 def price(value: float) -> str:

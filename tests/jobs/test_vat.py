@@ -68,6 +68,25 @@ def test_a_version_states_profit_after_vat_and_explains_its_prices_with_it(gpu_p
     assert "  profit is after VAT" in ended.out
 
 
+PLAIN_PROFIT = ("prices and profit stand or fall", "finds the most profit at every volume")
+"""What the page says of profit in general."""
+
+
+def test_page_names_every_profit_of_prices_that_include_vat_as_after_vat(gpu_pricer, shop):
+    assert gpu_pricer("score", *PROFIT, "policy.bounds.max_increase=0.02", "paths.shards=prices/two").status == 0
+    assert gpu_pricer("publish", FREE).status == 0
+
+    assert gpu_pricer("report", "policy=profit", "report.label=[]", INCLUDED).status == 0
+
+    page = re.sub(r"<(style|script)\b.*?</\1>", "", (shop / "work/report.html").read_text(), flags=re.DOTALL)
+    for words in PLAIN_PROFIT:
+        page = page.replace(words, "")
+    named = re.findall(r"(?i)\bprofit\b(?: after VAT)?", page)
+    assert len(named) > 8
+    assert {*named} == {"Profit after VAT", "profit after VAT"}
+    assert 'data-after-vat=" after VAT"' in page
+
+
 def test_rates_in_a_csv_file_of_the_shop_come_into_the_catalog(gpu_pricer, tmp_path):
     (tmp_path / "shop").mkdir()
     sold = [f"k{k % 5};0{k % 2 + 1};{day};1;{k % 2 + 1},50" for day in WEEKS for k in range(10)]

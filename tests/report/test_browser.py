@@ -20,7 +20,9 @@ SWITCHES = [
 ]  # fmt: skip
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 MANY = 60_000
-READY_WITHIN = 30_000  # ms; 600 were measured, on a machine that others used
+OPENED_WITHIN = 60_000  # ms, of a machine that others use
+READY_WITHIN = 3.0  # s of CPU time of the page until it can be used, the median of OPENINGS; 0.6 were measured
+OPENINGS = 3
 KEY_WITHIN = 100  # ms, the median over the keys of a search over MANY rows; 3 to 55 for one key were measured
 A4 = {"width": 794, "height": 1123}  # of a sheet at 96 points an inch
 
@@ -46,7 +48,7 @@ def show(browser, tmp_path):
         tab.on("pageerror", lambda error: said.append(str(error)))
         tab.on("request", lambda request: said.append(request.url) if not request.url.startswith("file:") else None)
         tab.goto((tmp_path / "report.html").as_uri())
-        tab.wait_for_selector("html[data-ready=yes]", timeout=READY_WITHIN)
+        tab.wait_for_selector("html[data-ready=yes]", timeout=OPENED_WITHIN)
         return tab
 
     yield opened
@@ -123,6 +125,15 @@ def test_a_product_has_a_page_of_its_own(show, report_shop):
     assert not tab.locator("#panel").is_visible()
 
 
+def test_a_products_own_page_names_its_profit_as_the_others_do(show, report_shop):
+    page = report_shop.page.replace('data-after-vat=""', 'data-after-vat=" after VAT"')
+    tab = show(page)
+
+    tab.locator("#table .link").first.click()
+
+    assert "Profit after VAT in a period" in tab.locator("#panel").inner_text()
+
+
 def test_search_sort_and_filter_leave_the_rows_that_match(show, report_shop):
     tab = show(report_shop.page)
     found = unpacked(script_of(report_shop.page, "packed"))
@@ -153,9 +164,10 @@ def test_axe_finds_no_serious_violation(show, report_shop, scheme):
     assert serious == []
 
 
-def many_products(page):
+@pytest.fixture(scope="module")
+def large_page(report_shop):
     """The page with MANY products, the shop's own again and again under new ids."""
-    text = script_of(page, "packed")
+    text = script_of(report_shop.page, "packed")
     found = unpacked(text)
     count = len(found["id"])
     rows = np.arange(MANY) % count
@@ -167,12 +179,24 @@ def many_products(page):
         if name in columns:
             continue
         columns[name] = column if isinstance(column, list) else column.reshape(count, -1)[rows]
-    return page.replace(text, pack(columns))
+    return report_shop.page.replace(text, pack(columns))
 
 
-def test_sixty_thousand_rows_stay_quick(show, report_shop):
-    page = many_products(report_shop.page)
-    tab = show(page)
+def cpu_seconds(tab):
+    """The CPU time of the page's process and its threads since it began: a busy machine makes it hardly longer."""
+    devtools = tab.context.new_cdp_session(tab)
+    devtools.send("Performance.enable")
+    return {one["name"]: one["value"] for one in devtools.send("Performance.getMetrics")["metrics"]}["ProcessTime"]
+
+
+def test_sixty_thousand_rows_can_be_used_soon_after_the_page_is_opened(show, large_page):
+    seconds = [cpu_seconds(show(large_page)) for _ in range(OPENINGS)]
+
+    assert np.median(seconds) < READY_WITHIN, seconds
+
+
+def test_sixty_thousand_rows_stay_quick(show, large_page):
+    tab = show(large_page)
 
     typed = [text[:end] for text in ("p012-599", "p003-5", "oat", "c1 p0") for end in range(1, len(text) + 1)]
     milliseconds = tab.evaluate(
@@ -186,7 +210,7 @@ def test_sixty_thousand_rows_stay_quick(show, report_shop):
         typed,
     )
 
-    assert len(page.encode()) < 10e6
+    assert len(large_page.encode()) < 10e6
     assert tab.locator("#count").inner_text().endswith(f"of {MANY:,} products")
     assert np.median(milliseconds) < KEY_WITHIN, milliseconds
     assert tab.locator("#table [role=row]").count() < 60

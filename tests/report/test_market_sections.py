@@ -160,7 +160,7 @@ TALLY = replace(
 
 
 def test_frontier_is_told_as_changes_from_todays_prices_which_are_marked():
-    found = frontier_figures("units", FRONTIER, TALLY, Objective(profit=1.0, revenue=0.0))
+    found = frontier_figures("units", FRONTIER, TALLY, Objective(profit=1.0, revenue=0.0), "")
 
     assert [(point["x"], point["y"]) for point in found.points] == [(0.0, 20.0), (pytest.approx(10.0), 18.0)]
     assert found.marks == [
@@ -171,13 +171,14 @@ def test_frontier_is_told_as_changes_from_todays_prices_which_are_marked():
 
 
 def test_frontier_marks_the_versions_revenue_after_vat_as_its_table_states_it():
-    found = frontier_figures("revenue", FRONTIER, TALLY, Objective(profit=0.0, revenue=1.0))
+    found = frontier_figures("revenue", FRONTIER, TALLY, Objective(profit=0.0, revenue=1.0), " after VAT")
 
     assert found.marks[1] == {"what": THESE, "x": pytest.approx(100 * (325 / 300 - 1)), "y": 325.0 - 100.0}
+    assert found.measure == "Revenue after VAT"
 
 
 def test_frontier_of_a_ratio_is_told_in_points():
-    found = frontier_figures("price_index", FRONTIER, TALLY, Objective(profit=1.0, revenue=0.0))
+    found = frontier_figures("price_index", FRONTIER, TALLY, Objective(profit=1.0, revenue=0.0), "")
 
     assert [point["x"] for point in found.points] == [pytest.approx(2.0), pytest.approx(-2.0)]
     assert found.points[1]["cost"] == pytest.approx(0.005)

@@ -87,7 +87,7 @@
     return rowOf;
   };
 
-  const panel = byId("panel");
+  const panel = byId("panel"), afterVat = panel.dataset.afterVat;
   const fact = (list, term, text) => { if (text != null) list.append(make("dt", {}, term), make("dd", {}, text)); };
   const range = (low, high) => (low === high ? price(low) : `${price(low)} to ${price(high)}`);
 
@@ -101,7 +101,7 @@
     fact(list, "Prices seen before", `${price(data.support_low[i])} to ${price(data.support_high[i])}`);
     fact(list, "Answer to the price", Number.isFinite(data.elasticity[i]) ? `${signed(format(data.elasticity[i], 2), data.elasticity[i])} % units for 1 % more` : "–");
     fact(list, "Units in a period", `${amount(data.units[i])}, ${amount(data.units_today[i])} at today's price list`);
-    fact(list, "Profit in a period", `${amount(data.profit[i])}, ${amount(data.profit_today[i])} at today's price list`);
+    fact(list, `Profit${afterVat} in a period`, `${amount(data.profit[i])}, ${amount(data.profit_today[i])} at today's price list`);
     fact(list, "Money moved", amount(data.money[i]));
     if (data.rival?.[i]) fact(list, "Competitor", `${price(data.rival[i])}, ours is ${percent(data.price[i] / data.rival[i] - 1)} against it`);
     if (Number.isFinite(data.stock?.[i])) fact(list, "Stock", `${amount(data.stock[i])} units` + (Number.isFinite(data.cover[i]) ? `, for ${format(data.cover[i], 0)} days` : ""));
