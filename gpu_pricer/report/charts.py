@@ -171,6 +171,7 @@ def _axis(whole: bool = False, at_end: bool = False) -> alt.Axis:
         tickMinStep=1 if whole else alt.Undefined,
         titleAnchor="end" if at_end else alt.Undefined,
         labelOverlap="greedy",
+        labelSeparation=6,
     )
 
 
