@@ -48,7 +48,9 @@ def changes_against(after: Compared, before: Compared, rows: pl.DataFrame, most:
 def _furthest(products: pl.DataFrame, rows: pl.DataFrame, most: int) -> list[dict]:
     """Return the products on the shelf whose mean price over segments changed furthest, by the money that it moves."""
     known = rows.select(pl.col("product_id").cast(pl.String), "name", "category_id", "units")
-    mean = products.filter(pl.col("prices") > 0).select("product_id", before="price_before", after="price_after")
+    # a mean over the segments' sales also moves where sales do and no price does
+    changed = products.filter(pl.col("up") + pl.col("down") > 0)
+    mean = changed.select("product_id", before="price_before", after="price_after")
     found = known.join(mean, on="product_id").with_columns(change=pl.col("after") / pl.col("before") - 1)
     found = found.filter(pl.col("change") != 0)
     order = pl.col("units") * (pl.col("after") - pl.col("before")).abs()

@@ -23,6 +23,7 @@ from gpu_pricer.report.words import (
     OTHER_WORDS,
     RULE_WORDS,
     cost_words,
+    gate_limit,
     gate_value,
     gate_words,
     money,
@@ -148,6 +149,13 @@ def test_page_tells_the_frontier_the_stock_the_competitor_and_the_season(report_
     assert [known.get(name) for name in found["id"]] == [None if np.isnan(x) else x for x in found["stock"]]
 
 
+def test_products_whose_prices_stay_are_not_listed_as_changed(report_shop):
+    section = re.search(r'<section id="older".*?</section>', report_shop.page, re.DOTALL)[0]
+
+    assert "0 are higher, 0 lower and 120 the same" in text_of(report_shop.page, "older")
+    assert "<table>" not in section
+
+
 def test_page_without_a_frontier_says_how_to_get_it(report_shop):
     assert "gpu-pricer report paths.shards=prices/three frontier=units finds" in text_of(
         report_shop.refused, "frontier"
@@ -250,6 +258,8 @@ def test_words_of_numbers_have_no_minus_zero_and_the_minus_sign():
     assert money(-2.5, signed=True) == "−2.50"
     assert gate_value(0.05) == "5.00 %"
     assert gate_value("USD") == "USD"
+    assert gate_limit("relaxed") == "met or relaxed"
+    assert gate_limit(0.05) == "5.00 %"
     assert gate_words("audit") == "Fairness audit accepts the prices"
     assert cost_words("constraints.keep_units") == "limit keep_units"
     assert cost_words("bounds.anchor") == "limit on moves over several weeks"
