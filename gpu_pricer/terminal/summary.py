@@ -16,6 +16,7 @@ from gpu_pricer.tables.version.names import RECORD
 from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.versions.outlook import MOST_CELLS, Outlook
+from gpu_pricer.versions.uniform_prices import UniformProfit
 
 MOST_NAMED = 3
 """Values of a column that a line on their limits names."""
@@ -233,12 +234,17 @@ def _spread_and_personalisation(version: PriceVersion, outlook: Outlook | None) 
             f"  90% interval of the gain, by what the log leaves open of the price response: {low:+.1%} to {high:+.1%}"
         )
     if outlook.uniform is not None:
-        most, least = (" at most", " at least") if outlook.uniform.is_bound else ("", "")
-        lines.append(
-            f"  one price per product for all segments would earn{most} {outlook.uniform.profit:,.2f} "
-            f"{version.currency}: prices by segment add{least} {tally.profit_new - outlook.uniform.profit:,.2f}"
-        )
+        lines.append(_personalisation(tally.profit_new, outlook.uniform, version.currency))
     return lines
+
+
+def _personalisation(profit: float, uniform: UniformProfit, currency: str) -> str:
+    """Return the line on what prices by segment, which earn `profit`, add to one price for all segments."""
+    most, least = (" at most", " at least") if uniform.is_bound else ("", "")
+    line = f"  one price per product for all segments would earn{most} {uniform.profit:,.2f} {currency}"
+    if uniform.is_bound and profit <= uniform.profit:
+        return f"{line}, which leaves open whether prices by segment add anything"
+    return f"{line}: prices by segment add{least} {profit - uniform.profit:,.2f}"
 
 
 def _assumed_costs(catalog: Path) -> int:

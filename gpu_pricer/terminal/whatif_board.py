@@ -74,5 +74,14 @@ def _line(name: str, base: PriceVersion, version: PriceVersion) -> str:
         return f"{name} earns the same"
     verb = "costs" if change < 0 else "adds"
     share = f" ({change / base.tally.profit_new:+.1%})" if base.tally.profit_new > 0 else ""
-    units = version.tally.units_new - base.tally.units_new
-    return f"{name} {verb} {abs(change):,.2f} {version.currency} of profit{share}, and sells {units:+,.0f} units"
+    return (
+        f"{name} {verb} {abs(change):,.2f} {version.currency} of {version.profit_name}{share}, and sells "
+        f"{_more_or_fewer(round(version.tally.units_new - base.tally.units_new))}"
+    )
+
+
+def _more_or_fewer(units: int) -> str:
+    """Return how many units more or fewer are sold, in words."""
+    if not units:
+        return "as many units"
+    return f"{abs(units):,} unit{'s' if abs(units) > 1 else ''} {'more' if units > 0 else 'fewer'}"

@@ -1,10 +1,11 @@
-"""The closing lines on limits: what stock cannot serve."""
+"""The closing lines on limits, and on what prices by segment add: what stock cannot serve, what a bound leaves open."""
 
 import json
 
 import pytest
 
-from gpu_pricer.terminal.summary import _constraints
+from gpu_pricer.terminal.summary import _constraints, _personalisation
+from gpu_pricer.versions.uniform_prices import UniformProfit
 
 STOCK = {"names": ["stock"], "limited": 40, "binding": 7, "rationed_products": 3, "rationed_units": 1204.6}
 
@@ -18,3 +19,17 @@ def test_units_that_stock_cannot_serve_are_said(tmp_path, products, lines):
 
     said = "  limit stock: 3 of 40 products sell out, and 1,205 units asked for do not count above"
     assert found == [said] * lines
+
+
+@pytest.mark.parametrize(
+    ("profit", "is_bound", "end"),
+    [
+        (110.0, False, " 100.00 EUR: prices by segment add 10.00"),
+        (110.0, True, " at most 100.00 EUR: prices by segment add at least 10.00"),
+        (99.5, True, " at most 100.00 EUR, which leaves open whether prices by segment add anything"),
+    ],
+)
+def test_line_on_one_price_for_all_claims_no_more_than_the_bound_tells(profit, is_bound, end):
+    said = _personalisation(profit, UniformProfit(100.0, is_bound), "EUR")
+
+    assert said == f"  one price per product for all segments would earn{end}"
