@@ -4,7 +4,7 @@ import json
 import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from gpu_pricer.errors import InputError, first_line
 from gpu_pricer.policy.bounds import Bounds
@@ -12,6 +12,8 @@ from gpu_pricer.policy.ladder import Ladder
 from gpu_pricer.policy.objective import Objective
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.tables.files.replacing import replacing_file
+
+Part = TypeVar("Part", Objective, Bounds, Ladder)
 
 POLICY_COPY = "policy.json"
 OVERRIDES_COPY = "overrides"
@@ -48,13 +50,19 @@ def read_policy(folder: Path) -> Policy | None:
 
 def policy_of(settings: dict[str, Any]) -> Policy:
     """Return the policy with these settings, as asdict gives them; ValueError, TypeError or LookupError for others."""
-    ladder = settings["ladder"]
     return Policy(
-        objective=Objective(**settings["objective"]),
-        bounds=Bounds(**settings["bounds"]),
-        ladder=None if ladder is None else Ladder(**ladder),
+        objective=_part(Objective, "objective", settings),
+        bounds=_part(Bounds, "bounds", settings),
+        ladder=None if settings["ladder"] is None else _part(Ladder, "ladder", settings),
         category_ladders=settings["category_ladders"],
         overrides=settings["overrides"],
         constraints=settings["constraints"],
         on_infeasible=settings["on_infeasible"],
     )
+
+
+def _part(kind: type[Part], name: str, settings: dict[str, Any]) -> Part:
+    """Return the part of a policy that has a name, made of its settings."""
+    if not isinstance(settings[name], dict):
+        raise ValueError(f"policy.{name} must be a mapping, found {settings[name]!r}")
+    return kind(**settings[name])

@@ -118,7 +118,7 @@ def _parsed(texts: Sequence[str]) -> list[Override]:
 
 def _name_of(changes: Sequence[str]) -> str:
     """Return the name of a scenario that has none, made of the last words of its keys and of its values."""
-    words = [change.lstrip("+").removeprefix(f"{POLICY}.") for change in changes]
+    words = [change.lstrip("+").removeprefix(f"{POLICY}.").replace("=-", "=minus-") for change in changes]
     words = [word.removeprefix("bounds.").removeprefix("constraints.") for word in words]
     return UNFIT.sub("-", "-".join(words)).strip("-.")[:LONGEST]
 

@@ -157,6 +157,8 @@ def test_scenario_that_cannot_be_met_does_not_hide_the_others(gpu_pricer, shop):
         (("whatif.base=7", TIGHT), "a version must be a run, its number or a folder, found '7'"),
         (('whatif.scenarios={a: ["policy.bounds.max_increse=0.1"]}',), "Key 'max_increse' is not in struct"),
         (('whatif.scenarios={a: ["policy.bounds.max_increase=x"]}',), "scenario a must leave a valid policy"),
+        (("policy.ladder=x",), "must leave a valid policy, found: policy.ladder must be a mapping, found 'x'"),
+        (("policy.bounds=5",), "must leave a valid policy, found: policy.bounds must be a mapping, found 5"),
         (('whatif.scenarios={a: ["backend=cuda"]}',), "scenario a must change policy or events, found backend=cuda"),
         (('whatif.scenarios={a: ["~policy.constraints"]}',), "a change must set one value, found ~policy.constraints"),
         (('whatif.scenarios={a/b: ["policy=safe"]}',), "a scenario must be named with letters"),
