@@ -23,7 +23,7 @@ from gpu_pricer.pricing.problem.pricing_problem import PricingProblem, problem_o
 from gpu_pricer.tables.artefact import DemandArtefact
 from gpu_pricer.tables.delta_log import current_run
 from gpu_pricer.tables.price_table import CENTS, PARTS, VAT_PART, part_names, scan_cells, scan_prices
-from gpu_pricer.tables.published.price_copy import bring_version
+from gpu_pricer.tables.published.version_log import find_version
 from gpu_pricer.tables.version.names import RECORD, RUN_RECORD
 from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.tables.version.version_record import read_version
@@ -78,8 +78,9 @@ def main(config: DictConfig) -> None:
     Under constraints the job also prints which limits on the assortment count the price, and what each adds to the
     value of a unit, from the multipliers that `score` kept with the version.
 
-    If the artefact has a posterior, the job prints 90 % intervals of profit and elasticity. With explain.against=<run>
-    it also prints what changed in the price since that version, part by part; both versions need score.details=[parts].
+    If the artefact has a posterior, the job prints 90 % intervals of profit and elasticity. With
+    explain.against=<run> it also prints what changed in the price since that version, part by part; both versions need
+    score.details=[parts]. Both settings also take a number of `gpu-pricer versions`.
 
     Example: gpu-pricer explain 1082185 3
              gpu-pricer explain product=1082185 segment=3
@@ -99,7 +100,7 @@ def main(config: DictConfig) -> None:
     if origin.lagrangian is not None:
         lines += ["", *_limits(origin, origin.lagrangian, folder, cell, found)]
     if config.explain.against is not None:
-        older = bring_version(Path(config.paths.prices), str(config.explain.against))
+        older = find_version(Path(config.paths.prices), str(config.explain.against))
         lines += ["", *_changes(older, folder, origin.problem, cell)]
     print("\n".join(lines))
 
@@ -108,7 +109,7 @@ def _version(config: DictConfig) -> Path:
     """Return the folder of the version to explain: explain.version, else paths.shards, else the published one."""
     prices = Path(config.paths.prices)
     if config.explain.version is not None:
-        return bring_version(prices, str(config.explain.version))
+        return find_version(prices, str(config.explain.version))
     if config.paths.shards is not None:
         return Path(config.paths.shards)
     run = current_run(prices)

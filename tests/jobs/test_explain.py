@@ -162,7 +162,7 @@ def test_wide_version_is_explained_too(gpu_pricer, shop):
         (("segment=s2",), "product must be an id of the price table, found none: set product=ID, such as product=p000"),
         (("product=p007", "segment=s9"), r"segment must be an id of the price table, found 's9': there are s0, s1, s2"),
         (("product=p999", "segment=s2"), r"product must be an id of the price table, found 'p999': there are"),
-        (("product=p007", "segment=s2", "explain.version=none"), r"prices/none must hold a finished _record/run.json"),
+        (("product=p007", "segment=s2", "explain.version=7"), r"a version must be a run, .*, found '7': the last"),
         (("product=p007", "segment=s2", "paths.prices=elsewhere"), r"must hold a published version to explain, found"),
     ],
 )
@@ -210,7 +210,9 @@ def test_published_price_explains_itself_when_all_that_made_it_is_gone(gpu_price
     assert "in two: " in ended.out
     by_hand = gpu_pricer("explain", "product=p001", "segment=s0").out
     assert "p001 for segment s0 in two: 4.29 USD" in by_hand
-    assert gpu_pricer("explain", "product=p007", "segment=s2", "explain.version=one").status == 0
+    older = gpu_pricer("explain", "product=p007", "segment=s2", "explain.version=one")
+    assert older.status == 0
+    assert gpu_pricer("explain", "product=p007", "segment=s2", "explain.version=0").out == older.out
 
 
 @pytest.mark.parametrize(
