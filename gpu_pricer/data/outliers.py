@@ -63,3 +63,22 @@ class NotInTheFuture:
     def holds(self) -> pl.Expr:
         """Return an expression that is true where the time has come."""
         return pl.col("time") <= datetime.now() + timedelta(hours=self.hours_ahead)
+
+
+@dataclass(frozen=True)
+class TimeNearMedian:
+    """The time of a line lies at most `years` before or after the median of all times.
+
+    A line of 1925 among those of 2025, or one whose missing time became 1970, would add decades without any sale to
+    the periods from which demand is learned.
+    """
+
+    years: float
+
+    def __post_init__(self) -> None:
+        require_number("years", self.years, above=0)
+
+    def holds(self) -> pl.Expr:
+        """Return an expression that is true where the time is near the median."""
+        time, most = pl.col("time"), timedelta(days=365.25 * self.years)
+        return time.is_between(time.median() - most, time.median() + most)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import polars as pl
 import pytest
 
-from gpu_pricer.data.outliers import NotInTheFuture, PriceNearMedian, QuantityAtMost
+from gpu_pricer.data.outliers import NotInTheFuture, PriceNearMedian, QuantityAtMost, TimeNearMedian
 
 
 def test_quantity_above_the_limit_is_an_outlier():
@@ -50,3 +50,18 @@ def test_time_that_has_not_come_is_an_outlier():
     lines = pl.DataFrame({"time": [now - timedelta(days=400), now + timedelta(hours=20), now + timedelta(days=2)]})
 
     assert lines.select(NotInTheFuture(24).holds()).to_series().to_list() == [True, True, False]
+
+
+def test_time_far_from_the_median_of_the_log_is_an_outlier():
+    days = [datetime(1925, 3, 1), datetime(1970, 1, 1), datetime(2017, 1, 1), *[datetime(2025, 3, 1)] * 5]
+    lines = pl.DataFrame({"time": [*days, datetime(2125, 3, 1)]})
+
+    found = lines.lazy().select(TimeNearMedian(10).holds()).collect().to_series().to_list()
+
+    assert found == [False, False, *[True] * 6, False]
+
+
+@pytest.mark.parametrize("value", [0, -1, "ten", True, None])
+def test_impossible_number_of_years_is_refused(value):
+    with pytest.raises(ValueError, match="years must be a number above 0"):
+        TimeNearMedian(value)

@@ -324,16 +324,20 @@ def test_impossible_seed_is_refused(prepare, seed):
         prepare(shop(), f"seed={seed}")
 
 
-def test_a_receipt_of_the_future_is_set_aside_and_changes_no_table(prepare):
+@pytest.mark.parametrize(
+    ("year", "rules"),
+    [(2999, {"time_has_come": 1, "time_is_near_the_median": 1}), (1925, {"time_is_near_the_median": 1})],
+)
+def test_a_receipt_of_the_future_or_of_a_wrong_year_is_set_aside_and_changes_no_table(prepare, year, rules):
     tables = shop()
     before = contents(prepare(tables))
-    line = {"user_id": 1, "product_id": 100, "time": date(2999, 1, 1), "quantity": 1, "price": 2.0, "list_price": 3.0}
+    line = {"user_id": 1, "product_id": 100, "time": date(year, 1, 1), "quantity": 1, "price": 2.0, "list_price": 3.0}
     tables["transactions"] = pl.concat([tables["transactions"], pl.DataFrame(line)], how="vertical_relaxed")
 
     after = contents(prepare(tables))
 
     summary = json.loads(after.pop(Path("summary.json")))
-    assert summary["broken_rules"]["transactions"] == {"time_has_come": 1}
+    assert summary["broken_rules"]["transactions"] == rules
     assert after.pop(Path("quarantine/transactions.parquet"))
     assert after == {path: content for path, content in before.items() if path != Path("summary.json")}
 
