@@ -1,5 +1,6 @@
 """The catalog: every product that can be priced, with today's price, cost and availability."""
 
+import logging
 from dataclasses import dataclass
 from datetime import date
 
@@ -13,6 +14,11 @@ from gpu_pricer.tables.price_table import CENTS
 from gpu_pricer.tables.schemas import Catalog, Products, has_unit_price
 from gpu_pricer.tables.vat import VAT_RATE, require_vat_rates, require_vat_settings
 from kernels import PRICE_LIMIT
+
+log = logging.getLogger(__name__)
+
+FAR = 10.0
+"""Times that a product's own price may be above or below that of its sales before they seem to be in other units."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,8 @@ def build_catalog(
 
     modal: from modal_prices. shelf: from imputed_shelf, of all periods of the calendar. Today's price is that of the
     last period in which the product was on the shelf, or else the modal price of the last period with a sale; the begun
-    period counts where it shows a price. Raise InputError if a cost is missing and the rule assumes none.
+    period counts where it shows a price. Raise InputError if a cost is missing and the rule assumes none, or if the
+    products state their prices in another unit than the sales.
     """
     shown = shelf.filter(pl.col("period").is_in(calendar.whole) | (pl.col("price_age") == 0))
     sold = _last_prices(modal).join(_last_prices(shown), on="product_id", how="left", suffix="_on_shelf")
@@ -62,7 +69,10 @@ def build_catalog(
         products.select(Products.column_names())
         .join(sold, on="product_id", how="left", suffix="_sold")
         .join(share, on="product_id", how="left")
-        .with_columns(
+    )
+    _require_one_unit(priced)
+    priced = (
+        priced.with_columns(
             pl.coalesce("price", "price_on_shelf", "price_sold").alias("price"),
             pl.coalesce("list_price", "list_price_on_shelf", "list_price_sold").alias("list_price"),
             pl.coalesce("availability", "share", 0.0).alias("availability"),
@@ -76,6 +86,28 @@ def build_catalog(
     offered = pl.concat([shelf["product_id"], priced.filter(pl.col("availability") > 0)["product_id"]]).unique()
     catalog = _with_cost(priced, rule).join(products.select("product_id", *attributes), on="product_id")
     return _arranged(sized_categories(catalog, offered, categories), attributes)
+
+
+def _require_one_unit(priced: pl.DataFrame) -> None:
+    """Raise InputError if most products state a price FAR from that of their sales; warn of those that do if few do.
+
+    priced: products with price, as stated, price_on_shelf and price_sold, of their sales.
+    """
+    both = priced.select("product_id", "price", sold=pl.coalesce("price_on_shelf", "price_sold")).drop_nulls()
+    far = both.filter(~(pl.col("price") / pl.col("sold")).is_between(1 / FAR, FAR))
+    if not far.height:
+        return
+    product, stated, sold = far.row(0)
+    found = (
+        f"{far.height:,} of {both.height:,} products stated more than {FAR:g} times above or below their sales, the "
+        f"first {product} at {stated:,.2f} and sold at {sold:,.2f}"
+    )
+    if 2 * far.height > both.height:
+        raise InputError(
+            f"prices of products must be in the unit of the prices at which they were sold, found {found}: state both "
+            "in one currency unit, for one unit of sale"
+        )
+    log.warning("%s: the stated price counts as today's", found)
 
 
 def _require_amounts(products: pl.DataFrame, name: str, least: float) -> None:

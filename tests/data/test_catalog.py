@@ -79,6 +79,25 @@ def test_what_the_products_table_gives_wins(lines, weeks):
     assert catalog["cost_source"].to_list() == ["given"]
 
 
+def test_prices_stated_in_another_unit_than_that_of_the_sales_are_refused(lines, weeks):
+    said = (
+        r"found 1 of 1 products stated more than 10 times above or below their sales, the first 10 at 266.00 and sold "
+        r"at 2.66: state both in one currency unit"
+    )
+    with pytest.raises(InputError, match=said):
+        catalog_of(PRODUCT | {"price": [266.0]}, lines({"price": 2.66}, {"price": 2.66}), weeks(1))
+
+
+def test_one_price_far_from_its_sales_is_told_and_counts(lines, weeks, caplog):
+    stated = {"product_id": [10, 11, 12], "category_id": ["A"] * 3, "price": [2.0, 2.5, 0.1]}
+    sales = lines(*[{"product_id": product, "price": 2.0} for product in (10, 11, 12) for _ in range(2)])
+
+    catalog = catalog_of(stated, sales, weeks(1))
+
+    assert catalog["price"].to_list() == [2.0, 2.5, 0.1]
+    assert "1 of 3 products stated more than 10 times above or below their sales, the first 12 at 0.10" in caplog.text
+
+
 def test_new_product_with_a_price_is_in_the_catalog(lines, weeks):
     given = {"product_id": [10, 11], "category_id": ["A", "A"], "price": [None, 5.0]}
 
