@@ -244,6 +244,14 @@ def test_a_column_called_line_is_a_column_as_any_other(gpu_pricer, shop, tmp_pat
     assert written(tmp_path)["source"]["contents"]["products"][0]["columns"]["line"] == "line"
 
 
+def test_prices_of_several_currencies_are_refused(refused, shop):
+    shop(sales={"price": ["1.50 €", "$2.50", "1.60 €", "2.40 €"]})
+
+    said = refused("inspect", "shop", ANSWER)
+
+    assert "price of shop/sales.csv must be in one currency, found cells such as '1.50 €' and '$2.50': convert" in said
+
+
 def test_data_files_without_an_inspection_names_inspect(refused):
     assert "must name your files, found none: run gpu-pricer inspect FOLDER" in refused("prepare", "data=files")
 

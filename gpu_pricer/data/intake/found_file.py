@@ -108,8 +108,21 @@ def _csv(path: Path) -> FoundFile:
             f"{path} must have as many cells in each line as its first line names columns, {len(names)}, "
             f"found: {first_line(error)}: mend that line"
         ) from error
+    for name in (name for name, kinds in plausible.items() if {*DECIMAL} & {*kinds}):
+        _require_one_currency(path, sample.select(cs.by_name(name)).to_series().drop_nulls())
     columns = {name: _column(sample, name, plausible[name], count) for name, count in zip(names, counts, strict=True)}
     return FoundFile(path, separator, rows, columns)
+
+
+def _require_one_currency(path: Path, amounts: pl.Series) -> None:
+    """Raise InputError if the cells of a column of numbers are marked with the signs of several currencies."""
+    marked = [amounts.filter(amounts.str.contains(sign, literal=True)).head(1) for sign in CURRENCY_SIGNS]
+    first = [repr(cell) for cells in marked for cell in cells]
+    if len(first) > 1:
+        raise InputError(
+            f"{amounts.name} of {path} must be in one currency, found cells such as {' and '.join(first)}: convert "
+            "them, or leave the others out"
+        )
 
 
 def _separator(path: Path) -> str:
