@@ -11,7 +11,8 @@ import numpy as np
 from scipy.sparse import csr_array
 from sklearn.linear_model import RidgeCV
 
-from gpu_pricer.network.segments.user_scores import PRIOR_PURCHASES, UserScores
+from gpu_pricer.network.segments.choice_scores import PRIOR_PURCHASES
+from gpu_pricer.network.segments.user_scores import UserScores
 
 PRODUCTS = 300  # the best sellers, whose purchases predict
 TEACHERS = 5000  # users from whom the regression is learned, at most

@@ -6,7 +6,6 @@ taken as they are, so that tastes do not pass for sensitivity. Sums are kept by 
 formed and judged on different ones.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -17,16 +16,16 @@ from scipy.sparse.linalg import LinearOperator, svds
 from torch import Tensor
 
 from gpu_pricer.network.response.fit import Fit, single_thread
-from gpu_pricer.network.response.grid import Grid, UserLog
+from gpu_pricer.network.response.grid import UserLog
 from gpu_pricer.network.response.model import cells_of
-from gpu_pricer.network.segments.choice_scores import CELLS, PRIOR_PURCHASES, ChoiceBlock
+from gpu_pricer.network.segments.category_groups import CategoryGroups
+from gpu_pricer.network.segments.category_scores import category_scores
 
 FOLDS = 4
 GROUPS = 64  # of categories; those about which the log says least share the last one
 TASTE_PRODUCTS = 1000  # the best sellers, which tell tastes
 TASTE_DIRECTIONS = 15
 DENSE_SHARE, DENSE_CELLS = 1 / 8, 50_000_000  # of choices: products with a dense matrix of so many are faster
-USERS, PRODUCTS = 4096, 512  # in a block, so that a [USERS, PRODUCTS] temporary has 16 MB
 
 
 @dataclass(frozen=True)
@@ -102,22 +101,16 @@ def user_scores(pooled: Fit, log: UserLog) -> UserScores:
     share, slope = cells.share[:, 0], cells.slope[:, 0]
     fold = torch.arange(periods) % min(FOLDS, periods)
     folds = int(fold.max()) + 1
-    score = torch.zeros(folds, len(log.visits), grid.categories, dtype=share.dtype)
-    information = torch.zeros_like(score)
-    for users, products in _blocks(len(log.visits), grid):
-        given = log.visits[users], share[products], slope[products], fold
-        of_category = grid.category[products]
-        block = _Block(*given) if grid.has_outside_option else ChoiceBlock(*given, of_category - of_category[0])
-        gained, known = block.sums(*_purchases(log, users, products, fold, slope))
-        score[:, users] = score[:, users].index_add(2, of_category, gained)
-        information[:, users] = information[:, users].index_add(2, of_category, known)
-    merge = _groups(information.sum((0, 1)))
+    groups = CategoryGroups(folds, len(log.visits), min(grid.categories, GROUPS))
+    for found in category_scores(grid, log, share, slope, fold):
+        groups.add(found.category, found.score, found.information)
+    score, information = groups.sums()
     best = torch.argsort(_sold(log, len(grid.row)), descending=True, stable=True)[:TASTE_PRODUCTS]
     inside = [fold == k for k in range(folds)]
     visits, rate = _visits(log.visits, share[best].T.contiguous(), inside)
     return UserScores(
-        score=(score @ merge).numpy(),
-        information=(information @ merge).numpy(),
+        score=score.numpy(),
+        information=information.numpy(),
         bought=[_bought(log, best, is_inside, len(grid.row)) for is_inside in inside],
         visits=[part.numpy() for part in visits],
         share=rate.numpy(),
@@ -132,63 +125,6 @@ def _visits(visits: Tensor, share: Tensor, inside: list[Tensor]) -> tuple[list[T
         expected = [visits[:, is_inside] @ share[is_inside] for is_inside in inside]
         return expected, torch.eye(products, dtype=share.dtype)
     return [visits * is_inside for is_inside in inside], share
-
-
-@dataclass(frozen=True)
-class _Block:
-    """Visits of n users [n, W], choice probabilities and slopes of k products [k, W], and the periods' folds [W]."""
-
-    visits: Tensor
-    share: Tensor
-    slope: Tensor
-    fold: Tensor
-
-    def sums(self, count: Tensor, steep: Tensor) -> tuple[Tensor, Tensor]:
-        """Return score and information [K, n, k]; count, steep [K, n, k]: choices, and sums of their slopes."""
-        expected, first, second = (self._expected(self.share * self.slope**power) for power in range(3))
-        total = expected.sum(0)
-        mean = first.sum(0) / total.clamp(min=1e-9)  # centred slopes do not tell how much a user buys
-        rate = (count.sum(0) + PRIOR_PURCHASES) / (total + PRIOR_PURCHASES)
-        score = steep - mean * count - rate * (first - mean * expected)
-        return score, (rate * (second - 2 * mean * first + mean**2 * expected)).clamp(min=0)
-
-    def _expected(self, value: Tensor) -> Tensor:
-        """Return the sums over the visits of each fold [K, n, k] of values [k, W]."""
-        inside = [self.fold == k for k in range(int(self.fold.max()) + 1)]
-        return torch.stack([self.visits[:, is_inside] @ value[:, is_inside].T for is_inside in inside])
-
-
-def _purchases(log: UserLog, users: slice, products: slice, fold: Tensor, slope: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the block's choices and the sums of their slopes, [K, n, k] each."""
-    inside = (log.user >= users.start) & (log.user < users.stop)
-    inside &= (log.product >= products.start) & (log.product < products.stop)
-    user, product, period, count = (values[inside] for values in (log.user, log.product, log.period, log.count))
-    shape = int(fold.max()) + 1, users.stop - users.start, products.stop - products.start
-    place = fold[period], user - users.start, product - products.start
-    zeros = torch.zeros(shape, dtype=count.dtype)
-    return (
-        zeros.index_put(place, count, accumulate=True),
-        zeros.index_put(place, count * slope[product, period], accumulate=True),
-    )
-
-
-def _blocks(users: int, grid: Grid) -> Iterator[tuple[slice, slice]]:
-    """Yield slices of users and of products; where nobody can buy nothing, of complete categories."""
-    if grid.has_outside_option:
-        products = [(slice(start, start + PRODUCTS), USERS) for start in range(0, len(grid.row), PRODUCTS)]
-    else:
-        whole = [own for own, _ in grid.blocks()]
-        products = [(own, max(CELLS // ((own.stop - own.start) * grid.periods), 1)) for own in whole]
-    for own, at_once in products:
-        for user in range(0, users, at_once):
-            yield slice(user, min(user + at_once, users)), slice(own.start, min(own.stop, len(grid.row)))
-
-
-def _groups(information: Tensor) -> Tensor:
-    """Return [G, H], 1 where a category belongs to a group: those that the log says most of have one of their own."""
-    rank = torch.argsort(torch.argsort(information, descending=True, stable=True))
-    group = rank.clamp(max=GROUPS - 1)
-    return torch.nn.functional.one_hot(group).to(information.dtype)
 
 
 def _fastest(bought: csr_array) -> csr_array | np.ndarray:

@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from gpu_pricer.network.response import grid
 from gpu_pricer.network.response.model import cells_of
+from gpu_pricer.network.segments import category_scores
 from gpu_pricer.network.segments import user_scores as module
-from gpu_pricer.network.segments.user_scores import PRIOR_PURCHASES, user_scores
+from gpu_pricer.network.segments.choice_scores import PRIOR_PURCHASES
+from gpu_pricer.network.segments.user_scores import user_scores
 from tests.network.segments.user_log import CATEGORIES, PERIODS, PRODUCTS, SIZE, draw
 
 STEP = 1e-3
@@ -55,8 +58,8 @@ def test_scores_and_information_are_derivatives_of_the_log_likelihood(drawn):
 def test_blocks_of_users_and_products_change_no_score(drawn, monkeypatch):
     whole = user_scores(drawn.pooled, drawn.log)
 
-    monkeypatch.setattr(module, "USERS", 7)
-    monkeypatch.setattr(module, "PRODUCTS", 5)
+    monkeypatch.setattr(category_scores, "USER_CELLS", 7 * SIZE)
+    monkeypatch.setattr(grid, "BLOCK", 5)
     blocks = user_scores(drawn.pooled, drawn.log)
 
     np.testing.assert_allclose(blocks.score, whole.score, atol=1e-10)

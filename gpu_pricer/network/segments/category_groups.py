@@ -1,0 +1,42 @@
+"""Users' sums over groups of categories, added category by category, so that memory does not grow with categories."""
+
+import torch
+from torch import Tensor
+
+from gpu_pricer.network.response.grid import FLOAT
+
+
+class CategoryGroups:
+    """Scores and information of U users in K folds, summed over H groups of categories.
+
+    The categories that the log says most of have a group of their own; the others share the last one. Which these are
+    is known once all are added: until then every group but the last holds one of those that lead so far, and a category
+    that no longer does is added to the last.
+    """
+
+    def __init__(self, folds: int, users: int, groups: int) -> None:
+        self._score, self._information = (torch.zeros(folds, users, groups, dtype=FLOAT) for _ in range(2))
+        self._leading: dict[int, tuple[float, int]] = {}
+        """By group: the information of the category that it holds, and the category's number, negative."""
+
+    def add(self, category: int, score: Tensor, information: Tensor) -> None:
+        """Add the score and information [K, U] of a category; categories come in the order of their numbers."""
+        rank = float(information.sum()), -category
+        group, last = len(self._leading), self._score.shape[2] - 1
+        if group == last:
+            group = min(self._leading, key=self._leading.__getitem__, default=last)
+            if group == last or rank < self._leading[group]:
+                self._score[:, :, last] += score
+                self._information[:, :, last] += information
+                return
+            for sums in (self._score, self._information):
+                sums[:, :, last] += sums[:, :, group]
+        self._leading[group] = rank
+        self._score[:, :, group] = score
+        self._information[:, :, group] = information
+
+    def sums(self) -> tuple[Tensor, Tensor]:
+        """Return score and information [K, U, H], the groups in the order of how much the log says of them."""
+        order = sorted(self._leading, key=self._leading.__getitem__, reverse=True)
+        order += range(len(order), self._score.shape[2])
+        return self._score[:, :, order], self._information[:, :, order]
