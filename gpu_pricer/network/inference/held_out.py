@@ -1,5 +1,6 @@
 """Predictions of the test periods by the network and by the artefact, which `evaluate` judges."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from gpu_pricer.network.model.likelihood import log_denominator
 from gpu_pricer.network.response.fit import Fit
 from gpu_pricer.network.segments.members import Members, period_to_judge
 from gpu_pricer.network.segments.moments import promotion_offset, segment_moments, weighted_members
-from gpu_pricer.tables.files.disk_errors import write_table
+from gpu_pricer.tables.files.disk_errors import write_parts
 from gpu_pricer.tables.files.replacing import replacing_file
 
 
@@ -58,17 +59,33 @@ def predict_held_out(
     network.eval()
     artefact = _artefact_shares(network, segment, response, segment_members)
     units = units_per_choice(data, quantities, network.support)
-    generator = torch.Generator().manual_seed(0)
-    frames = []
-    with torch.no_grad():
-        for index in _first_of_each_occasion(data, test).split(BATCH):
-            batch = gather_batch(data, index, EVERY_ALTERNATIVE, generator)
-            predicted = {"": choice_shares(network(batch), batch), "artefact_": artefact.of_batch(batch)}
-            frames.append(_offers(data, batch, predicted, units))
-    offers = _described(network, pl.concat(frames), test)
-    offers = offers.with_columns(segment_id=pl.Series(segment).gather(offers["user"]))
-    with replacing_file(path) as fresh:
-        write_table(offers.drop("user", "choice_set", "shelf_row", "kept"), fresh)
+    with torch.no_grad(), replacing_file(path) as fresh:
+        write_parts(_parts(network, artefact, units, test), fresh)
+
+
+def _parts(network: DemandNetwork, artefact: ArtefactShares, units: Tensor, test: Tensor) -> Iterator[pl.DataFrame]:
+    """Yield the rows of predict_held_out, BATCH occasions at a time: there are several times as many as sales."""
+    data, generator = network.data, torch.Generator().manual_seed(0)
+    bought = _bought_offers(data, test)
+    for index in _first_of_each_occasion(data, test).split(BATCH):
+        batch = gather_batch(data, index, EVERY_ALTERNATIVE, generator)
+        predicted = {"": choice_shares(network(batch), batch), "artefact_": artefact.of_batch(batch)}
+        offers = _described(data, _offers(data, batch, predicted, units), bought)
+        offers = offers.with_columns(segment_id=pl.Series(artefact.segment.numpy()).gather(offers["user"]))
+        yield offers.drop("user", "choice_set", "shelf_row", "kept")
+
+
+def _bought_offers(data: ChoiceData, test: Tensor) -> Tensor:
+    """Return the numbers of the offers of the test periods that were bought, ascending, and one that no offer has."""
+    chosen = data.choices.chosen[test]
+    is_bought = chosen >= 0
+    number = torch.unique(_offer_number(data, data.choices.user[test][is_bought], chosen[is_bought]))
+    return torch.cat([number, torch.tensor([torch.iinfo(number.dtype).max])])
+
+
+def _offer_number(data: ChoiceData, user: Tensor, row: Tensor) -> Tensor:
+    """Return one number for every user [n] and shelf row [n]."""
+    return user * data.shelf.count + row
 
 
 def _first_of_each_occasion(data: ChoiceData, test: Tensor) -> Tensor:
@@ -126,26 +143,21 @@ def _offers(data: ChoiceData, batch: Batch, predicted: dict[str, Tensor], units:
     })  # fmt: skip
 
 
-def _described(network: DemandNetwork, offers: pl.DataFrame, test: Tensor) -> pl.DataFrame:
-    """Return the offers with ids instead of row numbers, and with what was bought."""
-    data = network.data
-    chosen = data.choices.chosen[test]
-    bought = pl.DataFrame({"user": data.choices.user[test].numpy(), "shelf_row": chosen.numpy()}).filter(
-        pl.col("shelf_row") >= 0
+def _described(data: ChoiceData, offers: pl.DataFrame, bought: Tensor) -> pl.DataFrame:
+    """Return the offers of whole occasions with ids instead of row numbers, and with what was bought.
+
+    bought: from _bought_offers.
+    """
+    user, rows, sets = (
+        torch.from_numpy(offers[name].to_numpy(writable=True)) for name in ("user", "shelf_row", "choice_set")
     )
-    rows, sets = (offers[name].to_numpy(writable=True) for name in ("shelf_row", "choice_set"))
+    number = _offer_number(data, user, rows)
     is_bought = pl.col("bought").any().over("user", "choice_set")
-    return (
-        offers.join(
-            bought.unique().with_columns(bought=True), on=["user", "shelf_row"], how="left", maintain_order="left"
-        )
-        .with_columns(
-            pl.col("bought").fill_null(False),
-            product_id=data.products.table["product_id"].gather(data.shelf.product[rows].numpy()),
-            category_id=data.categories.table["category_id"].gather(data.sets.category[sets].numpy()),
-            period=pl.Series(data.calendar.periods).gather(data.sets.period[sets].numpy()),
-            user_id=data.users.table["user_id"].gather(offers["user"]),
-            price_ratio=pl.Series(data.shelf.price_ratio.numpy()).gather(offers["shelf_row"]),
-        )
-        .with_columns(weight=pl.when(is_bought).then(1.0).otherwise(1 / pl.col("kept")))
-    )
+    return offers.with_columns(
+        bought=pl.Series((bought[torch.searchsorted(bought, number)] == number).numpy()),
+        product_id=data.products.table["product_id"].gather(data.shelf.product[rows].numpy()),
+        category_id=data.categories.table["category_id"].gather(data.sets.category[sets].numpy()),
+        period=pl.Series(data.calendar.periods).gather(data.sets.period[sets].numpy()),
+        user_id=data.users.table["user_id"].gather(offers["user"]),
+        price_ratio=pl.Series(data.shelf.price_ratio.numpy()).gather(offers["shelf_row"]),
+    ).with_columns(weight=pl.when(is_bought).then(1.0).otherwise(1 / pl.col("kept")))

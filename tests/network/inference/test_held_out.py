@@ -6,8 +6,10 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from polars.testing import assert_frame_equal
 
 from gpu_pricer.network.encoding.loading import load_choice_data
+from gpu_pricer.network.inference import held_out
 from gpu_pricer.network.inference.held_out import predict_held_out
 from gpu_pricer.network.response.controls import EndogeneityConfig
 from gpu_pricer.network.response.fit import FitConfig, fit_response
@@ -63,6 +65,19 @@ def test_held_out_rows_are_the_test_periods_and_probabilities_are_calibrated(mar
     assert offers["probability"].is_between(0, 1, closed="none").all()
     assert offers["probability"].sum() == pytest.approx(offers["bought"].sum(), rel=0.1)
     assert offers["artefact_probability"].sum() == pytest.approx(offers["probability"].sum(), rel=0.05)
+
+
+def test_parts_in_which_it_is_written_change_no_row(market, trained, folder, tmp_path, monkeypatch):
+    _, data = market
+    given = trained, SEGMENTS, response_of(data, tables_of(folder)), None, 300
+    predict_held_out(*given, tmp_path / "whole.parquet")
+
+    monkeypatch.setattr(held_out, "BATCH", 37)
+    predict_held_out(*given, tmp_path / "parts.parquet")
+
+    whole, parts = (pl.read_parquet(tmp_path / f"{name}.parquet") for name in ("whole", "parts"))
+    assert whole["bought"].any()
+    assert_frame_equal(parts, whole, abs_tol=1e-6)
 
 
 def test_the_artefact_s_probability_is_the_logit_of_the_learned_response(market, trained, folder, tmp_path):
