@@ -7,11 +7,16 @@ from types import FrameType
 
 
 def run() -> None:
-    """Complete a line for a shell, or run the job that the command line names; end with the exit status."""
+    """Complete a line for a shell, print help, or run the job that the line names; end with the exit status."""
     if sys.argv[1:2] == ["completion"]:
         from gpu_pricer.command_line.completion import main  # without what jobs import: somebody waits for it
 
         sys.exit(main(sys.argv[2:]))
+    from gpu_pricer.command_line.job_help import help_status
+
+    status = help_status(sys.argv[1:])
+    if status is not None:
+        sys.exit(status)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end)
     from gpu_pricer.command_line import cli

@@ -11,6 +11,7 @@ import io
 import itertools
 import logging
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from types import ModuleType
 
 import hydra
 import polars as pl
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, InstantiationException
 from hydra.types import RunMode
@@ -29,7 +31,7 @@ from yaml import YAMLError
 from gpu_pricer import CONF
 from gpu_pricer.command_line.checked_config import checked_config
 from gpu_pricer.command_line.completion import main as complete
-from gpu_pricer.command_line.job_help import help_of, overview, unknown_job
+from gpu_pricer.command_line.job_help import help_status, unknown_job
 from gpu_pricer.command_line.sweep import rank, take_trial, trial_folder
 from gpu_pricer.command_line.words import divided
 from gpu_pricer.errors import InputError, Interrupted, Refused
@@ -44,6 +46,10 @@ from gpu_pricer.tuning.trials import SWEPT, read_trial
 WRITES_DEMAND = ("prepare", "train", "run")
 """The jobs that write canonical tables or demand, of which one at a time may run in a work folder."""
 LOCK = ".lock"
+CONFIG, JOB_NAME = "config", "cli"
+"""The names of the composed configuration, and of the command for Hydra."""
+OF_HYDRA = re.compile(r"[~+]*hydra\b")
+"""How overrides of Hydra's own settings begin."""
 EVERY = "..."
 """How an operand ends that takes every word."""
 
@@ -57,16 +63,13 @@ def run() -> None:
 
 def main(arguments: list[str]) -> int:
     """Run one job and return its exit status."""
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print(overview())
-        return 0 if arguments else InputError.exit_status
+    status = help_status(arguments)
+    if status is not None:
+        return status
     if arguments[0] == "completion":
         return complete(arguments[1:])
     flags, words = divided(arguments)
     job, overrides = words[0] if words else flags[0], words[1:]
-    if {"-h", "--help"} & {*flags} and job in JOBS:
-        print(help_of(job))
-        return 0
     start_logging()
     try:
         with interruptible():
@@ -135,7 +138,7 @@ def _launch(job: str, flags: list[str], overrides: list[str]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises what is wrong with an override instead of printing it
     sys.argv = ["gpu-pricer", *flags, *overrides]
     try:
-        _call_hydra(job, task)
+        _call_hydra(job, flags, overrides, task)
     except (ValueError, YAMLError) as error:  # Hydra checks some overrides with bare ValueErrors
         raise InputError(
             f"the overrides must be Hydra's, found {' '.join(overrides)}: {error}; see gpu-pricer {job} --help"
@@ -184,7 +187,22 @@ def _alone(job: str, module: ModuleType, config: DictConfig) -> None:
         run_job(job, module, config)
 
 
-def _call_hydra(job: str, task: Callable[[DictConfig], object]) -> None:
+def _call_hydra(job: str, flags: Sequence[str], overrides: list[str], task: Callable[[DictConfig], object]) -> None:
+    """Let Hydra compose the configuration and call the task with it.
+
+    Hydra's own entry point composes twice, first to learn whether the line is a sweep. Without flags it is none, unless
+    an override of Hydra's settings makes it one.
+    """
+    if flags or any(OF_HYDRA.match(word) for word in overrides):
+        _call_hydra_main(job, task)
+        return
+    with hydra.initialize_config_dir(str(CONF), job_name=JOB_NAME, version_base="1.3"):
+        composing = GlobalHydra.instance().hydra
+        assert composing is not None
+        composing.run(config_name=CONFIG, task_function=task, overrides=overrides)
+
+
+def _call_hydra_main(job: str, task: Callable[[DictConfig], object]) -> None:
     """Let Hydra read sys.argv and call the task; raise InputError for a flag that Hydra does not know.
 
     Standard error is kept back until the task begins, because argparse, which reads the flags for Hydra, prints its
@@ -203,7 +221,7 @@ def _call_hydra(job: str, task: Callable[[DictConfig], object]) -> None:
 
     sys.stderr = held_back
     try:
-        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(released_task)()
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name=CONFIG)(released_task)()
     except SystemExit as end:
         if not end.code or sys.stderr is not held_back:
             raise
