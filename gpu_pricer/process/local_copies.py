@@ -7,7 +7,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.process.ending import is_helper
-from gpu_pricer.tables.published.price_copy import refresh_copy
 from gpu_pricer.tables.stores.address import is_address
 from gpu_pricer.tables.stores.local_copy import begin_copy, copy_folder, refresh
 
@@ -51,6 +50,8 @@ def _fetch(job: str, config: DictConfig, addresses: dict[str, str]) -> None:
     if "data.path" in addresses and _reads_raw(job, config):
         refresh(Path(config.data.path), lambda key: True)
     if "paths.prices" in addresses and job in (*READS_PRICES, *READS_LOG):
+        from gpu_pricer.tables.published.price_copy import refresh_copy  # and Numba with it, for few runs
+
         refresh_copy(Path(config.paths.prices), with_current=job in READS_PRICES)
 
 

@@ -34,7 +34,7 @@ ARTEFACT = small_artefact(11, segments=19, products=60, categories=9)
 CATALOG = catalog_of(ARTEFACT)
 PRICED = PricedCatalog(CATALOG)
 UNUSED = {"cupy", "matplotlib", "numba.cuda", "pandas", "prometheus_client", "scipy.optimize", "scipy.stats", "sklearn",
-          "torch"}  # fmt: skip
+          "sqlalchemy", "torch"}  # fmt: skip
 ONE_SHARD = Tiling(layout="long", cells_per_file=10**6, shards=1, shard=None, writers=1)
 
 
