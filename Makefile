@@ -12,14 +12,19 @@ INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt
 COMPILE = uv pip compile --quiet --generate-hashes --no-annotate --custom-compile-command "make requirements" \
 	--python-version 3.12 --python-platform x86_64-manylinux_2_39
 
-.PHONY: prices test lint bill requirements s3-server clean
+.PHONY: prices test lint simulator compile bill requirements s3-server clean
 
 prices: .venv/prices
 	$(BIN)/gpu-pricer run
 
-test: lint
+test: lint compile simulator # with --jobs 2 the first three share two cores
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not simulator" --numprocesses 2 # more threads wait for each other by spinning
+
+simulator: .venv/dev
 	NUMBA_ENABLE_CUDASIM=1 $(BIN)/pytest -m simulator
+
+compile: .venv/dev
+	$(BIN)/python -m tests.kernels.compiling
 
 lint: .venv/dev
 	$(BIN)/ruff check .

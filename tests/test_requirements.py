@@ -88,7 +88,7 @@ def test_ci_writes_a_bill_of_materials_before_the_tests_that_names_every_depende
 
     subprocess.run(command, shell=True, check=True, cwd=tmp_path)
 
-    assert steps.index("make bill") < steps.index("make test")
+    assert steps.index("make bill") < steps.index("make --jobs 2 --output-sync=target test")
     bill = json.loads((tmp_path / "bill_of_materials.json").read_text())["installed"]
     listed = {canonicalize_name(each["metadata"]["name"]) for each in bill}
     assert {canonicalize_name(Requirement(line).name) for line in PROJECT["dependencies"]} <= listed
