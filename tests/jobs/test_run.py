@@ -35,6 +35,12 @@ MARKET = (
     "train.segments.count=3",
     "backend=cpu",
 )
+QUICK_EVALUATION = (
+    "evaluate.plots=false",
+    "evaluate.bootstrap.replicates=2",
+    "~evaluate.baselines.lightgbm_monotone",
+    "~evaluate.baselines.shrunken_logit",
+)
 KEY = ["product_id", "segment_id"]
 
 
@@ -112,7 +118,7 @@ def test_second_run_publishes_the_next_version_beside_the_first(first_run, gpu_p
 
 
 def test_version_is_evaluated_before_a_gate_refuses_it(gpu_pricer, tmp_path):
-    ended = gpu_pricer("run", *MARKET, "publish.gates.max_share_moved=0")
+    ended = gpu_pricer("run", *MARKET, *QUICK_EVALUATION, "publish.gates.max_share_moved=0")
 
     assert ended.status == 3
     assert ended.said[-1].startswith("gpu-pricer run: the share of prices moved must be at most 0, found ")

@@ -8,7 +8,7 @@ from hydra import compose, initialize_config_dir
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.jobs.plan import RunPlan
-from tests.jobs.test_run import MARKET
+from tests.jobs.test_run import MARKET, QUICK_EVALUATION
 
 CONF = Path(__file__).parents[2] / "conf"
 FREQUENCY = (
@@ -18,8 +18,9 @@ FREQUENCY = (
 
 def test_every_fold_and_seed_is_run_and_their_metrics_are_joined(gpu_pricer, tmp_path):
     fold = "+run.folds.short=['data.source.weeks=16']"
+    seeds = ("run.seeds=[0,3]", "run.steps=[prepare,train,evaluate]")
 
-    ended = gpu_pricer("run", *MARKET, fold, FREQUENCY, "run.seeds=[0,3]", "run.steps=[prepare,train,evaluate]")
+    ended = gpu_pricer("run", *MARKET, *QUICK_EVALUATION, fold, FREQUENCY, *seeds)
 
     assert (ended.status, ended.said) == (0, [])
     assert "short: mean of 2 runs" in ended.out
