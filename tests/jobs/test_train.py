@@ -77,11 +77,12 @@ def test_several_processes_learn_what_one_does(one_process, tmp_path, processes)
     assert held_out_log_loss(tmp_path) == pytest.approx(held_out_log_loss(one_process), abs=SUM_ORDER)
 
 
-def test_a_killed_training_goes_on_to_the_same_metrics(tmp_path):
+def test_a_killed_training_goes_on_to_the_same_metrics(gpu_pricer, tmp_path, monkeypatch):
     long = "model.optimiser.steps=200"
     for folder in (tmp_path / "whole", tmp_path / "cut"):
         write_canonical(folder / "work" / "data", users=100)
-    assert train(tmp_path / "whole", long).returncode == 0
+    monkeypatch.chdir(tmp_path / "whole")
+    assert gpu_pricer("train", *TINY, long).status == 0
 
     with subprocess.Popen(command(long), cwd=tmp_path / "cut", stderr=subprocess.DEVNULL) as process:
         checkpoint = tmp_path / "cut" / "work" / "train" / "checkpoints" / "last.ckpt"
@@ -90,10 +91,11 @@ def test_a_killed_training_goes_on_to_the_same_metrics(tmp_path):
         process.kill()
     assert process.returncode == -signal.SIGKILL
     assert not (tmp_path / "cut" / "work" / "demand").exists()
-    resumed = train(tmp_path / "cut", long, "train.resume=true")
+    monkeypatch.chdir(tmp_path / "cut")
+    resumed = gpu_pricer("train", *TINY, long, "train.resume=true")
 
-    assert resumed.returncode == 0, resumed.stderr
-    assert "training goes on from" in resumed.stderr
+    assert (resumed.status, resumed.said) == (0, [])
+    assert any("training goes on from" in line for line in resumed.log)
     assert held_out_log_loss(tmp_path / "cut") == pytest.approx(
         held_out_log_loss(tmp_path / "whole"), abs=SEED_NOISE / 10
     )
@@ -110,14 +112,14 @@ def test_what_a_killed_training_left_of_its_network_is_in_no_artefact(one_proces
     assert not (one_process / "work" / "demand" / "network" / ".tmpKilled").exists()
 
 
-def test_a_second_training_replaces_the_artefact(tmp_path):
+def test_a_second_training_replaces_the_artefact(gpu_pricer, tmp_path):
     write_canonical(tmp_path / "work" / "data", users=100)
 
-    train(tmp_path)
+    gpu_pricer("train", *TINY)
     first = read_artefact(tmp_path / "work" / "demand")
-    finished = train(tmp_path, "seed=1")
+    ended = gpu_pricer("train", *TINY, "seed=1")
 
-    assert finished.returncode == 0, finished.stderr
+    assert (ended.status, ended.said) == (0, [])
     second = read_artefact(tmp_path / "work" / "demand")
     assert second.fingerprint() != first.fingerprint()
     before, now = (artefact.user_segments["segment_id"].to_numpy() for artefact in (first, second))
@@ -142,13 +144,13 @@ def test_an_artefact_without_draws_has_no_posterior(gpu_pricer, tmp_path):
     assert read_artefact(tmp_path / "work" / "demand").posterior is None
 
 
-def test_an_instrument_that_the_log_has_not_is_refused(tmp_path):
+def test_an_instrument_that_the_log_has_not_is_refused(gpu_pricer, tmp_path):
     write_canonical(tmp_path / "work" / "data", users=100)
 
-    finished = train(tmp_path, "train.response.endogeneity.instruments=[cost]")
+    ended = gpu_pricer("train", *TINY, "train.response.endogeneity.instruments=[cost]")
 
-    assert finished.returncode == 2
-    assert "found none called cost" in finished.stderr.splitlines()[-1]
+    assert ended.status == 2
+    assert "found none called cost" in ended.said[-1]
     assert not (tmp_path / "work" / "demand").exists()
 
 
