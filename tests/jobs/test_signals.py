@@ -49,12 +49,23 @@ def ended_by(number, process, awaited):
     return process.returncode, [line for line in said if not line.startswith("20")]
 
 
-def finished(folder, *words, **variables):
-    """Run the command to its end, with success, and return its log."""
+def resumed(folder, *words, **variables):
+    """Train to the end in a process of its own, with success, and return its log."""
     process = start(folder, "gpu_pricer", *words, **variables)
     said = process.communicate(timeout=PATIENCE)[1]
     assert process.returncode == 0, said
     return said
+
+
+@pytest.fixture
+def finish(gpu_pricer):
+    """finish(*words) runs the command to its end, with success, in this process, which has imported everything."""
+
+    def command(*words):
+        ended = gpu_pricer(*words)
+        assert ended.status == 0, ended.said
+
+    return command
 
 
 @pytest.fixture
@@ -90,9 +101,9 @@ BEFORE = {"publish": ["score"], "evaluate": ["score", "publish"]}
     [*((job, signal.SIGTERM) for job in COMMANDS), ("score", signal.SIGINT), ("publish", signal.SIGHUP)],
     ids=lambda value: getattr(value, "name", value),
 )
-def test_signal_ends_the_job_with_its_status_and_leaves_no_half_output(priced, job, number):
+def test_signal_ends_the_job_with_its_status_and_leaves_no_half_output(priced, finish, job, number):
     for earlier in BEFORE.get(job, []):
-        finished(priced, earlier)
+        finish(earlier)
     marker = priced / "halted"
 
     process = start(priced, "tests.jobs.halting", PLACES[job], str(marker), *COMMANDS[job])
@@ -101,7 +112,7 @@ def test_signal_ends_the_job_with_its_status_and_leaves_no_half_output(priced, j
     assert status == 128 + number
     assert said == [f"gpu-pricer {job}: ended by {number.name}; the published table is whole, run it again"]
     assert half_written(priced) == []
-    finished(priced, *COMMANDS[job])
+    finish(*COMMANDS[job])
 
 
 def test_interruption_while_the_program_is_imported_is_one_line(tmp_path):
@@ -122,7 +133,7 @@ def half_written(folder):
     return begun + [version for version in versions if not (version / "_record/run.json").is_file()]
 
 
-def test_version_in_a_named_folder_keeps_its_shards_and_cannot_be_published(priced):
+def test_version_in_a_named_folder_keeps_its_shards_and_cannot_be_published(priced, finish):
     marker, command = priced / "halted", ("score", "paths.shards=prices/tonight")
 
     process = start(priced, "tests.jobs.halting", "gpu_pricer.jobs.score:audit_version", str(marker), *command)
@@ -131,7 +142,7 @@ def test_version_in_a_named_folder_keeps_its_shards_and_cannot_be_published(pric
     assert status == 143
     assert [*priced.glob("prices/tonight/*.parquet")] != []
     assert half_written(priced) == [priced / "prices/tonight"]
-    finished(priced, *command)
+    finish(*command)
     assert half_written(priced) == []
 
 
@@ -171,7 +182,7 @@ def test_signal_ends_training_and_a_resumed_one_goes_on(untrained, trainer, numb
     assert status == 128 + number
     assert said == [f"gpu-pricer train: ended by {number.name}; the published table is whole, run it again"]
     assert not (untrained / "work/demand").exists()
-    log = finished(untrained, *command, "train.resume=true")
+    log = resumed(untrained, *command, "train.resume=true")
     assert "training goes on from" in log
     assert read_artefact(untrained / "work/demand").segments.height == 3
 
@@ -184,7 +195,7 @@ def test_requeue_signal_leaves_a_checkpoint_and_asks_slurm_for_another_run(untra
     assert status == 128 + signal.SIGUSR1
     assert said == ["gpu-pricer train: ended by SIGUSR1; the published table is whole, Slurm will run job 7 again"]
     assert (untrained / "asked").read_text() == "requeue 7\n"
-    assert "training goes on from" in finished(untrained, *TRAIN, "train.resume=true", **environment)
+    assert "training goes on from" in resumed(untrained, *TRAIN, "train.resume=true", **environment)
     assert [path.name for path in untrained.rglob("hpc_ckpt_*")] == ["hpc_ckpt_1.ckpt"]
 
 
@@ -194,7 +205,7 @@ def test_requeue_signal_after_the_last_step_keeps_what_was_learned(untrained, sl
 
     process = start(untrained, "tests.jobs.halting", place, str(marker), *TRAIN, **environment)
     status, said = ended_by(signal.SIGUSR1, process, marker)
-    log = finished(untrained, *TRAIN, "train.resume=true", **environment)
+    log = resumed(untrained, *TRAIN, "train.resume=true", **environment)
 
     assert status == 128 + signal.SIGUSR1
     line = "gpu-pricer train: ended by SIGUSR1; the published table is whole, Slurm will run job 5_2 again"
