@@ -252,6 +252,18 @@ def test_prices_of_several_currencies_are_refused(refused, shop):
     assert "price of shop/sales.csv must be in one currency, found cells such as '1.50 €' and '$2.50': convert" in said
 
 
+def test_a_line_of_too_many_cells_is_named_by_its_number(refused, shop, tmp_path):
+    shop()
+    sales = tmp_path / "shop/sales.csv"
+    sales.write_text(sales.read_text() + "a,01,2025-01-15,1,1.5\na,01,2025-01-16,1,1,5\n")
+
+    said = refused("inspect", "shop", ANSWER)
+
+    assert (
+        "sales.csv must have as many cells in each line as its first line names columns, 5, found 6 in line 7:" in said
+    )
+
+
 def test_data_files_without_an_inspection_names_inspect(refused):
     assert "must name your files, found none: run gpu-pricer inspect FOLDER" in refused("prepare", "data=files")
 

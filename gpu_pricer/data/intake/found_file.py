@@ -106,12 +106,22 @@ def _csv(path: Path) -> FoundFile:
     except UNREADABLE as error:
         raise InputError(
             f"{path} must have as many cells in each line as its first line names columns, {len(names)}, "
-            f"found: {first_line(error)}: mend that line"
+            f"found{_first_long_line(path, separator, len(names)) or f': {first_line(error)}'}: mend that line"
         ) from error
     for name in (name for name, kinds in plausible.items() if {*DECIMAL} & {*kinds}):
         _require_one_currency(path, sample.select(cs.by_name(name)).to_series().drop_nulls())
     columns = {name: _column(sample, name, plausible[name], count) for name, count in zip(names, counts, strict=True)}
     return FoundFile(path, separator, rows, columns)
+
+
+def _first_long_line(path: Path, separator: str, width: int) -> str:
+    """Return how many cells the first line of more than `width` has, and where it is; "" if there is none."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.reader(file, delimiter=separator)
+        try:
+            return next((f" {len(row)} in line {rows.line_num:,}" for row in rows if len(row) > width), "")
+        except csv.Error:  # a quote that nothing closes
+            return ""
 
 
 def _require_one_currency(path: Path, amounts: pl.Series) -> None:
