@@ -26,13 +26,21 @@ class RunPlan:
     seeds: list[int]
 
     def __post_init__(self) -> None:
-        if not self.steps or self.steps != [step for step in STEPS if step in self.steps]:
+        if (
+            not isinstance(self.steps, list)
+            or not self.steps
+            or self.steps != [step for step in STEPS if step in self.steps]
+        ):
             raise InputError(f"run.steps must be some of {', '.join(STEPS)}, in this order, found {self.steps}")
+        if not isinstance(self.folds, dict):
+            raise InputError(f"run.folds must map names to lists of key=value, found {self.folds!r}")
         for name, overrides in self.folds.items():
             if not (
                 name.replace("_", "").isalnum() and isinstance(overrides, list) and all(map(_is_override, overrides))
             ):
                 raise InputError(f"run.folds must map names to lists of key=value, found {name!r}: {overrides!r}")
+        if not isinstance(self.seeds, list):
+            raise InputError(f"run.seeds must be a list such as [0,1,2], found {self.seeds!r}")
         for seed in self.seeds:
             require_integer("each of run.seeds", seed, 0)
         if len({*self.seeds}) < len(self.seeds):
