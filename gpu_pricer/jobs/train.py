@@ -1,7 +1,6 @@
 """train: canonical tables -> demand artefact."""
 
 import logging
-from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -133,8 +132,7 @@ def _respond(
     if previous is not None:
         membership = _with_ids_of(previous, data.users.table, membership)
     counts = known.log.counts(known.grid, membership.by_period, membership.count)
-    response = fit_response(known.grid, counts, settings.response.fit, pooled)
-    return membership, replace(response, dissimilarity=pooled.dissimilarity)
+    return membership, fit_response(known.grid, counts, settings.response.fit, pooled)
 
 
 def _quantities(market: Market, settings: TrainSettings, start: Fit | None = None) -> Fit | None:

@@ -36,7 +36,7 @@ def category_outlook(fit: Fit, category_id: list[str]) -> pl.DataFrame:
         "season_low": mean - reach,
         "season_high": mean + reach,
         "sensitivity_from_log": told.clamp(0, 1),
-        "dissimilarity": fit.dissimilarity,
+        "dissimilarity": fit.state.dissimilarity,
     }
     known = fit.widths.elasticity
     published = pl.lit(None if known is None else known.mean, pl.Float64)

@@ -4,7 +4,8 @@ A manager who sees such demand prices high when it is high, and a model then tak
 are. Three controls enter the utility beside the price; their effects are learned like those of a promotion.
 
 * The mean price move of a category in a period: what all its prices have in common may answer what all its products
-  have in common (correlated random effects: Mundlak 1978). Relative prices then teach the response.
+  have in common (correlated random effects: Mundlak 1978). Relative prices then teach the response. Where the log tells
+  dissimilarities (see dissimilarity.py), it is the mean regular price, and cuts of all prices teach them.
 * The regular price: with planned promotions only the list price answers demand, and cuts from it are as good as random.
   On synthetic markets whose prices follow hidden demand (data=synthetic seed=101, confounding 0.2 and 0.4, true types)
   mean sensitivities are 31 and 50 % too low with the first control alone, and 7 and 17 % with this one too.
@@ -116,7 +117,8 @@ def first_stage(rows: pl.DataFrame, context: list[str], config: EndogeneityConfi
 def category_move(move: Tensor, on_shelf: Tensor, sold: Tensor, category: Tensor) -> Tensor:
     """Return the mean price move of each product's category in each period, [P, W], weighted by what was sold.
 
-    move, on_shelf [P, W]; sold, category [P]. It is 0 for the only product of a category, whose price it would repeat.
+    move [P, W]: price moves or logs of regular prices; on_shelf [P, W]; sold, category [P]. It is 0 for the only
+    product of a category, whose price it would repeat.
     """
     weight = on_shelf * sold.clamp(min=1e-9)[:, None]
     zeros = torch.zeros(int(category.max()) + 1, move.shape[1], dtype=move.dtype)
@@ -125,15 +127,14 @@ def category_move(move: Tensor, on_shelf: Tensor, sold: Tensor, category: Tensor
     return mean[category] * on_shelf * (size > 1)[:, None]
 
 
-def regular_price_control(rows: pl.DataFrame, config: EndogeneityConfig) -> pl.Series:
-    """Return the log of the regular price less its mean over the product's periods, [R], or zeros without the control.
+def regular_price_control(rows: pl.DataFrame, config: EndogeneityConfig) -> pl.Series | None:
+    """Return the log of the regular price less its mean over the product's periods, [R], or None without the control.
 
     The regular price is the list price, or where no list price differs from the price, the median price of REGULAR_OF
     periods. There is no control with instruments, without planned promotions, or where cuts are too few to teach alone.
     """
-    nothing = pl.repeat(0.0, rows.height, eager=True)
     if config.instruments is not None or not config.planned_promotions:
-        return nothing
+        return None
     price, listed = rows["price"].log(), rows["list_price"].log()
     if ((price - listed).abs() < CONVERGED).all():
         middle = pl.col("price").rolling_median(REGULAR_OF, center=True, min_samples=1)
@@ -145,7 +146,7 @@ def regular_price_control(rows: pl.DataFrame, config: EndogeneityConfig) -> pl.S
     moved, cut = moves.select(moved=pl.col("price").pow(2).sum(), cut=cuts.pow(2).sum()).row(0)
     if cut < LEAST_CUTS * moved:
         log.info("cuts make %.0f %% of the price moves, too few to teach alone: all moves teach", 100 * cut / moved)
-        return nothing
+        return None
     return moves["listed"]
 
 

@@ -4,14 +4,14 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from gpu_pricer.checks import require_integer, require_number
-from gpu_pricer.network.response.grid import FLOAT, Grid, Outcomes
-from gpu_pricer.network.response.model import Layout, State, inclusive_values, start_state, utility
+from gpu_pricer.network.response.dissimilarity import Nests
+from gpu_pricer.network.response.grid import Grid, Outcomes
+from gpu_pricer.network.response.model import Layout, State, start_state, utility
 from gpu_pricer.network.response.newton import learned_widths, newton_pass
 from gpu_pricer.network.response.prior_elasticity import PriorElasticity
 from gpu_pricer.network.response.widths import Widths, change_of, segments_widths, start_widths
@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 FIRST_PASSES, FIRST_DAMPING, DAMPING = 3, 0.5, 0.8  # the first passes of a cold start keep the widths
 SETTLED_WIDTH = 0.1  # change of the log of a prior variance: sensitivities may rest while a width grows
+SETTLED_NEST = 0.01  # change of a dissimilarity
 
 
 @dataclass(frozen=True)
@@ -41,18 +42,13 @@ class FitConfig:
 
 @dataclass(frozen=True)
 class Fit:
-    """The fitted model of a grid: posterior means, what is uncertain of them, and the learned widths.
-
-    dissimilarity [G]: how far prices move purchases into and out of each category (see dissimilarity.py), 1 where that
-    was not learned.
-    """
+    """The fitted model of a grid: posterior means, what is uncertain of them, and the learned widths."""
 
     grid: Grid
     counts: Outcomes
     layout: Layout
     state: State
     widths: Widths
-    dissimilarity: Tensor
 
     @property
     def sensitivity(self) -> Tensor:
@@ -73,19 +69,8 @@ class Fit:
         return torch.exp(mean[beta] + 0.5 * variance)
 
     def utility(self) -> Tensor:
-        """Return the utility of every product, segment and period, [P, S, W]: a forecast where nothing was taught.
-
-        It is that of a multinomial logit with the same choice probabilities at the period's prices.
-        """
-        return utility(self.grid, self.state, self.layout) + self.nest_effect[self.grid.category]
-
-    @cached_property
-    def nest_effect(self) -> Tensor:
-        """Return what the dissimilarity adds to the utility of all products of a category, [G, S, W]: (γ − 1) x."""
-        shortfall = self.dissimilarity - 1
-        if not bool(shortfall.any()):
-            return torch.zeros(self.grid.categories, self.layout.segments, self.grid.periods, dtype=FLOAT)
-        return shortfall[:, None, None] * inclusive_values(self.grid, self.state, self.layout)[1]
+        """Return the utility of every product, segment and period, [P, S, W]: a forecast where nothing was taught."""
+        return utility(self.grid, self.state, self.layout)
 
     def next_appeal(self, context: Tensor) -> Tensor:
         """Return the appeal at the reference price in the period to price, [S, P].
@@ -104,7 +89,7 @@ class Fit:
         """Return what the dissimilarity adds at these effects of promotions [P] on appeals [S, P], [S, P]."""
         grid = self.grid
         promoted, usual = (grid.sum_by_category((appeal + add).exp().T).log() for add in (effect, 0.0))
-        return ((self.dissimilarity[:, None] - 1) * (promoted - usual))[grid.category].T
+        return ((self.state.dissimilarity[:, None] - 1) * (promoted - usual))[grid.category].T
 
 
 @contextmanager
@@ -123,11 +108,14 @@ def single_thread() -> Iterator[None]:
 
 
 @single_thread()
-def fit_response(grid: Grid, counts: Outcomes, config: FitConfig, start: Fit | None = None) -> Fit:
+def fit_response(
+    grid: Grid, counts: Outcomes, config: FitConfig, start: Fit | None = None, nests: Nests | None = None
+) -> Fit:
     """Return the fitted model; one line of the log says how it settled, a warning if it did not.
 
     start: an earlier fit from which the search starts, of the same users as one segment or of other periods; it is the
-    answer where the counts are its own.
+    answer where the counts are its own. nests: learns the dissimilarities, from all users as one segment; without it
+    they are those of `start`.
     """
     if start is not None and grid is start.grid and counts.equal(start.counts):
         return start
@@ -142,6 +130,8 @@ def fit_response(grid: Grid, counts: Outcomes, config: FitConfig, start: Fit | N
             continue
         before, widths = widths, learned_widths(moments, grid, widths, layout)
         change = change_of(before, widths)
+        if nests is not None:
+            change = max(change, nests.improve(grid, counts, state, widths.season) / SETTLED_NEST * SETTLED_WIDTH)
         if distance < config.tolerance and change < SETTLED_WIDTH:
             break
     is_settled = passed < config.passes or distance < config.tolerance
@@ -151,7 +141,9 @@ def fit_response(grid: Grid, counts: Outcomes, config: FitConfig, start: Fit | N
         counts.noun, counts.segments, len(grid.row), float(state.sensitivity(layout).mean()), passed, distance,
         "" if is_settled else ", not settled: raise train.response.fit.passes",
     )  # fmt: skip
-    return Fit(grid, counts, layout, state, widths, torch.ones(grid.categories, dtype=FLOAT))
+    if nests is not None:
+        nests.settle(state)
+    return Fit(grid, counts, layout, state, widths)
 
 
 def _first_guess(grid: Grid, counts: Outcomes, layout: Layout, start: Fit | None) -> tuple[State, Widths, int]:

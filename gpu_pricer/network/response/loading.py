@@ -55,21 +55,26 @@ class ResponseTables:
 
 @dataclass(frozen=True)
 class ResponseData:
-    """What the price response is learned from. context: names of the grid's context columns before its controls."""
+    """What the price response is learned from.
+
+    context: names of the grid's context columns before its controls. tells_nests: whether dissimilarities are learned.
+    """
 
     grid: Grid
     log: UserLog
     context: list[str]
+    tells_nests: bool
 
 
 def load_response_data(
-    tables: ResponseTables, endogeneity: EndogeneityConfig, min_price_coverage: float
+    tables: ResponseTables, endogeneity: EndogeneityConfig, min_price_coverage: float, nested: bool
 ) -> ResponseData | None:
     """Return the data, or None where no product teaches.
 
     A product teaches that has a unit price, was sold, and whose price was seen in at least min_price_coverage of its
     whole periods. The others are no alternatives, and their purchases no choices: what is left is a logit again
-    (independence of irrelevant alternatives). Instruments are no context.
+    (independence of irrelevant alternatives). Instruments are no context. nested: dissimilarities are learned, if the
+    log tells them: from cuts of a category's prices, where the regular prices have a control that leaves cuts alone.
     """
     rows, context = _shelf_rows(tables, endogeneity)
     sold = tables.choices.filter(tables.teaches())["product_id"].drop_nulls().unique()
@@ -85,14 +90,17 @@ def load_response_data(
     names = [*context, "regular", "surprise"]
     cells = {name: np.zeros((taught.height, periods.height)) for name in ("move", *names)}
     for name, values in cells.items():
-        values[where] = rows[name].to_numpy()
+        values[where] = rows[name].fill_null(0.0).to_numpy()
     on_shelf = np.zeros((taught.height, periods.height))
     on_shelf[where] = 1.0
     category = tables.products["category_id"].rle_id().gather(taught["row"]).rle_id().to_numpy().astype(np.int64)
     has_empty = tables.choices["product_id"].null_count() > 0
     log = _user_log(tables, taught, periods, torch.from_numpy(category))
-    grid = _grid(taught, torch.from_numpy(category), torch.from_numpy(on_shelf), cells, context, log, has_empty)
-    return ResponseData(grid if tables.begun is None else _begun(grid, tables, tables.begun), log, context)
+    tells_nests = nested and has_empty and rows["regular"].null_count() == 0
+    shared = "regular" if tells_nests else "move"
+    grid = _grid(taught, torch.from_numpy(category), torch.from_numpy(on_shelf), cells, shared, context, log, has_empty)
+    whole = grid if tables.begun is None else _begun(grid, tables, tables.begun)
+    return ResponseData(whole, log, context, tells_nests)
 
 
 def _begun(grid: Grid, tables: ResponseTables, begun: pl.DataFrame) -> Grid:
@@ -117,10 +125,11 @@ def _shelf_rows(tables: ResponseTables, endogeneity: EndogeneityConfig) -> tuple
     taught = with_known_prices(rows.filter(tables.teaches()), context, endogeneity)
     rows = pl.concat([taught, rows.filter(~tables.teaches())], how="diagonal_relaxed").sort("product_id", "period")
     rows = rows.with_columns(pl.coalesce("list_price", "price").alias("list_price"))
+    regular = regular_price_control(rows, endogeneity)
     return rows.with_columns(
         move=pl.col("price") / pl.col("reference_price") - 1,
         surprise=pl.Series(first_stage(rows, context, endogeneity)),
-        regular=regular_price_control(rows, endogeneity),
+        regular=pl.lit(None, pl.Float64) if regular is None else regular,
     ), context
 
 
@@ -129,14 +138,16 @@ def _grid(
     category: Tensor,
     on_shelf: Tensor,
     cells: dict[str, np.ndarray],
+    shared: str,
     context: list[str],
     log: UserLog,
     has_outside_option: bool,
 ) -> Grid:
+    """Return the grid; shared: of which cells the mean over a category is a control."""
     values = {name: torch.from_numpy(cell) for name, cell in cells.items()}
     sold = torch.zeros(taught.height, dtype=FLOAT).index_add(0, log.product, log.count)
     columns = [values[name] for name in context]
-    controls = [category_move(values["move"], on_shelf, sold, category), values["regular"], values["surprise"]]
+    controls = [category_move(values[shared], on_shelf, sold, category), values["regular"], values["surprise"]]
     controls = [control for control in controls if float(control.abs().max()) > ROUNDING]
     return Grid(
         row=torch.from_numpy(taught["row"].to_numpy().astype(np.int64)),

@@ -18,7 +18,7 @@ from torch import Tensor
 from gpu_pricer.network.response.grid import FLOAT, LARGEST_UTILITY, Grid, Outcomes
 
 MEANS = ("z", "theta", "mu", "season", "shock")  # fields of a State
-OF_PRODUCTS, OF_CATEGORIES = ("z", "shock", "variance", "pull"), ("theta", "season")
+OF_PRODUCTS, OF_CATEGORIES = ("z", "shock", "variance", "pull"), ("theta", "season", "dissimilarity")
 LARGEST_VARIANCE = 1.0  # of β in the mean of exp(β): beyond, prior widths and means drive each other apart
 
 Pairs = tuple[Tensor, Tensor]
@@ -56,9 +56,10 @@ class Layout:
 class State:
     """The posterior means, which a pass changes in place, and what the last pass knew of their uncertainty.
 
-    z [P, D], theta [G, D], mu [D], season [G, V], shock [P, V]. variance [P, S]: posterior variance of β. pull [P, S]:
-    share of the information about β that the log gives (see newton.py). mu_variance [D, D]: posterior covariance of μ.
-    mu_start [D]: where μ started, the centre of its weak prior.
+    z [P, D], theta [G, D], mu [D], season [G, V], shock [P, V]. dissimilarity [G]: γ (see dissimilarity.py), 1 where
+    none was learned. variance [P, S]: posterior variance of β. pull [P, S]: share of the information about β that the
+    log gives (see newton.py). mu_variance [D, D]: posterior covariance of μ. mu_start [D]: where μ started, the centre
+    of its weak prior.
     """
 
     z: Tensor
@@ -66,6 +67,7 @@ class State:
     mu: Tensor
     season: Tensor
     shock: Tensor
+    dissimilarity: Tensor
     variance: Tensor
     pull: Tensor
     mu_variance: Tensor
@@ -86,7 +88,8 @@ class State:
             return torch.cat([level.expand(shape), slope.expand(shape), effect], dim=-1)
 
         moved = {name: spread_out(getattr(pooled, name)) for name in ("z", "theta", "mu")}
-        return replace(self, **moved, season=pooled.season.clone(), shock=pooled.shock.clone())
+        kept = {name: getattr(pooled, name).clone() for name in ("season", "shock", "dissimilarity")}
+        return replace(self, **moved, **kept)
 
     def copy(self) -> "State":
         """Return a state that no pass over this one changes."""
@@ -136,6 +139,7 @@ def start_state(grid: Grid, counts: Outcomes, layout: Layout) -> State:
         mu_start=theta.mean(0),
         season=torch.zeros(grid.categories, grid.spans, dtype=FLOAT),
         shock=torch.zeros(len(level), grid.spans, dtype=FLOAT),
+        dissimilarity=torch.ones(grid.categories, dtype=FLOAT),
         variance=zeros,
         pull=zeros.clone(),
         mu_variance=torch.zeros(layout.width, layout.width, dtype=FLOAT),
@@ -143,11 +147,23 @@ def start_state(grid: Grid, counts: Outcomes, layout: Layout) -> State:
 
 
 def utility(grid: Grid, state: State, layout: Layout) -> Tensor:
-    """Return u [P, S, W] at the posterior means, off the shelf too; grid and state are of the same products."""
+    """Return u [P, S, W] at the posterior means, off the shelf too; grid and state are of the same products.
+
+    In a nest it is the utility of a multinomial logit with the nest's choice probabilities at the period's prices.
+    """
     effect = (grid.context * state.z[:, None, layout.effect]).sum(2)
     common = effect + (state.season[grid.category] + state.shock)[:, grid.span_of_periods()] + grid.offset
     response = state.sensitivity(layout)[:, :, None] * grid.move[:, None]
-    return state.z[:, layout.appeal, None] - response + common[:, None]
+    nest = nest_effect(grid, state, layout)[grid.category]
+    return state.z[:, layout.appeal, None] - response + common[:, None] + nest
+
+
+def nest_effect(grid: Grid, state: State, layout: Layout) -> Tensor:
+    """Return what the dissimilarity adds to the utility of all products of a category, [G, S, W]: (γ − 1) x."""
+    shortfall = state.dissimilarity - 1
+    if not bool(shortfall.any()):
+        return torch.zeros(grid.categories, layout.segments, grid.periods, dtype=FLOAT)
+    return shortfall[:, None, None] * inclusive_values(grid, state, layout)[1]
 
 
 def inclusive_values(grid: Grid, state: State, layout: Layout) -> tuple[Tensor, Tensor]:

@@ -15,6 +15,7 @@ from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.model.towers import Tower
 from gpu_pricer.network.response.autoregression import Autoregression
 from gpu_pricer.network.response.fit import Fit
+from gpu_pricer.network.response.model import nest_effect
 from gpu_pricer.network.training.levels import Sales, average_levels, start_levels
 
 
@@ -33,7 +34,7 @@ class AverageHousehold:
     def fingerprint(self) -> str:
         """Return a hash that differs for another response of the users."""
         fit = self.fit
-        known = (fit.state.z, fit.state.season, fit.state.shock, fit.grid.offset, fit.dissimilarity, self.slope)
+        known = (fit.state.z, fit.state.season, fit.state.shock, fit.grid.offset, fit.state.dissimilarity, self.slope)
         return hashlib.sha256(b"".join(values.numpy().tobytes() for values in known)).hexdigest()
 
 
@@ -103,7 +104,7 @@ def _adopt_seasons(network: DemandNetwork, fit: Fit) -> None:
     controls = (grid.context[:, :, kept:] * state.z[:, None, fit.layout.effect][:, :, kept:]).sum(2)
     of_category = torch.zeros(data.categories.count, count)
     of_product = torch.zeros(data.products.count, count)
-    of_category[place] = season[:, span] + fit.nest_effect[:, 0, :count].float()
+    of_category[place] = season[:, span] + nest_effect(grid, state, fit.layout)[:, 0, :count].float()
     of_product[row] = shock[:, span] + (controls + grid.offset)[:, :count].float()
     period, product = data.sets.period_of_rows(), data.shelf.product
     network.shelf_effect.copy_(of_category[data.products.category[product], period] + of_product[product, period])

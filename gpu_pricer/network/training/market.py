@@ -1,6 +1,6 @@
 """What the log says of all users as one segment, and of each user's price response beside it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -9,7 +9,7 @@ import torch
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.response.applying import ResponseConfig
-from gpu_pricer.network.response.dissimilarity import learn_dissimilarity
+from gpu_pricer.network.response.dissimilarity import Nests
 from gpu_pricer.network.response.fit import fit_response
 from gpu_pricer.network.response.loading import ResponseData, ResponseTables, load_response_data
 from gpu_pricer.network.segments.user_scores import UserScores, user_scores
@@ -48,7 +48,7 @@ def learn_market(
         begun=None if is_whole else pl.read_parquet(directory / "begun_categories.parquet"),
         **_log_tables(directory, is_whole),
     )
-    known = load_response_data(tables, config.endogeneity, config.min_price_coverage)
+    known = load_response_data(tables, config.endogeneity, config.min_price_coverage, config.nested)
     if known is None:
         raise InputError(
             "training needs products with a unit price that were sold and whose price was seen in "
@@ -57,9 +57,8 @@ def learn_market(
     if told is not None:
         known = told.with_shocks(known, data)
     before = None if start is None else start.household.fit
-    pooled = fit_response(known.grid, known.log.pooled(known.grid), config.fit, before)
-    if config.nested:
-        pooled = replace(pooled, dissimilarity=learn_dissimilarity(pooled).value)
+    nests = Nests.of(known.grid) if known.tells_nests else None
+    pooled = fit_response(known.grid, known.log.pooled(known.grid), config.fit, before, nests)
     scores = user_scores(pooled, known.log)
     slope = torch.from_numpy(user_slopes(scores)).float()
     return Market(known, scores, AverageHousehold(pooled, known.context, slope))

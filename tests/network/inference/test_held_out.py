@@ -46,7 +46,7 @@ def response_of(data, tables):
         begun=None,
         **tables,
     )
-    known = load_response_data(everything, EndogeneityConfig(None, True, 2), 0.3)
+    known = load_response_data(everything, EndogeneityConfig(None, True, 2), 0.3, nested=False)
     segment = torch.from_numpy(SEGMENTS)[:, None].expand(-1, data.calendar.count)
     return fit_response(known.grid, known.log.counts(known.grid, segment, 3), FitConfig(20, 0.02, None))
 

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from gpu_pricer.network.response.applying import with_nests
-from gpu_pricer.network.response.dissimilarity import learn_dissimilarity
+from gpu_pricer.network.response.dissimilarity import Nests
 from gpu_pricer.network.response.fit import FitConfig, fit_response
+from gpu_pricer.network.response.grid import Counts
 from tests.markets import small_artefact
 from tests.network.response.drawn import Recipe, draw_market
 
@@ -17,69 +18,86 @@ CONFIG = FitConfig(passes=30, tolerance=0.05, prior_elasticity=None)
 NESTS = Recipe(sizes=(4,) * 14, segments=1, periods=40, visits=2000, move=0.25, on_shelf=1.0)
 
 
+def fitted(market, grid=None):
+    """Return the fit of a market with nests, and what was learned of them."""
+    grid = market.grid if grid is None else grid
+    nests = Nests.of(grid)
+    return fit_response(grid, market.counts, CONFIG, nests=nests), nests
+
+
 @pytest.fixture(scope="module")
 def nested():
     market = draw_market(0, replace(NESTS, dissimilarity=(0.3, 1.0)))
-    fit = fit_response(market.grid, market.counts, CONFIG)
-    return market, replace(fit, dissimilarity=learn_dissimilarity(fit).value)
+    return market, *fitted(market)
 
 
 def test_categories_that_hardly_answer_prices_are_told_from_those_that_do(nested):
-    found = nested[1].dissimilarity.numpy()
+    found = nested[1].state.dissimilarity.numpy()
 
-    assert 0.15 < found[0::2].mean() < 0.55
-    assert 0.85 < found[1::2].mean() <= 1
+    assert 0.15 < found[0::2].mean() < 0.45
+    assert 0.9 < found[1::2].mean() <= 1
     assert found[0::2].max() < found[1::2].min()
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_logits_are_taken_for_logits(seed):
-    market = draw_market(seed, NESTS)
+def test_errors_cover_what_is_found(nested):
+    market, fit, nests = nested
+    truth = np.resize([0.3, 1.0], market.grid.categories)
 
-    found = learn_dissimilarity(fit_response(market.grid, market.counts, CONFIG))
+    away = np.abs(fit.state.dissimilarity.numpy() - truth) / nests.variance.sqrt().numpy()
 
-    assert float(found.value.mean()) > 0.9
-    assert float(found.error.max()) < 0.3
+    assert away.max() < 3
+
+
+@pytest.mark.parametrize("visits", [40, 300, 3000])
+def test_logits_are_taken_for_logits(visits):
+    market = draw_market(1, replace(NESTS, visits=visits))
+    plain = fit_response(market.grid, market.counts, CONFIG)
+
+    fit, nests = fitted(market)
+
+    assert float(fit.state.dissimilarity.mean()) > 0.96
+    assert float(nests.variance.max()) < 0.3**2
+    np.testing.assert_allclose(fit.sensitivity.mean(), plain.sensitivity.mean(), rtol=0.01)
 
 
 def test_prices_that_never_move_leave_logits():
     market = draw_market(3, NESTS)
     grid = replace(market.grid, move=0 * market.grid.move, context=0 * market.grid.context)
 
-    found = learn_dissimilarity(fit_response(grid, market.counts, CONFIG))
-
-    np.testing.assert_allclose(found.value, 1.0, atol=1e-9)
+    assert fitted(market, grid)[0].state.dissimilarity.tolist() == [1.0] * grid.categories
 
 
-def test_where_everybody_buys_nothing_tells_nests():
-    market = draw_market(4, replace(NESTS, has_outside_option=False, dissimilarity=(0.3,)))
+def test_a_single_product_has_nothing_to_switch_to():
+    market = draw_market(5, replace(NESTS, sizes=(1,) * 6 + (4,) * 6, dissimilarity=(0.3,)))
 
-    found = learn_dissimilarity(fit_response(market.grid, market.counts, CONFIG))
+    found = fitted(market)[0].state.dissimilarity.numpy()
 
-    assert found.value.tolist() == [1.0] * market.grid.categories
+    assert (found[:6] == 1).all()
+    assert found[6:].max() < 0.8
 
 
-def test_blocks_of_categories_change_nothing(nested, monkeypatch):
-    _, fit = nested
-    monkeypatch.setattr("gpu_pricer.network.response.dissimilarity.NUMBERS", 1)
+def test_a_fit_of_segments_keeps_the_dissimilarities_of_all_users(nested):
+    market, pooled, _ = nested
+    half = Counts(market.counts.bought.expand(-1, 2, -1) / 2, market.counts.visits.expand(-1, 2, -1) / 2)
 
-    found = learn_dissimilarity(replace(fit, dissimilarity=torch.ones_like(fit.dissimilarity)))
+    fit = fit_response(market.grid, half, CONFIG, pooled)
 
-    np.testing.assert_allclose(found.value, fit.dissimilarity, rtol=1e-9)
+    assert fit.state.dissimilarity.tolist() == pooled.state.dissimilarity.tolist()
+    np.testing.assert_allclose(fit.sensitivity.mean(), pooled.sensitivity.mean(), rtol=0.03)
 
 
 def test_choices_are_those_of_a_nested_logit(nested):
     """With season and shock left out, the odds of buying are V at the reference prices times the lift to the γ."""
-    market, fit = nested
-    grid = market.grid
-    state = replace(fit.state, season=0 * fit.state.season, shock=0 * fit.state.shock)
-    still = replace(fit, state=state)
+    market, fit, _ = nested
+    grid, state = market.grid, fit.state
+    still = replace(fit, state=replace(state, season=0 * state.season, shock=0 * state.shock))
+    logits = replace(still, state=replace(still.state, dissimilarity=torch.ones_like(state.dissimilarity)))
 
     share = grid.sum_by_category(grid.shares(still.utility()))[:, 0].numpy()
 
-    logit = replace(still, dissimilarity=torch.ones_like(fit.dissimilarity)).utility()[:, 0]
-    total, level = (grid.sum_by_category(u.exp()).numpy() for u in (logit, fit.state.z[:, :1].expand_as(logit)))
-    odds = level * (total / level) ** fit.dissimilarity.numpy()[:, None]
+    logit = logits.utility()[:, 0]
+    total, level = (grid.sum_by_category(u.exp()).numpy() for u in (logit, state.z[:, :1].expand_as(logit)))
+    odds = level * (total / level) ** state.dissimilarity.numpy()[:, None]
     np.testing.assert_allclose(share, odds / (1 + odds), rtol=1e-9)
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from gpu_pricer.network.encoding.context_scale import ContextScale
-from gpu_pricer.network.response.controls import EndogeneityConfig
+from gpu_pricer.network.response.controls import EndogeneityConfig, category_move
 from gpu_pricer.network.response.loading import ResponseTables, load_response_data
 from tests.canonical import write_canonical
 
@@ -61,8 +61,8 @@ def complete(tmp_path):
     return tables_of(tmp_path / "data", 1.0)
 
 
-def load(tables, coverage=COVERAGE, endogeneity=AS_THEY_ARE):
-    return load_response_data(tables, endogeneity, coverage)
+def load(tables, coverage=COVERAGE, endogeneity=AS_THEY_ARE, nested=False):
+    return load_response_data(tables, endogeneity, coverage, nested)
 
 
 def a_membership(tables, seed=0):
@@ -268,3 +268,25 @@ def test_untaught_costs_may_be_unknown(complete):
     data = load(tables, endogeneity=EndogeneityConfig(["cost"], planned_promotions=False, folds=4))
 
     assert bool(data.grid.context.isfinite().all())
+
+
+def test_cuts_teach_nests_beside_the_mean_regular_price(complete):
+    rng = np.random.default_rng(2)
+    listed = pl.col("price") * pl.Series(rng.choice([1.0, 1.3], complete.shelf.height))
+    tables = replace(complete, shelf=complete.shelf.with_columns(list_price=listed))
+    plain, nested = (load(tables, nested=flag) for flag in (False, True))
+    shared, regular = nested.grid.context[:, :, -2], nested.grid.context[:, :, -1]
+    sold = torch.zeros(len(shared), dtype=torch.float64).index_add(0, nested.log.product, nested.log.count)
+
+    assert (plain.tells_nests, nested.tells_nests) == (False, True)
+    torch.testing.assert_close(regular, plain.grid.context[:, :, -1])
+    torch.testing.assert_close(shared, category_move(regular, nested.grid.on_shelf, sold, nested.grid.category))
+
+
+def test_no_nests_are_told_where_any_price_may_answer_demand(complete):
+    suspected = EndogeneityConfig(None, planned_promotions=False, folds=4)
+
+    plain, nested = (load(complete, endogeneity=suspected, nested=flag) for flag in (False, True))
+
+    assert not nested.tells_nests
+    torch.testing.assert_close(nested.grid.context, plain.grid.context)
