@@ -76,6 +76,30 @@ def test_a_single_product_has_nothing_to_switch_to():
     assert found[6:].max() < 0.8
 
 
+def test_own_elasticities_are_those_of_nests_where_a_logit_has_others():
+    """At reference prices they are −b (1 − s (1 − γ (1 − Q))), with the product's share s of the category's Q."""
+    truth = (0.2, 0.6, 1.0)
+    market = draw_market(6, replace(NESTS, sizes=(4,) * 15, dissimilarity=truth))
+    category = market.grid.category.numpy()
+    gamma = np.resize(truth, category[-1] + 1)[category]
+
+    def elasticities(appeal, sensitivity, dissimilarity):
+        total = np.bincount(category, np.exp(appeal))[category]
+        left = 1 / (1 + total)
+        return -sensitivity * (1 - np.exp(appeal) / total * (1 - dissimilarity * left))
+
+    def ratios(fit):
+        appeal, found = fit.state.z[:, 0].numpy(), fit.state.dissimilarity.numpy()[category]
+        ours = elasticities(appeal, fit.sensitivity[0].numpy(), found)
+        apart = ours / elasticities(market.appeal[:, 0], market.sensitivity[:, 0], gamma)
+        return [apart[gamma == value].mean() for value in truth]
+
+    plain, nested = ratios(fit_response(market.grid, market.counts, CONFIG)), ratios(fitted(market)[0])
+
+    np.testing.assert_allclose(nested, 1.0, atol=0.1)
+    assert plain[0] > 1.1
+
+
 def test_a_fit_of_segments_keeps_the_dissimilarities_of_all_users(nested):
     market, pooled, _ = nested
     half = Counts(market.counts.bought.expand(-1, 2, -1) / 2, market.counts.visits.expand(-1, 2, -1) / 2)
