@@ -1,9 +1,10 @@
 """Where a fault strikes: a job, and the folder that it works in, as earlier jobs on a tiny market left it."""
 
+import atexit
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -96,11 +97,12 @@ def job_of(command: tuple[str, ...]) -> Callable[[], int]:
     return job(composed((*MARKET, *command[1:])), command[0])
 
 
-@contextmanager
-def fault_sites(names: tuple[str, ...] = tuple(JOBS)) -> Iterator[list[FaultSite]]:
-    """Yield the fault sites of those names, in a temporary folder."""
-    with TemporaryDirectory(prefix="faults-") as root:
-        yield [_fault_site(Path(root), name) for name in names]
+@cache
+def fault_sites(names: tuple[str, ...] = tuple(JOBS)) -> list[FaultSite]:
+    """Return the fault sites of those names, laid out once for all parts, in a folder that goes as the process ends."""
+    root = TemporaryDirectory(prefix="faults-")
+    atexit.register(root.cleanup)
+    return [_fault_site(Path(root.name), name) for name in names]
 
 
 def _fault_site(root: Path, name: str) -> FaultSite:

@@ -28,8 +28,7 @@ def run(limit: int, seed: int) -> Counts:
     """Return the counts of a random sample of kills, of as many at each job."""
     require_strace()
     warm()
-    with fault_sites() as places:
-        return strike("kills", sample([*map(_kills, places)], limit, seed), inflict)
+    return strike("kills", sample([*map(_kills, fault_sites())], limit, seed), inflict)
 
 
 def _kills(site: FaultSite) -> list[Kill]:

@@ -32,19 +32,13 @@ def run(limit: int, seed: int) -> Counts:
     is_mounted = can_mount()
     if not is_mounted:
         print("storage_faults: no disk is filled, because this system lets no process mount one", file=sys.stderr)
-    with fault_sites() as places:
-        faults: list[list[StorageFault | FullDisk]] = [
-            [
-                StorageFault(error, site, point)
-                for point in site.points
-                if point.is_alone
-                for error in _errors(point.call)
-            ]
-            for site in places
-        ]
-        if is_mounted:
-            faults += [[*full_disks(site)] for site in places]
-        return strike("storage_faults", sample(faults, limit, seed), inflict)
+    faults: list[list[StorageFault | FullDisk]] = [
+        [StorageFault(error, site, point) for point in site.points if point.is_alone for error in _errors(point.call)]
+        for site in fault_sites()
+    ]
+    if is_mounted:
+        faults += [[*full_disks(site)] for site in fault_sites()]
+    return strike("storage_faults", sample(faults, limit, seed), inflict)
 
 
 def _errors(call: str) -> tuple[str, ...]:
