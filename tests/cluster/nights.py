@@ -19,6 +19,8 @@ SETTINGS = (
     "data=synthetic", "data.source.weeks=20", "data.source.people.users=100", "data.source.people.types=2",
     "data.source.assortment.categories=4", "data.source.assortment.products=16", "model=tiny",
     "model.optimiser.steps=20", "train.segments.count=3", "train.response.draws=5", "day=2026-11-26", "backend=cpu",
+    "evaluate.plots=false", "evaluate.bootstrap.replicates=2", "~evaluate.baselines.lightgbm_monotone",
+    "~evaluate.baselines.shrunken_logit",
 )  # fmt: skip
 SMALL = ("--cpus-per-task=1", "--mem=3G")
 JOB = re.compile(r"(\w+): job (\d+)")

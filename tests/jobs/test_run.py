@@ -104,7 +104,7 @@ def test_second_run_publishes_the_next_version_beside_the_first(first_run, gpu_p
     for folder in ("work", "prices"):
         shutil.copytree(first_run.directory / folder, tmp_path / folder, symlinks=True)
 
-    ended = gpu_pricer("run", *MARKET, "policy.bounds.max_increase=0.05", "train.segments.count=2")
+    ended = gpu_pricer("run", *MARKET, *QUICK_EVALUATION, "policy.bounds.max_increase=0.05", "train.segments.count=2")
 
     assert (ended.status, ended.said) == (0, [])
     assert f"version 1 of {tmp_path}/prices\n" in ended.out
