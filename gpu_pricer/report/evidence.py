@@ -76,7 +76,8 @@ class ToldByLog(NamedTuple):
 
     own: categories whose own sales told more than half of it; borrowed: others, which have more of it from what all
     categories have in common; untaught: those that taught nothing. units: the share of a period's units in `own`.
-    prior_elasticity: the mean of the published elasticities that stood beside the log, None without.
+    prior_elasticity: the mean of the published elasticities that stood beside the log, None without. nested: categories
+    whose dissimilarity is below 1.
     """
 
     own: int
@@ -84,6 +85,7 @@ class ToldByLog(NamedTuple):
     untaught: int
     units: float | None
     prior_elasticity: float | None
+    nested: int
 
 
 def told_by_log(categories: pl.DataFrame | None, rows: pl.DataFrame) -> ToldByLog | None:
@@ -94,7 +96,7 @@ def told_by_log(categories: pl.DataFrame | None, rows: pl.DataFrame) -> ToldByLo
     if categories is None:
         return None
     sold = rows.group_by("category_id").agg(pl.col("units").sum())
-    found = sold.join(categories.select("category_id", told="sensitivity_from_log"), on="category_id", how="left")
+    found = sold.join(categories.select("category_id", "dissimilarity", told="sensitivity_from_log"), on="category_id", how="left")
     is_own = pl.col("told") > 0.5
     total = float(found["units"].sum())
     return ToldByLog(
@@ -103,6 +105,7 @@ def told_by_log(categories: pl.DataFrame | None, rows: pl.DataFrame) -> ToldByLo
         untaught=found["told"].null_count(),
         units=float(found.filter(is_own)["units"].sum()) / total if total > 0 else None,
         prior_elasticity=next(iter(categories["prior_elasticity"].drop_nulls()), None),
+        nested=found.filter(pl.col("dissimilarity") < 1).height,
     )
 
 

@@ -110,6 +110,7 @@ CATEGORIES = pl.DataFrame(
         "season_high": [0.18, 0.1, 1.1],
         "sensitivity_from_log": [0.8, 0.2, 1.0],
         "prior_elasticity": [None, None, None],
+        "dissimilarity": [0.4, 1.0, 0.2],
     },
     schema_overrides={"prior_elasticity": pl.Float64},
 )
@@ -131,6 +132,7 @@ def test_categories_say_whose_sales_told_their_price_response():
     found = told_by_log(CATEGORIES, more)
 
     assert (found.own, found.borrowed, found.untaught) == (1, 1, 1)
+    assert (found.nested, found.prior_elasticity) == (1, None)
     assert found.units == pytest.approx(40 / 50)
     assert told_by_log(None, ROWS) is None
 
