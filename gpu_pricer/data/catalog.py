@@ -65,14 +65,24 @@ def build_catalog(
     sold = _last_prices(modal).join(_last_prices(shown), on="product_id", how="left", suffix="_on_shelf")
     share = _shares_on_shelf(shelf, calendar.recent(rule.availability_periods))
     attributes = [name for name in products.columns if name not in {*Products.column_names(), *Catalog.column_names()}]
-    priced = (
+    stated = (
         products.select(Products.column_names())
         .join(sold, on="product_id", how="left", suffix="_sold")
         .join(share, on="product_id", how="left")
     )
-    _require_one_unit(priced)
-    priced = (
-        priced.with_columns(
+    priced = _with_vat_rate(_with_prices_of_today(stated), rule)
+    _require_amounts(priced, "price", 0.5)
+    _require_amounts(priced, "cost", 0.0)
+    _require_one_unit(stated)
+    offered = pl.concat([shelf["product_id"], priced.filter(pl.col("availability") > 0)["product_id"]]).unique()
+    catalog = _with_cost(priced, rule).join(products.select("product_id", *attributes), on="product_id")
+    return _arranged(sized_categories(catalog, offered, categories), attributes)
+
+
+def _with_prices_of_today(stated: pl.DataFrame) -> pl.DataFrame:
+    """Return the products that have a price, as stated or else as seen last, in the columns of Products."""
+    return (
+        stated.with_columns(
             pl.coalesce("price", "price_on_shelf", "price_sold").alias("price"),
             pl.coalesce("list_price", "list_price_on_shelf", "list_price_sold").alias("list_price"),
             pl.coalesce("availability", "share", 0.0).alias("availability"),
@@ -80,20 +90,14 @@ def build_catalog(
         .filter(pl.col("price").is_not_null())
         .select(Products.column_names())
     )
-    priced = _with_vat_rate(priced, rule)
-    _require_amounts(priced, "price", 0.5)
-    _require_amounts(priced, "cost", 0.0)
-    offered = pl.concat([shelf["product_id"], priced.filter(pl.col("availability") > 0)["product_id"]]).unique()
-    catalog = _with_cost(priced, rule).join(products.select("product_id", *attributes), on="product_id")
-    return _arranged(sized_categories(catalog, offered, categories), attributes)
 
 
-def _require_one_unit(priced: pl.DataFrame) -> None:
+def _require_one_unit(stated: pl.DataFrame) -> None:
     """Raise InputError if most products state a price FAR from that of their sales; warn of those that do if few do.
 
-    priced: products with price, as stated, price_on_shelf and price_sold, of their sales.
+    stated: products with price, as stated, price_on_shelf and price_sold, of their sales.
     """
-    both = priced.select("product_id", "price", sold=pl.coalesce("price_on_shelf", "price_sold")).drop_nulls()
+    both = stated.select("product_id", "price", sold=pl.coalesce("price_on_shelf", "price_sold")).drop_nulls()
     far = both.filter(~(pl.col("price") / pl.col("sold")).is_between(1 / FAR, FAR))
     if not far.height:
         return

@@ -96,7 +96,9 @@ def told_by_log(categories: pl.DataFrame | None, rows: pl.DataFrame) -> ToldByLo
     if categories is None:
         return None
     sold = rows.group_by("category_id").agg(pl.col("units").sum())
-    found = sold.join(categories.select("category_id", "dissimilarity", told="sensitivity_from_log"), on="category_id", how="left")
+    found = sold.join(
+        categories.select("category_id", "dissimilarity", told="sensitivity_from_log"), on="category_id", how="left"
+    )
     is_own = pl.col("told") > 0.5
     total = float(found["units"].sum())
     return ToldByLog(

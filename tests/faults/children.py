@@ -65,7 +65,7 @@ def job(config: DictConfig, name: str) -> Callable[[], int]:
 
     def run() -> int:
         HydraConfig.instance().cfg = OmegaConf.create({"hydra": {"mode": RunMode.RUN}})
-        cli._call_hydra = lambda job, task: task(config)
+        cli._call_hydra = lambda job, flags, overrides, task: task(config)
         return cli.main([name])
 
     return run

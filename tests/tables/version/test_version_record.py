@@ -5,7 +5,7 @@ import json
 import pytest
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.tables.version import price_version
+from gpu_pricer.tables.version import version_record
 from gpu_pricer.tables.version.names import RUN_RECORD, SEAL
 from gpu_pricer.tables.version.version_record import close_shard, open_shard, read_version
 from tests.tables.published.test_publishing import scored
@@ -56,14 +56,14 @@ def test_record_that_is_no_record_is_refused(version, content):
 
 
 def test_shard_that_begins_again_while_another_joins_is_left_to_join(version, monkeypatch):
-    read = price_version._read_json
+    read = version_record._read_json
 
     def overtaken(path):
         path.unlink()
         return read(path)
 
     part = read_version(version)
-    monkeypatch.setattr(price_version, "_read_json", overtaken)
+    monkeypatch.setattr(version_record, "_read_json", overtaken)
 
     assert close_shard(version, 0, part) is None
 
