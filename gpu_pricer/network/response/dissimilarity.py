@@ -40,9 +40,10 @@ LOGIT = 0.5  # posterior standard deviations from 1, within which a nest is take
 
 @dataclass
 class Nests:
-    """What is known of the dissimilarities beside their values: their variances [G], and the spread of their prior.
+    """What is known of the dissimilarities beside their values.
 
-    A category of a single product has none: nobody could switch.
+    variance [G]: their posterior variances. told bool [G]: whether the log can tell them; that of a category with a
+    single product stays at 1, because its buyers have nothing to switch to. spread: of their prior around 1.
     """
 
     variance: Tensor
