@@ -10,7 +10,8 @@ from numba import config, njit
 
 _SETTINGS: Any = config
 _HOST = llvm.get_host_cpu_features()
-if _SETTINGS.CPU_FEATURES is None and _HOST.get("avx512f"):
+HAS_AVX512 = bool(_HOST.get("avx512f"))
+if _SETTINGS.CPU_FEATURES is None and HAS_AVX512:
     # By default LLVM uses only half of a 512-bit register, because full ones may lower the clock rate. These loops are
     # faster with full ones: 650 against 450 Mcells/s (2 CPU cores with AVX-512, numba 0.68, 2026-11). A user's
     # NUMBA_CPU_FEATURES has precedence.

@@ -5,6 +5,7 @@ worker_memory.STATE_FIELDS; the fields of the latter two are [LANES]. Prices are
 """
 
 from kernels.compiled import compiled
+from kernels.cpu.factor_product import multiply_rows
 from kernels.cpu.outputs import fetch_row
 from kernels.formulas import (
     FAR,
@@ -51,55 +52,6 @@ def multiply_factors(tile, first, last, block, appeal, sensitivity):
         return
     multiply_rows(tile.product_appeal[first:last], tile.segment_appeal[block], appeal)
     multiply_rows(tile.product_sensitivity[first:last], tile.segment_sensitivity[block], sensitivity)
-
-
-@compiled()
-def multiply_rows(products, segment, out):
-    """Fill out [n, LANES] with the products' factors [n, D] times the segments' [D, LANES].
-
-    Every sum adds one factor after the other, whatever n is, so that no tiling changes a bit. BLAS promises no order:
-    OpenBLAS 0.3.30 keeps this one on processors that it knows to have AVX-512, and not on others (measured on an AMD
-    EPYC that it takes for a Haswell, 2026-11-27).
-    """
-    pairs = len(products) // 2
-    for pair in range(pairs):
-        multiply_two_rows(products[2 * pair], products[2 * pair + 1], segment, out[2 * pair], out[2 * pair + 1])
-    if len(products) % 2:
-        multiply_row(products[2 * pairs], segment, out[2 * pairs])
-
-
-@compiled()
-def multiply_row(product, segment, out):
-    """Fill out [LANES] with a product's factors [D] times the segments' [D, LANES], in the order of multiply_rows."""
-    for s in range(LANES):
-        out[s] = 0
-    for k in range(len(product)):
-        for s in range(LANES):
-            out[s] = product[k] * segment[k, s] + out[s]
-
-
-@compiled()
-def multiply_two_rows(product, other, segment, out, other_out):
-    """Fill out, other_out [LANES] with two products' factors [D] times the segments' [D, LANES].
-
-    Two rows share the loads of the segments' factors, and four factors those of the sums. The two outputs must not
-    overlap: loops over overlapping ones are not vectorised (the last of 7 products took 2 µs so, and .3 µs alone).
-    """
-    for s in range(LANES):
-        out[s] = 0
-        other_out[s] = 0
-    fours = len(product) // 4 * 4
-    for k in range(0, fours, 4):
-        for s in range(LANES):
-            x0, x1, x2, x3 = segment[k, s], segment[k + 1, s], segment[k + 2, s], segment[k + 3, s]
-            mine, others = out[s], other_out[s]
-            mine = product[k + 3] * x3 + (product[k + 2] * x2 + (product[k + 1] * x1 + (product[k] * x0 + mine)))
-            others = other[k + 3] * x3 + (other[k + 2] * x2 + (other[k + 1] * x1 + (other[k] * x0 + others)))
-            out[s], other_out[s] = mine, others
-    for k in range(fours, len(product)):
-        for s in range(LANES):
-            mine, others = product[k] * segment[k, s] + out[s], other[k] * segment[k, s] + other_out[s]
-            out[s], other_out[s] = mine, others
 
 
 @compiled()
