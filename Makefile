@@ -12,13 +12,15 @@ INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt
 COMPILE = uv pip compile --quiet --generate-hashes --no-annotate --custom-compile-command "make requirements" \
 	--python-version 3.12 --python-platform x86_64-manylinux_2_39
 
-.PHONY: prices test lint simulator compile bill requirements s3-server clean
+.PHONY: prices test lint simulator compile suite bill requirements s3-server clean
 
 prices: .venv/prices
 	$(BIN)/gpu-pricer run
 
-test: lint compile simulator # with --jobs 2 the first three share two cores
-	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not simulator" --numprocesses 2 # more threads wait for each other by spinning
+test: lint compile simulator suite # with --jobs 2 the simulator runs beside lint, and then beside the suite
+
+suite: compile # a third process uses the time in which two wait; more threads wait for each other by spinning
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not simulator" --numprocesses 3
 
 simulator: .venv/dev
 	NUMBA_ENABLE_CUDASIM=1 $(BIN)/pytest -m simulator
