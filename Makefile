@@ -19,8 +19,8 @@ prices: .venv/prices
 
 test: lint compile simulator suite # with --jobs 2 the simulator runs beside lint, and then beside the suite
 
-suite: compile # a third process uses the time in which two wait; more threads wait for each other by spinning
-	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not simulator" --numprocesses 3
+suite: compile # a module's tests share its fixtures in one process; more threads wait for each other by spinning
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not simulator" --numprocesses 3 --dist loadscope --no-loadscope-reorder
 
 simulator: .venv/dev
 	NUMBA_ENABLE_CUDASIM=1 $(BIN)/pytest -m simulator
