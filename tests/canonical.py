@@ -38,56 +38,86 @@ def write_canonical(
     products = categories * size
     category = np.repeat(np.arange(categories), size)
     appeal = rng.normal(-2.0, 0.7, products) + 0.5 * rng.normal(size=(users, 3)) @ rng.normal(size=(3, products))
-    sensitivity = rng.uniform(1.5, 3.5, products)
+    drawn = Drawn(appeal, sensitivity=rng.uniform(1.5, 3.5, products))
     base = rng.uniform(1, 6, products).round(2)
     days = [date(2024, 1, 1) + timedelta(weeks=w) for w in range(periods)]
     price = (base * np.exp(rng.normal(0, 0.15, (periods, products)))).round(2)
     display = (rng.random((periods, products)) < 0.1).astype(float)
-    reference = np.median(price, axis=0)
-    choices = []
-    for w, day in enumerate(days):
-        utility = appeal - sensitivity * (price[w] / reference - 1) + 0.5 * display[w]
-        for g in range(categories):
+    picked = picked_products(rng, drawn, category, price, display)
+    is_kept = (picked >= 0) | (rng.random(picked.size) < keep_zeros).reshape(picked.shape)
+    tables = {
+        "products": products_table(category, price[-1], base),
+        "users": pl.DataFrame({"user_id": np.arange(users), "age": ["old", "young"] * (users // 2)}),
+        "shelf": shelf_table(category, days, price, base, display),
+        "choices": choices_table(picked, is_kept, days).with_columns(outside_rate=pl.lit(keep_zeros)),
+        "visits": pl.DataFrame({"user_id": np.arange(users)}).join(pl.DataFrame({"period": days}), how="cross"),
+        "categories": pl.DataFrame({"category_id": named(np.arange(categories))}).with_columns(
+            choices_per_purchase=pl.lit(1.0), units_per_choice=pl.lit(1.0)
+        ),
+    }
+    directory.mkdir(parents=True)
+    for name, table in tables.items():
+        table.write_parquet(directory / f"{name}.parquet")
+    summary = {
+        "currency": "USD",
+        "period_days": 7,
+        "outside_option": True,
+        "protected": ["age"],
+        "split": asdict(SPLIT),
+    }
+    (directory / "summary.json").write_text(json.dumps(summary))
+    return drawn
+
+
+def picked_products(
+    rng: np.random.Generator, drawn: Drawn, category: np.ndarray, price: np.ndarray, display: np.ndarray
+) -> np.ndarray:
+    """Return the product that each user picks, int [T, G, U], -1 for none. category [P]; price, display [T, P]."""
+    users, reference = len(drawn.appeal), np.median(price, axis=0)
+    picked = np.empty((len(price), category[-1] + 1, users), int)
+    for w in range(len(price)):
+        utility = drawn.appeal - drawn.sensitivity * (price[w] / reference - 1) + 0.5 * display[w]
+        for g in range(category[-1] + 1):
             columns = np.flatnonzero(category == g)
             noisy = np.concatenate([np.zeros((users, 1)), utility[:, columns]], axis=1)
-            pick = (noisy + rng.gumbel(size=noisy.shape)).argmax(axis=1)
-            choices.append(
-                pl.DataFrame({
-                    "user_id": np.arange(users), "period": [day] * users, "category_id": [f"c{g}"] * users,
-                    "product_id": [None if k == 0 else int(columns[k - 1]) for k in pick],
-                }, schema_overrides={"product_id": pl.Int64})
-            )  # fmt: skip
-    directory.mkdir(parents=True)
-    ids = np.arange(products)
-    pl.DataFrame({
-        "product_id": ids, "category_id": [f"c{g}" for g in category], "price": price[-1], "list_price": base,
+            picked[w, g] = np.concatenate([[-1], columns])[(noisy + rng.gumbel(size=noisy.shape)).argmax(axis=1)]
+    return picked
+
+
+def choices_table(picked: np.ndarray, is_kept: np.ndarray, days: list[date]) -> pl.DataFrame:
+    """Return a row per user, category and period that is kept, with what was picked; picked, is_kept [T, G, U]."""
+    period, category, user = np.nonzero(is_kept)
+    product = picked[is_kept]
+    return pl.DataFrame({
+        "user_id": user, "period": pl.Series(days).gather(period), "category_id": named(category),
+        "product_id": pl.Series(product).replace(-1, None), "weight": 1.0, "size": np.ones(len(user), np.int32),
+        "quantity": (product >= 0).astype(np.int32),
+    })  # fmt: skip
+
+
+def products_table(category: np.ndarray, price: np.ndarray, base: np.ndarray) -> pl.DataFrame:
+    """Return the catalog: a row per product with its category, price and everyday price, [P] each."""
+    ids = np.arange(len(category))
+    return pl.DataFrame({
+        "product_id": ids, "category_id": named(category), "price": price, "list_price": base,
         "cost": 0.6 * base, "cost_source": "given", "availability": 1.0, "brand": [f"b{i % 3}" for i in ids],
-    }).write_parquet(directory / "products.parquet")  # fmt: skip
-    pl.DataFrame({"user_id": np.arange(users), "age": ["old", "young"] * (users // 2)}).write_parquet(
-        directory / "users.parquet"
-    )
-    pl.DataFrame({
+    })  # fmt: skip
+
+
+def shelf_table(
+    category: np.ndarray, days: list[date], price: np.ndarray, base: np.ndarray, display: np.ndarray
+) -> pl.DataFrame:
+    """Return a row per period and product: price, display [T, P], base [P]."""
+    periods, products = price.shape
+    ids = np.arange(products)
+    return pl.DataFrame({
         "period": pl.Series(days).gather(np.repeat(np.arange(periods), products)), "product_id": np.tile(ids, periods),
-        "category_id": [f"c{g}" for g in np.tile(category, periods)], "price": price.ravel(),
+        "category_id": named(np.tile(category, periods)), "price": price.ravel(),
         "list_price": np.tile(base, periods), "price_age": np.tile(np.where(ids == 0, 3, 0), periods),
         "display": display.ravel(), "mailer": 0.0,
-    }).write_parquet(directory / "shelf.parquet")  # fmt: skip
-    drawn = pl.concat(choices)
-    kept = drawn["product_id"].is_not_null() | pl.Series(rng.random(drawn.height) < keep_zeros)
-    drawn.filter(kept).with_columns(
-        weight=pl.lit(1.0),
-        size=pl.lit(1, pl.Int32),
-        quantity=pl.when(pl.col("product_id").is_null()).then(0).otherwise(1),
-        outside_rate=pl.lit(keep_zeros),
-    ).write_parquet(directory / "choices.parquet")
-    visits = pl.DataFrame({"user_id": np.arange(users)}).join(pl.DataFrame({"period": days}), how="cross")
-    visits.write_parquet(directory / "visits.parquet")
-    pl.DataFrame({
-        "category_id": [f"c{g}" for g in range(categories)], "choices_per_purchase": 1.0, "units_per_choice": 1.0
-    }).write_parquet(directory / "categories.parquet")  # fmt: skip
-    (directory / "summary.json").write_text(
-        json.dumps(
-            {"currency": "USD", "period_days": 7, "outside_option": True, "protected": ["age"], "split": asdict(SPLIT)}
-        )
-    )
-    return Drawn(appeal, sensitivity)
+    })  # fmt: skip
+
+
+def named(category: np.ndarray) -> pl.Series:
+    """Return the categories' ids."""
+    return pl.Series([f"c{g}" for g in category], dtype=pl.String)
