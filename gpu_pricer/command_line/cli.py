@@ -33,7 +33,7 @@ from gpu_pricer.command_line.checked_config import checked_config
 from gpu_pricer.command_line.completion import main as complete
 from gpu_pricer.command_line.job_help import help_status, unknown_job
 from gpu_pricer.command_line.sweep import rank, take_trial, trial_folder
-from gpu_pricer.command_line.words import divided
+from gpu_pricer.command_line.words import divided, is_plain
 from gpu_pricer.errors import InputError, Interrupted, Refused
 from gpu_pricer.jobs import JOBS
 from gpu_pricer.process.ending import farewell, interruptible, is_helper, signal_in
@@ -155,7 +155,7 @@ def _keyed(words: list[str], operands: Sequence[str]) -> list[str]:
     So `compare 3 4` is `compare compare.before=3 compare.after=4`, with the values as quoted texts. A key that ends
     with ... takes all of the words, as a list.
     """
-    given = list(itertools.takewhile(lambda word: "=" not in word and word[:1] not in "-~+", words))
+    given = list(itertools.takewhile(is_plain, words))
     quoted = ["'{}'".format(word.replace("\\", "\\\\").replace("'", "\\'")) for word in given]
     if operands and operands[0].endswith(EVERY):
         return [*([f"{operands[0].removesuffix(EVERY)}=[{','.join(quoted)}]"] if given else []), *words[len(given) :]]
@@ -165,7 +165,7 @@ def _keyed(words: list[str], operands: Sequence[str]) -> list[str]:
 
 def _require_keys(job: str, operands: Sequence[str], overrides: Sequence[str]) -> None:
     """Raise InputError for a word that is neither an operand nor an override, of which Hydra says only where it is."""
-    stray = [word for word in overrides if "=" not in word and word[:1] not in ("-", "~", "+")]
+    stray = [word for word in overrides if is_plain(word)]
     if stray:
         plain = (
             f"at most {len(operands)} plain words ({', '.join(operands)}), then key=value" if operands else "key=value"

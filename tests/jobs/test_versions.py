@@ -192,6 +192,8 @@ def test_rollback_must_pass_the_gates_or_have_them_accepted(gpu_pricer, shop):
         (("rollback", "rollback.reason=why"), "rollback needs a version, found none"),
         (("rollback", "third", "rollback.reason=why"), "must name a version that is not the current one, found third"),
         (("rollback", "7", "rollback.reason=why"), "a version must be a run, its number or a folder, found '7'"),
+        (("rollback", "-1", "rollback.reason=why"), "a version must be a run, its number or a folder, found '-1'"),
+        (("versions", "-1"), "after versions there must be key=value, found -1"),
         (("compare", "first"), "compare needs two versions, found 1"),
         (("compare", "first", "gone"), "a version must be a run, its number or a folder, found 'gone'"),
         (("compare", "first", "it's"), 'a version must be a run, its number or a folder, found "it\'s"'),
