@@ -191,7 +191,7 @@ def _call_hydra(job: str, flags: Sequence[str], overrides: list[str], task: Call
     """Let Hydra compose the configuration and call the task with it.
 
     Hydra's own entry point composes twice, first to learn whether the line is a sweep. Without flags it is none, unless
-    an override of Hydra's settings makes it one.
+    an override of Hydra's settings or a file of the configuration makes it one.
     """
     if flags or any(OF_HYDRA.match(word) for word in overrides):
         _call_hydra_main(job, task)
@@ -199,7 +199,12 @@ def _call_hydra(job: str, flags: Sequence[str], overrides: list[str], task: Call
     with hydra.initialize_config_dir(str(CONF), job_name=JOB_NAME, version_base="1.3"):
         composing = GlobalHydra.instance().hydra
         assert composing is not None
-        composing.run(config_name=CONFIG, task_function=task, overrides=overrides)
+        try:
+            composing.run(config_name=CONFIG, task_function=task, overrides=overrides)
+            return
+        except AssertionError:  # Hydra's own, where a file sets hydra.mode to MULTIRUN; the task raises none
+            pass
+    _call_hydra_main(job, task)
 
 
 def _call_hydra_main(job: str, task: Callable[[DictConfig], object]) -> None:

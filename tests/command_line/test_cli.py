@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -221,6 +222,22 @@ def test_sweep_runs_every_point(gpu_pricer, job):
 
     assert (ended.status, ended.said) == (0, [])
     assert seeds == [1, 2, 3]
+
+
+def test_a_file_of_the_configuration_may_be_a_sweep(gpu_pricer, job, tmp_path, monkeypatch):
+    seeds = []
+    job.main = lambda config: seeds.append(config.seed)
+    shutil.copytree(cli.CONF, tmp_path / "conf")
+    (tmp_path / "conf/experiment/grid.yaml").write_text(
+        "# @package _global_\nhydra: {mode: MULTIRUN, sweeper: {params: {seed: '1,2'}}}\n"
+    )
+    monkeypatch.setattr(cli, "CONF", tmp_path / "conf")
+    monkeypatch.setattr(cli, "_check_kernels", lambda: None)  # which looks for them beside conf
+
+    ended = gpu_pricer("score", "experiment=grid")
+
+    assert (ended.status, ended.said) == (0, [])
+    assert seeds == [1, 2]
 
 
 def test_every_trial_of_a_sweep_has_folders_of_its_own(gpu_pricer, job, tmp_path):
