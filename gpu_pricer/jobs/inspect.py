@@ -11,7 +11,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from gpu_pricer.data.inputs import SCHEMAS, Validation, read_inputs
-from gpu_pricer.data.intake.inspection import columns_called, files_in, inspect_files
+from gpu_pricer.data.intake.inspection import columns_called, files_in, inspect_files, passed_over
 from gpu_pricer.data.intake.keys import matched_keys
 from gpu_pricer.data.intake.vocabulary import Answers, Vocabulary, override
 from gpu_pricer.data.intake.written import settings_path, settings_text, source_of
@@ -20,7 +20,14 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.tables.files.replacing import replacing_file
 from gpu_pricer.tables.periods import Period
 from gpu_pricer.tables.vat import VAT_RATE, require_vat_rates
-from gpu_pricer.terminal.inspection_lines import file_lines, key_lines, question_lines, rule_lines, use_lines
+from gpu_pricer.terminal.inspection_lines import (
+    file_lines,
+    key_lines,
+    passed_over_lines,
+    question_lines,
+    rule_lines,
+    use_lines,
+)
 
 OPERANDS = ("inspect.files...",)
 COMMAND = "gpu-pricer inspect"
@@ -53,6 +60,8 @@ def main(config: DictConfig) -> dict[str, object] | None:
     parts = ("vocabulary", "attributes", "tables", "label", "protected", "unread")
     vocabulary = Vocabulary(*(words[part] for part in parts))
     answers = _answers(words)
+    for line in passed_over_lines(passed_over(settings.files)):
+        print(line)
     found = inspect_files(files_in(settings.files), vocabulary, answers)
     for line in (line for taken in found.files for line in file_lines(taken)):
         print(line)

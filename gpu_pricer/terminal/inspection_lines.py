@@ -1,8 +1,12 @@
 """What `inspect` prints: a block for each file, its ids and rules, and the open questions."""
 
 import shlex
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
 
 from gpu_pricer.data.inputs import Inputs
+from gpu_pricer.data.intake.found_file import is_spreadsheet
 from gpu_pricer.data.intake.keys import MatchedKey
 from gpu_pricer.data.intake.matching import TakenFile
 from gpu_pricer.data.intake.vocabulary import Question
@@ -31,6 +35,16 @@ def file_lines(taken: TakenFile) -> list[str]:
             f"{' | '.join(column.examples)}"
         )
     return lines + [f"  {name:<{width}}  not read" for name in taken.left_out]
+
+
+def passed_over_lines(paths: Sequence[Path]) -> list[str]:
+    """Return the lines on what lies in inspected folders and is not read, first spreadsheets: they may hold a table."""
+    sheets = [path for path in paths if is_spreadsheet(path)]
+    others = groupby((path for path in paths if not is_spreadsheet(path)), lambda path: path.parent)
+    return [
+        *(f"{path} is not read, a spreadsheet: save each sheet as `CSV UTF-8`" for path in sheets),
+        *(f"not read in {folder}: {', '.join(path.name for path in left)}" for folder, left in others),
+    ]
 
 
 def _kind_in_words(kind: str, has_decimals: bool) -> str:

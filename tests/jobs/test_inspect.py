@@ -224,6 +224,28 @@ def test_words_that_lead_nowhere_are_one_line(gpu_pricer, shop, words, said):
     assert said in ended.said[0]
 
 
+def test_what_lies_in_the_folder_and_is_not_read_is_named(gpu_pricer, shop, tmp_path):
+    shop()
+    for name in ("stock.xlsx", "notes.pdf", ".hidden"):
+        (tmp_path / "shop" / name).touch()
+    (tmp_path / "shop/2024").mkdir()
+
+    ended = gpu_pricer("inspect", "shop", ANSWER)
+
+    assert ended.status == 0, ended.said
+    assert ended.out.splitlines()[:2] == [
+        "shop/stock.xlsx is not read, a spreadsheet: save each sheet as `CSV UTF-8`",
+        "not read in shop: 2024, notes.pdf",
+    ]
+
+
+def test_a_folder_of_spreadsheets_alone_says_how_to_save_them(refused, tmp_path):
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop/sales.xlsx").touch()
+
+    assert "found only shop/sales.xlsx: save each sheet as `CSV UTF-8`" in refused("inspect", "shop")
+
+
 def test_a_configuration_that_somebody_has_edited_is_kept(gpu_pricer, shop, tmp_path):
     shop()
     gpu_pricer("inspect", "shop", ANSWER)

@@ -81,11 +81,16 @@ def look_at(path: Path) -> FoundFile:
     """Return what a CSV file, a Parquet file or a folder of Parquet files holds; raise InputError if it is neither."""
     if path.suffix.lower() in TEXT_FILES:
         return _csv(path)
-    if path.suffix.lower() in SHEETS:
+    if is_spreadsheet(path):
         raise InputError(f"{path} must be CSV or Parquet, found a spreadsheet: save each sheet as `CSV UTF-8`")
     table = scan_table(path)
     rows = table.select(pl.len()).collect().item()
     return FoundFile(path, None, rows, {name: _typed(table, name) for name in table.collect_schema()})
+
+
+def is_spreadsheet(path: Path) -> bool:
+    """Return whether a file is a spreadsheet, which is not read, by its name."""
+    return path.suffix.lower() in SHEETS
 
 
 def _csv(path: Path) -> FoundFile:

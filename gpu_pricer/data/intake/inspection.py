@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gpu_pricer.data.intake.found_file import EXAMPLES, TEXT_FILES, FoundFile, look_at
+from gpu_pricer.data.intake.found_file import EXAMPLES, TEXT_FILES, FoundFile, is_spreadsheet, look_at
 from gpu_pricer.data.intake.matching import (
     TakenFile,
     match_columns,
@@ -46,14 +46,27 @@ def files_in(paths: Sequence[str]) -> list[Path]:
     for path in map(Path, paths):
         if not path.exists():
             raise InputError(f"every word after inspect must be a file or a folder, found nothing at {path}: mend it")
-        is_table = not path.is_dir() or (path / "_delta_log").is_dir() or path.suffix == ".parquet"
-        found += [path] if is_table else sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+        found += [path] if _is_table(path) else sorted(file for file in path.iterdir() if _is_readable(file))
     if not found:
-        raise InputError(
-            f"inspect must be told files or folders with {', '.join(SUFFIXES)}, found none: "
-            "run gpu-pricer inspect FOLDER"
-        )
+        sheets = ", ".join(str(path) for path in passed_over(paths) if is_spreadsheet(path))
+        seen = f"only {sheets}: save each sheet as `CSV UTF-8`" if sheets else "none: run gpu-pricer inspect FOLDER"
+        raise InputError(f"inspect must be told files or folders with {', '.join(SUFFIXES)}, found {seen}")
     return found
+
+
+def passed_over(paths: Sequence[str]) -> list[Path]:
+    """Return what lies in the named folders and is not read; hidden files are no part of the data."""
+    folders = [path for path in map(Path, paths) if not _is_table(path)]
+    entries = [entry for folder in folders for entry in sorted(folder.iterdir())]
+    return [entry for entry in entries if not _is_readable(entry) and not entry.name.startswith((".", "_"))]
+
+
+def _is_table(path: Path) -> bool:
+    return not path.is_dir() or (path / "_delta_log").is_dir() or path.suffix == ".parquet"
+
+
+def _is_readable(entry: Path) -> bool:
+    return entry.suffix.lower() in SUFFIXES
 
 
 def inspect_files(paths: Iterable[Path], vocabulary: Vocabulary, answers: Answers) -> Inspection:
