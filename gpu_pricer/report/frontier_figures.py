@@ -1,5 +1,6 @@
 """What more of a measure costs around a version's prices, with today's prices marked."""
 
+import math
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -22,15 +23,18 @@ STEP_WORDS = {
 }
 
 MOST_ROWS = 6
+SAME = 1e-6
+"""The largest difference of two points that are one, in % or points of x and as a share of y."""
 
 
 class FrontierFigures(NamedTuple):
     """One frontier as the page shows it.
 
     key: the id of its chart. measure, objective: their words. unit: of the changes of the measure; step: words for what
-    one more unit of it costs. points: x, y and cost of every point; marks:
-    what, x and y of today's and of the version's prices. x is the change of the measure from today, in % or percentage
-    points, y that of the objective in currency, cost what one more unit (or point) costs. rows: some of the points.
+    one more unit of it costs. points: x, y and cost of every point; marks: what, x and y of today's and of the
+    version's prices. x is the change of the measure from today, in % or percentage points, y that of the objective in
+    currency, cost what one more unit (or point) costs. rows: some of the points, of equal ones the one with the largest
+    cost, up to which nothing more is bought.
     """
 
     key: str
@@ -57,7 +61,8 @@ def frontier_figures(
     ]
     name = objective_name(table)
     marks = [(TODAY, today), (THESE, _of_version(tally, objective))]
-    steps = sorted({round(k * (len(points) - 1) / (MOST_ROWS - 1)) for k in range(MOST_ROWS)})
+    distinct = [point for k, point in enumerate(points) if k + 1 == len(points) or not _is_same(point, points[k + 1])]
+    steps = sorted({round(k * (len(distinct) - 1) / (MOST_ROWS - 1)) for k in range(MOST_ROWS)})
     return FrontierFigures(
         key=f"frontier-{measure}",
         measure=measure_words(measure, after_vat),
@@ -66,8 +71,12 @@ def frontier_figures(
         step=STEP_WORDS[measure],
         points=points,
         marks=[{"what": what, **_change(row, today, measure)} for what, row in marks],
-        rows=[points[step] for step in steps],
+        rows=[distinct[step] for step in steps],
     )
+
+
+def _is_same(point: dict[str, float], other: dict[str, float]) -> bool:
+    return abs(point["x"] - other["x"]) <= SAME and math.isclose(point["y"], other["y"], rel_tol=SAME, abs_tol=SAME)
 
 
 def _change(row: dict[str, Any], today: dict[str, Any], measure: str) -> dict[str, float]:

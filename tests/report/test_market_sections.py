@@ -172,6 +172,16 @@ def test_frontier_is_told_as_changes_from_todays_prices_which_are_marked():
     assert charts.frontier(found.points, found.marks, ("x", "y"))["layer"]
 
 
+def test_points_of_a_frontier_that_are_one_have_one_row_with_the_cost_up_to_which_they_stay():
+    twice = [*range(2), *([1] * 3), 2]
+    costs = pl.Series("multiplier", [None, 0.0, 0.1, 0.2, 0.3, 0.5])
+
+    found = frontier_figures("units", FRONTIER[twice].with_columns(costs), TALLY, Objective(1.0, 0.0), "")
+
+    assert len(found.points) == 5
+    assert [(row["x"], row["cost"]) for row in found.rows] == [(0.0, 0.3), (pytest.approx(10.0), 0.5)]
+
+
 def test_frontier_marks_the_versions_revenue_after_vat_as_its_table_states_it():
     found = frontier_figures("revenue", FRONTIER, TALLY, Objective(profit=0.0, revenue=1.0), " after VAT")
 
