@@ -126,6 +126,14 @@ class Bounds:
         return anchor_of(self.anchor)
 
     @property
+    def steep_increases(self) -> dict[str, float]:
+        """The shares by which a price may more than double, by key: percents are written so by mistake."""
+        anchor = self.price_anchor
+        of_anchor = None if anchor is None else anchor.max_increase
+        rates = {"max_increase": self.max_increase, "anchor.max_increase": of_anchor}
+        return {name: rate for name, rate in rates.items() if rate is not None and rate > 1}
+
+    @property
     def days_needed(self) -> int | None:
         """How many days of the history of prices the rules read; None if they read none."""
         anchor = self.price_anchor

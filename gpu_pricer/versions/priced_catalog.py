@@ -42,6 +42,8 @@ def read_priced_catalog(path: Path, policy: Policy, prices: Path, day: date) -> 
 
     prices: the published table, whose history the rules that count days continue.
     """
+    for name, rate in policy.bounds.steep_increases.items():
+        log.warning("policy.bounds.%s=%g lets a price rise by %.0f %%; 0.3 is 30 %%", name, rate, 100 * rate)
     catalog = read_catalog(path, policy.columns)
     earlier = None if policy.bounds.days_needed is None else published_history(prices)
     return continued_catalog(catalog, policy, earlier, day)
