@@ -54,21 +54,24 @@ def test_a_search_of_five_trials_ranks_five_folders(gpu_pricer, tables):
     assert (tables / "work/tune/0/trial.json").read_text().count("overrides") == 1
 
 
-def test_a_sweep_of_four_trials_is_four_runs_of_mlflow(gpu_pricer, tables):
-    sweep = ("-m", "model.network.taste_width=2,3", "seed=0,1")
+def test_a_sweep_of_eight_trials_is_eight_folders_and_eight_runs_of_mlflows_file_store(gpu_pricer, tables):
+    sweep = ("-m", "model.network.taste_width=2,3", "seed=0,1,2,3")
 
     ended = gpu_pricer("train", *QUICK, *sweep, "logger=mlflow", "logger.store=work/mlruns", "logger.model=demand")
 
     assert ended.status == 0
     (table,) = (pl.read_parquet(path) for path in tables.glob("work/sweep/*/ranking.parquet"))
-    assert table["folder"].n_unique() == 4
+    (sweep_folder,) = tables.glob("work/sweep/*")
+    assert {*table["folder"]} == {str(sweep_folder.relative_to(tables) / str(number)) for number in range(8)}
+    assert table["rank"].to_list() == [*range(1, 9)]
+    assert table["value"].is_sorted()
     assert table.columns[6:] == ["model.network.taste_width", "seed"]
     client = MlflowClient((tables / "work/mlruns").as_uri())
     runs = client.search_runs([client.get_experiment_by_name("gpu_pricer").experiment_id])
     losses = [run.data.metrics["validation/best_log_loss"] for run in runs]
     assert sorted(losses) == pytest.approx(sorted(table["value"]))
     assert {(run.data.params["model.network.taste_width"], run.data.params["seed"]) for run in runs} == {
-        (width, str(seed)) for width in "23" for seed in range(2)
+        (width, str(seed)) for width in "23" for seed in range(4)
     }
     versions = client.search_model_versions("name = 'demand'")
     assert {version.run_id for version in versions} == {run.info.run_id for run in runs}
