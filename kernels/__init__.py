@@ -4,6 +4,7 @@ The package holds the price formulas, each written once, and the CPU and CUDA lo
 """
 
 from kernels.backend import BackendUnavailable, resolve_backend
+from kernels.compiled import is_compiled
 from kernels.demand import (
     LARGEST_UTILITY,
     Demand,
@@ -57,6 +58,7 @@ __all__ = [
     "expected_outcomes",
     "expected_totals",
     "in_double",
+    "is_compiled",
     "largest_product",
     "price_cells",
     "price_totals",

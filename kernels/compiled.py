@@ -21,6 +21,16 @@ _PACKAGE = Path(__file__).parent
 _SOURCES = sha256(b"".join(path.read_bytes() for path in sorted(_PACKAGE.rglob("*.py")))).hexdigest()[:16]
 
 
+def is_compiled() -> bool:
+    """Return whether a process has stored compiled functions of these sources, so that the next ones load them."""
+    return any(_cache(_SETTINGS.CACHE_DIR).rglob("*.nbi"))
+
+
+def _cache(given: str) -> Path:
+    """Return where compiled functions are stored; given: NUMBA_CACHE_DIR, or ""."""
+    return Path(given or _PACKAGE / "__pycache__") / f"kernels-{_SOURCES}"
+
+
 class CpuFlags(dict[str, bool]):
     """Fast-math flags for the CPU alone.
 
@@ -47,7 +57,7 @@ def compiled(parallel: bool = False, reassociate: bool = False) -> Callable[[Any
     def decorate(function: Any) -> Any:
         """Return a function that the first call compiles or loads from the cache."""
         given = _SETTINGS.CACHE_DIR
-        _SETTINGS.CACHE_DIR = str(Path(given or _PACKAGE / "__pycache__") / f"kernels-{_SOURCES}")
+        _SETTINGS.CACHE_DIR = str(_cache(given))
         try:
             return njit(parallel=parallel, nogil=True, cache=True, fastmath=fastmath, error_model="numpy")(function)
         finally:

@@ -4,17 +4,23 @@ import logging
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
-from kernels import BackendUnavailable, resolve_backend
+from kernels import BackendUnavailable, is_compiled, resolve_backend
 
 log = logging.getLogger(__name__)
 
 
 def resolved(backend: str) -> str:
-    """Return the backend of the configuration, for auto the best one. Raises InputError where it is not available."""
+    """Return the backend of the configuration, for auto the best one. Raises InputError where it is not available.
+
+    Say so where the kernels are not compiled yet, because the first run then stands still for a while.
+    """
     try:
-        return resolve_backend(backend)
+        found = resolve_backend(backend)
     except (BackendUnavailable, ValueError) as error:
         raise InputError(str(error)) from error
+    if not is_compiled():
+        log.info("the first run compiles the kernels for this machine, which takes a minute or two")
+    return found
 
 
 def backend_of(problem: PricingProblem, requested: str, found: str) -> str:
