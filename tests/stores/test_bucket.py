@@ -119,6 +119,16 @@ def test_store_that_does_not_answer_is_said_in_one_line_and_soon(monkeypatch, ch
     assert time.monotonic() - begun < PATIENCE
 
 
+@pytest.mark.usefixtures("bucket")
+def test_password_in_an_endpoint_is_not_said(monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://ann:pass@word@127.0.0.1:1")
+
+    with pytest.raises(InputError, match=r"http://\.\.\.@127\.0\.0\.1:1/none\?\.\.\.: check the network") as raised:
+        Bucket("s3://none/raw").list()
+
+    assert "word" not in str(raised.value)
+
+
 @pytest.mark.parametrize("endpoint", ["foo", "http://", "http://shop:99999", "ftp://shop", "http://a b"])
 @pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"])
 def test_endpoint_that_is_no_url_is_refused_in_one_line(gpu_pricer, monkeypatch, name, endpoint):

@@ -41,6 +41,8 @@ PART = 16 * 2**20
 """The most bytes to fetch by one request."""
 CODE = re.compile(r"<Code>(\w+)</Code>")
 """In the answers of S3 and its kin: what is wrong."""
+SECRET = re.compile(r"(?<=://)[^/\s]*(?=@)|(?<=[^\s]\?)\S+")
+"""What an address in an error may hold beside host and folder: a user with a password, and a query with a token."""
 COLOURS = re.compile(r"\x1b\[\d*m|↳")
 """With which delta-rs draws the causes of an error."""
 DENIALS = ("AccessDenied", "AccessKey", "Signature", "Token", "169.254.169.254")
@@ -175,7 +177,7 @@ def _at_once(work: Callable[[str, Path], object], files: Mapping[str, Path]) -> 
 
 def store_error(error: Exception) -> str:
     """Return what an error of obstore or delta-rs says, in one line, and what to do."""
-    text = " ".join(COLOURS.sub("", str(error)).split())
+    text = SECRET.sub("...", " ".join(COLOURS.sub("", str(error)).split()))
     code = CODE.search(text)
     reason = code[1] if code else text.partition(" in ")[0].partition(" Debug source")[0][:MOST_TOLD]
     if reason == "NoSuchBucket":
