@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.gates import publisher
+from gpu_pricer.jobs.next_command import next_command
 from gpu_pricer.policy.decided_policy import decided_policy
 from gpu_pricer.report.scored import scored_version
 from gpu_pricer.report.shop_columns import names_of
@@ -34,6 +35,8 @@ log = logging.getLogger(__name__)
 
 SHEET = "review"
 """In paths.work, with the endings .csv and .parquet."""
+DECISIONS = "review.decisions"
+"""The key that names the filled sheet."""
 
 
 class Review(NamedTuple):
@@ -78,11 +81,12 @@ def main(config: DictConfig) -> dict[str, object]:
         f"{counts.overridden} overridden, {counts.waiting} open ({counts.stale} decided before at other prices)"
     )
     if counts.waiting:
-        lines.append(f"fill {path}, then gpu-pricer review review.decisions={path}; or gpu-pricer explore")
+        lines.append(f"fill {path}, then {next_command('review', f'{DECISIONS}={path}')}")
+        lines.append(f"or decide on a page: {next_command('explore', without=DECISIONS)}")
         print("\n".join(lines))
         return {"sheet": str(path)}
     folder = settle(config, review)
-    lines.append(f"decided: {folder}; next: gpu-pricer publish")
+    lines.append(f"decided: {folder}; next: {next_command('publish', without=DECISIONS)}")
     print("\n".join(lines))
     return {"sheet": str(path), "version": str(folder)}
 

@@ -1,6 +1,7 @@
 """review: people decide on proposed prices, and the version that is published has exactly what they decided."""
 
 import json
+import shlex
 
 import polars as pl
 import pytest
@@ -106,6 +107,26 @@ def test_published_table_has_exactly_what_was_decided_and_the_log_says_who(gpu_p
         ("reject", 1),
     ]
     require_sealed(shop / "prices" / run)
+
+
+def test_commands_that_it_prints_lead_to_publication(gpu_pricer, shop):
+    (shop / "own/experiment").mkdir(parents=True)
+    (shop / "own/experiment/ask.yaml").write_text("# @package _global_\npublish: {approval: {asks: all}}\n")
+
+    begun = gpu_pricer("review", "--config-dir", "own", "experiment=ask", "data.label=[]")
+    fill(shop, {}, "work/review.csv")
+    decided = gpu_pricer(*printed(begun.out, "fill work/review.csv, then "))
+    ended = gpu_pricer(*printed(decided.out, "decided: prices/one; next: "))
+
+    assert (decided.status, ended.status) == (0, 0)
+    assert current_run(shop / "prices") == "one"
+    assert "24 new decisions" in decided.out
+
+
+def printed(out, before):
+    """The words of the command that stands behind some words in what was printed, without the program's name."""
+    (line,) = (line for line in out.splitlines() if line.startswith(before))
+    return shlex.split(line.removeprefix(before))[1:]
 
 
 def test_accepted_version_is_published_itself(gpu_pricer, shop):
