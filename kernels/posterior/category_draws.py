@@ -7,7 +7,8 @@ derivative of R_d with respect to x_j is P_jd (omega_j - beta_jd (m_j - R_d)), a
     x_j = c_j + sum_d P_jd (omega_j + beta_jd R_d) / (omega_j sum_d P_jd beta_jd)
 
 With a single draw this is the stationary price of Gallego and Wang (2014), x_j = c_j + 1 / beta_j + R / omega_j. In a
-category whose dissimilarity is below 1 (see nesting) prices are evaluated, but not searched for.
+category whose dissimilarity is below 1, T_d = R_d * switching_d stands for R_d in both formulas: R_d = M_d / g(V_d) in
+the symbols of nesting, and T_d = R_d g'(V_d). The dissimilarity is the same in all draws.
 """
 
 from typing import NamedTuple
@@ -34,12 +35,14 @@ class CategoryDraws(NamedTuple):
     top [n]: the largest u - shift of a product over the draws;
     scale [n]: e^top, but 0 for a product off the shelf;
     shift [D]: the largest utility on the shelf, the outside option's 0 included;
-    total [D]: the sum of scale * odds over the products, and the outside option's weight: e^-shift, unless nested;
+    inner [D]: in a nested category, the sum of scale * odds over the products;
+    total [D]: the same and the outside option's weight, which is e^-shift unless nested;
     earned [D]: the sum of m * scale * odds, in cents;
-    switching [D]: what P_jd is multiplied with where it stands for the choosers that a higher x_j moves to rivals.
+    switching [D]: what P_jd is multiplied with where it stands for the choosers that a higher x_j moves to rivals;
+    1 unless nested.
 
-    `leave_out` fills these:
-    rest_total, rest_value [D]: total and R_d without one product.
+    `one_price.leave_out` fills these:
+    rest_inner, rest_total, rest_value [D]: inner, total and R_d without one product.
     """
 
     products: np.ndarray
@@ -52,9 +55,11 @@ class CategoryDraws(NamedTuple):
     top: np.ndarray
     scale: np.ndarray
     shift: np.ndarray
+    inner: np.ndarray
     total: np.ndarray
     earned: np.ndarray
     switching: np.ndarray
+    rest_inner: np.ndarray
     rest_total: np.ndarray
     rest_value: np.ndarray
 
@@ -75,9 +80,11 @@ class Workspace(NamedTuple):
     best: np.ndarray
     odds: np.ndarray
     shift: np.ndarray
+    inner: np.ndarray
     total: np.ndarray
     earned: np.ndarray
     switching: np.ndarray
+    rest_inner: np.ndarray
     rest_total: np.ndarray
     rest_value: np.ndarray
     draw_value: np.ndarray
@@ -99,9 +106,11 @@ def new_workspace(longest, draws):
         best=np.empty(longest),
         odds=np.empty((longest, draws)),
         shift=np.empty(draws),
+        inner=np.empty(draws),
         total=np.empty(draws),
         earned=np.empty(draws),
         switching=np.empty(draws),
+        rest_inner=np.empty(draws),
         rest_total=np.empty(draws),
         rest_value=np.empty(draws),
         draw_value=np.empty(draws),
@@ -131,9 +140,11 @@ def open_category_draws(workspace, products, has_outside_option, dissimilarity, 
         top=workspace.top[:n],
         scale=workspace.scale[:n],
         shift=workspace.shift[:draws],
+        inner=workspace.inner[:draws],
         total=workspace.total[:draws],
         earned=workspace.earned[:draws],
         switching=workspace.switching[:draws],
+        rest_inner=workspace.rest_inner[:draws],
         rest_total=workspace.rest_total[:draws],
         rest_value=workspace.rest_value[:draws],
     )
@@ -192,13 +203,22 @@ def fill_odds(category_draws, price):
 
 @compiled()
 def add_outside(category_draws):
-    """Add the weight of a nested category's outside option to `total`, and fill `switching`."""
-    dissimilarity, total = category_draws.dissimilarity, category_draws.total
+    """Move a nested category's `total` to `inner`, add the outside option's weight to it, and fill `switching`."""
+    total = category_draws.total
     for d in range(len(total)):
-        if total[d] > 0.0:
-            depth = logarithm(total[d]) + category_draws.shift[d]
-            category_draws.switching[d] = switching_factor(depth, dissimilarity)
-            total[d] += outside_weight(total[d], depth, dissimilarity)
+        inner = max(total[d], 0.0)
+        category_draws.inner[d], category_draws.switching[d] = inner, 1.0
+        if inner > 0.0:
+            depth = logarithm(inner) + category_draws.shift[d]
+            category_draws.switching[d] = switching_factor(depth, category_draws.dissimilarity)
+        total[d] = inner + outside_in_draw(category_draws, inner, d)
+
+
+@compiled()
+def outside_in_draw(category_draws, inner, d):
+    """Return the weight of a nested category's outside option in draw d, where the products' weights sum to `inner`."""
+    depth = logarithm(inner) + category_draws.shift[d] if inner > 0.0 else 0.0
+    return outside_weight(inner, depth, category_draws.dissimilarity)
 
 
 @compiled()
@@ -238,46 +258,6 @@ def stationary_price(category_draws, j):
     total, earned, upper, lower = category_draws.total, category_draws.earned, 0.0, 0.0
     for d in range(len(total)):
         share, steep = odds[d] / total[d], slope * category_draws.factor[d]
-        upper += share * (product.weight + steep * (earned[d] / total[d]))
+        upper += share * (product.weight + steep * (earned[d] / total[d] * category_draws.switching[d]))
         lower += share * steep
     return product.unit_cost + upper / (product.weight * lower)
-
-
-@compiled()
-def leave_out(category_draws, j, price):
-    """Fill rest_total and rest_value with the sums without product j; `price` is product j's price in the sums."""
-    odds, scale = category_draws.odds[j], category_draws.scale[j]
-    margin = margin_of(category_draws, j, price)
-    for d in range(len(odds)):
-        rest = max(category_draws.total[d] - scale * odds[d], 0.0)
-        earned = category_draws.earned[d] - margin * (scale * odds[d])
-        category_draws.rest_total[d] = rest
-        category_draws.rest_value[d] = earned / rest if rest > 0.0 else 0.0
-
-
-@compiled()
-def marginal_contribution(category_draws, j, price):
-    """Return product j's marginal contribution to the mean of R_d at `price`, up to a positive factor.
-
-    All other prices stay; `leave_out` must have filled the sums without j. The contribution is the mean over the draws
-    of (m_j - R_d) P_jd, where R_d is the expected profit of the other products. If j is off the shelf, P_jd is 0; the
-    result is then the contribution in the limit of a vanishing availability, which has the same best price.
-    """
-    on_shelf = category_draws.products[j].on_shelf
-    margin, scale = margin_of(category_draws, j, price), category_draws.scale[j] if on_shelf else 1.0
-    contribution = 0.0
-    for d in range(len(category_draws.factor)):
-        odds = scale * odds_in_draw(category_draws, j, price, d)
-        total = category_draws.rest_total[d] + (odds if on_shelf else 0.0)
-        contribution += (margin - category_draws.rest_value[d]) * (odds / total if total > 0.0 else 0.0)
-    return contribution
-
-
-@compiled()
-def change_price(category_draws, j, before, price):
-    """Change product j's odds, and the sums, from those at the price `before` to those at `price`, in cents."""
-    odds, scale = category_draws.odds[j], category_draws.scale[j]
-    add_odds(category_draws, j, before, -scale)
-    for d in range(len(odds)):
-        odds[d] = odds_in_draw(category_draws, j, price, d)
-    add_odds(category_draws, j, price, scale)

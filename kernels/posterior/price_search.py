@@ -14,14 +14,8 @@ import numpy as np
 from kernels.compiled import compiled
 from kernels.formulas import allowed_above, allowed_below, binding_side_of, clip
 from kernels.outputs import BindingSide
-from kernels.posterior.category_draws import (
-    change_price,
-    evaluate_prices,
-    leave_out,
-    margin_of,
-    marginal_contribution,
-    stationary_price,
-)
+from kernels.posterior.category_draws import evaluate_prices, margin_of, stationary_price
+from kernels.posterior.one_price import change_price, leave_out, marginal_contribution
 from kernels.product_records import ENDS
 from kernels.rungs import bracket, prices_around
 

@@ -14,7 +14,7 @@ from kernels.posterior.outcomes import Outcomes, groups_of, new_outcomes
 from kernels.posterior.tile_loop import NO_SEARCH, DemandDraws, PriceSearch, evaluate_tile
 from kernels.pricing import ONE_AT_A_TIME, ROUNDINGS, PricedCells, Totals, utility_lines
 from kernels.product_records import product_columns, product_records
-from kernels.tile import dissimilarity_of, tile_of
+from kernels.tile import tile_of
 
 TAIL = 0.05
 """The probability on each side of a 90 % interval."""
@@ -29,11 +29,9 @@ def expected_cells(
     given price stays where the category's gain is within rounding, where the category has no draws, and where is_fixed,
     bool [P, S], is true; where is_fixed is true, binding_side stays too. Probabilities and category_value are means
     over the draws; there are no totals. The result is the same bits for any tiling and number of threads. Raises
-    ValueError for families and dissimilarities below 1, and where demand, inputs and draws disagree on their shapes.
+    ValueError for families, and where demand, inputs and draws disagree on their shapes.
     """
     require(not inputs.has_families, "expected profit is not maximised over price families", inputs.has_families)
-    least = dissimilarity_of(inputs.shelf, np.float64).min(initial=1.0)
-    require(least == 1, "expected profit is not maximised where a dissimilarity is below 1", least)
     shape = (demand.product_count, demand.segment_count)
     fixed = np.zeros(shape, np.bool_) if is_fixed is None else is_fixed
     require_array("is_fixed", fixed, shape, "b")

@@ -1,4 +1,4 @@
-"""Jobs on a demand artefact with nested categories: prices, their derivation, and what is refused."""
+"""Jobs on a demand artefact with nested categories: prices, their derivation, and prices over draws."""
 
 import re
 
@@ -40,12 +40,14 @@ def test_a_nested_price_is_derived_as_the_table_says(gpu_pricer, tmp_path):
     assert mine["expected_profit"].sum() == pytest.approx(1000 * earned, rel=1e-5)
 
 
-def test_prices_over_draws_are_refused_with_a_line(refused, tmp_path):
+def test_prices_over_draws_have_intervals_around_their_means(gpu_pricer, tmp_path):
     lay_out(tmp_path, NESTED, CATALOG)
+    overrides = ("policy=profit", "uncertainty=posterior", "score.details=[interval]", "paths.shards=prices/drawn")
 
-    said = refused("score", "policy=profit", "uncertainty=posterior", "paths.shards=prices/drawn")
+    ended = gpu_pricer("score", *overrides)
 
-    assert said == (
-        "uncertainty=posterior needs a dissimilarity of 1 in every category of the demand artefact, found 2 categories "
-        "below 1, the first 'c0': set uncertainty=point"
-    )
+    assert ended.status == 0
+    prices = scan_prices(tmp_path / "prices/drawn").collect()
+    assert prices.height == NESTED.products["product_id"].count() * 4
+    assert (prices["profit_low"] < prices["profit_high"]).any()
+    assert (prices["profit_low"] <= prices["expected_profit"]).mean() > 0.9

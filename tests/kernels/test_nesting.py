@@ -10,7 +10,6 @@ from kernels import (
     Draws,
     Ladders,
     choice_probabilities,
-    expected_cells,
     expected_outcomes,
     price_cells,
     price_totals,
@@ -253,14 +252,6 @@ def test_a_stationary_price_is_the_sum_of_its_parts():
     total = inputs.unit_cost[:, None] + parts.markup + parts.opportunity
     assert is_inside.any()
     assert price[is_inside] == pytest.approx(total[is_inside], rel=1e-6)
-
-
-def test_prices_under_draws_are_refused():
-    inputs, demand = nested(random_inputs(1, [2]), 0.5), factor_demand(1, 2, 2)
-    draws = Draws(np.ones((1, 2, 3)), np.zeros(1, int))
-
-    with pytest.raises(ValueError, match=r"not maximised where a dissimilarity is below 1; found 0\.5"):
-        expected_cells(demand, inputs, draws, price_cells(demand, inputs))
 
 
 @pytest.mark.parametrize("wrong", [0.0, 1.2, np.nan])

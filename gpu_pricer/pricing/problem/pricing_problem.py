@@ -202,7 +202,7 @@ def problem_of(artefact: DemandArtefact, matched: Matched, policy: Policy, uncer
         overrides=overrides,
         bounds=policy.bounds,
         moves=None,
-        draws=None if uncertainty == POINT else _draws(artefact, category_id, dissimilarity, policy),
+        draws=None if uncertainty == POINT else _draws(artefact, category_id, policy),
         has_outside_option=artefact.info.outside_option,
         dissimilarity=dissimilarity,
         includes_vat=VAT_RATE in products.columns,
@@ -226,14 +226,8 @@ def _problem_products(products: pl.DataFrame, today: np.ndarray, policy: Policy)
     )
 
 
-def _draws(artefact: DemandArtefact, category_id: pl.Series, dissimilarity: np.ndarray, policy: Policy) -> Draws:
-    """Return the posterior draws for categories [G]; InputError where solvers take a single demand or a logit only."""
-    nested = category_id.filter(pl.Series(artefact.info.outside_option & (dissimilarity < 1)))
-    if len(nested):
-        raise InputError(
-            "uncertainty=posterior needs a dissimilarity of 1 in every category of the demand artefact, found "
-            f"{len(nested)} categories below 1, the first {nested[0]!r}: set uncertainty=point"
-        )
+def _draws(artefact: DemandArtefact, category_id: pl.Series, policy: Policy) -> Draws:
+    """Return the posterior draws for categories [G]; InputError where solvers take a single demand only."""
     others = {
         "policy.constraints": bool(policy.active_constraints),
         "policy.bounds.max_segment_ratio": policy.bounds.max_segment_ratio is not None,

@@ -27,6 +27,7 @@ from tests.kernels.markets import (
     LADDERS,
     category_of,
     factor_demand,
+    nested,
     positive,
     random_inputs,
     with_an_end_off_the_ladder,
@@ -53,9 +54,9 @@ def market(seed, kind="endings", has_outside_option=True, spread=0.5, change=Non
     return demand, inputs, random_draws(seed, len(SIZES), SEGMENTS, spread), price_cells(demand, inputs)
 
 
-def wide_market(seed, spread):
+def wide_market(seed, spread, change=None):
     """Return the same with bounds far apart for all prices."""
-    demand, inputs, draws, _ = market(seed, spread=spread)
+    demand, inputs, draws, _ = market(seed, spread=spread, change=change)
     inputs = replace(inputs, low=np.full_like(inputs.low, 129), high=np.full_like(inputs.high, 899))
     return demand, inputs, draws, price_cells(demand, inputs)
 
@@ -66,6 +67,16 @@ def expected_profit(price, category, factor):
     return np.mean([oracle.profit(price, draw) for draw in draws])
 
 
+def with_nests(inputs, seed):
+    """Return the inputs with the dissimilarities 0.2, 0.6 and 1, a different one in each category from seed to seed."""
+    return nested(inputs, *np.roll([0.2, 0.6, 1.0, 0.2], seed))
+
+
+def with_gaps_and_nests(inputs, seed):
+    """Return the inputs with both."""
+    return with_nests(with_gaps(inputs, seed), seed)
+
+
 def places():
     """Return all pairs of a category and a segment."""
     return product(range(len(SIZES)), range(SEGMENTS))
@@ -73,7 +84,7 @@ def places():
 
 @pytest.mark.parametrize("has_outside_option", [True, False])
 @pytest.mark.parametrize("kind", LADDERS)
-@pytest.mark.parametrize("change", [None, with_an_end_off_the_ladder, with_gaps])
+@pytest.mark.parametrize("change", [None, with_an_end_off_the_ladder, with_gaps, with_nests, with_gaps_and_nests])
 def test_hardly_any_combination_of_rungs_earns_more(kind, has_outside_option, change):
     missed, regret = [], []
     for seed in range(3):
@@ -104,10 +115,11 @@ def test_hardly_any_combination_of_rungs_earns_more(kind, has_outside_option, ch
     assert max(regret) < LOCAL
 
 
+@pytest.mark.parametrize("change", [None, with_nests])
 @pytest.mark.parametrize("spread", [0.5, 1.0])
 @pytest.mark.parametrize("seed", range(3))
-def test_expected_profit_never_falls_below_that_of_the_plain_prices(seed, spread):
-    demand, inputs, draws, start = wide_market(seed, spread)
+def test_expected_profit_never_falls_below_that_of_the_plain_prices(seed, spread, change):
+    demand, inputs, draws, start = wide_market(seed, spread, change)
 
     found = expected_cells(demand, inputs, draws, start)
 
@@ -136,8 +148,21 @@ def test_draws_without_spread_leave_every_price_and_bound(kind, has_outside_opti
         assert found.probability == pytest.approx(start.probability, abs=1e-5)
 
 
-def test_continuous_prices_are_those_of_a_general_optimiser():
-    demand, inputs, draws, _ = market(4)
+@pytest.mark.parametrize("kind", LADDERS)
+def test_draws_without_spread_leave_every_price_of_a_nest(kind):
+    # A bound may differ: several R have the same best rungs, and the search without draws takes any of them.
+    for seed in range(3):
+        demand, inputs, draws, start = market(seed, kind, spread=0.0, change=with_nests)
+
+        found = expected_cells(demand, inputs, draws, start)
+
+        assert np.array_equal(found.price, start.price)
+        assert found.probability == pytest.approx(start.probability, abs=1e-5)
+
+
+@pytest.mark.parametrize("dissimilarity", [0.2, 0.6, 1.0])
+def test_continuous_prices_are_those_of_a_general_optimiser(dissimilarity):
+    demand, inputs, draws, _ = market(4, change=lambda inputs, _: nested(inputs, dissimilarity))
     inputs = positive(replace(inputs, low=inputs.low * 0 + 1, high=inputs.high * 0 + 2000, ladders=Ladders.of((0, []))))
     found = expected_cells(demand, inputs, draws, price_cells(demand, inputs))
 
@@ -155,9 +180,10 @@ def test_continuous_prices_are_those_of_a_general_optimiser():
         assert expected_profit(ours, category, draws.factor[g, s]) == pytest.approx(-best.fun, rel=1e-7)
 
 
-def test_product_off_the_shelf_is_priced_as_the_first_to_find_it_would_pay():
+@pytest.mark.parametrize("dissimilarity", [0.2, 0.6, 1.0])
+def test_product_off_the_shelf_is_priced_as_the_first_to_find_it_would_pay(dissimilarity):
     demand, inputs, draws, _ = market(5)
-    inputs = positive(inputs)
+    inputs = nested(positive(inputs), dissimilarity)
     hidden = replace(inputs, shelf=replace(inputs.shelf, on_shelf=np.arange(10) != 1))
     found = expected_cells(demand, hidden, draws, price_cells(demand, hidden))
 
@@ -171,9 +197,19 @@ def test_product_off_the_shelf_is_priced_as_the_first_to_find_it_would_pay():
     assert (found.probability[1] == 0).all()
 
 
+def test_a_dissimilarity_of_1_changes_no_bit():
+    demand, inputs, draws, start = wide_market(6, spread=0.5)
+
+    plain, ones = (expected_cells(demand, given, draws, start) for given in (inputs, nested(inputs, 1.0)))
+
+    for name in ("price", "probability", "binding_side", "category_value"):
+        assert np.array_equal(getattr(plain, name), getattr(ones, name))
+
+
+@pytest.mark.parametrize("change", [None, with_nests])
 @pytest.mark.parametrize("cut", [1, 3])
-def test_results_are_the_same_bits_for_any_tiling(cut):
-    demand, inputs, draws, start = market(6)
+def test_results_are_the_same_bits_for_any_tiling(cut, change):
+    demand, inputs, draws, start = market(6, change=change)
     whole = expected_cells(demand, inputs, draws, start)
 
     segments = np.arange(SEGMENTS)[:cut]
@@ -269,24 +305,26 @@ def test_means_and_quantiles_are_those_of_the_draws():
     assert totals.revenue[:, 0] == pytest.approx((chosen * price) @ visits)
 
 
-def test_parts_add_up_to_an_interior_price():
-    demand, inputs, draws, _ = market(10)
+@pytest.mark.parametrize(("dissimilarity", "cents"), [(0.2, 2.0), (0.6, 0.1), (1.0, 0.1)])
+def test_parts_add_up_to_an_interior_price(dissimilarity, cents):
+    # The lower gamma, the slower all prices of a nest climb together, and the further from the peak a short step is.
+    demand, inputs, draws, _ = market(10, change=lambda inputs, _: nested(inputs, dissimilarity))
     inputs = positive(replace(inputs, low=inputs.low * 0 + 1, high=inputs.high * 0 + 4000, ladders=Ladders.of((0, []))))
     found = expected_cells(demand, inputs, draws, price_cells(demand, inputs))
 
     parts = expected_outcomes(demand, inputs, draws, found.price, "price_parts")
 
     assert (parts.markup > 0).all()
-    assert inputs.unit_cost[:, None] + parts.markup + parts.opportunity == pytest.approx(found.price, abs=0.1)
+    assert inputs.unit_cost[:, None] + parts.markup + parts.opportunity == pytest.approx(found.price, abs=cents)
 
 
-@pytest.mark.parametrize("has_outside_option", [True, False])
+@pytest.mark.parametrize(("has_outside_option", "dissimilarity"), [(True, 1.0), (True, 0.2), (False, 1.0)])
 @pytest.mark.parametrize(
     ("appeal", "sensitivity", "spread"),
     [(-2000, 2, 1), (2000, 2, 1), (1e5, 1e5, 1), (0, 1e-9, 1), (0, 1e6, 3), (-3, 40, 6)],
 )
-def test_extreme_demand_gives_numbers(appeal, sensitivity, spread, has_outside_option):
-    inputs = random_inputs(11, SIZES, "cents", has_outside_option)
+def test_extreme_demand_gives_numbers(appeal, sensitivity, spread, has_outside_option, dissimilarity):
+    inputs = nested(random_inputs(11, SIZES, "cents", has_outside_option), dissimilarity)
     shape = (SEGMENTS, sum(SIZES))
     demand = DenseDemand(
         *(np.full(shape, value, np.float32) for value in (appeal, sensitivity)), *np.zeros((2, shape[1]), np.float32)

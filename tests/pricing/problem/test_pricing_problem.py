@@ -19,7 +19,6 @@ from tests.markets import (
     one_product,
     small_artefact,
     with_dissimilarity,
-    with_posterior,
 )
 from tests.pricing.tile_file import rows_of
 
@@ -326,10 +325,3 @@ def test_nested_categories_are_priced_as_well_as_the_best_of_every_combination()
 
         found = table.filter(segment_id=segment).sort("product_id")
         assert profit(found["price"].cast(pl.Float64).to_numpy()) >= profit(every).max() * (1 - SINGLE_PRECISION)
-
-
-def test_posterior_draws_of_nested_categories_are_refused():
-    artefact = with_posterior(with_dissimilarity(small_artefact(3), {"c1": 0.2}), 0.1)
-
-    with pytest.raises(InputError, match=r"needs a dissimilarity of 1 .* found 1 categories below 1, the first 'c1'"):
-        pricing_problem(artefact, catalog_of(artefact), a_policy(), "posterior")
