@@ -76,9 +76,11 @@ class Nests:
         """Keep the state's dissimilarities in the range of nested logits, and say how many are no logits."""
         value = state.dissimilarity
         value.copy_(torch.where(value + LOGIT * self.variance.sqrt() > 1, 1.0, value))
+        left = int((value < 1).sum())
         log.info(
-            "dissimilarity of %d categories: %.2f on average, spread %.2f, %d have left 1",
-            len(value), float(value.mean()), self.spread, int((value < 1).sum()),
+            "dissimilarity of %d categories: %.2f on average, spread %.2f; %d have left 1, and of %d the log tells no "
+            "difference from 1",
+            len(value), float(value.mean()), self.spread, left, len(value) - left,
         )  # fmt: skip
 
     def _step(self, grid: Grid, counts: Counts, state: State, season: Autoregression) -> tuple[Tensor, Tensor]:

@@ -1,5 +1,6 @@
 """The grid and the user log of the response model from the canonical tables."""
 
+import logging
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -18,6 +19,8 @@ from gpu_pricer.network.response.controls import (
 )
 from gpu_pricer.network.response.grid import FLOAT, Grid, UserLog
 from gpu_pricer.tables.schemas import CHOICE_COUNT, UNIT_COUNT
+
+log = logging.getLogger(__name__)
 
 ROUNDING = 1e-8  # in logs of a price: a control that never exceeds it is none
 
@@ -95,12 +98,16 @@ def load_response_data(
     on_shelf[where] = 1.0
     category = tables.products["category_id"].rle_id().gather(taught["row"]).rle_id().to_numpy().astype(np.int64)
     has_empty = tables.choices["product_id"].null_count() > 0
-    log = _user_log(tables, taught, periods, torch.from_numpy(category))
+    users = _user_log(tables, taught, periods, torch.from_numpy(category))
     tells_nests = nested and has_empty and rows["regular"].null_count() == 0
+    if nested and has_empty and not tells_nests:
+        log.info("the dissimilarity of every category is 1: without cuts that teach alone, the log cannot tell it")
     shared = "regular" if tells_nests else "move"
-    grid = _grid(taught, torch.from_numpy(category), torch.from_numpy(on_shelf), cells, shared, context, log, has_empty)
+    grid = _grid(
+        taught, torch.from_numpy(category), torch.from_numpy(on_shelf), cells, shared, context, users, has_empty
+    )
     whole = grid if tables.begun is None else _begun(grid, tables, tables.begun)
-    return ResponseData(whole, log, context, tells_nests)
+    return ResponseData(whole, users, context, tells_nests)
 
 
 def _begun(grid: Grid, tables: ResponseTables, begun: pl.DataFrame) -> Grid:

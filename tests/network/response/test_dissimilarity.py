@@ -60,11 +60,15 @@ def test_logits_are_taken_for_logits(visits):
     np.testing.assert_allclose(fit.sensitivity.mean(), plain.sensitivity.mean(), rtol=0.01)
 
 
-def test_prices_that_never_move_leave_logits():
+def test_prices_that_never_move_leave_logits(caplog):
     market = draw_market(3, NESTS)
     grid = replace(market.grid, move=0 * market.grid.move, context=0 * market.grid.context)
 
-    assert fitted(market, grid)[0].state.dissimilarity.tolist() == [1.0] * grid.categories
+    with caplog.at_level("INFO"):
+        fit = fitted(market, grid)[0]
+
+    assert fit.state.dissimilarity.tolist() == [1.0] * grid.categories
+    assert "0 have left 1, and of 14 the log tells no difference from 1" in caplog.text
 
 
 def test_a_single_product_has_nothing_to_switch_to():

@@ -283,10 +283,12 @@ def test_cuts_teach_nests_beside_the_mean_regular_price(complete):
     torch.testing.assert_close(shared, category_move(regular, nested.grid.on_shelf, sold, nested.grid.category))
 
 
-def test_no_nests_are_told_where_any_price_may_answer_demand(complete):
+def test_no_nests_are_told_where_any_price_may_answer_demand(complete, caplog):
     suspected = EndogeneityConfig(None, planned_promotions=False, folds=4)
 
-    plain, nested = (load(complete, endogeneity=suspected, nested=flag) for flag in (False, True))
+    with caplog.at_level("INFO"):
+        plain, nested = (load(complete, endogeneity=suspected, nested=flag) for flag in (False, True))
 
     assert not nested.tells_nests
+    assert caplog.text.count("dissimilarity of every category is 1: without cuts that teach alone") == 1
     torch.testing.assert_close(nested.grid.context, plain.grid.context)
