@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from gpu_pricer.evaluation.held_out.offers import Log
-from gpu_pricer.network.encoding.baskets import Purchases
 from gpu_pricer.network.encoding.history import UserHistory, build_history, half_lives_of
+from gpu_pricer.network.encoding.purchase_events import Purchases
 
 IDS = ("user_id", "product_id", "category_id", "period")
 REMEMBERED = 8  # past prices whose mean is the recent price

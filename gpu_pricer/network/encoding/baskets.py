@@ -7,18 +7,9 @@ import torch
 from torch import Tensor
 
 from gpu_pricer.network.encoding.on_device import OnDevice
+from gpu_pricer.network.encoding.purchase_events import Purchases
 
 RARE = 0.02  # purchases per visit that count as rare: a rate enters as log(1 + rate / RARE), which is 0 for none
-
-
-@dataclass(frozen=True)
-class Purchases:
-    """n purchases: row numbers of the user, the product, the category and the period, [n] each."""
-
-    user: np.ndarray
-    product: np.ndarray
-    category: np.ndarray
-    period: np.ndarray
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,4 @@
-"""What each user did strictly before a period: how often, how lately and how regularly the user bought what.
-
-Purchases are kept as events sorted by key and period, each with the key's state after the event. The state before a
-period is that of the last event before the period, found by binary search and decayed to the period. So no row sees
-its own period or a later one.
-"""
+"""What each user did strictly before a period: how often, how lately and how regularly the user bought what."""
 
 from dataclasses import dataclass
 
@@ -11,15 +6,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gpu_pricer.network.encoding.baskets import RARE, PastBaskets, Purchases, past_baskets
+from gpu_pricer.network.encoding.baskets import RARE, PastBaskets, past_baskets
 from gpu_pricer.network.encoding.on_device import OnDevice
+from gpu_pricer.network.encoding.purchase_events import PastPurchases, Purchases, PurchaseState, past_purchases
 
 FIRST_HALF_LIFE, NEXT_HALF_LIFE = 2.0, 4.0  # periods; each is so many times the one before
 LONGEST_RATIO = 4.0  # largest ratio of the time since the last purchase to the usual interval
 LONGEST_TIME = 16.0  # periods; longer times count as this one, since the last periods have longer times than training
 RECENCY = 3  # numbers that tell how lately a product was bought
 NO_PRODUCT = -1  # stands for any product that the user never bought
-BEFORE_ALL = -1  # the place of an event that precedes all others
 
 
 def half_lives_of(periods: int) -> list[float]:
@@ -28,87 +23,6 @@ def half_lives_of(periods: int) -> list[float]:
     while lives[-1] < periods:
         lives.append(NEXT_HALF_LIFE * lives[-1])
     return lives
-
-
-@dataclass(frozen=True)
-class PurchaseState:
-    """The purchases of n keys before n periods; a key is a user × product or a user × category.
-
-    decayed [n, H]: decayed number of purchases at each rate. count [n]: number of purchases.
-    last [n], first [n]: periods of the last and the first purchase. Without a purchase, count is 0 and last is the
-    period itself.
-    """
-
-    decayed: Tensor
-    last: Tensor
-    first: Tensor
-    count: Tensor
-
-
-@dataclass(frozen=True)
-class PastPurchases(OnDevice):
-    """E purchase events, at most one per key and period; a key is a user × product or a user × category.
-
-    place [E]: key · periods + period, ascending.
-    decayed [E, H]: Σ λ^(periods since) over the key's purchases so far.
-    first [E]: period of the key's first purchase. count [E]: the key's purchases so far.
-    decay [H]: λ per period. periods: the number of periods, the one to price included.
-    """
-
-    place: Tensor
-    decayed: Tensor
-    first: Tensor
-    count: Tensor
-    decay: Tensor
-    periods: int
-
-    def before(self, key: Tensor, period: Tensor) -> PurchaseState:
-        """Return the state of each key [n] after its last purchase before the period [n], decayed to the period."""
-        event, is_known = self._last_event(key, period)
-        last = torch.where(is_known, self.place.index_select(0, event) % self.periods, period)
-        decayed = self.decayed.index_select(0, event) * self.decay ** (period - last)[:, None] * is_known[:, None]
-        first, count = self.first.index_select(0, event), self.count.index_select(0, event) * is_known
-        return PurchaseState(decayed, last, first, count)
-
-    def events_before(self, period: int, count: int) -> Tensor:
-        """Return the events before a period of each of `count` products or categories, [count]."""
-        is_earlier = (self.place >= 0) & (self.place % self.periods < period)
-        of_key = torch.div(self.place[is_earlier], self.periods, rounding_mode="floor") % count
-        return torch.bincount(of_key, minlength=count)
-
-    def is_known(self, key: Tensor, period: Tensor) -> Tensor:
-        """Return whether each key [n] had a purchase before the period [n], [n]."""
-        return self._last_event(key, period)[1]
-
-    def _last_event(self, key: Tensor, period: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the last event before the period [n], and whether that event is of the key [n]."""
-        event = torch.searchsorted(self.place, key * self.periods + period) - 1
-        is_known = self.place.index_select(0, event.clamp(min=0)) >= key * self.periods
-        return event.clamp(min=0), is_known & (event >= 0)
-
-
-def past_purchases(key: np.ndarray, period: np.ndarray, periods: int, decay: np.ndarray) -> PastPurchases:
-    """Return the events of n purchases, given their key [n] and period [n] in any order; decay [H] per period.
-
-    Several purchases of a key in one period are one event. The first event belongs to no key and precedes all periods,
-    so that every search finds an event.
-    """
-    place = np.unique(np.append(key.astype(np.int64) * periods + period, BEFORE_ALL))
-    key, period = place // periods, place % periods
-    start = np.flatnonzero(np.diff(key, prepend=BEFORE_ALL - 1))
-    rank = np.arange(len(key)) - np.repeat(start, np.diff(start, append=len(key)))
-    decayed = np.ones((len(key), len(decay)))
-    for step in range(1, int(rank.max(initial=0)) + 1):  # all keys with more than `step` purchases at once
-        now = np.flatnonzero(rank == step)
-        decayed[now] += decayed[now - 1] * decay ** (period[now] - period[now - 1])[:, None]
-    return PastPurchases(
-        place=torch.from_numpy(place),
-        decayed=torch.from_numpy(decayed).float(),
-        first=torch.from_numpy(period[np.arange(len(key)) - rank]),
-        count=torch.from_numpy(rank + 1),
-        decay=torch.from_numpy(decay).float(),
-        periods=periods,
-    )
 
 
 @dataclass(frozen=True)

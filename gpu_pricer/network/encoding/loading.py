@@ -13,7 +13,6 @@ import torch
 from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.encoding.attributes import Vocabulary, encode_attributes, learn_vocabulary
-from gpu_pricer.network.encoding.baskets import Purchases
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.encoding.choice_records import (
     Calendar,
@@ -34,6 +33,7 @@ from gpu_pricer.network.encoding.numbering import (
     numbered_products,
     numbered_shelf,
 )
+from gpu_pricer.network.encoding.purchase_events import Purchases
 from gpu_pricer.tables.attributes import with_attributes
 from gpu_pricer.tables.canonical import read_canonical
 from gpu_pricer.tables.further_columns import FURTHER, name_apart

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from gpu_pricer.network.encoding.attributes import encode_attributes
-from gpu_pricer.network.encoding.baskets import Purchases
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.encoding.choice_records import (
     Calendar,
@@ -21,6 +20,7 @@ from gpu_pricer.network.encoding.choice_records import (
 )
 from gpu_pricer.network.encoding.columns import context_tensor, first_periods, starts, to_tensor
 from gpu_pricer.network.encoding.history import UserHistory, build_history
+from gpu_pricer.network.encoding.purchase_events import Purchases
 from gpu_pricer.network.inference.context import with_context
 from gpu_pricer.network.inference.past import Past
 from gpu_pricer.network.storage.saved_network import NetworkSettings, SavedNetwork

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from gpu_pricer.network.encoding.baskets import Purchases
 from gpu_pricer.network.encoding.history import NO_PRODUCT, build_history, half_lives_of
+from gpu_pricer.network.encoding.purchase_events import Purchases
 
 USERS, PRODUCTS, CATEGORIES, PERIODS = 6, 4, 2, 12
 HALF_LIVES = [2.0, 8.0]
