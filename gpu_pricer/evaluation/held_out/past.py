@@ -53,13 +53,13 @@ def _known_ids(log: Log) -> dict[str, pl.Series]:
 
 
 def _history(log: Log, known: dict[str, pl.Series]) -> UserHistory:
-    """Return the history of all users of the log, with no basket requested."""
+    """Return the history of all users of the log."""
     users, products, categories, periods = (len(ids) for ids in known.values())
     purchases = Purchases(*(numbers.numpy() for numbers in _numbers(log.purchases, known)))
     user, period = (_number(log.visits[name], known[name]) for name in ("user_id", "period"))
-    is_visit, is_requested = np.zeros((users, periods), bool), np.zeros((users, periods + 1), bool)
+    is_visit = np.zeros((users, periods), bool)
     is_visit[user, period] = True
-    return build_history(purchases, is_visit, products, categories, half_lives_of(periods), is_requested)
+    return build_history(purchases, is_visit, products, categories, half_lives_of(periods))
 
 
 def _numbers(rows: pl.DataFrame, known: dict[str, pl.Series]) -> list[Tensor]:

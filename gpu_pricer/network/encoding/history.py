@@ -6,13 +6,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gpu_pricer.network.encoding.baskets import RARE, PastBaskets, past_baskets
 from gpu_pricer.network.encoding.on_device import OnDevice
 from gpu_pricer.network.encoding.purchase_events import PastPurchases, Purchases, PurchaseState, past_purchases
 
 FIRST_HALF_LIFE, NEXT_HALF_LIFE = 2.0, 4.0  # periods; each is so many times the one before
 LONGEST_RATIO = 4.0  # largest ratio of the time since the last purchase to the usual interval
 LONGEST_TIME = 16.0  # periods; longer times count as this one, since the last periods have longer times than training
+RARE = 0.02  # purchases per visit that count as rare: a rate enters as log(1 + rate / RARE), which is 0 for none
 RECENCY = 3  # numbers that tell how lately a product was bought
 NO_PRODUCT = -1  # stands for any product that the user never bought
 
@@ -30,7 +30,6 @@ class UserHistory(OnDevice):
     """The past of U users over T periods; period T is the one to price.
 
     products, categories: purchase events by user × product and by user × category.
-    baskets: what users had bought, where it is needed.
     visits [U, T + 1, H]: decayed number of visits before the period.
     bought [U, T + 1, H]: decayed number of purchases before the period, one per category and period.
     visit_count [U, T + 1]: visits before the period. last_visit [U, T + 1]: period of the last one, -1 for none.
@@ -40,7 +39,6 @@ class UserHistory(OnDevice):
 
     products: PastPurchases
     categories: PastPurchases
-    baskets: PastBaskets
     visits: Tensor
     bought: Tensor
     visit_count: Tensor
@@ -53,6 +51,22 @@ class UserHistory(OnDevice):
     def width(self) -> int:
         """Return how many features a row has."""
         return 4 * self.visits.shape[2] + 11
+
+    def baskets(self, user: Tensor, period: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what n users had bought before n periods: products [m], their weights [m], where each begins [n].
+
+        A weight is log(1 + rate / RARE) of the product's purchases per visit, both decayed at the longest half-life.
+        """
+        events, longest = self.products, len(self.half_lives) - 1
+        first = user * self.product_count
+        event, size = events.last_events(first, first + self.product_count, period)
+        gone = torch.repeat_interleave(period, size) - events.period.index_select(0, event)
+        faded = events.decay[longest] ** torch.arange(events.periods, device=size.device)
+        count = events.decayed[:, longest].index_select(0, event) * faded.index_select(0, gone)
+        visits = torch.repeat_interleave(self.visits[user, period, longest] + 1, size)
+        key = torch.div(events.place.index_select(0, event), events.periods, rounding_mode="floor")
+        product = key - torch.repeat_interleave(first, size)
+        return product, torch.log1p(count / visits / RARE), size.cumsum(0) - size
 
     def has_bought(self, user: Tensor, product: Tensor, period: Tensor) -> Tensor:
         """Return whether n users had bought n products before n periods, [n]."""
@@ -140,12 +154,10 @@ def build_history(
     products: int,
     categories: int,
     half_lives: list[float],
-    is_needed: np.ndarray,
 ) -> UserHistory:
     """Return the history of U users over T periods from their visits, is_visit [U, T], and purchases.
 
     products, categories: how many there are. half_lives [H]: after how many periods a purchase counts half.
-    is_needed [U, T + 1]: before which periods the baskets of which users are computed.
     """
     decay = 0.5 ** (1 / np.array(half_lives, dtype=np.float64))
     periods = is_visit.shape[1] + 1
@@ -162,7 +174,6 @@ def build_history(
     return UserHistory(
         products=past_purchases(purchases.user * products + purchases.product, purchases.period, periods, decay),
         categories=past_purchases(purchases.user * categories + purchases.category, purchases.period, periods, decay),
-        baskets=past_baskets(purchases, is_needed, products, visits[:, :, -1], decay[-1]),
         visits=torch.from_numpy(visits),
         bought=torch.from_numpy(bought),
         visit_count=torch.from_numpy(count),

@@ -162,7 +162,7 @@ def _tensors(tables: Tables, config: EncodingConfig, split: Split, summary: dict
             validated_periods=trained + split.validation_periods,
             begun=tables.begun,
         ),
-        history=_history(tables, trained + split.validation_periods),
+        history=_history(tables),
         context_scale=tables.context,
         currency=summary["currency"],
     )
@@ -223,11 +223,7 @@ def _encoded_products(tables: Tables, config: EncodingConfig) -> EncodedProducts
     )
 
 
-def _history(tables: Tables, first_judged: int) -> UserHistory:
-    """Return the history. Baskets are computed before each user's visits, and before the test periods for all users.
-
-    Segments are judged with all users, whether they come in the period or not; the same holds for the period to price.
-    """
+def _history(tables: Tables) -> UserHistory:
     bought = tables.choices.filter(pl.col("shelf_row") >= 0)
     shelf = tables.shelf.select(pl.col("shelf_row").cast(pl.Int64), "product", "category", "period_index")
     bought = bought.select("user", "shelf_row").join(shelf, on="shelf_row")
@@ -237,12 +233,8 @@ def _history(tables: Tables, first_judged: int) -> UserHistory:
     )
     is_visit = np.zeros((tables.users.height, len(tables.periods)), dtype=bool)
     is_visit[visits["user"].to_numpy(), visits["period_index"].to_numpy()] = True
-    is_needed = np.pad(is_visit, ((0, 0), (0, 1)))
-    is_needed[:, first_judged:] = True
     half_lives = half_lives_of(len(tables.periods))
-    return build_history(
-        Purchases(*columns), is_visit, tables.products.height, tables.categories.height, half_lives, is_needed
-    )
+    return build_history(Purchases(*columns), is_visit, tables.products.height, tables.categories.height, half_lives)
 
 
 def _described(directory: Path, name: str) -> pl.DataFrame:

@@ -46,12 +46,13 @@ class PastPurchases(OnDevice):
 
     place [E]: key · periods + period, ascending.
     decayed [E, H]: Σ λ^(periods since) over the key's purchases so far.
-    first [E]: period of the key's first purchase. count [E]: the key's purchases so far.
+    period [E], first [E]: of the event and of the key's first one. count [E]: the key's purchases so far.
     decay [H]: λ per period. periods: the number of periods, the one to price included.
     """
 
     place: Tensor
     decayed: Tensor
+    period: Tensor
     first: Tensor
     count: Tensor
     decay: Tensor
@@ -60,16 +61,34 @@ class PastPurchases(OnDevice):
     def before(self, key: Tensor, period: Tensor) -> PurchaseState:
         """Return the state of each key [n] after its last purchase before the period [n], decayed to the period."""
         event, is_known = self._last_event(key, period)
-        last = torch.where(is_known, self.place.index_select(0, event) % self.periods, period)
+        last = torch.where(is_known, self.period.index_select(0, event), period)
         decayed = self.decayed.index_select(0, event) * self.decay ** (period - last)[:, None] * is_known[:, None]
-        first, count = self.first.index_select(0, event), self.count.index_select(0, event) * is_known
-        return PurchaseState(decayed, last, first, count)
+        first, count = (values.index_select(0, event).long() for values in (self.first, self.count))
+        return PurchaseState(decayed, last, first, count * is_known)
 
     def events_before(self, period: int, count: int) -> Tensor:
         """Return the events before a period of each of `count` products or categories, [count]."""
-        is_earlier = (self.place >= 0) & (self.place % self.periods < period)
+        is_earlier = (self.place >= 0) & (self.period < period)
         of_key = torch.div(self.place[is_earlier], self.periods, rounding_mode="floor") % count
         return torch.bincount(of_key, minlength=count)
+
+    def last_events(self, first: Tensor, end: Tensor, period: Tensor) -> tuple[Tensor, Tensor]:
+        """Return every key's last event before a period [m], and how many of them there are for each of n ranges [n].
+
+        Range i consists of the keys from first[i] to end[i] − 1 and is asked about the time before period[i]; its
+        events follow each other by key.
+        """
+        start, stop = (torch.searchsorted(self.place, keys * self.periods) for keys in (first, end))
+        size = stop - start
+        ends = size.cumsum(0)
+        whose = torch.repeat_interleave(size)
+        event = torch.arange(len(whose), device=size.device) + (stop - ends).index_select(0, whose)
+        is_last = self.period.index_select(0, event) < period.to(self.period.dtype).index_select(0, whose)
+        goes_on = is_last & (self.count.index_select(0, event) > 1)  # the event before is of the same key
+        is_last[:-1] &= ~goes_on[1:]
+        place = is_last.nonzero().squeeze(1)
+        found = torch.searchsorted(place, ends)
+        return event.index_select(0, place), found.diff(prepend=torch.zeros_like(found[:1]))
 
     def is_known(self, key: Tensor, period: Tensor) -> Tensor:
         """Return whether each key [n] had a purchase before the period [n], [n]."""
@@ -86,8 +105,9 @@ def past_purchases(key: np.ndarray, period: np.ndarray, periods: int, decay: np.
     """Return the events of n purchases, given their key [n] and period [n] in any order; decay [H] per period.
 
     Several purchases of a key in one period are one event. The first event belongs to no key and precedes all periods,
-    so that every search finds an event.
+    so that every search finds an event. Periods and counts take two bytes each.
     """
+    assert periods <= np.iinfo(np.int16).max
     place = np.unique(np.append(key.astype(np.int64) * periods + period, BEFORE_ALL))
     key, period = place // periods, place % periods
     start = np.flatnonzero(np.diff(key, prepend=BEFORE_ALL - 1))
@@ -99,8 +119,9 @@ def past_purchases(key: np.ndarray, period: np.ndarray, periods: int, decay: np.
     return PastPurchases(
         place=torch.from_numpy(place),
         decayed=torch.from_numpy(decayed).float(),
-        first=torch.from_numpy(period[np.arange(len(key)) - rank]),
-        count=torch.from_numpy(rank + 1),
+        period=torch.from_numpy(period.astype(np.int16)),
+        first=torch.from_numpy(period[np.arange(len(key)) - rank].astype(np.int16)),
+        count=torch.from_numpy((rank + 1).astype(np.int16)),
         decay=torch.from_numpy(decay).float(),
         periods=periods,
     )

@@ -35,7 +35,7 @@ class UnseenTables:
 
     offers: the columns OFFER and numeric context columns, if any; may have no rows.
     users: user_id, attributes. products: as SavedNetwork.products.
-    past: the log. now: row number of a period before which all users' baskets are needed.
+    past: the log. now: row number of a period that the data reach.
     """
 
     offers: pl.DataFrame
@@ -68,7 +68,7 @@ def encode_unseen(saved: SavedNetwork, unseen: UnseenTables) -> tuple[ChoiceData
         users=EncodedUsers(unseen.users, encode_attributes(unseen.users, settings.user_vocabulary)),
         categories=EncodedCategories(categories, to_tensor(categories["choices_per_purchase"], torch.float32)),
         calendar=_calendar(unseen.past, periods),
-        history=_history(unseen, numbered, rows, periods, settings.half_lives),
+        history=_history(unseen, numbered, periods, settings.half_lives),
         context_scale=settings.context,
         currency="",  # has no effect: prices enter as ratios
     )
@@ -167,18 +167,13 @@ def _offer_rows(unseen: UnseenTables, numbered: pl.DataFrame, settings: NetworkS
     )
 
 
-def _history(
-    unseen: UnseenTables, numbered: pl.DataFrame, rows: pl.DataFrame, periods: int, half_lives: list[float]
-) -> UserHistory:
-    """Return the users' history, with baskets before the periods of the rows and before unseen.now."""
+def _history(unseen: UnseenTables, numbered: pl.DataFrame, periods: int, half_lives: list[float]) -> UserHistory:
     past, users = unseen.past, unseen.users.select("user_id").with_row_index("user")
     bought = past.purchases.join(users, on="user_id").join(numbered, on="product_id")
     bought = bought.with_columns(period=past.index(bought["period"]))
     visits = past.visits.join(users, on="user_id")
-    is_visit, is_needed = np.zeros((users.height, periods), bool), np.zeros((users.height, periods + 1), bool)
+    is_visit = np.zeros((users.height, periods), bool)
     is_visit[visits["user"].to_numpy(), past.index(visits["period"]).to_numpy()] = True
-    is_needed[rows["user"].to_numpy(), rows["period_index"].to_numpy()] = True
-    is_needed[:, unseen.now] = True
     purchases = Purchases(*(to_tensor(bought[name]).numpy() for name in ("user", "product", "category", "period")))
     categories = int(numbered["category"].n_unique())
-    return build_history(purchases, is_visit, numbered.height, categories, half_lives, is_needed)
+    return build_history(purchases, is_visit, numbered.height, categories, half_lives)

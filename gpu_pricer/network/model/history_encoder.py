@@ -69,7 +69,7 @@ class HistoryEncoder(nn.Module):
         """
         periods = data.history.visits.shape[1]
         visit, place = torch.unique(user * periods + period, return_inverse=True)
-        product, weight, begin = data.history.baskets.gather(visit // periods, visit % periods)
+        product, weight, begin = data.history.baskets(visit // periods, visit % periods)
         total = weighted_sums(self.bought.weight, product, weight, begin).index_select(0, place)
         hidden = functional.silu(total + self.bias)
         return self.taste_head(drop_out(hidden, self.dropout, share) if self.training else hidden)

@@ -10,6 +10,8 @@ from gpu_pricer.network.encoding.purchase_events import Purchases
 USERS, PRODUCTS, CATEGORIES, PERIODS = 6, 4, 2, 12
 HALF_LIVES = [2.0, 8.0]
 CATEGORY = np.arange(PRODUCTS) // 2
+MOST_BYTES = 65
+"""For each purchase, of a user with 100 of them in half a year: a log of 100 million lines has to fit a machine."""
 
 
 def drawn(seed):
@@ -23,8 +25,7 @@ def drawn(seed):
 
 
 def history_of(purchases, is_visit):
-    everybody_always = np.ones((USERS, PERIODS + 1), dtype=bool)
-    return build_history(purchases, is_visit, PRODUCTS, CATEGORIES, HALF_LIVES, everybody_always)
+    return build_history(purchases, is_visit, PRODUCTS, CATEGORIES, HALF_LIVES)
 
 
 def everything(history):
@@ -48,7 +49,7 @@ def test_later_rows_cannot_change_the_past(cut):
 
     assert torch.equal(everything(whole)[:, :, : cut + 1], everything(short)[:, :, : cut + 1])
     before_cut = torch.arange(USERS), torch.full((USERS,), cut)
-    bought = zip(whole.baskets.gather(*before_cut), short.baskets.gather(*before_cut), strict=True)
+    bought = zip(whole.baskets(*before_cut), short.baskets(*before_cut), strict=True)
     assert all(torch.equal(*pair) for pair in bought)
 
 
@@ -63,6 +64,23 @@ def test_decayed_counts_are_the_sums_over_the_past():
         past = history.products.before(torch.tensor([user * PRODUCTS + product]), torch.tensor([period]))
         np.testing.assert_allclose(past.decayed[0], expected, rtol=1e-5)
         assert int(past.count) == len(when)
+
+
+def test_baskets_hold_each_product_bought_before_with_its_decayed_rate():
+    purchases, is_visit = drawn(3)
+    history = history_of(purchases, is_visit)
+    user, period = (torch.from_numpy(index.ravel()) for index in np.indices((USERS, PERIODS + 1)).astype(np.int64))
+
+    product, weight, begin = (values.numpy() for values in history.baskets(user, period))
+
+    ends = np.append(begin, len(product))[1:]
+    for who, now, start, end in zip(user.numpy(), period.numpy(), begin, ends, strict=True):
+        mine = (purchases.user == who) & (purchases.period < now)
+        assert product[start:end].tolist() == np.unique(purchases.product[mine]).tolist()
+        visits = np.sum(0.5 ** ((now - np.flatnonzero(is_visit[who, :now])) / HALF_LIVES[-1]))
+        when = [np.unique(purchases.period[mine & (purchases.product == what)]) for what in product[start:end]]
+        rate = [np.sum(0.5 ** ((now - periods) / HALF_LIVES[-1])) / (visits + 1) for periods in when]
+        np.testing.assert_allclose(weight[start:end], np.log1p(np.array(rate) / 0.02), rtol=1e-5)
 
 
 @pytest.mark.parametrize("first", [0, 3, 12])
@@ -135,3 +153,15 @@ def test_recency_counts_the_purchases_of_the_category_since_that_of_the_product(
             expected[row] = 1, since == 0, np.log(1 + since)
     assert len(np.unique(expected[:, 2])) > 3
     np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_history_takes_few_bytes_for_a_purchase():
+    users, products, per_user, weeks = 200, 5000, 100, 26
+    rng = np.random.default_rng(5)
+    user = np.repeat(np.arange(users), per_user)
+    product = rng.integers(products, size=len(user))
+    purchases = Purchases(user, product, product // 50, rng.integers(weeks, size=len(user)))
+
+    history = build_history(purchases, np.ones((users, weeks), dtype=bool), products, 100, half_lives_of(weeks))
+
+    assert sum(tensor.nbytes for tensor in history.tensors()) / len(user) <= MOST_BYTES

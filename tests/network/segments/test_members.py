@@ -74,10 +74,3 @@ def test_loyalty_of_everybody_is_that_of_users_and_products_one_by_one(network):
     assert float(found.std()) > 0.1
     assert int(inside.sum()) >= found.numel()
     torch.testing.assert_close(found[user[inside] - 40, product[inside] - 5], expected[inside])
-
-
-def test_a_basket_that_was_not_computed_is_an_error_and_not_empty(network, tables, tmp_path):
-    data = left_by(tables, tmp_path / "left", JUDGED[0] - 1)
-
-    with pytest.raises(LookupError, match="before periods"):
-        data.history.baskets.gather(torch.tensor([1]), torch.tensor([JUDGED[0] - 1]))
