@@ -18,6 +18,8 @@ FORMATS = dict.fromkeys(("price", "cost", "x", "y"), ",.2~f") | dict.fromkeys(
 )
 """d3's formats of numbers in tooltips, by field."""
 LABEL = 230  # pixels of the longest category label
+WORDY = alt.Legend(orient="top", labelLimit=400, direction="vertical")
+"""A legend of long names, one below the other, so that none is cut on a phone."""
 
 
 def demand_curve() -> dict[str, Any]:
@@ -60,7 +62,7 @@ def move_histogram(rows: pl.DataFrame) -> dict[str, Any]:
     )
     chart = alt.Chart(alt.Data(values=table.to_dicts())).mark_bar(size=8).encode(
         x=alt.X("move:Q", title="Move of the price from today's, in %", axis=_axis()),
-        y=alt.Y("products:Q", title="Products", axis=_axis(whole=True)),
+        y=alt.Y("products:Q", title="Products", axis=_axis(most=max(bins["products"].to_list(), default=0))),
         color=colour,
         tooltip=_tips({"move": "Move in %", "products": "Products"}),
     )  # fmt: skip
@@ -89,7 +91,7 @@ def intervals(rows: list[dict], title: str, names: tuple[str, str]) -> dict[str,
         "which:N",
         title=None,
         scale=alt.Scale(domain=list(names), range=[ACCENT, WARM]),
-        legend=alt.Legend(orient="top", labelLimit=400, direction="vertical") if any(names[1:]) else None,
+        legend=WORDY if any(names[1:]) else None,
     )
     x = alt.X("low:Q", title=title, scale=alt.Scale(zero=False), axis=_axis(at_end=True))
     tips = _tips({"name": "", "which": "", "value": "Value", "low": "From", "high": "To"})
@@ -146,7 +148,7 @@ def calibration(bins: pl.DataFrame) -> dict[str, Any]:
             title=None,
             sort=models,
             scale=alt.Scale(domain=models, range=[ACCENT, WARM, MUTED, INK]),
-            legend=alt.Legend(orient="top"),
+            legend=WORDY,
         ),
         tooltip=_tips({"model": "", "predicted": "Predicted, %", "bought": "Bought, %"}),
     )  # fmt: skip
@@ -163,12 +165,17 @@ def _bars(table: pl.DataFrame, name: str, value: str, title: str, colour: Any, m
     return _finished(chart, 28 * table.height)
 
 
-def _axis(whole: bool = False, at_end: bool = False) -> alt.Axis:
-    """Return an axis; at_end: its title ends where the axis does, so that it fits beside long labels on a phone."""
+def _axis(most: int | None = None, at_end: bool = False) -> alt.Axis:
+    """Return an axis; at_end: its title ends where the axis does, so that it fits beside long labels on a phone.
+
+    most: the largest of the counts that it shows. Up to TICKS each has a tick, because Vega's tickMinStep leaves halves
+    where the largest is 1 or 2.
+    """
     return alt.Axis(
         format=PLAIN,
         tickCount=TICKS,
-        tickMinStep=1 if whole else alt.Undefined,
+        values=alt.Undefined if most is None or most > TICKS else list(range(most + 1)),
+        tickMinStep=alt.Undefined if most is None else 1,
         titleAnchor="end" if at_end else alt.Undefined,
         labelOverlap="greedy",
         labelSeparation=6,

@@ -14,6 +14,7 @@ SCORES = {
 }
 MODELS = {
     "network": "This model",
+    "artefact": "Its demand by segment",
     "shrunken_logit": "Logit with household history",
     "lightgbm_monotone": "Boosted trees",
 }

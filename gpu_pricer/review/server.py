@@ -19,6 +19,9 @@ log = logging.getLogger(__name__)
 
 PATIENCE = 2
 """Seconds that open pages have to let go of the server when a signal ends it."""
+ABSENCE = 60.0
+"""Seconds for which a page may be out of reach, as on a busy machine; after NiceGUI's 3 it would load anew, and an open
+panel with a note that was being written would be lost."""
 
 
 def serve(desk: Desk, settings: ExploreSettings, publish: Callable[[], list[str]], say: Callable[[str], None]) -> None:
@@ -38,7 +41,7 @@ def serve(desk: Desk, settings: ExploreSettings, publish: Callable[[], list[str]
         """Build the page anew for the browser that asks."""
         DeskPage(desk, settings.rows, publish).build()
 
-    ui.run_with(application, language="en-US", tailwind=False, show_welcome_message=False)
+    ui.run_with(application, language="en-US", tailwind=False, show_welcome_message=False, reconnect_timeout=ABSENCE)
     server = uvicorn.Server(uvicorn.Config(application, log_level="warning", timeout_graceful_shutdown=PATIENCE))
     if not ipaddress.ip_address(host).is_loopback:
         log.warning("explore.host=%s lets other machines in: whoever has the address decides", settings.host)

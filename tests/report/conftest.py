@@ -1,5 +1,6 @@
 """A shop with two published versions and one that gates refuse, whose products have names that look like HTML."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -39,6 +40,7 @@ UNKNOWN = CATALOG.head(1).with_columns(product_id=pl.lit("unheard"), category_id
 VOLUME = "+policy.constraints.volume={measure: units, at_least: 1.0, relative_to: current_prices}"
 STOCK = "+policy.constraints.stock={measure: units, at_most: stock, per: product_id}"
 SETTINGS = (VOLUME, "score.details=[parts]", "data.protected=[age]", "data.label=[title]", "backend=cpu")
+RIVALS = ("shrunken_logit", "lightgbm_monotone")
 FREE = ("publish.gates.max_share_moved=1", "publish.gates.max_mean_move=1")
 
 
@@ -63,6 +65,7 @@ def report_shop(tmp_path_factory):
     assert run_job(folder, "publish", "data.protected=[]", *FREE) == 0
     assert run_job(folder, "score", *SETTINGS, "score.leave_one_out=true", "paths.shards=prices/two") == 0
     assert run_job(folder, "publish", *SETTINGS, *FREE) == 0
+    write_evaluation(folder / "work")
     assert run_job(folder, "report", *SETTINGS, "frontier=units", "frontier.points=4") == 0
     page = (folder / "work/report.html").read_text()
     refused = (
@@ -74,3 +77,23 @@ def report_shop(tmp_path_factory):
     )
     assert run_job(folder, "run", *refused) == 3
     return Shop(folder, page, (folder / "work/report.html").read_text())
+
+
+def write_evaluation(work):
+    """Write what `evaluate` leaves of the demand's held-out scores and its calibration, beside the usual baselines."""
+    scores = {"log_loss": 0.2, "auc": 0.7, "ece": 0.01, "predicted_over_actual": 0.98}
+    rival = scores | {"ours": scores, "ours_minus_theirs": {"log_loss": [-0.002, 0.001]}}
+    elasticity = {"elasticity": -2.0, "posterior_low": -2.4, "posterior_high": -1.7, "observed": -1.2, "low": -2.5}
+    metrics = {
+        "fingerprint": ARTEFACT.fingerprint(),
+        "test": scores,
+        "baselines": dict.fromkeys(RIVALS, rival),
+        "price_response": {"elasticity_by_category": {f"c{k}": elasticity | {"high": 0.1} for k in range(5)}},
+    }
+    (work / "metrics.json").write_text(json.dumps(metrics))
+    bins = [
+        {"model": name, "offers": 60.0, "bought": 1.0 + place + k, "predicted": 1.2 + 1.1 * k}
+        for place, name in enumerate(("network", "artefact", *RIVALS))
+        for k in range(20)
+    ]
+    pl.DataFrame(bins).write_parquet(work / "calibration.parquet")

@@ -73,10 +73,10 @@ def test_every_chart_is_whole(show, report_shop, tmp_path, name, size, scheme):
     tab.screenshot(path=tmp_path / f"{name}.png", full_page=True)
 
     assert tab.evaluate("document.documentElement.dataset.theme") == scheme
-    assert tab.locator(".chart svg").count() == charts >= 8
+    assert tab.locator(".chart svg").count() == charts >= 10
     axes = tab.evaluate("""() => [...document.querySelectorAll('.chart g.role-axis-label')].map(
-        (labels) => [...labels.querySelectorAll('text')].filter((text) => text.style.opacity !== '0'
-            && text.getAttribute('opacity') !== '0').map((text) => text.textContent))""")
+        (labels) => [...labels.querySelectorAll('text')].filter((text) => text.textContent && text.style.opacity
+            !== '0' && text.getAttribute('opacity') !== '0').map((text) => text.textContent))""")
     assert len(axes) >= 2 * 6
     assert [labels for labels in axes if len(labels) != len({*labels})] == []
     cut = tab.evaluate("""() => [...document.querySelectorAll('.chart svg')].flatMap((svg) => {

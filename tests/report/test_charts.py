@@ -1,0 +1,13 @@
+"""What the specifications of charts fix, because Vega would choose otherwise."""
+
+import polars as pl
+import pytest
+
+from gpu_pricer.report import charts
+
+
+@pytest.mark.parametrize(("products", "ticks"), [(1, [0, 1]), (2, [0, 1, 2]), (40, None)])
+def test_products_are_counted_at_whole_numbers(products, ticks):
+    drawn = charts.move_histogram(pl.DataFrame({"move": [0.03] * products}))
+
+    assert drawn["encoding"]["y"]["axis"].get("values") == ticks
