@@ -151,7 +151,13 @@ def test_page_is_whole_and_axe_finds_no_serious_violation(show, tmp_path, name, 
     tab.get_by_role("button", name="Set this price").wait_for()
     tab.wait_for_function(STILL)
     tab.screenshot(path=tmp_path / f"{name}-panel.png")
-    found += axe.Axe().run(tab, context=".q-dialog").response["violations"]
+    panel = axe.Axe().run(tab, context=".q-dialog").response
+    found += panel["violations"]
+
+    assert "color-contrast" in {one["id"] for one in panel["passes"]}
+    undecided = [node for one in panel["incomplete"] if one["id"] == "color-contrast" for node in one["nodes"]]
+    # axe cannot tell what lies behind a cell whose words wrap, as one does on a phone
+    assert [node["html"] for node in undecided if not (name == "phone" and node["html"].startswith("<td"))] == []
 
     serious = [
         (one["id"], one["nodes"][0]["failureSummary"]) for one in found if one["impact"] in ("serious", "critical")
