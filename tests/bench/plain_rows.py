@@ -38,9 +38,10 @@ def offer_table(data: ChoiceData, index: Tensor) -> OfferTable:
     """Return the table of the choices `index` with all that was on offer."""
     parts = [_offers(data, gather_batch(data, some, EVERY_ALTERNATIVE, torch.Generator()))
              for some in index.split(AT_ONCE)]  # fmt: skip
-    choice_set = data.choices.choice_set[index]
+    user, choice_set = (values[index].long() for values in (data.choices.user, data.choices.choice_set))
     size = data.sets.start[choice_set + 1] - data.sets.start[choice_set]
-    choices = {name: getattr(data.choices, name)[index] for name in ("user", "choice_set", "weight", "size", "outside")}
+    own = {name: getattr(data.choices, name)[index] for name in ("weight", "size", "outside")}
+    choices = {"user": user, "choice_set": choice_set, **own}
     offers = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
     return OfferTable(choices, offers, [0, *size.cumsum(0).tolist()])
 

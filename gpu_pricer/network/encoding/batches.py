@@ -76,8 +76,8 @@ def gather_batch(
     """
     share = share or Share.of(len(index), 0, 1)
     chance = _chances(data, index, max_alternatives, generator, share)
-    index = share(index)
-    choices, choice_set = data.choices, data.choices.choice_set[index]
+    index = share(index).long()
+    choices, choice_set = data.choices, data.choices.choice_set[index].long()
     first, size = data.sets.start[choice_set], _sizes(data, choice_set)
     drawn = size.clamp(max=max_alternatives)
     occasion = torch.repeat_interleave(drawn)
@@ -94,7 +94,7 @@ def gather_batch(
     products, place = torch.unique(data.shelf.product.index_select(0, row), return_inverse=True)
     return Batch(
         share=share,
-        user=choices.user[index],
+        user=choices.user[index].long(),
         choice_set=choice_set,
         weight=choices.weight[index],
         size=choices.size[index],
@@ -141,5 +141,5 @@ class IndexBatches(IterableDataset[Tensor]):
         order = self.index
         if self.seed is not None:
             generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-            order = order[torch.randperm(len(order), generator=generator)]
+            order = order[torch.randperm(len(order), generator=generator, dtype=order.dtype)]
         yield from order.split(self.batch_size)[self.first :]

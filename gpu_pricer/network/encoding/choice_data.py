@@ -116,9 +116,12 @@ class ChoiceData(OnDevice):
         return users
 
     def split(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the numbers [n] of the choices for training, validation and test, split by period, never at random."""
+        """Return the numbers [n] of the choices for training, validation and test, split by period, never at random.
+
+        They are int32, as there are up to three for each line of the log.
+        """
         calendar, period = self.calendar, self.sets.period[self.choices.choice_set]
         is_test = period >= calendar.validated_periods
         is_trained = (period >= calendar.history_periods) & (period < calendar.trained_periods)
         is_validated = (period >= calendar.trained_periods) & ~is_test
-        return tuple(mask.nonzero().squeeze(1) for mask in (is_trained, is_validated, is_test))  # type: ignore[return-value]
+        return tuple(mask.nonzero().squeeze(1).int() for mask in (is_trained, is_validated, is_test))  # type: ignore[return-value]

@@ -66,8 +66,8 @@ class ChoiceSets(OnDevice):
 class LoggedChoices(OnDevice):
     """The N choices. An occasion (user, choice set) on which n > 1 products were bought gives n choices.
 
-    user [N], choice_set [N]: row numbers.
-    chosen [N]: the shelf row bought, -1 for nothing.
+    user [N], choice_set [N]: row numbers, int32.
+    chosen [N]: the shelf row bought, -1 for nothing, int32.
     weight [N]: the occasion's weight, shared equally by its n choices.
     size [N]: n, 1 where nothing was bought.
     outside [N]: log of the share of the occasions without purchase that the sample kept; -inf where buying nothing is

@@ -191,9 +191,9 @@ def _choice_sets(tables: Tables) -> ChoiceSets:
 def _logged_choices(choices: pl.DataFrame, has_outside_option: bool) -> LoggedChoices:
     outside = choices["outside_rate"].log() if has_outside_option else pl.repeat(-np.inf, choices.height, eager=True)
     return LoggedChoices(
-        user=to_tensor(choices["user"]),
-        choice_set=to_tensor(choices["choice_set"]),
-        chosen=to_tensor(choices["shelf_row"]),
+        user=to_tensor(choices["user"], torch.int32),
+        choice_set=to_tensor(choices["choice_set"], torch.int32),
+        chosen=to_tensor(choices["shelf_row"], torch.int32),
         weight=to_tensor(choices["weight"], torch.float32),
         size=to_tensor(choices["size"], torch.float32),
         outside=to_tensor(outside, torch.float32),

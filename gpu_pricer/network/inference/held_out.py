@@ -85,7 +85,7 @@ def _bought_offers(data: ChoiceData, test: Tensor) -> Tensor:
 
 def _offer_number(data: ChoiceData, user: Tensor, row: Tensor) -> Tensor:
     """Return one number for every user [n] and shelf row [n]."""
-    return user * data.shelf.count + row
+    return user.long() * data.shelf.count + row
 
 
 def _first_of_each_occasion(data: ChoiceData, test: Tensor) -> Tensor:

@@ -96,9 +96,9 @@ def _choice_sets(rows: pl.DataFrame) -> ChoiceSets:
 
 def _choices(user: pl.Series, has_outside_option: bool) -> LoggedChoices:
     """Return one choice per choice set, given the user of each [G]; what is chosen is unknown and set to nothing."""
-    ones, number = torch.ones(len(user)), torch.arange(len(user))
+    ones, number = torch.ones(len(user)), torch.arange(len(user), dtype=torch.int32)
     return LoggedChoices(
-        user=to_tensor(user),
+        user=to_tensor(user, torch.int32),
         choice_set=number,
         chosen=torch.full_like(number, -1),
         weight=ones,

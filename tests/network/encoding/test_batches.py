@@ -9,6 +9,8 @@ from gpu_pricer.network.encoding.batches import IndexBatches, Share, gather_batc
 
 OF_CHOICES = ("user", "choice_set", "weight", "size", "outside")
 OF_ALTERNATIVES = ("row", "correction")
+MOST_BYTES = 24
+"""For a choice, of which there are up to three for each line of the log."""
 
 
 def laid_end_to_end(batches):
@@ -63,3 +65,9 @@ def test_an_epoch_holds_every_choice_once_in_an_order_of_its_own():
     assert torch.equal(torch.cat(second).sort().values, torch.arange(100, 205))
     assert not torch.equal(first, torch.cat(second))
     assert torch.equal(torch.cat(list(batches)), torch.cat(second[4:]))
+
+
+def test_choice_takes_few_bytes(market):
+    choices = market[1].choices
+
+    assert sum(tensor.nbytes for tensor in choices.tensors()) <= MOST_BYTES * choices.count
