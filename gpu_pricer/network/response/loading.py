@@ -31,15 +31,16 @@ class ResponseTables:
 
     products: product_id, category_id, reference_price and has_unit_price (false: it does not teach) in the order of the
     artefact's rows, sorted by category.
-    shelf, choices, visits: as `prepare` writes them. users: user_id, in the order in which users are numbered. context:
-    the scale of the shelf's context columns.
+    shelf, choices, visits: as `prepare` writes them. Choices are several times the lines of the log, so they stay in
+    their file until it is known which of them count.
+    users: user_id, in the order in which users are numbered. context: the scale of the shelf's context columns.
     periods [W]: the first day of every period; those with the numbers in `taught` teach, the others are predicted.
     begun: category_id, odds and units, what the last period has shown of itself so far; None where it is whole.
     """
 
     products: pl.DataFrame
     shelf: pl.DataFrame
-    choices: pl.DataFrame
+    choices: pl.LazyFrame
     visits: pl.DataFrame
     users: pl.Series
     context: ContextScale
@@ -80,10 +81,10 @@ def load_response_data(
     log tells them: from cuts of a category's prices, where the regular prices have a control that leaves cuts alone.
     """
     rows, context = _shelf_rows(tables, endogeneity)
-    sold = tables.choices.filter(tables.teaches())["product_id"].drop_nulls().unique()
+    sold = tables.choices.filter(tables.teaches()).select(pl.col("product_id").drop_nulls().unique()).collect()
     counted = tables.teaches() & tables.is_whole()
     covered = (pl.col("price_age") == 0).filter(counted).mean().over("product_id") >= min_price_coverage
-    rows = rows.filter(covered & pl.col("product_id").is_in(sold.implode()))
+    rows = rows.filter(covered & pl.col("product_id").is_in(sold["product_id"].implode()))
     if rows.is_empty():
         return None
     taught = rows.select("row").unique().sort("row").with_row_index("product")
@@ -97,7 +98,7 @@ def load_response_data(
     on_shelf = np.zeros((taught.height, periods.height))
     on_shelf[where] = 1.0
     category = tables.products["category_id"].rle_id().gather(taught["row"]).rle_id().to_numpy().astype(np.int64)
-    has_empty = tables.choices["product_id"].null_count() > 0
+    has_empty = tables.choices.select(pl.col("product_id").null_count()).collect().item() > 0
     users = _user_log(tables, taught, periods, torch.from_numpy(category))
     tells_nests = nested and has_empty and rows["regular"].null_count() == 0
     if nested and has_empty and not tells_nests:
@@ -178,32 +179,35 @@ def _user_log(tables: ResponseTables, taught: pl.DataFrame, periods: pl.DataFram
     """
     number = tables.users.to_frame("user_id").with_row_index("user")
     ids = tables.products.select("product_id", "category_id").with_row_index("row").join(taught, on="row")
-    choices, visits = (table.filter(tables.teaches()) for table in (tables.choices, tables.visits))
-    choices = choices.join(number, on="user_id").with_columns(count=CHOICE_COUNT)
-    bought = choices.join(ids.select("product_id", "product"), on="product_id")
-    visits = visits.join(number, on="user_id")
+    choices = tables.choices.filter(tables.teaches())
+    of_product = ids.lazy().select("product_id", "product")
+    bought = choices.drop_nulls("product_id").join(of_product, on="product_id", maintain_order="left")
+    visits = tables.visits.filter(tables.teaches()).join(number, on="user_id")
     came = torch.zeros(number.height, periods.height, dtype=FLOAT)
     came[_tensor(visits["user"]), torch.from_numpy(_index(visits, periods))] = 1.0
     seen = None
-    if (choices["outside_rate"] == 1.0).all():
+    if choices.select((pl.col("outside_rate") == 1.0).all()).collect().item():
         of_category = ids.with_columns(category=pl.Series(category.numpy())).select("category_id", "category").unique()
         is_known = pl.col("product_id").is_null() | pl.col("product_id").is_in(ids["product_id"].implode())
-        looks = choices.filter(is_known).join(of_category, on="category_id")
-        seen = _log(looks, "category", periods, came, None)
-    return _log(bought, "product", periods, came, seen)
+        looks = choices.filter(is_known).join(of_category.lazy(), on="category_id", maintain_order="left")
+        seen = _log(_numbered(looks, "category", number), periods, came, None)
+    return _log(_numbered(bought, "product", number), periods, came, seen)
 
 
-def _log(rows: pl.DataFrame, name: str, periods: pl.DataFrame, visits: Tensor, seen: UserLog | None) -> UserLog:
-    count = torch.from_numpy(rows["count"].to_numpy(writable=True))
-    place = _tensor(rows["user"]), _tensor(rows[name]), torch.from_numpy(_index(rows, periods))
-    return UserLog(*place, count, _units(rows), visits, seen)
+def _numbered(rows: pl.LazyFrame, name: str, number: pl.DataFrame) -> pl.DataFrame:
+    """Return user, place (what `name` has), period, count and units of the rows, and whether they are of one unit."""
+    numbered = rows.join(number.lazy(), on="user_id", maintain_order="left")
+    is_single = pl.col("product_id").is_null() | (pl.col("quantity") == 1)
+    return numbered.select(
+        "user", pl.col(name).alias("place"), "period", count=CHOICE_COUNT, units=UNIT_COUNT, is_single=is_single
+    ).collect()
 
 
-def _units(rows: pl.DataFrame) -> Tensor | None:
-    """Return the units of every purchase [N], as often as it counts; None where all are of one unit."""
-    if (rows.filter(pl.col("product_id").is_not_null())["quantity"] == 1).all():
-        return None
-    return torch.from_numpy(rows.select(UNIT_COUNT).to_series().to_numpy(writable=True))
+def _log(rows: pl.DataFrame, periods: pl.DataFrame, visits: Tensor, seen: UserLog | None) -> UserLog:
+    """Return the log of numbered rows; units are None where every purchase is of one."""
+    count, units = (torch.from_numpy(rows[name].to_numpy(writable=True)) for name in ("count", "units"))
+    place = _tensor(rows["user"]), _tensor(rows["place"]), torch.from_numpy(_index(rows, periods))
+    return UserLog(*place, count, None if rows["is_single"].all() else units, visits, seen)
 
 
 def _index(rows: pl.DataFrame, periods: pl.DataFrame) -> np.ndarray:

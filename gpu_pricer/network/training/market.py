@@ -46,7 +46,9 @@ def learn_market(
         periods=periods,
         taught=range(calendar.history_periods, calendar.trained_periods if is_whole else len(periods)),
         begun=None if is_whole else pl.read_parquet(directory / "begun_categories.parquet"),
-        **_log_tables(directory, is_whole),
+        shelf=_log_table(directory, "shelf", is_whole),
+        choices=_choices(directory, is_whole),
+        visits=_log_table(directory, "visits", is_whole),
     )
     known = load_response_data(tables, config.endogeneity, config.min_price_coverage, config.nested)
     if known is None:
@@ -64,10 +66,16 @@ def learn_market(
     return Market(known, scores, AverageHousehold(pooled, known.context, slope))
 
 
-def _log_tables(directory: Path, is_whole: bool) -> dict[str, pl.DataFrame]:
-    """Return shelf, choices and visits of the whole periods, with those of the begun one unless `is_whole`."""
-    tables = {}
-    for name in ("shelf", "choices", "visits"):
-        parts = [read_canonical(directory, part) for part in (name, *([] if is_whole else [f"begun_{name}"]))]
-        tables[name] = pl.concat(parts, how="diagonal_relaxed")
-    return tables
+def _log_table(directory: Path, name: str, is_whole: bool) -> pl.DataFrame:
+    """Return shelf or visits of the whole periods, with those of the begun one unless `is_whole`."""
+    return pl.concat([read_canonical(directory, part) for part in _parts(name, is_whole)], how="diagonal_relaxed")
+
+
+def _choices(directory: Path, is_whole: bool) -> pl.LazyFrame:
+    """Return the choices, not yet read, of the same periods."""
+    files = [pl.scan_parquet(directory / f"{part}.parquet") for part in _parts("choices", is_whole)]
+    return pl.concat(files, how="diagonal_relaxed")
+
+
+def _parts(name: str, is_whole: bool) -> list[str]:
+    return [name] if is_whole else [name, f"begun_{name}"]

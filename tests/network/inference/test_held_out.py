@@ -52,7 +52,8 @@ def response_of(data, tables):
 
 
 def tables_of(folder):
-    return {name: pl.read_parquet(folder / f"{name}.parquet") for name in TABLES}
+    tables = {name: pl.read_parquet(folder / f"{name}.parquet") for name in TABLES}
+    return tables | {"choices": tables["choices"].lazy()}
 
 
 def test_held_out_rows_are_the_test_periods_and_probabilities_are_calibrated(market, trained, folder, tmp_path):
