@@ -14,7 +14,7 @@ from torch import Tensor
 from gpu_pricer.network.response.grid import Grid, UserLog
 from gpu_pricer.network.segments.choice_scores import CELLS, PRIOR_PURCHASES, ChoiceBlock
 
-USER_CELLS = 2_000_000  # user × product in a block, so that a temporary has 16 MB
+USER_CELLS = 125_000  # user × product in a block, so that a temporary of four folds has 4 MB and stays in the cache
 
 
 class CategoryScore(NamedTuple):
