@@ -25,7 +25,7 @@ from gpu_pricer.network.segments.forming import (
     segmentation_of,
 )
 from gpu_pricer.network.segments.members import Members, period_to_price
-from gpu_pricer.network.training.average_household import adopt
+from gpu_pricer.network.training.average_household import AverageHousehold, adopt
 from gpu_pricer.network.training.fitting import Workplace, fit_network
 from gpu_pricer.network.training.init_from import read_start, warn_of_foresight
 from gpu_pricer.network.training.lightning_module import DemandTraining
@@ -70,7 +70,7 @@ def main(config: DictConfig) -> dict[str, object] | None:
     settings = train_settings(config)
     data = _load(settings)
     market = learn_market(data, settings.data, settings.response, settings.told)
-    fitted = _fit(data, market, settings)
+    fitted = _fit(data, market.household, settings)
     if fitted.global_rank:  # one of the helpers of a distributed training
         return None
     network = fitted.network
@@ -79,11 +79,15 @@ def main(config: DictConfig) -> dict[str, object] | None:
     if data.calendar.validated_periods == data.calendar.count:
         (settings.work / HELD_OUT).unlink(missing_ok=True)
     else:
-        market = _learn_through(data.with_validation_periods(), network, market, settings)
+        before = market.household.fit
+        del market  # it holds every line of the log, and so does the next one
+        market = _learn_through(data.with_validation_periods(), network, before, settings)
         quantities = _quantities(market, settings)
         _judge(network, market, quantities, settings)
     if settings.refit:
-        market = _learn_through(data.with_every_period(), network, market, settings)
+        before = market.household.fit
+        del market
+        market = _learn_through(data.with_every_period(), network, before, settings)
     membership, response = _respond(network.data, market, settings, _known_segments(settings.demand))
     quantities = _quantities(market, settings, quantities)
     visits = network.data.visits_before(network.data.calendar.count)
@@ -107,13 +111,13 @@ def _load(settings: TrainSettings) -> ChoiceData:
     return data
 
 
-def _fit(data: ChoiceData, market: Market, settings: TrainSettings) -> DemandTraining:
+def _fit(data: ChoiceData, household: AverageHousehold, settings: TrainSettings) -> DemandTraining:
     """Return the trained network; in all processes of a distributed training but the first it counts for nothing."""
     start = None if settings.init_from is None else read_start(settings.init_from)
     if start is not None:
         warn_of_foresight(start, data)
     place = Workplace(settings.work, settings.resume, settings.logger, settings.recorded)
-    return fit_network(data, market.household, settings.model, settings.trainer, place, settings.seed, start)
+    return fit_network(data, household, settings.model, settings.trainer, place, settings.seed, start)
 
 
 def _respond(
@@ -143,10 +147,10 @@ def _quantities(market: Market, settings: TrainSettings, start: Fit | None = Non
     return fit_quantities(market.known.grid, market.known.log, settings.response.fit, start)
 
 
-def _learn_through(data: ChoiceData, network: DemandNetwork, before: Market, settings: TrainSettings) -> Market:
+def _learn_through(data: ChoiceData, network: DemandNetwork, before: Fit, settings: TrainSettings) -> Market:
     """Return the market of the trained periods of `data`, the network's tables with other such periods, and adopt it.
 
-    before: the market of the network's periods, from which the search starts. What gradients learned stays.
+    before: the response in the network's periods, from which the search starts. What gradients learned stays.
     """
     network.go_on_with(data)
     network.set_support(price_support(data, settings.export.support))

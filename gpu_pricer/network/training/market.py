@@ -10,7 +10,7 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.response.applying import ResponseConfig
 from gpu_pricer.network.response.dissimilarity import Nests
-from gpu_pricer.network.response.fit import fit_response
+from gpu_pricer.network.response.fit import Fit, fit_response
 from gpu_pricer.network.response.loading import ResponseData, ResponseTables, load_response_data
 from gpu_pricer.network.segments.user_scores import UserScores, user_scores
 from gpu_pricer.network.segments.user_slopes import user_slopes
@@ -29,12 +29,12 @@ class Market:
 
 
 def learn_market(
-    data: ChoiceData, directory: Path, config: ResponseConfig, told: Told | None = None, start: Market | None = None
+    data: ChoiceData, directory: Path, config: ResponseConfig, told: Told | None = None, start: Fit | None = None
 ) -> Market:
     """Return the market of the periods of `data` that are trained on; directory: of the canonical tables.
 
-    told: types and shocks that need not be estimated, if any. start: the market of other periods, from whose response
-    the search starts.
+    told: types and shocks that need not be estimated, if any. start: the average household's response in other
+    periods, from which the search starts.
     InputError where no product with a unit price was seen often enough to teach.
     """
     calendar, periods = data.calendar, data.calendar.with_begun
@@ -58,9 +58,8 @@ def learn_market(
         )
     if told is not None:
         known = told.with_shocks(known, data)
-    before = None if start is None else start.household.fit
     nests = Nests.of(known.grid) if known.tells_nests else None
-    pooled = fit_response(known.grid, known.log.pooled(known.grid), config.fit, before, nests)
+    pooled = fit_response(known.grid, known.log.pooled(known.grid), config.fit, start, nests)
     scores = user_scores(pooled, known.log)
     slope = torch.from_numpy(user_slopes(scores)).float()
     return Market(known, scores, AverageHousehold(pooled, known.context, slope))
