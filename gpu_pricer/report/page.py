@@ -22,6 +22,19 @@ def render_page(sections: Mapping[str, object], charts: Mapping[str, dict[str, A
     sections: what the templates read, by name. charts: specifications by the id of their place. table: from pack.
     Every value is escaped, in the templates by Jinja and in the scripts by script_json.
     """
+    templates = page_templates()
+    return templates.get_template(TEMPLATE).render(
+        **sections,
+        charts=script_json(charts),
+        table=Markup(table),  # base64, which has no letter that HTML reads
+        style=_file(templates, "page.css"),
+        script=_file(templates, "page.js"),
+        vega=Markup(vega_bundle()),
+    )
+
+
+def page_templates() -> Environment:
+    """Return the templates of the page and of its sections; they call the functions of `words`."""
     templates = Environment(
         loader=PackageLoader("gpu_pricer.report"),
         autoescape=True,
@@ -30,15 +43,7 @@ def render_page(sections: Mapping[str, object], charts: Mapping[str, dict[str, A
         lstrip_blocks=True,
     )
     templates.filters.update({name: getattr(words, name) for name in FILTERS})
-    page = templates.get_template(TEMPLATE)
-    return page.render(
-        **sections,
-        charts=script_json(charts),
-        table=Markup(table),  # base64, which has no letter that HTML reads
-        style=_file(templates, "page.css"),
-        script=_file(templates, "page.js"),
-        vega=Markup(vega_bundle()),
-    )
+    return templates
 
 
 @cache

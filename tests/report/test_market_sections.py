@@ -10,6 +10,7 @@ from gpu_pricer.policy.objective import Objective
 from gpu_pricer.report import charts
 from gpu_pricer.report.evidence import told_by_log
 from gpu_pricer.report.frontier_figures import THESE, TODAY, frontier_figures
+from gpu_pricer.report.page import page_templates
 from gpu_pricer.report.rival_figures import rival_figures
 from gpu_pricer.report.season_figures import season_figures
 from gpu_pricer.report.shop_figures import shop_columns, with_shop_figures
@@ -135,6 +136,18 @@ def test_categories_say_whose_sales_told_their_price_response():
     assert (found.nested, found.prior_elasticity) == (1, None)
     assert found.units == pytest.approx(40 / 50)
     assert told_by_log(None, ROWS) is None
+
+
+@pytest.mark.parametrize(("nested", "times"), [(0, 0), (2, 1)])
+def test_page_says_in_how_many_categories_buyers_switch_more_than_they_leave(nested, times):
+    told = told_by_log(CATEGORIES, ROWS)._replace(nested=nested)
+
+    section = page_templates().get_template("evidence.html").render(models=[], told=told, drawn=())
+
+    assert section.count(f"In {nested} categories prices move buyers between the products more") == times
+    assert "In no category" not in section
+    told = told._replace(own=0, units=0.0)
+    assert "In no category" in page_templates().get_template("evidence.html").render(models=[], told=told, drawn=())
 
 
 FRONTIER = pl.DataFrame(
