@@ -129,11 +129,11 @@ def _add_one_factor(
 ) -> list[ir.Value]:
     """Return the sums plus the terms of one factor; multiply and add may be fused, as elsewhere in this package."""
     builder, longer = vectors.builder, []
-    lanes = vectors.load(builder.gep(segment, [builder.mul(factor, INDEX(LANES))]))
+    loaded = vectors.load(builder.gep(segment, [builder.mul(factor, INDEX(LANES))]))
     for i, row in enumerate(given):
         repeated = vectors.repeat(builder.load(builder.gep(row, [factor])))
-        for lane, total in zip(lanes, sums[i * VECTORS : (i + 1) * VECTORS], strict=True):
-            term = builder.fmul(repeated, lane, flags=("contract",))
+        for vector, total in zip(loaded, sums[i * VECTORS : (i + 1) * VECTORS], strict=True):
+            term = builder.fmul(repeated, vector, flags=("contract",))
             longer.append(builder.fadd(term, total, flags=("contract",)))
     return longer
 
