@@ -12,6 +12,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
 from kernels.compiled import HAS_AVX512, compiled
@@ -41,9 +42,14 @@ def multiplication(rows: int) -> Any:
     """Return the intrinsic that fills out[row : row + rows, lane : lane + VECTORS vectors] of multiply_rows."""
 
     def multiply(_: Any, products: Any, segment: Any, out: Any, row: Any, lane: Any) -> tuple[Any, Any]:
+        """Return the types of the arguments, and what generates the code; it reads memory as contiguous [n, width]."""
+        arrays = (products, segment, out)
+        if any(array.layout != "C" or array.dtype != products.dtype for array in arrays):
+            raise TypingError(f"factors must be contiguous and of one type, found {arrays}")
         return types.void(products, segment, out, row, lane), generate
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
+        """Build the instructions; numba gives the arguments as LLVM's values."""
         (real, bits), (row, lane) = _real_type(context, signature.args[0]), values[3:]
         products, segment, out = (
             context.make_array(kind)(context, builder, value)

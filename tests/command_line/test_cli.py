@@ -240,6 +240,22 @@ def test_a_file_of_the_configuration_may_be_a_sweep(gpu_pricer, job, tmp_path, m
     assert seeds == [1, 2]
 
 
+def test_a_job_whose_assertion_fails_is_not_begun_again(gpu_pricer, job):
+    begun = []
+
+    def main(config):
+        begun.append(config.seed)
+        assert not begun, "this cannot be"
+
+    job.main = main
+
+    ended = gpu_pricer("score")
+
+    assert ended.status == 1
+    assert "AssertionError: this cannot be" in "\n".join(ended.said)
+    assert len(begun) == 1
+
+
 def test_every_trial_of_a_sweep_has_folders_of_its_own(gpu_pricer, job, tmp_path):
     seen = []
     job.main = lambda config: seen.append((config.paths.work, config.paths.prices, config.paths.demand))

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
+from numba.core.errors import TypingError
 
 from kernels.cpu import factor_product
 from kernels.cpu.factor_product import multiply_rows
@@ -54,3 +55,11 @@ def test_vectors_of_every_length_give_the_same_bits(monkeypatch, vectors, length
     monkeypatch.setattr(factor_product, "VECTOR_BYTES", length)
     other = njit(fastmath={"contract": True}, error_model="numpy")(multiply_rows.py_func)
     np.testing.assert_array_equal(product_of(products, segment, other), usual)
+
+
+def test_factors_that_are_not_contiguous_or_of_another_type_are_refused():
+    products, segment = drawn(4, 6, 8, np.float32)
+
+    for wrong in ((np.asfortranarray(products), segment), (products, segment.astype(np.float64))):
+        with pytest.raises(TypingError, match="factors must be contiguous and of one type"):
+            product_of(*wrong)
