@@ -9,6 +9,7 @@ import polars as pl
 
 from gpu_pricer.evaluation.held_out.bootstrap import Bootstrap, Replicates, bootstrap_scores
 from gpu_pricer.evaluation.held_out.offers import Log, reference_prices, units_bought
+from gpu_pricer.evaluation.held_out.price_ages import price_ages, scores_by_age
 from gpu_pricer.evaluation.held_out.scores import evaluate_held_out, price_moves, select_moved_most
 
 
@@ -56,8 +57,9 @@ class HeldOut:
 
         units [N]: those that the model expects to be bought, None where it does not say.
 
-        The block has the scores, their intervals, and under off_policy the scores of the products whose prices moved
-        most. The replicates draw the same users and cells for every model.
+        The block has the scores, their intervals, under off_policy the scores of the products whose prices moved most,
+        and under by_price_age how far predictions are off by the age of the price (scores_by_age). The replicates draw
+        the same users and cells for every model.
         """
         offers = self.offers.with_columns(probability=probability).drop("expected_units", strict=False)
         if units is not None:
@@ -67,6 +69,7 @@ class HeldOut:
         block = evaluate_held_out(offers, self._moves) | {
             "intervals": self.bootstrap.intervals(replicates),
             "off_policy": evaluate_held_out(off_policy, self._moves),
+            "by_price_age": scores_by_age(offers, self._ages),
         }
         return block, replicates
 
@@ -80,6 +83,10 @@ class HeldOut:
     @cached_property
     def _moves(self) -> pl.DataFrame:
         return price_moves(self.sales.shelf)
+
+    @cached_property
+    def _ages(self) -> pl.DataFrame:
+        return price_ages(self.sales.shelf)
 
     @cached_property
     def _moved_most(self) -> pl.DataFrame:

@@ -1,0 +1,48 @@
+"""Whether predictions hold whatever the age of the price: also for products that come, or come back, and idle ones."""
+
+import numpy as np
+import polars as pl
+
+from gpu_pricer.evaluation.metrics import evaluate_choices
+
+OLDEST = 4
+"""Ages above it, in periods, are judged together."""
+OLDER, NEVER = f"over_{OLDEST}", "never"
+AGES = (*(str(age) for age in range(1, OLDEST + 1)), OLDER, NEVER)
+
+
+def price_ages(shelf: pl.DataFrame) -> pl.DataFrame:
+    """Return period, product_id and age, one of AGES: the periods since a price of the product was last seen.
+
+    shelf: canonical. The price of the period itself does not count, because it is seen if somebody bought. The age is
+    NEVER where no earlier period of the shelf shows a price.
+    """
+    periods = shelf.select(pl.col("period").unique().sort()).with_row_index("number")
+    rows = shelf.select("period", "product_id", "price_age").join(periods, on="period").sort("product_id", "number")
+    seen = pl.when(pl.col("price_age") == 0).then("number").cast(pl.Int64)
+    age = pl.col("number").cast(pl.Int64) - seen.forward_fill().shift().over("product_id")
+    name = pl.when(age <= OLDEST).then(age.cast(pl.String)).when(age.is_not_null()).then(pl.lit(OLDER))
+    return rows.select("period", "product_id", age=name.otherwise(pl.lit(NEVER)))
+
+
+def scores_by_age(offers: pl.DataFrame, ages: pl.DataFrame) -> dict[str, dict[str, float]]:
+    """Return rows, bought and predicted_over_actual of the offers of each age that some have.
+
+    offers: as in evaluate_held_out. ages: from price_ages.
+    """
+    known = offers.select("period", "product_id", "probability", "bought", "weight").join(
+        ages, on=["period", "product_id"], how="left", maintain_order="left"
+    )
+    found = {}
+    for age in AGES:
+        part = known.filter(pl.col("age") == age)
+        if part.height:
+            columns = (part[name].cast(pl.Float64).to_numpy() for name in ("bought", "probability", "weight"))
+            found[age] = _scores(*columns)
+    return found
+
+
+def _scores(bought: np.ndarray, probability: np.ndarray, weight: np.ndarray) -> dict[str, float]:
+    """Return the numbers of an age, all [N]."""
+    over = evaluate_choices(bought, probability, weight)["predicted_over_actual"]
+    return {"rows": len(bought), "bought": float(weight @ bought), "predicted_over_actual": over}
