@@ -56,7 +56,7 @@ def logged_choices(log: PeriodLog, rule: ChoiceRule, seed: int) -> ChoicesByPeri
         sums[period] = occasion_sums(purchases)
         bought += purchases.height
         if not log.is_offers:
-            buyers.append(buying_visits(purchases, came.get(period, visits.clear()), categories))
+            buyers.append(buying_visits(log.buyers(period), came.get(period, visits.clear()), categories))
     zeros = None if log.is_offers else sampled_zeros(buyers, visits, log.shelves, rule, seed)
     shown = (_zeros(log, zeros, period).height for period in log.lines) if rule.outside_option else ()
     return ChoicesByPeriod(log, visits, sums, zeros, rule.outside_option, bought, sum(shown))

@@ -18,7 +18,15 @@ from gpu_pricer.data.daily_sales import daily_sales, daily_shoppers
 from gpu_pricer.data.inputs import Inputs
 from gpu_pricer.data.logged_choices import ChoicesByPeriod, logged_choices
 from gpu_pricer.data.period_log import period_log
-from gpu_pricer.data.shelf import KEY, ShelfRule, imputed_shelf, modal_prices, period_context, with_context
+from gpu_pricer.data.shelf import (
+    KEY,
+    ShelfRule,
+    imputed_shelf,
+    modal_prices,
+    offered_shelf,
+    period_context,
+    with_context,
+)
 from gpu_pricer.data.short_ids import with_ids_as_given
 from gpu_pricer.data.unit_prices import UnitPriceRule, price_pairs, with_constant_prices, with_unit_prices
 from gpu_pricer.errors import InputError
@@ -105,15 +113,16 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
     periods = calendar.whole
     training = periods[: rules.split.training_periods(len(periods))]
     offered, modal = _offered(sales, training, inputs, rules)
-    shown = imputed_shelf(modal, calendar.all, rules.period, _shelf_rule(inputs, rules))
-    prices = shown.filter(pl.col("period") <= periods[-1])
-    if prices.filter(pl.col("period") == periods[-1]).is_empty():
+    shelf_rule = _shelf_rule(inputs, rules)
+    shown, offers = (find(modal, calendar.all, rules.period, shelf_rule) for find in (imputed_shelf, offered_shelf))
+    if shown.filter(pl.col("period") == periods[-1]).is_empty():
         raise InputError(_empty_shelf(sales, periods[-1]))
+    prices = offers.filter(pl.col("period") <= periods[-1])
     log.info("%s products were on a shelf of %s whole periods", f"{prices['product_id'].n_unique():,}", len(periods))
     products = build_catalog(offered, modal, shown, calendar, rules.catalog, rules.categories)
     categories = _categories(products)
     shelf = _shelf(prices, categories, inputs, rules.period)
-    whole = period_log(sales, _own(shelf), periods, is_offers)
+    whole = period_log(sales, _own(shelf), categories, periods, is_offers)
     choices = logged_choices(whole, rules.choices, seed)
     if not choices.bought:
         raise InputError(
@@ -123,8 +132,8 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
     log.info("%s choices in %s categories", f"{choices.height:,}", f"{shelf['category_id'].n_unique():,}")
     begun = {}
     if calendar.begun is not None:
-        now = _shelf(shown.filter(pl.col("period") == calendar.begun), categories, inputs, rules.period)
-        own = period_log(sales, _own(now), [calendar.begun], is_offers)
+        now = _shelf(offers.filter(pl.col("period") == calendar.begun), categories, inputs, rules.period)
+        own = period_log(sales, _own(now), categories, [calendar.begun], is_offers)
         begun = begun_tables(whole, own, now, round(calendar.share * rules.period.days), rules.choices, seed)
     sums = total_sums([choices.sums[period] for period in training])
     days = by_period(sales).values()

@@ -43,13 +43,13 @@ class SampledZeros:
         )
 
 
-def buying_visits(purchases: pl.DataFrame, visits: pl.DataFrame, categories: pl.Series) -> pl.DataFrame:
+def buying_visits(buyers: pl.DataFrame, visits: pl.DataFrame, categories: pl.Series) -> pl.DataFrame:
     """Return category and visit, the numbers of the categories and visits of a period that have a purchase.
 
-    visits: of the period. categories: in order.
+    buyers: category_id and user_id, at least once each pair. visits: of the period. categories: in order.
     """
     index = pl.DataFrame({"category_id": categories}).with_row_index("category")
-    pairs = purchases.select("category_id", "user_id").unique().join(index, on="category_id")
+    pairs = buyers.select("category_id", "user_id").unique().join(index, on="category_id")
     return pairs.join(visits.with_row_index("visit"), on="user_id").select("category", "visit")
 
 

@@ -17,6 +17,7 @@ from gpu_pricer.data.choices import (
 from gpu_pricer.data.logged_choices import logged_choices
 from gpu_pricer.data.period_log import period_log
 
+DATES = {"period": pl.Date}
 COLUMNS = ["user_id", "period", "category_id", "product_id", "quantity"]
 
 
@@ -40,7 +41,8 @@ def sales(lines, weeks):
 
 def made(sales, shelf, weeks, is_offers=False, outside_option=True, keep_all_below=0):
     rule = ChoiceRule(outside_option, zeros_per_purchase=1, min_zeros=3, keep_all_below=keep_all_below, shrinkage=1)
-    return logged_choices(period_log(sales, shelf, weeks(4), is_offers), rule, seed=0)
+    category_of = shelf.select("product_id", "category_id").unique()
+    return logged_choices(period_log(sales, shelf, category_of, weeks(4), is_offers), rule, seed=0)
 
 
 def test_purchases_are_those_of_the_whole_log(sales, shelf, weeks):
@@ -64,6 +66,20 @@ def test_all_zeros_are_kept_where_they_are_few(sales, shelf, weeks):
     expected = looked.join(purchases_on_shelf(sales, shelf), on=["user_id", "period", "category_id"], how="anti")
     zeros = choices.filter(pl.col("product_id").is_null())
     assert zeros.select(COLUMNS[:3]).sort(COLUMNS[:3]).equals(expected.select(COLUMNS[:3]).sort(COLUMNS[:3]))
+
+
+def test_who_bought_only_what_is_off_the_shelf_is_no_occasion_without_purchase(lines, weeks):
+    """User 2 buys product 11 of category A, which is on no shelf; user 3 buys nothing of it."""
+    sales = lines({"user_id": 1}, {"user_id": 2, "product_id": 11}, {"user_id": 3, "product_id": 20})
+    shelf = pl.DataFrame({"period": weeks(1), "product_id": [10], "category_id": ["A"]}, schema_overrides=DATES)
+    category_of = pl.DataFrame({"product_id": [10, 11, 20], "category_id": ["A", "A", "B"]})
+    rule = ChoiceRule(True, zeros_per_purchase=1, min_zeros=3, keep_all_below=100, shrinkage=1)
+
+    found = logged_choices(period_log(sales, shelf, category_of, weeks(1), False), rule, seed=0)
+
+    choices = pl.concat(found.parts())
+    assert choices.select("user_id", "product_id").sort("user_id").rows() == [(1, 10), (3, None)]
+    assert choices["outside_rate"].to_list() == [1.0, 1.0]
 
 
 def test_offers_are_those_of_the_whole_table(sales, shelf, weeks):

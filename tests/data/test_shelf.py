@@ -1,12 +1,14 @@
 """The price on the shelf: one test for each trap of real sales logs."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from gpu_pricer.data.shelf import ShelfRule, imputed_shelf, modal_prices, period_context, with_context
+from gpu_pricer.data.shelf import ShelfRule, imputed_shelf, modal_prices, offered_shelf, period_context, with_context
 from gpu_pricer.tables.periods import Period
 
 WEEK = Period("1w")
@@ -137,6 +139,63 @@ def test_no_price_outside_the_whole_periods(lines, weeks):
     shelf = shelf_of(sales, weeks(3)[1:])
 
     assert shelf["period"].min() == weeks(2)[1]
+
+
+def offered(lines, weeks, min_lines=1, carry_periods=2, usual_of=1):
+    """The rows (week, price, price_age) from which demand is learned."""
+    rule = ShelfRule(min_lines, carry_periods, usual_of)
+    shelf = offered_shelf(modal_prices(lines), weeks, WEEK, rule)
+    week = (pl.col("period") - weeks[0]).dt.total_days() // 7
+    return shelf.select(week, "price", "price_age").rows()
+
+
+def test_sales_of_a_period_never_tell_that_the_product_was_on_offer_then(lines, weeks):
+    """Sold in weeks 4 and 9 only: no week within two before tells of either, whatever they sold."""
+    sales = lines({"week": 4}, {"week": 9})
+
+    assert offered(sales, weeks(12)) == [(5, 2.0, 1), (6, 2.0, 2), (10, 2.0, 1), (11, 2.0, 2)]
+
+
+@settings(deadline=None, max_examples=30)
+@given(sold=st.lists(st.booleans(), min_size=3, max_size=14), carry_periods=st.integers(1, 4), data=st.data())
+def test_whether_a_product_is_on_offer_does_not_depend_on_the_period_s_own_sales(sold, carry_periods, data):
+    asked = data.draw(st.integers(0, len(sold) - 1))
+    periods = [date(2024, 1, 1) + timedelta(days=7 * week) for week in range(len(sold))]
+
+    def is_on_offer(sold):
+        weeks = [week for week, is_sold in enumerate(sold) if is_sold]
+        modal = pl.DataFrame(
+            {"product_id": [1] * len(weeks), "period": [periods[w] for w in weeks], "price": [2.0] * len(weeks)},
+            schema={"product_id": pl.Int64, "period": pl.Date, "price": pl.Float64},
+        ).with_columns(list_price=pl.lit(None, pl.Float64), lines=pl.lit(2, pl.UInt32))
+        shelf = offered_shelf(modal, periods, WEEK, ShelfRule(2, carry_periods, 5))
+        return periods[asked] in shelf["period"].to_list()
+
+    found = is_on_offer(sold)
+
+    assert is_on_offer([*sold[:asked], not sold[asked], *sold[asked + 1 :]]) == found
+    before = [w for w in range(asked) if sold[w]]
+    after = [w for w in range(asked + 1, len(sold)) if sold[w]]
+    by_before = bool(before) and asked - before[-1] <= carry_periods
+    by_after = bool(after) and after[0] - asked <= carry_periods and asked < carry_periods
+    assert found == (by_before or by_after)
+
+
+def test_a_new_product_is_not_on_offer_before_it_came(lines, weeks):
+    sales = lines(*({"week": week} for week in (5, 6, 7)))
+
+    assert [week for week, *_ in offered(sales, weeks(9))] == [6, 7, 8]
+
+
+def test_before_its_first_price_in_a_log_s_first_periods_a_product_has_that_price(lines, weeks):
+    sales = lines({"week": 1, "price": 3.0}, {"week": 2, "price": 2.0})
+
+    assert offered(sales, weeks(3)) == [(0, 3.0, 1), (1, 3.0, 0), (2, 2.0, 0)]
+
+
+@pytest.mark.parametrize(("weeks_of_log", "carry_periods"), [(1, 4), (3, 0)])
+def test_own_sales_tell_where_no_other_period_can(lines, weeks, weeks_of_log, carry_periods):
+    assert offered(lines({}), weeks(weeks_of_log), carry_periods=carry_periods) == [(0, 2.0, 0)]
 
 
 def test_promotion_of_the_period_is_on_the_shelf_and_absent_means_none(lines, weeks):

@@ -59,7 +59,7 @@ class Shelf(dy.Schema):
     price = dy.Float64(min_exclusive=0, description="the one price of product and period")
     list_price = number_column("price before discounts")
     price_age = dy.Int64(
-        min=0, description="periods since a price was seen; never a feature, since it tells of purchases"
+        min=0, description="periods from where a price was seen; never a feature, since it tells of purchases"
     )
     display = dy.Float64(min=0, max=1, description="share of stores that displayed it")
     mailer = dy.Float64(min=0, max=1, description="share of stores that advertised it")
