@@ -5,6 +5,8 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
+from gpu_pricer.evaluation.held_out.price_ages import AGES
+
 SCORES = ("log_loss", "auc", "ece", "predicted_over_actual")
 MOST_CATEGORIES = 12
 GAINS = ("profit_over_today", "regret", "share_of_attainable_gain")
@@ -39,11 +41,12 @@ def _held_out(metrics: dict[str, dict]) -> list[Table]:
     if "artefact" in metrics:
         ours["artefact"] = metrics["artefact"] | {"price_response": response}
     rivals = metrics.get("baselines", {})
+    ages = [_by_price_age(ours)] if "by_price_age" in test else []
     sampled = next((block["ours"] for block in rivals.values() if block["rows"] != test["rows"]), None)
     if sampled is None:
-        return [_scores("held-out choices", ours | rivals)]
+        return [_scores("held-out choices", ours | rivals), *ages]
     title = f"a sample of {sampled['rows']:,} of them"
-    return [_scores("held-out choices", ours), _scores(title, {"network": sampled} | rivals)]
+    return [_scores("held-out choices", ours), _scores(title, {"network": sampled} | rivals), *ages]
 
 
 def _scores(title: str, blocks: dict[str, dict]) -> Table:
@@ -62,6 +65,16 @@ def _scores(title: str, blocks: dict[str, dict]) -> Table:
             f"{response['mean_elasticity']:.2f}" if response else "",
             f"{response['share_rising']:.1%}" if response else "",
         )  # fmt: skip
+    return board
+
+
+def _by_price_age(blocks: dict[str, dict]) -> Table:
+    """Return a row per model: predicted over actual purchases by the periods since a price of the product was seen."""
+    ages = [age for age in AGES if age in blocks["network"]["by_price_age"]]
+    board = Table("predicted / bought by periods since the price was seen", *(age.replace("_", " ") for age in ages))
+    for name, block in blocks.items():
+        found = block["by_price_age"]
+        board.add_row(name, *(f"{found[age]['predicted_over_actual']:.2f}" for age in ages))
     return board
 
 

@@ -15,7 +15,8 @@ def price_ages(shelf: pl.DataFrame) -> pl.DataFrame:
     """Return period, product_id and age, one of AGES: the periods since a price of the product was last seen.
 
     shelf: canonical. The price of the period itself does not count, because it is seen if somebody bought. The age is
-    NEVER where no earlier period of the shelf shows a price.
+    NEVER where no earlier period of the shelf shows a price: the product has just come. One that has just come back is
+    older than OLDEST periods.
     """
     periods = shelf.select(pl.col("period").unique().sort()).with_row_index("number")
     rows = shelf.select("period", "product_id", "price_age").join(periods, on="period").sort("product_id", "number")
