@@ -41,8 +41,9 @@ def nearest_segments(saved: SavedNetwork, users: pl.DataFrame, past: Past) -> tu
         availability=ones,
         context=torch.zeros(data.products.count, data.shelf.context.shape[1]),
     )
-    points = user_coordinates(Members(network, point), saved.settings.price_spread)
-    return pairwise_distances_argmin(points, saved.centre), data.visits_before(now) > 0
+    blocks = user_coordinates(Members(network, point), saved.settings.price_spread)
+    nearest = np.concatenate([pairwise_distances_argmin(points, saved.centre) for points in blocks])
+    return nearest, data.visits_before(now) > 0
 
 
 def likely_segments(

@@ -92,10 +92,12 @@ def export_members(
     appeal, sensitivity = (torch.empty(data.users.count, len(product)) for _ in range(2))
     members = Members(network, period_to_price(network))
     for block in members.blocks():
-        inside = (product >= block.start) & (product < block.stop)
-        if bool(inside.any()):
+        inside = ((product >= block.start) & (product < block.stop)).nonzero().squeeze(1)
+        if len(inside):
             columns = product[inside] - block.start
-            appeal[:, inside], sensitivity[:, inside] = (part[:, columns] for part in members.demand(block))
+            for users in members.blocks_of_users():
+                for kept, part in zip((appeal, sensitivity), members.demand(block, users), strict=True):
+                    kept[users, inside] = part[:, columns]
     return DemandArtefact(
         info=_info(data, "dense", run, created),
         factors={"appeal": appeal.numpy(), "sensitivity": sensitivity.numpy()},

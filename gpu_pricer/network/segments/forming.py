@@ -5,6 +5,7 @@ share the most members with them.
 """
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -114,11 +115,13 @@ def form_segments(scores: UserScores, config: SegmentsConfig, visits: np.ndarray
 
 def segmentation_of(membership: Membership, users: Members, visits: np.ndarray) -> Segmentation:
     """Return the segments with their centres; visits [U] are the members' weights."""
-    points = user_coordinates(users, PRICE_SPREAD)
     weight = np.maximum(visits, 1e-9)[:, None]
-    total, size = np.zeros((membership.count, points.shape[1])), np.zeros((membership.count, 1))
-    np.add.at(total, membership.segment, weight * points)
+    size = np.zeros((membership.count, 1))
     np.add.at(size, membership.segment, weight)
+    total = np.zeros((membership.count, 0))
+    for block, points in zip(users.blocks_of_users(), user_coordinates(users, PRICE_SPREAD), strict=True):
+        total = total if total.size else np.zeros((membership.count, points.shape[1]))
+        np.add.at(total, membership.segment[block], weight[block] * points)
     return Segmentation(membership.segment, total / size, PRICE_SPREAD)
 
 
@@ -166,44 +169,46 @@ def segment_table(data: ChoiceData, segment: np.ndarray, visits: np.ndarray) -> 
     return pl.DataFrame({"segment_id": np.arange(len(total)), "visits": total}), users
 
 
-def user_coordinates(members: Members, price_spread: float) -> np.ndarray:
-    """Return coordinates of the users [U, D] whose Euclidean distance approximates the r.m.s. difference of utility.
+def user_coordinates(members: Members, price_spread: float) -> Iterator[np.ndarray]:
+    """Yield coordinates of each block of users [n, D], whose distance is about the r.m.s. difference of utility.
 
-    Habits and loyalty enter as their mean over each category's products.
+    Distances are Euclidean. Habits and loyalty enter as their mean over each category's products: D grows with the
+    categories, so that all users at once would take several times the memory of the log.
     """
-    data = members.network.data
-    trained = data.products.is_trained
-    taste = _stretch(torch.cat([members.user_taste, members.user_level[:, None]], 1), members.product_taste[trained])
-    response = members.user_slope[:, None] * members.product_response[trained].square().mean().sqrt()
-    parts = [taste, price_spread * response.double().numpy()]
-    if members.network.history is not None:
-        parts.append(np.concatenate([_category_habits(members, block) for block in members.blocks()], axis=1))
-    return np.concatenate(parts, axis=1)
+    trained = members.network.data.products.is_trained
+    left, right = _stretch(members.product_taste[trained])
+    sensitivity = members.product_response[trained].square().mean().sqrt()
+    for users in members.blocks_of_users():
+        taste = torch.cat([members.user_taste[users], members.user_level[users, None]], 1)
+        response = members.user_slope[users, None] * sensitivity
+        parts = [(taste.double() @ left @ right).numpy(), price_spread * response.double().numpy()]
+        if members.network.history is not None:
+            parts += [_category_habits(members, block, users) for block in members.blocks()]
+        yield np.concatenate(parts, axis=1)
 
 
-def _category_habits(members: Members, block: slice) -> np.ndarray:
-    """Return users' mean habits and loyalty in the block's categories, [U, categories of the block].
+def _category_habits(members: Members, block: slice, users: slice) -> np.ndarray:
+    """Return the users' mean habits and loyalty in the block's categories, [users, categories of the block].
 
     They are multiplied by the root of the category's share of the products.
     """
     category = members.network.data.products.category[block]
     position = category - category[0]
     count = torch.bincount(position).float()
-    total = [
-        torch.zeros(users.stop - users.start, len(count)).index_add(1, position, members.past(block, users))
-        for users in members.blocks_of_users()
-    ]
-    return (torch.cat(total) / (count * len(members.product_level)).sqrt()).numpy()
+    zeros = torch.zeros(users.stop - users.start, len(count))
+    total = zeros.index_add(1, position, members.past(block, users))
+    return (total / (count * len(members.product_level)).sqrt()).numpy()
 
 
-def _stretch(user: Tensor, product: Tensor) -> np.ndarray:
-    """Return user vectors [U, K + 1] times the square root of the products' second moments [K + 1, K + 1].
+def _stretch(product: Tensor) -> tuple[Tensor, Tensor]:
+    """Return two factors, [K + 1, K + 1] each, of the square root of the products' second moments.
 
-    The last entry of a user vector is a level: its factor is 1 for every product. The root is the symmetric one, which
-    is unique; eigenvectors are not (their sign is arbitrary), and points are compared with centres of other runs.
+    A user vector times the root is the user's coordinates. The last entry of a vector is a level: its factor is 1 for
+    every product. The root is the symmetric one, which is unique; eigenvectors are not (their sign is arbitrary), and
+    points are compared with centres of other runs.
     """
     ones = torch.ones(len(product), 1)
     product = torch.cat([product, ones], dim=1).double()
     moment = product.T @ product / len(product)
     values, vectors = torch.linalg.eigh(moment)
-    return (user.double() @ (vectors * values.clamp(min=0).sqrt()) @ vectors.T).numpy()
+    return vectors * values.clamp(min=0).sqrt(), vectors.T

@@ -95,7 +95,9 @@ class Members:
             self.product_level = scale * level + (self.effect * point.context).sum(1)
             self.product_response = scale * response[:, 0].exp()
             self.user_slope = network.log_slope[:, 0].exp()
-            self.user_taste = network.user_tastes(self.users, self.period)
+            self.user_taste = torch.cat([
+                network.user_tastes(self.users[users], self.period[users]) for users in self.blocks_of_users()
+            ])  # fmt: skip
         self.product_taste = network.product_taste.all_rows()
         self.user_level = network.user_level.all_rows()[:, 0]
         self._bought = None if network.history is None else _bought_pairs(data, point.period)
@@ -196,12 +198,14 @@ class Members:
         """Return users and products of the pairs in the block that were bought, and the period, [n] each."""
         assert self._bought is not None
         (user, product), here = self._bought, self.users[users]
-        inside = (product >= block.start) & (product < block.stop) & (user >= here[0]) & (user <= here[-1])
+        first, last = torch.searchsorted(user, here[[0, -1]]), torch.searchsorted(user, here[[0, -1]], right=True)
+        user, product = user[first[0] : last[1]], product[first[0] : last[1]]
+        inside = (product >= block.start) & (product < block.stop)
         return user[inside], product[inside], torch.full_like(user[inside], self.point.period)
 
 
 def _bought_pairs(data: ChoiceData, period: int) -> tuple[Tensor, Tensor]:
-    """Return users and products of every pair that was bought before the period, [n] each."""
+    """Return users and products of every pair that was bought before the period, [n] each, sorted by user."""
     events = data.history.products
     earlier = events.place[events.place % events.periods < period]
     pair = torch.unique(earlier.div(events.periods, rounding_mode="floor"))

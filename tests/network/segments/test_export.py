@@ -132,7 +132,7 @@ def test_the_members_are_kept_as_segments_of_one_for_the_categories_bought_most(
 def test_blocks_of_users_and_products_change_no_moment(trained, monkeypatch, most):
     chosen = weighted_members(np.arange(300) % 3, np.linspace(1, 20, 300), most)
     whole = segment_moments(all_members(trained), chosen)
-    where = user_coordinates(all_members(trained), price_spread=0.2)
+    where = coordinates(trained)
 
     monkeypatch.setattr(members_module, "USERS", 77)
     monkeypatch.setattr(members_module, "PRODUCTS", 5)
@@ -140,7 +140,22 @@ def test_blocks_of_users_and_products_change_no_moment(trained, monkeypatch, mos
 
     for name in ("appeal", "sensitivity", "damping"):
         torch.testing.assert_close(getattr(blocks, name), getattr(whole, name), rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(user_coordinates(all_members(trained), price_spread=0.2), where, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(coordinates(trained), where, rtol=1e-4, atol=1e-5)
+
+
+def coordinates(network):
+    return np.concatenate(list(user_coordinates(all_members(network), price_spread=0.2)))
+
+
+def test_blocks_of_users_change_no_demand_of_a_member(trained, monkeypatch):
+    visits, config = np.linspace(1, 20, 300), replace(DENSE, member_cells=300 * 20)
+    whole = export_members(trained, visits, config, "run", "now")
+
+    monkeypatch.setattr(members_module, "USERS", 64)
+    blocks = export_members(trained, visits, config, "run", "now")
+
+    for name, values in whole.factors.items():
+        np.testing.assert_array_equal(blocks.factors[name], values)
 
 
 def test_members_that_are_drawn_have_the_moments_of_all(trained):

@@ -10,6 +10,7 @@ import torch
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.response.fit import FitConfig, fit_response
+from gpu_pricer.network.segments import members as members_module
 from gpu_pricer.network.segments.forming import (
     Membership,
     SegmentsConfig,
@@ -155,9 +156,19 @@ def test_a_centre_is_where_its_members_are_on_average(trained):
 
     centre = segmentation_of(membership, all_members(trained), visits).centre
 
-    points = user_coordinates(all_members(trained), 0.2)
+    points = np.concatenate(list(user_coordinates(all_members(trained), 0.2)))
     expected = [np.average(points[segment == s], axis=0, weights=visits[segment == s]) for s in range(3)]
     np.testing.assert_allclose(centre, expected)
+
+
+def test_blocks_of_users_change_no_centre(trained, monkeypatch):
+    segment = np.arange(300) % 3
+    given = Membership(segment, torch.from_numpy(segment)[:, None], 3), all_members(trained), np.linspace(1, 20, 300)
+    whole = segmentation_of(*given).centre
+
+    monkeypatch.setattr(members_module, "USERS", 64)
+
+    np.testing.assert_array_equal(segmentation_of(*given).centre, whole)
 
 
 def membership(segment, count):
