@@ -163,8 +163,9 @@ def build_history(
     periods = is_visit.shape[1] + 1
     visits = np.zeros((len(is_visit), periods, len(decay)), np.float32)
     bought = np.zeros_like(visits)
-    in_category = np.unique(np.stack([purchases.user, purchases.period, purchases.category]), axis=1)
-    np.add.at(bought, (in_category[0], in_category[1] + 1), 1.0)
+    visit = _keys(purchases.user, purchases.period, periods - 1)
+    in_category = np.unique(_keys(visit, purchases.category, categories)) // categories
+    bought[:, 1:] = np.bincount(in_category, minlength=is_visit.size).reshape(is_visit.shape)[:, :, None]
     for t in range(1, periods):
         visits[:, t] = (visits[:, t - 1] + is_visit[:, t - 1, None]) * decay
         bought[:, t] = (bought[:, t - 1] + bought[:, t]) * decay
@@ -172,8 +173,10 @@ def build_history(
     when = np.where(is_visit, np.arange(periods - 1), -1)
     last = np.pad(np.maximum.accumulate(when, axis=1), ((0, 0), (1, 0)), constant_values=-1)
     return UserHistory(
-        products=past_purchases(purchases.user * products + purchases.product, purchases.period, periods, decay),
-        categories=past_purchases(purchases.user * categories + purchases.category, purchases.period, periods, decay),
+        products=past_purchases(_keys(purchases.user, purchases.product, products), purchases.period, periods, decay),
+        categories=past_purchases(
+            _keys(purchases.user, purchases.category, categories), purchases.period, periods, decay
+        ),
         visits=torch.from_numpy(visits),
         bought=torch.from_numpy(bought),
         visit_count=torch.from_numpy(count),
@@ -182,3 +185,8 @@ def build_history(
         category_count=categories,
         half_lives=[float(half_life) for half_life in half_lives],
     )
+
+
+def _keys(row: np.ndarray, column: np.ndarray, columns: int) -> np.ndarray:
+    """Return one number for each of n cells of a table of so many columns, int64 [n]."""
+    return row.astype(np.int64) * columns + column

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
+from torch import Tensor
 
 from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.errors import InputError
@@ -41,8 +42,15 @@ from gpu_pricer.tables.periods import Split, by_period
 from gpu_pricer.tables.schemas import COST_SHIFTERS, PROMOTIONS, Shelf, Users
 
 SHELF_COLUMNS = {*Shelf.column_names(), *COST_SHIFTERS} - {*PROMOTIONS}  # other columns are context
-CHOICE_COLUMNS = ("user", "choice_set", "shelf_row", "weight", "size", "outside_rate")
-"""What is kept of numbered choices."""
+CHOICE_TYPES = {
+    "user": torch.int32,
+    "choice_set": torch.int32,
+    "chosen": torch.int32,
+    "weight": torch.float32,
+    "size": torch.float32,
+    "outside": torch.float32,
+}
+"""What is kept of numbered choices, and in which type: there are up to three choices for a line of the log."""
 
 
 @dataclass(frozen=True)
@@ -66,15 +74,15 @@ class EncodingConfig:
 class Tables:
     """The canonical tables in the order of their row numbers.
 
-    shelf and choices carry the row numbers of the products, users and others that they refer to; context is the scale
-    of the shelf's context columns. begun: first day of a period that has begun, None where none teaches.
+    shelf carries the row numbers of the products and others that it refers to; context is the scale of its context
+    columns. begun: first day of a period that has begun, None where none teaches.
     """
 
     products: pl.DataFrame
     users: pl.DataFrame
     categories: pl.DataFrame
     shelf: pl.DataFrame
-    choices: pl.DataFrame
+    choices: LoggedChoices
     visits: pl.DataFrame
     periods: list[date]
     begun: date | None
@@ -95,7 +103,8 @@ def load_choice_data(directory: Path, config: EncodingConfig, split: Split) -> C
         )
     periods = pl.read_parquet(directory / "shelf.parquet", columns=["period"])["period"].unique().sort().to_list()
     trained = split.training_periods(len(periods))
-    return _tensors(_read_tables(directory, periods, trained), config, split, summary)
+    tables = _read_tables(directory, periods, trained, summary["outside_option"])
+    return _tensors(tables, config, split, summary)
 
 
 def _begun(directory: Path) -> date | None:
@@ -104,7 +113,7 @@ def _begun(directory: Path) -> date | None:
     return pl.read_parquet(path, columns=["period"])["period"].to_list()[0] if path.is_file() else None
 
 
-def _read_tables(directory: Path, periods: list[date], trained: int) -> Tables:
+def _read_tables(directory: Path, periods: list[date], trained: int, has_outside_option: bool) -> Tables:
     shelf = read_canonical(directory, "shelf")
     products = numbered_products(_described(directory, "products"), shelf, periods[trained - 1])
     users = _described(directory, "users").sort("user_id")
@@ -118,7 +127,7 @@ def _read_tables(directory: Path, periods: list[date], trained: int) -> Tables:
         users=users,
         categories=categories,
         shelf=shelf,
-        choices=_choices(directory / "choices.parquet", shelf, users),
+        choices=_logged_choices(directory / "choices.parquet", shelf, users, has_outside_option),
         visits=pl.read_parquet(directory / "visits.parquet"),
         periods=periods,
         begun=_begun(directory),
@@ -126,18 +135,22 @@ def _read_tables(directory: Path, periods: list[date], trained: int) -> Tables:
     )
 
 
-def _choices(file: Path, shelf: pl.DataFrame, users: pl.DataFrame) -> pl.DataFrame:
-    """Return the numbered choices, without the text of their ids; InputError if they are older than their sizes.
+def _logged_choices(file: Path, shelf: pl.DataFrame, users: pl.DataFrame, has_outside_option: bool) -> LoggedChoices:
+    """Return the choices as numbers; InputError if they are older than their sizes.
 
     They are read and numbered one period at a time, because their text takes several times the memory of the numbers.
     """
     choices = pl.scan_parquet(file)
     if "size" not in choices.collect_schema():
         raise InputError(f"{file} must have the column size, found none: run `gpu-pricer prepare` again")
-    return pl.concat([
-        numbered_choices(choices.filter(pl.col("period") == period).collect(), on_shelf, users).select(CHOICE_COLUMNS)
-        for period, on_shelf in by_period(shelf).items()
-    ])  # fmt: skip
+    outside = pl.col("outside_rate").log() if has_outside_option else pl.lit(-np.inf)
+    parts: dict[str, list[Tensor]] = {name: [] for name in CHOICE_TYPES}
+    for period, on_shelf in by_period(shelf).items():
+        rows = numbered_choices(choices.filter(pl.col("period") == period).collect(), on_shelf, users)
+        rows = rows.with_columns(chosen="shelf_row", outside=outside)
+        for name, dtype in CHOICE_TYPES.items():
+            parts[name].append(to_tensor(rows[name], dtype))
+    return LoggedChoices(**{name: torch.cat(parts.pop(name)) for name in CHOICE_TYPES})
 
 
 def _tensors(tables: Tables, config: EncodingConfig, split: Split, summary: dict[str, Any]) -> ChoiceData:
@@ -148,7 +161,7 @@ def _tensors(tables: Tables, config: EncodingConfig, split: Split, summary: dict
     return ChoiceData(
         shelf=_shelf_rows(tables),
         sets=_choice_sets(tables),
-        choices=_logged_choices(tables.choices, summary["outside_option"]),
+        choices=tables.choices,
         products=_encoded_products(tables, config),
         users=EncodedUsers(tables.users, encode_attributes(tables.users, user_vocabulary)),
         categories=EncodedCategories(
@@ -184,19 +197,7 @@ def _choice_sets(tables: Tables) -> ChoiceSets:
         start=torch.from_numpy(start),
         category=to_tensor(sets["category"]),
         period=to_tensor(sets["period_index"]),
-        choices=torch.bincount(to_tensor(tables.choices["choice_set"]), minlength=sets.height).float(),
-    )
-
-
-def _logged_choices(choices: pl.DataFrame, has_outside_option: bool) -> LoggedChoices:
-    outside = choices["outside_rate"].log() if has_outside_option else pl.repeat(-np.inf, choices.height, eager=True)
-    return LoggedChoices(
-        user=to_tensor(choices["user"], torch.int32),
-        choice_set=to_tensor(choices["choice_set"], torch.int32),
-        chosen=to_tensor(choices["shelf_row"], torch.int32),
-        weight=to_tensor(choices["weight"], torch.float32),
-        size=to_tensor(choices["size"], torch.float32),
-        outside=to_tensor(outside, torch.float32),
+        choices=torch.bincount(tables.choices.choice_set, minlength=sets.height).float(),
     )
 
 
@@ -224,17 +225,18 @@ def _encoded_products(tables: Tables, config: EncodingConfig) -> EncodedProducts
 
 
 def _history(tables: Tables) -> UserHistory:
-    bought = tables.choices.filter(pl.col("shelf_row") >= 0)
-    shelf = tables.shelf.select(pl.col("shelf_row").cast(pl.Int64), "product", "category", "period_index")
-    bought = bought.select("user", "shelf_row").join(shelf, on="shelf_row")
-    columns = (bought[name].cast(pl.Int64).to_numpy() for name in ("user", "product", "category", "period_index"))
+    is_bought = tables.choices.chosen >= 0
+    user, row = (values[is_bought].numpy() for values in (tables.choices.user, tables.choices.chosen))
+    columns = (tables.shelf[name].to_numpy()[row] for name in ("product", "category", "period_index"))
     visits = tables.visits.join(tables.users.select("user_id").with_row_index("user"), on="user_id").join(
         pl.DataFrame({"period": tables.periods}).with_row_index("period_index"), on="period"
     )
     is_visit = np.zeros((tables.users.height, len(tables.periods)), dtype=bool)
     is_visit[visits["user"].to_numpy(), visits["period_index"].to_numpy()] = True
     half_lives = half_lives_of(len(tables.periods))
-    return build_history(Purchases(*columns), is_visit, tables.products.height, tables.categories.height, half_lives)
+    return build_history(
+        Purchases(user, *columns), is_visit, tables.products.height, tables.categories.height, half_lives
+    )
 
 
 def _described(directory: Path, name: str) -> pl.DataFrame:

@@ -13,6 +13,7 @@ from torch import Tensor
 from gpu_pricer.network.encoding.on_device import OnDevice
 
 BEFORE_ALL = -1  # the place of an event that precedes all others
+AT_ONCE = 1 << 20  # events that are counted in one go
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,12 @@ class PastPurchases(OnDevice):
 
     def events_before(self, period: int, count: int) -> Tensor:
         """Return the events before a period of each of `count` products or categories, [count]."""
-        is_earlier = (self.place >= 0) & (self.period < period)
-        of_key = torch.div(self.place[is_earlier], self.periods, rounding_mode="floor") % count
-        return torch.bincount(of_key, minlength=count)
+        found = torch.zeros(count, dtype=torch.int64, device=self.place.device)
+        for place, when in zip(self.place.split(AT_ONCE), self.period.split(AT_ONCE), strict=True):
+            earlier = place[(place >= 0) & (when < period)]
+            of_key = torch.div(earlier, self.periods, rounding_mode="floor") % count
+            found += torch.bincount(of_key, minlength=count)
+        return found
 
     def last_events(self, first: Tensor, end: Tensor, period: Tensor) -> tuple[Tensor, Tensor]:
         """Return every key's last event before a period [m], and how many of them there are for each of n ranges [n].
@@ -105,23 +109,44 @@ def past_purchases(key: np.ndarray, period: np.ndarray, periods: int, decay: np.
     """Return the events of n purchases, given their key [n] and period [n] in any order; decay [H] per period.
 
     Several purchases of a key in one period are one event. The first event belongs to no key and precedes all periods,
-    so that every search finds an event. Periods and counts take two bytes each.
+    so that every search finds an event. Periods and counts take two bytes each, and what is computed on the way to them
+    as little as it can, since there is an event for nearly every line of the log.
     """
     assert periods <= np.iinfo(np.int16).max
-    place = np.unique(np.append(key.astype(np.int64) * periods + period, BEFORE_ALL))
-    key, period = place // periods, place % periods
-    start = np.flatnonzero(np.diff(key, prepend=BEFORE_ALL - 1))
-    rank = np.arange(len(key)) - np.repeat(start, np.diff(start, append=len(key)))
-    decayed = np.ones((len(key), len(decay)))
-    for step in range(1, int(rank.max(initial=0)) + 1):  # all keys with more than `step` purchases at once
-        now = np.flatnonzero(rank == step)
-        decayed[now] += decayed[now - 1] * decay ** (period[now] - period[now - 1])[:, None]
+    place = _places(key, period, periods)
+    start = np.flatnonzero(np.diff(place // periods, prepend=BEFORE_ALL - 1))
+    size = np.diff(start, append=len(place))
+    when = (place % periods).astype(np.int16)
+    count = (np.arange(1, len(place) + 1) - np.repeat(start, size)).astype(np.int16)
     return PastPurchases(
         place=torch.from_numpy(place),
-        decayed=torch.from_numpy(decayed).float(),
-        period=torch.from_numpy(period.astype(np.int16)),
-        first=torch.from_numpy(period[np.arange(len(key)) - rank].astype(np.int16)),
-        count=torch.from_numpy((rank + 1).astype(np.int16)),
+        decayed=torch.from_numpy(_decayed(when, count, decay)),
+        period=torch.from_numpy(when),
+        first=torch.from_numpy(np.repeat(when[start], size)),
+        count=torch.from_numpy(count),
         decay=torch.from_numpy(decay).float(),
         periods=periods,
     )
+
+
+def _places(key: np.ndarray, period: np.ndarray, periods: int) -> np.ndarray:
+    """Return BEFORE_ALL and the distinct places of n purchases, ascending, [E]."""
+    place = np.empty(len(key) + 1, np.int64)
+    place[0] = BEFORE_ALL
+    np.multiply(key, periods, out=place[1:])
+    place[1:] += period
+    place.sort()
+    return place[np.diff(place, prepend=BEFORE_ALL - 1) != 0]
+
+
+def _decayed(period: np.ndarray, count: np.ndarray, decay: np.ndarray) -> np.ndarray:
+    """Return Σ λ^(periods since) over the key's purchases so far for E events, float32 [E, H]; as in PastPurchases."""
+    later = [np.flatnonzero(count == number) for number in range(2, int(count.max(initial=0)) + 1)]
+    gone = [(period[now] - period[now - 1]).astype(np.int64) for now in later]
+    found = np.empty((len(period), len(decay)), np.float32)
+    for column, rate in zip(found.T, decay, strict=True):
+        sums = np.ones(len(period))
+        for now, since in zip(later, gone, strict=True):  # all keys with so many purchases at once
+            sums[now] += sums[now - 1] * rate**since
+        column[:] = sums
+    return found
