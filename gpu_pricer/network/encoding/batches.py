@@ -141,5 +141,5 @@ class IndexBatches(IterableDataset[Tensor]):
         order = self.index
         if self.seed is not None:
             generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-            order = order[torch.randperm(len(order), generator=generator, dtype=order.dtype)]
+            order = order.index_select(0, torch.randperm(len(order), generator=generator, dtype=order.dtype))
         yield from order.split(self.batch_size)[self.first :]

@@ -21,6 +21,8 @@ from gpu_pricer.network.encoding.context_scale import ContextScale
 from gpu_pricer.network.encoding.history import UserHistory
 from gpu_pricer.network.encoding.on_device import OnDevice
 
+AT_ONCE = 1 << 20  # choices, so that what is computed of them takes little beside the choices of a large log
+
 
 @dataclass(frozen=True)
 class ChoiceData(OnDevice):
@@ -80,7 +82,8 @@ class ChoiceData(OnDevice):
         tensors.append(torch.tensor([calendar.history_periods, calendar.trained_periods, calendar.validated_periods]))
         digest = hashlib.sha256()
         for tensor in tensors:
-            digest.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode() + tensor.numpy().tobytes())
+            digest.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode())
+            digest.update(np.ascontiguousarray(tensor.numpy()).data)
         return digest.hexdigest()
 
     def with_validation_periods(self) -> "ChoiceData":
@@ -112,7 +115,8 @@ class ChoiceData(OnDevice):
     def is_user_trained(self) -> Tensor:
         """Return whether each user made a choice that is trained on, bool [U]."""
         users = torch.zeros(self.users.count, dtype=torch.bool)
-        users[self.choices.user[self.split()[0]]] = True
+        for index in self.split()[0].split(AT_ONCE):
+            users[self.choices.user[index]] = True
         return users
 
     def split(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -120,8 +124,14 @@ class ChoiceData(OnDevice):
 
         They are int32, as there are up to three for each line of the log.
         """
-        calendar, period = self.calendar, self.sets.period[self.choices.choice_set]
+        calendar, period = self.calendar, self.sets.period
         is_test = period >= calendar.validated_periods
         is_trained = (period >= calendar.history_periods) & (period < calendar.trained_periods)
         is_validated = (period >= calendar.trained_periods) & ~is_test
-        return tuple(mask.nonzero().squeeze(1).int() for mask in (is_trained, is_validated, is_test))  # type: ignore[return-value]
+        return self._choices_from(is_trained), self._choices_from(is_validated), self._choices_from(is_test)
+
+    def _choices_from(self, is_wanted: Tensor) -> Tensor:
+        """Return the numbers [n] of the choices from those of the choice sets [G] that are wanted."""
+        blocks = enumerate(self.choices.choice_set.split(AT_ONCE))
+        found = [is_wanted.index_select(0, sets).nonzero().squeeze(1).int() + k * AT_ONCE for k, sets in blocks]
+        return torch.cat(found) if found else torch.zeros(0, dtype=torch.int32)

@@ -89,8 +89,8 @@ def _offer_number(data: ChoiceData, user: Tensor, row: Tensor) -> Tensor:
 
 
 def _first_of_each_occasion(data: ChoiceData, test: Tensor) -> Tensor:
-    occasion = torch.stack([data.choices.user[test], data.choices.choice_set[test]], dim=1)
-    _, group = torch.unique(occasion, dim=0, return_inverse=True)
+    user, choice_set = (values.index_select(0, test) for values in (data.choices.user, data.choices.choice_set))
+    _, group = torch.unique(user.long() * data.sets.count + choice_set, return_inverse=True)
     first = torch.full((int(group.max()) + 1,), len(test)).scatter_reduce(0, group, torch.arange(len(test)), "amin")
     return test[first]
 

@@ -15,7 +15,7 @@ from sklearn.model_selection import GridSearchCV, KFold
 from torch import Tensor, nn
 
 from gpu_pricer.network.encoding.attributes import Attributes
-from gpu_pricer.network.encoding.choice_data import ChoiceData
+from gpu_pricer.network.encoding.choice_data import AT_ONCE, ChoiceData
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.model.likelihood import log_denominator
 
@@ -42,16 +42,16 @@ class Sales:
     @classmethod
     def of(cls, data: ChoiceData) -> "Sales":
         """Return the sales of the trained periods; a sampled occasion without purchase counts for all it stands for."""
-        index, choices = data.split()[0], data.choices
-        chosen, weight = choices.chosen[index], choices.weight[index].double()
-        is_bought = chosen >= 0
-        stands_for = torch.where(is_bought, weight, weight * torch.exp(-choices.outside[index]))
-        occasions = torch.zeros(data.sets.count, dtype=weight.dtype)
-        occasions.index_add_(0, choices.choice_set[index], stands_for)
-        of_rows = data.sets.of_rows()
+        choices, of_rows = data.choices, data.sets.of_rows()
+        occasions = torch.zeros(data.sets.count, dtype=torch.float64)
+        bought = torch.zeros(data.products.count, dtype=torch.float64)
+        for index in data.split()[0].split(AT_ONCE):
+            chosen, weight = choices.chosen[index], choices.weight[index].double()
+            is_bought = chosen >= 0
+            stands_for = torch.where(is_bought, weight, weight * torch.exp(-choices.outside[index]))
+            occasions.index_add_(0, choices.choice_set[index], stands_for)
+            bought.index_add_(0, data.shelf.product[chosen[is_bought]], weight[is_bought])
         rows = (occasions[of_rows] > 0).nonzero().squeeze(1)
-        bought = torch.zeros(data.products.count, dtype=weight.dtype)
-        bought.index_add_(0, data.shelf.product[chosen[is_bought]], weight[is_bought])
         return cls(occasions, bought, rows, of_rows[rows], data.shelf.product[rows])
 
 
