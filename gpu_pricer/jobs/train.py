@@ -69,27 +69,31 @@ def main(config: DictConfig) -> dict[str, object] | None:
     """
     settings = train_settings(config)
     data = _load(settings)
+    is_judged = data.calendar.validated_periods < data.calendar.count
     market = learn_market(data, settings.data, settings.response, settings.told)
-    fitted = _fit(data, market.household, settings)
+    household = market.household
+    if is_judged or settings.refit:
+        del market  # it holds every line of the log, and so does the next one
+    fitted = _fit(data, household, settings)
     if fitted.global_rank:  # one of the helpers of a distributed training
         return None
     network = fitted.network
     network.set_support(price_support(data, settings.export.support))
     quantities = None
-    if data.calendar.validated_periods == data.calendar.count:
-        (settings.work / HELD_OUT).unlink(missing_ok=True)
+    if is_judged:
+        market = _learn_through(data.with_validation_periods(), network, household.fit, settings)
+        household, quantities = market.household, _quantities(market, settings)
+        membership, response = _respond(network.data, market, settings)
+        if settings.refit:
+            del market
+        _judge(network, membership, response, quantities, settings)
     else:
-        before = market.household.fit
-        del market  # it holds every line of the log, and so does the next one
-        market = _learn_through(data.with_validation_periods(), network, before, settings)
-        quantities = _quantities(market, settings)
-        _judge(network, market, quantities, settings)
+        (settings.work / HELD_OUT).unlink(missing_ok=True)
     if settings.refit:
-        before = market.household.fit
-        del market
-        market = _learn_through(data.with_every_period(), network, before, settings)
+        market = _learn_through(data.with_every_period(), network, household.fit, settings)
     membership, response = _respond(network.data, market, settings, _known_segments(settings.demand))
     quantities = _quantities(market, settings, quantities)
+    del market
     visits = network.data.visits_before(network.data.calendar.count)
     segmentation = segmentation_of(membership, Members(network, period_to_price(network)), visits)
     write_trained(Trained(network, segmentation, response, quantities, data.calendar.last_trained), settings)
@@ -159,12 +163,14 @@ def _learn_through(data: ChoiceData, network: DemandNetwork, before: Fit, settin
     return market
 
 
-def _judge(network: DemandNetwork, market: Market, quantities: Fit | None, settings: TrainSettings) -> None:
+def _judge(
+    network: DemandNetwork, membership: Membership, response: Fit, quantities: Fit | None, settings: TrainSettings
+) -> None:
     """Write the predictions of the test periods.
 
-    They include those of an artefact whose segments and price response are those of the periods that are trained on.
+    They include those of an artefact whose segments and price response, of goods and of the units per choice, are
+    these: of the periods that are trained on.
     """
-    membership, response = _respond(network.data, market, settings)
     predict_held_out(
         network, membership.segment, response, quantities, settings.export.segment_members, settings.work / HELD_OUT
     )
