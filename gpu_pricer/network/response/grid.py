@@ -14,6 +14,7 @@ from torch import Tensor
 FLOAT = torch.float64
 LARGEST_UTILITY = 30.0
 MOST_SPANS = 256  # a pass costs the cube of their number
+AT_ONCE = 1 << 20  # choices, so that what is computed of them takes little beside a large log
 BLOCK = 100  # products in a block of categories: its normal equations take 5 MB at 80 unknowns a product
 
 
@@ -176,10 +177,10 @@ class Counts:
 class UserLog:
     """What U users did, for counting by any membership.
 
-    user, product, period [N]: of every choice of a taught product, as numbers; count [N]: how many choices it stands
-    for. units [N]: taken in these choices, None where every purchase is of one unit. visits [U, W]: occasions in each
-    period, of every open category. seen: None where every visit looks at every category; else the occasions that the
-    log holds, as a log of the same users whose `product` is the category.
+    user, product, period [N]: of every choice of a taught product, as numbers of four bytes; count [N]: how many
+    choices it stands for. units [N]: taken in these choices, None where every purchase is of one unit. visits [U, W]:
+    occasions in each period, of every open category. seen: None where every visit looks at every category; else the
+    occasions that the log holds, as a log of the same users whose `product` is the category.
     """
 
     user: Tensor
@@ -189,6 +190,13 @@ class UserLog:
     units: Tensor | None
     visits: Tensor
     seen: "UserLog | None"
+
+    def blocks(self) -> Iterator["UserLog"]:
+        """Yield the choices some at a time, in order, as logs of all users."""
+        for start in range(0, len(self.user), AT_ONCE):
+            here = slice(start, start + AT_ONCE)
+            parts = {name: getattr(self, name)[here] for name in ("user", "product", "period", "count")}
+            yield replace(self, **parts, units=None if self.units is None else self.units[here])
 
     def pooled(self, grid: Grid) -> Counts:
         """Return the counts of all users as one segment."""
@@ -208,5 +216,8 @@ class UserLog:
 
 def _scatter(log: UserLog, segment: Tensor, shape: tuple[int, int, int]) -> Tensor:
     """Return the counts of a log [products or categories, S, W]."""
-    flat = (log.product * shape[1] + segment[log.user, log.period]) * shape[2] + log.period
-    return torch.zeros(shape[0] * shape[1] * shape[2], dtype=FLOAT).index_add(0, flat, log.count).view(shape)
+    sums = torch.zeros(shape[0] * shape[1] * shape[2], dtype=FLOAT)
+    for part in log.blocks():
+        flat = (part.product.long() * shape[1] + segment[part.user, part.period]) * shape[2] + part.period
+        sums.index_add_(0, flat, part.count)
+    return sums.view(shape)

@@ -85,14 +85,14 @@ def quantities_of(grid: Grid, users: UserLog) -> Quantities | None:
     if users.units is None:
         return None
     products, periods = len(grid.row), grid.periods
-    scale = dispersion(users, products)[users.product]
-    cell = users.product * periods + users.period
-
-    def summed(values: Tensor) -> Tensor:
-        sums = torch.zeros(products * periods, dtype=FLOAT).index_add(0, cell, values / scale)
-        return sums.view(products, 1, periods)
-
-    return Quantities(summed(users.units), summed(users.count))
+    variance = dispersion(users, products)
+    units, count = (torch.zeros(products * periods, dtype=FLOAT) for _ in range(2))
+    for part in users.blocks():
+        assert part.units is not None
+        scale, cell = variance[part.product], part.product.long() * periods + part.period
+        units.index_add_(0, cell, part.units / scale)
+        count.index_add_(0, cell, part.count / scale)
+    return Quantities(*(sums.view(products, 1, periods) for sums in (units, count)))
 
 
 def dispersion(users: UserLog, products: int) -> Tensor:
@@ -101,12 +101,12 @@ def dispersion(users: UserLog, products: int) -> Tensor:
     It is shrunk to that of all products, which count as SHRINKAGE units.
     """
     assert users.units is not None
-
-    def by_product(values: Tensor) -> Tensor:
-        return torch.zeros(products, dtype=FLOAT).index_add(0, users.product, values)
-
-    units, choices = by_product(users.units), by_product(users.count)
+    units, choices, square = (torch.zeros(products, dtype=FLOAT) for _ in range(3))
+    units.index_add_(0, users.product, users.units)
+    choices.index_add_(0, users.product, users.count)
     rate = units / choices.clamp(min=1e-30)
-    square = by_product((users.units - rate[users.product] * users.count).square())
+    for part in users.blocks():
+        assert part.units is not None
+        square.index_add_(0, part.product, (part.units - rate[part.product] * part.count).square())
     common = (square.sum() / units.sum()).clamp(min=LEAST_DISPERSION)
     return (square + SHRINKAGE * common) / (units + SHRINKAGE)

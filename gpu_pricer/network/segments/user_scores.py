@@ -139,7 +139,8 @@ def _sold(log: UserLog, products: int) -> Tensor:
 
 def _bought(log: UserLog, products: Tensor, is_inside: Tensor, count: int) -> csr_array:
     """Return the choices [U, J] of the products in the periods that are inside [W]."""
-    column = torch.full((count,), -1).index_put((products,), torch.arange(len(products)))[log.product]
-    kept = (column >= 0) & is_inside[log.period]
+    numbers = torch.arange(len(products), dtype=torch.int32)
+    column = torch.full((count,), -1, dtype=torch.int32).index_put((products,), numbers).index_select(0, log.product)
+    kept = (column >= 0) & is_inside.index_select(0, log.period)
     place = (log.user[kept].numpy(), column[kept].numpy())
     return csr_array((log.count[kept].numpy(), place), shape=(len(log.visits), len(products)))
