@@ -48,7 +48,7 @@ class ChoiceData(OnDevice):
     @property
     def has_outside_option(self) -> bool:
         """Return whether buying nothing is one of the choices."""
-        return bool(torch.isfinite(self.choices.outside).any())
+        return bool(torch.isfinite(self.sets.outside).any())
 
     def trusted_move(self, row: Tensor) -> Tensor:
         """Return the price moves of n shelf rows, [n]; 0 for a product whose price was seen too rarely to teach."""

@@ -41,12 +41,15 @@ class ChoiceSets(OnDevice):
     start [G + 1]: choice set g consists of the shelf rows from start[g] to start[g + 1] - 1.
     category [G], period [G]: row numbers.
     choices [G]: how many of the logged choices were made from the set, as float.
+    outside [G]: log of the share of the set's occasions without purchase that the sample kept; -inf where buying
+    nothing is not an option.
     """
 
     start: Tensor
     category: Tensor
     period: Tensor
     choices: Tensor
+    outside: Tensor
 
     @property
     def count(self) -> int:
@@ -70,8 +73,6 @@ class LoggedChoices(OnDevice):
     chosen [N]: the shelf row bought, -1 for nothing, int32.
     weight [N]: the occasion's weight, shared equally by its n choices.
     size [N]: n, 1 where nothing was bought.
-    outside [N]: log of the share of the occasions without purchase that the sample kept; -inf where buying nothing is
-    not an option.
     """
 
     user: Tensor
@@ -79,7 +80,6 @@ class LoggedChoices(OnDevice):
     chosen: Tensor
     weight: Tensor
     size: Tensor
-    outside: Tensor
 
     @property
     def count(self) -> int:

@@ -48,7 +48,6 @@ CHOICE_TYPES = {
     "chosen": torch.int32,
     "weight": torch.float32,
     "size": torch.float32,
-    "outside": torch.float32,
 }
 """What is kept of numbered choices, and in which type: there are up to three choices for a line of the log."""
 
@@ -75,7 +74,7 @@ class Tables:
     """The canonical tables in the order of their row numbers.
 
     shelf carries the row numbers of the products and others that it refers to; context is the scale of its context
-    columns. begun: first day of a period that has begun, None where none teaches.
+    columns; outside is of the choice sets. begun: first day of a period that has begun, None where none teaches.
     """
 
     products: pl.DataFrame
@@ -83,6 +82,7 @@ class Tables:
     categories: pl.DataFrame
     shelf: pl.DataFrame
     choices: LoggedChoices
+    outside: Tensor
     visits: pl.DataFrame
     periods: list[date]
     begun: date | None
@@ -122,12 +122,14 @@ def _read_tables(directory: Path, periods: list[date], trained: int, has_outside
     shelf = numbered_shelf(shelf, products, categories, periods)
     context = learn_context_scale(shelf, context_names, trained)
     shelf = scale_context(shelf, context)
+    choices, outside = _logged_choices(directory / "choices.parquet", shelf, users, has_outside_option)
     return Tables(
         products=products,
         users=users,
         categories=categories,
         shelf=shelf,
-        choices=_logged_choices(directory / "choices.parquet", shelf, users, has_outside_option),
+        choices=choices,
+        outside=outside,
         visits=pl.read_parquet(directory / "visits.parquet"),
         periods=periods,
         begun=_begun(directory),
@@ -135,22 +137,28 @@ def _read_tables(directory: Path, periods: list[date], trained: int, has_outside
     )
 
 
-def _logged_choices(file: Path, shelf: pl.DataFrame, users: pl.DataFrame, has_outside_option: bool) -> LoggedChoices:
-    """Return the choices as numbers; InputError if they are older than their sizes.
+def _logged_choices(
+    file: Path, shelf: pl.DataFrame, users: pl.DataFrame, has_outside_option: bool
+) -> tuple[LoggedChoices, Tensor]:
+    """Return the choices as numbers, and the `outside` of the choice sets [G].
 
-    They are read and numbered one period at a time, because their text takes several times the memory of the numbers.
+    InputError if the choices are older than their sizes. They are read and numbered one period at a time, because their
+    text takes several times the memory of the numbers.
     """
     choices = pl.scan_parquet(file)
     if "size" not in choices.collect_schema():
         raise InputError(f"{file} must have the column size, found none: run `gpu-pricer prepare` again")
-    outside = pl.col("outside_rate").log() if has_outside_option else pl.lit(-np.inf)
+    outside = torch.full((shelf["choice_set"].to_list()[-1] + 1,), 0.0 if has_outside_option else -torch.inf)
     parts: dict[str, list[Tensor]] = {name: [] for name in CHOICE_TYPES}
     for period, on_shelf in by_period(shelf).items():
         rows = numbered_choices(choices.filter(pl.col("period") == period).collect(), on_shelf, users)
-        rows = rows.with_columns(chosen="shelf_row", outside=outside)
+        rows = rows.with_columns(chosen="shelf_row")
+        if has_outside_option:
+            of_sets = rows.unique("choice_set")
+            outside[to_tensor(of_sets["choice_set"])] = to_tensor(of_sets["outside_rate"].log(), torch.float32)
         for name, dtype in CHOICE_TYPES.items():
             parts[name].append(to_tensor(rows[name], dtype))
-    return LoggedChoices(**{name: torch.cat(parts.pop(name)) for name in CHOICE_TYPES})
+    return LoggedChoices(**{name: torch.cat(parts.pop(name)) for name in CHOICE_TYPES}), outside
 
 
 def _tensors(tables: Tables, config: EncodingConfig, split: Split, summary: dict[str, Any]) -> ChoiceData:
@@ -198,6 +206,7 @@ def _choice_sets(tables: Tables) -> ChoiceSets:
         category=to_tensor(sets["category"]),
         period=to_tensor(sets["period_index"]),
         choices=torch.bincount(tables.choices.choice_set, minlength=sets.height).float(),
+        outside=tables.outside,
     )
 
 

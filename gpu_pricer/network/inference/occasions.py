@@ -59,11 +59,11 @@ def encode_unseen(saved: SavedNetwork, unseen: UnseenTables) -> tuple[ChoiceData
     )
     rows = _offer_rows(unseen, numbered, settings)
     periods = max([len(unseen.past.periods) - 1, unseen.now, *rows["period_index"].unique()]) + 1
-    sets = _choice_sets(rows)
+    sets = _choice_sets(rows, settings.has_outside_option)
     data = ChoiceData(
         shelf=_shelf_rows(rows, settings),
         sets=sets,
-        choices=_choices(rows[sets.start[:-1].numpy()]["user"], settings.has_outside_option),
+        choices=_choices(rows[sets.start[:-1].numpy()]["user"]),
         products=_products(products, numbered["category"], _first_periods(unseen.past, numbered, periods), settings),
         users=EncodedUsers(unseen.users, encode_attributes(unseen.users, settings.user_vocabulary)),
         categories=EncodedCategories(categories, to_tensor(categories["choices_per_purchase"], torch.float32)),
@@ -83,7 +83,7 @@ def _shelf_rows(rows: pl.DataFrame, settings: NetworkSettings) -> ShelfRows:
     )
 
 
-def _choice_sets(rows: pl.DataFrame) -> ChoiceSets:
+def _choice_sets(rows: pl.DataFrame, has_outside_option: bool) -> ChoiceSets:
     start = starts(rows["choice_set"])
     first = rows[start[:-1]]
     return ChoiceSets(
@@ -91,10 +91,11 @@ def _choice_sets(rows: pl.DataFrame) -> ChoiceSets:
         category=to_tensor(first["category"]),
         period=to_tensor(first["period_index"]),
         choices=torch.ones(first.height),
+        outside=torch.full((first.height,), 0.0 if has_outside_option else -torch.inf),
     )
 
 
-def _choices(user: pl.Series, has_outside_option: bool) -> LoggedChoices:
+def _choices(user: pl.Series) -> LoggedChoices:
     """Return one choice per choice set, given the user of each [G]; what is chosen is unknown and set to nothing."""
     ones, number = torch.ones(len(user)), torch.arange(len(user), dtype=torch.int32)
     return LoggedChoices(
@@ -103,7 +104,6 @@ def _choices(user: pl.Series, has_outside_option: bool) -> LoggedChoices:
         chosen=torch.full_like(number, -1),
         weight=ones,
         size=ones,
-        outside=torch.full((len(user),), 0.0 if has_outside_option else -torch.inf),
     )
 
 

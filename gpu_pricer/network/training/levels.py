@@ -46,10 +46,14 @@ class Sales:
         occasions = torch.zeros(data.sets.count, dtype=torch.float64)
         bought = torch.zeros(data.products.count, dtype=torch.float64)
         for index in data.split()[0].split(AT_ONCE):
-            chosen, weight = choices.chosen[index], choices.weight[index].double()
+            chosen, weight, choice_set = (
+                choices.chosen[index],
+                choices.weight[index].double(),
+                choices.choice_set[index],
+            )
             is_bought = chosen >= 0
-            stands_for = torch.where(is_bought, weight, weight * torch.exp(-choices.outside[index]))
-            occasions.index_add_(0, choices.choice_set[index], stands_for)
+            stands_for = torch.where(is_bought, weight, weight * torch.exp(-data.sets.outside[choice_set]))
+            occasions.index_add_(0, choice_set, stands_for)
             bought.index_add_(0, data.shelf.product[chosen[is_bought]], weight[is_bought])
         rows = (occasions[of_rows] > 0).nonzero().squeeze(1)
         return cls(occasions, bought, rows, of_rows[rows], data.shelf.product[rows])

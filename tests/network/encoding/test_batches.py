@@ -9,7 +9,7 @@ from gpu_pricer.network.encoding.batches import IndexBatches, Share, gather_batc
 
 OF_CHOICES = ("user", "choice_set", "weight", "size", "outside")
 OF_ALTERNATIVES = ("row", "correction")
-MOST_BYTES = 24
+MOST_BYTES = 20
 """For a choice, of which there are up to three for each line of the log."""
 
 

@@ -95,7 +95,7 @@ def test_support_is_at_least_as_wide_as_configured(market, trained):
 
 def test_without_an_outside_option_the_artefact_keeps_the_mean_shares(market, trained, monkeypatch):
     _, data = market
-    inside = replace(data, choices=replace(data.choices, outside=torch.full_like(data.choices.outside, -torch.inf)))
+    inside = replace(data, sets=replace(data.sets, outside=torch.full_like(data.sets.outside, -torch.inf)))
     members = all_members(trained)
     monkeypatch.setattr(trained, "data", inside)
     moments = segment_moments(members, WeightedMembers(torch.arange(300), torch.full((1, 300), 1 / 300)))
