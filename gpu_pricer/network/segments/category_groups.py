@@ -36,7 +36,13 @@ class CategoryGroups:
         self._information[:, :, group] = information
 
     def sums(self) -> tuple[Tensor, Tensor]:
-        """Return score and information [K, U, H], the groups in the order of how much the log says of them."""
-        order = sorted(self._leading, key=self._leading.__getitem__, reverse=True)
-        order += range(len(order), self._score.shape[2])
-        return self._score[:, :, order], self._information[:, :, order]
+        """Return score and information [K, U, H], the groups in the order of how much the log says of them.
+
+        They are put into this order one fold at a time: copies of all would take as much memory as the sums.
+        """
+        leading = sorted(self._leading, key=self._leading.__getitem__, reverse=True)
+        order = [*leading, *range(len(leading), self._score.shape[2])]
+        for of_fold in (*self._score, *self._information):
+            of_fold.copy_(of_fold[:, order])
+        self._leading = {group: self._leading[before] for group, before in enumerate(leading)}
+        return self._score, self._information

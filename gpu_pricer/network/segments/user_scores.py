@@ -7,7 +7,7 @@ formed and judged on different ones.
 """
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
 
 import numpy as np
 import torch
@@ -76,10 +76,10 @@ class UserScores:
         """Return the sums over some of the folds, as a single one."""
         return replace(
             self,
-            score=self.score[folds].sum(0, keepdims=True),
-            information=self.information[folds].sum(0, keepdims=True),
+            score=reduce(np.add, (self.score[k] for k in folds))[None],
+            information=reduce(np.add, (self.information[k] for k in folds))[None],
             bought=[_fastest(sum((self.bought[k] for k in folds), start=csr_array(self.bought[0].shape)))],
-            visits=[np.sum([self.visits[k] for k in folds], axis=0)],
+            visits=[reduce(np.add, (self.visits[k] for k in folds))],
         )
 
     def of_users(self, users: np.ndarray) -> "UserScores":
