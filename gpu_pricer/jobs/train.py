@@ -12,6 +12,7 @@ from gpu_pricer.jobs.trained import Trained, write_trained
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.encoding.loading import load_choice_data
 from gpu_pricer.network.encoding.price_support import price_support
+from gpu_pricer.network.encoding.tensor_files import TensorFiles
 from gpu_pricer.network.inference.held_out import predict_held_out
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.response.fit import Fit, fit_response
@@ -68,13 +69,15 @@ def main(config: DictConfig) -> dict[str, object] | None:
              gpu-pricer train -m model.network.taste_width=4,8,16
     """
     settings = train_settings(config)
-    data = _load(settings)
+    files = TensorFiles(settings.work)
+    data = _load(settings, files)
     is_judged = data.calendar.validated_periods < data.calendar.count
     market = learn_market(data, settings.data, settings.response, settings.told)
     household = market.household
     if is_judged or settings.refit:
         del market  # it holds every line of the log, and so does the next one
     fitted = _fit(data, household, settings)
+    files.set_aside()
     if fitted.global_rank:  # one of the helpers of a distributed training
         return None
     network = fitted.network
@@ -82,15 +85,18 @@ def main(config: DictConfig) -> dict[str, object] | None:
     quantities = None
     if is_judged:
         market = _learn_through(data.with_validation_periods(), network, household.fit, settings)
+        files.set_aside()
         household, quantities = market.household, _quantities(market, settings)
         membership, response = _respond(network.data, market, settings)
         if settings.refit:
             del market
         _judge(network, membership, response, quantities, settings)
+        files.set_aside()
     else:
         (settings.work / HELD_OUT).unlink(missing_ok=True)
     if settings.refit:
         market = _learn_through(data.with_every_period(), network, household.fit, settings)
+        files.set_aside()
     membership, response = _respond(network.data, market, settings, _known_segments(settings.demand))
     quantities = _quantities(market, settings, quantities)
     del market
@@ -101,11 +107,11 @@ def main(config: DictConfig) -> dict[str, object] | None:
     return {"artefact": read_artefact(settings.demand).fingerprint(), "validation_loss": fitted.best_loss}
 
 
-def _load(settings: TrainSettings) -> ChoiceData:
-    """Return the canonical tables as tensors, once it is known that the artefact may be written."""
+def _load(settings: TrainSettings, files: TensorFiles) -> ChoiceData:
+    """Return the canonical tables as tensors, in files, once it is known that the artefact may be written."""
     require_own(settings.demand, ARTEFACT_FILES)
     require_readable(settings.data)
-    data = load_choice_data(settings.data, settings.encoding, settings.split)
+    data = load_choice_data(settings.data, settings.encoding, settings.split, files)
     if settings.told is None:
         require_enough_users(settings.segments, data.users.count)
     log.info(

@@ -35,6 +35,7 @@ from gpu_pricer.network.encoding.numbering import (
     numbered_shelf,
 )
 from gpu_pricer.network.encoding.purchase_events import Purchases
+from gpu_pricer.network.encoding.tensor_files import TensorFiles
 from gpu_pricer.tables.attributes import with_attributes
 from gpu_pricer.tables.canonical import read_canonical
 from gpu_pricer.tables.further_columns import FURTHER, name_apart
@@ -89,8 +90,10 @@ class Tables:
     context: ContextScale
 
 
-def load_choice_data(directory: Path, config: EncodingConfig, split: Split) -> ChoiceData:
-    """Return the canonical tables in `directory` as tensors.
+def load_choice_data(
+    directory: Path, config: EncodingConfig, split: Split, files: TensorFiles | None = None
+) -> ChoiceData:
+    """Return the canonical tables in `directory` as tensors; files: where those of choices and histories lie, if any.
 
     InputError where `prepare` has not written them, or wrote them for another split.
     """
@@ -104,7 +107,10 @@ def load_choice_data(directory: Path, config: EncodingConfig, split: Split) -> C
     periods = pl.read_parquet(directory / "shelf.parquet", columns=["period"])["period"].unique().sort().to_list()
     trained = split.training_periods(len(periods))
     tables = _read_tables(directory, periods, trained, summary["outside_option"])
-    return _tensors(tables, config, split, summary)
+    if files is not None:
+        tables = replace(tables, choices=files.hold(tables.choices))
+    data = _tensors(tables, config, split, summary)
+    return data if files is None else replace(data, history=files.hold(data.history))
 
 
 def _begun(directory: Path) -> date | None:

@@ -1,5 +1,6 @@
 """Records of tensors that move to a device as one."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
@@ -15,9 +16,17 @@ class OnDevice:
 
     def to(self: Tensors, device: torch.device) -> Tensors:
         """Return the same record with every tensor on the device."""
+        return self.each(lambda tensor: tensor.to(device))
+
+    def each(self: Tensors, change: Callable[[Tensor], Tensor]) -> Tensors:
+        """Return the same record with every tensor changed."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        moved = {name: value.to(device) for name, value in values.items() if isinstance(value, Tensor | OnDevice)}
-        return replace(self, **moved)
+        changed = {
+            name: change(value) if isinstance(value, Tensor) else value.each(change)
+            for name, value in values.items()
+            if isinstance(value, Tensor | OnDevice)
+        }
+        return replace(self, **changed)
 
     def tensors(self) -> list[Tensor]:
         """Return every tensor, in the order of the fields."""
