@@ -89,7 +89,7 @@ def job_runs(size: LogSize, segments: int, jobs: Sequence[str]) -> dict[str, Job
         overrides = ["data=parquet", f"data.path={folder}"]
         overrides += [f"segments.count={segments}"] if segments else []
         for job in jobs:
-            runs[job] = _run(job, overrides, folder)
+            runs[job] = run_job(job, overrides, folder)
             say(f"  {job}: {runs[job].peak_bytes / GIB:.3g} GiB, {runs[job].seconds:.3g} s")
             if runs[job].reason is not None:
                 say(f"  {runs[job].reason}")
@@ -97,7 +97,8 @@ def job_runs(size: LogSize, segments: int, jobs: Sequence[str]) -> dict[str, Job
     return runs
 
 
-def _run(job: str, overrides: list[str], folder: Path) -> JobRun:
+def run_job(job: str, overrides: list[str], folder: Path) -> JobRun:
+    """Run the job in the folder, in a process of its own, and return what it took."""
     command = [sys.executable, "-m", "gpu_pricer", job, *overrides, "quiet=true"]
     said = folder / f"{job}.err"
     start = perf_counter()
