@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from gpu_pricer.network.response import grid as grid_module
 from gpu_pricer.network.response.fit import FitConfig
 from gpu_pricer.network.response.grid import UserLog
 from gpu_pricer.network.response.quantities import Quantities, dispersion, fit_quantities, quantities_of
@@ -142,3 +143,14 @@ def test_order_of_the_purchases_says_nothing(seed):
     first, second = (fit_quantities(market.grid, rows, CONFIG).sensitivity for rows in (log, shuffled))
 
     torch.testing.assert_close(first, second)
+
+
+@pytest.mark.parametrize("at_once", [100, 999])
+def test_a_log_counted_some_choices_at_a_time_has_the_same_counts_and_quantities(monkeypatch, at_once):
+    market, log = draw_quantities(0.5)
+    whole, quantities = log.pooled(market.grid), quantities_of(market.grid, log)
+
+    monkeypatch.setattr(grid_module, "AT_ONCE", at_once)
+
+    assert log.pooled(market.grid).equal(whole)
+    assert quantities_of(market.grid, log).equal(quantities)
