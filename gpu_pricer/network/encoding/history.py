@@ -7,7 +7,15 @@ import torch
 from torch import Tensor
 
 from gpu_pricer.network.encoding.on_device import OnDevice
-from gpu_pricer.network.encoding.purchase_events import PastPurchases, Purchases, PurchaseState, past_purchases
+from gpu_pricer.network.encoding.purchase_events import (
+    PastPurchases,
+    Purchases,
+    PurchaseState,
+    When,
+    distinct,
+    numbered,
+    past_purchases,
+)
 
 FIRST_HALF_LIFE, NEXT_HALF_LIFE = 2.0, 4.0  # periods; each is so many times the one before
 LONGEST_RATIO = 4.0  # largest ratio of the time since the last purchase to the usual interval
@@ -163,20 +171,17 @@ def build_history(
     periods = is_visit.shape[1] + 1
     visits = np.zeros((len(is_visit), periods, len(decay)), np.float32)
     bought = np.zeros_like(visits)
-    visit = _keys(purchases.user, purchases.period, periods - 1)
-    in_category = np.unique(_keys(visit, purchases.category, categories)) // categories
-    bought[:, 1:] = np.bincount(in_category, minlength=is_visit.size).reshape(is_visit.shape)[:, :, None]
+    bought[:, 1:] = _categories_bought(purchases, is_visit.shape, categories)[:, :, None]
     for t in range(1, periods):
         visits[:, t] = (visits[:, t - 1] + is_visit[:, t - 1, None]) * decay
         bought[:, t] = (bought[:, t - 1] + bought[:, t]) * decay
     count = np.pad(is_visit.cumsum(axis=1), ((0, 0), (1, 0))).astype(np.float32)
     when = np.where(is_visit, np.arange(periods - 1), -1)
     last = np.pad(np.maximum.accumulate(when, axis=1), ((0, 0), (1, 0)), constant_values=-1)
+    when_bought = When(purchases.period, periods, decay)
     return UserHistory(
-        products=past_purchases(_keys(purchases.user, purchases.product, products), purchases.period, periods, decay),
-        categories=past_purchases(
-            _keys(purchases.user, purchases.category, categories), purchases.period, periods, decay
-        ),
+        products=past_purchases(purchases.user, purchases.product, products, when_bought),
+        categories=past_purchases(purchases.user, purchases.category, categories, when_bought),
         visits=torch.from_numpy(visits),
         bought=torch.from_numpy(bought),
         visit_count=torch.from_numpy(count),
@@ -187,6 +192,8 @@ def build_history(
     )
 
 
-def _keys(row: np.ndarray, column: np.ndarray, columns: int) -> np.ndarray:
-    """Return one number for each of n cells of a table of so many columns, int64 [n]."""
-    return row.astype(np.int64) * columns + column
+def _categories_bought(purchases: Purchases, shape: tuple[int, ...], categories: int) -> np.ndarray:
+    """Return from how many categories each user bought in each period; shape: U users and T periods."""
+    visit = numbered(purchases.user, purchases.period, shape[1])
+    in_category = distinct(numbered(visit, purchases.category, categories)) // categories
+    return np.bincount(in_category, minlength=shape[0] * shape[1]).reshape(shape)

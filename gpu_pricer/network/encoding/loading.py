@@ -107,10 +107,14 @@ def load_choice_data(
     periods = pl.read_parquet(directory / "shelf.parquet", columns=["period"])["period"].unique().sort().to_list()
     trained = split.training_periods(len(periods))
     tables = _read_tables(directory, periods, trained, summary["outside_option"])
-    if files is not None:
-        tables = replace(tables, choices=files.hold(tables.choices))
-    data = _tensors(tables, config, split, summary)
-    return data if files is None else replace(data, history=files.hold(data.history))
+    purchases = _purchases(tables)
+    if files is None:
+        return _tensors(tables, purchases, config, split, summary)
+    tables = replace(tables, choices=files.hold(tables.choices))
+    data = _tensors(tables, purchases, config, split, summary)
+    data = replace(data, history=files.hold(data.history))
+    files.set_aside()
+    return data
 
 
 def _begun(directory: Path) -> date | None:
@@ -155,19 +159,24 @@ def _logged_choices(
     if "size" not in choices.collect_schema():
         raise InputError(f"{file} must have the column size, found none: run `gpu-pricer prepare` again")
     outside = torch.full((shelf["choice_set"].to_list()[-1] + 1,), 0.0 if has_outside_option else -torch.inf)
-    parts: dict[str, list[Tensor]] = {name: [] for name in CHOICE_TYPES}
+    most = choices.select(pl.len()).collect().item()
+    columns = {name: torch.empty(most, dtype=dtype) for name, dtype in CHOICE_TYPES.items()}
+    first = 0
     for period, on_shelf in by_period(shelf).items():
         rows = numbered_choices(choices.filter(pl.col("period") == period).collect(), on_shelf, users)
         rows = rows.with_columns(chosen="shelf_row")
         if has_outside_option:
             of_sets = rows.unique("choice_set")
             outside[to_tensor(of_sets["choice_set"])] = to_tensor(of_sets["outside_rate"].log(), torch.float32)
-        for name, dtype in CHOICE_TYPES.items():
-            parts[name].append(to_tensor(rows[name], dtype))
-    return LoggedChoices(**{name: torch.cat(parts.pop(name)) for name in CHOICE_TYPES}), outside
+        for name, column in columns.items():
+            column[first : first + rows.height] = to_tensor(rows[name], column.dtype)
+        first += rows.height
+    return LoggedChoices(**{name: column[:first] for name, column in columns.items()}), outside
 
 
-def _tensors(tables: Tables, config: EncodingConfig, split: Split, summary: dict[str, Any]) -> ChoiceData:
+def _tensors(
+    tables: Tables, purchases: Purchases, config: EncodingConfig, split: Split, summary: dict[str, Any]
+) -> ChoiceData:
     trained = split.training_periods(len(tables.periods))
     protected = {name_apart(name, Users.column_names()) for name in summary["protected"]}
     user_columns = _attribute_names(tables.users, protected)
@@ -189,7 +198,7 @@ def _tensors(tables: Tables, config: EncodingConfig, split: Split, summary: dict
             validated_periods=trained + split.validation_periods,
             begun=tables.begun,
         ),
-        history=_history(tables),
+        history=_history(tables, purchases),
         context_scale=tables.context,
         currency=summary["currency"],
     )
@@ -239,19 +248,20 @@ def _encoded_products(tables: Tables, config: EncodingConfig) -> EncodedProducts
     )
 
 
-def _history(tables: Tables) -> UserHistory:
+def _purchases(tables: Tables) -> Purchases:
     is_bought = tables.choices.chosen >= 0
-    user, row = (values[is_bought].numpy() for values in (tables.choices.user, tables.choices.chosen))
-    columns = (tables.shelf[name].to_numpy()[row] for name in ("product", "category", "period_index"))
+    row, user = tables.choices.chosen[is_bought].numpy(), tables.choices.user[is_bought].numpy()
+    return Purchases(user, *(tables.shelf[name].to_numpy()[row] for name in ("product", "category", "period_index")))
+
+
+def _history(tables: Tables, purchases: Purchases) -> UserHistory:
     visits = tables.visits.join(tables.users.select("user_id").with_row_index("user"), on="user_id").join(
         pl.DataFrame({"period": tables.periods}).with_row_index("period_index"), on="period"
     )
     is_visit = np.zeros((tables.users.height, len(tables.periods)), dtype=bool)
     is_visit[visits["user"].to_numpy(), visits["period_index"].to_numpy()] = True
     half_lives = half_lives_of(len(tables.periods))
-    return build_history(
-        Purchases(user, *columns), is_visit, tables.products.height, tables.categories.height, half_lives
-    )
+    return build_history(purchases, is_visit, tables.products.height, tables.categories.height, half_lives)
 
 
 def _described(directory: Path, name: str) -> pl.DataFrame:

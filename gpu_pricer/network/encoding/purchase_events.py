@@ -105,38 +105,63 @@ class PastPurchases(OnDevice):
         return event.clamp(min=0), is_known & (event >= 0)
 
 
-def past_purchases(key: np.ndarray, period: np.ndarray, periods: int, decay: np.ndarray) -> PastPurchases:
-    """Return the events of n purchases, given their key [n] and period [n] in any order; decay [H] per period.
+@dataclass(frozen=True)
+class When:
+    """The period [n] of each of n purchases, of so many periods, and the decay [H] of a purchase per period."""
 
-    Several purchases of a key in one period are one event. The first event belongs to no key and precedes all periods,
-    so that every search finds an event. Periods and counts take two bytes each, and what is computed on the way to them
-    as little as it can, since there is an event for nearly every line of the log.
+    period: np.ndarray
+    periods: int
+    decay: np.ndarray
+
+
+def past_purchases(user: np.ndarray, item: np.ndarray, items: int, bought: When) -> PastPurchases:
+    """Return the events of n purchases, given user [n] and item [n], one of so many products or categories.
+
+    The purchases may be in any order, and several of a key in one period are one event. The first event belongs to no
+    key and precedes all periods, so that every search finds an event. Periods and counts take two bytes each, and what
+    is computed on the way as little as it can, since there is an event for nearly every line of the log.
     """
+    periods = bought.periods
     assert periods <= np.iinfo(np.int16).max
-    place = _places(key, period, periods)
-    start = np.flatnonzero(np.diff(place // periods, prepend=BEFORE_ALL - 1))
-    size = np.diff(start, append=len(place))
+    place = np.empty(len(user) + 1, np.int64)
+    place[0] = BEFORE_ALL
+    place[1:] = numbered(numbered(user, item, items), bought.period, periods)
+    place = distinct(place)
+    number = np.int32 if len(place) < np.iinfo(np.int32).max else np.int64
+    start = np.flatnonzero(_is_new(place // periods)).astype(number)
+    size = np.diff(start, append=number(len(place)))
     when = (place % periods).astype(np.int16)
-    count = (np.arange(1, len(place) + 1) - np.repeat(start, size)).astype(np.int16)
+    count = (np.arange(1, len(place) + 1, dtype=number) - np.repeat(start, size)).astype(np.int16)
     return PastPurchases(
         place=torch.from_numpy(place),
-        decayed=torch.from_numpy(_decayed(when, count, decay)),
+        decayed=torch.from_numpy(_decayed(when, count, bought.decay)),
         period=torch.from_numpy(when),
         first=torch.from_numpy(np.repeat(when[start], size)),
         count=torch.from_numpy(count),
-        decay=torch.from_numpy(decay).float(),
+        decay=torch.from_numpy(bought.decay).float(),
         periods=periods,
     )
 
 
-def _places(key: np.ndarray, period: np.ndarray, periods: int) -> np.ndarray:
-    """Return BEFORE_ALL and the distinct places of n purchases, ascending, [E]."""
-    place = np.empty(len(key) + 1, np.int64)
-    place[0] = BEFORE_ALL
-    np.multiply(key, periods, out=place[1:])
-    place[1:] += period
-    place.sort()
-    return place[np.diff(place, prepend=BEFORE_ALL - 1) != 0]
+def numbered(row: np.ndarray, column: np.ndarray, columns: int) -> np.ndarray:
+    """Return one number for each of n cells of a table of so many columns, int64 [n]."""
+    number = row.astype(np.int64)
+    number *= columns
+    number += column
+    return number
+
+
+def distinct(numbers: np.ndarray) -> np.ndarray:
+    """Sort the numbers [n] in place, and return the distinct ones; np.unique takes copies of them."""
+    numbers.sort()
+    return numbers[_is_new(numbers)]
+
+
+def _is_new(numbers: np.ndarray) -> np.ndarray:
+    """Return whether each of n ascending numbers is larger than the one before it."""
+    found = np.ones(len(numbers), bool)
+    np.not_equal(numbers[1:], numbers[:-1], out=found[1:])
+    return found
 
 
 def _decayed(period: np.ndarray, count: np.ndarray, decay: np.ndarray) -> np.ndarray:
