@@ -190,36 +190,37 @@ def _user_log(tables: ResponseTables, taught: pl.DataFrame, periods: pl.DataFram
         of_category = ids.with_columns(category=pl.Series(category.numpy())).select("category_id", "category").unique()
         is_known = pl.col("product_id").is_null() | pl.col("product_id").is_in(ids["product_id"].implode())
         looks = choices.filter(is_known).join(of_category.lazy(), on="category_id", maintain_order="left")
-        seen = _log(_numbered(looks, "category", number, tables), came, None)
-    return _log(_numbered(bought, "product", number, tables), came, seen)
+        seen = _log(_numbered(looks, "category", number), tables, came, None)
+    return _log(_numbered(bought, "product", number), tables, came, seen)
 
 
-def _numbered(rows: pl.LazyFrame, name: str, number: pl.DataFrame, tables: ResponseTables) -> pl.DataFrame:
-    """Return user, place (what `name` has), period, count and units of the rows, and whether they are of one unit.
-
-    They are read one period at a time, because the text of ids takes several times the memory of the numbers.
-    """
+def _numbered(rows: pl.LazyFrame, name: str, number: pl.DataFrame) -> pl.LazyFrame:
+    """Return user, place (what `name` has), period, count and units of the rows, and whether they are of one unit."""
     is_single = pl.col("product_id").is_null() | (pl.col("quantity") == 1)
-    numbered = rows.join(number.lazy(), on="user_id", maintain_order="left").select(
-        "period",
-        user=pl.col("user").cast(pl.Int32),
-        place=pl.col(name).cast(pl.Int32),
-        count=CHOICE_COUNT,
-        units=UNIT_COUNT,
-        is_single=is_single,
+    return rows.join(number.lazy(), on="user_id", maintain_order="left").select(
+        "user", "period", place=name, count=CHOICE_COUNT, units=UNIT_COUNT, is_single=is_single
     )
-    return pl.concat([
-        numbered.filter(pl.col("period") == tables.periods[k]).with_columns(period=pl.lit(k, pl.Int32)).collect()
-        for k in tables.taught
-    ])  # fmt: skip
 
 
-def _log(rows: pl.DataFrame, visits: Tensor, seen: UserLog | None) -> UserLog:
-    """Return the log of numbered rows; units are None where every purchase is of one."""
-    user, place, period, count, units = (
-        torch.from_numpy(rows[name].to_numpy(writable=True)) for name in ("user", "place", "period", "count", "units")
-    )
-    return UserLog(user, place, period, count, None if rows["is_single"].all() else units, visits, seen)
+def _log(rows: pl.LazyFrame, tables: ResponseTables, visits: Tensor, seen: UserLog | None) -> UserLog:
+    """Return the log of numbered rows; units are None where every purchase is of one.
+
+    They are read one period at a time, because the text of ids takes several times the memory of the numbers, and
+    written where they stay: there are at most as many as choices.
+    """
+    most = tables.choices.filter(tables.teaches()).select(pl.len()).collect().item()
+    user, place, when = (torch.empty(most, dtype=torch.int32) for _ in range(3))
+    count, units = (torch.empty(most, dtype=FLOAT) for _ in range(2))
+    first, is_single = 0, True
+    for period in tables.taught:
+        part = rows.filter(pl.col("period") == tables.periods[period]).collect()
+        here = slice(first, first + part.height)
+        for column, name in ((user, "user"), (place, "place"), (count, "count"), (units, "units")):
+            column[here] = torch.from_numpy(part[name].to_numpy(writable=True).astype(column.numpy().dtype))
+        when[here] = period
+        first, is_single = here.stop, is_single and bool(part["is_single"].all())
+    columns = user[:first], place[:first], when[:first], count[:first]
+    return UserLog(*columns, None if is_single else units[:first], visits, seen)
 
 
 def _index(rows: pl.DataFrame, periods: pl.DataFrame) -> np.ndarray:
