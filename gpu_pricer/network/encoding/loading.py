@@ -15,6 +15,7 @@ from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.encoding.attributes import Vocabulary, encode_attributes, learn_vocabulary
 from gpu_pricer.network.encoding.choice_data import ChoiceData
+from gpu_pricer.network.encoding.choice_reading import purchases_of, read_choices
 from gpu_pricer.network.encoding.choice_records import (
     Calendar,
     ChoiceSets,
@@ -30,7 +31,6 @@ from gpu_pricer.network.encoding.history import UserHistory, build_history, half
 from gpu_pricer.network.encoding.idle_attributes import warn_of_idle_attributes
 from gpu_pricer.network.encoding.numbering import (
     numbered_categories,
-    numbered_choices,
     numbered_products,
     numbered_shelf,
 )
@@ -39,18 +39,10 @@ from gpu_pricer.network.encoding.tensor_files import TensorFiles
 from gpu_pricer.tables.attributes import with_attributes
 from gpu_pricer.tables.canonical import read_canonical
 from gpu_pricer.tables.further_columns import FURTHER, name_apart
-from gpu_pricer.tables.periods import Split, by_period
+from gpu_pricer.tables.periods import Split
 from gpu_pricer.tables.schemas import COST_SHIFTERS, PROMOTIONS, Shelf, Users
 
 SHELF_COLUMNS = {*Shelf.column_names(), *COST_SHIFTERS} - {*PROMOTIONS}  # other columns are context
-CHOICE_TYPES = {
-    "user": torch.int32,
-    "choice_set": torch.int32,
-    "chosen": torch.int32,
-    "weight": torch.float32,
-    "size": torch.float32,
-}
-"""What is kept of numbered choices, and in which type: there are up to three choices for a line of the log."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +99,7 @@ def load_choice_data(
     periods = pl.read_parquet(directory / "shelf.parquet", columns=["period"])["period"].unique().sort().to_list()
     trained = split.training_periods(len(periods))
     tables = _read_tables(directory, periods, trained, summary["outside_option"])
-    purchases = _purchases(tables)
+    purchases = purchases_of(tables.choices, tables.shelf)
     if files is None:
         return _tensors(tables, purchases, config, split, summary)
     tables = replace(tables, choices=files.hold(tables.choices))
@@ -132,7 +124,7 @@ def _read_tables(directory: Path, periods: list[date], trained: int, has_outside
     shelf = numbered_shelf(shelf, products, categories, periods)
     context = learn_context_scale(shelf, context_names, trained)
     shelf = scale_context(shelf, context)
-    choices, outside = _logged_choices(directory / "choices.parquet", shelf, users, has_outside_option)
+    choices, outside = read_choices(directory / "choices.parquet", shelf, users, has_outside_option)
     return Tables(
         products=products,
         users=users,
@@ -145,33 +137,6 @@ def _read_tables(directory: Path, periods: list[date], trained: int, has_outside
         begun=_begun(directory),
         context=context,
     )
-
-
-def _logged_choices(
-    file: Path, shelf: pl.DataFrame, users: pl.DataFrame, has_outside_option: bool
-) -> tuple[LoggedChoices, Tensor]:
-    """Return the choices as numbers, and the `outside` of the choice sets [G].
-
-    InputError if the choices are older than their sizes. They are read and numbered one period at a time, because their
-    text takes several times the memory of the numbers.
-    """
-    choices = pl.scan_parquet(file)
-    if "size" not in choices.collect_schema():
-        raise InputError(f"{file} must have the column size, found none: run `gpu-pricer prepare` again")
-    outside = torch.full((shelf["choice_set"].to_list()[-1] + 1,), 0.0 if has_outside_option else -torch.inf)
-    most = choices.select(pl.len()).collect().item()
-    columns = {name: torch.empty(most, dtype=dtype) for name, dtype in CHOICE_TYPES.items()}
-    first = 0
-    for period, on_shelf in by_period(shelf).items():
-        rows = numbered_choices(choices.filter(pl.col("period") == period).collect(), on_shelf, users)
-        rows = rows.with_columns(chosen="shelf_row")
-        if has_outside_option:
-            of_sets = rows.unique("choice_set")
-            outside[to_tensor(of_sets["choice_set"])] = to_tensor(of_sets["outside_rate"].log(), torch.float32)
-        for name, column in columns.items():
-            column[first : first + rows.height] = to_tensor(rows[name], column.dtype)
-        first += rows.height
-    return LoggedChoices(**{name: column[:first] for name, column in columns.items()}), outside
 
 
 def _tensors(
@@ -246,12 +211,6 @@ def _encoded_products(tables: Tables, config: EncodingConfig) -> EncodedProducts
         teaches_price=teaches,
         teaches_price_at_last=teaches_at_last,
     )
-
-
-def _purchases(tables: Tables) -> Purchases:
-    is_bought = tables.choices.chosen >= 0
-    row, user = tables.choices.chosen[is_bought].numpy(), tables.choices.user[is_bought].numpy()
-    return Purchases(user, *(tables.shelf[name].to_numpy()[row] for name in ("product", "category", "period_index")))
 
 
 def _history(tables: Tables, purchases: Purchases) -> UserHistory:
