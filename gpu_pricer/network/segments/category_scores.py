@@ -79,7 +79,9 @@ class _Block:
 
 @dataclass(frozen=True)
 class _Purchases:
-    """The choices [n] of a block of k products in K folds: fold, user, product from 0, count, and count · slope."""
+    """The choices [n] of a block of k products in K folds, sorted by user: fold, user, product from 0, count, and
+    count · slope.
+    """
 
     shape: tuple[int, int]
     fold: Tensor
@@ -91,13 +93,14 @@ class _Purchases:
     @classmethod
     def of(cls, log: UserLog, rows: Tensor, products: slice, slope: Tensor, fold: Tensor) -> "_Purchases":
         """Return those rows [n] of the log, all of them of the products; slope, fold: as in category_scores."""
+        rows = rows[torch.argsort(log.user[rows], stable=True)]
         user, product, period, count = (values[rows] for values in (log.user, log.product, log.period, log.count))
         shape = int(fold.max()) + 1, products.stop - products.start
         return cls(shape, fold[period], user, product - products.start, count, count * slope[product, period])
 
     def by_cell(self, users: slice) -> tuple[Tensor, Tensor]:
         """Return the users' choices and the sums of their slopes, [K, n, k] each."""
-        inside = (self.user >= users.start) & (self.user < users.stop)
+        inside = slice(*torch.searchsorted(self.user, torch.tensor([users.start, users.stop])).tolist())
         place = self.fold[inside], self.user[inside] - users.start, self.product[inside]
         zeros = torch.zeros(self.shape[0], users.stop - users.start, self.shape[1], dtype=self.count.dtype)
         count, steep = (zeros.index_put(place, values[inside], accumulate=True) for values in (self.count, self.steep))
