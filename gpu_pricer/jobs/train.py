@@ -84,8 +84,7 @@ def main(config: DictConfig) -> dict[str, object] | None:
     network.set_support(price_support(data, settings.export.support))
     quantities = None
     if is_judged:
-        market = _learn_through(data.with_validation_periods(), network, household.fit, settings)
-        files.set_aside()
+        market = _learn_through(data.with_validation_periods(), network, household.fit, settings, files)
         household, quantities = market.household, _quantities(market, settings)
         membership, response = _respond(network.data, market, settings)
         if settings.refit:
@@ -95,8 +94,7 @@ def main(config: DictConfig) -> dict[str, object] | None:
     else:
         (settings.work / HELD_OUT).unlink(missing_ok=True)
     if settings.refit:
-        market = _learn_through(data.with_every_period(), network, household.fit, settings)
-        files.set_aside()
+        market = _learn_through(data.with_every_period(), network, household.fit, settings, files)
     membership, response = _respond(network.data, market, settings, _known_segments(settings.demand))
     quantities = _quantities(market, settings, quantities)
     del market
@@ -157,15 +155,20 @@ def _quantities(market: Market, settings: TrainSettings, start: Fit | None = Non
     return fit_quantities(market.known.grid, market.known.log, settings.response.fit, start)
 
 
-def _learn_through(data: ChoiceData, network: DemandNetwork, before: Fit, settings: TrainSettings) -> Market:
+def _learn_through(
+    data: ChoiceData, network: DemandNetwork, before: Fit, settings: TrainSettings, files: TensorFiles
+) -> Market:
     """Return the market of the trained periods of `data`, the network's tables with other such periods, and adopt it.
 
     before: the response in the network's periods, from which the search starts. What gradients learned stays.
+    files: of the data, which nothing reads while the market is learned.
     """
     network.go_on_with(data)
     network.set_support(price_support(data, settings.export.support))
+    files.set_aside()
     market = learn_market(data, settings.data, settings.response, settings.told, before)
     adopt(network, market.household)
+    files.set_aside()
     return market
 
 
