@@ -121,3 +121,25 @@ def arguments(function):
     given = function.args
     names = [argument.arg for argument in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
     return len([name for name in names if name not in ("self", "cls")])
+
+
+def test_a_module_that_numba_compiles_imports_kernels_before():
+    """Numba keeps the features of the processor that are set as it meets the first function: kernels sets them."""
+    early = [
+        name
+        for name, path in FILES.items()
+        if name.startswith("gpu_pricer.") and "numba" in (roots := imported_roots(path)) and "kernels" not in roots
+    ]
+
+    assert early == []
+
+
+def imported_roots(path):
+    """The packages that a module imports, without what is below them."""
+    found = set()
+    for node in ast.parse((ROOT / path).read_text()).body:
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(str(node.module).partition(".")[0])
+    return found

@@ -8,6 +8,7 @@ import numba
 import numpy as np
 from numba import prange
 
+import kernels  # noqa: F401  numba keeps the processor's features of the first function, which are for kernels to choose
 from gpu_pricer.evaluation.metrics import BINS
 
 WEIGHT, LOSS, PREDICTED, BOUGHT, AUC, ECE = range(6)
