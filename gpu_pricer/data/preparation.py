@@ -31,7 +31,7 @@ from gpu_pricer.data.short_ids import with_ids_as_given
 from gpu_pricer.data.unit_prices import UnitPriceRule, price_pairs, with_constant_prices, with_unit_prices
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.checking import check
-from gpu_pricer.tables.periods import Calendar, Period, Split, by_period
+from gpu_pricer.tables.periods import BLOCK, Calendar, Period, Split, period_blocks
 from gpu_pricer.tables.reading import conform
 from gpu_pricer.tables.schemas import (
     BegunCategories,
@@ -94,8 +94,7 @@ class Canonical:
 
     def parts(self, name: str) -> Iterator[pl.DataFrame]:
         """Yield the parts of a table, checked, with ids as they were given."""
-        parts = self.choices.parts() if name == "choices" else [self.tables[name]]
-        for part in parts:
+        for part in _joined(self.choices.parts()) if name == "choices" else [self.tables[name]]:
             table = with_ids_as_given(part)
             conformed = conform(table.lazy(), SCHEMAS[name], name, keep_others=True).collect()
             broken = check(conformed, SCHEMAS[name]).broken
@@ -136,7 +135,7 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
         own = period_log(sales, _own(now), categories, [calendar.begun], is_offers)
         begun = begun_tables(whole, own, now, round(calendar.share * rules.period.days), rules.choices, seed)
     sums = total_sums([choices.sums[period] for period in training])
-    days = by_period(sales).values()
+    days = period_blocks(sales)
     tables = {
         "products": products,
         "users": _users(inputs),
@@ -149,13 +148,27 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
     return Canonical(tables, choices, _summary(inputs, tables, sales, choices, calendar, rules))
 
 
+def _joined(parts: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Yield the same rows in fewer parts: one ends with the first given part that brings it to BLOCK rows."""
+    waiting: list[pl.DataFrame] = []
+    rows = 0
+    for part in parts:
+        waiting.append(part)
+        rows += part.height
+        if rows >= BLOCK:
+            yield pl.concat(waiting)
+            waiting, rows = [], 0
+    if waiting:
+        yield pl.concat(waiting)
+
+
 def _offered(
     sales: pl.DataFrame, training: list[date], inputs: Inputs, rules: Preparation
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the products that are kept, with has_unit_price, and the modal prices of their lines."""
     offered = best_sellers(sales, inputs.tables["products"], training, rules.assortment)
     rule, modal, pairs = _unit_price_rule(inputs, rules), [], []
-    for part in by_period(sales).values():
+    for part in period_blocks(sales):
         lines = part.join(offered, on="product_id", how="semi", maintain_order="left")
         modal.append(modal_prices(lines))
         pairs.append(price_pairs(lines, rule.tolerance))

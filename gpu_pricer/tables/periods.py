@@ -10,6 +10,8 @@ from gpu_pricer.checks import require_integer
 from gpu_pricer.errors import InputError
 
 LEAST_TRAINED = 2
+BLOCK = 16_384
+"""Rows in which the periods of a block begin: few enough to add nothing to the memory of a log."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,20 @@ def by_period(rows: pl.DataFrame) -> dict[date, pl.DataFrame]:
         period: rows.slice(first, count)
         for period, first, count in zip(runs["value"], firsts, runs["len"], strict=True)
     }
+
+
+def period_blocks(rows: pl.DataFrame) -> list[pl.DataFrame]:
+    """Return slices of `rows`, which are sorted by their column period: whole periods, those that begin in BLOCK rows.
+
+    A query over a block instead of each of its periods: Polars takes about a millisecond to start one, and a log of
+    small days has thousands of them.
+    """
+    assert rows["period"].is_sorted(), "rows are not sorted by their period"
+    counts = rows["period"].rle().struct.field("len").cast(pl.Int64)
+    block = (counts.cum_sum() - counts) // BLOCK
+    sizes = pl.DataFrame({"block": block, "size": counts}).group_by("block", maintain_order=True).agg(pl.sum("size"))
+    firsts = sizes["size"].cum_sum() - sizes["size"]
+    return [rows.slice(first, size) for first, size in zip(firsts, sizes["size"], strict=True)]
 
 
 def parse_day(name: str, text: str | None) -> date | None:

@@ -6,7 +6,8 @@ import polars as pl
 import pytest
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.tables.periods import Period, Split, by_period
+from gpu_pricer.tables import periods
+from gpu_pricer.tables.periods import Period, Split, by_period, period_blocks
 
 
 def test_weeks_start_on_monday():
@@ -82,3 +83,15 @@ def test_rows_of_each_period_are_slices_in_order():
     assert list(parts) == [date(2024, 1, 1), date(2024, 1, 15)]
     assert [part["row"].to_list() for part in parts.values()] == [[0, 1], [2]]
     assert by_period(rows.clear()) == {}
+
+
+@pytest.mark.parametrize(("block", "expected"), [(1, [[0, 1, 2], [3], [4, 5]]), (4, [[0, 1, 2, 3], [4, 5]]), (5, None)])
+def test_blocks_of_periods_are_whole_periods_below_each_other(monkeypatch, block, expected):
+    days = [date(2024, 1, 1)] * 3 + [date(2024, 1, 8)] + [date(2024, 1, 29)] * 2
+    rows = pl.DataFrame({"period": days, "row": range(6)})
+    monkeypatch.setattr(periods, "BLOCK", block)
+
+    blocks = period_blocks(rows)
+
+    assert [part["row"].to_list() for part in blocks] == (expected or [[*range(6)]])
+    assert period_blocks(rows.clear()) == []
