@@ -10,15 +10,18 @@ import torch
 
 from gpu_pricer.errors import Interrupted, Pruned
 from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, gather_batch
+from gpu_pricer.network.encoding.loading import load_choice_data
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.model.likelihood import log_probability
 from gpu_pricer.network.training import fitting as training
 from gpu_pricer.network.training.fitting import ModelConfig, Plan, fit_network
 from gpu_pricer.network.training.market import learn_market
 from gpu_pricer.network.training.reporting import told_every_epoch
+from tests.canonical import SPLIT, write_canonical
 from tests.cluster.environment import SLURM
 from tests.network.small import (
     CPU,
+    ENCODING,
     NETWORK,
     OPTIMISER,
     RESPONSE,
@@ -30,8 +33,12 @@ from tests.network.small import (
 
 
 @pytest.fixture(scope="module")
-def household(market, tables):
-    return learn_market(market[1], tables[0], RESPONSE).household
+def learning(tmp_path_factory):
+    """What a training of 43 steps an epoch begins with: the data of 100 users, and their average household."""
+    folder = tmp_path_factory.mktemp("learning") / "data"
+    write_canonical(folder, users=100)
+    data = load_choice_data(folder, ENCODING, SPLIT)
+    return data, learn_market(data, folder, RESPONSE).household
 
 
 def test_training_beats_shares_that_know_no_user_and_no_price(market, trained):
@@ -85,49 +92,49 @@ def test_protected_columns_never_enter_the_network(market):
     assert data.users.attributes.numbers.shape[1] == 0
 
 
-SAMPLED = ModelConfig(NETWORK, replace(OPTIMISER, max_alternatives=3, steps=250))
+SAMPLED = ModelConfig(NETWORK, replace(OPTIMISER, max_alternatives=3, steps=130))
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(market, household, tmp_path_factory):
-    return fit_network(market[1], household, SAMPLED, CPU, fresh(tmp_path_factory.mktemp("whole")), seed=1)
+def uninterrupted(learning, tmp_path_factory):
+    return fit_network(*learning, SAMPLED, CPU, fresh(tmp_path_factory.mktemp("whole")), seed=1)
 
 
-def end_in_the_middle(market, household, folder, monkeypatch, cut, error):
+def end_in_the_middle(learning, folder, monkeypatch, cut, error):
     """Begin a training in the folder that the LightningModule `cut` ends with the error."""
     with monkeypatch.context() as patch:
         patch.setattr(training, "DemandTraining", cut)
         with pytest.raises(error):
-            fit_network(market[1], household, SAMPLED, CPU, fresh(folder), seed=1)
+            fit_network(*learning, SAMPLED, CPU, fresh(folder), seed=1)
 
 
 @pytest.mark.parametrize("way", ["a lost machine", "a signal within an epoch", "a signal at the end of an epoch"])
 def test_a_resumed_training_ends_where_an_uninterrupted_one_does(
-    market, household, uninterrupted, tmp_path, monkeypatch, caplog, way
+    learning, uninterrupted, tmp_path, monkeypatch, caplog, way
 ):
     cut, error = WAYS[way]
-    end_in_the_middle(market, household, tmp_path, monkeypatch, cut, error)
+    end_in_the_middle(learning, tmp_path, monkeypatch, cut, error)
 
     with caplog.at_level("INFO"):
-        resumed = fit_network(market[1], household, SAMPLED, CPU, continued(tmp_path), seed=1)
+        resumed = fit_network(*learning, SAMPLED, CPU, continued(tmp_path), seed=1)
 
     assert "training goes on from" in caplog.text
     for name, value in uninterrupted.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], value, rtol=1e-3, atol=2e-3)
 
 
-def test_a_signal_ends_training_in_the_step_that_it_came_in(market, household, tmp_path, monkeypatch):
+def test_a_signal_ends_training_in_the_step_that_it_came_in(learning, tmp_path, monkeypatch):
     handlers = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)]
 
-    end_in_the_middle(market, household, tmp_path, monkeypatch, _SignalledWithinAnEpoch, Interrupted)
+    end_in_the_middle(learning, tmp_path, monkeypatch, _SignalledWithinAnEpoch, Interrupted)
 
     last = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
     assert last["global_step"] == _SignalledWithinAnEpoch.step + 1
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)] == handlers
 
 
-def test_a_second_signal_ends_training_at_once(market, household, tmp_path, monkeypatch):
-    end_in_the_middle(market, household, tmp_path, monkeypatch, _SignalledTwice, Interrupted)
+def test_a_second_signal_ends_training_at_once(learning, tmp_path, monkeypatch):
+    end_in_the_middle(learning, tmp_path, monkeypatch, _SignalledTwice, Interrupted)
 
     assert not (tmp_path / "checkpoints" / "last.ckpt").exists()
 
@@ -167,7 +174,7 @@ def of_another_network(path):
     ],
 )
 def test_training_starts_afresh_where_no_checkpoint_can_be_resumed(
-    market, household, trained_once, tmp_path, caplog, damage, name, reason
+    learning, trained_once, tmp_path, caplog, damage, name, reason
 ):
     folder, config, whole = trained_once
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
@@ -175,7 +182,7 @@ def test_training_starts_afresh_where_no_checkpoint_can_be_resumed(
     damage(tmp_path / "checkpoints" / name)
 
     with caplog.at_level("WARNING", "gpu_pricer.network.training.checkpoints"):
-        again = fit_network(market[1], household, config, CPU, continued(tmp_path), seed=1)
+        again = fit_network(*learning, config, CPU, continued(tmp_path), seed=1)
 
     (said,) = [record.getMessage() for record in caplog.records if "checkpoints" in record.name]
     assert reason in said
@@ -184,23 +191,23 @@ def test_training_starts_afresh_where_no_checkpoint_can_be_resumed(
         torch.testing.assert_close(again.state_dict()[key], value, rtol=1e-3, atol=2e-3)
 
 
-def test_a_training_that_had_ended_is_resumed_without_a_step(market, household, trained_once, tmp_path, monkeypatch):
+def test_a_training_that_had_ended_is_resumed_without_a_step(learning, trained_once, tmp_path, monkeypatch):
     folder, config, whole = trained_once
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     point_at(tmp_path / "checkpoints")
     monkeypatch.setattr(training, "DemandTraining", _LostInAnyStep)
 
-    again = fit_network(market[1], household, config, CPU, continued(tmp_path), seed=1)
+    again = fit_network(*learning, config, CPU, continued(tmp_path), seed=1)
 
     for key, value in whole.state_dict().items():
         torch.testing.assert_close(again.state_dict()[key], value)
 
 
 @pytest.fixture(scope="module")
-def trained_once(market, household, tmp_path_factory):
+def trained_once(learning, tmp_path_factory):
     """A folder in which a short training has ended, its configuration, and what it returned."""
     folder, config = tmp_path_factory.mktemp("once"), ModelConfig(NETWORK, replace(OPTIMISER, steps=10))
-    return folder, config, fit_network(market[1], household, config, CPU, fresh(folder), seed=1)
+    return folder, config, fit_network(*learning, config, CPU, fresh(folder), seed=1)
 
 
 def point_at(checkpoints):
@@ -211,25 +218,25 @@ def point_at(checkpoints):
     torch.save(saved, checkpoints / "last.ckpt")
 
 
-def test_training_starts_afresh_in_a_folder_that_was_moved(market, household, trained_once, tmp_path, caplog):
+def test_training_starts_afresh_in_a_folder_that_was_moved(learning, trained_once, tmp_path, caplog):
     folder, config, _ = trained_once
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
 
-    fit_network(market[1], household, config, CPU, continued(tmp_path), seed=1)
+    fit_network(*learning, config, CPU, continued(tmp_path), seed=1)
 
     assert f"last.ckpt was written in {folder / 'checkpoints'}: training starts afresh" in caplog.text
 
 
-def test_a_checkpoint_of_another_configuration_is_not_resumed(market, household, trained_once, tmp_path, caplog):
+def test_a_checkpoint_of_another_configuration_is_not_resumed(learning, trained_once, tmp_path, caplog):
     folder, config, _ = trained_once
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
 
-    fit_network(market[1], household, config, CPU, continued(tmp_path), seed=2)
+    fit_network(*learning, config, CPU, continued(tmp_path), seed=2)
 
     assert "last.ckpt is of other choices or another configuration: training starts afresh" in caplog.text
 
 
-def test_lightning_goes_on_from_nothing_of_its_own_under_slurm(market, household, tmp_path, monkeypatch):
+def test_lightning_goes_on_from_nothing_of_its_own_under_slurm(learning, tmp_path, monkeypatch):
     for name, value in SLURM.items():
         monkeypatch.setenv(name, value)
     for folder in (tmp_path, tmp_path / "train", tmp_path / "train" / "checkpoints"):
@@ -238,12 +245,12 @@ def test_lightning_goes_on_from_nothing_of_its_own_under_slurm(market, household
     monkeypatch.chdir(tmp_path)
     config = ModelConfig(NETWORK, replace(OPTIMISER, steps=10))
 
-    fit_network(market[1], household, config, CPU, continued(Path("train")), seed=1)
+    fit_network(*learning, config, CPU, continued(Path("train")), seed=1)
 
     assert (tmp_path / "hpc_ckpt_1.ckpt").read_text() == "another job's"
 
 
-def test_whoever_listens_hears_every_epoch_and_can_end_the_training(market, household, tmp_path):
+def test_whoever_listens_hears_every_epoch_and_can_end_the_training(learning, tmp_path):
     heard = []
 
     def listen(epoch, loss):
@@ -252,7 +259,7 @@ def test_whoever_listens_hears_every_epoch_and_can_end_the_training(market, hous
             raise Pruned(loss)
 
     with told_every_epoch(listen), pytest.raises(Pruned) as pruned:
-        fit_network(market[1], household, SAMPLED, CPU, fresh(tmp_path), seed=1)
+        fit_network(*learning, SAMPLED, CPU, fresh(tmp_path), seed=1)
 
     assert [epoch for epoch, _ in heard] == [0, 1]
     assert pruned.value.loss == heard[1][1]
@@ -292,10 +299,10 @@ class _Lost(RuntimeError):
     """What stands for a lost machine."""
 
 
-class _LostAfterThreeEpochs(training.DemandTraining):
+class _LostAfterAnEpoch(training.DemandTraining):
     def on_train_epoch_start(self):
         super().on_train_epoch_start()
-        if self.current_epoch == 3:
+        if self.current_epoch == 1:
             raise _Lost
 
 
@@ -322,12 +329,12 @@ class _SignalledWithinAnEpoch(training.DemandTraining):
 
 class _SignalledAtTheEndOfAnEpoch(training.DemandTraining):
     def on_train_batch_end(self, *of_batch):
-        if self.trainer.is_last_batch and self.current_epoch == 2:
+        if self.trainer.is_last_batch and self.current_epoch == 1:
             signal.raise_signal(signal.SIGTERM)
 
 
 WAYS = {
-    "a lost machine": (_LostAfterThreeEpochs, _Lost),
+    "a lost machine": (_LostAfterAnEpoch, _Lost),
     "a signal within an epoch": (_SignalledWithinAnEpoch, Interrupted),
     "a signal at the end of an epoch": (_SignalledAtTheEndOfAnEpoch, Interrupted),
 }

@@ -22,21 +22,32 @@ from tests.network.small import CPU, ENCODING, NETWORK, OPTIMISER, RESPONSE, fre
 ONE_SEGMENT = Segmentation(np.zeros(300, np.int64), np.zeros((1, 3)), price_spread=0.2)
 
 
-def validation_loss(data, tables, directory, steps, start=None):
-    """The validation log loss that training logs last, and the network; tables: folder of the data."""
-    household = learn_market(data, tables, RESPONSE).household
+def validation_loss(data, household, directory, steps, start=None):
+    """The validation log loss that training logs last, and the network; household: from household_of."""
     model = ModelConfig(NETWORK, replace(OPTIMISER, steps=steps))
     module = fit_network(data, household, model, CPU, fresh(directory), seed=3, start=start)
     return float(module.trainer.callback_metrics["validation/log_loss"]), module.network
 
 
+def household_of(data, tables):
+    """The average household of a market; tables: folder of its data."""
+    return learn_market(data, tables, RESPONSE).household
+
+
 @pytest.fixture(scope="module")
-def yesterday(tmp_path_factory):
-    """A market's data, and the network that three epochs made of them, saved and read."""
+def today(tmp_path_factory):
+    """A folder with a market's tables, their data and the average household."""
     folder = tmp_path_factory.mktemp("yesterday")
     write_canonical(folder / "data")
     data = load_choice_data(folder / "data", ENCODING, SPLIT)
-    network = validation_loss(data, folder / "data", folder, 150)[1]
+    return folder, data, household_of(data, folder / "data")
+
+
+@pytest.fixture(scope="module")
+def yesterday(today):
+    """A market's data, and the network that three epochs made of them, saved and read."""
+    folder, data, household = today
+    network = validation_loss(data, household, folder, 150)[1]
     write_network(network, ONE_SEGMENT, data.calendar.last_trained, folder / "demand" / "network")
     return data, network, folder
 
@@ -63,12 +74,11 @@ def test_what_was_saved_is_what_is_read(yesterday):
     assert saved.labels["product"] == live.labels["product"]
 
 
-def test_a_retraining_is_after_one_epoch_where_a_cold_one_is_after_more(yesterday, tmp_path):
-    data, _, folder = yesterday
+def test_a_retraining_is_after_one_epoch_where_a_cold_one_is_after_more(today, yesterday, tmp_path):
+    folder, data, household = today
 
-    tables = folder / "data"
-    warm, _ = validation_loss(data, tables, tmp_path / "warm", 50, read_start(folder))
-    cold = [validation_loss(data, tables, tmp_path / "cold", steps)[0] for steps in (50, 100)]
+    warm, _ = validation_loss(data, household, tmp_path / "warm", 50, read_start(folder))
+    cold = [validation_loss(data, household, tmp_path / "cold", steps)[0] for steps in (50, 100)]
 
     assert warm < min(cold)
 
@@ -92,10 +102,11 @@ def test_a_second_market_with_other_ids_takes_words_and_layers_and_is_none_the_w
     yesterday, elsewhere, tmp_path, caplog
 ):
     data = load_choice_data(elsewhere, ENCODING, SPLIT)
+    household = household_of(data, elsewhere)
 
     with caplog.at_level("INFO"):
-        warm, _ = validation_loss(data, elsewhere, tmp_path / "warm", 50, read_start(yesterday[2]))
-    cold, _ = validation_loss(data, elsewhere, tmp_path / "cold", 50)
+        warm, _ = validation_loss(data, household, tmp_path / "warm", 50, read_start(yesterday[2]))
+    cold, _ = validation_loss(data, household, tmp_path / "cold", 50)
 
     assert "fits 0 of 20 products, 0 of 300 users, 7 of 7 words of attributes, and 11 layers" in caplog.text
     assert warm < cold + 0.002  # loyalty and levels, which tell most here, start from the market's own log in both
