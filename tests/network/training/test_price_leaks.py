@@ -17,7 +17,7 @@ from tests.canonical import SPLIT, write_canonical
 from tests.network.small import ENCODING, OPTIMISER, mean_sensitivity_of_products, trained_network
 
 PERIODS = 80
-HONEST, PERMUTATIONS = None, (1, 2)
+HONEST, PERMUTED = None, 1
 
 
 class Learned(NamedTuple):
@@ -29,12 +29,12 @@ class Learned(NamedTuple):
 
 @pytest.fixture(scope="module")
 def learned(tmp_path_factory):
-    """What is learned from a log whose prices are permuted by a seed, or honest."""
+    """What is learned from a log whose prices are permuted by the seed PERMUTED, or honest."""
     folder = tmp_path_factory.mktemp("leaks")
     write_canonical(folder / "data", periods=PERIODS)
     shelf = pl.read_parquet(folder / "data" / "shelf.parquet")
     found = {}
-    for seed in (HONEST, *PERMUTATIONS):
+    for seed in (HONEST, PERMUTED):
         _permuted(shelf, seed).write_parquet(folder / "data" / "shelf.parquet")
         found[seed] = _learn(folder)
     return found
@@ -42,14 +42,12 @@ def learned(tmp_path_factory):
 
 def test_prices_predict_held_out_choices_and_permuted_prices_do_not(learned):
     assert learned[HONEST].gain > 100
-    assert max(learned[seed].gain for seed in PERMUTATIONS) < 3
+    assert learned[PERMUTED].gain < 3
 
 
 def test_permuting_prices_destroys_the_price_response(learned):
-    honest, *permuted = (learned[seed].sensitivity for seed in (HONEST, *PERMUTATIONS))
-
-    assert honest > 2
-    assert max(permuted) < 0.1 * honest
+    assert learned[HONEST].sensitivity > 2
+    assert learned[PERMUTED].sensitivity < 0.1 * learned[HONEST].sensitivity
 
 
 def _permuted(shelf: pl.DataFrame, seed: int | None) -> pl.DataFrame:
