@@ -13,6 +13,7 @@ import pytest
 
 from gpu_pricer.tables.artefact import read_artefact
 from tests.canonical import write_canonical
+from tests.shops import run_job
 
 SEED_NOISE = 0.001  # of a log loss
 SUM_ORDER = 1e-5  # of a log loss: several processes add the same float32 gradients in another order
@@ -106,7 +107,7 @@ def test_what_a_killed_training_left_of_its_network_is_in_no_artefact(one_proces
     leftover.parent.mkdir()
     leftover.write_bytes(b"half a file")
 
-    assert train(one_process).returncode == 0
+    assert run_job(one_process, "train", *TINY) == 0
 
     assert not leftover.exists()
     assert not (one_process / "work" / "demand" / "network" / ".tmpKilled").exists()
