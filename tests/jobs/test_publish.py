@@ -39,11 +39,11 @@ def test_scored_version_is_published(paths, tmp_path):
     assert table.equals(pl.read_parquet(tmp_path / "prices/_current/*.parquet"))
 
 
-def test_wide_version_is_published_after_a_long_one(paths, tmp_path):
+def test_wide_version_is_published_after_a_long_one(gpu_pricer, paths, tmp_path):
     for layout in ("long", "wide"):
         for job in ("score", "publish"):
-            done = run(job, *paths, f"score.layout={layout}", "publish=unguarded")
-            assert done.returncode == 0, done.stderr
+            ended = gpu_pricer(job, *paths, f"score.layout={layout}", "publish=unguarded", "backend=cpu")
+            assert ended.status == 0, ended.said
 
     table = pl.scan_delta(str(tmp_path / "prices")).collect()
     assert table.columns == ["product_id", "today_price", "price_s0", "price_s1", "price_s2"]
@@ -51,15 +51,14 @@ def test_wide_version_is_published_after_a_long_one(paths, tmp_path):
     assert pl.scan_delta(str(tmp_path / "prices"), version=0).collect().height == 36
 
 
-def test_gate_refuses_with_status_three_and_one_line(paths, tmp_path):
-    run("score", *paths)
+def test_gate_refuses_with_status_three_and_one_line(gpu_pricer, paths, tmp_path):
+    gpu_pricer("score", *paths, "backend=cpu")
 
-    refused = run("publish", *paths, "publish.gates.max_share_moved=0")
+    refused = gpu_pricer("publish", *paths, "publish.gates.max_share_moved=0", "backend=cpu")
 
-    assert refused.returncode == 3
-    said = "gpu-pricer publish: the share of prices moved must be at most 0, found "
-    assert refused.stderr.splitlines()[-1].startswith(said)
-    assert "Traceback" not in refused.stderr
+    assert refused.status == 3
+    (line,) = refused.said
+    assert line.startswith("gpu-pricer publish: the share of prices moved must be at most 0, found ")
     assert not (tmp_path / "prices/_delta_log").exists()
 
 
@@ -76,9 +75,9 @@ def test_gate_refuses_with_status_three_and_one_line(paths, tmp_path):
         ("score.writers=0", "score.writers must be a whole number of at least 1, found 0"),
     ],
 )
-def test_bad_setting_ends_with_status_two_and_one_line(paths, override, said):
-    failed = run("score", *paths, override)
+def test_bad_setting_ends_with_status_two_and_one_line(gpu_pricer, paths, override, said):
+    failed = gpu_pricer("score", *paths, override, "backend=cpu")
 
-    assert failed.returncode == 2
-    assert said in failed.stderr.splitlines()[-1]
-    assert "Traceback" not in failed.stderr
+    assert failed.status == 2
+    (line,) = failed.said
+    assert said in line

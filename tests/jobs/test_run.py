@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -313,7 +314,7 @@ def killed_when(has_come, *arguments):
     """Start a job, kill it as soon as has_come() holds, and return how it ended."""
     with start(*arguments, directory=Path.cwd()) as process:
         while process.poll() is None and not has_come():
-            pass
+            time.sleep(0.001)
         process.send_signal(signal.SIGKILL)
         said = process.communicate()[1]
     assert process.returncode in (0, -signal.SIGKILL), said
