@@ -13,24 +13,30 @@ from gpu_pricer.versions import publication as job
 from gpu_pricer.versions.publication import Publication
 from tests.gates.limits import NOBODY, OFF
 from tests.markets import catalog_of, small_artefact
+from tests.shops import copied, lay_out, run_job
 
 ARTEFACT = small_artefact(31, segments=3, products=12, categories=4)
+RUNS = ("first", "second")
 STRICT = ("publish.gates.max_share_moved=0.01", "publish.gates.max_mean_move=0.001")
 ACCEPTED = "publish.accept=[max_share_moved,max_mean_move]"
 
 
-@pytest.fixture
-def shop(gpu_pricer, tmp_path):
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory):
     """A folder with a published version, and the next one scored after the costs rose."""
-    write_artefact(ARTEFACT, tmp_path / "work/demand")
-    (tmp_path / "work/data").mkdir()
-    for run, risen in (("first", 1.0), ("second", 1.05)):
-        catalog = catalog_of(ARTEFACT).with_columns(cost=pl.col("cost") * risen)
-        catalog.write_parquet(tmp_path / "work/data/products.parquet")
-        assert gpu_pricer("score", "policy=profit", f"paths.shards=prices/{run}", "backend=cpu").status == 0
-        if run == "first":
-            assert gpu_pricer("publish").status == 0
-    return tmp_path
+    folder = lay_out(tmp_path_factory.mktemp("scored"), ARTEFACT, catalog_of(ARTEFACT))
+    first, second = (("score", "policy=profit", f"paths.shards=prices/{run}", "backend=cpu") for run in RUNS)
+    assert [run_job(folder, *job) for job in (first, ("publish",))] == [0, 0]
+    risen = catalog_of(ARTEFACT).with_columns(cost=pl.col("cost") * 1.05)
+    risen.write_parquet(folder / "work/data/products.parquet")
+    assert run_job(folder, *second) == 0
+    return folder
+
+
+@pytest.fixture
+def shop(scored, tmp_path):
+    """A copy of that folder, as working directory of the gpu_pricer fixture."""
+    return copied(scored, tmp_path)
 
 
 def publications(shop, run):

@@ -7,7 +7,6 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable
 
-from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.delta_log import current_run
 from gpu_pricer.tables.events import updated_catalog
 from gpu_pricer.tables.published.publishing import commit_version
@@ -25,6 +24,7 @@ from tests.jobs.event_chains import (
     rows_of,
 )
 from tests.markets import a_policy
+from tests.shops import copied, lay_out, run_job
 
 
 @pytest.mark.parametrize("name", POLICIES)
@@ -64,16 +64,20 @@ def test_only_files_of_touched_categories_are_written(tmp_path):
     assert [name for name, origin in zip(made.files, made.origins, strict=True) if origin == "next"] == [new[0].name]
 
 
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """A folder with a published version of four files, and a folder for events."""
+    folder = lay_out(tmp_path_factory.mktemp("published"), ARTEFACT, OFFERED)
+    (folder / "incoming").mkdir()
+    score = ("score", "policy=profit", "score.cells_per_file=30", "backend=cpu")
+    assert [run_job(folder, *job) for job in (score, ("publish",))] == [0, 0]
+    return folder
+
+
 @pytest.fixture
-def shop(gpu_pricer, tmp_path):
-    """A published version of four files, and a folder for events."""
-    write_artefact(ARTEFACT, tmp_path / "work/demand")
-    (tmp_path / "work/data").mkdir()
-    OFFERED.write_parquet(tmp_path / "work/data/products.parquet")
-    (tmp_path / "incoming").mkdir()
-    assert gpu_pricer("score", "policy=profit", "score.cells_per_file=30", "backend=cpu").status == 0
-    assert gpu_pricer("publish").status == 0
-    return tmp_path
+def shop(published, tmp_path):
+    """A copy of that folder, as working directory of the gpu_pricer fixture."""
+    return copied(published, tmp_path)
 
 
 def test_events_are_published_once_with_their_catalog(gpu_pricer, shop):
