@@ -12,9 +12,9 @@ SAID_EVERY = 50
 
 
 def sample(by_scene: Sequence[list[Fault]], limit: int, seed: int) -> list[Fault]:
-    """Return so many faults in random order, of each site in turn while it has any left."""
+    """Return so many faults in random order, of each site in turn, in random order too, while it has any left."""
     rng = random.Random(seed)
-    shuffled = [rng.sample(faults, len(faults)) for faults in by_scene]
+    shuffled = [rng.sample(faults, len(faults)) for faults in rng.sample(by_scene, len(by_scene))]
     turns = range(max(map(len, shuffled)))
     return [faults[turn] for turn in turns for faults in shuffled if turn < len(faults)][:limit]
 

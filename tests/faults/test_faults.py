@@ -42,13 +42,14 @@ def told(*words):
 
 
 def test_sample_of_faults_breaks_no_promise():
+    """The sample of this seed has a kill or a storage fault at each of the eleven sites, and four full disks."""
     parts = ("kills", "storage_faults")  # in one process, which lays out the sites of both once
-    done = told("-m", "tests.faults", *(f"--part={part}" for part in parts), "--limit", "13", "--seed", "3")
+    done = told("-m", "tests.faults", *(f"--part={part}" for part in parts), "--limit", "7", "--seed", "95")
 
     found = json.loads(done.stdout.splitlines()[-1])
     for part in parts:
         assert found[f"wrong_{part}"] == 0, done.stdout
-        assert found[part] >= 10  # a job may end before it comes to a point, whose number threads can shift
+        assert found[part] >= 5  # a job may end before it comes to a point, whose number threads can shift
     assert done.returncode == 0
 
 
