@@ -143,7 +143,7 @@ def ratio_tile(demand: Demand, inputs: PricingInputs, ratio: int) -> RatioTile:
 def set_unconstrained_prices(tile, step):
     """Fill unconstrained_price [P, S] with the best prices inside the bounds for R."""
     for p in prange(len(tile.products)):
-        set_unconstrained_prices_of(tile, step, p)
+        set_unconstrained_prices_of(tile, step, np.int64(p))
 
 
 @compiled()

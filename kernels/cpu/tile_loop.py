@@ -4,6 +4,9 @@ An *item* is one category for one block of segments: item i is block i % B of ca
 edges[t] to edges[t + 1] - 1, for edges int64 [T + 1]. Records: `tile` is a tile.Tile, `columns` a
 product_records.ProductColumns, `cells` an outputs.Cells, `sums` an outputs.BlockSums, and `work` a
 worker_memory.WorkerMemory.
+
+The index of a prange is unsigned, but signed while numba infers types: a function that is called with the index itself
+is compiled for both. Hence np.int64(worker).
 """
 
 import numpy as np
@@ -36,7 +39,7 @@ def price_tile(tile, columns, tolerance, cells, sums, work, edges):
     for worker in prange(steps.shape[0]):
         # Only a call: numba 0.68.1 compiles assignments to fields of records wrongly in the body of a prange.
         steps[worker] = price_items(
-            tile, columns, tolerance, cells, sums, work, worker, edges[worker], edges[worker + 1]
+            tile, columns, tolerance, cells, sums, work, np.int64(worker), edges[worker], edges[worker + 1]
         )
     return steps
 
@@ -45,14 +48,14 @@ def price_tile(tile, columns, tolerance, cells, sums, work, edges):
 def choose_tile(tile, columns, price, cells, sums, work, edges):
     """Fill cells.probability, cells.category_value and sums at given prices [P, S] or [P, 1], in cents."""
     for worker in prange(edges.shape[0] - 1):
-        choose_items(tile, columns, price, cells, sums, work, worker, edges[worker], edges[worker + 1])
+        choose_items(tile, columns, price, cells, sums, work, np.int64(worker), edges[worker], edges[worker + 1])
 
 
 @compiled(parallel=True)
 def line_tile(tile, columns, utility_at_zero, slope, work, edges):
     """Fill utility_at_zero and slope [P, S]: every utility is utility_at_zero - slope * price, the price in cents."""
     for worker in prange(edges.shape[0] - 1):
-        line_items(tile, columns, utility_at_zero, slope, work, worker, edges[worker], edges[worker + 1])
+        line_items(tile, columns, utility_at_zero, slope, work, np.int64(worker), edges[worker], edges[worker + 1])
 
 
 @compiled()
