@@ -9,15 +9,17 @@ COMMA := ,
 CUDA := $(if $(shell nvidia-smi -L 2>/dev/null),$(COMMA)cuda12)
 INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
+FLOATS := float64 float32
+
 COMPILE = uv pip compile --quiet --generate-hashes --no-annotate --custom-compile-command "make requirements" \
 	--python-version 3.12 --python-platform x86_64-manylinux_2_39
 
-.PHONY: prices test lint simulator compile suite bill requirements s3-server clean
+.PHONY: prices test lint simulator compile $(addprefix compile-,$(FLOATS)) suite bill requirements s3-server clean
 
 prices: .venv/prices
 	$(BIN)/gpu-pricer run
 
-test: lint compile simulator suite # with --jobs 2 the simulator runs beside lint, and then beside the suite
+test: lint compile simulator suite # with --jobs 2 compile runs beside lint, and then the simulator beside the suite
 
 suite: compile # a module's tests share its fixtures in one process; more threads wait for each other by spinning
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not simulator" --numprocesses 3 --dist loadscope --no-loadscope-reorder
@@ -25,8 +27,10 @@ suite: compile # a module's tests share its fixtures in one process; more thread
 simulator: .venv/dev
 	NUMBA_ENABLE_CUDASIM=1 $(BIN)/pytest -m simulator
 
-compile: .venv/dev
-	$(BIN)/python -m tests.kernels.compiling
+compile: $(addprefix compile-,$(FLOATS))
+
+$(addprefix compile-,$(FLOATS)): compile-%: .venv/dev
+	$(BIN)/python -m tests.kernels.compiling $*
 
 lint: .venv/dev
 	$(BIN)/ruff check .
