@@ -5,8 +5,6 @@ import sys
 import traceback
 
 from pythonjsonlogger.json import JsonFormatter
-from rich.console import Console
-from rich.logging import RichHandler
 
 from gpu_pricer.errors import InputError
 
@@ -24,8 +22,9 @@ def start_logging(form: str = PLAIN) -> None:
         renamed = {"levelname": "level", "name": "logger"}
         handler.setFormatter(JsonFormatter(["levelname", "name", "message"], rename_fields=renamed, timestamp="time"))
     elif sys.stderr.isatty():
-        handler = RichHandler(console=Console(stderr=True), show_path=False)
-        handler.setFormatter(logging.Formatter("%(message)s"))
+        from gpu_pricer.process.on_terminal import coloured_handler  # and Rich, which no task of a cluster needs
+
+        handler = coloured_handler()
     else:
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))

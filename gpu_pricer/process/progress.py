@@ -9,10 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from rich.text import Text
-
 TENTHS = 10
 PATIENCE = 3.0
 """Seconds without a bar or a line of progress."""
@@ -20,19 +16,15 @@ PATIENCE = 3.0
 log = logging.getLogger(__name__)
 
 
-class RateColumn(ProgressColumn):
-    """How many units of work a stage does in a second."""
-
-    def render(self, task: Task) -> Text:
-        """Return the rate; empty before there is one."""
-        return Text("" if task.speed is None else f"{task.speed:,.0f}/s")
-
-
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
     """Yield a function to be called with the amount done since its last call; `total` is the amount of all calls."""
     started, done = time.monotonic(), 0
-    bar = _bar() if sys.stderr.isatty() and log.isEnabledFor(logging.INFO) else None
+    bar = None
+    if sys.stderr.isatty() and log.isEnabledFor(logging.INFO):
+        from gpu_pricer.process.on_terminal import progress_bar  # and Rich, which no task of a cluster needs
+
+        bar = progress_bar()
     task = None if bar is None else bar.add_task(what, total=total)
 
     def advance(amount: int) -> None:
@@ -54,12 +46,6 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
             bar.stop()
     seconds = time.monotonic() - started
     log.info("%s: %s in %.1f s", what, f"{done:,}", seconds)
-
-
-def _bar() -> Progress:
-    """Return a bar, not yet shown; Rich leaves out colours where NO_COLOR is set."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), RateColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True), transient=True)
 
 
 def _pace(done: int, total: int, seconds: float) -> str:

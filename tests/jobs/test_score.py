@@ -33,8 +33,8 @@ from tests.markets import NO_RULES, USUAL, a_policy, catalog_of, small_artefact,
 ARTEFACT = small_artefact(11, segments=19, products=60, categories=9)
 CATALOG = catalog_of(ARTEFACT)
 PRICED = PricedCatalog(CATALOG)
-UNUSED = {"cupy", "matplotlib", "numba.cuda", "pandas", "prometheus_client", "scipy.optimize", "scipy.stats", "sklearn",
-          "sqlalchemy", "torch"}  # fmt: skip
+UNUSED = {"cupy", "matplotlib", "numba.cuda", "pandas", "prometheus_client", "rich", "scipy.optimize", "scipy.stats",
+          "sklearn", "sqlalchemy", "torch"}  # fmt: skip
 ONE_SHARD = Tiling(layout="long", cells_per_file=10**6, shards=1, shard=None, writers=1)
 
 
