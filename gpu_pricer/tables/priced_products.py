@@ -53,12 +53,13 @@ class PricedProducts(dy.Schema):
         return pl.col("cost_source").is_in(COST_SOURCES)
 
 
-def read_catalog(path: Path, columns: Sequence[str] = ()) -> pl.DataFrame:
+def read_catalog(path: Path, columns: Sequence[str] = (), where: pl.Expr | None = None) -> pl.DataFrame:
     """Return the catalog's columns that pricing needs, and those of `columns` that it has.
 
-    Without any VAT rate there is no column of them. Raise InputError if the catalog breaks a rule.
+    where: which products to read, None for all. Without any VAT rate there is no column of them. Raise InputError if
+    the catalog breaks a rule.
     """
-    table = read_table(path, PricedProducts)
+    table = read_table(path, PricedProducts, where)
     table = table.drop(VAT_RATE) if table[VAT_RATE].is_null().all() else table
     require_vat_rates(table, str(path), "fill the column vat_rate")
     if VAT_RATE in table.columns:

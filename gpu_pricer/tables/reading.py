@@ -104,10 +104,14 @@ def conform(frame: pl.LazyFrame, schema: type[dy.Schema], origin: str, keep_othe
     return frame.select(*expressions, cs.by_name(others))  # pl.col takes a name such as * for a pattern
 
 
-def read_table(path: Path, schema: type[dy.Schema]) -> pl.DataFrame:
-    """Return a table that follows the schema, with its other columns; raise InputError if it breaks a rule."""
+def read_table(path: Path, schema: type[dy.Schema], where: pl.Expr | None = None) -> pl.DataFrame:
+    """Return a table that follows the schema, with its other columns; raise InputError if it breaks a rule.
+
+    where: which rows to read, None for all.
+    """
     origin = str(path)
-    frame = collect(conform(scan_table(path), schema, origin, keep_others=True), origin)
+    rows = conform(scan_table(path), schema, origin, keep_others=True)
+    frame = collect(rows if where is None else rows.filter(where), origin)
     checked = check(frame, schema)
     if checked.broken:
         raise InputError(f"{origin} {checked.report()}: mend these rows or run `gpu-pricer prepare` again")

@@ -157,3 +157,21 @@ def test_dissimilarities_out_of_range_are_refused(tmp_path, wrong):
 
     with pytest.raises(InputError, match=r"DemandCategories breaks .*dissimilarity"):
         read_artefact(tmp_path / "demand")
+
+
+@pytest.mark.parametrize("form", ["factors", "dense"])
+@pytest.mark.parametrize("at_once", [5, 10**6])
+def test_rows_are_read_as_the_whole_artefact_has_them(tmp_path, monkeypatch, form, at_once):
+    monkeypatch.setattr(artefact_files, "NUMBERS_AT_ONCE", at_once)
+    whole = small_artefact(3, form=form)
+    offsets = pl.DataFrame({"product_id": ["p001", "p007"], "appeal_offset": [0.1, 0.2], "sensitivity_offset": 0.0})
+    write_artefact(replace(whole, offsets=offsets), tmp_path / "demand")
+
+    part = read_artefact(tmp_path / "demand", slice(5, 19))
+
+    assert part.products.equals(whole.products[5:19])
+    assert part.offsets.equals(offsets[1:])
+    for name, factor in part.factors.items():
+        expected = whole.factors[name]
+        chosen = expected[5:19] if name.startswith("product") else expected
+        assert np.array_equal(factor, chosen[:, 5:19] if form == "dense" else chosen)

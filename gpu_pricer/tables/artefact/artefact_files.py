@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 
 from gpu_pricer.errors import UNREADABLE, InputError, first_line
 from gpu_pricer.tables.artefact.demand_artefact import DemandArtefact
-from gpu_pricer.tables.artefact.demand_info import read_info
+from gpu_pricer.tables.artefact.demand_info import FORMS, read_info
 from gpu_pricer.tables.artefact.demand_tables import DemandCategories, DemandProducts, Posterior, Segments
 from gpu_pricer.tables.files.disk_errors import disk_errors, write_table
 from gpu_pricer.tables.files.replacing import replacing
@@ -22,6 +22,8 @@ from gpu_pricer.tables.files.replacing import replacing
 ARTEFACT_TABLES = ("segments", "products", "offsets", "user_segments", "posterior", "categories")
 NUMBERS_AT_ONCE = 2**22
 """How many numbers of a factor are read at a time."""
+EVERY = slice(None)
+"""The rows of all products."""
 NETWORK = "network"
 ARTEFACT_FILES = ("demand.json", "factors.safetensors", *(f"{name}.parquet" for name in ARTEFACT_TABLES), NETWORK)
 
@@ -53,20 +55,23 @@ def require_artefact(directory: Path) -> None:
         )
 
 
-def read_artefact(directory: Path) -> DemandArtefact:
-    """Return the artefact in the directory; raise InputError if a file is missing or breaks a rule."""
+def read_artefact(directory: Path, rows: slice = EVERY) -> DemandArtefact:
+    """Return the artefact in the directory; raise InputError if a file is missing or breaks a rule.
+
+    rows: of the products to read, a range without step.
+    """
     require_artefact(directory)
     defaults = {"availability": 1.0, "choices_per_purchase": 1.0, "units_per_choice": 1.0, "quantity_sensitivity": 0.0}
-    products = _with_defaults(_read_table(directory / "products.parquet"), defaults)
+    products = _with_defaults(_read_table(directory / "products.parquet")[rows], defaults)
     info = read_info(directory / "demand.json")
     try:
         products = _checked(DemandProducts, products)  # before the factors are read, since checking takes much memory
         return DemandArtefact(
             info=info,
-            factors=_read_factors(directory / "factors.safetensors"),
+            factors=_read_factors(directory / "factors.safetensors", rows),
             segments=_checked(Segments, _read_table(directory / "segments.parquet")),
             products=products,
-            offsets=_read_optional(directory / "offsets.parquet"),
+            offsets=_read_offsets(directory / "offsets.parquet", None if rows == EVERY else products["product_id"]),
             user_segments=_read_optional(directory / "user_segments.parquet"),
             posterior=_read_checked(directory / "posterior.parquet", Posterior),
             categories=_read_categories(directory / "categories.parquet"),
@@ -84,31 +89,47 @@ def read_segments(directory: Path) -> tuple[pl.DataFrame, pl.DataFrame | None]:
     return segments, _read_optional(directory / "user_segments.parquet")
 
 
-def _read_factors(path: Path) -> dict[str, np.ndarray]:
+def _read_offsets(path: Path, product_id: pl.Series | None) -> pl.DataFrame | None:
+    """Return the optional table of the offsets, with those of certain products alone if their ids are given."""
+    offsets = _read_optional(path)
+    if offsets is None or product_id is None or offsets.schema.get("product_id") != product_id.dtype:
+        return offsets
+    return offsets.join(product_id.to_frame("product_id"), on="product_id", how="semi", maintain_order="left")
+
+
+def _read_factors(path: Path, rows: slice) -> dict[str, np.ndarray]:
+    """Return the factors by name; rows: of the products, which are the second axis of the dense form."""
     try:
         with safe_open(path, "numpy") as file:
             names = [*file.keys()]
-        return {name: _read_factor(path, name) for name in names}
+        factors = {name: _read_factor(path, name, rows if name.startswith("product") else EVERY) for name in names}
+        return factors if rows == EVERY else {name: _of_products(name, f, rows) for name, f in factors.items()}
     except (OSError, TypeError, SafetensorError) as error:  # TypeError: a dtype that NumPy does not know
         raise InputError(f"{path} must be a whole safetensors file, found: {error}; train it again") from error
 
 
-def _read_factor(path: Path, name: str) -> np.ndarray:
-    """Return a factor, read some rows at a time.
+def _read_factor(path: Path, name: str, chosen: slice = EVERY) -> np.ndarray:
+    """Return the chosen rows of a factor, read some at a time.
 
     The file is opened anew for each part, because what was read stays mapped into memory until the file is closed.
     """
     with safe_open(path, "numpy") as file:
         shape = file.get_slice(name).get_shape()
         if len(shape) != 2 or np.prod(shape) <= NUMBERS_AT_ONCE:
-            return file.get_tensor(name)
-        factor = np.empty(shape, file.get_slice(name)[:1].dtype)
+            return file.get_tensor(name) if chosen == EVERY else file.get_tensor(name)[chosen]
+        start, stop, _ = chosen.indices(shape[0])
+        factor = np.empty((stop - start, shape[1]), file.get_slice(name)[:1].dtype)
     rows = max(NUMBERS_AT_ONCE // shape[1], 1)
-    for first in range(0, shape[0], rows):
-        last = min(first + rows, shape[0])
+    for first in range(start, stop, rows):
+        last = min(first + rows, stop)
         with safe_open(path, "numpy") as file:
-            factor[first:last] = file.get_slice(name)[first:last]
+            factor[first - start : last - start] = file.get_slice(name)[first:last]
     return factor
+
+
+def _of_products(name: str, factor: np.ndarray, rows: slice) -> np.ndarray:
+    """Return the columns of the products `rows` of an array of the dense form; of other arrays all."""
+    return np.ascontiguousarray(factor[:, rows]) if name in FORMS["dense"] else factor
 
 
 def _checked(schema: type[dy.Schema], table: pl.DataFrame) -> pl.DataFrame:
