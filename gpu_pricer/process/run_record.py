@@ -1,5 +1,6 @@
 """The record of a finished job, <work>/<job>/run.json, and the names of what jobs leave for other jobs."""
 
+import functools
 import hashlib
 import json
 import logging
@@ -101,12 +102,22 @@ def run_job(name: str, job: JobModule, config: DictConfig) -> dict[str, Any]:
 
 
 def fingerprints(paths: Iterable[Path]) -> dict[str, str]:
-    """Return the SHA-256 of every file, folders included, by path; paths that do not exist are left out."""
+    """Return the SHA-256 of every file, folders included, by path; paths that do not exist are left out.
+
+    A process reads a file once for as long as its number, size and times stay the same.
+    """
     files = (file for path in paths for file in (sorted(path.rglob("*")) if path.is_dir() else [path]))
     return {str(file): _sha256(file) for file in files if file.is_file()}
 
 
 def _sha256(file: Path) -> str:
+    state = file.stat()
+    return _read_sha256(file.resolve(), (state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns))
+
+
+@functools.lru_cache(maxsize=1024)
+def _read_sha256(file: Path, state: tuple[int, ...]) -> str:
+    """Return the SHA-256 of a file; state: what changes with its content."""
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
