@@ -11,17 +11,17 @@ from omegaconf import DictConfig
 from gpu_pricer.constraints import Frontier, add_costs, certified_objective, rule_costs
 from gpu_pricer.errors import InputError
 from gpu_pricer.explain.fairness import Fairness
-from gpu_pricer.policy import Policy
 from gpu_pricer.pricing import POINT, POSTERIOR, UNCERTAINTIES, Tiling
 from gpu_pricer.tables.artefact import read_artefact, require_artefact
-from gpu_pricer.tables.vat import require_vat_told
 from gpu_pricer.tables.version.names import RECORD
 from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.versions.fairness_audit import audit_version, require_known_attributes
 from gpu_pricer.versions.last_scored import remember_scored
 from gpu_pricer.versions.new_version import finished_or_absent
-from gpu_pricer.versions.priced_catalog import pricing_day, read_priced_catalog
+from gpu_pricer.versions.priced_catalog import pricing_day
+from gpu_pricer.versions.scored_inputs import ScoredInputs
 from gpu_pricer.versions.scored_version import Search, score, version_folder
+from gpu_pricer.versions.shard_plan import shard_part
 from gpu_pricer.versions.version_sources import keep_sources
 
 log = logging.getLogger(__name__)
@@ -76,13 +76,20 @@ def main(config: DictConfig) -> dict[str, object] | None:
     require_known_attributes(fairness)
     demand = Path(config.paths.demand)
     require_artefact(demand)
-    day = pricing_day(config.day)
-    priced = read_priced_catalog(Path(config.paths.catalog), policy, Path(config.paths.prices), day)
-    require_vat_told(priced.catalog, Path(config.paths.catalog), config.data.catalog.price_includes_vat)
+    sources = ScoredInputs(
+        demand,
+        Path(config.paths.catalog),
+        Path(config.paths.prices),
+        policy,
+        pricing_day(config.day),
+        config.data.catalog.price_includes_vat,
+    )
+    part = shard_part(folder, sources, tiling, uncertainty)
+    priced = sources.read_catalog(part)
     search = Search(None if warm_start is None else warm_start / RECORD, uncertainty)
-    complete = _completion(folder, demand, priced.catalog, policy, tiling, fairness)
+    complete = _completion(folder, sources, priced.catalog if part is None else None, tiling, fairness)
     with finished_or_absent(folder, is_new=shards is None):
-        version = score(read_artefact(demand), priced, policy, tiling, folder, config.backend, search, complete)
+        version = score(sources.read_demand(part), priced, policy, tiling, folder, config.backend, search, complete)
     if version is None:
         return None
     remember_scored(Path(config.paths.work), Path(config.paths.prices), folder)
@@ -90,15 +97,20 @@ def main(config: DictConfig) -> dict[str, object] | None:
 
 
 def _completion(
-    folder: Path, demand: Path, catalog: pl.DataFrame, policy: Policy, tiling: Tiling, fairness: Fairness
+    folder: Path, sources: ScoredInputs, catalog: pl.DataFrame | None, tiling: Tiling, fairness: Fairness
 ) -> Callable[[PriceVersion], None]:
-    """Return what completes the version: copies of its sources, the cost of each rule if asked for, and the audit."""
+    """Return what completes the version: copies of its sources, the cost of each rule if asked for, and the audit.
+
+    catalog: None where this process read only a part of it.
+    """
+    demand, policy = sources.demand, sources.policy
 
     def complete(version: PriceVersion) -> None:
         """Complete the finished version; raise Refused where the audit finds too wide a gap."""
-        keep_sources(folder, version, demand, catalog, policy)
+        whole = sources.read_whole_catalog(version.catalog) if catalog is None else catalog
+        keep_sources(folder, version, demand, whole, policy)
         if tiling.leave_one_out:
-            made_of, objective = (read_artefact(demand), catalog, policy), certified_objective(folder / RECORD)
+            made_of, objective = (read_artefact(demand), whole, policy), certified_objective(folder / RECORD)
             costs = rule_costs(*made_of, tiling, version.backend, objective, version.uncertainty)
             log.info("what each rule costs is in %s", add_costs(folder / RECORD, costs))
         audit_version(folder, demand, fairness)

@@ -81,6 +81,22 @@ class Policy:
         return [name for name in ("max_changes", "max_segment_ratio") if getattr(self.bounds, name) is not None]
 
     @property
+    def whole_catalog_rules(self) -> list[str]:
+        """The settings in force that are checked against, or read, all categories at once.
+
+        Without any of them a category has the same prices whatever others are priced beside it.
+        """
+        settings = {
+            "constraints": self.active_constraints,
+            "category_ladders": self.category_ladders,
+            "overrides": self.overrides,
+            "bounds.max_changes": self.bounds.max_changes is not None,
+            "bounds.family_column": self.bounds.family_column,
+            "days of bounds": self.bounds.days_needed is not None,
+        }
+        return [name for name, value in settings.items() if value]
+
+    @property
     def columns(self) -> list[str]:
         """The columns of the catalog or of the segments that rules and constraints read, sorted."""
         return sorted({*self.bounds.columns, *columns_read(self.active_constraints)})

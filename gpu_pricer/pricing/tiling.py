@@ -49,11 +49,6 @@ class Tiling:
         """Return the shards that this process writes."""
         return list(range(self.shards)) if self.shard is None else [self.shard]
 
-    def own_products(self, category_start: np.ndarray) -> int:
-        """Return how many products those shards have; category_start as in `tiles`."""
-        tiles = [tile for shard in self.own_shards for tile in self.tiles(shard, category_start, 1)]
-        return sum(int(category_start[end] - category_start[first]) for first, end in tiles)
-
     def all_tiles(self, category_start: np.ndarray, segments: int) -> Iterator[tuple[int, int]]:
         """Yield the ranges of categories of the tiles of every shard; see `tiles`."""
         for shard in range(self.shards):
@@ -64,11 +59,15 @@ class Tiling:
 
         category_start int64 [G + 1]: the first product of each category. Shards have about equally many products.
         """
-        products = int(category_start[-1])
-        edges = np.searchsorted(category_start, products * np.arange(self.shards + 1) // self.shards)
-        first, end = int(edges[shard]), int(edges[shard + 1])
+        first, end = self.categories(shard, category_start)
         starts = category_start[first : end + 1]
         return [(first + a, first + b) for a, b in tiles_of(starts, self.cells_per_file // segments)]
+
+    def categories(self, shard: int, category_start: np.ndarray) -> tuple[int, int]:
+        """Return the first category of a shard and the one after the last; category_start as in `tiles`."""
+        products = int(category_start[-1])
+        edges = np.searchsorted(category_start, products * np.arange(self.shards + 1) // self.shards)
+        return int(edges[shard]), int(edges[shard + 1])
 
 
 def ranges_of(is_chosen: np.ndarray) -> list[tuple[int, int]]:

@@ -16,15 +16,34 @@ from gpu_pricer.tables.version.price_history import continued_history, days_sinc
 log = logging.getLogger(__name__)
 
 
+class ShardPart(NamedTuple):
+    """What one shard is of all that a version prices, for a process that reads its products alone.
+
+    artefact, catalog: fingerprints of the whole ones; unpriced: the products without a price of the whole catalog;
+    first_category: the number of categories before the shard; categories: the ids of its first and of its last
+    category, in the order of text; demand_rows: the artefact's rows that it needs, from the first to one before the
+    last.
+    """
+
+    artefact: str
+    catalog: str
+    unpriced: int
+    first_category: int
+    categories: tuple[str, str]
+    demand_rows: tuple[int, int]
+
+
 class PricedCatalog(NamedTuple):
     """The catalog to price, the day on which its prices are set, and their history up to that day.
 
-    day: None for today (UTC). history: None if no rule counts days.
+    day: None for today (UTC). history: None if no rule counts days. part: set if the catalog has the products of one
+    shard alone.
     """
 
     catalog: pl.DataFrame
     day: date | None = None
     history: pl.DataFrame | None = None
+    part: ShardPart | None = None
 
 
 def pricing_day(setting: object) -> date:
@@ -37,14 +56,16 @@ def pricing_day(setting: object) -> date:
         raise InputError(f"day must be a date such as 2026-11-26, or null for today, found {setting!r}") from error
 
 
-def read_priced_catalog(path: Path, policy: Policy, prices: Path, day: date) -> PricedCatalog:
+def read_priced_catalog(
+    path: Path, policy: Policy, prices: Path, day: date, where: pl.Expr | None = None
+) -> PricedCatalog:
     """Return the catalog with the columns that the policy's rules and constraints read.
 
-    prices: the published table, whose history the rules that count days continue.
+    prices: the published table, whose history the rules that count days continue. where: see read_catalog.
     """
     for name, rate in policy.bounds.steep_increases.items():
         log.warning("policy.bounds.%s=%g lets a price rise by %.0f %%; 0.3 is 30 %%", name, rate, 100 * rate)
-    catalog = read_catalog(path, policy.columns)
+    catalog = read_catalog(path, policy.columns, where)
     earlier = None if policy.bounds.days_needed is None else published_history(prices)
     return continued_catalog(catalog, policy, earlier, day)
 

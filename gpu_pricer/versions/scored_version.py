@@ -28,7 +28,7 @@ from gpu_pricer.tables.files.locking import locked
 from gpu_pricer.tables.files.replacing import replacing_file
 from gpu_pricer.tables.priced_products import catalog_fingerprint
 from gpu_pricer.tables.version.code import code_fingerprint
-from gpu_pricer.tables.version.names import FOLDER_NAME, LOCK, RECORD, new_run
+from gpu_pricer.tables.version.names import FOLDER_NAME, LOCK, PLAN, PLAN_LOCK, RECORD, new_run
 from gpu_pricer.tables.version.price_history import write_history
 from gpu_pricer.tables.version.price_version import CONTRACT, PriceVersion
 from gpu_pricer.tables.version.seal import seal
@@ -36,7 +36,7 @@ from gpu_pricer.tables.version.tally import Tally
 from gpu_pricer.tables.version.version_record import finish_version, open_shard
 from gpu_pricer.versions.backends import backend_of, resolved
 from gpu_pricer.versions.constrained_prices import prepare_constraints
-from gpu_pricer.versions.priced_catalog import PricedCatalog
+from gpu_pricer.versions.priced_catalog import PricedCatalog, ShardPart
 from gpu_pricer.versions.shard_files import write_shards
 
 log = logging.getLogger(__name__)
@@ -65,8 +65,10 @@ class Search(NamedTuple):
 BY_POINT_ESTIMATES = Search()
 
 
-def origin_of(artefact: DemandArtefact, policy: Policy, catalog: pl.DataFrame) -> Origin:
-    """Return the sources of a version that is priced from these."""
+def origin_of(artefact: DemandArtefact, policy: Policy, catalog: pl.DataFrame, part: ShardPart | None = None) -> Origin:
+    """Return the sources of a version that is priced from these, or of which these are a shard's part."""
+    if part is not None:
+        return Origin(artefact.info, part.artefact, policy.fingerprint(), part.catalog)
     return Origin(artefact.info, artefact.fingerprint(), policy.fingerprint(), catalog_fingerprint(catalog))
 
 
@@ -85,9 +87,9 @@ def score(
     complete: what else belongs to a finished version; it is called before the version's record is written, without
     which nothing publishes it.
     """
-    catalog, day, history = priced
+    catalog, day, history, part = priced
     warm_start, uncertainty = search
-    found, origin = resolved(backend), origin_of(artefact, policy, catalog)
+    found, origin = resolved(backend), origin_of(artefact, policy, catalog, part)
     matched = match_products(with_rule_columns(catalog, policy.bounds), artefact)
     market = market_of(artefact, catalog, policy)
     del priced, catalog  # here and below: a million products take 50 MB of catalog, 110 of matches, 100 of tables
@@ -97,16 +99,18 @@ def score(
     version = empty_version(problem, origin, tiling, folder.name, backend, uncertainty)
     version = version if day is None else replace(version, day=day.isoformat())
     version = replace(version, warm_start=start_fingerprint(warm_start))
+    version = version if part is None else replace(version, unpriced=part.unpriced)
     table_columns(problem, tiling.layout, tiling.details)  # refuses unknown columns before anything is written
     constraints = prepare_constraints(problem, policy, market, warm_start, backend)
     del market
     with locked(folder / LOCK, "score this version", shared=True):
         require_unpublished(folder)  # again, for it may have been published since the command began
         open_shard(folder, tiling.shard)
-        write_unpriced(problem.unpriced, folder / RECORD)
+        if part is None:
+            write_unpriced(problem.unpriced, folder / RECORD)
         if history is not None:
             write_history(history, folder)
-        finished = write_shards(problem, tiling, folder, version, constraints)
+        finished = write_shards(problem, tiling, folder, version, constraints, part)
         del problem, constraints
         if finished is not None:
             finish(folder, finished, complete)
@@ -124,6 +128,8 @@ def finish(folder: Path, version: PriceVersion, complete: Callable[[PriceVersion
 
 
 def _close(folder: Path, version: PriceVersion) -> None:
+    for name in (PLAN, PLAN_LOCK):
+        (folder / name).unlink(missing_ok=True)
     finish_version(folder, version)
     seal(folder)
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from gpu_pricer.constraints.lagrangian_record import ITERATES, LAGRANGIAN
@@ -11,12 +12,13 @@ from gpu_pricer.pricing.tiles.solved_tile import SolvedTile, solve_tile
 from gpu_pricer.process.progress import progress
 from gpu_pricer.tables.files.durable import checksum
 from gpu_pricer.tables.version.finished_files import FinishedFiles, finished_files, remove_leftovers
-from gpu_pricer.tables.version.names import RECORD
+from gpu_pricer.tables.version.names import RECORD, file_name
 from gpu_pricer.tables.version.price_history import HISTORY
 from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.tables.version.tally import Tally
 from gpu_pricer.tables.version.version_record import close_shard
 from gpu_pricer.versions.constrained_prices import PreparedConstraints, solve_constraints
+from gpu_pricer.versions.priced_catalog import ShardPart
 
 log = logging.getLogger(__name__)
 
@@ -30,16 +32,23 @@ def write_shards(
     folder: Path,
     version: PriceVersion,
     constraints: PreparedConstraints | None,
+    part: ShardPart | None = None,
 ) -> PriceVersion | None:
-    """Solve the constraints, if any, price and write this process's shards; return the version as `score` does."""
+    """Solve the constraints, if any, price and write this process's shards; return the version as `score` does.
+
+    part: of a problem that has the products of one shard alone.
+    """
     segments, products = len(problem.segments.segment_id), len(problem.products.product_id)
     log.info("pricing %d products x %d segments on %s into %s", products, segments, version.backend, folder)
     lagrangian = solve_constraints(constraints, folder / RECORD)
     problem = choose_changes(problem, tiling.all_tiles(problem.products.category_start, segments), version.backend)
-    tiles = {shard: tiles_of_files(problem, tiling, shard, version.run) for shard in tiling.own_shards}
-    done = {shard: finished_files(folder, shard, _made_of(version, folder, tiles[shard])) for shard in tiles}
+    tiles = _tiles(problem, tiling, version.run, part)
+    before = 0 if part is None else part.first_category
+    done = {shard: finished_files(folder, shard, _made_of(version, folder, tiles[shard], before)) for shard in tiles}
     remove_leftovers(folder, tiling.shard, done.values())
-    with progress("score", segments * tiling.own_products(problem.products.category_start)) as advance:
+    start = problem.products.category_start
+    own = sum(int(start[end] - start[first]) for ranges in tiles.values() for first, end in ranges.values())
+    with progress("score", segments * own) as advance:
         for shard in tiles:
             _finish_files(problem, tiling, tiles[shard], folder, version, done[shard], advance, lagrangian)
     finished = None
@@ -53,6 +62,17 @@ def write_shards(
         moved = finished.tally.moved / (finished.tally.rows or 1)
         log.info("wrote %s: %.0f %% of the prices differ from today's", folder, 100 * moved)
     return finished
+
+
+def _tiles(
+    problem: PricingProblem, tiling: Tiling, run: str, part: ShardPart | None
+) -> dict[int, dict[str, tuple[int, int]]]:
+    """Return the tiles of each of this process's shards by file name, as ranges of the problem's categories."""
+    if part is None:
+        return {shard: tiles_of_files(problem, tiling, shard, run) for shard in tiling.own_shards}
+    alone = tiles_of_files(problem, replace(tiling, shards=1, shard=None), 0, run)
+    (shard,) = tiling.own_shards
+    return {shard: {file_name(run, shard, number): tile for number, tile in enumerate(alone.values())}}
 
 
 def _finish_files(
@@ -81,9 +101,13 @@ def _finish_files(
     score_tiles(problem, tiling, left, folder, version.metadata, add, solve)
 
 
-def _made_of(version: PriceVersion, folder: Path, tiles: dict[str, tuple[int, int]]) -> dict[str, object]:
-    """Return all that the bytes of a shard's files depend on; what is written before them counts by its SHA-256."""
+def _made_of(version: PriceVersion, folder: Path, tiles: dict[str, tuple[int, int]], before: int) -> dict[str, object]:
+    """Return all that the bytes of a shard's files depend on; what is written before them counts by its SHA-256.
+
+    before: how many categories the version has before the problem's first one, from which `tiles` count.
+    """
     paths = [folder / RECORD / name for name in WRITTEN_BEFORE]
     written = {path.name: checksum(path, from_disk=False) for path in paths if path.is_file()}
-    own = {"backend": version.backend, "day": version.day, "tiles": tiles, "written": written}
+    ranges = {name: (first + before, end + before) for name, (first, end) in tiles.items()}
+    own = {"backend": version.backend, "day": version.day, "tiles": ranges, "written": written}
     return {**version.common, **own}

@@ -6,6 +6,7 @@ text in the file only says who the owner is.
 
 import fcntl
 import logging
+import math
 import os
 import socket
 import time
@@ -31,7 +32,7 @@ def locked(path: Path, purpose: str, shared: bool = False) -> Iterator[None]:
     of them share it. Raise InputError, with the owner and its age, if another process holds the lock. On a file system
     without locks the block runs unguarded, and the log says so.
     """
-    made = [] if path.parent.exists() else [path.parent]
+    made = [folder for folder in path.parents if not folder.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     try:
@@ -52,6 +53,24 @@ def locked(path: Path, purpose: str, shared: bool = False) -> Iterator[None]:
         for folder in made:
             with suppress(OSError):
                 folder.rmdir()
+
+
+@contextmanager
+def in_turn(path: Path) -> Iterator[None]:
+    """Hold the lock file at `path` during the block, after every other process that holds it; its folder must exist.
+
+    On a file system without locks the block runs at once, beside those of others, and the log says so.
+    """
+    try:
+        file = _acquired(path, fcntl.LOCK_EX, math.inf)
+    except OSError as error:
+        log.warning("nothing lets this task wait for others in %s (%s)", path.parent, error)
+        yield
+        return
+    try:
+        yield
+    finally:
+        _release(path, file)
 
 
 @contextmanager
@@ -98,12 +117,14 @@ def is_locked(path: Path) -> bool:
     return False
 
 
-def _acquired(path: Path, kind: int) -> int:
+def _acquired(path: Path, kind: int, patience: float | None = None) -> int:
     """Return the open lock file, locked; raise BlockingIOError if it stays locked by others.
+
+    patience: the seconds to wait, by default PATIENCE.
 
     A file that its owner removed meanwhile guards nothing: then the file that took its place is locked.
     """
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + (PATIENCE if patience is None else patience)
     while True:
         file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:

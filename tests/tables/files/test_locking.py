@@ -6,13 +6,14 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.files import locking
-from gpu_pricer.tables.files.locking import is_locked, locked
+from gpu_pricer.tables.files.locking import in_turn, is_locked, locked
 
 ROOT = Path(__file__).parents[3]
 HOLD = """
@@ -37,6 +38,10 @@ def holder(lock, kind):
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "held\n"
     return process
+
+
+def refuse(file, kind):
+    raise OSError(errno.ENOLCK, "No locks available")
 
 
 def acquire(lock, shared=False):
@@ -82,10 +87,26 @@ def test_nothing_stays_behind(lock):
 
 
 def test_file_system_without_locks_is_named(lock, monkeypatch, caplog):
-    def refuse(file, kind):
-        raise OSError(errno.ENOLCK, "No locks available")
-
     monkeypatch.setattr(fcntl, "flock", refuse)
 
     assert acquire(lock)
     assert "work against a second job ([Errno 37] No locks available)" in caplog.text
+
+
+def test_those_who_wait_in_turn_wait_longer_than_patience(lock):
+    lock.parent.mkdir()
+    ends = []
+    with holder(lock, "alone") as process:
+        threading.Timer(0.3, lambda: ends.append(process.kill())).start()
+        with in_turn(lock):
+            assert ends
+
+    assert not lock.exists()
+
+
+def test_nobody_waits_on_a_file_system_without_locks(lock, monkeypatch, caplog):
+    lock.parent.mkdir()
+    monkeypatch.setattr(fcntl, "flock", refuse)
+
+    with in_turn(lock):
+        assert "nothing lets this task wait for others in" in caplog.text
