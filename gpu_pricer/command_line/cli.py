@@ -5,8 +5,7 @@ infeasible policy refused; 1 a fault of this program; 128 + its number: a signal
 """
 
 import functools
-import importlib
-import inspect
+import importlib.util
 import io
 import itertools
 import logging
@@ -241,8 +240,10 @@ def _call_hydra_main(job: str, task: Callable[[DictConfig], object]) -> None:
 
 def _check_kernels() -> None:
     """Raise InputError if another installed distribution called `kernels` shadows ours."""
-    kernels = importlib.import_module("kernels")
-    found, expected = Path(inspect.getfile(kernels)).parent, CONF.parent / "kernels"
+    spec = importlib.util.find_spec("kernels")  # without importing Numba, which not every job needs
+    assert spec is not None
+    assert spec.origin is not None
+    found, expected = Path(spec.origin).parent, CONF.parent / "kernels"
     if found != expected:
         raise InputError(
             f"the package `kernels` must be the one in {expected}, found {found}: "

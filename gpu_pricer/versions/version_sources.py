@@ -19,8 +19,8 @@ from gpu_pricer.tables.artefact import DemandArtefact, read_artefact, read_segme
 from gpu_pricer.tables.files.disk_errors import write_table
 from gpu_pricer.tables.files.replacing import replacing_file
 from gpu_pricer.tables.priced_products import catalog_fingerprint, read_catalog
-from gpu_pricer.tables.published.kept_artefacts import KEPT, keep_artefact, kept_artefact
-from gpu_pricer.tables.version.names import CATALOG_COPY, RECORD
+from gpu_pricer.tables.published.kept_artefacts import keep_artefact, kept_artefact
+from gpu_pricer.tables.version.names import CATALOG_COPY, KEPT, RECORD
 from gpu_pricer.tables.version.price_history import recorded_history
 from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.tables.version.version_comparison import Compared

@@ -339,3 +339,19 @@ def test_form_of_the_log_must_be_known(gpu_pricer):
 
     assert ended.status == 2
     assert ended.said == ["gpu-pricer publish: log must be plain or json, found 'xml': set log=plain"]
+
+
+def test_another_package_called_kernels_is_named_before_anything_uses_it(tmp_path):
+    (tmp_path / "kernels").mkdir()
+    (tmp_path / "kernels/__init__.py").write_text("raise RuntimeError('not ours')")
+    path = os.pathsep.join([str(tmp_path), str(cli.CONF.parent)])
+
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "gpu_pricer", "versions"],
+        cwd=tmp_path, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 2, done.stderr
+    assert (
+        f"the package `kernels` must be the one in {cli.CONF.parent}/kernels, found {tmp_path}/kernels" in done.stderr
+    )

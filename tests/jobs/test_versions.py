@@ -4,6 +4,8 @@ import contextlib
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -226,3 +228,13 @@ def test_vacuum_follows_the_rules_of_publish(gpu_pricer, shop):
     assert gpu_pricer("vacuum", *few).out.splitlines() == ["removed prices/first", "removed prices/second"]
     assert sorted(path.name for path in (shop / "prices").iterdir() if not path.name.startswith("_")) == ["third"]
     assert pl.scan_delta(str(shop / "prices")).collect().height == 33
+
+
+def test_list_of_versions_starts_without_what_prices_need():
+    unused = {"kernels", "llvmlite", "numba", "pytorch_lightning", "scipy", "torch"}
+    start = "import sys, gpu_pricer.command_line.cli, gpu_pricer.jobs.versions"
+    code = f"{start}; print(sorted({unused} & set(sys.modules)))"
+
+    done = subprocess.run([sys.executable, "-c", code], cwd=CONF.parent, capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"

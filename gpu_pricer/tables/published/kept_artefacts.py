@@ -10,11 +10,8 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.tables.artefact import read_artefact, write_artefact
 from gpu_pricer.tables.files.durable import sync, sync_tree
 from gpu_pricer.tables.files.replacing import whole_or_absent
-from gpu_pricer.tables.version.names import RUN_RECORD
+from gpu_pricer.tables.version.names import KEPT, RUN_RECORD
 from gpu_pricer.tables.version.version_record import read_version
-
-KEPT = "_artefacts"
-"""In the folder that holds the versions; a vacuum of Delta passes it by because of the underscore."""
 
 
 def kept_artefact(versions: Path, fingerprint: str) -> Path:

@@ -9,13 +9,11 @@ from pathlib import Path
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.delta_log import current_run
-from gpu_pricer.tables.published.kept_artefacts import KEPT
-from gpu_pricer.tables.published.promises import PROMISES
 from gpu_pricer.tables.published.publishing import point_current
 from gpu_pricer.tables.stores.bucket import Bucket
 from gpu_pricer.tables.stores.local_copy import address_of, bring, is_fetched, refresh
 from gpu_pricer.tables.version.decisions import LOG as DECISIONS
-from gpu_pricer.tables.version.names import RECORD, RUN_RECORD, SEAL
+from gpu_pricer.tables.version.names import KEPT, PROMISES, RECORD, RUN_RECORD, SEAL
 from gpu_pricer.tables.version.seal import UNSEALED, require_sealed
 from gpu_pricer.tables.version.version_record import read_version
 

@@ -21,15 +21,15 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.delta_log import current_run, open_table, published_runs, removals, run_of
 from gpu_pricer.tables.files.replacing import IDLE_SECONDS
-from gpu_pricer.tables.published.kept_artefacts import KEPT, kept_artefact, unneeded_in_store
-from gpu_pricer.tables.published.promises import PROMISES, promise_files
+from gpu_pricer.tables.published.kept_artefacts import kept_artefact, unneeded_in_store
+from gpu_pricer.tables.published.promises import promise_files
 from gpu_pricer.tables.published.publishing import point_current
 from gpu_pricer.tables.published.retention import Retention, outdated, removable, remove_old_versions
 from gpu_pricer.tables.stores.bucket import Bucket, Stored, store_error
 from gpu_pricer.tables.stores.local_copy import address_of, bring
 from gpu_pricer.tables.version.decisions import LOG as DECISIONS
 from gpu_pricer.tables.version.decisions import bring_decisions, decision_files
-from gpu_pricer.tables.version.names import LOCK, SEAL
+from gpu_pricer.tables.version.names import KEPT, LOCK, PROMISES, SEAL
 from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.tables.version.seal import UNSEALED
 

@@ -20,11 +20,10 @@ from gpu_pricer.tables.price_table import CENTS, PER_VISITS, scan_prices
 from gpu_pricer.tables.published.kept_artefacts import kept_artefact
 from gpu_pricer.tables.schemas import category_key
 from gpu_pricer.tables.vat import net_share
-from gpu_pricer.tables.version.names import CATALOG_COPY, RECORD
+from gpu_pricer.tables.version.names import CATALOG_COPY, PROMISES, RECORD
 from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.tables.version.stock_record import read_unit_limits, with_served_share
 
-PROMISES = "_promises"
 DAY = "day"
 """In Delta's log, of a publication: the day from which its prices are in force."""
 DIGITS = 9

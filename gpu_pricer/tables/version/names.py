@@ -21,6 +21,9 @@ PUBLICATION = f"{RECORD}/publication.json"
 METRICS = f"{RECORD}/metrics.json"
 DECIDED, APPROVALS = f"{RECORD}/decisions.parquet", f"{RECORD}/approvals.parquet"
 """What people decided: the decisions that the version's prices contain, and all that let it be published."""
+KEPT, PROMISES = "_artefacts", "_promises"
+"""Folders beside the versions, of the artefacts that they were priced from and of what they promise: Delta's vacuum
+passes them by because of the underscore."""
 CATALOG_COPY = "catalog.parquet"
 """In the record: what pricing read of the catalog."""
 RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{6}")
