@@ -19,6 +19,7 @@ from gpu_pricer.network.response.widths import Widths, change_of, segments_width
 log = logging.getLogger(__name__)
 
 FIRST_PASSES, FIRST_DAMPING, DAMPING = 3, 0.5, 0.8  # the first passes of a cold start keep the widths
+LEAST_DAMPING, LONGER = 0.1, 1.25  # where steps swing: the shortest, and how much longer the next may be
 SETTLED_WIDTH = 0.1  # change of the log of a prior variance: sensitivities may rest while a width grows
 SETTLED_NEST = 0.01  # change of a dissimilarity
 
@@ -122,12 +123,15 @@ def fit_response(
     layout = Layout(counts.segments, grid.context.shape[2])
     state, widths, first = _first_guess(grid, counts, layout, start)
     widths = replace(widths, elasticity=config.prior_elasticity)
+    damping, distance = DAMPING, torch.inf
     for passed in range(1, config.passes + 1):
-        is_first = passed <= first
-        moments = newton_pass(grid, counts, state, widths, FIRST_DAMPING if is_first else DAMPING)
+        is_first, last = passed <= first, distance
+        moments = newton_pass(grid, counts, state, widths, FIRST_DAMPING if is_first else damping)
         distance = (moments.distance / state.variance.numel()) ** 0.5
         if is_first:
             continue
+        if 2 * passed > config.passes:  # most have settled by now
+            damping = _next_damping(damping, is_farther=distance > last)
         before, widths = widths, learned_widths(moments, grid, widths, layout)
         change = change_of(before, widths)
         if nests is not None:
@@ -144,6 +148,15 @@ def fit_response(
     if nests is not None:
         nests.settle(state)
     return Fit(grid, counts, layout, state, widths)
+
+
+def _next_damping(before: float, is_farther: bool) -> float:
+    """Return the share of the next step to take: half of the last where that led farther away.
+
+    Steps that are too long all in one direction can swing around the answer for ever. So it was on Complete Journey
+    with 12 segments: 57 passes with DAMPING, 23 if shares may be halved from the 21st on (2026-11).
+    """
+    return max(before / 2, LEAST_DAMPING) if is_farther else min(before * LONGER, DAMPING)
 
 
 def _first_guess(grid: Grid, counts: Outcomes, layout: Layout, start: Fit | None) -> tuple[State, Widths, int]:

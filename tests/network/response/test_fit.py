@@ -11,6 +11,7 @@ import torch
 from gpu_pricer.network.response.fit import FitConfig, fit_response
 from gpu_pricer.network.response.grid import Counts
 from gpu_pricer.network.response.model import Layout
+from gpu_pricer.network.response.newton import newton_pass
 from tests.network.response.drawn import Recipe, draw_market
 
 CONFIG = FitConfig(passes=60, tolerance=0.002, prior_elasticity=None)
@@ -253,6 +254,25 @@ def test_fit_that_ran_out_of_passes_is_warned_of(caplog):
     assert record.levelno == logging.WARNING
     assert ", 1 passes, " in record.getMessage()
     assert record.getMessage().endswith(", not settled: raise train.response.fit.passes")
+
+
+@pytest.mark.parametrize(("length", "settles"), [(1.0, True), (2.6, True), (3.5, True), (50.0, False)])
+def test_steps_that_are_too_long_are_shortened(length, settles, monkeypatch, caplog):
+    """A pass that goes `length` times the way to the answer, less what damping leaves of it."""
+    market, away = draw_market(0, LITTLE), [1.0]
+
+    def far_step(grid, counts, state, widths, damping):
+        moments = newton_pass(grid, counts, state, widths, damping)
+        distance = (length * away[0]) ** 2 * state.variance.numel()
+        away[0] *= abs(1 - damping * length)
+        return replace(moments, distance=distance)
+
+    monkeypatch.setattr("gpu_pricer.network.response.fit.newton_pass", far_step)
+
+    with caplog.at_level(logging.INFO):
+        fit_market(market, FitConfig(passes=60, tolerance=0.05, prior_elasticity=None))
+
+    assert ("not settled" not in caplog.text) == settles
 
 
 @pytest.mark.parametrize("seed", range(3))
