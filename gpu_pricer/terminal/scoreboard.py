@@ -5,8 +5,6 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from gpu_pricer.evaluation.held_out.price_ages import AGES
-
 SCORES = ("log_loss", "auc", "ece", "predicted_over_actual")
 MOST_CATEGORIES = 12
 GAINS = ("profit_over_today", "regret", "share_of_attainable_gain")
@@ -70,11 +68,11 @@ def _scores(title: str, blocks: dict[str, dict]) -> Table:
 
 def _by_price_age(blocks: dict[str, dict]) -> Table:
     """Return a row per model: predicted over actual purchases by the periods since a price of the product was seen."""
-    ages = [age for age in AGES if age in blocks["network"]["by_price_age"]]
+    ages = [*blocks["network"]["by_price_age"]]
     board = Table("predicted / bought by periods since the price was seen", *(age.replace("_", " ") for age in ages))
     for name, block in blocks.items():
         found = block["by_price_age"]
-        board.add_row(name, *(f"{found[age]['predicted_over_actual']:.2f}" for age in ages))
+        board.add_row(name, *(_number(found.get(age, {}).get("predicted_over_actual")) for age in ages))
     return board
 
 
