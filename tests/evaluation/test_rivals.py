@@ -35,7 +35,9 @@ def creatures_of_habit(has_outside_option: bool) -> Log:
     shelf = pl.DataFrame({"period": WEEKS}).join(pl.DataFrame({"product_id": np.arange(PRODUCTS)}), how="cross")
     price = pl.Series(rng.choice([1.0, 1.2], shelf.height))
     return Log(
-        shelf.with_columns(category_id=pl.lit("c"), price=price, list_price=price, display=0.0, mailer=0.0, price_age=0),
+        shelf.with_columns(
+            category_id=pl.lit("c"), price=price, list_price=price, display=0.0, mailer=0.0, price_age=0
+        ),
         choices.select(
             "user_id", "period", product_id=pl.when("is_bought").then("product_id"), category_id=pl.lit("c"),
             outside_rate=pl.lit(1.0),
