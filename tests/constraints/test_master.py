@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpu_pricer.constraints.master import (
@@ -51,6 +51,7 @@ def converged(menu, required, caps) -> list[DualIterate]:
     raise AssertionError("the search must end: there are finitely many choices")
 
 
+@settings(deadline=None)  # the first example imports SciPy
 @given(st.integers(0, 10**6), st.integers(1, 3))
 def test_the_programme_and_the_dual_meet_above_the_best_choice_by_at_most_the_split_blocks(seed, limits):
     menu = random_menu(seed, 5, limits, 3)
@@ -71,6 +72,7 @@ def test_the_programme_and_the_dual_meet_above_the_best_choice_by_at_most_the_sp
     assert found.violation == pytest.approx(0, abs=1e-6)
 
 
+@settings(deadline=None)  # the first example imports SciPy
 @given(st.integers(0, 10**6))
 def test_rounding_takes_the_column_that_does_most_for_the_limits(seed):
     menu, required = random_menu(seed, 12, 1, 6), np.array([0.1])

@@ -1,5 +1,6 @@
 """Sweeps and searches: every trial in a folder of its own, and a ranking of them."""
 
+import importlib.util
 import json
 
 import polars as pl
@@ -124,7 +125,12 @@ def test_a_search_that_makes_no_sense_is_refused(gpu_pricer, tmp_path, override,
 
 
 def test_without_optuna_a_search_says_what_to_install(gpu_pricer, monkeypatch):
-    monkeypatch.setattr("gpu_pricer.jobs.tune.importlib.util.find_spec", lambda name: None)
+    find_spec = importlib.util.find_spec
+
+    def find_others(name, *package):
+        return None if name == "optuna" else find_spec(name, *package)
+
+    monkeypatch.setattr("gpu_pricer.jobs.tune.importlib.util.find_spec", find_others)
 
     ended = gpu_pricer("tune", SPACE)
 
