@@ -17,8 +17,7 @@ class PeriodLog:
     """The lines of a log and the shelves that they were bought from.
 
     lines: by the first day of a period, in order. shelves: period, product_id, category_id of the period, and price.
-    category_of: product_id and category_id of all products. is_offers: whether the lines are of
-    an offers table.
+    category_of: product_id and category_id of all products. is_offers: whether the lines are of an offers table.
     """
 
     lines: dict[date, pl.DataFrame]

@@ -22,8 +22,13 @@ def evaluate_choices(outcomes: np.ndarray, probabilities: np.ndarray, weights: n
         "log_loss": float(log_loss(outcomes, probabilities, sample_weight=weights, labels=[False, True])),
         "auc": float(roc_auc_score(outcomes, probabilities, sample_weight=weights)) if both else float("nan"),
         "ece": calibration_error(outcomes, probabilities, weights),
-        "predicted_over_actual": float(weights @ probabilities / max(weights @ outcomes, SMALLEST_MEAN)),
+        "predicted_over_actual": predicted_over_actual(outcomes, probabilities, weights),
     }
+
+
+def predicted_over_actual(outcomes: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> float:
+    """Return the predicted purchases of N offers over those made; arguments as in evaluate_choices."""
+    return float(weights @ probabilities / max(weights @ outcomes, SMALLEST_MEAN))
 
 
 def calibration_error(outcomes: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> float:

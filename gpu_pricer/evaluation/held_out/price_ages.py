@@ -1,9 +1,8 @@
 """Whether predictions hold whatever the age of the price: also for products that come, or come back, and idle ones."""
 
-import numpy as np
 import polars as pl
 
-from gpu_pricer.evaluation.metrics import evaluate_choices
+from gpu_pricer.evaluation.metrics import predicted_over_actual
 
 OLDEST = 4
 """Ages above it, in periods, are judged together."""
@@ -38,12 +37,8 @@ def scores_by_age(offers: pl.DataFrame, ages: pl.DataFrame) -> dict[str, dict[st
     for age in AGES:
         part = known.filter(pl.col("age") == age)
         if part.height:
-            columns = (part[name].cast(pl.Float64).to_numpy() for name in ("bought", "probability", "weight"))
-            found[age] = _scores(*columns)
+            names = ("bought", "probability", "weight")
+            bought, probability, weight = (part[name].cast(pl.Float64).to_numpy() for name in names)
+            over = predicted_over_actual(bought, probability, weight)
+            found[age] = {"rows": part.height, "bought": float(weight @ bought), "predicted_over_actual": over}
     return found
-
-
-def _scores(bought: np.ndarray, probability: np.ndarray, weight: np.ndarray) -> dict[str, float]:
-    """Return the numbers of an age, all [N]."""
-    over = evaluate_choices(bought, probability, weight)["predicted_over_actual"]
-    return {"rows": len(bought), "bought": float(weight @ bought), "predicted_over_actual": over}
