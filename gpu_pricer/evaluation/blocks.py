@@ -11,7 +11,7 @@ from gpu_pricer.evaluation.baselines.judging import baseline_blocks
 from gpu_pricer.evaluation.baselines.verdict import better_rivals
 from gpu_pricer.evaluation.demand import CatalogDemand
 from gpu_pricer.evaluation.demand.aggregation import aggregation_regret
-from gpu_pricer.evaluation.demand.intervals import category_intervals, elasticity_intervals, interval_block
+from gpu_pricer.evaluation.demand.intervals import ElasticityIntervals, elasticity_intervals
 from gpu_pricer.evaluation.demand.observed_elasticity import observed_elasticities
 from gpu_pricer.evaluation.demand.price_response import artefact_response
 from gpu_pricer.evaluation.demand.segmentation import segmentation_value
@@ -50,12 +50,12 @@ class Metrics:
     """The results of an evaluation.
 
     blocks: the content of metrics.json. probabilities: by model, the probabilities [N] of the held-out offers.
-    intervals: elasticities with intervals by segment and category, None without a posterior.
+    intervals: of the elasticities, None without a posterior.
     """
 
     blocks: dict[str, Any]
     probabilities: dict[str, np.ndarray]
-    intervals: pl.DataFrame | None
+    intervals: ElasticityIntervals | None
 
 
 def evaluate_all(found: EvaluationInputs, settings: EvaluationSettings, seed: int) -> Metrics:
@@ -91,15 +91,13 @@ def _held_out_blocks(
 
 
 def _price_response(
-    demand: CatalogDemand, observed: pl.DataFrame | None, intervals: pl.DataFrame | None
+    demand: CatalogDemand, observed: pl.DataFrame | None, intervals: ElasticityIntervals | None
 ) -> dict[str, object]:
     """Return the block price_response of the artefact, with intervals where it has a posterior."""
-    cells, posterior = demand.elasticities(), demand.artefact.posterior
-    beside = [] if observed is None else [observed]
-    if posterior is None or intervals is None:
+    cells, beside = demand.elasticities(), [] if observed is None else [observed]
+    if intervals is None:
         return artefact_response(cells, beside)
-    block = artefact_response(cells, [category_intervals(cells, posterior), *beside])
-    return block | {"interval_90": interval_block(intervals)}
+    return artefact_response(cells, [intervals.categories, *beside]) | {"interval_90": intervals.block()}
 
 
 def _segmentation(largest: CatalogDemand, held_out: HeldOut | None) -> dict[str, dict]:

@@ -27,7 +27,7 @@ def write_evaluation(work: Path, metrics: Metrics, held_out: HeldOut | None) -> 
     """Write the metrics and, as far as they are known, the posterior of the elasticities and the calibration."""
     if metrics.intervals is not None:
         with replacing_file(work / INTERVALS) as fresh:
-            write_table(metrics.intervals, fresh)
+            write_table(metrics.intervals.cells, fresh)
     write_metrics(work / "metrics.json", metrics.blocks)
     if held_out is not None:
         with replacing_file(work / CALIBRATION) as fresh:

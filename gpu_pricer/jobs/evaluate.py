@@ -51,7 +51,7 @@ def main(config: DictConfig) -> None:
               price_response  mean_elasticity, share_rising, elasticity_by_category: the artefact's elasticity,
                               90 % of its posterior (posterior_low, posterior_high), the elasticity of the log alone
                               (observed) and its interval (low, high); interval_90: number of cells, segments x
-                              categories, and the means of elasticity, low and high by the posterior
+                              categories with draws, and the catalog's elasticity, low and high by the posterior
               segmentation    profit (per 1,000 visits, expected by the artefact of its own prices) and log_loss for
                               1, 4, 16, … segments
               baselines       the same blocks for the models in `evaluate` (evaluate=baselines: all of them);
@@ -62,7 +62,8 @@ def main(config: DictConfig) -> None:
                               oracle's profit that is missed), share_of_attainable_gain; and optimism_gap (predicted
                               profit over true profit − 1),
                               gain_share of warm and cold products (cold ones never sold), elasticity_rmse,
-                              elasticity_coverage_90, visits_covered; naive: the same elasticities before
+                              elasticity_coverage_90 (share of the cells' intervals that hold the truth),
+                              category_coverage_90, visits_covered; naive: the same elasticities before
                               train.response corrected them; baselines: gains of the other price lists
 
             paths.work/elasticities.parquet   segment_id, category_id, elasticity, low, high: 90 % of the posterior

@@ -16,8 +16,8 @@ from gpu_pricer.jobs.report import LEDGER
 from gpu_pricer.policy.policy_copy import read_policy
 from gpu_pricer.policy.rule_columns import with_rule_columns
 from gpu_pricer.pricing import match_products, problem_of
+from gpu_pricer.pricing.drawn_outcomes import UnitValue, drawn_category_profit, profit_of
 from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
-from gpu_pricer.report.drawn_profit import UnitValue, drawn_category_profit, profit_of
 from gpu_pricer.report.scored import read_prices
 from gpu_pricer.tables.artefact import read_artefact
 from gpu_pricer.tables.files.disk_errors import write_table

@@ -14,8 +14,8 @@ from gpu_pricer.errors import InputError, first_line
 from gpu_pricer.evaluation.evaluation_files import CALIBRATION
 from gpu_pricer.gates import Evidence, approval_outcome, judge_version, known_metrics
 from gpu_pricer.gates.published import read_published
+from gpu_pricer.pricing.drawn_outcomes import drawn_intervals
 from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
-from gpu_pricer.report.drawn_profit import drawn_intervals
 from gpu_pricer.report.headline import UNKNOWN, Intervals
 from gpu_pricer.report.market_sections import Market
 from gpu_pricer.report.scored import Scored, scored_version

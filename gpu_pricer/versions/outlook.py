@@ -9,8 +9,8 @@ import polars as pl
 
 from gpu_pricer.policy import Policy, with_rule_columns
 from gpu_pricer.pricing import POINT, PricingProblem, match_products, problem_of
+from gpu_pricer.pricing.drawn_outcomes import drawn_profit, interval, profit_of
 from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
-from gpu_pricer.report.drawn_profit import drawn_profit, interval, profit_of
 from gpu_pricer.report.scored import read_prices
 from gpu_pricer.tables.artefact import DemandArtefact
 from gpu_pricer.tables.priced_products import read_catalog

@@ -19,7 +19,7 @@ class OutcomeGroups(NamedTuple):
     means: bool
     probability_interval: bool
     elasticity_interval: bool
-    category_elasticity: bool
+    drawn_response: bool
     price_parts: bool
     draw_values: bool
 
@@ -31,8 +31,8 @@ class Outcomes(NamedTuple):
     probability_interval, elasticity_interval [2, P, S]: lower and upper quantile over the draws of the probability P
     and of the own-price elasticity -beta x (1 - P); in a nested category, see nesting, P times `switching` stands here
     and below for P in 1 - P.
-    category_elasticity [3, G, S]: mean, lower and upper quantile over the draws of a category's elasticity, which is
-    the mean of its products' elasticities weighted with their probabilities; NaN where nothing is on the shelf.
+    drawn_response: drawn_choices and drawn_response [D, G, S], in each draw the sum of the products' probabilities and
+    that of probability times own-price elasticity; the second over the first is the category's mean elasticity.
     price_parts: markup and opportunity [P, S], the sensitivity mark-up and the opportunity value of a stationary price
     in cents: sum P / sum w and sum P beta O / (omega sum w), sums over the draws, with w = P beta (1 - P) and O what
     the category's other products earn.
@@ -43,7 +43,8 @@ class Outcomes(NamedTuple):
     category_value: np.ndarray
     probability_interval: np.ndarray
     elasticity_interval: np.ndarray
-    category_elasticity: np.ndarray
+    drawn_choices: np.ndarray
+    drawn_response: np.ndarray
     markup: np.ndarray
     opportunity: np.ndarray
     draw_value: np.ndarray
@@ -68,7 +69,8 @@ def new_outcomes(products: int, segments: int, categories: int, draws: int, requ
         category_value=array(requested.means, categories, segments),
         probability_interval=array(requested.probability_interval, 2, products, segments),
         elasticity_interval=array(requested.elasticity_interval, 2, products, segments),
-        category_elasticity=array(requested.category_elasticity, 3, categories, segments),
+        drawn_choices=array(requested.drawn_response, draws, categories, segments),
+        drawn_response=array(requested.drawn_response, draws, categories, segments),
         markup=array(requested.price_parts, products, segments),
         opportunity=array(requested.price_parts, products, segments),
         draw_value=array(requested.draw_values, draws, categories, segments),
@@ -100,15 +102,15 @@ def fill_outcomes(category_draws, price, tail, requested, outcomes, workspace, c
         if requested.elasticity_interval:
             fill_elasticities(category_draws, j, price[j], values)
             fill_interval(values, tail, outcomes.elasticity_interval[:, p, s])
-        if requested.category_elasticity:
+        if requested.drawn_response:
             add_elasticity(category_draws, j, price[j], values, bought, moved)
         if requested.price_parts:
             outcomes.markup[p, s], outcomes.opportunity[p, s] = parts_of(category_draws, j, price[j])
-    if requested.category_elasticity:
-        for d in range(draws):
-            values[d] = moved[d] / bought[d] if bought[d] > 0.0 else np.nan
-        outcomes.category_elasticity[0, category, s] = mean_of(values)
-        fill_interval(values, tail, outcomes.category_elasticity[1:, category, s])
+    if requested.drawn_response:
+        for d in range(outcomes.drawn_choices.shape[0]):
+            own = d if draws > 1 else 0
+            outcomes.drawn_choices[d, category, s] = bought[own]
+            outcomes.drawn_response[d, category, s] = moved[own]
 
 
 @compiled()

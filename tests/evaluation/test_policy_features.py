@@ -346,20 +346,30 @@ def test_intervals_are_those_of_the_draws(case, metrics, learned):
     assert ("interval_90" in metrics.blocks["price_response"]) == (case.learned.posterior is not None)
     if metrics.intervals is None:
         return
-    today = learned.column("price")
-    for category, segment, mean, low, high in metrics.intervals.select(
+    today, block = learned.column("price"), metrics.blocks["price_response"]
+    drawn = in_draws(case, learned)
+    chosen = np.array([scaled.chances(today) for scaled in drawn])
+    moved = chosen * np.nan_to_num([scaled.elasticities(today) for scaled in drawn])
+
+    def mean_and_ends(rows, visits=case.learned_visits) -> tuple[float, ...]:
+        """The mean and the 90 % interval over the draws of the elasticity of products for visits by segment."""
+        values = (moved[:, rows] @ visits).sum(axis=1) / (chosen[:, rows] @ visits).sum(axis=1)
+        return float(values.mean()), *np.quantile(values, [0.05, 0.95])
+
+    cells = metrics.intervals.cells
+    for category, segment, mean, low, high in cells.select(
         "category_id", "segment_id", "elasticity", "low", "high"
     ).iter_rows():
-        drawn = case.learned.posterior.filter(pl.col("category_id") == category, pl.col("segment_id") == segment)
-        mine, s = learned.in_category(category), learned.segment_id.index(segment)
-        values = []
-        for deviation in drawn["log_deviation"]:
-            scaled = replace(learned, slope=learned.slope * np.exp(deviation))
-            chance, own = scaled.chances(today)[mine, s], np.nan_to_num(scaled.elasticities(today)[mine, s])
-            values.append((chance * own).sum() / chance.sum())
-        assert (mean, low, high) == pytest.approx((np.mean(values), *np.quantile(values, [0.05, 0.95])), rel=1e-4)
+        own = mean_and_ends(learned.in_category(category), np.array(learned.segment_id) == segment)
+        assert (mean, low, high) == pytest.approx(own, rel=1e-4)
         assert low < mean < high
-    assert metrics.blocks["price_response"]["interval_90"]["cells"] == metrics.intervals.height == 5 * 3
+    for category, row in block["elasticity_by_category"].items():
+        own = mean_and_ends(learned.in_category(category))
+        assert (row["posterior_low"], row["posterior_high"]) == pytest.approx(own[1:], rel=1e-4)
+    interval = block["interval_90"]
+    assert interval["cells"] == cells.height == 5 * 3
+    own = mean_and_ends(slice(None))
+    assert (interval["elasticity"], interval["low"], interval["high"]) == pytest.approx(own, rel=1e-4)
 
 
 def test_response_curves_are_what_the_demand_buys(case, learned):
@@ -434,13 +444,17 @@ def test_ours_of_draws_earn_most_on_average_over_the_draws(tmp_path):
 
 def profit_over_draws(case: Case, learned: PlainLogit, price: np.ndarray) -> float:
     """The mean over the posterior's draws of what the learned demand expects of prices [P, S]."""
-    profits = []
-    for _, drawn in case.learned.posterior.group_by("draw"):
+    return float(np.mean([scaled.profit(price, case.learned_visits) for scaled in in_draws(case, learned)]))
+
+
+def in_draws(case: Case, learned: PlainLogit) -> list[PlainLogit]:
+    """The learned demand in every draw of its posterior."""
+    found = []
+    for _, drawn in case.learned.posterior.group_by("draw", maintain_order=True):
         deviation = drawn.pivot("segment_id", index="category_id", values="log_deviation")
         rows = learned.products.join(deviation, on="category_id", maintain_order="left")
-        scaled = replace(learned, slope=learned.slope * np.exp(rows.select(learned.segment_id).to_numpy()))
-        profits.append(scaled.profit(price, case.learned_visits))
-    return float(np.mean(profits))
+        found.append(replace(learned, slope=learned.slope * np.exp(rows.select(learned.segment_id).to_numpy())))
+    return found
 
 
 def test_elasticities_are_judged_by_those_of_the_users_who_come(case, metrics, truth, learned):
@@ -450,14 +464,21 @@ def test_elasticities_are_judged_by_those_of_the_users_who_come(case, metrics, t
     assert block["elasticity_rmse"] == pytest.approx(np.sqrt(error @ case.visits / case.visits.sum()), rel=1e-4)
     assert ("elasticity_coverage_90" in block) == (case.learned.posterior is not None)
     if case.learned.posterior is not None:
+        bought, own = truth.chances(today) * case.visits, np.nan_to_num(truth.elasticities(today))
         inside = []
-        for (segment, category), drawn in case.learned.posterior.group_by("segment_id", "category_id"):
+        for category, segment, low, high in metrics.intervals.cells.select(
+            "category_id", "segment_id", "low", "high"
+        ).iter_rows():
             mine, s = truth.in_category(category), truth.segment_id.index(segment)
-            own = [np.nanmean(logit.elasticities(today)[mine, s]) for logit in (truth, learned)]
-            low, high = np.quantile(np.exp(drawn["log_deviation"].cast(pl.Float64)), [0.05, 0.95])
             if case.visits[s] > 0:
-                inside.append(low <= own[0] / own[1] <= high)
+                inside.append(low <= (bought * own)[mine, s].sum() / bought[mine, s].sum() <= high)
         assert block["elasticity_coverage_90"] == pytest.approx(np.mean(inside))
+        inside = []
+        for category, row in metrics.blocks["price_response"]["elasticity_by_category"].items():
+            mine = truth.in_category(category)
+            mean = (bought * own)[mine].sum() / bought[mine].sum()
+            inside.append(row["posterior_low"] <= mean <= row["posterior_high"])
+        assert block["category_coverage_90"] == pytest.approx(np.mean(inside))
 
 
 def test_oracle_keeps_the_rules_and_earns_no_less_than_any_other_list(case, metrics, bench, truth):

@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 
 from gpu_pricer.evaluation.profit import TrueMarket
+from gpu_pricer.pricing.drawn_outcomes import UnitValue, drawn_intervals, drawn_profit, profit_of
 from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
-from gpu_pricer.report.drawn_profit import UnitValue, drawn_intervals, drawn_profit, profit_of
 from tests.markets import NO_RULES, a_policy, catalog_of, small_artefact, with_posterior
 
 ARTEFACT = with_posterior(small_artefact(14, segments=3, products=8, categories=2), 0.0)

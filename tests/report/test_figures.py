@@ -8,10 +8,10 @@ import polars as pl
 import pytest
 
 from gpu_pricer.pricing import Tiling
+from gpu_pricer.pricing.drawn_outcomes import drawn_intervals
 from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
 from gpu_pricer.report.comparison import changes_against
 from gpu_pricer.report.demand_figures import POINTS, demand_figures
-from gpu_pricer.report.drawn_profit import drawn_intervals
 from gpu_pricer.report.product_figures import DOWN, KEPT, MIXED, UP, product_figures, product_names
 from gpu_pricer.report.rules import rules_that_bind
 from gpu_pricer.report.scored import scored_version

@@ -1,63 +1,74 @@
-"""Intervals of the elasticities by category, from the posterior of a demand artefact."""
+"""Intervals of the elasticities of segments, categories and the catalog, from the posterior of a demand artefact."""
+
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
 from gpu_pricer.evaluation.demand.catalog_demand import CatalogDemand
+from gpu_pricer.pricing.drawn_outcomes import ENDS, DrawnResponse, drawn_responses, interval
 from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
-from kernels import expected_outcomes
-
-TAIL = 0.05  # share of the draws beyond either end of a 90 % interval
 
 
-def elasticity_intervals(demand: CatalogDemand) -> pl.DataFrame | None:
-    """Return segment_id, category_id, elasticity (the mean over the posterior's draws), low and high (90 % interval).
+@dataclass(frozen=True)
+class ElasticityIntervals:
+    """Own-price elasticities of units at today's prices, with 90 % intervals: quantiles over the posterior's draws.
 
-    The elasticity of a category is the mean over its products on the shelf, weighted with their purchases, at today's
-    prices. Returns None without a posterior; categories without draws are left out.
+    Each is a mean over products on the shelf, weighted with their purchases in the draw.
+    cells: segment_id, category_id, elasticity (the mean over the draws), low and high, without the categories that have
+    no draws. categories: category_id, posterior_low and posterior_high of all segments, of the same categories.
+    catalog: elasticity, low and high of all products and segments.
     """
+
+    cells: pl.DataFrame
+    categories: pl.DataFrame
+    catalog: dict[str, float]
+
+    def block(self) -> dict[str, float]:
+        """Return the block interval_90 of metrics.json: the catalog's, and cells, the number of segment × category."""
+        return {"cells": self.cells.height, **self.catalog}
+
+
+def elasticity_intervals(demand: CatalogDemand) -> ElasticityIntervals | None:
+    """Return the intervals of a demand on its catalog, None without a posterior."""
     if demand.artefact.posterior is None:
         return None
     problem = demand.problem
     category_id = demand.products["category_id"].rle().struct.field("value")
     draws = posterior_draws(demand.artefact, category_id)
-    last = len(category_id)
-    found = expected_outcomes(
-        problem.demand.tile(0, len(problem.products.today)),
-        problem.pricing_inputs(0, last),
-        draws,
-        problem.products.today[:, None],
-        "category_elasticity",
-    ).category_elasticity
-    category, segment = (index.ravel() for index in np.indices(found.shape[1:]))
-    table = pl.DataFrame(
-        {
-            "segment_id": problem.segments.segment_id.gather(segment),
-            "category_id": category_id.gather(category),
-            **{name: found[i].ravel() for i, name in enumerate(("elasticity", "low", "high"))},
-            "is_drawn": np.repeat(draws.row >= 0, found.shape[2]),
-        }
+    cells, categories, sums = [], [], np.zeros((2, draws.factor.shape[2]))
+    for tile in drawn_responses(problem, draws, problem.products.today[:, None]):
+        cells.append(_quantiles(tile))
+        together = DrawnResponse(*(values @ problem.segments.visits for values in tile))
+        categories.append(_quantiles(together)[1:])
+        sums += [values.sum(axis=1) for values in together]
+    category, segment = (i.ravel() for i in np.indices((len(category_id), len(problem.segments.visits))))
+    is_drawn = pl.col("category_id").is_in(category_id.filter(draws.row >= 0).implode())
+    by_cell = _table(
+        {"segment_id": problem.segments.segment_id.gather(segment), "category_id": category_id.gather(category)},
+        dict(zip(("elasticity", "low", "high"), np.concatenate(cells, axis=1), strict=True)),
     )
-    return table.filter(pl.col("is_drawn") & pl.col("elasticity").is_not_nan()).drop("is_drawn")
+    by_category = _table(
+        {"category_id": category_id},
+        dict(zip(("posterior_low", "posterior_high"), np.concatenate(categories, axis=1), strict=True)),
+    )
+    elasticity = sums[1] / sums[0]
+    low, high = interval(elasticity)
+    return ElasticityIntervals(
+        cells=by_cell.filter(is_drawn),
+        categories=by_category.filter(is_drawn),
+        catalog={"elasticity": float(elasticity.mean()), "low": low, "high": high},
+    )
 
 
-def category_intervals(cells: pl.DataFrame, posterior: pl.DataFrame) -> pl.DataFrame:
-    """Return category_id, posterior_low, posterior_high: 90 % interval of each category's mean elasticity.
-
-    cells: from CatalogDemand.elasticities, the mean is weighted with their purchases. posterior: the artefact's. Each
-    draw is taken to scale a segment's elasticities by the same factor as its sensitivity, which nearly holds where most
-    occasions buy nothing.
-    """
-    purchases = pl.col("purchases")
-    total = (pl.col("elasticity") * purchases).sum()
-    segments = cells.group_by("category_id", "segment_id").agg(purchases.sum(), total=total)
-    scaled = (pl.col("total") * pl.col("log_deviation").exp()).sum() / purchases.sum()
-    drawn = posterior.join(segments, on=["category_id", "segment_id"]).group_by("category_id", "draw").agg(drawn=scaled)
-    low, high = (pl.col("drawn").quantile(tail, "linear") for tail in (TAIL, 1 - TAIL))
-    return drawn.group_by("category_id").agg(posterior_low=low, posterior_high=high)
+def _table(keys: dict[str, pl.Series], values: dict[str, np.ndarray]) -> pl.DataFrame:
+    """Return the rows of the keys [n] whose values [n], in the order of the keys, are not NaN."""
+    table = pl.DataFrame(keys | {name: value.ravel() for name, value in values.items()})
+    return table.filter(pl.all_horizontal(pl.col(*values).is_not_nan()))
 
 
-def interval_block(intervals: pl.DataFrame) -> dict[str, object]:
-    """Return cells, the number of rows (segment × category), and the means of elasticity, low and high over them."""
-    means = intervals.select(pl.col("elasticity", "low", "high").mean())
-    return {"cells": intervals.height, **means.row(0, named=True)}
+def _quantiles(drawn: DrawnResponse) -> np.ndarray:
+    """Return the mean over the draws of response over choices and its quantiles ENDS [3, ...]; NaN without choices."""
+    is_bought = drawn.choices > 0
+    elasticity = np.divide(drawn.response, drawn.choices, out=np.full(drawn.choices.shape, np.nan), where=is_bought)
+    return np.concatenate([elasticity.mean(axis=0, keepdims=True), np.quantile(elasticity, ENDS, axis=0)])

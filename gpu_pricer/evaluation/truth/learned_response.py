@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.evaluation.demand.elasticity import elasticity_rmse, own_elasticity
-from gpu_pricer.evaluation.demand.intervals import TAIL
+from gpu_pricer.evaluation.demand.intervals import ElasticityIntervals
 from gpu_pricer.evaluation.truth.reference_prices import Benchmark
 from gpu_pricer.evaluation.truth.segments import CrossTab
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
@@ -37,29 +37,35 @@ class Elasticities:
         known = ~np.isnan(self.learned).any(axis=1)
         return float((self.learned[known].mean(axis=0) * self.visits.sum(axis=1)).sum() / self.visits.sum())
 
-    def coverage(self, posterior: pl.DataFrame) -> float:
-        """Return the share of the segments × categories whose true mean elasticity lies in its 90 % interval.
+    def coverage(self, intervals: ElasticityIntervals) -> float:
+        """Return the share of the segments × categories whose true elasticity lies in its 90 % interval."""
+        return _share_inside(self._true_means("segment_id", "category_id"), intervals.cells, "low", "high")
 
-        The true elasticity of a segment for a product is that of its members' summed demand; segments whose members
-        make no visits are left out. An interval reaches from the 5 % to the 95 % quantile of the posterior's draws
-        times the learned mean elasticity.
-        """
+    def category_coverage(self, intervals: ElasticityIntervals) -> float:
+        """Return the share of the categories whose true elasticity lies in its 90 % interval."""
+        return _share_inside(self._true_means("category_id"), intervals.categories, "posterior_low", "posterior_high")
+
+    def _true_means(self, *by: str) -> pl.DataFrame:
+        """Return the columns `by`, and true: the elasticity of the summed demand of the users who come, weighted."""
         demand = self.share @ self.visits.T
-        summed = ((self.share * self.true) @ self.visits.T) / np.where(demand > 0, demand, np.nan)
-        cells = pl.concat(
-            pl.DataFrame(
-                {"category_id": self.category_id, "learned": self.learned[:, s], "true": summed[:, s]}
-            ).with_columns(segment_id=pl.lit(segment, dtype=self.segment_id.dtype))
-            for s, segment in enumerate(self.segment_id)
+        row, segment = (index.ravel() for index in np.indices(demand.shape))
+        cells = pl.DataFrame(
+            {
+                "category_id": self.category_id.gather(row),
+                "segment_id": self.segment_id.gather(segment),
+                "demand": demand.ravel(),
+                "response": ((self.share * self.true) @ self.visits.T).ravel(),
+                "is_known": ~np.isnan(self.learned).ravel(),
+            }
         )
-        cells = cells.filter(~(pl.col("learned").is_nan() | pl.col("true").is_nan()))
-        mean = cells.group_by("segment_id", "category_id").agg(pl.col("learned", "true").mean())
-        factor = pl.col("log_deviation").cast(pl.Float64).exp()
-        interval = posterior.group_by("segment_id", "category_id").agg(
-            least=factor.quantile(TAIL, "linear"), most=factor.quantile(1 - TAIL, "linear")
-        )
-        inside = (pl.col("true") / pl.col("learned")).is_between("least", "most")
-        return float(mean.join(interval, on=["segment_id", "category_id"]).select(inside.mean()).item())
+        known = cells.filter(pl.col("is_known") & pl.col("response").is_not_nan() & (pl.col("demand") > 0))
+        return known.group_by(by).agg(true=pl.col("response").sum() / pl.col("demand").sum())
+
+
+def _share_inside(true: pl.DataFrame, intervals: pl.DataFrame, low: str, high: str) -> float:
+    """Return the share of the rows of both tables whose true elasticity lies between the columns low and high."""
+    keys = [name for name in true.columns if name != "true"]
+    return float(true.join(intervals, on=keys).select(pl.col("true").is_between(low, high).mean()).item())
 
 
 def compare_elasticities(

@@ -6,6 +6,8 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.errors import InputError
+from gpu_pricer.evaluation.demand.catalog_demand import CatalogDemand
+from gpu_pricer.evaluation.demand.intervals import elasticity_intervals
 from gpu_pricer.evaluation.held_out import Log
 from gpu_pricer.evaluation.profit import TrueMarket
 from gpu_pricer.evaluation.truth.learned_response import compare_elasticities
@@ -75,8 +77,9 @@ def evaluate_under_truth(
 def _response(
     bench: Benchmark, catalog: pl.DataFrame, policy: Policy, learned: Learned, table: CrossTab
 ) -> dict[str, object]:
-    """Return elasticity_rmse, mean_elasticity and, with a posterior, elasticity_coverage_90 of the learned artefact.
+    """Return elasticity_rmse and mean_elasticity of the learned artefact, and what its intervals hold.
 
+    With a posterior, elasticity_coverage_90 of the segments × categories and category_coverage_90 of the categories.
     The key naive holds the same entries of the naive artefact, if there is one.
     """
     ids = pl.DataFrame({"product_id": bench.product_id})
@@ -84,11 +87,13 @@ def _response(
 
     def judged(artefact: DemandArtefact) -> dict[str, object]:
         """Return the scores of an artefact's elasticities against those of the truth."""
-        problem = pricing_problem(artefact, catalog, policy)
-        found = compare_elasticities(bench, problem, category_id, table)
+        demand = CatalogDemand.of(artefact, catalog, policy)
+        found = compare_elasticities(bench, demand.problem, category_id, table)
         block: dict[str, object] = {"elasticity_rmse": found.rmse(), "mean_elasticity": found.mean()}
-        if artefact.posterior is not None:
-            block["elasticity_coverage_90"] = found.coverage(artefact.posterior)
+        intervals = elasticity_intervals(demand)
+        if intervals is not None:
+            block["elasticity_coverage_90"] = found.coverage(intervals)
+            block["category_coverage_90"] = found.category_coverage(intervals)
         return block
 
     return judged(learned.artefact) | ({"naive": judged(learned.naive)} if learned.naive is not None else {})

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
+from gpu_pricer.evaluation.demand.intervals import elasticity_intervals
 from gpu_pricer.evaluation.profit import Rungs
 from tests.bench.markets.best_prices import best_uniform, oracle
 from tests.bench.markets.contest import run_jobs
 from tests.bench.markets.market import Market
-from tests.bench.markets.response import compare_response, coverage_of_closest, within_product_slope
+from tests.bench.markets.response import compare_response, coverage_of_closest, demand_of, within_product_slope
 from tests.bench.markets.rivals import rival_prices
 from tests.bench.markets.rungs import market_rungs
 from tests.bench.markets.told import TOLD
@@ -37,13 +38,13 @@ def judged(market: Market, folder: Path, told: str, overrides: list[str]) -> dic
     profit = {name: truth.profit(price) for name, price in prices.items()}
     today = truth.profit(truth.today[:, None])
     least, attainable = profit["best_uniform"], profit["oracle"] - profit["best_uniform"]
-    response, posterior = compare_response(truth, ours), ours.artefact.posterior
+    response, intervals = compare_response(truth, ours), elasticity_intervals(demand_of(truth, ours))
     return {
         "share": {name: (value - least) / attainable for name, value in profit.items()},
         "profit_over_today": {name: value / today - 1 for name, value in profit.items()},
         "slope": within_product_slope(response),
-        "coverage": None if posterior is None else coverage_of_closest(truth, ours, response, posterior),
-        "coverage_at_today": None if posterior is None else response.coverage(posterior),
+        "coverage": None if intervals is None else coverage_of_closest(truth, ours, response, intervals),
+        "coverage_at_today": None if intervals is None else response.coverage(intervals),
     }
 
 

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
+from gpu_pricer.evaluation.demand.catalog_demand import CatalogDemand
 from gpu_pricer.evaluation.demand.elasticity import own_elasticity
+from gpu_pricer.evaluation.demand.intervals import ElasticityIntervals
 from gpu_pricer.evaluation.truth.learned_response import Elasticities
-from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
 from tests.bench.markets.contest import Ours
 from tests.bench.markets.rungs import catalog_of, zoo_policy
 from tests.bench.markets.truth import Truth
@@ -18,7 +19,7 @@ PRICES = 25
 
 def compare_response(truth: Truth, ours: Ours) -> Elasticities:
     """Return the own elasticities at today's prices, with every user as a type of his own."""
-    problem = pricing_problem(ours.artefact, catalog_of(truth, ours.tables.products), zoo_policy())
+    problem = demand_of(truth, ours).problem
     assert problem.products.product_id.to_list() == truth.product_id.tolist()
     today = truth.today[:, None]
     learned = own_elasticity(problem.demand_in_double(), problem.shelf(0, problem.category_count), truth.today)
@@ -34,6 +35,11 @@ def compare_response(truth: Truth, ours: Ours) -> Elasticities:
         segment_id=ours.artefact.segments["segment_id"],
         category_id=ours.tables.products["category_id"],
     )
+
+
+def demand_of(truth: Truth, ours: Ours) -> CatalogDemand:
+    """Return the learned demand on the catalog of the market."""
+    return CatalogDemand.of(ours.artefact, catalog_of(truth, ours.tables.products), zoo_policy())
 
 
 def within_product_slope(found: Elasticities) -> float | None:
@@ -78,11 +84,11 @@ def closest_logit(truth: Truth, shelf: pl.DataFrame, segment: np.ndarray) -> tup
     return slope * (1 - share) * (truth.today / reference)[:, None], share
 
 
-def coverage_of_closest(truth: Truth, ours: Ours, found: Elasticities, posterior: pl.DataFrame) -> float:
-    """Return the share of the posterior's 90 % intervals that hold the elasticity of the closest logit."""
+def coverage_of_closest(truth: Truth, ours: Ours, found: Elasticities, intervals: ElasticityIntervals) -> float:
+    """Return the share of the 90 % intervals of segments × categories that hold the elasticity of the closest logit."""
     elasticity, share = closest_logit(truth, ours.tables.shelf, ours.segment(truth.user_id))
     visits = np.diag(found.visits.sum(axis=1))
-    return replace(found, true=elasticity, share=share, visits=visits).coverage(posterior)
+    return replace(found, true=elasticity, share=share, visits=visits).coverage(intervals)
 
 
 def _pooled(truth: Truth, price: np.ndarray, member: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,9 +1,12 @@
 """Elasticities against the truth: the error and the coverage of intervals."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
 
+from gpu_pricer.evaluation.demand.intervals import ElasticityIntervals
 from gpu_pricer.evaluation.truth.learned_response import Elasticities
 
 
@@ -20,11 +23,18 @@ def elasticities(factor):
     )
 
 
-def posterior(spread):
-    rng = np.random.default_rng(0)
-    cells = pl.DataFrame({"segment_id": ["a", "b"]}).join(pl.DataFrame({"category_id": ["x", "y"]}), how="cross")
-    draws = cells.join(pl.DataFrame({"draw": np.arange(200)}), how="cross")
-    return draws.with_columns(log_deviation=pl.Series(rng.normal(0, spread, draws.height), dtype=pl.Float32))
+def intervals(cells, categories):
+    """Return intervals: cells by segment and category, categories by category, as pairs of ends."""
+    drawn = [(*key, sum(ends) / 2, *ends) for key, ends in cells.items()]
+    return ElasticityIntervals(
+        cells=pl.DataFrame(drawn, schema=["segment_id", "category_id", "elasticity", "low", "high"], orient="row"),
+        categories=pl.DataFrame(
+            [(name, *ends) for name, ends in categories.items()],
+            schema=["category_id", "posterior_low", "posterior_high"],
+            orient="row",
+        ),
+        catalog={},
+    )
 
 
 def test_error_weighs_segments_by_their_visits():
@@ -34,9 +44,19 @@ def test_error_weighs_segments_by_their_visits():
     assert elasticities(1.0).mean() == pytest.approx(-(3 * 2 + 8 / 3) / 4)
 
 
-@pytest.mark.parametrize(("factor", "spread", "covered"), [(1.0, 0.1, 1.0), (1.2, 0.02, 0.0), (1.2, 0.5, 1.0)])
-def test_an_interval_covers_what_its_width_reaches(factor, spread, covered):
-    assert elasticities(factor).coverage(posterior(spread)) == covered
+def test_coverage_is_the_share_of_intervals_that_hold_the_truth():
+    # Both products of x are bought alike: -2 for a and -3 for b; both together three times as often by a, -2.25.
+    found = elasticities(1.1)
+    cells = {("a", "x"): (-2.1, -1.9), ("b", "x"): (-2.9, -2.5), ("a", "y"): (-2.1, -1.9), ("b", "y"): (-2.1, -1.9)}
+
+    assert found.coverage(intervals(cells, {})) == 0.75
+    assert found.category_coverage(intervals({}, {"x": (-2.3, -2.2), "y": (-1.9, -1.0)})) == 0.5
+
+
+def test_truth_is_weighted_with_what_is_truly_bought():
+    uneven = replace(elasticities(1.0), share=np.array([[0.3, 0.1], [0.1, 0.1], [0.1, 0.1]]))
+
+    assert uneven.coverage(intervals({("a", "x"): (-1.51, -1.49)}, {})) == 1.0
 
 
 def test_a_segment_of_two_types_responds_as_their_summed_demand():
@@ -48,6 +68,12 @@ def test_a_segment_of_two_types_responds_as_their_summed_demand():
         segment_id=pl.Series(["a"]),
         category_id=pl.Series(["x"]),
     )
-    narrow = posterior(0.001).filter(pl.col("category_id") == "x")
 
-    assert mixed.coverage(narrow) == 1.0
+    assert mixed.coverage(intervals({("a", "x"): (-1.26, -1.24)}, {})) == 1.0
+
+
+def test_products_off_the_shelf_do_not_count():
+    found = elasticities(1.0)
+    found.learned[1] = np.nan
+
+    assert found.coverage(intervals({("a", "x"): (-1.01, -0.99), ("b", "x"): (-2.01, -1.99)}, {})) == 1.0

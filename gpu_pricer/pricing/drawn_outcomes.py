@@ -1,5 +1,6 @@
-"""The profit of given prices under each posterior draw of the price sensitivities, and what follows from it."""
+"""Profit and price response under each posterior draw of the price sensitivities, and the intervals that follow."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -15,6 +16,17 @@ CELLS_AT_ONCE = 10_000_000
 
 ENDS = (0.05, 0.95)
 """The quantiles over the draws that an interval lies between."""
+
+
+class DrawnResponse(NamedTuple):
+    """Choices of categories per visit and their response to price, under each draw, for each segment.
+
+    choices [D, G, S]: expected choices of all products of a category. response [D, G, S]: the sum of the products'
+    choices times own-price elasticities, so that sums of both, weighted with visits, give mean elasticities.
+    """
+
+    choices: np.ndarray
+    response: np.ndarray
 
 
 class UnitValue(NamedTuple):
@@ -37,9 +49,8 @@ def drawn_profit(problem: PricingProblem, draws: Draws, price: np.ndarray, value
 def drawn_category_profit(problem: PricingProblem, draws: Draws, price: np.ndarray, value: UnitValue) -> np.ndarray:
     """Return what each category is worth under each draw [D, G]; see drawn_profit."""
     products, visits = problem.products, problem.segments.visits
-    cells = CELLS_AT_ONCE // draws.factor.shape[2]
     profit = np.zeros((draws.factor.shape[2], problem.category_count))
-    for first, last in tiles_of(products.category_start, max(cells // len(visits), 1)):
+    for first, last in _tiles(problem, draws):
         tile = problem.product_slice(first, last)
         demand = problem.demand.tile(tile.start, tile.stop)
         weight = products.units_per_choice[tile] * value.share[tile]
@@ -48,6 +59,15 @@ def drawn_category_profit(problem: PricingProblem, draws: Draws, price: np.ndarr
         found = expected_outcomes(demand, inputs, draws.of_categories(first, last), price[tile], "draw_values")
         profit[:, first:last] = found.draw_value @ visits
     return profit / CENTS
+
+
+def drawn_responses(problem: PricingProblem, draws: Draws, price: np.ndarray) -> Iterator[DrawnResponse]:
+    """Yield the choices and their response at prices [P, S] or [P, 1] in cents, some categories after the other."""
+    for first, last in _tiles(problem, draws):
+        tile = problem.product_slice(first, last)
+        demand, inputs = problem.demand.tile(tile.start, tile.stop), problem.pricing_inputs(first, last)
+        found = expected_outcomes(demand, inputs, draws.of_categories(first, last), price[tile], "drawn_response")
+        yield DrawnResponse(found.drawn_choices, found.drawn_response)
 
 
 def interval(values: np.ndarray) -> tuple[float, float]:
@@ -70,3 +90,9 @@ def drawn_intervals(problem: PricingProblem, draws: Draws, price: np.ndarray) ->
     at_today = drawn_profit(problem, draws, today, no_cost) - drawn_profit(problem, draws, today, one)
     moved = drawn_profit(problem, draws, price, UnitValue(whole, problem.products.today / CENTS))
     return {"units": interval(units / at_today - 1), "price_index": interval(revenue / (revenue - moved))}
+
+
+def _tiles(problem: PricingProblem, draws: Draws) -> Iterator[tuple[int, int]]:
+    """Yield ranges of categories, from the first to before the last, of about CELLS_AT_ONCE cells and draws each."""
+    cells = CELLS_AT_ONCE // draws.factor.shape[2]
+    yield from tiles_of(problem.products.category_start, max(cells // len(problem.segments.visits), 1))
