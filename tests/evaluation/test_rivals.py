@@ -1,6 +1,7 @@
 """The rivals of the demand model on the same rows: who is better is told, a sample is fair, what is missing is said."""
 
 import logging
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -13,7 +14,15 @@ from gpu_pricer.evaluation.baselines.sample import Sample
 from gpu_pricer.evaluation.baselines.shrunken_logit import ShrunkenLogit
 from gpu_pricer.evaluation.baselines.trees import BoostedTrees
 from gpu_pricer.evaluation.baselines.verdict import better_rivals, verdict_lines
-from gpu_pricer.evaluation.held_out import Bootstrap, HeldOut, Log, offers_of
+from gpu_pricer.evaluation.held_out import (
+    Bootstrap,
+    HeldOut,
+    Log,
+    describe_offers,
+    offers_of,
+    reference_prices,
+)
+from gpu_pricer.evaluation.held_out.offers import OCCASION
 
 USERS, PRODUCTS = 200, 8
 WEEKS = [date(2025, 1, 6) + timedelta(weeks=i) for i in range(12)]
@@ -126,31 +135,82 @@ def test_where_everybody_buys_the_probabilities_of_an_occasion_sum_to_one():
     assert better_rivals(blocks) == ["shrunken_logit", "lightgbm_monotone"]
 
 
-SAMPLE = Sample(training_offers=1_500, held_out_offers=1_000, zeros_per_purchase=2)
+SAMPLE = Sample(training_offers=1_500, held_out_offers=1_000, users=150, zeros_per_purchase=2)
 
 
-def test_sample_keeps_the_purchases_of_its_users_and_weighs_its_zeros(log):
+def test_sample_weighs_its_purchases_and_its_zeros_as_those_of_its_users(log):
     every, drawn = offers_of(log, WEEKS[:9]), SAMPLE.training(log, WEEKS[:9])
 
     same_users = every.join(drawn.select("user_id").unique(), on="user_id", how="semi")
     assert drawn.height == pytest.approx(1_500, rel=0.1)
-    assert drawn["user_id"].n_unique() < USERS
-    assert drawn["bought"].sum() == same_users["bought"].sum()
-    assert drawn["weight"].sum() == pytest.approx(same_users["weight"].sum(), rel=0.05)
+    assert drawn["user_id"].n_unique() == 150
+    assert (~drawn["bought"]).sum() == pytest.approx(2 * drawn["bought"].sum(), rel=0.15)
+    by_category = ["category_id", "bought"]
+    ours, theirs = (
+        rows.group_by(by_category).agg(pl.col("weight").sum()).sort(by_category)["weight"].to_numpy()
+        for rows in (drawn, same_users)
+    )
+    assert ours == pytest.approx(theirs, rel=0.1)
+    assert (
+        drawn.drop("weight", "sampled_odds").unique().join(every, on=[*OCCASION, "product_id"], how="anti").is_empty()
+    )
     assert SAMPLE.training(log, WEEKS[:9]).equals(drawn)
 
 
-def test_sample_leaves_zeros_out_before_users(log):
-    sample = Sample(training_offers=10_000, held_out_offers=1_000, zeros_per_purchase=2)
+def test_sample_says_how_much_it_raised_the_odds_of_a_purchase(log):
+    drawn = SAMPLE.training(log, WEEKS[:9])
 
-    drawn = sample.training(log, WEEKS[:9])
+    for (_,), rows in drawn.group_by("category_id"):
+        zeros, purchases = rows.filter(~pl.col("bought")), rows.filter("bought")
+        assert rows["sampled_odds"].n_unique() == 1
+        assert zeros["weight"].to_numpy() / purchases["weight"][0] == pytest.approx(rows["sampled_odds"][0])
 
-    assert drawn["user_id"].n_unique() == USERS
-    assert drawn.height == pytest.approx(10_000, rel=0.05)
+
+def test_rare_and_heavy_zeros_count_in_every_category():
+    # Both categories are bought at one of 100 visits; of b the log has one visit without purchase, which stands for 99.
+    week, other = WEEKS[0], WEEKS[1]
+    shelf = pl.DataFrame({"period": [week, week], "category_id": ["a", "b"], "product_id": ["a1", "b1"]})
+    visits = pl.DataFrame({"user_id": [f"u{i:03}" for i in range(100)], "period": week})
+    bought = pl.DataFrame({"user_id": ["u000", "u001"], "category_id": ["a", "b"], "product_id": ["a1", "b1"]})
+    nothing = pl.concat(
+        [visits.select("user_id", category_id=pl.lit("a")), visits[[7]].select("user_id", category_id=pl.lit("b"))]
+    )
+    nothing = nothing.join(bought, on=["user_id", "category_id"], how="anti")
+    rate = pl.when(pl.col("category_id") == "b").then(1 / 99).otherwise(1.0)
+    choices = pl.concat(
+        [bought.with_columns(outside_rate=pl.lit(1.0)), nothing.with_columns(outside_rate=rate)], how="diagonal"
+    ).with_columns(period=week)
+    log = Log(shelf, choices, visits)
+
+    drawn = replace(SAMPLE, training_offers=20, users=100, zeros_per_purchase=9).training(log, [week, other])
+
+    for (_,), rows in drawn.group_by("category_id"):
+        assert np.average(rows["bought"], weights=rows["weight"]) == pytest.approx(0.01, rel=0.02)
+
+
+def test_trees_of_a_sample_expect_what_is_bought(log):
+    every, drawn = offers_of(log, WEEKS[:9]), SAMPLE.training(log, WEEKS[:9])
+    reference = reference_prices(log.shelf, WEEKS[:9])
+    training, offers = (describe_offers(rows, log, reference) for rows in (drawn, every))
+
+    predicted = RIVALS["lightgbm_monotone"].fit(training, log)(offers)
+
+    assert predicted.sum() == pytest.approx(every["bought"].sum(), rel=0.1)
+
+
+def test_where_everybody_buys_a_sample_has_whole_occasions():
+    log = creatures_of_habit(has_outside_option=False)
+
+    drawn = SAMPLE.training(log, WEEKS[:9])
+
+    whole = offers_of(log, WEEKS[:9]).join(drawn.select(OCCASION).unique(), on=OCCASION, how="semi")
+    assert drawn.height == whole.height <= 1_500
+    assert drawn.height > 1_300
+    assert (drawn["weight"] == 1).all()
 
 
 def test_a_log_below_the_limit_is_used_whole(log, noise):
-    sample = Sample(training_offers=1_000_000, held_out_offers=1_000_000, zeros_per_purchase=2)
+    sample = replace(SAMPLE, training_offers=1_000_000, held_out_offers=1_000_000)
 
     assert sample.training(log, WEEKS[:9]).equals(offers_of(log, WEEKS[:9]))
     assert sample.held_out(noise.offers) is noise.offers

@@ -1,11 +1,13 @@
 """The strongest baseline as a rule: boosted trees over price, promotion and history (LightGBM, extra `baselines`)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 import polars as pl
+from scipy.special import expit, logit
 
 from gpu_pricer.checks import require_flag, require_integer, require_number
 from gpu_pricer.errors import InputError, first_line
@@ -56,13 +58,35 @@ class BoostedTrees:
             _lightgbm()
 
     def fit(self, offers: pl.DataFrame, sales: Log) -> Predict:
-        """Return the predictor whose trees are boosted on the log likelihood of the offers."""
-        return self.boosted(offers, offers["bought"], "binary")
+        """Return the predictor whose trees are boosted on the log likelihood of the offers.
+
+        Where drawing has multiplied the odds of a purchase (sampled_odds, see Sample.training), the trees add to the
+        logarithm of that, without weights; what they add is the log odds of an offer.
+        """
+        if "sampled_odds" not in offers.columns:
+            return self.boosted(offers, offers["bought"], "binary")
+        base = float(logit(np.average(offers["bought"], weights=offers["weight"])))
+        predict = self._train(offers, offers["bought"], "binary", None, offers["sampled_odds"].log() + base)
+        return lambda rows: expit(base + predict(rows, raw_score=True))
 
     def boosted(self, offers: pl.DataFrame, outcome: pl.Series, objective: str) -> Predict:
         """Return the predictor of an outcome [N] of the offers, whose trees are boosted by a LightGBM objective.
 
         The objective is "binary" where the outcome is whether an offer was bought, "poisson" where it is the units.
+        """
+        return self._train(offers, outcome, objective, offers["weight"], None)
+
+    def _train(
+        self,
+        offers: pl.DataFrame,
+        outcome: pl.Series,
+        objective: str,
+        weight: pl.Series | None,
+        start: pl.Series | None,
+    ) -> Callable[..., np.ndarray]:
+        """Return the prediction of trees as a function of offers and of keywords of LightGBM's Booster.predict.
+
+        start [N]: the score of every offer to which the trees add, and which is no part of the prediction.
         """
         lightgbm = _lightgbm()
         vocabulary = {name: offers[name].unique().sort() for name in CODES}
@@ -70,14 +94,20 @@ class BoostedTrees:
         table = lightgbm.Dataset(
             features.to_numpy(),
             label=outcome.cast(pl.Float32).to_numpy(),
-            weight=offers["weight"].to_numpy(),
+            weight=None if weight is None else weight.to_numpy(),
+            init_score=None if start is None else start.to_numpy(),
             feature_name=features.columns,
             categorical_feature=list(CODES),
             free_raw_data=True,
         )
         settings = self._settings(features.columns) | {"objective": objective}
         booster = lightgbm.train(settings, table, num_boost_round=self.rounds)
-        return lambda rows: np.asarray(booster.predict(self._features(rows, vocabulary).to_numpy()))
+
+        def predict(rows: pl.DataFrame, **options: bool) -> np.ndarray:
+            """Return the prediction for offers [N]."""
+            return np.asarray(booster.predict(self._features(rows, vocabulary).to_numpy(), **options))
+
+        return predict
 
     def _settings(self, names: list[str]) -> dict[str, Any]:
         settings = {

@@ -19,7 +19,7 @@ from gpu_pricer.evaluation.held_out.past import with_network_past
 from gpu_pricer.evaluation.held_out.scores import evaluate_held_out, price_moves
 from gpu_pricer.jobs.evaluation_inputs import read_log, trained_periods
 
-SAMPLE = Sample(training_offers=1_000_000, held_out_offers=10**9, zeros_per_purchase=1.0)
+SAMPLE = Sample(training_offers=3_000_000, held_out_offers=10**9, users=10**9, zeros_per_purchase=10.0)
 OFFER = ("period", "user_id", "category_id", "product_id", "weight", "bought")
 OURS = {"network": "expected_units", "artefact": "artefact_expected_units"}
 TREES = "lightgbm_poisson"
