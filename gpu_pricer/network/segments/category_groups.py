@@ -15,34 +15,41 @@ class CategoryGroups:
     """
 
     def __init__(self, folds: int, users: int, groups: int) -> None:
-        self._score, self._information = (torch.zeros(folds, users, groups, dtype=FLOAT) for _ in range(2))
+        self._score, self._information = (torch.zeros(folds, groups, users, dtype=FLOAT) for _ in range(2))
         self._leading: dict[int, tuple[float, int]] = {}
         """By group: the information of the category that it holds, and the category's number, negative."""
 
     def add(self, category: int, score: Tensor, information: Tensor) -> None:
         """Add the score and information [K, U] of a category; categories come in the order of their numbers."""
         rank = float(information.sum()), -category
-        group, last = len(self._leading), self._score.shape[2] - 1
+        group, last = len(self._leading), self._score.shape[1] - 1
         if group == last:
             group = min(self._leading, key=self._leading.__getitem__, default=last)
             if group == last or rank < self._leading[group]:
-                self._score[:, :, last] += score
-                self._information[:, :, last] += information
+                self._score[:, last] += score
+                self._information[:, last] += information
                 return
             for sums in (self._score, self._information):
-                sums[:, :, last] += sums[:, :, group]
+                sums[:, last] += sums[:, group]
         self._leading[group] = rank
-        self._score[:, :, group] = score
-        self._information[:, :, group] = information
+        self._score[:, group] = score
+        self._information[:, group] = information
 
     def sums(self) -> tuple[Tensor, Tensor]:
         """Return score and information [K, U, H], the groups in the order of how much the log says of them.
 
-        They are put into this order one fold at a time: copies of all would take as much memory as the sums.
+        It ends the adding: the sums, in which a group's users lie beside each other so that a category is added in one
+        stretch of memory, become those returned one fold at a time, since copies of all would take as much memory.
         """
         leading = sorted(self._leading, key=self._leading.__getitem__, reverse=True)
-        order = [*leading, *range(len(leading), self._score.shape[2])]
-        for of_fold in (*self._score, *self._information):
-            of_fold.copy_(of_fold[:, order])
-        self._leading = {group: self._leading[before] for group, before in enumerate(leading)}
-        return self._score, self._information
+        order = [*leading, *range(len(leading), self._score.shape[1])]
+        return _users_first(self._score, order), _users_first(self._information, order)
+
+
+def _users_first(sums: Tensor, order: list[int]) -> Tensor:
+    """Return the sums [K, H, U] as [K, U, H] in the same memory, the groups in this order."""
+    folds, groups, users = sums.shape
+    turned = sums.view(folds, users, groups)
+    for of_fold, before in zip(turned, sums, strict=True):
+        of_fold.copy_(before[order].T)
+    return turned

@@ -37,15 +37,3 @@ def test_of_categories_that_tell_as_much_the_first_stand_alone():
     found = grouped(score, information, 3)
 
     np.testing.assert_array_equal(found[0][..., :2], score[..., :2])
-
-
-def test_the_sums_may_be_asked_for_between_categories():
-    rng = np.random.default_rng(0)
-    score, information = rng.normal(size=(FOLDS, USERS, 9)), rng.exponential(size=(FOLDS, USERS, 9))
-    asked = CategoryGroups(FOLDS, USERS, 4)
-    for category in range(9):
-        asked.add(category, *(torch.from_numpy(values[..., category]) for values in (score, information)))
-        found = asked.sums()
-
-    for sums, whole in zip(found, grouped(score, information, 4), strict=True):
-        np.testing.assert_allclose(sums.numpy(), whole, rtol=1e-12)
