@@ -8,7 +8,6 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.model.loyalty import NO_PAST, Ratios
 
@@ -100,7 +99,6 @@ class Members:
             ])  # fmt: skip
         self.product_taste = network.product_taste.all_rows()
         self.user_level = network.user_level.all_rows()[:, 0]
-        self._bought = None if network.history is None else _bought_pairs(data, point.period)
 
     def of(self, users: Tensor) -> "Members":
         """Return these users alone; users [n]: their places among these members, ascending."""
@@ -110,10 +108,6 @@ class Members:
         part.users, part.period = self.users[users], self.period[users]
         part.user_taste, part.user_level = self.user_taste[users], self.user_level[users]
         part.user_slope = self.user_slope[users]
-        if self._bought is not None:
-            user, product = self._bought
-            is_kept = torch.isin(user, part.users)
-            part._bought = user[is_kept], product[is_kept]
         return part
 
     def blocks(self) -> Iterator[slice]:
@@ -146,7 +140,7 @@ class Members:
     def loyalty(self, block: slice, users: slice = ALL_USERS) -> Tensor:
         """Return what loyalty adds to the appeal, [users, block]; a scalar 0 without the past."""
         network, history, products = self.network, self.network.data.history, self.network.data.products
-        if network.loyalty is None or self._bought is None:
+        if network.loyalty is None:
             return torch.zeros(())
         mixed, add_level, here = network.loyalty.mixed, network.loyalty.add_level, self.users[users]
         period = self.period[users]
@@ -177,7 +171,7 @@ class Members:
         products that were bought are computed one by one.
         """
         network, data = self.network, self.network.data
-        if network.history is None or self._bought is None:
+        if network.history is None:
             return torch.zeros(())
         here = self.users[users]
         categories, first = torch.unique(data.products.category[block], return_inverse=True)
@@ -196,17 +190,9 @@ class Members:
 
     def _pairs_in(self, block: slice, users: slice) -> tuple[Tensor, Tensor, Tensor]:
         """Return users and products of the pairs in the block that were bought, and the period, [n] each."""
-        assert self._bought is not None
-        (user, product), here = self._bought, self.users[users]
-        first, last = torch.searchsorted(user, here[[0, -1]]), torch.searchsorted(user, here[[0, -1]], right=True)
-        user, product = user[first[0] : last[1]], product[first[0] : last[1]]
-        inside = (product >= block.start) & (product < block.stop)
-        return user[inside], product[inside], torch.full_like(user[inside], self.point.period)
-
-
-def _bought_pairs(data: ChoiceData, period: int) -> tuple[Tensor, Tensor]:
-    """Return users and products of every pair that was bought before the period, [n] each, sorted by user."""
-    events = data.history.products
-    earlier = events.place[events.place % events.periods < period]
-    pair = torch.unique(earlier.div(events.periods, rounding_mode="floor"))
-    return pair.div(data.products.count, rounding_mode="floor"), pair % data.products.count
+        here, history = self.users[users], self.network.data.history
+        events, first = history.products, here * history.product_count
+        event, bought = events.last_events(first + block.start, first + block.stop, self.period[users])
+        user = torch.repeat_interleave(here, bought)
+        key = events.place[event].div(events.periods, rounding_mode="floor")
+        return user, key - user * history.product_count, torch.full_like(user, self.point.period)
