@@ -29,6 +29,7 @@ from gpu_pricer.network.segments.members import Members, period_to_price
 from gpu_pricer.network.training.average_household import AverageHousehold, adopt
 from gpu_pricer.network.training.fitting import Workplace, fit_network
 from gpu_pricer.network.training.init_from import read_start, warn_of_foresight
+from gpu_pricer.network.training.levels import Sales
 from gpu_pricer.network.training.lightning_module import DemandTraining
 from gpu_pricer.network.training.market import Market, learn_market
 from gpu_pricer.process.run_record import HELD_OUT
@@ -165,9 +166,10 @@ def _learn_through(
     """
     network.go_on_with(data)
     network.set_support(price_support(data, settings.export.support))
+    sales = Sales.of(data)
     files.set_aside()
     market = learn_market(data, settings.data, settings.response, settings.told, before)
-    adopt(network, market.household)
+    adopt(network, market.household, sales)
     files.set_aside()
     return market
 

@@ -39,18 +39,17 @@ class AverageHousehold:
 
 
 @torch.no_grad()
-def adopt(network: DemandNetwork, household: AverageHousehold) -> None:
-    """Set the network's parameters of the average household.
+def adopt(network: DemandNetwork, household: AverageHousehold, sales: Sales) -> None:
+    """Set the network's parameters of the average household; sales: of the network's data.
 
     Where they were set before, levels move by as much as those of the average household have moved; a product that is
     new since then is as far from its level in the average household as the others are on average.
     """
     _adopt_response(network, household)
     _adopt_seasons(network, household.fit)
-    _adopt_rates(network)
+    _adopt_rates(network, sales)
     network.log_slope.copy_(torch.log(household.slope)[:, None])
-    before, sales = network.average_level, Sales.of(network.data)
-    level = average_levels(network, sales)
+    before, level = network.average_level, average_levels(network, sales)
     if before is None:
         start_levels(network, level, sales)
     else:
@@ -141,11 +140,10 @@ def _write_by_category(tower: Tower, target: Tensor, of_category: Tensor, catego
     tower.own.weight.copy_(target - of_word[word])
 
 
-def _adopt_rates(network: DemandNetwork) -> None:
+def _adopt_rates(network: DemandNetwork, sales: Sales) -> None:
     """Set how often the average user buys, in a visit, of every category, and of every product once it was there."""
     data, end = network.data, network.data.calendar.trained_periods
     came = data.history.visit_count.sum(0)[: end + 1]
     first = data.products.first_period.clamp(max=end)
-    bought = data.history.products.events_before(end, data.products.count)
-    network.product_rate.copy_((bought / (came[end] - came[first]).clamp(min=1))[:, None])
-    network.category_rate.copy_(data.history.categories.events_before(end, data.categories.count) / came[end])
+    network.product_rate.copy_((sales.product_events / (came[end] - came[first]).clamp(min=1))[:, None])
+    network.category_rate.copy_(sales.category_events / came[end])

@@ -27,6 +27,7 @@ from gpu_pricer.network.storage.saved_network import SavedNetwork
 from gpu_pricer.network.training.average_household import AverageHousehold, adopt
 from gpu_pricer.network.training.checkpoints import LAST, Stamp, checkpoint_to_resume, start_afresh
 from gpu_pricer.network.training.init_from import start_from
+from gpu_pricer.network.training.levels import Sales
 from gpu_pricer.network.training.lightning_module import DemandTraining
 from gpu_pricer.network.training.loggers import BEST, LoggerConfig, Settings
 from gpu_pricer.network.training.loyalty_fitting import fit_loyalty
@@ -144,7 +145,7 @@ def fit_network(
     module = DemandTraining(data, model.network, optimiser, seed)
     if start is not None:
         start_from(start, module.network)
-    adopt(module.network, household)
+    adopt(module.network, household, Sales.of(data))
     fit_loyalty(module.network, optimiser, seed)
     trained, validated, _ = data.split()
     plan = Plan.of(len(trained), optimiser.steps)

@@ -30,11 +30,15 @@ FOLDS, PENALTIES = 5, (0.3, 1.0, 3.0, 10.0, 30.0)  # of the cross-validation tha
 class Sales:
     """What was chosen in the trained periods: occasions [sets] of every choice set, bought [P] of every product.
 
-    rows [r], sets [r], products [r]: the shelf rows of those periods, their choice sets and products.
+    product_events [P], category_events [categories]: how often users bought of each, at most once in a period, before
+    the trained periods end. rows [r], sets [r], products [r]: the shelf rows of the trained periods, their choice sets
+    and products.
     """
 
     occasions: Tensor
     bought: Tensor
+    product_events: Tensor
+    category_events: Tensor
     rows: Tensor
     sets: Tensor
     products: Tensor
@@ -42,7 +46,7 @@ class Sales:
     @classmethod
     def of(cls, data: ChoiceData) -> "Sales":
         """Return the sales of the trained periods; a sampled occasion without purchase counts for all it stands for."""
-        choices, of_rows = data.choices, data.sets.of_rows()
+        choices, of_rows, end = data.choices, data.sets.of_rows(), data.calendar.trained_periods
         occasions = torch.zeros(data.sets.count, dtype=torch.float64)
         bought = torch.zeros(data.products.count, dtype=torch.float64)
         for index in data.split()[0].split(AT_ONCE):
@@ -56,7 +60,15 @@ class Sales:
             occasions.index_add_(0, choice_set, stands_for)
             bought.index_add_(0, data.shelf.product[chosen[is_bought]], weight[is_bought])
         rows = (occasions[of_rows] > 0).nonzero().squeeze(1)
-        return cls(occasions, bought, rows, of_rows[rows], data.shelf.product[rows])
+        return cls(
+            occasions=occasions,
+            bought=bought,
+            product_events=data.history.products.events_before(end, data.products.count),
+            category_events=data.history.categories.events_before(end, data.categories.count),
+            rows=rows,
+            sets=of_rows[rows],
+            products=data.shelf.product[rows],
+        )
 
 
 def average_levels(network: DemandNetwork, sales: Sales) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from gpu_pricer.network.encoding.loading import load_choice_data
 from gpu_pricer.network.segments.members import Members, period_to_price
 from gpu_pricer.network.training.average_household import adopt
+from gpu_pricer.network.training.levels import Sales
 from gpu_pricer.network.training.market import learn_market
 from tests.canonical import SPLIT, write_canonical
 from tests.network.small import ENCODING, RESPONSE, trained_network
@@ -63,7 +64,7 @@ def test_what_was_bought_of_them_does_not_tell_tastes_that_nobody_learned(data, 
 
 def test_their_first_sales_count_once_all_periods_do(data, tables, network):
     network.go_on_with(data.with_every_period())
-    adopt(network, learn_market(network.data, tables, RESPONSE).household)
+    adopt(network, learn_market(network.data, tables, RESPONSE).household, Sales.of(network.data))
 
     new = (data.products.table["product_id"] > data.products.table["product_id"].max() - 2).to_numpy().nonzero()[0]
     appeal = Members(network, period_to_price(network)).demand(slice(0, data.products.count))[0]

@@ -23,7 +23,7 @@ def household(market, tables):
 def adopted(market, household):
     torch.manual_seed(0)
     network = DemandNetwork(market[1], NETWORK).eval()
-    adopt(network, household)
+    adopt(network, household, Sales.of(market[1]))
     return network
 
 
@@ -58,7 +58,7 @@ def test_it_answers_prices_as_the_response_model_found(adopted, household):
 def test_adopting_it_again_changes_nothing(adopted, household):
     before = {name: value.clone() for name, value in adopted.state_dict().items()}
 
-    adopt(adopted, household)
+    adopt(adopted, household, Sales.of(adopted.data))
 
     for name, value in adopted.state_dict().items():
         torch.testing.assert_close(value, before[name], rtol=1e-5, atol=1e-5)
@@ -71,7 +71,7 @@ def test_a_new_product_that_sells_as_an_old_one_ends_at_its_level(adopted, house
         adopted.product_level.own.weight[3] = 0.7
     adopted.average_level[3] = torch.nan
 
-    adopt(adopted, household)
+    adopt(adopted, household, Sales.of(adopted.data))
 
     level = adopted.product_level.all_rows()[:, 0] + adopted.mean_level.detach()
     assert float(level[3] - adopted.average_level[3]) == pytest.approx(1.5, abs=0.01)
