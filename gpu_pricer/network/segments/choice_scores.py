@@ -10,9 +10,28 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gpu_pricer.network.segments.block_purchases import BlockPurchases
+
 PRIOR_PURCHASES = 1.0  # of a product, for which everybody's rate counts in a user's
 ROUNDS = 10  # of proportional fitting (Deming & Stephan 1940), which finds a user's own rates
 CELLS = 4_000_000  # user × product × period in a block, so that a temporary has 32 MB
+
+
+def choice_sums(visits: Tensor, bought: BlockPurchases, number: Tensor, share: Tensor, slope: Tensor) -> Tensor:
+    """Return score and information, [2, K, G, U], of the G categories of a block of k products.
+
+    visits [U, W]: of the users. number [k]: of the products' categories, from 0. share, slope [k, W]: everybody's
+    choice probabilities and slopes.
+    """
+    bought = bought.rows(torch.argsort(bought.user, stable=True))
+    sums = torch.zeros(2, bought.folds, int(number[-1]) + 1, len(visits), dtype=share.dtype)
+    at_once = max(CELLS // share.numel(), 1)
+    for start in range(0, len(visits), at_once):
+        users = slice(start, min(start + at_once, len(visits)))
+        block = ChoiceBlock(visits[users], share, slope, bought.fold_of_period, number)
+        for total, found in zip(sums, block.sums(*bought.by_cell(users, len(number))), strict=True):
+            total[:, :, users].index_add_(1, number, found.transpose(1, 2))
+    return sums
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import torch
 
 from gpu_pricer.network.response.fit import FitConfig, fit_response
 from gpu_pricer.network.response.grid import Grid, UserLog
-from gpu_pricer.network.segments import category_scores as module
+from gpu_pricer.network.segments import choice_scores as module
 from gpu_pricer.network.segments.choice_scores import PRIOR_PURCHASES
 from gpu_pricer.network.segments.user_scores import user_scores
 from gpu_pricer.network.segments.user_slopes import user_slopes

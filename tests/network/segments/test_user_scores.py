@@ -1,12 +1,14 @@
 """What users' purchases say of their own response, against numeric derivatives of their log likelihood."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from gpu_pricer.network.response import grid
 from gpu_pricer.network.response.model import cells_of
-from gpu_pricer.network.segments import category_scores
+from gpu_pricer.network.segments import purchase_scores
 from gpu_pricer.network.segments import user_scores as module
 from gpu_pricer.network.segments.choice_scores import PRIOR_PURCHASES
 from gpu_pricer.network.segments.user_scores import user_scores
@@ -16,9 +18,11 @@ STEP = 1e-3
 USERS = 25
 
 
-@pytest.fixture(scope="module")
-def drawn():
-    return draw(sensitivity=(1.0, 4.0), users=USERS)
+@pytest.fixture(scope="module", params=[USERS, 7], ids=["all visits differ", "users share visits"])
+def drawn(request):
+    found = draw(sensitivity=(1.0, 4.0), users=USERS)
+    visits = found.log.visits[torch.arange(USERS) % request.param].clamp(min=1)  # nobody buys without a visit
+    return replace(found, log=replace(found.log, visits=visits))
 
 
 def log_likelihoods(drawn, phi):
@@ -58,7 +62,7 @@ def test_scores_and_information_are_derivatives_of_the_log_likelihood(drawn):
 def test_blocks_of_users_and_products_change_no_score(drawn, monkeypatch):
     whole = user_scores(drawn.pooled, drawn.log)
 
-    monkeypatch.setattr(category_scores, "USER_CELLS", 7 * SIZE)
+    monkeypatch.setattr(purchase_scores, "CELLS", 7 * SIZE)
     monkeypatch.setattr(grid, "BLOCK", 5)
     blocks = user_scores(drawn.pooled, drawn.log)
 
