@@ -1,5 +1,6 @@
 """What each user did strictly before a period: how often, how lately and how regularly the user bought what."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from gpu_pricer.network.encoding.purchase_events import (
     numbered,
     past_purchases,
 )
+from gpu_pricer.network.encoding.tensor_files import TensorFiles
 
 FIRST_HALF_LIFE, NEXT_HALF_LIFE = 2.0, 4.0  # periods; each is so many times the one before
 LONGEST_RATIO = 4.0  # largest ratio of the time since the last purchase to the usual interval
@@ -162,10 +164,12 @@ def build_history(
     products: int,
     categories: int,
     half_lives: list[float],
+    files: TensorFiles | None = None,
 ) -> UserHistory:
     """Return the history of U users over T periods from their visits, is_visit [U, T], and purchases.
 
     products, categories: how many there are. half_lives [H]: after how many periods a purchase counts half.
+    files: where the events lie, if any; those of products are there before those of categories are counted.
     """
     decay = 0.5 ** (1 / np.array(half_lives, dtype=np.float64))
     periods = is_visit.shape[1] + 1
@@ -178,10 +182,13 @@ def build_history(
     count = np.pad(is_visit.cumsum(axis=1), ((0, 0), (1, 0))).astype(np.float32)
     when = np.where(is_visit, np.arange(periods - 1), -1)
     last = np.pad(np.maximum.accumulate(when, axis=1), ((0, 0), (1, 0)), constant_values=-1)
-    when_bought = When(purchases.period, periods, decay)
+    of_products, of_categories = (
+        events if files is None else files.hold(events)
+        for events in _events(purchases, products, categories, When(purchases.period, periods, decay))
+    )
     return UserHistory(
-        products=past_purchases(purchases.user, purchases.product, products, when_bought),
-        categories=past_purchases(purchases.user, purchases.category, categories, when_bought),
+        products=of_products,
+        categories=of_categories,
         visits=torch.from_numpy(visits),
         bought=torch.from_numpy(bought),
         visit_count=torch.from_numpy(count),
@@ -190,6 +197,12 @@ def build_history(
         category_count=categories,
         half_lives=[float(half_life) for half_life in half_lives],
     )
+
+
+def _events(purchases: Purchases, products: int, categories: int, when: When) -> Iterator[PastPurchases]:
+    """Yield the events of users with products, and then with categories."""
+    yield past_purchases(purchases.user, purchases.product, products, when)
+    yield past_purchases(purchases.user, purchases.category, categories, when)
 
 
 def _categories_bought(purchases: Purchases, shape: tuple[int, ...], categories: int) -> np.ndarray:

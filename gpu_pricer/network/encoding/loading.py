@@ -100,10 +100,11 @@ def load_choice_data(
     trained = split.training_periods(len(periods))
     tables = _read_tables(directory, periods, trained, summary["outside_option"])
     purchases = purchases_of(tables.choices, tables.shelf)
+    if files is not None:
+        tables = replace(tables, choices=files.hold(tables.choices))
+    data = _tensors(tables, _history(tables, purchases, files), config, split, summary)
     if files is None:
-        return _tensors(tables, purchases, config, split, summary)
-    tables = replace(tables, choices=files.hold(tables.choices))
-    data = _tensors(tables, purchases, config, split, summary)
+        return data
     data = replace(data, history=files.hold(data.history))
     files.set_aside()
     return data
@@ -140,7 +141,7 @@ def _read_tables(directory: Path, periods: list[date], trained: int, has_outside
 
 
 def _tensors(
-    tables: Tables, purchases: Purchases, config: EncodingConfig, split: Split, summary: dict[str, Any]
+    tables: Tables, history: UserHistory, config: EncodingConfig, split: Split, summary: dict[str, Any]
 ) -> ChoiceData:
     trained = split.training_periods(len(tables.periods))
     protected = {name_apart(name, Users.column_names()) for name in summary["protected"]}
@@ -163,7 +164,7 @@ def _tensors(
             validated_periods=trained + split.validation_periods,
             begun=tables.begun,
         ),
-        history=_history(tables, purchases),
+        history=history,
         context_scale=tables.context,
         currency=summary["currency"],
     )
@@ -213,14 +214,14 @@ def _encoded_products(tables: Tables, config: EncodingConfig) -> EncodedProducts
     )
 
 
-def _history(tables: Tables, purchases: Purchases) -> UserHistory:
+def _history(tables: Tables, purchases: Purchases, files: TensorFiles | None) -> UserHistory:
     visits = tables.visits.join(tables.users.select("user_id").with_row_index("user"), on="user_id").join(
         pl.DataFrame({"period": tables.periods}).with_row_index("period_index"), on="period"
     )
     is_visit = np.zeros((tables.users.height, len(tables.periods)), dtype=bool)
     is_visit[visits["user"].to_numpy(), visits["period_index"].to_numpy()] = True
     half_lives = half_lives_of(len(tables.periods))
-    return build_history(purchases, is_visit, tables.products.height, tables.categories.height, half_lives)
+    return build_history(purchases, is_visit, tables.products.height, tables.categories.height, half_lives, files)
 
 
 def _described(directory: Path, name: str) -> pl.DataFrame:

@@ -25,19 +25,23 @@ class TensorFiles:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._pages: list[mmap.mmap] = []
+        self._pages: dict[int, mmap.mmap] = {}
+        """By address of the tensor."""
 
     def hold(self, record: Record) -> Record:
-        """Return the record with every large tensor in a file, set aside; OSError where the disk has no room for it."""
+        """Return the record with every large tensor in a file, set aside; OSError where the disk has no room for it.
+
+        A tensor that lies in a file stays in it.
+        """
         return record.each(self._held)
 
     def set_aside(self) -> None:
         """Let the pages of all tensors leave this process's memory, until they are read again."""
-        for pages in self._pages:
+        for pages in self._pages.values():
             pages.madvise(mmap.MADV_DONTNEED)
 
     def _held(self, values: Tensor) -> Tensor:
-        if values.nbytes < LARGE:
+        if values.nbytes < LARGE or values.data_ptr() in self._pages:
             return values
         self.folder.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=self.folder) as file:
@@ -48,6 +52,6 @@ class TensorFiles:
             pages = mmap.mmap(file.fileno(), values.nbytes)
         held = torch.frombuffer(pages, dtype=values.dtype).view(values.shape)
         held.copy_(values)
-        self._pages.append(pages)
+        self._pages[held.data_ptr()] = pages
         pages.madvise(mmap.MADV_DONTNEED)
         return held

@@ -57,6 +57,13 @@ def test_a_small_tensor_stays_where_it_is(tmp_path):
     assert TensorFiles(tmp_path).hold(Values(small)).tensor is small
 
 
+def test_a_tensor_that_lies_in_a_file_stays_there(tmp_path):
+    files = TensorFiles(tmp_path)
+    held = files.hold(Values(torch.zeros(LARGE)))
+
+    assert files.hold(held).tensor is held.tensor
+
+
 def test_a_disk_without_room_is_named(tmp_path, monkeypatch):
     def refuse(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
