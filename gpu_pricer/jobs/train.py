@@ -70,32 +70,31 @@ def main(config: DictConfig) -> dict[str, object] | None:
              gpu-pricer train -m model.network.taste_width=4,8,16
     """
     settings = train_settings(config)
-    files = TensorFiles(settings.work)
-    data = _load(settings, files)
+    data = _load(settings)
     is_judged = data.calendar.validated_periods < data.calendar.count
     market = learn_market(data, settings.data, settings.response, settings.told)
     household = market.household
     if is_judged or settings.refit:
         del market  # it holds every line of the log, and so does the next one
     fitted = _fit(data, household, settings)
-    files.set_aside()
+    data.set_aside()
     if fitted.global_rank:  # one of the helpers of a distributed training
         return None
     network = fitted.network
     network.set_support(price_support(data, settings.export.support))
     quantities = None
     if is_judged:
-        market = _learn_through(data.with_validation_periods(), network, household.fit, settings, files)
+        market = _learn_through(data.with_validation_periods(), network, household.fit, settings)
         household, quantities = market.household, _quantities(market, settings)
         membership, response = _respond(network.data, market, settings)
         if settings.refit:
             del market
         _judge(network, membership, response, quantities, settings)
-        files.set_aside()
+        data.set_aside()
     else:
         (settings.work / HELD_OUT).unlink(missing_ok=True)
     if settings.refit:
-        market = _learn_through(data.with_every_period(), network, household.fit, settings, files)
+        market = _learn_through(data.with_every_period(), network, household.fit, settings)
     membership, response = _respond(network.data, market, settings, _known_segments(settings.demand))
     quantities = _quantities(market, settings, quantities)
     del market
@@ -106,11 +105,11 @@ def main(config: DictConfig) -> dict[str, object] | None:
     return {"artefact": read_artefact(settings.demand).fingerprint(), "validation_loss": fitted.best_loss}
 
 
-def _load(settings: TrainSettings, files: TensorFiles) -> ChoiceData:
+def _load(settings: TrainSettings) -> ChoiceData:
     """Return the canonical tables as tensors, in files, once it is known that the artefact may be written."""
     require_own(settings.demand, ARTEFACT_FILES)
     require_readable(settings.data)
-    data = load_choice_data(settings.data, settings.encoding, settings.split, files)
+    data = load_choice_data(settings.data, settings.encoding, settings.split, TensorFiles(settings.work))
     if settings.told is None:
         require_enough_users(settings.segments, data.users.count)
     log.info(
@@ -156,21 +155,18 @@ def _quantities(market: Market, settings: TrainSettings, start: Fit | None = Non
     return fit_quantities(market.known.grid, market.known.log, settings.response.fit, start)
 
 
-def _learn_through(
-    data: ChoiceData, network: DemandNetwork, before: Fit, settings: TrainSettings, files: TensorFiles
-) -> Market:
+def _learn_through(data: ChoiceData, network: DemandNetwork, before: Fit, settings: TrainSettings) -> Market:
     """Return the market of the trained periods of `data`, the network's tables with other such periods, and adopt it.
 
     before: the response in the network's periods, from which the search starts. What gradients learned stays.
-    files: of the data, which nothing reads while the market is learned.
     """
     network.go_on_with(data)
     network.set_support(price_support(data, settings.export.support))
     sales = Sales.of(data)
-    files.set_aside()
+    data.set_aside()
     market = learn_market(data, settings.data, settings.response, settings.told, before)
     adopt(network, market.household, sales)
-    files.set_aside()
+    data.set_aside()
     return market
 
 

@@ -20,6 +20,7 @@ from gpu_pricer.network.encoding.choice_records import (
 from gpu_pricer.network.encoding.context_scale import ContextScale
 from gpu_pricer.network.encoding.history import UserHistory
 from gpu_pricer.network.encoding.on_device import OnDevice
+from gpu_pricer.network.encoding.tensor_files import TensorFiles
 
 AT_ONCE = 1 << 20  # choices, so that what is computed of them takes little beside the choices of a large log
 
@@ -31,7 +32,7 @@ class ChoiceData(OnDevice):
     shelf [R], sets [G], choices [N], products [P], users [U], categories, calendar: see choice_records.py.
     history: what users did before each period.
     context_scale: names and scale of the C context columns.
-    currency: as in the tables; prices enter as ratios.
+    currency: as in the tables; prices enter as ratios. files: where choices and histories lie, None: in memory.
     """
 
     shelf: ShelfRows
@@ -44,11 +45,20 @@ class ChoiceData(OnDevice):
     history: UserHistory
     context_scale: ContextScale
     currency: str
+    files: TensorFiles | None
 
     @property
     def has_outside_option(self) -> bool:
         """Return whether buying nothing is one of the choices."""
         return bool(torch.isfinite(self.sets.outside).any())
+
+    def set_aside(self) -> None:
+        """Let choices and histories leave memory until they are read again, as far as they lie in files.
+
+        Who reads them for many users does so now and then: what was read would stay, 120 bytes for a line of the log.
+        """
+        if self.files is not None:
+            self.files.set_aside()
 
     def trusted_move(self, row: Tensor) -> Tensor:
         """Return the price moves of n shelf rows, [n]; 0 for a product whose price was seen too rarely to teach."""

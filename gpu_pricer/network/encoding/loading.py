@@ -102,11 +102,10 @@ def load_choice_data(
     purchases = purchases_of(tables.choices, tables.shelf)
     if files is not None:
         tables = replace(tables, choices=files.hold(tables.choices))
-    data = _tensors(tables, _history(tables, purchases, files), config, split, summary)
-    if files is None:
-        return data
-    data = replace(data, history=files.hold(data.history))
-    files.set_aside()
+    history = _history(tables, purchases, files)
+    data = _tensors(tables, history if files is None else files.hold(history), config, split, summary)
+    data = replace(data, files=files)
+    data.set_aside()
     return data
 
 
@@ -167,6 +166,7 @@ def _tensors(
         history=history,
         context_scale=tables.context,
         currency=summary["currency"],
+        files=None,
     )
 
 

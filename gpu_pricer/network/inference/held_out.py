@@ -72,6 +72,7 @@ def _parts(network: DemandNetwork, artefact: ArtefactShares, units: Tensor, test
         predicted = {"": choice_shares(network(batch), batch), "artefact_": artefact.of_batch(batch)}
         offers = _described(data, _offers(data, batch, predicted, units), bought)
         offers = offers.with_columns(segment_id=pl.Series(artefact.segment.numpy()).gather(offers["user"]))
+        data.set_aside()
         yield offers.drop("user", "choice_set", "shelf_row", "kept")
 
 

@@ -71,6 +71,7 @@ def encode_unseen(saved: SavedNetwork, unseen: UnseenTables) -> tuple[ChoiceData
         history=_history(unseen, numbered, periods, settings.half_lives),
         context_scale=settings.context,
         currency="",  # has no effect: prices enter as ratios
+        files=None,
     )
     return data, to_tensor(rows["offer"])
 

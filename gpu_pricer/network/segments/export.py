@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gpu_pricer.checks import require_integer
 from gpu_pricer.errors import InputError
-from gpu_pricer.network.encoding.choice_data import ChoiceData
+from gpu_pricer.network.encoding.choice_data import AT_ONCE, ChoiceData
 from gpu_pricer.network.encoding.price_support import SupportConfig, price_support
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.segments.factors import segment_factors
@@ -108,9 +108,12 @@ def export_members(
 
 def _most_bought(data: ChoiceData, limit: int) -> Tensor:
     """Return the products of the most bought categories that together have at most `limit` products."""
-    bought = data.products.category[data.shelf.product[data.choices.chosen[data.choices.chosen >= 0]]]
     size = torch.bincount(data.products.category)
-    order = torch.bincount(bought, minlength=len(size)).argsort(descending=True, stable=True)
+    bought = torch.zeros_like(size)
+    for chosen in data.choices.chosen.split(AT_ONCE):
+        category = data.products.category[data.shelf.product[chosen[chosen >= 0]]]
+        bought += torch.bincount(category, minlength=len(size))
+    order = bought.argsort(descending=True, stable=True)
     kept = order[size[order].cumsum(0) <= limit]
     return torch.isin(data.products.category, kept).nonzero().squeeze(1)
 

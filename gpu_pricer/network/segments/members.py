@@ -121,9 +121,10 @@ class Members:
                 start = end
 
     def blocks_of_users(self) -> Iterator[slice]:
-        """Yield slices of at most USERS users."""
+        """Yield slices of at most USERS users, and set aside what was read of each."""
         for start in range(0, len(self.users), USERS):
             yield slice(start, min(start + USERS, len(self.users)))
+            self.network.data.set_aside()
 
     def demand(self, block: slice, users: slice = ALL_USERS) -> tuple[Tensor, Tensor]:
         """Return the users' appeal at the reference price and sensitivity, [users, block] each."""

@@ -146,6 +146,7 @@ def fit_network(
     if start is not None:
         start_from(start, module.network)
     adopt(module.network, household, Sales.of(data))
+    data.set_aside()
     fit_loyalty(module.network, optimiser, seed)
     trained, validated, _ = data.split()
     plan = Plan.of(len(trained), optimiser.steps)

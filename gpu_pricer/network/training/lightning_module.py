@@ -14,6 +14,8 @@ from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.model.demand_network import DemandNetwork, NetworkConfig
 from gpu_pricer.network.model.objective import OptimiserConfig, batch_of, log_likelihood
 
+STEPS_IN_MEMORY = 20  # after so many steps the choices and histories that they read are set aside
+
 
 class DemandTraining(pl.LightningModule):
     """Steps and validations of the network; a batch is a tensor of choice numbers [N].
@@ -50,8 +52,10 @@ class DemandTraining(pl.LightningModule):
         self.draws.manual_seed(self._seed_of(self.current_epoch))
 
     def on_train_batch_start(self, index: Tensor, batch_idx: int) -> None:
-        """Seed dropout by step, so that a resumed training draws the same."""
+        """Seed dropout by step, so that a resumed training draws the same; set aside what some steps have read."""
         torch.manual_seed(self._seed_of(self.global_step))
+        if batch_idx % STEPS_IN_MEMORY == 0:
+            self.network.data.set_aside()
 
     def _seed_of(self, number: int) -> int:
         return (self.seed * 1_000_003 + number) * 4096
@@ -97,6 +101,7 @@ class DemandTraining(pl.LightningModule):
     def _misfit(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Return the negative log likelihood of the choices `index` [N] over complete choice sets, and their weight."""
         data = self.network.data
+        data.set_aside()
         batch = gather_batch(data, index, EVERY_ALTERNATIVE, self.draws)
         return -log_likelihood(data, self.network(batch), batch, self.optimiser).sum(), batch.weight.sum()
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from gpu_pricer.network.encoding.batches import Batch
+from gpu_pricer.network.encoding.choice_data import AT_ONCE
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.model.loyalty import Frequencies
 from gpu_pricer.network.model.objective import OptimiserConfig, batch_of, log_likelihood
@@ -42,9 +43,10 @@ def fit_loyalty(network: DemandNetwork, optimiser: OptimiserConfig, seed: int) -
         return
     data, draws = network.data, torch.Generator().manual_seed(seed)
     trained = data.split()[0]
-    sizes = data.sets.start.diff()[data.choices.choice_set[trained]].clamp(max=optimiser.most_alternatives)
-    choices = int(ALTERNATIVES / sizes.double().mean())
-    sample = trained[torch.randperm(len(trained), generator=draws)[:choices]]
+    sizes = data.sets.start.diff().clamp(max=optimiser.most_alternatives)
+    alternatives = sum(int(sizes[data.choices.choice_set[part]].sum()) for part in trained.split(AT_ONCE))
+    choices = int(ALTERNATIVES / (alternatives / len(trained)))
+    sample = trained[torch.randperm(len(trained), generator=draws, dtype=trained.dtype)[:choices]]
     with torch.no_grad():
         chunks = []
         for index in sample.split(CHUNK):

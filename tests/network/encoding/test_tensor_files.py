@@ -83,3 +83,15 @@ def test_data_in_files_are_the_same(tmp_path, monkeypatch):
     inside = load_choice_data(tmp_path / "data", ENCODING, SPLIT, TensorFiles(tmp_path))
 
     assert inside.fingerprint() == load_choice_data(tmp_path / "data", ENCODING, SPLIT).fingerprint()
+
+
+def test_data_that_lie_in_files_are_set_aside(tmp_path, monkeypatch):
+    monkeypatch.setattr("gpu_pricer.network.encoding.tensor_files.LARGE", 1)
+    write_canonical(tmp_path / "data", users=1_000)
+    data = load_choice_data(tmp_path / "data", ENCODING, SPLIT, TensorFiles(tmp_path))
+    fingerprint, read = data.fingerprint(), resident_bytes()
+
+    data.set_aside()
+
+    assert read - resident_bytes() > sum(tensor.nbytes for tensor in data.history.tensors()) / 2
+    assert data.fingerprint() == fingerprint
