@@ -24,14 +24,18 @@ from gpu_pricer.tables.files.replacing import replacing_file
 
 @dataclass(frozen=True)
 class ArtefactShares:
-    """The artefact's choice probability of every shelf row for each segment, share [R, S]; segment [U] of the users."""
+    """The artefact's choice probabilities of the shelf rows from number `first` on for each segment, share [r, S].
 
+    segment [U]: of the users.
+    """
+
+    first: int
     share: Tensor
     segment: Tensor
 
     def of_batch(self, batch: Batch) -> Tensor:
         """Return the choice probabilities of the batch's alternatives for the segments of their users, [A]."""
-        return self.share[batch.row, self.segment[batch.user][batch.occasion]]
+        return self.share[batch.row - self.first, self.segment[batch.user][batch.occasion]]
 
 
 def predict_held_out(
@@ -99,7 +103,7 @@ def _first_of_each_occasion(data: ChoiceData, test: Tensor) -> Tensor:
 def _artefact_shares(
     network: DemandNetwork, segment: np.ndarray, response: Fit | None, segment_members: int
 ) -> ArtefactShares:
-    """Return the choice probabilities of the test periods' shelf rows; those of earlier rows are 0."""
+    """Return the choice probabilities of the test periods' shelf rows, which are the last ones."""
     data, first = network.data, network.data.calendar.validated_periods
     period, of_rows = data.sets.period_of_rows(), data.sets.of_rows()
     rows = (period >= first).nonzero().squeeze(1)
@@ -122,10 +126,10 @@ def _artefact_shares(
         beyond = (move - supported)[is_taught]
         utility[:, is_taught] = learned + response.sensitivity[:, taught].float() * beyond
     outside = torch.full((data.sets.count,), 0.0 if data.has_outside_option else -torch.inf)
-    share = torch.zeros(data.shelf.count, len(utility))
+    share = torch.empty(len(rows), len(utility))
     for s, of_segment in enumerate(utility):
-        share[rows, s] = torch.exp(of_segment - log_denominator(of_segment, choice_set, outside)[choice_set])
-    return ArtefactShares(share, torch.from_numpy(segment))
+        share[:, s] = torch.exp(of_segment - log_denominator(of_segment, choice_set, outside)[choice_set])
+    return ArtefactShares(data.shelf.count - len(rows), share, torch.from_numpy(segment))
 
 
 def _offers(data: ChoiceData, batch: Batch, predicted: dict[str, Tensor], units: Tensor) -> pl.DataFrame:
