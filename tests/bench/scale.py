@@ -4,9 +4,10 @@
 
 The real commands price a synthetic log (tests/bench/large_log.py) of a million lines, then of four times as many, up to
 --lines. --segments: of the users; 0: as the program chooses. --through: the last job that runs. The line has, for each
-number of lines and job, the peak of the job's memory in GiB and its seconds; largest_lines: of the largest log that all
-jobs went through; memory_bytes_per_line: the largest slope of a job's peak between the smallest and the largest log;
-seconds_exponent: the power of the lines by which the seconds of all jobs together grow; seconds_per_million_lines:
+number of lines and job, the peak of the job's memory in GiB, its seconds and its core-seconds; largest_lines: of the
+largest log that all jobs went through; memory_bytes_per_line: the largest slope of a job's peak between the smallest
+and the largest log; seconds_exponent: the power of the lines by which the seconds of all jobs together grow, and
+core_seconds_exponent: that of core-seconds, which a machine that others keep busy tells too; seconds_per_million_lines:
 those of the largest log. Where a job fails, the line says in `stopped` which one, and why.
 """
 
@@ -37,6 +38,7 @@ class JobRun:
 
     peak_bytes: int
     seconds: float
+    core_seconds: float
     reason: str | None
 
 
@@ -45,6 +47,7 @@ def main() -> None:
     given = _arguments()
     peaks: dict[int, dict[str, float]] = {}
     seconds: dict[int, dict[str, float]] = {}
+    core_seconds: dict[int, dict[str, float]] = {}
     stopped = None
     jobs = JOBS[: JOBS.index(given.through) + 1]
     for lines in _sizes(given.lines):
@@ -55,12 +58,14 @@ def main() -> None:
             break
         peaks[lines] = {job: run.peak_bytes / GIB for job, run in runs.items()}
         seconds[lines] = {job: run.seconds for job, run in runs.items()}
+        core_seconds[lines] = {job: run.core_seconds for job, run in runs.items()}
     report(
         market=asdict(LogSize(max(peaks, default=0), given.products)),
         peak_gib={str(lines): rounded(found) for lines, found in peaks.items()},
         seconds={str(lines): rounded(found) for lines, found in seconds.items()},
+        core_seconds={str(lines): rounded(found) for lines, found in core_seconds.items()},
         stopped=stopped,
-        **(_growth(peaks, seconds) if peaks else {}),
+        **(_growth(peaks, seconds, core_seconds) if peaks else {}),
     )
 
 
@@ -90,9 +95,10 @@ def job_runs(size: LogSize, segments: int, jobs: Sequence[str]) -> dict[str, Job
         overrides += [f"segments.count={segments}"] if segments else []
         for job in jobs:
             runs[job] = run_job(job, overrides, folder)
-            say(f"  {job}: {runs[job].peak_bytes / GIB:.3g} GiB, {runs[job].seconds:.3g} s")
-            if runs[job].reason is not None:
-                say(f"  {runs[job].reason}")
+            run = runs[job]
+            say(f"  {job}: {run.peak_bytes / GIB:.3g} GiB, {run.seconds:.3g} s, {run.core_seconds:.3g} core-seconds")
+            if run.reason is not None:
+                say(f"  {run.reason}")
                 break
     return runs
 
@@ -110,23 +116,32 @@ def run_job(job: str, overrides: list[str], folder: Path) -> JobRun:
     process.returncode = os.waitstatus_to_exitcode(status)
     took = perf_counter() - start
     last = said.read_text(errors="replace").strip().splitlines()[-1:] or [f"status {process.returncode}"]
-    return JobRun(usage.ru_maxrss * KIB, took, last[0] if process.returncode else None)
+    core_seconds = usage.ru_utime + usage.ru_stime
+    return JobRun(usage.ru_maxrss * KIB, took, core_seconds, last[0] if process.returncode else None)
 
 
-def _growth(peaks: dict[int, dict[str, float]], seconds: dict[int, dict[str, float]]) -> dict[str, object]:
+def _growth(
+    peaks: dict[int, dict[str, float]], seconds: dict[int, dict[str, float]], core_seconds: dict[int, dict[str, float]]
+) -> dict[str, object]:
     """Return the figures of the line that are told by the smallest and the largest log."""
     small, large = min(peaks), max(peaks)
-    totals = {lines: sum(found.values()) for lines, found in seconds.items()}
     found: dict[str, object] = {
         "largest_lines": large,
-        "seconds_per_million_lines": round(totals[large] / large * 1e6, 2),
+        "seconds_per_million_lines": round(sum(seconds[large].values()) / large * 1e6, 2),
     }
     if small < large:
         slopes = {job: (peaks[large][job] - peaks[small][job]) * GIB / (large - small) for job in peaks[large]}
         found["memory_bytes_per_line_by_job"] = rounded(slopes)
         found["memory_bytes_per_line"] = round(max(slopes.values()), 1)
-        found["seconds_exponent"] = round(math.log(totals[large] / totals[small]) / math.log(large / small), 3)
+        found["seconds_exponent"] = _exponent(seconds, small, large)
+        found["core_seconds_exponent"] = _exponent(core_seconds, small, large)
     return found
+
+
+def _exponent(seconds: dict[int, dict[str, float]], small: int, large: int) -> float:
+    """Return the power of the lines by which the seconds of all jobs together grow from the small to the large log."""
+    totals = {lines: sum(seconds[lines].values()) for lines in (small, large)}
+    return round(math.log(totals[large] / totals[small]) / math.log(large / small), 3)
 
 
 if __name__ == "__main__":
