@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 import torch
+from scipy.sparse import csr_array, hstack
 from torch import Tensor
 
 from gpu_pricer.tables.attributes import holds_numbers
@@ -80,6 +81,16 @@ def encode_attributes(table: pl.DataFrame, vocabulary: Vocabulary) -> Attributes
         numbers=torch.from_numpy(np.concatenate(numbers, axis=1) if numbers else np.zeros((rows, 0), np.float32)),
         vocabulary=vocabulary,
     )
+
+
+def feature_columns(attributes: Attributes) -> csr_array:
+    """Return a column for every known word and the numbers, sparse [N, F]."""
+    rows = np.arange(len(attributes.codes))
+    words = [
+        csr_array((np.ones(len(rows)), (rows, codes)), shape=(len(rows), size))[:, 1:]
+        for codes, size in zip(attributes.codes.numpy().T, attributes.sizes, strict=True)
+    ]
+    return csr_array(hstack([*words, csr_array(attributes.numbers.numpy())]))
 
 
 def _frequent(column: pl.Series, min_count: int) -> list[str]:

@@ -9,12 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy.sparse import csr_array, hstack
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, KFold
 from torch import Tensor, nn
 
-from gpu_pricer.network.encoding.attributes import Attributes
+from gpu_pricer.network.encoding.attributes import Attributes, feature_columns
 from gpu_pricer.network.encoding.choice_data import AT_ONCE, ChoiceData
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.model.likelihood import log_denominator
@@ -154,7 +153,7 @@ class _Told(NamedTuple):
 
 def _told_by_attributes(attributes: Attributes, level: np.ndarray, bought: np.ndarray) -> _Told:
     """Return what attributes say of levels [P]; a level that few purchases tell counts less."""
-    features, sold = _features(attributes), np.flatnonzero(bought > 0)
+    features, sold = feature_columns(attributes), np.flatnonzero(bought > 0)
     if not features.shape[1] or len(sold) < FOLDS:
         return _Told(np.zeros(features.shape[1]), float(level[sold].mean()), FIRST_SPREAD)
     folds = KFold(FOLDS, shuffle=True, random_state=0)
@@ -162,13 +161,3 @@ def _told_by_attributes(attributes: Attributes, level: np.ndarray, bought: np.nd
     search.fit(features[sold], level[sold], sample_weight=bought[sold] / (bought[sold] + 1))
     found = search.best_estimator_
     return _Told(found.coef_, float(found.intercept_), max(float(np.sqrt(-search.best_score_)), LEAST_SPREAD))
-
-
-def _features(attributes: Attributes) -> csr_array:
-    """Return a column for every known word and the numbers, sparse [P, F]."""
-    rows = np.arange(len(attributes.codes))
-    words = [
-        csr_array((np.ones(len(rows)), (rows, codes)), shape=(len(rows), size))[:, 1:]
-        for codes, size in zip(attributes.codes.numpy().T, attributes.sizes, strict=True)
-    ]
-    return csr_array(hstack([*words, csr_array(attributes.numbers.numpy())]))
