@@ -50,8 +50,8 @@ def with_response(
     to that of the choices: own elasticities at the reference price are then −(b + κ)(1 − P), where those of units are
     −b(1 − P) − κ; the two differ by κP, which is small where most visits buy another product or none.
     A product that taught nothing takes its category's sensitivity, or where none of the category taught the one that
-    is expected of any product, and keeps its appeal and its units per choice at the reference price. InputError where
-    the artefact is not dense.
+    is expected of any product, each times what its attributes say; it keeps its appeal and its units per choice at the
+    reference price. InputError where the artefact is not dense.
     """
     require_dense(artefact.info.form)
     row, names = fit.grid.row.numpy(), artefact.products["category_id"]
@@ -116,16 +116,19 @@ def _sensitivities(fit: Fit, names: pl.Series, taught: list[str]) -> np.ndarray:
     beside = fit.common_sensitivity()[:, None]
     known = torch.cat([fit.category_sensitivity(), beside], dim=1).float().numpy()
     category = names.replace_strict(taught, range(len(taught)), default=len(taught), return_dtype=pl.Int64).to_numpy()
-    sensitivity = known[:, category]
+    sensitivity = known[:, category] * fit.told_by_attributes(len(names)).exp().float().numpy()
     sensitivity[:, fit.grid.row.numpy()] = fit.sensitivity.float().numpy()
     return sensitivity
 
 
-def _untaught(fit: Fit, products: pl.DataFrame, taught: list[str]) -> torch.Tensor:
-    """Return how many known products of each taught category [G] taught nothing."""
-    known = products.select("category_id", is_known=pl.col("product_id").is_not_null())
-    size = dict(known.group_by("category_id").agg(pl.col("is_known").sum()).iter_rows())
-    return torch.tensor([size[name] for name in taught]) - torch.bincount(fit.grid.category)
+def _untaught(fit: Fit, products: pl.DataFrame, taught: list[str]) -> list[torch.Tensor]:
+    """Return what attributes say of the known products of each taught category that taught nothing, [n] each."""
+    told = pl.Series("told", fit.told_by_attributes(products.height).numpy())
+    rows = products.select("category_id", told, is_known=pl.col("product_id").is_not_null()).with_row_index("row")
+    silent = rows.filter("is_known", ~pl.col("row").is_in(fit.grid.row.numpy()))
+    of_category = silent.group_by("category_id", maintain_order=True).agg("told")
+    found = dict(of_category.iter_rows())
+    return [torch.tensor(found.get(name, []), dtype=FLOAT) for name in taught]
 
 
 def require_dense(form: str) -> None:

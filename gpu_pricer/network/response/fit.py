@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from gpu_pricer.checks import require_integer, require_number
+from gpu_pricer.network.response.attribute_effects import AttributeEffects
 from gpu_pricer.network.response.dissimilarity import Nests
-from gpu_pricer.network.response.grid import Grid, Outcomes
+from gpu_pricer.network.response.grid import FLOAT, Grid, Outcomes
 from gpu_pricer.network.response.model import Layout, State, start_state, utility
 from gpu_pricer.network.response.newton import learned_widths, newton_pass
 from gpu_pricer.network.response.prior_elasticity import PriorElasticity
@@ -22,6 +23,7 @@ FIRST_PASSES, FIRST_DAMPING, DAMPING = 3, 0.5, 0.8  # the first passes of a cold
 LEAST_DAMPING, LONGER = 0.1, 1.25  # where steps swing: the shortest, and how much longer the next may be
 SETTLED_WIDTH = 0.1  # change of the log of a prior variance: sensitivities may rest while a width grows
 SETTLED_NEST = 0.01  # change of a dissimilarity
+SETTLED_ATTRIBUTES = 0.02  # change of what attributes say of a log sensitivity
 
 
 @dataclass(frozen=True)
@@ -43,13 +45,17 @@ class FitConfig:
 
 @dataclass(frozen=True)
 class Fit:
-    """The fitted model of a grid: posterior means, what is uncertain of them, and the learned widths."""
+    """The fitted model of a grid: posterior means, what is uncertain of them, and the learned widths.
+
+    attributes: what they say of sensitivities, None where that was not learned.
+    """
 
     grid: Grid
     counts: Outcomes
     layout: Layout
     state: State
     widths: Widths
+    attributes: AttributeEffects | None
 
     @property
     def sensitivity(self) -> Tensor:
@@ -57,7 +63,7 @@ class Fit:
         return self.state.sensitivity(self.layout).T
 
     def category_sensitivity(self) -> Tensor:
-        """Return the expected b of a product that the log says nothing of, by segment and category, [S, G]."""
+        """Return the expected b of a product that neither log nor attributes tell, by segment and category, [S, G]."""
         mean = self.state.theta[:, self.layout.log_sensitivity]
         variance = self.widths.product.diagonal()[self.layout.log_sensitivity]
         return torch.exp(mean + 0.5 * variance).T
@@ -68,6 +74,14 @@ class Fit:
         mean, covariance = self.widths.category_prior(self.state.mu, self.layout)
         variance = (self.widths.product + covariance).diagonal()[beta]
         return torch.exp(mean[beta] + 0.5 * variance)
+
+    def told_by_attributes(self, rows: int) -> Tensor:
+        """Return what attributes add to the log sensitivity of the artefact's rows, [rows], 0 behind its products."""
+        told = torch.zeros(rows, dtype=FLOAT)
+        if self.attributes is not None:
+            known = self.attributes.log_sensitivity()
+            told[: len(known)] = known
+        return told
 
     def utility(self) -> Tensor:
         """Return the utility of every product, segment and period, [P, S, W]: a forecast where nothing was taught."""
@@ -110,13 +124,18 @@ def single_thread() -> Iterator[None]:
 
 @single_thread()
 def fit_response(
-    grid: Grid, counts: Outcomes, config: FitConfig, start: Fit | None = None, nests: Nests | None = None
+    grid: Grid,
+    counts: Outcomes,
+    config: FitConfig,
+    start: Fit | None = None,
+    nests: Nests | None = None,
+    attributes: AttributeEffects | None = None,
 ) -> Fit:
     """Return the fitted model; one line of the log says how it settled, a warning if it did not.
 
     start: an earlier fit from which the search starts, of the same users as one segment or of other periods; it is the
-    answer where the counts are its own. nests: learns the dissimilarities, from all users as one segment; without it
-    they are those of `start`.
+    answer where the counts are its own. nests, attributes: learn the dissimilarities, and what products' attributes say
+    of sensitivities, from all users as one segment; without them they are those of `start`.
     """
     if start is not None and grid is start.grid and counts.equal(start.counts):
         return start
@@ -136,6 +155,8 @@ def fit_response(
         change = change_of(before, widths)
         if nests is not None:
             change = max(change, nests.improve(grid, counts, state, widths.season) / SETTLED_NEST * SETTLED_WIDTH)
+        if attributes is not None:
+            change = max(change, attributes.improve(grid, state, widths) / SETTLED_ATTRIBUTES * SETTLED_WIDTH)
         if distance < config.tolerance and change < SETTLED_WIDTH:
             break
     is_settled = passed < config.passes or distance < config.tolerance
@@ -147,7 +168,11 @@ def fit_response(
     )  # fmt: skip
     if nests is not None:
         nests.settle(state)
-    return Fit(grid, counts, layout, state, widths)
+    if attributes is not None:
+        attributes.settle()
+    elif start is not None and start.grid is grid:
+        attributes = start.attributes
+    return Fit(grid, counts, layout, state, widths, attributes)
 
 
 def _next_damping(before: float, is_farther: bool) -> float:

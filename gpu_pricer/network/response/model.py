@@ -2,7 +2,8 @@
 
 Of product j of category g for segment s in period w, at the relative price move x = price / reference − 1:
 
-    u[s, j, w] = a[s, j] − exp(β[s, j]) · x[j, w] + context[j, w] · δ[j] + season[g, v] + shock[j, v] + offset[j, w]
+    u[s, j, w] = a[s, j] − exp(β[s, j] + beside[j]) · x[j, w]
+                 + context[j, w] · δ[j] + season[g, v] + shock[j, v] + offset[j, w]
     z[j] = (a[·, j], β[·, j], δ[j]) ~ Normal(θ[g], product covariance),   θ[g] ~ Normal(μ, category covariance)
 
 Seasons and shocks are first-order autoregressions over the spans v of periods, which are the periods themselves unless
@@ -18,7 +19,7 @@ from torch import Tensor
 from gpu_pricer.network.response.grid import FLOAT, LARGEST_UTILITY, Grid, Outcomes
 
 MEANS = ("z", "theta", "mu", "season", "shock")  # fields of a State
-OF_PRODUCTS, OF_CATEGORIES = ("z", "shock", "variance", "pull"), ("theta", "season", "dissimilarity")
+OF_PRODUCTS, OF_CATEGORIES = ("z", "shock", "beside", "variance", "pull"), ("theta", "season", "dissimilarity")
 LARGEST_VARIANCE = 1.0  # of β in the mean of exp(β): beyond, prior widths and means drive each other apart
 
 Pairs = tuple[Tensor, Tensor]
@@ -57,9 +58,9 @@ class State:
     """The posterior means, which a pass changes in place, and what the last pass knew of their uncertainty.
 
     z [P, D], theta [G, D], mu [D], season [G, V], shock [P, V]. dissimilarity [G]: γ (see dissimilarity.py), 1 where
-    none was learned. variance [P, S]: posterior variance of β. pull [P, S]: share of the information about β that the
-    log gives (see newton.py). mu_variance [D, D]: posterior covariance of μ. mu_start [D]: where μ started, the centre
-    of its weak prior.
+    none was learned. beside [P]: what attributes add to β (see attribute_effects.py). variance [P, S]: posterior
+    variance of β. pull [P, S]: share of the information about β that the log gives (see newton.py).
+    mu_variance [D, D]: posterior covariance of μ. mu_start [D]: where μ started, the centre of its weak prior.
     """
 
     z: Tensor
@@ -68,6 +69,7 @@ class State:
     season: Tensor
     shock: Tensor
     dissimilarity: Tensor
+    beside: Tensor
     variance: Tensor
     pull: Tensor
     mu_variance: Tensor
@@ -88,7 +90,7 @@ class State:
             return torch.cat([level.expand(shape), slope.expand(shape), effect], dim=-1)
 
         moved = {name: spread_out(getattr(pooled, name)) for name in ("z", "theta", "mu")}
-        kept = {name: getattr(pooled, name).clone() for name in ("season", "shock", "dissimilarity")}
+        kept = {name: getattr(pooled, name).clone() for name in ("season", "shock", "dissimilarity", "beside")}
         return replace(self, **moved, **kept)
 
     def copy(self) -> "State":
@@ -112,7 +114,8 @@ class State:
 
     def sensitivity(self, layout: Layout) -> Tensor:
         """Return the posterior mean of exp(β), [P, S]."""
-        return torch.exp(self.z[:, layout.log_sensitivity] + 0.5 * self.variance.clamp(max=LARGEST_VARIANCE))
+        mean = self.z[:, layout.log_sensitivity] + self.beside[:, None]
+        return torch.exp(mean + 0.5 * self.variance.clamp(max=LARGEST_VARIANCE))
 
 
 @dataclass(frozen=True)
@@ -140,6 +143,7 @@ def start_state(grid: Grid, counts: Outcomes, layout: Layout) -> State:
         season=torch.zeros(grid.categories, grid.spans, dtype=FLOAT),
         shock=torch.zeros(len(level), grid.spans, dtype=FLOAT),
         dissimilarity=torch.ones(grid.categories, dtype=FLOAT),
+        beside=torch.zeros(len(level), dtype=FLOAT),
         variance=zeros,
         pull=zeros.clone(),
         mu_variance=torch.zeros(layout.width, layout.width, dtype=FLOAT),

@@ -12,24 +12,28 @@ from gpu_pricer.network.response.newton import equations
 LARGEST = 20.0  # log deviation that an artefact may hold; where the log shows no response, b has no lower end
 
 
-def draw_deviations(fit: Fit, untaught: Tensor, draws: int, seed: int, quantities: Fit | None = None) -> np.ndarray:
+def draw_deviations(
+    fit: Fit, untaught: list[Tensor], draws: int, seed: int, quantities: Fit | None = None
+) -> np.ndarray:
     """Return deviations [draws, S, G] of the log of a segment's mean sensitivity in a category.
 
     The mean is over the category's products, taught or not, all counted alike, and is compared with that of the
-    posterior means. untaught [G]: how many products of each category taught nothing; their own coefficients are drawn
-    from the category's. What all categories share is drawn once; the prior widths are taken as known.
+    posterior means. untaught: of each category what attributes say of the log sensitivities of the products that taught
+    nothing, [n]; their own coefficients are drawn from the category's. What all categories share is drawn once; the
+    prior widths, and what attributes say, are taken as known.
     quantities: the response of the units per choice, which adds to the sensitivity of all segments. Units given choices
     have a likelihood of their own, so that the two are drawn independently.
     """
     generator = torch.Generator().manual_seed(seed)
     total, settled = _draw_totals(fit, untaught, draws, generator)
     if quantities is not None:
-        further, settled_further = _draw_totals(quantities, untaught, draws, generator)
+        silent = [torch.zeros_like(told) for told in untaught]
+        further, settled_further = _draw_totals(quantities, silent, draws, generator)
         total, settled = total + further, settled + settled_further
     return torch.log(total / settled).transpose(1, 2).numpy()
 
 
-def _draw_totals(fit: Fit, untaught: Tensor, draws: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def _draw_totals(fit: Fit, untaught: list[Tensor], draws: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Return draws [draws, G, S] of the sums of the sensitivities in a category, and the sums at the posterior means.
 
     untaught: as in draw_deviations.
@@ -46,14 +50,14 @@ def _draw_totals(fit: Fit, untaught: Tensor, draws: int, generator: torch.Genera
         of_category += torch.einsum("mfd,rd->rmf", solved.follows, common)
         own = _drawn(solved.inverse[:, beta, beta], draws, generator)
         own += solved.follow(of_category[:, part.category], beta)
-        total = _by_category(torch.exp(block.z[:, beta] + own), part.category, part.categories)
+        total = _by_category(torch.exp(block.z[:, beta] + block.beside[:, None] + own), part.category, part.categories)
         settled = part.sum_by_category(block.sensitivity(layout))
         theta = block.theta[:, beta] + of_category[:, :, beta]
         expected = fit.category_sensitivity().T[categories]
-        for category, count in enumerate(untaught[categories].tolist()):
-            noise = torch.randn(draws, count, layout.segments, generator=generator, dtype=FLOAT) @ prior.T
-            total[:, category] += torch.exp(theta[:, category, None] + noise).sum(1)
-            settled[category] += count * expected[category]
+        for category, told in enumerate(untaught[categories]):
+            noise = torch.randn(draws, len(told), layout.segments, generator=generator, dtype=FLOAT) @ prior.T
+            total[:, category] += torch.exp(theta[:, category, None] + told[:, None] + noise).sum(1)
+            settled[category] += told.exp().sum() * expected[category]
         drawn.append(total)
         means.append(settled)
     return torch.cat(drawn, dim=1), torch.cat(means)

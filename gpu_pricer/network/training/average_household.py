@@ -33,8 +33,10 @@ class AverageHousehold:
 
     def fingerprint(self) -> str:
         """Return a hash that differs for another response of the users."""
-        fit = self.fit
-        known = (fit.state.z, fit.state.season, fit.state.shock, fit.grid.offset, fit.state.dissimilarity, self.slope)
+        state = self.fit.state
+        known = (
+            state.z, state.beside, state.season, state.shock, state.dissimilarity, self.fit.grid.offset, self.slope
+        )  # fmt: skip
         return hashlib.sha256(b"".join(values.numpy().tobytes() for values in known)).hexdigest()
 
 
@@ -60,7 +62,8 @@ def adopt(network: DemandNetwork, household: AverageHousehold, sales: Sales) -> 
 
 
 def _adopt_response(network: DemandNetwork, household: AverageHousehold) -> None:
-    """Set the responses; products that taught nothing respond as their category, or as any product.
+    """Set the responses; products that taught nothing respond as their category, or as any product, and as their
+    attributes say.
 
     A product that training never saw responds as any product where its category is too small to have a word.
     """
@@ -82,6 +85,7 @@ def _adopt_response(network: DemandNetwork, household: AverageHousehold) -> None
         fit.category_sensitivity()[0].log(), fit.state.theta[:, effect]
     )
     target = of_category[product.category]
+    target[:, 0] += fit.told_by_attributes(len(target)).float()
     target[fit.grid.row] = rows(fit.sensitivity[0].log(), fit.state.z[:, effect])
     network.mean_response.copy_(common)
     _write_by_category(network.product_response, target - common, of_category - common, product.category)

@@ -9,6 +9,7 @@ import torch
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.response.applying import ResponseConfig
+from gpu_pricer.network.response.attribute_effects import AttributeEffects
 from gpu_pricer.network.response.dissimilarity import Nests
 from gpu_pricer.network.response.fit import Fit, fit_response
 from gpu_pricer.network.response.loading import ResponseData, ResponseTables, load_response_data
@@ -59,7 +60,8 @@ def learn_market(
     if told is not None:
         known = told.with_shocks(known, data)
     nests = Nests.of(known.grid) if known.tells_nests else None
-    pooled = fit_response(known.grid, known.log.pooled(known.grid), config.fit, start, nests)
+    counts, attributes = known.log.pooled(known.grid), AttributeEffects.of(data.products, known.grid)
+    pooled = fit_response(known.grid, counts, config.fit, start, nests, attributes)
     scores = user_scores(pooled, known.log)
     slope = torch.from_numpy(user_slopes(scores)).float()
     return Market(known, scores, AverageHousehold(pooled, known.context, slope))

@@ -29,7 +29,8 @@ class Recipe:
     """How a market is drawn. visits: of every segment in every period; move: standard deviation of log prices.
 
     category, product: standard deviations of log sensitivities around the mean and around the category's.
-    dissimilarity: of the categories in turn; with it they are nests, whose seasons lie outside them.
+    brands: what each adds to the log sensitivity of its products; products have them in turn. dissimilarity: of the
+    categories in turn; with it they are nests, whose seasons lie outside them.
     """
 
     sizes: tuple[int, ...] = (3, 2, 3)
@@ -42,6 +43,7 @@ class Recipe:
     shock: float = 0.1
     on_shelf: float = 0.9
     has_outside_option: bool = True
+    brands: tuple[float, ...] = (0.0,)
     dissimilarity: tuple[float, ...] = (1.0,)
 
 
@@ -52,6 +54,7 @@ def draw_market(seed, recipe=Recipe()):
     category = np.repeat(np.arange(len(recipe.sizes)), recipe.sizes)
     of_category = rng.normal(0, recipe.category, (len(recipe.sizes), segments))
     log_sensitivity = np.log(2.5) + np.linspace(-0.3, 0.3, segments) + of_category[category]
+    log_sensitivity += np.resize(recipe.brands, products)[:, None]
     sensitivity = np.exp(log_sensitivity + rng.normal(0, recipe.product, (products, segments)))
     appeal = rng.normal(-2.0, 0.5, (products, segments))
     on_shelf = (rng.random((products, periods)) < recipe.on_shelf).astype(float)

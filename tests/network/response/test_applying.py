@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from scipy.sparse import csr_array
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.response.applying import (
@@ -15,6 +16,7 @@ from gpu_pricer.network.response.applying import (
     with_units_of,
     without_controls,
 )
+from gpu_pricer.network.response.attribute_effects import AttributeEffects
 from gpu_pricer.network.response.controls import EndogeneityConfig
 from gpu_pricer.network.response.fit import FitConfig, fit_response
 from gpu_pricer.network.response.posterior import draw_deviations
@@ -106,7 +108,7 @@ def test_draws_of_units_are_around_the_sum_and_know_of_both(of_units, applied, f
 
 
 def test_without_quantities_the_artefact_is_that_of_the_choices_bit_for_bit(applied, artefact, fit):
-    left = torch.tensor([1, 0, 2])  # of UNTAUGHT
+    left = [torch.zeros(count) for count in (1, 0, 2)]  # of UNTAUGHT
     drawn = draw_deviations(fit, left, CONFIG.draws, seed=0)
 
     assert applied.products.equals(artefact.products)
@@ -142,6 +144,18 @@ def test_products_that_taught_nothing_have_their_categorys_sensitivity(applied, 
 
     for row, category in UNTAUGHT.items():
         np.testing.assert_allclose(applied.factors["sensitivity"][:, row], expected[:, category], rtol=1e-6)
+
+
+def test_products_that_taught_nothing_answer_prices_as_their_attributes_say(artefact, fit):
+    brand = csr_array((np.arange(11)[:, None] % 2).astype(float))  # the artefact's last row is a category's fallback
+    effects = AttributeEffects(brand, np.zeros(11, np.int64), np.ones(11), np.array([0.8]), 0.3)
+
+    found = with_response(artefact, replace(fit, attributes=effects), None, CONFIG, seed=0).factors["sensitivity"]
+
+    plain, told = with_response(artefact, fit, None, CONFIG, seed=0).factors["sensitivity"], np.ones(12)
+    told[:11] = np.exp(0.8 * (np.arange(11) % 2 - 5 / 11))
+    told[ROWS] = 1  # the fit's own sensitivities hold what attributes say
+    np.testing.assert_allclose(found, plain * told, rtol=1e-6)
 
 
 def test_category_that_taught_nothing_has_the_sensitivity_expected_of_any_product(applied, fit):

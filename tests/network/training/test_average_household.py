@@ -1,12 +1,16 @@
 """The average household that the network starts from, against its log."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from scipy.sparse import csr_array
 
 from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, gather_batch
 from gpu_pricer.network.inference.prediction import choice_shares
 from gpu_pricer.network.model.demand_network import DemandNetwork
+from gpu_pricer.network.response.attribute_effects import AttributeEffects
 from gpu_pricer.network.training.average_household import adopt
 from gpu_pricer.network.training.levels import Sales, average_levels, start_levels
 from gpu_pricer.network.training.loyalty_fitting import fit_loyalty
@@ -53,6 +57,23 @@ def test_it_answers_prices_as_the_response_model_found(adopted, household):
     expected = household.fit.category_sensitivity()[0, 0]  # product 0 is the only one whose price was never seen
     assert untaught == [0]
     assert float(taught[0]) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_products_that_taught_nothing_answer_prices_as_their_attributes_say(adopted, household):
+    is_first = csr_array((np.arange(20) == 0)[:, None].astype(float))
+    effects = AttributeEffects(is_first, np.zeros(20, np.int64), np.ones(20), np.array([0.6]), 0.3)
+
+    adopt(adopted, replace(household, fit=replace(household.fit, attributes=effects)))
+
+    expected = household.fit.category_sensitivity()[0, 0] * np.exp(0.6 * (1 - 1 / 20))
+    assert float(adopted.response_of(torch.tensor([0]))[0, 0].exp()) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_it_learns_what_the_attributes_of_all_products_say(market, household):
+    data, effects = market[1], household.fit.attributes
+
+    assert effects.value.shape[0] == data.products.count
+    torch.testing.assert_close(effects.log_sensitivity()[household.fit.grid.row], household.fit.state.beside)
 
 
 def test_adopting_it_again_changes_nothing(adopted, household):

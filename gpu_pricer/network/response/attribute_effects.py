@@ -1,0 +1,120 @@
+"""What attributes of products, such as brand and size, say of price sensitivities beside the category.
+
+A log sensitivity lies around its category's by what the product's attributes add, x · ψ with ψ ~ Normal(0, spread²) the
+same for all segments. The attributes x are relative to the mean of the category, so that ψ moves no category. A product
+that the log says little of, or that is new, thus responds as its brand does and not only as its category.
+
+ψ is learned beside the response of the products, from all users as one segment: after each pass by a regression of what
+the log says of the products, each as far as the log tells it. The spread is the one with the highest evidence (MacKay
+1992), and where attributes tell nothing it is 0.
+"""
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.sparse import csr_array
+from torch import Tensor
+
+from gpu_pricer.network.encoding.attributes import feature_columns
+from gpu_pricer.network.encoding.choice_records import EncodedProducts
+from gpu_pricer.network.response.grid import Grid
+from gpu_pricer.network.response.model import Layout, State
+from gpu_pricer.network.response.widths import Widths
+
+log = logging.getLogger(__name__)
+
+MOST_FEATURES = 300  # the words that most products carry, so that a regression takes little time
+LEAST_TOLD, LONGEST_STEP = 1e-3, 0.5  # of a sensitivity by the log; of a log sensitivity in a pass
+LEAST_WEIGHT = 1e-9  # of a product that does not teach, so that a category where none does has a mean
+SPREADS = np.concatenate([[0.0], np.geomspace(0.01, 1, 40)])
+
+
+@dataclass
+class AttributeEffects:
+    """The attributes of R products as features, and what is known of their effects.
+
+    value [R, F]: the features. category [R]: numbers from 0. weight [R]: of the products in the mean of their category.
+    effect [F]: ψ. spread: standard deviation of its prior.
+    """
+
+    value: csr_array
+    category: np.ndarray
+    weight: np.ndarray
+    effect: np.ndarray
+    spread: float
+
+    @classmethod
+    def of(cls, products: EncodedProducts, grid: Grid) -> "AttributeEffects":
+        """Return what is known before the first pass; the mean of a category is that of its products that teach."""
+        value = feature_columns(products.attributes)
+        carried = (value != 0).sum(axis=0)
+        most = np.sort(np.argsort(-carried, kind="stable")[:MOST_FEATURES])
+        weight = np.full(products.count, LEAST_WEIGHT)
+        weight[grid.row.numpy()] = 1.0
+        return cls(csr_array(value[:, most]), products.category.numpy(), weight, np.zeros(len(most)), 0.0)
+
+    def log_sensitivity(self) -> Tensor:
+        """Return what the attributes add to the log sensitivity of every product, [R]."""
+        added = self.value @ self.effect
+        mean = np.bincount(self.category, self.weight * added) / np.bincount(self.category, self.weight)
+        return torch.from_numpy(added - mean[self.category])
+
+    def improve(self, grid: Grid, state: State, widths: Widths) -> float:
+        """Learn the effects from where a pass led, and take them to the state; return the largest move they make.
+
+        A sensitivity moves along as far as the log leaves it open: where the next pass leads, or the two would swing.
+        """
+        beta = Layout(1, grid.context.shape[2]).log_sensitivity.start
+        prior = torch.linalg.inv(widths.product)[beta]  # with the appeal, which may tell of the sensitivity too
+        told = state.pull[:, 0].clamp(LEAST_TOLD, 1)
+        weight = prior[beta] * told
+        pull = (state.z - state.theta[grid.category]) @ prior + weight * state.beside
+        value = csr_array(self.value[grid.row.numpy()])
+        found = _within_categories(value, weight.numpy(), pull.numpy(), grid.category.numpy())
+        before, (self.effect, self.spread) = self.effect, _most_likely(*found)
+        longest = float((self.log_sensitivity()[grid.row] - state.beside).abs().max())
+        if longest > LONGEST_STEP:
+            self.effect = before + LONGEST_STEP / longest * (self.effect - before)
+        move = self.log_sensitivity()[grid.row] - state.beside
+        state.beside += move
+        state.z[:, beta] -= told * move
+        return float(move.abs().max())
+
+    def settle(self) -> None:
+        """Say how much attributes tell."""
+        if self.spread:
+            found = float(self.log_sensitivity().std())
+            log.info(
+                "attributes of products tell log price sensitivities inside a category with a spread of %.2f", found
+            )
+
+
+def _within_categories(
+    value: csr_array, weight: np.ndarray, pull: np.ndarray, category: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return X′ R X and X′ y, [F, F] and [F], of features X [n, F] relative to their categories' weighted means.
+
+    weight [n]: the weights R. pull [n]: y.
+    """
+    count = int(category[-1]) + 1
+    member = csr_array((np.ones(len(category)), (category, np.arange(len(category)))), shape=(count, len(category)))
+    weighted = csr_array(value.multiply(weight[:, None]))
+    of_category = np.maximum(member @ weight, np.finfo(float).tiny)
+    total = (member @ weighted).toarray()
+    mean = total / of_category[:, None]
+    return (value.T @ weighted).toarray() - total.T @ mean, value.T @ pull - mean.T @ (member @ pull)
+
+
+def _most_likely(precision: np.ndarray, gradient: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return the effects [F] and the spread of their prior with the highest evidence.
+
+    precision [F, F], gradient [F]: of the log likelihood of the effects, from 0.
+    """
+    values, vectors = np.linalg.eigh(precision)
+    values, along = np.maximum(values, 0), vectors.T @ gradient
+    variance = SPREADS[:, None] ** 2
+    loss = (np.log1p(variance * values) - variance * along**2 / (1 + variance * values)).sum(axis=1)
+    spread = float(SPREADS[loss.argmin()])
+    return vectors @ (spread**2 * along / (1 + spread**2 * values)), spread
