@@ -6,8 +6,8 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from gpu_pricer.network.response.equations import equations
 from gpu_pricer.network.response.fit import Fit
-from gpu_pricer.network.response.newton import equations
 
 WIDE = NormalDist().inv_cdf(0.95)
 """Standard deviations of a Gaussian between its median and its 95 % quantile."""

@@ -5,9 +5,9 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from gpu_pricer.network.response.equations import equations
 from gpu_pricer.network.response.fit import Fit
 from gpu_pricer.network.response.grid import FLOAT
-from gpu_pricer.network.response.newton import equations
 
 LARGEST = 20.0  # log deviation that an artefact may hold; where the log shows no response, b has no lower end
 

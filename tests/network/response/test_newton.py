@@ -7,8 +7,9 @@ import torch
 from gpu_pricer.network.response import grid as grids
 from gpu_pricer.network.response import newton
 from gpu_pricer.network.response.autoregression import Autoregression
+from gpu_pricer.network.response.equations import equations
 from gpu_pricer.network.response.model import start_state
-from gpu_pricer.network.response.newton import equations, newton_pass
+from gpu_pricer.network.response.newton import newton_pass
 from gpu_pricer.network.response.prior_elasticity import PriorElasticity
 from gpu_pricer.network.response.widths import Widths, common_precision
 from tests.network.response.dense import dense_system, log_posterior
