@@ -8,104 +8,153 @@ again, at 0 prices only move buyers between products. With x what prices and pro
     logit Q[w] = level + γ · x[w] + season[w],   γ ~ Normal(1, spread²)
 
 is the chance to buy anything of the category, and so (γ − 1) x adds to the utility of all its products (see model.py).
-γ is learned beside the response of the products, by a Newton step after each pass, in which level and season move along
-with γ. Shocks of products are left out of x, because they are learned from the same purchases. The spread is learned
-from all categories; where the log tells nothing, γ stays at 1.
+γ is an unknown of the category in the equations of the response (see equations.py): a pass solves them for γ last, so
+that sensitivities, levels, seasons and controls move along with it, and its posterior variance has theirs. Shocks of
+products are left out of x, because they are learned from the same purchases. The spread is learned from all
+categories; where the log tells nothing, γ stays at 1.
 
 The mean price move of a category as a control (see controls.py) would take the place of γ: either lets the moves that
 all prices share have a response of their own. So its place takes the mean regular price, and cuts teach γ; without a
 control of regular prices none is learned. On synthetic markets (data=synthetic seed=101, 30 categories) with γ = .2, .6
-and 1 everywhere, the mean is .30, .71 and 1.00; with the mean price move as the control .54, .97 and 1, and with
-neither .41, .57 and .80 (2026-11).
+and 1 everywhere, the mean is .26, .67 and 1.00. Before γ was solved together with the response it was .30, .71 and
+1.00, with the mean price move as the control .54, .97 and 1, and with neither .41, .57 and .80 (2026-11).
 """
 
 import logging
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from gpu_pricer.network.response.autoregression import Autoregression
-from gpu_pricer.network.response.grid import FLOAT, Counts, Grid, Outcomes
-from gpu_pricer.network.response.model import Layout, State, inclusive_values, utility
+from gpu_pricer.network.response.equations import Equations
+from gpu_pricer.network.response.grid import FLOAT, Grid
+from gpu_pricer.network.response.model import Layout, State, inclusive_values
 
 log = logging.getLogger(__name__)
 
 START_SPREAD, LEAST_SPREAD, SPREADS = 0.3, 0.02, 50  # of γ: the first, the least, and how many are tried up to 1
-LEVEL_SPREAD = 3.0  # of the level of a category's purchases around that of its products' appeals
 LONGEST_STEP, LEAST = 0.3, 0.05  # of a dissimilarity, in a pass; of a dissimilarity
+LEAST_INFORMATION = 1e-9  # about a dissimilarity: where prices rest the log has none
 LOGIT = 0.5  # posterior standard deviations from 1, within which a nest is taken for a logit, which is priced faster
+
+
+@dataclass(frozen=True)
+class Coupling:
+    """How a block's n products and m categories move with the dissimilarities γ, and what the log says of γ itself.
+
+    product [n, F]: z and shock + season for a unit of γ; category [m, F]: θ and season. information, gradient [m]: of
+    the log likelihood by γ, all others but μ moving along; common [m, D]: the fall of that gradient for a unit of μ.
+    """
+
+    product: Tensor
+    category: Tensor
+    information: Tensor
+    gradient: Tensor
+    common: Tensor
+
+    @classmethod
+    def of(cls, grid: Grid, state: State, solved: Equations, layout: Layout) -> "Coupling":
+        """Return the coupling of a block whose equations are solved with γ held: γ is eliminated last."""
+        lift, score = inclusive_values(grid, state, layout)[1][grid.category], solved.score
+        driven = score.weight * lift
+        cross = score.by_unknown(grid, driven)
+        direct = -(solved.inverse @ cross[:, :, None])[:, :, 0]
+        category = grid.sum_by_category(direct) @ solved.prior
+        category = (solved.category_inverse @ category[:, :, None])[:, :, 0]
+        product = direct + solved.rise(category[grid.category], slice(None))
+        moved = solved.step + solved.rise(solved.category_step[grid.category], slice(None))
+        own, residual = (driven * lift).sum((1, 2)), (score.residual * lift).sum((1, 2))
+        return cls(
+            product=product,
+            category=category,
+            information=grid.sum_by_category(own + (cross * product).sum(1)),
+            gradient=grid.sum_by_category(residual - (cross * moved).sum(1)),
+            common=_times(grid.sum_by_category(_times(cross, solved.inverse)) @ solved.prior, solved.follows),
+        )
+
+    def along(self, solved: Equations, category: Tensor, moved: Tensor, information: Tensor) -> Equations:
+        """Return the equations with γ eliminated, whose steps go along with moves of γ [m].
+
+        category [n]: the number of each product's. information [m]: that of γ with its prior, infinite where γ rests.
+        """
+        step = solved.category_step + self.category * moved[:, None]
+        direct = self.product - solved.rise(self.category[category], slice(None))
+        follows = self.common / information[:, None]
+        return replace(
+            solved,
+            step=solved.step + direct * moved[category, None],
+            category_step=step,
+            follows=solved.follows - self.category[:, :, None] * follows[:, None],
+            common=solved.common - self.common.T @ follows,
+            common_gradient=solved.common_gradient - self.common.T @ moved,
+        )
+
+
+def _times(row: Tensor, matrix: Tensor) -> Tensor:
+    """Return the products [n, K] of rows [n, F] and matrices [n, F, K]."""
+    return (row[:, None] @ matrix)[:, 0]
 
 
 @dataclass
 class Nests:
     """What is known of the dissimilarities beside their values.
 
-    variance [G]: their posterior variances. told bool [G]: whether the log can tell them; that of a category with a
-    single product stays at 1, because its buyers have nothing to switch to. spread: of their prior around 1.
+    told bool [G]: whether the log can tell them; that of a category with a single product stays at 1, because its
+    buyers have nothing to switch to. spread: of their prior around 1. likeliest, information [G]: where the log alone
+    would have them, and its information, by the last pass. follows [G, D]: how they follow μ. longest: the longest move
+    of the last pass.
     """
 
-    variance: Tensor
     told: Tensor
     spread: float
+    likeliest: Tensor
+    information: Tensor
+    follows: Tensor
+    longest: float
 
     @classmethod
     def of(cls, grid: Grid) -> "Nests":
         """Return what is known before the first pass; the grid has an outside option."""
-        return cls(torch.zeros(grid.categories, dtype=FLOAT), torch.bincount(grid.category) > 1, START_SPREAD)
+        ones, told = torch.ones(grid.categories, dtype=FLOAT), torch.bincount(grid.category) > 1
+        follows = torch.zeros(grid.categories, 2 + grid.context.shape[2], dtype=FLOAT)
+        return cls(told, START_SPREAD, ones, torch.zeros_like(ones), follows, 0.0)
 
-    def improve(self, grid: Grid, counts: Outcomes, state: State, season: Autoregression) -> float:
-        """Move the state's dissimilarities by a Newton step and learn their spread; return the largest move."""
-        assert isinstance(counts, Counts)
-        longest = 0.0
-        for products, categories in grid.blocks():
-            block = state.part(products, categories)
-            step, variance = self._step(
-                grid.part(products, categories), counts.part(products, categories), block, season
-            )
-            step = torch.where(self.told[categories], step.clamp(-LONGEST_STEP, LONGEST_STEP), 0.0)
-            before = block.dissimilarity.clone()
-            block.dissimilarity.add_(step).clamp_(min=LEAST)
-            self.variance[categories] = variance
-            longest = max(longest, float((block.dissimilarity - before).abs().max()))
-        self.spread = self._learned_spread(state.dissimilarity)
-        return longest
+    def move(self, grid: Grid, block: State, solved: Equations, categories: slice) -> Equations:
+        """Move a block's dissimilarities by a Newton step given μ; return the equations with them eliminated."""
+        coupling = Coupling.of(grid, block, solved, Layout(1, grid.context.shape[2]))
+        precision, told, before = self.spread**-2, self.told[categories], block.dissimilarity.clone()
+        information = torch.where(told, coupling.information + precision, torch.inf)
+        step = (coupling.gradient - (before - 1) * precision) / information
+        block.dissimilarity.add_(step.clamp(-LONGEST_STEP, LONGEST_STEP)).clamp_(min=LEAST)
+        block.nest_variance[:] = 1 / information
+        self.information[categories] = coupling.information
+        self.likeliest[categories] = before + coupling.gradient / coupling.information.clamp(min=LEAST_INFORMATION)
+        self.follows[categories] = coupling.common / information[:, None]
+        return coupling.along(solved, grid.category, block.dissimilarity - before, information)
+
+    def follow(self, state: State, step: Tensor) -> None:
+        """Move the dissimilarities along with a step of μ, [D]."""
+        moved = (self.follows @ step).clamp(-LONGEST_STEP, LONGEST_STEP)
+        state.dissimilarity.sub_(moved).clamp_(min=LEAST)
+
+    def learn_spread(self) -> None:
+        """Learn the spread with the highest evidence, the likelihood of γ in each category taken for Gaussian."""
+        information = self.information[self.told].clamp(min=LEAST_INFORMATION)
+        apart = self.likeliest[self.told] - 1
+        spread = torch.logspace(math.log10(LEAST_SPREAD), 0, SPREADS, dtype=FLOAT)
+        left = spread[:, None] ** 2 + 1 / information
+        self.spread = float(spread[(left.log() + apart**2 / left).sum(1).argmin()])
 
     def settle(self, state: State) -> None:
         """Keep the state's dissimilarities in the range of nested logits, and say how many are no logits."""
         value = state.dissimilarity
-        value.copy_(torch.where(value + LOGIT * self.variance.sqrt() > 1, 1.0, value))
+        is_logit = value + LOGIT * state.nest_variance.sqrt() > 1
+        value.masked_fill_(is_logit, 1.0)
+        state.nest_variance.masked_fill_(is_logit, 0.0)
         left = int((value < 1).sum())
         log.info(
             "dissimilarity of %d categories: %.2f on average, spread %.2f; %d have left 1, and of %d the log tells no "
             "difference from 1",
             len(value), float(value.mean()), self.spread, left, len(value) - left,
         )  # fmt: skip
-
-    def _step(self, grid: Grid, counts: Counts, state: State, season: Autoregression) -> tuple[Tensor, Tensor]:
-        """Return the step of a block's dissimilarities [g], and their posterior variances."""
-        layout, usual = Layout(1, grid.context.shape[2]), season.precision(grid.spans)
-        rate = grid.sum_by_category(grid.shares(utility(grid, state, layout)))[:, 0]
-        visits, lift = counts.visits[:, 0], inclusive_values(grid, state, layout)[1][:, 0]
-        residual, weight = grid.sum_by_category(counts.bought)[:, 0] - visits * rate, visits * rate * (1 - rate)
-        effects = torch.stack([lift, torch.ones_like(lift)], dim=1)  # of γ and of the level
-        driven = effects * weight[:, None]
-        beside = grid.sum_by_span(driven)
-        prior = torch.tensor([self.spread, LEVEL_SPREAD], dtype=FLOAT) ** -2
-        own, seasonal = driven @ effects.mT + torch.diag(prior), torch.diag_embed(beside[:, 1]) + usual
-        precision = torch.cat([torch.cat([own, beside], dim=2), torch.cat([beside.mT, seasonal], dim=2)], dim=1)
-        gradient = (effects @ residual[:, :, None])[:, :, 0]
-        gradient[:, 0] -= (state.dissimilarity - 1) * prior[0]
-        of_seasons = grid.sum_by_span(residual[:, None])[:, 0] - state.season @ usual
-        first = torch.linalg.inv(precision)[:, 0]
-        return (first * torch.cat([gradient, of_seasons], dim=1)).sum(1), first[:, 0]
-
-    def _learned_spread(self, value: Tensor) -> float:
-        """Return the spread of γ with the highest evidence, its likelihood in each category taken for Gaussian."""
-        variance = self.variance[self.told]
-        information = (1 / variance - self.spread**-2).clamp(min=1e-9)
-        apart = (value[self.told] - 1) / variance / information  # from 1, of the γ most likely without the prior
-        spread = torch.logspace(math.log10(LEAST_SPREAD), 0, SPREADS, dtype=FLOAT)
-        left = spread[:, None] ** 2 + 1 / information
-        return float(spread[(left.log() + apart**2 / left).sum(1).argmin()])

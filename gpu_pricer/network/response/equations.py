@@ -4,6 +4,10 @@ Given μ, categories are independent, and given a category's coefficients and se
 product's equations are solved, eliminated from its category's, and those from the equations of μ, at a cost that is
 linear in the products. The information of the multinomial logit is taken by its diagonal N p (1 − p); what that leaves
 out are products of two choice probabilities.
+
+In a nest these are not small: by (γ − 1) x (see dissimilarity.py) a product's sensitivity reaches all utilities of its
+category. So every product answers for the derivative by a sensitivity that moves in all of them alike: summed over the
+category, gradient and information are then those of the nested logit. What is approximated is how its products differ.
 """
 
 from dataclasses import dataclass
@@ -12,8 +16,39 @@ import torch
 from torch import Tensor
 
 from gpu_pricer.network.response.grid import FLOAT, Grid, Outcomes
-from gpu_pricer.network.response.model import Layout, State, slopes, utility
+from gpu_pricer.network.response.model import Layout, State, common_slopes, utility
 from gpu_pricer.network.response.widths import Widths
+
+
+@dataclass(frozen=True)
+class Score:
+    """What the log says of the cells of a block.
+
+    residual, weight [n, S, W]: gradient and curvature of the log likelihood by the utility. slope [n, S, W], context
+    [n, W, C]: derivatives of the utility by the log sensitivity and by the effects of context.
+    """
+
+    residual: Tensor
+    weight: Tensor
+    slope: Tensor
+    context: Tensor
+
+    @classmethod
+    def of(cls, grid: Grid, counts: Outcomes, state: State, layout: Layout) -> "Score":
+        """Return the score of a block, of which grid, counts and state hold nothing else."""
+        residual, weight = counts.score(grid, utility(grid, state, layout))
+        return cls(residual, weight, common_slopes(grid, state, layout), grid.context)
+
+    def by_unknown(self, grid: Grid, values: Tensor) -> Tensor:
+        """Return the sums [n, F], over the cells, of values [n, S, W] times the utility's derivatives."""
+        of_period = values.sum(1)
+        parts = (
+            values.sum(2),
+            (values * self.slope).sum(2),
+            (of_period[:, :, None] * self.context).sum(1),
+            grid.sum_by_span(of_period[:, None])[:, 0],
+        )
+        return torch.cat(parts, dim=1)
 
 
 @dataclass(frozen=True)
@@ -27,9 +62,10 @@ class Equations:
     category. step [n, F]: the products' own step.
     category_inverse [m, F, F]: of the categories' equations, their products eliminated and μ given; category_step [m,
     F]; follows [m, F, D]: how they follow μ. common, common_gradient: what the block adds to the equations of μ, [D, D]
-    and [D].
+    and [D]. score: what the log says of the cells.
     """
 
+    score: Score
     prior: Tensor
     inverse: Tensor
     step: Tensor
@@ -48,16 +84,23 @@ class Equations:
         """Return the posterior covariance of the categories' unknowns, [m, F, F], with that of μ."""
         return self.category_inverse + self.follows @ mu_variance @ self.follows.mT
 
+    def rise(self, moved: Tensor, unknowns: slice) -> Tensor:
+        """Return how some of the products' (z, shock + season) follow their categories', which move by [..., n, F]."""
+        return torch.einsum("nuf,...nf->...nu", self.inverse[:, unknowns], moved @ self.prior)
+
     def follow(self, moved: Tensor, unknowns: slice) -> Tensor:
         """Return how some of the products' unknowns follow their categories', which move by moved [..., n, F]."""
-        rise = torch.einsum("nuf,...nf->...nu", self.inverse[:, unknowns], moved @ self.prior)
         season = torch.cat([torch.zeros_like(moved[..., : self.width]), moved[..., self.width :]], dim=-1)
-        return rise - season[..., unknowns]  # the inverse is of shock + season, the unknown is the shock
+        return (
+            self.rise(moved, unknowns) - season[..., unknowns]
+        )  # the inverse is of shock + season, the unknown is the shock
 
 
 def equations(grid: Grid, counts: Outcomes, state: State, widths: Widths, layout: Layout) -> Equations:
     """Return the equations of a block, of which grid, counts and state hold nothing else."""
-    information, gradient = _likelihood(grid, counts, state, layout)
+    score = Score.of(grid, counts, state, layout)
+    information, gradient = _information(grid, score, layout), score.by_unknown(grid, score.residual)
+    gradient[:, layout.log_sensitivity] -= state.pull
     category = torch.linalg.inv(widths.category)
     prior = torch.block_diag(torch.linalg.inv(widths.product), widths.shock.precision(grid.spans))
     away = torch.cat([state.z - state.theta[grid.category], state.shock], dim=1)
@@ -74,6 +117,7 @@ def equations(grid: Grid, counts: Outcomes, state: State, widths: Widths, layout
     category_inverse = torch.linalg.inv(size[:, None, None] * prior - prior @ together @ prior + above)
     follows = category_inverse[:, :, : layout.width] @ category
     return Equations(
+        score=score,
         prior=prior,
         inverse=inverse,
         step=step,
@@ -85,10 +129,9 @@ def equations(grid: Grid, counts: Outcomes, state: State, widths: Widths, layout
     )
 
 
-def _likelihood(grid: Grid, counts: Outcomes, state: State, layout: Layout) -> tuple[Tensor, Tensor]:
-    """Return the products' information [n, F, F] and gradient [n, F] from the log."""
-    residual, weight = counts.score(grid, utility(grid, state, layout))
-    slope, context = slopes(grid, state.sensitivity(layout)), grid.context
+def _information(grid: Grid, score: Score, layout: Layout) -> Tensor:
+    """Return the products' information from the log, [n, F, F]."""
+    weight, slope, context = score.weight, score.slope, score.context
     steep = weight * slope
     segments, width = layout.segments, layout.width
     matrix = torch.zeros(len(grid.row), width + grid.spans, width + grid.spans, dtype=FLOAT)
@@ -109,14 +152,4 @@ def _likelihood(grid: Grid, counts: Outcomes, state: State, layout: Layout) -> t
         matrix[:, rows, columns] = values
         matrix[:, columns, rows] = values.mT
     matrix[:, layout.effect, layout.effect] = context.mT @ driven
-    of_period = residual.sum(1)
-    gradient = torch.cat(
-        [
-            residual.sum(2),
-            (residual * slope).sum(2) - state.pull,
-            (of_period[:, :, None] * context).sum(1),
-            grid.sum_by_span(of_period[:, None])[:, 0],
-        ],
-        dim=1,
-    )
-    return matrix, gradient
+    return matrix

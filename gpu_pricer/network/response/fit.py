@@ -145,7 +145,8 @@ def fit_response(
     damping, distance = DAMPING, torch.inf
     for passed in range(1, config.passes + 1):
         is_first, last = passed <= first, distance
-        moments = newton_pass(grid, counts, state, widths, FIRST_DAMPING if is_first else damping)
+        share, moved = (FIRST_DAMPING, None) if is_first else (damping, nests)
+        moments = newton_pass(grid, counts, state, widths, share, moved)
         distance = (moments.distance / state.variance.numel()) ** 0.5
         if is_first:
             continue
@@ -154,7 +155,8 @@ def fit_response(
         before, widths = widths, learned_widths(moments, grid, widths, layout)
         change = change_of(before, widths)
         if nests is not None:
-            change = max(change, nests.improve(grid, counts, state, widths.season) / SETTLED_NEST * SETTLED_WIDTH)
+            nests.learn_spread()
+            change = max(change, nests.longest / SETTLED_NEST * SETTLED_WIDTH)
         if attributes is not None:
             change = max(change, attributes.improve(grid, state, widths) / SETTLED_ATTRIBUTES * SETTLED_WIDTH)
         if distance < config.tolerance and change < SETTLED_WIDTH:

@@ -18,8 +18,9 @@ from torch import Tensor
 
 from gpu_pricer.network.response.grid import FLOAT, LARGEST_UTILITY, Grid, Outcomes
 
-MEANS = ("z", "theta", "mu", "season", "shock")  # fields of a State
-OF_PRODUCTS, OF_CATEGORIES = ("z", "shock", "beside", "variance", "pull"), ("theta", "season", "dissimilarity")
+MEANS = ("z", "theta", "mu", "season", "shock", "dissimilarity")  # fields of a State
+OF_PRODUCTS = ("z", "shock", "beside", "variance", "pull")
+OF_CATEGORIES = ("theta", "season", "dissimilarity", "nest_variance")
 LARGEST_VARIANCE = 1.0  # of β in the mean of exp(β): beyond, prior widths and means drive each other apart
 
 Pairs = tuple[Tensor, Tensor]
@@ -57,10 +58,11 @@ class Layout:
 class State:
     """The posterior means, which a pass changes in place, and what the last pass knew of their uncertainty.
 
-    z [P, D], theta [G, D], mu [D], season [G, V], shock [P, V]. dissimilarity [G]: γ (see dissimilarity.py), 1 where
-    none was learned. beside [P]: what attributes add to β (see attribute_effects.py). variance [P, S]: posterior
-    variance of β. pull [P, S]: share of the information about β that the log gives (see newton.py).
-    mu_variance [D, D]: posterior covariance of μ. mu_start [D]: where μ started, the centre of its weak prior.
+    z [P, D], theta [G, D], mu [D], season [G, V], shock [P, V]. dissimilarity, nest_variance [G]: γ (see
+    dissimilarity.py) and its posterior variance, 1 and 0 where none was learned. beside [P]: what attributes add to β
+    (see attribute_effects.py). variance [P, S]: posterior variance of β. pull [P, S]: share of the information about β
+    that the log gives (see newton.py). mu_variance [D, D]: posterior covariance of μ. mu_start [D]: where μ started, the
+    centre of its weak prior.
     """
 
     z: Tensor
@@ -69,6 +71,7 @@ class State:
     season: Tensor
     shock: Tensor
     dissimilarity: Tensor
+    nest_variance: Tensor
     beside: Tensor
     variance: Tensor
     pull: Tensor
@@ -90,7 +93,8 @@ class State:
             return torch.cat([level.expand(shape), slope.expand(shape), effect], dim=-1)
 
         moved = {name: spread_out(getattr(pooled, name)) for name in ("z", "theta", "mu")}
-        kept = {name: getattr(pooled, name).clone() for name in ("season", "shock", "dissimilarity", "beside")}
+        names = ("season", "shock", "dissimilarity", "nest_variance", "beside")
+        kept = {name: getattr(pooled, name).clone() for name in names}
         return replace(self, **moved, **kept)
 
     def copy(self) -> "State":
@@ -143,6 +147,7 @@ def start_state(grid: Grid, counts: Outcomes, layout: Layout) -> State:
         season=torch.zeros(grid.categories, grid.spans, dtype=FLOAT),
         shock=torch.zeros(len(level), grid.spans, dtype=FLOAT),
         dissimilarity=torch.ones(grid.categories, dtype=FLOAT),
+        nest_variance=torch.zeros(grid.categories, dtype=FLOAT),
         beside=torch.zeros(len(level), dtype=FLOAT),
         variance=zeros,
         pull=zeros.clone(),
@@ -176,12 +181,32 @@ def inclusive_values(grid: Grid, state: State, layout: Layout) -> tuple[Tensor, 
     The first is at reference prices without promotions. Both are of the period's shelf, and 0 where it is empty.
     Controls, seasons and shocks are left out.
     """
+    moved = _moved_utility(grid, state, layout)
+    base = _log_total(grid, state.z[:, layout.appeal, None].expand_as(moved))
+    return base, _log_total(grid, moved) - base
+
+
+def _moved_utility(grid: Grid, state: State, layout: Layout) -> Tensor:
+    """Return the utility [P, S, W] of which the inclusive values at the period's prices and promotions are made."""
     kept = grid.context.shape[2] - grid.controls
     effect = (grid.context[:, :, :kept] * state.z[:, None, layout.effect][:, :, :kept]).sum(2)
     level = state.z[:, layout.appeal, None]
-    moved = level + effect[:, None] - state.sensitivity(layout)[:, :, None] * grid.move[:, None]
-    base = _log_total(grid, level.expand_as(moved))
-    return base, _log_total(grid, moved) - base
+    return level + effect[:, None] - state.sensitivity(layout)[:, :, None] * grid.move[:, None]
+
+
+def common_slopes(grid: Grid, state: State, layout: Layout) -> Tensor:
+    """Return the derivative [P, S, W] of the utility by β, where β moves in all products of a category alike.
+
+    It is du / dβ of the product's own response and, by way of the nest's effect (γ − 1) x, γ − 1 times its mean over
+    what the category sells.
+    """
+    slope = slopes(grid, state.sensitivity(layout))
+    shortfall = state.dissimilarity - 1
+    if not bool(shortfall.any()):
+        return slope
+    share = _moved_utility(grid, state, layout).clamp(max=LARGEST_UTILITY).exp() * grid.on_shelf[:, None]
+    mean = grid.sum_by_category(share * slope) / grid.sum_by_category(share).clamp(min=1e-300)
+    return slope + (shortfall[:, None, None] * mean)[grid.category]
 
 
 def _log_total(grid: Grid, utility: Tensor) -> Tensor:

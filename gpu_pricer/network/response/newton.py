@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from gpu_pricer.network.response.autoregression import OpenSeries
+from gpu_pricer.network.response.dissimilarity import Nests
 from gpu_pricer.network.response.equations import Equations, equations
 from gpu_pricer.network.response.grid import FLOAT, Grid, Outcomes
 from gpu_pricer.network.response.model import Layout, State
@@ -47,13 +48,15 @@ class Moments:
         return cls(product, category, told, told_above, OpenSeries.none(spans), OpenSeries.none(spans), 0.0)
 
 
-def newton_pass(grid: Grid, counts: Outcomes, state: State, widths: Widths, damping: float) -> Moments:
+def newton_pass(
+    grid: Grid, counts: Outcomes, state: State, widths: Widths, damping: float, nests: Nests | None = None
+) -> Moments:
     """Move the state by a step of all its unknowns, and return the moments where the whole step leads.
 
     damping: the share of the step that is taken: the diagonal information makes it too long where few products share
     all choices. The moments are taken at the end of the whole step, since widths from older ones would swing.
     Products, categories and μ are moved in one pass over the blocks, so that memory does not grow with the products;
-    products follow μ in the next pass.
+    products follow μ in the next pass. nests: moves the dissimilarities too, with all other unknowns moving along.
     """
     layout = Layout(counts.segments, grid.context.shape[2])
     width = layout.width
@@ -67,6 +70,8 @@ def newton_pass(grid: Grid, counts: Outcomes, state: State, widths: Widths, damp
         common, gradient = common + solved.common, gradient + solved.common_gradient
         follows.append(solved.follows)
         own = grid.category[products] - categories.start
+        if nests is not None:
+            solved = nests.move(grid.part(products, categories), block, solved, categories)
         _move(block, solved, own, layout, moments)
         _add_moments(block, solved, own, layout, widths, moments)
     variance, following = torch.linalg.inv(common), torch.cat(follows)
@@ -76,12 +81,16 @@ def newton_pass(grid: Grid, counts: Outcomes, state: State, widths: Widths, damp
     state.theta += moved[:, :width]
     state.season += moved[:, width:]
     state.mu_variance = variance
+    if nests is not None:
+        nests.follow(state, step)
     away = state.theta - state.mu
     apart = following[:, :width] - torch.eye(width, dtype=FLOAT)  # θ − μ for a unit of μ
     moments.category += away.T @ away + (apart @ variance @ apart.mT).sum(0)
     for series, effects in ((moments.shock, state.shock), (moments.season, state.season)):
         series.second_moments += effects.T @ effects
     state.take_share(damping, before)
+    if nests is not None:
+        nests.longest = float((state.dissimilarity - before.dissimilarity).abs().max())
     return moments
 
 

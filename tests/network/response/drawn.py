@@ -5,8 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from gpu_pricer.network.response.autoregression import Autoregression
 from gpu_pricer.network.response.grid import Counts, Grid
-from gpu_pricer.network.response.model import Layout
+from gpu_pricer.network.response.model import Layout, start_state
+from gpu_pricer.network.response.prior_elasticity import PriorElasticity
+from gpu_pricer.network.response.widths import Widths
 
 
 @dataclass(frozen=True)
@@ -115,3 +118,31 @@ def choose(rng, utility, on_shelf, category, visits, has_outside_option):
             seen[g, s, w] = visits
             bought[offered, s, w] = rng.multinomial(visits, weight / weight.sum())[:-1]
     return Counts(torch.from_numpy(bought), torch.from_numpy(seen))
+
+
+def a_covariance(rng, width, scale):
+    """Return a random covariance [width, width]."""
+    root = rng.normal(size=(width, width))
+    return torch.from_numpy(scale * (root @ root.T / width + 0.5 * np.eye(width)))
+
+
+def some_widths(seed, layout):
+    """Return random widths, with a prior elasticity where the seed is odd."""
+    rng = np.random.default_rng(seed)
+    width = layout.width
+    elasticity = PriorElasticity(2.0, 0.4, 0.8) if seed % 2 else None
+    return Widths(a_covariance(rng, width, 0.2), a_covariance(rng, width, 0.3),
+                  Autoregression(0.7, 0.6), Autoregression(0.2, 0.3), elasticity)  # fmt: skip
+
+
+def some_state(seed, market, uncertain):
+    """A random state; with nothing known of its uncertainty unless it is to be uncertain."""
+    generator = torch.Generator().manual_seed(seed)
+    state = start_state(market.grid, market.counts, market.layout)
+    for name in ("z", "theta", "mu", "season", "shock"):
+        values = getattr(state, name)
+        values += 0.2 * torch.randn(values.shape, generator=generator, dtype=values.dtype)
+    if uncertain:
+        state.variance += 0.1 * torch.rand(state.variance.shape, generator=generator, dtype=torch.float64)
+        state.pull += torch.rand(state.pull.shape, generator=generator, dtype=torch.float64)
+    return state

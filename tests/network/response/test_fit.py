@@ -261,8 +261,8 @@ def test_steps_that_are_too_long_are_shortened(length, settles, monkeypatch, cap
     """A pass that goes `length` times the way to the answer, less what damping leaves of it."""
     market, away = draw_market(0, LITTLE), [1.0]
 
-    def far_step(grid, counts, state, widths, damping):
-        moments = newton_pass(grid, counts, state, widths, damping)
+    def far_step(grid, counts, state, widths, damping, nests):
+        moments = newton_pass(grid, counts, state, widths, damping, nests)
         distance = (length * away[0]) ** 2 * state.variance.numel()
         away[0] *= abs(1 - damping * length)
         return replace(moments, distance=distance)

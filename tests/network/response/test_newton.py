@@ -6,42 +6,13 @@ import torch
 
 from gpu_pricer.network.response import grid as grids
 from gpu_pricer.network.response import newton
-from gpu_pricer.network.response.autoregression import Autoregression
 from gpu_pricer.network.response.equations import equations
-from gpu_pricer.network.response.model import start_state
 from gpu_pricer.network.response.newton import newton_pass
-from gpu_pricer.network.response.prior_elasticity import PriorElasticity
-from gpu_pricer.network.response.widths import Widths, common_precision
+from gpu_pricer.network.response.widths import common_precision
 from tests.network.response.dense import dense_system, log_posterior
-from tests.network.response.drawn import Recipe, draw_market
+from tests.network.response.drawn import Recipe, draw_market, some_state, some_widths
 
 SMALL = Recipe(sizes=(3, 1, 2), periods=6, visits=500)
-
-
-def a_covariance(rng, width, scale):
-    root = rng.normal(size=(width, width))
-    return torch.from_numpy(scale * (root @ root.T / width + 0.5 * np.eye(width)))
-
-
-def some_widths(seed, layout):
-    rng = np.random.default_rng(seed)
-    width = layout.width
-    elasticity = PriorElasticity(2.0, 0.4, 0.8) if seed % 2 else None
-    return Widths(a_covariance(rng, width, 0.2), a_covariance(rng, width, 0.3),
-                  Autoregression(0.7, 0.6), Autoregression(0.2, 0.3), elasticity)  # fmt: skip
-
-
-def some_state(seed, market, uncertain):
-    """A random state; with nothing known of its uncertainty unless it is to be uncertain."""
-    generator = torch.Generator().manual_seed(seed)
-    state = start_state(market.grid, market.counts, market.layout)
-    for name in ("z", "theta", "mu", "season", "shock"):
-        values = getattr(state, name)
-        values += 0.2 * torch.randn(values.shape, generator=generator, dtype=values.dtype)
-    if uncertain:
-        state.variance += 0.1 * torch.rand(state.variance.shape, generator=generator, dtype=torch.float64)
-        state.pull += torch.rand(state.pull.shape, generator=generator, dtype=torch.float64)
-    return state
 
 
 @pytest.fixture
