@@ -5,9 +5,11 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from gpu_pricer.network.response.dissimilarity import LEAST, Coupling
 from gpu_pricer.network.response.equations import equations
 from gpu_pricer.network.response.fit import Fit
 from gpu_pricer.network.response.grid import FLOAT
+from gpu_pricer.network.response.model import State
 
 LARGEST = 20.0  # log deviation that an artefact may hold; where the log shows no response, b has no lower end
 
@@ -20,7 +22,8 @@ def draw_deviations(
     The mean is over the category's products, taught or not, all counted alike, and is compared with that of the
     posterior means. untaught: of each category what attributes say of the log sensitivities of the products that taught
     nothing, [n]; their own coefficients are drawn from the category's. What all categories share is drawn once; the
-    prior widths, and what attributes say, are taken as known.
+    prior widths, and what attributes say, are taken as known. Sensitivities go along with the dissimilarity of their
+    category, which is drawn between its bounds.
     quantities: the response of the units per choice, which adds to the sensitivity of all segments. Units given choices
     have a likelihood of their own, so that the two are drawn independently.
     """
@@ -50,6 +53,10 @@ def _draw_totals(fit: Fit, untaught: list[Tensor], draws: int, generator: torch.
         of_category += torch.einsum("mfd,rd->rmf", solved.follows, common)
         own = _drawn(solved.inverse[:, beta, beta], draws, generator)
         own += solved.follow(of_category[:, part.category], beta)
+        if bool(block.nest_variance.any()):
+            nested, coupling = _drawn_nests(block, draws, generator), Coupling.of(part, block, solved, layout)
+            own += nested[:, part.category, None] * coupling.product[:, beta]
+            of_category += nested[:, :, None] * coupling.category
         total = _by_category(torch.exp(block.z[:, beta] + block.beside[:, None] + own), part.category, part.categories)
         settled = part.sum_by_category(block.sensitivity(layout))
         theta = block.theta[:, beta] + of_category[:, :, beta]
@@ -74,6 +81,15 @@ def posterior_table(segment_id: pl.Series, category_id: list[str], drawn: np.nda
             "log_deviation": drawn.ravel().clip(-LARGEST, LARGEST).astype(np.float32),
         }
     )
+
+
+def _drawn_nests(block: State, draws: int, generator: torch.Generator) -> Tensor:
+    """Return draws [draws, m] of how far dissimilarities lie from their means: Gaussians cut at LEAST and at 1."""
+    spread = block.nest_variance.sqrt().clamp(min=1e-9)
+    low, high = (torch.special.ndtr((end - block.dissimilarity) / spread) for end in (LEAST, 1.0))
+    place = low + (high - low) * torch.rand(draws, len(spread), generator=generator, dtype=FLOAT)
+    drawn = torch.special.ndtri(place).clamp(-LARGEST, LARGEST) * spread
+    return torch.where(block.nest_variance > 0, drawn, 0.0)
 
 
 def _drawn(covariance: Tensor, draws: int, generator: torch.Generator) -> Tensor:

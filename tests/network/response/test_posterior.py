@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from gpu_pricer.network.response import grid as grids
+from gpu_pricer.network.response.dissimilarity import Coupling
+from gpu_pricer.network.response.equations import equations
 from gpu_pricer.network.response.fit import FitConfig, fit_response
 from gpu_pricer.network.response.grid import Counts
 from gpu_pricer.network.response.posterior import draw_deviations, posterior_table
@@ -70,6 +72,24 @@ def test_draws_are_as_wide_as_the_whole_posterior(market, fit, untaught, block, 
         found = np.cov(drawn[:, :, g].T)
         np.testing.assert_allclose(np.sqrt(found.diagonal()), np.sqrt(expected.diagonal()), rtol=0.1)
         assert correlation(found) == pytest.approx(correlation(expected), abs=0.06)
+
+
+def test_sensitivities_go_along_with_a_dissimilarity_that_is_not_known(fit):
+    """A drawn γ moves the sensitivities of its category as the equations say; all else is drawn from the same noise."""
+    known = replace(fit, state=fit.state.copy())
+    known.state.dissimilarity[:] = 0.5
+    variance = torch.tensor([0.01, 0.0, 0.0004])
+    unknown = replace(known, state=replace(known.state, nest_variance=variance))
+    grid, layout = fit.grid, fit.layout
+    solved = equations(grid, fit.counts, known.state, fit.widths, layout)
+    moved = fit.sensitivity.T * Coupling.of(grid, known.state, solved, layout).product[:, layout.log_sensitivity]
+    moved = grid.sum_by_category(moved) / grid.sum_by_category(fit.sensitivity.T)
+    expected = (variance.sqrt()[:, None] * moved).numpy()
+
+    alone, found = (draw_deviations(part, ALL_TAUGHT, 4000, seed=0) for part in (known, unknown))
+
+    assert np.abs(expected).max() > 0.005
+    np.testing.assert_allclose((found - alone).std(axis=0).T, np.abs(expected), rtol=0.1, atol=1.5e-3)
 
 
 def correlation(covariance):
