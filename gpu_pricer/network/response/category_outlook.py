@@ -51,5 +51,6 @@ def _last_season_variance(fit: Fit) -> Tensor:
     for products, categories in grid.blocks():
         part, block = grid.part(products, categories), fit.state.part(products, categories)
         solved = equations(part, fit.counts.part(products, categories), block, fit.widths, fit.layout)
-        variances.append(solved.covariance(fit.state.mu_variance)[:, -1, -1])
+        last = len(solved.prior) - 1
+        variances.append(solved.covariance(fit.state.mu_variance)[:, last, last])
     return torch.cat(variances)

@@ -16,7 +16,7 @@ categories; where the log tells nothing, γ stays at 1.
 The mean price move of a category as a control (see controls.py) would take the place of γ: either lets the moves that
 all prices share have a response of their own. So its place takes the mean regular price, and cuts teach γ; without a
 control of regular prices none is learned. On synthetic markets (data=synthetic seed=101, 30 categories) with γ = .2, .6
-and 1 everywhere, the mean is .26, .67 and 1.00. Before γ was solved together with the response it was .30, .71 and
+and 1 everywhere, the mean is .25, .67 and 1.00. Before γ was solved together with the response it was .30, .71 and
 1.00, with the mean price move as the control .54, .97 and 1, and with neither .41, .57 and .80 (2026-11).
 """
 
@@ -43,7 +43,7 @@ LOGIT = 0.5  # posterior standard deviations from 1, within which a nest is take
 class Coupling:
     """How a block's n products and m categories move with the dissimilarities γ, and what the log says of γ itself.
 
-    product [n, F]: z and shock + season for a unit of γ; category [m, F]: θ and season. information, gradient [m]: of
+    product [n, F]: z and shock + season for a unit of γ; category [m, E]: its category's. information, gradient [m]: of
     the log likelihood by γ, all others but μ moving along; common [m, D]: the fall of that gradient for a unit of μ.
     """
 
@@ -60,17 +60,17 @@ class Coupling:
         driven = score.weight * lift
         cross = score.by_unknown(grid, driven)
         direct = -(solved.inverse @ cross[:, :, None])[:, :, 0]
-        category = grid.sum_by_category(direct) @ solved.prior
-        category = (solved.category_inverse @ category[:, :, None])[:, :, 0]
-        product = direct + solved.rise(category[grid.category], slice(None))
-        moved = solved.step + solved.rise(solved.category_step[grid.category], slice(None))
+        pulled = solved.gather(grid, direct)
+        pulled[:, solved.movers] -= score.by_mover(grid, driven)
+        category = (solved.category_inverse @ pulled[:, :, None])[:, :, 0]
         own, residual = (driven * lift).sum((1, 2)), (score.residual * lift).sum((1, 2))
         return cls(
-            product=product,
+            product=direct + solved.rise(category[grid.category], slice(None)),
             category=category,
-            information=grid.sum_by_category(own + (cross * product).sum(1)),
-            gradient=grid.sum_by_category(residual - (cross * moved).sum(1)),
-            common=_times(grid.sum_by_category(_times(cross, solved.inverse)) @ solved.prior, solved.follows),
+            information=grid.sum_by_category(own + (cross * direct).sum(1)) - (pulled * category).sum(1),
+            gradient=grid.sum_by_category(residual - (cross * solved.step).sum(1))
+            + (pulled * solved.category_step).sum(1),
+            common=-(pulled[:, None] @ solved.follows)[:, 0],
         )
 
     def along(self, solved: Equations, category: Tensor, moved: Tensor, information: Tensor) -> Equations:
@@ -89,11 +89,6 @@ class Coupling:
             common=solved.common - self.common.T @ follows,
             common_gradient=solved.common_gradient - self.common.T @ moved,
         )
-
-
-def _times(row: Tensor, matrix: Tensor) -> Tensor:
-    """Return the products [n, K] of rows [n, F] and matrices [n, F, K]."""
-    return (row[:, None] @ matrix)[:, 0]
 
 
 @dataclass

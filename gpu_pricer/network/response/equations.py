@@ -1,13 +1,11 @@
 """The normal equations of the response model, solved product by product and category by category.
 
-Given μ, categories are independent, and given a category's coefficients and seasons so are its products. So every
-product's equations are solved, eliminated from its category's, and those from the equations of μ, at a cost that is
-linear in the products. The information of the multinomial logit is taken by its diagonal N p (1 − p); what that leaves
-out are products of two choice probabilities.
+Given μ, categories are independent, and given a category's coefficients, seasons and movers (see score.py) so are its
+products. So every product's equations are solved, eliminated from its category's, and those from the equations of μ, at
+a cost that is linear in the products.
 
-In a nest these are not small: by (γ − 1) x (see dissimilarity.py) a product's sensitivity reaches all utilities of its
-category. So every product answers for the derivative by a sensitivity that moves in all of them alike: summed over the
-category, gradient and information are then those of the nested logit. What is approximated is how its products differ.
+That a mover ξ is the mean of its products' coefficients, ξ = Σ s z, holds by a multiplier λ: a further unknown of the
+category, with which its equations are those of a saddle point. Without nests there is neither.
 """
 
 from dataclasses import dataclass
@@ -16,58 +14,32 @@ import torch
 from torch import Tensor
 
 from gpu_pricer.network.response.grid import FLOAT, Grid, Outcomes
-from gpu_pricer.network.response.model import Layout, State, common_slopes, utility
+from gpu_pricer.network.response.model import Layout, State
+from gpu_pricer.network.response.score import Score
 from gpu_pricer.network.response.widths import Widths
 
 
 @dataclass(frozen=True)
-class Score:
-    """What the log says of the cells of a block.
-
-    residual, weight [n, S, W]: gradient and curvature of the log likelihood by the utility. slope [n, S, W], context
-    [n, W, C]: derivatives of the utility by the log sensitivity and by the effects of context.
-    """
-
-    residual: Tensor
-    weight: Tensor
-    slope: Tensor
-    context: Tensor
-
-    @classmethod
-    def of(cls, grid: Grid, counts: Outcomes, state: State, layout: Layout) -> "Score":
-        """Return the score of a block, of which grid, counts and state hold nothing else."""
-        residual, weight = counts.score(grid, utility(grid, state, layout))
-        return cls(residual, weight, common_slopes(grid, state, layout), grid.context)
-
-    def by_unknown(self, grid: Grid, values: Tensor) -> Tensor:
-        """Return the sums [n, F], over the cells, of values [n, S, W] times the utility's derivatives."""
-        of_period = values.sum(1)
-        parts = (
-            values.sum(2),
-            (values * self.slope).sum(2),
-            (of_period[:, :, None] * self.context).sum(1),
-            grid.sum_by_span(of_period[:, None])[:, 0],
-        )
-        return torch.cat(parts, dim=1)
-
-
-@dataclass(frozen=True)
 class Equations:
-    """The equations of a block of n products in m categories, F = D + V unknowns each, solved.
+    """The equations of a block of n products in m categories, solved.
 
-    A product's unknowns are z and its shocks, a category's θ and its seasons. The utility holds the sum shock + season
-    only, so that in the unknowns (z, shock + season) nothing but the prior ties a product to its category.
+    A product has F = D + V unknowns, z and its shocks; a category has E = F + 2 K: θ, its seasons, and the K movers and
+    K multipliers of a block with nests. The utility holds the sum shock + season only, so that in the unknowns
+    (z, shock + season) nothing but the prior and the movers tie a product to its category.
 
     prior [F, F]: precision of a product's unknowns. inverse [n, F, F]: of the products' equations, given their
-    category. step [n, F]: the products' own step.
-    category_inverse [m, F, F]: of the categories' equations, their products eliminated and μ given; category_step [m,
-    F]; follows [m, F, D]: how they follow μ. common, common_gradient: what the block adds to the equations of μ, [D, D]
+    category. nest [n, F, 2 K]: how movers and multipliers enter these. reach [n, F, E]: how (z, shock + season) follow
+    the category. step [n, F]: the products' own step.
+    category_inverse [m, E, E]: of the categories' equations, their products eliminated and μ given; category_step [m,
+    E]; follows [m, E, D]: how they follow μ. common, common_gradient: what the block adds to the equations of μ, [D, D]
     and [D]. score: what the log says of the cells.
     """
 
     score: Score
     prior: Tensor
     inverse: Tensor
+    nest: Tensor
+    reach: Tensor
     step: Tensor
     category_inverse: Tensor
     category_step: Tensor
@@ -80,46 +52,60 @@ class Equations:
         """Return D."""
         return self.follows.shape[2]
 
+    @property
+    def movers(self) -> slice:
+        """Return where the movers lie among a category's unknowns."""
+        free = len(self.prior)
+        return slice(free, free + self.nest.shape[2] // 2)
+
     def covariance(self, mu_variance: Tensor) -> Tensor:
-        """Return the posterior covariance of the categories' unknowns, [m, F, F], with that of μ."""
+        """Return the posterior covariance of the categories' unknowns, [m, E, E], with that of μ."""
         return self.category_inverse + self.follows @ mu_variance @ self.follows.mT
 
+    def gather(self, grid: Grid, values: Tensor) -> Tensor:
+        """Return the sums [m, E, …] of products' values [n, F, …], as their categories' unknowns enter them."""
+        return _gathered(grid, self.prior, self.nest, values)
+
     def rise(self, moved: Tensor, unknowns: slice) -> Tensor:
-        """Return how some of the products' (z, shock + season) follow their categories', which move by [..., n, F]."""
-        return torch.einsum("nuf,...nf->...nu", self.inverse[:, unknowns], moved @ self.prior)
+        """Return how some of the products' (z, shock + season) follow their categories', which move by [..., n, E]."""
+        return torch.einsum("nue,...ne->...nu", self.reach[:, unknowns], moved)
 
     def follow(self, moved: Tensor, unknowns: slice) -> Tensor:
-        """Return how some of the products' unknowns follow their categories', which move by moved [..., n, F]."""
-        season = torch.cat([torch.zeros_like(moved[..., : self.width]), moved[..., self.width :]], dim=-1)
-        return (
-            self.rise(moved, unknowns) - season[..., unknowns]
-        )  # the inverse is of shock + season, the unknown is the shock
+        """Return how some of the products' unknowns follow their categories', which move by moved [..., n, E]."""
+        rise, season = self.rise(moved, unknowns), moved[..., : len(self.prior)].clone()
+        season[..., : self.width] = 0.0
+        return rise - season[..., unknowns]  # reach is of shock + season, the unknown is the shock
 
 
 def equations(grid: Grid, counts: Outcomes, state: State, widths: Widths, layout: Layout) -> Equations:
     """Return the equations of a block, of which grid, counts and state hold nothing else."""
     score = Score.of(grid, counts, state, layout)
-    information, gradient = _information(grid, score, layout), score.by_unknown(grid, score.residual)
+    gradient = score.gradient(grid, layout)
     gradient[:, layout.log_sensitivity] -= state.pull
     category = torch.linalg.inv(widths.category)
     prior = torch.block_diag(torch.linalg.inv(widths.product), widths.shock.precision(grid.spans))
     away = torch.cat([state.z - state.theta[grid.category], state.shock], dim=1)
-    inverse = torch.linalg.inv(information + prior)
+    inverse = torch.linalg.inv(score.information(grid, layout) + prior)
+    nest, own = _nest(grid, score, layout)
+    reach = inverse @ torch.cat([prior.expand_as(inverse), nest], dim=2)
     step = (inverse @ (gradient - away @ prior)[:, :, None])[:, :, 0]
-    size = torch.bincount(grid.category, minlength=grid.categories)
-    together = grid.sum_by_category(inverse)
     above = torch.block_diag(category, widths.season.precision(grid.spans))
     beside = torch.cat([state.theta - state.mu, state.season], dim=1) @ above
-    right = grid.sum_by_category(away + step) @ prior - beside
+    right = _gathered(grid, prior, nest, step)
+    right[:, : len(prior)] += grid.sum_by_category(away) @ prior - beside
     if widths.elasticity is not None:
         right[:, : layout.width] += widths.elasticity.gradient(state.theta, layout)
         above[: layout.width, : layout.width] += widths.elasticity.precision(layout)
-    category_inverse = torch.linalg.inv(size[:, None, None] * prior - prior @ together @ prior + above)
+    size = torch.bincount(grid.category, minlength=grid.categories)
+    own[:, : len(prior), : len(prior)] = size[:, None, None] * prior + above
+    category_inverse = torch.linalg.inv(own - _gathered(grid, prior, nest, reach))
     follows = category_inverse[:, :, : layout.width] @ category
     return Equations(
         score=score,
         prior=prior,
         inverse=inverse,
+        nest=nest,
+        reach=reach,
         step=step,
         category_inverse=category_inverse,
         category_step=(category_inverse @ right[:, :, None])[:, :, 0],
@@ -129,27 +115,23 @@ def equations(grid: Grid, counts: Outcomes, state: State, widths: Widths, layout
     )
 
 
-def _information(grid: Grid, score: Score, layout: Layout) -> Tensor:
-    """Return the products' information from the log, [n, F, F]."""
-    weight, slope, context = score.weight, score.slope, score.context
-    steep = weight * slope
-    segments, width = layout.segments, layout.width
-    matrix = torch.zeros(len(grid.row), width + grid.spans, width + grid.spans, dtype=FLOAT)
-    s, t = torch.arange(segments), width + torch.arange(grid.spans)
-    matrix[:, s, s] = weight.sum(2)
-    matrix[:, s, segments + s] = matrix[:, segments + s, s] = steep.sum(2)
-    matrix[:, segments + s, segments + s] = (steep * slope).sum(2)
-    total = weight.sum(1)
-    matrix[:, t, t] = grid.sum_by_span(total[:, None])[:, 0]
-    driven = total[:, :, None] * context
-    for rows, columns, values in (
-        (layout.appeal, layout.effect, weight @ context),
-        (layout.log_sensitivity, layout.effect, steep @ context),
-        (layout.appeal, slice(width, None), grid.sum_by_span(weight)),
-        (layout.log_sensitivity, slice(width, None), grid.sum_by_span(steep)),
-        (slice(width, None), layout.effect, grid.sum_by_span(driven.mT).mT),
-    ):
-        matrix[:, rows, columns] = values
-        matrix[:, columns, rows] = values.mT
-    matrix[:, layout.effect, layout.effect] = context.mT @ driven
-    return matrix
+def _nest(grid: Grid, score: Score, layout: Layout) -> tuple[Tensor, Tensor]:
+    """Return how movers and multipliers enter the equations of products, [n, F, 2 K], and of their categories."""
+    free = layout.width + grid.spans
+    if score.lift is None:
+        return torch.zeros(len(grid.row), free, 0, dtype=FLOAT), torch.zeros(grid.categories, free, free, dtype=FLOAT)
+    crossed, information = score.movers_information(grid, layout)
+    share, movers = torch.zeros_like(crossed), crossed.shape[2]
+    share[:, layout.segments : layout.width] = torch.diag_embed(score.shares(grid))
+    own = torch.zeros(grid.categories, *(free + 2 * movers,) * 2, dtype=FLOAT)
+    mover, multiplier = slice(free, free + movers), slice(free + movers, None)
+    own[:, mover, mover] = information
+    own[:, mover, multiplier] = own[:, multiplier, mover] = torch.eye(movers, dtype=FLOAT)
+    return torch.cat([-crossed, share], dim=2), own
+
+
+def _gathered(grid: Grid, prior: Tensor, nest: Tensor, values: Tensor) -> Tensor:
+    """Return Equations.gather."""
+    flat = values.flatten(2) if values.dim() > 2 else values[:, :, None]
+    of_prior, of_nest = prior @ grid.sum_by_category(flat), grid.sum_by_category(nest.mT @ flat)
+    return torch.cat([of_prior, of_nest], dim=1).view(grid.categories, -1, *values.shape[2:])

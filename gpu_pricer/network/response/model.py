@@ -61,8 +61,8 @@ class State:
     z [P, D], theta [G, D], mu [D], season [G, V], shock [P, V]. dissimilarity, nest_variance [G]: γ (see
     dissimilarity.py) and its posterior variance, 1 and 0 where none was learned. beside [P]: what attributes add to β
     (see attribute_effects.py). variance [P, S]: posterior variance of β. pull [P, S]: share of the information about β
-    that the log gives (see newton.py). mu_variance [D, D]: posterior covariance of μ. mu_start [D]: where μ started, the
-    centre of its weak prior.
+    that the log gives (see newton.py). mu_variance [D, D]: posterior covariance of μ. mu_start [D]: where μ started,
+    the centre of its weak prior.
     """
 
     z: Tensor
@@ -194,19 +194,16 @@ def _moved_utility(grid: Grid, state: State, layout: Layout) -> Tensor:
     return level + effect[:, None] - state.sensitivity(layout)[:, :, None] * grid.move[:, None]
 
 
-def common_slopes(grid: Grid, state: State, layout: Layout) -> Tensor:
-    """Return the derivative [P, S, W] of the utility by β, where β moves in all products of a category alike.
+def lift_shares(grid: Grid, state: State, layout: Layout) -> tuple[Tensor, Tensor]:
+    """Return the share of each product in its category's V, [P, S, W] each: in the period, and at reference prices."""
+    moved = _moved_utility(grid, state, layout)
+    usual = state.z[:, layout.appeal, None].expand_as(moved)
+    return _shares_of_total(grid, moved), _shares_of_total(grid, usual)
 
-    It is du / dβ of the product's own response and, by way of the nest's effect (γ − 1) x, γ − 1 times its mean over
-    what the category sells.
-    """
-    slope = slopes(grid, state.sensitivity(layout))
-    shortfall = state.dissimilarity - 1
-    if not bool(shortfall.any()):
-        return slope
-    share = _moved_utility(grid, state, layout).clamp(max=LARGEST_UTILITY).exp() * grid.on_shelf[:, None]
-    mean = grid.sum_by_category(share * slope) / grid.sum_by_category(share).clamp(min=1e-300)
-    return slope + (shortfall[:, None, None] * mean)[grid.category]
+
+def _shares_of_total(grid: Grid, utility: Tensor) -> Tensor:
+    weight = utility.clamp(max=LARGEST_UTILITY).exp() * grid.on_shelf[:, None]
+    return weight / grid.sum_by_category(weight).clamp(min=1e-300)[grid.category]
 
 
 def _log_total(grid: Grid, utility: Tensor) -> Tensor:

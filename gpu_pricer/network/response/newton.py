@@ -68,7 +68,7 @@ def newton_pass(
         block = state.part(products, categories)
         solved = equations(grid.part(products, categories), counts.part(products, categories), block, widths, layout)
         common, gradient = common + solved.common, gradient + solved.common_gradient
-        follows.append(solved.follows)
+        follows.append(solved.follows[:, : len(solved.prior)])
         own = grid.category[products] - categories.start
         if nests is not None:
             solved = nests.move(grid.part(products, categories), block, solved, categories)
@@ -102,7 +102,7 @@ def _move(block: State, solved: Equations, own: Tensor, layout: Layout, moments:
     block.z += moved[:, :width]
     block.shock += moved[:, width:]
     block.theta += moved_category[:, :width]
-    block.season += moved_category[:, width:]
+    block.season += moved_category[:, width : len(solved.prior)]
     beta = layout.log_sensitivity
     variance = solved.inverse.diagonal(dim1=1, dim2=2)[:, beta]
     moments.distance += float((step[:, beta].square() / variance).sum())
@@ -113,25 +113,24 @@ def _add_moments(
 ) -> None:
     """Add the block's second moments, and renew what its state knows of the uncertainty of β.
 
-    The covariance of (z, shock + season) is H + H Π Σ Π H and that of its distance from the category's (θ, season) is
-    H + (H Π − 1) Σ (Π H − 1), with the inverse H, the prior Π and the category's covariance Σ.
+    The covariance of (z, shock + season) is H + R Σ R′ and that of its distance from the category's (θ, season) is
+    H + (R − 1) Σ (R − 1)′, with the inverse H, the reach R and the category's covariance Σ.
     """
-    width, beta = layout.width, layout.log_sensitivity
+    width, beta, free = layout.width, layout.log_sensitivity, len(solved.prior)
     inverse, covariance = solved.inverse, solved.covariance(block.mu_variance)
-    crossed = inverse @ (solved.prior @ covariance)[own]  # H Π Σ
-    reach = crossed @ solved.prior
-    spread = inverse + reach @ inverse
+    crossed = solved.reach @ covariance[own]
+    spread = inverse + crossed @ solved.reach.mT
+    crossed, covariance = crossed[:, :, :free], covariance[:, :free, :free]
     of_z = spread[:, :width, :width]
     block.variance[:] = of_z.diagonal(dim1=1, dim2=2)[:, beta]
-    s = torch.arange(layout.width)[beta]
-    block.pull[:] = 1 + reach[:, s, s] - (of_z[:, beta] * solved.prior[beta, :width]).sum(2)
+    block.pull[:] = 1 + ((crossed[:, beta] - spread[:, beta]) * solved.prior[beta]).sum(2)
     apart = spread - crossed - crossed.mT + covariance[own]
     away = block.z - block.theta[own]
     moments.product += away.T @ away + apart[:, :width, :width].sum(0)
     moments.told_product += _told(apart, widths.product)
     moments.shock.add(apart[:, width:, width:], widths.shock)
     moments.category += solved.category_inverse[:, :width, :width].sum(0)
-    moments.told_category += _told(solved.category_inverse, widths.category)
+    moments.told_category += _told(solved.category_inverse[:, :width, :width], widths.category)
     moments.season.add(covariance[:, width:, width:], widths.season)
 
 

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from gpu_pricer.network.response.dissimilarity import LEAST, Coupling
-from gpu_pricer.network.response.equations import equations
+from gpu_pricer.network.response.equations import Equations, equations
 from gpu_pricer.network.response.fit import Fit
-from gpu_pricer.network.response.grid import FLOAT
-from gpu_pricer.network.response.model import State
+from gpu_pricer.network.response.grid import FLOAT, Grid
+from gpu_pricer.network.response.model import Layout, State
 
 LARGEST = 20.0  # log deviation that an artefact may hold; where the log shows no response, b has no lower end
 
@@ -49,10 +49,7 @@ def _draw_totals(fit: Fit, untaught: list[Tensor], draws: int, generator: torch.
     for products, categories in grid.blocks():
         part, block = grid.part(products, categories), state.part(products, categories)
         solved = equations(part, fit.counts.part(products, categories), block, fit.widths, layout)
-        of_category = _drawn(solved.category_inverse, draws, generator)
-        of_category += torch.einsum("mfd,rd->rmf", solved.follows, common)
-        own = _drawn(solved.inverse[:, beta, beta], draws, generator)
-        own += solved.follow(of_category[:, part.category], beta)
+        own, of_category = _drawn_unknowns(part, solved, common, layout, generator)
         if bool(block.nest_variance.any()):
             nested, coupling = _drawn_nests(block, draws, generator), Coupling.of(part, block, solved, layout)
             own += nested[:, part.category, None] * coupling.product[:, beta]
@@ -81,6 +78,32 @@ def posterior_table(segment_id: pl.Series, category_id: list[str], drawn: np.nda
             "log_deviation": drawn.ravel().clip(-LARGEST, LARGEST).astype(np.float32),
         }
     )
+
+
+def _drawn_unknowns(
+    grid: Grid, solved: Equations, common: Tensor, layout: Layout, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Return draws of how far log sensitivities [draws, n, S] and a block's categories' unknowns [draws, m, E] lie off.
+
+    common [draws, D]: drawn distances of μ. The categories' unknowns are drawn first, all but the multipliers, which
+    are such that the drawn products have the drawn movers (conditioning by kriging).
+    """
+    draws, until = len(common), solved.movers.stop
+    taught = layout.log_sensitivity if until == len(solved.prior) else slice(layout.segments, layout.width)
+    of_category = _drawn(solved.category_inverse[:, :until, :until], draws, generator)
+    of_category += torch.einsum("mfd,rd->rmf", solved.follows[:, :until], common)
+    own = _drawn(solved.inverse[:, taught, taught], draws, generator)
+    moved = of_category[:, grid.category]
+    if until > len(solved.prior):
+        share = solved.nest[:, taught, until - len(solved.prior) :].diagonal(dim1=1, dim2=2)
+        drawn = own + torch.einsum("nue,rne->rnu", solved.reach[:, taught, :until], moved)
+        missing = of_category[:, :, solved.movers] - _by_category(share * drawn, grid.category, grid.categories)
+        left = grid.sum_by_category(share[:, :, None] * solved.inverse[:, taught, taught] * share[:, None])
+        multiplier = torch.linalg.solve(left, missing[..., None])[..., 0]
+        of_category = torch.cat([of_category, multiplier], dim=2)
+        moved = of_category[:, grid.category]
+    beta = layout.log_sensitivity
+    return own[:, :, : layout.segments] + solved.follow(moved, beta), of_category
 
 
 def _drawn_nests(block: State, draws: int, generator: torch.Generator) -> Tensor:

@@ -1,4 +1,7 @@
-"""The response model's Gaussian system written out cell by cell, and its log posterior: slow, obvious oracles."""
+"""The response model's Gaussian system written out cell by cell, and its log posterior: slow, obvious oracles.
+
+The information of nests has their movers in place: every product moves x by its share in them.
+"""
 
 from dataclasses import dataclass
 
@@ -46,6 +49,90 @@ class Dense:
         return np.eye(len(self.gradient))[places]
 
 
+@dataclass(frozen=True)
+class Cell:
+    """A product, segment and period: what the log says of it.
+
+    lift: x, what prices and promotions add to log V. residual, weight: gradient and curvature by the utility.
+    row, derivative [K]: the utility's derivatives by all unknowns, as the information has them and as they are.
+    """
+
+    product: int
+    lift: float
+    residual: float
+    weight: float
+    row: np.ndarray
+    derivative: np.ndarray
+
+
+def cells_of(market, state, dense):
+    """Yield all cells of the shelf."""
+    grid, segments, width = market.grid, market.layout.segments, dense.width
+    shares = _mover_shares(market, state)
+    for j, s, w in np.argwhere(np.broadcast_to(grid.on_shelf[:, None].numpy(), market.counts.bought.shape) > 0):
+        g = int(grid.category[j])
+        place, row = dense.product(j), np.zeros(len(dense.gradient))
+        row[place[s]] = row[place[width + w]] = row[dense.category(g)[width + w]] = 1.0
+        row[place[segments + s]] = -sensitivity_of(state, segments, j, s) * float(grid.move[j, w])
+        row[place[2 * segments : width]] = grid.context[j, w].numpy()
+        derivative, short = row.copy(), float(state.dissimilarity[g]) - 1
+        lift, of_lift = lift_of(grid, state, segments, g, s, w)
+        slope, context = (sum(part) for part in zip(*((q * x, q * c) for q, _, x, c in of_lift.values()), strict=True))
+        for k in torch.where(grid.category == g)[0].tolist():
+            row[dense.product(k)[segments + s]] += short * slope * shares[k, s]
+            row[dense.product(k)[2 * segments : width]] += short * context * shares[k, segments:]
+        for k, (share, usual, slope_k, context_k) in of_lift.items():
+            place = dense.product(k)
+            derivative[place[s]] += short * (share - usual)
+            derivative[place[segments + s]] += short * share * slope_k
+            derivative[place[2 * segments : width]] += short * share * context_k
+        chosen, visits = _choice(market, state, j, s, w), float(market.counts.visits[g, s, w])
+        residual = float(market.counts.bought[j, s, w]) - visits * chosen
+        yield Cell(j, lift, residual, visits * chosen * (1 - chosen), row, derivative)
+
+
+def _choice(market, state, j, s, w):
+    """Return the choice probability of one cell."""
+    grid, segments = market.grid, market.layout.segments
+    rivals = torch.where((grid.category == grid.category[j]) & (grid.on_shelf[:, w] > 0))[0].tolist()
+    weight = {k: np.exp(utility_of(grid, state, segments, k, s, w)) for k in rivals}
+    return weight[j] / (grid.has_outside_option + sum(weight.values()))
+
+
+def lift_of(grid, state, segments, g, s, w):
+    """Return x, and by product its shares of V with and without moves, its slope, and its context but controls."""
+    offered = [k for k in torch.where(grid.category == g)[0].tolist() if grid.on_shelf[k, w] > 0]
+    kept = np.arange(grid.context.shape[2]) < grid.context.shape[2] - grid.controls
+    level = np.array([float(state.z[k, s]) for k in offered])
+    slope = np.array([-sensitivity_of(state, segments, k, s) * float(grid.move[k, w]) for k in offered])
+    context = np.array([grid.context[k, w].numpy() * kept for k in offered])
+    effect = np.array([float(context[i] @ state.z[k, 2 * segments :].numpy()) for i, k in enumerate(offered)])
+    moved, usual = np.exp(level + slope + effect), np.exp(level)
+    shares = zip(moved / moved.sum(), usual / usual.sum(), slope, context, strict=True)
+    return np.log(moved.sum() / usual.sum()), dict(zip(offered, shares, strict=True))
+
+
+def _mover_shares(market, state):
+    """Return the share of every product in the movers of x, [P, S + C]."""
+    grid, segments = market.grid, market.layout.segments
+    own = np.zeros((len(grid.row), segments + grid.context.shape[2]))
+    for g, s, w in np.ndindex(grid.categories, segments, grid.periods):
+        of_lift = lift_of(grid, state, segments, g, s, w)[1] if _is_open(grid, g, w) else {}
+        chosen = {k: _choice(market, state, k, s, w) for k in of_lift}
+        weight = sum(float(market.counts.visits[g, s, w]) * p * (1 - p) for p in chosen.values())
+        slope, context = (sum(q * of_lift[k][i] for k, (q, *_) in of_lift.items()) for i in (2, 3))
+        for k, (share, _, slope_k, context_k) in of_lift.items():
+            own[k, s] += weight * share * (slope_k * slope + 1e-9)
+            own[k, segments:] += weight * share * (context_k * context + 1e-9)
+    total = np.zeros((grid.categories, own.shape[1]))
+    np.add.at(total, grid.category.numpy(), own)
+    return own / total[grid.category.numpy()]
+
+
+def _is_open(grid, g, w):
+    return bool((grid.on_shelf[grid.category == g, w] > 0).any())
+
+
 def autoregressive_covariance(process, periods):
     """Return the covariance [W, W] of an Autoregression."""
     lag = np.abs(np.subtract.outer(np.arange(periods), np.arange(periods)))
@@ -54,23 +141,14 @@ def autoregressive_covariance(process, periods):
 
 def dense_system(market, state, widths, common_precision):
     """Return the system at a state, the information of the choices taken by its diagonal N p (1 − p)."""
-    grid, counts, layout = market.grid, market.counts, market.layout
+    grid, layout = market.grid, market.layout
     products, categories, periods, width = len(grid.row), grid.categories, grid.periods, layout.width
     size = (products + categories) * (width + periods) + width
     dense = Dense(np.zeros((size, size)), np.zeros(size), products, categories, width, periods)
     category, segments = grid.category.tolist(), layout.segments
-    for j, s, w in np.argwhere(np.broadcast_to(grid.on_shelf[:, None].numpy(), counts.bought.shape) > 0):
-        rivals = [k for k in range(products) if category[k] == category[j] and grid.on_shelf[k, w] > 0]
-        weight = {k: np.exp(utility_of(grid, state, segments, k, s, w)) for k in rivals}
-        share = weight[j] / (grid.has_outside_option + sum(weight.values()))
-        visits = float(counts.visits[category[j], s, w])
-        x = np.zeros(size)
-        own, shared = dense.product(j), dense.category(category[j])
-        x[own[s]] = x[own[width + w]] = x[shared[width + w]] = 1.0
-        x[own[segments + s]] = -sensitivity_of(state, segments, j, s) * float(grid.move[j, w])
-        x[own[2 * segments : width]] = grid.context[j, w].numpy()
-        dense.precision[:] += visits * share * (1 - share) * np.outer(x, x)
-        dense.gradient[:] += (float(counts.bought[j, s, w]) - visits * share) * x
+    for cell in cells_of(market, state, dense):
+        dense.precision[:] += cell.weight * np.outer(cell.row, cell.row)
+        dense.gradient[:] += cell.residual * cell.derivative
     for j in range(products):
         of_product, of_category = dense.product(j), dense.category(category[j])
         dense.gradient[of_product[segments : 2 * segments]] -= state.pull[j].numpy()
@@ -115,8 +193,14 @@ def sensitivity_of(state, segments, j, s):
 
 def utility_of(grid, state, segments, j, s, w):
     """Return the utility of one cell."""
-    common = grid.context[j, w] @ state.z[j, 2 * segments :] + state.season[grid.category[j], w] + state.shock[j, w]
-    return float(state.z[j, s] - sensitivity_of(state, segments, j, s) * grid.move[j, w] + common + grid.offset[j, w])
+    g = int(grid.category[j])
+    common = grid.context[j, w] @ state.z[j, 2 * segments :] + state.season[g, w] + state.shock[j, w]
+    shortfall = float(state.dissimilarity[g]) - 1
+    lift = shortfall * lift_of(grid, state, segments, g, s, w)[0] if shortfall else 0.0
+    return (
+        float(state.z[j, s] - sensitivity_of(state, segments, j, s) * grid.move[j, w] + common + grid.offset[j, w])
+        + lift
+    )
 
 
 def log_posterior(market, state, widths, common_precision):

@@ -135,10 +135,14 @@ def some_widths(seed, layout):
                   Autoregression(0.7, 0.6), Autoregression(0.2, 0.3), elasticity)  # fmt: skip
 
 
-def some_state(seed, market, uncertain):
-    """A random state; with nothing known of its uncertainty unless it is to be uncertain."""
+def some_state(seed, market, uncertain, dissimilarity=(1.0,)):
+    """A random state; with nothing known of its uncertainty unless it is to be uncertain.
+
+    dissimilarity: of the categories in turn.
+    """
     generator = torch.Generator().manual_seed(seed)
     state = start_state(market.grid, market.counts, market.layout)
+    state.dissimilarity[:] = torch.from_numpy(np.resize(dissimilarity, market.grid.categories))
     for name in ("z", "theta", "mu", "season", "shock"):
         values = getattr(state, name)
         values += 0.2 * torch.randn(values.shape, generator=generator, dtype=values.dtype)

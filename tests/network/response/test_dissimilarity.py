@@ -9,14 +9,13 @@ import torch
 
 from gpu_pricer.network.response.applying import with_nests
 from gpu_pricer.network.response.dissimilarity import Coupling, Nests
-from gpu_pricer.network.response.equations import Score, equations
+from gpu_pricer.network.response.equations import equations
 from gpu_pricer.network.response.fit import FitConfig, fit_response
 from gpu_pricer.network.response.grid import Counts
-from gpu_pricer.network.response.model import utility
 from gpu_pricer.network.response.newton import newton_pass
 from gpu_pricer.network.response.widths import common_precision
 from tests.markets import small_artefact
-from tests.network.response.dense import dense_system, sensitivity_of, utility_of
+from tests.network.response.dense import cells_of, dense_system
 from tests.network.response.drawn import Recipe, draw_market, some_state, some_widths
 
 CONFIG = FitConfig(passes=30, tolerance=0.05, prior_elasticity=None)
@@ -81,12 +80,13 @@ def test_the_spread_is_learned_from_the_log_and_not_from_the_spread_before():
     assert found[0] == found[1] <= 0.2
 
 
+@pytest.mark.parametrize("dissimilarity", [(1.0,), (0.3, 1.0, 0.7)])
 @pytest.mark.parametrize("seed", range(3))
-def test_dissimilarities_move_as_in_the_whole_system(seed):
+def test_dissimilarities_move_as_in_the_whole_system(seed, dissimilarity):
     """γ, whose derivative is x in every cell of its category, is eliminated last; μ is held."""
     market = draw_market(seed, Recipe(sizes=(3, 1, 2), periods=6, visits=500))
     grid, layout = market.grid, market.layout
-    state, widths = some_state(seed, market, uncertain=True), some_widths(seed, layout)
+    state, widths = some_state(seed, market, True, dissimilarity), some_widths(seed, layout)
     dense = dense_system(market, state, widths, common_precision(layout))
     cross, own, pulled = nest_terms(market, state, dense)
 
@@ -98,53 +98,21 @@ def test_dissimilarities_move_as_in_the_whole_system(seed):
         c = cross[g][kept]
         np.testing.assert_allclose(found.information[g], own[g] - c @ inverse @ c, rtol=1e-7)
         np.testing.assert_allclose(found.gradient[g], pulled[g] - c @ inverse @ dense.gradient[kept], atol=1e-7)
-        np.testing.assert_allclose(found.category[g], -(inverse @ c)[dense.category(g)], atol=1e-9)
+        of_category = dense.category(g)
+        np.testing.assert_allclose(found.category[g, : len(of_category)], -(inverse @ c)[of_category], atol=1e-9)
         by_common = dense.precision[np.ix_(dense.common, kept)] @ inverse @ c
         np.testing.assert_allclose(found.common[g], -by_common, atol=1e-9)
 
 
 def nest_terms(market, state, dense):
     """Return, by category, the information that ties γ to all unknowns, its own, and its gradient, cell by cell."""
-    grid, segments, width = market.grid, market.layout.segments, market.layout.width
-    cross, own, pulled = np.zeros((grid.categories, len(dense.gradient))), *np.zeros((2, grid.categories))
-    for g, s, w in np.ndindex(grid.categories, segments, grid.periods):
-        offered = [j for j in torch.where(grid.category == g)[0].tolist() if grid.on_shelf[j, w] > 0]
-        slope = {j: -sensitivity_of(state, segments, j, s) * float(grid.move[j, w]) for j in offered}
-        context = {j: grid.context[j, w].numpy() for j in offered}
-        level, effect = state.z[:, s].numpy(), state.z[:, 2 * segments :].numpy()
-        weight = {j: np.exp(utility_of(grid, state, segments, j, s, w)) for j in offered}
-        moved = sum(np.exp(level[j] + slope[j] + context[j] @ effect[j]) for j in offered)
-        for j in offered:
-            x = np.log(moved / sum(np.exp(level[k]) for k in offered))
-            visits, share = float(market.counts.visits[g, s, w]), weight[j] / (1 + sum(weight.values()))
-            row, of_product = np.zeros(len(dense.gradient)), dense.product(j)
-            row[of_product[[s, width + w]]] = row[dense.category(g)[width + w]] = 1.0
-            row[of_product[segments + s]], row[of_product[2 * segments : width]] = slope[j], context[j]
-            information = visits * share * (1 - share)
-            cross[g] += information * x * row
-            own[g] += information * x**2
-            pulled[g] += x * (float(market.counts.bought[j, s, w]) - visits * share)
+    cross, own, pulled = np.zeros((market.grid.categories, len(dense.gradient))), *np.zeros((2, market.grid.categories))
+    for cell in cells_of(market, state, dense):
+        g = market.grid.category[cell.product]
+        cross[g] += cell.weight * cell.lift * cell.row
+        own[g] += cell.weight * cell.lift**2
+        pulled[g] += cell.residual * cell.lift
     return cross, own, pulled
-
-
-def test_of_sensitivities_that_move_together_the_gradient_is_that_of_nests():
-    market = draw_market(7, replace(NESTS, sizes=(3, 1, 4), segments=2, dissimilarity=(0.4, 1.0, 0.7)))
-    grid, counts, layout = market.grid, market.counts, market.layout
-    state = some_state(7, market, uncertain=False)
-    state.dissimilarity[:] = torch.tensor([0.4, 1.0, 0.7])
-    together = torch.zeros(grid.categories, layout.segments, dtype=torch.float64, requires_grad=True)
-
-    moved = state.z.clone()
-    moved[:, layout.log_sensitivity] += together[grid.category]
-    share = grid.shares(utility(grid, replace(state, z=moved), layout))
-    bought = (counts.bought * share.clamp(min=1e-300).log()).sum()
-    left = counts.visits - grid.sum_by_category(counts.bought)
-    nothing = (left * (1 - grid.sum_by_category(share)).log()).sum()
-    (expected,) = torch.autograd.grad(bought + nothing, together)
-
-    score = Score.of(grid, counts, state, layout)
-    found = grid.sum_by_category(score.by_unknown(grid, score.residual)[:, layout.log_sensitivity])
-    np.testing.assert_allclose(found, expected, rtol=1e-7)
 
 
 def test_prices_that_never_move_leave_logits(caplog):

@@ -13,6 +13,7 @@ from tests.network.response.dense import dense_system, log_posterior
 from tests.network.response.drawn import Recipe, draw_market, some_state, some_widths
 
 SMALL = Recipe(sizes=(3, 1, 2), periods=6, visits=500)
+LOGITS, NESTS = (1.0,), (0.3, 1.0, 0.7)
 
 
 @pytest.fixture
@@ -47,12 +48,13 @@ def test_gradient_is_that_of_the_log_posterior(seed, has_outside_option):
         np.testing.assert_allclose(of_code, of_autograd, atol=1e-7, err_msg=name)
 
 
+@pytest.mark.parametrize("dissimilarity", [LOGITS, NESTS])
 @pytest.mark.parametrize("seed", range(3))
-def test_pass_is_the_newton_step_of_the_whole_system(seed, unbounded):
+def test_pass_is_the_newton_step_of_the_whole_system(seed, dissimilarity, unbounded):
     """Products follow μ only in the next pass, so that their step is the one with μ held."""
     market = draw_market(seed, SMALL)
     layout, grid = market.layout, market.grid
-    widths, state = some_widths(seed, layout), some_state(seed, market, uncertain=True)
+    widths, state = some_widths(seed, layout), some_state(seed, market, True, dissimilarity)
     dense = dense_system(market, state, widths, common_precision(layout))
     before = {name: getattr(state, name).clone() for name in ("z", "theta", "mu", "season", "shock")}
 
@@ -67,16 +69,16 @@ def test_pass_is_the_newton_step_of_the_whole_system(seed, unbounded):
     np.testing.assert_allclose(moved["mu"], step[dense.common], atol=1e-9)
 
 
+@pytest.mark.parametrize("dissimilarity", [LOGITS, NESTS])
 @pytest.mark.parametrize("seed", range(3))
-def test_uncertainty_is_that_of_the_whole_system(seed, unbounded):
+def test_uncertainty_is_that_of_the_whole_system(seed, dissimilarity, unbounded):
     market = draw_market(seed, SMALL)
     layout, grid = market.layout, market.grid
-    widths, state = some_widths(seed, layout), some_state(seed, market, uncertain=True)
+    widths, state = some_widths(seed, layout), some_state(seed, market, True, dissimilarity)
     dense = dense_system(market, state, widths, common_precision(layout))
     known = dense.covariance(dense.unit(dense.common))
     state.mu_variance = torch.from_numpy(known)
-    solved = equations(grid, market.counts, state, widths, layout)
-    information = (torch.linalg.inv(solved.inverse) - solved.prior).numpy()
+    prior = equations(grid, market.counts, state, widths, layout).prior.numpy()
     expected = expected_moments(dense, state, grid, widths)
 
     moments = newton_pass(grid, market.counts, state, widths, 1.0)
@@ -86,9 +88,11 @@ def test_uncertainty_is_that_of_the_whole_system(seed, unbounded):
     for j, g in enumerate(grid.category.tolist()):
         rows = dense.unit(dense.product(j))
         rows[layout.width :] += dense.unit(dense.category(g)[layout.width :])  # the utility holds shock + season
-        covariance = dense.covariance(rows)
+        both = dense.covariance(np.concatenate([rows, dense.unit(dense.category(g))]))
+        covariance, with_category = np.split(both[: len(rows)], 2, axis=1)
+        of_log = np.eye(len(rows)) - (covariance - with_category) @ prior  # what of the information is not the prior's
         np.testing.assert_allclose(state.variance[j], covariance.diagonal()[beta], atol=1e-10)
-        np.testing.assert_allclose(state.pull[j], (covariance @ information[j]).diagonal()[beta], atol=1e-9)
+        np.testing.assert_allclose(state.pull[j], of_log.diagonal()[beta], atol=1e-9)
     found = vars(moments) | {
         "shock": (moments.shock.second_moments, moments.shock.covariance),
         "season": (moments.season.second_moments, moments.season.covariance),

@@ -48,9 +48,12 @@ def test_draws_are_around_what_the_artefact_says(fit):
 
 @pytest.mark.parametrize("block", [1, 400])
 @pytest.mark.parametrize("untaught", [(0, 0, 0), (1, 2, 0)])
-def test_draws_are_as_wide_as_the_whole_posterior(market, fit, untaught, block, monkeypatch):
+@pytest.mark.parametrize("dissimilarity", [1.0, 0.3])
+def test_draws_are_as_wide_as_the_whole_posterior(market, fit, dissimilarity, untaught, block, monkeypatch):
     """Linearised: d log Σ b = Σ b dβ / Σ b, with the covariances of the dense system and of new products' own β."""
     layout, category = fit.layout, market.grid.category.numpy()
+    fit = replace(fit, state=fit.state.copy())
+    fit.state.dissimilarity[:] = dissimilarity
     dense = dense_system(market, fit.state, fit.widths, common_precision(layout))
     own_variance = fit.widths.product[layout.log_sensitivity, layout.log_sensitivity].numpy()
     monkeypatch.setattr(grids, "BLOCK", block)
