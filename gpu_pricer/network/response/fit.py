@@ -24,6 +24,7 @@ LEAST_DAMPING, LONGER = 0.1, 1.25  # where steps swing: the shortest, and how mu
 SETTLED_WIDTH = 0.1  # change of the log of a prior variance: sensitivities may rest while a width grows
 SETTLED_NEST = 0.01  # change of a dissimilarity
 SETTLED_ATTRIBUTES = 0.02  # change of what attributes say of a log sensitivity
+FOLLOWING = 4  # passes, at least, in which all else follows the dissimilarities that went to 1
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ def fit_response(
     layout = Layout(counts.segments, grid.context.shape[2])
     state, widths, first = _first_guess(grid, counts, layout, start)
     widths = replace(widths, elasticity=config.prior_elasticity)
-    damping, distance = DAMPING, torch.inf
+    damping, distance, least = DAMPING, torch.inf, 0
     for passed in range(1, config.passes + 1):
         is_first, last = passed <= first, distance
         share, moved = (FIRST_DAMPING, None) if is_first else (damping, nests)
@@ -159,7 +160,11 @@ def fit_response(
             change = max(change, nests.longest / SETTLED_NEST * SETTLED_WIDTH)
         if attributes is not None:
             change = max(change, attributes.improve(grid, state, widths) / SETTLED_ATTRIBUTES * SETTLED_WIDTH)
-        if distance < config.tolerance and change < SETTLED_WIDTH:
+        is_settled = distance < config.tolerance and change < SETTLED_WIDTH
+        if nests is not None and (is_settled or passed >= config.passes - FOLLOWING):
+            nests.settle(state)
+            nests, least = None, passed + FOLLOWING
+        elif is_settled and passed >= least:
             break
     is_settled = passed < config.passes or distance < config.tolerance
     log.log(
@@ -168,8 +173,6 @@ def fit_response(
         counts.noun, counts.segments, len(grid.row), float(state.sensitivity(layout).mean()), passed, distance,
         "" if is_settled else ", not settled: raise train.response.fit.passes",
     )  # fmt: skip
-    if nests is not None:
-        nests.settle(state)
     if attributes is not None:
         attributes.settle()
     elif start is not None and start.grid is grid:

@@ -12,6 +12,7 @@ from gpu_pricer.network.response.dissimilarity import Coupling, Nests
 from gpu_pricer.network.response.equations import equations
 from gpu_pricer.network.response.fit import FitConfig, fit_response
 from gpu_pricer.network.response.grid import Counts
+from gpu_pricer.network.response.model import utility
 from gpu_pricer.network.response.newton import newton_pass
 from gpu_pricer.network.response.widths import common_precision
 from tests.markets import small_artefact
@@ -64,6 +65,23 @@ def test_logits_are_taken_for_logits(visits):
     assert float(fit.state.dissimilarity.mean()) > 0.96
     assert float(fit.state.nest_variance.max()) < 0.3**2
     np.testing.assert_allclose(fit.sensitivity.mean(), plain.sensitivity.mean(), rtol=0.01)
+
+
+def test_what_else_was_learned_follows_dissimilarities_that_went_to_one():
+    """On Complete Journey levels and seasons that had not cost up to half of what nests gain in held-out weeks."""
+    market = draw_market(1, replace(NESTS, visits=300, dissimilarity=(0.9,)))
+    grid, visits, (fit, _) = market.grid, market.counts.visits, fitted(market)
+
+    def expected(state):
+        share = grid.sum_by_category(grid.shares(utility(grid, state, fit.layout)))
+        return (visits * share).sum((1, 2)).numpy()
+
+    further = fit.state.copy()
+    for _ in range(5):
+        newton_pass(grid, market.counts, further, fit.widths, 0.8)
+
+    assert (fit.state.dissimilarity == 1).any()
+    np.testing.assert_allclose(expected(fit.state), expected(further), rtol=0.003)
 
 
 def test_the_spread_is_learned_from_the_log_and_not_from_the_spread_before():
