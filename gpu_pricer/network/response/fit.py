@@ -154,13 +154,8 @@ def fit_response(
         if 2 * passed > config.passes:  # most have settled by now
             damping = _next_damping(damping, is_farther=distance > last)
         before, widths = widths, learned_widths(moments, grid, widths, layout)
-        change = change_of(before, widths)
-        if nests is not None:
-            nests.learn_spread()
-            change = max(change, nests.longest / SETTLED_NEST * SETTLED_WIDTH)
-        if attributes is not None:
-            change = max(change, attributes.improve(grid, state, widths) / SETTLED_ATTRIBUTES * SETTLED_WIDTH)
-        is_settled = distance < config.tolerance and change < SETTLED_WIDTH
+        change = max(change_of(before, widths) / SETTLED_WIDTH, _moved_beside(grid, state, widths, nests, attributes))
+        is_settled = distance < config.tolerance and change < 1
         if nests is not None and (is_settled or passed >= config.passes - FOLLOWING):
             nests.settle(state)
             nests, least = None, passed + FOLLOWING
@@ -178,6 +173,19 @@ def fit_response(
     elif start is not None and start.grid is grid:
         attributes = start.attributes
     return Fit(grid, counts, layout, state, widths, attributes)
+
+
+def _moved_beside(
+    grid: Grid, state: State, widths: Widths, nests: Nests | None, attributes: AttributeEffects | None
+) -> float:
+    """Learn the spread of nests and what attributes say; return how far both moved, of what settled ones may move."""
+    moved = 0.0
+    if nests is not None:
+        nests.learn_spread()
+        moved = nests.longest / SETTLED_NEST
+    if attributes is not None:
+        moved = max(moved, attributes.improve(grid, state, widths) / SETTLED_ATTRIBUTES)
+    return moved
 
 
 def _next_damping(before: float, is_farther: bool) -> float:

@@ -63,7 +63,7 @@ def test_products_that_taught_nothing_answer_prices_as_their_attributes_say(adop
     is_first = csr_array((np.arange(20) == 0)[:, None].astype(float))
     effects = AttributeEffects(is_first, np.zeros(20, np.int64), np.ones(20), np.array([0.6]), 0.3)
 
-    adopt(adopted, replace(household, fit=replace(household.fit, attributes=effects)))
+    adopt(adopted, replace(household, fit=replace(household.fit, attributes=effects)), Sales.of(adopted.data))
 
     expected = household.fit.category_sensitivity()[0, 0] * np.exp(0.6 * (1 - 1 / 20))
     assert float(adopted.response_of(torch.tensor([0]))[0, 0].exp()) == pytest.approx(float(expected), rel=1e-5)
