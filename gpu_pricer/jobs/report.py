@@ -161,7 +161,8 @@ def _beside(
 def _intervals(scored: Scored, outlook: Outlook) -> Intervals:
     category_id = scored.products["category_id"].rle().struct.field("value")
     draws = posterior_draws(scored.artefact, category_id)
-    return Intervals(**drawn_intervals(scored.problem, draws, scored.price), profit=outlook.gain)
+    profit = None if outlook.gain is None else (outlook.gain.low, outlook.gain.high)
+    return Intervals(**drawn_intervals(scored.problem, draws, scored.price), profit=profit)
 
 
 def _gates(config: DictConfig, folder: Path, version: PriceVersion) -> list[GateRow]:

@@ -222,16 +222,17 @@ def _promised_profit(version: PriceVersion, catalog: Path, outlook: Outlook | No
 
 
 def _spread_and_personalisation(version: PriceVersion, outlook: Outlook | None) -> list[str]:
-    """Return the lines on the interval of the gain, and on what prices by segment add."""
+    """Return the lines on the gain over the posterior draws, and on what prices by segment add."""
     if outlook is None:
         return [
             f"  no interval of the gain: it needs a run that scores, in the long layout, at most {MOST_CELLS:,} prices"
         ]
     tally, lines = version.tally, []
     if outlook.gain is not None and tally.profit_today > 0:
-        low, high = (end / tally.profit_today for end in outlook.gain)
+        mean, low, high = (gain / tally.profit_today for gain in outlook.gain)
         lines.append(
-            f"  90% interval of the gain, by what the log leaves open of the price response: {low:+.1%} to {high:+.1%}"
+            f"  by what the log leaves open of the price response, the gain is {mean:+.1%} on average, with a 90% "
+            f"interval of {low:+.1%} to {high:+.1%}"
         )
     if outlook.uniform is not None:
         lines.append(_personalisation(tally.profit_new, outlook.uniform, version.currency))

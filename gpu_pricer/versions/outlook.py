@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -34,17 +35,25 @@ FROM_LOG = 0.5
 """Share of what is known of a category's response from which on the log tells most of it."""
 
 
+class Gain(NamedTuple):
+    """The profit over today's under the posterior draws of the price response: its mean, and its 90 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
 @dataclass(frozen=True)
 class Outlook:
     """What a version of the price table may earn, in currency per period.
 
-    gain: the ends of the 90 % interval of the profit over today's; None without posterior draws.
+    gain: None without posterior draws.
     uniform: what one price per product for all segments would earn; None where that is not sought.
     vague, categories: how many of how many categories do not identify a price response. published: in how many of them
     published elasticities tell more of it than the log does.
     """
 
-    gain: tuple[float, float] | None
+    gain: Gain | None
     uniform: UniformProfit | None
     vague: int
     categories: int
@@ -68,7 +77,8 @@ def outlook_of(
     gain, vague, categories = None, 0, problem.category_count
     if artefact.posterior is not None:
         draws = posterior_draws(artefact, matched.products["category_id"].rle().struct.field("value"))
-        gain = interval(gain_of_draws(problem, draws, read_prices(folder, problem)))
+        gains = gain_of_draws(problem, draws, read_prices(folder, problem))
+        gain = Gain(float(gains.mean()), *interval(gains))
         vague = count_vague(problem, draws)
     uniform = None
     if version.uncertainty == POINT and version.segments > 1:

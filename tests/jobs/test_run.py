@@ -190,7 +190,7 @@ def test_closing_lines_say_what_the_prices_do_and_what_that_rests_on(first_run):
     assert re.search(
         r"expected units per period [\d,]+, at today's prices [\d,]+ \(.+\); what is bought costs [\d.]+% of", printed
     )
-    assert re.search(r"90% interval of the gain, by .*: [+-][\d.]+% to [+-][\d.]+%", printed)
+    assert re.search(r"the gain is [+-][\d.]+% on average, with a 90% interval of [+-][\d.]+% to [+-][\d.]+%", printed)
     assert "one price per product for all segments would earn" in printed
 
 
