@@ -62,10 +62,15 @@ class Sample:
             kept = sales.choices.join(chosen, on=PAIR, how="semi", maintain_order="left")
             return offers_of(replace(sales, choices=kept), periods)
         sales = replace(sales, choices=sales.choices.join(drawn, on="user_id", how="semi", maintain_order="left"))
-        bought = _bought(sales, periods)
+        rows, places = _offers_in_place(occasions.join(drawn, on="user_id", how="semi"), sales.shelf)
+        return self._purchases_and_zeros(_bought(sales, periods), rows, places, rng)
+
+    def _purchases_and_zeros(
+        self, bought: pl.DataFrame, rows: pl.DataFrame, places: pl.Series, rng: np.random.Generator
+    ) -> pl.DataFrame:
+        """Return the sample of `training`; bought: offers from _bought, rows and places: all, from _offers_in_place."""
         share = min(1.0, self.training_offers / (1 + self.zeros_per_purchase) / max(bought.height, 1))
         kept = bought.filter(pl.Series(rng.random(bought.height) < share)).with_columns(weight=1 / share, bought=True)
-        rows, places = _offers_in_place(occasions.join(drawn, on="user_id", how="semi"), sales.shelf)
         strata = _strata(rows, kept, self.zeros_per_purchase)
         zeros = _zeros(rows, places, strata, rng).join(bought, on=OFFER, how="anti", maintain_order="left")
         odds = strata.select("category_id", sampled_odds=share * pl.col("mass") / pl.col("count"))

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.evaluation.demand.catalog_demand import CatalogDemand
-from gpu_pricer.pricing.drawn_outcomes import ENDS, DrawnResponse, drawn_responses, interval
+from gpu_pricer.pricing.drawn_outcomes import ENDS, DrawnResponse, drawn_responses
 from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
 
 
@@ -52,12 +52,11 @@ def elasticity_intervals(demand: CatalogDemand) -> ElasticityIntervals | None:
         {"category_id": category_id},
         dict(zip(("posterior_low", "posterior_high"), np.concatenate(categories, axis=1), strict=True)),
     )
-    elasticity = sums[1] / sums[0]
-    low, high = interval(elasticity)
+    catalog = _quantiles(DrawnResponse(*sums)).tolist()
     return ElasticityIntervals(
         cells=by_cell.filter(is_drawn),
         categories=by_category.filter(is_drawn),
-        catalog={"elasticity": float(elasticity.mean()), "low": low, "high": high},
+        catalog=dict(zip(("elasticity", "low", "high"), catalog, strict=True)),
     )
 
 
