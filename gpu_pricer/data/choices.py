@@ -1,8 +1,9 @@
 """Choices: what each user chose from each category on each visit, nothing included.
 
 Occasions without a purchase matter: without them, elasticities are attenuated by two thirds. A sample of them is kept
-(`zeros.py`) together with its sampling rate. Adding log(rate) to the utility of buying nothing makes the conditional
-likelihood exact (choice-based sampling: Manski & McFadden 1981).
+(`zeros.py`), and every choice has the rate at which occasions without purchase like its own were drawn. Adding
+log(rate) to the utility of buying nothing makes the conditional likelihood exact (choice-based sampling: Manski &
+McFadden 1981).
 
 Purchases come from transactions or from an offers table, which says what each user saw on each occasion. The canonical
 tables have one shelf per period, so the offers of a period are folded into it: a product is on the shelf if anybody saw
@@ -24,7 +25,7 @@ ORDER = ("period", "user_id", "category_id", "product_id", "quantity", "weight",
 """The keys of the canonical order of choices."""
 SUMS = ("occasions", "products", "units")
 """What the purchases of a category add up to."""
-COLUMNS = ("user_id", "period", "category_id", "product_id", "weight", "size", "quantity")
+COLUMNS = ("user_id", "period", "category_id", "product_id", "weight", "size", "quantity", "outside_rate")
 
 
 @dataclass(frozen=True)
@@ -74,23 +75,16 @@ def purchases_on_shelf(lines: pl.DataFrame, shelf: pl.DataFrame) -> pl.DataFrame
     )
 
 
-def arranged(purchases: pl.DataFrame, zeros: pl.DataFrame, rates: pl.DataFrame) -> pl.DataFrame:
+def arranged(purchases: pl.DataFrame, zeros: pl.DataFrame) -> pl.DataFrame:
     """Return the canonical choices, which are the purchases and the occasions without purchase, in canonical order.
 
-    purchases: with at least COLUMNS. zeros: the same without size. rates: category_id and outside_rate.
+    purchases: with at least COLUMNS. zeros: the same without size.
     """
     size = pl.col("size").cast(pl.Int32)
     parts = (purchases.lazy().with_columns(size), zeros.lazy().with_columns(size=pl.lit(1, pl.Int32)))
     return (
         pl.concat([part.select(COLUMNS) for part in parts])
-        .join(rates.lazy(), on="category_id")
-        .select(
-            *COLUMNS[:4],
-            pl.col("weight").cast(pl.Float32),
-            "size",
-            "quantity",
-            pl.col("outside_rate").cast(pl.Float32),
-        )
+        .with_columns(pl.col("weight", "outside_rate").cast(pl.Float32))
         .sort(ORDER, nulls_last=True)
         .collect()
     )

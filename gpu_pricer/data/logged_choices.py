@@ -36,15 +36,14 @@ class ChoicesByPeriod:
 
     def parts(self) -> Iterator[pl.DataFrame]:
         """Yield the choices of one period after the other, in canonical order."""
-        rates = self._rates()
         for period in self.log.lines:
-            zeros = _zeros(self.log, self.zeros, period)
-            yield arranged(self.log.purchases(period), zeros if self.has_outside_option else zeros.clear(), rates)
-
-    def _rates(self) -> pl.DataFrame:
-        if self.zeros is not None and self.has_outside_option:
-            return self.zeros.rates
-        return pl.DataFrame({"category_id": self.log.categories}).with_columns(outside_rate=pl.lit(1.0))
+            purchases, zeros = self.log.purchases(period), _zeros(self.log, self.zeros, period)
+            if self.zeros is not None and self.has_outside_option:
+                yield arranged(self.zeros.rated(purchases, period), zeros)
+            else:
+                complete = (part.with_columns(outside_rate=pl.lit(1.0)) for part in (purchases, zeros))
+                purchases, zeros = complete
+                yield arranged(purchases, zeros if self.has_outside_option else zeros.clear())
 
 
 def logged_choices(log: PeriodLog, rule: ChoiceRule, seed: int) -> ChoicesByPeriod:

@@ -40,7 +40,7 @@ class Batch:
 
     share: which choices of a batch that processes share these are.
 
-    user, choice_set, weight, size [N]: as in LoggedChoices. outside [N]: of the choice set.
+    user, choice_set, weight, size [N]: as in LoggedChoices. outside [N]: the utility of buying nothing, plus log_kept.
     chosen [N]: position of the chosen one among the A alternatives, -1 for nothing.
     occasion [A]: which of the N choices an alternative belongs to. row [A]: its shelf row.
     correction [A]: log of how many products of its choice set an alternative stands for.
@@ -97,8 +97,8 @@ def gather_batch(
         user=choices.user[index].long(),
         choice_set=choice_set,
         weight=choices.weight[index],
-        size=choices.size[index],
-        outside=data.sets.outside[choice_set],
+        size=choices.size[index].float(),
+        outside=data.sets.outside[choice_set] + choices.log_kept[index],
         chosen=torch.full_like(index, -1).index_put((occasion[position],), position),
         occasion=occasion,
         row=row,

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import polars as pl
 import torch
-from torch import Tensor
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.encoding.choice_records import LoggedChoices
@@ -18,15 +17,14 @@ CHOICE_TYPES = {
     "choice_set": torch.int32,
     "chosen": torch.int32,
     "weight": torch.float32,
-    "size": torch.float32,
+    "size": torch.float16,
+    "log_kept": torch.float16,
 }
 """What is kept of numbered choices, and in which type: there are up to three choices for a line of the log."""
 
 
-def read_choices(
-    file: Path, shelf: pl.DataFrame, users: pl.DataFrame, has_outside_option: bool
-) -> tuple[LoggedChoices, Tensor]:
-    """Return the choices of a file as numbers, and the `outside` of the choice sets [G].
+def read_choices(file: Path, shelf: pl.DataFrame, users: pl.DataFrame) -> LoggedChoices:
+    """Return the choices of a file as numbers.
 
     shelf: from numbered_shelf. users: user_id, in the order of their row numbers.
     InputError if the choices are older than their sizes. They are read and numbered one period at a time, because their
@@ -35,20 +33,16 @@ def read_choices(
     choices = pl.scan_parquet(file)
     if "size" not in choices.collect_schema():
         raise InputError(f"{file} must have the column size, found none: run `gpu-pricer prepare` again")
-    outside = torch.full((shelf["choice_set"].to_list()[-1] + 1,), 0.0 if has_outside_option else -torch.inf)
     most = choices.select(pl.len()).collect().item()
     columns = {name: torch.empty(most, dtype=dtype) for name, dtype in CHOICE_TYPES.items()}
     first = 0
     for period, on_shelf in by_period(shelf).items():
         rows = numbered_choices(choices.filter(pl.col("period") == period).collect(), on_shelf, users)
-        rows = rows.with_columns(chosen="shelf_row")
-        if has_outside_option:
-            of_sets = rows.unique("choice_set")
-            outside[to_tensor(of_sets["choice_set"])] = to_tensor(of_sets["outside_rate"].log(), torch.float32)
+        rows = rows.with_columns(chosen="shelf_row", log_kept=pl.col("outside_rate").log())
         for name, column in columns.items():
             column[first : first + rows.height] = to_tensor(rows[name], column.dtype)
         first += rows.height
-    return LoggedChoices(**{name: column[:first] for name, column in columns.items()}), outside
+    return LoggedChoices(**{name: column[:first] for name, column in columns.items()})
 
 
 def purchases_of(choices: LoggedChoices, shelf: pl.DataFrame) -> Purchases:

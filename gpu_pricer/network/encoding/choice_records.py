@@ -41,8 +41,7 @@ class ChoiceSets(OnDevice):
     start [G + 1]: choice set g consists of the shelf rows from start[g] to start[g + 1] - 1.
     category [G], period [G]: row numbers.
     choices [G]: how many of the logged choices were made from the set, as float.
-    outside [G]: log of the share of the set's occasions without purchase that the sample kept; -inf where buying
-    nothing is not an option.
+    outside [G]: the utility of buying nothing, 0; -inf where that is not an option.
     """
 
     start: Tensor
@@ -72,7 +71,8 @@ class LoggedChoices(OnDevice):
     user [N], choice_set [N]: row numbers, int32.
     chosen [N]: the shelf row bought, -1 for nothing, int32.
     weight [N]: the occasion's weight, shared equally by its n choices.
-    size [N]: n, 1 where nothing was bought.
+    size [N]: n, 1 where nothing was bought, float16: exact up to 2,048.
+    log_kept [N]: log of the share of the occasions without purchase like this one that the sample kept, float16.
     """
 
     user: Tensor
@@ -80,6 +80,7 @@ class LoggedChoices(OnDevice):
     chosen: Tensor
     weight: Tensor
     size: Tensor
+    log_kept: Tensor
 
     @property
     def count(self) -> int:

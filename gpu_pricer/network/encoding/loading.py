@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
-from torch import Tensor
 
 from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.errors import InputError
@@ -67,7 +66,7 @@ class Tables:
     """The canonical tables in the order of their row numbers.
 
     shelf carries the row numbers of the products and others that it refers to; context is the scale of its context
-    columns; outside is of the choice sets. begun: first day of a period that has begun, None where none teaches.
+    columns. begun: first day of a period that has begun, None where none teaches.
     """
 
     products: pl.DataFrame
@@ -75,7 +74,6 @@ class Tables:
     categories: pl.DataFrame
     shelf: pl.DataFrame
     choices: LoggedChoices
-    outside: Tensor
     visits: pl.DataFrame
     periods: list[date]
     begun: date | None
@@ -98,7 +96,7 @@ def load_choice_data(
         )
     periods = pl.read_parquet(directory / "shelf.parquet", columns=["period"])["period"].unique().sort().to_list()
     trained = split.training_periods(len(periods))
-    tables = _read_tables(directory, periods, trained, summary["outside_option"])
+    tables = _read_tables(directory, periods, trained)
     purchases = purchases_of(tables.choices, tables.shelf)
     if files is not None:
         tables = replace(tables, choices=files.hold(tables.choices))
@@ -115,7 +113,7 @@ def _begun(directory: Path) -> date | None:
     return pl.read_parquet(path, columns=["period"])["period"].to_list()[0] if path.is_file() else None
 
 
-def _read_tables(directory: Path, periods: list[date], trained: int, has_outside_option: bool) -> Tables:
+def _read_tables(directory: Path, periods: list[date], trained: int) -> Tables:
     shelf = read_canonical(directory, "shelf")
     products = numbered_products(_described(directory, "products"), shelf, periods[trained - 1])
     users = _described(directory, "users").sort("user_id")
@@ -124,14 +122,12 @@ def _read_tables(directory: Path, periods: list[date], trained: int, has_outside
     shelf = numbered_shelf(shelf, products, categories, periods)
     context = learn_context_scale(shelf, context_names, trained)
     shelf = scale_context(shelf, context)
-    choices, outside = read_choices(directory / "choices.parquet", shelf, users, has_outside_option)
     return Tables(
         products=products,
         users=users,
         categories=categories,
         shelf=shelf,
-        choices=choices,
-        outside=outside,
+        choices=read_choices(directory / "choices.parquet", shelf, users),
         visits=pl.read_parquet(directory / "visits.parquet"),
         periods=periods,
         begun=_begun(directory),
@@ -148,7 +144,7 @@ def _tensors(
     user_vocabulary = _vocabulary(tables.users, user_columns, "users", config.min_count)
     return ChoiceData(
         shelf=_shelf_rows(tables),
-        sets=_choice_sets(tables),
+        sets=_choice_sets(tables, summary["outside_option"]),
         choices=tables.choices,
         products=_encoded_products(tables, config),
         users=EncodedUsers(tables.users, encode_attributes(tables.users, user_vocabulary)),
@@ -179,7 +175,7 @@ def _shelf_rows(tables: Tables) -> ShelfRows:
     )
 
 
-def _choice_sets(tables: Tables) -> ChoiceSets:
+def _choice_sets(tables: Tables, has_outside_option: bool) -> ChoiceSets:
     start = starts(tables.shelf["choice_set"])
     sets = tables.shelf[start[:-1]]
     return ChoiceSets(
@@ -187,7 +183,7 @@ def _choice_sets(tables: Tables) -> ChoiceSets:
         category=to_tensor(sets["category"]),
         period=to_tensor(sets["period_index"]),
         choices=torch.bincount(tables.choices.choice_set, minlength=sets.height).float(),
-        outside=tables.outside,
+        outside=torch.full((sets.height,), 0.0 if has_outside_option else -torch.inf),
     )
 
 

@@ -125,10 +125,9 @@ def _artefact_shares(
         learned = response.utility()[taught, :, period[rows][is_taught]].T.float()
         beyond = (move - supported)[is_taught]
         utility[:, is_taught] = learned + response.sensitivity[:, taught].float() * beyond
-    outside = torch.full((data.sets.count,), 0.0 if data.has_outside_option else -torch.inf)
     share = torch.empty(len(rows), len(utility))
     for s, of_segment in enumerate(utility):
-        share[:, s] = torch.exp(of_segment - log_denominator(of_segment, choice_set, outside)[choice_set])
+        share[:, s] = torch.exp(of_segment - log_denominator(of_segment, choice_set, data.sets.outside)[choice_set])
     return ArtefactShares(data.shelf.count - len(rows), share, torch.from_numpy(segment))
 
 

@@ -105,6 +105,7 @@ def _choices(user: pl.Series) -> LoggedChoices:
         chosen=torch.full_like(number, -1),
         weight=ones,
         size=ones,
+        log_kept=torch.zeros(len(user)),
     )
 
 

@@ -55,7 +55,7 @@ class Sales:
                 choices.choice_set[index],
             )
             is_bought = chosen >= 0
-            stands_for = torch.where(is_bought, weight, weight * torch.exp(-data.sets.outside[choice_set]))
+            stands_for = torch.where(is_bought, weight, weight * torch.exp(-choices.log_kept[index].double()))
             occasions.index_add_(0, choice_set, stands_for)
             bought.index_add_(0, data.shelf.product[chosen[is_bought]], weight[is_bought])
         rows = (occasions[of_rows] > 0).nonzero().squeeze(1)
@@ -105,10 +105,10 @@ def settle_levels(network: DemandNetwork, sales: Sales, beside: Tensor, prior: T
     Newton steps of every product for itself; the prior has the standard deviation `spread`.
     """
     level = prior.clone()
-    outside = torch.full((network.data.sets.count,), 0.0 if network.data.has_outside_option else -torch.inf)
+    outside = network.data.sets.outside.double()
     for _ in range(STEPS):
         utility = level[sales.products] + beside
-        share = torch.exp(utility - log_denominator(utility, sales.sets, outside.double())[sales.sets])
+        share = torch.exp(utility - log_denominator(utility, sales.sets, outside)[sales.sets])
         expected = torch.zeros_like(level).index_add(0, sales.products, share * sales.occasions[sales.sets])
         score = sales.bought - expected - (level - prior) / spread**2
         step = (score / (expected + 1 / spread**2)).clamp(-LONGEST_STEP, LONGEST_STEP)

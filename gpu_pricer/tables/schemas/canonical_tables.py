@@ -84,7 +84,7 @@ class Choices(dy.Schema):
     outside_rate = dy.Float32(
         min_exclusive=0,
         max=1,
-        description="share of the category's occasions without purchase that were kept",
+        description="share of the category's occasions without purchase like this one that was kept",
     )
 
 

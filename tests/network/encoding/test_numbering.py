@@ -24,8 +24,8 @@ def choices_of(*offers):
     schema = {"occasion_id": pl.String, "user_id": pl.Int64, "product_id": pl.Int64, "quantity": pl.Float64,
               "weight": pl.Float64}  # fmt: skip
     log = pl.DataFrame(offers, schema=schema, orient="row").with_columns(period=pl.lit(MONDAY))
-    rates = pl.DataFrame({"category_id": ["A"], "outside_rate": [1.0]})
-    choices = arranged(purchases_from_offers(log, SHELF), zeros_from_offers(log, SHELF), rates)
+    parts = purchases_from_offers(log, SHELF), zeros_from_offers(log, SHELF)
+    choices = arranged(*(part.with_columns(outside_rate=pl.lit(1.0)) for part in parts))
     return numbered_choices(choices, SHELF, USERS)
 
 
