@@ -177,8 +177,8 @@ class Counts:
 class UserLog:
     """What U users did, for counting by any membership.
 
-    user, product, period [N]: of every choice of a taught product, as numbers of four bytes; count [N]: how many
-    choices it stands for. units [N]: taken in these choices, None where every purchase is of one unit. visits [U, W]:
+    user, product, period [N]: of every choice of a taught product; count [N]: how many choices it stands for. units
+    [N]: taken in these choices, None where every purchase is of one unit. All are numbers of four bytes. visits [U, W]:
     occasions in each period, of every open category. seen: None where every visit looks at every category; else the
     occasions that the log holds, as a log of the same users whose `product` is the category.
     """
@@ -192,11 +192,19 @@ class UserLog:
     seen: "UserLog | None"
 
     def blocks(self) -> Iterator["UserLog"]:
-        """Yield the choices some at a time, in order, as logs of all users."""
+        """Yield the choices some at a time, in order, as logs of all users; their counts and units are float64."""
         for start in range(0, len(self.user), AT_ONCE):
             here = slice(start, start + AT_ONCE)
-            parts = {name: getattr(self, name)[here] for name in ("user", "product", "period", "count")}
-            yield replace(self, **parts, units=None if self.units is None else self.units[here])
+            parts = {name: getattr(self, name)[here] for name in ("user", "product", "period")}
+            units = None if self.units is None else self.units[here].to(FLOAT)
+            yield replace(self, **parts, count=self.count[here].to(FLOAT), units=units)
+
+    def sold(self, products: int) -> Tensor:
+        """Return how many choices there are of each product, float64 [products]."""
+        sums = torch.zeros(products, dtype=FLOAT)
+        for part in self.blocks():
+            sums.index_add_(0, part.product, part.count)
+        return sums
 
     def pooled(self, grid: Grid) -> Counts:
         """Return the counts of all users as one segment."""

@@ -153,7 +153,7 @@ def _grid(
 ) -> Grid:
     """Return the grid; shared: of which cells the mean over a category is a control."""
     values = {name: torch.from_numpy(cell) for name, cell in cells.items()}
-    sold = torch.zeros(taught.height, dtype=FLOAT).index_add(0, log.product, log.count)
+    sold = log.sold(taught.height)
     columns = [values[name] for name in context]
     controls = [category_move(values[shared], on_shelf, sold, category), values["regular"], values["surprise"]]
     controls = [control for control in controls if float(control.abs().max()) > ROUNDING]
@@ -210,7 +210,7 @@ def _log(rows: pl.LazyFrame, tables: ResponseTables, visits: Tensor, seen: UserL
     """
     most = tables.choices.filter(tables.teaches()).select(pl.len()).collect().item()
     user, place, when = (torch.empty(most, dtype=torch.int32) for _ in range(3))
-    count, units = (torch.empty(most, dtype=FLOAT) for _ in range(2))
+    count, units = (torch.empty(most) for _ in range(2))
     first, is_single = 0, True
     for period in tables.taught:
         part = rows.filter(pl.col("period") == tables.periods[period]).collect()

@@ -100,10 +100,11 @@ def dispersion(users: UserLog, products: int) -> Tensor:
 
     It is shrunk to that of all products, which count as SHRINKAGE units.
     """
-    assert users.units is not None
-    units, choices, square = (torch.zeros(products, dtype=FLOAT) for _ in range(3))
-    units.index_add_(0, users.product, users.units)
-    choices.index_add_(0, users.product, users.count)
+    units, square = (torch.zeros(products, dtype=FLOAT) for _ in range(2))
+    for part in users.blocks():
+        assert part.units is not None
+        units.index_add_(0, part.product, part.units)
+    choices = users.sold(products)
     rate = units / choices.clamp(min=1e-30)
     for part in users.blocks():
         assert part.units is not None

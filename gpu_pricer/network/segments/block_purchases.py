@@ -26,7 +26,7 @@ class BlockPurchases:
     def of(cls, log: UserLog, rows: Tensor, products: slice, slope: Tensor, fold: Tensor) -> "BlockPurchases":
         """Return those rows [n] of the log, all of them of the products; slope [P, W], fold [W]: of the periods."""
         user, product, period = (values[rows].long() for values in (log.user, log.product, log.period))
-        count = log.count[rows]
+        count = log.count[rows].double()
         return cls(fold, fold[period], user, product - products.start, count, count * slope[product, period])
 
     @property

@@ -105,7 +105,7 @@ def user_scores(pooled: Fit, log: UserLog) -> UserScores:
     for found in category_scores(grid, log, share, slope, fold):
         groups.add(found.category, found.score, found.information)
     score, information = groups.sums()
-    best = torch.argsort(_sold(log, len(grid.row)), descending=True, stable=True)[:TASTE_PRODUCTS]
+    best = torch.argsort(log.sold(len(grid.row)), descending=True, stable=True)[:TASTE_PRODUCTS]
     inside = [fold == k for k in range(folds)]
     visits, rate = _visits(log.visits, share[best].T.contiguous(), inside)
     return UserScores(
@@ -133,14 +133,10 @@ def _fastest(bought: csr_array) -> csr_array | np.ndarray:
     return bought.toarray() if DENSE_SHARE * cells <= bought.nnz and cells <= DENSE_CELLS else bought
 
 
-def _sold(log: UserLog, products: int) -> Tensor:
-    return torch.zeros(products, dtype=log.count.dtype).index_add(0, log.product, log.count)
-
-
 def _bought(log: UserLog, products: Tensor, is_inside: Tensor, count: int) -> csr_array:
     """Return the choices [U, J] of the products in the periods that are inside [W]."""
     numbers = torch.arange(len(products), dtype=torch.int32)
     column = torch.full((count,), -1, dtype=torch.int32).index_put((products,), numbers).index_select(0, log.product)
     kept = (column >= 0) & is_inside.index_select(0, log.period)
     place = (log.user[kept].numpy(), column[kept].numpy())
-    return csr_array((log.count[kept].numpy(), place), shape=(len(log.visits), len(products)))
+    return csr_array((log.count[kept].double().numpy(), place), shape=(len(log.visits), len(products)))

@@ -279,7 +279,7 @@ def test_cuts_teach_nests_beside_the_mean_regular_price(complete):
     tables = replace(complete, shelf=complete.shelf.with_columns(list_price=listed))
     plain, nested = (load(tables, nested=flag) for flag in (False, True))
     shared, regular = nested.grid.context[:, :, -2], nested.grid.context[:, :, -1]
-    sold = torch.zeros(len(shared), dtype=torch.float64).index_add(0, nested.log.product, nested.log.count)
+    sold = torch.zeros(len(shared), dtype=torch.float64).index_add(0, nested.log.product, nested.log.count.double())
 
     assert (plain.tells_nests, nested.tells_nests) == (False, True)
     torch.testing.assert_close(regular, plain.grid.context[:, :, -1])
