@@ -32,6 +32,7 @@ from gpu_pricer.command_line.checked_config import checked_config
 from gpu_pricer.command_line.completion import main as complete
 from gpu_pricer.command_line.job_help import help_status, unknown_job
 from gpu_pricer.command_line.sweep import rank, take_trial, trial_folder
+from gpu_pricer.command_line.unknown_key import unknown_key
 from gpu_pricer.command_line.words import divided, is_plain
 from gpu_pricer.errors import InputError, Interrupted, Refused
 from gpu_pricer.jobs import JOBS
@@ -72,13 +73,16 @@ def main(arguments: list[str]) -> int:
     start_logging()
     try:
         with interruptible():
-            return _status(job, lambda: _launch(job, flags, overrides))
+            return _status(job, lambda: _launch(job, flags, overrides), overrides)
     except SystemExit as end:
         return int(end.code or 0)
 
 
-def _status(job: str, work: Callable[[], object]) -> int:
-    """Call `work` and return the exit status; print a failure as one line, with a traceback if it is our fault."""
+def _status(job: str, work: Callable[[], object], overrides: Sequence[str] = ()) -> int:
+    """Call `work` and return the exit status; print a failure as one line, with a traceback if it is our fault.
+
+    overrides: those of which the configuration is composed in `work`.
+    """
     try:
         work()
         sys.stdout.flush()
@@ -86,7 +90,7 @@ def _status(job: str, work: Callable[[], object]) -> int:
     except (InputError, Refused) as error:
         return max(_fail(job, line, error.exit_status) for line in error.args or (error,))
     except (HydraException, OmegaConfBaseException) as error:
-        return _fail(job, _config_error(job, error), InputError.exit_status)
+        return _fail(job, _config_error(job, error, overrides), InputError.exit_status)
     except BrokenPipeError:  # such as in `gpu-pricer versions | head -1`
         return _unread()
     except OSError as error:
@@ -278,11 +282,14 @@ def _interrupted(job: str, number: int) -> int:
     return status if is_helper() else _fail(job, farewell(number), status)
 
 
-def _config_error(job: str, error: Exception) -> str:
+def _config_error(job: str, error: Exception, overrides: Sequence[str]) -> str:
     """Return one line on what Hydra or OmegaConf refused; the cause inside an instantiation comes first."""
     if isinstance(error, InstantiationException):
         cause, key = error.__cause__ or error, str(error).rpartition("full_key: ")[2].strip()
         remedy = "" if isinstance(cause, InputError) else "; mend that key"
         return f"the configuration at {key} is not valid: {cause}{remedy}"
+    unknown = unknown_key(job, error, overrides)
+    if unknown is not None:
+        return unknown
     reason = str(error).partition("Config search path:")[0].strip()
     return f"the configuration is not valid: {reason}; gpu-pricer {job} --help lists the groups"

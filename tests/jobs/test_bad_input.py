@@ -150,12 +150,20 @@ def test_bad_input_leaves_the_canonical_tables_of_yesterday(gpu_pricer, refused,
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("train", "polcy=profit"), r"Could not override 'polcy'"),
+        (("train", "polcy=profit"), r"polcy must be a key .* did you mean policy\?"),
         (
             ("train", "policy=profits"),
             r"Could not find 'policy/profits' Available options in 'policy': .*profit",
         ),
-        (("score", "policy.bounds.max_raise=0.1"), r"Could not override 'policy.bounds.max_raise'"),
+        (
+            ("score", "data=synthetic", "data.source.people.user=9"),
+            r"found none of that name: did you mean data.source.people.users\?",
+        ),
+        (
+            ("score", "policy.category_ladders.tea=[0.99]"),
+            r"or added to it with a plus sign: write \+policy.category_ladders.tea=",
+        ),
+        (("score", "wholly.unlike=0.1"), r"wholly.unlike must be a key .*: gpu-pricer score --cfg job prints all keys"),
         (("score", "policy={a: "), r"at input '\{a: '"),
         (
             ("explain", "1", "2", "3"),
