@@ -1,4 +1,4 @@
-"""What to say of an override whose key the configuration does not have."""
+"""What to say of an override whose key the configuration does not have, and of one that adds a key nobody reads."""
 
 import difflib
 import re
@@ -10,7 +10,9 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
 from gpu_pricer import CONF
+from gpu_pricer.errors import InputError
 
+GROUPS = {path.name for path in CONF.iterdir() if path.is_dir()}
 REFUSED = re.compile(r"Could not override '([^']+)'")
 
 
@@ -20,26 +22,60 @@ def unknown_key(job: str, error: Exception, overrides: Sequence[str]) -> str | N
     if found is None:
         return None
     key = found[1]
-    others = [word for word in overrides if word.partition("=")[0].lstrip("+~") != key]
-    keys = _keys([word for word in others if "," not in word])  # which would be a sweep
+    keys = _keys([word for word in overrides if word.partition("=")[0].lstrip("+~") != key])
     if keys is None:
         return None
     above, near = key.rpartition(".")[0], difflib.get_close_matches(key, keys, n=1)
     if near in ([], [above]) and isinstance(keys.get(above), dict):
         return f"{key} must be a key of the configuration, or added to it with a plus sign: write +{key}=…"
-    hint = f"did you mean {near[0]}?" if near else f"gpu-pricer {job} --cfg job prints all keys"
-    return f"{key} must be a key of the configuration, found none of that name: {hint}"
+    return f"{key} must be a key of the configuration, found none of that name: {_hint(job, near)}"
+
+
+def require_place(job: str, overrides: Sequence[str]) -> None:
+    """Raise InputError for a key with a plus sign that is added where no job looks for further keys."""
+    added = [word.partition("=")[0].lstrip("+") for word in overrides if word.startswith("+")]
+    keys = _keys([word for word in overrides if not word.startswith("+")]) if added else None
+    unread = [key for key in added if not _is_read(key, keys)] if keys is not None else []
+    if unread and keys is not None:
+        hint = _hint(job, difflib.get_close_matches(unread[0], keys, n=1))
+        raise InputError(f"+{unread[0]} must add a key where a job looks for further ones, found none there: {hint}")
+
+
+def _is_read(key: str, keys: dict[str, object]) -> bool:
+    """Return whether a job reads a key that is added to these keys.
+
+    Jobs look into what has a _target_, which refuses names that it does not know, and where names are free: in an empty
+    mapping, or in one whose entries all have a _target_.
+    """
+    if key in keys or key.partition("@")[0] in GROUPS or key.startswith("hydra."):
+        return True
+    above = [keys.get(key.rsplit(".", count)[0]) for count in range(1, key.count(".") + 1)]
+    if any(_has_target(place) for place in above):
+        return True
+    return bool(above) and isinstance(above[0], dict) and all(_has_target(entry) for entry in above[0].values())
+
+
+def _has_target(entry: object) -> bool:
+    return isinstance(entry, dict) and "_target_" in entry
+
+
+def _hint(job: str, near: list[str]) -> str:
+    return f"did you mean {near[0]}?" if near else f"gpu-pricer {job} --cfg job prints all keys"
 
 
 def _keys(overrides: list[str]) -> dict[str, object] | None:
-    """Return the groups, and the dotted keys of the configuration with their values; None where it has other faults."""
+    """Return the groups, and the dotted keys of the configuration with their values; None where it has other faults.
+
+    An override with a comma may be a sweep, which is more than one configuration; it is left out.
+    """
+    overrides = [word for word in overrides if "," not in word]
     GlobalHydra.instance().clear()
     try:
         with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
             config = OmegaConf.to_container(hydra.compose("config", overrides), resolve=False)
     except HydraException:
         return None
-    return {path.name: None for path in CONF.iterdir() if path.is_dir()} | dict(_entries(config))
+    return dict.fromkeys(GROUPS) | dict(_entries(config))
 
 
 def _entries(entry: object, key: str = "") -> Iterator[tuple[str, object]]:

@@ -1,0 +1,28 @@
+"""Keys are added where a job looks for further ones, and nowhere else."""
+
+import pytest
+
+from gpu_pricer.command_line.unknown_key import require_place
+from gpu_pricer.errors import InputError
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "+policy.constraints.volume={measure: units, at_least: 1.0}",
+        "+policy.category_ladders.tea={endings: [0.5]}",
+        "+run.folds.short=['data.source.weeks=16']",
+        "+evaluate.baselines.mine={_target_: somewhere.Mine}",
+        "++paths.prices=elsewhere",
+        "+hydra.job.chdir=true",
+        "+data=synthetic",
+    ],
+)
+def test_a_key_may_be_added_where_names_are_free(word):
+    require_place("score", ["policy=profit", "data=synthetic", word])
+
+
+@pytest.mark.parametrize("word", ["+paths.price=x", "+polcy.constraints.volume={}", "+seeds=1", "+data.sourc.weeks=9"])
+def test_a_key_that_no_job_reads_is_refused(word):
+    with pytest.raises(InputError, match=r"must add a key where a job looks for further ones"):
+        require_place("score", ["policy=profit", "data=synthetic", word])
