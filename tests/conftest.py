@@ -1,17 +1,14 @@
 """The command line as a fixture: run in an empty directory, its output divided, its logging undone."""
 
-import copy
 import logging
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TextIO
 
 import pytest
-from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from gpu_pricer.command_line.cli import main
+from tests.composing import join_files_once, parse_texts_once
 
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (INFO|WARNING) ")
 
@@ -27,24 +24,11 @@ class Ended:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def texts_parsed_once() -> Iterator[None]:
-    """OmegaConf parses a text once in a session, whatever file holds it.
-
-    Hydra parses some thirty files of conf/ for each command of the tests: .07 of .22 CPU seconds (2026-11).
-    """
-    load, parsed = OmegaConf.load, dict[str, DictConfig | ListConfig]()
-
-    def load_once(file: TextIO | str | Path) -> DictConfig | ListConfig:
-        if isinstance(file, str | Path):
-            return load(file)
-        text = file.read()
-        if text not in parsed:
-            file.seek(0)
-            parsed[text] = load(file)
-        return copy.deepcopy(parsed[text])
-
+def conf_read_once() -> Iterator[None]:
+    """A session reads and joins the files of conf/ once, for more than a thousand commands."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(OmegaConf, "load", load_once)
+        parse_texts_once(patch)
+        join_files_once(patch)
         yield
 
 

@@ -1,0 +1,79 @@
+"""Hydra reads conf/ once for each choice of its files in a session of tests, and each command gets a copy."""
+
+import copy
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TextIO
+
+import pytest
+from hydra._internal import config_loader_impl
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_repository import IConfigRepository
+from hydra._internal.defaults_list import DefaultsList
+from hydra.core.default_element import ResultDefault
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from gpu_pricer import CONF
+
+
+def parse_texts_once(patch: pytest.MonkeyPatch) -> None:
+    """Let OmegaConf parse a text once, whatever file holds it."""
+    load, parsed = OmegaConf.load, dict[str, DictConfig | ListConfig]()
+
+    def load_once(file: TextIO | str | Path) -> DictConfig | ListConfig:
+        if isinstance(file, str | Path):
+            return load(file)
+        text = file.read()
+        if text not in parsed:
+            file.seek(0)
+            parsed[text] = load(file)
+        return copy.deepcopy(parsed[text])
+
+    patch.setattr(OmegaConf, "load", load_once)
+
+
+def join_files_once(patch: pytest.MonkeyPatch) -> None:
+    """Let Hydra find and merge the chosen files of conf/ once; the values that a command sets come after that.
+
+    A configuration that has files of other folders, which a test may change, is not kept.
+    """
+    choose, merge = config_loader_impl.create_defaults_list, ConfigLoaderImpl._compose_config_from_defaults_list
+    chosen, merged = dict[tuple, DefaultsList](), dict[tuple, DictConfig]()
+
+    def choose_once(
+        repo: IConfigRepository, config_name: str | None, overrides_list: list[Override], *flags: bool, **named: bool
+    ) -> DefaultsList:
+        if not is_of_conf(repo):
+            return choose(repo, config_name, overrides_list, *flags, **named)
+        groups = [repo.group_exists(override.key_or_group) for override in overrides_list]
+        choices = [override for override, is_group in zip(overrides_list, groups, strict=True) if is_group]
+        key = (config_name, flags, *named.items(), *(override.input_line for override in choices))
+        if key not in chosen:
+            chosen[key] = choose(repo, config_name, choices, *flags, **named)
+        found = copy.copy(chosen[key])
+        found.config_overrides = list(values_of(overrides_list, groups))
+        return found
+
+    def merge_once(self: ConfigLoaderImpl, defaults: list[ResultDefault], repo: IConfigRepository) -> DictConfig:
+        if not is_of_conf(repo):
+            return merge(self, defaults=defaults, repo=repo)
+        key = tuple((default.config_path, default.package, default.primary) for default in defaults)
+        if key not in merged:
+            merged[key] = merge(self, defaults=defaults, repo=repo)
+        return copy.deepcopy(merged[key])
+
+    patch.setattr(config_loader_impl, "create_defaults_list", choose_once)
+    patch.setattr(ConfigLoaderImpl, "_compose_config_from_defaults_list", merge_once)
+
+
+def is_of_conf(repo: IConfigRepository) -> bool:
+    """Return whether all files are of conf/ and of installed packages, which no test changes."""
+    return [source.path for source in repo.get_sources() if source.scheme() == "file"] == [str(CONF)]
+
+
+def values_of(overrides: Iterable[Override], groups: Iterable[bool]) -> Iterable[Override]:
+    """Return the overrides that choose no file, as Hydra tells them."""
+    for override, is_group in zip(overrides, groups, strict=True):
+        if not override.is_sweep_override() and (not is_group or isinstance(override.value(), dict)):
+            yield override
