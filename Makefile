@@ -21,8 +21,8 @@ prices: .venv/prices
 
 test: lint compile simulator suite # with --jobs 2 compile runs beside lint, and then the simulator beside the suite
 
-suite: compile # a module's tests share its fixtures in one process; more threads wait for each other by spinning
-	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not simulator" --numprocesses 3 --dist loadscope --no-loadscope-reorder
+suite: compile # a module's tests share its fixtures in one process; Numba makes PyTorch's threads two, which wait asleep
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -m "not simulator" --numprocesses 3 --dist loadscope --no-loadscope-reorder
 
 simulator: .venv/dev
 	NUMBA_ENABLE_CUDASIM=1 $(BIN)/pytest -m simulator
