@@ -24,8 +24,8 @@ test: lint compile simulator suite # with --jobs 2 compile runs beside lint, and
 suite: compile # a module's tests share its fixtures in one process; Numba makes PyTorch's threads two, which wait asleep
 	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -m "not simulator" --numprocesses 3 --dist loadscope --no-loadscope-reorder
 
-simulator: .venv/dev
-	NUMBA_ENABLE_CUDASIM=1 $(BIN)/pytest -m simulator
+simulator: .venv/dev # the modules that mark a test; to import all others takes half a minute
+	NUMBA_ENABLE_CUDASIM=1 $(BIN)/pytest -m simulator $$(grep -rl --include='test_*.py' mark.simulator tests)
 
 compile: $(addprefix compile-,$(FLOATS))
 
