@@ -17,7 +17,8 @@ MARKET = (
     "data.source.assortment.categories=2", "data.source.assortment.products=8",
 )  # fmt: skip
 LEARN = ("data=parquet", "data.path=shop", "model=tiny", "model.optimiser.steps=20", "train.segments.count=2",
-         "train.response.draws=0", "train.encoding.min_count=2")  # fmt: skip
+         "train.response.draws=0", "train.encoding.min_count=2", "evaluate.plots=false",
+         "evaluate.bootstrap.replicates=2")  # fmt: skip
 
 
 @pytest.fixture
