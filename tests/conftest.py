@@ -1,5 +1,6 @@
 """The command line as a fixture: run in an empty directory, its output divided, its logging undone."""
 
+import gc
 import logging
 import re
 from collections.abc import Callable, Iterator
@@ -21,6 +22,17 @@ class Ended:
     out: str
     log: list[str]
     said: list[str]
+
+
+def pytest_collection() -> None:
+    """Collect no garbage while modules are imported, which leave hardly any."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage among what the tests make: millions of objects of the imported modules stay to the end."""
+    gc.enable()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
