@@ -1,9 +1,8 @@
 """A shop of a synthetic market, small enough to run every command of the pages in it."""
 
-import os
+import io
 import shutil
-import subprocess
-import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import polars as pl
@@ -12,6 +11,7 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
 from tests.docs.pages import ROOT
+from tests.shops import run_job
 
 SMALL_MARKET = (
     "data.source.weeks=20",
@@ -29,17 +29,10 @@ def first_run(tmp_path_factory):
     """The folder of a first run, which no test may change, and what the run printed."""
     folder = tmp_path_factory.mktemp("shop")
     command = ["run", "data=synthetic", *SMALL_MARKET, "model=tiny", *SMALL_MODEL]
-    done = subprocess.run(
-        [sys.executable, "-m", "gpu_pricer", *command, "run.steps=[prepare,train,score,publish]", "backend=cpu"],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    with redirect_stdout(io.StringIO()) as printed:
+        assert run_job(folder, *command, "run.steps=[prepare,train,score,publish]", "backend=cpu") == 0
     write_tables(folder)
-    return folder, done.stdout
+    return folder, printed.getvalue()
 
 
 @pytest.fixture
