@@ -7,10 +7,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from gpu_pricer.command_line.cli import main
 from tests.composing import join_files_once, parse_texts_once
 
+ONE_SHOP = ("tests/docs", "tests/report", "tests/review")
+"""Folders whose modules share a shop that takes long to make."""
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (INFO|WARNING) ")
 
 
@@ -22,6 +26,20 @@ class Ended:
     out: str
     log: list[str]
     said: list[str]
+
+
+class Scheduling(LoadScopeScheduling):
+    """Which tests run in one process: those of a module, or of a folder in ONE_SHOP."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        folder = nodeid.partition("/test_")[0]
+        return folder if folder in ONE_SHOP else super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling | None:
+    """Deal out the tests of --dist loadscope."""
+    return Scheduling(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
 def pytest_collection() -> None:
