@@ -32,7 +32,7 @@ from gpu_pricer.command_line.checked_config import checked_config
 from gpu_pricer.command_line.completion import main as complete
 from gpu_pricer.command_line.job_help import help_status, unknown_job
 from gpu_pricer.command_line.sweep import rank, take_trial, trial_folder
-from gpu_pricer.command_line.unknown_key import require_place, unknown_key
+from gpu_pricer.command_line.unknown_key import ELSEWHERE, require_place, unknown_key
 from gpu_pricer.command_line.words import divided, is_plain
 from gpu_pricer.errors import InputError, Interrupted, Refused
 from gpu_pricer.jobs import JOBS
@@ -124,7 +124,8 @@ def _launch(job: str, flags: list[str], overrides: list[str]) -> None:
     operands = getattr(module, "OPERANDS", ())
     overrides = _keyed(overrides, operands)
     _require_keys(job, operands, overrides)
-    require_place(job, overrides)
+    if not {flag.partition("=")[0] for flag in flags} & {*ELSEWHERE}:
+        require_place(job, overrides)
     command_line = sys.argv
     sweeps: dict[Path, Objective] = {}
 

@@ -13,6 +13,8 @@ from gpu_pricer import CONF
 from gpu_pricer.errors import InputError
 
 GROUPS = {path.name for path in CONF.iterdir() if path.is_dir()}
+ELSEWHERE = ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn")
+"""The flags of Hydra that bring files of other folders, in which a job of the user's own may look for further keys."""
 REFUSED = re.compile(r"Could not override '([^']+)'")
 
 
@@ -35,10 +37,12 @@ def require_place(job: str, overrides: Sequence[str]) -> None:
     """Raise InputError for a key with a plus sign that is added where no job looks for further keys."""
     added = [word.partition("=")[0].lstrip("+") for word in overrides if word.startswith("+")]
     keys = _keys([word for word in overrides if not word.startswith("+")]) if added else None
-    unread = [key for key in added if not _is_read(key, keys)] if keys is not None else []
-    if unread and keys is not None:
-        hint = _hint(job, difflib.get_close_matches(unread[0], keys, n=1))
-        raise InputError(f"+{unread[0]} must add a key where a job looks for further ones, found none there: {hint}")
+    if keys is None:
+        return
+    for key in added:
+        if not _is_read(key, keys):
+            hint = _hint(job, difflib.get_close_matches(key, keys, n=1))
+            raise InputError(f"+{key} must add a key where a job looks for further ones, found none there: {hint}")
 
 
 def _is_read(key: str, keys: dict[str, object]) -> bool:

@@ -39,11 +39,10 @@ class ChoicesByPeriod:
         for period in self.log.lines:
             purchases, zeros = self.log.purchases(period), _zeros(self.log, self.zeros, period)
             if self.zeros is not None and self.has_outside_option:
-                yield arranged(self.zeros.rated(purchases, period), zeros)
+                purchases = self.zeros.rated(purchases, period)
             else:
-                complete = (part.with_columns(outside_rate=pl.lit(1.0)) for part in (purchases, zeros))
-                purchases, zeros = complete
-                yield arranged(purchases, zeros if self.has_outside_option else zeros.clear())
+                purchases, zeros = (part.with_columns(outside_rate=pl.lit(1.0)) for part in (purchases, zeros))
+            yield arranged(purchases, zeros if self.has_outside_option else zeros.clear())
 
 
 def logged_choices(log: PeriodLog, rule: ChoiceRule, seed: int) -> ChoicesByPeriod:

@@ -1,5 +1,7 @@
 """Keys are added where a job looks for further ones, and nowhere else."""
 
+from pathlib import Path
+
 import pytest
 
 from gpu_pricer.command_line.unknown_key import require_place
@@ -26,3 +28,12 @@ def test_a_key_may_be_added_where_names_are_free(word):
 def test_a_key_that_no_job_reads_is_refused(word):
     with pytest.raises(InputError, match=r"must add a key where a job looks for further ones"):
         require_place("score", ["policy=profit", "data=synthetic", word])
+
+
+@pytest.mark.parametrize("place", [("--config-dir", "own"), ("--config-dir=own",)])
+def test_files_of_ones_own_may_hold_groups_of_ones_own(gpu_pricer, place):
+    Path("own/mine").mkdir(parents=True)
+    Path("own/mine/spring.yaml").write_text("weeks: 3\n")
+
+    assert gpu_pricer("config", "score", "+mine=spring", *place).status == 0
+    assert "+mine must add" in gpu_pricer("config", "score", "+mine=spring").said[-1]
