@@ -87,13 +87,17 @@ class Grid:
         is_there = other.row[place] == self.row
         return is_there.nonzero().squeeze(1), place[is_there]
 
-    def blocks(self) -> Iterator[tuple[slice, slice]]:
-        """Yield slices of products and of categories that cut the products into complete categories."""
+    def blocks(self, most: int | None = None) -> Iterator[tuple[slice, slice]]:
+        """Yield slices of products and of categories that cut the products into complete categories.
+
+        most: products in a block, unless a single category has more; None: as many as the normal equations allow.
+        """
+        most = BLOCK if most is None else most
         end_of = torch.searchsorted(self.category, torch.arange(1, self.categories + 1)).tolist()
         first, start = 0, 0
         for category, end in enumerate(end_of):
             following = end_of[category + 1] if category + 1 < len(end_of) else None
-            if following is None or following - start > BLOCK:
+            if following is None or following - start > most:
                 yield slice(start, end), slice(first, category + 1)
                 first, start = category + 1, end
 

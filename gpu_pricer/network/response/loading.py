@@ -81,7 +81,8 @@ def load_response_data(
     log tells them: from cuts of a category's prices, where the regular prices have a control that leaves cuts alone.
     """
     rows, context = _shelf_rows(tables, endogeneity)
-    sold = tables.choices.filter(tables.teaches()).select(pl.col("product_id").drop_nulls().unique()).collect()
+    choices = tables.choices.filter(tables.teaches())
+    sold = choices.select(pl.col("product_id").drop_nulls().unique()).collect(engine="streaming")
     counted = tables.teaches() & tables.is_whole()
     covered = (pl.col("price_age") == 0).filter(counted).mean().over("product_id") >= min_price_coverage
     rows = rows.filter(covered & pl.col("product_id").is_in(sold["product_id"].implode()))
@@ -98,7 +99,7 @@ def load_response_data(
     on_shelf = np.zeros((taught.height, periods.height))
     on_shelf[where] = 1.0
     category = tables.products["category_id"].rle_id().gather(taught["row"]).rle_id().to_numpy().astype(np.int64)
-    has_empty = tables.choices.select(pl.col("product_id").null_count()).collect().item() > 0
+    has_empty = tables.choices.select(pl.col("product_id").null_count()).collect(engine="streaming").item() > 0
     users = _user_log(tables, taught, periods, torch.from_numpy(category))
     tells_nests = nested and has_empty and rows["regular"].null_count() == 0
     if nested and has_empty and not tells_nests:
@@ -186,7 +187,7 @@ def _user_log(tables: ResponseTables, taught: pl.DataFrame, periods: pl.DataFram
     came = torch.zeros(number.height, periods.height, dtype=FLOAT)
     came[_tensor(visits["user"]), torch.from_numpy(_index(visits, periods))] = 1.0
     seen = None
-    if choices.select((pl.col("outside_rate") == 1.0).all()).collect().item():
+    if choices.select((pl.col("outside_rate") == 1.0).all()).collect(engine="streaming").item():
         of_category = ids.with_columns(category=pl.Series(category.numpy())).select("category_id", "category").unique()
         is_known = pl.col("product_id").is_null() | pl.col("product_id").is_in(ids["product_id"].implode())
         looks = choices.filter(is_known).join(of_category.lazy(), on="category_id", maintain_order="left")

@@ -1,19 +1,23 @@
 """Score and information of every user's price response, category by category, from everybody's choices and slopes.
 
-The log is sorted by product once, and a block of categories meets all users, so that memory does not grow with users ×
-products.
+A block of categories meets all users, so that memory does not grow with users × products. The log is sorted by product
+one part of the products at a time, because the order of all choices would take half as much memory as the log.
 """
 
 from collections.abc import Iterator
+from itertools import groupby
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from gpu_pricer.network.response.grid import Grid, UserLog
+from gpu_pricer.network.response.grid import AT_ONCE, Grid, UserLog
 from gpu_pricer.network.segments.block_purchases import BlockPurchases
 from gpu_pricer.network.segments.choice_scores import choice_sums
 from gpu_pricer.network.segments.purchase_scores import Visitors
+
+PRODUCTS = 32  # in a block, whose sums take 64 bytes for each of its categories and users
+PARTS = 16  # in which the log is sorted
 
 
 class CategoryScore(NamedTuple):
@@ -29,14 +33,32 @@ def category_scores(grid: Grid, log: UserLog, share: Tensor, slope: Tensor, fold
 
     share, slope [P, W]: everybody's choice probabilities and slopes. fold [W]: of every period.
     """
-    order = torch.argsort(log.product, stable=True)
-    end = torch.bincount(log.product, minlength=len(grid.row)).cumsum(0).tolist()
     visitors = Visitors.of(log.visits) if grid.has_outside_option else None
-    for products, categories in grid.blocks():
-        own = order[end[products.start - 1] if products.start else 0 : end[products.stop - 1]]
+    for products, categories, own in _blocks(grid, log):
         bought = BlockPurchases.of(log, own, products, slope, fold)
         number = grid.category[products] - categories.start
         given = bought, number, share[products], slope[products]
         sums = choice_sums(log.visits, *given) if visitors is None else visitors.sums(*given)
         for category, (score, information) in enumerate(sums.unbind(2), categories.start):
             yield CategoryScore(category, score, information)
+
+
+def _blocks(grid: Grid, log: UserLog) -> Iterator[tuple[slice, slice, Tensor]]:
+    """Yield the products and the categories of each block, and the rows [n] of the log that are of these products."""
+    before = [0, *torch.bincount(log.product, minlength=len(grid.row)).cumsum(0).tolist()]
+    size = -(-len(log.product) // PARTS) or 1
+    for _, blocks in groupby(grid.blocks(PRODUCTS), lambda block: before[block[0].start] // size):
+        part = list(blocks)
+        first, last = part[0][0].start, part[-1][0].stop
+        order = _by_product(log, first, last)
+        for products, categories in part:
+            own = slice(before[products.start] - before[first], before[products.stop] - before[first])
+            yield products, categories, order[own]
+
+
+def _by_product(log: UserLog, first: int, last: int) -> Tensor:
+    """Return the rows [n] of the log that are of the products from `first` to before `last`, sorted by product."""
+    stretches = enumerate(log.product.split(AT_ONCE))
+    found = [((of >= first) & (of < last)).nonzero().squeeze(1) + k * AT_ONCE for k, of in stretches]
+    rows = torch.cat(found)
+    return rows[torch.argsort(log.product[rows], stable=True)]

@@ -43,7 +43,9 @@ class Visitors:
             everybody[..., here].index_add_(2, number, PRIOR_PURCHASES * rates.beside)
             own = slice(*torch.searchsorted(pattern, torch.tensor([here.start, here.stop])).tolist())
             rates.add_own(sums, bought.rows(own), pattern[own] - here.start, number)
-        return sums.add_(everybody.index_select(3, self.pattern))
+        for own, shared in zip(sums.flatten(0, 2), everybody.flatten(0, 2), strict=True):
+            own += shared.index_select(0, self.pattern)
+        return sums
 
     def _blocks(self, products: int) -> Iterator[slice]:
         """Yield slices of the visits that meet a block of products at once."""

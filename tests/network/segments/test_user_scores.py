@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from gpu_pricer.network.response import grid
 from gpu_pricer.network.response.model import cells_of
-from gpu_pricer.network.segments import purchase_scores
+from gpu_pricer.network.segments import category_scores, purchase_scores
 from gpu_pricer.network.segments import user_scores as module
 from gpu_pricer.network.segments.choice_scores import PRIOR_PURCHASES
 from gpu_pricer.network.segments.user_scores import user_scores
@@ -63,7 +62,7 @@ def test_blocks_of_users_and_products_change_no_score(drawn, monkeypatch):
     whole = user_scores(drawn.pooled, drawn.log)
 
     monkeypatch.setattr(purchase_scores, "CELLS", 7 * SIZE)
-    monkeypatch.setattr(grid, "BLOCK", 5)
+    monkeypatch.setattr(category_scores, "PRODUCTS", 5)
     blocks = user_scores(drawn.pooled, drawn.log)
 
     np.testing.assert_allclose(blocks.score, whole.score, atol=1e-10)
