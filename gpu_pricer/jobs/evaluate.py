@@ -42,8 +42,8 @@ def main(config: DictConfig) -> None:
                               buyers; intervals: of the scores, from resampled
                               users and products in periods;
                               off_policy: the same scores of the products whose price moved most;
-                              by_price_age: rows, bought and predicted_over_actual by the number of periods since a
-                              price of the product was last seen
+                              by_price_age: rows, bought, predicted_over_actual and its interval by the number of
+                              periods since a price of the product was last seen
               artefact        the same scores of the demand artefact exported from the network; absent with
                               train.response, which corrects the artefact with the whole log
               aggregation_regret  regret: the share of profit lost, by the demand of every user, because prices are

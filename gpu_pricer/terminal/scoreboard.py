@@ -67,13 +67,21 @@ def _scores(title: str, blocks: dict[str, dict]) -> Table:
 
 
 def _by_price_age(blocks: dict[str, dict]) -> Table:
-    """Return a row per model: predicted over actual purchases by the periods since a price of the product was seen."""
+    """Return a row per model: predicted over actual purchases by the periods since a price of the product was seen.
+
+    The interval of each stands beside it, unless the metrics are means over folds.
+    """
     ages = [*blocks["network"]["by_price_age"]]
     board = Table("predicted / bought by periods since the price was seen", *(age.replace("_", " ") for age in ages))
     for name, block in blocks.items():
-        found = block["by_price_age"]
-        board.add_row(name, *(_number(found.get(age, {}).get("predicted_over_actual")) for age in ages))
+        board.add_row(name, *(_with_interval(block["by_price_age"].get(age, {})) for age in ages))
     return board
+
+
+def _with_interval(found: dict) -> str:
+    low, high = found.get("interval", (None, None))
+    beside = "" if low is None or high is None else f" [{low:.2f}, {high:.2f}]"
+    return _number(found.get("predicted_over_actual")) + beside
 
 
 def _number(value: float | None) -> str:

@@ -45,10 +45,12 @@ def test_baselines_of_all_offers_share_the_table_of_the_network():
 
 def test_predictions_stand_by_the_age_of_the_price():
     over = {"1": 1.1, "over_4": None, "never": 0.9}  # None: not every fold had such offers
-    test = block(4000, 0.0091, 1.96) | {"by_price_age": {age: {"predicted_over_actual": over[age]} for age in over}}
+    by_age = {age: {"predicted_over_actual": over[age]} for age in over}
+    by_age["never"]["interval"] = [0.78, 1.04]
+    test = block(4000, 0.0091, 1.96) | {"by_price_age": by_age}
 
     lines = printed({"test": test})
 
     heads, row = next((lines[i], lines[i + 2]) for i, line in enumerate(lines) if "price was seen" in line)
     assert [words.strip() for words in heads.strip("┃").split("┃")][1:] == ["1", "over 4", "never"]
-    assert [words.strip() for words in row.strip("│").split("│")] == ["network", "1.10", "", "0.90"]
+    assert [words.strip() for words in row.strip("│").split("│")] == ["network", "1.10", "", "0.90 [0.78, 1.04]"]

@@ -69,7 +69,7 @@ class HeldOut:
         block = evaluate_held_out(offers, self._moves) | {
             "intervals": self.bootstrap.intervals(replicates),
             "off_policy": evaluate_held_out(off_policy, self._moves),
-            "by_price_age": scores_by_age(offers, self._ages),
+            "by_price_age": scores_by_age(offers, self._ages, self.bootstrap, self.seed),
         }
         return block, replicates
 

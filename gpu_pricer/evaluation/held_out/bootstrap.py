@@ -68,12 +68,27 @@ def bootstrap_scores(offers: pl.DataFrame, moves: pl.DataFrame, bootstrap: Boots
     Resampling adds noise to counts, and noise alone raises deviances and calibration errors; the shift removes this
     bias. A score is NaN in a resample that drew no cell it is of.
     """
-    counts = offers["user_id"].n_unique(), offers.select(CELL).n_unique()
-    user, cell = (bootstrap.multiplicities(n, [seed, way]) for way, n in enumerate(counts))
-    once = (np.ones((1, n)) for n in counts)
-    times = Resample(*(np.vstack(pair) for pair in zip(once, (user, cell), strict=True)))
-    scores = replicated_scores(offers, moves, times)
-    return {name: value[1:] - _mean(value[1:]) + value[0] for name, value in scores.items()}
+    return _shifted(replicated_scores(offers, moves, _once_and_drawn(offers, bootstrap, seed)))
+
+
+def bootstrap_calibration(offers: pl.DataFrame, group: pl.Series, bootstrap: Bootstrap, seed: int) -> Replicates:
+    """Return predicted over bought [B] of the offers of each group, for the resamples of bootstrap_scores.
+
+    offers: as in bootstrap_scores. group [N]: the name of each offer's, constant in a cell; null: of none. The mean is
+    shifted as there. A value is NaN in a resample in which nothing of the group was bought.
+    """
+    times = _once_and_drawn(offers, bootstrap, seed)
+    user, cell = _places(offers)
+    found = {}
+    for name in group.drop_nulls().unique().sort():
+        rows = (group == name).fill_null(False).to_numpy()
+        kept, column = np.unique(cell[rows], return_inverse=True)
+        part, of_group = offers.filter(rows), Resample(times.user, times.cell[:, kept])
+        values = (part[score] * part["weight"] for score in ("probability", "bought"))
+        sums = (_sums_by_cell(value, user[rows], column, of_group) for value in values)
+        predicted, bought = ((by_cell * of_group.cell).sum(axis=1) for by_cell in sums)
+        found[name] = np.divide(predicted, bought, out=np.full_like(predicted, np.nan), where=bought > 0)
+    return _shifted(found)
 
 
 def replicated_scores(offers: pl.DataFrame, moves: pl.DataFrame, times: Resample) -> Replicates:
@@ -81,19 +96,43 @@ def replicated_scores(offers: pl.DataFrame, moves: pl.DataFrame, times: Resample
 
     offers: as in evaluate_held_out, with user_id. Deviances are named poisson_deviance.all and so on.
     """
-    cells = offers.select(CELL).unique().sort(CELL).with_row_index("cell")
     offers = offers.sort("probability", maintain_order=True)
-    user = (offers["user_id"].rank("dense") - 1).to_numpy()
-    cell = offers.join(cells, on=CELL, how="left", maintain_order="left")["cell"].to_numpy()
+    user, cell = _places(offers)
     bought, probability, weight = (
         offers[name].cast(pl.Float64).to_numpy() for name in ("bought", "probability", "weight")
     )
     drawn = _Drawn(bought, probability, weight, user, cell, times)
+    cells = offers.select(CELL).unique().sort(CELL)
     move = cells.join(moves, on=CELL, how="left", maintain_order="left")["move"]
     return {
         **drawn.scores(),
         **{f"poisson_deviance.{name}": value for name, value in drawn.deviances(move).items()},
     }
+
+
+def _once_and_drawn(offers: pl.DataFrame, bootstrap: Bootstrap, seed: int) -> Resample:
+    """Return the resamples of the users and cells of the offers, after one in which each counts once."""
+    counts = offers["user_id"].n_unique(), offers.select(CELL).n_unique()
+    drawn = (bootstrap.multiplicities(n, [seed, way]) for way, n in enumerate(counts))
+    return Resample(*(np.vstack([np.ones((1, n)), times]) for n, times in zip(counts, drawn, strict=True)))
+
+
+def _places(offers: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Return the places of the user and of the cell of every offer in a Resample, [N] each."""
+    cells = offers.select(CELL).unique().sort(CELL).with_row_index("cell")
+    user = (offers["user_id"].rank("dense") - 1).to_numpy()
+    return user, offers.join(cells, on=CELL, how="left", maintain_order="left")["cell"].to_numpy()
+
+
+def _shifted(scores: Replicates) -> Replicates:
+    """Return the replicates behind the first, which is the score itself, shifted so that their mean is the score."""
+    return {name: value[1:] - _mean(value[1:]) + value[0] for name, value in scores.items()}
+
+
+def _sums_by_cell(value: np.ndarray | pl.Series, user: np.ndarray, cell: np.ndarray, times: Resample) -> np.ndarray:
+    """Return the sums [B, C] over the offers of a cell of a value [N], when users are resampled."""
+    shape = times.user.shape[1], times.cell.shape[1]
+    return np.asarray(times.user @ csr_array((np.asarray(value, np.float64), (user, cell)), shape))
 
 
 def _mean(values: np.ndarray) -> float:
@@ -135,6 +174,4 @@ class _Drawn:
         return found
 
     def _by_cell(self, value: np.ndarray) -> np.ndarray:
-        """Return the sums [B, C] over the offers of a cell of a value [N], when users are resampled."""
-        shape = self.times.user.shape[1], self.times.cell.shape[1]
-        return np.asarray(self.times.user @ csr_array((self.weight * value, (self.user, self.cell)), shape))
+        return _sums_by_cell(self.weight * value, self.user, self.cell, self.times)

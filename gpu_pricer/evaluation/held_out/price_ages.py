@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from gpu_pricer.evaluation.held_out.bootstrap import Bootstrap, bootstrap_calibration
 from gpu_pricer.evaluation.metrics import predicted_over_actual
 
 OLDEST = 4
@@ -25,20 +26,25 @@ def price_ages(shelf: pl.DataFrame) -> pl.DataFrame:
     return rows.select("period", "product_id", age=name.otherwise(pl.lit(NEVER)))
 
 
-def scores_by_age(offers: pl.DataFrame, ages: pl.DataFrame) -> dict[str, dict[str, float]]:
-    """Return rows, bought and predicted_over_actual of the offers of each age that some have.
+def scores_by_age(
+    offers: pl.DataFrame, ages: pl.DataFrame, bootstrap: Bootstrap, seed: int
+) -> dict[str, dict[str, float | list[float]]]:
+    """Return rows, bought, predicted_over_actual and its interval of the offers of each age that some have.
 
-    offers: as in evaluate_held_out. ages: from price_ages.
+    offers: as in bootstrap_scores. ages: from price_ages.
     """
-    known = offers.select("period", "product_id", "probability", "bought", "weight").join(
-        ages, on=["period", "product_id"], how="left", maintain_order="left"
-    )
-    found = {}
-    for age in AGES:
-        part = known.filter(pl.col("age") == age)
-        if part.height:
-            names = ("bought", "probability", "weight")
-            bought, probability, weight = (part[name].cast(pl.Float64).to_numpy() for name in names)
-            over = predicted_over_actual(bought, probability, weight)
-            found[age] = {"rows": part.height, "bought": float(weight @ bought), "predicted_over_actual": over}
+    keys = ["period", "product_id"]
+    age = offers.select(keys).join(ages, on=keys, how="left", maintain_order="left")["age"]
+    intervals = bootstrap.intervals(bootstrap_calibration(offers, age, bootstrap, seed))
+    found: dict[str, dict[str, float | list[float]]] = {}
+    for name in [name for name in AGES if name in intervals]:
+        part = offers.filter(age == name)
+        columns = ("bought", "probability", "weight")
+        bought, probability, weight = (part[column].cast(pl.Float64).to_numpy() for column in columns)
+        found[name] = {
+            "rows": part.height,
+            "bought": float(weight @ bought),
+            "predicted_over_actual": predicted_over_actual(bought, probability, weight),
+            "interval": intervals[name],
+        }
     return found

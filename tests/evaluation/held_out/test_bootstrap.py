@@ -6,7 +6,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gpu_pricer.evaluation.held_out.bootstrap import Bootstrap, Resample, bootstrap_scores, replicated_scores
+from gpu_pricer.evaluation.held_out.bootstrap import (
+    Bootstrap,
+    Resample,
+    bootstrap_calibration,
+    bootstrap_scores,
+    replicated_scores,
+)
 from gpu_pricer.evaluation.held_out.scores import CELL, evaluate_held_out
 
 USERS = 30
@@ -103,6 +109,38 @@ def test_a_score_of_cells_that_a_resample_may_miss_has_an_interval(offers):
 
     score = evaluate_held_out(offers, one_moved)["poisson_deviance"]["moved_15pct"]
     assert intervals["poisson_deviance.moved_15pct"][0] < score < intervals["poisson_deviance.moved_15pct"][1]
+
+
+def test_calibration_of_a_group_of_all_offers_is_that_of_the_scores(offers, moves):
+    bootstrap = Bootstrap(50, 0.9)
+
+    found = bootstrap_calibration(offers, pl.Series(["all"] * offers.height), bootstrap, 0)
+
+    expected = bootstrap_scores(offers, moves, bootstrap, 0)["predicted_over_actual"]
+    np.testing.assert_allclose(found["all"], expected)
+
+
+def test_calibration_of_a_group_moves_with_its_own_offers_only(offers):
+    """Offers of other cells change nothing but how often a user is drawn, and none are of a group that is null."""
+    group = offers.select(pl.when(pl.col("product_id") < 2).then(pl.lit("low"))).to_series()
+    others = offers.with_columns(bought=pl.when(group.is_null()).then(pl.lit(True)).otherwise("bought"))
+
+    found, same = (bootstrap_calibration(rows, group, Bootstrap(50, 0.9), 0) for rows in (offers, others))
+
+    assert found.keys() == {"low"}
+    np.testing.assert_array_equal(found["low"], same["low"])
+    part = offers.filter(group == "low")
+    predicted, bought = ((part[name] * part["weight"]).sum() for name in ("probability", "bought"))
+    assert found["low"].mean() == pytest.approx(predicted / bought)
+
+
+def test_resamples_in_which_nothing_of_a_group_was_bought_have_no_calibration(offers):
+    first = offers["bought"].arg_max()
+    only = offers.with_columns(bought=pl.int_range(offers.height) == first)
+
+    found = bootstrap_calibration(only, pl.Series(["all"] * only.height), Bootstrap(50, 0.9), 0)
+
+    assert 0 < np.isnan(found["all"]).sum() < 50
 
 
 def test_more_users_and_products_make_narrower_intervals(offers):

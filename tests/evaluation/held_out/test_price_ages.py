@@ -5,6 +5,7 @@ from datetime import date, timedelta
 import polars as pl
 import pytest
 
+from gpu_pricer.evaluation.held_out.bootstrap import Bootstrap
 from gpu_pricer.evaluation.held_out.price_ages import AGES, price_ages, scores_by_age
 
 MONDAY = date(2025, 1, 6)
@@ -48,14 +49,18 @@ def test_every_offer_counts_in_one_age_with_its_weight():
         {
             "period": [MONDAY + timedelta(days=7)] * 4,
             "product_id": [7, 7, 8, 8],
+            "user_id": [1, 2, 1, 2],
             "probability": [0.5, 0.25, 0.5, 0.75],
             "bought": [True, False, True, True],
             "weight": [1.0, 4.0, 1.0, 1.0],
         }
     )
 
-    found = scores_by_age(offers, ages)
+    found = scores_by_age(offers, ages, Bootstrap(50, 0.9), 0)
 
+    for score in found.values():
+        low, high = score.pop("interval")
+        assert low <= score["predicted_over_actual"] <= high
     assert found == {
         "1": {"rows": 2, "bought": 1.0, "predicted_over_actual": pytest.approx(1.5)},
         "never": {"rows": 2, "bought": 2.0, "predicted_over_actual": pytest.approx(0.625)},
