@@ -131,8 +131,10 @@ def _shifted(scores: Replicates) -> Replicates:
 
 def _sums_by_cell(value: np.ndarray | pl.Series, user: np.ndarray, cell: np.ndarray, times: Resample) -> np.ndarray:
     """Return the sums [B, C] over the offers of a cell of a value [N], when users are resampled."""
-    shape = times.user.shape[1], times.cell.shape[1]
-    return np.asarray(times.user @ csr_array((np.asarray(value, np.float64), (user, cell)), shape))
+    value = np.asarray(value, np.float64)
+    counts = np.flatnonzero(value)  # of what was bought almost all are 0
+    sparse = csr_array((value[counts], (user[counts], cell[counts])), (times.user.shape[1], times.cell.shape[1]))
+    return np.asarray(times.user @ sparse)
 
 
 def _mean(values: np.ndarray) -> float:
