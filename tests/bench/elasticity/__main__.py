@@ -11,7 +11,8 @@ fifths: elasticities of the fifths of products from the fewest units sold to the
 effects of display, and by the artefact.
 held_out_units: Poisson deviance of the units per product-week that training never saw, by the network, the artefact and
 boosted trees with a Poisson objective; deviance_over_trees: the network's over the trees'. Null without LightGBM.
-Unknown arguments are overrides of the runs.
+Unknown arguments are overrides of the runs: data.last_period=2017-12-04 judges by three weeks before those of the
+default.
 """
 
 import argparse
