@@ -41,6 +41,12 @@ class Autoregression:
         """Return the mean of the effects so many periods after the last ones."""
         return self.persistence**periods * last
 
+    def given_others(self, effects: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what each of the effects [n, W] is expected to be given all others, and its standard deviation [W]."""
+        precision = self.precision(effects.shape[1])
+        own = precision.diagonal()
+        return effects - effects @ precision / own, own**-0.5
+
     def coordinates(self) -> Tensor:
         """Return the log of the variance and artanh of the persistence, [2]."""
         return torch.tensor([2 * math.log(self.spread), math.atanh(self.persistence)], dtype=FLOAT)

@@ -1,6 +1,7 @@
 """What the log says of all users as one segment, and of each user's price response beside it."""
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -12,12 +13,15 @@ from gpu_pricer.network.response.applying import ResponseConfig
 from gpu_pricer.network.response.attribute_effects import AttributeEffects
 from gpu_pricer.network.response.dissimilarity import Nests
 from gpu_pricer.network.response.fit import Fit, fit_response
+from gpu_pricer.network.response.gaps import find_gaps, without_gaps
 from gpu_pricer.network.response.loading import ResponseData, ResponseTables, load_response_data
 from gpu_pricer.network.segments.user_scores import UserScores, user_scores
 from gpu_pricer.network.segments.user_slopes import user_slopes
 from gpu_pricer.network.training.average_household import AverageHousehold
 from gpu_pricer.network.training.told import Told
 from gpu_pricer.tables.canonical import read_canonical
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ def learn_market(
 ) -> Market:
     """Return the market of the periods of `data` that are trained on; directory: of the canonical tables.
 
+    Gaps of products (see response/gaps.py) are found by a first response, and left out of the market.
     told: types and shocks that need not be estimated, if any. start: the average household's response in other
     periods, from which the search starts.
     InputError where no product with a unit price was seen often enough to teach.
@@ -59,12 +64,22 @@ def learn_market(
         )
     if told is not None:
         known = told.with_shocks(known, data)
-    nests = Nests.of(known.grid) if known.tells_nests else None
-    counts, attributes = known.log.pooled(known.grid), AttributeEffects.of(data.products, known.grid)
-    pooled = fit_response(known.grid, counts, config.fit, start, nests, attributes)
+    pooled = _respond(known, data, config, start)
+    gaps = find_gaps(pooled)
+    if bool(gaps.any()):
+        log.info("%d periods of products are gaps: nothing was sold where much was expected", int(gaps.sum()))
+        known = replace(known, grid=without_gaps(known.grid, gaps))
+        pooled = _respond(known, data, config, pooled)
     scores = user_scores(pooled, known.log)
     slope = torch.from_numpy(user_slopes(scores)).float()
     return Market(known, scores, AverageHousehold(pooled, known.context, slope))
+
+
+def _respond(known: ResponseData, data: ChoiceData, config: ResponseConfig, start: Fit | None) -> Fit:
+    """Return the response of all users as one segment."""
+    nests = Nests.of(known.grid) if known.tells_nests else None
+    counts, attributes = known.log.pooled(known.grid), AttributeEffects.of(data.products, known.grid)
+    return fit_response(known.grid, counts, config.fit, start, nests, attributes)
 
 
 def _log_table(directory: Path, name: str, is_whole: bool) -> pl.DataFrame:

@@ -158,3 +158,18 @@ def test_spread_is_learned_beside_a_persistence_at_its_limit():
     best = log_evidence(walk, found)
     for by in (0.95, 1.05):
         assert log_evidence(walk, Autoregression(by * found.spread, found.persistence)) < best
+
+
+@few
+@given(processes)
+def test_an_effect_given_all_others_is_that_of_the_joint_distribution(process):
+    effects = np.random.default_rng(0).normal(size=(3, 6))
+    covariance = autoregressive_covariance(process, 6)
+
+    mean, spread = process.given_others(torch.from_numpy(effects))
+
+    for w in range(6):
+        others = np.delete(np.arange(6), w)
+        slope = np.linalg.solve(covariance[np.ix_(others, others)], covariance[others, w])
+        np.testing.assert_allclose(mean[:, w], effects[:, others] @ slope, atol=1e-7)
+        np.testing.assert_allclose(spread[w] ** 2, covariance[w, w] - covariance[w, others] @ slope, rtol=1e-6)

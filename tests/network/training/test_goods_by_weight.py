@@ -22,6 +22,7 @@ CONF = str(Path(__file__).parents[3] / "conf")
 def drawn_market():
     """Thirty weeks whose prices answer no shock."""
     source = small_source()
+    source = replace(source, people=replace(source.people, users=1000))
     manager = replace(source.manager, confounding=0.0, promotion_rate=0.2)
     return replace(source, weeks=30, manager=manager, tastes=replace(source.tastes, shock=0.2)).draw()
 

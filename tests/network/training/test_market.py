@@ -1,0 +1,29 @@
+"""The market that training learns from leaves out the periods in which a product was missing on the shelf."""
+
+import shutil
+
+import polars as pl
+
+from gpu_pricer.network.encoding.loading import load_choice_data
+from gpu_pricer.network.training.market import learn_market
+from tests.canonical import SPLIT
+from tests.network.small import ENCODING, RESPONSE
+
+
+def test_a_period_in_which_a_product_that_sells_much_sold_nothing_is_off_the_shelf(tables, tmp_path, caplog):
+    directory = tmp_path / "data"
+    shutil.copytree(tables[0], directory)
+    choices = pl.read_parquet(directory / "choices.parquet")
+    best, period = choices["product_id"].drop_nulls().mode()[0], choices["period"].unique().sort()[6]
+    is_gone = (pl.col("product_id") == best) & (pl.col("period") == period)
+    choices.filter(is_gone.fill_null(False).not_()).write_parquet(directory / "choices.parquet")
+    data = load_choice_data(directory, ENCODING, SPLIT)
+
+    with caplog.at_level("INFO"):
+        market = learn_market(data, directory, RESPONSE)
+
+    grid = market.known.grid
+    place = data.products.table["product_id"].gather(grid.row.numpy()).to_list().index(best)
+    assert grid.on_shelf[place, 5:8].tolist() == [1.0, 0.0, 1.0]
+    assert "1 periods of products are gaps: nothing was sold where much was expected" in caplog.text
+    assert market.household.fit.grid is grid
