@@ -12,6 +12,7 @@ COVARIATES = ("log_price", "rival_price", "display", "mailer")
 ELASTICITY = COVARIATES.index("log_price")
 STEPS = 50
 LONGEST_STEP = 2.0
+IDENTIFIED = 0.999  # share of the elasticity's direction that is left of it where the curvature is inverted
 LEAST_VARIATION = 1e-9  # units × variance of log price; with less of it the log identifies no slope
 
 
@@ -41,6 +42,8 @@ def observed_elasticities(log: Log, bootstrap: Bootstrap, seed: int) -> pl.DataF
     tails = [(1 - bootstrap.level) / 2, (1 + bootstrap.level) / 2]
     low, high = np.quantile(elasticity + shifts[:, :, ELASTICITY] + of_shocks, tails, 0)
     known = is_settled & (information[:, ELASTICITY, ELASTICITY] > LEAST_VARIATION) & (high - low > LEAST_VARIATION)
+    left = np.einsum("gk,gk->g", information[:, ELASTICITY], _inverse(information)[:, :, ELASTICITY])
+    known &= left > IDENTIFIED
     categories = cells["category_id"].unique().sort()
     table = pl.DataFrame({"category_id": categories, "observed": elasticity, "low": low, "high": high})
     return table.with_columns(pl.when(pl.Series(known)).then(pl.col("observed", "low", "high")))

@@ -105,6 +105,21 @@ def test_a_lone_purchase_at_the_lowest_price_identifies_nothing(market):
     assert found.filter(pl.col("observed").is_null())["category_id"].to_list() == ["c1"]
 
 
+def test_a_slope_that_runs_away_beside_products_that_sell_well_identifies_nothing(market):
+    """One product sells at its lowest price alone; the others' prices never move, but their displays do."""
+    _, log = market
+    of_c1 = log.shelf.filter(pl.col("category_id") == "c1")
+    lowest = of_c1.filter(pl.col("price") == pl.col("price").min()).row(0, named=True)
+    is_other = (pl.col("category_id") == "c1") & (pl.col("product_id") != lowest["product_id"])
+    still = pl.when(is_other).then(pl.col("price").first().over("product_id")).otherwise("price")
+    is_dear = (pl.col("product_id") == lowest["product_id"]) & (pl.col("period") != lowest["period"])
+
+    given = Log(log.shelf.with_columns(price=still), log.choices.filter(~is_dear.fill_null(False)), log.visits)
+    found = observed_elasticities(given, BOOTSTRAP, seed=0)
+
+    assert found.filter(pl.col("observed").is_null())["category_id"].to_list() == ["c1"]
+
+
 def test_intervals_cover_the_truth_where_shocks_exceed_the_chance_of_who_buys():
     found = observed_elasticities(drawn_log(shock=0.6), BOOTSTRAP, seed=0)
 
