@@ -39,10 +39,10 @@ def judge_version(
     policy = read_policy(folder / RECORD)
     limits = None if policy is None else partial(move_range, policy.bounds)
     files, parts = [], []
-    for facts, table in checked_files(folder, version):
+    for facts, grid in checked_files(folder, version):
         files.append(facts)
-        before = None if published is None else published.cells(table["product_id"].cast(pl.String))
-        parts.append(price_moves(table, limits, before, gates.far))
+        before = None if published is None else published.prices_for(grid)
+        parts.append(price_moves(grid, limits, before, gates.far))
     moves = pl.concat(parts)
 
     def outcomes() -> Iterator[Outcome]:

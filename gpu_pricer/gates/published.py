@@ -1,13 +1,15 @@
 """The published version that a new one is compared with: its prices, its columns, its currency, its artefact."""
 
+from functools import reduce
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 
 from gpu_pricer.errors import InputError, first_line
 from gpu_pricer.tables.price_table import products_in, scan_prices
-from gpu_pricer.tables.version.price_moves import published_cells
+from gpu_pricer.tables.version.price_grid import PriceGrid, read_grid
 
 
 class Published(NamedTuple):
@@ -24,16 +26,16 @@ class Published(NamedTuple):
     artefact: str
     products: pl.DataFrame
 
-    def cells(self, products: pl.Series) -> pl.DataFrame:
-        """Return product_id and segment_id as text, and the price `before`, of the published cells of products.
+    def prices_for(self, grid: PriceGrid) -> np.ndarray:
+        """Return the published price of every cell of a grid in int64 cents [P, S], 0 where none is published.
 
-        products: ids as text. Only the files that hold them are read: a table of 100 million cells has 25.
+        Only the files that hold its products are read: a table of 100 million cells has 25.
         """
-        asked = self.products.join(products.unique().to_frame("product_id"), on="product_id", how="semi")
+        products, segments = (ids.cast(pl.String) for ids in (grid.product_id, grid.segment_id))
+        asked = self.products.join(products.to_frame("product_id"), on="product_id", how="semi")
         files = asked["file"].unique().sort()
-        in_files = self.products.filter(pl.col("file").is_in(files.implode()))
-        needed = None if in_files.height == asked.height else asked["product_id"]
-        return published_cells([Path(file) for file in files], needed)
+        parts = [read_grid(Path(file)).prices_for(products, segments) for file in files]
+        return reduce(np.maximum, parts) if parts else np.zeros((len(products), len(segments)), np.int64)
 
 
 def read_published(prices: Path, run: str) -> Published:

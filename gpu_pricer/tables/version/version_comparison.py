@@ -1,6 +1,6 @@
 """What differs between two versions of the price table: columns, products, prices, and what they expect to sell."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ import polars as pl
 from gpu_pricer.tables.price_table import PER_VISITS, cells_of, scan_prices
 from gpu_pricer.tables.vat import VAT_RATE, net_share
 from gpu_pricer.tables.version.names import CATALOG_COPY, RECORD
-from gpu_pricer.tables.version.price_moves import CELL, published_cells
+from gpu_pricer.tables.version.price_grid import CELL
 
 NO_GROUP = "(none)"
 SUMS = ("units", "revenue", "profit")
@@ -82,7 +82,7 @@ def common_cells(before: Path, after: Compared) -> Iterator[pl.DataFrame]:
     older = sorted(before.glob("*.parquet"))
     for file in sorted(after.folder.glob("*.parquet")):
         table = _period_cells(pl.scan_parquet(file), after.visits).collect(engine="streaming")
-        found = published_cells(older, table["product_id"].unique())
+        found = _cells_before(older, table["product_id"].unique())
         yield table.rename({"price": "after"}).join(found, on=CELL).select(*CELL, "before", "after", "units")
 
 
@@ -91,6 +91,19 @@ def changed_cells(before: Path, after: Path) -> pl.DataFrame:
     tables = common_cells(before, Compared(after, None))
     changed = [cells.drop("units").filter(pl.col("before") != pl.col("after")) for cells in tables]
     return pl.concat(changed).sort(CELL)
+
+
+def _cells_before(files: Sequence[Path], products: pl.Series) -> pl.DataFrame:
+    """Return product_id and segment_id as text, and the price `before`, of every cell of products in some files.
+
+    products: ids as text.
+    """
+    if not files:
+        return pl.DataFrame(schema=dict.fromkeys(CELL, pl.String) | {"before": pl.Float64})
+    cells = cells_of(pl.scan_parquet([*files]), pl.String())
+    cells = cells.select(pl.col(CELL).cast(pl.String), before=pl.col("price").cast(pl.Float64))
+    cells = cells.join(products.to_frame("product_id").lazy(), on="product_id", how="semi", maintain_order="left")
+    return cells.collect(engine="streaming")
 
 
 def _period_cells(table: pl.LazyFrame, visits: pl.DataFrame | None) -> pl.LazyFrame:

@@ -9,11 +9,10 @@ import polars as pl
 from gpu_pricer.errors import UNREADABLE, InputError, Refused, first_line
 from gpu_pricer.tables.checking import check
 from gpu_pricer.tables.delta_log import FILE_OF_A_RUN
-from gpu_pricer.tables.price_table import PRICE_OF, schema_of
+from gpu_pricer.tables.price_table import schema_of
 from gpu_pricer.tables.version.names import CATALOG_COPY, RECORD
+from gpu_pricer.tables.version.price_grid import CELL, PriceGrid, grid_of, price_names
 from gpu_pricer.tables.version.price_version import PriceVersion
-
-KEY = ("product_id", "segment_id")
 
 
 @dataclass(frozen=True)
@@ -27,31 +26,27 @@ class FileFacts:
     nulls: dict[str, int]
 
 
-def checked_files(folder: Path, version: PriceVersion) -> Iterator[tuple[FileFacts, pl.DataFrame]]:
-    """Yield the facts that Delta needs of each file of the version, and the file's rows.
+def checked_files(folder: Path, version: PriceVersion) -> Iterator[tuple[FileFacts, PriceGrid]]:
+    """Yield the facts that Delta needs of each file of the version, and the file's rows as a grid.
 
     Raise InputError if a file is missing or is not of the price table, and Refused if a file breaks the contract or,
-    after the last file, unless each product × segment was there once.
+    after the last file, unless each product × segment was there once; a file with holes is not yielded.
     """
     _require_files(folder, version)
     found = 0
-    ids: dict[str, list[pl.DataFrame]] = {name: [] for name in KEY}
+    ids: dict[str, list[pl.DataFrame]] = {name: [] for name in CELL}
     for name in version.files:
         table = _read(folder / name, version.layout)
         _require_ids(folder / name, table, ids)
-        yield _facts(name, table), table
-        prices = price_names(table)
-        segments = table["segment_id"].unique() if version.layout == "long" else pl.Series(prices)
-        ids["product_id"].append(table.select(pl.col("product_id").unique()))
-        ids["segment_id"].append(segments.alias("segment_id").to_frame())
-        found += table.height * len(prices)
+        grid = grid_of(table)
+        if grid is not None:
+            yield _facts(name, table), grid
+        for key, own in ids.items():
+            known = table[key].unique() if grid is None else getattr(grid, key)
+            own.append(known.alias(key).to_frame())
+        found += table.height * len(price_names(table.columns))
     _require_complete(folder, version, found, ids)
     _require_metadata(folder, version)
-
-
-def price_names(table: pl.DataFrame) -> list[str]:
-    """Return the names of the columns that hold prices to set: `price`, or one for each segment."""
-    return [column for column in table.columns if column == "price" or column.startswith(PRICE_OF)]
 
 
 def categories_of(folder: Path) -> pl.DataFrame | None:
@@ -89,7 +84,7 @@ def _read(path: Path, layout: str) -> pl.DataFrame:
     except UNREADABLE as error:
         raise InputError(f"{path} must be a whole Parquet file, found: {first_line(error)}: score again") from error
     schema = schema_of(layout, table.columns)
-    expected = {name: column.dtype for name, column in schema.columns().items() if name not in KEY}
+    expected = {name: column.dtype for name, column in schema.columns().items() if name not in CELL}
     if table.columns != schema.column_names() or expected != {name: table.schema[name] for name in expected}:
         raise InputError(
             f"{path} must be a price table with the columns {schema.column_names()}, "
