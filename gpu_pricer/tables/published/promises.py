@@ -9,18 +9,21 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from gpu_pricer.errors import UNREADABLE, InputError, first_line
 from gpu_pricer.tables.artefact import read_info, read_segments
 from gpu_pricer.tables.delta_log import log_entries, open_table
 from gpu_pricer.tables.files.disk_errors import write_table
 from gpu_pricer.tables.files.replacing import replacing_file
-from gpu_pricer.tables.price_table import CENTS, PER_VISITS, scan_prices
+from gpu_pricer.tables.price_table import CENTS, PER_VISITS
 from gpu_pricer.tables.published.kept_artefacts import kept_artefact
 from gpu_pricer.tables.schemas import category_key
 from gpu_pricer.tables.vat import net_share
 from gpu_pricer.tables.version.names import CATALOG_COPY, PROMISES, RECORD
+from gpu_pricer.tables.version.price_grid import PriceGrid, read_grid
 from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.tables.version.stock_record import read_unit_limits, with_served_share
 
@@ -28,6 +31,7 @@ DAY = "day"
 """In Delta's log, of a publication: the day from which its prices are in force."""
 DIGITS = 9
 """Of a promise: more would depend on the order in which threads add up."""
+EXPECTED = ("expected_units", "expected_profit")
 MEASURES = ("units", "revenue", "profit")
 
 
@@ -144,30 +148,48 @@ def _day(commit: dict) -> date:
 
 def _promised_products(folder: Path, segments: pl.DataFrame) -> pl.DataFrame:
     """Return the products of Promise, those with expected units alone."""
-    cents = (pl.col("price").cast(pl.Float64) * CENTS).round().cast(pl.Int64)
-    visits = segments.select("segment_id", of_period=pl.col("visits") / PER_VISITS)
-    priced = scan_prices(folder)
-    if priced.collect_schema()["segment_id"] != visits.schema["segment_id"]:
-        raise InputError(
-            f"{folder} must have segments of the type {visits.schema['segment_id']} as in its demand artefact, found "
-            f"{priced.collect_schema()['segment_id']}: score again"
-        )
-    cells = priced.select(
-        "product_id", "segment_id", pl.col("price", "expected_units", "expected_profit").cast(pl.Float64), cents=cents
-    ).join(visits.lazy(), on="segment_id")  # fmt: skip
-    cells = cells.with_columns(units=pl.col("expected_units") * pl.col("of_period"))
-    sums = cells.group_by("product_id").agg(
-        prices=pl.col("cents").unique().sort(),
-        units=pl.col("units").sum(),
-        revenue=(pl.col("units") * pl.col("price")).sum(),
-        profit=(pl.col("expected_profit") * pl.col("of_period")).sum(),
-    ).filter(pl.col("units") > 0).collect(engine="streaming")  # fmt: skip
+    sums = pl.concat(
+        _sums(grid, segments, folder)
+        for path in sorted(folder.glob("*.parquet"))
+        for _, grid in read_grid(path, EXPECTED).parts()
+    )
     catalog = _read_catalog(folder / RECORD / CATALOG_COPY)
-    sums = with_served_share(sums, read_unit_limits(folder / RECORD))
+    sums = with_served_share(sums.filter(pl.col("units") > 0), read_unit_limits(folder / RECORD))
     sums = sums.with_columns(pl.col(MEASURES) * pl.col("served")).drop("served")
     found = catalog.join(sums, on="product_id").cast({"product_id": pl.String})
     found = found.with_columns(pl.col("revenue") * pl.col("net_share"))
     return found.with_columns(pl.col(MEASURES).round_sig_figs(DIGITS)).sort("product_id")
+
+
+def _sums(grid: PriceGrid, segments: pl.DataFrame, folder: Path) -> pl.DataFrame:
+    """Return product_id, prices and MEASURES of Promise for the products of a grid, before what stock can serve."""
+    if grid.segment_id.dtype != segments.schema["segment_id"]:
+        raise InputError(
+            f"{folder} must have segments of the type {segments.schema['segment_id']} as in its demand artefact, found "
+            f"{grid.segment_id.dtype}: score again"
+        )
+    visits = grid.segment_id.to_frame().join(segments, on="segment_id", how="left", maintain_order="left")["visits"]
+    of_period = visits.fill_null(0.0).to_numpy() / PER_VISITS
+    price, (units, profit) = grid.price, (grid.values(name) for name in EXPECTED)
+    sold = units * of_period
+    return pl.DataFrame(
+        {
+            "product_id": grid.product_id,
+            "prices": _different(price),
+            "units": sold.sum(axis=1),
+            "revenue": (sold * price).sum(axis=1) / CENTS,
+            "profit": (profit * of_period).sum(axis=1),
+        }
+    )
+
+
+def _different(price: np.ndarray) -> pl.Series:
+    """Return the different ones of each product's prices [P, S], ascending, as a list for each product [P]."""
+    ascending = np.sort(price, axis=1)
+    is_first = np.diff(ascending, axis=1, prepend=-1) != 0
+    ends = np.cumsum(np.count_nonzero(is_first, axis=1))
+    offsets = np.concatenate([[0], ends])
+    return pl.Series(pa.LargeListArray.from_arrays(offsets, ascending[is_first]))
 
 
 def _read_catalog(path: Path) -> pl.DataFrame:
