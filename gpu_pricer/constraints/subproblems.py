@@ -7,23 +7,20 @@ from typing import NamedTuple
 import numpy as np
 
 from gpu_pricer.constraints.linear_constraints import SUMS
+from gpu_pricer.constraints.problem_part import part_of
 from gpu_pricer.constraints.stock import Stock
 from gpu_pricer.policy.slices import Slices
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
 from gpu_pricer.pricing.tiles.lagrangian import LagrangianWeights, price_under_lagrangian
-from gpu_pricer.pricing.tiling import joined_ranges, ranges_of, tiles_of
+from gpu_pricer.pricing.tiling import tiles_of
 from gpu_pricer.tables.price_table import CENTS
 from kernels import PricingInputs, Totals, choice_totals, in_double, price_totals
 
 CELLS_AT_ONCE = 2_000_000
 """Products × segments of one kernel call. It is fixed, so that no setting of the files changes a multiplier."""
 
-CELLS_APART = 100_000
-"""Cells between two ranges of categories up to which they are computed in one kernel call: a call for 20 products took
-13 ms of cores, and one for 3.8 million cells 75 (cProfile on two busy cores of an AMD EPYC, November 2026)."""
-
 PricesOf = Callable[[tuple[int, int]], np.ndarray]
-"""The prices [n, S] in cents of the categories from the first to the one before the last."""
+"""The prices [n, S] in cents of the categories from the first to the one before the last, of those evaluated."""
 
 
 @dataclass(frozen=True)
@@ -86,23 +83,19 @@ class LagrangianSubproblems:
         self.problem, self.slices, self.backend = problem, slices, backend
         self.passes = 0
         self._category_value: dict[tuple[int, int], np.ndarray] = {}
+        self._part = part_of(problem, slices, is_evaluated)
         products_at_once = CELLS_AT_ONCE // max(len(problem.segments.segment_id), 1)
-        start = problem.products.category_start
-        self.is_evaluated = np.ones(problem.category_count, np.bool_) if is_evaluated is None else is_evaluated
-        apart = CELLS_APART // max(len(problem.segments.segment_id), 1)
-        self._tiles = [
-            (first + a, first + b)
-            for first, end in joined_ranges(ranges_of(self.is_evaluated), start, apart)
-            for a, b in tiles_of(start[first : end + 1], products_at_once)
-        ]
+        self._tiles = tiles_of(self._part.problem.products.category_start, products_at_once)
         limit = np.full(len(problem.products.cost), np.inf) if unit_limit is None else unit_limit
         self.stock = Stock(limit)
         if self.stock.has_limits:
-            self.stock = Stock(np.where(self._most_units() > limit, limit, np.inf))
+            most = self._part.among_products(self._most_units(), np.inf)
+            self.stock = Stock(np.where(most > limit, limit, np.inf))
+        self._stock_of_part = Stock(self.stock.limit[self._part.is_product])
 
     def evaluate_today(self) -> SalesSums:
         """Return the sums at today's prices, in float64; one pass."""
-        return self.evaluate_at(lambda categories: self.problem.products.today[self._products(categories), None])
+        return self.evaluate_at(lambda categories: self._part.problem.products.today[self._products(categories), None])
 
     def _most_units(self) -> np.ndarray:
         """Return more units [P] than any allowed prices sell of a product, infinite if not evaluated; one pass.
@@ -110,17 +103,18 @@ class LagrangianSubproblems:
         They are those of the product alone in its category at its lowest price: no rival's price makes them more, in a
         nest neither.
         """
-        products, low = self.problem.products, self.problem.limits.low.astype(np.float64)
-        units, fixed = np.full(len(low), np.inf), self.problem.overrides.of_cells()
+        problem = self._part.problem
+        products, low = problem.products, problem.limits.low.astype(np.float64)
+        units, fixed = np.full(len(low), np.inf), problem.overrides.of_cells()
         np.minimum.at(low, fixed.product, fixed.price)
         self.passes += 1
         for categories in self._tiles:
-            rows, shelf = self._products(categories), self.problem.shelf(*categories)
+            rows, shelf = self._products(categories), problem.shelf(*categories)
             assert shelf.dissimilarity is not None
             nest = np.repeat(shelf.dissimilarity, np.diff(shelf.category_start))
             shelf = replace(shelf, category_start=np.arange(len(shelf.on_shelf) + 1), dissimilarity=nest)
-            demand = in_double(self.problem.demand.tile(rows.start, rows.stop))
-            totals = choice_totals(demand, shelf, low[rows, None], self.problem.segments.visits)
+            demand = in_double(problem.demand.tile(rows.start, rows.stop))
+            totals = choice_totals(demand, shelf, low[rows, None], problem.segments.visits)
             units[rows] = totals.chosen[:, 0] * products.units_per_choice[rows]
         return units
 
@@ -130,22 +124,23 @@ class LagrangianSubproblems:
         The value is without the constant of the stock. The kernel works in its own float type. Every block starts from
         the category values R that the last call found.
         """
+        problem, lagrangian = self._part.problem, self._part.lagrangian(lagrangian)
         sums, value, within = self._zero_sums(), 0.0, None
         self.passes += 1
         for categories in self._tiles:
             found_here = []
             for block in self._blocks(categories):
-                demand = self.problem.demand.tile(block.products.start, block.products.stop, block.members)
+                demand = problem.demand.tile(block.products.start, block.products.stop, block.members)
                 if block.class_number == 0:
-                    within = lagrangian.ranges_within_ratio(self.problem, block.categories, self.backend)
-                inputs = lagrangian.inputs(self.problem, block.class_number, block.categories, within)
-                visits, key = self.problem.segments.visits[block.members], (block.class_number, block.categories[0])
+                    within = lagrangian.ranges_within_ratio(problem, block.categories, self.backend)
+                inputs = lagrangian.inputs(problem, block.class_number, block.categories, within)
+                visits, key = problem.segments.visits[block.members], (block.class_number, block.categories[0])
                 found = price_totals(demand, inputs, visits, self.backend, self._category_value.get(key))
                 self._category_value[key] = found.category_value
                 found_here.append(ClassTotals(block.class_number, found.totals))
                 value += float(found.bound.sum()) / CENTS
             self._add(sums, categories, found_here)
-        return self._of_evaluated(sums), value
+        return self._among_all(sums), value
 
     def category_bounds(self, lagrangian: LagrangianWeights) -> np.ndarray:
         """Return an upper bound of each category's part of the Lagrangian over all prices, in currency [G]; one pass.
@@ -153,26 +148,28 @@ class LagrangianSubproblems:
         The bound is Σ visits · max(R, F(R)) in float64, without bounds.max_segment_ratio, which only lowers the best.
         Units that stock cannot serve count as 0, see `served_inputs`.
         """
-        bounds, is_limited = np.zeros(self.problem.category_count), np.isfinite(self.stock.limit)
+        problem, lagrangian = self._part.problem, self._part.lagrangian(lagrangian)
+        bounds, is_limited = np.zeros(problem.category_count), np.isfinite(self._stock_of_part.limit)
         self.passes += 1
         for categories in self._tiles:
             has_limit = np.logical_or.reduceat(is_limited[self._products(categories)], self._starts(categories))
             for block in self._blocks(categories):
-                demand = in_double(self.problem.demand.tile(block.products.start, block.products.stop, block.members))
-                inputs = lagrangian.inputs(self.problem, block.class_number, block.categories, None, np.float64)
+                demand = in_double(problem.demand.tile(block.products.start, block.products.stop, block.members))
+                inputs = lagrangian.inputs(problem, block.class_number, block.categories, None, np.float64)
                 inputs = served_inputs(inputs, is_limited[block.products])
                 known = self._category_value.get((block.class_number, block.categories[0]))
                 start = None if known is None else known.astype(np.float64)
-                visits = self.problem.segments.visits[block.members]
+                visits = problem.segments.visits[block.members]
                 found = price_totals(demand, inputs, visits, "cpu", start)
                 below = np.where(has_limit, np.maximum(-found.category_value, 0.0) @ visits, 0.0)
                 bounds[slice(*block.categories)] += (found.bound.sum(axis=1) + below) / CENTS
-        return bounds
+        return self._part.among_categories(bounds)
 
     def evaluate(self, lagrangian: LagrangianWeights) -> SalesSums:
         """Return the sums in float64 at the very prices that scoring writes under the Lagrangian; two passes."""
         self.passes += 1
-        return self.evaluate_at(lambda categories: self.best_prices(lagrangian, categories))
+        of_part = self._part.lagrangian(lagrangian)
+        return self.evaluate_at(lambda categories: self._best_prices(of_part, categories))
 
     def evaluate_at(self, prices: PricesOf) -> SalesSums:
         """Return the sums in float64 at any prices; one pass."""
@@ -188,49 +185,55 @@ class LagrangianSubproblems:
                 for block in self._blocks(categories)
             ]
             self._add(sums, categories, found)
-        return self._of_evaluated(sums)
+        return self._among_all(sums)
 
     def compute_share_changed(self, lagrangian: LagrangianWeights) -> float:
         """Return the share of cells whose price under the Lagrangian is not today's; one pass."""
         self.passes += 1
-        today, changed = self.problem.products.today, 0
+        problem, changed = self._part.problem, 0
+        today, lagrangian = problem.products.today, self._part.lagrangian(lagrangian)
         for categories in self._tiles:
-            price = self.best_prices(lagrangian, categories)
-            changed += int(np.count_nonzero(price != today[self.problem.product_slice(*categories), None]))
-        return changed / (len(today) * len(self.problem.segments.segment_id))
-
-    def _of_evaluated(self, sums: SalesSums) -> SalesSums:
-        """Return the sums with 0 for categories that are computed only because they lie between evaluated ones."""
-        if not self.is_evaluated.all():
-            sums.total[~self.is_evaluated], sums.covered[~self.is_evaluated] = 0.0, 0.0
-            sums.units[~np.repeat(self.is_evaluated, np.diff(self.problem.products.category_start))] = 0.0
-        return sums
+            price = self._best_prices(lagrangian, categories)
+            changed += int(np.count_nonzero(price != today[problem.product_slice(*categories), None]))
+        return changed / (len(today) * len(problem.segments.segment_id))
 
     def best_prices(self, lagrangian: LagrangianWeights, categories: tuple[int, int]) -> np.ndarray:
         """Return the prices [n, S] in cents that scoring writes for the categories under the Lagrangian."""
-        within = lagrangian.ranges_within_ratio(self.problem, categories, self.backend)
-        return price_under_lagrangian(self.problem, lagrangian, categories, within, self.backend).price
+        return self._best_prices(self._part.lagrangian(lagrangian), categories)
+
+    def _best_prices(self, lagrangian: LagrangianWeights, categories: tuple[int, int]) -> np.ndarray:
+        within = lagrangian.ranges_within_ratio(self._part.problem, categories, self.backend)
+        return price_under_lagrangian(self._part.problem, lagrangian, categories, within, self.backend).price
 
     def _choose(self, members: np.ndarray, categories: tuple[int, int], price: np.ndarray) -> Totals:
         """Return what the segments `members` choose of the categories at prices [n, 1] or [n, members], in cents."""
-        products = self.problem.product_slice(*categories)
-        demand = in_double(self.problem.demand.tile(products.start, products.stop, members))
-        return choice_totals(demand, self.problem.shelf(*categories), price, self.problem.segments.visits[members])
+        products = self._part.problem.product_slice(*categories)
+        demand = in_double(self._part.problem.demand.tile(products.start, products.stop, members))
+        return choice_totals(
+            demand, self._part.problem.shelf(*categories), price, self._part.problem.segments.visits[members]
+        )
 
     def _blocks(self, categories: tuple[int, int]) -> Iterator[CellBlock]:
         """Yield every class of segments of the categories from the first to the one before the last."""
-        for number in range(self.slices.class_count):
-            yield CellBlock(number, self.slices.members(number), categories, self._products(categories))
+        for number in range(self._part.slices.class_count):
+            yield CellBlock(number, self._part.slices.members(number), categories, self._products(categories))
 
     def _products(self, categories: tuple[int, int]) -> slice:
-        return self.problem.product_slice(*categories)
+        return self._part.problem.product_slice(*categories)
 
     def _starts(self, categories: tuple[int, int]) -> np.ndarray:
         """Return the first product of each of the categories, counted from the first of them all."""
-        return self.problem.starts(*categories)[:-1]
+        return self._part.problem.starts(*categories)[:-1]
+
+    def _among_all(self, sums: SalesSums) -> SalesSums:
+        """Return the sums of the evaluated categories as those of all, 0 for the others."""
+        part = self._part
+        return SalesSums(
+            part.among_categories(sums.total), part.among_categories(sums.covered), part.among_products(sums.units, 0.0)
+        )
 
     def _zero_sums(self) -> SalesSums:
-        products, constraints = self.problem.products, self.slices.constraint_count
+        products, constraints = self._part.problem.products, self._part.slices.constraint_count
         categories = len(products.category_start) - 1
         return SalesSums(
             total=np.zeros((categories, len(SUMS))),
@@ -244,18 +247,19 @@ class LagrangianSubproblems:
         parts = [(class_number, self._product_sums(totals, products)) for class_number, totals in found]
         for _, values in parts:
             sums.units[products] += values[:, 0]
-        share = self.stock.served_share(sums.units)[products] if self.stock.has_limits else None
+        limited = self._stock_of_part
+        share = limited.served_share(sums.units)[products] if limited.has_limits else None
         for class_number, values in parts:
             served = values if share is None else values * share[:, None]
             sums.total[rows] += np.add.reduceat(served, starts)
-            for k in range(self.slices.constraint_count):
-                covered = self.slices.covers(class_number, k)[products]
+            for k in range(self._part.slices.constraint_count):
+                covered = self._part.slices.covers(class_number, k)[products]
                 if covered.any():
                     sums.covered[rows, k] += np.add.reduceat(served * covered[:, None], starts)
 
     def _product_sums(self, totals: Totals, products: slice) -> np.ndarray:
         """Return SUMS of what is asked for of every product [n, 5]."""
-        problem, per_choice = self.problem, self.problem.products.units_per_choice[products]
+        problem, per_choice = self._part.problem, self._part.problem.products.units_per_choice[products]
         units, revenue = totals.chosen[:, 0] * per_choice, totals.revenue[:, 0] * per_choice / CENTS
         cost, base_price = problem.products.cost[products], problem.products.today[products] / CENTS
         vat = revenue * problem.products.vat_share(products)

@@ -1,7 +1,7 @@
 """Prices set by hand, which no rule overrules: a table of product, optional segment, price and optional note."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +52,11 @@ class Overrides:
     def among(self, is_selected: np.ndarray) -> "Overrides":
         """Return the overrides of the selected products alone, is_selected bool [P]."""
         return self._where(is_selected[self.product])
+
+    def of_problem(self, is_selected: np.ndarray) -> "Overrides":
+        """Return the overrides in a problem of the selected products alone, is_selected bool [P]."""
+        chosen = self.among(is_selected)
+        return replace(chosen, product=(np.cumsum(is_selected) - 1)[chosen.product])
 
     def kinds_of_segments(self, segments: int) -> np.ndarray:
         """Return the kind of every segment, int64 [S]; segments with the same overrides of their own have one kind."""

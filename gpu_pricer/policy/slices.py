@@ -1,6 +1,6 @@
 """The cells that each constraint sums over, and the classes of segments that all constraints treat alike."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -41,6 +41,10 @@ class Slices:
     def members(self, class_number: int) -> np.ndarray:
         """Return the positions of the segments in a class, ascending."""
         return np.flatnonzero(self.segment_class == class_number)
+
+    def of_products(self, is_chosen: np.ndarray) -> "Slices":
+        """Return the slices of the chosen products alone, is_chosen bool [P]."""
+        return replace(self, masks=self.masks[:, is_chosen])
 
     def covers(self, class_number: int, constraint: int) -> np.ndarray:
         """Return which products a constraint (its position) sums over for the segments of a class, bool [P]."""

@@ -76,17 +76,6 @@ def ranges_of(is_chosen: np.ndarray) -> list[tuple[int, int]]:
     return [(int(first), int(end)) for first, end in edges.reshape(-1, 2)]
 
 
-def joined_ranges(ranges: list[tuple[int, int]], category_start: np.ndarray, products: int) -> list[tuple[int, int]]:
-    """Return the ranges of categories with those joined between which lie at most so many products."""
-    joined: list[tuple[int, int]] = []
-    for first, end in ranges:
-        if joined and category_start[first] - category_start[joined[-1][1]] <= products:
-            joined[-1] = joined[-1][0], end
-        else:
-            joined.append((first, end))
-    return joined
-
-
 def tiles_of(category_start: np.ndarray, products: int) -> list[tuple[int, int]]:
     """Return ranges of categories: pairs of the first category and the one after the last.
 

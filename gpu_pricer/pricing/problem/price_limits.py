@@ -1,6 +1,6 @@
 """The prices that each product may take by rules, ladder and prices set by hand, as the kernels take them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -40,7 +40,7 @@ class BindingRules(NamedTuple):
     inside: np.ndarray
     at_high: np.ndarray
 
-    def rows(self, products: slice) -> "BindingRules":
+    def rows(self, products: slice | np.ndarray) -> "BindingRules":
         """Return the rules of some products."""
         return BindingRules(*(rule[products] for rule in self))
 
@@ -69,6 +69,19 @@ class PriceLimits:
     ladders: Ladders
     family: np.ndarray
     gap: np.ndarray | None
+
+    def of_products(self, is_chosen: np.ndarray) -> "PriceLimits":
+        """Return the limits of the chosen products alone, is_chosen bool [P]; families keep their numbers."""
+        return replace(
+            self,
+            low=self.low[is_chosen],
+            high=self.high[is_chosen],
+            rules=self.rules.rows(is_chosen),
+            may_stay=self.may_stay[is_chosen],
+            ladder=self.ladder[is_chosen],
+            family=self.family[is_chosen],
+            gap=None if self.gap is None else self.gap[is_chosen],
+        )
 
 
 class RuleLimits(NamedTuple):

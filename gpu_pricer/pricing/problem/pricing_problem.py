@@ -1,6 +1,6 @@
 """A catalog, a demand and a policy as one pricing problem that can be solved tile by tile."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -47,6 +47,22 @@ class ProblemProducts:
     reference_price: np.ndarray
     units_per_choice: np.ndarray
     is_on_shelf: np.ndarray
+
+    def of_categories(self, is_chosen: np.ndarray) -> "ProblemProducts":
+        """Return the products of the chosen categories alone, is_chosen bool [G]."""
+        sizes = np.diff(self.category_start)
+        rows = np.flatnonzero(np.repeat(is_chosen, sizes))
+        return ProblemProducts(
+            product_id=self.product_id.gather(rows),
+            category_start=np.concatenate([[0], np.cumsum(sizes[is_chosen])]).astype(np.int64),
+            today=self.today[rows],
+            cost=self.cost[rows],
+            net_share=self.net_share[rows],
+            effective_cost=self.effective_cost[rows],
+            reference_price=self.reference_price[rows],
+            units_per_choice=self.units_per_choice[rows],
+            is_on_shelf=self.is_on_shelf[rows],
+        )
 
     def weight(self, rows: slice = EVERY) -> np.ndarray:
         """Return what a choice of `rows` earns for each cent of its price above the effective cost, [n].
@@ -112,6 +128,23 @@ class PricingProblem:
         """Return the positions of the products of the categories first to last − 1."""
         start = self.products.category_start
         return slice(int(start[first]), int(start[last]))
+
+    def of_categories(self, is_chosen: np.ndarray) -> "PricingProblem":
+        """Return the problem of the chosen categories alone, is_chosen bool [G], of a problem without moves and draws.
+
+        Its prices are those of the whole problem, bit for bit, since categories have no product in common.
+        """
+        assert self.moves is None
+        assert self.draws is None
+        is_product = np.repeat(is_chosen, np.diff(self.products.category_start))
+        return replace(
+            self,
+            demand=self.demand.of_products(is_product),
+            products=self.products.of_categories(is_chosen),
+            limits=self.limits.of_products(is_product),
+            overrides=self.overrides.of_problem(is_product),
+            dissimilarity=self.dissimilarity[is_chosen],
+        )
 
     def starts(self, first: int, last: int) -> np.ndarray:
         """Return category_start of the categories first to last − 1, counted from their first product."""

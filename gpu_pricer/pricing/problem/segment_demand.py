@@ -1,6 +1,6 @@
 """The artefact's demand, cut into tiles of products."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -38,6 +38,21 @@ class SegmentDemand:
         demand = self._tile(first, last)
         is_all = segments is None or len(segments) == demand.segment_count
         return demand if is_all or segments is None else take_segments(demand, segments)
+
+    def of_products(self, is_chosen: np.ndarray) -> "SegmentDemand":
+        """Return the demand for the chosen products alone, whole categories, is_chosen bool [P]."""
+        cells = self.cell_offsets
+        if cells is not None:
+            number = pl.Series(np.where(is_chosen, np.cumsum(is_chosen) - 1, -1))
+            cells = cells.with_columns(product=number.gather(cells["product"])).filter(pl.col("product") >= 0)
+        return replace(
+            self,
+            row=self.row[is_chosen],
+            category=self.category[is_chosen],
+            appeal_offset=self.appeal_offset[is_chosen],
+            sensitivity_offset=self.sensitivity_offset[is_chosen],
+            cell_offsets=None if cells is None or cells.is_empty() else cells,
+        )
 
     def _tile(self, first: int, last: int) -> Demand:
         row = self.row[first:last]

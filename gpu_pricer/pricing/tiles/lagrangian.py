@@ -45,6 +45,16 @@ class LagrangianWeights:
     stock_price: np.ndarray
     unit_limit: np.ndarray
 
+    def of_products(self, is_chosen: np.ndarray) -> "LagrangianWeights":
+        """Return the Lagrangian for the chosen products alone, is_chosen bool [P]."""
+        return replace(
+            self,
+            slices=self.slices.of_products(is_chosen),
+            iterate=self.iterate[is_chosen],
+            stock_price=self.stock_price[is_chosen],
+            unit_limit=self.unit_limit[is_chosen],
+        )
+
     def product_weights(
         self, problem: PricingProblem, class_number: int, products: slice
     ) -> tuple[np.ndarray, np.ndarray]:
