@@ -57,8 +57,11 @@ def continued_history(earlier: pl.DataFrame | None, catalog: pl.DataFrame, day: 
     today = catalog.select("product_id", pl.col("price").round(2), since=pl.lit(day))
     known = today.clear() if earlier is None else _with_ids_of(earlier, catalog).filter(pl.col("since") < day)
     rows = pl.concat([known, today]).sort("product_id", "since")
-    is_new = (pl.col("price") != pl.col("price").shift().over("product_id")).fill_null(True)
-    rows = rows.filter(is_new).with_columns(until=pl.col("since").shift(-1).over("product_id"))
+    product, price = pl.col("product_id"), pl.col("price")
+    is_same = (product == product.shift()) & (price == price.shift())
+    rows = rows.filter(~is_same.fill_null(False))
+    until = pl.when(product == product.shift(-1)).then(pl.col("since").shift(-1))
+    rows = rows.with_columns(until=until)
     is_needed = pl.col("until").is_null() | (pl.col("until") > day - timedelta(days))
     return rows.filter(is_needed).drop("until")
 
