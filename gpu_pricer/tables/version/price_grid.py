@@ -4,7 +4,7 @@ Every product of a version has each segment's price once. So two versions are co
 segments, not P × S cells: for 60,000 × 64 that takes a tenth of the time (Polars 2.1, 2 CPU cores, November 2026).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.errors import UNREADABLE, InputError, first_line
-from gpu_pricer.tables.files.low_memory import rows_of
+from gpu_pricer.tables.files.low_memory import repeated_ids, rows_of
 from gpu_pricer.tables.price_table import MONEY, PRICE_OF
 
 CELL = ["product_id", "segment_id"]
@@ -25,18 +25,19 @@ CELLS_AT_ONCE = 2**18
 class PriceGrid:
     """The prices of P products for S segments.
 
-    product_id [P], segment_id [S]: each id once; those of the wide layout's segments are text. table: in the long
-    layout a row per cell, by product, then segment; in the wide one a row per product.
+    product_id [P], segment_id [S]: each id once; those of the wide layout's segments are text. numbers: the columns of
+    numbers, in the long layout a row per cell, by product, then segment; in the wide one a row per product. The ids of
+    every cell, most of a table's memory, are not kept.
     """
 
     product_id: pl.Series
     segment_id: pl.Series
-    table: pl.DataFrame
+    numbers: pl.DataFrame
 
     @property
     def price(self) -> np.ndarray:
         """The prices to set in int64 cents, [P, S]."""
-        prices = [self._cents(name) for name in price_names(self.table.columns)]
+        prices = [self._cents(name) for name in price_names(self.numbers.columns)]
         return prices[0] if len(prices) == 1 else np.hstack(prices)
 
     @property
@@ -46,7 +47,7 @@ class PriceGrid:
 
     def values(self, name: str) -> np.ndarray:
         """Return a column of the table as an array, [P, S] or, in the wide layout, [P, 1]."""
-        return self._array(self.table[name])
+        return self._array(self.numbers[name])
 
     def parts(self) -> Iterator[tuple[slice, "PriceGrid"]]:
         """Yield runs of products, each with the grid of them alone, whose arrays stay in a core's cache."""
@@ -54,7 +55,7 @@ class PriceGrid:
         step = max(CELLS_AT_ONCE // max(len(self.segment_id), 1), 1)
         for first in range(0, max(products, 1), step):
             run = slice(first, min(first + step, products))
-            yield run, PriceGrid(self.product_id[run], self.segment_id, self.table[rows * first : rows * run.stop])
+            yield run, PriceGrid(self.product_id[run], self.segment_id, self.numbers[rows * first : rows * run.stop])
 
     def prices_for(self, product_id: pl.Series, segment_id: pl.Series) -> np.ndarray:
         """Return the prices of n products for m segments in int64 cents [n, m], 0 where the grid has no such cell.
@@ -73,10 +74,10 @@ class PriceGrid:
 
     @property
     def _rows_of_product(self) -> int:
-        return self.table.height // max(len(self.product_id), 1)
+        return self.numbers.height // max(len(self.product_id), 1)
 
     def _cents(self, name: str) -> np.ndarray:
-        return self._array(self.table[name].cast(MONEY).to_physical().cast(pl.Int64))
+        return self._array(self.numbers[name].cast(MONEY).to_physical().cast(pl.Int64))
 
     def _array(self, column: pl.Series) -> np.ndarray:
         return column.to_numpy().reshape(len(self.product_id), self._rows_of_product)
@@ -88,14 +89,17 @@ def price_names(columns: Iterable[str]) -> list[str]:
 
 
 def read_grid(path: Path, further: Sequence[str] = ()) -> PriceGrid:
-    """Return the ids and prices of one file, and the columns of `further`; InputError unless they are a grid."""
+    """Return the prices of one file as a grid, with the columns of `further`; InputError unless it is one.
+
+    The columns are read one after the other, since those of ids are not kept: the most memory that is taken is that of
+    one of them and the numbers.
+    """
     try:
-        schema = pl.read_parquet_schema(path)
-        columns = [name for name in schema if name in CELL or name in further or name in price_names(schema)]
-        table = pl.read_parquet(path, columns=columns)
+        names = [*price_names(pl.read_parquet_schema(path)), *further]
+        grid = _grid(names, lambda name: pl.read_parquet(path, columns=[name])[name])
+        grid = grid or grid_of(pl.read_parquet(path))
     except UNREADABLE as error:
         raise InputError(f"{path} must be a whole Parquet file, found: {first_line(error)}: score again") from error
-    grid = grid_of(table)
     if grid is None:
         raise InputError(f"{path} must hold each product x segment once, found others: score again")
     return grid
@@ -106,25 +110,26 @@ def grid_of(table: pl.DataFrame) -> PriceGrid | None:
 
     Rows in another order than that of `score` are sorted.
     """
-    names = price_names(table.columns)
-    if names == ["price"]:
-        return _grid_of_cells(table) or _grid_of_cells(table.sort(CELL))
-    segments = pl.Series("segment_id", [name.removeprefix(PRICE_OF) for name in names], pl.String)
-    return PriceGrid(table["product_id"], segments, table) if table["product_id"].is_unique().all() else None
+    numbers = [name for name, dtype in table.schema.items() if dtype.is_numeric() and name not in CELL]
+    grid = _grid(numbers, table.get_column)
+    is_long = "segment_id" in table.columns
+    return _grid(numbers, table.sort(CELL).get_column) if grid is None and is_long else grid
 
 
-def _grid_of_cells(table: pl.DataFrame) -> PriceGrid | None:
-    """Return a grid if every run of one product has the same segments in the same order, else None."""
-    runs, segments = table["product_id"].rle().struct.unnest(), table["segment_id"]
-    size = table.height // max(runs.height, 1)
-    products, first = runs["value"].alias("product_id"), segments.head(size)
-    is_grid = (
-        bool((runs["len"] == size).all())
-        and segments.slice(size).equals(segments.slice(0, table.height - size))
-        and products.n_unique() == len(products)
-        and first.n_unique() == size
+def _grid(numbers: Sequence[str], column: Callable[[str], pl.Series]) -> PriceGrid | None:
+    """Return the grid of a table in its order, None if it is none; numbers: the columns to keep; column: yields one."""
+    prices = price_names(numbers)
+    if prices == ["price"]:
+        ids = repeated_ids(column("product_id").rle(), column("segment_id"))
+    else:
+        product_id = column("product_id")
+        segments = [name.removeprefix(PRICE_OF) for name in prices]
+        ids = (product_id, pl.Series("segment_id", segments, pl.String)) if product_id.is_unique().all() else None
+    return (
+        None
+        if ids is None
+        else PriceGrid(ids[0].alias("product_id"), ids[1], pl.DataFrame([column(name) for name in numbers]))
     )
-    return PriceGrid(products, first, table) if is_grid else None
 
 
 def _is_range(places: np.ndarray, size: int) -> bool:

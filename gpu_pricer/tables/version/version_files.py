@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
@@ -26,6 +27,19 @@ class FileFacts:
     nulls: dict[str, int]
 
 
+class CheckedFile(NamedTuple):
+    """What was found in one file: the facts that Delta needs, its ids, its number of prices, and its rows as a grid.
+
+    product_id, segment_id: each id once. grid: None where not every product has a price for the same segments.
+    """
+
+    facts: FileFacts
+    product_id: pl.Series
+    segment_id: pl.Series
+    prices: int
+    grid: PriceGrid | None
+
+
 def checked_files(folder: Path, version: PriceVersion) -> Iterator[tuple[FileFacts, PriceGrid]]:
     """Yield the facts that Delta needs of each file of the version, and the file's rows as a grid.
 
@@ -33,19 +47,13 @@ def checked_files(folder: Path, version: PriceVersion) -> Iterator[tuple[FileFac
     after the last file, unless each product × segment was there once; a file with holes is not yielded.
     """
     _require_files(folder, version)
-    found = 0
-    ids: dict[str, list[pl.DataFrame]] = {name: [] for name in CELL}
+    checked: list[CheckedFile] = []
     for name in version.files:
-        table = _read(folder / name, version.layout)
-        _require_ids(folder / name, table, ids)
-        grid = grid_of(table)
-        if grid is not None:
-            yield _facts(name, table), grid
-        for key, own in ids.items():
-            known = table[key].unique() if grid is None else getattr(grid, key)
-            own.append(known.alias(key).to_frame())
-        found += table.height * len(price_names(table.columns))
-    _require_complete(folder, version, found, ids)
+        found = _checked_file(folder / name, version.layout, checked[:1])
+        checked.append(found._replace(grid=None))
+        if found.grid is not None:
+            yield found.facts, found.grid
+    _require_complete(folder, version, checked)
     _require_metadata(folder, version)
 
 
@@ -96,28 +104,44 @@ def _read(path: Path, layout: str) -> pl.DataFrame:
     return table
 
 
-def _require_ids(path: Path, table: pl.DataFrame, ids: dict[str, list[pl.DataFrame]]) -> None:
-    """Raise InputError unless the ids are texts or integers, of the type that the files before have."""
-    for name, before in ids.items():
+def _checked_file(path: Path, layout: str, before: list[CheckedFile]) -> CheckedFile:
+    """Return what was found in a file; before: the first file of the version, none if it is this one."""
+    table = _read(path, layout)
+    _require_ids(path, table, before)
+    grid = grid_of(table)
+    ids = {name: table[name].unique() if grid is None else getattr(grid, name) for name in CELL}
+    prices = table.height * len(price_names(table.columns))
+    return CheckedFile(_facts(path.name, table, ids), **ids, prices=prices, grid=grid)
+
+
+def _require_ids(path: Path, table: pl.DataFrame, before: list[CheckedFile]) -> None:
+    """Raise InputError unless the ids are texts or integers, of the type that the first file has."""
+    for name in CELL:
         dtype = table.schema.get(name, pl.String())
         is_id = dtype == pl.String or dtype.is_integer()
-        if not is_id or (before and before[0].schema[name] != dtype):
+        if not is_id or any(getattr(file, name).dtype != dtype for file in before):
             raise InputError(
                 f"{path} must have ids of text or integers, the same in every file, found {name} of {dtype}: "
                 "score again"
             )
 
 
-def _facts(name: str, table: pl.DataFrame) -> FileFacts:
-    columns = [c for c in table.columns if not table.schema[c].is_float()]
-    least, largest = (table.select(getattr(pl.col(columns), how)()).row(0, named=True) for how in ("min", "max"))
+def _facts(name: str, table: pl.DataFrame, ids: dict[str, pl.Series]) -> FileFacts:
+    """Return the facts of a file's rows; ids: those of each column in CELL, so that not every cell's are compared."""
+    columns = [c for c in table.columns if c not in CELL and not table.schema[c].is_float()]
+    least, largest = (
+        {c: getattr(found, how)() for c, found in ids.items() if c in table.columns}
+        | table.select(getattr(pl.col(columns), how)()).row(0, named=True)
+        for how in ("min", "max")
+    )
     return FileFacts(name, table.height, least, largest, table.null_count().row(0, named=True))
 
 
-def _require_complete(folder: Path, version: PriceVersion, prices: int, ids: dict[str, list[pl.DataFrame]]) -> None:
+def _require_complete(folder: Path, version: PriceVersion, checked: list[CheckedFile]) -> None:
     """Raise Refused unless each product × segment is there once, with no product in two files, and counted so."""
-    found = {key: pl.concat(parts)[key].n_unique() if parts else 0 for key, parts in ids.items()}
-    products, expected = sum(part.height for part in ids["product_id"]), version.tally.products
+    prices, products = sum(file.prices for file in checked), sum(len(file.product_id) for file in checked)
+    found = {name: pl.concat(getattr(file, name) for file in checked).n_unique() if checked else 0 for name in CELL}
+    expected = version.tally.products
     is_complete = prices == expected * version.segments == version.tally.rows > 0 and products == expected
     if not is_complete or found != {"product_id": expected, "segment_id": version.segments}:
         raise Refused(
