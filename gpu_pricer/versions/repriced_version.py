@@ -34,6 +34,7 @@ from gpu_pricer.tables.events import changed_products
 from gpu_pricer.tables.files.durable import sync
 from gpu_pricer.tables.files.locking import locked
 from gpu_pricer.tables.price_table import products_in
+from gpu_pricer.tables.priced_products import catalog_fingerprint
 from gpu_pricer.tables.schemas import category_key
 from gpu_pricer.tables.version.code import code_fingerprint
 from gpu_pricer.tables.version.decisions import read_decided
@@ -46,11 +47,11 @@ from gpu_pricer.versions.backends import resolved
 from gpu_pricer.versions.constrained_prices import record_constrained
 from gpu_pricer.versions.priced_catalog import PricedCatalog, columns_of_history, continued_catalog
 from gpu_pricer.versions.scored_version import (
+    Origin,
     Search,
     empty_version,
     finish,
     market_of,
-    origin_of,
     score,
     write_unpriced,
 )
@@ -169,9 +170,10 @@ def _reprice_touched(
 ) -> PriceVersion:
     """Write the version with new files for touched categories and the base's files for the others; see `reprice`."""
     problem, plan, kept = touched
-    origin = origin_of(base.sources.artefact, base.sources.policy, priced.catalog)
-    version = empty_version(problem, origin, tiling, folder.name, base.version.backend, base.version.uncertainty)
-    version = replace(version, day=base.version.day)
+    before = base.version
+    origin = Origin(base.sources.artefact.info, before.artefact, before.policy, catalog_fingerprint(priced.catalog))
+    version = empty_version(problem, origin, tiling, folder.name, before.backend, before.uncertainty)
+    version = replace(version, day=before.day)
     with locked(folder / LOCK, "reprice this version", shared=True):
         open_shard(folder, None)
         remove_leftovers(folder, None, ())
