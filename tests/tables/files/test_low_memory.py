@@ -1,12 +1,13 @@
 """Hashes of tables, where ids lie in another table, and whether they are unique: as if done at once."""
 
 import hashlib
+from itertools import pairwise
 
 import polars as pl
 import pytest
 
 from gpu_pricer.tables.files import low_memory
-from gpu_pricer.tables.files.low_memory import add_rows, are_unique, is_unique, rows_of
+from gpu_pricer.tables.files.low_memory import add_rows, are_unique, is_unique, repeated_ids, rows_of
 
 
 @pytest.mark.parametrize("dtype", [pl.String, pl.Int64])
@@ -68,6 +69,24 @@ def test_unique_pairs_are_those_that_polars_finds(pairs):
     found = table.select(are_unique("id", "number")).to_series()
 
     assert found.to_list() == table.select(pl.struct("id", "number").is_unique()).to_series().to_list()
+
+
+@pytest.mark.parametrize("sizes", [[12], [1, 11], [2, 3, 7], [5, 1, 1, 5], [6, 6]])
+@pytest.mark.parametrize("swapped", [None, 0, 5, 6, 11])
+def test_chunks_change_no_grid(sizes, swapped):
+    """Four values × three ids, cut anywhere, of which one id may be another."""
+    ids = ["a", "b", "c"] * 4
+    ids = ids if swapped is None else [*ids[:swapped], "d", *ids[swapped + 1 :]]
+    ends = [sum(sizes[:n]) for n in range(len(sizes) + 1)]
+    chunks = [pl.Series("id", ids[a:b]) for a, b in pairwise(ends)]
+    runs = pl.Series([1] * 3 + [3] * 3 + [2] * 3 + [4] * 3).rle()
+
+    found = repeated_ids(runs, pl.concat(chunks, rechunk=False))
+
+    if swapped is None:
+        assert [part.to_list() for part in found] == [[1, 3, 2, 4], ["a", "b", "c"]]
+    else:
+        assert found is None
 
 
 @pytest.mark.parametrize("height", [0, 1, 6, 7])
