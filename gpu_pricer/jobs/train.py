@@ -90,6 +90,7 @@ def main(config: DictConfig) -> dict[str, object] | None:
         if settings.refit:
             del market
         _judge(network, membership, response, quantities, settings)
+        del membership, response  # what each segment bought of every product in every period
         data.set_aside()
     else:
         (settings.work / HELD_OUT).unlink(missing_ok=True)
