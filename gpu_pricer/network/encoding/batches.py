@@ -96,7 +96,7 @@ def gather_batch(
         share=share,
         user=choices.user[index].long(),
         choice_set=choice_set,
-        weight=choices.weight[index],
+        weight=choices.weight(index),
         size=choices.size[index].float(),
         outside=data.sets.outside[choice_set] + choices.log_kept[index],
         chosen=torch.full_like(index, -1).index_put((occasion[position],), position),

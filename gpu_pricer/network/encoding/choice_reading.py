@@ -6,7 +6,7 @@ import polars as pl
 import torch
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.network.encoding.choice_records import LoggedChoices
+from gpu_pricer.network.encoding.choice_records import LoggedChoices, equal_share
 from gpu_pricer.network.encoding.columns import to_tensor
 from gpu_pricer.network.encoding.numbering import numbered_choices
 from gpu_pricer.network.encoding.purchase_events import Purchases
@@ -42,7 +42,10 @@ def read_choices(file: Path, shelf: pl.DataFrame, users: pl.DataFrame) -> Logged
         for name, column in columns.items():
             column[first : first + rows.height] = to_tensor(rows[name], column.dtype)
         first += rows.height
-    return LoggedChoices(**{name: column[:first] for name, column in columns.items()})
+    kept = {name: column[:first] for name, column in columns.items()}
+    weight = kept.pop("weight")
+    own_weight = None if torch.equal(weight, equal_share(kept["size"])) else weight
+    return LoggedChoices(**kept, own_weight=own_weight)
 
 
 def purchases_of(choices: LoggedChoices, shelf: pl.DataFrame) -> Purchases:

@@ -70,22 +70,32 @@ class LoggedChoices(OnDevice):
 
     user [N], choice_set [N]: row numbers, int32.
     chosen [N]: the shelf row bought, -1 for nothing, int32.
-    weight [N]: the occasion's weight, shared equally by its n choices.
     size [N]: n, 1 where nothing was bought, float16: exact up to 2,048.
     log_kept [N]: log of the share of the occasions without purchase like this one that the sample kept, float16.
+    own_weight [N]: the occasion's weight, shared equally by its n choices; None where every occasion weighs 1, as in a
+        log of transactions, so that 1 / n need not be kept.
     """
 
     user: Tensor
     choice_set: Tensor
     chosen: Tensor
-    weight: Tensor
     size: Tensor
     log_kept: Tensor
+    own_weight: Tensor | None
 
     @property
     def count(self) -> int:
         """Return N, the number of choices."""
         return len(self.user)
+
+    def weight(self, index: Tensor) -> Tensor:
+        """Return the weights of the choices `index` [n], float32 [n]."""
+        return equal_share(self.size[index]) if self.own_weight is None else self.own_weight[index]
+
+
+def equal_share(size: Tensor) -> Tensor:
+    """Return the weight of each of n choices of an occasion that weighs 1, float32; size: n."""
+    return 1 / size.float()
 
 
 @dataclass(frozen=True)

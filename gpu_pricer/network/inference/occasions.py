@@ -98,14 +98,14 @@ def _choice_sets(rows: pl.DataFrame, has_outside_option: bool) -> ChoiceSets:
 
 def _choices(user: pl.Series) -> LoggedChoices:
     """Return one choice per choice set, given the user of each [G]; what is chosen is unknown and set to nothing."""
-    ones, number = torch.ones(len(user)), torch.arange(len(user), dtype=torch.int32)
+    number = torch.arange(len(user), dtype=torch.int32)
     return LoggedChoices(
         user=to_tensor(user, torch.int32),
         choice_set=number,
         chosen=torch.full_like(number, -1),
-        weight=ones,
-        size=ones,
+        size=torch.ones(len(user)),
         log_kept=torch.zeros(len(user)),
+        own_weight=None,
     )
 
 

@@ -51,7 +51,7 @@ class Sales:
         for index in data.split()[0].split(AT_ONCE):
             chosen, weight, choice_set = (
                 choices.chosen[index],
-                choices.weight[index].double(),
+                choices.weight(index).double(),
                 choices.choice_set[index],
             )
             is_bought = chosen >= 0

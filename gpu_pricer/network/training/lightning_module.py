@@ -75,7 +75,7 @@ class DemandTraining(pl.LightningModule):
         """
         data = self.network.data
         batch = batch_of(data, index, self.optimiser, self.draws, share)
-        return self.log_loss(batch, data.choices.weight[index].sum() / processes)
+        return self.log_loss(batch, data.choices.weight(index).sum() / processes)
 
     def log_loss(self, batch: Batch, weight: Tensor) -> Tensor:
         """Return the negative log likelihood of a training batch per unit of choice weight, if it has this weight."""

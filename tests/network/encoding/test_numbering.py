@@ -4,6 +4,7 @@ from datetime import date
 
 import polars as pl
 import pytest
+import torch
 
 from gpu_pricer.data.choices import arranged, purchases_from_offers, zeros_from_offers
 from gpu_pricer.errors import InputError
@@ -57,3 +58,23 @@ def test_choices_of_the_time_before_sizes_are_refused_with_the_remedy(tmp_path):
 
     with pytest.raises(InputError, match=r"choices.parquet must have the column size, found none: run `gpu-pricer"):
         load_choice_data(tmp_path / "data", ENCODING, SPLIT)
+
+
+@pytest.mark.parametrize(("times", "is_kept"), [(1.0, False), (2.5, True)])
+def test_weights_are_kept_only_where_some_occasion_does_not_weigh_one(tmp_path, times, is_kept):
+    write_canonical(tmp_path / "data", users=20, periods=10)
+    file = tmp_path / "data" / "choices.parquet"
+    shared = pl.col("product_id").is_not_null()  # as if each of those who bought had bought one product more
+    changed = {
+        "size": pl.when(shared).then(2).otherwise("size"),
+        "weight": pl.when(shared).then(times / 2).otherwise(1.0),
+    }
+    choices = pl.read_parquet(file)
+    choices.with_columns(**changed).cast(choices.schema).write_parquet(file)
+
+    data = load_choice_data(tmp_path / "data", ENCODING, SPLIT)
+
+    choices, every = data.choices, torch.arange(data.choices.count)
+    expected = torch.where(choices.chosen >= 0, times / 2, 1.0)
+    assert torch.equal(choices.weight(every), expected)
+    assert (choices.own_weight is not None) == is_kept

@@ -20,7 +20,7 @@ def module(request, market):
     generator = torch.Generator().manual_seed(4)
     weight = 0.2 + 2 * torch.rand(data.choices.count, generator=generator)
     torch.manual_seed(0)
-    module = DemandTraining(replace(data, choices=replace(data.choices, weight=weight)), NETWORK, sampled, seed=5)
+    module = DemandTraining(replace(data, choices=replace(data.choices, own_weight=weight)), NETWORK, sampled, seed=5)
     for parameter in module.parameters():
         if parameter.requires_grad:
             torch.nn.init.normal_(parameter, std=0.3)
