@@ -153,7 +153,7 @@ def fit_response(
             continue
         if 2 * passed > config.passes:  # most have settled by now
             damping = _next_damping(damping, is_farther=distance > last)
-        before, widths = widths, learned_widths(moments, widths)
+        before, widths = widths, learned_widths(moments, grid, widths, layout)
         change = max(change_of(before, widths) / SETTLED_WIDTH, _moved_beside(grid, state, widths, nests, attributes))
         is_settled = distance < config.tolerance and change < 1
         if nests is not None and (is_settled or passed >= config.passes - FOLLOWING):
