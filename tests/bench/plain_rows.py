@@ -40,7 +40,7 @@ def offer_table(data: ChoiceData, index: Tensor) -> OfferTable:
              for some in index.split(AT_ONCE)]  # fmt: skip
     user, choice_set = (values[index].long() for values in (data.choices.user, data.choices.choice_set))
     size = data.sets.start[choice_set + 1] - data.sets.start[choice_set]
-    own = {name: getattr(data.choices, name)[index] for name in ("weight", "size")}
+    own = {"weight": data.choices.weight(index), "size": data.choices.size[index]}
     own["outside"] = data.sets.outside[choice_set]
     choices = {"user": user, "choice_set": choice_set, **own}
     offers = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
