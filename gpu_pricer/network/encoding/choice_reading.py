@@ -20,7 +20,7 @@ CHOICE_TYPES = {
     "size": torch.float16,
     "log_kept": torch.float16,
 }
-"""What is kept of numbered choices, and in which type: there are up to three choices for a line of the log."""
+"""What is read of numbered choices, and in which type: there are up to three choices for a line of the log."""
 
 
 def read_choices(file: Path, shelf: pl.DataFrame, users: pl.DataFrame) -> LoggedChoices:
@@ -35,17 +35,18 @@ def read_choices(file: Path, shelf: pl.DataFrame, users: pl.DataFrame) -> Logged
         raise InputError(f"{file} must have the column size, found none: run `gpu-pricer prepare` again")
     most = choices.select(pl.len()).collect().item()
     columns = {name: torch.empty(most, dtype=dtype) for name, dtype in CHOICE_TYPES.items()}
-    first = 0
+    first, is_one = 0, True  # whether every occasion weighs 1
     for period, on_shelf in by_period(shelf).items():
         rows = numbered_choices(choices.filter(pl.col("period") == period).collect(), on_shelf, users)
         rows = rows.with_columns(chosen="shelf_row", log_kept=pl.col("outside_rate").log())
+        part = slice(first, first + rows.height)
         for name, column in columns.items():
-            column[first : first + rows.height] = to_tensor(rows[name], column.dtype)
+            column[part] = to_tensor(rows[name], column.dtype)
+        is_one = is_one and torch.equal(columns["weight"][part], equal_share(columns["size"][part]))
         first += rows.height
     kept = {name: column[:first] for name, column in columns.items()}
     weight = kept.pop("weight")
-    own_weight = None if torch.equal(weight, equal_share(kept["size"])) else weight
-    return LoggedChoices(**kept, own_weight=own_weight)
+    return LoggedChoices(**kept, own_weight=None if is_one else weight)
 
 
 def purchases_of(choices: LoggedChoices, shelf: pl.DataFrame) -> Purchases:

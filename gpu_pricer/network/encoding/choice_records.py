@@ -72,8 +72,8 @@ class LoggedChoices(OnDevice):
     chosen [N]: the shelf row bought, -1 for nothing, int32.
     size [N]: n, 1 where nothing was bought, float16: exact up to 2,048.
     log_kept [N]: log of the share of the occasions without purchase like this one that the sample kept, float16.
-    own_weight [N]: the occasion's weight, shared equally by its n choices; None where every occasion weighs 1, as in a
-        log of transactions, so that 1 / n need not be kept.
+    own_weight [N]: the occasion's weight, shared equally by its n choices, float32. None where every occasion weighs 1,
+        as in a log of transactions: each of its choices then weighs 1 / n.
     """
 
     user: Tensor
