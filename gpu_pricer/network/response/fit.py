@@ -20,6 +20,7 @@ from gpu_pricer.network.response.widths import Widths, change_of, segments_width
 log = logging.getLogger(__name__)
 
 FIRST_PASSES, FIRST_DAMPING, DAMPING = 3, 0.5, 0.8  # the first passes of a cold start keep the widths
+SWINGING = 20  # passes after which steps are shortened that lead farther away: most fits have settled by then
 LEAST_DAMPING, LONGER = 0.1, 1.25  # where steps swing: the shortest, and how much longer the next may be
 SETTLED_WIDTH = 0.1  # change of the log of a prior variance: sensitivities may rest while a width grows
 SETTLED_NEST = 0.01  # change of a dissimilarity
@@ -151,9 +152,9 @@ def fit_response(
         distance = (moments.distance / state.variance.numel()) ** 0.5
         if is_first:
             continue
-        if 2 * passed > config.passes:  # most have settled by now
+        if passed > SWINGING:
             damping = _next_damping(damping, is_farther=distance > last)
-        before, widths = widths, learned_widths(moments, grid, widths, layout)
+        before, widths = widths, learned_widths(moments, widths)
         change = max(change_of(before, widths) / SETTLED_WIDTH, _moved_beside(grid, state, widths, nests, attributes))
         is_settled = distance < config.tolerance and change < 1
         if nests is not None and (is_settled or passed >= config.passes - FOLLOWING):

@@ -14,11 +14,12 @@ import torch
 from torch import Tensor
 
 from gpu_pricer.network.response.autoregression import OpenSeries
+from gpu_pricer.network.response.covariance import CovarianceMoments
 from gpu_pricer.network.response.dissimilarity import Nests
 from gpu_pricer.network.response.equations import Equations, equations
 from gpu_pricer.network.response.grid import FLOAT, Grid, Outcomes
 from gpu_pricer.network.response.model import Layout, State
-from gpu_pricer.network.response.widths import Widths, common_precision, learned_covariance
+from gpu_pricer.network.response.widths import Widths, common_precision
 
 LONGEST_STEP = 1.0  # of any one coefficient in a pass
 
@@ -27,25 +28,21 @@ LONGEST_STEP = 1.0  # of any one coefficient in a pass
 class Moments:
     """What a pass tells of the widths: sums over products or categories.
 
-    product, category [D, D]: second moments of z − θ and of θ − μ. told_product, told_category [D]: squares of the
-    share of a coefficient's prior variance that the log has settled. shock, season: what is open of the
-    autoregressions. distance: squares of the log sensitivities' steps in posterior standard deviations.
+    product, category: of z − θ and of θ − μ. shock, season: what is open of the autoregressions. distance: squares of
+    the log sensitivities' steps in posterior standard deviations.
     """
 
-    product: Tensor
-    category: Tensor
-    told_product: Tensor
-    told_category: Tensor
+    product: CovarianceMoments
+    category: CovarianceMoments
     shock: OpenSeries
     season: OpenSeries
     distance: float
 
     @classmethod
-    def none(cls, width: int, spans: int) -> "Moments":
-        """Return the sums over nothing."""
-        product, category = (torch.zeros(width, width, dtype=FLOAT) for _ in range(2))
-        told, told_above = (torch.zeros(width, dtype=FLOAT) for _ in range(2))
-        return cls(product, category, told, told_above, OpenSeries.none(spans), OpenSeries.none(spans), 0.0)
+    def none(cls, widths: Widths, layout: Layout, spans: int) -> "Moments":
+        """Return the sums over nothing; widths: those of the pass."""
+        product, category = (CovarianceMoments.none(prior, layout) for prior in (widths.product, widths.category))
+        return cls(product, category, OpenSeries.none(spans), OpenSeries.none(spans), 0.0)
 
 
 def newton_pass(
@@ -60,7 +57,7 @@ def newton_pass(
     """
     layout = Layout(counts.segments, grid.context.shape[2])
     width = layout.width
-    moments, before = Moments.none(width, grid.spans), state.copy()
+    moments, before = Moments.none(widths, layout, grid.spans), state.copy()
     common = torch.diag(common_precision(layout))
     gradient = -(state.mu - state.mu_start) * common.diagonal()
     follows = []
@@ -85,7 +82,8 @@ def newton_pass(
         nests.follow(state, step)
     away = state.theta - state.mu
     apart = following[:, :width] - torch.eye(width, dtype=FLOAT)  # θ − μ for a unit of μ
-    moments.category += away.T @ away + (apart @ variance @ apart.mT).sum(0)
+    moments.category.add_means(away)
+    moments.category.second += (apart @ variance @ apart.mT).sum(0)
     for series, effects in ((moments.shock, state.shock), (moments.season, state.season)):
         series.second_moments += effects.T @ effects
     state.take_share(damping, before)
@@ -126,27 +124,19 @@ def _add_moments(
     block.pull[:] = 1 + ((crossed[:, beta] - spread[:, beta]) * solved.prior[beta]).sum(2)
     apart = spread - crossed - crossed.mT + covariance[own]
     away = block.z - block.theta[own]
-    moments.product += away.T @ away + apart[:, :width, :width].sum(0)
-    moments.told_product += _told(apart, widths.product)
+    moments.product.add_means(away)
+    moments.product.add_left(apart[:, :width, :width])
     moments.shock.add(apart[:, width:, width:], widths.shock)
-    moments.category += solved.category_inverse[:, :width, :width].sum(0)
-    moments.told_category += _told(solved.category_inverse[:, :width, :width], widths.category)
+    moments.category.add_left(solved.category_inverse[:, :width, :width])
     moments.season.add(covariance[:, width:, width:], widths.season)
 
 
-def _told(left: Tensor, prior: Tensor) -> Tensor:
-    """Return the sums [D] of the squared shares of the prior variances that covariances [n, F, F] have settled."""
-    variance = prior.diagonal()
-    return (1 - left.diagonal(dim1=1, dim2=2)[:, : len(variance)] / variance).clamp(0, 1).square().sum(0)
-
-
-def learned_widths(moments: Moments, grid: Grid, before: Widths, layout: Layout) -> Widths:
+def learned_widths(moments: Moments, before: Widths) -> Widths:
     """Return the widths that the moments of a pass show."""
-    told, told_above = moments.told_product, moments.told_category
     return replace(
         before,
-        product=learned_covariance(moments.product, len(grid.row), told, before.product, layout),
-        category=learned_covariance(moments.category, grid.categories, told_above, before.category, layout),
+        product=moments.product.learned(),
+        category=moments.category.learned(),
         season=moments.season.teach(before.season),
         shock=moments.shock.teach(before.shock),
     )

@@ -1,10 +1,12 @@
-"""How many segments, and how much tastes count in them: what best predicts price response in periods held out."""
+"""How many classes and segments, and how much tastes count: what best predicts price response in periods held out."""
 
 import logging
+from dataclasses import dataclass
 
 import numpy as np
 
 from gpu_pricer.network.segments.latent_classes import LatentClasses, fit_classes
+from gpu_pricer.network.segments.partition import partition_users, weights
 from gpu_pricer.network.segments.taste_prior import with_taste_prior
 from gpu_pricer.network.segments.user_scores import UserScores
 
@@ -13,43 +15,68 @@ log = logging.getLogger(__name__)
 COUNTS = (2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 TASTE_WEIGHTS = (0.0, 0.1, 0.3, 1.0)
 DECLINES = 2  # in a row, after which larger counts are not tried
+ENOUGH = 0.95  # of the gain of the best number of segments: twice as many cost eight times as much for about 2 % more
 JUDGES = 5000  # users on whom choices are tried, at most
 
 
-def choose_classes(scores: UserScores, most: int, least_members: int, seed: int) -> tuple[int, float]:
-    """Return the number of classes, at most `most`, and the taste weight that predict the users' response best.
+@dataclass(frozen=True)
+class Choice:
+    """The number of latent classes, how much tastes count in them, and the number of segments."""
 
-    Each is judged by the log likelihood of the price response, of which profit is a function, in every fold, with
-    classes learned from the others. One class responds like everybody. It is taken where it is no worse than the best
-    number by more than a standard error (Breiman et al. 1984). Else, of the choices that are no worse, the one in which
-    tastes count most is taken, and of those the largest number: response is shrunk, so that too many segments cost less
-    than too few. least_members: smallest mean number of members that is tried. A single fold judges nothing: one class.
+    classes: int
+    taste_weight: float
+    segments: int
+
+
+def choose(scores: UserScores, most: int, least_members: int, seed: int) -> Choice:
+    """Return the classes and the number of segments, at most `most`, that predict the users' response well.
+
+    Both are judged by the log likelihood of the price response, of which profit is a function, in every fold, with
+    classes and segments learned from the others. One class responds like everybody. It is taken where it is no worse
+    than the best number by more than a standard error (Breiman et al. 1984). Else, of the choices that are no worse,
+    the one in which tastes count most is taken, and of those the largest number: response is shrunk, so that too many
+    classes cost less than too few. Of segments the fewest are taken that are no worse than the best number, or have
+    ENOUGH of its gain: the cost of learning their response grows with the cube of their number. least_members: smallest
+    mean number of members that is tried. A single fold judges nothing: one.
     """
     if len(scores.score) == 1:
-        return 1, 0.0
+        return Choice(1, 0.0, 1)
     generator = np.random.default_rng(seed)
     users = np.sort(generator.permutation(scores.users)[:JUDGES])
-    folds = range(len(scores.score))
     judged = scores.of_users(users)
-    learned = [with_taste_prior(judged.of_folds([fold for fold in folds if fold != left_out])) for left_out in folds]
-    most = max(min(most, len(users) // max(least_members, 1)), 1)
+    counts = [count for count in COUNTS if count <= min(most, len(users) // max(least_members, 1))]
+    held_out = HeldOut.of(judged)
+    classes, taste_weight = _choose_classes(held_out, counts, seed)
+    if classes == 1:
+        log.info("segments: 1, since no more predict price response better")
+        return Choice(1, taste_weight, 1)
+    folds = [fit_classes(others, classes, taste_weight, seed) for others in held_out.learned]
+    gains = {1: np.zeros(len(users))} | {count: held_out.by_segments(folds, count, seed) for count in counts}
+    best = max(gains.values(), key=np.mean)
+    segments = min(n for n, gain in gains.items() if _is_as_good(gain, best) or gain.mean() >= ENOUGH * best.mean())
+    log.info(
+        "segments: %d, from %d classes in which tastes count %.2f beside price response "
+        "(held-out log likelihood %+.3f a user over one segment, %+.3f with as many as predict best)",
+        segments, classes, taste_weight, gains[segments].mean(), best.mean(),
+    )  # fmt: skip
+    return Choice(classes, taste_weight, segments)
+
+
+def _choose_classes(held_out: "HeldOut", counts: list[int], seed: int) -> tuple[int, float]:
+    """Return the number of classes and the taste weight; see choose."""
     found = {}
     for weight in TASTE_WEIGHTS:
-        found[1, weight], means = np.zeros(len(users)), [0.0]
-        for count in (count for count in COUNTS if count <= most):
-            found[count, weight] = _held_out(judged, learned, count, weight, seed)
+        found[1, weight], means = np.zeros(held_out.judged.users), [0.0]
+        for count in counts:
+            folds = [fit_classes(others, count, weight, seed) for others in held_out.learned]
+            found[count, weight] = held_out.by_classes(folds)
             means.append(float(found[count, weight].mean()))
             if len(means) > DECLINES and max(means[-DECLINES:]) < means[-DECLINES - 1]:
                 break
     best = max(found.values(), key=np.mean)
     as_good = [choice for choice, gain in found.items() if _is_as_good(gain, best)]
     alone = [choice for choice in as_good if choice[0] == 1]
-    count, weight = alone[0] if alone else max(as_good, key=lambda choice: (choice[1], choice[0]))
-    log.info(
-        "segments: %d, tastes count %.2f beside price response (held-out log likelihood %+.3f a user over one segment)",
-        count, weight, found[count, weight].mean(),
-    )  # fmt: skip
-    return count, weight
+    return alone[0] if alone else max(as_good, key=lambda choice: (choice[1], choice[0]))
 
 
 def _is_as_good(gain: np.ndarray, best: np.ndarray) -> bool:
@@ -58,20 +85,45 @@ def _is_as_good(gain: np.ndarray, best: np.ndarray) -> bool:
     return bool(short.mean() <= short.std() / np.sqrt(len(short)))
 
 
-def _held_out(judged: UserScores, learned: list[UserScores], count: int, taste_weight: float, seed: int) -> np.ndarray:
-    """Return the log likelihood of each user's price response in every fold, over that of everybody's, [U].
+@dataclass(frozen=True)
+class HeldOut:
+    """Users' scores in every fold, and for each fold their sums over the others, from which it is predicted."""
 
-    learned: for each fold the sums over the others, from which the classes are formed that predict it.
-    """
-    total = np.zeros(judged.users)
-    for fold, others in enumerate(learned):
-        classes = fit_classes(others, count, taste_weight, seed)
-        response = classes.response[members(classes, others), : judged.score.shape[2]]
-        total += (judged.score[fold] * response - 0.5 * judged.information[fold] * response**2).sum(axis=1)
-    return total
+    judged: UserScores
+    learned: list[UserScores]
 
+    @classmethod
+    def of(cls, judged: UserScores) -> "HeldOut":
+        """Return them of the users that are judged."""
+        folds = range(len(judged.score))
+        others = [[fold for fold in folds if fold != left_out] for left_out in folds]
+        return cls(judged, [with_taste_prior(judged.of_folds(some)) for some in others])
 
-def members(classes: LatentClasses, scores: UserScores) -> np.ndarray:
-    """Return the most likely class of each user [U], from scores of a single fold."""
-    value = classes.log_likelihood(scores) + np.log(np.maximum(classes.share, 1e-9))
-    return np.asarray(np.argmax(value, axis=1))
+    def by_classes(self, folds: list[LatentClasses]) -> np.ndarray:
+        """Return the gain [U] of what the classes of each fold let expect of a user; see _gain."""
+        expected = [
+            classes.memberships(others) @ classes.response for classes, others in zip(folds, self.learned, strict=True)
+        ]
+        return self._gain(expected)
+
+    def by_segments(self, folds: list[LatentClasses], count: int, seed: int) -> np.ndarray:
+        """Return the gain [U] of what their segment lets expect of a user, of `count` in each fold; see _gain."""
+        expected = []
+        for classes, others in zip(folds, self.learned, strict=True):
+            segment = partition_users(classes, others, count, seed).segments_of(others)
+            response = classes.memberships(others) @ classes.response
+            weight = np.eye(count)[segment] * weights(others)[:, None]
+            mean = weight.T @ response / np.maximum(weight.sum(axis=0), 1e-9)[:, None]
+            expected.append(mean[segment])
+        return self._gain(expected)
+
+    def _gain(self, expected: list[np.ndarray]) -> np.ndarray:
+        """Return the log likelihood of each user's price response in every fold, over that of everybody's, [U].
+
+        expected: for each fold the users' φ [U, H or more].
+        """
+        total = np.zeros(self.judged.users)
+        for score, information, response in zip(self.judged.score, self.judged.information, expected, strict=True):
+            own = response[:, : score.shape[1]]
+            total += (score * own - 0.5 * information * own**2).sum(axis=1)
+        return total

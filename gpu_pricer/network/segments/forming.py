@@ -1,4 +1,4 @@
-"""Customer segments: latent classes of users by how they answer prices and what they buy; segment ids that stay.
+"""Customer segments: users by how they are expected to answer prices and what they buy; segment ids that stay.
 
 Segments never depend on who the users are. A new training's segments take the ids of the last training's segments that
 share the most members with them.
@@ -19,13 +19,16 @@ from torch import Tensor
 from gpu_pricer.checks import require_integer
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.encoding.choice_data import ChoiceData
-from gpu_pricer.network.segments.choosing import choose_classes, members
+from gpu_pricer.network.segments.choosing import choose
 from gpu_pricer.network.segments.latent_classes import LatentClasses, fit_classes
 from gpu_pricer.network.segments.members import Members
+from gpu_pricer.network.segments.partition import Partition, partition_users
 from gpu_pricer.network.segments.taste_prior import with_taste_prior
 from gpu_pricer.network.segments.user_scores import UserScores
 
 log = logging.getLogger(__name__)
+
+Parts = Partition | LatentClasses
 
 AUTO = "auto"
 TASTE_WEIGHT = 0.1  # of a given number of segments
@@ -38,7 +41,7 @@ PRICE_SPREAD = 0.2
 class SegmentsConfig:
     """How many segments are formed.
 
-    count: the number, or auto: the number that best predicts price response in periods held out, at most `most`.
+    count: the number, or auto: the fewest that predict price response in periods held out well, at most `most`.
     min_members: no segment has fewer users, unless all users together are fewer.
     """
 
@@ -57,7 +60,7 @@ class SegmentsConfig:
 class Membership:
     """The `count` segments of U users, from 0: segment [U], and by_period [U, W], in which the period has no say.
 
-    A user's segment in a period is the one that the other periods' purchases make most likely. Counting by it, no
+    A user's segment in a period is the one at which the other periods' purchases place the user. Counting by it, no
     response is measured on the same noise that formed the segments: otherwise segments that are formed by their
     response show more response than they have.
     """
@@ -96,21 +99,29 @@ def form_segments(scores: UserScores, config: SegmentsConfig, visits: np.ndarray
     require_enough_users(config, len(visits))
     folds = list(range(len(scores.score)))
     with threadpool_limits(1, "blas"):  # products of small matrices: threads would wait for each other
-        if isinstance(config.count, int):
-            count, taste_weight = config.count, TASTE_WEIGHT
-        else:
-            count, taste_weight = choose_classes(scores, config.most, config.min_members, seed)
         whole = with_taste_prior(scores.of_folds(folds))
-        classes = fit_classes(whole, count, taste_weight, seed, RESTARTS)
-        if isinstance(config.count, int):  # who asks for a number gets it, also where little tells the classes apart
-            classes = replace(classes, share=np.full(count, 1 / count))
-        classes = _large_enough(classes, whole, config.min_members, visits)
-        segment = members(classes, whole)
+        formed = _formed(scores, whole, config, seed)
+        parts = _large_enough(formed, whole, config.min_members, visits)
+        segment = parts.segments_of(whole)
         others = [[f for f in folds if f != fold] or [fold] for fold in folds]  # a single fold has none but itself
-        by_fold = np.stack([members(classes, with_taste_prior(scores.of_folds(left))) for left in others], axis=1)
-    if len(classes.share) < count:
-        log.info("segments: %d, since not every one of %d kept enough members", len(classes.share), count)
-    return Membership(segment, torch.from_numpy(by_fold[:, scores.fold]), len(classes.share))
+        by_fold = [parts.segments_of(with_taste_prior(scores.of_folds(left))) for left in others]
+    if parts.count < formed.count:
+        log.info("segments: %d, since not every one of %d kept enough members", parts.count, formed.count)
+    return Membership(segment, torch.from_numpy(np.stack(by_fold, axis=1)[:, scores.fold]), parts.count)
+
+
+def _formed(scores: UserScores, whole: UserScores, config: SegmentsConfig, seed: int) -> Parts:
+    """Return the segments as k-means parts the users, or as many latent classes as the configuration asks for.
+
+    scores: in folds, whole: the same as a single one. The classes count as equally large: who asks for a number gets
+    it, also where little tells the users apart.
+    """
+    if isinstance(config.count, int):
+        classes = fit_classes(whole, config.count, TASTE_WEIGHT, seed, RESTARTS)
+        return replace(classes, share=np.full(config.count, 1 / config.count))
+    choice = choose(scores, config.most, config.min_members, seed)
+    classes = fit_classes(whole, choice.classes, choice.taste_weight, seed, RESTARTS)
+    return partition_users(classes, whole, choice.segments, seed)
 
 
 def segmentation_of(membership: Membership, users: Members, visits: np.ndarray) -> Segmentation:
@@ -125,15 +136,15 @@ def segmentation_of(membership: Membership, users: Members, visits: np.ndarray) 
     return Segmentation(membership.segment, total / size, PRICE_SPREAD)
 
 
-def _large_enough(classes: LatentClasses, scores: UserScores, least: int, visits: np.ndarray) -> LatentClasses:
-    """Return the classes without those that fewer than `least` users belong to, in the order of their past visits."""
-    while len(classes.share) > 1:
-        size = np.bincount(members(classes, scores), minlength=len(classes.share))
+def _large_enough(parts: Parts, scores: UserScores, least: int, visits: np.ndarray) -> Parts:
+    """Return the segments without those that fewer than `least` users belong to, in the order of their past visits."""
+    while parts.count > 1:
+        size = np.bincount(parts.segments_of(scores), minlength=parts.count)
         if size.min() >= least:
             break
-        classes = classes.of(np.flatnonzero(np.arange(len(size)) != size.argmin()))
-    came = np.bincount(members(classes, scores), weights=visits, minlength=len(classes.share))
-    return classes.of(np.argsort(-came, kind="stable"))
+        parts = parts.of(np.flatnonzero(np.arange(len(size)) != size.argmin()))
+    came = np.bincount(parts.segments_of(scores), weights=visits, minlength=parts.count)
+    return parts.of(np.argsort(-came, kind="stable"))
 
 
 def keep_ids(previous: pl.DataFrame, users: pl.DataFrame, membership: Membership) -> Membership:

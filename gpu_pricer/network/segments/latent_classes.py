@@ -37,11 +37,27 @@ class LatentClasses:
             value += self.taste_weight * (scores.bought[0] @ self.log_rate.T - expected)
         return value
 
+    @property
+    def count(self) -> int:
+        """Return S."""
+        return len(self.share)
+
+    def segments_of(self, scores: UserScores) -> np.ndarray:
+        """Return the most likely class of each user [U], from scores of a single fold."""
+        return np.asarray(np.argmax(self._joint(scores), axis=1))
+
     def of(self, numbers: np.ndarray) -> "LatentClasses":
         """Return some of the classes, in this order."""
         return replace(
             self, response=self.response[numbers], log_rate=self.log_rate[numbers], share=self.share[numbers]
         )
+
+    def memberships(self, scores: UserScores) -> np.ndarray:
+        """Return how likely each user belongs to each class, [U, S], from scores of a single fold."""
+        return _normalised(self._joint(scores))
+
+    def _joint(self, scores: UserScores) -> np.ndarray:
+        return self.log_likelihood(scores) + np.log(np.maximum(self.share, 1e-9))
 
 
 def fit_classes(scores: UserScores, count: int, taste_weight: float, seed: int, restarts: int = 1) -> LatentClasses:
@@ -62,12 +78,16 @@ def _climbed(scores: UserScores, count: int, taste_weight: float, seed: int) -> 
         response, spread = _response(member.T @ scores.score[0], member.T @ scores.information[0], spread)
         log_rate = _log_rate(scores, member) if taste_weight else np.zeros((count, scores.share.shape[1]))
         classes = LatentClasses(response, log_rate, member.mean(axis=0), taste_weight)
-        value = classes.log_likelihood(scores) + np.log(np.maximum(classes.share, 1e-9))
-        found = np.exp(value - logsumexp(value, axis=1, keepdims=True))
+        value = classes._joint(scores)
+        found = _normalised(value)
         change, member = np.abs(found - member).sum(axis=1).mean(), found
         if change < SETTLED:
             break
     return classes, float(logsumexp(value, axis=1).sum())
+
+
+def _normalised(log_weight: np.ndarray) -> np.ndarray:
+    return np.asarray(np.exp(log_weight - logsumexp(log_weight, axis=1, keepdims=True)))
 
 
 def _response(

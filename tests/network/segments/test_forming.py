@@ -168,7 +168,7 @@ def test_blocks_of_users_change_no_centre(trained, monkeypatch):
 
     monkeypatch.setattr(members_module, "USERS", 64)
 
-    np.testing.assert_array_equal(segmentation_of(*given).centre, whole)
+    np.testing.assert_allclose(segmentation_of(*given).centre, whole, rtol=1e-6)  # float32 products of other shapes
 
 
 def membership(segment, count):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gpu_pricer.network.segments.choosing import choose_classes, members
+from gpu_pricer.network.segments.choosing import Choice, choose
 from gpu_pricer.network.segments.latent_classes import _climbed, fit_classes
 from gpu_pricer.network.segments.user_scores import user_scores
 from tests.network.segments.user_log import agreement, draw
@@ -26,12 +26,17 @@ def markets():
     return {name: (user_scores(market.pooled, market.log), market.type) for name, market in drawn.items()}
 
 
+def most_likely(classes, scores):
+    """The most likely class of each user."""
+    return classes.memberships(scores).argmax(axis=1)
+
+
 def test_types_that_differ_only_in_response_are_found_without_tastes(markets):
     scores, kind = markets["responses"]
 
     classes = fit_classes(scores.of_folds(FOLDS), 2, 0.0, seed=0)
 
-    assert agreement(members(classes, scores.of_folds(FOLDS)), kind) > 0.95
+    assert agreement(most_likely(classes, scores.of_folds(FOLDS)), kind) > 0.95
     low, high = sorted(1 + classes.response.mean(axis=1))
     assert high / low == pytest.approx(4.0, rel=0.4)  # both are shrunk towards everybody's
     assert classes.share.sum() == pytest.approx(1)
@@ -43,7 +48,7 @@ def test_types_that_differ_only_in_tastes_are_found_where_tastes_count(markets, 
 
     classes = fit_classes(scores.of_folds(FOLDS), 2, taste_weight, seed=0)
 
-    assert least <= agreement(members(classes, scores.of_folds(FOLDS)), kind) <= most
+    assert least <= agreement(most_likely(classes, scores.of_folds(FOLDS)), kind) <= most
     assert np.abs(classes.response).max() < 0.2
 
 
@@ -62,9 +67,8 @@ def test_classes_do_not_ask_who_the_users_are(markets):
     order = np.random.default_rng(1).permutation(scores.users)
     classes = fit_classes(scores.of_folds(FOLDS), 3, 0.1, seed=0)
 
-    np.testing.assert_array_equal(
-        members(classes, scores.of_folds(FOLDS).of_users(order)), members(classes, scores.of_folds(FOLDS))[order]
-    )
+    whole = scores.of_folds(FOLDS)
+    np.testing.assert_allclose(classes.memberships(whole.of_users(order)), classes.memberships(whole)[order], rtol=1e-9)
 
 
 def test_classes_of_a_log_without_price_moves_respond_like_everybody(markets):
@@ -78,24 +82,26 @@ def test_classes_of_a_log_without_price_moves_respond_like_everybody(markets):
 
 @pytest.mark.parametrize(("market", "types"), [("responses", 2), ("four", 4)])
 def test_at_least_as_many_classes_are_chosen_as_there_are_types(markets, market, types):
-    count, _ = choose_classes(markets[market][0], most=64, least_members=10, seed=0)
+    choice = choose(markets[market][0], most=64, least_members=10, seed=0)
 
-    assert types <= count <= 30
+    assert types <= choice.classes <= 30
+    assert 2 <= choice.segments <= 12
 
 
 @pytest.mark.parametrize("market", ["one type", "tastes"])
 def test_one_class_is_chosen_where_all_users_respond_alike(markets, market):
-    count, _ = choose_classes(markets[market][0], most=64, least_members=10, seed=0)
+    choice = choose(markets[market][0], most=64, least_members=10, seed=0)
 
-    assert count == 1
+    assert (choice.classes, choice.segments) == (1, 1)
 
 
 @pytest.mark.parametrize(("most", "least_members", "limit"), [(3, 10, 3), (64, 100, 3), (64, 1000, 1), (1, 1, 1)])
 def test_no_more_classes_are_chosen_than_users_and_settings_allow(markets, most, least_members, limit):
-    count, _ = choose_classes(markets["responses"][0], most, least_members, seed=0)
+    choice = choose(markets["responses"][0], most, least_members, seed=0)
 
-    assert count <= limit
+    assert choice.classes <= limit
+    assert choice.segments <= limit
 
 
 def test_a_single_fold_judges_nothing(markets):
-    assert choose_classes(markets["responses"][0].of_folds(FOLDS), 64, 10, seed=0) == (1, 0.0)
+    assert choose(markets["responses"][0].of_folds(FOLDS), 64, 10, seed=0) == Choice(1, 0.0, 1)

@@ -1,0 +1,83 @@
+"""Segments of users of like expected response, where no two users respond quite alike."""
+
+import numpy as np
+import pytest
+
+from gpu_pricer.network.segments.latent_classes import LatentClasses, fit_classes
+from gpu_pricer.network.segments.partition import partition_users
+from tests.network.segments.drawn_scores import scores_of
+
+USERS = 600
+INFORMATION = 30.0
+
+
+@pytest.fixture(scope="module")
+def slopes():
+    return np.exp(np.random.default_rng(0).normal(0, 0.4, USERS))
+
+
+@pytest.fixture(scope="module")
+def scores(slopes):
+    return scores_of(slopes, np.full(USERS, INFORMATION), seed=1)
+
+
+def spread_inside(segment, slopes):
+    """The mean variance of slopes inside the segments."""
+    return sum(((slopes[segment == s] - slopes[segment == s].mean()) ** 2).sum() for s in np.unique(segment)) / USERS
+
+
+def test_segments_follow_the_response_more_closely_than_the_most_likely_classes(scores, slopes):
+    classes = fit_classes(scores, 4, 0.0, seed=0)
+
+    segment = partition_users(classes, scores, 12, seed=0).segments_of(scores)
+
+    most_likely = classes.memberships(scores).argmax(axis=1)
+    assert len(np.unique(segment)) == 12
+    assert spread_inside(segment, slopes) < 0.95 * spread_inside(most_likely, slopes)
+
+
+def test_users_of_a_segment_have_neighbouring_scores(scores):
+    """With one group of equal information a place follows the score, so that segments are intervals of it."""
+    classes = fit_classes(scores, 4, 0.0, seed=0)
+
+    segment = partition_users(classes, scores, 8, seed=0).segments_of(scores)
+
+    along = segment[np.argsort(scores.score[0, :, 0])]
+    assert (np.diff(along) != 0).sum() == len(np.unique(segment)) - 1
+
+
+@pytest.mark.parametrize("taste_weight", [0.0, 0.3])
+def test_classes_are_as_far_apart_as_their_response_and_tastes(scores, taste_weight):
+    rng = np.random.default_rng(3)
+    response, log_rate = rng.normal(size=(3, 1)), rng.normal(size=(3, 3))
+    classes = LatentClasses(response, log_rate, np.full(3, 1 / 3), taste_weight)
+
+    place = partition_users(classes, scores, 2, seed=0).class_place
+
+    squares = ((place[:, None] - place) ** 2).sum(axis=2)
+    expected = INFORMATION * ((response[:, None] - response) ** 2).sum(axis=2)
+    expected += taste_weight * 5.0 * ((log_rate[:, None] - log_rate) ** 2).sum(axis=2)
+    np.testing.assert_allclose(squares, expected, atol=1e-9)
+
+
+def test_users_of_whom_the_log_says_nothing_form_no_segment_of_their_own(slopes):
+    """They are where everybody is on average, however many they are."""
+    known = np.where(np.arange(USERS) < 100, INFORMATION, 0.0)
+    scores = scores_of(slopes, known, seed=1)
+    classes = fit_classes(scores, 3, 0.0, seed=0)
+
+    segment = partition_users(classes, scores, 4, seed=0).segments_of(scores)
+
+    assert len(np.unique(segment[100:])) == 1
+    assert len(np.unique(segment[:100])) == 4
+
+
+def test_some_of_the_centres_part_the_users_among_them(scores):
+    classes = fit_classes(scores, 3, 0.0, seed=0)
+    parts = partition_users(classes, scores, 5, seed=0)
+
+    fewer = parts.of(np.array([3, 1]))
+
+    before, after = parts.segments_of(scores), fewer.segments_of(scores)
+    assert (after[before == 3] == 0).all()
+    assert (after[before == 1] == 1).all()
