@@ -11,6 +11,7 @@ from gpu_pricer.evaluation.baselines.verdict import verdict_lines
 from gpu_pricer.evaluation.blocks import evaluate_all
 from gpu_pricer.evaluation.evaluation_files import draw_evaluation, write_evaluation
 from gpu_pricer.jobs.evaluation_inputs import held_out_file, judged_demand, judged_version, read_evaluation_inputs
+from gpu_pricer.process.run_record import HELD_OUT_SUMS
 from gpu_pricer.tables.version.names import RUN_RECORD
 from gpu_pricer.terminal.scoreboard import scoreboard, wide_console
 from gpu_pricer.versions.priced_catalog import pricing_day
@@ -21,6 +22,7 @@ def inputs(config: DictConfig) -> list[Path]:
     version = judged_version(config.paths) / RUN_RECORD
     return [
         held_out_file(config.paths),
+        held_out_file(config.paths).with_name(HELD_OUT_SUMS),
         version,
         *map(Path, (config.paths[key] for key in ("truth", "demand", "data", "catalog"))),
     ]
@@ -30,6 +32,7 @@ def main(config: DictConfig) -> None:
     """Judge the demand model by choices that its training never saw and, where the truth is known, prices by profit.
 
     Reads   paths.work/train/held_out.parquet     predictions of the held-out periods, from `train`
+            paths.work/train/held_out_sums.parquet     their sums over all occasions, where the offers are a sample
             paths.truth                           the true demand, from `prepare data=synthetic`
             paths.demand                          the learned demand
             paths.prices/_current                 the published prices; with paths.shards that version's

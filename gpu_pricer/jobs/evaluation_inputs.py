@@ -15,7 +15,7 @@ from gpu_pricer.evaluation.held_out import HeldOut, Log
 from gpu_pricer.evaluation.settings import EvaluationSettings
 from gpu_pricer.evaluation.truth import Learned
 from gpu_pricer.policy.policy import Policy
-from gpu_pricer.process.run_record import HELD_OUT, MEMBERS, NAIVE
+from gpu_pricer.process.run_record import HELD_OUT, HELD_OUT_SUMS, MEMBERS, NAIVE
 from gpu_pricer.tables.artefact import DemandArtefact, read_artefact
 from gpu_pricer.tables.canonical import read_canonical
 from gpu_pricer.tables.price_table import scan_cells
@@ -111,7 +111,31 @@ def _held_out(file: Path, sales: Log | None, settings: EvaluationSettings, seed:
     if sales is None or not file.is_file():
         log.info("no held-out choices at %s: no block that judges them", file)
         return None
-    return HeldOut(pl.read_parquet(file), sales, settings.bootstrap, settings.off_policy_share, seed)
+    offers = pl.read_parquet(file)
+    return HeldOut(
+        offers, sales, settings.bootstrap, settings.off_policy_share, seed, held_out_sums(file.parent, offers)
+    )
+
+
+def held_out_sums(folder: Path, offers: pl.DataFrame) -> pl.DataFrame | None:
+    """Return the sums of predictions over all occasions that `train` wrote beside the offers, None without them.
+
+    What is missing is logged where the offers are a sample. Raises InputError where an offer's product and period are
+    in no sum.
+    """
+    file = folder / HELD_OUT_SUMS
+    if not file.is_file():
+        if (offers["weight"] > 1).any():
+            log.info("no sums over all occasions at %s: expected sales are sums over the sampled ones", file)
+        return None
+    sums, cell = pl.read_parquet(file), ["period", "product_id"]
+    missing = offers.select(cell).unique().join(sums, on=cell, how="anti").height
+    if missing:
+        raise InputError(
+            f"{file} must have sums of every product and period in {HELD_OUT}, found {missing} without: "
+            "run `gpu-pricer train` again"
+        )
+    return sums
 
 
 def trained_periods(data: Path, held_out: HeldOut) -> list[date]:

@@ -13,7 +13,10 @@ from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.encoding.loading import load_choice_data
 from gpu_pricer.network.encoding.price_support import price_support
 from gpu_pricer.network.encoding.tensor_files import TensorFiles
+from gpu_pricer.network.inference.artefact_shares import artefact_shares
 from gpu_pricer.network.inference.held_out import predict_held_out
+from gpu_pricer.network.inference.held_out_sums import write_held_out_sums
+from gpu_pricer.network.inference.units import units_per_choice
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.response.fit import Fit, fit_response
 from gpu_pricer.network.response.quantities import fit_quantities
@@ -32,7 +35,7 @@ from gpu_pricer.network.training.init_from import read_start, warn_of_foresight
 from gpu_pricer.network.training.levels import Sales
 from gpu_pricer.network.training.lightning_module import DemandTraining
 from gpu_pricer.network.training.market import Market, learn_market
-from gpu_pricer.process.run_record import HELD_OUT
+from gpu_pricer.process.run_record import HELD_OUT, HELD_OUT_SUMS
 from gpu_pricer.tables.artefact import (
     ARTEFACT_FILES,
     read_artefact,
@@ -93,7 +96,8 @@ def main(config: DictConfig) -> dict[str, object] | None:
         del membership, response  # what each segment bought of every product in every period
         data.set_aside()
     else:
-        (settings.work / HELD_OUT).unlink(missing_ok=True)
+        for name in (HELD_OUT_SUMS, HELD_OUT):
+            (settings.work / name).unlink(missing_ok=True)
     if settings.refit:
         market = _learn_through(data.with_every_period(), network, household.fit, settings)
     membership, response = _respond(network.data, market, settings, _known_segments(settings.demand))
@@ -174,14 +178,19 @@ def _learn_through(data: ChoiceData, network: DemandNetwork, before: Fit, settin
 def _judge(
     network: DemandNetwork, membership: Membership, response: Fit, quantities: Fit | None, settings: TrainSettings
 ) -> None:
-    """Write the predictions of the test periods.
+    """Write the predictions of the test periods, and their sums over all occasions.
 
     They include those of an artefact whose segments and price response, of goods and of the units per choice, are
-    these: of the periods that are trained on.
+    these: of the periods that are trained on. Old sums are removed first and the new ones come last, so that there are
+    never sums of other predictions.
     """
-    predict_held_out(
-        network, membership.segment, response, quantities, settings.export.segment_members, settings.work / HELD_OUT
-    )
+    network.eval()
+    artefact = artefact_shares(network, membership.segment, response, settings.export.segment_members)
+    units = units_per_choice(network.data, quantities, network.support)
+    sums = settings.work / HELD_OUT_SUMS
+    sums.unlink(missing_ok=True)
+    predict_held_out(network, artefact, units, settings.work / HELD_OUT)
+    write_held_out_sums(network, artefact, units, sums)
 
 
 def _known_segments(demand: Path) -> pl.DataFrame | None:

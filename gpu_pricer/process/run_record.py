@@ -28,6 +28,8 @@ MEMBERS = "members"
 """In <work>/train: the artefact whose segments are single users, for the categories bought most."""
 HELD_OUT = "held_out.parquet"
 """In <work>/train: the predictions of the held-out periods."""
+HELD_OUT_SUMS = "held_out_sums.parquet"
+"""In <work>/train: their sums over all occasions, where the predictions are those of a sample."""
 
 DRIVER = Path("/proc/driver/nvidia/gpus")
 LIBRARIES = (

@@ -23,7 +23,13 @@ Outcome = dict[str, str]
 
 WORK, PRICES, NAMED = Path("work"), Path("prices"), Path("prices/tonight")
 TREES = ("work/data", "work/train/members", "work/train/naive", "work/demand", "work/truth", "work/frontier")
-FILES = ("work/train/held_out.parquet", "work/elasticities.parquet", "work/metrics.json", "out.parquet")
+FILES = (
+    "work/train/held_out.parquet",
+    "work/train/held_out_sums.parquet",
+    "work/elasticities.parquet",
+    "work/metrics.json",
+    "out.parquet",
+)
 JOURNALS = f"{NAMED}/_record/finished-*.jsonl"
 OF_A_RUN = ("run", "created")
 """Keys of demand.json that differ between equal trainings."""

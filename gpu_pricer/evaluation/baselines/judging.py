@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-from dataclasses import replace
 from datetime import date
 from typing import NamedTuple
 
@@ -49,7 +48,7 @@ def baseline_blocks(
     A baseline whose library is not installed is left out, and the log says so.
     """
     sales = held_out.sales
-    judged = held_out if sample is None else replace(held_out, offers=sample.held_out(held_out.offers))
+    judged = held_out if sample is None else held_out.part(sample.held_out(held_out.offers))
     learned = offers_of(sales, trained) if sample is None else sample.training(sales, trained)
     if not learned["bought"].any():
         log.info("no purchase in the periods of the training: no baselines")
@@ -58,7 +57,7 @@ def baseline_blocks(
     training, offers = (describe_offers(rows, sales, reference) for rows in (learned, judged.offers.select(OFFER)))
     if any(getattr(model, "network_past", False) for model in baselines.values()):
         training, offers = (with_network_past(rows, sales, reference) for rows in (training, offers))
-    block_of_ours, ours = judged.judge(judged.offers["probability"])
+    block_of_ours, ours = judged.judge(judged.offers["probability"], ours="network")
     blocks, probabilities = {}, {}
     for name, model in baselines.items():
         try:

@@ -6,6 +6,7 @@ times its cell (Owen 2007, The pigeonhole bootstrap). Where neither matters, and
 are too wide by up to the root of 3; they are not too narrow.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,21 +62,30 @@ class Resample:
     cell: np.ndarray
 
 
-def bootstrap_scores(offers: pl.DataFrame, moves: pl.DataFrame, bootstrap: Bootstrap, seed: int) -> Replicates:
+def bootstrap_scores(
+    offers: pl.DataFrame,
+    moves: pl.DataFrame,
+    bootstrap: Bootstrap,
+    seed: int,
+    points: Mapping[str, float] | None = None,
+) -> Replicates:
     """Return by name the scores [B] of evaluate_held_out for B resamples, shifted so that their mean is the score.
 
-    offers, moves: as in evaluate_held_out, offers with user_id. Each resample draws whole users and whole cells.
+    offers, moves: as in evaluate_held_out, offers with user_id. points: by name, scores that better sums than those of
+    the offers give. Each resample draws whole users and whole cells.
     Resampling adds noise to counts, and noise alone raises deviances and calibration errors; the shift removes this
     bias. A score is NaN in a resample that drew no cell it is of.
     """
-    return _shifted(replicated_scores(offers, moves, _once_and_drawn(offers, bootstrap, seed)))
+    return _shifted(replicated_scores(offers, moves, _once_and_drawn(offers, bootstrap, seed)), points or {})
 
 
-def bootstrap_calibration(offers: pl.DataFrame, group: pl.Series, bootstrap: Bootstrap, seed: int) -> Replicates:
+def bootstrap_calibration(
+    offers: pl.DataFrame, group: pl.Series, bootstrap: Bootstrap, seed: int, points: Mapping[str, float] | None = None
+) -> Replicates:
     """Return predicted over bought [B] of the offers of each group, for the resamples of bootstrap_scores.
 
-    offers: as in bootstrap_scores. group [N]: the name of each offer's, constant in a cell; null: of none. The mean is
-    shifted as there. A value is NaN in a resample in which nothing of the group was bought.
+    offers, points: as in bootstrap_scores. group [N]: the name of each offer's, constant in a cell; null: of none. The
+    mean is shifted as there. A value is NaN in a resample in which nothing of the group was bought.
     """
     times = _once_and_drawn(offers, bootstrap, seed)
     user, cell = _places(offers)
@@ -88,7 +98,7 @@ def bootstrap_calibration(offers: pl.DataFrame, group: pl.Series, bootstrap: Boo
         sums = (_sums_by_cell(value, user[rows], column, of_group) for value in values)
         predicted, bought = ((by_cell * of_group.cell).sum(axis=1) for by_cell in sums)
         found[name] = np.divide(predicted, bought, out=np.full_like(predicted, np.nan), where=bought > 0)
-    return _shifted(found)
+    return _shifted(found, points or {})
 
 
 def replicated_scores(offers: pl.DataFrame, moves: pl.DataFrame, times: Resample) -> Replicates:
@@ -124,9 +134,12 @@ def _places(offers: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     return user, offers.join(cells, on=CELL, how="left", maintain_order="left")["cell"].to_numpy()
 
 
-def _shifted(scores: Replicates) -> Replicates:
-    """Return the replicates behind the first, which is the score itself, shifted so that their mean is the score."""
-    return {name: value[1:] - _mean(value[1:]) + value[0] for name, value in scores.items()}
+def _shifted(scores: Replicates, points: Mapping[str, float]) -> Replicates:
+    """Return the replicates behind the first, shifted so that their mean is the score.
+
+    The score is the one in points, or else the first replicate.
+    """
+    return {name: value[1:] - _mean(value[1:]) + points.get(name, value[0]) for name, value in scores.items()}
 
 
 def _sums_by_cell(value: np.ndarray | pl.Series, user: np.ndarray, cell: np.ndarray, times: Resample) -> np.ndarray:

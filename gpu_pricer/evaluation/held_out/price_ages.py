@@ -3,7 +3,7 @@
 import polars as pl
 
 from gpu_pricer.evaluation.held_out.bootstrap import Bootstrap, bootstrap_calibration
-from gpu_pricer.evaluation.metrics import predicted_over_actual
+from gpu_pricer.evaluation.held_out.scores import CELL, over_actual, sums_of
 
 OLDEST = 4
 """Ages above it, in periods, are judged together."""
@@ -27,24 +27,22 @@ def price_ages(shelf: pl.DataFrame) -> pl.DataFrame:
 
 
 def scores_by_age(
-    offers: pl.DataFrame, ages: pl.DataFrame, bootstrap: Bootstrap, seed: int
+    offers: pl.DataFrame, ages: pl.DataFrame, bootstrap: Bootstrap, seed: int, sums: pl.DataFrame | None = None
 ) -> dict[str, dict[str, float | list[float]]]:
     """Return rows, bought, predicted_over_actual and its interval of the offers of each age that some have.
 
-    offers: as in bootstrap_scores. ages: from price_ages.
+    offers: as in bootstrap_scores. ages: from price_ages. sums: as in evaluate_held_out.
     """
-    keys = ["period", "product_id"]
-    age = offers.select(keys).join(ages, on=keys, how="left", maintain_order="left")["age"]
-    intervals = bootstrap.intervals(bootstrap_calibration(offers, age, bootstrap, seed))
+    age = offers.select(CELL).join(ages, on=CELL, how="left", maintain_order="left")["age"]
     found: dict[str, dict[str, float | list[float]]] = {}
-    for name in [name for name in AGES if name in intervals]:
+    points: dict[str, float] = {}
+    for name in [name for name in AGES if name in age]:
         part = offers.filter(age == name)
-        columns = ("bought", "probability", "weight")
-        bought, probability, weight = (part[column].cast(pl.Float64).to_numpy() for column in columns)
+        points[name] = over_actual(part, sums_of(part, sums))
         found[name] = {
             "rows": part.height,
-            "bought": float(weight @ bought),
-            "predicted_over_actual": predicted_over_actual(bought, probability, weight),
-            "interval": intervals[name],
+            "bought": float(part.select((pl.col("weight").cast(pl.Float64) * pl.col("bought")).sum()).item()),
+            "predicted_over_actual": points[name],
         }
-    return found
+    intervals = bootstrap.intervals(bootstrap_calibration(offers, age, bootstrap, seed, points))
+    return {name: block | {"interval": intervals[name]} for name, block in found.items()}

@@ -4,32 +4,38 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.evaluation.metrics import evaluate_choices, poisson_deviance
+from gpu_pricer.evaluation.metrics import SMALLEST_MEAN, evaluate_choices, poisson_deviance
 
 PAST_PERIODS = 8
 MOVES = {"all": None, "moved_5pct": 0.05, "moved_15pct": 0.15}
 CELL = ("period", "product_id")
 SEGMENT_CELL = ("segment_id", *CELL)
+PREDICTED = ("probability", "expected_units")
 
 
-def evaluate_held_out(offers: pl.DataFrame, moves: pl.DataFrame) -> dict[str, object]:
+def evaluate_held_out(offers: pl.DataFrame, moves: pl.DataFrame, sums: pl.DataFrame | None = None) -> dict[str, object]:
     """Return the scores per offer and, under poisson_deviance, those of buyers per product and period.
 
     offers: a row per offer with period, product_id, probability, bought and weight (how many offers the row stands
     for). moves: from price_moves. Where offers have a segment_id, poisson_deviance_by_segment compares the buyers per
     segment, product and period, the only score in which differences between segments show. Where they have units and
     expected_units, units_poisson_deviance compares the units per product and period.
+    sums: period, product_id and, by segment or not, segment_id, probability and expected_units summed over all
+    occasions, also those that the offers are no sample of. Deviances and predicted_over_actual then come from these
+    sums, and there is no poisson_deviance_by_segment without segments. None: the sums are those of the offers.
     """
+    sums = sums_of(offers, sums)
     scores = evaluate_choices(
         offers["bought"].to_numpy(),
         offers["probability"].to_numpy(),
         offers["weight"].cast(pl.Float64).to_numpy(),
     )
-    block: dict[str, object] = {**scores, "poisson_deviance": _deviances(offers, moves, CELL)}
+    block: dict[str, object] = {**scores, "poisson_deviance": _deviances(offers, sums, moves, CELL)}
+    block["predicted_over_actual"] = over_actual(offers, sums)
     if "expected_units" in offers.columns:
-        block["units_poisson_deviance"] = _deviances(offers, moves, CELL, "units", "expected_units")
-    if "segment_id" in offers.columns:
-        block["poisson_deviance_by_segment"] = _deviances(offers, moves, SEGMENT_CELL)
+        block["units_poisson_deviance"] = _deviances(offers, sums, moves, CELL, "units", "expected_units")
+    if "segment_id" in offers.columns and "segment_id" in sums.columns:
+        block["poisson_deviance_by_segment"] = _deviances(offers, sums, moves, SEGMENT_CELL)
     return block
 
 
@@ -71,19 +77,37 @@ def select_moved_most(shelf: pl.DataFrame, reference: pl.DataFrame, share: float
     return products.head(max(1, round(share * products.height))).select("product_id")
 
 
+def sums_of(offers: pl.DataFrame, sums: pl.DataFrame | None) -> pl.DataFrame:
+    """Return the sums of evaluate_held_out of the products and periods that are in the offers, or else the offers'."""
+    if sums is not None:
+        return sums.join(offers.select(CELL).unique(), on=CELL, how="semi", maintain_order="left")
+    cell = SEGMENT_CELL if "segment_id" in offers.columns else CELL
+    names = [name for name in PREDICTED if name in offers.columns]
+    summed = [(pl.col("weight") * pl.col(name)).sum().alias(name) for name in names]
+    return offers.group_by(cell, maintain_order=True).agg(summed)
+
+
+def over_actual(offers: pl.DataFrame, sums: pl.DataFrame) -> float:
+    """Return what the sums of evaluate_held_out expect to be bought over what the offers say was bought."""
+    bought = offers.select((pl.col("weight").cast(pl.Float64) * pl.col("bought")).sum()).item()
+    return float(sums["probability"].sum() / max(bought, SMALLEST_MEAN))
+
+
 def _deviances(
     offers: pl.DataFrame,
+    sums: pl.DataFrame,
     moves: pl.DataFrame,
     cell: tuple[str, ...],
     actual: str = "bought",
     predicted: str = "probability",
 ) -> dict[str, float]:
     """Return by the name of a subset of cells the Poisson deviance of buyers, or of another column's sum, per cell."""
-    weight = pl.col("weight")
+    found = offers.group_by(cell, maintain_order=True).agg(actual=(pl.col("weight") * pl.col(actual)).sum())
     cells = (
-        offers.group_by(cell, maintain_order=True)
-        .agg(actual=(weight * pl.col(actual)).sum(), predicted=(weight * pl.col(predicted)).sum())
+        sums.group_by(cell, maintain_order=True)
+        .agg(predicted=pl.col(predicted).sum())
+        .join(found, on=cell, how="left", maintain_order="left")
         .join(moves, on=CELL, how="left", maintain_order="left")
     )
-    counts, means = cells["actual"].to_numpy(), cells["predicted"].to_numpy()
+    counts, means = cells["actual"].fill_null(0).to_numpy(), cells["predicted"].to_numpy()
     return {name: poisson_deviance(counts[rows], means[rows]) for name, rows in moved_cells(cells["move"]).items()}

@@ -1,68 +1,32 @@
 """Predictions of the test periods by the network and by the artefact, which `evaluate` judges."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import torch
 from torch import Tensor
 
 from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, Batch, gather_batch
 from gpu_pricer.network.encoding.choice_data import ChoiceData
+from gpu_pricer.network.inference.artefact_shares import ArtefactShares
 from gpu_pricer.network.inference.prediction import BATCH, choice_shares, purchase_probabilities
-from gpu_pricer.network.inference.units import units_per_choice
 from gpu_pricer.network.model.demand_network import DemandNetwork
-from gpu_pricer.network.model.likelihood import log_denominator
-from gpu_pricer.network.response.fit import Fit
-from gpu_pricer.network.segments.members import Members, period_to_judge
-from gpu_pricer.network.segments.moments import promotion_offset, segment_moments, weighted_members
 from gpu_pricer.tables.files.disk_errors import write_parts
 from gpu_pricer.tables.files.replacing import replacing_file
 
 
-@dataclass(frozen=True)
-class ArtefactShares:
-    """The artefact's choice probabilities of the shelf rows from number `first` on for each segment, share [r, S].
-
-    segment [U]: of the users.
-    """
-
-    first: int
-    share: Tensor
-    segment: Tensor
-
-    def of_batch(self, batch: Batch) -> Tensor:
-        """Return the choice probabilities of the batch's alternatives for the segments of their users, [A]."""
-        return self.share[batch.row - self.first, self.segment[batch.user][batch.occasion]]
-
-
-def predict_held_out(
-    network: DemandNetwork,
-    segment: np.ndarray,
-    response: Fit | None,
-    quantities: Fit | None,
-    segment_members: int,
-    path: Path,
-) -> None:
+def predict_held_out(network: DemandNetwork, artefact: ArtefactShares, units: Tensor, path: Path) -> None:
     """Write one row per offer of the test periods: the probability that it was bought in the visit, and whether it was.
 
-    segment [U]: every user's segment, formed before the test periods. response: what those segments showed of their
-    price response until then, None where no product taught. quantities: the response of the units per choice until
-    then, None where all purchases are of one unit. segment_members: see weighted_members.
+    units [R]: of a choice of every shelf row, from units_per_choice.
     Columns: period, category_id, user_id, product_id, price_ratio, probability, bought, weight: how many occasions the
-    sampled one stands for, segment_id, and artefact_probability: the prediction for the user's segment by an artefact
-    exported just before the test periods, with the period's promotion as offsets; products that taught nothing keep the
-    network's own sensitivity. expected_units and artefact_expected_units: the units that each of the two expects the
-    user to buy of the product in the visit.
+    sampled one stands for, segment_id, and artefact_probability: the prediction for the user's segment by the artefact.
+    expected_units and artefact_expected_units: the units that each of the two expects the user to buy of the product in
+    the visit.
     Several occasions of a user in one period and category count as one.
     """
-    data = network.data
-    test = data.split()[2]
-    network.eval()
-    artefact = _artefact_shares(network, segment, response, segment_members)
-    units = units_per_choice(data, quantities, network.support)
+    test = network.data.split()[2]
     with torch.no_grad(), replacing_file(path) as fresh:
         write_parts(_parts(network, artefact, units, test), fresh)
 
@@ -98,37 +62,6 @@ def _first_of_each_occasion(data: ChoiceData, test: Tensor) -> Tensor:
     _, group = torch.unique(user.long() * data.sets.count + choice_set, return_inverse=True)
     first = torch.full((int(group.max()) + 1,), len(test)).scatter_reduce(0, group, torch.arange(len(test)), "amin")
     return test[first]
-
-
-def _artefact_shares(
-    network: DemandNetwork, segment: np.ndarray, response: Fit | None, segment_members: int
-) -> ArtefactShares:
-    """Return the choice probabilities of the test periods' shelf rows, which are the last ones."""
-    data, first = network.data, network.data.calendar.validated_periods
-    period, of_rows = data.sets.period_of_rows(), data.sets.of_rows()
-    rows = (period >= first).nonzero().squeeze(1)
-    product, choice_set = data.shelf.product[rows], of_rows[rows]
-    visits = data.expected_visits(first, network.config.carry_periods)
-    members = Members(network, period_to_judge(network, first))
-    moments = segment_moments(members, weighted_members(segment, visits, segment_members))
-    segment_visits = torch.from_numpy(np.bincount(segment, weights=visits)).float()
-    offset = promotion_offset(members, moments, segment_visits, product, data.shelf.context[rows])
-    low, high = (network.support[product] - 1).T
-    move = data.shelf.price_move(rows)
-    supported = move.clamp(low, high)
-    utility = moments.appeal[:, product] + offset - moments.sensitivity[:, product] * supported
-    if response is not None:
-        place = torch.full((data.products.count,), -1)
-        place[response.grid.row] = torch.arange(len(response.grid.row))
-        is_taught = place[product] >= 0
-        taught = place[product][is_taught]
-        learned = response.utility()[taught, :, period[rows][is_taught]].T.float()
-        beyond = (move - supported)[is_taught]
-        utility[:, is_taught] = learned + response.sensitivity[:, taught].float() * beyond
-    share = torch.empty(len(rows), len(utility))
-    for s, of_segment in enumerate(utility):
-        share[:, s] = torch.exp(of_segment - log_denominator(of_segment, choice_set, data.sets.outside)[choice_set])
-    return ArtefactShares(data.shelf.count - len(rows), share, torch.from_numpy(segment))
 
 
 def _offers(data: ChoiceData, batch: Batch, predicted: dict[str, Tensor], units: Tensor) -> pl.DataFrame:

@@ -16,8 +16,7 @@ from gpu_pricer.evaluation.baselines.sample import Sample
 from gpu_pricer.evaluation.baselines.trees import BoostedTrees
 from gpu_pricer.evaluation.held_out import Bootstrap, HeldOut, describe_offers, reference_prices, units_bought
 from gpu_pricer.evaluation.held_out.past import with_network_past
-from gpu_pricer.evaluation.held_out.scores import evaluate_held_out, price_moves
-from gpu_pricer.jobs.evaluation_inputs import read_log, trained_periods
+from gpu_pricer.jobs.evaluation_inputs import held_out_sums, read_log, trained_periods
 
 SAMPLE = Sample(training_offers=3_000_000, held_out_offers=10**9, users=10**9, zeros_per_purchase=10.0)
 OFFER = ("period", "user_id", "category_id", "product_id", "weight", "bought")
@@ -34,7 +33,7 @@ def judged_units(work: Path, products: pl.Series) -> dict[str, dict[str, float]]
     assert sales is not None
     is_judged = pl.col("product_id").is_in(products.implode())
     offers = pl.read_parquet(work / "train" / "held_out.parquet").filter(is_judged)
-    held_out = HeldOut(offers, sales, Bootstrap(1, 0.9), 1.0, 0)
+    held_out = HeldOut(offers, sales, Bootstrap(1, 0.9), 1.0, 0, held_out_sums(work / "train", offers))
     shown = replace(sales, shelf=sales.shelf.filter(is_judged))
     return deviances(held_out, SAMPLE.training(shown, trained_periods(work / "data", held_out)), rich_trees())
 
@@ -49,13 +48,13 @@ def deviances(held_out: HeldOut, training: pl.DataFrame, model: BoostedTrees) ->
     )
     predict = model.boosted(learned, units_bought(learned, sales), "poisson")
     expected = {name: judged[column] for name, column in OURS.items()} | {TREES: pl.Series(predict(offers))}
-    moves = price_moves(sales.shelf)
-    judged = judged.with_columns(units=units_bought(judged, sales))
-    return {name: _units_deviance(judged.with_columns(expected_units=units), moves) for name, units in expected.items()}
+    return {name: _units_deviance(held_out, units, name) for name, units in expected.items()}
 
 
-def _units_deviance(offers: pl.DataFrame, moves: pl.DataFrame) -> dict[str, float]:
-    found = evaluate_held_out(offers, moves)["units_poisson_deviance"]
+def _units_deviance(held_out: HeldOut, units: pl.Series, name: str) -> dict[str, float]:
+    """Return the deviances of a model's expected units [N]; name: in OURS, or of another model."""
+    ours = name if name in OURS else None
+    found = held_out.scores(held_out.offers["probability"], units, ours)["units_poisson_deviance"]
     assert isinstance(found, dict)
     return found
 

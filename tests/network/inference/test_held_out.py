@@ -10,7 +10,9 @@ from polars.testing import assert_frame_equal
 
 from gpu_pricer.network.encoding.loading import load_choice_data
 from gpu_pricer.network.inference import held_out
+from gpu_pricer.network.inference.artefact_shares import artefact_shares
 from gpu_pricer.network.inference.held_out import predict_held_out
+from gpu_pricer.network.inference.units import units_per_choice
 from gpu_pricer.network.response.controls import EndogeneityConfig
 from gpu_pricer.network.response.fit import FitConfig, fit_response
 from gpu_pricer.network.response.loading import ResponseTables, load_response_data
@@ -56,9 +58,15 @@ def tables_of(folder):
     return tables | {"choices": tables["choices"].lazy()}
 
 
+def predict(network, response, path, quantities=None):
+    """Write the held-out predictions of the network and of the artefact of SEGMENTS."""
+    artefact = artefact_shares(network, SEGMENTS, response, 300)
+    predict_held_out(network, artefact, units_per_choice(network.data, quantities, network.support), path)
+
+
 def test_held_out_rows_are_the_test_periods_and_probabilities_are_calibrated(market, trained, folder, tmp_path):
     _, data = market
-    predict_held_out(trained, SEGMENTS, response_of(data, tables_of(folder)), None, 300, tmp_path / "held_out.parquet")
+    predict(trained, response_of(data, tables_of(folder)), tmp_path / "held_out.parquet")
 
     offers = pl.read_parquet(tmp_path / "held_out.parquet")
     assert offers["period"].unique().sort().to_list() == data.calendar.periods[-3:]
@@ -70,11 +78,11 @@ def test_held_out_rows_are_the_test_periods_and_probabilities_are_calibrated(mar
 
 def test_parts_in_which_it_is_written_change_no_row(market, trained, folder, tmp_path, monkeypatch):
     _, data = market
-    given = trained, SEGMENTS, response_of(data, tables_of(folder)), None, 300
-    predict_held_out(*given, tmp_path / "whole.parquet")
+    given = trained, response_of(data, tables_of(folder))
+    predict(*given, tmp_path / "whole.parquet")
 
     monkeypatch.setattr(held_out, "BATCH", 37)
-    predict_held_out(*given, tmp_path / "parts.parquet")
+    predict(*given, tmp_path / "parts.parquet")
 
     whole, parts = (pl.read_parquet(tmp_path / f"{name}.parquet") for name in ("whole", "parts"))
     assert whole["bought"].any()
@@ -86,7 +94,7 @@ def test_the_artefact_s_probability_is_the_logit_of_the_learned_response(market,
     response = response_of(data, tables_of(folder))
     utility = response.utility().numpy()
 
-    predict_held_out(trained, SEGMENTS, response, None, 300, tmp_path / "held_out.parquet")
+    predict(trained, response, tmp_path / "held_out.parquet")
 
     offers = pl.read_parquet(tmp_path / "held_out.parquet").sort("product_id")
     ids = data.products.table["product_id"].gather(response.grid.row.numpy()).to_list()
@@ -107,7 +115,7 @@ def test_units_are_choices_times_the_units_of_a_choice_at_the_price(market, trai
     quantities = fit_response(response.grid, Quantities(taken, choices), FitConfig(60, 0.002, None))
     place = {number: row for row, number in enumerate(response.grid.row.tolist())}
 
-    predict_held_out(trained, SEGMENTS, response, quantities, 300, tmp_path / "held_out.parquet")
+    predict(trained, response, tmp_path / "held_out.parquet", quantities)
 
     offers = pl.read_parquet(tmp_path / "held_out.parquet").with_columns(
         units=pl.col("expected_units") / pl.col("probability")
@@ -133,7 +141,7 @@ def test_sales_of_the_test_periods_do_not_enter_the_artefact_s_probability(marke
     responses = [response_of(data, tables) for tables in (honest, honest | {"choices": other})]
 
     for number, response in enumerate(responses):
-        predict_held_out(trained, SEGMENTS, response, None, 300, tmp_path / f"{number}.parquet")
+        predict(trained, response, tmp_path / f"{number}.parquet")
 
     first, second = (pl.read_parquet(tmp_path / f"{number}.parquet") for number in range(2))
     assert first["artefact_probability"].equals(second["artefact_probability"])
@@ -145,7 +153,7 @@ def test_a_sample_of_the_zeros_predicts_as_many_purchases_as_all_of_them(tmp_pat
     sampled = replace(OPTIMISER, max_alternatives=3)
     network = trained_network(data, tmp_path / "data", tmp_path / "train", optimiser=sampled)
 
-    predict_held_out(network, SEGMENTS, None, None, 300, tmp_path / "held_out.parquet")
+    predict(network, None, tmp_path / "held_out.parquet")
 
     offers = pl.read_parquet(tmp_path / "held_out.parquet")
     predicted = (offers["probability"] * offers["weight"]).sum()

@@ -1,0 +1,112 @@
+"""Sums of predicted purchases over all occasions of the test periods, also those that the log's sample left out."""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, gather_batch
+from gpu_pricer.network.encoding.choice_data import ChoiceData
+from gpu_pricer.network.encoding.choice_records import LoggedChoices
+from gpu_pricer.network.inference.artefact_shares import ArtefactShares
+from gpu_pricer.network.inference.prediction import BATCH, choice_shares, purchase_probabilities
+from gpu_pricer.network.model.demand_network import DemandNetwork
+from gpu_pricer.network.model.likelihood import purchase_probability
+from gpu_pricer.tables.files.disk_errors import write_parts
+from gpu_pricer.tables.files.replacing import replacing_file
+
+log = logging.getLogger(__name__)
+
+MOST_OCCASIONS = 10_000_000
+"""Of more the network predicts the sample alone: 4.7 million take 44 core-seconds (Complete Journey, November 2026)."""
+
+
+def write_held_out_sums(network: DemandNetwork, artefact: ArtefactShares, units: Tensor, path: Path) -> None:
+    """Write the sums over all occasions of what predict_held_out predicts for a sample of them, if it is a sample.
+
+    All occasions are those of every user who came in a test period with every category on its shelf. A row per segment,
+    shelf row and period: period, product_id, segment_id, and the sums of probability, expected_units,
+    artefact_probability and artefact_expected_units. Segments of which nobody came have none. units [R]: of a choice of
+    every shelf row.
+    There is no file where the log keeps every occasion of the test periods, so that nothing is missing, nor where there
+    are more than MOST_OCCASIONS, which the log says.
+    """
+    data = network.data
+    if not (data.choices.log_kept[data.split()[2].long()] < 0).any():
+        return
+    shelves = data.sets.period[data.sets.period >= data.calendar.validated_periods].unique().tolist()
+    came = {period: _users_of(data, period) for period in shelves}
+    count = sum(len(users) * int((data.sets.period == period).sum()) for period, users in came.items())
+    if count > MOST_OCCASIONS:
+        log.info("%s held-out occasions are too many to predict: expected sales are sums of a sample", f"{count:,}")
+        return
+    with torch.no_grad(), replacing_file(path) as fresh:
+        write_parts((_sums(network, artefact, units, *part) for part in came.items() if len(part[1])), fresh)
+    log.info("expected sales are sums over all %s held-out occasions", f"{count:,}")
+
+
+def _users_of(data: ChoiceData, period: int) -> Tensor:
+    """Return the users [n] who came in the period."""
+    return torch.from_numpy(np.flatnonzero(data.visits_before(period + 1) > data.visits_before(period)))
+
+
+def _sums(network: DemandNetwork, artefact: ArtefactShares, units: Tensor, period: int, users: Tensor) -> pl.DataFrame:
+    """Return the rows of write_held_out_sums of a period in which the users [n] came."""
+    data = network.data
+    sets = (data.sets.period == period).nonzero().squeeze(1)
+    rows = (data.sets.period_of_rows() == period).nonzero().squeeze(1)
+    visits = torch.bincount(artefact.segment[users], minlength=artefact.share.shape[1])
+    of_segments = artefact.share[rows - artefact.first]
+    per_purchase = data.choices_per_purchase(data.sets.of_rows()[rows])[:, None]
+    bought, chosen = _network_sums(network, artefact, users, sets, rows)
+    sums = {
+        "probability": bought,
+        "expected_units": chosen * units[rows][:, None],
+        "artefact_probability": purchase_probability(of_segments, per_purchase).double() * visits,
+        "artefact_expected_units": of_segments.double() * units[rows][:, None] * visits,
+    }
+    row, segment = (visits > 0).expand(len(rows), -1).nonzero().T
+    return pl.DataFrame({
+        "period": pl.Series([data.calendar.periods[period]]).new_from_index(0, len(row)),
+        "product_id": data.products.table["product_id"].gather(data.shelf.product[rows[row]].numpy()),
+        "segment_id": segment.numpy(),
+        **{name: value[row, segment].numpy() for name, value in sums.items()},
+    })  # fmt: skip
+
+
+def _network_sums(
+    network: DemandNetwork, artefact: ArtefactShares, users: Tensor, sets: Tensor, rows: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return the network's sums of purchase probabilities and of choice shares by shelf row and segment, [r, S] each.
+
+    They are summed over the users [n] and the choice sets [k], whose shelf rows [r] are one run. BATCH occasions at a
+    time are in memory.
+    """
+    data, generator = network.data, torch.Generator().manual_seed(0)
+    segments = artefact.share.shape[1]
+    bought, chosen = torch.zeros(2, len(rows) * segments, dtype=torch.float64)
+    for number in torch.arange(len(users) * len(sets)).split(BATCH):
+        occasions = replace(data, choices=_without_purchase(users[number % len(users)], sets[number // len(users)]))
+        batch = gather_batch(occasions, torch.arange(len(number)), EVERY_ALTERNATIVE, generator)
+        share = choice_shares(network(batch), batch)
+        cell = (batch.row - rows[0]) * segments + artefact.segment[batch.user][batch.occasion]
+        bought.index_add_(0, cell, purchase_probabilities(data, batch, share))
+        chosen.index_add_(0, cell, share.double())
+        data.set_aside()
+    return bought.view(-1, segments), chosen.view(-1, segments)
+
+
+def _without_purchase(user: Tensor, choice_set: Tensor) -> LoggedChoices:
+    """Return the choices of nothing by the users [n] from the choice sets [n], none of them left out of a sample."""
+    return LoggedChoices(
+        user=user.int(),
+        choice_set=choice_set.int(),
+        chosen=torch.full((len(user),), -1, dtype=torch.int32),
+        size=torch.ones(len(user), dtype=torch.float16),
+        log_kept=torch.zeros(len(user), dtype=torch.float16),
+        own_weight=None,
+    )
