@@ -28,13 +28,14 @@ from gpu_pricer.network.segments.forming import (
     require_enough_users,
     segmentation_of,
 )
-from gpu_pricer.network.segments.members import Members, period_to_price
+from gpu_pricer.network.segments.matching import match_average_household
+from gpu_pricer.network.segments.members import MarketPoint, Members, period_to_judge, period_to_price
 from gpu_pricer.network.training.average_household import AverageHousehold, adopt
 from gpu_pricer.network.training.fitting import Workplace, fit_network
 from gpu_pricer.network.training.init_from import read_start, warn_of_foresight
-from gpu_pricer.network.training.levels import Sales
 from gpu_pricer.network.training.lightning_module import DemandTraining
 from gpu_pricer.network.training.market import Market, learn_market
+from gpu_pricer.network.training.sales import Sales
 from gpu_pricer.process.run_record import HELD_OUT, HELD_OUT_SUMS
 from gpu_pricer.tables.artefact import (
     ARTEFACT_FILES,
@@ -92,6 +93,7 @@ def main(config: DictConfig) -> dict[str, object] | None:
         membership, response = _respond(network.data, market, settings)
         if settings.refit:
             del market
+        _match(network, period_to_judge(network, data.calendar.validated_periods))
         _judge(network, membership, response, quantities, settings)
         del membership, response  # what each segment bought of every product in every period
         data.set_aside()
@@ -103,6 +105,7 @@ def main(config: DictConfig) -> dict[str, object] | None:
     membership, response = _respond(network.data, market, settings, _known_segments(settings.demand))
     quantities = _quantities(market, settings, quantities)
     del market
+    _match(network, period_to_price(network))
     visits = network.data.visits_before(network.data.calendar.count)
     segmentation = segmentation_of(membership, Members(network, period_to_price(network)), visits)
     write_trained(Trained(network, segmentation, response, quantities, data.calendar.last_trained), settings)
@@ -191,6 +194,12 @@ def _judge(
     sums.unlink(missing_ok=True)
     predict_held_out(network, artefact, units, settings.work / HELD_OUT)
     write_held_out_sums(network, artefact, units, sums)
+
+
+def _match(network: DemandNetwork, point: MarketPoint) -> None:
+    """Let the network's users together buy what the average household buys at the point."""
+    match_average_household(network, point, network.data.expected_visits(point.period, network.config.carry_periods))
+    network.data.set_aside()
 
 
 def _known_segments(demand: Path) -> pl.DataFrame | None:

@@ -10,6 +10,7 @@ from gpu_pricer.network.encoding.batches import Batch, Share
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.encoding.price_support import PriceSupport
 from gpu_pricer.network.model.history_encoder import HistoryConfig, HistoryEncoder
+from gpu_pricer.network.model.level_process import AverageLevels
 from gpu_pricer.network.model.loyalty import Frequencies, Loyalty
 from gpu_pricer.network.model.towers import Tower
 
@@ -75,7 +76,7 @@ class DemandNetwork(nn.Module):
         self.log_slope = nn.Parameter(torch.zeros(data.users.count, 1))
         self.support = nn.Parameter(torch.tensor([0.0, torch.inf]).repeat(data.products.count, 1))
         self.product_rate = nn.Parameter(torch.zeros(data.products.count, 1))
-        self.average_level: Tensor | None = None  # [P], NaN where unknown
+        self.average: AverageLevels | None = None
         self.register_buffer("category_rate", torch.zeros(data.categories.count), persistent=False)
         any_price = torch.tensor([0.0, torch.inf]).repeat(data.categories.count, 1)
         self.register_buffer("category_support", any_price, persistent=False)

@@ -103,24 +103,27 @@ class _Means(NamedTuple):
 def _means(members: Members, weight: Tensor, block: slice) -> _Means:
     means = _Means(*(torch.zeros(len(weight), block.stop - block.start) for _ in _Means._fields))
     for users in members.blocks_of_users():
-        share, response, nothing = _shares(members, block, users)
+        appeal, response = members.demand(block, users)
+        share, nothing = shares_at(members, block, appeal, response)
         spread = share * (1 - members.point.presence(block) * share)
         for mean, of_users in zip(means, (share, response * spread, spread, nothing), strict=True):
             mean.addmm_(weight[:, users], of_users)
     return means
 
 
-def _shares(members: Members, block: slice, users: slice) -> tuple[Tensor, Tensor, Tensor]:
-    """Return P / q, b, and the probability of buying nothing of the category with the product, [users, block] each."""
+def shares_at(members: Members, block: slice, appeal: Tensor, response: Tensor) -> tuple[Tensor, Tensor]:
+    """Return P / q and the probability of buying nothing of the product's category at the market point, [n, block].
+
+    appeal, response [n, block]: at the reference price, and per unit of price / reference price.
+    """
     data, availability = members.network.data, members.point.availability[block]
-    appeal, response = members.demand(block, users)
     expected = torch.exp((appeal - response * (members.point.price_ratio[block] - 1)).clamp(max=60))
     category = data.products.category[block] - data.products.category[block.start]
     total = torch.zeros(len(expected), int(category[-1]) + 1).index_add(1, category, expected * availability)
     nothing = (1 / (data.has_outside_option + total).clamp(min=1e-30))[:, category]
     own = expected * nothing
     joined = torch.where(availability > 0, 1.0, 1 + own)  # a product off the shelf joins the total
-    return own / joined, response, nothing / joined
+    return own / joined, nothing / joined
 
 
 def promotion_offset(

@@ -16,7 +16,8 @@ from gpu_pricer.network.model.towers import Tower
 from gpu_pricer.network.response.autoregression import Autoregression
 from gpu_pricer.network.response.fit import Fit
 from gpu_pricer.network.response.model import nest_effect
-from gpu_pricer.network.training.levels import Sales, average_levels, start_levels
+from gpu_pricer.network.training.levels import adopt_levels
+from gpu_pricer.network.training.sales import Sales
 
 
 @dataclass(frozen=True)
@@ -43,22 +44,15 @@ class AverageHousehold:
 @torch.no_grad()
 def adopt(network: DemandNetwork, household: AverageHousehold, sales: Sales) -> None:
     """Set the network's parameters of the average household; sales: of the network's data.
-
-    Where they were set before, levels move by as much as those of the average household have moved; a product that is
-    new since then is as far from its level in the average household as the others are on average.
+    Levels of the products that teach no price response move: see level_process.py.
     """
     _adopt_response(network, household)
     _adopt_seasons(network, household.fit)
     _adopt_rates(network, sales)
     network.log_slope.copy_(torch.log(household.slope)[:, None])
-    before, level = network.average_level, average_levels(network, sales)
-    if before is None:
-        start_levels(network, level, sales)
-    else:
-        learned, is_new = network.product_level.all_rows()[:, 0] + network.mean_level, before.isnan()
-        away = (learned - before)[~is_new].mean()
-        network.product_level.own.weight += torch.where(is_new, level + away - learned, level - before)[:, None]
-    network.average_level = torch.where(network.data.products.is_trained, level, torch.nan)
+    is_moving = torch.ones(network.data.products.count, dtype=torch.bool)
+    is_moving[household.fit.grid.row] = False
+    adopt_levels(network, sales, is_moving)
 
 
 def _adopt_response(network: DemandNetwork, household: AverageHousehold) -> None:

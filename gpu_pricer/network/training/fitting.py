@@ -27,11 +27,11 @@ from gpu_pricer.network.storage.saved_network import SavedNetwork
 from gpu_pricer.network.training.average_household import AverageHousehold, adopt
 from gpu_pricer.network.training.checkpoints import LAST, Stamp, checkpoint_to_resume, start_afresh
 from gpu_pricer.network.training.init_from import start_from
-from gpu_pricer.network.training.levels import Sales
 from gpu_pricer.network.training.lightning_module import DemandTraining
 from gpu_pricer.network.training.loggers import BEST, LoggerConfig, Settings
 from gpu_pricer.network.training.loyalty_fitting import fit_loyalty
 from gpu_pricer.network.training.reporting import TellEpoch
+from gpu_pricer.network.training.sales import Sales
 from gpu_pricer.network.training.stopping import StopAtSignal
 
 log = logging.getLogger(__name__)

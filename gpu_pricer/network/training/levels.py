@@ -4,7 +4,7 @@ A level is the most likely one around what the product's attributes say (ridge r
 closely as they predict the levels of other products in cross-validation.
 """
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -14,9 +14,12 @@ from sklearn.model_selection import GridSearchCV, KFold
 from torch import Tensor, nn
 
 from gpu_pricer.network.encoding.attributes import Attributes, feature_columns
-from gpu_pricer.network.encoding.choice_data import AT_ONCE, ChoiceData
 from gpu_pricer.network.model.demand_network import DemandNetwork
+from gpu_pricer.network.model.level_process import AverageLevels, Purchases
 from gpu_pricer.network.model.likelihood import log_denominator
+from gpu_pricer.network.model.towers import Tower
+from gpu_pricer.network.training.local_levels import learn_process, local_levels, purchases_of
+from gpu_pricer.network.training.sales import Sales
 
 FIRST_SPREAD = 2.0  # prior standard deviation of a level around all products' mean, before attributes are known
 LEAST_SPREAD = 0.1  # around what attributes say
@@ -25,60 +28,71 @@ LONGEST_STEP = 1.0
 FOLDS, PENALTIES = 5, (0.3, 1.0, 3.0, 10.0, 30.0)  # of the cross-validation that chooses how much attributes say
 
 
-@dataclass(frozen=True)
-class Sales:
-    """What was chosen in the trained periods: occasions [sets] of every choice set, bought [P] of every product.
+@torch.no_grad()
+def adopt_levels(network: DemandNetwork, sales: Sales, is_moving: Tensor) -> None:
+    """Set the levels of the products to those at which the average household buys what was bought.
 
-    product_events [P], category_events [categories]: how often users bought of each, at most once in a period, before
-    the trained periods end. rows [r], sets [r], products [r]: the shelf rows of the trained periods, their choice sets
-    and products.
+    is_moving [P]: whose levels move (see local_levels.py). Then they are those after the trained periods, and what the
+    periods before them lacks of it adds to the shelf effect.
+    Where levels were set before, they move by as much as those of the average household have moved; a product that is
+    new since then is as far from its level in the average household as the others are on average.
     """
-
-    occasions: Tensor
-    bought: Tensor
-    product_events: Tensor
-    category_events: Tensor
-    rows: Tensor
-    sets: Tensor
-    products: Tensor
-
-    @classmethod
-    def of(cls, data: ChoiceData) -> "Sales":
-        """Return the sales of the trained periods; a sampled occasion without purchase counts for all it stands for."""
-        choices, of_rows, end = data.choices, data.sets.of_rows(), data.calendar.trained_periods
-        occasions = torch.zeros(data.sets.count, dtype=torch.float64)
-        bought = torch.zeros(data.products.count, dtype=torch.float64)
-        for index in data.split()[0].split(AT_ONCE):
-            chosen, weight, choice_set = (
-                choices.chosen[index],
-                choices.weight(index).double(),
-                choices.choice_set[index],
-            )
-            is_bought = chosen >= 0
-            stands_for = torch.where(is_bought, weight, weight * torch.exp(-choices.log_kept[index].double()))
-            occasions.index_add_(0, choice_set, stands_for)
-            bought.index_add_(0, data.shelf.product[chosen[is_bought]], weight[is_bought])
-        rows = (occasions[of_rows] > 0).nonzero().squeeze(1)
-        return cls(
-            occasions=occasions,
-            bought=bought,
-            product_events=data.history.products.events_before(end, data.products.count),
-            category_events=data.history.categories.events_before(end, data.categories.count),
-            rows=rows,
-            sets=of_rows[rows],
-            products=data.shelf.product[rows],
-        )
+    data, before, tower = network.data, network.average, network.product_level
+    average = _start(network, sales, is_moving) if before is None else before
+    level, departure = _levels(network, sales, average, is_moving)
+    network.shelf_effect.add_(departure)
+    learned = tower.all_rows()[:, 0] + network.mean_level
+    if before is None:
+        tower.own.weight.copy_(torch.where(data.products.is_trained, level - learned, 0.0)[:, None])
+    else:
+        is_new = before.level.isnan()
+        away = (learned - before.level)[~is_new].mean()
+        tower.own.weight += torch.where(is_new, level + away - learned, level - before.level)[:, None]
+    network.average = replace(average, level=torch.where(data.products.is_trained, level, torch.nan))
 
 
-def average_levels(network: DemandNetwork, sales: Sales) -> Tensor:
-    """Return the level of every product [P] with which the average household buys what was bought.
+def _start(network: DemandNetwork, sales: Sales, is_moving: Tensor) -> AverageLevels:
+    """Set the level tower to what attributes say of the levels, and return it, with no levels yet.
 
-    They are the most likely ones under a Gaussian prior around their mean, where a product stands that was never on
-    the shelf.
+    What the tower said of attributes before, where training starts from another network, is where the attributes'
+    effects are expected.
     """
-    beside = beside_levels(network, sales)
-    start = torch.full_like(sales.bought, float(_overall_level(network, sales, beside)))
-    return settle_levels(network, sales, beside, start, FIRST_SPREAD).float()
+    tower, products, beside = network.product_level, network.data.products, beside_levels(network, sales)
+    bought = sales.of_products(sales.bought, products.count)
+    same = torch.full_like(bought, float(_overall_level(network, sales, beside)))
+    level = settle_levels(network, sales, beside, same, FIRST_SPREAD)
+    tower.own.weight.zero_()
+    rest = level.float() - tower.all_rows()[:, 0]
+    told = _told_by_attributes(products.attributes, rest.numpy(), bought.numpy())
+    _write_attributes(tower, products.attributes, torch.from_numpy(told.weights).float())
+    network.mean_level.fill_(told.mean)
+    prior = (tower.all_rows()[:, 0] + network.mean_level).double()
+    average = AverageLevels(level, prior, told.spread, None)
+    if not (network.data.has_outside_option and bool(is_moving[sales.products].any())):
+        return average
+    level = settle_levels(network, sales, beside, prior, told.spread)
+    process, new = learn_process(_purchases(network, sales, average, level, is_moving))
+    network.mean_level.add_(new)
+    return replace(average, prior=prior + new, process=process)
+
+
+def _levels(network: DemandNetwork, sales: Sales, average: AverageLevels, is_moving: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the level of every product [P], and by how much its levels before differ on each shelf row, [R]."""
+    level = settle_levels(network, sales, beside_levels(network, sales), average.prior, average.spread)
+    if average.process is None:
+        return level.float(), torch.zeros(network.data.shelf.count)
+    purchases = _purchases(network, sales, average, level, is_moving)
+    local = local_levels(network.data, average.process, purchases, is_moving)
+    return torch.where(is_moving, average.prior + local.now, level).float(), local.before
+
+
+def _purchases(
+    network: DemandNetwork, sales: Sales, average: AverageLevels, level: Tensor, is_moving: Tensor
+) -> Purchases:
+    """Return the purchases of the products whose levels move, where all others are at their levels [P]."""
+    expected = _expected(network, sales, beside_levels(network, sales), level)
+    at_prior = expected * torch.exp(average.prior - level)[sales.products]
+    return purchases_of(network.data, sales, at_prior, is_moving)
 
 
 def _overall_level(network: DemandNetwork, sales: Sales, beside: Tensor) -> Tensor:
@@ -104,13 +118,10 @@ def settle_levels(network: DemandNetwork, sales: Sales, beside: Tensor, prior: T
 
     Newton steps of every product for itself; the prior has the standard deviation `spread`.
     """
-    level = prior.clone()
-    outside = network.data.sets.outside.double()
+    level, bought = prior.clone(), sales.of_products(sales.bought, len(prior))
     for _ in range(STEPS):
-        utility = level[sales.products] + beside
-        share = torch.exp(utility - log_denominator(utility, sales.sets, outside)[sales.sets])
-        expected = torch.zeros_like(level).index_add(0, sales.products, share * sales.occasions[sales.sets])
-        score = sales.bought - expected - (level - prior) / spread**2
+        expected = sales.of_products(_expected(network, sales, beside, level), len(prior))
+        score = bought - expected - (level - prior) / spread**2
         step = (score / (expected + 1 / spread**2)).clamp(-LONGEST_STEP, LONGEST_STEP)
         level += step
         if float(step.abs().max()) < SETTLED:
@@ -118,19 +129,15 @@ def settle_levels(network: DemandNetwork, sales: Sales, beside: Tensor, prior: T
     return level
 
 
-@torch.no_grad()
-def start_levels(network: DemandNetwork, level: Tensor, sales: Sales) -> None:
-    """Set the level tower: what attributes say of the levels [P], and each product's own rest.
+def _expected(network: DemandNetwork, sales: Sales, beside: Tensor, level: Tensor) -> Tensor:
+    """Return how often every row is expected to be bought at the levels [P], [r]."""
+    utility = level[sales.products] + beside
+    denominator = log_denominator(utility, sales.sets, network.data.sets.outside.double())
+    return torch.exp(utility - denominator[sales.sets]) * sales.occasions[sales.sets]
 
-    A product that was never on the shelf has its attributes alone. What the tower said of attributes before, where
-    training starts from another network, is where the attributes' effects are expected.
-    """
-    tower, attributes = network.product_level, network.data.products.attributes
-    tower.own.weight.zero_()
-    rest = level - tower.all_rows()[:, 0]
-    told = _told_by_attributes(attributes, rest.numpy(), sales.bought.numpy())
-    network.mean_level.fill_(told.mean)
-    weights = torch.from_numpy(told.weights).float()
+
+def _write_attributes(tower: Tower, attributes: Attributes, weights: Tensor) -> None:
+    """Add to a tower of width 1 what attributes say: weights [F] of feature_columns."""
     words = sum(attributes.sizes) - len(attributes.sizes)
     of_words = weights[:words].split([size - 1 for size in attributes.sizes])
     for embedding, rows in zip(tower.values, of_words, strict=True):
@@ -138,9 +145,6 @@ def start_levels(network: DemandNetwork, level: Tensor, sales: Sales) -> None:
         embedding.weight[1:] += rows[:, None]
     if tower.slope is not None:
         tower.slope.weight += weights[None, words:]
-    prior = (tower.all_rows()[:, 0] + network.mean_level).double()
-    settled = settle_levels(network, sales, beside_levels(network, sales), prior, told.spread)
-    tower.own.weight.copy_(torch.where(network.data.products.is_trained, settled - prior, 0.0)[:, None])
 
 
 class _Told(NamedTuple):

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from gpu_pricer.network.encoding import choice_data, purchase_events
-from gpu_pricer.network.training import levels
-from gpu_pricer.network.training.levels import Sales
+from gpu_pricer.network.training import sales
+from gpu_pricer.network.training.sales import Sales
 
 AT_ONCE = [13, 1000]
 
@@ -30,7 +30,7 @@ def test_the_choices_of_each_split_are_those_of_its_periods(market, monkeypatch,
 def test_sales_taken_some_at_a_time_are_those_taken_at_once(market, monkeypatch, at_once):
     whole = Sales.of(market[1])
 
-    monkeypatch.setattr(levels, "AT_ONCE", at_once)
+    monkeypatch.setattr(sales, "AT_ONCE", at_once)
     found = Sales.of(market[1])
 
     assert torch.equal(found.bought, whole.bought)

@@ -8,8 +8,8 @@ import torch
 from gpu_pricer.network.encoding.loading import load_choice_data
 from gpu_pricer.network.segments.members import Members, period_to_price
 from gpu_pricer.network.training.average_household import adopt
-from gpu_pricer.network.training.levels import Sales
 from gpu_pricer.network.training.market import learn_market
+from gpu_pricer.network.training.sales import Sales
 from tests.canonical import SPLIT, write_canonical
 from tests.network.small import ENCODING, RESPONSE, trained_network
 

@@ -10,12 +10,16 @@ from scipy.sparse import csr_array
 from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, gather_batch
 from gpu_pricer.network.inference.prediction import choice_shares
 from gpu_pricer.network.model.demand_network import DemandNetwork
+from gpu_pricer.network.model.level_process import AverageLevels, LevelProcess
 from gpu_pricer.network.response.attribute_effects import AttributeEffects
 from gpu_pricer.network.training.average_household import adopt
-from gpu_pricer.network.training.levels import Sales, average_levels, start_levels
+from gpu_pricer.network.training.levels import adopt_levels
 from gpu_pricer.network.training.loyalty_fitting import fit_loyalty
 from gpu_pricer.network.training.market import learn_market
+from gpu_pricer.network.training.sales import Sales
 from tests.network.small import NETWORK, OPTIMISER, RESPONSE
+
+PROCESS = LevelProcess(discount=0.8, prior=2.0)
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +49,11 @@ def test_it_buys_as_much_of_every_product_as_was_bought(market, adopted):
 
     product = data.shelf.product[batch.row]
     expected = torch.zeros(data.products.count, dtype=share.dtype).index_add(0, product, share)
-    np.testing.assert_allclose(expected, Sales.of(data).bought, rtol=0.06)
-    assert float(expected.sum()) == pytest.approx(float(Sales.of(data).bought.sum()), rel=0.02)
+    sales = Sales.of(data)
+    bought = sales.of_products(sales.bought, data.products.count)
+    np.testing.assert_allclose(expected[1:], bought[1:], rtol=0.06)
+    assert float(expected[0]) == pytest.approx(float(bought[0]), rel=0.1)  # a level that moves follows what was bought
+    assert float(expected.sum()) == pytest.approx(float(bought.sum()), rel=0.02)
 
 
 def test_it_answers_prices_as_the_response_model_found(adopted, household):
@@ -90,23 +97,24 @@ def test_a_new_product_that_sells_as_an_old_one_ends_at_its_level(adopted, house
     with torch.no_grad():
         adopted.mean_level += 1.5
         adopted.product_level.own.weight[3] = 0.7
-    adopted.average_level[3] = torch.nan
+    adopted.average.level[3] = torch.nan
 
     adopt(adopted, household, Sales.of(adopted.data))
 
     level = adopted.product_level.all_rows()[:, 0] + adopted.mean_level.detach()
-    assert float(level[3] - adopted.average_level[3]) == pytest.approx(1.5, abs=0.01)
-    assert float(level[4] - adopted.average_level[4]) == pytest.approx(1.5, abs=0.01)
+    assert float(level[3] - adopted.average.level[3]) == pytest.approx(1.5, abs=0.01)
+    assert float(level[4] - adopted.average.level[4]) == pytest.approx(1.5, abs=0.01)
 
 
 def test_brands_of_another_market_set_the_level_of_a_product_that_was_never_sold(market, adopted):
     sales = Sales.of(market[1])
-    sales.bought[1:] = 0.0  # a single product tells how it was bought
+    sales.bought[sales.products > 0] = 0.0  # a single product tells how it was bought
     brands = adopted.product_level.values[1].weight
     with torch.no_grad():
         brands[1:, 0] = torch.tensor([-1.0, 0.0, 1.0])
 
-    start_levels(adopted, average_levels(adopted, sales), sales)
+    adopted.average = None
+    adopt_levels(adopted, sales, torch.zeros(20, dtype=torch.bool))
 
     assert bool((brands[1:, 0].detach().diff() > 0.5).all())
 
@@ -129,3 +137,59 @@ def test_loyalty_is_where_the_likelihood_is_flat_and_better_than_none(market, ad
 
     assert float(mean_log_share().detach()) > without + 0.02
     assert all(parameter.isfinite().all() for parameter in adopted.loyalty.parameters())
+
+
+def moving(*products):
+    return torch.isin(torch.arange(20), torch.tensor(products))
+
+
+def expected_appeal(network):
+    """What levels and shelf effects add to the appeal of every shelf row."""
+    level = network.product_level.all_rows()[:, 0] + network.mean_level.detach()
+    return level[network.data.shelf.product] + network.shelf_effect.detach()
+
+
+def test_levels_that_move_are_expected_from_the_periods_before_alone(market):
+    data, sales = market[1], Sales.of(market[1])
+    later = (data.sets.period[sales.sets] >= 10) & moving(3, 4)[sales.products]
+    other = replace(sales, bought=torch.where(later, 3 * sales.bought, sales.bought))
+    found = []
+    for known in (sales, other):
+        network = DemandNetwork(data, NETWORK).eval()
+        network.average = AverageLevels(torch.zeros(20), torch.full((20,), -3.0).double(), 1.0, PROCESS)
+        adopt_levels(network, known, moving(3, 4))
+        found.append(expected_appeal(network))
+
+    is_moving = moving(3, 4)[data.shelf.product]
+    before = (data.sets.period_of_rows() <= 10) & is_moving
+    after = (data.sets.period_of_rows() > 12) & is_moving
+    moved = found[1] - found[0]
+    assert bool((moved[after] > 0.2).all())
+    # what is left: the shares of other products, whose levels are those of all periods
+    assert float(moved[before].abs().max()) < 0.3 * float(moved[after].mean())
+
+
+def test_a_product_that_fades_is_expected_to_sell_what_it_sold_lately(market):
+    data, sales = market[1], Sales.of(market[1])
+    recent = data.sets.period[sales.sets] >= data.calendar.trained_periods - 6
+    faded = torch.where((sales.products == 3) & recent, 0.2 * sales.bought, sales.bought)
+    sales = replace(sales, bought=faded)
+    levels = []
+    for which in (moving(), moving(3)):
+        network = DemandNetwork(data, NETWORK).eval()
+        adopt_levels(network, sales, which)
+        levels.append(network.product_level.all_rows()[:, 0] + network.mean_level.detach())
+
+    assert float(levels[1][3] - levels[0][3]) < -0.7
+    torch.testing.assert_close(levels[1][5:], levels[0][5:], atol=0.05, rtol=0)
+
+
+def test_where_something_is_always_bought_no_level_moves(market):
+    data = market[1]
+    closed = replace(data, sets=replace(data.sets, outside=torch.full_like(data.sets.outside, -torch.inf)))
+    network = DemandNetwork(closed, NETWORK).eval()
+
+    adopt_levels(network, Sales.of(closed), moving(3))
+
+    assert network.average.process is None
+    assert not bool(network.shelf_effect.any())

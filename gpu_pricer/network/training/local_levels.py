@@ -1,0 +1,85 @@
+"""Levels that move, of products whose price response is not learned: the process, and where they are by now.
+
+Products that teach price response have shocks instead, which are learned with it (network/response).
+"""
+
+import logging
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from scipy.optimize import minimize
+from scipy.special import expit
+from torch import Tensor
+
+from gpu_pricer.network.encoding.choice_data import ChoiceData
+from gpu_pricer.network.model.level_process import LevelProcess, Purchases
+from gpu_pricer.network.training.sales import Sales
+
+log = logging.getLogger(__name__)
+
+LEARNED_FROM = 20_000  # products at most
+CENTRE, WIDTH = np.array([2.2, 0.0, 0.0]), np.array([1.0, 1.0, 0.5])  # of the prior of what is searched
+STEP = 0.4  # of the first simplex
+TOLERANCE = {"xatol": 0.02, "fatol": 0.5, "maxfev": 100}
+
+
+class LocalLevels(NamedTuple):
+    """Levels of products relative to what attributes say, in logs: now [P], and how far from it before [R].
+
+    before [R]: by shelf row, what the periods before the row's say of the level, less what is known now; 0 from the end
+    of the trained periods on. Both are 0 for the other products.
+    """
+
+    now: Tensor
+    before: Tensor
+
+
+def learn_process(purchases: Purchases) -> tuple[LevelProcess, float]:
+    """Return the most likely process, and the log of what is bought of new products over what attributes say.
+
+    It is learned from LEARNED_FROM products (search: Nelder & Mead 1965).
+    """
+    some = purchases.some(LEARNED_FROM)
+
+    def loss(parameters: np.ndarray) -> float:
+        unlikely = 0.5 * (((parameters - CENTRE) / WIDTH) ** 2).sum()
+        return float(unlikely - _process(parameters).log_evidence(some.expecting(np.exp(parameters[2]))))
+
+    simplex = np.concatenate([CENTRE[None], CENTRE + STEP * np.eye(3)])
+    found = minimize(loss, CENTRE, method="Nelder-Mead", options={**TOLERANCE, "initial_simplex": simplex}).x
+    process = _process(found)
+    log.info(
+        "levels of products that teach no response: a purchase keeps %.2f of its weight a period, attributes count as "
+        "%.1f expected purchases, new products sell %.2f times what they say",
+        process.discount, process.prior, np.exp(found[2]),
+    )  # fmt: skip
+    return process, float(found[2])
+
+
+def _process(parameters: np.ndarray) -> LevelProcess:
+    """Return the process of the log odds of its discount and the log of its prior, [2 or more]."""
+    return LevelProcess(float(expit(parameters[0])), float(np.exp(parameters[1])))
+
+
+def purchases_of(data: ChoiceData, sales: Sales, expected: Tensor, is_moving: Tensor) -> Purchases:
+    """Return the purchases of the moving products, numbered in order; expected [r]: of the rows of the sales."""
+    number = torch.cumsum(is_moving, 0) - 1
+    kept = is_moving[sales.products]
+    period = data.sets.period[sales.sets[kept]].numpy()
+    columns = (number[sales.products[kept]].numpy(), expected[kept].numpy(), sales.bought[kept].numpy())
+    ends = np.searchsorted(period, np.arange(1, data.calendar.trained_periods))
+    return Purchases(list(zip(*(np.split(column, ends) for column in columns), strict=True)), int(is_moving.sum()))
+
+
+def local_levels(data: ChoiceData, process: LevelProcess, purchases: Purchases, is_moving: Tensor) -> LocalLevels:
+    """Return the levels of the moving products bool [P]; purchases: theirs."""
+    now, before = torch.zeros(data.products.count, dtype=torch.float64), torch.zeros(data.shelf.count)
+    period = data.sets.period_of_rows()
+    for number, level in enumerate(process.levels(purchases)):
+        now[is_moving] = torch.from_numpy(np.log(level))
+        rows = slice(*torch.searchsorted(period, torch.tensor([number, number + 1])).tolist())
+        before[rows] = now[data.shelf.product[rows]].float()
+    before -= now[data.shelf.product].float()
+    before[period >= data.calendar.trained_periods] = 0.0
+    return LocalLevels(now, before)

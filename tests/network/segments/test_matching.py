@@ -1,0 +1,72 @@
+"""Users of a network together buy what the average household buys."""
+
+from copy import deepcopy
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from gpu_pricer.network.segments.matching import match_average_household
+from gpu_pricer.network.segments.members import period_to_price
+from tests.network.small import all_members
+
+VISITS = np.linspace(1, 20, 300)
+
+
+def log_total(appeal, sensitivity, ratio, data):
+    """Log of the mean shares of users [n, 20] with these visits, computed category by category in double precision."""
+    expected = np.exp(appeal - sensitivity * (ratio - 1))
+    shares = np.empty_like(expected)
+    for category in range(data.categories.count):
+        own = data.products.category.numpy() == category
+        shares[:, own] = expected[:, own] / (1 + expected[:, own].sum(1, keepdims=True))
+    return np.log(np.average(shares, axis=0, weights=VISITS if len(shares) == 300 else None))
+
+
+@pytest.fixture
+def apart(trained):
+    """The network, where a user's love of a product varies and large products have been made larger."""
+    network = deepcopy(trained)
+    with torch.no_grad():
+        network.product_level.own.weight += torch.linspace(-0.6, 0.6, 20)[:, None]
+    return network
+
+
+def of_users(network, ratio):
+    return log_total(
+        *(part.double().numpy() for part in all_members(network).demand(slice(0, 20))), ratio, network.data
+    )
+
+
+def of_average(network, ratio):
+    point, data = period_to_price(network), network.data
+    response = network.response_of(torch.arange(20)).detach().double()
+    level = network.average.level + network.next_season[data.products.category] + network.next_shock.detach()[:, 0]
+    appeal = level.double() + (response[:, 1:] * point.context).sum(1)
+    return log_total(appeal[None].numpy(), response[:, 0].exp()[None].numpy(), ratio, data)
+
+
+def test_users_together_buy_what_the_average_household_buys(apart):
+    products = apart.data.products.table
+    ratio = (products["price"] / products["reference_price"]).to_numpy()
+    target = of_average(apart, ratio)
+    assert np.abs(of_users(apart, ratio) - target).max() > 0.25
+
+    match_average_household(apart, period_to_price(apart), VISITS)
+
+    np.testing.assert_allclose(of_users(apart, ratio), target, atol=0.005)
+
+
+def test_the_level_of_a_product_that_nobody_has_bought_stays(apart):
+    seen = apart.data.products
+    table = seen.table.with_columns(is_trained=pl.int_range(20) != 7)
+    apart.data = replace(apart.data, products=replace(seen, table=table))
+    before = apart.product_level.own.weight.detach().clone()
+
+    match_average_household(apart, period_to_price(apart), VISITS)
+
+    change = (apart.product_level.own.weight.detach() - before)[:, 0]
+    assert change[7] == 0.0
+    assert int((change != 0).sum()) == 19
