@@ -14,6 +14,7 @@ from gpu_pricer.network.segments.members import MarketPoint, Members
 from gpu_pricer.network.segments.moments import shares_at, weighted_members
 
 MATCHED = 8192  # users at most, drawn by their visits
+TINY = 1e-30
 PASSES, CLOSE = 20, 1e-3  # of iterative scaling, at most so many; they end when no level moves further
 
 
@@ -43,7 +44,7 @@ def _moves(members: Members, weight: Tensor, block: slice, is_sold: Tensor) -> T
         mean = torch.zeros_like(target)
         for of_users, (appeal, response) in zip(weights, demand, strict=True):
             mean += of_users @ shares_at(members, block, appeal + move, response)[0]
-        step = torch.where(is_sold, torch.log(target / mean), 0.0)
+        step = torch.where(is_sold, torch.log(target.clamp(min=TINY) / mean.clamp(min=TINY)), 0.0)
         move += step
         if float(step.abs().max()) < CLOSE:
             break

@@ -165,6 +165,8 @@ def test_levels_that_move_are_expected_from_the_periods_before_alone(market):
     after = (data.sets.period_of_rows() > 12) & is_moving
     moved = found[1] - found[0]
     assert bool((moved[after] > 0.2).all())
+    unseen = data.sets.period_of_rows() >= data.calendar.trained_periods
+    assert not bool(network.shelf_effect[unseen].any())
     # what is left: the shares of other products, whose levels are those of all periods
     assert float(moved[before].abs().max()) < 0.3 * float(moved[after].mean())
 
@@ -181,6 +183,8 @@ def test_a_product_that_fades_is_expected_to_sell_what_it_sold_lately(market):
         levels.append(network.product_level.all_rows()[:, 0] + network.mean_level.detach())
 
     assert float(levels[1][3] - levels[0][3]) < -0.7
+    told = levels[1] - network.product_level.own.weight.detach()[:, 0]
+    torch.testing.assert_close(told, network.average.prior.float())
     torch.testing.assert_close(levels[1][5:], levels[0][5:], atol=0.05, rtol=0)
 
 
