@@ -105,7 +105,8 @@ def main(config: DictConfig) -> dict[str, object] | None:
     membership, response = _respond(network.data, market, settings, _known_segments(settings.demand))
     quantities = _quantities(market, settings, quantities)
     del market
-    _match(network, period_to_price(network))
+    if settings.refit or not is_judged:  # otherwise what is exported is what was judged
+        _match(network, period_to_price(network))
     visits = network.data.visits_before(network.data.calendar.count)
     segmentation = segmentation_of(membership, Members(network, period_to_price(network)), visits)
     write_trained(Trained(network, segmentation, response, quantities, data.calendar.last_trained), settings)
@@ -197,7 +198,12 @@ def _judge(
 
 
 def _match(network: DemandNetwork, point: MarketPoint) -> None:
-    """Let the network's users together buy what the average household buys at the point."""
+    """Let the network's users together buy what the average household buys at the point, where they may buy nothing.
+
+    Where they may not, there are no sales to expect but shares, of which users tell more than their average.
+    """
+    if not network.data.has_outside_option:
+        return
     match_average_household(network, point, network.data.expected_visits(point.period, network.config.carry_periods))
     network.data.set_aside()
 

@@ -13,34 +13,44 @@ from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.segments.members import MarketPoint, Members
 from gpu_pricer.network.segments.moments import shares_at, weighted_members
 
-MATCHED = 8192  # users at most, drawn by their visits
+MATCHED = 4096  # users at most; of more so many are drawn by their visits
 TINY = 1e-30
 PASSES, CLOSE = 20, 1e-3  # of iterative scaling, at most so many; they end when no level moves further
+SIZES = 20  # groups of products of like expected sales
 
 
 @torch.no_grad()
 def match_average_household(network: DemandNetwork, point: MarketPoint, visits: np.ndarray) -> None:
     """Set the levels of the products that were sold, so that users' mean shares at the point are the average ones.
 
-    visits [U]: how often each user is expected, the weight in the means.
+    visits [U]: how often each user is expected, the weight in the means. Where users are drawn, few of those who love a
+    product are among them, and its own mean is too noisy: then the sums over each of SIZES groups of products of like
+    average shares are matched.
     """
     data = network.data
     drawn = weighted_members(np.zeros(len(visits), np.int64), visits, MATCHED)
     members, weight = Members(network, point).of(drawn.users), drawn.weight[0]
     bought = data.history.products.events_before(data.calendar.trained_periods, data.products.count)
     is_sold = (bought > 0) & data.products.is_trained
-    move = torch.zeros(data.products.count)
+    passes = PASSES if len(drawn.users) == len(visits) else 1
+    target, move = torch.zeros(2, data.products.count)
     for block in members.blocks():
-        move[block] = _moves(members, weight, block, is_sold[block])
+        target[block] = _average_shares(members, block)
+        move[block] = _moves(members, weight, block, target[block], is_sold[block], passes)
+    if passes == 1 and bool(is_sold.any()):
+        move[is_sold] = _by_size(target[is_sold], move[is_sold])
     network.product_level.own.weight += (move / network.log_scale.exp())[:, None]
 
 
-def _moves(members: Members, weight: Tensor, block: slice, is_sold: Tensor) -> Tensor:
-    """Return what adds to the appeals of the block's products that were sold, [block] (Deming & Stephan 1940)."""
-    target, move = _average_shares(members, block), torch.zeros(block.stop - block.start)
+def _moves(members: Members, weight: Tensor, block: slice, target: Tensor, is_sold: Tensor, passes: int) -> Tensor:
+    """Return what adds to the appeals of the block's products that were sold, [block] (Deming & Stephan 1940).
+
+    weight [n]: of the members. target [block]: their mean shares to be.
+    """
+    move = torch.zeros_like(target)
     demand = [members.demand(block, users) for users in members.blocks_of_users()]
     weights = [weight[users] for users in members.blocks_of_users()]
-    for _ in range(PASSES):
+    for _ in range(passes):
         mean = torch.zeros_like(target)
         for of_users, (appeal, response) in zip(weights, demand, strict=True):
             mean += of_users @ shares_at(members, block, appeal + move, response)[0]
@@ -49,6 +59,17 @@ def _moves(members: Members, weight: Tensor, block: slice, is_sold: Tensor) -> T
         if float(step.abs().max()) < CLOSE:
             break
     return move
+
+
+def _by_size(target: Tensor, move: Tensor) -> Tensor:
+    """Return for n products the log of summed target over summed mean shares of those of like target, [n].
+
+    move [n]: the same log of each product's own.
+    """
+    place = torch.argsort(torch.argsort(target, stable=True))
+    group = place * SIZES // len(target)
+    wanted, found = (torch.zeros(SIZES).index_add(0, group, share) for share in (target, target * torch.exp(-move)))
+    return torch.log(wanted.clamp(min=TINY) / found.clamp(min=TINY))[group]
 
 
 def _average_shares(members: Members, block: slice) -> Tensor:

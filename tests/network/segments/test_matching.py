@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 import torch
 
+from gpu_pricer.network.segments import matching
 from gpu_pricer.network.segments.matching import match_average_household
 from gpu_pricer.network.segments.members import period_to_price
 from tests.network.small import all_members
@@ -70,3 +71,24 @@ def test_the_level_of_a_product_that_nobody_has_bought_stays(apart):
     change = (apart.product_level.own.weight.detach() - before)[:, 0]
     assert change[7] == 0.0
     assert int((change != 0).sum()) == 19
+
+
+def test_of_many_users_some_are_drawn_and_products_of_like_sales_matched_together(apart, monkeypatch):
+    monkeypatch.setattr(matching, "MATCHED", 200)
+    monkeypatch.setattr(matching, "SIZES", 2)
+    with torch.no_grad():
+        apart.product_level.own.weight += 0.5
+    products = apart.data.products.table
+    ratio = (products["price"] / products["reference_price"]).to_numpy()
+    target, before = of_average(apart, ratio), apart.product_level.own.weight.detach().clone()
+    groups = np.array_split(np.argsort(target), 2)
+
+    def apart_by():
+        return [float(np.log(np.exp(of_users(apart, ratio)[of]).sum() / np.exp(target[of]).sum())) for of in groups]
+
+    too_much = apart_by()
+    match_average_household(apart, period_to_price(apart), VISITS)
+
+    assert min(too_much) > 0.1
+    assert max(map(abs, apart_by())) < 0.8 * min(too_much)
+    assert len(torch.unique((apart.product_level.own.weight.detach() - before).round(decimals=4))) == 2
