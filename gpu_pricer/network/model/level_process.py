@@ -19,8 +19,8 @@ WARM_UP = 0.2  # of the periods, which are not predicted: in the first ones ever
 
 
 @dataclass(frozen=True)
-class Purchases:
-    """Purchases of P products in T periods.
+class PeriodSales:
+    """How often P products were bought in T periods, and how often they were expected to be.
 
     periods: for each period the products [n] on the shelf, each once, how often they were expected to be bought [n] at
     the levels that attributes say, and how often they were [n].
@@ -29,18 +29,18 @@ class Purchases:
     periods: list[tuple[np.ndarray, ...]]
     products: int
 
-    def expecting(self, factor: float) -> "Purchases":
+    def expecting(self, factor: float) -> "PeriodSales":
         """Return the same purchases where `factor` times as many were expected."""
         return replace(self, periods=[(product, factor * due, bought) for product, due, bought in self.periods])
 
-    def some(self, most: int) -> "Purchases":
+    def some(self, most: int) -> "PeriodSales":
         """Return the purchases of `most` products drawn at random, or of all if they are fewer."""
         if self.products <= most:
             return self
         place = np.full(self.products, -1)
         place[np.random.default_rng(0).choice(self.products, most, replace=False)] = np.arange(most)
         numbered = [(place[product], *counts) for product, *counts in self.periods]
-        return Purchases([tuple(column[of[0] >= 0] for column in of) for of in numbered], most)
+        return PeriodSales([tuple(column[of[0] >= 0] for column in of) for of in numbered], most)
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class LevelProcess:
     discount: float
     prior: float
 
-    def known(self, purchases: Purchases) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def known(self, purchases: PeriodSales) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield shape and rate [P] of the levels before each period, and last after all of them."""
         shape, rate = np.zeros((2, purchases.products))
         for product, expected, bought in purchases.periods:
@@ -64,11 +64,11 @@ class LevelProcess:
             rate[product] += expected
         yield shape + self.prior, rate + self.prior
 
-    def levels(self, purchases: Purchases) -> Iterator[np.ndarray]:
+    def levels(self, purchases: PeriodSales) -> Iterator[np.ndarray]:
         """Yield the expected levels [P] before each period, and last after all of them."""
         return (shape / rate for shape, rate in self.known(purchases))
 
-    def log_evidence(self, purchases: Purchases) -> float:
+    def log_evidence(self, purchases: PeriodSales) -> float:
         """Return the log probability of each period's purchases given those before, without a constant.
 
         The first WARM_UP of the periods are not predicted.

@@ -32,12 +32,12 @@ def match_average_household(network: DemandNetwork, point: MarketPoint, visits: 
     members, weight = Members(network, point).of(drawn.users), drawn.weight[0]
     bought = data.history.products.events_before(data.calendar.trained_periods, data.products.count)
     is_sold = (bought > 0) & data.products.is_trained
-    passes = PASSES if len(drawn.users) == len(visits) else 1
+    is_drawn = len(drawn.users) < len(visits)
     target, move = torch.zeros(2, data.products.count)
     for block in members.blocks():
         target[block] = _average_shares(members, block)
-        move[block] = _moves(members, weight, block, target[block], is_sold[block], passes)
-    if passes == 1 and bool(is_sold.any()):
+        move[block] = _moves(members, weight, block, target[block], is_sold[block], 1 if is_drawn else PASSES)
+    if is_drawn and bool(is_sold.any()):
         move[is_sold] = _by_size(target[is_sold], move[is_sold])
     network.product_level.own.weight += (move / network.log_scale.exp())[:, None]
 

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from gpu_pricer.network.encoding.attributes import Attributes, feature_columns
 from gpu_pricer.network.model.demand_network import DemandNetwork
-from gpu_pricer.network.model.level_process import AverageLevels, Purchases
+from gpu_pricer.network.model.level_process import AverageLevels, PeriodSales
 from gpu_pricer.network.model.likelihood import log_denominator
 from gpu_pricer.network.model.towers import Tower
-from gpu_pricer.network.training.local_levels import learn_process, local_levels, purchases_of
+from gpu_pricer.network.training.local_levels import learn_process, local_levels, period_sales
 from gpu_pricer.network.training.sales import Sales
 
 FIRST_SPREAD = 2.0  # prior standard deviation of a level around all products' mean, before attributes are known
@@ -32,8 +32,8 @@ FOLDS, PENALTIES = 5, (0.3, 1.0, 3.0, 10.0, 30.0)  # of the cross-validation tha
 def adopt_levels(network: DemandNetwork, sales: Sales, is_moving: Tensor) -> None:
     """Set the levels of the products to those at which the average household buys what was bought.
 
-    is_moving [P]: whose levels move (see local_levels.py). Then they are those after the trained periods, and what the
-    periods before them lacks of it adds to the shelf effect.
+    is_moving [P]: whose levels move (see local_levels.py). Their levels are those after the trained periods. How far
+    they were from these before adds to the shelf effect.
     Where levels were set before, they move by as much as those of the average household have moved; a product that is
     new since then is as far from its level in the average household as the others are on average.
     """
@@ -88,11 +88,11 @@ def _levels(network: DemandNetwork, sales: Sales, average: AverageLevels, is_mov
 
 def _purchases(
     network: DemandNetwork, sales: Sales, average: AverageLevels, level: Tensor, is_moving: Tensor
-) -> Purchases:
+) -> PeriodSales:
     """Return the purchases of the products whose levels move, where all others are at their levels [P]."""
     expected = _expected(network, sales, beside_levels(network, sales), level)
     at_prior = expected * torch.exp(average.prior - level)[sales.products]
-    return purchases_of(network.data, sales, at_prior, is_moving)
+    return period_sales(network.data, sales, at_prior, is_moving)
 
 
 def _overall_level(network: DemandNetwork, sales: Sales, beside: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from scipy.special import expit
 from torch import Tensor
 
 from gpu_pricer.network.encoding.choice_data import ChoiceData
-from gpu_pricer.network.model.level_process import LevelProcess, Purchases
+from gpu_pricer.network.model.level_process import LevelProcess, PeriodSales
 from gpu_pricer.network.training.sales import Sales
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class LocalLevels(NamedTuple):
     before: Tensor
 
 
-def learn_process(purchases: Purchases) -> tuple[LevelProcess, float]:
+def learn_process(purchases: PeriodSales) -> tuple[LevelProcess, float]:
     """Return the most likely process, and the log of what is bought of new products over what attributes say.
 
     It is learned from LEARNED_FROM products (search: Nelder & Mead 1965).
@@ -62,17 +62,17 @@ def _process(parameters: np.ndarray) -> LevelProcess:
     return LevelProcess(float(expit(parameters[0])), float(np.exp(parameters[1])))
 
 
-def purchases_of(data: ChoiceData, sales: Sales, expected: Tensor, is_moving: Tensor) -> Purchases:
+def period_sales(data: ChoiceData, sales: Sales, expected: Tensor, is_moving: Tensor) -> PeriodSales:
     """Return the purchases of the moving products, numbered in order; expected [r]: of the rows of the sales."""
     number = torch.cumsum(is_moving, 0) - 1
     kept = is_moving[sales.products]
     period = data.sets.period[sales.sets[kept]].numpy()
     columns = (number[sales.products[kept]].numpy(), expected[kept].numpy(), sales.bought[kept].numpy())
     ends = np.searchsorted(period, np.arange(1, data.calendar.trained_periods))
-    return Purchases(list(zip(*(np.split(column, ends) for column in columns), strict=True)), int(is_moving.sum()))
+    return PeriodSales(list(zip(*(np.split(column, ends) for column in columns), strict=True)), int(is_moving.sum()))
 
 
-def local_levels(data: ChoiceData, process: LevelProcess, purchases: Purchases, is_moving: Tensor) -> LocalLevels:
+def local_levels(data: ChoiceData, process: LevelProcess, purchases: PeriodSales, is_moving: Tensor) -> LocalLevels:
     """Return the levels of the moving products bool [P]; purchases: theirs."""
     now, before = torch.zeros(data.products.count, dtype=torch.float64), torch.zeros(data.shelf.count)
     period = data.sets.period_of_rows()

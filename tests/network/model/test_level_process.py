@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import nbinom
 
-from gpu_pricer.network.model.level_process import WARM_UP, LevelProcess, Purchases
+from gpu_pricer.network.model.level_process import WARM_UP, LevelProcess, PeriodSales
 from gpu_pricer.network.training.local_levels import learn_process
 
 PROCESS = LevelProcess(discount=0.9, prior=2.0)
@@ -25,7 +25,7 @@ def drawn(process, products, periods, seed, factor=1.0):
         shape[seen] += bought[seen]
         rate[seen] += expected[seen]
         shape, rate = shape + process.prior, rate + process.prior
-    return Purchases(found, products)
+    return PeriodSales(found, products)
 
 
 def test_levels_are_weighted_sums_of_what_was_bought_over_what_was_expected():
@@ -45,8 +45,8 @@ def test_a_product_that_is_not_on_the_shelf_returns_to_its_attributes():
     sold = (np.array([0]), np.array([5.0]), np.array([20.0]))
     gone = (np.array([], int), np.array([]), np.array([]))
 
-    *_, level = PROCESS.levels(Purchases([sold] + 80 * [gone], 1))
-    first, after, *_ = PROCESS.levels(Purchases([sold], 1))
+    *_, level = PROCESS.levels(PeriodSales([sold] + 80 * [gone], 1))
+    first, after, *_ = PROCESS.levels(PeriodSales([sold], 1))
 
     assert first[0] == 1.0
     assert after[0] == pytest.approx(22 / 7)
