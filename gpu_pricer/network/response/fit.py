@@ -15,7 +15,7 @@ from gpu_pricer.network.response.grid import FLOAT, Grid, Outcomes
 from gpu_pricer.network.response.model import Layout, State, start_state, utility
 from gpu_pricer.network.response.newton import learned_widths, newton_pass
 from gpu_pricer.network.response.prior_elasticity import PriorElasticity
-from gpu_pricer.network.response.widths import Widths, change_of, segments_widths, start_widths
+from gpu_pricer.network.response.widths import Widths, WidthSteps, change_of, segments_widths, start_widths
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +144,7 @@ def fit_response(
     layout = Layout(counts.segments, grid.context.shape[2])
     state, widths, first = _first_guess(grid, counts, layout, start)
     widths = replace(widths, elasticity=config.prior_elasticity)
-    damping, distance, least = DAMPING, torch.inf, 0
+    damping, distance, least, learning = DAMPING, torch.inf, 0, WidthSteps()
     for passed in range(1, config.passes + 1):
         is_first, last = passed <= first, distance
         share, moved = (FIRST_DAMPING, None) if is_first else (damping, nests)
@@ -154,8 +154,9 @@ def fit_response(
             continue
         if passed > SWINGING:
             damping = _next_damping(damping, is_farther=distance > last)
-        before, widths = widths, learned_widths(moments, widths)
-        change = max(change_of(before, widths) / SETTLED_WIDTH, _moved_beside(grid, state, widths, nests, attributes))
+        shown = learned_widths(moments, widths)
+        change, widths = change_of(widths, shown), learning.next(widths, shown)
+        change = max(change / SETTLED_WIDTH, _moved_beside(grid, state, widths, nests, attributes))
         is_settled = distance < config.tolerance and change < 1
         if nests is not None and (is_settled or passed >= config.passes - FOLLOWING):
             nests.settle(state)
