@@ -108,7 +108,8 @@ def main(config: DictConfig) -> dict[str, object] | None:
     if settings.refit or not is_judged:  # otherwise what is exported is what was judged
         _match(network, period_to_price(network))
     visits = network.data.visits_before(network.data.calendar.count)
-    segmentation = segmentation_of(membership, Members(network, period_to_price(network)), visits)
+    members = Members(network, period_to_price(network))
+    segmentation = segmentation_of(membership, members, visits, settings.export.segment_members)
     write_trained(Trained(network, segmentation, response, quantities, data.calendar.last_trained), settings)
     settings.logger.keep(fitted.trainer.logger, settings.demand)
     return {"artefact": read_artefact(settings.demand).fingerprint(), "validation_loss": fitted.best_loss}

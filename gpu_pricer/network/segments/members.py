@@ -158,12 +158,12 @@ class Members:
         user, product, when = self._pairs_in(block, users)
         place = torch.searchsorted(here, user), product - block.start
         bought = history.of_product(user, product, when)
-        own = torch.zeros(len(here), len(of_category)).index_put(place, mixed(bought.decayed))
-        expected = since.index_select(1, of_first) * network.product_rate[block, 0]
-        ratios = add_level(2, own, expected, Ratios(*(part.index_select(1, of_category) for part in above)))
+        expected = since.index_select(1, of_first).mul_(network.product_rate[block, 0])
+        above = Ratios(*(part.index_select(1, of_category) for part in above))
+        appeal = network.loyalty.add_products(place, mixed(bought.decayed), expected, above)
         category = products.category[product]
         recency = history.recency(user, category, bought, history.of_category(user, category, when).count)
-        return ratios.appeal.index_put(place, recency @ network.loyalty.recency, accumulate=True)
+        return appeal.index_put_(place, recency @ network.loyalty.recency, accumulate=True)
 
     def habits(self, block: slice, users: slice = ALL_USERS) -> Tensor:
         """Return what the past adds to the appeal, [users, block]; a scalar 0 where the network does not use the past.
@@ -178,7 +178,7 @@ class Members:
         categories, first = torch.unique(data.products.category[block], return_inverse=True)
         with torch.no_grad():
             unbought = network.history.habits_of_unbought(data, *self._in_categories(users, categories))
-            habits = unbought.view(len(here), -1)[:, first]
+            habits = unbought.view(len(here), -1).index_select(1, first)
             user, product, period = self._pairs_in(block, users)
             place = torch.searchsorted(here, user), product - block.start
             habits[place] = network.history.habits(data, user, product, period)
