@@ -15,13 +15,13 @@ from gpu_pricer.network.response.grid import FLOAT, Grid, Outcomes
 from gpu_pricer.network.response.model import Layout, State, start_state, utility
 from gpu_pricer.network.response.newton import learned_widths, newton_pass
 from gpu_pricer.network.response.prior_elasticity import PriorElasticity
-from gpu_pricer.network.response.widths import Widths, WidthSteps, change_of, segments_widths, start_widths
+from gpu_pricer.network.response.step_share import StepShare
+from gpu_pricer.network.response.widths import Widths, change_of, segments_widths, start_widths
 
 log = logging.getLogger(__name__)
 
 FIRST_PASSES, FIRST_DAMPING, DAMPING = 3, 0.5, 0.8  # the first passes of a cold start keep the widths
-SWINGING = 20  # passes after which steps are shortened that lead farther away: most fits have settled by then
-LEAST_DAMPING, LONGER = 0.1, 1.25  # where steps swing: the shortest, and how much longer the next may be
+LEAST_DAMPING, LEAST_OF_WIDTHS = 0.1, 0.05  # of a step that leads back
 SETTLED_WIDTH = 0.1  # change of the log of a prior variance: sensitivities may rest while a width grows
 SETTLED_NEST = 0.01  # change of a dissimilarity
 SETTLED_ATTRIBUTES = 0.02  # change of what attributes say of a log sensitivity
@@ -144,18 +144,18 @@ def fit_response(
     layout = Layout(counts.segments, grid.context.shape[2])
     state, widths, first = _first_guess(grid, counts, layout, start)
     widths = replace(widths, elasticity=config.prior_elasticity)
-    damping, distance, least, learning = DAMPING, torch.inf, 0, WidthSteps()
+    damping, of_widths, least = StepShare(LEAST_DAMPING, DAMPING), StepShare(LEAST_OF_WIDTHS, 1.0), 0
     for passed in range(1, config.passes + 1):
-        is_first, last = passed <= first, distance
-        share, moved = (FIRST_DAMPING, None) if is_first else (damping, nests)
+        is_first, before = passed <= first, state.copy()
+        share, moved = (FIRST_DAMPING, None) if is_first else (damping.share, nests)
         moments = newton_pass(grid, counts, state, widths, share, moved)
         distance = (moments.distance / state.variance.numel()) ** 0.5
         if is_first:
             continue
-        if passed > SWINGING:
-            damping = _next_damping(damping, is_farther=distance > last)
+        damping.after(_step(before, state, layout, config.tolerance) / share)
         shown = learned_widths(moments, widths)
-        change, widths = change_of(widths, shown), learning.next(widths, shown)
+        of_widths.after(shown.coordinates() - widths.coordinates())
+        change, widths = change_of(widths, shown), widths.towards(shown, of_widths.share)
         change = max(change / SETTLED_WIDTH, _moved_beside(grid, state, widths, nests, attributes))
         is_settled = distance < config.tolerance and change < 1
         if nests is not None and (is_settled or passed >= config.passes - FOLLOWING):
@@ -190,13 +190,11 @@ def _moved_beside(
     return moved
 
 
-def _next_damping(before: float, is_farther: bool) -> float:
-    """Return the share of the next step to take: half of the last where that led farther away.
-
-    Steps that are too long all in one direction can swing around the answer for ever. So it was on Complete Journey
-    with 12 segments: 57 passes with DAMPING, 23 if shares may be halved from the 21st on (2026-11).
-    """
-    return max(before / 2, LEAST_DAMPING) if is_farther else min(before * LONGER, DAMPING)
+def _step(before: State, after: State, layout: Layout, tolerance: float) -> Tensor:
+    """Return how far log sensitivities and dissimilarities moved, of what settled ones may move, [P S + G]."""
+    beta = (after.z - before.z)[:, layout.log_sensitivity] / after.variance.sqrt()
+    nests = after.dissimilarity - before.dissimilarity
+    return torch.cat([beta.flatten() / beta.numel() ** 0.5 / tolerance, nests / SETTLED_NEST])
 
 
 def _first_guess(grid: Grid, counts: Outcomes, layout: Layout, start: Fit | None) -> tuple[State, Widths, int]:

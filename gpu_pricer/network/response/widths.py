@@ -12,7 +12,6 @@ from gpu_pricer.network.response.model import Layout
 from gpu_pricer.network.response.prior_elasticity import PriorElasticity
 
 COMMON = {"appeal": 3.0, "log_sensitivity": 0.7, "effect": 5.0}  # of the prior of μ around the start
-LEAST_SHARE, LONGER = 0.05, 1.25  # of a step of the widths: the smallest, and how much larger the next may be
 START_SEASON, START_SHOCK = Autoregression(1.0, 0.5), Autoregression(0.3, 0.5)
 
 
@@ -55,28 +54,6 @@ class Widths:
             for mine, theirs in ((self.product, other.product), (self.category, other.category))
         )
         return replace(self, product=product, category=category, season=season, shock=shock)
-
-
-class WidthSteps:
-    """How much of each step of the widths is taken: less where one leads back, more while they lead on.
-
-    A step that is too long leads beyond the best widths, and the next one back. On a synthetic log of a million lines
-    the variance of log sensitivities swung by a factor of e, and no fit settled in 80 passes. Now 38 and 9 are enough
-    (2026-11).
-    """
-
-    def __init__(self) -> None:
-        self.share = 1.0
-        self.last: Tensor | None = None
-
-    def next(self, before: Widths, shown: Widths) -> Widths:
-        """Return the widths of the next pass, on the way from those of the pass to those that its moments show."""
-        step = shown.coordinates() - before.coordinates()
-        if self.last is not None:
-            leads_back = float(step @ self.last) < 0
-            self.share = max(self.share / 2, LEAST_SHARE) if leads_back else min(self.share * LONGER, 1.0)
-        self.last = step
-        return before.towards(shown, self.share)
 
 
 def start_widths(layout: Layout) -> Widths:

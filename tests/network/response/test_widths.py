@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpu_pricer.network.response.model import Layout
-from gpu_pricer.network.response.widths import START_SEASON, WidthSteps, change_of, segments_widths, start_widths
-from tests.network.response.drawn import a_covariance
+from gpu_pricer.network.response.widths import START_SEASON, change_of, segments_widths, start_widths
+from tests.network.response.drawn import a_covariance, some_widths
 
 few = settings(max_examples=50, deadline=None)
 
@@ -41,38 +41,23 @@ def test_change_of_widths_is_the_largest_one_of_any_of_them():
     assert change_of(before, replace(before, category=scale @ before.category @ scale)) == pytest.approx(np.log(2))
 
 
-def scaled(widths, factor):
-    """Widths with the variances of products and categories times a factor."""
-    return replace(widths, product=widths.product * factor, category=widths.category * factor)
+@few
+@given(st.integers(0, 1000), st.floats(0, 1))
+def test_widths_on_the_way_to_others_are_between_them(seed, share):
+    layout = Layout(2, 1)
+    before, after = (some_widths(k, layout) for k in (seed, seed + 2))
+
+    found = before.towards(after, share)
+
+    ends = np.stack([widths.coordinates() for widths in (before, after)])
+    assert (found.coordinates().numpy() >= ends.min(axis=0) - 1e-9).all()
+    assert (found.coordinates().numpy() <= ends.max(axis=0) + 1e-9).all()
+    assert min(float(torch.linalg.eigvalsh(part)[0]) for part in (found.product, found.category)) > 0
+    assert found.elasticity == before.elasticity
 
 
-@pytest.mark.parametrize("length", [0.5, 1.0, 1.9, 2.5, 4.0])
-def test_steps_of_widths_end_where_they_lead_though_they_are_too_long(length):
-    """Each step is `length` times the way to the widths that are best: from 2 on, whole steps would never end."""
-    best = start_widths(Layout(2, 1))
-    widths, steps = scaled(best, 1.5), WidthSteps()
+def test_ways_begin_and_end_where_they_should():
+    before, after = (some_widths(seed, Layout(2, 1)) for seed in (0, 2))
 
-    for _ in range(40):
-        ahead = float(best.product[0, 0].log() - widths.product[0, 0].log())
-        widths = steps.next(widths, scaled(widths, np.exp(length * ahead)))
-
-    torch.testing.assert_close(widths.coordinates(), best.coordinates(), atol=1e-3, rtol=0)
-
-
-def test_steps_of_widths_that_lead_on_are_taken_whole():
-    widths, steps = start_widths(Layout(2, 1)), WidthSteps()
-
-    for _ in range(5):
-        shown = scaled(widths, 1.1)
-        widths = steps.next(widths, shown)
-        torch.testing.assert_close(widths.coordinates(), shown.coordinates())
-
-
-def test_steps_of_widths_grow_again_once_they_lead_on():
-    widths, steps = start_widths(Layout(2, 1)), WidthSteps()
-
-    for factor in (2.0, 0.5, 2.0, *[1.01] * 8):  # two leads back, then on
-        before, shown = widths, scaled(widths, factor)
-        widths = steps.next(before, shown)
-
-    assert change_of(before, widths) == pytest.approx(change_of(before, shown))
+    assert before.towards(after, 1.0) is after
+    torch.testing.assert_close(before.towards(after, 0.0).coordinates(), before.coordinates())
