@@ -85,6 +85,12 @@ class OpenSeries:
         moments, covariance = (torch.zeros(periods, periods, dtype=FLOAT) for _ in range(2))
         return cls(moments, covariance, torch.zeros(2, 2, dtype=FLOAT), 0)
 
+    def add_sums(self, other: "OpenSeries") -> None:
+        """Add the sums over other series."""
+        for name in ("second_moments", "covariance", "information"):
+            getattr(self, name).add_(getattr(other, name))
+        self.count += other.count
+
     def add(self, covariance: Tensor, prior: Autoregression) -> None:
         """Add series of these posterior covariances [n, W, W]."""
         precision = prior.precision(covariance.shape[1])

@@ -94,6 +94,12 @@ class CovarianceMoments:
         common, apart, effect = (torch.zeros(n, dtype=FLOAT) for n in (2, 2, layout.contexts))
         return cls(before, layout, second, common, apart, effect, noise, 0)
 
+    def add_sums(self, other: "CovarianceMoments") -> None:
+        """Add the sums over other products or categories."""
+        for name in ("second", "told_common", "told_apart", "told_effect", "noise"):
+            getattr(self, name).add_(getattr(other, name))
+        self.count += other.count
+
     def add(self, means: Tensor, left: Tensor) -> None:
         """Add coefficients by their posterior means [n, D] and covariances [n, D, D]."""
         self.add_means(means)

@@ -1,8 +1,6 @@
 """Fitting the response model: passes over all products, after each of which the prior widths are learned anew."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import torch
@@ -16,6 +14,7 @@ from gpu_pricer.network.response.model import Layout, State, start_state, utilit
 from gpu_pricer.network.response.newton import learned_widths, newton_pass
 from gpu_pricer.network.response.prior_elasticity import PriorElasticity
 from gpu_pricer.network.response.step_share import StepShare
+from gpu_pricer.network.response.threads import threads_of_one
 from gpu_pricer.network.response.widths import Widths, change_of, segments_widths, start_widths
 
 log = logging.getLogger(__name__)
@@ -109,22 +108,6 @@ class Fit:
         return ((self.state.dissimilarity[:, None] - 1) * (promoted - usual))[grid.category].T
 
 
-@contextmanager
-def single_thread() -> Iterator[None]:
-    """Let PyTorch use one thread: batches of small matrices gain little from more, and on a busy machine wait for them.
-
-    On two cores beside three other jobs, 40 passes over 2,000 products took more than 280 s with two threads and 25 s
-    with one (PyTorch 2.13, 2026-11).
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-@single_thread()
 def fit_response(
     grid: Grid,
     counts: Outcomes,
@@ -145,24 +128,25 @@ def fit_response(
     state, widths, first = _first_guess(grid, counts, layout, start)
     widths = replace(widths, elasticity=config.prior_elasticity)
     damping, of_widths, least = StepShare(LEAST_DAMPING, DAMPING), StepShare(LEAST_OF_WIDTHS, 1.0), 0
-    for passed in range(1, config.passes + 1):
-        is_first, before = passed <= first, state.copy()
-        share, moved = (FIRST_DAMPING, None) if is_first else (damping.share, nests)
-        moments = newton_pass(grid, counts, state, widths, share, moved)
-        distance = (moments.distance / state.variance.numel()) ** 0.5
-        if is_first:
-            continue
-        damping.after(_step(before, state, layout, config.tolerance) / share)
-        shown = learned_widths(moments, widths)
-        of_widths.after(shown.coordinates() - widths.coordinates())
-        change, widths = change_of(widths, shown), widths.towards(shown, of_widths.share)
-        change = max(change / SETTLED_WIDTH, _moved_beside(grid, state, widths, nests, attributes))
-        is_settled = distance < config.tolerance and change < 1
-        if nests is not None and (is_settled or passed >= config.passes - FOLLOWING):
-            nests.settle(state)
-            nests, least = None, passed + FOLLOWING
-        elif is_settled and passed >= least:
-            break
+    with threads_of_one() as run:
+        for passed in range(1, config.passes + 1):
+            is_first, before = passed <= first, state.copy()
+            share, moved = (FIRST_DAMPING, None) if is_first else (damping.share, nests)
+            moments = newton_pass(grid, counts, state, widths, share, moved, run)
+            distance = (moments.distance / state.variance.numel()) ** 0.5
+            if is_first:
+                continue
+            damping.after(_step(before, state, layout, config.tolerance) / share)
+            shown = learned_widths(moments, widths)
+            of_widths.after(shown.coordinates() - widths.coordinates())
+            change, widths = change_of(widths, shown), widths.towards(shown, of_widths.share)
+            change = max(change / SETTLED_WIDTH, _moved_beside(grid, state, widths, nests, attributes))
+            is_settled = distance < config.tolerance and change < 1
+            if nests is not None and (is_settled or passed >= config.passes - FOLLOWING):
+                nests.settle(state)
+                nests, least = None, passed + FOLLOWING
+            elif is_settled and passed >= least:
+                break
     is_settled = passed < config.passes or distance < config.tolerance
     log.log(
         logging.INFO if is_settled else logging.WARNING,

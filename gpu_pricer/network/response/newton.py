@@ -8,7 +8,9 @@ Archambeau 2009): the mode is 10 % too high where the log says little, because b
 the mean of exp(β) in every utility, and in the gradient of β the share of its information that comes from the log.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -44,33 +46,64 @@ class Moments:
         product, category = (CovarianceMoments.none(prior, layout) for prior in (widths.product, widths.category))
         return cls(product, category, OpenSeries.none(spans), OpenSeries.none(spans), 0.0)
 
+    def add(self, other: "Moments") -> None:
+        """Add the sums over other products and categories."""
+        self.product.add_sums(other.product)
+        self.category.add_sums(other.category)
+        self.shock.add_sums(other.shock)
+        self.season.add_sums(other.season)
+        self.distance += other.distance
+
+
+Block = tuple[slice, slice]
+
+
+class _Solved(NamedTuple):
+    """What a block says of μ: its part of the information and of the gradient, and how its categories follow."""
+
+    common: Tensor
+    gradient: Tensor
+    follows: Tensor
+    moments: Moments
+
 
 def newton_pass(
-    grid: Grid, counts: Outcomes, state: State, widths: Widths, damping: float, nests: Nests | None = None
+    grid: Grid,
+    counts: Outcomes,
+    state: State,
+    widths: Widths,
+    damping: float,
+    nests: Nests | None = None,
+    run: Callable[[Callable[[Block], _Solved], Iterable[Block]], Iterable[_Solved]] = map,
 ) -> Moments:
     """Move the state by a step of all its unknowns, and return the moments where the whole step leads.
 
     damping: the share of the step that is taken: the diagonal information makes it too long where few products share
     all choices. The moments are taken at the end of the whole step, since widths from older ones would swing.
     Products, categories and μ are moved in one pass over the blocks, so that memory does not grow with the products;
-    products follow μ in the next pass. nests: moves the dissimilarities too, with all other unknowns moving along.
+    products follow μ in the next pass. nests: moves the dissimilarities too, with all other unknowns moving along. run:
+    a map over the blocks, each of which moves its own part of the state.
     """
     layout = Layout(counts.segments, grid.context.shape[2])
     width = layout.width
+
+    def solve(where: Block) -> _Solved:
+        block, part, found = state.part(*where), grid.part(*where), Moments.none(widths, layout, grid.spans)
+        solved = equations(part, counts.part(*where), block, widths, layout)
+        of_mu = solved.common, solved.common_gradient, solved.follows[:, : len(solved.prior)]
+        if nests is not None:
+            solved = nests.move(part, block, solved, where[1])
+        _move(block, solved, part.category, layout, found)
+        _add_moments(block, solved, part.category, layout, widths, found)
+        return _Solved(*of_mu, found)
+
     moments, before = Moments.none(widths, layout, grid.spans), state.copy()
     common = torch.diag(common_precision(layout))
-    gradient = -(state.mu - state.mu_start) * common.diagonal()
-    follows = []
-    for products, categories in grid.blocks():
-        block = state.part(products, categories)
-        solved = equations(grid.part(products, categories), counts.part(products, categories), block, widths, layout)
-        common, gradient = common + solved.common, gradient + solved.common_gradient
-        follows.append(solved.follows[:, : len(solved.prior)])
-        own = grid.category[products] - categories.start
-        if nests is not None:
-            solved = nests.move(grid.part(products, categories), block, solved, categories)
-        _move(block, solved, own, layout, moments)
-        _add_moments(block, solved, own, layout, widths, moments)
+    gradient, follows = -(state.mu - state.mu_start) * common.diagonal(), []
+    for solved in run(solve, grid.blocks()):
+        common, gradient = common + solved.common, gradient + solved.gradient
+        follows.append(solved.follows)
+        moments.add(solved.moments)
     variance, following = torch.linalg.inv(common), torch.cat(follows)
     step = variance @ gradient
     moved = (following @ step).clamp(-LONGEST_STEP, LONGEST_STEP)

@@ -11,7 +11,7 @@ from gpu_pricer.network.encoding.choice_data import AT_ONCE
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.model.loyalty import Frequencies
 from gpu_pricer.network.model.objective import OptimiserConfig, batch_of, log_likelihood
-from gpu_pricer.network.response.fit import single_thread
+from gpu_pricer.network.response.threads import single_thread
 
 log = logging.getLogger(__name__)
 

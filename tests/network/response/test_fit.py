@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from gpu_pricer.network.response.dissimilarity import Nests
 from gpu_pricer.network.response.fit import FitConfig, fit_response
 from gpu_pricer.network.response.grid import Counts
-from gpu_pricer.network.response.model import Layout
+from gpu_pricer.network.response.model import MEANS, Layout
 from gpu_pricer.network.response.newton import newton_pass
 from tests.network.response.drawn import Recipe, draw_market
 
@@ -237,6 +238,20 @@ def test_same_counts_give_the_same_bits():
     assert torch.equal(first.sensitivity, second.sensitivity)
 
 
+def test_threads_change_no_bit(monkeypatch):
+    market = draw_market(7, replace(LITTLE, sizes=(3,) * 12, segments=1))
+    monkeypatch.setattr("gpu_pricer.network.response.grid.BLOCK", 6)
+    before, found = torch.get_num_threads(), []
+
+    for threads in (1, 3):
+        torch.set_num_threads(threads)
+        found.append(fit_response(market.grid, market.counts, CONFIG, nests=Nests.of(market.grid)).state)
+        assert torch.get_num_threads() == threads
+    torch.set_num_threads(before)
+
+    assert all(torch.equal(getattr(found[0], name), getattr(found[1], name)) for name in MEANS)
+
+
 def test_settled_fit_says_so_in_one_line(caplog):
     with caplog.at_level(logging.INFO):
         fit_market(draw_market(0, LITTLE))
@@ -260,9 +275,9 @@ def test_fit_that_ran_out_of_passes_is_warned_of(caplog):
 def test_steps_that_are_too_long_are_shortened(length, monkeypatch, caplog):
     """A pass that goes `length` times as far as it should: from 2.5 on, steps of DAMPING would lead away."""
 
-    def far_step(grid, counts, state, widths, damping, nests):
+    def far_step(grid, counts, state, *given):
         before = state.copy()
-        moments = newton_pass(grid, counts, state, widths, damping, nests)
+        moments = newton_pass(grid, counts, state, *given)
         state.take_share(length, before)
         return moments
 
