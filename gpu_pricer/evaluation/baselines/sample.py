@@ -122,9 +122,9 @@ def _strata(rows: pl.DataFrame, kept: pl.DataFrame, per_purchase: float) -> pl.D
     """Return category_id, mass (weight of all offers) and count, how many of them to draw, in the order of the rows."""
     mass = rows.group_by("category_id", maintain_order=True).agg(mass=(pl.col("weight") * pl.col("size")).sum())
     purchases = kept.group_by("category_id").agg(purchases=pl.len())
-    wanted = (per_purchase * pl.col("purchases").fill_null(0)).round().cast(pl.Int64).clip(1)
+    count = (per_purchase * pl.col("purchases").fill_null(0)).round().cast(pl.Int64).clip(1)
     found = mass.join(purchases, on="category_id", how="left", maintain_order="left")
-    return found.select("category_id", "mass", count=wanted)
+    return found.select("category_id", "mass", count=count)
 
 
 def _zeros(rows: pl.DataFrame, places: pl.Series, strata: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:

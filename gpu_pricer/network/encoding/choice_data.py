@@ -141,7 +141,7 @@ class ChoiceData(OnDevice):
         return self._choices_from(is_trained), self._choices_from(is_validated), self._choices_from(is_test)
 
     def _choices_from(self, is_wanted: Tensor) -> Tensor:
-        """Return the numbers [n] of the choices from those of the choice sets [G] that are wanted."""
+        """Return the numbers [n] of the choices from those of the choice sets [G] asked for."""
         blocks = enumerate(self.choices.choice_set.split(AT_ONCE))
         found = [is_wanted.index_select(0, sets).nonzero().squeeze(1).int() + k * AT_ONCE for k, sets in blocks]
         return torch.cat(found) if found else torch.zeros(0, dtype=torch.int32)

@@ -68,8 +68,8 @@ def _by_size(target: Tensor, move: Tensor) -> Tensor:
     """
     place = torch.argsort(torch.argsort(target, stable=True))
     group = place * SIZES // len(target)
-    wanted, found = (torch.zeros(SIZES).index_add(0, group, share) for share in (target, target * torch.exp(-move)))
-    return torch.log(wanted.clamp(min=TINY) / found.clamp(min=TINY))[group]
+    expected, found = (torch.zeros(SIZES).index_add(0, group, share) for share in (target, target * torch.exp(-move)))
+    return torch.log(expected.clamp(min=TINY) / found.clamp(min=TINY))[group]
 
 
 def _average_shares(members: Members, block: slice) -> Tensor:
