@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+MOST_THREADS = 8  # each holds the equations of a block, some 100 MB
+
 
 @contextmanager
 def single_thread() -> Iterator[None]:
@@ -25,11 +27,11 @@ def single_thread() -> Iterator[None]:
 
 @contextmanager
 def threads_of_one() -> Iterator[Callable[..., Any]]:
-    """Yield a map that runs in as many threads as PyTorch has, in each of which PyTorch uses one.
+    """Yield a map that runs in as many threads as PyTorch has, at most MOST_THREADS; in each, PyTorch uses one.
 
     Its results come in order, so that sums of them have the same bits with any number of threads.
     """
-    threads = torch.get_num_threads()
+    threads = min(torch.get_num_threads(), MOST_THREADS)
     with single_thread():
         if threads == 1:
             yield map
