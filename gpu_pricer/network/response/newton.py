@@ -88,6 +88,7 @@ def newton_pass(
     width = layout.width
 
     def solve(where: Block) -> _Solved:
+        """Move a block's part of the state, given μ."""
         block, part, found = state.part(*where), grid.part(*where), Moments.none(widths, layout, grid.spans)
         solved = equations(part, counts.part(*where), block, widths, layout)
         of_mu = solved.common, solved.common_gradient, solved.follows[:, : len(solved.prior)]

@@ -22,7 +22,7 @@ from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.segments.choosing import choose
 from gpu_pricer.network.segments.latent_classes import LatentClasses, fit_classes
 from gpu_pricer.network.segments.members import Members
-from gpu_pricer.network.segments.moments import weighted_members
+from gpu_pricer.network.segments.moments import drawn_members
 from gpu_pricer.network.segments.partition import Partition, partition_users
 from gpu_pricer.network.segments.taste_prior import with_taste_prior
 from gpu_pricer.network.segments.user_scores import UserScores
@@ -128,13 +128,16 @@ def _formed(scores: UserScores, whole: UserScores, config: SegmentsConfig, seed:
 def segmentation_of(membership: Membership, users: Members, visits: np.ndarray, most: int) -> Segmentation:
     """Return the segments with their centres; visits [U] are the members' weights.
 
-    most: a centre is the mean of so many members, see weighted_members.
+    most: a centre is the mean of so many members at most, see drawn_members.
     """
-    drawn = weighted_members(membership.segment, visits, most)
-    members, weight = users.of(drawn.users), drawn.weight.double().numpy()
-    points = user_coordinates(members, PRICE_SPREAD)
-    sums = (weight[:, block] @ point for block, point in zip(members.blocks_of_users(), points, strict=True))
-    return Segmentation(membership.segment, sum(sums), PRICE_SPREAD)
+    drawn, weight = drawn_members(membership.segment, visits, most)
+    segment, members = membership.segment[drawn], users.of(torch.from_numpy(drawn))
+    total = np.zeros((membership.count, 0))
+    for block, points in zip(members.blocks_of_users(), user_coordinates(members, PRICE_SPREAD), strict=True):
+        total = total if total.size else np.zeros((membership.count, points.shape[1]))
+        np.add.at(total, segment[block], weight[block, None] * points)
+    size = np.bincount(segment, weights=weight, minlength=membership.count)
+    return Segmentation(membership.segment, total / size[:, None], PRICE_SPREAD)
 
 
 def _large_enough(parts: Parts, scores: UserScores, least: int, visits: np.ndarray) -> Parts:

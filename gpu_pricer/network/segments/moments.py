@@ -37,10 +37,19 @@ class WeightedMembers:
 
 
 def weighted_members(segment: np.ndarray, visits: np.ndarray, most: int) -> WeightedMembers:
-    """Return the users with their shares in the visits of their segments; a user has at least LEAST_VISITS.
+    """Return the users of drawn_members with their shares in the weight of their segments."""
+    users, of_users = drawn_members(segment, visits, most)
+    weight = torch.zeros(int(segment.max()) + 1, len(users))
+    weight[torch.from_numpy(segment[users]), torch.arange(len(users))] = torch.from_numpy(of_users).float()
+    return WeightedMembers(torch.from_numpy(users), weight / weight.sum(1, keepdim=True))
+
+
+def drawn_members(segment: np.ndarray, visits: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return users [n], ascending, and their weights [n] in their segments: a user's visits, at least LEAST_VISITS.
 
     Of a segment with more than `most` members, `most` are drawn with probabilities proportional to their visits
-    (systematic sampling: Madow 1949), so that time and memory do not grow with the users.
+    (systematic sampling: Madow 1949), so that time and memory do not grow with the users; there a weight says how often
+    the user was drawn.
     segment [U]: int64. visits [U]: each user's expected visits.
     """
     visits = np.maximum(visits, LEAST_VISITS)
@@ -48,15 +57,8 @@ def weighted_members(segment: np.ndarray, visits: np.ndarray, most: int) -> Weig
     parts = np.split(order, np.searchsorted(segment[order], np.arange(1, int(segment.max()) + 1)))
     chosen = [part if len(part) <= most else part[_systematic(visits[part], most)] for part in parts]
     users, column = np.unique(np.concatenate(chosen), return_inverse=True)
-    row = np.repeat(np.arange(len(parts)), [len(of_segment) for of_segment in chosen])
-    of_users = np.concatenate(
-        [visits[of] if len(of) == len(part) else np.ones(most) for of, part in zip(chosen, parts, strict=True)]
-    )
-    weight = torch.zeros(len(parts), len(users))
-    weight.index_put_(
-        (torch.from_numpy(row), torch.from_numpy(column)), torch.from_numpy(of_users).float(), accumulate=True
-    )
-    return WeightedMembers(torch.from_numpy(users), weight / weight.sum(1, keepdim=True))
+    of_chosen = [visits[of] if len(of) == len(part) else np.ones(most) for of, part in zip(chosen, parts, strict=True)]
+    return users, np.bincount(column, weights=np.concatenate(of_chosen))
 
 
 def _systematic(size: np.ndarray, count: int) -> np.ndarray:

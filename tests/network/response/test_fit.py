@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from gpu_pricer.network.response.dissimilarity import Nests
-from gpu_pricer.network.response.fit import FitConfig, fit_response
+from gpu_pricer.network.response.fit import DAMPING, FitConfig, fit_response
 from gpu_pricer.network.response.grid import Counts
 from gpu_pricer.network.response.model import MEANS, Layout
 from gpu_pricer.network.response.newton import newton_pass
@@ -281,9 +281,15 @@ def test_fit_that_ran_out_of_passes_is_warned_of(caplog):
     assert record.getMessage().endswith(", not settled: raise train.response.fit.passes")
 
 
-@pytest.mark.parametrize("length", [1.0, 2.6, 3.5])
-def test_steps_that_are_too_long_are_shortened(length, monkeypatch, caplog):
-    """A pass that goes `length` times as far as it should: from 2.5 on, steps of DAMPING would lead away."""
+@pytest.mark.parametrize(
+    ("length", "least", "settles"), [(1.0, 0.1, True), (2.6, 0.1, True), (3.5, 0.1, True), (2.6, DAMPING, False)]
+)
+def test_steps_that_are_too_long_are_shortened(length, least, settles, monkeypatch, caplog):
+    """A pass that goes `length` times as far as it should: from 2.5 on, steps of DAMPING lead away.
+
+    least: the smallest share of a step that may be taken.
+    """
+    monkeypatch.setattr("gpu_pricer.network.response.fit.LEAST_DAMPING", least)
 
     def far_step(grid, counts, state, *given):
         before = state.copy()
@@ -296,7 +302,7 @@ def test_steps_that_are_too_long_are_shortened(length, monkeypatch, caplog):
     with caplog.at_level(logging.INFO):
         fit_market(draw_market(0, LITTLE), FitConfig(passes=60, tolerance=0.05, prior_elasticity=None))
 
-    assert "not settled" not in caplog.text
+    assert ("not settled" not in caplog.text) == settles
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -158,7 +158,7 @@ def test_a_centre_is_where_its_members_are_on_average(trained):
 
     points = np.concatenate(list(user_coordinates(all_members(trained), 0.2)))
     expected = [np.average(points[segment == s], axis=0, weights=visits[segment == s]) for s in range(3)]
-    np.testing.assert_allclose(centre, expected, rtol=1e-4, atol=1e-7)  # weights are float32
+    np.testing.assert_allclose(centre, expected)
 
 
 def test_blocks_of_users_change_no_centre(trained, monkeypatch):
@@ -168,7 +168,7 @@ def test_blocks_of_users_change_no_centre(trained, monkeypatch):
 
     monkeypatch.setattr(members_module, "USERS", 64)
 
-    np.testing.assert_allclose(segmentation_of(*given).centre, whole, rtol=1e-5)  # float32 products of other shapes
+    np.testing.assert_allclose(segmentation_of(*given).centre, whole, rtol=1e-6)  # float32 products of other shapes
 
 
 def test_centre_of_many_members_is_that_of_a_draw(trained):
