@@ -30,7 +30,7 @@ simulator: .venv/dev # the modules that mark a test; to import all others takes 
 compile: $(addprefix compile-,$(FLOATS))
 
 $(addprefix compile-,$(FLOATS)): compile-%: .venv/dev
-	$(BIN)/python -m tests.kernels.compiling $*
+	$(BIN)/python -m kernels.compiling --continuous $*
 
 lint: .venv/dev
 	$(BIN)/ruff check .

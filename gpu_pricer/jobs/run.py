@@ -2,8 +2,9 @@
 
 import json
 import logging
+from contextlib import nullcontext
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -16,6 +17,7 @@ from gpu_pricer.jobs import evaluate, prepare, publish, report, score, train
 from gpu_pricer.jobs.outcome import closing_line, write_ledger
 from gpu_pricer.jobs.plan import RunPlan
 from gpu_pricer.jobs.train_settings import require_flags
+from gpu_pricer.process.compiling import compiled_beside
 from gpu_pricer.process.ending import is_helper
 from gpu_pricer.process.run_record import run_job
 from gpu_pricer.tables.artefact import read_artefact
@@ -53,6 +55,7 @@ OUTPUTS = {
     "publish": ("paths.prices",),
 }
 """The places that each step writes to, beside paths.work and paths.metrics; null: none."""
+NEEDS_KERNELS = {"score", "evaluate"}
 STEPS = {"prepare": prepare, "train": train, "score": score, "evaluate": evaluate, "publish": publish}
 
 
@@ -171,19 +174,28 @@ def _check_outputs(steps: list[str], config: DictConfig) -> None:
 def _take(steps: list[str], config: DictConfig) -> dict[str, float]:
     """Run the steps and return the seconds of each; `evaluate` and `publish` are told the version that `score` made."""
     seconds = {}
-    for name in steps:
-        log.info("%s …", name)
-        try:
-            record = run_job(name, STEPS[name], config)
-        except Refused:
-            if name == "publish" and config.paths.shards is not None:
-                _report(config, Path(config.paths.shards), None)
-            raise
-        if "version" in record:
-            config = cast(DictConfig, OmegaConf.merge(config, {"paths": {"shards": record["version"]}}))
-        seconds[name] = record["seconds"]
-        log.info("%s took %.1f s", name, seconds[name])
+    is_later = steps[0] not in NEEDS_KERNELS and bool(NEEDS_KERNELS & {*steps})
+    with compiled_beside() if is_later else nullcontext(lambda: None) as wait_for_kernels:
+        for name in steps:
+            log.info("%s …", name)
+            if name in NEEDS_KERNELS:
+                wait_for_kernels()
+            record = _run_step(name, config)
+            if "version" in record:
+                config = cast(DictConfig, OmegaConf.merge(config, {"paths": {"shards": record["version"]}}))
+            seconds[name] = record["seconds"]
+            log.info("%s took %.1f s", name, seconds[name])
     return seconds
+
+
+def _run_step(name: str, config: DictConfig) -> dict[str, Any]:
+    """Run a step and return its record; where `publish` refuses a version, the report on it is written all the same."""
+    try:
+        return run_job(name, STEPS[name], config)
+    except Refused:
+        if name == "publish" and config.paths.shards is not None:
+            _report(config, Path(config.paths.shards), None)
+        raise
 
 
 def _repeat(plan: RunPlan, config: DictConfig) -> dict[str, dict[str, float]]:

@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 import polars as pl
 import pytest
+from omegaconf import OmegaConf
 
 from gpu_pricer.jobs import JOBS, run
 from gpu_pricer.tables.artefact import write_artefact
@@ -55,6 +57,24 @@ def linked_rows(prices):
 
 def record_of(job, work):
     return json.loads((work / job / "run.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        (["prepare", "train", "score", "evaluate"], ["prepare", "train", "wait", "score", "wait", "evaluate"]),
+        (["prepare", "train"], ["prepare", "train"]),
+        (["score", "publish"], ["score", "publish"]),
+    ],
+)
+def test_kernels_are_compiled_while_a_job_does_what_needs_none(monkeypatch, steps, expected):
+    happened = []
+    monkeypatch.setattr(run, "compiled_beside", lambda: nullcontext(lambda: happened.append("wait")))
+    monkeypatch.setattr(run, "run_job", lambda name, job, config: happened.append(name) or {"seconds": 1.0})
+
+    run._take(steps, OmegaConf.create())
+
+    assert happened == expected
 
 
 def start(*arguments, directory):

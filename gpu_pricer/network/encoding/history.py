@@ -62,6 +62,12 @@ class UserHistory(OnDevice):
         """Return how many features a row has."""
         return 4 * self.visits.shape[2] + 11
 
+    @property
+    def _faded(self) -> Tensor:
+        """Return what is left of a purchase after so many periods, [T + 1, H]."""
+        decay = self.products.decay
+        return decay ** torch.arange(self.products.periods, device=decay.device)[:, None]
+
     def baskets(self, user: Tensor, period: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return what n users had bought before n periods: products [m], their weights [m], where each begins [n].
 
@@ -71,8 +77,7 @@ class UserHistory(OnDevice):
         first = user * self.product_count
         event, size = events.last_events(first, first + self.product_count, period)
         gone = torch.repeat_interleave(period, size) - events.period.index_select(0, event)
-        faded = events.decay[longest] ** torch.arange(events.periods, device=size.device)
-        count = events.decayed[:, longest].index_select(0, event) * faded.index_select(0, gone)
+        count = events.decayed[:, longest].index_select(0, event) * self._faded[:, longest].index_select(0, gone)
         visits = torch.repeat_interleave(self.visits[user, period, longest] + 1, size)
         key = torch.div(events.place.index_select(0, event), events.periods, rounding_mode="floor")
         product = key - torch.repeat_interleave(first, size)
@@ -91,10 +96,13 @@ class UserHistory(OnDevice):
         return self.categories.before(user * self.category_count + category, period)
 
     def visits_since(self, user: Tensor, first: Tensor, period: Tensor) -> Tensor:
-        """Return the decayed visits of n users before n periods and from the periods `first` [n] on, [n, H]."""
-        gone = (period - first).clamp(min=0)[:, None]
+        """Return the decayed visits of users before periods and from the periods `first` on, [..., H].
+
+        user, period and first are broadcast to each other.
+        """
+        gone = (period - first).clamp(min=0)
         earlier = self.visits[user, torch.minimum(first, period)]
-        return self.visits[user, period] - earlier * self.products.decay**gone
+        return self.visits[user, period] - earlier * self._faded[gone]
 
     def recency(self, user: Tensor, category: Tensor, own: PurchaseState, category_count: Tensor) -> Tensor:
         """Return how lately n users bought n products, compared with the category's other products, [n, RECENCY].

@@ -80,9 +80,18 @@ class PastPurchases(OnDevice):
         """Return every key's last event before a period [m], and how many of them there are for each of n ranges [n].
 
         Range i consists of the keys from first[i] to end[i] − 1 and is asked about the time before period[i]; its
-        events follow each other by key.
+        events follow each other by key. About AT_ONCE events are looked at in one go: memory of larger temporaries goes
+        back to the system and is cleared at every call, which took more time than the search.
         """
         start, stop = (torch.searchsorted(self.place, keys * self.periods) for keys in (first, end))
+        part = (stop - start).cumsum(0) // AT_ONCE
+        sizes = torch.unique_consecutive(part, return_counts=True)[1].tolist() or [0]
+        parts = zip(start.split(sizes), stop.split(sizes), period.split(sizes), strict=True)
+        found, size = zip(*(self._last_events(*some) for some in parts), strict=True)
+        return torch.cat(found), torch.cat(size)
+
+    def _last_events(self, start: Tensor, stop: Tensor, period: Tensor) -> tuple[Tensor, Tensor]:
+        """Return last_events of n ranges, each of the events from start[i] to stop[i] − 1."""
         size = stop - start
         ends = size.cumsum(0)
         whose = torch.repeat_interleave(size)

@@ -1,21 +1,20 @@
 """Sums of predicted purchases over all occasions of the test periods, also those that the log's sample left out."""
 
 import logging
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, gather_batch
 from gpu_pricer.network.encoding.choice_data import ChoiceData
-from gpu_pricer.network.encoding.choice_records import LoggedChoices
 from gpu_pricer.network.inference.artefact_shares import ArtefactShares
-from gpu_pricer.network.inference.prediction import BATCH, choice_shares, purchase_probabilities
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.model.likelihood import purchase_probability
+from gpu_pricer.network.segments.members import Members, period_as_it_was
+from gpu_pricer.network.segments.moments import shares_at
 from gpu_pricer.tables.files.disk_errors import write_parts
 from gpu_pricer.tables.files.replacing import replacing_file
 
@@ -57,12 +56,11 @@ def _users_of(data: ChoiceData, period: int) -> Tensor:
 def _sums(network: DemandNetwork, artefact: ArtefactShares, units: Tensor, period: int, users: Tensor) -> pl.DataFrame:
     """Return the rows of write_held_out_sums of a period in which the users [n] came."""
     data = network.data
-    sets = (data.sets.period == period).nonzero().squeeze(1)
     rows = (data.sets.period_of_rows() == period).nonzero().squeeze(1)
     visits = torch.bincount(artefact.segment[users], minlength=artefact.share.shape[1])
     of_segments = artefact.share[rows - artefact.first]
     per_purchase = data.choices_per_purchase(data.sets.of_rows()[rows])[:, None]
-    bought, chosen = _network_sums(network, artefact, users, sets, rows)
+    bought, chosen = _network_sums(network, artefact, users, period, rows)
     sums = {
         "probability": bought,
         "expected_units": chosen * units[rows][:, None],
@@ -79,34 +77,22 @@ def _sums(network: DemandNetwork, artefact: ArtefactShares, units: Tensor, perio
 
 
 def _network_sums(
-    network: DemandNetwork, artefact: ArtefactShares, users: Tensor, sets: Tensor, rows: Tensor
+    network: DemandNetwork, artefact: ArtefactShares, users: Tensor, period: int, rows: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Return the network's sums of purchase probabilities and of choice shares by shelf row and segment, [r, S] each.
 
-    They are summed over the users [n] and the choice sets [k], whose shelf rows [r] are one run. BATCH occasions at a
-    time are in memory.
+    They are summed over the users [n]; rows [r]: all of the period.
     """
-    data, generator = network.data, torch.Generator().manual_seed(0)
-    segments = artefact.share.shape[1]
-    bought, chosen = torch.zeros(2, len(rows) * segments, dtype=torch.float64)
-    for number in torch.arange(len(users) * len(sets)).split(BATCH):
-        occasions = replace(data, choices=_without_purchase(users[number % len(users)], sets[number // len(users)]))
-        batch = gather_batch(occasions, torch.arange(len(number)), EVERY_ALTERNATIVE, generator)
-        share = choice_shares(network(batch), batch)
-        cell = (batch.row - rows[0]) * segments + artefact.segment[batch.user][batch.occasion]
-        bought.index_add_(0, cell, purchase_probabilities(data, batch, share))
-        chosen.index_add_(0, cell, share.double())
-        data.set_aside()
-    return bought.view(-1, segments), chosen.view(-1, segments)
-
-
-def _without_purchase(user: Tensor, choice_set: Tensor) -> LoggedChoices:
-    """Return the choices of nothing by the users [n] from the choice sets [n], none of them left out of a sample."""
-    return LoggedChoices(
-        user=user.int(),
-        choice_set=choice_set.int(),
-        chosen=torch.full((len(user),), -1, dtype=torch.int32),
-        size=torch.ones(len(user), dtype=torch.float16),
-        log_kept=torch.zeros(len(user), dtype=torch.float16),
-        own_weight=None,
-    )
+    data, segments = network.data, artefact.share.shape[1]
+    members = Members(network, period_as_it_was(network, period)).of(users)
+    is_of = functional.one_hot(artefact.segment[users], segments).T.float()
+    product, on_shelf = data.shelf.product[rows], members.point.availability > 0
+    per_purchase = torch.ones(data.products.count)
+    per_purchase[product] = data.choices_per_purchase(data.sets.of_rows()[rows])
+    bought, chosen = torch.zeros(2, segments, data.products.count, dtype=torch.float64)
+    for block in members.blocks():
+        for part in members.blocks_of_users() if on_shelf[block].any() else ():
+            share, _ = shares_at(members, block, *members.demand(block, part))
+            chosen[:, block] += is_of[:, part] @ share
+            bought[:, block] += is_of[:, part] @ purchase_probability(share, per_purchase[block])
+    return bought[:, product].T, chosen[:, product].T

@@ -40,6 +40,7 @@ def nearest_segments(saved: SavedNetwork, users: pl.DataFrame, past: Past) -> tu
         price_ratio=ones,
         availability=ones,
         context=torch.zeros(data.products.count, data.shelf.context.shape[1]),
+        shelf_effect=network.next_shelf_effect(),
     )
     blocks = user_coordinates(Members(network, point), saved.settings.price_spread)
     nearest = np.concatenate([pairwise_distances_argmin(points, saved.centre) for points in blocks])

@@ -90,6 +90,11 @@ class DemandNetwork(nn.Module):
         self.support.copy_(support.product)
         self.category_support.copy_(support.category)
 
+    @torch.no_grad()
+    def next_shelf_effect(self) -> Tensor:
+        """Return season and shock of every product in a period that no table shows, [P]."""
+        return self.next_season[self.data.products.category] + self.next_shock[:, 0]
+
     def of_average_household(self) -> list[nn.Parameter]:
         """Return the parameters that gradients leave alone."""
         own = [self.log_scale, self.mean_response, self.shelf_effect, self.next_shock, self.log_slope]

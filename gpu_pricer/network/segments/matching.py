@@ -11,11 +11,12 @@ from torch import Tensor
 
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.segments.members import MarketPoint, Members
-from gpu_pricer.network.segments.moments import shares_at, weighted_members
+from gpu_pricer.network.segments.moments import odds_at, shares_at, weighted_members
 
 MATCHED = 4096  # users at most; of more so many are drawn by their visits
 TINY = 1e-30
 PASSES, CLOSE = 20, 1e-3  # of iterative scaling, at most so many; they end when no level moves further
+FARTHEST = 20.0  # that a level moves, so that no odds overflow
 SIZES = 20  # groups of products of like expected sales
 
 
@@ -43,19 +44,37 @@ def match_average_household(network: DemandNetwork, point: MarketPoint, visits: 
 
 
 def _moves(members: Members, weight: Tensor, block: slice, target: Tensor, is_sold: Tensor, passes: int) -> Tensor:
-    """Return what adds to the appeals of the block's products that were sold, [block] (Deming & Stephan 1940).
+    """Return what adds to the appeals of the block's products that were sold, [block].
 
     weight [n]: of the members. target [block]: their mean shares to be.
     """
-    move = torch.zeros_like(target)
-    demand = [members.demand(block, users) for users in members.blocks_of_users()]
-    weights = [weight[users] for users in members.blocks_of_users()]
+    sizes = torch.unique_consecutive(members.network.data.products.category[block], return_counts=True)[1].tolist()
+    odds = torch.cat([
+        odds_at(members, block, *members.demand(block, users)) for users in members.blocks_of_users()
+    ])  # fmt: skip
+    columns = (members.point.availability[block], target, is_sold)
+    categories = zip(odds.split(sizes, dim=1), *(column.split(sizes) for column in columns), strict=True)
+    return torch.cat([_moves_in(weight, passes, *category) for category in categories])
+
+
+def _moves_in(
+    weight: Tensor, passes: int, odds: Tensor, availability: Tensor, target: Tensor, is_sold: Tensor
+) -> Tensor:
+    """Return _moves of the products of one category, [k]: iterative scaling (Deming & Stephan 1940).
+
+    weight [n]: of the members. odds [n, k]: against buying nothing. The others [k]: of the products.
+    """
+    is_off = availability == 0
+    on_shelf, off = odds[:, ~is_off], odds[:, is_off]
+    move, mean = torch.zeros(2, len(target))
     for _ in range(passes):
-        mean = torch.zeros_like(target)
-        for of_users, (appeal, response) in zip(weights, demand, strict=True):
-            mean += of_users @ shares_at(members, block, appeal + move, response)[0]
+        times = move.exp()
+        nothing = 1 / (1 + on_shelf @ (times * availability)[~is_off])
+        mean[~is_off] = (weight * nothing) @ on_shelf * times[~is_off]
+        joining = off * nothing[:, None] * times[is_off]
+        mean[is_off] = weight @ (joining / (1 + joining))
         step = torch.where(is_sold, torch.log(target.clamp(min=TINY) / mean.clamp(min=TINY)), 0.0)
-        move += step
+        move = (move + step).clamp(-FARTHEST, FARTHEST)
         if float(step.abs().max()) < CLOSE:
             break
     return move
@@ -74,10 +93,9 @@ def _by_size(target: Tensor, move: Tensor) -> Tensor:
 
 def _average_shares(members: Members, block: slice) -> Tensor:
     """Return the average household's P / q of the block's products at the market point, [block]."""
-    network, products, average = members.network, members.network.data.products, members.network.average
+    network, average = members.network, members.network.average
     assert average is not None, "adopt sets it"
     response = network.response_of(torch.arange(block.start, block.stop))
     level = torch.where(average.level[block].isnan(), average.prior[block].float(), average.level[block])
-    beside = network.next_season[products.category[block]] + network.next_shock[block, 0]
-    appeal = level + beside + (response[:, 1:] * members.point.context[block]).sum(1)
+    appeal = level + members.point.shelf_effect[block] + (response[:, 1:] * members.point.context[block]).sum(1)
     return shares_at(members, block, appeal[None], response[:, 0].exp()[None])[0][0]

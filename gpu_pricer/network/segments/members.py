@@ -20,13 +20,14 @@ class MarketPoint:
     """The prices, availability and context of the P products in one period.
 
     period: row number. price_ratio [P]: price / reference price. availability [P]: share of the time on the shelf.
-    context [P, C]: scaled context.
+    context [P, C]: scaled context. shelf_effect [P]: what season and shock add to the average appeal.
     """
 
     period: int
     price_ratio: Tensor
     availability: Tensor
     context: Tensor
+    shelf_effect: Tensor
 
     def presence(self, block: slice) -> Tensor:
         """Return the availability of the block's products, 1 instead of 0 for those off the shelf, [block]."""
@@ -41,6 +42,7 @@ def period_to_price(network: DemandNetwork) -> MarketPoint:
         price_ratio=_tensor(products["price"] / products["reference_price"]).clamp(*network.support.detach().T),
         availability=_tensor(products["availability"]),
         context=_recent_context(network, network.data.calendar.count),
+        shelf_effect=network.next_shelf_effect(),
     )
 
 
@@ -60,6 +62,26 @@ def period_to_judge(network: DemandNetwork, period: int) -> MarketPoint:
         price_ratio=torch.where(is_known, data.shelf.price_ratio[row], 1.0),
         availability=torch.zeros_like(is_known).float().index_fill(0, data.shelf.product[now], 1.0),
         context=_recent_context(network, period),
+        shelf_effect=network.next_shelf_effect(),
+    )
+
+
+def period_as_it_was(network: DemandNetwork, period: int) -> MarketPoint:
+    """Return a past period with its own prices, promotions, shelf, season and shocks; 0 moves off the shelf."""
+    data = network.data
+    row = (data.sets.period_of_rows() == period).nonzero().squeeze(1)
+    product = data.shelf.product[row]
+    low, high = (network.support[product] - 1).T
+
+    def of_products(of_rows: Tensor) -> Tensor:
+        return torch.zeros(data.products.count, *of_rows.shape[1:]).index_copy(0, product, of_rows)
+
+    return MarketPoint(
+        period=period,
+        price_ratio=1 + of_products(data.shelf.price_move(row).clamp(low, high)),
+        availability=of_products(torch.ones(len(row))),
+        context=of_products(data.shelf.context[row]),
+        shelf_effect=of_products(network.shelf_effect[row]),
     )
 
 
@@ -89,8 +111,7 @@ class Members:
         with torch.no_grad():
             scale, response = network.log_scale.exp(), network.response_of(torch.arange(data.products.count))
             self.effect = scale * response[:, 1:]
-            season = network.next_season[data.products.category]
-            level = network.product_level.all_rows()[:, 0] + network.mean_level + season + network.next_shock[:, 0]
+            level = network.product_level.all_rows()[:, 0] + network.mean_level + point.shelf_effect
             self.product_level = scale * level + (self.effect * point.context).sum(1)
             self.product_response = scale * response[:, 0].exp()
             self.user_slope = network.log_slope[:, 0].exp()
@@ -154,7 +175,7 @@ class Members:
         )
         above = add_level(1, in_category, visits * network.category_rate[categories], of_user)
         firsts, of_first = torch.unique(products.first_period[block], return_inverse=True)
-        since = torch.stack([mixed(history.visits_since(here, first.expand_as(here), period)) for first in firsts], 1)
+        since = mixed(history.visits_since(here[:, None], firsts, period[:, None]))
         user, product, when = self._pairs_in(block, users)
         place = torch.searchsorted(here, user), product - block.start
         bought = history.of_product(user, product, when)

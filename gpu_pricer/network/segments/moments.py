@@ -9,6 +9,7 @@ from torch import Tensor
 
 from gpu_pricer.network.segments.members import Members
 
+MOST_UTILITY = 60.0  # larger ones count as this one, so that no sum of odds overflows
 LEAST_VISITS = 1e-4  # in a period, so that a segment whose users are not expected to come has weights too
 
 
@@ -119,13 +120,18 @@ def shares_at(members: Members, block: slice, appeal: Tensor, response: Tensor) 
     appeal, response [n, block]: at the reference price, and per unit of price / reference price.
     """
     data, availability = members.network.data, members.point.availability[block]
-    expected = torch.exp((appeal - response * (members.point.price_ratio[block] - 1)).clamp(max=60))
+    expected = odds_at(members, block, appeal, response)
     category = data.products.category[block] - data.products.category[block.start]
     total = torch.zeros(len(expected), int(category[-1]) + 1).index_add(1, category, expected * availability)
     nothing = (1 / (data.has_outside_option + total).clamp(min=1e-30))[:, category]
     own = expected * nothing
     joined = torch.where(availability > 0, 1.0, 1 + own)  # a product off the shelf joins the total
     return own / joined, nothing / joined
+
+
+def odds_at(members: Members, block: slice, appeal: Tensor, response: Tensor) -> Tensor:
+    """Return the odds of buying each product against nothing at the market point, [n, block]; see shares_at."""
+    return torch.exp((appeal - response * (members.point.price_ratio[block] - 1)).clamp(max=MOST_UTILITY))
 
 
 def promotion_offset(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from gpu_pricer.network.encoding import purchase_events
 from gpu_pricer.network.encoding.history import NO_PRODUCT, build_history, half_lives_of
 from gpu_pricer.network.encoding.purchase_events import Purchases
 
@@ -66,7 +67,9 @@ def test_decayed_counts_are_the_sums_over_the_past():
         assert int(past.count) == len(when)
 
 
-def test_baskets_hold_each_product_bought_before_with_its_decayed_rate():
+@pytest.mark.parametrize("at_once", [1, 40, purchase_events.AT_ONCE])
+def test_baskets_hold_each_product_bought_before_with_its_decayed_rate(monkeypatch, at_once):
+    monkeypatch.setattr(purchase_events, "AT_ONCE", at_once)
     purchases, is_visit = drawn(3)
     history = history_of(purchases, is_visit)
     user, period = (torch.from_numpy(index.ravel()) for index in np.indices((USERS, PERIODS + 1)).astype(np.int64))
@@ -81,6 +84,12 @@ def test_baskets_hold_each_product_bought_before_with_its_decayed_rate():
         when = [np.unique(purchases.period[mine & (purchases.product == what)]) for what in product[start:end]]
         rate = [np.sum(0.5 ** ((now - periods) / HALF_LIVES[-1])) / (visits + 1) for periods in when]
         np.testing.assert_allclose(weight[start:end], np.log1p(np.array(rate) / 0.02), rtol=1e-5)
+
+
+def test_no_user_has_no_basket():
+    nobody = torch.empty(0, dtype=torch.int64)
+
+    assert [len(values) for values in history_of(*drawn(3)).baskets(nobody, nobody)] == [0, 0, 0]
 
 
 @pytest.mark.parametrize("first", [0, 3, 12])

@@ -13,6 +13,7 @@ from gpu_pricer.network.inference import held_out_sums
 from gpu_pricer.network.inference.artefact_shares import artefact_shares
 from gpu_pricer.network.inference.held_out import predict_held_out
 from gpu_pricer.network.inference.held_out_sums import write_held_out_sums
+from gpu_pricer.network.segments import members
 
 CELL = ["period", "product_id", "segment_id"]
 SUMS = ["probability", "expected_units", "artefact_probability", "artefact_expected_units"]
@@ -41,7 +42,8 @@ def test_sums_of_a_sample_are_those_of_the_predictions_of_every_user(trained, ma
     artefact = artefact_shares(trained, SEGMENTS, None, 300)
     predict_held_out(trained, artefact, units_of(trained), tmp_path / "all.parquet")
     monkeypatch.setattr(trained, "data", sampled(market[1], 0.1))
-    monkeypatch.setattr(held_out_sums, "BATCH", 37)
+    monkeypatch.setattr(members, "USERS", 37)
+    monkeypatch.setattr(members, "PRODUCTS", 5)
 
     found = written(trained, tmp_path / "sums.parquet")
 
