@@ -84,7 +84,10 @@ def _bought(log: Log, cells: pl.DataFrame) -> csr_array:
 
 @dataclass(frozen=True)
 class _Regression:
-    """Covariates [cells, K], offset [cells], and the numbers of the product and the category of every cell [cells]."""
+    """Covariates [cells, K], offset [cells], and the numbers of the product and of the category of every cell [cells].
+
+    Cells are sorted by category.
+    """
 
     covariates: np.ndarray
     offset: np.ndarray
@@ -129,9 +132,7 @@ class _Regression:
         expected = np.bincount(self.product, units)[self.product] * shares
         away = self._away(shares)
         products = expected[:, None, None] * away[:, :, None] * away[:, None, :]
-        total = np.zeros((int(self.category.max()) + 1, *products.shape[1:]))
-        np.add.at(total, self.category, products)
-        return total
+        return np.asarray(np.add.reduceat(products, np.flatnonzero(np.diff(self.category, prepend=-1))))
 
     def spread_of_shocks(
         self, units: np.ndarray, noise: np.ndarray, shares: np.ndarray, information: np.ndarray

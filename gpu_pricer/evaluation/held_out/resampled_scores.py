@@ -1,7 +1,7 @@
 """The sums over offers, the AUC and the calibration error of every resample, in two passes over the sorted offers.
 
 Millions of offers times hundreds of resamples make arrays of weights too large to write: here a weight is a product of
-three numbers, made where it is used.
+three numbers, made where it is used. A pass serves LANES resamples, because reading the offers takes longest.
 """
 
 import numba
@@ -11,6 +11,7 @@ from numba import prange
 import kernels  # noqa: F401  numba keeps the processor's features of the first function, which are for kernels to choose
 from gpu_pricer.evaluation.metrics import BINS
 
+LANES = 8
 WEIGHT, LOSS, PREDICTED, BOUGHT, AUC, ECE = range(6)
 
 
@@ -22,48 +23,65 @@ def resampled_scores(bought, probability, weight, user, cell, times_user, times_
     times_user [B, U] and times_cell [B, C], which say how often each counts. The first four are sums of weights, of
     log losses, of predicted and of bought offers. AUC is NaN where all outcomes are equal, ECE where no offer counts.
     """
-    found = np.empty((len(times_user), 6))
-    for b in prange(len(times_user)):
-        _fill(bought, probability, weight, user, cell, times_user[b], times_cell[b], found[b])
+    resamples = len(times_user)
+    found = np.empty((resamples, 6))
+    for k in prange((resamples + LANES - 1) // LANES):
+        first = np.int64(k) * LANES  # the index of a prange is unsigned
+        last = min(first + LANES, resamples)
+        of_user, of_cell = _in_lanes(times_user[first:last]), _in_lanes(times_cell[first:last])
+        scores = np.zeros((6, LANES))
+        _add_sums(bought, probability, weight, user, cell, of_user, of_cell, scores)
+        _fill_ranked(bought, probability, weight, user, cell, of_user, of_cell, scores)
+        found[first:last] = scores.T[: last - first]
     return found
 
 
 @numba.njit(nogil=True, cache=True)
-def _fill(bought, probability, weight, user, cell, of_user, of_cell, found):  # type: ignore[no-untyped-def]
-    """Fill the scores [6] of one resample, in which users count of_user [U] times and cells of_cell [C] times."""
-    found[:] = 0.0
-    for i in range(len(weight)):
-        drawn = weight[i] * of_user[user[i]] * of_cell[cell[i]]
-        if drawn > 0:
-            found[WEIGHT] += drawn
-            found[LOSS] -= drawn * np.log(probability[i] if bought[i] else 1 - probability[i])
-            found[PREDICTED] += drawn * probability[i]
-            found[BOUGHT] += drawn * bought[i]
-    _fill_ranked(bought, probability, weight, user, cell, of_user, of_cell, found)
+def _in_lanes(times):  # type: ignore[no-untyped-def]
+    """Return [n, LANES]: of at most LANES resamples [B, n], side by side, 0 in lanes without one."""
+    lanes = np.zeros((times.shape[1], LANES))
+    lanes[:, : len(times)] = times.T
+    return lanes
 
 
 @numba.njit(nogil=True, cache=True)
-def _fill_ranked(bought, probability, weight, user, cell, of_user, of_cell, found):  # type: ignore[no-untyped-def]
+def _add_sums(bought, probability, weight, user, cell, of_user, of_cell, scores):  # type: ignore[no-untyped-def]
+    """Add the first four scores [6, LANES], where users count of_user [U, LANES] and cells of_cell [C, LANES] times."""
+    for i in range(len(weight)):
+        loss = -np.log(probability[i] if bought[i] else 1 - probability[i])
+        for b in range(LANES):
+            drawn = weight[i] * of_user[user[i], b] * of_cell[cell[i], b]
+            scores[WEIGHT, b] += drawn
+            scores[LOSS, b] += drawn * loss if drawn > 0 else 0.0
+            scores[PREDICTED, b] += drawn * probability[i]
+            scores[BOUGHT, b] += drawn * bought[i]
+
+
+@numba.njit(nogil=True, cache=True)
+def _fill_ranked(bought, probability, weight, user, cell, of_user, of_cell, scores):  # type: ignore[no-untyped-def]
     """Fill AUC, the chance that a bought offer has a higher probability than another one, ties counting half, and ECE.
 
     ECE is the mean of |bought − predicted| over BINS bins of equal weight: see metrics.calibration_error.
     """
-    below, tied_bought, tied_other, pairs = 0.0, 0.0, 0.0, 0.0
-    passed = 0.0
-    gap = np.zeros(BINS)
+    below, tied_bought, tied_other, pairs, passed = np.zeros((5, LANES))
+    gap = np.zeros((BINS, LANES))
     for i in range(len(weight)):
-        drawn = weight[i] * of_user[user[i]] * of_cell[cell[i]]
         if i > 0 and probability[i] != probability[i - 1]:
-            pairs += tied_bought * (below + tied_other / 2)
-            below += tied_other
-            tied_bought, tied_other = 0.0, 0.0
-        tied_bought += drawn * bought[i]
-        tied_other += drawn * (1 - bought[i])
-        if drawn > 0:
-            rank = int(BINS * (passed + drawn / 2) / found[WEIGHT])
-            gap[min(rank, BINS - 1)] += drawn * (bought[i] - probability[i])
-            passed += drawn
-    pairs += tied_bought * (below + tied_other / 2)
-    all_pairs = found[BOUGHT] * (found[WEIGHT] - found[BOUGHT])
-    found[AUC] = pairs / all_pairs if all_pairs > 0 else np.nan
-    found[ECE] = np.abs(gap).sum() / found[WEIGHT] if found[WEIGHT] > 0 else np.nan
+            for b in range(LANES):
+                pairs[b] += tied_bought[b] * (below[b] + tied_other[b] / 2)
+                below[b] += tied_other[b]
+                tied_bought[b], tied_other[b] = 0.0, 0.0
+        for b in range(LANES):
+            drawn = weight[i] * of_user[user[i], b] * of_cell[cell[i], b]
+            tied_bought[b] += drawn * bought[i]
+            tied_other[b] += drawn * (1 - bought[i])
+            if drawn > 0:
+                rank = int(BINS * (passed[b] + drawn / 2) / scores[WEIGHT, b])
+                gap[min(rank, BINS - 1), b] += drawn * (bought[i] - probability[i])
+                passed[b] += drawn
+    for b in range(LANES):
+        pairs[b] += tied_bought[b] * (below[b] + tied_other[b] / 2)
+        weighed, all_bought = scores[WEIGHT, b], scores[BOUGHT, b]
+        all_pairs = all_bought * (weighed - all_bought)
+        scores[AUC, b] = pairs[b] / all_pairs if all_pairs > 0 else np.nan
+        scores[ECE, b] = np.abs(gap[:, b]).sum() / weighed if weighed > 0 else np.nan

@@ -10,7 +10,7 @@ import torch
 
 from gpu_pricer.network.segments import matching
 from gpu_pricer.network.segments.matching import match_average_household
-from gpu_pricer.network.segments.members import period_to_price
+from gpu_pricer.network.segments.members import Members, period_to_price
 from tests.network.small import all_members
 
 VISITS = np.linspace(1, 20, 300)
@@ -58,6 +58,31 @@ def test_users_together_buy_what_the_average_household_buys(apart):
     match_average_household(apart, period_to_price(apart), VISITS)
 
     np.testing.assert_allclose(of_users(apart, ratio), target, atol=0.005)
+
+
+def test_a_product_off_the_shelf_would_be_bought_as_much_by_both_if_it_joined(apart):
+    point = period_to_price(apart)
+    away = torch.tensor([2, 3, 11])
+    point = replace(point, availability=point.availability.index_fill(0, away, 0.0), price_ratio=torch.ones(20))
+    products = apart.data.products
+
+    def log_total_of_joining(appeal):
+        """Log of the mean shares of the products away, each beside those that stay on the shelf."""
+        odds, found = np.exp(appeal.double().numpy()), []
+        for product in away.tolist():
+            beside = (products.category == products.category[product]) & (point.availability > 0)
+            own = odds[:, product] / (1 + odds[:, beside.numpy()].sum(1))
+            found.append(np.log(np.average(own / (1 + own), weights=VISITS if len(own) == 300 else None)))
+        return np.array(found)
+
+    level = apart.average.level + point.shelf_effect
+    response = apart.response_of(torch.arange(20)).detach()
+    target = log_total_of_joining((level + (response[:, 1:] * point.context).sum(1))[None])
+
+    match_average_household(apart, point, VISITS)
+
+    appeal = Members(apart, point).demand(slice(0, 20))[0]
+    np.testing.assert_allclose(log_total_of_joining(appeal), target, atol=0.005)
 
 
 def test_the_level_of_a_product_that_nobody_has_bought_stays(apart):
