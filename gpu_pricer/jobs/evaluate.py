@@ -46,7 +46,7 @@ def main(config: DictConfig) -> None:
                               users and products in periods;
                               off_policy: the same scores of the products whose price moved most;
                               by_price_age: rows, bought, predicted_over_actual and its interval by the number of
-                              periods since a price of the product was last seen
+                              periods from the last price seen of the product to the first held-out period
               artefact        the same scores of the demand artefact exported from the network; absent with
                               train.response, which corrects the artefact with the whole log
               aggregation_regret  regret: the share of profit lost, by the demand of every user, because prices are

@@ -67,12 +67,12 @@ def _scores(title: str, blocks: dict[str, dict]) -> Table:
 
 
 def _by_price_age(blocks: dict[str, dict]) -> Table:
-    """Return a row per model: predicted over actual purchases by the periods since a price of the product was seen.
+    """Return a row per model: predicted over actual purchases by how old prices were when predictions were made.
 
     The interval of each stands beside it, unless the metrics are means over folds.
     """
     ages = [*blocks["network"]["by_price_age"]]
-    board = Table("predicted / bought by periods since the price was seen", *(age.replace("_", " ") for age in ages))
+    board = Table("predicted / bought by the price's age, in periods", *(age.replace("_", " ") for age in ages))
     for name, block in blocks.items():
         board.add_row(name, *(_with_interval(block["by_price_age"].get(age, {})) for age in ages))
     return board

@@ -51,6 +51,6 @@ def test_predictions_stand_by_the_age_of_the_price():
 
     lines = printed({"test": test})
 
-    heads, row = next((lines[i], lines[i + 2]) for i, line in enumerate(lines) if "price was seen" in line)
+    heads, row = next((lines[i], lines[i + 2]) for i, line in enumerate(lines) if "price's age" in line)
     assert [words.strip() for words in heads.strip("┃").split("┃")][1:] == ["1", "over 4", "never"]
     assert [words.strip() for words in row.strip("│").split("│")] == ["network", "1.10", "", "0.90 [0.78, 1.04]"]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 import polars as pl
@@ -43,8 +44,7 @@ class HeldOut:
     @cached_property
     def earlier_periods(self) -> list[date]:
         """Return the periods before the first held-out period."""
-        first = self.offers["period"].min()
-        return self.sales.shelf.filter(pl.col("period") < first)["period"].unique().sort().to_list()
+        return self.sales.shelf.filter(pl.col("period") < self._first_period)["period"].unique().sort().to_list()
 
     def probabilities(self) -> dict[str, np.ndarray]:
         """Return by model, network and (where the offers have it) artefact, the probabilities [N] of the offers."""
@@ -119,6 +119,10 @@ class HeldOut:
     def _units(self, name: str) -> pl.Series | None:
         return self.offers[name] if name in self.offers.columns else None
 
+    @property
+    def _first_period(self) -> date:
+        return cast(date, self.offers["period"].min())
+
     @cached_property
     def _units_bought(self) -> pl.Series:
         return units_bought(self.offers, self.sales)
@@ -129,7 +133,7 @@ class HeldOut:
 
     @cached_property
     def _ages(self) -> pl.DataFrame:
-        return price_ages(self.sales.shelf)
+        return price_ages(self.sales.shelf, self._first_period)
 
     @cached_property
     def _moved_most(self) -> pl.DataFrame:

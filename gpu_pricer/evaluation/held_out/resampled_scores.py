@@ -27,7 +27,7 @@ def resampled_scores(bought, probability, weight, user, cell, times_user, times_
     found = np.empty((resamples, 6))
     for k in prange((resamples + LANES - 1) // LANES):
         first = np.int64(k) * LANES  # the index of a prange is unsigned
-        last = min(first + LANES, resamples)
+        last = np.minimum(first + LANES, resamples)
         of_user, of_cell = _in_lanes(times_user[first:last]), _in_lanes(times_cell[first:last])
         scores = np.zeros((6, LANES))
         _add_sums(bought, probability, weight, user, cell, of_user, of_cell, scores)
