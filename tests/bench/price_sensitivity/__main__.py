@@ -4,7 +4,8 @@ On the grocery benchmark (Complete Journey, ten categories), one line of JSON:
 thirds: log ratio of the buying lifts in cuts of the most and the least sensitive third of the users, weeks 41-52, from
 a training that ends with week 40; users are split by their own sensitivity or by their segment's.
 regression: the artefact's elasticity of each category beside a regression of that category's units, and how many of
-them lie inside its 95 % interval.
+them lie inside its 95 % interval. held_out: the elasticity by the held-out weeks with the ends of its 95 % interval.
+held_out_holds: in how many categories that interval holds the artefact's and the regression's.
 predicted_over_actual: held-out purchases in weeks of a cut, of a rise, and others.
 Unknown arguments are overrides of the runs.
 """
@@ -17,6 +18,7 @@ import polars as pl
 
 from gpu_pricer.tables.artefact import read_artefact
 from tests.bench.price_sensitivity.calibration import predicted_over_actual
+from tests.bench.price_sensitivity.held_out_slopes import slopes_beyond
 from tests.bench.price_sensitivity.predicted import by_segment, by_user, elasticity, sensitivity
 from tests.bench.price_sensitivity.regression import regression_elasticities
 from tests.bench.price_sensitivity.runs import LAST_TRAINED, TABLES, run_benchmark, train_until
@@ -40,7 +42,7 @@ def main() -> None:
     report(
         benchmark="price_sensitivity",
         thirds=short(judged_thirds(tables, until)),
-        regression=short(judged_regressions(tables, benchmark / "metrics.json")),
+        regression=short(judged_regressions(tables, benchmark / "metrics.json", offers)),
         predicted_over_actual=short(predicted_over_actual(offers, tables["shelf"])),
     )
 
@@ -62,14 +64,28 @@ def judged_thirds(tables: Tables, until: Path) -> dict[str, dict[str, float]]:
     return {name: vars(log_ratio_of_lifts(counts, value, SEED)) for name, value in predicted.items()}
 
 
-def judged_regressions(tables: Tables, metrics: Path) -> dict[str, object]:
-    """Return the elasticities of the regressions and of the artefact by category, and how many of these lie inside."""
+def judged_regressions(tables: Tables, metrics: Path, offers: pl.DataFrame) -> dict[str, object]:
+    """Return by category the elasticities of the regressions, of the artefact and of the held-out weeks.
+
+    inside: how many of the artefact's lie inside the regressions' intervals. held_out_holds: how many of both lie
+    inside those of the held-out weeks. offers: the held-out ones.
+    """
     response = json.loads(metrics.read_text())["price_response"]["elasticity_by_category"]
-    found = regression_elasticities(**tables)
+    found, beyond = regression_elasticities(**tables), slopes_beyond(offers)
     ours = {category: response[category]["elasticity"] for category in found}
+    held_out = {category: [ours[category] + end for end in vars(beyond[category]).values()] for category in found}
     return {
         "inside": sum(interval.holds(ours[category]) for category, interval in found.items()),
-        "categories": {category: vars(interval) | {"ours": ours[category]} for category, interval in found.items()},
+        "held_out_holds": {
+            "ours": sum(beyond[category].holds(0.0) for category in found),
+            "regression": sum(
+                beyond[category].holds(found[category].elasticity - ours[category]) for category in found
+            ),
+        },
+        "categories": {
+            category: vars(interval) | {"ours": ours[category], "held_out": held_out[category]}
+            for category, interval in found.items()
+        },
     }
 
 

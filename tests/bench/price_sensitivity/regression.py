@@ -33,6 +33,12 @@ class Elasticity:
     low: float
     high: float
 
+    @classmethod
+    def of(cls, coefficient: float, scores: np.ndarray) -> "Elasticity":
+        """Return a coefficient with the interval that its scores [n] give, by independent parts of the log."""
+        half = norm.ppf((1 + LEVEL) / 2) * np.sqrt((scores**2).sum())
+        return cls(*(float(coefficient + shift) for shift in (0, -half, half)))
+
     def holds(self, value: float) -> bool:
         """Return whether a value lies inside the interval."""
         return self.low <= value <= self.high
@@ -71,24 +77,25 @@ def cells_of(shelf: pl.DataFrame, choices: pl.DataFrame, visits: pl.DataFrame) -
 def fitted_elasticity(cells: Cells) -> Elasticity:
     """Return the coefficient of the log price and its interval."""
     exposure = cells.visits.sum(axis=0)[cells.week]
-    coefficient = _coefficients(cells, exposure)
+    coefficient = poisson_coefficients(cells.design, cells.bought.sum(axis=0), exposure)
     rate = np.exp(cells.design @ coefficient)
     curvature = np.linalg.pinv((cells.design * (exposure * rate)[:, None]).T @ cells.design, hermitian=True)
     scores = (cells.bought - cells.visits[:, cells.week] * rate) @ cells.design @ curvature  # by household, [H, K]
-    half = norm.ppf((1 + LEVEL) / 2) * np.sqrt((scores[:, 0] ** 2).sum())
-    return Elasticity(*(float(coefficient[0] + shift) for shift in (0, -half, half)))
+    return Elasticity.of(coefficient[0], scores[:, 0])
 
 
-def _coefficients(cells: Cells, exposure: np.ndarray) -> np.ndarray:
-    """Return the coefficients [K] of the largest Poisson likelihood, by iteratively reweighted least squares."""
-    units = cells.bought.sum(axis=0)
+def poisson_coefficients(design: np.ndarray, units: np.ndarray, exposure: np.ndarray) -> np.ndarray:
+    """Return the β [K] of the largest likelihood of units [C] ~ Poisson(exposure [C] · exp(design [C, K] β)).
+
+    It is found by iteratively reweighted least squares.
+    """
     expected = (units + exposure * units.sum() / exposure.sum()) / 2
-    coefficient = np.zeros(cells.design.shape[1])
+    coefficient = np.zeros(design.shape[1])
     for _ in range(STEPS):
         target = np.log(expected / exposure) + (units - expected) / expected
         root = np.sqrt(expected)
-        last, coefficient = coefficient, np.linalg.lstsq(cells.design * root[:, None], target * root, rcond=None)[0]
-        expected = exposure * np.exp(cells.design @ coefficient)
+        last, coefficient = coefficient, np.linalg.lstsq(design * root[:, None], target * root, rcond=None)[0]
+        expected = exposure * np.exp(design @ coefficient)
         if np.abs(coefficient - last).max() < SETTLED:
             break
     return coefficient
