@@ -50,8 +50,10 @@ class Logit:
         design = _design(cells, products, categories)
         outcomes = np.repeat([1, 0], cells.height)
         weights = np.concatenate([cells["bought"].to_numpy(), cells["not_bought"].to_numpy()])
+        is_some = weights > 0  # most cells were never bought
         model = LogisticRegression(C=self.spread**2, solver="newton-cg", **SETTLED)
-        model.fit(vstack([design, design], format="csr"), outcomes, sample_weight=weights)
+        rows = vstack([design, design], format="csr")[is_some]
+        model.fit(rows, outcomes[is_some], sample_weight=weights[is_some])
         return lambda rows: model.predict_proba(_design(rows, products, categories))[:, 1]
 
 
