@@ -17,6 +17,7 @@ from kernels.ladders import Ladders
 from kernels.posterior.draws import Draws
 from kernels.posterior.pricing import expected_cells
 from kernels.pricing import choice_probabilities, price_cells, utility_lines
+from kernels.segment_ratio import MILLION, ratio_tile
 
 TYPES = ("float32", "float64")
 WHOLE_CENTS, EVERY_PRICE = Ladders.of((1, [0])), Ladders.of((0, []))
@@ -24,16 +25,24 @@ NICENESS = 10
 
 
 def compile_loops(names: Sequence[str], is_continuous: bool) -> None:
-    """Price a market of three products in these types of demand; draws of a posterior, which are float64, with that."""
+    """Price a market of three products in these types of demand.
+
+    Draws of a posterior, which are float64, come with that type, and the search for segments' levels with float32.
+    """
     for name in names:
         demand = _demand(np.dtype(name))
-        for ladders in (WHOLE_CENTS, EVERY_PRICE) if is_continuous else (WHOLE_CENTS,):
+        for ladders in (EVERY_PRICE, WHOLE_CENTS) if is_continuous else (WHOLE_CENTS,):
             inputs = _inputs(np.dtype(name), ladders)
             priced = price_cells(demand, inputs)
         choice_probabilities(demand, inputs.shelf, priced.price)
         utility_lines(demand, inputs.shelf)
         if name == "float64":
             expected_cells(demand, inputs, Draws(np.ones((2, 2, 3)), np.arange(2)), priced)
+        else:
+            levels = ratio_tile(demand, inputs, 2 * MILLION)
+            level = levels.rungs_at_or_below(priced.price.min(axis=1))
+            levels.highest_prices(level)
+            levels.propose_levels(level, priced.price, priced.category_value, np.ones(2))
 
 
 def _demand(real: np.dtype) -> FactorDemand:

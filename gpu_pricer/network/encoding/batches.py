@@ -126,20 +126,30 @@ def _sizes(data: ChoiceData, choice_set: Tensor) -> Tensor:
 class IndexBatches(IterableDataset[Tensor]):
     """Yields batches of choice numbers, [batch_size] each: shuffled anew in each epoch with a seed, in order without.
 
+    together: so many numbers that follow each other are shuffled as one, from another one on in each epoch.
     Processes that train together get the same batches, of which each takes its Share.
     The first ones of an epoch are left out, `first` of them, where training resumes within it.
     """
 
-    def __init__(self, index: Tensor, batch_size: int, seed: int | None = None) -> None:
-        self.index, self.batch_size, self.seed = index, batch_size, seed
+    def __init__(self, index: Tensor, batch_size: int, seed: int | None = None, together: int = 1) -> None:
+        self.index, self.batch_size, self.seed, self.together = index, batch_size, seed, together
         self.epoch, self.first = 0, 0
 
     def __len__(self) -> int:
         return max(-(-len(self.index) // self.batch_size), 1)
 
     def __iter__(self) -> Iterator[Tensor]:
-        order = self.index
-        if self.seed is not None:
-            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-            order = order.index_select(0, torch.randperm(len(order), generator=generator, dtype=order.dtype))
+        order = self.index if self.seed is None else self.index.index_select(0, self._shuffled(self.seed))
         yield from order.split(self.batch_size)[self.first :]
+
+    def _shuffled(self, seed: int) -> Tensor:
+        """Return the places of all numbers in the order of the epoch, [n]."""
+        generator, count = torch.Generator().manual_seed(seed * 1_000_003 + self.epoch), len(self.index)
+        before = self.epoch % self.together  # places that the first run lacks
+        runs = -(-(count + before) // self.together)
+        order = torch.randperm(runs, generator=generator, dtype=self.index.dtype)
+        if self.together == 1:
+            return order
+        inside = torch.arange(-before, self.together - before, dtype=order.dtype)
+        place = (order[:, None] * self.together + inside).flatten()
+        return place[(place >= 0) & (place < count)]

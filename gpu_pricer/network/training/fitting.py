@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 
 STEPS_AN_EPOCH, SMALLEST_BATCH, LARGEST_BATCH = 50, 128, 8192
 MOST_EPOCHS = 12
+MOST_TOGETHER = 8  # choices of a visit in a batch; more would make its steps noisier
 VALIDATED_AT_ONCE, MOST_VALIDATED = 8192, 131_072  # choices; so many tell two networks apart
 HARMLESS = (  # warnings of Lightning 2.6 about choices made on purpose: batches of row numbers, no worker processes
     ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated",
@@ -150,7 +151,7 @@ def fit_network(
     fit_loyalty(module.network, optimiser, seed)
     trained, validated, _ = data.split()
     plan = Plan.of(len(trained), optimiser.steps)
-    batches = IndexBatches(trained, plan.batch_size, seed)
+    batches = IndexBatches(trained, plan.batch_size, seed, _choices_together(data, len(trained)))
     judged = IndexBatches(_sample(validated, MOST_VALIDATED, seed), VALIDATED_AT_ONCE)
     plain, plain_loss = copy.deepcopy(module.state_dict()), module.validation_loss(judged)
     module.train()
@@ -177,6 +178,16 @@ def fit_network(
         engine.logger.log_metrics({BEST: module.best_loss}, engine.global_step)
     module.network.data = data  # on_fit_start replaced it by a copy on the device
     return module.cpu().eval()
+
+
+def _choices_together(data: ChoiceData, count: int) -> int:
+    """Return how many choices that follow each other a batch takes: at most MOST_TOGETHER, and fewer than in a visit.
+
+    count: of choices that are trained on. What a user had bought before a visit is looked up once for all its choices
+    in a batch, which took most of a step.
+    """
+    visits = data.visits_before(data.calendar.trained_periods) - data.visits_before(data.calendar.history_periods)
+    return min(max(count // max(int(visits.sum()), 1), 1), MOST_TOGETHER)
 
 
 def _best(checkpoint: ModelCheckpoint, start: dict[str, Tensor], start_loss: float) -> tuple[dict[str, Tensor], float]:

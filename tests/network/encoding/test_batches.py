@@ -52,8 +52,9 @@ def test_every_choice_of_a_batch_is_in_one_share_and_shares_are_equal_but_for_on
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
-def test_an_epoch_holds_every_choice_once_in_an_order_of_its_own():
-    batches = IndexBatches(torch.arange(100, 205), batch_size=10, seed=3)
+@pytest.mark.parametrize("together", [1, 3, 8])
+def test_an_epoch_holds_every_choice_once_in_an_order_of_its_own(together):
+    batches = IndexBatches(torch.arange(100, 205), batch_size=10, seed=3, together=together)
 
     first = torch.cat(list(batches))
     batches.epoch = 1
@@ -65,6 +66,18 @@ def test_an_epoch_holds_every_choice_once_in_an_order_of_its_own():
     assert torch.equal(torch.cat(second).sort().values, torch.arange(100, 205))
     assert not torch.equal(first, torch.cat(second))
     assert torch.equal(torch.cat(list(batches)), torch.cat(second[4:]))
+
+
+def test_choices_that_follow_each_other_stay_together():
+    batches = IndexBatches(torch.arange(0, 1000), batch_size=50, seed=0, together=8)
+    follows = []
+
+    for batches.epoch in range(3):
+        order = torch.cat(list(batches))
+        follows.append(order.diff() == 1)
+        assert (order[1:][~follows[-1]] % 8 == -batches.epoch % 8).float().mean() > 0.95
+
+    assert all(abs(float(own.float().mean()) - 7 / 8) < 0.02 for own in follows)
 
 
 def test_choice_takes_few_bytes(market):
