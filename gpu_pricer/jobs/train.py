@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 from omegaconf import DictConfig
@@ -19,7 +20,7 @@ from gpu_pricer.network.inference.held_out_sums import write_held_out_sums
 from gpu_pricer.network.inference.units import units_per_choice
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.response.fit import Fit, fit_response
-from gpu_pricer.network.response.quantities import fit_quantities
+from gpu_pricer.network.response.quantities import fit_quantities, fit_segments_quantities
 from gpu_pricer.network.segments.forming import (
     Membership,
     form_segments,
@@ -86,31 +87,32 @@ def main(config: DictConfig) -> dict[str, object] | None:
         return None
     network = fitted.network
     network.set_support(price_support(data, settings.export.support))
-    quantities = None
+    units = None
     if is_judged:
         market = _learn_through(data.with_validation_periods(), network, household.fit, settings)
-        household, quantities = market.household, _quantities(market, settings)
-        membership, response = _respond(network.data, market, settings)
+        household, units = market.household, _units(market, settings)
+        learned = _respond(network.data, market, units, settings)
         if settings.refit:
             del market
         _match(network, period_to_judge(network, data.calendar.validated_periods))
-        _judge(network, membership, response, quantities, settings)
-        del membership, response  # what each segment bought of every product in every period
+        _judge(network, learned, settings)
+        del learned  # what each segment bought of every product in every period
         data.set_aside()
     else:
         for name in (HELD_OUT_SUMS, HELD_OUT):
             (settings.work / name).unlink(missing_ok=True)
     if settings.refit:
         market = _learn_through(data.with_every_period(), network, household.fit, settings)
-    membership, response = _respond(network.data, market, settings, _known_segments(settings.demand))
-    quantities = _quantities(market, settings, quantities)
+    units = _units(market, settings, units)
+    learned = _respond(network.data, market, units, settings, _known_segments(settings.demand))
     del market
     if settings.refit or not is_judged:  # otherwise what is exported is what was judged
         _match(network, period_to_price(network))
     visits = network.data.visits_before(network.data.calendar.count)
     members = Members(network, period_to_price(network))
-    segmentation = segmentation_of(membership, members, visits, settings.export.segment_members)
-    write_trained(Trained(network, segmentation, response, quantities, data.calendar.last_trained), settings)
+    segmentation = segmentation_of(learned.membership, members, visits, settings.export.segment_members)
+    until = data.calendar.last_trained
+    write_trained(Trained(network, segmentation, learned.choices, learned.units, until), settings)
     settings.logger.keep(fitted.trainer.logger, settings.demand)
     return {"artefact": read_artefact(settings.demand).fingerprint(), "validation_loss": fitted.best_loss}
 
@@ -138,12 +140,21 @@ def _fit(data: ChoiceData, household: AverageHousehold, settings: TrainSettings)
     return fit_network(data, household, settings.model, settings.trainer, place, settings.seed, start)
 
 
+class _Learned(NamedTuple):
+    """Segments and the price response of their choices and of their units per choice; units None: always one."""
+
+    membership: Membership
+    choices: Fit
+    units: Fit | None
+
+
 def _respond(
-    data: ChoiceData, market: Market, settings: TrainSettings, previous: pl.DataFrame | None = None
-) -> tuple[Membership, Fit]:
+    data: ChoiceData, market: Market, units: Fit | None, settings: TrainSettings, previous: pl.DataFrame | None = None
+) -> _Learned:
     """Return the segments, and their price response, from the periods that are trained on.
 
-    previous: user_id and segment_id of earlier segments, whose ids are kept as far as members stay.
+    units: the response of all users' units per choice, None where all take one. previous: user_id and segment_id of
+    earlier segments, whose ids are kept as far as members stay.
     """
     known, pooled = market.known, market.household.fit
     visits = data.visits_before(data.calendar.trained_periods)
@@ -153,11 +164,13 @@ def _respond(
         membership = settings.told.membership(data)
     if previous is not None:
         membership = _with_ids_of(previous, data.users.table, membership)
-    counts = known.log.counts(known.grid, membership.by_period, membership.count)
-    return membership, fit_response(known.grid, counts, settings.response.fit, pooled)
+    by_period, count, fit = membership.by_period, membership.count, settings.response.fit
+    choices = fit_response(known.grid, known.log.counts(known.grid, by_period, count), fit, pooled)
+    own = None if units is None else fit_segments_quantities(units, known.log, by_period, count, fit)
+    return _Learned(membership, choices, own)
 
 
-def _quantities(market: Market, settings: TrainSettings, start: Fit | None = None) -> Fit | None:
+def _units(market: Market, settings: TrainSettings, start: Fit | None = None) -> Fit | None:
     """Return the response of the units per choice in the periods that are trained on, None where all take one unit.
 
     start: that of other periods, from which the search starts.
@@ -180,9 +193,7 @@ def _learn_through(data: ChoiceData, network: DemandNetwork, before: Fit, settin
     return market
 
 
-def _judge(
-    network: DemandNetwork, membership: Membership, response: Fit, quantities: Fit | None, settings: TrainSettings
-) -> None:
+def _judge(network: DemandNetwork, learned: _Learned, settings: TrainSettings) -> None:
     """Write the predictions of the test periods, and their sums over all occasions.
 
     They include those of an artefact whose segments and price response, of goods and of the units per choice, are
@@ -190,8 +201,9 @@ def _judge(
     never sums of other predictions.
     """
     network.eval()
-    artefact = artefact_shares(network, membership.segment, response, settings.export.segment_members)
-    units = units_per_choice(network.data, quantities, network.support)
+    membership = learned.membership
+    artefact = artefact_shares(network, membership.segment, learned.choices, settings.export.segment_members)
+    units = units_per_choice(network.data, learned.units, membership.count, network.support)
     sums = settings.work / HELD_OUT_SUMS
     sums.unlink(missing_ok=True)
     predict_held_out(network, artefact, units, settings.work / HELD_OUT)

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 class Trained:
     """A network and the price response of its segments, ready for export.
 
-    quantities: the response of the units per choice, None where all purchases are of one unit.
+    quantities: the response of the segments' units per choice, None where all purchases are of one unit.
     tastes_until: the last period that its tastes were learned from; levels and price response may have been refitted to
     later periods.
     """
@@ -45,7 +45,9 @@ def write_trained(trained: Trained, settings: TrainSettings) -> None:
     plain = export_artefact(network, trained.segmentation.segment, visits, settings.export, run, created)
     members = export_members(network, visits, settings.export, run, created)
     artefact = with_response(plain, trained.response, trained.quantities, settings.response, settings.seed)
-    _replace(settings.work / MEMBERS, None if members is None else with_units_of(artefact, members))
+    if members is not None:
+        members = with_units_of(artefact, members, trained.quantities, trained.segmentation.segment)
+    _replace(settings.work / MEMBERS, members)
     _replace(settings.work / NAIVE, _naive(plain, trained, settings))
     folder = settings.work / NETWORK
     shutil.rmtree(folder, ignore_errors=True)  # what a killed training left would become part of the artefact

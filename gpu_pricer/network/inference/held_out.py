@@ -19,7 +19,7 @@ from gpu_pricer.tables.files.replacing import replacing_file
 def predict_held_out(network: DemandNetwork, artefact: ArtefactShares, units: Tensor, path: Path) -> None:
     """Write one row per offer of the test periods: the probability that it was bought in the visit, and whether it was.
 
-    units [R]: of a choice of every shelf row, from units_per_choice.
+    units [R, S]: of a choice of every shelf row by a user's segment, from units_per_choice.
     Columns: period, category_id, user_id, product_id, price_ratio, probability, bought, weight: how many occasions the
     sampled one stands for, segment_id, and artefact_probability: the prediction for the user's segment by the artefact.
     expected_units and artefact_expected_units: the units that each of the two expects the user to buy of the product in
@@ -38,7 +38,8 @@ def _parts(network: DemandNetwork, artefact: ArtefactShares, units: Tensor, test
     for index in _first_of_each_occasion(data, test).split(BATCH):
         batch = gather_batch(data, index, EVERY_ALTERNATIVE, generator)
         predicted = {"": choice_shares(network(batch), batch), "artefact_": artefact.of_batch(batch)}
-        offers = _described(data, _offers(data, batch, predicted, units), bought)
+        units_there = units[batch.row, artefact.segment[batch.user][batch.occasion]]
+        offers = _described(data, _offers(data, batch, predicted, units_there), bought)
         offers = offers.with_columns(segment_id=pl.Series(artefact.segment.numpy()).gather(offers["user"]))
         data.set_aside()
         yield offers.drop("user", "choice_set", "shelf_row", "kept")
@@ -67,10 +68,10 @@ def _first_of_each_occasion(data: ChoiceData, test: Tensor) -> Tensor:
 def _offers(data: ChoiceData, batch: Batch, predicted: dict[str, Tensor], units: Tensor) -> pl.DataFrame:
     """Return the batch's offers, with the choice shares by model as purchase probabilities and as expected units.
 
-    units [R]: of a choice of every shelf row.
+    units [A]: of a choice of each alternative.
     """
     probabilities = {f"{of}probability": purchase_probabilities(data, batch, share) for of, share in predicted.items()}
-    expected = {f"{of}expected_units": share * units[batch.row] for of, share in predicted.items()}
+    expected = {f"{of}expected_units": share * units for of, share in predicted.items()}
     return pl.DataFrame({
         "user": batch.user[batch.occasion].numpy(),
         "choice_set": batch.choice_set[batch.occasion].numpy(),

@@ -7,15 +7,16 @@ from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.response.fit import Fit
 
 
-def units_per_choice(data: ChoiceData, quantities: Fit | None, support: Tensor) -> Tensor:
-    """Return the expected units of a choice of the product of every shelf row, at the row's price, [R].
+def units_per_choice(data: ChoiceData, quantities: Fit | None, segments: int, support: Tensor) -> Tensor:
+    """Return the expected units of a choice of the product of every shelf row, at the row's price, by segment, [R, S].
 
-    quantities: the response of the units per choice; products that it does not know, and all where it is None, take
-    their category's mean. support [P, 2]: a price outside this range, relative to the reference, counts as the nearest.
+    quantities: the response of the units per choice of the segments; products that it does not know, and all where it
+    is None, take their category's mean. support [P, 2]: a price outside this range, relative to the reference, counts
+    as the nearest.
     """
     product = data.shelf.product
     rates = torch.from_numpy(data.categories.table["units_per_choice"].to_numpy(writable=True))
-    units = rates[data.products.category[product]]
+    units = rates[data.products.category[product]][:, None].repeat(1, segments)
     if quantities is None:
         return units
     place = torch.full((data.products.count,), -1)
@@ -25,6 +26,6 @@ def units_per_choice(data: ChoiceData, quantities: Fit | None, support: Tensor) 
     move = data.shelf.price_move(is_known.nonzero().squeeze(1)).double()
     low, high = (support[product[is_known]] - 1).double().T
     beyond = move - move.clamp(low, high)
-    log_units = quantities.utility()[known, 0, period] + quantities.sensitivity[0, known] * beyond
+    log_units = quantities.utility()[known, :, period] + quantities.sensitivity[:, known].T * beyond[:, None]
     units[is_known] = log_units.exp()
     return units

@@ -13,6 +13,7 @@ from gpu_pricer.network.response.controls import EndogeneityConfig
 from gpu_pricer.network.response.fit import Fit, FitConfig, fit_response
 from gpu_pricer.network.response.grid import FLOAT, Grid
 from gpu_pricer.network.response.posterior import draw_deviations, posterior_table
+from gpu_pricer.network.response.quantities import Quantities
 from gpu_pricer.tables.artefact import DemandArtefact
 
 
@@ -46,27 +47,28 @@ def with_response(
 
     It also says of each category what season the levels hold, and how far its own sales told its sensitivities.
 
-    quantities: the response of the units per choice, None where all purchases are of one unit. Its sensitivity κ adds
-    to that of the choices: own elasticities at the reference price are then −(b + κ)(1 − P), where those of units are
-    −b(1 − P) − κ; the two differ by κP, which is small where most visits buy another product or none.
+    quantities: the response of the segments' units per choice, None where all purchases are of one unit. Its
+    sensitivity κ adds to that of the choices: own elasticities at the reference price are then −(b + κ)(1 − P), where
+    those of units are −b(1 − P) − κ; the two differ by κP, which is small where most visits buy another product or
+    none. The artefact's units_per_choice and quantity_sensitivity are means over the segments, by their choices.
     A product that taught nothing takes its category's sensitivity, or where none of the category taught the one that
     is expected of any product, each times what its attributes say; it keeps its appeal and its units per choice at the
     reference price. InputError where the artefact is not dense.
     """
     require_dense(artefact.info.form)
     row, names = fit.grid.row.numpy(), artefact.products["category_id"]
-    taught = names.gather(row[np.diff(fit.grid.category.numpy(), prepend=-1) > 0]).to_list()
+    taught = _taught(fit, artefact.products)
     context = recent_context(fit.grid, config.carry_periods)
     appeal, sensitivity = artefact.factors["appeal"].copy(), _sensitivities(fit, names, taught)
     appeal[:, row] = fit.next_appeal(context).numpy()
     products = artefact.products
     if quantities is not None:
-        quantity_sensitivity = _sensitivities(quantities, names, taught)[0]
-        sensitivity += quantity_sensitivity
+        added, share = _sensitivities(quantities, names, taught), _shares_of_choices(quantities)
+        sensitivity += added
         units = products["units_per_choice"].to_numpy(writable=True)
-        units[row] = quantities.next_appeal(context)[0].exp().numpy()
+        units[row] = share @ quantities.next_appeal(context).exp().numpy()
         products = products.with_columns(
-            units_per_choice=pl.Series(units), quantity_sensitivity=pl.Series(quantity_sensitivity).cast(pl.Float64)
+            units_per_choice=pl.Series(units), quantity_sensitivity=pl.Series(share @ added).cast(pl.Float64)
         )
     posterior = None
     if config.draws:
@@ -100,15 +102,37 @@ def with_nests(artefact: DemandArtefact, categories: pl.DataFrame) -> DemandArte
     return replace(artefact, factors=artefact.factors | {"appeal": appeal}, categories=categories)
 
 
-def with_units_of(artefact: DemandArtefact, members: DemandArtefact) -> DemandArtefact:
-    """Return the dense members, whose demand is of choices, with the artefact's units per choice and its nests."""
-    units = artefact.products.select("product_id", "units_per_choice", "quantity_sensitivity")
-    products = members.products.drop(units.columns[1:])
+def with_units_of(
+    artefact: DemandArtefact, members: DemandArtefact, quantities: Fit | None, segment: np.ndarray
+) -> DemandArtefact:
+    """Return the dense members, whose demand is of choices, with the units per choice of their segments and the nests.
+
+    quantities: as in with_response. segment [U]: of the members.
+    """
+    units = artefact.products.select("product_id", "units_per_choice", "quantity_sensitivity").with_row_index("row")
+    products = members.products.drop("units_per_choice", "quantity_sensitivity")
     products = products.join(units, on="product_id", how="left", maintain_order="left")
-    added = products["quantity_sensitivity"].to_numpy().astype(np.float32)
-    factors = members.factors | {"sensitivity": members.factors["sensitivity"] + added}
+    sensitivity = members.factors["sensitivity"]
+    if quantities is not None:
+        added = _sensitivities(quantities, artefact.products["category_id"], _taught(quantities, artefact.products))
+        sensitivity = sensitivity + added[:, products["row"].to_numpy()][segment]
+    factors = members.factors | {"sensitivity": sensitivity}
     plain = replace(members, factors=factors, products=products.select(members.products.columns))
     return plain if artefact.categories is None else with_nests(plain, artefact.categories)
+
+
+def _taught(fit: Fit, products: pl.DataFrame) -> list[str]:
+    """Return the names of the fit's categories, [G]; products: of the artefact."""
+    first = np.diff(fit.grid.category.numpy(), prepend=-1) > 0
+    return products["category_id"].gather(fit.grid.row.numpy()[first]).to_list()
+
+
+def _shares_of_choices(quantities: Fit) -> np.ndarray:
+    """Return the share of each segment in the choices whose units are known, [S]."""
+    counts = quantities.counts
+    assert isinstance(counts, Quantities)
+    choices = counts.choices.sum((0, 2))
+    return (choices / choices.sum()).numpy()
 
 
 def _sensitivities(fit: Fit, names: pl.Series, taught: list[str]) -> np.ndarray:

@@ -24,7 +24,7 @@ def draw_deviations(
     nothing, [n]; their own coefficients are drawn from the category's. What all categories share is drawn once; the
     prior widths, and what attributes say, are taken as known. Sensitivities go along with the dissimilarity of their
     category, which is drawn between its bounds.
-    quantities: the response of the units per choice, which adds to the sensitivity of all segments. Units given choices
+    quantities: the response of the segments' units per choice, which adds to their sensitivities. Units given choices
     have a likelihood of their own, so that the two are drawn independently.
     """
     generator = torch.Generator().manual_seed(seed)

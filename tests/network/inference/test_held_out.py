@@ -61,7 +61,7 @@ def tables_of(folder):
 def predict(network, response, path, quantities=None):
     """Write the held-out predictions of the network and of the artefact of SEGMENTS."""
     artefact = artefact_shares(network, SEGMENTS, response, 300)
-    predict_held_out(network, artefact, units_per_choice(network.data, quantities, network.support), path)
+    predict_held_out(network, artefact, units_per_choice(network.data, quantities, 3, network.support), path)
 
 
 def test_held_out_rows_are_the_test_periods_and_probabilities_are_calibrated(market, trained, folder, tmp_path):
@@ -107,11 +107,11 @@ def test_the_artefact_s_probability_is_the_logit_of_the_learned_response(market,
 
 
 def test_units_are_choices_times_the_units_of_a_choice_at_the_price(market, trained, folder, tmp_path):
-    """The units of a choice are those of a log that takes exp(−0.6 · (price / reference − 1)) units of everything."""
+    """A segment takes 2 · exp(−its response · (price / reference − 1)) units of everything."""
     _, data = market
     response = response_of(data, tables_of(folder))
-    choices = response.counts.bought.sum(1, keepdim=True)
-    taken = 2 * choices * torch.exp(-0.6 * response.grid.move)[:, None]
+    choices, answer = response.counts.bought, [0.3, 0.6, 1.2]
+    taken = 2 * choices * torch.exp(-torch.tensor(answer)[:, None] * response.grid.move[:, None])
     quantities = fit_response(response.grid, Quantities(taken, choices), FitConfig(60, 0.002, None))
     place = {number: row for row, number in enumerate(response.grid.row.tolist())}
 
@@ -121,9 +121,10 @@ def test_units_are_choices_times_the_units_of_a_choice_at_the_price(market, trai
         units=pl.col("expected_units") / pl.col("probability")
     )
     number = dict(zip(data.products.table["product_id"], range(data.products.count), strict=True))
-    for product_id, ratio, units in offers.select("product_id", "price_ratio", "units").unique().rows():
+    found = offers.select("product_id", "segment_id", "price_ratio", "units").unique()
+    for product_id, segment, ratio, units in found.rows():
         if number[product_id] in place and 0.8 < ratio < 1.2:
-            assert units == pytest.approx(2 * np.exp(-0.6 * (ratio - 1)), rel=0.05)
+            assert units == pytest.approx(2 * np.exp(-answer[segment] * (ratio - 1)), rel=0.05)
         elif number[product_id] not in place:
             assert units == pytest.approx(1.0, rel=1e-5)
     same = offers["artefact_expected_units"] / offers["artefact_probability"]

@@ -20,9 +20,9 @@ SUMS = ["probability", "expected_units", "artefact_probability", "artefact_expec
 SEGMENTS = np.arange(300) % 3
 
 
-def units_of(network):
-    """Units of a choice that differ between shelf rows, [R]."""
-    return 1 + torch.arange(network.data.shelf.count).double() % 3
+def units_of(network, segments=3):
+    """Units of a choice that differ between shelf rows and segments, [R, segments]."""
+    return 1 + torch.arange(network.data.shelf.count).double()[:, None] % 3 + torch.arange(segments)
 
 
 def sampled(data, kept):
@@ -34,7 +34,8 @@ def sampled(data, kept):
 
 
 def written(network, path, segment=SEGMENTS):
-    write_held_out_sums(network, artefact_shares(network, segment, None, 300), units_of(network), path)
+    units = units_of(network, int(segment.max()) + 1)
+    write_held_out_sums(network, artefact_shares(network, segment, None, 300), units, path)
     return pl.read_parquet(path).sort(CELL)
 
 

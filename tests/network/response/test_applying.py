@@ -56,10 +56,10 @@ def test_products_that_taught_have_the_sensitivity_of_the_fit(applied, fit):
     np.testing.assert_allclose(applied.factors["sensitivity"][:, ROWS], fit.sensitivity, rtol=1e-6)
 
 
-def with_quantities(fit, units=1.5, response=0.6):
-    """Return the response of units that a choice takes in a log of these choices, on the same grid."""
-    choices = fit.counts.bought.sum(1, keepdim=True)
-    taken = units * choices * torch.exp(-response * fit.grid.move)[:, None]
+def with_quantities(fit, units=1.5, response=(0.4, 0.8)):
+    """Return the response of units that a segment's choice takes in a log of these choices, on the same grid."""
+    choices = fit.counts.bought
+    taken = units * choices * torch.exp(-torch.tensor(response)[:, None] * fit.grid.move[:, None])
     return fit_response(fit.grid, Quantities(taken, choices), CONFIG.fit)
 
 
@@ -77,9 +77,13 @@ def test_sensitivity_of_units_is_that_of_choices_and_of_the_units_per_choice(of_
     """Of every segment and product, taught or not."""
     more = of_units.factors["sensitivity"] - applied.factors["sensitivity"]
 
+    choices = quantities.counts.choices.sum((0, 2)).numpy()
+
     assert (more > 0).all()
-    np.testing.assert_allclose(more, np.broadcast_to(of_units.products["quantity_sensitivity"], more.shape), rtol=1e-4)
-    np.testing.assert_allclose(more[0, ROWS], quantities.sensitivity[0], rtol=1e-4)
+    np.testing.assert_allclose(more[:, ROWS], quantities.sensitivity, rtol=1e-4)
+    assert more[1, ROWS].mean() > 1.5 * more[0, ROWS].mean()
+    mean = np.average(more, axis=0, weights=choices)
+    np.testing.assert_allclose(of_units.products["quantity_sensitivity"], mean, rtol=1e-4)
     np.testing.assert_allclose(of_units.factors["appeal"], applied.factors["appeal"], rtol=0)
 
 
@@ -116,7 +120,7 @@ def test_without_quantities_the_artefact_is_that_of_the_choices_bit_for_bit(appl
     np.testing.assert_array_equal(applied.posterior["log_deviation"].to_numpy(), drawn.ravel().astype(np.float32))
 
 
-def test_members_take_the_units_of_the_artefact(artefact, of_units):
+def test_members_take_the_units_of_their_segments(artefact, applied, of_units, quantities):
     products = [2, 8, 3]
     members = replace(
         artefact,
@@ -124,13 +128,13 @@ def test_members_take_the_units_of_the_artefact(artefact, of_units):
         products=artefact.products[products],
     )
 
-    found = with_units_of(of_units, members)
+    found = with_units_of(of_units, members, quantities, np.array([1, 0]))
 
-    added = of_units.products["quantity_sensitivity"].to_numpy()[products]
-    np.testing.assert_allclose(found.factors["sensitivity"] - members.factors["sensitivity"], [added] * 2, rtol=1e-5)
+    added = (of_units.factors["sensitivity"] - applied.factors["sensitivity"])[::-1, products]
+    np.testing.assert_allclose(found.factors["sensitivity"] - members.factors["sensitivity"], added, rtol=1e-5)
     for name in ("quantity_sensitivity", "units_per_choice"):
         assert found.products[name].equals(of_units.products[name][products])
-    assert with_units_of(artefact, members).fingerprint() == members.fingerprint()
+    assert with_units_of(artefact, members, None, np.array([1, 0])).fingerprint() == members.fingerprint()
 
 
 def test_products_that_taught_have_the_appeal_forecast_for_the_next_period(applied, fit):

@@ -9,7 +9,13 @@ import torch
 from gpu_pricer.network.response import grid as grid_module
 from gpu_pricer.network.response.fit import FitConfig
 from gpu_pricer.network.response.grid import UserLog
-from gpu_pricer.network.response.quantities import Quantities, dispersion, fit_quantities, quantities_of
+from gpu_pricer.network.response.quantities import (
+    Quantities,
+    dispersion,
+    fit_quantities,
+    fit_segments_quantities,
+    quantities_of,
+)
 from tests.network.response.drawn import Recipe, draw_market
 
 CONFIG = FitConfig(passes=60, tolerance=0.002, prior_elasticity=None)
@@ -72,6 +78,22 @@ def test_products_whose_units_answer_more_are_told_apart():
 
     found = fit.sensitivity[0].numpy()
     assert found[response > 1].mean() > 0.5 > 0.35 > found[response < 1].mean()
+
+
+def test_segments_answer_each_by_their_own_units():
+    (market, low), (_, high) = (draw_quantities(response) for response in (0.4, 1.6))
+    parts = {name: torch.cat([getattr(log, name) for log in (low, high)]) for name in ("product", "period", "count")}
+    user = torch.cat([torch.zeros_like(low.user), torch.ones_like(high.user)])
+    visits = torch.ones(2, market.grid.periods, dtype=torch.float64)
+    log = UserLog(user=user, **parts, units=torch.cat([low.units, high.units]), visits=visits, seen=None)
+    pooled = fit_quantities(market.grid, log, CONFIG)
+
+    fit = fit_segments_quantities(pooled, log, torch.tensor([[0], [1]]).expand(visits.shape), 2, CONFIG)
+
+    found = fit.sensitivity.mean(1)
+    assert float(found[0]) == pytest.approx(true_response(0.4), rel=0.15)
+    assert float(found[1]) == pytest.approx(true_response(1.6), rel=0.15)
+    assert found[0] < pooled.sensitivity.mean() < found[1]
 
 
 def test_units_that_do_not_answer_prices_have_hardly_a_response():
