@@ -29,7 +29,8 @@ class DemandProducts(dy.Schema):
     """One row per product; a null product_id is its category's fallback for products never trained on.
 
     units_per_choice: at the reference price. quantity_sensitivity: the part of the price sensitivity by which the units
-    of a choice answer the price; what is left is that of choosing the product at all.
+    of a choice answer the price; what is left is that of choosing the product at all. Both are means over the segments,
+    by their choices.
     """
 
     product_id = dy.Any()
