@@ -203,7 +203,7 @@ def _judge(network: DemandNetwork, learned: _Learned, settings: TrainSettings) -
     network.eval()
     membership = learned.membership
     artefact = artefact_shares(network, membership.segment, learned.choices, settings.export.segment_members)
-    units = units_per_choice(network.data, learned.units, membership.count, network.support)
+    units = units_per_choice(network.data, learned.units, membership.count, network.support, artefact.first)
     sums = settings.work / HELD_OUT_SUMS
     sums.unlink(missing_ok=True)
     predict_held_out(network, artefact, units, settings.work / HELD_OUT)

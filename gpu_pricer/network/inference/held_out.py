@@ -19,7 +19,7 @@ from gpu_pricer.tables.files.replacing import replacing_file
 def predict_held_out(network: DemandNetwork, artefact: ArtefactShares, units: Tensor, path: Path) -> None:
     """Write one row per offer of the test periods: the probability that it was bought in the visit, and whether it was.
 
-    units [R, S]: of a choice of every shelf row by a user's segment, from units_per_choice.
+    units [r, S]: of a choice of the artefact's shelf rows by a user's segment, from units_per_choice.
     Columns: period, category_id, user_id, product_id, price_ratio, probability, bought, weight: how many occasions the
     sampled one stands for, segment_id, and artefact_probability: the prediction for the user's segment by the artefact.
     expected_units and artefact_expected_units: the units that each of the two expects the user to buy of the product in
@@ -38,7 +38,7 @@ def _parts(network: DemandNetwork, artefact: ArtefactShares, units: Tensor, test
     for index in _first_of_each_occasion(data, test).split(BATCH):
         batch = gather_batch(data, index, EVERY_ALTERNATIVE, generator)
         predicted = {"": choice_shares(network(batch), batch), "artefact_": artefact.of_batch(batch)}
-        units_there = units[batch.row, artefact.segment[batch.user][batch.occasion]]
+        units_there = units[batch.row - artefact.first, artefact.segment[batch.user][batch.occasion]]
         offers = _described(data, _offers(data, batch, predicted, units_there), bought)
         offers = offers.with_columns(segment_id=pl.Series(artefact.segment.numpy()).gather(offers["user"]))
         data.set_aside()

@@ -29,8 +29,8 @@ def write_held_out_sums(network: DemandNetwork, artefact: ArtefactShares, units:
 
     All occasions are those of every user who came in a test period with every category on its shelf. A row per segment,
     shelf row and period: period, product_id, segment_id, and the sums of probability, expected_units,
-    artefact_probability and artefact_expected_units. Segments of which nobody came have none. units [R, S]: of a choice
-    of every shelf row by a segment.
+    artefact_probability and artefact_expected_units. Segments of which nobody came have none. units [r, S]: of a choice
+    of the artefact's shelf rows by a segment.
     There is no file where the log keeps every occasion of the test periods, so that nothing is missing, nor where there
     are more than MOST_OCCASIONS, which the log says.
     """
@@ -63,9 +63,9 @@ def _sums(network: DemandNetwork, artefact: ArtefactShares, units: Tensor, perio
     bought, chosen = _network_sums(network, artefact, users, period, rows)
     sums = {
         "probability": bought,
-        "expected_units": chosen * units[rows],
+        "expected_units": chosen * units[rows - artefact.first],
         "artefact_probability": purchase_probability(of_segments, per_purchase).double() * visits,
-        "artefact_expected_units": of_segments.double() * units[rows] * visits,
+        "artefact_expected_units": of_segments.double() * units[rows - artefact.first] * visits,
     }
     row, segment = (visits > 0).expand(len(rows), -1).nonzero().T
     return pl.DataFrame({

@@ -61,7 +61,8 @@ def tables_of(folder):
 def predict(network, response, path, quantities=None):
     """Write the held-out predictions of the network and of the artefact of SEGMENTS."""
     artefact = artefact_shares(network, SEGMENTS, response, 300)
-    predict_held_out(network, artefact, units_per_choice(network.data, quantities, 3, network.support), path)
+    units = units_per_choice(network.data, quantities, 3, network.support, artefact.first)
+    predict_held_out(network, artefact, units, path)
 
 
 def test_held_out_rows_are_the_test_periods_and_probabilities_are_calibrated(market, trained, folder, tmp_path):

@@ -20,9 +20,10 @@ SUMS = ["probability", "expected_units", "artefact_probability", "artefact_expec
 SEGMENTS = np.arange(300) % 3
 
 
-def units_of(network, segments=3):
-    """Units of a choice that differ between shelf rows and segments, [R, segments]."""
-    return 1 + torch.arange(network.data.shelf.count).double()[:, None] % 3 + torch.arange(segments)
+def units_of(artefact):
+    """Units of a choice that differ between the artefact's shelf rows and segments, [r, S]."""
+    rows, segments = artefact.share.shape
+    return 1 + torch.arange(rows).double()[:, None] % 3 + torch.arange(segments)
 
 
 def sampled(data, kept):
@@ -34,14 +35,14 @@ def sampled(data, kept):
 
 
 def written(network, path, segment=SEGMENTS):
-    units = units_of(network, int(segment.max()) + 1)
-    write_held_out_sums(network, artefact_shares(network, segment, None, 300), units, path)
+    artefact = artefact_shares(network, segment, None, 300)
+    write_held_out_sums(network, artefact, units_of(artefact), path)
     return pl.read_parquet(path).sort(CELL)
 
 
 def test_sums_of_a_sample_are_those_of_the_predictions_of_every_user(trained, market, tmp_path, monkeypatch):
     artefact = artefact_shares(trained, SEGMENTS, None, 300)
-    predict_held_out(trained, artefact, units_of(trained), tmp_path / "all.parquet")
+    predict_held_out(trained, artefact, units_of(artefact), tmp_path / "all.parquet")
     monkeypatch.setattr(trained, "data", sampled(market[1], 0.1))
     monkeypatch.setattr(members, "USERS", 37)
     monkeypatch.setattr(members, "PRODUCTS", 5)
@@ -82,9 +83,9 @@ def test_users_parted_at_random_are_expected_to_buy_as_much(trained, market, tmp
 
 
 def test_log_that_keeps_every_occasion_needs_no_sums(trained, tmp_path):
-    write_held_out_sums(
-        trained, artefact_shares(trained, SEGMENTS, None, 300), units_of(trained), tmp_path / "sums.parquet"
-    )
+    artefact = artefact_shares(trained, SEGMENTS, None, 300)
+
+    write_held_out_sums(trained, artefact, units_of(artefact), tmp_path / "sums.parquet")
 
     assert not (tmp_path / "sums.parquet").exists()
 
