@@ -126,7 +126,8 @@ def _sizes(data: ChoiceData, choice_set: Tensor) -> Tensor:
 class IndexBatches(IterableDataset[Tensor]):
     """Yields batches of choice numbers, [batch_size] each: shuffled anew in each epoch with a seed, in order without.
 
-    together: so many numbers that follow each other are shuffled as one, from another one on in each epoch.
+    together: the index is cut into runs of so many numbers, and whole runs are shuffled. From epoch to epoch the cuts
+    move by one place.
     Processes that train together get the same batches, of which each takes its Share.
     The first ones of an epoch are left out, `first` of them, where training resumes within it.
     """

@@ -21,7 +21,7 @@ from gpu_pricer.tables.files.replacing import replacing_file
 log = logging.getLogger(__name__)
 
 MOST_OCCASIONS = 10_000_000
-"""Of more the network predicts the sample alone: 4.7 million take 44 core-seconds (Complete Journey, November 2026)."""
+"""Of more the network predicts the sample alone, so that time does not grow with the log."""
 
 
 def write_held_out_sums(network: DemandNetwork, artefact: ArtefactShares, units: Tensor, path: Path) -> None:

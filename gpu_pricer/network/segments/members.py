@@ -67,7 +67,10 @@ def period_to_judge(network: DemandNetwork, period: int) -> MarketPoint:
 
 
 def period_as_it_was(network: DemandNetwork, period: int) -> MarketPoint:
-    """Return a past period with its own prices, promotions, shelf, season and shocks; 0 moves off the shelf."""
+    """Return a past period with its own prices, promotions, shelf, season and shocks.
+
+    Products off the shelf have their reference price, and nothing beside it.
+    """
     data = network.data
     row = (data.sets.period_of_rows() == period).nonzero().squeeze(1)
     product = data.shelf.product[row]

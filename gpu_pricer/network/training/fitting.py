@@ -181,7 +181,7 @@ def fit_network(
 
 
 def _choices_together(data: ChoiceData, count: int) -> int:
-    """Return how many choices that follow each other a batch takes: at most MOST_TOGETHER, and fewer than in a visit.
+    """Return how many consecutive choices batches keep together: at most MOST_TOGETHER, and the mean of a visit.
 
     count: of choices that are trained on. What a user had bought before a visit is looked up once for all its choices
     in a batch, which took most of a step.
