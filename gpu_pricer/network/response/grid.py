@@ -121,7 +121,7 @@ class Outcomes(Protocol):
 
     @property
     def start_sensitivity(self) -> float:
-        """Return the prior median of a sensitivity to prices."""
+        """Return the prior median of a sensitivity to prices, 0 where nothing answers them."""
 
     def part(self, products: slice, categories: slice) -> Self:
         """Return the outcomes of a block of Grid.blocks."""

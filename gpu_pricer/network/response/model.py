@@ -21,6 +21,7 @@ from gpu_pricer.network.response.grid import FLOAT, LARGEST_UTILITY, Grid, Outco
 MEANS = ("z", "theta", "mu", "season", "shock", "dissimilarity")  # fields of a State
 OF_PRODUCTS = ("z", "shock", "beside", "variance", "pull")
 OF_CATEGORIES = ("theta", "season", "dissimilarity", "nest_variance")
+NO_RESPONSE = -1000.0  # log sensitivity of what does not answer prices: exp makes it 0
 LARGEST_VARIANCE = 1.0  # of β in the mean of exp(β): beyond, prior widths and means drive each other apart
 
 Pairs = tuple[Tensor, Tensor]
@@ -136,7 +137,7 @@ def start_state(grid: Grid, counts: Outcomes, layout: Layout) -> State:
     level = counts.levels(grid)
     z = torch.zeros(len(level), layout.width, dtype=FLOAT)
     z[:, layout.appeal] = level[:, None]
-    z[:, layout.log_sensitivity] = torch.tensor(counts.start_sensitivity).log()
+    z[:, layout.log_sensitivity] = torch.tensor(counts.start_sensitivity).log().clamp(min=NO_RESPONSE)
     theta = grid.sum_by_category(z) / torch.bincount(grid.category)[:, None]
     zeros = torch.zeros(len(level), layout.segments, dtype=FLOAT)
     return State(

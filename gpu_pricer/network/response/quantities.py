@@ -9,11 +9,16 @@ truncation; what earns profit is the mean of the units that are taken. A Poisson
 response of that mean whatever the distribution around it (Gourieroux, Monfort & Trognon 1984, theorem 1), which the
 mean of log units does not (Santos Silva & Tenreyro 2006). Units vary less than Poisson counts of their mean where
 nearly everybody takes one, and more where some take many: the product's own variance scales its information.
+
+Sensitivities of the response model are positive: where units do not answer prices at all, the chance of the draw would
+leave every product a little. So the model without an answer is kept where the log is positive evidence against one that
+is drawn around what is published (a Bayes factor of 3: Kass & Raftery 1995).
 """
 
 import logging
+import math
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,6 +30,11 @@ log = logging.getLogger(__name__)
 
 SHRINKAGE = 20.0  # units for which all products' dispersion counts in that of a product
 LEAST_DISPERSION = 1e-3  # where all purchases of a product are of as many units, more than one
+POSITIVE = 3.0  # a Bayes factor that is positive evidence
+PUBLISHED, SPREAD = 0.5, 1.0  # median of κ before the log is seen, and standard deviation of its logarithm
+NODES, FARTHEST = 1001, 5.0  # of the sum over log κ, and standard deviations that it covers on either side
+LEAST_INFORMATION = 1e-9  # about the answer of all products: where prices rest the log has none
+ROUNDS = 20  # of taking means of products and of categories' periods from prices in turn
 
 
 @dataclass(frozen=True)
@@ -32,13 +42,13 @@ class Quantities:
     """What S segments took: units [P, S, W] in so many choices [P, S, W], both over the product's dispersion.
 
     start_sensitivity: a quarter to a third of the elasticity of units lies in the units per choice (Bell, Chiang &
-    Padmanabhan 1999).
+    Padmanabhan 1999); 0 where units do not answer prices.
     """
 
     units: Tensor
     choices: Tensor
+    start_sensitivity: float = PUBLISHED
     noun: ClassVar[str] = "response of the units per choice"
-    start_sensitivity: ClassVar[float] = 0.5
 
     @property
     def segments(self) -> int:
@@ -47,7 +57,7 @@ class Quantities:
 
     def part(self, products: slice, categories: slice) -> "Quantities":
         """Return the quantities of a block of Grid.blocks."""
-        return Quantities(self.units[products], self.choices[products])
+        return replace(self, units=self.units[products], choices=self.choices[products])
 
     def equal(self, other: Outcomes) -> bool:
         """Return whether the other quantities are the same, of as many segments."""
@@ -69,13 +79,19 @@ class Quantities:
 def fit_quantities(grid: Grid, users: UserLog, config: FitConfig, start: Fit | None = None) -> Fit | None:
     """Return the fitted response of the units per choice of all users as one segment; None without quantities.
 
-    The offset of the fit's grid is that of the units per choice. start: the response of other periods, from which the
-    search starts.
+    All its sensitivities are 0 where the log is better explained without an answer. The offset of the fit's grid is
+    that of the units per choice. start: the response of other periods, from which the search starts.
     """
     quantities = quantities_of(grid, users)
     if quantities is None:
         log.info("every purchase is of one unit: units answer prices as purchases do")
         return None
+    answer = common_answer(grid, quantities)
+    if not answer.is_told:
+        log.info("units per choice do not answer prices: %.3f, give or take %.3f, of all products alike", *answer)
+        quantities = replace(quantities, start_sensitivity=0.0)
+    if start is not None and start.counts.start_sensitivity != quantities.start_sensitivity:
+        start = None
     own = replace(config, prior_elasticity=None)  # which speaks of choices
     return fit_response(replace(grid, offset=grid.unit_offset), quantities, own, start)
 
@@ -89,7 +105,43 @@ def fit_segments_quantities(pooled: Fit, users: UserLog, segment: Tensor, segmen
     own = replace(config, prior_elasticity=None)
     quantities = quantities_of(pooled.grid, users, segment, segments)
     assert quantities is not None, "the fit of all users has quantities"
+    quantities = replace(quantities, start_sensitivity=pooled.counts.start_sensitivity)
     return fit_response(pooled.grid, quantities, own, pooled)
+
+
+class Answer(NamedTuple):
+    """By how much the log of all products' units per choice falls with the relative price, and its standard error."""
+
+    sensitivity: float
+    error: float
+
+    @property
+    def is_told(self) -> bool:
+        """Return whether the log is no positive evidence for κ = 0 against a κ drawn around what is published."""
+        apart = torch.linspace(-FARTHEST, FARTHEST, NODES, dtype=FLOAT)
+        drawn = torch.exp(math.log(PUBLISHED) + SPREAD * apart)
+        log_likelihood = -0.5 * ((self.sensitivity - torch.cat([drawn, drawn.new_zeros(1)])) / self.error).square()
+        weight = torch.softmax(-0.5 * apart.square(), 0).log()
+        return bool(log_likelihood[-1] - torch.logsumexp(log_likelihood[:-1] + weight, 0) < math.log(POSITIVE))
+
+
+def common_answer(grid: Grid, quantities: Quantities) -> Answer:
+    """Return the answer that all products of all users have in common, by a scoring step from none.
+
+    Units per choice have a level for each product and for each period of a category, to which the moves of prices are
+    made orthogonal: what moves a whole category in a period tells nothing. The error is infinite where nothing does.
+    """
+    units, choices = quantities.units.sum(1), quantities.choices.sum(1)
+    expected = choices * (units.sum(1) / choices.sum(1).clamp(min=1e-30))[:, None]
+    move = grid.move.clone()
+    for _ in range(ROUNDS):
+        move -= ((expected * move).sum(1) / expected.sum(1).clamp(min=1e-30))[:, None]
+        of_periods = grid.sum_by_category(expected * move) / grid.sum_by_category(expected).clamp(min=1e-30)
+        move -= of_periods[grid.category]
+    information = float((expected * move.square()).sum())
+    if information < LEAST_INFORMATION:
+        return Answer(0.0, math.inf)
+    return Answer(-float((move * (units - expected)).sum()) / information, information**-0.5)
 
 
 def quantities_of(grid: Grid, users: UserLog, segment: Tensor | None = None, segments: int = 1) -> Quantities | None:
@@ -109,7 +161,8 @@ def quantities_of(grid: Grid, users: UserLog, segment: Tensor | None = None, seg
         scale, cell = variance[part.product], of_segment * periods + part.period
         units.index_add_(0, cell, part.units / scale)
         count.index_add_(0, cell, part.count / scale)
-    return Quantities(*(sums.view(products, segments, periods) for sums in (units, count)))
+    shape = products, segments, periods
+    return Quantities(units.view(shape), count.view(shape))
 
 
 def dispersion(users: UserLog, products: int) -> Tensor:

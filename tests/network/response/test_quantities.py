@@ -10,7 +10,9 @@ from gpu_pricer.network.response import grid as grid_module
 from gpu_pricer.network.response.fit import FitConfig
 from gpu_pricer.network.response.grid import UserLog
 from gpu_pricer.network.response.quantities import (
+    Answer,
     Quantities,
+    common_answer,
     dispersion,
     fit_quantities,
     fit_segments_quantities,
@@ -96,13 +98,83 @@ def test_segments_answer_each_by_their_own_units():
     assert found[0] < pooled.sensitivity.mean() < found[1]
 
 
-def test_units_that_do_not_answer_prices_have_hardly_a_response():
+def test_units_that_do_not_answer_prices_have_no_response_in_any_segment_and_it_is_said(caplog):
     market, log = draw_quantities(0.0)
+    caplog.set_level("INFO")
 
     fit = fit_quantities(market.grid, log, CONFIG)
+    segment = torch.zeros(1, market.grid.periods, dtype=torch.int64)
+    of_segments = fit_segments_quantities(fit, log, segment, 2, CONFIG)
 
-    assert float(fit.sensitivity.min()) >= 0
-    assert float(fit.sensitivity.mean()) < 0.1
+    assert caplog.messages[0].startswith("units per choice do not answer prices: ")
+    for found in (fit, of_segments):
+        assert not found.sensitivity.any()
+        assert not found.category_sensitivity().any()
+        assert not found.common_sensitivity().any()
+    np.testing.assert_allclose(fit.next_appeal(torch.zeros(60, 1, dtype=torch.float64)).exp(), 1 + EXTRA, rtol=0.05)
+
+
+def test_search_for_no_response_does_not_start_from_one():
+    (market, silent), (_, answering) = (draw_quantities(response) for response in (0.0, 1.2))
+    later = replace(market.grid, move=market.grid.move.clone())
+    none, some = (fit_quantities(market.grid, log, CONFIG) for log in (silent, answering))
+
+    assert not fit_quantities(later, silent, CONFIG, some).sensitivity.any()
+    assert torch.equal(
+        fit_quantities(later, answering, CONFIG, none).sensitivity, fit_quantities(later, answering, CONFIG).sensitivity
+    )
+
+
+def test_common_answer_of_products_is_that_of_a_regression_with_dummies():
+    """Of units per choice, weighted by the expected units, on the move of the price."""
+    market, log = draw_quantities(0.1, recipe=replace(RECIPE, sizes=(3, 4), periods=12))
+    quantities = quantities_of(market.grid, log)
+    units, choices = quantities.units[:, 0].numpy(), quantities.choices[:, 0].numpy()
+    expected = choices * (units.sum(1) / choices.sum(1))[:, None]
+    product, period = np.indices(units.shape)
+    category = market.grid.category.numpy()[product]
+    dummies = [np.eye(7)[product.ravel()], np.eye(24)[(12 * category + period).ravel()]]
+    columns = np.hstack([-market.grid.move.numpy().reshape(-1, 1), *dummies])
+    root = np.sqrt(expected.ravel())
+
+    found = common_answer(market.grid, quantities)
+
+    residual = (units - expected).ravel() / np.where(root > 0, root, 1)
+    assert found.sensitivity == pytest.approx(np.linalg.lstsq(root[:, None] * columns, residual, rcond=None)[0][0])
+    precision = np.linalg.pinv(columns.T @ (expected.ravel()[:, None] * columns))
+    assert found.error == pytest.approx(precision[0, 0] ** 0.5)
+
+
+def test_error_of_the_common_answer_is_right():
+    """Over 40 logs whose units answer no price; a standard deviation of 40 draws is known to 11 %."""
+    recipe = replace(RECIPE, sizes=(4,) * 3, periods=20)
+    drawn = [draw_quantities(0.0, seed, recipe) for seed in range(40)]
+
+    found = [common_answer(market.grid, quantities_of(market.grid, log)) for market, log in drawn]
+
+    assert np.std([answer.sensitivity / answer.error for answer in found]) == pytest.approx(1, abs=0.35)
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_told"),
+    [
+        (Answer(0.5, 0.1), True),
+        (Answer(0.02, 0.02), False),
+        (Answer(-0.3, 0.1), False),
+        (Answer(0.08, 0.02), True),
+        (Answer(0.4, 5.0), True),
+        (Answer(0.0, float("inf")), True),
+    ],
+)
+def test_weak_log_keeps_what_is_published_and_a_strong_one_decides(answer, is_told):
+    assert answer.is_told is is_told
+
+
+def test_prices_that_rest_tell_no_answer():
+    market, log = draw_quantities(0.0, recipe=replace(RECIPE, sizes=(3,)))
+    resting = replace(market.grid, move=torch.zeros_like(market.grid.move))
+
+    assert common_answer(resting, quantities_of(resting, log)) == Answer(0.0, float("inf"))
 
 
 def test_known_part_of_the_appeal_moves_choices_and_not_their_units():
