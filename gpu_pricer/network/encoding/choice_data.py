@@ -65,6 +65,14 @@ class ChoiceData(OnDevice):
         teaches = self.products.teaches_price.index_select(0, self.shelf.product.index_select(0, row))
         return self.shelf.price_move(row) * teaches
 
+    def purchases_of_rows(self) -> Tensor:
+        """Return how many of the choices that are trained on took the product of each shelf row, [R]."""
+        bought = torch.zeros(self.shelf.count, dtype=torch.int64)
+        for index in self.split()[0].split(AT_ONCE):
+            chosen = self.choices.chosen[index].long()
+            bought += torch.bincount(chosen[chosen >= 0], minlength=self.shelf.count)
+        return bought
+
     def choices_per_purchase(self, choice_set: Tensor) -> Tensor:
         """Return the mean number of products in a purchase from each choice_set [n], [n]."""
         return self.categories.choices_per_purchase[self.sets.category[choice_set]]

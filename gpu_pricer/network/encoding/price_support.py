@@ -1,7 +1,8 @@
 """The range of prices that the log supports: beyond it, a price is taken for the nearest one that it supports.
 
 A response that was learned from cuts of a tenth says little of half the price, and an exponential carried that far
-predicts many times what people buy.
+predicts many times what people buy. A product's response is learned together with its category's, so that prices of the
+others support it too. The rarest of them are often slips in receipts: they count only if several choices confirm them.
 """
 
 from dataclasses import dataclass
@@ -11,21 +12,23 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from gpu_pricer.checks import require_number
+from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 
 
 @dataclass(frozen=True)
 class SupportConfig:
-    """The support covers the product's own prices in training, its category's from the `quantile` to 1 − quantile, and
-    1 ± width, all relative to the reference price.
+    """The support covers the product's own prices in training, 1 ± width, and of its category's prices those from the
+    `quantile` to 1 − quantile and those at which a product was bought `purchases` times in a period.
     """
 
     quantile: float
+    purchases: int
     width: float
 
     def __post_init__(self) -> None:
         require_number("export.support_quantile", self.quantile, least=0, below=0.5)
+        require_integer("export.support_purchases", self.purchases, 1)
         require_number("export.support_width", self.width, least=0, below=1)
 
 
@@ -45,13 +48,17 @@ def price_support(data: ChoiceData, config: SupportConfig) -> PriceSupport:
         "product": product.numpy(),
         "category": data.products.category[product].numpy(),
         "ratio": data.shelf.price_ratio[trained].numpy().astype(np.float64),
+        "purchases": data.purchases_of_rows()[trained].numpy(),
     })  # fmt: skip
+    confirmed = rows.filter(pl.col("purchases") >= config.purchases)
     low, high = (pl.col("ratio").quantile(*at) for at in ((config.quantile, "lower"), (1 - config.quantile, "higher")))
+    least, most = pl.col("ratio").min(), pl.col("ratio").max()
     narrow = torch.tensor([1 - config.width, 1 + config.width])
     of_category = narrow.repeat(data.categories.count, 1)
     _widen(of_category, rows.group_by("category").agg(low=low, high=high))
+    _widen(of_category, confirmed.group_by("category").agg(low=least, high=most))
     of_product = of_category[data.products.category]
-    _widen(of_product, rows.group_by("product").agg(low=pl.col("ratio").min(), high=pl.col("ratio").max()))
+    _widen(of_product, rows.group_by("product").agg(low=least, high=most))
     return PriceSupport(of_product, of_category)
 
 

@@ -15,7 +15,8 @@ log = logging.getLogger(__name__)
 COUNTS = (2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 TASTE_WEIGHTS = (0.0, 0.1, 0.3, 1.0)
 DECLINES = 2  # in a row, after which larger counts are not tried
-ENOUGH = 0.95  # of the gain of the best number of segments: twice as many cost eight times as much for about 2 % more
+NEARLY_ALL, ENOUGH = 0.99, 0.95  # of the gain of the best number of segments: where more cost little, and elsewhere
+CHEAP = 3e6  # products × segments³, to which the cost of learning their response grows: a pass takes less than a second
 JUDGES = 5000  # users on whom choices are tried, at most
 
 
@@ -35,9 +36,9 @@ def choose(scores: UserScores, most: int, least_members: int, seed: int) -> Choi
     classes and segments learned from the others. One class responds like everybody. It is taken where it is no worse
     than the best number by more than a standard error (Breiman et al. 1984). Else, of the choices that are no worse,
     the one in which tastes count most is taken, and of those the largest number: response is shrunk, so that too many
-    classes cost less than too few. Of segments the fewest are taken that are no worse than the best number, or have
-    ENOUGH of its gain: the cost of learning their response grows with the cube of their number. least_members: smallest
-    mean number of members that is tried. A single fold judges nothing: one.
+    classes cost less than too few. Of segments the fewest are taken that have NEARLY_ALL of the gain of the best number
+    as far as they are CHEAP, and beyond the fewest that are no worse than it or have ENOUGH of its gain. least_members:
+    smallest mean number of members that is tried. A single fold judges nothing: one.
     """
     if len(scores.score) == 1:
         return Choice(1, 0.0, 1)
@@ -52,12 +53,11 @@ def choose(scores: UserScores, most: int, least_members: int, seed: int) -> Choi
         return Choice(1, taste_weight, 1)
     folds = [fit_classes(others, classes, taste_weight, seed) for others in held_out.learned]
     gains = {1: np.zeros(len(users))} | {count: held_out.by_segments(folds, count, seed) for count in counts}
-    best = max(gains.values(), key=np.mean)
-    segments = min(n for n, gain in gains.items() if _is_as_good(gain, best) or gain.mean() >= ENOUGH * best.mean())
+    segments = _number_of_segments(gains, scores.products)
     log.info(
         "segments: %d, from %d classes in which tastes count %.2f beside price response "
         "(held-out log likelihood %+.3f a user over one segment, %+.3f with as many as predict best)",
-        segments, classes, taste_weight, gains[segments].mean(), best.mean(),
+        segments, classes, taste_weight, gains[segments].mean(), max(gain.mean() for gain in gains.values()),
     )  # fmt: skip
     return Choice(classes, taste_weight, segments)
 
@@ -77,6 +77,15 @@ def _choose_classes(held_out: "HeldOut", counts: list[int], seed: int) -> tuple[
     as_good = [choice for choice, gain in found.items() if _is_as_good(gain, best)]
     alone = [choice for choice in as_good if choice[0] == 1]
     return alone[0] if alone else max(as_good, key=lambda choice: (choice[1], choice[0]))
+
+
+def _number_of_segments(gains: dict[int, np.ndarray], products: int) -> int:
+    """Return the number of segments; gains: those of the users [U] by numbers. See choose."""
+    best = max(gains.values(), key=np.mean)
+    nearly_all = min(n for n, gain in gains.items() if gain.mean() >= NEARLY_ALL * best.mean())
+    enough = min(n for n, gain in gains.items() if _is_as_good(gain, best) or gain.mean() >= ENOUGH * best.mean())
+    cheap = max(n for n in gains if n == 1 or products * n**3 <= CHEAP)
+    return max(enough, min(nearly_all, cheap))
 
 
 def _is_as_good(gain: np.ndarray, best: np.ndarray) -> bool:

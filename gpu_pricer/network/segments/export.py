@@ -26,7 +26,7 @@ class ExportConfig:
 
     form: dense holds appeal and sensitivity of the members' exact mean shares and slopes, [S, P] each; factors
     approximates them by `rank` factors each, which is smaller for very many segments.
-    support_quantile, support_width: of the range of prices that the artefact supports, see SupportConfig.
+    support_quantile, support_purchases, support_width: of the prices that the artefact supports, see SupportConfig.
     segment_members: a segment's demand is the mean of so many of its members at most, see weighted_members.
     member_cells: largest number of user × product cells of export_members.
     """
@@ -34,6 +34,7 @@ class ExportConfig:
     form: str
     rank: int
     support_quantile: float
+    support_purchases: int
     support_width: float
     segment_members: int
     member_cells: int
@@ -44,12 +45,12 @@ class ExportConfig:
         require_integer("export.rank", self.rank, 1)
         require_integer("export.segment_members", self.segment_members, 1)
         require_integer("export.member_cells", self.member_cells, 0)
-        SupportConfig(self.support_quantile, self.support_width)  # refuses what is out of range
+        SupportConfig(self.support_quantile, self.support_purchases, self.support_width)  # refuses what is out of range
 
     @property
     def support(self) -> SupportConfig:
         """Return how the range of supported prices is found."""
-        return SupportConfig(self.support_quantile, self.support_width)
+        return SupportConfig(self.support_quantile, self.support_purchases, self.support_width)
 
 
 def export_artefact(

@@ -36,7 +36,7 @@ class UserScores:
     score, information [K, U, H]: of the price response. bought, visits: of every fold, choices [U, J], visits [U, W].
     share [W, J]: everybody's choice probabilities, so that visits @ share is what everybody would buy. Where J < W,
     visits are these expected purchases [U, J] themselves, and share is the unit matrix. fold [W]: the fold of every
-    period.
+    period. products: how many teach price response.
     """
 
     score: np.ndarray
@@ -45,6 +45,7 @@ class UserScores:
     visits: list[np.ndarray]
     share: np.ndarray
     fold: np.ndarray
+    products: int
 
     @property
     def users(self) -> int:
@@ -116,6 +117,7 @@ def user_scores(pooled: Fit, log: UserLog) -> UserScores:
         visits=[part.numpy() for part in visits],
         share=rate.numpy(),
         fold=fold.numpy(),
+        products=len(grid.row),
     )
 
 

@@ -52,7 +52,7 @@ def network(tables):
         network.product_rate.abs_()
         network.category_rate.uniform_()
         network.next_season.normal_()
-        network.set_support(price_support(network.data, SupportConfig(0.01, 0.1)))
+        network.set_support(price_support(network.data, SupportConfig(0.01, 5, 0.1)))
     return network.eval()
 
 

@@ -21,4 +21,5 @@ def scores_of(slope, information, purchases=None, seed=0):
         visits=[np.full(bought.shape, 5.0)],
         share=np.eye(bought.shape[1]),
         fold=np.zeros(1, np.int64),
+        products=bought.shape[1],
     )

@@ -16,7 +16,15 @@ from gpu_pricer.network.segments.forming import user_coordinates
 from gpu_pricer.network.segments.moments import WeightedMembers, segment_moments, weighted_members
 from tests.network.small import all_members
 
-DENSE = ExportConfig("dense", rank=3, support_quantile=0.01, support_width=0.10, segment_members=300, member_cells=3000)
+DENSE = ExportConfig(
+    "dense",
+    rank=3,
+    support_quantile=0.01,
+    support_purchases=5,
+    support_width=0.10,
+    segment_members=300,
+    member_cells=3000,
+)
 SEGMENTS = np.arange(300) % 3
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gpu_pricer.network.segments.choosing import Choice, choose
+from gpu_pricer.network.segments.choosing import Choice, _number_of_segments, choose
 from gpu_pricer.network.segments.latent_classes import _climbed, fit_classes
 from gpu_pricer.network.segments.user_scores import user_scores
 from tests.network.segments.user_log import agreement, draw
@@ -105,3 +105,19 @@ def test_no_more_classes_are_chosen_than_users_and_settings_allow(markets, most,
 
 def test_a_single_fold_judges_nothing(markets):
     assert choose(markets["responses"][0].of_folds(FOLDS), 64, 10, seed=0) == Choice(1, 0.0, 1)
+
+
+@pytest.mark.parametrize(("products", "count"), [(10, 24), (200, 24), (1000, 12), (1700, 12), (10_000, 6), (10**6, 6)])
+def test_segments_are_more_where_learning_their_response_costs_little(products, count):
+    """Of a gain whose best number is 32: .96 of it by 6 segments, .985 by 12, .995 by 24; no user is like another."""
+    of_best = {1: 0.0, 2: 0.7, 6: 0.96, 12: 0.985, 24: 0.995, 32: 1.0}
+    users = np.random.default_rng(0).normal(1, 0.001, 500)
+
+    assert _number_of_segments({n: share * users for n, share in of_best.items()}, products) == count
+
+
+def test_chance_of_the_best_number_makes_no_more_segments_where_they_cost_much():
+    """Two numbers that differ by less than a standard error."""
+    fewer, more = np.random.default_rng(0).normal([[1.0], [1.1]], 2, (2, 500))
+
+    assert _number_of_segments({1: np.zeros(500), 4: fewer, 8: more}, products=10**6) == 4
