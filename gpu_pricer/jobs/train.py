@@ -21,6 +21,7 @@ from gpu_pricer.network.inference.units import units_per_choice
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.response.fit import Fit, fit_response
 from gpu_pricer.network.response.quantities import fit_quantities, fit_segments_quantities
+from gpu_pricer.network.segments.choosing import Choice
 from gpu_pricer.network.segments.forming import (
     Membership,
     form_segments,
@@ -87,7 +88,7 @@ def main(config: DictConfig) -> dict[str, object] | None:
         return None
     network = fitted.network
     network.set_support(price_support(data, settings.export.support))
-    units = None
+    units = chosen = None
     if is_judged:
         market = _learn_through(data.with_validation_periods(), network, household.fit, settings)
         household, units = market.household, _units(market, settings)
@@ -96,6 +97,7 @@ def main(config: DictConfig) -> dict[str, object] | None:
             del market
         _match(network, period_to_judge(network, data.calendar.validated_periods))
         _judge(network, learned, settings)
+        chosen = learned.membership.choice
         del learned  # what each segment bought of every product in every period
         data.set_aside()
     else:
@@ -104,7 +106,7 @@ def main(config: DictConfig) -> dict[str, object] | None:
     if settings.refit:
         market = _learn_through(data.with_every_period(), network, household.fit, settings)
     units = _units(market, settings, units)
-    learned = _respond(network.data, market, units, settings, _known_segments(settings.demand))
+    learned = _respond(network.data, market, units, settings, chosen, _known_segments(settings.demand))
     del market
     if settings.refit or not is_judged:  # otherwise what is exported is what was judged
         _match(network, period_to_price(network))
@@ -149,17 +151,23 @@ class _Learned(NamedTuple):
 
 
 def _respond(
-    data: ChoiceData, market: Market, units: Fit | None, settings: TrainSettings, previous: pl.DataFrame | None = None
+    data: ChoiceData,
+    market: Market,
+    units: Fit | None,
+    settings: TrainSettings,
+    chosen: Choice | None = None,
+    previous: pl.DataFrame | None = None,
 ) -> _Learned:
     """Return the segments, and their price response, from the periods that are trained on.
 
-    units: the response of all users' units per choice, None where all take one. previous: user_id and segment_id of
-    earlier segments, whose ids are kept as far as members stay.
+    units: the response of all users' units per choice, None where all take one. chosen: how many segments of what
+    classes, as the judged periods chose. previous: user_id and segment_id of earlier segments, whose ids are kept as
+    far as members stay.
     """
     known, pooled = market.known, market.household.fit
     visits = data.visits_before(data.calendar.trained_periods)
     if settings.told is None:
-        membership = form_segments(market.scores, settings.segments, visits, settings.seed)
+        membership = form_segments(market.scores, settings.segments, visits, settings.seed, chosen)
     else:
         membership = settings.told.membership(data)
     if previous is not None:

@@ -19,7 +19,7 @@ from torch import Tensor
 from gpu_pricer.checks import require_integer
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.encoding.choice_data import ChoiceData
-from gpu_pricer.network.segments.choosing import choose
+from gpu_pricer.network.segments.choosing import Choice, choose
 from gpu_pricer.network.segments.latent_classes import LatentClasses, fit_classes
 from gpu_pricer.network.segments.members import Members
 from gpu_pricer.network.segments.moments import drawn_members
@@ -64,11 +64,13 @@ class Membership:
     A user's segment in a period is the one at which the other periods' purchases place the user. Counting by it, no
     response is measured on the same noise that formed the segments: otherwise segments that are formed by their
     response show more response than they have.
+    choice: what was chosen by the users' response in periods held out, None where a number was asked for.
     """
 
     segment: np.ndarray
     by_period: Tensor
     count: int
+    choice: Choice | None = None
 
 
 @dataclass(frozen=True)
@@ -92,35 +94,39 @@ def require_enough_users(config: SegmentsConfig, users: int) -> None:
         )
 
 
-def form_segments(scores: UserScores, config: SegmentsConfig, visits: np.ndarray, seed: int) -> Membership:
+def form_segments(
+    scores: UserScores, config: SegmentsConfig, visits: np.ndarray, seed: int, chosen: Choice | None = None
+) -> Membership:
     """Return the segments of the scored users, numbered from the most past visits [U] down.
 
-    InputError when there are fewer users than segments.
+    chosen: what was chosen on fewer periods, which is not chosen anew. InputError when there are fewer users than
+    segments.
     """
     require_enough_users(config, len(visits))
-    folds = list(range(len(scores.score)))
+    folds, choice = list(range(len(scores.score))), chosen
     with threadpool_limits(1, "blas"):  # products of small matrices: threads would wait for each other
         whole = with_taste_prior(scores.of_folds(folds))
-        formed = _formed(scores, whole, config, seed)
+        if choice is None and config.count == AUTO:
+            choice = choose(scores, config.most, config.min_members, seed)
+        formed = _formed(whole, config, choice, seed)
         parts = _large_enough(formed, whole, config.min_members, visits)
         segment = parts.segments_of(whole)
         others = [[f for f in folds if f != fold] or [fold] for fold in folds]  # a single fold has none but itself
         by_fold = [parts.segments_of(with_taste_prior(scores.of_folds(left))) for left in others]
     if parts.count < formed.count:
         log.info("segments: %d, since not every one of %d kept enough members", parts.count, formed.count)
-    return Membership(segment, torch.from_numpy(np.stack(by_fold, axis=1)[:, scores.fold]), parts.count)
+    return Membership(segment, torch.from_numpy(np.stack(by_fold, axis=1)[:, scores.fold]), parts.count, choice)
 
 
-def _formed(scores: UserScores, whole: UserScores, config: SegmentsConfig, seed: int) -> Parts:
+def _formed(whole: UserScores, config: SegmentsConfig, choice: Choice | None, seed: int) -> Parts:
     """Return the segments as k-means parts the users, or as many latent classes as the configuration asks for.
 
-    scores: in folds, whole: the same as a single one. The classes count as equally large: who asks for a number gets
-    it, also where little tells the users apart.
+    whole: the scores, a single fold. The classes asked for count as equally large: who asks for a number gets it, also
+    where little tells the users apart.
     """
-    if isinstance(config.count, int):
-        classes = fit_classes(whole, config.count, TASTE_WEIGHT, seed, RESTARTS)
-        return replace(classes, share=np.full(config.count, 1 / config.count))
-    choice = choose(scores, config.most, config.min_members, seed)
+    if choice is None:
+        count = int(config.count)
+        return replace(fit_classes(whole, count, TASTE_WEIGHT, seed, RESTARTS), share=np.full(count, 1 / count))
     classes = fit_classes(whole, choice.classes, choice.taste_weight, seed, RESTARTS)
     return partition_users(classes, whole, choice.segments, seed)
 

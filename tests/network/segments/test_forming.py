@@ -11,6 +11,7 @@ import torch
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.response.fit import FitConfig, fit_response
 from gpu_pricer.network.segments import members as members_module
+from gpu_pricer.network.segments.choosing import Choice
 from gpu_pricer.network.segments.forming import (
     Membership,
     SegmentsConfig,
@@ -120,6 +121,20 @@ def test_the_order_of_the_users_does_not_matter(two_types):
 
     np.testing.assert_array_equal(there.segment, here.segment[order])
     np.testing.assert_array_equal(there.by_period, here.by_period[order])
+
+
+def test_what_was_chosen_before_is_not_chosen_anew(two_types):
+    scores = user_scores(two_types.pooled, two_types.log)
+    config = SegmentsConfig("auto", 64, 10)
+
+    first = form_segments(scores, config, two_types.visits, 0)
+    again = form_segments(scores, config, two_types.visits, 0, first.choice)
+    other = form_segments(scores, config, two_types.visits, 0, Choice(2, 0.1, 2))
+
+    assert first.choice is not None
+    np.testing.assert_array_equal(again.segment, first.segment)
+    assert (other.choice, other.count) == (Choice(2, 0.1, 2), 2)
+    assert formed(two_types, count=2).choice is None
 
 
 def test_the_same_seed_forms_the_same_segments(two_types):
