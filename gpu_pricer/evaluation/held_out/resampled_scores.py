@@ -38,10 +38,10 @@ def resampled_scores(bought, probability, weight, user, cell, times_user, times_
 
 @numba.njit(nogil=True, cache=True)
 def _in_lanes(times):  # type: ignore[no-untyped-def]
-    """Return [n, LANES]: of at most LANES resamples [B, n], side by side, 0 in lanes without one."""
-    lanes = np.zeros((times.shape[1], LANES))
-    lanes[:, : len(times)] = times.T
-    return lanes
+    """Return [n, LANES]: of at most LANES resamples [B, n], side by side, 0 where there is none."""
+    beside = np.zeros((times.shape[1], LANES))
+    beside[:, : len(times)] = times.T
+    return beside
 
 
 @numba.njit(nogil=True, cache=True)

@@ -10,9 +10,9 @@ response of that mean whatever the distribution around it (Gourieroux, Monfort &
 mean of log units does not (Santos Silva & Tenreyro 2006). Units vary less than Poisson counts of their mean where
 nearly everybody takes one, and more where some take many: the product's own variance scales its information.
 
-Sensitivities of the response model are positive: where units do not answer prices at all, the chance of the draw would
-leave every product a little. So the model without an answer is kept where the log is positive evidence against one that
-is drawn around what is published (a Bayes factor of 3: Kass & Raftery 1995).
+Sensitivities of the response model are positive, so that chance would leave some response where there is none. No
+response is what is learned where the log is positive evidence for it, against a response drawn around the published one
+(a Bayes factor of 3: Kass & Raftery 1995).
 """
 
 import logging
@@ -33,7 +33,7 @@ LEAST_DISPERSION = 1e-3  # where all purchases of a product are of as many units
 POSITIVE = 3.0  # a Bayes factor that is positive evidence
 PUBLISHED, SPREAD = 0.5, 1.0  # median of κ before the log is seen, and standard deviation of its logarithm
 NODES, FARTHEST = 1001, 5.0  # of the sum over log κ, and standard deviations that it covers on either side
-LEAST_INFORMATION = 1e-9  # about the answer of all products: where prices rest the log has none
+LEAST_INFORMATION = 1e-9  # about the response of all products: where prices rest the log has none
 ROUNDS = 20  # of taking means of products and of categories' periods from prices in turn
 
 
@@ -79,16 +79,16 @@ class Quantities:
 def fit_quantities(grid: Grid, users: UserLog, config: FitConfig, start: Fit | None = None) -> Fit | None:
     """Return the fitted response of the units per choice of all users as one segment; None without quantities.
 
-    All its sensitivities are 0 where the log is better explained without an answer. The offset of the fit's grid is
-    that of the units per choice. start: the response of other periods, from which the search starts.
+    Its sensitivities are 0 where the log is positive evidence for that. The offset of the fit's grid is that of the
+    units per choice. start: the response of other periods, from which the search starts.
     """
     quantities = quantities_of(grid, users)
     if quantities is None:
         log.info("every purchase is of one unit: units answer prices as purchases do")
         return None
-    answer = common_answer(grid, quantities)
-    if not answer.is_told:
-        log.info("units per choice do not answer prices: %.3f, give or take %.3f, of all products alike", *answer)
+    response = pooled_response(grid, quantities)
+    if response.is_none:
+        log.info("units per choice do not answer prices: %.3f, give or take %.3f, of all products alike", *response)
         quantities = replace(quantities, start_sensitivity=0.0)
     if start is not None and start.counts.start_sensitivity != quantities.start_sensitivity:
         start = None
@@ -109,27 +109,30 @@ def fit_segments_quantities(pooled: Fit, users: UserLog, segment: Tensor, segmen
     return fit_response(pooled.grid, quantities, own, pooled)
 
 
-class Answer(NamedTuple):
-    """By how much the log of all products' units per choice falls with the relative price, and its standard error."""
+class PooledResponse(NamedTuple):
+    """κ, by which the log of the units per choice of all products falls with the relative price, and its error."""
 
     sensitivity: float
-    error: float
+    standard_error: float
 
     @property
-    def is_told(self) -> bool:
-        """Return whether the log is no positive evidence for κ = 0 against a κ drawn around what is published."""
+    def is_none(self) -> bool:
+        """Return whether the log is positive evidence for κ = 0, against a κ that is drawn around the published one."""
         apart = torch.linspace(-FARTHEST, FARTHEST, NODES, dtype=FLOAT)
-        drawn = torch.exp(math.log(PUBLISHED) + SPREAD * apart)
-        log_likelihood = -0.5 * ((self.sensitivity - torch.cat([drawn, drawn.new_zeros(1)])) / self.error).square()
-        weight = torch.softmax(-0.5 * apart.square(), 0).log()
-        return bool(log_likelihood[-1] - torch.logsumexp(log_likelihood[:-1] + weight, 0) < math.log(POSITIVE))
+        weight = torch.log_softmax(-0.5 * apart.square(), 0)
+        likely = self._log_likelihood(PUBLISHED * torch.exp(SPREAD * apart))
+        none = self._log_likelihood(torch.zeros(1, dtype=FLOAT))
+        return bool(none - torch.logsumexp(likely + weight, 0) > math.log(POSITIVE))
+
+    def _log_likelihood(self, sensitivity: Tensor) -> Tensor:
+        return -0.5 * ((self.sensitivity - sensitivity) / self.standard_error).square()
 
 
-def common_answer(grid: Grid, quantities: Quantities) -> Answer:
-    """Return the answer that all products of all users have in common, by a scoring step from none.
+def pooled_response(grid: Grid, quantities: Quantities) -> PooledResponse:
+    """Return the response that all products and users have in common, by a step of Fisher scoring from 0.
 
     Units per choice have a level for each product and for each period of a category, to which the moves of prices are
-    made orthogonal: what moves a whole category in a period tells nothing. The error is infinite where nothing does.
+    made orthogonal: what moves a whole category in a period tells nothing. The error is infinite where prices rest.
     """
     units, choices = quantities.units.sum(1), quantities.choices.sum(1)
     expected = choices * (units.sum(1) / choices.sum(1).clamp(min=1e-30))[:, None]
@@ -140,8 +143,8 @@ def common_answer(grid: Grid, quantities: Quantities) -> Answer:
         move -= of_periods[grid.category]
     information = float((expected * move.square()).sum())
     if information < LEAST_INFORMATION:
-        return Answer(0.0, math.inf)
-    return Answer(-float((move * (units - expected)).sum()) / information, information**-0.5)
+        return PooledResponse(0.0, math.inf)
+    return PooledResponse(-float((move * (units - expected)).sum()) / information, information**-0.5)
 
 
 def quantities_of(grid: Grid, users: UserLog, segment: Tensor | None = None, segments: int = 1) -> Quantities | None:

@@ -10,12 +10,12 @@ from gpu_pricer.network.response import grid as grid_module
 from gpu_pricer.network.response.fit import FitConfig
 from gpu_pricer.network.response.grid import UserLog
 from gpu_pricer.network.response.quantities import (
-    Answer,
+    PooledResponse,
     Quantities,
-    common_answer,
     dispersion,
     fit_quantities,
     fit_segments_quantities,
+    pooled_response,
     quantities_of,
 )
 from tests.network.response.drawn import Recipe, draw_market
@@ -125,7 +125,7 @@ def test_search_for_no_response_does_not_start_from_one():
     )
 
 
-def test_common_answer_of_products_is_that_of_a_regression_with_dummies():
+def test_pooled_response_of_products_is_that_of_a_regression_with_dummies():
     """Of units per choice, weighted by the expected units, on the move of the price."""
     market, log = draw_quantities(0.1, recipe=replace(RECIPE, sizes=(3, 4), periods=12))
     quantities = quantities_of(market.grid, log)
@@ -137,44 +137,44 @@ def test_common_answer_of_products_is_that_of_a_regression_with_dummies():
     columns = np.hstack([-market.grid.move.numpy().reshape(-1, 1), *dummies])
     root = np.sqrt(expected.ravel())
 
-    found = common_answer(market.grid, quantities)
+    found = pooled_response(market.grid, quantities)
 
     residual = (units - expected).ravel() / np.where(root > 0, root, 1)
     assert found.sensitivity == pytest.approx(np.linalg.lstsq(root[:, None] * columns, residual, rcond=None)[0][0])
     precision = np.linalg.pinv(columns.T @ (expected.ravel()[:, None] * columns))
-    assert found.error == pytest.approx(precision[0, 0] ** 0.5)
+    assert found.standard_error == pytest.approx(precision[0, 0] ** 0.5)
 
 
-def test_error_of_the_common_answer_is_right():
-    """Over 40 logs whose units answer no price; a standard deviation of 40 draws is known to 11 %."""
+def test_error_of_the_pooled_response_is_right():
+    """Over 40 logs without a response; a standard deviation of 40 draws is known to 11 %."""
     recipe = replace(RECIPE, sizes=(4,) * 3, periods=20)
     drawn = [draw_quantities(0.0, seed, recipe) for seed in range(40)]
 
-    found = [common_answer(market.grid, quantities_of(market.grid, log)) for market, log in drawn]
+    found = [pooled_response(market.grid, quantities_of(market.grid, log)) for market, log in drawn]
 
-    assert np.std([answer.sensitivity / answer.error for answer in found]) == pytest.approx(1, abs=0.35)
+    assert np.std([sensitivity / error for sensitivity, error in found]) == pytest.approx(1, abs=0.35)
 
 
 @pytest.mark.parametrize(
-    ("answer", "is_told"),
+    ("sensitivity", "error", "is_none"),
     [
-        (Answer(0.5, 0.1), True),
-        (Answer(0.02, 0.02), False),
-        (Answer(-0.3, 0.1), False),
-        (Answer(0.08, 0.02), True),
-        (Answer(0.4, 5.0), True),
-        (Answer(0.0, float("inf")), True),
+        (0.5, 0.1, False),
+        (0.02, 0.02, True),
+        (-0.3, 0.1, True),
+        (0.08, 0.02, False),
+        (0.4, 5.0, False),
+        (0.0, float("inf"), False),
     ],
 )
-def test_weak_log_keeps_what_is_published_and_a_strong_one_decides(answer, is_told):
-    assert answer.is_told is is_told
+def test_weak_log_keeps_the_published_response_and_a_strong_one_decides(sensitivity, error, is_none):
+    assert PooledResponse(sensitivity, error).is_none is is_none
 
 
-def test_prices_that_rest_tell_no_answer():
+def test_prices_that_rest_tell_no_response():
     market, log = draw_quantities(0.0, recipe=replace(RECIPE, sizes=(3,)))
     resting = replace(market.grid, move=torch.zeros_like(market.grid.move))
 
-    assert common_answer(resting, quantities_of(resting, log)) == Answer(0.0, float("inf"))
+    assert pooled_response(resting, quantities_of(resting, log)) == PooledResponse(0.0, float("inf"))
 
 
 def test_known_part_of_the_appeal_moves_choices_and_not_their_units():
