@@ -67,10 +67,11 @@ class ChoiceData(OnDevice):
 
     def purchases_of_rows(self) -> Tensor:
         """Return how many of the choices that are trained on took the product of each shelf row, [R]."""
-        bought = torch.zeros(self.shelf.count, dtype=torch.int64)
+        bought = torch.zeros(self.shelf.count, dtype=torch.int32)
         for index in self.split()[0].split(AT_ONCE):
-            chosen = self.choices.chosen[index].long()
-            bought += torch.bincount(chosen[chosen >= 0], minlength=self.shelf.count)
+            chosen = self.choices.chosen[index]
+            chosen = chosen[chosen >= 0]
+            bought.index_add_(0, chosen, torch.ones_like(chosen))
         return bought
 
     def choices_per_purchase(self, choice_set: Tensor) -> Tensor:

@@ -42,7 +42,7 @@ PRICE_SPREAD = 0.2
 class SegmentsConfig:
     """How many segments are formed.
 
-    count: the number, or auto: as many as predict price response in periods held out well, at most `most`.
+    count: the number, or auto: as many as help to predict price response in periods held out, at most `most`.
     min_members: no segment has fewer users, unless all users together are fewer.
     """
 
