@@ -36,9 +36,10 @@ def choose(scores: UserScores, most: int, least_members: int, seed: int) -> Choi
     classes and segments learned from the others. One class responds like everybody. It is taken where it is no worse
     than the best number by more than a standard error (Breiman et al. 1984). Else, of the choices that are no worse,
     the one in which tastes count most is taken, and of those the largest number: response is shrunk, so that too many
-    classes cost less than too few. Of segments the fewest are taken that have NEARLY_ALL of the gain of the best number
-    as far as they are CHEAP, and beyond the fewest that are no worse than it or have ENOUGH of its gain. least_members:
-    smallest mean number of members that is tried. A single fold judges nothing: one.
+    classes cost less than too few. The number of segments is the smallest that has NEARLY_ALL of the best one's gain,
+    if so many are CHEAP, else the largest that is. It is never smaller than the smallest that has ENOUGH of the gain,
+    or is no worse than the best by more than a standard error. least_members: smallest mean number of members that is
+    tried. A single fold judges nothing: one.
     """
     if len(scores.score) == 1:
         return Choice(1, 0.0, 1)

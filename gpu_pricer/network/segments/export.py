@@ -69,11 +69,13 @@ def export_artefact(
     data, chosen = network.data, weighted_members(segment, visits, config.segment_members)
     segments, user_segments = segment_table(data, segment, visits)
     moments = segment_moments(Members(network, period_to_price(network)), chosen)
+    support = price_support(data, config.support)
+    rows = [_product_rows(data, support.product), _fallback_rows(data, support.category)]
     return DemandArtefact(
         info=_info(data, config.form, run, created),
         factors=segment_factors(data, moments, config.form, config.rank),
         segments=segments,
-        products=pl.concat([_product_rows(data, config), _fallback_rows(data, config)], how="vertical_relaxed"),
+        products=pl.concat(rows, how="vertical_relaxed"),
         user_segments=user_segments,
     )
 
@@ -103,7 +105,7 @@ def export_members(
         info=_info(data, "dense", run, created),
         factors={"appeal": appeal.numpy(), "sensitivity": sensitivity.numpy()},
         segments=data.users.table.select(segment_id="user_id", visits=pl.Series(visits)),
-        products=_product_rows(data, config)[product.numpy()],
+        products=_product_rows(data, price_support(data, config.support).product)[product.numpy()],
     )
 
 
@@ -135,22 +137,25 @@ def _info(data: ChoiceData, form: str, run: str, created: str) -> DemandInfo:
     )
 
 
-def _product_rows(data: ChoiceData, config: ExportConfig) -> pl.DataFrame:
-    """Return the artefact's row of every product, in the order of the factors."""
-    return _supported(data, data.products.table, price_support(data, config.support).product)
+def _product_rows(data: ChoiceData, support: Tensor) -> pl.DataFrame:
+    """Return the artefact's row of every product, in the order of the factors; support [P, 2]: of PriceSupport."""
+    return _supported(data, data.products.table, support)
 
 
-def _fallback_rows(data: ChoiceData, config: ExportConfig) -> pl.DataFrame:
-    """Return one row with a null product_id for every category of more than one product, in category order."""
+def _fallback_rows(data: ChoiceData, support: Tensor) -> pl.DataFrame:
+    """Return one row with a null product_id for every category of more than one product, in category order.
+
+    support [G, 2]: of PriceSupport.
+    """
     shared = (
         data.products.table.group_by("category_id", maintain_order=True)
         .agg(pl.len().alias("products"), pl.col("reference_price").median())
         .with_row_index("category")
         .filter(pl.col("products") > 1)
     )
-    support = price_support(data, config.support).category[shared["category"].to_numpy(writable=True)]
     no_id = pl.lit(None, dtype=data.products.table.schema["product_id"])
-    return _supported(data, shared.with_columns(product_id=no_id, availability=pl.lit(1.0)), support)
+    rows = shared.with_columns(product_id=no_id, availability=pl.lit(1.0))
+    return _supported(data, rows, support[shared["category"].to_numpy(writable=True)])
 
 
 def _supported(data: ChoiceData, rows: pl.DataFrame, support: Tensor) -> pl.DataFrame:

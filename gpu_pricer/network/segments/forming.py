@@ -64,7 +64,7 @@ class Membership:
     A user's segment in a period is the one at which the other periods' purchases place the user. Counting by it, no
     response is measured on the same noise that formed the segments: otherwise segments that are formed by their
     response show more response than they have.
-    choice: what was chosen by the users' response in periods held out, None where a number was asked for.
+    choice: what was chosen by the users' response in periods held out, None where nothing was to be chosen.
     """
 
     segment: np.ndarray
