@@ -98,6 +98,22 @@ def with_dissimilarity(artefact: DemandArtefact, dissimilarity: dict[str, float]
     return replace(artefact, categories=table.with_columns(**said, prior_elasticity=pl.lit(None, pl.Float64)))
 
 
+def probabilities(artefact: DemandArtefact, move: np.ndarray) -> np.ndarray:
+    """Probabilities [S, P] of a dense artefact at prices that lie `move` [P], relative, above the reference ones."""
+    products = artefact.products
+    is_known = products["product_id"].is_not_null().to_numpy()
+    a, b = (artefact.factors[name].astype(np.float64) for name in ("appeal", "sensitivity"))
+    weight = products["availability"].to_numpy() * is_known * np.exp(a - b * move)
+    found = np.zeros_like(weight)
+    for name in products["category_id"].unique():
+        rows = (products["category_id"] == name).to_numpy()
+        gamma = artefact.dissimilarity_of(pl.Series([name]))[0]
+        total = weight[:, rows].sum(axis=1, keepdims=True)
+        share = np.divide(weight[:, rows], total, out=np.zeros_like(weight[:, rows]), where=total > 0)
+        found[:, rows] = share * total**gamma / (1 + total**gamma)
+    return found
+
+
 def demand_info(form: str = "factors", outside_option: bool = True) -> DemandInfo:
     """What demand.json of a small artefact says."""
     return DemandInfo(

@@ -15,6 +15,7 @@ from gpu_pricer.network.response.grid import FLOAT, Grid
 from gpu_pricer.network.response.posterior import draw_deviations, posterior_table
 from gpu_pricer.network.response.quantities import Quantities
 from gpu_pricer.tables.artefact import DemandArtefact
+from gpu_pricer.tables.artefact.demand_of_units import demand_of_units, logit_of_units, most_units, with_nests
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,9 @@ def with_response(
 
     It also says of each category what season the levels hold, and how far its own sales told its sensitivities.
 
-    quantities: the response of the segments' units per choice, None where all purchases are of one unit. Its
-    sensitivity κ adds to that of the choices: own elasticities at the reference price are then −(b + κ)(1 − P), where
-    those of units are −b(1 − P) − κ; the two differ by κP, which is small where most visits buy another product or
-    none. The artefact's units_per_choice and quantity_sensitivity are means over the segments, by their choices.
+    quantities: the response of the segments' units per choice, None where all purchases are of one unit. The artefact's
+    demand is then that of units, see tables/artefact/demand_of_units.py; its units_per_choice and quantity_sensitivity
+    are means over the segments, by their choices.
     A product that taught nothing takes its category's sensitivity, or where none of the category taught the one that
     is expected of any product, each times what its attributes say; it keeps its appeal and its units per choice at the
     reference price. InputError where the artefact is not dense.
@@ -61,45 +61,19 @@ def with_response(
     context = recent_context(fit.grid, config.carry_periods)
     appeal, sensitivity = artefact.factors["appeal"].copy(), _sensitivities(fit, names, taught)
     appeal[:, row] = fit.next_appeal(context).numpy()
-    products = artefact.products
-    if quantities is not None:
-        added, share = _sensitivities(quantities, names, taught), _shares_of_choices(quantities)
-        sensitivity += added
-        units = products["units_per_choice"].to_numpy(writable=True)
-        units[row] = share @ quantities.next_appeal(context).exp().numpy()
-        products = products.with_columns(
-            units_per_choice=pl.Series(units), quantity_sensitivity=pl.Series(share @ added).cast(pl.Float64)
-        )
     posterior = None
     if config.draws:
         drawn = draw_deviations(fit, _untaught(fit, artefact.products, taught), config.draws, seed, quantities)
         posterior = posterior_table(artefact.segments["segment_id"], taught, drawn)
-    factors = {"appeal": appeal, "sensitivity": sensitivity}
-    learned = replace(artefact, factors=factors, products=products, posterior=posterior)
-    return with_nests(learned, category_outlook(fit, taught))
-
-
-def with_nests(artefact: DemandArtefact, categories: pl.DataFrame) -> DemandArtefact:
-    """Return the dense artefact with the categories, its appeals moved so that demand at reference prices stays.
-
-    A nested logit has the odds V^γ of buying in a category, where the logit has V, the sum of exp(appeal) over the
-    products on the shelf: (1 / γ − 1) log V adds to all appeals of the category.
-    """
-    dissimilarity = dict(
-        categories.filter(pl.col("dissimilarity") < 1).select("category_id", "dissimilarity").iter_rows()
-    )
-    if not dissimilarity:
-        return replace(artefact, categories=categories)
-    appeal = artefact.factors["appeal"].copy()
-    products = artefact.products.with_row_index("row").filter(pl.col("category_id").is_in([*dissimilarity]))
-    for (name,), rows in products.partition_by("category_id", as_dict=True).items():
-        known = rows.filter(pl.col("product_id").is_not_null(), pl.col("availability") > 0)
-        if known.is_empty():
-            continue
-        weight = np.log(known["availability"].to_numpy())
-        total = np.logaddexp.reduce(appeal[:, known["row"]].astype(np.float64) + weight, axis=1)
-        appeal[:, rows["row"]] += ((1 / dissimilarity[name] - 1) * total)[:, None].astype(np.float32)
-    return replace(artefact, factors=artefact.factors | {"appeal": appeal}, categories=categories)
+    factors, categories = {"appeal": appeal, "sensitivity": sensitivity}, category_outlook(fit, taught)
+    choices = replace(artefact, factors=factors, posterior=posterior)
+    if quantities is None:
+        return with_nests(choices, categories)
+    units = artefact.products["units_per_choice"].to_numpy(writable=True)
+    share = _shares_of_choices(quantities)
+    units[row] = share @ quantities.next_appeal(context).exp().numpy()
+    choices = replace(choices, products=artefact.products.with_columns(units_per_choice=pl.Series(units)))
+    return demand_of_units(choices, categories, _sensitivities(quantities, names, taught), share)
 
 
 def with_units_of(
@@ -109,16 +83,17 @@ def with_units_of(
 
     quantities: as in with_response. segment [U]: of the members.
     """
+    if quantities is None:
+        return members if artefact.categories is None else with_nests(members, artefact.categories)
     units = artefact.products.select("product_id", "units_per_choice", "quantity_sensitivity").with_row_index("row")
     products = members.products.drop("units_per_choice", "quantity_sensitivity")
     products = products.join(units, on="product_id", how="left", maintain_order="left")
-    sensitivity = members.factors["sensitivity"]
-    if quantities is not None:
-        added = _sensitivities(quantities, artefact.products["category_id"], _taught(quantities, artefact.products))
-        sensitivity = sensitivity + added[:, products["row"].to_numpy()][segment]
-    factors = members.factors | {"sensitivity": sensitivity}
-    plain = replace(members, factors=factors, products=products.select(members.products.columns))
-    return plain if artefact.categories is None else with_nests(plain, artefact.categories)
+    added = _sensitivities(quantities, artefact.products["category_id"], _taught(quantities, artefact.products))
+    share, rows = _shares_of_choices(quantities), products["row"].to_numpy()
+    ratio = most_units(share @ (artefact.factors["sensitivity"] - added), share @ added)
+    logit = logit_of_units(members, added[:, rows][segment], ratio[rows])
+    found = replace(logit, products=products.select(members.products.columns))
+    return found if artefact.categories is None else with_nests(found, artefact.categories)
 
 
 def _taught(fit: Fit, products: pl.DataFrame) -> list[str]:

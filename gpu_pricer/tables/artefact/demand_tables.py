@@ -28,9 +28,10 @@ class Segments(dy.Schema):
 class DemandProducts(dy.Schema):
     """One row per product; a null product_id is its category's fallback for products never trained on.
 
-    units_per_choice: at the reference price. quantity_sensitivity: the part of the price sensitivity by which the units
-    of a choice answer the price; what is left is that of choosing the product at all. Both are means over the segments,
-    by their choices.
+    units_per_choice: the most units that a choice could take, by which probabilities are multiplied; without a
+    quantity_sensitivity those that it takes at any price. quantity_sensitivity: the part κ of the sensitivity by which
+    the units of a choice answer the price; what is left is that of choosing the product at all (see
+    demand_of_units.py). Both are means over the segments, by their choices.
     """
 
     product_id = dy.Any()

@@ -61,27 +61,28 @@ def closest_logit(truth: Truth, shelf: pl.DataFrame, segment: np.ndarray) -> tup
     Also return the segments' choice probabilities at these prices, [P, S]. A segment's demand is the sum of its
     members', whose utility need not fall evenly with the price, so that it is no logit of the artefact's form. What a
     log tells, and the posterior is of, is the logit that comes closest to it over the prices of the log (White 1982).
-    Its slope is that of a regression, on the price, of the log odds of a choice plus the log of its units, weighted by
-    the information of a choice. Each product takes in turn the prices that its category's products had, over their
-    median, since products whose own prices rested take their response from those.
+    The elasticity is −b (1 − P) − κ, b and κ the slopes of regressions on the price, of the log odds of a choice and of
+    the log of its units, weighted by the information of a choice. Each product takes in turn the prices that its
+    category's products had, over their median, since products whose own prices rested take their response from those.
     shelf: product_id and price of the log. segment [U]: from 0 to S − 1.
     """
     reference, ratio = _logged_prices(truth, shelf)
     today = truth.today[:, None].astype(np.float64)
     member = np.eye(segment.max() + 1)[segment] * truth.visits[:, None]
     member /= np.maximum(member.sum(axis=0), np.finfo(float).tiny)
-    sums = np.zeros((5, len(reference), member.shape[1]))
+    sums, outcomes = np.zeros((3, len(reference), member.shape[1])), np.zeros((2, 2, len(reference), member.shape[1]))
     for at in ratio.T:
         for rank in range(int(truth.rank.max()) + 1):
             is_moved = (truth.rank == rank)[:, None]
             share, units = _pooled(truth, np.where(is_moved, (reference * at)[:, None], today), member)
-            weight, outcome = is_moved * share * (1 - share), np.log(units / (1 - share))
+            weight, outcome = is_moved * share * (1 - share), np.log([share / (1 - share), units / share])
             move = np.broadcast_to(at[:, None] - 1, share.shape)
-            sums += weight * np.stack([np.ones_like(share), move, move**2, outcome, move * outcome])
-    total, first, second, height, tilt = sums
-    slope = (tilt - first * height / total) / (second - first**2 / total)
+            sums += weight * np.stack([np.ones_like(share), move, move**2])
+            outcomes += weight * np.stack([outcome, move * outcome])
+    (total, first, second), (height, tilt) = sums, outcomes
+    of_choices, of_units = (tilt - first * height / total) / (second - first**2 / total)
     share = _pooled(truth, today, member)[0]
-    return slope * (1 - share) * (truth.today / reference)[:, None], share
+    return (of_choices * (1 - share) + of_units) * (truth.today / reference)[:, None], share
 
 
 def coverage_of_closest(truth: Truth, ours: Ours, found: Elasticities, intervals: ElasticityIntervals) -> float:

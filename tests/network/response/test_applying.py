@@ -21,7 +21,7 @@ from gpu_pricer.network.response.controls import EndogeneityConfig
 from gpu_pricer.network.response.fit import FitConfig, fit_response
 from gpu_pricer.network.response.posterior import draw_deviations
 from gpu_pricer.network.response.quantities import Quantities
-from tests.markets import small_artefact
+from tests.markets import probabilities, small_artefact
 from tests.network.response.drawn import Recipe, draw_market
 
 CONFIG = ResponseConfig(
@@ -84,15 +84,17 @@ def test_sensitivity_of_units_is_that_of_choices_and_of_the_units_per_choice(of_
     assert more[1, ROWS].mean() > 1.5 * more[0, ROWS].mean()
     mean = np.average(more, axis=0, weights=choices)
     np.testing.assert_allclose(of_units.products["quantity_sensitivity"], mean, rtol=1e-4)
-    np.testing.assert_allclose(of_units.factors["appeal"], applied.factors["appeal"], rtol=0)
 
 
-def test_units_per_choice_are_those_at_the_reference_price(of_units, artefact):
-    units, before = (table.products["units_per_choice"].to_numpy() for table in (of_units, artefact))
-    untaught = [row for row in range(12) if row not in ROWS]
+def test_units_at_the_reference_price_are_those_of_the_choices(of_units, applied):
+    """Of those that taught each choice takes 1.5, of the others what their categories take."""
+    before = applied.products["units_per_choice"].to_numpy(writable=True)
+    before[ROWS] = 1.5
 
-    np.testing.assert_allclose(units[ROWS], 1.5, rtol=0.03)
-    np.testing.assert_array_equal(units[untaught], before[untaught])
+    choices, units = (probabilities(artefact, np.zeros(12)) for artefact in (applied, of_units))
+
+    expected = before * choices
+    np.testing.assert_allclose(of_units.products["units_per_choice"].to_numpy() * units, expected, rtol=0.03)
 
 
 def test_draws_of_units_are_around_the_sum_and_know_of_both(of_units, applied, fit, quantities):

@@ -10,6 +10,7 @@ from gpu_pricer.data.sources.synthetic.market import SyntheticMarket
 from gpu_pricer.data.sources.synthetic.sales import DAYS, Sales
 from gpu_pricer.data.sources.synthetic.tables import category_ids, user_ids
 from gpu_pricer.tables.artefact import FORMAT_VERSION, DemandArtefact, DemandInfo
+from gpu_pricer.tables.artefact.demand_of_units import demand_of_units, without_nests
 
 LEAST_SUPPORT = 0.1
 """The support of a category's prices is at least ± 10 % of the reference price."""
@@ -20,8 +21,8 @@ def true_demand(
 ) -> DemandArtefact:
     """Return the true demand in the week after the log: that week's season, without shocks and displays.
 
-    Where units answer prices, the sensitivity is that of units: choices' and that of the units of a choice at the
-    reference price.
+    Where units per choice answer prices, it is the demand of units as an artefact holds it, which is exact at the
+    reference prices (see tables/artefact/demand_of_units.py).
 
     ids [P]: the product ids. start: the first day of the log. run, currency: as in the artefact. The artefact's table
     user_segments has each user's expected visits in the week, so that any other segmentation can be valued exactly.
@@ -30,9 +31,9 @@ def true_demand(
     end = start + timedelta(days=DAYS * weeks)
     reference = _reference_price(history)
     ratio = reference / market.base_price
-    quantity_sensitivity = ratio * sales.units_per_choice(market.category, ratio - 1)[1]
     nested = market.dissimilarity < 1
-    return DemandArtefact(
+    appeal = market.appeal + history.season[weeks] - market.sensitivity * (ratio - 1)
+    choices = DemandArtefact(
         info=DemandInfo(
             format_version=FORMAT_VERSION,
             kind="mnl",
@@ -47,8 +48,8 @@ def true_demand(
             currency=currency,
         ),
         factors={
-            "appeal": (market.appeal + history.season[weeks] - market.sensitivity * (ratio - 1)).astype(np.float32),
-            "sensitivity": (market.sensitivity * ratio + quantity_sensitivity).astype(np.float32),
+            "appeal": appeal.astype(np.float32),
+            "sensitivity": (market.sensitivity * ratio).astype(np.float32),
         },
         segments=_segments(market),
         products=_products(market, history, sales, ids, reference),
@@ -61,6 +62,12 @@ def true_demand(
             }
         ),
     )
+    falls = choices.products["quantity_sensitivity"].to_numpy().astype(np.float32)
+    if not falls.any():
+        return choices
+    visits = choices.segments["visits"].to_numpy()
+    of_types = np.broadcast_to(falls, market.appeal.shape)
+    return demand_of_units(without_nests(choices), choices.categories, of_types, visits / visits.sum())
 
 
 def _reference_price(history: MarketHistory) -> np.ndarray:
