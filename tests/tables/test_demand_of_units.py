@@ -32,8 +32,8 @@ def units(artefact, move):
 
 
 def multiplied(choices, kappa, move):
-    """Units [S, P] of a visit: the choices, and the units of each, which fall exponentially."""
-    return units(choices, move) * np.exp(-kappa * move)
+    """Units [S, P] of a visit: the choices, and the units of each, which fall as a power of the price."""
+    return units(choices, move) * (1 + move) ** -kappa
 
 
 def responses(demand, products):
@@ -43,11 +43,10 @@ def responses(demand, products):
         return np.array([np.log(demand(move) / demand(-move)) / (2 * STEP) for move in moves])
 
 
-def kappa_of(choices, seed, ratio):
-    """Response [S, P] of the units per choice; with a ratio the same share of b in all segments."""
+def kappa_of(choices, seed):
+    """Response [S, P] of the units per choice, the same in all segments."""
     b = choices.factors["sensitivity"]
-    drawn = np.random.default_rng(seed).uniform(0.05, 1.5, b.shape[1])
-    return (b * drawn if ratio else np.broadcast_to(drawn, b.shape)).astype(np.float32)
+    return np.broadcast_to(np.random.default_rng(seed).uniform(0.05, 3, b.shape[1]), b.shape).astype(np.float32)
 
 
 nested = st.one_of(st.none(), st.lists(st.floats(0.1, 1.0), min_size=4, max_size=4))
@@ -58,7 +57,7 @@ nested = st.one_of(st.none(), st.lists(st.floats(0.1, 1.0), min_size=4, max_size
 def test_units_and_their_elasticities_are_exact_at_reference_prices(seed, dissimilarity):
     """Own and cross, in logits and in nests."""
     logit = choices_of(seed)
-    kappa = kappa_of(logit, seed, ratio=False)
+    kappa = kappa_of(logit, seed)
     categories = None
     if dissimilarity is not None:
         categories = with_dissimilarity(logit, {f"c{i}": g for i, g in enumerate(dissimilarity)}).categories
@@ -77,7 +76,7 @@ def test_units_and_their_elasticities_are_exact_at_reference_prices(seed, dissim
 def test_elasticities_are_exact_in_all_segments_whose_units_answer_alike():
     """κ is the same share of b in each."""
     choices = choices_of(3, segments=3)
-    kappa = kappa_of(choices, 3, ratio=True)
+    kappa = choices.factors["sensitivity"] * kappa_of(choices, 3) / 3
 
     found = demand_of_units(choices, None, kappa, np.array([0.5, 0.3, 0.2]))
 
@@ -91,7 +90,7 @@ def test_elasticities_are_exact_in_all_segments_whose_units_answer_alike():
 def test_units_of_all_segments_stay_at_reference_prices(seed):
     choices = choices_of(seed, segments=3)
 
-    found = demand_of_units(choices, None, kappa_of(choices, seed, ratio=False), np.array([0.5, 0.3, 0.2]))
+    found = demand_of_units(choices, None, kappa_of(choices, seed), np.array([0.5, 0.3, 0.2]))
 
     still = np.zeros(12)
     np.testing.assert_allclose(units(found, still), units(choices, still), rtol=1e-4)
@@ -100,7 +99,7 @@ def test_units_of_all_segments_stay_at_reference_prices(seed):
 def test_the_logit_without_the_most_units_misses_the_cross_elasticities():
     """The sum b + κ alone: what the ratio of most units is for."""
     choices = choices_of(5)
-    kappa = kappa_of(choices, 5, ratio=False)
+    kappa = kappa_of(choices, 5)
     alone = replace(choices, factors=choices.factors | {"sensitivity": choices.factors["sensitivity"] + kappa})
 
     there = units(choices, np.zeros(12))[0] > 0
@@ -112,7 +111,7 @@ def test_the_logit_without_the_most_units_misses_the_cross_elasticities():
 
 def test_means_over_segments_are_by_their_choices():
     choices = choices_of(1, segments=2)
-    kappa, share = kappa_of(choices, 1, ratio=False), np.array([0.9, 0.1])
+    kappa, share = kappa_of(choices, 1), np.array([0.9, 0.1])
     kappa = kappa * np.array([[1.0], [3.0]], np.float32)
 
     found = demand_of_units(choices, None, kappa, share)
@@ -139,7 +138,7 @@ def test_units_that_do_not_answer_leave_the_choices_as_they_are():
 def test_product_that_comes_onto_the_shelf_sells_what_it_would_have_sold():
     """Its appeal is that of a product whose category is chosen from without it; fallbacks of categories likewise."""
     choices = choices_of(4)
-    kappa, one, is_first = kappa_of(choices, 4, ratio=False), np.ones(1), pl.int_range(pl.len()) == 0
+    kappa, one, is_first = kappa_of(choices, 4), np.ones(1), pl.int_range(pl.len()) == 0
     absent, fallback = (
         replace(
             choices, products=choices.products.with_columns(pl.when(~is_first).then(name).otherwise(left).alias(name))
@@ -161,7 +160,7 @@ def test_product_that_comes_onto_the_shelf_sells_what_it_would_have_sold():
 
 def test_without_an_outside_option_only_the_sensitivities_change():
     choices = replace(choices_of(6), info=demand_info("dense", outside_option=False))
-    kappa = kappa_of(choices, 6, ratio=False)
+    kappa = kappa_of(choices, 6)
 
     found = logit_of_units(choices, kappa, most_units(choices.factors["sensitivity"][0], kappa[0]))
 

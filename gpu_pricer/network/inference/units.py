@@ -25,7 +25,7 @@ def units_per_choice(data: ChoiceData, quantities: Fit | None, segments: int, su
     known, period = place[product][is_known], data.sets.period_of_rows()[first:][is_known]
     move = data.shelf.price_move(first + is_known.nonzero().squeeze(1)).double()
     low, high = (support[product[is_known]] - 1).double().T
-    beyond = move - move.clamp(low, high)
+    beyond = torch.log1p(move) - torch.log1p(move.clamp(low, high))
     log_units = quantities.utility()[known, :, period] + quantities.sensitivity[:, known].T * beyond[:, None]
     units[is_known] = log_units.exp().float()
     return units

@@ -2,7 +2,9 @@
 
 The units of a product are its choices times the units per choice. So the likelihood of units is that of choices times
 that of units given choices, and the two responses to a price add up: of every product b by the choices, and κ by the
-units per choice (a hurdle model: Mullahy 1986).
+units per choice (a hurdle model: Mullahy 1986). κ is the elasticity of the units per choice, which fall with the log of
+the price: low prices fill cupboards more than high ones empty them. On Complete Journey their deviance is 42,215 with
+the log of the price, 42,579 with the price itself (November 2026).
 
 Nobody takes 0 units of what he buys. A count model truncated at 0 would tell the response of the rate before the
 truncation; what earns profit is the mean of the units that are taken. A Poisson score of a log-linear mean finds the
@@ -80,9 +82,10 @@ def fit_quantities(grid: Grid, users: UserLog, config: FitConfig, start: Fit | N
     """Return the fitted response of the units per choice of all users as one segment; None without quantities.
 
     Its sensitivities are 0 where the log is positive evidence for that. The offset of the fit's grid is that of the
-    units per choice. start: the response of other periods, from which the search starts.
+    units per choice, and its moves are those of log prices. start: the response of other periods, from which the search
+    starts.
     """
-    quantities = quantities_of(grid, users)
+    quantities, grid = quantities_of(grid, users), replace(grid, offset=grid.unit_offset, move=torch.log1p(grid.move))
     if quantities is None:
         log.info("every purchase is of one unit: units answer prices as purchases do")
         return None
@@ -93,7 +96,7 @@ def fit_quantities(grid: Grid, users: UserLog, config: FitConfig, start: Fit | N
     if start is not None and start.counts.start_sensitivity != quantities.start_sensitivity:
         start = None
     own = replace(config, prior_elasticity=None)  # which speaks of choices
-    return fit_response(replace(grid, offset=grid.unit_offset), quantities, own, start)
+    return fit_response(grid, quantities, own, start)
 
 
 def fit_segments_quantities(pooled: Fit, users: UserLog, segment: Tensor, segments: int, config: FitConfig) -> Fit:
@@ -110,7 +113,7 @@ def fit_segments_quantities(pooled: Fit, users: UserLog, segment: Tensor, segmen
 
 
 class PooledResponse(NamedTuple):
-    """κ, by which the log of the units per choice of all products falls with the relative price, and its error."""
+    """κ, by which the log of the units per choice of all products falls with the log price, and its error."""
 
     sensitivity: float
     standard_error: float
@@ -133,6 +136,7 @@ def pooled_response(grid: Grid, quantities: Quantities) -> PooledResponse:
 
     Units per choice have a level for each product and for each period of a category, to which the moves of prices are
     made orthogonal: what moves a whole category in a period tells nothing. The error is infinite where prices rest.
+    grid: its moves are those of log prices.
     """
     units, choices = quantities.units.sum(1), quantities.choices.sum(1)
     expected = choices * (units.sum(1) / choices.sum(1).clamp(min=1e-30))[:, None]

@@ -1,12 +1,14 @@
 """The demand that prices are computed from, of units and in nests, made of the logit of choices that training learns.
 
-Training learns a logit of choices with sensitivities b, and units per choice that fall by κ per 100 % of the price. The
-artefact holds one logit, of units, with sensitivity b + κ. Its probability P̃ is the expected units over
-`units_per_choice`, which stands for the most units that a choice could take: (b + κ) / b times those at the reference
-price. So P̃ = P b / (b + κ), and at the reference prices the units answer prices as choices and units per choice do
-together. Their elasticity to the own price is −(b + κ)(1 − P̃) = −b (1 − P) − κ, to another product's (b + κ) P̃ = b P.
-Away from the reference prices this is an approximation: units per choice fall as a logit does, not exponentially. So it
-is between segments whose κ are different shares of their b, since a product has one `units_per_choice` for all.
+Training learns a logit of choices with sensitivities b, and units per choice with elasticities −κ. The artefact holds
+one logit, of units, with sensitivity b + κ. Its probability P̃ is the expected units over `units_per_choice`, which
+stands for the most units that a choice could take: (b + κ) / b times those at the reference price.
+
+So P̃ = P b / (b + κ), and at the reference prices units answer prices as choices and units per choice do together. Their
+elasticity to the own price is −(b + κ)(1 − P̃) = −b (1 − P) − κ, to another product's (b + κ) P̃ = b P.
+
+Away from the reference prices this is an approximation: units per choice fall as a logit does, not as a power. So it is
+between segments whose κ are different shares of their b, since a product has one `units_per_choice` for all.
 """
 
 from collections.abc import Callable

@@ -108,12 +108,13 @@ def test_the_artefact_s_probability_is_the_logit_of_the_learned_response(market,
 
 
 def test_units_are_choices_times_the_units_of_a_choice_at_the_price(market, trained, folder, tmp_path):
-    """A segment takes 2 · exp(−its response · (price / reference − 1)) units of everything."""
+    """A segment takes 2 · (price / reference)^−its response units of everything."""
     _, data = market
     response = response_of(data, tables_of(folder))
-    choices, answer = response.counts.bought, [0.3, 0.6, 1.2]
-    taken = 2 * choices * torch.exp(-torch.tensor(answer)[:, None] * response.grid.move[:, None])
-    quantities = fit_response(response.grid, Quantities(taken, choices), FitConfig(60, 0.002, None))
+    choices, answer, grid = response.counts.bought, [0.3, 0.6, 1.2], response.grid
+    grid = replace(grid, move=torch.log1p(grid.move))
+    taken = 2 * choices * torch.exp(-torch.tensor(answer)[:, None] * grid.move[:, None])
+    quantities = fit_response(grid, Quantities(taken, choices), FitConfig(60, 0.002, None))
     place = {number: row for row, number in enumerate(response.grid.row.tolist())}
 
     predict(trained, response, tmp_path / "held_out.parquet", quantities)
@@ -125,7 +126,7 @@ def test_units_are_choices_times_the_units_of_a_choice_at_the_price(market, trai
     found = offers.select("product_id", "segment_id", "price_ratio", "units").unique()
     for product_id, segment, ratio, units in found.rows():
         if number[product_id] in place and 0.8 < ratio < 1.2:
-            assert units == pytest.approx(2 * np.exp(-answer[segment] * (ratio - 1)), rel=0.05)
+            assert units == pytest.approx(2 * ratio ** -answer[segment], rel=0.05)
         elif number[product_id] not in place:
             assert units == pytest.approx(1.0, rel=1e-5)
     same = offers["artefact_expected_units"] / offers["artefact_probability"]

@@ -31,7 +31,7 @@ def draw_quantities(response, seed=0, recipe=RECIPE, extra=EXTRA):
     rng = np.random.default_rng([seed, 1])
     count = market.counts.bought[:, 0].long()
     product, period = (place.repeat_interleave(count.flatten()) for place in _places(*count.shape))
-    mean = extra * np.exp(-response * market.grid.move[product, period].numpy())
+    mean = extra * (1 + market.grid.move[product, period].numpy()) ** -response
     units = torch.from_numpy(1.0 + rng.poisson(mean))
     user, visits = torch.zeros_like(product), torch.ones(1, market.grid.periods, dtype=torch.float64)
     return market, UserLog(user, product, period, torch.ones_like(units), units, visits, None)
@@ -42,7 +42,7 @@ def _places(products, periods):
 
 
 def true_response(response, extra=EXTRA):
-    """Of the mean of 1 + Poisson(extra · exp(−response · x)) at x = 0."""
+    """Of the mean of 1 + Poisson(extra · (price / reference)^−response) at the reference price."""
     return response * extra / (1 + extra)
 
 
