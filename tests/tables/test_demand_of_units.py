@@ -183,3 +183,16 @@ def test_a_logit_comes_back_from_its_nests(seed, dissimilarity):
 
     np.testing.assert_allclose(found.factors["appeal"], logit.factors["appeal"], rtol=1e-3, atol=1e-4)
     assert found.categories is None
+
+
+def test_nests_of_categories_that_an_artefact_lacks_do_not_matter():
+    logit = choices_of(7)
+    categories = with_dissimilarity(logit, {"c1": 0.5, "c3": 0.4}).categories
+    rows = np.flatnonzero((logit.products["category_id"] != "c3").to_numpy())
+    part = replace(
+        logit, factors={name: factor[:, rows] for name, factor in logit.factors.items()}, products=logit.products[rows]
+    )
+
+    found, whole = with_nests(part, categories), with_nests(logit, categories)
+
+    np.testing.assert_array_equal(found.factors["appeal"], whole.factors["appeal"][:, rows])

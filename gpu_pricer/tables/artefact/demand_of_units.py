@@ -88,8 +88,12 @@ def without_nests(nested: DemandArtefact) -> DemandArtefact:
 def _moved(
     artefact: DemandArtefact, categories: pl.DataFrame, steepness: Callable[[np.ndarray], np.ndarray]
 ) -> DemandArtefact:
-    """Return the artefact with the categories; in nests log V, times steepness of γ, adds to the appeals."""
-    nested = categories.filter(pl.col("dissimilarity") < 1)
+    """Return the artefact with the categories; in nests log V, times steepness of γ, adds to the appeals.
+
+    The artefact may lack products of some categories.
+    """
+    is_here = pl.col("category_id").is_in(artefact.products["category_id"].implode())
+    nested = categories.filter(pl.col("dissimilarity") < 1, is_here)
     if nested.is_empty():
         return replace(artefact, categories=categories)
     shelf, appeal = _Shelf(artefact.products), artefact.factors["appeal"].copy()
