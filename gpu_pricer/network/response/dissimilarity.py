@@ -36,7 +36,9 @@ log = logging.getLogger(__name__)
 START_SPREAD, LEAST_SPREAD, SPREADS = 0.3, 0.02, 50  # of γ: the first, the least, and how many are tried up to 1
 LONGEST_STEP, LEAST = 0.3, 0.05  # of a dissimilarity, in a pass; of a dissimilarity
 LEAST_INFORMATION = 1e-9  # about a dissimilarity: where prices rest the log has none
+MOST_LOG_FACTOR = 700.0  # of a Bayes factor that is a finite number
 LOGIT = 0.5  # posterior standard deviations from 1, within which a nest is taken for a logit, which is priced faster
+POSITIVE = 3.0  # a Bayes factor that is positive evidence (Kass & Raftery 1995)
 
 
 @dataclass(frozen=True)
@@ -135,21 +137,38 @@ class Nests:
 
     def learn_spread(self) -> None:
         """Learn the spread with the highest evidence, the likelihood of γ in each category taken for Gaussian."""
+        spread = _spreads()
+        self.spread = float(spread[self._log_evidence(spread).argmax()])
+
+    @property
+    def bayes_factor(self) -> float:
+        """The evidence for nests over that for logits everywhere; the log of the spread is even between its limits."""
+        found = torch.logsumexp(self._log_evidence(_spreads()), 0) - math.log(SPREADS)
+        return math.exp(min(float(found - self._log_evidence(torch.zeros(1, dtype=FLOAT))), MOST_LOG_FACTOR))
+
+    def _log_evidence(self, spread: Tensor) -> Tensor:
+        """Return the log evidence of spreads [n], up to a constant."""
         information = self.information[self.told].clamp(min=LEAST_INFORMATION)
-        apart = self.likeliest[self.told] - 1
-        spread = torch.logspace(math.log10(LEAST_SPREAD), 0, SPREADS, dtype=FLOAT)
         left = spread[:, None] ** 2 + 1 / information
-        self.spread = float(spread[(left.log() + apart**2 / left).sum(1).argmin()])
+        return -0.5 * (left.log() + (self.likeliest[self.told] - 1) ** 2 / left).sum(1)
 
     def settle(self, state: State) -> None:
-        """Keep the state's dissimilarities in the range of nested logits, and say how many are no logits."""
-        value = state.dissimilarity
-        is_logit = value + LOGIT * state.nest_variance.sqrt() > 1
+        """Keep the state's dissimilarities in the range of nested logits, and say how many are no logits.
+
+        All are logits where the log is no positive evidence for nests: chance would move some of them from 1.
+        """
+        value, factor = state.dissimilarity, self.bayes_factor
+        is_logit = (value + LOGIT * state.nest_variance.sqrt() > 1) | (factor < POSITIVE)
         value.masked_fill_(is_logit, 1.0)
         state.nest_variance.masked_fill_(is_logit, 0.0)
         left = int((value < 1).sum())
         log.info(
-            "dissimilarity of %d categories: %.2f on average, spread %.2f; %d have left 1, and of %d the log tells no "
-            "difference from 1",
-            len(value), float(value.mean()), self.spread, left, len(value) - left,
+            "dissimilarity of %d categories: %.2f on average, spread %.2f, Bayes factor of nests %.2g; "
+            "%d have left 1, and of %d the log tells no difference from 1",
+            len(value), float(value.mean()), self.spread, factor, left, len(value) - left,
         )  # fmt: skip
+
+
+def _spreads() -> Tensor:
+    """Return the spreads that are tried, even in the logarithm."""
+    return torch.logspace(math.log10(LEAST_SPREAD), 0, SPREADS, dtype=FLOAT)

@@ -24,7 +24,7 @@ LEAST_DAMPING, LEAST_OF_WIDTHS = 0.1, 0.05  # of a step that leads back
 SETTLED_WIDTH = 0.1  # change of the log of a prior variance: sensitivities may rest while a width grows
 SETTLED_NEST = 0.01  # change of a dissimilarity
 SETTLED_ATTRIBUTES = 0.02  # change of what attributes say of a log sensitivity
-FOLLOWING = 4  # passes, at least, in which all else follows the dissimilarities that went to 1
+FOLLOWING = 5  # passes, at least, in which all else follows the dissimilarities that went to 1
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from scipy.stats import norm
 
 from gpu_pricer.network.response.applying import with_nests
 from gpu_pricer.network.response.dissimilarity import Coupling, Nests
@@ -65,6 +66,30 @@ def test_logits_are_taken_for_logits(visits):
     assert float(fit.state.dissimilarity.mean()) > 0.96
     assert float(fit.state.nest_variance.max()) < 0.3**2
     np.testing.assert_allclose(fit.sensitivity.mean(), plain.sensitivity.mean(), rtol=0.01)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_chance_moves_no_logit_from_one(seed):
+    """Half of the likeliest dissimilarities lie below 1."""
+    fit, nests = fitted(draw_market(seed, replace(NESTS, visits=300)))
+
+    assert nests.bayes_factor < 3
+    assert (nests.likeliest < 1).any()
+    assert (fit.state.dissimilarity == 1).all()
+
+
+def test_evidence_for_nests_is_that_of_the_integral_over_their_spread(nested):
+    """Of the product over categories, each with a Gaussian likelihood, by the trapezoidal rule."""
+    nests = nested[2]
+    spread = np.geomspace(0.02, 1, 20_001)
+    error = np.sqrt(1 / nests.information.numpy())
+    known, left = nests.likeliest.numpy(), np.sqrt(spread[:, None] ** 2 + error**2)
+    of_spread = norm.logpdf(known, 1, left).sum(1) - norm.logpdf(known, 1, error).sum()
+
+    mean = np.trapezoid(np.exp(of_spread - of_spread.max()), np.log(spread)) / np.log(50)
+
+    assert np.log(nests.bayes_factor) == pytest.approx(of_spread.max() + np.log(mean), rel=1e-3)
+    assert nests.bayes_factor > 1e6
 
 
 def test_what_else_was_learned_follows_dissimilarities_that_went_to_one():
