@@ -21,8 +21,8 @@ def true_demand(
 ) -> DemandArtefact:
     """Return the true demand in the week after the log: that week's season, without shocks and displays.
 
-    Where units per choice answer prices, it is the demand of units as an artefact holds it, which is exact at the
-    reference prices (see tables/artefact/demand_of_units.py).
+    Where units per choice answer prices, it is the demand of units as an artefact holds it (see
+    tables/artefact/demand_of_units.py).
 
     ids [P]: the product ids. start: the first day of the log. run, currency: as in the artefact. The artefact's table
     user_segments has each user's expected visits in the week, so that any other segmentation can be valued exactly.
