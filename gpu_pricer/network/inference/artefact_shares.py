@@ -9,6 +9,7 @@ from torch import Tensor
 from gpu_pricer.network.encoding.batches import Batch
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.model.likelihood import log_denominator
+from gpu_pricer.network.model.price_bend import bent
 from gpu_pricer.network.response.fit import Fit
 from gpu_pricer.network.segments.members import Members, period_to_judge
 from gpu_pricer.network.segments.moments import promotion_offset, segment_moments, weighted_members
@@ -50,7 +51,7 @@ def artefact_shares(
     offset = promotion_offset(members, moments, segment_visits, product, data.shelf.context[rows])
     low, high = (network.support[product] - 1).T
     move = data.shelf.price_move(rows)
-    supported = move.clamp(low, high)
+    supported, move = (bent(at, network.bend.detach()) for at in (move.clamp(low, high), move))
     utility = moments.appeal[:, product] + offset - moments.sensitivity[:, product] * supported
     if response is not None:
         place = torch.full((data.products.count,), -1)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from gpu_pricer.network.encoding.choice_data import ChoiceData
+from gpu_pricer.network.model.price_bend import bent
 from gpu_pricer.network.response.fit import Fit
 
 
@@ -25,7 +26,7 @@ def units_per_choice(data: ChoiceData, quantities: Fit | None, segments: int, su
     known, period = place[product][is_known], data.sets.period_of_rows()[first:][is_known]
     move = data.shelf.price_move(first + is_known.nonzero().squeeze(1)).double()
     low, high = (support[product[is_known]] - 1).double().T
-    beyond = torch.log1p(move) - torch.log1p(move.clamp(low, high))
+    beyond = bent(move, quantities.grid.bend) - bent(move.clamp(low, high), quantities.grid.bend)
     log_units = quantities.utility()[known, :, period] + quantities.sensitivity[:, known].T * beyond[:, None]
     units[is_known] = log_units.exp().float()
     return units

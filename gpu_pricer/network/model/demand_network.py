@@ -12,6 +12,7 @@ from gpu_pricer.network.encoding.price_support import PriceSupport
 from gpu_pricer.network.model.history_encoder import HistoryConfig, HistoryEncoder
 from gpu_pricer.network.model.level_process import AverageLevels
 from gpu_pricer.network.model.loyalty import Frequencies, Loyalty
+from gpu_pricer.network.model.price_bend import bent
 from gpu_pricer.network.model.towers import Tower
 
 FIRST_LEVEL = -4.0  # of a product of which nothing is known
@@ -74,6 +75,7 @@ class DemandNetwork(nn.Module):
         self.shelf_effect = nn.Parameter(torch.zeros(data.shelf.count))
         self.next_shock = nn.Parameter(torch.zeros(data.products.count, 1))
         self.log_slope = nn.Parameter(torch.zeros(data.users.count, 1))
+        self.bend = nn.Parameter(torch.tensor(0.0))
         self.support = nn.Parameter(torch.tensor([0.0, torch.inf]).repeat(data.products.count, 1))
         self.product_rate = nn.Parameter(torch.zeros(data.products.count, 1))
         self.average: AverageLevels | None = None
@@ -97,7 +99,7 @@ class DemandNetwork(nn.Module):
 
     def of_average_household(self) -> list[nn.Parameter]:
         """Return the parameters that gradients leave alone."""
-        own = [self.log_scale, self.mean_response, self.shelf_effect, self.next_shock, self.log_slope]
+        own = [self.log_scale, self.mean_response, self.shelf_effect, self.next_shock, self.log_slope, self.bend]
         return [*own, self.support, self.product_rate, *self.product_response.parameters()]
 
     def go_on_with(self, data: ChoiceData) -> None:
@@ -130,7 +132,7 @@ class DemandNetwork(nn.Module):
         promoted = (response[:, 1:] * self.data.shelf.context.index_select(0, batch.row)).sum(1)
         of_row = self.shelf_effect.index_select(0, batch.row)
         low, high = (self.support[batch.products] - 1).index_select(0, batch.place).T
-        return level + promoted + of_row - slope * response[:, 0].exp() * move.clamp(low, high)
+        return level + promoted + of_row - slope * response[:, 0].exp() * bent(move.clamp(low, high), self.bend)
 
     def response_of(self, product: Tensor) -> Tensor:
         """Return log sensitivity and effects of context of n products to the average household, [n, 1 + C]."""

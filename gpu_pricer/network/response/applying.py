@@ -8,6 +8,7 @@ import torch
 
 from gpu_pricer.checks import require_flag, require_integer, require_number
 from gpu_pricer.errors import InputError
+from gpu_pricer.network.model.price_bend import bent, steepness
 from gpu_pricer.network.response.category_outlook import category_outlook
 from gpu_pricer.network.response.controls import EndogeneityConfig
 from gpu_pricer.network.response.fit import Fit, FitConfig, fit_response
@@ -42,7 +43,12 @@ class ResponseConfig:
 
 
 def with_response(
-    artefact: DemandArtefact, fit: Fit, quantities: Fit | None, config: ResponseConfig, seed: int
+    artefact: DemandArtefact,
+    fit: Fit,
+    quantities: Fit | None,
+    config: ResponseConfig,
+    seed: int,
+    price_ratio: np.ndarray,
 ) -> DemandArtefact:
     """Return the artefact with the sensitivities of the fits, levels to go with them, and draws of their posterior.
 
@@ -51,6 +57,8 @@ def with_response(
     quantities: the response of the segments' units per choice, None where all purchases are of one unit. The artefact's
     demand is then that of units, see tables/artefact/demand_of_units.py; its units_per_choice and quantity_sensitivity
     are means over the segments, by their choices.
+    price_ratio [P]: today's prices over the reference prices. The utility of an artefact falls evenly with the price.
+    So where the response is bent (see model/price_bend.py), or units answer prices, it is the tangent at today's.
     A product that taught nothing takes its category's sensitivity, or where none of the category taught the one that
     is expected of any product, each times what its attributes say; it keeps its appeal and its units per choice at the
     reference price. InputError where the artefact is not dense.
@@ -65,35 +73,62 @@ def with_response(
     if config.draws:
         drawn = draw_deviations(fit, _untaught(fit, artefact.products, taught), config.draws, seed, quantities)
         posterior = posterior_table(artefact.segments["segment_id"], taught, drawn)
-    factors, categories = {"appeal": appeal, "sensitivity": sensitivity}, category_outlook(fit, taught)
-    choices = replace(artefact, factors=factors, posterior=posterior)
+    categories = category_outlook(fit, taught)
+    learned = replace(artefact, factors={"appeal": appeal, "sensitivity": sensitivity}, posterior=posterior)
+    if quantities is None and not fit.grid.bend:
+        return with_nests(learned, categories)
+    choices = _at_prices(learned, fit.grid.bend, price_ratio)
     if quantities is None:
-        return with_nests(choices, categories)
-    units = artefact.products["units_per_choice"].to_numpy(writable=True)
-    share = _shares_of_choices(quantities)
-    units[row] = share @ quantities.next_appeal(context).exp().numpy()
+        return _at_reference_prices(with_nests(choices, categories), price_ratio)
+    answer, share = _sensitivities(quantities, names, taught), _shares_of_choices(quantities)
+    fallen = price_ratio**-answer
+    units = artefact.products["units_per_choice"].to_numpy() * (share @ fallen)
+    units[row] = share @ (quantities.next_appeal(context).exp().numpy() * fallen[:, row])
     choices = replace(choices, products=artefact.products.with_columns(units_per_choice=pl.Series(units)))
-    return demand_of_units(choices, categories, _sensitivities(quantities, names, taught), share)
+    slope = (answer / price_ratio).astype(np.float32)
+    return _at_reference_prices(demand_of_units(choices, categories, slope, share), price_ratio)
 
 
 def with_units_of(
-    artefact: DemandArtefact, members: DemandArtefact, quantities: Fit | None, segment: np.ndarray
+    artefact: DemandArtefact,
+    members: DemandArtefact,
+    bend: float,
+    quantities: Fit | None,
+    segment: np.ndarray,
+    price_ratio: np.ndarray,
 ) -> DemandArtefact:
     """Return the dense members, whose demand is of choices, with the units per choice of their segments and the nests.
 
-    quantities: as in with_response. segment [U]: of the members.
+    artefact, quantities, price_ratio: as with_response returns and takes them. bend: of the members' response. segment
+    [U]: of the members.
     """
-    if quantities is None:
-        return members if artefact.categories is None else with_nests(members, artefact.categories)
     units = artefact.products.select("product_id", "units_per_choice", "quantity_sensitivity").with_row_index("row")
     products = members.products.drop("units_per_choice", "quantity_sensitivity")
     products = products.join(units, on="product_id", how="left", maintain_order="left")
-    added = _sensitivities(quantities, artefact.products["category_id"], _taught(quantities, artefact.products))
-    share, rows = _shares_of_choices(quantities), products["row"].to_numpy()
-    ratio = most_units(share @ (artefact.factors["sensitivity"] - added), share @ added)
-    logit = logit_of_units(members, added[:, rows][segment], ratio[rows])
-    found = replace(logit, products=products.select(members.products.columns))
-    return found if artefact.categories is None else with_nests(found, artefact.categories)
+    rows = products["row"].to_numpy()
+    ratio = price_ratio[rows] if bend or quantities is not None else np.ones(len(rows))
+    found = _at_prices(members, bend, ratio)
+    if quantities is not None:
+        answer = _sensitivities(quantities, artefact.products["category_id"], _taught(quantities, artefact.products))
+        slope, share = (answer / price_ratio).astype(np.float32), _shares_of_choices(quantities)
+        most = most_units(share @ (artefact.factors["sensitivity"] - slope), share @ slope)
+        found = logit_of_units(found, slope[:, rows][segment], most[rows])
+    found = replace(found, products=products.select(members.products.columns))
+    return _at_reference_prices(found if artefact.categories is None else with_nests(found, artefact.categories), ratio)
+
+
+def _at_prices(logit: DemandArtefact, bend: float, price_ratio: np.ndarray) -> DemandArtefact:
+    """Return the dense logit with the appeals and slopes that a bent response has at prices [P] over the reference."""
+    move, b = torch.from_numpy(price_ratio - 1), logit.factors["sensitivity"]
+    fallen, steep = (function(move, bend).numpy() for function in (bent, steepness))
+    factors = {"appeal": logit.factors["appeal"] - b * fallen, "sensitivity": b * steep}
+    return replace(logit, factors={name: factor.astype(np.float32) for name, factor in factors.items()})
+
+
+def _at_reference_prices(tangent: DemandArtefact, price_ratio: np.ndarray) -> DemandArtefact:
+    """Return the artefact whose appeals, so far those at prices [P] over the reference, are at the reference prices."""
+    appeal = tangent.factors["appeal"] + tangent.factors["sensitivity"] * (price_ratio - 1)
+    return replace(tangent, factors=tangent.factors | {"appeal": appeal.astype(np.float32)})
 
 
 def _taught(fit: Fit, products: pl.DataFrame) -> list[str]:

@@ -11,6 +11,8 @@ from typing import ClassVar, Protocol, Self
 import torch
 from torch import Tensor
 
+from gpu_pricer.network.model.price_bend import bent
+
 FLOAT = torch.float64
 LARGEST_UTILITY = 30.0
 MOST_SPANS = 256  # a pass costs the cube of their number
@@ -27,7 +29,7 @@ class Grid:
     are controls for demand that the log does not show, which are 0 in the period to price. offset [P, W]: a known part
     of the appeal; unit_offset [P, W]: of the log of the units per choice. has_outside_option: whether buying nothing is
     a choice. periods_ahead: from the last period to the one to price; 0 where that one has begun and is the last here.
-    Off the shelf all values are 0.
+    Off the shelf all values are 0. bend: of the response to prices, see model/price_bend.py.
     """
 
     row: Tensor
@@ -40,6 +42,7 @@ class Grid:
     unit_offset: Tensor
     has_outside_option: bool
     periods_ahead: int
+    bend: float = 0.0
 
     @property
     def categories(self) -> int:
@@ -50,6 +53,11 @@ class Grid:
     def periods(self) -> int:
         """Return W."""
         return self.move.shape[1]
+
+    @property
+    def bent_move(self) -> Tensor:
+        """Return by what sensitivities are multiplied in the cells, [P, W]."""
+        return bent(self.move, self.bend) if self.bend else self.move
 
     @property
     def spans(self) -> int:

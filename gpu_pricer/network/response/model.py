@@ -163,7 +163,7 @@ def utility(grid: Grid, state: State, layout: Layout) -> Tensor:
     """
     effect = (grid.context * state.z[:, None, layout.effect]).sum(2)
     common = effect + (state.season[grid.category] + state.shock)[:, grid.span_of_periods()] + grid.offset
-    response = state.sensitivity(layout)[:, :, None] * grid.move[:, None]
+    response = state.sensitivity(layout)[:, :, None] * grid.bent_move[:, None]
     nest = nest_effect(grid, state, layout)[grid.category]
     return state.z[:, layout.appeal, None] - response + common[:, None] + nest
 
@@ -192,7 +192,7 @@ def _moved_utility(grid: Grid, state: State, layout: Layout) -> Tensor:
     kept = grid.context.shape[2] - grid.controls
     effect = (grid.context[:, :, :kept] * state.z[:, None, layout.effect][:, :, :kept]).sum(2)
     level = state.z[:, layout.appeal, None]
-    return level + effect[:, None] - state.sensitivity(layout)[:, :, None] * grid.move[:, None]
+    return level + effect[:, None] - state.sensitivity(layout)[:, :, None] * grid.bent_move[:, None]
 
 
 def lift_shares(grid: Grid, state: State, layout: Layout) -> tuple[Tensor, Tensor]:
@@ -215,7 +215,7 @@ def _log_total(grid: Grid, utility: Tensor) -> Tensor:
 
 def slopes(grid: Grid, sensitivity: Tensor) -> Tensor:
     """Return du / dβ of every cell, [P, S, W]; sensitivity [P, S]."""
-    return -sensitivity[:, :, None] * grid.move[:, None]
+    return -sensitivity[:, :, None] * grid.bent_move[:, None]
 
 
 def cells_of(grid: Grid, state: State, layout: Layout) -> Cells:

@@ -82,10 +82,10 @@ def fit_quantities(grid: Grid, users: UserLog, config: FitConfig, start: Fit | N
     """Return the fitted response of the units per choice of all users as one segment; None without quantities.
 
     Its sensitivities are 0 where the log is positive evidence for that. The offset of the fit's grid is that of the
-    units per choice, and its moves are those of log prices. start: the response of other periods, from which the search
+    units per choice, which fall with the log of the price. start: the response of other periods, from which the search
     starts.
     """
-    quantities, grid = quantities_of(grid, users), replace(grid, offset=grid.unit_offset, move=torch.log1p(grid.move))
+    quantities, grid = quantities_of(grid, users), replace(grid, offset=grid.unit_offset, bend=1.0)
     if quantities is None:
         log.info("every purchase is of one unit: units answer prices as purchases do")
         return None
@@ -136,11 +136,10 @@ def pooled_response(grid: Grid, quantities: Quantities) -> PooledResponse:
 
     Units per choice have a level for each product and for each period of a category, to which the moves of prices are
     made orthogonal: what moves a whole category in a period tells nothing. The error is infinite where prices rest.
-    grid: its moves are those of log prices.
     """
     units, choices = quantities.units.sum(1), quantities.choices.sum(1)
     expected = choices * (units.sum(1) / choices.sum(1).clamp(min=1e-30))[:, None]
-    move = grid.move.clone()
+    move = grid.bent_move.clone()
     for _ in range(ROUNDS):
         move -= ((expected * move).sum(1) / expected.sum(1).clamp(min=1e-30))[:, None]
         of_periods = grid.sum_by_category(expected * move) / grid.sum_by_category(expected).clamp(min=1e-30)

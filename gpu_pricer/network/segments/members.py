@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.model.loyalty import NO_PAST, Ratios
+from gpu_pricer.network.model.price_bend import bent
 
 PRODUCTS, USERS = 2048, 2048  # per block, so that [USERS, PRODUCTS] temporaries have 16 MB for a market of any size
 ALL_USERS = slice(None)
@@ -123,6 +124,10 @@ class Members:
             ])  # fmt: skip
         self.product_taste = network.product_taste.all_rows()
         self.user_level = network.user_level.all_rows()[:, 0]
+
+    def bent_move(self, block: slice) -> Tensor:
+        """Return by what sensitivities are multiplied at the point's prices, [block]."""
+        return bent(self.point.price_ratio[block] - 1, self.network.bend.detach())
 
     def of(self, users: Tensor) -> "Members":
         """Return these users alone; users [n]: their places among these members, ascending."""

@@ -71,10 +71,10 @@ def _systematic(size: np.ndarray, count: int) -> np.ndarray:
 def segment_moments(everyone: Members, chosen: WeightedMembers) -> Moments:
     """Return the logit that has the members' mean shares and own-price slopes at the prices of the market point.
 
-    With P_uj the probability that member u chooses product j and
-    P_u0 that of buying nothing, a_sj = log E[P_uj] − log E[P_u0] + b_sj (x / r − 1) and
-    b_sj = E[b_uj P_uj (1 − P_uj)] / (E[P_uj] (1 − E[P_uj])). The mean of the members' appeals would predict far too few
-    purchases, since the exponential is convex. A product of availability q has P = q e^u / (1 + Σ q e^u); a product off
+    With P_uj the probability that member u chooses product j, P_u0 that of buying nothing, and f as in price_bend.py,
+    a_sj = log E[P_uj] − log E[P_u0] + b_sj f(x / r) and b_sj = E[b_uj P_uj (1 − P_uj)] / (E[P_uj] (1 − E[P_uj])). The
+    mean of the members' appeals would predict far too few purchases, since the exponential is convex. A product of
+    availability q has P = q e^u / (1 + Σ q e^u); a product off
     the shelf takes the share that it would have if it joined the choice set.
     """
     members, weight = everyone.of(chosen.users), chosen.weight
@@ -86,7 +86,7 @@ def segment_moments(everyone: Members, chosen: WeightedMembers) -> Moments:
         spread = (mean.share * (1 - members.point.presence(block) * mean.share)).clamp(min=1e-12)
         moments.sensitivity[:, block] = mean.slope / spread
         moments.damping[:, block] = mean.spread / spread
-        move = members.point.price_ratio[block] - 1
+        move = members.bent_move(block)
         moments.appeal[:, block] = torch.log(mean.share / nothing) + moments.sensitivity[:, block] * move
     return moments
 
@@ -131,7 +131,7 @@ def shares_at(members: Members, block: slice, appeal: Tensor, response: Tensor) 
 
 def odds_at(members: Members, block: slice, appeal: Tensor, response: Tensor) -> Tensor:
     """Return the odds of buying each product against nothing at the market point, [n, block]; see shares_at."""
-    return torch.exp((appeal - response * (members.point.price_ratio[block] - 1)).clamp(max=MOST_UTILITY))
+    return torch.exp((appeal - response * members.bent_move(block)).clamp(max=MOST_UTILITY))
 
 
 def promotion_offset(

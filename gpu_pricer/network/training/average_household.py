@@ -82,6 +82,7 @@ def _adopt_response(network: DemandNetwork, household: AverageHousehold) -> None
     target[:, 0] += fit.told_by_attributes(len(target)).float()
     target[fit.grid.row] = rows(fit.sensitivity[0].log(), fit.state.z[:, effect])
     network.mean_response.copy_(common)
+    network.bend.fill_(fit.grid.bend)
     _write_by_category(network.product_response, target - common, of_category - common, product.category)
 
 

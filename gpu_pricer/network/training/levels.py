@@ -17,6 +17,7 @@ from gpu_pricer.network.encoding.attributes import Attributes, feature_columns
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.model.level_process import AverageLevels, PeriodSales
 from gpu_pricer.network.model.likelihood import log_denominator
+from gpu_pricer.network.model.price_bend import bent
 from gpu_pricer.network.model.towers import Tower
 from gpu_pricer.network.training.local_levels import learn_process, local_levels, period_sales
 from gpu_pricer.network.training.sales import Sales
@@ -109,7 +110,7 @@ def beside_levels(network: DemandNetwork, sales: Sales) -> Tensor:
     data = network.data
     response = network.response_of(sales.products)
     promoted = (response[:, 1:] * data.shelf.context[sales.rows]).sum(1)
-    moved = response[:, 0].exp() * data.trusted_move(sales.rows)
+    moved = response[:, 0].exp() * bent(data.trusted_move(sales.rows), network.bend)
     return (promoted + network.shelf_effect[sales.rows] - moved).double()
 
 

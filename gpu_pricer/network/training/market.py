@@ -11,6 +11,7 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.response.applying import ResponseConfig
 from gpu_pricer.network.response.attribute_effects import AttributeEffects
+from gpu_pricer.network.response.bend import learned_bend
 from gpu_pricer.network.response.dissimilarity import Nests
 from gpu_pricer.network.response.fit import Fit, fit_response
 from gpu_pricer.network.response.gaps import find_gaps, without_gaps
@@ -64,6 +65,8 @@ def learn_market(
         )
     if told is not None:
         known = told.with_shocks(known, data)
+    if start is not None:
+        known = replace(known, grid=replace(known.grid, bend=start.grid.bend))
     pooled = _respond(known, data, config, start)
     gaps = find_gaps(pooled)
     if bool(gaps.any()):
@@ -72,6 +75,12 @@ def learn_market(
         pooled = _respond(known, data, config, pooled)
     scores = user_scores(pooled, known.log)
     slope = torch.from_numpy(user_slopes(scores)).float()
+    bend = learned_bend(pooled, known.log, slope) if start is None else 0.0
+    if bend:
+        known = replace(known, grid=replace(known.grid, bend=bend))
+        pooled = _respond(known, data, config, pooled)
+        scores = user_scores(pooled, known.log)
+        slope = torch.from_numpy(user_slopes(scores)).float()
     return Market(known, scores, AverageHousehold(pooled, known.context, slope))
 
 

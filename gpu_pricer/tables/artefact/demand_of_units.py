@@ -8,7 +8,8 @@ So P̃ = P b / (b + κ), and at the reference prices units answer prices as choi
 elasticity to the own price is −(b + κ)(1 − P̃) = −b (1 − P) − κ, to another product's (b + κ) P̃ = b P.
 
 Away from the reference prices this is an approximation: units per choice fall as a logit does, not as a power. So it is
-between segments whose κ are different shares of their b, since a product has one `units_per_choice` for all.
+between segments whose κ are different shares of their b, since a product has one `units_per_choice` for all. Training
+takes today's prices for the reference prices here, and the appeals at them, so that it is right where prices are set.
 """
 
 from collections.abc import Callable

@@ -9,6 +9,7 @@ import torch
 from scipy.sparse import csr_array
 
 from gpu_pricer.errors import InputError
+from gpu_pricer.network.model.price_bend import bent
 from gpu_pricer.network.response.applying import (
     ResponseConfig,
     recent_context,
@@ -21,6 +22,7 @@ from gpu_pricer.network.response.controls import EndogeneityConfig
 from gpu_pricer.network.response.fit import FitConfig, fit_response
 from gpu_pricer.network.response.posterior import draw_deviations
 from gpu_pricer.network.response.quantities import Quantities
+from gpu_pricer.tables.artefact.demand_of_units import most_units
 from tests.markets import probabilities, small_artefact
 from tests.network.response.drawn import Recipe, draw_market
 
@@ -33,6 +35,7 @@ CONFIG = ResponseConfig(
     draws=20,
 )
 ROWS = [0, 4, 1, 5, 9, 2]  # of c0, of c1 and of c2; c3 teaches nothing
+TODAY = np.ones(12)  # prices over the reference prices
 UNTAUGHT = {8: 0, 6: 2, 10: 2}  # row: number of its category
 
 
@@ -49,7 +52,7 @@ def fit():
 
 @pytest.fixture(scope="module")
 def applied(artefact, fit):
-    return with_response(artefact, fit, None, CONFIG, seed=0)
+    return with_response(artefact, fit, None, CONFIG, 0, TODAY)
 
 
 def test_products_that_taught_have_the_sensitivity_of_the_fit(applied, fit):
@@ -70,7 +73,7 @@ def quantities(fit):
 
 @pytest.fixture(scope="module")
 def of_units(artefact, fit, quantities):
-    return with_response(artefact, fit, quantities, CONFIG, seed=0)
+    return with_response(artefact, fit, quantities, CONFIG, 0, TODAY)
 
 
 def test_sensitivity_of_units_is_that_of_choices_and_of_the_units_per_choice(of_units, applied, quantities):
@@ -102,7 +105,7 @@ def test_draws_of_units_are_around_the_sum_and_know_of_both(of_units, applied, f
     total = of_units.factors["sensitivity"][:, ROWS].mean(1) / applied.factors["sensitivity"][:, ROWS].mean(1)
     many = replace(CONFIG, draws=2000)
     both, alone = (
-        with_response(applied, fit, given, many, seed=0).posterior.filter(pl.col("category_id") == "c1")
+        with_response(applied, fit, given, many, 0, TODAY).posterior.filter(pl.col("category_id") == "c1")
         for given in (quantities, None)
     )
     spread = [
@@ -130,13 +133,48 @@ def test_members_take_the_units_of_their_segments(artefact, applied, of_units, q
         products=artefact.products[products],
     )
 
-    found = with_units_of(of_units, members, quantities, np.array([1, 0]))
+    found = with_units_of(of_units, members, 0.0, quantities, np.array([1, 0]), TODAY)
 
     added = (of_units.factors["sensitivity"] - applied.factors["sensitivity"])[::-1, products]
     np.testing.assert_allclose(found.factors["sensitivity"] - members.factors["sensitivity"], added, rtol=1e-5)
     for name in ("quantity_sensitivity", "units_per_choice"):
         assert found.products[name].equals(of_units.products[name][products])
-    assert with_units_of(artefact, members, None, np.array([1, 0])).fingerprint() == members.fingerprint()
+    assert with_units_of(artefact, members, 0.0, None, np.array([1, 0]), TODAY).fingerprint() == members.fingerprint()
+
+
+@pytest.mark.parametrize("bend", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("has_quantities", [False, True])
+def test_artefact_is_the_tangent_of_its_response_at_today_s_prices(bend, has_quantities):
+    """Expected units of one segment, and how they answer each price, by central differences."""
+    today = np.random.default_rng(0).uniform(0.8, 1.3, 12)
+    artefact = small_artefact(0, segments=1, products=12, categories=4, form="dense")
+    market = draw_market(0, Recipe(sizes=(2, 3, 1), segments=1))
+    fit = fit_response(replace(market.grid, row=torch.tensor(ROWS)), market.counts, CONFIG.fit)
+    curve = replace(fit, grid=replace(fit.grid, bend=bend))
+    quantities = with_quantities(fit, response=(0.6,)) if has_quantities else None
+
+    found = with_response(artefact, curve, quantities, CONFIG, 0, today)
+
+    choices, answer = with_response(artefact, fit, None, CONFIG, 0, TODAY), np.zeros(12)
+    level = choices.products["units_per_choice"].to_numpy()
+    if quantities is not None:
+        at_reference = with_response(artefact, fit, quantities, CONFIG, 0, TODAY).products
+        answer = at_reference["quantity_sensitivity"].to_numpy()
+        ratio = most_units(choices.factors["sensitivity"][0], answer)
+        level = at_reference["units_per_choice"].to_numpy() / ratio
+
+    def expected(ratio):
+        """Choices by the bent response, times the units of each."""
+        return probabilities(choices, bent(torch.tensor(ratio - 1), bend).numpy())[0] * level * ratio**-answer
+
+    def ours(ratio):
+        return probabilities(found, ratio - 1)[0] * found.products["units_per_choice"].to_numpy()
+
+    there = expected(today) > 0
+    np.testing.assert_allclose(ours(today)[there], expected(today)[there], rtol=1e-3)
+    for step in 1e-3 * np.eye(12):
+        slopes = [(np.log(of(today + step)[there]) - np.log(of(today - step)[there])) / 2e-3 for of in (ours, expected)]
+        np.testing.assert_allclose(*slopes, atol=5e-3)
 
 
 def test_products_that_taught_have_the_appeal_forecast_for_the_next_period(applied, fit):
@@ -156,9 +194,9 @@ def test_products_that_taught_nothing_answer_prices_as_their_attributes_say(arte
     brand = csr_array((np.arange(11)[:, None] % 2).astype(float))  # the artefact's last row is a category's fallback
     effects = AttributeEffects(brand, np.zeros(11, np.int64), np.ones(11), np.array([0.8]), 0.3)
 
-    found = with_response(artefact, replace(fit, attributes=effects), None, CONFIG, seed=0).factors["sensitivity"]
+    found = with_response(artefact, replace(fit, attributes=effects), None, CONFIG, 0, TODAY).factors["sensitivity"]
 
-    plain, told = with_response(artefact, fit, None, CONFIG, seed=0).factors["sensitivity"], np.ones(12)
+    plain, told = with_response(artefact, fit, None, CONFIG, 0, TODAY).factors["sensitivity"], np.ones(12)
     told[:11] = np.exp(0.8 * (np.arange(11) % 2 - 5 / 11))
     told[ROWS] = 1  # the fit's own sensitivities hold what attributes say
     np.testing.assert_allclose(found, plain * told, rtol=1e-6)
@@ -183,7 +221,7 @@ def test_products_that_taught_nothing_keep_their_appeal(applied, artefact):
 def test_artefact_given_stays_as_it_was(artefact, fit):
     before = {name: factor.copy() for name, factor in artefact.factors.items()}
 
-    with_response(artefact, fit, None, CONFIG, seed=0)
+    with_response(artefact, fit, None, CONFIG, 0, TODAY)
 
     for name, factor in artefact.factors.items():
         np.testing.assert_array_equal(factor, before[name])
@@ -204,19 +242,19 @@ def test_posterior_has_every_draw_for_every_segment_and_category_that_taught(app
 
 
 def test_same_seed_gives_the_same_artefact(artefact, fit, applied):
-    assert with_response(artefact, fit, None, CONFIG, seed=0).fingerprint() == applied.fingerprint()
-    assert with_response(artefact, fit, None, CONFIG, seed=1).fingerprint() != applied.fingerprint()
+    assert with_response(artefact, fit, None, CONFIG, 0, TODAY).fingerprint() == applied.fingerprint()
+    assert with_response(artefact, fit, None, CONFIG, 1, TODAY).fingerprint() != applied.fingerprint()
 
 
 def test_without_draws_there_is_no_posterior(artefact, fit):
-    assert with_response(artefact, fit, None, replace(CONFIG, draws=0), seed=0).posterior is None
+    assert with_response(artefact, fit, None, replace(CONFIG, draws=0), 0, TODAY).posterior is None
 
 
 def test_factors_are_refused(fit):
     factors = small_artefact(0, segments=2, products=12, categories=4, form="factors")
 
     with pytest.raises(InputError, match=r"must be dense.* found 'factors': set train\.export\.form=dense") as error:
-        with_response(factors, fit, None, CONFIG, seed=0)
+        with_response(factors, fit, None, CONFIG, 0, TODAY)
 
     assert "\n" not in str(error.value)
 

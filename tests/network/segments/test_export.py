@@ -1,6 +1,6 @@
 """Artefacts against the members they are made of."""
 
-from copy import copy
+from copy import copy, deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -28,6 +28,14 @@ DENSE = ExportConfig(
 SEGMENTS = np.arange(300) % 3
 
 
+@pytest.fixture
+def bent_network(trained):
+    """The trained network with a response half-way between the price and its log."""
+    network = deepcopy(trained)
+    network.bend.data.fill_(0.5)
+    return network
+
+
 @pytest.fixture(scope="module")
 def members(trained):
     """Visits and segments of the users, and every member's choice probabilities at today's prices."""
@@ -52,6 +60,22 @@ def test_a_dense_artefact_has_its_members_mean_shares_and_slopes(market, trained
         np.testing.assert_allclose(ours, mean, rtol=1e-4)
         slope = np.average((sensitivity * shares * (1 - shares))[segment == s], axis=0, weights=visits[segment == s])
         np.testing.assert_allclose(exported[1][s] * ours * (1 - ours), slope, rtol=1e-3)
+
+
+def test_members_of_a_bent_response_sell_at_today_s_prices_what_its_curve_says(market, bent_network, members):
+    _, data = market
+    visits, segment, appeal, sensitivity = members
+    ratio = (data.products.table["price"] / data.products.table["reference_price"]).to_numpy()
+    fallen = (ratio - 1 + np.log(ratio)) / 2
+
+    artefact = export_artefact(bent_network, segment, visits, DENSE, "run", "now")
+
+    shares, known = _shares(appeal, sensitivity, 1 + fallen, data), artefact.products["product_id"].is_not_null()
+    of_factors = [artefact.factors[name][:, known.to_numpy()].astype(float) for name in ("appeal", "sensitivity")]
+    for s in range(3):
+        mean = np.average(shares[segment == s], axis=0, weights=visits[segment == s])
+        ours = _shares(*(factor[[s]] for factor in of_factors), 1 + fallen, data)[0]
+        np.testing.assert_allclose(ours, mean, rtol=1e-4)
 
 
 def test_a_segment_of_one_is_its_member_however_often_a_product_is_there(trained):

@@ -28,15 +28,23 @@ class Drawn:
 
 
 def draw(
-    sensitivity: tuple[float, ...], taste: float = 0.0, users: int = 300, periods: int = PERIODS, seed: int = 0
+    sensitivity: tuple[float, ...],
+    taste: float = 0.0,
+    users: int = 300,
+    periods: int = PERIODS,
+    seed: int = 0,
+    bend: float = 0.0,
 ) -> Drawn:
-    """Draw the log of as many types of equal size as there are sensitivities; taste: spread of their appeals."""
+    """Draw the log of as many types of equal size as there are sensitivities; taste: spread of their appeals.
+
+    bend: of utility by prices, 0: it falls with the price, 1: with its log.
+    """
     rng = np.random.default_rng(seed)
     category = np.repeat(np.arange(CATEGORIES), SIZE)
-    move = rng.normal(0, 0.15, (PRODUCTS, periods))
+    move = rng.normal(0, 0.15, (PRODUCTS, periods)).clip(-0.6)
     on_shelf = (rng.random((PRODUCTS, periods)) < 0.95).astype(float)
     appeal = rng.normal(-1.5, 0.4, PRODUCTS) + taste * rng.normal(size=(len(sensitivity), PRODUCTS))
-    utility = appeal[:, :, None] - np.array(sensitivity)[:, None, None] * move
+    utility = appeal[:, :, None] - np.array(sensitivity)[:, None, None] * ((1 - bend) * move + bend * np.log(1 + move))
     weight = np.exp(utility) * on_shelf
     kind = rng.permutation(np.arange(users) % len(sensitivity))
     visits = rng.binomial(OCCASIONS, 0.7, (users, periods))

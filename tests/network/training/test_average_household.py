@@ -66,6 +66,24 @@ def test_it_answers_prices_as_the_response_model_found(adopted, household):
     assert float(taught[0]) == pytest.approx(float(expected), rel=1e-5)
 
 
+def test_its_response_is_bent_as_the_response_model_found(market, household):
+    data, bend = market[1], 0.6
+    torch.manual_seed(0)
+    network = DemandNetwork(data, NETWORK).eval()
+    grid = replace(household.fit.grid, bend=bend)
+    adopt(network, replace(household, fit=replace(household.fit, grid=grid)), Sales.of(data))
+    batch = trained_batch(data)
+    move = data.trusted_move(batch.row)
+
+    with torch.no_grad():
+        at_reference, at_price = (network.average_utility(batch, at) for at in (torch.zeros_like(move), move))
+
+    slope = network.log_slope[batch.user, 0].exp()[batch.occasion]
+    response = slope * network.response_of(batch.products)[:, 0].exp()[batch.place]
+    expected = response * (0.4 * move + 0.6 * torch.log1p(move))
+    torch.testing.assert_close(at_reference - at_price, expected.detach(), rtol=1e-4, atol=1e-5)
+
+
 def test_products_that_taught_nothing_answer_prices_as_their_attributes_say(adopted, household):
     is_first = csr_array((np.arange(20) == 0)[:, None].astype(float))
     effects = AttributeEffects(is_first, np.zeros(20, np.int64), np.ones(20), np.array([0.6]), 0.3)

@@ -1,6 +1,7 @@
 """The market that training learns from leaves out the periods in which a product was missing on the shelf."""
 
 import shutil
+from dataclasses import replace
 
 import polars as pl
 
@@ -8,6 +9,16 @@ from gpu_pricer.network.encoding.loading import load_choice_data
 from gpu_pricer.network.training.market import learn_market
 from tests.canonical import SPLIT
 from tests.network.small import ENCODING, RESPONSE
+
+
+def test_bend_of_other_periods_is_kept(tables):
+    data = load_choice_data(tables[0], ENCODING, SPLIT)
+    before = learn_market(data, tables[0], RESPONSE).household.fit
+
+    market = learn_market(data, tables[0], RESPONSE, start=replace(before, grid=replace(before.grid, bend=0.5)))
+
+    assert market.known.grid.bend == 0.5
+    assert market.household.fit.grid.bend == 0.5
 
 
 def test_a_period_in_which_a_product_that_sells_much_sold_nothing_is_off_the_shelf(tables, tmp_path, caplog):

@@ -1,0 +1,90 @@
+"""How far the response to prices is bent from the price to its log (see model/price_bend.py), as the log tells it.
+
+A demand is bent for two reasons: people are, and a mixture of people is, because those who answer prices least are left
+where prices are high. So the bend is that of users who answer alike: GROUPS of them by their own slopes. It is one
+number for the whole market, by a Poisson regression of a group's purchases of a product in a period. The regression has
+levels of every product and of every period of a category, for each group, so that seasons, visits and nests tell
+nothing, and the promotions and controls that were learned. Its two coefficients are on
+
+    −b (x − 1)  and  b (x − 1 − ln x),      b: the learned sensitivity of the product times the slope of the group,
+
+and the second over the first is the bend. Errors are clustered by product, whose periods may share shocks (Liang &
+Zeger 1986). The bend is kept at 0 unless it lies TOLD standard errors above.
+
+By this regression linear demands of the zoo have bends of −.04 to .10 with errors of .09 to .11, a demand of constant
+elasticity .73 (.12). With bends of pooled users linear demands would have .5 (November 2026).
+"""
+
+import logging
+
+import torch
+from torch import Tensor
+
+from gpu_pricer.network.response.fit import Fit
+from gpu_pricer.network.response.grid import FLOAT, LARGEST_UTILITY, Grid, UserLog
+
+log = logging.getLogger(__name__)
+
+GROUPS = 8  # of users
+TOLD = 2.0
+STEPS, ROUNDS = 6, 15  # of Newton's method; of levels of products and of categories' periods in turn
+START = (1.0, 0.0)  # around which both coefficients have a weak prior, of standard deviation 1
+
+
+def learned_bend(fit: Fit, users: UserLog, slope: Tensor) -> float:
+    """Return the bend of users' responses to prices, from 0 to 1, and say in a line of the log how it was found.
+
+    fit: of all users as one segment, without a bend. slope [U]: every user's sensitivity relative to everybody's.
+    """
+    grid = fit.grid
+    group = slope.argsort().argsort() * GROUPS // len(slope)
+    size = torch.bincount(group, minlength=GROUPS).clamp(min=1)
+    relative = torch.zeros(GROUPS, dtype=FLOAT).index_add(0, group, slope.double()) / size
+    bought = users.counts(grid, group[:, None].expand(users.visits.shape), GROUPS).bought
+    offset = (grid.context * fit.state.z[:, None, fit.layout.effect]).sum(2) + grid.offset
+    own = fit.sensitivity[0][:, None] * relative
+    coefficient = torch.tensor(START, dtype=FLOAT)
+    for _ in range(STEPS):
+        gradient, information = torch.tensor(START, dtype=FLOAT) - coefficient, torch.eye(2, dtype=FLOAT)
+        spread = torch.zeros(2, 2, dtype=FLOAT)
+        for products, categories in grid.blocks():
+            part = grid.part(products, categories)
+            score, told = _regressed(part, bought[products], own[products], offset[products], coefficient)
+            gradient, information, spread = gradient + score.sum(0), information + told, spread + score.T @ score
+        inverse = torch.linalg.inv(information)
+        coefficient = coefficient + inverse @ gradient
+    even, bent = coefficient.tolist()
+    bend, error = bent / even, float((inverse @ spread @ inverse)[1, 1].sqrt()) / even
+    kept = min(bend, 1.0) if bend > TOLD * error else 0.0
+    log.info("response to prices: bent from the price to its log by %.2f, give or take %.2f: %.2f", bend, error, kept)
+    return kept
+
+
+def _regressed(
+    grid: Grid, bought: Tensor, sensitivity: Tensor, offset: Tensor, coefficient: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return the score of each product of a block [n, 2], and the information [2, 2], beside all levels.
+
+    bought [n, K, W]; sensitivity [n, K]; offset [n, W].
+    """
+    falls, bends = -grid.move, grid.move - grid.move.log1p()
+    columns = torch.stack([sensitivity[:, :, None] * values[:, None] for values in (falls, bends)])
+    utility = torch.einsum("c,cnkw->nkw", coefficient, columns) + offset[:, None]
+    expected = utility.clamp(max=LARGEST_UTILITY).exp() * grid.on_shelf[:, None]
+    of_products, of_periods = bought.sum(2, keepdim=True), grid.sum_by_category(bought)
+    for _ in range(ROUNDS):
+        expected = expected * (of_periods / grid.sum_by_category(expected).clamp(min=1e-300))[grid.category]
+        expected = expected * (of_products / expected.sum(2, keepdim=True).clamp(min=1e-300))
+    left = torch.stack([_beside_levels(grid, column, expected) for column in columns])
+    score = torch.einsum("cnkw,nkw->nc", left, bought - expected)
+    return score, torch.einsum("cnkw,dnkw,nkw->cd", left, left, expected)
+
+
+def _beside_levels(grid: Grid, column: Tensor, expected: Tensor) -> Tensor:
+    """Return a column [n, K, W] less its means by product and by period of a category, weighted by the expected."""
+    of_products = expected.sum(2, keepdim=True).clamp(min=1e-300)
+    of_periods = grid.sum_by_category(expected).clamp(min=1e-300)
+    for _ in range(ROUNDS):
+        column = column - (expected * column).sum(2, keepdim=True) / of_products
+        column = column - (grid.sum_by_category(expected * column) / of_periods)[grid.category]
+    return column
