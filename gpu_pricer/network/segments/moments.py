@@ -74,8 +74,8 @@ def segment_moments(everyone: Members, chosen: WeightedMembers) -> Moments:
     With P_uj the probability that member u chooses product j, P_u0 that of buying nothing, and f as in price_bend.py,
     a_sj = log E[P_uj] − log E[P_u0] + b_sj f(x / r) and b_sj = E[b_uj P_uj (1 − P_uj)] / (E[P_uj] (1 − E[P_uj])). The
     mean of the members' appeals would predict far too few purchases, since the exponential is convex. A product of
-    availability q has P = q e^u / (1 + Σ q e^u); a product off
-    the shelf takes the share that it would have if it joined the choice set.
+    availability q has P = q e^u / (1 + Σ q e^u); a product off the shelf takes the share that it would have if it
+    joined the choice set.
     """
     members, weight = everyone.of(chosen.users), chosen.weight
     shape = weight.shape[0], members.network.data.products.count
