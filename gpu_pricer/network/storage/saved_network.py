@@ -168,7 +168,8 @@ def restore_network(saved: SavedNetwork, data: ChoiceData) -> DemandNetwork:
         network.support.copy_(network.category_support[data.products.category])
         transferred = copy_shared(saved.parameters, parameters_of(network))
         network.shelf_effect.copy_(_shelf_effects(network, saved.shelf))
-    assert not transferred.left, transferred.left
+    left = {*transferred.left} - {"bend"}  # networks that were saved before there was one have none
+    assert not left, left
     for module in network.modules():
         if isinstance(module, Tower):
             module.is_trained.fill_(1.0)  # the deviations of new rows are zeros already

@@ -107,6 +107,21 @@ def test_offers_of_the_shelf_are_as_likely_as_in_the_network_itself(network, pas
     np.testing.assert_allclose(predicted, purchase_probability(share, per_purchase), rtol=1e-5)
 
 
+def test_network_that_was_saved_without_a_bend_answers_prices_evenly(saved, past, tables):
+    users, catalog = (read_canonical(tables, name) for name in ("users", "products"))
+    tensors, offers = saved.parameters.tensors, offers_of(range(20), past.periods[-1])
+    even = tensors | {"bend": replace(tensors["bend"], values=torch.zeros(()))}
+    of_before = {name: tensor for name, tensor in tensors.items() if name != "bend"}
+
+    known, before, now = (
+        predict_offers(replace(saved, parameters=replace(saved.parameters, tensors=kept)), offers, past, catalog, users)
+        for kept in (even, of_before, tensors)
+    )
+
+    assert (before == known).all()
+    assert not (before == now).all()
+
+
 def test_the_context_of_later_periods_changes_no_prediction(past, predict):
     period = past.periods[6]
     later = past.shelf.with_columns(
