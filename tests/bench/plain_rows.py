@@ -19,6 +19,7 @@ from gpu_pricer.network.encoding.batches import EVERY_ALTERNATIVE, Batch, Share,
 from gpu_pricer.network.encoding.choice_data import ChoiceData
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.model.loyalty import Frequencies
+from gpu_pricer.network.model.price_bend import bent
 
 AT_ONCE = 8192  # choices whose offers are described at once
 
@@ -160,7 +161,7 @@ def _average_utility(network: DemandNetwork, batch: PlainBatch) -> Tensor:
     promoted = (response[:, 1:] * offers["context"]).sum(1)
     low, high = (network.support[product] - 1).T
     slope = network.log_slope[choices["user"], 0].exp()[occasion]
-    return level + promoted - slope * response[:, 0].exp() * offers["move"].clamp(low, high)
+    return level + promoted - slope * response[:, 0].exp() * bent(offers["move"].clamp(low, high), network.bend)
 
 
 def _loyalty(network: DemandNetwork, offers: ProductColumns) -> Tensor:

@@ -16,7 +16,13 @@ from gpu_pricer.network.response.grid import FLOAT, Grid
 from gpu_pricer.network.response.posterior import draw_deviations, posterior_table
 from gpu_pricer.network.response.quantities import Quantities
 from gpu_pricer.tables.artefact import DemandArtefact
-from gpu_pricer.tables.artefact.demand_of_units import demand_of_units, logit_of_units, most_units, with_nests
+from gpu_pricer.tables.artefact.demand_of_units import (
+    at_reference_prices,
+    demand_of_units,
+    logit_of_units,
+    most_units,
+    with_nests,
+)
 
 
 @dataclass(frozen=True)
@@ -77,16 +83,16 @@ def with_response(
     learned = replace(artefact, factors={"appeal": appeal, "sensitivity": sensitivity}, posterior=posterior)
     if quantities is None and not fit.grid.bend:
         return with_nests(learned, categories)
-    choices = _at_prices(learned, fit.grid.bend, price_ratio)
+    choices = _bent_at_prices(learned, fit.grid.bend, price_ratio)
     if quantities is None:
-        return _at_reference_prices(with_nests(choices, categories), price_ratio)
+        return at_reference_prices(with_nests(choices, categories), price_ratio)
     answer, share = _sensitivities(quantities, names, taught), _shares_of_choices(quantities)
     fallen = price_ratio**-answer
     units = artefact.products["units_per_choice"].to_numpy() * (share @ fallen)
     units[row] = share @ (quantities.next_appeal(context).exp().numpy() * fallen[:, row])
     choices = replace(choices, products=artefact.products.with_columns(units_per_choice=pl.Series(units)))
     slope = (answer / price_ratio).astype(np.float32)
-    return _at_reference_prices(demand_of_units(choices, categories, slope, share), price_ratio)
+    return at_reference_prices(demand_of_units(choices, categories, slope, share), price_ratio)
 
 
 def with_units_of(
@@ -107,28 +113,22 @@ def with_units_of(
     products = products.join(units, on="product_id", how="left", maintain_order="left")
     rows = products["row"].to_numpy()
     ratio = price_ratio[rows] if bend or quantities is not None else np.ones(len(rows))
-    found = _at_prices(members, bend, ratio)
+    found = _bent_at_prices(members, bend, ratio)
     if quantities is not None:
         answer = _sensitivities(quantities, artefact.products["category_id"], _taught(quantities, artefact.products))
         slope, share = (answer / price_ratio).astype(np.float32), _shares_of_choices(quantities)
         most = most_units(share @ (artefact.factors["sensitivity"] - slope), share @ slope)
         found = logit_of_units(found, slope[:, rows][segment], most[rows])
     found = replace(found, products=products.select(members.products.columns))
-    return _at_reference_prices(found if artefact.categories is None else with_nests(found, artefact.categories), ratio)
+    return at_reference_prices(found if artefact.categories is None else with_nests(found, artefact.categories), ratio)
 
 
-def _at_prices(logit: DemandArtefact, bend: float, price_ratio: np.ndarray) -> DemandArtefact:
+def _bent_at_prices(logit: DemandArtefact, bend: float, price_ratio: np.ndarray) -> DemandArtefact:
     """Return the dense logit with the appeals and slopes that a bent response has at prices [P] over the reference."""
     move, b = torch.from_numpy(price_ratio - 1), logit.factors["sensitivity"]
     fallen, steep = (function(move, bend).numpy() for function in (bent, steepness))
     factors = {"appeal": logit.factors["appeal"] - b * fallen, "sensitivity": b * steep}
     return replace(logit, factors={name: factor.astype(np.float32) for name, factor in factors.items()})
-
-
-def _at_reference_prices(tangent: DemandArtefact, price_ratio: np.ndarray) -> DemandArtefact:
-    """Return the artefact whose appeals, so far those at prices [P] over the reference, are at the reference prices."""
-    appeal = tangent.factors["appeal"] + tangent.factors["sensitivity"] * (price_ratio - 1)
-    return replace(tangent, factors=tangent.factors | {"appeal": appeal.astype(np.float32)})
 
 
 def _taught(fit: Fit, products: pl.DataFrame) -> list[str]:

@@ -155,10 +155,10 @@ class Nests:
     def settle(self, state: State) -> None:
         """Keep the state's dissimilarities in the range of nested logits, and say how many are no logits.
 
-        All are logits where the log is no positive evidence for nests: chance would move some of them from 1.
+        All are logits where the log is positive evidence for that: chance would move some of them from 1.
         """
         value, factor = state.dissimilarity, self.bayes_factor
-        is_logit = (value + LOGIT * state.nest_variance.sqrt() > 1) | (factor < POSITIVE)
+        is_logit = (value + LOGIT * state.nest_variance.sqrt() > 1) | (factor < 1 / POSITIVE)
         value.masked_fill_(is_logit, 1.0)
         state.nest_variance.masked_fill_(is_logit, 0.0)
         left = int((value < 1).sum())

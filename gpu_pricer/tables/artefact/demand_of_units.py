@@ -86,6 +86,17 @@ def without_nests(nested: DemandArtefact) -> DemandArtefact:
     return replace(_moved(nested, nested.categories, lambda gamma: gamma - 1), categories=None)
 
 
+def at_prices(artefact: DemandArtefact, price_ratio: np.ndarray) -> DemandArtefact:
+    """Return the dense artefact with appeals at prices [P] over the reference ones in place of those at the latter."""
+    appeal = artefact.factors["appeal"] - artefact.factors["sensitivity"] * (price_ratio - 1)
+    return replace(artefact, factors=artefact.factors | {"appeal": appeal.astype(np.float32)})
+
+
+def at_reference_prices(artefact: DemandArtefact, price_ratio: np.ndarray) -> DemandArtefact:
+    """Return the dense artefact again whose appeals are those at prices [P] over the reference ones, see at_prices."""
+    return at_prices(artefact, 2 - price_ratio)
+
+
 def _moved(
     artefact: DemandArtefact, categories: pl.DataFrame, steepness: Callable[[np.ndarray], np.ndarray]
 ) -> DemandArtefact:

@@ -111,16 +111,17 @@ def with_quantities(quantity_sensitivity: float) -> Synthetic:
 
 
 def test_units_of_a_choice_answer_the_price_as_the_truth_says():
-    """At the reference price, by a central difference."""
+    """At today's price, by a central difference."""
     plain, drawn = (with_quantities(s).draw() for s in (0.0, 2.0))
     market, sales, truth = drawn.market, drawn.sales, drawn.truth.products
-    reference = truth["reference_price"].to_numpy()
+    reference, today = truth["reference_price"].to_numpy(), drawn.history.list_price[-1] / 100
     ends = [
-        sales.units_per_choice(market.category, reference * (1 + d) / market.base_price - 1)[0] for d in (-1e-4, 1e-4)
+        sales.units_per_choice(market.category, (today + d * reference) / market.base_price - 1)[0]
+        for d in (-1e-4, 1e-4)
     ]
 
     np.testing.assert_allclose(truth["quantity_sensitivity"], -np.log(ends[1] / ends[0]) / 2e-4, rtol=1e-6)
-    choices, units = (probabilities(of.truth, np.zeros(len(reference))) for of in (plain, drawn))
+    choices, units = (probabilities(of.truth, today / reference - 1) for of in (plain, drawn))
     taken = truth["units_per_choice"].to_numpy() * units
     np.testing.assert_allclose(taken, choices * np.sqrt(ends[0] * ends[1]), rtol=1e-4)
 

@@ -10,7 +10,12 @@ from gpu_pricer.data.sources.synthetic.market import SyntheticMarket
 from gpu_pricer.data.sources.synthetic.sales import DAYS, Sales
 from gpu_pricer.data.sources.synthetic.tables import category_ids, user_ids
 from gpu_pricer.tables.artefact import FORMAT_VERSION, DemandArtefact, DemandInfo
-from gpu_pricer.tables.artefact.demand_of_units import demand_of_units, without_nests
+from gpu_pricer.tables.artefact.demand_of_units import (
+    at_prices,
+    at_reference_prices,
+    demand_of_units,
+    without_nests,
+)
 
 LEAST_SUPPORT = 0.1
 """The support of a category's prices is at least ± 10 % of the reference price."""
@@ -22,7 +27,7 @@ def true_demand(
     """Return the true demand in the week after the log: that week's season, without shocks and displays.
 
     Where units per choice answer prices, it is the demand of units as an artefact holds it (see
-    tables/artefact/demand_of_units.py).
+    tables/artefact/demand_of_units.py), right at today's prices.
 
     ids [P]: the product ids. start: the first day of the log. run, currency: as in the artefact. The artefact's table
     user_segments has each user's expected visits in the week, so that any other segmentation can be valued exactly.
@@ -30,7 +35,7 @@ def true_demand(
     weeks = len(history.price)
     end = start + timedelta(days=DAYS * weeks)
     reference = _reference_price(history)
-    ratio = reference / market.base_price
+    today, ratio = history.list_price[-1] / 100, reference / market.base_price
     nested = market.dissimilarity < 1
     appeal = market.appeal + history.season[weeks] - market.sensitivity * (ratio - 1)
     choices = DemandArtefact(
@@ -52,7 +57,7 @@ def true_demand(
             "sensitivity": (market.sensitivity * ratio).astype(np.float32),
         },
         segments=_segments(market),
-        products=_products(market, history, sales, ids, reference),
+        products=_products(market, history, sales, ids, reference, today),
         categories=_categories(market) if nested.any() else None,
         user_segments=pl.DataFrame(
             {
@@ -66,8 +71,9 @@ def true_demand(
     if not falls.any():
         return choices
     visits = choices.segments["visits"].to_numpy()
-    of_types = np.broadcast_to(falls, market.appeal.shape)
-    return demand_of_units(without_nests(choices), choices.categories, of_types, visits / visits.sum())
+    of_types, now = np.broadcast_to(falls, market.appeal.shape), without_nests(at_prices(choices, today / reference))
+    units = demand_of_units(now, choices.categories, of_types, visits / visits.sum())
+    return at_reference_prices(units, today / reference)
 
 
 def _reference_price(history: MarketHistory) -> np.ndarray:
@@ -78,12 +84,20 @@ def _reference_price(history: MarketHistory) -> np.ndarray:
 
 
 def _products(
-    market: SyntheticMarket, history: MarketHistory, sales: Sales, ids: np.ndarray, reference: np.ndarray
+    market: SyntheticMarket,
+    history: MarketHistory,
+    sales: Sales,
+    ids: np.ndarray,
+    reference: np.ndarray,
+    today: np.ndarray,
 ) -> pl.DataFrame:
-    """Return the products of the artefact; the support is the range of the category's prices over the reference."""
+    """Return the products of the artefact, with the units of a choice at today's prices.
+
+    The support is the range of the category's prices over the reference.
+    """
     ratio = np.where(history.on_shelf[:-1], history.price / (100 * reference), 1.0)
     base_ratio = reference / market.base_price
-    units, fall = sales.units_per_choice(market.category, base_ratio - 1)
+    units, fall = sales.units_per_choice(market.category, today / market.base_price - 1)
     start = market.category_start[:-1]
     lowest = np.minimum(np.minimum.reduceat(ratio.min(axis=0), start), 1 - LEAST_SUPPORT)[market.category]
     highest = np.maximum(np.maximum.reduceat(ratio.max(axis=0), start), 1 + LEAST_SUPPORT)[market.category]
