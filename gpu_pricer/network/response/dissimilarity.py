@@ -38,7 +38,6 @@ LONGEST_STEP, LEAST = 0.3, 0.05  # of a dissimilarity, in a pass; of a dissimila
 LEAST_INFORMATION = 1e-9  # about a dissimilarity: where prices rest the log has none
 MOST_LOG_FACTOR = 700.0  # of a Bayes factor that is a finite number
 LOGIT = 0.5  # posterior standard deviations from 1, within which a nest is taken for a logit, which is priced faster
-POSITIVE = 3.0  # a Bayes factor that is positive evidence (Kass & Raftery 1995)
 
 
 @dataclass(frozen=True)
@@ -155,10 +154,10 @@ class Nests:
     def settle(self, state: State) -> None:
         """Keep the state's dissimilarities in the range of nested logits, and say how many are no logits.
 
-        All are logits where the log is positive evidence for that: chance would move some of them from 1.
+        All are logits where the log speaks for that rather than for nests: chance would move some of them from 1.
         """
         value, factor = state.dissimilarity, self.bayes_factor
-        is_logit = (value + LOGIT * state.nest_variance.sqrt() > 1) | (factor < 1 / POSITIVE)
+        is_logit = (value + LOGIT * state.nest_variance.sqrt() > 1) | (factor < 1)
         value.masked_fill_(is_logit, 1.0)
         state.nest_variance.masked_fill_(is_logit, 0.0)
         left = int((value < 1).sum())
