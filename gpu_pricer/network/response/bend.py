@@ -54,8 +54,8 @@ def learned_bend(fit: Fit, users: UserLog, slope: Tensor) -> float:
         inverse = torch.linalg.inv(information)
         coefficient = coefficient + inverse @ gradient
     even, bent = coefficient.tolist()
-    bend, error = bent / even, float((inverse @ spread @ inverse)[1, 1].sqrt()) / even
-    kept = min(bend, 1.0) if bend > TOLD * error else 0.0
+    bend, error = bent / even, float((inverse @ spread @ inverse)[1, 1].sqrt()) / abs(even)
+    kept = min(bend, 1.0) if even > 0 and bend > TOLD * error else 0.0
     log.info("response to prices: bent from the price to its log by %.2f, give or take %.2f: %.2f", bend, error, kept)
     return kept
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 import torch
+from torch import Tensor
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.network.encoding.choice_data import ChoiceData
@@ -39,7 +40,8 @@ def learn_market(
 ) -> Market:
     """Return the market of the periods of `data` that are trained on; directory: of the canonical tables.
 
-    Gaps of products (see response/gaps.py) are found by a first response, and left out of the market.
+    Gaps of products (see response/gaps.py) are found by a first response, and left out of the market. How far the
+    response is bent is learned too, but for periods with a `start`, whose bend is kept.
     told: types and shocks that need not be estimated, if any. start: the average household's response in other
     periods, from which the search starts.
     InputError where no product with a unit price was seen often enough to teach.
@@ -73,14 +75,12 @@ def learn_market(
         log.info("%d periods of products are gaps: nothing was sold where much was expected", int(gaps.sum()))
         known = replace(known, grid=without_gaps(known.grid, gaps))
         pooled = _respond(known, data, config, pooled)
-    scores = user_scores(pooled, known.log)
-    slope = torch.from_numpy(user_slopes(scores)).float()
+    scores, slope = _of_users(pooled, known)
     bend = learned_bend(pooled, known.log, slope) if start is None else 0.0
     if bend:
         known = replace(known, grid=replace(known.grid, bend=bend))
         pooled = _respond(known, data, config, pooled)
-        scores = user_scores(pooled, known.log)
-        slope = torch.from_numpy(user_slopes(scores)).float()
+        scores, slope = _of_users(pooled, known)
     return Market(known, scores, AverageHousehold(pooled, known.context, slope))
 
 
@@ -89,6 +89,12 @@ def _respond(known: ResponseData, data: ChoiceData, config: ResponseConfig, star
     nests = Nests.of(known.grid) if known.tells_nests else None
     counts, attributes = known.log.pooled(known.grid), AttributeEffects.of(data.products, known.grid)
     return fit_response(known.grid, counts, config.fit, start, nests, attributes)
+
+
+def _of_users(pooled: Fit, known: ResponseData) -> tuple[UserScores, Tensor]:
+    """Return the users' scores, and every user's sensitivity relative to everybody's, [U]."""
+    scores = user_scores(pooled, known.log)
+    return scores, torch.from_numpy(user_slopes(scores)).float()
 
 
 def _log_table(directory: Path, name: str, is_whole: bool) -> pl.DataFrame:
