@@ -88,13 +88,18 @@ def without_nests(nested: DemandArtefact) -> DemandArtefact:
 
 def at_prices(artefact: DemandArtefact, price_ratio: np.ndarray) -> DemandArtefact:
     """Return the dense artefact with appeals at prices [P] over the reference ones in place of those at the latter."""
-    appeal = artefact.factors["appeal"] - artefact.factors["sensitivity"] * (price_ratio - 1)
-    return replace(artefact, factors=artefact.factors | {"appeal": appeal.astype(np.float32)})
+    return _along(artefact, price_ratio - 1)
 
 
 def at_reference_prices(artefact: DemandArtefact, price_ratio: np.ndarray) -> DemandArtefact:
     """Return the dense artefact again whose appeals are those at prices [P] over the reference ones, see at_prices."""
-    return at_prices(artefact, 2 - price_ratio)
+    return _along(artefact, 1 - price_ratio)
+
+
+def _along(artefact: DemandArtefact, move: np.ndarray) -> DemandArtefact:
+    """Return the artefact with the appeals that it has where prices rise by a move [P], relative to the reference."""
+    appeal = artefact.factors["appeal"] - artefact.factors["sensitivity"] * move
+    return replace(artefact, factors=artefact.factors | {"appeal": appeal.astype(np.float32)})
 
 
 def _moved(
