@@ -9,9 +9,9 @@ from tests.bench.elasticity.poisson import projected
 
 
 def responses(artefact: DemandArtefact) -> pl.DataFrame:
-    """Return product_id, reference_price and response: −d ln units / d(price / reference), of the products.
+    """Return product_id, reference_price, response: −d ln units / d(price / reference), and bend 0 of the products.
 
-    It is b(1 − P) of every segment at the reference price, weighted with the choices of the segment.
+    The response is b(1 − P) of every segment at the reference price, weighted with the choices of the segment.
     """
     known = artefact.products.with_row_index("row").filter(
         pl.col("product_id").is_not_null(), pl.col("availability") > 0
@@ -24,7 +24,19 @@ def responses(artefact: DemandArtefact) -> pl.DataFrame:
     share = weight / total[:, category]
     chosen = artefact.segments["visits"].to_numpy()[:, None] * share
     response = (chosen * sensitivity * (1 - share)).sum(0) / chosen.sum(0)
-    return known.select("product_id", "reference_price", response=pl.Series(response))
+    return known.select("product_id", "reference_price", response=pl.Series(response), bend=0.0)
+
+
+def of_bent_response(found: pl.DataFrame, today: pl.DataFrame, bend: float) -> pl.DataFrame:
+    """Return what the bent response has that the artefact touches at today's prices, in place of the artefact's own.
+
+    found: from responses. today: product_id and price. bend: see gpu_pricer/network/model/price_bend.py; units per
+    choice are taken to be bent alike.
+    """
+    ratio = pl.col("price") / pl.col("reference_price")
+    at_reference = pl.col("response") / (1 - bend + bend / ratio)
+    joined = found.join(today, on="product_id", how="left", maintain_order="left")
+    return joined.with_columns(response=at_reference, bend=bend).select(found.columns)
 
 
 def implied_elasticity(cells: Cells, found: pl.DataFrame, mean: np.ndarray, covariates: np.ndarray) -> np.ndarray:
@@ -39,7 +51,8 @@ def implied_elasticity(cells: Cells, found: pl.DataFrame, mean: np.ndarray, cova
     is_kept = (table["mean"] > 0) & table["response"].is_not_null()
     rows, kept = table.filter(is_kept), Cells(table.filter(is_kept))
     weight = rows["mean"].to_numpy()
-    log_units = (-rows["response"] * (rows["price"] / rows["reference_price"] - 1)).to_numpy()
+    ratio, bend = (rows["price"] / rows["reference_price"]).to_numpy(), rows["bend"].to_numpy()
+    log_units = -rows["response"].to_numpy() * ((1 - bend) * (ratio - 1) + bend * np.log(ratio))
     within = projected(np.column_stack([log_units, covariates[is_kept.to_numpy()]]), weight, kept.effects)
     root = np.sqrt(weight)[:, None]
     return np.asarray(np.linalg.lstsq(root * within[:, 1:], root[:, 0] * within[:, 0], rcond=None)[0])

@@ -10,7 +10,7 @@ from sklearn.linear_model import PoissonRegressor
 
 from tests.bench.elasticity.__main__ import judged
 from tests.bench.elasticity.cells import EVERYDAY, LEAST_LINES, Cells, cells_of, halves
-from tests.bench.elasticity.implied import responses
+from tests.bench.elasticity.implied import of_bent_response, responses
 from tests.bench.elasticity.poisson import poisson_regression
 from tests.markets import small_artefact
 
@@ -63,7 +63,7 @@ def test_effects_without_any_outcome_are_left_out(cells):
 @pytest.mark.parametrize("share", [1.0, 0.5])
 def test_ratio_is_how_much_of_the_response_the_artefact_has(cells, share):
     ids = cells.table["product_id"].unique().sort()
-    found = pl.DataFrame({"product_id": ids, "reference_price": 2.0, "response": share * RESPONSE})
+    found = pl.DataFrame({"product_id": ids, "reference_price": 2.0, "response": share * RESPONSE, "bend": 0.0})
     half = replace(cells, table=cells.table.with_columns(seen=pl.col("price")))
 
     block = judged(cells, [half, half], found)
@@ -82,7 +82,7 @@ def test_everyday_price_and_cut_are_compared_each_with_its_own_response(cells):
     logs, units = cells.split("everyday"), cells.table["units"].to_numpy()
     half = Cells(cells.table.with_columns(units=units * np.exp(0.5 * RESPONSE * logs[:, 0]), seen=pl.col("price")))
     ids = cells.table["product_id"].unique().sort()
-    found = pl.DataFrame({"product_id": ids, "reference_price": 2.0, "response": RESPONSE})
+    found = pl.DataFrame({"product_id": ids, "reference_price": 2.0, "response": RESPONSE, "bend": 0.0})
 
     block = judged(half, [half, half], found)
 
@@ -104,7 +104,7 @@ def test_instrument_undoes_what_errors_of_the_price_take_away(cells):
     own, other = (cells.table["price"] * np.exp(rng.normal(0, 0.08, cells.table.height)) for _ in range(2))
     half = Cells(cells.table.with_columns(price=own, seen=other))
     ids = cells.table["product_id"].unique().sort()
-    found = pl.DataFrame({"product_id": ids, "reference_price": 2.0, "response": RESPONSE})
+    found = pl.DataFrame({"product_id": ids, "reference_price": 2.0, "response": RESPONSE, "bend": 0.0})
 
     regression = judged(half, [half, half], found)["regression"]
 
@@ -122,6 +122,19 @@ def test_response_of_an_artefact_is_its_sensitivity_to_a_price():
     total = [1 + weight[(known["category_id"] == name).to_numpy()].sum() for name in known["category_id"]]
     expected = artefact.factors["sensitivity"][0, known["row"]] * (1 - weight / total)
     np.testing.assert_allclose(found["response"], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("bend", [0.0, 0.4, 1.0])
+def test_bent_response_is_touched_by_the_artefact_at_today_s_price(bend):
+    artefact = pl.DataFrame({"product_id": [1, 2], "reference_price": [2.0, 4.0], "response": [1.5, 3.0], "bend": 0.0})
+    today = pl.DataFrame({"product_id": [2, 1], "price": [5.0, 1.5]})
+
+    found = of_bent_response(artefact, today, bend)
+
+    ratio, response = np.array([1.5 / 2.0, 5.0 / 4.0]), found["response"].to_numpy()
+    ends = [response * ((1 - bend) * (x - 1) + bend * np.log(x)) for x in (ratio + 1e-5, ratio - 1e-5)]
+    np.testing.assert_allclose((ends[0] - ends[1]) / 2e-5, artefact["response"], rtol=1e-6)
+    assert found["bend"].to_list() == [bend, bend]
 
 
 def test_cells_are_those_of_products_seen_often_and_halves_know_the_others_price():
