@@ -81,7 +81,7 @@ def test_elasticities_of_units_lie_in_their_intervals(learned, truth, catalog):
     assert ours["elasticity_rmse"] < alone["elasticity_rmse"]
 
 
-def at_reference_prices(artefact):
+def at_todays_prices(artefact):
     """product_id and the units of a choice, which at these prices takes the share b / (b + κ) of the most units."""
     visits = artefact.segments["visits"].to_numpy()
     sensitivity = pl.Series(visits @ artefact.factors["sensitivity"] / visits.sum())
@@ -90,7 +90,7 @@ def at_reference_prices(artefact):
 
 
 def test_response_of_the_units_per_choice_is_near_the_true_one(learned, truth):
-    found, true = (at_reference_prices(artefact).drop_nulls("product_id") for artefact in (learned, truth))
+    found, true = (at_todays_prices(artefact).drop_nulls("product_id") for artefact in (learned, truth))
     known = true.join(found, on="product_id", suffix="_found")
 
     for name in ("quantity_sensitivity", "units_per_choice"):

@@ -81,18 +81,17 @@ def with_response(
         posterior = posterior_table(artefact.segments["segment_id"], taught, drawn)
     categories = category_outlook(fit, taught)
     learned = replace(artefact, factors={"appeal": appeal, "sensitivity": sensitivity}, posterior=posterior)
-    if quantities is None and not fit.grid.bend:
-        return with_nests(learned, categories)
-    choices = _bent_at_prices(learned, fit.grid.bend, price_ratio)
+    ratio = _touched_at(price_ratio, fit.grid.bend, quantities)
+    choices = _bent_at_prices(learned, fit.grid.bend, ratio)
     if quantities is None:
-        return at_reference_prices(with_nests(choices, categories), price_ratio)
-    answer, share = _sensitivities(quantities, names, taught), _shares_of_choices(quantities)
-    fallen = price_ratio**-answer
+        return at_reference_prices(with_nests(choices, categories), ratio)
+    elasticity, share = _sensitivities(quantities, names, taught), _shares_of_choices(quantities)
+    fallen = ratio**-elasticity
     units = artefact.products["units_per_choice"].to_numpy() * (share @ fallen)
     units[row] = share @ (quantities.next_appeal(context).exp().numpy() * fallen[:, row])
     choices = replace(choices, products=artefact.products.with_columns(units_per_choice=pl.Series(units)))
-    slope = (answer / price_ratio).astype(np.float32)
-    return at_reference_prices(demand_of_units(choices, categories, slope, share), price_ratio)
+    slope = (elasticity / ratio).astype(np.float32)
+    return at_reference_prices(demand_of_units(choices, categories, slope, share), ratio)
 
 
 def with_units_of(
@@ -112,15 +111,21 @@ def with_units_of(
     products = members.products.drop("units_per_choice", "quantity_sensitivity")
     products = products.join(units, on="product_id", how="left", maintain_order="left")
     rows = products["row"].to_numpy()
-    ratio = price_ratio[rows] if bend or quantities is not None else np.ones(len(rows))
+    ratio = _touched_at(price_ratio[rows], bend, quantities)
     found = _bent_at_prices(members, bend, ratio)
     if quantities is not None:
-        answer = _sensitivities(quantities, artefact.products["category_id"], _taught(quantities, artefact.products))
-        slope, share = (answer / price_ratio).astype(np.float32), _shares_of_choices(quantities)
+        taught = _taught(quantities, artefact.products)
+        elasticity = _sensitivities(quantities, artefact.products["category_id"], taught)
+        slope, share = (elasticity / price_ratio).astype(np.float32), _shares_of_choices(quantities)
         most = most_units(share @ (artefact.factors["sensitivity"] - slope), share @ slope)
         found = logit_of_units(found, slope[:, rows][segment], most[rows])
     found = replace(found, products=products.select(members.products.columns))
     return at_reference_prices(found if artefact.categories is None else with_nests(found, artefact.categories), ratio)
+
+
+def _touched_at(price_ratio: np.ndarray, bend: float, quantities: Fit | None) -> np.ndarray:
+    """Return the prices over the reference at which the artefact touches the response; 1 where both are straight."""
+    return price_ratio if bend or quantities is not None else np.ones_like(price_ratio)
 
 
 def _bent_at_prices(logit: DemandArtefact, bend: float, price_ratio: np.ndarray) -> DemandArtefact:

@@ -1,10 +1,10 @@
 """How far the response to prices is bent from the price to its log (see model/price_bend.py), as the log tells it.
 
-A demand is bent for two reasons: people are, and a mixture of people is, because those who answer prices least are left
-where prices are high. So the bend is that of users who answer alike: GROUPS of them by their own slopes. It is one
-number for the whole market, by a Poisson regression of a group's purchases of a product in a period. The regression has
-levels of every product and of every period of a category, for each group, so that seasons, visits and nests tell
-nothing, and the promotions and controls that were learned. Its two coefficients are on
+The demand of unlike users is bent even where each answers the price itself, because those who answer prices least are
+left where prices are high. So users are put into GROUPS by their own slopes, and the bend is that inside the groups. It
+is one number for the whole market. A Poisson regression of a group's purchases of a product in a period finds it. The
+regression has a level for every product and for every period of a category, in each group, so that seasons, visits and
+nests tell nothing. It takes the effects of promotions and controls as learned. Its two coefficients are on
 
     −b (x − 1)  and  b (x − 1 − ln x),      b: the learned sensitivity of the product times the slope of the group,
 
@@ -20,6 +20,7 @@ import logging
 import torch
 from torch import Tensor
 
+from gpu_pricer.network.model.price_bend import bent
 from gpu_pricer.network.response.fit import Fit
 from gpu_pricer.network.response.grid import FLOAT, LARGEST_UTILITY, Grid, UserLog
 
@@ -53,8 +54,8 @@ def learned_bend(fit: Fit, users: UserLog, slope: Tensor) -> float:
             gradient, information, spread = gradient + score.sum(0), information + told, spread + score.T @ score
         inverse = torch.linalg.inv(information)
         coefficient = coefficient + inverse @ gradient
-    even, bent = coefficient.tolist()
-    bend, error = bent / even, float((inverse @ spread @ inverse)[1, 1].sqrt()) / abs(even)
+    even, curved = coefficient.tolist()
+    bend, error = curved / even, float((inverse @ spread @ inverse)[1, 1].sqrt()) / abs(even)
     kept = min(bend, 1.0) if even > 0 and bend > TOLD * error else 0.0
     log.info("response to prices: bent from the price to its log by %.2f, give or take %.2f: %.2f", bend, error, kept)
     return kept
@@ -67,7 +68,7 @@ def _regressed(
 
     bought [n, K, W]; sensitivity [n, K]; offset [n, W].
     """
-    falls, bends = -grid.move, grid.move - grid.move.log1p()
+    falls, bends = -grid.move, grid.move - bent(grid.move, 1.0)
     columns = torch.stack([sensitivity[:, :, None] * values[:, None] for values in (falls, bends)])
     utility = torch.einsum("c,cnkw->nkw", coefficient, columns) + offset[:, None]
     expected = utility.clamp(max=LARGEST_UTILITY).exp() * grid.on_shelf[:, None]

@@ -3,6 +3,7 @@
 import numpy as np
 import polars as pl
 
+from gpu_pricer.network.model.price_bend import bent
 from gpu_pricer.tables.artefact import DemandArtefact
 from tests.bench.elasticity.cells import Cells
 from tests.bench.elasticity.poisson import projected
@@ -51,8 +52,8 @@ def implied_elasticity(cells: Cells, found: pl.DataFrame, mean: np.ndarray, cova
     is_kept = (table["mean"] > 0) & table["response"].is_not_null()
     rows, kept = table.filter(is_kept), Cells(table.filter(is_kept))
     weight = rows["mean"].to_numpy()
-    ratio, bend = (rows["price"] / rows["reference_price"]).to_numpy(), rows["bend"].to_numpy()
-    log_units = -rows["response"].to_numpy() * ((1 - bend) * (ratio - 1) + bend * np.log(ratio))
+    move = (rows["price"] / rows["reference_price"] - 1).to_torch()
+    log_units = -rows["response"].to_numpy() * bent(move, rows["bend"].to_torch()).numpy()
     within = projected(np.column_stack([log_units, covariates[is_kept.to_numpy()]]), weight, kept.effects)
     root = np.sqrt(weight)[:, None]
     return np.asarray(np.linalg.lstsq(root * within[:, 1:], root[:, 0] * within[:, 0], rcond=None)[0])
