@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from gpu_pricer.network.response.grid import FLOAT
+from gpu_pricer.network.response.tridiagonal import times_tridiagonal
 
 LEAST_SPREAD, MOST_PERSISTENCE = 0.02, 0.95
 PRIOR, PRIOR_WIDTH = (-2.0, 0.5), (3.0, 1.0)  # weak, of the coordinates: their means and standard deviations
@@ -93,11 +94,12 @@ class OpenSeries:
 
     def add(self, covariance: Tensor, prior: Autoregression) -> None:
         """Add series of these posterior covariances [n, W, W]."""
-        precision = prior.precision(covariance.shape[1])
-        of_variance = torch.eye(len(precision), dtype=FLOAT) - precision @ covariance
-        of_persistence = of_variance @ (precision @ prior.slopes(len(precision))[1])
-        crossed = (of_variance * of_persistence.mT).sum()
-        own = [(moved * moved.mT).sum() for moved in (of_variance, of_persistence)]
+        precision, slopes = prior.precision(covariance.shape[1]), prior.slopes(covariance.shape[1])
+        settled = slopes[0] - covariance
+        by_variance = times_tridiagonal(settled, precision)
+        by_persistence = times_tridiagonal(settled, precision @ slopes[1] @ precision)
+        crossed = (by_variance * by_persistence.mT).sum()
+        own = [(moved * moved.mT).sum() for moved in (by_variance, by_persistence)]
         self.information += torch.stack([own[0], crossed, crossed, own[1]]).view(2, 2) / 2
         self.covariance += covariance.sum(0)
         self.count += len(covariance)

@@ -16,6 +16,7 @@ from torch import Tensor
 from gpu_pricer.network.response.grid import FLOAT, Grid, Outcomes
 from gpu_pricer.network.response.model import Layout, State
 from gpu_pricer.network.response.score import Score
+from gpu_pricer.network.response.tridiagonal import times_tridiagonal, tridiagonal_inverse
 from gpu_pricer.network.response.widths import Widths
 
 
@@ -85,9 +86,9 @@ def equations(grid: Grid, counts: Outcomes, state: State, widths: Widths, layout
     category = torch.linalg.inv(widths.category)
     prior = torch.block_diag(torch.linalg.inv(widths.product), widths.shock.precision(grid.spans))
     away = torch.cat([state.z - state.theta[grid.category], state.shock], dim=1)
-    inverse = torch.linalg.inv(score.information(grid, layout) + prior)
+    inverse = _inverse(score.information(grid, layout) + prior, prior, layout)
     nest, own = _nest(grid, score, layout)
-    reach = inverse @ torch.cat([prior.expand_as(inverse), nest], dim=2)
+    reach = _reach(inverse, prior, nest, layout)
     step = (inverse @ (gradient - away @ prior)[:, :, None])[:, :, 0]
     above = torch.block_diag(category, widths.season.precision(grid.spans))
     beside = torch.cat([state.theta - state.mu, state.season], dim=1) @ above
@@ -113,6 +114,33 @@ def equations(grid: Grid, counts: Outcomes, state: State, widths: Widths, layout
         common=grid.categories * category - (category @ follows[:, : layout.width]).sum(0),
         common_gradient=beside[:, : layout.width].sum(0) + (follows * right[:, :, None]).sum((0, 1)),
     )
+
+
+def _inverse(matrix: Tensor, prior: Tensor, layout: Layout) -> Tensor:
+    """Return the inverses of the products' equations [n, F, F], whose part of the shocks is tridiagonal.
+
+    By blocks: with T the inverse of that part and C the rows of z there, z has (A − C T C′)⁻¹.
+    """
+    z, shocks = slice(0, layout.width), slice(layout.width, None)
+    crossed, inverse = matrix[:, z, shocks], torch.empty_like(matrix)
+    diagonal, beside = matrix[:, shocks, shocks].diagonal(dim1=1, dim2=2), prior[shocks, shocks].diagonal(1)
+    of_shocks = tridiagonal_inverse(diagonal, beside)
+    follow = crossed @ of_shocks
+    inverse[:, z, z] = torch.linalg.inv(matrix[:, z, z] - follow @ crossed.mT)
+    both = -inverse[:, z, z] @ follow
+    inverse[:, z, shocks], inverse[:, shocks, z] = both, both.mT
+    inverse[:, shocks, shocks] = of_shocks.baddbmm_(follow.mT, both, alpha=-1)
+    return inverse
+
+
+def _reach(inverse: Tensor, prior: Tensor, nest: Tensor, layout: Layout) -> Tensor:
+    """Return how (z, shock + season) follow the category, [n, F, E]."""
+    z, shocks = slice(0, layout.width), slice(layout.width, None)
+    reach = inverse.new_empty(*inverse.shape[:2], len(prior) + nest.shape[2])
+    reach[:, :, z] = inverse[:, :, z] @ prior[z, z]
+    reach[:, :, layout.width : len(prior)] = times_tridiagonal(inverse[:, :, shocks], prior[shocks, shocks])
+    reach[:, :, len(prior) :] = inverse @ nest
+    return reach
 
 
 def _nest(grid: Grid, score: Score, layout: Layout) -> tuple[Tensor, Tensor]:

@@ -148,21 +148,24 @@ def _add_moments(
     The covariance of (z, shock + season) is H + R Σ R′ and that of its distance from the category's (θ, season) is
     H + (R − 1) Σ (R − 1)′, with the inverse H, the reach R and the category's covariance Σ.
     """
-    width, beta, free = layout.width, layout.log_sensitivity, len(solved.prior)
-    inverse, covariance = solved.inverse, solved.covariance(block.mu_variance)
+    beta, z, v = layout.log_sensitivity, slice(0, layout.width), slice(layout.width, len(solved.prior))
+    covariance = solved.covariance(block.mu_variance)
     crossed = solved.reach @ covariance[own]
-    spread = inverse + crossed @ solved.reach.mT
-    crossed, covariance = crossed[:, :, :free], covariance[:, :free, :free]
-    of_z = spread[:, :width, :width]
-    block.variance[:] = of_z.diagonal(dim1=1, dim2=2)[:, beta]
-    block.pull[:] = 1 + ((crossed[:, beta] - spread[:, beta]) * solved.prior[beta]).sum(2)
-    apart = spread - crossed - crossed.mT + covariance[own]
-    away = block.z - block.theta[own]
-    moments.product.add_means(away)
-    moments.product.add_left(apart[:, :width, :width])
-    moments.shock.add(apart[:, width:, width:], widths.shock)
-    moments.category.add_left(solved.category_inverse[:, :width, :width])
-    moments.season.add(covariance[:, width:, width:], widths.season)
+
+    def uncertain(part: slice) -> tuple[Tensor, Tensor]:
+        """Return the covariances of some of the unknowns, and of their distance from the category's."""
+        spread = solved.inverse[:, part, part] + crossed[:, part] @ solved.reach[:, part].mT
+        with_category = crossed[:, part, part]
+        return spread, spread - with_category - with_category.mT + covariance[:, part, part][own]
+
+    (spread, of_products), (_, of_shocks) = uncertain(z), uncertain(v)
+    block.variance[:] = spread.diagonal(dim1=1, dim2=2)[:, beta]
+    block.pull[:] = 1 + ((crossed[:, beta, z] - spread[:, beta]) * solved.prior[beta, z]).sum(2)
+    moments.product.add_means(block.z - block.theta[own])
+    moments.product.add_left(of_products)
+    moments.shock.add(of_shocks, widths.shock)
+    moments.category.add_left(solved.category_inverse[:, z, z])
+    moments.season.add(covariance[:, v, v], widths.season)
 
 
 def learned_widths(moments: Moments, before: Widths) -> Widths:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-MOST_THREADS = 8  # each holds the equations of a block, some 100 MB
+MOST_THREADS = 8  # each holds the equations of a block, some 50 MB
 
 
 @contextmanager

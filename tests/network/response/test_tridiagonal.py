@@ -1,0 +1,38 @@
+"""Tridiagonal products and inverses against dense ones."""
+
+import numpy as np
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gpu_pricer.network.response.tridiagonal import times_tridiagonal, tridiagonal_inverse
+
+few = settings(max_examples=50, deadline=None)
+sizes = st.integers(1, 30)
+
+
+@few
+@given(sizes, st.integers(0, 2**32 - 1))
+def test_product_is_that_of_the_dense_matrix(size, seed):
+    rng = np.random.default_rng(seed)
+    matrix = sum(np.diag(rng.normal(size=size - abs(place)), place) for place in (-1, 0, 1))
+    values = rng.normal(size=(3, 2, size))
+
+    found = times_tridiagonal(torch.from_numpy(values), torch.from_numpy(matrix))
+
+    np.testing.assert_allclose(found, values @ matrix, atol=1e-12)
+
+
+@few
+@given(sizes, st.floats(0.0, 0.999), st.floats(-9, 9), st.integers(0, 2**32 - 1))
+def test_inverse_is_that_of_the_dense_matrix(size, coupling, log_scale, seed):
+    """Also where neighbours nearly cancel the diagonal, and where some of it is far larger than the rest."""
+    rng = np.random.default_rng(seed)
+    scale = np.exp(log_scale)
+    beside = scale * rng.uniform(-0.5, 0.5, size - 1) * coupling
+    diagonal = scale * (1 + np.exp(rng.normal(-5, 5, (4, size))))
+
+    found = tridiagonal_inverse(torch.from_numpy(diagonal), torch.from_numpy(beside))
+
+    expected = np.linalg.inv([np.diag(row) + np.diag(beside, 1) + np.diag(beside, -1) for row in diagonal])
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12 / scale)
