@@ -1,10 +1,10 @@
 """Do units answer prices as the artefact says? python -m tests.bench.elasticity
 
 On Complete Journey, goods with a unit price that are seen in most weeks, a last line of JSON:
-ratio_units: the artefact's elasticity of units over that of a Poisson regression of units on log price, with effects of
-product and category × week, display and mailer, on the same weeks; of its bent response, which the artefact touches at
-today's prices. ratio_units_instrumented: over that of a regression
-in which the price that one half of the households paid tells what the other half was asked.
+ratio_units: the elasticity of units of the response that the artefact touches at today's prices, over that of a Poisson
+regression of units on log price, with effects of product and category × week, display and mailer, on the same weeks.
+ratio_units_instrumented: over that of a regression in which the price that one half of the households paid tells what
+the other half was asked.
 ratio_base, ratio_deal: the same for the everyday price, as list prices show it, and for the cut below it;
 ratio_base_paid, ratio_deal_paid: for the everyday price as the prices of the last weeks show it. The artefact has one
 response, whether the everyday price or a cut moves the price.
@@ -29,7 +29,7 @@ from gpu_pricer.evaluation.baselines.trees import NotInstalledError
 from gpu_pricer.network.storage.saved_network import read_network
 from gpu_pricer.tables.artefact import NETWORK, read_artefact
 from tests.bench.elasticity.cells import EVERYDAY, Cells, cells_of, halves, lines_of
-from tests.bench.elasticity.implied import implied_elasticity, of_bent_response, responses
+from tests.bench.elasticity.implied import implied_elasticity, responses
 from tests.bench.elasticity.poisson import poisson_regression, projected
 from tests.bench.elasticity.units import TREES, judged_units
 from tests.bench.panels.ours import ROOT
@@ -48,7 +48,7 @@ def main() -> None:
     cells = cells_of(*(pl.read_parquet(work / "data" / f"{name}.parquet") for name in TABLES))
     today = pl.read_parquet(work / "data" / "products.parquet", columns=["product_id", "price"])
     bend = read_network(work / "demand" / NETWORK).parameters.tensors["bend"].values
-    found = of_bent_response(responses(read_artefact(work / "demand")), today, float(bend))
+    found = responses(read_artefact(work / "demand"), today, float(bend))
     block = judged(cells, halves(cells, lines_of(CATEGORY)), found) | units_block(work, cells)
     report(benchmark="elasticity", **short(block))
 

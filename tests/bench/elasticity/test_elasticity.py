@@ -10,7 +10,7 @@ from sklearn.linear_model import PoissonRegressor
 
 from tests.bench.elasticity.__main__ import judged
 from tests.bench.elasticity.cells import EVERYDAY, LEAST_LINES, Cells, cells_of, halves
-from tests.bench.elasticity.implied import of_bent_response, responses
+from tests.bench.elasticity.implied import responses
 from tests.bench.elasticity.poisson import poisson_regression
 from tests.markets import small_artefact
 
@@ -39,6 +39,12 @@ def cells():
     )  # fmt: skip
 
 
+def linear_response(ids, sensitivity):
+    """Choices that answer a price over the reference price of 2 evenly; units per choice do not."""
+    columns = {"reference_price": 2.0, "sensitivity": sensitivity, "quantity_sensitivity": 0.0, "bend": 0.0}
+    return pl.DataFrame({"product_id": ids} | columns)
+
+
 def test_regression_is_the_one_with_a_dummy_for_every_effect(cells):
     rng = np.random.default_rng(1)
     outcome = rng.poisson(cells.table["units"].to_numpy() / 20).astype(float)
@@ -63,7 +69,7 @@ def test_effects_without_any_outcome_are_left_out(cells):
 @pytest.mark.parametrize("share", [1.0, 0.5])
 def test_ratio_is_how_much_of_the_response_the_artefact_has(cells, share):
     ids = cells.table["product_id"].unique().sort()
-    found = pl.DataFrame({"product_id": ids, "reference_price": 2.0, "response": share * RESPONSE, "bend": 0.0})
+    found = linear_response(ids, share * RESPONSE)
     half = replace(cells, table=cells.table.with_columns(seen=pl.col("price")))
 
     block = judged(cells, [half, half], found)
@@ -82,7 +88,7 @@ def test_everyday_price_and_cut_are_compared_each_with_its_own_response(cells):
     logs, units = cells.split("everyday"), cells.table["units"].to_numpy()
     half = Cells(cells.table.with_columns(units=units * np.exp(0.5 * RESPONSE * logs[:, 0]), seen=pl.col("price")))
     ids = cells.table["product_id"].unique().sort()
-    found = pl.DataFrame({"product_id": ids, "reference_price": 2.0, "response": RESPONSE, "bend": 0.0})
+    found = linear_response(ids, RESPONSE)
 
     block = judged(half, [half, half], found)
 
@@ -104,7 +110,7 @@ def test_instrument_undoes_what_errors_of_the_price_take_away(cells):
     own, other = (cells.table["price"] * np.exp(rng.normal(0, 0.08, cells.table.height)) for _ in range(2))
     half = Cells(cells.table.with_columns(price=own, seen=other))
     ids = cells.table["product_id"].unique().sort()
-    found = pl.DataFrame({"product_id": ids, "reference_price": 2.0, "response": RESPONSE, "bend": 0.0})
+    found = linear_response(ids, RESPONSE)
 
     regression = judged(half, [half, half], found)["regression"]
 
@@ -112,29 +118,55 @@ def test_instrument_undoes_what_errors_of_the_price_take_away(cells):
     assert regression["units_instrumented"][0] == pytest.approx(-RESPONSE, rel=0.1)
 
 
-def test_response_of_an_artefact_is_its_sensitivity_to_a_price():
-    artefact = small_artefact(0, segments=1, products=4, categories=2, form="dense")
+def test_units_of_a_regression_with_their_own_response(cells):
+    """Units per choice fall with the log of the price beside choices that fall with the price."""
+    ids, units = cells.table["product_id"].unique().sort(), cells.table["units"].to_numpy()
+    half = Cells(cells.table.with_columns(units=units * (cells.table["price"] / 2) ** -0.7, seen=pl.col("price")))
 
-    found = responses(artefact).sort("product_id")
+    block = judged(half, [half, half], linear_response(ids, RESPONSE).with_columns(quantity_sensitivity=0.7))
 
-    known = artefact.products.with_row_index("row").filter(pl.col("availability") > 0)
-    weight = np.exp(artefact.factors["appeal"][0, known["row"]].astype(float)) * known["availability"].to_numpy()
-    total = [1 + weight[(known["category_id"] == name).to_numpy()].sum() for name in known["category_id"]]
-    expected = artefact.factors["sensitivity"][0, known["row"]] * (1 - weight / total)
-    np.testing.assert_allclose(found["response"], expected, rtol=1e-6)
+    assert block["ratio_units"] == pytest.approx(1, rel=0.01)
+
+
+def test_effects_take_up_that_the_products_of_a_category_share_its_visits(cells):
+    """A logit in which each product has a tenth of the visits: its own elasticity is smaller by as much."""
+    utility = -0.7 - RESPONSE * (pl.col("price") / 2 - 1)
+    total = 1 + utility.exp().sum().over("category_id", "period")
+    half = Cells(cells.table.with_columns(units=1000 * utility.exp() / total, seen=pl.col("price")))
+
+    block = judged(half, [half, half], linear_response(cells.table["product_id"].unique().sort(), RESPONSE))
+
+    assert block["ratio_units"] == pytest.approx(1, rel=0.01)
 
 
 @pytest.mark.parametrize("bend", [0.0, 0.4, 1.0])
-def test_bent_response_is_touched_by_the_artefact_at_today_s_price(bend):
-    artefact = pl.DataFrame({"product_id": [1, 2], "reference_price": [2.0, 4.0], "response": [1.5, 3.0], "bend": 0.0})
-    today = pl.DataFrame({"product_id": [2, 1], "price": [5.0, 1.5]})
+def test_artefact_touches_its_response_at_today_s_prices(bend):
+    artefact = small_artefact(0, segments=1, products=4, categories=2, form="dense")
+    products = artefact.products.with_columns(quantity_sensitivity=pl.lit(0.3))
+    known = products.with_row_index("row").filter(pl.col("product_id").is_not_null(), pl.col("availability") > 0)
+    ratio = np.linspace(0.8, 1.3, known.height)
+    today = known.select("product_id", price=pl.col("reference_price") * ratio).reverse()
 
-    found = of_bent_response(artefact, today, bend)
+    found = responses(replace(artefact, products=products), today, bend)
 
-    ratio, response = np.array([1.5 / 2.0, 5.0 / 4.0]), found["response"].to_numpy()
-    ends = [response * ((1 - bend) * (x - 1) + bend * np.log(x)) for x in (ratio + 1e-5, ratio - 1e-5)]
-    np.testing.assert_allclose((ends[0] - ends[1]) / 2e-5, artefact["response"], rtol=1e-6)
-    assert found["bend"].to_list() == [bend, bend]
+    b, kappa = found["sensitivity"].to_numpy(), found["quantity_sensitivity"].to_numpy()
+    ends = [b * ((1 - bend) * (x - 1) + bend * np.log(x)) + kappa * np.log(x) for x in (ratio - 1e-5, ratio + 1e-5)]
+    np.testing.assert_allclose((ends[1] - ends[0]) / 2e-5, artefact.factors["sensitivity"][0, known["row"]], rtol=1e-6)
+    np.testing.assert_allclose(kappa / ratio, 0.3)
+
+
+def test_sensitivity_is_the_mean_over_the_segments_by_their_choices():
+    artefact = small_artefact(0, segments=2, products=4, categories=2, form="dense")
+    known = artefact.products.with_row_index("row").filter(pl.col("availability") > 0)
+    today = known.select("product_id", price="reference_price")
+
+    found = responses(artefact, today, 0.0)["sensitivity"]
+
+    appeal, sensitivity = (artefact.factors[name][:, known["row"]].astype(float) for name in ("appeal", "sensitivity"))
+    weight = np.exp(appeal) * known["availability"].to_numpy()
+    is_alike = known["category_id"].to_numpy()[:, None] == known["category_id"].to_numpy()
+    chosen = artefact.segments["visits"].to_numpy()[:, None] * weight / (1 + weight @ is_alike)
+    np.testing.assert_allclose(found, (chosen * sensitivity).sum(0) / chosen.sum(0), rtol=1e-6)
 
 
 def test_cells_are_those_of_products_seen_often_and_halves_know_the_others_price():
