@@ -2,7 +2,8 @@
 
 On the grocery benchmark (Complete Journey, ten categories), one line of JSON:
 thirds: log ratio of the buying lifts in cuts of the most and the least sensitive third of the users, weeks 41-52, from
-a training that ends with week 40; users are split by their own sensitivity or by their segment's.
+a training that ends with week 40; users are split by their own sensitivity or by their segment's. slope: over the log
+ratio that the training expects.
 regression: the artefact's elasticity of each category beside a regression of that category's units, and how many of
 them lie inside its 95 % interval. held_out: the elasticity by the held-out weeks with the ends of its 95 % interval.
 held_out_holds: in how many categories that interval holds the artefact's and the regression's.
@@ -19,7 +20,7 @@ import polars as pl
 from gpu_pricer.tables.artefact import read_artefact
 from tests.bench.price_sensitivity.calibration import predicted_over_actual
 from tests.bench.price_sensitivity.held_out_slopes import slopes_beyond
-from tests.bench.price_sensitivity.predicted import by_segment, by_user, elasticity, sensitivity
+from tests.bench.price_sensitivity.predicted import by_segment, by_user, elasticity, expected, sensitivity
 from tests.bench.price_sensitivity.regression import regression_elasticities
 from tests.bench.price_sensitivity.runs import LAST_TRAINED, TABLES, run_benchmark, train_until
 from tests.bench.price_sensitivity.thirds import counts_of, log_ratio_of_lifts
@@ -54,14 +55,17 @@ def judged_thirds(tables: Tables, until: Path) -> dict[str, dict[str, float]]:
     """
     weeks = tables["shelf"].filter(pl.col("period") > LAST_TRAINED)["period"].unique().to_list()
     counts = counts_of(**tables, weeks=weeks)
-    members, segments = read_artefact(until / "train" / "members"), read_artefact(until / "demand")
-    predicted = {
-        "by_user": by_user(members, sensitivity, counts),
-        "by_segment": by_segment(segments, sensitivity, counts),
-        "by_user_elasticity": by_user(members, elasticity, counts),
-        "by_segment_elasticity": by_segment(segments, elasticity, counts),
+    places = {
+        "by_user": (by_user, read_artefact(until / "train" / "members")),
+        "by_segment": (by_segment, read_artefact(until / "demand")),
     }
-    return {name: vars(log_ratio_of_lifts(counts, value, SEED)) for name, value in predicted.items()}
+    found = {}
+    for name, (place, artefact) in places.items():
+        foreseen = expected(artefact, place, counts)
+        for further, measure in (("", sensitivity), ("_elasticity", elasticity)):
+            value = place(artefact, measure, counts)
+            found[name + further] = vars(log_ratio_of_lifts(counts, foreseen, value, SEED))
+    return found
 
 
 def judged_regressions(tables: Tables, metrics: Path, offers: pl.DataFrame) -> dict[str, object]:

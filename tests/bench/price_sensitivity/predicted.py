@@ -8,6 +8,7 @@ from gpu_pricer.tables.artefact import DemandArtefact
 from tests.bench.price_sensitivity.thirds import Counts
 
 Measure = Callable[[DemandArtefact], np.ndarray]
+Place = Callable[[DemandArtefact, Measure, Counts], np.ndarray]
 
 
 def sensitivity(artefact: DemandArtefact) -> np.ndarray:
@@ -20,6 +21,11 @@ def sensitivity(artefact: DemandArtefact) -> np.ndarray:
 
 def elasticity(artefact: DemandArtefact) -> np.ndarray:
     """Return the size of the own-price elasticity at reference prices, b (1 - P), [S, P]."""
+    return sensitivity(artefact) * (1 - probability(artefact))
+
+
+def probability(artefact: DemandArtefact) -> np.ndarray:
+    """Return the probability of each product at reference prices, all known ones on the shelf, [S, P]."""
     factors = artefact.factors
     if artefact.info.form == "dense":
         appeal = factors["appeal"].astype(float)
@@ -28,7 +34,18 @@ def elasticity(artefact: DemandArtefact) -> np.ndarray:
     weight = np.exp(appeal) * artefact.products["product_id"].is_not_null().to_numpy()
     category = artefact.products["category_id"].rank("dense").to_numpy().astype(int) - 1
     total = 1 + weight @ np.eye(category.max() + 1)[category]
-    return sensitivity(artefact) * (1 - weight / total[:, category])
+    return weight / total[:, category]
+
+
+def expected(artefact: DemandArtefact, place: Place, counts: Counts) -> Counts:
+    """Return the counts with the purchases that the artefact expects; place: by_user or by_segment.
+
+    Of the elasticity of units it leaves out that of the units per choice.
+    """
+    of_choices = place(artefact, lambda of: elasticity(of) - of.products["quantity_sensitivity"].to_numpy(), counts)
+    known = dict(artefact.products.select("product_id", "reference_price").iter_rows())
+    reference = np.array([known.get(product, np.nan) for product in counts.products], float)
+    return counts.expected(place(artefact, probability, counts), of_choices, reference)
 
 
 def by_user(members: DemandArtefact, measure: Measure, counts: Counts) -> np.ndarray:

@@ -4,7 +4,7 @@ The protocol of Donnelly, Ruiz, Blei & Athey (2021): for every product the users
 predicted sensitivity, and the thirds' answers to price changes are compared in weeks that the model never saw.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -16,21 +16,41 @@ REPLICATES, LEVEL = 1000, 0.95
 
 @dataclass(frozen=True)
 class Counts:
-    """What U users did with J products: bought and visits in weeks of a CUT and in STILL weeks, [U, J] by kind."""
+    """What U users did with J products in weeks of a CUT and in STILL weeks, by kind.
+
+    bought, visits [U, J]. price [J]: the mean of these weeks, NaN where a product has none.
+    """
 
     users: list
     products: list
     bought: dict[str, np.ndarray]
     visits: dict[str, np.ndarray]
+    price: dict[str, np.ndarray]
+
+    def expected(self, rate: np.ndarray, elasticity: np.ndarray, reference_price: np.ndarray) -> "Counts":
+        """Return the counts with the purchases that a model expects.
+
+        rate [U, J]: purchases per visit at the reference price [J]. elasticity [U, J]: by which their logs fall with
+        price / reference price. Where one of them is NaN, nothing is expected.
+        """
+        moves = {kind: np.nan_to_num(price / reference_price - 1) for kind, price in self.price.items()}
+        at = {kind: np.nan_to_num(rate * np.exp(-elasticity * move)) for kind, move in moves.items()}
+        return replace(self, bought={kind: visits * at[kind] for kind, visits in self.visits.items()})
 
 
 @dataclass(frozen=True)
 class LogRatio:
-    """The log ratio of the buying lifts of the most and the least sensitive third, and its interval."""
+    """The log ratio of the buying lifts of the most and the least sensitive third, and its interval.
+
+    slope, slope_low, slope_high: the ratio over the expected one, and its interval.
+    """
 
     log_ratio: float
     low: float
     high: float
+    slope: float
+    slope_low: float
+    slope_high: float
 
 
 def counts_of(shelf: pl.DataFrame, choices: pl.DataFrame, visits: pl.DataFrame, weeks: list) -> Counts:
@@ -47,23 +67,33 @@ def counts_of(shelf: pl.DataFrame, choices: pl.DataFrame, visits: pl.DataFrame, 
 
     by_kind = {kind: kinds.filter(kind=kind) for kind in (CUT, STILL)}
     came = {kind: visits.join(rows, on="period") for kind, rows in by_kind.items()}
+    buyers = {
+        kind: rows.join(bought, on=["user_id", "period", "product_id"], how="semi") for kind, rows in came.items()
+    }
+    prices = shelf.select("period", "product_id", "price")
     return Counts(
         users.to_list(),
         products.to_list(),
-        {
-            kind: table(rows.join(bought, on=["user_id", "period", "product_id"], how="semi"))
-            for kind, rows in came.items()
-        },
+        {kind: table(rows) for kind, rows in buyers.items()},
         {kind: table(rows) for kind, rows in came.items()},
+        {kind: _mean_price(rows.join(prices, on=["period", "product_id"]), products) for kind, rows in by_kind.items()},
     )
 
 
-def log_ratio_of_lifts(counts: Counts, sensitivity: np.ndarray, seed: int) -> LogRatio:
+def _mean_price(rows: pl.DataFrame, products: pl.Series) -> np.ndarray:
+    """Return the mean price of each of the products in the rows, NaN for those without any."""
+    found = rows.group_by("product_id").agg(pl.col("price").mean())
+    joined = products.rename("product_id").to_frame().join(found, on="product_id", how="left", maintain_order="left")
+    return joined["price"].cast(pl.Float64).fill_null(np.nan).to_numpy()
+
+
+def log_ratio_of_lifts(counts: Counts, expected: Counts, sensitivity: np.ndarray, seed: int) -> LogRatio:
     """Return the log ratio of the lifts, and its interval for resampled users and products.
 
-    sensitivity [U, J]: by which each product's users are split; users with NaN are left out, ties are split at random.
-    A third's lift is its purchases per visit in weeks of a cut over those in still weeks. The ratio of the lifts is
-    common to all products (Mantel & Haenszel 1959), so that each product is compared with itself.
+    expected: the counts with the purchases that a model expects. sensitivity [U, J]: by which each product's users are
+    split; users with NaN are left out, ties are split at random. A third's lift is its purchases per visit in weeks of
+    a cut over those in still weeks. The ratio of the lifts is common to all products (Mantel & Haenszel 1959), so that
+    each product is compared with itself.
     """
     rng = np.random.default_rng(seed)
     third = thirds(sensitivity, rng)
@@ -72,10 +102,14 @@ def log_ratio_of_lifts(counts: Counts, sensitivity: np.ndarray, seed: int) -> Lo
         np.vstack([np.ones(count), rng.multinomial(count, np.full(count, 1 / count), size=REPLICATES)])
         for count in (users, products)
     )
-    most, least = (_sums(counts, third == number, of_users) for number in (2, 0))
-    values = _common_log_ratio(most, least, of_products)
-    low, high = np.nanquantile(values[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return LogRatio(float(values[0]), float(low), float(high))
+
+    def log_ratios(part: Counts) -> np.ndarray:
+        """Return the common log ratio, and those of the draws."""
+        most, least = (_sums(part, third == number, of_users) for number in (2, 0))
+        return _common_log_ratio(most, least, of_products)
+
+    values = log_ratios(counts)
+    return LogRatio(*_with_interval(values), *_with_interval(values / log_ratios(expected)))
 
 
 def thirds(sensitivity: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -85,6 +119,12 @@ def thirds(sensitivity: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     rank = np.empty(order.shape, np.int64)
     np.put_along_axis(rank, order, np.arange(len(order))[:, None], axis=0)
     return np.where(known, 3 * rank // np.maximum(known.sum(axis=0), 1), -1)
+
+
+def _with_interval(values: np.ndarray) -> tuple[float, float, float]:
+    """Return the first of the values [B], and the ends of the interval that the others show."""
+    low, high = np.nanquantile(values[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(values[0]), float(low), float(high)
 
 
 def _sums(counts: Counts, is_inside: np.ndarray, of_users: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
