@@ -29,7 +29,7 @@ from gpu_pricer.evaluation.baselines.trees import NotInstalledError
 from gpu_pricer.network.storage.saved_network import read_network
 from gpu_pricer.tables.artefact import NETWORK, read_artefact
 from tests.bench.elasticity.cells import EVERYDAY, Cells, cells_of, halves, lines_of
-from tests.bench.elasticity.implied import implied_elasticity, responses
+from tests.bench.elasticity.implied import Response, implied_elasticity
 from tests.bench.elasticity.poisson import poisson_regression, projected
 from tests.bench.elasticity.units import TREES, judged_units
 from tests.bench.panels.ours import ROOT
@@ -48,8 +48,8 @@ def main() -> None:
     cells = cells_of(*(pl.read_parquet(work / "data" / f"{name}.parquet") for name in TABLES))
     today = pl.read_parquet(work / "data" / "products.parquet", columns=["product_id", "price"])
     bend = read_network(work / "demand" / NETWORK).parameters.tensors["bend"].values
-    found = responses(read_artefact(work / "demand"), today, float(bend))
-    block = judged(cells, halves(cells, lines_of(CATEGORY)), found) | units_block(work, cells)
+    response = Response.of(read_artefact(work / "demand"), today, float(bend))
+    block = judged(cells, halves(cells, lines_of(CATEGORY)), response) | units_block(work, cells)
     report(benchmark="elasticity", **short(block))
 
 
@@ -62,15 +62,15 @@ def trained(work: Path, overrides: list[str]) -> Path:
     return work
 
 
-def judged(cells: Cells, parts: list[Cells], found: pl.DataFrame) -> dict[str, object]:
+def judged(cells: Cells, parts: list[Cells], response: Response) -> dict[str, object]:
     """Return the ratios, and the elasticities and standard errors that they are of.
 
     parts: the cells of each half of the households, from halves.
     """
     units = cells.table["units"].to_numpy()
     plain = poisson_regression(units, cells.log("price"), cells.effects)
-    ours = float(implied_elasticity(cells, found, plain.mean, cells.log("price"))[0])
-    pairs = [instrumented(half, found) for half in parts]
+    ours = float(implied_elasticity(cells, response, plain.mean, cells.log("price"))[0])
+    pairs = [instrumented(half, response) for half in parts]
     theirs, implied, error = (float(np.mean(values)) for values in zip(*pairs, strict=True))
     block: dict[str, Any] = {
         "products": cells.table["product_id"].n_unique(),
@@ -85,21 +85,21 @@ def judged(cells: Cells, parts: list[Cells], found: pl.DataFrame) -> dict[str, o
     }
     for everyday in EVERYDAY:
         split = poisson_regression(units, cells.split(everyday), cells.effects)
-        implied_both = implied_elasticity(cells, found, split.mean, cells.split(everyday))
+        implied_both = implied_elasticity(cells, response, split.mean, cells.split(everyday))
         for place, name in enumerate(("base", "deal")):
             name += everyday.removeprefix("everyday")
             block["regression"][name] = [split.coefficient[place], split.error[place]]
             block[f"ratio_{name}"] = float(implied_both[place] / split.coefficient[place])
-    return block | {"fifths": by_fifth(cells, found)}
+    return block | {"fifths": by_fifth(cells, response)}
 
 
-def by_fifth(cells: Cells, found: pl.DataFrame) -> dict[str, list[float]]:
+def by_fifth(cells: Cells, response: Response) -> dict[str, list[float]]:
     """Return the elasticities and effects of display of the fifths of products by units sold, from the fewest."""
     fifth, logs = cells.fifth, cells.log("price")
     is_own = fifth[:, None] == np.arange(fifth.max() + 1)
     covariates = np.column_stack([logs[:, :1] * is_own, logs[:, 1:2] * is_own, logs[:, 2:]])
     fitted = poisson_regression(cells.table["units"].to_numpy(), covariates, cells.effects)
-    implied, count = implied_elasticity(cells, found, fitted.mean, covariates), is_own.shape[1]
+    implied, count = implied_elasticity(cells, response, fitted.mean, covariates), is_own.shape[1]
     prices, displays = slice(0, count), slice(count, 2 * count)
     return {
         "regression": fitted.coefficient[prices].tolist(),
@@ -119,7 +119,7 @@ def units_block(work: Path, cells: Cells) -> dict[str, object]:
     return {"held_out_units": found, "deviance_over_trees": ratio}
 
 
-def instrumented(half: Cells, found: pl.DataFrame) -> tuple[float, float, float]:
+def instrumented(half: Cells, response: Response) -> tuple[float, float, float]:
     """Return the regression's elasticity, that which the artefact implies on the same cells, and the standard error.
 
     The residual of the own price given the other half's stands beside the price (a control function: Wooldridge 2015).
@@ -133,7 +133,7 @@ def instrumented(half: Cells, found: pl.DataFrame) -> tuple[float, float, float]
     slope = np.linalg.lstsq(root * within[:, 1:], root[:, 0] * within[:, 0], rcond=None)[0]
     covariates = np.column_stack([half.log("price"), within[:, 0] - within[:, 1:] @ slope])
     fitted = poisson_regression(units, covariates, effects)
-    implied = implied_elasticity(half, found, fitted.mean, half.log("price"))
+    implied = implied_elasticity(half, response, fitted.mean, half.log("price"))
     return float(fitted.coefficient[0]), float(implied[0]), float(fitted.error[0])
 
 

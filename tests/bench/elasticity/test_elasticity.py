@@ -10,7 +10,7 @@ from sklearn.linear_model import PoissonRegressor
 
 from tests.bench.elasticity.__main__ import judged
 from tests.bench.elasticity.cells import EVERYDAY, LEAST_LINES, Cells, cells_of, halves
-from tests.bench.elasticity.implied import responses
+from tests.bench.elasticity.implied import Response
 from tests.bench.elasticity.poisson import poisson_regression
 from tests.markets import small_artefact
 
@@ -39,10 +39,10 @@ def cells():
     )  # fmt: skip
 
 
-def linear_response(ids, sensitivity):
+def linear_response(ids, slope):
     """Choices that answer a price over the reference price of 2 evenly; units per choice do not."""
-    columns = {"reference_price": 2.0, "sensitivity": sensitivity, "quantity_sensitivity": 0.0, "bend": 0.0}
-    return pl.DataFrame({"product_id": ids} | columns)
+    products = pl.DataFrame({"product_id": ids, "reference_price": 2.0, "ratio": 1.0, "quantity_share": 0.0})
+    return Response(products, np.ones((1, len(ids))), np.full((1, len(ids)), slope), 0.0)
 
 
 def test_regression_is_the_one_with_a_dummy_for_every_effect(cells):
@@ -118,16 +118,6 @@ def test_instrument_undoes_what_errors_of_the_price_take_away(cells):
     assert regression["units_instrumented"][0] == pytest.approx(-RESPONSE, rel=0.1)
 
 
-def test_units_of_a_regression_with_their_own_response(cells):
-    """Units per choice fall with the log of the price beside choices that fall with the price."""
-    ids, units = cells.table["product_id"].unique().sort(), cells.table["units"].to_numpy()
-    half = Cells(cells.table.with_columns(units=units * (cells.table["price"] / 2) ** -0.7, seen=pl.col("price")))
-
-    block = judged(half, [half, half], linear_response(ids, RESPONSE).with_columns(quantity_sensitivity=0.7))
-
-    assert block["ratio_units"] == pytest.approx(1, rel=0.01)
-
-
 def test_effects_take_up_that_the_products_of_a_category_share_its_visits(cells):
     """A logit in which each product has a tenth of the visits: its own elasticity is smaller by as much."""
     utility = -0.7 - RESPONSE * (pl.col("price") / 2 - 1)
@@ -139,34 +129,58 @@ def test_effects_take_up_that_the_products_of_a_category_share_its_visits(cells)
     assert block["ratio_units"] == pytest.approx(1, rel=0.01)
 
 
-@pytest.mark.parametrize("bend", [0.0, 0.4, 1.0])
-def test_artefact_touches_its_response_at_today_s_prices(bend):
-    artefact = small_artefact(0, segments=1, products=4, categories=2, form="dense")
+def artefact_of_units(segments):
+    """An artefact whose products answer prices by choices and by units per choice, and today's prices."""
+    artefact = small_artefact(0, segments=segments, products=4, categories=2, form="dense")
     products = artefact.products.with_columns(quantity_sensitivity=pl.lit(0.3))
     known = products.with_row_index("row").filter(pl.col("product_id").is_not_null(), pl.col("availability") > 0)
     ratio = np.linspace(0.8, 1.3, known.height)
-    today = known.select("product_id", price=pl.col("reference_price") * ratio).reverse()
-
-    found = responses(replace(artefact, products=products), today, bend)
-
-    b, kappa = found["sensitivity"].to_numpy(), found["quantity_sensitivity"].to_numpy()
-    ends = [b * ((1 - bend) * (x - 1) + bend * np.log(x)) + kappa * np.log(x) for x in (ratio - 1e-5, ratio + 1e-5)]
-    np.testing.assert_allclose((ends[1] - ends[0]) / 2e-5, artefact.factors["sensitivity"][0, known["row"]], rtol=1e-6)
-    np.testing.assert_allclose(kappa / ratio, 0.3)
+    today = known.select("product_id", price=pl.col("reference_price") * ratio)
+    return replace(artefact, products=products), today, known["row"].to_numpy()
 
 
-def test_sensitivity_is_the_mean_over_the_segments_by_their_choices():
-    artefact = small_artefact(0, segments=2, products=4, categories=2, form="dense")
-    known = artefact.products.with_row_index("row").filter(pl.col("availability") > 0)
-    today = known.select("product_id", price="reference_price")
+@pytest.mark.parametrize("bend", [0.0, 0.4, 1.0])
+def test_artefact_touches_its_response_at_today_s_prices(bend):
+    artefact, today, rows = artefact_of_units(segments=1)
+    response = Response.of(artefact, today.reverse(), bend)
 
-    found = responses(artefact, today, 0.0)["sensitivity"]
+    reference = artefact.products["reference_price"].to_numpy()[rows]
+    low, high = (response.log_units(today.with_columns(pl.col("price") + step * reference)) for step in (-1e-5, 1e-5))
 
-    appeal, sensitivity = (artefact.factors[name][:, known["row"]].astype(float) for name in ("appeal", "sensitivity"))
-    weight = np.exp(appeal) * known["availability"].to_numpy()
-    is_alike = known["category_id"].to_numpy()[:, None] == known["category_id"].to_numpy()
-    chosen = artefact.segments["visits"].to_numpy()[:, None] * weight / (1 + weight @ is_alike)
-    np.testing.assert_allclose(found, (chosen * sensitivity).sum(0) / chosen.sum(0), rtol=1e-6)
+    np.testing.assert_allclose((low - high) / 2e-5, artefact.factors["sensitivity"][0, rows], rtol=1e-6)
+
+
+def test_choices_are_bent_and_units_per_choice_fall_with_the_log_of_the_price():
+    artefact, today, rows = artefact_of_units(segments=1)
+    response, b = Response.of(artefact, today, 0.4), artefact.factors["sensitivity"][0, rows] - 0.3
+    reference = artefact.products["reference_price"].to_numpy()[rows]
+
+    first, last = (response.log_units(today.with_columns(price=x * reference)) for x in (0.7, 1.2))
+
+    ratio = today["price"].to_numpy() / reference
+    fall = b / (0.6 + 0.4 / ratio) * (0.6 * 0.5 + 0.4 * np.log(1.2 / 0.7)) + 0.3 * ratio * np.log(1.2 / 0.7)
+    np.testing.assert_allclose(first - last, fall, rtol=1e-6)
+
+
+def test_units_are_the_sum_of_the_segments_each_by_its_own_response():
+    """So that those who answer most are left least where prices are high."""
+    artefact, today, _ = artefact_of_units(segments=2)
+    products = artefact.products.with_columns(quantity_sensitivity=pl.lit(0.0))
+
+    def dear(segments):
+        factors = {name: factor[segments] for name, factor in artefact.factors.items()}
+        part = replace(artefact, products=products, segments=artefact.segments[segments], factors=factors)
+        return Response.of(part, today, 0.4).log_units(today.with_columns(1.5 * pl.col("price")))
+
+    np.testing.assert_allclose(dear([0, 1]), np.logaddexp(dear([0]), dear([1])), rtol=1e-6)
+
+
+def test_what_the_artefact_does_not_know_is_left_out():
+    artefact, today, _ = artefact_of_units(segments=1)
+
+    found = Response.of(artefact, today, 0.0).log_units(pl.DataFrame({"product_id": ["nothing"], "price": [1.0]}))
+
+    assert np.isnan(found).all()
 
 
 def test_cells_are_those_of_products_seen_often_and_halves_know_the_others_price():
