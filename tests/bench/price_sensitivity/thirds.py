@@ -4,6 +4,7 @@ The protocol of Donnelly, Ruiz, Blei & Athey (2021): for every product the users
 predicted sensitivity, and the thirds' answers to price changes are compared in weeks that the model never saw.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,26 +17,31 @@ REPLICATES, LEVEL = 1000, 0.95
 
 @dataclass(frozen=True)
 class Counts:
-    """What U users did with J products in weeks of a CUT and in STILL weeks, by kind.
+    """What U users did with J products in W weeks of which some are weeks of a CUT, and some STILL weeks.
 
-    bought, visits [U, J]. price [J]: the mean of these weeks, NaN where a product has none.
+    came [U, W]: whether users came. kinds [J, W]: whether it was such a week of a product, by kind. price [J, W]: NaN
+    off the shelf. bought [U, J]: by kind, in how many weeks.
     """
 
     users: list
     products: list
+    came: np.ndarray
+    kinds: dict[str, np.ndarray]
+    price: np.ndarray
     bought: dict[str, np.ndarray]
-    visits: dict[str, np.ndarray]
-    price: dict[str, np.ndarray]
 
-    def expected(self, rate: np.ndarray, elasticity: np.ndarray, reference_price: np.ndarray) -> "Counts":
-        """Return the counts with the purchases that a model expects.
+    @property
+    def visits(self) -> dict[str, np.ndarray]:
+        """Return in how many weeks of a kind users came, [U, J]."""
+        return {kind: self.came.astype(float) @ is_kind.T for kind, is_kind in self.kinds.items()}
 
-        rate [U, J]: purchases per visit at the reference price [J]. elasticity [U, J]: by which their logs fall with
-        price / reference price. Where one of them is NaN, nothing is expected.
-        """
-        moves = {kind: np.nan_to_num(price / reference_price - 1) for kind, price in self.price.items()}
-        at = {kind: np.nan_to_num(rate * np.exp(-elasticity * move)) for kind, move in moves.items()}
-        return replace(self, bought={kind: visits * at[kind] for kind, visits in self.visits.items()})
+    def with_purchases(self, probability: Iterable[np.ndarray]) -> "Counts":
+        """Return the counts with the purchases that are expected at a probability [U, J] for each week."""
+        bought = {kind: np.zeros((len(self.users), len(self.products))) for kind in self.kinds}
+        for week, of_week in enumerate(probability):
+            for kind, is_kind in self.kinds.items():
+                bought[kind] += self.came[:, week, None] * is_kind[:, week] * of_week
+        return replace(self, bought=bought)
 
 
 @dataclass(frozen=True)
@@ -55,36 +61,30 @@ class LogRatio:
 
 def counts_of(shelf: pl.DataFrame, choices: pl.DataFrame, visits: pl.DataFrame, weeks: list) -> Counts:
     """Return what happened in the weeks; the tables are the canonical ones, of these and of earlier weeks."""
-    kinds = kinds_of_weeks(shelf).filter(pl.col("period").is_in(weeks), pl.col("kind").is_in([CUT, STILL]))
+    judged = kinds_of_weeks(shelf).filter(pl.col("period").is_in(weeks))
     visits = visits.filter(pl.col("period").is_in(weeks)).select("user_id", "period").unique()
     bought = choices.drop_nulls("product_id").select("user_id", "period", "product_id").unique()
-    users, products = (rows.unique().sort() for rows in (visits["user_id"], kinds["product_id"]))
+    periods = pl.Series(sorted(weeks), dtype=shelf.schema["period"])
+    users, products = (rows.unique().sort() for rows in (visits["user_id"], judged["product_id"]))
+    came = np.zeros((len(users), len(periods)), bool)
+    came[users.search_sorted(visits["user_id"]), periods.search_sorted(visits["period"])] = True
 
-    def table(rows: pl.DataFrame) -> np.ndarray:
-        counted = np.zeros((len(users), len(products)))
-        np.add.at(counted, (users.search_sorted(rows["user_id"]), products.search_sorted(rows["product_id"])), 1)
-        return counted
+    def places(rows: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        return products.search_sorted(rows["product_id"]).to_numpy(), periods.search_sorted(rows["period"]).to_numpy()
 
-    by_kind = {kind: kinds.filter(kind=kind) for kind in (CUT, STILL)}
-    came = {kind: visits.join(rows, on="period") for kind, rows in by_kind.items()}
-    buyers = {
-        kind: rows.join(bought, on=["user_id", "period", "product_id"], how="semi") for kind, rows in came.items()
-    }
-    prices = shelf.select("period", "product_id", "price")
-    return Counts(
-        users.to_list(),
-        products.to_list(),
-        {kind: table(rows) for kind, rows in buyers.items()},
-        {kind: table(rows) for kind, rows in came.items()},
-        {kind: _mean_price(rows.join(prices, on=["period", "product_id"]), products) for kind, rows in by_kind.items()},
-    )
-
-
-def _mean_price(rows: pl.DataFrame, products: pl.Series) -> np.ndarray:
-    """Return the mean price of each of the products in the rows, NaN for those without any."""
-    found = rows.group_by("product_id").agg(pl.col("price").mean())
-    joined = products.rename("product_id").to_frame().join(found, on="product_id", how="left", maintain_order="left")
-    return joined["price"].cast(pl.Float64).fill_null(np.nan).to_numpy()
+    price = np.full((len(products), len(periods)), np.nan)
+    on_shelf = shelf.filter(pl.col("period").is_in(weeks))
+    price[places(on_shelf)] = on_shelf["price"].to_numpy()
+    kinds, counted = {}, {}
+    for kind in (CUT, STILL):
+        rows = judged.filter(kind=kind)
+        kinds[kind], counted[kind] = np.zeros(price.shape, bool), np.zeros((len(users), len(products)))
+        kinds[kind][places(rows)] = True
+        buyers = bought.join(rows, on=["period", "product_id"], how="semi").join(
+            visits, on=["user_id", "period"], how="semi"
+        )
+        np.add.at(counted[kind], (users.search_sorted(buyers["user_id"]), places(buyers)[0]), 1)
+    return Counts(users.to_list(), products.to_list(), came, kinds, price, counted)
 
 
 def log_ratio_of_lifts(counts: Counts, expected: Counts, sensitivity: np.ndarray, seed: int) -> LogRatio:
@@ -129,8 +129,9 @@ def _with_interval(values: np.ndarray) -> tuple[float, float, float]:
 
 def _sums(counts: Counts, is_inside: np.ndarray, of_users: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Return by kind of week the purchases and the visits [B, J] of the users inside, counted of_users [B, U] times."""
+    visits = counts.visits
     return {
-        kind: (of_users @ (counts.bought[kind] * is_inside), of_users @ (counts.visits[kind] * is_inside))
+        kind: (of_users @ (counts.bought[kind] * is_inside), of_users @ (visits[kind] * is_inside))
         for kind in (CUT, STILL)
     }
 
