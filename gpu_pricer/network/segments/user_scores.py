@@ -5,7 +5,8 @@ With everybody's response as the start, the log likelihood of a user whose sensi
 taken as they are, so that tastes do not pass for sensitivity.
 
 Sums are kept by fold of the periods: segments are formed and judged on different ones. A fold is a block of periods
-that follow each other, since what moves a user or a price for some weeks would else be in all folds.
+that follow each other, since what moves a user or a price for some weeks would else be in all folds. Score and
+information are those of a quasi-likelihood, see dispersion.py.
 """
 
 from dataclasses import dataclass, replace
