@@ -2,11 +2,8 @@
 
 With everybody's response as the start, the log likelihood of a user whose sensitivity to a group of products is
 (1 + φ) times everybody's is close to score · φ − information · φ² / 2. A user's mean purchases of every product are
-taken as they are, so that tastes do not pass for sensitivity.
-
-Sums are kept by fold of the periods: segments are formed and judged on different ones. A fold is a block of periods
-that follow each other, since what moves a user or a price for some weeks would else be in all folds. Score and
-information are those of a quasi-likelihood, see dispersion.py.
+taken as they are, so that tastes do not pass for sensitivity. Sums are kept by fold of the periods: segments are
+formed and judged on different ones.
 """
 
 from dataclasses import dataclass, replace
@@ -24,7 +21,6 @@ from gpu_pricer.network.response.model import cells_of
 from gpu_pricer.network.response.threads import single_thread
 from gpu_pricer.network.segments.category_groups import CategoryGroups
 from gpu_pricer.network.segments.category_scores import category_scores
-from gpu_pricer.network.segments.dispersion import dispersion_of
 
 FOLDS = 4
 GROUPS = 64  # of categories; those about which the log says least share the last one
@@ -105,15 +101,12 @@ def user_scores(pooled: Fit, log: UserLog) -> UserScores:
     grid, periods = pooled.grid, pooled.grid.periods
     cells = cells_of(grid, pooled.state, pooled.layout)
     share, slope = cells.share[:, 0], cells.slope[:, 0]
-    fold = torch.arange(periods) * min(FOLDS, periods) // periods
+    fold = torch.arange(periods) % min(FOLDS, periods)
     folds = int(fold.max()) + 1
     groups = CategoryGroups(folds, len(log.visits), min(grid.categories, GROUPS))
     for found in category_scores(grid, log, share, slope, fold):
         groups.add(found.category, found.score, found.information)
     score, information = groups.sums()
-    dispersion = dispersion_of(score, information)
-    for sums in (score, information):
-        sums /= dispersion
     best = torch.argsort(log.sold(len(grid.row)), descending=True, stable=True)[:TASTE_PRODUCTS]
     inside = [fold == k for k in range(folds)]
     visits, rate = _visits(log.visits, share[best].T.contiguous(), inside)

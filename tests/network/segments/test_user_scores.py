@@ -43,17 +43,11 @@ def log_likelihoods(drawn, phi):
     rate = (bought.sum(2) + PRIOR_PURCHASES) / (expected.sum(2) + PRIOR_PURCHASES)
     own = expected * rate[:, :, None] * np.exp(phi * (slope - mean))
     value = bought * np.log(np.maximum(own, 1e-300)) * (own > 0) - own
-    by_fold = np.stack([part.sum(2) for part in np.split(value, 4, axis=2)])
+    by_fold = np.stack([value[:, :, np.arange(PERIODS) % 4 == k].sum(2) for k in range(4)])
     return np.stack([by_fold[:, :, category == g].sum(2) for g in range(CATEGORIES)], axis=2)
 
 
-@pytest.fixture
-def undispersed(monkeypatch):
-    """Scores of the likelihood itself, whatever their dispersion."""
-    monkeypatch.setattr(module, "dispersion_of", lambda *_: 1.0)
-
-
-def test_scores_and_information_are_derivatives_of_the_log_likelihood(drawn, undispersed):
+def test_scores_and_information_are_derivatives_of_the_log_likelihood(drawn):
     low, here, high = (log_likelihoods(drawn, phi) for phi in (-STEP, 0.0, STEP))
     first, second = (high - low) / (2 * STEP), (high - 2 * here + low) / STEP**2
 
@@ -75,18 +69,7 @@ def test_blocks_of_users_and_products_change_no_score(drawn, monkeypatch):
     np.testing.assert_allclose(blocks.information, whole.information, atol=1e-10)
 
 
-def test_score_and_information_are_divided_by_the_dispersion(drawn, monkeypatch):
-    monkeypatch.setattr(module, "dispersion_of", lambda *_: 1.0)
-    plain = user_scores(drawn.pooled, drawn.log)
-
-    monkeypatch.setattr(module, "dispersion_of", lambda *_: 0.5)
-    found = user_scores(drawn.pooled, drawn.log)
-
-    np.testing.assert_allclose(found.score, 2 * plain.score)
-    np.testing.assert_allclose(found.information, 2 * plain.information)
-
-
-def test_categories_that_tell_least_share_the_last_group(drawn, undispersed, monkeypatch):
+def test_categories_that_tell_least_share_the_last_group(drawn, monkeypatch):
     apart = user_scores(drawn.pooled, drawn.log)
 
     monkeypatch.setattr(module, "GROUPS", 2)
