@@ -93,7 +93,11 @@ class OpenSeries:
         self.count += other.count
 
     def add(self, covariance: Tensor, prior: Autoregression) -> None:
-        """Add series of these posterior covariances [n, W, W]."""
+        """Add series of these posterior covariances [n, W, W].
+
+        With D the part of the prior covariance that the log has settled, and P′ and P″ derivatives of the precision by
+        two of the parameters, a series has the information tr(D P′ D P″) / 2. All P are tridiagonal.
+        """
         precision, slopes = prior.precision(covariance.shape[1]), prior.slopes(covariance.shape[1])
         settled = slopes[0] - covariance
         by_variance = times_tridiagonal(settled, precision)

@@ -119,7 +119,8 @@ def equations(grid: Grid, counts: Outcomes, state: State, widths: Widths, layout
 def _inverse(matrix: Tensor, prior: Tensor, layout: Layout) -> Tensor:
     """Return the inverses of the products' equations [n, F, F], whose part of the shocks is tridiagonal.
 
-    By blocks: with T the inverse of that part and C the rows of z there, z has (A − C T C′)⁻¹.
+    By blocks: with A the part of z, C what ties z to the shocks, and T the inverse of the shocks' own part, the inverse
+    of z is (A − C T C′)⁻¹.
     """
     z, shocks = slice(0, layout.width), slice(layout.width, None)
     crossed, inverse = matrix[:, z, shocks], torch.empty_like(matrix)

@@ -17,7 +17,7 @@ FLOAT = torch.float64
 LARGEST_UTILITY = 30.0
 MOST_SPANS = 256  # a pass costs the cube of their number
 AT_ONCE = 1 << 20  # choices, so that what is computed of them takes little beside a large log
-BLOCK = 50  # products in a block of categories: its equations take 2.5 MB at 80 unknowns a product, as caches have
+BLOCK = 50  # products in a block of categories: its equations take 2.5 MB at 80 unknowns a product, which caches hold
 
 
 @dataclass(frozen=True)
