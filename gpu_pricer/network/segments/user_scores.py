@@ -21,7 +21,6 @@ from gpu_pricer.network.response.model import cells_of
 from gpu_pricer.network.response.threads import single_thread
 from gpu_pricer.network.segments.category_groups import CategoryGroups
 from gpu_pricer.network.segments.category_scores import category_scores
-from gpu_pricer.network.segments.dispersion import dispersion_of
 
 FOLDS = 4
 GROUPS = 64  # of categories; those about which the log says least share the last one
@@ -108,7 +107,6 @@ def user_scores(pooled: Fit, log: UserLog) -> UserScores:
     for found in category_scores(grid, log, share, slope, fold):
         groups.add(found.category, found.score, found.information)
     score, information = groups.sums()
-    information *= dispersion_of(score, information)
     best = torch.argsort(log.sold(len(grid.row)), descending=True, stable=True)[:TASTE_PRODUCTS]
     inside = [fold == k for k in range(folds)]
     visits, rate = _visits(log.visits, share[best].T.contiguous(), inside)

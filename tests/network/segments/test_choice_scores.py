@@ -7,7 +7,6 @@ import torch
 from gpu_pricer.network.response.fit import FitConfig, fit_response
 from gpu_pricer.network.response.grid import Grid, UserLog
 from gpu_pricer.network.segments import choice_scores as module
-from gpu_pricer.network.segments import user_scores as scores_module
 from gpu_pricer.network.segments.choice_scores import PRIOR_PURCHASES
 from gpu_pricer.network.segments.user_scores import user_scores
 from gpu_pricer.network.segments.user_slopes import user_slopes
@@ -77,8 +76,7 @@ def log_likelihood(pooled, log, user, phi):
     return value
 
 
-def test_scores_and_information_are_derivatives_of_the_multinomial_likelihood(drawn, monkeypatch):
-    monkeypatch.setattr(scores_module, "dispersion_of", lambda *_: 1.0)
+def test_scores_and_information_are_derivatives_of_the_multinomial_likelihood(drawn):
     pooled, log, _ = drawn
     low, here, high = (
         np.stack([log_likelihood(pooled, log, user, phi) for user in range(10)], axis=1) for phi in (-STEP, 0.0, STEP)

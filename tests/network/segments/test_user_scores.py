@@ -47,13 +47,7 @@ def log_likelihoods(drawn, phi):
     return np.stack([by_fold[:, :, category == g].sum(2) for g in range(CATEGORIES)], axis=2)
 
 
-@pytest.fixture
-def undispersed(monkeypatch):
-    """Scores and information of the likelihood itself."""
-    monkeypatch.setattr(module, "dispersion_of", lambda *_: 1.0)
-
-
-def test_scores_and_information_are_derivatives_of_the_log_likelihood(drawn, undispersed):
+def test_scores_and_information_are_derivatives_of_the_log_likelihood(drawn):
     low, here, high = (log_likelihoods(drawn, phi) for phi in (-STEP, 0.0, STEP))
     first, second = (high - low) / (2 * STEP), (high - 2 * here + low) / STEP**2
 
@@ -75,17 +69,7 @@ def test_blocks_of_users_and_products_change_no_score(drawn, monkeypatch):
     np.testing.assert_allclose(blocks.information, whole.information, atol=1e-10)
 
 
-def test_information_is_multiplied_by_the_dispersion(drawn, undispersed, monkeypatch):
-    plain = user_scores(drawn.pooled, drawn.log)
-
-    monkeypatch.setattr(module, "dispersion_of", lambda *_: 0.5)
-    found = user_scores(drawn.pooled, drawn.log)
-
-    np.testing.assert_array_equal(found.score, plain.score)
-    np.testing.assert_allclose(found.information, 0.5 * plain.information)
-
-
-def test_categories_that_tell_least_share_the_last_group(drawn, undispersed, monkeypatch):
+def test_categories_that_tell_least_share_the_last_group(drawn, monkeypatch):
     apart = user_scores(drawn.pooled, drawn.log)
 
     monkeypatch.setattr(module, "GROUPS", 2)
