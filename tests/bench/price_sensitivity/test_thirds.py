@@ -88,6 +88,16 @@ def test_cuts_of_all_products_of_a_category_are_expected_to_lift_less(dissimilar
     assert beside.slope_high < 0.8
 
 
+def test_purchases_are_those_of_a_nested_logit():
+    model = Nests(np.array([[0.2, -0.5]]), np.array([[1.0, 3.0]]), np.zeros(2), np.zeros(2, int), np.array([0.4]))
+
+    found = model.purchases(np.array([0.1, -0.2]))
+
+    weight = np.exp([0.2 - 0.1, -0.5 + 0.6])
+    inside = weight.sum() ** 0.4
+    np.testing.assert_allclose(found, [weight / weight.sum() * inside / (1 + inside)])
+
+
 def test_purchases_leave_out_what_units_per_choice_add():
     """Where units per choice take all of the response, choices stay."""
     one = np.ones((1, 1))
