@@ -1,11 +1,23 @@
 """The purchases of a block of products, by which users' price responses are scored."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from gpu_pricer.network.response.grid import UserLog
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs of a user and a product [n], in order. count, steep [K, n]: choices, and sums of count · slope, by fold."""
+
+    user: Tensor
+    product: Tensor
+    count: Tensor
+    steep: Tensor
 
 
 @dataclass(frozen=True)
@@ -39,13 +51,29 @@ class BlockPurchases:
         parts = (values[rows] for values in (self.fold, self.user, self.product, self.count, self.steep))
         return BlockPurchases(self.fold_of_period, *parts)
 
-    def by_cell(self, users: slice, products: int) -> tuple[Tensor, Tensor]:
-        """Return the choices of users and the sums of their slopes, [K, users, products] each.
+    def all_pairs(self, users: range, products: int) -> Pairs:
+        """Return the pairs of these users with all products, bought or not; the choices are sorted by user."""
+        first, last = torch.searchsorted(self.user, torch.tensor([users.start, users.stop])).tolist()
+        pair = torch.arange(users.start * products, users.stop * products)
+        inside = self.rows(slice(first, last))
+        return inside._pairs(pair, inside.user * products + inside.product - int(pair[0]), products)
 
-        The choices must be sorted by user.
+    def bought_pairs(self, products: int, most: int) -> Iterator[Pairs]:
+        """Yield the pairs that were bought, for some of the users at a time: about as many as `most` choices have.
+
+        The choices of every user stand together.
         """
-        inside = slice(*torch.searchsorted(self.user, torch.tensor([users.start, users.stop])).tolist())
-        place = self.fold[inside], self.user[inside] - users.start, self.product[inside]
-        zeros = torch.zeros(self.folds, users.stop - users.start, products, dtype=self.count.dtype)
-        count, steep = (zeros.index_put(place, values[inside], accumulate=True) for values in (self.count, self.steep))
-        return count, steep
+        starts = torch.cat([torch.tensor([0]), (self.user[1:] != self.user[:-1]).nonzero().squeeze(1) + 1])
+        whole = torch.searchsorted(starts, torch.arange(0, len(self.user), most))
+        edges = [*torch.unique(starts[whole.clamp(max=len(starts) - 1)]).tolist(), len(self.user)]
+        for first, last in pairwise(edges):
+            inside = self.rows(slice(first, last))
+            pair, place = torch.unique(inside.user * products + inside.product, return_inverse=True)
+            yield inside._pairs(pair, place, products)
+
+    def _pairs(self, pair: Tensor, place: Tensor, products: int) -> Pairs:
+        """Return the choices as pairs [n], numbered user × products + product; place: the pair of each choice."""
+        zeros = torch.zeros(self.folds, len(pair), dtype=self.count.dtype)
+        cell = self.fold, place
+        count, steep = (zeros.index_put(cell, values, accumulate=True) for values in (self.count, self.steep))
+        return Pairs(pair // products, pair % products, count, steep)

@@ -1,7 +1,9 @@
-"""What purchases tell of each user's price response where buying nothing is a choice: scores of Poisson counts.
+"""What purchases tell of each user's price response where buying nothing is a choice.
 
-What everybody would buy in a user's visits is the same for users with the same visits, and what a user's own purchases
-add is linear in them: so time grows with the visits that differ and with purchases, not with users × products.
+A product that a user never bought is chosen seldom, so that its purchases are close to Poisson counts. What they tell
+is the same for users with the same visits. What a user did buy is scored as choices of a multinomial logit, with
+everything else as the outside option. So time grows with the visits that differ and with the pairs of users and
+products that were bought, not with users × products.
 """
 
 from collections.abc import Iterator
@@ -10,8 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gpu_pricer.network.segments import choice_scores
 from gpu_pricer.network.segments.block_purchases import BlockPurchases
-from gpu_pricer.network.segments.choice_scores import PRIOR_PURCHASES
+from gpu_pricer.network.segments.choice_scores import PRIOR_PURCHASES, OwnChoices
 
 CELLS = 125_000  # visits × product in a block, so that a temporary of four folds has 4 MB and stays in the cache
 
@@ -36,15 +39,20 @@ class Visitors:
         """
         shape = 2, bought.folds, int(number[-1]) + 1
         sums, everybody = (torch.zeros(*shape, n, dtype=share.dtype) for n in (len(self.pattern), len(self.visits)))
-        bought = bought.rows(torch.argsort(self.pattern[bought.user], stable=True))
+        bought = bought.rows(torch.argsort(self.pattern[bought.user] * len(self.pattern) + bought.user, stable=True))
         pattern = self.pattern[bought.user]
+        choices = OwnChoices(number, share, slope, bought.fold_of_period, has_outside_option=True)
+        at_once = max(choice_scores.CELLS // share.shape[1], 1)
         for here in self._blocks(len(number)):
-            rates = _Rates.of(self.visits[here], share, slope, bought.fold_of_period)
-            everybody[..., here].index_add_(2, number, PRIOR_PURCHASES * rates.beside)
-            own = slice(*torch.searchsorted(pattern, torch.tensor([here.start, here.stop])).tolist())
-            rates.add_own(sums, bought.rows(own), pattern[own] - here.start, number)
-        for own, shared in zip(sums.flatten(0, 2), everybody.flatten(0, 2), strict=True):
-            own += shared.index_select(0, self.pattern)
+            unbought = _never_bought(self.visits[here], share, slope, bought.fold_of_period)
+            everybody[..., here].index_add_(2, number, unbought)
+            own = bought.rows(slice(*torch.searchsorted(pattern, torch.tensor([here.start, here.stop])).tolist()))
+            for pairs in own.bought_pairs(len(number), at_once):
+                of_user = self.pattern[pairs.user]
+                before = unbought[:, :, pairs.product, of_user - here.start]
+                choices.add(sums, pairs, self.visits[of_user], before)
+        for mine, shared in zip(sums.flatten(0, 2), everybody.flatten(0, 2), strict=True):
+            mine += shared.index_select(0, self.pattern)
         return sums
 
     def _blocks(self, products: int) -> Iterator[slice]:
@@ -54,35 +62,18 @@ class Visitors:
             yield slice(start, min(start + at_once, len(self.visits)))
 
 
-@dataclass(frozen=True)
-class _Rates:
-    """What n users with different visits would do as everybody, for k products in K folds of the periods.
+def _never_bought(visits: Tensor, share: Tensor, slope: Tensor, fold: Tensor) -> Tensor:
+    """Return score and information [2, K, k, n] of k products that users with visits [n, W] never bought.
 
-    mean [n, k]: the mean slope of their purchases. beside [2, K, k, n]: the score and the information that one purchase
-    adds through the user's own rate of purchases, in which everybody's counts as much as PRIOR_PURCHASES.
+    share, slope [k, W]: everybody's choice probabilities and slopes. fold [W]: of the periods. The user's own rate is
+    that after PRIOR_PURCHASES at everybody's and none since.
     """
-
-    mean: Tensor
-    beside: Tensor
-
-    @classmethod
-    def of(cls, visits: Tensor, share: Tensor, slope: Tensor, fold: Tensor) -> "_Rates":
-        """Return the rates of visits [n, W] with choice probabilities and slopes [k, W]; fold [W]: of the periods."""
-        inside = [fold == k for k in range(int(fold.max()) + 1)]
-        expected, first, second = (
-            torch.stack([(share * slope**power)[:, part] @ visits[:, part].T for part in inside]) for power in range(3)
-        )
-        total = expected.sum(0)
-        mean = first.sum(0) / total.clamp(min=1e-9)  # centred slopes do not tell how much a user buys
-        apart = (second - 2 * mean * first + mean**2 * expected).clamp(min=0)
-        return cls(mean, torch.stack([mean * expected - first, apart]) / (total + PRIOR_PURCHASES))
-
-    def add_own(self, sums: Tensor, bought: BlockPurchases, pattern: Tensor, number: Tensor) -> None:
-        """Add to the sums [2, K, G, U] what m purchases say; pattern [m]: which of the n visits their users have."""
-        _, folds, categories, users = sums.shape
-        place = number[bought.product] * users + bought.user
-        cell = bought.product * self.mean.shape[1] + pattern
-        own = self.beside.flatten(2).index_select(2, cell) * bought.count
-        sums.view(2, folds, -1).index_add_(2, place, own)
-        apart = bought.steep - self.mean.flatten()[cell] * bought.count
-        sums[0].view(-1).index_add_(0, bought.fold * (categories * users) + place, apart)
+    inside = [fold == k for k in range(int(fold.max()) + 1)]
+    expected, first, second = (
+        torch.stack([(share * slope**power)[:, part] @ visits[:, part].T for part in inside]) for power in range(3)
+    )
+    total = expected.sum(0)
+    mean = first.sum(0) / total.clamp(min=1e-9)  # centred slopes do not tell how much a user buys
+    information = (second - 2 * mean * first + mean**2 * expected).clamp(min=0)
+    rate = PRIOR_PURCHASES / (total + PRIOR_PURCHASES)
+    return torch.stack([mean * expected - first, information]) * rate

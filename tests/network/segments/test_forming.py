@@ -99,7 +99,8 @@ def test_purchases_of_a_fold_do_not_move_their_user_in_its_periods(two_types):
     cheap = _periods_by_price(two_types)
     moved = replace(log, period=torch.where(is_moved, cheap[log.product], log.period))
 
-    after = formed(replace(two_types, log=moved), count=2)
+    users = pl.DataFrame({"user_id": np.arange(len(before.segment))})
+    after = keep_ids(table(users["user_id"], before.segment), users, formed(replace(two_types, log=moved), count=2))
 
     in_fold = FOLD == 1
     assert (after.segment[:few] != before.segment[:few]).any()

@@ -25,10 +25,11 @@ def drawn(request):
 
 
 def log_likelihoods(drawn, phi):
-    """Poisson log likelihoods of users' choices [K, U, G] where b is (1 + φ) times everybody's, written out.
+    """Log likelihoods of users' choices [K, U, G] where b is (1 + φ) times everybody's, written out.
 
-    A user's mean rate of every product over all periods is known: the utilities' mean over what everybody would have
-    bought in the user's visits stays where it is.
+    A user's mean rate of every product over all periods is known: the utilities' mean over what the user would have
+    bought stays where it is. Products that the user never bought are Poisson counts, the others choices of a
+    multinomial logit, in which all that is not bought is the outside option.
     """
     utility = drawn.pooled.utility()[:, 0].numpy()
     weight = np.exp(utility) * drawn.grid.on_shelf.numpy()
@@ -38,13 +39,31 @@ def log_likelihoods(drawn, phi):
     bought = np.zeros((USERS, PRODUCTS, PERIODS))
     log = drawn.log
     np.add.at(bought, (log.user.numpy(), log.product.numpy(), log.period.numpy()), log.count.numpy())
-    expected = log.visits.numpy()[:, None] * share
-    mean = (expected * slope).sum(2, keepdims=True) / expected.sum(2, keepdims=True)
-    rate = (bought.sum(2) + PRIOR_PURCHASES) / (expected.sum(2) + PRIOR_PURCHASES)
-    own = expected * rate[:, :, None] * np.exp(phi * (slope - mean))
-    value = bought * np.log(np.maximum(own, 1e-300)) * (own > 0) - own
-    by_fold = np.stack([value[:, :, np.arange(PERIODS) % 4 == k].sum(2) for k in range(4)])
-    return np.stack([by_fold[:, :, category == g].sum(2) for g in range(CATEGORIES)], axis=2)
+    value = np.zeros((4, USERS, CATEGORIES))
+    for user, g in np.ndindex(USERS, CATEGORIES):
+        here, visits = category == g, log.visits[user].numpy()
+        own = likelihood_of(bought[user, here], visits, share[here], slope[here], phi)
+        value[:, user, g] = [own[np.arange(PERIODS) % 4 == fold].sum() for fold in range(4)]
+    return value
+
+
+def likelihood_of(bought, visits, share, slope, phi):
+    """The log likelihood [W] of a user's choices of the products of a category [k, W]."""
+    everybodys, is_bought = (visits * share).sum(1), bought.sum(1) > 0
+    rate = (bought.sum(1) + PRIOR_PURCHASES) / (everybodys + PRIOR_PURCHASES)
+    never, s = (visits * share * rate[:, None])[~is_bought], slope[~is_bought]
+    mean = (never * s).sum(1, keepdims=True) / never.sum(1, keepdims=True)
+    value = -(never * np.exp(phi * (s - mean))).sum(0)
+    n, s, own, rest = bought[is_bought], slope[is_bought], share[is_bought], 1 - share[is_bought].sum(0)
+    choices = (everybodys * rate)[is_bought]
+    for _ in range(300):
+        own = own * (choices / (visits * own / (rest + own.sum(0))).sum(1))[:, None]
+    expected = visits * own / (rest + own.sum(0))
+    mean = (expected * s).sum(1, keepdims=True) / expected.sum(1, keepdims=True)
+    tilted = own * np.exp(phi * (s - mean))
+    chance = tilted / (rest + tilted.sum(0))
+    gained = (n * np.log(np.maximum(chance, 1e-300))).sum(0)
+    return value + gained + (visits - n.sum(0)) * np.log(1 - chance.sum(0))
 
 
 def test_scores_and_information_are_derivatives_of_the_log_likelihood(drawn):
