@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gpu_pricer.network.encoding.last_events import last_events
 from gpu_pricer.network.encoding.on_device import OnDevice
 
 BEFORE_ALL = -1  # the place of an event that precedes all others
@@ -80,28 +81,10 @@ class PastPurchases(OnDevice):
         """Return every key's last event before a period [m], and how many of them there are for each of n ranges [n].
 
         Range i consists of the keys from first[i] to end[i] − 1 and is asked about the time before period[i]; its
-        events follow each other by key. About AT_ONCE events are looked at in one go: memory of larger temporaries goes
-        back to the system and is cleared at every call, which took more time than the search.
+        events follow each other by key.
         """
         start, stop = (torch.searchsorted(self.place, keys * self.periods) for keys in (first, end))
-        part = (stop - start).cumsum(0) // AT_ONCE
-        sizes = torch.unique_consecutive(part, return_counts=True)[1].tolist() or [0]
-        parts = zip(start.split(sizes), stop.split(sizes), period.split(sizes), strict=True)
-        found, size = zip(*(self._last_events(*some) for some in parts), strict=True)
-        return torch.cat(found), torch.cat(size)
-
-    def _last_events(self, start: Tensor, stop: Tensor, period: Tensor) -> tuple[Tensor, Tensor]:
-        """Return last_events of n ranges, each of the events from start[i] to stop[i] − 1."""
-        size = stop - start
-        ends = size.cumsum(0)
-        whose = torch.repeat_interleave(size)
-        event = torch.arange(len(whose), device=size.device) + (stop - ends).index_select(0, whose)
-        is_last = self.period.index_select(0, event) < period.to(self.period.dtype).index_select(0, whose)
-        goes_on = is_last & (self.count.index_select(0, event) > 1)  # the event before is of the same key
-        is_last[:-1] &= ~goes_on[1:]
-        place = is_last.nonzero().squeeze(1)
-        found = torch.searchsorted(place, ends)
-        return event.index_select(0, place), found.diff(prepend=torch.zeros_like(found[:1]))
+        return last_events(self.period, self.count, start, stop, period)
 
     def is_known(self, key: Tensor, period: Tensor) -> Tensor:
         """Return whether each key [n] had a purchase before the period [n], [n]."""

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from gpu_pricer.network.encoding import purchase_events
 from gpu_pricer.network.encoding.history import NO_PRODUCT, build_history, half_lives_of
 from gpu_pricer.network.encoding.purchase_events import Purchases
 
@@ -67,9 +66,7 @@ def test_decayed_counts_are_the_sums_over_the_past():
         assert int(past.count) == len(when)
 
 
-@pytest.mark.parametrize("at_once", [1, 40, purchase_events.AT_ONCE])
-def test_baskets_hold_each_product_bought_before_with_its_decayed_rate(monkeypatch, at_once):
-    monkeypatch.setattr(purchase_events, "AT_ONCE", at_once)
+def test_baskets_hold_each_product_bought_before_with_its_decayed_rate():
     purchases, is_visit = drawn(3)
     history = history_of(purchases, is_visit)
     user, period = (torch.from_numpy(index.ravel()) for index in np.indices((USERS, PERIODS + 1)).astype(np.int64))
