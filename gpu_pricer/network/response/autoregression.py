@@ -7,12 +7,13 @@ predicted with 6 % less deviance (2026-11). Fisher scoring on the evidence gets 
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from gpu_pricer.network.response.grid import FLOAT
-from gpu_pricer.network.response.tridiagonal import times_tridiagonal
+from gpu_pricer.network.response.tridiagonal import traces_of_products
 
 LEAST_SPREAD, MOST_PERSISTENCE = 0.02, 0.95
 PRIOR, PRIOR_WIDTH = (-2.0, 0.5), (3.0, 1.0)  # weak, of the coordinates: their means and standard deviations
@@ -28,15 +29,8 @@ class Autoregression:
     persistence: float
 
     def precision(self, periods: int) -> Tensor:
-        """Return the precision matrix over the periods, [W, W]."""
-        rho = self.persistence
-        matrix = torch.diag(torch.full((periods,), 1.0 + rho**2, dtype=FLOAT))
-        matrix[0, 0] = matrix[-1, -1] = 1.0
-        beside = torch.arange(periods - 1)
-        matrix[beside, beside + 1] = matrix[beside + 1, beside] = -rho
-        if periods == 1:
-            matrix[0, 0] = 1.0 - rho**2
-        return matrix / (1.0 - rho**2) / self.spread**2
+        """Return the precision matrix over the periods, [W, W], which nobody may change."""
+        return _precision(self, periods)
 
     def forecast(self, last: Tensor, periods: int) -> Tensor:
         """Return the mean of the effects so many periods after the last ones."""
@@ -60,11 +54,33 @@ class Autoregression:
         return cls(spread, min(max(math.tanh(persistence), 0.0), MOST_PERSISTENCE))
 
     def slopes(self, periods: int) -> Tensor:
-        """Return the derivatives of the covariance by the log of the variance and by artanh of ρ, [2, W, W]."""
-        age = torch.arange(periods, dtype=FLOAT)
-        apart, rho = (age[:, None] - age).abs(), torch.tensor(self.persistence, dtype=FLOAT)
-        covariance = self.spread**2 * rho**apart
-        return torch.stack([covariance, self.spread**2 * (1 - rho**2) * apart * rho ** (apart - 1).clamp(min=0)])
+        """Return the derivatives of the covariance by the log of the variance and by artanh of ρ, [2, W, W].
+
+        Nobody may change them.
+        """
+        return _slopes(self, periods)
+
+
+@lru_cache(maxsize=8)  # every block of a pass asks for the same ones
+def _precision(process: Autoregression, periods: int) -> Tensor:
+    """Return Autoregression.precision."""
+    rho = process.persistence
+    matrix = torch.diag(torch.full((periods,), 1.0 + rho**2, dtype=FLOAT))
+    matrix[0, 0] = matrix[-1, -1] = 1.0
+    beside = torch.arange(periods - 1)
+    matrix[beside, beside + 1] = matrix[beside + 1, beside] = -rho
+    if periods == 1:
+        matrix[0, 0] = 1.0 - rho**2
+    return matrix / (1.0 - rho**2) / process.spread**2
+
+
+@lru_cache(maxsize=8)
+def _slopes(process: Autoregression, periods: int) -> Tensor:
+    """Return Autoregression.slopes."""
+    age = torch.arange(periods, dtype=FLOAT)
+    apart, rho = (age[:, None] - age).abs(), torch.tensor(process.persistence, dtype=FLOAT)
+    covariance = process.spread**2 * rho**apart
+    return torch.stack([covariance, process.spread**2 * (1 - rho**2) * apart * rho ** (apart - 1).clamp(min=0)])
 
 
 @dataclass
@@ -99,12 +115,9 @@ class OpenSeries:
         two of the parameters, a series has the information tr(D P′ D P″) / 2. All P are tridiagonal.
         """
         precision, slopes = prior.precision(covariance.shape[1]), prior.slopes(covariance.shape[1])
-        settled = slopes[0] - covariance
-        by_variance = times_tridiagonal(settled, precision)
-        by_persistence = times_tridiagonal(settled, precision @ slopes[1] @ precision)
-        crossed = (by_variance * by_persistence.mT).sum()
-        own = [(moved * moved.mT).sum() for moved in (by_variance, by_persistence)]
-        self.information += torch.stack([own[0], crossed, crossed, own[1]]).view(2, 2) / 2
+        by_persistence = precision @ slopes[1] @ precision
+        own, crossed, others = traces_of_products(slopes[0] - covariance, precision, by_persistence)
+        self.information += torch.tensor([[own, crossed], [crossed, others]], dtype=FLOAT) / 2
         self.covariance += covariance.sum(0)
         self.count += len(covariance)
 
