@@ -24,7 +24,7 @@ CHOICE_TYPES = {
 
 
 def read_choices(file: Path, shelf: pl.DataFrame, users: pl.DataFrame) -> LoggedChoices:
-    """Return the choices of a file as numbers.
+    """Return the choices of a file as numbers, by period and then by user, so that those of a visit stand together.
 
     shelf: from numbered_shelf. users: user_id, in the order of their row numbers.
     InputError if the choices are older than their sizes. They are read and numbered one period at a time, because their

@@ -66,7 +66,7 @@ class ChoiceSets(OnDevice):
 
 @dataclass(frozen=True)
 class LoggedChoices(OnDevice):
-    """The N choices. An occasion (user, choice set) on which n > 1 products were bought gives n choices.
+    """The N choices, by period and user. An occasion (user, choice set) with n > 1 products bought gives n choices.
 
     user [N], choice_set [N]: row numbers, int32.
     chosen [N]: the shelf row bought, -1 for nothing, int32.

@@ -68,7 +68,7 @@ def numbered_shelf(
 
 
 def numbered_choices(choices: pl.DataFrame, shelf: pl.DataFrame, users: pl.DataFrame) -> pl.DataFrame:
-    """Return the choices with row numbers of user, choice set and the shelf row bought (-1 for nothing).
+    """Return the choices with row numbers of user, choice set and the shelf row bought (-1 for nothing), by user.
 
     shelf: from numbered_shelf. users: user_id, in the order of their row numbers.
     """
@@ -80,5 +80,5 @@ def numbered_choices(choices: pl.DataFrame, shelf: pl.DataFrame, users: pl.DataF
         .join(rows, on=["period", "product_id"], how="left")
         .filter(pl.col("product_id").is_null() | pl.col("shelf_row").is_not_null())
         .with_columns(pl.col("shelf_row").fill_null(-1))
-        .sort("choice_set", "user", "shelf_row", "weight", "size")  # an offers table may repeat the first three
+        .sort("user", "choice_set", "shelf_row", "weight", "size")  # an offers table may repeat the first three
     )

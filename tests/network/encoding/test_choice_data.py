@@ -26,6 +26,16 @@ def test_the_choices_of_each_split_are_those_of_its_periods(market, monkeypatch,
     assert data.is_user_trained().nonzero().squeeze(1).tolist() == data.choices.user[is_trained].unique().tolist()
 
 
+def test_choices_of_a_visit_follow_each_other(market):
+    """Batches keep those together that follow each other, and look up the past of a visit once."""
+    data = market[1]
+
+    visit = data.sets.period[data.choices.choice_set].long() * data.users.count + data.choices.user
+
+    assert torch.equal(visit, visit.sort().values)
+    assert len(visit.unique()) < len(visit) / 2
+
+
 @pytest.mark.parametrize("at_once", AT_ONCE)
 def test_sales_taken_some_at_a_time_are_those_taken_at_once(market, monkeypatch, at_once):
     whole = Sales.of(market[1])
