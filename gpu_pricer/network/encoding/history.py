@@ -24,7 +24,6 @@ LONGEST_RATIO = 4.0  # largest ratio of the time since the last purchase to the 
 LONGEST_TIME = 16.0  # periods; longer times count as this one, since the last periods have longer times than training
 RARE = 0.02  # purchases per visit that count as rare: a rate enters as log(1 + rate / RARE), which is 0 for none
 RECENCY = 3  # numbers that tell how lately a product was bought
-NO_PRODUCT = -1  # stands for any product that the user never bought
 
 
 def half_lives_of(periods: int) -> list[float]:
@@ -62,12 +61,6 @@ class UserHistory(OnDevice):
         """Return how many features a row has."""
         return 4 * self.visits.shape[2] + 11
 
-    @property
-    def _faded(self) -> Tensor:
-        """Return what is left of a purchase after so many periods, [T + 1, H]."""
-        decay = self.products.decay
-        return decay ** torch.arange(self.products.periods, device=decay.device)[:, None]
-
     def baskets(self, user: Tensor, period: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return what n users had bought before n periods: products [m], their weights [m], where each begins [n].
 
@@ -77,7 +70,7 @@ class UserHistory(OnDevice):
         first = user * self.product_count
         event, size = events.last_events(first, first + self.product_count, period)
         gone = torch.repeat_interleave(period, size) - events.period.index_select(0, event)
-        count = events.decayed[:, longest].index_select(0, event) * self._faded[:, longest].index_select(0, gone)
+        count = events.decayed[:, longest].index_select(0, event) * events.faded[:, longest].index_select(0, gone)
         visits = torch.repeat_interleave(self.visits[user, period, longest] + 1, size)
         key = torch.div(events.place.index_select(0, event), events.periods, rounding_mode="floor")
         product = key - torch.repeat_interleave(first, size)
@@ -102,7 +95,7 @@ class UserHistory(OnDevice):
         """
         gone = (period - first).clamp(min=0)
         earlier = self.visits[user, torch.minimum(first, period)]
-        return self.visits[user, period] - earlier * self._faded[gone]
+        return self.visits[user, period] - earlier * self.products.faded[gone]
 
     def recency(self, user: Tensor, category: Tensor, own: PurchaseState, category_count: Tensor) -> Tensor:
         """Return how lately n users bought n products, compared with the category's other products, [n, RECENCY].
@@ -117,15 +110,17 @@ class UserHistory(OnDevice):
         since = (category_count[known] - earlier.count - 1).float()
         return found.index_copy(0, known, torch.stack([torch.ones_like(since), since == 0, torch.log1p(since)], dim=1))
 
-    def features(self, user: Tensor, product: Tensor, category: Tensor, period: Tensor) -> Tensor:
+    def features(self, user: Tensor, product: Tensor | None, category: Tensor, period: Tensor) -> Tensor:
         """Return the features of n offers, [n, width], all of the order of 1.
 
-        product: NO_PRODUCT stands for any product of the category that the user never bought.
+        product: None stands for products of the category that the users never bought.
         Features of purchases are 0 where there was none.
         No feature grows with the length of the log, because the periods to predict lie beyond those trained on.
         """
-        of_product = self.products.before(
-            torch.where(product < 0, product, user * self.product_count + product), period
+        of_product = (
+            PurchaseState.none(period, len(self.half_lives))
+            if product is None
+            else self.of_product(user, product, period)
         )
         of_category = self.of_category(user, category, period)
         now = user * self.visits.shape[1] + period

@@ -41,6 +41,12 @@ class PurchaseState:
     first: Tensor
     count: Tensor
 
+    @classmethod
+    def none(cls, period: Tensor, rates: int) -> "PurchaseState":
+        """Return the state of keys without a purchase before the periods [n]; rates: H."""
+        nothing = torch.zeros_like(period)
+        return cls(torch.zeros(len(period), rates, device=period.device), period, nothing, nothing)
+
 
 @dataclass(frozen=True)
 class PastPurchases(OnDevice):
@@ -60,13 +66,18 @@ class PastPurchases(OnDevice):
     decay: Tensor
     periods: int
 
+    @property
+    def faded(self) -> Tensor:
+        """Return what is left of a purchase after so many periods, [periods, H]."""
+        return self.decay ** torch.arange(self.periods, device=self.decay.device)[:, None]
+
     def before(self, key: Tensor, period: Tensor) -> PurchaseState:
         """Return the state of each key [n] after its last purchase before the period [n], decayed to the period."""
         event, is_known = self._last_event(key, period)
         last = torch.where(is_known, self.period.index_select(0, event), period)
-        decayed = self.decayed.index_select(0, event) * self.decay ** (period - last)[:, None] * is_known[:, None]
+        left = self.faded.index_select(0, period - last) * is_known[:, None]
         first, count = (values.index_select(0, event).long() for values in (self.first, self.count))
-        return PurchaseState(decayed, last, first, count * is_known)
+        return PurchaseState(self.decayed.index_select(0, event) * left, last, first, count * is_known)
 
     def events_before(self, period: int, count: int) -> Tensor:
         """Return the events before a period of each of `count` products or categories, [count]."""

@@ -12,7 +12,6 @@ from torch.nn import functional
 from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.network.encoding.batches import Batch, Share
 from gpu_pricer.network.encoding.choice_data import ChoiceData
-from gpu_pricer.network.encoding.history import NO_PRODUCT
 from gpu_pricer.network.model.towers import rows_of
 
 
@@ -98,7 +97,7 @@ class HistoryEncoder(nn.Module):
 
         category [n]: the product's category. period [n]: the period before which the past ends.
         """
-        features = data.history.features(user, torch.full_like(user, NO_PRODUCT), category, period)
+        features = data.history.features(user, None, category, period)
         return self.habit_of(features, self.code_of_category[category])
 
     def habit_of(self, features: Tensor, code: Tensor) -> Tensor:

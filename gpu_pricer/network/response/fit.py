@@ -118,11 +118,12 @@ def fit_response(
 ) -> Fit:
     """Return the fitted model; one line of the log says how it settled, a warning if it did not.
 
-    start: an earlier fit from which the search starts, of the same users as one segment or of other periods; it is the
-    answer where the counts are its own. nests, attributes: learn the dissimilarities, and what products' attributes say
-    of sensitivities, from all users as one segment; without them they are those of `start`.
+    start: an earlier fit from which the search starts, of the same users as one segment or of other periods. nests,
+    attributes: learn the dissimilarities, and what products' attributes say of sensitivities, from all users as one
+    segment; without them they are those of `start`, which is the answer where the counts are its own.
     """
-    if start is not None and grid is start.grid and counts.equal(start.counts):
+    learns_more = nests is not None or attributes is not None
+    if start is not None and grid is start.grid and counts.equal(start.counts) and not learns_more:
         return start
     layout = Layout(counts.segments, grid.context.shape[2])
     state, widths, first = _first_guess(grid, counts, layout, start)

@@ -40,8 +40,8 @@ def learn_market(
 ) -> Market:
     """Return the market of the periods of `data` that are trained on; directory: of the canonical tables.
 
-    Gaps of products (see response/gaps.py) are found by a first response, and left out of the market. How far the
-    response is bent is learned too, but for periods with a `start`, whose bend is kept.
+    Gaps of products (see response/gaps.py) are found by a first response, which learns no dissimilarities, and left out
+    of the market. How far the response is bent is learned too, but for periods with a `start`, whose bend is kept.
     told: types and shocks that need not be estimated, if any. start: the average household's response in other
     periods, from which the search starts.
     InputError where no product with a unit price was seen often enough to teach.
@@ -69,12 +69,12 @@ def learn_market(
         known = told.with_shocks(known, data)
     if start is not None:
         known = replace(known, grid=replace(known.grid, bend=start.grid.bend))
-    pooled = _respond(known, data, config, start)
-    gaps = find_gaps(pooled)
+    first = fit_response(known.grid, known.log.pooled(known.grid), config.fit, start)
+    gaps = find_gaps(first)
     if bool(gaps.any()):
         log.info("%d periods of products are gaps: nothing was sold where much was expected", int(gaps.sum()))
         known = replace(known, grid=without_gaps(known.grid, gaps))
-        pooled = _respond(known, data, config, pooled)
+    pooled = _respond(known, data, config, first)
     scores, slope = _of_users(pooled, known)
     bend = learned_bend(pooled, known.log, slope) if start is None else 0.0
     if bend:

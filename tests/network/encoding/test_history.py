@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from gpu_pricer.network.encoding.history import NO_PRODUCT, build_history, half_lives_of
+from gpu_pricer.network.encoding.history import build_history, half_lives_of
 from gpu_pricer.network.encoding.purchase_events import Purchases
 
 USERS, PRODUCTS, CATEGORIES, PERIODS = 6, 4, 2, 12
@@ -126,7 +126,7 @@ def test_a_product_never_bought_has_the_features_of_no_product():
 
     other = history.features(offer[0], torch.tensor([1]), *offer[1:])
 
-    assert torch.equal(other, history.features(offer[0], torch.tensor([NO_PRODUCT]), *offer[1:]))
+    assert torch.equal(other, history.features(offer[0], None, *offer[1:]))
     assert not torch.equal(other, history.features(*offer[:1], torch.tensor([0]), *offer[1:]))
 
 
