@@ -39,6 +39,15 @@ class Rungs:
         mean = np.bincount(self.leader, price, minlength=len(price))[self.leader] / size[self.leader]
         return np.where(size[self.leader] > 1, self.at(self.nearest(mean)), price)
 
+    def of(self, products: np.ndarray) -> "Rungs":
+        """Return the legal prices of some products, given by positions, int [n], with the leaders of all of them."""
+        size = np.diff(self.start)[products]
+        start = np.concatenate([[0], np.cumsum(size)])
+        row = np.arange(start[-1]) + np.repeat(self.start[products] - start[:-1], size)
+        number = np.full(len(self.leader), -1)
+        number[products] = np.arange(len(products))
+        return Rungs(self.price[row], start, number[self.leader[products]])
+
     def turns(self, category_start: np.ndarray) -> np.ndarray:
         """Return int64 [P]: the number inside its category of each product's family, or of the product without one.
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from gpu_pricer.evaluation.profit.rungs import Rungs
 from gpu_pricer.evaluation.profit.value import TrueMarket
+from gpu_pricer.pricing.tiles.selection import products_of
 
 MOVES = np.array([0, -16, -4, -1, 1, 4, 16])  # in rungs
 MOST_SWEEPS = 30
@@ -26,7 +27,22 @@ def best_uniform_price(market: TrueMarket, rungs: Rungs, starts: list[np.ndarray
 
 
 def _climb(market: TrueMarket, rungs: Rungs, position: np.ndarray) -> np.ndarray:
-    """Return positions [P] that no move of one product or family improves, or those after MOST_SWEEPS sweeps."""
+    """Return positions [P] that no move of one product or family improves, or those after MOST_SWEEPS sweeps.
+
+    Categories of about as many products climb together: a sweep has as many turns as the largest one has products.
+    """
+    start, position = market.shelf.category_start, position.copy()
+    turns = np.maximum.reduceat(rungs.turns(start), start[:-1]) + 1
+    band = np.ceil(np.log2(turns))
+    for categories in (np.flatnonzero(band == one) for one in np.unique(band)):
+        products = products_of(start, categories)
+        part = market.select_categories(categories)
+        position[products] = _climb_together(part, rungs.of(products), position[products])
+    return position
+
+
+def _climb_together(market: TrueMarket, rungs: Rungs, position: np.ndarray) -> np.ndarray:
+    """Return _climb's positions of categories that take turns together."""
     turn = rungs.turns(market.shelf.category_start)
     for _ in range(MOST_SWEEPS):
         before = position

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
+from gpu_pricer.pricing.tiles.selection import demand_of, products_of, shelf_of
 from gpu_pricer.tables.price_table import CENTS, PER_VISITS
 from kernels import Demand, Shelf, choice_probabilities
 
@@ -77,6 +78,18 @@ class TrueMarket:
         arrays: dict[str, Any] = {name: getattr(self.demand, name)[types] for name in _by_type(self.demand)}
         by_hand = None if self.by_hand is None else self.by_hand[:, types]
         return replace(self, demand=replace(self.demand, **arrays), visits=self.visits[types], by_hand=by_hand)
+
+    def select_categories(self, categories: np.ndarray) -> "TrueMarket":
+        """Return the market that has only the categories at these positions, integers [n] among the G categories."""
+        products = products_of(self.shelf.category_start, categories)
+        return replace(
+            self,
+            demand=demand_of(self.demand, products, np.arange(len(self.visits))),
+            shelf=shelf_of(self.shelf, categories),
+            unit_cost=self.unit_cost[products],
+            weight=self.weight[products],
+            by_hand=None if self.by_hand is None else self.by_hand[products],
+        )
 
     def profit(self, price: np.ndarray) -> float:
         """Return the expected profit per 1,000 visits, in currency, at prices [P, T] per type or [P, 1] for all."""

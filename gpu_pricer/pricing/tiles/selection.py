@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from kernels import Demand, DenseDemand, PricingInputs, take_segments
+from kernels import Demand, DenseDemand, PricingInputs, Shelf, take_segments
 
 
 def demand_of(demand: Demand, products: np.ndarray, segments: np.ndarray) -> Demand:
@@ -31,19 +31,24 @@ def products_of(category_start: np.ndarray, categories: np.ndarray) -> np.ndarra
     return np.concatenate([np.arange(category_start[g], category_start[g + 1]) for g in categories])
 
 
+def shelf_of(shelf: Shelf, categories: np.ndarray) -> Shelf:
+    """Return the shelf of some categories, which are given by positions, int."""
+    start, products = shelf.category_start, products_of(shelf.category_start, categories)
+    sizes = start[categories + 1] - start[categories]
+    return replace(
+        shelf,
+        category_start=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        reference_price=shelf.reference_price[products],
+        on_shelf=shelf.on_shelf[products],
+        dissimilarity=None if shelf.dissimilarity is None else shelf.dissimilarity[categories],
+    )
+
+
 def inputs_of(inputs: PricingInputs, categories: np.ndarray) -> PricingInputs:
     """Return the pricing inputs of some categories, which are given by positions, int."""
-    start, products = inputs.shelf.category_start, products_of(inputs.shelf.category_start, categories)
-    sizes = start[categories + 1] - start[categories]
-    shelf = replace(
-        inputs.shelf,
-        category_start=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
-        reference_price=inputs.shelf.reference_price[products],
-        on_shelf=inputs.shelf.on_shelf[products],
-        dissimilarity=None if inputs.shelf.dissimilarity is None else inputs.shelf.dissimilarity[categories],
-    )
+    products = products_of(inputs.shelf.category_start, categories)
     columns = ("unit_cost", "weight", "low", "high", "ladder")
     family = None if inputs.family is None else inputs.family[products]
     gap = None if inputs.gap is None else inputs.gap[products]
     chosen = {name: getattr(inputs, name)[products] for name in columns}
-    return replace(inputs, shelf=shelf, family=family, gap=gap, **chosen)
+    return replace(inputs, shelf=shelf_of(inputs.shelf, categories), family=family, gap=gap, **chosen)
