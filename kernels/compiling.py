@@ -21,7 +21,7 @@ from kernels.segment_ratio import MILLION, ratio_tile
 
 TYPES = ("float32", "float64")
 WHOLE_CENTS, EVERY_PRICE = Ladders.of((1, [0])), Ladders.of((0, []))
-NICENESS = 10
+NICENESS = 5
 
 
 def compile_loops(names: Sequence[str], is_continuous: bool) -> None:
