@@ -40,7 +40,10 @@ class Rungs:
         return np.where(size[self.leader] > 1, self.at(self.nearest(mean)), price)
 
     def of(self, products: np.ndarray) -> "Rungs":
-        """Return the legal prices of some products, given by positions, int [n], with the leaders of all of them."""
+        """Return the legal prices of some products, given by positions, int [n].
+
+        The leader of each of them is one of them.
+        """
         size = np.diff(self.start)[products]
         start = np.concatenate([[0], np.cumsum(size)])
         row = np.arange(start[-1]) + np.repeat(self.start[products] - start[:-1], size)

@@ -68,9 +68,9 @@ def numbered_shelf(
 
 
 def numbered_choices(choices: pl.DataFrame, shelf: pl.DataFrame, users: pl.DataFrame) -> pl.DataFrame:
-    """Return the choices with row numbers of user, choice set and the shelf row bought (-1 for nothing), by user.
+    """Return the choices with row numbers of user, choice set and the shelf row bought (-1 for nothing).
 
-    shelf: from numbered_shelf. users: user_id, in the order of their row numbers.
+    They are sorted by user and choice set. shelf: from numbered_shelf. users: user_id, by row number.
     """
     sets = shelf.select("period", "category_id", "choice_set").unique()
     rows = shelf.select("period", "product_id", pl.col("shelf_row").cast(pl.Int64))

@@ -1,8 +1,7 @@
 """Tridiagonal matrices, which the precisions of autoregressions are, at a cost of the square of their size.
 
-The loops are compiled and let other threads run: as tensor operations, row by row, they are so many small ones that
-threads wait for each other, and a third of the time of a pass over the products (1,689 products, 52 spans, November
-2026).
+The loops are compiled, and release Python's lock. Tensor operations row by row are so many and so small that threads
+wait for the lock: they took a third of a pass over the products (1,689 products, 52 spans, November 2026).
 """
 
 import numba

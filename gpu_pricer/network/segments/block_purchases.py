@@ -59,9 +59,9 @@ class BlockPurchases:
         return inside._pairs(pair, inside.user * products + inside.product - int(pair[0]), products)
 
     def bought_pairs(self, products: int, most: int) -> Iterator[Pairs]:
-        """Yield the pairs that were bought, for some of the users at a time: about as many as `most` choices have.
+        """Yield the pairs that were bought, those of about `most` choices at a time, and all of a user together.
 
-        The choices of every user stand together.
+        The choices of every user must stand together.
         """
         starts = torch.cat([torch.tensor([0]), (self.user[1:] != self.user[:-1]).nonzero().squeeze(1) + 1])
         whole = torch.searchsorted(starts, torch.arange(0, len(self.user), most))

@@ -37,8 +37,9 @@ def choice_sums(visits: Tensor, bought: BlockPurchases, number: Tensor, share: T
 
 @dataclass(frozen=True)
 class OwnChoices:
-    """Everybody's choice probabilities and slopes of k products [k, W], whose own ones users may have.
+    """Scores of users with choice probabilities of their own, from everybody's.
 
+    share, slope [k, W]: everybody's choice probabilities and slopes of k products.
     category [k]: of the products, numbers from 0. fold [W]: of the periods. has_outside_option: whether an occasion may
     end without a choice of the pairs that are given; else they are all that can be chosen.
     """

@@ -5,22 +5,38 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpu_pricer.network.response.tridiagonal import times_tridiagonal, tridiagonal_inverse
+from gpu_pricer.network.response.tridiagonal import times_tridiagonal, traces_of_products, tridiagonal_inverse
 
 few = settings(max_examples=50, deadline=None)
 sizes = st.integers(1, 30)
+
+
+def tridiagonal(rng, size):
+    return sum(np.diag(rng.normal(size=size - abs(place)), place) for place in (-1, 0, 1))
 
 
 @few
 @given(sizes, st.integers(0, 2**32 - 1))
 def test_product_is_that_of_the_dense_matrix(size, seed):
     rng = np.random.default_rng(seed)
-    matrix = sum(np.diag(rng.normal(size=size - abs(place)), place) for place in (-1, 0, 1))
+    matrix = tridiagonal(rng, size)
     values = rng.normal(size=(3, 2, size))
 
     found = times_tridiagonal(torch.from_numpy(values), torch.from_numpy(matrix))
 
     np.testing.assert_allclose(found, values @ matrix, atol=1e-12)
+
+
+@few
+@given(sizes, st.integers(0, 2**32 - 1))
+def test_traces_are_those_of_the_dense_matrices(size, seed):
+    rng = np.random.default_rng(seed)
+    values, one, other = rng.normal(size=(3, size, size)), tridiagonal(rng, size), tridiagonal(rng, size)
+
+    found = traces_of_products(*(torch.from_numpy(matrix) for matrix in (values, one, other)))
+
+    expected = [sum(np.trace(x @ a @ x @ b) for x in values) for a, b in ((one, one), (one, other), (other, other))]
+    np.testing.assert_allclose(found, expected, atol=1e-9)
 
 
 @few
