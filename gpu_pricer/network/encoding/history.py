@@ -111,18 +111,25 @@ class UserHistory(OnDevice):
         return found.index_copy(0, known, torch.stack([torch.ones_like(since), since == 0, torch.log1p(since)], dim=1))
 
     def features(self, user: Tensor, product: Tensor | None, category: Tensor, period: Tensor) -> Tensor:
+        """Return the features of n offers, [n, width]; product: None stands for products that the users never bought.
+
+        See features_of.
+        """
+        bought = None if product is None else self.of_product(user, product, period)
+        return self.features_of(user, period, bought, self.of_category(user, category, period))
+
+    def features_of(
+        self, user: Tensor, period: Tensor, of_product: PurchaseState | None, of_category: PurchaseState | None
+    ) -> Tensor:
         """Return the features of n offers, [n, width], all of the order of 1.
 
-        product: None stands for products of the category that the users never bought.
+        of_product, of_category: what n users had bought of n products and categories before n periods; None stands for
+        those of which they never bought anything.
         Features of purchases are 0 where there was none.
         No feature grows with the length of the log, because the periods to predict lie beyond those trained on.
         """
-        of_product = (
-            PurchaseState.none(period, len(self.half_lives))
-            if product is None
-            else self.of_product(user, product, period)
-        )
-        of_category = self.of_category(user, category, period)
+        nothing = PurchaseState.none(period, len(self.half_lives))
+        of_product, of_category = of_product or nothing, of_category or nothing
         now = user * self.visits.shape[1] + period
         visits, visit_count, last_visit = (
             values.flatten(0, 1).index_select(0, now) for values in (self.visits, self.visit_count, self.last_visit)

@@ -92,7 +92,7 @@ def _network_sums(
     bought, chosen = torch.zeros(2, segments, data.products.count, dtype=torch.float64)
     for block in members.blocks():
         for part in members.blocks_of_users() if on_shelf[block].any() else ():
-            share, _ = shares_at(members, block, *members.demand(block, part))
+            share, _ = shares_at(members, block, members.utility(block, part))
             chosen[:, block] += is_of[:, part] @ share
             bought[:, block] += is_of[:, part] @ purchase_probability(share, per_purchase[block])
     return bought[:, product].T, chosen[:, product].T

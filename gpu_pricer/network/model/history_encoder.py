@@ -12,6 +12,7 @@ from torch.nn import functional
 from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.network.encoding.batches import Batch, Share
 from gpu_pricer.network.encoding.choice_data import ChoiceData
+from gpu_pricer.network.encoding.purchase_events import PurchaseState
 from gpu_pricer.network.model.towers import rows_of
 
 
@@ -79,8 +80,9 @@ class HistoryEncoder(nn.Module):
         All products of an occasion that its user never bought have the same value. Only the other alternatives are
         computed one by one (a tenth of the alternatives on Complete Journey).
         """
-        period = data.sets.period[batch.choice_set]
-        unbought = self.habits_of_unbought(data, batch.user, data.sets.category[batch.choice_set], period)
+        period, category = data.sets.period[batch.choice_set], data.sets.category[batch.choice_set]
+        bought = data.history.of_category(batch.user, category, period)
+        unbought = self.habits_of_unbought(data, batch.user, category, period, bought)
         when, user = (values.index_select(0, batch.occasion) for values in (period, batch.user))
         product = batch.products.index_select(0, batch.place)
         known = data.history.has_bought(user, product, when).nonzero().squeeze(1)
@@ -92,18 +94,34 @@ class HistoryEncoder(nn.Module):
         features = data.history.features(user, product, data.products.category[product], period)
         return self.habit_of(features, self.category[product])
 
-    def habits_of_unbought(self, data: ChoiceData, user: Tensor, category: Tensor, period: Tensor) -> Tensor:
+    def habits_of_unbought(
+        self, data: ChoiceData, user: Tensor, category: Tensor, period: Tensor, bought: PurchaseState
+    ) -> Tensor:
         """Return what the past of n users adds to the appeal of a product that they never bought, [n].
 
-        category [n]: the product's category. period [n]: the period before which the past ends.
+        category [n]: the product's category. period [n]: the period before which the past ends. bought: what the users
+        had bought of the categories.
         """
-        features = data.history.features(user, None, category, period)
-        return self.habit_of(features, self.code_of_category[category])
+        return self.habit_of(data.history.features_of(user, period, None, bought), self.code_of_category[category])
+
+    def habits_of_strangers(self, data: ChoiceData, user: Tensor, period: Tensor, category: Tensor) -> Tensor:
+        """Return what the past of n users adds to the appeal of G categories of which they bought nothing, [n, G].
+
+        user, period [n]; category [G]. Only the last layer differs between the categories.
+        """
+        weight = self._last_layer(self.code_of_category[category])
+        return torch.addmm(
+            weight[:, -1], self.habit(data.history.features_of(user, period, None, None)), weight[:, :-1].T
+        )
 
     def habit_of(self, features: Tensor, code: Tensor) -> Tensor:
         """Return what n rows of history features [n, width] of categories with the codes [n] add to the appeal, [n]."""
-        weight = self.common + rows_of(self.of_category, code)
+        weight = self._last_layer(code)
         return (self.habit(features) * weight[:, :-1]).sum(1) + weight[:, -1]
+
+    def _last_layer(self, code: Tensor) -> Tensor:
+        """Return the weights of the hidden units, and at the end the level, of n categories, [n, hidden // 2 + 1]."""
+        return self.common + rows_of(self.of_category, code)
 
 
 def drop_out(values: Tensor, chance: float, share: Share | None) -> Tensor:

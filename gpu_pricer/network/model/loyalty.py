@@ -74,13 +74,16 @@ class Loyalty(nn.Module):
         ratio = (bought + concentration) / (above.product * expected + concentration)
         return Ratios(above.product * ratio, above.appeal + self.exponent[level] * torch.log(ratio))
 
-    def add_products(self, place: tuple[Tensor, Tensor], bought: Tensor, expected: Tensor, above: Ratios) -> Tensor:
-        """Return the appeal with the level of products, [n, P], where nearly nobody bought a product: see add_level.
+    def add_products(self, expected: Tensor, category: Tensor, above: Ratios) -> Tensor:
+        """Return the appeal with the level of products that were never bought, [n, P]: see add_level.
 
-        place: rows [m] and columns [m] of what was bought. bought [m]: its mixed purchases. expected [n, P] is
-        overwritten, since fewer temporaries of all users and products take half the time. above: of [n, P].
+        expected [n, P] is overwritten, since temporaries of all users and products take most of the time. above: of
+        [n, G]. category [P]: where a product's is among the G.
         """
-        concentration, exponent = self.log_concentration[-1].exp(), self.exponent[-1]
-        ratio = expected.mul_(above.product).div_(concentration).add_(1)  # its inverse, of what was never bought
-        appeal = ratio.log_().mul_(-exponent).add_(above.appeal)
-        return appeal.index_put_(place, exponent * torch.log1p(bought / concentration), accumulate=True)
+        relative = (above.product / self.log_concentration[-1].exp()).index_select(1, category)
+        appeal = expected.mul_(relative).log1p_().mul_(-self.exponent[-1])
+        return appeal.add_(above.appeal.index_select(1, category))
+
+    def of_bought(self, bought: Tensor) -> Tensor:
+        """Return what n mixed purchases [n] of a product add to the appeal beyond add_products."""
+        return self.exponent[-1] * torch.log1p(bought / self.log_concentration[-1].exp())

@@ -157,6 +157,7 @@ class Nests:
         All are logits where the log speaks for that rather than for nests: chance would move some of them from 1.
         """
         value, factor = state.dissimilarity, self.bayes_factor
+        state.open_dissimilarity.copy_(value)
         is_logit = (value + LOGIT * state.nest_variance.sqrt() > 1) | (factor < 1)
         value.masked_fill_(is_logit, 1.0)
         state.nest_variance.masked_fill_(is_logit, 0.0)

@@ -127,6 +127,8 @@ def fit_response(
         return start
     layout = Layout(counts.segments, grid.context.shape[2])
     state, widths, first = _first_guess(grid, counts, layout, start)
+    if nests is not None:
+        state.dissimilarity.copy_(state.open_dissimilarity)
     widths = replace(widths, elasticity=config.prior_elasticity)
     damping, of_widths, least = StepShare(LEAST_DAMPING, DAMPING), StepShare(LEAST_OF_WIDTHS, 1.0), 0
     with threads_of_one() as run:
@@ -145,7 +147,7 @@ def fit_response(
             is_settled = distance < config.tolerance and change < 1
             if nests is not None and (is_settled or passed >= config.passes - FOLLOWING):
                 nests.settle(state)
-                nests, least = None, passed + FOLLOWING
+                nests, least, damping = None, passed + FOLLOWING, StepShare(LEAST_DAMPING, DAMPING)
             elif is_settled and passed >= least:
                 break
     is_settled = passed < config.passes or distance < config.tolerance
@@ -191,4 +193,4 @@ def _first_guess(grid: Grid, counts: Outcomes, layout: Layout, start: Fit | None
         own, theirs = grid.products_of(start.grid)
         of_category = grid.category[own], start.grid.category[theirs]
         return state.going_on(start.state, (own, theirs), of_category), start.widths, 0
-    return state, start_widths(layout), FIRST_PASSES
+    return state, start_widths(layout, counts.start_spread), FIRST_PASSES

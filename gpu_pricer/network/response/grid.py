@@ -131,6 +131,10 @@ class Outcomes(Protocol):
     def start_sensitivity(self) -> float:
         """Return the prior median of a sensitivity to prices, 0 where nothing answers them."""
 
+    @property
+    def start_spread(self) -> float:
+        """Return about how far levels, seasons and shocks lie apart, relative to those of choices."""
+
     def part(self, products: slice, categories: slice) -> Self:
         """Return the outcomes of a block of Grid.blocks."""
 
@@ -155,6 +159,7 @@ class Counts:
     visits: Tensor
     noun: ClassVar[str] = "price response"
     start_sensitivity: ClassVar[float] = 2.0
+    start_spread: ClassVar[float] = 1.0
 
     @property
     def segments(self) -> int:

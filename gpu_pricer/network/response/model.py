@@ -20,7 +20,7 @@ from gpu_pricer.network.response.grid import FLOAT, LARGEST_UTILITY, Grid, Outco
 
 MEANS = ("z", "theta", "mu", "season", "shock", "dissimilarity")  # fields of a State
 OF_PRODUCTS = ("z", "shock", "beside", "variance", "pull")
-OF_CATEGORIES = ("theta", "season", "dissimilarity", "nest_variance")
+OF_CATEGORIES = ("theta", "season", "dissimilarity", "open_dissimilarity", "nest_variance")
 NO_RESPONSE = -1000.0  # log sensitivity of what does not answer prices: exp makes it 0
 LARGEST_VARIANCE = 1.0  # of β in the mean of exp(β): beyond, prior widths and means drive each other apart
 
@@ -60,7 +60,8 @@ class State:
     """The posterior means, which a pass changes in place, and what the last pass knew of their uncertainty.
 
     z [P, D], theta [G, D], mu [D], season [G, V], shock [P, V]. dissimilarity, nest_variance [G]: γ (see
-    dissimilarity.py) and its posterior variance, 1 and 0 where none was learned. beside [P]: what attributes add to β
+    dissimilarity.py) and its posterior variance, 1 and 0 where none was learned. open_dissimilarity [G]: γ before those
+    that the log hardly tells from 1 were set to 1, where another search starts. beside [P]: what attributes add to β
     (see attribute_effects.py). variance [P, S]: posterior variance of β. pull [P, S]: share of the information about β
     that the log gives (see newton.py). mu_variance [D, D]: posterior covariance of μ. mu_start [D]: where μ started,
     the centre of its weak prior.
@@ -72,6 +73,7 @@ class State:
     season: Tensor
     shock: Tensor
     dissimilarity: Tensor
+    open_dissimilarity: Tensor
     nest_variance: Tensor
     beside: Tensor
     variance: Tensor
@@ -94,7 +96,7 @@ class State:
             return torch.cat([level.expand(shape), slope.expand(shape), effect], dim=-1)
 
         moved = {name: spread_out(getattr(pooled, name)) for name in ("z", "theta", "mu")}
-        names = ("season", "shock", "dissimilarity", "nest_variance", "beside")
+        names = ("season", "shock", *OF_CATEGORIES[2:], "beside")
         kept = {name: getattr(pooled, name).clone() for name in names}
         return replace(self, **moved, **kept)
 
@@ -148,6 +150,7 @@ def start_state(grid: Grid, counts: Outcomes, layout: Layout) -> State:
         season=torch.zeros(grid.categories, grid.spans, dtype=FLOAT),
         shock=torch.zeros(len(level), grid.spans, dtype=FLOAT),
         dissimilarity=torch.ones(grid.categories, dtype=FLOAT),
+        open_dissimilarity=torch.ones(grid.categories, dtype=FLOAT),
         nest_variance=torch.zeros(grid.categories, dtype=FLOAT),
         beside=torch.zeros(len(level), dtype=FLOAT),
         variance=zeros,

@@ -50,6 +50,7 @@ class Quantities:
     units: Tensor
     choices: Tensor
     start_sensitivity: float = PUBLISHED
+    start_spread: ClassVar[float] = 0.1
     noun: ClassVar[str] = "response of the units per choice"
 
     @property

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gpu_pricer.network.model.demand_network import DemandNetwork
 from gpu_pricer.network.segments.members import MarketPoint, Members
-from gpu_pricer.network.segments.moments import odds_at, shares_at, weighted_members
+from gpu_pricer.network.segments.moments import odds, shares_at, weighted_members
 
 MATCHED = 4096  # users at most; of more so many are drawn by their visits
 TINY = 1e-30
@@ -49,11 +49,9 @@ def _moves(members: Members, weight: Tensor, block: slice, target: Tensor, is_so
     weight [n]: of the members. target [block]: their mean shares to be.
     """
     sizes = torch.unique_consecutive(members.network.data.products.category[block], return_counts=True)[1].tolist()
-    odds = torch.cat([
-        odds_at(members, block, *members.demand(block, users)) for users in members.blocks_of_users()
-    ])  # fmt: skip
+    of_users = torch.cat([odds(members.utility(block, users)) for users in members.blocks_of_users()])
     columns = (members.point.availability[block], target, is_sold)
-    categories = zip(odds.split(sizes, dim=1), *(column.split(sizes) for column in columns), strict=True)
+    categories = zip(of_users.split(sizes, dim=1), *(column.split(sizes) for column in columns), strict=True)
     return torch.cat([_moves_in(weight, passes, *category) for category in categories])
 
 
@@ -98,4 +96,5 @@ def _average_shares(members: Members, block: slice) -> Tensor:
     response = network.response_of(torch.arange(block.start, block.stop))
     level = torch.where(average.level[block].isnan(), average.prior[block].float(), average.level[block])
     appeal = level + members.point.shelf_effect[block] + (response[:, 1:] * members.point.context[block]).sum(1)
-    return shares_at(members, block, appeal[None], response[:, 0].exp()[None])[0][0]
+    utility = appeal - response[:, 0].exp() * members.bent_move(block)
+    return shares_at(members, block, utility[None])[0][0]

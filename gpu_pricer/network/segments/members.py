@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from gpu_pricer.network.model.demand_network import DemandNetwork
-from gpu_pricer.network.model.loyalty import NO_PAST, Ratios
 from gpu_pricer.network.model.price_bend import bent
+from gpu_pricer.network.segments.past_appeal import past_appeal
 
-PRODUCTS, USERS = 2048, 2048  # per block, so that [USERS, PRODUCTS] temporaries have 16 MB for a market of any size
+PRODUCTS, USERS = 2048, 512  # per block, so that [USERS, PRODUCTS] temporaries, of 4 MB, stay in a processor's cache
 ALL_USERS = slice(None)
 
 
@@ -122,8 +122,13 @@ class Members:
             self.user_taste = torch.cat([
                 network.user_tastes(self.users[users], self.period[users]) for users in self.blocks_of_users()
             ])  # fmt: skip
-        self.product_taste = network.product_taste.all_rows()
-        self.user_level = network.user_level.all_rows()[:, 0]
+            self.product_taste = network.product_taste.all_rows()
+            self.user_level = network.user_level.all_rows()[:, 0]
+            ones, zeros = torch.ones(data.users.count), torch.zeros(data.products.count)
+            of_users = (self.user_level, ones, self.user_slope)
+            of_products = (torch.ones_like(zeros), self.product_level, zeros)
+            self.user_vector = torch.cat([self.user_taste, torch.stack(of_users, dim=1)], dim=1)
+            self.product_vector = torch.cat([self.product_taste, torch.stack(of_products, dim=1)], dim=1)
 
     def bent_move(self, block: slice) -> Tensor:
         """Return by what sensitivities are multiplied at the point's prices, [block]."""
@@ -136,7 +141,7 @@ class Members:
         part = copy(self)
         part.users, part.period = self.users[users], self.period[users]
         part.user_taste, part.user_level = self.user_taste[users], self.user_level[users]
-        part.user_slope = self.user_slope[users]
+        part.user_slope, part.user_vector = self.user_slope[users], self.user_vector[users]
         return part
 
     def blocks(self) -> Iterator[slice]:
@@ -157,72 +162,19 @@ class Members:
 
     def demand(self, block: slice, users: slice = ALL_USERS) -> tuple[Tensor, Tensor]:
         """Return the users' appeal at the reference price and sensitivity, [users, block] each."""
-        appeal = self.user_taste[users] @ self.product_taste[block].T
-        appeal = appeal + self.user_level[users, None] + self.product_level[block]
         response = self.user_slope[users, None] * self.product_response[block]
-        return appeal + self.past(block, users), response
+        return self._appeal(block, users, self.product_vector[block]), response
+
+    def utility(self, block: slice, users: slice = ALL_USERS) -> Tensor:
+        """Return the users' utility of the products at the point's prices, [users, block]."""
+        vector = self.product_vector[block].clone()
+        vector[:, -1] = -self.product_response[block] * self.bent_move(block)
+        return self._appeal(block, users, vector)
+
+    def _appeal(self, block: slice, users: slice, vector: Tensor) -> Tensor:
+        """Return the inner products of the users' vectors with the products' [block, K + 3], and what the past adds."""
+        return torch.addmm(self.past(block, users), self.user_vector[users], vector.T)
 
     def past(self, block: slice, users: slice = ALL_USERS) -> Tensor:
         """Return what loyalty and habits add to the appeal, [users, block]; a scalar 0 without the past."""
-        return self.loyalty(block, users) + self.habits(block, users)
-
-    @torch.no_grad()
-    def loyalty(self, block: slice, users: slice = ALL_USERS) -> Tensor:
-        """Return what loyalty adds to the appeal, [users, block]; a scalar 0 without the past."""
-        network, history, products = self.network, self.network.data.history, self.network.data.products
-        if network.loyalty is None:
-            return torch.zeros(())
-        mixed, add_level, here = network.loyalty.mixed, network.loyalty.add_level, self.users[users]
-        period = self.period[users]
-        categories, of_category = torch.unique(products.category[block], return_inverse=True)
-        pairs = self._in_categories(users, categories)
-        in_category = mixed(history.of_category(*pairs).decayed).view(len(here), -1)
-        visits = mixed(history.visits[here, period])[:, None]
-        of_user = add_level(
-            0, mixed(history.bought[here, period])[:, None], visits * network.category_rate.sum(), NO_PAST
-        )
-        above = add_level(1, in_category, visits * network.category_rate[categories], of_user)
-        firsts, of_first = torch.unique(products.first_period[block], return_inverse=True)
-        since = mixed(history.visits_since(here[:, None], firsts, period[:, None]))
-        user, product, when = self._pairs_in(block, users)
-        place = torch.searchsorted(here, user), product - block.start
-        bought = history.of_product(user, product, when)
-        expected = since.index_select(1, of_first).mul_(network.product_rate[block, 0])
-        above = Ratios(*(part.index_select(1, of_category) for part in above))
-        appeal = network.loyalty.add_products(place, mixed(bought.decayed), expected, above)
-        category = products.category[product]
-        recency = history.recency(user, category, bought, history.of_category(user, category, when).count)
-        return appeal.index_put_(place, recency @ network.loyalty.recency, accumulate=True)
-
-    def habits(self, block: slice, users: slice = ALL_USERS) -> Tensor:
-        """Return what the past adds to the appeal, [users, block]; a scalar 0 where the network does not use the past.
-
-        A user has one value for all products of a category that the user never bought. Only the pairs of users and
-        products that were bought are computed one by one.
-        """
-        network, data = self.network, self.network.data
-        if network.history is None:
-            return torch.zeros(())
-        here = self.users[users]
-        categories, first = torch.unique(data.products.category[block], return_inverse=True)
-        with torch.no_grad():
-            unbought = network.history.habits_of_unbought(data, *self._in_categories(users, categories))
-            habits = unbought.view(len(here), -1).index_select(1, first)
-            user, product, period = self._pairs_in(block, users)
-            place = torch.searchsorted(here, user), product - block.start
-            habits[place] = network.history.habits(data, user, product, period)
-        return habits
-
-    def _in_categories(self, users: slice, categories: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return user, category and the period of every pair of the users and the categories, users first."""
-        user, category = torch.cartesian_prod(self.users[users], categories).view(-1, 2).T
-        return user, category, torch.full_like(user, self.point.period)
-
-    def _pairs_in(self, block: slice, users: slice) -> tuple[Tensor, Tensor, Tensor]:
-        """Return users and products of the pairs in the block that were bought, and the period, [n] each."""
-        here, history = self.users[users], self.network.data.history
-        events, first = history.products, here * history.product_count
-        event, bought = events.last_events(first + block.start, first + block.stop, self.period[users])
-        user = torch.repeat_interleave(here, bought)
-        key = events.place[event].div(events.periods, rounding_mode="floor")
-        return user, key - user * history.product_count, torch.full_like(user, self.point.period)
+        return past_appeal(self.network, self.users[users], self.period[users], block)

@@ -106,32 +106,34 @@ class _Means(NamedTuple):
 def _means(members: Members, weight: Tensor, block: slice) -> _Means:
     means = _Means(*(torch.zeros(len(weight), block.stop - block.start) for _ in _Means._fields))
     for users in members.blocks_of_users():
-        appeal, response = members.demand(block, users)
-        share, nothing = shares_at(members, block, appeal, response)
-        spread = share * (1 - members.point.presence(block) * share)
-        for mean, of_users in zip(means, (share, response * spread, spread, nothing), strict=True):
-            mean.addmm_(weight[:, users], of_users)
+        share, nothing = shares_at(members, block, members.utility(block, users))
+        means.share.addmm_(weight[:, users], share)
+        means.nothing.addmm_(weight[:, users], nothing)
+        spread = share.sub_(share.square().mul_(members.point.presence(block)))
+        means.spread.addmm_(weight[:, users], spread)
+        means.slope.addmm_(weight[:, users] * members.user_slope[users], spread)
+    means.slope.mul_(members.product_response[block])
     return means
 
 
-def shares_at(members: Members, block: slice, appeal: Tensor, response: Tensor) -> tuple[Tensor, Tensor]:
+def shares_at(members: Members, block: slice, utility: Tensor) -> tuple[Tensor, Tensor]:
     """Return P / q and the probability of buying nothing of the product's category at the market point, [n, block].
 
-    appeal, response [n, block]: at the reference price, and per unit of price / reference price.
+    utility [n, block]: at the point's prices.
     """
     data, availability = members.network.data, members.point.availability[block]
-    expected = odds_at(members, block, appeal, response)
+    expected = odds(utility)
     category = data.products.category[block] - data.products.category[block.start]
     total = torch.zeros(len(expected), int(category[-1]) + 1).index_add(1, category, expected * availability)
-    nothing = (1 / (data.has_outside_option + total).clamp(min=1e-30))[:, category]
-    own = expected * nothing
-    joined = torch.where(availability > 0, 1.0, 1 + own)  # a product off the shelf joins the total
-    return own / joined, nothing / joined
+    nothing = (1 / (data.has_outside_option + total).clamp(min=1e-30)).index_select(1, category)
+    own = expected.mul_(nothing)
+    joined = torch.addcmul(torch.ones(()), own, (availability == 0).float())  # a product off the shelf joins the total
+    return own.div_(joined), nothing.div_(joined)
 
 
-def odds_at(members: Members, block: slice, appeal: Tensor, response: Tensor) -> Tensor:
-    """Return the odds of buying each product against nothing at the market point, [n, block]; see shares_at."""
-    return torch.exp((appeal - response * members.bent_move(block)).clamp(max=MOST_UTILITY))
+def odds(utility: Tensor) -> Tensor:
+    """Return the odds of buying each product against nothing, from its utility of any shape; see shares_at."""
+    return torch.exp(utility.clamp(max=MOST_UTILITY))
 
 
 def promotion_offset(

@@ -53,24 +53,27 @@ def test_the_demand_before_a_period_does_not_depend_on_who_comes_in_it(network, 
     assert all(torch.equal(*pair) for pair in zip(whole, left, strict=True))
 
 
-def test_loyalty_of_everybody_is_that_of_users_and_products_one_by_one(network):
+def test_what_the_past_of_everybody_adds_is_that_of_users_and_products_one_by_one(network):
     with torch.no_grad():
         network.product_rate.uniform_()
         network.category_rate.uniform_()
         network.loyalty.log_concentration.normal_()
         network.loyalty.recency.normal_()
+        network.history.common.normal_()
+        network.history.of_category.weight.normal_()
     members, block, users = Members(network, period_to_judge(network, JUDGED[1])), slice(5, 15), slice(40, 60)
 
-    found = members.loyalty(block, users)
+    found = members.past(block, users)
 
     data = network.data
     period = data.sets.period[data.choices.choice_set]
     is_here = (period == JUDGED[1]) & (data.choices.user >= 40) & (data.choices.user < 60)
     batch = gather_batch(data, is_here.nonzero().squeeze(1), EVERY_ALTERNATIVE, torch.Generator())
     with torch.no_grad():
-        expected = network.loyalty_in(batch)
+        habits, loyalty = network.history.habits_in(data, batch), network.loyalty_in(batch)
     product, user = data.shelf.product[batch.row], batch.user[batch.occasion]
     inside = (product >= 5) & (product < 15)
-    assert float(found.std()) > 0.1
+    assert min(float(part.std()) for part in (found, habits, loyalty)) > 0.1
     assert int(inside.sum()) >= found.numel()
-    torch.testing.assert_close(found[user[inside] - 40, product[inside] - 5], expected[inside])
+    found = found[user[inside] - 40, product[inside] - 5]
+    torch.testing.assert_close(found, (habits + loyalty)[inside], rtol=1e-4, atol=1e-5)
