@@ -4,7 +4,7 @@ import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import logsumexp
+from scipy.special import logsumexp, softmax
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
@@ -54,7 +54,7 @@ class LatentClasses:
 
     def memberships(self, scores: UserScores) -> np.ndarray:
         """Return how likely each user belongs to each class, [U, S], from scores of a single fold."""
-        return _normalised(self._joint(scores))
+        return np.asarray(softmax(self._joint(scores), axis=1))
 
     def _joint(self, scores: UserScores) -> np.ndarray:
         return self.log_likelihood(scores) + np.log(np.maximum(self.share, 1e-9))
@@ -79,15 +79,11 @@ def _climbed(scores: UserScores, count: int, taste_weight: float, seed: int) -> 
         log_rate = _log_rate(scores, member) if taste_weight else np.zeros((count, scores.share.shape[1]))
         classes = LatentClasses(response, log_rate, member.mean(axis=0), taste_weight)
         value = classes._joint(scores)
-        found = _normalised(value)
+        found = np.asarray(softmax(value, axis=1))
         change, member = np.abs(found - member).sum(axis=1).mean(), found
         if change < SETTLED:
             break
     return classes, float(logsumexp(value, axis=1).sum())
-
-
-def _normalised(log_weight: np.ndarray) -> np.ndarray:
-    return np.asarray(np.exp(log_weight - logsumexp(log_weight, axis=1, keepdims=True)))
 
 
 def _response(
