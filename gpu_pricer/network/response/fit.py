@@ -147,7 +147,8 @@ def fit_response(
             is_settled = distance < config.tolerance and change < 1
             if nests is not None and (is_settled or passed >= config.passes - FOLLOWING):
                 nests.settle(state)
-                nests, least, damping = None, passed + FOLLOWING, StepShare(LEAST_DAMPING, DAMPING)
+                nests, least = None, passed + FOLLOWING
+                damping = StepShare(LEAST_DAMPING, DAMPING)  # what follows has a long way to go again
             elif is_settled and passed >= least:
                 break
     is_settled = passed < config.passes or distance < config.tolerance

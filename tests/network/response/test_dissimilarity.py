@@ -117,6 +117,23 @@ def test_what_else_was_learned_follows_dissimilarities_that_went_to_one():
     np.testing.assert_allclose(expected(fit.state), expected(further), rtol=0.003)
 
 
+def test_another_search_starts_where_the_log_had_the_dissimilarities(monkeypatch):
+    """Before those that it hardly tells from 1 were set to 1, from where they would have to leave again."""
+    market, starts = draw_market(1, replace(NESTS, visits=300)), []
+
+    def recorded(grid, counts, state, *others):
+        starts.append(state.dissimilarity.clone())
+        return newton_pass(grid, counts, state, *others)
+
+    found = fit_response(market.grid, market.counts, CONFIG, nests=Nests.of(market.grid))
+    monkeypatch.setattr("gpu_pricer.network.response.fit.newton_pass", recorded)
+    fit_response(market.grid, market.counts, replace(CONFIG, passes=1), found, Nests.of(market.grid))
+
+    assert (found.state.dissimilarity == 1).all()
+    assert (starts[0] != 1).all()
+    assert torch.equal(starts[0], found.state.open_dissimilarity)
+
+
 def test_the_spread_is_learned_from_the_log_and_not_from_the_spread_before():
     """Where it was, the spread of logits went to and fro between its ends, and no pass settled."""
     market = draw_market(1, replace(NESTS, visits=300))
