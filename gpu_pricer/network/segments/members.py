@@ -106,8 +106,8 @@ class Members:
     Appeal at the reference price: a = user_taste · product_taste + user_level + product_level + loyalty + habit. The
     sensitivity b is per unit of price / reference price. effect [P, C]: what a unit of context adds to the appeal.
     user_vector [U, K + 3] and product_vector [P, K + 3] are the tastes, then (user_level, 1, slope) and
-    (1, product_level, 0): their inner product is the appeal but for the past. In place of the 0 stands what a slope of 1
-    takes away at the point's prices.
+    (1, product_level, 0): their inner product is the appeal but for the past. For the utility at the point's prices,
+    −sensitivity × move of a slope of 1 stands in place of the 0.
     """
 
     def __init__(self, network: DemandNetwork, point: MarketPoint) -> None:
