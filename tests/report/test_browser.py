@@ -57,6 +57,14 @@ def show(browser, tmp_path):
     assert said == []
 
 
+def open_first_product(tab):
+    """Click the table's first product once it is drawn where it has come into view: scrolling draws rows anew."""
+    link = tab.locator("#table .link").first
+    link.scroll_into_view_if_needed()
+    tab.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+    link.click()
+
+
 def test_nothing_from_the_users_data_runs(show, report_shop):
     tab = show(report_shop.page)
 
@@ -112,7 +120,7 @@ def test_a_product_has_a_page_of_its_own(show, report_shop):
     tab = show(report_shop.page)
     found = unpacked(script_of(report_shop.page, "packed"))
 
-    tab.locator("#table .link").first.click()
+    open_first_product(tab)
     tab.wait_for_selector("#panel .chart[data-drawn=yes]")
 
     text = tab.locator("#panel").inner_text()
@@ -129,7 +137,7 @@ def test_a_products_own_page_names_its_profit_as_the_others_do(show, report_shop
     page = report_shop.page.replace('data-after-vat=""', 'data-after-vat=" after VAT"')
     tab = show(page)
 
-    tab.locator("#table .link").first.click()
+    open_first_product(tab)
 
     assert "Profit after VAT in a period" in tab.locator("#panel").inner_text()
 
