@@ -1,8 +1,8 @@
 """What users' pasts add to the appeal of every product of some categories: loyalty and habits.
 
-Nearly all pairs of a user and a product were never bought, and neither were most pairs of a user and a category. What
-the past adds there follows from the user, the category and what everybody buys of the product. So only what was bought
-is computed pair by pair.
+Nearly all pairs of a user and a product were never bought, nor most pairs of a user and a category (94 of 100 on the
+example log). What the past adds there follows from the user, the category and what everybody buys of the product. So
+only what was bought is computed pair by pair.
 """
 
 from dataclasses import dataclass
