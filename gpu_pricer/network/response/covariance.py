@@ -24,7 +24,7 @@ from gpu_pricer.network.response.grid import FLOAT
 from gpu_pricer.network.response.model import Layout
 
 START = {"appeal": 1.0, "log_sensitivity": 0.3, "effect": 0.1}  # standard deviations; they count as one product
-ALIKE = 0.7  # correlation of segments' coefficients where learning starts
+ALIKE = 0.7  # correlation of segments' coefficients in START
 MOST_SPREAD = 1.0  # of log sensitivities: without price response their second moments have no upper end
 EXTRAPOLATED = 1.8  # correlations take longer steps in EM's direction
 NOISE = 3.0  # times the sampling noise of a departure: so much of its square does not count

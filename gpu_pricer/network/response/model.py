@@ -96,7 +96,7 @@ class State:
             return torch.cat([level.expand(shape), slope.expand(shape), effect], dim=-1)
 
         moved = {name: spread_out(getattr(pooled, name)) for name in ("z", "theta", "mu")}
-        names = ("season", "shock", *OF_CATEGORIES[2:], "beside")
+        names = ("season", "shock", "dissimilarity", "open_dissimilarity", "nest_variance", "beside")
         kept = {name: getattr(pooled, name).clone() for name in names}
         return replace(self, **moved, **kept)
 

@@ -44,7 +44,7 @@ class Quantities:
     """What S segments took: units [P, S, W] in so many choices [P, S, W], both over the product's dispersion.
 
     start_sensitivity: a quarter to a third of the elasticity of units lies in the units per choice (Bell, Chiang &
-    Padmanabhan 1999); 0 where units do not answer prices.
+    Padmanabhan 1999); 0 where units do not answer prices. start_spread: units per choice differ much less than choices.
     """
 
     units: Tensor
