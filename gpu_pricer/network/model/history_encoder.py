@@ -109,10 +109,9 @@ class HistoryEncoder(nn.Module):
 
         user, period [n]; category [G]. Only the last layer differs between the categories.
         """
+        hidden = self.habit(data.history.features_of(user, period, None, None))
         weight = self._last_layer(self.code_of_category[category])
-        return torch.addmm(
-            weight[:, -1], self.habit(data.history.features_of(user, period, None, None)), weight[:, :-1].T
-        )
+        return torch.addmm(weight[:, -1], hidden, weight[:, :-1].T)
 
     def habit_of(self, features: Tensor, code: Tensor) -> Tensor:
         """Return what n rows of history features [n, width] of categories with the codes [n] add to the appeal, [n]."""

@@ -31,6 +31,16 @@ def test_segments_start_with_the_widths_of_all_users(seed, segments, contexts):
     assert torch.linalg.eigvalsh(found)[0] > 0
 
 
+def test_what_differs_little_starts_with_narrow_levels_and_effects_of_periods_alone():
+    layout = Layout(1, 2)
+
+    wide, narrow = start_widths(layout), start_widths(layout, 0.1)
+
+    assert (narrow.product / wide.product).diagonal().tolist() == pytest.approx([0.01, 1, 1, 1])
+    assert narrow.season.spread == pytest.approx(0.1 * wide.season.spread)
+    assert narrow.shock.spread == pytest.approx(0.1 * wide.shock.spread)
+
+
 def test_change_of_widths_is_the_largest_one_of_any_of_them():
     before = start_widths(Layout(2, 1))
     scale = torch.diag(torch.tensor([1.0, 1.1, 1.0, 0.5, 1.0], dtype=torch.float64).sqrt())
