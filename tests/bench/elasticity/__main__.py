@@ -26,8 +26,6 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.evaluation.baselines.trees import NotInstalledError
-from gpu_pricer.network.storage.saved_network import read_network
-from gpu_pricer.tables.artefact import NETWORK, read_artefact
 from tests.bench.elasticity.cells import EVERYDAY, Cells, cells_of, halves, lines_of
 from tests.bench.elasticity.implied import Response, implied_elasticity
 from tests.bench.elasticity.poisson import poisson_regression, projected
@@ -46,9 +44,7 @@ def main() -> None:
     given, overrides = parser.parse_known_args()
     work = trained(given.work.resolve(), overrides)
     cells = cells_of(*(pl.read_parquet(work / "data" / f"{name}.parquet") for name in TABLES))
-    today = pl.read_parquet(work / "data" / "products.parquet", columns=["product_id", "price"])
-    bend = read_network(work / "demand" / NETWORK).parameters.tensors["bend"].values
-    response = Response.of(read_artefact(work / "demand"), today, float(bend))
+    response = Response.read(work)
     block = judged(cells, halves(cells, lines_of(CATEGORY)), response) | units_block(work, cells)
     report(benchmark="elasticity", **short(block))
 

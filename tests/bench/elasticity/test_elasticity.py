@@ -9,10 +9,10 @@ import pytest
 from sklearn.linear_model import PoissonRegressor
 
 from tests.bench.elasticity.__main__ import judged
-from tests.bench.elasticity.cells import EVERYDAY, LEAST_LINES, Cells, cells_of, halves
+from tests.bench.elasticity.cells import EVERYDAY, KEY, LEAST_LINES, Cells, cells_of, halves
 from tests.bench.elasticity.implied import Response
 from tests.bench.elasticity.poisson import poisson_regression
-from tests.markets import small_artefact
+from tests.markets import probabilities, small_artefact, with_dissimilarity
 
 WEEKS, PRODUCTS, RESPONSE = 52, 12, 1.8
 
@@ -39,10 +39,12 @@ def cells():
     )  # fmt: skip
 
 
-def linear_response(ids, slope):
+def linear_response(cells, slope, appeal=-15.0):
     """Choices that answer a price over the reference price of 2 evenly; units per choice do not."""
-    products = pl.DataFrame({"product_id": ids, "reference_price": 2.0, "ratio": 1.0, "quantity_share": 0.0})
-    return Response(products, np.ones((1, len(ids))), np.full((1, len(ids)), slope), 0.0)
+    products = cells.table.select("product_id", "category_id").unique(maintain_order=True)
+    products = products.with_columns(reference_price=2.0, ratio=1.0, quantity_share=0.0, dissimilarity=1.0)
+    appeals, slopes = (np.full((1, products.height), value) for value in (appeal, slope))
+    return Response(products, appeals, slopes, np.ones(1), 0.0, cells.table.select(*KEY, "price"))
 
 
 def test_regression_is_the_one_with_a_dummy_for_every_effect(cells):
@@ -68,8 +70,7 @@ def test_effects_without_any_outcome_are_left_out(cells):
 
 @pytest.mark.parametrize("share", [1.0, 0.5])
 def test_ratio_is_how_much_of_the_response_the_artefact_has(cells, share):
-    ids = cells.table["product_id"].unique().sort()
-    found = linear_response(ids, share * RESPONSE)
+    found = linear_response(cells, share * RESPONSE)
     half = replace(cells, table=cells.table.with_columns(seen=pl.col("price")))
 
     block = judged(cells, [half, half], found)
@@ -87,8 +88,7 @@ def test_everyday_price_and_cut_are_compared_each_with_its_own_response(cells):
     """Units that answer the everyday price half as much as a cut, of which the artefact knows nothing."""
     logs, units = cells.split("everyday"), cells.table["units"].to_numpy()
     half = Cells(cells.table.with_columns(units=units * np.exp(0.5 * RESPONSE * logs[:, 0]), seen=pl.col("price")))
-    ids = cells.table["product_id"].unique().sort()
-    found = linear_response(ids, RESPONSE)
+    found = linear_response(cells, RESPONSE)
 
     block = judged(half, [half, half], found)
 
@@ -109,8 +109,7 @@ def test_instrument_undoes_what_errors_of_the_price_take_away(cells):
     rng = np.random.default_rng(2)
     own, other = (cells.table["price"] * np.exp(rng.normal(0, 0.08, cells.table.height)) for _ in range(2))
     half = Cells(cells.table.with_columns(price=own, seen=other))
-    ids = cells.table["product_id"].unique().sort()
-    found = linear_response(ids, RESPONSE)
+    found = linear_response(half, RESPONSE)
 
     regression = judged(half, [half, half], found)["regression"]
 
@@ -118,67 +117,71 @@ def test_instrument_undoes_what_errors_of_the_price_take_away(cells):
     assert regression["units_instrumented"][0] == pytest.approx(-RESPONSE, rel=0.1)
 
 
-def test_effects_take_up_that_the_products_of_a_category_share_its_visits(cells):
+def test_products_of_a_category_share_its_visits(cells):
     """A logit in which each product has a tenth of the visits: its own elasticity is smaller by as much."""
     utility = -0.7 - RESPONSE * (pl.col("price") / 2 - 1)
     total = 1 + utility.exp().sum().over("category_id", "period")
     half = Cells(cells.table.with_columns(units=1000 * utility.exp() / total, seen=pl.col("price")))
 
-    block = judged(half, [half, half], linear_response(cells.table["product_id"].unique().sort(), RESPONSE))
+    block = judged(half, [half, half], linear_response(half, RESPONSE, appeal=-0.7))
 
     assert block["ratio_units"] == pytest.approx(1, rel=0.01)
 
 
 def artefact_of_units(segments):
-    """An artefact whose products answer prices by choices and by units per choice, and today's prices."""
+    """An artefact in nests whose products answer prices by choices and by units per choice, and today's prices."""
     artefact = small_artefact(0, segments=segments, products=4, categories=2, form="dense")
-    products = artefact.products.with_columns(quantity_sensitivity=pl.lit(0.3))
-    known = products.with_row_index("row").filter(pl.col("product_id").is_not_null(), pl.col("availability") > 0)
-    ratio = np.linspace(0.8, 1.3, known.height)
-    today = known.select("product_id", price=pl.col("reference_price") * ratio)
-    return replace(artefact, products=products), today, known["row"].to_numpy()
+    artefact = with_dissimilarity(artefact, {"c0": 0.4, "c1": 1.0})
+    products = artefact.products.with_columns(quantity_sensitivity=pl.lit(0.3), availability=pl.lit(1.0))
+    ratio = pl.Series(np.linspace(0.8, 1.3, products.height))
+    return replace(artefact, products=products), products.select("product_id", price=ratio * pl.col("reference_price"))
+
+
+def offered(today, factors=(1.0,)):
+    """A shelf with all products at today's prices times each factor, in one period after the other."""
+    days = [date(2024, 1, 1) + timedelta(weeks=week) for week in range(len(factors))]
+    weeks = pl.DataFrame({"period": days, "factor": pl.Series(factors, dtype=pl.Float64)})
+    return today.join(weeks, how="cross").select("product_id", "period", price=pl.col("price") * pl.col("factor"))
 
 
 @pytest.mark.parametrize("bend", [0.0, 0.4, 1.0])
-def test_artefact_touches_its_response_at_today_s_prices(bend):
-    artefact, today, rows = artefact_of_units(segments=1)
-    response = Response.of(artefact, today.reverse(), bend)
+def test_units_are_those_of_nested_logits_at_the_prices_of_the_whole_category(bend):
+    """Each segment by its own response, so that those who answer most are left least where prices are high."""
+    artefact, today = artefact_of_units(segments=3)
+    now = today["price"].to_numpy() / artefact.products["reference_price"].to_numpy()
+    at, visits = now * np.linspace(0.6, 1.5, len(now)), artefact.segments["visits"].to_numpy()
+    asked = offered(today.with_columns(price=at * artefact.products["reference_price"]))
 
-    reference = artefact.products["reference_price"].to_numpy()[rows]
-    low, high = (response.log_units(today.with_columns(pl.col("price") + step * reference)) for step in (-1e-5, 1e-5))
+    found = Response.of(artefact, today, offered(today), bend).log_units(asked)
 
-    np.testing.assert_allclose((low - high) / 2e-5, artefact.factors["sensitivity"][0, rows], rtol=1e-6)
-
-
-def test_choices_are_bent_and_units_per_choice_fall_with_the_log_of_the_price():
-    artefact, today, rows = artefact_of_units(segments=1)
-    response, b = Response.of(artefact, today, 0.4), artefact.factors["sensitivity"][0, rows] - 0.3
-    reference = artefact.products["reference_price"].to_numpy()[rows]
-
-    first, last = (response.log_units(today.with_columns(price=x * reference)) for x in (0.7, 1.2))
-
-    ratio = today["price"].to_numpy() / reference
-    fall = b / (0.6 + 0.4 / ratio) * (0.6 * 0.5 + 0.4 * np.log(1.2 / 0.7)) + 0.3 * ratio * np.log(1.2 / 0.7)
-    np.testing.assert_allclose(first - last, fall, rtol=1e-6)
+    chosen = visits[:, None] * probabilities(artefact, now - 1)
+    share = 0.3 / ((chosen * artefact.factors["sensitivity"]).sum(0) / chosen.sum(0))
+    curve = ((1 - bend) * (at - now) + bend * np.log(at / now)) / (1 - bend + bend / now)
+    move = now - 1 + (1 - share) * curve + share * now * np.log(at / now)
+    np.testing.assert_allclose(found, np.log(visits @ probabilities(artefact, move)), rtol=1e-5)
 
 
-def test_units_are_the_sum_of_the_segments_each_by_its_own_response():
-    """So that those who answer most are left least where prices are high."""
-    artefact, today, _ = artefact_of_units(segments=2)
-    products = artefact.products.with_columns(quantity_sensitivity=pl.lit(0.0))
+def test_a_period_has_its_own_shelf_and_rows_their_own_prices():
+    artefact, today = artefact_of_units(segments=2)
+    shelf = offered(today, [1.0, 1.4])
+    alone = shelf.filter(pl.col("product_id") == today["product_id"][0])
+    dearer = alone.with_columns(pl.col("price") * 1.2)
 
-    def dear(segments):
-        factors = {name: factor[segments] for name, factor in artefact.factors.items()}
-        part = replace(artefact, products=products, segments=artefact.segments[segments], factors=factors)
-        return Response.of(part, today, 0.4).log_units(today.with_columns(1.5 * pl.col("price")))
+    response = Response.of(artefact, today, shelf, 0.4)
+    both, own = response.log_units(shelf), response.log_units(alone)
+    risen = response.log_units(dearer)
+    missing = Response.of(artefact, today, alone, 0.4).log_units(alone)
 
-    np.testing.assert_allclose(dear([0, 1]), np.logaddexp(dear([0]), dear([1])), rtol=1e-6)
+    np.testing.assert_allclose(own, both[:2])
+    assert (risen < own).all()
+    assert (missing > own).all()
 
 
 def test_what_the_artefact_does_not_know_is_left_out():
-    artefact, today, _ = artefact_of_units(segments=1)
+    artefact, today = artefact_of_units(segments=1)
+    unknown = pl.DataFrame({"product_id": ["nothing"], "price": [1.0]}, schema=today.schema)
 
-    found = Response.of(artefact, today, 0.0).log_units(pl.DataFrame({"product_id": ["nothing"], "price": [1.0]}))
+    found = Response.of(artefact, today, offered(today), 0.0).log_units(offered(unknown))
 
     assert np.isnan(found).all()
 

@@ -4,9 +4,10 @@ On the grocery benchmark (Complete Journey, ten categories), one line of JSON:
 thirds: log ratio of the buying lifts in cuts of the most and the least sensitive third of the users, weeks 41-52, from
 a training that ends with week 40; users are split by their own sensitivity or by their segment's. slope: over the log
 ratio that the training expects.
-regression: the artefact's elasticity of each category beside a regression of that category's units, and how many of
-them lie inside its 95 % interval. held_out: the elasticity by the held-out weeks with the ends of its 95 % interval.
-held_out_holds: in how many categories that interval holds the artefact's and the regression's.
+regression: each category's elasticity by a regression of its units, and by the same regression of the units that the
+artefact expects at the same prices; inside: how many of the latter lie in the 95 % interval of the former. today: the
+artefact's elasticity at today's prices. held_out: the elasticity by the held-out weeks with the ends of its 95 %
+interval. held_out_holds: in how many categories that interval holds the artefact's and the regression's.
 predicted_over_actual: held-out purchases in weeks of a cut, of a rise, and others.
 Unknown arguments are overrides of the runs.
 """
@@ -18,10 +19,11 @@ from pathlib import Path
 import polars as pl
 
 from gpu_pricer.tables.artefact import read_artefact
+from tests.bench.elasticity.implied import Response
 from tests.bench.price_sensitivity.calibration import predicted_over_actual
 from tests.bench.price_sensitivity.held_out_slopes import slopes_beyond
 from tests.bench.price_sensitivity.predicted import by_segment, by_user, elasticity, expected, sensitivity
-from tests.bench.price_sensitivity.regression import regression_elasticities
+from tests.bench.price_sensitivity.regression import expected_elasticities, regression_elasticities
 from tests.bench.price_sensitivity.runs import LAST_TRAINED, TABLES, run_benchmark, train_until
 from tests.bench.price_sensitivity.thirds import counts_of, log_ratio_of_lifts
 from tests.bench.timing import report, short
@@ -43,7 +45,7 @@ def main() -> None:
     report(
         benchmark="price_sensitivity",
         thirds=short(judged_thirds(tables, until)),
-        regression=short(judged_regressions(tables, benchmark / "metrics.json", offers)),
+        regression=short(judged_regressions(tables, benchmark, offers)),
         predicted_over_actual=short(predicted_over_actual(offers, tables["shelf"])),
     )
 
@@ -68,15 +70,16 @@ def judged_thirds(tables: Tables, until: Path) -> dict[str, dict[str, float]]:
     return found
 
 
-def judged_regressions(tables: Tables, metrics: Path, offers: pl.DataFrame) -> dict[str, object]:
+def judged_regressions(tables: Tables, benchmark: Path, offers: pl.DataFrame) -> dict[str, object]:
     """Return by category the elasticities of the regressions, of the artefact and of the held-out weeks.
 
     inside: how many of the artefact's lie inside the regressions' intervals. held_out_holds: how many of both lie
     inside those of the held-out weeks. offers: the held-out ones.
     """
-    response = json.loads(metrics.read_text())["price_response"]["elasticity_by_category"]
+    metrics = json.loads((benchmark / "metrics.json").read_text())
+    today = metrics["price_response"]["elasticity_by_category"]
     found, beyond = regression_elasticities(**tables), slopes_beyond(offers)
-    ours = {category: response[category]["elasticity"] for category in found}
+    ours = expected_elasticities(Response.read(benchmark), **tables)
     held_out = {category: [ours[category] + end for end in vars(beyond[category]).values()] for category in found}
     return {
         "inside": sum(interval.holds(ours[category]) for category, interval in found.items()),
@@ -87,7 +90,8 @@ def judged_regressions(tables: Tables, metrics: Path, offers: pl.DataFrame) -> d
             ),
         },
         "categories": {
-            category: vars(interval) | {"ours": ours[category], "held_out": held_out[category]}
+            category: vars(interval)
+            | {"ours": ours[category], "today": today[category]["elasticity"], "held_out": held_out[category]}
             for category, interval in found.items()
         },
     }

@@ -1,10 +1,13 @@
 """What a category's own log says of its price elasticity: a Poisson regression that shares nothing with our model."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from scipy.stats import norm
+
+from tests.bench.elasticity.implied import Response
 
 COVARIATES = ("log_price", "display", "mailer")
 STEPS, SETTLED = 100, 1e-9
@@ -23,6 +26,11 @@ class Cells:
     week: np.ndarray
     bought: np.ndarray
     visits: np.ndarray
+
+    @property
+    def exposure(self) -> np.ndarray:
+        """Return how many households visited in the week of every cell, [C]."""
+        return self.visits.sum(axis=0)[self.week]
 
 
 @dataclass(frozen=True)
@@ -51,10 +59,30 @@ def regression_elasticities(shelf: pl.DataFrame, choices: pl.DataFrame, visits: 
     There is one regression for each category, weeks without a sale included (Santos Silva & Tenreyro 2006). The
     interval is that of the sandwich covariance with households as clusters (Liang & Zeger 1986).
     """
-    return {
-        str(category): fitted_elasticity(cells_of(rows, choices, visits))
-        for (category,), rows in shelf.sort("product_id", "period").group_by("category_id", maintain_order=True)
-    }
+    return {category: fitted_elasticity(cells_of(rows, choices, visits)) for category, rows in _by_category(shelf)}
+
+
+def expected_elasticities(
+    response: Response, shelf: pl.DataFrame, choices: pl.DataFrame, visits: pl.DataFrame
+) -> dict[str, float]:
+    """Return what the same regressions find where units are those that a response expects, by category.
+
+    So a year with all its prices, in which segments leave each other, is set against the same year. Products that the
+    response does not know are left out.
+    """
+    found = {}
+    for category, rows in _by_category(shelf):
+        log_units = response.log_units(rows)
+        cells, is_known = cells_of(rows, choices, visits), np.isfinite(log_units)
+        exposure = cells.exposure[is_known]
+        units = exposure * np.exp(log_units[is_known])
+        found[category] = float(poisson_coefficients(cells.design[is_known], units, exposure)[0])
+    return found
+
+
+def _by_category(shelf: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+    for (category,), rows in shelf.sort("product_id", "period").group_by("category_id", maintain_order=True):
+        yield str(category), rows
 
 
 def cells_of(shelf: pl.DataFrame, choices: pl.DataFrame, visits: pl.DataFrame) -> Cells:
@@ -76,7 +104,7 @@ def cells_of(shelf: pl.DataFrame, choices: pl.DataFrame, visits: pl.DataFrame) -
 
 def fitted_elasticity(cells: Cells) -> Elasticity:
     """Return the coefficient of the log price and its interval."""
-    exposure = cells.visits.sum(axis=0)[cells.week]
+    exposure = cells.exposure
     coefficient = poisson_coefficients(cells.design, cells.bought.sum(axis=0), exposure)
     rate = np.exp(cells.design @ coefficient)
     curvature = np.linalg.pinv((cells.design * (exposure * rate)[:, None]).T @ cells.design, hermitian=True)

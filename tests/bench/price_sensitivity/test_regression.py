@@ -7,7 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tests.bench.price_sensitivity.regression import Elasticity, regression_elasticities
+from tests.bench.elasticity.implied import Response
+from tests.bench.price_sensitivity.regression import Elasticity, expected_elasticities, regression_elasticities
 from tests.bench.price_sensitivity.runs import LAST_TRAINED, truncate
 
 ELASTICITY = {"milk": -2.4, "snacks": -0.2}
@@ -52,6 +53,19 @@ def test_the_true_elasticities_lie_inside_their_intervals(log):
     assert {*found} == {*ELASTICITY}
     assert all(found[category].holds(true) for category, true in ELASTICITY.items()), found
     assert all(0.1 < interval.high - interval.low < 0.8 for interval in found.values())
+
+
+def test_expected_units_have_the_elasticities_of_the_response_that_expects_them(log):
+    """Utilities that fall with the log of the price, of products that few visits choose."""
+    names = log["shelf"].select("product_id", "category_id").unique(maintain_order=True)
+    products = names.with_columns(reference_price=1.0, ratio=1.0, quantity_share=0.0, dissimilarity=1.0)
+    slope = -products["category_id"].replace_strict(ELASTICITY, return_dtype=pl.Float64).to_numpy()[None]
+    shelf = log["shelf"].select("product_id", "period", "price")
+    response = Response(products[:-1], np.full((1, len(names) - 1), -15.0), slope[:, :-1], np.ones(1), 1.0, shelf)
+
+    found = expected_elasticities(response, **log)
+
+    assert found == pytest.approx(ELASTICITY, abs=1e-3)
 
 
 def test_an_interval_holds_its_ends_and_nothing_beyond():
