@@ -12,6 +12,7 @@ COVARIATES = ("log_price", "rival_price", "display", "mailer")
 ELASTICITY = COVARIATES.index("log_price")
 STEPS = 50
 LONGEST_STEP = 2.0
+SETTLED = 1e-9  # a category whose coefficients all move by less takes no further step
 IDENTIFIED = 0.999  # share of the elasticity's direction that is left of it where the curvature is inverted
 LEAST_VARIATION = 1e-9  # units × variance of log price; with less of it the log identifies no slope
 
@@ -107,11 +108,27 @@ class _Regression:
         the coefficients then still move by LONGEST_STEP after the last step.
         """
         response = np.zeros((int(self.category.max()) + 1, self.covariates.shape[1]))
+        moved, moving, part, bought = np.zeros(len(response)), np.arange(len(response)), self, units
         for _ in range(STEPS):
-            shares = self.shares(response)
-            step = _solved(self.information(units, shares), self.scores(units[None], shares))[0]
-            response = response + np.clip(step, -LONGEST_STEP, LONGEST_STEP)
-        return response, np.abs(step[:, ELASTICITY]) < LONGEST_STEP
+            shares = part.shares(response[moving])
+            step = _solved(part.information(bought, shares), part.scores(bought[None], shares))[0]
+            step = np.clip(step, -LONGEST_STEP, LONGEST_STEP)
+            response[moving] += step
+            moved[moving] = np.abs(step[:, ELASTICITY])
+            is_moving = np.abs(step).max(axis=1) > SETTLED
+            if not is_moving.any():
+                break
+            if not is_moving.all():
+                kept = is_moving[part.category]
+                moving, part, bought = moving[is_moving], part.of_cells(kept), bought[kept]
+        return response, moved < LONGEST_STEP
+
+    def of_cells(self, kept: np.ndarray) -> "_Regression":
+        """Return the regression of the cells kept [cells] alone, all of some categories, numbered anew."""
+        product, category = (
+            np.unique(number[kept], return_inverse=True)[1] for number in (self.product, self.category)
+        )
+        return _Regression(self.covariates[kept], self.offset[kept], product, category)
 
     def shares(self, response: np.ndarray) -> np.ndarray:
         """Return the share of each cell in its product's units, [cells]."""
