@@ -5,6 +5,10 @@ import signal
 import sys
 from types import FrameType
 
+WAITING = ("OMP_WAIT_POLICY", "passive")
+"""How threads of OpenMP, which PyTorch and LightGBM use, wait for each other: asleep. Awake they keep a core from
+whatever else runs there, and from a thread that they wait for: docs/measurements.md says what that costs."""
+
 
 def run() -> None:
     """Complete a line for a shell, print help, or run the job that the line names; end with the exit status."""
@@ -17,6 +21,7 @@ def run() -> None:
     status = help_status(sys.argv[1:])
     if status is not None:
         sys.exit(status)
+    os.environ.setdefault(*WAITING)  # before any library reads it
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end)
     from gpu_pricer.command_line import cli

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import polars as pl
 import pytest
 
+from gpu_pricer import __main__
 from gpu_pricer.command_line import cli
 from gpu_pricer.errors import Interrupted, Refused
 from gpu_pricer.jobs import JOBS
@@ -43,6 +44,21 @@ def test_every_job_explains_itself(gpu_pricer, job):
     assert f"usage: gpu-pricer {job}" in ended.out
     assert "data=complete_journey, files, parquet, synthetic\n" in ended.out
     assert "policy=balanced, clearance, growth, profit, safe\n" in ended.out
+
+
+@pytest.mark.parametrize(("given", "used"), [(None, "passive"), ("active", "active")])
+def test_threads_wait_asleep_unless_the_user_says_otherwise(monkeypatch, given, used):
+    """So that they leave the cores to others, such as the compiler of the kernels beside a training."""
+    seen = {}
+    monkeypatch.setattr(cli, "run", lambda: seen.update(os.environ))
+    monkeypatch.setattr(sys, "argv", ["gpu-pricer", "score"])
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    if given is None:
+        monkeypatch.delenv("OMP_WAIT_POLICY")
+
+    __main__.run()
+
+    assert seen["OMP_WAIT_POLICY"] == used
 
 
 def test_a_quiet_job_logs_nothing_but_warnings(gpu_pricer):

@@ -5,14 +5,15 @@ from datetime import date
 
 import numpy as np
 import polars as pl
-from scipy.sparse import csr_array, hstack, vstack
-from sklearn.linear_model import LogisticRegression
+from scipy.sparse import csr_array, diags_array, hstack
+from scipy.sparse.linalg import splu
+from scipy.special import expit, logit
 
 from gpu_pricer.checks import require_number
 from gpu_pricer.evaluation.baselines.baseline import Predict
 from gpu_pricer.evaluation.held_out.offers import Log, occasions_of, reference_prices
 
-SETTLED = {"tol": 1e-7, "max_iter": 1000}
+STEPS, SETTLED = 100, 1e-6  # of Newton's method; the largest change of a coefficient at which it ends
 CELL = ("period", "category_id", "product_id")
 VALUES = ("price", "reference_price", "display", "mailer")
 
@@ -47,14 +48,32 @@ class Logit:
         bought and not_bought.
         """
         products, categories = (cells[name].unique().sort() for name in ("product_id", "category_id"))
+        offered = cells.select(total=pl.col("bought") + pl.col("not_bought"))["total"].to_numpy()
         design = _design(cells, products, categories)
-        outcomes = np.repeat([1, 0], cells.height)
-        weights = np.concatenate([cells["bought"].to_numpy(), cells["not_bought"].to_numpy()])
-        is_some = weights > 0  # most cells were never bought
-        model = LogisticRegression(C=self.spread**2, solver="newton-cg", **SETTLED)
-        rows = vstack([design, design], format="csr")[is_some]
-        model.fit(rows, outcomes[is_some], sample_weight=weights[is_some])
-        return lambda rows: model.predict_proba(_design(rows, products, categories))[:, 1]
+        coefficient = binomial_coefficients(design, cells["bought"].to_numpy(), offered, self.spread)
+        return lambda rows: expit(_design(rows, products, categories) @ coefficient)
+
+
+def binomial_coefficients(design: csr_array, bought: np.ndarray, offered: np.ndarray, spread: float) -> np.ndarray:
+    """Return the coefficients [K] that maximise the likelihood of bought [N] ~ Binomial(offered [N], expit(design β)).
+
+    The prior is N(0, spread²) for all coefficients but the last one, the constant. They are found by iteratively
+    reweighted least squares, from the cells' own rates (McCullagh & Nelder 1989, section 4.4). In the order of _design
+    the matrix of the normal equations factorises without new entries but in the last columns: a product shares cells
+    with its category and with no other product.
+    """
+    precision = np.append(np.full(design.shape[1] - 1, spread**-2), 0.0)
+    coefficient, log_odds = np.full(design.shape[1], np.inf), logit((bought + 0.5) / (offered + 1))
+    for _ in range(STEPS):
+        chance, last = expit(log_odds), coefficient
+        weight = offered * chance * (1 - chance)
+        information = design.T @ (diags_array(weight) @ design) + diags_array(precision)
+        target = design.T @ (weight * log_odds + bought - offered * chance)
+        coefficient = splu(information.tocsc(), "NATURAL", options={"SymmetricMode": True}).solve(target)
+        if np.abs(coefficient - last).max() < SETTLED:
+            break
+        log_odds = design @ coefficient
+    return coefficient
 
 
 def logged_cells(sales: Log, periods: list[date]) -> pl.DataFrame:
@@ -72,7 +91,7 @@ def logged_cells(sales: Log, periods: list[date]) -> pl.DataFrame:
 
 
 def _design(rows: pl.DataFrame, products: pl.Series, categories: pl.Series) -> csr_array:
-    """Return the design matrix [N, columns]: products, log price ratio by category, display, mailer.
+    """Return the design matrix [N, columns]: products, log price ratio by category, display, mailer, 1.
 
     A product that the fit did not see has zeros in the product columns, that is, an effect of 0.
     """
@@ -82,7 +101,7 @@ def _design(rows: pl.DataFrame, products: pl.Series, categories: pl.Series) -> c
         [
             _one_hot(rows["product_id"], products, np.ones(rows.height)),
             _one_hot(rows["category_id"], categories, price),
-            csr_array(promotion),
+            csr_array(np.column_stack([promotion, np.ones(rows.height)])),
         ],
         format="csr",
     )
