@@ -6,6 +6,7 @@ from datetime import date
 import numpy as np
 import polars as pl
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.evaluation.baselines import judging, trees
@@ -67,6 +68,31 @@ def test_logit_finds_the_log_odds_that_it_is_made_for(offers):
 
     assert (after - before) / np.log(1.1) == pytest.approx(np.full(offers.height, SLOPE), abs=0.25)
     assert predict(offers).mean() == pytest.approx(offers["bought"].mean(), rel=1e-3)
+
+
+def test_logit_is_the_one_of_scikit_learn_whatever_was_never_or_hardly_ever_bought():
+    """Products that sold nothing, everything, and once in a million offers, by a solver that knows no structure."""
+    rng = np.random.default_rng(1)
+    week, product = (index.ravel() for index in np.indices((12, 5)))
+    price = np.exp(rng.normal(0, 0.2, len(week)))
+    offered = np.array([1e6, 40.0, 300.0, 300.0, 30.0])[product]
+    bought = np.select(
+        [product == 0, product == 1, product == 4], [week == 3, 0.0, offered], rng.poisson(20, len(week))
+    )
+    display = rng.integers(0, 2, len(week)).astype(float)
+    cells = pl.DataFrame({
+        "period": week, "category_id": np.where(product < 2, "c", "d"), "product_id": product, "price": price,
+        "reference_price": 1.0, "display": display, "mailer": 0.0, "bought": bought.astype(float),
+        "not_bought": offered - bought,
+    })  # fmt: skip
+
+    found = Logit(spread=2.0).fit_cells(cells)(cells)
+
+    moved = np.log(price)[:, None] * np.eye(2)[(product > 1).astype(int)]
+    design = np.column_stack([np.eye(5)[product], moved, display, np.zeros(len(week))])
+    oracle = LogisticRegression(C=2.0**2, solver="newton-cholesky", tol=1e-10, max_iter=1000)
+    oracle.fit(np.tile(design, (2, 1)), np.repeat([1, 0], len(week)), np.concatenate([bought, offered - bought]))
+    np.testing.assert_allclose(found, oracle.predict_proba(design)[:, 1], rtol=1e-5)
 
 
 def test_frequency_moves_from_the_products_mean_to_the_users_own():

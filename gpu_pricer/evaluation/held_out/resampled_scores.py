@@ -4,9 +4,10 @@ Millions of offers times hundreds of resamples make arrays of weights too large 
 three numbers, made where it is used. A pass serves LANES resamples, because reading the offers takes longest.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numba
 import numpy as np
-from numba import prange
 
 import kernels  # noqa: F401  numba keeps the processor's features of the first function, which are for kernels to choose
 from gpu_pricer.evaluation.metrics import BINS
@@ -15,29 +16,35 @@ LANES = 8
 WEIGHT, LOSS, PREDICTED, BOUGHT, AUC, ECE = range(6)
 
 
-@numba.njit(nogil=True, cache=True, parallel=True)
-def resampled_scores(bought, probability, weight, user, cell, times_user, times_cell):  # type: ignore[no-untyped-def]
+def resampled_scores(
+    bought: np.ndarray,
+    probability: np.ndarray,
+    weight: np.ndarray,
+    user: np.ndarray,
+    cell: np.ndarray,
+    times_user: np.ndarray,
+    times_cell: np.ndarray,
+) -> np.ndarray:
     """Return float64 scores [B, 6] of B resamples: see WEIGHT, LOSS, PREDICTED, BOUGHT, AUC and ECE.
 
     bought, probability, weight: float64 [N], sorted by rising probability; user, cell: int64 [N], positions in
     times_user [B, U] and times_cell [B, C], which say how often each counts. The first four are sums of weights, of
     log losses, of predicted and of bought offers. AUC is NaN where all outcomes are equal, ECE where no offer counts.
     """
-    resamples = len(times_user)
-    found = np.empty((resamples, 6))
-    for k in prange((resamples + LANES - 1) // LANES):
-        first = np.int64(k) * LANES  # the index of a prange is unsigned
-        last = np.minimum(first + LANES, resamples)
-        of_user, of_cell = _in_lanes(times_user[first:last]), _in_lanes(times_cell[first:last])
+    offers = bought, probability, weight, user, cell
+
+    def of_lanes(first: int) -> np.ndarray:
         scores = np.zeros((6, LANES))
-        _add_sums(bought, probability, weight, user, cell, of_user, of_cell, scores)
-        _fill_ranked(bought, probability, weight, user, cell, of_user, of_cell, scores)
-        found[first:last] = scores.T[: last - first]
-    return found
+        of_user, of_cell = (_in_lanes(times[first : first + LANES]) for times in (times_user, times_cell))
+        _add_sums(*offers, of_user, of_cell, scores)
+        _fill_ranked(*offers, of_user, of_cell, scores)
+        return scores.T[: len(times_user) - first]
+
+    with ThreadPoolExecutor(numba.get_num_threads()) as pool:  # loops that numba spreads take longer to compile
+        return np.concatenate([*pool.map(of_lanes, range(0, len(times_user), LANES))])
 
 
-@numba.njit(nogil=True, cache=True)
-def _in_lanes(times):  # type: ignore[no-untyped-def]
+def _in_lanes(times: np.ndarray) -> np.ndarray:
     """Return [n, LANES]: of at most LANES resamples [B, n], side by side, 0 where there is none."""
     beside = np.zeros((times.shape[1], LANES))
     beside[:, : len(times)] = times.T
