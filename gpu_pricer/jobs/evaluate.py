@@ -51,10 +51,11 @@ def main(config: DictConfig) -> None:
                               train.response, which corrects the artefact with the whole log
               aggregation_regret  regret: the share of profit lost, by the demand of every user, because prices are
                               best for a segment's moments and not for its members; both profits per 1,000 visits
-              price_response  mean_elasticity, share_rising, elasticity_by_category: the artefact's elasticity,
-                              90 % of its posterior (posterior_low, posterior_high), the elasticity of the log alone
-                              (observed) and its interval (low, high); interval_90: number of cells, segments x
-                              categories with draws, and the catalog's elasticity, low and high by the posterior
+              price_response  mean_elasticity, share_rising, elasticity_by_category: the artefact's elasticity at
+                              today's prices, purchases expected in a period, 90 % of its posterior (posterior_low,
+                              posterior_high), the elasticity of the log alone (observed) and its interval (low,
+                              high); interval_90: number of cells, segments x categories with draws, and the
+                              catalog's elasticity, low and high by the posterior
               segmentation    profit (per 1,000 visits, expected by the artefact of its own prices) and log_loss for
                               1, 4, 16, … segments
               baselines       the same blocks for the models in `evaluate` (evaluate=baselines: all of them);

@@ -51,16 +51,15 @@ def _verdict(block: dict[str, Any]) -> str:
 
 
 def elasticity_rows(metrics: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the intervals of the elasticity by category for a chart, those with the narrowest interval first.
+    """Return the intervals of the elasticity by category for a chart, those that sell most first.
 
     Each row has name, which (OURS or THE_LOGS), value, low and high. Categories whose own log identifies an elasticity
-    come first; where none does, those with the model's narrowest intervals.
+    are shown, or all where it identifies none.
     """
     by_category = (metrics.get("price_response") or {}).get("elasticity_by_category") or {}
     ours = [row | {"name": name} for name, row in by_category.items() if row.get("posterior_low") is not None]
     observed = [row for row in ours if row.get("observed") is not None]
-    chosen = sorted(observed, key=lambda row: row["high"] - row["low"])
-    chosen = chosen or sorted(ours, key=lambda row: row["posterior_high"] - row["posterior_low"])
+    chosen = sorted(observed or ours, key=lambda row: -row.get("purchases", 0.0))
     rows = []
     for row in chosen[:MOST_CATEGORIES]:
         name = row["name"]

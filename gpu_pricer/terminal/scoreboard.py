@@ -89,11 +89,11 @@ def _number(value: float | None) -> str:
 
 
 def _response(block: dict) -> Table:
-    """Return a row per category whose elasticity the log identifies, the narrowest interval of the log first."""
-    board = Table("elasticity", "artefact", "its 90 %", "the log's own", "its 90 %")
+    """Return a row per category whose elasticity the log identifies, those that sell most first."""
+    board = Table("elasticity", "artefact today", "its 90 %", "the log's own", "its 90 %")
     board.add_row("mean", f"{block['mean_elasticity']:.2f}", "", "", "")
     known = [(name, row) for name, row in block["elasticity_by_category"].items() if row.get("observed") is not None]
-    for name, row in sorted(known, key=lambda item: item[1]["high"] - item[1]["low"])[:MOST_CATEGORIES]:
+    for name, row in sorted(known, key=lambda item: -item[1]["purchases"])[:MOST_CATEGORIES]:
         ours, theirs = (_interval(row.get(f"{of}low"), row.get(f"{of}high")) for of in ("posterior_", ""))
         board.add_row(name, f"{row['elasticity']:.2f}", ours, f"{row['observed']:.2f}", theirs)
     return board

@@ -180,7 +180,8 @@ def test_the_true_demand_has_the_true_elasticities(config):
     assert -6 < response["mean_elasticity"] < -1
     assert len(response["elasticity_by_category"]) == 5
     assert all(
-        set(row) == {"elasticity", "observed", "low", "high"} for row in response["elasticity_by_category"].values()
+        set(row) == {"elasticity", "purchases", "observed", "low", "high"}
+        for row in response["elasticity_by_category"].values()
     )
 
 

@@ -17,10 +17,11 @@ METRICS = {
     "price_response": {
         "elasticity_by_category": {
             "milk": {"elasticity": -1.5, "posterior_low": -1.7, "posterior_high": -1.3, "observed": -2.0, "low": -3.0,
-                     "high": -1.0},
+                     "high": -1.0, "purchases": 3.0},
             "bread": {"elasticity": -1.1, "posterior_low": -1.2, "posterior_high": -1.0, "observed": -1.0, "low": -1.4,
-                      "high": -0.6},
-            "salt": {"elasticity": -0.4, "posterior_low": -0.5, "posterior_high": -0.3, "observed": None},
+                      "high": -0.6, "purchases": 8.0},
+            "salt": {"elasticity": -0.4, "posterior_low": -0.5, "posterior_high": -0.3, "observed": None,
+                     "purchases": 9.0},
         }
     },
 }  # fmt: skip
@@ -54,7 +55,7 @@ def test_metrics_of_an_earlier_program_have_no_scores_on_the_rivals_sample():
     assert [row["Log loss"] for row in model_rows(old)] == ["0.2000", "0.1000"]
 
 
-def test_elasticities_that_the_log_identifies_come_first_with_both_intervals():
+def test_elasticities_that_the_log_identifies_are_shown_with_both_intervals_what_sells_most_first():
     rows = elasticity_rows(METRICS)
 
     assert [(row["name"], row["which"]) for row in rows] == [

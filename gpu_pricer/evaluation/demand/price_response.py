@@ -13,10 +13,12 @@ PRICE_LEVELS = np.linspace(0.6, 1.4, 41)  # of today's prices
 def artefact_response(cells: pl.DataFrame, beside: list[pl.DataFrame]) -> dict[str, object]:
     """Return mean_elasticity, share_rising (of the cells) and elasticity_by_category; purchases weight the means.
 
-    cells: from CatalogDemand.elasticities. beside: tables by category_id whose columns are added to
-    elasticity_by_category, such as posterior_low and posterior_high, or observed, low and high.
+    cells: from CatalogDemand.elasticities. elasticity_by_category also has the purchases, expected in a period. beside:
+    tables by category_id whose columns are added to it, such as posterior_low and posterior_high, or observed, low and
+    high.
     """
-    by_category = cells.group_by("category_id").agg(elasticity=_mean_elasticity()).sort("category_id")
+    by_category = cells.group_by("category_id").agg(elasticity=_mean_elasticity(), purchases=pl.col("purchases").sum())
+    by_category = by_category.sort("category_id")
     for table in beside:
         by_category = by_category.join(table, on="category_id", how="left", maintain_order="left")
     return {

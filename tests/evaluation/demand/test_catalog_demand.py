@@ -57,7 +57,8 @@ def test_means_of_elasticities_count_purchases():
 
     assert found["mean_elasticity"] == pytest.approx((-3 - 3 + 2) / 8)
     assert found["share_rising"] == pytest.approx(1 / 3)
-    assert found["elasticity_by_category"]["c"] == {"elasticity": -1.5, "observed": -2.0, "low": -3.0, "high": -1.0}
+    expected = {"elasticity": -1.5, "purchases": 4.0, "observed": -2.0, "low": -3.0, "high": -1.0}
+    assert found["elasticity_by_category"]["c"] == expected
     assert found["elasticity_by_category"]["d"]["observed"] is None
 
 
