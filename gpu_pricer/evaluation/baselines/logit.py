@@ -13,7 +13,7 @@ from gpu_pricer.checks import require_number
 from gpu_pricer.evaluation.baselines.baseline import Predict
 from gpu_pricer.evaluation.held_out.offers import Log, occasions_of, reference_prices
 
-STEPS, SETTLED = 100, 1e-6  # of Newton's method; the largest change of a coefficient at which it ends
+STEPS, SETTLED = 100, 1e-6  # of reweighted least squares; the largest change of a coefficient at which it ends
 CELL = ("period", "category_id", "product_id")
 VALUES = ("price", "reference_price", "display", "mailer")
 
