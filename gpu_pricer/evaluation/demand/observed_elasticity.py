@@ -133,7 +133,8 @@ class _Regression:
     def shares(self, response: np.ndarray) -> np.ndarray:
         """Return the share of each cell in its product's units, [cells]."""
         utility = self.offset + (self.covariates * response[self.category]).sum(axis=1)
-        weight = np.exp(utility - utility.max())
+        largest = np.maximum.reduceat(utility, np.flatnonzero(np.diff(self.category, prepend=-1)))
+        weight = np.exp(utility - largest[self.category])
         return weight / np.bincount(self.product, weight)[self.product]
 
     def scores(self, units: np.ndarray, shares: np.ndarray) -> np.ndarray:
