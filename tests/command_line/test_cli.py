@@ -52,6 +52,7 @@ def test_threads_wait_asleep_unless_the_user_says_otherwise(monkeypatch, given, 
     seen = {}
     monkeypatch.setattr(cli, "run", lambda: seen.update(os.environ))
     monkeypatch.setattr(sys, "argv", ["gpu-pricer", "score"])
+    monkeypatch.setattr(signal, "signal", lambda number, handler: None)  # this process keeps its own
     monkeypatch.setenv("OMP_WAIT_POLICY", "active")
     if given is None:
         monkeypatch.delenv("OMP_WAIT_POLICY")

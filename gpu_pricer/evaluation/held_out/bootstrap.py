@@ -8,7 +8,6 @@ are too wide by up to the root of 3; they are not too narrow.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import polars as pl
@@ -124,15 +123,8 @@ def replicated_scores(offers: pl.DataFrame, moves: pl.DataFrame, times: Resample
 def _once_and_drawn(offers: pl.DataFrame, bootstrap: Bootstrap, seed: int) -> Resample:
     """Return the resamples of the users and cells of the offers, after one in which each counts once."""
     counts = offers["user_id"].n_unique(), offers.select(CELL).n_unique()
-    return Resample(*(_times(bootstrap, count, seed, way) for way, count in enumerate(counts)))
-
-
-@lru_cache(maxsize=4)  # of the users and cells of all offers, and of the part on which rivals are judged
-def _times(bootstrap: Bootstrap, count: int, seed: int, way: int) -> np.ndarray:
-    """Return how often each of `count` users (way 0) or cells (way 1) counts, [1 + B, count], not to be written to."""
-    times = np.vstack([np.ones((1, count)), bootstrap.multiplicities(count, [seed, way])])
-    times.setflags(write=False)
-    return times
+    drawn = (bootstrap.multiplicities(n, [seed, way]) for way, n in enumerate(counts))
+    return Resample(*(np.vstack([np.ones((1, n)), times]) for n, times in zip(counts, drawn, strict=True)))
 
 
 def _places(offers: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:

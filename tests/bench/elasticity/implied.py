@@ -43,7 +43,7 @@ class Response:
 
     @classmethod
     def of(cls, artefact: DemandArtefact, today: pl.DataFrame, shelf: pl.DataFrame, bend: float) -> "Response":
-        """Return the response that the artefact touches; today: product_id and price."""
+        """Return the response that the artefact touches; today: product_id and price; shelf: KEY and price."""
         joined = artefact.products.join(today, on="product_id", how="left", maintain_order="left")
         ratio = (joined["price"] / joined["reference_price"]).fill_null(1.0).to_numpy()
         known = artefact.products.with_columns(ratio=ratio).with_row_index("row").drop_nulls("product_id")
@@ -64,11 +64,11 @@ class Response:
         asked = self.shelf.join(rows.select(*KEY, asked="price"), on=KEY, how="left")
         places = self.products.with_row_index("place")
         offered = asked.join(places, on="product_id").with_columns(price=pl.coalesce("asked", "price"))
-        place, group = offered["place"].to_numpy(), offered.select(pl.struct("category_id", "period").rank("dense") - 1)
+        place = offered["place"].to_numpy()
+        group = offered.select(pl.struct("category_id", "period").rank("dense") - 1).to_series().to_numpy()
         utility = self.appeal[:, place] - self.slope[:, place] * _fall(offered, self.bend)
-        log_units = _logit(utility, group.to_series().to_numpy(), offered["dissimilarity"].to_numpy())
-        of_all = logsumexp(log_units, axis=0, b=self.visits[:, None])
-        told = offered.select(*KEY, log_units=of_all)
+        chosen = _logit(utility, group, offered["dissimilarity"].to_numpy())
+        told = offered.select(*KEY, log_units=logsumexp(chosen, axis=0, b=self.visits[:, None]))
         return rows.join(told, on=KEY, how="left", maintain_order="left")["log_units"].fill_null(np.nan).to_numpy()
 
 

@@ -1,4 +1,7 @@
-"""What a category's own log says of its price elasticity: a Poisson regression that shares nothing with our model."""
+"""What a category's own log says of its price elasticity: a Poisson regression that shares nothing with our model.
+
+The same regression of the units that the artefact expects says what the log would show if the artefact were right.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -65,10 +68,9 @@ def regression_elasticities(shelf: pl.DataFrame, choices: pl.DataFrame, visits: 
 def expected_elasticities(
     response: Response, shelf: pl.DataFrame, choices: pl.DataFrame, visits: pl.DataFrame
 ) -> dict[str, float]:
-    """Return what the same regressions find where units are those that a response expects, by category.
+    """Return by category what the same regressions find where units are those that a response expects.
 
-    So a year with all its prices, in which segments leave each other, is set against the same year. Products that the
-    response does not know are left out.
+    Both elasticities then belong to the same prices and shelves. Products that the response does not know are left out.
     """
     found = {}
     for category, rows in _by_category(shelf):
