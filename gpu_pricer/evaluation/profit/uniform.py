@@ -34,23 +34,24 @@ def _climb(market: TrueMarket, rungs: Rungs, position: np.ndarray) -> np.ndarray
     start, position = market.shelf.category_start, position.copy()
     turns = np.maximum.reduceat(rungs.turns(start), start[:-1]) + 1
     band = np.ceil(np.log2(turns))
-    for categories in (np.flatnonzero(band == one) for one in np.unique(band)):
-        products = products_of(start, categories)
-        part = market.select_categories(categories)
-        position[products] = _climb_together(part, rungs.of(products), position[products])
+    for climbing in (np.flatnonzero(band == one) for one in np.unique(band)):
+        for _ in range(MOST_SWEEPS):
+            products, part = products_of(start, climbing), market.select_categories(climbing)
+            before = position[products]
+            position[products] = _swept(part, rungs.of(products), before)
+            has_moved = np.logical_or.reduceat(position[products] != before, part.shelf.category_start[:-1])
+            climbing = climbing[has_moved]
+            if not len(climbing):
+                break
     return position
 
 
-def _climb_together(market: TrueMarket, rungs: Rungs, position: np.ndarray) -> np.ndarray:
-    """Return _climb's positions of categories that take turns together."""
+def _swept(market: TrueMarket, rungs: Rungs, position: np.ndarray) -> np.ndarray:
+    """Return the positions [P] after each product or family, in turn, has made its best move."""
     turn = rungs.turns(market.shelf.category_start)
-    for _ in range(MOST_SWEEPS):
-        before = position
-        for rank in range(int(turn.max()) + 1):
-            moves = np.where((turn == rank)[:, None], MOVES, 0)
-            moved = np.clip(position[:, None] + moves, 0, np.diff(rungs.start)[:, None] - 1)
-            profit = market.category_profit(np.column_stack([rungs.at(column) for column in moved.T]))
-            position = moved[np.arange(len(position)), profit.argmax(axis=1)[market.category]]
-        if np.array_equal(before, position):
-            break
+    for rank in range(int(turn.max()) + 1):
+        moves = np.where((turn == rank)[:, None], MOVES, 0)
+        moved = np.clip(position[:, None] + moves, 0, np.diff(rungs.start)[:, None] - 1)
+        profit = market.category_profit(np.column_stack([rungs.at(column) for column in moved.T]))
+        position = moved[np.arange(len(position)), profit.argmax(axis=1)[market.category]]
     return position

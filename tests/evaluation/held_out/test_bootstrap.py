@@ -68,6 +68,21 @@ def test_a_replicate_counts_an_offer_as_often_as_its_user_and_its_cell_were_draw
     assert found == pytest.approx(expected)
 
 
+def test_a_purchase_called_impossible_has_an_infinite_loss_where_it_was_drawn(offers, moves):
+    row = offers["bought"].arg_max()
+    surprise = pl.int_range(offers.height) == row
+    surprised = offers.with_columns(probability=pl.when(surprise).then(0.0).otherwise("probability"))
+    user = (offers["user_id"].rank("dense") - 1)[row]
+    without, with_it = np.ones((2, USERS))
+    without[user] = 0
+    times = Resample(np.stack([without, with_it]), np.ones((2, CELLS)))
+
+    loss = replicated_scores(surprised, moves, times)["log_loss"]
+
+    assert loss[0] == pytest.approx(replicated_scores(offers, moves, times)["log_loss"][0])
+    assert loss[1] == np.inf
+
+
 def drawn_log(shock, seed):
     """Offers of 60 users and 40 products in three weeks, whose buyers have a shock in common; predicted on average."""
     rng = np.random.default_rng(seed)
