@@ -102,7 +102,7 @@ def certificate_of(
     }
     violation = solution.linear_constraints.violation(solution.achieved)
     is_missed = (violation > max(EXACT, tolerance)).any()
-    status = MISSED if is_missed else RELAXED if solution.is_relaxed.any() else MET
+    status = MISSED if is_missed else RELAXED if any(entry["relaxed"] for entry in entries.values()) else MET
     summary = {
         "status": status,
         "currency": currency,
@@ -161,6 +161,7 @@ def _entry(
     missing = required - achieved if constraint.at_least is not None else achieved - required
     of_limit = float(sums @ RATIO[constraint.measure][1]) if constraint.measure in RATIO else 1.0
     multiplier = float(solution.start.multiplier[k])
+    is_violated = missing > EXACT * abs(required)
     return {
         "measure": constraint.measure,
         "where": constraint.where,
@@ -169,8 +170,8 @@ def _entry(
         "today": measure_value(constraint, today),
         "required": required,
         "achieved": achieved,
-        "violation": missing if missing > EXACT * abs(required) else 0.0,
-        "relaxed": bool(solution.is_relaxed[k]),
+        "violation": missing if is_violated else 0.0,
+        "relaxed": is_violated and bool(solution.is_relaxed[k]),  # eased for the search, it may hold all the same
         "binding": multiplier > 0,
         "shadow_price": multiplier * of_limit,
     }

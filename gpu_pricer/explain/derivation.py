@@ -1,6 +1,7 @@
 """The derivation of one published price, in float64, from the artefact, the catalog and the policy."""
 
 from dataclasses import dataclass, replace
+from math import isclose
 
 import numpy as np
 
@@ -37,13 +38,15 @@ STEP = 1e-4  # change of a log price, up and down, over which an elasticity is a
 class PriceOutcome:
     """What a price of a product leads to while the category's other prices stay, per 1,000 visits of the segment.
 
-    price: in currency. units, profit: of the product, profit in currency. category_value: the category's expected
-    profit in currency, weighted as in the policy's objective and, under constraints, by their multipliers.
+    price: in currency. units, profit: of the product, profit in currency. category_profit: the category's expected
+    profit in currency. category_value: what prices maximise, that profit weighted as in the policy's objective and,
+    under constraints, by their multipliers.
     """
 
     price: float
     units: float
     profit: float
+    category_profit: float
     category_value: float
 
 
@@ -89,6 +92,11 @@ class Explanation:
     visits: float
     interval: Interval | None
 
+    @property
+    def is_weighted(self) -> bool:
+        """Return whether prices maximise something else than profit, because of the policy's weights or limits."""
+        return any(not isclose(point.category_value, point.category_profit, rel_tol=1e-9) for point in self.curve)
+
 
 @dataclass(frozen=True)
 class CategoryAtPrices:
@@ -120,12 +128,13 @@ class CategoryAtPrices:
         price[family] = cents
         share = self.shares(price)
         units = PER_VISITS * share * self.problem.products.units_per_choice[self.products]
-        margin = self.problem.products.margin(price / CENTS, self.products)
+        profit = units * self.problem.products.margin(price / CENTS, self.products)
         return PriceOutcome(
-            cents / CENTS,
-            float(units[row]),
-            float(units[row] * margin[row]),
-            PER_VISITS * self.category_value(price, share),
+            price=cents / CENTS,
+            units=float(units[row]),
+            profit=float(profit[row]),
+            category_profit=float(profit.sum()),
+            category_value=PER_VISITS * self.category_value(price, share),
         )
 
     def shares(self, price: np.ndarray) -> np.ndarray:
@@ -213,8 +222,8 @@ def explain_price(
     family = _family_rows(problem, product, category.products)
     share, slope = category.shares(category.price), category.slopes()
     parts = parts or _parts(category, row, share, slope)
-    cents, today, rules = int(category.price[row]), problem.products.today[product], problem.limits.rules
-    low, high = int(problem.limits.low[product]), int(problem.limits.high[product])
+    cents, today = int(category.price[row]), problem.products.today[product]
+    (low, at_low), (high, at_high) = _allowed_range(problem, product, category.segment)
     allowed = _allowed_prices(ladder, low, high, None if problem.limits.gap is None else problem.limits.gap[product])
     others = [category.outcome_at(price, row, family) for price in allowed if price != cents]
     points = _curve_points(cents, np.array([low, high, cents, today, *(CENTS * end for end in support)]))
@@ -227,8 +236,8 @@ def explain_price(
         sensitivity=float(slope[row, 0] * problem.products.reference_price[product]),
         reference_price=float(problem.products.reference_price[product] / CENTS),
         support=support,
-        low=(low / CENTS, BINDINGS[rules.at_low[product]]),
-        high=(high / CENTS, BINDINGS[rules.at_high[product]]),
+        low=(low / CENTS, at_low),
+        high=(high / CENTS, at_high),
         runner_up=max(others, key=lambda other: other.category_value, default=None),
         curve=[category.outcome_at(float(point), row, family) for point in points],
         neighbours=len(category.price) - 1,
@@ -236,6 +245,17 @@ def explain_price(
         visits=float(problem.segments.visits[category.segment]),
         interval=None if posterior is None else category.interval(posterior, row),
     )
+
+
+def _allowed_range(problem: PricingProblem, product: int, segment: int) -> tuple[tuple[int, str], tuple[int, str]]:
+    """Return the least and the largest price in cents of a product for a segment, each with the rule that sets it."""
+    by_hand = problem.overrides.of_cells(product, product + 1).of_segment(segment)
+    if len(by_hand):
+        return ((int(by_hand.price[0]), "override"),) * 2
+    limits = problem.limits
+    ends = ((limits.low, limits.rules.at_low), (limits.high, limits.rules.at_high))
+    low, high = ((int(price[product]), BINDINGS[rule[product]]) for price, rule in ends)
+    return low, high
 
 
 def _curve_points(cents: int, ends: np.ndarray) -> np.ndarray:

@@ -134,7 +134,8 @@ def write_audit(content: dict[str, object], folder: Path) -> Path:
 def _compare(users: pl.DataFrame, attribute: str, max_gap: float | None) -> dict[str, object]:
     """Return the groups of an attribute, dearest first, and the pair of groups with the largest proven gap."""
     known = users.select(group=_group_of(users[attribute]), index="price_index").drop_nulls()
-    found = known.group_by("group").agg(pl.len(), pl.col("index").mean(), error=pl.col("index").std() / pl.len().sqrt())
+    spread = known.select(pl.col("index").std()).item()  # few users of a group may all be in one segment, by chance
+    found = known.group_by("group").agg(pl.len(), pl.col("index").mean(), error=spread / pl.len().sqrt())
     rows = found.filter(pl.col("len") > 1).sort("index", "group", descending=[True, False]).rows()
     once = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
     groups = [Group(name, users, mean, mean - once * error, mean + once * error) for name, users, mean, error in rows]
@@ -155,8 +156,9 @@ def _compare(users: pl.DataFrame, attribute: str, max_gap: float | None) -> dict
 
 def _group_of(values: pl.Series) -> pl.Series:
     """Return the name of each value's group: its quartile for more than MOST_GROUPS numbers, else the value."""
+    values = values.fill_nan(None) if values.dtype.is_float() else values
     if values.dtype.is_numeric() and values.n_unique() > MOST_GROUPS:
-        edges = np.unique(np.nanquantile(values.drop_nulls().to_numpy(), [0.25, 0.5, 0.75]))
+        edges = np.unique(np.quantile(values.drop_nulls().to_numpy(), [0.25, 0.5, 0.75]))
         names = [f"up to {edge:g}" for edge in edges] + [f"above {edges[-1]:g}"]
         above = pl.Series(np.searchsorted(edges, values.cast(pl.Float64).fill_null(edges[0]).to_numpy()))
         return pl.Series(names).gather(above).set(values.is_null(), None)

@@ -168,14 +168,19 @@ def _choices(found: Explanation, currency: str) -> list[str]:
     ]
     if found.runner_up is None:
         return [*lines, "  no other price is allowed"]
-    loss = found.now.category_value - found.runner_up.category_value
-    period = loss * found.visits / PER_VISITS
-    verb, amount = ("loses", loss) if loss >= 0 else ("would gain", -loss)
-    return [
-        *lines,
-        f"  runner-up {found.runner_up.price:,.2f}: {verb} {amount:,.4f} {currency} per 1,000 visits, "
-        f"{abs(period):,.4f} in the segment's period",
-    ]
+    lost = found.now.category_profit - found.runner_up.category_profit
+    lines.append(
+        f"  runner-up {found.runner_up.price:,.2f}: the category {_change(lost)} {currency} per 1,000 visits, "
+        f"{abs(lost) * found.visits / PER_VISITS:,.4f} in the segment's period"
+    )
+    if found.is_weighted:
+        counted = found.now.category_value - found.runner_up.category_value
+        lines.append(f"    counting what the policy's limits and weights ask for, it {_change(counted)} {currency}")
+    return lines
+
+
+def _change(lost: float) -> str:
+    return f"loses {lost:,.4f}" if lost >= 0 else f"would gain {-lost:,.4f}"
 
 
 def _interval(found: Explanation) -> list[str]:
@@ -190,16 +195,18 @@ def _interval(found: Explanation) -> list[str]:
 
 def _outcome(outcome: PriceOutcome) -> str:
     units, profit = f"{outcome.units:,.2f} units", f"{outcome.profit:,.2f} profit"
-    return f"{units}, {profit}; the category {outcome.category_value:,.2f} (per {PER_VISITS:,} visits)"
+    return f"{units}, {profit}; the category {outcome.category_profit:,.2f} (per {PER_VISITS:,} visits)"
 
 
 def _curve(found: Explanation) -> list[str]:
-    lines = [f"  {'price':>10}{'units':>10}{'profit':>10}{'category':>10}"]
+    names = ["price", "units", "profit", "category", *(["counted"] if found.is_weighted else [])]
+    lines = ["  " + "".join(f"{name:>10}" for name in names)]
     least, most = (end(point.category_value for point in found.curve) for end in (min, max))
     for point in found.curve:
         bar = "█" * round(BAR * (point.category_value - least) / (most - least or 1))
         allowed = " " if found.low[0] <= point.price <= found.high[0] else "·"
         mark = " ◀ the price" if point.price == found.now.price else ""
-        numbers = (point.price, point.units, point.profit, point.category_value)
+        numbers = (point.price, point.units, point.profit, point.category_profit, point.category_value)[: len(names)]
         lines.append(f" {allowed}{''.join(f'{number:>10,.2f}' for number in numbers)}  {bar}{mark}")
-    return ["Demand around it, per 1,000 visits (· not allowed)", *lines]
+    what = "; counted: the category's profit with what limits and weights ask for" if found.is_weighted else ""
+    return [f"Demand around it, per 1,000 visits (· not allowed{what})", *lines]

@@ -17,7 +17,7 @@ from gpu_pricer.evaluation.truth import Learned
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.process.run_record import HELD_OUT, HELD_OUT_SUMS, MEMBERS, NAIVE
 from gpu_pricer.tables.artefact import DemandArtefact, read_artefact
-from gpu_pricer.tables.canonical import read_canonical
+from gpu_pricer.tables.canonical import read_canonical, read_summary
 from gpu_pricer.tables.price_table import scan_cells
 from gpu_pricer.tables.published.publishing import CURRENT
 from gpu_pricer.tables.reading import require_readable
@@ -111,7 +111,13 @@ def _held_out(file: Path, sales: Log | None, settings: EvaluationSettings, seed:
     if sales is None or not file.is_file():
         log.info("no held-out choices at %s: no block that judges them", file)
         return None
-    offers = pl.read_parquet(file)
+    offers, cell = pl.read_parquet(file), ["period", "product_id"]
+    missing = offers.select(cell).unique().join(sales.shelf, on=cell, how="anti").height
+    if missing:
+        raise InputError(
+            f"{file} must be of the log in paths.data, found {missing} products in periods that are not on its shelf: "
+            "run `gpu-pricer train` again"
+        )
     return HeldOut(
         offers, sales, settings.bootstrap, settings.off_policy_share, seed, held_out_sums(file.parent, offers)
     )
@@ -144,10 +150,11 @@ def trained_periods(data: Path, held_out: HeldOut) -> list[date]:
     They are the periods before the held-out ones without those used only as history. Raises InputError where
     summary.json does not say how the periods were split.
     """
-    summary, earlier = data / "summary.json", held_out.earlier_periods
-    split = json.loads(summary.read_text()).get("split") if summary.is_file() else None
+    split, earlier = (read_summary(data) or {}).get("split"), held_out.earlier_periods
     if split is None:
-        raise InputError(f"{summary} must say how the periods are split, found nothing: run `gpu-pricer prepare` again")
+        raise InputError(
+            f"{data / 'summary.json'} must say how the periods are split, found nothing: run `gpu-pricer prepare` again"
+        )
     return earlier[split["history_periods"] :]
 
 

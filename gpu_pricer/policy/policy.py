@@ -2,9 +2,11 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
+
+import polars as pl
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.policy.bounds import Bounds
@@ -111,6 +113,12 @@ class Policy:
     def overrides_file(self) -> Path | None:
         """The file of prices set by hand, if any."""
         return None if self.overrides is None else Path(self.overrides)
+
+    def of_categories(self, category_id: pl.Series) -> "Policy":
+        """Return the policy of a part of a catalog that has these categories; ladders of others would be refused."""
+        present = {*category_id}
+        ladders = {name: ladder for name, ladder in self.category_ladders.items() if name in present}
+        return replace(self, category_ladders=ladders)
 
     def fingerprint(self) -> str:
         """Return a hash of every setting and of the overrides' file; equal policies hash alike on any machine.

@@ -155,7 +155,9 @@ def _around(price: np.ndarray, below: tuple[float | None, str], above: tuple[flo
         floor = np.where(price == ABSENT, LEAST, -(-price * share // (MILLION * MICROS_PER_CENT)))
     if above[0] is not None:
         share = MILLION + millionths(above[0])
-        ceiling = np.where(price == ABSENT, LARGEST, price * share // (MILLION * MICROS_PER_CENT))
+        is_beyond = price > LARGEST * MILLION * MICROS_PER_CENT // share  # and its product might not fit into an int64
+        near = np.where(is_beyond | (price == ABSENT), 0, price) * share // (MILLION * MICROS_PER_CENT)
+        ceiling = np.where(is_beyond | (price == ABSENT), LARGEST, near)
     return Step(floor, below[1], ceiling, above[1])
 
 

@@ -61,9 +61,11 @@ def _act(row: dict) -> str:
         return "it falls so that the limits on the whole assortment are met"
     if row["direction"] == UP and push > CENT:
         return "it rises so that the limits on the whole assortment are met"
+    is_open = row.get("has_limits") and row.get("shadow_price") is None  # a version without details of its prices
+    counted = ", with what the limits on the whole assortment count" if is_open else ""
     return {
-        UP: "a higher price earns more than the units it loses",
-        DOWN: "a lower price sells enough more to be worth it",
+        UP: f"a higher price earns more than the units it loses{counted}",
+        DOWN: f"a lower price sells enough more to be worth it{counted}",
         MIXED: "it rises in some segments and falls in others",
     }[row["direction"]]
 
@@ -104,7 +106,7 @@ def _runner_up(scored: Scored, row: dict) -> str:
     if found.runner_up is None:
         return "No other price is allowed."
     visits = float(scored.artefact.segments.filter(pl.col("segment_id") == segment)["visits"].item())
-    change = (found.runner_up.category_value - found.now.category_value) * visits / PER_VISITS
+    change = (found.runner_up.category_profit - found.now.category_profit) * visits / PER_VISITS
     earned = money(abs(change), scored.version.currency)
     verdict = f"would earn {earned} {'more' if change > 0 else 'less'} in its category and a period"
     forbids = "its stock forbids" if _is_scarce(row) else "the limits on the whole assortment forbid"

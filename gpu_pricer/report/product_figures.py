@@ -15,12 +15,13 @@ DIRECTIONS = (UP, DOWN, KEPT, MIXED)
 def product_figures(scored: Scored, demand: DemandFigures, names: pl.DataFrame) -> pl.DataFrame:
     """Return a row per product on the shelf, those with the most money moved first.
 
-    names: product_id, `name` for people. Columns: row (position in the problem), product_id, name, category_id, today,
-    cost, is_cost_assumed, price (mean over units; over segments without any), low, high (over segments), move (price /
-    today − 1), direction, raised, lowered (numbers of segments), units, profit (of a period), units_today,
-    profit_today, money (units × |price − today|), money_up, money_down (its parts), binding (the rule that sets most
-    segments' prices), allowed_low, allowed_high, low_rule, high_rule, support_low, support_high, elasticity, and the
-    means of PARTS, and of the VAT, over units where the version has them.
+    names: product_id, `name` for people. Columns: row (position in the problem), product_id, name, category_id,
+    has_limits (whether the policy limits the whole assortment), today, cost, is_cost_assumed, price (mean over units;
+    over segments without any), low, high (over segments), move (price / today − 1), direction, raised, lowered (numbers
+    of segments), units, profit (of a period), units_today, profit_today, money (units × |price − today|), money_up,
+    money_down (its parts), binding (the rule that sets most segments' prices), allowed_low, allowed_high, low_rule,
+    high_rule, support_low, support_high, elasticity, and the means of PARTS, and of the VAT, over units where the
+    version has them.
     """
     sums = _sums(scored)
     fixed = _facts(scored, demand)
@@ -61,6 +62,7 @@ def _facts(scored: Scored, demand: DemandFigures) -> pl.DataFrame:
     limits, products = scored.problem.limits, scored.problem.products
     columns = {
         "category_id": scored.products["category_id"],
+        "has_limits": bool(scored.policy.active_constraints),
         "today": products.today / CENTS,
         "cost": products.cost,
         "is_cost_assumed": _is_cost_assumed(scored),
@@ -79,7 +81,7 @@ def _facts(scored: Scored, demand: DemandFigures) -> pl.DataFrame:
 
 
 def _is_cost_assumed(scored: Scored) -> pl.Series:
-    """Return whether the cost of each product [P] is a configured share of its price and not given."""
+    """Return whether the cost of each product [P] is a configured share of its list price and not given."""
     if "cost_source" not in scored.catalog.columns:
         return pl.repeat(False, scored.products.height, eager=True)
     known = scored.catalog.select("product_id", is_assumed=pl.col("cost_source").cast(pl.String) == "assumed")

@@ -148,6 +148,9 @@ def _quality(scored: Scored, beside: Surroundings, rows: pl.DataFrame) -> dict[s
     return {
         "reasons": reasons.sort("products", descending=True).to_dicts(),
         "assumed": int(rows["is_cost_assumed"].sum()),
+        "at_a_loss": rows.filter(pl.col("profit") < 0).height,
+        "at_a_loss_today": rows.filter(pl.col("profit_today") < 0).height,
+        "loss": -float(rows["profit"].clip(upper_bound=0).sum()),
         "outside": rows.filter(outside).height,
         "on_shelf": rows.height,
         "off_shelf": scored.version.tally.products - scored.version.tally.on_shelf,

@@ -1,10 +1,13 @@
 """Reading canonical tables; the columns that a schema does not name are set apart from ours."""
 
+import json
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
+from gpu_pricer.errors import InputError, first_line
 from gpu_pricer.tables.further_columns import set_apart
 from gpu_pricer.tables.schemas import Catalog, Context, Shelf, Users
 
@@ -22,3 +25,19 @@ def read_canonical(directory: Path, name: str) -> pl.DataFrame:
     """Return a canonical table of the directory, the further columns of products, users and shelves set apart."""
     table = pl.read_parquet(directory / f"{name}.parquet")
     return set_apart(table, OWN[name]) if name in OWN else table
+
+
+def read_summary(directory: Path) -> dict[str, Any] | None:
+    """Return summary.json of the canonical tables in a directory, None where there is none.
+
+    InputError where it is not what `prepare` writes.
+    """
+    path = directory / "summary.json"
+    if not path.is_file():
+        return None
+    try:
+        return dict(json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(
+            f"{path} must be readable, found: {first_line(error)}; run `gpu-pricer prepare` again"
+        ) from error

@@ -43,6 +43,12 @@ def updated_catalog(catalog: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame
     columns = _columns(catalog, changes)
     is_withdrawn = (pl.col("withdrawn") > 0).fill_null(False)
     gone, kept = changes.filter(is_withdrawn), changes.filter(~is_withdrawn)
+    unknown = gone.join(catalog, on="product_id", how="anti")["product_id"]
+    if len(unknown):
+        log.warning(
+            "%d products to be withdrawn are not in the catalog, such as %s: nothing changes for them",
+            len(unknown), unknown.head(3).to_list(),
+        )  # fmt: skip
     values = kept.select("product_id", *(pl.col(name).cast(_dtype(catalog, kept, name)) for name in columns))
     if "cost" in columns and "cost_source" in catalog.columns:
         values = values.with_columns(cost_source=pl.when(pl.col("cost").is_not_null()).then(pl.lit("given")))

@@ -210,7 +210,7 @@ def _promised_profit(version: PriceVersion, catalog: Path, outlook: Outlook | No
     assumed = _assumed_costs(catalog)
     if assumed:
         lines.append(
-            f"  the cost of {assumed:,} products is assumed, a configured share of their price "
+            f"  the cost of {assumed:,} products is assumed, a configured share of their list price "
             "(data.catalog.cost_ratio): profit and prices stand or fall with it"
         )
     if outlook is not None and outlook.published:

@@ -15,6 +15,8 @@ from gpu_pricer.tables.version.price_history import continued_history, days_sinc
 
 log = logging.getLogger(__name__)
 
+FIRST_YEAR, LAST_YEAR = 1970, 2999  # of a day on which prices are set
+
 
 class ShardPart(NamedTuple):
     """What one shard is of all that a version prices, for a process that reads its products alone.
@@ -51,9 +53,12 @@ def pricing_day(setting: object) -> date:
     if setting is None:
         return datetime.now(UTC).date()
     try:
-        return date.fromisoformat(str(setting))
+        day = date.fromisoformat(str(setting))
     except ValueError as error:
         raise InputError(f"day must be a date such as 2026-11-26, or null for today, found {setting!r}") from error
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise InputError(f"day must lie in a year from {FIRST_YEAR} to {LAST_YEAR}, found {day}: mend it")
+    return day
 
 
 def read_priced_catalog(

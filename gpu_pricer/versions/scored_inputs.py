@@ -11,6 +11,7 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.policy import Policy
 from gpu_pricer.process.run_record import fingerprints
 from gpu_pricer.tables.artefact import DemandArtefact, read_artefact
+from gpu_pricer.tables.canonical import read_summary
 from gpu_pricer.tables.priced_products import catalog_fingerprint
 from gpu_pricer.tables.schemas import category_key
 from gpu_pricer.tables.vat import require_vat_told
@@ -60,13 +61,22 @@ class ScoredInputs:
     def read_demand(self, part: ShardPart | None = None) -> DemandArtefact:
         """Return the artefact, with the products that a shard needs alone if its part is given.
 
-        Raise InputError if a file has changed since the part was found.
+        Raise InputError for an artefact of another currency, and if a file has changed since the part was found.
         """
-        if part is None:
-            return read_artefact(self.demand)
-        artefact = read_artefact(self.demand, slice(*part.demand_rows))
-        self.require_unchanged()
+        artefact = read_artefact(self.demand, slice(None) if part is None else slice(*part.demand_rows))
+        self._require_currency_of(artefact)
+        if part is not None:
+            self.require_unchanged()
         return artefact
+
+    def _require_currency_of(self, artefact: DemandArtefact) -> None:
+        """Raise InputError where `prepare`, which wrote the catalog, says another currency than the artefact."""
+        prepared = (read_summary(self.catalog.parent) or {}).get("currency")
+        if prepared not in (None, artefact.info.currency):
+            raise InputError(
+                f"{self.demand} must be of the catalog's currency {prepared}, found {artefact.info.currency}: "
+                "run `gpu-pricer train` again"
+            )
 
     def require_unchanged(self) -> None:
         """Raise InputError unless the files are still those of `files`."""

@@ -12,6 +12,7 @@ from gpu_pricer.pricing import match_products, problem_of
 from gpu_pricer.pricing.tiles.solved_tile import solve_tile
 from gpu_pricer.pricing.tiles.tally import tally_of
 from gpu_pricer.tables.artefact import DemandArtefact
+from gpu_pricer.tables.schemas import category_key
 from gpu_pricer.tables.version.names import RECORD
 
 MOST_CELLS = 1_000_000
@@ -42,9 +43,11 @@ def uniform_profit(
     bounds, constraints = policy.bounds, policy.active_constraints
     if bounds.max_segment_ratio == 1 or bounds.max_changes is not None or bounds.family_column is not None:
         return None
-    on_shelf = catalog.filter(pl.col("availability") > 0) if "availability" in catalog.columns else catalog
+    shelf = match_products(catalog, artefact).products.filter(pl.col("availability") > 0)
+    on_shelf = catalog.join(shelf.select("product_id"), on="product_id", how="semi", maintain_order="left")
     if on_shelf.height * artefact.segments.height > MOST_CELLS or not on_shelf.height:
         return None
+    policy = policy.of_categories(on_shelf.select(category_key()).to_series())
     tied = replace(policy, bounds=replace(bounds, max_segment_ratio=1.0))
     problem = problem_of(artefact, match_products(with_rule_columns(on_shelf, tied.bounds), artefact), tied)
     if not constraints:

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gpu_pricer.constraints.constrained_problem import MarketData, solve_constrained
+from gpu_pricer.constraints.constrained_problem import ConstrainedProblem, MarketData, solve_constrained
 from gpu_pricer.constraints.linear_constraints import linear_constraints_of
 from gpu_pricer.constraints.subproblems import LagrangianSubproblems
 from gpu_pricer.constraints.warm_start import read_start
@@ -226,6 +226,19 @@ def test_a_set_that_cannot_be_met_is_relaxed_from_the_least_important_up():
     assert not summary["constraints"]["volume"]["relaxed"]
     assert summary["constraints"]["volume"]["violation"] == 0
     assert summary["objective"] <= summary["dual_bound"]
+
+
+def test_a_limit_that_holds_although_the_search_eased_it_is_met():
+    constraints = {"volume": Constraint("units", at_least=1.0, relative_to=TODAY)}
+    data = MarketData(MARKET.products, MARKET.segments, "USD")
+    problem = ConstrainedProblem(MARKET.problem, constraints, data, "cpu")
+    eased = replace(solve(MARKET, constraints).solution, is_relaxed=np.ones(1, bool))
+
+    summary = problem.certified(eased).certificate.summary
+
+    assert summary["constraints"]["volume"]["violation"] == 0
+    assert not summary["constraints"]["volume"]["relaxed"]
+    assert summary["status"] == "met"
 
 
 def test_equally_important_limits_give_way_by_the_same_share():

@@ -123,6 +123,33 @@ def test_numbers_are_compared_by_quartile_and_nulls_are_left_out():
     assert entry["is_too_wide"]
 
 
+def test_number_that_is_nan_is_of_no_group_like_null():
+    index = pl.DataFrame({"segment_id": ["a", "b"], "price_index": [0.9, 1.1]})
+    segments = pl.DataFrame({"user_id": range(200), "segment_id": ["a" if i < 100 else "b" for i in range(200)]})
+    known = pl.DataFrame({"user_id": range(200), "age": [None if i % 2 else float(i) for i in range(200)]})
+    unknown = known.with_columns(pl.col("age").fill_null(float("nan")))
+
+    with_null, with_nan = (
+        audit(index, segments, users, Fairness("users", ["age"], 0.05)) for users in (known, unknown)
+    )
+
+    assert with_nan == with_null
+    assert with_nan["attributes"]["age"]["users_of_no_group"] == 100
+
+
+def test_two_users_in_one_segment_prove_nothing():
+    """By chance every user of a small group pays one price: that says nothing of how much chance there is."""
+    index = pl.DataFrame({"segment_id": ["a", "b"], "price_index": [0.95, 1.05]})
+    segments = pl.DataFrame({"user_id": range(200), "segment_id": ["a" if i % 2 else "b" for i in range(200)]})
+    users = pl.DataFrame({"user_id": range(200), "region": ["island" if i in (0, 2) else "land" for i in range(200)]})
+
+    entry = audit(index, segments, users, Fairness("users", ["region"], 0.02))["attributes"]["region"]
+
+    assert [(group["name"], group["users"]) for group in entry["groups"]] == [("island", 2), ("land", 198)]
+    assert entry["largest_gap"]["proven"] == 0
+    assert not entry["is_too_wide"]
+
+
 def test_unknown_attribute_is_refused(tmp_path):
     folder, fairness = market(tmp_path, discriminates=False)
 

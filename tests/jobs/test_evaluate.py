@@ -219,6 +219,14 @@ def test_families_and_ladders_of_categories_hold_in_every_block(config, tmp_path
     assert limited["price_response"] == unlimited["price_response"]
 
 
+def test_predictions_of_another_log_are_refused(config, offers):
+    file = Path(config.paths.work) / "train" / "held_out.parquet"
+    offers.with_columns(product_id=pl.col("product_id") + 1_000_000).write_parquet(file)
+
+    with pytest.raises(InputError, match=r"must be of the log in paths\.data, found .* not on its shelf: run"):
+        evaluate.main(config)
+
+
 def test_nothing_to_evaluate_is_refused(tmp_path):
     with pytest.raises(InputError, match="something to evaluate must be there, found neither held-out choices at"):
         evaluate.main(configured(tmp_path))

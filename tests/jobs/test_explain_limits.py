@@ -96,6 +96,7 @@ def test_derivation_is_that_of_every_cell(limited):
     origin, policy = priced_from(limited)
     table = cells_of(limited, "parts", origin.problem)
     assert (table["shadow_price"] != 0).mean() > 0.5, "the limits must bind"
+    start, profit = origin.problem.products.category_start, table["expected_profit"].to_numpy().reshape(18, 2)
 
     for place, row in enumerate(table.iter_rows(named=True)):
         found = derive(origin, policy, limited / "prices/plain", CellPosition(*divmod(place, 2)), {})
@@ -106,6 +107,10 @@ def test_derivation_is_that_of_every_cell(limited):
             assert found.parts[part] == pytest.approx(float(row[part]), abs=0.011), (part, row)
         if found.runner_up is not None:
             assert found.runner_up.category_value <= found.now.category_value + 1e-4, row
+        assert found.is_weighted
+        category = np.searchsorted(start, place // 2, side="right")
+        earned = profit[start[category - 1] : start[category], place % 2].sum()
+        assert found.now.category_profit == pytest.approx(earned, rel=1e-3)
 
 
 def test_words_say_what_each_limit_makes_a_unit_worth(gpu_pricer, limited):

@@ -174,7 +174,7 @@ def test_assumed_costs_are_admitted(first_run, tmp_path):
 
     closing = "\n".join(closing_lines(first_run.directory / "prices", tmp_path / "assumed.parquet"))
 
-    assert "the cost of 5 products is assumed, a configured share of their price" in closing
+    assert "the cost of 5 products is assumed, a configured share of their list price" in closing
 
 
 def test_closing_lines_count_prices_that_a_given_cost_moves_beyond_a_limit(first_run, tmp_path):

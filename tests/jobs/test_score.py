@@ -458,6 +458,18 @@ def test_record_that_lets_a_version_be_published_comes_after_the_audit(tmp_path,
     assert read_version(tmp_path / "OUT").run == "OUT"
 
 
+def test_demand_in_another_currency_than_the_prepared_catalog_is_refused(tmp_path):
+    config = configured(tmp_path)
+    (tmp_path / "summary.json").write_text('{"currency": "EUR"}')
+
+    with pytest.raises(InputError, match="must be of the catalog's currency EUR, found USD: run"):
+        job.main(config)
+
+    (tmp_path / "summary.json").write_text("")
+    with pytest.raises(InputError, match=r"summary\.json must be readable, found: .*; run `gpu-pricer prepare` again"):
+        job.main(config)
+
+
 def test_new_version_that_cannot_be_finished_leaves_no_folder(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -55,6 +55,14 @@ def test_each_rule_sets_its_end(rules, expected):
     assert interval(bounds(**rules)) == expected
 
 
+@pytest.mark.parametrize("cents", [9_000_000, 12_000_000, 2**24 - 1])
+def test_increase_beyond_the_largest_price_ends_there(cents):
+    """Price × rate in millionths would not fit into 64 bits."""
+    low, high, *_ = interval(bounds(max_increase=100.0), today=cents, seen=(1, cents))
+
+    assert (low, high) == (1, 2**24 - 1)
+
+
 @pytest.mark.parametrize("rate", [0.15, 0.07, 0.1, 0.29, 0.333333])
 def test_bounds_are_exact_where_floats_are_not(rate):
     today = np.arange(1, 2000)

@@ -280,6 +280,13 @@ def test_reason_tells_the_response_the_limits_and_the_rule():
     assert reason_of(MOVER | {"direction": "kept", "binding": "none"}) == "The price stays."
 
 
+def test_reason_does_not_claim_a_gain_where_limits_may_be_what_moves_the_price():
+    unknown = MOVER | {"direction": "down", "binding": "none", "shadow_price": None}
+
+    assert reason_of(unknown | {"has_limits": False}).endswith("a lower price sells enough more to be worth it.")
+    assert reason_of(unknown | {"has_limits": True}).endswith("with what the limits on the whole assortment count.")
+
+
 def test_reason_names_scarce_stock_and_not_the_assortment_for_it():
     scarce = MOVER | {"binding": "none", "shadow_price": 0.6, "stock_price": 0.6}
 

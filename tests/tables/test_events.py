@@ -103,6 +103,13 @@ def test_event_that_cannot_be_right_is_refused(columns, said):
         updated_catalog(CATALOG, events(**columns))
 
 
+def test_withdrawal_of_a_product_that_the_catalog_lacks_is_said(caplog):
+    found = updated_catalog(CATALOG, events(product_id=[999], withdrawn=[1.0]))
+
+    assert found.equals(CATALOG)
+    assert "1 products to be withdrawn are not in the catalog, such as [999]" in caplog.text
+
+
 def test_unfinished_files_of_a_folder_do_not_count(tmp_path):
     for name in ("b.parquet", "a.parquet", ".c.parquet", "_d.parquet", "e.csv"):
         (tmp_path / name).touch()

@@ -11,7 +11,7 @@ from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
 from gpu_pricer.versions.outlook import count_published, count_vague, gain_of_draws, outlook_of
 from gpu_pricer.versions.priced_catalog import PricedCatalog
 from gpu_pricer.versions.scored_version import score
-from gpu_pricer.versions.uniform_prices import UniformProfit
+from gpu_pricer.versions.uniform_prices import UniformProfit, uniform_profit
 from tests.markets import USUAL, a_policy, catalog_of, small_artefact, with_posterior
 
 ARTEFACT = with_posterior(small_artefact(7, form="dense"), 0.2)
@@ -82,6 +82,25 @@ def test_outlook_bounds_the_profit_of_one_price_list_under_constraints(tmp_path)
     assert found.uniform.is_bound
     assert uniform.tally.profit_new <= found.uniform.profit * (1 + 1e-6)
     assert found.uniform.profit < version.tally.profit_new
+
+
+def test_products_whose_availability_is_that_of_the_artefact_count_in_one_price_list(tmp_path):
+    artefact = replace(ARTEFACT, products=ARTEFACT.products.with_columns(availability=pl.lit(1.0)))
+    unknown = CATALOG.with_columns(availability=pl.lit(None, pl.Float64))
+
+    of_catalog = uniform_profit(artefact, CATALOG, a_policy(), tmp_path, "cpu")
+
+    assert uniform_profit(artefact, unknown, a_policy(), tmp_path, "cpu") == of_catalog
+
+
+def test_ladder_of_a_category_off_the_shelf_hinders_no_price_list(tmp_path):
+    first = CATALOG["category_id"].sort()[0]
+    gone = CATALOG.with_columns(availability=(pl.col("category_id") != first).cast(pl.Float64))
+    policy = a_policy(category_ladders={first: {"endings": [0.99]}})
+
+    found = uniform_profit(ARTEFACT, gone, policy, tmp_path, "cpu")
+
+    assert found == uniform_profit(ARTEFACT, gone, a_policy(), tmp_path, "cpu")
 
 
 def test_no_price_list_is_sought_beside_rules_that_couple_cells_or_segments(tmp_path):

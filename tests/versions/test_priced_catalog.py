@@ -6,7 +6,8 @@ from datetime import date
 
 import pytest
 
-from gpu_pricer.versions.priced_catalog import read_priced_catalog
+from gpu_pricer.errors import InputError
+from gpu_pricer.versions.priced_catalog import pricing_day, read_priced_catalog
 from tests.markets import NO_RULES, a_policy, catalog_of, small_artefact
 
 
@@ -29,3 +30,9 @@ def test_a_bound_that_may_have_been_meant_in_percent_is_said(tmp_path, caplog, r
         read_priced_catalog(tmp_path / "products.parquet", policy, tmp_path / "prices", date(2026, 11, 27))
 
     assert [record.message for record in caplog.records] == said
+
+
+@pytest.mark.parametrize("setting", ["0001-01-01", "9999-12-31", "tonight"])
+def test_day_that_no_price_is_set_on_is_refused(setting):
+    with pytest.raises(InputError, match=f"day must .* found '?{setting}"):
+        pricing_day(setting)

@@ -1,6 +1,6 @@
 """A demand artefact on a catalog: probabilities, purchases and elasticities at today's prices."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -35,9 +35,7 @@ class CatalogDemand:
     @classmethod
     def of_part(cls, artefact: DemandArtefact, part: pl.DataFrame, policy: Policy) -> "CatalogDemand":
         """Return the artefact on a part of a catalog, in which categories with ladders of their own may be missing."""
-        categories = {*part.select(category_key()).to_series()}
-        ladders = {name: ladder for name, ladder in policy.category_ladders.items() if name in categories}
-        return cls.of(artefact, part, replace(policy, category_ladders=ladders))
+        return cls.of(artefact, part, policy.of_categories(part.select(category_key()).to_series()))
 
     def largest(self, categories: int) -> "CatalogDemand":
         """Return the demand of the `categories` categories with the most expected purchases, and of no other."""

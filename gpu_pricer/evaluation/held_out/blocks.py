@@ -98,8 +98,14 @@ class HeldOut:
         return evaluate_held_out(offers, self._moves, self._sums(probability, units, ours))
 
     def _predicted(self, probability: pl.Series, units: pl.Series | None) -> pl.DataFrame:
-        """Return the offers with a model's predictions and, where it has units, the units that were bought."""
-        offers = self.offers.with_columns(probability=probability).drop("expected_units", strict=False)
+        """Return the offers with a model's predictions and, where it has units, the units that were bought.
+
+        No probability is 0 or 1, so that one wrong certainty does not make a loss infinite and all others count for
+        nothing; the least is that of scikit-learn's log_loss.
+        """
+        least = float(np.finfo(probability.to_numpy().dtype).eps)
+        offers = self.offers.with_columns(probability=probability.clip(least, 1 - least))
+        offers = offers.drop("expected_units", strict=False)
         return offers if units is None else offers.with_columns(expected_units=units, units=self._units_bought)
 
     def _sums(self, probability: pl.Series, units: pl.Series | None, ours: str | None) -> pl.DataFrame | None:

@@ -170,8 +170,10 @@ class _Drawn:
         """Return log_loss, auc, ece and predicted_over_actual of every resample, each [B]."""
         offers = self.bought, self.probability, self.weight, self.user, self.cell
         weight, loss, predicted, bought, auc, ece = resampled_scores(*offers, self.times.user, self.times.cell).T
-        log_loss = np.divide(loss, weight, out=np.full_like(loss, np.nan), where=weight > 0)
-        over_actual = predicted / np.maximum(bought, SMALLEST_MEAN)
+        log_loss, over_actual = (
+            np.divide(sums, of, out=np.full_like(sums, np.nan), where=of > 0)
+            for sums, of in ((loss, weight), (predicted, bought))
+        )
         return {"log_loss": log_loss, "predicted_over_actual": over_actual, "auc": auc, "ece": ece}
 
     def deviances(self, move: pl.Series) -> Replicates:

@@ -36,6 +36,11 @@ class SalesLog(NamedTuple):
     visits: pl.DataFrame
 
     @property
+    def first_day(self) -> date:
+        """The first day of the log."""
+        return self.shoppers["day"].min()  # type: ignore[return-value]
+
+    @property
     def last_day(self) -> date:
         """The last day of the log."""
         return self.shoppers["day"].max()  # type: ignore[return-value]
@@ -93,17 +98,15 @@ def ledger_of(promises: Sequence[tuple[InForce, Promise]], log: SalesLog, least_
 def _days(in_force: InForce, log: SalesLog) -> int:
     """Return on how many days of the log the prices of a publication were in force."""
     end = log.last_day + timedelta(days=1)
-    return (min(in_force.until or end, end) - in_force.since).days
+    return (min(in_force.until or end, end) - max(in_force.since, log.first_day)).days
 
 
 def _version_ledger(in_force: InForce, promise: Promise, log: SalesLog, least_applied: float) -> pl.DataFrame:
-    days = _days(in_force, log)
-    last = in_force.since + timedelta(days=days - 1)
-    visits, periods = log.visits_of(in_force.since, last, promise.period_days), days / promise.period_days
+    days, first = _days(in_force, log), max(in_force.since, log.first_day)
+    last = first + timedelta(days=days - 1)
+    visits, periods = log.visits_of(first, last, promise.period_days), days / promise.period_days
     lines = _lines(log.sales, promise)
-    found = _promised(promise).join(
-        _sums(lines, pl.col("day").is_between(in_force.since, last)), on="group", how="left"
-    )
+    found = _promised(promise).join(_sums(lines, pl.col("day").is_between(first, last)), on="group", how="left")
     chance = _dispersion(lines, found["group"])
     drifting = _drift(lines, log, in_force.since, promise.period_days, found["group"], chance[:, 0])
     scale = visits / promise.visits

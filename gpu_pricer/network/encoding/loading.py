@@ -1,6 +1,5 @@
 """The canonical tables, read from files, numbered and turned into tensors."""
 
-import json
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -36,7 +35,7 @@ from gpu_pricer.network.encoding.numbering import (
 from gpu_pricer.network.encoding.purchase_events import Purchases
 from gpu_pricer.network.encoding.tensor_files import TensorFiles
 from gpu_pricer.tables.attributes import with_attributes
-from gpu_pricer.tables.canonical import read_canonical
+from gpu_pricer.tables.canonical import read_canonical, read_summary
 from gpu_pricer.tables.further_columns import FURTHER, name_apart
 from gpu_pricer.tables.periods import Split
 from gpu_pricer.tables.schemas import COST_SHIFTERS, PROMOTIONS, Shelf, Users
@@ -87,9 +86,9 @@ def load_choice_data(
 
     InputError where `prepare` has not written them, or wrote them for another split.
     """
-    if not (directory / "summary.json").is_file():
+    summary = read_summary(directory)
+    if summary is None:
         raise InputError(f"canonical tables must lie in {directory}, found none: run `gpu-pricer prepare` first")
-    summary = json.loads((directory / "summary.json").read_text())
     if Split(**summary["split"]) != split:
         raise InputError(
             f"the tables in {directory} must be of {split}, found {summary['split']}: run `gpu-pricer prepare` again"

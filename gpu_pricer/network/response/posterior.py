@@ -116,9 +116,13 @@ def _drawn_nests(block: State, draws: int, generator: torch.Generator) -> Tensor
 
 
 def _drawn(covariance: Tensor, draws: int, generator: torch.Generator) -> Tensor:
-    """Return draws [draws, n, k] of n zero-mean Gaussians with the covariances [n, k, k]."""
+    """Return draws [draws, n, k] of n zero-mean Gaussians with the covariances [n, k, k].
+
+    The root is the symmetric one, which is unique. Eigenvectors are not where eigenvalues are equal, as those of
+    segments that the log cannot tell apart: rounding, and so the number of threads, turns them.
+    """
     values, vectors = torch.linalg.eigh(covariance)
-    root = vectors * values.clamp(min=0).sqrt()[:, None]
+    root = (vectors * values.clamp(min=0).sqrt()[:, None]) @ vectors.mT
     noise = torch.randn(draws, *covariance.shape[:2], generator=generator, dtype=FLOAT)
     return (root @ noise[..., None])[..., 0]
 

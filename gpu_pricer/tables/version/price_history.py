@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from gpu_pricer.errors import InputError
+from gpu_pricer.errors import UNREADABLE, InputError, first_line
 from gpu_pricer.tables.delta_log import current_run
 from gpu_pricer.tables.files.disk_errors import write_table
 from gpu_pricer.tables.files.replacing import replacing_file
@@ -39,7 +39,12 @@ def published_history(prices: Path) -> pl.DataFrame | None:
 def recorded_history(folder: Path) -> pl.DataFrame | None:
     """Return the history that the version in a folder was scored with, None if it has none."""
     path = folder / RECORD / HISTORY
-    return pl.read_parquet(path) if path.is_file() else None
+    try:
+        return pl.read_parquet(path) if path.is_file() else None
+    except UNREADABLE as error:
+        raise InputError(
+            f"{path} must be readable, found: {first_line(error)}; restore it, or roll back to a version before"
+        ) from error
 
 
 def write_history(history: pl.DataFrame, folder: Path) -> None:
@@ -52,8 +57,15 @@ def continued_history(earlier: pl.DataFrame | None, catalog: pl.DataFrame, day: 
     """Return the history with the catalog's prices of a day, a row per product and price, sorted by product and day.
 
     earlier: from published_history; what it says of the day itself, or of later days, is replaced. Prices that were
-    replaced more than `days` days before are left out. InputError where ids are of another kind than before.
+    replaced more than `days` days before are left out. InputError where ids are of another kind than before, and for a
+    day that lies so long before the last change that nothing would be left of what is asked for.
     """
+    last = None if earlier is None else earlier["since"].max()
+    if isinstance(last, date) and (last - day).days > days:
+        raise InputError(
+            f"day must not lie more than {days} days before {last}, when a published price changed last, found {day}: "
+            "set the right day, or roll back what was published for a wrong one"
+        )
     today = catalog.select("product_id", pl.col("price").round(2), since=pl.lit(day))
     known = today.clear() if earlier is None else _with_ids_of(earlier, catalog).filter(pl.col("since") < day)
     rows = pl.concat([known, today]).sort("product_id", "since")

@@ -158,6 +158,15 @@ def test_resamples_in_which_nothing_of_a_group_was_bought_have_no_calibration(of
     assert 0 < np.isnan(found["all"]).sum() < 50
 
 
+def test_resamples_without_purchases_have_no_predicted_over_actual(offers, moves):
+    first = offers["bought"].arg_max()
+    only = offers.with_columns(bought=pl.int_range(offers.height) == first)
+
+    found = bootstrap_scores(only, moves, Bootstrap(50, 0.9), 0)["predicted_over_actual"]
+
+    assert 0 < np.isnan(found).sum() < 50
+
+
 def test_more_users_and_products_make_narrower_intervals(offers):
     bootstrap = Bootstrap(replicates=300, level=0.9)
     many = pl.concat([

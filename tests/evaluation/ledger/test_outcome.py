@@ -157,6 +157,23 @@ def test_sums_are_those_of_the_days_in_force():
     assert row["promised_units"] == pytest.approx(3 / 7 * promise().products["units"].sum())
 
 
+def test_days_before_the_log_begins_count_for_nothing():
+    log = drawn_log(np.random.default_rng(7))
+    begins = SINCE + timedelta(days=4)
+    later = log._replace(
+        sales=log.sales.filter(pl.col("day") >= begins), shoppers=log.shoppers.filter(pl.col("day") >= begins),
+        visits=log.visits.filter(pl.col("period") >= SINCE + timedelta(weeks=1)),
+    )  # fmt: skip
+
+    row = total(ledger_of([(IN_FORCE, promise())], later, 0.8))
+
+    assert row["days"] == (log.last_day - begins).days + 1
+    assert row["promised_units"] == pytest.approx(row["days"] / 7 * promise().products["units"].sum())
+    assert row["visits_share"] == pytest.approx(1)
+    gone = InForce(0, "gone", SINCE, begins, "USD")
+    assert ledger_of([(gone, promise())], later, 0.8).is_empty()
+
+
 def test_only_publications_that_were_in_force_in_the_log_have_rows():
     log = drawn_log(np.random.default_rng(8))
     end = log.last_day + timedelta(days=1)

@@ -12,7 +12,7 @@ from gpu_pricer.network.response.dissimilarity import Coupling
 from gpu_pricer.network.response.equations import equations
 from gpu_pricer.network.response.fit import FitConfig, fit_response
 from gpu_pricer.network.response.grid import Counts
-from gpu_pricer.network.response.posterior import draw_deviations, posterior_table
+from gpu_pricer.network.response.posterior import _drawn, draw_deviations, posterior_table
 from gpu_pricer.network.response.widths import common_precision
 from tests.network.response.dense import dense_system
 from tests.network.response.drawn import Recipe, draw_market
@@ -117,6 +117,18 @@ def test_same_seed_gives_the_same_bits_and_another_seed_does_not(fit):
 
     np.testing.assert_array_equal(first, second)
     assert not (first == other).any()
+
+
+def test_draws_of_segments_that_the_log_cannot_tell_apart_do_not_turn_with_rounding():
+    alike = torch.full((5, 6, 6), 0.3, dtype=torch.float64) + 0.7 * torch.eye(6, dtype=torch.float64)
+    noise = torch.randn(alike.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    rounded = alike + 1e-15 * (noise + noise.mT)
+
+    first, second = (_drawn(values, 200, torch.Generator().manual_seed(1)) for values in (alike, rounded))
+
+    torch.testing.assert_close(first, second, rtol=0, atol=1e-9)
+    covariance = torch.einsum("dnk,dnl->kl", first, first) / (200 * 5)
+    torch.testing.assert_close(covariance, alike[0], rtol=0, atol=0.12)
 
 
 def test_products_that_taught_nothing_widen_their_category_only():

@@ -6,7 +6,12 @@ import polars as pl
 import pytest
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.tables.version.price_history import continued_history, days_since_change, prices_on
+from gpu_pricer.tables.version.price_history import (
+    continued_history,
+    days_since_change,
+    prices_on,
+    recorded_history,
+)
 
 FIRST = date(2026, 11, 1)
 
@@ -38,6 +43,23 @@ def test_run_that_is_repeated_on_a_day_replaces_the_prices_of_that_day():
     again = continued_history(once, pl.DataFrame({"product_id": ["a"], "price": [1.0]}), day(1), 28)
 
     assert again.rows() == [("a", 1.0, day(0))]
+
+
+def test_mistyped_day_that_would_forget_all_that_is_asked_for_is_refused():
+    known, catalog = after([{"a": 1.0}, {"a": 1.5}]), pl.DataFrame({"product_id": ["a"], "price": [1.5]})
+
+    with pytest.raises(InputError, match=r"day must not lie more than 28 days before 2026-11-02, .* found 2025-11-02"):
+        continued_history(known, catalog, date(2025, 11, 2), 28)
+
+    assert continued_history(known, catalog, day(1 - 28), 28).rows() == [("a", 1.5, day(1 - 28))]
+
+
+def test_damaged_history_is_refused_in_one_line(tmp_path):
+    (tmp_path / "_record").mkdir()
+    (tmp_path / "_record/price_history.parquet").touch()
+
+    with pytest.raises(InputError, match=r"price_history\.parquet must be readable, found: .*; restore it"):
+        recorded_history(tmp_path)
 
 
 def test_price_on_a_day_is_the_last_one_until_then_or_else_the_first_known():
