@@ -1,6 +1,7 @@
 """The publication of a version: its gates, its record, and the one transaction that makes it the price table."""
 
 import logging
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ from gpu_pricer.tables.published.kept_artefacts import bring_artefact
 from gpu_pricer.tables.published.price_copy import bring_version
 from gpu_pricer.tables.published.price_store import store_of
 from gpu_pricer.tables.published.promises import DAY, keep_promise
-from gpu_pricer.tables.published.publishing import bring_inside, commit_version, require_name
+from gpu_pricer.tables.published.publishing import CURRENT, bring_inside, commit_version, require_name
 from gpu_pricer.tables.published.retention import Retention
 from gpu_pricer.tables.stores.local_copy import shown
 from gpu_pricer.tables.version.decisions import bring_decisions, read_decided, write_decided
@@ -231,6 +232,11 @@ def _follow(prices: Path, publication: Publication) -> str:
 
 def _published(prices: Path, current: str | None, gates: Gates) -> Published | None:
     """Return the version to compare with, None before the first publication or where no gate compares."""
+    if current is None and os.path.lexists(prices / CURRENT):
+        raise InputError(
+            f"{prices} must have the log of what was published (_delta_log) beside {CURRENT}, found none: restore it, "
+            f"or remove {CURRENT} too where the table is to begin anew"
+        )
     if current is None:
         log.info("%s has no published version to compare with", shown(prices))
     return read_published(prices, current) if current is not None and gates.has_comparison else None

@@ -91,6 +91,7 @@ def score(
     warm_start, uncertainty = search
     found, origin = resolved(backend), origin_of(artefact, policy, catalog, part)
     matched = match_products(with_rule_columns(catalog, policy.bounds), artefact)
+    _warn_of_unknown_categories(matched.products, artefact)
     market = market_of(artefact, catalog, policy)
     del priced, catalog  # here and below: a million products take 50 MB of catalog, 110 of matches, 100 of tables
     problem = problem_of(artefact, matched, policy, uncertainty)
@@ -103,7 +104,7 @@ def score(
     table_columns(problem, tiling.layout, tiling.details)  # refuses unknown columns before anything is written
     constraints = prepare_constraints(problem, policy, market, warm_start, backend)
     del market
-    with locked(folder / LOCK, "score this version", shared=True):
+    with locked(folder / LOCK, "score this version", shared=tiling.shard is not None):
         require_unpublished(folder)  # again, for it may have been published since the command began
         open_shard(folder, tiling.shard)
         if part is None:
@@ -115,6 +116,18 @@ def score(
         if finished is not None:
             finish(folder, finished, complete)
         return finished
+
+
+def _warn_of_unknown_categories(products: pl.DataFrame, artefact: DemandArtefact) -> None:
+    """Log how many products are in a category that the demand has no product of: it is a market of its own."""
+    known = artefact.products["category_id"].unique()
+    moved = products.filter(~pl.col("category_id").is_in(known.implode()))["product_id"]
+    if len(moved):
+        log.warning(
+            "%d products are in categories that the demand does not know, such as %s: they are priced as if nobody "
+            "chose between them and what they were sold beside; mend category_id, or train again",
+            len(moved), moved.head(3).to_list(),
+        )  # fmt: skip
 
 
 def finish(folder: Path, version: PriceVersion, complete: Callable[[PriceVersion], None]) -> None:

@@ -1,5 +1,6 @@
 """publish: from the command line to a published table."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -60,6 +61,19 @@ def test_gate_refuses_with_status_three_and_one_line(gpu_pricer, paths, tmp_path
     (line,) = refused.said
     assert line.startswith("gpu-pricer publish: the share of prices moved must be at most 0, found ")
     assert not (tmp_path / "prices/_delta_log").exists()
+
+
+def test_table_that_lost_its_log_is_refused(gpu_pricer, paths, tmp_path):
+    for job in ("score", "publish"):
+        assert gpu_pricer(job, *paths).status == 0
+    shutil.rmtree(tmp_path / "prices/_delta_log")
+    gpu_pricer("score", *paths)
+
+    ended = gpu_pricer("publish", *paths)
+
+    assert ended.status == 2
+    assert "must have the log of what was published (_delta_log) beside _current, found none" in ended.said[0]
+    assert (tmp_path / "prices/_current").exists()
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,9 @@ from gpu_pricer.pricing import scoring
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.artefact import write_artefact
+from gpu_pricer.tables.files.locking import locked
 from gpu_pricer.tables.price_table import BINDINGS, scan_cells, scan_prices, write_prices
-from gpu_pricer.tables.version.names import RUN_RECORD
+from gpu_pricer.tables.version.names import LOCK, RUN_RECORD
 from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.versions import backends, scored_version
 from gpu_pricer.versions.priced_catalog import PricedCatalog
@@ -456,6 +457,22 @@ def test_record_that_lets_a_version_be_published_comes_after_the_audit(tmp_path,
 
     assert recorded == [False]
     assert read_version(tmp_path / "OUT").run == "OUT"
+
+
+def test_second_job_in_a_folder_that_is_being_scored_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("gpu_pricer.tables.files.locking.PATIENCE", 0.05)
+
+    busy = "must be free to score this version, found it in use"
+    with locked(tmp_path / "OUT" / LOCK, "score this version", shared=True), pytest.raises(InputError, match=busy):
+        job.main(configured(tmp_path, f"paths.shards={tmp_path}/OUT"))
+
+
+def test_category_that_the_demand_does_not_know_is_said(tmp_path, caplog):
+    moved = pl.when(pl.int_range(pl.len()) < 2).then(pl.lit("elsewhere")).otherwise("category_id")
+
+    scored(tmp_path / "prices", catalog=CATALOG.with_columns(category_id=moved))
+
+    assert "2 products are in categories that the demand does not know" in caplog.text
 
 
 def test_demand_in_another_currency_than_the_prepared_catalog_is_refused(tmp_path):

@@ -36,7 +36,7 @@ def observed_elasticities(log: Log, bootstrap: Bootstrap, seed: int) -> pl.DataF
     shares = regression.shares(response)
     information = regression.information(units, shares)
     times = bootstrap.multiplicities(bought.shape[0], seed)
-    elasticity, shifts = response[:, ELASTICITY], _solved(information, regression.scores(times @ bought, shares))
+    elasticity, shifts = response[:, ELASTICITY], _solved(information, regression.scores(bought, shares, times))
     noise = np.asarray(bought.power(2).sum(axis=0))
     spread = regression.spread_of_shocks(units, noise, shares, information)
     of_shocks = spread * np.random.default_rng([seed, 1]).standard_normal(shifts.shape[:2])
@@ -137,13 +137,17 @@ class _Regression:
         weight = np.exp(utility - largest[self.category])
         return weight / np.bincount(self.product, weight)[self.product]
 
-    def scores(self, units: np.ndarray, shares: np.ndarray) -> np.ndarray:
-        """Return the gradients [B, G, K] for B lists of units [B, cells]."""
+    def scores(self, units: np.ndarray | csr_array, shares: np.ndarray, times: np.ndarray | None = None) -> np.ndarray:
+        """Return the gradients [B, G, K] for B lists of units [B, cells], or for `times` [B, U] those of U users.
+
+        Units of users are summed by category first: replicates of all cells would take gigabytes.
+        """
         away = self._away(shares)
         groups = int(self.category.max()) + 1
         cell = np.arange(len(self.category))
         by_category = [csr_array((column, (cell, self.category)), (len(cell), groups)) for column in away.T]
-        return np.stack([units @ column for column in by_category], axis=2)
+        of_rows = (units @ column for column in by_category)
+        return np.stack([rows if times is None else times @ rows for rows in of_rows], axis=2)
 
     def information(self, units: np.ndarray, shares: np.ndarray) -> np.ndarray:
         """Return the curvature [G, K, K] of the likelihood for the units [cells]."""

@@ -37,7 +37,7 @@ def _estimated(offers: pl.DataFrame, known: pl.DataFrame, name: str) -> pl.DataF
     own, theirs = pl.col(name).cast(pl.Float64), pl.col(f"known_{name}").cast(pl.Float64)
     drawn = weight * (weight - 1)
     cells = (
-        offers.group_by(CELL)
+        offers.group_by(CELL, maintain_order=True)
         .agg(
             sample=(weight * own).sum(),
             known_sample=(weight * theirs).sum(),
@@ -45,9 +45,10 @@ def _estimated(offers: pl.DataFrame, known: pl.DataFrame, name: str) -> pl.DataF
             variance=(drawn * theirs * theirs).sum() - (drawn * theirs).sum() * _mean(theirs, drawn),
         )
         .join(known.select(*CELL, over_all=name), on=CELL)
+        .sort(CELL)
     )
-    noise = cells.filter(pl.col("over_all") > 0).select(pl.col("covariance", "variance") / pl.col("over_all")).sum()
-    covariance, variance = noise.row(0)
+    noise = cells.filter(pl.col("over_all") > 0).select(pl.col("covariance", "variance") / pl.col("over_all"))
+    covariance, variance = noise.to_numpy().sum(axis=0)  # of sorted rows by NumPy: equal bits from run to run
     power = covariance / variance if variance > 0 else 0.0
     factor = pl.when(pl.col("known_sample") > 0).then(pl.col("over_all") / pl.col("known_sample")).otherwise(1.0)
     return cells.select(*CELL, (pl.col("sample") * factor**power).alias(name))
