@@ -133,7 +133,8 @@ def _units_and_index(version: PriceVersion) -> list[str]:
 def _constraints(path: Path, currency: str) -> list[str]:
     """Return the lines on the limits on the assortment: whether they hold, which of them hold profit back, their cost.
 
-    Limits for each value of a column share a line.
+    Limits for each value of a column share a line. What the prices miss of the dual bound may be due to any limit: one
+    that would add less is not said to cost profit.
     """
     summary: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
     groups: dict[str, dict[str, dict[str, Any]]] = {}
@@ -141,7 +142,8 @@ def _constraints(path: Path, currency: str) -> list[str]:
         limit, _, value = name.partition("[")
         groups.setdefault(limit, {})[value.removesuffix("]")] = entry
     costs = {name: rule["cost"] for name, rule in (summary.get("costs") or {}).items()}
-    lines = [_limit(name, of_values) for name, of_values in groups.items()] + _rationed(summary.get("stock"))
+    least = max(summary["dual_bound"] - summary["objective"], 0.0) if groups else 0.0
+    lines = [_limit(name, of_values, least) for name, of_values in groups.items()] + _rationed(summary.get("stock"))
     return lines + [
         f"  {name} costs {cost:,.2f} {currency} per period"
         for name, cost in costs.items()
@@ -159,15 +161,19 @@ def _rationed(stock: dict[str, Any] | None) -> list[str]:
     ]
 
 
-def _limit(name: str, of_values: dict[str, dict[str, Any]]) -> str:
-    """Return the line on a limit; of_values: entries of the certificate by value of the limit's column, "" for none."""
+def _limit(name: str, of_values: dict[str, dict[str, Any]], least: float) -> str:
+    """Return the line on a limit; of_values: entries of the certificate by value of the limit's column, "" for none.
+
+    least: profit that a limit holds back, if it is said to.
+    """
     entries = list(of_values.values())
+    gains = {value: _gain_if_looser(entry) for value, entry in of_values.items()}
+    dear = {value: gain for value, gain in gains.items() if gain > least}
     missed = sum(entry["violation"] > 0 for entry in entries)
     if "" in of_values:
-        cost = "costs profit" if entries[0]["binding"] else "costs nothing"
+        cost = "costs profit" if dear else "costs nothing"
         return f"  limit {name} ({_asked(entries)}): {'not reached' if missed else 'met'}; it {cost}"
     state = f"{missed} of {len(entries)} not reached" if missed else f"{len(entries)} met"
-    dear = {value: _gain_if_looser(entry) for value, entry in of_values.items() if entry["binding"]}
     named = ", ".join(filter(None, sorted(dear, key=lambda value: -dear[value])[:MOST_NAMED]))
     most = f", most in {named}" if len(dear) > MOST_NAMED else f", in {named}" if named else ""
     cost = f"{len(dear)} of them cost profit{most}" if dear else "none of them costs profit"

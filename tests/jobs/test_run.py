@@ -237,7 +237,7 @@ def test_closing_lines_say_what_limits_ask_for_which_cost_profit_and_how_much(fi
     shutil.copytree(first_run.directory / "prices", tmp_path / "prices", symlinks=True)
     certificate = tmp_path / "prices" / current_run(tmp_path / "prices") / "_record/certificate.json"
     entry = {"measure": "units", "kind": "at_least", "violation": 0.0}
-    shadow_prices = {"a": 1.0, "b": 3.0, "c": 4.0, "d": 0.0, "e": 2.0}
+    shadow_prices = {"a": 1.0, "b": 3.0, "c": 4.0, "d": 0.0, "e": 2.0, "less than is proven": 0.001}
     entries = {
         f"units[{value}]": {**entry, "required": 98.0, "today": 100.0, "binding": price > 0, "shadow_price": price}
         for value, price in shadow_prices.items()
@@ -247,12 +247,13 @@ def test_closing_lines_say_what_limits_ask_for_which_cost_profit_and_how_much(fi
         "shadow_price": 9.0,
     }  # fmt: skip
     costs = {"constraints.units": {"cost": 1234.5}, "ladder": {"cost": 3.0}}
-    certificate.write_text(json.dumps({"status": "met", "constraints": entries, "costs": costs}))
+    summary = {"status": "met", "objective": 1000.0, "dual_bound": 1000.5, "constraints": entries, "costs": costs}
+    certificate.write_text(json.dumps(summary))
 
     catalog = first_run.directory / "work/data/products.parquet"
     closing = "\n".join(closing_lines(tmp_path / "prices", catalog))
 
-    assert "  limit units (units at least 98.0% of today's): 5 met; 4 of them cost profit, most in c, b, e\n" in closing
+    assert "  limit units (units at least 98.0% of today's): 6 met; 4 of them cost profit, most in c, b, e\n" in closing
     assert "  limit rate (margin_rate at least 200.0% of today's): not reached; it costs profit\n" in closing
     assert "constraints.units costs 1,234.50 USD per period" in closing
     assert "ladder costs" not in closing
