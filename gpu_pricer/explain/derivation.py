@@ -95,7 +95,8 @@ class Explanation:
     @property
     def is_weighted(self) -> bool:
         """Return whether prices maximise something else than profit, because of the policy's weights or limits."""
-        return any(not isclose(point.category_value, point.category_profit, rel_tol=1e-9) for point in self.curve)
+        pairs = ((point.category_value, point.category_profit) for point in self.curve)
+        return any(not isclose(value, profit, rel_tol=1e-9, abs_tol=1e-9) for value, profit in pairs)
 
 
 @dataclass(frozen=True)

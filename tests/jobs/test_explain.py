@@ -85,6 +85,7 @@ def test_runner_up_is_the_best_other_rung(gpu_pricer, shop):
     line = next(line for line in ended.out.splitlines() if "runner-up" in line)
     assert numbers(line)[0] == best / 100
     assert numbers(line)[1] == pytest.approx(1000 * abs(now - value[best]), rel=1e-3, abs=2e-4)
+    assert "count" not in ended.out, "profit alone is what prices maximise here"
 
 
 def test_change_between_versions_is_shown_part_by_part(gpu_pricer, shop):
