@@ -42,6 +42,17 @@ def model_rows(metrics: dict[str, Any]) -> list[dict[str, str]]:
     return rows
 
 
+def priced_with(metrics: dict[str, Any]) -> dict[str, dict[str, str]] | None:
+    """Return the scores as text, on all held-out offers, of the model and of the demand by segment that sets prices.
+
+    None where the two were not judged.
+    """
+    blocks = {"network": metrics.get("test"), "artefact": metrics.get("artefact")}
+    if None in blocks.values():
+        return None
+    return {name: {score: number(block.get(score), 4) for score in SCORES} for name, block in blocks.items() if block}
+
+
 def _verdict(block: dict[str, Any]) -> str:
     """Return in words whether a rival predicts better than the model, by the interval of the difference."""
     if "ours_minus_theirs" not in block:

@@ -62,7 +62,7 @@ def _act(row: dict) -> str:
     if row["direction"] == UP and push > CENT:
         return "it rises so that the limits on the whole assortment are met"
     is_open = row.get("has_limits") and row.get("shadow_price") is None  # a version without details of its prices
-    counted = ", with what the limits on the whole assortment count" if is_open else ""
+    counted = ", counting what the limits on the whole assortment ask for" if is_open else ""
     return {
         UP: f"a higher price earns more than the units it loses{counted}",
         DOWN: f"a lower price sells enough more to be worth it{counted}",

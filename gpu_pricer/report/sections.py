@@ -108,6 +108,7 @@ def report_page(scored: Scored, beside: Surroundings, settings: ReportSettings) 
         "limits": limits_of(beside.certificate),
         "segments": segments.to_dicts(),
         "models": evidence.model_rows(beside.metrics),
+        "priced_with": evidence.priced_with(beside.metrics),
         "folder": shlex.quote(str(scored.folder)),
         "competitor_rules": scored.policy.bounds.has_competitor,
         "told": evidence.told_by_log(scored.artefact.categories, rows),

@@ -4,7 +4,15 @@ import polars as pl
 import pytest
 
 from gpu_pricer.report import charts
-from gpu_pricer.report.evidence import OURS, THE_LOGS, calibration_rates, elasticity_rows, fairness_rows, model_rows
+from gpu_pricer.report.evidence import (
+    OURS,
+    THE_LOGS,
+    calibration_rates,
+    elasticity_rows,
+    fairness_rows,
+    model_rows,
+    priced_with,
+)
 
 SCORES = {"log_loss": 0.1, "auc": 0.8, "ece": 0.001, "predicted_over_actual": 1.02}
 METRICS = {
@@ -47,6 +55,13 @@ def test_verdict_on_a_rival_follows_the_interval_of_the_difference():
 def test_the_model_and_its_rivals_are_judged_on_the_same_offers():
     assert {row["Log loss"] for row in model_rows(METRICS)} == {"0.1000"}
     assert model_rows({"test": METRICS["test"]})[0]["Log loss"] == "0.2000"
+
+
+def test_the_demand_that_sets_prices_is_shown_beside_the_model_on_the_same_offers():
+    found = priced_with(METRICS | {"artefact": SCORES | {"log_loss": 0.3}})
+
+    assert (found["network"]["log_loss"], found["artefact"]["log_loss"]) == ("0.2000", "0.3000")
+    assert priced_with(METRICS) is None
 
 
 def test_metrics_of_an_earlier_program_have_no_scores_on_the_rivals_sample():

@@ -284,7 +284,9 @@ def test_reason_does_not_claim_a_gain_where_limits_may_be_what_moves_the_price()
     unknown = MOVER | {"direction": "down", "binding": "none", "shadow_price": None}
 
     assert reason_of(unknown | {"has_limits": False}).endswith("a lower price sells enough more to be worth it.")
-    assert reason_of(unknown | {"has_limits": True}).endswith("with what the limits on the whole assortment count.")
+    assert reason_of(unknown | {"has_limits": True}).endswith(
+        "counting what the limits on the whole assortment ask for."
+    )
 
 
 def test_reason_names_scarce_stock_and_not_the_assortment_for_it():
