@@ -35,13 +35,14 @@ def resampled_scores(
         loss = -np.log(np.where(bought > 0, probability, 1 - probability))
     impossible = np.isinf(loss)
     loss[impossible] = 0.0
-    offers = bought, probability, weight, user.astype(np.uint32), cell.astype(np.uint32)  # none counts from the end
+    drawn = weight, user.astype(np.uint32), cell.astype(np.uint32)  # unsigned: none counts from the end
+    values = np.column_stack([loss, probability, bought])
 
     def of_lanes(first: int) -> np.ndarray:
         scores = np.zeros((6, LANES))
         of_user, of_cell = (_in_lanes(times[first : first + LANES]) for times in (times_user, times_cell))
-        _add_sums(*offers, loss, of_user, of_cell, scores)
-        _fill_ranked(*offers, of_user, of_cell, scores)
+        _add_sums(values, *drawn, of_user, of_cell, scores)
+        _fill_ranked(bought, probability, *drawn, of_user, of_cell, scores)
         return scores.T[: len(times_user) - first]
 
     with ThreadPoolExecutor(numba.get_num_threads()) as pool:  # loops that numba spreads take longer to compile
@@ -59,12 +60,15 @@ def _in_lanes(times: np.ndarray) -> np.ndarray:
 
 
 @numba.njit(nogil=True, cache=True)
-def _add_sums(bought, probability, weight, user, cell, loss, of_user, of_cell, scores):  # type: ignore[no-untyped-def]
-    """Add the first four scores [6, LANES], where users count of_user [U, LANES] and cells of_cell [C, LANES] times."""
+def _add_sums(values, weight, user, cell, of_user, of_cell, scores):  # type: ignore[no-untyped-def]
+    """Add the first four scores [6, LANES], where users count of_user [U, LANES] and cells of_cell [C, LANES] times.
+
+    values [N, 3]: of each offer its log loss, its probability, and whether it was bought.
+    """
     weights, losses, predicted, found = scores[WEIGHT], scores[LOSS], scores[PREDICTED], scores[BOUGHT]
     for i in range(len(weight)):
         mine, its, once = of_user[user[i]], of_cell[cell[i]], weight[i]
-        lost, expected, is_bought = loss[i], probability[i], bought[i]
+        lost, expected, is_bought = values[i]
         for b in range(LANES):
             drawn = once * mine[b] * its[b]
             weights[b] += drawn
