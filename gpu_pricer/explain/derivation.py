@@ -72,7 +72,8 @@ class Explanation:
     high: the range of allowed prices, with the rules that set its ends. runner_up: the outcome of the best other
     allowed price, None where no other is allowed. curve: outcomes of prices below and above. neighbours: number of
     other products in the category. family: ids of the products that share the price, this product included; empty
-    without a family. visits: of the segment in a period. interval: None without draws.
+    without a family. visits: of the segment in a period. is_on_shelf: whether the product can be bought. interval: None
+    without draws.
     """
 
     now: PriceOutcome
@@ -90,6 +91,7 @@ class Explanation:
     neighbours: int
     family: list[object]
     visits: float
+    is_on_shelf: bool
     interval: Interval | None
 
     @property
@@ -244,6 +246,7 @@ def explain_price(
         neighbours=len(category.price) - 1,
         family=[] if len(family) == 1 else problem.products.product_id[family + category.products.start].to_list(),
         visits=float(problem.segments.visits[category.segment]),
+        is_on_shelf=bool(problem.products.is_on_shelf[product]),
         interval=None if posterior is None else category.interval(posterior, row),
     )
 

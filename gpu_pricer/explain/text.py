@@ -4,6 +4,7 @@ from typing import Any
 
 from gpu_pricer.explain.derivation import Explanation, PriceOutcome
 from gpu_pricer.explain.limit_effects import AddedCosts, LimitEffect
+from gpu_pricer.policy.rule_words import rule_words
 from gpu_pricer.tables.price_table import PER_VISITS, VAT_PART
 
 BAR = 24  # characters of the longest bar
@@ -19,14 +20,15 @@ MEANINGS = {
 }
 
 
-def explanation_lines(title: str, found: Explanation, binding: str, currency: str) -> list[str]:
+def explanation_lines(title: str, found: Explanation, binding: str | None, currency: str) -> list[str]:
     """Return the derivation of a price: its parts, the allowed prices, other choices, and the demand around it.
 
-    binding: the rule that sets the price, as in the price table.
+    binding: the rule that sets the price, as in the price table; None for the wide layout, which does not hold it.
     """
     price = f"{found.now.price:,.2f} {currency}"
     return [
         f"{title}: {price}, today {found.today.price:,.2f} ({found.now.price / found.today.price - 1:+.1%})",
+        *([] if found.is_on_shelf else ["It is off the shelf: nobody can buy it, so that no price of it earns more."]),
         "",
         *_parts(found),
         "",
@@ -105,7 +107,7 @@ def change_lines(
     if parts[largest]:
         lines.append(f"  most of it: {largest.replace('_', ' ')} ({MEANINGS[largest]})")
     rule = "the same rule sets the price" if bindings[0] == bindings[1] else "another rule sets the price"
-    lines.append(f"  {rule}: {bindings[0]} before, {bindings[1]} after")
+    lines.append("  {}: {} before, {} after".format(rule, *map(rule_words, bindings)))
     return lines
 
 
@@ -136,14 +138,16 @@ def _parts(found: Explanation) -> list[str]:
     return lines
 
 
-def _limits(found: Explanation, binding: str) -> list[str]:
+def _limits(found: Explanation, binding: str | None) -> list[str]:
     lines = ["What is allowed"]
     if found.low[0] == found.high[0]:
-        lines.append(f"  only {found.low[0]:,.2f} ({found.low[1]})")
+        lines.append(f"  only {found.low[0]:,.2f} ({rule_words(found.low[1])})")
     else:
-        lines.append(f"  from {found.low[0]:,.2f} ({found.low[1]}) to {found.high[0]:,.2f} ({found.high[1]})")
-    is_limited = binding != "none"
-    lines.append(f"  the rule that sets the price: {binding}" if is_limited else "  no rule limits this price")
+        ends = (f"{price:,.2f} ({rule_words(rule)})" for price, rule in (found.low, found.high))
+        lines.append("  from {} to {}".format(*ends))
+    if binding is not None:
+        rule = f"the rule that sets the price: {rule_words(binding)} ({binding})"
+        lines.append("  no rule limits this price" if binding == "none" else f"  {rule}")
     if found.family:
         lines.append(f"  it is one price for the family of {', '.join(map(str, found.family))}")
     least, most = found.support

@@ -96,7 +96,8 @@ def main(config: DictConfig) -> None:
     row = _row(folder, origin.problem, cell)
     found = derive(origin, policy, folder, cell, row)
     title = f"Product {config.product} for segment {config.segment} in {version.run}"
-    lines = explanation_lines(title, found, str(row.get("binding", "unknown (wide layout)")), version.currency)
+    binding = str(row["binding"]) if row else None
+    lines = explanation_lines(title, found, binding, version.currency)
     if origin.lagrangian is not None:
         lines += ["", *_limits(origin, origin.lagrangian, folder, cell, found)]
     if config.explain.against is not None:

@@ -6,9 +6,10 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.explain import Explanation, category_at, explain_price
+from gpu_pricer.policy.rule_words import rule_words
 from gpu_pricer.report.product_figures import DOWN, KEPT, MIXED, UP
 from gpu_pricer.report.scored import Scored
-from gpu_pricer.report.words import money, price, rule_words
+from gpu_pricer.report.words import money, price
 from gpu_pricer.tables.price_table import PER_VISITS
 
 CENT = 0.01

@@ -5,10 +5,10 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from gpu_pricer.policy.rule_words import rule_words
 from gpu_pricer.report.demand_figures import DemandFigures
 from gpu_pricer.report.product_figures import DIRECTIONS
 from gpu_pricer.report.scored import Scored
-from gpu_pricer.report.words import rule_words
 from gpu_pricer.tables.price_table import CENTS, PARTS, VAT_PART
 
 STEPS = 65_535

@@ -4,8 +4,9 @@ from typing import Any
 
 import polars as pl
 
+from gpu_pricer.policy.rule_words import rule_words
 from gpu_pricer.report.scored import Scored
-from gpu_pricer.report.words import cost_words, rule_words
+from gpu_pricer.report.words import cost_words
 
 
 def rules_that_bind(scored: Scored) -> pl.DataFrame:

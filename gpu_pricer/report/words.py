@@ -1,35 +1,9 @@
-"""What the report calls the rules and gates of a run, in the words of a pricing manager."""
+"""What the report calls the bounds and gates of a run, in the words of a pricing manager."""
 
 from collections.abc import Mapping
 
-RULE_WORDS: Mapping[str, str] = {
-    "within_support": "prices seen before",
-    "max_below_competitor": "limit below the competitor",
-    "max_above_competitor": "limit above the competitor",
-    "anchor_max_decrease": "largest fall over several weeks",
-    "anchor_max_increase": "largest rise over several weeks",
-    "max_decrease": "largest decrease",
-    "max_increase": "largest increase",
-    "max_decrease_amount": "largest decrease in money",
-    "max_increase_amount": "largest increase in money",
-    "min_days_between_changes": "rest between two changes",
-    "min_margin_rate": "least margin",
-    "list_price": "list price",
-    "ceiling": "ceiling of the product",
-    "floor": "floor of the product",
-}
-OTHER_WORDS: Mapping[str, str] = {
-    "none": "no rule",
-    "frozen": "price frozen",
-    "override": "price set by hand",
-    "min_change": "move too small to be worth it",
-    "max_changes": "budget of changes spent",
-    "max_segment_ratio": "limit on differences between segments",
-    "family": "one price for the whole family",
-    "no_common_price": "family without a common price",
-    "no_rung": "no allowed price ending",
-    "price_limit": "largest price that exists",
-}
+from gpu_pricer.policy.rule_words import rule_words
+
 BOUND_WORDS: Mapping[str, str] = {
     "anchor": "limit on moves over several weeks",
     "below_list_price": "list price",
@@ -41,7 +15,6 @@ BOUND_WORDS: Mapping[str, str] = {
     "max_changes": "budget of changes",
 }
 """Keys of policy.bounds that are not rules of the price table's column binding."""
-BROKEN = "_broken"
 
 GATE_WORDS: Mapping[str, str] = {
     "max_share_moved": "Share of prices that move",
@@ -68,13 +41,6 @@ MEASURE_WORDS: Mapping[str, str] = {
     "margin_rate": "Margin rate",
     "price_index": "Price index",
 }
-
-
-def rule_words(binding: str) -> str:
-    """Return the words for a value of the price table's column binding."""
-    rule = binding.removesuffix(BROKEN)
-    words = {**RULE_WORDS, **OTHER_WORDS}.get(rule, rule.replace("_", " "))
-    return f"{words} (overruled)" if binding.endswith(BROKEN) else words
 
 
 def gate_words(gate: str) -> str:

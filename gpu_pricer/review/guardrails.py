@@ -5,10 +5,10 @@ from typing import NamedTuple
 import numpy as np
 
 from gpu_pricer.policy.price_range import PriceRange, price_range
+from gpu_pricer.policy.rule_words import rule_words
 from gpu_pricer.pricing.problem.price_limits import facts_of
 from gpu_pricer.report.scored import Scored
 from gpu_pricer.report.words import price as price_words
-from gpu_pricer.report.words import rule_words
 from gpu_pricer.tables.price_table import BINDINGS, CENTS
 
 CLOSE = 1e-6

@@ -58,6 +58,7 @@ def updated_catalog(catalog: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame
     known = catalog.join(values, on="product_id", how="left", maintain_order="left", suffix=":event")
     news = [pl.coalesce(f"{name}:event", name).alias(name) for name in values.columns if name != "product_id"]
     new = values.join(catalog, on="product_id", how="anti", maintain_order="left")
+    _require_price_and_cost(new)
     table = pl.concat([known.with_columns(news).select(catalog.columns), new], how="diagonal")
     return _checked(table.select(catalog.columns))
 
@@ -99,6 +100,17 @@ def _columns(catalog: pl.DataFrame, changes: pl.DataFrame) -> list[str]:
     if others:
         log.warning("no rule of the version's policy reads %s: these events change no price", ", ".join(others))
     return [name for name in given if name in catalog.columns and name != "product_id"]
+
+
+def _require_price_and_cost(new: pl.DataFrame) -> None:
+    """Raise InputError for products that the catalog does not have and of which the events do not say enough."""
+    told = [pl.col(name).is_not_null() if name in new.columns else pl.lit(False) for name in ("price", "cost")]
+    lacking = new.filter(~pl.all_horizontal(told))["product_id"]
+    if len(lacking):
+        raise InputError(
+            "events of products that are not in the catalog must give price and cost, found "
+            f"{len(lacking)} that do not, such as {lacking.head(3).to_list()}: give them, or mend the ids"
+        )
 
 
 def _dtype(catalog: pl.DataFrame, events: pl.DataFrame, name: str) -> pl.DataType:

@@ -136,8 +136,9 @@ def _conformed(name: str, column: dy.Column, found: pl.Schema, origin: str) -> p
         is_time = dtype == pl.Date or isinstance(dtype, pl.Datetime)
         time = _accept(is_time, "Date or Datetime", name, dtype, origin)
         return (time.dt.replace_time_zone(None) if isinstance(dtype, pl.Datetime) else time).cast(expected)
-    is_number = dtype.is_numeric() or dtype == pl.Null or (dtype == pl.Boolean and bool(metadata.get("flag")))
-    return _accept(is_number, "a number", name, dtype, origin).cast(expected)
+    may_be_flag = bool(metadata.get("flag"))
+    is_number = dtype.is_numeric() or dtype == pl.Null or (dtype == pl.Boolean and may_be_flag)
+    return _accept(is_number, "a number or Boolean" if may_be_flag else "a number", name, dtype, origin).cast(expected)
 
 
 def _text_or_integer(name: str, dtype: pl.DataType, origin: str) -> pl.Expr:

@@ -28,8 +28,10 @@ def board(base: Path, scenarios: Mapping[str, Path]) -> Table:
 
 def closing_lines(base: Path, scenarios: Mapping[str, Path]) -> list[str]:
     """Return what each scenario's prices are expected to earn against the base's, and where they lie."""
-    before = read_version(base)
-    lines = [_line(name, before, read_version(folder)) for name, folder in scenarios.items()]
+    before, left_open = read_version(base), _left_open(base)
+    lines = [
+        _line(name, before, read_version(folder), left_open + _left_open(folder)) for name, folder in scenarios.items()
+    ]
     lines.append(
         f"Units and {before.profit_name} are the demand model's own estimate, for a period, and no measured gains."
     )
@@ -50,7 +52,7 @@ def _cells(version: PriceVersion, folder: Path) -> list[str]:
         "-" if tally.price_index is None else f"{tally.price_index:.1%}",
         f"{tally.profit_new:,.2f}",
         _change(tally.profit_new, tally.profit_today),
-        _limits(folder / RECORD / CERTIFICATE),
+        _limits(folder),
     ]
 
 
@@ -58,26 +60,41 @@ def _change(new: float, old: float) -> str:
     return f"{new / old - 1:+.1%}" if old > 0 else "-"
 
 
-def _limits(path: Path) -> str:
+def _certificate(folder: Path) -> dict[str, Any]:
+    """Return the certificate of a version, empty without limits on the assortment."""
+    path = folder / RECORD / CERTIFICATE
+    return json.loads(path.read_text()) if path.is_file() else {}
+
+
+def _left_open(folder: Path) -> float:
+    """Return by how much the version's prices may earn less than the best that keep the limits, in currency."""
+    summary = _certificate(folder)
+    bound, objective = summary.get("dual_bound"), summary.get("objective")
+    return 0.0 if bound is None or objective is None else max(bound - objective, 0.0)
+
+
+def _limits(folder: Path) -> str:
     """Return how many limits on the assortment are met."""
-    summary: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
-    entries = list((summary.get("constraints") or {}).values())
+    entries = list((_certificate(folder).get("constraints") or {}).values())
     if not entries:
         return "none"
     met = sum(entry["violation"] <= 0 for entry in entries)
     return f"{met} of {len(entries)} met"
 
 
-def _line(name: str, base: PriceVersion, version: PriceVersion) -> str:
+def _line(name: str, base: PriceVersion, version: PriceVersion, left_open: float) -> str:
+    """Return what a scenario earns against the base; left_open: currency that the searches of both left open."""
     change = version.tally.profit_new - base.tally.profit_new
     if abs(change) < LEAST:
         return f"{name} earns the same"
+    units = f"sells {_more_or_fewer(round(version.tally.units_new - base.tally.units_new))}"
+    if abs(change) <= left_open:
+        return (
+            f"{name} earns the same within the {left_open:,.2f} {version.currency} that the search left open, {units}"
+        )
     verb = "costs" if change < 0 else "adds"
     share = f" ({change / base.tally.profit_new:+.1%})" if base.tally.profit_new > 0 else ""
-    return (
-        f"{name} {verb} {abs(change):,.2f} {version.currency} of {version.profit_name}{share}, and sells "
-        f"{_more_or_fewer(round(version.tally.units_new - base.tally.units_new))}"
-    )
+    return f"{name} {verb} {abs(change):,.2f} {version.currency} of {version.profit_name}{share}, and {units}"
 
 
 def _more_or_fewer(units: int) -> str:

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from gpu_pricer.jobs import score
+from gpu_pricer.policy.rule_words import rule_words
 from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.price_table import PARTS, scan_prices
 from gpu_pricer.tables.priced_products import catalog_fingerprint
@@ -57,10 +58,9 @@ def test_derivation_is_that_of_the_row(gpu_pricer, shop, product, segment):
         assert numbers(line)[0] == pytest.approx(float(row[part]), abs=0.011)
     found = [numbers(next(line for line in lines if f"  {p.replace('_', ' ')}:" in line))[0] for p in PARTS]
     assert sum(found) == pytest.approx(float(row["price"]), abs=1e-9)
-    limit = (
-        "no rule limits this price" if row["binding"] == "none" else f"the rule that sets the price: {row['binding']}"
-    )
-    assert limit in ended.out
+    rule = f"the rule that sets the price: {rule_words(row['binding'])} ({row['binding']})"
+    assert ("no rule limits this price" if row["binding"] == "none" else rule) in ended.out
+    assert "off the shelf" not in ended.out
 
 
 def test_runner_up_is_the_best_other_rung(gpu_pricer, shop):
@@ -155,6 +155,21 @@ def test_wide_version_is_explained_too(gpu_pricer, shop):
 
     assert wide.status == 0
     assert wide.out.splitlines()[2:8] == long.out.splitlines()[2:8]
+    assert "the rule that sets the price" not in wide.out
+
+
+def test_price_of_a_product_off_the_shelf_is_said_to_be_one(gpu_pricer, shop):
+    sold_out = pl.when(pl.col("product_id") == "p007").then(0.0).otherwise(1.0)
+    CATALOG.with_columns(availability=sold_out).write_parquet(shop / "work/catalog.parquet")
+    gpu_pricer("score", "policy=profit", "paths.shards=prices/sold-out", "paths.catalog=work/catalog.parquet")
+
+    gone, sold = (
+        gpu_pricer("explain", f"product={product}", "segment=s2", "paths.shards=prices/sold-out")
+        for product in ("p007", "p001")
+    )
+
+    assert gone.out.splitlines()[1].startswith("It is off the shelf")
+    assert "off the shelf" not in sold.out
 
 
 @pytest.mark.parametrize(

@@ -212,7 +212,11 @@ def test_watch_takes_what_has_come_together_and_each_file_once(gpu_pricer, shop,
         ),
         ({"product_id": ["p005"], "frozen": [True]}, "such as policy.bounds.frozen=frozen"),
         ({"product_id": ["p005"], "price": [-1.0]}, "incoming/a.parquet breaks price_is_positive in 1 rows"),
-        ({"product_id": ["p099"], "price": [1.0]}, "the catalog after the events breaks"),
+        (
+            {"product_id": ["p099"], "price": [1.0]},
+            "products that are not in the catalog must give price and cost, found 1 that do not, such as ['p099']",
+        ),
+        ({"product_id": ["p001"], "withdrawn": ["yes"]}, "withdrawn must be a number or Boolean, found String"),
         ({"product_id": [5], "price": [1.0]}, "product_id of the events must be String as in the catalog"),
     ],
 )

@@ -357,6 +357,29 @@ def test_family_without_a_common_price_keeps_todays():
     assert set(mates["binding"]) == {"no_common_price"}
 
 
+def test_product_off_the_shelf_leaves_a_family_that_it_would_hold_at_todays_prices():
+    artefact = small_artefact(31, segments=3, products=12, categories=2)
+    family, absent = ["p000", "p002", "p004"], pl.col("product_id") == "p004"
+    catalog = with_families(catalog_of(artefact), {"a": family}).with_columns(price=pl.lit(5.0))
+    policy = a_policy(replace(NO_RULES, max_increase=0.1, max_decrease=0.1, family_column="family_id"))
+
+    def chosen(price, availability):
+        changed = catalog.with_columns(
+            price=pl.when(absent).then(price).otherwise("price"),
+            availability=pl.when(absent).then(availability).otherwise(1.0),
+        )
+        table = priced(artefact, changed, policy)
+        return [table.filter(pl.col("product_id") == name) for name in family]
+
+    first, second, mate = chosen(price=5.0, availability=0.0)
+    assert list(first["price"]) == list(second["price"]) == list(mate["price"])
+    first, second, stranger = chosen(price=2.0, availability=0.0)
+    assert list(first["price"]) == list(second["price"]) != [5.0] * 3
+    assert stranger["price"].cast(float).is_between(1.8, 2.2).all()
+    first, second, stranger = chosen(price=2.0, availability=0.5)
+    assert [set(part["binding"]) for part in (first, second, stranger)] == [{"no_common_price"}] * 3
+
+
 def test_frozen_product_leaves_its_family():
     artefact = small_artefact(31, segments=3, products=8, categories=2)
     catalog = with_families(catalog_of(artefact), {"a": ["p000", "p002", "p004"]}).with_columns(price=pl.lit(5.0))

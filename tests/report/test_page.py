@@ -12,23 +12,20 @@ import polars as pl
 import pytest
 
 from gpu_pricer.gates import GATES
+from gpu_pricer.policy.rule_words import BROKEN, OTHER_WORDS, RULE_WORDS, rule_words
 from gpu_pricer.report.headline import _counts
 from gpu_pricer.report.movers import reason_of
 from gpu_pricer.report.packing import TYPES, pack
 from gpu_pricer.report.page import script_json
 from gpu_pricer.report.settings import ReportSettings
 from gpu_pricer.report.words import (
-    BROKEN,
     GATE_WORDS,
-    OTHER_WORDS,
-    RULE_WORDS,
     cost_words,
     gate_limit,
     gate_value,
     gate_words,
     money,
     percent,
-    rule_words,
 )  # fmt: skip
 from gpu_pricer.tables.price_table import BINDINGS, RULES, scan_prices
 from gpu_pricer.tables.version.version_record import read_version

@@ -1,8 +1,13 @@
-"""The closing lines of a what-if: how many units more or fewer a scenario sells, in words."""
+"""The closing lines of a what-if: what a scenario earns and sells against the base, in words."""
+
+import json
+from types import SimpleNamespace
 
 import pytest
 
-from gpu_pricer.terminal.whatif_board import _more_or_fewer
+from gpu_pricer.constraints.warm_start import CERTIFICATE
+from gpu_pricer.tables.version.names import RECORD
+from gpu_pricer.terminal.whatif_board import _left_open, _line, _more_or_fewer
 
 
 @pytest.mark.parametrize(
@@ -11,3 +16,30 @@ from gpu_pricer.terminal.whatif_board import _more_or_fewer
 )
 def test_units_are_told_as_more_or_fewer(units, words):
     assert _more_or_fewer(units) == words
+
+
+@pytest.mark.parametrize(
+    ("profit", "line"),
+    [
+        (100.004, "tight earns the same"),
+        (100.3, "tight earns the same within the 0.40 USD that the search left open, sells 3 units more"),
+        (99.5, "tight costs 0.50 USD of profit (-0.5%), and sells 3 units more"),
+        (101.0, "tight adds 1.00 USD of profit (+1.0%), and sells 3 units more"),
+    ],
+)
+def test_profit_is_told_apart_only_beyond_what_the_search_left_open(profit, line):
+    base, scenario = (
+        SimpleNamespace(tally=SimpleNamespace(profit_new=earned, units_new=units), currency="USD", profit_name="profit")
+        for earned, units in ((100.0, 50.0), (profit, 53.0))
+    )
+
+    assert _line("tight", base, scenario, 0.4) == line
+
+
+def test_what_the_search_left_open_is_the_dual_gap_of_the_certificate(tmp_path):
+    (tmp_path / RECORD).mkdir()
+    assert _left_open(tmp_path) == 0
+
+    (tmp_path / RECORD / CERTIFICATE).write_text(json.dumps({"objective": 99.75, "dual_bound": 100.0}))
+
+    assert _left_open(tmp_path) == 0.25

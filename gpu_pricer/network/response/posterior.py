@@ -21,9 +21,10 @@ def draw_deviations(
 
     The mean is over the category's products, taught or not, all counted alike, and is compared with that of the
     posterior means. untaught: of each category what attributes say of the log sensitivities of the products that taught
-    nothing, [n]; their own coefficients are drawn from the category's. What all categories share is drawn once; the
-    prior widths, and what attributes say, are taken as known. Sensitivities go along with the dissimilarity of their
-    category, which is drawn between its bounds.
+    nothing, [n]; their own coefficients are drawn from the category's. The artefact has them at the centre of the
+    category's posterior, so that their draws are compared with their mean over the draws of the category. What all
+    categories share is drawn once; the prior widths, and what attributes say, are taken as known. Sensitivities go
+    along with the dissimilarity of their category, which is drawn between its bounds.
     quantities: the response of the segments' units per choice, which adds to their sensitivities. Units given choices
     have a likelihood of their own, so that the two are drawn independently.
     """
@@ -57,7 +58,7 @@ def _draw_totals(fit: Fit, untaught: list[Tensor], draws: int, generator: torch.
         total = _by_category(torch.exp(block.z[:, beta] + block.beside[:, None] + own), part.category, part.categories)
         settled = part.sum_by_category(block.sensitivity(layout))
         theta = block.theta[:, beta] + of_category[:, :, beta]
-        expected = fit.category_sensitivity().T[categories]
+        expected = fit.category_sensitivity().T[categories] * of_category[:, :, beta].exp().mean(0)
         for category, told in enumerate(untaught[categories]):
             noise = torch.randn(draws, len(told), layout.segments, generator=generator, dtype=FLOAT) @ prior.T
             total[:, category] += torch.exp(theta[:, category, None] + told[:, None] + noise).sum(1)

@@ -20,8 +20,9 @@ def shared(
     """Return the family int32 [P] of each product, ALONE for none, and limits that are the same inside each family.
 
     products: the matched products (see Matched); ladder int [P]: the row of each product in `ladders`. A family may
-    take the prices that every one of its products may take. The products of a family for which no such price is left
-    keep today's prices as single products, with the rule no_common_price. In other families today's price may stay, on
+    take the prices that every one of its products may take. If no such price is left, the products that are off the
+    shelf leave the family. The products of a family that has no common price on the shelf either keep today's prices as
+    single products, with the rule no_common_price. In other families today's price may stay, on
     or off the ladder, only if all products have the same one. Where they have different ones, the common price can move
     a product that may keep its own; the rule family is then named at that end. Raises InputError for a family with
     products of several categories.
@@ -31,7 +32,11 @@ def shared(
     family = np.full(products.height, ALONE, np.int32)
     _require_one_category(products)
     is_in_family = ~np.isin(limits.rules.inside, LEAVE)
-    members = _members(products, limits, is_in_family, *_rung_ends(limits, ladders, ladder))
+    ends = _rung_ends(limits, ladders, ladder)
+    members = _members(products, limits, is_in_family, *ends)
+    is_absent = (products["availability"] == 0)[members["row"]]
+    is_in_family[members.filter(is_absent & (pl.col("low") > pl.col("high")))["row"]] = False
+    members = _members(products, limits, is_in_family, *ends)
     rows, common = members["row"].to_numpy(), members["low"].to_numpy() <= members["high"].to_numpy()
     low, high, may_stay = limits.low.copy(), limits.high.copy(), limits.may_stay.copy()
     rules = BindingRules(*(rule.copy() for rule in limits.rules))

@@ -1,0 +1,40 @@
+"""What people read for the rules of the price table's column binding, in the words of a pricing manager."""
+
+from collections.abc import Mapping
+
+RULE_WORDS: Mapping[str, str] = {
+    "within_support": "prices seen before",
+    "max_below_competitor": "limit below the competitor",
+    "max_above_competitor": "limit above the competitor",
+    "anchor_max_decrease": "largest fall over several weeks",
+    "anchor_max_increase": "largest rise over several weeks",
+    "max_decrease": "largest decrease",
+    "max_increase": "largest increase",
+    "max_decrease_amount": "largest decrease in money",
+    "max_increase_amount": "largest increase in money",
+    "min_days_between_changes": "rest between two changes",
+    "min_margin_rate": "least margin",
+    "list_price": "list price",
+    "ceiling": "ceiling of the product",
+    "floor": "floor of the product",
+}
+OTHER_WORDS: Mapping[str, str] = {
+    "none": "no rule",
+    "frozen": "price frozen",
+    "override": "price set by hand",
+    "min_change": "move too small to be worth it",
+    "max_changes": "budget of changes spent",
+    "max_segment_ratio": "limit on differences between segments",
+    "family": "one price for the whole family",
+    "no_common_price": "family without a common price",
+    "no_rung": "no allowed price ending",
+    "price_limit": "largest price that exists",
+}
+BROKEN = "_broken"
+
+
+def rule_words(binding: str) -> str:
+    """Return the words for a value of the price table's column binding."""
+    rule = binding.removesuffix(BROKEN)
+    words = {**RULE_WORDS, **OTHER_WORDS}.get(rule, rule.replace("_", " "))
+    return f"{words} (overruled)" if binding.endswith(BROKEN) else words
