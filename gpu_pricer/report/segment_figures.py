@@ -16,13 +16,14 @@ def segment_figures(scored: Scored, demand: DemandFigures) -> pl.DataFrame:
     """Return a row per segment, the one with the most visits first.
 
     Columns: segment_id, visits (of a period), users (null without user_segments), price_index (revenue over that of the
-    same units at today's prices), raised, lowered (shares of its prices), units, profit (of a period), elasticity (mean
-    over its units, null without units), favourites (category names, joined).
+    same units at today's prices), raised, lowered (shares of its prices on the shelf, null without any), units, profit
+    (of a period), elasticity (mean over its units, null without units), favourites (category names, joined).
     """
     price, today, units = pl.col("price"), pl.col("today_price"), pl.col("units")
+    is_on_shelf = pl.col("product_id").is_in(scored.on_shelf["product_id"].implode())
     sums = scored.cells().group_by("segment_id").agg(
-        raised=(price > today).mean(),
-        lowered=(price < today).mean(),
+        raised=(price > today).filter(is_on_shelf).mean(),
+        lowered=(price < today).filter(is_on_shelf).mean(),
         units=units.sum(),
         profit=pl.col("profit").sum(),
         price_index=(units * price).sum() / (units * today).sum(),

@@ -183,6 +183,10 @@ def test_segments_add_up_and_keep_their_users(scored, demand):
 
     assert segments["profit"].sum() == pytest.approx(scored.version.tally.profit_new, rel=1e-6)
     assert dict(segments.select("segment_id", "users").iter_rows())["s1"] == 7
+    moves = scored.version.moves
+    assert segments["raised"].mean() == pytest.approx(moves.share(moves.raised))
+    assert segments["lowered"].mean() == pytest.approx(moves.share(moves.lowered))
+    assert moves.shown < scored.version.tally.rows
     revenue = (segments["price_index"] > 0).all()
     assert revenue
     assert (segments["elasticity"] < 0).all()
