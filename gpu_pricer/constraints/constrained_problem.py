@@ -136,7 +136,7 @@ class ConstrainedProblem:
             required = np.where(eased, np.minimum(constraints.required, reached), constraints.required)
             constraints = replace(constraints, required=required)
         reached = np.minimum(constraints.required, constraints.achieved(sums.covered).sum(axis=0))
-        category_bound = subproblems.category_bounds(self._lagrangian(objective, start))
+        category_bound = subproblems.category_bounds(self.lagrangian_of(objective, start))
         solution = self.valuation(objective).solution(
             lagrangian, constraints, eased, sums, start, category_bound, replace(constraints, required=reached)
         )
@@ -148,10 +148,10 @@ class ConstrainedProblem:
         In currency; the objective's weights are those of `solve`. With bounds.max_segment_ratio the search for the best
         prices is local, and so the value only nearly a bound. No constraint is per product.
         """
-        value = self.subproblems.solve(self._lagrangian(objective, start))[1]
+        value = self.subproblems.solve(self.lagrangian_of(objective, start))[1]
         return value - float(start.multiplier @ self.linear_constraints.required)
 
-    def _lagrangian(self, objective: np.ndarray, start: Start) -> LagrangianWeights:
+    def lagrangian_of(self, objective: np.ndarray, start: Start) -> LagrangianWeights:
         """Return the Lagrangian of one iterate with the multipliers and shadow prices of `start`."""
         return LagrangianWeights(
             objective=objective,

@@ -190,15 +190,7 @@ class _KeptSolution:
         is_moved = (constraints.coefficient != recorded.coefficient).any(axis=1) & (start.multiplier > 0)
         covers = (self.constrained.sales_today.covered[:, is_moved] != 0).any(axis=(1, 2))
         is_stale = self.is_touched | covers
-        weights = LagrangianWeights(
-            objective=self.objective,
-            slices=self.subproblems.slices,
-            coefficient=constraints.coefficient,
-            multiplier=start.multiplier[None],
-            iterate=np.zeros(len(self.is_product_touched), np.int64),
-            stock_price=start.stock_price,
-            unit_limit=self.stock.limit,
-        )
+        weights = self.constrained.lagrangian_of(self.objective, start)
         stale = LagrangianSubproblems(
             self.problem, self.subproblems.slices, self.subproblems.backend, is_stale, self.constrained.unit_limit
         )

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from gpu_pricer.evaluation.held_out.offers import Log
+from gpu_pricer.evaluation.held_out.scores import recent_price
 from gpu_pricer.network.encoding.history import UserHistory, build_history, half_lives_of
 from gpu_pricer.network.encoding.purchase_events import Purchases
 
 IDS = ("user_id", "product_id", "category_id", "period")
-REMEMBERED = 8  # past prices whose mean is the recent price
 ROWS = 1 << 17  # offers computed at a time: computing a row takes several times the memory of its features
 
 
@@ -29,9 +29,8 @@ def with_network_past(offers: pl.DataFrame, log: Log, reference: pl.DataFrame) -
 
 def _recent_prices(shelf: pl.DataFrame, reference: pl.DataFrame) -> pl.DataFrame:
     """Return product_id, period and recent_price, the mean of the last REMEMBERED prices before the period."""
-    past = pl.col("price").shift(1).rolling_mean(REMEMBERED, min_samples=1).over("product_id", order_by="period")
     known = shelf.join(reference, on="product_id", how="left")
-    return known.select("product_id", "period", recent_price=pl.coalesce(past, "reference_price", "price"))
+    return known.select("product_id", "period", recent_price=pl.coalesce(recent_price(), "reference_price", "price"))
 
 
 def _history_features(offers: pl.DataFrame, log: Log) -> np.ndarray:

@@ -6,7 +6,7 @@ import polars as pl
 from gpu_pricer.errors import InputError
 from gpu_pricer.evaluation.metrics import SMALLEST_MEAN, evaluate_choices, poisson_deviance
 
-PAST_PERIODS = 8
+REMEMBERED = 8  # past prices whose mean is the recent price
 MOVES = {"all": None, "moved_5pct": 0.05, "moved_15pct": 0.15}
 CELL = ("period", "product_id")
 SEGMENT_CELL = ("segment_id", *CELL)
@@ -44,8 +44,12 @@ def price_moves(shelf: pl.DataFrame) -> pl.DataFrame:
 
     shelf: the canonical shelf. The move is null in a product's first period on the shelf.
     """
-    past = pl.col("price").shift(1).rolling_mean(PAST_PERIODS, min_samples=1).over("product_id", order_by="period")
-    return shelf.select("period", "product_id", move=(pl.col("price") / past).log().abs())
+    return shelf.select("period", "product_id", move=(pl.col("price") / recent_price()).log().abs())
+
+
+def recent_price() -> pl.Expr:
+    """Return, over the shelf, the mean of a product's last REMEMBERED prices before the period; null in its first."""
+    return pl.col("price").shift(1).rolling_mean(REMEMBERED, min_samples=1).over("product_id", order_by="period")
 
 
 def moved_cells(move: pl.Series) -> dict[str, np.ndarray]:
