@@ -128,6 +128,17 @@ def test_predictions_do_not_see_their_own_period_or_later_ones(market):
     assert MODEL.fit(training, turned)(rows) == pytest.approx(MODEL.fit(training, market)(rows), abs=1e-12)
 
 
+def test_predictions_do_not_depend_on_what_was_asked_before(market):
+    rows = described(market, slice(9, 12))
+    predict = MODEL.fit(described(market, slice(0, 9)), market)
+    dearer = rows.with_columns(price=pl.col("price") * 1.2)
+
+    first, at_other_prices, backwards = predict(rows), predict(dearer), predict(rows.reverse())
+
+    np.testing.assert_array_equal(backwards[::-1], first)
+    assert at_other_prices.sum() != first.sum()
+
+
 def test_predictions_tell_who_buys_more_from_who_buys_less(market):
     rows = described(market, slice(9, 12))
     predicted = MODEL.fit(described(market, slice(0, 9)), market)(rows)

@@ -15,11 +15,13 @@ from scipy.special import expit, logit
 from gpu_pricer.checks import require_number
 from gpu_pricer.errors import InputError
 from gpu_pricer.evaluation.baselines.baseline import Predict
-from gpu_pricer.evaluation.baselines.household_counts import household_counts
+from gpu_pricer.evaluation.baselines.household_counts import LEVELS, household_counts
 from gpu_pricer.evaluation.baselines.logit import Logit, logged_cells
 from gpu_pricer.evaluation.baselines.occasion_totals import SMALLEST, buys_always, share_of_total
 from gpu_pricer.evaluation.baselines.shrunken_frequency import Choices, learn_habits
 from gpu_pricer.evaluation.held_out.offers import OCCASION, Log, reference_prices
+
+COUNTED = (*LEVELS["product"], "period")  # what a row's counts depend on, beside the log
 
 
 @dataclass(frozen=True)
@@ -62,10 +64,18 @@ class ShrunkenLogit:
             "period", "category_id", "product_id", probability=pl.Series(average(shelf, ("period", "category_id")))
         )
 
+        counted: list[tuple[pl.DataFrame, np.ndarray]] = []
+
+        def counts(rows: pl.DataFrame) -> np.ndarray:
+            """Return the users' counts before each row, those of the last call for the same rows at other prices."""
+            key = rows.select(COUNTED)
+            if not counted or not key.equals(counted[-1][0]):
+                counted[:] = [(key, household_counts(rows, sales, expected, list(self.half_lives)))]
+            return counted[-1][1]
+
         def described(rows: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
             """Return the users' counts before each row, and the average household's log odds [N]."""
-            odds = logit(average(rows, OCCASION).clip(SMALLEST, 1 - SMALLEST))
-            return household_counts(rows, sales, expected, list(self.half_lives)), odds
+            return counts(rows), logit(average(rows, OCCASION).clip(SMALLEST, 1 - SMALLEST))
 
         bought, weight = (offers[name].cast(pl.Float64).to_numpy() for name in ("bought", "weight"))
         habits = learn_habits(Choices(*described(offers), bought, weight))
