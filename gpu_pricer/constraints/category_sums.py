@@ -17,17 +17,26 @@ from gpu_pricer.tables.files.replacing import replacing_file
 CATEGORY_SUMS = "category_sums.parquet"
 """A row per category and constraint that covers it, and one per category without a constraint, for all its sales:
 product_id (of the category's first product), constraint, SUMS at the version's prices, the same at today's prices with
-the suffix _today, and bound, in the rows without a constraint."""
+the suffix _today and at the anchor's with the suffix _anchor, and bound, in the rows without a constraint."""
+
+SUFFIXES = ("_today", "_anchor", "")
+"""Of the columns of CategorySums.today, anchor and new."""
+
+COLUMNS = [f"{name}{suffix}" for suffix in SUFFIXES for name in SUMS]
+OF_ANCHOR = [name for name in COLUMNS if "anchor" in name]
+"""Columns that are left out where no limit is relative to the anchor, and in older records."""
 
 
 class CategorySums(NamedTuple):
     """The parts of G categories in the sums that K constraints limit, and in the dual bound.
 
-    today, new: the sales at today's prices and at the version's; bound [G]: the most that a category can add to the
-    Lagrangian at the multipliers of the certificate, in currency.
+    today, anchor, new: the sales at today's prices, at the anchor's, None where no limit is relative to them, and at
+    the version's; bound [G]: the most that a category can add to the Lagrangian at the multipliers of the certificate,
+    in currency.
     """
 
     today: SalesSums
+    anchor: SalesSums | None
     new: SalesSums
     bound: np.ndarray
 
@@ -48,15 +57,15 @@ class KnownCategories:
         products: of the problem; names: of its K constraints. InputError where the record lacks a known category.
         """
         rows = self._rows(products, names)
-        values = np.zeros((2, len(self.is_known), len(names) + 1, len(SUMS)))
+        values = np.zeros((len(SUFFIXES), len(self.is_known), len(names) + 1, len(SUMS)))
         bound, place = np.zeros(len(self.is_known)), (rows["category"].to_numpy(), rows["place"].to_numpy())
-        for sums, suffix in zip(values, ("_today", ""), strict=True):
+        for sums, suffix in zip(values, SUFFIXES, strict=True):
             sums[place] = rows.select(f"{name}{suffix}" for name in SUMS).to_numpy()
         totals = rows.filter(pl.col("constraint").is_null())
         bound[totals["category"].to_numpy()] = totals["bound"].to_numpy()
         units = np.zeros(len(products.cost))
-        today, new = (SalesSums(sums[:, -1], sums[:, :-1], units) for sums in values)
-        return CategorySums(today, new, bound)
+        today, anchor, new = (SalesSums(sums[:, -1], sums[:, :-1], units) for sums in values)
+        return CategorySums(today, anchor, new, bound)
 
     def _rows(self, products: ProblemProducts, names: list[str]) -> pl.DataFrame:
         """Return the record's rows of the known categories, with the numbers of category and constraint as `place`."""
@@ -65,7 +74,9 @@ class KnownCategories:
         places = pl.DataFrame({"constraint": [*names, None], "place": [*range(len(names) + 1)]})
         places = places.cast({"constraint": pl.String})
         try:
-            rows = pl.read_parquet(path).join(categories, on="product_id")
+            table = pl.read_parquet(path)
+            table = table.with_columns(pl.lit(0.0).alias(name) for name in OF_ANCHOR if name not in table.columns)
+            rows = table.select("product_id", "constraint", "bound", *COLUMNS).join(categories, on="product_id")
             rows = rows.join(places, on="constraint", how="left", nulls_equal=True)
         except (OSError, pl.exceptions.PolarsError) as error:
             raise InputError(f"{path} must be what `gpu-pricer score` wrote, found: {first_line(error)}") from error
@@ -82,16 +93,17 @@ def first_products(products: ProblemProducts) -> pl.Series:
 
 def write_category_sums(sums: CategorySums, products: ProblemProducts, names: list[str], record: Path) -> None:
     """Write the parts of the problem's categories into the record of a version; names: of the K constraints."""
-    today, new = (np.concatenate([at.covered, at.total[:, None]], axis=1) for at in (sums.today, sums.new))
-    is_covered = (today != 0).any(axis=2) | (new != 0).any(axis=2)
+    known = zip(SUFFIXES, (sums.today, sums.anchor, sums.new), strict=True)
+    values = {s: np.concatenate([at.covered, at.total[:, None]], axis=1) for s, at in known if at is not None}
+    is_covered = np.any([(at != 0).any(axis=2) for at in values.values()], axis=0)
     is_covered[:, -1] = True
     category, place = np.nonzero(is_covered)
     columns: dict[str, pl.Series | np.ndarray] = {
         "product_id": first_products(products)[category],
         "constraint": pl.Series([*names, None], dtype=pl.String)[place],
     }
-    for values, suffix in ((new, ""), (today, "_today")):
-        columns |= {f"{name}{suffix}": values[category, place, m] for m, name in enumerate(SUMS)}
+    for suffix, at in values.items():
+        columns |= {f"{name}{suffix}": at[category, place, m] for m, name in enumerate(SUMS)}
     bound = np.where(place == len(names), sums.bound[category], np.nan)
     with replacing_file(record / CATEGORY_SUMS) as fresh:
         write_table(pl.DataFrame(columns).with_columns(bound=pl.Series(bound).fill_nan(None)), fresh)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from gpu_pricer.constraints.linear_constraints import RATIO, absolute_limit, measure_value
+from gpu_pricer.constraints.linear_constraints import absolute_limit, measure_value, ratio_of
 from gpu_pricer.constraints.solution import EXACT, Solution
 from gpu_pricer.constraints.warm_start import CERTIFICATE
 from gpu_pricer.policy.constraint import Constraint
@@ -83,6 +83,7 @@ def certificate_of(
     solution: Solution,
     constraints: dict[str, Constraint],
     today: np.ndarray,
+    base: np.ndarray,
     product_limits: ProductLimits | None,
     currency: str,
     includes_vat: bool,
@@ -90,14 +91,14 @@ def certificate_of(
 ) -> Certificate:
     """Return the certificate of a solution.
 
-    constraints: the K constraints that are not per product; today [K, 5]: the sums of their slices at today's prices;
-    currency: of all amounts; includes_vat: whether prices do, so that objective, revenue and profit are after it. A
-    shadow_price is what a limit looser by one (unit, currency unit, or 1.0 of a ratio) would add to the objective.
-    tolerance: the share of its scale by which a limit may be missed.
+    constraints: the K constraints that are not per product; today, base [K, 6]: the sums of their slices at today's
+    prices, and at those that the limits are relative to; currency: of all amounts; includes_vat: whether prices do, so
+    that objective, revenue and profit are after it. A shadow_price is what a limit looser by one (unit, currency unit,
+    or 1.0 of a ratio) would add to the objective. tolerance: the share of its scale by which a limit may be missed.
     """
     sums = solution.sums.covered.sum(axis=0)
     entries = {
-        name: _entry(constraint, today[k], sums[k], solution, k)
+        name: _entry(constraint, (today[k], base[k], sums[k]), solution, k)
         for k, (name, constraint) in enumerate(constraints.items())
     }
     violation = solution.linear_constraints.violation(solution.achieved)
@@ -154,12 +155,16 @@ def _write(folder: Path, summary: dict[str, object]) -> None:
 
 
 def _entry(
-    constraint: Constraint, today: np.ndarray, sums: np.ndarray, solution: Solution, k: int
+    constraint: Constraint, of_slice: tuple[np.ndarray, np.ndarray, np.ndarray], solution: Solution, k: int
 ) -> dict[str, object]:
-    """Return the certificate's entry of constraint k, in the unit of its measure; today, sums [5]: of its slice."""
-    required, achieved = absolute_limit(constraint, today), measure_value(constraint, sums)
+    """Return the certificate's entry of constraint k, in the unit of its measure.
+
+    of_slice: the sums [6] of its slice at today's prices, at those that the limit is relative to, and at the new ones.
+    """
+    today, base, sums = of_slice
+    required, achieved, ratio = absolute_limit(constraint, base), measure_value(constraint, sums), ratio_of(constraint)
     missing = required - achieved if constraint.at_least is not None else achieved - required
-    of_limit = float(sums @ RATIO[constraint.measure][1]) if constraint.measure in RATIO else 1.0
+    of_limit = 1.0 if ratio is None else float(sums @ ratio[1])
     multiplier = float(solution.start.multiplier[k])
     is_violated = missing > EXACT * abs(required)
     return {
@@ -167,7 +172,9 @@ def _entry(
         "where": constraint.where,
         "priority": constraint.priority,
         "kind": "at_least" if constraint.at_least is not None else "at_most",
+        "relative_to": constraint.relative_to,
         "today": measure_value(constraint, today),
+        "base": measure_value(constraint, base),
         "required": required,
         "achieved": achieved,
         "violation": missing if is_violated else 0.0,

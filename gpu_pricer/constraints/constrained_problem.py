@@ -11,10 +11,10 @@ from gpu_pricer.constraints.certificate import Certificate, ProductLimits, certi
 from gpu_pricer.constraints.linear_constraints import linear_constraints_of, objective_weights
 from gpu_pricer.constraints.solution import Solution, Valuation
 from gpu_pricer.constraints.solver import Solver
-from gpu_pricer.constraints.subproblems import LagrangianSubproblems, PricesOf
+from gpu_pricer.constraints.subproblems import LagrangianSubproblems, PricesOf, SalesSums
 from gpu_pricer.constraints.warm_start import Start, read_start
 from gpu_pricer.errors import InputError
-from gpu_pricer.policy.constraint import Constraint
+from gpu_pricer.policy.constraint import ANCHOR_PRICES, Constraint
 from gpu_pricer.policy.each import with_each_value
 from gpu_pricer.policy.objective import Objective
 from gpu_pricer.policy.slices import Slices, slices_of
@@ -94,18 +94,33 @@ class ConstrainedProblem:
         self.is_evaluated = np.ones(problem.category_count, np.bool_) if known is None else ~known.is_known
         self.unit_limit = unit_limits(constraints, products)
         self.subproblems = LagrangianSubproblems(problem, slices, backend, self.is_evaluated, self.unit_limit)
-        self.sales_today = self.subproblems.evaluate_today()
+        self.sales_today, self.sales_anchor = self.subproblems.evaluate_today(), self._evaluate_anchor()
         if self.earlier is not None:
             self.sales_today += self.earlier.today
         self.today, self.covered_today = self.sales_today.total.sum(axis=0), self.sales_today.covered.sum(axis=0)
-        self.linear_constraints = linear_constraints_of(self.on_sums, self.covered_today)
+        self.covered_base = self._covered_base()
+        self.linear_constraints = linear_constraints_of(self.on_sums, self.covered_base)
+
+    def _evaluate_anchor(self) -> SalesSums | None:
+        """Return the sums at the anchor's prices, None where no constraint is relative to them."""
+        if not any(constraint.relative_to == ANCHOR_PRICES for constraint in self.on_sums.values()):
+            return None
+        sums, earlier = self.subproblems.evaluate_anchor(), None if self.earlier is None else self.earlier.anchor
+        return sums if earlier is None else sums + earlier
+
+    def _covered_base(self) -> np.ndarray:
+        """Return SUMS of each constraint's slice [K, 6] at the prices that its limit is relative to, else today's."""
+        if self.sales_anchor is None:
+            return self.covered_today
+        is_of_anchor = [constraint.relative_to == ANCHOR_PRICES for constraint in self.on_sums.values()]
+        return np.where(np.array(is_of_anchor)[:, None], self.sales_anchor.covered.sum(axis=0), self.covered_today)
 
     def solve(self, objective: np.ndarray, start: Start | None = None) -> ConstrainedPrices:
-        """Return the best prices found for the objective's weights of SUMS [5]."""
+        """Return the best prices found for the objective's weights of SUMS [6]."""
         return self.certified(Solver(self.valuation(objective), self.linear_constraints).solve(start))
 
     def valuation(self, objective: np.ndarray) -> Valuation:
-        """Return what prices are valued by for the objective's weights of SUMS [5]."""
+        """Return what prices are valued by for the objective's weights of SUMS [6]."""
         return Valuation(self.subproblems, objective, self.sales_today)
 
     def certified(self, solution: Solution, tolerance: float = 0.0) -> ConstrainedPrices:
@@ -123,7 +138,7 @@ class ConstrainedProblem:
     ) -> Certificate:
         """Return the certificate of prices that no search found, as where people decided some of them.
 
-        objective [5]: weights of SUMS. lagrangian, start: those of the prices before
+        objective [6]: weights of SUMS. lagrangian, start: those of the prices before
         the decisions. The bound is this problem's, whose limits hold the decided prices, at the multipliers of `start`:
         any multipliers give one. Where the prices miss a limit, it bounds what prices can earn that reach as much as
         these. eased bool [K]: limits that could not be met before the decisions, and that need to reach no more than
@@ -170,7 +185,14 @@ class ConstrainedProblem:
     def _certificate(self, solution: Solution, tolerance: float) -> Certificate:
         limits, includes_vat = self._product_limits(solution), self.subproblems.problem.includes_vat
         return certificate_of(
-            solution, self.on_sums, self.covered_today, limits, self.currency, includes_vat, tolerance
+            solution,
+            self.on_sums,
+            self.covered_today,
+            self.covered_base,
+            limits,
+            self.currency,
+            includes_vat,
+            tolerance,
         )
 
     def _product_limits(self, solution: Solution) -> ProductLimits | None:

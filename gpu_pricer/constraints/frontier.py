@@ -63,7 +63,7 @@ def trace_points(
 ) -> Iterator[tuple[ConstrainedPrices, dict[str, object]]]:
     """Yield prices along the frontier with their rows of its table, from the policy's own objective on.
 
-    objective [5]: the policy's weights of SUMS. Every search starts from the point
+    objective [6]: the policy's weights of SUMS. Every search starts from the point
     before. A row holds, for a period: multiplier, what one more unit of the measure (1.0 more of a margin rate, 1.0
     less of a price index) costs in the objective, in currency; objective, profit, units, revenue, margin_rate,
     price_index; share_changed, the share of prices that are not today's; gap, how far the weighted sum may be from its
@@ -88,7 +88,7 @@ def trace_points(
 
 
 class _Point(NamedTuple):
-    """The best prices for weights [5], their sums [5] of what stock can serve, and their distance from the best."""
+    """The best prices for weights [6], their sums [6] of what stock can serve, and their distance from the best."""
 
     found: ConstrainedPrices
     weights: np.ndarray
@@ -146,7 +146,7 @@ def objective_name(table: pl.DataFrame) -> str:
 
 
 def _direction(today: np.ndarray, objective: np.ndarray, frontier: Frontier) -> tuple[np.ndarray, float]:
-    """Return the weights [5] of more of the measure, or of less of a price index, and its size at today's prices.
+    """Return the weights [6] of more of the measure, or of less of a price index, and its size at today's prices.
 
     A margin rate is not a sum. More of it is more profit beyond what today's rate makes of the revenue.
     """
@@ -171,7 +171,7 @@ def _direction(today: np.ndarray, objective: np.ndarray, frontier: Frontier) -> 
 
 
 def _rate_multiplier(objective: np.ndarray, weights: np.ndarray, sums: np.ndarray) -> float:
-    """Return the shadow price, per 1.0 of the rate, of a floor at the very margin rate that the weights [5] lead to.
+    """Return the shadow price, per 1.0 of the rate, of a floor at the very margin rate that the weights [6] lead to.
 
     Under such a floor the weights are objective + multiplier · (NET_REVENUE · (1 − rate) − COST). These lead to the
     same prices where they are a multiple of the given weights.

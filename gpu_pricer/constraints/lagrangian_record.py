@@ -32,7 +32,7 @@ class RecordedLagrangian(NamedTuple):
 
 
 class RecordedMultipliers(NamedTuple):
-    """The K constraints on sums by name, their coefficients [K, 5], and multipliers [I, K] as in LagrangianWeights."""
+    """The K constraints on sums by name, their coefficients [K, 6], and multipliers [I, K] as in LagrangianWeights."""
 
     constraints: Constraints
     coefficient: np.ndarray
@@ -110,8 +110,8 @@ def read_multipliers(folder: Path) -> RecordedMultipliers:
 
 
 def _coefficients(rows: list[list[float]]) -> np.ndarray:
-    """Return the rows as an array; a row of an older record has no weight of VAT, which is then 0."""
-    return np.array([(*row, 0.0)[: len(SUMS)] for row in rows], np.float64)
+    """Return the rows as an array; a row of an older record lacks the last of SUMS, whose weights are then 0."""
+    return np.array([(*row, *[0.0] * len(SUMS))[: len(SUMS)] for row in rows], np.float64)
 
 
 def read_iterates(folder: Path, product_id: pl.Series) -> pl.DataFrame:

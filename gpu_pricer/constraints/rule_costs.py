@@ -6,11 +6,13 @@ rule can even have a negative cost, because without the first rule the other one
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from gpu_pricer.constraints.constrained_problem import MarketData, solve_constrained
+from gpu_pricer.policy.anchor import MOST_DECREASE, MOST_INCREASE
 from gpu_pricer.policy.bounds import Bounds
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.pricing.problem.posterior_draws import POINT
@@ -49,7 +51,7 @@ def without_each(policy: Policy) -> Iterator[tuple[str, Policy]]:
     bounds: Bounds = policy.bounds
     for name, off in RULE_OFF.items():
         if getattr(bounds, name) != off:
-            changes: dict[str, object] = {name: off}
+            changes: dict[str, object] = {name: _unlimited(bounds.anchor) if name == "anchor" else off}
             yield f"bounds.{name}", replace(policy, bounds=replace(bounds, **changes))  # type: ignore[arg-type]
     if policy.ladder is not None:
         yield "ladder", replace(policy, ladder=None)
@@ -60,6 +62,11 @@ def without_each(policy: Policy) -> Iterator[tuple[str, Policy]]:
         yield f"constraints.{name}", replace(policy, constraints=others)
     if policy.overrides is not None:
         yield "overrides", replace(policy, overrides=None)
+
+
+def _unlimited(anchor: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the anchor with limits that no price meets; constraints may be relative to its prices all the same."""
+    return (anchor or {}) | {"max_decrease": MOST_DECREASE, "max_increase": MOST_INCREASE}
 
 
 def rule_costs(

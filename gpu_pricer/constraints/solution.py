@@ -60,7 +60,7 @@ class Solution:
 class Valuation:
     """What all prices of one problem are valued by for one objective.
 
-    objective [5]: weights of SUMS.
+    objective [6]: weights of SUMS.
     sales_today: the sales at today's prices, in float64.
     """
 

@@ -27,9 +27,8 @@ PricesOf = Callable[[tuple[int, int]], np.ndarray]
 class SalesSums:
     """Expected sales of a period in float64, money in currency.
 
-    total [G, 5]: units, revenue, cost, base revenue (at today's prices) and VAT of every category, see SUMS, of what
-    the stock can serve.
-    covered [G, K, 5]: the part of total that each constraint covers.
+    total [G, 6]: SUMS of every category, of what the stock can serve.
+    covered [G, K, 6]: the part of total that each constraint covers.
     units [P]: what is asked for of every product, whatever its stock.
     """
 
@@ -95,7 +94,15 @@ class LagrangianSubproblems:
 
     def evaluate_today(self) -> SalesSums:
         """Return the sums at today's prices, in float64; one pass."""
-        return self.evaluate_at(lambda categories: self._part.problem.products.today[self._products(categories), None])
+        return self._evaluate_one_price(self._part.problem.products.today)
+
+    def evaluate_anchor(self) -> SalesSums:
+        """Return the sums at the anchor's prices, in float64; one pass."""
+        return self._evaluate_one_price(self._part.problem.products.anchor)
+
+    def _evaluate_one_price(self, price: np.ndarray) -> SalesSums:
+        """Return the sums at a price in cents for all segments, price [P] of the evaluated products."""
+        return self.evaluate_at(lambda categories: price[self._products(categories), None])
 
     def _most_units(self) -> np.ndarray:
         """Return more units [P] than any allowed prices sell of a product, infinite if not evaluated; one pass.
@@ -258,12 +265,12 @@ class LagrangianSubproblems:
                     sums.covered[rows, k] += np.add.reduceat(served * covered[:, None], starts)
 
     def _product_sums(self, totals: Totals, products: slice) -> np.ndarray:
-        """Return SUMS of what is asked for of every product [n, 5]."""
+        """Return SUMS of what is asked for of every product [n, 6]."""
         problem, per_choice = self._part.problem, self._part.problem.products.units_per_choice[products]
         units, revenue = totals.chosen[:, 0] * per_choice, totals.revenue[:, 0] * per_choice / CENTS
         cost, base_price = problem.products.cost[products], problem.products.today[products] / CENTS
-        vat = revenue * problem.products.vat_share(products)
-        return np.stack([units, revenue, units * cost, units * base_price, vat], axis=1)
+        vat, anchor = revenue * problem.products.vat_share(products), problem.products.anchor[products] / CENTS
+        return np.stack([units, revenue, units * cost, units * base_price, vat, units * anchor], axis=1)
 
 
 def served_inputs(inputs: PricingInputs, is_limited: np.ndarray) -> PricingInputs:

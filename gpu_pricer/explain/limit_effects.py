@@ -75,7 +75,7 @@ def added_costs(
     product, segment = cell
     share = problem.products.net_share[product]
     at_cost = _sums_of_unit(problem, product, problem.products.cost_with_vat()[product])
-    of_price = np.array([0.0, 1.0, 0.0, 0.0, 1.0 - share])
+    of_price = np.array([0.0, 1.0, 0.0, 0.0, 1.0 - share, 0.0])
     multiplier = _multipliers(lagrangian, cell)
     weight = float((lagrangian.objective + multiplier @ lagrangian.coefficient) @ of_price)
     scale = share / weight
@@ -102,7 +102,8 @@ def _multipliers(lagrangian: LagrangianWeights, cell: tuple[int, int]) -> np.nda
 
 
 def _sums_of_unit(problem: PricingProblem, product: int, price: float) -> np.ndarray:
-    """Return what a unit sold at a price in currency adds to each of the sums of the Lagrangian, [5]."""
+    """Return what a unit sold at a price in currency adds to each of the sums of the Lagrangian, [6]."""
     products = problem.products
-    base_price, vat = products.today[product] / CENTS, price * (1.0 - products.net_share[product])
-    return np.array([1.0, price, products.cost[product], base_price, vat])
+    base_price, anchor = products.today[product] / CENTS, products.anchor[product] / CENTS
+    vat = price * (1.0 - products.net_share[product])
+    return np.array([1.0, price, products.cost[product], base_price, vat, anchor])

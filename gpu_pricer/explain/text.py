@@ -4,6 +4,7 @@ from typing import Any
 
 from gpu_pricer.explain.derivation import Explanation, PriceOutcome
 from gpu_pricer.explain.limit_effects import AddedCosts, LimitEffect
+from gpu_pricer.policy.constraint import ANCHOR_PRICES
 from gpu_pricer.policy.rule_words import rule_words
 from gpu_pricer.tables.price_table import PER_VISITS, VAT_PART
 
@@ -114,12 +115,13 @@ def change_lines(
 def _priced_limit(effect: LimitEffect, entry: dict[str, Any], currency: str) -> str:
     """Return what a limit pays or charges, and for what, in words."""
     where = "" if effect.constraint.where is None else f" where {effect.constraint.where}"
+    prices = "the anchor's" if effect.constraint.relative_to == ANCHOR_PRICES else "today's"
     what = {
         "units": f"each unit{where}",
         "revenue": f"each {currency} of revenue{where}",
         "profit": f"each {currency} of profit{where}",
         "margin_rate": f"each {currency} of profit{where} above {entry['required']:.1%} of revenue",
-        "price_index": f"each {currency} of revenue{where} above {entry['required']:.1%} of it at today's prices",
+        "price_index": f"each {currency} of revenue{where} above {entry['required']:.1%} of it at {prices} prices",
     }[entry["measure"]]
     verb, kind = ("is worth", "floor") if entry["kind"] == "at_least" else ("costs", "ceiling")
     return f"{what} {verb} {effect.multiplier:,.4f} more, because of this {kind}"

@@ -6,6 +6,8 @@ from gpu_pricer.checks import require_integer
 from gpu_pricer.policy.rates import require_rate
 
 MOST_DAYS = 366
+MOST_DECREASE, MOST_INCREASE = 1, 100
+"""The largest distances from an anchor that can be set."""
 
 ANCHOR_PRICE, DAYS_SINCE_CHANGE = "anchor_price", "days_since_change"
 """Columns that the job adds to the catalog from the history of prices, where the catalog does not bring them."""
@@ -36,7 +38,7 @@ class Anchor:
             require_days("bounds.anchor.days", self.days)
         if self.max_decrease is None and self.max_increase is None:
             raise ValueError("bounds.anchor must have max_decrease, max_increase or both, found neither")
-        for name, most in (("max_decrease", 1), ("max_increase", 100)):
+        for name, most in (("max_decrease", MOST_DECREASE), ("max_increase", MOST_INCREASE)):
             if getattr(self, name) is not None:
                 require_rate(f"bounds.anchor.{name}", getattr(self, name), 0, most)
 

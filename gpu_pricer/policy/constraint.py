@@ -6,7 +6,7 @@ from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.policy.conditions import columns_in, require_condition
 
 MEASURES = ("units", "revenue", "profit", "margin_rate", "price_index")
-CURRENT_PRICES = "current_prices"
+CURRENT_PRICES, ANCHOR_PRICES = "current_prices", "anchor_prices"
 PRODUCT = "product_id"
 REFUSE, EVERYTHING = "refuse", "everything"
 """What becomes of a limit for each value of a column that the catalog lacks."""
@@ -17,9 +17,11 @@ class Constraint:
     """A limit on a measure of a period's sales over a slice of the assortment.
 
     measure: units, revenue, profit (both in currency), margin_rate (profit / revenue) or price_index (revenue over what
-        the same units would bring at today's prices; 1 at today's prices).
+        the same units would bring at today's prices, or at those of relative_to).
     at_least, at_most: the limit, of which exactly one is set.
-    relative_to: current_prices makes the limit a multiple of the measure at today's prices.
+    relative_to: current_prices or anchor_prices makes the limit a multiple of the measure at these prices. Those of
+        bounds.anchor do not follow tonight's, so that what a limit leaves open does not add up over many nights. They
+        are today's where the policy has no anchor, and for a product without one.
     where: condition in SQL over the columns of products and segments; null: the whole assortment.
     per: with product_id, every product has a limit of its own, and at_most names the catalog column that holds the
         limits in units; null in the column: no limit.
@@ -46,8 +48,10 @@ class Constraint:
                 f"one of at_least and at_most must be set, found {self.at_least!r} and {self.at_most!r}: "
                 "state two constraints for a range"
             )
-        if self.relative_to not in (None, CURRENT_PRICES):
-            raise ValueError(f"relative_to must be {CURRENT_PRICES} or null, found {self.relative_to!r}")
+        if self.relative_to not in (None, CURRENT_PRICES, ANCHOR_PRICES):
+            raise ValueError(
+                f"relative_to must be {CURRENT_PRICES}, {ANCHOR_PRICES} or null, found {self.relative_to!r}"
+            )
         if self.per not in (None, PRODUCT):
             raise ValueError(f"per must be {PRODUCT} or null, found {self.per!r}")
         if self.each is not None and not (isinstance(self.each, str) and self.each):

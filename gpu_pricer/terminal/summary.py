@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from gpu_pricer.constraints.warm_start import CERTIFICATE
+from gpu_pricer.policy.constraint import ANCHOR_PRICES
 from gpu_pricer.tables.delta_log import current_run, published_runs
 from gpu_pricer.tables.published.publishing import CURRENT
 from gpu_pricer.tables.stores.local_copy import address_of, shown
@@ -186,11 +187,14 @@ def _gain_if_looser(entry: dict[str, Any]) -> float:
 
 
 def _asked(entries: list[dict[str, Any]]) -> str:
-    """Return what limits of one kind ask for, relative to today where all ask for the same share of it."""
-    shares = {round(entry["required"] / entry["today"], 6) if entry["today"] > 0 else None for entry in entries}
-    share = shares.pop()
+    """Return what limits of one kind ask for, relative to known prices where all ask for the same share of them."""
+    bases = [entry.get("base", entry["today"]) for entry in entries]  # a version of an earlier release has no base
+    shares = {
+        round(entry["required"] / base, 6) if base > 0 else None for entry, base in zip(entries, bases, strict=True)
+    }
+    share, prices = shares.pop(), "the anchor's" if entries[0].get("relative_to") == ANCHOR_PRICES else "today's"
     asked = f"{entries[0]['measure']} {entries[0]['kind'].replace('_', ' ')}".replace("price_index", "price index")
-    return f"{asked} {share:.1%} of today's" if not shares and share is not None else f"{asked} a set amount"
+    return f"{asked} {share:.1%} of {prices}" if not shares and share is not None else f"{asked} a set amount"
 
 
 def _advice(outlook: Outlook | None) -> list[str]:

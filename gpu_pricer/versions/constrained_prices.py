@@ -67,7 +67,7 @@ def record_constrained(constrained: ConstrainedProblem, found: ConstrainedPrices
     solution, products = found.solution, constrained.subproblems.problem.products
     found.certificate.write(record)
     write_lagrangian(RecordedLagrangian(found.lagrangian, constrained.on_sums), products.product_id, record)
-    sums = CategorySums(solution.sales_today, solution.sums, solution.category_bound)
+    sums = CategorySums(solution.sales_today, constrained.sales_anchor, solution.sums, solution.category_bound)
     write_category_sums(sums, products, list(constrained.on_sums), record)
 
 

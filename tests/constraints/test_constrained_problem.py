@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from gpu_pricer.constraints.constrained_problem import ConstrainedProblem, MarketData, solve_constrained
-from gpu_pricer.constraints.linear_constraints import linear_constraints_of
+from gpu_pricer.constraints.linear_constraints import SUMS, linear_constraints_of
 from gpu_pricer.constraints.subproblems import LagrangianSubproblems
 from gpu_pricer.constraints.warm_start import read_start
 from gpu_pricer.errors import InputError
@@ -356,4 +356,4 @@ def test_a_ratio_of_a_slice_without_sales_is_refused(measure, relative_to):
     with pytest.raises(
         InputError, match=r"constraints.rate must be (of a slice with sales|relative to something above)"
     ):
-        linear_constraints_of({"rate": rate}, np.zeros((1, 5)))
+        linear_constraints_of({"rate": rate}, np.zeros((1, len(SUMS))))

@@ -71,9 +71,9 @@ def test_sums_and_bounds_of_evaluated_categories_are_those_of_all(tmp_path, limi
     whole, some = (LagrangianSubproblems(problem, slices, "cpu", chosen, unit_limit) for chosen in (None, CHOSEN))
     is_chosen = np.repeat(CHOSEN, np.diff(problem.products.category_start))
     lagrangian = LagrangianWeights(
-        objective=np.array([0.0, 1.0, -1.0, 0.0, 0.0]),
+        objective=np.array([0.0, 1.0, -1.0, 0.0, 0.0, 0.0]),
         slices=slices,
-        coefficient=rng.uniform(0, 0.2, (2, 5)),
+        coefficient=rng.uniform(0, 0.2, (2, 6)),
         multiplier=rng.uniform(0, 0.3, (2, 2)),
         iterate=np.repeat(np.arange(CATEGORIES) % 2, PRODUCTS // CATEGORIES),
         stock_price=np.zeros(PRODUCTS) if limit is None else rng.uniform(0, 0.5, PRODUCTS),

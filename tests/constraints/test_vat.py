@@ -118,6 +118,6 @@ def test_multipliers_that_were_recorded_before_prices_could_include_vat_are_read
     assert (read_multipliers(tmp_path).coefficient == weights.coefficient).all()
 
     path = tmp_path / LAGRANGIAN
-    path.write_text(path.read_text().replace("[[0.0, 1.0, 0.0, 0.0, -1.0]]", "[[0.0, 1.0, 0.0, 0.0]]"))
+    path.write_text(path.read_text().replace("[[0.0, 1.0, 0.0, 0.0, -1.0, 0.0]]", "[[0.0, 1.0, 0.0, 0.0]]"))
 
-    assert read_multipliers(tmp_path).coefficient.tolist() == [[0.0, 1.0, 0.0, 0.0, 0.0]]
+    assert read_multipliers(tmp_path).coefficient.tolist() == [[0.0, 1.0, 0.0, 0.0, 0.0, 0.0]]

@@ -136,6 +136,28 @@ def test_certificate_holds_of_the_prices_after_a_chain_of_events(base, tmp_path)
         assert certificate["status"] == ("relaxed" if certificate["kept"]["largest_violation"] > 0 else "met")
 
 
+def test_limits_relative_to_the_anchor_hold_after_events(tmp_path):
+    catalog = CATALOG.with_columns(anchor_price=(pl.col("price") * 1.05).round(2))
+    rules = replace(AROUND_TODAY, anchor={"column": "anchor_price", "max_increase": 0.2, "max_decrease": 0.3})
+    keep = {
+        "volume": {"measure": "units", "at_least": 1.1, "relative_to": "anchor_prices"},
+        "index": {"measure": "price_index", "at_most": 0.94, "relative_to": "anchor_prices", "each": "department"},
+    }
+    base = scored(tmp_path / "base", catalog, a_policy(rules, QUARTERS, constraints=keep))
+
+    same = after(base, catalog.head(5).select("product_id", "cost"), tmp_path / "same", Tolerance(0.0, 0.0))
+    made = after(base, drawn_events(np.random.default_rng(4), catalog), tmp_path / "next")
+
+    assert rows_of(same).equals(rows_of(base))
+    certificate, known = certificate_of(made), made.sources.catalog
+    anchor = np.repeat(known.sort("category_id", "product_id")["anchor_price"].to_numpy()[:, None], 3, axis=1)
+    volume = certificate["constraints"]["volume"]
+    assert volume["required"] == pytest.approx(1.1 * sums_at(ARTEFACT, known, anchor)[0], rel=1e-9)
+    assert volume["achieved"] == pytest.approx(sums_at(ARTEFACT, known, matrix(made))[0], rel=1e-9)
+    assert certificate["kept"]["solved"] == "base"
+    assert certificate["objective"] == pytest.approx(sums_at(ARTEFACT, known, matrix(made))[2], rel=1e-9)
+
+
 def test_bound_of_kept_multipliers_is_that_of_all_categories(base, tmp_path):
     """Prices of drinks move the limit on their rate, which enters the Lagrangian of every category of drinks."""
     event = CATALOG.filter(pl.col("department") == "drinks").head(1).select("product_id", price=pl.col("price") + 0.25)

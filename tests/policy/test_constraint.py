@@ -18,7 +18,10 @@ from gpu_pricer.policy.constraint import Constraint
         ({"measure": "units", "at_most": -1.0}, "at_most must be a number of at least 0, found -1.0"),
         ({"measure": "margin_rate", "at_least": 1.0}, "at_least must be a number below 1, found 1.0"),
         ({"measure": "price_index", "at_most": 0}, "at_most must be a number above 0, found 0"),
-        ({"measure": "units", "at_least": 1.0, "relative_to": "then"}, "relative_to must be current_prices or null"),
+        (
+            {"measure": "units", "at_least": 1.0, "relative_to": "then"},
+            "relative_to must be current_prices, anchor_prices or null",
+        ),
         (
             {"measure": "units", "at_least": 1.0, "where": "price >"},
             "where must be a condition in SQL, found 'price >'",

@@ -11,7 +11,7 @@ from gpu_pricer.policy.ladder import kernel_ladders
 from gpu_pricer.policy.overrides import Overrides, read_overrides
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.policy.price_range import LARGEST
-from gpu_pricer.policy.rule_columns import with_rule_columns
+from gpu_pricer.policy.rule_columns import ANCHOR, with_rule_columns
 from gpu_pricer.pricing.problem.families import shared
 from gpu_pricer.pricing.problem.matching import Matched, match_products
 from gpu_pricer.pricing.problem.posterior_draws import POINT, posterior_draws
@@ -32,7 +32,8 @@ class ProblemProducts:
     """The P products of G categories to price, sorted by category, then product.
 
     product_id [P]; category_start int64 [G + 1]: category g holds the products category_start[g] to
-    category_start[g + 1] − 1; today int32 cents [P]: today's price; cost float64 currency [P]: of a unit, without VAT;
+    category_start[g + 1] − 1; today, anchor int32 cents [P]: today's price, and the one that limits relative to
+    anchor_prices compare with, today's where there is none; cost float64 currency [P]: of a unit, without VAT;
     net_share float64 [P]: the share of the price that is left after VAT, 1 where prices include none; effective_cost
     float64 cents [P]: the price that the objective's mark-up is counted from; reference_price float64 cents [P];
     units_per_choice float64 [P]; is_on_shelf bool [P].
@@ -41,6 +42,7 @@ class ProblemProducts:
     product_id: pl.Series
     category_start: np.ndarray
     today: np.ndarray
+    anchor: np.ndarray
     cost: np.ndarray
     net_share: np.ndarray
     effective_cost: np.ndarray
@@ -56,6 +58,7 @@ class ProblemProducts:
             product_id=self.product_id.gather(rows),
             category_start=np.concatenate([[0], np.cumsum(sizes[is_chosen])]).astype(np.int64),
             today=self.today[rows],
+            anchor=self.anchor[rows],
             cost=self.cost[rows],
             net_share=self.net_share[rows],
             effective_cost=self.effective_cost[rows],
@@ -250,6 +253,7 @@ def _problem_products(products: pl.DataFrame, today: np.ndarray, policy: Policy)
         product_id=products["product_id"],
         category_start=_category_start(products["category_id"]),
         today=today,
+        anchor=_anchor(products, today),
         cost=cost,
         net_share=share,
         effective_cost=CENTS * policy.objective.effective_cost(cost / share),
@@ -257,6 +261,14 @@ def _problem_products(products: pl.DataFrame, today: np.ndarray, policy: Policy)
         units_per_choice=products["units_per_choice"].to_numpy(),
         is_on_shelf=products["availability"].to_numpy() > 0,
     )
+
+
+def _anchor(products: pl.DataFrame, today: np.ndarray) -> np.ndarray:
+    """Return the anchor's prices int32 [P] in cents; today [P]: those of products without one."""
+    if ANCHOR not in products.columns:
+        return today
+    cents = (products[ANCHOR].cast(pl.Float64) * CENTS).round().fill_null(0.0).to_numpy()
+    return np.where(cents > 0, cents, today).astype(today.dtype)
 
 
 def _draws(artefact: DemandArtefact, category_id: pl.Series, policy: Policy) -> Draws:

@@ -28,9 +28,10 @@ class LagrangianWeights:
     A unit never pays more for its stock than it is worth at the highest price that its product may have, because units
     that stock cannot serve earn nothing and cost nothing.
 
-    objective [5]: weights of units, revenue, cost, base revenue, which counts the units at today's prices, and VAT.
+    objective [6]: weights of units, revenue, cost, base revenue, which counts the units at today's prices, VAT, and
+        anchor revenue, which counts them at the anchor's.
     slices: the cells that each of the K constraints counts.
-    coefficient [K, 5]: each constraint's weights of the same.
+    coefficient [K, 6]: each constraint's weights of the same.
     multiplier [I, K]: the multipliers of I dual iterates, in currency per unit of each left-hand side.
     iterate int64 [P]: the iterate with whose multipliers a product is priced; equal within a category.
     stock_price [P]: shadow price of a unit of stock, in currency.
@@ -97,14 +98,15 @@ class LagrangianWeights:
     def _unit_terms(self, problem: PricingProblem, class_number: int, products: slice) -> tuple[np.ndarray, np.ndarray]:
         """Return the weight of a unit's price and what a unit costs in currency [n] each, without the stock."""
         cost, iterate = problem.products.cost[products], self.iterate[products]
-        base_price, vat = problem.products.today[products] / CENTS, problem.products.vat_share(products)
-        of_unit, of_revenue, of_cost, of_base, of_vat = self.objective
+        base_price, anchor = problem.products.today[products] / CENTS, problem.products.anchor[products] / CENTS
+        vat = problem.products.vat_share(products)
+        of_unit, of_revenue, of_cost, of_base, of_vat, of_anchor = self.objective
         weight = of_revenue + of_vat * vat
-        charge = -of_unit - of_cost * cost - of_base * base_price
-        for k, (of_unit, of_revenue, of_cost, of_base, of_vat) in enumerate(self.coefficient):
+        charge = -of_unit - of_cost * cost - of_base * base_price - of_anchor * anchor
+        for k, (of_unit, of_revenue, of_cost, of_base, of_vat, of_anchor) in enumerate(self.coefficient):
             multiplier = self.multiplier[iterate, k] * self.slices.covers(class_number, k)[products]
             weight += multiplier * (of_revenue + of_vat * vat)
-            charge -= multiplier * (of_unit + of_cost * cost + of_base * base_price)
+            charge -= multiplier * (of_unit + of_cost * cost + of_base * base_price + of_anchor * anchor)
         return weight, charge
 
     def inputs(
