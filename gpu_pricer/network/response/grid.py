@@ -223,6 +223,16 @@ class UserLog:
             sums.index_add_(0, part.product, part.count)
         return sums
 
+    def visits_of(self, category: int) -> Tensor:
+        """Return the occasions on which users saw an open category, float64 [U, W]."""
+        if self.seen is None:
+            return self.visits
+        sums = torch.zeros(self.visits.numel(), dtype=FLOAT)
+        for part in self.seen.blocks():
+            here = (part.product == category).nonzero().squeeze(1)
+            sums.index_add_(0, part.user[here].long() * self.visits.shape[1] + part.period[here], part.count[here])
+        return sums.view(self.visits.shape)
+
     def pooled(self, grid: Grid) -> Counts:
         """Return the counts of all users as one segment."""
         return self.counts(grid, torch.zeros(self.visits.shape, dtype=torch.int64), 1)

@@ -1,7 +1,8 @@
 """Score and information of every user's price response, category by category, from everybody's choices and slopes.
 
-A block of categories meets all users, so that memory does not grow with users × products. The log is sorted by product
-one part of the products at a time, because the order of all choices would take half as much memory as the log.
+A block of categories meets all users, so that memory does not grow with users × products. Where the log holds which
+categories a user saw, a block is one category, because users' occasions differ by category. The log is sorted by
+product one part of the products at a time, because the order of all choices would take half as much memory as the log.
 """
 
 from collections.abc import Iterator
@@ -33,12 +34,15 @@ def category_scores(grid: Grid, log: UserLog, share: Tensor, slope: Tensor, fold
 
     share, slope [P, W]: everybody's choice probabilities and slopes. fold [W]: of every period.
     """
-    visitors = Visitors.of(log.visits) if grid.has_outside_option else None
+    everybody = Visitors.of(log.visits) if grid.has_outside_option and log.seen is None else None
     for products, categories, own in _blocks(grid, log):
         bought = BlockPurchases.of(log, own, products, slope, fold)
         number = grid.category[products] - categories.start
         given = bought, number, share[products], slope[products]
-        sums = choice_sums(log.visits, *given) if visitors is None else visitors.sums(*given)
+        if not grid.has_outside_option:
+            sums = choice_sums(log.visits_of(categories.start), *given)
+        else:
+            sums = (everybody or Visitors.of(log.visits_of(categories.start))).sums(*given)
         for category, (score, information) in enumerate(sums.unbind(2), categories.start):
             yield CategoryScore(category, score, information)
 
@@ -47,7 +51,8 @@ def _blocks(grid: Grid, log: UserLog) -> Iterator[tuple[slice, slice, Tensor]]:
     """Yield the products and the categories of each block, and the rows [n] of the log that are of these products."""
     before = [0, *torch.bincount(log.product, minlength=len(grid.row)).cumsum(0).tolist()]
     size = -(-len(log.product) // PARTS) or 1
-    for _, blocks in groupby(grid.blocks(PRODUCTS), lambda block: before[block[0].start] // size):
+    most = PRODUCTS if log.seen is None else 1
+    for _, blocks in groupby(grid.blocks(most), lambda block: before[block[0].start] // size):
         part = list(blocks)
         first, last = part[0][0].start, part[-1][0].stop
         order = _by_product(log, first, last)

@@ -109,7 +109,7 @@ def user_scores(pooled: Fit, log: UserLog) -> UserScores:
     score, information = groups.sums()
     best = torch.argsort(log.sold(len(grid.row)), descending=True, stable=True)[:TASTE_PRODUCTS]
     inside = [fold == k for k in range(folds)]
-    visits, rate = _visits(log.visits, share[best].T.contiguous(), inside)
+    visits, rate = _visits(log, share[best].T.contiguous(), grid.category[best], inside)
     return UserScores(
         score=score.numpy(),
         information=information.numpy(),
@@ -121,13 +121,22 @@ def user_scores(pooled: Fit, log: UserLog) -> UserScores:
     )
 
 
-def _visits(visits: Tensor, share: Tensor, inside: list[Tensor]) -> tuple[list[Tensor], Tensor]:
-    """Return visits and share of UserScores, whose product takes fewest numbers, for the periods inside every fold."""
+def _visits(log: UserLog, share: Tensor, category: Tensor, inside: list[Tensor]) -> tuple[list[Tensor], Tensor]:
+    """Return visits and share of UserScores, whose product takes fewest numbers, for the periods inside every fold.
+
+    share [W, J]; category [J]: of the products. Where users saw some categories only, their visits differ by category,
+    and what everybody would buy of a product comes from those of its category.
+    """
     periods, products = share.shape
-    if products < periods:
-        expected = [visits[:, is_inside] @ share[is_inside] for is_inside in inside]
-        return expected, torch.eye(products, dtype=share.dtype)
-    return [visits * is_inside for is_inside in inside], share
+    if log.seen is None and products >= periods:
+        return [log.visits * is_inside for is_inside in inside], share
+    expected = [torch.empty(len(log.visits), products, dtype=share.dtype) for _ in inside]
+    alike = torch.zeros_like(category) if log.seen is None else category
+    for number in alike.unique().tolist():
+        visits, own = log.visits_of(number), alike == number
+        for sums, is_inside in zip(expected, inside, strict=True):
+            sums[:, own] = visits[:, is_inside] @ share[is_inside][:, own]
+    return expected, torch.eye(products, dtype=share.dtype)
 
 
 def _fastest(bought: csr_array) -> csr_array | np.ndarray:

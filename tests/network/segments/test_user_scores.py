@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from gpu_pricer.network.response.grid import UserLog
 from gpu_pricer.network.response.model import cells_of
 from gpu_pricer.network.segments import category_scores, purchase_scores
 from gpu_pricer.network.segments import user_scores as module
@@ -17,11 +18,34 @@ STEP = 1e-3
 USERS = 25
 
 
-@pytest.fixture(scope="module", params=[USERS, 7], ids=["all visits differ", "users share visits"])
+@pytest.fixture(scope="module", params=["all visits differ", "users share visits", "users see some categories"])
 def drawn(request):
-    found = draw(sensitivity=(1.0, 4.0), users=USERS)
-    visits = found.log.visits[torch.arange(USERS) % request.param].clamp(min=1)  # nobody buys without a visit
-    return replace(found, log=replace(found.log, visits=visits))
+    found, kinds = draw(sensitivity=(1.0, 4.0), users=USERS), 7 if request.param == "users share visits" else USERS
+    visits = found.log.visits[torch.arange(USERS) % kinds].clamp(min=1)  # nobody buys without a visit
+    log = replace(found.log, visits=visits)
+    return replace(found, log=log_of_seen(log) if request.param == "users see some categories" else log)
+
+
+def log_of_seen(log):
+    """The log of users who saw a category on some of their visits, at least on those on which they bought of it."""
+    looks = torch.from_numpy(np.random.default_rng(1).random((CATEGORIES, *log.visits.shape)) < 0.5) * log.visits
+    bought = torch.zeros_like(looks)
+    bought.index_put_((log.product // SIZE, log.user, log.period), log.count, accumulate=True)
+    looks = torch.maximum(looks, bought)
+    category, user, period = looks.nonzero(as_tuple=True)
+    order = torch.from_numpy(np.random.default_rng(2).permutation(len(user)))
+    count = looks[category, user, period][order]
+    seen = UserLog(user[order], category[order], period[order], count, None, log.visits, None)
+    return replace(log, seen=seen)
+
+
+def occasions(log):
+    """The occasions on which users saw each category, [G, U, W]."""
+    if log.seen is None:
+        return np.repeat(log.visits.numpy()[None], CATEGORIES, axis=0)
+    found, seen = np.zeros((CATEGORIES, *log.visits.shape)), log.seen
+    np.add.at(found, (seen.product.numpy(), seen.user.numpy(), seen.period.numpy()), seen.count.numpy())
+    return found
 
 
 def log_likelihoods(drawn, phi):
@@ -39,9 +63,9 @@ def log_likelihoods(drawn, phi):
     bought = np.zeros((USERS, PRODUCTS, PERIODS))
     log = drawn.log
     np.add.at(bought, (log.user.numpy(), log.product.numpy(), log.period.numpy()), log.count.numpy())
-    value = np.zeros((4, USERS, CATEGORIES))
+    value, looks = np.zeros((4, USERS, CATEGORIES)), occasions(log)
     for user, g in np.ndindex(USERS, CATEGORIES):
-        here, visits = category == g, log.visits[user].numpy()
+        here, visits = category == g, looks[g, user]
         own = likelihood_of(bought[user, here], visits, share[here], slope[here], phi)
         value[:, user, g] = [own[np.arange(PERIODS) % 4 == fold].sum() for fold in range(4)]
     return value
@@ -131,7 +155,9 @@ def expected_purchases(drawn):
     """By the pooled response, of the best sellers first, [U, J]."""
     share = cells_of(drawn.grid, drawn.pooled.state, drawn.pooled.layout).share[:, 0]
     sold = torch.zeros(len(share), dtype=torch.float64).index_add(0, drawn.log.product, drawn.log.count)
-    return drawn.log.visits @ share[torch.argsort(sold, descending=True, stable=True)].T
+    looks = occasions(drawn.log)[np.repeat(np.arange(CATEGORIES), SIZE)]
+    expected = np.einsum("juw,jw->uj", looks, share.numpy())
+    return expected[:, torch.argsort(sold, descending=True, stable=True).numpy()]
 
 
 def test_scores_of_some_users_are_theirs(drawn):
