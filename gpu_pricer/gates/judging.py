@@ -9,7 +9,7 @@ import polars as pl
 
 from gpu_pricer.gates.continuity import continuity_outcomes
 from gpu_pricer.gates.evidence import Evidence, held_out_outcomes, proof_outcomes
-from gpu_pricer.gates.moves import published_outcomes, today_outcomes
+from gpu_pricer.gates.moves import published_outcomes, single_move_outcomes, today_outcomes
 from gpu_pricer.gates.outcome import Outcome
 from gpu_pricer.gates.published import Published
 from gpu_pricer.gates.settings import Gates
@@ -48,6 +48,7 @@ def judge_version(
     def outcomes() -> Iterator[Outcome]:
         """Yield the outcome of every gate in the order in which they are shown."""
         yield from today_outcomes(moves, gates, has_policy=policy is not None)
+        yield from single_move_outcomes(moves, gates.max_single_move)
         yield from proof_outcomes(folder, policy, gates, evidence.max_gap)
         if published is not None:
             yield from continuity_outcomes(folder, version, moves["product_id"], published, gates)

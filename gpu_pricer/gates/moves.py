@@ -7,10 +7,12 @@ import polars as pl
 
 from gpu_pricer.gates.outcome import Outcome, limited, unknown
 from gpu_pricer.gates.settings import Gates
+from gpu_pricer.tables.price_table import CENTS
 
 LEAST_PRODUCTS = 10
 """Categories of fewer compared products count together as one: one product's promotion would fill a small one."""
 SMALL = "the small categories together"
+MEND = "mend the product's cost and price, or raise the limit"
 LOOK = "look at the prices, then tighten the policy's bounds or raise the limit"
 
 
@@ -54,6 +56,23 @@ def today_outcomes(moves: pl.DataFrame, gates: Gates, has_policy: bool) -> Itera
     found, detail = _mean(moves, "beyond", "cells"), f", {moves['beyond'].sum():,} of {moves['cells'].sum():,} prices"
     remedy = "see the column binding for the rules that outrank the limits, mend the costs or overrides"
     yield limited("max_share_beyond_moves", what, found, limit, remedy, detail)
+
+
+def single_move_outcomes(moves: pl.DataFrame, limit: float | None) -> Iterator[Outcome]:
+    """Yield the outcome of the gate on the largest move of a single price, which names the price; none without a limit.
+
+    A mistyped cost or price of one product is lost in shares and means of all of them.
+    """
+    if limit is None or moves.is_empty():
+        return
+    largest = moves.sort("largest", "product_id", descending=[True, False]).row(0, named=True)
+    old, new = (largest[name] / CENTS for name in ("largest_from", "largest_to"))
+    above = moves.filter(pl.col("largest") > limit).height
+    detail = (
+        f", product {largest['product_id']} in segment {largest['largest_in']} from {old:,.2f} to {new:,.2f} (above "
+        f"the limit: {above:,} of {moves.height:,} products)"
+    )
+    yield limited("max_single_move", "largest move of a single price", largest["largest"], limit, MEND, detail)
 
 
 def published_outcomes(moves: pl.DataFrame, gates: Gates, categories: pl.DataFrame | None) -> Iterator[Outcome]:

@@ -16,6 +16,7 @@ from gpu_pricer.gates import Evidence
 from gpu_pricer.process.run_record import run_job
 from gpu_pricer.tables.delta_log import current_run, log_entries, open_table
 from gpu_pricer.tables.events import event_files, read_events, updated_catalog
+from gpu_pricer.tables.unlikely_events import unlikely_events
 from gpu_pricer.tables.version.names import new_run
 from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.versions.new_version import completion_from, finished_or_absent
@@ -144,7 +145,10 @@ def _publish_with(config: DictConfig, files: list[EventFile]) -> Path:
     base, tiling = _base(config, prices), instantiate(config.score)
     require_repriceable(base, tiling)
     events = read_events([file.path for file in files])
-    priced = catalog_of_base(base, updated_catalog(base.sources.catalog, events), base.sources.policy)
+    catalog = updated_catalog(base.sources.catalog, events)
+    for line in unlikely_events(base.sources.catalog, catalog, base.sources.artefact.products["category_id"]):
+        log.warning("%s: see whether the events are right", line)
+    priced = catalog_of_base(base, catalog, base.sources.policy)
     folder = prices / new_run()
     complete = completion_from(base, config, folder, priced.catalog, base.sources.policy)
     with finished_or_absent(folder):

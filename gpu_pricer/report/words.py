@@ -20,6 +20,7 @@ GATE_WORDS: Mapping[str, str] = {
     "max_share_moved": "Share of prices that move",
     "max_mean_move": "Mean move of a price",
     "max_share_beyond_moves": "Share of prices beyond a limit on moves",
+    "max_single_move": "Largest move of a single price",
     "max_share_missing": "Share of published products without a price now",
     "same_columns": "The table keeps its columns",
     "same_currency": "The currency stays",

@@ -97,6 +97,60 @@ def test_changes_are_those_of_the_same_cells(market):
     assert line.endswith("paths.shards=prices/second publish.accept=[max_category_change] publish.reason=WHY")
 
 
+@pytest.mark.parametrize("layout", ["long", "wide"])
+def test_one_absurd_price_is_named_whatever_the_others_are(market, layout):
+    mistyped = pl.when(pl.col("product_id") == "p007").then(10 * pl.col("price")).otherwise("price")
+    for run, tiling in (("long", "long"), ("second", layout)):
+        market.scored(run, catalog=CATALOG.with_columns(price=mistyped), tiling=(tiling, ()))
+    before, absurd = (prices_of(market.prices / run) for run in ("first", "long"))
+    ratio = {cell: max(absurd[cell] / before[cell], before[cell] / absurd[cell]) for cell in before}
+    product, segment = max(ratio, key=ratio.__getitem__)
+
+    outcome = market.outcome(max_single_move=1.0)
+
+    assert product == "p007"
+    assert outcome.found == pytest.approx(ratio[product, segment] - 1)
+    assert not outcome.is_passed
+    said = outcome.refusal(Path("x"))
+    assert "the largest move of a single price must be at most 1, found " in said
+    cell = f"product p007 in segment {segment} from {before[product, segment]:.2f} to {absurd[product, segment]:.2f}"
+    assert f", {cell} (above the limit: 1 of 24 products) (publish.gates.max_single_move): mend the product's" in said
+    assert market.outcome(run="first", max_single_move=0.0).found == 0
+
+
+def test_fall_of_a_single_price_counts_as_the_rise_that_would_undo_it(market):
+    share = pl.when(pl.col("product_id") == "p007").then(0.1).otherwise(1.0)
+    market.scored(catalog=CATALOG.with_columns(price=share * pl.col("price"), cost=share * pl.col("cost")))
+    before, now = (prices_of(market.prices / run) for run in ("first", "second"))
+
+    outcome = market.outcome(max_single_move=1.0)
+
+    assert outcome.found == pytest.approx(max(price / now[cell] for cell, price in before.items()) - 1)
+    assert outcome.found > 5
+    assert not outcome.is_passed
+
+
+def test_price_that_was_never_published_moves_from_todays(market, tmp_path):
+    by_hand = pl.DataFrame({"product_id": ["p000"], "price": [99.0]})
+    by_hand.write_parquet(tmp_path / "by_hand.parquet")
+    market.scored("first", catalog=CATALOG.filter(pl.col("product_id") != "p000"))
+    market.scored(policy=a_policy(overrides=str(tmp_path / "by_hand.parquet")))
+    today = CATALOG.filter(pl.col("product_id") == "p000")["price"].round(2).item()
+
+    outcome = market.outcome(max_single_move=1.0)
+    first = judge_version(
+        market.prices / "second",
+        read_version(market.prices / "second"),
+        replace(OFF, max_single_move=1.0),
+        None,
+        Evidence(),
+    ).outcomes[0]
+
+    assert outcome.found == pytest.approx(99 / today - 1)
+    assert first == outcome
+    assert f"product p000 in segment s0 from {today:.2f} to 99.00" in outcome.detail
+
+
 def test_small_categories_count_together(market):
     alone = CATALOG.with_columns(
         category_id=pl.when(pl.col("product_id") == "p000").then(pl.lit("alone")).otherwise(pl.lit("rest")),

@@ -226,6 +226,21 @@ def test_events_that_cannot_be_right_change_nothing(refused, shop, columns, said
     assert said in refused("reprice", "events=incoming", "score.cells_per_file=30")
 
 
+def test_slip_of_the_decimal_point_is_said_and_refused(gpu_pricer, shop):
+    before, price = current_run(shop / "prices"), OFFERED.filter(product_id="p005")["price"].item()
+    pl.DataFrame({"product_id": ["p005"], "price": [10 * price]}).write_parquet(shop / "incoming/a.parquet")
+    open_gates = [f"publish.gates.{name}=null" for name in ("max_mean_move", "max_share_far", "max_category_change")]
+
+    ended = gpu_pricer("reprice", "events=incoming", "score.cells_per_file=30", *open_gates)
+
+    assert ended.status == 3
+    slip = "1 products have a price more than 3 times above or below the one before, such as p005 with a price of "
+    assert any(slip in line for line in ended.log)
+    assert "the largest move of a single price must be at most 4, found" in ended.said[-1]
+    assert ", product p005 in segment " in ended.said[-1]
+    assert current_run(shop / "prices") == before
+
+
 def test_reprice_needs_events_and_a_published_version(refused, tmp_path):
     pl.DataFrame({"product_id": ["p005"], "cost": [1.0]}).write_parquet(tmp_path / "a.parquet")
 

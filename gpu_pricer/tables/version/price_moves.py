@@ -24,6 +24,9 @@ def price_moves(
     price − 1|, and the number of prices outside move_range. compared, changed, far, change: the number of cells that
     the published version has too, of those whose price differs from the published one, of those that differ by more
     than `far`, and the sum of |price / published price − 1|.
+
+    largest: the largest move of a cell from `largest_from`, its published price or else today's, to `largest_to`, in
+    cents, in the segment `largest_in` (text): new / old − 1, of a fall old / new − 1.
     """
     return pl.concat(
         _moves(part, move_range, None if published is None else published[products], far)
@@ -37,6 +40,9 @@ def _moves(grid: PriceGrid, move_range: MoveRange | None, published: np.ndarray 
     is_compared = np.zeros_like(price, np.bool_) if published is None else published > 0
     before = price if published is None else np.where(is_compared, published, price)
     change = np.abs(price / before - 1)
+    replaced = np.where(is_compared, before, today)
+    single = np.maximum(price / replaced, replaced / price) - 1
+    most, product = single.argmax(axis=1), np.arange(len(price))
     counts = {
         "moved": price != today,
         "beyond": _beyond(price, today, move_range),
@@ -49,6 +55,10 @@ def _moves(grid: PriceGrid, move_range: MoveRange | None, published: np.ndarray 
             "product_id": grid.product_id.cast(pl.String),
             "move": np.abs(price / today - 1).sum(1),
             "change": change.sum(1),
+            "largest": single[product, most],
+            "largest_in": grid.segment_id.cast(pl.String).gather(most),
+            "largest_from": replaced[product, most],
+            "largest_to": price[product, most],
         }
         | {name: np.count_nonzero(is_counted, axis=1) for name, is_counted in counts.items()}
     ).with_columns(cells=pl.lit(price.shape[1], pl.Int64))
