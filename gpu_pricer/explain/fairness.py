@@ -19,6 +19,7 @@ import polars as pl
 
 from gpu_pricer.checks import require_number
 from gpu_pricer.errors import InputError
+from gpu_pricer.tables.canonical import read_summary
 from gpu_pricer.tables.files.replacing import replacing_file
 from gpu_pricer.tables.further_columns import name_apart, set_apart
 from gpu_pricer.tables.price_table import scan_prices
@@ -31,21 +32,34 @@ MOST_GROUPS = 12
 
 @dataclass(frozen=True)
 class Fairness:
-    """Settings of the audit. Raises ValueError unless protected is a list of names and max_gap at least 0.
+    """Settings of the audit. Raises ValueError unless protected is None or a list of names, and max_gap at least 0.
 
-    users: the path of the table with the attributes. protected: the columns to audit.
+    users: the path of the table with the attributes. protected: the columns to audit; None for those that `prepare`,
+    which wrote the table, kept from the model.
     max_gap: the largest proven gap between two groups' indices with which prices are accepted; None for no limit.
     """
 
     users: str
-    protected: list[str]
+    protected: list[str] | None
     max_gap: float | None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.protected, list) or not all(isinstance(name, str) for name in self.protected):
+        is_list = isinstance(self.protected, list) and all(isinstance(name, str) for name in self.protected)
+        if not is_list and self.protected is not None:
             raise ValueError(f"fairness.protected must be a list of columns of users, found {self.protected!r}")
         if self.max_gap is not None:
             require_number("fairness.max_gap", self.max_gap, least=0)
+
+    @property
+    def attributes(self) -> list[str]:
+        """The columns to audit, none where neither `protected` nor a summary of `prepare` beside the users names any.
+
+        InputError for a broken summary.
+        """
+        if self.protected is not None:
+            return self.protected
+        summary = read_summary(Path(self.users).parent) or {}
+        return [*summary.get("protected", [])]
 
 
 @dataclass(frozen=True)
@@ -102,7 +116,7 @@ def audit(
     members = user_segments.select("user_id", pl.col("segment_id").cast(index.schema["segment_id"]))
     attributes = set_apart(users, ("user_id",))
     known = members.join(index, on="segment_id").join(attributes, on="user_id")
-    compared = {name: _compare(known, name_apart(name, ("user_id",)), fairness.max_gap) for name in fairness.protected}
+    compared = {name: _compare(known, name_apart(name, ("user_id",)), fairness.max_gap) for name in fairness.attributes}
     return {
         "users": known.height,
         "users_without_prices_or_attributes": user_segments.height - known.height,
@@ -115,7 +129,7 @@ def audit(
 
 def require_attributes(fairness: Fairness, columns: list[str]) -> None:
     """Raise InputError unless the columns of the users' table include the protected attributes."""
-    missing = [name for name in fairness.protected if name not in columns]
+    missing = [name for name in fairness.attributes if name not in columns]
     if missing:
         raise InputError(
             f"fairness.protected must name columns of {fairness.users}, found {', '.join(missing)} but only "

@@ -73,7 +73,8 @@ def main(config: DictConfig) -> None:
     rules = Preparation(period, instantiate(config.split), *parts)
     canonical = canonical_tables(inputs, rules, config.seed)
     _require_columns(canonical.tables["users"].columns, data["protected"])
-    summary: dict[str, Any] = {"currency": data["currency"], "protected": data["protected"]} | canonical.summary
+    told = {name: data[name] for name in ("currency", "protected", "label")}
+    summary: dict[str, Any] = told | canonical.summary
     _write(directory, canonical, inputs, summary)
     log.info(
         "wrote %s products, %s choices of %s users to %s",

@@ -10,6 +10,7 @@ from gpu_pricer.errors import UNREADABLE, InputError, first_line
 from gpu_pricer.report.product_figures import product_names
 from gpu_pricer.report.scored import Scored
 from gpu_pricer.report.settings import ReportSettings
+from gpu_pricer.tables.canonical import read_summary
 
 RIVAL_CONTEXT = "competitor_price"
 """The column of the canonical shelf that holds what a competitor asked in past periods."""
@@ -18,18 +19,19 @@ RIVAL_CONTEXT = "competitor_price"
 def names_of(config: DictConfig, scored: Scored) -> pl.DataFrame:
     """Return product_id and the products' names; InputError for a column that the catalog does not have."""
     settings: ReportSettings = instantiate(config.report)
-    if not settings.label:
-        return product_names(scored.catalog, [])
     path = Path(config.paths.catalog)
+    label = (read_summary(path.parent) or {}).get("label", []) if settings.label is None else settings.label
+    if not label:
+        return product_names(scored.catalog, [])
     try:
         columns = pl.read_parquet_schema(path)
-        missing = [name for name in settings.label if name not in columns]
+        missing = [name for name in label if name not in columns]
         if missing:
             raise InputError(
                 f"report.label must name columns of {path}, found {', '.join(missing)} but only {', '.join(columns)}: "
                 "mend it, or set report.label=[]"
             )
-        return product_names(pl.read_parquet(path, columns=["product_id", *settings.label]), settings.label)
+        return product_names(pl.read_parquet(path, columns=["product_id", *label]), label)
     except UNREADABLE as error:
         raise InputError(
             f"{path} must hold the columns of report.label, found: {first_line(error)}: set paths.catalog or "

@@ -31,7 +31,7 @@ def audit_version(folder: Path, demand: Path, fairness: Fairness) -> None:
     missing = [
         what
         for what, is_there in (
-            ("protected attributes (fairness.protected)", bool(fairness.protected)),
+            ("protected attributes (fairness.protected)", bool(fairness.attributes)),
             (f"the users table {users}", users.exists()),
             (f"{demand}/user_segments.parquet", user_segments is not None),
             ("score.layout=long", "expected_units" in scan_prices(folder).collect_schema()),
@@ -47,11 +47,11 @@ def audit_version(folder: Path, demand: Path, fairness: Fairness) -> None:
         log.info("no audit of the prices: it needs %s", ", ".join(missing))
         return
     require_known_attributes(fairness)
-    table = collect(scan_table(users).select("user_id", *fairness.protected), str(users))
+    table = collect(scan_table(users).select("user_id", *fairness.attributes), str(users))
     index = price_index(folder, segments.select("segment_id", "visits"))
     content = audit(index, user_segments, table, fairness)
     path = write_audit(content, folder)
-    log.info("audited the prices of %d users by %s: %s", content["users"], ", ".join(fairness.protected), path)
+    log.info("audited the prices of %d users by %s: %s", content["users"], ", ".join(fairness.attributes), path)
     if content["is_refused"]:
         raise Refused(_refusal(content, path))
 

@@ -99,6 +99,7 @@ def test_summary_counts_what_happened(prepare):
     assert summary["first_period"] == "2024-01-01"
     assert summary["last_period"] == "2024-02-05"
     assert (summary["period_days"], summary["periods"], summary["currency"]) == (7, 6, "USD")
+    assert (summary["protected"], summary["label"]) == ([], [])
     assert summary["purchases"] + summary["lines_outside_whole_periods"] == shop()["transactions"].height
     assert summary["lines_outside_whole_periods"] > 0
     assert summary["rows"]["users"] == 25

@@ -165,3 +165,20 @@ def test_largest_gap_without_anything_to_audit_is_refused(tmp_path):
     audit_version(folder, tmp_path / "demand", replace(fairness, protected=[], max_gap=None))
 
     assert not (folder / FAIRNESS).exists()
+
+
+@pytest.mark.parametrize(
+    ("summary", "stated", "found"),
+    [
+        ('{"protected": ["age"]}', None, ["age"]),
+        ('{"protected": ["age"]}', [], []),
+        ('{"protected": ["age"]}', ["region"], ["region"]),
+        ("{}", None, []),
+        (None, None, []),
+    ],
+)
+def test_audited_attributes_are_those_that_prepare_was_told_unless_others_are_stated(tmp_path, summary, stated, found):
+    if summary is not None:
+        (tmp_path / "summary.json").write_text(summary)
+
+    assert Fairness(str(tmp_path / "users.parquet"), stated, None).attributes == found

@@ -19,7 +19,7 @@ from tests.shops import copied, lay_out, run_job
 
 ARTEFACT = small_artefact(91, segments=3, products=24, categories=6)
 CATALOG = catalog_of(ARTEFACT)
-ASK = ("publish.approval.asks=all", "data.label=[]")
+ASK = ("publish.approval.asks=all",)
 ANN = "review.who=Ann"
 KEY = ["product_id", "segment_id"]
 
@@ -113,7 +113,7 @@ def test_commands_that_it_prints_lead_to_publication(gpu_pricer, shop):
     (shop / "own/experiment").mkdir(parents=True)
     (shop / "own/experiment/ask.yaml").write_text("# @package _global_\npublish: {approval: {asks: all}}\n")
 
-    begun = gpu_pricer("review", "--config-dir", "own", "experiment=ask", "data.label=[]")
+    begun = gpu_pricer("review", "--config-dir", "own", "experiment=ask")
     fill(shop, {}, "work/review.csv")
     decided = gpu_pricer(*printed(begun.out, "fill work/review.csv, then "))
     ended = gpu_pricer(*printed(decided.out, "decided: prices/one; next: "))
@@ -170,12 +170,12 @@ def test_rejected_price_is_never_published_though_nobody_is_asked(gpu_pricer, sh
 
     assert refused.status == 3
     assert "1 products priced otherwise than decided" in refused.said[0]
-    assert gpu_pricer("review", "data.label=[]").status == 0
+    assert gpu_pricer("review").status == 0
     assert gpu_pricer("publish").status == 0
 
 
 def test_policy_names_who_is_asked_about(gpu_pricer, shop):
-    some = ["review", "data.label=[]", "publish.approval.asks=some", "publish.approval.moves_above=9"]
+    some = ["review", "publish.approval.asks=some", "publish.approval.moves_above=9"]
 
     nobody = gpu_pricer(*some)
     category = gpu_pricer(*some, "publish.approval.categories=[c2]")
@@ -261,6 +261,6 @@ def test_certificate_says_what_the_limits_reach_with_the_decided_prices(gpu_pric
     refused = gpu_pricer("publish", *ASK)
     assert refused.status == 3
     assert "certificate must be met or relaxed, found missed" in refused.said[0]
-    told = gpu_pricer("explain", "data.label=[]", f"product={lowered[0]}", "segment=s0", f"paths.shards={folder}")
+    told = gpu_pricer("explain", f"product={lowered[0]}", "segment=s0", f"paths.shards={folder}")
     assert told.status == 0, told
     assert "frozen" in told.out

@@ -27,7 +27,7 @@ TIGHT = "policy.bounds.max_increase=0.03"
 def published(tmp_path_factory):
     """A folder with one published version under the default policy, whose limits hold in each department."""
     folder = lay_out(tmp_path_factory.mktemp("asked"), ARTEFACT, DEPARTMENTS)
-    settings = ("backend=cpu", "paths.shards=prices/base", "data.label=[]")
+    settings = ("backend=cpu", "paths.shards=prices/base")
     assert [run_job(folder, job, *settings) for job in ("score", "publish")] == [0, 0]
     return folder
 
@@ -207,7 +207,7 @@ def test_comparison_takes_work_folders_and_tables_in_the_wide_layout(gpu_pricer,
 def test_page_of_a_comparison_is_the_report_against_the_first(gpu_pricer, shop):
     gpu_pricer("whatif", f'whatif.scenarios={{tight: ["{TIGHT}"]}}')
 
-    ended = gpu_pricer("compare", "base", "tight", "compare.page=cmp/tight.html", "data.label=[]", "backend=cpu")
+    ended = gpu_pricer("compare", "base", "tight", "compare.page=cmp/tight.html", "backend=cpu")
 
     assert ended.status == 0, ended.said
     page = (shop / "cmp/tight.html").read_text()

@@ -39,7 +39,7 @@ CATALOG = catalog_of(ARTEFACT).with_columns(
 UNKNOWN = CATALOG.head(1).with_columns(product_id=pl.lit("unheard"), category_id=pl.lit("<b>none</b>"))
 VOLUME = "+policy.constraints.volume={measure: units, at_least: 1.0, relative_to: current_prices}"
 STOCK = "+policy.constraints.stock={measure: units, at_most: stock, per: product_id}"
-SETTINGS = (VOLUME, "score.details=[parts]", "data.protected=[age]", "data.label=[title]", "backend=cpu")
+SETTINGS = (VOLUME, "score.details=[parts]", "fairness.protected=[age]", "report.label=[title]", "backend=cpu")
 RIVALS = ("shrunken_logit", "lightgbm_monotone")
 FREE = ("publish.gates.max_share_moved=1", "publish.gates.max_mean_move=1")
 
@@ -61,8 +61,8 @@ def report_shop(tmp_path_factory):
     pl.concat([CATALOG, UNKNOWN]).write_parquet(folder / "work/data/products.parquet")
     users = pl.DataFrame({"user_id": np.arange(80), "age": np.where(np.arange(80) % 2, "old", "young")})
     users.write_parquet(folder / "work/data/users.parquet")
-    assert run_job(folder, "score", "data.protected=[]", "backend=cpu", "paths.shards=prices/one") == 0
-    assert run_job(folder, "publish", "data.protected=[]", *FREE) == 0
+    assert run_job(folder, "score", "fairness.protected=[]", "backend=cpu", "paths.shards=prices/one") == 0
+    assert run_job(folder, "publish", *FREE) == 0
     assert run_job(folder, "score", *SETTINGS, "score.leave_one_out=true", "paths.shards=prices/two") == 0
     assert run_job(folder, "publish", *SETTINGS, *FREE) == 0
     write_evaluation(folder / "work")

@@ -1,0 +1,51 @@
+"""What `prepare` was told of the shop's columns holds for later jobs, which need not be told again."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from gpu_pricer.tables.delta_log import current_run
+from tests.markets import catalog_of, small_artefact
+from tests.shops import lay_out
+
+ARTEFACT = replace(
+    small_artefact(37, segments=3, products=12, categories=4),
+    user_segments=pl.DataFrame({"user_id": np.arange(30), "segment_id": [f"s{k % 3}" for k in range(30)]}),
+)
+
+
+@pytest.fixture
+def shop(tmp_path):
+    """A shop whose tables are no example's: `prepare` was told of its attribute `town` and of its column `title`."""
+    lay_out(tmp_path, ARTEFACT, catalog_of(ARTEFACT).with_columns(title="called " + pl.col("product_id")))
+    data = tmp_path / "work/data"
+    pl.DataFrame({"user_id": np.arange(30), "town": ["Ulm", "Bonn"] * 15}).write_parquet(data / "users.parquet")
+    (data / "summary.json").write_text(json.dumps({"currency": "USD", "protected": ["town"], "label": ["title"]}))
+    return tmp_path
+
+
+def audited(shop):
+    """The attributes by which the published version was audited."""
+    path = shop / "prices" / current_run(shop / "prices") / "_record/fairness.json"
+    return [*json.loads(path.read_text())["attributes"]]
+
+
+def test_scoring_repricing_and_the_report_know_what_prepare_was_told(gpu_pricer, shop):
+    pl.DataFrame({"product_id": ["p005"], "cost": [1.0]}).write_parquet(shop / "events.parquet")
+
+    for job in (("score", "backend=cpu"), ("publish",)):
+        assert gpu_pricer(*job).status == 0
+    assert audited(shop) == ["town"]
+    first = current_run(shop / "prices")
+    assert gpu_pricer("reprice", "events=events.parquet", "publish=unguarded").status == 0
+    assert current_run(shop / "prices") != first
+    assert audited(shop) == ["town"]
+    assert gpu_pricer("report").status == 0
+
+    page = (shop / "work/report.html").read_text()
+    assert "called p005" in page
+    assert gpu_pricer("report", "report.label=[]").status == 0
+    assert "called p005" not in (shop / "work/report.html").read_text()
