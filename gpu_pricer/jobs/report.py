@@ -130,7 +130,7 @@ def _beside(
     metrics = known_metrics(folder, version, None, _metrics_file(config))
     if not metrics:
         log.info("no held-out scores of the demand of %s: the report leaves them out", version.run)
-    is_drawn = outlook is not None and scored.artefact.posterior is not None
+    is_drawn = outlook is not None and not outlook.is_rationed and scored.artefact.posterior is not None
     uniform = None if outlook is None else outlook.uniform
     return Surroundings(
         names=names_of(config, scored),

@@ -8,7 +8,7 @@ import polars as pl
 from gpu_pricer.report.words import money, number, percent
 from gpu_pricer.tables.version.price_version import PriceVersion
 
-NO_INTERVAL = "no interval: the demand has no draws, or the table is too large"
+NO_INTERVAL = "no interval: the demand has no draws, stock cannot serve all of it, or the table is too large"
 
 
 class Intervals(NamedTuple):

@@ -238,6 +238,10 @@ def _spread_and_personalisation(version: PriceVersion, outlook: Outlook | None) 
             f"  no interval of the gain: it needs a run that scores, in the long layout, at most {MOST_CELLS:,} prices"
         ]
     tally, lines = version.tally, []
+    if outlook.is_rationed:
+        lines.append(
+            "  no interval of the gain: stock cannot serve all that is asked for, and an interval would count all of it"
+        )
     if outlook.gain is not None and tally.profit_today > 0:
         mean, low, high = (gain / tally.profit_today for gain in outlook.gain)
         lines.append(

@@ -15,8 +15,10 @@ from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
 from gpu_pricer.report.scored import read_prices
 from gpu_pricer.tables.artefact import DemandArtefact
 from gpu_pricer.tables.priced_products import read_catalog
+from gpu_pricer.tables.version.names import RECORD
 from gpu_pricer.tables.version.price_history import recorded_history
 from gpu_pricer.tables.version.price_version import PriceVersion
+from gpu_pricer.tables.version.stock_record import read_unit_limits, with_served_share
 from gpu_pricer.versions.priced_catalog import with_history_columns
 from gpu_pricer.versions.uniform_prices import UniformProfit, uniform_profit
 from kernels import Draws, utility_lines
@@ -47,13 +49,16 @@ class Gain(NamedTuple):
 class Outlook:
     """What a version of the price table may earn, in currency per period.
 
-    gain: None without posterior draws.
+    gain: None without posterior draws, and where is_rationed. is_rationed: whether a limit per product, as of its
+    stock, serves less than is asked for at the version's prices or at today's. The version's profit then counts what
+    is served, the draws all that is asked for.
     uniform: what one price per product for all segments would earn; None where that is not sought.
     vague, categories: how many of how many categories do not identify a price response. published: in how many of them
     published elasticities tell more of it than the log does.
     """
 
     gain: Gain | None
+    is_rationed: bool
     uniform: UniformProfit | None
     vague: int
     categories: int
@@ -74,16 +79,35 @@ def outlook_of(
         catalog = with_history_columns(catalog, policy, history, date.fromisoformat(version.day))
     matched = match_products(with_rule_columns(catalog, policy.bounds), artefact)
     problem = problem_of(artefact, matched, policy)
-    gain, vague, categories = None, 0, problem.category_count
+    gain, vague, categories, price = None, 0, problem.category_count, read_prices(folder, problem)
+    is_rationed = has_rationed(problem, read_unit_limits(folder / RECORD), price)
     if artefact.posterior is not None:
         draws = posterior_draws(artefact, matched.products["category_id"].rle().struct.field("value"))
-        gains = gain_of_draws(problem, draws, read_prices(folder, problem))
-        gain = Gain(float(gains.mean()), *interval(gains))
+        if not is_rationed:
+            gains = gain_of_draws(problem, draws, price)
+            gain = Gain(float(gains.mean()), *interval(gains))
         vague = count_vague(problem, draws)
     uniform = None
     if version.uncertainty == POINT and version.segments > 1:
         uniform = uniform_profit(artefact, catalog, policy, folder, version.backend)
-    return Outlook(gain, uniform, vague, categories, count_published(artefact, matched.products["category_id"]))
+    published = count_published(artefact, matched.products["category_id"])
+    return Outlook(gain, is_rationed, uniform, vague, categories, published)
+
+
+def has_rationed(problem: PricingProblem, limits: pl.DataFrame | None, price: np.ndarray) -> bool:
+    """Return whether a product's limit is below the units asked for at prices [P, S] in cents or at today's.
+
+    limits: see read_unit_limits.
+    """
+    if limits is None:
+        return False
+    products, demand = problem.products, problem.demand.tile(0, len(price))
+    for asked_at in (products.today[:, None], price):
+        chosen = problem.totals(demand, 0, problem.category_count, asked_at).chosen[:, 0]
+        units = pl.DataFrame({"product_id": products.product_id, "units": chosen * products.units_per_choice})
+        if with_served_share(units, limits)["served"].min() < 1:  # type: ignore[operator]
+            return True
+    return False
 
 
 def gain_of_draws(problem: PricingProblem, draws: Draws, price: np.ndarray) -> np.ndarray:

@@ -1,10 +1,12 @@
 """The closing lines on limits, and on what prices by segment add: what stock cannot serve, what a bound leaves open."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
-from gpu_pricer.terminal.summary import _constraints, _personalisation
+from gpu_pricer.terminal.summary import _constraints, _personalisation, _spread_and_personalisation
+from gpu_pricer.versions.outlook import Outlook
 from gpu_pricer.versions.uniform_prices import UniformProfit
 
 STOCK = {"names": ["stock"], "limited": 40, "binding": 7, "rationed_products": 3, "rationed_units": 1204.6}
@@ -33,3 +35,13 @@ def test_line_on_one_price_for_all_claims_no_more_than_the_bound_tells(profit, i
     said = _personalisation(profit, UniformProfit(100.0, is_bound), "EUR")
 
     assert said == f"  one price per product for all segments would earn{end}"
+
+
+def test_gain_of_what_stock_serves_has_no_interval_of_all_that_is_asked_for():
+    version = SimpleNamespace(tally=SimpleNamespace(profit_today=100.0))
+
+    said = _spread_and_personalisation(version, Outlook(None, True, None, vague=0, categories=1, published=0))
+
+    assert said == [
+        "  no interval of the gain: stock cannot serve all that is asked for, and an interval would count all of it"
+    ]

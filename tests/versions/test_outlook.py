@@ -8,7 +8,7 @@ import pytest
 
 from gpu_pricer.pricing import Tiling, pricing_problem
 from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
-from gpu_pricer.versions.outlook import count_published, count_vague, gain_of_draws, outlook_of
+from gpu_pricer.versions.outlook import count_published, count_vague, gain_of_draws, has_rationed, outlook_of
 from gpu_pricer.versions.priced_catalog import PricedCatalog
 from gpu_pricer.versions.scored_version import score
 from gpu_pricer.versions.uniform_prices import UniformProfit, uniform_profit
@@ -56,9 +56,9 @@ def test_gain_of_a_draw_is_what_its_demand_earns_more_than_at_todays_prices():
     assert gains == pytest.approx(np.array(by_hand), rel=1e-6)
 
 
-def scored(folder, policy):
-    version = score(ARTEFACT, PricedCatalog(CATALOG), policy, ONE_SHARD, folder, "cpu")
-    CATALOG.write_parquet(folder.parent / "catalog.parquet")
+def scored(folder, policy, catalog=CATALOG):
+    version = score(ARTEFACT, PricedCatalog(catalog), policy, ONE_SHARD, folder, "cpu")
+    catalog.write_parquet(folder.parent / "catalog.parquet")
     return version, outlook_of(version, folder, ARTEFACT, folder.parent / "catalog.parquet", policy)
 
 
@@ -72,6 +72,31 @@ def test_outlook_holds_the_profit_of_one_price_list(tmp_path):
     assert found.gain.low < estimate < found.gain.high
     assert found.gain.low < found.gain.mean < found.gain.high
     assert found.categories == 6
+
+
+@pytest.mark.parametrize(("limit", "is_rationed"), [(1e-3, True), (1e6, False)])
+def test_gain_has_no_interval_where_limits_per_product_ration(tmp_path, limit, is_rationed):
+    policy = a_policy(constraints={"stock": {"measure": "units", "at_most": "stock", "per": "product_id"}})
+
+    version, found = scored(tmp_path / "own", policy, CATALOG.with_columns(stock=pl.lit(limit)))
+
+    assert found.is_rationed == is_rationed
+    assert (found.gain is None) == is_rationed
+    assert (version.tally.units_today < 1) == is_rationed
+
+
+def test_limit_that_holds_todays_demand_back_rations_though_the_new_prices_keep_to_it():
+    dear = np.repeat(2 * PROBLEM.products.today[:, None], 5, axis=1).astype(np.int64)
+    demand = PROBLEM.demand.tile(0, len(dear))
+    asked = [
+        PROBLEM.totals(demand, 0, PROBLEM.category_count, price).chosen[:, 0] * PROBLEM.products.units_per_choice
+        for price in (PROBLEM.products.today[:, None], dear)
+    ]
+    limits = pl.DataFrame({"product_id": PROBLEM.products.product_id, "limit": (asked[0] + asked[1]) / 2})
+
+    assert has_rationed(PROBLEM, limits, dear)
+    assert not has_rationed(PROBLEM, limits.with_columns(limit=pl.lit(1.01 * max(asked[0]))), dear)
+    assert not has_rationed(PROBLEM, None, dear)
 
 
 def test_outlook_bounds_the_profit_of_one_price_list_under_constraints(tmp_path):
