@@ -11,7 +11,7 @@ from rich.table import Table
 
 from gpu_pricer.checks import require_number
 from gpu_pricer.errors import InputError
-from gpu_pricer.evaluation.ledger import ledger_of, read_sales_log, sentence
+from gpu_pricer.evaluation.ledger import ledger_of, products_left_out, read_sales_log, sentence
 from gpu_pricer.jobs.report import LEDGER
 from gpu_pricer.policy.policy_copy import read_policy
 from gpu_pricer.policy.rule_columns import with_rule_columns
@@ -45,7 +45,7 @@ from gpu_pricer.versions.outlook import MOST_CELLS
 log = logging.getLogger(__name__)
 
 OPERANDS = ("outcome.version",)
-TABLES = ("sales", "shoppers", "visits")
+TABLES = ("sales", "shoppers", "visits", "products")
 MOST_VERSIONS = 10
 HEAD = (
     "visits",
@@ -69,7 +69,7 @@ def main(config: DictConfig) -> None:
 
     Reads   paths.prices    Delta's log, and in _promises what each version expected of each product; `publish` writes
                             that, and it stays when the files of old versions go
-            paths.data      sales, shoppers and visits, by `prepare`
+            paths.data      sales, shoppers, visits and products, by `prepare`
     Writes  paths.work/ledger.parquet
 
     A version is in force from the day of its publication (day=DATE of `publish`) to the day before the next one's. A
@@ -107,6 +107,12 @@ def write_ledger(config: DictConfig) -> pl.DataFrame:
         _complete(prices, run)
     found = [(each, promise) for each in known if (promise := read_promise(prices, each.run)) is not None]
     ledger = ledger_of(found, sales, config.outcome.least_applied)
+    left_out = products_left_out(found, sales)
+    if left_out:
+        log.warning(
+            "%d products that versions promised are not in %s any more, and neither are their sales: both sides leave "
+            "them out", left_out, Path(config.paths.data) / "products.parquet",
+        )  # fmt: skip
     path = Path(config.paths.work) / LEDGER
     if ledger.is_empty():
         path.unlink(missing_ok=True)

@@ -78,6 +78,23 @@ def test_promises_of_a_right_model_at_its_prices_are_kept(gpu_pricer, shop):
     assert "2 versions, by category too, are in work/ledger.parquet" in ended.out
 
 
+def test_delisting_a_product_rewrites_no_verdict(gpu_pricer, shop):
+    write_log(shop, lambda price: price)
+    sales, catalog = shop / "work/data/sales.parquet", shop / "work/data/products.parquet"
+    units = pl.read_parquet(sales).group_by("product_id").agg(pl.col("units").sum()).sort("units")
+    for path in (sales, catalog):
+        pl.read_parquet(path).filter(pl.col("product_id") != units["product_id"][-1]).write_parquet(path)
+
+    ended = gpu_pricer("outcome")
+
+    said = (
+        "1 products that versions promised are not in work/data/products.parquet any more, and neither are their sales"
+    )
+    assert any(said in line for line in ended.log)
+    rows = pl.read_parquet(shop / "work/ledger.parquet").filter(pl.col("category_id").is_null())
+    assert (rows["actual_units"] / rows["expected_units"]).is_between(0.8, 1.25).all()
+
+
 def test_one_version_is_told_by_category(gpu_pricer, shop):
     write_log(shop, lambda price: price)
 
@@ -136,7 +153,7 @@ def test_report_and_refusals(gpu_pricer, shop):
     write_log(shop, lambda price: price)
     assert gpu_pricer("outcome").status == 0
 
-    assert gpu_pricer("report", "policy=profit", "backend=cpu", "data.label=[]").status == 0
+    assert gpu_pricer("report", "policy=profit", "backend=cpu").status == 0
     page = (shop / "work/report.html").read_text()
     section = page[page.index('id="ledger"') : page.index('id="rules"')]
     assert section.count("<tr>") == 3

@@ -1,6 +1,16 @@
 """Promise and outcome: what earlier versions promised, and what the log shows since they were in force."""
 
-from gpu_pricer.evaluation.ledger.outcome import SalesLog, ledger_of, read_sales_log
+from gpu_pricer.evaluation.ledger.outcome import SalesLog, ledger_of, products_left_out, read_sales_log
 from gpu_pricer.evaluation.ledger.words import BEATEN, KEPT, MISSED, NOT_APPLIED, sentence
 
-__all__ = ["BEATEN", "KEPT", "MISSED", "NOT_APPLIED", "SalesLog", "ledger_of", "read_sales_log", "sentence"]
+__all__ = [
+    "BEATEN",
+    "KEPT",
+    "MISSED",
+    "NOT_APPLIED",
+    "SalesLog",
+    "ledger_of",
+    "products_left_out",
+    "read_sales_log",
+    "sentence",
+]

@@ -28,12 +28,14 @@ class SalesLog(NamedTuple):
     """What was sold and who came.
 
     sales: day, product_id (text), price, units, squared_units (sum over lines). shoppers: day, users. visits: period
-    (first day) and visits, of the whole periods.
+    (first day) and visits, of the whole periods. products: product_id (text) of all products whose sales the log can
+    hold; `prepare` sets aside the lines of others.
     """
 
     sales: pl.DataFrame
     shoppers: pl.DataFrame
     visits: pl.DataFrame
+    products: pl.Series
 
     @property
     def first_day(self) -> date:
@@ -65,15 +67,17 @@ class SalesLog(NamedTuple):
 def read_sales_log(directory: Path) -> SalesLog:
     """Return the sales in a folder of canonical tables; InputError where they are not there."""
     try:
-        sales, shoppers, visits = (
-            pl.read_parquet(directory / f"{name}.parquet") for name in ("sales", "shoppers", "visits")
+        sales, shoppers, visits, products = (
+            pl.read_parquet(directory / f"{name}.parquet") for name in ("sales", "shoppers", "visits", "products")
         )
     except UNREADABLE as error:
         raise InputError(
             f"{directory} must hold what `gpu-pricer prepare` writes, found: {first_line(error)}: run it again"
         ) from error
     visits = visits.group_by("period").agg(visits=pl.len()).sort("period")
-    return SalesLog(sales.cast({"product_id": pl.String}), shoppers, visits)
+    return SalesLog(
+        sales.cast({"product_id": pl.String}), shoppers, visits, products["product_id"].cast(pl.String).unique()
+    )
 
 
 def ledger_of(promises: Sequence[tuple[InForce, Promise]], log: SalesLog, least_applied: float) -> pl.DataFrame:
@@ -85,14 +89,34 @@ def ledger_of(promises: Sequence[tuple[InForce, Promise]], log: SalesLog, least_
     actual_<measure>_low and _high; applied (share of the units sold at the version's prices, null without sales),
     verdict.
 
-    least_applied: share of the units below which nothing is said of the promise.
+    least_applied: share of the units below which nothing is said of the promise. Products that the log does not know
+    any more count on neither side, see products_left_out.
     """
     tables = [
-        _version_ledger(in_force, promise, log, least_applied)
+        _version_ledger(in_force, known, log, least_applied)
+        for in_force, promise in promises
+        if _days(in_force, log) > 0 and not (known := _of_known_products(promise, log)).products.is_empty()
+    ]
+    return pl.concat(tables) if tables else pl.DataFrame()
+
+
+def products_left_out(promises: Sequence[tuple[InForce, Promise]], log: SalesLog) -> int:
+    """Return how many products of the publications that were in force in the log it does not know any more.
+
+    What was sold of a product that is taken out of the products table is not in the log, not even that of earlier days.
+    """
+    lost = [
+        promise.products.filter(~pl.col("product_id").is_in(log.products.implode()))["product_id"]
         for in_force, promise in promises
         if _days(in_force, log) > 0
     ]
-    return pl.concat(tables) if tables else pl.DataFrame()
+    return pl.concat(lost).n_unique() if lost else 0
+
+
+def _of_known_products(promise: Promise, log: SalesLog) -> Promise:
+    """Return what is promised of the products that the log knows."""
+    known = pl.col("product_id").is_in(log.products.implode())
+    return promise._replace(products=promise.products.filter(known))
 
 
 def _days(in_force: InForce, log: SalesLog) -> int:

@@ -6,7 +6,16 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gpu_pricer.evaluation.ledger import BEATEN, KEPT, MISSED, NOT_APPLIED, SalesLog, ledger_of, sentence
+from gpu_pricer.evaluation.ledger import (
+    BEATEN,
+    KEPT,
+    MISSED,
+    NOT_APPLIED,
+    SalesLog,
+    ledger_of,
+    products_left_out,
+    sentence,
+)
 from gpu_pricer.evaluation.ledger.intervals import drift, predicted_interval
 from gpu_pricer.tables.published.promises import InForce, Promise
 
@@ -58,6 +67,7 @@ def drawn_log(rng, price=PRICE, demand=1.0, users=USERS, days=7 * WEEKS):
         sales,
         pl.DataFrame(shoppers, schema={"day": pl.Date, "users": pl.Int64}, orient="row"),
         pl.DataFrame({"period": weeks, "visits": visits}),
+        pl.Series([f"p{k}" for k in range(6)]),
     )
 
 
@@ -74,6 +84,24 @@ def test_interval_covers_the_outcome_about_as_often_as_it_says_where_the_model_i
         inside = rows.select(pl.col(f"actual_{measure}").is_between(f"{measure}_low", f"{measure}_high").mean()).item()
         assert 0.84 <= inside <= 0.97, measure
     assert rows["applied"].to_list() == [1.0] * rows.height
+
+
+def test_delisted_product_counts_neither_as_promised_nor_as_sold():
+    log, bestseller = drawn_log(np.random.default_rng(3)), "p0"
+    is_kept = pl.col("product_id") != bestseller
+    delisted = log._replace(sales=log.sales.filter(is_kept), products=log.products.filter(log.products != bestseller))
+    smaller = promise()._replace(products=promise().products.filter(is_kept))
+
+    found = ledger_of([(IN_FORCE, promise())], delisted, 0.8)
+
+    assert found.equals(ledger_of([(IN_FORCE, smaller)], log, 0.8))
+    assert total(found)["actual_units"] == pytest.approx(total(found)["expected_units"], rel=0.1)
+    still_known = delisted._replace(products=log.products)
+    assert total(ledger_of([(IN_FORCE, promise())], still_known, 0.8))["verdict"] == MISSED
+    assert products_left_out([(IN_FORCE, promise())], delisted) == 1
+    assert products_left_out([(IN_FORCE, promise())], log) == 0
+    nothing = log._replace(sales=log.sales.clear(), products=log.products.clear())
+    assert ledger_of([(IN_FORCE, promise())], nothing, 0.8).is_empty()
 
 
 def test_one_log_has_one_ledger_in_whatever_order_threads_add_up():
