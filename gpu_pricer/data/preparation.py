@@ -265,6 +265,9 @@ def _summary(
         "outside_option": rules.choices.outside_option,
         "rows": {name: heights[name] for name in SCHEMAS if name in heights},
         "products_without_price": inputs.tables["products"].height - tables["products"].height,
+        "products_priced_by_sales": tables["products"]
+        .join(inputs.tables["products"].drop_nulls("price"), on="product_id", how="anti")
+        .height,
         "products_without_unit_price": int(
             tables["products"].select((~has_unit_price(tables["products"])).sum()).item()
         ),

@@ -5,12 +5,17 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.policy import Policy
 from gpu_pricer.policy.anchor import ANCHOR_PRICE, DAYS_SINCE_CHANGE
+from gpu_pricer.tables.canonical import read_summary
+from gpu_pricer.tables.delta_log import current_run
+from gpu_pricer.tables.price_table import CENTS
 from gpu_pricer.tables.priced_products import read_catalog
+from gpu_pricer.tables.version.price_grid import read_grid
 from gpu_pricer.tables.version.price_history import continued_history, days_since_change, prices_on, published_history
 
 log = logging.getLogger(__name__)
@@ -73,6 +78,28 @@ def read_priced_catalog(
     catalog = read_catalog(path, policy.columns, where)
     earlier = None if policy.bounds.days_needed is None else published_history(prices)
     return continued_catalog(catalog, policy, earlier, day)
+
+
+def warn_of_prices_of_sales(catalog: Path, prices: Path) -> None:
+    """Log a warning where sales tell today's prices of a prepared catalog while the published prices are personalised.
+
+    Most shoppers then pay other prices than today's. One file of the published version is looked at.
+    """
+    count = (read_summary(catalog.parent) or {}).get("products_priced_by_sales", 0)
+    run = current_run(prices) if count else None
+    files = [] if run is None else sorted((prices / run).glob("*.parquet"))
+    if not files:
+        return
+    grid = read_grid(files[0])
+    low, high = grid.price.min(axis=1), grid.price.max(axis=1)
+    several = np.flatnonzero(low < high)
+    if len(several):
+        first = several[0]
+        log.warning(
+            "today's price of %s products is the one that most lines of their last period show, found several prices "
+            "for a product in %s, such as %s from %.2f to %.2f: state one in the column price of products",
+            f"{count:,}", run, grid.product_id[int(first)], low[first] / CENTS, high[first] / CENTS,
+        )  # fmt: skip
 
 
 def continued_catalog(catalog: pl.DataFrame, policy: Policy, earlier: pl.DataFrame | None, day: date) -> PricedCatalog:

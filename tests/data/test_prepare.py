@@ -100,9 +100,20 @@ def test_summary_counts_what_happened(prepare):
     assert summary["last_period"] == "2024-02-05"
     assert (summary["period_days"], summary["periods"], summary["currency"]) == (7, 6, "USD")
     assert (summary["protected"], summary["label"]) == ([], [])
+    assert summary["products_priced_by_sales"] == summary["rows"]["products"]
     assert summary["purchases"] + summary["lines_outside_whole_periods"] == shop()["transactions"].height
     assert summary["lines_outside_whole_periods"] > 0
     assert summary["rows"]["users"] == 25
+
+
+def test_products_with_a_stated_price_are_not_priced_by_their_sales(prepare):
+    tables = shop()
+    is_stated = pl.int_range(pl.len()) < 2
+    tables["products"] = tables["products"].with_columns(price=pl.when(is_stated).then(2.0))
+
+    summary = json.loads((prepare(tables) / "summary.json").read_text())
+
+    assert summary["products_priced_by_sales"] == summary["rows"]["products"] - 2
 
 
 def test_only_whole_periods_are_visited(prepare):

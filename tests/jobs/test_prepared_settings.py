@@ -49,3 +49,23 @@ def test_scoring_repricing_and_the_report_know_what_prepare_was_told(gpu_pricer,
     assert "called p005" in page
     assert gpu_pricer("report", "report.label=[]").status == 0
     assert "called p005" not in (shop / "work/report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("priced_by_sales", "segment_ratio", "is_said"), [(12, "null", True), (0, "null", False), (12, "1.0", False)]
+)
+def test_todays_prices_of_sales_are_said_where_published_prices_are_personalised(
+    gpu_pricer, shop, priced_by_sales, segment_ratio, is_said
+):
+    summary = {"currency": "USD", "products_priced_by_sales": priced_by_sales}
+    (shop / "work/data/summary.json").write_text(json.dumps(summary))
+    settings = ("score", "policy=profit", "backend=cpu", f"policy.bounds.max_segment_ratio={segment_ratio}")
+    said = "today's price of 12 products is the one that most lines of their last period show, found several prices"
+
+    first = gpu_pricer(*settings)
+    assert gpu_pricer("publish").status == 0
+    second = gpu_pricer(*settings)
+
+    assert (first.status, second.status) == (0, 0)
+    assert not any(said in line for line in first.log)
+    assert any(said in line for line in second.log) == is_said
