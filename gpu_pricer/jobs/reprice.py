@@ -15,19 +15,19 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.gates import Evidence
 from gpu_pricer.process.run_record import run_job
 from gpu_pricer.tables.delta_log import current_run, log_entries, open_table
-from gpu_pricer.tables.events import event_files, read_events, updated_catalog
+from gpu_pricer.tables.events import changed_products, event_files, read_events, updated_catalog
 from gpu_pricer.tables.unlikely_events import unlikely_events
 from gpu_pricer.tables.version.names import new_run
 from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.versions.new_version import completion_from, finished_or_absent
-from gpu_pricer.versions.publication import in_force_from, publish
+from gpu_pricer.versions.publication import in_force_from, keep_published, publish
 from gpu_pricer.versions.repriced_version import Base, catalog_of_base, reprice, require_repriceable
 from gpu_pricer.versions.version_sources import read_sources
 
 log = logging.getLogger(__name__)
 
 TAKEN = "events"
-"""In Delta's log, of a version made by reprice: the files of events that it contains, as a JSON list of texts."""
+"""In Delta's log, of an entry made by reprice: the files of events that it contains, as a JSON list of texts."""
 
 
 class EventFile(NamedTuple):
@@ -53,7 +53,8 @@ def main(config: DictConfig) -> dict[str, object] | None:
     a touched category are carried over without being read. Under policy.constraints the version's multipliers stay, and
     certificate.json says what that costs; beyond reprice.max_violation or reprice.max_gap_increase, and under
     policy.bounds.max_changes, everything is priced again. Each file of events is taken once: Delta's log lists those
-    that each version contains. Prices are those of the version's policy; that of the configuration does not count.
+    that each version contains. Files that change no product make no version, and are listed all the same. Prices are
+    those of the version's policy; that of the configuration does not count.
 
     With watch=true the job looks into the folder again and again, takes what has come as one version, and ends with a
     signal, or with the status of the first version that cannot be made. Files must get there by renaming.
@@ -78,8 +79,9 @@ class _Batch(NamedTuple):
     def inputs(self, config: DictConfig) -> list[Path]:
         return [file.path for file in self.files]
 
-    def main(self, config: DictConfig) -> dict[str, object]:
-        return {"version": str(_publish_with(config, self.files))}
+    def main(self, config: DictConfig) -> dict[str, object] | None:
+        folder = _publish_with(config, self.files)
+        return None if folder is None else {"version": str(folder)}
 
 
 def _is_watch(config: DictConfig) -> bool:
@@ -113,17 +115,17 @@ def _watch(config: DictConfig) -> NoReturn:
 
 
 def _fresh(config: DictConfig, files: list[Path]) -> list[EventFile]:
-    """Return those of the files that no published version contains."""
+    """Return those of the files that were not taken yet."""
     taken = taken_events(Path(config.paths.prices))
     marked = [_marked(path) for path in files]
     for file in marked:
         if file.mark in taken:
-            log.info("%s is in a published version already", file.path)
+            log.info("%s was taken already", file.path)
     return [file for file in marked if file.mark not in taken]
 
 
 def taken_events(prices: Path) -> set[str]:
-    """Return the marks of the files of events that published versions contain, as Delta's log lists them."""
+    """Return the marks of the files of events that were taken, as Delta's log lists them."""
     history = log_entries(open_table(prices), prices)
     return {mark for entry in history for mark in json.loads(entry.get(TAKEN, "[]"))}
 
@@ -139,8 +141,11 @@ def _marked(path: Path) -> EventFile:
         return EventFile(path, f"{path.name}:{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}")
 
 
-def _publish_with(config: DictConfig, files: list[EventFile]) -> Path:
-    """Price and publish a version with the events of the files; return its folder, which stays if gates refuse it."""
+def _publish_with(config: DictConfig, files: list[EventFile]) -> Path | None:
+    """Price and publish a version with the events of the files; return its folder, which stays if gates refuse it.
+
+    Events that change no product make no version: the log lists their files, and None is returned.
+    """
     prices = Path(config.paths.prices)
     base, tiling = _base(config, prices), instantiate(config.score)
     require_repriceable(base, tiling)
@@ -148,19 +153,20 @@ def _publish_with(config: DictConfig, files: list[EventFile]) -> Path:
     catalog = updated_catalog(base.sources.catalog, events)
     for line in unlikely_events(base.sources.catalog, catalog, base.sources.artefact.products["category_id"]):
         log.warning("%s: see whether the events are right", line)
+    publication = instantiate(config.publish, _convert_="all")
+    taken = {"action": "reprice", "base": base.version.run, TAKEN: json.dumps([file.mark for file in files])}
+    if changed_products(base.sources.catalog, catalog).is_empty():
+        if not publication.dry_run:
+            keep_published(prices, base.version.run, taken)
+        print(f"no new version: the events change no product of {base.version.run}")
+        return None
     priced = catalog_of_base(base, catalog, base.sources.policy)
     folder = prices / new_run()
     complete = completion_from(base, config, folder, priced.catalog, base.sources.policy)
     with finished_or_absent(folder):
         reprice(base, priced, folder, tiling, instantiate(config.reprice), complete)
-    publication = instantiate(config.publish, _convert_="all")
     evidence = Evidence(Path(config.paths.work) / "metrics.json", instantiate(config.fairness).max_gap)
-    notes = in_force_from(config.day) | {
-        "action": "reprice",
-        "base": base.version.run,
-        TAKEN: json.dumps([file.mark for file in files]),
-    }
-    publish(prices, folder, publication, evidence, notes, base.version.run)
+    publish(prices, folder, publication, evidence, in_force_from(config.day) | taken, base.version.run)
     return folder
 
 

@@ -36,7 +36,7 @@ from gpu_pricer.tables.published.kept_artefacts import bring_artefact
 from gpu_pricer.tables.published.price_copy import bring_version
 from gpu_pricer.tables.published.price_store import store_of
 from gpu_pricer.tables.published.promises import DAY, keep_promise
-from gpu_pricer.tables.published.publishing import CURRENT, bring_inside, commit_version, require_name
+from gpu_pricer.tables.published.publishing import CURRENT, bring_inside, commit_notes, commit_version, require_name
 from gpu_pricer.tables.published.retention import Retention
 from gpu_pricer.tables.stores.local_copy import shown
 from gpu_pricer.tables.version.decisions import bring_decisions, read_decided, write_decided
@@ -160,6 +160,16 @@ def publish(
             # No failure of the job, since readers of Delta see the new version.
             log.warning("%s is published, but not all followed: %s: publish it again", version.run, first_line(error))
             return version.run
+
+
+def keep_published(prices: Path, run: str, notes: Mapping[str, str]) -> None:
+    """Write notes into Delta's log without a new version; raise InputError unless the run is still the current one."""
+    with locked(prices / PUBLISHING, "publish"):
+        table = open_table(prices)
+        current = run_of(table, prices)
+        if table is None or current != run:
+            raise InputError(f"{prices} must still publish {run}, found {current} meanwhile: run it again")
+        commit_notes(prices, table, notes)
 
 
 def _judge(

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable
 
-from gpu_pricer.tables.delta_log import current_run
+from gpu_pricer.tables.delta_log import current_run, published_runs
 from gpu_pricer.tables.events import updated_catalog
 from gpu_pricer.tables.published.publishing import commit_version
 from gpu_pricer.tables.version.seal import require_sealed
@@ -224,6 +224,28 @@ def test_events_that_cannot_be_right_change_nothing(refused, shop, columns, said
     pl.DataFrame(columns).write_parquet(shop / "incoming/a.parquet")
 
     assert said in refused("reprice", "events=incoming", "score.cells_per_file=30")
+
+
+def test_events_that_change_no_product_are_taken_without_a_version(gpu_pricer, shop):
+    before, known = current_run(shop / "prices"), OFFERED.filter(product_id="p005")["price"].item()
+    for name, columns in {"a": {"price": [known]}, "b": {"stock": [5.0]}, "c": {"withdrawn": [True]}, "d": {}}.items():
+        of = "p099" if name == "c" else "p005"
+        pl.DataFrame({"product_id": [of]} | columns).write_parquet(shop / f"incoming/{name}.parquet")
+
+    tried = gpu_pricer("reprice", "events=incoming", "score.cells_per_file=30", "publish.dry_run=true")
+    ended = gpu_pricer("reprice", "events=incoming", "score.cells_per_file=30")
+    again = gpu_pricer("reprice", "events=incoming", "score.cells_per_file=30")
+
+    assert tried.out == ended.out == f"no new version: the events change no product of {before}\n"
+    assert (again.status, again.out) == (0, "no new events\n")
+    assert [*published_runs(shop / "prices")] == [before]
+    assert batches(shop) == [["a.parquet", "b.parquet", "c.parquet", "d.parquet"]]
+    put(shop, "e.parquet", 1.0)
+    assert gpu_pricer("reprice", "events=incoming", "score.cells_per_file=30").status == 0
+    assert [*published_runs(shop / "prices").values()] == [0, 2]
+    listed = gpu_pricer("versions").out
+    assert before in listed
+    assert current_run(shop / "prices") in listed
 
 
 def test_slip_of_the_decimal_point_is_said_and_refused(gpu_pricer, shop):

@@ -116,6 +116,20 @@ def commit_version(
     return number
 
 
+def commit_notes(prices: Path, table: DeltaTable, notes: Mapping[str, str]) -> None:
+    """Say something in Delta's log, in an entry of its own that leaves the published version as it is.
+
+    table: as it was when the notes were true. Raise InputError, with nothing said, if somebody else committed since.
+    """
+    commit = CommitProperties(custom_metadata={**notes}, max_commit_retries=0)
+    try:
+        table.create_write_transaction([], "append", table.schema(), commit_properties=commit)
+    except (OSError, DeltaError) as error:
+        raise InputError(
+            f"{shown(prices)} must take an entry of Delta's log, found: {first_line(error)}: run it again"
+        ) from error
+
+
 def point_current(prices: Path) -> str | None:
     """Point `_current` at the folder of the current run, each time in one atomic step, and return that run.
 

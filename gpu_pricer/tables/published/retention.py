@@ -93,9 +93,13 @@ def outdated(
 
 
 def _replaced_at(prices: Path, run: str, runs: dict[str, int]) -> float:
-    """Return the time at which the next version was committed; 0 if Delta has removed that entry of its log."""
-    entry = prices / "_delta_log" / f"{runs[run] + 1:020d}.json"
-    return entry.stat().st_mtime if entry.exists() else 0.0
+    """Return the time at which the next version was committed; 0 if Delta has removed that entry of its log.
+
+    Entries between the two may say other things, as which events changed nothing.
+    """
+    later = min((number for number in runs.values() if number > runs[run]), default=None)
+    entry = None if later is None else prices / "_delta_log" / f"{later:020d}.json"
+    return entry.stat().st_mtime if entry is not None and entry.exists() else 0.0
 
 
 def _now(prices: Path) -> float:

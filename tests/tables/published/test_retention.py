@@ -7,11 +7,12 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
+from gpu_pricer.errors import InputError
 from gpu_pricer.tables.files.locking import locked
 from gpu_pricer.tables.published import retention
 from gpu_pricer.tables.published.retention import Retention, remove_old_versions
 from gpu_pricer.tables.version.names import LOCK, new_run
-from gpu_pricer.versions.publication import publish
+from gpu_pricer.versions.publication import keep_published, publish
 from tests.tables.published.test_publishing import USUAL, published_rows, rows_of, scored
 
 DAY = 24 * 3600
@@ -66,6 +67,18 @@ def test_replaced_version_stays_for_slow_readers(tmp_path):
     age(tmp_path / "_delta_log", 25 * 3600)
     assert remove_old_versions(tmp_path, Retention(1, 24)) == ["first"]
     assert published_rows(tmp_path).equals(rows_of(tmp_path / "second"))
+
+
+def test_entry_of_the_log_without_a_version_replaces_none(tmp_path):
+    publish(tmp_path, scored(tmp_path, "first"), USUAL)
+    keep_published(tmp_path, "first", {"events": "[]"})
+    publish(tmp_path, scored(tmp_path, "second", seed=1), replace(USUAL, keep=1, keep_hours=24))
+    age(tmp_path / "_delta_log" / f"{1:020d}.json", 25 * 3600)
+
+    assert remove_old_versions(tmp_path, Retention(1, 24)) == []
+    assert published_rows(tmp_path).equals(rows_of(tmp_path / "second"))
+    with pytest.raises(InputError, match="must still publish first, found second meanwhile: run it again"):
+        keep_published(tmp_path, "first", {"events": "[]"})
 
 
 def test_order_of_publication_counts_and_no_name_or_clock(tmp_path):
