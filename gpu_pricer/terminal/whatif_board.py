@@ -87,14 +87,13 @@ def _line(name: str, base: PriceVersion, version: PriceVersion, left_open: float
     change = version.tally.profit_new - base.tally.profit_new
     if abs(change) < LEAST:
         return f"{name} earns the same"
-    units = f"sells {_more_or_fewer(round(version.tally.units_new - base.tally.units_new))}"
-    if abs(change) <= left_open:
-        return (
-            f"{name} earns the same within the {left_open:,.2f} {version.currency} that the search left open, {units}"
-        )
     verb = "costs" if change < 0 else "adds"
     share = f" ({change / base.tally.profit_new:+.1%})" if base.tally.profit_new > 0 else ""
-    return f"{name} {verb} {abs(change):,.2f} {version.currency} of {version.profit_name}{share}, and {units}"
+    doubt = f", no more than the {left_open:,.2f} that the search left open" if abs(change) <= left_open else ""
+    return (
+        f"{name} {verb} {abs(change):,.2f} {version.currency} of {version.profit_name}{share}{doubt}, and sells "
+        f"{_more_or_fewer(round(version.tally.units_new - base.tally.units_new))}"
+    )
 
 
 def _more_or_fewer(units: int) -> str:

@@ -22,12 +22,16 @@ def test_units_are_told_as_more_or_fewer(units, words):
     ("profit", "line"),
     [
         (100.004, "tight earns the same"),
-        (100.3, "tight earns the same within the 0.40 USD that the search left open, sells 3 units more"),
+        (
+            100.3,
+            "tight adds 0.30 USD of profit (+0.3%), no more than the 0.40 that the search left open, and sells "
+            "3 units more",
+        ),
         (99.5, "tight costs 0.50 USD of profit (-0.5%), and sells 3 units more"),
         (101.0, "tight adds 1.00 USD of profit (+1.0%), and sells 3 units more"),
     ],
 )
-def test_profit_is_told_apart_only_beyond_what_the_search_left_open(profit, line):
+def test_change_of_profit_is_told_beside_what_the_search_left_open(profit, line):
     base, scenario = (
         SimpleNamespace(tally=SimpleNamespace(profit_new=earned, units_new=units), currency="USD", profit_name="profit")
         for earned, units in ((100.0, 50.0), (profit, 53.0))
