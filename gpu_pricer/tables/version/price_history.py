@@ -15,6 +15,7 @@ from gpu_pricer.tables.files.disk_errors import write_table
 from gpu_pricer.tables.files.replacing import replacing_file
 from gpu_pricer.tables.price_table import scan_prices
 from gpu_pricer.tables.version.names import RECORD
+from gpu_pricer.tables.version.seal import has_file
 from gpu_pricer.tables.version.version_record import read_version
 
 HISTORY = "price_history.parquet"
@@ -29,18 +30,24 @@ def published_history(prices: Path) -> pl.DataFrame | None:
     if run is None:
         return None
     folder = prices / run
-    if (folder / RECORD / HISTORY).is_file():
-        return recorded_history(folder)
+    recorded = recorded_history(folder)
+    if recorded is not None:
+        return recorded
     price = pl.col("today_price").cast(pl.Float64).alias("price")
     known = scan_prices(folder).select("product_id", price).unique("product_id").collect(engine="streaming")
     return known.with_columns(since=pl.lit(date.fromisoformat(read_version(folder).day)))
 
 
 def recorded_history(folder: Path) -> pl.DataFrame | None:
-    """Return the history that the version in a folder was scored with, None if it has none."""
+    """Return the history that the version in a folder was scored with, None if it was scored without one.
+
+    Raise InputError if the file cannot be read, or if it is lost.
+    """
     path = folder / RECORD / HISTORY
+    if not has_file(folder, f"{RECORD}/{HISTORY}"):
+        return None
     try:
-        return pl.read_parquet(path) if path.is_file() else None
+        return pl.read_parquet(path)
     except UNREADABLE as error:
         raise InputError(
             f"{path} must be readable, found: {first_line(error)}; restore it, or roll back to a version before"

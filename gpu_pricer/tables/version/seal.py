@@ -49,13 +49,34 @@ def require_sealed(folder: Path) -> None:
     content = path.read_bytes()
     if content == _text(found).encode():
         return
-    lines = map(LINE.fullmatch, content.decode(errors="replace").splitlines())
-    listed = {line["name"]: line["sum"] for line in lines if line}
+    listed = _listed(content)
     changed = sorted(name for name in listed | found if listed.get(name) != found.get(name))
     raise InputError(
         f"{folder} must be as `score` left it, byte for byte, found {len(changed) or 1} of its files changed, missing "
         f"or added, such as {', '.join(changed[:EXAMPLES]) or SEAL}: restore them, or score again"
     )
+
+
+def has_file(folder: Path, name: str) -> bool:
+    """Return whether the version in a folder has a file; raise InputError if its seal lists the file and it is lost.
+
+    name: the file's path in the folder. A folder without a seal, such as one that is being scored, lists nothing.
+    """
+    if (folder / name).is_file():
+        return True
+    path = folder / SEAL
+    if path.is_file() and name in _listed(path.read_bytes()):
+        raise InputError(
+            f"{folder / name} must be there, since {SEAL} lists it, found none: restore it, or roll back to a version "
+            "before"
+        )
+    return False
+
+
+def _listed(content: bytes) -> dict[str, str]:
+    """Return the SHA-256 of each file that a seal lists, by the file's path in the folder; content: of the seal."""
+    lines = map(LINE.fullmatch, content.decode(errors="replace").splitlines())
+    return {line["name"]: line["sum"] for line in lines if line}
 
 
 def _sums(folder: Path, from_disk: bool) -> dict[str, str]:

@@ -11,7 +11,9 @@ from gpu_pricer.tables.version.price_history import (
     days_since_change,
     prices_on,
     recorded_history,
+    write_history,
 )
+from gpu_pricer.tables.version.seal import seal
 
 FIRST = date(2026, 11, 1)
 
@@ -59,6 +61,18 @@ def test_damaged_history_is_refused_in_one_line(tmp_path):
     (tmp_path / "_record/price_history.parquet").touch()
 
     with pytest.raises(InputError, match=r"price_history\.parquet must be readable, found: .*; restore it"):
+        recorded_history(tmp_path)
+
+
+def test_lost_history_is_refused_where_the_seal_lists_it(tmp_path):
+    (tmp_path / "_record").mkdir()
+    seal(tmp_path)
+    assert recorded_history(tmp_path) is None
+    write_history(after([{"a": 1.0}]), tmp_path)
+    seal(tmp_path)
+    (tmp_path / "_record/price_history.parquet").unlink()
+
+    with pytest.raises(InputError, match=r"_record/price_history\.parquet must be there, .* found none: restore it"):
         recorded_history(tmp_path)
 
 
