@@ -16,7 +16,13 @@ from gpu_pricer.tables.delta_log import current_run
 from gpu_pricer.tables.price_table import CENTS
 from gpu_pricer.tables.priced_products import read_catalog
 from gpu_pricer.tables.version.price_grid import read_grid
-from gpu_pricer.tables.version.price_history import continued_history, days_since_change, prices_on, published_history
+from gpu_pricer.tables.version.price_history import (
+    EarlierPrices,
+    continued_history,
+    days_since_change,
+    prices_on,
+    published_history,
+)
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +108,7 @@ def warn_of_prices_of_sales(catalog: Path, prices: Path) -> None:
         )  # fmt: skip
 
 
-def continued_catalog(catalog: pl.DataFrame, policy: Policy, earlier: pl.DataFrame | None, day: date) -> PricedCatalog:
+def continued_catalog(catalog: pl.DataFrame, policy: Policy, earlier: EarlierPrices | None, day: date) -> PricedCatalog:
     """Return a catalog that was read, with what the rules that count days need of it and of the history before."""
     days = policy.bounds.days_needed
     if days is None:

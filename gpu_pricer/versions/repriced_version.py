@@ -40,7 +40,7 @@ from gpu_pricer.tables.version.code import code_fingerprint
 from gpu_pricer.tables.version.decisions import read_decided
 from gpu_pricer.tables.version.finished_files import remove_leftovers
 from gpu_pricer.tables.version.names import LOCK, RECORD, file_name
-from gpu_pricer.tables.version.price_history import recorded_history, write_history
+from gpu_pricer.tables.version.price_history import EarlierPrices, recorded_history, write_history
 from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.tables.version.version_record import close_shard, open_shard
 from gpu_pricer.versions.backends import resolved
@@ -108,7 +108,7 @@ def catalog_of_base(base: Base, catalog: pl.DataFrame, policy: Policy) -> Priced
     history, day = recorded_history(base.folder), date.fromisoformat(base.version.day)
     if history is not None:
         catalog = catalog.drop(columns_of_history(base.sources.catalog, base.sources.policy, history, day))
-    return continued_catalog(catalog, policy, history, day)
+    return continued_catalog(catalog, policy, None if history is None else EarlierPrices(history, day), day)
 
 
 def require_carriable(base: Base) -> None:

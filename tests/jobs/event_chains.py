@@ -10,6 +10,7 @@ from polars.testing import assert_frame_equal
 from gpu_pricer.constraints.kept_multipliers import Tolerance
 from gpu_pricer.pricing import Tiling
 from gpu_pricer.tables.events import updated_catalog
+from gpu_pricer.tables.version.price_history import EarlierPrices
 from gpu_pricer.versions.priced_catalog import continued_catalog
 from gpu_pricer.versions.repriced_version import Base, catalog_of_base, reprice
 from gpu_pricer.versions.scored_version import score
@@ -89,7 +90,7 @@ def rows_of(folder):
 
 
 def full_run(folder, catalog, policy, earlier=None):
-    """A full run on the catalog on the day, as the base of events; earlier: the history of prices until then."""
+    """A full run on the catalog on the day, as the base of events; earlier: the prices until then."""
     priced = continued_catalog(catalog, policy, earlier, DAY)
     made = score(ARTEFACT, priced, policy, TILING, folder, "cpu")
     return Base(folder, made, Sources(ARTEFACT, priced.catalog, policy))
@@ -110,7 +111,7 @@ class Chain:
         self.catalog, self.number = catalog_for(self.policy), 0
         past = self.catalog.select("product_id", price=pl.col("price") * 1.1, since=date(2026, 1, 1))
         recent = self.catalog.head(9).select("product_id", "price", since=date(2026, 2, 25))
-        self.past = pl.concat([past, recent])
+        self.past = EarlierPrices(pl.concat([past, recent]), DAY)
         self.base = full_run(folder / "base", self.catalog, self.policy, self.past)
 
     def advance(self):

@@ -10,7 +10,7 @@ import pytest
 
 from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
 from gpu_pricer.pricing.tiles.solved_tile import solve_tile
-from gpu_pricer.tables.version.price_history import continued_history
+from gpu_pricer.tables.version.price_history import EarlierPrices, continued_history
 from gpu_pricer.versions.priced_catalog import with_history_columns
 from tests.markets import NO_RULES, a_policy, catalog_of, small_artefact
 from tests.pricing.tile_file import rows_of
@@ -43,7 +43,8 @@ def nights(policy, catalog):
         known = catalog
         if days is not None:
             day = FIRST_NIGHT + timedelta(night)
-            history = continued_history(history, catalog, day, days)
+            earlier = None if history is None else EarlierPrices(history, day - timedelta(1))
+            history = continued_history(earlier, catalog, day, days)
             known = with_history_columns(catalog, policy, history, day)
         tonight = prices_of(known, policy)
         yield tonight

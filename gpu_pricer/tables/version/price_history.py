@@ -6,6 +6,7 @@ when it was scored. So the history needs no old versions, whose files `publish` 
 
 from datetime import date, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
@@ -21,8 +22,19 @@ from gpu_pricer.tables.version.version_record import read_version
 HISTORY = "price_history.parquet"
 
 
-def published_history(prices: Path) -> pl.DataFrame | None:
-    """Return the history up to the published version: product_id, price, since; None if nothing is published.
+class EarlierPrices(NamedTuple):
+    """The prices up to an earlier version.
+
+    history: product_id, price, since. day: the day on which the version's prices were set; no price is known since
+    later.
+    """
+
+    history: pl.DataFrame
+    day: date
+
+
+def published_history(prices: Path) -> EarlierPrices | None:
+    """Return the prices up to the published version, None if nothing is published.
 
     A version without a history of its own says only what the prices were on its day.
     """
@@ -30,12 +42,12 @@ def published_history(prices: Path) -> pl.DataFrame | None:
     if run is None:
         return None
     folder = prices / run
-    recorded = recorded_history(folder)
+    day, recorded = date.fromisoformat(read_version(folder).day), recorded_history(folder)
     if recorded is not None:
-        return recorded
+        return EarlierPrices(recorded, day)
     price = pl.col("today_price").cast(pl.Float64).alias("price")
     known = scan_prices(folder).select("product_id", price).unique("product_id").collect(engine="streaming")
-    return known.with_columns(since=pl.lit(date.fromisoformat(read_version(folder).day)))
+    return EarlierPrices(known.with_columns(since=pl.lit(day)), day)
 
 
 def recorded_history(folder: Path) -> pl.DataFrame | None:
@@ -60,21 +72,20 @@ def write_history(history: pl.DataFrame, folder: Path) -> None:
         write_table(history, fresh)
 
 
-def continued_history(earlier: pl.DataFrame | None, catalog: pl.DataFrame, day: date, days: int) -> pl.DataFrame:
+def continued_history(earlier: EarlierPrices | None, catalog: pl.DataFrame, day: date, days: int) -> pl.DataFrame:
     """Return the history with the catalog's prices of a day, a row per product and price, sorted by product and day.
 
     earlier: from published_history; what it says of the day itself, or of later days, is replaced. Prices that were
     replaced more than `days` days before are left out. InputError where ids are of another kind than before, and for a
-    day that lies so long before the last change that nothing would be left of what is asked for.
+    day that lies so long before the earlier version's that this one left out what is asked for.
     """
-    last = None if earlier is None else earlier["since"].max()
-    if isinstance(last, date) and (last - day).days > days:
+    if earlier is not None and (earlier.day - day).days > days:
         raise InputError(
-            f"day must not lie more than {days} days before {last}, when a published price changed last, found {day}: "
-            "set the right day, or roll back what was published for a wrong one"
+            f"day must not lie more than {days} days before {earlier.day}, the day of the published prices, found "
+            f"{day}: set the right day, or roll back what was published for a wrong one"
         )
     today = catalog.select("product_id", pl.col("price").round(2), since=pl.lit(day))
-    known = today.clear() if earlier is None else _with_ids_of(earlier, catalog).filter(pl.col("since") < day)
+    known = today.clear() if earlier is None else _with_ids_of(earlier.history, catalog).filter(pl.col("since") < day)
     rows = pl.concat([known, today]).sort("product_id", "since")
     product, price = pl.col("product_id"), pl.col("price")
     is_same = (product == product.shift()) & (price == price.shift())

@@ -7,6 +7,7 @@ import pytest
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.version.price_history import (
+    EarlierPrices,
     continued_history,
     days_since_change,
     prices_on,
@@ -27,7 +28,8 @@ def after(prices, days=28):
     history = None
     for number, night in enumerate(prices):
         catalog = pl.DataFrame({"product_id": [*night], "price": [*night.values()]})
-        history = continued_history(history, catalog, day(number), days)
+        earlier = None if history is None else EarlierPrices(history, day(number - 1))
+        history = continued_history(earlier, catalog, day(number), days)
     return history
 
 
@@ -42,18 +44,31 @@ def test_history_has_a_row_per_price_that_a_product_had():
 def test_run_that_is_repeated_on_a_day_replaces_the_prices_of_that_day():
     once = after([{"a": 1.0}, {"a": 1.5}])
 
-    again = continued_history(once, pl.DataFrame({"product_id": ["a"], "price": [1.0]}), day(1), 28)
+    again = continued_history(
+        EarlierPrices(once, day(1)), pl.DataFrame({"product_id": ["a"], "price": [1.0]}), day(1), 28
+    )
 
     assert again.rows() == [("a", 1.0, day(0))]
 
 
 def test_mistyped_day_that_would_forget_all_that_is_asked_for_is_refused():
     known, catalog = after([{"a": 1.0}, {"a": 1.5}]), pl.DataFrame({"product_id": ["a"], "price": [1.5]})
+    earlier = EarlierPrices(known, day(1))
 
     with pytest.raises(InputError, match=r"day must not lie more than 28 days before 2026-11-02, .* found 2025-11-02"):
-        continued_history(known, catalog, date(2025, 11, 2), 28)
+        continued_history(earlier, catalog, date(2025, 11, 2), 28)
 
-    assert continued_history(known, catalog, day(1 - 28), 28).rows() == [("a", 1.5, day(1 - 28))]
+    assert continued_history(earlier, catalog, day(1 - 28), 28).rows() == [("a", 1.5, day(1 - 28))]
+
+
+def test_day_before_a_published_one_of_a_mistyped_year_is_refused_though_no_price_changed_on_it():
+    catalog = pl.DataFrame({"product_id": ["a"], "price": [1.5]})
+    before = EarlierPrices(after([{"a": 1.0}, {"a": 1.5}]), day(1))
+    mistyped = continued_history(before, catalog, day(2 + 365), 28)
+    assert mistyped.rows() == [("a", 1.5, day(1))], "it forgot the price of the first day"
+
+    with pytest.raises(InputError, match=r"before 2027-11-03, the day of the published prices, found 2026-11-03: set"):
+        continued_history(EarlierPrices(mistyped, day(2 + 365)), catalog, day(2), 28)
 
 
 def test_damaged_history_is_refused_in_one_line(tmp_path):
@@ -108,4 +123,4 @@ def test_ids_of_another_kind_than_before_are_refused():
     catalog = pl.DataFrame({"product_id": [7], "price": [1.0]})
 
     with pytest.raises(InputError, match=r"product_id must be of the kind that the published prices have \(String\)"):
-        continued_history(after([{"a": 1.0}]), catalog, day(1), 28)
+        continued_history(EarlierPrices(after([{"a": 1.0}]), day(0)), catalog, day(1), 28)
