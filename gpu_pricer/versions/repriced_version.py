@@ -1,9 +1,10 @@
 """A version that differs from an earlier one by events: files that they do not touch are carried over.
 
 The prices of a category depend on nothing but its own products and, under constraints, the multipliers, which stay. So
-the rows of a file without a touched category are what pricing it again would write. It is carried over as a hard link:
-no byte of it is read or written, the new version's folder holds the whole version, as readers of `_current` and the
-rules for old versions need it, and the file goes with the last folder that has it.
+the rows of a file without a touched category are what pricing it again would write. It is carried over as a hard link,
+once its bytes are found to be those that the earlier version's seal lists: no byte of it is written, the new version's
+folder holds the whole version, as readers of `_current` and the rules for old versions need it, and the file goes with
+the last folder that has it.
 """
 
 import errno
@@ -42,6 +43,7 @@ from gpu_pricer.tables.version.finished_files import remove_leftovers
 from gpu_pricer.tables.version.names import LOCK, RECORD, file_name
 from gpu_pricer.tables.version.price_history import EarlierPrices, recorded_history, write_history
 from gpu_pricer.tables.version.price_version import PriceVersion
+from gpu_pricer.tables.version.seal import require_unchanged
 from gpu_pricer.tables.version.version_record import close_shard, open_shard
 from gpu_pricer.versions.backends import resolved
 from gpu_pricer.versions.constrained_prices import record_constrained
@@ -168,9 +170,13 @@ def _reprice_touched(
     tiling: Tiling,
     complete: Callable[[PriceVersion], None],
 ) -> PriceVersion:
-    """Write the version with new files for touched categories and the base's files for the others; see `reprice`."""
+    """Write the version with new files for touched categories and the base's files for the others; see `reprice`.
+
+    Raise InputError where a file to carry over has changed since it was scored: the new seal would hide that.
+    """
     problem, plan, kept = touched
     before = base.version
+    require_unchanged(base.folder, plan.carried)
     origin = Origin(base.sources.artefact.info, before.artefact, before.policy, catalog_fingerprint(priced.catalog))
     version = empty_version(problem, origin, tiling, folder.name, before.backend, before.uncertainty)
     version = replace(version, day=before.day)

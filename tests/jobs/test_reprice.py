@@ -263,6 +263,18 @@ def test_slip_of_the_decimal_point_is_said_and_refused(gpu_pricer, shop):
     assert current_run(shop / "prices") == before
 
 
+def test_file_that_changed_since_it_was_scored_is_not_carried_over(refused, shop):
+    pl.DataFrame({"product_id": ["p005"], "cost": [1.0]}).write_parquet(shop / "incoming/a.parquet")
+    files = sorted((shop / "prices").glob("2*/*.parquet"))
+    changed = next(file for file in files if "p005" not in pl.read_parquet(file)["product_id"])
+    cheap = pl.read_parquet(changed).with_columns(price=pl.lit("0.10").cast(pl.Decimal(12, 2)))
+    cheap.write_parquet(changed, metadata=pl.read_parquet_metadata(changed))
+
+    said = refused("reprice", "events=incoming", "score.cells_per_file=30")
+
+    assert f"{changed.relative_to(shop)} must be as `score` left it, byte for byte, found another than" in said
+
+
 def test_reprice_needs_events_and_a_published_version(refused, tmp_path):
     pl.DataFrame({"product_id": ["p005"], "cost": [1.0]}).write_parquet(tmp_path / "a.parquet")
 

@@ -4,10 +4,11 @@ The file has the form of GNU's sha256sum, so that `sha256sum --check _record/SHA
 """
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.tables.files.durable import checksums
+from gpu_pricer.tables.files.durable import checksum, checksums
 from gpu_pricer.tables.files.replacing import replacing_file
 from gpu_pricer.tables.version.names import APPROVALS, LOCK, METRICS, PUBLICATION, SEAL
 
@@ -55,6 +56,22 @@ def require_sealed(folder: Path) -> None:
         f"{folder} must be as `score` left it, byte for byte, found {len(changed) or 1} of its files changed, missing "
         f"or added, such as {', '.join(changed[:EXAMPLES]) or SEAL}: restore them, or score again"
     )
+
+
+def require_unchanged(folder: Path, names: Iterable[str]) -> None:
+    """Raise InputError unless the named files of the version in a folder are those that its seal lists, byte for byte.
+
+    names: the files' paths in the folder.
+    """
+    path = folder / SEAL
+    listed = _listed(path.read_bytes()) if path.is_file() else {}
+    for name in names:
+        file = folder / name
+        if not file.is_file() or checksum(file, from_disk=True) != listed.get(name):
+            raise InputError(
+                f"{file} must be as `score` left it, byte for byte, found another than {SEAL} lists: restore it, or "
+                "score again"
+            )
 
 
 def has_file(folder: Path, name: str) -> bool:

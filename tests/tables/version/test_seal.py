@@ -7,7 +7,7 @@ import pytest
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.version import seal as sealing
 from gpu_pricer.tables.version.names import LOCK, SEAL
-from gpu_pricer.tables.version.seal import require_sealed, seal
+from gpu_pricer.tables.version.seal import has_file, require_sealed, require_unchanged, seal
 
 
 @pytest.fixture
@@ -97,3 +97,22 @@ def test_file_that_vanishes_while_it_is_sealed_is_told(version, monkeypatch):
 
     with pytest.raises(InputError, match=r"found that another task removed a.parquet: let that task finish"):
         seal(version)
+
+
+def test_named_files_are_compared_alone(version):
+    (version / "b.parquet").write_text("c")
+
+    require_unchanged(version, ["a.parquet"])
+    with pytest.raises(InputError, match=r"night/b\.parquet must be as `score` left it, byte for byte, found another"):
+        require_unchanged(version, ["a.parquet", "b.parquet"])
+
+
+def test_file_that_the_seal_lists_cannot_be_lost(version):
+    assert has_file(version, "a.parquet")
+    assert not has_file(version, "c.parquet")
+    (version / "a.parquet").unlink()
+
+    with pytest.raises(
+        InputError, match=r"night/a\.parquet must be there, since _record/SHA256SUMS lists it, found no"
+    ):
+        has_file(version, "a.parquet")
