@@ -4,6 +4,8 @@ A message is one line that says what must hold, what was found, where, and what 
 """
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import polars as pl
 
@@ -41,6 +43,18 @@ class Interrupted(BaseException):
         super().__init__(f"ended by {signal.Signals(number).name}")
         self.number = number
         self.exit_status = 128 + number
+
+
+@contextmanager
+def readable(place: object, remedy: str) -> Iterator[None]:
+    """Raise InputError in place of what Polars raises over damaged files that the block reads.
+
+    place: the file or folder that the message names; remedy: what the message advises.
+    """
+    try:
+        yield
+    except UNREADABLE as error:
+        raise InputError(f"{place} must be readable, found: {first_line(error)}: {remedy}") from error
 
 
 def first_line(error: BaseException) -> str:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from gpu_pricer.constraints.certificate_file import CERTIFICATE, find_certificate, read_certificate
 from gpu_pricer.constraints.linear_constraints import absolute_limit, measure_value, ratio_of
 from gpu_pricer.constraints.solution import EXACT, Solution
-from gpu_pricer.constraints.warm_start import CERTIFICATE
 from gpu_pricer.policy.constraint import Constraint
 from gpu_pricer.tables.files.disk_errors import write_table
 from gpu_pricer.tables.files.replacing import replacing_file
@@ -123,13 +123,13 @@ def certificate_of(
 
 def certified_objective(folder: Path) -> float | None:
     """Return the objective in the certificate of a record, None where the record has no certificate."""
-    path = folder / CERTIFICATE
-    return float(json.loads(path.read_text())["objective"]) if path.is_file() else None
+    certificate = find_certificate(folder)
+    return float(certificate["objective"]) if certificate else None
 
 
 def is_met(folder: Path) -> bool:
     """Return whether the certificate of a record says that every limit is met."""
-    return bool(json.loads((folder / CERTIFICATE).read_text())["status"] == MET)
+    return bool(read_certificate(folder)["status"] == MET)
 
 
 def add_costs(folder: Path, costs: dict[str, object]) -> Path:
@@ -137,10 +137,8 @@ def add_costs(folder: Path, costs: dict[str, object]) -> Path:
 
     Where there is no certificate, because the policy has no constraints, the costs are written into a new one.
     """
-    path = folder / CERTIFICATE
-    summary = json.loads(path.read_text()) if path.is_file() else NOTHING_PROVEN
-    _write(folder, summary | costs)
-    return path
+    _write(folder, (find_certificate(folder) or NOTHING_PROVEN) | costs)
+    return folder / CERTIFICATE
 
 
 def clear(folder: Path) -> None:

@@ -6,11 +6,10 @@ sums of all categories, and the bound of the best objective from the Lagrangian 
 exceed that meet the limits, for any multipliers (weak duality; Geoffrion 1974).
 """
 
-import json
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -18,6 +17,7 @@ import polars as pl
 from gpu_pricer.checks import require_number
 from gpu_pricer.constraints.category_sums import CategorySums
 from gpu_pricer.constraints.certificate import MET, MISSED
+from gpu_pricer.constraints.certificate_file import CERTIFICATE, read_certificate
 from gpu_pricer.constraints.constrained_problem import ConstrainedPrices, ConstrainedProblem
 from gpu_pricer.constraints.lagrangian_record import read_iterates, read_multipliers
 from gpu_pricer.constraints.solution import EXACT, Solution
@@ -25,7 +25,7 @@ from gpu_pricer.constraints.solver import STOCK_PASSES, TRIES
 from gpu_pricer.constraints.stock_search import StockSearch
 from gpu_pricer.constraints.subproblems import LagrangianSubproblems, SalesSums
 from gpu_pricer.constraints.unit_value import unit_value_of
-from gpu_pricer.constraints.warm_start import CERTIFICATE, Start
+from gpu_pricer.constraints.warm_start import Start
 from gpu_pricer.errors import InputError, first_line
 from gpu_pricer.pricing.tiles.lagrangian import LagrangianWeights
 from gpu_pricer.tables.price_table import CENTS
@@ -66,12 +66,12 @@ def require_kept(record: Path, run: str) -> Solved:
 
     NotKept if they cannot stay; InputError where the record has no certificate.
     """
-    path = record / CERTIFICATE
+    certificate = read_certificate(record)
     try:
-        certificate: dict[str, Any] = json.loads(path.read_text())
         kept, status = certificate["kept"], certificate["status"]
         solved = Solved(run, certificate["gap"]) if kept is None else Solved(kept["solved"], kept["gap_when_solved"])
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (LookupError, TypeError) as error:
+        path = record / CERTIFICATE
         raise InputError(f"{path} must be what `gpu-pricer score` wrote, found: {first_line(error)}") from error
     if kept is None and status != MET:
         raise NotKept(f"{run} does not meet all limits, and which give way is settled anew")

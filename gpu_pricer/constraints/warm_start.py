@@ -1,18 +1,15 @@
 """The start of the search for multipliers, read from the record of an earlier version."""
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from gpu_pricer.constraints.certificate_file import CERTIFICATE, read_certificate
 from gpu_pricer.errors import InputError, first_line
 from gpu_pricer.tables.version.stock_record import STOCK_PRICES
-
-CERTIFICATE = "certificate.json"
-"""The file of a version's record that holds the multipliers; STOCK_PRICES holds the shadow prices of stock."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +31,18 @@ def read_start(folder: Path, names: list[str], product_id: pl.Series) -> Start:
     certificate with multipliers.
     """
     try:
-        start = json.loads((folder / CERTIFICATE).read_text())["start"]
+        start = read_certificate(folder)["start"]
         multiplier = np.array([float(start["multiplier"].get(name, 0.0)) for name in names])
         return Start(multiplier, _read_stock_prices(folder / STOCK_PRICES, product_id))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, pl.exceptions.PolarsError) as error:
+    except (
+        InputError,
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        pl.exceptions.PolarsError,
+    ) as error:
         found = first_line(error)
         raise InputError(
             f"paths.warm_start must be the record of a version scored under constraints, found {folder}: {found}"

@@ -22,7 +22,7 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.tables.canonical import read_summary
 from gpu_pricer.tables.files.replacing import replacing_file
 from gpu_pricer.tables.further_columns import name_apart, set_apart
-from gpu_pricer.tables.price_table import scan_prices
+from gpu_pricer.tables.price_table import collect_prices, scan_prices
 from gpu_pricer.tables.version.names import FAIRNESS
 
 CONFIDENCE = 0.95
@@ -103,7 +103,7 @@ def price_index(folder: Path, visits: pl.DataFrame) -> pl.DataFrame:
     paid = rows.join(weighed, on="product_id").group_by("segment_id").agg(
         (pl.col("bought") * pl.col("price")).sum() / (pl.col("bought") * pl.col("mean")).sum()
     )  # fmt: skip
-    return paid.rename({"bought": "price_index"}).collect(engine="streaming").sort("segment_id")
+    return collect_prices(paid.rename({"bought": "price_index"}), folder).sort("segment_id")
 
 
 def audit(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gpu_pricer.checks import require_flag
-from gpu_pricer.constraints.warm_start import CERTIFICATE
+from gpu_pricer.constraints.certificate_file import find_certificate
 from gpu_pricer.errors import InputError, first_line
 from gpu_pricer.gates.outcome import Outcome, limited, unknown
 from gpu_pricer.gates.published import Published
@@ -32,7 +32,7 @@ def proof_outcomes(folder: Path, policy: Policy | None, gates: Gates, max_gap: f
         if policy is None:
             yield unknown("certificate", "constraints of the policy", gates.certificate, "copy of its policy")
         elif policy.active_constraints:
-            found = _read(folder / RECORD / CERTIFICATE).get("status") or "none"
+            found = find_certificate(folder / RECORD).get("status") or "none"
             rule = f"the constraints' certificate must be {' or '.join(STATUSES[gates.certificate])}"
             is_passed = found in STATUSES[gates.certificate]
             remedy = "see certificate.json in its _record, loosen the constraints and score again"

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from gpu_pricer.errors import InputError, first_line
+from gpu_pricer.errors import UNREADABLE, InputError, first_line
 from gpu_pricer.tables.price_table import products_in, scan_prices
 from gpu_pricer.tables.version.price_grid import PriceGrid, read_grid
 
@@ -59,7 +59,7 @@ def read_published(prices: Path, run: str) -> Published:
             artefact=metadata["artefact"],
             products=pl.concat(products),
         )
-    except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
+    except (InputError, ValueError, KeyError, *UNREADABLE) as error:
         raise InputError(
             f"{folder} must hold the published version, with which the next one is compared, found: "
             f"{first_line(error)}: restore its files, or publish without this comparison: publish=unguarded"

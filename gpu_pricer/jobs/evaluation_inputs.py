@@ -18,7 +18,7 @@ from gpu_pricer.policy.policy import Policy
 from gpu_pricer.process.run_record import HELD_OUT, HELD_OUT_SUMS, MEMBERS, NAIVE
 from gpu_pricer.tables.artefact import DemandArtefact, read_artefact
 from gpu_pricer.tables.canonical import read_canonical, read_summary
-from gpu_pricer.tables.price_table import scan_cells
+from gpu_pricer.tables.price_table import collect_prices, scan_cells
 from gpu_pricer.tables.published.publishing import CURRENT
 from gpu_pricer.tables.reading import require_readable
 from gpu_pricer.tables.version.version_record import read_version
@@ -191,7 +191,8 @@ def _learned(paths: DictConfig, artefact: DemandArtefact | None) -> Learned | No
     if not version.exists():
         log.info("no prices at %s: ours are left out", version)
         return Learned(artefact, None, naive)
-    return Learned(artefact, scan_cells(version, artefact.segments.schema["segment_id"]).collect(), naive)
+    cells = scan_cells(version, artefact.segments.schema["segment_id"])
+    return Learned(artefact, collect_prices(cells, version), naive)
 
 
 def read_log(data: Path) -> Log | None:

@@ -1,6 +1,5 @@
 """explain: one published price, derived."""
 
-import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,7 +8,7 @@ import polars as pl
 from omegaconf import DictConfig
 
 from gpu_pricer.constraints import MarketData
-from gpu_pricer.constraints.certificate import CERTIFICATE
+from gpu_pricer.constraints.certificate_file import read_certificate
 from gpu_pricer.constraints.lagrangian_record import RecordedLagrangian, read_lagrangian
 from gpu_pricer.errors import InputError
 from gpu_pricer.explain.derivation import Explanation, category_at, explain_price
@@ -22,7 +21,7 @@ from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem, problem_of
 from gpu_pricer.tables.artefact import DemandArtefact
 from gpu_pricer.tables.delta_log import current_run
-from gpu_pricer.tables.price_table import CENTS, PARTS, VAT_PART, part_names, scan_cells, scan_prices
+from gpu_pricer.tables.price_table import CENTS, PARTS, VAT_PART, collect_prices, part_names, scan_cells, scan_prices
 from gpu_pricer.tables.published.version_log import find_version
 from gpu_pricer.tables.version.names import RECORD, RUN_RECORD
 from gpu_pricer.tables.version.price_version import PriceVersion
@@ -164,7 +163,7 @@ def _limits(
     """Return the lines on the limits on the assortment that count the cell."""
     weights, constraints = lagrangian
     effects = limit_effects(weights, constraints, origin.problem, cell, found.now.price)
-    certificate = json.loads((folder / RECORD / CERTIFICATE).read_text())
+    certificate = read_certificate(folder / RECORD)
     added = added_costs(weights, [*constraints], origin.problem, cell)
     return limit_lines(effects, added, certificate, found.parts, origin.artefact.info.currency)
 
@@ -179,7 +178,7 @@ def _category_prices(folder: Path, problem: PricingProblem, cell: CellPosition) 
     segment = pl.lit(problem.segments.segment_id[cell.segment], schema["segment_id"])
     mine = cells.filter(pl.col("segment_id") == segment)
     mine = mine.filter(pl.col("product_id").is_in(products["product_id"].implode()))
-    found = products.join(mine.collect(engine="streaming"), on="product_id", how="left", maintain_order="left")
+    found = products.join(collect_prices(mine, folder), on="product_id", how="left", maintain_order="left")
     if found["price"].null_count():
         raise InputError(f"{folder} must price every product of the category, found some missing: score again")
     return (found["price"].cast(pl.Float64) * CENTS).round().to_numpy()
@@ -194,7 +193,7 @@ def _row(folder: Path, problem: PricingProblem, cell: CellPosition) -> dict[str,
     ids = problem.products.product_id[cell.product], problem.segments.segment_id[cell.segment]
     keys = dict(zip(("product_id", "segment_id"), ids, strict=True))
     rows = table.filter(pl.col(name) == pl.lit(value, schema[name]) for name, value in keys.items())
-    found = rows.collect(engine="streaming")
+    found = collect_prices(rows, folder)
     return found.row(0, named=True) if found.height else {}
 
 

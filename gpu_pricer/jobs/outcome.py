@@ -36,8 +36,10 @@ from gpu_pricer.tables.published.promises import (
     read_promise,
 )
 from gpu_pricer.tables.stores.local_copy import shown
-from gpu_pricer.tables.version.names import CATALOG_COPY, RECORD, RUN_RECORD
+from gpu_pricer.tables.version.catalog_copy import read_catalog_copy
+from gpu_pricer.tables.version.names import RECORD, RUN_RECORD
 from gpu_pricer.tables.version.price_version import PriceVersion
+from gpu_pricer.tables.version.version_files import require_files
 from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.terminal.scoreboard import wide_console
 from gpu_pricer.versions.outlook import MOST_CELLS
@@ -142,6 +144,7 @@ def _complete(prices: Path, run: str) -> None:
     if not any(bring_version(prices, run).glob("*.parquet")):
         log.info("no more is known of what %s promises: its prices are no longer in %s", run, shown(prices))
         return
+    require_files(folder, version)
     if has_promise(prices, run) or keep_promise(prices, folder, version):
         _complete_spread(prices, folder, version)
     if promise_files(prices, run) == known:
@@ -160,7 +163,7 @@ def _complete_spread(prices: Path, folder: Path, version: PriceVersion) -> None:
     artefact = read_artefact(demand) if demand.is_dir() else None
     if policy is None or artefact is None or artefact.posterior is None:
         return
-    catalog = with_rule_columns(pl.read_parquet(folder / RECORD / CATALOG_COPY), policy.bounds)
+    catalog = with_rule_columns(read_catalog_copy(folder), policy.bounds)
     matched = match_products(catalog, artefact)
     problem = problem_of(artefact, matched, policy)
     category_id = matched.products["category_id"].rle().struct.field("value")

@@ -9,8 +9,8 @@ import polars as pl
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from gpu_pricer.constraints.warm_start import CERTIFICATE
-from gpu_pricer.errors import InputError, first_line
+from gpu_pricer.constraints.certificate_file import find_certificate
+from gpu_pricer.errors import InputError, first_line, readable
 from gpu_pricer.evaluation.evaluation_files import CALIBRATION
 from gpu_pricer.gates import Evidence, approval_outcome, judge_version, known_metrics
 from gpu_pricer.gates.published import read_published
@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 LEDGER = "ledger.parquet"
 """In paths.work: what earlier versions promised and what came of it."""
 MOST_PROMISES = 10
+AGAIN = "restore it, or run the job that wrote it again"
 PAGE = "report.html"
 """In paths.work, and not in the version's folder, whose seal a further file would break."""
 
@@ -142,10 +143,10 @@ def _beside(
         intervals=_intervals(scored, outlook) if is_drawn and outlook is not None else UNKNOWN,
         uniform_profit=None if uniform is None else uniform.profit,
         is_uniform_a_bound=uniform is not None and uniform.is_bound,
-        certificate=_json(folder / RECORD / CERTIFICATE, {}),
+        certificate=find_certificate(folder / RECORD),
         audit=_json(folder / FAIRNESS, {}),
         summary=_json(Path(config.paths.data) / "summary.json", {}),
-        unpriced=pl.read_parquet(folder / RECORD / "unpriced.parquet"),
+        unpriced=_read(folder / RECORD / "unpriced.parquet"),
         ledger=_ledger(work / LEDGER),
         record=_scoring(work, version),
         market=Market(
@@ -217,12 +218,17 @@ def _ledger(path: Path) -> list[dict[str, Any]]:
     """Return the rows of the last whole versions in the ledger, oldest first."""
     if not path.is_file():
         return []
-    return pl.read_parquet(path).filter(pl.col("category_id").is_null()).tail(MOST_PROMISES).to_dicts()
+    return _read(path).filter(pl.col("category_id").is_null()).tail(MOST_PROMISES).to_dicts()
 
 
 def _table(path: Path) -> pl.DataFrame | None:
     """Return a table, None without the file."""
-    return pl.read_parquet(path) if path.is_file() else None
+    return _read(path) if path.is_file() else None
+
+
+def _read(path: Path) -> pl.DataFrame:
+    with readable(path, AGAIN):
+        return pl.read_parquet(path)
 
 
 def _json(path: Path, default: Any) -> Any:
@@ -232,6 +238,4 @@ def _json(path: Path, default: Any) -> Any:
     try:
         return json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise InputError(
-            f"{path} must be whole JSON, found: {first_line(error)}: run the job that wrote it again"
-        ) from error
+        raise InputError(f"{path} must be whole JSON, found: {first_line(error)}: {AGAIN}") from error

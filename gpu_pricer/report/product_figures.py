@@ -5,7 +5,7 @@ import polars as pl
 
 from gpu_pricer.report.demand_figures import DemandFigures
 from gpu_pricer.report.scored import Scored
-from gpu_pricer.tables.price_table import BINDINGS, CENTS, PARTS, VAT_PART
+from gpu_pricer.tables.price_table import BINDINGS, CENTS, PARTS, VAT_PART, collect_prices
 
 UP, DOWN, KEPT, MIXED = "up", "down", "kept", "mixed"
 DIRECTIONS = (UP, DOWN, KEPT, MIXED)
@@ -48,7 +48,7 @@ def _sums(scored: Scored) -> pl.DataFrame:
         money_down=(-gain).clip(lower_bound=0).sum(),
         binding=pl.col("binding").cast(pl.String).mode().sort().first(),
     )  # fmt: skip
-    return cells.with_columns(money=pl.col("money_up") + pl.col("money_down")).collect(engine="streaming")
+    return cells.with_columns(money=pl.col("money_up") + pl.col("money_down")).pipe(collect_prices, scored.folder)
 
 
 def _mean(name: str) -> pl.Expr:

@@ -7,6 +7,7 @@ import polars as pl
 from gpu_pricer.policy.rule_words import rule_words
 from gpu_pricer.report.scored import Scored
 from gpu_pricer.report.words import cost_words
+from gpu_pricer.tables.price_table import collect_prices
 
 
 def rules_that_bind(scored: Scored) -> pl.DataFrame:
@@ -17,7 +18,7 @@ def rules_that_bind(scored: Scored) -> pl.DataFrame:
     moved = pl.col("units") * (pl.col("price") - pl.col("today_price")).abs()
     found = scored.cells().group_by(pl.col("binding").cast(pl.String)).agg(
         prices=pl.len(), money=moved.sum()
-    ).collect(engine="streaming")  # fmt: skip
+    ).pipe(collect_prices, scored.folder)  # fmt: skip
     words = pl.col("binding").map_elements(rule_words, return_dtype=pl.String)
     share = pl.col("prices") / pl.col("prices").sum()
     return found.with_columns(words=words, share=share).sort("prices", "binding", descending=[True, False])

@@ -12,8 +12,9 @@ from gpu_pricer.policy.rule_columns import with_rule_columns
 from gpu_pricer.pricing.problem.matching import match_products
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem, problem_of
 from gpu_pricer.tables.artefact import DemandArtefact
-from gpu_pricer.tables.price_table import CENTS, PARTS, PER_VISITS, VAT_PART, scan_prices
+from gpu_pricer.tables.price_table import CENTS, PARTS, PER_VISITS, RESTORE, VAT_PART, collect_prices, scan_prices
 from gpu_pricer.tables.version.price_version import PriceVersion
+from gpu_pricer.tables.version.version_files import require_files
 
 
 class Scored(NamedTuple):
@@ -63,7 +64,8 @@ class Scored(NamedTuple):
 def scored_version(
     folder: Path, version: PriceVersion, artefact: DemandArtefact, catalog: pl.DataFrame, policy: Policy
 ) -> Scored:
-    """Return the version in a folder; raise InputError for a layout without units and profit."""
+    """Return the version in a folder; raise InputError for a layout without units and profit, and if a file is lost."""
+    require_files(folder, version)
     if version.layout != "long":
         raise InputError(
             f"a report needs score.layout=long, found {folder} in another, without units and profit: score again"
@@ -75,12 +77,17 @@ def scored_version(
 
 
 def read_prices(folder: Path, problem: PricingProblem) -> np.ndarray:
-    """Return the prices of a version in the long layout, int64 cents [P, S]."""
+    """Return the prices of a version in the long layout, int64 cents [P, S].
+
+    Raise InputError if a file is damaged or lost.
+    """
     products, segments = problem.products.product_id, problem.segments.segment_id
-    table = pl.read_parquet(folder / "*.parquet", columns=["product_id", "segment_id", "price"])
+    table = collect_prices(scan_prices(folder).select("product_id", "segment_id", "price"), folder)
     cells = products.to_frame("product_id").with_row_index("p").join(
         segments.to_frame("segment_id").with_row_index("s"), how="cross"
     )  # fmt: skip
     found = cells.join(table, on=["product_id", "segment_id"], how="left").sort("p", "s")
+    if found["price"].null_count():
+        raise InputError(f"{folder} must price every product for every segment, found some missing: {RESTORE}")
     cents = (found["price"].cast(pl.Float64) * CENTS).round().cast(pl.Int64).to_numpy()
     return cents.reshape(len(products), len(segments))

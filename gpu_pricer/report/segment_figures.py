@@ -4,6 +4,7 @@ import polars as pl
 
 from gpu_pricer.report.demand_figures import DemandFigures
 from gpu_pricer.report.scored import Scored
+from gpu_pricer.tables.price_table import collect_prices
 
 FAVOURITES = 3
 """Categories named of each segment: those with the largest share of its units over that in all units."""
@@ -27,7 +28,7 @@ def segment_figures(scored: Scored, demand: DemandFigures) -> pl.DataFrame:
         units=units.sum(),
         profit=pl.col("profit").sum(),
         price_index=(units * price).sum() / (units * today).sum(),
-    ).collect(engine="streaming")  # fmt: skip
+    ).pipe(collect_prices, scored.folder)  # fmt: skip
     response = pl.DataFrame({"segment_id": scored.problem.segments.segment_id, "elasticity": demand.by_segment})
     visits = scored.artefact.segments.select("segment_id", "visits")
     rows = visits.join(sums, on="segment_id", how="left").join(_users(scored), on="segment_id", how="left")
@@ -50,7 +51,7 @@ def _favourites(scored: Scored) -> pl.DataFrame:
     categories = scored.products.select("product_id", "category_id").lazy()
     bought = scored.cells().join(categories, on="product_id").group_by("segment_id", "category_id").agg(
         pl.col("units").sum()
-    ).collect(engine="streaming")  # fmt: skip
+    ).pipe(collect_prices, scored.folder)  # fmt: skip
     own = pl.col("units") / pl.col("units").sum().over("segment_id")
     everyone = pl.col("units").sum().over("category_id") / pl.col("units").sum()
     ranked = bought.with_columns(own=own, lift=own / everyone).filter(pl.col("own") >= LEAST_SHARE, pl.col("lift") > 1)

@@ -8,7 +8,7 @@ from typing import Any
 import dataframely as dy
 import polars as pl
 
-from gpu_pricer.errors import InputError
+from gpu_pricer.errors import InputError, readable
 from gpu_pricer.tables.files.durable import sync
 from gpu_pricer.tables.files.low_memory import are_unique
 from gpu_pricer.tables.files.replacing import whole_or_absent
@@ -70,6 +70,9 @@ MOVE_LIMITS = ("max_decrease", "max_increase", "max_decrease_amount", "max_incre
 MONEY = pl.Decimal(12, 2)
 BUFFER = 2**20
 """Bytes written at a time: a wide table has hundreds of small pages."""
+
+RESTORE = "restore it, or score again"
+"""What a message about a damaged price table advises."""
 
 PRICE_OF = "price_"
 UNFIT = re.compile(r"[ ,;{}()\n\t=]")
@@ -181,15 +184,42 @@ def write_prices(
         fresh.replace(path)
 
 
+def price_files(folder: Path) -> list[Path]:
+    """Return the price table's files in a folder, sorted; InputError if there is none, or one that is cut off."""
+    files = sorted(folder.glob("*.parquet"))
+    if not files:
+        raise InputError(f"{folder} must hold the files of a price table, found none: {RESTORE}")
+    for file in files:
+        with readable(file, RESTORE):
+            pl.read_parquet_schema(file)
+    return files
+
+
 def scan_prices(folder: Path) -> pl.LazyFrame:
-    """Return a lazy frame over the price table's files in a folder, such as prices/_current."""
-    return pl.scan_parquet(folder / "*.parquet")
+    """Return a lazy frame over the price table's files in a folder, such as prices/_current.
+
+    InputError as from price_files; collect_prices reports what is found damaged later.
+    """
+    return pl.scan_parquet(price_files(folder))
+
+
+def collect_prices(prices: pl.LazyFrame, place: Path) -> pl.DataFrame:
+    """Return the rows of a lazy frame over prices; raise InputError if the files in a folder, or the file, are damaged.
+
+    place: the folder or the file that the frame reads.
+    """
+    with readable(place, RESTORE):
+        return prices.collect(engine="streaming")
 
 
 def products_in(path: Path) -> pl.Series:
-    """Return the ids of the products of one file, each once; a sorted file's runs of equal ids are not hashed."""
+    """Return the ids of the products of one file, each once; a sorted file's runs of equal ids are not hashed.
+
+    Raise InputError if the file is damaged.
+    """
     runs = pl.col("product_id").rle().struct.field("value").unique().alias("product_id")
-    return pl.scan_parquet(path).select(runs).collect().to_series()
+    with readable(path, RESTORE):
+        return pl.scan_parquet(path).select(runs).collect().to_series()
 
 
 def scan_cells(folder: Path, segment_id: pl.DataType) -> pl.LazyFrame:

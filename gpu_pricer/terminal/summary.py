@@ -1,6 +1,5 @@
 """The last lines of a run: where the prices are, what they are expected to do, what that rests on, how to read them."""
 
-import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,9 +7,10 @@ from typing import Any
 
 import polars as pl
 
-from gpu_pricer.constraints.warm_start import CERTIFICATE
+from gpu_pricer.constraints.certificate_file import find_certificate
 from gpu_pricer.policy.constraint import ANCHOR_PRICES
 from gpu_pricer.tables.delta_log import current_run, published_runs
+from gpu_pricer.tables.price_table import collect_prices, scan_prices
 from gpu_pricer.tables.published.publishing import CURRENT
 from gpu_pricer.tables.stores.local_copy import address_of, shown
 from gpu_pricer.tables.version.names import RECORD
@@ -46,7 +46,7 @@ def closing_lines(
         *_beyond_moves(version),
         *_units_and_index(version),
         *_promised_profit(version, catalog, outlook),
-        *_constraints(prices / run / RECORD / CERTIFICATE, version.currency),
+        *_constraints(prices / run / RECORD, version.currency),
         *_advice(outlook),
         *promise,
         "",
@@ -73,9 +73,9 @@ def _where_next(version: PriceVersion, prices: Path, page: Path | None) -> list[
 def _dearest_move(folder: Path) -> tuple[object, object]:
     """Return the product and the segment whose price moves the most money per visit of the segment."""
     money = (pl.col("price") - pl.col("today_price")).cast(pl.Float64).abs() * pl.col("expected_units")
-    cells = pl.scan_parquet(folder / "*.parquet").select("product_id", "segment_id", money=money)
+    cells = scan_prices(folder).select("product_id", "segment_id", money=money)
     first = cells.sort("money", "product_id", "segment_id", descending=[True, False, False]).head(1)
-    return first.collect(engine="streaming").select("product_id", "segment_id").row(0)
+    return collect_prices(first, folder).select("product_id", "segment_id").row(0)
 
 
 def reading_snippets(prices: Path) -> list[str]:
@@ -131,13 +131,13 @@ def _units_and_index(version: PriceVersion) -> list[str]:
     ]
 
 
-def _constraints(path: Path, currency: str) -> list[str]:
+def _constraints(record: Path, currency: str) -> list[str]:
     """Return the lines on the limits on the assortment: whether they hold, which of them hold profit back, their cost.
 
     Limits for each value of a column share a line. What the prices miss of the dual bound may be due to any limit: one
     that would add less is not said to cost profit.
     """
-    summary: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    summary = find_certificate(record)
     groups: dict[str, dict[str, dict[str, Any]]] = {}
     for name, entry in (summary.get("constraints") or {}).items():
         limit, _, value = name.partition("[")

@@ -1,14 +1,12 @@
 """What a what-if prints: a line per scenario beside the version that it changes, and what each change costs."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from rich import box
 from rich.table import Table
 
-from gpu_pricer.constraints.warm_start import CERTIFICATE
+from gpu_pricer.constraints.certificate_file import find_certificate
 from gpu_pricer.tables.version.names import RECORD
 from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.tables.version.version_record import read_version
@@ -60,22 +58,16 @@ def _change(new: float, old: float) -> str:
     return f"{new / old - 1:+.1%}" if old > 0 else "-"
 
 
-def _certificate(folder: Path) -> dict[str, Any]:
-    """Return the certificate of a version, empty without limits on the assortment."""
-    path = folder / RECORD / CERTIFICATE
-    return json.loads(path.read_text()) if path.is_file() else {}
-
-
 def _left_open(folder: Path) -> float:
     """Return by how much the version's prices may earn less than the best that keep the limits, in currency."""
-    summary = _certificate(folder)
+    summary = find_certificate(folder / RECORD)
     bound, objective = summary.get("dual_bound"), summary.get("objective")
     return 0.0 if bound is None or objective is None else max(bound - objective, 0.0)
 
 
 def _limits(folder: Path) -> str:
     """Return how many limits on the assortment are met."""
-    entries = list((_certificate(folder).get("constraints") or {}).values())
+    entries = list((find_certificate(folder / RECORD).get("constraints") or {}).values())
     if not entries:
         return "none"
     met = sum(entry["violation"] <= 0 for entry in entries)

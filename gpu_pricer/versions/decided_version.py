@@ -11,14 +11,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
 from gpu_pricer.constraints import ConstrainedProblem, MarketData, objective_weights
+from gpu_pricer.constraints.certificate_file import read_certificate
 from gpu_pricer.constraints.lagrangian_record import RecordedLagrangian, read_lagrangian, write_lagrangian
-from gpu_pricer.constraints.warm_start import CERTIFICATE
 from gpu_pricer.errors import InputError
 from gpu_pricer.policy import Policy, with_rule_columns
 from gpu_pricer.pricing import PricingProblem, Tiling, choose_changes, match_products, problem_of, score_tiles
@@ -27,7 +27,7 @@ from gpu_pricer.pricing.tiles.lagrangian import LagrangianWeights
 from gpu_pricer.pricing.tiles.solved_tile import SolvedTile, solve_tile
 from gpu_pricer.process.progress import progress
 from gpu_pricer.tables.files.locking import locked
-from gpu_pricer.tables.price_table import scan_prices
+from gpu_pricer.tables.price_table import collect_prices, scan_prices
 from gpu_pricer.tables.version.decisions import write_decided
 from gpu_pricer.tables.version.finished_files import remove_leftovers
 from gpu_pricer.tables.version.names import LOCK, RECORD, file_name
@@ -138,7 +138,7 @@ def _certify(
     """Write the certificate and the Lagrangian of the decided prices into the version's record."""
     before, problem, decided = problems
     lagrangian = recorded.weights
-    summary: dict[str, Any] = json.loads((base.folder / RECORD / CERTIFICATE).read_text())
+    summary = read_certificate(base.folder / RECORD)
     constrained = ConstrainedProblem(problem, policy.active_constraints, market, base.version.backend)
     eased = np.array([summary["constraints"][name]["relaxed"] for name in constrained.on_sums], np.bool_)
     at = partial(
@@ -175,7 +175,7 @@ def _require_same(before: Path, after: Path, decided: pl.Series) -> None:
         tables[0]
         .join(tables[1], on=["product_id", "segment_id", "price"], how="anti")
         .head(1)
-        .collect(engine="streaming")
+        .pipe(collect_prices, before)
     )
     if others.height:
         raise InputError(

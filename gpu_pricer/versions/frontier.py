@@ -9,10 +9,10 @@ import polars as pl
 from omegaconf import DictConfig
 
 from gpu_pricer.constraints.certificate import MET
+from gpu_pricer.constraints.certificate_file import CERTIFICATE
 from gpu_pricer.constraints.constrained_problem import ConstrainedProblem, MarketData
 from gpu_pricer.constraints.frontier import Frontier, frontier_table, row_at_today, trace_points
 from gpu_pricer.constraints.linear_constraints import objective_weights
-from gpu_pricer.constraints.warm_start import CERTIFICATE
 from gpu_pricer.errors import UNREADABLE, InputError, Refused, first_line
 from gpu_pricer.evaluation.frontier_plot import draw_frontier
 from gpu_pricer.policy.policy import Policy

@@ -12,7 +12,7 @@ import polars as pl
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from gpu_pricer.errors import UNREADABLE, InputError, first_line
+from gpu_pricer.errors import InputError
 from gpu_pricer.policy import Policy
 from gpu_pricer.policy.policy_copy import POLICY_COPY, read_policy, write_policy
 from gpu_pricer.tables.artefact import DemandArtefact, read_artefact, read_segments
@@ -20,10 +20,12 @@ from gpu_pricer.tables.files.disk_errors import write_table
 from gpu_pricer.tables.files.replacing import replacing_file
 from gpu_pricer.tables.priced_products import catalog_fingerprint, read_catalog
 from gpu_pricer.tables.published.kept_artefacts import keep_artefact, kept_artefact
+from gpu_pricer.tables.version.catalog_copy import find_catalog_copy
 from gpu_pricer.tables.version.names import CATALOG_COPY, KEPT, RECORD
 from gpu_pricer.tables.version.price_history import recorded_history
 from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.tables.version.version_comparison import Compared
+from gpu_pricer.tables.version.version_files import require_files
 from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.versions.priced_catalog import with_history_columns
 
@@ -66,7 +68,7 @@ def read_sources(config: DictConfig, folder: Path, version: PriceVersion) -> Sou
     demand, catalog_file = source_paths(config, folder, version)
     policy = read_policy(folder / RECORD) or instantiate(config.policy)
     artefact = read_artefact(demand)
-    catalog = _read_copy(catalog_file) if catalog_file.parent == folder / RECORD else None
+    catalog = find_catalog_copy(folder)
     if catalog is None:
         catalog, history = read_catalog(catalog_file, policy.columns), recorded_history(folder)
         if history is not None:
@@ -93,21 +95,18 @@ def source_paths(config: DictConfig, folder: Path, version: PriceVersion) -> tup
 
 
 def compared_version(config: DictConfig, folder: Path) -> Compared:
-    """Return the version in a folder with its demand's expected visits, without these where its demand is gone."""
+    """Return the version in a folder with its demand's expected visits, without these where its demand is gone.
+
+    Raise InputError where a file of its prices is lost: its products would seem to be gone.
+    """
     version = read_version(folder)
+    require_files(folder, version)
     demand = source_paths(config, folder, version)[0]
     is_kept = demand.name == version.artefact and demand.parent.name == KEPT
     if not is_kept and (not demand.is_dir() or read_artefact(demand).fingerprint() != version.artefact):
         log.info("no units and profit of %s: its demand is no longer there", version.run)
         return Compared(folder, None)
     return Compared(folder, read_segments(demand)[0].select(pl.col("segment_id").cast(pl.String), "visits"))
-
-
-def _read_copy(path: Path) -> pl.DataFrame:
-    try:
-        return pl.read_parquet(path)
-    except UNREADABLE as error:
-        raise InputError(f"{path} must be a whole Parquet file, found: {first_line(error)}: score again") from error
 
 
 def _require(name: str, found: str, expected: str, run: str) -> None:

@@ -17,7 +17,7 @@ def test_units_that_stock_cannot_serve_are_said(tmp_path, products, lines):
     content = {"constraints": {}, "stock": STOCK | {"rationed_products": products}}
     (tmp_path / "certificate.json").write_text(json.dumps(content))
 
-    found = _constraints(tmp_path / "certificate.json", "USD")
+    found = _constraints(tmp_path, "USD")
 
     said = "  limit stock: 3 of 40 products sell out, and 1,205 units asked for do not count above"
     assert found == [said] * lines

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from gpu_pricer.constraints.warm_start import CERTIFICATE
+from gpu_pricer.constraints.certificate_file import CERTIFICATE
 from gpu_pricer.tables.version.names import RECORD
 from gpu_pricer.terminal.whatif_board import _left_open, _line, _more_or_fewer
 

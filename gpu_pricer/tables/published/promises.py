@@ -22,6 +22,7 @@ from gpu_pricer.tables.price_table import CENTS, PER_VISITS
 from gpu_pricer.tables.published.kept_artefacts import kept_artefact
 from gpu_pricer.tables.schemas import category_key
 from gpu_pricer.tables.vat import net_share
+from gpu_pricer.tables.version.catalog_copy import read_catalog_copy
 from gpu_pricer.tables.version.names import CATALOG_COPY, PROMISES, RECORD
 from gpu_pricer.tables.version.price_grid import PriceGrid, read_grid
 from gpu_pricer.tables.version.price_version import PriceVersion
@@ -153,7 +154,8 @@ def _promised_products(folder: Path, segments: pl.DataFrame) -> pl.DataFrame:
         for path in sorted(folder.glob("*.parquet"))
         for _, grid in read_grid(path, EXPECTED).parts()
     )
-    catalog = _read_catalog(folder / RECORD / CATALOG_COPY)
+    catalog = read_catalog_copy(folder)
+    catalog = catalog.select("product_id", category_key(), "cost", net_share(catalog))
     sums = with_served_share(sums.filter(pl.col("units") > 0), read_unit_limits(folder / RECORD))
     sums = sums.with_columns(pl.col(MEASURES) * pl.col("served")).drop("served")
     found = catalog.join(sums, on="product_id").cast({"product_id": pl.String})
@@ -190,14 +192,6 @@ def _different(price: np.ndarray) -> pl.Series:
     ends = np.cumsum(np.count_nonzero(is_first, axis=1))
     offsets = np.concatenate([[0], ends])
     return pl.Series(pa.LargeListArray.from_arrays(offsets, ascending[is_first]))
-
-
-def _read_catalog(path: Path) -> pl.DataFrame:
-    try:
-        catalog = pl.read_parquet(path)
-        return catalog.select("product_id", category_key(), "cost", net_share(catalog))
-    except UNREADABLE as error:
-        raise InputError(f"{path} must be a whole Parquet file, found: {first_line(error)}: score again") from error
 
 
 def _products_file(prices: Path, run: str) -> Path:

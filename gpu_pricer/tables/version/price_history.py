@@ -14,7 +14,7 @@ from gpu_pricer.errors import UNREADABLE, InputError, first_line
 from gpu_pricer.tables.delta_log import current_run
 from gpu_pricer.tables.files.disk_errors import write_table
 from gpu_pricer.tables.files.replacing import replacing_file
-from gpu_pricer.tables.price_table import scan_prices
+from gpu_pricer.tables.price_table import collect_prices, scan_prices
 from gpu_pricer.tables.version.names import RECORD
 from gpu_pricer.tables.version.seal import has_file
 from gpu_pricer.tables.version.version_record import read_version
@@ -46,7 +46,7 @@ def published_history(prices: Path) -> EarlierPrices | None:
     if recorded is not None:
         return EarlierPrices(recorded, day)
     price = pl.col("today_price").cast(pl.Float64).alias("price")
-    known = scan_prices(folder).select("product_id", price).unique("product_id").collect(engine="streaming")
+    known = collect_prices(scan_prices(folder).select("product_id", price).unique("product_id"), folder)
     return EarlierPrices(known.with_columns(since=pl.lit(day)), day)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.tables.price_table import scan_prices
+from gpu_pricer.tables.price_table import collect_prices, scan_prices
 from gpu_pricer.tables.version.price_version import PriceVersion
 
 
@@ -31,7 +31,7 @@ def read_proposals(folder: Path, version: PriceVersion) -> pl.DataFrame:
         move=(price / today - 1).abs().max(),
         text=cell.sort().str.join(";"),
         before=pl.col("today_price").first().cast(pl.String),
-    ).sort("product_id").collect(engine="streaming")  # fmt: skip
+    ).sort("product_id").pipe(collect_prices, folder)  # fmt: skip
     proposal = [_digest(f"{before}|{text}") for before, text in found.select("before", "text").iter_rows()]
     return found.drop("text", "before").with_columns(proposal=pl.Series(proposal, dtype=pl.String))
 

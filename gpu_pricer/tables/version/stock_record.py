@@ -4,6 +4,9 @@ from pathlib import Path
 
 import polars as pl
 
+from gpu_pricer.errors import readable
+from gpu_pricer.tables.price_table import RESTORE
+
 STOCK_PRICES = "stock_prices.parquet"
 """A row per product with a limit: product_id, limit, units (asked for), rationed (the part that stock cannot serve), in
 units of a period, and shadow_price, what one more unit would earn, in currency."""
@@ -12,7 +15,10 @@ units of a period, and shadow_price, what one more unit would earn, in currency.
 def read_unit_limits(record: Path) -> pl.DataFrame | None:
     """Return product_id and limit of the products with a limit in a version's record, None where none was set."""
     path = record / STOCK_PRICES
-    return pl.read_parquet(path, columns=["product_id", "limit"]) if path.is_file() else None
+    if not path.is_file():
+        return None
+    with readable(path, RESTORE):
+        return pl.read_parquet(path, columns=["product_id", "limit"])
 
 
 def with_served_share(products: pl.DataFrame, limits: pl.DataFrame | None, units: str = "units") -> pl.DataFrame:

@@ -1,14 +1,22 @@
 """What differs between two versions of the price table: columns, products, prices, and what they expect to sell."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
+import polars.selectors as cs
 
-from gpu_pricer.tables.price_table import PER_VISITS, cells_of, scan_prices
+from gpu_pricer.tables.price_table import (
+    PER_VISITS,
+    cells_of,
+    collect_prices,
+    price_files,
+    scan_cells,
+    scan_prices,
+)
 from gpu_pricer.tables.vat import VAT_RATE, net_share
-from gpu_pricer.tables.version.names import CATALOG_COPY, RECORD
+from gpu_pricer.tables.version.catalog_copy import find_catalog_copy
 from gpu_pricer.tables.version.price_grid import CELL
 
 NO_GROUP = "(none)"
@@ -79,10 +87,9 @@ def common_cells(before: Path, after: Compared) -> Iterator[pl.DataFrame]:
 
     One table for each file of `after`; with `units`, those of a period in the second version, null if not known.
     """
-    older = sorted(before.glob("*.parquet"))
-    for file in sorted(after.folder.glob("*.parquet")):
-        table = _period_cells(pl.scan_parquet(file), after.visits).collect(engine="streaming")
-        found = _cells_before(older, table["product_id"].unique())
+    for file in price_files(after.folder):
+        table = collect_prices(_period_cells(pl.scan_parquet(file), after.visits), file)
+        found = _cells_before(before, table["product_id"].unique())
         yield table.rename({"price": "after"}).join(found, on=CELL).select(*CELL, "before", "after", "units")
 
 
@@ -93,17 +100,15 @@ def changed_cells(before: Path, after: Path) -> pl.DataFrame:
     return pl.concat(changed).sort(CELL)
 
 
-def _cells_before(files: Sequence[Path], products: pl.Series) -> pl.DataFrame:
-    """Return product_id and segment_id as text, and the price `before`, of every cell of products in some files.
+def _cells_before(folder: Path, products: pl.Series) -> pl.DataFrame:
+    """Return product_id and segment_id as text, and the price `before`, of every cell of products in a version.
 
     products: ids as text.
     """
-    if not files:
-        return pl.DataFrame(schema=dict.fromkeys(CELL, pl.String) | {"before": pl.Float64})
-    cells = cells_of(pl.scan_parquet([*files]), pl.String())
+    cells = scan_cells(folder, pl.String())
     cells = cells.select(pl.col(CELL).cast(pl.String), before=pl.col("price").cast(pl.Float64))
     cells = cells.join(products.to_frame("product_id").lazy(), on="product_id", how="semi", maintain_order="left")
-    return cells.collect(engine="streaming")
+    return collect_prices(cells, folder)
 
 
 def _period_cells(table: pl.LazyFrame, visits: pl.DataFrame | None) -> pl.LazyFrame:
@@ -129,17 +134,16 @@ def _sums(side: Compared, end: str) -> pl.DataFrame:
     cells = _period_cells(scan_prices(side.folder), side.visits)
     cells = cells.with_columns(revenue=pl.col("units") * pl.col("price"))
     sums = [pl.when(pl.col(name).count() > 0).then(pl.col(name).sum()).alias(name) for name in SUMS]
-    found = cells.group_by("product_id").agg(pl.col("price").mean(), *sums).collect(engine="streaming")
+    found = collect_prices(cells.group_by("product_id").agg(pl.col("price").mean(), *sums), side.folder)
     found = _after_vat(found, side.folder)
     return found.select("product_id", pl.lit(True).alias(f"is_{end}"), pl.col("price", *SUMS).name.suffix(f"_{end}"))
 
 
 def _after_vat(products: pl.DataFrame, folder: Path) -> pl.DataFrame:
     """Return the products with what is left of their revenue after VAT; folder: of the version that they are of."""
-    path = folder / RECORD / CATALOG_COPY
-    if not path.is_file() or VAT_RATE not in pl.read_parquet_schema(path):
+    catalog = find_catalog_copy(folder, cs.by_name("product_id", VAT_RATE, require_all=False))
+    if catalog is None or VAT_RATE not in catalog.columns:
         return products
-    catalog = pl.read_parquet(path, columns=["product_id", VAT_RATE])
     shares = catalog.select(pl.col("product_id").cast(pl.String), net_share(catalog))
     joined = products.join(shares, on="product_id", how="left", maintain_order="left")
     return joined.with_columns(pl.col("revenue") * pl.col("net_share")).drop("net_share")

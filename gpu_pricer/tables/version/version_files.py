@@ -11,7 +11,7 @@ from gpu_pricer.errors import UNREADABLE, InputError, Refused, first_line
 from gpu_pricer.tables.checking import check
 from gpu_pricer.tables.delta_log import FILE_OF_A_RUN
 from gpu_pricer.tables.price_table import schema_of
-from gpu_pricer.tables.version.names import CATALOG_COPY, RECORD
+from gpu_pricer.tables.version.catalog_copy import find_catalog_copy
 from gpu_pricer.tables.version.price_grid import CELL, PriceGrid, grid_of, price_names
 from gpu_pricer.tables.version.price_version import PriceVersion
 
@@ -46,7 +46,7 @@ def checked_files(folder: Path, version: PriceVersion) -> Iterator[tuple[FileFac
     Raise InputError if a file is missing or is not of the price table, and Refused if a file breaks the contract or,
     after the last file, unless each product × segment was there once; a file with holes is not yielded.
     """
-    _require_files(folder, version)
+    require_files(folder, version)
     checked: list[CheckedFile] = []
     for name in version.files:
         found = _checked_file(folder / name, version.layout, checked[:1])
@@ -59,16 +59,10 @@ def checked_files(folder: Path, version: PriceVersion) -> Iterator[tuple[FileFac
 
 def categories_of(folder: Path) -> pl.DataFrame | None:
     """Return product_id as text and category_id of the version's catalog, None if it keeps no copy."""
-    path = folder / RECORD / CATALOG_COPY
-    if not path.is_file():
-        return None
-    try:
-        return pl.read_parquet(path, columns=["product_id", "category_id"]).cast({"product_id": pl.String})
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise InputError(f"{path} must be a whole Parquet file, found: {first_line(error)}: score again") from error
+    return find_catalog_copy(folder, pl.col("product_id").cast(pl.String), "category_id")
 
 
-def _require_files(folder: Path, version: PriceVersion) -> None:
+def require_files(folder: Path, version: PriceVersion) -> None:
     """Raise InputError unless the folder holds exactly the version's files, since readers read all that lie there."""
     found = {path.name for path in folder.glob("*.parquet")}
     missing, others = sorted(set(version.files) - found), sorted(found - set(version.files))
@@ -76,7 +70,7 @@ def _require_files(folder: Path, version: PriceVersion) -> None:
         raise InputError(
             f"{folder} must hold the {len(version.files)} files that its run.json lists, found "
             f"{len(missing)} missing {missing[:3]} and {len(others)} others {others[:3]}: "
-            "score into a new folder"
+            "restore them, or score into a new folder"
         )
     foreign = [name for name in version.files if not FILE_OF_A_RUN.fullmatch(f"{version.run}/{name}")]
     if foreign:
