@@ -6,6 +6,7 @@ A message is one line that says what must hold, what was found, where, and what 
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import polars as pl
 
@@ -46,15 +47,16 @@ class Interrupted(BaseException):
 
 
 @contextmanager
-def readable(place: object, remedy: str) -> Iterator[None]:
+def readable(place: Path, remedy: str) -> Iterator[None]:
     """Raise InputError in place of what Polars raises over damaged files that the block reads.
 
-    place: the file or folder that the message names; remedy: what the message advises.
+    place: the file, or the folder of them; remedy: what the message advises.
     """
     try:
         yield
     except UNREADABLE as error:
-        raise InputError(f"{place} must be readable, found: {first_line(error)}: {remedy}") from error
+        rule = "hold whole Parquet files" if place.is_dir() else "be a whole Parquet file"
+        raise InputError(f"{place} must {rule}, found: {first_line(error)}: {remedy}") from error
 
 
 def first_line(error: BaseException) -> str:

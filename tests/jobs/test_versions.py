@@ -89,6 +89,20 @@ def test_versions_lists_what_was_not_published_and_what_was_removed(gpu_pricer, 
     }
 
 
+@pytest.mark.parametrize("damage", ["lost", "empty", "cut"])
+def test_versions_says_of_which_version_a_file_is_damaged(gpu_pricer, shop, damage):
+    file = next((shop / "prices/third").glob("*.parquet"))
+    content = file.read_bytes()
+    file.unlink() if damage == "lost" else file.write_bytes(b"" if damage == "empty" else content[:-9])
+
+    ended = gpu_pricer("versions")
+
+    assert ended.status == 0
+    lines = [line.split() for line in ended.out.splitlines() if re.match(r"\s+\d ", line)]
+    assert [line[4] for line in lines] == ["kept", "kept", "damaged"]
+    assert file.name in ended.out
+
+
 def test_versions_of_an_empty_folder_are_none(gpu_pricer):
     ended = gpu_pricer("versions")
 

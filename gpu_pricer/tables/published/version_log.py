@@ -6,9 +6,11 @@ from typing import NamedTuple
 
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.delta_log import log_entries, open_table, run_of
+from gpu_pricer.tables.price_table import price_files
 from gpu_pricer.tables.published.price_copy import bring_version
-from gpu_pricer.tables.stores.local_copy import shown
+from gpu_pricer.tables.stores.local_copy import address_of, shown
 from gpu_pricer.tables.version.names import RUN_RECORD
+from gpu_pricer.tables.version.version_files import require_files
 from gpu_pricer.tables.version.version_record import read_version
 
 UNKNOWN = "-"
@@ -68,6 +70,23 @@ def find_version(prices: Path, name: str) -> Path:
         f"a version must be a run, its number or a folder, found {name!r}: the last published ones in {shown(prices)} "
         f"are {known}, see gpu-pricer versions"
     )
+
+
+def damage_of(prices: Path, entry: VersionEntry) -> str:
+    """Return what is lost or cut off of a version whose files are kept, "" if nothing is.
+
+    Only the ends of its files are read. Of a copy of an object store nothing is said: it fetches files when they are
+    asked for, and verifies them then.
+    """
+    folder = prices / entry.run
+    if not entry.is_kept or address_of(prices) is not None:
+        return ""
+    try:
+        require_files(folder, read_version(folder))
+        price_files(folder)
+    except InputError as error:
+        return str(error)
+    return ""
 
 
 def _published(prices: Path, commit: dict, is_last: bool) -> VersionEntry:
