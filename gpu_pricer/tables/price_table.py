@@ -9,7 +9,7 @@ import dataframely as dy
 import polars as pl
 
 from gpu_pricer.errors import InputError, readable
-from gpu_pricer.tables.files.durable import sync
+from gpu_pricer.tables.files.durable import naming, sync
 from gpu_pricer.tables.files.low_memory import are_unique
 from gpu_pricer.tables.files.replacing import whole_or_absent
 from gpu_pricer.tables.parquet.file import Column, write_parquet
@@ -177,7 +177,7 @@ def write_prices(
     says string (SchemaError of pl.scan_delta, Polars 2.1).
     """
     fresh = path.with_name(path.name + ".part")
-    with whole_or_absent(fresh):
+    with naming(path), whole_or_absent(fresh):
         with fresh.open("wb", buffering=BUFFER) as file:
             write_parquet(file, columns, groups, metadata)
         sync(fresh)

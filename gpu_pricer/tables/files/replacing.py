@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.tables.files.durable import exchange, sync, sync_tree
+from gpu_pricer.tables.files.durable import exchange, naming, sync, sync_tree
 from gpu_pricer.tables.files.locking import owned, remove_unowned
 
 log = logging.getLogger(__name__)
@@ -54,12 +54,12 @@ def replacing_file(path: Path) -> Iterator[Path]:
     """Yield a new path beside `path`; what the block writes there replaces `path` if the block does not fail.
 
     The new file is on the disk before it replaces the old one. Of a link the file that it names is replaced. What
-    killed writers of the file left beside it is removed.
+    killed writers of the file left beside it is removed. Where the disk is full, the OSError names `path`.
     """
     path = path.resolve()
     _remove_parts(path)
     fresh = path.with_name(f"{path.name}.{HOST}{secrets.token_hex(4)}.part")
-    with whole_or_absent(fresh), owned(fresh):
+    with naming(path), whole_or_absent(fresh), owned(fresh):
         yield fresh
         sync(fresh)
         fresh.replace(path)

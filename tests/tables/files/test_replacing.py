@@ -234,3 +234,13 @@ def test_replaced_directory_goes_even_where_the_disk_cannot_be_synced(tmp_path, 
 
     assert (tmp_path / "data" / "table.parquet").read_text() == "new"
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_full_disk_is_said_with_the_file(tmp_path):
+    with (
+        pytest.raises(OSError, match=r"No space left on device: '.*table\.json'"),
+        replacing_file(tmp_path / "table.json"),
+    ):
+        Path("/dev/full").write_text("more than there is room for")
+
+    assert not [*tmp_path.iterdir()]
