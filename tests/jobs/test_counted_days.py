@@ -75,6 +75,19 @@ def test_history_begins_with_the_version_that_is_published_when_the_rule_is_set(
             assert float(price / start[product]) <= 1.15 + 1e-9
 
 
+def test_night_after_a_published_one_of_a_mistyped_year_is_refused(gpu_pricer, refused, shop):
+    rules = ("policy=profit", *RULES, "backend=cpu")
+    for number, day in enumerate(("2026-11-25", "2027-11-26")):
+        place = f"paths.shards=prices/night{number}"
+        assert gpu_pricer("score", *rules, f"day={day}", place).status == 0
+        assert gpu_pricer("publish", place, *OPEN).status == 0
+
+    said = refused("score", *rules, "day=2026-11-26")
+
+    assert said.startswith("day must not lie more than ")
+    assert "before 2027-11-26, the day of the published prices, found 2026-11-26: set the right day, or roll" in said
+
+
 def test_day_that_is_no_date_is_refused(refused, shop):
     expected = "day must be a date such as 2026-11-26, or null for today, found 'tomorrow'"
 
