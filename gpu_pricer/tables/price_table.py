@@ -156,6 +156,11 @@ def part_names(includes_vat: bool) -> tuple[str, ...]:
     return (*PARTS, VAT_PART) if includes_vat else PARTS
 
 
+def signed(ids: pl.Series) -> pl.Series:
+    """Return the ids, unsigned integers as signed ones, because Delta Lake has no unsigned integers."""
+    return ids.cast(pl.Int64) if ids.dtype.is_unsigned_integer() else ids
+
+
 def price_columns(segment_id: pl.Series) -> list[str]:
     """Return the names of the wide layout's price columns; raise InputError if a segment's id cannot name a column."""
     names = [f"{PRICE_OF}{segment}" for segment in segment_id]

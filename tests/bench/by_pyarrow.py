@@ -12,11 +12,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gpu_pricer.pricing.layouts.dictionaries import signed
 from gpu_pricer.pricing.layouts.long import GROUP_ROWS
 from gpu_pricer.pricing.layouts.row_encoding import PRICING_RULES, code_bindings, code_prices, expect
 from gpu_pricer.pricing.tiles.solved_tile import SolvedTile
-from gpu_pricer.tables.price_table import BINDINGS, PER_VISITS, price_columns
+from gpu_pricer.tables.price_table import BINDINGS, PER_VISITS, price_columns, signed
 
 MONEY = pa.decimal128(12, 2)
 BATCH_ROWS = 2**16

@@ -1,16 +1,11 @@
 """The distinct values of a tile's columns, and the code of each row: Parquet's dictionary encoding."""
 
 import numpy as np
-import polars as pl
 
 from gpu_pricer.pricing.layouts.row_encoding import mark_prices
 from gpu_pricer.pricing.tiles.solved_tile import SolvedTile
 from gpu_pricer.tables.parquet.pages import Dictionary, dictionary_of
-
-
-def signed(ids: pl.Series) -> pl.Series:
-    """Return the ids, unsigned integers as signed ones, because Delta Lake has no unsigned integers."""
-    return ids.cast(pl.Int64) if ids.dtype.is_unsigned_integer() else ids
+from gpu_pricer.tables.price_table import signed
 
 
 def price_codes(tile: SolvedTile, order: np.ndarray) -> tuple[Dictionary, np.ndarray]:

@@ -6,13 +6,13 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.pricing.layouts.details import detail_chunks, detail_columns
-from gpu_pricer.pricing.layouts.dictionaries import price_codes, product_codes, signed, today_codes
+from gpu_pricer.pricing.layouts.dictionaries import price_codes, product_codes, today_codes
 from gpu_pricer.pricing.layouts.row_encoding import PRICING_RULES, code_bindings, code_prices, expect
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
 from gpu_pricer.pricing.tiles.solved_tile import SolvedTile
 from gpu_pricer.tables.parquet.file import Column
 from gpu_pricer.tables.parquet.pages import ColumnChunk, codes_chunk, dictionary_of, runs_chunk, values_chunk
-from gpu_pricer.tables.price_table import BINDINGS, MONEY, PER_VISITS
+from gpu_pricer.tables.price_table import BINDINGS, MONEY, PER_VISITS, signed
 
 # Rows of a row group, exceeded only by a single product. Readers work on several groups at once and skip those whose
 # products they were not asked for; the arrays of one stay in the cache.

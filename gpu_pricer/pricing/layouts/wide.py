@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from gpu_pricer.pricing.layouts.dictionaries import price_codes, product_codes, signed, today_codes
+from gpu_pricer.pricing.layouts.dictionaries import price_codes, product_codes, today_codes
 from gpu_pricer.pricing.layouts.row_encoding import pack_prices
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
 from gpu_pricer.pricing.tiles.solved_tile import SolvedTile
 from gpu_pricer.tables.parquet.file import Column
 from gpu_pricer.tables.parquet.pages import ColumnChunk, codes_chunk, packed_chunks
-from gpu_pricer.tables.price_table import MONEY, price_columns
+from gpu_pricer.tables.price_table import MONEY, price_columns, signed
 
 
 def wide_columns(problem: PricingProblem, details: Sequence[str] = ()) -> list[Column]:

@@ -18,7 +18,7 @@ from gpu_pricer.tables.artefact import read_info, read_segments
 from gpu_pricer.tables.delta_log import log_entries, open_table
 from gpu_pricer.tables.files.disk_errors import write_table
 from gpu_pricer.tables.files.replacing import replacing_file
-from gpu_pricer.tables.price_table import CENTS, PER_VISITS
+from gpu_pricer.tables.price_table import CENTS, PER_VISITS, signed
 from gpu_pricer.tables.published.kept_artefacts import kept_artefact
 from gpu_pricer.tables.schemas import category_key
 from gpu_pricer.tables.vat import net_share
@@ -74,6 +74,7 @@ def keep_promise(prices: Path, folder: Path, version: PriceVersion) -> bool:
     if version.layout != "long" or not demand.is_dir() or not (folder / RECORD / CATALOG_COPY).is_file():
         return False
     info, (segments, _) = read_info(demand / "demand.json"), read_segments(demand)
+    segments = segments.with_columns(signed(segments["segment_id"]))
     products = _promised_products(folder, segments)
     if products.is_empty():
         return False

@@ -1,7 +1,9 @@
 """What a version promises is replaced with the version, and says nothing where nothing is known."""
 
 import json
+from dataclasses import replace
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -24,13 +26,13 @@ from tests.markets import a_policy, catalog_of, small_artefact
 ARTEFACT = small_artefact(21, segments=3, products=12, categories=4)
 
 
-def scored(folder, layout="long", seed=0, stock=None, **policy):
-    demand, catalog, policy = folder / "demand", catalog_of(ARTEFACT, seed), a_policy(**policy)
+def scored(folder, layout="long", seed=0, stock=None, artefact=ARTEFACT, **policy):
+    demand, catalog, policy = folder / "demand", catalog_of(artefact, seed), a_policy(**policy)
     catalog = catalog if stock is None else catalog.with_columns(stock=pl.lit(stock))
     if not demand.is_dir():
-        write_artefact(ARTEFACT, demand)
+        write_artefact(artefact, demand)
     return score(
-        ARTEFACT, PricedCatalog(catalog), policy, Tiling(layout, 100, 1, None, 1), folder / "prices/one", "cpu",
+        artefact, PricedCatalog(catalog), policy, Tiling(layout, 100, 1, None, 1), folder / "prices/one", "cpu",
         complete=lambda version: keep_sources(folder / "prices/one", version, demand, catalog, policy),
     )  # fmt: skip
 
@@ -75,6 +77,20 @@ def test_wide_table_promises_nothing(tmp_path):
 
     assert not keep_promise(prices, prices / "one", scored(tmp_path, layout="wide"))
     assert (has_promise(prices, "one"), read_promise(prices, "one"), publications(prices)) == (False, None, [])
+
+
+@pytest.mark.parametrize("dtype", [pl.UInt8, pl.UInt64, pl.Int16])
+def test_whole_numbers_of_segments_promise_what_their_text_does(tmp_path, dtype):
+    numbers = pl.Series("segment_id", np.arange(ARTEFACT.segments.height))
+    promises = []
+    for name, ids in (("text", numbers.cast(pl.String)), ("numbers", numbers.cast(dtype))):
+        prices = tmp_path / name / "prices"
+        artefact = replace(ARTEFACT, segments=ARTEFACT.segments.with_columns(ids))
+
+        assert keep_promise(prices, prices / "one", scored(tmp_path / name, artefact=artefact))
+
+        promises.append(read_promise(prices, "one").products)
+    assert promises[1].equals(promises[0])
 
 
 def test_segments_of_another_type_than_the_demands_are_refused(tmp_path):
