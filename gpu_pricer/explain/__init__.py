@@ -1,16 +1,11 @@
-"""Why a price is what it is, and whether groups of users pay different prices.
-
-`derivation` computes the parts of one published price again, `text` prints them, `fairness` audits a version.
-"""
+"""Why a price is what it is: `derivation` computes the parts of one published price again, `text` prints them."""
 
 from gpu_pricer.explain.derivation import Explanation, category_at, explain_price
-from gpu_pricer.explain.fairness import Fairness
 from gpu_pricer.explain.limit_effects import limit_effects
 from gpu_pricer.explain.text import change_lines, explanation_lines, limit_lines
 
 __all__ = [
     "Explanation",
-    "Fairness",
     "category_at",
     "change_lines",
     "explain_price",

@@ -1,6 +1,7 @@
 """The gates that a scored version must pass before it replaces the published one.
 
 `settings` has the limits; `judging` measures a version against all of them; the outcomes become part of its record.
+`fairness` audits the prices of a version as it is scored; the gate `audit` reads what it found.
 """
 
 from gpu_pricer.gates.approval import Approval, approval_outcome, told_of

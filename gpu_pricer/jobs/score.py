@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from gpu_pricer.constraints import Frontier, add_costs, certified_objective, rule_costs
 from gpu_pricer.errors import InputError
-from gpu_pricer.explain.fairness import Fairness
+from gpu_pricer.gates.fairness import Fairness
 from gpu_pricer.pricing import POINT, POSTERIOR, UNCERTAINTIES, Tiling
 from gpu_pricer.tables.artefact import read_artefact, require_artefact
 from gpu_pricer.tables.version.names import RECORD

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from gpu_pricer.errors import InputError, Refused
-from gpu_pricer.explain.fairness import Fairness, audit, price_index, require_attributes, write_audit
+from gpu_pricer.gates.fairness import Fairness, audit, price_index, require_attributes, write_audit
 from gpu_pricer.tables.artefact import read_segments
 from gpu_pricer.tables.price_table import scan_prices
 from gpu_pricer.tables.reading import collect, scan_table

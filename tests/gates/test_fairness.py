@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from gpu_pricer.errors import InputError, Refused
-from gpu_pricer.explain.fairness import Fairness, audit, price_index
 from gpu_pricer.gates import Evidence, judge_version
+from gpu_pricer.gates.fairness import Fairness, audit, price_index
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.artefact import write_artefact
 from gpu_pricer.tables.price_table import scan_prices
