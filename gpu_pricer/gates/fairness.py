@@ -4,7 +4,8 @@ The basket is what all segments together are expected to buy at the new prices. 
 the segment pays for this basket over what the mean visit pays (a Laspeyres index over people instead of time); the
 index of a group is the mean over its users. Groups differ by chance even where segments are unrelated to the attribute.
 The proven part of a gap is therefore the lower end of an interval that holds for all pairs of groups at once
-(Bonferroni), and only the proven part can refuse prices.
+(Bonferroni), and only the proven part can refuse prices. Prices of which nothing is expected to sell have no index; an
+audit that has no group to compare says so, and refuses the prices if a largest gap is set.
 """
 
 import itertools
@@ -14,20 +15,24 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import NormalDist
 
-import numpy as np
 import polars as pl
 
 from gpu_pricer.checks import require_number
 from gpu_pricer.errors import InputError
+from gpu_pricer.tables.attributes import has_order, holds_words
 from gpu_pricer.tables.canonical import read_summary
 from gpu_pricer.tables.files.replacing import replacing_file
 from gpu_pricer.tables.further_columns import name_apart, set_apart
-from gpu_pricer.tables.price_table import collect_prices, scan_prices
+from gpu_pricer.tables.price_table import DIGITS, collect_prices, scan_prices
+from gpu_pricer.tables.reading import collect
 from gpu_pricer.tables.version.names import FAIRNESS
 
 CONFIDENCE = 0.95
 MOST_GROUPS = 12
-"""A numeric attribute with more distinct values than this is grouped by quartile."""
+"""Numbers and dates with more distinct values than this are grouped by quartile."""
+QUARTILES = (0.25, 0.5, 0.75)
+MOST_NAMES = 100
+"""The distinct values that an attribute of words may have: every pair of groups is compared."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,8 @@ class Gap:
 def price_index(folder: Path, visits: pl.DataFrame) -> pl.DataFrame:
     """Return segment_id and price_index of a scored version in the long layout; visits: segment_id and visits.
 
-    Raises InputError for a version in the wide layout, which has no expected units.
+    The index is null where nothing is expected to sell. Raises InputError for a version in the wide layout, which has
+    no expected units.
     """
     rows = scan_prices(folder)
     if "expected_units" not in rows.collect_schema():
@@ -103,7 +109,8 @@ def price_index(folder: Path, visits: pl.DataFrame) -> pl.DataFrame:
     paid = rows.join(weighed, on="product_id").group_by("segment_id").agg(
         (pl.col("bought") * pl.col("price")).sum() / (pl.col("bought") * pl.col("mean")).sum()
     )  # fmt: skip
-    return collect_prices(paid.rename({"bought": "price_index"}), folder).sort("segment_id")
+    index = paid.select("segment_id", price_index=pl.col("bought").fill_nan(None).round_sig_figs(DIGITS))
+    return collect_prices(index, folder).sort("segment_id")
 
 
 def audit(
@@ -111,7 +118,8 @@ def audit(
 ) -> dict[str, object]:
     """Return the content of fairness.json: by attribute the groups, the largest proven gap, and whether it is too wide.
 
-    index: from price_index. user_segments: user_id, segment_id. users: user_id and the protected attributes.
+    index: from price_index. user_segments: user_id, segment_id. users: user_id and the protected attributes. Where a
+    largest gap is set, prices are also refused for an attribute by which no group has an index (is_compared).
     """
     members = user_segments.select("user_id", pl.col("segment_id").cast(index.schema["segment_id"]))
     attributes = set_apart(users, ("user_id",))
@@ -122,26 +130,43 @@ def audit(
         "users_without_prices_or_attributes": user_segments.height - known.height,
         "confidence": CONFIDENCE,
         "max_gap": fairness.max_gap,
-        "is_refused": any(bool(entry["is_too_wide"]) for entry in compared.values()),
+        "is_refused": any(
+            bool(entry["is_too_wide"]) or (fairness.max_gap is not None and not entry["is_compared"])
+            for entry in compared.values()
+        ),
         "attributes": compared,
     }
 
 
-def require_attributes(fairness: Fairness, columns: list[str]) -> None:
-    """Raise InputError unless the columns of the users' table include the protected attributes."""
-    missing = [name for name in fairness.attributes if name not in columns]
+def require_attributes(fairness: Fairness, users: pl.LazyFrame) -> None:
+    """Raise InputError unless the users' table has the protected attributes, and their values can form groups."""
+    schema, attributes = users.collect_schema(), fairness.attributes
+    missing = [name for name in attributes if name not in schema]
     if missing:
         raise InputError(
             f"fairness.protected must name columns of {fairness.users}, found {', '.join(missing)} but only "
-            f"{', '.join(columns)}: mend it"
+            f"{', '.join(schema.names())}: mend it"
         )
+    others = [name for name in attributes if not (has_order(schema[name]) or holds_words(schema[name]))]
+    if others:
+        raise InputError(
+            f"fairness.protected must name columns of text, numbers or dates in {fairness.users}, found "
+            f"{', '.join(f'{name} of {schema[name]}' for name in others)}: convert the column, or leave it out"
+        )
+    for name in (name for name in attributes if not has_order(schema[name])):
+        count = collect(users.select(pl.col(name).drop_nulls().n_unique()), fairness.users).item()
+        if count > MOST_NAMES:
+            raise InputError(
+                f"fairness.protected must name columns of text with at most {MOST_NAMES} values in {fairness.users}, "
+                f"found {name} with {count}: group its values, or leave it out"
+            )
 
 
 def write_audit(content: dict[str, object], folder: Path) -> Path:
     """Write fairness.json into the record of a version's folder, completely or not at all; return its path."""
     path = folder / FAIRNESS
     with replacing_file(path) as fresh:
-        fresh.write_text(json.dumps(content, indent=2) + "\n")
+        fresh.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
     return path
 
 
@@ -163,17 +188,26 @@ def _compare(users: pl.DataFrame, attribute: str, max_gap: float | None) -> dict
     return {
         "groups": [asdict(group) for group in groups],
         "users_of_no_group": users.height - sum(group.users for group in groups),
+        "is_compared": bool(groups),
         "largest_gap": None if worst is None else asdict(worst),
         "is_too_wide": max_gap is not None and worst is not None and worst.proven > max_gap,
     }
 
 
 def _group_of(values: pl.Series) -> pl.Series:
-    """Return the name of each value's group: its quartile for more than MOST_GROUPS numbers, else the value."""
+    """Return the name of each value's group: its quartile for more than MOST_GROUPS numbers or dates, else the value.
+
+    The bounds of quartiles are values of the column: the smallest ones with 25, 50 and 75 % of the values up to them.
+    """
     values = values.fill_nan(None) if values.dtype.is_float() else values
-    if values.dtype.is_numeric() and values.n_unique() > MOST_GROUPS:
-        edges = np.unique(np.quantile(values.drop_nulls().to_numpy(), [0.25, 0.5, 0.75]))
-        names = [f"up to {edge:g}" for edge in edges] + [f"above {edges[-1]:g}"]
-        above = pl.Series(np.searchsorted(edges, values.cast(pl.Float64).fill_null(edges[0]).to_numpy()))
-        return pl.Series(names).gather(above).set(values.is_null(), None)
-    return values.cast(pl.String)
+    known = values.drop_nulls().sort()
+    if not has_order(values.dtype) or known.n_unique() <= MOST_GROUPS:
+        return _text(values)
+    edges = known.gather([math.ceil(known.len() * part) - 1 for part in QUARTILES]).unique().sort()
+    bounds = _text(edges)
+    names = pl.concat(["up to " + bounds, "above " + bounds.tail(1)])
+    return names.gather(edges.search_sorted(values)).set(values.is_null(), None)
+
+
+def _text(values: pl.Series) -> pl.Series:
+    return values.dt.to_string() if values.dtype == pl.Duration else values.cast(pl.String)

@@ -21,6 +21,11 @@ def holds_words(dtype: pl.DataType) -> bool:
     return dtype.is_integer() or dtype in (pl.String, pl.Categorical, pl.Enum, pl.Boolean, pl.Null)
 
 
+def has_order(dtype: pl.DataType) -> bool:
+    """Return whether values can be told apart by their size: whole numbers, and what holds_numbers but arrays."""
+    return dtype.is_integer() or (holds_numbers(dtype) and not isinstance(dtype, pl.Array))
+
+
 def with_attributes(table: pl.DataFrame, names: Iterable[str], origin: str) -> pl.DataFrame:
     """Return the table with lists of one length as arrays; InputError for a named column that no encoder takes.
 

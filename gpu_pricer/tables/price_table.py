@@ -21,6 +21,9 @@ CENTS = 100
 PER_VISITS = 1000
 """Visits to which the expected units and the expected profit of a price table refer."""
 
+DIGITS = 9
+"""Significant digits of a sum over prices: more would depend on the order in which threads add up."""
+
 LAYOUTS = ("long", "wide")
 
 RULES = (

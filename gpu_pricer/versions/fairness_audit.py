@@ -12,16 +12,21 @@ from gpu_pricer.tables.reading import collect, scan_table
 
 log = logging.getLogger(__name__)
 
+NO_GROUP = "no group of two or more users has a price index"
+
 
 def require_known_attributes(fairness: Fairness) -> None:
-    """Raise InputError unless the users' table, if there is one, has the protected attributes."""
+    """Raise InputError unless the users' table, if there is one, has protected attributes that form groups."""
     users = Path(fairness.users)
     if users.exists():
-        require_attributes(fairness, scan_table(users).collect_schema().names())
+        require_attributes(fairness, scan_table(users))
 
 
 def audit_version(folder: Path, demand: Path, fairness: Fairness) -> None:
     """Write fairness.json into the version's record. Raises Refused where a proven gap exceeds fairness.max_gap.
+
+    It is also refused where fairness.max_gap is set and an attribute has no group with a price index; without a limit
+    this is logged.
 
     Without protected attributes, the users' table, their segments or the long layout no audit is possible: this is
     logged, or raises InputError if fairness.max_gap is set.
@@ -49,15 +54,24 @@ def audit_version(folder: Path, demand: Path, fairness: Fairness) -> None:
     require_known_attributes(fairness)
     table = collect(scan_table(users).select("user_id", *fairness.attributes), str(users))
     index = price_index(folder, segments.select("segment_id", "visits"))
-    content = audit(index, user_segments, table, fairness)
+    content: dict[str, Any] = audit(index, user_segments, table, fairness)
     path = write_audit(content, folder)
     log.info("audited the prices of %d users by %s: %s", content["users"], ", ".join(fairness.attributes), path)
+    lacking = [name for name, entry in content["attributes"].items() if not entry["is_compared"]]
+    if lacking:
+        log.warning("the audit compares nothing by %s: %s", ", ".join(lacking), NO_GROUP)
     if content["is_refused"]:
         raise Refused(_refusal(content, path))
 
 
 def _refusal(content: dict[str, Any], path: Path) -> str:
     gaps = {name: entry["largest_gap"] for name, entry in content["attributes"].items() if entry["is_too_wide"]}
+    if not gaps:
+        return (
+            f"the audit must compare groups of users for fairness.max_gap={content['max_gap']}, found that "
+            f"{NO_GROUP}, see {path}: score prices at which something is expected to sell, with users of known "
+            "attributes, or set fairness.max_gap=null"
+        )
     name = max(gaps, key=lambda name: gaps[name]["proven"])
     gap = gaps[name]
     return (

@@ -353,6 +353,16 @@ def test_attribute_that_no_user_has_is_refused_before_pricing(refused, market):
     assert "fairness.protected must name columns of work/data/users.parquet, found age but only user_id, income" in said
 
 
+def test_attribute_of_too_many_words_is_refused_before_pricing(refused, market):
+    pl.DataFrame({"user_id": range(101), "zone": [f"z{i}" for i in range(101)]}).write_parquet(
+        market / "data/users.parquet"
+    )
+
+    said = refused("score", "fairness.protected=[zone]")
+
+    assert "with at most 100 values in work/data/users.parquet, found zone with 101: group its values" in said
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

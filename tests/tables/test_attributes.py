@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.tables.attributes import like_attributes, with_attributes
+from gpu_pricer.tables.attributes import has_order, like_attributes, with_attributes
 
 
 def attribute(values, dtype=None):
@@ -113,3 +113,12 @@ def test_attribute_of_another_kind_than_in_training_is_refused_by_name(expected,
         f"new.parquet: the attribute a must be {expected} as in the tables trained on, found {found}: "
         "convert the column"
     )
+
+
+@pytest.mark.parametrize(
+    ("dtype", "expected"),
+    [(pl.Int64(), True), (pl.UInt8(), True), (pl.Float32(), True), (pl.Decimal(10, 2), True), (pl.Date(), True),
+     (pl.String(), False), (pl.Boolean(), False), (pl.Array(pl.Float64, 2), False), (pl.List(pl.Int64), False)],
+)  # fmt: skip
+def test_numbers_and_dates_have_an_order(dtype, expected):
+    assert has_order(dtype) is expected

@@ -18,7 +18,7 @@ from gpu_pricer.tables.artefact import read_info, read_segments
 from gpu_pricer.tables.delta_log import log_entries, open_table
 from gpu_pricer.tables.files.disk_errors import write_table
 from gpu_pricer.tables.files.replacing import replacing_file
-from gpu_pricer.tables.price_table import CENTS, PER_VISITS, signed
+from gpu_pricer.tables.price_table import CENTS, DIGITS, PER_VISITS, signed
 from gpu_pricer.tables.published.kept_artefacts import kept_artefact
 from gpu_pricer.tables.schemas import category_key
 from gpu_pricer.tables.vat import net_share
@@ -30,8 +30,6 @@ from gpu_pricer.tables.version.stock_record import read_unit_limits, with_served
 
 DAY = "day"
 """In Delta's log, of a publication: the day from which its prices are in force."""
-DIGITS = 9
-"""Of a promise: more would depend on the order in which threads add up."""
 EXPECTED = ("expected_units", "expected_profit")
 MEASURES = ("units", "revenue", "profit")
 
