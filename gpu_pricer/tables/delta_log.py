@@ -17,6 +17,10 @@ from gpu_pricer.tables.stores.local_copy import address_of, shown
 
 FILE_OF_A_RUN = re.compile(r"(?P<run>[^/]+)/(?P=run)-\d{5,}-\d{5,}\.parquet")
 """The path of a file of the published table: <run>/<run>-<shard>-<tile>.parquet."""
+RESTORE = "RESTORE"
+"""The operation, in Delta's log, by which an earlier version of the table comes back."""
+OF_A_VERSION = ("run", "currency", "rows", "policy", "gates")
+"""What Delta's log says of a version of the prices, whoever makes it the table, and whenever."""
 
 
 def open_table(prices: Path) -> DeltaTable | None:
@@ -94,16 +98,44 @@ def current_run(prices: Path) -> str | None:
     return run_of(open_table(prices), prices)
 
 
+def publishing_entries(table: DeltaTable | None, prices: Path) -> list[dict[str, Any]]:
+    """Return the entries of the log by which a run became the table, oldest first: publications, and restorations.
+
+    An entry of a restoration has its own number and time, what the log says of the restored version under
+    OF_A_VERSION, and as its action which one was restored.
+    """
+    found: dict[int, dict[str, Any]] = {}
+    for entry in log_entries(table, prices):
+        restored = _restored(entry, found)
+        if restored is not None:
+            version = {name: restored[name] for name in OF_A_VERSION if name in restored}
+            found[entry["version"]] = entry | version | {"action": f"restore of {restored['version']}"}
+        elif "run" in entry:
+            found[entry["version"]] = entry
+    return [*found.values()]
+
+
+def _restored(entry: dict[str, Any], earlier: dict[int, dict[str, Any]]) -> dict[str, Any] | None:
+    """Return the earlier entry that was in force at the version, or at the time, that this entry restores."""
+    asked = entry.get("operationParameters") or {}
+    if entry.get("operation") != RESTORE:
+        return None
+    if (number := asked.get("version")) is not None:
+        before = [each for each in earlier.values() if each["version"] <= int(number)]
+    else:
+        before = [each for each in earlier.values() if each["timestamp"] <= int(asked.get("datetime") or 0)]
+    return before[-1] if before else None
+
+
 def published_runs(prices: Path) -> dict[str, int]:
     """Return by published run the last Delta version in which that run became the table, oldest first.
 
     Delta's log gives the order, no clock and no name does.
     """
     runs: dict[str, int] = {}
-    for entry in log_entries(open_table(prices), prices):
-        if "run" in entry:
-            runs.pop(entry["run"], None)
-            runs[entry["run"]] = entry["version"]
+    for entry in publishing_entries(open_table(prices), prices):
+        runs.pop(entry["run"], None)
+        runs[entry["run"]] = entry["version"]
     return runs
 
 

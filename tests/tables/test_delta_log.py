@@ -1,5 +1,7 @@
 """The Delta table in paths.prices: ours, or refused before anything is lost."""
 
+from datetime import UTC, date, datetime
+
 import polars as pl
 import pytest
 from deltalake import DeltaTable, write_deltalake
@@ -7,7 +9,7 @@ from deltalake import DeltaTable, write_deltalake
 from gpu_pricer.errors import InputError
 from gpu_pricer.pricing.tiling import Tiling
 from gpu_pricer.tables.delta_log import current_run, published_runs, removals
-from gpu_pricer.tables.published.promises import publications
+from gpu_pricer.tables.published.promises import DAY, publications
 from gpu_pricer.tables.published.version_log import version_entries
 from gpu_pricer.tables.stores.local_copy import begin_copy
 from gpu_pricer.versions.publication import publish
@@ -71,6 +73,47 @@ def test_rows_that_another_program_appended_are_not_replaced_in_silence(tmp_path
     DeltaTable(str(tmp_path)).restore(0)
     assert publish(tmp_path, tmp_path / "second", USUAL) == "second"
     assert published_rows(tmp_path).equals(rows_of(tmp_path / "second"))
+
+
+def restore_by_time(prices):
+    """Restore what was the table at the time of the first commit."""
+    table = DeltaTable(str(prices))
+    table.restore(datetime.fromtimestamp(table.history()[-1]["timestamp"] / 1000, UTC))
+
+
+def restore_a_restoration(prices):
+    """Restore the first version, then the second, then the first again, by the number of its restoration."""
+    for number in (0, 1, 2):
+        DeltaTable(str(prices)).restore(number)
+
+
+@pytest.mark.parametrize(
+    ("restore", "runs"),
+    [
+        (lambda prices: DeltaTable(str(prices)).restore(0), ["first", "second", "first"]),
+        (restore_by_time, ["first", "second", "first"]),
+        (restore_a_restoration, ["first", "second", "first", "second", "first"]),
+    ],
+)
+def test_a_restored_version_is_current_and_in_force_again(tmp_path, restore, runs):
+    for run, day in (("first", date(2026, 1, 5)), ("second", date(2026, 1, 6))):
+        publish(tmp_path, scored(tmp_path, run, seed=len(run)), USUAL, notes={DAY: day.isoformat()})
+    today = datetime.now(UTC).date()
+
+    restore(tmp_path)
+
+    entries, known = version_entries(tmp_path), publications(tmp_path)
+    assert [entry.run for entry in entries] == [each.run for each in known] == runs
+    assert [entry.status for entry in entries] == ["superseded"] * (len(runs) - 1) + ["current"]
+    assert (entries[-1].number, entries[-1].run) == (len(runs) - 1, current_run(tmp_path))
+    assert entries[-1].note.startswith("action: restore of ")
+    assert (entries[-1].rows, entries[-1].policy) == (entries[0].rows, entries[0].policy)
+    assert [(each.since, each.until) for each in known[:2]] == [
+        (date(2026, 1, 5), date(2026, 1, 6)), (date(2026, 1, 6), known[2].since),
+    ]  # fmt: skip
+    assert known[2].since >= today
+    assert (known[-1].until, known[-1].currency) == (None, known[0].currency)
+    assert published_runs(tmp_path) == {run: max(n for n, each in enumerate(runs) if each == run) for run in runs}
 
 
 def test_broken_log_is_said_in_one_line(tmp_path):

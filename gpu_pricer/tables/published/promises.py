@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from gpu_pricer.errors import UNREADABLE, InputError, first_line
 from gpu_pricer.tables.artefact import read_info, read_segments
-from gpu_pricer.tables.delta_log import log_entries, open_table
+from gpu_pricer.tables.delta_log import open_table, publishing_entries
 from gpu_pricer.tables.files.disk_errors import write_table
 from gpu_pricer.tables.files.replacing import replacing_file
 from gpu_pricer.tables.price_table import CENTS, DIGITS, PER_VISITS, signed
@@ -131,7 +131,7 @@ def publications(prices: Path) -> list[InForce]:
     A publication is in force from its day to the day before that of the next one; one that is replaced on its own day
     has no day.
     """
-    commits = [entry for entry in log_entries(open_table(prices), prices) if "run" in entry]
+    commits = publishing_entries(open_table(prices), prices)
     days = [_day(commit) for commit in commits]
     ends = [*days[1:], None][: len(days)]
     return [

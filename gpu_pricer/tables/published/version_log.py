@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.tables.delta_log import log_entries, open_table, run_of
+from gpu_pricer.tables.delta_log import open_table, publishing_entries, run_of
 from gpu_pricer.tables.price_table import price_files
 from gpu_pricer.tables.published.price_copy import bring_version
 from gpu_pricer.tables.stores.local_copy import address_of, shown
@@ -40,9 +40,9 @@ class VersionEntry(NamedTuple):
 def version_entries(prices: Path) -> list[VersionEntry]:
     """Return the publications of the price table, oldest first, then the finished versions that were not published."""
     table = open_table(prices)
-    run_of(table, prices)
-    commits = [entry for entry in log_entries(table, prices) if "run" in entry]
-    entries = [_published(prices, commit, is_last=commit is commits[-1]) for commit in commits]
+    current, commits = run_of(table, prices), publishing_entries(table, prices)
+    last = max((commit["version"] for commit in commits if commit["run"] == current), default=None)
+    entries = [_published(prices, commit, is_current=commit["version"] == last) for commit in commits]
     published = {entry.run for entry in entries}
     folders = sorted(path.parents[1] for path in prices.glob(f"*/{RUN_RECORD}"))
     return entries + [
@@ -89,7 +89,7 @@ def damage_of(prices: Path, entry: VersionEntry) -> str:
     return ""
 
 
-def _published(prices: Path, commit: dict, is_last: bool) -> VersionEntry:
+def _published(prices: Path, commit: dict, is_current: bool) -> VersionEntry:
     when = datetime.fromtimestamp(commit["timestamp"] / 1000, UTC).isoformat(timespec="seconds")
     told = {name: str(commit.get(name, UNKNOWN)) for name in ("rows", "policy", "by", "gates")}
     notes = [f"{name}: {commit[name]}" for name in ("action", "accepted", "reason", "decisions") if name in commit]
@@ -97,7 +97,7 @@ def _published(prices: Path, commit: dict, is_last: bool) -> VersionEntry:
         number=commit["version"],
         run=commit["run"],
         when=when,
-        status=CURRENT if is_last else SUPERSEDED,
+        status=CURRENT if is_current else SUPERSEDED,
         is_kept=(prices / commit["run"] / RUN_RECORD).is_file(),
         note="; ".join(notes),
         **told,
