@@ -77,7 +77,7 @@ class RatioTile(NamedTuple):
         inner_value = category_value * self._inner_weights(total)
         step = LevelStep(
             category_value=np.ascontiguousarray(inner_value.astype(category_value.dtype)),
-            scale=visits / (total + total ** (1 - self.dissimilarity[:, None])),
+            scale=visits / self._visit_odds(total),
             unconstrained_price=np.empty_like(self.utility_at_zero),
             level=level,
             proposed=level.copy(),
@@ -94,6 +94,10 @@ class RatioTile(NamedTuple):
         on_shelf = odds * self.products["on_shelf"][:, None]
         until = np.concatenate([np.zeros((1, odds.shape[1])), np.cumsum(on_shelf, axis=0)])
         return np.maximum(until[self.category_start[1:]] - until[self.category_start[:-1]], 0)
+
+    def _visit_odds(self, total: np.ndarray) -> np.ndarray:
+        """Return D, float64 [G, S], and 1 for an empty shelf as in a category that is not nested; total: V."""
+        return np.where(total > 0, total + total ** (1 - self.dissimilarity[:, None]), 1.0)
 
     def _inner_weights(self, total: np.ndarray) -> np.ndarray:
         """Return T / R, float64 [G, S]: 1 + (1 - gamma) V^-gamma, and 1 for an empty shelf; total: V."""

@@ -81,6 +81,19 @@ def best_of_levels(artefact, catalog, names, rungs, ratio, visits):
     return best
 
 
+@pytest.mark.parametrize("ratio", [1.0, 1.1])
+def test_empty_shelf_of_a_nested_category_has_the_prices_of_one_that_is_not(ratio):
+    artefact = spread(3, products=12, categories=3)
+    is_empty = pl.col("category_id") == "c0"
+    catalog = catalog_of(artefact).with_columns(availability=pl.when(is_empty).then(0.0).otherwise(1.0))
+    policy = a_policy(replace(USUAL, max_segment_ratio=ratio))
+
+    nested, plain = (priced(with_dissimilarity(artefact, {"c0": gamma}), catalog, policy) for gamma in (0.5, 1.0))
+
+    assert nested.equals(plain)
+    assert ratios(nested).max() <= ratio + 1e-12
+
+
 def test_uniform_price_costs_profit_but_beats_todays():
     artefact = spread(7, products=20, categories=4)
     catalog = catalog_of(artefact)
