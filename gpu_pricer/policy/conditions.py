@@ -8,8 +8,9 @@ from gpu_pricer.errors import InputError, first_line
 
 QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 OF_MANY_ROWS = re.compile(
-    r"\b((?:AVG|SUM|MIN|MAX|COUNT|MEDIAN|MODE|FIRST|LAST|CORR|LAG|LEAD|RANK|DENSE_RANK|ROW_NUMBER|NTILE|OVER"
-    r"|(?:STDDEV|STDEV|VAR|COVAR|QUANTILE|FIRST_VALUE|LAST_VALUE)\w*)\s*\()",
+    r"\b((?:AVG|SUM|TOTAL|MIN|MAX|COUNT|MEDIAN|MODE|FIRST|LAST|CORR|LAG|LEAD|RANK|DENSE_RANK|ROW_NUMBER|NTILE|OVER"
+    r"|ARRAY_AGG|STRING_AGG|LISTAGG|GROUP_CONCAT|VAR(?:IANCE)?(?:_POP|_SAMP)?"
+    r"|(?:STDDEV|STDEV|COVAR|QUANTILE|APPROX|FIRST_VALUE|LAST_VALUE)\w*)\s*\()",
     re.IGNORECASE,
 )
 """SQL functions whose result depends on other rows, so that leaving out a product would change what they say."""
