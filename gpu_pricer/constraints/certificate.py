@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from gpu_pricer.constraints.certificate_file import CERTIFICATE, find_certificate, read_certificate
-from gpu_pricer.constraints.linear_constraints import absolute_limit, measure_value, ratio_of
+from gpu_pricer.constraints.linear_constraints import absolute_limit, linear_constraints_of, measure_value, ratio_of
 from gpu_pricer.constraints.solution import EXACT, Solution
 from gpu_pricer.policy.constraint import Constraint
 from gpu_pricer.tables.files.disk_errors import write_table
@@ -97,11 +97,12 @@ def certificate_of(
     or 1.0 of a ratio) would add to the objective. tolerance: the share of its scale by which a limit may be missed.
     """
     sums = solution.sums.covered.sum(axis=0)
+    is_violated = linear_constraints_of(constraints, base).violation(solution.achieved) > EXACT
     entries = {
-        name: _entry(constraint, (today[k], base[k], sums[k]), solution, k)
+        name: _entry(constraint, (today[k], base[k], sums[k]), solution, k, bool(is_violated[k]))
         for k, (name, constraint) in enumerate(constraints.items())
     }
-    violation = solution.linear_constraints.violation(solution.achieved)
+    violation = solution.linear_constraints.violation(solution.achieved)  # of limits as the search eased them
     is_missed = (violation > max(EXACT, tolerance)).any()
     status = MISSED if is_missed else RELAXED if any(entry["relaxed"] for entry in entries.values()) else MET
     summary = {
@@ -153,18 +154,22 @@ def _write(folder: Path, summary: dict[str, object]) -> None:
 
 
 def _entry(
-    constraint: Constraint, of_slice: tuple[np.ndarray, np.ndarray, np.ndarray], solution: Solution, k: int
+    constraint: Constraint,
+    of_slice: tuple[np.ndarray, np.ndarray, np.ndarray],
+    solution: Solution,
+    k: int,
+    is_violated: bool,
 ) -> dict[str, object]:
     """Return the certificate's entry of constraint k, in the unit of its measure.
 
     of_slice: the sums [6] of its slice at today's prices, at those that the limit is relative to, and at the new ones.
+    is_violated: whether it is missed as it was asked for, not as the search eased it.
     """
     today, base, sums = of_slice
     required, achieved, ratio = absolute_limit(constraint, base), measure_value(constraint, sums), ratio_of(constraint)
     missing = required - achieved if constraint.at_least is not None else achieved - required
     of_limit = 1.0 if ratio is None else float(sums @ ratio[1])
     multiplier = float(solution.start.multiplier[k])
-    is_violated = missing > EXACT * abs(required)
     return {
         "measure": constraint.measure,
         "where": constraint.where,
@@ -175,7 +180,7 @@ def _entry(
         "base": measure_value(constraint, base),
         "required": required,
         "achieved": achieved,
-        "violation": missing if is_violated else 0.0,
+        "violation": max(missing, 0.0) if is_violated else 0.0,
         "relaxed": is_violated and bool(solution.is_relaxed[k]),  # eased for the search, it may hold all the same
         "binding": multiplier > 0,
         "shadow_price": multiplier * of_limit,
