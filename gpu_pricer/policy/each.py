@@ -23,7 +23,7 @@ def with_each_value(
 
     products [P]: with the columns of the catalog; is_on_shelf bool [P]. A column that is null everywhere or whose
     values cannot be names counts as absent. InputError where the column is absent and the constraint's if_absent is
-    refuse, or where the column has too many values, or none on the shelf.
+    refuse, where the column has too many values, or none on the shelf, or where such a name is taken.
     """
     found: dict[str, Constraint] = {}
     for name, constraint in constraints.items():
@@ -34,7 +34,13 @@ def with_each_value(
             found[name] = replace(constraint, each=None)
         else:
             for value in _values(name, constraint, products, is_on_shelf):
-                found[f"{name}[{value}]"] = _of_value(constraint, value)
+                own = f"{name}[{value}]"
+                if own in constraints or own in found:
+                    raise InputError(
+                        f"constraints.{name}.each must give every value a name that no other constraint has, found "
+                        f"{own} twice: rename one of them"
+                    )
+                found[own] = _of_value(constraint, value)
     return found
 
 

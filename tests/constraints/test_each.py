@@ -188,3 +188,14 @@ def test_limits_on_fixed_prices_have_no_shadow_price_whatever_the_kernel_rounds(
     assert len(found["constraints"]) == 30
     assert [name for name, entry in found["constraints"].items() if entry["binding"] or entry["shadow_price"]] == []
     assert found["gap"] == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize("first", ["units", "units[drinks]"])
+def test_name_of_a_value_that_another_constraint_has_is_refused(first):
+    both = {"units": UNITS, "units[drinks]": Constraint("units", at_least=1.0)}
+    constraints = {first: both.pop(first), **both}
+
+    with pytest.raises(
+        InputError, match=r"constraints\.units\.each must .* found units\[drinks\] twice: rename one of"
+    ):
+        constrained(constraints)
