@@ -114,9 +114,13 @@ def continued_catalog(catalog: pl.DataFrame, policy: Policy, earlier: EarlierPri
     if days is None:
         return PricedCatalog(catalog, day)
     history = continued_history(earlier, catalog, day, days)
-    first = history["since"].min()
-    if first > day - timedelta(days):  # type: ignore[operator]
-        log.info("the history of prices begins on %s, %d days are asked for: the first known price counts", first, days)
+    first = history.join(catalog.select("product_id"), on="product_id", how="semi").group_by("product_id").min()
+    short = first.filter(pl.col("since") > day - timedelta(days)).height
+    if short:
+        log.info(
+            "the history of prices begins less than %d days before %s for %s of %s products: their first known price "
+            "counts", days, day, f"{short:,}", f"{first.height:,}",
+        )  # fmt: skip
     return PricedCatalog(with_history_columns(catalog, policy, history, day), day, history)
 
 

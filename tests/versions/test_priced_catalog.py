@@ -2,12 +2,13 @@
 
 import logging
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
+import polars as pl
 import pytest
 
 from gpu_pricer.errors import InputError
-from gpu_pricer.versions.priced_catalog import pricing_day, read_priced_catalog
+from gpu_pricer.versions.priced_catalog import continued_catalog, pricing_day, read_priced_catalog
 from tests.markets import NO_RULES, a_policy, catalog_of, small_artefact
 
 
@@ -30,6 +31,23 @@ def test_a_bound_that_may_have_been_meant_in_percent_is_said(tmp_path, caplog, r
         read_priced_catalog(tmp_path / "products.parquet", policy, tmp_path / "prices", date(2026, 11, 27))
 
     assert [record.message for record in caplog.records] == said
+
+
+def test_products_whose_history_is_too_short_are_counted(caplog):
+    catalog = catalog_of(small_artefact(3, segments=1, products=4, categories=1)).sort("product_id")
+    policy, day = a_policy(replace(NO_RULES, min_days_between_changes=14)), date(2026, 11, 27)
+    since = pl.Series([day - timedelta(days) for days in (400, 14, 13)])
+    earlier = catalog.head(3).select("product_id", pl.col("price") + 1, since=since)
+    gone = pl.DataFrame({"product_id": ["gone"], "price": [1.0], "since": [day - timedelta(2)]})
+
+    with caplog.at_level(logging.INFO):
+        continued_catalog(catalog, policy, pl.concat([earlier, gone]), day)
+        continued_catalog(catalog.head(2), policy, earlier, day)
+
+    assert caplog.messages == [
+        "the history of prices begins less than 14 days before 2026-11-27 for 2 of 4 products: their first known price "
+        "counts"
+    ]
 
 
 @pytest.mark.parametrize("setting", ["0001-01-01", "9999-12-31", "tonight"])
