@@ -25,11 +25,11 @@ READS = {
     "train": TRAINING,
     "score": ("data", *SCORING),
     "publish": ("day", "publish", "fairness"),
-    "review": ("review", "policy", "score", "publish", "fairness"),
-    "explore": ("explore", "review", "policy", "score", "publish", "fairness"),
+    "review": ("review", "policy", "score", "publish", "fairness", "report"),
+    "explore": ("explore", "review", "day", "policy", "score", "publish", "fairness", "report"),
     "reprice": ("events", "watch", "watch_seconds", "day", "reprice", "score", "fairness", "publish", "policy"),
-    "whatif": ("whatif", "events", "day", "policy", "score"),
-    "compare": ("compare",),
+    "whatif": ("whatif", "events", "policy", "score"),
+    "compare": ("compare", "report", "publish", "fairness", "policy"),
     "outcome": ("outcome",),
     "versions": (),
     "rollback": ("day", "rollback", "publish", "fairness"),
@@ -41,7 +41,7 @@ READS = {
     "report": ("report", "frontier", "publish", "fairness", "policy"),
     "config": ("job",),
     "tune": ("tune", "objective", "run", *TRAINING),
-    "run": ("run", "data", *TRAINING, *SCORING, "evaluate", "publish", "report"),
+    "run": ("run", "data", *TRAINING, *SCORING, "evaluate", "publish", "outcome", "report"),
 }
 """The further keys that each job reads, in the order in which they are shown."""
 FURTHEST = 60  # columns before the origins, where a value is not longer

@@ -66,20 +66,71 @@ def test_an_unknown_job_is_refused(gpu_pricer):
     assert ended.said[0].startswith("gpu-pricer config: job must be one of inspect, prepare, train, ")
 
 
-def keys_in(module):
-    """The keys of the configuration that a module of the jobs names as attributes of `config`."""
-    tree = ast.parse((ROOT / f"gpu_pricer/jobs/{module}.py").read_text())
-    return {
-        node.attr
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "config"
-    }
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts): ast.parse(path.read_text())
+    for path in (ROOT / "gpu_pricer").rglob("*.py")
+    if path.relative_to(ROOT).parts[1] != "process"  # which serves every job, and asks which one it is
+}
+FUNCTIONS = {
+    f"{module}.{node.name}": (module, node)
+    for module, tree in MODULES.items()
+    for node in tree.body
+    if isinstance(node, ast.FunctionDef)
+}
+
+
+def imported_by(module):
+    """The full names of what a module imports, by their names in it."""
+    imports = (node for node in ast.walk(MODULES[module]) if isinstance(node, ast.ImportFrom))
+    return {alias.asname or alias.name: f"{node.module}.{alias.name}" for node in imports for alias in node.names}
+
+
+def full_name(called, module):
+    """The full name of a function or a module's function that is called in a module, "" for any other call."""
+    known = imported_by(module)
+    if isinstance(called, ast.Name):
+        return known.get(called.id, f"{module}.{called.id}")
+    is_of_module = isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name)
+    return f"{known.get(called.value.id)}.{called.attr}" if is_of_module else ""
+
+
+def is_config(node):
+    return isinstance(node, ast.Name) and node.id == "config"
+
+
+def keys_named(nodes):
+    return {node.attr for node in nodes if isinstance(node, ast.Attribute) and is_config(node.value)}
+
+
+def keys_read(name, seen):
+    """The attributes of `config` that a function names, and those that it hands `config` to; seen: functions done."""
+    if name in seen or name not in FUNCTIONS:
+        return set()
+    seen.add(name)
+    module, function = FUNCTIONS[name]
+    nodes = [*ast.walk(function)]
+    keys = keys_named(nodes)
+    for call in (node for node in nodes if isinstance(node, ast.Call)):
+        if any(is_config(node) for given in (*call.args, *call.keywords) for node in ast.walk(given)):
+            keys |= keys_read(full_name(call.func, module), seen)
+    return keys
 
 
 @pytest.mark.parametrize("job", JOBS)
-def test_a_job_shows_every_key_that_its_module_names(job):
+def test_a_job_shows_every_key_that_it_and_what_it_calls_name(job):
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         known = {*compose("config")}
+    module, seen = f"gpu_pricer.jobs.{job}", set()
+
+    read = keys_named(ast.walk(MODULES[module])) | keys_read(f"{module}.inputs", seen)
+    read |= keys_read(f"{module}.main", seen)
 
     assert {*READS[job]} <= known
-    assert keys_in(job) & known <= {*READS[job], *SHARED}
+    assert read & known <= {*READS[job], *SHARED}
+
+
+def test_a_job_shows_no_key_that_it_does_not_read(gpu_pricer):
+    out = gpu_pricer("config", "whatif").out
+
+    assert "\nwhatif:" in out
+    assert not any(line.startswith("day:") for line in out.splitlines())
