@@ -26,7 +26,7 @@ def summary_lines(before: Compared, after: Compared, found: Comparison, sources:
         f"columns: {_named(found.gone, 'gone')}, {_named(found.new, 'new')}",
         f"products: {_named(gone, 'out')}, {_named(new, 'in')}",
         f"prices: {sums['prices']:,} in both, {sums['up'] / prices:.1%} up, {sums['down'] / prices:.1%} down, "
-        f"mean move {sums['move'] / prices:+.2%}, mean size {sums['absolute_move'] / prices:.2%}",
+        f"mean move {sums['move'] / prices:+z.2%}, mean size {sums['absolute_move'] / prices:.2%}",
     ]
     if is_known(products):
         lines += _money_lines(sums, read_version(before.folder), read_version(after.folder))
@@ -74,7 +74,7 @@ def _moves(row: dict[str, Any]) -> list[str]:
         f"{row['products']:,}",
         f"{row['prices']:,}",
         *(f"{row[name] / prices:.1%}" for name in ("up", "down")),
-        f"{row['move'] / prices:+.2%}",
+        f"{row['move'] / prices:+z.2%}",
         f"{row['absolute_move'] / prices:.2%}",
     ]
 
@@ -82,7 +82,7 @@ def _moves(row: dict[str, Any]) -> list[str]:
 def _money(row: dict[str, Any]) -> list[str]:
     change = row["profit_after"] - row["profit_before"]
     units = _change(row["units_before"], row["units_after"]).strip(" ()")
-    return [units or "-", _index(row), f"{row['profit_after']:,.2f}", f"{change:+,.2f}"]
+    return [units or "-", _index(row), f"{row['profit_after']:,.2f}", f"{change:+z,.2f}"]
 
 
 def _index(sums: dict[str, Any]) -> str:
@@ -92,7 +92,7 @@ def _index(sums: dict[str, Any]) -> str:
 
 
 def _change(old: float, new: float) -> str:
-    return f" ({new / old - 1:+.1%})" if old > 0 else ""
+    return f" ({new / old - 1:+z.1%})" if old > 0 else ""
 
 
 def _named(names: list[str], what: str) -> str:

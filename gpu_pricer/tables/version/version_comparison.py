@@ -8,6 +8,7 @@ import polars as pl
 import polars.selectors as cs
 
 from gpu_pricer.tables.price_table import (
+    DIGITS,
     PER_VISITS,
     cells_of,
     collect_prices,
@@ -133,8 +134,9 @@ def _sums(side: Compared, end: str) -> pl.DataFrame:
     """Return per product of a version is_, price_, units_, revenue_ and profit_<end>; see Comparison."""
     cells = _period_cells(scan_prices(side.folder), side.visits)
     cells = cells.with_columns(revenue=pl.col("units") * pl.col("price"))
-    sums = [pl.when(pl.col(name).count() > 0).then(pl.col(name).sum()).alias(name) for name in SUMS]
-    found = collect_prices(cells.group_by("product_id").agg(pl.col("price").mean(), *sums), side.folder)
+    sums = [pl.when(pl.col(name).count() > 0).then(_sum(pl.col(name))).alias(name) for name in SUMS]
+    mean = pl.col("price").mean().round_sig_figs(DIGITS)
+    found = collect_prices(cells.group_by("product_id").agg(mean, *sums), side.folder)
     found = _after_vat(found, side.folder)
     return found.select("product_id", pl.lit(True).alias(f"is_{end}"), pl.col("price", *SUMS).name.suffix(f"_{end}"))
 
@@ -157,8 +159,13 @@ def _moves(cells: pl.DataFrame) -> pl.DataFrame:
         prices=pl.len().cast(pl.Int64),
         up=(pl.col("after") > pl.col("before")).sum().cast(pl.Int64),
         down=(pl.col("after") < pl.col("before")).sum().cast(pl.Int64),
-        move=move.sum(),
-        absolute_move=move.abs().sum(),
-        base_revenue=pl.when(is_known).then((pl.col("units") * pl.col("before")).sum()),
-        common_revenue=pl.when(is_known).then((pl.col("units") * pl.col("after")).sum()),
+        move=_sum(move),
+        absolute_move=_sum(move.abs()),
+        base_revenue=pl.when(is_known).then(_sum(pl.col("units") * pl.col("before"))),
+        common_revenue=pl.when(is_known).then(_sum(pl.col("units") * pl.col("after"))),
     )
+
+
+def _sum(values: pl.Expr) -> pl.Expr:
+    """Return the sum with the digits that do not depend on the order of adding up, so that like sides are equal."""
+    return values.sum().round_sig_figs(DIGITS)
