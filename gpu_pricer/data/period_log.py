@@ -30,9 +30,15 @@ class PeriodLog:
         """The categories that are ever on the shelf, in order."""
         return pl.concat([shelf["category_id"].unique() for shelf in self.shelves.values()]).unique().sort()
 
+    @property
+    def without_shelf(self) -> list[date]:
+        """The periods in which no product is on the shelf, in order."""
+        return [period for period, shelf in self.shelves.items() if shelf.is_empty()]
+
     def visits(self) -> pl.DataFrame:
-        """Return user_id and period of every visit, sorted by period and user."""
-        return pl.concat([visits_of(lines) for lines in self.lines.values()])
+        """Return user_id and period of every visit that found a shelf, sorted by period and user."""
+        gaps = set(self.without_shelf)
+        return pl.concat([visits_of(part.clear() if period in gaps else part) for period, part in self.lines.items()])
 
     def purchases(self, period: date) -> pl.DataFrame:
         """Return the purchases of a period, sorted by occasion and product where they are of transactions."""

@@ -17,7 +17,7 @@ from gpu_pricer.data.choices import ChoiceRule, category_rates, off_modal_count,
 from gpu_pricer.data.daily_sales import daily_sales, daily_shoppers
 from gpu_pricer.data.inputs import Inputs
 from gpu_pricer.data.logged_choices import ChoicesByPeriod, logged_choices
-from gpu_pricer.data.period_log import period_log
+from gpu_pricer.data.period_log import PeriodLog, period_log
 from gpu_pricer.data.shelf import (
     KEY,
     ShelfRule,
@@ -122,6 +122,7 @@ def canonical_tables(inputs: Inputs, rules: Preparation, seed: int) -> Canonical
     categories = _categories(products)
     shelf = _shelf(prices, categories, inputs, rules.period)
     whole = period_log(sales, _own(shelf), categories, periods, is_offers)
+    _tell_gaps(whole)
     choices = logged_choices(whole, rules.choices, seed)
     if not choices.bought:
         raise InputError(
@@ -204,6 +205,21 @@ def _empty_shelf(sales: pl.DataFrame, last: date) -> str:
         f"some product must be on the shelf in the last period, {last}, found none: {later.height:,} sales are "
         f"of that time and {before}; mend their times, or set data.last_period to the last period that counts"
     )
+
+
+def _tell_gaps(whole: PeriodLog) -> None:
+    """Warn of the whole periods in which no product is on the shelf, as after a gap in the log."""
+    gaps = whole.without_shelf
+    if gaps:
+        log.warning(
+            "no product is on the shelf in %s of %s whole periods, the first %s, the last %s, because none had a known "
+            "price in the data.shelf.carry_periods before: their %s lines teach nothing",
+            len(gaps),
+            len(whole.lines),
+            gaps[0],
+            gaps[-1],
+            f"{sum(whole.lines[period].height for period in gaps):,}",
+        )
 
 
 def _shelf_rule(inputs: Inputs, rules: Preparation) -> ShelfRule:

@@ -94,6 +94,18 @@ def test_offers_are_those_of_the_whole_table(sales, shelf, weeks):
     assert (found.bought, found.nothing) == (bought.height, nothing.height)
 
 
+def test_a_period_without_a_shelf_has_neither_visits_nor_choices(sales, shelf, weeks):
+    gap = weeks(2)[1]
+
+    found = made(sales, shelf.filter(pl.col("period") != gap), weeks, keep_all_below=10_000)
+
+    assert found.log.without_shelf == [gap]
+    others = made(sales.filter(pl.col("period") != gap), shelf, weeks, keep_all_below=10_000)
+    assert found.visits.equals(others.visits)
+    assert found.visits["period"].unique().sort().to_list() == [weeks(1)[0], weeks(3)[2]]
+    assert pl.concat(found.parts()).equals(pl.concat(others.parts()))
+
+
 @pytest.mark.parametrize("is_offers", [False, True])
 @pytest.mark.parametrize("outside_option", [False, True])
 def test_sizes_are_known_before_the_choices_are_made(sales, shelf, weeks, is_offers, outside_option):

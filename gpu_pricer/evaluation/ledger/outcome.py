@@ -28,8 +28,8 @@ class SalesLog(NamedTuple):
     """What was sold and who came.
 
     sales: day, product_id (text), price, units, squared_units (sum over lines). shoppers: day, users. visits: period
-    (first day) and visits, of the whole periods. products: product_id (text) of all products whose sales the log can
-    hold; `prepare` sets aside the lines of others.
+    (first day) and visits, of the whole periods that have visits. products: product_id (text) of all products whose
+    sales the log can hold; `prepare` sets aside the lines of others.
     """
 
     sales: pl.DataFrame
@@ -57,8 +57,10 @@ class SalesLog(NamedTuple):
         return float(self._users(first, last) * of_periods)
 
     def _shoppers_of_whole_periods(self, period_days: int) -> float:
-        last = self.visits["period"].max() + timedelta(days=period_days - 1)  # type: ignore[operator]
-        return self._users(self.visits["period"].min(), last)  # type: ignore[arg-type]
+        first = pl.lit(self.visits["period"].min())
+        start = first + pl.duration(days=(pl.col("day") - first).dt.total_days() // period_days * period_days)
+        counted = self.shoppers.with_columns(period=start).join(self.visits, on="period", how="semi")
+        return float(counted["users"].sum())
 
     def _users(self, first: date, last: date) -> float:
         return float(self.shoppers.filter(pl.col("day").is_between(first, last))["users"].sum())

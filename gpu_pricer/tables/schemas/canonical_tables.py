@@ -89,7 +89,7 @@ class Choices(dy.Schema):
 
 
 class Visits(dy.Schema):
-    """Canonical visits: one row per user and period in which the user came."""
+    """Canonical visits: one row per user and period in which the user came and any product was on the shelf."""
 
     user_id = id_column("as given")
     period = dy.Date(description="first day of the period")

@@ -144,6 +144,16 @@ def test_uncertain_response_widens_the_interval_of_the_promise_alone():
     assert unsure["actual_profit_high"] == sure["actual_profit_high"]
 
 
+def test_shoppers_of_a_period_without_visits_do_not_count_in_the_visits_of_a_shopper():
+    """`prepare` counts no visits in a period without a shelf, but its shoppers."""
+    log = drawn_log(np.random.default_rng(2))
+    last = SINCE + timedelta(days=6)
+
+    gap = log._replace(visits=log.visits.filter(pl.col("period") != FIRST + timedelta(weeks=3)))
+
+    assert gap.visits_of(SINCE, last, 7) == pytest.approx(log.visits_of(SINCE, last, 7), rel=1e-12)
+
+
 def test_prices_that_were_not_applied_leave_no_verdict():
     row = total(ledger_of([(IN_FORCE, promise())], drawn_log(np.random.default_rng(2), price=PRICE + 0.05), 0.8))
 
