@@ -38,10 +38,14 @@ class CatalogDemand:
         return cls.of(artefact, part, policy.of_categories(part.select(category_key()).to_series()))
 
     def largest(self, categories: int) -> "CatalogDemand":
-        """Return the demand of the `categories` categories with the most expected purchases, and of no other."""
+        """Return the demand of the `categories` categories with the most expected purchases, and of no other.
+
+        A category without a product on the shelf has neither purchases nor elasticities, and is left out.
+        """
         bought = self.products.select("category_id").with_columns(purchases=self.purchases(1.0).sum(axis=1))
         most = (
-            bought.group_by("category_id")
+            bought.filter(pl.Series(self.shelf.on_shelf))
+            .group_by("category_id")
             .agg(pl.col("purchases").sum())
             .sort("purchases", "category_id")
             .tail(categories)

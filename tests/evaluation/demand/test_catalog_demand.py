@@ -36,6 +36,18 @@ def test_the_largest_categories_keep_their_demand(demand):
     assert largest.purchases(1.0).sum() == pytest.approx(most["purchases"].sum())
 
 
+def test_a_category_without_a_product_on_the_shelf_is_none_of_the_largest():
+    artefact = small_artefact(5, segments=6, products=20, categories=5)
+    share = pl.when(pl.col("category_id") == "c3").then(0.0).otherwise(1.0)
+    catalog = catalog_of(artefact).with_columns(availability=share)
+    demand = CatalogDemand.of(artefact, catalog, policy([0.09, 0.49, 0.99]))
+
+    largest = demand.largest(9)
+
+    assert set(largest.products["category_id"]) == {"c0", "c1", "c2", "c4"}
+    assert set(largest.products["category_id"]) == set(demand.elasticities()["category_id"])
+
+
 def test_rules_of_catalog_columns_hold_in_the_largest_categories_too():
     artefact = small_artefact(5, segments=6, products=20, categories=5)
     catalog = catalog_of(artefact).with_columns(most=pl.col("price") * 0.9)
