@@ -1,5 +1,6 @@
 """The inputs: every raw table is read, typed and checked before anything is computed or written."""
 
+import logging
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -22,6 +23,8 @@ from gpu_pricer.tables.checking import EXAMPLES, Checked, check
 from gpu_pricer.tables.periods import Period, by_period
 from gpu_pricer.tables.reading import collect, conform
 from gpu_pricer.tables.schemas import STRUCTURAL_RULES, Context, Offers, Products, Transactions, Users
+
+log = logging.getLogger(__name__)
 
 LEAST_REPEATED = 5
 """How many different lines a day, or the whole table, must have so that no chance repeats all of them."""
@@ -101,6 +104,7 @@ def read_inputs(source: Source, validation: Validation, period: Period, last_per
     """
     raw = source.tables()
     _require_tables(raw)
+    _tell_utc(raw)
     lazy = {
         name: conform(raw[name].rows, schema, raw[name].origin, keep_others=name != "transactions")
         for name, schema in SCHEMAS.items()
@@ -185,6 +189,17 @@ def _require_tables(raw: dict[str, RawTable]) -> None:
         raise InputError(f"the tables must include products, found {found}: add products.parquet")
     if "transactions" not in raw and "offers" not in raw:
         raise InputError(f"the tables must include transactions or offers, found {found}: add one of them")
+
+
+def _tell_utc(raw: dict[str, RawTable]) -> None:
+    """Warn of times in UTC, once: a sale of the evening may lie in the next day there, and in another period."""
+    found = [f"{name} of {table.origin}" for table in raw.values() for name in table.in_utc]
+    if found:
+        log.warning(
+            "days and weeks begin at midnight in UTC, because times are in UTC: %s; set data.time_zone to that of the "
+            "stores, such as America/New_York",
+            ", ".join(found),
+        )
 
 
 def _collect(rows: pl.LazyFrame, origin: str, period: Period, last_period: date | None) -> pl.DataFrame:

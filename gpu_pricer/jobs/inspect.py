@@ -109,7 +109,7 @@ def _said(words: dict[str, Any]) -> list[str]:
 def _check(written: dict[str, Any]) -> None:
     """Print which ids match and which rules rows break; raise InputError if a run would refuse the files."""
     data = compose("config", ["data=files"]).data
-    source: Source = instantiate(written["source"], _convert_="all")
+    source: Source = instantiate(written["source"] | {"time_zone": data.time_zone}, _convert_="all")
     for key in matched_keys(source.tables()):
         print(*key_lines(key), sep="\n")
     validation = Validation(data.on_invalid, instantiate(data.outliers, _convert_="all"))

@@ -14,7 +14,9 @@ def test_log_has_its_lines_in_weeks_and_users_of_its_size(tmp_path, monkeypatch)
 
     lines = pl.read_parquet(tmp_path / "transactions.parquet/*.parquet")
 
-    inputs = read_inputs(ParquetDirectory(str(tmp_path)), Validation("refuse", {}), Period("1w"), last_period=None)
+    inputs = read_inputs(
+        ParquetDirectory(str(tmp_path), None), Validation("refuse", {}), Period("1w"), last_period=None
+    )
     assert inputs.sales.height == lines.height == 5_000
     assert lines["user_id"].n_unique() == 50
     assert lines["time"].dt.week().n_unique() == 7

@@ -124,6 +124,23 @@ def test_only_whole_periods_are_visited(prepare):
         assert pl.read_parquet(directory / f"{name}.parquet")["period"].max() == date(2024, 2, 5)
 
 
+def test_times_in_utc_count_on_the_clock_of_the_stores_or_are_told(prepare, caplog):
+    tables = shop()
+    local = tables["transactions"].with_columns(pl.col("time").cast(pl.Datetime("us")) + pl.duration(hours=20))
+    in_utc = pl.col("time").dt.replace_time_zone("America/Los_Angeles").dt.convert_time_zone("UTC")
+    expected = contents(prepare(tables | {"transactions": local}))
+    zoned = tables | {"transactions": local.with_columns(in_utc)}
+
+    found = contents(prepare(zoned, "data.time_zone=America/Los_Angeles"))
+    assert found == expected
+    assert not [text for text in caplog.messages if "UTC" in text]
+
+    assert contents(prepare(zoned)) != expected
+    [told] = [text for text in caplog.messages if "UTC" in text]
+    assert "times are in UTC: time of" in told
+    assert told.endswith("transactions.parquet; set data.time_zone to that of the stores, such as America/New_York")
+
+
 LATER = {
     "prices": {"price": [20.0] * 500},
     "user": {"user_id": [77]},

@@ -1,11 +1,15 @@
 """Cells of text files: how words, numbers, true and false, days and times are written, and how they are read.
 
 A kind of column is `text`, `decimal_point`, `decimal_comma`, `flag`, or a date format of strftime such as %d.%m.%Y.
+A time is in UTC where its format ends with Z or UTC, or is %s, the seconds since 1970; %z is its distance from UTC.
 """
+
+import re
 
 import polars as pl
 import polars.selectors as cs
 
+from gpu_pricer.data.sources.clock import UTC, on_clock
 from gpu_pricer.errors import InputError
 
 TEXT = "text"
@@ -19,6 +23,13 @@ CURRENCY_SIGNS = {"€": "EUR", "$": "USD", "£": "GBP", "¥": "JPY"}
 """Signs that may stand before or after an amount, and the currency that most users of the sign have."""
 FIRST_YEAR = 1900
 """An earlier year is one of two digits that a format with four has read."""
+EPOCH = "%s"
+SECONDS = r"^[12]\d{9}$"
+"""Seconds since 1970 of the years 2001 to 2065; other numbers are none."""
+ENDS_IN_UTC = re.compile(r"(?<!%)(Z|UTC)$")
+OFFSET_CODE = re.compile(r"\s*%[:#]?z$")
+OFFSET = r"\s*(Z|[+-]\d{2}(:?\d{2})?)$"
+NO_OFFSET = r"(Z|[+-]00(:?00)?)$"
 TRUE = ("true", "t", "yes", "y", "ja", "oui", "1")
 FALSE = ("false", "f", "no", "n", "nein", "non", "0")
 
@@ -31,6 +42,8 @@ def require_kind(kind: object, origin: str) -> None:
             f"the kind of {origin} must be one of {', '.join(known)} or a date format such as %d.%m.%Y, "
             f"found {kind!r}: mend it"
         )
+    if re.search("%[:#]?z|%\\+", kind) and not OFFSET_CODE.search(kind):
+        raise InputError(f"the date format of {origin} must end with its %z, found {kind!r}: mend it")
 
 
 def stripped(column: str) -> pl.Expr:
@@ -39,10 +52,11 @@ def stripped(column: str) -> pl.Expr:
     return pl.when(cell != "").then(cell).alias(column)
 
 
-def values(cell: pl.Expr, kind: str) -> pl.Expr:
+def values(cell: pl.Expr, kind: str, zone: str | None = None) -> pl.Expr:
     """Return the values of stripped cells; null where the kind cannot read a cell.
 
-    Numbers become Float64, true and false 1 and 0, days and times Datetime in microseconds.
+    Numbers become Float64, true and false 1 and 0, days and times Datetime in microseconds. zone: the clock on which
+    times are told that are written with their distance from UTC; None: they are told as they are written.
     """
     if kind == TEXT:
         return cell
@@ -51,9 +65,32 @@ def values(cell: pl.Expr, kind: str) -> pl.Expr:
     if kind == FLAG:
         word = cell.str.to_lowercase()
         return pl.when(word.is_in(TRUE)).then(1.0).when(word.is_in(FALSE)).then(0.0)
-    is_date = not any(code in kind for code in ("%H", "%I", "%T", "%R"))
-    moment = cell.str.to_date(kind, strict=False) if is_date else cell.str.to_datetime(kind, strict=False)
+    moment = _moments(cell, kind, zone)
     return pl.when(moment.dt.year() >= FIRST_YEAR).then(moment).cast(pl.Datetime("us"))
+
+
+def is_in_utc(cell: pl.Expr, kind: str) -> pl.Expr:
+    """Return whether all times of a date format are in UTC by what their cells say."""
+    if OFFSET_CODE.search(kind):
+        return cell.str.contains(NO_OFFSET).all()
+    return pl.lit(kind == EPOCH or ENDS_IN_UTC.search(kind) is not None)
+
+
+def _moments(cell: pl.Expr, kind: str, zone: str | None) -> pl.Expr:
+    """Return days and times on a clock."""
+    if kind == EPOCH:
+        cell = pl.when(cell.str.contains(SECONDS)).then(cell)
+    elif not any(code in kind for code in ("%H", "%I", "%T", "%R")):
+        return cell.str.to_date(kind, strict=False)
+    moment = cell.str.to_datetime(kind, strict=False)
+    if kind == EPOCH or ENDS_IN_UTC.search(kind):
+        return on_clock(moment.dt.replace_time_zone(UTC), zone)
+    if not OFFSET_CODE.search(kind):
+        return moment
+    if zone is not None:
+        return on_clock(moment, zone)
+    written = cell.str.replace(OFFSET, "").str.to_datetime(OFFSET_CODE.sub("", kind), strict=False)
+    return pl.when(moment.is_not_null()).then(written)
 
 
 def _numbers(cell: pl.Expr, kind: str) -> pl.Expr:

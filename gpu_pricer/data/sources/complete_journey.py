@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from gpu_pricer.checks import require_integer
+from gpu_pricer.data.sources.clock import UTC, on_clock
 from gpu_pricer.data.sources.source import RawTable
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.reading import scan_table
@@ -70,12 +71,12 @@ def _package_data() -> Path:
 def _transactions(lines: pl.LazyFrame) -> pl.LazyFrame:
     """Return transactions; price is what was paid before the shop matched a coupon, list_price adds discounts back."""
     paid = pl.col("sales_value") + pl.col("coupon_match_disc")
-    time = pl.col("transaction_timestamp").dt.replace_time_zone("UTC").dt.convert_time_zone(STORE_CLOCK)
+    time = pl.col("transaction_timestamp").dt.replace_time_zone(UTC)
     return lines.select(
         pl.col("household_id").alias("user_id"),
         "product_id",
         "store_id",
-        time.dt.replace_time_zone(None, ambiguous="earliest").alias("time"),
+        on_clock(time, STORE_CLOCK).alias("time"),
         "quantity",
         (paid / pl.col("quantity")).round(2).alias("price"),
         ((paid + pl.col("retail_disc")) / pl.col("quantity")).round(2).alias("list_price"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import polars.selectors as cs
 
-from gpu_pricer.data.sources.cells import TEXT, require_kind, stripped, values
+from gpu_pricer.data.sources.cells import TEXT, is_in_utc, require_kind, stripped, values
 from gpu_pricer.data.sources.source import CELLS, FILE, LINE, SET_ELSEWHERE
 from gpu_pricer.errors import UNREADABLE, InputError, first_line
 
@@ -45,10 +45,10 @@ class CsvFile:
         for name, kind in self.kinds.items():
             require_kind(kind, f"{name} in {self.path}")
 
-    def rows(self) -> pl.LazyFrame:
-        """Return the rows whose cells can all be read, in the contract's names and types."""
+    def rows(self, zone: str | None = None) -> pl.LazyFrame:
+        """Return the rows whose cells can all be read, in the contract's names and types; zone: see `values`."""
         cells = self._cells()
-        named = (self._value(name).alias(name) for name in self.columns)
+        named = (self._value(name, zone).alias(name) for name in self.columns)
         return cells.filter(self._broken_cells(self._needed).is_null()).select(*named)
 
     def unreadable(self) -> pl.LazyFrame:
@@ -60,6 +60,17 @@ class CsvFile:
         stay = self._broken_cells(self._needed).is_null()
         others = [name for name in self.columns if name in SET_ELSEWHERE]
         return self._rows_with(pl.when(stay).then(self._broken_cells(others))).select(FILE, LINE, CELLS)
+
+    def times_in_utc(self) -> tuple[str, ...]:
+        """Return the columns of the contract whose cells are all times in UTC."""
+        cells = self._cells()
+        told = [
+            is_in_utc(cs.by_name(column), self.kinds[name]).alias(name)
+            for name, column in self.columns.items()
+            if column is not None and "%" in self.kinds[name]
+        ]
+        row = cells.select(told).collect(engine="streaming").row(0, named=True) if told else {}
+        return tuple(name for name, is_utc in row.items() if is_utc)
 
     def _rows_with(self, broken: pl.Expr) -> pl.LazyFrame:
         """Return the rows in which cells are broken, with what these are and the file."""
@@ -95,9 +106,9 @@ class CsvFile:
         )
         return cells.with_columns(*known).filter(~pl.all_horizontal(cs.by_name(*found).is_null()))
 
-    def _value(self, name: str) -> pl.Expr:
+    def _value(self, name: str, zone: str | None = None) -> pl.Expr:
         column = self.columns[name]
-        return pl.lit(None, dtype=pl.String) if column is None else values(cs.by_name(column), self.kinds[name])
+        return pl.lit(None, dtype=pl.String) if column is None else values(cs.by_name(column), self.kinds[name], zone)
 
     def _broken_cells(self, names: list[str]) -> pl.Expr:
         """Return what cannot be read of these columns in a row, such as `Preis='n/a'`; null where everything can."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
+from gpu_pricer.data.sources.clock import require_zone
 from gpu_pricer.data.sources.csv import CsvFile
 from gpu_pricer.data.sources.parquet import TABLES, ParquetFile
 from gpu_pricer.data.sources.source import RawTable
@@ -13,11 +14,16 @@ from gpu_pricer.errors import InputError
 
 @dataclass(frozen=True)
 class TableFiles:
-    """The tables of the input contract: by name, the files that hold a table, each with some of its rows."""
+    """The tables of the input contract: by name, the files that hold a table, each with some of its rows.
+
+    time_zone: the clock on which times with a zone are told; None: that of their own zone.
+    """
 
     contents: dict[str, list[CsvFile | ParquetFile]]
+    time_zone: str | None
 
     def __post_init__(self) -> None:
+        require_zone(self.time_zone)
         for name, files in self.contents.items():
             if name not in TABLES or not files or not all(isinstance(file, CsvFile | ParquetFile) for file in files):
                 raise InputError(
@@ -33,15 +39,16 @@ class TableFiles:
         """Return every table; raise InputError if there is none, or if a file is missing or lacks a column."""
         if not self.contents:
             raise InputError("data.source.contents must name your files, found none: run gpu-pricer inspect FOLDER")
-        return {name: _table(files) for name, files in self.contents.items()}
+        return {name: _table(files, self.time_zone) for name, files in self.contents.items()}
 
 
-def _table(files: list[CsvFile | ParquetFile]) -> RawTable:
+def _table(files: list[CsvFile | ParquetFile], zone: str | None) -> RawTable:
     """Return the rows of the files below each other, with those that cannot be read."""
     origin = ", ".join(file.path for file in files)
     texts = [file for file in files if isinstance(file, CsvFile)]
-    rows = pl.concat([file.rows() for file in files], how="diagonal_relaxed")
+    rows = pl.concat([file.rows(zone) for file in files], how="diagonal_relaxed")
+    in_utc = () if zone else tuple(dict.fromkeys(name for file in files for name in file.times_in_utc()))
     if not texts:
-        return RawTable(rows, origin)
+        return RawTable(rows, origin, in_utc=in_utc)
     unreadable, unread = ([method(file) for file in texts] for method in (CsvFile.unreadable, CsvFile.unread))
-    return RawTable(rows, origin, pl.concat(unreadable, how="diagonal"), pl.concat(unread))
+    return RawTable(rows, origin, pl.concat(unreadable, how="diagonal"), pl.concat(unread), in_utc)

@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 import polars.selectors as cs
 
+from gpu_pricer.data.sources.clock import require_zone, times_in_utc, without_zones
 from gpu_pricer.data.sources.source import RawTable
 from gpu_pricer.errors import InputError
 from gpu_pricer.tables.reading import scan_table
@@ -15,11 +16,16 @@ TABLES = ("transactions", "products", "users", "offers", "context")
 
 @dataclass(frozen=True)
 class ParquetDirectory:
-    """A directory that holds the tables of the input contract."""
+    """A directory that holds the tables of the input contract.
+
+    time_zone: the clock on which times with a zone are told; None: that of their own zone.
+    """
 
     path: str
+    time_zone: str | None
 
     def __post_init__(self) -> None:
+        require_zone(self.time_zone)
         if not isinstance(self.path, str) or not self.path:
             raise InputError(f"data.path must be the directory of your tables, found {self.path!r}: set data.path=DIR")
 
@@ -33,7 +39,15 @@ class ParquetDirectory:
         if not directory.is_dir():
             raise InputError(f"data.path must be a directory, found no directory at {directory}: set data.path=DIR")
         paths = {name: directory / f"{name}.parquet" for name in TABLES}
-        found = {name: RawTable(scan_table(path), str(path)) for name, path in paths.items() if path.exists()}
+        scanned = {name: scan_table(path) for name, path in paths.items() if path.exists()}
+        found = {
+            name: RawTable(
+                without_zones(rows, self.time_zone),
+                str(paths[name]),
+                in_utc=() if self.time_zone else times_in_utc(rows),
+            )
+            for name, rows in scanned.items()
+        }
         if not found and any(directory.glob("*.csv")):
             raise InputError(
                 f"data.path must hold <table>.parquet, found CSV files in {directory}: "
@@ -53,8 +67,15 @@ class ParquetFile:
     path: str
     columns: dict[str, str | None]
 
-    def rows(self) -> pl.LazyFrame:
-        """Return the rows in the contract's names; raise InputError if a column is missing."""
+    def rows(self, zone: str | None = None) -> pl.LazyFrame:
+        """Return the rows in the contract's names, times as in ParquetDirectory; InputError if a column is missing."""
+        return without_zones(self._named(), zone)
+
+    def times_in_utc(self) -> tuple[str, ...]:
+        """Return the columns of the contract whose type is a time in UTC."""
+        return times_in_utc(self._named())
+
+    def _named(self) -> pl.LazyFrame:
         table = scan_table(Path(self.path))
         found = table.collect_schema().names()
         missing = [column for column in self.columns.values() if column is not None and column not in found]

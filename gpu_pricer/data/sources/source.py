@@ -19,13 +19,15 @@ class RawTable:
     rows: those that follow the input contract. origin: where they come from, for messages. unreadable: rows of text
     with a cell that cannot be read, as they are written, after the columns FILE, LINE and CELLS, which say where and
     what; None for a format whose cells have types. unread: FILE, LINE and CELLS of the rows among `rows` that have no
-    value in a column of SET_ELSEWHERE because the cell there cannot be read.
+    value in a column of SET_ELSEWHERE because the cell there cannot be read. in_utc: columns of times in UTC, which
+    stay in UTC because no time zone of the stores is known.
     """
 
     rows: pl.LazyFrame
     origin: str
     unreadable: pl.LazyFrame | None = None
     unread: pl.LazyFrame | None = None
+    in_utc: tuple[str, ...] = ()
 
 
 class Source(Protocol):

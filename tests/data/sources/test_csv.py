@@ -96,7 +96,7 @@ def test_files_of_a_table_lie_below_each_other(tmp_path):
         a_file(tmp_path / "b", "Artikel;Datum;Preis\n2;x;1\n"),
     ]
 
-    table = TableFiles({"transactions": files}).tables()["transactions"]
+    table = TableFiles({"transactions": files}, None).tables()["transactions"]
 
     assert table.rows.collect()["product_id"].to_list() == ["1"]
     assert table.unreadable.collect().select(FILE, LINE).rows() == [(files[1].path, 2)]
@@ -112,8 +112,57 @@ def test_settings_that_do_not_exist_are_refused(tmp_path, change, said):
         a_file(tmp_path, "Artikel\n", **change)
 
 
-def read(cells, kind):
-    return pl.DataFrame({"cell": cells}).select(value=values(pl.col("cell"), kind))["value"].to_list()
+def read(cells, kind, zone=None):
+    return pl.DataFrame({"cell": cells}).select(value=values(pl.col("cell"), kind, zone))["value"].to_list()
+
+
+ZONED = {
+    "%Y-%m-%dT%H:%M:%S%z": "2026-08-17T02:11:59-04:00",
+    "%Y-%m-%d %H:%M:%S%.f %z": "2026-08-17 02:11:59.000 -0400",
+    "%Y-%m-%d %H:%M:%S%#z": "2026-08-17 02:11:59-04",
+}
+IN_UTC = {
+    "%Y-%m-%dT%H:%M:%SZ": "2026-08-17T06:11:59Z",
+    "%Y-%m-%d %H:%M:%S UTC": "2026-08-17 06:11:59 UTC",
+    "%Y-%m-%d %H:%M:%S%z": "2026-08-17 06:11:59+00:00",
+    "%s": "1786947119",
+}
+
+
+@pytest.mark.parametrize(("kind", "cell"), [*ZONED.items(), *IN_UTC.items()])
+def test_a_time_with_a_zone_is_put_on_the_clock_of_the_stores(kind, cell):
+    assert read([cell, "x"], kind, "America/Los_Angeles") == [datetime(2026, 8, 16, 23, 11, 59), None]
+
+
+@pytest.mark.parametrize(
+    ("kind", "cell", "hour"), [(k, c, 2) for k, c in ZONED.items()] + [(k, c, 6) for k, c in IN_UTC.items()]
+)
+def test_a_time_with_a_zone_stays_as_it_is_written_without_a_clock(kind, cell, hour):
+    assert read([cell, "x"], kind) == [datetime(2026, 8, 17, hour, 11, 59), None]
+
+
+def test_seconds_since_1970_are_not_read_from_other_numbers():
+    assert read(["20260817", "4", "0049123456", "1786947119"], "%s")[:3] == [None] * 3
+
+
+def test_an_offset_is_the_last_code_of_a_format(tmp_path):
+    with pytest.raises(InputError, match=r"the date format of time in .* must end with its %z, found '%z %Y-%m-%d'"):
+        a_file(tmp_path, "Artikel\n", kinds=KINDS | {"time": "%z %Y-%m-%d"})
+
+
+@pytest.mark.parametrize(
+    ("cells", "zone", "found"),
+    [
+        (["2026-08-17 02:11+00:00", "2026-08-18 02:11+00:00"], None, ("time",)),
+        (["2026-08-17 02:11+01:00", "2026-12-18 02:11+00:00"], None, ()),
+        (["2026-08-17 02:11+00:00", "2026-08-18 02:11+00:00"], "Europe/London", ()),
+    ],
+)
+def test_a_column_of_times_in_utc_is_told_where_no_clock_is(tmp_path, cells, zone, found):
+    kinds = KINDS | {"time": "%Y-%m-%d %H:%M%z"}
+    file = a_file(tmp_path, "\n".join(["Artikel;Datum;Preis", *(f"1;{cell};1" for cell in cells)]), kinds=kinds)
+
+    assert TableFiles({"transactions": [file]}, zone).tables()["transactions"].in_utc == found
 
 
 @settings(deadline=None)
