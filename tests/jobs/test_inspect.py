@@ -145,6 +145,51 @@ def test_days_that_could_be_months_are_asked(gpu_pricer, shop, tmp_path):
     assert written(tmp_path)["source"]["contents"]["transactions"][0]["kinds"]["time"] == "%d/%m/%Y"
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "kind"),
+    [
+        ("2026-04-27T00:09:49+02:00", "2025-12-27T00:09:49+01:00", "%Y-%m-%dT%H:%M:%S%z"),
+        ("2026-08-17 02:11:59+00:00", "2026-08-16 02:11:59+00:00", "%Y-%m-%d %H:%M:%S%z"),
+        ("2026-08-17T02:11:59.000Z", "2026-08-16T02:11:59.000Z", "%Y-%m-%dT%H:%M:%S%.fZ"),
+        ("2026-08-17 02:11:59 UTC", "2026-08-16 02:11:59 UTC", "%Y-%m-%d %H:%M:%S UTC"),
+        ("2026-08-17 02:11:59", "2026-08-16 02:11:59", "%Y-%m-%d %H:%M:%S"),
+        ("08/17/2026 02:11 AM", "08/17/2026 12:30 PM", "%m/%d/%Y %I:%M %p"),
+        ("1786947119", "1786860719", "%s"),
+    ],
+)
+def test_times_of_common_exports_are_known(gpu_pricer, shop, tmp_path, first, second, kind):
+    shop(sales={"sold_at": [first, second] * 2})
+
+    ended = gpu_pricer("inspect", "shop", ANSWER)
+
+    assert ended.status == 0, ended.out
+    assert written(tmp_path)["source"]["contents"]["transactions"][0]["kinds"]["time"] == kind
+
+
+def test_times_of_no_known_format_are_asked_without_an_answer_that_would_fail(gpu_pricer, shop):
+    shop(sales={"sold_at": ["06 Jan 2025", "07 Jan 2025", "13 Jan 2025", "14 Jan 2025"]})
+
+    asked = gpu_pricer("inspect", "shop", ANSWER)
+
+    assert asked.status == 2
+    assert "They are of no format that is known: answer in the codes of strftime, as " in asked.out
+    assert "     inspect.time_format" not in asked.out
+    assert gpu_pricer("inspect", "shop", ANSWER, "inspect.time_format='%d %b %Y'").status == 0
+
+
+def test_times_of_parquet_that_are_numbers_are_refused(gpu_pricer, shop, tmp_path):
+    shop()
+    sales = pl.read_csv(tmp_path / "shop/sales.csv").with_columns(sold_at=1786947119)
+    (tmp_path / "shop/sales.csv").unlink()
+    sales.write_parquet(tmp_path / "shop/sales.parquet")
+
+    ended = gpu_pricer("inspect", "shop", ANSWER)
+
+    assert ended.status == 2
+    assert "sold_at of shop/sales.parquet (such as 1786947119" in ended.said[-1]
+    assert ended.said[-1].endswith("must be Date or Datetime, found numbers or text: convert the column")
+
+
 def test_ids_and_days_of_unknown_names_are_found_by_their_values(gpu_pricer, shop):
     shop(sales={"sku": None, "sold_at": None, "zz": SALES["sku"], "yy": SALES["sold_at"]})
 

@@ -1,5 +1,6 @@
 """The kind in which a file's column is read: numbers, days, true and false, or text; a question where two kinds fit."""
 
+import shlex
 from collections.abc import Iterable
 
 import dataframely as dy
@@ -9,6 +10,8 @@ from gpu_pricer.data.intake.found_file import FORMATS, FoundColumn, FoundFile
 from gpu_pricer.data.intake.vocabulary import Answers, Question, override
 from gpu_pricer.data.sources.cells import DECIMAL, FLAG, TEXT
 from gpu_pricer.errors import InputError
+
+FRACTION = "%.f"
 
 
 def kind_of(file: FoundFile, name: str, column: dy.Column, answers: Answers) -> tuple[str, list[Question]]:
@@ -31,17 +34,29 @@ def best_kinds(found: FoundColumn, kinds: Iterable[str]) -> list[str]:
 def date_format(file: FoundFile, found: FoundColumn, answers: Answers) -> tuple[str, list[Question]]:
     """Return the format of the days in a column of text, by the answer given or by what reads the most cells.
 
-    Where several formats read as many, or none reads any, the kind is TEXT and a question asks which it is.
+    Where several formats read as many, or none reads any, the kind is TEXT and a question asks which it is. Raise
+    InputError where no answer can help: the cells of Parquet have types.
     """
+    best = _best_formats(found)
+    seen = f"{found.name} of {file.path} (such as {', '.join(found.examples)})"
+    if file.separator is None and found.filled and not best:
+        raise InputError(f"{seen} must be Date or Datetime, found numbers or text: convert the column")
     if answers.time_format is not None:
         return answers.time_format, []
-    best = best_kinds(found, FORMATS)
     if len(best) == 1 or found.filled == 0:
         return (best or [FORMATS[0]])[0], []
-    seen = f"{found.name} of {file.path} (such as {', '.join(found.examples)})"
-    known = f"could be of {' or '.join(best)}" if best else "are of no format that is known"
-    answers_to_it = tuple(override("time_format", kind) for kind in best or FORMATS[:3])
-    return TEXT, [Question(f"how are the days in {seen} written? They {known}", answers_to_it)]
+    if not best:
+        example = shlex.quote(override("time_format", "%d %b %Y"))
+        known = f"They are of no format that is known: answer in the codes of strftime, as {example} for 6 Jan 2025"
+        return TEXT, [Question(f"how are the days in {seen} written? {known}", ())]
+    answers_to_it = tuple(override("time_format", kind) for kind in best)
+    return TEXT, [Question(f"how are the days in {seen} written? They could be of {' or '.join(best)}", answers_to_it)]
+
+
+def _best_formats(found: FoundColumn) -> list[str]:
+    """Return the formats of days and times that read the most cells; one with fractions of a second only if needed."""
+    best = best_kinds(found, FORMATS)
+    return [kind for kind in best if FRACTION not in kind or kind.replace(FRACTION, "") not in best]
 
 
 def _number(
@@ -74,7 +89,7 @@ def certain_decimal(found: FoundColumn) -> str | None:
 
 def attribute_kind(found: FoundColumn) -> str:
     """Return the kind of an attribute: numbers if they have decimals, days if all are; whole numbers are words."""
-    numbers, dates = best_kinds(found, DECIMAL), best_kinds(found, FORMATS)
+    numbers, dates = best_kinds(found, DECIMAL), _best_formats(found)
     if numbers and found.has_decimals and found.readable[numbers[0]] == found.filled:
         return numbers[0]
     is_date = len(dates) == 1 and not numbers and found.readable[dates[0]] == found.filled

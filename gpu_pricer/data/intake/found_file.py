@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import polars.selectors as cs
 
-from gpu_pricer.data.sources.cells import CURRENCY_SIGNS, DECIMAL, FLAG, stripped, values
+from gpu_pricer.data.sources.cells import CURRENCY_SIGNS, DECIMAL, EPOCH, FLAG, stripped, values
 from gpu_pricer.data.sources.csv import require_utf8, scan_text
 from gpu_pricer.data.sources.source import LINE
 from gpu_pricer.errors import UNREADABLE, InputError, first_line
@@ -22,7 +22,10 @@ FORMATS = (
     *("%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y%m%d", "%d.%m.%y"),
     *("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S%.f"),
     *("%Y-%m-%dT%H:%M:%S%.f", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%d/%m/%Y %H:%M:%S"),
-    *("%m/%d/%Y %H:%M", "%m/%d/%Y %H:%M:%S"),
+    *("%m/%d/%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %I:%M %p", "%m/%d/%Y %I:%M:%S %p", "%d/%m/%Y %I:%M %p"),
+    *("%d/%m/%Y %I:%M:%S %p", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S%.f%z"),
+    *("%Y-%m-%dT%H:%M:%S%.fZ", "%Y-%m-%d %H:%M:%S%z", "%Y-%m-%d %H:%M:%S%.f%z", "%Y-%m-%d %H:%M:%SZ"),
+    *("%Y-%m-%d %H:%M:%S%.fZ", "%Y-%m-%d %H:%M:%S UTC", "%Y-%m-%d %H:%M:%S%.f UTC", EPOCH),
 )
 KINDS = (*DECIMAL, FLAG, *FORMATS)
 SAMPLE = 10_000

@@ -10,14 +10,14 @@ NAMES_OF_UTC = (UTC, "Etc/UTC", "Zulu", "Etc/Zulu", "UCT", "Etc/UCT", "+00:00")
 
 
 def require_zone(zone: object) -> None:
-    """Raise InputError unless `zone` is null or a time zone of the IANA that Polars converts into."""
+    """Raise InputError unless `zone` is null or a time zone that Polars knows, by its name in the IANA data."""
     message = f"data.time_zone must be a time zone such as America/New_York or null, found {zone!r}: mend it"
     if zone is None:
         return
     if not isinstance(zone, str) or not zone:
         raise InputError(message)
     try:
-        pl.Series([], dtype=pl.Datetime("us", UTC)).dt.convert_time_zone(zone)
+        pl.select(on_clock(pl.lit(0).cast(pl.Datetime("us", UTC)), zone))
     except pl.exceptions.PolarsError as error:
         raise InputError(message) from error
 
