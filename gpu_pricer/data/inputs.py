@@ -39,6 +39,8 @@ CELLS_ARE_READABLE = "cells_are_readable"
 """The rule that rows of text break that hold a cell of another kind than their column."""
 RATES_ARE_READABLE = "vat_rates_are_readable"
 """The rule that products of text break whose VAT rate cannot be read: they stay, without a rate of their own."""
+PRICES_ARE_POSITIVE = "price_is_positive"
+"""The rule of Products that products break whose price is no price: they stay, without a price of their own."""
 DESCRIBED = ("products", "users")  # whose further columns are attributes
 LINES = ("transactions", "offers")
 """The tables that grow with every day."""
@@ -72,7 +74,8 @@ class Inputs:
     tables: the valid rows, lines in order of their periods, with user and product ids of text as short ids in order.
     quarantine: the rows that broke a rule. broken: how many rows break each rule. reports: a line on each table with
     broken rules, with examples. unread_rates: the products, by their line in the file, whose VAT rate cannot be read;
-    they are among the valid rows. unread_report: a line on these, "" without any.
+    they are among the valid rows. unread_report: a line on these, "" without any. unpriced_report: a line on the
+    products whose price is no price; they are among the valid rows, without a price, "" without any.
     """
 
     tables: dict[str, pl.DataFrame]
@@ -81,6 +84,7 @@ class Inputs:
     reports: list[str]
     unread_rates: pl.DataFrame
     unread_report: str
+    unpriced_report: str
 
     def require_rates(self, price_includes_vat: bool | None, vat_rate: float | None) -> None:
         """Raise InputError where prices include VAT and no configured rate stands in for those that cannot be read."""
@@ -122,6 +126,7 @@ def read_inputs(source: Source, validation: Validation, period: Period, last_per
         others = [column for column in frames[name].columns if column not in SCHEMAS[name].column_names()]
         frames[name] = with_attributes(frames[name], others, raw[name].origin)
     frames = _with_equal_ids(frames, raw)
+    frames["products"], unpriced = _with_usable_prices(frames["products"])
     checked = {name: check(rows, SCHEMAS[name], _rules(name, frames, validation)) for name, rows in frames.items()}
     for name, result in checked.items():
         _require_sound(result, raw[name].origin)
@@ -130,13 +135,15 @@ def read_inputs(source: Source, validation: Validation, period: Period, last_per
         _require_once(valid[name].select(SCHEMAS[name].column_names()), raw[name].origin, period)
     reports = _reports(checked, unreadable, raw)
     unread_report = f"{raw['products'].origin} {_cells_report(unread, RATES_ARE_READABLE)}" if unread.height else ""
-    if (reports or unread_report) and validation.on_invalid == "refuse":
-        told = "; ".join(filter(None, (*reports, unread_report)))
+    unpriced_report = f"{raw['products'].origin} {_prices_report(unpriced)}" if unpriced.height else ""
+    told = "; ".join(filter(None, (*reports, unread_report, unpriced_report)))
+    if told and validation.on_invalid == "refuse":
         raise InputError(f"{told}: mend these rows or set data.on_invalid=quarantine")
     quarantine = {name: with_ids_as_given(result.invalid) for name, result in checked.items() if result.broken}
     counts = {name: {CELLS_ARE_READABLE: rows.height} for name, rows in unreadable.items()}
-    if unread.height:
-        counts["products"] = counts.get("products", {}) | {RATES_ARE_READABLE: unread.height}
+    for rule, rows in ((RATES_ARE_READABLE, unread), (PRICES_ARE_POSITIVE, unpriced)):
+        if rows.height:
+            counts["products"] = counts.get("products", {}) | {rule: rows.height}
     return Inputs(
         tables=with_ordered_ids(valid),
         quarantine=quarantine | {f"{name}_unreadable": rows for name, rows in unreadable.items()},
@@ -144,6 +151,7 @@ def read_inputs(source: Source, validation: Validation, period: Period, last_per
         reports=reports,
         unread_rates=unread,
         unread_report=unread_report,
+        unpriced_report=unpriced_report,
     )
 
 
@@ -168,6 +176,20 @@ def _cells_report(rows: pl.DataFrame, rule: str) -> str:
     first = rows.head(EXAMPLES).select(LINE, CELLS).iter_rows()
     examples = "; ".join(f"line {line} {cells}" for line, cells in first)
     return f"breaks {rule} in {rows.height:,} rows, such as {examples}"
+
+
+def _with_usable_prices(products: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the products, without a price where it is not finite and above 0, and those that had such a price."""
+    price = pl.col("price")
+    is_price = price.is_finite() & (price > 0)
+    return products.with_columns(price=pl.when(is_price).then(price)), products.filter(~is_price)
+
+
+def _prices_report(products: pl.DataFrame) -> str:
+    """Return how many products have a price that is none, with the first ones."""
+    first = products.head(EXAMPLES).select("product_id", "price").iter_rows()
+    examples = ", ".join(f"(product_id={product}, price={price})" for product, price in first)
+    return f"breaks {PRICES_ARE_POSITIVE} in {products.height:,} rows, such as {examples}"
 
 
 def per_weight(lines: pl.LazyFrame) -> pl.LazyFrame:
@@ -290,4 +312,15 @@ def _repeated_days(lines: pl.DataFrame) -> pl.DataFrame:
 def _reports(checked: dict[str, Checked], unreadable: dict[str, pl.DataFrame], raw: dict[str, RawTable]) -> list[str]:
     """Return a line on each table with rows that cannot be read, and on each with rows that break another rule."""
     reports = [f"{raw[name].origin} {_cells_report(rows, CELLS_ARE_READABLE)}" for name, rows in unreadable.items()]
-    return reports + [f"{raw[name].origin} {result.report()}" for name, result in checked.items() if result.broken]
+    others = {name: result.report() for name, result in checked.items() if result.broken}
+    if "products" in others:
+        others["products"] += _lost_lines(checked)
+    return reports + [f"{raw[name].origin} {report}" for name, report in others.items()]
+
+
+def _lost_lines(checked: dict[str, Checked]) -> str:
+    """Return what to say of the lines of products that break a rule, "" without any: they do not count either."""
+    broken = checked["products"].invalid["product_id"].drop_nulls().unique()
+    found = {name: checked[name].valid.select(pl.col("product_id").is_in(broken.implode()).sum()).item()
+             for name in LINES if name in checked}  # fmt: skip
+    return "".join(f"; {count:,} lines of {name} go with these products" for name, count in found.items() if count)

@@ -70,6 +70,8 @@ def main(config: DictConfig) -> None:
     inputs.require_rates(data["catalog"].price_includes_vat, data["catalog"].vat_rate)
     if inputs.unread_report:
         log.warning("kept, with data.catalog.vat_rate if prices include VAT: %s", inputs.unread_report)
+    if inputs.unpriced_report:
+        log.warning("kept, at the prices of their sales: %s", inputs.unpriced_report)
     rules = Preparation(period, instantiate(config.split), *parts)
     canonical = canonical_tables(inputs, rules, config.seed)
     _require_columns(canonical.tables["users"].columns, data["protected"])

@@ -73,6 +73,8 @@ def rule_lines(inputs: Inputs) -> list[str]:
     lines = ["", f"{inputs.sales.height:,} lines of sales keep every rule, from {first} to {last}"]
     if inputs.unread_report:
         lines += [f"  {inputs.unread_report}", "  These products stay; where prices include VAT, theirs is vat_rate"]
+    if inputs.unpriced_report:
+        lines += [f"  {inputs.unpriced_report}", "  These products stay, at the prices of their sales"]
     if not inputs.reports:
         return lines
     lines += [f"  {report}" for report in inputs.reports]

@@ -51,6 +51,36 @@ def test_quarantine_is_reported_by_rule_count_and_example(lines):
     assert "transactions.parquet breaks price_is_positive in 1 rows, such as (user_id=1, product_id=10" in report
 
 
+@pytest.mark.parametrize("price", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_product_whose_price_is_none_stays_without_it(lines, price):
+    products = PRODUCTS.with_columns(price=pl.Series([price, 2.0]))
+
+    inputs = read(products=products, transactions=lines({}, {"product_id": 11}))
+
+    assert inputs.tables["products"]["price"].to_list() == [None, 2.0]
+    assert inputs.tables["transactions"].height == 2
+    assert inputs.broken["products"] == {"price_is_positive": 1}
+    assert inputs.unpriced_report == (
+        f"products.parquet breaks price_is_positive in 1 rows, such as (product_id=10, price={price})"
+    )
+    assert inputs.reports == []
+    with pytest.raises(
+        InputError, match=r"breaks price_is_positive in 1 rows, such as \(product_id=10, .*: mend these"
+    ):
+        read("refuse", products=products, transactions=lines({}))
+
+
+@pytest.mark.parametrize("ids", [pl.Int64, pl.String])
+def test_lines_that_go_with_products_that_break_a_rule_are_counted(lines, ids):
+    products = PRODUCTS.with_columns(cost=pl.Series([-1.0, 2.0]), product_id=pl.col("product_id").cast(ids))
+    sold = lines({}, {"week": 1}, {"product_id": 11}).with_columns(pl.col("product_id").cast(ids))
+
+    [report] = read(products=products, transactions=sold).reports
+
+    assert "products.parquet breaks cost_is_not_negative in 1 rows" in report
+    assert report.endswith("; 2 lines of transactions go with these products")
+
+
 def test_refusal_names_rule_count_example_and_remedy(lines):
     with pytest.raises(
         InputError, match=r"transactions.parquet breaks price_is_positive in 1 rows.*price=-2.0.*: mend"
