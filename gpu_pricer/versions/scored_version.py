@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,6 +40,9 @@ from gpu_pricer.versions.priced_catalog import PricedCatalog, ShardPart
 from gpu_pricer.versions.shard_files import write_shards
 
 log = logging.getLogger(__name__)
+
+MOST_PERIODS = 2
+"""Periods from the end of the sales to the day on which prices are set, beyond which the sales are old."""
 
 
 class Origin(NamedTuple):
@@ -92,6 +95,7 @@ def score(
     found, origin = resolved(backend), origin_of(artefact, policy, catalog, part)
     matched = match_products(with_rule_columns(catalog, policy.bounds), artefact)
     _warn_of_unknown_categories(matched.products, artefact)
+    _warn_of_old_sales(artefact.info, day)
     market = market_of(artefact, catalog, policy)
     del priced, catalog  # here and below: a million products take 50 MB of catalog, 110 of matches, 100 of tables
     problem = problem_of(artefact, matched, policy, uncertainty)
@@ -127,6 +131,20 @@ def _warn_of_unknown_categories(products: pl.DataFrame, artefact: DemandArtefact
             "%d products are in categories that the demand does not know, such as %s: they are priced as if nobody "
             "chose between them and what they were sold beside; mend category_id, or train again",
             len(moved), moved.head(3).to_list(),
+        )  # fmt: skip
+
+
+def _warn_of_old_sales(info: DemandInfo, day: date | None) -> None:
+    """Log that the sales behind the demand end more than MOST_PERIODS before the day on which prices are set.
+
+    day: None where nobody asked on which day.
+    """
+    end = date.fromisoformat(info.pricing_period) - timedelta(days=1)
+    if day is not None and day - end > timedelta(days=MOST_PERIODS * info.period_days):
+        log.warning(
+            "the whole periods of the sales end on %s and prices are set on %s, more than %d periods of %d days later: "
+            "bring newer sales and train again, or set day to the day that is meant",
+            end, day, MOST_PERIODS, info.period_days,
         )  # fmt: skip
 
 

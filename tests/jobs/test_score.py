@@ -475,6 +475,18 @@ def test_category_that_the_demand_does_not_know_is_said(tmp_path, caplog):
     assert "2 products are in categories that the demand does not know" in caplog.text
 
 
+@pytest.mark.parametrize(("day", "is_old"), [("2026-01-18", False), ("2026-01-19", True), ("2025-06-01", False)])
+def test_sales_that_end_long_before_the_pricing_day_are_said(tmp_path, caplog, day, is_old):
+    """The demand's pricing period begins on 5 January 2026."""
+    job.main(configured(tmp_path, f"day={day}"))
+
+    said = [text for text in caplog.messages if "the sales end on" in text]
+    assert said == is_old * [
+        f"the whole periods of the sales end on 2026-01-04 and prices are set on {day}, more than 2 periods of 7 "
+        "days later: bring newer sales and train again, or set day to the day that is meant"
+    ]
+
+
 def test_demand_in_another_currency_than_the_prepared_catalog_is_refused(tmp_path):
     config = configured(tmp_path)
     (tmp_path / "summary.json").write_text('{"currency": "EUR"}')
