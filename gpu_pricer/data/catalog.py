@@ -9,6 +9,7 @@ import polars as pl
 from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.data.categories import CategoryRule, sized_categories
 from gpu_pricer.errors import InputError
+from gpu_pricer.tables.checking import EXAMPLES
 from gpu_pricer.tables.periods import Calendar
 from gpu_pricer.tables.price_table import CENTS
 from gpu_pricer.tables.schemas import Catalog, Products, has_unit_price
@@ -70,7 +71,9 @@ def build_catalog(
         .join(sold, on="product_id", how="left", suffix="_sold")
         .join(share, on="product_id", how="left")
     )
-    priced = _with_vat_rate(_with_prices_of_today(stated), rule)
+    today = _with_prices_of_today(stated)
+    _tell_without_price(stated.join(today, on="product_id", how="anti")["product_id"])
+    priced = _with_vat_rate(today, rule)
     _require_amounts(priced, "price", 0.5)
     _require_amounts(priced, "cost", 0.0)
     _require_one_unit(stated)
@@ -90,6 +93,17 @@ def _with_prices_of_today(stated: pl.DataFrame) -> pl.DataFrame:
         .filter(pl.col("price").is_not_null())
         .select(Products.column_names())
     )
+
+
+def _tell_without_price(products: pl.Series) -> None:
+    """Log how many products have neither a price of their own nor sales, and some of them."""
+    if len(products):
+        log.info(
+            "%s products have neither a price nor sales, such as %s: they are not in the catalog, and so not priced; "
+            "state a price in products to price them",
+            f"{len(products):,}",
+            products.sort().head(EXAMPLES).to_list(),
+        )
 
 
 def _require_one_unit(stated: pl.DataFrame) -> None:

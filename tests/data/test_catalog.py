@@ -1,5 +1,7 @@
 """Today's price, cost and availability of every product that can be priced."""
 
+import logging
+
 import polars as pl
 import pytest
 
@@ -41,10 +43,15 @@ def test_product_never_on_a_shelf_has_the_price_last_paid_and_no_availability(li
     assert catalog.select("price", "availability").rows() == [(3.0, 0.0)]
 
 
-def test_product_without_sale_and_price_is_left_out(lines, weeks):
-    catalog = catalog_of({"product_id": [10, 11], "category_id": ["A", "A"]}, lines({}, {}), weeks(1))
+def test_product_without_sale_and_price_is_left_out_and_told(lines, weeks, caplog):
+    with caplog.at_level(logging.INFO):
+        catalog = catalog_of({"product_id": [10, 11], "category_id": ["A", "A"]}, lines({}, {}), weeks(1))
 
     assert catalog["product_id"].to_list() == [10]
+    assert caplog.messages == [
+        "1 products have neither a price nor sales, such as [11]: they are not in the catalog, and so not priced; "
+        "state a price in products to price them"
+    ]
 
 
 def test_availability_is_the_share_of_the_last_periods_on_the_shelf(lines, weeks):
