@@ -1,7 +1,9 @@
 """The derivation of one published price, in float64, from the artefact, the catalog and the policy."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import isclose
+from operator import attrgetter
 
 import numpy as np
 
@@ -27,10 +29,12 @@ from kernels import (
     expected_outcomes,
     in_double,
     switching_factors,
+    take_segments,
     utility_lines,
 )
 
 CURVE_POINTS = 9
+PRICES_AT_ONCE = 1024  # prices of a product whose outcomes one call computes: for each, a number per product and draw
 STEP = 1e-4  # change of a log price, up and down, over which an elasticity is a difference quotient
 
 
@@ -125,42 +129,55 @@ class CategoryAtPrices:
         """Return the category's products among all of the problem."""
         return self.problem.product_slice(self.index, self.index + 1)
 
-    def outcome_at(self, cents: float, row: int, family: np.ndarray) -> PriceOutcome:
-        """Return the outcome for product `row` when the rows `family`, `row` among them, have this price in cents."""
-        price = self.price.copy()
-        price[family] = cents
-        share = self.shares(price)
-        units = PER_VISITS * share * self.problem.products.units_per_choice[self.products]
-        profit = units * self.problem.products.margin(price / CENTS, self.products)
-        return PriceOutcome(
-            price=cents / CENTS,
-            units=float(units[row]),
-            profit=float(profit[row]),
-            category_profit=float(profit.sum()),
-            category_value=PER_VISITS * self.category_value(price, share),
-        )
+    def row(self, product: int) -> int:
+        """Return the row, in the category, of a product (position in the problem)."""
+        return product - self.products.start
+
+    def family(self, product: int) -> np.ndarray:
+        """Return the rows, in the category, of the products that share the product's price, its own included."""
+        family = self.problem.limits.family[self.products]
+        own = family[self.row(product)]
+        return np.array([self.row(product)]) if own < 0 else np.flatnonzero(family == own)
+
+    def outcome_at(self, product: int, cents: float) -> PriceOutcome:
+        """Return the outcome for a product (position in the problem) when its family has this price in cents."""
+        return next(self.outcomes_at(product, np.array([cents])))
+
+    def outcomes_at(self, product: int, cents: np.ndarray) -> Iterator[PriceOutcome]:
+        """Yield the outcome for a product (position in the problem) at each price in cents [K] of its family."""
+        row, family = self.row(product), self.family(product)
+        for first in range(0, len(cents), PRICES_AT_ONCE):
+            tried = cents[first : first + PRICES_AT_ONCE].astype(np.float64)
+            price = np.repeat(self.price[:, None], len(tried), axis=1)
+            price[family] = tried
+            share = self.shares(price)
+            units = PER_VISITS * share * self.problem.products.units_per_choice[self.products, None]
+            profit = units * self.problem.products.margin(price / CENTS, self.products)
+            value = PER_VISITS * self.category_value(price, share)
+            amounts = (tried / CENTS, units[row], profit[row], profit.sum(axis=0), value)
+            yield from (PriceOutcome(*amount) for amount in zip(*(each.tolist() for each in amounts), strict=True))
 
     def shares(self, price: np.ndarray) -> np.ndarray:
-        """Return the probability that a visit chooses each product, [n], at prices in cents [n]."""
+        """Return the probability that a visit chooses each product, [n, K], at K prices in cents of each, [n, K]."""
+        demand = take_segments(self.demand, np.zeros(price.shape[1], np.int64))
         if self.draws is None:
-            return choice_probabilities(self.demand, self.shelf, price[:, None])[:, 0]
-        return expected_choices(self.demand, self.shelf, self.draws, price[:, None])[:, 0]
+            return choice_probabilities(demand, self.shelf, price)
+        return expected_choices(demand, self.shelf, _repeated(self.draws, price.shape[1]), price)
 
-    def category_value(self, price: np.ndarray, share: np.ndarray) -> float:
-        """Return R, the category's expected weighted profit of a visit in currency.
+    def category_value(self, price: np.ndarray, share: np.ndarray) -> np.ndarray:
+        """Return R, the category's expected weighted profit of a visit in currency, [K].
 
-        price [n]: in cents. share [n]: the choice probabilities at these prices.
+        price [n, K]: in cents. share [n, K]: the choice probabilities at these prices.
         """
-        weight, cost = self.terms.weight[:, 0], self.terms.effective_cost[:, 0]
-        return float((weight * (price - cost) * share).sum()) / CENTS
+        return (self.terms.weight * (price - self.terms.effective_cost) * share).sum(axis=0) / CENTS
 
     def elasticity(self, row: int, slope: float) -> float:
         """Return the change in % of a product's units for 1 % more on its price; slope: from slopes, of the product."""
-        share = self.shares(self.price)
+        share = self.shares(self.price[:, None])[:, 0]
         if self.draws is None or share[row] == 0:
             return float(-slope * self.price[row] * (1 - (share * self.switching(share))[row]))
-        step = np.where(np.arange(len(self.price)) == row, STEP, 0.0)
-        up, down = (self.shares(self.price * np.exp(sign * step))[row] for sign in (1, -1))
+        step = np.where(np.arange(len(self.price)) == row, STEP, 0.0)[:, None] * np.array([1, -1])
+        up, down = self.shares(self.price[:, None] * np.exp(step))[row]
         return float(np.log(up / down) / (2 * STEP))
 
     def switching(self, share: np.ndarray) -> float:
@@ -221,18 +238,15 @@ def explain_price(
     support: prices in currency. parts: those of the price table, None to compute them. posterior: draws for the
     category and the segment, None without; they do not have to be those that the price was set with.
     """
-    problem, row = category.problem, product - category.products.start
-    family = _family_rows(problem, product, category.products)
-    share, slope = category.shares(category.price), category.slopes()
+    problem, row, family = category.problem, category.row(product), category.family(product)
+    share, slope = category.shares(category.price[:, None])[:, 0], category.slopes()
     parts = parts or _parts(category, row, share, slope)
     cents, today = int(category.price[row]), problem.products.today[product]
     (low, at_low), (high, at_high) = _allowed_range(problem, product, category.segment)
-    allowed = _allowed_prices(ladder, low, high, None if problem.limits.gap is None else problem.limits.gap[product])
-    others = [category.outcome_at(price, row, family) for price in allowed if price != cents]
     points = _curve_points(cents, np.array([low, high, cents, today, *(CENTS * end for end in support)]))
     return Explanation(
-        now=category.outcome_at(cents, row, family),
-        today=category.outcome_at(float(today), row, family),
+        now=category.outcome_at(product, cents),
+        today=category.outcome_at(product, today),
         parts=parts,
         unconstrained_price=sum(amount for name, amount in parts.items() if name not in ("adjustment", VAT_PART)),
         elasticity=category.elasticity(row, slope[row, 0]),
@@ -241,14 +255,26 @@ def explain_price(
         support=support,
         low=(low / CENTS, at_low),
         high=(high / CENTS, at_high),
-        runner_up=max(others, key=lambda other: other.category_value, default=None),
-        curve=[category.outcome_at(float(point), row, family) for point in points],
+        runner_up=best_other_price(category, product, ladder, "category_value"),
+        curve=[*category.outcomes_at(product, points)],
         neighbours=len(category.price) - 1,
         family=[] if len(family) == 1 else problem.products.product_id[family + category.products.start].to_list(),
         visits=float(problem.segments.visits[category.segment]),
         is_on_shelf=bool(problem.products.is_on_shelf[product]),
         interval=None if posterior is None else category.interval(posterior, row),
     )
+
+
+def best_other_price(category: CategoryAtPrices, product: int, ladder: Ladder, gain: str) -> PriceOutcome | None:
+    """Return the outcome of the allowed price, other than the product's own, that has most of `gain`; None without one.
+
+    gain: the field of PriceOutcome to compare by; of equal ones the lowest price counts.
+    """
+    problem = category.problem
+    (low, _), (high, _) = _allowed_range(problem, product, category.segment)
+    allowed = _allowed_prices(ladder, low, high, None if problem.limits.gap is None else problem.limits.gap[product])
+    others = allowed[allowed != category.price[category.row(product)]]
+    return max(category.outcomes_at(product, others), key=attrgetter(gain), default=None)
 
 
 def _allowed_range(problem: PricingProblem, product: int, segment: int) -> tuple[tuple[int, str], tuple[int, str]]:
@@ -277,21 +303,15 @@ def _parts(category: CategoryAtPrices, row: int, share: np.ndarray, slope: np.nd
         parts = expected_price_parts(price, found.markup, found.opportunity, effective_cost, unit, rows)
     else:
         switching = category.switching(share)
-        value = np.array([[CENTS * category.category_value(category.price, share) * switching]])
+        now = category.category_value(category.price[:, None], share[:, None])[:, None]
+        value = CENTS * now * switching
         choices = PricedChoices(price, switching * share[:, None], slope, value, np.zeros(len(share), np.int64))
         parts = price_parts(choices, category.terms, unit, rows)
     names = part_names(category.problem.includes_vat)
     return {name: int(part) / CENTS for name, part in zip(names, parts[: len(names), 0, 0], strict=True)}
 
 
-def _family_rows(problem: PricingProblem, product: int, products: slice) -> np.ndarray:
-    """Return the rows, in the category, of the products that share the product's price, its own included."""
-    family = problem.limits.family[products]
-    own = family[product - products.start]
-    return np.array([product - products.start]) if own < 0 else np.flatnonzero(family == own)
-
-
-def _allowed_prices(ladder: Ladder, low: int, high: int, gap: np.ndarray | None) -> list[int]:
+def _allowed_prices(ladder: Ladder, low: int, high: int, gap: np.ndarray | None) -> np.ndarray:
     """Return the rungs from low to high in cents, and low and high, which may lie off the ladder.
 
     gap [3]: see small_moves; of the prices between its ends only the middle one is returned. None: no gap.
@@ -300,4 +320,10 @@ def _allowed_prices(ladder: Ladder, low: int, high: int, gap: np.ndarray | None)
     is_allowed = (ladder.at_or_above(cents) == cents) | (cents == low) | (cents == high)
     if gap is not None:
         is_allowed = (is_allowed & ((cents <= gap[0]) | (cents >= gap[2]))) | (cents == gap[1])
-    return [int(price) for price in cents[is_allowed]]
+    return cents[is_allowed]
+
+
+def _repeated(draws: Draws, count: int) -> Draws:
+    """Return the draws of one segment and category for `count` segments that are like it."""
+    row = draws.row[draws.row >= 0]
+    return Draws(np.repeat(draws.factor[row], count, axis=1), np.where(draws.row < 0, draws.row, 0))
