@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from gpu_pricer.explain import Explanation, category_at, explain_price
+from gpu_pricer.explain import PriceOutcome, best_other_price, category_at
+from gpu_pricer.policy.policy import Policy
 from gpu_pricer.policy.rule_words import rule_words
 from gpu_pricer.report.product_figures import DOWN, KEPT, MIXED, UP
 from gpu_pricer.report.scored import Scored
@@ -102,27 +103,35 @@ def _rule(row: dict) -> str:
 
 
 def _runner_up(scored: Scored, row: dict) -> str:
-    """Return what the best other allowed price would do, in the segment with the most visits."""
-    found, segment = _explained(scored, int(row["row"]))
-    if found.runner_up is None:
+    """Return what the allowed price with the next best profit would do, in the segment with the most visits."""
+    segment = int(np.argmax(scored.problem.segments.visits))
+    now, other = _in_profit(scored, int(row["row"]), segment)
+    if other is None:
         return "No other price is allowed."
-    visits = float(scored.artefact.segments.filter(pl.col("segment_id") == segment)["visits"].item())
-    change = (found.runner_up.category_profit - found.now.category_profit) * visits / PER_VISITS
+    visits = float(scored.problem.segments.visits[segment])
+    change = (other.category_profit - now.category_profit) * visits / PER_VISITS
     earned = money(abs(change), scored.version.currency)
     verdict = f"would earn {earned} {'more' if change > 0 else 'less'} in its category and a period"
-    forbids = "its stock forbids" if _is_scarce(row) else "the limits on the whole assortment forbid"
-    why = f", which {forbids}" if change > 0 and scored.policy.active_constraints else ""
-    return f"{price(found.runner_up.price)} {verdict}{why} (segment {segment})."
+    why = _why_not(scored.policy, row) if change > 0 else ""
+    return f"{price(other.price)} {verdict}{why} (segment {scored.problem.segments.segment_id[segment]})."
 
 
-def _explained(scored: Scored, row: int) -> tuple[Explanation, object]:
-    """Return the explanation of a product's price in the segment with the most visits, and the segment's id."""
+def _why_not(policy: Policy, row: dict) -> str:
+    """Return why a price that would earn more is not the best one, "" where the policy asks for nothing but profit."""
+    if policy.active_constraints:
+        return f", which {'its stock forbids' if _is_scarce(row) else 'the limits on the whole assortment forbid'}"
+    return ", but the policy's objective counts revenue" if policy.objective.revenue > 0 else ""
+
+
+def _in_profit(scored: Scored, row: int, segment: int) -> tuple[PriceOutcome, PriceOutcome | None]:
+    """Return the outcomes of a product's price and of the other allowed price with the most profit; None without one.
+
+    row, segment: positions in the problem.
+    """
     problem = scored.problem
-    segment = int(np.argmax(problem.segments.visits))
     index = int(np.searchsorted(problem.products.category_start, row, side="right")) - 1
     prices = scored.price[problem.product_slice(index, index + 1), segment]
-    category = category_at(problem, row, segment, prices, None)  # in profit alone, which is what the sentence is about
+    category = category_at(problem, row, segment, prices, None)
     ladder = scored.policy.ladders[problem.limits.ladder[row]]
-    low, high = scored.support[row]
-    found = explain_price(category, row, ladder, (float(low), float(high)), None, None)
-    return found, problem.segments.segment_id[segment]
+    now = category.outcome_at(row, scored.price[row, segment])
+    return now, best_other_price(category, row, ladder, "category_profit")
