@@ -60,7 +60,7 @@ def limit_lines(
             f"  its stock is scarce: a unit of it is worth {added.stock_price:,.4f} {currency}{_charged(added)}"
         )
     if len(lines) == 1:
-        return [*lines, "  none of those that count this price binds: they add nothing"]
+        return [*lines, "  No limit that includes this price is binding, so that the limits add nothing to its cost."]
     return [*lines, *_effective_cost(added, parts, currency)]
 
 
@@ -68,7 +68,7 @@ def _charged(added: AddedCosts) -> str:
     """Return what to add to the shadow price of the stock where a unit sold to the segment pays less than that."""
     if added.stock_charge == added.stock_price:
         return ""
-    return f", but counts {added.stock_charge:,.4f} here: at no price that it may have does a unit earn more"
+    return f", but counts {added.stock_charge:,.4f} here: no allowed price earns more than this"
 
 
 def _effective_cost(added: AddedCosts, parts: dict[str, float], currency: str) -> list[str]:
@@ -77,11 +77,11 @@ def _effective_cost(added: AddedCosts, parts: dict[str, float], currency: str) -
     named = {"the policy's weight of revenue": added.objective, **added.limits, "its scarce stock": added.stock}
     shown = _adding_up({"the cost of a unit": added.cost, **named})
     return [
-        f"  so a unit counts as if it cost {after:,.2f} instead of {before:,.2f}, here and in the category above:",
+        f"  The price is set as if a unit cost {after:,.2f} instead of {before:,.2f}:",
         *(f"    {amount:>+12,.4f}  {name}" for name, amount in shown.items() if amount),
         f"    {sum(shown.values()):>12,.4f}  = {after:,.2f}, unit cost and shadow price, in whole cents",
-        "  each limit takes what it counts for a unit sold at its cost, divided by what one "
-        f"{currency} of its price counts: {added.weight:,.4f}",
+        "  Each line is the limit's multiplier times a unit's contribution at cost, divided by the weight of 1 "
+        f"{currency} of revenue: {added.weight:,.4f}.",
     ]
 
 
@@ -162,10 +162,9 @@ def _limits(found: Explanation, binding: str | None) -> list[str]:
 
 
 def _choices(found: Explanation, currency: str) -> list[str]:
-    shown = f"the {found.neighbours} other products of the category keep their prices"
     per_visit = found.now.units / PER_VISITS
     lines = [
-        f"What else could be set ({shown})",
+        f"What else could be set ({_others(found.neighbours)})",
         f"  {per_visit:.4f} units per visit; 1 % more on the price is {found.elasticity:+.2f} % units",
         *_interval(found),
         *(["  profit is after VAT"] if VAT_PART in found.parts else []),
@@ -185,6 +184,13 @@ def _choices(found: Explanation, currency: str) -> list[str]:
     return lines
 
 
+def _others(neighbours: int) -> str:
+    """Return what is taken of the prices of the category's other products."""
+    if neighbours < 2:
+        return ("it is alone in its category", "the category's other product keeps its price")[neighbours]
+    return f"the category's {neighbours} other products keep their prices"
+
+
 def _change(lost: float) -> str:
     return f"loses {lost:,.4f}" if lost >= 0 else f"would gain {-lost:,.4f}"
 
@@ -194,8 +200,8 @@ def _interval(found: Explanation) -> list[str]:
         return []
     (least, most), (low, high) = found.interval.profit, found.interval.elasticity
     return [
-        f"  nine in ten of the {found.interval.draws} sensitivities that the log allows: {low:+.2f} to {high:+.2f} % "
-        f"units, {least:,.2f} to {most:,.2f} profit"
+        f"  90 % interval over {found.interval.draws} posterior draws: {low:+.2f} to {high:+.2f} % units, "
+        f"{least:,.2f} to {most:,.2f} profit"
     ]
 
 

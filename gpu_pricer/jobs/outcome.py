@@ -52,7 +52,7 @@ MOST_VERSIONS = 10
 HEAD = (
     "visits",
     "profit promised",
-    "nine in ten",
+    "90 % interval",
     "profit found",
     "units promised",
     "found",

@@ -127,7 +127,7 @@ class Bounds:
 
     @property
     def steep_increases(self) -> dict[str, float]:
-        """The shares by which a price may more than double, by key: percents are written so by mistake."""
+        """Increases above 1 (100 %) by key; usually a percentage written without dividing by 100."""
         anchor = self.price_anchor
         of_anchor = None if anchor is None else anchor.max_increase
         rates = {"max_increase": self.max_increase, "anchor.max_increase": of_anchor}

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from gpu_pricer.report.words import number
+from gpu_pricer.tables.artefact.demand_tables import is_from_log
 
 SCORES = {
     "log_loss": "Log loss",
@@ -82,11 +83,11 @@ def elasticity_rows(metrics: dict[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
-class ToldByLog(NamedTuple):
+class ResponseSources(NamedTuple):
     """Where the price response of the categories on the shelf comes from.
 
-    own: categories whose own sales told more than half of it; borrowed: others, which have more of it from what all
-    categories have in common; untaught: those that taught nothing. units: the share of a period's units in `own`.
+    own: categories whose own sales history decides it, see is_from_log; borrowed: those that have most of it from the
+    average over categories; untaught: those that taught nothing. units: the share of a period's units in `own`.
     prior_elasticity: the mean of the published elasticities that stood beside the log, None without. nested: categories
     whose dissimilarity is below 1.
     """
@@ -99,23 +100,22 @@ class ToldByLog(NamedTuple):
     nested: int
 
 
-def told_by_log(categories: pl.DataFrame | None, rows: pl.DataFrame) -> ToldByLog | None:
-    """Return whence the price response of the categories is known, None where the artefact does not say.
+def response_sources(categories: pl.DataFrame | None, rows: pl.DataFrame) -> ResponseSources | None:
+    """Return where the price response of the categories comes from, None where the artefact does not say.
 
     categories: of the artefact. rows: product_figures.
     """
     if categories is None:
         return None
     sold = rows.group_by("category_id").agg(pl.col("units").sum())
-    found = sold.join(
-        categories.select("category_id", "dissimilarity", told="sensitivity_from_log"), on="category_id", how="left"
-    )
-    is_own = pl.col("told") > 0.5
+    known = categories.select("category_id", "dissimilarity", is_own=is_from_log())
+    found = sold.join(known, on="category_id", how="left")
+    is_own = pl.col("is_own")
     total = float(found["units"].sum())
-    return ToldByLog(
+    return ResponseSources(
         own=found.filter(is_own).height,
         borrowed=found.filter(~is_own).height,
-        untaught=found["told"].null_count(),
+        untaught=found["is_own"].null_count(),
         units=float(found.filter(is_own)["units"].sum()) / total if total > 0 else None,
         prior_elasticity=next(iter(categories["prior_elasticity"].drop_nulls()), None),
         nested=found.filter(pl.col("dissimilarity") < 1).height,

@@ -88,4 +88,4 @@ def _relative(ends: tuple[float, float] | None, today: float) -> tuple[float, fl
 def _between(ends: tuple[float, float] | None, words: Callable[[float], str]) -> str:
     if ends is None:
         return f"; {NO_INTERVAL}"
-    return f"; nine times in ten {words(ends[0])} to {words(ends[1])}"
+    return f"; 90 % interval {words(ends[0])} to {words(ends[1])}"

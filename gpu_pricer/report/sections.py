@@ -111,7 +111,7 @@ def report_page(scored: Scored, beside: Surroundings, settings: ReportSettings) 
         "priced_with": evidence.priced_with(beside.metrics),
         "folder": shlex.quote(str(scored.folder)),
         "competitor_rules": scored.policy.bounds.has_competitor,
-        "told": evidence.told_by_log(scored.artefact.categories, rows),
+        "response": evidence.response_sources(scored.artefact.categories, rows),
         "products": {"shown": min(rows.height, settings.products), "on_shelf": rows.height},
         "quality": _quality(scored, beside, rows),
     }

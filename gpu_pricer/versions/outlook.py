@@ -14,6 +14,7 @@ from gpu_pricer.pricing.drawn_outcomes import drawn_profit, interval, profit_of
 from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
 from gpu_pricer.report.scored import read_prices
 from gpu_pricer.tables.artefact import DemandArtefact
+from gpu_pricer.tables.artefact.demand_tables import is_from_log
 from gpu_pricer.tables.priced_products import read_catalog
 from gpu_pricer.tables.version.names import RECORD
 from gpu_pricer.tables.version.price_history import recorded_history
@@ -32,9 +33,6 @@ LEAST_DRAWS = 20
 HARDLY, VAGUE = 0.8, 0.25
 """A category does not identify its price response where the posterior standard deviation of its log sensitivity is at
 least this share of the prior's, and at least so large: a sensitivity known to 25 %."""
-
-FROM_LOG = 0.5
-"""Share of what is known of a category's response from which on the log tells most of it."""
 
 
 class Gain(NamedTuple):
@@ -121,8 +119,8 @@ def count_published(artefact: DemandArtefact, category_id: pl.Series) -> int:
     known = artefact.categories
     if known is None or known["prior_elasticity"].null_count() == known.height:
         return 0
-    told = category_id.unique().to_frame("category_id").join(known, on="category_id", how="left")
-    return told.filter(pl.col("sensitivity_from_log").fill_null(0.0) < FROM_LOG).height
+    found = category_id.unique().to_frame("category_id").join(known, on="category_id", how="left")
+    return found.filter(~is_from_log().fill_null(False)).height
 
 
 def count_vague(problem: PricingProblem, draws: Draws) -> int:

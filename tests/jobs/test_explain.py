@@ -109,7 +109,7 @@ def test_change_between_versions_is_shown_part_by_part(gpu_pricer, shop):
 
 
 def test_posterior_says_how_far_elasticity_and_profit_may_be_off(gpu_pricer, shop):
-    assert "nine in ten" not in gpu_pricer("explain", "product=p007", "segment=s2").out
+    assert "90 % interval" not in gpu_pricer("explain", "product=p007", "segment=s2").out
     write_artefact(with_posterior(ARTEFACT, 0.5), shop / "work/demand")
     gpu_pricer(
         "score", "policy=profit", "policy.ladder=null", "uncertainty=posterior", "score.details=[parts,interval]",
@@ -119,8 +119,8 @@ def test_posterior_says_how_far_elasticity_and_profit_may_be_off(gpu_pricer, sho
     ended = gpu_pricer("explain", "product=p007", "segment=s2", "paths.shards=prices/drawn", "policy.ladder=null")
 
     row = scan_prices(shop / "prices/drawn").filter(product_id="p007", segment_id="s2").collect().row(0, named=True)
-    line = next(line for line in ended.out.splitlines() if "nine in ten of the 20 sensitivities" in line)
-    steepest, flattest, least, most = numbers(line)
+    line = next(line for line in ended.out.splitlines() if "90 % interval over 20 posterior draws: " in line)
+    steepest, flattest, least, most = numbers(line.partition(":")[2])
     assert [least, most] == pytest.approx([row["profit_low"], row["profit_high"]], abs=0.006)
     expected = numbers(next(line for line in ended.out.splitlines() if "units per visit" in line))[-1]
     assert steepest < expected < flattest < 0
@@ -143,8 +143,8 @@ def test_category_without_draws_is_explained_without_an_interval(gpu_pricer, sho
     )
 
     assert (with_draws.status, without.status) == (0, 0), without
-    assert "nine in ten" in with_draws.out
-    assert "nine in ten" not in without.out
+    assert "90 % interval" in with_draws.out
+    assert "90 % interval" not in without.out
 
 
 def test_wide_version_is_explained_too(gpu_pricer, shop):

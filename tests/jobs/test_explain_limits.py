@@ -169,7 +169,7 @@ def test_the_printed_sum_of_a_limited_price_adds_up_to_the_digit(gpu_pricer, lim
     ended = gpu_pricer("explain", product, "s001", "paths.shards=prices/parts")
 
     lines = ended.out.splitlines()
-    start = next(place for place, line in enumerate(lines) if "so a unit counts as if it cost" in line)
+    start = next(place for place, line in enumerate(lines) if "The price is set as if a unit cost" in line)
     end = next(place for place, line in enumerate(lines) if "= " in line and place > start)
     amounts = [numbers(line)[0] for line in lines[start + 1 : end]]
     total, cents = numbers(lines[end])

@@ -1,5 +1,6 @@
 """The stock, the competitor, the season and the frontier are told as counting by hand finds them."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from gpu_pricer.policy.objective import Objective
 from gpu_pricer.report import charts
-from gpu_pricer.report.evidence import told_by_log
+from gpu_pricer.report.evidence import response_sources
 from gpu_pricer.report.frontier_figures import THESE, TODAY, frontier_figures
 from gpu_pricer.report.page import page_templates
 from gpu_pricer.report.rival_figures import rival_figures
@@ -127,27 +128,47 @@ def test_season_is_told_of_categories_on_the_shelf_in_percent():
     assert season_figures(None, ROWS) is None
 
 
-def test_categories_say_whose_sales_told_their_price_response():
+def test_categories_say_whose_sales_decide_their_price_response():
     more = pl.concat([ROWS, ROWS.head(1).with_columns(category_id=pl.lit("new"), units=pl.lit(5.0))])
 
-    found = told_by_log(CATEGORIES, more)
+    found = response_sources(CATEGORIES, more)
 
     assert (found.own, found.borrowed, found.untaught) == (1, 1, 1)
     assert (found.nested, found.prior_elasticity) == (1, None)
     assert found.units == pytest.approx(40 / 50)
-    assert told_by_log(None, ROWS) is None
+    assert response_sources(None, ROWS) is None
 
 
-@pytest.mark.parametrize(("nested", "times"), [(0, 0), (2, 1)])
-def test_page_says_in_how_many_categories_buyers_switch_more_than_they_leave(nested, times):
-    told = told_by_log(CATEGORIES, ROWS)._replace(nested=nested)
+def response_words(**changed):
+    """What the page says of the price response in CATEGORIES, with other counts."""
+    response = response_sources(CATEGORIES, ROWS)._replace(**changed)
+    page = page_templates().get_template("evidence.html").render(models=[], response=response, drawn=())
+    return " ".join(re.search("<p>.*?</p>\\s*<p>(.*?)</p>", page, re.DOTALL)[1].split())
 
-    section = page_templates().get_template("evidence.html").render(models=[], told=told, drawn=())
 
-    assert section.count(f"In {nested} categories prices move buyers between the products more") == times
-    assert "In no category" not in section
-    told = told._replace(own=0, units=0.0)
-    assert "In no category" in page_templates().get_template("evidence.html").render(models=[], told=told, drawn=())
+@pytest.mark.parametrize(
+    ("nested", "said"), [(0, ""), (1, "In 1 category prices move"), (2, "In 2 categories prices move")]
+)
+def test_page_says_in_how_many_categories_buyers_switch_more_than_they_leave(nested, said):
+    words = response_words(nested=nested)
+
+    assert said in words
+    assert words.count(" prices move buyers between the products more") == (nested > 0)
+
+
+def test_page_says_where_the_price_response_comes_from():
+    some = response_words(nested=0, untaught=2)
+    none = response_words(nested=0, own=0, units=0.0, prior_elasticity=2.62)
+
+    assert some == (
+        "In 1 category, with 89 % of the units, more than half of the estimated price response comes from the "
+        "category's own sales history. In 1 other it comes mostly from the average over categories. "
+        "2 categories had no sales history to learn from."
+    )
+    assert none == (
+        "In no category does its own sales history decide the estimate of the price response: it comes mostly from "
+        "the average over categories and from published elasticities (mean −2.62)."
+    )
 
 
 FRONTIER = pl.DataFrame(

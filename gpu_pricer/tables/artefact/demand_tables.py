@@ -88,3 +88,8 @@ class DemandCategories(dy.Schema):
     sensitivity_from_log = dy.Float64(min=0, max=1)
     prior_elasticity = dy.Float64(nullable=True, min_exclusive=0)
     dissimilarity = dy.Float64(min=LEAST_DISSIMILARITY, max=1)
+
+
+def is_from_log() -> pl.Expr:
+    """Return whether at least half of what is known of a category's price response comes from its own log."""
+    return pl.col("sensitivity_from_log") >= 0.5

@@ -1,0 +1,53 @@
+"""An explanation is said in plain sentences."""
+
+import pytest
+
+from gpu_pricer.explain import category_at, explain_price, explanation_lines, limit_lines
+from gpu_pricer.explain.limit_effects import AddedCosts
+from gpu_pricer.pricing.problem.pricing_problem import pricing_problem
+from tests.markets import NINES, a_policy, catalog_of, small_artefact
+
+PARTS = {"unit_cost": 2.0, "shadow_price": 0.5}
+FREE = AddedCosts(cost=2.0, objective=0.0, limits={}, stock=0.0, stock_price=0.0, stock_charge=0.0, weight=1.0)
+
+
+@pytest.mark.parametrize(
+    ("products", "said"),
+    [
+        (1, "it is alone in its category"),
+        (2, "the category's other product keeps its price"),
+        (3, "the category's 2 other products keep their prices"),
+    ],
+)
+def test_other_products_of_the_category_are_counted_in_words(products, said):
+    artefact = small_artefact(1, segments=1, products=products, categories=1)
+    problem = pricing_problem(artefact, catalog_of(artefact), a_policy())
+    category = category_at(problem, 0, 0, problem.products.today.astype(float), None)
+    found = explain_price(category, 0, NINES, (0.1, 99.0), None, None)
+
+    lines = explanation_lines("It", found, "none", "EUR")
+
+    assert f"What else could be set ({said})" in lines
+
+
+def test_limits_that_do_not_bind_are_said_to_add_nothing():
+    _, line = limit_lines([], FREE, {"status": "optimal"}, PARTS, "EUR")
+
+    assert line == "  No limit that includes this price is binding, so that the limits add nothing to its cost."
+
+
+def test_cost_that_scarce_stock_adds_is_a_sum_with_its_rule():
+    scarce = FREE._replace(stock=0.5, stock_price=0.8, stock_charge=0.4, weight=0.8)
+
+    lines = limit_lines([], scarce, {"status": "optimal"}, PARTS, "EUR")
+
+    assert lines[1:] == [
+        "  its stock is scarce: a unit of it is worth 0.8000 EUR, but counts 0.4000 here: no allowed price earns more "
+        "than this",
+        "  The price is set as if a unit cost 2.50 instead of 2.00:",
+        "         +2.0000  the cost of a unit",
+        "         +0.5000  its scarce stock",
+        "          2.5000  = 2.50, unit cost and shadow price, in whole cents",
+        "  Each line is the limit's multiplier times a unit's contribution at cost, divided by the weight of 1 EUR of "
+        "revenue: 0.8000.",
+    ]
