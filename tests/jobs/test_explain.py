@@ -58,6 +58,8 @@ def test_derivation_is_that_of_the_row(gpu_pricer, shop, product, segment):
         assert numbers(line)[0] == pytest.approx(float(row[part]), abs=0.011)
     found = [numbers(next(line for line in lines if f"  {p.replace('_', ' ')}:" in line))[0] for p in PARTS]
     assert sum(found) == pytest.approx(float(row["price"]), abs=1e-9)
+    free = next(line for line in lines if "= the best price without the rules" in line)
+    assert numbers(free)[0] == pytest.approx(sum(found) - found[PARTS.index("adjustment")], abs=1e-9)
     rule = f"the rule that sets the price: {rule_words(row['binding'])} ({row['binding']})"
     assert ("no rule limits this price" if row["binding"] == "none" else rule) in ended.out
     assert "off the shelf" not in ended.out
@@ -85,6 +87,8 @@ def test_runner_up_is_the_best_other_rung(gpu_pricer, shop):
     line = next(line for line in ended.out.splitlines() if "runner-up" in line)
     assert numbers(line)[0] == best / 100
     assert numbers(line)[1] == pytest.approx(1000 * abs(now - value[best]), rel=1e-3, abs=2e-4)
+    visits = dict(ARTEFACT.segments.iter_rows())["s2"]
+    assert numbers(line)[2] == pytest.approx(visits * abs(now - value[best]), rel=1e-3, abs=2e-4)
     assert "count" not in ended.out, "profit alone is what prices maximise here"
 
 

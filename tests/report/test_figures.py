@@ -12,10 +12,12 @@ from gpu_pricer.pricing.drawn_outcomes import drawn_intervals
 from gpu_pricer.pricing.problem.posterior_draws import posterior_draws
 from gpu_pricer.report.comparison import changes_against
 from gpu_pricer.report.demand_figures import POINTS, demand_figures
+from gpu_pricer.report.headline import Intervals, head_figures
 from gpu_pricer.report.product_figures import DOWN, KEPT, MIXED, UP, product_figures, product_names
 from gpu_pricer.report.rules import rules_that_bind
 from gpu_pricer.report.scored import scored_version
 from gpu_pricer.report.segment_figures import segment_figures
+from gpu_pricer.report.words import money
 from gpu_pricer.tables.version.version_comparison import Compared
 from gpu_pricer.versions.priced_catalog import PricedCatalog
 from gpu_pricer.versions.scored_version import score
@@ -120,9 +122,10 @@ def test_demand_curve_is_the_logit_with_one_price_changed(scored, demand):
             assert demand.curve_units[row, point] == pytest.approx(units, rel=1e-5)
 
 
-def test_elasticity_is_the_quotient_of_small_changes(scored, demand):
+@pytest.mark.parametrize("product", ["p007", "p011", "p018"])  # of a plain category and of nested ones
+def test_elasticity_is_the_quotient_of_small_changes(scored, demand, product):
     price, ids = new_prices(scored), scored.problem.products.product_id.to_list()
-    at, row = 7, ids.index("p007")
+    at, row = int(product[1:]), ids.index(product)
     sides = []
     for factor in (1 - 1e-4, 1 + 1e-4):
         moved = price.copy()
@@ -162,6 +165,20 @@ def test_wider_posterior_widens_the_intervals(scored):
         widths.append(high - low)
 
     assert 0 < 2 * widths[0] < widths[1]
+
+
+def test_head_says_intervals_of_money_as_shares_of_todays(scored, rows):
+    today = scored.version.tally.profit_today
+    intervals = Intervals(units=(-0.021, 0.034), price_index=(0.98, 1.03), profit=(0.052 * today, 0.081 * today))
+    served = rows.with_columns(served=pl.lit(0.5))
+
+    found = {figure.title: figure for figure in head_figures(scored.version, served, intervals)}
+
+    assert found["Units"].detail.endswith("; 90 % interval −2.1 % to +3.4 %")
+    assert found["Price index"].detail.endswith("; 90 % interval −2.0 % to +3.0 %")
+    assert found["Profit"].detail.endswith("; 90 % interval +5.2 % to +8.1 %")
+    assert found["Dearer"].value == money(0.5 * rows["money_up"].sum(), "USD")
+    assert found["Cheaper"].value == money(0.5 * rows["money_down"].sum(), "USD")
 
 
 def test_direction_says_how_segments_move(rows):

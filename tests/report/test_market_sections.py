@@ -40,9 +40,9 @@ SHOP = pl.DataFrame(
 LIMITED = {"stock": {"measure": "units", "at_most": "stock", "per": "product_id"}}
 
 
-def shop_rows(of="cheapest", shop=SHOP):
+def shop_rows(of="cheapest", shop=SHOP, period_days=7):
     bounds = replace(USUAL, competitor_columns=["cheap", "dear"], competitor_of=of)
-    return with_shop_figures(ROWS, shop, a_policy(bounds=bounds), 7)
+    return with_shop_figures(ROWS, shop, a_policy(bounds=bounds), period_days)
 
 
 def test_the_competitor_is_the_one_that_the_policy_compares_with():
@@ -58,11 +58,28 @@ def test_a_limit_per_product_says_which_column_holds_the_stock():
     assert shop_columns(a_policy())[0] == "stock"
 
 
-def test_days_of_cover_are_the_stock_over_the_units_of_a_day():
-    rows = shop_rows()
+@pytest.mark.parametrize("period_days", [1, 7, 28])
+def test_days_of_cover_are_the_stock_over_the_units_of_a_day(period_days):
+    rows = shop_rows(period_days=period_days)
 
-    assert rows["cover"].to_list() == [7.0, pytest.approx(14 / 3), None, None]
-    assert rows["cover_today"].to_list() == [5.0, 5.0, None, None]
+    assert rows["cover"].to_list() == [period_days, pytest.approx(period_days * 2 / 3), None, None]
+    assert rows["cover_today"].to_list() == [pytest.approx(period_days * 5 / 7)] * 2 + [None, None]
+
+
+@pytest.mark.parametrize("period_days", [1, 7, 28])
+def test_classes_of_cover_end_with_whole_periods(period_days):
+    rows = shop_rows(period_days=period_days)
+
+    found = stock_figures(rows, {}, None, period_days, 5).cover
+
+    assert found["words"].to_list() == [
+        f"0 to {period_days} days",
+        f"{period_days} to {2 * period_days} days",
+        f"{2 * period_days} to {4 * period_days} days",
+        f"{4 * period_days} to {13 * period_days} days",
+        f"over {13 * period_days} days",
+    ]
+    assert found["products"].to_list() == [2, 0, 0, 0, 1]
 
 
 def test_units_lost_to_chance_are_those_that_a_simulation_loses():
