@@ -31,7 +31,7 @@ from kernels.pricing import (
     price_totals,
     utility_lines,
 )
-from kernels.substitution import switching_factors
+from kernels.substitution import own_elasticities, switching_factors
 
 __all__ = [
     "LARGEST_UTILITY",
@@ -60,6 +60,7 @@ __all__ = [
     "in_double",
     "is_compiled",
     "largest_product",
+    "own_elasticities",
     "price_cells",
     "price_totals",
     "resolve_backend",

@@ -6,6 +6,16 @@ from kernels.inputs import Shelf
 from kernels.tile import dissimilarity_of
 
 
+def own_elasticities(probability: np.ndarray, price: np.ndarray, slope: np.ndarray, shelf: Shelf) -> np.ndarray:
+    """Return the own-price elasticities float64 [P, S], -beta x (1 - f P) with f of switching_factors.
+
+    probability [P, S]: that a visit chooses the product at the prices x [P, S] or [P, 1] in cents; slope [P, S]: beta,
+    of the utility per cent, see utility_lines.
+    """
+    factor = np.repeat(switching_factors(probability, shelf), np.diff(shelf.category_start), axis=0)
+    return -slope * price * (1.0 - probability * factor)
+
+
 def switching_factors(probability: np.ndarray, shelf: Shelf) -> np.ndarray:
     """Return float64 [G, S]: (1 - gamma (1 - Q)) / Q of every category, where Q is the probability that a visit buys.
 

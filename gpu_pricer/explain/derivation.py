@@ -28,6 +28,7 @@ from kernels import (
     expected_choices,
     expected_outcomes,
     in_double,
+    own_elasticities,
     switching_factors,
     take_segments,
     utility_lines,
@@ -171,11 +172,11 @@ class CategoryAtPrices:
         """
         return (self.terms.weight * (price - self.terms.effective_cost) * share).sum(axis=0) / CENTS
 
-    def elasticity(self, row: int, slope: float) -> float:
-        """Return the change in % of a product's units for 1 % more on its price; slope: from slopes, of the product."""
-        share = self.shares(self.price[:, None])[:, 0]
+    def elasticity(self, row: int) -> float:
+        """Return the change in % of a product's units for 1 % more on its price."""
+        share = self.shares(self.price[:, None])
         if self.draws is None or share[row] == 0:
-            return float(-slope * self.price[row] * (1 - (share * self.switching(share))[row]))
+            return float(own_elasticities(share, self.price[:, None], self.slopes(), self.shelf)[row, 0])
         step = np.where(np.arange(len(self.price)) == row, STEP, 0.0)[:, None] * np.array([1, -1])
         up, down = self.shares(self.price[:, None] * np.exp(step))[row]
         return float(np.log(up / down) / (2 * STEP))
@@ -249,7 +250,7 @@ def explain_price(
         today=category.outcome_at(product, today),
         parts=parts,
         unconstrained_price=sum(amount for name, amount in parts.items() if name not in ("adjustment", VAT_PART)),
-        elasticity=category.elasticity(row, slope[row, 0]),
+        elasticity=category.elasticity(row),
         sensitivity=float(slope[row, 0] * problem.products.reference_price[product]),
         reference_price=float(problem.products.reference_price[product] / CENTS),
         support=support,

@@ -10,7 +10,7 @@ import numpy as np
 from gpu_pricer.pricing.problem.pricing_problem import PricingProblem
 from gpu_pricer.pricing.tiling import tiles_of
 from gpu_pricer.tables.price_table import CENTS
-from kernels import Shelf, choice_probabilities, in_double, switching_factors, utility_lines
+from kernels import Shelf, choice_probabilities, in_double, own_elasticities, utility_lines
 from kernels.tile import dissimilarity_of
 
 POINTS = 9
@@ -53,8 +53,7 @@ def demand_figures(problem: PricingProblem, price: np.ndarray, support: np.ndarr
         share = choice_probabilities(demand, shelf, price[tile].astype(np.float64))
         slope = utility_lines(demand, shelf)[1]
         units_today[tile], units[tile] = (weight * today).sum(axis=1), weight * share
-        switching = np.repeat(switching_factors(share, shelf), np.diff(shelf.category_start), axis=0)
-        response[tile] = -slope * price[tile] * (1 - share * switching) * units[tile]
+        response[tile] = own_elasticities(share, price[tile], slope, shelf) * units[tile]
         step = CENTS * curve_price[tile, None, :] - price[tile, :, None]
         moved = moved_shares(shelf, share, slope[..., None] * step)
         curve_units[tile] = (weight[..., None] * moved).sum(axis=1)

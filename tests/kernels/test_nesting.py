@@ -11,9 +11,9 @@ from kernels import (
     Ladders,
     choice_probabilities,
     expected_outcomes,
+    own_elasticities,
     price_cells,
     price_totals,
-    switching_factors,
     utility_lines,
 )
 from kernels.nesting import SLACK, logarithm
@@ -221,11 +221,10 @@ def test_probabilities_are_those_of_the_nested_logit():
 def test_the_own_elasticity_is_the_logits_with_switching_choosers():
     inputs, demand = nested(positive(random_inputs(2, [3, 1, 2, 4])), *MIXED), factor_demand(2, 6, 10, real=np.float64)
     price = np.random.default_rng(2).uniform(100, 400, (10, 6))
-    start, step = inputs.shelf.category_start, 1e-5
+    step = 1e-5
 
-    share = choice_probabilities(demand, inputs.shelf, price)
-    factor = np.repeat(switching_factors(share, inputs.shelf), np.diff(start), axis=0)
-    elasticity = -utility_lines(demand, inputs.shelf)[1] * price * (1 - share * factor)
+    share, slope = choice_probabilities(demand, inputs.shelf, price), utility_lines(demand, inputs.shelf)[1]
+    elasticity = own_elasticities(share, price, slope, inputs.shelf)
     draws = Draws(np.ones((1, 6, 1)), np.zeros(4, int))
     ends = expected_outcomes(demand, inputs, draws, price, "elasticity_interval").elasticity_interval
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kernels import Demand, Shelf, choice_probabilities, switching_factors, utility_lines
+from kernels import Demand, Shelf, choice_probabilities, own_elasticities, utility_lines
 
 
 def own_elasticity(demand: Demand, shelf: Shelf, price: np.ndarray) -> np.ndarray:
@@ -11,10 +11,9 @@ def own_elasticity(demand: Demand, shelf: Shelf, price: np.ndarray) -> np.ndarra
     It is −b x/r (1 − P), with sensitivity b, reference price r and choice probability P; in a nested category P is
     multiplied with kernels.switching_factors.
     """
-    probability = choice_probabilities(demand, shelf, price[:, None])
-    factor = np.repeat(switching_factors(probability, shelf), np.diff(shelf.category_start), axis=0)
-    slope = utility_lines(demand, shelf)[1]
-    return np.where(shelf.on_shelf[:, None], -slope * price[:, None] * (1.0 - probability * factor), np.nan)
+    probability, slope = choice_probabilities(demand, shelf, price[:, None]), utility_lines(demand, shelf)[1]
+    found = own_elasticities(probability, price[:, None], slope, shelf)
+    return np.where(shelf.on_shelf[:, None], found, np.nan)
 
 
 def elasticity_rmse(ours: np.ndarray, truth: np.ndarray, visits: np.ndarray) -> float:
