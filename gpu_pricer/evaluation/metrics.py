@@ -8,7 +8,7 @@ SMALLEST_MEAN = 1e-9  # a predicted mean of 0 buyers would make the deviance inf
 
 
 def evaluate_choices(outcomes: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> dict[str, float]:
-    """Return rows, log_loss, auc, ece and predicted_over_actual of N offers.
+    """Return rows, log_loss, auc and ece of N offers.
 
     outcomes [N]: whether each was bought; probabilities [N]: as predicted; weights [N]: how many offers each stands
     for. auc is NaN where all outcomes are equal. Raises ValueError without offers or for lengths that differ.
@@ -22,13 +22,7 @@ def evaluate_choices(outcomes: np.ndarray, probabilities: np.ndarray, weights: n
         "log_loss": float(log_loss(outcomes, probabilities, sample_weight=weights, labels=[False, True])),
         "auc": float(roc_auc_score(outcomes, probabilities, sample_weight=weights)) if both else float("nan"),
         "ece": calibration_error(outcomes, probabilities, weights),
-        "predicted_over_actual": predicted_over_actual(outcomes, probabilities, weights),
     }
-
-
-def predicted_over_actual(outcomes: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> float:
-    """Return the predicted purchases of N offers over those made; arguments as in evaluate_choices."""
-    return float(weights @ probabilities / max(weights @ outcomes, SMALLEST_MEAN))
 
 
 def calibration_error(outcomes: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> float:

@@ -30,8 +30,8 @@ def evaluate_held_out(offers: pl.DataFrame, moves: pl.DataFrame, sums: pl.DataFr
         offers["probability"].to_numpy(),
         offers["weight"].cast(pl.Float64).to_numpy(),
     )
-    block: dict[str, object] = {**scores, "poisson_deviance": _deviances(offers, sums, moves, CELL)}
-    block["predicted_over_actual"] = over_actual(offers, sums)
+    block: dict[str, object] = {**scores, "predicted_over_actual": over_actual(offers, sums)}
+    block["poisson_deviance"] = _deviances(offers, sums, moves, CELL)
     if "expected_units" in offers.columns:
         block["units_poisson_deviance"] = _deviances(offers, sums, moves, CELL, "units", "expected_units")
     if "segment_id" in offers.columns and "segment_id" in sums.columns:

@@ -45,6 +45,7 @@ def test_deviance_is_over_buyers_per_product_and_period_with_weights():
     found = evaluate_held_out(offers, price_moves(shelf))
 
     assert found["rows"] == 3
+    assert found["predicted_over_actual"] == pytest.approx((0.5 + 2 * 0.25 + 0.5) / 2)
     one = 2 * (np.log(1 / 0.5) - 0.5)
     assert found["poisson_deviance"]["all"] == pytest.approx(one / 2)
     assert found["poisson_deviance"]["moved_15pct"] == pytest.approx(0.0)
