@@ -16,6 +16,7 @@ from gpu_pricer.evaluation.held_out import HeldOut
 from gpu_pricer.evaluation.metrics import calibration_bins
 from gpu_pricer.tables.files.disk_errors import write_table
 from gpu_pricer.tables.files.replacing import replacing_file
+from gpu_pricer.tables.version.names import METRICS_FILE
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ def write_evaluation(work: Path, metrics: Metrics, held_out: HeldOut | None) -> 
     if metrics.intervals is not None:
         with replacing_file(work / INTERVALS) as fresh:
             write_table(metrics.intervals.cells, fresh)
-    write_metrics(work / "metrics.json", metrics.blocks)
+    write_metrics(work / METRICS_FILE, metrics.blocks)
     if held_out is not None:
         with replacing_file(work / CALIBRATION) as fresh:
             write_table(_calibration(held_out, metrics.probabilities), fresh)

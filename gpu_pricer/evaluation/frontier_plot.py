@@ -11,9 +11,7 @@ from matplotlib.ticker import EngFormatter, FuncFormatter, PercentFormatter
 
 from gpu_pricer.constraints.frontier import objective_name
 from gpu_pricer.evaluation.plots import OURS, THEIRS, figure
-
-RATES = ("margin_rate", "price_index")
-"""Measures in per cent, whose changes are percentage points."""
+from gpu_pricer.policy.constraint import RATES
 
 MARKED = 4
 """Number of points that show their multiplier."""

@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 from gpu_pricer.errors import InputError
 from gpu_pricer.gates import Evidence
 from gpu_pricer.tables.delta_log import current_run, published_runs
-from gpu_pricer.tables.version.names import RUN_RECORD
+from gpu_pricer.tables.version.names import METRICS_FILE, RUN_RECORD
 from gpu_pricer.versions.last_scored import last_scored
 from gpu_pricer.versions.publication import in_force_from, publish
 
@@ -49,7 +49,7 @@ def main(config: DictConfig) -> None:
     folder = _version_to_publish(config)
     if config.paths.shards is None:
         log.info("the last version scored for %s is %s", config.paths.work, folder)
-    evidence = Evidence(Path(config.paths.work) / "metrics.json", instantiate(config.fairness).max_gap)
+    evidence = Evidence(Path(config.paths.work) / METRICS_FILE, instantiate(config.fairness).max_gap)
     publish(Path(config.paths.prices), folder, publication, evidence, in_force_from(config.day))
 
 

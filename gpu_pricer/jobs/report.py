@@ -26,7 +26,7 @@ from gpu_pricer.report.shop_figures import shop_columns
 from gpu_pricer.tables.delta_log import current_run, published_runs
 from gpu_pricer.tables.files.replacing import replacing_file
 from gpu_pricer.tables.published.price_copy import bring_version
-from gpu_pricer.tables.version.names import FAIRNESS, PUBLICATION, RECORD, RUN_RECORD
+from gpu_pricer.tables.version.names import FAIRNESS, METRICS_FILE, PUBLICATION, RECORD, RUN_RECORD
 from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.tables.version.stock_record import STOCK_PRICES
 from gpu_pricer.tables.version.version_comparison import Compared
@@ -205,7 +205,7 @@ def _older(config: DictConfig, folder: Path, older: Path | None, is_chosen: bool
 
 
 def _metrics_file(config: DictConfig) -> Path:
-    return Path(config.paths.work) / "metrics.json"
+    return Path(config.paths.work) / METRICS_FILE
 
 
 def _scoring(work: Path, version: PriceVersion) -> dict[str, Any]:

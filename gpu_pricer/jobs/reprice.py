@@ -17,7 +17,7 @@ from gpu_pricer.process.run_record import run_job
 from gpu_pricer.tables.delta_log import current_run, log_entries, open_table
 from gpu_pricer.tables.events import changed_products, event_files, read_events, updated_catalog
 from gpu_pricer.tables.unlikely_events import unlikely_events
-from gpu_pricer.tables.version.names import new_run
+from gpu_pricer.tables.version.names import METRICS_FILE, new_run
 from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.versions.new_version import completion_from, finished_or_absent
 from gpu_pricer.versions.publication import in_force_from, keep_published, publish
@@ -165,7 +165,7 @@ def _publish_with(config: DictConfig, files: list[EventFile]) -> Path | None:
     complete = completion_from(base, config, folder, priced.catalog, base.sources.policy)
     with finished_or_absent(folder):
         reprice(base, priced, folder, tiling, instantiate(config.reprice), complete)
-    evidence = Evidence(Path(config.paths.work) / "metrics.json", instantiate(config.fairness).max_gap)
+    evidence = Evidence(Path(config.paths.work) / METRICS_FILE, instantiate(config.fairness).max_gap)
     publish(prices, folder, publication, evidence, in_force_from(config.day) | taken, base.version.run)
     return folder
 

@@ -10,7 +10,7 @@ from gpu_pricer.errors import InputError
 from gpu_pricer.gates import Evidence
 from gpu_pricer.tables.delta_log import current_run
 from gpu_pricer.tables.published.version_log import find_version
-from gpu_pricer.tables.version.names import RUN_RECORD
+from gpu_pricer.tables.version.names import METRICS_FILE, RUN_RECORD
 from gpu_pricer.versions.publication import in_force_from, publish
 
 OPERANDS = ("rollback.to",)
@@ -45,7 +45,7 @@ def main(config: DictConfig) -> None:
     if settings.accept and settings.reason is None:
         settings = cast(DictConfig, OmegaConf.merge(settings, {"reason": reason}))
     publication = instantiate(settings, _convert_="all")
-    evidence = Evidence(Path(config.paths.work) / "metrics.json", instantiate(config.fairness).max_gap)
+    evidence = Evidence(Path(config.paths.work) / METRICS_FILE, instantiate(config.fairness).max_gap)
     publish(prices, folder, publication, evidence, in_force_from(config.day) | {"action": "rollback", "reason": reason})
 
 

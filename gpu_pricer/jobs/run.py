@@ -23,6 +23,7 @@ from gpu_pricer.process.run_record import run_job
 from gpu_pricer.tables.artefact import read_artefact
 from gpu_pricer.tables.files.disk_errors import require_writable
 from gpu_pricer.tables.published.publishing import current_run
+from gpu_pricer.tables.version.names import METRICS_FILE
 from gpu_pricer.tables.version.version_record import read_version
 from gpu_pricer.terminal.scoreboard import scoreboard, wide_console
 from gpu_pricer.terminal.summary import closing_lines
@@ -206,11 +207,11 @@ def _repeat(plan: RunPlan, config: DictConfig) -> dict[str, dict[str, float]]:
         log.info("run %s", name)
         seconds[name] = _take(plan.steps, changed)
         if "evaluate" in plan.steps:
-            found = json.loads((Path(changed.paths.work) / "metrics.json").read_text())
+            found = json.loads((Path(changed.paths.work) / METRICS_FILE).read_text())
             metrics.setdefault(fold or "all", []).append(found)
     if metrics:
         together = repeated_metrics(metrics)
-        write_metrics(Path(config.paths.work) / "metrics.json", together)
+        write_metrics(Path(config.paths.work) / METRICS_FILE, together)
         console = wide_console()
         for fold, block in together["folds"].items():
             console.print(f"{fold}: mean of {block['runs']} runs", *scoreboard(block["mean"]), sep="\n")

@@ -6,6 +6,8 @@ from gpu_pricer.checks import require_integer, require_number
 from gpu_pricer.policy.conditions import columns_in, require_condition
 
 MEASURES = ("units", "revenue", "profit", "margin_rate", "price_index")
+RATES = ("margin_rate", "price_index")
+"""Measures that are ratios: their changes are in percentage points."""
 CURRENT_PRICES, ANCHOR_PRICES = "current_prices", "anchor_prices"
 PRODUCT = "product_id"
 REFUSE, EVERYTHING = "refuse", "everything"

@@ -1,5 +1,7 @@
 """The columns of a catalog that a policy's rules read, under names that do not depend on the shop."""
 
+from collections.abc import Iterable
+
 import polars as pl
 
 from gpu_pricer.errors import InputError
@@ -41,8 +43,7 @@ def with_rule_columns(catalog: pl.DataFrame, bounds: Bounds) -> pl.DataFrame:
         if column is not None:
             money[rule] = [column]
     require_columns(catalog, bounds.columns)
-    joined = pl.min_horizontal if bounds.competitor_of == "cheapest" else pl.mean_horizontal
-    rules = [joined(_money(catalog, name) for name in names).alias(rule) for rule, names in money.items()]
+    rules = [competitor_price((_money(catalog, n) for n in names), bounds).alias(r) for r, names in money.items()]
     if bounds.min_days_between_changes is not None:
         rules.append(_is_resting(catalog, bounds.min_days_between_changes))
     if bounds.family_column is not None:
@@ -55,6 +56,11 @@ def with_rule_columns(catalog: pl.DataFrame, bounds: Bounds) -> pl.DataFrame:
     if bounds.frozen is not None:
         table = table.with_columns(evaluate_condition("bounds.frozen", bounds.frozen, catalog).alias(IS_FROZEN))
     return table
+
+
+def competitor_price(prices: Iterable[pl.Expr], bounds: Bounds) -> pl.Expr:
+    """Return the competitors' price that the rules compare with, the cheapest of `prices` or their mean."""
+    return (pl.min_horizontal if bounds.competitor_of == "cheapest" else pl.mean_horizontal)(prices)
 
 
 def require_columns(catalog: pl.DataFrame, columns: list[str]) -> None:

@@ -6,13 +6,12 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from gpu_pricer.constraints.frontier import objective_name
+from gpu_pricer.policy.constraint import RATES
 from gpu_pricer.policy.objective import Objective
 from gpu_pricer.report.words import MEASURE_WORDS, measure_words
 from gpu_pricer.tables.version.tally import Tally
 
 TODAY, THESE = "Today's prices", "These prices"
-RATES = ("margin_rate", "price_index")
-"""Measures whose change is in percentage points; that of others is in percent."""
 
 STEP_WORDS = {
     "units": "One unit more costs",

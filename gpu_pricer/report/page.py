@@ -9,6 +9,7 @@ import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from gpu_pricer.policy.constraint import RATES
 from gpu_pricer.report import words
 
 TEMPLATE = "page.html"
@@ -43,6 +44,7 @@ def page_templates() -> Environment:
         lstrip_blocks=True,
     )
     templates.filters.update({name: getattr(words, name) for name in FILTERS})
+    templates.globals["RATES"] = RATES
     return templates
 
 

@@ -4,10 +4,8 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from gpu_pricer.report.scored import HALF_CENT
 from gpu_pricer.report.shop_figures import RIVAL
-
-HALF_CENT = 0.005
-"""Prices that differ by less are the same."""
 
 
 class RivalFigures(NamedTuple):

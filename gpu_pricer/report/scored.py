@@ -16,6 +16,9 @@ from gpu_pricer.tables.price_table import CENTS, PARTS, PER_VISITS, RESTORE, VAT
 from gpu_pricer.tables.version.price_version import PriceVersion
 from gpu_pricer.tables.version.version_files import require_files
 
+HALF_CENT = 0.5 / CENTS
+"""Prices in currency that differ by less are the same."""
+
 
 class Scored(NamedTuple):
     """A scored version in the long layout.

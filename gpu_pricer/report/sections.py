@@ -17,7 +17,7 @@ from gpu_pricer.report.page import render_page
 from gpu_pricer.report.product_figures import product_figures
 from gpu_pricer.report.product_table import TableLimits, table_columns_of
 from gpu_pricer.report.rules import limits_of, rule_costs_of, rules_that_bind
-from gpu_pricer.report.scored import Scored
+from gpu_pricer.report.scored import HALF_CENT, Scored
 from gpu_pricer.report.segment_figures import segment_figures
 from gpu_pricer.report.settings import ReportSettings
 from gpu_pricer.report.shop_figures import with_shop_figures
@@ -144,7 +144,7 @@ def _quality(scored: Scored, beside: Surroundings, rows: pl.DataFrame) -> dict[s
     """Return what is known of the data: assumed costs, prices outside what training saw, products without a price."""
     ids = pl.col("product_id").cast(pl.String)
     reasons = beside.unpriced.group_by("reason").agg(products=pl.len(), examples=ids.head(MOST_EXAMPLES))
-    outside = (pl.col("price") < pl.col("support_low") - 0.005) | (pl.col("price") > pl.col("support_high") + 0.005)
+    outside = ~pl.col("price").is_between(pl.col("support_low") - HALF_CENT, pl.col("support_high") + HALF_CENT)
     broken = beside.summary.get("broken_rules") or {}
     return {
         "reasons": reasons.sort("products", descending=True).to_dicts(),

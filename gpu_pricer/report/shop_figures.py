@@ -3,6 +3,7 @@
 import polars as pl
 
 from gpu_pricer.policy.policy import Policy
+from gpu_pricer.policy.rule_columns import competitor_price
 
 STOCK, RIVAL = "stock", "rival"
 
@@ -27,13 +28,12 @@ def with_shop_figures(rows: pl.DataFrame, shop: pl.DataFrame, policy: Policy, pe
     shop: product_id and those of shop_columns that there are.
     """
     stock = [name for name in stock_columns(policy) if name in shop.columns]
-    rivals = [name for name in policy.bounds.competitor_columns if name in shop.columns]
-    joined = pl.min_horizontal if policy.bounds.competitor_of == "cheapest" else pl.mean_horizontal
+    competitors = [name for name in policy.bounds.competitor_columns if name in shop.columns]
     nothing = pl.lit(None, pl.Float64)
     found = shop.select(
         "product_id",
         (pl.min_horizontal(stock) if stock else nothing).alias(STOCK),
-        (joined(rivals) if rivals else nothing).alias(RIVAL),
+        (competitor_price(map(pl.col, competitors), policy.bounds) if competitors else nothing).alias(RIVAL),
     )
     return rows.join(found, on="product_id", how="left", maintain_order="left").with_columns(
         cover=_days(pl.col("units"), period_days), cover_today=_days(pl.col("units_today"), period_days)

@@ -16,6 +16,7 @@ from gpu_pricer.review.sheet import figures_of
 from gpu_pricer.review.sheet_file import SheetRow
 from gpu_pricer.tables.price_table import CENTS
 from gpu_pricer.tables.version.decisions import (
+    ACCEPT,
     CHANGES,
     OVERRIDE,
     REJECT,
@@ -127,7 +128,7 @@ class Desk:
         """Return how many products stand how."""
         state = self.standing["state"]
         stale, waiting = int((state == STALE).sum()), int(state.is_in([OPEN, STALE]).sum())
-        by = [int((state == decision).sum()) for decision in ("accept", "reject", "override")]
+        by = [int((state == decision).sum()) for decision in (ACCEPT, REJECT, OVERRIDE)]
         return Counts(int(self.standing["is_asked"].sum()), waiting, stale, *by)
 
     def market(self, product_id: str) -> CategoryMarket:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gpu_pricer.errors import InputError
+from gpu_pricer.tables.version.names import METRICS_FILE
 
-FILES = {"train": "train/run.json", "evaluate": "metrics.json"}
+FILES = {"train": "train/run.json", "evaluate": METRICS_FILE}
 """Where in a work folder a job leaves its numbers, by the job."""
 MINIMISE, MAXIMISE = "minimise", "maximise"
 

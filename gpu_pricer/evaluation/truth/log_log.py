@@ -5,13 +5,13 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
+from gpu_pricer.evaluation.demand.observed_elasticity import LEAST_VARIATION
 from gpu_pricer.evaluation.profit import Rungs
 
 Pool = Literal["product", "category"]
 
 STEPS = 50
 STEEPEST, FLATTEST = -15.0, 5.0
-LEAST_VARIATION = 1e-9  # units × variance of log price; with less of it no slope is identified
 
 
 def fit_elasticities(shelf: pl.DataFrame, choices: pl.DataFrame, pool: Pool) -> pl.DataFrame:
