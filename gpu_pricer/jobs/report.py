@@ -21,7 +21,7 @@ from gpu_pricer.report.market_sections import Market
 from gpu_pricer.report.scored import Scored, scored_version
 from gpu_pricer.report.sections import GateRow, Older, Surroundings, report_page
 from gpu_pricer.report.settings import ReportSettings
-from gpu_pricer.report.shop_columns import columns_of_products, has_rivals_in_log, names_of
+from gpu_pricer.report.shop_columns import columns_of_products, has_competitors_in_log, names_of
 from gpu_pricer.report.shop_figures import shop_columns
 from gpu_pricer.tables.delta_log import current_run, published_runs
 from gpu_pricer.tables.files.replacing import replacing_file
@@ -154,7 +154,7 @@ def _beside(
             frontier_obstacle=frontier_obstacle(version, scored.policy),
             shop=columns_of_products(config, scored, shop_columns(scored.policy)),
             stock_prices=_table(folder / RECORD / STOCK_PRICES),
-            has_rivals_in_log=has_rivals_in_log(config),
+            has_competitors_in_log=has_competitors_in_log(config),
         ),
     )
 

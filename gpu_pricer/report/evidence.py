@@ -1,4 +1,4 @@
-"""What speaks for the demand model: its scores beside its rivals', its calibration, and its elasticities."""
+"""What speaks for the demand model: its scores beside those of baselines, its calibration, and its elasticities."""
 
 from typing import Any, NamedTuple
 
@@ -31,10 +31,10 @@ def model_rows(metrics: dict[str, Any]) -> list[dict[str, str]]:
     """
     if "test" not in metrics:
         return []
-    rivals = metrics.get("baselines", {})
+    baselines = metrics.get("baselines", {})
     judged = {
-        "network": next((block["ours"] for block in rivals.values() if "ours" in block), metrics["test"]),
-        **rivals,
+        "network": next((block["ours"] for block in baselines.values() if "ours" in block), metrics["test"]),
+        **baselines,
     }
     rows = []
     for name, block in judged.items():
@@ -55,7 +55,7 @@ def priced_with(metrics: dict[str, Any]) -> dict[str, dict[str, str]] | None:
 
 
 def _verdict(block: dict[str, Any]) -> str:
-    """Return in words whether a rival predicts better than the model, by the interval of the difference."""
+    """Return in words whether a baseline predicts better than the model, by the interval of the difference."""
     if "ours_minus_theirs" not in block:
         return ""
     low, high = block["ours_minus_theirs"]["log_loss"]

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from gpu_pricer.report import charts
+from gpu_pricer.report.competitor_figures import CompetitorFigures, competitor_figures
 from gpu_pricer.report.frontier_figures import FrontierFigures, frontier_figures
-from gpu_pricer.report.rival_figures import RivalFigures, rival_figures
 from gpu_pricer.report.scored import Scored
 from gpu_pricer.report.season_figures import SeasonFigures, season_figures
 from gpu_pricer.report.stock_figures import StockFigures, stock_figures
@@ -18,14 +18,14 @@ class Market(NamedTuple):
 
     frontiers: their tables by measure; frontier_obstacle: why there can be none, None where there can. shop: product_id
     and the shop_columns that there are. stock_prices: of the version's record, None without limits per product.
-    has_rivals_in_log: whether the log has competitors' past prices.
+    has_competitors_in_log: whether the log has competitors' past prices.
     """
 
     frontiers: Mapping[str, pl.DataFrame]
     frontier_obstacle: str | None
     shop: pl.DataFrame
     stock_prices: pl.DataFrame | None
-    has_rivals_in_log: bool
+    has_competitors_in_log: bool
 
 
 class MarketSections(NamedTuple):
@@ -33,7 +33,7 @@ class MarketSections(NamedTuple):
 
     frontiers: list[FrontierFigures]
     stock: StockFigures | None
-    rivals: RivalFigures | None
+    competitors: CompetitorFigures | None
     season: SeasonFigures | None
 
 
@@ -49,7 +49,7 @@ def market_sections(
             for name, table in market.frontiers.items()
         ],
         stock=stock_figures(rows, certificate, market.stock_prices, period, most),
-        rivals=rival_figures(rows, most),
+        competitors=competitor_figures(rows, most),
         season=season_figures(scored.artefact.categories, rows),
     )
 

@@ -28,7 +28,7 @@ def table_columns_of(
     """Return the columns of the first products of product_figures.
 
     Money is in cents, as text ids and names are lists. `category`, `binding`, `low_rule`, `high_rule` and `direction`
-    are positions in the lists categories, rules and directions. stock, cover (in days) and rival (0: unknown) are
+    are positions in the lists categories, rules and directions. stock, cover (in days) and competitor (0: unknown) are
     absent where the shop knows none. prices [P, S] are absent where they do not fit.
     curve [P, POINTS] counts STEPS of curve_most [P].
     """
@@ -56,7 +56,7 @@ def table_columns_of(
         "curve": np.round(STEPS * curve / np.maximum(most, 1e-30)[:, None]).astype(np.uint16),
         "assumed": shown["is_cost_assumed"].to_numpy().astype(np.uint8),
         **{name: _floats(shown[name]) for name in ("stock", "cover") if shown["stock"].is_not_null().any()},
-        **{name: _cents(shown[name].fill_null(0.0)) for name in ("rival",) if shown[name].is_not_null().any()},
+        **{name: _cents(shown[name].fill_null(0.0)) for name in ("competitor",) if shown[name].is_not_null().any()},
     }
     if at.size * scored.price.shape[1] <= limits.cells:
         columns["prices"] = scored.price[at].astype(np.int32)

@@ -12,7 +12,7 @@ from gpu_pricer.report.scored import Scored
 from gpu_pricer.report.settings import ReportSettings
 from gpu_pricer.tables.canonical import read_summary
 
-RIVAL_CONTEXT = "competitor_price"
+COMPETITOR_CONTEXT = "competitor_price"
 """The column of the canonical shelf that holds what a competitor asked in past periods."""
 
 
@@ -61,10 +61,10 @@ def columns_of_products(config: DictConfig, scored: Scored, names: list[str]) ->
     return table.join(added, on="product_id", how="left", maintain_order="left")
 
 
-def has_rivals_in_log(config: DictConfig) -> bool:
+def has_competitors_in_log(config: DictConfig) -> bool:
     """Return whether the log has competitors' past prices, from which demand learns how shoppers answer them."""
     shelf = Path(config.paths.data) / "shelf.parquet"
     try:
-        return shelf.is_file() and RIVAL_CONTEXT in pl.read_parquet_schema(shelf)
+        return shelf.is_file() and COMPETITOR_CONTEXT in pl.read_parquet_schema(shelf)
     except UNREADABLE as error:
         raise InputError(f"{shelf} must be a whole Parquet file, found: {first_line(error)}: prepare again") from error

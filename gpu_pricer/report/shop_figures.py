@@ -5,7 +5,7 @@ import polars as pl
 from gpu_pricer.policy.policy import Policy
 from gpu_pricer.policy.rule_columns import competitor_price
 
-STOCK, RIVAL = "stock", "rival"
+STOCK, COMPETITOR = "stock", "competitor"
 
 
 def shop_columns(policy: Policy) -> list[str]:
@@ -23,7 +23,7 @@ def with_shop_figures(rows: pl.DataFrame, shop: pl.DataFrame, policy: Policy, pe
     """Return product_figures with what the shop says, null where it says nothing.
 
     stock: the units that can be sold in a period. cover, cover_today: the days that these last at the new and at
-    today's prices. rival: the competitors' price that the policy compares with, the cheapest or their mean.
+    today's prices. competitor: the competitors' price that the policy compares with, the cheapest or their mean.
 
     shop: product_id and those of shop_columns that there are.
     """
@@ -33,7 +33,7 @@ def with_shop_figures(rows: pl.DataFrame, shop: pl.DataFrame, policy: Policy, pe
     found = shop.select(
         "product_id",
         (pl.min_horizontal(stock) if stock else nothing).alias(STOCK),
-        (competitor_price(map(pl.col, competitors), policy.bounds) if competitors else nothing).alias(RIVAL),
+        (competitor_price(map(pl.col, competitors), policy.bounds) if competitors else nothing).alias(COMPETITOR),
     )
     return rows.join(found, on="product_id", how="left", maintain_order="left").with_columns(
         cover=_days(pl.col("units"), period_days), cover_today=_days(pl.col("units_today"), period_days)

@@ -38,13 +38,13 @@ def _held_out(metrics: dict[str, dict]) -> list[Table]:
     ours = {"network": test}
     if "artefact" in metrics:
         ours["artefact"] = metrics["artefact"] | {"price_response": response}
-    rivals = metrics.get("baselines", {})
+    baselines = metrics.get("baselines", {})
     ages = [_by_price_age(ours)] if "by_price_age" in test else []
-    sampled = next((block["ours"] for block in rivals.values() if block["rows"] != test["rows"]), None)
+    sampled = next((block["ours"] for block in baselines.values() if block["rows"] != test["rows"]), None)
     if sampled is None:
-        return [_scores("held-out choices", ours | rivals), *ages]
+        return [_scores("held-out choices", ours | baselines), *ages]
     title = f"a sample of {sampled['rows']:,} of them"
-    return [_scores("held-out choices", ours), _scores(title, {"network": sampled} | rivals), *ages]
+    return [_scores("held-out choices", ours), _scores(title, {"network": sampled} | baselines), *ages]
 
 
 def _scores(title: str, blocks: dict[str, dict]) -> Table:

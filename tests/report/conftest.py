@@ -40,7 +40,7 @@ UNKNOWN = CATALOG.head(1).with_columns(product_id=pl.lit("unheard"), category_id
 VOLUME = "+policy.constraints.volume={measure: units, at_least: 1.0, relative_to: current_prices}"
 STOCK = "+policy.constraints.stock={measure: units, at_most: stock, per: product_id}"
 SETTINGS = (VOLUME, "score.details=[parts]", "fairness.protected=[age]", "report.label=[title]", "backend=cpu")
-RIVALS = ("shrunken_logit", "lightgbm_monotone")
+BASELINES = ("shrunken_logit", "lightgbm_monotone")
 FREE = ("publish.gates.max_share_moved=1", "publish.gates.max_mean_move=1")
 
 
@@ -82,18 +82,18 @@ def report_shop(tmp_path_factory):
 def write_evaluation(work):
     """Write what `evaluate` leaves of the demand's held-out scores and its calibration, beside the usual baselines."""
     scores = {"log_loss": 0.2, "auc": 0.7, "ece": 0.01, "predicted_over_actual": 0.98}
-    rival = scores | {"ours": scores, "ours_minus_theirs": {"log_loss": [-0.002, 0.001]}}
+    baseline = scores | {"ours": scores, "ours_minus_theirs": {"log_loss": [-0.002, 0.001]}}
     elasticity = {"elasticity": -2.0, "posterior_low": -2.4, "posterior_high": -1.7, "observed": -1.2, "low": -2.5}
     metrics = {
         "fingerprint": ARTEFACT.fingerprint(),
         "test": scores,
-        "baselines": dict.fromkeys(RIVALS, rival),
+        "baselines": dict.fromkeys(BASELINES, baseline),
         "price_response": {"elasticity_by_category": {f"c{k}": elasticity | {"high": 0.1} for k in range(5)}},
     }
     (work / "metrics.json").write_text(json.dumps(metrics))
     bins = [
         {"model": name, "offers": 60.0, "bought": 1.0 + place + k, "predicted": 1.2 + 1.1 * k}
-        for place, name in enumerate(("network", "artefact", *RIVALS))
+        for place, name in enumerate(("network", "artefact", *BASELINES))
         for k in range(20)
     ]
     pl.DataFrame(bins).write_parquet(work / "calibration.parquet")

@@ -9,10 +9,10 @@ import pytest
 
 from gpu_pricer.policy.objective import Objective
 from gpu_pricer.report import charts
+from gpu_pricer.report.competitor_figures import competitor_figures
 from gpu_pricer.report.evidence import response_sources
 from gpu_pricer.report.frontier_figures import THESE, TODAY, frontier_figures
 from gpu_pricer.report.page import page_templates
-from gpu_pricer.report.rival_figures import rival_figures
 from gpu_pricer.report.season_figures import season_figures
 from gpu_pricer.report.shop_figures import shop_columns, with_shop_figures
 from gpu_pricer.report.stock_figures import lost_units, stock_figures
@@ -46,9 +46,9 @@ def shop_rows(of="cheapest", shop=SHOP, period_days=7):
 
 
 def test_the_competitor_is_the_one_that_the_policy_compares_with():
-    assert shop_rows("cheapest")["rival"].to_list() == [2.0, 1.0, 4.0, None]
-    assert shop_rows("mean")["rival"].to_list() == [2.2, 1.0, 4.0, None]
-    assert shop_rows(shop=SHOP.select("product_id"))["rival"].null_count() == ROWS.height
+    assert shop_rows("cheapest")["competitor"].to_list() == [2.0, 1.0, 4.0, None]
+    assert shop_rows("mean")["competitor"].to_list() == [2.2, 1.0, 4.0, None]
+    assert shop_rows(shop=SHOP.select("product_id"))["competitor"].null_count() == ROWS.height
 
 
 def test_a_limit_per_product_says_which_column_holds_the_stock():
@@ -109,7 +109,7 @@ def test_scarce_products_are_those_that_limits_raise_or_that_run_out():
 
 
 def test_prices_against_the_competitor_are_those_of_what_shoppers_buy():
-    found = rival_figures(shop_rows(), 5)
+    found = competitor_figures(shop_rows(), 5)
 
     (milk, tea) = found.categories
     assert milk["group"] == "milk"
@@ -118,7 +118,7 @@ def test_prices_against_the_competitor_are_those_of_what_shoppers_buy():
     assert (milk["products"], milk["above"], milk["below"]) == (2, 0.5, 0.0)
     assert (tea["products"], tea["index"], tea["below"]) == (1, None, 1.0)
     assert found.together["products"] == 3
-    assert rival_figures(shop_rows(shop=SHOP.select("product_id")), 5) is None
+    assert competitor_figures(shop_rows(shop=SHOP.select("product_id")), 5) is None
 
 
 CATEGORIES = pl.DataFrame(

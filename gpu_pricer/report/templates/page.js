@@ -103,7 +103,7 @@
     fact(list, "Units in a period", `${amount(data.units[i])}, ${amount(data.units_today[i])} at today's price list`);
     fact(list, `Profit${afterVat} in a period`, `${amount(data.profit[i])}, ${amount(data.profit_today[i])} at today's price list`);
     fact(list, "Money moved", amount(data.money[i]));
-    if (data.rival?.[i]) fact(list, "Competitor", `${price(data.rival[i])}, ours is ${percent(data.price[i] / data.rival[i] - 1)} against it`);
+    if (data.competitor?.[i]) fact(list, "Competitor", `${price(data.competitor[i])}, ours is ${percent(data.price[i] / data.competitor[i] - 1)} against it`);
     if (Number.isFinite(data.stock?.[i])) fact(list, "Stock", `${amount(data.stock[i])} units` + (Number.isFinite(data.cover[i]) ? `, for ${format(data.cover[i], 0)} days` : ""));
     return list;
   };
