@@ -59,7 +59,7 @@ def _of_table(prices: Path, current: VersionEntry) -> CollectorRegistry:
     tell("version", "number of the current version in Delta's log", current.number or 0)
     if current.rows.isdigit():
         tell("rows", "prices of the current version", int(current.rows))
-    told = {
+    gauges = {
         name: Gauge(f"gpu_pricer_gate_{name}", what, ["gate"], registry=registry)
         for name, what in (
             ("passed", "1: the current version passed the gate; 0: somebody accepted it"),
@@ -68,8 +68,8 @@ def _of_table(prices: Path, current: VersionEntry) -> CollectorRegistry:
         )
     }
     for gate, outcome in last_gates(prices / current.run).items():
-        told["passed"].labels(gate).set(outcome["is_passed"])
+        gauges["passed"].labels(gate).set(outcome["is_passed"])
         for name in ("found", "limit"):
             if isinstance(outcome[name], int | float):
-                told[name].labels(gate).set(outcome[name])
+                gauges[name].labels(gate).set(outcome[name])
     return registry

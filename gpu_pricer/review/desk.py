@@ -109,9 +109,9 @@ class Desk:
                 continue
             if answer.decision == OVERRIDE:
                 self.require_allowed(answer.product_id, answer.price, f"{answer.place}: ")
-            told = (answer.decision, answer.price, answer.note)
-            if told != (row["decision"], row["price"], row["note"]):
-                fresh.append(Decision(when, self.who, run, answer.product_id, row["proposal"], *told))
+            answered = (answer.decision, answer.price, answer.note)
+            if answered != (row["decision"], row["price"], row["note"]):
+                fresh.append(Decision(when, self.who, run, answer.product_id, row["proposal"], *answered))
         append_decisions(self.prices, fresh)
         self.refresh()
         return len(fresh), stale

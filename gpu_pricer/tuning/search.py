@@ -66,15 +66,15 @@ def _study(settings: TuneSettings, objective: Objective, seed: int) -> optuna.St
     pruner = MedianPruner(settings.random, n_warmup_steps=WARM_UP) if settings.prune else NopPruner()
     storage = JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
     direction = StudyDirection.MAXIMIZE if objective.goal == MAXIMISE else StudyDirection.MINIMIZE
-    told = {SPACE: settings.space, "metric": objective.metric, "goal": objective.goal}
+    requested = {SPACE: settings.space, "metric": objective.metric, "goal": objective.goal}
     study = optuna.create_study(
         study_name="tune", storage=storage, pruner=pruner, direction=direction, load_if_exists=True
     )
     known = study.user_attrs
     if not known:
-        for name, value in told.items():
+        for name, value in requested.items():
             study.set_user_attr(name, value)
-    elif known != told:
+    elif known != requested:
         raise InputError(
             f"{folder} must hold a search of the same space and objective to go on from, found {known}: "
             "name another tune.folder"

@@ -1,4 +1,4 @@
-"""What the fit says of whole categories: the season of the period to price, and how far the log told sensitivities."""
+"""The season of each category in the period to price, and how much of its price response the log tells."""
 
 from statistics import NormalDist
 
@@ -30,12 +30,12 @@ def category_outlook(fit: Fit, category_id: list[str]) -> pl.DataFrame:
     beta = fit.layout.log_sensitivity
     _, of_category = fit.widths.category_prior(fit.state.mu, fit.layout)
     prior = (fit.widths.product + of_category)[beta, beta].diagonal()
-    told = 1 - grid.sum_by_category((fit.state.variance / prior).mean(1)) / torch.bincount(grid.category)
+    from_log = 1 - grid.sum_by_category((fit.state.variance / prior).mean(1)) / torch.bincount(grid.category)
     columns = {
         "season": mean,
         "season_low": mean - reach,
         "season_high": mean + reach,
-        "sensitivity_from_log": told.clamp(0, 1),
+        "sensitivity_from_log": from_log.clamp(0, 1),
         "dissimilarity": fit.state.dissimilarity,
     }
     known = fit.widths.elasticity

@@ -64,14 +64,14 @@ def _start(network: DemandNetwork, sales: Sales, is_moving: Tensor) -> AverageLe
     level = settle_levels(network, sales, beside, same, FIRST_SPREAD)
     tower.own.weight.zero_()
     rest = level.float() - tower.all_rows()[:, 0]
-    told = _told_by_attributes(products.attributes, rest.numpy(), bought.numpy())
-    _write_attributes(tower, products.attributes, torch.from_numpy(told.weights).float())
-    network.mean_level.fill_(told.mean)
+    effects = _attribute_effects(products.attributes, rest.numpy(), bought.numpy())
+    _write_attributes(tower, products.attributes, torch.from_numpy(effects.weights).float())
+    network.mean_level.fill_(effects.mean)
     prior = (tower.all_rows()[:, 0] + network.mean_level).double()
-    average = AverageLevels(level, prior, told.spread, None)
+    average = AverageLevels(level, prior, effects.spread, None)
     if not (network.data.has_outside_option and bool(is_moving[sales.products].any())):
         return average
-    level = settle_levels(network, sales, beside, prior, told.spread)
+    level = settle_levels(network, sales, beside, prior, effects.spread)
     process, new = learn_process(_purchases(network, sales, average, level, is_moving))
     network.mean_level.add_(new)
     return replace(average, prior=prior + new, process=process)
@@ -148,7 +148,7 @@ def _write_attributes(tower: Tower, attributes: Attributes, weights: Tensor) -> 
         tower.slope.weight += weights[None, words:]
 
 
-class _Told(NamedTuple):
+class _AttributeEffects(NamedTuple):
     """Weights [F] of the attributes' features, the mean level, and the standard deviation of what they leave open."""
 
     weights: np.ndarray
@@ -156,13 +156,15 @@ class _Told(NamedTuple):
     spread: float
 
 
-def _told_by_attributes(attributes: Attributes, level: np.ndarray, bought: np.ndarray) -> _Told:
+def _attribute_effects(attributes: Attributes, level: np.ndarray, bought: np.ndarray) -> _AttributeEffects:
     """Return what attributes say of levels [P]; a level that few purchases tell counts less."""
     features, sold = feature_columns(attributes), np.flatnonzero(bought > 0)
     if not features.shape[1] or len(sold) < FOLDS:
-        return _Told(np.zeros(features.shape[1]), float(level[sold].mean()), FIRST_SPREAD)
+        return _AttributeEffects(np.zeros(features.shape[1]), float(level[sold].mean()), FIRST_SPREAD)
     folds = KFold(FOLDS, shuffle=True, random_state=0)
     search = GridSearchCV(Ridge(solver="sparse_cg"), {"alpha": PENALTIES}, scoring="neg_mean_squared_error", cv=folds)
     search.fit(features[sold], level[sold], sample_weight=bought[sold] / (bought[sold] + 1))
     found = search.best_estimator_
-    return _Told(found.coef_, float(found.intercept_), max(float(np.sqrt(-search.best_score_)), LEAST_SPREAD))
+    return _AttributeEffects(
+        found.coef_, float(found.intercept_), max(float(np.sqrt(-search.best_score_)), LEAST_SPREAD)
+    )

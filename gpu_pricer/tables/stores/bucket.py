@@ -65,12 +65,12 @@ class Bucket:
 
     def __init__(self, address: str) -> None:
         self.address = address.rstrip("/")
-        with self._told():
+        with self._input_errors():
             self._store = _opened(parse_address(self.address))
 
     def list(self, folder: str = "") -> dict[str, Stored]:
         """Return the objects below a folder by key, sorted, without those that mark a folder, as consoles make them."""
-        with self._told():
+        with self._input_errors():
             found = [entry for batch in obstore.list(self._store, folder or None) for entry in batch]
         facts = {
             entry["path"]: Stored(entry["size"], entry["last_modified"].timestamp(), str(entry["e_tag"]))
@@ -82,7 +82,7 @@ class Bucket:
 
     def read(self, key: str) -> bytes | None:
         """Return the content of a small object, None if there is none."""
-        with self._told():
+        with self._input_errors():
             try:
                 return bytes(obstore.get(self._store, key).bytes())
             except FileNotFoundError:
@@ -90,12 +90,12 @@ class Bucket:
 
     def write(self, key: str, content: bytes) -> None:
         """Write a small object; what was there is replaced at once."""
-        with self._told():
+        with self._input_errors():
             obstore.put(self._store, key, content)
 
     def create(self, key: str, content: bytes) -> bool:
         """Write a small object unless there is one, and return whether this call wrote it: of several only one does."""
-        with self._told():
+        with self._input_errors():
             try:
                 obstore.put(self._store, key, content, mode="create")
             except AlreadyExistsError:
@@ -107,17 +107,17 @@ class Bucket:
 
         They come in parts, so that the time for one request does not limit their size.
         """
-        with self._told():
+        with self._input_errors():
             _at_once(lambda key, path: self._fetch(key, path, facts[key]), files)
 
     def send(self, files: Mapping[str, Path]) -> None:
         """Send files by key, large ones in parts; a key has the whole file or what it had before."""
-        with self._told():
+        with self._input_errors():
             _at_once(lambda key, path: obstore.put(self._store, key, path), files)
 
     def remove(self, keys: Collection[str]) -> None:
         """Remove objects; those that are not there do not matter."""
-        with self._told():
+        with self._input_errors():
             for key in keys:
                 try:
                     obstore.delete(self._store, key)
@@ -135,7 +135,7 @@ class Bucket:
             fresh.replace(path)
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _input_errors(self) -> Iterator[None]:
         """Raise InputError with a remedy for an error of the store."""
         try:
             yield
