@@ -245,9 +245,9 @@ def test_a_limit_that_holds_although_the_search_eased_it_is_met():
 @pytest.mark.parametrize(("lacking", "status"), [(1e-10, "met"), (1.0, "missed")])
 def test_what_a_certificate_lists_as_missing_is_what_its_status_says(lacking, status):
     constraints = {"profit": Constraint("profit", at_least=0.0)}
-    today = np.array([[100.0, 1000.0, 600.0, 1000.0, 0.0]])
+    today = np.array([[100.0, 1000.0, 600.0, 1000.0, 0.0, 1000.0]])
     linear = linear_constraints_of(constraints, today)
-    sums = np.array([[100.0, 600.0, 600.0 + lacking, 1000.0, 0.0]])
+    sums = np.array([[100.0, 600.0, 600.0 + lacking, 1000.0, 0.0, 1000.0]])
     solution = SimpleNamespace(
         sums=SimpleNamespace(covered=sums[None]),
         linear_constraints=linear, achieved=linear.achieved(sums[None]).sum(axis=0),
@@ -255,7 +255,7 @@ def test_what_a_certificate_lists_as_missing_is_what_its_status_says(lacking, st
         objective=0.0, bound=0.0, gap=0.0, passes=1,
     )  # fmt: skip
 
-    found = certificate_of(solution, constraints, today, None, "USD", includes_vat=False)
+    found = certificate_of(solution, constraints, today, today, None, "USD", includes_vat=False)
 
     assert found.status == status
     assert bool(found.shortfalls()) == (status == "missed")

@@ -313,9 +313,10 @@ def require_legal(case: Case, logit: PlainLogit, price: np.ndarray) -> None:
         is_movable[cell] = False
     for p, row in enumerate(logit.products.iter_rows(named=True)):
         assert {*cents[p][is_movable[p]]} <= {*case.legal(row), today[p, 0]}
+    is_offered = logit.column("availability")[:, 0] > 0  # the others may leave their families
     for group in case.groups(logit.products):
         for s in range(cents.shape[1]):
-            mine = np.array(group)[is_movable[group, s]]
+            mine = np.array(group)[is_movable[group, s] & is_offered[group]]
             assert len({*cents[mine, s]}) <= 1 or (cents[mine, s] == today[mine, 0]).all()
     assert (cents != today)[is_movable].mean() > 0.3
 

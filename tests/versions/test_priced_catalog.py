@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from gpu_pricer.errors import InputError
+from gpu_pricer.tables.version.price_history import EarlierPrices
 from gpu_pricer.versions.priced_catalog import continued_catalog, pricing_day, read_priced_catalog
 from tests.markets import NO_RULES, a_policy, catalog_of, small_artefact
 
@@ -41,8 +42,8 @@ def test_products_whose_history_is_too_short_are_counted(caplog):
     gone = pl.DataFrame({"product_id": ["gone"], "price": [1.0], "since": [day - timedelta(2)]})
 
     with caplog.at_level(logging.INFO):
-        continued_catalog(catalog, policy, pl.concat([earlier, gone]), day)
-        continued_catalog(catalog.head(2), policy, earlier, day)
+        continued_catalog(catalog, policy, EarlierPrices(pl.concat([earlier, gone]), day - timedelta(1)), day)
+        continued_catalog(catalog.head(2), policy, EarlierPrices(earlier, day - timedelta(1)), day)
 
     assert caplog.messages == [
         "the history of prices begins less than 14 days before 2026-11-27 for 2 of 4 products: their first known price "

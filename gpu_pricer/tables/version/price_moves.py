@@ -42,7 +42,8 @@ def _moves(grid: PriceGrid, move_range: MoveRange | None, published: np.ndarray 
     change = np.abs(price / before - 1)
     replaced = np.where(is_compared, before, today)
     single = np.maximum(price / replaced, replaced / price) - 1
-    most, product = single.argmax(axis=1), np.arange(len(price))
+    most = single.argmax(axis=1) if price.size else np.zeros(len(price), np.int64)
+    product = np.arange(len(price))
     counts = {
         "moved": price != today,
         "beyond": _beyond(price, today, move_range),
