@@ -125,16 +125,16 @@ def _inequality(name: str, constraint: Constraint, base: np.ndarray) -> Inequali
     A ratio of at least m is numerator − m · denominator ≥ 0: a price index of at least m is revenue − m · base revenue.
     """
     before, ratio = measure_value(constraint, base), ratio_of(constraint)
+    prices = "the anchor's" if constraint.relative_to == ANCHOR_PRICES else "today's"
     if constraint.relative_to is not None and before <= 0:
-        prices = "the anchor's" if constraint.relative_to == ANCHOR_PRICES else "today's"
         raise InputError(
             f"constraints.{name} must be relative to something above 0, found {constraint.measure} {before:g} at "
             f"{prices} prices: set an absolute limit"
         )
     if ratio is not None and base @ REVENUE <= 0:
         raise InputError(
-            f"constraints.{name} must be of a slice with sales, found no expected revenue at today's prices: "
-            "mend its where, or the availability of its products"
+            f"constraints.{name} must be of a slice with sales, found no expected revenue at {prices} "
+            "prices: mend its where, or the availability of its products"
         )
     limit = absolute_limit(constraint, base)
     sign = 1.0 if constraint.at_least is not None else -1.0

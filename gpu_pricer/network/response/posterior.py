@@ -21,10 +21,11 @@ def draw_deviations(
 
     The mean is over the category's products, taught or not, all counted alike, and is compared with that of the
     posterior means. untaught: of each category what attributes say of the log sensitivities of the products that taught
-    nothing, [n]; their own coefficients are drawn from the category's. The artefact has them at the centre of the
-    category's posterior, so that their draws are compared with their mean over the draws of the category. What all
-    categories share is drawn once; the prior widths, and what attributes say, are taken as known. Sensitivities go
-    along with the dissimilarity of their category, which is drawn between its bounds.
+    nothing, [n]; their own coefficients are drawn from the category's. The artefact computes their sensitivities at the
+    posterior mean of the category's coefficients. Their draws are divided by their mean over the draws of these, and so
+    are centred on the artefact's values. What all categories share is drawn once; the prior widths, and what attributes
+    say, are taken as known. Sensitivities go along with the dissimilarity of their category, which is drawn between its
+    bounds.
     quantities: the response of the segments' units per choice, which adds to their sensitivities. Units given choices
     have a likelihood of their own, so that the two are drawn independently.
     """

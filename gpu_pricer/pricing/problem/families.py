@@ -21,11 +21,10 @@ def shared(
 
     products: the matched products (see Matched); ladder int [P]: the row of each product in `ladders`. A family may
     take the prices that every one of its products may take. If no such price is left, the products that are off the
-    shelf leave the family. The products of a family that has no common price on the shelf either keep today's prices as
-    single products, with the rule no_common_price. In other families today's price may stay, on
-    or off the ladder, only if all products have the same one. Where they have different ones, the common price can move
-    a product that may keep its own; the rule family is then named at that end. Raises InputError for a family with
-    products of several categories.
+    shelf leave the family. If those on the shelf have no common price, they keep today's prices as single products,
+    with the rule no_common_price. In other families today's price may stay, on or off the ladder, only if all products
+    have the same one. Where they have different ones, the common price can move a product that may keep its own; the
+    rule family is then named at that end. Raises InputError for a family with products of several categories.
     """
     if FAMILY not in products.columns:
         return np.broadcast_to(np.int32(ALONE), products.height), limits
